@@ -1,0 +1,254 @@
+//! qecho's own certificate authority, which can vouch for loopback and nothing else.
+
+mod error;
+mod template;
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rcgen::{Certificate, CertificateParams, Issuer, KeyPair, PublicKeyData};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use time::OffsetDateTime;
+
+use crate::facts::Facts;
+use crate::publish::{Access, Published, create_folder, publish};
+
+pub use error::AuthorityError;
+pub(crate) use template::serial_number;
+
+/// The file names are mkcert's, so that people know which is which.
+pub(crate) const CERTIFICATE_FILE: &str = "rootCA.pem";
+const KEY_FILE: &str = "rootCA-key.pem";
+
+/// A certificate authority that signs for `localhost`, 127.0.0.0/8 and ::1 only.
+///
+/// Its certificate says so in name constraints, so that a stolen key can sign for
+/// nothing else. It is never put into a system's store.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: CertificateDer<'static>,
+    pem: String,
+    path: Option<PathBuf>,
+    expires: OffsetDateTime,
+}
+
+/// Where an authority came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was made by this call.
+    Created,
+    /// It was there, or another process made it at the same moment.
+    Found,
+}
+
+impl Authority {
+    /// Makes an authority that lives in memory and leaves nothing behind.
+    ///
+    /// # Errors
+    /// The key cannot be made or used.
+    pub fn ephemeral(now: SystemTime) -> Result<Self, AuthorityError> {
+        let sign = |source| AuthorityError::Sign { source };
+        let key = KeyPair::generate().map_err(sign)?;
+        let params = template::authority(None, now.into()).map_err(sign)?;
+        let certificate = params.self_signed(&key).map_err(sign)?;
+        Ok(Self {
+            certificate: certificate.der().clone(),
+            pem: certificate.pem(),
+            path: None,
+            expires: params.not_after,
+            issuer: Issuer::new(params, key),
+        })
+    }
+
+    /// Opens the authority in a folder, or makes it if there is none.
+    ///
+    /// `owner` (see [`crate::folder::owner`]) goes into the name of a new one.
+    ///
+    /// The key is published before the certificate and neither is ever replaced
+    /// (see `publish`). So a certificate always has its key; and whoever finds a key
+    /// alone, left by somebody who was killed or who is just about to go on,
+    /// certifies that same key. Processes that start at once therefore agree on one
+    /// authority without a lock, and one that dies in between stops nobody.
+    ///
+    /// # Errors
+    /// A file cannot be read or written, is not what its name says, or the
+    /// authority has expired. Nothing is repaired by overwriting.
+    pub fn open_or_create(
+        folder: &Path,
+        owner: Option<&str>,
+        now: SystemTime,
+    ) -> Result<(Self, Origin), AuthorityError> {
+        let folder =
+            std::path::absolute(folder).map_err(|source| AuthorityError::CreateFolder {
+                folder: folder.into(),
+                source,
+            })?;
+        let files = Files {
+            certificate: folder.join(CERTIFICATE_FILE),
+            key: folder.join(KEY_FILE),
+        };
+        if let Some(pem) = read_if_there(&files.certificate)? {
+            return Ok((files.open(pem, now)?, Origin::Found));
+        }
+        create_folder(&folder).map_err(|source| AuthorityError::CreateFolder {
+            folder: folder.clone(),
+            source,
+        })?;
+        let origin = files.create(owner, now)?;
+        let pem = read_if_there(&files.certificate)?
+            .ok_or_else(|| AuthorityError::vanished(&files.certificate))?;
+        Ok((files.open(pem, now)?, origin))
+    }
+
+    /// Returns the certificate, for a client to trust.
+    pub fn certificate_der(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// Returns the certificate in PEM.
+    pub fn certificate_pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// Returns the absolute path of the certificate; an ephemeral authority has none.
+    pub fn certificate_path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Returns when the authority's own certificate expires.
+    pub fn expires(&self) -> OffsetDateTime {
+        self.expires
+    }
+
+    pub(crate) fn sign(
+        &self,
+        params: &CertificateParams,
+        key: &KeyPair,
+    ) -> Result<Certificate, rcgen::Error> {
+        params.signed_by(key, &self.issuer)
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority")
+            .field("path", &self.path)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Files {
+    fn create(&self, owner: Option<&str>, now: SystemTime) -> Result<Origin, AuthorityError> {
+        let sign = |source| AuthorityError::Sign { source };
+        let key = match read_if_there(&self.key)? {
+            Some(pem) => parse_key(&self.key, &pem)?,
+            None => self.create_key()?,
+        };
+        let params = template::authority(owner, now.into()).map_err(sign)?;
+        let pem = params.self_signed(&key).map_err(sign)?.pem();
+        match publish(&self.certificate, Access::Public, pem.as_bytes()) {
+            Ok(Published::Now) => Ok(Origin::Created),
+            Ok(Published::Before) => Ok(Origin::Found),
+            Err(source) => Err(AuthorityError::Write {
+                path: self.certificate.clone(),
+                source,
+            }),
+        }
+    }
+
+    fn create_key(&self) -> Result<KeyPair, AuthorityError> {
+        let key = KeyPair::generate().map_err(|source| AuthorityError::Sign { source })?;
+        match publish(&self.key, Access::Sealed, key.serialize_pem().as_bytes()) {
+            Ok(Published::Now) => Ok(key),
+            Ok(Published::Before) => {
+                let pem =
+                    read_if_there(&self.key)?.ok_or_else(|| AuthorityError::vanished(&self.key))?;
+                parse_key(&self.key, &pem)
+            }
+            Err(source) => Err(AuthorityError::Write {
+                path: self.key.clone(),
+                source,
+            }),
+        }
+    }
+
+    fn open(&self, pem: String, now: SystemTime) -> Result<Authority, AuthorityError> {
+        let path = || self.certificate.clone();
+        let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|source| {
+            AuthorityError::MalformedPem {
+                path: path(),
+                source,
+            }
+        })?;
+        let facts =
+            Facts::of(&certificate).map_err(|source| AuthorityError::MalformedCertificate {
+                path: path(),
+                source,
+            })?;
+        if !facts.is_authority {
+            return Err(AuthorityError::NotAnAuthority { path: path() });
+        }
+        if facts.not_after < now {
+            return Err(AuthorityError::Expired {
+                path: path(),
+                on: facts.not_after.date(),
+            });
+        }
+        let key_pem = read_if_there(&self.key)?.ok_or_else(|| AuthorityError::KeyMissing {
+            certificate: path(),
+            key: self.key.clone(),
+        })?;
+        let key = parse_key(&self.key, &key_pem)?;
+        if key.subject_public_key_info() != facts.subject_public_key_info {
+            return Err(AuthorityError::KeyMismatch {
+                certificate: path(),
+                key: self.key.clone(),
+            });
+        }
+        let issuer = Issuer::from_ca_cert_der(&certificate, key)
+            .map_err(|source| AuthorityError::Sign { source })?;
+        Ok(Authority {
+            issuer,
+            certificate,
+            pem,
+            path: Some(path()),
+            expires: facts.not_after,
+        })
+    }
+}
+
+fn parse_key(path: &Path, pem: &str) -> Result<KeyPair, AuthorityError> {
+    KeyPair::from_pem(pem).map_err(|source| AuthorityError::MalformedKey {
+        path: path.into(),
+        source,
+    })
+}
+
+fn read_if_there(path: &Path) -> Result<Option<String>, AuthorityError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        // Where the folder should be stands a file: creating the folder will say so.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(source) => Err(AuthorityError::Read {
+            path: path.into(),
+            source,
+        }),
+    }
+}

@@ -1,0 +1,187 @@
+//! Chooses the folders: qecho's own, and the one mkcert would choose.
+//!
+//! The environment is an argument, so that nothing here depends on the process
+//! it runs in.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Reads one environment variable by name.
+pub type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// Reads a variable of this process; the argument for the functions here.
+///
+/// ```
+/// use qecho_cert::folder;
+/// let folder = folder::data_folder(&folder::process_variable);
+/// ```
+pub fn process_variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// Returns qecho's own data folder, or `None` where no home is known.
+///
+/// That is `$QECHO_HOME` as it is; else `qecho` below the folder in which the
+/// system keeps a user's data (the one mkcert chooses too). Nothing is created.
+pub fn data_folder(variables: Variables<'_>) -> Option<PathBuf> {
+    System::current().folder(variables, "QECHO_HOME", "qecho")
+}
+
+/// Returns the folder in which mkcert keeps its CA (`$CAROOT` as it is; else as
+/// [`data_folder`] chooses, ending in `mkcert`), or `None` where no home is known.
+pub fn mkcert_folder(variables: Variables<'_>) -> Option<PathBuf> {
+    System::current().folder(variables, "CAROOT", "mkcert")
+}
+
+/// Returns `user@host` as far as this machine tells without being asked twice;
+/// a new authority bears it in its name.
+pub fn owner(variables: Variables<'_>) -> Option<String> {
+    let text = |name| non_empty(variables, name)?.into_string().ok();
+    let user = text("USER").or_else(|| text("USERNAME"))?;
+    let host = std::fs::read_to_string("/etc/hostname")
+        .ok()
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .or_else(|| text("COMPUTERNAME"))
+        .or_else(|| text("HOSTNAME"));
+    Some(match host {
+        Some(host) => format!("{user}@{host}"),
+        None => user,
+    })
+}
+
+/// The conventions that differ by operating system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum System {
+    Windows,
+    MacOs,
+    Other,
+}
+
+impl System {
+    fn current() -> Self {
+        if cfg!(windows) {
+            Self::Windows
+        } else if cfg!(target_os = "macos") {
+            Self::MacOs
+        } else {
+            Self::Other
+        }
+    }
+
+    fn folder(self, variables: Variables<'_>, whole: &str, name: &str) -> Option<PathBuf> {
+        if let Some(folder) = non_empty(variables, whole) {
+            return Some(folder.into());
+        }
+        Some(self.user_data(variables)?.join(name))
+    }
+
+    // The order is mkcert's: on Windows $XDG_DATA_HOME is not looked at, on macOS
+    // it wins over ~/Library.
+    fn user_data(self, variables: Variables<'_>) -> Option<PathBuf> {
+        if self == Self::Windows {
+            return non_empty(variables, "LocalAppData").map(PathBuf::from);
+        }
+        if let Some(folder) = non_empty(variables, "XDG_DATA_HOME") {
+            return Some(folder.into());
+        }
+        let home = PathBuf::from(non_empty(variables, "HOME")?);
+        Some(home.join(match self {
+            Self::MacOs => Path::new("Library/Application Support"),
+            Self::Windows | Self::Other => Path::new(".local/share"),
+        }))
+    }
+}
+
+fn non_empty(variables: Variables<'_>, name: &str) -> Option<OsString> {
+    variables(name).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn qecho(system: System, variables: &[(&str, &str)]) -> Option<PathBuf> {
+        system.folder(&read_from(variables), "QECHO_HOME", "qecho")
+    }
+
+    fn read_from(variables: &[(&str, &str)]) -> impl Fn(&str) -> Option<OsString> {
+        move |name| {
+            let (_, value) = variables.iter().find(|(key, _)| *key == name)?;
+            Some(value.into())
+        }
+    }
+
+    #[test]
+    fn qecho_home_is_used_as_it_is() {
+        for system in [System::Windows, System::MacOs, System::Other] {
+            let variables = [
+                ("QECHO_HOME", "/q"),
+                ("XDG_DATA_HOME", "/x"),
+                ("HOME", "/h"),
+            ];
+            assert_eq!(qecho(system, &variables), Some("/q".into()));
+        }
+    }
+
+    #[test]
+    fn each_system_has_its_own_place_below_home() {
+        let home = [("HOME", "/h"), ("LocalAppData", "/local")];
+        assert_eq!(
+            qecho(System::Other, &home),
+            Some("/h/.local/share/qecho".into())
+        );
+        assert_eq!(
+            qecho(System::MacOs, &home),
+            Some("/h/Library/Application Support/qecho".into())
+        );
+        assert_eq!(qecho(System::Windows, &home), Some("/local/qecho".into()));
+    }
+
+    #[test]
+    fn xdg_data_home_wins_except_on_windows() {
+        let both = [
+            ("XDG_DATA_HOME", "/x"),
+            ("HOME", "/h"),
+            ("LocalAppData", "/local"),
+        ];
+        assert_eq!(qecho(System::Other, &both), Some("/x/qecho".into()));
+        assert_eq!(qecho(System::MacOs, &both), Some("/x/qecho".into()));
+        assert_eq!(qecho(System::Windows, &both), Some("/local/qecho".into()));
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_unset() {
+        let variables = [("QECHO_HOME", ""), ("XDG_DATA_HOME", ""), ("HOME", "/h")];
+        assert_eq!(
+            qecho(System::Other, &variables),
+            Some("/h/.local/share/qecho".into())
+        );
+    }
+
+    #[test]
+    fn without_a_home_there_is_no_folder() {
+        for system in [System::Windows, System::MacOs, System::Other] {
+            assert_eq!(qecho(system, &[]), None);
+        }
+    }
+
+    #[test]
+    fn mkcert_keeps_its_ca_where_caroot_says_or_beside_ours() {
+        assert_eq!(
+            mkcert_folder(&read_from(&[("CAROOT", "/ca")])),
+            Some("/ca".into())
+        );
+        let home = [("HOME", "/h"), ("LocalAppData", "/h")];
+        let ours = data_folder(&read_from(&home)).unwrap();
+        let theirs = mkcert_folder(&read_from(&home)).unwrap();
+        assert_eq!(theirs, ours.with_file_name("mkcert"));
+    }
+
+    #[test]
+    fn the_owner_is_left_out_where_no_user_is_known() {
+        assert_eq!(owner(&read_from(&[])), None);
+        let owner = owner(&read_from(&[("USER", "ada")])).unwrap();
+        assert!(owner == "ada" || owner.starts_with("ada@"), "{owner}");
+    }
+}

@@ -1,0 +1,229 @@
+//! Who a server says it is, and the certificate files that prove it.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use time::OffsetDateTime;
+
+use crate::facts::{Facts, MalformedCertificate};
+use crate::pin::Pin;
+
+/// What a server shows its clients, and what can be told about it.
+///
+/// An `Arc<dyn ServerIdentity>` is an `Arc<dyn ResolvesServerCert>` where rustls
+/// asks for one.
+pub trait ServerIdentity: ResolvesServerCert {
+    /// Returns the names the certificate is valid for, as text.
+    fn names(&self) -> &[String];
+
+    /// Returns when the certificate in use expires; it may lie in the past.
+    fn expires(&self) -> OffsetDateTime;
+
+    /// Returns the pin of the server's key.
+    fn pin(&self) -> Pin;
+
+    /// Returns the file of the local authority that signed the certificate, for
+    /// programs that want to trust it; `None` where there is no such file.
+    fn authority_path(&self) -> Option<&Path>;
+}
+
+/// A certificate chain and its key, from files.
+pub struct Identity {
+    certified: Arc<CertifiedKey>,
+    names: Vec<String>,
+    expires: OffsetDateTime,
+    pin: Pin,
+}
+
+impl Identity {
+    /// Loads a chain (leaf first) and its key from PEM files; the key may be PKCS#8,
+    /// SEC1 or PKCS#1, and both may be in one file.
+    ///
+    /// An expired certificate loads: [`ServerIdentity::expires`] tells.
+    ///
+    /// # Errors
+    /// A file cannot be read, does not hold what it should, or the key is not the
+    /// certificate's.
+    pub fn load(certificate_path: &Path, key_path: &Path) -> Result<Self, IdentityError> {
+        let chain = read_chain(certificate_path)?;
+        let malformed = |source| IdentityError::MalformedCertificate {
+            path: certificate_path.into(),
+            source,
+        };
+        // Intermediates are looked at too: clients would refuse the whole chain.
+        for certificate in &chain[1..] {
+            Facts::of(certificate).map_err(malformed)?;
+        }
+        let facts = Facts::of(&chain[0]).map_err(malformed)?;
+        let pin = Pin::of_certificate(&chain[0]).map_err(malformed)?;
+        let key = any_supported_type(&read_key(key_path)?).map_err(|source| {
+            IdentityError::UnusableKey {
+                path: key_path.into(),
+                source,
+            }
+        })?;
+        let certified = CertifiedKey::new(chain, key);
+        certified
+            .keys_match()
+            .map_err(|source| IdentityError::KeyMismatch {
+                certificate: certificate_path.into(),
+                key: key_path.into(),
+                source,
+            })?;
+        Ok(Self {
+            certified: Arc::new(certified),
+            names: facts.names,
+            expires: facts.not_after,
+            pin,
+        })
+    }
+}
+
+impl ServerIdentity for Identity {
+    fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn expires(&self) -> OffsetDateTime {
+        self.expires
+    }
+
+    fn pin(&self) -> Pin {
+        self.pin
+    }
+
+    fn authority_path(&self) -> Option<&Path> {
+        None
+    }
+}
+
+impl ResolvesServerCert for Identity {
+    fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.certified))
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("names", &self.names)
+            .field("expires", &self.expires)
+            .field("pin", &self.pin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the files give no identity.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is no well-formed PEM.
+    #[error("cannot parse {} as PEM", path.display())]
+    MalformedPem {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        source: pem::Error,
+    },
+    /// The certificate file holds none.
+    #[error("there is no certificate in {} (PEM is expected)", path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A certificate in the file is malformed.
+    #[error("cannot use the certificate in {}", path.display())]
+    MalformedCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        source: MalformedCertificate,
+    },
+    /// The key file holds none.
+    #[error("there is no private key in {} (PEM is expected)", path.display())]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key needs a password, and nobody could type it.
+    #[error("the private key in {} is encrypted; decrypt it first", path.display())]
+    EncryptedKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key is malformed or of an unsupported kind.
+    #[error("cannot use the private key in {}", path.display())]
+    UnusableKey {
+        /// The file.
+        path: PathBuf,
+        /// What the library said.
+        source: rustls::Error,
+    },
+    /// The key is another certificate's.
+    #[error("the key in {} does not fit the certificate in {}", key.display(), certificate.display())]
+    KeyMismatch {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// What the library said.
+        source: rustls::Error,
+    },
+}
+
+/// Reads all certificates of a PEM file; at least one.
+pub(crate) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    let content = read(path)?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&content)
+        .collect::<Result<_, _>>()
+        .map_err(|source| IdentityError::MalformedPem {
+            path: path.into(),
+            source,
+        })?;
+    if chain.is_empty() {
+        return Err(IdentityError::NoCertificate { path: path.into() });
+    }
+    Ok(chain)
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, IdentityError> {
+    let content = read(path)?;
+    PrivateKeyDer::from_pem_slice(&content).map_err(|error| match error {
+        pem::Error::NoItemsFound if is_encrypted(&content) => {
+            IdentityError::EncryptedKey { path: path.into() }
+        }
+        pem::Error::NoItemsFound => IdentityError::NoKey { path: path.into() },
+        source => IdentityError::MalformedPem {
+            path: path.into(),
+            source,
+        },
+    })
+}
+
+fn is_encrypted(content: &[u8]) -> bool {
+    const MARK: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
+    content.windows(MARK.len()).any(|window| window == MARK)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
+    fs::read(path).map_err(|source| IdentityError::Read {
+        path: path.into(),
+        source,
+    })
+}

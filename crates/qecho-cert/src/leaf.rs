@@ -1,0 +1,255 @@
+//! The certificate a server shows when nobody gave it one.
+
+mod error;
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
+use std::time::SystemTime;
+
+use rcgen::{
+    CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    PublicKeyData, SanType,
+};
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::{CertifiedKey, SigningKey};
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use time::{Duration, OffsetDateTime};
+
+use crate::authority::{Authority, serial_number};
+use crate::identity::ServerIdentity;
+use crate::pin::Pin;
+use crate::publish::{Access, Published, create_folder, publish};
+
+pub use error::LeafError;
+
+/// Together with [`CLOCK_SKEW`] below the 14 days that WebTransport's
+/// `serverCertificateHashes` allow.
+const LIFE: Duration = Duration::days(13);
+/// How far a client's clock may lag behind ours.
+const CLOCK_SKEW: Duration = Duration::hours(1);
+const KEY_FILE: &str = "server-key.pem";
+const DNS_NAME: &str = "localhost";
+const ADDRESSES: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::LOCALHOST),
+    IpAddr::V6(Ipv6Addr::LOCALHOST),
+];
+
+/// Tells the time; an argument, so that a test can let days go by.
+pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// A short-lived certificate for localhost, 127.0.0.1 and ::1, signed by the local
+/// authority and renewed while the server runs.
+///
+/// The key stays the same, so a [`Pin`] stays good. The leaf is sent alone: clients
+/// hold the authority.
+pub struct AutomaticLeaf {
+    authority: Arc<Authority>,
+    clock: Clock,
+    key: KeyPair,
+    signing_key: Arc<dyn SigningKey>,
+    names: Vec<String>,
+    current: RwLock<Leaf>,
+    /// Held by the one thread that renews.
+    renewal: Mutex<()>,
+}
+
+struct Leaf {
+    certified: Arc<CertifiedKey>,
+    not_before: OffsetDateTime,
+    not_after: OffsetDateTime,
+}
+
+impl AutomaticLeaf {
+    /// Makes a leaf whose key is kept in `folder` (`server-key.pem`, 0600), where the
+    /// next start finds it. Servers that start at once share one key.
+    ///
+    /// # Errors
+    /// The key file cannot be read, written or used.
+    pub fn open_or_create(
+        authority: Arc<Authority>,
+        folder: &Path,
+        clock: Clock,
+    ) -> Result<Self, LeafError> {
+        let folder = std::path::absolute(folder).map_err(|source| LeafError::CreateFolder {
+            folder: folder.into(),
+            source,
+        })?;
+        create_folder(&folder).map_err(|source| LeafError::CreateFolder {
+            folder: folder.clone(),
+            source,
+        })?;
+        let key = open_or_create_key(&folder.join(KEY_FILE))?;
+        Self::with_key(authority, key, clock)
+    }
+
+    /// Makes a leaf whose key lives in memory only.
+    ///
+    /// # Errors
+    /// The key or the certificate cannot be made.
+    pub fn ephemeral(authority: Arc<Authority>, clock: Clock) -> Result<Self, LeafError> {
+        let key = KeyPair::generate().map_err(|source| LeafError::Sign { source })?;
+        Self::with_key(authority, key, clock)
+    }
+
+    fn with_key(authority: Arc<Authority>, key: KeyPair, clock: Clock) -> Result<Self, LeafError> {
+        let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let signing_key = any_supported_type(&der).map_err(|source| LeafError::Key { source })?;
+        let leaf = Leaf::sign(&authority, &key, &signing_key, clock().into())
+            .map_err(|source| LeafError::Sign { source })?;
+        let names = std::iter::once(DNS_NAME.to_owned())
+            .chain(ADDRESSES.iter().map(IpAddr::to_string))
+            .collect();
+        Ok(Self {
+            authority,
+            clock,
+            key,
+            signing_key,
+            names,
+            current: RwLock::new(leaf),
+            renewal: Mutex::new(()),
+        })
+    }
+
+    // Handshakes go on with the old leaf while one of them signs the new one, and
+    // after it failed to: half a life is left to try again.
+    fn renew_if_due(&self, now: OffsetDateTime) {
+        if !self.read(|leaf| leaf.is_due(now)) {
+            return;
+        }
+        let _turn = match self.renewal.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        // The one before us may have been quicker than our look at the leaf.
+        if !self.read(|leaf| leaf.is_due(now)) {
+            return;
+        }
+        if let Ok(leaf) = Leaf::sign(&self.authority, &self.key, &self.signing_key, now) {
+            *self.current.write().unwrap_or_else(PoisonError::into_inner) = leaf;
+        }
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Leaf) -> T) -> T {
+        look(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ServerIdentity for AutomaticLeaf {
+    fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn expires(&self) -> OffsetDateTime {
+        self.read(|leaf| leaf.not_after)
+    }
+
+    fn pin(&self) -> Pin {
+        Pin::of_public_key(&self.key.subject_public_key_info())
+    }
+
+    fn authority_path(&self) -> Option<&Path> {
+        self.authority.certificate_path()
+    }
+}
+
+impl ResolvesServerCert for AutomaticLeaf {
+    fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.renew_if_due((self.clock)().into());
+        Some(self.read(|leaf| Arc::clone(&leaf.certified)))
+    }
+}
+
+impl fmt::Debug for AutomaticLeaf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AutomaticLeaf")
+            .field("names", &self.names)
+            .field("expires", &self.expires())
+            .field("pin", &self.pin())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Leaf {
+    fn sign(
+        authority: &Authority,
+        key: &KeyPair,
+        signing_key: &Arc<dyn SigningKey>,
+        now: OffsetDateTime,
+    ) -> Result<Self, rcgen::Error> {
+        let params = template(now)?;
+        let certificate = authority.sign(&params, key)?;
+        let chain = vec![certificate.der().clone()];
+        Ok(Self {
+            certified: Arc::new(CertifiedKey::new(chain, Arc::clone(signing_key))),
+            not_before: params.not_before,
+            not_after: params.not_after,
+        })
+    }
+
+    // Half its life is over; or the clock was set back and clients would find the
+    // leaf not valid yet.
+    fn is_due(&self, now: OffsetDateTime) -> bool {
+        let half = (self.not_after - self.not_before) / 2;
+        now > self.not_before + half || now < self.not_before
+    }
+}
+
+fn template(now: OffsetDateTime) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = CertificateParams::default();
+    // Some parsers take no time before 1970, where a machine without a battery starts.
+    params.not_before = (now - CLOCK_SKEW).max(OffsetDateTime::UNIX_EPOCH);
+    params.not_after = now + LIFE;
+    params.serial_number = Some(serial_number()?);
+    params.distinguished_name = DistinguishedName::new();
+    params.subject_alt_names = vec![SanType::DnsName(DNS_NAME.try_into()?)];
+    params
+        .subject_alt_names
+        .extend(ADDRESSES.map(SanType::IpAddress));
+    // Said explicitly, because rcgen writes the subject key identifier only then.
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
+
+fn open_or_create_key(path: &Path) -> Result<KeyPair, LeafError> {
+    match fs::read_to_string(path) {
+        Ok(pem) => return parse_key(path, &pem),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => {
+            return Err(LeafError::Read {
+                path: path.into(),
+                source,
+            });
+        }
+    }
+    let key = KeyPair::generate().map_err(|source| LeafError::Sign { source })?;
+    match publish(path, Access::Private, key.serialize_pem().as_bytes()) {
+        Ok(Published::Now) => Ok(key),
+        Ok(Published::Before) => {
+            let pem = fs::read_to_string(path).map_err(|source| LeafError::Read {
+                path: path.into(),
+                source,
+            })?;
+            parse_key(path, &pem)
+        }
+        Err(source) => Err(LeafError::Write {
+            path: path.into(),
+            source,
+        }),
+    }
+}
+
+fn parse_key(path: &Path, pem: &str) -> Result<KeyPair, LeafError> {
+    KeyPair::from_pem(pem).map_err(|source| LeafError::MalformedKey {
+        path: path.into(),
+        source,
+    })
+}

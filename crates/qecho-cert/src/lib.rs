@@ -1,0 +1,29 @@
+//! Who is trusted?
+//!
+//! The answer has two halves. A server shows a [`ServerIdentity`]: an
+//! [`AutomaticLeaf`] signed by qecho's own local [`Authority`], or an
+//! [`Identity`] loaded from the files somebody names. A client asks a
+//! [`TrustVerifier`], which says afterwards who vouched for the server, or in
+//! plain words why nobody did.
+//!
+//! Absent on purpose: QUIC, sockets, printing, and any change to a system's
+//! certificate store.
+
+pub mod authority;
+pub mod folder;
+pub mod identity;
+pub mod leaf;
+pub mod pin;
+pub mod trust;
+
+mod facts;
+mod publish;
+
+pub use authority::{Authority, AuthorityError, Origin};
+pub use facts::MalformedCertificate;
+pub use identity::{Identity, IdentityError, ServerIdentity};
+pub use leaf::{AutomaticLeaf, Clock, LeafError};
+pub use pin::{ParsePinError, Pin};
+pub use trust::{
+    Anchor, LocalAuthority, Reason, TrustError, TrustSettings, TrustVerifier, VerifyFailure,
+};

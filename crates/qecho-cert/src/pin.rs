@@ -1,0 +1,146 @@
+//! A pin: one public key, named by its hash.
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_lc_rs::digest;
+use rustls::server::ParsedCertificate;
+use rustls_pki_types::CertificateDer;
+
+use crate::facts::MalformedCertificate;
+
+const PREFIX: &str = "sha256:";
+const HEX_DIGITS: usize = 2 * digest::SHA256_OUTPUT_LEN;
+
+/// The SHA-256 hash of a key's SubjectPublicKeyInfo, written `sha256:` and 64
+/// hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pin([u8; digest::SHA256_OUTPUT_LEN]);
+
+impl Pin {
+    /// Returns the pin of the key in a certificate.
+    ///
+    /// The certificate is parsed by the parser that later verifies the handshake's
+    /// signature, so both look at the same key.
+    ///
+    /// # Errors
+    /// The certificate is malformed.
+    pub fn of_certificate(certificate: &CertificateDer<'_>) -> Result<Self, MalformedCertificate> {
+        let parsed = ParsedCertificate::try_from(certificate).map_err(MalformedCertificate::new)?;
+        Ok(Self::of_public_key(&parsed.subject_public_key_info()))
+    }
+
+    /// Returns the pin of a key given as SubjectPublicKeyInfo in DER.
+    pub fn of_public_key(subject_public_key_info: &[u8]) -> Self {
+        let hash = digest::digest(&digest::SHA256, subject_public_key_info);
+        Self(hash.as_ref().try_into().expect("SHA-256 has 32 bytes"))
+    }
+
+    /// Returns the first digits of the pin and an ellipsis: enough to recognise
+    /// it by, too little to check it by.
+    pub fn abbreviated(&self) -> String {
+        let [a, b, c, d, ..] = self.0;
+        format!("{PREFIX}{a:02x}{b:02x}{c:02x}{d:02x}…")
+    }
+}
+
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(PREFIX)?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pin({self})")
+    }
+}
+
+impl FromStr for Pin {
+    type Err = ParsePinError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = match text.split_at_checked(PREFIX.len()) {
+            Some((prefix, digits)) if prefix.eq_ignore_ascii_case(PREFIX) => digits,
+            _ => return Err(ParsePinError::Prefix),
+        };
+        if let Some(character) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
+            return Err(ParsePinError::Digit { character });
+        }
+        if digits.len() != HEX_DIGITS {
+            return Err(ParsePinError::Length {
+                digits: digits.len(),
+            });
+        }
+        let mut hash = [0; digest::SHA256_OUTPUT_LEN];
+        for (byte, pair) in hash.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).expect("hex digits are ASCII");
+            *byte = u8::from_str_radix(pair, 16).expect("checked to be hex digits");
+        }
+        Ok(Self(hash))
+    }
+}
+
+/// Why a text is no pin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParsePinError {
+    /// It begins otherwise.
+    #[error("a pin begins with \"sha256:\", followed by 64 hex digits")]
+    Prefix,
+    /// It has a character that is no hex digit.
+    #[error("a pin is \"sha256:\" and 64 hex digits, but {character:?} is not one")]
+    Digit {
+        /// The first such character.
+        character: char,
+    },
+    /// It has too few digits or too many.
+    #[error("a pin is \"sha256:\" and 64 hex digits, but here are {digits}")]
+    Length {
+        /// How many there are.
+        digits: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // SHA-256 of the empty input, FIPS 180-4.
+    const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn a_pin_is_the_sha256_of_the_key() {
+        assert_eq!(Pin::of_public_key(&[]).to_string(), EMPTY);
+        assert_eq!(Pin::of_public_key(&[]).abbreviated(), "sha256:e3b0c442…");
+    }
+
+    #[test]
+    fn a_pin_survives_text_in_any_case() {
+        let pin = Pin::of_public_key(&[]);
+        assert_eq!(EMPTY.parse(), Ok(pin));
+        assert_eq!(EMPTY.to_uppercase().parse(), Ok(pin));
+    }
+
+    #[test]
+    fn what_is_no_pin_is_told_apart() {
+        let reason = |text: &str| text.parse::<Pin>().unwrap_err().to_string();
+        let prefix = "a pin begins with \"sha256:\", followed by 64 hex digits";
+        assert_eq!(reason(""), prefix);
+        assert_eq!(reason("sha25é:00"), prefix);
+        assert_eq!(reason(&EMPTY[7..]), prefix);
+        assert_eq!(
+            reason(&EMPTY[..EMPTY.len() - 1]),
+            "a pin is \"sha256:\" and 64 hex digits, but here are 63"
+        );
+        assert_eq!(
+            reason(&EMPTY.replace("55", "5é")),
+            "a pin is \"sha256:\" and 64 hex digits, but 'é' is not one"
+        );
+        assert_eq!(
+            reason("sha256:…"),
+            "a pin is \"sha256:\" and 64 hex digits, but '…' is not one"
+        );
+    }
+}

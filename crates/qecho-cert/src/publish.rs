@@ -1,0 +1,179 @@
+//! Puts a file where others may look for it: whole, once, never over another.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Everybody reads, the owner writes (0644).
+    Public,
+    /// The owner alone reads and writes (0600).
+    Private,
+    /// The owner alone reads, nobody writes (0400).
+    Sealed,
+}
+
+impl Access {
+    #[cfg(unix)]
+    fn mode(self) -> u32 {
+        match self {
+            Self::Public => 0o644,
+            Self::Private => 0o600,
+            Self::Sealed => 0o400,
+        }
+    }
+}
+
+/// Who made the file that now stands at the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Published {
+    /// This call did.
+    Now,
+    /// Somebody else had been faster; their file is untouched.
+    Before,
+}
+
+/// Creates a folder and those above it (0755, as mkcert does: the CA's
+/// certificate is there for other programs to read).
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o755);
+    builder.create(folder)
+}
+
+/// Publishes `content` at `path` unless there is a file already.
+///
+/// The content is written to a draft beside it, flushed to the disk, and then
+/// linked to its name: the link appears in one step, and only if the name is free.
+/// So however many processes try at once and wherever one of them dies, `path` is
+/// absent or one writer's whole content, and it never changes afterwards. A process
+/// killed in between leaves its draft behind, under the same access rights.
+pub(crate) fn publish(path: &Path, access: Access, content: &[u8]) -> io::Result<Published> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let draft = Draft::write(folder, access, content)?;
+    match fs::hard_link(&draft.path, path) {
+        Ok(()) => {
+            flush_folder(folder)?;
+            Ok(Published::Now)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Published::Before),
+        Err(error) => Err(error),
+    }
+}
+
+/// A file that nobody knows of yet; gone when dropped.
+struct Draft {
+    path: PathBuf,
+}
+
+impl Draft {
+    fn write(folder: &Path, access: Access, content: &[u8]) -> io::Result<Self> {
+        let mut random = [0; 8];
+        aws_lc_rs::rand::fill(&mut random).map_err(io::Error::other)?;
+        let path = folder.join(format!(".draft-{:016x}", u64::from_ne_bytes(random)));
+        let mut file = create(&path, access)?;
+        let draft = Self { path };
+        file.write_all(content)?;
+        file.sync_all()?;
+        Ok(draft)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // A draft that cannot be removed harms nobody.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+// The rights are set as the file comes into being, before a byte is in it.
+fn create(path: &Path, access: Access) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, access.mode());
+    #[cfg(not(unix))]
+    let _ = access;
+    options.open(path)
+}
+
+#[cfg(unix)]
+fn flush_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn flush_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn one_of_many_writers_publishes_and_nothing_else_remains() {
+        const WRITERS: usize = 16;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let start = Barrier::new(WRITERS);
+        let outcomes: Vec<_> = thread::scope(|scope| {
+            let (path, start) = (&path, &start);
+            let writers: Vec<_> = (0..WRITERS)
+                .map(|k| {
+                    scope.spawn(move || {
+                        let content = vec![b'a' + k as u8; 100_000];
+                        start.wait();
+                        publish(path, Access::Public, &content).unwrap()
+                    })
+                })
+                .collect();
+            writers
+                .into_iter()
+                .map(|writer| writer.join().unwrap())
+                .collect()
+        });
+        assert_eq!(outcomes.iter().filter(|o| **o == Published::Now).count(), 1);
+        let content = fs::read(&path).unwrap();
+        assert_eq!(content.len(), 100_000);
+        assert!(content.iter().all(|byte| *byte == content[0]));
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "drafts are removed"
+        );
+    }
+
+    #[test]
+    fn an_existing_file_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "theirs").unwrap();
+        assert_eq!(
+            publish(&path, Access::Private, b"ours").unwrap(),
+            Published::Before
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_draft_has_its_rights_before_it_has_content() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        for access in [Access::Public, Access::Private, Access::Sealed] {
+            let file = create(&folder.path().join(format!("{access:?}")), access).unwrap();
+            let metadata = file.metadata().unwrap();
+            assert_eq!(metadata.len(), 0);
+            // The umask may take rights away, never add any.
+            assert_eq!(metadata.permissions().mode() & 0o777 & !access.mode(), 0);
+        }
+    }
+}

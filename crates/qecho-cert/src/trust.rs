@@ -1,0 +1,168 @@
+//! Whom a client trusts, and what it says about its decision.
+
+mod anchors;
+mod failure;
+mod local;
+mod policy;
+mod reason;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{
+    WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
+};
+use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use crate::pin::Pin;
+use policy::{Policy, Presented};
+
+pub use anchors::{Anchor, TrustError};
+pub use failure::VerifyFailure;
+pub use local::LocalAuthority;
+pub use reason::Reason;
+
+/// Whom to trust, as asked for.
+///
+/// The first of these that is given decides alone: `pin`, `insecure`, `ca_files`.
+/// If none is, the platform's roots are trusted for every name, and before them
+/// `local_authorities` for loopback names.
+#[derive(Clone, Debug, Default)]
+pub struct TrustSettings {
+    /// PEM files with CA certificates: exactly these are trusted.
+    pub ca_files: Vec<PathBuf>,
+    /// The one key to accept; it replaces chain, name and expiry checks.
+    pub pin: Option<Pin>,
+    /// Accept whoever answers.
+    pub insecure: bool,
+    /// The local authorities that may vouch for loopback names.
+    pub local_authorities: Vec<LocalAuthority>,
+}
+
+/// Verifies servers, and remembers who vouched for the last one or why nobody did.
+///
+/// The handshake's signature is verified always, so that whoever answers holds the
+/// certificate's key. A resumed session is not verified again: the memory is that
+/// of the full handshake before it.
+#[derive(Debug)]
+pub struct TrustVerifier {
+    policy: Policy,
+    algorithms: WebPkiSupportedAlgorithms,
+    outcome: Mutex<Outcome>,
+}
+
+#[derive(Debug)]
+enum Outcome {
+    Pending,
+    Verified(Anchor),
+    Failed(Box<VerifyFailure>),
+}
+
+impl TrustVerifier {
+    /// Loads what the settings name.
+    ///
+    /// Local authorities that cannot be loaded are passed over: a failure tells of
+    /// them. The platform's roots are loaded when first needed.
+    ///
+    /// # Errors
+    /// A CA file cannot be read or used.
+    pub fn new(settings: TrustSettings) -> Result<Arc<Self>, TrustError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let algorithms = provider.signature_verification_algorithms;
+        let policy = Policy::of(settings, provider)?;
+        Ok(Arc::new(Self {
+            policy,
+            algorithms,
+            outcome: Mutex::new(Outcome::Pending),
+        }))
+    }
+
+    /// Returns who vouched for the server verified last, if it was accepted.
+    pub fn verified_by(&self) -> Option<Anchor> {
+        match &*self.outcome() {
+            Outcome::Verified(anchor) => Some(anchor.clone()),
+            Outcome::Pending | Outcome::Failed(_) => None,
+        }
+    }
+
+    /// Returns why the server verified last was refused, if it was.
+    pub fn failure(&self) -> Option<VerifyFailure> {
+        match &*self.outcome() {
+            Outcome::Failed(failure) => Some(VerifyFailure::clone(failure)),
+            Outcome::Pending | Outcome::Verified(_) => None,
+        }
+    }
+
+    fn outcome(&self) -> MutexGuard<'_, Outcome> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // Whoever presents a certificate without holding its key is refused last.
+    fn note_signature<T>(
+        &self,
+        certificate: &CertificateDer<'_>,
+        checked: Result<T, Error>,
+    ) -> Result<T, Error> {
+        if checked.is_err() {
+            let failure = VerifyFailure::of_signature(certificate);
+            *self.outcome() = Outcome::Failed(Box::new(failure));
+        }
+        checked
+    }
+}
+
+impl ServerCertVerifier for TrustVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let presented = Presented {
+            end_entity,
+            intermediates,
+            name,
+            ocsp_response,
+            now,
+        };
+        match self.policy.judge(&presented) {
+            Ok(anchor) => {
+                *self.outcome() = Outcome::Verified(anchor);
+                Ok(ServerCertVerified::assertion())
+            }
+            Err(failure) => {
+                let error = failure.tls_error().clone();
+                *self.outcome() = Outcome::Failed(failure);
+                Err(error)
+            }
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let checked = verify_tls12_signature(message, certificate, signed, &self.algorithms);
+        self.note_signature(certificate, checked)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let checked = verify_tls13_signature(message, certificate, signed, &self.algorithms);
+        self.note_signature(certificate, checked)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}

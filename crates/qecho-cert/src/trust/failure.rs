@@ -1,0 +1,158 @@
+//! Why nobody vouched for a server, in plain words.
+
+use std::fmt;
+
+use rustls::{CertificateError, Error};
+use rustls_pki_types::CertificateDer;
+
+use super::policy::Presented;
+use super::reason::Reason;
+use crate::facts::Facts;
+use crate::pin::Pin;
+
+/// A server's certificate was refused: why, and what can be done.
+///
+/// It displays as one line without a full stop; [`VerifyFailure::hint`] is another.
+#[derive(Clone, Debug)]
+pub struct VerifyFailure {
+    reason: Reason,
+    seen: Option<Pin>,
+    notes: Vec<String>,
+    error: Error,
+}
+
+impl VerifyFailure {
+    /// Returns what is wrong.
+    pub fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
+    /// Returns the pin of the key the server showed, where it could be read.
+    pub fn seen(&self) -> Option<Pin> {
+        self.seen
+    }
+
+    /// Returns which anchors could not be asked, one line each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Returns one line on what to do.
+    pub fn hint(&self) -> String {
+        let accept = match self.seen {
+            Some(pin) => format!("accept exactly this key with --pin {pin}"),
+            None => "ask whoever runs the server".to_owned(),
+        };
+        match self.reason {
+            Reason::UntrustedIssuer { .. } | Reason::NameNotPermitted { .. } => {
+                format!("give the server's CA with --ca FILE, or {accept}")
+            }
+            Reason::IssuerKeyDiffers { .. } => format!(
+                "if the CA was made anew, restart the server; \
+                 else give the server's CA with --ca FILE, or {accept}"
+            ),
+            Reason::SelfSigned | Reason::AuthorityAsServer | Reason::WrongPurpose => accept,
+            Reason::Expired { .. } | Reason::IntermediateExpired { .. } => {
+                "check the clock; if it is right, the server needs a new certificate".to_owned()
+            }
+            Reason::NotYetValid { .. } => "check the clock, here and on the server".to_owned(),
+            Reason::WrongName { .. } => {
+                format!("call the server by a name the certificate is valid for, or {accept}")
+            }
+            Reason::WrongPin { seen, .. } => format!(
+                "the server has another key now, or this is another server; \
+                 if you expected that, use --pin {seen}"
+            ),
+            Reason::HandshakeSignature => {
+                "somebody may be in between: do not go on before you know who".to_owned()
+            }
+            Reason::Malformed | Reason::Other { .. } => "ask whoever runs the server".to_owned(),
+        }
+    }
+
+    pub(super) fn tls_error(&self) -> &Error {
+        &self.error
+    }
+
+    pub(super) fn of_pin(asked: Pin, seen: Pin) -> Self {
+        Self {
+            reason: Reason::WrongPin { asked, seen },
+            seen: Some(seen),
+            notes: Vec::new(),
+            error: CertificateError::ApplicationVerificationFailure.into(),
+        }
+    }
+
+    pub(super) fn of_signature(certificate: &CertificateDer<'_>) -> Self {
+        Self {
+            reason: Reason::HandshakeSignature,
+            seen: Pin::of_certificate(certificate).ok(),
+            notes: Vec::new(),
+            error: CertificateError::BadSignature.into(),
+        }
+    }
+
+    pub(super) fn of_certificate(error: Error, presented: &Presented<'_>) -> Self {
+        let reason = match Facts::of(presented.end_entity) {
+            Ok(facts) => Reason::of(&error, &facts, presented),
+            Err(_) => Reason::Malformed,
+        };
+        let seen = Pin::of_certificate(presented.end_entity).ok();
+        Self {
+            reason,
+            seen,
+            notes: Vec::new(),
+            error,
+        }
+    }
+
+    pub(super) fn with_notes(self, notes: Vec<String>) -> Self {
+        Self { notes, ..self }
+    }
+}
+
+/// Returns the error that says more about the certificate; the first of equals.
+pub(super) fn more_telling(first: Error, second: Error) -> Error {
+    if rank(&second) > rank(&first) {
+        second
+    } else {
+        first
+    }
+}
+
+// An anchor that knows the issuer says what is wrong; one that does not knows only
+// that it does not.
+fn rank(error: &Error) -> u8 {
+    use CertificateError as Certificate;
+    let Error::InvalidCertificate(error) = error else {
+        return 1;
+    };
+    match error {
+        Certificate::UnknownIssuer => 0,
+        Certificate::BadSignature => 2,
+        Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => 4,
+        Certificate::Expired
+        | Certificate::ExpiredContext { .. }
+        | Certificate::NotValidYet
+        | Certificate::NotValidYetContext { .. }
+        | Certificate::Revoked => 5,
+        Certificate::BadEncoding => 6,
+        _ => 3,
+    }
+}
+
+impl fmt::Display for VerifyFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)?;
+        // Another anchor would not have helped against the other reasons.
+        if matches!(
+            self.reason,
+            Reason::UntrustedIssuer { .. } | Reason::SelfSigned
+        ) {
+            self.notes
+                .iter()
+                .try_for_each(|note| write!(f, "; {note}"))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! The authorities on this machine that may vouch for loopback names.
+
+use std::path::PathBuf;
+
+use rustls_pki_types::CertificateDer;
+
+use crate::authority::Authority;
+use crate::folder::{self, Variables};
+
+/// An authority that is trusted for loopback names and for no others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalAuthority {
+    name: String,
+    source: Source,
+}
+
+/// Where the authority's certificate is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// In this folder or in this file, if there is one.
+    Path(PathBuf),
+    Memory(CertificateDer<'static>),
+}
+
+impl LocalAuthority {
+    /// Names an authority (such as `mkcert`) and its folder, in which `rootCA.pem` is
+    /// looked for, or its PEM file. It need not exist.
+    pub fn at(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            source: Source::Path(path.into()),
+        }
+    }
+
+    /// Names an authority that this program holds, on disk or not.
+    pub fn held(name: impl Into<String>, authority: &Authority) -> Self {
+        let certificate = authority.certificate_der().clone();
+        Self {
+            name: name.into(),
+            source: Source::Memory(certificate),
+        }
+    }
+
+    /// Returns where this machine would keep qecho's authority and mkcert's.
+    pub fn of_this_machine(variables: Variables<'_>) -> Vec<Self> {
+        let ours = folder::data_folder(variables).map(|folder| Self::at("qecho", folder));
+        let theirs = folder::mkcert_folder(variables).map(|folder| Self::at("mkcert", folder));
+        ours.into_iter().chain(theirs).collect()
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_two_places_for_an_authority() {
+        let variables = |name: &str| match name {
+            "QECHO_HOME" => Some("/q".into()),
+            "CAROOT" => Some("/ca".into()),
+            _ => None,
+        };
+        let places = [
+            LocalAuthority::at("qecho", "/q"),
+            LocalAuthority::at("mkcert", "/ca"),
+        ];
+        assert_eq!(LocalAuthority::of_this_machine(&variables), places);
+        assert_eq!(LocalAuthority::of_this_machine(&|_| None), []);
+    }
+}

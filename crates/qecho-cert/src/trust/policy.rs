@@ -1,0 +1,161 @@
+//! Decides who may vouch for which name.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::{CertificateError, Error};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use super::TrustSettings;
+use super::anchors::{Anchor, Anchored, Platform, TrustError, note};
+use super::failure::{VerifyFailure, more_telling};
+use crate::pin::Pin;
+
+#[derive(Debug)]
+pub(super) enum Policy {
+    Key(Pin),
+    Anybody,
+    Files(Vec<Anchored>),
+    Machine {
+        local: Vec<Anchored>,
+        platform: Platform,
+        notes: Vec<String>,
+    },
+}
+
+/// What a server presents, and to whose name it must answer.
+pub(super) struct Presented<'a> {
+    pub(super) end_entity: &'a CertificateDer<'a>,
+    pub(super) intermediates: &'a [CertificateDer<'a>],
+    pub(super) name: &'a ServerName<'a>,
+    pub(super) ocsp_response: &'a [u8],
+    pub(super) now: UnixTime,
+}
+
+impl Policy {
+    pub(super) fn of(
+        settings: TrustSettings,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, TrustError> {
+        if let Some(pin) = settings.pin {
+            return Ok(Self::Key(pin));
+        }
+        if settings.insecure {
+            return Ok(Self::Anybody);
+        }
+        if !settings.ca_files.is_empty() {
+            let files = settings.ca_files.into_iter();
+            let anchors = files.map(|path| Anchored::file(path, &provider));
+            return Ok(Self::Files(anchors.collect::<Result<_, _>>()?));
+        }
+        let mut local = Vec::new();
+        let mut notes = Vec::new();
+        for authority in settings.local_authorities {
+            match Anchored::local(&authority, &provider) {
+                Ok(found) => local.extend(found),
+                Err(error) => notes.push(note(&authority, &error)),
+            }
+        }
+        Ok(Self::Machine {
+            local,
+            platform: Platform::new(provider),
+            notes,
+        })
+    }
+
+    /// Returns who vouches for what is presented, or why nobody does.
+    pub(super) fn judge(&self, presented: &Presented<'_>) -> Result<Anchor, Box<VerifyFailure>> {
+        let refused = |error| Box::new(VerifyFailure::of_certificate(error, presented));
+        match self {
+            Self::Key(pin) => judge_key(*pin, presented),
+            Self::Anybody => Ok(Anchor::Nobody),
+            Self::Files(anchors) => judge_by(anchors, presented).map_err(refused),
+            Self::Machine {
+                local,
+                platform,
+                notes,
+            } => {
+                let (local, notes) = match is_loopback(presented.name) {
+                    true => (&local[..], &notes[..]),
+                    false => (&[][..], &[][..]),
+                };
+                let error = match judge_by(local, presented) {
+                    Ok(anchor) => return Ok(anchor),
+                    Err(error) => error,
+                };
+                let (error, missing) = match platform.anchored() {
+                    Ok(roots) => match judge_by([roots], presented) {
+                        Ok(anchor) => return Ok(anchor),
+                        Err(second) => (more_telling(error, second), None),
+                    },
+                    Err(note) => (error, Some(note.to_owned())),
+                };
+                let notes = notes.iter().cloned().chain(missing).collect();
+                Err(Box::new(refused(error).with_notes(notes)))
+            }
+        }
+    }
+}
+
+fn judge_key(asked: Pin, presented: &Presented<'_>) -> Result<Anchor, Box<VerifyFailure>> {
+    match Pin::of_certificate(presented.end_entity) {
+        Ok(seen) if seen == asked => Ok(Anchor::Pin(seen)),
+        Ok(seen) => Err(Box::new(VerifyFailure::of_pin(asked, seen))),
+        Err(_) => {
+            let error = CertificateError::BadEncoding.into();
+            Err(Box::new(VerifyFailure::of_certificate(error, presented)))
+        }
+    }
+}
+
+fn judge_by<'a>(
+    anchors: impl IntoIterator<Item = &'a Anchored>,
+    presented: &Presented<'_>,
+) -> Result<Anchor, Error> {
+    let mut most_telling = CertificateError::UnknownIssuer.into();
+    for anchored in anchors {
+        match anchored.verify(presented) {
+            Ok(()) => return Ok(anchored.anchor.clone()),
+            Err(error) => most_telling = more_telling(most_telling, error),
+        }
+    }
+    Err(most_telling)
+}
+
+// Local authorities vouch for these names alone: one that is not constrained, such
+// as mkcert's, must not speak for the rest of the world.
+fn is_loopback(name: &ServerName<'_>) -> bool {
+    match name {
+        ServerName::DnsName(name) => {
+            let name = name.as_ref();
+            name.strip_suffix('.')
+                .unwrap_or(name)
+                .eq_ignore_ascii_case("localhost")
+        }
+        ServerName::IpAddress(address) => IpAddr::from(*address).is_loopback(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_localhost_and_the_loopback_addresses() {
+        let loopback = |name: &'static str| is_loopback(&ServerName::try_from(name).unwrap());
+        for name in ["localhost", "LocalHost", "127.0.0.1", "127.255.0.9", "::1"] {
+            assert!(loopback(name), "{name}");
+        }
+        for name in [
+            "example.com",
+            "localhost.example.com",
+            "a.localhost",
+            "192.0.2.1",
+            "::2",
+        ] {
+            assert!(!loopback(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The platform's roots, where the system lets a test choose them.
+#![cfg(all(unix, not(target_vendor = "apple")))]
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use qecho_cert::{Anchor, TrustSettings};
+
+use crate::issue::{Issuing, file, server};
+use crate::process::{passes, running};
+use crate::wire::{meet, trusting};
+
+const ROOTS: &str = "QECHO_TEST_ROOTS";
+
+#[test]
+fn the_platforms_roots_vouch_for_any_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Issuing::root("public CA");
+    let roots = file(&folder, "rootCA.pem", &root.pem);
+    file(&folder, "rootCA-key.pem", &root.key_pem());
+    let command = "platform::a_client_meets_a_server_of_a_public_ca";
+    assert!(run(command, folder.path(), &roots));
+}
+
+#[test]
+#[ignore = "runs in a process of its own, started by the test above"]
+fn a_client_meets_a_server_of_a_public_ca() {
+    let folder = PathBuf::from(env::var_os(ROOTS).unwrap());
+    let root = Issuing::stolen(&folder);
+    for name in ["example.com", "localhost", "192.0.2.1"] {
+        let met = meet(
+            TrustSettings::default(),
+            name,
+            root.leaf(&server(&[name]), &[]),
+        );
+        assert_eq!(met.accepted(), "the platform's roots");
+        assert_eq!(met.verifier.verified_by(), Some(Anchor::Platform));
+    }
+    let stranger = Issuing::root("stranger").leaf(&server(&["example.com"]), &[]);
+    let (reason, _) = meet(TrustSettings::default(), "example.com", stranger).refused();
+    assert_eq!(
+        reason,
+        "the certificate's issuer is not trusted (CN=stranger)"
+    );
+    // The reason of the anchor that knows the issuer, though it is asked last.
+    let wrong = root.leaf(&server(&["example.com"]), &[]);
+    let empty = tempfile::tempdir().unwrap();
+    fs::write(empty.path().join("rootCA.pem"), Issuing::root("local").pem).unwrap();
+    let (reason, _) = meet(trusting(&empty), "localhost", wrong).refused();
+    assert_eq!(
+        reason,
+        "the certificate is not valid for localhost (valid for example.com)"
+    );
+}
+
+#[test]
+fn a_system_without_roots_is_told_of_and_stops_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Issuing::root("local CA");
+    file(&folder, "rootCA.pem", &root.pem);
+    file(&folder, "rootCA-key.pem", &root.key_pem());
+    let command = "platform::a_client_meets_a_server_in_an_empty_container";
+    assert!(run(command, folder.path(), Path::new("/nonexistent")));
+}
+
+#[test]
+#[ignore = "runs in a process of its own, started by the test above"]
+fn a_client_meets_a_server_in_an_empty_container() {
+    let folder = PathBuf::from(env::var_os(ROOTS).unwrap());
+    let root = Issuing::stolen(&folder);
+    let settings = TrustSettings {
+        local_authorities: vec![qecho_cert::LocalAuthority::at("qecho", &folder)],
+        ..TrustSettings::default()
+    };
+    let leaf = root.leaf(&server(&["localhost", "example.com"]), &[]);
+    let met = meet(settings.clone(), "localhost", leaf.clone());
+    assert_eq!(met.accepted(), "qecho's local CA");
+    let (reason, _) = meet(settings, "example.com", leaf).refused();
+    assert_eq!(
+        reason,
+        "the certificate's issuer is not trusted (CN=local CA); the platform's roots are not \
+         available: No CA certificates were loaded from the system"
+    );
+}
+
+fn run(test: &str, folder: &Path, roots: &Path) -> bool {
+    let mut command = running(test);
+    command
+        .env(ROOTS, folder)
+        .env("SSL_CERT_FILE", roots)
+        .env("SSL_CERT_DIR", "/nonexistent");
+    passes(&mut command)
+}

@@ -1,0 +1,42 @@
+//! Runs one test of this very program again, in a process of its own.
+
+use std::env;
+use std::process::{Command, Stdio};
+
+/// Prepares a process that runs the ignored test `name`; what it needs to know it
+/// reads from variables the caller sets.
+pub(crate) fn running(name: &str) -> Command {
+    let program = env::current_exe().expect("a program knows itself");
+    let mut command = Command::new(program);
+    command
+        .args(["--exact", name, "--ignored", "--quiet"])
+        .stdout(Stdio::null());
+    command
+}
+
+/// Lets such a process run, and returns whether its test was there and passed.
+pub(crate) fn passes(command: &mut Command) -> bool {
+    let output = command
+        .stdout(Stdio::piped())
+        .output()
+        .expect("this program runs again");
+    let said = String::from_utf8_lossy(&output.stdout);
+    output.status.success() && said.contains("1 passed")
+}
+
+/// Runs a tool that tests are held against, and returns whether it was content and
+/// all it said.
+pub(crate) fn tool(command: &mut Command) -> (bool, String) {
+    let program = command.get_program().to_owned();
+    let output = command.output().unwrap_or_else(|error| {
+        panic!(
+            "cannot run {}: {error}; run `cargo xtask setup`",
+            program.display()
+        )
+    });
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}

@@ -1,0 +1,71 @@
+//! What a program does with its connections.
+
+use std::{net::SocketAddr, time::Instant};
+
+use crate::{
+    connection::Connection,
+    event::Event,
+    shard::Control,
+};
+
+/// The program on top of a shard: an echo server, a client, a load generator.
+///
+/// Every method runs on the shard's thread inside a turn and must not block.
+/// The time of the turn is [`Connection::now`] and [`Control::now`].
+pub trait Application: Sized {
+    /// What the application keeps for each connection.
+    type State;
+
+    /// What other threads send to the application through the shard's
+    /// [`Mailbox`](crate::Mailbox).
+    type Mail: Send;
+
+    /// Starts the application, once, before the first turn.
+    fn start(&mut self, control: &mut Control<'_, Self::State>) {
+        let _ = control;
+    }
+
+    /// Makes the state for a connection that a peer is opening.
+    ///
+    /// The peer's address is not validated yet and its handshake has only
+    /// begun; [`Event::Connected`] follows when it is complete.
+    fn accept(&mut self, connection: &mut Connection<'_>) -> Self::State;
+
+    /// Handles what happened on a connection.
+    fn handle_event(
+        &mut self,
+        connection: &mut Connection<'_>,
+        state: &mut Self::State,
+        event: Event,
+    );
+
+    /// Handles a letter from another thread.
+    fn handle_mail(&mut self, control: &mut Control<'_, Self::State>, mail: Self::Mail);
+
+    /// Handles the wish of a [`Waker`](crate::Waker): something that the
+    /// application shares with other threads has changed.
+    fn handle_wake(&mut self, control: &mut Control<'_, Self::State>) {
+        let _ = control;
+    }
+
+    /// Returns the instant at which the application wants to be called.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Handles the passing of the application's own deadline.
+    fn handle_deadline(&mut self, control: &mut Control<'_, Self::State>) {
+        let _ = control;
+    }
+
+    /// Handles the news that datagrams do not reach a peer: the network said
+    /// so by ICMP, or our own host could not send.
+    fn handle_unreachable(
+        &mut self,
+        control: &mut Control<'_, Self::State>,
+        peer: SocketAddr,
+        reason: &str,
+    ) {
+        let _ = (control, peer, reason);
+    }
+}

@@ -1,0 +1,186 @@
+//! How a shard is configured, and how that is told to the state machine.
+
+use std::{sync::Arc, time::Duration};
+
+use quinn_proto::{
+    EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig,
+    ValidationTokenConfig, VarInt,
+};
+
+use crate::{
+    connection_id::SeededConnectionIds,
+    crypto::{ServerCrypto, ServerTls, TlsError},
+    limits,
+    secrets::Secrets,
+};
+
+/// The windows, timers and sizes of every connection of a shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transport {
+    /// Silence after which a connection is given up (RFC 9000 §10.1).
+    pub idle_timeout: Duration,
+    /// Interval at which an idle connection is kept alive by PING frames.
+    pub keep_alive: Option<Duration>,
+    /// Unread bytes that a peer may send on one stream.
+    pub stream_receive_window: u32,
+    /// Unread bytes that a peer may send on all streams together.
+    ///
+    /// At least four stream windows, else one unread stream stalls the rest.
+    pub receive_window: u32,
+    /// Bytes that we keep because they are unsent or unacknowledged.
+    pub send_window: u32,
+    /// Largest UDP payload that MTU discovery tries (RFC 8899).
+    pub udp_payload_max: u16,
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        Self {
+            idle_timeout: Duration::from_secs(120),
+            keep_alive: None,
+            stream_receive_window: 1 << 20,
+            receive_window: 4 << 20,
+            send_window: 4 << 20,
+            udp_payload_max: 1_452,
+        }
+    }
+}
+
+/// When an unvalidated address must prove itself by a Retry (RFC 9000 §8.1.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RetryPolicy {
+    /// When many handshakes are under way, in all or from one address.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never: over the limits, clients are refused.
+    Never,
+}
+
+/// Whom a server lets in.
+#[derive(Clone, Debug)]
+pub struct AdmissionSettings {
+    /// When a Retry is demanded.
+    pub retry: RetryPolicy,
+    /// Connections at once; one more is refused.
+    pub connections_max: usize,
+    /// Connections from one address (IPv6: /64) unless it is loopback.
+    pub connections_per_address_max: usize,
+}
+
+impl Default for AdmissionSettings {
+    fn default() -> Self {
+        Self {
+            retry: RetryPolicy::Auto,
+            connections_max: limits::CONNECTIONS_MAX,
+            connections_per_address_max: limits::CONNECTIONS_PER_ADDRESS_MAX,
+        }
+    }
+}
+
+/// What a shard needs to accept connections.
+#[derive(Clone, Debug)]
+pub struct Accepting {
+    /// Who the server is and what it agrees to.
+    pub tls: ServerTls,
+    /// Whom it lets in.
+    pub admission: AdmissionSettings,
+}
+
+/// Everything that a shard is configured with.
+#[derive(Clone, Debug)]
+pub struct ShardConfig {
+    /// Windows, timers and sizes.
+    pub transport: Transport,
+    /// Set for a server; `None` accepts nobody.
+    pub accepting: Option<Accepting>,
+    /// Keys that shards share.
+    pub secrets: Secrets,
+    /// Starts every random choice of the shard.
+    pub seed: [u8; 32],
+}
+
+impl ShardConfig {
+    /// Returns the configuration of a shard that only connects to others.
+    pub fn client(transport: Transport) -> Self {
+        Self {
+            transport,
+            accepting: None,
+            secrets: Secrets::random(),
+            seed: rand::random(),
+        }
+    }
+
+    /// Returns the configuration of a shard that accepts connections.
+    pub fn server(transport: Transport, accepting: Accepting) -> Self {
+        Self {
+            accepting: Some(accepting),
+            ..Self::client(transport)
+        }
+    }
+
+    pub(crate) fn transport_config(&self) -> Arc<TransportConfig> {
+        let transport = &self.transport;
+        let streams = VarInt::from_u64(limits::STREAMS_INITIAL).expect("a small number");
+        let mut mtu_discovery = MtuDiscoveryConfig::default();
+        mtu_discovery.upper_bound(transport.udp_payload_max);
+        let mut config = TransportConfig::default();
+        config
+            .max_idle_timeout(IdleTimeout::try_from(transport.idle_timeout).ok())
+            .keep_alive_interval(transport.keep_alive)
+            .stream_receive_window(transport.stream_receive_window.into())
+            .receive_window(transport.receive_window.into())
+            .send_window(transport.send_window.into())
+            .max_concurrent_bidi_streams(streams)
+            .max_concurrent_uni_streams(streams)
+            .crypto_buffer_size(limits::CRYPTO_BUFFER_MAX)
+            .datagram_receive_buffer_size(Some(limits::DATAGRAM_RECEIVE_BUFFER))
+            .datagram_send_buffer_size(limits::DATAGRAM_SEND_BUFFER)
+            .mtu_discovery_config(Some(mtu_discovery));
+        Arc::new(config)
+    }
+
+    /// Starts the choice of a server's first connection IDs.
+    pub(crate) fn initial_cid_seed(&self) -> [u8; 32] {
+        let mut seed = self.seed;
+        seed[30] ^= 0x80;
+        seed
+    }
+
+    /// Returns the configuration of the `index`-th endpoint of the shard.
+    pub(crate) fn endpoint_config(&self, index: usize) -> Arc<EndpointConfig> {
+        let mut seed = self.seed;
+        seed[0] ^= index as u8;
+        let mut connection_id_seed = seed;
+        connection_id_seed[31] ^= 0x80;
+        let mut config = EndpointConfig::new(self.secrets.reset_key());
+        config
+            .supported_versions(vec![1])
+            .rng_seed(Some(seed))
+            .cid_generator(move || Box::new(SeededConnectionIds::new(connection_id_seed)));
+        config
+            .max_udp_payload_size(self.transport.udp_payload_max.max(1_472))
+            .expect("between 1,200 and 65,527");
+        Arc::new(config)
+    }
+
+    pub(crate) fn server_config(
+        &self,
+        transport: Arc<TransportConfig>,
+    ) -> Result<Option<Arc<ServerConfig>>, TlsError> {
+        let Some(accepting) = &self.accepting else {
+            return Ok(None);
+        };
+        let crypto = Arc::new(ServerCrypto::new(&accepting.tls)?);
+        // Retry tokens alone: NEW_TOKEN would need a memory of used tokens
+        // that all shards share.
+        let mut tokens = ValidationTokenConfig::default();
+        tokens.sent(0);
+        let mut config = ServerConfig::new(crypto, self.secrets.token_key());
+        config
+            .transport_config(transport)
+            .validation_token_config(tokens);
+        Ok(Some(Arc::new(config)))
+    }
+}

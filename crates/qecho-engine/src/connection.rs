@@ -1,0 +1,333 @@
+//! The view of one connection that an application gets.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use quinn_proto::{ReadError, VarInt, WriteError};
+
+use crate::{
+    handshake::Handshake,
+    shard::{ConnectionKey, Meta},
+    stream_id::{Direction, Side, StreamId},
+};
+
+/// One connection during a turn.
+///
+/// Nothing here blocks: what cannot be done now is said, and an
+/// [`Event`](crate::Event) tells when it can.
+pub struct Connection<'a> {
+    proto: &'a mut quinn_proto::Connection,
+    meta: &'a mut Meta,
+    now: Instant,
+}
+
+/// What reading a stream gave.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Read {
+    /// The bytes, in order and contiguous; may be empty.
+    pub data: Bytes,
+    /// What follows them.
+    pub end: ReadEnd,
+}
+
+/// What follows the bytes that were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadEnd {
+    /// Nothing yet: [`Event::Readable`](crate::Event::Readable) will follow.
+    Blocked,
+    /// More bytes, over the limit that was asked for.
+    More,
+    /// The FIN: the stream was read to its end.
+    Fin,
+    /// The peer abandoned the stream with this code (RESET_STREAM).
+    Reset(u64),
+    /// There is no such stream to read (any more).
+    Closed,
+}
+
+/// What became of written bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Written {
+    /// All were taken.
+    All,
+    /// These were not: write them again at
+    /// [`Event::Writable`](crate::Event::Writable).
+    Blocked(Bytes),
+    /// The peer asked by STOP_SENDING with this code for no more.
+    Stopped(u64),
+    /// There is no such stream to write (any more).
+    Closed,
+}
+
+/// Why a DATAGRAM frame was not sent (RFC 9221).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendDatagramError {
+    /// The peer does not take DATAGRAM frames.
+    #[error("the peer does not take DATAGRAM frames")]
+    Unsupported,
+    /// It does not fit into one packet now; it may when the MTU has grown.
+    #[error("too large for one packet")]
+    TooLarge,
+    /// The queue is full.
+    #[error("the queue of unsent DATAGRAM frames is full")]
+    Blocked,
+}
+
+impl<'a> Connection<'a> {
+    pub(crate) fn new(
+        proto: &'a mut quinn_proto::Connection,
+        meta: &'a mut Meta,
+        now: Instant,
+    ) -> Self {
+        Self { proto, meta, now }
+    }
+
+    /// Returns the time of this turn.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Returns what names this connection among all of the shard, for ever.
+    pub fn key(&self) -> ConnectionKey {
+        self.meta.key
+    }
+
+    /// Returns on which side of the connection we are.
+    pub fn side(&self) -> Side {
+        self.proto.side().into()
+    }
+
+    /// Returns the peer's current address.
+    pub fn remote_address(&self) -> SocketAddr {
+        self.proto.remote_address()
+    }
+
+    /// Returns our address on this connection, where the system tells it.
+    pub fn local_ip(&self) -> Option<IpAddr> {
+        self.proto.local_ip()
+    }
+
+    /// Returns what the handshake agreed on, once it is complete.
+    pub fn handshake(&self) -> Option<&Handshake> {
+        self.meta.handshake.as_ref()
+    }
+
+    /// Returns when the connection began.
+    pub fn began(&self) -> Instant {
+        self.meta.began
+    }
+
+    /// Returns the smoothed round-trip time (RFC 9002 §5.3).
+    pub fn smoothed_rtt(&self) -> Duration {
+        self.proto.rtt()
+    }
+
+    /// Opens a stream; `None` when the peer allows no more now
+    /// ([`Event::StreamsAvailable`](crate::Event::StreamsAvailable) follows)
+    /// or the connection is closed.
+    pub fn open(&mut self, direction: Direction) -> Option<StreamId> {
+        let id = self.proto.streams().open(direction.to_proto())?;
+        Some(id.into())
+    }
+
+    /// Reads at most `max` bytes of a stream into one contiguous piece.
+    pub fn read(&mut self, id: StreamId, max: usize) -> Read {
+        if !self.receives(id) {
+            return Read::nothing(ReadEnd::Closed);
+        }
+        let mut stream = self.proto.recv_stream(id.to_proto());
+        let Ok(mut chunks) = stream.read(true) else {
+            return Read::nothing(ReadEnd::Closed);
+        };
+        let mut gathered = Gathered::default();
+        let end = loop {
+            if gathered.len() == max {
+                break ReadEnd::More;
+            }
+            match chunks.next(max - gathered.len()) {
+                Ok(Some(chunk)) => gathered.push(chunk.bytes),
+                Ok(None) => break ReadEnd::Fin,
+                Err(ReadError::Blocked) => break ReadEnd::Blocked,
+                Err(ReadError::Reset(code)) => break ReadEnd::Reset(code.into_inner()),
+            }
+        };
+        // Whether flow control credit must be sent is found out by the drain
+        // of this connection that ends every turn.
+        let _ = chunks.finalize();
+        Read {
+            data: gathered.into_bytes(),
+            end,
+        }
+    }
+
+    /// Returns the code of the peer's RESET_STREAM, if one has come, without
+    /// reading what came before it; the stream is gone then.
+    pub fn received_reset(&mut self, id: StreamId) -> Option<u64> {
+        if !self.receives(id) {
+            return None;
+        }
+        let reset = self.proto.recv_stream(id.to_proto()).received_reset();
+        reset.ok().flatten().map(VarInt::into_inner)
+    }
+
+    /// Writes to a stream as much as flow control and the send window take.
+    pub fn write(&mut self, id: StreamId, data: Bytes) -> Written {
+        if !self.sends(id) {
+            return Written::Closed;
+        }
+        if data.is_empty() {
+            return Written::All;
+        }
+        let mut rest = [data];
+        loop {
+            match self
+                .proto
+                .send_stream(id.to_proto())
+                .write_chunks(&mut rest)
+            {
+                Ok(_) if rest[0].is_empty() => return Written::All,
+                Ok(_) => {}
+                Err(WriteError::Blocked) => {
+                    let [rest] = rest;
+                    return Written::Blocked(rest);
+                }
+                Err(WriteError::Stopped(code)) => return Written::Stopped(code.into_inner()),
+                Err(WriteError::ClosedStream) => return Written::Closed,
+            }
+        }
+    }
+
+    /// Ends a stream with a FIN after what was written.
+    pub fn finish(&mut self, id: StreamId) {
+        if self.sends(id) {
+            // A stream that the peer stopped or we reset needs no FIN.
+            let _ = self.proto.send_stream(id.to_proto()).finish();
+        }
+    }
+
+    /// Abandons sending on a stream (RESET_STREAM).
+    pub fn reset(&mut self, id: StreamId, code: u64) {
+        if self.sends(id) {
+            let _ = self.proto.send_stream(id.to_proto()).reset(varint(code));
+        }
+    }
+
+    /// Asks the peer to send no more on a stream (STOP_SENDING).
+    pub fn stop(&mut self, id: StreamId, code: u64) {
+        if self.receives(id) {
+            let _ = self.proto.recv_stream(id.to_proto()).stop(varint(code));
+        }
+    }
+
+    /// Sends a DATAGRAM frame, or says why not; never drops another for it.
+    pub fn send_datagram(&mut self, data: Bytes) -> Result<(), SendDatagramError> {
+        use quinn_proto::SendDatagramError as Refused;
+        self.proto
+            .datagrams()
+            .send(data, false)
+            .map_err(|error| match error {
+                Refused::UnsupportedByPeer | Refused::Disabled => SendDatagramError::Unsupported,
+                Refused::TooLarge => SendDatagramError::TooLarge,
+                Refused::Blocked(_) => SendDatagramError::Blocked,
+            })
+    }
+
+    /// Takes the next received DATAGRAM frame.
+    pub fn receive_datagram(&mut self) -> Option<Bytes> {
+        self.proto.datagrams().recv()
+    }
+
+    /// Returns the largest DATAGRAM that fits now; `None` if the peer takes
+    /// none.
+    pub fn datagram_max(&mut self) -> Option<usize> {
+        self.proto.datagrams().max_size()
+    }
+
+    /// Asks for [`Event::Again`](crate::Event::Again) in the next turn, so
+    /// that a long task is done in bounded steps.
+    pub fn again(&mut self) {
+        self.meta.again = true;
+    }
+
+    /// Closes the connection at once with an application code and words for
+    /// the peer (RFC 9000 §10.2). What was not acknowledged may be lost.
+    pub fn close(&mut self, code: u64, reason: &str) {
+        self.meta.close_locally(crate::event::CloseReason::Local);
+        self.proto.close(
+            self.now,
+            varint(code),
+            Bytes::copy_from_slice(reason.as_bytes()),
+        );
+    }
+
+    /// Tells whether streams are open in either direction, or data of ours
+    /// is not acknowledged.
+    pub fn has_open_streams(&mut self) -> bool {
+        let streams = self.proto.streams();
+        streams.remote_open_streams(quinn_proto::Dir::Bi) > 0
+            || streams.remote_open_streams(quinn_proto::Dir::Uni) > 0
+            || streams.send_streams() > 0
+    }
+
+    /// The state machine asserts directions: check before every call.
+    fn sends(&self, id: StreamId) -> bool {
+        id.direction() == Direction::Bidirectional || id.initiator() == self.side()
+    }
+
+    fn receives(&self, id: StreamId) -> bool {
+        id.direction() == Direction::Bidirectional || id.initiator() != self.side()
+    }
+}
+
+impl Read {
+    fn nothing(end: ReadEnd) -> Self {
+        Self {
+            data: Bytes::new(),
+            end,
+        }
+    }
+}
+
+/// Codes that a peer sent are valid by construction; our own are small.
+fn varint(code: u64) -> VarInt {
+    VarInt::from_u64(code).unwrap_or(VarInt::MAX)
+}
+
+/// Joins chunks into one contiguous piece, copying only if there are several:
+/// the state machine's send buffer scans its pieces one by one, so many small
+/// ones would make bulk echo quadratic.
+#[derive(Default)]
+struct Gathered {
+    only: Bytes,
+    joined: BytesMut,
+}
+
+impl Gathered {
+    fn len(&self) -> usize {
+        self.only.len() + self.joined.len()
+    }
+
+    fn push(&mut self, chunk: Bytes) {
+        if self.len() == 0 {
+            self.only = chunk;
+            return;
+        }
+        if !self.only.is_empty() {
+            self.joined.extend_from_slice(&self.only);
+            self.only = Bytes::new();
+        }
+        self.joined.extend_from_slice(&chunk);
+    }
+
+    fn into_bytes(self) -> Bytes {
+        if self.joined.is_empty() {
+            self.only
+        } else {
+            self.joined.freeze()
+        }
+    }
+}

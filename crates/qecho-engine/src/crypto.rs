@@ -1,0 +1,42 @@
+//! TLS for QUIC (RFC 9001): our own session on rustls.
+//!
+//! It exists for what quinn's own does not give: an ALPN policy that serves
+//! clients with and without ALPN side by side, and the peer's raw transport
+//! parameters, cipher suite and key exchange.
+
+mod client;
+mod client_hello;
+mod initial;
+mod server;
+mod session;
+
+use std::sync::Arc;
+
+pub use client::{ClientTls, Connector};
+pub(crate) use server::ServerCrypto;
+pub use server::ServerTls;
+
+/// Which application protocols a server agrees to (RFC 7301).
+///
+/// A client that offers none is always served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlpnPolicy {
+    /// One of these names, the first that the client offers too.
+    Names(Vec<Vec<u8>>),
+    /// Whatever the client names first.
+    Any,
+}
+
+/// A TLS configuration that cannot work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// rustls refused the settings.
+    #[error("cannot set up TLS 1.3")]
+    Setup(#[from] rustls::Error),
+}
+
+/// Returns the cryptography that all our TLS uses.
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}

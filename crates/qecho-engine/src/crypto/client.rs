@@ -1,0 +1,79 @@
+//! TLS as a client.
+
+use std::sync::Arc;
+
+use quinn_proto::{ConnectError, crypto, transport_parameters::TransportParameters};
+use rustls::{
+    KeyLog, client::danger::ServerCertVerifier, pki_types::ServerName, quic, version::TLS13,
+};
+
+use super::{TlsError, provider, session::TlsSession};
+
+/// How a client proves whom it talks to and what it offers.
+#[derive(Clone, Debug)]
+pub struct ClientTls {
+    /// Decides whether the server's certificate is the right one.
+    pub verifier: Arc<dyn ServerCertVerifier>,
+    /// The application protocols to offer, best first; empty offers no ALPN.
+    pub alpn: Vec<Vec<u8>>,
+    /// Where TLS secrets are logged, if anywhere.
+    pub key_log: Option<Arc<dyn KeyLog>>,
+}
+
+impl ClientTls {
+    /// Makes the settings ready for connections.
+    ///
+    /// # Errors
+    /// [`TlsError`] if they cannot work.
+    pub fn connector(&self) -> Result<Connector, TlsError> {
+        Ok(Connector(Arc::new(ClientCrypto::new(self)?)))
+    }
+}
+
+/// [`ClientTls`] made ready; connections made with one share what servers
+/// gave them for a next time.
+#[derive(Clone)]
+pub struct Connector(pub(crate) Arc<ClientCrypto>);
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Connector(…)")
+    }
+}
+
+pub(crate) struct ClientCrypto(Arc<rustls::ClientConfig>);
+
+impl ClientCrypto {
+    fn new(tls: &ClientTls) -> Result<Self, TlsError> {
+        let mut config = rustls::ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&TLS13])?
+            .dangerous()
+            .with_custom_certificate_verifier(tls.verifier.clone())
+            .with_no_client_auth();
+        config.alpn_protocols = tls.alpn.clone();
+        if let Some(key_log) = &tls.key_log {
+            config.key_log = key_log.clone();
+        }
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+impl crypto::ClientConfig for ClientCrypto {
+    fn start_session(
+        self: Arc<Self>,
+        _version: u32,
+        server_name: &str,
+        parameters: &TransportParameters,
+    ) -> Result<Box<dyn crypto::Session>, ConnectError> {
+        let invalid = || ConnectError::InvalidServerName(server_name.into());
+        let name = ServerName::try_from(server_name)
+            .map_err(|_| invalid())?
+            .to_owned();
+        let mut encoded = Vec::new();
+        parameters.write(&mut encoded);
+        let connection =
+            quic::ClientConnection::new(self.0.clone(), quic::Version::V1, name, encoded)
+                .map_err(|_| invalid())?;
+        Ok(Box::new(TlsSession::new(connection.into())))
+    }
+}

@@ -1,0 +1,235 @@
+//! TLS as a server: waits for the whole ClientHello, then picks the
+//! configuration that fits the protocols it offers.
+
+use std::{any::Any, sync::Arc};
+
+use quinn_proto::{
+    ConnectionId, Side, TransportError, TransportErrorCode,
+    crypto::{self, ExportKeyingMaterialError, KeyPair, Keys, UnsupportedVersion},
+    transport_parameters::TransportParameters,
+};
+use rustls::{KeyLog, quic, server::ResolvesServerCert, version::TLS13};
+
+use super::{
+    AlpnPolicy, TlsError,
+    client_hello::{self, ClientHello},
+    initial, provider,
+    session::TlsSession,
+};
+
+/// How a server proves who it is and what it agrees to.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    /// Gives the certificate and key for a client.
+    pub identity: Arc<dyn ResolvesServerCert>,
+    /// Which application protocols are agreed to.
+    pub alpn: AlpnPolicy,
+    /// Where TLS secrets are logged, if anywhere.
+    pub key_log: Option<Arc<dyn KeyLog>>,
+}
+
+/// [`ServerTls`] made ready for connections.
+pub(crate) struct ServerCrypto {
+    policy: AlpnPolicy,
+    /// For clients that offer no ALPN; refuses those that offer any.
+    without_alpn: Arc<rustls::ServerConfig>,
+    /// For the names of the policy; shares the session storage.
+    with_alpn: Arc<rustls::ServerConfig>,
+}
+
+impl ServerCrypto {
+    pub(crate) fn new(tls: &ServerTls) -> Result<Self, TlsError> {
+        let mut without_alpn = rustls::ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&TLS13])?
+            .with_no_client_auth()
+            .with_cert_resolver(tls.identity.clone());
+        if let Some(key_log) = &tls.key_log {
+            without_alpn.key_log = key_log.clone();
+        }
+        let mut with_alpn = without_alpn.clone();
+        if let AlpnPolicy::Names(names) = &tls.alpn {
+            with_alpn.alpn_protocols = names.clone();
+        }
+        Ok(Self {
+            policy: tls.alpn.clone(),
+            without_alpn: Arc::new(without_alpn),
+            with_alpn: Arc::new(with_alpn),
+        })
+    }
+
+    fn fitting(&self, mut offered: Vec<Vec<u8>>) -> Arc<rustls::ServerConfig> {
+        if offered.is_empty() {
+            return self.without_alpn.clone();
+        }
+        match self.policy {
+            AlpnPolicy::Names(_) => self.with_alpn.clone(),
+            AlpnPolicy::Any => {
+                let mut config = (*self.without_alpn).clone();
+                offered.truncate(1);
+                config.alpn_protocols = offered;
+                Arc::new(config)
+            }
+        }
+    }
+}
+
+impl crypto::ServerConfig for ServerCrypto {
+    fn initial_keys(
+        &self,
+        version: u32,
+        destination_cid: &ConnectionId,
+    ) -> Result<Keys, UnsupportedVersion> {
+        match version {
+            1 => Ok(initial::keys(destination_cid, Side::Server)),
+            _ => Err(UnsupportedVersion),
+        }
+    }
+
+    fn retry_tag(
+        &self,
+        _version: u32,
+        original_destination_cid: &ConnectionId,
+        packet: &[u8],
+    ) -> [u8; 16] {
+        initial::retry_tag(original_destination_cid, &[packet])
+    }
+
+    fn start_session(
+        self: Arc<Self>,
+        _version: u32,
+        parameters: &TransportParameters,
+    ) -> Box<dyn crypto::Session> {
+        let mut encoded = Vec::new();
+        parameters.write(&mut encoded);
+        Box::new(ServerSession::Pending {
+            crypto: self,
+            parameters: encoded,
+            received: Vec::new(),
+        })
+    }
+}
+
+/// A server's TLS session.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives in one box; every session becomes the large variant"
+)]
+enum ServerSession {
+    /// The ClientHello is not whole yet: a post-quantum one spans two packets.
+    Pending {
+        crypto: Arc<ServerCrypto>,
+        parameters: Vec<u8>,
+        received: Vec<u8>,
+    },
+    Running(TlsSession),
+}
+
+impl ServerSession {
+    fn running(&self) -> Option<&TlsSession> {
+        match self {
+            Self::Pending { .. } => None,
+            Self::Running(session) => Some(session),
+        }
+    }
+}
+
+impl crypto::Session for ServerSession {
+    fn initial_keys(&self, destination_cid: &ConnectionId, side: Side) -> Keys {
+        initial::keys(destination_cid, side)
+    }
+
+    fn handshake_data(&self) -> Option<Box<dyn Any>> {
+        self.running()?.handshake_data()
+    }
+
+    fn peer_identity(&self) -> Option<Box<dyn Any>> {
+        None
+    }
+
+    fn early_crypto(&self) -> Option<(Box<dyn crypto::HeaderKey>, Box<dyn crypto::PacketKey>)> {
+        self.running()?.early_crypto()
+    }
+
+    fn early_data_accepted(&self) -> Option<bool> {
+        None
+    }
+
+    fn is_handshaking(&self) -> bool {
+        self.running().is_none_or(crypto::Session::is_handshaking)
+    }
+
+    fn read_handshake(&mut self, bytes: &[u8]) -> Result<bool, TransportError> {
+        let (crypto, parameters, received) = match self {
+            Self::Running(session) => return session.read_handshake(bytes),
+            Self::Pending {
+                crypto,
+                parameters,
+                received,
+            } => (crypto, parameters, received),
+        };
+        received.extend_from_slice(bytes);
+        let offered = match client_hello::read(received) {
+            ClientHello::Incomplete => return Ok(false),
+            ClientHello::Complete(offered) => offered,
+            ClientHello::TooLong => {
+                return Err(TransportError {
+                    code: TransportErrorCode::CRYPTO_BUFFER_EXCEEDED,
+                    frame: None,
+                    reason: "ClientHello too long".into(),
+                });
+            }
+        };
+        let connection = quic::ServerConnection::new(
+            crypto.fitting(offered),
+            quic::Version::V1,
+            std::mem::take(parameters),
+        )
+        .map_err(|error| TransportError {
+            code: TransportErrorCode::INTERNAL_ERROR,
+            frame: None,
+            reason: error.to_string(),
+        })?;
+        let received = std::mem::take(received);
+        let mut session = TlsSession::new(connection.into());
+        let outcome = session.read_handshake(&received);
+        *self = Self::Running(session);
+        outcome
+    }
+
+    fn transport_parameters(&self) -> Result<Option<TransportParameters>, TransportError> {
+        match self.running() {
+            None => Ok(None),
+            Some(session) => session.transport_parameters(),
+        }
+    }
+
+    fn write_handshake(&mut self, buffer: &mut Vec<u8>) -> Option<Keys> {
+        match self {
+            Self::Pending { .. } => None,
+            Self::Running(session) => session.write_handshake(buffer),
+        }
+    }
+
+    fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn crypto::PacketKey>>> {
+        match self {
+            Self::Pending { .. } => None,
+            Self::Running(session) => session.next_1rtt_keys(),
+        }
+    }
+
+    fn is_valid_retry(&self, _: &ConnectionId, _: &[u8], _: &[u8]) -> bool {
+        // Only clients receive Retry packets.
+        false
+    }
+
+    fn export_keying_material(
+        &self,
+        output: &mut [u8],
+        label: &[u8],
+        context: &[u8],
+    ) -> Result<(), ExportKeyingMaterialError> {
+        self.running()
+            .ok_or(ExportKeyingMaterialError)?
+            .export_keying_material(output, label, context)
+    }
+}

@@ -1,0 +1,163 @@
+//! A TLS session that has its configuration.
+
+use std::any::Any;
+
+use quinn_proto::{
+    ConnectionId, Side, TransportError, TransportErrorCode,
+    crypto::{self, ExportKeyingMaterialError, KeyPair, Keys},
+    transport_parameters::TransportParameters,
+};
+use rustls::quic;
+
+use super::initial;
+use crate::handshake::{self, Handshake};
+
+/// rustls's half of a QUIC connection, in the shape that quinn-proto wants.
+pub(super) struct TlsSession {
+    connection: quic::Connection,
+    next_secrets: Option<quic::Secrets>,
+    /// Whether `read_handshake` has said that the handshake's data is there.
+    announced: bool,
+}
+
+impl TlsSession {
+    pub(super) fn new(connection: quic::Connection) -> Self {
+        Self {
+            connection,
+            next_secrets: None,
+            announced: false,
+        }
+    }
+
+    fn side(&self) -> Side {
+        match self.connection {
+            quic::Connection::Client(_) => Side::Client,
+            quic::Connection::Server(_) => Side::Server,
+        }
+    }
+
+    fn handshake(&self) -> Option<Handshake> {
+        if self.connection.is_handshaking() {
+            return None;
+        }
+        let parameters = self.connection.quic_transport_parameters()?;
+        Some(Handshake {
+            version: 1,
+            alpn: self.connection.alpn_protocol().map(<[u8]>::to_vec),
+            server_name: match &self.connection {
+                quic::Connection::Client(_) => None,
+                quic::Connection::Server(server) => server.server_name().map(str::to_owned),
+            },
+            cipher_suite: self.connection.negotiated_cipher_suite()?.suite(),
+            key_exchange: self
+                .connection
+                .negotiated_key_exchange_group()
+                .map(|group| group.name()),
+            peer_certificates: self
+                .connection
+                .peer_certificates()
+                .map(|chain| chain.iter().map(|one| one.clone().into_owned()).collect())
+                .unwrap_or_default(),
+            peer_parameters: handshake::TransportParameters::parse(parameters),
+        })
+    }
+}
+
+impl crypto::Session for TlsSession {
+    fn initial_keys(&self, destination_cid: &ConnectionId, side: Side) -> Keys {
+        initial::keys(destination_cid, side)
+    }
+
+    fn handshake_data(&self) -> Option<Box<dyn Any>> {
+        Some(Box::new(self.handshake()?))
+    }
+
+    fn peer_identity(&self) -> Option<Box<dyn Any>> {
+        None
+    }
+
+    fn early_crypto(&self) -> Option<(Box<dyn crypto::HeaderKey>, Box<dyn crypto::PacketKey>)> {
+        let keys = self.connection.zero_rtt_keys()?;
+        Some((Box::new(keys.header), Box::new(keys.packet)))
+    }
+
+    fn early_data_accepted(&self) -> Option<bool> {
+        match &self.connection {
+            quic::Connection::Client(client) => Some(client.is_early_data_accepted()),
+            quic::Connection::Server(_) => None,
+        }
+    }
+
+    fn is_handshaking(&self) -> bool {
+        self.connection.is_handshaking()
+    }
+
+    fn read_handshake(&mut self, bytes: &[u8]) -> Result<bool, TransportError> {
+        if let Err(error) = self.connection.read_hs(bytes) {
+            let code = match self.connection.alert() {
+                Some(alert) => TransportErrorCode::crypto(alert.into()),
+                None => TransportErrorCode::PROTOCOL_VIOLATION,
+            };
+            return Err(TransportError {
+                code,
+                frame: None,
+                reason: error.to_string(),
+            });
+        }
+        let first = !self.announced && !self.connection.is_handshaking();
+        self.announced |= first;
+        Ok(first)
+    }
+
+    fn transport_parameters(&self) -> Result<Option<TransportParameters>, TransportError> {
+        let Some(mut bytes) = self.connection.quic_transport_parameters() else {
+            return Ok(None);
+        };
+        Ok(Some(TransportParameters::read(self.side(), &mut bytes)?))
+    }
+
+    fn write_handshake(&mut self, buffer: &mut Vec<u8>) -> Option<Keys> {
+        let keys = match self.connection.write_hs(buffer)? {
+            quic::KeyChange::Handshake { keys } => keys,
+            quic::KeyChange::OneRtt { keys, next } => {
+                self.next_secrets = Some(next);
+                keys
+            }
+        };
+        Some(initial::boxed(keys))
+    }
+
+    fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn crypto::PacketKey>>> {
+        let keys = self.next_secrets.as_mut()?.next_packet_keys();
+        Some(KeyPair {
+            local: Box::new(keys.local),
+            remote: Box::new(keys.remote),
+        })
+    }
+
+    fn is_valid_retry(
+        &self,
+        original_destination_cid: &ConnectionId,
+        header: &[u8],
+        payload: &[u8],
+    ) -> bool {
+        let Some(token_length) = payload.len().checked_sub(initial::RETRY_TAG_LENGTH) else {
+            return false;
+        };
+        let (token, tag) = payload.split_at(token_length);
+        // Both sides of the comparison are public: the key is in the RFC.
+        initial::retry_tag(original_destination_cid, &[header, token]) == tag
+    }
+
+    fn export_keying_material(
+        &self,
+        output: &mut [u8],
+        label: &[u8],
+        context: &[u8],
+    ) -> Result<(), ExportKeyingMaterialError> {
+        self.connection
+            .export_keying_material(output, label, Some(context))
+            .map(|_| ())
+            .map_err(|_| ExportKeyingMaterialError)
+    }
+}

@@ -1,0 +1,223 @@
+//! What a connection tells its application.
+
+use std::fmt;
+
+use bytes::Bytes;
+use quinn_proto::ConnectionError;
+
+use crate::stream_id::{Direction, StreamId};
+
+/// TLS alert `no_application_protocol` as a QUIC error code
+/// (RFC 9001 §4.8, RFC 7301 §3.2).
+pub const NO_APPLICATION_PROTOCOL: u64 = 0x178;
+
+/// CONNECTION_REFUSED (RFC 9000 §20.1).
+pub const CONNECTION_REFUSED: u64 = 0x02;
+
+/// Something that happened on a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The handshake is complete: [`Connection::handshake`] tells what was
+    /// agreed, and the peer is who its certificate says.
+    ///
+    /// [`Connection::handshake`]: crate::Connection::handshake
+    Connected,
+    /// The peer opened a stream; it may already be readable.
+    ///
+    /// Streams of one direction are reported strictly in order, those too that
+    /// the peer opened only implicitly.
+    Opened(StreamId),
+    /// Data, the end or a reset may wait to be read.
+    Readable(StreamId),
+    /// A stream that refused data may take some again.
+    Writable(StreamId),
+    /// Everything up to the FIN was acknowledged by the peer.
+    Finished(StreamId),
+    /// The peer asks us to send no more (STOP_SENDING, RFC 9000 §3.5).
+    Stopped(StreamId, u64),
+    /// The peer allows more streams of this direction.
+    StreamsAvailable(Direction),
+    /// A DATAGRAM frame waits to be read.
+    DatagramReceived,
+    /// DATAGRAM frames may be sent again after the queue was full.
+    DatagramsUnblocked,
+    /// The turn that the application asked for by [`Connection::again`].
+    ///
+    /// [`Connection::again`]: crate::Connection::again
+    Again,
+    /// The connection is over; no event follows.
+    Closed(CloseReason),
+}
+
+/// Why a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// We closed it.
+    Local,
+    /// The peer's application closed it.
+    Application {
+        /// The application's error code.
+        code: u64,
+        /// The peer's words, which may be no UTF-8.
+        reason: Bytes,
+    },
+    /// The peer's transport or TLS closed it.
+    Peer {
+        /// A QUIC transport error code; 0x100 + alert for TLS.
+        code: u64,
+        /// The peer's words, which may be no UTF-8.
+        reason: Bytes,
+    },
+    /// We found an error in what the peer sent, its certificate included.
+    Violation {
+        /// A QUIC transport error code; 0x100 + alert for TLS.
+        code: u64,
+        /// What was wrong.
+        reason: String,
+    },
+    /// Nothing was heard for the idle timeout.
+    TimedOut,
+    /// The peer lost its state (stateless reset, RFC 9000 §10.3).
+    Reset,
+    /// The peer speaks no version of ours.
+    VersionMismatch,
+    /// Our own handshake deadline passed.
+    HandshakeDeadline,
+}
+
+impl CloseReason {
+    /// Returns the transport error code, if one was given by either side.
+    pub fn transport_code(&self) -> Option<u64> {
+        match self {
+            Self::Peer { code, .. } | Self::Violation { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+}
+
+impl From<ConnectionError> for CloseReason {
+    fn from(error: ConnectionError) -> Self {
+        match error {
+            ConnectionError::VersionMismatch => Self::VersionMismatch,
+            ConnectionError::TransportError(error) => Self::Violation {
+                code: error.code.into(),
+                reason: error.reason,
+            },
+            ConnectionError::ConnectionClosed(close) => Self::Peer {
+                code: close.error_code.into(),
+                reason: close.reason,
+            },
+            ConnectionError::ApplicationClosed(close) => Self::Application {
+                code: close.error_code.into_inner(),
+                reason: close.reason,
+            },
+            ConnectionError::Reset => Self::Reset,
+            ConnectionError::TimedOut => Self::TimedOut,
+            ConnectionError::LocallyClosed | ConnectionError::CidsExhausted => Self::Local,
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("closed by us"),
+            Self::Application { code, reason } => {
+                write!(f, "closed by the peer with application code {code}")?;
+                said(f, &String::from_utf8_lossy(reason))
+            }
+            Self::Peer { code, reason } => {
+                write!(f, "closed by the peer with {}", ErrorCode(*code))?;
+                said(f, &String::from_utf8_lossy(reason))
+            }
+            Self::Violation { code, reason } => {
+                write!(f, "{}", ErrorCode(*code))?;
+                said(f, reason)
+            }
+            Self::TimedOut => f.write_str("the peer fell silent (idle timeout)"),
+            Self::Reset => f.write_str("the peer has lost its state (stateless reset)"),
+            Self::VersionMismatch => f.write_str("the peer does not speak QUIC version 1"),
+            Self::HandshakeDeadline => f.write_str("the handshake was not completed in time"),
+        }
+    }
+}
+
+/// Longest part of a peer's words that is shown, in characters.
+const REASON_SHOWN_MAX: usize = 200;
+
+/// Appends what somebody said, with control characters made harmless.
+fn said(f: &mut fmt::Formatter<'_>, words: &str) -> fmt::Result {
+    if words.is_empty() {
+        return Ok(());
+    }
+    f.write_str(": ")?;
+    for character in words.chars().take(REASON_SHOWN_MAX) {
+        if character.is_control() {
+            write!(f, "{}", character.escape_default())?;
+        } else {
+            write!(f, "{character}")?;
+        }
+    }
+    Ok(())
+}
+
+/// A transport error code, shown by its name in RFC 9000 §20.1.
+struct ErrorCode(u64);
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.0 {
+            0x00 => "NO_ERROR",
+            0x01 => "INTERNAL_ERROR",
+            CONNECTION_REFUSED => "CONNECTION_REFUSED",
+            0x03 => "FLOW_CONTROL_ERROR",
+            0x04 => "STREAM_LIMIT_ERROR",
+            0x05 => "STREAM_STATE_ERROR",
+            0x06 => "FINAL_SIZE_ERROR",
+            0x07 => "FRAME_ENCODING_ERROR",
+            0x08 => "TRANSPORT_PARAMETER_ERROR",
+            0x09 => "CONNECTION_ID_LIMIT_ERROR",
+            0x0a => "PROTOCOL_VIOLATION",
+            0x0b => "INVALID_TOKEN",
+            0x0c => "APPLICATION_ERROR",
+            0x0d => "CRYPTO_BUFFER_EXCEEDED",
+            0x0e => "KEY_UPDATE_ERROR",
+            0x0f => "AEAD_LIMIT_REACHED",
+            0x10 => "NO_VIABLE_PATH",
+            NO_APPLICATION_PROTOCOL => "no_application_protocol",
+            0x100..=0x1ff => return write!(f, "TLS alert {}", self.0 - 0x100),
+            _ => return write!(f, "error {:#x}", self.0),
+        };
+        f.write_str(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_of_a_peer_are_escaped() {
+        let reason = CloseReason::Application {
+            code: 7,
+            reason: Bytes::from_static(b"bye\x1b[2J"),
+        };
+        assert_eq!(
+            reason.to_string(),
+            "closed by the peer with application code 7: bye\\u{1b}[2J"
+        );
+    }
+
+    #[test]
+    fn transport_codes_have_their_names() {
+        let reason = CloseReason::Peer {
+            code: 2,
+            reason: Bytes::new(),
+        };
+        assert_eq!(
+            reason.to_string(),
+            "closed by the peer with CONNECTION_REFUSED"
+        );
+    }
+}

@@ -1,0 +1,41 @@
+//! How QUIC packets move.
+//!
+//! The [`Shard`] is the heart: a sans-IO value that takes the time, datagrams
+//! and randomness as arguments and gives back datagrams, a deadline and events.
+//! An [`Application`] says what to do with the events: `qecho`'s echo server,
+//! client and every other tool are applications. [`event_loop`] drives a shard
+//! on real sockets and is the only place that reads the clock; [`simulation`]
+//! drives the same shard on virtual time.
+//!
+//! This crate is the only one that names the QUIC state machine beneath
+//! (quinn-proto), and it knows nothing of echo.
+
+pub mod application;
+pub mod config;
+mod connection;
+mod connection_id;
+mod crypto;
+pub mod event;
+pub mod event_loop;
+mod handshake;
+pub mod limits;
+pub mod link;
+mod mailbox;
+mod outbox;
+mod secrets;
+mod shard;
+pub mod simulation;
+mod socket;
+mod stream_id;
+
+pub use application::Application;
+pub use connection::{Connection, Read, ReadEnd, SendDatagramError, Written};
+pub use crypto::{AlpnPolicy, ClientTls, Connector, ServerTls, TlsError};
+pub use event::{CloseReason, Event};
+pub use handshake::{Handshake, TransportParameters};
+pub use mailbox::{Mailbox, MailboxError, Waker};
+pub use outbox::Datagram;
+pub use secrets::Secrets;
+pub use shard::{ConnectError, ConnectTo, ConnectionKey, Control, Received, Shard};
+pub use socket::{BindError, ReceiveErrors, Socket};
+pub use stream_id::{Direction, Side, StreamId};

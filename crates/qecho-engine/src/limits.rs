@@ -1,0 +1,70 @@
+//! Every limit of the engine, by name.
+//!
+//! Memory that a peer can make us hold is bounded by these and by the windows
+//! of [`crate::config::Transport`]: a connection keeps at most
+//! `receive_window + send_window` bytes of stream data, the two DATAGRAM
+//! queues, and while its handshake lasts one pending ClientHello.
+
+use std::time::Duration;
+
+/// Bytes of an incomplete ClientHello that are kept until it is whole.
+///
+/// A post-quantum ClientHello is about 1.8 kB; TLS allows far more.
+pub const CLIENT_HELLO_MAX: usize = 64 * 1024;
+
+/// Bytes of out-of-order CRYPTO data kept in each packet number space.
+pub const CRYPTO_BUFFER_MAX: usize = 16 * 1024;
+
+/// Bytes of received DATAGRAM frames that wait for the application.
+pub const DATAGRAM_RECEIVE_BUFFER: usize = 256 * 1024;
+
+/// Bytes of DATAGRAM frames that wait to be sent.
+pub const DATAGRAM_SEND_BUFFER: usize = 256 * 1024;
+
+/// Streams of each direction that a peer may have open on one connection.
+pub const STREAMS_PER_CONNECTION_MAX: u64 = 1_000;
+
+/// Streams of each direction that a connection starts with.
+///
+/// Every allowed stream costs memory from the start, so the allowance begins
+/// small and doubles while a connection uses it.
+pub const STREAMS_INITIAL: u64 = 16;
+
+/// Transmits that wait in the outbox for the socket to take them.
+///
+/// Each holds one datagram or one GSO batch of at most [`GSO_BYTES_MAX`].
+pub const OUTBOX_TRANSMITS_MAX: usize = 64;
+
+/// Bytes that one GSO batch may have: the kernel refuses more than a UDP
+/// datagram can say in its length field.
+pub const GSO_BYTES_MAX: usize = 65_000;
+
+/// Letters that wait in a shard's mailbox; a sender blocks or is told so.
+pub const MAILBOX_MAX: usize = 1_024;
+
+/// Receive batches taken from one socket before the turn goes on.
+pub const RECEIVE_BATCHES_PER_TURN: usize = 4;
+
+/// Handshakes under way from addresses that have not been validated; one more
+/// gets a Retry.
+pub const HALF_OPEN_UNVALIDATED_MAX: usize = 256;
+
+/// Handshakes under way in all; one more is refused.
+pub const HALF_OPEN_MAX: usize = 1_024;
+
+/// Handshakes under way from one unvalidated address (IPv6: /64); one more
+/// gets a Retry.
+pub const HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX: usize = 64;
+
+/// Connections that a shard serves at once, unless configured otherwise.
+pub const CONNECTIONS_MAX: usize = 10_000;
+
+/// Connections from one address (IPv6: /64) that is not loopback, unless
+/// configured otherwise.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 1_000;
+
+/// Time that a connection may take to complete its handshake.
+pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Time that a closing endpoint waits for its CONNECTION_CLOSE to be answered.
+pub const LINGER: Duration = Duration::from_secs(1);

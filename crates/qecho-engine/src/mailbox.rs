@@ -1,0 +1,192 @@
+//! The one way from other threads into a shard.
+
+use std::{
+    io::{self, Read, Write},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::net::UnixStream,
+    },
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+};
+
+use crate::limits::MAILBOX_MAX;
+
+/// Sends letters to a shard; at most [`MAILBOX_MAX`] wait.
+#[derive(Debug)]
+pub struct Mailbox<M> {
+    letters: SyncSender<M>,
+    waker: Waker,
+}
+
+impl<M> Clone for Mailbox<M> {
+    fn clone(&self) -> Self {
+        Self {
+            letters: self.letters.clone(),
+            waker: self.waker.clone(),
+        }
+    }
+}
+
+/// Why a letter was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MailboxError {
+    /// [`MAILBOX_MAX`] letters wait already.
+    #[error("the mailbox is full")]
+    Full,
+    /// The shard has ended.
+    #[error("the shard has ended")]
+    Ended,
+}
+
+impl<M> Mailbox<M> {
+    /// Sends a letter; waits while the mailbox is full.
+    ///
+    /// # Errors
+    /// [`MailboxError::Ended`] if nobody will read it.
+    pub fn send(&self, mail: M) -> Result<(), MailboxError> {
+        self.letters.send(mail).map_err(|_| MailboxError::Ended)?;
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// Sends a letter if there is room.
+    ///
+    /// # Errors
+    /// [`MailboxError`] if it was not taken.
+    pub fn try_send(&self, mail: M) -> Result<(), MailboxError> {
+        self.letters.try_send(mail).map_err(|error| match error {
+            TrySendError::Full(_) => MailboxError::Full,
+            TrySendError::Disconnected(_) => MailboxError::Ended,
+        })?;
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// Returns what wakes the shard without a letter.
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+}
+
+/// Wakes a shard so that its application looks at what it shares with other
+/// threads.
+#[derive(Clone, Debug)]
+pub struct Waker(Arc<WakerState>);
+
+#[derive(Debug)]
+struct WakerState {
+    rung: AtomicBool,
+    bell: UnixStream,
+}
+
+impl Waker {
+    /// Wakes the shard; many calls before it looks count as one.
+    pub fn wake(&self) {
+        if !self.0.rung.swap(true, Ordering::AcqRel) {
+            // The bell holds one byte at most, so it can only fail when the
+            // shard has gone, and then there is nobody to wake.
+            let _ = (&self.0.bell).write(&[1]);
+        }
+    }
+}
+
+/// The shard's end of its mailbox.
+#[derive(Debug)]
+pub struct Inbox<M> {
+    letters: Receiver<M>,
+    bell: UnixStream,
+    state: Arc<WakerState>,
+}
+
+/// Makes a mailbox.
+///
+/// # Errors
+/// The system's, if it has no more file descriptors.
+pub fn mailbox<M>() -> io::Result<(Mailbox<M>, Inbox<M>)> {
+    let (near, far) = UnixStream::pair()?;
+    near.set_nonblocking(true)?;
+    far.set_nonblocking(true)?;
+    let (sender, letters) = sync_channel(MAILBOX_MAX);
+    let state = Arc::new(WakerState {
+        rung: AtomicBool::new(false),
+        bell: far,
+    });
+    let mailbox = Mailbox {
+        letters: sender,
+        waker: Waker(state.clone()),
+    };
+    let inbox = Inbox {
+        letters,
+        bell: near,
+        state,
+    };
+    Ok((mailbox, inbox))
+}
+
+impl<M> Inbox<M> {
+    /// Stops the bell; tells whether it rang. Look at everything shared after
+    /// this, never before: what comes later rings again.
+    pub(crate) fn answer(&mut self) -> bool {
+        let mut byte = [0; 8];
+        let rang = matches!(self.bell.read(&mut byte), Ok(1..));
+        if rang {
+            self.state.rung.store(false, Ordering::Release);
+        }
+        rang
+    }
+
+    /// Takes the next letter.
+    pub(crate) fn next(&mut self) -> Option<M> {
+        self.letters.try_recv().ok()
+    }
+}
+
+impl<M> AsFd for Inbox<M> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_from_many_threads_all_arrive_and_ring() {
+        let (mailbox, mut inbox) = mailbox().expect("two file descriptors");
+        let threads: Vec<_> = (0..4)
+            .map(|thread| {
+                let mailbox = mailbox.clone();
+                std::thread::spawn(move || {
+                    for letter in 0..100 {
+                        mailbox.send(thread * 100 + letter).expect("the inbox lives");
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+        assert!(inbox.answer());
+        let mut letters: Vec<_> = std::iter::from_fn(|| inbox.next()).collect();
+        letters.sort_unstable();
+        assert_eq!(letters, (0..400).collect::<Vec<_>>());
+        assert!(!inbox.answer());
+    }
+
+    #[test]
+    fn a_full_mailbox_says_so_and_an_ended_one_too() {
+        let (mailbox, inbox) = mailbox().expect("two file descriptors");
+        for letter in 0..MAILBOX_MAX {
+            assert_eq!(mailbox.try_send(letter), Ok(()));
+        }
+        assert_eq!(mailbox.try_send(0), Err(MailboxError::Full));
+        drop(inbox);
+        assert_eq!(mailbox.try_send(0), Err(MailboxError::Ended));
+    }
+}

@@ -1,0 +1,92 @@
+//! One local address of a shard: its endpoint and connections.
+
+use std::{net::SocketAddr, time::Instant};
+
+use quinn_proto::{ConnectionHandle, Endpoint};
+
+use super::entry::{ConnectionKey, Entry, Meta};
+
+pub(super) struct Binding<S> {
+    pub(super) endpoint: Endpoint,
+    pub(super) address: SocketAddr,
+    pub(super) gso_segments: usize,
+    index: usize,
+    /// By the endpoint's own handle, which it uses again after a connection
+    /// has drained: the generation tells the two apart.
+    connections: Vec<Option<Box<Entry<S>>>>,
+    generation: u64,
+}
+
+impl<S> Binding<S> {
+    pub(super) fn new(index: usize, address: SocketAddr, endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            address,
+            gso_segments: 1,
+            index,
+            connections: Vec::new(),
+            generation: 0,
+        }
+    }
+
+    /// Makes the record for a connection that the endpoint has just begun.
+    pub(super) fn meta(&mut self, handle: ConnectionHandle, now: Instant) -> Meta {
+        self.generation += 1;
+        Meta::new(ConnectionKey::new(self.index, handle, self.generation), now)
+    }
+
+    pub(super) fn insert(&mut self, entry: Entry<S>) {
+        let index = entry.meta.key.handle().0;
+        if self.connections.len() <= index {
+            self.connections.resize_with(index + 1, || None);
+        }
+        debug_assert!(
+            self.connections[index].is_none(),
+            "a handle is used again only after its connection was removed"
+        );
+        self.connections[index] = Some(Box::new(entry));
+    }
+
+    pub(super) fn key(&self, handle: ConnectionHandle) -> Option<ConnectionKey> {
+        let entry = self.connections.get(handle.0)?.as_ref()?;
+        Some(entry.meta.key)
+    }
+
+    pub(super) fn entry(&mut self, key: ConnectionKey) -> Option<&mut Entry<S>> {
+        let entry = self.connections.get_mut(key.handle().0)?.as_mut()?;
+        (entry.meta.key == key).then_some(entry)
+    }
+
+    pub(super) fn remove(&mut self, key: ConnectionKey) -> Option<Box<Entry<S>>> {
+        self.entry(key)?;
+        self.connections.get_mut(key.handle().0)?.take()
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry<S>> {
+        self.connections.iter().flatten().map(|entry| &**entry)
+    }
+
+    /// Exchanges events between a connection and the endpoint; tells whether
+    /// there were any, and whether the connection has drained.
+    pub(super) fn exchange_events(&mut self, key: ConnectionKey) -> Exchange {
+        let mut exchange = Exchange::default();
+        let Some(Some(entry)) = self.connections.get_mut(key.handle().0) else {
+            return exchange;
+        };
+        while let Some(event) = entry.proto.poll_endpoint_events() {
+            exchange.any = true;
+            exchange.drained |= event.is_drained();
+            if let Some(answer) = self.endpoint.handle_event(key.handle(), event) {
+                entry.proto.handle_event(answer);
+            }
+        }
+        exchange
+    }
+}
+
+/// What an exchange between a connection and its endpoint came to.
+#[derive(Default)]
+pub(super) struct Exchange {
+    pub(super) any: bool,
+    pub(super) drained: bool,
+}

@@ -1,0 +1,147 @@
+//! What an application may do to its shard.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use quinn_proto::{ClientConfig, ConnectionId};
+use rand::Rng;
+
+use super::{
+    core::{Core, Farewell},
+    entry::{ConnectionKey, Entry},
+};
+use crate::{connection::Connection, crypto::Connector};
+
+/// The shard in the hands of its application.
+pub struct Control<'a, S> {
+    core: &'a mut Core<S>,
+    now: Instant,
+}
+
+/// Whom to connect to, and how.
+#[derive(Clone, Debug)]
+pub struct ConnectTo<'a> {
+    /// The server's address.
+    pub remote: SocketAddr,
+    /// The name that its certificate must have.
+    pub server_name: &'a str,
+    /// TLS as a client.
+    pub connector: &'a Connector,
+}
+
+/// Why a connection could not even be begun.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The shard has no socket for the address's family.
+    #[error("no local socket for {remote}")]
+    NoSocket {
+        /// The address that was asked for.
+        remote: SocketAddr,
+    },
+    /// The name or address cannot be used.
+    #[error("cannot connect to {remote} as {server_name:?}")]
+    Refused {
+        /// The address that was asked for.
+        remote: SocketAddr,
+        /// The name that was asked for.
+        server_name: String,
+        /// The state machine's reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl<'a, S> Control<'a, S> {
+    pub(super) fn new(core: &'a mut Core<S>, now: Instant) -> Self {
+        Self { core, now }
+    }
+
+    /// Returns the time of this turn.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Begins a connection from the first socket of the right address family.
+    ///
+    /// # Errors
+    /// [`ConnectError`] if there is no such socket or the name is invalid;
+    /// whether anybody answers is told by events.
+    pub fn connect(&mut self, to: &ConnectTo<'_>, state: S) -> Result<ConnectionKey, ConnectError> {
+        let ConnectTo {
+            remote,
+            server_name,
+            connector,
+        } = *to;
+        let binding = self
+            .core
+            .bindings
+            .iter_mut()
+            .find(|binding| binding.address.is_ipv4() == remote.is_ipv4())
+            .ok_or(ConnectError::NoSocket { remote })?;
+        let mut config = ClientConfig::new(connector.0.clone());
+        config.transport_config(self.core.transport.clone());
+        let destination_cid = self.core.initial_cids.next();
+        config.initial_dst_cid_provider(Arc::new(move || destination_cid));
+        let (handle, proto) = binding
+            .endpoint
+            .connect(self.now, config, remote, server_name)
+            .map_err(|source| ConnectError::Refused {
+                remote,
+                server_name: server_name.to_owned(),
+                source: source.into(),
+            })?;
+        let meta = binding.meta(handle, self.now);
+        let key = meta.key;
+        self.core.insert(Entry { proto, meta, state });
+        Ok(key)
+    }
+
+    /// Returns a connection and its state to work on.
+    pub fn connection(&mut self, key: ConnectionKey) -> Option<(Connection<'_>, &mut S)> {
+        self.core.mark_dirty(key);
+        let now = self.now;
+        let entry = self.core.entry(key)?;
+        if entry.meta.reported_closed {
+            return None;
+        }
+        let connection = Connection::new(&mut entry.proto, &mut entry.meta, now);
+        Some((connection, &mut entry.state))
+    }
+
+    /// Lets nobody in any more; every connection is closed with `code` and
+    /// `reason` as soon as it has no open stream, and at the latest after
+    /// `grace`. Then the shard is finished.
+    pub fn drain(&mut self, grace: Duration, code: u64, reason: &str) {
+        let reason = reason.to_owned();
+        self.core
+            .drain(self.now + grace, Farewell { code, reason });
+    }
+
+    /// Closes every connection at once with `code` and `reason`; the shard is
+    /// finished when the peers have answered or [`LINGER`] has passed.
+    ///
+    /// [`LINGER`]: crate::limits::LINGER
+    pub fn shut_down(&mut self, code: u64, reason: &str) {
+        let reason = reason.to_owned();
+        self.core.shut_down(self.now, &Farewell { code, reason });
+    }
+}
+
+/// Draws the connection IDs that name a server before it has chosen its own.
+pub(super) struct InitialCids(rand::rngs::StdRng);
+
+impl InitialCids {
+    pub(super) fn new(seed: [u8; 32]) -> Self {
+        Self(rand::SeedableRng::from_seed(seed))
+    }
+
+    fn next(&mut self) -> ConnectionId {
+        // RFC 9000 §7.2: at least eight unpredictable bytes.
+        let mut bytes = [0; 8];
+        self.0.fill_bytes(&mut bytes);
+        ConnectionId::new(&bytes)
+    }
+}

@@ -1,0 +1,276 @@
+//! The shard without its application.
+
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Instant};
+
+use quinn_proto::{Endpoint, ServerConfig, TransportConfig, Transmit, VarInt};
+
+use super::{
+    admission::Admission,
+    binding::Binding,
+    control::InitialCids,
+    deadlines::Deadlines,
+    entry::{ConnectionKey, Entry},
+};
+use crate::{
+    config::{AdmissionSettings, ShardConfig},
+    crypto::TlsError,
+    event::CloseReason,
+    limits::{GSO_BYTES_MAX, LINGER},
+    outbox::Outbox,
+};
+
+pub(crate) struct Core<S> {
+    pub(super) bindings: Vec<Binding<S>>,
+    pub(super) transport: Arc<TransportConfig>,
+    pub(super) admission: Admission,
+    pub(super) deadlines: Deadlines,
+    pub(super) dirty: VecDeque<ConnectionKey>,
+    pub(super) outbox: Outbox,
+    pub(super) initial_cids: InitialCids,
+    lifecycle: Lifecycle,
+}
+
+/// How a shard comes to its end.
+enum Lifecycle {
+    Running,
+    /// Nobody new; live streams may finish.
+    Draining { until: Instant, farewell: Farewell },
+    /// Every connection was closed; the answers are awaited.
+    Closing { until: Instant },
+}
+
+/// What CONNECTION_CLOSE says.
+#[derive(Clone)]
+pub(super) struct Farewell {
+    pub(super) code: u64,
+    pub(super) reason: String,
+}
+
+impl<S> Core<S> {
+    pub(super) fn new(config: &ShardConfig, addresses: &[SocketAddr]) -> Result<Self, TlsError> {
+        let transport = config.transport_config();
+        let server: Option<Arc<ServerConfig>> = config.server_config(transport.clone())?;
+        let bindings = addresses
+            .iter()
+            .enumerate()
+            .map(|(index, address)| {
+                let endpoint =
+                    Endpoint::new(config.endpoint_config(index), server.clone(), true, None);
+                Binding::new(index, *address, endpoint)
+            })
+            .collect();
+        let admission = match &config.accepting {
+            Some(accepting) => accepting.admission.clone(),
+            None => AdmissionSettings::default(),
+        };
+        Ok(Self {
+            bindings,
+            transport,
+            admission: Admission::new(admission),
+            deadlines: Deadlines::default(),
+            dirty: VecDeque::new(),
+            outbox: Outbox::default(),
+            initial_cids: InitialCids::new(config.initial_cid_seed()),
+            lifecycle: Lifecycle::Running,
+        })
+    }
+
+    pub(super) fn entry(&mut self, key: ConnectionKey) -> Option<&mut Entry<S>> {
+        self.bindings.get_mut(key.binding())?.entry(key)
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.bindings
+            .iter()
+            .map(|binding| binding.entries().count())
+            .sum()
+    }
+
+    pub(super) fn keys(&self) -> Vec<ConnectionKey> {
+        self.bindings
+            .iter()
+            .flat_map(|binding| binding.entries().map(|entry| entry.meta.key))
+            .collect()
+    }
+
+    pub(super) fn insert(&mut self, entry: Entry<S>) {
+        let key = entry.meta.key;
+        self.bindings[key.binding()].insert(entry);
+        self.mark_dirty(key);
+    }
+
+    pub(super) fn mark_dirty(&mut self, key: ConnectionKey) {
+        let Some(entry) = self.entry(key) else {
+            return;
+        };
+        if !std::mem::replace(&mut entry.meta.dirty, true) {
+            self.dirty.push_back(key);
+        }
+    }
+
+    /// Queues an answer that belongs to no connection; when the outbox is full
+    /// it is lost, as on a network.
+    pub(super) fn respond(&mut self, binding: usize, transmit: Transmit, contents: Vec<u8>) {
+        if self.outbox.is_full() {
+            self.outbox.recycle(contents);
+        } else {
+            self.outbox.push(binding, transmit, contents);
+        }
+    }
+
+    /// Exchanges events with the endpoint; tells whether there were any.
+    pub(super) fn exchange_endpoint_events(&mut self, key: ConnectionKey) -> bool {
+        let exchange = self.bindings[key.binding()].exchange_events(key);
+        if exchange.drained {
+            self.remove(key);
+        }
+        exchange.any
+    }
+
+    fn remove(&mut self, key: ConnectionKey) {
+        let Some(mut entry) = self.bindings[key.binding()].remove(key) else {
+            return;
+        };
+        self.deadlines.remove(key, &mut entry.meta.scheduled);
+        if let Some(ticket) = entry.meta.ticket.take() {
+            self.admission.leave(ticket);
+        }
+    }
+
+    /// Moves what a connection has to send into the outbox; tells whether
+    /// there was anything.
+    pub(super) fn poll_transmits(&mut self, now: Instant, key: ConnectionKey) -> bool {
+        let binding = &mut self.bindings[key.binding()];
+        let gso_segments = binding.gso_segments;
+        let Some(entry) = binding.entry(key) else {
+            return false;
+        };
+        let mut any = false;
+        while !self.outbox.is_full() {
+            let mut contents = self.outbox.buffer();
+            let segments = GSO_BYTES_MAX / usize::from(entry.proto.current_mtu());
+            let segments = segments.clamp(1, gso_segments);
+            let Some(transmit) = entry.proto.poll_transmit(now, segments, &mut contents) else {
+                self.outbox.recycle(contents);
+                break;
+            };
+            any = true;
+            self.outbox.push(key.binding(), transmit, contents);
+        }
+        any
+    }
+
+    /// Ends a connection's part of the turn.
+    pub(super) fn settle(&mut self, now: Instant, key: ConnectionKey) {
+        let draining = match &self.lifecycle {
+            Lifecycle::Draining { farewell, .. } => Some(farewell.clone()),
+            Lifecycle::Running | Lifecycle::Closing { .. } => None,
+        };
+        let unfinished = self.outbox.is_full();
+        let Some(entry) = self
+            .bindings
+            .get_mut(key.binding())
+            .and_then(|binding| binding.entry(key))
+        else {
+            return;
+        };
+        let handshake_over = entry.meta.handshake.is_some() || entry.meta.reported_closed;
+        if let (true, Some(ticket)) = (handshake_over, &mut entry.meta.ticket) {
+            self.admission.handshake_over(ticket);
+        }
+        let deadline = entry.deadline();
+        self.deadlines
+            .schedule(key, &mut entry.meta.scheduled, deadline);
+        let again = entry.meta.again;
+        let closed = entry.meta.reported_closed;
+        if let (Some(farewell), false) = (draining, closed) {
+            self.close_if_idle(now, key, &farewell);
+        }
+        if again || unfinished {
+            self.mark_dirty(key);
+        }
+    }
+
+    fn close_if_idle(&mut self, now: Instant, key: ConnectionKey, farewell: &Farewell) {
+        let Some(entry) = self.entry(key) else {
+            return;
+        };
+        let streams = entry.proto.streams();
+        let idle = streams.remote_open_streams(quinn_proto::Dir::Bi) == 0
+            && streams.remote_open_streams(quinn_proto::Dir::Uni) == 0
+            && streams.send_streams() == 0;
+        if idle {
+            self.close(now, key, farewell);
+        }
+    }
+
+    fn close(&mut self, now: Instant, key: ConnectionKey, farewell: &Farewell) {
+        let Some(entry) = self.entry(key) else {
+            return;
+        };
+        if entry.proto.is_closed() {
+            return;
+        }
+        entry.meta.close_locally(CloseReason::Local);
+        let code = VarInt::from_u64(farewell.code).unwrap_or(VarInt::MAX);
+        entry
+            .proto
+            .close(now, code, farewell.reason.clone().into_bytes().into());
+        self.mark_dirty(key);
+    }
+
+    /// Lets nobody in any more and live streams finish until `until`.
+    pub(super) fn drain(&mut self, until: Instant, farewell: Farewell) {
+        if !matches!(self.lifecycle, Lifecycle::Running) {
+            return;
+        }
+        self.admission.close_for_good();
+        self.lifecycle = Lifecycle::Draining { until, farewell };
+        for key in self.keys() {
+            self.mark_dirty(key);
+        }
+    }
+
+    /// Closes every connection and waits a moment for the answers.
+    pub(super) fn shut_down(&mut self, now: Instant, farewell: &Farewell) {
+        if matches!(self.lifecycle, Lifecycle::Closing { .. }) {
+            return;
+        }
+        self.admission.close_for_good();
+        for key in self.keys() {
+            self.close(now, key, farewell);
+        }
+        let until = now + LINGER;
+        self.lifecycle = Lifecycle::Closing { until };
+    }
+
+    pub(super) fn handle_lifecycle(&mut self, now: Instant) {
+        let Lifecycle::Draining { until, farewell } = &self.lifecycle else {
+            return;
+        };
+        let all_closed = || {
+            let mut entries = self.bindings.iter().flat_map(Binding::entries);
+            entries.all(|entry| entry.proto.is_closed())
+        };
+        if *until <= now || all_closed() {
+            let farewell = farewell.clone();
+            self.shut_down(now, &farewell);
+        }
+    }
+
+    pub(super) fn lifecycle_deadline(&self) -> Option<Instant> {
+        match self.lifecycle {
+            Lifecycle::Running => None,
+            Lifecycle::Draining { until, .. } | Lifecycle::Closing { until } => Some(until),
+        }
+    }
+
+    pub(super) fn is_finished(&self, now: Instant) -> bool {
+        let Lifecycle::Closing { until } = self.lifecycle else {
+            return false;
+        };
+        let mut entries = self.bindings.iter().flat_map(Binding::entries);
+        until <= now
+            || (self.outbox.is_empty() && self.dirty.is_empty() && entries.all(Entry::is_settled))
+    }
+}

@@ -1,0 +1,233 @@
+//! Two shards and the path between them, on virtual time.
+//!
+//! Hours pass in milliseconds and a seed repeats everything that the shards
+//! and the path decide. Ciphertext differs between runs: TLS draws its own
+//! randomness.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+
+use crate::{
+    application::Application,
+    link::{Conditions, Link},
+    outbox::Datagram,
+    shard::{Received, Shard},
+};
+
+/// Two shards, `near` and `far`, each on one address, and the two directions
+/// of the path between them.
+pub struct Simulation<N: Application, F: Application> {
+    /// The shard at the near end, usually the client.
+    pub near: Shard<N>,
+    /// The shard at the far end, usually the server.
+    pub far: Shard<F>,
+    now: Instant,
+    up: Link,
+    down: Link,
+    in_flight: BinaryHeap<Reverse<Flight>>,
+    flights: u64,
+    /// The near end's address as the far end sees it.
+    near_address: SocketAddr,
+    far_address: SocketAddr,
+}
+
+/// The near end's address at first.
+pub const NEAR: SocketAddr = SocketAddr::new(
+    std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)),
+    40_000,
+);
+
+/// The far end's address.
+pub const FAR: SocketAddr = SocketAddr::new(
+    std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)),
+    4_433,
+);
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Flight {
+    at: Instant,
+    /// Keeps datagrams that arrive together in the order they were sent.
+    number: u64,
+    to: End,
+    from: SocketAddr,
+    ecn: u8,
+    data: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    Near,
+    Far,
+}
+
+impl<N: Application, F: Application> Simulation<N, F> {
+    /// Connects two shards by a path that is equally bad in both directions.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "virtual time begins somewhere; from here on it is an argument"
+    )]
+    pub fn new(near: Shard<N>, far: Shard<F>, conditions: &Conditions, seed: u64) -> Self {
+        let mut simulation = Self {
+            near,
+            far,
+            now: Instant::now(),
+            up: Link::new(conditions.clone(), seed),
+            down: Link::new(conditions.clone(), seed ^ u64::MAX),
+            in_flight: BinaryHeap::new(),
+            flights: 0,
+            near_address: NEAR,
+            far_address: FAR,
+        };
+        simulation.near.start(simulation.now);
+        simulation.far.start(simulation.now);
+        simulation
+    }
+
+    /// Returns the virtual time.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Returns the links, from near to far and back.
+    pub fn links(&mut self) -> (&mut Link, &mut Link) {
+        (&mut self.up, &mut self.down)
+    }
+
+    /// Gives the near end a new address, as a NAT does after a pause.
+    pub fn rebind(&mut self, address: SocketAddr) {
+        self.near_address = address;
+    }
+
+    /// Sends a datagram of anybody's making to the far end, past the link.
+    pub fn inject(&mut self, from: SocketAddr, data: Vec<u8>) {
+        let at = self.now;
+        self.launch(at, End::Far, from, 0, data);
+    }
+
+    /// Lets time pass until `done` says so; tells whether it did within
+    /// `limit` of virtual time.
+    pub fn run_until(
+        &mut self,
+        limit: Duration,
+        mut done: impl FnMut(&mut Self) -> bool,
+    ) -> bool {
+        let end = self.now + limit;
+        loop {
+            self.turn();
+            if done(self) {
+                return true;
+            }
+            match self.next_instant() {
+                Some(next) if next <= end => self.now = self.now.max(next),
+                _ => {
+                    self.now = end;
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Lets `duration` of virtual time pass.
+    pub fn run_for(&mut self, duration: Duration) {
+        self.run_until(duration, |_| false);
+    }
+
+    fn next_instant(&self) -> Option<Instant> {
+        if self.near.is_dirty() || self.far.is_dirty() {
+            return Some(self.now);
+        }
+        [
+            self.near.deadline(),
+            self.far.deadline(),
+            self.in_flight.peek().map(|flight| flight.0.at),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Does everything that is due now.
+    fn turn(&mut self) {
+        while self
+            .in_flight
+            .peek()
+            .is_some_and(|flight| flight.0.at <= self.now)
+        {
+            if let Some(Reverse(flight)) = self.in_flight.pop() {
+                self.arrive(flight);
+            }
+        }
+        let now = self.now;
+        self.near.handle_timeouts(now);
+        self.far.handle_timeouts(now);
+        loop {
+            self.near.drive(now);
+            self.far.drive(now);
+            let full = self.near.is_full() || self.far.is_full();
+            while let Some(datagram) = self.near.pop_datagram() {
+                self.depart(End::Far, datagram);
+            }
+            while let Some(datagram) = self.far.pop_datagram() {
+                self.depart(End::Near, datagram);
+            }
+            if !full {
+                return;
+            }
+        }
+    }
+
+    fn arrive(&mut self, flight: Flight) {
+        let received = Received {
+            binding: 0,
+            remote: flight.from,
+            local_ip: None,
+            ecn: flight.ecn,
+            data: BytesMut::from(&flight.data[..]),
+        };
+        match flight.to {
+            End::Near => self.near.handle_datagram(self.now, received),
+            End::Far => self.far.handle_datagram(self.now, received),
+        }
+    }
+
+    fn depart(&mut self, to: End, datagram: Datagram) {
+        let from = match to {
+            End::Near => self.far_address,
+            End::Far => self.near_address,
+        };
+        // What is addressed to an address that the near end has left is lost.
+        if to == End::Near && datagram.destination != self.near_address {
+            return;
+        }
+        let size = datagram.segment_size.unwrap_or(datagram.contents.len());
+        for part in datagram.contents.chunks(size.max(1)) {
+            let mut arrivals = Vec::new();
+            let link = match to {
+                End::Near => &mut self.down,
+                End::Far => &mut self.up,
+            };
+            link.send(self.now, part.to_vec(), |at, data| arrivals.push((at, data)));
+            for (at, data) in arrivals {
+                self.launch(at, to, from, datagram.ecn, data);
+            }
+        }
+    }
+
+    fn launch(&mut self, at: Instant, to: End, from: SocketAddr, ecn: u8, data: Vec<u8>) {
+        self.flights += 1;
+        self.in_flight.push(Reverse(Flight {
+            at,
+            number: self.flights,
+            to,
+            from,
+            ecn,
+            data,
+        }));
+    }
+}

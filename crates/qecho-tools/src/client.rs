@@ -1,0 +1,175 @@
+//! The echo client.
+
+mod application;
+mod config;
+mod conversation;
+mod pipe;
+mod report;
+
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    thread::{self, JoinHandle},
+};
+
+use qecho_engine::{
+    BindError, ClientTls, Mailbox, ReceiveErrors, Shard, Socket, TlsError, Waker,
+    config::ShardConfig,
+    event_loop::{self, EventLoop},
+};
+
+use self::{
+    application::{ClientApplication, Work},
+    conversation::Conversation,
+    pipe::Pipe,
+};
+pub use self::{
+    application::{Listener, Mail},
+    config::{Config, Message, Way, transport},
+    pipe::{PIECES_MAX, PipeEnds, Progress, VERIFY_OUTSTANDING_MAX},
+    report::{ClientEvent, Connected, Echoed, Failure, Report},
+};
+use crate::{
+    ALPN_ECHO,
+    dial::{Alpn, Dialer, Offers},
+};
+
+/// Why a client could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// No local address could be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The TLS settings cannot work.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The system gave no thread or file descriptor.
+    #[error("cannot start the client's thread")]
+    Start(#[source] io::Error),
+}
+
+/// A running client.
+#[derive(Debug)]
+pub struct Client {
+    mailbox: Mailbox<Mail>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Client {
+    /// Starts a client that sends messages one after the other, as they are
+    /// given to it.
+    ///
+    /// The last that `listener` hears is [`ClientEvent::Ended`].
+    ///
+    /// # Errors
+    /// [`ClientError`] if it cannot; that nobody answers is an event.
+    pub fn converse(config: &Config, listener: Listener) -> Result<Self, ClientError> {
+        Self::start(config, listener, Work::Conversation(Conversation::new(config.patience)))
+    }
+
+    /// Starts a client that sends one stream of bytes.
+    ///
+    /// # Errors
+    /// [`ClientError`] if it cannot; that nobody answers is an event.
+    pub fn pipe(
+        config: &Config,
+        listener: Listener,
+        ends: PipeEnds,
+    ) -> Result<Self, ClientError> {
+        Self::start(config, listener, Work::Pipe(Pipe::new(ends)))
+    }
+
+    fn start(config: &Config, listener: Listener, work: Work) -> Result<Self, ClientError> {
+        let sockets = bind(&config.target.addresses)?;
+        let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
+        let dialer = Dialer::new(config.target.clone(), offers(config)?, config.timeout);
+        let application = ClientApplication::new(dialer, work, listener);
+        let shard_config = ShardConfig::client(config.transport.clone());
+        let shard = Shard::new(&shard_config, &addresses, application)?;
+        let (mailbox, inbox) = event_loop::mailbox().map_err(ClientError::Start)?;
+        let event_loop = EventLoop::new(shard, sockets, inbox);
+        let thread = thread::Builder::new()
+            .name("client".into())
+            .spawn(|| event_loop.run().map(|_| ()))
+            .map_err(ClientError::Start)?;
+        Ok(Self { mailbox, thread })
+    }
+
+    /// Gives the client something to do.
+    pub fn send(&self, mail: Mail) {
+        // A client that has ended says so by its last event.
+        let _ = self.mailbox.send(mail);
+    }
+
+    /// Returns the way to give the client something from another thread.
+    pub fn mailbox(&self) -> Mailbox<Mail> {
+        self.mailbox.clone()
+    }
+
+    /// Returns what tells a client that its pipe's ends have moved.
+    pub fn waker(&self) -> Waker {
+        self.mailbox.waker()
+    }
+
+    /// Waits until the server has answered the close, or has had its time.
+    ///
+    /// # Errors
+    /// The system's, if waiting for packets failed.
+    pub fn wait(self) -> io::Result<()> {
+        match self.thread.join() {
+            Ok(ended) => ended,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+/// Binds a socket for each family that is needed; a host may lack one of
+/// them, and that address is then found to be impossible.
+fn bind(targets: &[SocketAddr]) -> Result<Vec<Socket>, BindError> {
+    let v4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    let v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
+    let mut sockets = Vec::new();
+    let mut failure = None;
+    for (local, needed) in [
+        (v4, targets.iter().any(SocketAddr::is_ipv4)),
+        (v6, targets.iter().any(SocketAddr::is_ipv6)),
+    ] {
+        if !needed {
+            continue;
+        }
+        match Socket::bind(local, ReceiveErrors::Yes) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) => failure = Some(error),
+        }
+    }
+    match failure {
+        Some(error) if sockets.is_empty() => Err(error),
+        _ => Ok(sockets),
+    }
+}
+
+fn offers(config: &Config) -> Result<Offers, TlsError> {
+    let connector = |alpn: &[&[u8]]| {
+        ClientTls {
+            verifier: config.verifier.clone(),
+            alpn: alpn.iter().map(|name| name.to_vec()).collect(),
+            key_log: config.key_log.clone(),
+        }
+        .connector()
+    };
+    Ok(match &config.alpn {
+        Alpn::Auto => Offers {
+            first: connector(&[ALPN_ECHO])?,
+            without_alpn: Some(connector(&[])?),
+        },
+        Alpn::None => Offers {
+            first: connector(&[])?,
+            without_alpn: None,
+        },
+        Alpn::Name(name) => Offers {
+            first: connector(&[name])?,
+            without_alpn: None,
+        },
+    })
+}

@@ -1,0 +1,259 @@
+//! The client on its shard: dials, works, says how it ended.
+
+use std::{net::SocketAddr, time::Instant};
+
+use qecho_engine::{Application, Connection, ConnectionKey, Control, Event};
+
+use super::{
+    config::Message,
+    conversation::Conversation,
+    pipe::Pipe,
+    report::{ClientEvent, Connected, Failure, Report},
+};
+use crate::dial::{Dialer, Progress};
+
+/// Application code of a client that has all it came for.
+const CODE_DONE: u64 = 0;
+/// Application code of a client that did not get what it came for.
+const CODE_FAILED: u64 = 1;
+
+/// What other threads tell a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mail {
+    /// Send this when what was sent before has come back.
+    Message(Message),
+    /// No message will follow: end the streams and the connection.
+    Finish,
+    /// End at once.
+    Stop,
+}
+
+/// What a client does with its connection.
+#[derive(Debug)]
+pub(super) enum Work {
+    Conversation(Conversation),
+    Pipe(Pipe),
+}
+
+/// Hears what a client has to tell, on the client's own thread: it must not
+/// block.
+pub type Listener = Box<dyn FnMut(ClientEvent) + Send>;
+
+/// The client.
+pub(super) struct ClientApplication {
+    dialer: Dialer,
+    work: Work,
+    listener: Listener,
+    live: Option<ConnectionKey>,
+    losers: Vec<ConnectionKey>,
+    /// How the client ended.
+    outcome: Option<Result<Report, Failure>>,
+    /// Set when there is something to do that needs the whole shard.
+    pressing: Option<Instant>,
+}
+
+impl ClientApplication {
+    pub(super) fn new(dialer: Dialer, work: Work, listener: Listener) -> Self {
+        Self {
+            dialer,
+            work,
+            listener,
+            live: None,
+            losers: Vec::new(),
+            outcome: None,
+            pressing: None,
+        }
+    }
+
+    fn end(&mut self, now: Instant, outcome: Result<Report, Failure>) {
+        if self.outcome.is_none() {
+            self.outcome = Some(outcome);
+            self.pressing = Some(now);
+        }
+    }
+
+    fn follow(&mut self, now: Instant, progress: Progress) {
+        match progress {
+            Progress::Trying => {}
+            Progress::WithoutAlpn => (self.listener)(ClientEvent::WithoutAlpn),
+            Progress::Failed(failure) => self.end(now, Err(failure.into())),
+        }
+    }
+
+    fn connected(&mut self, connection: &mut Connection<'_>) {
+        self.live = Some(connection.key());
+        self.losers = self.dialer.connected(connection.key());
+        self.pressing = Some(connection.now());
+        if let Some(handshake) = connection.handshake() {
+            let connected = Connected {
+                address: connection.remote_address(),
+                handshake: handshake.clone(),
+                elapsed: connection.now() - connection.began(),
+            };
+            (self.listener)(ClientEvent::Connected(Box::new(connected)));
+        }
+        self.work_on(connection, None);
+    }
+
+    /// Lets the work go on after an event or without one.
+    fn work_on(&mut self, connection: &mut Connection<'_>, event: Option<&Event>) {
+        if self.outcome.is_some() {
+            return;
+        }
+        let tell = &mut self.listener;
+        let outcome = match (&mut self.work, event) {
+            (Work::Conversation(work), None) => work.advance(connection, tell),
+            (Work::Conversation(work), Some(event)) => {
+                work.handle_event(connection, event, tell)
+            }
+            (Work::Pipe(pipe), None) => pipe.advance(connection),
+            (Work::Pipe(pipe), Some(event)) => pipe.handle_event(connection, event),
+        };
+        if let Err(failure) = outcome {
+            self.end(connection.now(), Err(failure));
+        } else if self.is_over() {
+            let outcome = self.good_end();
+            self.end(connection.now(), outcome);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match &self.work {
+            Work::Conversation(work) => work.is_over(),
+            Work::Pipe(pipe) => pipe.is_over(),
+        }
+    }
+
+    fn report(&self) -> Report {
+        match &self.work {
+            Work::Conversation(work) => work.report(),
+            Work::Pipe(pipe) => pipe.report(),
+        }
+    }
+
+    fn good_end(&self) -> Result<Report, Failure> {
+        let report = self.report();
+        match report.lost {
+            0 => Ok(report),
+            lost => Err(Failure::Lost {
+                lost,
+                total: report.messages + lost,
+            }),
+        }
+    }
+
+    fn work_on_live(&mut self, control: &mut Control<'_, ()>) {
+        let live = self.live.and_then(|key| control.connection(key));
+        if let Some((mut connection, ())) = live {
+            self.work_on(&mut connection, None);
+        }
+    }
+
+    /// Does what needs the whole shard.
+    fn press_on(&mut self, control: &mut Control<'_, ()>) {
+        for loser in std::mem::take(&mut self.losers) {
+            if let Some((mut connection, ())) = control.connection(loser) {
+                connection.close(CODE_DONE, "another address answered first");
+            }
+        }
+        if self.live.is_none() && self.outcome.is_none() {
+            let progress = self.dialer.handle_failure(control);
+            self.follow(control.now(), progress);
+        }
+        let Some(outcome) = &self.outcome else {
+            return;
+        };
+        match outcome {
+            Ok(_) => control.shut_down(CODE_DONE, ""),
+            Err(failure) => control.shut_down(CODE_FAILED, &failure.to_string()),
+        }
+        (self.listener)(ClientEvent::Ended(outcome.clone()));
+    }
+}
+
+impl Application for ClientApplication {
+    type State = ();
+    type Mail = Mail;
+
+    fn start(&mut self, control: &mut Control<'_, ()>) {
+        let progress = self.dialer.start(control);
+        self.follow(control.now(), progress);
+    }
+
+    fn accept(&mut self, _: &mut Connection<'_>) {}
+
+    fn handle_event(&mut self, connection: &mut Connection<'_>, (): &mut (), event: Event) {
+        let key = connection.key();
+        match event {
+            Event::Connected if self.live.is_none() => self.connected(connection),
+            Event::Closed(reason) if self.live == Some(key) => {
+                self.end(connection.now(), Err(Failure::Closed(reason)));
+            }
+            Event::Closed(reason) => {
+                if self.dialer.closed(key, reason) {
+                    self.pressing = Some(connection.now());
+                }
+            }
+            event if self.live == Some(key) => self.work_on(connection, Some(&event)),
+            _ => {}
+        }
+    }
+
+    fn handle_mail(&mut self, control: &mut Control<'_, ()>, mail: Mail) {
+        match (mail, &mut self.work) {
+            (Mail::Stop, _) => self.end(control.now(), Ok(self.report())),
+            (Mail::Message(message), Work::Conversation(work)) => work.add(message),
+            (Mail::Finish, Work::Conversation(work)) => work.complete(),
+            // A pipe has its own ends.
+            (Mail::Message(_) | Mail::Finish, Work::Pipe(_)) => {}
+        }
+        self.work_on_live(control);
+    }
+
+    fn handle_wake(&mut self, control: &mut Control<'_, ()>) {
+        self.work_on_live(control);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let work = match &self.work {
+            Work::Conversation(work) => work.deadline(),
+            Work::Pipe(_) => None,
+        };
+        let dialer = self.dialer.deadline().filter(|_| self.outcome.is_none());
+        let work = work.filter(|_| self.outcome.is_none());
+        [self.pressing, dialer, work].into_iter().flatten().min()
+    }
+
+    fn handle_deadline(&mut self, control: &mut Control<'_, ()>) {
+        let now = control.now();
+        if self.pressing.take().is_some() {
+            self.press_on(control);
+        }
+        if self.outcome.is_some() {
+            return;
+        }
+        if self.live.is_none() {
+            let progress = self.dialer.handle_deadline(control);
+            self.follow(now, progress);
+            return;
+        }
+        if let Work::Conversation(work) = &mut self.work {
+            if let Err(failure) = work.handle_deadline(now, &mut self.listener) {
+                self.end(now, Err(failure));
+            }
+        }
+        self.work_on_live(control);
+    }
+
+    fn handle_unreachable(&mut self, control: &mut Control<'_, ()>, peer: SocketAddr, why: &str) {
+        if self.live.is_some() || self.outcome.is_some() {
+            return;
+        }
+        for key in self.dialer.unreachable(peer, why) {
+            if let Some((mut connection, ())) = control.connection(key) {
+                connection.close(CODE_FAILED, "unreachable");
+            }
+            self.pressing = Some(control.now());
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What a client is asked to do.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use qecho_engine::config::Transport;
+use rustls::{KeyLog, client::danger::ServerCertVerifier};
+
+use crate::dial::{Alpn, Target};
+
+/// Everything that a client is configured with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whom to connect to.
+    pub target: Target,
+    /// Which application protocols to offer.
+    pub alpn: Alpn,
+    /// Decides whether the server is the right one.
+    pub verifier: Arc<dyn ServerCertVerifier>,
+    /// Where TLS secrets are logged, if anywhere.
+    pub key_log: Option<Arc<dyn KeyLog>>,
+    /// Windows and timers.
+    pub transport: Transport,
+    /// Time for the handshake, and for each echo unless `patience` differs.
+    pub timeout: Duration,
+    /// Time for the answer to each message and FIN; `None` waits for ever.
+    pub patience: Option<Duration>,
+}
+
+/// On what a message travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// One bidirectional stream for all messages.
+    #[default]
+    Stream,
+    /// A bidirectional stream for each message.
+    StreamPerMessage,
+    /// One unidirectional stream for all messages; the echo comes back on the
+    /// server's stream of the same number.
+    Uni,
+    /// A DATAGRAM frame for each message.
+    Datagram,
+}
+
+/// Bytes to be echoed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The bytes.
+    pub data: Bytes,
+    /// On what they travel.
+    pub over: Way,
+}
+
+/// Transport settings that suit a client: it keeps its connection alive while
+/// a person thinks.
+pub fn transport() -> Transport {
+    Transport {
+        keep_alive: Some(KEEP_ALIVE),
+        ..Transport::default()
+    }
+}
+
+/// Well under the shortest idle timeout that is usual (30 s).
+const KEEP_ALIVE: Duration = Duration::from_secs(15);

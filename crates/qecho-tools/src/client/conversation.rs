@@ -1,0 +1,417 @@
+//! Messages one after the other: each is sent when the one before has come
+//! back.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use qecho_engine::{
+    Connection, Direction, Event, ReadEnd, SendDatagramError, Side, StreamId, Written,
+};
+
+use super::{
+    config::{Message, Way},
+    report::{ClientEvent, Echoed, Failure, Report},
+};
+use crate::COALESCE_MAX;
+
+/// Messages to be echoed and what became of them.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    waiting: VecDeque<Message>,
+    current: Option<Exchange>,
+    /// The stream that [`Way::Stream`] uses for all messages.
+    bidirectional: Option<StreamId>,
+    /// The stream that [`Way::Uni`] uses for all messages.
+    unidirectional: Option<StreamId>,
+    /// Streams whose FIN is awaited.
+    ending: Vec<StreamId>,
+    /// Whether no message will be added.
+    complete: bool,
+    patience: Option<Duration>,
+    /// When patience with the current answer ends.
+    due: Option<Instant>,
+    number: u64,
+    report: Report,
+}
+
+/// A message on its way.
+#[derive(Debug)]
+struct Exchange {
+    message: Message,
+    number: u64,
+    began: Instant,
+    stream: Option<StreamId>,
+    unsent: Bytes,
+    /// Whether every byte was handed over for sending.
+    sent: bool,
+    /// Bytes that came back and were equal.
+    echoed: usize,
+    /// Whether an answer is no longer needed: on a stream no bytes are echoed
+    /// by no bytes, but a DATAGRAM frame of no bytes must come back.
+    came: bool,
+}
+
+impl Conversation {
+    pub(super) fn new(patience: Option<Duration>) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            current: None,
+            bidirectional: None,
+            unidirectional: None,
+            ending: Vec::new(),
+            complete: false,
+            patience,
+            due: None,
+            number: 0,
+            report: Report::default(),
+        }
+    }
+
+    pub(super) fn add(&mut self, message: Message) {
+        self.waiting.push_back(message);
+    }
+
+    pub(super) fn complete(&mut self) {
+        self.complete = true;
+    }
+
+    pub(super) fn report(&self) -> Report {
+        self.report
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Tells whether everything was asked for and answered.
+    pub(super) fn is_over(&self) -> bool {
+        self.complete
+            && self.current.is_none()
+            && self.waiting.is_empty()
+            && self.bidirectional.is_none()
+            && self.unidirectional.is_none()
+            && self.ending.is_empty()
+    }
+
+    /// Goes as far as it can without waiting.
+    pub(super) fn advance(
+        &mut self,
+        connection: &mut Connection<'_>,
+        tell: &mut dyn FnMut(ClientEvent),
+    ) -> Result<(), Failure> {
+        loop {
+            if self.current.is_some() {
+                return self.send(connection);
+            }
+            let Some(message) = self.waiting.pop_front() else {
+                self.end(connection);
+                return Ok(());
+            };
+            self.begin(connection.now(), message);
+            self.send(connection)?;
+            // A message of no bytes is echoed as soon as it is sent.
+            self.check_whole(connection, tell);
+        }
+    }
+
+    fn begin(&mut self, now: Instant, message: Message) {
+        self.number += 1;
+        self.await_answer(now);
+        self.report.bytes_sent += message.data.len() as u64;
+        self.current = Some(Exchange {
+            unsent: message.data.clone(),
+            came: message.over != Way::Datagram,
+            message,
+            number: self.number,
+            began: now,
+            stream: None,
+            sent: false,
+            echoed: 0,
+        });
+    }
+
+    fn await_answer(&mut self, now: Instant) {
+        self.due = self.patience.map(|patience| now + patience);
+    }
+
+    fn send(&mut self, connection: &mut Connection<'_>) -> Result<(), Failure> {
+        let Some(exchange) = &mut self.current else {
+            return Ok(());
+        };
+        let kept = match exchange.message.over {
+            Way::Datagram => return exchange.send_datagram(connection),
+            Way::Stream => &mut self.bidirectional,
+            Way::Uni => &mut self.unidirectional,
+            Way::StreamPerMessage => &mut exchange.stream,
+        };
+        let direction = match exchange.message.over {
+            Way::Uni => Direction::Unidirectional,
+            _ => Direction::Bidirectional,
+        };
+        let Some(stream) = kept.or_else(|| connection.open(direction)) else {
+            return Ok(());
+        };
+        *kept = Some(stream);
+        exchange.stream = Some(stream);
+        if exchange.sent {
+            return Ok(());
+        }
+        match connection.write(stream, std::mem::take(&mut exchange.unsent)) {
+            // A stream that is closed to us ends with a reset or a FIN from
+            // the peer, and that is what is reported.
+            Written::All | Written::Closed => exchange.sent = true,
+            Written::Blocked(rest) => exchange.unsent = rest,
+            Written::Stopped(code) => return Err(exchange.stopped(code)),
+        }
+        if exchange.sent && exchange.message.over == Way::StreamPerMessage {
+            connection.finish(stream);
+        }
+        Ok(())
+    }
+
+    /// Ends the streams that serve all messages once there are no more.
+    fn end(&mut self, connection: &mut Connection<'_>) {
+        if !self.complete {
+            return;
+        }
+        for stream in [self.bidirectional.take(), self.unidirectional.take()]
+            .into_iter()
+            .flatten()
+        {
+            connection.finish(stream);
+            self.ending.push(echo_of(stream));
+            self.await_answer(connection.now());
+        }
+    }
+
+    pub(super) fn handle_event(
+        &mut self,
+        connection: &mut Connection<'_>,
+        event: &Event,
+        tell: &mut dyn FnMut(ClientEvent),
+    ) -> Result<(), Failure> {
+        match event {
+            Event::Opened(id) | Event::Readable(id) => self.read(connection, *id, tell)?,
+            Event::DatagramReceived => self.read_datagrams(connection, tell),
+            Event::Stopped(id, code) => {
+                if let Some(exchange) = &self.current
+                    && exchange.stream == Some(*id)
+                {
+                    return Err(exchange.stopped(*code));
+                }
+            }
+            _ => {}
+        }
+        self.advance(connection, tell)
+    }
+
+    fn read(
+        &mut self,
+        connection: &mut Connection<'_>,
+        id: StreamId,
+        tell: &mut dyn FnMut(ClientEvent),
+    ) -> Result<(), Failure> {
+        loop {
+            let read = connection.read(id, COALESCE_MAX);
+            self.compare(id, &read.data)?;
+            self.check_whole(connection, tell);
+            match read.end {
+                ReadEnd::More => {}
+                ReadEnd::Blocked | ReadEnd::Closed => return Ok(()),
+                ReadEnd::Fin => return self.ended(connection, id),
+                ReadEnd::Reset(code) => return self.reset(id, code),
+            }
+        }
+    }
+
+    /// Compares what came back with what was sent.
+    fn compare(&mut self, id: StreamId, data: &[u8]) -> Result<(), Failure> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        self.report.bytes_received += data.len() as u64;
+        let expected = self
+            .current
+            .as_mut()
+            .filter(|exchange| exchange.stream.map(echo_of) == Some(id));
+        let Some(exchange) = expected else {
+            let bytes = data.len() as u64;
+            return Err(Failure::TooMuch { bytes });
+        };
+        let rest = &exchange.message.data[exchange.echoed..];
+        if let Some(place) = rest.iter().zip(data).position(|(sent, came)| sent != came) {
+            return Err(Failure::Differs {
+                offset: (exchange.echoed + place) as u64,
+                sent: rest[place],
+                received: data[place],
+            });
+        }
+        if data.len() > rest.len() {
+            let bytes = (data.len() - rest.len()) as u64;
+            return Err(Failure::TooMuch { bytes });
+        }
+        exchange.echoed += data.len();
+        Ok(())
+    }
+
+    /// Tells of the current message if it has come back whole.
+    fn check_whole(
+        &mut self,
+        connection: &mut Connection<'_>,
+        tell: &mut dyn FnMut(ClientEvent),
+    ) {
+        let now = connection.now();
+        let whole =
+            |exchange: &mut Exchange| exchange.sent && exchange.missing() == 0 && exchange.came;
+        let Some(exchange) = self.current.take_if(whole) else {
+            return;
+        };
+        self.due = None;
+        self.report.messages += 1;
+        if let (Way::StreamPerMessage, Some(stream)) = (exchange.message.over, exchange.stream) {
+            self.ending.push(stream);
+            self.await_answer(now);
+        }
+        tell(ClientEvent::Echoed(Echoed {
+            number: exchange.number,
+            data: exchange.message.data,
+            echo_time: now - exchange.began,
+        }));
+    }
+
+    /// Handles the end of a stream of the peer's.
+    fn ended(&mut self, connection: &mut Connection<'_>, id: StreamId) -> Result<(), Failure> {
+        if let Some(place) = self.ending.iter().position(|ending| *ending == id) {
+            self.ending.swap_remove(place);
+            if self.ending.is_empty() && self.current.is_none() {
+                self.due = None;
+            }
+            return Ok(());
+        }
+        // The next message gets a stream of its own.
+        for kept in [&mut self.bidirectional, &mut self.unidirectional] {
+            if let Some(stream) = kept.take_if(|stream| echo_of(*stream) == id) {
+                connection.finish(stream);
+            }
+        }
+        match &self.current {
+            Some(exchange) if exchange.stream.map(echo_of) == Some(id) => Err(Failure::NotEchoed {
+                missing: exchange.missing(),
+                total: exchange.total(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn reset(&mut self, id: StreamId, code: u64) -> Result<(), Failure> {
+        let (missing, total) = match &self.current {
+            Some(exchange) if exchange.stream.map(echo_of) == Some(id) => {
+                (exchange.missing(), exchange.total())
+            }
+            _ => (0, self.report.bytes_sent),
+        };
+        Err(Failure::Reset {
+            code,
+            missing,
+            total,
+        })
+    }
+
+    fn read_datagrams(
+        &mut self,
+        connection: &mut Connection<'_>,
+        tell: &mut dyn FnMut(ClientEvent),
+    ) {
+        while let Some(data) = connection.receive_datagram() {
+            // What equals no message of ours is an echo that was given up, or
+            // a stranger's.
+            if let Some(exchange) = &mut self.current
+                && exchange.message.over == Way::Datagram
+                && exchange.message.data == data
+            {
+                exchange.echoed = data.len();
+                exchange.came = true;
+                self.report.bytes_received += data.len() as u64;
+                self.check_whole(connection, tell);
+            }
+        }
+    }
+
+    /// Runs out of patience if it is time.
+    pub(super) fn handle_deadline(
+        &mut self,
+        now: Instant,
+        tell: &mut dyn FnMut(ClientEvent),
+    ) -> Result<(), Failure> {
+        let Some(after) = self.patience.filter(|_| self.due.is_some_and(|due| due <= now)) else {
+            return Ok(());
+        };
+        self.due = None;
+        match self.current.take() {
+            None => Err(Failure::NoFin { after }),
+            Some(exchange) if exchange.message.over == Way::Datagram => {
+                self.report.lost += 1;
+                let number = exchange.number;
+                tell(ClientEvent::Lost { number, after });
+                Ok(())
+            }
+            Some(exchange) if exchange.stream.is_none() => Err(Failure::NoStream { after }),
+            Some(exchange) => Err(Failure::NoEcho {
+                after,
+                missing: exchange.missing(),
+                total: exchange.total(),
+            }),
+        }
+    }
+}
+
+impl Exchange {
+    fn total(&self) -> u64 {
+        self.message.data.len() as u64
+    }
+
+    fn missing(&self) -> u64 {
+        self.total() - self.echoed as u64
+    }
+
+    fn stopped(&self, code: u64) -> Failure {
+        Failure::Stopped {
+            code,
+            missing: self.missing(),
+            total: self.total(),
+        }
+    }
+
+    fn send_datagram(&mut self, connection: &mut Connection<'_>) -> Result<(), Failure> {
+        if self.sent {
+            return Ok(());
+        }
+        match connection.send_datagram(self.message.data.clone()) {
+            Ok(()) => {
+                self.sent = true;
+                Ok(())
+            }
+            Err(SendDatagramError::Unsupported) => Err(Failure::NoDatagrams),
+            Err(SendDatagramError::TooLarge) => Err(Failure::DatagramTooLarge {
+                number: self.number,
+                length: self.message.data.len(),
+                most: connection.datagram_max().unwrap_or(0),
+            }),
+            // The queue is emptied by sending; the event says when.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Returns the stream on which the echo of `stream` comes back.
+fn echo_of(stream: StreamId) -> StreamId {
+    match stream.direction() {
+        Direction::Bidirectional => stream,
+        Direction::Unidirectional => {
+            StreamId::new(Side::Server, Direction::Unidirectional, stream.index())
+        }
+    }
+}

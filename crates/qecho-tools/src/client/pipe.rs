@@ -1,0 +1,297 @@
+//! Bytes without messages: what is read goes out, what comes back is written,
+//! both as fast as the slower side takes.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, TryRecvError, TrySendError},
+    },
+};
+
+use bytes::Bytes;
+use qecho_engine::{Connection, Direction, Event, ReadEnd, Side, StreamId, Written};
+
+use super::report::{Failure, Report};
+use crate::COALESCE_MAX;
+
+/// Pieces that wait between a pipe and the thread at its end.
+pub const PIECES_MAX: usize = 16;
+
+/// Bytes that are remembered for comparing; no more are sent until some of
+/// them have come back.
+pub const VERIFY_OUTSTANDING_MAX: usize = 16 << 20;
+
+/// The ends of a pipe that other threads hold.
+#[derive(Debug)]
+pub struct PipeEnds {
+    /// Gives what is to be sent; it ends when the sender is dropped.
+    pub input: Receiver<io::Result<Bytes>>,
+    /// Takes what came back; dropped at the end. `None` compares instead.
+    pub output: Option<SyncSender<Bytes>>,
+    /// Counts both directions, for whoever shows it.
+    pub progress: Arc<Progress>,
+    /// Which kind of stream carries the bytes.
+    pub direction: Direction,
+}
+
+/// How far a pipe has come.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes taken by the send side.
+    pub sent: AtomicU64,
+    /// Bytes that came back.
+    pub received: AtomicU64,
+}
+
+/// The state of a pipe.
+#[derive(Debug)]
+pub(super) struct Pipe {
+    ends: PipeEnds,
+    stream: Option<StreamId>,
+    unsent: Bytes,
+    undelivered: Bytes,
+    /// Sent and not yet back, when comparing.
+    outstanding: VecDeque<Bytes>,
+    outstanding_bytes: usize,
+    fin_sent: bool,
+    fin_received: bool,
+    output_ended: bool,
+    sent: u64,
+    received: u64,
+}
+
+impl Pipe {
+    pub(super) fn new(ends: PipeEnds) -> Self {
+        Self {
+            ends,
+            stream: None,
+            unsent: Bytes::new(),
+            undelivered: Bytes::new(),
+            outstanding: VecDeque::new(),
+            outstanding_bytes: 0,
+            fin_sent: false,
+            fin_received: false,
+            output_ended: false,
+            sent: 0,
+            received: 0,
+        }
+    }
+
+    pub(super) fn report(&self) -> Report {
+        Report {
+            bytes_sent: self.sent,
+            bytes_received: self.received,
+            ..Report::default()
+        }
+    }
+
+    /// Tells whether everything has gone out and come back, or nobody reads
+    /// any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.output_ended || (self.fin_sent && self.fin_received && self.undelivered.is_empty())
+    }
+
+    pub(super) fn handle_event(
+        &mut self,
+        connection: &mut Connection<'_>,
+        event: &Event,
+    ) -> Result<(), Failure> {
+        if let Event::Stopped(id, code) = event
+            && Some(*id) == self.stream
+        {
+            return Err(Failure::Stopped {
+                code: *code,
+                missing: self.sent - self.received,
+                total: self.sent,
+            });
+        }
+        self.advance(connection)
+    }
+
+    /// Moves bytes both ways as far as nobody has to wait.
+    pub(super) fn advance(&mut self, connection: &mut Connection<'_>) -> Result<(), Failure> {
+        let Some(stream) = self
+            .stream
+            .or_else(|| connection.open(self.ends.direction))
+        else {
+            return Ok(());
+        };
+        self.stream = Some(stream);
+        self.send(connection, stream)?;
+        let echo = match self.ends.direction {
+            Direction::Bidirectional => stream,
+            Direction::Unidirectional => {
+                StreamId::new(Side::Server, Direction::Unidirectional, stream.index())
+            }
+        };
+        self.receive(connection, echo)?;
+        // What came back makes room for more when comparing.
+        self.send(connection, stream)
+    }
+
+    fn send(&mut self, connection: &mut Connection<'_>, stream: StreamId) -> Result<(), Failure> {
+        while !self.fin_sent {
+            if self.unsent.is_empty() && !self.next_piece()? {
+                return Ok(());
+            }
+            if self.unsent.is_empty() {
+                connection.finish(stream);
+                self.fin_sent = true;
+                return self.check_end();
+            }
+            let before = self.unsent.len();
+            let blocked = match connection.write(stream, std::mem::take(&mut self.unsent)) {
+                Written::All => false,
+                Written::Blocked(rest) => {
+                    self.unsent = rest;
+                    true
+                }
+                Written::Stopped(code) => {
+                    return Err(Failure::Stopped {
+                        code,
+                        missing: self.sent - self.received,
+                        total: self.sent,
+                    });
+                }
+                Written::Closed => return Ok(()),
+            };
+            self.sent += (before - self.unsent.len()) as u64;
+            self.ends.progress.sent.store(self.sent, Ordering::Relaxed);
+            if blocked {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next piece of input, if it is there: an empty one is the end.
+    fn next_piece(&mut self) -> Result<bool, Failure> {
+        let comparing = self.ends.output.is_none();
+        if comparing && self.outstanding_bytes >= VERIFY_OUTSTANDING_MAX {
+            return Ok(false);
+        }
+        match self.ends.input.try_recv() {
+            Err(TryRecvError::Empty) => Ok(false),
+            Err(TryRecvError::Disconnected) => Ok(true),
+            Ok(Err(error)) => Err(Failure::Broken(format!("cannot read the input: {error}"))),
+            // An empty piece is none: the end is the sender's dropping.
+            Ok(Ok(piece)) if piece.is_empty() => self.next_piece(),
+            Ok(Ok(piece)) => {
+                if comparing {
+                    self.outstanding_bytes += piece.len();
+                    self.outstanding.push_back(piece.clone());
+                }
+                self.unsent = piece;
+                Ok(true)
+            }
+        }
+    }
+
+    fn receive(&mut self, connection: &mut Connection<'_>, echo: StreamId) -> Result<(), Failure> {
+        while self.deliver() && !self.fin_received {
+            let read = connection.read(echo, COALESCE_MAX);
+            self.received += read.data.len() as u64;
+            self.ends
+                .progress
+                .received
+                .store(self.received, Ordering::Relaxed);
+            if self.ends.output.is_none() {
+                self.compare(&read.data)?;
+            } else {
+                self.undelivered = read.data;
+            }
+            match read.end {
+                ReadEnd::More => {}
+                ReadEnd::Blocked | ReadEnd::Closed => {
+                    self.deliver();
+                    return Ok(());
+                }
+                ReadEnd::Fin => {
+                    self.fin_received = true;
+                    self.deliver();
+                    return self.check_end();
+                }
+                ReadEnd::Reset(code) => {
+                    return Err(Failure::Reset {
+                        code,
+                        missing: self.sent.saturating_sub(self.received),
+                        total: self.sent,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands over what came back; tells whether there is room for more.
+    fn deliver(&mut self) -> bool {
+        let Some(output) = &self.ends.output else {
+            return true;
+        };
+        if self.undelivered.is_empty() {
+            return true;
+        }
+        match output.try_send(std::mem::take(&mut self.undelivered)) {
+            Ok(()) => true,
+            Err(TrySendError::Full(piece)) => {
+                self.undelivered = piece;
+                false
+            }
+            Err(TrySendError::Disconnected(_)) => {
+                self.output_ended = true;
+                false
+            }
+        }
+    }
+
+    fn compare(&mut self, mut data: &[u8]) -> Result<(), Failure> {
+        while !data.is_empty() {
+            let Some(expected) = self.outstanding.front_mut() else {
+                let bytes = data.len() as u64;
+                return Err(Failure::TooMuch { bytes });
+            };
+            let length = expected.len().min(data.len());
+            let sent = expected.split_to(length);
+            if expected.is_empty() {
+                self.outstanding.pop_front();
+            }
+            let (came, rest) = data.split_at(length);
+            if let Some(place) = sent.iter().zip(came).position(|(sent, came)| sent != came) {
+                return Err(Failure::Differs {
+                    offset: self.received - (data.len() - place) as u64,
+                    sent: sent[place],
+                    received: came[place],
+                });
+            }
+            self.outstanding_bytes -= length;
+            data = rest;
+        }
+        Ok(())
+    }
+
+    /// Checks the counts once the peer has ended its side.
+    fn check_end(&self) -> Result<(), Failure> {
+        if !self.fin_received {
+            return Ok(());
+        }
+        if self.received < self.sent {
+            return Err(Failure::NotEchoed {
+                missing: self.sent - self.received,
+                total: self.sent,
+            });
+        }
+        if self.received > self.sent {
+            let bytes = self.received - self.sent;
+            return Err(Failure::TooMuch { bytes });
+        }
+        if !self.fin_sent {
+            return Err(Failure::EndedEarly {
+                echoed: self.received,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,272 @@
+//! Connects to a name that may have several addresses (RFC 8305): the next is
+//! tried when one fails or is slow, and the first that answers wins.
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use qecho_engine::{CloseReason, ConnectTo, ConnectionKey, Connector, Control, event};
+
+/// Time that an address has before the next is tried beside it
+/// (RFC 8305 §5).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// Whom to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The name that the certificate must have; an IP address is a name too.
+    pub server_name: String,
+    /// Where that may be, best first.
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// Which application protocols a client offers (RFC 7301).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Alpn {
+    /// `echo`; and if the server refuses that, none, on a new connection.
+    #[default]
+    Auto,
+    /// None at all.
+    None,
+    /// This one.
+    Name(Vec<u8>),
+}
+
+/// Why no connection came about.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DialFailure {
+    /// The system or network says that nobody can be reached.
+    #[error("{reason} ({address})")]
+    Unreachable {
+        /// Where it was tried.
+        address: SocketAddr,
+        /// What was said.
+        reason: String,
+    },
+    /// Nobody answered in time.
+    #[error("no answer within {}", crate::text::duration(*.after))]
+    NoAnswer {
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The handshake failed.
+    #[error("{reason} ({address})")]
+    Handshake {
+        /// Where it was tried.
+        address: SocketAddr,
+        /// Why it failed.
+        reason: CloseReason,
+    },
+    /// The name or address cannot be used at all.
+    #[error("{reason}")]
+    Impossible {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl DialFailure {
+    /// The answer of a server says more than silence.
+    fn weight(&self) -> u8 {
+        match self {
+            Self::Impossible { .. } => 0,
+            Self::NoAnswer { .. } => 1,
+            Self::Unreachable { .. } => 2,
+            Self::Handshake { .. } => 3,
+        }
+    }
+}
+
+/// How the dialling stands.
+#[derive(Debug)]
+pub enum Progress {
+    /// Attempts are under way.
+    Trying,
+    /// The server refused ALPN `echo`; dialling began again offering none.
+    WithoutAlpn,
+    /// It is over.
+    Failed(DialFailure),
+}
+
+/// What a dialler offers by TLS, in the order in which it is tried.
+#[derive(Clone, Debug)]
+pub struct Offers {
+    /// The first offer.
+    pub first: Connector,
+    /// The offer after the first was refused for its ALPN.
+    pub without_alpn: Option<Connector>,
+}
+
+/// Attempts to reach a target.
+#[derive(Debug)]
+pub struct Dialer {
+    target: Target,
+    offers: Offers,
+    timeout: Duration,
+    untried: VecDeque<SocketAddr>,
+    attempts: Vec<(ConnectionKey, SocketAddr)>,
+    next_attempt: Option<Instant>,
+    give_up: Option<Instant>,
+    failure: Option<DialFailure>,
+}
+
+impl Dialer {
+    /// Makes a dialler that gives up after `timeout`.
+    pub fn new(target: Target, offers: Offers, timeout: Duration) -> Self {
+        Self {
+            untried: target.addresses.iter().copied().collect(),
+            target,
+            offers,
+            timeout,
+            attempts: Vec::new(),
+            next_attempt: None,
+            give_up: None,
+            failure: None,
+        }
+    }
+
+    /// Returns the addresses that are being tried.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.attempts.iter().map(|(_, address)| *address)
+    }
+
+    /// Makes the first attempt.
+    pub fn start<S: Default>(&mut self, control: &mut Control<'_, S>) -> Progress {
+        self.give_up = Some(control.now() + self.timeout);
+        self.attempt(control)
+    }
+
+    /// Tries the next address that can be tried.
+    fn attempt<S: Default>(&mut self, control: &mut Control<'_, S>) -> Progress {
+        self.next_attempt = None;
+        while let Some(address) = self.untried.pop_front() {
+            let to = ConnectTo {
+                remote: address,
+                server_name: &self.target.server_name,
+                connector: &self.offers.first,
+            };
+            match control.connect(&to, S::default()) {
+                Ok(key) => {
+                    self.attempts.push((key, address));
+                    if !self.untried.is_empty() {
+                        self.next_attempt = Some(control.now() + ATTEMPT_DELAY);
+                    }
+                    return Progress::Trying;
+                }
+                Err(error) => self.note(DialFailure::Impossible {
+                    reason: error.to_string(),
+                }),
+            }
+        }
+        self.progress()
+    }
+
+    fn progress(&mut self) -> Progress {
+        if !self.attempts.is_empty() {
+            return Progress::Trying;
+        }
+        self.give_up = None;
+        Progress::Failed(self.failure.take().unwrap_or(DialFailure::Impossible {
+            reason: "the name has no address".into(),
+        }))
+    }
+
+    fn note(&mut self, failure: DialFailure) {
+        let weightier = self
+            .failure
+            .as_ref()
+            .is_none_or(|known| known.weight() < failure.weight());
+        if weightier {
+            self.failure = Some(failure);
+        }
+    }
+
+    /// Returns when the dialler wants to act.
+    pub fn deadline(&self) -> Option<Instant> {
+        match (self.next_attempt, self.give_up) {
+            (Some(next), Some(end)) => Some(next.min(end)),
+            (next, end) => next.or(end),
+        }
+    }
+
+    /// Tries the next address, or gives up.
+    pub fn handle_deadline<S: Default>(&mut self, control: &mut Control<'_, S>) -> Progress {
+        let now = control.now();
+        if self.give_up.is_some_and(|due| due <= now) {
+            self.note(DialFailure::NoAnswer {
+                after: self.timeout,
+            });
+            self.attempts.clear();
+            self.untried.clear();
+            return self.progress();
+        }
+        if self.next_attempt.is_some_and(|due| due <= now) {
+            return self.attempt(control);
+        }
+        Progress::Trying
+    }
+
+    /// Ends the dialling because `winner` has connected; returns the attempts
+    /// that have lost and are to be closed.
+    pub fn connected(&mut self, winner: ConnectionKey) -> Vec<ConnectionKey> {
+        self.give_up = None;
+        self.next_attempt = None;
+        self.untried.clear();
+        let attempts = std::mem::take(&mut self.attempts);
+        let losers = attempts.into_iter().map(|(key, _)| key);
+        losers.filter(|key| *key != winner).collect()
+    }
+
+    /// Notes that an attempt has failed and says what now follows by
+    /// [`handle_failure`](Self::handle_failure).
+    pub fn closed(&mut self, key: ConnectionKey, reason: CloseReason) -> bool {
+        let Some(position) = self.attempts.iter().position(|(known, _)| *known == key) else {
+            return false;
+        };
+        let (_, address) = self.attempts.swap_remove(position);
+        self.note(DialFailure::Handshake { address, reason });
+        true
+    }
+
+    /// Notes that an address cannot be reached; its attempts have failed.
+    pub fn unreachable(&mut self, peer: SocketAddr, reason: &str) -> Vec<ConnectionKey> {
+        let (failed, going): (Vec<_>, Vec<_>) = std::mem::take(&mut self.attempts)
+            .into_iter()
+            .partition(|(_, address)| *address == peer);
+        self.attempts = going;
+        if !failed.is_empty() {
+            self.note(DialFailure::Unreachable {
+                address: peer,
+                reason: reason.to_owned(),
+            });
+        }
+        failed.into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// Goes on after failed attempts: with the next address, or without ALPN
+    /// if that alone was refused.
+    pub fn handle_failure<S: Default>(&mut self, control: &mut Control<'_, S>) -> Progress {
+        if self.give_up.is_none() {
+            return Progress::Trying;
+        }
+        let Some(DialFailure::Handshake { address, reason }) = &self.failure else {
+            return self.attempt(control);
+        };
+        let alpn_refused = reason.transport_code() == Some(event::NO_APPLICATION_PROTOCOL);
+        match self.offers.without_alpn.take_if(|_| alpn_refused) {
+            None => self.attempt(control),
+            Some(connector) => {
+                self.offers.first = connector;
+                self.untried.push_front(*address);
+                self.failure = None;
+                match self.attempt(control) {
+                    Progress::Trying => Progress::WithoutAlpn,
+                    other => other,
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What each qecho tool does.
+//!
+//! Every tool has the same three rooms: `config` says what is wanted, its
+//! application does it on a [`qecho_engine::Shard`], and `report` says what
+//! came of it. Nothing here prints; a program decides what to show.
+
+pub mod client;
+pub mod dial;
+pub mod server;
+pub mod text;
+
+/// The application protocol name of echo (RFC 7301).
+pub const ALPN_ECHO: &[u8] = b"echo";
+
+/// The UDP port of echo, unless another is named.
+pub const PORT: u16 = 4433;
+
+/// Bytes of a stream that are handled as one piece.
+pub const COALESCE_MAX: usize = 64 * 1024;

@@ -1,0 +1,391 @@
+//! The echo protocol as a server (docs/protocol.md).
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::mpsc::SyncSender,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use qecho_engine::{
+    Application, Connection, Control, Direction, Event, ReadEnd, SendDatagramError, Side,
+    StreamId, Written,
+};
+
+use super::{
+    config::End,
+    notices::{Notice, NoticeKind, Notices},
+    report::Report,
+};
+use crate::{COALESCE_MAX, text};
+
+/// STOP_SENDING code for a unidirectional stream of a peer that allows us
+/// none to echo it on.
+pub const CODE_NO_UNIDIRECTIONAL_STREAMS: u64 = 1;
+
+/// STOP_SENDING code for what follows the message of a stream that
+/// [`End::AfterMessage`] has ended.
+pub const CODE_MESSAGE_ENDED: u64 = 2;
+
+/// Application code of the CONNECTION_CLOSE of a server that shuts down.
+const CODE_NO_ERROR: u64 = 0;
+
+/// What other threads tell an echo server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mail {
+    /// Let nobody in; give live streams so long to finish.
+    Drain(Duration),
+}
+
+/// Echoes streams and DATAGRAM frames.
+#[derive(Debug)]
+pub struct Echo {
+    end: End,
+    notices: Notices,
+    report: Report,
+}
+
+/// What the echo keeps of a connection. A stream whose bytes all went out
+/// again leaves nothing here.
+#[derive(Debug, Default)]
+pub struct EchoConnection {
+    /// Bytes that the send side refused, by the stream they came on. That
+    /// stream is not read until they are gone: flow control then holds the
+    /// peer back.
+    unsent: HashMap<StreamId, Unsent>,
+    /// Streams that have more to read than one turn handles.
+    ready: BTreeSet<StreamId>,
+    /// Streams whose echo has ended before they did.
+    ended: BTreeSet<StreamId>,
+    /// Text cut inside a character, kept only while somebody watches.
+    decoders: HashMap<StreamId, text::Decoder>,
+    /// The peer's unidirectional streams that were opened, and those of them
+    /// that have a stream of ours for their echo. Both are opened in order.
+    unidirectional_accepted: u64,
+    unidirectional_paired: u64,
+}
+
+#[derive(Debug)]
+struct Unsent {
+    data: Bytes,
+    fin: bool,
+}
+
+impl Echo {
+    /// Makes an echo that tells what happens to `notices`.
+    pub fn new(end: End, notices: Option<SyncSender<Notice>>) -> Self {
+        Self {
+            end,
+            notices: Notices::new(notices),
+            report: Report::default(),
+        }
+    }
+
+    /// Returns what was done so far.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    pub(super) fn into_report(self) -> Report {
+        self.report
+    }
+
+    fn tell(&mut self, connection: &Connection<'_>, kind: impl FnOnce() -> NoticeKind) {
+        if self.notices.may_tell(connection.now()) {
+            self.notices.tell(connection.remote_address(), kind());
+        }
+    }
+
+    fn opened(
+        &mut self,
+        connection: &mut Connection<'_>,
+        state: &mut EchoConnection,
+        id: StreamId,
+    ) {
+        self.report.streams += 1;
+        self.tell(connection, || NoticeKind::StreamOpened(id));
+        if id.direction() == Direction::Bidirectional {
+            self.echo(connection, state, id);
+            return;
+        }
+        let allowed = connection
+            .handshake()
+            .map(|handshake| &handshake.peer_parameters)
+            .map(|parameters| parameters.initial_max_streams(Direction::Unidirectional));
+        if allowed == Some(0) {
+            connection.stop(id, CODE_NO_UNIDIRECTIONAL_STREAMS);
+            return;
+        }
+        state.unidirectional_accepted += 1;
+        self.pair(connection, state);
+    }
+
+    /// Opens streams for the echoes of the peer's unidirectional streams, as
+    /// far as the peer allows; the others wait unread.
+    fn pair(&mut self, connection: &mut Connection<'_>, state: &mut EchoConnection) {
+        while state.unidirectional_paired < state.unidirectional_accepted {
+            let Some(reply) = connection.open(Direction::Unidirectional) else {
+                return;
+            };
+            debug_assert_eq!(
+                reply.index(),
+                state.unidirectional_paired,
+                "only echoes open streams, one for each of the peer's, in order"
+            );
+            state.unidirectional_paired += 1;
+            self.echo(connection, state, answered(reply));
+        }
+    }
+
+    /// Takes one step of echoing a stream: sends what is unsent, else reads a
+    /// bounded piece and writes it back.
+    fn echo(&mut self, connection: &mut Connection<'_>, state: &mut EchoConnection, id: StreamId) {
+        let waits_for_a_pair = id.direction() == Direction::Unidirectional
+            && id.index() >= state.unidirectional_paired;
+        if waits_for_a_pair {
+            return;
+        }
+        if let Some(unsent) = state.unsent.remove(&id) {
+            if let Some(code) = connection.received_reset(id) {
+                self.abandon(connection, state, id, code);
+                return;
+            }
+            let open = self.send(connection, state, id, unsent);
+            let ended = state.ended.contains(&id) && !state.unsent.contains_key(&id);
+            if !open && !ended {
+                return;
+            }
+        }
+        if state.ended.contains(&id) {
+            discard(connection, state, id);
+            return;
+        }
+        let read = connection.read(id, COALESCE_MAX);
+        if !read.data.is_empty() {
+            self.report.bytes_echoed += read.data.len() as u64;
+            self.tell_received(connection, state, Some(id), &read.data);
+        }
+        let message_ended = self.end == End::AfterMessage && !read.data.is_empty();
+        if message_ended && read.end != ReadEnd::Fin {
+            state.ended.insert(id);
+        }
+        let fin = message_ended || read.end == ReadEnd::Fin;
+        let data = read.data;
+        let open = self.send(connection, state, id, Unsent { data, fin });
+        match read.end {
+            ReadEnd::Reset(code) => self.abandon(connection, state, id, code),
+            ReadEnd::More if open || message_ended => {
+                state.ready.insert(id);
+                connection.again();
+            }
+            ReadEnd::More | ReadEnd::Blocked | ReadEnd::Fin | ReadEnd::Closed => {}
+        }
+    }
+
+    /// Sends bytes back and the FIN after them; tells whether the stream can
+    /// be read on.
+    fn send(
+        &mut self,
+        connection: &mut Connection<'_>,
+        state: &mut EchoConnection,
+        id: StreamId,
+        Unsent { data, fin }: Unsent,
+    ) -> bool {
+        match connection.write(reply(id), data) {
+            Written::All => {}
+            Written::Blocked(data) => {
+                state.unsent.insert(id, Unsent { data, fin });
+                return false;
+            }
+            Written::Stopped(code) => {
+                self.stopped(connection, state, reply(id), code);
+                return false;
+            }
+            Written::Closed => return false,
+        }
+        if fin {
+            connection.finish(reply(id));
+            self.forget(connection, state, id);
+        }
+        !fin
+    }
+
+    /// Answers the peer's RESET_STREAM.
+    fn abandon(
+        &mut self,
+        connection: &mut Connection<'_>,
+        state: &mut EchoConnection,
+        id: StreamId,
+        code: u64,
+    ) {
+        connection.reset(reply(id), code);
+        self.forget(connection, state, id);
+    }
+
+    /// Answers the peer's STOP_SENDING on a stream of echoes.
+    fn stopped(
+        &mut self,
+        connection: &mut Connection<'_>,
+        state: &mut EchoConnection,
+        reply: StreamId,
+        code: u64,
+    ) {
+        connection.reset(reply, code);
+        connection.stop(answered(reply), code);
+        self.forget(connection, state, answered(reply));
+    }
+
+    fn forget(
+        &mut self,
+        connection: &Connection<'_>,
+        state: &mut EchoConnection,
+        id: StreamId,
+    ) {
+        state.unsent.remove(&id);
+        state.decoders.remove(&id);
+        if !state.ended.contains(&id) {
+            state.ready.remove(&id);
+        }
+        self.tell(connection, || NoticeKind::StreamClosed(id));
+    }
+
+    fn echo_datagrams(&mut self, connection: &mut Connection<'_>, state: &mut EchoConnection) {
+        while let Some(data) = connection.receive_datagram() {
+            self.tell_received(connection, state, None, &data);
+            let count = match connection.send_datagram(data) {
+                Ok(()) => &mut self.report.datagrams_echoed,
+                Err(SendDatagramError::TooLarge) => &mut self.report.datagrams_too_large,
+                Err(SendDatagramError::Unsupported) => &mut self.report.datagrams_unsupported,
+                Err(_) => &mut self.report.datagrams_blocked,
+            };
+            *count += 1;
+        }
+    }
+
+    fn tell_received(
+        &mut self,
+        connection: &Connection<'_>,
+        state: &mut EchoConnection,
+        stream: Option<StreamId>,
+        data: &[u8],
+    ) {
+        if !self.notices.may_tell(connection.now()) {
+            if let Some(id) = stream {
+                state.decoders.remove(&id);
+            }
+            return;
+        }
+        // Four bytes a character at most; the rest would not be shown.
+        let bytes = data.len();
+        let data = &data[..bytes.min(text::SHOWN_MAX * 4)];
+        let decoded = match stream {
+            // A text that is cut here cannot be joined with what follows.
+            Some(id) if data.len() < bytes => {
+                let mut decoder = state.decoders.remove(&id).unwrap_or_default();
+                decoder.decode(data)
+            }
+            Some(id) => state.decoders.entry(id).or_default().decode(data),
+            None => String::from_utf8_lossy(data).into_owned(),
+        };
+        let text = text::shown(&decoded);
+        let kind = NoticeKind::Received {
+            stream,
+            text,
+            bytes,
+        };
+        self.notices.tell(connection.remote_address(), kind);
+    }
+}
+
+impl Application for Echo {
+    type State = EchoConnection;
+    type Mail = Mail;
+
+    fn accept(&mut self, _: &mut Connection<'_>) -> EchoConnection {
+        EchoConnection::default()
+    }
+
+    fn handle_event(
+        &mut self,
+        connection: &mut Connection<'_>,
+        state: &mut EchoConnection,
+        event: Event,
+    ) {
+        match event {
+            Event::Connected => {
+                self.report.connections += 1;
+                self.tell(connection, || NoticeKind::Connected {
+                    alpn: connection
+                        .handshake()
+                        .and_then(|handshake| handshake.alpn.clone()),
+                });
+            }
+            Event::Opened(id) => self.opened(connection, state, id),
+            Event::Readable(id) => self.echo(connection, state, id),
+            Event::Writable(id) => self.echo(connection, state, answered(id)),
+            Event::Stopped(id, code) => self.stopped(connection, state, id, code),
+            Event::StreamsAvailable(Direction::Unidirectional) => self.pair(connection, state),
+            Event::DatagramReceived => self.echo_datagrams(connection, state),
+            Event::Again => {
+                for id in std::mem::take(&mut state.ready) {
+                    self.echo(connection, state, id);
+                }
+            }
+            Event::Closed(reason) => {
+                if connection.handshake().is_none() {
+                    self.report.handshakes_failed += 1;
+                }
+                self.tell(connection, || NoticeKind::Closed {
+                    reason: reason.to_string(),
+                });
+                *state = EchoConnection::default();
+            }
+            Event::Finished(_) | Event::StreamsAvailable(_) | Event::DatagramsUnblocked => {}
+        }
+    }
+
+    fn handle_mail(&mut self, control: &mut Control<'_, EchoConnection>, mail: Mail) {
+        match mail {
+            Mail::Drain(grace) => control.drain(grace, CODE_NO_ERROR, "server shutting down"),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.notices.deadline()
+    }
+
+    fn handle_deadline(&mut self, control: &mut Control<'_, EchoConnection>) {
+        self.notices.handle_deadline(control.now());
+    }
+}
+
+/// Reads what follows an ended message: a FIN is welcome, bytes are not.
+fn discard(connection: &mut Connection<'_>, state: &mut EchoConnection, id: StreamId) {
+    let read = connection.read(id, COALESCE_MAX);
+    if !read.data.is_empty() {
+        connection.stop(id, CODE_MESSAGE_ENDED);
+    }
+    if !read.data.is_empty() || read.end != ReadEnd::Blocked {
+        state.ended.remove(&id);
+    }
+}
+
+/// Returns the stream that carries the echo of `id`.
+fn reply(id: StreamId) -> StreamId {
+    match id.direction() {
+        Direction::Bidirectional => id,
+        Direction::Unidirectional => {
+            StreamId::new(Side::Server, Direction::Unidirectional, id.index())
+        }
+    }
+}
+
+/// Returns the stream whose echo `reply` carries.
+fn answered(reply: StreamId) -> StreamId {
+    match reply.direction() {
+        Direction::Bidirectional => reply,
+        Direction::Unidirectional => {
+            StreamId::new(Side::Client, Direction::Unidirectional, reply.index())
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Where a server listens.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use qecho_engine::{BindError, ReceiveErrors, Socket};
+
+/// A place to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// 127.0.0.1 and, where the host has IPv6, ::1, on the same port.
+    Loopback {
+        /// The port; 0 lets the system choose.
+        port: u16,
+    },
+    /// Every address of the host, on the same port.
+    Everywhere {
+        /// The port; 0 lets the system choose.
+        port: u16,
+    },
+    /// One address.
+    Address(SocketAddr),
+}
+
+/// Attempts to find a port that is free for both address families.
+const PORT_ATTEMPTS_MAX: usize = 16;
+
+/// Binds every place.
+pub(super) fn bind(places: &[Listen]) -> Result<Vec<Socket>, BindError> {
+    let mut sockets = Vec::new();
+    for place in places {
+        match *place {
+            Listen::Address(address) => sockets.push(socket(address)?),
+            Listen::Loopback { port } => {
+                sockets.extend(pair(Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST, port)?);
+            }
+            Listen::Everywhere { port } => {
+                sockets.extend(pair(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED, port)?);
+            }
+        }
+    }
+    Ok(sockets)
+}
+
+fn socket(address: SocketAddr) -> Result<Socket, BindError> {
+    Socket::bind(address, ReceiveErrors::No)
+}
+
+/// Binds one port in both families; a host without one of them has no need
+/// of it.
+fn pair(v4: Ipv4Addr, v6: Ipv6Addr, port: u16) -> Result<Vec<Socket>, BindError> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let first = match socket(SocketAddr::new(IpAddr::V4(v4), port)) {
+            Err(error) if lacks_family(&error) => {
+                return Ok(vec![socket(SocketAddr::new(IpAddr::V6(v6), port))?]);
+            }
+            first => first?,
+        };
+        let chosen = first.address().port();
+        match socket(SocketAddr::new(IpAddr::V6(v6), chosen)) {
+            Ok(second) => return Ok(vec![first, second]),
+            Err(error) if lacks_family(&error) => return Ok(vec![first]),
+            Err(error) => {
+                let busy = error.source.kind() == io::ErrorKind::AddrInUse;
+                if port != 0 || !busy || attempts == PORT_ATTEMPTS_MAX {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+/// Tells whether the host does not have the address at all.
+fn lacks_family(error: &BindError) -> bool {
+    error.source.kind() == io::ErrorKind::AddrNotAvailable
+        || error.source.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+}

@@ -1,0 +1,22 @@
+//! What an echo server has done.
+
+/// Counts of an echo server's life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Connections whose handshake was completed.
+    pub connections: u64,
+    /// Connections that ended before that.
+    pub handshakes_failed: u64,
+    /// Streams of either direction that peers opened.
+    pub streams: u64,
+    /// Stream bytes handed back for sending.
+    pub bytes_echoed: u64,
+    /// DATAGRAM frames sent back.
+    pub datagrams_echoed: u64,
+    /// DATAGRAM frames dropped because too many waited to be sent.
+    pub datagrams_blocked: u64,
+    /// DATAGRAM frames dropped because they do not fit into a packet of ours.
+    pub datagrams_too_large: u64,
+    /// DATAGRAM frames dropped because the peer takes none itself.
+    pub datagrams_unsupported: u64,
+}

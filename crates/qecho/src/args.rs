@@ -1,0 +1,83 @@
+//! What was typed.
+
+mod client;
+mod demo;
+mod place;
+mod server;
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::{
+    client::{ClientArguments, OverArgument},
+    demo::DemoArguments,
+    place::Place,
+    server::{EndArgument, MessagesArgument, RetryArgument, ServerArguments},
+};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    did what was asked
+  1    no server, timeout, certificate or ALPN refused, bytes differ,
+       peer closed without echoing
+  2    could not run: wrong usage, busy port, unreadable file, unknown name
+  130  interrupted
+  143  terminated";
+
+/// Echo over pure QUIC: server, client, demo. No HTTP/3 in between.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show QUIC at work: a server and a client in one process, three echoes
+    #[command(after_help = EXIT_CODES)]
+    Demo(DemoArguments),
+    /// Echo whatever comes over streams and DATAGRAM frames
+    #[command(after_help = EXIT_CODES)]
+    Server(ServerArguments),
+    /// Send to an echo server: a prompt, a pipe, or messages from the command line
+    #[command(after_help = EXIT_CODES)]
+    Client(ClientArguments),
+}
+
+/// Form of the results on stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+/// Options that every command with a connection has.
+#[derive(Debug, clap::Args)]
+pub(crate) struct KeyLogArguments {
+    /// Append the TLS secrets to FILE, for Wireshark; whoever has them can
+    /// read the traffic ($SSLKEYLOGFILE does the same)
+    #[arg(long = "keylog", value_name = "FILE")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// Reads a duration such as `10s`, `500ms` or `1m30s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write for instance 10s, 500ms or 1m30s"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,76 @@
+//! `qecho client`.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::ValueEnum;
+use qecho_cert::Pin;
+use qecho_tools::dial::Alpn;
+
+use super::{Format, KeyLogArguments, Place, server::alpn_name};
+
+/// Options of `qecho client`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ClientArguments {
+    /// The server: a name or address, with a port if it is not 4433
+    #[arg(value_name = "HOST[:PORT]")]
+    pub(crate) place: Place,
+
+    /// Send TEXT and wait for its echo; may be given more than once
+    #[arg(short, long = "message", value_name = "TEXT")]
+    pub(crate) messages: Vec<String>,
+
+    /// On what messages travel
+    #[arg(long, value_enum, default_value = "stream")]
+    pub(crate) over: OverArgument,
+
+    /// Application protocol to offer; auto: `echo`, then none
+    #[arg(long, value_name = "auto|none|NAME", value_parser = alpn, default_value = "auto")]
+    pub(crate) alpn: Alpn,
+
+    /// Trust the certificate authorities in FILE (PEM) and no others
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Vec<PathBuf>,
+
+    /// Trust exactly one key, whatever the certificate says
+    #[arg(long, value_name = "sha256:HEX", conflicts_with = "ca")]
+    pub(crate) pin: Option<Pin>,
+
+    /// Trust anybody: anyone in between can read and change everything
+    #[arg(long, conflicts_with_all = ["ca", "pin"])]
+    pub(crate) insecure: bool,
+
+    /// Compare what comes back from a pipe instead of writing it to stdout
+    #[arg(long, conflicts_with = "messages")]
+    pub(crate) verify: bool,
+
+    /// Time for the handshake and for the echo of each message
+    #[arg(long, value_name = "TIME", value_parser = super::duration, default_value = "5s")]
+    pub(crate) timeout: Duration,
+
+    /// Form of the results
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+
+    #[command(flatten)]
+    pub(crate) key_log: KeyLogArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OverArgument {
+    /// One bidirectional stream
+    Stream,
+    /// A bidirectional stream for each message (of a pipe: for each line)
+    StreamPerMessage,
+    /// One unidirectional stream in each direction
+    Uni,
+    /// A DATAGRAM frame for each message (of a pipe: for each line)
+    Datagram,
+}
+
+fn alpn(text: &str) -> Result<Alpn, String> {
+    match text {
+        "auto" => Ok(Alpn::Auto),
+        "none" => Ok(Alpn::None),
+        name => alpn_name(name).map(Alpn::Name),
+    }
+}

@@ -1,0 +1,105 @@
+//! `HOST[:PORT]` as people write it.
+
+use std::{net::Ipv6Addr, str::FromStr};
+
+use qecho_tools::PORT;
+
+/// A host by name or address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Without brackets.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.parse::<Ipv6Addr>().is_ok() {
+            return Ok(Self {
+                host: text.to_owned(),
+                port: PORT,
+            });
+        }
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (host, rest) = rest.split_once(']').ok_or("`[` without `]`")?;
+                host.parse::<Ipv6Addr>()
+                    .map_err(|_| format!("`{host}` is no IPv6 address"))?;
+                match rest {
+                    "" => (host, None),
+                    _ => (host, Some(rest.strip_prefix(':').ok_or("no `:` after `]`")?)),
+                }
+            }
+            None => match text.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (text, None),
+            },
+        };
+        if host.is_empty() {
+            return Err("no host is named; write HOST or HOST:PORT".into());
+        }
+        let port = match port {
+            None => PORT,
+            Some(port) => self::port(port)?,
+        };
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+        })
+    }
+}
+
+/// Reads a port number.
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is no port number (0 to 65535)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_addresses_are_read_with_and_without_a_port() {
+        let cases = [
+            ("localhost", "localhost:4433"),
+            ("localhost:9", "localhost:9"),
+            ("::1", "[::1]:4433"),
+            ("[::1]", "[::1]:4433"),
+            ("[2001:db8::7]:443", "[2001:db8::7]:443"),
+            ("192.0.2.1:1", "192.0.2.1:1"),
+        ];
+        for (typed, meant) in cases {
+            let place: Place = typed.parse().expect(typed);
+            assert_eq!(place.to_string(), meant);
+        }
+    }
+
+    #[test]
+    fn what_is_no_place_is_explained() {
+        let cases = [
+            ("", "no host is named; write HOST or HOST:PORT"),
+            (":4433", "no host is named; write HOST or HOST:PORT"),
+            ("a:b", "`b` is no port number (0 to 65535)"),
+            ("a:70000", "`70000` is no port number (0 to 65535)"),
+            ("[::1", "`[` without `]`"),
+            ("[x]:1", "`x` is no IPv6 address"),
+            ("[::1]4433", "no `:` after `]`"),
+        ];
+        for (typed, reason) in cases {
+            assert_eq!(typed.parse::<Place>(), Err(reason.to_owned()), "{typed}");
+        }
+    }
+}

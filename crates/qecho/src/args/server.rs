@@ -1,0 +1,167 @@
+//! `qecho server`.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use clap::ValueEnum;
+use qecho_engine::AlpnPolicy;
+use qecho_tools::{ALPN_ECHO, PORT, server::Listen};
+
+use super::{Format, KeyLogArguments, Place, place};
+
+/// Options of `qecho server`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServerArguments {
+    /// Where to listen: ADDRESS:PORT, localhost:PORT (both of its addresses),
+    /// *:PORT (every address) or PORT alone; may be given more than once
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen, default_value = "localhost:4433")]
+    pub(crate) listen: Vec<Listen>,
+
+    /// Certificate chain in PEM form; without it the server makes its own for
+    /// localhost
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// Private key of the certificate in PEM form
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+
+    /// Application protocols to agree to beside `echo`, or `any`; clients
+    /// that offer none are always served
+    #[arg(long, value_name = "NAME,…|any", value_parser = alpn, default_value = "echo")]
+    pub(crate) alpn: AlpnPolicy,
+
+    /// When the server ends its side of a stream
+    #[arg(long, value_enum, default_value = "with-peer")]
+    pub(crate) end: EndArgument,
+
+    /// When a client must first prove its address (Retry, RFC 9000 §8.1.2)
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) retry: RetryArgument,
+
+    /// Connections at once; one more is refused
+    #[arg(long, value_name = "N", default_value_t = qecho_engine::limits::CONNECTIONS_MAX)]
+    pub(crate) max_connections: usize,
+
+    /// Connections at once from one address (IPv6: /64) that is not loopback
+    #[arg(long, value_name = "N",
+          default_value_t = qecho_engine::limits::CONNECTIONS_PER_ADDRESS_MAX)]
+    pub(crate) max_connections_per_address: usize,
+
+    /// Silence after which a connection is given up
+    #[arg(long, value_name = "TIME", value_parser = super::duration, default_value = "2m")]
+    pub(crate) idle_timeout: Duration,
+
+    /// On SIGINT or SIGTERM, time for live streams to finish
+    #[arg(long, value_name = "TIME", value_parser = super::duration, default_value = "10s")]
+    pub(crate) drain: Duration,
+
+    /// Whether to show what is received (auto: on a terminal)
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) messages: MessagesArgument,
+
+    /// Form of what is shown
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+
+    #[command(flatten)]
+    pub(crate) key_log: KeyLogArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EndArgument {
+    /// FIN answers the peer's FIN, after the last byte
+    WithPeer,
+    /// FIN follows the first message of a stream
+    AfterMessage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RetryArgument {
+    /// When many handshakes are under way
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MessagesArgument {
+    Auto,
+    Always,
+    Never,
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    if let Ok(port) = text.parse() {
+        return Ok(Listen::Loopback { port });
+    }
+    if let Some(port) = text.strip_prefix("*:") {
+        let port = place::port(port)?;
+        return Ok(Listen::Everywhere { port });
+    }
+    let Place { host, port } = text.parse()?;
+    if host == "localhost" {
+        return Ok(Listen::Loopback { port });
+    }
+    let address: IpAddr = host.parse().map_err(|_| {
+        format!("`{host}` is no address of this host; write for instance 0.0.0.0:{PORT}")
+    })?;
+    Ok(Listen::Address((address, port).into()))
+}
+
+fn alpn(text: &str) -> Result<AlpnPolicy, String> {
+    if text == "any" {
+        return Ok(AlpnPolicy::Any);
+    }
+    let mut names = vec![ALPN_ECHO.to_vec()];
+    for name in text.split(',') {
+        let name = alpn_name(name)?;
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(AlpnPolicy::Names(names))
+}
+
+/// Reads the name of an application protocol (RFC 7301 §3.1).
+pub(super) fn alpn_name(name: &str) -> Result<Vec<u8>, String> {
+    match name.len() {
+        1..=255 => Ok(name.as_bytes().to_vec()),
+        _ => Err("a protocol name has 1 to 255 bytes".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_to_listen_on_are_read_in_every_form() {
+        let address = |text: &str| Listen::Address(text.parse().expect(text));
+        let cases = [
+            ("4433", Listen::Loopback { port: 4433 }),
+            ("localhost:0", Listen::Loopback { port: 0 }),
+            ("localhost", Listen::Loopback { port: PORT }),
+            ("*:7", Listen::Everywhere { port: 7 }),
+            ("0.0.0.0:7", address("0.0.0.0:7")),
+            ("[::]:7", address("[::]:7")),
+            ("::1", address("[::1]:4433")),
+        ];
+        for (typed, meant) in cases {
+            assert_eq!(listen(typed), Ok(meant), "{typed}");
+        }
+        assert_eq!(
+            listen("example.com:1"),
+            Err("`example.com` is no address of this host; write for instance 0.0.0.0:4433".into())
+        );
+    }
+
+    #[test]
+    fn echo_is_among_the_protocols_whatever_is_added() {
+        assert_eq!(
+            alpn("h3,echo"),
+            Ok(AlpnPolicy::Names(vec![b"echo".to_vec(), b"h3".to_vec()]))
+        );
+        assert_eq!(alpn("any"), Ok(AlpnPolicy::Any));
+        assert!(alpn("a,,b").is_err());
+    }
+}

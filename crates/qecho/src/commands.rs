@@ -1,0 +1,23 @@
+//! What each command does with what was typed.
+
+mod client;
+mod demo;
+mod key_log;
+mod resolve;
+mod server;
+mod signals;
+mod trust;
+
+use crate::{
+    args::{Arguments, Command},
+    ending::{Ending, Failure},
+};
+
+/// Runs the command that was typed.
+pub(crate) fn run(arguments: Arguments) -> Result<Ending, Failure> {
+    match arguments.command {
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Server(arguments) => server::run(&arguments),
+        Command::Client(arguments) => client::run(arguments),
+    }
+}

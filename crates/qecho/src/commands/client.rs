@@ -1,0 +1,121 @@
+//! `qecho client`.
+
+mod messages;
+mod pipe;
+mod prompt;
+mod voice;
+
+use std::{
+    io::{self, IsTerminal},
+    sync::mpsc::{Sender, channel},
+};
+
+use anyhow::{Context, anyhow};
+use bytes::Bytes;
+use qecho_tools::client::{self, Client, ClientEvent, Mail, Message, Way};
+
+use self::voice::Voice;
+use super::{key_log, resolve, signals, trust};
+use crate::{
+    args::{ClientArguments, Format, OverArgument},
+    ending::{Ending, Failure},
+};
+
+/// Something that the client's command has to react to.
+enum Occurrence {
+    /// The client tells something.
+    Client(ClientEvent),
+    /// A person typed a line.
+    Line(String),
+    /// Nothing more will be typed.
+    EndOfInput,
+    /// A signal came, or Ctrl-C at the prompt.
+    Signal(Ending),
+}
+
+/// Runs the client as a prompt, a pipe or for the messages that were given.
+pub(super) fn run(arguments: ClientArguments) -> Result<Ending, Failure> {
+    let verifier = trust::verifier(&arguments)?;
+    let piped = arguments.messages.is_empty() && !io::stdin().is_terminal();
+    let by_bytes = matches!(arguments.over, OverArgument::Stream | OverArgument::Uni);
+    let prompt = arguments.messages.is_empty() && !piped;
+    check(&arguments, piped && by_bytes)?;
+    let config = client::Config {
+        target: resolve::target(&arguments.place)?,
+        alpn: arguments.alpn.clone(),
+        verifier: verifier.clone(),
+        key_log: key_log::open(&arguments.key_log)?,
+        transport: client::transport(),
+        timeout: arguments.timeout,
+        // A person may think for as long as they like, and so may a server.
+        patience: (!prompt).then_some(arguments.timeout),
+    };
+    let (tell, occurrences) = channel();
+    let interrupted = tell.clone();
+    signals::on_signal(move |ending| tell_off(&interrupted, Occurrence::Signal(ending)))?;
+    let mut voice = Voice::new(&arguments, verifier);
+    voice.connecting();
+    if piped && by_bytes {
+        return pipe::run(&arguments, &config, voice, tell, &occurrences);
+    }
+    let listener = listener(tell.clone());
+    let client = Client::converse(&config, listener).context("cannot start the client")?;
+    let over = way(arguments.over);
+    let ending = if prompt {
+        prompt::run(&client, over, &mut voice, tell, &occurrences)
+    } else {
+        messages::run(&arguments, &client, over, &mut voice, tell, &occurrences)
+    };
+    finish(client, ending)
+}
+
+/// Ends the client, whatever its command came to, and waits for that.
+fn finish(client: Client, ending: Result<Ending, Failure>) -> Result<Ending, Failure> {
+    if ending.is_err() {
+        client.send(Mail::Stop);
+    }
+    client.wait().context("cannot wait for packets")?;
+    ending
+}
+
+/// Refuses what cannot be meant together.
+fn check(arguments: &ClientArguments, raw: bool) -> Result<(), Failure> {
+    if raw && arguments.format == Format::Json && !arguments.verify {
+        return Err(Failure::from(anyhow!(
+            "cannot write both JSON and the bytes of a pipe to stdout"
+        ))
+        .hint("compare the bytes by --verify, or send messages by -m"));
+    }
+    if arguments.verify && !raw {
+        return Err(
+            Failure::from(anyhow!("--verify is for a pipe over stream or uni"))
+                .hint("messages are always compared"),
+        );
+    }
+    Ok(())
+}
+
+fn way(over: OverArgument) -> Way {
+    match over {
+        OverArgument::Stream => Way::Stream,
+        OverArgument::StreamPerMessage => Way::StreamPerMessage,
+        OverArgument::Uni => Way::Uni,
+        OverArgument::Datagram => Way::Datagram,
+    }
+}
+
+fn message(text: &str, over: Way) -> Message {
+    Message {
+        data: Bytes::copy_from_slice(text.as_bytes()),
+        over,
+    }
+}
+
+fn listener(tell: Sender<Occurrence>) -> Box<dyn FnMut(ClientEvent) + Send> {
+    Box::new(move |event| tell_off(&tell, Occurrence::Client(event)))
+}
+
+/// Tells the command's own thread, if it still listens.
+fn tell_off(tell: &Sender<Occurrence>, occurrence: Occurrence) {
+    let _ = tell.send(occurrence);
+}

@@ -1,0 +1,129 @@
+//! `qecho demo`: a server and a client in one process, over real UDP.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, mpsc::channel},
+    time::{Duration, SystemTime},
+};
+
+use anyhow::Context;
+use bytes::Bytes;
+use qecho_cert::{
+    Authority, AutomaticLeaf, LocalAuthority, ServerIdentity, TrustSettings, TrustVerifier,
+};
+use qecho_engine::{
+    AlpnPolicy, ServerTls,
+    config::{AdmissionSettings, Transport},
+};
+use qecho_tools::{
+    ALPN_ECHO,
+    client::{self, Client, ClientEvent, Mail, Message, Way},
+    dial::{Alpn, Target},
+    server::{self, Listen, Server},
+};
+
+use crate::{
+    args::DemoArguments,
+    ending::{Ending, Failure},
+    render,
+};
+
+/// Time for each step; on loopback all of them take milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const AUTHORITY: &str = "the demo";
+
+/// Runs the demo.
+pub(super) fn run(arguments: DemoArguments) -> Result<Ending, Failure> {
+    let authority = Arc::new(
+        Authority::ephemeral(SystemTime::now()).context("cannot make a CA for the demo")?,
+    );
+    let trust = TrustVerifier::new(TrustSettings {
+        local_authorities: vec![LocalAuthority::held(AUTHORITY, &authority)],
+        ..TrustSettings::default()
+    })
+    .context("cannot trust the demo's CA")?;
+    let identity = AutomaticLeaf::ephemeral(authority, Arc::new(SystemTime::now))
+        .context("cannot make a certificate for the demo")?;
+    let server = serve(Arc::new(identity)).context("cannot start the demo's server")?;
+    let ending = converse(arguments, &server, &trust)?;
+    server.stopper().drain(Duration::ZERO);
+    server.wait().context("cannot wait for packets")?;
+    Ok(ending)
+}
+
+fn serve(identity: Arc<dyn ServerIdentity>) -> anyhow::Result<Server> {
+    let config = server::Config {
+        listen: vec![Listen::Loopback { port: 0 }],
+        tls: ServerTls {
+            identity,
+            alpn: AlpnPolicy::Names(vec![ALPN_ECHO.to_vec()]),
+            key_log: None,
+        },
+        admission: AdmissionSettings::default(),
+        transport: Transport::default(),
+        end: server::End::WithPeer,
+    };
+    Ok(Server::start(&config, None)?)
+}
+
+fn converse(
+    arguments: DemoArguments,
+    server: &Server,
+    trust: &Arc<TrustVerifier>,
+) -> Result<Ending, Failure> {
+    let mut out = io::stdout().lock();
+    let address = server.addresses()[0];
+    render::demo::server(address, &mut out)?;
+    let config = client::Config {
+        target: Target {
+            server_name: "localhost".into(),
+            addresses: server.addresses().to_vec(),
+        },
+        alpn: Alpn::Auto,
+        verifier: trust.clone(),
+        key_log: None,
+        transport: client::transport(),
+        timeout: PATIENCE,
+        patience: Some(PATIENCE),
+    };
+    let (tell, events) = channel();
+    let listener = move |event| {
+        // Nobody listens any more once the demo has failed.
+        let _ = tell.send(event);
+    };
+    let client =
+        Client::converse(&config, Box::new(listener)).context("cannot start the demo's client")?;
+    let data = Bytes::from(arguments.text);
+    for over in [Way::Stream, Way::Uni, Way::Datagram] {
+        let data = data.clone();
+        client.send(Mail::Message(Message { data, over }));
+    }
+    client.send(Mail::Finish);
+    let mut echoed = 0;
+    let mut outcome = None;
+    for event in events {
+        match event {
+            ClientEvent::Connected(connected) => {
+                let anchor = trust.verified_by().map(|anchor| anchor.to_string());
+                let anchor = anchor.unwrap_or_default();
+                render::demo::connected(&connected, &anchor, &mut out)?;
+            }
+            ClientEvent::Echoed(message) => {
+                echoed += 1;
+                render::demo::echoed(&message, &mut out)?;
+            }
+            ClientEvent::Ended(result) => outcome = result.err(),
+            _ => {}
+        }
+    }
+    client.wait().context("cannot wait for packets")?;
+    render::demo::verdict(echoed, &mut out)?;
+    out.flush()?;
+    match outcome {
+        None => Ok(Ending::Done),
+        Some(failure) => Err(Failure::negative(
+            anyhow::Error::new(failure).context("the demo failed"),
+        )),
+    }
+}

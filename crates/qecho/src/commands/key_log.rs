@@ -1,0 +1,64 @@
+//! Where TLS secrets are written for those who want to read the packets.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::Context;
+use rustls::KeyLog;
+
+use crate::args::KeyLogArguments;
+
+/// Appends secrets to files in the NSS key log format.
+#[derive(Debug)]
+struct KeyLogFiles(Vec<Mutex<File>>);
+
+/// Opens the key logs that were asked for by option or environment, and says
+/// once what they reveal.
+pub(super) fn open(arguments: &KeyLogArguments) -> anyhow::Result<Option<Arc<dyn KeyLog>>> {
+    let environment = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty());
+    let mut paths: Vec<PathBuf> = arguments.path.iter().cloned().collect();
+    paths.extend(environment.map(PathBuf::from));
+    paths.dedup();
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let mut files = Vec::new();
+    for path in &paths {
+        files.push(Mutex::new(open_one(path)?));
+        let shown = path.display();
+        // With stderr gone there is nobody to tell.
+        let _ = writeln!(
+            std::io::stderr(),
+            "writing TLS secrets to {shown}: whoever has them can read this traffic"
+        );
+    }
+    Ok(Some(Arc::new(KeyLogFiles(files))))
+}
+
+fn open_one(path: &Path) -> anyhow::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("cannot write TLS secrets to {}", path.display()))
+}
+
+impl KeyLog for KeyLogFiles {
+    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+        let hex = |bytes: &[u8]| -> String {
+            bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        };
+        let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
+        for file in &self.0 {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            // A full disk must not end the connection.
+            let _ = file.write_all(line.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! `qecho server`.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    path::Path,
+    sync::{
+        Arc,
+        mpsc::{Receiver, sync_channel},
+    },
+    thread,
+    time::SystemTime,
+};
+
+use anyhow::{Context, anyhow};
+use qecho_cert::{Authority, AutomaticLeaf, Identity, Origin, ServerIdentity, folder};
+use qecho_engine::{
+    ServerTls,
+    config::{AdmissionSettings, RetryPolicy, Transport},
+};
+use qecho_tools::server::{Config, End, NOTICES_MAX, Notice, Server, ServerError};
+
+use super::{key_log, signals};
+use crate::{
+    args::{EndArgument, Format, MessagesArgument, RetryArgument, ServerArguments},
+    ending::{Ending, Failure},
+    render,
+};
+
+/// Runs the server until a signal ends it.
+pub(super) fn run(arguments: &ServerArguments) -> Result<Ending, Failure> {
+    let identity = identity(arguments)?;
+    let config = config(arguments, identity.clone())?;
+    let (notices, readable) = notices(arguments);
+    let server = Server::start(&config, notices).map_err(explain)?;
+    announce(arguments.format, &server, &*identity)?;
+    let printer = readable.map(|readable| {
+        let format = arguments.format;
+        thread::spawn(move || print(format, &readable))
+    });
+    drain_on_signal(arguments, &server)?;
+    let report = server.wait().context("cannot wait for packets")?;
+    if let Some(printer) = printer {
+        // Its own end is nothing to report: stdout has gone.
+        let _ = printer.join();
+    }
+    let mut out = io::stdout().lock();
+    match arguments.format {
+        Format::Text => render::server::stopped_text(&report, &mut out)?,
+        Format::Json => render::server::stopped_json(&report, &mut out)?,
+    }
+    Ok(Ending::Done)
+}
+
+fn config(
+    arguments: &ServerArguments,
+    identity: Arc<dyn ServerIdentity>,
+) -> Result<Config, Failure> {
+    Ok(Config {
+        listen: arguments.listen.clone(),
+        tls: ServerTls {
+            identity,
+            alpn: arguments.alpn.clone(),
+            key_log: key_log::open(&arguments.key_log)?,
+        },
+        admission: AdmissionSettings {
+            retry: match arguments.retry {
+                RetryArgument::Auto => RetryPolicy::Auto,
+                RetryArgument::Always => RetryPolicy::Always,
+                RetryArgument::Never => RetryPolicy::Never,
+            },
+            connections_max: arguments.max_connections,
+            connections_per_address_max: arguments.max_connections_per_address,
+        },
+        transport: Transport {
+            idle_timeout: arguments.idle_timeout,
+            ..Transport::default()
+        },
+        end: match arguments.end {
+            EndArgument::WithPeer => End::WithPeer,
+            EndArgument::AfterMessage => End::AfterMessage,
+        },
+    })
+}
+
+/// Loads the certificate that was named, or makes one for localhost.
+fn identity(arguments: &ServerArguments) -> Result<Arc<dyn ServerIdentity>, Failure> {
+    if let (Some(certificate), Some(key)) = (&arguments.cert, &arguments.key) {
+        let identity = Identity::load(certificate, key)
+            .map_err(|error| anyhow::Error::new(error).context("cannot use this certificate"))?;
+        return Ok(Arc::new(identity));
+    }
+    let hint = "name a writable folder by QECHO_HOME, or a certificate by --cert and --key";
+    let folder = folder::data_folder(&folder::process_variable).ok_or_else(|| {
+        Failure::from(anyhow!("cannot find a folder for the local CA: HOME is not set")).hint(hint)
+    })?;
+    automatic_leaf(&folder).map_err(|error| Failure::from(error).hint(hint))
+}
+
+fn automatic_leaf(folder: &Path) -> anyhow::Result<Arc<dyn ServerIdentity>> {
+    let owner = folder::owner(&folder::process_variable);
+    let (authority, origin) =
+        Authority::open_or_create(folder, owner.as_deref(), SystemTime::now())
+            .context("cannot open the local CA")?;
+    if let (Origin::Created, Some(path)) = (origin, authority.certificate_path()) {
+        // With stderr gone there is nobody to tell.
+        let _ = writeln!(
+            io::stderr(),
+            "made a local CA, good for localhost alone: {}",
+            path.display()
+        );
+    }
+    let clock = Arc::new(SystemTime::now);
+    let leaf = AutomaticLeaf::open_or_create(Arc::new(authority), folder, clock)
+        .context("cannot make a certificate for localhost")?;
+    Ok(Arc::new(leaf))
+}
+
+fn explain(error: ServerError) -> Failure {
+    let busy = matches!(&error, ServerError::Bind(bind)
+        if bind.source.kind() == io::ErrorKind::AddrInUse);
+    let failure = Failure::from(anyhow::Error::new(error));
+    if busy {
+        failure.hint("another program has this port; choose one by --listen localhost:PORT")
+    } else {
+        failure
+    }
+}
+
+fn announce(
+    format: Format,
+    server: &Server,
+    identity: &dyn ServerIdentity,
+) -> Result<(), Failure> {
+    let listening = render::server::Listening {
+        addresses: server.addresses(),
+        names: identity.names(),
+        expires: identity.expires(),
+        pin: identity.pin(),
+        authority: identity.authority_path(),
+    };
+    let mut out = io::stdout().lock();
+    match format {
+        Format::Text => render::server::listening_text(&listening, &mut out)?,
+        Format::Json => render::server::listening_json(&listening, &mut out)?,
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Makes the way by which the server tells what happens, if that is wanted.
+fn notices(
+    arguments: &ServerArguments,
+) -> (
+    Option<std::sync::mpsc::SyncSender<Notice>>,
+    Option<Receiver<Notice>>,
+) {
+    let wanted = match arguments.messages {
+        MessagesArgument::Always => true,
+        MessagesArgument::Never => false,
+        MessagesArgument::Auto => io::stdout().is_terminal(),
+    };
+    if !wanted {
+        return (None, None);
+    }
+    let (sender, receiver) = sync_channel(NOTICES_MAX);
+    (Some(sender), Some(receiver))
+}
+
+fn print(format: Format, notices: &Receiver<Notice>) -> io::Result<()> {
+    for notice in notices {
+        let mut out = io::stdout().lock();
+        match format {
+            Format::Text => render::server::notice_text(&notice, &mut out)?,
+            Format::Json => render::server::notice_json(&notice, &mut out)?,
+        }
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// Ends gracefully on the first signal, at once on the second.
+fn drain_on_signal(arguments: &ServerArguments, server: &Server) -> anyhow::Result<()> {
+    let stopper = server.stopper();
+    let grace = arguments.drain;
+    let mut draining = false;
+    signals::on_signal(move |ending| {
+        if draining {
+            std::process::exit(ending as i32);
+        }
+        draining = true;
+        let _ = writeln!(
+            io::stderr(),
+            "shutting down: live streams have {} to finish; once more to stop at once",
+            humantime::format_duration(grace)
+        );
+        stopper.drain(grace);
+    })
+}

@@ -1,0 +1,84 @@
+//! How a run ends: the exit codes of `qecho --help`.
+
+use std::{fmt::Display, io, process::ExitCode};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Did what was asked.
+    Done = 0,
+    /// An honest negative: no server, a refusal, bytes that differ.
+    Negative = 1,
+    /// Could not run: wrong usage, a busy port, an unreadable file.
+    CouldNotRun = 2,
+    /// Interrupted (SIGINT).
+    Interrupted = 130,
+    /// Terminated (SIGTERM).
+    Terminated = 143,
+}
+
+impl From<Ending> for ExitCode {
+    fn from(ending: Ending) -> Self {
+        Self::from(ending as u8)
+    }
+}
+
+/// A run that did not end well, and what is said about it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Ending,
+    /// `None` when there is nothing to say.
+    pub(crate) error: Option<anyhow::Error>,
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    /// An honest negative.
+    pub(crate) fn negative(error: anyhow::Error) -> Self {
+        Self {
+            exit: Ending::Negative,
+            error: Some(error),
+            hint: None,
+        }
+    }
+
+    /// An ending with nothing to say.
+    pub(crate) fn silent(exit: Ending) -> Self {
+        Self {
+            exit,
+            error: None,
+            hint: None,
+        }
+    }
+
+    /// Adds what to do about it.
+    pub(crate) fn hint(self, hint: impl Display) -> Self {
+        Self {
+            hint: Some(hint.to_string()),
+            ..self
+        }
+    }
+}
+
+/// What goes wrong before the work begins could not run.
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self {
+            exit: Ending::CouldNotRun,
+            error: Some(error),
+            hint: None,
+        }
+    }
+}
+
+/// Writing what is seen: a reader that has gone is no failure.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::silent(Ending::Done);
+        }
+        anyhow::Error::new(error)
+            .context("cannot write the output")
+            .into()
+    }
+}

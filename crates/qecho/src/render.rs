@@ -1,0 +1,63 @@
+//! What is seen: everything here writes into a writer that it is given.
+
+pub(crate) mod client;
+pub(crate) mod demo;
+pub(crate) mod server;
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use qecho_engine::Handshake;
+use serde::Serialize;
+
+/// Writes one JSON object and ends its line.
+fn json_line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
+}
+
+/// Bytes as text if they are UTF-8, else as hexadecimal digits.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Payload<'a> {
+    Text(&'a str),
+    Hex(String),
+}
+
+impl<'a> From<&'a [u8]> for Payload<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Text(text),
+            Err(_) => Self::Hex(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+        }
+    }
+}
+
+/// Microseconds with their fraction.
+fn microseconds(duration: Duration) -> f64 {
+    duration.as_nanos() as f64 / 1e3
+}
+
+/// The agreed application protocol, in words.
+fn alpn(handshake: &Handshake) -> String {
+    match &handshake.alpn {
+        None => "no ALPN".into(),
+        Some(name) => format!("ALPN {}", String::from_utf8_lossy(name).escape_debug()),
+    }
+}
+
+/// A cipher suite by its name in RFC 8446 §B.4.
+fn cipher_suite(handshake: &Handshake) -> String {
+    let name = format!("{:?}", handshake.cipher_suite);
+    name.replacen("TLS13_", "TLS_", 1)
+}
+
+/// The key exchange by the name of its group.
+fn key_exchange(handshake: &Handshake) -> String {
+    match handshake.key_exchange {
+        None => "resumed".into(),
+        Some(group) => format!("{group:?}"),
+    }
+}

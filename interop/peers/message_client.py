@@ -1,0 +1,30 @@
+"""A client that writes one UTF-8 message without a newline, waits for its echo, and closes.
+
+In the wild: the sample clients that people start with. They offer no ALPN, frame nothing, never
+send FIN, and close the connection as soon as they have seen enough. `--alpn echo` is the same
+client, taught to offer a name.
+"""
+
+import argparse
+
+from verified_connection import PeerFailed, arguments, main, step, verified_connection
+
+
+async def run(args: argparse.Namespace) -> None:
+    message = args.message.encode()
+    async with verified_connection(args) as connection:
+        step(f"connected, ALPN {connection.alpn}")
+        stream = connection.open_stream()
+        connection.send(stream, message)
+        step(f"sent {len(message)} bytes")
+        echo = await connection.echo_of(stream, len(message))
+        if echo != message:
+            raise PeerFailed(f"{echo!r} came back for {message!r}")
+        step(f'echo: "{echo.decode()}"')
+    step("done")
+
+
+if __name__ == "__main__":
+    parser = arguments(__doc__)
+    parser.add_argument("-m", "--message", default="Grüße, 日本語", metavar="TEXT")
+    main(run, parser)

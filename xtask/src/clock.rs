@@ -1,0 +1,12 @@
+//! The one place where the automation reads the clock.
+
+use std::time::Instant;
+
+/// Returns the present instant.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "xtask is a program's edge: it measures real processes"
+)]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}

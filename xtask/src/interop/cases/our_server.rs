@@ -1,0 +1,121 @@
+//! Other people's clients against `qecho server`.
+
+use anyhow::Result;
+
+use super::{Case, Stage};
+use crate::setup::NGTCP2_CLIENT;
+
+pub(super) const CASES: &[Case] = &[
+    Case::short("aioquic client without ALPN gets its echo", |stage| {
+        let server = stage.qecho_server(&[])?;
+        let client = stage.peer_client("message_client.py", &server, &["--alpn", "none"])?;
+        client
+            .exits(0)?
+            .prints("connected, ALPN none")?
+            .prints("echo: \"Grüße, 日本語\"")?;
+        server.ends_well()
+    }),
+    Case::short("aioquic client with ALPN echo gets its echo", |stage| {
+        let server = stage.qecho_server(&[])?;
+        let client = stage.peer_client("message_client.py", &server, &["--alpn", "echo"])?;
+        client
+            .exits(0)?
+            .prints("connected, ALPN echo")?
+            .prints("done")?;
+        server.ends_well()
+    }),
+    Case::short(
+        "aioquic client with an unknown ALPN is refused with 0x178",
+        |stage| {
+            let server = stage.qecho_server(&[])?;
+            let client =
+                stage.peer_client("message_client.py", &server, &["--alpn", "nonsense"])?;
+            client.exits(1)?.complains("0x178")?;
+            server.ends_well()
+        },
+    ),
+    Case::short("aioquic client gets its echo after a Retry", |stage| {
+        let server = stage.qecho_server(&["--retry", "always"])?;
+        stage
+            .peer_client("message_client.py", &server, &[])?
+            .exits(0)?
+            .prints("done")?;
+        server.ends_well()
+    }),
+    Case::long(
+        "aioquic client whose event loop is blocked for 45 s gets its echo",
+        |stage| {
+            let server = stage.qecho_server(&[])?;
+            let client = stage.peer_client("blocked_client.py", &server, &["--block", "45"])?;
+            client
+                .exits(0)?
+                .prints("echo after the block")?
+                .prints("done")?;
+            server.ends_well()
+        },
+    ),
+    Case::short(
+        "aioquic client that reads to the end of the stream is done",
+        |stage| {
+            let server = stage.qecho_server(&["--end", "after-message"])?;
+            let messages = ["-m", "this is a message", "-m", "another", "--together"];
+            stage
+                .peer_client("until_end_client.py", &server, &messages)?
+                .exits(0)?
+                .prints("done")?;
+            server.ends_well()
+        },
+    ),
+    Case::short(
+        "aioquic client that breaks off at any byte leaves the server alive",
+        |stage| {
+            let server = stage.qecho_server(&[])?;
+            stage
+                .peer_client("abusive_client.py", &server, &["--alpn", "echo"])?
+                .exits(0)?;
+            stage
+                .peer_client("message_client.py", &server, &[])?
+                .exits(0)?
+                .prints("done")
+                .map(drop)
+        },
+    ),
+    Case::short(
+        "examples/python client gets its echo over a stream",
+        |stage| example(stage, &["--over", "stream"]),
+    ),
+    Case::short(
+        "examples/python client without ALPN gets its echo",
+        |stage| example(stage, &["--over", "stream", "--alpn", "none"]),
+    ),
+    Case::short(
+        "examples/python client gets its echo over a unidirectional stream",
+        |stage| example(stage, &["--over", "uni"]),
+    ),
+    Case::short(
+        "examples/python client gets its echo in a DATAGRAM frame",
+        |stage| example(stage, &["--over", "datagram"]),
+    ),
+    Case::short("ngtcp2 client (GnuTLS) completes its handshake", |stage| {
+        let server = stage.qecho_server(&["--alpn", "any"])?;
+        let url = format!("https://localhost:{}/", server.port());
+        let quiet = ["--no-quic-dump", "--no-http-dump"];
+        let client = stage.begin(
+            "gtlsclient",
+            &[&quiet[..], &["127.0.0.1", server.port(), &url]].concat(),
+        )?;
+        client.says("QUIC handshake has completed").map(drop)
+    })
+    .with(&NGTCP2_CLIENT),
+];
+
+fn example(stage: &Stage, arguments: &[&str]) -> Result<()> {
+    let server = stage.qecho_server(&[])?;
+    let messages = ["-m", "this is a message", "-m", "日本語"];
+    let client = stage.example_client(&server, &[&messages[..], arguments].concat())?;
+    client
+        .exits(0)?
+        .prints("echo: \"日本語\" 9 bytes")?
+        .prints("done")?;
+    server.ends_well()
+}

@@ -1,0 +1,157 @@
+//! Which package manager this machine has, and whether we may use it without asking.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::programs::Program;
+use crate::process;
+
+/// sudo answers at once, unless it asks a server somewhere.
+const SUDO_LIMIT: Duration = Duration::from_secs(1);
+const INSTALL_LIMIT: Duration = Duration::from_secs(600);
+
+/// A package manager that we know the names of packages for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manager {
+    Apt,
+    Dnf,
+    Brew,
+}
+
+/// This machine, as far as installing goes.
+#[derive(Debug)]
+pub(crate) struct Platform {
+    pub(crate) manager: Manager,
+    is_root: bool,
+}
+
+impl Platform {
+    /// Looks at the machine that we run on.
+    pub(crate) fn here() -> Self {
+        let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+        let manager = match cfg!(target_os = "macos") {
+            true => Manager::Brew,
+            false => manager_of(&release),
+        };
+        Self {
+            manager,
+            is_root: rustix::process::geteuid().is_root(),
+        }
+    }
+
+    /// Tells whether packages can be installed with no question asked.
+    pub(crate) fn may_install(&self) -> bool {
+        self.manager == Manager::Apt && (self.is_root || sudo_asks_nothing())
+    }
+
+    /// Returns one line for a shell that installs `programs`.
+    pub(crate) fn line_to_paste(&self, programs: &[Program]) -> String {
+        let packages = self.packages(programs).join(" ");
+        let sudo = if self.is_root { "" } else { "sudo " };
+        match self.manager {
+            Manager::Apt => {
+                format!("{sudo}apt-get update && {sudo}apt-get install -y {packages}")
+            }
+            Manager::Dnf => format!("{sudo}dnf install -y {packages}"),
+            Manager::Brew => format!("brew install {packages}"),
+        }
+    }
+
+    /// Installs with apt.
+    pub(crate) fn install(&self, programs: &[Program]) -> Result<()> {
+        let packages = self.packages(programs);
+        println!("setup: installing {}", packages.join(" "));
+        self.apt_get(&["update", "--quiet"])?;
+        let mut arguments = vec!["install", "--quiet", "--yes", "--no-install-recommends"];
+        arguments.extend(packages);
+        self.apt_get(&arguments)
+    }
+
+    fn apt_get(&self, arguments: &[&str]) -> Result<()> {
+        // `sudo` drops the environment, `env` behind it sets ours.
+        let mut command = match self.is_root {
+            true => Command::new("env"),
+            false => {
+                let mut sudo = Command::new("sudo");
+                sudo.args(["-n", "env"]);
+                sudo
+            }
+        };
+        command
+            .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
+            .args(arguments);
+        let ended = process::run(command, INSTALL_LIMIT)?;
+        ensure!(ended.is_success(), "apt-get {}: {ended}", arguments[0]);
+        Ok(())
+    }
+
+    fn packages(&self, programs: &[Program]) -> Vec<&'static str> {
+        let packages = programs
+            .iter()
+            .filter_map(|program| program.package(self.manager));
+        packages.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+/// Reads os-release(5); apt where nothing is said, since most name its packages' names.
+fn manager_of(release: &str) -> Manager {
+    let value = |key: &str| {
+        release
+            .lines()
+            .find_map(|line| line.strip_prefix(key))
+            .unwrap_or("")
+            .trim_matches('"')
+    };
+    let like = format!("{} {}", value("ID="), value("ID_LIKE="));
+    match like
+        .split(' ')
+        .any(|id| matches!(id, "fedora" | "rhel" | "centos"))
+    {
+        true => Manager::Dnf,
+        false => Manager::Apt,
+    }
+}
+
+fn sudo_asks_nothing() -> bool {
+    let mut question = Command::new("sudo");
+    question.args(["-n", "true"]);
+    process::capture(question, SUDO_LIMIT).is_ok_and(|(ended, ..)| ended.is_success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::programs::NGTCP2_CLIENT;
+    use super::super::programs::OPENSSL;
+    use super::*;
+
+    #[test]
+    fn the_package_manager_follows_the_distribution() {
+        assert_eq!(manager_of("ID=debian\n"), Manager::Apt);
+        assert_eq!(
+            manager_of("NAME=x\nID=ubuntu\nID_LIKE=debian\n"),
+            Manager::Apt
+        );
+        assert_eq!(manager_of("ID=fedora\n"), Manager::Dnf);
+        assert_eq!(
+            manager_of("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n"),
+            Manager::Dnf
+        );
+    }
+
+    #[test]
+    fn what_is_printed_is_one_line_that_installs_what_is_missing() {
+        let line = |manager, is_root| {
+            Platform { manager, is_root }.line_to_paste(&[OPENSSL, NGTCP2_CLIENT, OPENSSL])
+        };
+        assert_eq!(
+            line(Manager::Apt, false),
+            "sudo apt-get update && sudo apt-get install -y ngtcp2-client openssl"
+        );
+        assert_eq!(line(Manager::Dnf, true), "dnf install -y openssl");
+        assert_eq!(line(Manager::Brew, false), "brew install openssl");
+    }
+}

@@ -1,0 +1,150 @@
+//! The system programs that the checks call, and the packages that bring them.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+use std::{env, fs};
+
+use super::platform::{Manager, Platform};
+use crate::process;
+
+const QUESTION_LIMIT: Duration = Duration::from_secs(3);
+
+/// A program that a check calls.
+#[derive(Debug)]
+pub(crate) struct Program {
+    /// What a person calls it.
+    name: &'static str,
+    proof: Proof,
+    /// The package with it, where there is one.
+    apt: Option<&'static str>,
+    dnf: Option<&'static str>,
+    brew: Option<&'static str>,
+}
+
+/// What shows that a program is there.
+#[derive(Debug)]
+enum Proof {
+    /// A file of this name in one of the folders of PATH.
+    OnPath(&'static str),
+    /// Python can import these; Debian packs them apart from Python.
+    PythonModules(&'static str),
+}
+
+/// ngtcp2's client with GnuTLS.
+pub(crate) const NGTCP2_CLIENT: Program = Program {
+    name: "gtlsclient",
+    proof: Proof::OnPath("gtlsclient"),
+    apt: Some("ngtcp2-client"),
+    dnf: None,
+    brew: None,
+};
+
+/// Makes certificates that are none of ours.
+pub(crate) const OPENSSL: Program = Program {
+    name: "openssl",
+    proof: Proof::OnPath("openssl"),
+    apt: Some("openssl"),
+    dnf: Some("openssl"),
+    brew: Some("openssl"),
+};
+
+const PROGRAMS: [Program; 5] = [
+    Program {
+        name: "python3",
+        proof: Proof::OnPath("python3"),
+        apt: Some("python3"),
+        dnf: Some("python3"),
+        brew: Some("python"),
+    },
+    Program {
+        name: "python3's venv",
+        proof: Proof::PythonModules("ensurepip, venv"),
+        apt: Some("python3-venv"),
+        dnf: Some("python3"),
+        brew: Some("python"),
+    },
+    Program {
+        name: "tshark",
+        proof: Proof::OnPath("tshark"),
+        apt: Some("tshark"),
+        dnf: Some("wireshark-cli"),
+        brew: Some("wireshark"),
+    },
+    OPENSSL,
+    NGTCP2_CLIENT,
+];
+
+impl Program {
+    /// Returns what a person calls the program.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Tells whether the program is on this machine.
+    pub(crate) fn is_here(&self) -> bool {
+        match self.proof {
+            Proof::OnPath(name) => find(name).is_some(),
+            Proof::PythonModules(names) => {
+                let mut question = Command::new("python3");
+                question.args(["-c", &format!("import {names}")]);
+                process::capture(question, QUESTION_LIMIT)
+                    .is_ok_and(|(ended, ..)| ended.is_success())
+            }
+        }
+    }
+
+    /// Returns the name of the program's package.
+    pub(crate) fn package(&self, manager: Manager) -> Option<&'static str> {
+        match manager {
+            Manager::Apt => self.apt,
+            Manager::Dnf => self.dnf,
+            Manager::Brew => self.brew,
+        }
+    }
+}
+
+/// Returns what is not here and could be.
+pub(crate) fn missing(platform: &Platform) -> Vec<Program> {
+    let obtainable = |program: &Program| program.package(platform.manager).is_some();
+    PROGRAMS
+        .into_iter()
+        .filter(obtainable)
+        .filter(|program| !program.is_here())
+        .collect()
+}
+
+/// Returns the names of programs for a sentence.
+pub(crate) fn names(programs: &[Program]) -> String {
+    programs
+        .iter()
+        .map(|program| program.name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn find(name: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?)
+        .map(|folder| folder.join(name))
+        .find(|file| fs::metadata(file).is_ok_and(|metadata| metadata.is_file()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_on_the_path_or_not_at_all() {
+        assert!(find("sh").is_some());
+        assert!(find("no-such-program-anywhere").is_none());
+    }
+
+    #[test]
+    fn debian_has_a_package_for_everything() {
+        assert!(
+            PROGRAMS
+                .iter()
+                .all(|program| program.package(Manager::Apt).is_some())
+        );
+    }
+}

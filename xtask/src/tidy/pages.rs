@@ -1,0 +1,85 @@
+//! Rules on the pages that people read.
+
+use super::Finding;
+use super::tree::Tree;
+
+const PAGES: &[&str] = &[
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+];
+
+/// A relative link points to a file or folder of this tree.
+pub(super) fn links_lead_somewhere(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let is_page =
+        |path: &str| PAGES.contains(&path) || (path.starts_with("docs/") && path.ends_with(".md"));
+    for (path, text) in tree.files().filter(|(path, _)| is_page(path)) {
+        let mut in_code = false;
+        for (index, line) in text.lines().enumerate() {
+            if line.trim_start().starts_with("```") {
+                in_code = !in_code;
+            }
+            if in_code {
+                continue;
+            }
+            let dead = links(line).filter(|link| !tree.has(&resolve(path, link)));
+            findings.extend(dead.map(|link| {
+                let message = format!("there is no {}: mend the link", resolve(path, link));
+                Finding::error(path, index + 1, message)
+            }));
+        }
+    }
+    findings
+}
+
+/// Returns the relative links of a line, without their anchors.
+fn links(line: &str) -> impl Iterator<Item = &str> {
+    let targets = line
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split([')', ' ', '#']).next());
+    let definition = line
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("]: "));
+    targets
+        .chain(definition.and_then(|(_, target)| target.split([' ', '#']).next()))
+        .filter(|target| !target.is_empty() && !target.contains(':'))
+}
+
+/// Returns the path from the root that a link of `page` means.
+fn resolve(page: &str, link: &str) -> String {
+    let mut parts: Vec<&str> = page.split('/').collect();
+    parts.pop();
+    for part in link.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fires;
+    use super::*;
+
+    #[test]
+    fn a_dead_link_is_found() {
+        let readme = "[a](docs/protocol.md#fin) [b](https://x.org/y)\n[c](docs/gone.md) [d](#here)\n\
+            ```\n[e](gone)\n```\n[f]: gone.md";
+        let protocol = "[up](../README.md) [folder](../crates) [no](README.md)";
+        let files = [
+            ("README.md", readme),
+            ("docs/protocol.md", protocol),
+            ("crates/qecho/Cargo.toml", ""),
+        ];
+        assert_eq!(
+            fires(links_lead_somewhere, &files),
+            ["README.md:2", "README.md:6", "docs/protocol.md:1"]
+        );
+    }
+}
