@@ -2,11 +2,7 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use crate::{
-    connection::Connection,
-    event::Event,
-    shard::Control,
-};
+use crate::{connection::Connection, event::Event, shard::Control};
 
 /// The program on top of a shard: an echo server, a client, a load generator.
 ///

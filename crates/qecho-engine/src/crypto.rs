@@ -37,6 +37,16 @@ pub enum TlsError {
 }
 
 /// Returns the cryptography that all our TLS uses.
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+///
+/// # Errors
+/// [`TlsError`] if the system gives no randomness.
+fn provider() -> Result<Arc<rustls::crypto::CryptoProvider>, TlsError> {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    // The first draw gathers entropy for some 20 ms; here, it is not counted
+    // as part of somebody's handshake.
+    provider
+        .secure_random
+        .fill(&mut [0])
+        .map_err(|_| rustls::Error::FailedToGetRandomBytes)?;
+    Ok(Arc::new(provider))
 }

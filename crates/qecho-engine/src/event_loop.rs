@@ -155,10 +155,7 @@ impl<A: Application> EventLoop<A> {
             interest |= PollFlags::OUT;
         }
         let mut descriptors = Vec::with_capacity(self.sockets.len() + 1);
-        descriptors.push(PollFd::from_borrowed_fd(
-            self.inbox.as_fd(),
-            PollFlags::IN,
-        ));
+        descriptors.push(PollFd::from_borrowed_fd(self.inbox.as_fd(), PollFlags::IN));
         for socket in &self.sockets {
             descriptors.push(PollFd::from_borrowed_fd(socket.as_fd(), interest));
         }

@@ -164,7 +164,9 @@ mod tests {
                 let mailbox = mailbox.clone();
                 std::thread::spawn(move || {
                     for letter in 0..100 {
-                        mailbox.send(thread * 100 + letter).expect("the inbox lives");
+                        mailbox
+                            .send(thread * 100 + letter)
+                            .expect("the inbox lives");
                     }
                 })
             })

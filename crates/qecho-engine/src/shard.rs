@@ -23,11 +23,7 @@ use quinn_proto::{DatagramEvent, EcnCodepoint, Incoming};
 pub use self::control::{ConnectError, ConnectTo, Control};
 pub use self::entry::ConnectionKey;
 pub(crate) use self::entry::Meta;
-use self::{
-    admission::Decision,
-    core::Core,
-    entry::Entry,
-};
+use self::{admission::Decision, core::Core, entry::Entry};
 use crate::{
     application::Application,
     config::ShardConfig,
@@ -82,7 +78,8 @@ impl<A: Application> Shard<A> {
 
     /// Starts the application.
     pub fn start(&mut self, now: Instant) {
-        self.application.start(&mut Control::new(&mut self.core, now));
+        self.application
+            .start(&mut Control::new(&mut self.core, now));
     }
 
     /// Returns the application.

@@ -112,11 +112,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
 
     /// Lets time pass until `done` says so; tells whether it did within
     /// `limit` of virtual time.
-    pub fn run_until(
-        &mut self,
-        limit: Duration,
-        mut done: impl FnMut(&mut Self) -> bool,
-    ) -> bool {
+    pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
         let end = self.now + limit;
         loop {
             self.turn();
@@ -212,7 +208,9 @@ impl<N: Application, F: Application> Simulation<N, F> {
                 End::Near => &mut self.down,
                 End::Far => &mut self.up,
             };
-            link.send(self.now, part.to_vec(), |at, data| arrivals.push((at, data)));
+            link.send(self.now, part.to_vec(), |at, data| {
+                arrivals.push((at, data))
+            });
             for (at, data) in arrivals {
                 self.launch(at, to, from, datagram.ecn, data);
             }

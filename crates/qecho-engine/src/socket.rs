@@ -123,8 +123,7 @@ impl Socket {
             segment_size,
             src_ip: datagram.source_ip,
         };
-        self.state
-            .try_send(UdpSockRef::from(&self.io), &transmit)
+        self.state.try_send(UdpSockRef::from(&self.io), &transmit)
     }
 
     /// Receives one batch and hands on each datagram of it; returns how many

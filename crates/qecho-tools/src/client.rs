@@ -65,18 +65,18 @@ impl Client {
     /// # Errors
     /// [`ClientError`] if it cannot; that nobody answers is an event.
     pub fn converse(config: &Config, listener: Listener) -> Result<Self, ClientError> {
-        Self::start(config, listener, Work::Conversation(Conversation::new(config.patience)))
+        Self::start(
+            config,
+            listener,
+            Work::Conversation(Conversation::new(config.patience)),
+        )
     }
 
     /// Starts a client that sends one stream of bytes.
     ///
     /// # Errors
     /// [`ClientError`] if it cannot; that nobody answers is an event.
-    pub fn pipe(
-        config: &Config,
-        listener: Listener,
-        ends: PipeEnds,
-    ) -> Result<Self, ClientError> {
+    pub fn pipe(config: &Config, listener: Listener, ends: PipeEnds) -> Result<Self, ClientError> {
         Self::start(config, listener, Work::Pipe(Pipe::new(ends)))
     }
 

@@ -3,7 +3,7 @@
 use std::{fmt::Write, time::Duration};
 
 /// Longest text shown of one piece of a message, in characters.
-pub const SHOWN_MAX: usize = 200;
+pub const SHOWN_MAX: usize = 120;
 
 /// Decodes UTF-8 that arrives in pieces cut anywhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -35,6 +35,14 @@ impl<'a> From<&'a [u8]> for Payload<'a> {
     }
 }
 
+/// A number of things.
+fn counted(count: impl TryInto<u64>, thing: &str) -> String {
+    match count.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
+    }
+}
+
 /// Microseconds with their fraction.
 fn microseconds(duration: Duration) -> f64 {
     duration.as_nanos() as f64 / 1e3

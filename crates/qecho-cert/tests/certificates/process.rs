@@ -3,13 +3,13 @@
 use std::env;
 use std::process::{Command, Stdio};
 
-/// Prepares a process that runs the ignored test `name`; what it needs to know it
-/// reads from variables the caller sets.
+/// Prepares a process that runs the test `name`, usually the caller itself, which
+/// knows from a variable the caller sets that it plays the other part there.
 pub(crate) fn running(name: &str) -> Command {
     let program = env::current_exe().expect("a program knows itself");
     let mut command = Command::new(program);
     command
-        .args(["--exact", name, "--ignored", "--quiet"])
+        .args(["--exact", name, "--quiet"])
         .stdout(Stdio::null());
     command
 }

@@ -45,7 +45,7 @@ pub(crate) struct ClientCrypto(Arc<rustls::ClientConfig>);
 
 impl ClientCrypto {
     fn new(tls: &ClientTls) -> Result<Self, TlsError> {
-        let mut config = rustls::ClientConfig::builder_with_provider(provider())
+        let mut config = rustls::ClientConfig::builder_with_provider(provider()?)
             .with_protocol_versions(&[&TLS13])?
             .dangerous()
             .with_custom_certificate_verifier(tls.verifier.clone())

@@ -39,7 +39,7 @@ pub(crate) struct ServerCrypto {
 
 impl ServerCrypto {
     pub(crate) fn new(tls: &ServerTls) -> Result<Self, TlsError> {
-        let mut without_alpn = rustls::ServerConfig::builder_with_provider(provider())
+        let mut without_alpn = rustls::ServerConfig::builder_with_provider(provider()?)
             .with_protocol_versions(&[&TLS13])?
             .with_no_client_auth()
             .with_cert_resolver(tls.identity.clone());

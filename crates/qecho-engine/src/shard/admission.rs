@@ -8,9 +8,7 @@ use std::{collections::HashMap, net::IpAddr};
 
 use crate::{
     config::{AdmissionSettings, RetryPolicy},
-    limits::{
-        HALF_OPEN_MAX, HALF_OPEN_UNVALIDATED_MAX, HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX,
-    },
+    limits::{HALF_OPEN_MAX, HALF_OPEN_UNVALIDATED_MAX, HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX},
 };
 
 /// What happens to a client's first packet.

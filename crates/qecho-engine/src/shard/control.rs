@@ -116,8 +116,7 @@ impl<'a, S> Control<'a, S> {
     /// `grace`. Then the shard is finished.
     pub fn drain(&mut self, grace: Duration, code: u64, reason: &str) {
         let reason = reason.to_owned();
-        self.core
-            .drain(self.now + grace, Farewell { code, reason });
+        self.core.drain(self.now + grace, Farewell { code, reason });
     }
 
     /// Closes every connection at once with `code` and `reason`; the shard is

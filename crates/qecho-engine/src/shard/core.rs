@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Instant};
 
-use quinn_proto::{Endpoint, ServerConfig, TransportConfig, Transmit, VarInt};
+use quinn_proto::{Endpoint, ServerConfig, Transmit, TransportConfig, VarInt};
 
 use super::{
     admission::Admission,
@@ -34,9 +34,14 @@ pub(crate) struct Core<S> {
 enum Lifecycle {
     Running,
     /// Nobody new; live streams may finish.
-    Draining { until: Instant, farewell: Farewell },
+    Draining {
+        until: Instant,
+        farewell: Farewell,
+    },
     /// Every connection was closed; the answers are awaited.
-    Closing { until: Instant },
+    Closing {
+        until: Instant,
+    },
 }
 
 /// What CONNECTION_CLOSE says.

@@ -103,9 +103,7 @@ impl ClientApplication {
         let tell = &mut self.listener;
         let outcome = match (&mut self.work, event) {
             (Work::Conversation(work), None) => work.advance(connection, tell),
-            (Work::Conversation(work), Some(event)) => {
-                work.handle_event(connection, event, tell)
-            }
+            (Work::Conversation(work), Some(event)) => work.handle_event(connection, event, tell),
             (Work::Pipe(pipe), None) => pipe.advance(connection),
             (Work::Pipe(pipe), Some(event)) => pipe.handle_event(connection, event),
         };
@@ -189,10 +187,8 @@ impl Application for ClientApplication {
             Event::Closed(reason) if self.live == Some(key) => {
                 self.end(connection.now(), Err(Failure::Closed(reason)));
             }
-            Event::Closed(reason) => {
-                if self.dialer.closed(key, reason) {
-                    self.pressing = Some(connection.now());
-                }
+            Event::Closed(reason) if self.dialer.closed(key, reason.clone()) => {
+                self.pressing = Some(connection.now());
             }
             event if self.live == Some(key) => self.work_on(connection, Some(&event)),
             _ => {}
@@ -237,10 +233,10 @@ impl Application for ClientApplication {
             self.follow(now, progress);
             return;
         }
-        if let Work::Conversation(work) = &mut self.work {
-            if let Err(failure) = work.handle_deadline(now, &mut self.listener) {
-                self.end(now, Err(failure));
-            }
+        if let Work::Conversation(work) = &mut self.work
+            && let Err(failure) = work.handle_deadline(now, &mut self.listener)
+        {
+            self.end(now, Err(failure));
         }
         self.work_on_live(control);
     }

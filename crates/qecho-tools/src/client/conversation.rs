@@ -258,11 +258,7 @@ impl Conversation {
     }
 
     /// Tells of the current message if it has come back whole.
-    fn check_whole(
-        &mut self,
-        connection: &mut Connection<'_>,
-        tell: &mut dyn FnMut(ClientEvent),
-    ) {
+    fn check_whole(&mut self, connection: &mut Connection<'_>, tell: &mut dyn FnMut(ClientEvent)) {
         let now = connection.now();
         let whole =
             |exchange: &mut Exchange| exchange.sent && exchange.missing() == 0 && exchange.came;
@@ -346,7 +342,10 @@ impl Conversation {
         now: Instant,
         tell: &mut dyn FnMut(ClientEvent),
     ) -> Result<(), Failure> {
-        let Some(after) = self.patience.filter(|_| self.due.is_some_and(|due| due <= now)) else {
+        let Some(after) = self
+            .patience
+            .filter(|_| self.due.is_some_and(|due| due <= now))
+        else {
             return Ok(());
         };
         self.due = None;

@@ -113,10 +113,7 @@ impl Pipe {
 
     /// Moves bytes both ways as far as nobody has to wait.
     pub(super) fn advance(&mut self, connection: &mut Connection<'_>) -> Result<(), Failure> {
-        let Some(stream) = self
-            .stream
-            .or_else(|| connection.open(self.ends.direction))
-        else {
+        let Some(stream) = self.stream.or_else(|| connection.open(self.ends.direction)) else {
             return Ok(());
         };
         self.stream = Some(stream);

@@ -114,7 +114,9 @@ pub enum Failure {
         total: u64,
     },
     /// The peer wants no more on a stream.
-    #[error("peer stopped the stream with code {code}; {missing} of {total} bytes did not come back")]
+    #[error(
+        "peer stopped the stream with code {code}; {missing} of {total} bytes did not come back"
+    )]
     Stopped {
         /// The peer's code.
         code: u64,

@@ -8,8 +8,8 @@ use std::{
 
 use bytes::Bytes;
 use qecho_engine::{
-    Application, Connection, Control, Direction, Event, ReadEnd, SendDatagramError, Side,
-    StreamId, Written,
+    Application, Connection, Control, Direction, Event, ReadEnd, SendDatagramError, Side, StreamId,
+    Written,
 };
 
 use super::{
@@ -235,12 +235,7 @@ impl Echo {
         self.forget(connection, state, answered(reply));
     }
 
-    fn forget(
-        &mut self,
-        connection: &Connection<'_>,
-        state: &mut EchoConnection,
-        id: StreamId,
-    ) {
+    fn forget(&mut self, connection: &Connection<'_>, state: &mut EchoConnection, id: StreamId) {
         state.unsent.remove(&id);
         state.decoders.remove(&id);
         if !state.ended.contains(&id) {
@@ -287,7 +282,8 @@ impl Echo {
             Some(id) => state.decoders.entry(id).or_default().decode(data),
             None => String::from_utf8_lossy(data).into_owned(),
         };
-        let text = text::shown(&decoded);
+        let is_text = !decoded.contains(char::REPLACEMENT_CHARACTER);
+        let text = is_text.then(|| text::shown(&decoded));
         let kind = NoticeKind::Received {
             stream,
             text,

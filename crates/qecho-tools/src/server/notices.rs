@@ -40,8 +40,8 @@ pub enum NoticeKind {
     Received {
         /// The stream it came on; `None` for a DATAGRAM frame.
         stream: Option<StreamId>,
-        /// Its text, safe to show and bounded.
-        text: String,
+        /// Its text, safe to show and bounded; `None` if it is no text.
+        text: Option<String>,
         /// Its length in bytes.
         bytes: usize,
     },
@@ -105,10 +105,7 @@ impl Notices {
     }
 
     fn begin_second(&mut self, now: Instant) {
-        if self
-            .second_began
-            .is_some_and(|began| now < began + SECOND)
-        {
+        if self.second_began.is_some_and(|began| now < began + SECOND) {
             return;
         }
         self.second_began = Some(now);
@@ -124,8 +121,7 @@ impl Notices {
 
     /// Returns when the count of what was left out is to be told.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        (self.left_out > 0 && self.reader.is_some())
-            .then_some(self.second_began? + SECOND)
+        (self.left_out > 0 && self.reader.is_some()).then_some(self.second_began? + SECOND)
     }
 
     pub(super) fn handle_deadline(&mut self, now: Instant) {

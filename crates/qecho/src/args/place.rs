@@ -39,7 +39,10 @@ impl FromStr for Place {
                     .map_err(|_| format!("`{host}` is no IPv6 address"))?;
                 match rest {
                     "" => (host, None),
-                    _ => (host, Some(rest.strip_prefix(':').ok_or("no `:` after `]`")?)),
+                    _ => (
+                        host,
+                        Some(rest.strip_prefix(':').ok_or("no `:` after `]`")?),
+                    ),
                 }
             }
             None => match text.split_once(':') {

@@ -35,9 +35,8 @@ const AUTHORITY: &str = "the demo";
 
 /// Runs the demo.
 pub(super) fn run(arguments: DemoArguments) -> Result<Ending, Failure> {
-    let authority = Arc::new(
-        Authority::ephemeral(SystemTime::now()).context("cannot make a CA for the demo")?,
-    );
+    let authority =
+        Arc::new(Authority::ephemeral(SystemTime::now()).context("cannot make a CA for the demo")?);
     let trust = TrustVerifier::new(TrustSettings {
         local_authorities: vec![LocalAuthority::held(AUTHORITY, &authority)],
         ..TrustSettings::default()

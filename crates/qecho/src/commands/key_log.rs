@@ -51,9 +51,8 @@ fn open_one(path: &Path) -> anyhow::Result<File> {
 
 impl KeyLog for KeyLogFiles {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
-        let hex = |bytes: &[u8]| -> String {
-            bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-        };
+        let hex =
+            |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
         let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
         for file in &self.0 {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);

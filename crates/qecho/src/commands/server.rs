@@ -91,7 +91,10 @@ fn identity(arguments: &ServerArguments) -> Result<Arc<dyn ServerIdentity>, Fail
     }
     let hint = "name a writable folder by QECHO_HOME, or a certificate by --cert and --key";
     let folder = folder::data_folder(&folder::process_variable).ok_or_else(|| {
-        Failure::from(anyhow!("cannot find a folder for the local CA: HOME is not set")).hint(hint)
+        Failure::from(anyhow!(
+            "cannot find a folder for the local CA: HOME is not set"
+        ))
+        .hint(hint)
     })?;
     automatic_leaf(&folder).map_err(|error| Failure::from(error).hint(hint))
 }
@@ -126,11 +129,7 @@ fn explain(error: ServerError) -> Failure {
     }
 }
 
-fn announce(
-    format: Format,
-    server: &Server,
-    identity: &dyn ServerIdentity,
-) -> Result<(), Failure> {
+fn announce(format: Format, server: &Server, identity: &dyn ServerIdentity) -> Result<(), Failure> {
     let listening = render::server::Listening {
         addresses: server.addresses(),
         names: identity.names(),

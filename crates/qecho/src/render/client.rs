@@ -8,7 +8,7 @@ use qecho_tools::{
 };
 use serde::Serialize;
 
-use super::{Payload, alpn, cipher_suite, json_line, key_exchange, microseconds};
+use super::{Payload, alpn, cipher_suite, counted, json_line, key_exchange, microseconds};
 
 /// Writes whom the client has reached, and who vouches for it.
 pub(crate) fn connected_text(
@@ -58,12 +58,12 @@ pub(crate) fn connected_json(
 
 /// Writes a message that came back.
 pub(crate) fn echoed_text(echoed: &Echoed, out: &mut dyn Write) -> io::Result<()> {
-    let bytes = echoed.data.len();
     let text = String::from_utf8_lossy(&echoed.data);
     writeln!(
         out,
-        "echo: \"{}\" {bytes} bytes in {}",
+        "echo: \"{}\", {} in {}",
         text::shown(&text),
+        counted(echoed.data.len(), "byte"),
         text::duration(echoed.echo_time)
     )
 }
@@ -96,7 +96,10 @@ pub(crate) fn lost_text(number: u64, out: &mut dyn Write) -> io::Result<()> {
 
 /// Writes that a DATAGRAM frame did not come back as JSON.
 pub(crate) fn lost_json(number: u64, out: &mut dyn Write) -> io::Result<()> {
-    json_line(&serde_json::json!({ "event": "lost", "number": number }), out)
+    json_line(
+        &serde_json::json!({ "event": "lost", "number": number }),
+        out,
+    )
 }
 
 /// Writes that the server wanted no ALPN `echo`, as JSON.

@@ -14,7 +14,7 @@ use qecho_tools::{
 use serde::Serialize;
 use time::{OffsetDateTime, macros::format_description};
 
-use super::{Payload, json_line};
+use super::{Payload, counted, json_line};
 
 /// What a server says when it is ready.
 #[derive(Debug)]
@@ -142,7 +142,10 @@ pub(crate) fn notice_text(notice: &Notice, out: &mut dyn Write) -> io::Result<()
                 Some(id) => write!(out, "stream {id} ")?,
                 None => write!(out, "datagram ")?,
             }
-            writeln!(out, "received \"{text}\" ({bytes} bytes)")
+            match text {
+                Some(text) => writeln!(out, "received \"{text}\", {}", counted(*bytes, "byte")),
+                None => writeln!(out, "received {}, no text", counted(*bytes, "byte")),
+            }
         }
         NoticeKind::Closed { reason } => writeln!(out, "{reason}"),
         NoticeKind::LeftOut(count) => writeln!(out, "… and {count} more lines, not shown"),
@@ -194,7 +197,7 @@ pub(crate) fn notice_json(notice: &Notice, out: &mut dyn Write) -> io::Result<()
         } => {
             line.event = "received";
             line.stream = stream.map(|id| id.value());
-            line.text = Some(text);
+            line.text = text.as_deref();
             line.bytes = Some(*bytes);
         }
         NoticeKind::Closed { reason } => {
@@ -214,8 +217,11 @@ pub(crate) fn notice_json(notice: &Notice, out: &mut dyn Write) -> io::Result<()
 pub(crate) fn stopped_text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
-        "stopped: {} connections, {} streams, {} bytes and {} datagrams echoed",
-        report.connections, report.streams, report.bytes_echoed, report.datagrams_echoed
+        "stopped: {}, {}, {} and {} echoed",
+        counted(report.connections, "connection"),
+        counted(report.streams, "stream"),
+        counted(report.bytes_echoed, "byte"),
+        counted(report.datagrams_echoed, "datagram")
     )?;
     let dropped =
         report.datagrams_blocked + report.datagrams_too_large + report.datagrams_unsupported;

@@ -56,11 +56,7 @@ pub(super) fn run(
 
 /// Sends each line of stdin as a message, on a thread of its own; the full
 /// mailbox holds it back.
-fn read_lines(
-    mailbox: Mailbox<Mail>,
-    over: Way,
-    tell: Sender<Occurrence>,
-) -> Result<(), Failure> {
+fn read_lines(mailbox: Mailbox<Mail>, over: Way, tell: Sender<Occurrence>) -> Result<(), Failure> {
     thread::Builder::new()
         .name("stdin".into())
         .spawn(move || {

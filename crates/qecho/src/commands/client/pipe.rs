@@ -20,10 +20,7 @@ use qecho_tools::{
     client::{Client, ClientEvent, Config, Mail, PIECES_MAX, PipeEnds, Progress},
 };
 
-use super::{
-    Occurrence, listener,
-    voice::Voice,
-};
+use super::{Occurrence, listener, voice::Voice};
 use crate::{
     args::{ClientArguments, Format, OverArgument},
     ending::{Ending, Failure},
@@ -52,8 +49,7 @@ pub(super) fn run(
             _ => Direction::Bidirectional,
         },
     };
-    let client =
-        Client::pipe(config, listener(tell), ends).context("cannot start the client")?;
+    let client = Client::pipe(config, listener(tell), ends).context("cannot start the client")?;
     start_reading(send_input, client.waker())?;
     let writer = start_writing(received, client.waker())?;
     let ending = follow(&client, &mut voice, &progress, occurrences);
@@ -109,8 +105,9 @@ fn follow(
 }
 
 fn bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {bytes} echoed, {binary_bytes_per_sec} {msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let style =
+        ProgressStyle::with_template("{spinner} {bytes} echoed, {binary_bytes_per_sec} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
     ProgressBar::new_spinner().with_style(style)
 }
 
@@ -118,7 +115,10 @@ fn show(bar: &ProgressBar, progress: &Progress) {
     let received = progress.received.load(Ordering::Relaxed);
     let sent = progress.sent.load(Ordering::Relaxed);
     bar.set_position(received);
-    bar.set_message(format!("({} bytes on the way)", sent.saturating_sub(received)));
+    bar.set_message(format!(
+        "({} bytes on the way)",
+        sent.saturating_sub(received)
+    ));
     bar.tick();
 }
 

@@ -45,7 +45,9 @@ impl Voice {
     /// Says whom the client is about to reach.
     pub(super) fn connecting(&mut self) {
         if self.insecure {
-            say("warning: --insecure trusts anybody; anyone in between can read and change everything\n");
+            say(
+                "warning: --insecure trusts anybody; anyone in between can read and change everything\n",
+            );
         }
         if self.format == Format::Text {
             say(&format!("Connecting to {} …", self.place));
@@ -157,7 +159,8 @@ impl Voice {
         let client::Failure::Dial(dial) = failure else {
             return (anyhow!("{failure}"), None);
         };
-        let cannot = |reason: &dyn std::fmt::Display| anyhow!("cannot connect to {place}: {reason}");
+        let cannot =
+            |reason: &dyn std::fmt::Display| anyhow!("cannot connect to {place}: {reason}");
         match dial {
             DialFailure::Unreachable { .. } | DialFailure::NoAnswer { .. } => {
                 let hint = format!("is a server running there, on UDP port {}?", place.port);
