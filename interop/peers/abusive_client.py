@@ -95,9 +95,10 @@ async def abuse_connection(args: argparse.Namespace, rng: random.Random, number:
         ]
         if close_code is not None:
             await asyncio.sleep(close_after)
-            connection.close(close_code, "abusive client")
+            # Before the close, which ends what they wait for with an error.
             for task in running:
                 task.cancel()
+            connection.close(close_code, "abusive client")
         for result in await asyncio.gather(*running, return_exceptions=True):
             if isinstance(result, Exception):
                 raise result

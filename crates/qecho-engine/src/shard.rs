@@ -217,10 +217,11 @@ impl<A: Application> Shard<A> {
                 return;
             }
             let Some(key) = self.core.dirty.pop_front() else {
-                return;
+                break;
             };
             self.drive_one(now, key);
         }
+        self.core.handle_lifecycle(now);
     }
 
     fn drive_one(&mut self, now: Instant, key: ConnectionKey) {
