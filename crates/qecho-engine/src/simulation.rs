@@ -35,6 +35,34 @@ pub struct Simulation<N: Application, F: Application> {
     /// The near end's address as the far end sees it.
     near_address: SocketAddr,
     far_address: SocketAddr,
+    observer: Option<Observer>,
+}
+
+/// Sees every datagram that comes or goes.
+type Observer = Box<dyn FnMut(Sighting<'_>)>;
+
+/// A datagram that was seen at one of the ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Sighting<'a> {
+    /// When.
+    pub at: Instant,
+    /// At which end.
+    pub end: End,
+    /// Whether it came or went there.
+    pub passage: Passage,
+    /// Who sent it to that end, or whom that end sent it to.
+    pub peer: SocketAddr,
+    /// The UDP payload.
+    pub data: &'a [u8],
+}
+
+/// Which way a datagram passed an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// It arrived from the path.
+    Came,
+    /// It was sent; the path may lose it yet.
+    Went,
 }
 
 /// The near end's address at first.
@@ -60,11 +88,18 @@ struct Flight {
     data: Vec<u8>,
 }
 
+/// One end of the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum End {
+pub enum End {
+    /// The end of [`Simulation::near`].
     Near,
+    /// The end of [`Simulation::far`].
     Far,
 }
+
+/// Turns that may follow one another while time stands still: a shard that
+/// wants more will never let time pass.
+const TURNS_PER_INSTANT_MAX: usize = 1_000_000;
 
 impl<N: Application, F: Application> Simulation<N, F> {
     /// Connects two shards by a path that is equally bad in both directions.
@@ -83,6 +118,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
             flights: 0,
             near_address: NEAR,
             far_address: FAR,
+            observer: None,
         };
         simulation.near.start(simulation.now);
         simulation.far.start(simulation.now);
@@ -99,6 +135,11 @@ impl<N: Application, F: Application> Simulation<N, F> {
         (&mut self.up, &mut self.down)
     }
 
+    /// Shows every datagram from now on to `observer`.
+    pub fn observe(&mut self, observer: impl FnMut(Sighting<'_>) + 'static) {
+        self.observer = Some(Box::new(observer));
+    }
+
     /// Gives the near end a new address, as a NAT does after a pause.
     pub fn rebind(&mut self, address: SocketAddr) {
         self.near_address = address;
@@ -112,15 +153,23 @@ impl<N: Application, F: Application> Simulation<N, F> {
 
     /// Lets time pass until `done` says so; tells whether it did within
     /// `limit` of virtual time.
+    ///
+    /// # Panics
+    /// If a shard keeps time from passing: it wants turn after turn at once.
     pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
         let end = self.now + limit;
+        let mut turns = 0;
         loop {
             self.turn();
             if done(self) {
                 return true;
             }
             match self.next_instant() {
-                Some(next) if next <= end => self.now = self.now.max(next),
+                Some(next) if next <= end => {
+                    turns = if next > self.now { 0 } else { turns + 1 };
+                    assert!(turns < TURNS_PER_INSTANT_MAX, "time stands still");
+                    self.now = self.now.max(next);
+                }
                 _ => {
                     self.now = end;
                     return false;
@@ -179,6 +228,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
     }
 
     fn arrive(&mut self, flight: Flight) {
+        self.see(flight.to, Passage::Came, flight.from, &flight.data);
         let received = Received {
             binding: 0,
             remote: flight.from,
@@ -197,12 +247,18 @@ impl<N: Application, F: Application> Simulation<N, F> {
             End::Near => self.far_address,
             End::Far => self.near_address,
         };
-        // What is addressed to an address that the near end has left is lost.
-        if to == End::Near && datagram.destination != self.near_address {
-            return;
-        }
+        // What is addressed to an address where nobody is, or that the near
+        // end has left, is lost.
+        let (here, there) = match to {
+            End::Near => (End::Far, self.near_address),
+            End::Far => (End::Near, self.far_address),
+        };
         let size = datagram.segment_size.unwrap_or(datagram.contents.len());
         for part in datagram.contents.chunks(size.max(1)) {
+            self.see(here, Passage::Went, datagram.destination, part);
+            if datagram.destination != there {
+                continue;
+            }
             let mut arrivals = Vec::new();
             let link = match to {
                 End::Near => &mut self.down,
@@ -214,6 +270,19 @@ impl<N: Application, F: Application> Simulation<N, F> {
             for (at, data) in arrivals {
                 self.launch(at, to, from, datagram.ecn, data);
             }
+        }
+    }
+
+    fn see(&mut self, end: End, passage: Passage, peer: SocketAddr, data: &[u8]) {
+        let at = self.now;
+        if let Some(observer) = &mut self.observer {
+            observer(Sighting {
+                at,
+                end,
+                passage,
+                peer,
+                data,
+            });
         }
     }
 

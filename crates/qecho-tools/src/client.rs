@@ -25,7 +25,7 @@ use self::{
 };
 pub use self::{
     application::{Listener, Mail},
-    config::{Config, Message, Way, transport},
+    config::{Config, Message, TIMEOUT, Way},
     pipe::{PIECES_MAX, PipeEnds, Progress, VERIFY_OUTSTANDING_MAX},
     report::{ClientEvent, Connected, Echoed, Failure, Report},
 };

@@ -27,6 +27,25 @@ pub struct Config {
     pub patience: Option<Duration>,
 }
 
+/// Time for the handshake and for each answer, unless another is named.
+pub const TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Config {
+    /// Returns the configuration of a client that connects to `target` if
+    /// `verifier` trusts it.
+    pub fn new(target: Target, verifier: Arc<dyn ServerCertVerifier>) -> Self {
+        Self {
+            target,
+            alpn: Alpn::Auto,
+            verifier,
+            key_log: None,
+            transport: transport(),
+            timeout: TIMEOUT,
+            patience: Some(TIMEOUT),
+        }
+    }
+}
+
 /// On what a message travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Way {
@@ -53,7 +72,7 @@ pub struct Message {
 
 /// Transport settings that suit a client: it keeps its connection alive while
 /// a person thinks.
-pub fn transport() -> Transport {
+fn transport() -> Transport {
     Transport {
         keep_alive: Some(KEEP_ALIVE),
         ..Transport::default()

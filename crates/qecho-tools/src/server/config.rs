@@ -1,11 +1,16 @@
 //! What an echo server is asked to do.
 
+use std::sync::Arc;
+
 use qecho_engine::{
-    ServerTls,
+    AlpnPolicy, ServerTls,
     config::{AdmissionSettings, Transport},
 };
 
+use rustls::server::ResolvesServerCert;
+
 use super::listen::Listen;
+use crate::{ALPN_ECHO, PORT};
 
 /// Everything that an echo server is configured with.
 #[derive(Clone, Debug)]
@@ -20,6 +25,24 @@ pub struct Config {
     pub transport: Transport,
     /// When it ends its side of a stream.
     pub end: End,
+}
+
+impl Config {
+    /// Returns the configuration of a server that shows `identity` and listens
+    /// on localhost.
+    pub fn new(identity: Arc<dyn ResolvesServerCert>) -> Self {
+        Self {
+            listen: vec![Listen::Loopback { port: PORT }],
+            tls: ServerTls {
+                identity,
+                alpn: AlpnPolicy::Names(vec![ALPN_ECHO.to_vec()]),
+                key_log: None,
+            },
+            admission: AdmissionSettings::default(),
+            transport: Transport::default(),
+            end: End::default(),
+        }
+    }
 }
 
 /// When the server ends its side of a stream.

@@ -40,15 +40,14 @@ pub(super) fn run(arguments: ClientArguments) -> Result<Ending, Failure> {
     let by_bytes = matches!(arguments.over, OverArgument::Stream | OverArgument::Uni);
     let prompt = arguments.messages.is_empty() && !piped;
     check(&arguments, piped && by_bytes)?;
+    let target = resolve::target(&arguments.place)?;
     let config = client::Config {
-        target: resolve::target(&arguments.place)?,
         alpn: arguments.alpn.clone(),
-        verifier: verifier.clone(),
         key_log: key_log::open(&arguments.key_log)?,
-        transport: client::transport(),
         timeout: arguments.timeout,
         // A person may think for as long as they like, and so may a server.
         patience: (!prompt).then_some(arguments.timeout),
+        ..client::Config::new(target, verifier.clone())
     };
     let (tell, occurrences) = channel();
     let interrupted = tell.clone();

@@ -11,14 +11,9 @@ use bytes::Bytes;
 use qecho_cert::{
     Authority, AutomaticLeaf, LocalAuthority, ServerIdentity, TrustSettings, TrustVerifier,
 };
-use qecho_engine::{
-    AlpnPolicy, ServerTls,
-    config::{AdmissionSettings, Transport},
-};
 use qecho_tools::{
-    ALPN_ECHO,
     client::{self, Client, ClientEvent, Mail, Message, Way},
-    dial::{Alpn, Target},
+    dial::Target,
     server::{self, Listen, Server},
 };
 
@@ -54,14 +49,7 @@ pub(super) fn run(arguments: DemoArguments) -> Result<Ending, Failure> {
 fn serve(identity: Arc<dyn ServerIdentity>) -> anyhow::Result<Server> {
     let config = server::Config {
         listen: vec![Listen::Loopback { port: 0 }],
-        tls: ServerTls {
-            identity,
-            alpn: AlpnPolicy::Names(vec![ALPN_ECHO.to_vec()]),
-            key_log: None,
-        },
-        admission: AdmissionSettings::default(),
-        transport: Transport::default(),
-        end: server::End::WithPeer,
+        ..server::Config::new(identity)
     };
     Ok(Server::start(&config, None)?)
 }
@@ -74,17 +62,14 @@ fn converse(
     let mut out = io::stdout().lock();
     let address = server.addresses()[0];
     render::demo::server(address, &mut out)?;
+    let target = Target {
+        server_name: "localhost".into(),
+        addresses: server.addresses().to_vec(),
+    };
     let config = client::Config {
-        target: Target {
-            server_name: "localhost".into(),
-            addresses: server.addresses().to_vec(),
-        },
-        alpn: Alpn::Auto,
-        verifier: trust.clone(),
-        key_log: None,
-        transport: client::transport(),
         timeout: PATIENCE,
         patience: Some(PATIENCE),
+        ..client::Config::new(target, trust.clone())
     };
     let (tell, events) = channel();
     let listener = move |event| {

@@ -1,0 +1,242 @@
+//! A client that puts load on a server: many streams and DATAGRAM frames at
+//! once, with bytes that can be told from one another.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use qecho_engine::{
+    Application, CloseReason, ConnectTo, Connection, ConnectionKey, Connector, Control, Direction,
+    Event, SendDatagramError, Side, StreamId,
+};
+
+use crate::{identity::SERVER_NAME, stream::{Plan, Stream}};
+
+/// What a test tells a load.
+#[derive(Clone, Debug)]
+pub(crate) enum Mail {
+    /// Connect once more.
+    Connect,
+    /// Do this on a stream of every connection.
+    Open(Plan),
+    /// Read what was left unread.
+    Read,
+    /// Send a DATAGRAM frame on every connection.
+    Datagram(Bytes),
+    /// Close every connection.
+    Close(u64),
+    /// Close every connection and end the shard.
+    ShutDown,
+    /// End the shard when the streams have ended.
+    Drain(Duration),
+}
+
+/// Connections to one server and what was done on them.
+pub(crate) struct Load {
+    remote: SocketAddr,
+    connector: Connector,
+    /// Done on every connection.
+    plans: Vec<Plan>,
+    datagrams: Vec<Bytes>,
+    pub(crate) connections: Vec<Client>,
+}
+
+/// What happened on one connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    key: ConnectionKey,
+    pub(crate) connected: bool,
+    pub(crate) closed: Option<CloseReason>,
+    /// Streams that the server does not allow yet.
+    unopened: VecDeque<Plan>,
+    /// By the identifier of the stream that was opened.
+    pub(crate) streams: BTreeMap<StreamId, Stream>,
+    unsent_datagrams: VecDeque<Bytes>,
+    pub(crate) datagrams_sent: usize,
+    pub(crate) datagrams_received: Vec<Bytes>,
+    pub(crate) datagrams_refused: usize,
+    /// What should not have happened.
+    pub(crate) fault: Option<String>,
+}
+
+impl Load {
+    pub(crate) fn new(connector: Connector, remote: SocketAddr) -> Self {
+        Self {
+            remote,
+            connector,
+            plans: Vec::new(),
+            datagrams: Vec::new(),
+            connections: Vec::new(),
+        }
+    }
+
+    pub(crate) fn streams(mut self, plans: Vec<Plan>) -> Self {
+        self.plans = plans;
+        self
+    }
+
+    pub(crate) fn datagrams(mut self, datagrams: Vec<Bytes>) -> Self {
+        self.datagrams = datagrams;
+        self
+    }
+
+    /// Tells whether every connection has done all it was told to.
+    pub(crate) fn is_done(&self) -> bool {
+        self.connections.iter().all(Client::is_done)
+    }
+
+    fn connect(&mut self, control: &mut Control<'_, usize>) {
+        let to = ConnectTo {
+            remote: self.remote,
+            server_name: SERVER_NAME,
+            connector: &self.connector,
+        };
+        let key = control
+            .connect(&to, self.connections.len())
+            .expect("the address and the name are good");
+        self.connections.push(Client {
+            key,
+            connected: false,
+            closed: None,
+            unopened: self.plans.iter().cloned().collect(),
+            streams: BTreeMap::new(),
+            unsent_datagrams: self.datagrams.iter().cloned().collect(),
+            datagrams_sent: 0,
+            datagrams_received: Vec::new(),
+            datagrams_refused: 0,
+            fault: None,
+        });
+    }
+
+    fn on_each(
+        &mut self,
+        control: &mut Control<'_, usize>,
+        mut act: impl FnMut(&mut Client, &mut Connection<'_>),
+    ) {
+        for client in &mut self.connections {
+            if let Some((mut connection, _)) = control.connection(client.key) {
+                act(client, &mut connection);
+            }
+        }
+    }
+}
+
+impl Client {
+    pub(crate) fn is_done(&self) -> bool {
+        self.connected
+            && self.unopened.is_empty()
+            && self.unsent_datagrams.is_empty()
+            && self.streams.values().all(Stream::is_done)
+    }
+
+    fn advance(&mut self, connection: &mut Connection<'_>) {
+        while let Some(plan) = self.unopened.front() {
+            let Some(id) = connection.open(plan.direction) else {
+                break;
+            };
+            let stream = Stream::new(id, self.unopened.pop_front().expect("it was just there"));
+            self.streams.insert(id, stream);
+            self.work_on(connection, id);
+        }
+        while let Some(data) = self.unsent_datagrams.pop_front() {
+            match connection.send_datagram(data.clone()) {
+                Ok(()) => self.datagrams_sent += 1,
+                Err(SendDatagramError::Blocked) => {
+                    self.unsent_datagrams.push_front(data);
+                    break;
+                }
+                Err(_) => self.datagrams_refused += 1,
+            }
+        }
+    }
+
+    fn work_on(&mut self, connection: &mut Connection<'_>, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            self.fault = Some(format!("an event for stream {id}, which nobody opened"));
+            return;
+        };
+        if let Err(fault) = stream.advance(connection) {
+            self.fault.get_or_insert(fault);
+        }
+    }
+
+    fn handle_event(&mut self, connection: &mut Connection<'_>, event: Event) {
+        match event {
+            Event::Connected => self.connected = true,
+            Event::Closed(reason) => self.closed = Some(reason),
+            Event::Opened(id) | Event::Readable(id) => self.work_on(connection, sent_on(id)),
+            Event::Writable(id) => self.work_on(connection, id),
+            Event::Stopped(id, code) => {
+                if let Some(stream) = self.streams.get_mut(&id) {
+                    stream.stopped(code);
+                }
+            }
+            Event::DatagramReceived => {
+                while let Some(data) = connection.receive_datagram() {
+                    self.datagrams_received.push(data);
+                }
+            }
+            Event::Finished(_)
+            | Event::StreamsAvailable(_)
+            | Event::DatagramsUnblocked
+            | Event::Again => {}
+        }
+        if self.connected {
+            self.advance(connection);
+        }
+    }
+}
+
+impl Application for Load {
+    type State = usize;
+    type Mail = Mail;
+
+    fn accept(&mut self, _: &mut Connection<'_>) -> usize {
+        unreachable!("a load accepts nobody")
+    }
+
+    fn handle_event(&mut self, connection: &mut Connection<'_>, index: &mut usize, event: Event) {
+        self.connections[*index].handle_event(connection, event);
+    }
+
+    fn handle_mail(&mut self, control: &mut Control<'_, usize>, mail: Mail) {
+        match mail {
+            Mail::Connect => self.connect(control),
+            Mail::Open(plan) => self.on_each(control, |client, connection| {
+                client.unopened.push_back(plan.clone());
+                client.advance(connection);
+            }),
+            Mail::Read => self.on_each(control, |client, connection| {
+                let ids: Vec<_> = client.streams.keys().copied().collect();
+                for id in ids {
+                    if let Some(stream) = client.streams.get_mut(&id) {
+                        stream.read_from_now_on();
+                    }
+                    client.work_on(connection, id);
+                }
+            }),
+            Mail::Datagram(data) => self.on_each(control, |client, connection| {
+                client.unsent_datagrams.push_back(data.clone());
+                client.advance(connection);
+            }),
+            Mail::Close(code) => self.on_each(control, |_, connection| {
+                connection.close(code, "the test is over");
+            }),
+            Mail::ShutDown => control.shut_down(0, ""),
+            Mail::Drain(grace) => control.drain(grace, 0, ""),
+        }
+    }
+}
+
+/// Returns the stream whose echo comes on `id`.
+fn sent_on(id: StreamId) -> StreamId {
+    match id.direction() {
+        Direction::Bidirectional => id,
+        Direction::Unidirectional => {
+            StreamId::new(Side::Client, Direction::Unidirectional, id.index())
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! A network, a server, clients and what is asked of them, in one sentence.
+
+use std::{
+    io::Write,
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use qecho_engine::{
+    Connector, Secrets, Shard,
+    config::{Accepting, AdmissionSettings, RetryPolicy, ShardConfig, Transport},
+    link::Conditions,
+    simulation::{FAR, NEAR, Simulation},
+};
+use qecho_tools::{
+    ALPN_ECHO,
+    server::{Echo, End},
+};
+
+use crate::{
+    identity::Identity,
+    load::{Client, Load, Mail},
+    stream::{Plan, Stream},
+};
+
+pub(crate) const KIB: u64 = 1 << 10;
+pub(crate) const MIB: u64 = 1 << 20;
+
+/// Virtual time that everything may take: loss of 30 % both ways needs many
+/// timeouts.
+const LIMIT: Duration = Duration::from_secs(3_600);
+
+/// Everything that a simulation is made of.
+#[derive(Clone)]
+pub(crate) struct Scenario {
+    seed: u64,
+    conditions: Conditions,
+    pub(crate) near: Transport,
+    pub(crate) far: Transport,
+    admission: AdmissionSettings,
+    end: End,
+    plans: Vec<Plan>,
+    datagrams: Vec<Bytes>,
+    clients: usize,
+}
+
+impl Scenario {
+    /// Begins with a good path of 5 ms, one client and nothing to do.
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self {
+            seed,
+            conditions: Conditions {
+                delay: Duration::from_millis(5),
+                ..Conditions::default()
+            },
+            near: Transport::default(),
+            far: Transport::default(),
+            admission: AdmissionSettings::default(),
+            end: End::WithPeer,
+            plans: Vec::new(),
+            datagrams: Vec::new(),
+            clients: 1,
+        }
+    }
+
+    pub(crate) fn loss(mut self, share: f64) -> Self {
+        self.conditions.loss = share;
+        self
+    }
+
+    pub(crate) fn reordering(mut self, share: f64) -> Self {
+        self.conditions.reorder = share;
+        self.conditions.jitter = self.conditions.jitter.max(Duration::from_millis(4));
+        self
+    }
+
+    pub(crate) fn duplication(mut self, share: f64) -> Self {
+        self.conditions.duplicate = share;
+        self
+    }
+
+    pub(crate) fn corruption(mut self, share: f64) -> Self {
+        self.conditions.corrupt = share;
+        self
+    }
+
+    pub(crate) fn delay(mut self, delay: Duration, jitter: Duration) -> Self {
+        self.conditions.delay = delay;
+        self.conditions.jitter = jitter;
+        self
+    }
+
+    /// Lets datagrams of this size pass at most.
+    pub(crate) fn path_mtu(mut self, mtu: usize) -> Self {
+        self.conditions.mtu = mtu;
+        self
+    }
+
+    /// Lets both ends look for a path MTU up to this.
+    pub(crate) fn udp_payload_max(mut self, size: u16) -> Self {
+        self.near.udp_payload_max = size;
+        self.far.udp_payload_max = size;
+        self
+    }
+
+    pub(crate) fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.admission.retry = policy;
+        self
+    }
+
+    pub(crate) fn connections_max(mut self, most: usize) -> Self {
+        self.admission.connections_max = most;
+        self
+    }
+
+    /// Ends each stream after its first message.
+    pub(crate) fn end_after_message(mut self) -> Self {
+        self.end = End::AfterMessage;
+        self
+    }
+
+    pub(crate) fn clients(mut self, count: usize) -> Self {
+        self.clients = count;
+        self
+    }
+
+    /// Does this on a stream of each connection.
+    pub(crate) fn stream(mut self, plan: Plan) -> Self {
+        self.plans.push(plan);
+        self
+    }
+
+    pub(crate) fn streams(self, count: usize, plan: &Plan) -> Self {
+        (0..count).fold(self, |scenario, _| scenario.stream(plan.clone()))
+    }
+
+    /// Sends so many bytes on a bidirectional stream.
+    pub(crate) fn echo(self, bytes: u64) -> Self {
+        self.stream(Plan::bidirectional(bytes))
+    }
+
+    pub(crate) fn datagrams(mut self, datagrams: Vec<Bytes>) -> Self {
+        self.datagrams = datagrams;
+        self
+    }
+
+    /// Makes the server's shard.
+    pub(crate) fn server(&self, identity: &Identity) -> Shard<Echo> {
+        let accepting = Accepting {
+            tls: identity.server(&[ALPN_ECHO]),
+            admission: self.admission.clone(),
+        };
+        let config = ShardConfig {
+            seed: self.seed_of(2),
+            secrets: Secrets::from_master(&self.seed_of(3)),
+            ..ShardConfig::server(self.far.clone(), accepting)
+        };
+        let mut shard = Shard::new(&config, &[FAR], Echo::new(self.end, None))
+            .expect("these settings work");
+        shard.set_gso_segments(0, self.gso_segments());
+        shard
+    }
+
+    pub(crate) fn client_config(&self) -> ShardConfig {
+        ShardConfig {
+            seed: self.seed_of(1),
+            secrets: Secrets::from_master(&self.seed_of(4)),
+            ..ShardConfig::client(self.near.clone())
+        }
+    }
+
+    fn client(&self, connector: Connector) -> Shard<Load> {
+        let load = Load::new(connector, FAR)
+            .streams(self.plans.clone())
+            .datagrams(self.datagrams.clone());
+        let mut shard =
+            Shard::new(&self.client_config(), &[NEAR], load).expect("these settings work");
+        shard.set_gso_segments(0, self.gso_segments());
+        shard
+    }
+
+    /// Kernels that cut batches and those that do not take turns.
+    fn gso_segments(&self) -> usize {
+        1 + (self.seed % 3) as usize * 5
+    }
+
+    fn seed_of(&self, part: u8) -> [u8; 32] {
+        let mut seed = [part; 32];
+        seed[..8].copy_from_slice(&self.seed.to_be_bytes());
+        seed
+    }
+
+    pub(crate) fn conditions(&self) -> &Conditions {
+        &self.conditions
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Lets the clients begin to connect.
+    pub(crate) fn begin(&self) -> World {
+        let identity = Identity::new();
+        let near = self.client(identity.connector(&[ALPN_ECHO]));
+        let far = self.server(&identity);
+        let seed = self.seed;
+        let simulation = Simulation::new(near, far, &self.conditions, seed);
+        let mut world = World {
+            simulation,
+            shows_seed: ShowsSeed(seed),
+        };
+        for _ in 0..self.clients {
+            world.tell(Mail::Connect);
+        }
+        world
+    }
+
+    /// Lets every client do everything.
+    pub(crate) fn finish(&self) -> World {
+        let mut world = self.begin();
+        world.until("everything is done", |world| {
+            world.load().is_done() || world.load().connections.iter().any(|one| one.closed.is_some())
+        });
+        world.check_no_fault();
+        world
+    }
+
+    /// Checks that every byte comes back once and in order, and every FIN is
+    /// answered.
+    pub(crate) fn check_all_returned(&self) {
+        self.finish().check_all_returned();
+    }
+}
+
+/// A simulation under way.
+pub(crate) struct World {
+    simulation: Simulation<Load, Echo>,
+    shows_seed: ShowsSeed,
+}
+
+impl Deref for World {
+    type Target = Simulation<Load, Echo>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.simulation
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.simulation
+    }
+}
+
+impl World {
+    pub(crate) fn seed(&self) -> u64 {
+        self.shows_seed.0
+    }
+
+    pub(crate) fn load(&self) -> &Load {
+        self.near.application()
+    }
+
+    /// Returns the first client.
+    pub(crate) fn client(&self) -> &Client {
+        &self.load().connections[0]
+    }
+
+    /// Returns a client's streams in the order in which they were opened,
+    /// bidirectional ones and then the others.
+    pub(crate) fn streams(&self) -> Vec<&Stream> {
+        let (bidirectional, unidirectional): (Vec<_>, Vec<_>) = self
+            .client()
+            .streams
+            .iter()
+            .partition(|(id, _)| id.direction() == qecho_engine::Direction::Bidirectional);
+        let both = bidirectional.into_iter().chain(unidirectional);
+        both.map(|(_, stream)| stream).collect()
+    }
+
+    pub(crate) fn tell(&mut self, mail: Mail) {
+        let now = self.simulation.now();
+        self.simulation.near.handle_mail(now, mail);
+    }
+
+    /// Lets time pass until something holds, which must be within an hour.
+    pub(crate) fn until(&mut self, what: &str, holds: impl FnMut(&mut Simulation<Load, Echo>) -> bool)
+    where
+        Simulation<Load, Echo>: Sized,
+    {
+        self.within(LIMIT, what, holds);
+    }
+
+    pub(crate) fn within(
+        &mut self,
+        limit: Duration,
+        what: &str,
+        holds: impl FnMut(&mut Simulation<Load, Echo>) -> bool,
+    ) {
+        let held = self.simulation.run_until(limit, holds);
+        let connections = &self.load().connections;
+        let shown = &connections[..connections.len().min(3)];
+        assert!(held, "not within {limit:?}: {what}; clients {shown:#?}");
+    }
+
+    pub(crate) fn check_no_fault(&self) {
+        for client in &self.load().connections {
+            assert_eq!(client.fault, None, "{client:#?}");
+        }
+    }
+
+    pub(crate) fn check_all_returned(&self) {
+        self.check_no_fault();
+        for client in &self.load().connections {
+            assert_eq!(client.closed, None, "the connection lives");
+            for (id, stream) in &client.streams {
+                assert!(stream.is_whole(), "stream {id}: {stream:?}");
+            }
+        }
+    }
+}
+
+/// Names the seed when a test fails, wherever it does.
+struct ShowsSeed(u64);
+
+impl Drop for ShowsSeed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // A test that fails has nowhere to report that this failed too.
+            let _ = writeln!(std::io::stderr(), "the seed was {}", self.0);
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! One stream of a load: what is sent on it, and what came back.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use qecho_engine::{Connection, Direction, ReadEnd, Side, StreamId, Written};
+
+/// What to do on a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) direction: Direction,
+    /// Bytes to send, and the FIN after them.
+    pub(crate) bytes: u64,
+    /// Whether the FIN is sent.
+    pub(crate) fin: bool,
+    /// Whether what comes back is read at once.
+    pub(crate) reads: bool,
+    /// Abandons sending (RESET_STREAM) after so many bytes with this code.
+    pub(crate) reset: Option<(u64, u64)>,
+    /// Asks for no more (STOP_SENDING) after so many bytes with this code.
+    pub(crate) stop: Option<(u64, u64)>,
+    /// Bytes handed over in one write.
+    pub(crate) piece: u64,
+}
+
+impl Plan {
+    pub(crate) fn new(direction: Direction, bytes: u64) -> Self {
+        Self {
+            direction,
+            bytes,
+            fin: true,
+            reads: true,
+            reset: None,
+            stop: None,
+            piece: 64 << 10,
+        }
+    }
+
+    pub(crate) fn bidirectional(bytes: u64) -> Self {
+        Self::new(Direction::Bidirectional, bytes)
+    }
+
+    pub(crate) fn unidirectional(bytes: u64) -> Self {
+        Self::new(Direction::Unidirectional, bytes)
+    }
+
+    /// Leaves the stream open after the last byte.
+    pub(crate) fn without_fin(self) -> Self {
+        Self { fin: false, ..self }
+    }
+
+    /// Reads nothing until it is told to.
+    pub(crate) fn unread(self) -> Self {
+        Self {
+            reads: false,
+            ..self
+        }
+    }
+
+    pub(crate) fn reset_after(self, bytes: u64, code: u64) -> Self {
+        Self {
+            reset: Some((bytes, code)),
+            ..self
+        }
+    }
+
+    pub(crate) fn stop_after(self, bytes: u64, code: u64) -> Self {
+        Self {
+            stop: Some((bytes, code)),
+            ..self
+        }
+    }
+
+    pub(crate) fn in_pieces_of(self, piece: u64) -> Self {
+        Self { piece, ..self }
+    }
+}
+
+/// How the server ended its side of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Fin,
+    Reset(u64),
+}
+
+/// The state of a stream.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    id: StreamId,
+    plan: Plan,
+    pub(crate) written: u64,
+    pub(crate) received: u64,
+    pub(crate) ended: Option<Ended>,
+    /// The code of the server's STOP_SENDING.
+    pub(crate) stop_code: Option<u64>,
+    sending_over: bool,
+    stop_sent: bool,
+}
+
+impl Stream {
+    pub(crate) fn new(id: StreamId, plan: Plan) -> Self {
+        Self {
+            id,
+            plan,
+            written: 0,
+            received: 0,
+            ended: None,
+            stop_code: None,
+            sending_over: false,
+            stop_sent: false,
+        }
+    }
+
+    pub(crate) fn read_from_now_on(&mut self) {
+        self.plan.reads = true;
+    }
+
+    /// Tells whether everything was sent, and everything that can be expected
+    /// has come back.
+    pub(crate) fn is_done(&self) -> bool {
+        let answered = if self.plan.fin || self.plan.reset.is_some() {
+            self.ended.is_some()
+        } else {
+            self.received == self.plan.bytes
+        };
+        self.sending_over && (answered || self.stop_sent || self.stop_code.is_some())
+    }
+
+    /// Tells whether every byte came back and the FIN after them.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.received == self.plan.bytes && self.ended == Some(Ended::Fin)
+    }
+
+    pub(crate) fn stopped(&mut self, code: u64) {
+        self.stop_code = Some(code);
+        self.sending_over = true;
+    }
+
+    /// Sends and reads as far as nobody has to wait.
+    pub(crate) fn advance(&mut self, connection: &mut Connection<'_>) -> Result<(), String> {
+        self.send(connection);
+        if self.plan.reads {
+            self.read(connection)?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, connection: &mut Connection<'_>) {
+        let (last, reset) = match self.plan.reset {
+            Some((bytes, code)) => (bytes.min(self.plan.bytes), Some(code)),
+            None => (self.plan.bytes, None),
+        };
+        while !self.sending_over && self.written < last {
+            let length = self.plan.piece.min(last - self.written);
+            match connection.write(self.id, content(self.id, self.written, length)) {
+                Written::All => self.written += length,
+                Written::Blocked(rest) => {
+                    self.written += length - rest.len() as u64;
+                    return;
+                }
+                Written::Stopped(code) => self.stopped(code),
+                Written::Closed => self.sending_over = true,
+            }
+        }
+        if self.sending_over {
+            return;
+        }
+        self.sending_over = true;
+        match reset {
+            Some(code) => connection.reset(self.id, code),
+            None if self.plan.fin => connection.finish(self.id),
+            None => {}
+        }
+    }
+
+    fn read(&mut self, connection: &mut Connection<'_>) -> Result<(), String> {
+        let echo = self.echo();
+        while self.ended.is_none() && !self.stop_sent {
+            let max = match self.plan.stop {
+                Some((bytes, _)) => (bytes - self.received).min(65_536),
+                None => 65_536,
+            };
+            let read = connection.read(echo, max as usize);
+            self.check(&read.data)?;
+            self.received += read.data.len() as u64;
+            match read.end {
+                ReadEnd::Fin => self.ended = Some(Ended::Fin),
+                ReadEnd::Reset(code) => self.ended = Some(Ended::Reset(code)),
+                ReadEnd::Blocked | ReadEnd::Closed => return Ok(()),
+                ReadEnd::More => {}
+            }
+            if let Some((bytes, code)) = self.plan.stop
+                && self.received >= bytes
+                && self.ended.is_none()
+            {
+                connection.stop(echo, code);
+                self.stop_sent = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares what came back with what was sent.
+    fn check(&self, data: &[u8]) -> Result<(), String> {
+        let Self { id, received, .. } = self;
+        let after = received + data.len() as u64;
+        if after > self.written {
+            let written = self.written;
+            return Err(format!("stream {id}: {after} bytes back, {written} sent"));
+        }
+        if content(*id, *received, data.len() as u64) == data {
+            return Ok(());
+        }
+        Err(format!("stream {id} differs after byte {received}"))
+    }
+
+    /// Returns the stream on which the echo comes.
+    fn echo(&self) -> StreamId {
+        match self.id.direction() {
+            Direction::Bidirectional => self.id,
+            Direction::Unidirectional => {
+                StreamId::new(Side::Server, Direction::Unidirectional, self.id.index())
+            }
+        }
+    }
+}
+
+/// Bytes after which the content of a stream repeats itself: a prime, so that
+/// no window, packet or buffer is a multiple of it.
+const PERIOD: u64 = 262_139;
+
+/// Returns what a stream carries at a place; streams differ in where they
+/// begin.
+fn content(id: StreamId, offset: u64, length: u64) -> Bytes {
+    static NOISE: OnceLock<Bytes> = OnceLock::new();
+    let noise = NOISE.get_or_init(|| {
+        let mut state = 1_u64;
+        let noise: Vec<u8> = (0..PERIOD)
+            .map(|_| {
+                // Knuth's linear congruential generator.
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                (state >> 56) as u8
+            })
+            .collect();
+        [noise.clone(), noise].concat().into()
+    });
+    assert!(length <= PERIOD, "pieces are smaller");
+    let start = ((id.value() * 7_919 + offset) % PERIOD) as usize;
+    noise.slice(start..start + length as usize)
+}

@@ -1,0 +1,22 @@
+//! The built binary as a person or a script meets it: over real UDP on loopback,
+//! with every file in a temporary folder, and every wait with a limit.
+
+mod demo;
+mod exchange;
+mod identity;
+mod key_log;
+mod listening;
+mod narration;
+mod pipe;
+mod prompt;
+mod shutdown;
+mod signals;
+mod stranger;
+mod trust;
+mod unreachable;
+mod usage;
+
+mod certificates;
+mod process;
+mod stage;
+mod terminal;

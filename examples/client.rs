@@ -1,0 +1,44 @@
+//! The smallest echo client on qecho's crates.
+//!
+//! `cargo run --example client -- "some text"`, with an echo server on
+//! localhost.
+
+use std::{net::Ipv4Addr, sync::mpsc::channel};
+
+use qecho_cert::{LocalAuthority, TrustSettings, TrustVerifier, folder};
+use qecho_tools::{
+    PORT,
+    client::{Client, ClientEvent, Config, Mail, Message, Way},
+    dial::Target,
+};
+
+fn main() -> anyhow::Result<()> {
+    let text = std::env::args().nth(1).unwrap_or_else(|| "Hello".into());
+    let verifier = TrustVerifier::new(TrustSettings {
+        local_authorities: LocalAuthority::of_this_machine(&folder::process_variable),
+        ..TrustSettings::default()
+    })?;
+    let target = Target {
+        server_name: "localhost".into(),
+        addresses: vec![(Ipv4Addr::LOCALHOST, PORT).into()],
+    };
+
+    // The client works on a thread of its own and tells what happens.
+    let (tell, events) = channel();
+    let listener = Box::new(move |event| _ = tell.send(event));
+    let client = Client::converse(&Config::new(target, verifier), listener)?;
+    client.send(Mail::Message(Message {
+        data: text.into(),
+        over: Way::Stream,
+    }));
+    client.send(Mail::Finish);
+    for event in events {
+        match event {
+            ClientEvent::Echoed(echo) => eprintln!("echoed in {:?}", echo.echo_time),
+            ClientEvent::Ended(outcome) => _ = outcome?,
+            _ => {}
+        }
+    }
+    client.wait()?;
+    Ok(())
+}

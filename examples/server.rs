@@ -1,0 +1,23 @@
+//! The smallest echo server on qecho's crates.
+//!
+//! `cargo run --example server`, and in another terminal
+//! `qecho client localhost`. Ctrl-C ends it.
+
+use std::{sync::Arc, time::SystemTime};
+
+use anyhow::Context;
+use qecho_cert::{Authority, AutomaticLeaf, folder};
+use qecho_tools::server::{Config, Server};
+
+fn main() -> anyhow::Result<()> {
+    // A certificate for localhost from the CA that `qecho client` trusts.
+    let folder = folder::data_folder(&folder::process_variable).context("HOME is not set")?;
+    let (authority, _) = Authority::open_or_create(&folder, None, SystemTime::now())?;
+    let clock = Arc::new(SystemTime::now);
+    let identity = AutomaticLeaf::open_or_create(Arc::new(authority), &folder, clock)?;
+
+    let server = Server::start(&Config::new(Arc::new(identity)), None)?;
+    eprintln!("echoing on {:?}", server.addresses());
+    server.wait()?;
+    Ok(())
+}
