@@ -1,6 +1,6 @@
 //! What a program does with its connections.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{io, net::SocketAddr, time::Instant};
 
 use crate::{connection::Connection, event::Event, shard::Control};
 
@@ -56,11 +56,14 @@ pub trait Application: Sized {
 
     /// Handles the news that datagrams do not reach a peer: the network said
     /// so by ICMP, or our own host could not send.
+    ///
+    /// ICMP names the host or router that sent it, with port 0. It is a hint
+    /// that anybody on the path can forge.
     fn handle_unreachable(
         &mut self,
         control: &mut Control<'_, Self::State>,
         peer: SocketAddr,
-        reason: &str,
+        reason: &io::Error,
     ) {
         let _ = (control, peer, reason);
     }

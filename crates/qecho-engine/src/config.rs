@@ -12,6 +12,7 @@ use crate::{
     crypto::{ServerCrypto, ServerTls, TlsError},
     limits,
     secrets::Secrets,
+    stream_id::Direction,
 };
 
 /// The windows, timers and sizes of every connection of a shard.
@@ -31,6 +32,20 @@ pub struct Transport {
     pub send_window: u32,
     /// Largest UDP payload that MTU discovery tries (RFC 8899).
     pub udp_payload_max: u16,
+    /// Bidirectional streams that a peer may have open at once.
+    pub bidirectional_streams_max: u64,
+    /// Unidirectional streams that a peer may have open at once.
+    pub unidirectional_streams_max: u64,
+}
+
+impl Transport {
+    /// Returns how many streams of a direction a peer may have open at once.
+    pub(crate) fn streams_max(&self, direction: Direction) -> u64 {
+        match direction {
+            Direction::Bidirectional => self.bidirectional_streams_max,
+            Direction::Unidirectional => self.unidirectional_streams_max,
+        }
+    }
 }
 
 impl Default for Transport {
@@ -42,6 +57,8 @@ impl Default for Transport {
             receive_window: 4 << 20,
             send_window: 4 << 20,
             udp_payload_max: 1_452,
+            bidirectional_streams_max: limits::STREAMS_PER_CONNECTION_MAX,
+            unidirectional_streams_max: limits::STREAMS_PER_CONNECTION_MAX,
         }
     }
 }
@@ -122,7 +139,9 @@ impl ShardConfig {
 
     pub(crate) fn transport_config(&self) -> Arc<TransportConfig> {
         let transport = &self.transport;
-        let streams = VarInt::from_u64(limits::STREAMS_INITIAL).expect("a small number");
+        let streams = |most: u64| {
+            VarInt::from_u64(most.min(limits::STREAMS_INITIAL)).expect("a small number")
+        };
         let mut mtu_discovery = MtuDiscoveryConfig::default();
         mtu_discovery.upper_bound(transport.udp_payload_max);
         let mut config = TransportConfig::default();
@@ -132,8 +151,8 @@ impl ShardConfig {
             .stream_receive_window(transport.stream_receive_window.into())
             .receive_window(transport.receive_window.into())
             .send_window(transport.send_window.into())
-            .max_concurrent_bidi_streams(streams)
-            .max_concurrent_uni_streams(streams)
+            .max_concurrent_bidi_streams(streams(transport.bidirectional_streams_max))
+            .max_concurrent_uni_streams(streams(transport.unidirectional_streams_max))
             .crypto_buffer_size(limits::CRYPTO_BUFFER_MAX)
             .datagram_receive_buffer_size(Some(limits::DATAGRAM_RECEIVE_BUFFER))
             .datagram_send_buffer_size(limits::DATAGRAM_SEND_BUFFER)

@@ -66,7 +66,7 @@ impl<A: Application> EventLoop<A> {
         let shard = &mut self.shard;
         for (binding, socket) in self.sockets.iter().enumerate() {
             while let Some((peer, reason)) = socket.next_error() {
-                shard.handle_unreachable(now, peer, &plain_reason(&reason));
+                shard.handle_unreachable(now, peer, &reason);
             }
             for _ in 0..RECEIVE_BATCHES_PER_TURN {
                 let received = socket.receive(binding, &mut self.buffers, |received| {
@@ -135,7 +135,7 @@ impl<A: Application> EventLoop<A> {
             return Sent::Done;
         }
         self.shard
-            .handle_unreachable(now, datagram.destination, &plain_reason(&error));
+            .handle_unreachable(now, datagram.destination, &error);
         Sent::Done
     }
 
@@ -169,16 +169,6 @@ impl<A: Application> EventLoop<A> {
 enum Sent {
     Done,
     Blocked,
-}
-
-/// Says what the system said, without its number.
-fn plain_reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "nobody listens there".into(),
-        io::ErrorKind::NetworkUnreachable => "the network is unreachable".into(),
-        io::ErrorKind::HostUnreachable => "the host is unreachable".into(),
-        _ => error.to_string(),
-    }
 }
 
 #[expect(

@@ -21,7 +21,8 @@ pub const DATAGRAM_RECEIVE_BUFFER: usize = 256 * 1024;
 /// Bytes of DATAGRAM frames that wait to be sent.
 pub const DATAGRAM_SEND_BUFFER: usize = 256 * 1024;
 
-/// Streams of each direction that a peer may have open on one connection.
+/// Streams of each direction that a peer may have open on one connection,
+/// unless configured otherwise.
 pub const STREAMS_PER_CONNECTION_MAX: u64 = 1_000;
 
 /// Streams of each direction that a connection starts with.

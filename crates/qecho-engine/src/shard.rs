@@ -13,6 +13,7 @@ mod deadlines;
 mod entry;
 
 use std::{
+    io,
     net::{IpAddr, SocketAddr},
     time::Instant,
 };
@@ -102,6 +103,12 @@ impl<A: Application> Shard<A> {
         self.core.connections()
     }
 
+    /// Returns how many clients are let in but have not completed their
+    /// handshake.
+    pub fn half_open(&self) -> usize {
+        self.core.admission.half_open()
+    }
+
     /// Takes a datagram in.
     pub fn handle_datagram(&mut self, now: Instant, received: Received) {
         let Received {
@@ -188,7 +195,7 @@ impl<A: Application> Shard<A> {
     }
 
     /// Passes on that datagrams to `peer` fail.
-    pub fn handle_unreachable(&mut self, now: Instant, peer: SocketAddr, reason: &str) {
+    pub fn handle_unreachable(&mut self, now: Instant, peer: SocketAddr, reason: &io::Error) {
         self.application
             .handle_unreachable(&mut Control::new(&mut self.core, now), peer, reason);
     }

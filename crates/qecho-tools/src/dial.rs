@@ -3,6 +3,7 @@
 
 use std::{
     collections::VecDeque,
+    io,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -38,7 +39,13 @@ pub enum Alpn {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DialFailure {
-    /// The system or network says that nobody can be reached.
+    /// The host says that nobody listens there.
+    #[error("nobody listens there ({address})")]
+    NobodyListens {
+        /// Where it was tried.
+        address: SocketAddr,
+    },
+    /// The system or network says that the host cannot be reached.
     #[error("{reason} ({address})")]
     Unreachable {
         /// Where it was tried.
@@ -69,13 +76,25 @@ pub enum DialFailure {
 }
 
 impl DialFailure {
+    fn unreachable(address: SocketAddr, reason: &io::Error) -> Self {
+        let reason = match reason.kind() {
+            io::ErrorKind::ConnectionRefused => return Self::NobodyListens { address },
+            io::ErrorKind::NetworkUnreachable => "the network is unreachable".into(),
+            io::ErrorKind::HostUnreachable => "the host is unreachable".into(),
+            io::ErrorKind::AddrNotAvailable => "this host has no such address".into(),
+            _ => reason.to_string(),
+        };
+        Self::Unreachable { address, reason }
+    }
+
     /// The answer of a server says more than silence.
     fn weight(&self) -> u8 {
         match self {
             Self::Impossible { .. } => 0,
-            Self::NoAnswer { .. } => 1,
-            Self::Unreachable { .. } => 2,
-            Self::Handshake { .. } => 3,
+            Self::Unreachable { .. } => 1,
+            Self::NoAnswer { .. } => 2,
+            Self::NobodyListens { .. } => 3,
+            Self::Handshake { .. } => 4,
         }
     }
 }
@@ -231,17 +250,25 @@ impl Dialer {
         true
     }
 
-    /// Notes that an address cannot be reached; its attempts have failed.
-    pub fn unreachable(&mut self, peer: SocketAddr, reason: &str) -> Vec<ConnectionKey> {
+    /// Notes that a peer cannot be reached; its attempts have failed.
+    ///
+    /// Port 0 means that `peer` is whoever sent the ICMP message: the target
+    /// itself or a router on the way to the only one that is being tried.
+    pub fn unreachable(&mut self, peer: SocketAddr, reason: &io::Error) -> Vec<ConnectionKey> {
+        let by_icmp = peer.port() == 0;
+        let from_target = self.addresses().any(|address| address.ip() == peer.ip());
+        let only_one = self.attempts.len() == 1;
+        let is_meant = |address: SocketAddr| match (by_icmp, from_target) {
+            (false, _) => address == peer,
+            (true, true) => address.ip() == peer.ip(),
+            (true, false) => only_one,
+        };
         let (failed, going): (Vec<_>, Vec<_>) = std::mem::take(&mut self.attempts)
             .into_iter()
-            .partition(|(_, address)| *address == peer);
+            .partition(|(_, address)| is_meant(*address));
         self.attempts = going;
-        if !failed.is_empty() {
-            self.note(DialFailure::Unreachable {
-                address: peer,
-                reason: reason.to_owned(),
-            });
+        for (_, address) in &failed {
+            self.note(DialFailure::unreachable(*address, reason));
         }
         failed.into_iter().map(|(key, _)| key).collect()
     }

@@ -49,7 +49,7 @@ pub(crate) const OPENSSL: Program = Program {
     brew: Some("openssl"),
 };
 
-const PROGRAMS: [Program; 5] = [
+const PROGRAMS: [Program; 6] = [
     Program {
         name: "python3",
         proof: Proof::OnPath("python3"),
@@ -70,6 +70,13 @@ const PROGRAMS: [Program; 5] = [
         apt: Some("tshark"),
         dnf: Some("wireshark-cli"),
         brew: Some("wireshark"),
+    },
+    Program {
+        name: "mkcert",
+        proof: Proof::OnPath("mkcert"),
+        apt: Some("mkcert"),
+        dnf: Some("mkcert"),
+        brew: Some("mkcert"),
     },
     OPENSSL,
     NGTCP2_CLIENT,

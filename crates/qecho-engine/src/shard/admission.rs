@@ -73,6 +73,11 @@ impl Admission {
         }
     }
 
+    /// Returns how many handshakes are under way.
+    pub(super) fn half_open(&self) -> usize {
+        self.half_open
+    }
+
     /// Refuses everybody from now on.
     pub(super) fn close_for_good(&mut self) {
         self.closed_for_good = true;

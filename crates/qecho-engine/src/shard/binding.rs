@@ -1,10 +1,11 @@
 //! One local address of a shard: its endpoint and connections.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use quinn_proto::{ConnectionHandle, Endpoint};
 
 use super::entry::{ConnectionKey, Entry, Meta};
+use crate::config::Transport;
 
 pub(super) struct Binding<S> {
     pub(super) endpoint: Endpoint,
@@ -15,10 +16,16 @@ pub(super) struct Binding<S> {
     /// has drained: the generation tells the two apart.
     connections: Vec<Option<Box<Entry<S>>>>,
     generation: u64,
+    settings: Arc<Transport>,
 }
 
 impl<S> Binding<S> {
-    pub(super) fn new(index: usize, address: SocketAddr, endpoint: Endpoint) -> Self {
+    pub(super) fn new(
+        index: usize,
+        address: SocketAddr,
+        endpoint: Endpoint,
+        settings: Arc<Transport>,
+    ) -> Self {
         Self {
             endpoint,
             address,
@@ -26,13 +33,15 @@ impl<S> Binding<S> {
             index,
             connections: Vec::new(),
             generation: 0,
+            settings,
         }
     }
 
     /// Makes the record for a connection that the endpoint has just begun.
     pub(super) fn meta(&mut self, handle: ConnectionHandle, now: Instant) -> Meta {
         self.generation += 1;
-        Meta::new(ConnectionKey::new(self.index, handle, self.generation), now)
+        let key = ConnectionKey::new(self.index, handle, self.generation);
+        Meta::new(key, now, self.settings.clone())
     }
 
     pub(super) fn insert(&mut self, entry: Entry<S>) {

@@ -42,6 +42,8 @@ enum Lifecycle {
     Closing {
         until: Instant,
     },
+    /// The answers have had their time.
+    Ended,
 }
 
 /// What CONNECTION_CLOSE says.
@@ -54,6 +56,7 @@ pub(super) struct Farewell {
 impl<S> Core<S> {
     pub(super) fn new(config: &ShardConfig, addresses: &[SocketAddr]) -> Result<Self, TlsError> {
         let transport = config.transport_config();
+        let settings = Arc::new(config.transport.clone());
         let server: Option<Arc<ServerConfig>> = config.server_config(transport.clone())?;
         let bindings = addresses
             .iter()
@@ -61,7 +64,7 @@ impl<S> Core<S> {
             .map(|(index, address)| {
                 let endpoint =
                     Endpoint::new(config.endpoint_config(index), server.clone(), true, None);
-                Binding::new(index, *address, endpoint)
+                Binding::new(index, *address, endpoint, settings.clone())
             })
             .collect();
         let admission = match &config.accepting {
@@ -169,7 +172,7 @@ impl<S> Core<S> {
     pub(super) fn settle(&mut self, now: Instant, key: ConnectionKey) {
         let draining = match &self.lifecycle {
             Lifecycle::Draining { farewell, .. } => Some(farewell.clone()),
-            Lifecycle::Running | Lifecycle::Closing { .. } => None,
+            _ => None,
         };
         let unfinished = self.outbox.is_full();
         let Some(entry) = self
@@ -238,7 +241,7 @@ impl<S> Core<S> {
 
     /// Closes every connection and waits a moment for the answers.
     pub(super) fn shut_down(&mut self, now: Instant, farewell: &Farewell) {
-        if matches!(self.lifecycle, Lifecycle::Closing { .. }) {
+        if matches!(self.lifecycle, Lifecycle::Closing { .. } | Lifecycle::Ended) {
             return;
         }
         self.admission.close_for_good();
@@ -250,6 +253,11 @@ impl<S> Core<S> {
     }
 
     pub(super) fn handle_lifecycle(&mut self, now: Instant) {
+        if let Lifecycle::Closing { until } = self.lifecycle
+            && until <= now
+        {
+            self.lifecycle = Lifecycle::Ended;
+        }
         let Lifecycle::Draining { until, farewell } = &self.lifecycle else {
             return;
         };
@@ -265,14 +273,16 @@ impl<S> Core<S> {
 
     pub(super) fn lifecycle_deadline(&self) -> Option<Instant> {
         match self.lifecycle {
-            Lifecycle::Running => None,
+            Lifecycle::Running | Lifecycle::Ended => None,
             Lifecycle::Draining { until, .. } | Lifecycle::Closing { until } => Some(until),
         }
     }
 
     pub(super) fn is_finished(&self, now: Instant) -> bool {
-        let Lifecycle::Closing { until } = self.lifecycle else {
-            return false;
+        let until = match self.lifecycle {
+            Lifecycle::Running | Lifecycle::Draining { .. } => return false,
+            Lifecycle::Closing { until } => until,
+            Lifecycle::Ended => return true,
         };
         let mut entries = self.bindings.iter().flat_map(Binding::entries);
         until <= now

@@ -1,14 +1,12 @@
 //! What a shard keeps for one connection.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use quinn_proto::{ConnectionHandle, Dir, VarInt};
 
 use super::admission::Ticket;
 use crate::{
-    event::CloseReason,
-    handshake::Handshake,
-    limits::{HANDSHAKE_DEADLINE, STREAMS_PER_CONNECTION_MAX},
+    config::Transport, event::CloseReason, handshake::Handshake, limits::HANDSHAKE_DEADLINE,
     stream_id::StreamId,
 };
 
@@ -48,6 +46,7 @@ pub(super) struct Entry<S> {
 pub(crate) struct Meta {
     pub(crate) key: ConnectionKey,
     pub(crate) began: Instant,
+    settings: Arc<Transport>,
     pub(crate) handshake: Option<Handshake>,
     /// Whether the application asked for another turn.
     pub(crate) again: bool,
@@ -61,10 +60,11 @@ pub(crate) struct Meta {
 }
 
 impl Meta {
-    pub(super) fn new(key: ConnectionKey, now: Instant) -> Self {
+    pub(super) fn new(key: ConnectionKey, now: Instant, settings: Arc<Transport>) -> Self {
         Self {
             key,
             began: now,
+            settings,
             handshake: None,
             again: false,
             dirty: false,
@@ -134,10 +134,11 @@ impl<S> Entry<S> {
     /// has half of the allowed ones open.
     pub(super) fn accept_stream(&mut self, dir: Dir) -> Option<StreamId> {
         let id = self.proto.streams().accept(dir)?;
+        let most = self.meta.settings.streams_max(dir.into());
         let allowed = self.proto.max_concurrent_streams(dir);
         let open = self.proto.streams().remote_open_streams(dir);
-        if open * 2 >= allowed && allowed < STREAMS_PER_CONNECTION_MAX {
-            let more = (allowed * 2).min(STREAMS_PER_CONNECTION_MAX);
+        if open * 2 >= allowed && allowed < most {
+            let more = (allowed * 2).min(most);
             if let Ok(more) = VarInt::from_u64(more) {
                 self.proto.set_max_concurrent_streams(dir, more);
             }
@@ -145,9 +146,12 @@ impl<S> Entry<S> {
         Some(id.into())
     }
 
-    /// Tells whether the connection is closed and the peer knows it.
+    /// Tells whether the connection is closed and the peer knows it, or may
+    /// not even know that there was one.
     pub(super) fn is_settled(&self) -> bool {
         self.proto.is_drained()
-            || (self.proto.is_closed() && self.proto.stats().frame_rx.connection_close > 0)
+            || (self.proto.is_closed()
+                && (self.meta.handshake.is_none()
+                    || self.proto.stats().frame_rx.connection_close > 0))
     }
 }

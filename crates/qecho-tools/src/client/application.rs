@@ -1,6 +1,6 @@
 //! The client on its shard: dials, works, says how it ended.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{io, net::SocketAddr, time::Instant};
 
 use qecho_engine::{Application, Connection, ConnectionKey, Control, Event};
 
@@ -241,7 +241,12 @@ impl Application for ClientApplication {
         self.work_on_live(control);
     }
 
-    fn handle_unreachable(&mut self, control: &mut Control<'_, ()>, peer: SocketAddr, why: &str) {
+    fn handle_unreachable(
+        &mut self,
+        control: &mut Control<'_, ()>,
+        peer: SocketAddr,
+        why: &io::Error,
+    ) {
         if self.live.is_some() || self.outcome.is_some() {
             return;
         }
