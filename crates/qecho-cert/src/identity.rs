@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 
 use crate::facts::{Facts, MalformedCertificate};
 use crate::pin::Pin;
+use crate::secret;
 
 /// What a server shows its clients, and what can be told about it.
 ///
@@ -33,6 +34,10 @@ pub trait ServerIdentity: ResolvesServerCert {
     /// Returns the file of the local authority that signed the certificate, for
     /// programs that want to trust it; `None` where there is no such file.
     fn authority_path(&self) -> Option<&Path>;
+
+    /// Returns a secret that is derived from the private key: a server that is
+    /// started again with the same key has it again.
+    fn secret(&self) -> [u8; 32];
 }
 
 /// A certificate chain and its key, from files.
@@ -41,6 +46,7 @@ pub struct Identity {
     names: Vec<String>,
     expires: OffsetDateTime,
     pin: Pin,
+    secret: [u8; 32],
 }
 
 impl Identity {
@@ -64,12 +70,13 @@ impl Identity {
         }
         let facts = Facts::of(&chain[0]).map_err(malformed)?;
         let pin = Pin::of_certificate(&chain[0]).map_err(malformed)?;
-        let key = any_supported_type(&read_key(key_path)?).map_err(|source| {
-            IdentityError::UnusableKey {
+        let private_key = read_key(key_path)?;
+        let secret = secret::of_key(private_key.secret_der());
+        let key =
+            any_supported_type(&private_key).map_err(|source| IdentityError::UnusableKey {
                 path: key_path.into(),
                 source,
-            }
-        })?;
+            })?;
         let certified = CertifiedKey::new(chain, key);
         certified
             .keys_match()
@@ -83,6 +90,7 @@ impl Identity {
             names: facts.names,
             expires: facts.not_after,
             pin,
+            secret,
         })
     }
 }
@@ -102,6 +110,10 @@ impl ServerIdentity for Identity {
 
     fn authority_path(&self) -> Option<&Path> {
         None
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        self.secret
     }
 }
 

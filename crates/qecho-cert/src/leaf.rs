@@ -24,6 +24,7 @@ use crate::authority::{Authority, serial_number};
 use crate::identity::ServerIdentity;
 use crate::pin::Pin;
 use crate::publish::{Access, Published, create_folder, publish};
+use crate::secret;
 
 pub use error::LeafError;
 
@@ -155,6 +156,10 @@ impl ServerIdentity for AutomaticLeaf {
 
     fn authority_path(&self) -> Option<&Path> {
         self.authority.certificate_path()
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        secret::of_key(self.key.serialized_der())
     }
 }
 

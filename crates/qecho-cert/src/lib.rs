@@ -18,6 +18,7 @@ pub mod trust;
 
 mod facts;
 mod publish;
+mod secret;
 
 pub use authority::{Authority, AuthorityError, Origin};
 pub use facts::MalformedCertificate;

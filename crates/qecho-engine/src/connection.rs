@@ -130,8 +130,11 @@ impl<'a> Connection<'a> {
     /// ([`Event::StreamsAvailable`](crate::Event::StreamsAvailable) follows)
     /// or the connection is closed.
     pub fn open(&mut self, direction: Direction) -> Option<StreamId> {
-        let id = self.proto.streams().open(direction.to_proto())?;
-        Some(id.into())
+        let id = self.proto.streams().open(direction.to_proto())?.into();
+        if direction == Direction::Bidirectional {
+            self.meta.answers.insert(id);
+        }
+        Some(id)
     }
 
     /// Reads at most `max` bytes of a stream into one contiguous piece.
@@ -158,6 +161,9 @@ impl<'a> Connection<'a> {
         // Whether flow control credit must be sent is found out by the drain
         // of this connection that ends every turn.
         let _ = chunks.finalize();
+        if matches!(end, ReadEnd::Fin | ReadEnd::Reset(_)) {
+            self.meta.answers.remove(&id);
+        }
         Read {
             data: gathered.into_bytes(),
             end,
@@ -171,7 +177,9 @@ impl<'a> Connection<'a> {
             return None;
         }
         let reset = self.proto.recv_stream(id.to_proto()).received_reset();
-        reset.ok().flatten().map(VarInt::into_inner)
+        let code = reset.ok().flatten()?;
+        self.meta.answers.remove(&id);
+        Some(code.into_inner())
     }
 
     /// Writes to a stream as much as flow control and the send window take.
@@ -220,6 +228,7 @@ impl<'a> Connection<'a> {
     pub fn stop(&mut self, id: StreamId, code: u64) {
         if self.receives(id) {
             let _ = self.proto.recv_stream(id.to_proto()).stop(varint(code));
+            self.meta.answers.remove(&id);
         }
     }
 
@@ -268,7 +277,8 @@ impl<'a> Connection<'a> {
     /// is not acknowledged.
     pub fn has_open_streams(&mut self) -> bool {
         let streams = self.proto.streams();
-        streams.remote_open_streams(quinn_proto::Dir::Bi) > 0
+        !self.meta.answers.is_empty()
+            || streams.remote_open_streams(quinn_proto::Dir::Bi) > 0
             || streams.remote_open_streams(quinn_proto::Dir::Uni) > 0
             || streams.send_streams() > 0
     }

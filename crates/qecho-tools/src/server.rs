@@ -68,7 +68,10 @@ impl Server {
             tls: config.tls.clone(),
             admission: config.admission.clone(),
         };
-        let shard_config = ShardConfig::server(config.transport.clone(), accepting);
+        let shard_config = ShardConfig {
+            secrets: config.secrets.clone(),
+            ..ShardConfig::server(config.transport.clone(), accepting)
+        };
         let shard = Shard::new(&shard_config, &addresses, Echo::new(config.end, notices))?;
         let (mailbox, inbox) = event_loop::mailbox().map_err(ServerError::Start)?;
         let event_loop = EventLoop::new(shard, sockets, inbox);

@@ -27,7 +27,7 @@ Exit codes:
 
 /// Echo over pure QUIC: server, client, demo. No HTTP/3 in between.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -65,10 +65,25 @@ pub(crate) struct KeyLogArguments {
     pub(crate) path: Option<PathBuf>,
 }
 
+/// Far beyond any use, and far from where clocks overflow.
+const DURATION_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Reads a duration such as `10s` that is longer than none.
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must be more than 0".into()),
+        duration => Ok(duration),
+    }
+}
+
 /// Reads a duration such as `10s`, `500ms` or `1m30s`.
 fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; write for instance 10s, 500ms or 1m30s"))
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write for instance 10s, 500ms or 1m30s"))?;
+    if duration > DURATION_MAX {
+        return Err("it must be at most 365 days".into());
+    }
+    Ok(duration)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     config::{AdmissionSettings, ShardConfig},
+    connection::Connection,
     crypto::TlsError,
     event::CloseReason,
     limits::{GSO_BYTES_MAX, LINGER},
@@ -203,11 +204,8 @@ impl<S> Core<S> {
         let Some(entry) = self.entry(key) else {
             return;
         };
-        let streams = entry.proto.streams();
-        let idle = streams.remote_open_streams(quinn_proto::Dir::Bi) == 0
-            && streams.remote_open_streams(quinn_proto::Dir::Uni) == 0
-            && streams.send_streams() == 0;
-        if idle {
+        let mut connection = Connection::new(&mut entry.proto, &mut entry.meta, now);
+        if !connection.has_open_streams() {
             self.close(now, key, farewell);
         }
     }

@@ -1,6 +1,6 @@
 //! What a shard keeps for one connection.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use quinn_proto::{ConnectionHandle, Dir, VarInt};
 
@@ -50,6 +50,8 @@ pub(crate) struct Meta {
     pub(crate) handshake: Option<Handshake>,
     /// Whether the application asked for another turn.
     pub(crate) again: bool,
+    /// Bidirectional streams of ours that the peer has not ended.
+    pub(crate) answers: BTreeSet<StreamId>,
     pub(super) dirty: bool,
     /// Where the connection stands in the timetable.
     pub(super) scheduled: Option<Instant>,
@@ -67,6 +69,7 @@ impl Meta {
             settings,
             handshake: None,
             again: false,
+            answers: BTreeSet::new(),
             dirty: false,
             scheduled: None,
             reported_closed: false,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use qecho_engine::{
-    AlpnPolicy, ServerTls,
+    AlpnPolicy, Secrets, ServerTls,
     config::{AdmissionSettings, Transport},
 };
 
@@ -25,6 +25,9 @@ pub struct Config {
     pub transport: Transport,
     /// When it ends its side of a stream.
     pub end: End,
+    /// Keys that outlive the process: with the same secrets, a server that was
+    /// started again can tell old peers that it has lost their connections.
+    pub secrets: Secrets,
 }
 
 impl Config {
@@ -41,6 +44,7 @@ impl Config {
             admission: AdmissionSettings::default(),
             transport: Transport::default(),
             end: End::default(),
+            secrets: Secrets::random(),
         }
     }
 }

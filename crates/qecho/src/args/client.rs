@@ -12,14 +12,14 @@ use super::{Format, KeyLogArguments, Place, server::alpn_name};
 #[derive(Debug, clap::Args)]
 pub(crate) struct ClientArguments {
     /// The server: a name or address, with a port if it is not 4433
-    #[arg(value_name = "HOST[:PORT]")]
+    #[arg(value_name = "HOST[:PORT]", value_parser = place)]
     pub(crate) place: Place,
 
     /// Send TEXT and wait for its echo; may be given more than once
     #[arg(short, long = "message", value_name = "TEXT")]
     pub(crate) messages: Vec<String>,
 
-    /// On what messages travel
+    /// What messages travel on
     #[arg(long, value_enum, default_value = "stream")]
     pub(crate) over: OverArgument,
 
@@ -44,7 +44,7 @@ pub(crate) struct ClientArguments {
     pub(crate) verify: bool,
 
     /// Time for the handshake and for the echo of each message
-    #[arg(long, value_name = "TIME", value_parser = super::duration, default_value = "5s")]
+    #[arg(long, value_name = "TIME", value_parser = super::positive_duration, default_value = "5s")]
     pub(crate) timeout: Duration,
 
     /// Form of the results
@@ -65,6 +65,14 @@ pub(crate) enum OverArgument {
     Uni,
     /// A DATAGRAM frame for each message (of a pipe: for each line)
     Datagram,
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    let place: Place = text.parse()?;
+    match place.port {
+        0 => Err("nobody can be reached on port 0".into()),
+        _ => Ok(place),
+    }
 }
 
 fn alpn(text: &str) -> Result<Alpn, String> {

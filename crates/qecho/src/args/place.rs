@@ -26,6 +26,9 @@ impl FromStr for Place {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains("://") {
+            return Err("write HOST or HOST:PORT, without a scheme before it".into());
+        }
         if text.parse::<Ipv6Addr>().is_ok() {
             return Ok(Self {
                 host: text.to_owned(),
@@ -95,6 +98,10 @@ mod tests {
         let cases = [
             ("", "no host is named; write HOST or HOST:PORT"),
             (":4433", "no host is named; write HOST or HOST:PORT"),
+            (
+                "https://a:1",
+                "write HOST or HOST:PORT, without a scheme before it",
+            ),
             ("a:b", "`b` is no port number (0 to 65535)"),
             ("a:70000", "`70000` is no port number (0 to 65535)"),
             ("[::1", "`[` without `]`"),

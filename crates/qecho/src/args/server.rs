@@ -48,7 +48,7 @@ pub(crate) struct ServerArguments {
     pub(crate) max_connections_per_address: usize,
 
     /// Silence after which a connection is given up
-    #[arg(long, value_name = "TIME", value_parser = super::duration, default_value = "2m")]
+    #[arg(long, value_name = "TIME", value_parser = super::positive_duration, default_value = "2m")]
     pub(crate) idle_timeout: Duration,
 
     /// On SIGINT or SIGTERM, time for live streams to finish

@@ -29,6 +29,8 @@ enum Occurrence {
     Line(String),
     /// Nothing more will be typed.
     EndOfInput,
+    /// The input cannot be sent.
+    BadInput(anyhow::Error),
     /// A signal came, or Ctrl-C at the prompt.
     Signal(Ending),
 }
@@ -103,11 +105,9 @@ fn way(over: OverArgument) -> Way {
     }
 }
 
-fn message(text: &str, over: Way) -> Message {
-    Message {
-        data: Bytes::copy_from_slice(text.as_bytes()),
-        over,
-    }
+fn message(data: impl Into<Vec<u8>>, over: Way) -> Message {
+    let data = Bytes::from(data.into());
+    Message { data, over }
 }
 
 fn listener(tell: Sender<Occurrence>) -> Box<dyn FnMut(ClientEvent) + Send> {

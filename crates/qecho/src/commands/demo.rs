@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use qecho_cert::{
     Authority, AutomaticLeaf, LocalAuthority, ServerIdentity, TrustSettings, TrustVerifier,
@@ -28,8 +28,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 const AUTHORITY: &str = "the demo";
 
+/// What surely fits into one DATAGRAM frame of a 1,200-byte packet.
+const TEXT_MAX: usize = 1_000;
+
 /// Runs the demo.
 pub(super) fn run(arguments: DemoArguments) -> Result<Ending, Failure> {
+    check(&arguments.text)?;
     let authority =
         Arc::new(Authority::ephemeral(SystemTime::now()).context("cannot make a CA for the demo")?);
     let trust = TrustVerifier::new(TrustSettings {
@@ -44,6 +48,18 @@ pub(super) fn run(arguments: DemoArguments) -> Result<Ending, Failure> {
     server.stopper().drain(Duration::ZERO);
     server.wait().context("cannot wait for packets")?;
     Ok(ending)
+}
+
+/// Refuses a text that cannot be echoed in every way.
+fn check(text: &str) -> Result<(), Failure> {
+    match text.len() {
+        0 => Err(anyhow!("the text is empty: there would be nothing to compare").into()),
+        1..=TEXT_MAX => Ok(()),
+        length => Err(Failure::from(anyhow!(
+            "the text has {length} bytes and does not fit into one DATAGRAM frame"
+        ))
+        .hint(format!("use at most {TEXT_MAX} bytes"))),
+    }
 }
 
 fn serve(identity: Arc<dyn ServerIdentity>) -> anyhow::Result<Server> {

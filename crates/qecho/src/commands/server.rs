@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use qecho_cert::{Authority, AutomaticLeaf, Identity, Origin, ServerIdentity, folder};
 use qecho_engine::{
-    ServerTls,
+    Secrets, ServerTls,
     config::{AdmissionSettings, RetryPolicy, Transport},
 };
 use qecho_tools::server::{Config, End, NOTICES_MAX, Notice, Server, ServerError};
@@ -29,15 +29,16 @@ use crate::{
 /// Runs the server until a signal ends it.
 pub(super) fn run(arguments: &ServerArguments) -> Result<Ending, Failure> {
     let identity = identity(arguments)?;
-    let config = config(arguments, identity.clone())?;
+    let config = config(arguments, &identity)?;
     let (notices, readable) = notices(arguments);
     let server = Server::start(&config, notices).map_err(explain)?;
+    // Whoever reads that the server listens may ask it to end at once.
+    drain_on_signal(arguments, &server)?;
     announce(arguments.format, &server, &*identity)?;
     let printer = readable.map(|readable| {
         let format = arguments.format;
         thread::spawn(move || print(format, &readable))
     });
-    drain_on_signal(arguments, &server)?;
     let report = server.wait().context("cannot wait for packets")?;
     if let Some(printer) = printer {
         // Its own end is nothing to report: stdout has gone.
@@ -53,12 +54,12 @@ pub(super) fn run(arguments: &ServerArguments) -> Result<Ending, Failure> {
 
 fn config(
     arguments: &ServerArguments,
-    identity: Arc<dyn ServerIdentity>,
+    identity: &Arc<dyn ServerIdentity>,
 ) -> Result<Config, Failure> {
     Ok(Config {
         listen: arguments.listen.clone(),
         tls: ServerTls {
-            identity,
+            identity: identity.clone(),
             alpn: arguments.alpn.clone(),
             key_log: key_log::open(&arguments.key_log)?,
         },
@@ -79,6 +80,7 @@ fn config(
             EndArgument::WithPeer => End::WithPeer,
             EndArgument::AfterMessage => End::AfterMessage,
         },
+        secrets: Secrets::from_master(&identity.secret()),
     })
 }
 
@@ -119,13 +121,21 @@ fn automatic_leaf(folder: &Path) -> anyhow::Result<Arc<dyn ServerIdentity>> {
 }
 
 fn explain(error: ServerError) -> Failure {
-    let busy = matches!(&error, ServerError::Bind(bind)
-        if bind.source.kind() == io::ErrorKind::AddrInUse);
+    let kind = match &error {
+        ServerError::Bind(bind) => Some(bind.source.kind()),
+        _ => None,
+    };
     let failure = Failure::from(anyhow::Error::new(error));
-    if busy {
-        failure.hint("another program has this port; choose one by --listen localhost:PORT")
-    } else {
-        failure
+    match kind {
+        Some(io::ErrorKind::AddrInUse) => failure.hint(
+            "another program, perhaps another qecho, has this port; \
+             choose another by --listen localhost:PORT, or 0 for any that is free",
+        ),
+        Some(io::ErrorKind::AddrNotAvailable) => failure
+            .hint("this host does not have that address; --listen '*:PORT' takes all that it has"),
+        Some(io::ErrorKind::PermissionDenied) => failure
+            .hint("the system keeps this port for others; choose one by --listen localhost:PORT"),
+        _ => failure,
     }
 }
 
@@ -189,7 +199,7 @@ fn drain_on_signal(arguments: &ServerArguments, server: &Server) -> anyhow::Resu
         draining = true;
         let _ = writeln!(
             io::stderr(),
-            "shutting down: live streams have {} to finish; once more to stop at once",
+            "shutting down: open streams have {} to finish; a second signal stops at once",
             humantime::format_duration(grace)
         );
         stopper.drain(grace);

@@ -58,14 +58,12 @@ pub(crate) fn connected_json(
 
 /// Writes a message that came back.
 pub(crate) fn echoed_text(echoed: &Echoed, out: &mut dyn Write) -> io::Result<()> {
-    let text = String::from_utf8_lossy(&echoed.data);
-    writeln!(
-        out,
-        "echo: \"{}\", {} in {}",
-        text::shown(&text),
-        counted(echoed.data.len(), "byte"),
-        text::duration(echoed.echo_time)
-    )
+    let bytes = counted(echoed.data.len(), "byte");
+    let time = text::duration(echoed.echo_time);
+    match std::str::from_utf8(&echoed.data) {
+        Ok(text) => writeln!(out, "echo: \"{}\", {bytes} in {time}", text::shown(text)),
+        Err(_) => writeln!(out, "echo: {bytes}, no text, in {time}"),
+    }
 }
 
 /// Writes a message that came back as JSON.

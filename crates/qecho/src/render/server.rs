@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
 };
 
@@ -28,17 +28,50 @@ pub(crate) struct Listening<'a> {
 }
 
 impl Listening<'_> {
-    fn port(&self) -> u16 {
-        self.addresses.first().map_or(PORT, SocketAddr::port)
-    }
-
-    /// The arguments by which a client reaches the server as `host`.
-    fn place(&self, host: &str) -> String {
-        match self.port() {
-            PORT => host.to_owned(),
-            port => format!("{host}:{port}"),
+    /// Returns the host and port of a client on this machine, if it can be named.
+    fn near(&self) -> Option<String> {
+        let local = [
+            Ipv4Addr::LOCALHOST.into(),
+            Ipv6Addr::LOCALHOST.into(),
+            IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            IpAddr::from(Ipv6Addr::UNSPECIFIED),
+        ];
+        let address = self
+            .addresses
+            .iter()
+            .find(|address| local.contains(&address.ip()));
+        match self.authority {
+            Some(_) => Some(place("localhost", address?.port())),
+            None => {
+                let name = self.names.iter().find(|name| !name.starts_with('*'))?;
+                Some(place(name, self.addresses.first()?.port()))
+            }
         }
     }
+
+    /// Returns the host and port of a client on another machine.
+    fn far(&self) -> Option<String> {
+        let open = self.addresses.iter().find(|address| !is_loopback(address));
+        match open {
+            Some(address) if !address.ip().is_unspecified() => {
+                Some(place(&address.ip().to_string(), address.port()))
+            }
+            _ => Some(place("HOST", open.or(self.addresses.first())?.port())),
+        }
+    }
+}
+
+/// Writes a host and port as a client takes them.
+fn place(host: &str, port: u16) -> String {
+    match port {
+        PORT => host.to_owned(),
+        _ if host.contains(':') => format!("[{host}]:{port}"),
+        _ => format!("{host}:{port}"),
+    }
+}
+
+fn is_loopback(address: &SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
 }
 
 /// Writes where the server listens, who it is and how it is reached.
@@ -69,31 +102,30 @@ pub(crate) fn listening_text(listening: &Listening<'_>, out: &mut dyn Write) -> 
         }
         None => writeln!(out, "  certificate  {names}; until {expires}")?,
     }
-    let name = match listening.authority {
-        Some(_) => "localhost",
-        None => listening.names.first().map_or("HOST", String::as_str),
-    };
-    writeln!(out, "  client       qecho client {}", listening.place(name))?;
-    writeln!(
-        out,
-        "  from afar    qecho client {} --pin {}",
-        listening.place("HOST"),
-        listening.pin
-    )?;
-    let only_loopback = |address: &SocketAddr| address.ip().to_canonical().is_loopback();
-    if listening.addresses.iter().all(only_loopback) {
-        writeln!(
-            out,
-            "               (after `qecho server --listen '*:{}'` here)",
-            listening.port()
-        )?;
-    } else {
-        writeln!(
+    reach_text(listening, out)?;
+    writeln!(out)
+}
+
+/// Writes the commands by which clients reach the server.
+fn reach_text(listening: &Listening<'_>, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(near) = listening.near() {
+        writeln!(out, "  client       qecho client {near}")?;
+    }
+    if let Some(far) = listening.far() {
+        let pin = listening.pin;
+        writeln!(out, "  from afar    qecho client {far} --pin {pin}")?;
+    }
+    if !listening.addresses.iter().all(is_loopback) {
+        return writeln!(
             out,
             "  open         anyone who reaches this port can have data echoed; limits per address are on"
-        )?;
+        );
     }
-    writeln!(out)
+    let port = listening.addresses.first().map_or(PORT, SocketAddr::port);
+    writeln!(
+        out,
+        "               (after `qecho server --listen '*:{port}'` here)"
+    )
 }
 
 /// Writes the first line of `server --format json`.
@@ -147,7 +179,7 @@ pub(crate) fn notice_text(notice: &Notice, out: &mut dyn Write) -> io::Result<()
                 None => writeln!(out, "received {}, no text", counted(*bytes, "byte")),
             }
         }
-        NoticeKind::Closed { reason } => writeln!(out, "{reason}"),
+        NoticeKind::Closed { reason } => writeln!(out, "connection ended: {reason}"),
         NoticeKind::LeftOut(count) => writeln!(out, "… and {count} more lines, not shown"),
         _ => Ok(()),
     }
@@ -261,4 +293,69 @@ pub(crate) fn stopped_json(report: &Report, out: &mut dyn Write) -> io::Result<(
         datagrams_dropped_unsupported: report.datagrams_unsupported,
     };
     json_line(&line, out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the commands that a banner shows, without the pin.
+    fn commands(addresses: &[&str], names: &[&str], authority: Option<&Path>) -> Vec<String> {
+        let address = |text: &&str| text.parse().expect("it is an address");
+        let listening = Listening {
+            addresses: &addresses.iter().map(address).collect::<Vec<_>>(),
+            names: &names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>(),
+            expires: OffsetDateTime::UNIX_EPOCH,
+            pin: Pin::of_public_key(b"a key"),
+            authority,
+        };
+        let mut banner = Vec::new();
+        listening_text(&listening, &mut banner).expect("memory takes bytes");
+        let banner = String::from_utf8(banner).expect("it is text");
+        let command = |line: &str| {
+            let (_, command) = line.split_once("   qecho client ")?;
+            Some(command.split(" --pin").next()?.to_owned())
+        };
+        banner.lines().filter_map(command).collect()
+    }
+
+    #[test]
+    fn the_commands_to_paste_name_what_is_listened_on() {
+        let ours = Some(Path::new("rootCA.pem"));
+        let local = ["localhost"];
+        let cases: [(&[&str], &[&str], _, &[&str]); 7] = [
+            (
+                &["127.0.0.1:4433", "[::1]:4433"],
+                &local,
+                ours,
+                &["localhost", "HOST"],
+            ),
+            (&["[::1]:9"], &local, ours, &["localhost:9", "HOST:9"]),
+            (&["0.0.0.0:9"], &local, ours, &["localhost:9", "HOST:9"]),
+            (
+                &["127.0.0.1:8", "192.0.2.1:9"],
+                &local,
+                ours,
+                &["localhost:8", "192.0.2.1:9"],
+            ),
+            (&["[2001:db8::1]:9"], &local, ours, &["[2001:db8::1]:9"]),
+            (
+                &["0.0.0.0:9"],
+                &["*.a.example", "b.example"],
+                None,
+                &["b.example:9", "HOST:9"],
+            ),
+            (&["127.0.0.1:9"], &["::1"], None, &["[::1]:9", "HOST:9"]),
+        ];
+        for (addresses, names, authority, expected) in cases {
+            assert_eq!(
+                commands(addresses, names, authority),
+                expected,
+                "{addresses:?}"
+            );
+        }
+    }
 }

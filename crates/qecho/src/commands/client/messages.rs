@@ -1,12 +1,12 @@
 //! Messages from the command line, or one for each line of a pipe.
 
 use std::{
-    io::BufRead,
+    io::{self, BufRead, Read},
     sync::mpsc::{Receiver, Sender},
     thread,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use qecho_engine::Mailbox;
 use qecho_tools::client::{Client, ClientEvent, Mail, Way};
 
@@ -15,6 +15,9 @@ use crate::{
     args::ClientArguments,
     ending::{Ending, Failure},
 };
+
+/// Longest line that is sent as a message.
+const LINE_MAX: usize = 1 << 20;
 
 /// Sends what was given and tells what comes back.
 pub(super) fn run(
@@ -30,22 +33,27 @@ pub(super) fn run(
     } else {
         drop(tell);
         for text in &arguments.messages {
-            client.send(Mail::Message(message(text, over)));
+            client.send(Mail::Message(message(text.as_str(), over)));
         }
         client.send(Mail::Finish);
     }
-    let mut interrupted = None;
+    let mut stopped = None;
     for occurrence in occurrences {
         match occurrence {
             Occurrence::Client(ClientEvent::Ended(outcome)) => {
-                return match interrupted {
-                    Some(ending) => Err(Failure::silent(ending)),
+                return match stopped {
+                    Some(failure) => Err(failure),
                     None => voice.ended(outcome),
                 };
             }
             Occurrence::Client(event) => voice.tell(&event)?,
             Occurrence::Signal(ending) => {
-                interrupted = Some(ending);
+                stopped = Some(Failure::silent(ending));
+                client.send(Mail::Stop);
+            }
+            Occurrence::BadInput(error) => {
+                voice.end_line();
+                stopped.get_or_insert(error.into());
                 client.send(Mail::Stop);
             }
             Occurrence::Line(_) | Occurrence::EndOfInput => {}
@@ -60,13 +68,22 @@ fn read_lines(mailbox: Mailbox<Mail>, over: Way, tell: Sender<Occurrence>) -> Re
     thread::Builder::new()
         .name("stdin".into())
         .spawn(move || {
-            for line in std::io::stdin().lock().lines() {
-                let Ok(line) = line else {
-                    super::voice::say("qecho: cannot read stdin as lines of UTF-8 text\n");
-                    tell_off(&tell, Occurrence::Signal(Ending::CouldNotRun));
-                    return;
+            let mut stdin = io::stdin().lock();
+            for number in 1_u64.. {
+                let line = match next_line(&mut stdin) {
+                    Ok(Some(line)) if line.len() <= LINE_MAX => line,
+                    Ok(None) => break,
+                    Ok(Some(_)) => {
+                        let error =
+                            anyhow!("line {number} of stdin is longer than {LINE_MAX} bytes");
+                        return tell_off(&tell, Occurrence::BadInput(error));
+                    }
+                    Err(error) => {
+                        let error = anyhow::Error::new(error).context("cannot read stdin");
+                        return tell_off(&tell, Occurrence::BadInput(error));
+                    }
                 };
-                if mailbox.send(Mail::Message(message(&line, over))).is_err() {
+                if mailbox.send(Mail::Message(message(line, over))).is_err() {
                     return;
                 }
             }
@@ -75,4 +92,44 @@ fn read_lines(mailbox: Mailbox<Mail>, over: Way, tell: Sender<Occurrence>) -> Re
         })
         .context("cannot start a thread")?;
     Ok(())
+}
+
+/// Reads a line without its end; of one that is too long only so much that it shows.
+fn next_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let most = LINE_MAX as u64 + b"x\r\n".len() as u64;
+    input.take(most).read_until(b'\n', &mut line)?;
+    if line.is_empty() {
+        return Ok(None);
+    }
+    if line.pop_if(|last| *last == b'\n').is_some() {
+        line.pop_if(|last| *last == b'\r');
+    }
+    Ok(Some(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_without_their_ends_whatever_is_in_them() {
+        let mut input = &b"a\r\n\n\xff\rb\nlast\r"[..];
+        let mut next = || next_line(&mut input).expect("a slice can be read");
+        let expected = [&b"a"[..], b"", b"\xff\rb", b"last\r"];
+        for line in expected {
+            assert_eq!(next().as_deref(), Some(line));
+        }
+        assert_eq!(next(), None);
+    }
+
+    #[test]
+    fn a_line_is_read_as_far_as_it_may_be_long() {
+        let longest = [vec![b'x'; LINE_MAX], b"\r\n".to_vec()].concat();
+        let line = next_line(&mut &longest[..]).expect("a slice can be read");
+        assert_eq!(line.map(|line| line.len()), Some(LINE_MAX));
+        let endless = vec![b'x'; 3 * LINE_MAX];
+        let line = next_line(&mut &endless[..]).expect("a slice can be read");
+        assert!(line.is_some_and(|line| line.len() > LINE_MAX && line.len() < LINE_MAX + 4));
+    }
 }

@@ -91,7 +91,7 @@ fn follow(
                 interrupted = Some(ending);
                 client.send(Mail::Stop);
             }
-            Ok(Occurrence::Line(_) | Occurrence::EndOfInput) => {}
+            Ok(Occurrence::Line(_) | Occurrence::EndOfInput | Occurrence::BadInput(_)) => {}
             Err(RecvTimeoutError::Timeout) => {
                 if let Some(bar) = &bar {
                     show(bar, progress);

@@ -2,8 +2,12 @@
 //! on while a person thinks.
 
 use std::{
-    io,
-    sync::mpsc::{Receiver, Sender, SyncSender, sync_channel},
+    io::{self, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender, SyncSender, sync_channel},
+    },
     thread,
 };
 
@@ -26,19 +30,17 @@ pub(super) fn run(
     occurrences: &Receiver<Occurrence>,
 ) -> Result<Ending, Failure> {
     let terminal = Terminal::remember();
-    let ask = start_asking(tell)?;
-    let mut asking = false;
+    let ask = start_asking(tell, terminal.asking.clone())?;
     let mut interrupted = None;
-    let mut next_question = || {
-        asking = ask.try_send(()).is_ok();
-        asking
+    let next_question = || {
+        // One question that waits is enough.
+        let _ = ask.try_send(());
     };
     for occurrence in occurrences {
         match occurrence {
-            Occurrence::Line(line) if line.is_empty() => {
-                next_question();
-            }
-            Occurrence::Line(line) => client.send(Mail::Message(message(&line, over))),
+            Occurrence::Line(line) if line.is_empty() => next_question(),
+            Occurrence::BadInput(_) => {}
+            Occurrence::Line(line) => client.send(Mail::Message(message(line, over))),
             Occurrence::EndOfInput => client.send(Mail::Finish),
             Occurrence::Signal(ending) => {
                 interrupted = Some(ending);
@@ -61,14 +63,20 @@ pub(super) fn run(
 }
 
 /// Starts the thread that asks once for each `()` it is sent.
-fn start_asking(tell: Sender<Occurrence>) -> Result<SyncSender<()>, Failure> {
+fn start_asking(
+    tell: Sender<Occurrence>,
+    asking: Arc<AtomicBool>,
+) -> Result<SyncSender<()>, Failure> {
     let mut editor = DefaultEditor::new().context("cannot use the terminal")?;
     let (ask, asked) = sync_channel(1);
     thread::Builder::new()
         .name("prompt".into())
         .spawn(move || {
             for () in asked {
-                let occurrence = match editor.readline(PROMPT) {
+                asking.store(true, Ordering::Relaxed);
+                let answer = editor.readline(PROMPT);
+                asking.store(false, Ordering::Relaxed);
+                let occurrence = match answer {
                     Ok(line) => {
                         // History is a convenience: without it, none.
                         let _ = editor.add_history_entry(&line);
@@ -84,20 +92,35 @@ fn start_asking(tell: Sender<Occurrence>) -> Result<SyncSender<()>, Failure> {
     Ok(ask)
 }
 
-/// The terminal's settings as they were before the prompt changed them.
-struct Terminal(Option<Termios>);
+/// Ends what the line editor has asked a terminal for (bracketed paste), and
+/// the line.
+const LEAVE_PROMPT: &[u8] = b"\x1b[?2004l\n";
+
+/// The terminal as it was before the prompt changed it.
+struct Terminal {
+    settings: Option<Termios>,
+    /// Whether the prompt waits for a person.
+    asking: Arc<AtomicBool>,
+}
 
 impl Terminal {
     fn remember() -> Self {
-        Self(tcgetattr(io::stdin()).ok())
+        Self {
+            settings: tcgetattr(io::stdin()).ok(),
+            asking: Arc::default(),
+        }
     }
 
     /// Makes the terminal usable again while the prompt still waits for a
     /// person.
     fn restore(&self) {
-        if let Some(settings) = &self.0 {
-            // Nothing can be done about a terminal that has gone.
+        // Nothing can be done about a terminal that has gone.
+        if let Some(settings) = &self.settings {
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, settings);
+        }
+        if self.asking.load(Ordering::Relaxed) {
+            let mut out = io::stdout().lock();
+            let _ = out.write_all(LEAVE_PROMPT).and_then(|()| out.flush());
         }
     }
 }

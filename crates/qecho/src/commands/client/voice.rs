@@ -56,7 +56,7 @@ impl Voice {
     }
 
     /// Ends a line that waits for its rest.
-    fn end_line(&mut self) {
+    pub(super) fn end_line(&mut self) {
         if std::mem::take(&mut self.line_open) {
             say("\n");
         }
@@ -162,7 +162,9 @@ impl Voice {
         let cannot =
             |reason: &dyn std::fmt::Display| anyhow!("cannot connect to {place}: {reason}");
         match dial {
-            DialFailure::Unreachable { .. } | DialFailure::NoAnswer { .. } => {
+            DialFailure::NobodyListens { .. }
+            | DialFailure::Unreachable { .. }
+            | DialFailure::NoAnswer { .. } => {
                 let hint = format!("is a server running there, on UDP port {}?", place.port);
                 (cannot(dial), Some(hint))
             }
