@@ -3,6 +3,8 @@
 //! `cargo run --example client -- "some text"`, with an echo server on
 //! localhost.
 
+#![expect(clippy::print_stderr, reason = "a program talks to its user")]
+
 use std::{net::Ipv4Addr, sync::mpsc::channel};
 
 use qecho_cert::{LocalAuthority, TrustSettings, TrustVerifier, folder};

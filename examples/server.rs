@@ -3,6 +3,8 @@
 //! `cargo run --example server`, and in another terminal
 //! `qecho client localhost`. Ctrl-C ends it.
 
+#![expect(clippy::print_stderr, reason = "a program talks to its user")]
+
 use std::{sync::Arc, time::SystemTime};
 
 use anyhow::Context;

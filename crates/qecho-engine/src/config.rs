@@ -8,6 +8,7 @@ use quinn_proto::{
 };
 
 use crate::{
+    congestion::CongestionFactory,
     connection_id::SeededConnectionIds,
     crypto::{ServerCrypto, ServerTls, TlsError},
     limits,
@@ -39,6 +40,11 @@ pub struct Transport {
 }
 
 impl Transport {
+    /// Returns the largest UDP payload that we accept.
+    pub(crate) fn largest_receivable(&self) -> u16 {
+        self.udp_payload_max.max(1_472)
+    }
+
     /// Returns how many streams of a direction a peer may have open at once.
     pub(crate) fn streams_max(&self, direction: Direction) -> u64 {
         match direction {
@@ -156,7 +162,8 @@ impl ShardConfig {
             .crypto_buffer_size(limits::CRYPTO_BUFFER_MAX)
             .datagram_receive_buffer_size(Some(limits::DATAGRAM_RECEIVE_BUFFER))
             .datagram_send_buffer_size(limits::DATAGRAM_SEND_BUFFER)
-            .mtu_discovery_config(Some(mtu_discovery));
+            .mtu_discovery_config(Some(mtu_discovery))
+            .congestion_controller_factory(Arc::new(CongestionFactory::default()));
         Arc::new(config)
     }
 
@@ -179,7 +186,7 @@ impl ShardConfig {
             .rng_seed(Some(seed))
             .cid_generator(move || Box::new(SeededConnectionIds::new(connection_id_seed)));
         config
-            .max_udp_payload_size(self.transport.udp_payload_max.max(1_472))
+            .max_udp_payload_size(self.transport.largest_receivable())
             .expect("between 1,200 and 65,527");
         Arc::new(config)
     }

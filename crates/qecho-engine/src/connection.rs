@@ -147,6 +147,7 @@ impl<'a> Connection<'a> {
             return Read::nothing(ReadEnd::Closed);
         };
         let mut gathered = Gathered::default();
+        let packet_max = self.meta.packet_max();
         let end = loop {
             if gathered.len() == max {
                 break ReadEnd::More;
@@ -165,7 +166,7 @@ impl<'a> Connection<'a> {
             self.meta.answers.remove(&id);
         }
         Read {
-            data: gathered.into_bytes(),
+            data: gathered.into_bytes(packet_max),
             end,
         }
     }
@@ -247,7 +248,8 @@ impl<'a> Connection<'a> {
 
     /// Takes the next received DATAGRAM frame.
     pub fn receive_datagram(&mut self) -> Option<Bytes> {
-        self.proto.datagrams().recv()
+        let data = self.proto.datagrams().recv()?;
+        Some(owned(data, self.meta.packet_max()))
     }
 
     /// Returns the largest DATAGRAM that fits now; `None` if the peer takes
@@ -307,6 +309,16 @@ fn varint(code: u64) -> VarInt {
     VarInt::from_u64(code).unwrap_or(VarInt::MAX)
 }
 
+/// Copies what is a small part of its packet: it would keep the whole packet
+/// in memory, of which the windows and queues count only this part.
+fn owned(part: Bytes, packet_max: usize) -> Bytes {
+    if part.len() < packet_max / 2 {
+        Bytes::copy_from_slice(&part)
+    } else {
+        part
+    }
+}
+
 /// Joins chunks into one contiguous piece, copying only if there are several:
 /// the state machine's send buffer scans its pieces one by one, so many small
 /// ones would make bulk echo quadratic.
@@ -333,9 +345,9 @@ impl Gathered {
         self.joined.extend_from_slice(&chunk);
     }
 
-    fn into_bytes(self) -> Bytes {
+    fn into_bytes(self, packet_max: usize) -> Bytes {
         if self.joined.is_empty() {
-            self.only
+            owned(self.only, packet_max)
         } else {
             self.joined.freeze()
         }

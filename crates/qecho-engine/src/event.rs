@@ -11,6 +11,10 @@ use crate::stream_id::{Direction, StreamId};
 /// (RFC 9001 §4.8, RFC 7301 §3.2).
 pub const NO_APPLICATION_PROTOCOL: u64 = 0x178;
 
+/// APPLICATION_ERROR (RFC 9000 §20.1): the application closed the connection
+/// before its handshake was complete, when its own code must not be told.
+pub const APPLICATION_ERROR: u64 = 0x0c;
+
 /// CONNECTION_REFUSED (RFC 9000 §20.1).
 pub const CONNECTION_REFUSED: u64 = 0x02;
 
@@ -180,13 +184,17 @@ impl fmt::Display for ErrorCode {
             0x09 => "CONNECTION_ID_LIMIT_ERROR",
             0x0a => "PROTOCOL_VIOLATION",
             0x0b => "INVALID_TOKEN",
-            0x0c => "APPLICATION_ERROR",
+            APPLICATION_ERROR => "APPLICATION_ERROR",
             0x0d => "CRYPTO_BUFFER_EXCEEDED",
             0x0e => "KEY_UPDATE_ERROR",
             0x0f => "AEAD_LIMIT_REACHED",
             0x10 => "NO_VIABLE_PATH",
             NO_APPLICATION_PROTOCOL => "no_application_protocol",
-            0x100..=0x1ff => return write!(f, "TLS alert {}", self.0 - 0x100),
+            0x100..=0x1ff => {
+                let number = (self.0 & 0xff) as u8;
+                let alert = rustls::AlertDescription::from(number);
+                return write!(f, "TLS alert {number} ({alert:?})");
+            }
             _ => return write!(f, "error {:#x}", self.0),
         };
         f.write_str(name)
@@ -207,6 +215,11 @@ mod tests {
             reason.to_string(),
             "closed by the peer with application code 7: bye\\u{1b}[2J"
         );
+    }
+
+    #[test]
+    fn tls_alerts_have_their_names() {
+        assert_eq!(ErrorCode(0x130).to_string(), "TLS alert 48 (UnknownCA)");
     }
 
     #[test]

@@ -12,6 +12,7 @@
 
 pub mod application;
 pub mod config;
+mod congestion;
 mod connection;
 mod connection_id;
 mod crypto;

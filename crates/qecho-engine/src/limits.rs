@@ -23,7 +23,7 @@ pub const DATAGRAM_SEND_BUFFER: usize = 256 * 1024;
 
 /// Streams of each direction that a peer may have open on one connection,
 /// unless configured otherwise.
-pub const STREAMS_PER_CONNECTION_MAX: u64 = 1_000;
+pub const STREAMS_PER_CONNECTION_MAX: u64 = 100;
 
 /// Streams of each direction that a connection starts with.
 ///

@@ -142,9 +142,10 @@ impl Socket {
             .state
             .recv(UdpSockRef::from(&self.io), &mut slices, &mut metas)?;
         for (meta, slice) in metas.iter().zip(&slices).take(filled) {
-            let mut batch = BytesMut::from(&slice[..meta.len]);
-            while !batch.is_empty() {
-                let data = batch.split_to(meta.stride.min(batch.len()));
+            // Each datagram gets memory of its own: as slices of the batch, one
+            // kept byte would keep 64 KiB that no limit knows of.
+            for data in slice[..meta.len].chunks(meta.stride.max(1)) {
+                let data = BytesMut::from(data);
                 each(Received {
                     binding,
                     remote: meta.addr,

@@ -282,8 +282,13 @@ impl Dialer {
         let Some(DialFailure::Handshake { address, reason }) = &self.failure else {
             return self.attempt(control);
         };
-        let alpn_refused = reason.transport_code() == Some(event::NO_APPLICATION_PROTOCOL);
-        match self.offers.without_alpn.take_if(|_| alpn_refused) {
+        // Whoever is not to be trusted there is not asked elsewhere.
+        if matches!(reason, CloseReason::Violation { .. }) && !alpn_refused(reason) {
+            self.untried.clear();
+            return self.progress();
+        }
+        let refused = alpn_refused(reason);
+        match self.offers.without_alpn.take_if(|_| refused) {
             None => self.attempt(control),
             Some(connector) => {
                 self.offers.first = connector;
@@ -296,4 +301,8 @@ impl Dialer {
             }
         }
     }
+}
+
+fn alpn_refused(reason: &CloseReason) -> bool {
+    reason.transport_code() == Some(event::NO_APPLICATION_PROTOCOL)
 }

@@ -199,7 +199,7 @@ fn a_process_killed_at_any_moment_leaves_nothing_broken() {
 
 fn make_authorities_until_killed(folder: &Path) -> ! {
     for number in 0_u64.. {
-        open(&folder.join(number.to_string())).unwrap();
+        open(&folder.join(number.to_string())).expect("an authority is made");
     }
     unreachable!("nobody lives that long")
 }

@@ -46,8 +46,9 @@ fn meet_a_server_of_a_public_ca(folder: &Path) {
     );
     // The reason of the anchor that knows the issuer, though it is asked last.
     let wrong = root.leaf(&server(&["example.com"]), &[]);
-    let empty = tempfile::tempdir().unwrap();
-    fs::write(empty.path().join("rootCA.pem"), Issuing::root("local").pem).unwrap();
+    let empty = tempfile::tempdir().expect("a temporary folder");
+    fs::write(empty.path().join("rootCA.pem"), Issuing::root("local").pem)
+        .expect("the folder is writable");
     let (reason, _) = meet(trusting(&empty), "localhost", wrong).refused();
     assert_eq!(
         reason,

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     config::{AdmissionSettings, ShardConfig},
+    congestion,
     connection::Connection,
     crypto::TlsError,
     event::CloseReason,
@@ -154,6 +155,9 @@ impl<S> Core<S> {
         let Some(entry) = binding.entry(key) else {
             return false;
         };
+        if entry.proto.is_closed() {
+            congestion::open_for_close(&entry.proto);
+        }
         let mut any = false;
         while !self.outbox.is_full() {
             let mut contents = self.outbox.buffer();

@@ -79,6 +79,11 @@ impl Meta {
         }
     }
 
+    /// Returns the size of the largest packet that a peer may send us.
+    pub(crate) fn packet_max(&self) -> usize {
+        self.settings.largest_receivable().into()
+    }
+
     /// Notes that a client was let in, and by when it must have connected.
     pub(super) fn admit(&mut self, ticket: Ticket, now: Instant) {
         self.ticket = Some(ticket);

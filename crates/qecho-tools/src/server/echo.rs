@@ -53,6 +53,8 @@ pub struct EchoConnection {
     /// stream is not read until they are gone: flow control then holds the
     /// peer back.
     unsent: HashMap<StreamId, Unsent>,
+    /// Their sum over all streams.
+    unsent_bytes: usize,
     /// Streams that have more to read than one turn handles.
     ready: BTreeSet<StreamId>,
     /// Streams whose echo has ended before they did.
@@ -71,6 +73,32 @@ struct Unsent {
     fin: bool,
 }
 
+/// Unsent bytes of a connection from which on only small pieces are read.
+pub const UNSENT_MAX: usize = 4 * COALESCE_MAX;
+
+/// Bytes that a stream may always read, so that streams that do not move
+/// never stop one that could.
+pub const PIECE_MIN: usize = 1024;
+
+impl EchoConnection {
+    fn put_aside(&mut self, id: StreamId, unsent: Unsent) {
+        self.unsent_bytes += unsent.data.len();
+        self.unsent.insert(id, unsent);
+    }
+
+    fn take_unsent(&mut self, id: StreamId) -> Option<Unsent> {
+        let unsent = self.unsent.remove(&id)?;
+        self.unsent_bytes -= unsent.data.len();
+        Some(unsent)
+    }
+
+    /// Returns how many bytes a stream may read now.
+    fn piece_max(&self) -> usize {
+        let room = UNSENT_MAX.saturating_sub(self.unsent_bytes);
+        room.clamp(PIECE_MIN, COALESCE_MAX)
+    }
+}
+
 impl Echo {
     /// Makes an echo that tells what happens to `notices`.
     pub fn new(end: End, notices: Option<SyncSender<Notice>>) -> Self {
@@ -86,7 +114,9 @@ impl Echo {
         &self.report
     }
 
-    pub(super) fn into_report(self) -> Report {
+    /// Ends the echo; tells what was left out until now.
+    pub(super) fn into_report(mut self) -> Report {
+        self.notices.tell_left_out();
         self.report
     }
 
@@ -145,7 +175,7 @@ impl Echo {
         if waits_for_a_pair {
             return;
         }
-        if let Some(unsent) = state.unsent.remove(&id) {
+        if let Some(unsent) = state.take_unsent(id) {
             if let Some(code) = connection.received_reset(id) {
                 self.abandon(connection, state, id, code);
                 return;
@@ -160,7 +190,7 @@ impl Echo {
             discard(connection, state, id);
             return;
         }
-        let read = connection.read(id, COALESCE_MAX);
+        let read = connection.read(id, state.piece_max());
         if !read.data.is_empty() {
             self.report.bytes_echoed += read.data.len() as u64;
             self.tell_received(connection, state, Some(id), &read.data);
@@ -194,7 +224,7 @@ impl Echo {
         match connection.write(reply(id), data) {
             Written::All => {}
             Written::Blocked(data) => {
-                state.unsent.insert(id, Unsent { data, fin });
+                state.put_aside(id, Unsent { data, fin });
                 return false;
             }
             Written::Stopped(code) => {
@@ -236,7 +266,7 @@ impl Echo {
     }
 
     fn forget(&mut self, connection: &Connection<'_>, state: &mut EchoConnection, id: StreamId) {
-        state.unsent.remove(&id);
+        state.take_unsent(id);
         state.decoders.remove(&id);
         if !state.ended.contains(&id) {
             state.ready.remove(&id);

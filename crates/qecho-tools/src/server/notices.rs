@@ -110,12 +110,18 @@ impl Notices {
         }
         self.second_began = Some(now);
         self.lines = 0;
-        if self.left_out > 0 {
-            let kind = NoticeKind::LeftOut(self.left_out);
-            if self.hand_over(Notice { peer: None, kind }) {
-                self.left_out = 0;
-                self.lines = 1;
-            }
+        self.tell_left_out();
+    }
+
+    /// Tells how much was left out since this was last told.
+    pub(super) fn tell_left_out(&mut self) {
+        if self.left_out == 0 {
+            return;
+        }
+        let kind = NoticeKind::LeftOut(self.left_out);
+        if self.hand_over(Notice { peer: None, kind }) {
+            self.left_out = 0;
+            self.lines += 1;
         }
     }
 

@@ -13,13 +13,18 @@ use qecho_engine::{
     Event, SendDatagramError, Side, StreamId,
 };
 
-use crate::{identity::SERVER_NAME, stream::{Plan, Stream}};
+use crate::{
+    identity::SERVER_NAME,
+    stream::{Plan, Stream},
+};
 
 /// What a test tells a load.
 #[derive(Clone, Debug)]
 pub(crate) enum Mail {
     /// Connect once more.
     Connect,
+    /// Connect instead of what failed to connect.
+    TryAgain,
     /// Do this on a stream of every connection.
     Open(Plan),
     /// Read what was left unread.
@@ -88,16 +93,16 @@ impl Load {
         self.connections.iter().all(Client::is_done)
     }
 
-    fn connect(&mut self, control: &mut Control<'_, usize>) {
+    fn connect(&mut self, control: &mut Control<'_, usize>, index: usize) -> Client {
         let to = ConnectTo {
             remote: self.remote,
             server_name: SERVER_NAME,
             connector: &self.connector,
         };
         let key = control
-            .connect(&to, self.connections.len())
+            .connect(&to, index)
             .expect("the address and the name are good");
-        self.connections.push(Client {
+        Client {
             key,
             connected: false,
             closed: None,
@@ -108,7 +113,7 @@ impl Load {
             datagrams_received: Vec::new(),
             datagrams_refused: 0,
             fault: None,
-        });
+        }
     }
 
     fn on_each(
@@ -130,6 +135,13 @@ impl Client {
             && self.unopened.is_empty()
             && self.unsent_datagrams.is_empty()
             && self.streams.values().all(Stream::is_done)
+    }
+
+    /// Tells whether the connection ended before the server had completed
+    /// its handshake; the client itself may have.
+    pub(crate) fn failed_to_connect(&self) -> bool {
+        let heard_nothing = self.streams.values().all(|stream| stream.received == 0);
+        self.closed.is_some() && heard_nothing && self.datagrams_received.is_empty()
     }
 
     fn advance(&mut self, connection: &mut Connection<'_>) {
@@ -167,7 +179,13 @@ impl Client {
         match event {
             Event::Connected => self.connected = true,
             Event::Closed(reason) => self.closed = Some(reason),
-            Event::Opened(id) | Event::Readable(id) => self.work_on(connection, sent_on(id)),
+            Event::Opened(id) => {
+                if let Some(stream) = self.streams.get_mut(&sent_on(id)) {
+                    stream.opened();
+                }
+                self.work_on(connection, sent_on(id));
+            }
+            Event::Readable(id) => self.work_on(connection, sent_on(id)),
             Event::Writable(id) => self.work_on(connection, id),
             Event::Stopped(id, code) => {
                 if let Some(stream) = self.streams.get_mut(&id) {
@@ -204,7 +222,17 @@ impl Application for Load {
 
     fn handle_mail(&mut self, control: &mut Control<'_, usize>, mail: Mail) {
         match mail {
-            Mail::Connect => self.connect(control),
+            Mail::Connect => {
+                let client = self.connect(control, self.connections.len());
+                self.connections.push(client);
+            }
+            Mail::TryAgain => {
+                for index in 0..self.connections.len() {
+                    if self.connections[index].failed_to_connect() {
+                        self.connections[index] = self.connect(control, index);
+                    }
+                }
+            }
             Mail::Open(plan) => self.on_each(control, |client, connection| {
                 client.unopened.push_back(plan.clone());
                 client.advance(connection);

@@ -95,6 +95,8 @@ pub(crate) struct Stream {
     pub(crate) stop_code: Option<u64>,
     sending_over: bool,
     stop_sent: bool,
+    /// Whether the stream of the echo is there.
+    opened: bool,
 }
 
 impl Stream {
@@ -108,7 +110,13 @@ impl Stream {
             stop_code: None,
             sending_over: false,
             stop_sent: false,
+            opened: id.direction() == Direction::Bidirectional,
         }
+    }
+
+    /// Notes that the server has opened the stream of the echo.
+    pub(crate) fn opened(&mut self) {
+        self.opened = true;
     }
 
     pub(crate) fn read_from_now_on(&mut self) {
@@ -139,7 +147,7 @@ impl Stream {
     /// Sends and reads as far as nobody has to wait.
     pub(crate) fn advance(&mut self, connection: &mut Connection<'_>) -> Result<(), String> {
         self.send(connection);
-        if self.plan.reads {
+        if self.plan.reads && self.opened {
             self.read(connection)?;
         }
         Ok(())

@@ -31,6 +31,8 @@ enum Occurrence {
     EndOfInput,
     /// The input cannot be sent.
     BadInput(anyhow::Error),
+    /// All that came back was written, or cannot be.
+    Written(io::Result<()>),
     /// A signal came, or Ctrl-C at the prompt.
     Signal(Ending),
 }

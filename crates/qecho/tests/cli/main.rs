@@ -8,15 +8,17 @@ mod key_log;
 mod listening;
 mod narration;
 mod pipe;
+mod progress;
 mod prompt;
 mod shutdown;
 mod signals;
-mod stranger;
+mod silence;
 mod trust;
 mod unreachable;
 mod usage;
 
 mod certificates;
+mod hearing;
 mod process;
 mod stage;
 mod terminal;

@@ -112,7 +112,10 @@ impl Server {
 
     /// Waits for an event that a server with `--messages always` tells of.
     pub(crate) fn event(&self, name: &str) -> Value {
-        let line = self.process.stdout.line_with(&format!(r#""event":"{name}""#));
+        let line = self
+            .process
+            .stdout
+            .line_with(&format!(r#""event":"{name}""#));
         serde_json::from_str(&line).expect("every line is JSON")
     }
 

@@ -56,7 +56,7 @@ pub(super) fn run(
                 stopped.get_or_insert(error.into());
                 client.send(Mail::Stop);
             }
-            Occurrence::Line(_) | Occurrence::EndOfInput => {}
+            Occurrence::Line(_) | Occurrence::EndOfInput | Occurrence::Written(_) => {}
         }
     }
     Err(anyhow::anyhow!("the client's thread ended without a word").into())

@@ -7,20 +7,20 @@ use std::{
         atomic::Ordering,
         mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel},
     },
-    thread::{self, JoinHandle},
+    thread,
     time::Duration,
 };
 
 use anyhow::Context;
 use bytes::Bytes;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use qecho_engine::{Direction, Waker};
 use qecho_tools::{
     COALESCE_MAX,
     client::{Client, ClientEvent, Config, Mail, PIECES_MAX, PipeEnds, Progress},
 };
 
-use super::{Occurrence, listener, voice::Voice};
+use super::{Occurrence, listener, tell_off, voice::Voice};
 use crate::{
     args::{ClientArguments, Format, OverArgument},
     ending::{Ending, Failure},
@@ -49,15 +49,17 @@ pub(super) fn run(
             _ => Direction::Bidirectional,
         },
     };
-    let client = Client::pipe(config, listener(tell), ends).context("cannot start the client")?;
+    let client =
+        Client::pipe(config, listener(tell.clone()), ends).context("cannot start the client")?;
     start_reading(send_input, client.waker())?;
-    let writer = start_writing(received, client.waker())?;
-    let ending = follow(&client, &mut voice, &progress, occurrences);
+    // What comes back is written when it was said that there is a connection.
+    let (unsaid, said) = sync_channel(0);
+    start_writing(received, said, client.waker(), tell)?;
+    // Where the bytes themselves are shown, a bar would be drawn over them.
+    let seen = io::stderr().is_terminal() && (arguments.verify || !io::stdout().is_terminal());
+    let shown = seen.then_some(&*progress);
+    let ending = follow(&client, &mut voice, shown, occurrences, unsaid);
     let ending = super::finish(client, ending)?;
-    match writer.join() {
-        Ok(written) => written?,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
     if arguments.verify && arguments.format == Format::Text && ending == Ending::Done {
         let bytes = progress.received.load(Ordering::Relaxed);
         writeln!(io::stdout(), "ok: {bytes} bytes came back identical")?;
@@ -65,28 +67,51 @@ pub(super) fn run(
     Ok(ending)
 }
 
-/// Shows how far the pipe has come until it ends.
+/// Follows the pipe until all that came back was written or something went
+/// wrong, and shows how far it has come if that is wanted.
 fn follow(
     client: &Client,
     voice: &mut Voice,
-    progress: &Progress,
+    progress: Option<&Progress>,
     occurrences: &Receiver<Occurrence>,
+    unsaid: SyncSender<()>,
 ) -> Result<Ending, Failure> {
-    let bar = io::stderr().is_terminal().then(bar);
+    let mut unsaid = Some(unsaid);
+    let mut bar: Option<Bar<'_>> = None;
     let mut interrupted = None;
+    let mut done = None;
+    let mut all_written = false;
     loop {
+        if let Some(report) = done.filter(|_| all_written) {
+            end(bar);
+            return voice.ended(Ok(report));
+        }
         match occurrences.recv_timeout(PROGRESS_INTERVAL) {
+            Ok(Occurrence::Client(ClientEvent::Ended(Ok(report)))) if interrupted.is_none() => {
+                done = Some(report);
+            }
             Ok(Occurrence::Client(ClientEvent::Ended(outcome))) => {
-                if let Some(bar) = &bar {
-                    show(bar, progress);
-                    bar.abandon();
-                }
+                end(bar);
                 return match interrupted {
                     Some(ending) => Err(Failure::silent(ending)),
                     None => voice.ended(outcome),
                 };
             }
-            Ok(Occurrence::Client(event)) => voice.tell(&event)?,
+            Ok(Occurrence::Written(written)) => {
+                written?;
+                all_written = true;
+            }
+            Ok(Occurrence::Client(event)) => {
+                voice.tell(&event)?;
+                if matches!(event, ClientEvent::Connected(_)) {
+                    bar = progress.map(Bar::new);
+                    drop(unsaid.take());
+                }
+            }
+            Ok(Occurrence::Signal(ending)) if done.is_some() => {
+                end(bar);
+                return Err(Failure::silent(ending));
+            }
             Ok(Occurrence::Signal(ending)) => {
                 interrupted = Some(ending);
                 client.send(Mail::Stop);
@@ -94,7 +119,7 @@ fn follow(
             Ok(Occurrence::Line(_) | Occurrence::EndOfInput | Occurrence::BadInput(_)) => {}
             Err(RecvTimeoutError::Timeout) => {
                 if let Some(bar) = &bar {
-                    show(bar, progress);
+                    bar.show();
                 }
             }
             Err(RecvTimeoutError::Disconnected) => {
@@ -104,22 +129,42 @@ fn follow(
     }
 }
 
-fn bar() -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{spinner} {bytes} echoed, {binary_bytes_per_sec} {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_spinner());
-    ProgressBar::new_spinner().with_style(style)
+fn end(bar: Option<Bar<'_>>) {
+    if let Some(bar) = bar {
+        bar.end();
+    }
 }
 
-fn show(bar: &ProgressBar, progress: &Progress) {
-    let received = progress.received.load(Ordering::Relaxed);
-    let sent = progress.sent.load(Ordering::Relaxed);
-    bar.set_position(received);
-    bar.set_message(format!(
-        "({} bytes on the way)",
-        sent.saturating_sub(received)
-    ));
-    bar.tick();
+/// A line on a terminal that tells how far the pipe has come.
+struct Bar<'a> {
+    bar: ProgressBar,
+    progress: &'a Progress,
+}
+
+impl<'a> Bar<'a> {
+    fn new(progress: &'a Progress) -> Self {
+        let style =
+            ProgressStyle::with_template("{spinner} {bytes} echoed, {binary_bytes_per_sec} {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar = ProgressBar::new_spinner().with_style(style);
+        Self { bar, progress }
+    }
+
+    fn show(&self) {
+        let received = self.progress.received.load(Ordering::Relaxed);
+        let sent = self.progress.sent.load(Ordering::Relaxed);
+        let on_the_way = HumanBytes(sent.saturating_sub(received));
+        self.bar.set_position(received);
+        self.bar.set_message(format!("({on_the_way} on the way)"));
+        self.bar.tick();
+    }
+
+    /// Shows the last figures and leaves them there.
+    fn end(self) {
+        self.show();
+        self.bar.abandon();
+        super::voice::say("\n");
+    }
 }
 
 /// Reads stdin in pieces on a thread of its own; the full pipe holds it back.
@@ -152,17 +197,21 @@ fn start_reading(input: SyncSender<io::Result<Bytes>>, waker: Waker) -> Result<(
 /// Writes what came back to stdout on a thread of its own.
 fn start_writing(
     received: Receiver<Bytes>,
+    said: Receiver<()>,
     waker: Waker,
-) -> Result<JoinHandle<io::Result<()>>, Failure> {
-    let writer = thread::Builder::new()
+    tell: Sender<Occurrence>,
+) -> Result<(), Failure> {
+    thread::Builder::new()
         .name("stdout".into())
         .spawn(move || {
+            // Its other end is dropped then.
+            let _ = said.recv();
             let written = write_all(received, &waker);
             waker.wake();
-            written
+            tell_off(&tell, Occurrence::Written(written));
         })
         .context("cannot start a thread")?;
-    Ok(writer)
+    Ok(())
 }
 
 fn write_all(received: Receiver<Bytes>, waker: &Waker) -> io::Result<()> {

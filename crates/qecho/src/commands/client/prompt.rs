@@ -39,7 +39,7 @@ pub(super) fn run(
     for occurrence in occurrences {
         match occurrence {
             Occurrence::Line(line) if line.is_empty() => next_question(),
-            Occurrence::BadInput(_) => {}
+            Occurrence::BadInput(_) | Occurrence::Written(_) => {}
             Occurrence::Line(line) => client.send(Mail::Message(message(line, over))),
             Occurrence::EndOfInput => client.send(Mail::Finish),
             Occurrence::Signal(ending) => {

@@ -177,7 +177,7 @@ impl Voice {
                 }
                 let hint = match reason.transport_code() {
                     Some(event::NO_APPLICATION_PROTOCOL) => Some(self.alpn_hint()),
-                    Some(event::CONNECTION_REFUSED) => {
+                    Some(event::CONNECTION_REFUSED | event::APPLICATION_ERROR) => {
                         Some("the server is full or shutting down; try again later".into())
                     }
                     _ => None,

@@ -1,0 +1,114 @@
+//! Congestion control: Cubic (RFC 9438), with a door for the farewell.
+
+use std::{
+    any::Any,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use quinn_proto::{
+    RttEstimator,
+    congestion::{Controller, ControllerFactory, ControllerMetrics, Cubic, CubicConfig},
+};
+
+/// Makes the congestion controller of each path.
+#[derive(Default)]
+pub(crate) struct CongestionFactory(Arc<CubicConfig>);
+
+impl ControllerFactory for CongestionFactory {
+    fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
+        Box::new(Congestion {
+            cubic: Cubic::new(self.0.clone(), now, current_mtu),
+            closing: Arc::default(),
+        })
+    }
+}
+
+/// Cubic until the connection is closed, then no limit at all.
+///
+/// quinn-proto 0.11.19 holds back a CONNECTION_CLOSE, as if it were data,
+/// while the window is full, and once closed nothing empties the window: the
+/// peer would learn of the close only by its idle timeout (quinn pull request
+/// 2787). All that a closed connection sends is that one packet.
+#[derive(Clone)]
+struct Congestion {
+    cubic: Cubic,
+    closing: Arc<AtomicBool>,
+}
+
+/// Lets the packet that closes a connection leave.
+pub(crate) fn open_for_close(connection: &quinn_proto::Connection) {
+    let controller = connection.congestion_state().clone_box().into_any();
+    if let Ok(congestion) = controller.downcast::<Congestion>() {
+        congestion.closing.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Controller for Congestion {
+    fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
+        self.cubic.on_sent(now, bytes, last_packet_number);
+    }
+
+    fn on_ack(
+        &mut self,
+        now: Instant,
+        sent: Instant,
+        bytes: u64,
+        app_limited: bool,
+        rtt: &RttEstimator,
+    ) {
+        self.cubic.on_ack(now, sent, bytes, app_limited, rtt);
+    }
+
+    fn on_end_acks(
+        &mut self,
+        now: Instant,
+        in_flight: u64,
+        app_limited: bool,
+        largest_packet_num_acked: Option<u64>,
+    ) {
+        self.cubic
+            .on_end_acks(now, in_flight, app_limited, largest_packet_num_acked);
+    }
+
+    fn on_congestion_event(
+        &mut self,
+        now: Instant,
+        sent: Instant,
+        is_persistent_congestion: bool,
+        lost_bytes: u64,
+    ) {
+        self.cubic
+            .on_congestion_event(now, sent, is_persistent_congestion, lost_bytes);
+    }
+
+    fn on_mtu_update(&mut self, new_mtu: u16) {
+        self.cubic.on_mtu_update(new_mtu);
+    }
+
+    fn window(&self) -> u64 {
+        if self.closing.load(Ordering::Relaxed) {
+            return u64::MAX;
+        }
+        self.cubic.window()
+    }
+
+    fn metrics(&self) -> ControllerMetrics {
+        self.cubic.metrics()
+    }
+
+    fn clone_box(&self) -> Box<dyn Controller> {
+        Box::new(self.clone())
+    }
+
+    fn initial_window(&self) -> u64 {
+        self.cubic.initial_window()
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}

@@ -1,0 +1,364 @@
+//! A raw client with forged frames against a shard, on virtual time.
+
+use std::{
+    any::Any,
+    collections::HashMap,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use qecho_engine::{
+    Application, CloseReason, Connection, Control, Event, Received, Secrets, Shard, StreamId,
+    Written,
+    config::{Accepting, AdmissionSettings, ShardConfig, Transport},
+    simulation::{FAR, NEAR},
+};
+use quinn_proto::{
+    ConnectionHandle, DatagramEvent, Endpoint, EndpointConfig, TransportConfig, VarInt,
+    congestion::{Controller, ControllerFactory},
+    crypto::rustls::QuicClientConfig,
+};
+
+use crate::{
+    forgery::{ForgingTls, forged},
+    identity::{Identity, SERVER_NAME},
+};
+
+/// A server that takes whatever comes and reads none of it.
+#[derive(Default)]
+pub(crate) struct Deaf {
+    pub(crate) connected: usize,
+    pub(crate) opened: usize,
+    pub(crate) datagrams: usize,
+    pub(crate) closed: Vec<CloseReason>,
+}
+
+impl Application for Deaf {
+    type State = ();
+    type Mail = ();
+
+    fn accept(&mut self, _: &mut Connection<'_>) {}
+
+    fn handle_event(&mut self, _: &mut Connection<'_>, (): &mut (), event: Event) {
+        match event {
+            Event::Connected => self.connected += 1,
+            Event::Opened(_) => self.opened += 1,
+            Event::DatagramReceived => self.datagrams += 1,
+            Event::Closed(reason) => self.closed.push(reason),
+            _ => {}
+        }
+    }
+
+    fn handle_mail(&mut self, _: &mut Control<'_, ()>, (): ()) {}
+}
+
+/// A server that sends back what comes, at once.
+#[derive(Default)]
+pub(crate) struct Parrot {
+    pub(crate) bytes: usize,
+    pub(crate) datagrams: usize,
+    pub(crate) closed: Vec<CloseReason>,
+}
+
+impl Application for Parrot {
+    /// What a stream did not take; it is not read until it does.
+    type State = HashMap<StreamId, Bytes>;
+    type Mail = ();
+
+    fn accept(&mut self, _: &mut Connection<'_>) -> Self::State {
+        HashMap::new()
+    }
+
+    fn handle_event(
+        &mut self,
+        connection: &mut Connection<'_>,
+        unsent: &mut Self::State,
+        event: Event,
+    ) {
+        match event {
+            Event::Opened(id) | Event::Readable(id) | Event::Writable(id) => {
+                let data = match unsent.remove(&id) {
+                    Some(data) => data,
+                    None => connection.read(id, 65_536).data,
+                };
+                self.bytes += data.len();
+                if let Written::Blocked(rest) = connection.write(id, data) {
+                    self.bytes -= rest.len();
+                    unsent.insert(id, rest);
+                }
+            }
+            Event::DatagramReceived => {
+                while let Some(data) = connection.receive_datagram() {
+                    self.datagrams += usize::from(connection.send_datagram(data).is_ok());
+                }
+            }
+            Event::Closed(reason) => self.closed.push(reason),
+            _ => {}
+        }
+    }
+
+    fn handle_mail(&mut self, _: &mut Control<'_, Self::State>, (): ()) {}
+}
+
+/// An attacker, its victim, and nothing between them but a millisecond.
+pub(crate) struct Attack<A: Application = Deaf> {
+    pub(crate) victim: Shard<A>,
+    now: Instant,
+    endpoint: Endpoint,
+    handle: ConnectionHandle,
+    pub(crate) attacker: quinn_proto::Connection,
+    to_victim: Vec<Vec<u8>>,
+    /// Whether the attacker takes no notice of its victim's packets.
+    pub(crate) deaf: bool,
+}
+
+/// Time from one end to the other.
+const DELAY: Duration = Duration::from_millis(1);
+
+impl<A: Application> Attack<A> {
+    /// Connects an attacker to a server that runs `application`.
+    #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
+    pub(crate) fn on(application: A) -> Self {
+        let now = Instant::now();
+        let identity = Identity::new();
+        let accepting = Accepting {
+            tls: identity.server(&[b"echo"]),
+            admission: AdmissionSettings::default(),
+        };
+        let config = ShardConfig {
+            seed: [7; 32],
+            secrets: Secrets::from_master(&[8; 32]),
+            ..ShardConfig::server(Transport::default(), accepting)
+        };
+        let victim = Shard::new(&config, &[FAR], application).expect("these settings work");
+        let mut endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), None, true, None);
+        let (handle, attacker) = endpoint
+            .connect(now, attacker_config(&identity), FAR, SERVER_NAME)
+            .expect("the address and the name are good");
+        let mut attack = Self {
+            victim,
+            now,
+            endpoint,
+            handle,
+            attacker,
+            to_victim: Vec::new(),
+            deaf: false,
+        };
+        attack.victim.start(now);
+        attack.run(200);
+        assert!(!attack.attacker.is_handshaking(), "the handshake is over");
+        attack
+    }
+
+    /// Lets so many milliseconds pass.
+    pub(crate) fn run(&mut self, milliseconds: usize) {
+        for _ in 0..milliseconds {
+            self.turn();
+        }
+    }
+
+    /// Sends packets with these frames, one packet for each.
+    pub(crate) fn send(&mut self, packets: impl IntoIterator<Item = Vec<u8>>) {
+        for frames in packets {
+            let sent = self
+                .attacker
+                .datagrams()
+                .send(forged(&frames).into(), false);
+            sent.expect("the queue is long and the frames are few");
+            self.turn();
+        }
+        self.run(3);
+    }
+
+    fn turn(&mut self) {
+        self.now += DELAY;
+        let now = self.now;
+        self.victim.handle_timeouts(now);
+        for data in std::mem::take(&mut self.to_victim) {
+            self.deliver(NEAR, &data);
+        }
+        while {
+            self.victim.drive(now);
+            while let Some(datagram) = self.victim.pop_datagram() {
+                self.return_to_attacker(&datagram.contents);
+                self.victim.recycle(datagram.contents);
+            }
+            self.victim.is_dirty()
+        } {}
+        if self.attacker.poll_timeout().is_some_and(|due| due <= now) {
+            self.attacker.handle_timeout(now);
+        }
+        while self.attacker.poll().is_some() {}
+        while let Some(event) = self.attacker.poll_endpoint_events() {
+            if let Some(answer) = self.endpoint.handle_event(self.handle, event) {
+                self.attacker.handle_event(answer);
+            }
+        }
+        loop {
+            let mut data = Vec::new();
+            if self.attacker.poll_transmit(now, 1, &mut data).is_none() {
+                break;
+            }
+            self.to_victim.push(data);
+        }
+    }
+
+    fn deliver(&mut self, from: SocketAddr, data: &[u8]) {
+        let received = Received {
+            binding: 0,
+            remote: from,
+            local_ip: None,
+            ecn: 0,
+            data: BytesMut::from(data),
+        };
+        self.victim.handle_datagram(self.now, received);
+    }
+
+    fn return_to_attacker(&mut self, data: &[u8]) {
+        if self.deaf {
+            return;
+        }
+        let mut answer = Vec::new();
+        let data = BytesMut::from(data);
+        let event = self
+            .endpoint
+            .handle(self.now, FAR, None, None, data, &mut answer);
+        if let Some(DatagramEvent::ConnectionEvent(_, event)) = event {
+            self.attacker.handle_event(event);
+        }
+    }
+
+    /// Ends the attacker and gives its victim.
+    pub(crate) fn into_victim(self) -> Shard<A> {
+        self.victim
+    }
+}
+
+fn attacker_config(identity: &Identity) -> quinn_proto::ClientConfig {
+    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(
+        rustls::crypto::aws_lc_rs::default_provider(),
+    ))
+    .with_protocol_versions(&[&rustls::version::TLS13])
+    .expect("TLS 1.3 is there")
+    .dangerous()
+    .with_custom_certificate_verifier(identity.verifier())
+    .with_no_client_auth();
+    tls.alpn_protocols = vec![b"echo".to_vec()];
+    let tls = QuicClientConfig::try_from(tls).expect("there is an Initial suite");
+    let mut transport = TransportConfig::default();
+    transport
+        .datagram_send_buffer_size(1 << 30)
+        .stream_receive_window(VarInt::MAX)
+        .receive_window(VarInt::MAX)
+        .congestion_controller_factory(Arc::new(Reckless));
+    let mut config = quinn_proto::ClientConfig::new(Arc::new(ForgingTls(Arc::new(tls))));
+    config.transport_config(Arc::new(transport));
+    config
+}
+
+/// No congestion control at all.
+#[derive(Clone, Copy)]
+struct Reckless;
+
+impl ControllerFactory for Reckless {
+    fn build(self: Arc<Self>, _: Instant, _: u16) -> Box<dyn Controller> {
+        Box::new(*self)
+    }
+}
+
+impl Controller for Reckless {
+    fn on_congestion_event(&mut self, _: Instant, _: Instant, _: bool, _: u64) {}
+
+    fn on_mtu_update(&mut self, _: u16) {}
+
+    fn window(&self) -> u64 {
+        u64::MAX
+    }
+
+    fn clone_box(&self) -> Box<dyn Controller> {
+        Box::new(*self)
+    }
+
+    fn initial_window(&self) -> u64 {
+        u64::MAX
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+/// Builds frames by hand (RFC 9000 §19).
+#[derive(Default)]
+pub(crate) struct Frames(Vec<u8>);
+
+/// Bytes that fit into one packet beside its headers.
+pub(crate) const PACKET_ROOM: usize = 1_050;
+
+impl Frames {
+    fn varint(mut self, value: u64) -> Self {
+        assert!(value < 1 << 30, "four bytes are enough here");
+        match value {
+            0..64 => self.0.push(value as u8),
+            64..16_384 => self.0.extend((value as u16 | 0x4000).to_be_bytes()),
+            _ => self.0.extend((value as u32 | 0x8000_0000).to_be_bytes()),
+        }
+        self
+    }
+
+    /// STREAM with offset and length.
+    pub(crate) fn stream(self, id: u64, offset: u64, data: &[u8]) -> Self {
+        let mut frames = self
+            .varint(0x0e)
+            .varint(id)
+            .varint(offset)
+            .varint(data.len() as u64);
+        frames.0.extend_from_slice(data);
+        frames
+    }
+
+    /// DATAGRAM with length.
+    pub(crate) fn datagram(self, data: &[u8]) -> Self {
+        let mut frames = self.varint(0x31).varint(data.len() as u64);
+        frames.0.extend_from_slice(data);
+        frames
+    }
+
+    pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.len() > PACKET_ROOM - 40
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn into_packet(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// Fills packets with frames, as many as fit into each.
+pub(crate) fn packed<T>(
+    items: impl IntoIterator<Item = T>,
+    frame: impl Fn(Frames, T) -> Frames,
+) -> Vec<Vec<u8>> {
+    let mut packets = Vec::new();
+    let mut frames = Frames::default();
+    for item in items {
+        frames = frame(frames, item);
+        if frames.is_full() {
+            packets.push(std::mem::take(&mut frames).into_packet());
+        }
+    }
+    if frames.len() > 0 {
+        packets.push(frames.into_packet());
+    }
+    packets
+}

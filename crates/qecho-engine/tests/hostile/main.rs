@@ -1,0 +1,10 @@
+//! Peers that break the rules, against a shard, and what that costs it.
+
+mod attack;
+mod counting;
+mod forgery;
+mod identity;
+mod memory;
+
+#[global_allocator]
+static ALLOCATOR: counting::Counting = counting::Counting;

@@ -1,0 +1,17 @@
+//! What one connection can make the echo server keep, in bytes that a
+//! counting allocator has seen.
+
+mod bounds;
+#[path = "../../../qecho-engine/tests/hostile/counting.rs"]
+mod counting;
+#[path = "../../../qecho-engine/tests/hostile/identity.rs"]
+mod identity;
+#[path = "../simulation/load.rs"]
+mod load;
+#[path = "../simulation/scenario.rs"]
+mod scenario;
+#[path = "../simulation/stream.rs"]
+mod stream;
+
+#[global_allocator]
+static ALLOCATOR: counting::Counting = counting::Counting;

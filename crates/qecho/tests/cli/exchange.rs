@@ -1,0 +1,216 @@
+//! Messages from the command line and what comes back.
+
+use serde_json::Value;
+
+use crate::stage::{Server, Stage, events, last_event};
+
+const WAYS: [&str; 4] = ["stream", "stream-per-message", "uni", "datagram"];
+
+#[test]
+fn every_message_comes_back_with_its_echo_time_whatever_it_travels_on() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for way in WAYS {
+        let done = stage
+            .client(&server, &format!("--over {way} -m"))
+            .arg("this is a message")
+            .arg("--message=日本語 \x1b[31m")
+            .run();
+        done.exits(0)
+            .complains(&format!("Connecting to {} … connected to ", server.place()));
+        let lines: Vec<_> = done.stdout.lines().collect();
+        assert_eq!(lines.len(), 2, "{done:#?}");
+        assert!(lines[0].starts_with("echo: \"this is a message\", 17 bytes in "));
+        assert!(
+            lines[0].ends_with("s"),
+            "the unit of time stands last: {}",
+            lines[0]
+        );
+        assert!(lines[1].starts_with("echo: \"日本語 \\u{1b}[31m\", 15 bytes in "));
+    }
+    let counts = server.ends_well();
+    assert_eq!(counts["connections"], 4);
+    assert_eq!(counts["datagrams_echoed"], 2);
+    assert_eq!(counts["bytes_echoed"], 3 * (17 + 15));
+    assert_eq!(counts["streams"], 1 + 2 + 1);
+}
+
+#[test]
+fn json_has_one_object_per_event() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for way in WAYS {
+        let command = format!("--over {way} --format json -m 日本語 -m b");
+        let done = stage.client(&server, &command).run();
+        done.exits(0);
+        assert_eq!(done.stderr, "");
+        let [connected, first, second, last] = &events(&done)[..] else {
+            panic!("{done:#?}")
+        };
+        assert_eq!(connected["event"], "connected");
+        assert!(
+            connected["address"]
+                .as_str()
+                .is_some_and(|a| a.ends_with(&server.port().to_string()))
+        );
+        assert_eq!(connected["verified_by"], "qecho's local CA");
+        assert!(
+            connected["handshake_us"]
+                .as_f64()
+                .is_some_and(|time| time > 0.0)
+        );
+        assert_eq!(connected["quic_version"], 1);
+        assert!(
+            connected["cipher_suite"]
+                .as_str()
+                .is_some_and(|name| name.starts_with("TLS_"))
+        );
+        assert!(connected["key_exchange"].is_string());
+        assert_eq!(connected["alpn"]["text"], "echo");
+        for (event, number, text) in [(first, 1, "日本語"), (second, 2, "b")] {
+            assert_eq!(event["event"], "echo");
+            assert_eq!(event["number"], number);
+            assert_eq!(event["bytes"], text.len());
+            assert_eq!(event["text"], text);
+            assert!(
+                event["echo_time_us"]
+                    .as_f64()
+                    .is_some_and(|time| time > 0.0)
+            );
+        }
+        let done = serde_json::json!({
+            "event": "done", "messages": 2, "bytes_sent": 10, "bytes_received": 10,
+        });
+        assert_eq!(last, &done);
+    }
+}
+
+#[test]
+fn a_big_message_comes_back_and_is_shown_in_part() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let big = "x".repeat(100_000);
+    let done = stage.client(&server, "-m").arg(&big).run();
+    done.exits(0).prints("x…\", 100000 bytes in ");
+    assert!(done.stdout.len() < 300);
+}
+
+#[test]
+fn a_message_that_fits_into_no_datagram_is_said_so() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let done = stage
+        .client(&server, "--over datagram -m")
+        .arg("x".repeat(70_000))
+        .run();
+    done.fails(
+        2,
+        "message 1 has 70000 bytes, but a DATAGRAM frame takes at most ",
+        None,
+    );
+}
+
+#[test]
+fn both_addresses_of_localhost_are_served() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for address in server.listening["addresses"].as_array().expect("a list") {
+        let address = address.as_str().expect("a text");
+        let done = stage.qecho(&format!("client {address} -m a")).run();
+        done.exits(0)
+            .complains(&format!("connected to {address} in "));
+    }
+}
+
+#[test]
+fn a_client_may_offer_no_alpn_or_another_that_the_server_knows() {
+    let stage = Stage::new();
+    for (server_alpn, offered, agreed) in [
+        ("", "", Some("echo")),
+        ("", "--alpn none", None),
+        ("", "--alpn echo", Some("echo")),
+        ("--alpn h3,hq-interop", "--alpn h3", Some("h3")),
+        ("--alpn h3", "--alpn echo", Some("echo")),
+        ("--alpn any", "--alpn whatever", Some("whatever")),
+        ("--alpn any", "--alpn none", None),
+    ] {
+        let server = stage.server(server_alpn);
+        let command = format!("-m a --format json {offered}");
+        let done = stage.client(&server, &command).run();
+        done.exits(0);
+        let alpn = &events(&done)[0]["alpn"];
+        let expected = agreed.map_or(Value::Null, |name| serde_json::json!({ "text": name }));
+        assert_eq!(*alpn, expected, "{server_alpn} {offered}");
+    }
+}
+
+#[test]
+fn a_protocol_that_the_server_does_not_know_is_refused_by_name() {
+    let stage = Stage::new();
+    let server = stage.server("--messages always");
+    let done = stage.client(&server, "-m a --alpn h3").run();
+    done.fails(
+        1,
+        "no_application_protocol",
+        Some("the server does not agree to h3"),
+    );
+    let json = stage.client(&server, "-m a --alpn h3 --format json").run();
+    json.exits(1);
+    let event = last_event(&json);
+    assert_eq!(event["event"], "error");
+    assert_eq!(event["kind"], "not_connected");
+    assert!(
+        event["reason"]
+            .as_str()
+            .is_some_and(|r| r.contains("no_application_protocol"))
+    );
+    assert!(event["hint"].is_string());
+    nothing_was_sent(server);
+}
+
+/// Checks that no stream was opened on a server with `--messages always`.
+fn nothing_was_sent(server: Server) {
+    let counts = server.ends_well();
+    assert_eq!(counts["connections"], 0);
+    assert_eq!(counts["streams"], 0);
+}
+
+#[test]
+fn a_server_that_ends_streams_after_a_message_echoes_each_on_its_own() {
+    let stage = Stage::new();
+    let server = stage.server("--end after-message");
+    for way in ["stream", "stream-per-message", "uni", "datagram"] {
+        let done = stage
+            .client(&server, &format!("--over {way} -m a -m b"))
+            .run();
+        done.exits(0).prints("echo: \"a\"").prints("echo: \"b\"");
+    }
+}
+
+#[test]
+fn every_client_may_be_asked_to_prove_its_address_first() {
+    let stage = Stage::new();
+    let server = stage.server("--retry always");
+    stage
+        .client(&server, "-m a")
+        .run()
+        .exits(0)
+        .prints("echo: \"a\"");
+    let never = stage.server("--retry never");
+    stage
+        .client(&never, "-m a")
+        .run()
+        .exits(0)
+        .prints("echo: \"a\"");
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let (running, stdout) = stage.client(&server, "-m a -m b").start_unread();
+    drop(stdout);
+    let done = running.done();
+    done.exits(0);
+    assert!(!done.stderr.contains("qecho:"), "{done:#?}");
+}

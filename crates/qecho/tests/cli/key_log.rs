@@ -1,0 +1,113 @@
+//! TLS secrets for those who want to read the packets.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use crate::stage::Stage;
+
+/// Returns the labels in a key log, whose every line must be in the NSS format.
+fn labels(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).expect("the file was written");
+    assert!(text.ends_with('\n'));
+    let label = |line: &str| {
+        let words: Vec<_> = line.split(' ').collect();
+        let [label, client_random, secret] = words[..] else {
+            panic!("three words are expected: {line}")
+        };
+        for (hex, lengths) in [(client_random, &[64][..]), (secret, &[64, 96])] {
+            assert!(lengths.contains(&hex.len()), "{line}");
+            assert!(hex.chars().all(|digit| digit.is_ascii_hexdigit()), "{line}");
+        }
+        label.to_owned()
+    };
+    text.lines().map(label).collect()
+}
+
+const LABELS: [&str; 4] = [
+    "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+    "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+    "CLIENT_TRAFFIC_SECRET_0",
+    "SERVER_TRAFFIC_SECRET_0",
+];
+
+#[test]
+fn both_sides_log_the_same_secrets_to_files_that_only_their_owner_reads() {
+    let stage = Stage::new();
+    let (ours, theirs) = (stage.path("client.log"), stage.path("server.log"));
+    let server = stage.server(&format!("--keylog {}", theirs.display()));
+    let done = stage.client(&server, "-m a --keylog").arg(&ours).run();
+    done.exits(0);
+    let said = format!("writing TLS secrets to {}", ours.display());
+    assert_eq!(done.stderr.matches(&said).count(), 1, "{done:#?}");
+    server
+        .process
+        .stderr
+        .says(&format!("writing TLS secrets to {}", theirs.display()));
+    for path in [&ours, &theirs] {
+        let mode = fs::metadata(path)
+            .expect("it is there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let labels = labels(path);
+        for label in LABELS {
+            assert!(
+                labels.iter().any(|logged| logged == label),
+                "{label} in {labels:?}"
+            );
+        }
+    }
+    let sorted = |path| {
+        let text = fs::read_to_string(path).expect("it is there");
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&ours), sorted(&theirs));
+}
+
+#[test]
+fn the_environment_asks_for_a_key_log_as_other_programs_know_it() {
+    let stage = Stage::new();
+    let (path, option) = (stage.path("environment.log"), stage.path("option.log"));
+    let server = stage.server("");
+    let client = || stage.client(&server, "-m a").env("SSLKEYLOGFILE", &path);
+    let done = client().run();
+    done.exits(0);
+    assert_eq!(done.stderr.matches("writing TLS secrets to ").count(), 1);
+    let first = labels(&path).len();
+    client().arg("--keylog").arg(&option).run().exits(0);
+    assert_eq!(labels(&path).len(), 2 * first, "it is appended to");
+    assert_eq!(labels(&option).len(), first);
+    let same = client().arg("--keylog").arg(&path).run();
+    same.exits(0);
+    assert_eq!(labels(&path).len(), 3 * first, "one file is written once");
+    let empty = stage.client(&server, "-m a").env("SSLKEYLOGFILE", "").run();
+    empty.exits(0);
+    assert!(!empty.stderr.contains("TLS secrets"));
+}
+
+#[test]
+fn a_key_log_that_cannot_be_written_could_not_run() {
+    let stage = Stage::new();
+    let path = stage.path("missing/key.log");
+    let reason = format!(
+        "cannot write TLS secrets to {}: No such file",
+        path.display()
+    );
+    stage
+        .qecho("client localhost:1 -m a --keylog")
+        .arg(&path)
+        .run()
+        .fails(2, &reason, None);
+    stage
+        .qecho("server --listen localhost:0 --keylog")
+        .arg(&path)
+        .run()
+        .exits(2)
+        .complains(&reason);
+    stage
+        .qecho("client localhost:1 -m a")
+        .env("SSLKEYLOGFILE", &path)
+        .run()
+        .fails(2, &reason, None);
+}

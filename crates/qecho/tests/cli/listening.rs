@@ -1,0 +1,202 @@
+//! Where a server listens, and how it says so.
+
+use std::net::{SocketAddr, UdpSocket};
+
+use crate::stage::{Stage, port};
+
+#[test]
+fn the_first_line_of_json_says_all_that_a_script_needs() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let line = &server.listening;
+    assert_eq!(line["event"], "listening");
+    let addresses = line["addresses"].as_array().expect("a list");
+    assert!(!addresses.is_empty());
+    for address in addresses {
+        let address: SocketAddr = address
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .expect("an address");
+        assert!(address.ip().is_loopback());
+        assert_ne!(address.port(), 0);
+        assert_eq!(address.port(), server.port());
+    }
+    let pin = line["spki_sha256"].as_str().expect("a text");
+    assert!(pin.len() == 64 && pin.chars().all(|digit| digit.is_ascii_hexdigit()));
+    let ca = line["ca"].as_str().expect("a text");
+    assert_eq!(ca, stage.home().join("qecho/rootCA.pem").to_string_lossy());
+    let pem = std::fs::read_to_string(ca).expect("the CA can be read");
+    assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"));
+    assert_eq!(
+        line["names"],
+        serde_json::json!(["localhost", "127.0.0.1", "::1"])
+    );
+    assert!(
+        line["expires_unix"]
+            .as_i64()
+            .is_some_and(|seconds| seconds > 1_700_000_000)
+    );
+    let done = stage
+        .qecho(&format!("client {} --ca {ca} -m a", server.place()))
+        .run();
+    done.exits(0).complains("verified by CA file ");
+    let last = server.ends_well();
+    assert_eq!(last["event"], "stopped");
+}
+
+#[test]
+fn the_banner_tells_a_person_what_to_paste() {
+    let stage = Stage::new();
+    let server = stage.qecho("server --listen localhost:0").start();
+    server.stdout.says("\n\n");
+    let banner = server.stdout.text();
+    let lines: Vec<_> = banner.lines().collect();
+    assert_eq!(
+        lines[0],
+        concat!("qecho ", env!("CARGO_PKG_VERSION"), " echo server")
+    );
+    let port = port(lines[1].trim());
+    assert!(lines[1].starts_with("  listening    127.0.0.1:") || lines[1].contains("[::1]:"));
+    assert!(lines[2].starts_with("  certificate  localhost, 127.0.0.1, ::1; until 20"));
+    let ca = stage.home().join("qecho/rootCA.pem");
+    assert!(lines[3].starts_with(&format!("  local CA     {}", ca.display())));
+    let near = lines[4]
+        .trim_start()
+        .strip_prefix("client")
+        .expect(lines[4])
+        .trim();
+    assert_eq!(near, format!("qecho client localhost:{port}"));
+    let far = lines[5]
+        .trim_start()
+        .strip_prefix("from afar")
+        .expect(lines[5])
+        .trim();
+    assert!(far.starts_with(&format!("qecho client HOST:{port} --pin sha256:")));
+    for command in [near, &far.replace("HOST", "127.0.0.1")] {
+        let typed = command.strip_prefix("qecho ").expect("it is ours");
+        stage.qecho(&format!("{typed} -m a")).run().exits(0);
+    }
+    assert!(
+        server
+            .stderr
+            .text()
+            .starts_with("made a local CA, good for localhost alone: ")
+    );
+    server.terminate();
+    let done = server.done();
+    done.exits(0);
+    let last = done.stdout.lines().last().expect("there is a line");
+    assert_eq!(
+        last,
+        "stopped: 2 connections, 2 streams, 2 bytes and 0 datagrams echoed"
+    );
+}
+
+#[test]
+fn the_key_and_the_pin_survive_a_restart() {
+    let stage = Stage::new();
+    let pins = [(); 2].map(|()| {
+        let server = stage.server("");
+        let pin = server.pin();
+        server.ends_well();
+        pin
+    });
+    assert_eq!(pins[0], pins[1]);
+}
+
+#[test]
+fn several_places_may_be_listened_on() {
+    let stage = Stage::new();
+    let launch = stage.qecho(
+        "server --format json --listen 127.0.0.1:0 --listen 127.0.0.1:0 --listen localhost:0",
+    );
+    let server = stage.await_server(launch);
+    let addresses = server.listening["addresses"]
+        .as_array()
+        .expect("a list")
+        .clone();
+    assert!(addresses.len() >= 3, "{addresses:?}");
+    for address in addresses {
+        let address = address.as_str().expect("a text");
+        stage
+            .qecho(&format!("client {address} -m a"))
+            .run()
+            .exits(0);
+    }
+}
+
+#[test]
+fn a_server_open_to_others_says_so() {
+    let stage = Stage::new();
+    let server = stage.qecho("server --listen *:0").start();
+    server.stdout.says("\n\n");
+    let banner = server.stdout.text();
+    assert!(
+        banner.contains("  open         anyone who reaches this port"),
+        "{banner}"
+    );
+    assert!(
+        !banner.contains("(after `qecho server --listen"),
+        "{banner}"
+    );
+}
+
+#[test]
+fn a_busy_port_is_named_with_a_hint_whoever_holds_it() {
+    let stage = Stage::new();
+    let other = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
+    let server = stage.server("");
+    for holder in [
+        other.local_addr().expect("it is bound").port(),
+        server.port(),
+    ] {
+        for host in ["localhost", "127.0.0.1", "*"] {
+            let done = stage
+                .qecho(&format!("server --listen {host}:{holder}"))
+                .run();
+            done.fails(2, "cannot listen on ", Some("--listen"));
+            done.complains(&holder.to_string());
+            assert_eq!(done.stdout, "", "it does not say that it listens");
+        }
+    }
+    stage.client(&server, "-m a").run().exits(0);
+}
+
+#[test]
+fn an_address_of_another_host_is_refused_with_a_hint() {
+    let done = Stage::new().qecho("server --listen 192.0.2.1:0").run();
+    done.fails(2, "cannot listen on 192.0.2.1:0", Some("this host"));
+}
+
+#[test]
+fn a_home_that_takes_no_files_is_refused_with_a_hint() {
+    let stage = Stage::new();
+    let file = stage.file("file", "no folder");
+    let done = stage
+        .qecho("server --listen localhost:0")
+        .env("QECHO_HOME", file)
+        .run();
+    done.fails(2, "cannot open the local CA", Some("QECHO_HOME"));
+}
+
+#[test]
+fn a_reader_that_leaves_after_the_first_line_does_not_end_the_server() {
+    let stage = Stage::new();
+    let server = stage.qecho("server --format json --messages always --listen localhost:0");
+    let (running, stdout) = server.start_unread();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).expect("a line");
+    let listening: serde_json::Value = serde_json::from_str(&line).expect("it is JSON");
+    let address = listening["addresses"][0]
+        .as_str()
+        .expect("a text")
+        .to_owned();
+    for _ in 0..3 {
+        stage
+            .qecho(&format!("client {address} -m a"))
+            .run()
+            .exits(0);
+    }
+    running.terminate();
+    running.done().exits(0);
+}

@@ -1,0 +1,241 @@
+//! What a server tells of what it receives.
+
+use crate::{
+    process::Running,
+    stage::{Stage, port},
+    terminal::Terminal,
+};
+
+/// Starts a server that writes for people, and returns its port.
+fn text_server(stage: &Stage, arguments: &str) -> (Running, u16) {
+    let server = stage
+        .qecho(&format!("server --listen localhost:0 {arguments}"))
+        .start();
+    server.stdout.says("\n\n");
+    let port = port(server.stdout.line(1).trim());
+    (server, port)
+}
+
+/// Ends the server and returns the lines below its banner, without the peers' addresses.
+fn told(server: Running) -> Vec<String> {
+    server.terminate();
+    let done = server.done();
+    done.exits(0);
+    let (_, below) = done.stdout.split_once("\n\n").expect("the banner ends");
+    let line = |line: &str| {
+        let (peer, rest) = line.split_once("  ").unwrap_or(("", line));
+        assert!(
+            peer.is_empty() || peer.parse::<std::net::SocketAddr>().is_ok(),
+            "{line}"
+        );
+        rest.to_owned()
+    };
+    below.lines().map(line).collect()
+}
+
+#[test]
+fn a_stream_is_told_from_its_opening_to_its_end() {
+    let stage = Stage::new();
+    let (server, port) = text_server(&stage, "--messages always");
+    let client = stage.qecho(&format!("client localhost:{port} -m"));
+    client.arg("grüß dich\x1b[2J\n").run().exits(0);
+    server.stdout.says("connection ended");
+    assert_eq!(
+        told(server),
+        [
+            "connected, ALPN echo",
+            "stream 0 opened",
+            "stream 0 received \"grüß dich\\u{1b}[2J\\n\", 16 bytes",
+            "stream 0 closed",
+            "connection ended: closed by the peer with application code 0",
+            "stopped: 1 connection, 1 stream, 16 bytes and 0 datagrams echoed",
+        ]
+    );
+}
+
+#[test]
+fn datagrams_and_one_way_streams_are_told_too() {
+    let stage = Stage::new();
+    let (server, port) = text_server(&stage, "--messages always");
+    for way in ["datagram", "uni"] {
+        let command = format!("client localhost:{port} --alpn none --over {way} -m a");
+        stage.qecho(&command).run().exits(0);
+    }
+    server.stdout.says_times("connection ended", 2);
+    let told = told(server);
+    for line in [
+        "connected, no ALPN",
+        "datagram received \"a\", 1 byte",
+        "stream 2 received \"a\", 1 byte",
+    ] {
+        assert!(told.iter().any(|told| told == line), "{told:?}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_counted_and_long_text_is_cut() {
+    let stage = Stage::new();
+    let (server, port) = text_server(&stage, "--messages always");
+    let command = format!("client localhost:{port}");
+    stage.qecho(&command).run_with(b"\xff\xfe\x00").exits(0);
+    stage.qecho(&command).run_with(&[b'x'; 1_000]).exits(0);
+    server.stdout.says_times("connection ended", 2);
+    let told = told(server);
+    assert!(
+        told.iter()
+            .any(|line| line == "stream 0 received 3 bytes, no text"),
+        "{told:?}"
+    );
+    let long = told
+        .iter()
+        .find(|line| line.contains("xxx"))
+        .expect("it was told");
+    assert!(
+        long.ends_with("x…\", 1000 bytes") && long.len() < 200,
+        "{long}"
+    );
+}
+
+#[test]
+fn a_character_cut_between_two_packets_is_shown_whole() {
+    let stage = Stage::new();
+    let text = "日本語";
+    for cut in [1, 2, 4, 8] {
+        let server = stage.server("--messages always");
+        let mut client = stage.client(&server, "").start();
+        let (head, tail) = text.as_bytes().split_at(cut);
+        client.types(head);
+        client
+            .stdout
+            .until("head", |bytes| bytes.len() == head.len());
+        client.types(tail);
+        let done = client.done();
+        done.exits(0);
+        assert_eq!(done.stdout, text);
+        server.event("closed");
+        server.process.terminate();
+        let told = server.process.done();
+        let shown: String = crate::stage::events(&told)
+            .iter()
+            .filter(|event| event["event"] == "received")
+            .map(|event| event["text"].as_str().expect("it is text").to_owned())
+            .collect();
+        assert_eq!(shown, text, "cut after {cut} bytes");
+        assert!(!told.stdout.contains('\u{fffd}'));
+    }
+}
+
+#[test]
+fn under_load_at_most_twenty_lines_a_second_are_told_and_the_rest_is_counted() {
+    let stage = Stage::new();
+    let (server, port) = text_server(&stage, "--messages always");
+    let lines = "x\n".repeat(200);
+    let command = format!("client localhost:{port} --over stream-per-message");
+    let (done, took) = crate::process::timed(|| stage.qecho(&command).run_with(lines.as_bytes()));
+    done.exits(0);
+    server.stdout.says("more lines, not shown");
+    let told = told(server);
+    // Each second that was begun may have its twenty lines, and a count.
+    let seconds = took.as_secs() as usize + 3;
+    assert!(
+        told.len() <= seconds * 21 + 1,
+        "{} lines in {took:?}",
+        told.len()
+    );
+    let counted = told.iter().find_map(|line| {
+        let count = line.strip_prefix("… and ")?.split(' ').next()?;
+        count.parse::<usize>().ok()
+    });
+    assert!(counted.is_some_and(|count| count > 100), "{told:?}");
+}
+
+#[test]
+fn nobody_asks_for_messages_on_a_pipe_and_never_means_never() {
+    let stage = Stage::new();
+    for messages in ["", "--messages auto", "--messages never"] {
+        let (server, port) = text_server(&stage, messages);
+        stage
+            .qecho(&format!("client localhost:{port} -m a"))
+            .run()
+            .exits(0);
+        let told = told(server);
+        assert_eq!(told.len(), 1, "{told:?}");
+    }
+    let quiet = Terminal::start(stage.qecho("server --listen localhost:0 --messages never"));
+    quiet.screen.says("\r\n\r\n");
+    let port = port(quiet.screen.line_with("  listening").trim());
+    stage
+        .qecho(&format!("client localhost:{port} -m a"))
+        .run()
+        .exits(0);
+    quiet.signal(rustix::process::Signal::TERM);
+    let shown = quiet.exits(0);
+    assert!(!shown.contains("stream 0"), "{shown}");
+}
+
+#[test]
+fn messages_are_told_as_json_too() {
+    let stage = Stage::new();
+    let server = stage.server("--messages always");
+    stage.client(&server, "-m a").run().exits(0);
+    stage.client(&server, "-m b --over datagram").run().exits(0);
+    let connected = server.event("connected");
+    assert!(
+        connected["peer"]
+            .as_str()
+            .is_some_and(|peer| peer.contains(':'))
+    );
+    assert_eq!(connected["alpn"]["text"], "echo");
+    assert_eq!(server.event("stream_opened")["stream"], 0);
+    let received = server.event("received");
+    assert_eq!(received["stream"], 0);
+    assert_eq!(received["text"], "a");
+    assert_eq!(received["bytes"], 1);
+    assert_eq!(server.event("stream_closed")["stream"], 0);
+    assert!(server.event("closed")["reason"].is_string());
+    server.process.stdout.says_times(r#""event":"closed""#, 2);
+    let last = server.ends_well();
+    assert_eq!(last["event"], "stopped");
+    assert_eq!(last["datagrams_echoed"], 1);
+}
+
+#[test]
+fn a_server_on_a_terminal_shows_messages_unasked() {
+    let stage = Stage::new();
+    let server = Terminal::start(stage.qecho("server --listen localhost:0"));
+    server.screen.says("\r\n\r\n");
+    let port = port(server.screen.line_with("  listening").trim());
+    stage
+        .qecho(&format!("client localhost:{port} -m hello"))
+        .run()
+        .exits(0);
+    server.screen.says("stream 0 received \"hello\", 5 bytes");
+    server.types(crate::terminal::CTRL_C);
+    let shown = server.exits(0);
+    assert!(shown.contains("stopped: 1 connection, 1 stream"), "{shown}");
+}
+#[test]
+fn what_was_left_out_is_counted_before_the_server_ends() {
+    let stage = Stage::new();
+    let (server, port) = text_server(&stage, "--messages always");
+    let lines = "x\n".repeat(100);
+    let command = format!("client localhost:{port} --over stream-per-message");
+    stage.qecho(&command).run_with(lines.as_bytes()).exits(0);
+    let told = told(server);
+    let all = 2 + 3 * 100;
+    let (last, lines) = told.split_last().expect("it said something");
+    assert!(last.starts_with("stopped: "));
+    let count: usize = lines
+        .iter()
+        .map(|line| {
+            let count = line.strip_prefix("… and ");
+            count.map_or(1, |rest| {
+                rest.split(' ')
+                    .next()
+                    .and_then(|n| n.parse().ok())
+                    .unwrap_or(0)
+            })
+        })
+        .sum();
+    assert_eq!(count, all, "{told:?}");
+}

@@ -1,0 +1,71 @@
+//! A pipe at a terminal: how far it has come, on lines of its own.
+
+use std::net::UdpSocket;
+
+use crate::{
+    process::Launch,
+    stage::Stage,
+    terminal::{CTRL_C, Terminal},
+};
+
+/// Runs a shell at a terminal; `qecho` in its script is the program.
+fn shell(stage: &Stage, script: &str) -> Terminal {
+    let script = script.replace("qecho", env!("CARGO_BIN_EXE_qecho"));
+    let shell = Launch::new(stage.command("/bin/sh"));
+    Terminal::start(shell.arg("-c").arg(script))
+}
+
+#[test]
+fn a_pipe_tells_on_a_terminal_how_far_it_has_come() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let input = stage.file("input", &"x".repeat(100_000));
+    for (options, sink) in [("", "> /dev/null"), ("--verify", "")] {
+        let client = format!("qecho client {} {options}", server.place());
+        let script = format!("{client} < {} {sink}", input.display());
+        let shown = shell(&stage, &script).exits(0);
+        assert!(shown.contains(" echoed, "), "{shown:?}");
+        assert!(shown.contains("(0 B on the way)"), "{shown:?}");
+        let lines: Vec<_> = shown.lines().map(str::trim_end).collect();
+        assert!(lines[0].starts_with("Connecting to localhost:") && lines[0].contains("connected"));
+        assert!(lines.contains(&"done"), "on a line of its own: {shown:?}");
+    }
+}
+
+#[test]
+fn no_bar_is_drawn_over_the_bytes_themselves() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let script = format!("printf 'a\\nb\\n' | qecho client {}", server.place());
+    let shown = shell(&stage, &script).exits(0);
+    assert!(shown.ends_with("\r\na\r\nb\r\ndone\r\n"), "{shown:?}");
+    assert!(!shown.contains("on the way"), "{shown:?}");
+}
+
+#[test]
+fn nothing_is_drawn_before_there_is_a_connection() {
+    let stage = Stage::new();
+    let silent = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
+    let address = silent.local_addr().expect("it is bound");
+    let client = format!("qecho client {address} --timeout 400ms");
+    let shown = shell(&stage, &format!("echo a | {client} > /dev/null")).exits(1);
+    assert!(!shown.contains("echoed"), "{shown:?}");
+    let lines: Vec<_> = shown.lines().collect();
+    assert_eq!(lines[0], format!("Connecting to {address} …"));
+    assert!(
+        lines[1].starts_with("qecho: cannot connect to "),
+        "{shown:?}"
+    );
+}
+
+#[test]
+fn ctrl_c_ends_a_pipe_at_a_terminal() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let client = format!("qecho client {}", server.place());
+    let terminal = shell(&stage, &format!("exec {client} < /dev/zero > /dev/null"));
+    terminal.screen.says("echoed");
+    terminal.types(CTRL_C);
+    let shown = terminal.exits(130);
+    assert!(!shown.contains("panicked"), "{shown:?}");
+}

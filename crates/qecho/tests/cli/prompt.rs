@@ -1,0 +1,189 @@
+//! The prompt, as a person at a terminal has it.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::{
+    stage::{Server, Stage},
+    terminal::{CTRL_C, CTRL_D, Terminal, UP},
+};
+
+/// Starts a client and waits until it asks for a message.
+fn prompt(stage: &Stage, server: &Server, arguments: &str) -> Terminal {
+    let terminal = Terminal::start(stage.client(server, arguments));
+    asks(&terminal, 1);
+    terminal
+}
+
+/// What the line editor asks the terminal for before each question, and takes back after it
+/// (bracketed paste).
+const QUESTION_BEGINS: &str = "\x1b[?2004h";
+const QUESTION_ENDS: &str = "\x1b[?2004l";
+
+/// Waits for a question, counted from 1.
+#[track_caller]
+fn asks(terminal: &Terminal, number: usize) {
+    terminal.screen.says_times(QUESTION_BEGINS, number);
+    terminal.screen.says("Message: ");
+}
+
+/// Returns what a person sees, without the escape sequences of the line editor.
+fn plain(shown: &str) -> String {
+    let mut plain = String::new();
+    let mut characters = shown.chars();
+    while let Some(character) = characters.next() {
+        if character == '\x1b' {
+            // CSI: parameters, then one letter.
+            characters.next();
+            characters.by_ref().find(char::is_ascii_alphabetic);
+        } else {
+            plain.push(character);
+        }
+    }
+    plain
+}
+
+#[test]
+fn the_prompt_comes_after_the_handshake_and_each_line_comes_back() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for way in ["stream", "stream-per-message", "uni", "datagram"] {
+        let terminal = prompt(&stage, &server, &format!("--over {way}"));
+        terminal.enters("hello there");
+        asks(&terminal, 2);
+        terminal.screen.says("echo: \"hello there\", 11 bytes in ");
+        terminal.enters("日本語");
+        asks(&terminal, 3);
+        terminal.screen.says("echo: \"日本語\", 9 bytes in ");
+        terminal.types(CTRL_D);
+        let shown = plain(&terminal.exits(0));
+        let connecting = format!("Connecting to {} … connected", server.place());
+        assert!(shown.starts_with(&connecting), "{shown}");
+        assert!(
+            shown.find("Message: ") > shown.find("verified by"),
+            "{shown}"
+        );
+        assert!(shown.ends_with("done\r\n"), "{shown}");
+    }
+}
+
+#[test]
+fn an_empty_line_just_asks_again() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let terminal = prompt(&stage, &server, "");
+    terminal.enters("");
+    asks(&terminal, 2);
+    terminal.types(CTRL_D);
+    let shown = terminal.exits(0);
+    assert!(!shown.contains("echo:"), "{shown}");
+    assert_eq!(server.ends_well()["bytes_echoed"], 0);
+}
+
+#[test]
+fn the_line_before_is_one_key_away() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let terminal = prompt(&stage, &server, "");
+    terminal.enters("once more");
+    terminal.screen.says_times("echo: \"once more\"", 1);
+    asks(&terminal, 2);
+    terminal.types(UP);
+    terminal.enters("!");
+    asks(&terminal, 3);
+    terminal.screen.says("echo: \"once more!\"");
+    terminal.types(CTRL_D);
+    terminal.exits(0);
+}
+
+#[test]
+fn a_message_that_would_steer_the_terminal_is_shown_escaped() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let terminal = prompt(&stage, &server, "");
+    // Ctrl-V takes the next key as it is.
+    terminal.enters("a\x16\x1b[2Jb");
+    asks(&terminal, 2);
+    terminal.screen.says("echo: \"a\\u{1b}[2Jb\", 6 bytes");
+    terminal.types(CTRL_D);
+    terminal.exits(0);
+}
+
+#[test]
+fn ctrl_c_at_the_prompt_and_signals_from_elsewhere_interrupt() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let terminal = prompt(&stage, &server, "");
+    terminal.types(b"half a li");
+    terminal.types(CTRL_C);
+    terminal.exits_within(Duration::from_secs(5), 130);
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let terminal = prompt(&stage, &server, "");
+        terminal.signal(signal);
+        terminal.exits_within(Duration::from_secs(5), code);
+    }
+    assert_eq!(server.ends_well()["connections"], 3);
+}
+
+#[test]
+fn ctrl_c_interrupts_the_wait_for_an_echo_too() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let terminal = prompt(&stage, &server, "");
+    server.process.halt();
+    terminal.enters("hello?");
+    terminal.screen.says(QUESTION_ENDS);
+    terminal.types(CTRL_C);
+    terminal.exits_within(Duration::from_secs(5), 130);
+}
+
+#[test]
+fn ctrl_c_before_anybody_answers_interrupts_too() {
+    let stage = Stage::new();
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
+    let address = silent.local_addr().expect("it is bound");
+    let terminal = Terminal::start(stage.qecho(&format!("client {address} --timeout 1m")));
+    terminal.screen.says("Connecting to");
+    silent
+        .set_read_timeout(Some(crate::hearing::LIMIT))
+        .expect("it is not zero");
+    silent
+        .recv(&mut [0; 2_000])
+        .expect("the first packet comes");
+    terminal.types(CTRL_C);
+    terminal.exits_within(Duration::from_secs(5), 130);
+}
+
+#[test]
+fn a_server_that_ends_while_the_person_thinks_ends_the_prompt() {
+    let stage = Stage::new();
+    let server = stage.server("--drain 100ms");
+    let terminal = prompt(&stage, &server, "");
+    terminal.enters("hello");
+    terminal.screen.says("echo: \"hello\"");
+    asks(&terminal, 2);
+    terminal.types(b"half a li");
+    server.ends_well();
+    let shown = terminal.exits_within(Duration::from_secs(5), 1);
+    let questions = |what| shown.matches(what).count();
+    assert_eq!(questions(QUESTION_BEGINS), questions(QUESTION_ENDS));
+    let shown = plain(&shown);
+    let last = shown.lines().last().expect("it says something");
+    assert!(
+        last.starts_with("qecho: connection lost: ") && last.ends_with("server shutting down"),
+        "{shown:?}"
+    );
+}
+
+#[test]
+fn a_prompt_without_server_says_so_and_asks_nothing() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let place = server.place();
+    server.ends_well();
+    let terminal = Terminal::start(stage.qecho(&format!("client {place}")));
+    let shown = terminal.exits(1);
+    assert!(shown.contains("nobody listens there"), "{shown}");
+    assert!(!shown.contains("Message: "), "{shown}");
+}

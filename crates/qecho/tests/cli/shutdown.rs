@@ -1,0 +1,169 @@
+//! Servers that are asked to end.
+
+use std::{
+    io::{Read, Write},
+    process::ChildStdout,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use rustix::process::Signal;
+
+use crate::{
+    hearing::LIMIT,
+    pipe::random,
+    process::{Running, timed},
+    stage::{Server, Stage},
+};
+
+const BIG: usize = 60_000_000;
+
+/// A client in the middle of a big echo, of which nothing was read so far; its server must tell
+/// messages.
+struct BigEcho {
+    client: Running,
+    stdout: ChildStdout,
+    writer: JoinHandle<()>,
+}
+
+impl BigEcho {
+    fn begin(stage: &Stage, server: &Server) -> Self {
+        let (mut client, stdout) = stage.client(server, "").start_unread();
+        client.types(&random(100_000));
+        let mut stdin = client.stdin.take().expect("it was piped");
+        let writer = thread::spawn(move || {
+            // A client that has ended takes no more.
+            let _ = stdin.write_all(&random(BIG)[100_000..]);
+        });
+        server.event("received");
+        Self {
+            client,
+            stdout,
+            writer,
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_terminated_lets_a_big_echo_finish() {
+    let stage = Stage::new();
+    let server = stage.server("--messages always --drain 25s");
+    let mut echo = BigEcho::begin(&stage, &server);
+    let mut some = vec![0; 50_000];
+    echo.stdout
+        .read_exact(&mut some)
+        .expect("the echo has begun");
+    server.process.terminate();
+    server.process.stderr.says("shutting down");
+    let mut came = some;
+    echo.stdout
+        .read_to_end(&mut came)
+        .expect("stdout can be read");
+    assert!(
+        came == random(BIG),
+        "{} of {BIG} bytes came back",
+        came.len()
+    );
+    echo.client.done().exits(0);
+    echo.writer.join().expect("writing does not panic");
+    let done = server.process.done();
+    done.exits(0);
+    let last = crate::stage::last_event(&done);
+    assert_eq!(last["event"], "stopped");
+    assert_eq!(last["bytes_echoed"], BIG);
+}
+
+#[test]
+fn a_stalled_peer_holds_a_server_no_longer_than_it_may_drain() {
+    let stage = Stage::new();
+    let server = stage.server("--messages always --drain 1s");
+    let BigEcho {
+        client,
+        mut stdout,
+        writer,
+    } = BigEcho::begin(&stage, &server);
+    server.process.terminate();
+    let (done, took) = timed(|| server.process.done());
+    done.exits(0);
+    assert!(took < Duration::from_secs(4), "it took {took:?}");
+    // The client says why, as soon as it can write again.
+    let reader = thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+    let done = client.done();
+    done.exits(1).complains("server shutting down");
+    reader
+        .join()
+        .expect("reading does not panic")
+        .expect("stdout can be read");
+    writer.join().expect("writing does not panic");
+}
+
+#[test]
+fn a_client_is_told_that_the_server_shuts_down_although_nobody_reads_its_output() {
+    let stage = Stage::new();
+    let server = stage.server("--messages always --drain 100ms");
+    let BigEcho {
+        client,
+        stdout,
+        writer,
+    } = BigEcho::begin(&stage, &server);
+    server.ends_well();
+    let done = client.done_within(Duration::from_secs(5));
+    done.exits(1).complains("server shutting down");
+    drop(stdout);
+    writer.join().expect("writing does not panic");
+}
+
+#[test]
+fn a_second_signal_ends_a_server_at_once() {
+    let stage = Stage::new();
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let server = stage.server("--messages always --drain 1m");
+        let echo = BigEcho::begin(&stage, &server);
+        server.process.signal(signal);
+        server.process.stderr.says("shutting down");
+        assert!(!server.process.has_ended(), "a stream is open");
+        server.process.signal(signal);
+        server
+            .process
+            .done_within(Duration::from_secs(3))
+            .exits(code);
+        drop(echo.client);
+        echo.writer.join().expect("writing does not panic");
+    }
+}
+
+#[test]
+fn a_server_without_streams_ends_at_once_and_tells_its_idle_clients() {
+    let stage = Stage::new();
+    for signal in [Signal::TERM, Signal::INT] {
+        let server = stage.server("--messages always --drain 1m");
+        // Nothing was sent, so no stream is open.
+        let mut client = stage.client(&server, "--over datagram").start();
+        client.types(b"here\n");
+        client.stdout.says("here");
+        let stdin = client.stdin.take();
+        server.process.signal(signal);
+        let done = server.process.done_within(Duration::from_secs(5));
+        done.exits(0);
+        let done = client.done_within(Duration::from_secs(5));
+        done.fails(1, "server shutting down", None);
+        drop(stdin);
+    }
+}
+
+#[test]
+fn nobody_is_let_in_while_the_server_drains() {
+    let stage = Stage::new();
+    let server = stage.server("--messages always --drain 25s");
+    let mut first = stage.client(&server, "").start();
+    first.types(b"here");
+    first.stdout.says("here");
+    server.process.terminate();
+    server.process.stderr.says("shutting down");
+    let late = stage.client(&server, "-m a --timeout 2s").run();
+    late.exits(1).complains("CONNECTION_REFUSED");
+    first.types(b", still");
+    first.stdout.says("here, still");
+    first.done().exits(0);
+    server.process.done_within(LIMIT).exits(0);
+}

@@ -1,0 +1,51 @@
+//! Clients that are interrupted.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::stage::Stage;
+
+#[test]
+fn a_client_that_is_interrupted_or_terminated_says_so_by_its_exit_code() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        for way in ["stream", "uni", "datagram", "stream-per-message"] {
+            let mut client = stage.client(&server, &format!("--over {way}")).start();
+            client.types(b"here\n");
+            client.stdout.says("here");
+            let stdin = client.stdin.take();
+            client.signal(signal);
+            let done = client.done_within(Duration::from_secs(5));
+            done.exits(code);
+            assert!(!done.stderr.contains("qecho:"), "{done:#?}");
+            drop(stdin);
+        }
+    }
+    assert_eq!(server.ends_well()["connections"], 8);
+}
+
+#[test]
+fn a_client_is_interrupted_while_the_last_bytes_wait_for_their_reader() {
+    let stage = Stage::new();
+    let server = stage.server("--messages always");
+    let (mut client, stdout) = stage.client(&server, "").start_unread();
+    client.types(&crate::pipe::random(500_000));
+    drop(client.stdin.take());
+    server.event("closed");
+    client.signal(Signal::TERM);
+    client.done_within(Duration::from_secs(5)).exits(143);
+    drop(stdout);
+}
+
+#[test]
+fn a_client_is_interrupted_although_nobody_reads_its_output() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let (mut client, stdout) = stage.client(&server, "").start_unread();
+    client.types(&crate::pipe::random(1_000_000));
+    client.signal(Signal::TERM);
+    client.done_within(Duration::from_secs(5)).exits(143);
+    drop(stdout);
+}

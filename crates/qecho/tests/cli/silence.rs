@@ -1,0 +1,71 @@
+//! Servers that fall silent after the handshake.
+
+use rustix::process::Signal;
+
+use crate::{
+    process::{Done, Running},
+    stage::{Server, Stage, events, last_event},
+};
+
+/// Starts a client whose first line comes back, and whose second finds the server stopped.
+fn interrupted_exchange(stage: &Stage, server: &Server, arguments: &str) -> Done {
+    let mut client: Running = stage.client(server, arguments).start();
+    client.types(b"first\n");
+    client.stdout.says("first");
+    server.process.halt();
+    client.types(b"second\n");
+    let done = client.done();
+    server.process.signal(Signal::CONT);
+    done
+}
+
+#[test]
+fn a_datagram_that_is_lost_is_told_and_counted() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let done = interrupted_exchange(&stage, &server, "--over datagram --timeout 300ms");
+    done.fails(1, "1 of 2 datagrams did not come back", None)
+        .prints("lost: datagram 2 did not come back");
+    let command = "--over datagram --timeout 300ms --format json";
+    let json = interrupted_exchange(&stage, &server, command);
+    json.exits(1);
+    let all = events(&json);
+    let lost = all
+        .iter()
+        .find(|event| event["event"] == "lost")
+        .expect("it is told");
+    assert_eq!(lost["number"], 2);
+    assert_eq!(last_event(&json)["kind"], "lost");
+}
+
+#[test]
+fn an_echo_that_does_not_come_in_time_is_a_failure() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let over = "--over stream-per-message --timeout 300ms";
+    let done = interrupted_exchange(&stage, &server, over);
+    done.fails(
+        1,
+        "no echo within 300 ms; 6 of 6 bytes did not come back",
+        None,
+    );
+    let json = interrupted_exchange(&stage, &server, &format!("{over} --format json"));
+    json.exits(1);
+    assert_eq!(last_event(&json)["kind"], "timeout");
+}
+
+#[test]
+fn a_prompt_waits_for_a_silent_server_as_long_as_the_person_does() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let terminal = crate::terminal::Terminal::start(stage.client(&server, "--timeout 100ms"));
+    terminal.screen.says("Message: ");
+    server.process.halt();
+    terminal.enters("hello");
+    let waits = std::time::Duration::from_millis(500);
+    assert!(!terminal.ends_within(waits), "{:?}", terminal.screen);
+    server.process.signal(Signal::CONT);
+    terminal.screen.says("echo: \"hello\"");
+    terminal.signal(Signal::TERM);
+    terminal.exits(143);
+}

@@ -1,0 +1,208 @@
+//! Whom a client trusts, and that it sends nothing to anybody else.
+
+use crate::{
+    certificates::{Validity, certificate_for},
+    process::Done,
+    stage::{Server, Stage, events, last_event},
+};
+
+/// Another home: a client in it knows nothing of the server's local CA.
+fn stranger(stage: &Stage, server: &Server, arguments: &str) -> crate::process::Launch {
+    stage
+        .client(server, arguments)
+        .env("QECHO_HOME", stage.path("elsewhere"))
+}
+
+/// Checks that a refusal has one line of reason, one of hint, and that nothing was sent.
+#[track_caller]
+fn refused(done: &Done, server: Server, reason: &str, hint: &str) {
+    done.fails(1, reason, Some(hint));
+    assert_eq!(done.stdout, "");
+    let counts = server.ends_well();
+    assert_eq!(counts["connections"], 0, "no handshake was completed");
+    assert_eq!(counts["streams"], 0, "nothing was sent");
+    assert_eq!(counts["datagrams_echoed"], 0, "nothing was sent");
+}
+
+#[test]
+fn a_pin_is_enough_even_for_a_stranger_and_whatever_the_host_is_called() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let pin = server.pin();
+    let done = stranger(&stage, &server, &format!("-m a --pin {pin}")).run();
+    done.exits(0).complains("verified by pin sha256:");
+    let place = format!("127.0.0.1:{}", server.port());
+    let command = format!(
+        "client {place} -m a --format json --pin {}",
+        pin.to_uppercase()
+    );
+    let shouted = stage.qecho(&command.replace("SHA256", "sha256")).run();
+    shouted.exits(0);
+    assert!(
+        events(&shouted)[0]["verified_by"]
+            .as_str()
+            .is_some_and(|by| by.starts_with("pin sha256:"))
+    );
+}
+
+#[test]
+fn another_key_than_the_pinned_one_is_refused() {
+    let stage = Stage::new();
+    for way in ["stream", "uni", "datagram"] {
+        let server = stage.server("");
+        let wrong = "0".repeat(64);
+        let pin = server.pin();
+        let command = format!("--over {way} -m secret --pin sha256:{wrong}");
+        let done = stage.client(&server, &command).run();
+        let reason = format!("the server's key has pin {pin}, but sha256:{wrong} was asked for");
+        refused(&done, server, &reason, &pin);
+    }
+}
+
+#[test]
+fn an_unknown_authority_is_refused_and_the_hint_helps() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let done = stranger(&stage, &server, "-m secret").run();
+    let hint = done.stderr.lines().last().expect("a hint").to_owned();
+    let pin = hint
+        .split(' ')
+        .find(|word| word.starts_with("sha256:"))
+        .expect("it has a pin");
+    stranger(&stage, &server, &format!("-m a --pin {pin}"))
+        .run()
+        .exits(0);
+    server.ends_well();
+    let server = stage.server("");
+    let done = stranger(&stage, &server, "-m secret").run();
+    refused(
+        &done,
+        server,
+        "the certificate's issuer is not trusted",
+        "--ca FILE",
+    );
+}
+
+#[test]
+fn a_pipe_is_not_sent_to_a_stranger_either() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let done = stranger(&stage, &server, "").run_with(b"secret\n");
+    refused(
+        &done,
+        server,
+        "the certificate's issuer is not trusted",
+        "--ca FILE",
+    );
+}
+
+#[test]
+fn distrust_is_told_as_json_too() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let done = stranger(&stage, &server, "-m secret --format json").run();
+    done.exits(1);
+    let event = last_event(&done);
+    assert_eq!(event["event"], "error");
+    assert_eq!(event["kind"], "not_connected");
+    assert!(
+        event["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("not trusted"))
+    );
+    assert!(
+        event["hint"]
+            .as_str()
+            .is_some_and(|hint| hint.contains("--ca"))
+    );
+    assert_eq!(events(&done).len(), 1);
+}
+
+#[test]
+fn a_ca_file_makes_a_stranger_trust_that_authority_and_no_other() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let ca = server.listening["ca"].as_str().expect("a text").to_owned();
+    let done = stranger(&stage, &server, &format!("-m a --ca {ca}")).run();
+    done.exits(0).complains("verified by CA file ");
+    let other = certificate_for(&stage, "localhost", &Validity::Now);
+    let command = format!("-m secret --ca {}", other.ca.display());
+    let done = stage.client(&server, &command).run();
+    stage
+        .client(&server, &format!("{command} --ca {ca}"))
+        .run()
+        .exits(0);
+    server.ends_well();
+    done.fails(
+        1,
+        "the certificate's issuer is not trusted",
+        Some("--ca FILE"),
+    );
+}
+
+#[test]
+fn a_ca_file_that_cannot_be_used_is_named() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let missing = stage.path("missing.pem");
+    let empty = stage.file("text.pem", "this is no certificate");
+    let broken = stage.file(
+        "broken.pem",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    );
+    for (path, reason) in [
+        (missing, "No such file"),
+        (empty, "there is no certificate in"),
+        (broken, "cannot use the CA in"),
+    ] {
+        let done = stage.client(&server, "-m secret --ca").arg(&path).run();
+        done.fails(2, reason, None)
+            .complains(&path.display().to_string());
+    }
+}
+
+#[test]
+fn insecure_goes_on_and_warns() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for arguments in ["-m a --insecure", "-m a --insecure --format json"] {
+        let done = stranger(&stage, &server, arguments).run();
+        done.exits(0)
+            .complains("warning: --insecure trusts anybody");
+    }
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused_with_its_names() {
+    let stage = Stage::new();
+    let files = certificate_for(&stage, "example.com", &Validity::Now);
+    let launch = format!(
+        "--cert {} --key {}",
+        files.certificate.display(),
+        files.key.display()
+    );
+    let server = stage.server(&launch);
+    assert_eq!(server.listening["ca"], serde_json::Value::Null);
+    assert_eq!(
+        server.listening["names"],
+        serde_json::json!(["example.com"])
+    );
+    let command = format!("-m secret --ca {}", files.ca.display());
+    let done = stage.client(&server, &command).run();
+    refused(&done, server, "example.com", "");
+}
+
+#[test]
+fn an_expired_certificate_is_refused_with_its_date() {
+    let stage = Stage::new();
+    let files = certificate_for(&stage, "localhost", &Validity::Expired);
+    let launch = format!(
+        "--cert {} --key {}",
+        files.certificate.display(),
+        files.key.display()
+    );
+    let server = stage.server(&launch);
+    let command = format!("-m secret --ca {}", files.ca.display());
+    let done = stage.client(&server, &command).run();
+    refused(&done, server, "2020-02-01", "");
+}

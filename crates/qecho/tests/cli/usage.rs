@@ -1,0 +1,122 @@
+//! Help, versions, and command lines that mean nothing.
+
+use crate::stage::Stage;
+
+#[test]
+fn every_help_tells_the_exit_codes() {
+    let stage = Stage::new();
+    for command in ["", "demo", "server", "client", "help"] {
+        for flag in ["-h", "--help"] {
+            if command == "help" {
+                continue;
+            }
+            let done = stage.qecho(&format!("{command} {flag}")).run();
+            done.exits(0).prints("Usage: qecho");
+            assert_eq!(done.stderr, "");
+            for line in [
+                "Exit codes:",
+                "  0    did what was asked",
+                "  1    no server, timeout, certificate or ALPN refused, bytes differ,",
+                "  2    could not run: wrong usage, busy port, unreadable file, unknown name",
+                "  130  interrupted",
+                "  143  terminated",
+            ] {
+                done.prints(line);
+            }
+        }
+    }
+    stage
+        .qecho("help client")
+        .run()
+        .exits(0)
+        .prints("Exit codes:");
+}
+
+#[test]
+fn every_command_knows_its_version() {
+    let stage = Stage::new();
+    for command in ["", "demo", "server", "client"] {
+        for flag in ["-V", "--version"] {
+            let done = stage.qecho(&format!("{command} {flag}")).run();
+            done.exits(0).prints(env!("CARGO_PKG_VERSION"));
+            assert_eq!(done.stdout.lines().count(), 1);
+        }
+    }
+}
+
+#[test]
+fn help_lists_the_ways_and_their_meaning() {
+    let stage = Stage::new();
+    let done = stage.qecho("client --help").run();
+    for way in ["stream:", "stream-per-message:", "uni:", "datagram:"] {
+        done.prints(way);
+    }
+}
+
+#[test]
+fn help_survives_a_reader_that_leaves() {
+    let (running, stdout) = Stage::new().qecho("server --help").start_unread();
+    drop(stdout);
+    let done = running.done();
+    assert!(!done.stderr.contains("panicked"), "{done:#?}");
+}
+
+#[test]
+fn wrong_usage_exits_with_2_and_says_what_is_wrong() {
+    let stage = Stage::new();
+    for (typed, said) in [
+        ("", "Usage: qecho <COMMAND>"),
+        ("ping-pong", "unrecognized subcommand 'ping-pong'"),
+        ("client", "<HOST[:PORT]>"),
+        ("client localhost:x", "`x` is no port number"),
+        ("client localhost:0", "port 0"),
+        ("client https://localhost", "without a scheme"),
+        ("client [::1", "`[` without `]`"),
+        ("client localhost --over carrier-pigeon", "'carrier-pigeon'"),
+        ("client localhost --timeout 5", "write for instance 10s"),
+        ("client localhost --timeout 1000y", "at most 365 days"),
+        ("client localhost --timeout 0s", "more than 0"),
+        ("client localhost --pin sha256:00", "64 hex digits"),
+        ("client localhost --pin 00 --insecure", "--pin"),
+        (
+            "client localhost --insecure --ca a.pem",
+            "cannot be used with",
+        ),
+        ("client localhost -m a --verify", "cannot be used with"),
+        ("server --cert a.pem", "--key"),
+        ("server --key a.pem", "--cert"),
+        (
+            "server --listen example.com:1",
+            "`example.com` is no address",
+        ),
+        (
+            "server --listen 127.0.0.1:70000",
+            "`70000` is no port number",
+        ),
+        ("server --max-connections many", "'many'"),
+        ("server --alpn a,,b", "1 to 255 bytes"),
+        ("server --messages sometimes", "'sometimes'"),
+        ("demo one two", "'two'"),
+    ] {
+        let done = stage.qecho(typed).run();
+        done.exits(2).complains(said);
+        assert_eq!(done.stdout, "", "{typed}");
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_together_is_refused_with_a_hint() {
+    let stage = Stage::new();
+    stage
+        .qecho("client localhost --format json")
+        .run_with(b"a")
+        .fails(
+            2,
+            "cannot write both JSON and the bytes of a pipe to stdout",
+            Some("--verify"),
+        );
+    stage
+        .qecho("client localhost --verify --over datagram")
+        .run_with(b"a")
+        .fails(2, "--verify is for a pipe", Some("always compared"));
+}
