@@ -145,8 +145,13 @@ impl ShardConfig {
 
     pub(crate) fn transport_config(&self) -> Arc<TransportConfig> {
         let transport = &self.transport;
-        let streams = |most: u64| {
-            VarInt::from_u64(most.min(limits::STREAMS_INITIAL)).expect("a small number")
+        let streams = |direction: Direction| {
+            let initial = match direction {
+                Direction::Bidirectional => limits::BIDIRECTIONAL_STREAMS_INITIAL,
+                Direction::Unidirectional => limits::UNIDIRECTIONAL_STREAMS_INITIAL,
+            };
+            let most = transport.streams_max(direction);
+            VarInt::from_u64(initial.min(most)).expect("a small number")
         };
         let mut mtu_discovery = MtuDiscoveryConfig::default();
         mtu_discovery.upper_bound(transport.udp_payload_max);
@@ -157,8 +162,8 @@ impl ShardConfig {
             .stream_receive_window(transport.stream_receive_window.into())
             .receive_window(transport.receive_window.into())
             .send_window(transport.send_window.into())
-            .max_concurrent_bidi_streams(streams(transport.bidirectional_streams_max))
-            .max_concurrent_uni_streams(streams(transport.unidirectional_streams_max))
+            .max_concurrent_bidi_streams(streams(Direction::Bidirectional))
+            .max_concurrent_uni_streams(streams(Direction::Unidirectional))
             .crypto_buffer_size(limits::CRYPTO_BUFFER_MAX)
             .datagram_receive_buffer_size(Some(limits::DATAGRAM_RECEIVE_BUFFER))
             .datagram_send_buffer_size(limits::DATAGRAM_SEND_BUFFER)

@@ -1,4 +1,4 @@
-//! Congestion control: Cubic (RFC 9438), with a door for the farewell.
+//! Congestion control: Cubic (RFC 9438), with a door for what must not wait.
 
 use std::{
     any::Any,
@@ -22,28 +22,49 @@ impl ControllerFactory for CongestionFactory {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
         Box::new(Congestion {
             cubic: Cubic::new(self.0.clone(), now, current_mtu),
-            closing: Arc::default(),
+            open: Arc::default(),
         })
     }
 }
 
-/// Cubic until the connection is closed, then no limit at all.
+/// Cubic, with a door past the window for what must not wait.
 ///
-/// quinn-proto 0.11.19 holds back a CONNECTION_CLOSE, as if it were data,
-/// while the window is full, and once closed nothing empties the window: the
-/// peer would learn of the close only by its idle timeout (quinn pull request
-/// 2787). All that a closed connection sends is that one packet.
+/// quinn-proto 0.11.19 holds packets back while the window is full and there
+/// is data to send, although they carry more than data:
+///
+/// - CONNECTION_CLOSE, after which nothing ever empties the window: the peer
+///   would learn of the close by its idle timeout (quinn pull request 2787);
+/// - acknowledgements, which are not under congestion control (RFC 9002 §7):
+///   two ends that both send, as around an echo, would each wait for the
+///   other's acknowledgement until a probe timeout, and on a lossy path end by
+///   their idle timeouts.
 #[derive(Clone)]
 struct Congestion {
     cubic: Cubic,
-    closing: Arc<AtomicBool>,
+    open: Arc<AtomicBool>,
 }
 
-/// Lets the packet that closes a connection leave.
-pub(crate) fn open_for_close(connection: &quinn_proto::Connection) {
-    let controller = connection.congestion_state().clone_box().into_any();
-    if let Ok(congestion) = controller.downcast::<Congestion>() {
-        congestion.closing.store(true, Ordering::Relaxed);
+/// The door past the congestion window of a connection's current path.
+pub(crate) struct Door(Option<Arc<AtomicBool>>);
+
+impl Door {
+    /// Opens the door; it closes when the value is dropped.
+    pub(crate) fn open(connection: &quinn_proto::Connection) -> Self {
+        let controller = connection.congestion_state().clone_box().into_any();
+        let congestion = controller.downcast::<Congestion>().ok();
+        let open = congestion.map(|congestion| congestion.open);
+        if let Some(open) = &open {
+            open.store(true, Ordering::Relaxed);
+        }
+        Self(open)
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        if let Some(open) = &self.0 {
+            open.store(false, Ordering::Relaxed);
+        }
     }
 }
 
@@ -90,7 +111,7 @@ impl Controller for Congestion {
     }
 
     fn window(&self) -> u64 {
-        if self.closing.load(Ordering::Relaxed) {
+        if self.open.load(Ordering::Relaxed) {
             return u64::MAX;
         }
         self.cubic.window()

@@ -121,6 +121,11 @@ impl<'a> Connection<'a> {
         self.meta.began
     }
 
+    /// Returns how many UDP datagrams of the peer were heard so far.
+    pub fn datagrams_received(&self) -> u64 {
+        self.proto.stats().udp_rx.datagrams
+    }
+
     /// Returns the smoothed round-trip time (RFC 9002 §5.3).
     pub fn smoothed_rtt(&self) -> Duration {
         self.proto.rtt()
@@ -135,6 +140,16 @@ impl<'a> Connection<'a> {
             self.meta.answers.insert(id);
         }
         Some(id)
+    }
+
+    /// Lets the peer come to have at most `most` streams of a direction open
+    /// at once; what it was allowed already stays so.
+    ///
+    /// Streams that are left unread hold their share of the receive window:
+    /// an application that leaves streams waiting says here how many.
+    pub fn limit_streams(&mut self, direction: Direction, most: u64) {
+        self.meta.limit_streams(direction, most);
+        self.meta.allow_streams(self.proto, direction);
     }
 
     /// Reads at most `max` bytes of a stream into one contiguous piece.
@@ -285,13 +300,19 @@ impl<'a> Connection<'a> {
             || streams.send_streams() > 0
     }
 
-    /// The state machine asserts directions: check before every call.
+    /// The state machine asserts directions, and takes calls for streams that
+    /// the peer may open but has not, which it would call our error: check
+    /// before every call.
     fn sends(&self, id: StreamId) -> bool {
-        id.direction() == Direction::Bidirectional || id.initiator() == self.side()
+        let ours = id.initiator() == self.side();
+        ours || (id.direction() == Direction::Bidirectional && self.meta.accepted(id))
     }
 
     fn receives(&self, id: StreamId) -> bool {
-        id.direction() == Direction::Bidirectional || id.initiator() != self.side()
+        if id.initiator() == self.side() {
+            return id.direction() == Direction::Bidirectional;
+        }
+        self.meta.accepted(id)
     }
 }
 

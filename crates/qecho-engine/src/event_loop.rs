@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 pub use crate::mailbox::{Inbox, mailbox};
 use crate::{
     application::Application,
-    limits::RECEIVE_BATCHES_PER_TURN,
+    limits::{MAIL_PER_TURN_MAX, RECEIVE_BATCHES_PER_TURN},
     outbox::Datagram,
     shard::Shard,
     socket::{ReceiveBuffers, Socket},
@@ -24,8 +24,10 @@ pub struct EventLoop<A: Application> {
     sockets: Vec<Socket>,
     inbox: Inbox<A::Mail>,
     buffers: ReceiveBuffers,
-    /// Whether the kernel's send buffer was full.
-    send_blocked: bool,
+    /// The binding whose kernel buffer was full.
+    send_blocked: Option<usize>,
+    /// Whether letters were left for the next turn.
+    mail_left: bool,
 }
 
 impl<A: Application> EventLoop<A> {
@@ -39,7 +41,8 @@ impl<A: Application> EventLoop<A> {
             sockets,
             inbox,
             buffers: ReceiveBuffers::new(),
-            send_blocked: false,
+            send_blocked: None,
+            mail_left: false,
         }
     }
 
@@ -51,8 +54,9 @@ impl<A: Application> EventLoop<A> {
         self.shard.start(clock());
         loop {
             let now = clock();
-            self.shard.handle_timeouts(now);
+            // Before the timers: what has arrived may be what they wait for.
             self.receive(now);
+            self.shard.handle_timeouts(now);
             self.read_mail(now);
             self.drive_and_send(now);
             if self.shard.is_finished(now) {
@@ -85,7 +89,12 @@ impl<A: Application> EventLoop<A> {
 
     fn read_mail(&mut self, now: Instant) {
         let rang = self.inbox.answer();
-        while let Some(mail) = self.inbox.next() {
+        self.mail_left = true;
+        for _ in 0..MAIL_PER_TURN_MAX {
+            let Some(mail) = self.inbox.next() else {
+                self.mail_left = false;
+                break;
+            };
             self.shard.handle_mail(now, mail);
         }
         if rang {
@@ -96,7 +105,7 @@ impl<A: Application> EventLoop<A> {
     /// Drives the shard and sends what it has, until it is quiet or the
     /// kernel takes no more.
     fn drive_and_send(&mut self, now: Instant) {
-        self.send_blocked = false;
+        self.send_blocked = None;
         loop {
             self.shard.drive(now);
             let full = self.shard.is_full();
@@ -104,8 +113,8 @@ impl<A: Application> EventLoop<A> {
                 match self.send(now, &datagram) {
                     Sent::Done => self.shard.recycle(datagram.contents),
                     Sent::Blocked => {
+                        self.send_blocked = Some(datagram.binding);
                         self.shard.put_back(datagram);
-                        self.send_blocked = true;
                         return;
                     }
                 }
@@ -118,29 +127,35 @@ impl<A: Application> EventLoop<A> {
 
     fn send(&mut self, now: Instant, datagram: &Datagram) -> Sent {
         let socket = &self.sockets[datagram.binding];
-        let Err(error) = socket.send(datagram) else {
+        let mut sent = socket.send(datagram);
+        if sent.as_ref().is_err_and(|error| !is_final(error)) {
+            // The error may be an ICMP report of another datagram, or that
+            // the kernel does not cut batches, which the socket now knows.
+            self.shard
+                .set_gso_segments(datagram.binding, socket.gso_segments());
+            sent = match datagram.segment_size {
+                Some(_) if socket.gso_segments() == 1 => socket.send_singly(datagram),
+                _ => socket.send(datagram),
+            };
+        }
+        let Err(error) = sent else {
             return Sent::Done;
         };
         if error.kind() == io::ErrorKind::WouldBlock {
             return Sent::Blocked;
         }
-        // A datagram too long for the path is a failed MTU probe; to the
-        // state machine every failure is a lost datagram.
-        if quinn_udp::is_msg_size_err(&error) {
-            return Sent::Done;
+        // To the state machine every failure is a lost datagram, and one that
+        // is too long for the path a failed MTU probe.
+        if is_about_the_peer(&error) {
+            self.shard
+                .handle_unreachable(now, datagram.destination, &error);
         }
-        self.shard
-            .set_gso_segments(datagram.binding, socket.gso_segments());
-        if datagram.segment_size.is_some() && socket.send_singly(datagram).is_ok() {
-            return Sent::Done;
-        }
-        self.shard
-            .handle_unreachable(now, datagram.destination, &error);
         Sent::Done
     }
 
     fn wait(&mut self, now: Instant) -> io::Result<()> {
-        let timeout = if self.shard.is_dirty() && !self.send_blocked {
+        let busy = self.shard.is_dirty() && self.send_blocked.is_none();
+        let timeout = if busy || self.mail_left {
             Some(Duration::ZERO)
         } else {
             let deadline = self.shard.deadline();
@@ -150,13 +165,13 @@ impl<A: Application> EventLoop<A> {
             tv_sec: timeout.as_secs() as i64,
             tv_nsec: timeout.subsec_nanos().into(),
         });
-        let mut interest = PollFlags::IN;
-        if self.send_blocked {
-            interest |= PollFlags::OUT;
-        }
         let mut descriptors = Vec::with_capacity(self.sockets.len() + 1);
         descriptors.push(PollFd::from_borrowed_fd(self.inbox.as_fd(), PollFlags::IN));
-        for socket in &self.sockets {
+        for (binding, socket) in self.sockets.iter().enumerate() {
+            let interest = match self.send_blocked == Some(binding) {
+                true => PollFlags::IN | PollFlags::OUT,
+                false => PollFlags::IN,
+            };
             descriptors.push(PollFd::from_borrowed_fd(socket.as_fd(), interest));
         }
         match poll(&mut descriptors, timeout.as_ref()) {
@@ -169,6 +184,25 @@ impl<A: Application> EventLoop<A> {
 enum Sent {
     Done,
     Blocked,
+}
+
+/// Tells whether sending once more is of no use.
+fn is_final(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || quinn_udp::is_msg_size_err(error)
+}
+
+/// Tells whether an error says that this host cannot reach a peer, and not
+/// that it lacks memory for a moment.
+fn is_about_the_peer(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::AddrNotAvailable
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::InvalidInput
+    )
 }
 
 #[expect(

@@ -25,11 +25,15 @@ pub const DATAGRAM_SEND_BUFFER: usize = 256 * 1024;
 /// unless configured otherwise.
 pub const STREAMS_PER_CONNECTION_MAX: u64 = 100;
 
-/// Streams of each direction that a connection starts with.
+/// Bidirectional streams that a connection starts with.
 ///
 /// Every allowed stream costs memory from the start, so the allowance begins
 /// small and doubles while a connection uses it.
-pub const STREAMS_INITIAL: u64 = 16;
+pub const BIDIRECTIONAL_STREAMS_INITIAL: u64 = 16;
+
+/// Unidirectional streams that a connection starts with: what they hold unread
+/// leaves room in a receive window of four stream windows.
+pub const UNIDIRECTIONAL_STREAMS_INITIAL: u64 = 3;
 
 /// Transmits that wait in the outbox for the socket to take them.
 ///
@@ -42,6 +46,9 @@ pub const GSO_BYTES_MAX: usize = 65_000;
 
 /// Letters that wait in a shard's mailbox; a sender blocks or is told so.
 pub const MAILBOX_MAX: usize = 1_024;
+
+/// Letters read in one turn.
+pub const MAIL_PER_TURN_MAX: usize = 64;
 
 /// Receive batches taken from one socket before the turn goes on.
 pub const RECEIVE_BATCHES_PER_TURN: usize = 4;
@@ -69,3 +76,11 @@ pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Time that a closing endpoint waits for its CONNECTION_CLOSE to be answered.
 pub const LINGER: Duration = Duration::from_secs(1);
+
+/// Time after which something is sent because something was heard, one packet
+/// even past a full congestion window: it carries the acknowledgement
+/// (RFC 9000 §13.2.1, and max_ack_delay in §18.2).
+pub const ANSWER_DELAY_MAX: Duration = Duration::from_millis(25);
+
+/// Doublings of [`ANSWER_DELAY_MAX`] while the window stays full.
+pub const ANSWER_DOUBLINGS_MAX: u32 = 6;

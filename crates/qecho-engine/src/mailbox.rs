@@ -135,7 +135,9 @@ impl<M> Inbox<M> {
         let mut byte = [0; 8];
         let rang = matches!(self.bell.read(&mut byte), Ok(1..));
         if rang {
-            self.state.rung.store(false, Ordering::Release);
+            // Also acquires: what a waker wrote before it found the bell rung
+            // is seen by the look that follows.
+            self.state.rung.swap(false, Ordering::AcqRel);
         }
         rang
     }

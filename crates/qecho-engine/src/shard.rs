@@ -127,6 +127,7 @@ impl<A: Application> Shard<A> {
                 let key = self.core.bindings[binding].key(handle);
                 if let Some(entry) = key.and_then(|key| self.core.entry(key)) {
                     entry.proto.handle_event(event);
+                    entry.heard(now);
                     let key = entry.meta.key;
                     self.core.mark_dirty(key);
                 }
@@ -357,6 +358,7 @@ impl<S> Entry<S> {
             Proto::Stream(Stream::Opened { dir }) => {
                 while let Some(id) = self.accept_stream(dir) {
                     self.deliver(application, now, Event::Opened(id));
+                    self.meta.allow_streams(&mut self.proto, id.direction());
                 }
                 return;
             }

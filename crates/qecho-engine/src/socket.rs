@@ -105,7 +105,12 @@ impl Socket {
     pub(crate) fn send_singly(&self, datagram: &Datagram) -> io::Result<()> {
         let size = datagram.segment_size.unwrap_or(datagram.contents.len());
         for part in datagram.contents.chunks(size.max(1)) {
-            self.send_part(datagram, part, None)?;
+            match self.send_part(datagram, part, None) {
+                // The rest of the batch is lost, as on a network: some of it
+                // has left already.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                sent => sent?,
+            }
         }
         Ok(())
     }

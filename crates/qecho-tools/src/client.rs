@@ -3,6 +3,7 @@
 mod application;
 mod config;
 mod conversation;
+mod exchange;
 mod pipe;
 mod report;
 
@@ -13,25 +14,16 @@ use std::{
 };
 
 use qecho_engine::{
-    BindError, ClientTls, Mailbox, ReceiveErrors, Shard, Socket, TlsError, Waker,
+    BindError, Mailbox, ReceiveErrors, Shard, Socket, TlsError, Waker,
     config::ShardConfig,
     event_loop::{self, EventLoop},
 };
 
-use self::{
-    application::{ClientApplication, Work},
-    conversation::Conversation,
-    pipe::Pipe,
-};
 pub use self::{
-    application::{Listener, Mail},
+    application::{ClientApplication, Listener, Mail},
     config::{Config, Message, TIMEOUT, Way},
     pipe::{PIECES_MAX, PipeEnds, Progress, VERIFY_OUTSTANDING_MAX},
     report::{ClientEvent, Connected, Echoed, Failure, Report},
-};
-use crate::{
-    ALPN_ECHO,
-    dial::{Alpn, Dialer, Offers},
 };
 
 /// Why a client could not be started.
@@ -65,11 +57,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`] if it cannot; that nobody answers is an event.
     pub fn converse(config: &Config, listener: Listener) -> Result<Self, ClientError> {
-        Self::start(
-            config,
-            listener,
-            Work::Conversation(Conversation::new(config.patience)),
-        )
+        Self::start(config, ClientApplication::converse(config, listener)?)
     }
 
     /// Starts a client that sends one stream of bytes.
@@ -77,14 +65,12 @@ impl Client {
     /// # Errors
     /// [`ClientError`] if it cannot; that nobody answers is an event.
     pub fn pipe(config: &Config, listener: Listener, ends: PipeEnds) -> Result<Self, ClientError> {
-        Self::start(config, listener, Work::Pipe(Pipe::new(ends)))
+        Self::start(config, ClientApplication::pipe(config, listener, ends)?)
     }
 
-    fn start(config: &Config, listener: Listener, work: Work) -> Result<Self, ClientError> {
+    fn start(config: &Config, application: ClientApplication) -> Result<Self, ClientError> {
         let sockets = bind(&config.target.addresses)?;
         let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
-        let dialer = Dialer::new(config.target.clone(), offers(config)?, config.timeout);
-        let application = ClientApplication::new(dialer, work, listener);
         let shard_config = ShardConfig::client(config.transport.clone());
         let shard = Shard::new(&shard_config, &addresses, application)?;
         let (mailbox, inbox) = event_loop::mailbox().map_err(ClientError::Start)?;
@@ -147,29 +133,4 @@ fn bind(targets: &[SocketAddr]) -> Result<Vec<Socket>, BindError> {
         Some(error) if sockets.is_empty() => Err(error),
         _ => Ok(sockets),
     }
-}
-
-fn offers(config: &Config) -> Result<Offers, TlsError> {
-    let connector = |alpn: &[&[u8]]| {
-        ClientTls {
-            verifier: config.verifier.clone(),
-            alpn: alpn.iter().map(|name| name.to_vec()).collect(),
-            key_log: config.key_log.clone(),
-        }
-        .connector()
-    };
-    Ok(match &config.alpn {
-        Alpn::Auto => Offers {
-            first: connector(&[ALPN_ECHO])?,
-            without_alpn: Some(connector(&[])?),
-        },
-        Alpn::None => Offers {
-            first: connector(&[])?,
-            without_alpn: None,
-        },
-        Alpn::Name(name) => Offers {
-            first: connector(&[name])?,
-            without_alpn: None,
-        },
-    })
 }

@@ -94,7 +94,9 @@ impl DialFailure {
             Self::Unreachable { .. } => 1,
             Self::NoAnswer { .. } => 2,
             Self::NobodyListens { .. } => 3,
-            Self::Handshake { .. } => 4,
+            Self::Handshake { reason, .. } if !alpn_refused(reason) => 4,
+            // There is a way on after this one.
+            Self::Handshake { .. } => 5,
         }
     }
 }

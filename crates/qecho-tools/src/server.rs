@@ -5,6 +5,7 @@ mod echo;
 mod listen;
 mod notices;
 mod report;
+mod unsent;
 
 use std::{
     io,

@@ -13,11 +13,10 @@ use super::{
 };
 use crate::{
     config::{AdmissionSettings, ShardConfig},
-    congestion,
     connection::Connection,
     crypto::TlsError,
     event::CloseReason,
-    limits::{GSO_BYTES_MAX, LINGER},
+    limits::LINGER,
     outbox::Outbox,
 };
 
@@ -155,15 +154,10 @@ impl<S> Core<S> {
         let Some(entry) = binding.entry(key) else {
             return false;
         };
-        if entry.proto.is_closed() {
-            congestion::open_for_close(&entry.proto);
-        }
         let mut any = false;
         while !self.outbox.is_full() {
             let mut contents = self.outbox.buffer();
-            let segments = GSO_BYTES_MAX / usize::from(entry.proto.current_mtu());
-            let segments = segments.clamp(1, gso_segments);
-            let Some(transmit) = entry.proto.poll_transmit(now, segments, &mut contents) else {
+            let Some(transmit) = entry.poll_transmit(now, gso_segments, &mut contents) else {
                 self.outbox.recycle(contents);
                 break;
             };

@@ -2,12 +2,16 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
-use quinn_proto::{ConnectionHandle, Dir, VarInt};
+use quinn_proto::{ConnectionHandle, Dir, Transmit, VarInt};
 
 use super::admission::Ticket;
 use crate::{
-    config::Transport, event::CloseReason, handshake::Handshake, limits::HANDSHAKE_DEADLINE,
-    stream_id::StreamId,
+    config::Transport,
+    congestion::Door,
+    event::CloseReason,
+    handshake::Handshake,
+    limits::{ANSWER_DELAY_MAX, ANSWER_DOUBLINGS_MAX, GSO_BYTES_MAX, HANDSHAKE_DEADLINE},
+    stream_id::{Direction, StreamId},
 };
 
 /// Names a connection of a shard; never used for a second one.
@@ -50,6 +54,10 @@ pub(crate) struct Meta {
     pub(crate) handshake: Option<Handshake>,
     /// Whether the application asked for another turn.
     pub(crate) again: bool,
+    /// Streams of the peer's that were accepted, by direction.
+    accepted: [u64; 2],
+    /// Streams that the peer may come to have open, by direction.
+    streams_max: [u64; 2],
     /// Bidirectional streams of ours that the peer has not ended.
     pub(crate) answers: BTreeSet<StreamId>,
     pub(super) dirty: bool,
@@ -58,6 +66,11 @@ pub(crate) struct Meta {
     pub(super) reported_closed: bool,
     pub(super) ticket: Option<Ticket>,
     handshake_deadline: Option<Instant>,
+    /// By when something is sent because something was heard.
+    answer_due: Option<Instant>,
+    /// Answers in a row that had to leave past a full congestion window; each
+    /// doubles the time until the next.
+    answers_past_window: u32,
     local_close: Option<CloseReason>,
 }
 
@@ -66,17 +79,47 @@ impl Meta {
         Self {
             key,
             began: now,
+            streams_max: [Direction::Bidirectional, Direction::Unidirectional]
+                .map(|direction| settings.streams_max(direction)),
             settings,
             handshake: None,
             again: false,
+            accepted: [0; 2],
             answers: BTreeSet::new(),
             dirty: false,
             scheduled: None,
             reported_closed: false,
             ticket: None,
             handshake_deadline: None,
+            answer_due: None,
+            answers_past_window: 0,
             local_close: None,
         }
+    }
+
+    /// Sets how many streams the peer may have open at once.
+    pub(crate) fn limit_streams(&mut self, direction: Direction, most: u64) {
+        let most = most.min(self.settings.streams_max(direction));
+        self.streams_max[direction as usize] = most;
+    }
+
+    /// Allows the peer more streams once it has half of the allowed ones open.
+    pub(crate) fn allow_streams(&self, proto: &mut quinn_proto::Connection, direction: Direction) {
+        let most = self.streams_max[direction as usize];
+        let dir = direction.to_proto();
+        let allowed = proto.max_concurrent_streams(dir);
+        let open = proto.streams().remote_open_streams(dir);
+        if open * 2 >= allowed && allowed < most {
+            let more = (allowed * 2).min(most);
+            if let Ok(more) = VarInt::from_u64(more) {
+                proto.set_max_concurrent_streams(dir, more);
+            }
+        }
+    }
+
+    /// Tells whether a stream of the peer's is, or was, there.
+    pub(crate) fn accepted(&self, id: StreamId) -> bool {
+        id.index() < self.accepted[id.direction() as usize]
     }
 
     /// Returns the size of the largest packet that a peer may send us.
@@ -107,11 +150,48 @@ impl Meta {
 impl<S> Entry<S> {
     /// Returns when the connection must be looked at again.
     pub(super) fn deadline(&mut self) -> Option<Instant> {
-        let timer = self.proto.poll_timeout();
-        match (timer, self.meta.handshake_deadline) {
-            (Some(timer), Some(handshake)) => Some(timer.min(handshake)),
-            (timer, handshake) => timer.or(handshake),
+        let timers = [
+            self.proto.poll_timeout(),
+            self.meta.handshake_deadline,
+            self.meta.answer_due,
+        ];
+        timers.into_iter().flatten().min()
+    }
+
+    /// Notes that a datagram of the peer's was handed to the state machine.
+    pub(super) fn heard(&mut self, now: Instant) {
+        let delay = ANSWER_DELAY_MAX * 2_u32.pow(self.meta.answers_past_window);
+        self.meta.answer_due.get_or_insert(now + delay);
+    }
+
+    /// Returns what the connection has to send, at most `segments_max`
+    /// datagrams.
+    pub(super) fn poll_transmit(
+        &mut self,
+        now: Instant,
+        segments_max: usize,
+        contents: &mut Vec<u8>,
+    ) -> Option<Transmit> {
+        let segments = GSO_BYTES_MAX / usize::from(self.proto.current_mtu());
+        let segments = segments.clamp(1, segments_max);
+        let transmit = self.proto.poll_transmit(now, segments, contents);
+        let answer_is_due = self.meta.answer_due.is_some_and(|due| due <= now);
+        if transmit.is_some() {
+            self.meta.answers_past_window = 0;
         }
+        if transmit.is_some() || answer_is_due {
+            self.meta.answer_due = None;
+        }
+        if transmit.is_some() || !(answer_is_due || self.proto.is_closed()) {
+            return transmit;
+        }
+        let _door = Door::open(&self.proto);
+        let answer = self.proto.poll_transmit(now, 1, contents);
+        if answer.is_some() {
+            let doublings = self.meta.answers_past_window + 1;
+            self.meta.answers_past_window = doublings.min(ANSWER_DOUBLINGS_MAX);
+        }
+        answer
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
@@ -138,20 +218,11 @@ impl<S> Entry<S> {
             .map(|data| *data);
     }
 
-    /// Accepts the next stream of the peer, and allows it more streams once it
-    /// has half of the allowed ones open.
+    /// Accepts the next stream of the peer.
     pub(super) fn accept_stream(&mut self, dir: Dir) -> Option<StreamId> {
-        let id = self.proto.streams().accept(dir)?;
-        let most = self.meta.settings.streams_max(dir.into());
-        let allowed = self.proto.max_concurrent_streams(dir);
-        let open = self.proto.streams().remote_open_streams(dir);
-        if open * 2 >= allowed && allowed < most {
-            let more = (allowed * 2).min(most);
-            if let Ok(more) = VarInt::from_u64(more) {
-                self.proto.set_max_concurrent_streams(dir, more);
-            }
-        }
-        Some(id.into())
+        let id = StreamId::from(self.proto.streams().accept(dir)?);
+        self.meta.accepted[id.direction() as usize] = id.index() + 1;
+        Some(id)
     }
 
     /// Tells whether the connection is closed and the peer knows it, or may

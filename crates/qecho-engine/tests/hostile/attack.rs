@@ -159,6 +159,14 @@ impl<A: Application> Attack<A> {
         }
     }
 
+    /// Lets so many seconds pass.
+    pub(crate) fn run_slowly(&mut self, seconds: usize) {
+        for _ in 0..seconds {
+            self.now += Duration::from_secs(1);
+            self.turn();
+        }
+    }
+
     /// Sends packets with these frames, one packet for each.
     pub(crate) fn send(&mut self, packets: impl IntoIterator<Item = Vec<u8>>) {
         for frames in packets {
@@ -288,77 +296,4 @@ impl Controller for Reckless {
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
     }
-}
-
-/// Builds frames by hand (RFC 9000 §19).
-#[derive(Default)]
-pub(crate) struct Frames(Vec<u8>);
-
-/// Bytes that fit into one packet beside its headers.
-pub(crate) const PACKET_ROOM: usize = 1_050;
-
-impl Frames {
-    fn varint(mut self, value: u64) -> Self {
-        assert!(value < 1 << 30, "four bytes are enough here");
-        match value {
-            0..64 => self.0.push(value as u8),
-            64..16_384 => self.0.extend((value as u16 | 0x4000).to_be_bytes()),
-            _ => self.0.extend((value as u32 | 0x8000_0000).to_be_bytes()),
-        }
-        self
-    }
-
-    /// STREAM with offset and length.
-    pub(crate) fn stream(self, id: u64, offset: u64, data: &[u8]) -> Self {
-        let mut frames = self
-            .varint(0x0e)
-            .varint(id)
-            .varint(offset)
-            .varint(data.len() as u64);
-        frames.0.extend_from_slice(data);
-        frames
-    }
-
-    /// DATAGRAM with length.
-    pub(crate) fn datagram(self, data: &[u8]) -> Self {
-        let mut frames = self.varint(0x31).varint(data.len() as u64);
-        frames.0.extend_from_slice(data);
-        frames
-    }
-
-    pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
-        self.0.extend_from_slice(bytes);
-        self
-    }
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.0.len() > PACKET_ROOM - 40
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(crate) fn into_packet(self) -> Vec<u8> {
-        self.0
-    }
-}
-
-/// Fills packets with frames, as many as fit into each.
-pub(crate) fn packed<T>(
-    items: impl IntoIterator<Item = T>,
-    frame: impl Fn(Frames, T) -> Frames,
-) -> Vec<Vec<u8>> {
-    let mut packets = Vec::new();
-    let mut frames = Frames::default();
-    for item in items {
-        frames = frame(frames, item);
-        if frames.is_full() {
-            packets.push(std::mem::take(&mut frames).into_packet());
-        }
-    }
-    if frames.len() > 0 {
-        packets.push(frames.into_packet());
-    }
-    packets
 }

@@ -3,6 +3,9 @@
 mod attack;
 mod counting;
 mod forgery;
+mod frames;
+mod garbage;
+#[expect(dead_code, reason = "the tests of qecho-tools use more of it")]
 mod identity;
 mod memory;
 

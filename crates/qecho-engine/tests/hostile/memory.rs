@@ -1,92 +1,150 @@
-//! What an attacker can make a connection keep.
+//! What an attacker can make one connection keep, beside what the windows
+//! allow: the stated bounds.
+
+use qecho_engine::{Application, limits};
 
 use crate::{
-    attack::{Attack, Deaf, Frames, Parrot, packed},
+    attack::{Attack, Deaf, Parrot},
     counting::freed_by_dropping,
+    frames::{Frames, packed},
 };
 
 const KB: usize = 1_000;
 
-/// Returns the bytes that a shard with one connection keeps after `act`.
-fn kept(act: impl FnOnce(&mut Attack)) -> usize {
-    let mut attack = Attack::on(Deaf::default());
-    assert_eq!(attack.victim.application().connected, 1);
-    act(&mut attack);
-    println!(
-        "opened {} closed {:?}",
-        attack.victim.application().opened,
-        attack.victim.application().closed
-    );
-    freed_by_dropping(attack.into_victim())
+/// Returns the bytes that a shard keeps because of an attack: beside what it
+/// keeps when nothing happens.
+fn cost<A: Application + Default>(attack: impl FnOnce(&mut Attack<A>)) -> usize {
+    let idle = freed_by_dropping(Attack::on(A::default()).into_victim());
+    let mut attacked = Attack::on(A::default());
+    attack(&mut attacked);
+    let kept = freed_by_dropping(attacked.into_victim());
+    kept.saturating_sub(idle)
+}
+
+/// Streams that a client opens: bidirectional ones and the others.
+fn every_stream() -> impl Iterator<Item = u64> {
+    (0..limits::STREAMS_PER_CONNECTION_MAX).flat_map(|index| [index << 2, index << 2 | 2])
 }
 
 #[test]
-fn one_byte_gaps_on_one_stream() {
-    for count in [500, 1_000, 1_020, 2_000, 100_000] {
-        let bytes = kept(|attack| {
-            attack.send(packed(0..count, |frames, number| {
-                frames.stream(0, 1 + 2 * number, b"x")
+fn one_byte_gaps_on_one_stream_cost_at_most_130_kb() {
+    for gaps in [500, 1_000, 1_020] {
+        let cost = cost(|attack: &mut Attack<Deaf>| {
+            attack.send(packed(0..gaps, |frames, gap| {
+                frames.stream(0, 1 + 2 * gap, b"x")
             }));
+            assert_eq!(attack.victim.application().closed, []);
         });
-        println!("{count} gaps: {bytes}");
-        assert!(bytes < 200 * KB);
+        assert!(cost <= 130 * KB, "{gaps} gaps cost {cost} bytes");
     }
 }
 
 #[test]
-fn one_byte_gaps_on_many_streams() {
-    for streams in [16, 100, 1_000] {
-        let bytes = kept(|attack| {
-            for stream in 0..streams {
-                attack.send(packed(0..1_000, |frames, number| {
-                    frames.stream(4 * stream, 1 + 2 * number, b"x")
-                }));
-            }
-        });
-        println!("{streams} streams: {bytes}");
-    }
+fn more_than_a_thousand_gaps_on_a_stream_end_the_connection() {
+    let mut attack = Attack::on(Deaf::default());
+    attack.send(packed(0..3_000, |frames, gap| {
+        frames.stream(0, 1 + 2 * gap, b"x")
+    }));
+    let closed = &attack.victim.application().closed;
+    assert_eq!(closed.len(), 1, "{closed:?}");
+    assert!(
+        closed[0].to_string().contains("too many gaps"),
+        "{closed:?}"
+    );
 }
 
 #[test]
-fn nothing() {
-    println!("nothing {}", kept(|_| {}));
+fn one_byte_gaps_on_every_stream_cost_at_most_22_000_kb() {
+    let cost = cost(|attack: &mut Attack<Deaf>| {
+        for stream in every_stream() {
+            attack.send(packed(0..1_000, |frames, gap| {
+                frames.stream(stream, 1 + 2 * gap, b"x")
+            }));
+        }
+        let Deaf { opened, closed, .. } = attack.victim.application();
+        assert_eq!((*opened, closed.len()), (every_stream().count(), 0));
+    });
+    assert!(cost <= 22_000 * KB, "{cost} bytes");
 }
 
 #[test]
-fn one_byte_pieces_echoed_and_never_acknowledged() {
-    for count in [1_000_u64, 10_000, 20_000] {
-        let mut attack = Attack::on(Parrot::default());
+fn one_byte_pieces_that_are_echoed_and_never_acknowledged_cost_at_most_64_bytes_each() {
+    let pieces = 20_000;
+    let cost = cost(|attack: &mut Attack<Parrot>| {
         attack.deaf = true;
-        attack.send((0..count).map(|n| {
-            Frames::default()
-                .stream(0, n, b"x")
-                .bytes(&[0; 1000])
-                .into_packet()
-        }));
-        let p = attack.victim.application();
-        println!("{} {:?}", p.bytes, p.closed);
-        let bytes = freed_by_dropping(attack.into_victim());
-        println!("{count} pieces: {bytes}: {} each", bytes / count as usize);
+        // A packet for each, so that nothing can be joined.
+        attack.send((0..pieces).map(|at| Frames::default().stream(0, at, b"x").padded()));
+        assert_eq!(attack.victim.application().bytes as u64, pieces);
+    });
+    assert!(cost <= 64 * pieces as usize, "{cost} bytes");
+}
+
+#[test]
+fn one_byte_datagrams_that_are_echoed_and_never_acknowledged_cost_at_most_900_kb() {
+    let cost = cost(|attack: &mut Attack<Parrot>| {
+        attack.deaf = true;
+        attack.send((0..20_000).map(|_| Frames::default().datagram(b"x").padded()));
+        let echoed = attack.victim.application().datagrams;
+        assert!(echoed < 20_000, "the queue is full at last");
+    });
+    assert!(cost <= 900 * KB, "{cost} bytes");
+}
+
+#[test]
+fn a_flood_of_empty_datagrams_costs_at_most_600_kb() {
+    let flood = || packed(0..500_000, |frames, _| frames.datagram(b""));
+    let unread = cost(|attack: &mut Attack<Deaf>| attack.send(flood()));
+    assert!(unread <= 600 * KB, "{unread} bytes when nobody reads");
+    let echoed = cost(|attack: &mut Attack<Parrot>| {
+        attack.deaf = true;
+        attack.send(flood());
+    });
+    assert!(echoed <= 600 * KB, "{echoed} bytes when they are echoed");
+}
+
+/// Adds the frame of a number.
+type Flood = dyn Fn(Frames, u64) -> Frames;
+
+#[test]
+fn floods_of_small_frames_cost_at_most_100_kb() {
+    // RFC 9000 §19: the type, and what follows it.
+    let floods: [(&str, &Flood); 6] = [
+        ("PING", &|frames, _| frames.bytes(&[0x01])),
+        ("CRYPTO with gaps", &|frames, at| {
+            frames.crypto(1 + at % 8_000 * 2, b"x")
+        }),
+        ("NEW_CONNECTION_ID", &|frames, number| {
+            frames.new_connection_id(2 + number, 2 + number)
+        }),
+        ("PATH_CHALLENGE", &|frames, number| {
+            frames.bytes(&[0x1a]).bytes(&number.to_be_bytes())
+        }),
+        ("MAX_STREAM_DATA", &|frames, number| {
+            frames.max_stream_data(number % 16 * 4, number)
+        }),
+        ("STREAMS_BLOCKED", &|frames, number| {
+            frames.streams_blocked(number)
+        }),
+    ];
+    for (name, frame) in floods {
+        for deaf in [false, true] {
+            let cost = cost(|attack: &mut Attack<Deaf>| {
+                attack.deaf = deaf;
+                attack.send(packed(0..50_000, frame));
+            });
+            assert!(cost <= 100 * KB, "{name}, deaf {deaf}: {cost} bytes");
+        }
     }
 }
 
 #[test]
-fn one_byte_datagrams_echoed_and_never_acknowledged() {
-    for count in [1_000_u64, 20_000] {
-        let mut attack = Attack::on(Parrot::default());
-        attack.deaf = true;
-        attack.send((0..count).map(|_| {
-            Frames::default()
-                .datagram(b"x")
-                .bytes(&[0; 1000])
-                .into_packet()
-        }));
-        let p = attack.victim.application();
-        println!("{} {:?}", p.datagrams, p.closed);
-        let bytes = freed_by_dropping(attack.into_victim());
-        println!(
-            "{count} datagrams: {bytes}: {} each",
-            bytes / count as usize
-        );
-    }
+fn streams_that_are_reset_at_once_cost_at_most_100_kb() {
+    let cost = cost(|attack: &mut Attack<Deaf>| {
+        for index in 0..20_000 {
+            attack.send([Frames::default()
+                .reset_stream(index << 2, 7, 0)
+                .into_packet()]);
+        }
+    });
+    assert!(cost <= 100 * KB, "{cost} bytes");
 }

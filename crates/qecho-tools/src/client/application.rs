@@ -1,16 +1,23 @@
 //! The client on its shard: dials, works, says how it ended.
 
-use std::{io, net::SocketAddr, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
-use qecho_engine::{Application, Connection, ConnectionKey, Control, Event};
+use qecho_engine::{Application, ClientTls, Connection, ConnectionKey, Control, Event, TlsError};
 
 use super::{
-    config::Message,
+    config::{Config, Message},
     conversation::Conversation,
-    pipe::Pipe,
+    pipe::{Pipe, PipeEnds},
     report::{ClientEvent, Connected, Failure, Report},
 };
-use crate::dial::{Dialer, Progress};
+use crate::{
+    ALPN_ECHO,
+    dial::{Alpn, Dialer, Offers, Progress},
+};
 
 /// Application code of a client that has all it came for.
 const CODE_DONE: u64 = 0;
@@ -30,7 +37,7 @@ pub enum Mail {
 
 /// What a client does with its connection.
 #[derive(Debug)]
-pub(super) enum Work {
+enum Work {
     Conversation(Conversation),
     Pipe(Pipe),
 }
@@ -39,8 +46,10 @@ pub(super) enum Work {
 /// block.
 pub type Listener = Box<dyn FnMut(ClientEvent) + Send>;
 
-/// The client.
-pub(super) struct ClientApplication {
+/// A client as the application of a shard.
+///
+/// The last that its listener hears is [`ClientEvent::Ended`].
+pub struct ClientApplication {
     dialer: Dialer,
     work: Work,
     listener: Listener,
@@ -50,11 +59,44 @@ pub(super) struct ClientApplication {
     outcome: Option<Result<Report, Failure>>,
     /// Set when there is something to do that needs the whole shard.
     pressing: Option<Instant>,
+    doubt: Option<Doubt>,
 }
 
+/// The peer's host has said that nobody listens there; it may be forged, so
+/// the connection ends only if nothing more is heard.
+#[derive(Debug)]
+struct Doubt {
+    until: Instant,
+    /// Datagrams heard on the connection when the doubt arose.
+    heard: u64,
+}
+
+/// Time in which a peer may show that it lives after all.
+const DOUBT: Duration = Duration::from_secs(3);
+
 impl ClientApplication {
-    pub(super) fn new(dialer: Dialer, work: Work, listener: Listener) -> Self {
-        Self {
+    /// Makes a client that sends messages one after the other, as they come
+    /// by [`Mail`].
+    ///
+    /// # Errors
+    /// [`TlsError`] if the TLS settings cannot work.
+    pub fn converse(config: &Config, listener: Listener) -> Result<Self, TlsError> {
+        let work = Work::Conversation(Conversation::new(config.patience));
+        Self::new(config, work, listener)
+    }
+
+    /// Makes a client that sends one stream of bytes.
+    ///
+    /// # Errors
+    /// [`TlsError`] if the TLS settings cannot work.
+    pub fn pipe(config: &Config, listener: Listener, ends: PipeEnds) -> Result<Self, TlsError> {
+        let work = Work::Pipe(Pipe::new(ends, config.patience));
+        Self::new(config, work, listener)
+    }
+
+    fn new(config: &Config, work: Work, listener: Listener) -> Result<Self, TlsError> {
+        let dialer = Dialer::new(config.target.clone(), offers(config)?, config.timeout);
+        Ok(Self {
             dialer,
             work,
             listener,
@@ -62,7 +104,8 @@ impl ClientApplication {
             losers: Vec::new(),
             outcome: None,
             pressing: None,
-        }
+            doubt: None,
+        })
     }
 
     fn end(&mut self, now: Instant, outcome: Result<Report, Failure>) {
@@ -147,6 +190,30 @@ impl ClientApplication {
         }
     }
 
+    fn doubt_peer(&mut self, control: &mut Control<'_, ()>, peer: SocketAddr, why: &io::Error) {
+        let until = control.now() + DOUBT;
+        let live = self.live.and_then(|key| control.connection(key));
+        if let Some((connection, ())) = live
+            && why.kind() == io::ErrorKind::ConnectionRefused
+            && connection.remote_address().ip() == peer.ip()
+            && self.doubt.is_none()
+        {
+            let heard = connection.datagrams_received();
+            self.doubt = Some(Doubt { until, heard });
+        }
+    }
+
+    fn resolve_doubt(&mut self, control: &mut Control<'_, ()>) {
+        let now = control.now();
+        let Some(doubt) = self.doubt.take_if(|doubt| doubt.until <= now) else {
+            return;
+        };
+        let live = self.live.and_then(|key| control.connection(key));
+        if live.is_some_and(|(connection, ())| connection.datagrams_received() == doubt.heard) {
+            self.end(now, Err(Failure::Gone));
+        }
+    }
+
     /// Does what needs the whole shard.
     fn press_on(&mut self, control: &mut Control<'_, ()>) {
         for loser in std::mem::take(&mut self.losers) {
@@ -187,7 +254,9 @@ impl Application for ClientApplication {
             Event::Closed(reason) if self.live == Some(key) => {
                 self.end(connection.now(), Err(Failure::Closed(reason)));
             }
-            Event::Closed(reason) if self.dialer.closed(key, reason.clone()) => {
+            Event::Closed(reason)
+                if self.outcome.is_none() && self.dialer.closed(key, reason.clone()) =>
+            {
                 self.pressing = Some(connection.now());
             }
             event if self.live == Some(key) => self.work_on(connection, Some(&event)),
@@ -213,11 +282,12 @@ impl Application for ClientApplication {
     fn deadline(&self) -> Option<Instant> {
         let work = match &self.work {
             Work::Conversation(work) => work.deadline(),
-            Work::Pipe(_) => None,
+            Work::Pipe(pipe) => pipe.deadline(),
         };
-        let dialer = self.dialer.deadline().filter(|_| self.outcome.is_none());
-        let work = work.filter(|_| self.outcome.is_none());
-        [self.pressing, dialer, work].into_iter().flatten().min()
+        let doubt = self.doubt.as_ref().map(|doubt| doubt.until);
+        let waiting = [self.dialer.deadline(), work, doubt].into_iter().flatten();
+        let waiting = waiting.min().filter(|_| self.outcome.is_none());
+        [self.pressing, waiting].into_iter().flatten().min()
     }
 
     fn handle_deadline(&mut self, control: &mut Control<'_, ()>) {
@@ -233,11 +303,14 @@ impl Application for ClientApplication {
             self.follow(now, progress);
             return;
         }
-        if let Work::Conversation(work) = &mut self.work
-            && let Err(failure) = work.handle_deadline(now, &mut self.listener)
-        {
+        let outcome = match &mut self.work {
+            Work::Conversation(work) => work.handle_deadline(now, &mut self.listener),
+            Work::Pipe(pipe) => pipe.handle_deadline(now),
+        };
+        if let Err(failure) = outcome {
             self.end(now, Err(failure));
         }
+        self.resolve_doubt(control);
         self.work_on_live(control);
     }
 
@@ -247,7 +320,11 @@ impl Application for ClientApplication {
         peer: SocketAddr,
         why: &io::Error,
     ) {
-        if self.live.is_some() || self.outcome.is_some() {
+        if self.outcome.is_some() {
+            return;
+        }
+        if self.live.is_some() {
+            self.doubt_peer(control, peer, why);
             return;
         }
         for key in self.dialer.unreachable(peer, why) {
@@ -257,4 +334,29 @@ impl Application for ClientApplication {
             self.pressing = Some(control.now());
         }
     }
+}
+
+fn offers(config: &Config) -> Result<Offers, TlsError> {
+    let connector = |alpn: &[&[u8]]| {
+        ClientTls {
+            verifier: config.verifier.clone(),
+            alpn: alpn.iter().map(|name| name.to_vec()).collect(),
+            key_log: config.key_log.clone(),
+        }
+        .connector()
+    };
+    Ok(match &config.alpn {
+        Alpn::Auto => Offers {
+            first: connector(&[ALPN_ECHO])?,
+            without_alpn: Some(connector(&[])?),
+        },
+        Alpn::None => Offers {
+            first: connector(&[])?,
+            without_alpn: None,
+        },
+        Alpn::Name(name) => Offers {
+            first: connector(&[name])?,
+            without_alpn: None,
+        },
+    })
 }

@@ -21,9 +21,10 @@ pub struct Config {
     pub key_log: Option<Arc<dyn KeyLog>>,
     /// Windows and timers.
     pub transport: Transport,
-    /// Time for the handshake, and for each echo unless `patience` differs.
+    /// Time for the handshake.
     pub timeout: Duration,
-    /// Time for the answer to each message and FIN; `None` waits for ever.
+    /// Time for the answer to each message and FIN, and for a pipe without
+    /// progress; `None` waits for ever.
     pub patience: Option<Duration>,
 }
 

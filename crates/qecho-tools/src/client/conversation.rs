@@ -6,13 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use qecho_engine::{
-    Connection, Direction, Event, ReadEnd, SendDatagramError, Side, StreamId, Written,
-};
+use qecho_engine::{Connection, Direction, Event, ReadEnd, StreamId, Written};
 
 use super::{
     config::{Message, Way},
+    exchange::{Exchange, echo_of},
     report::{ClientEvent, Echoed, Failure, Report},
 };
 use crate::COALESCE_MAX;
@@ -35,23 +33,6 @@ pub(super) struct Conversation {
     due: Option<Instant>,
     number: u64,
     report: Report,
-}
-
-/// A message on its way.
-#[derive(Debug)]
-struct Exchange {
-    message: Message,
-    number: u64,
-    began: Instant,
-    stream: Option<StreamId>,
-    unsent: Bytes,
-    /// Whether every byte was handed over for sending.
-    sent: bool,
-    /// Bytes that came back and were equal.
-    echoed: usize,
-    /// Whether an answer is no longer needed: on a stream no bytes are echoed
-    /// by no bytes, but a DATAGRAM frame of no bytes must come back.
-    came: bool,
 }
 
 impl Conversation {
@@ -121,16 +102,7 @@ impl Conversation {
         self.number += 1;
         self.await_answer(now);
         self.report.bytes_sent += message.data.len() as u64;
-        self.current = Some(Exchange {
-            unsent: message.data.clone(),
-            came: message.over != Way::Datagram,
-            message,
-            number: self.number,
-            began: now,
-            stream: None,
-            sent: false,
-            echoed: 0,
-        });
+        self.current = Some(Exchange::new(self.number, message, now));
     }
 
     fn await_answer(&mut self, now: Instant) {
@@ -241,31 +213,19 @@ impl Conversation {
             let bytes = data.len() as u64;
             return Err(Failure::TooMuch { bytes });
         };
-        let rest = &exchange.message.data[exchange.echoed..];
-        if let Some(place) = rest.iter().zip(data).position(|(sent, came)| sent != came) {
-            return Err(Failure::Differs {
-                offset: (exchange.echoed + place) as u64,
-                sent: rest[place],
-                received: data[place],
-            });
-        }
-        if data.len() > rest.len() {
-            let bytes = (data.len() - rest.len()) as u64;
-            return Err(Failure::TooMuch { bytes });
-        }
-        exchange.echoed += data.len();
-        Ok(())
+        exchange.compare(data)
     }
 
     /// Tells of the current message if it has come back whole.
     fn check_whole(&mut self, connection: &mut Connection<'_>, tell: &mut dyn FnMut(ClientEvent)) {
         let now = connection.now();
-        let whole =
-            |exchange: &mut Exchange| exchange.sent && exchange.missing() == 0 && exchange.came;
-        let Some(exchange) = self.current.take_if(whole) else {
+        let Some(exchange) = self.current.take_if(|exchange| exchange.is_whole()) else {
             return;
         };
         self.due = None;
+        if !self.ending.is_empty() {
+            self.await_answer(now);
+        }
         self.report.messages += 1;
         if let (Way::StreamPerMessage, Some(stream)) = (exchange.message.over, exchange.stream) {
             self.ending.push(stream);
@@ -363,54 +323,6 @@ impl Conversation {
                 missing: exchange.missing(),
                 total: exchange.total(),
             }),
-        }
-    }
-}
-
-impl Exchange {
-    fn total(&self) -> u64 {
-        self.message.data.len() as u64
-    }
-
-    fn missing(&self) -> u64 {
-        self.total() - self.echoed as u64
-    }
-
-    fn stopped(&self, code: u64) -> Failure {
-        Failure::Stopped {
-            code,
-            missing: self.missing(),
-            total: self.total(),
-        }
-    }
-
-    fn send_datagram(&mut self, connection: &mut Connection<'_>) -> Result<(), Failure> {
-        if self.sent {
-            return Ok(());
-        }
-        match connection.send_datagram(self.message.data.clone()) {
-            Ok(()) => {
-                self.sent = true;
-                Ok(())
-            }
-            Err(SendDatagramError::Unsupported) => Err(Failure::NoDatagrams),
-            Err(SendDatagramError::TooLarge) => Err(Failure::DatagramTooLarge {
-                number: self.number,
-                length: self.message.data.len(),
-                most: connection.datagram_max().unwrap_or(0),
-            }),
-            // The queue is emptied by sending; the event says when.
-            Err(_) => Ok(()),
-        }
-    }
-}
-
-/// Returns the stream on which the echo of `stream` comes back.
-fn echo_of(stream: StreamId) -> StreamId {
-    match stream.direction() {
-        Direction::Bidirectional => stream,
-        Direction::Unidirectional => {
-            StreamId::new(Side::Server, Direction::Unidirectional, stream.index())
         }
     }
 }

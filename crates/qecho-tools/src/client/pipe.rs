@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, SyncSender, TryRecvError, TrySendError},
     },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -61,10 +62,14 @@ pub(super) struct Pipe {
     output_ended: bool,
     sent: u64,
     received: u64,
+    patience: Option<Duration>,
+    /// When patience with the peer ends, while it is the peer that is waited
+    /// for.
+    due: Option<Instant>,
 }
 
 impl Pipe {
-    pub(super) fn new(ends: PipeEnds) -> Self {
+    pub(super) fn new(ends: PipeEnds, patience: Option<Duration>) -> Self {
         Self {
             ends,
             stream: None,
@@ -77,6 +82,8 @@ impl Pipe {
             output_ended: false,
             sent: 0,
             received: 0,
+            patience,
+            due: None,
         }
     }
 
@@ -102,17 +109,44 @@ impl Pipe {
         if let Event::Stopped(id, code) = event
             && Some(*id) == self.stream
         {
-            return Err(Failure::Stopped {
-                code: *code,
-                missing: self.sent - self.received,
-                total: self.sent,
-            });
+            return Err(self.stopped(*code));
         }
         self.advance(connection)
     }
 
     /// Moves bytes both ways as far as nobody has to wait.
     pub(super) fn advance(&mut self, connection: &mut Connection<'_>) -> Result<(), Failure> {
+        let before = (self.sent, self.received, self.fin_sent);
+        let waited_for_reader = !self.undelivered.is_empty();
+        self.move_bytes(connection)?;
+        let progress = before != (self.sent, self.received, self.fin_sent) || waited_for_reader;
+        let peer_owes = self.sent > self.received || (self.fin_sent && !self.fin_received);
+        let waits_for_peer = peer_owes && self.undelivered.is_empty();
+        if !waits_for_peer {
+            self.due = None;
+        } else if progress || self.due.is_none() {
+            self.due = self.patience.map(|patience| connection.now() + patience);
+        }
+        Ok(())
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Runs out of patience if it is time.
+    pub(super) fn handle_deadline(&mut self, now: Instant) -> Result<(), Failure> {
+        match self.patience {
+            Some(after) if self.due.is_some_and(|due| due <= now) => Err(Failure::NoProgress {
+                after,
+                missing: self.sent.saturating_sub(self.received),
+                total: self.sent,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn move_bytes(&mut self, connection: &mut Connection<'_>) -> Result<(), Failure> {
         let Some(stream) = self.stream.or_else(|| connection.open(self.ends.direction)) else {
             return Ok(());
         };
@@ -127,6 +161,14 @@ impl Pipe {
         self.receive(connection, echo)?;
         // What came back makes room for more when comparing.
         self.send(connection, stream)
+    }
+
+    fn stopped(&self, code: u64) -> Failure {
+        Failure::Stopped {
+            code,
+            missing: self.sent.saturating_sub(self.received),
+            total: self.sent,
+        }
     }
 
     fn send(&mut self, connection: &mut Connection<'_>, stream: StreamId) -> Result<(), Failure> {
@@ -146,13 +188,7 @@ impl Pipe {
                     self.unsent = rest;
                     true
                 }
-                Written::Stopped(code) => {
-                    return Err(Failure::Stopped {
-                        code,
-                        missing: self.sent - self.received,
-                        total: self.sent,
-                    });
-                }
+                Written::Stopped(code) => return Err(self.stopped(code)),
                 Written::Closed => return Ok(()),
             };
             self.sent += (before - self.unsent.len()) as u64;
@@ -170,20 +206,25 @@ impl Pipe {
         if comparing && self.outstanding_bytes >= VERIFY_OUTSTANDING_MAX {
             return Ok(false);
         }
-        match self.ends.input.try_recv() {
-            Err(TryRecvError::Empty) => Ok(false),
-            Err(TryRecvError::Disconnected) => Ok(true),
-            Ok(Err(error)) => Err(Failure::Broken(format!("cannot read the input: {error}"))),
-            // An empty piece is none: the end is the sender's dropping.
-            Ok(Ok(piece)) if piece.is_empty() => self.next_piece(),
-            Ok(Ok(piece)) => {
-                if comparing {
-                    self.outstanding_bytes += piece.len();
-                    self.outstanding.push_back(piece.clone());
+        loop {
+            let piece = match self.ends.input.try_recv() {
+                Err(TryRecvError::Empty) => return Ok(false),
+                Err(TryRecvError::Disconnected) => return Ok(true),
+                Ok(Err(error)) => {
+                    return Err(Failure::Broken(format!("cannot read the input: {error}")));
                 }
-                self.unsent = piece;
-                Ok(true)
+                Ok(Ok(piece)) => piece,
+            };
+            // An empty piece is none: the end is the sender's dropping.
+            if piece.is_empty() {
+                continue;
             }
+            if comparing {
+                self.outstanding_bytes += piece.len();
+                self.outstanding.push_back(piece.clone());
+            }
+            self.unsent = piece;
+            return Ok(true);
         }
     }
 
@@ -195,6 +236,10 @@ impl Pipe {
                 .progress
                 .received
                 .store(self.received, Ordering::Relaxed);
+            if self.received > self.sent {
+                let bytes = self.received - self.sent;
+                return Err(Failure::TooMuch { bytes });
+            }
             if self.ends.output.is_none() {
                 self.compare(&read.data)?;
             } else {
@@ -279,10 +324,6 @@ impl Pipe {
                 missing: self.sent - self.received,
                 total: self.sent,
             });
-        }
-        if self.received > self.sent {
-            let bytes = self.received - self.sent;
-            return Err(Failure::TooMuch { bytes });
         }
         if !self.fin_sent {
             return Err(Failure::EndedEarly {

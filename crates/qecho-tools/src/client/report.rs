@@ -73,6 +73,9 @@ pub enum Failure {
     /// The connection ended before its time.
     #[error("connection lost: {0}")]
     Closed(CloseReason),
+    /// The peer fell silent and its host says that nobody listens there.
+    #[error("connection lost: nobody listens there any more")]
+    Gone,
     /// The peer ended a stream too early.
     #[error("peer closed the stream without echoing {missing} of {total} bytes")]
     NotEchoed {
@@ -131,6 +134,19 @@ pub enum Failure {
         crate::text::duration(*.after)
     )]
     NoEcho {
+        /// How long was waited.
+        after: Duration,
+        /// Bytes that did not come back.
+        missing: u64,
+        /// Bytes that were sent.
+        total: u64,
+    },
+    /// A pipe stood still, and it was the peer that was waited for.
+    #[error(
+        "nothing came back for {}; {missing} of {total} bytes are missing",
+        crate::text::duration(*.after)
+    )]
+    NoProgress {
         /// How long was waited.
         after: Duration,
         /// Bytes that did not come back.

@@ -6,16 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use qecho_engine::{
     Application, Connection, Control, Direction, Event, ReadEnd, SendDatagramError, Side, StreamId,
-    Written,
+    Written, limits,
 };
 
 use super::{
     config::End,
     notices::{Notice, NoticeKind, Notices},
     report::Report,
+    unsent::{Piece, Unsent},
 };
 use crate::{COALESCE_MAX, text};
 
@@ -49,12 +49,9 @@ pub struct Echo {
 /// again leaves nothing here.
 #[derive(Debug, Default)]
 pub struct EchoConnection {
-    /// Bytes that the send side refused, by the stream they came on. That
-    /// stream is not read until they are gone: flow control then holds the
-    /// peer back.
-    unsent: HashMap<StreamId, Unsent>,
-    /// Their sum over all streams.
-    unsent_bytes: usize,
+    /// Bytes that the send side refused. Their streams are not read until they
+    /// are gone: flow control then holds the peer back.
+    unsent: Unsent,
     /// Streams that have more to read than one turn handles.
     ready: BTreeSet<StreamId>,
     /// Streams whose echo has ended before they did.
@@ -65,38 +62,8 @@ pub struct EchoConnection {
     /// that have a stream of ours for their echo. Both are opened in order.
     unidirectional_accepted: u64,
     unidirectional_paired: u64,
-}
-
-#[derive(Debug)]
-struct Unsent {
-    data: Bytes,
-    fin: bool,
-}
-
-/// Unsent bytes of a connection from which on only small pieces are read.
-pub const UNSENT_MAX: usize = 4 * COALESCE_MAX;
-
-/// Bytes that a stream may always read, so that streams that do not move
-/// never stop one that could.
-pub const PIECE_MIN: usize = 1024;
-
-impl EchoConnection {
-    fn put_aside(&mut self, id: StreamId, unsent: Unsent) {
-        self.unsent_bytes += unsent.data.len();
-        self.unsent.insert(id, unsent);
-    }
-
-    fn take_unsent(&mut self, id: StreamId) -> Option<Unsent> {
-        let unsent = self.unsent.remove(&id)?;
-        self.unsent_bytes -= unsent.data.len();
-        Some(unsent)
-    }
-
-    /// Returns how many bytes a stream may read now.
-    fn piece_max(&self) -> usize {
-        let room = UNSENT_MAX.saturating_sub(self.unsent_bytes);
-        room.clamp(PIECE_MIN, COALESCE_MAX)
-    }
+    /// Those whose echo goes on.
+    pairs: BTreeSet<StreamId>,
 }
 
 impl Echo {
@@ -163,6 +130,8 @@ impl Echo {
                 "only echoes open streams, one for each of the peer's, in order"
             );
             state.unidirectional_paired += 1;
+            state.pairs.insert(answered(reply));
+            allow_waiting(connection, state);
             self.echo(connection, state, answered(reply));
         }
     }
@@ -175,13 +144,13 @@ impl Echo {
         if waits_for_a_pair {
             return;
         }
-        if let Some(unsent) = state.take_unsent(id) {
+        if let Some(piece) = state.unsent.take(id) {
             if let Some(code) = connection.received_reset(id) {
                 self.abandon(connection, state, id, code);
                 return;
             }
-            let open = self.send(connection, state, id, unsent);
-            let ended = state.ended.contains(&id) && !state.unsent.contains_key(&id);
+            let open = self.send(connection, state, id, piece);
+            let ended = state.ended.contains(&id) && !state.unsent.contains(id);
             if !open && !ended {
                 return;
             }
@@ -190,7 +159,7 @@ impl Echo {
             discard(connection, state, id);
             return;
         }
-        let read = connection.read(id, state.piece_max());
+        let read = connection.read(id, state.unsent.piece_max());
         if !read.data.is_empty() {
             self.report.bytes_echoed += read.data.len() as u64;
             self.tell_received(connection, state, Some(id), &read.data);
@@ -201,7 +170,7 @@ impl Echo {
         }
         let fin = message_ended || read.end == ReadEnd::Fin;
         let data = read.data;
-        let open = self.send(connection, state, id, Unsent { data, fin });
+        let open = self.send(connection, state, id, Piece { data, fin });
         match read.end {
             ReadEnd::Reset(code) => self.abandon(connection, state, id, code),
             ReadEnd::More if open || message_ended => {
@@ -219,12 +188,12 @@ impl Echo {
         connection: &mut Connection<'_>,
         state: &mut EchoConnection,
         id: StreamId,
-        Unsent { data, fin }: Unsent,
+        Piece { data, fin }: Piece,
     ) -> bool {
         match connection.write(reply(id), data) {
             Written::All => {}
             Written::Blocked(data) => {
-                state.put_aside(id, Unsent { data, fin });
+                state.unsent.put(id, Piece { data, fin });
                 return false;
             }
             Written::Stopped(code) => {
@@ -266,7 +235,8 @@ impl Echo {
     }
 
     fn forget(&mut self, connection: &Connection<'_>, state: &mut EchoConnection, id: StreamId) {
-        state.take_unsent(id);
+        state.unsent.take(id);
+        state.pairs.remove(&id);
         state.decoders.remove(&id);
         if !state.ended.contains(&id) {
             state.ready.remove(&id);
@@ -340,6 +310,7 @@ impl Application for Echo {
         match event {
             Event::Connected => {
                 self.report.connections += 1;
+                allow_waiting(connection, state);
                 self.tell(connection, || NoticeKind::Connected {
                     alpn: connection
                         .handshake()
@@ -383,6 +354,14 @@ impl Application for Echo {
     fn handle_deadline(&mut self, control: &mut Control<'_, EchoConnection>) {
         self.notices.handle_deadline(control.now());
     }
+}
+
+/// Lets the peer open a few more unidirectional streams than it lets us
+/// answer: unread, more of them could fill the receive window, and then those
+/// that are answered could not go on.
+fn allow_waiting(connection: &mut Connection<'_>, state: &EchoConnection) {
+    let most = state.pairs.len() as u64 + limits::UNIDIRECTIONAL_STREAMS_INITIAL;
+    connection.limit_streams(Direction::Unidirectional, most);
 }
 
 /// Reads what follows an ended message: a FIN is welcome, bytes are not.

@@ -7,10 +7,13 @@ mod counting;
 #[path = "../../../qecho-engine/tests/hostile/identity.rs"]
 mod identity;
 #[path = "../simulation/load.rs"]
+#[expect(dead_code, reason = "the simulation uses more of it")]
 mod load;
 #[path = "../simulation/scenario.rs"]
+#[expect(dead_code, reason = "the simulation uses more of it")]
 mod scenario;
 #[path = "../simulation/stream.rs"]
+#[expect(dead_code, reason = "the simulation uses more of it")]
 mod stream;
 
 #[global_allocator]

@@ -49,3 +49,29 @@ fn unread_streams_do_not_stall_those_that_are_read() {
     });
     world.check_no_fault();
 }
+
+#[test]
+fn streams_that_wait_for_their_pair_do_not_stall_the_one_that_is_echoed() {
+    for (seed, allowed) in [(20, 1), (21, 2), (22, 5), (23, 30)] {
+        Scenario::seeded(seed)
+            .client_allows_unidirectional(allowed)
+            .streams(40, &Plan::unidirectional(2 * MIB))
+            .check_all_returned();
+    }
+}
+
+#[test]
+fn small_windows_stall_nobody() {
+    for seed in 30..50 {
+        let mut scenario = Scenario::seeded(seed)
+            .loss(0.02)
+            .client_allows_unidirectional(1 + seed % 3)
+            .streams(10, &Plan::unidirectional(20 * KIB))
+            .streams(10, &Plan::bidirectional(20 * KIB));
+        for end in [&mut scenario.near, &mut scenario.far] {
+            end.stream_receive_window = 2_000;
+            end.receive_window = 4 * 2_000;
+        }
+        scenario.check_all_returned();
+    }
+}

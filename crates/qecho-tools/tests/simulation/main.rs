@@ -3,12 +3,15 @@
 mod admission;
 mod datagrams;
 mod determinism;
+mod dialing;
 mod draining;
 mod echo;
 mod flow_control;
 #[path = "../../../qecho-engine/tests/hostile/identity.rs"]
 mod identity;
 mod load;
+mod messages;
 mod protocol;
 mod scenario;
 mod stream;
+mod talk;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use qecho_engine::{Direction, Side, StreamId, limits};
+use qecho_engine::{Direction, Side, StreamId};
 use qecho_tools::server::{CODE_MESSAGE_ENDED, CODE_NO_UNIDIRECTIONAL_STREAMS};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -142,8 +142,8 @@ fn five_thousand_streams_in_a_row_are_all_echoed() {
 #[test]
 fn unidirectional_streams_beyond_the_allowance_wait_and_are_all_echoed_in_order() {
     for seed in 310..314 {
-        // The client allows 16 at first and more as they are used.
-        let plans = 4 * limits::STREAMS_INITIAL as usize;
+        // The client allows few at first and more as they are used.
+        let plans = 64;
         Scenario::seeded(seed)
             .loss(0.1)
             .streams(plans, &Plan::unidirectional(20 * KIB))
@@ -192,6 +192,24 @@ fn one_message_per_stream_is_echoed_with_its_fin() {
             client.streams.len() == 3 && client.streams.values().all(|one| one.ended.is_some())
         });
         world.check_all_returned();
+    }
+}
+
+#[test]
+fn a_message_and_the_fin_of_its_echo_come_together() {
+    for direction in BOTH_DIRECTIONS {
+        // A client that waits for the end asks for the next message only then.
+        let plan = Plan::new(direction, 500).without_fin();
+        let mut world = Scenario::seeded(342)
+            .end_after_message()
+            .stream(plan)
+            .begin();
+        world.until("something has come back", |both| {
+            let client = &both.near.application().connections[0];
+            client.streams.values().any(|stream| stream.received > 0)
+        });
+        let stream = world.streams()[0];
+        assert_eq!((stream.received, stream.ended), (500, Some(Ended::Fin)));
     }
 }
 

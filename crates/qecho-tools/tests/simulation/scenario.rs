@@ -201,10 +201,6 @@ impl Scenario {
         &self.conditions
     }
 
-    pub(crate) fn seed(&self) -> u64 {
-        self.seed
-    }
-
     /// Lets the clients begin to connect.
     pub(crate) fn begin(&self) -> World {
         let identity = Identity::new();
@@ -214,7 +210,7 @@ impl Scenario {
         let simulation = Simulation::new(near, far, &self.conditions, seed);
         let mut world = World {
             simulation,
-            shows_seed: ShowsSeed(seed),
+            _shows_seed: ShowsSeed(seed),
         };
         for _ in 0..self.clients {
             world.tell(Mail::Connect);
@@ -256,8 +252,8 @@ pub(crate) type Both = Simulation<Load, Echo>;
 
 /// A simulation under way.
 pub(crate) struct World {
-    simulation: Both,
-    shows_seed: ShowsSeed,
+    pub(crate) simulation: Both,
+    _shows_seed: ShowsSeed,
 }
 
 impl Deref for World {
@@ -275,10 +271,6 @@ impl DerefMut for World {
 }
 
 impl World {
-    pub(crate) fn seed(&self) -> u64 {
-        self.shows_seed.0
-    }
-
     pub(crate) fn load(&self) -> &Load {
         self.near.application()
     }
@@ -320,11 +312,6 @@ impl World {
         let connections = &self.load().connections;
         let shown = &connections[..connections.len().min(3)];
         assert!(held, "not within {limit:?}: {what}; clients {shown:#?}");
-    }
-
-    /// Ends everything but the server's shard.
-    pub(crate) fn into_server(self) -> Shard<Echo> {
-        self.simulation.far
     }
 
     pub(crate) fn check_no_fault(&self) {

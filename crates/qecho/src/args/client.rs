@@ -43,9 +43,10 @@ pub(crate) struct ClientArguments {
     #[arg(long, conflicts_with = "messages")]
     pub(crate) verify: bool,
 
-    /// Time for the handshake and for the echo of each message
-    #[arg(long, value_name = "TIME", value_parser = super::positive_duration, default_value = "5s")]
-    pub(crate) timeout: Duration,
+    /// Time for the handshake, for the echo of each message, and for a pipe
+    /// in which nothing moves [default: 5s; pipe: 1m]
+    #[arg(long, value_name = "TIME", value_parser = super::positive_duration)]
+    pub(crate) timeout: Option<Duration>,
 
     /// Form of the results
     #[arg(long, value_enum, default_value = "text")]

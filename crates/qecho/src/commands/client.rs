@@ -8,6 +8,7 @@ mod voice;
 use std::{
     io::{self, IsTerminal},
     sync::mpsc::{Sender, channel},
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
@@ -20,6 +21,10 @@ use crate::{
     args::{ClientArguments, Format, OverArgument},
     ending::{Ending, Failure},
 };
+
+/// Time for which a pipe may stand still: a network that is gone for a while
+/// must not end a long transfer.
+const PIPE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Something that the client's command has to react to.
 enum Occurrence {
@@ -48,9 +53,15 @@ pub(super) fn run(arguments: ClientArguments) -> Result<Ending, Failure> {
     let config = client::Config {
         alpn: arguments.alpn.clone(),
         key_log: key_log::open(&arguments.key_log)?,
-        timeout: arguments.timeout,
-        // A person may think for as long as they like, and so may a server.
-        patience: (!prompt).then_some(arguments.timeout),
+        timeout: arguments.timeout.unwrap_or(client::TIMEOUT),
+        patience: if prompt {
+            // A person may think for as long as they like, and so may a server.
+            None
+        } else if piped && by_bytes {
+            Some(arguments.timeout.unwrap_or(PIPE_PATIENCE))
+        } else {
+            Some(arguments.timeout.unwrap_or(client::TIMEOUT))
+        },
         ..client::Config::new(target, verifier.clone())
     };
     let (tell, occurrences) = channel();

@@ -140,12 +140,15 @@ pub(crate) fn failure_json(
     }
     let kind = match failure {
         Failure::Dial(_) => "not_connected",
-        Failure::Closed(_) => "connection_lost",
+        Failure::Closed(_) | Failure::Gone => "connection_lost",
         Failure::NotEchoed { .. } | Failure::EndedEarly { .. } => "not_echoed",
         Failure::Differs { .. } | Failure::TooMuch { .. } => "differs",
         Failure::Reset { .. } => "reset",
         Failure::Stopped { .. } => "stopped",
-        Failure::NoEcho { .. } | Failure::NoFin { .. } | Failure::NoStream { .. } => "timeout",
+        Failure::NoEcho { .. }
+        | Failure::NoProgress { .. }
+        | Failure::NoFin { .. }
+        | Failure::NoStream { .. } => "timeout",
         Failure::Lost { .. } => "lost",
         Failure::NoDatagrams | Failure::DatagramTooLarge { .. } => "datagram",
         _ => "broken",

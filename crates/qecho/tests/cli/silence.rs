@@ -69,3 +69,30 @@ fn a_prompt_waits_for_a_silent_server_as_long_as_the_person_does() {
     terminal.signal(Signal::TERM);
     terminal.exits(143);
 }
+
+#[test]
+fn a_pipe_in_which_nothing_moves_ends_when_patience_does() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let done = interrupted_exchange(&stage, &server, "--timeout 300ms");
+    done.fails(
+        1,
+        "nothing came back for 300 ms; 7 of 13 bytes are missing",
+        None,
+    );
+}
+
+#[test]
+fn a_server_that_was_killed_is_missed_within_seconds() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let mut client: Running = stage.client(&server, "").start();
+    client.types(b"first\n");
+    client.stdout.says("first");
+    server.process.signal(Signal::KILL);
+    server.process.done();
+    client.types(b"second\n");
+    client
+        .done()
+        .fails(1, "connection lost: nobody listens there any more", None);
+}

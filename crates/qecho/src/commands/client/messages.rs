@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufRead, Read},
-    sync::mpsc::{Receiver, Sender},
+    sync::mpsc::{Receiver, Sender, SyncSender, sync_channel},
     thread,
 };
 
@@ -19,6 +19,9 @@ use crate::{
 /// Longest line that is sent as a message.
 const LINE_MAX: usize = 1 << 20;
 
+/// Lines that were read and have not come back; no more are read until one has.
+const LINES_UNANSWERED_MAX: usize = 16;
+
 /// Sends what was given and tells what comes back.
 pub(super) fn run(
     arguments: &ClientArguments,
@@ -28,8 +31,9 @@ pub(super) fn run(
     tell: Sender<Occurrence>,
     occurrences: &Receiver<Occurrence>,
 ) -> Result<Ending, Failure> {
+    let (unanswered, answered) = sync_channel(LINES_UNANSWERED_MAX);
     if arguments.messages.is_empty() {
-        read_lines(client.mailbox(), over, tell)?;
+        read_lines(client.mailbox(), over, unanswered, tell)?;
     } else {
         drop(tell);
         for text in &arguments.messages {
@@ -46,7 +50,13 @@ pub(super) fn run(
                     None => voice.ended(outcome),
                 };
             }
-            Occurrence::Client(event) => voice.tell(&event)?,
+            Occurrence::Client(event) => {
+                if matches!(event, ClientEvent::Echoed(_) | ClientEvent::Lost { .. }) {
+                    // Empty unless lines are read.
+                    let _ = answered.try_recv();
+                }
+                voice.tell(&event)?;
+            }
             Occurrence::Signal(ending) => {
                 stopped = Some(Failure::silent(ending));
                 client.send(Mail::Stop);
@@ -62,9 +72,14 @@ pub(super) fn run(
     Err(anyhow::anyhow!("the client's thread ended without a word").into())
 }
 
-/// Sends each line of stdin as a message, on a thread of its own; the full
-/// mailbox holds it back.
-fn read_lines(mailbox: Mailbox<Mail>, over: Way, tell: Sender<Occurrence>) -> Result<(), Failure> {
+/// Sends each line of stdin as a message, on a thread of its own; `unanswered`
+/// is full and holds it back while too many have not come back.
+fn read_lines(
+    mailbox: Mailbox<Mail>,
+    over: Way,
+    unanswered: SyncSender<()>,
+    tell: Sender<Occurrence>,
+) -> Result<(), Failure> {
     thread::Builder::new()
         .name("stdin".into())
         .spawn(move || {
@@ -83,7 +98,8 @@ fn read_lines(mailbox: Mailbox<Mail>, over: Way, tell: Sender<Occurrence>) -> Re
                         return tell_off(&tell, Occurrence::BadInput(error));
                     }
                 };
-                if mailbox.send(Mail::Message(message(line, over))).is_err() {
+                let mail = Mail::Message(message(line, over));
+                if unanswered.send(()).is_err() || mailbox.send(mail).is_err() {
                     return;
                 }
             }
