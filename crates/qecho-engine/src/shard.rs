@@ -19,7 +19,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use quinn_proto::{DatagramEvent, EcnCodepoint, Incoming};
+use quinn_proto::{DatagramEvent, EcnCodepoint, EndpointEvent, Incoming};
 
 pub use self::control::{ConnectError, ConnectTo, Control};
 pub use self::entry::ConnectionKey;
@@ -168,6 +168,12 @@ impl<A: Application> Shard<A> {
         match endpoint.accept(incoming, now, &mut response, None) {
             Ok((handle, mut proto)) => {
                 self.core.outbox.recycle(response);
+                // A first packet that closes its own connection leaves one
+                // whose only timer is the idle timeout.
+                if proto.is_closed() {
+                    endpoint.handle_event(handle, EndpointEvent::drained());
+                    return;
+                }
                 let ticket = self.core.admission.enter(remote, validated);
                 let mut meta = self.core.bindings[binding].meta(handle, now);
                 meta.admit(ticket, now);

@@ -147,7 +147,7 @@ impl<S> Core<S> {
     }
 
     /// Moves what a connection has to send into the outbox; tells whether
-    /// there was anything.
+    /// that has changed anything.
     pub(super) fn poll_transmits(&mut self, now: Instant, key: ConnectionKey) -> bool {
         let binding = &mut self.bindings[key.binding()];
         let gso_segments = binding.gso_segments;
@@ -155,6 +155,7 @@ impl<S> Core<S> {
             return false;
         };
         let mut any = false;
+        let was_closed = entry.proto.is_closed();
         while !self.outbox.is_full() {
             let mut contents = self.outbox.buffer();
             let Some(transmit) = entry.poll_transmit(now, gso_segments, &mut contents) else {
@@ -164,7 +165,8 @@ impl<S> Core<S> {
             any = true;
             self.outbox.push(key.binding(), transmit, contents);
         }
-        any
+        // Sending can end a connection, when nothing can be sent lawfully.
+        any || entry.proto.is_closed() != was_closed
     }
 
     /// Ends a connection's part of the turn.
@@ -181,8 +183,9 @@ impl<S> Core<S> {
         else {
             return;
         };
-        let handshake_over = entry.meta.handshake.is_some() || entry.meta.reported_closed;
-        if let (true, Some(ticket)) = (handshake_over, &mut entry.meta.ticket) {
+        // A handshake that failed counts until its connection has drained:
+        // failing must not be the way past the limits.
+        if let (Some(_), Some(ticket)) = (&entry.meta.handshake, &mut entry.meta.ticket) {
             self.admission.handshake_over(ticket);
         }
         let deadline = entry.deadline();

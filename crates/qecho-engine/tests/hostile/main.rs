@@ -1,6 +1,7 @@
 //! Peers that break the rules, against a shard, and what that costs it.
 
 mod attack;
+mod closing;
 mod counting;
 mod forgery;
 mod frames;

@@ -218,6 +218,7 @@ impl Echo {
         code: u64,
     ) {
         connection.reset(reply(id), code);
+        state.ended.remove(&id);
         self.forget(connection, state, id);
     }
 
@@ -231,6 +232,7 @@ impl Echo {
     ) {
         connection.reset(reply, code);
         connection.stop(answered(reply), code);
+        state.ended.remove(&answered(reply));
         self.forget(connection, state, answered(reply));
     }
 

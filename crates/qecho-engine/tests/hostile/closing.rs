@@ -1,0 +1,70 @@
+//! Clients whose first packet closes the connection that it opens: anybody can
+//! make one, from any address.
+
+use std::time::Duration;
+
+use qecho_engine::{
+    Application, ConnectTo, Connection, Connector, Control, Event, Secrets, Shard,
+    config::{Accepting, AdmissionSettings, ShardConfig, Transport},
+    link::Conditions,
+    simulation::{FAR, NEAR, Simulation},
+};
+
+use crate::{
+    attack::Deaf,
+    identity::{Identity, SERVER_NAME},
+};
+
+const CLIENTS: usize = 300;
+
+/// Opens connections and closes each before its first packet has left.
+struct Hasty(Connector);
+
+impl Application for Hasty {
+    type State = ();
+    type Mail = ();
+
+    fn start(&mut self, control: &mut Control<'_, ()>) {
+        for _ in 0..CLIENTS {
+            let to = ConnectTo {
+                remote: FAR,
+                server_name: SERVER_NAME,
+                connector: &self.0,
+            };
+            let key = control.connect(&to, ()).expect("there is a socket");
+            let (mut connection, ()) = control.connection(key).expect("it was just made");
+            connection.close(0, "");
+        }
+    }
+
+    fn accept(&mut self, _: &mut Connection<'_>) {}
+
+    fn handle_event(&mut self, _: &mut Connection<'_>, (): &mut (), _: Event) {}
+
+    fn handle_mail(&mut self, _: &mut Control<'_, ()>, (): ()) {}
+}
+
+#[test]
+fn connections_that_close_themselves_at_once_occupy_nothing() {
+    let identity = Identity::new();
+    let accepting = Accepting {
+        tls: identity.server(&[b"echo"]),
+        admission: AdmissionSettings::default(),
+    };
+    let secrets = Secrets::from_master(&[8; 32]);
+    let config = ShardConfig {
+        seed: [7; 32],
+        secrets,
+        ..ShardConfig::server(Transport::default(), accepting)
+    };
+    let server = Shard::new(&config, &[FAR], Deaf::default()).expect("these settings work");
+    let hasty = Hasty(identity.connector(&[b"echo"]));
+    let config = ShardConfig::client(Transport::default());
+    let client = Shard::new(&config, &[NEAR], hasty).expect("these settings work");
+    let mut both = Simulation::new(client, server, &Conditions::default(), 1);
+    both.run_for(Duration::from_millis(100));
+    let sent = both.links().0.counts().sent;
+    assert!(sent >= CLIENTS as u64, "each sent its packet: {sent}");
+    assert_eq!(both.far.connections(), 0);
+    assert_eq!(both.far.half_open(), 0);
+}
