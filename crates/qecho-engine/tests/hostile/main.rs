@@ -6,7 +6,6 @@ mod counting;
 mod forgery;
 mod frames;
 mod garbage;
-#[expect(dead_code, reason = "the tests of qecho-tools use more of it")]
 mod identity;
 mod memory;
 
