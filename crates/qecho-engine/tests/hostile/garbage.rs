@@ -5,6 +5,7 @@ use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
     attack::{Attack, Parrot},
+    failing_seed::ShowsSeed,
     frames::{Frames, PACKET_ROOM},
 };
 
@@ -15,6 +16,7 @@ const SEEDS: u64 = 400;
 fn attack(frames: fn(&mut StdRng) -> Vec<u8>) {
     let mut closed = 0;
     for seed in 0..SEEDS {
+        let _shows_seed = ShowsSeed(seed);
         let mut random = StdRng::seed_from_u64(seed);
         let mut attack = Attack::on(Parrot::default());
         for _ in 0..10 {
@@ -23,8 +25,8 @@ fn attack(frames: fn(&mut StdRng) -> Vec<u8>) {
         // Everything is forgotten in the end, whatever it was.
         attack.deaf = true;
         attack.run_slowly(400);
-        assert_eq!(attack.victim.connections(), 0, "the seed was {seed}");
-        assert_eq!(attack.victim.half_open(), 0, "the seed was {seed}");
+        assert_eq!(attack.victim.connections(), 0);
+        assert_eq!(attack.victim.half_open(), 0);
         closed += attack.victim.application().closed.len();
     }
     assert_eq!(closed as u64, SEEDS, "each connection is closed once");

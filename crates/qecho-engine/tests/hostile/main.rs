@@ -3,6 +3,7 @@
 mod attack;
 mod closing;
 mod counting;
+mod failing_seed;
 mod forgery;
 mod frames;
 mod garbage;

@@ -4,6 +4,8 @@
 mod bounds;
 #[path = "../../../qecho-engine/tests/hostile/counting.rs"]
 mod counting;
+#[path = "../../../qecho-engine/tests/hostile/failing_seed.rs"]
+mod failing_seed;
 #[path = "../../../qecho-engine/tests/hostile/identity.rs"]
 mod identity;
 #[path = "../simulation/load.rs"]

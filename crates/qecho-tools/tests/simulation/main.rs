@@ -6,6 +6,8 @@ mod determinism;
 mod dialing;
 mod draining;
 mod echo;
+#[path = "../../../qecho-engine/tests/hostile/failing_seed.rs"]
+mod failing_seed;
 mod flow_control;
 #[path = "../../../qecho-engine/tests/hostile/identity.rs"]
 mod identity;

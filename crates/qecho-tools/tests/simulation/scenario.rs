@@ -1,7 +1,6 @@
 //! A network, a server, clients and what is asked of them, in one sentence.
 
 use std::{
-    io::Write,
     ops::{Deref, DerefMut},
     time::Duration,
 };
@@ -19,6 +18,7 @@ use qecho_tools::{
 };
 
 use crate::{
+    failing_seed::ShowsSeed,
     identity::Identity,
     load::{Client, Load, Mail},
     stream::{Plan, Stream},
@@ -327,18 +327,6 @@ impl World {
             for (id, stream) in &client.streams {
                 assert!(stream.is_whole(), "stream {id}: {stream:?}");
             }
-        }
-    }
-}
-
-/// Names the seed when a test fails, wherever it does.
-struct ShowsSeed(u64);
-
-impl Drop for ShowsSeed {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            // A test that fails has nowhere to report that this failed too.
-            let _ = writeln!(std::io::stderr(), "the seed was {}", self.0);
         }
     }
 }

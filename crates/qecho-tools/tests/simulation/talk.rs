@@ -21,6 +21,7 @@ use qecho_tools::{
 };
 
 use crate::{
+    failing_seed::ShowsSeed,
     identity::{Identity, SERVER_NAME},
     scenario::Scenario,
 };
@@ -48,6 +49,7 @@ pub(crate) struct Conversation<F: Application> {
     pub(crate) simulation: Simulation<ClientApplication, F>,
     pub(crate) events: Receiver<ClientEvent>,
     pub(crate) seen: Vec<ClientEvent>,
+    _shows_seed: ShowsSeed,
 }
 
 pub(crate) fn config(identity: &Identity, addresses: &[SocketAddr], alpn: Alpn) -> Config {
@@ -115,6 +117,7 @@ impl<F: Application> Conversation<F> {
             simulation: Simulation::new(near, far, conditions, seed),
             events,
             seen: Vec::new(),
+            _shows_seed: ShowsSeed(seed),
         }
     }
 
