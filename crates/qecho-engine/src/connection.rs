@@ -206,6 +206,8 @@ impl<'a> Connection<'a> {
         if data.is_empty() {
             return Written::All;
         }
+        let window = self.meta.send_window(data.len());
+        self.proto.set_send_window(window);
         let mut rest = [data];
         loop {
             match self

@@ -23,6 +23,7 @@ pub mod limits;
 pub mod link;
 mod mailbox;
 mod outbox;
+mod pieces;
 mod secrets;
 mod shard;
 pub mod simulation;

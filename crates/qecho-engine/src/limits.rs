@@ -35,6 +35,13 @@ pub const BIDIRECTIONAL_STREAMS_INITIAL: u64 = 16;
 /// leaves room in a receive window of four stream windows.
 pub const UNIDIRECTIONAL_STREAMS_INITIAL: u64 = 3;
 
+/// Written pieces of a connection that may be unacknowledged, about: with
+/// smaller pieces the send window shrinks, down to [`SEND_WINDOW_MIN`].
+pub const PIECES_UNACKNOWLEDGED_MAX: u64 = 16_384;
+
+/// Send window, in bytes, that a connection has for the smallest pieces.
+pub const SEND_WINDOW_MIN: u64 = 16 * 1024;
+
 /// Transmits that wait in the outbox for the socket to take them.
 ///
 /// Each holds one datagram or one GSO batch of at most [`GSO_BYTES_MAX`].

@@ -11,6 +11,7 @@ use crate::{
     event::CloseReason,
     handshake::Handshake,
     limits::{ANSWER_DELAY_MAX, ANSWER_DOUBLINGS_MAX, GSO_BYTES_MAX, HANDSHAKE_DEADLINE},
+    pieces::Pieces,
     stream_id::{Direction, StreamId},
 };
 
@@ -60,6 +61,7 @@ pub(crate) struct Meta {
     streams_max: [u64; 2],
     /// Bidirectional streams of ours that the peer has not ended.
     pub(crate) answers: BTreeSet<StreamId>,
+    pieces: Pieces,
     pub(super) dirty: bool,
     /// Where the connection stands in the timetable.
     pub(super) scheduled: Option<Instant>,
@@ -86,6 +88,7 @@ impl Meta {
             again: false,
             accepted: [0; 2],
             answers: BTreeSet::new(),
+            pieces: Pieces::default(),
             dirty: false,
             scheduled: None,
             reported_closed: false,
@@ -95,6 +98,11 @@ impl Meta {
             answers_past_window: 0,
             local_close: None,
         }
+    }
+
+    /// Returns the send window for a piece that is to be written.
+    pub(crate) fn send_window(&mut self, length: usize) -> u64 {
+        self.pieces.note(length, self.settings.send_window.into())
     }
 
     /// Sets how many streams the peer may have open at once.
