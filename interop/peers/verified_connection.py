@@ -29,6 +29,15 @@ class PeerFailed(Exception):
     """Says in one line what the server did not do."""
 
 
+class ConnectionEnded(PeerFailed):
+    """The connection was closed, by either side, before what was waited for."""
+
+    def __init__(self, what: str, code: int, reason: str) -> None:
+        words = reason or "no reason given"
+        super().__init__(f"connection closed before {what}: code {code:#x}, {words}")
+        self.code = code
+
+
 @dataclass
 class Arrived:
     """What came from the server on one stream."""
@@ -100,10 +109,7 @@ class VerifiedConnection(QuicConnectionProtocol):
         if not ready():
             end = self.terminated
             assert end is not None, "nothing else ends the wait"
-            raise PeerFailed(
-                f"connection closed before {what}: code {end.error_code:#x}, "
-                f"{end.reason_phrase or 'no reason given'}"
-            )
+            raise ConnectionEnded(what, end.error_code, end.reason_phrase)
 
     async def echo_of(self, stream: int, count: int, seconds: float = ANSWER_SECONDS) -> bytes:
         """Takes the next `count` bytes off the stream."""
