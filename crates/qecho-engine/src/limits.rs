@@ -71,6 +71,10 @@ pub const HALF_OPEN_MAX: usize = 1_024;
 /// gets a Retry.
 pub const HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX: usize = 64;
 
+/// Closed connections that a shard remembers, each for three probe timeouts
+/// (RFC 9000 §10.2); at this number newcomers are refused.
+pub const DRAINING_MAX: usize = 10_000;
+
 /// Connections that a shard serves at once, unless configured otherwise.
 pub const CONNECTIONS_MAX: usize = 10_000;
 

@@ -80,7 +80,8 @@ fn is_unsafe(character: char) -> bool {
 pub fn duration(duration: Duration) -> String {
     let nanos = duration.as_nanos();
     let (value, unit) = match nanos {
-        0..1_000_000 => (nanos as f64 / 1e3, "µs"),
+        0..1_000 => (nanos as f64, "ns"),
+        1_000..1_000_000 => (nanos as f64 / 1e3, "µs"),
         1_000_000..1_000_000_000 => (nanos as f64 / 1e6, "ms"),
         _ => (nanos as f64 / 1e9, "s"),
     };

@@ -35,6 +35,12 @@ impl<'a> From<&'a [u8]> for Payload<'a> {
     }
 }
 
+/// The name of an application protocol as JSON has it: names are ASCII, and
+/// what is not is replaced.
+fn alpn_name(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
+}
+
 /// A number of things.
 fn counted(count: impl TryInto<u64>, thing: &str) -> String {
     match count.try_into().unwrap_or(u64::MAX) {

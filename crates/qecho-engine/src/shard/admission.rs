@@ -8,7 +8,10 @@ use std::{collections::HashMap, net::IpAddr};
 
 use crate::{
     config::{AdmissionSettings, RetryPolicy},
-    limits::{HALF_OPEN_MAX, HALF_OPEN_UNVALIDATED_MAX, HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX},
+    limits::{
+        DRAINING_MAX, HALF_OPEN_MAX, HALF_OPEN_UNVALIDATED_MAX,
+        HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX,
+    },
 };
 
 /// What happens to a client's first packet.
@@ -45,6 +48,8 @@ pub(crate) struct Ticket {
     origin: Origin,
     validated: bool,
     half_open: bool,
+    /// Whether the connection is closed and only waits to be forgotten.
+    draining: bool,
 }
 
 #[derive(Default)]
@@ -58,6 +63,7 @@ pub(super) struct Admission {
     settings: AdmissionSettings,
     total: Counts,
     half_open: usize,
+    draining: usize,
     by_origin: HashMap<Origin, Counts>,
     closed_for_good: bool,
 }
@@ -68,6 +74,7 @@ impl Admission {
             settings,
             total: Counts::default(),
             half_open: 0,
+            draining: 0,
             by_origin: HashMap::new(),
             closed_for_good: false,
         }
@@ -89,6 +96,7 @@ impl Admission {
         if self.closed_for_good
             || self.total.connections >= self.settings.connections_max
             || self.half_open >= HALF_OPEN_MAX
+            || self.draining >= DRAINING_MAX
             || (!remote.to_canonical().is_loopback()
                 && from_origin >= self.settings.connections_per_address_max)
         {
@@ -121,6 +129,7 @@ impl Admission {
             origin,
             validated,
             half_open: true,
+            draining: false,
         }
     }
 
@@ -139,9 +148,26 @@ impl Admission {
         }
     }
 
-    /// Takes a connection that has ended out of the counts.
+    /// Notes that a connection that had completed its handshake is closed: its
+    /// place is free, though it is remembered for a while yet.
+    pub(super) fn closed(&mut self, ticket: &mut Ticket) {
+        if !std::mem::replace(&mut ticket.draining, true) {
+            self.draining += 1;
+            self.give_back(ticket);
+        }
+    }
+
+    /// Takes a connection that is forgotten out of the counts.
     pub(super) fn leave(&mut self, mut ticket: Ticket) {
         self.handshake_over(&mut ticket);
+        if ticket.draining {
+            self.draining -= 1;
+        } else {
+            self.give_back(&ticket);
+        }
+    }
+
+    fn give_back(&mut self, ticket: &Ticket) {
         self.total.connections -= 1;
         if let Some(counts) = self.by_origin.get_mut(&ticket.origin) {
             counts.connections -= 1;
@@ -197,6 +223,22 @@ mod tests {
         admission.leave(ticket);
         assert_eq!(admission.decide(HERE, true), Decision::Accept);
         assert!(admission.by_origin.is_empty());
+    }
+
+    #[test]
+    fn a_closed_connection_gives_its_place_back_before_it_is_forgotten() {
+        let mut admission = Admission::new(AdmissionSettings {
+            connections_max: 1,
+            ..AdmissionSettings::default()
+        });
+        let mut ticket = admission.enter(HERE, true);
+        admission.handshake_over(&mut ticket);
+        admission.closed(&mut ticket);
+        admission.closed(&mut ticket);
+        assert_eq!(admission.decide(HERE, true), Decision::Accept);
+        admission.leave(ticket);
+        assert_eq!(admission.draining, 0);
+        assert_eq!(admission.total.connections, 0);
     }
 
     #[test]

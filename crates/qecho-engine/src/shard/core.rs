@@ -187,6 +187,9 @@ impl<S> Core<S> {
         // failing must not be the way past the limits.
         if let (Some(_), Some(ticket)) = (&entry.meta.handshake, &mut entry.meta.ticket) {
             self.admission.handshake_over(ticket);
+            if entry.meta.reported_closed {
+                self.admission.closed(ticket);
+            }
         }
         let deadline = entry.deadline();
         self.deadlines

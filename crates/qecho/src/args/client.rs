@@ -16,7 +16,12 @@ pub(crate) struct ClientArguments {
     pub(crate) place: Place,
 
     /// Send TEXT and wait for its echo; may be given more than once
-    #[arg(short, long = "message", value_name = "TEXT")]
+    #[arg(
+        short,
+        long = "message",
+        value_name = "TEXT",
+        allow_hyphen_values = true
+    )]
     pub(crate) messages: Vec<String>,
 
     /// What messages travel on

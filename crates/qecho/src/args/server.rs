@@ -94,6 +94,9 @@ fn listen(text: &str) -> Result<Listen, String> {
     if let Ok(port) = text.parse() {
         return Ok(Listen::Loopback { port });
     }
+    if text == "*" {
+        return Ok(Listen::Everywhere { port: PORT });
+    }
     if let Some(port) = text.strip_prefix("*:") {
         let port = place::port(port)?;
         return Ok(Listen::Everywhere { port });
@@ -142,6 +145,7 @@ mod tests {
             ("localhost:0", Listen::Loopback { port: 0 }),
             ("localhost", Listen::Loopback { port: PORT }),
             ("*:7", Listen::Everywhere { port: 7 }),
+            ("*", Listen::Everywhere { port: PORT }),
             ("0.0.0.0:7", address("0.0.0.0:7")),
             ("[::]:7", address("[::]:7")),
             ("::1", address("[::1]:4433")),

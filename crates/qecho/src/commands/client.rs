@@ -42,26 +42,58 @@ enum Occurrence {
     Signal(Ending),
 }
 
+/// Where what is sent comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Input {
+    /// The command line.
+    Messages,
+    /// A person at a prompt.
+    Prompt,
+    /// Stdin, a message for each line.
+    Lines,
+    /// Stdin, byte for byte.
+    Bytes,
+}
+
+impl Input {
+    fn of(arguments: &ClientArguments) -> Self {
+        let typed = io::stdin().is_terminal();
+        let by_bytes = matches!(arguments.over, OverArgument::Stream | OverArgument::Uni);
+        // A person who types while stdout goes elsewhere sees no prompt.
+        let json = arguments.format == Format::Json && !arguments.verify;
+        if !arguments.messages.is_empty() {
+            Self::Messages
+        } else if typed && io::stdout().is_terminal() {
+            Self::Prompt
+        } else if by_bytes && !(typed && json) {
+            Self::Bytes
+        } else {
+            Self::Lines
+        }
+    }
+
+    /// Returns how long the peer may take with an answer.
+    fn patience(self, timeout: Option<Duration>) -> Option<Duration> {
+        match self {
+            // A person may think for as long as they like, and so may a server.
+            Self::Prompt => None,
+            Self::Bytes => Some(timeout.unwrap_or(PIPE_PATIENCE)),
+            Self::Messages | Self::Lines => Some(timeout.unwrap_or(client::TIMEOUT)),
+        }
+    }
+}
+
 /// Runs the client as a prompt, a pipe or for the messages that were given.
 pub(super) fn run(arguments: ClientArguments) -> Result<Ending, Failure> {
     let verifier = trust::verifier(&arguments)?;
-    let piped = arguments.messages.is_empty() && !io::stdin().is_terminal();
-    let by_bytes = matches!(arguments.over, OverArgument::Stream | OverArgument::Uni);
-    let prompt = arguments.messages.is_empty() && !piped;
-    check(&arguments, piped && by_bytes)?;
+    let input = Input::of(&arguments);
+    check(&arguments, input)?;
     let target = resolve::target(&arguments.place)?;
     let config = client::Config {
         alpn: arguments.alpn.clone(),
         key_log: key_log::open(&arguments.key_log)?,
         timeout: arguments.timeout.unwrap_or(client::TIMEOUT),
-        patience: if prompt {
-            // A person may think for as long as they like, and so may a server.
-            None
-        } else if piped && by_bytes {
-            Some(arguments.timeout.unwrap_or(PIPE_PATIENCE))
-        } else {
-            Some(arguments.timeout.unwrap_or(client::TIMEOUT))
-        },
+        patience: input.patience(arguments.timeout),
         ..client::Config::new(target, verifier.clone())
     };
     let (tell, occurrences) = channel();
@@ -69,13 +101,13 @@ pub(super) fn run(arguments: ClientArguments) -> Result<Ending, Failure> {
     signals::on_signal(move |ending| tell_off(&interrupted, Occurrence::Signal(ending)))?;
     let mut voice = Voice::new(&arguments, verifier);
     voice.connecting();
-    if piped && by_bytes {
+    if input == Input::Bytes {
         return pipe::run(&arguments, &config, voice, tell, &occurrences);
     }
     let listener = listener(tell.clone());
     let client = Client::converse(&config, listener).context("cannot start the client")?;
     let over = way(arguments.over);
-    let ending = if prompt {
+    let ending = if input == Input::Prompt {
         prompt::run(&client, over, &mut voice, tell, &occurrences)
     } else {
         messages::run(&arguments, &client, over, &mut voice, tell, &occurrences)
@@ -93,12 +125,20 @@ fn finish(client: Client, ending: Result<Ending, Failure>) -> Result<Ending, Fai
 }
 
 /// Refuses what cannot be meant together.
-fn check(arguments: &ClientArguments, raw: bool) -> Result<(), Failure> {
+fn check(arguments: &ClientArguments, input: Input) -> Result<(), Failure> {
+    let raw = input == Input::Bytes;
     if raw && arguments.format == Format::Json && !arguments.verify {
         return Err(Failure::from(anyhow!(
             "cannot write both JSON and the bytes of a pipe to stdout"
         ))
         .hint("compare the bytes by --verify, or send messages by -m"));
+    }
+    let nothing = arguments.messages.iter().any(String::is_empty);
+    if nothing && arguments.over != OverArgument::Datagram {
+        return Err(
+            Failure::from(anyhow!("an empty message is nothing to send on a stream"))
+                .hint("only a DATAGRAM frame can be empty: --over datagram"),
+        );
     }
     if arguments.verify && !raw {
         return Err(

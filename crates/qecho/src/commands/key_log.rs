@@ -15,7 +15,15 @@ use crate::args::KeyLogArguments;
 
 /// Appends secrets to files in the NSS key log format.
 #[derive(Debug)]
-struct KeyLogFiles(Vec<Mutex<File>>);
+struct KeyLogFiles(Vec<Mutex<KeyLogFile>>);
+
+#[derive(Debug)]
+struct KeyLogFile {
+    path: PathBuf,
+    file: File,
+    /// Whether it was said that it cannot be written.
+    failed: bool,
+}
 
 /// Opens the key logs that were asked for by option or environment, and says
 /// once what they reveal.
@@ -29,7 +37,11 @@ pub(super) fn open(arguments: &KeyLogArguments) -> anyhow::Result<Option<Arc<dyn
     }
     let mut files = Vec::new();
     for path in &paths {
-        files.push(Mutex::new(open_one(path)?));
+        files.push(Mutex::new(KeyLogFile {
+            path: path.clone(),
+            file: open_one(path)?,
+            failed: false,
+        }));
         let shown = path.display();
         // With stderr gone there is nobody to tell.
         let _ = writeln!(
@@ -56,8 +68,24 @@ impl KeyLog for KeyLogFiles {
         let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
         for file in &self.0 {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            // A full disk must not end the connection.
-            let _ = file.write_all(line.as_bytes());
+            file.append(&line);
+        }
+    }
+}
+
+impl KeyLogFile {
+    /// Appends a line. A full disk does not end the connection, but is told
+    /// once.
+    fn append(&mut self, line: &str) {
+        if let Err(error) = self.file.write_all(line.as_bytes())
+            && !std::mem::replace(&mut self.failed, true)
+        {
+            let path = self.path.display();
+            let warning = format!(
+                "warning: cannot write TLS secrets to {path}: {error}; what follows cannot be decrypted with it\n"
+            );
+            // With stderr gone there is nobody to tell.
+            let _ = std::io::stderr().write_all(warning.as_bytes());
         }
     }
 }

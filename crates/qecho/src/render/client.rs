@@ -8,7 +8,9 @@ use qecho_tools::{
 };
 use serde::Serialize;
 
-use super::{Payload, alpn, cipher_suite, counted, json_line, key_exchange, microseconds};
+use super::{
+    Payload, alpn, alpn_name, cipher_suite, counted, json_line, key_exchange, microseconds,
+};
 
 /// Writes whom the client has reached, and who vouches for it.
 pub(crate) fn connected_text(
@@ -40,7 +42,7 @@ pub(crate) fn connected_json(
         quic_version: u32,
         cipher_suite: String,
         key_exchange: String,
-        alpn: Option<Payload<'a>>,
+        alpn: Option<String>,
     }
     let handshake = &connected.handshake;
     let line = Line {
@@ -51,7 +53,7 @@ pub(crate) fn connected_json(
         quic_version: handshake.version,
         cipher_suite: cipher_suite(handshake),
         key_exchange: key_exchange(handshake),
-        alpn: handshake.alpn.as_deref().map(Payload::from),
+        alpn: handshake.alpn.as_deref().map(alpn_name),
     };
     json_line(&line, out)
 }

@@ -14,7 +14,7 @@ use qecho_tools::{
 use serde::Serialize;
 use time::{OffsetDateTime, macros::format_description};
 
-use super::{Payload, counted, json_line};
+use super::{alpn_name, counted, json_line};
 
 /// What a server says when it is ready.
 #[derive(Debug)]
@@ -195,7 +195,7 @@ pub(crate) fn notice_json(notice: &Notice, out: &mut dyn Write) -> io::Result<()
         #[serde(skip_serializing_if = "Option::is_none")]
         stream: Option<u64>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        alpn: Option<Payload<'a>>,
+        alpn: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         text: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -212,7 +212,7 @@ pub(crate) fn notice_json(notice: &Notice, out: &mut dyn Write) -> io::Result<()
     match &notice.kind {
         NoticeKind::Connected { alpn } => {
             line.event = "connected";
-            line.alpn = alpn.as_deref().map(Payload::from);
+            line.alpn = alpn.as_deref().map(alpn_name);
         }
         NoticeKind::StreamOpened(id) => {
             line.event = "stream_opened";

@@ -111,3 +111,13 @@ fn a_key_log_that_cannot_be_written_could_not_run() {
         .run()
         .fails(2, &reason, None);
 }
+
+#[test]
+fn a_key_log_that_fills_its_disk_is_told_once_and_ends_nothing() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let done = stage.client(&server, "-m a --keylog /dev/full").run();
+    done.exits(0).prints("echo: \"a\"");
+    let warnings = done.stderr.matches("cannot write TLS secrets to /dev/full");
+    assert_eq!(warnings.count(), 1, "{}", done.stderr);
+}

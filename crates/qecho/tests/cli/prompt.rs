@@ -187,3 +187,20 @@ fn a_prompt_without_server_says_so_and_asks_nothing() {
     assert!(shown.contains("nobody listens there"), "{shown}");
     assert!(!shown.contains("Message: "), "{shown}");
 }
+
+#[test]
+fn lines_that_were_typed_ahead_are_not_lost() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let terminal = prompt(&stage, &server, "");
+    server.process.halt();
+    terminal.enters("one");
+    terminal.types(b"two\rthree\rfour\r");
+    server.process.signal(Signal::CONT);
+    for line in ["one", "two", "three", "four"] {
+        terminal.screen.says(&format!("echo: \"{line}\""));
+    }
+    asks(&terminal, 5);
+    terminal.types(CTRL_D);
+    terminal.exits(0);
+}

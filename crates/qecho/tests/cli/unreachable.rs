@@ -125,3 +125,12 @@ fn a_silent_connection_is_given_up_after_the_idle_timeout() {
     );
     drop(stdin);
 }
+
+#[test]
+fn a_place_is_free_as_soon_as_its_client_has_gone() {
+    let stage = Stage::new();
+    let server = stage.server("--max-connections 1");
+    for _ in 0..10 {
+        stage.client(&server, "-m a").run().exits(0);
+    }
+}
