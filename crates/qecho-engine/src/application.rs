@@ -2,7 +2,11 @@
 
 use std::{io, net::SocketAddr, time::Instant};
 
-use crate::{connection::Connection, event::Event, shard::Control};
+use crate::{
+    connection::Connection,
+    event::{CloseReason, Event},
+    shard::Control,
+};
 
 /// The program on top of a shard: an echo server, a client, a load generator.
 ///
@@ -26,6 +30,11 @@ pub trait Application: Sized {
     /// The peer's address is not validated yet and its handshake has only
     /// begun; [`Event::Connected`] follows when it is complete.
     fn accept(&mut self, connection: &mut Connection<'_>) -> Self::State;
+
+    /// Notes that a client was turned away with its first packet.
+    fn turned_away(&mut self, now: Instant, peer: SocketAddr, reason: &TurnedAway) {
+        let _ = (now, peer, reason);
+    }
 
     /// Handles what happened on a connection.
     fn handle_event(
@@ -67,4 +76,16 @@ pub trait Application: Sized {
     ) {
         let _ = (control, peer, reason);
     }
+}
+
+/// Why a client was turned away with its first packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TurnedAway {
+    /// There are too many connections or handshakes under way, in all or from
+    /// its address, or the shard is shutting down.
+    Full,
+    /// Its first packet already made the handshake fail: it offers no protocol
+    /// that is agreed to, for instance.
+    Handshake(CloseReason),
 }

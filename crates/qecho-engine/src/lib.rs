@@ -30,7 +30,7 @@ pub mod simulation;
 mod socket;
 mod stream_id;
 
-pub use application::Application;
+pub use application::{Application, TurnedAway};
 pub use connection::{Connection, Read, ReadEnd, SendDatagramError, Written};
 pub use crypto::{AlpnPolicy, ClientTls, Connector, ServerTls, TlsError};
 pub use event::{CloseReason, Event};

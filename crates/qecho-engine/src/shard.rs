@@ -26,7 +26,7 @@ pub use self::entry::ConnectionKey;
 pub(crate) use self::entry::Meta;
 use self::{admission::Decision, core::Core, entry::Entry};
 use crate::{
-    application::Application,
+    application::{Application, TurnedAway},
     config::ShardConfig,
     connection::Connection,
     crypto::TlsError,
@@ -144,7 +144,8 @@ impl<A: Application> Shard<A> {
 
     /// Decides on a client's first packet in the turn it arrives.
     fn admit(&mut self, now: Instant, binding: usize, incoming: Incoming, mut response: Vec<u8>) {
-        let remote = incoming.remote_address().ip();
+        let peer = incoming.remote_address();
+        let remote = peer.ip();
         let validated = incoming.remote_address_validated();
         let endpoint = &mut self.core.bindings[binding].endpoint;
         match self.core.admission.decide(remote, validated) {
@@ -162,6 +163,7 @@ impl<A: Application> Shard<A> {
             Decision::Refuse => {
                 let transmit = endpoint.refuse(incoming, &mut response);
                 self.core.respond(binding, transmit, response);
+                self.application.turned_away(now, peer, &TurnedAway::Full);
                 return;
             }
         }
@@ -182,10 +184,14 @@ impl<A: Application> Shard<A> {
                     .accept(&mut Connection::new(&mut proto, &mut meta, now));
                 self.core.insert(Entry { proto, meta, state });
             }
-            Err(error) => match error.response {
-                Some(transmit) => self.core.respond(binding, transmit, response),
-                None => self.core.outbox.recycle(response),
-            },
+            Err(error) => {
+                match error.response {
+                    Some(transmit) => self.core.respond(binding, transmit, response),
+                    None => self.core.outbox.recycle(response),
+                }
+                let reason = TurnedAway::Handshake(error.cause.into());
+                self.application.turned_away(now, peer, &reason);
+            }
         }
     }
 

@@ -25,7 +25,7 @@ pub use self::{
     config::{Config, End},
     echo::{CODE_MESSAGE_ENDED, CODE_NO_UNIDIRECTIONAL_STREAMS, Echo, EchoConnection, Mail},
     listen::Listen,
-    notices::{LINES_PER_SECOND_MAX, NOTICES_MAX, Notice, NoticeKind},
+    notices::{EVENTS_PER_SECOND_MAX, LINES_PER_SECOND_MAX, NOTICES_MAX, Notice, NoticeKind},
     report::Report,
 };
 

@@ -1,23 +1,24 @@
 //! The echo protocol as a server (docs/protocol.md).
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
+    net::SocketAddr,
     sync::mpsc::SyncSender,
     time::{Duration, Instant},
 };
 
 use qecho_engine::{
     Application, Connection, Control, Direction, Event, ReadEnd, SendDatagramError, Side, StreamId,
-    Written, limits,
+    TurnedAway, Written, limits,
 };
 
 use super::{
     config::End,
-    notices::{Notice, NoticeKind, Notices},
+    notices::{About, Decoders, Notice, NoticeKind, Notices},
     report::Report,
     unsent::{Piece, Unsent},
 };
-use crate::{COALESCE_MAX, text};
+use crate::COALESCE_MAX;
 
 /// STOP_SENDING code for a unidirectional stream of a peer that allows us
 /// none to echo it on.
@@ -57,7 +58,7 @@ pub struct EchoConnection {
     /// Streams whose echo has ended before they did.
     ended: BTreeSet<StreamId>,
     /// Text cut inside a character, kept only while somebody watches.
-    decoders: HashMap<StreamId, text::Decoder>,
+    decoders: Decoders,
     /// The peer's unidirectional streams that were opened, and those of them
     /// that have a stream of ours for their echo. Both are opened in order.
     unidirectional_accepted: u64,
@@ -88,7 +89,7 @@ impl Echo {
     }
 
     fn tell(&mut self, connection: &Connection<'_>, kind: impl FnOnce() -> NoticeKind) {
-        if self.notices.may_tell(connection.now()) {
+        if self.notices.may_tell(connection.now(), About::Life) {
             self.notices.tell(connection.remote_address(), kind());
         }
     }
@@ -162,7 +163,8 @@ impl Echo {
         let read = connection.read(id, state.unsent.piece_max());
         if !read.data.is_empty() {
             self.report.bytes_echoed += read.data.len() as u64;
-            self.tell_received(connection, state, Some(id), &read.data);
+            self.notices
+                .tell_received(connection, &mut state.decoders, Some(id), &read.data);
         }
         let message_ended = self.end == End::AfterMessage && !read.data.is_empty();
         if message_ended && read.end != ReadEnd::Fin {
@@ -248,7 +250,8 @@ impl Echo {
 
     fn echo_datagrams(&mut self, connection: &mut Connection<'_>, state: &mut EchoConnection) {
         while let Some(data) = connection.receive_datagram() {
-            self.tell_received(connection, state, None, &data);
+            self.notices
+                .tell_received(connection, &mut state.decoders, None, &data);
             let count = match connection.send_datagram(data) {
                 Ok(()) => &mut self.report.datagrams_echoed,
                 Err(SendDatagramError::TooLarge) => &mut self.report.datagrams_too_large,
@@ -258,41 +261,6 @@ impl Echo {
             *count += 1;
         }
     }
-
-    fn tell_received(
-        &mut self,
-        connection: &Connection<'_>,
-        state: &mut EchoConnection,
-        stream: Option<StreamId>,
-        data: &[u8],
-    ) {
-        if !self.notices.may_tell(connection.now()) {
-            if let Some(id) = stream {
-                state.decoders.remove(&id);
-            }
-            return;
-        }
-        // Four bytes a character at most; the rest would not be shown.
-        let bytes = data.len();
-        let data = &data[..bytes.min(text::SHOWN_MAX * 4)];
-        let decoded = match stream {
-            // A text that is cut here cannot be joined with what follows.
-            Some(id) if data.len() < bytes => {
-                let mut decoder = state.decoders.remove(&id).unwrap_or_default();
-                decoder.decode(data)
-            }
-            Some(id) => state.decoders.entry(id).or_default().decode(data),
-            None => String::from_utf8_lossy(data).into_owned(),
-        };
-        let is_text = !decoded.contains(char::REPLACEMENT_CHARACTER);
-        let text = is_text.then(|| text::shown(&decoded));
-        let kind = NoticeKind::Received {
-            stream,
-            text,
-            bytes,
-        };
-        self.notices.tell(connection.remote_address(), kind);
-    }
 }
 
 impl Application for Echo {
@@ -301,6 +269,24 @@ impl Application for Echo {
 
     fn accept(&mut self, _: &mut Connection<'_>) -> EchoConnection {
         EchoConnection::default()
+    }
+
+    fn turned_away(&mut self, now: Instant, peer: SocketAddr, reason: &TurnedAway) {
+        let (count, kind) = match reason {
+            TurnedAway::Handshake(reason) => {
+                let reason = reason.to_string();
+                let kind = NoticeKind::HandshakeFailed { reason };
+                (&mut self.report.handshakes_failed, kind)
+            }
+            _ => {
+                let reason = "too many connections, or shutting down".to_owned();
+                (&mut self.report.refused, NoticeKind::Refused { reason })
+            }
+        };
+        *count += 1;
+        if self.notices.may_tell(now, About::Life) {
+            self.notices.tell(peer, kind);
+        }
     }
 
     fn handle_event(
@@ -331,11 +317,12 @@ impl Application for Echo {
                 }
             }
             Event::Closed(reason) => {
-                if connection.handshake().is_none() {
-                    self.report.handshakes_failed += 1;
-                }
-                self.tell(connection, || NoticeKind::Closed {
-                    reason: reason.to_string(),
+                let connected = connection.handshake().is_some();
+                self.report.handshakes_failed += u64::from(!connected);
+                let reason = reason.to_string();
+                self.tell(connection, || match connected {
+                    true => NoticeKind::Closed { reason },
+                    false => NoticeKind::HandshakeFailed { reason },
                 });
                 *state = EchoConnection::default();
             }

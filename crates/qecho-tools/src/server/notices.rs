@@ -1,15 +1,22 @@
 //! What a server tells those who watch it, a bounded number of lines a second.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::mpsc::SyncSender,
     time::{Duration, Instant},
 };
 
-use qecho_engine::StreamId;
+use qecho_engine::{Connection, StreamId};
 
-/// Lines a second; what comes on top is only counted.
+use crate::text;
+
+/// Lines a second about what is received; what comes on top is only counted.
 pub const LINES_PER_SECOND_MAX: u32 = 20;
+
+/// Lines a second about connections and streams that come and go; what comes
+/// on top is only counted. Apart, so that no message drowns them.
+pub const EVENTS_PER_SECOND_MAX: u32 = 40;
 
 /// Notices that wait for a slow reader; what comes on top is only counted.
 pub const NOTICES_MAX: usize = 256;
@@ -47,6 +54,16 @@ pub enum NoticeKind {
     },
     /// The echo of a stream has ended.
     StreamClosed(StreamId),
+    /// A client was turned away with its first packet.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// A handshake was not completed.
+    HandshakeFailed {
+        /// Why.
+        reason: String,
+    },
     /// A connection has ended.
     Closed {
         /// Why.
@@ -56,13 +73,26 @@ pub enum NoticeKind {
     LeftOut(u64),
 }
 
+/// The text of each stream that was cut inside a character.
+pub(super) type Decoders = HashMap<StreamId, text::Decoder>;
+
 /// Lets notices through to their reader, within the limits.
 #[derive(Debug)]
 pub(super) struct Notices {
     reader: Option<SyncSender<Notice>>,
     second_began: Option<Instant>,
     lines: u32,
+    events: u32,
     left_out: u64,
+}
+
+/// What a notice is about, which decides how many there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// Something that was received.
+    Message,
+    /// A connection or stream that comes or goes.
+    Life,
 }
 
 impl Notices {
@@ -71,17 +101,23 @@ impl Notices {
             reader,
             second_began: None,
             lines: 0,
+            events: 0,
             left_out: 0,
         }
     }
 
     /// Asks to tell something: true if it may be told now, else it is counted.
-    pub(super) fn may_tell(&mut self, now: Instant) -> bool {
+    pub(super) fn may_tell(&mut self, now: Instant, about: About) -> bool {
         if self.reader.is_none() {
             return false;
         }
         self.begin_second(now);
-        if self.lines < LINES_PER_SECOND_MAX {
+        let (told, most) = match about {
+            About::Message => (&mut self.lines, LINES_PER_SECOND_MAX),
+            About::Life => (&mut self.events, EVENTS_PER_SECOND_MAX),
+        };
+        if *told < most {
+            *told += 1;
             return true;
         }
         self.left_out += 1;
@@ -90,11 +126,46 @@ impl Notices {
 
     /// Tells something that [`may_tell`](Self::may_tell) has allowed.
     pub(super) fn tell(&mut self, peer: SocketAddr, kind: NoticeKind) {
-        self.lines += 1;
         let peer = Some(peer);
         if !self.hand_over(Notice { peer, kind }) {
             self.left_out += 1;
         }
+    }
+
+    /// Tells what was received, if it may be told now.
+    pub(super) fn tell_received(
+        &mut self,
+        connection: &Connection<'_>,
+        decoders: &mut Decoders,
+        stream: Option<StreamId>,
+        data: &[u8],
+    ) {
+        if !self.may_tell(connection.now(), About::Message) {
+            if let Some(id) = stream {
+                decoders.remove(&id);
+            }
+            return;
+        }
+        // Four bytes a character at most; the rest would not be shown.
+        let bytes = data.len();
+        let data = &data[..bytes.min(text::SHOWN_MAX * 4)];
+        let decoded = match stream {
+            // A text that is cut here cannot be joined with what follows.
+            Some(id) if data.len() < bytes => {
+                let mut decoder = decoders.remove(&id).unwrap_or_default();
+                decoder.decode(data)
+            }
+            Some(id) => decoders.entry(id).or_default().decode(data),
+            None => String::from_utf8_lossy(data).into_owned(),
+        };
+        let is_text = !decoded.contains(char::REPLACEMENT_CHARACTER);
+        let text = is_text.then(|| text::shown(&decoded));
+        let kind = NoticeKind::Received {
+            stream,
+            text,
+            bytes,
+        };
+        self.tell(connection.remote_address(), kind);
     }
 
     fn hand_over(&mut self, notice: Notice) -> bool {
@@ -110,6 +181,7 @@ impl Notices {
         }
         self.second_began = Some(now);
         self.lines = 0;
+        self.events = 0;
         self.tell_left_out();
     }
 
@@ -121,7 +193,7 @@ impl Notices {
         let kind = NoticeKind::LeftOut(self.left_out);
         if self.hand_over(Notice { peer: None, kind }) {
             self.left_out = 0;
-            self.lines += 1;
+            self.events += 1;
         }
     }
 
@@ -152,17 +224,21 @@ mod tests {
         let mut notices = Notices::new(Some(sender));
         let now = start();
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let received = NoticeKind::Received {
+            stream: None,
+            text: None,
+            bytes: 1,
+        };
         for _ in 0..LINES_PER_SECOND_MAX + 5 {
-            if notices.may_tell(now) {
-                let id = StreamId::new(
-                    qecho_engine::Side::Client,
-                    qecho_engine::Direction::Bidirectional,
-                    0,
-                );
-                notices.tell(peer, NoticeKind::StreamOpened(id));
+            if notices.may_tell(now, About::Message) {
+                notices.tell(peer, received.clone());
             }
         }
         assert_eq!(reader.try_iter().count(), LINES_PER_SECOND_MAX as usize);
+        assert!(
+            notices.may_tell(now, About::Life),
+            "what comes and goes has lines of its own"
+        );
         let due = notices.deadline().expect("something was left out");
         assert_eq!(due, now + SECOND);
         notices.handle_deadline(due);

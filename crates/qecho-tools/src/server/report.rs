@@ -5,8 +5,10 @@
 pub struct Report {
     /// Connections whose handshake was completed.
     pub connections: u64,
-    /// Connections that ended before that.
+    /// Handshakes that were not completed.
     pub handshakes_failed: u64,
+    /// Clients refused because there were too many, or at the end.
+    pub refused: u64,
     /// Streams of either direction that peers opened.
     pub streams: u64,
     /// Stream bytes handed back for sending.

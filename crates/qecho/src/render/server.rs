@@ -179,6 +179,8 @@ pub(crate) fn notice_text(notice: &Notice, out: &mut dyn Write) -> io::Result<()
                 None => writeln!(out, "received {}, no text", counted(*bytes, "byte")),
             }
         }
+        NoticeKind::Refused { reason } => writeln!(out, "refused: {reason}"),
+        NoticeKind::HandshakeFailed { reason } => writeln!(out, "handshake failed: {reason}"),
         NoticeKind::Closed { reason } => writeln!(out, "connection ended: {reason}"),
         NoticeKind::LeftOut(count) => writeln!(out, "… and {count} more lines, not shown"),
         _ => Ok(()),
@@ -232,6 +234,14 @@ pub(crate) fn notice_json(notice: &Notice, out: &mut dyn Write) -> io::Result<()
             line.text = text.as_deref();
             line.bytes = Some(*bytes);
         }
+        NoticeKind::Refused { reason } => {
+            line.event = "refused";
+            line.reason = Some(reason);
+        }
+        NoticeKind::HandshakeFailed { reason } => {
+            line.event = "handshake_failed";
+            line.reason = Some(reason);
+        }
         NoticeKind::Closed { reason } => {
             line.event = "closed";
             line.reason = Some(reason);
@@ -255,6 +265,14 @@ pub(crate) fn stopped_text(report: &Report, out: &mut dyn Write) -> io::Result<(
         counted(report.bytes_echoed, "byte"),
         counted(report.datagrams_echoed, "datagram")
     )?;
+    if report.handshakes_failed + report.refused > 0 {
+        writeln!(
+            out,
+            "turned away: {} refused, {} failed",
+            counted(report.refused, "client"),
+            counted(report.handshakes_failed, "handshake")
+        )?;
+    }
     let dropped =
         report.datagrams_blocked + report.datagrams_too_large + report.datagrams_unsupported;
     if dropped > 0 {
@@ -274,6 +292,7 @@ pub(crate) fn stopped_json(report: &Report, out: &mut dyn Write) -> io::Result<(
         event: &'static str,
         connections: u64,
         handshakes_failed: u64,
+        refused: u64,
         streams: u64,
         bytes_echoed: u64,
         datagrams_echoed: u64,
@@ -285,6 +304,7 @@ pub(crate) fn stopped_json(report: &Report, out: &mut dyn Write) -> io::Result<(
         event: "stopped",
         connections: report.connections,
         handshakes_failed: report.handshakes_failed,
+        refused: report.refused,
         streams: report.streams,
         bytes_echoed: report.bytes_echoed,
         datagrams_echoed: report.datagrams_echoed,

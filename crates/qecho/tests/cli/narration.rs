@@ -239,3 +239,32 @@ fn what_was_left_out_is_counted_before_the_server_ends() {
         .sum();
     assert_eq!(count, all, "{told:?}");
 }
+
+#[test]
+fn clients_that_are_turned_away_are_told_of() {
+    let stage = Stage::new();
+    let server = stage.server("--messages always --max-connections 1");
+    stage.client(&server, "-m a --alpn other").run().exits(1);
+    let mut first = stage.client(&server, "").start();
+    first.types(b"here");
+    first.stdout.says("here");
+    stage.client(&server, "-m a").run().exits(1);
+    first.done().exits(0);
+    let pin = "sha256:".to_owned() + &"0".repeat(64);
+    stage
+        .client(&server, &format!("-m a --pin {pin}"))
+        .run()
+        .exits(1);
+    let failed = server.event("handshake_failed");
+    let why = failed["reason"].as_str().expect("it is told");
+    assert!(why.contains("no_application_protocol"), "{why}");
+    let refused = server.event("refused");
+    assert!(
+        refused["reason"]
+            .as_str()
+            .is_some_and(|why| why.contains("too many"))
+    );
+    let counts = server.ends_well();
+    assert_eq!(counts["handshakes_failed"], 2);
+    assert_eq!(counts["refused"], 1);
+}
