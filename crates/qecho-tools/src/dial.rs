@@ -284,24 +284,23 @@ impl Dialer {
         let Some(DialFailure::Handshake { address, reason }) = &self.failure else {
             return self.attempt(control);
         };
-        // Whoever is not to be trusted there is not asked elsewhere.
-        if matches!(reason, CloseReason::Violation { .. }) && !alpn_refused(reason) {
+        let refused = alpn_refused(reason);
+        if let Some(connector) = self.offers.without_alpn.take_if(|_| refused) {
+            self.offers.first = connector;
+            self.untried.push_front(*address);
+            self.failure = None;
+            return match self.attempt(control) {
+                Progress::Trying => Progress::WithoutAlpn,
+                other => other,
+            };
+        }
+        // Whoever is not to be trusted, or wants another protocol, is not
+        // asked at another address.
+        if refused || matches!(reason, CloseReason::Violation { .. }) {
             self.untried.clear();
             return self.progress();
         }
-        let refused = alpn_refused(reason);
-        match self.offers.without_alpn.take_if(|_| refused) {
-            None => self.attempt(control),
-            Some(connector) => {
-                self.offers.first = connector;
-                self.untried.push_front(*address);
-                self.failure = None;
-                match self.attempt(control) {
-                    Progress::Trying => Progress::WithoutAlpn,
-                    other => other,
-                }
-            }
-        }
+        self.attempt(control)
     }
 }
 
