@@ -13,14 +13,20 @@ const NAME_CHARACTERS_MAX: usize = 200;
 #[derive(Debug, thiserror::Error)]
 #[error("not a well-formed X.509 certificate")]
 pub struct MalformedCertificate {
-    source: Box<dyn Error + Send + Sync>,
+    // Not its `source`: a parser's words are its data, and would be printed behind ours.
+    cause: Box<dyn Error + Send + Sync>,
 }
 
 impl MalformedCertificate {
-    pub(crate) fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
-            source: source.into(),
+            cause: cause.into(),
         }
+    }
+
+    /// Returns what the parser said, for debugging.
+    pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.cause
     }
 }
 
@@ -39,6 +45,10 @@ pub(crate) struct Facts {
     pub(crate) self_issued: bool,
     /// The basic constraints say so.
     pub(crate) is_authority: bool,
+    /// No extended key usage says otherwise.
+    pub(crate) for_servers: bool,
+    /// The signature algorithm's object identifier, dotted.
+    pub(crate) signature_algorithm: String,
     pub(crate) subject_public_key_info: Vec<u8>,
 }
 
@@ -70,6 +80,13 @@ impl Facts {
             not_after: certificate.validity().not_after.to_datetime(),
             self_issued: certificate.issuer().as_raw() == certificate.subject().as_raw(),
             is_authority: certificate.is_ca(),
+            for_servers: certificate
+                .extended_key_usage()
+                .map_err(MalformedCertificate::new)?
+                .is_none_or(|extension| extension.value.server_auth),
+            signature_algorithm: printable(
+                &certificate.signature_algorithm.algorithm.to_id_string(),
+            ),
             subject_public_key_info: certificate.public_key().raw.to_vec(),
         })
     }
@@ -93,7 +110,8 @@ fn address(bytes: &[u8]) -> Option<String> {
     Some(Ipv6Addr::from(octets).to_string())
 }
 
-fn printable(text: &str) -> String {
+/// Cuts a text to a length and replaces its control characters.
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .take(NAME_CHARACTERS_MAX)
         .map(|c| {

@@ -72,18 +72,17 @@ impl Identity {
         let pin = Pin::of_certificate(&chain[0]).map_err(malformed)?;
         let private_key = read_key(key_path)?;
         let secret = secret::of_key(private_key.secret_der());
-        let key =
-            any_supported_type(&private_key).map_err(|source| IdentityError::UnusableKey {
-                path: key_path.into(),
-                source,
-            })?;
+        let key = any_supported_type(&private_key).map_err(|cause| IdentityError::UnusableKey {
+            path: key_path.into(),
+            cause,
+        })?;
         let certified = CertifiedKey::new(chain, key);
         certified
             .keys_match()
-            .map_err(|source| IdentityError::KeyMismatch {
+            .map_err(|cause| IdentityError::KeyMismatch {
                 certificate: certificate_path.into(),
                 key: key_path.into(),
-                source,
+                cause,
             })?;
         Ok(Self {
             certified: Arc::new(certified),
@@ -134,6 +133,9 @@ impl fmt::Debug for Identity {
 }
 
 /// Why the files give no identity.
+///
+/// A library's words are its data, so they are a `cause` that is asked for and not the
+/// `source` that is printed behind ours.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
@@ -146,15 +148,15 @@ pub enum IdentityError {
         source: io::Error,
     },
     /// A file is no well-formed PEM.
-    #[error("cannot parse {} as PEM", path.display())]
+    #[error("{} is no valid PEM file (damaged between BEGIN and END?)", path.display())]
     MalformedPem {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
-        source: pem::Error,
+        /// What the parser said, for debugging.
+        cause: pem::Error,
     },
     /// The certificate file holds none.
-    #[error("there is no certificate in {} (PEM is expected)", path.display())]
+    #[error("there is no certificate in {}", path.display())]
     NoCertificate {
         /// The file.
         path: PathBuf,
@@ -168,24 +170,31 @@ pub enum IdentityError {
         source: MalformedCertificate,
     },
     /// The key file holds none.
-    #[error("there is no private key in {} (PEM is expected)", path.display())]
+    #[error("there is no private key in {}", path.display())]
     NoKey {
         /// The file.
         path: PathBuf,
     },
     /// The key needs a password, and nobody could type it.
-    #[error("the private key in {} is encrypted; decrypt it first", path.display())]
+    #[error(
+        "the key in {} is encrypted; decrypt it first, for instance with openssl pkey",
+        path.display()
+    )]
     EncryptedKey {
         /// The file.
         path: PathBuf,
     },
     /// The key is malformed or of an unsupported kind.
-    #[error("cannot use the private key in {}", path.display())]
+    #[error(
+        "the key in {} is of a kind or size that is not accepted \
+         (ECDSA P-256/P-384/P-521, Ed25519, RSA from 2048 bits)",
+        path.display()
+    )]
     UnusableKey {
         /// The file.
         path: PathBuf,
-        /// What the library said.
-        source: rustls::Error,
+        /// What the library said, for debugging.
+        cause: rustls::Error,
     },
     /// The key is another certificate's.
     #[error("the key in {} does not fit the certificate in {}", key.display(), certificate.display())]
@@ -194,8 +203,8 @@ pub enum IdentityError {
         certificate: PathBuf,
         /// The key's file.
         key: PathBuf,
-        /// What the library said.
-        source: rustls::Error,
+        /// What the library said, for debugging.
+        cause: rustls::Error,
     },
 }
 
@@ -204,9 +213,9 @@ pub(crate) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Id
     let content = read(path)?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&content)
         .collect::<Result<_, _>>()
-        .map_err(|source| IdentityError::MalformedPem {
+        .map_err(|cause| IdentityError::MalformedPem {
             path: path.into(),
-            source,
+            cause,
         })?;
     if chain.is_empty() {
         return Err(IdentityError::NoCertificate { path: path.into() });
@@ -217,20 +226,26 @@ pub(crate) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Id
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, IdentityError> {
     let content = read(path)?;
     PrivateKeyDer::from_pem_slice(&content).map_err(|error| match error {
-        pem::Error::NoItemsFound if is_encrypted(&content) => {
-            IdentityError::EncryptedKey { path: path.into() }
-        }
+        // The header of the old style is no base64.
+        _ if is_encrypted(&content) => IdentityError::EncryptedKey { path: path.into() },
         pem::Error::NoItemsFound => IdentityError::NoKey { path: path.into() },
-        source => IdentityError::MalformedPem {
+        cause => IdentityError::MalformedPem {
             path: path.into(),
-            source,
+            cause,
         },
     })
 }
 
+// In PKCS #8, and in the style of RFC 1421 before it.
 fn is_encrypted(content: &[u8]) -> bool {
-    const MARK: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
-    content.windows(MARK.len()).any(|window| window == MARK)
+    const MARKS: [&[u8]; 3] = [
+        b"-----BEGIN ENCRYPTED PRIVATE KEY-----",
+        b"Proc-Type: 4,ENCRYPTED",
+        b"DEK-Info:",
+    ];
+    MARKS
+        .iter()
+        .any(|mark| content.windows(mark.len()).any(|window| window == *mark))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {

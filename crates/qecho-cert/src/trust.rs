@@ -5,6 +5,7 @@ mod failure;
 mod local;
 mod policy;
 mod reason;
+mod words;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -63,12 +63,12 @@ pub enum TrustError {
         source: IdentityError,
     },
     /// A certificate in the file cannot be a trust anchor.
-    #[error("cannot use the CA in {}", path.display())]
+    #[error("cannot use the CA in {}: a certificate in it is malformed", path.display())]
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What the library said.
-        source: rustls::Error,
+        /// What the library said, for debugging.
+        cause: rustls::Error,
     },
 }
 
@@ -76,14 +76,18 @@ pub enum TrustError {
 #[derive(Debug)]
 pub(super) struct Anchored {
     pub(super) anchor: Anchor,
+    /// The certificates, where they are not the platform's.
+    certificates: Vec<CertificateDer<'static>>,
     verifier: Arc<dyn ServerCertVerifier>,
 }
 
 impl Anchored {
     pub(super) fn file(path: PathBuf, provider: &Arc<CryptoProvider>) -> Result<Self, TrustError> {
-        let verifier = verifier_of(&path, provider)?;
+        let certificates = certificates_in(&path)?;
+        let verifier = verifier_from(&certificates, &path, provider)?;
         Ok(Self {
             anchor: Anchor::CaFile { path },
+            certificates,
             verifier,
         })
     }
@@ -93,31 +97,35 @@ impl Anchored {
         authority: &LocalAuthority,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Option<Self>, TrustError> {
-        let verifier =
-            match authority.source() {
-                Source::Memory(certificate) => verifier_from([certificate.clone()], provider)
-                    .map_err(|source| TrustError::Unusable {
-                        path: "memory".into(),
-                        source,
-                    }),
-                Source::Path(path) if path.is_dir() => {
-                    verifier_of(&path.join(CERTIFICATE_FILE), provider)
-                }
-                Source::Path(path) => verifier_of(path, provider),
-            };
-        match verifier {
-            Ok(verifier) => {
-                let name = authority.name().to_owned();
-                Ok(Some(Self {
-                    anchor: Anchor::LocalAuthority { name },
-                    verifier,
-                }))
+        let (path, certificates) = match authority.source() {
+            Source::Memory(certificate) => ("memory".into(), Ok(vec![certificate.clone()])),
+            Source::Path(path) => {
+                let path = match path.is_dir() {
+                    true => path.join(CERTIFICATE_FILE),
+                    false => path.clone(),
+                };
+                let certificates = certificates_in(&path);
+                (path, certificates)
             }
+        };
+        let certificates = match certificates {
             Err(TrustError::Load {
                 source: IdentityError::Read { source, .. },
-            }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+            }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            certificates => certificates?,
+        };
+        let verifier = verifier_from(&certificates, &path, provider)?;
+        let name = authority.name().to_owned();
+        Ok(Some(Self {
+            anchor: Anchor::LocalAuthority { name },
+            certificates,
+            verifier,
+        }))
+    }
+
+    /// Returns whether this very certificate is an anchor.
+    pub(super) fn holds(&self, certificate: &CertificateDer<'_>) -> bool {
+        self.certificates.contains(certificate)
     }
 
     pub(super) fn verify(&self, presented: &Presented<'_>) -> Result<(), rustls::Error> {
@@ -156,10 +164,11 @@ impl Platform {
             .get_or_init(|| match Verifier::new(Arc::clone(&self.provider)) {
                 Ok(verifier) => Ok(Anchored {
                     anchor: Anchor::Platform,
+                    certificates: Vec::new(),
                     verifier: Arc::new(verifier),
                 }),
                 Err(rustls::Error::General(text)) => Err(unavailable(&text)),
-                Err(error) => Err(unavailable(&error.to_string())),
+                Err(_) => Err(unavailable("they cannot be used")),
             });
         loaded.as_ref().map_err(String::as_str)
     }
@@ -192,24 +201,23 @@ pub(super) fn note(authority: &LocalAuthority, error: &TrustError) -> String {
     line
 }
 
-fn verifier_of(
-    path: &Path,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, TrustError> {
-    let certificates = read_chain(path).map_err(|source| TrustError::Load { source })?;
-    verifier_from(certificates, provider).map_err(|source| TrustError::Unusable {
-        path: path.into(),
-        source,
-    })
+fn certificates_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    read_chain(path).map_err(|source| TrustError::Load { source })
 }
 
 fn verifier_from(
-    certificates: impl IntoIterator<Item = CertificateDer<'static>>,
+    certificates: &[CertificateDer<'static>],
+    path: &Path,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
+) -> Result<Arc<dyn ServerCertVerifier>, TrustError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
-        roots.add(certificate)?;
+        roots
+            .add(certificate.clone())
+            .map_err(|cause| TrustError::Unusable {
+                path: path.into(),
+                cause,
+            })?;
     }
     let verifier =
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))

@@ -5,10 +5,12 @@ use std::fmt;
 use rustls::{CertificateError, Error};
 use rustls_pki_types::CertificateDer;
 
-use super::policy::Presented;
+use super::policy::{Presented, Standing};
 use super::reason::Reason;
 use crate::facts::Facts;
 use crate::pin::Pin;
+
+const NO_AUTHORITY: &str = "make the server's certificate with basicConstraints CA:FALSE";
 
 /// A server's certificate was refused: why, and what can be done.
 ///
@@ -40,7 +42,9 @@ impl VerifyFailure {
     /// Returns one line on what to do.
     pub fn hint(&self) -> String {
         let accept = match self.seen {
-            Some(pin) => format!("accept exactly this key with --pin {pin}"),
+            Some(pin) => format!(
+                "accept exactly this key, if the server prints this very pin, with --pin {pin}"
+            ),
             None => "ask whoever runs the server".to_owned(),
         };
         match self.reason {
@@ -51,7 +55,15 @@ impl VerifyFailure {
                 "if the CA was made anew, restart the server; \
                  else give the server's CA with --ca FILE, or {accept}"
             ),
-            Reason::SelfSigned | Reason::AuthorityAsServer | Reason::WrongPurpose => accept,
+            Reason::SelfSigned | Reason::WrongPurpose => accept,
+            Reason::AuthorityAsServer => format!("{NO_AUTHORITY}, or {accept}"),
+            Reason::AnchorAsServer => match self.seen {
+                Some(pin) => format!("{NO_AUTHORITY}, or accept exactly this key with --pin {pin}"),
+                None => NO_AUTHORITY.to_owned(),
+            },
+            Reason::SignatureAlgorithm { .. } | Reason::IntermediateSignatureAlgorithm { .. } => {
+                format!("the server needs a certificate signed with SHA-256 or better, or {accept}")
+            }
             Reason::Expired { .. } | Reason::IntermediateExpired { .. } => {
                 "check the clock; if it is right, the server needs a new certificate".to_owned()
             }
@@ -92,9 +104,13 @@ impl VerifyFailure {
         }
     }
 
-    pub(super) fn of_certificate(error: Error, presented: &Presented<'_>) -> Self {
+    pub(super) fn of_certificate(
+        error: Error,
+        presented: &Presented<'_>,
+        standing: Standing,
+    ) -> Self {
         let reason = match Facts::of(presented.end_entity) {
-            Ok(facts) => Reason::of(&error, &facts, presented),
+            Ok(facts) => Reason::of(&error, &facts, presented, standing),
             Err(_) => Reason::Malformed,
         };
         let seen = Pin::of_certificate(presented.end_entity).ok();
@@ -128,8 +144,10 @@ fn rank(error: &Error) -> u8 {
         return 1;
     };
     match error {
-        Certificate::UnknownIssuer => 0,
-        Certificate::BadSignature => 2,
+        // An anchor with a key of another kind shares the issuer's name by chance.
+        Certificate::UnknownIssuer
+        | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => 0,
+        Certificate::BadSignature | Certificate::UnsupportedSignatureAlgorithmContext { .. } => 2,
         Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => 4,
         Certificate::Expired
         | Certificate::ExpiredContext { .. }

@@ -33,6 +33,23 @@ pub(super) struct Presented<'a> {
     pub(super) now: UnixTime,
 }
 
+/// Whether the certificate that is presented was known before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is one of the anchors itself.
+    Anchor,
+    Stranger,
+}
+
+impl Standing {
+    fn of(certificate: &CertificateDer<'_>, anchors: &[Anchored]) -> Self {
+        match anchors.iter().any(|anchor| anchor.holds(certificate)) {
+            true => Self::Anchor,
+            false => Self::Stranger,
+        }
+    }
+}
+
 impl Policy {
     pub(super) fn of(
         settings: TrustSettings,
@@ -66,11 +83,16 @@ impl Policy {
 
     /// Returns who vouches for what is presented, or why nobody does.
     pub(super) fn judge(&self, presented: &Presented<'_>) -> Result<Anchor, Box<VerifyFailure>> {
-        let refused = |error| Box::new(VerifyFailure::of_certificate(error, presented));
+        let refused = |error, anchors: &[Anchored]| {
+            let standing = Standing::of(presented.end_entity, anchors);
+            Box::new(VerifyFailure::of_certificate(error, presented, standing))
+        };
         match self {
             Self::Key(pin) => judge_key(*pin, presented),
             Self::Anybody => Ok(Anchor::Nobody),
-            Self::Files(anchors) => judge_by(anchors, presented).map_err(refused),
+            Self::Files(anchors) => {
+                judge_by(anchors, presented).map_err(|error| refused(error, anchors))
+            }
             Self::Machine {
                 local,
                 platform,
@@ -92,7 +114,7 @@ impl Policy {
                     Err(note) => (error, Some(note.to_owned())),
                 };
                 let notes = notes.iter().cloned().chain(missing).collect();
-                Err(Box::new(refused(error).with_notes(notes)))
+                Err(Box::new(refused(error, local).with_notes(notes)))
             }
         }
     }
@@ -104,7 +126,11 @@ fn judge_key(asked: Pin, presented: &Presented<'_>) -> Result<Anchor, Box<Verify
         Ok(seen) => Err(Box::new(VerifyFailure::of_pin(asked, seen))),
         Err(_) => {
             let error = CertificateError::BadEncoding.into();
-            Err(Box::new(VerifyFailure::of_certificate(error, presented)))
+            Err(Box::new(VerifyFailure::of_certificate(
+                error,
+                presented,
+                Standing::Stranger,
+            )))
         }
     }
 }

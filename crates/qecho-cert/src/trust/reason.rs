@@ -8,7 +8,8 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
-use super::policy::Presented;
+use super::policy::{Presented, Standing};
+use super::words;
 use crate::facts::Facts;
 use crate::pin::Pin;
 
@@ -64,6 +65,18 @@ pub enum Reason {
     WrongPurpose,
     /// It is a CA's own, and its issuer is another.
     AuthorityAsServer,
+    /// It is a CA's own, and that very CA is trusted.
+    AnchorAsServer,
+    /// It is signed with an algorithm that is not accepted.
+    SignatureAlgorithm {
+        /// The algorithm's name, or its number where it is not known.
+        algorithm: String,
+    },
+    /// A certificate between it and the anchor is signed so.
+    IntermediateSignatureAlgorithm {
+        /// The algorithm's name, or its number where it is not known.
+        algorithm: String,
+    },
     /// Its key is not the one that was asked for.
     WrongPin {
         /// The one asked for.
@@ -75,7 +88,7 @@ pub enum Reason {
     HandshakeSignature,
     /// It is no well-formed certificate.
     Malformed,
-    /// Something else, in the TLS library's words.
+    /// Something else, in plain words.
     Other {
         /// These words.
         text: String,
@@ -83,18 +96,39 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub(super) fn of(error: &Error, facts: &Facts, presented: &Presented<'_>) -> Self {
+    pub(super) fn of(
+        error: &Error,
+        facts: &Facts,
+        presented: &Presented<'_>,
+        standing: Standing,
+    ) -> Self {
         use CertificateError as Certificate;
+        let in_words = || Self::Other {
+            text: words::plain(error),
+        };
         let Error::InvalidCertificate(error) = error else {
-            return Self::Other {
-                text: error.to_string(),
-            };
+            return in_words();
         };
         let issuer = || facts.issuer.clone();
         match error {
-            Certificate::UnknownIssuer if facts.self_issued => Self::SelfSigned,
-            Certificate::UnknownIssuer => Self::UntrustedIssuer { issuer: issuer() },
+            // It needs no issuer: an anchor that answers shares its name by chance.
+            Certificate::UnknownIssuer
+            | Certificate::BadSignature
+            | Certificate::UnsupportedSignatureAlgorithmContext { .. }
+            | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
+                if facts.self_issued && standing == Standing::Stranger =>
+            {
+                Self::SelfSigned
+            }
+            Certificate::UnknownIssuer
+            | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                Self::UntrustedIssuer { issuer: issuer() }
+            }
             Certificate::BadSignature => Self::IssuerKeyDiffers { issuer: issuer() },
+            Certificate::UnsupportedSignatureAlgorithmContext {
+                signature_algorithm_id,
+                ..
+            } => Self::of_algorithm(signature_algorithm_id, facts),
             Certificate::Expired => Self::Expired {
                 at: facts.not_after,
             },
@@ -122,15 +156,26 @@ impl Reason {
                 Some(webpki::Error::NameConstraintViolation) => Self::NameNotPermitted {
                     names: facts.names.clone(),
                 },
-                Some(webpki::Error::CaUsedAsEndEntity) if facts.self_issued => Self::SelfSigned,
-                Some(webpki::Error::CaUsedAsEndEntity) => Self::AuthorityAsServer,
-                _ => Self::Other {
-                    text: other.to_string(),
+                Some(webpki::Error::CaUsedAsEndEntity) => match standing {
+                    Standing::Anchor => Self::AnchorAsServer,
+                    Standing::Stranger if facts.self_issued => Self::SelfSigned,
+                    Standing::Stranger => Self::AuthorityAsServer,
                 },
+                // The platform's verifier does not say it in the library's terms.
+                None if !facts.for_servers => Self::WrongPurpose,
+                _ => in_words(),
             },
-            other => Self::Other {
-                text: other.to_string(),
-            },
+            _ => in_words(),
+        }
+    }
+
+    fn of_algorithm(algorithm_identifier: &[u8], facts: &Facts) -> Self {
+        let refused = words::object_identifier(algorithm_identifier)
+            .unwrap_or_else(|| facts.signature_algorithm.clone());
+        let algorithm = words::algorithm(&refused);
+        match refused == facts.signature_algorithm {
+            true => Self::SignatureAlgorithm { algorithm },
+            false => Self::IntermediateSignatureAlgorithm { algorithm },
         }
     }
 }
@@ -169,7 +214,18 @@ impl fmt::Display for Reason {
                 )
             }
             Self::WrongPurpose => f.write_str("the certificate is not meant for a server"),
-            Self::AuthorityAsServer => f.write_str("the certificate is a CA's, not a server's"),
+            Self::AuthorityAsServer | Self::AnchorAsServer => {
+                f.write_str("this is a CA's own certificate and cannot be a server's")
+            }
+            Self::SignatureAlgorithm { algorithm } => write!(
+                f,
+                "the certificate is signed with an algorithm that is not accepted ({algorithm})"
+            ),
+            Self::IntermediateSignatureAlgorithm { algorithm } => write!(
+                f,
+                "a certificate in the chain is signed with an algorithm that is not accepted \
+                 ({algorithm})"
+            ),
             Self::WrongPin { asked, seen } => {
                 write!(
                     f,

@@ -7,8 +7,11 @@ use qecho_cert::{Identity, IdentityError, ServerIdentity};
 use time::OffsetDateTime;
 
 use crate::issue::{Issuing, file, key, self_signed, server};
-use crate::process::tool;
+use crate::process::{openssl, tool};
 use crate::wire::{DAY, now};
+
+const NOT_ACCEPTED: &str = "the key in KEY is of a kind or size that is not accepted \
+                            (ECDSA P-256/P-384/P-521, Ed25519, RSA from 2048 bits)";
 
 #[test]
 fn an_identity_tells_its_names_its_expiry_and_its_pin() {
@@ -84,13 +87,55 @@ fn a_key_of_another_certificate_is_detected() {
     let error = Identity::load(&certificate, &key).unwrap_err();
     assert!(matches!(error, IdentityError::KeyMismatch { .. }));
     assert_eq!(
-        error.to_string(),
+        printed(&error),
         format!(
             "the key in {} does not fit the certificate in {}",
             key.display(),
             certificate.display()
         )
     );
+}
+
+#[test]
+fn a_key_that_is_too_short_or_of_another_kind_is_told_what_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = file(
+        &folder,
+        "certificate.pem",
+        &self_signed(&server(&["localhost"])).0,
+    );
+    let key = folder.path().join("KEY");
+    for arguments in [
+        "genpkey -algorithm rsa -pkeyopt rsa_keygen_bits:1024",
+        "genpkey -algorithm ed448",
+    ] {
+        openssl(arguments, &[("-out", &key)]);
+        let error = printed(&Identity::load(&certificate, &key).unwrap_err());
+        assert_eq!(
+            error.replace(&key.display().to_string(), "KEY"),
+            NOT_ACCEPTED
+        );
+    }
+}
+
+#[test]
+fn an_encrypted_key_of_either_style_is_told_how_to_decrypt() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = file(
+        &folder,
+        "certificate.pem",
+        &self_signed(&server(&["localhost"])).0,
+    );
+    let key = folder.path().join("KEY");
+    for style in ["", "-traditional "] {
+        let arguments = format!("genrsa {style}-aes128 -passout pass:secret");
+        openssl(&arguments, &[("-out", &key)]);
+        let error = Identity::load(&certificate, &key).unwrap_err();
+        assert!(
+            matches!(error, IdentityError::EncryptedKey { .. }),
+            "{error}"
+        );
+    }
 }
 
 #[test]
@@ -114,45 +159,46 @@ fn a_file_that_is_not_what_it_should_be_is_named_with_the_reason() {
     let broken_key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     let encrypted =
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
-    let no_certificate = "there is no certificate in CERT (PEM is expected)";
+    let old_style = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\
+                     DEK-Info: AES-128-CBC,00\n\nAAAA\n-----END EC PRIVATE KEY-----\n";
+    let no_certificate = "there is no certificate in CERT";
+    let bad_certificate = "cannot use the certificate in CERT: not a well-formed X.509 certificate";
+    let bad_pem =
+        |file: &str| format!("{file} is no valid PEM file (damaged between BEGIN and END?)");
+    let is_encrypted =
+        "the key in KEY is encrypted; decrypt it first, for instance with openssl pkey";
     for (certificate, key, reason) in [
         (&*key, &*key, no_certificate),
         ("\x30\x03\x02\x01\x01", &*key, no_certificate),
-        (broken, &*key, "cannot use the certificate in CERT"),
-        (
-            &(certificate.clone() + broken),
-            &*key,
-            "cannot use the certificate in CERT",
-        ),
+        (broken, &*key, bad_certificate),
+        (&(certificate.clone() + broken), &*key, bad_certificate),
         (
             "-----BEGIN CERTIFICATE-----\nAAAA",
             &*key,
-            "cannot parse CERT as PEM",
+            &*bad_pem("CERT"),
+        ),
+        (
+            "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n",
+            &*key,
+            &*bad_pem("CERT"),
         ),
         (
             &*certificate,
             &*certificate,
-            "there is no private key in KEY (PEM is expected)",
+            "there is no private key in KEY",
         ),
-        (
-            &*certificate,
-            broken_key,
-            "cannot use the private key in KEY",
-        ),
-        (
-            &*certificate,
-            encrypted,
-            "the private key in KEY is encrypted; decrypt it first",
-        ),
+        (&*certificate, broken_key, NOT_ACCEPTED),
+        (&*certificate, encrypted, is_encrypted),
+        (&*certificate, old_style, is_encrypted),
         (
             &*certificate,
             "-----BEGIN PRIVATE KEY-----\n?",
-            "cannot parse KEY as PEM",
+            &*bad_pem("KEY"),
         ),
     ] {
         let certificate = file(&folder, "CERT", certificate);
         let key = file(&folder, "KEY", key);
-        let error = Identity::load(&certificate, &key).unwrap_err().to_string();
+        let error = printed(&Identity::load(&certificate, &key).unwrap_err());
         assert_eq!(
             error.replace(&format!("{}/", folder.path().display()), ""),
             reason
@@ -182,4 +228,15 @@ fn openssl_self_signs(key: &Path, certificate: &Path) {
             .arg(certificate),
     );
     assert!(done, "{said}");
+}
+
+// As a program prints it: with everything behind it.
+fn printed(error: &IdentityError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

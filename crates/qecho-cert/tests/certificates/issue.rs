@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use qecho_cert::{Authority, AutomaticLeaf, Identity};
+use qecho_cert::{Authority, AutomaticLeaf, Identity, Pin};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose,
@@ -36,6 +36,13 @@ impl Issuing {
         let pem = fs::read_to_string(folder.join("rootCA.pem")).expect("there is an authority");
         let key = fs::read_to_string(folder.join("rootCA-key.pem")).expect("there is its key");
         let key = KeyPair::from_pem(&key).expect("it is a key");
+        let issuer = Issuer::from_ca_cert_pem(&pem, key).expect("it is an authority");
+        Self { issuer, pem }
+    }
+
+    /// Takes an authority that somebody else made.
+    pub(crate) fn of(certificate: &Path, key: KeyPair) -> Self {
+        let pem = fs::read_to_string(certificate).expect("there is a certificate");
         let issuer = Issuer::from_ca_cert_pem(&pem, key).expect("it is an authority");
         Self { issuer, pem }
     }
@@ -110,6 +117,11 @@ pub(crate) fn self_signed(params: &CertificateParams) -> (String, Arc<Identity>)
 pub(crate) fn automatic() -> Arc<AutomaticLeaf> {
     let authority = Arc::new(Authority::ephemeral(now()).expect("keys can be made"));
     Arc::new(AutomaticLeaf::ephemeral(authority, clock()).expect("keys can be made"))
+}
+
+/// Returns how a hint ends that shows an untrusted server's pin.
+pub(crate) fn accept(pin: Pin) -> String {
+    format!("accept exactly this key, if the server prints this very pin, with --pin {pin}")
 }
 
 /// Makes a P-256 key.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use qecho_cert::{Anchor, TrustSettings};
 
-use crate::issue::{Issuing, file, server};
+use crate::issue::{Issuing, authority, file, self_signed, server};
 use crate::process::{passes, running};
 use crate::wire::{meet, trusting};
 
@@ -44,6 +44,12 @@ fn meet_a_server_of_a_public_ca(folder: &Path) {
         reason,
         "the certificate's issuer is not trusted (CN=stranger)"
     );
+    // A root of the same name, such as Debian's ssl-cert-snakeoil, hides nothing.
+    let mut params = server(&["localhost"]);
+    params.distinguished_name = authority("public CA").distinguished_name;
+    let (_, namesake) = self_signed(&params);
+    let (reason, _) = meet(TrustSettings::default(), "localhost", namesake).refused();
+    assert_eq!(reason, "the certificate is self-signed");
     // The reason of the anchor that knows the issuer, though it is asked last.
     let wrong = root.leaf(&server(&["example.com"]), &[]);
     let empty = tempfile::tempdir().expect("a temporary folder");

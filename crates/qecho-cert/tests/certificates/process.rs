@@ -1,6 +1,7 @@
 //! Runs one test of this very program again, in a process of its own.
 
 use std::env;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Prepares a process that runs the test `name`, usually the caller itself, which
@@ -39,4 +40,16 @@ pub(crate) fn tool(command: &mut Command) -> (bool, String) {
         output.status.success(),
         String::from_utf8_lossy(&said).into_owned(),
     )
+}
+
+/// Runs OpenSSL with arguments and with options that name files.
+#[track_caller]
+pub(crate) fn openssl(arguments: &str, files: &[(&str, &Path)]) {
+    let mut command = Command::new("openssl");
+    command.args(arguments.split_whitespace());
+    for (option, path) in files {
+        command.arg(option).arg(path);
+    }
+    let (done, said) = tool(&mut command);
+    assert!(done, "{said}");
 }

@@ -1,15 +1,19 @@
 //! Certificates that are refused for what stands in them: the reason and the hint,
 //! word for word.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use qecho_cert::{Authority, AutomaticLeaf, Pin, ServerIdentity, TrustSettings, TrustVerifier};
+use qecho_cert::{
+    Authority, AutomaticLeaf, Identity, Pin, ServerIdentity, TrustSettings, TrustVerifier,
+};
 use rustls::client::danger::ServerCertVerifier;
 use rustls::{CertificateError, Error};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use time::OffsetDateTime;
 
-use crate::issue::{Issuing, authority, file, self_signed, server};
+use crate::issue::{Issuing, accept, authority, file, self_signed, server};
+use crate::process::openssl;
 use crate::wire::{DAY, clock, meet, meet_at, now, trusting_file};
 
 const LOOPBACK_NAMES: &str = "localhost, 127.0.0.1, ::1";
@@ -32,7 +36,8 @@ fn the_name_of_another_host_is_refused() {
             hint,
             format!(
                 "call the server by a name the certificate is valid for, \
-                 or accept exactly this key with --pin {pin}"
+                 or {}",
+                accept(pin)
             )
         );
         assert!(matches!(
@@ -119,10 +124,9 @@ fn a_self_signed_certificate_is_refused_as_such() {
         let (pem, identity) = self_signed(&params);
         let pin = identity.pin();
         let met = meet(trusting_file(&folder, &corp.pem), "localhost", identity);
-        let hint = format!("accept exactly this key with --pin {pin}");
         assert_eq!(
             met.refused(),
-            ("the certificate is self-signed".to_owned(), hint)
+            ("the certificate is self-signed".to_owned(), accept(pin))
         );
         assert!(pem.contains("CERTIFICATE"));
     }
@@ -146,8 +150,177 @@ fn a_cas_own_certificate_is_no_servers() {
     let mut params = authority("below");
     params.subject_alt_names = server(&["localhost"]).subject_alt_names;
     let leaf = root.leaf(&params, &[]);
+    let pin = leaf.pin();
+    let (reason, hint) = meet(trusting_file(&folder, &root.pem), "localhost", leaf).refused();
+    assert_eq!(
+        reason,
+        "this is a CA's own certificate and cannot be a server's"
+    );
+    assert_eq!(
+        hint,
+        format!(
+            "make the server's certificate with basicConstraints CA:FALSE, or {}",
+            accept(pin)
+        )
+    );
+}
+
+#[test]
+fn a_ca_that_is_named_and_serves_itself_is_told_what_to_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, certificate) = (folder.path().join("key"), folder.path().join("certificate"));
+    openssl(
+        "req -x509 -newkey rsa:2048 -nodes -days 36500 -subj /CN=localhost \
+         -addext subjectAltName=DNS:localhost",
+        &[("-keyout", &key), ("-out", &certificate)],
+    );
+    let identity = Arc::new(Identity::load(&certificate, &key).unwrap());
+    let pin = identity.pin();
+    let settings = TrustSettings {
+        ca_files: vec![certificate],
+        ..Default::default()
+    };
+    let decades_later = now() + 70 * 365 * DAY;
+    let (reason, hint) = meet_at(decades_later, settings, "localhost", identity).refused();
+    assert_eq!(
+        reason,
+        "this is a CA's own certificate and cannot be a server's"
+    );
+    assert_eq!(
+        hint,
+        format!(
+            "make the server's certificate with basicConstraints CA:FALSE, \
+             or accept exactly this key with --pin {pin}"
+        )
+    );
+}
+
+#[test]
+fn an_algorithm_that_is_not_accepted_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (identity, certificate) = signed_with_sha1(&folder);
+    let pin = identity.pin();
+    let settings = TrustSettings {
+        ca_files: vec![certificate],
+        ..Default::default()
+    };
+    let decades_later = now() + 70 * 365 * DAY;
+    let (reason, hint) = meet_at(decades_later, settings, "localhost", identity).refused();
+    assert_eq!(
+        reason,
+        "the certificate is signed with an algorithm that is not accepted (SHA-1 with RSA)"
+    );
+    assert_eq!(
+        hint,
+        format!(
+            "the server needs a certificate signed with SHA-256 or better, or {}",
+            accept(pin)
+        )
+    );
+}
+
+#[test]
+fn an_anchor_that_shares_a_name_does_not_hide_that_a_certificate_is_self_signed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, rsa) = (folder.path().join("rsa-key"), folder.path().join("rsa"));
+    openssl(
+        "req -x509 -newkey rsa:2048 -nodes -days 36500 -subj /CN=localhost",
+        &[("-keyout", &key), ("-out", &rsa)],
+    );
+    let ecdsa = file(&folder, "ecdsa", &Issuing::root("localhost").pem);
+    let mut params = server(&["localhost"]);
+    params.distinguished_name = authority("localhost").distinguished_name;
+    let (_, leaf) = self_signed(&params);
+    let (sha1, _) = signed_with_sha1(&folder);
+    let decades_later = now() + 70 * 365 * DAY;
+    for (time, leaf) in [(now(), leaf), (decades_later, sha1)] {
+        for anchor in [&rsa, &ecdsa] {
+            let settings = TrustSettings {
+                ca_files: vec![anchor.clone()],
+                ..Default::default()
+            };
+            let (reason, _) =
+                meet_at(time, settings, "localhost", Arc::clone(&leaf) as _).refused();
+            assert_eq!(reason, "the certificate is self-signed");
+        }
+    }
+}
+
+#[test]
+fn an_anchor_with_a_key_of_another_kind_is_not_the_issuer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, rsa) = (folder.path().join("rsa-key"), folder.path().join("rsa"));
+    openssl(
+        "req -x509 -newkey rsa:2048 -nodes -days 36500 -subj /CN=corp",
+        &[("-keyout", &key), ("-out", &rsa)],
+    );
+    let settings = TrustSettings {
+        ca_files: vec![rsa],
+        ..Default::default()
+    };
+    let leaf = Issuing::root("corp").leaf(&server(&["localhost"]), &[]);
+    let met = meet(settings, "localhost", leaf);
+    assert_eq!(
+        met.refused().0,
+        "the certificate's issuer is not trusted (CN=corp)"
+    );
+}
+
+#[test]
+fn an_intermediate_signed_with_sha1_is_not_blamed_on_the_leaf() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let extensions = file(&folder, "ca.cnf", "basicConstraints=critical,CA:TRUE\n");
+    openssl(
+        "req -x509 -newkey rsa:2048 -nodes -days 36500 -subj /CN=root",
+        &[("-keyout", &path("root.key")), ("-out", &path("root"))],
+    );
+    let middle_key = crate::issue::key();
+    let key = file(&folder, "middle.key", &middle_key.serialize_pem());
+    openssl(
+        "req -new -subj /CN=middle",
+        &[("-key", &key), ("-out", &path("request"))],
+    );
+    openssl(
+        "x509 -req -sha1 -days 36500 -set_serial 2",
+        &[
+            ("-in", &path("request")),
+            ("-CA", &path("root")),
+            ("-CAkey", &path("root.key")),
+            ("-extfile", &extensions),
+            ("-out", &path("middle")),
+        ],
+    );
+    let middle = Issuing::of(&path("middle"), middle_key);
+    let mut params = server(&["localhost"]);
+    params.not_after = OffsetDateTime::from(now() + 80 * 365 * DAY);
+    let leaf = middle.leaf(&params, &[&middle]);
+    let settings = TrustSettings {
+        ca_files: vec![path("root")],
+        ..Default::default()
+    };
+    let decades_later = now() + 70 * 365 * DAY;
+    let (reason, _) = meet_at(decades_later, settings, "localhost", leaf).refused();
+    assert_eq!(
+        reason,
+        "a certificate in the chain is signed with an algorithm that is not accepted \
+         (SHA-1 with RSA)"
+    );
+}
+
+#[test]
+fn a_rule_without_a_reason_of_its_own_is_told_in_plain_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Issuing::root("root");
+    let mut params = authority("middle");
+    params.is_ca = rcgen::IsCa::ExplicitNoCa;
+    let middle = root.intermediate(params);
+    let leaf = middle.leaf(&server(&["localhost"]), &[&middle]);
     let (reason, _) = meet(trusting_file(&folder, &root.pem), "localhost", leaf).refused();
-    assert_eq!(reason, "the certificate is a CA's, not a server's");
+    assert_eq!(
+        reason,
+        "the certificate was refused: a certificate in the chain signed another, but is no CA's"
+    );
 }
 
 #[test]
@@ -177,4 +350,16 @@ fn what_is_no_certificate_is_malformed_to_everybody_who_checks() {
         assert_eq!(failure.hint(), "ask whoever runs the server");
         assert_eq!(failure.seen(), None);
     }
+}
+
+fn signed_with_sha1(folder: &tempfile::TempDir) -> (Arc<Identity>, PathBuf) {
+    let path = |name: &str| folder.path().join(name);
+    let (key, certificate) = (path("sha1-key"), path("sha1"));
+    openssl(
+        "req -x509 -sha1 -newkey rsa:2048 -nodes -days 36500 -subj /CN=localhost \
+         -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE",
+        &[("-keyout", &key), ("-out", &certificate)],
+    );
+    let identity = Identity::load(&certificate, &key).expect("they belong together");
+    (Arc::new(identity), certificate)
 }
