@@ -1,5 +1,7 @@
 //! Drives a shard on real sockets: the only place that reads the clock.
 
+mod tapped;
+
 use std::{
     io,
     net::SocketAddr,
@@ -9,6 +11,7 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use self::tapped::Tapped;
 pub use crate::mailbox::{Inbox, mailbox};
 use crate::{
     application::Application,
@@ -16,6 +19,7 @@ use crate::{
     outbox::Datagram,
     shard::Shard,
     socket::{ReceiveBuffers, Socket},
+    tap::Tap,
 };
 
 /// A shard with its sockets and mailbox.
@@ -28,6 +32,7 @@ pub struct EventLoop<A: Application> {
     send_blocked: Option<usize>,
     /// Whether letters were left for the next turn.
     mail_left: bool,
+    tap: Option<Tapped>,
 }
 
 impl<A: Application> EventLoop<A> {
@@ -43,6 +48,15 @@ impl<A: Application> EventLoop<A> {
             buffers: ReceiveBuffers::new(),
             send_blocked: None,
             mail_left: false,
+            tap: None,
+        }
+    }
+
+    /// Shows to `tap`, if there is one, every datagram that passes.
+    pub fn tapped(self, tap: Option<Box<dyn Tap>>) -> Self {
+        Self {
+            tap: tap.map(|tap| Tapped::new(tap, clock)),
+            ..self
         }
     }
 
@@ -59,6 +73,7 @@ impl<A: Application> EventLoop<A> {
             self.shard.handle_timeouts(now);
             self.read_mail(now);
             self.drive_and_send(now);
+            self.flush_tap();
             if self.shard.is_finished(now) {
                 return Ok(self.shard.into_application());
             }
@@ -74,6 +89,9 @@ impl<A: Application> EventLoop<A> {
             }
             for _ in 0..RECEIVE_BATCHES_PER_TURN {
                 let received = socket.receive(binding, &mut self.buffers, |received| {
+                    if let Some(tap) = &mut self.tap {
+                        tap.received(socket.address(), &received);
+                    }
                     shard.handle_datagram(now, received);
                 });
                 // Errors of single datagrams are the network's losses; a
@@ -122,11 +140,20 @@ impl<A: Application> EventLoop<A> {
             if !full {
                 return;
             }
+            self.flush_tap();
+        }
+    }
+
+    fn flush_tap(&mut self) {
+        if let Some(tap) = &mut self.tap {
+            tap.flush();
         }
     }
 
     fn send(&mut self, now: Instant, datagram: &Datagram) -> Sent {
         let socket = &self.sockets[datagram.binding];
+        // Before it is sent: nobody may seem to receive it earlier.
+        let at = self.tap.as_ref().map(Tapped::now);
         let mut sent = socket.send(datagram);
         if sent.as_ref().is_err_and(|error| !is_final(error)) {
             // The error may be an ICMP report of another datagram, or that
@@ -138,8 +165,14 @@ impl<A: Application> EventLoop<A> {
                 _ => socket.send(datagram),
             };
         }
-        let Err(error) = sent else {
-            return Sent::Done;
+        let error = match sent {
+            Ok(length) => {
+                if let (Some(tap), Some(at)) = (&mut self.tap, at) {
+                    tap.sent(at, socket.address(), datagram, length);
+                }
+                return Sent::Done;
+            }
+            Err(error) => error,
         };
         if error.kind() == io::ErrorKind::WouldBlock {
             return Sent::Blocked;

@@ -29,6 +29,7 @@ mod shard;
 pub mod simulation;
 mod socket;
 mod stream_id;
+mod tap;
 
 pub use application::{Application, TurnedAway};
 pub use connection::{Connection, Read, ReadEnd, SendDatagramError, Written};
@@ -41,3 +42,4 @@ pub use secrets::Secrets;
 pub use shard::{ConnectError, ConnectTo, ConnectionKey, Control, Received, Shard};
 pub use socket::{BindError, ReceiveErrors, Socket};
 pub use stream_id::{Direction, Side, StreamId};
+pub use tap::{Passage, Passing, Tap};

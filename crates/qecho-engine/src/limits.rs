@@ -57,6 +57,9 @@ pub const MAILBOX_MAX: usize = 1_024;
 /// Letters read in one turn.
 pub const MAIL_PER_TURN_MAX: usize = 64;
 
+/// Peers for which it is kept from which address they are sent to, for a tap.
+pub const TAP_SOURCES_MAX: usize = 1_024;
+
 /// Receive batches taken from one socket before the turn goes on.
 pub const RECEIVE_BATCHES_PER_TURN: usize = 4;
 

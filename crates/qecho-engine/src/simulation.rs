@@ -13,6 +13,7 @@ use std::{
 
 use bytes::BytesMut;
 
+pub use crate::tap::Passage;
 use crate::{
     application::Application,
     link::{Conditions, Link},
@@ -54,15 +55,6 @@ pub struct Sighting<'a> {
     pub peer: SocketAddr,
     /// The UDP payload.
     pub data: &'a [u8],
-}
-
-/// Which way a datagram passed an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passage {
-    /// It arrived from the path.
-    Came,
-    /// It was sent; the path may lose it yet.
-    Went,
 }
 
 /// The near end's address at first.

@@ -3,7 +3,7 @@
 
 use std::{
     io::{self, IoSliceMut},
-    net::{SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     os::fd::{AsFd, BorrowedFd},
 };
 
@@ -96,23 +96,27 @@ impl Socket {
         self.state.max_gso_segments()
     }
 
-    /// Hands a datagram to the kernel.
-    pub(crate) fn send(&self, datagram: &Datagram) -> io::Result<()> {
-        self.send_part(datagram, &datagram.contents, datagram.segment_size)
+    /// Hands a datagram to the kernel; returns how many of its bytes left.
+    pub(crate) fn send(&self, datagram: &Datagram) -> io::Result<usize> {
+        self.send_part(datagram, &datagram.contents, datagram.segment_size)?;
+        Ok(datagram.contents.len())
     }
 
-    /// Hands a batch to the kernel one by one, for when it does not cut.
-    pub(crate) fn send_singly(&self, datagram: &Datagram) -> io::Result<()> {
+    /// Hands a batch to the kernel one by one, for when it does not cut;
+    /// returns how many of its bytes left.
+    pub(crate) fn send_singly(&self, datagram: &Datagram) -> io::Result<usize> {
         let size = datagram.segment_size.unwrap_or(datagram.contents.len());
+        let mut left = 0;
         for part in datagram.contents.chunks(size.max(1)) {
             match self.send_part(datagram, part, None) {
                 // The rest of the batch is lost, as on a network: some of it
                 // has left already.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 sent => sent?,
             }
+            left += part.len();
         }
-        Ok(())
+        Ok(left)
     }
 
     fn send_part(
@@ -188,6 +192,18 @@ impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.io.as_fd()
     }
+}
+
+/// Finds the address that the system would send from, by a socket that is
+/// connected and never used.
+pub(crate) fn source_towards(destination: SocketAddr) -> Option<IpAddr> {
+    let unspecified: IpAddr = match destination {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((unspecified, 0)).ok()?;
+    socket.connect(destination).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// Memory that batches are received into.

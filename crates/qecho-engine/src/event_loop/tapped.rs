@@ -1,0 +1,103 @@
+//! Tells a tap what passes: when, and from where to where.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant, SystemTime},
+};
+
+use crate::{
+    limits::TAP_SOURCES_MAX,
+    outbox::Datagram,
+    shard::Received,
+    socket::source_towards,
+    tap::{Passage, Passing, Tap},
+};
+
+/// A tap, and what it takes to tell it the truth.
+pub(super) struct Tapped {
+    tap: Box<dyn Tap>,
+    clock: fn() -> Instant,
+    began: Instant,
+    /// The same instant since 1970; a clock that is set later changes nothing.
+    began_at: Duration,
+    /// By peer, the address that a socket bound to none sends from.
+    sources: HashMap<IpAddr, IpAddr>,
+}
+
+impl Tapped {
+    pub(super) fn new(tap: Box<dyn Tap>, clock: fn() -> Instant) -> Self {
+        Self {
+            tap,
+            clock,
+            began: clock(),
+            began_at: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default(),
+            sources: HashMap::new(),
+        }
+    }
+
+    /// Returns the time as the tap is told it.
+    pub(super) fn now(&self) -> Duration {
+        self.began_at + (self.clock)().saturating_duration_since(self.began)
+    }
+
+    pub(super) fn received(&mut self, socket: SocketAddr, received: &Received) {
+        let mut local = socket;
+        if let Some(ip) = received.local_ip {
+            local.set_ip(ip);
+            if let Some(source) = self.sources.get_mut(&received.remote.ip()) {
+                *source = ip;
+            }
+        }
+        self.tap.see(&Passing {
+            at: self.now(),
+            passage: Passage::Came,
+            local,
+            remote: received.remote,
+            ecn: received.ecn,
+            contents: &received.data,
+            segment_size: None,
+        });
+    }
+
+    /// Shows as much of a datagram or batch as was sent.
+    pub(super) fn sent(
+        &mut self,
+        at: Duration,
+        socket: SocketAddr,
+        datagram: &Datagram,
+        length: usize,
+    ) {
+        let mut local = socket;
+        if let Some(ip) = datagram.source_ip {
+            local.set_ip(ip);
+        } else if socket.ip().is_unspecified() {
+            local.set_ip(self.source(socket.ip(), datagram.destination));
+        }
+        self.tap.see(&Passing {
+            at,
+            passage: Passage::Went,
+            local,
+            remote: datagram.destination,
+            ecn: datagram.ecn,
+            contents: &datagram.contents[..length],
+            segment_size: datagram.segment_size,
+        });
+    }
+
+    pub(super) fn flush(&mut self) {
+        self.tap.flush();
+    }
+
+    fn source(&mut self, unspecified: IpAddr, destination: SocketAddr) -> IpAddr {
+        if let Some(source) = self.sources.get(&destination.ip()) {
+            return *source;
+        }
+        let source = source_towards(destination).unwrap_or(unspecified);
+        if self.sources.len() == TAP_SOURCES_MAX {
+            self.sources.clear();
+        }
+        self.sources.insert(destination.ip(), source);
+        source
+    }
+}

@@ -1,0 +1,54 @@
+//! What the event loop shows to those who want to see the datagrams.
+
+use std::{net::SocketAddr, time::Duration};
+
+/// Sees every datagram that the sockets of an event loop receive and send.
+///
+/// It runs on the loop's thread: whatever takes long belongs elsewhere.
+///
+/// Datagrams are shown in the order in which they passed, a received one
+/// before the shard has it. TLS secrets that it brings forth are logged until
+/// the next [`flush`](Self::flush): hold back until then what needs them.
+pub trait Tap: Send {
+    /// Sees one datagram, or a batch of them.
+    fn see(&mut self, passing: &Passing<'_>);
+
+    /// Learns that every connection was driven with what was seen.
+    fn flush(&mut self);
+}
+
+/// Datagrams that passed a socket at once, from one address to one other.
+#[derive(Clone, Copy, Debug)]
+pub struct Passing<'a> {
+    /// Time since 1970-01-01 00:00 UTC; never goes back.
+    pub at: Duration,
+    /// Which way they went.
+    pub passage: Passage,
+    /// Our own address, as the peer sees it unless there is a NAT between.
+    pub local: SocketAddr,
+    /// The peer's address.
+    pub remote: SocketAddr,
+    /// The ECN bits of their IP headers (RFC 3168).
+    pub ecn: u8,
+    /// Their UDP payloads.
+    pub contents: &'a [u8],
+    /// Length of each datagram of a batch; the last may be shorter.
+    pub segment_size: Option<usize>,
+}
+
+impl<'a> Passing<'a> {
+    /// Returns the UDP payload of each datagram.
+    pub fn datagrams(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let size = self.segment_size.unwrap_or(self.contents.len());
+        self.contents.chunks(size.max(1))
+    }
+}
+
+/// Which way a datagram passed an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// It arrived from the path.
+    Came,
+    /// It was sent; the path may lose it yet.
+    Went,
+}
