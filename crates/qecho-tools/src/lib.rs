@@ -4,6 +4,7 @@
 //! application does it on a [`qecho_engine::Shard`], and `report` says what
 //! came of it. Nothing here prints; a program decides what to show.
 
+pub mod capture;
 pub mod client;
 pub mod dial;
 pub mod server;

@@ -21,6 +21,8 @@ use qecho_engine::{
     event_loop::{self, EventLoop},
 };
 
+use crate::capture::Capture;
+
 pub use self::{
     config::{Config, End},
     echo::{CODE_MESSAGE_ENDED, CODE_NO_UNIDIRECTIONAL_STREAMS, Echo, EchoConnection, Mail},
@@ -75,7 +77,8 @@ impl Server {
         };
         let shard = Shard::new(&shard_config, &addresses, Echo::new(config.end, notices))?;
         let (mailbox, inbox) = event_loop::mailbox().map_err(ServerError::Start)?;
-        let event_loop = EventLoop::new(shard, sockets, inbox);
+        let event_loop =
+            EventLoop::new(shard, sockets, inbox).tapped(config.capture.as_ref().map(Capture::tap));
         let thread = thread::Builder::new()
             .name("shard 0".into())
             .spawn(|| event_loop.run())

@@ -5,7 +5,10 @@ mod demo;
 mod place;
 mod server;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -63,6 +66,24 @@ pub(crate) struct KeyLogArguments {
     /// read the traffic ($SSLKEYLOGFILE does the same)
     #[arg(long = "keylog", value_name = "FILE")]
     pub(crate) path: Option<PathBuf>,
+}
+
+/// Options that every command with sockets has.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CaptureArguments {
+    /// Write every datagram to FILE (pcapng) with the TLS secrets inside, so
+    /// that `wireshark FILE` shows it decrypted; whoever has FILE can read the
+    /// traffic. `-` is stdout, for `| wireshark -k -i -`; results go to stderr
+    /// then
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
+}
+
+impl CaptureArguments {
+    /// Tells whether packets go to stdout.
+    pub(crate) fn is_stdout(&self) -> bool {
+        self.pcap.as_deref() == Some(Path::new("-"))
+    }
 }
 
 /// Far beyond any use, and far from where clocks overflow.

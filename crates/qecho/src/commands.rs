@@ -1,5 +1,6 @@
 //! What each command does with what was typed.
 
+mod capture;
 mod client;
 mod demo;
 mod key_log;

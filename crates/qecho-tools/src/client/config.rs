@@ -6,7 +6,10 @@ use bytes::Bytes;
 use qecho_engine::config::Transport;
 use rustls::{KeyLog, client::danger::ServerCertVerifier};
 
-use crate::dial::{Alpn, Target};
+use crate::{
+    capture::Capture,
+    dial::{Alpn, Target},
+};
 
 /// Everything that a client is configured with.
 #[derive(Clone, Debug)]
@@ -26,6 +29,9 @@ pub struct Config {
     /// Time for the answer to each message and FIN, and for a pipe without
     /// progress; `None` waits for ever.
     pub patience: Option<Duration>,
+    /// Who sees every datagram; to read them, it needs `key_log` to be its
+    /// own, or to pass on to it.
+    pub capture: Option<Capture>,
 }
 
 /// Time for the handshake and for each answer, unless another is named.
@@ -43,6 +49,7 @@ impl Config {
             transport: transport(),
             timeout: TIMEOUT,
             patience: Some(TIMEOUT),
+            capture: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use qecho_engine::{
 use rustls::server::ResolvesServerCert;
 
 use super::listen::Listen;
-use crate::{ALPN_ECHO, PORT};
+use crate::{ALPN_ECHO, PORT, capture::Capture};
 
 /// Everything that an echo server is configured with.
 #[derive(Clone, Debug)]
@@ -28,6 +28,9 @@ pub struct Config {
     /// Keys that outlive the process: with the same secrets, a server that was
     /// started again can tell old peers that it has lost their connections.
     pub secrets: Secrets,
+    /// Who sees every datagram; to read them, it needs `tls.key_log` to be
+    /// its own, or to pass on to it.
+    pub capture: Option<Capture>,
 }
 
 impl Config {
@@ -45,6 +48,7 @@ impl Config {
             transport: Transport::default(),
             end: End::default(),
             secrets: Secrets::random(),
+            capture: None,
         }
     }
 }

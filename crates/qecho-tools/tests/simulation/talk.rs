@@ -64,6 +64,7 @@ pub(crate) fn config(identity: &Identity, addresses: &[SocketAddr], alpn: Alpn) 
         transport: Transport::default(),
         timeout: TIMEOUT,
         patience: Some(TIMEOUT),
+        capture: None,
     }
 }
 

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use qecho_cert::Pin;
 use qecho_tools::dial::Alpn;
 
-use super::{Format, KeyLogArguments, Place, server::alpn_name};
+use super::{CaptureArguments, Format, KeyLogArguments, Place, server::alpn_name};
 
 /// Options of `qecho client`.
 #[derive(Debug, clap::Args)]
@@ -59,6 +59,9 @@ pub(crate) struct ClientArguments {
 
     #[command(flatten)]
     pub(crate) key_log: KeyLogArguments,
+
+    #[command(flatten)]
+    pub(crate) capture: CaptureArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

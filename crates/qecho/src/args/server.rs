@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use qecho_engine::AlpnPolicy;
 use qecho_tools::{ALPN_ECHO, PORT, server::Listen};
 
-use super::{Format, KeyLogArguments, Place, place};
+use super::{CaptureArguments, Format, KeyLogArguments, Place, place};
 
 /// Options of `qecho server`.
 #[derive(Debug, clap::Args)]
@@ -65,6 +65,9 @@ pub(crate) struct ServerArguments {
 
     #[command(flatten)]
     pub(crate) key_log: KeyLogArguments,
+
+    #[command(flatten)]
+    pub(crate) capture: CaptureArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

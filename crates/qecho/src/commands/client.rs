@@ -13,10 +13,13 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
-use qecho_tools::client::{self, Client, ClientEvent, Mail, Message, Way};
+use qecho_tools::{
+    capture::Capture,
+    client::{self, Client, ClientEvent, Mail, Message, Way},
+};
 
 use self::voice::Voice;
-use super::{key_log, resolve, signals, trust};
+use super::{capture, key_log, resolve, signals, trust};
 use crate::{
     args::{ClientArguments, Format, OverArgument},
     ending::{Ending, Failure},
@@ -59,13 +62,15 @@ impl Input {
     fn of(arguments: &ClientArguments) -> Self {
         let typed = io::stdin().is_terminal();
         let by_bytes = matches!(arguments.over, OverArgument::Stream | OverArgument::Uni);
-        // A person who types while stdout goes elsewhere sees no prompt.
-        let json = arguments.format == Format::Json && !arguments.verify;
+        // A person who types while stdout goes elsewhere sees no prompt, and
+        // where stdout carries something else, lines are messages.
+        let taken = arguments.format == Format::Json || arguments.capture.is_stdout();
+        let by_lines = typed && taken && !arguments.verify;
         if !arguments.messages.is_empty() {
             Self::Messages
         } else if typed && io::stdout().is_terminal() {
             Self::Prompt
-        } else if by_bytes && !(typed && json) {
+        } else if by_bytes && !by_lines {
             Self::Bytes
         } else {
             Self::Lines
@@ -85,24 +90,35 @@ impl Input {
 
 /// Runs the client as a prompt, a pipe or for the messages that were given.
 pub(super) fn run(arguments: ClientArguments) -> Result<Ending, Failure> {
-    let verifier = trust::verifier(&arguments)?;
     let input = Input::of(&arguments);
     check(&arguments, input)?;
+    capture::during(&arguments.capture, |capture| {
+        connect(&arguments, input, capture)
+    })
+}
+
+fn connect(
+    arguments: &ClientArguments,
+    input: Input,
+    capture: Option<Capture>,
+) -> Result<Ending, Failure> {
+    let verifier = trust::verifier(arguments)?;
     let target = resolve::target(&arguments.place)?;
     let config = client::Config {
         alpn: arguments.alpn.clone(),
-        key_log: key_log::open(&arguments.key_log)?,
+        key_log: key_log::open(&arguments.key_log, capture.as_ref())?,
         timeout: arguments.timeout.unwrap_or(client::TIMEOUT),
         patience: input.patience(arguments.timeout),
+        capture,
         ..client::Config::new(target, verifier.clone())
     };
     let (tell, occurrences) = channel();
     let interrupted = tell.clone();
     signals::on_signal(move |ending| tell_off(&interrupted, Occurrence::Signal(ending)))?;
-    let mut voice = Voice::new(&arguments, verifier);
+    let mut voice = Voice::new(arguments, verifier);
     voice.connecting();
     if input == Input::Bytes {
-        return pipe::run(&arguments, &config, voice, tell, &occurrences);
+        return pipe::run(arguments, &config, voice, tell, &occurrences);
     }
     let listener = listener(tell.clone());
     let client = Client::converse(&config, listener).context("cannot start the client")?;
@@ -110,7 +126,7 @@ pub(super) fn run(arguments: ClientArguments) -> Result<Ending, Failure> {
     let ending = if input == Input::Prompt {
         prompt::run(&client, over, &mut voice, tell, &occurrences)
     } else {
-        messages::run(&arguments, &client, over, &mut voice, tell, &occurrences)
+        messages::run(arguments, &client, over, &mut voice, tell, &occurrences)
     };
     finish(client, ending)
 }
@@ -139,6 +155,12 @@ fn check(arguments: &ClientArguments, input: Input) -> Result<(), Failure> {
             Failure::from(anyhow!("an empty message is nothing to send on a stream"))
                 .hint("only a DATAGRAM frame can be empty: --over datagram"),
         );
+    }
+    if raw && arguments.capture.is_stdout() && !arguments.verify {
+        return Err(Failure::from(anyhow!(
+            "cannot write both packets and the bytes of a pipe to stdout"
+        ))
+        .hint("name a file for the packets, or compare the bytes by --verify"));
     }
     if arguments.verify && !raw {
         return Err(

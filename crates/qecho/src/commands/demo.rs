@@ -12,11 +12,13 @@ use qecho_cert::{
     Authority, AutomaticLeaf, LocalAuthority, ServerIdentity, TrustSettings, TrustVerifier,
 };
 use qecho_tools::{
+    capture::Capture,
     client::{self, Client, ClientEvent, Mail, Message, Way},
     dial::Target,
     server::{self, Listen, Server},
 };
 
+use super::capture;
 use crate::{
     args::DemoArguments,
     ending::{Ending, Failure},
@@ -34,6 +36,10 @@ const TEXT_MAX: usize = 1_000;
 /// Runs the demo.
 pub(super) fn run(arguments: DemoArguments) -> Result<Ending, Failure> {
     check(&arguments.text)?;
+    capture::during(&arguments.capture, |capture| show(&arguments, capture))
+}
+
+fn show(arguments: &DemoArguments, capture: Option<Capture>) -> Result<Ending, Failure> {
     let authority =
         Arc::new(Authority::ephemeral(SystemTime::now()).context("cannot make a CA for the demo")?);
     let trust = TrustVerifier::new(TrustSettings {
@@ -44,7 +50,7 @@ pub(super) fn run(arguments: DemoArguments) -> Result<Ending, Failure> {
     let identity = AutomaticLeaf::ephemeral(authority, Arc::new(SystemTime::now))
         .context("cannot make a certificate for the demo")?;
     let server = serve(Arc::new(identity)).context("cannot start the demo's server")?;
-    let ending = converse(arguments, &server, &trust)?;
+    let ending = converse(arguments, &server, &trust, capture)?;
     server.stopper().drain(Duration::ZERO);
     server.wait().context("cannot wait for packets")?;
     Ok(ending)
@@ -71,9 +77,10 @@ fn serve(identity: Arc<dyn ServerIdentity>) -> anyhow::Result<Server> {
 }
 
 fn converse(
-    arguments: DemoArguments,
+    arguments: &DemoArguments,
     server: &Server,
     trust: &Arc<TrustVerifier>,
+    capture: Option<Capture>,
 ) -> Result<Ending, Failure> {
     let mut out = io::stdout().lock();
     let address = server.addresses()[0];
@@ -85,6 +92,9 @@ fn converse(
     let config = client::Config {
         timeout: PATIENCE,
         patience: Some(PATIENCE),
+        // One end sees all that passes; from both, it would show twice.
+        key_log: capture.as_ref().map(Capture::key_log),
+        capture,
         ..client::Config::new(target, trust.clone())
     };
     let (tell, events) = channel();
@@ -94,7 +104,7 @@ fn converse(
     };
     let client =
         Client::converse(&config, Box::new(listener)).context("cannot start the demo's client")?;
-    let data = Bytes::from(arguments.text);
+    let data = Bytes::from(arguments.text.clone());
     for over in [Way::Stream, Way::Uni, Way::Datagram] {
         let data = data.clone();
         client.send(Mail::Message(Message { data, over }));

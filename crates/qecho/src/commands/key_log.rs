@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
+use qecho_tools::capture::Capture;
 use rustls::KeyLog;
 
 use crate::args::KeyLogArguments;
@@ -25,9 +26,24 @@ struct KeyLogFile {
     failed: bool,
 }
 
+/// Passes secrets on to all who want them.
+#[derive(Debug)]
+struct FanOut(Vec<Arc<dyn KeyLog>>);
+
 /// Opens the key logs that were asked for by option or environment, and says
-/// once what they reveal.
-pub(super) fn open(arguments: &KeyLogArguments) -> anyhow::Result<Option<Arc<dyn KeyLog>>> {
+/// once what they reveal; a capture wants the secrets too.
+pub(super) fn open(
+    arguments: &KeyLogArguments,
+    capture: Option<&Capture>,
+) -> anyhow::Result<Option<Arc<dyn KeyLog>>> {
+    let files = open_files(arguments)?.map(|files| Arc::new(files) as Arc<dyn KeyLog>);
+    Ok(match (files, capture.map(Capture::key_log)) {
+        (Some(files), Some(capture)) => Some(Arc::new(FanOut(vec![files, capture]))),
+        (files, capture) => files.or(capture),
+    })
+}
+
+fn open_files(arguments: &KeyLogArguments) -> anyhow::Result<Option<KeyLogFiles>> {
     let environment = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty());
     let mut paths: Vec<PathBuf> = arguments.path.iter().cloned().collect();
     paths.extend(environment.map(PathBuf::from));
@@ -49,7 +65,7 @@ pub(super) fn open(arguments: &KeyLogArguments) -> anyhow::Result<Option<Arc<dyn
             "writing TLS secrets to {shown}: whoever has them can read this traffic"
         );
     }
-    Ok(Some(Arc::new(KeyLogFiles(files))))
+    Ok(Some(KeyLogFiles(files)))
 }
 
 fn open_one(path: &Path) -> anyhow::Result<File> {
@@ -86,6 +102,14 @@ impl KeyLogFile {
             );
             // With stderr gone there is nobody to tell.
             let _ = std::io::stderr().write_all(warning.as_bytes());
+        }
+    }
+}
+
+impl KeyLog for FanOut {
+    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+        for key_log in &self.0 {
+            key_log.log(label, client_random, secret);
         }
     }
 }

@@ -17,9 +17,12 @@ use qecho_engine::{
     Secrets, ServerTls,
     config::{AdmissionSettings, RetryPolicy, Transport},
 };
-use qecho_tools::server::{Config, End, NOTICES_MAX, Notice, Server, ServerError};
+use qecho_tools::{
+    capture::Capture,
+    server::{Config, End, NOTICES_MAX, Notice, Server, ServerError},
+};
 
-use super::{key_log, signals};
+use super::{capture, key_log, signals};
 use crate::{
     args::{EndArgument, Format, MessagesArgument, RetryArgument, ServerArguments},
     ending::{Ending, Failure},
@@ -28,8 +31,12 @@ use crate::{
 
 /// Runs the server until a signal ends it.
 pub(super) fn run(arguments: &ServerArguments) -> Result<Ending, Failure> {
+    capture::during(&arguments.capture, |capture| serve(arguments, capture))
+}
+
+fn serve(arguments: &ServerArguments, capture: Option<Capture>) -> Result<Ending, Failure> {
     let identity = identity(arguments)?;
-    let config = config(arguments, &identity)?;
+    let config = config(arguments, &identity, capture)?;
     let (notices, readable) = notices(arguments);
     let server = Server::start(&config, notices).map_err(explain)?;
     // Whoever reads that the server listens may ask it to end at once.
@@ -55,13 +62,14 @@ pub(super) fn run(arguments: &ServerArguments) -> Result<Ending, Failure> {
 fn config(
     arguments: &ServerArguments,
     identity: &Arc<dyn ServerIdentity>,
+    capture: Option<Capture>,
 ) -> Result<Config, Failure> {
     Ok(Config {
         listen: arguments.listen.clone(),
         tls: ServerTls {
             identity: identity.clone(),
             alpn: arguments.alpn.clone(),
-            key_log: key_log::open(&arguments.key_log)?,
+            key_log: key_log::open(&arguments.key_log, capture.as_ref())?,
         },
         admission: AdmissionSettings {
             retry: match arguments.retry {
@@ -81,6 +89,7 @@ fn config(
             EndArgument::AfterMessage => End::AfterMessage,
         },
         secrets: Secrets::from_master(&identity.secret()),
+        capture,
     })
 }
 

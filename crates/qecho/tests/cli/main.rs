@@ -7,6 +7,7 @@ mod identity;
 mod key_log;
 mod listening;
 mod narration;
+mod pcap;
 mod pipe;
 mod progress;
 mod prompt;

@@ -1,0 +1,66 @@
+//! Captures of the datagrams that a tool sends and receives, as pcapng with
+//! the TLS secrets inside, so that they open decrypted.
+
+mod packet;
+mod pcapng;
+mod secrets;
+mod tap;
+mod writer;
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
+
+use qecho_engine::Tap;
+use rustls::KeyLog;
+
+pub use self::writer::{QUEUE_BYTES_MAX, Report};
+use self::{secrets::Secrets, tap::CaptureTap, writer::Writer};
+
+/// A capture that is being written, by a thread of its own.
+///
+/// Whatever happens to the process, what was written is a valid file up to its
+/// last block. Packets are left out, counted and noted in the file when it is
+/// written more slowly than they come; secrets never are.
+///
+/// Clones write to the same file. A process that is both ends of a connection
+/// gives it to one of them, or sees every datagram twice.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    secrets: Arc<Secrets>,
+    writer: Arc<Writer>,
+}
+
+impl Capture {
+    /// Starts a file; `program` is named in it as its author.
+    ///
+    /// # Errors
+    /// The system's, if the first block cannot be written or there is no
+    /// thread to write more.
+    pub fn start(mut file: Box<dyn Write + Send>, program: &str) -> io::Result<Self> {
+        file.write_all(&pcapng::opening(program))?;
+        file.flush()?;
+        Ok(Self {
+            secrets: Arc::default(),
+            writer: Arc::new(Writer::start(file)?),
+        })
+    }
+
+    /// Returns where TLS must log its secrets, so that the packets can be read.
+    pub fn key_log(&self) -> Arc<dyn KeyLog> {
+        self.secrets.clone()
+    }
+
+    /// Returns what shows the datagrams of one event loop to the capture.
+    pub fn tap(&self) -> Box<dyn Tap> {
+        Box::new(CaptureTap::new(self.secrets.clone(), self.writer.queue()))
+    }
+
+    /// Writes what waits and ends the file. What passes later is not in it.
+    ///
+    /// A file that takes nothing for five seconds is given up.
+    pub fn finish(&self) -> Report {
+        self.writer.finish()
+    }
+}

@@ -1,0 +1,203 @@
+//! Writes blocks on a thread of its own, and what waits for it has a limit.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use super::pcapng;
+
+/// Bytes of packets that wait to be written; more are left out.
+pub const QUEUE_BYTES_MAX: usize = 32 << 20;
+
+/// Buffers that are kept to be used again, and the largest of them.
+const EMPTY_MAX: usize = 8;
+const EMPTY_BYTES_MAX: usize = 4 << 20;
+
+/// Time for which a file may take nothing before its end is given up.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What came of a capture.
+#[derive(Debug)]
+pub struct Report {
+    /// Datagrams that were seen.
+    pub seen: u64,
+    /// Those of them that were left out, because the file was written more
+    /// slowly than they came.
+    pub left_out: u64,
+    /// Why the file ends early, if it does.
+    pub failure: Option<io::Error>,
+}
+
+enum Order {
+    Write(Vec<u8>),
+    End,
+}
+
+/// The thread that writes, from outside.
+pub(super) struct Writer {
+    orders: Sender<Order>,
+    state: Arc<State>,
+    ended: Mutex<Receiver<io::Result<()>>>,
+}
+
+/// One tap's way to the thread that writes.
+pub(super) struct Queue {
+    orders: Sender<Order>,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: AtomicUsize,
+    seen: AtomicU64,
+    left_out: AtomicU64,
+    /// Nanoseconds since 1970 of the last datagram.
+    last: AtomicU64,
+    /// Nothing more is written.
+    over: AtomicBool,
+    empty: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Writer {
+    pub(super) fn start(file: Box<dyn Write + Send>) -> io::Result<Self> {
+        let (orders, taken) = channel();
+        let (tell, ended) = channel();
+        let state = Arc::<State>::default();
+        let writing = state.clone();
+        thread::Builder::new()
+            .name("capture".into())
+            .spawn(move || {
+                let written = writing.write_all(file, &taken);
+                writing.over.store(true, Relaxed);
+                // Whoever started it may have gone without finishing it.
+                let _ = tell.send(written);
+            })?;
+        Ok(Self {
+            orders,
+            state,
+            ended: Mutex::new(ended),
+        })
+    }
+
+    pub(super) fn queue(&self) -> Queue {
+        Queue {
+            orders: self.orders.clone(),
+            state: self.state.clone(),
+        }
+    }
+
+    /// Writes what waits and ends the file, unless it stands still.
+    pub(super) fn finish(&self) -> Report {
+        let state = &self.state;
+        // A thread that has ended has told why.
+        let _ = self.orders.send(Order::End);
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = state.waiting.load(Relaxed);
+        let written = loop {
+            match ended.recv_timeout(PATIENCE) {
+                Ok(written) => break written,
+                Err(RecvTimeoutError::Disconnected) => break Ok(()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let now = state.waiting.load(Relaxed);
+            if now >= waiting {
+                break Err(io::ErrorKind::TimedOut.into());
+            }
+            waiting = now;
+        };
+        Report {
+            seen: state.seen.load(Relaxed),
+            left_out: state.left_out.load(Relaxed),
+            failure: written.err(),
+        }
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Writer(…)")
+    }
+}
+
+impl Queue {
+    /// Tells whether so many more bytes may wait.
+    pub(super) fn has_room(&self, length: usize) -> bool {
+        self.state.waiting.load(Relaxed) + length <= QUEUE_BYTES_MAX
+    }
+
+    /// Tells whether nothing more is written.
+    pub(super) fn is_over(&self) -> bool {
+        self.state.over.load(Relaxed)
+    }
+
+    /// Counts a datagram that is in the file, or will be.
+    pub(super) fn count(&self, at: Duration) {
+        self.state.seen.fetch_add(1, Relaxed);
+        self.state.last.fetch_max(at.as_nanos() as u64, Relaxed);
+    }
+
+    /// Counts a datagram that is not.
+    pub(super) fn leave_out(&self, at: Duration) {
+        self.count(at);
+        self.state.left_out.fetch_add(1, Relaxed);
+    }
+
+    /// Hands over whole blocks, whether or not there is room.
+    pub(super) fn push(&self, blocks: Vec<u8>) {
+        self.state.waiting.fetch_add(blocks.len(), Relaxed);
+        // After the file's end they are for nobody.
+        let _ = self.orders.send(Order::Write(blocks));
+    }
+
+    /// Returns an empty buffer.
+    pub(super) fn empty(&self) -> Vec<u8> {
+        self.state.lock_empty().pop().unwrap_or_default()
+    }
+}
+
+impl State {
+    fn write_all(
+        &self,
+        mut file: Box<dyn Write + Send>,
+        orders: &Receiver<Order>,
+    ) -> io::Result<()> {
+        for order in orders {
+            let Order::Write(mut blocks) = order else {
+                break;
+            };
+            // After an error nothing may follow: a block may have been cut.
+            file.write_all(&blocks)?;
+            self.waiting.fetch_sub(blocks.len(), Relaxed);
+            blocks.clear();
+            let mut empty = self.lock_empty();
+            if empty.len() < EMPTY_MAX && blocks.capacity() <= EMPTY_BYTES_MAX {
+                empty.push(blocks);
+            }
+        }
+        file.write_all(&self.closing())?;
+        file.flush()
+    }
+
+    /// Returns the last block: how much was seen and how much left out.
+    fn closing(&self) -> Vec<u8> {
+        let seen = self.seen.load(Relaxed);
+        let left_out = self.left_out.load(Relaxed);
+        let comment = (left_out > 0).then(|| {
+            format!("datagrams left out: {left_out} of {seen}; the file was written too slowly")
+        });
+        let last = Duration::from_nanos(self.last.load(Relaxed));
+        pcapng::statistics(last, seen, left_out, comment.as_deref())
+    }
+
+    fn lock_empty(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
+        self.empty.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,380 @@
+//! Captures, as tshark reads them with no settings.
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use rustix::process::Signal;
+
+use crate::{
+    hearing::LIMIT,
+    process::{Done, Launch},
+    stage::{Server, Stage},
+    terminal::Terminal,
+};
+
+const FROM_US: &str = "frame.packet_flags_direction == 2";
+const TO_US: &str = "frame.packet_flags_direction == 1";
+
+/// A capture, and who reads it.
+struct Capture<'a> {
+    stage: &'a Stage,
+    path: PathBuf,
+}
+
+impl<'a> Capture<'a> {
+    fn new(stage: &'a Stage, name: &str) -> Self {
+        let path = stage.path(name);
+        Self { stage, path }
+    }
+
+    /// Adds `--pcap` to a command.
+    fn of(&self, launch: Launch) -> Launch {
+        launch.arg("--pcap").arg(&self.path)
+    }
+
+    /// Returns fields of the packets that pass a filter, a line for each.
+    fn fields(&self, filter: &str, fields: &[&str]) -> Vec<String> {
+        let mut command = self.stage.command("tshark");
+        command.arg("-r").arg(&self.path);
+        for checked in ["ip", "udp"] {
+            command.arg("-o");
+            command.arg(format!("{checked}.check_checksum:TRUE"));
+        }
+        command.args(["-Y", filter, "-T", "fields"]);
+        for field in fields {
+            command.args(["-e", field]);
+        }
+        let output = command
+            .output()
+            .expect("tshark is here: `cargo xtask setup` installs it");
+        let text = String::from_utf8_lossy(&output.stdout);
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Returns the packets that are not right or not decrypted.
+    fn faults(&self) -> Vec<String> {
+        let faults = [
+            "!quic",
+            "_ws.malformed",
+            "udp.checksum.status == 0",
+            "ip.checksum.status == 0",
+            "quic.decryption_failed",
+            // A Retry has no frames; all else has, once it is decrypted.
+            "(!quic.frame && !(quic.long.packet_type == 3))",
+            // The MTU of a network, that of loopback is larger.
+            "frame.len > 1500",
+        ];
+        let fields = [
+            "frame.number",
+            "frame.len",
+            "_ws.col.Info",
+            "_ws.expert.message",
+        ];
+        self.fields(&faults.join(" || "), &fields)
+    }
+
+    /// Checks that every packet is right and decrypted; returns how many
+    /// datagrams there are.
+    #[track_caller]
+    fn is_sound(&self) -> usize {
+        let faults = self.faults();
+        assert!(faults.is_empty(), "{faults:#?}");
+        self.fields("quic", &["frame.number"]).len()
+    }
+
+    /// Returns how often bytes passed on streams.
+    fn streamed(&self, bytes: &str) -> usize {
+        let hex: String = bytes.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let data = self.fields("quic.stream_data", &["quic.stream_data"]);
+        data.iter().map(|line| line.matches(&hex).count()).sum()
+    }
+
+    /// Returns what tells the datagrams of one direction apart.
+    fn datagrams(&self, direction: &str) -> Vec<String> {
+        let fields = [
+            "ip.src",
+            "ip.dst",
+            "ipv6.src",
+            "ipv6.dst",
+            "udp.srcport",
+            "udp.dstport",
+            "udp.length",
+            "udp.checksum",
+            "ip.dsfield.ecn",
+            "ipv6.tclass.ecn",
+        ];
+        self.fields(direction, &fields)
+    }
+
+    /// Waits until the file is so long.
+    #[track_caller]
+    fn grows_to(&self, length: u64) {
+        let step = Duration::from_millis(10);
+        for _ in 0..LIMIT.as_millis() / step.as_millis() {
+            if fs::metadata(&self.path).is_ok_and(|file| file.len() >= length) {
+                return;
+            }
+            thread::sleep(step);
+        }
+        panic!("{} stays short", self.path.display());
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    let metadata = fs::metadata(path).expect("it is there");
+    metadata.permissions().mode() & 0o777
+}
+
+fn listening(stage: &Stage, place: &str, capture: &Capture<'_>, more: &str) -> Server {
+    let typed = format!("server --format json --listen {place} {more}");
+    stage.await_server(capture.of(stage.qecho(&typed)))
+}
+
+#[test]
+fn a_capture_of_the_demo_opens_decrypted() {
+    let stage = Stage::new();
+    let capture = Capture::new(&stage, "demo.pcapng");
+    let done = capture.of(stage.qecho("demo")).run();
+    done.exits(0).prints("ok: 3 of 3 echoes identical");
+    let said = format!(
+        "writing packets and TLS secrets to {}: whoever has them can read this traffic\n",
+        capture.path.display()
+    );
+    assert_eq!(done.stderr, said);
+    assert_eq!(mode(&capture.path), 0o600);
+    assert!(capture.is_sound() >= 6);
+    assert_eq!(
+        capture.streamed("Hello, QUIC!"),
+        4,
+        "two streams, to and fro"
+    );
+    assert_eq!(capture.fields("quic.dg", &["frame.number"]).len(), 2);
+}
+
+#[test]
+fn without_its_secrets_a_capture_stays_closed() {
+    let stage = Stage::new();
+    let capture = Capture::new(&stage, "demo.pcapng");
+    capture.of(stage.qecho("demo")).run().exits(0);
+    let mut content = fs::read(&capture.path).expect("it is there");
+    let begins = |window: &[u8]| window[..4] == [10, 0, 0, 0] && window[8..] == *b"KSLT";
+    let block = content.windows(12).position(begins);
+    let block = block.expect("there is a Decryption Secrets Block");
+    // A type for local use, which readers skip.
+    content[block + 3] = 0x80;
+    fs::write(&capture.path, content).expect("it is ours");
+    assert!(!capture.faults().is_empty());
+    assert_eq!(capture.streamed("Hello, QUIC!"), 0);
+}
+
+#[test]
+fn both_ends_capture_the_same_datagrams() {
+    for (place, host, more) in [
+        ("localhost:0", "localhost", ""),
+        ("localhost:0", "127.0.0.1", "--retry always"),
+        ("[::1]:0", "[::1]", ""),
+        ("*:0", "127.0.0.1", ""),
+        ("*:0", "[::1]", "--retry always"),
+    ] {
+        let stage = Stage::new();
+        let ours = Capture::new(&stage, "client.pcapng");
+        let theirs = Capture::new(&stage, "server.pcapng");
+        let server = listening(&stage, place, &theirs, more);
+        let typed = format!("client {host}:{} -m to-be-seen", server.port());
+        ours.of(stage.qecho(&typed)).run().exits(0);
+        server.ends_well();
+        for capture in [&ours, &theirs] {
+            capture.is_sound();
+            assert_eq!(capture.streamed("to-be-seen"), 2, "{host}");
+        }
+        let sent = ours.datagrams(FROM_US);
+        assert_eq!(sent, theirs.datagrams(TO_US), "to {host}");
+        let (received, answers) = (ours.datagrams(TO_US), theirs.datagrams(FROM_US));
+        assert!(answers.starts_with(&received), "from {host}");
+        let local = if host.starts_with('[') {
+            "::1\t::1\t"
+        } else {
+            "127.0.0.1\t127.0.0.1\t"
+        };
+        assert!(sent.iter().chain(&answers).all(|line| line.contains(local)));
+        assert!(!sent.is_empty());
+        let retries = theirs.fields("quic.long.packet_type == 3", &["frame.number"]);
+        assert_eq!(retries.is_empty(), more.is_empty(), "{retries:?}");
+    }
+}
+
+#[test]
+fn batches_of_a_bulk_echo_are_split_and_every_packet_opens() {
+    let stage = Stage::new();
+    let ours = Capture::new(&stage, "client.pcapng");
+    let theirs = Capture::new(&stage, "server.pcapng");
+    let server = listening(&stage, "localhost:0", &theirs, "");
+    let bytes = vec![b'x'; 5_000_000];
+    let typed = format!("client {} --verify", server.place());
+    ours.of(stage.qecho(&typed)).run_with(&bytes).exits(0);
+    server.ends_well();
+    for capture in [&ours, &theirs] {
+        let most = 2 * bytes.len() / 1_200;
+        assert!((most / 2..2 * most).contains(&capture.is_sound()));
+        let told = capture.fields("frame.comment", &["frame.comment"]);
+        assert!(told.is_empty(), "{told:?}");
+    }
+}
+
+#[test]
+fn a_capture_is_good_when_its_process_is_killed() {
+    let stage = Stage::new();
+    let capture = Capture::new(&stage, "server.pcapng");
+    let server = listening(&stage, "localhost:0", &capture, "");
+    let mut client = stage.client(&server, "").start();
+    client.types(&vec![b'x'; 300_000]);
+    capture.grows_to(100_000);
+    server.process.signal(Signal::KILL);
+    let done = server.process.done();
+    assert_eq!(done.status.code(), None);
+    assert!(capture.is_sound() > 50);
+    assert!(capture.streamed("xxxxxxxx") > 50);
+}
+
+#[test]
+fn an_older_file_is_replaced_and_its_owners_alone() {
+    let stage = Stage::new();
+    let capture = Capture::new(&stage, "old.pcapng");
+    fs::write(&capture.path, vec![b'x'; 1_000_000]).expect("the folder takes files");
+    fs::set_permissions(&capture.path, fs::Permissions::from_mode(0o644)).expect("it is ours");
+    capture.of(stage.qecho("demo")).run().exits(0);
+    assert_eq!(mode(&capture.path), 0o600);
+    assert!(fs::metadata(&capture.path).expect("it is there").len() < 1_000_000);
+    capture.is_sound();
+}
+
+#[test]
+fn a_capture_and_a_key_log_have_the_same_secrets() {
+    let stage = Stage::new();
+    let capture = Capture::new(&stage, "client.pcapng");
+    let log = stage.path("key.log");
+    let server = stage.server("");
+    let client = stage.client(&server, "-m a --keylog").arg(&log);
+    capture.of(client).run().exits(0);
+    capture.is_sound();
+    let secrets = fs::read(&log).expect("it is there");
+    let captured = fs::read(&capture.path).expect("it is there");
+    let lines = secrets.split_inclusive(|byte| *byte == b'\n');
+    for line in lines {
+        assert!(captured.windows(line.len()).any(|window| window == line));
+    }
+}
+
+#[test]
+fn packets_go_to_stdout_and_results_to_stderr() {
+    let stage = Stage::new();
+    let capture = Capture::new(&stage, "stdout.pcapng");
+    let done = stage.qecho("demo --pcap -").run();
+    done.exits(0)
+        .complains("to stdout: whoever has them can read this traffic")
+        .complains("ok: 3 of 3 echoes identical");
+    fs::write(&capture.path, &done.bytes).expect("the folder takes files");
+    assert!(capture.is_sound() >= 6);
+    let server = stage.server("");
+    let done = stage.client(&server, "-m a --format json --pcap -").run();
+    done.exits(0).complains(r#""event":"done""#);
+    fs::write(&capture.path, &done.bytes).expect("the folder takes files");
+    assert_eq!(capture.streamed("a"), 2);
+}
+
+#[test]
+fn a_reader_of_packets_that_leaves_does_not_end_the_server() {
+    let stage = Stage::new();
+    let launch = stage.qecho("server --listen localhost:0 --format json --pcap -");
+    let (running, stdout) = launch.start_unread();
+    let line = running.stderr.line_with("listening");
+    let listening = serde_json::from_str(&line).expect("the line is JSON");
+    drop(stdout);
+    let server = Server {
+        process: running,
+        listening,
+    };
+    for _ in 0..2 {
+        stage.client(&server, "-m a").run().exits(0).prints("a");
+    }
+    server.process.terminate();
+    let done: Done = server.process.done();
+    done.exits(0);
+    assert!(!done.stderr.contains("warning"), "{done:#?}");
+}
+
+#[test]
+fn a_reader_of_packets_that_stands_still_holds_up_nothing_but_its_packets() {
+    let stage = Stage::new();
+    let capture = Capture::new(&stage, "stdout.pcapng");
+    let launch = stage.qecho("server --listen localhost:0 --format json --pcap -");
+    let (process, mut stdout) = launch.start_unread();
+    let line = process.stderr.line_with("listening");
+    let listening = serde_json::from_str(&line).expect("the line is JSON");
+    let server = Server { process, listening };
+    // More in both directions than may wait to be written.
+    let bulk = vec![b'x'; 20 << 20];
+    let client = stage.client(&server, "--verify");
+    client.run_with(&bulk).exits(0);
+    let mut file = fs::File::create(&capture.path).expect("the folder takes files");
+    let reader = thread::spawn(move || io::copy(&mut stdout, &mut file));
+    capture.grows_to(31 << 20);
+    let client = stage.client(&server, "-m after-the-gap");
+    client.run().exits(0);
+    server.process.terminate();
+    let done = server.process.done();
+    done.exits(0);
+    let copied = reader.join().expect("reading does not panic");
+    copied.expect("the folder takes files");
+    assert_eq!(capture.streamed("after-the-gap"), 2);
+    // A short packet may still have had room where a long one had none.
+    let gaps = capture.fields("frame.comment", &["frame.comment"]);
+    let left_out = gaps.iter().map(|gap| {
+        let count = gap.strip_prefix("datagrams left out before this one: ");
+        let count = count.and_then(|rest| rest.split(';').next());
+        let count = count.and_then(|count| count.parse::<u64>().ok());
+        count.unwrap_or_else(|| panic!("no count in {gap}"))
+    });
+    let left_out: u64 = left_out.sum();
+    let said = format!("warning: datagrams left out of stdout: {left_out} of ");
+    done.complains(&said);
+}
+
+#[test]
+fn packets_that_cannot_be_written_could_not_run() {
+    let stage = Stage::new();
+    let missing = stage.path("missing/a.pcapng");
+    for (path, reason) in [
+        (missing.as_path(), "No such file"),
+        (&stage.home(), "Is a directory"),
+    ] {
+        let reason = format!("cannot write packets to {}: {reason}", path.display());
+        for typed in [
+            "demo",
+            "server --listen localhost:0",
+            "client localhost:1 -m a",
+        ] {
+            let done = stage.qecho(typed).arg("--pcap").arg(path).run();
+            done.fails(2, &reason, None);
+            assert_eq!(done.stderr.lines().count(), 1, "{done:#?}");
+            assert_eq!(done.stdout, "");
+        }
+    }
+    stage
+        .qecho("client localhost:1 --pcap -")
+        .run_with(b"a")
+        .fails(2, "both packets and the bytes of a pipe", Some("--verify"));
+}
+
+#[test]
+fn a_terminal_is_spared_the_packets() {
+    let stage = Stage::new();
+    let terminal = Terminal::start(stage.qecho("demo --pcap -"));
+    terminal.screen.says("cannot write packets to a terminal");
+    terminal.screen.says("hint: add `| wireshark -k -i -`");
+}
