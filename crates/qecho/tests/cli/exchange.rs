@@ -139,7 +139,7 @@ fn a_client_may_offer_no_alpn_or_another_that_the_server_knows() {
         let done = stage.client(&server, &command).run();
         done.exits(0);
         let alpn = &events(&done)[0]["alpn"];
-        let expected = agreed.map_or(Value::Null, |name| Value::from(name));
+        let expected = agreed.map_or(Value::Null, Value::from);
         assert_eq!(*alpn, expected, "{server_alpn} {offered}");
     }
 }
