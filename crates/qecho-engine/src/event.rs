@@ -128,7 +128,11 @@ impl fmt::Display for CloseReason {
         match self {
             Self::Local => f.write_str("closed by us"),
             Self::Application { code, reason } => {
-                write!(f, "closed by the peer with application code {code}")?;
+                f.write_str("closed by the peer")?;
+                // A peer that has words needs no code that says nothing.
+                if *code != 0 || reason.is_empty() {
+                    write!(f, " with application code {code}")?;
+                }
                 said(f, &String::from_utf8_lossy(reason))
             }
             Self::Peer { code, reason } => {

@@ -124,7 +124,7 @@ fn reach_text(listening: &Listening<'_>, out: &mut dyn Write) -> io::Result<()> 
     let port = listening.addresses.first().map_or(PORT, SocketAddr::port);
     writeln!(
         out,
-        "               (after `qecho server --listen '*:{port}'` here)"
+        "               (once this server is started with --listen '*:{port}')"
     )
 }
 
