@@ -42,7 +42,8 @@ pub struct Transport {
 impl Transport {
     /// Returns the largest UDP payload that we accept.
     pub(crate) fn largest_receivable(&self) -> u16 {
-        self.udp_payload_max.max(1_472)
+        // RFC 9000 §18.2: more does not fit into UDP.
+        self.udp_payload_max.clamp(1_472, 65_527)
     }
 
     /// Returns how many streams of a direction a peer may have open at once.
@@ -154,7 +155,7 @@ impl ShardConfig {
             VarInt::from_u64(initial.min(most)).expect("a small number")
         };
         let mut mtu_discovery = MtuDiscoveryConfig::default();
-        mtu_discovery.upper_bound(transport.udp_payload_max);
+        mtu_discovery.upper_bound(transport.udp_payload_max.min(65_527));
         let mut config = TransportConfig::default();
         config
             .max_idle_timeout(IdleTimeout::try_from(transport.idle_timeout).ok())
@@ -213,5 +214,22 @@ impl ShardConfig {
             .transport_config(transport)
             .validation_token_config(tokens);
         Ok(Some(Arc::new(config)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_payload_size_can_be_configured() {
+        for udp_payload_max in [0, 1_200, 1_452, 9_000, 65_527, u16::MAX] {
+            let config = ShardConfig::client(Transport {
+                udp_payload_max,
+                ..Transport::default()
+            });
+            let largest = config.endpoint_config(0).get_max_udp_payload_size();
+            assert!((1_472..=65_527).contains(&largest), "{udp_payload_max}");
+        }
     }
 }

@@ -15,14 +15,15 @@ use std::{
 use qecho_engine::Tap;
 use rustls::KeyLog;
 
-pub use self::writer::{QUEUE_BYTES_MAX, Report};
+pub use self::writer::{QUEUE_BYTES_MAX, Report, SECRETS_BYTES_MAX};
 use self::{secrets::Secrets, tap::CaptureTap, writer::Writer};
 
 /// A capture that is being written, by a thread of its own.
 ///
 /// Whatever happens to the process, what was written is a valid file up to its
 /// last block. Packets are left out, counted and noted in the file when it is
-/// written more slowly than they come; secrets never are.
+/// written more slowly than they come. Secrets never are: when more of them
+/// wait than [`SECRETS_BYTES_MAX`], the capture ends and says so.
 ///
 /// Clones write to the same file. A process that is both ends of a connection
 /// gives it to one of them, or sees every datagram twice.

@@ -88,7 +88,7 @@ mod tests {
     use rustls::KeyLog;
 
     use super::{
-        super::writer::{QUEUE_BYTES_MAX, Writer},
+        super::writer::{QUEUE_BYTES_MAX, SECRETS_BYTES_MAX, Writer},
         *,
     };
 
@@ -239,5 +239,20 @@ mod tests {
         assert_eq!(stage.writer.finish().seen, 3);
         let kinds: Vec<_> = stage.blocks().iter().map(|(kind, _)| *kind).collect();
         assert_eq!(kinds, [10, 6, 6, 6, 5]);
+    }
+
+    #[test]
+    fn secrets_without_end_end_the_capture_and_not_the_memory() {
+        let mut stage = Stage::new();
+        stage.tap.queue.push(vec![0; QUEUE_BYTES_MAX]);
+        stage.tap.queue.push(vec![0; SECRETS_BYTES_MAX]);
+        assert!(!stage.tap.queue.is_over());
+        stage.tap.queue.push(vec![0; 1]);
+        assert!(stage.tap.queue.is_over());
+        stage.batch();
+        stage.allow = None;
+        let report = stage.writer.finish();
+        assert_eq!(report.seen, 0, "what passes later is not in the file");
+        assert!(report.failure.is_some());
     }
 }

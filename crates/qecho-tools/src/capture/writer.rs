@@ -17,6 +17,10 @@ use super::pcapng;
 /// Bytes of packets that wait to be written; more are left out.
 pub const QUEUE_BYTES_MAX: usize = 32 << 20;
 
+/// Bytes of secrets that may wait beyond that. None is left out; should even
+/// these not suffice, the capture ends.
+pub const SECRETS_BYTES_MAX: usize = 32 << 20;
+
 /// Buffers that are kept to be used again, and the largest of them.
 const EMPTY_MAX: usize = 8;
 const EMPTY_BYTES_MAX: usize = 4 << 20;
@@ -63,6 +67,8 @@ struct State {
     last: AtomicU64,
     /// Nothing more is written.
     over: AtomicBool,
+    /// More secrets waited than may.
+    overrun: AtomicBool,
     empty: Mutex<Vec<Vec<u8>>>,
 }
 
@@ -113,10 +119,12 @@ impl Writer {
             }
             waiting = now;
         };
+        let overrun = state.overrun.load(Relaxed);
+        let too_slow = || io::Error::other("it was written too slowly even for the secrets");
         Report {
             seen: state.seen.load(Relaxed),
             left_out: state.left_out.load(Relaxed),
-            failure: written.err(),
+            failure: written.err().or_else(|| overrun.then(too_slow)),
         }
     }
 }
@@ -150,8 +158,18 @@ impl Queue {
         self.state.left_out.fetch_add(1, Relaxed);
     }
 
-    /// Hands over whole blocks, whether or not there is room.
+    /// Hands over whole blocks, also where there is room for secrets alone;
+    /// where there is none either, the capture ends.
     pub(super) fn push(&self, blocks: Vec<u8>) {
+        if self.is_over() {
+            return;
+        }
+        let waiting = self.state.waiting.load(Relaxed) + blocks.len();
+        if waiting > QUEUE_BYTES_MAX + SECRETS_BYTES_MAX {
+            self.state.overrun.store(true, Relaxed);
+            self.state.over.store(true, Relaxed);
+            return;
+        }
         self.state.waiting.fetch_add(blocks.len(), Relaxed);
         // After the file's end they are for nobody.
         let _ = self.orders.send(Order::Write(blocks));
