@@ -4,11 +4,11 @@
 use std::{
     io::{self, Write},
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, PoisonError,
         mpsc::{Receiver, Sender, SyncSender, sync_channel},
     },
     thread,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -30,7 +30,7 @@ pub(super) fn run(
     occurrences: &Receiver<Occurrence>,
 ) -> Result<Ending, Failure> {
     let terminal = Terminal::remember();
-    let ask = start_asking(tell, terminal.asking.clone())?;
+    let ask = start_asking(tell, terminal.question.clone())?;
     let mut interrupted = None;
     let next_question = || {
         // One question that waits is enough.
@@ -65,7 +65,7 @@ pub(super) fn run(
 /// Starts the thread that asks once for each `()` it is sent.
 fn start_asking(
     tell: Sender<Occurrence>,
-    asking: Arc<AtomicBool>,
+    question: Arc<Mutex<Question>>,
 ) -> Result<SyncSender<()>, Failure> {
     let mut editor = DefaultEditor::new().context("cannot use the terminal")?;
     let (ask, asked) = sync_channel(1);
@@ -73,9 +73,11 @@ fn start_asking(
         .name("prompt".into())
         .spawn(move || {
             for () in asked {
-                asking.store(true, Ordering::Relaxed);
+                if !Question::begin(&question) {
+                    return;
+                }
                 let answer = editor.readline(PROMPT);
-                asking.store(false, Ordering::Relaxed);
+                Question::end(&question);
                 let occurrence = match answer {
                     Ok(line) => {
                         // History is a convenience: without it, none.
@@ -92,6 +94,45 @@ fn start_asking(
     Ok(ask)
 }
 
+/// Whether a person is being asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Question {
+    #[default]
+    None,
+    Asked,
+    /// None may be asked any more.
+    Never,
+}
+
+impl Question {
+    /// Tells whether a question may be asked now, and notes it.
+    fn begin(question: &Mutex<Self>) -> bool {
+        let mut question = question.lock().unwrap_or_else(PoisonError::into_inner);
+        if *question == Self::Never {
+            return false;
+        }
+        *question = Self::Asked;
+        true
+    }
+
+    fn end(question: &Mutex<Self>) {
+        let mut question = question.lock().unwrap_or_else(PoisonError::into_inner);
+        if *question == Self::Asked {
+            *question = Self::None;
+        }
+    }
+
+    /// Ends all asking; tells whether there is a question that waits.
+    fn forbid(question: &Mutex<Self>) -> bool {
+        let mut question = question.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *question, Self::Never) == Self::Asked
+    }
+}
+
+/// Looks that are taken, a millisecond apart, for the line editor to have
+/// changed the terminal.
+const LOOKS_MAX: usize = 200;
+
 /// Ends what the line editor has asked a terminal for (bracketed paste), and
 /// the line.
 const LEAVE_PROMPT: &[u8] = b"\x1b[?2004l\n";
@@ -99,28 +140,47 @@ const LEAVE_PROMPT: &[u8] = b"\x1b[?2004l\n";
 /// The terminal as it was before the prompt changed it.
 struct Terminal {
     settings: Option<Termios>,
-    /// Whether the prompt waits for a person.
-    asking: Arc<AtomicBool>,
+    question: Arc<Mutex<Question>>,
 }
 
 impl Terminal {
     fn remember() -> Self {
         Self {
             settings: tcgetattr(io::stdin()).ok(),
-            asking: Arc::default(),
+            question: Arc::default(),
         }
     }
 
-    /// Makes the terminal usable again while the prompt still waits for a
-    /// person.
+    /// Makes the terminal usable again, also while the prompt still waits for
+    /// a person.
     fn restore(&self) {
+        let asked = Question::forbid(&self.question);
+        if asked {
+            self.await_change();
+        }
         // Nothing can be done about a terminal that has gone.
         if let Some(settings) = &self.settings {
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, settings);
         }
-        if self.asking.load(Ordering::Relaxed) {
+        if asked {
             let mut out = io::stdout().lock();
             let _ = out.write_all(LEAVE_PROMPT).and_then(|()| out.flush());
+        }
+    }
+
+    /// Waits until the line editor, which has begun, has changed the terminal:
+    /// what is restored before that would be changed after it. The editor does
+    /// not say when; on a terminal that it leaves alone, the looks run out.
+    fn await_change(&self) {
+        let Some(settings) = &self.settings else {
+            return;
+        };
+        for _ in 0..LOOKS_MAX {
+            match tcgetattr(io::stdin()) {
+                Ok(now) if now.local_modes == settings.local_modes => {}
+                _ => return,
+            }
+            thread::sleep(Duration::from_millis(1));
         }
     }
 }
