@@ -10,7 +10,7 @@ use quinn_proto::{
 use crate::{
     congestion::CongestionFactory,
     connection_id::SeededConnectionIds,
-    crypto::{ServerCrypto, ServerTls, TlsError},
+    crypto::{Plaintext, ServerCrypto, ServerTls, TlsError},
     limits,
     secrets::Secrets,
     stream_id::Direction,
@@ -123,6 +123,9 @@ pub struct ShardConfig {
     pub secrets: Secrets,
     /// Starts every random choice of the shard.
     pub seed: [u8; 32],
+    /// Whether the shard tells what is in its packets, by
+    /// [`Shard::pop_observation`](crate::Shard::pop_observation).
+    pub watched: bool,
 }
 
 impl ShardConfig {
@@ -133,6 +136,7 @@ impl ShardConfig {
             accepting: None,
             secrets: Secrets::random(),
             seed: rand::random(),
+            watched: false,
         }
     }
 
@@ -200,11 +204,12 @@ impl ShardConfig {
     pub(crate) fn server_config(
         &self,
         transport: Arc<TransportConfig>,
+        plaintext: Option<Plaintext>,
     ) -> Result<Option<Arc<ServerConfig>>, TlsError> {
         let Some(accepting) = &self.accepting else {
             return Ok(None);
         };
-        let crypto = Arc::new(ServerCrypto::new(&accepting.tls)?);
+        let crypto = Arc::new(ServerCrypto::new(&accepting.tls)?.watched(plaintext));
         // Retry tokens alone: NEW_TOKEN would need a memory of used tokens
         // that all shards share.
         let mut tokens = ValidationTokenConfig::default();

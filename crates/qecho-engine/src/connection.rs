@@ -281,6 +281,14 @@ impl<'a> Connection<'a> {
         self.meta.again = true;
     }
 
+    /// Protects what is sent from now on with new keys (RFC 9001 §6).
+    ///
+    /// Nothing happens before the handshake is complete and while the last
+    /// update is not acknowledged.
+    pub fn update_keys(&mut self) {
+        self.proto.force_key_update();
+    }
+
     /// Closes the connection at once with an application code and words for
     /// the peer (RFC 9000 §10.2). What was not acknowledged may be lost.
     pub fn close(&mut self, code: u64, reason: &str) {

@@ -6,7 +6,7 @@ use quinn_proto::{ConnectionId, ConnectionIdGenerator};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 /// Length of every connection ID that we issue.
-const LENGTH: usize = 8;
+pub(crate) const LENGTH: usize = 8;
 
 /// Draws connection IDs from a generator that the shard's seed started, so
 /// that a simulation repeats them.

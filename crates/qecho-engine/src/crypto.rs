@@ -7,12 +7,14 @@
 mod client;
 mod client_hello;
 mod initial;
+mod plaintext;
 mod server;
 mod session;
 
 use std::sync::Arc;
 
 pub use client::{ClientTls, Connector};
+pub(crate) use plaintext::{Opened, Plaintext, Sealed, WatchedClient};
 pub(crate) use server::ServerCrypto;
 pub use server::ServerTls;
 

@@ -52,10 +52,10 @@ impl<A: Application> EventLoop<A> {
         }
     }
 
-    /// Shows to `tap`, if there is one, every datagram that passes.
-    pub fn tapped(self, tap: Option<Box<dyn Tap>>) -> Self {
+    /// Shows to `taps` every datagram that passes.
+    pub fn tapped(self, taps: Vec<Box<dyn Tap>>) -> Self {
         Self {
-            tap: tap.map(|tap| Tapped::new(tap, clock)),
+            tap: (!taps.is_empty()).then(|| Tapped::new(taps, clock)),
             ..self
         }
     }
@@ -127,8 +127,8 @@ impl<A: Application> EventLoop<A> {
         loop {
             self.shard.drive(now);
             let full = self.shard.is_full();
-            while let Some(datagram) = self.shard.pop_datagram() {
-                match self.send(now, &datagram) {
+            while let Some(mut datagram) = self.shard.pop_datagram() {
+                match self.send(now, &mut datagram) {
                     Sent::Done => self.shard.recycle(datagram.contents),
                     Sent::Blocked => {
                         self.send_blocked = Some(datagram.binding);
@@ -145,12 +145,16 @@ impl<A: Application> EventLoop<A> {
     }
 
     fn flush_tap(&mut self) {
-        if let Some(tap) = &mut self.tap {
-            tap.flush();
+        let Some(tap) = &mut self.tap else {
+            return;
+        };
+        while let Some((at, observation)) = self.shard.pop_observation() {
+            tap.observe(at, observation);
         }
+        tap.flush();
     }
 
-    fn send(&mut self, now: Instant, datagram: &Datagram) -> Sent {
+    fn send(&mut self, now: Instant, datagram: &mut Datagram) -> Sent {
         let socket = &self.sockets[datagram.binding];
         // Before it is sent: nobody may seem to receive it earlier.
         let at = self.tap.as_ref().map(Tapped::now);
@@ -170,6 +174,7 @@ impl<A: Application> EventLoop<A> {
                 if let (Some(tap), Some(at)) = (&mut self.tap, at) {
                     tap.sent(at, socket.address(), datagram, length);
                 }
+                self.shard.note_sent(now, datagram, Ok(length));
                 return Sent::Done;
             }
             Err(error) => error,
@@ -177,6 +182,7 @@ impl<A: Application> EventLoop<A> {
         if error.kind() == io::ErrorKind::WouldBlock {
             return Sent::Blocked;
         }
+        self.shard.note_sent(now, datagram, Err(&error));
         // To the state machine every failure is a lost datagram, and one that
         // is too long for the path a failed MTU probe.
         if is_about_the_peer(&error) {

@@ -2,7 +2,10 @@
 
 use rustls::{CipherSuite, NamedGroup, pki_types::CertificateDer};
 
-use crate::stream_id::Direction;
+use crate::{
+    stream_id::Direction,
+    wire::{Malformed, Reader},
+};
 
 /// What a completed handshake agreed on, and with whom.
 #[derive(Clone, Debug)]
@@ -36,12 +39,14 @@ const INITIAL_MAX_STREAMS_UNI: u64 = 0x09;
 impl TransportParameters {
     /// Splits the extension's bytes; what follows a malformed parameter is
     /// left out (the state machine has refused such a peer already).
-    pub(crate) fn parse(mut bytes: &[u8]) -> Self {
-        let mut parameters = Vec::new();
-        while let Some((id, value)) = parameter(&mut bytes) {
-            parameters.push((id, value.to_vec()));
-        }
-        Self(parameters)
+    pub fn parse(bytes: &[u8]) -> Self {
+        let mut reader = Reader::new(bytes);
+        let mut next = || {
+            let id = reader.varint("transport parameter")?;
+            let value = reader.take_counted("transport parameter")?;
+            Ok::<_, Malformed>((id, value.to_vec()))
+        };
+        Self(std::iter::from_fn(|| next().ok()).collect())
     }
 
     /// Returns the raw value of a parameter.
@@ -50,6 +55,13 @@ impl TransportParameters {
             .iter()
             .find(|(known, _)| *known == id)
             .map(|(_, value)| value.as_slice())
+    }
+
+    /// Returns the value of a parameter that is an integer.
+    pub fn integer(&self, id: u64) -> Option<u64> {
+        Reader::new(self.get(id)?)
+            .varint("transport parameter")
+            .ok()
     }
 
     /// Returns all parameters in the peer's order.
@@ -63,54 +75,13 @@ impl TransportParameters {
             Direction::Bidirectional => INITIAL_MAX_STREAMS_BIDI,
             Direction::Unidirectional => INITIAL_MAX_STREAMS_UNI,
         };
-        self.get(id)
-            .and_then(|mut value| varint(&mut value))
-            .unwrap_or(0)
+        self.integer(id).unwrap_or(0)
     }
-}
-
-fn parameter<'a>(bytes: &mut &'a [u8]) -> Option<(u64, &'a [u8])> {
-    let id = varint(bytes)?;
-    let length = usize::try_from(varint(bytes)?).ok()?;
-    let (value, rest) = bytes.split_at_checked(length)?;
-    *bytes = rest;
-    Some((id, value))
-}
-
-/// Takes a variable-length integer off the front (RFC 9000 §16).
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let first = *bytes.first()?;
-    let length = 1 << (first >> 6);
-    let (encoded, rest) = bytes.split_at_checked(length)?;
-    *bytes = rest;
-    let head = u64::from(first & 0x3f);
-    Some(
-        encoded[1..]
-            .iter()
-            .fold(head, |value, byte| value << 8 | u64::from(*byte)),
-    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn varints_of_rfc_9000_appendix_a1_decode() {
-        let cases: [(&[u8], u64); 4] = [
-            (
-                &[0xc2, 0x19, 0x7c, 0x5e, 0xff, 0x14, 0xe8, 0x8c],
-                151_288_809_941_952_652,
-            ),
-            (&[0x9d, 0x7f, 0x3e, 0x7d], 494_878_333),
-            (&[0x7b, 0xbd], 15_293),
-            (&[0x25], 37),
-        ];
-        for (mut bytes, value) in cases {
-            assert_eq!(varint(&mut bytes), Some(value));
-            assert!(bytes.is_empty());
-        }
-    }
 
     #[test]
     fn a_cut_parameter_ends_the_list_without_a_panic() {

@@ -60,6 +60,10 @@ pub const MAIL_PER_TURN_MAX: usize = 64;
 /// Peers for which it is kept from which address they are sent to, for a tap.
 pub const TAP_SOURCES_MAX: usize = 1_024;
 
+/// Bytes of the smallest datagram in which a client may send an Initial packet
+/// (RFC 9000 §14.1).
+pub const INITIAL_DATAGRAM_MIN: u16 = 1_200;
+
 /// Receive batches taken from one socket before the turn goes on.
 pub const RECEIVE_BATCHES_PER_TURN: usize = 4;
 

@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use crate::limits::OUTBOX_TRANSMITS_MAX;
+use crate::{limits::OUTBOX_TRANSMITS_MAX, observation::Dissected};
 
 /// One UDP datagram, or a batch of equally long ones for the kernel to cut
 /// (GSO).
@@ -23,6 +23,8 @@ pub struct Datagram {
     pub segment_size: Option<usize>,
     /// The address to send from, where it matters.
     pub source_ip: Option<IpAddr>,
+    /// What is in it, if the shard is watched.
+    pub(crate) dissected: Vec<Dissected>,
 }
 
 /// A queue of at most [`OUTBOX_TRANSMITS_MAX`] transmits whose buffers are
@@ -56,6 +58,7 @@ impl Outbox {
         binding: usize,
         transmit: quinn_proto::Transmit,
         mut contents: Vec<u8>,
+        dissected: Vec<Dissected>,
     ) {
         contents.truncate(transmit.size);
         self.waiting.push_back(Datagram {
@@ -65,6 +68,7 @@ impl Outbox {
             contents,
             segment_size: transmit.segment_size,
             source_ip: transmit.src_ip,
+            dissected,
         });
     }
 

@@ -6,11 +6,13 @@
 //! deadline into the timetable.
 
 mod admission;
+mod arrival;
 mod binding;
 mod control;
 mod core;
 mod deadlines;
 mod entry;
+mod watch;
 
 use std::{
     io,
@@ -24,14 +26,16 @@ use quinn_proto::{DatagramEvent, EcnCodepoint, EndpointEvent, Incoming};
 pub use self::control::{ConnectError, ConnectTo, Control};
 pub use self::entry::ConnectionKey;
 pub(crate) use self::entry::Meta;
-use self::{admission::Decision, core::Core, entry::Entry};
+use self::{admission::Decision, arrival::Fate, core::Core, entry::Entry};
 use crate::{
     application::{Application, TurnedAway},
     config::ShardConfig,
     connection::Connection,
     crypto::TlsError,
     event::{CloseReason, Event},
+    observation::Observation,
     outbox::Datagram,
+    stream_id::Side,
 };
 
 /// A UDP datagram that one of the shard's addresses received.
@@ -111,6 +115,17 @@ impl<A: Application> Shard<A> {
 
     /// Takes a datagram in.
     pub fn handle_datagram(&mut self, now: Instant, received: Received) {
+        if let Some(watch) = &mut self.core.watch {
+            let local = self.core.bindings[received.binding].address;
+            watch.arrives(&received, local);
+        }
+        let fate = self.process(now, received);
+        if self.core.watch.is_some() {
+            self.core.tell_arrival(now, fate);
+        }
+    }
+
+    fn process(&mut self, now: Instant, received: Received) -> Fate {
         let Received {
             binding,
             remote,
@@ -125,25 +140,38 @@ impl<A: Application> Shard<A> {
             Some(DatagramEvent::ConnectionEvent(handle, event)) => {
                 self.core.outbox.recycle(response);
                 let key = self.core.bindings[binding].key(handle);
-                if let Some(entry) = key.and_then(|key| self.core.entry(key)) {
-                    entry.proto.handle_event(event);
-                    entry.heard(now);
-                    let key = entry.meta.key;
-                    self.core.mark_dirty(key);
-                }
+                let Some(entry) = key.and_then(|key| self.core.entry(key)) else {
+                    return Fate::Unknown;
+                };
+                let was_closed = entry.proto.is_closed();
+                entry.proto.handle_event(event);
+                entry.heard(now);
+                let key = entry.meta.key;
+                self.core.mark_dirty(key);
+                Fate::Handed(key, was_closed)
             }
             Some(DatagramEvent::NewConnection(incoming)) => {
-                self.admit(now, binding, incoming, response);
+                self.admit(now, binding, incoming, response)
             }
             Some(DatagramEvent::Response(transmit)) => {
                 self.core.respond(binding, transmit, response);
+                Fate::Unknown
             }
-            None => self.core.outbox.recycle(response),
+            None => {
+                self.core.outbox.recycle(response);
+                Fate::Unknown
+            }
         }
     }
 
     /// Decides on a client's first packet in the turn it arrives.
-    fn admit(&mut self, now: Instant, binding: usize, incoming: Incoming, mut response: Vec<u8>) {
+    fn admit(
+        &mut self,
+        now: Instant,
+        binding: usize,
+        incoming: Incoming,
+        mut response: Vec<u8>,
+    ) -> Fate {
         let peer = incoming.remote_address();
         let remote = peer.ip();
         let validated = incoming.remote_address_validated();
@@ -156,17 +184,19 @@ impl<A: Application> Shard<A> {
                     Err(error) => {
                         let transmit = endpoint.refuse(error.into_incoming(), &mut response);
                         self.core.respond(binding, transmit, response);
+                        return Fate::Refused;
                     }
                 }
-                return;
+                return Fate::Retried;
             }
             Decision::Refuse => {
                 let transmit = endpoint.refuse(incoming, &mut response);
                 self.core.respond(binding, transmit, response);
                 self.application.turned_away(now, peer, &TurnedAway::Full);
-                return;
+                return Fate::Refused;
             }
         }
+        let original_destination = *incoming.orig_dst_cid();
         match endpoint.accept(incoming, now, &mut response, None) {
             Ok((handle, mut proto)) => {
                 self.core.outbox.recycle(response);
@@ -174,15 +204,21 @@ impl<A: Application> Shard<A> {
                 // whose only timer is the idle timeout.
                 if proto.is_closed() {
                     endpoint.handle_event(handle, EndpointEvent::drained());
-                    return;
+                    return Fate::Failed;
                 }
                 let ticket = self.core.admission.enter(remote, validated);
                 let mut meta = self.core.bindings[binding].meta(handle, now);
                 meta.admit(ticket, now);
+                let key = meta.key;
+                if let Some(watch) = &mut self.core.watch {
+                    let addresses = (self.core.bindings[binding].address, peer);
+                    watch.began(now, key, addresses, Side::Server, &original_destination);
+                }
                 let state = self
                     .application
                     .accept(&mut Connection::new(&mut proto, &mut meta, now));
                 self.core.insert(Entry { proto, meta, state });
+                Fate::Admitted(key)
             }
             Err(error) => {
                 match error.response {
@@ -191,6 +227,7 @@ impl<A: Application> Shard<A> {
                 }
                 let reason = TurnedAway::Handshake(error.cause.into());
                 self.application.turned_away(now, peer, &reason);
+                Fate::Failed
             }
         }
     }
@@ -221,6 +258,9 @@ impl<A: Application> Shard<A> {
             };
             entry.handle_timeout(now);
             self.core.mark_dirty(key);
+            if self.core.watch.is_some() {
+                self.core.tell_recovery(now, key);
+            }
         }
         self.core.handle_lifecycle(now);
         if self.application.deadline().is_some_and(|due| due <= now) {
@@ -257,7 +297,7 @@ impl<A: Application> Shard<A> {
                 return;
             };
             let mut quiet = !entry.poll_events(&mut self.application, now);
-            quiet &= !self.core.exchange_endpoint_events(key);
+            quiet &= !self.core.exchange_endpoint_events(now, key);
             quiet &= !self.core.poll_transmits(now, key);
             if quiet || self.core.outbox.is_full() {
                 break;
@@ -285,6 +325,24 @@ impl<A: Application> Shard<A> {
     /// Puts back a datagram that the socket did not take.
     pub fn put_back(&mut self, datagram: Datagram) {
         self.core.outbox.put_back(datagram);
+    }
+
+    /// Notes that a datagram or batch was sent, or so many bytes of it, or why
+    /// not. Who watches hears of it by this alone.
+    pub fn note_sent(
+        &mut self,
+        now: Instant,
+        datagram: &mut Datagram,
+        outcome: Result<usize, &io::Error>,
+    ) {
+        if let Some(watch) = &mut self.core.watch {
+            watch.sent(now, datagram, outcome);
+        }
+    }
+
+    /// Takes the next thing that a watched shard has to tell, and when it was.
+    pub fn pop_observation(&mut self) -> Option<(Instant, Observation)> {
+        self.core.watch.as_mut()?.pop()
     }
 
     /// Gives back the buffer of a datagram that was sent.
@@ -327,7 +385,10 @@ impl<S> Entry<S> {
         if self.meta.reported_closed {
             return;
         }
-        self.meta.reported_closed = matches!(event, Event::Closed(_));
+        if let Event::Closed(reason) = &event {
+            self.meta.reported_closed = true;
+            self.meta.untold_close = Some(Box::new(reason.clone()));
+        }
         let mut connection = Connection::new(&mut self.proto, &mut self.meta, now);
         application.handle_event(&mut connection, &mut self.state, event);
     }

@@ -81,7 +81,7 @@ struct Flight {
 }
 
 /// One end of the path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum End {
     /// The end of [`Simulation::near`].
     Near,
@@ -234,7 +234,12 @@ impl<N: Application, F: Application> Simulation<N, F> {
         }
     }
 
-    fn depart(&mut self, to: End, datagram: Datagram) {
+    fn depart(&mut self, to: End, mut datagram: Datagram) {
+        let length = datagram.contents.len();
+        match to {
+            End::Near => self.far.note_sent(self.now, &mut datagram, Ok(length)),
+            End::Far => self.near.note_sent(self.now, &mut datagram, Ok(length)),
+        }
         let from = match to {
             End::Near => self.far_address,
             End::Far => self.near_address,

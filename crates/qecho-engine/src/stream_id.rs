@@ -33,6 +33,11 @@ impl StreamId {
         Self(index << 2 | direction << 1 | initiator)
     }
 
+    /// Returns the stream of an identifier from the wire.
+    pub fn from_value(value: u64) -> Self {
+        Self(value)
+    }
+
     /// Returns the identifier as it is on the wire.
     pub fn value(self) -> u64 {
         self.0

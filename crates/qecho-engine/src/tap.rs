@@ -1,8 +1,11 @@
 //! What the event loop shows to those who want to see the datagrams.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-/// Sees every datagram that the sockets of an event loop receive and send.
+use crate::observation::Observation;
+
+/// Sees every datagram that the sockets of an event loop receive and send, and
+/// what is in it.
 ///
 /// It runs on the loop's thread: whatever takes long belongs elsewhere.
 ///
@@ -12,6 +15,11 @@ use std::{net::SocketAddr, time::Duration};
 pub trait Tap: Send {
     /// Sees one datagram, or a batch of them.
     fn see(&mut self, passing: &Passing<'_>);
+
+    /// Learns what a watched shard tells of its packets.
+    fn observe(&mut self, at: Duration, observation: &Arc<Observation>) {
+        let _ = (at, observation);
+    }
 
     /// Learns that every connection was driven with what was seen.
     fn flush(&mut self);
@@ -45,7 +53,7 @@ impl<'a> Passing<'a> {
 }
 
 /// Which way a datagram passed an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Passage {
     /// It arrived from the path.
     Came,

@@ -76,8 +76,8 @@ impl Client {
         let shard_config = ShardConfig::client(config.transport.clone());
         let shard = Shard::new(&shard_config, &addresses, application)?;
         let (mailbox, inbox) = event_loop::mailbox().map_err(ClientError::Start)?;
-        let event_loop =
-            EventLoop::new(shard, sockets, inbox).tapped(config.capture.as_ref().map(Capture::tap));
+        let event_loop = EventLoop::new(shard, sockets, inbox)
+            .tapped(config.capture.iter().map(Capture::tap).collect());
         let thread = thread::Builder::new()
             .name("client".into())
             .spawn(|| event_loop.run().map(|_| ()))

@@ -77,8 +77,8 @@ impl Server {
         };
         let shard = Shard::new(&shard_config, &addresses, Echo::new(config.end, notices))?;
         let (mailbox, inbox) = event_loop::mailbox().map_err(ServerError::Start)?;
-        let event_loop =
-            EventLoop::new(shard, sockets, inbox).tapped(config.capture.as_ref().map(Capture::tap));
+        let event_loop = EventLoop::new(shard, sockets, inbox)
+            .tapped(config.capture.iter().map(Capture::tap).collect());
         let thread = thread::Builder::new()
             .name("shard 0".into())
             .spawn(|| event_loop.run())

@@ -7,7 +7,7 @@ use rustls::{
     KeyLog, client::danger::ServerCertVerifier, pki_types::ServerName, quic, version::TLS13,
 };
 
-use super::{TlsError, provider, session::TlsSession};
+use super::{Plaintext, TlsError, provider, session::TlsSession};
 
 /// How a client proves whom it talks to and what it offers.
 #[derive(Clone, Debug)]
@@ -58,12 +58,13 @@ impl ClientCrypto {
     }
 }
 
-impl crypto::ClientConfig for ClientCrypto {
-    fn start_session(
-        self: Arc<Self>,
-        _version: u32,
+impl ClientCrypto {
+    /// Starts the TLS of one connection; `plaintext` sees its packets.
+    pub(super) fn session(
+        &self,
         server_name: &str,
         parameters: &TransportParameters,
+        plaintext: Option<Plaintext>,
     ) -> Result<Box<dyn crypto::Session>, ConnectError> {
         let invalid = || ConnectError::InvalidServerName(server_name.into());
         let name = ServerName::try_from(server_name)
@@ -74,6 +75,17 @@ impl crypto::ClientConfig for ClientCrypto {
         let connection =
             quic::ClientConnection::new(self.0.clone(), quic::Version::V1, name, encoded)
                 .map_err(|_| invalid())?;
-        Ok(Box::new(TlsSession::new(connection.into())))
+        Ok(Box::new(TlsSession::new(connection.into(), plaintext)))
+    }
+}
+
+impl crypto::ClientConfig for ClientCrypto {
+    fn start_session(
+        self: Arc<Self>,
+        _version: u32,
+        server_name: &str,
+        parameters: &TransportParameters,
+    ) -> Result<Box<dyn crypto::Session>, ConnectError> {
+        self.session(server_name, parameters, None)
     }
 }

@@ -11,9 +11,9 @@ use quinn_proto::{
 use rustls::{KeyLog, quic, server::ResolvesServerCert, version::TLS13};
 
 use super::{
-    AlpnPolicy, TlsError,
+    AlpnPolicy, Plaintext, TlsError,
     client_hello::{self, ClientHello},
-    initial, provider,
+    initial, plaintext, provider,
     session::TlsSession,
 };
 
@@ -35,6 +35,7 @@ pub(crate) struct ServerCrypto {
     without_alpn: Arc<rustls::ServerConfig>,
     /// For the names of the policy; shares the session storage.
     with_alpn: Arc<rustls::ServerConfig>,
+    plaintext: Option<Plaintext>,
 }
 
 impl ServerCrypto {
@@ -54,7 +55,13 @@ impl ServerCrypto {
             policy: tls.alpn.clone(),
             without_alpn: Arc::new(without_alpn),
             with_alpn: Arc::new(with_alpn),
+            plaintext: None,
         })
+    }
+
+    /// Lets `plaintext` see the packets of all connections.
+    pub(crate) fn watched(self, plaintext: Option<Plaintext>) -> Self {
+        Self { plaintext, ..self }
     }
 
     fn fitting(&self, mut offered: Vec<Vec<u8>>) -> Arc<rustls::ServerConfig> {
@@ -80,7 +87,10 @@ impl crypto::ServerConfig for ServerCrypto {
         destination_cid: &ConnectionId,
     ) -> Result<Keys, UnsupportedVersion> {
         match version {
-            1 => Ok(initial::keys(destination_cid, Side::Server)),
+            1 => Ok(plaintext::keys(
+                self.plaintext.as_ref(),
+                initial::keys(destination_cid, Side::Server),
+            )),
             _ => Err(UnsupportedVersion),
         }
     }
@@ -135,7 +145,11 @@ impl ServerSession {
 
 impl crypto::Session for ServerSession {
     fn initial_keys(&self, destination_cid: &ConnectionId, side: Side) -> Keys {
-        initial::keys(destination_cid, side)
+        let plaintext = match self {
+            Self::Pending { crypto, .. } => crypto.plaintext.as_ref(),
+            Self::Running(session) => session.plaintext(),
+        };
+        plaintext::keys(plaintext, initial::keys(destination_cid, side))
     }
 
     fn handshake_data(&self) -> Option<Box<dyn Any>> {
@@ -190,7 +204,7 @@ impl crypto::Session for ServerSession {
             reason: error.to_string(),
         })?;
         let received = std::mem::take(received);
-        let mut session = TlsSession::new(connection.into());
+        let mut session = TlsSession::new(connection.into(), crypto.plaintext.clone());
         let outcome = session.read_handshake(&received);
         *self = Self::Running(session);
         outcome

@@ -9,24 +9,34 @@ use quinn_proto::{
 };
 use rustls::quic;
 
-use super::initial;
+use super::{Plaintext, initial, plaintext};
 use crate::handshake::{self, Handshake};
 
 /// rustls's half of a QUIC connection, in the shape that quinn-proto wants.
 pub(super) struct TlsSession {
     connection: quic::Connection,
     next_secrets: Option<quic::Secrets>,
+    /// How often the keys of 1-RTT packets were derived anew.
+    generation: u64,
+    plaintext: Option<Plaintext>,
     /// Whether `read_handshake` has said that the handshake's data is there.
     announced: bool,
 }
 
 impl TlsSession {
-    pub(super) fn new(connection: quic::Connection) -> Self {
+    /// Makes the session; `plaintext` sees what its keys protect.
+    pub(super) fn new(connection: quic::Connection, plaintext: Option<Plaintext>) -> Self {
         Self {
             connection,
             next_secrets: None,
+            generation: 0,
+            plaintext,
             announced: false,
         }
+    }
+
+    pub(super) fn plaintext(&self) -> Option<&Plaintext> {
+        self.plaintext.as_ref()
     }
 
     fn side(&self) -> Side {
@@ -65,7 +75,10 @@ impl TlsSession {
 
 impl crypto::Session for TlsSession {
     fn initial_keys(&self, destination_cid: &ConnectionId, side: Side) -> Keys {
-        initial::keys(destination_cid, side)
+        plaintext::keys(
+            self.plaintext.as_ref(),
+            initial::keys(destination_cid, side),
+        )
     }
 
     fn handshake_data(&self) -> Option<Box<dyn Any>> {
@@ -78,7 +91,8 @@ impl crypto::Session for TlsSession {
 
     fn early_crypto(&self) -> Option<(Box<dyn crypto::HeaderKey>, Box<dyn crypto::PacketKey>)> {
         let keys = self.connection.zero_rtt_keys()?;
-        Some((Box::new(keys.header), Box::new(keys.packet)))
+        let packet_key = plaintext::single(self.plaintext.as_ref(), Box::new(keys.packet));
+        Some((Box::new(keys.header), packet_key))
     }
 
     fn early_data_accepted(&self) -> Option<bool> {
@@ -124,15 +138,24 @@ impl crypto::Session for TlsSession {
                 keys
             }
         };
-        Some(initial::boxed(keys))
+        Some(plaintext::keys(
+            self.plaintext.as_ref(),
+            initial::boxed(keys),
+        ))
     }
 
     fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn crypto::PacketKey>>> {
         let keys = self.next_secrets.as_mut()?.next_packet_keys();
-        Some(KeyPair {
+        self.generation += 1;
+        let keys = KeyPair::<Box<dyn crypto::PacketKey>> {
             local: Box::new(keys.local),
             remote: Box::new(keys.remote),
-        })
+        };
+        Some(plaintext::pair(
+            self.plaintext.as_ref(),
+            keys,
+            self.generation,
+        ))
     }
 
     fn is_valid_retry(
@@ -146,7 +169,11 @@ impl crypto::Session for TlsSession {
         };
         let (token, tag) = payload.split_at(token_length);
         // Both sides of the comparison are public: the key is in the RFC.
-        initial::retry_tag(original_destination_cid, &[header, token]) == tag
+        let valid = initial::retry_tag(original_destination_cid, &[header, token]) == tag;
+        if let (true, Some(plaintext)) = (valid, &self.plaintext) {
+            plaintext.copies().valid_retry = true;
+        }
+        valid
     }
 
     fn export_keying_material(

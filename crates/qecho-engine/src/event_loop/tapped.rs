@@ -3,11 +3,13 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use crate::{
     limits::TAP_SOURCES_MAX,
+    observation::{Dissected, Observation},
     outbox::Datagram,
     shard::Received,
     socket::source_towards,
@@ -16,7 +18,7 @@ use crate::{
 
 /// A tap, and what it takes to tell it the truth.
 pub(super) struct Tapped {
-    tap: Box<dyn Tap>,
+    taps: Vec<Box<dyn Tap>>,
     clock: fn() -> Instant,
     began: Instant,
     /// The same instant since 1970; a clock that is set later changes nothing.
@@ -26,9 +28,9 @@ pub(super) struct Tapped {
 }
 
 impl Tapped {
-    pub(super) fn new(tap: Box<dyn Tap>, clock: fn() -> Instant) -> Self {
+    pub(super) fn new(taps: Vec<Box<dyn Tap>>, clock: fn() -> Instant) -> Self {
         Self {
-            tap,
+            taps,
             clock,
             began: clock(),
             began_at: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default(),
@@ -38,7 +40,36 @@ impl Tapped {
 
     /// Returns the time as the tap is told it.
     pub(super) fn now(&self) -> Duration {
-        self.began_at + (self.clock)().saturating_duration_since(self.began)
+        self.at((self.clock)())
+    }
+
+    fn at(&self, now: Instant) -> Duration {
+        self.began_at + now.saturating_duration_since(self.began)
+    }
+
+    fn see(&mut self, passing: &Passing<'_>) {
+        for tap in &mut self.taps {
+            tap.see(passing);
+        }
+    }
+
+    /// Passes on what the shard tells, with true addresses.
+    pub(super) fn observe(&mut self, at: Instant, mut observation: Observation) {
+        match &mut observation {
+            Observation::Datagram(Dissected { local, remote, .. })
+            | Observation::Began { local, remote, .. }
+                if local.ip().is_unspecified() =>
+            {
+                let ip = self.source(local.ip(), *remote);
+                local.set_ip(ip);
+            }
+            _ => {}
+        }
+        let observation = Arc::new(observation);
+        let at = self.at(at);
+        for tap in &mut self.taps {
+            tap.observe(at, &observation);
+        }
     }
 
     pub(super) fn received(&mut self, socket: SocketAddr, received: &Received) {
@@ -49,7 +80,7 @@ impl Tapped {
                 *source = ip;
             }
         }
-        self.tap.see(&Passing {
+        self.see(&Passing {
             at: self.now(),
             passage: Passage::Came,
             local,
@@ -74,7 +105,7 @@ impl Tapped {
         } else if socket.ip().is_unspecified() {
             local.set_ip(self.source(socket.ip(), datagram.destination));
         }
-        self.tap.see(&Passing {
+        self.see(&Passing {
             at,
             passage: Passage::Went,
             local,
@@ -86,7 +117,9 @@ impl Tapped {
     }
 
     pub(super) fn flush(&mut self) {
-        self.tap.flush();
+        for tap in &mut self.taps {
+            tap.flush();
+        }
     }
 
     fn source(&mut self, unspecified: IpAddr, destination: SocketAddr) -> IpAddr {

@@ -13,7 +13,11 @@ use super::{
     core::{Core, Farewell},
     entry::{ConnectionKey, Entry},
 };
-use crate::{connection::Connection, crypto::Connector};
+use crate::{
+    connection::Connection,
+    crypto::{Connector, WatchedClient},
+    stream_id::Side,
+};
 
 /// The shard in the hands of its application.
 pub struct Control<'a, S> {
@@ -81,7 +85,13 @@ impl<'a, S> Control<'a, S> {
             .iter_mut()
             .find(|binding| binding.address.is_ipv4() == remote.is_ipv4())
             .ok_or(ConnectError::NoSocket { remote })?;
-        let mut config = ClientConfig::new(connector.0.clone());
+        let mut config = match &self.core.watch {
+            None => ClientConfig::new(connector.0.clone()),
+            Some(watch) => ClientConfig::new(Arc::new(WatchedClient {
+                crypto: connector.0.clone(),
+                plaintext: watch.plaintext().clone(),
+            })),
+        };
         config.transport_config(self.core.transport.clone());
         let destination_cid = self.core.initial_cids.next();
         config.initial_dst_cid_provider(Arc::new(move || destination_cid));
@@ -95,6 +105,10 @@ impl<'a, S> Control<'a, S> {
             })?;
         let meta = binding.meta(handle, self.now);
         let key = meta.key;
+        if let Some(watch) = &mut self.core.watch {
+            let addresses = (binding.address, remote);
+            watch.began(self.now, key, addresses, Side::Client, &destination_cid);
+        }
         self.core.insert(Entry { proto, meta, state });
         Ok(key)
     }

@@ -10,11 +10,12 @@ use super::{
     control::InitialCids,
     deadlines::Deadlines,
     entry::{ConnectionKey, Entry},
+    watch::Watch,
 };
 use crate::{
     config::{AdmissionSettings, ShardConfig},
     connection::Connection,
-    crypto::TlsError,
+    crypto::{Plaintext, TlsError},
     event::CloseReason,
     limits::LINGER,
     outbox::Outbox,
@@ -28,6 +29,8 @@ pub(crate) struct Core<S> {
     pub(super) dirty: VecDeque<ConnectionKey>,
     pub(super) outbox: Outbox,
     pub(super) initial_cids: InitialCids,
+    /// Set if somebody watches.
+    pub(super) watch: Option<Box<Watch>>,
     lifecycle: Lifecycle,
 }
 
@@ -58,7 +61,9 @@ impl<S> Core<S> {
     pub(super) fn new(config: &ShardConfig, addresses: &[SocketAddr]) -> Result<Self, TlsError> {
         let transport = config.transport_config();
         let settings = Arc::new(config.transport.clone());
-        let server: Option<Arc<ServerConfig>> = config.server_config(transport.clone())?;
+        let plaintext = config.watched.then(Plaintext::default);
+        let server: Option<Arc<ServerConfig>> =
+            config.server_config(transport.clone(), plaintext.clone())?;
         let bindings = addresses
             .iter()
             .enumerate()
@@ -80,6 +85,7 @@ impl<S> Core<S> {
             dirty: VecDeque::new(),
             outbox: Outbox::default(),
             initial_cids: InitialCids::new(config.initial_cid_seed()),
+            watch: plaintext.map(|plaintext| Box::new(Watch::new(plaintext))),
             lifecycle: Lifecycle::Running,
         })
     }
@@ -120,26 +126,34 @@ impl<S> Core<S> {
     /// Queues an answer that belongs to no connection; when the outbox is full
     /// it is lost, as on a network.
     pub(super) fn respond(&mut self, binding: usize, transmit: Transmit, contents: Vec<u8>) {
+        let dissected = match &mut self.watch {
+            None => Vec::new(),
+            Some(watch) => watch.dissect_answer(&self.bindings[binding], &transmit, &contents),
+        };
         if self.outbox.is_full() {
             self.outbox.recycle(contents);
         } else {
-            self.outbox.push(binding, transmit, contents);
+            self.outbox.push(binding, transmit, contents, dissected);
         }
     }
 
     /// Exchanges events with the endpoint; tells whether there were any.
-    pub(super) fn exchange_endpoint_events(&mut self, key: ConnectionKey) -> bool {
+    pub(super) fn exchange_endpoint_events(&mut self, now: Instant, key: ConnectionKey) -> bool {
         let exchange = self.bindings[key.binding()].exchange_events(key);
         if exchange.drained {
-            self.remove(key);
+            self.remove(now, key);
         }
         exchange.any
     }
 
-    fn remove(&mut self, key: ConnectionKey) {
+    fn remove(&mut self, now: Instant, key: ConnectionKey) {
         let Some(mut entry) = self.bindings[key.binding()].remove(key) else {
             return;
         };
+        if let Some(watch) = &mut self.watch {
+            watch.closed(now, key, entry.meta.untold_close.take());
+            watch.forget(now, key);
+        }
         self.deadlines.remove(key, &mut entry.meta.scheduled);
         if let Some(ticket) = entry.meta.ticket.take() {
             self.admission.leave(ticket);
@@ -150,7 +164,7 @@ impl<S> Core<S> {
     /// that has changed anything.
     pub(super) fn poll_transmits(&mut self, now: Instant, key: ConnectionKey) -> bool {
         let binding = &mut self.bindings[key.binding()];
-        let gso_segments = binding.gso_segments;
+        let (gso_segments, address) = (binding.gso_segments, binding.address);
         let Some(entry) = binding.entry(key) else {
             return false;
         };
@@ -163,7 +177,14 @@ impl<S> Core<S> {
                 break;
             };
             any = true;
-            self.outbox.push(key.binding(), transmit, contents);
+            let dissected = match &mut self.watch {
+                None => Vec::new(),
+                Some(watch) => {
+                    watch.dissect(Some(key), address, &transmit, &contents[..transmit.size])
+                }
+            };
+            self.outbox
+                .push(key.binding(), transmit, contents, dissected);
         }
         // Sending can end a connection, when nothing can be sent lawfully.
         any || entry.proto.is_closed() != was_closed
@@ -190,6 +211,9 @@ impl<S> Core<S> {
             if entry.meta.reported_closed {
                 self.admission.closed(ticket);
             }
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.closed(now, key, entry.meta.untold_close.take());
         }
         let deadline = entry.deadline();
         self.deadlines

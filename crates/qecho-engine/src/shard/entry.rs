@@ -66,6 +66,8 @@ pub(crate) struct Meta {
     /// Where the connection stands in the timetable.
     pub(super) scheduled: Option<Instant>,
     pub(super) reported_closed: bool,
+    /// Why it was closed, until those who watch were told.
+    pub(super) untold_close: Option<Box<CloseReason>>,
     pub(super) ticket: Option<Ticket>,
     handshake_deadline: Option<Instant>,
     /// By when something is sent because something was heard.
@@ -92,6 +94,7 @@ impl Meta {
             dirty: false,
             scheduled: None,
             reported_closed: false,
+            untold_close: None,
             ticket: None,
             handshake_deadline: None,
             answer_due: None,

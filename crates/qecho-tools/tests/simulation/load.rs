@@ -31,6 +31,8 @@ pub(crate) enum Mail {
     Read,
     /// Send a DATAGRAM frame on every connection.
     Datagram(Bytes),
+    /// Protect every connection with new keys.
+    UpdateKeys,
     /// Close every connection.
     Close(u64),
     /// Close every connection and end the shard.
@@ -250,6 +252,7 @@ impl Application for Load {
                 client.unsent_datagrams.push_back(data.clone());
                 client.advance(connection);
             }),
+            Mail::UpdateKeys => self.on_each(control, |_, connection| connection.update_keys()),
             Mail::Close(code) => self.on_each(control, |_, connection| {
                 connection.close(code, "the test is over");
             }),

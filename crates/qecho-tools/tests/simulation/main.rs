@@ -17,3 +17,4 @@ mod protocol;
 mod scenario;
 mod stream;
 mod talk;
+mod watching;

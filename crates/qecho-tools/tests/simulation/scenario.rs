@@ -43,6 +43,7 @@ pub(crate) struct Scenario {
     plans: Vec<Plan>,
     datagrams: Vec<Bytes>,
     clients: usize,
+    watched: bool,
 }
 
 impl Scenario {
@@ -61,6 +62,7 @@ impl Scenario {
             plans: Vec::new(),
             datagrams: Vec::new(),
             clients: 1,
+            watched: false,
         }
     }
 
@@ -126,6 +128,12 @@ impl Scenario {
         self
     }
 
+    /// Lets both ends tell what is in their packets.
+    pub(crate) fn watched(mut self) -> Self {
+        self.watched = true;
+        self
+    }
+
     pub(crate) fn clients(mut self, count: usize) -> Self {
         self.clients = count;
         self
@@ -160,6 +168,7 @@ impl Scenario {
         let config = ShardConfig {
             seed: self.seed_of(2),
             secrets: Secrets::from_master(&self.seed_of(3)),
+            watched: self.watched,
             ..ShardConfig::server(self.far.clone(), accepting)
         };
         let mut shard =
@@ -172,6 +181,7 @@ impl Scenario {
         ShardConfig {
             seed: self.seed_of(1),
             secrets: Secrets::from_master(&self.seed_of(4)),
+            watched: self.watched,
             ..ShardConfig::client(self.near.clone())
         }
     }

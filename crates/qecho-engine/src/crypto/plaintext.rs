@@ -1,0 +1,168 @@
+//! Shows packets in the clear to whoever watches a shard: the keys that
+//! protect them pass a copy on.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::BytesMut;
+use quinn_proto::{
+    ConnectError,
+    crypto::{self, CryptoError, KeyPair, Keys, PacketKey},
+    transport_parameters::TransportParameters,
+};
+
+use super::client::ClientCrypto;
+
+/// Where the keys of a shard that is watched leave copies.
+///
+/// Keys have to be shareable between threads; in fact only the shard's own
+/// uses them, so that nobody ever waits for this lock.
+#[derive(Clone, Default)]
+pub(crate) struct Plaintext(Arc<Mutex<Copies>>);
+
+#[derive(Default)]
+pub(crate) struct Copies {
+    /// Packets that were sealed since the last look, in their order.
+    pub(crate) sealed: Vec<Sealed>,
+    /// Packets that were opened, or could not be, since the last look.
+    pub(crate) opened: Vec<Opened>,
+    /// Whether a valid Retry came since the last look.
+    pub(crate) valid_retry: bool,
+}
+
+/// A packet before it was encrypted.
+pub(crate) struct Sealed {
+    pub(crate) number: u64,
+    /// The header, not protected yet, and the frames.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) header_length: usize,
+    /// Bytes that it takes in its datagram.
+    pub(crate) size: usize,
+    pub(crate) generation: u64,
+}
+
+/// A packet that was to be decrypted.
+pub(crate) struct Opened {
+    pub(crate) number: u64,
+    /// The header without its protection.
+    pub(crate) header: Vec<u8>,
+    /// The frames; `None` if the key did not fit.
+    pub(crate) payload: Option<Vec<u8>>,
+    /// Bytes that it took in its datagram.
+    pub(crate) size: usize,
+    pub(crate) generation: u64,
+}
+
+impl Plaintext {
+    pub(crate) fn copies(&self) -> MutexGuard<'_, Copies> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watched(&self, key: Box<dyn PacketKey>, generation: u64) -> Box<dyn PacketKey> {
+        Box::new(WatchedKey {
+            key,
+            plaintext: self.clone(),
+            generation,
+        })
+    }
+}
+
+/// Lets `plaintext`, if there is one, see what passes these keys. Without one
+/// they are untouched and cost what they did.
+pub(super) fn keys(plaintext: Option<&Plaintext>, keys: Keys) -> Keys {
+    Keys {
+        header: keys.header,
+        packet: pair(plaintext, keys.packet, 0),
+    }
+}
+
+/// As [`keys`], for the packet keys of one generation: key updates count it
+/// up (RFC 9001 §6).
+pub(super) fn pair(
+    plaintext: Option<&Plaintext>,
+    keys: KeyPair<Box<dyn PacketKey>>,
+    generation: u64,
+) -> KeyPair<Box<dyn PacketKey>> {
+    let Some(plaintext) = plaintext else {
+        return keys;
+    };
+    KeyPair {
+        local: plaintext.watched(keys.local, generation),
+        remote: plaintext.watched(keys.remote, generation),
+    }
+}
+
+/// As [`keys`], for the one key of 0-RTT packets.
+pub(super) fn single(plaintext: Option<&Plaintext>, key: Box<dyn PacketKey>) -> Box<dyn PacketKey> {
+    match plaintext {
+        None => key,
+        Some(plaintext) => plaintext.watched(key, 0),
+    }
+}
+
+struct WatchedKey {
+    key: Box<dyn PacketKey>,
+    plaintext: Plaintext,
+    generation: u64,
+}
+
+impl PacketKey for WatchedKey {
+    fn encrypt(&self, number: u64, packet: &mut [u8], header_length: usize) {
+        let content = packet.len() - self.key.tag_len();
+        self.plaintext.copies().sealed.push(Sealed {
+            number,
+            bytes: packet[..content].to_vec(),
+            header_length,
+            size: packet.len(),
+            generation: self.generation,
+        });
+        self.key.encrypt(number, packet, header_length);
+    }
+
+    fn decrypt(
+        &self,
+        number: u64,
+        header: &[u8],
+        payload: &mut BytesMut,
+    ) -> Result<(), CryptoError> {
+        let size = header.len() + payload.len();
+        let outcome = self.key.decrypt(number, header, payload);
+        self.plaintext.copies().opened.push(Opened {
+            number,
+            header: header.to_vec(),
+            payload: outcome.is_ok().then(|| payload.to_vec()),
+            size,
+            generation: self.generation,
+        });
+        outcome
+    }
+
+    fn tag_len(&self) -> usize {
+        self.key.tag_len()
+    }
+
+    fn confidentiality_limit(&self) -> u64 {
+        self.key.confidentiality_limit()
+    }
+
+    fn integrity_limit(&self) -> u64 {
+        self.key.integrity_limit()
+    }
+}
+
+/// A client's TLS whose sessions are watched.
+pub(crate) struct WatchedClient {
+    pub(crate) crypto: Arc<ClientCrypto>,
+    pub(crate) plaintext: Plaintext,
+}
+
+impl crypto::ClientConfig for WatchedClient {
+    fn start_session(
+        self: Arc<Self>,
+        _version: u32,
+        server_name: &str,
+        parameters: &TransportParameters,
+    ) -> Result<Box<dyn crypto::Session>, ConnectError> {
+        let plaintext = Some(self.plaintext.clone());
+        self.crypto.session(server_name, parameters, plaintext)
+    }
+}

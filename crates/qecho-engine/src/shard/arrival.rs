@@ -1,0 +1,202 @@
+//! Finds out what became of each packet of a datagram that arrived.
+
+use std::net::SocketAddr;
+
+use super::{ConnectionKey, Received};
+use crate::{
+    connection_id,
+    crypto::Opened as OpenedCopy,
+    observation::{Dissected, Opened, Packet, Unprocessed},
+    tap::Passage,
+    wire::{self, Frame, Header, PacketNumber, PacketType, Protected},
+};
+
+/// A datagram while the state machine has it.
+pub(super) struct Arrival {
+    local: SocketAddr,
+    remote: SocketAddr,
+    ecn: u8,
+    data: Vec<u8>,
+}
+
+/// What the shard did with a datagram.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fate {
+    /// Handed it to a connection, which was closed already or not.
+    Handed(ConnectionKey, bool),
+    /// Began a connection with it.
+    Admitted(ConnectionKey),
+    /// Answered with Retry.
+    Retried,
+    /// Turned the client away.
+    Refused,
+    /// The handshake failed at its first packet.
+    Failed,
+    /// Knew no connection for it, answered or not.
+    Unknown,
+}
+
+/// What the connection looks like after it had the datagram.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct After {
+    pub(super) connection: Option<u64>,
+    pub(super) handshaking: bool,
+    /// Whether the datagram came from the address that the handshake is with.
+    pub(super) same_address: bool,
+    /// Whether a Retry or Version Negotiation had its effect.
+    pub(super) turned: bool,
+}
+
+impl Arrival {
+    pub(super) fn new(received: &Received, local: SocketAddr) -> Self {
+        let mut local = local;
+        if let Some(ip) = received.local_ip {
+            local.set_ip(ip);
+        }
+        Self {
+            local,
+            remote: received.remote,
+            ecn: received.ecn,
+            data: received.data.to_vec(),
+        }
+    }
+
+    pub(super) fn came_from(&self, address: SocketAddr) -> bool {
+        self.remote == address
+    }
+
+    /// Takes the datagram apart; `opened` are those that keys were tried
+    /// on.
+    pub(super) fn dissect(&self, fate: Fate, after: After, opened: Vec<OpenedCopy>) -> Dissected {
+        let mut opened = opened.into_iter().peekable();
+        let mut packets = Vec::new();
+        for protected in wire::packets(&self.data, connection_id::LENGTH) {
+            let packet = match protected {
+                Ok(protected) => {
+                    let copy = opened.next_if(|copy| belongs(copy, &protected));
+                    self.packet(&protected, copy, fate, after)
+                }
+                Err(malformed) => {
+                    let read: usize = packets.iter().map(|packet: &Packet| packet.size).sum();
+                    Packet {
+                        header: None,
+                        size: self.data.len() - read,
+                        opened: None,
+                        unprocessed: Some(Unprocessed::Malformed(malformed)),
+                        tail: self.data.last_chunk().copied(),
+                    }
+                }
+            };
+            packets.push(packet);
+        }
+        Dissected {
+            connection: after.connection,
+            passage: Passage::Came,
+            local: self.local,
+            remote: self.remote,
+            ecn: self.ecn,
+            size: self.data.len(),
+            packets,
+            unsent: None,
+        }
+    }
+
+    fn packet(
+        &self,
+        protected: &Protected<'_>,
+        copy: Option<OpenedCopy>,
+        fate: Fate,
+        after: After,
+    ) -> Packet {
+        let header = &protected.header;
+        let tried = copy.is_some();
+        let opened = copy.and_then(clear);
+        let unprocessed = match (&opened, header.packet_type) {
+            (Some(opened), packet_type) => {
+                // A closed connection heeds the peer's CONNECTION_CLOSE alone.
+                let closed = matches!(fate, Fate::Handed(_, true)) && !closes(opened);
+                let early = packet_type == PacketType::OneRtt && after.handshaking;
+                match (closed, early) {
+                    (true, _) => Some(Unprocessed::Closed),
+                    (_, true) => Some(Unprocessed::HandshakePending),
+                    _ => None,
+                }
+            }
+            (None, PacketType::Retry | PacketType::VersionNegotiation) if after.turned => None,
+            (None, _) => Some(self.why_not(header, tried, fate, after)),
+        };
+        Packet {
+            header: Some(header.clone()),
+            size: protected.bytes.len(),
+            tail: match opened {
+                None => protected.bytes.last_chunk().copied(),
+                Some(_) => None,
+            },
+            opened,
+            unprocessed,
+        }
+    }
+
+    /// Says why a packet was not opened.
+    fn why_not(&self, header: &Header, tried: bool, fate: Fate, after: After) -> Unprocessed {
+        match fate {
+            _ if tried => Unprocessed::NotAuthentic,
+            Fate::Retried => Unprocessed::AnsweredWithRetry,
+            Fate::Refused => Unprocessed::Refused,
+            Fate::Failed => Unprocessed::HandshakeFailed,
+            _ if header.packet_type == PacketType::Unknown => Unprocessed::UnsupportedVersion,
+            Fate::Unknown => {
+                let small = self.data.len() < usize::from(crate::limits::INITIAL_DATAGRAM_MIN);
+                match header.packet_type {
+                    PacketType::Initial if small => Unprocessed::DatagramTooSmall,
+                    _ => Unprocessed::UnknownConnection,
+                }
+            }
+            Fate::Handed(_, true) => Unprocessed::Closed,
+            Fate::Handed(..) | Fate::Admitted(_) => match header.packet_type {
+                PacketType::Retry => Unprocessed::InvalidRetry,
+                PacketType::VersionNegotiation => Unprocessed::IdleNegotiation,
+                _ if after.handshaking && !after.same_address => Unprocessed::OtherAddress,
+                _ => Unprocessed::NoKeys,
+            },
+        }
+    }
+}
+
+fn closes(opened: &Opened) -> bool {
+    let mut frames = wire::frames(&opened.payload);
+    frames.any(|frame| matches!(frame, Ok(Frame::ConnectionClose { .. })))
+}
+
+/// Tells whether a key was tried on this packet.
+fn belongs(copy: &OpenedCopy, protected: &Protected<'_>) -> bool {
+    let head = &protected.bytes[1..protected.number_offset];
+    let Some(first) = copy.header.first() else {
+        return false;
+    };
+    // The bits that tell the type are not under header protection.
+    copy.size == protected.bytes.len()
+        && (first ^ protected.bytes[0]) & 0xf0 & type_bits(*first) == 0
+        && copy.header.get(1..protected.number_offset) == Some(head)
+}
+
+fn type_bits(first: u8) -> u8 {
+    match first & 0x80 {
+        0 => 0x80,
+        _ => 0xf0,
+    }
+}
+
+fn clear(copy: OpenedCopy) -> Option<Opened> {
+    let first = *copy.header.first()?;
+    let number_length = usize::from(first & 0x03) + 1;
+    let number_offset = copy.header.len().checked_sub(number_length)?;
+    let number = PacketNumber::read(first, &copy.header[number_offset..])?;
+    Some(Opened {
+        number: copy.number,
+        number_length,
+        key_phase: number.key_phase,
+        generation: copy.generation,
+        payload: copy.payload?,
+    })
+}

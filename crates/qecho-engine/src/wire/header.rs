@@ -1,0 +1,283 @@
+//! Packet headers (RFC 8999, RFC 9000 §17), and the packets that a datagram
+//! carries (§12.2).
+
+use super::{
+    ConnectionId,
+    reader::{Malformed, Reader},
+};
+
+const LONG_HEADER: u8 = 0x80;
+const SPIN_BIT: u8 = 0x20;
+const KEY_PHASE: u8 = 0x04;
+const VERSION_1: u32 = 1;
+
+/// Bytes of the integrity tag that ends a Retry packet (RFC 9001 §5.8).
+const RETRY_TAG: usize = 16;
+
+/// The kinds of packets of version 1 (RFC 9000 §17).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PacketType {
+    /// §17.2.1
+    VersionNegotiation,
+    /// §17.2.2
+    Initial,
+    /// §17.2.3
+    ZeroRtt,
+    /// §17.2.4
+    Handshake,
+    /// §17.2.5
+    Retry,
+    /// §17.3.1
+    OneRtt,
+    /// A long header of another version; only RFC 8999 says what it means.
+    Unknown,
+}
+
+impl PacketType {
+    /// Returns the name that RFC 9000 gives it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::VersionNegotiation => "Version Negotiation",
+            Self::Initial => "Initial",
+            Self::ZeroRtt => "0-RTT",
+            Self::Handshake => "Handshake",
+            Self::Retry => "Retry",
+            Self::OneRtt => "1-RTT",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Tells whether its payload is frames, under protection.
+    pub fn is_protected(self) -> bool {
+        matches!(
+            self,
+            Self::Initial | Self::ZeroRtt | Self::Handshake | Self::OneRtt
+        )
+    }
+}
+
+/// What a packet's header says without any key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// What kind of packet it is.
+    pub packet_type: PacketType,
+    /// The version of a long header; `None` for a short one.
+    pub version: Option<u32>,
+    /// Whom it is for.
+    pub destination: ConnectionId,
+    /// Who sends it; long headers alone.
+    pub source: Option<ConnectionId>,
+    /// The token of an Initial packet, or the one that a Retry gives.
+    pub token: Vec<u8>,
+    /// The versions that a Version Negotiation packet offers.
+    pub versions: Vec<u32>,
+    /// The spin bit of a short header (§17.4).
+    pub spin: bool,
+}
+
+/// What a header says of the packet's number once its protection is removed
+/// (RFC 9001 §5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PacketNumber {
+    /// The number as it is on the wire.
+    pub truncated: u32,
+    /// In how many bytes.
+    pub length: usize,
+    /// The key phase bit of a short header (RFC 9001 §6).
+    pub key_phase: bool,
+}
+
+impl PacketNumber {
+    /// Reads it from the unprotected first byte and the bytes where the number
+    /// stands.
+    pub fn read(first: u8, bytes: &[u8]) -> Option<Self> {
+        let length = usize::from(first & 0x03) + 1;
+        let number = bytes.get(..length)?;
+        Some(Self {
+            truncated: number
+                .iter()
+                .fold(0, |number, byte| number << 8 | u32::from(*byte)),
+            length,
+            key_phase: first & LONG_HEADER == 0 && first & KEY_PHASE != 0,
+        })
+    }
+
+    /// Returns the whole number, given the one that is expected next (RFC 9000
+    /// §A.3).
+    pub fn expand(self, expected: u64) -> u64 {
+        let window = 1_u64 << (8 * self.length);
+        let candidate = expected & !(window - 1) | u64::from(self.truncated);
+        if candidate + window / 2 <= expected && candidate < (1 << 62) - window {
+            candidate + window
+        } else if candidate > expected + window / 2 && candidate >= window {
+            candidate - window
+        } else {
+            candidate
+        }
+    }
+}
+
+/// A packet as it is in its datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protected<'a> {
+    /// Its header.
+    pub header: Header,
+    /// All of its bytes.
+    pub bytes: &'a [u8],
+    /// Where its protected packet number begins; for packets without one,
+    /// where the header ends.
+    pub number_offset: usize,
+}
+
+/// The packets of one datagram, in their order.
+#[derive(Clone, Debug)]
+pub struct Packets<'a> {
+    rest: &'a [u8],
+    offset: usize,
+    destination_length: usize,
+}
+
+/// Takes a datagram apart into its packets, as far as that goes without keys.
+///
+/// The fixed bit is not looked at: endpoints may agree to grease it (RFC 9287).
+///
+/// A short header does not tell the length of its connection ID: it is
+/// `destination_length`.
+pub fn packets(datagram: &[u8], destination_length: usize) -> Packets<'_> {
+    Packets {
+        rest: datagram,
+        offset: 0,
+        destination_length,
+    }
+}
+
+impl<'a> Packets<'a> {
+    /// Returns the bytes that were not read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+}
+
+impl<'a> Iterator for Packets<'a> {
+    type Item = Result<Protected<'a>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let first = *self.rest.first()?;
+        let read = match first & LONG_HEADER {
+            0 => short(self.rest, self.destination_length),
+            _ => long(self.rest),
+        };
+        Some(match read {
+            Ok(packet) => {
+                self.rest = &self.rest[packet.bytes.len()..];
+                self.offset += packet.bytes.len();
+                Ok(packet)
+            }
+            Err(Malformed { offset, what }) => {
+                self.rest = &[];
+                let offset = self.offset + offset;
+                Err(Malformed { offset, what })
+            }
+        })
+    }
+}
+
+fn short(bytes: &[u8], destination_length: usize) -> Result<Protected<'_>, Malformed> {
+    let mut reader = Reader::new(bytes);
+    let first = reader.byte("first byte")?;
+    let destination = reader.take(destination_length, "destination connection ID")?;
+    let number_offset = reader.offset();
+    reader.take(1, "packet number")?;
+    Ok(Protected {
+        header: Header {
+            packet_type: PacketType::OneRtt,
+            version: None,
+            destination: ConnectionId::new(destination).unwrap_or_default(),
+            source: None,
+            token: Vec::new(),
+            versions: Vec::new(),
+            spin: first & SPIN_BIT != 0,
+        },
+        bytes,
+        number_offset,
+    })
+}
+
+fn long(bytes: &[u8]) -> Result<Protected<'_>, Malformed> {
+    let mut reader = Reader::new(bytes);
+    let first = reader.byte("first byte")?;
+    let version = u32::from_be_bytes(reader.array("version")?);
+    let destination = connection_id(&mut reader, "destination connection ID", version)?;
+    let source = connection_id(&mut reader, "source connection ID", version)?;
+    let packet_type = match (version, first >> 4 & 0x03) {
+        (0, _) => PacketType::VersionNegotiation,
+        (VERSION_1, 0) => PacketType::Initial,
+        (VERSION_1, 1) => PacketType::ZeroRtt,
+        (VERSION_1, 2) => PacketType::Handshake,
+        (VERSION_1, _) => PacketType::Retry,
+        _ => PacketType::Unknown,
+    };
+    let mut header = Header {
+        packet_type,
+        version: Some(version),
+        destination,
+        source: Some(source),
+        token: Vec::new(),
+        versions: Vec::new(),
+        spin: false,
+    };
+    let mut number_offset = reader.offset();
+    let mut length = bytes.len();
+    match packet_type {
+        PacketType::VersionNegotiation => {
+            while !reader.is_empty() {
+                let version = reader.array("list of versions")?;
+                header.versions.push(u32::from_be_bytes(version));
+            }
+        }
+        PacketType::Retry => {
+            let rest = reader.take_rest();
+            let token_length = rest.len().checked_sub(RETRY_TAG);
+            let token = token_length.and_then(|length| rest.get(..length));
+            header.token = token
+                .ok_or(Malformed {
+                    offset: number_offset,
+                    what: "Retry integrity tag",
+                })?
+                .to_vec();
+        }
+        PacketType::Initial | PacketType::ZeroRtt | PacketType::Handshake => {
+            if packet_type == PacketType::Initial {
+                header.token = reader.take_counted("token")?.to_vec();
+            }
+            let rest = reader.varint("length")?;
+            number_offset = reader.offset();
+            let rest = usize::try_from(rest).map_err(|_| reader.malformed("length"))?;
+            reader.take(rest, "packet: it is longer than its datagram")?;
+            length = reader.offset();
+        }
+        PacketType::OneRtt | PacketType::Unknown => {}
+    }
+    Ok(Protected {
+        header,
+        bytes: &bytes[..length],
+        number_offset,
+    })
+}
+
+/// Reads a connection ID with its length; other versions may have longer ones,
+/// of which the first bytes are kept.
+fn connection_id(
+    reader: &mut Reader<'_>,
+    what: &'static str,
+    version: u32,
+) -> Result<ConnectionId, Malformed> {
+    let begin = *reader;
+    let length = usize::from(reader.byte(what)?);
+    let bytes = reader.take(length, what)?;
+    match ConnectionId::new(bytes) {
+        Some(id) => Ok(id),
+        None if version == VERSION_1 => Err(begin.malformed(what)),
+        None => Ok(ConnectionId::new(&bytes[..ConnectionId::LENGTH_MAX]).unwrap_or_default()),
+    }
+}

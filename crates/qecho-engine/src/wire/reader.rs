@@ -1,0 +1,144 @@
+//! Takes bytes off the front.
+
+use std::fmt;
+
+/// Bytes that are not what they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// How many bytes lie before the one where it shows.
+    pub offset: usize,
+    /// What could not be read.
+    pub what: &'static str,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "malformed {} at byte {}", self.what, self.offset)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// What is left of some bytes, and where that begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+    offset: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            rest: bytes,
+            offset: 0,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub(crate) fn offset(&self) -> usize {
+        self.offset
+    }
+
+    pub(crate) fn malformed(&self, what: &'static str) -> Malformed {
+        Malformed {
+            offset: self.offset,
+            what,
+        }
+    }
+
+    /// Takes `length` bytes.
+    pub(crate) fn take(
+        &mut self,
+        length: usize,
+        what: &'static str,
+    ) -> Result<&'a [u8], Malformed> {
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(length)
+            .ok_or(self.malformed(what))?;
+        self.rest = rest;
+        self.offset += length;
+        Ok(taken)
+    }
+
+    /// Takes as many bytes as an integer before them says.
+    pub(crate) fn take_counted(&mut self, what: &'static str) -> Result<&'a [u8], Malformed> {
+        let length = self.varint(what)?;
+        let length = usize::try_from(length).map_err(|_| self.malformed(what))?;
+        self.take(length, what)
+    }
+
+    /// Takes all that is left.
+    pub(crate) fn take_rest(&mut self) -> &'a [u8] {
+        let rest = std::mem::take(&mut self.rest);
+        self.offset += rest.len();
+        rest
+    }
+
+    /// Takes so many bytes as an array has.
+    pub(crate) fn array<const N: usize>(
+        &mut self,
+        what: &'static str,
+    ) -> Result<[u8; N], Malformed> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N, what)?);
+        Ok(array)
+    }
+
+    pub(crate) fn byte(&mut self, what: &'static str) -> Result<u8, Malformed> {
+        Ok(self.array::<1>(what)?[0])
+    }
+
+    /// Takes a variable-length integer (RFC 9000 §16).
+    pub(crate) fn varint(&mut self, what: &'static str) -> Result<u64, Malformed> {
+        let first = *self.rest.first().ok_or(self.malformed(what))?;
+        let encoded = self.take(1 << (first >> 6), what)?;
+        let head = u64::from(first & 0x3f);
+        Ok(encoded[1..]
+            .iter()
+            .fold(head, |value, byte| value << 8 | u64::from(*byte)))
+    }
+
+    /// Takes bytes as long as they are `wanted`; tells how many there were.
+    pub(crate) fn skip_while(&mut self, wanted: u8) -> usize {
+        let length = self.rest.iter().take_while(|byte| **byte == wanted).count();
+        self.rest = &self.rest[length..];
+        self.offset += length;
+        length
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_of_rfc_9000_appendix_a1_decode() {
+        let cases: [(&[u8], u64); 5] = [
+            (
+                &[0xc2, 0x19, 0x7c, 0x5e, 0xff, 0x14, 0xe8, 0x8c],
+                151_288_809_941_952_652,
+            ),
+            (&[0x9d, 0x7f, 0x3e, 0x7d], 494_878_333),
+            (&[0x7b, 0xbd], 15_293),
+            (&[0x25], 37),
+            (&[0x40, 0x25], 37),
+        ];
+        for (bytes, value) in cases {
+            let mut reader = Reader::new(bytes);
+            assert_eq!(reader.varint("integer"), Ok(value));
+            assert!(reader.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_is_malformed_where_it_began() {
+        let mut reader = Reader::new(&[7, 0x40]);
+        assert_eq!(reader.byte("byte"), Ok(7));
+        let error = reader.varint("integer").expect_err("half of it is there");
+        assert_eq!(error.to_string(), "malformed integer at byte 1");
+    }
+}

@@ -1,0 +1,267 @@
+//! What watched shards tell of their packets is what was in them.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    rc::Rc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use qecho_engine::{
+    Application, Dissected, Observation, Packet, Passage, Shard, Unprocessed,
+    config::RetryPolicy,
+    simulation::{End, NEAR},
+    wire::{self, PacketType},
+};
+
+use crate::{
+    load::Mail,
+    scenario::{KIB, Scenario, World},
+    stream::Plan,
+};
+
+/// What both ends have told, and how many datagrams really passed each.
+struct Told {
+    near: Vec<Observation>,
+    far: Vec<Observation>,
+    passed: Rc<RefCell<HashMap<(End, Passage), usize>>>,
+}
+
+fn observations<A: Application>(shard: &mut Shard<A>) -> Vec<Observation> {
+    std::iter::from_fn(|| shard.pop_observation())
+        .map(|(_, observation)| observation)
+        .collect()
+}
+
+impl Told {
+    /// Begins to count before the first datagram.
+    fn counting(world: &mut World) -> Rc<RefCell<HashMap<(End, Passage), usize>>> {
+        let passed = Rc::<RefCell<HashMap<_, _>>>::default();
+        let counts = passed.clone();
+        world.observe(move |sighting| {
+            let key = (sighting.end, sighting.passage);
+            *counts.borrow_mut().entry(key).or_default() += 1;
+        });
+        passed
+    }
+
+    fn by(world: &mut World, passed: Rc<RefCell<HashMap<(End, Passage), usize>>>) -> Self {
+        Self {
+            near: observations(&mut world.near),
+            far: observations(&mut world.far),
+            passed,
+        }
+    }
+
+    fn datagrams(&self, end: End, passage: Passage) -> impl Iterator<Item = &Dissected> {
+        let told = match end {
+            End::Near => &self.near,
+            End::Far => &self.far,
+        };
+        told.iter()
+            .filter_map(move |observation| match observation {
+                Observation::Datagram(datagram) if datagram.passage == passage => Some(datagram),
+                _ => None,
+            })
+    }
+
+    fn packets(&self, end: End, passage: Passage) -> impl Iterator<Item = &Packet> {
+        self.datagrams(end, passage)
+            .flat_map(|datagram| &datagram.packets)
+    }
+
+    /// Checks what holds on every path.
+    fn check(&self) {
+        for end in [End::Near, End::Far] {
+            for passage in [Passage::Came, Passage::Went] {
+                let told = self.datagrams(end, passage).count();
+                let passed = self.passed.borrow();
+                assert_eq!(
+                    Some(&told),
+                    passed.get(&(end, passage)),
+                    "{end:?} {passage:?}"
+                );
+                self.datagrams(end, passage).for_each(check_datagram);
+            }
+        }
+        self.check_received(End::Near, End::Far);
+        self.check_received(End::Far, End::Near);
+    }
+
+    /// Checks that whatever was processed at one end was sent by the other,
+    /// to the byte.
+    fn check_received(&self, from: End, to: End) {
+        let sent: HashSet<_> = self
+            .packets(from, Passage::Went)
+            .filter_map(identity)
+            .collect();
+        let mut processed = 0;
+        for packet in self.packets(to, Passage::Came) {
+            if packet.unprocessed.is_none() && packet.opened.is_some() {
+                processed += 1;
+                let identity = identity(packet).expect("it is opened");
+                assert!(sent.contains(&identity), "{identity:?}");
+            }
+        }
+        assert!(processed > 0);
+    }
+}
+
+fn is_processed(packet: &Packet) -> bool {
+    packet.opened.is_some() && packet.unprocessed.is_none()
+}
+
+type Identity<'a> = (PacketType, u64, u64, &'a [u8]);
+
+fn identity(packet: &Packet) -> Option<Identity<'_>> {
+    let header = packet.header.as_ref()?;
+    let opened = packet.opened.as_ref()?;
+    Some((
+        header.packet_type,
+        opened.number,
+        opened.generation,
+        &opened.payload,
+    ))
+}
+
+fn check_datagram(datagram: &Dissected) {
+    let sizes: usize = datagram.packets.iter().map(|packet| packet.size).sum();
+    assert_eq!(sizes, datagram.size, "{datagram:?}");
+    for packet in &datagram.packets {
+        if let Some(opened) = &packet.opened {
+            assert!(packet.header.is_some(), "{packet:?}");
+            assert!(wire::frames(&opened.payload).all(|frame| frame.is_ok()));
+        }
+        let explained = packet.opened.is_some()
+            || packet.unprocessed.is_some()
+            || datagram.passage == Passage::Went
+            || packet
+                .header
+                .as_ref()
+                .is_some_and(|header| !header.packet_type.is_protected());
+        assert!(explained, "{packet:?}");
+    }
+}
+
+/// Runs a scenario and tells what both ends told of it.
+fn told(scenario: &Scenario, meanwhile: impl FnOnce(&mut World)) -> Told {
+    let mut world = scenario.clone().watched().begin();
+    let passed = Told::counting(&mut world);
+    meanwhile(&mut world);
+    world.until("all is done", |both| both.near.application().is_done());
+    world.tell(Mail::ShutDown);
+    world.simulation.run_for(Duration::from_secs(60));
+    world.check_no_fault();
+    Told::by(&mut world, passed)
+}
+
+fn everything(seed: u64) -> Scenario {
+    Scenario::seeded(seed)
+        .stream(Plan::bidirectional(100 * KIB))
+        .stream(Plan::unidirectional(100 * KIB))
+        .datagrams(vec![Bytes::from_static(b"datagram"); 4])
+}
+
+#[test]
+fn packets_in_the_clear_are_those_that_were_sent_on_every_path() {
+    for seed in 0..3 {
+        let good = told(&everything(seed), |_| {});
+        good.check();
+        for end in [End::Near, End::Far] {
+            for packet in good.packets(end, Passage::Came) {
+                assert!(is_processed(packet), "{end:?} {packet:?}");
+            }
+        }
+        told(&everything(seed).loss(0.1), |_| {}).check();
+        told(&everything(seed).reordering(0.2).duplication(0.2), |_| {}).check();
+        told(&everything(seed).retry(RetryPolicy::Always), |_| {}).check();
+        told(&everything(seed).udp_payload_max(9_000), |_| {}).check();
+    }
+}
+
+#[test]
+fn changed_datagrams_are_told_with_the_reason() {
+    let told = told(&everything(5).corruption(0.2), |_| {});
+    told.check();
+    let reasons: Vec<_> = told
+        .packets(End::Far, Passage::Came)
+        .filter_map(|packet| packet.unprocessed)
+        .collect();
+    assert!(reasons.contains(&Unprocessed::NotAuthentic), "{reasons:?}");
+}
+
+#[test]
+fn a_retry_is_told_at_both_ends() {
+    let told = told(&everything(6).retry(RetryPolicy::Always), |_| {});
+    let is_retry = |packet: &&Packet| {
+        packet
+            .header
+            .as_ref()
+            .is_some_and(|header| header.packet_type == PacketType::Retry)
+    };
+    assert_eq!(
+        told.packets(End::Far, Passage::Went)
+            .filter(is_retry)
+            .count(),
+        1
+    );
+    let came: Vec<_> = told
+        .packets(End::Near, Passage::Came)
+        .filter(is_retry)
+        .collect();
+    assert_eq!(came.len(), 1);
+    assert_eq!(came[0].unprocessed, None);
+    let first = told.packets(End::Far, Passage::Came).next();
+    let why = first.and_then(|packet| packet.unprocessed);
+    assert_eq!(why, Some(Unprocessed::AnsweredWithRetry));
+}
+
+#[test]
+fn key_updates_count_the_generations_up() {
+    let scenario = everything(7);
+    let told = told(&scenario, |world| {
+        for _ in 0..3 {
+            world.until("it is connected", |both| {
+                both.near.application().connections[0].connected
+            });
+            world.simulation.run_for(Duration::from_secs(1));
+            world.tell(Mail::UpdateKeys);
+            world.tell(Mail::Open(Plan::bidirectional(KIB)));
+        }
+    });
+    told.check();
+    for passage in [Passage::Went, Passage::Came] {
+        let opened = told
+            .packets(End::Near, passage)
+            .filter_map(|packet| packet.opened.as_ref());
+        let mut latest = 0;
+        for opened in opened {
+            // What is under way during an update may still have the old keys.
+            assert!(
+                (latest..=latest + 1).contains(&opened.generation)
+                    || opened.generation + 1 == latest
+            );
+            assert_eq!(opened.key_phase, opened.generation % 2 == 1);
+            latest = latest.max(opened.generation);
+        }
+        // The state machine makes updates of its own, so that ours may come
+        // too early and be passed over.
+        assert!(latest >= 2, "{passage:?}: {latest}");
+    }
+}
+
+#[test]
+fn a_rebinding_loses_no_packet_from_sight() {
+    let told = told(&everything(8), |world| {
+        world.simulation.run_for(Duration::from_millis(40));
+        let mut address = NEAR;
+        address.set_port(50_000);
+        world.simulation.rebind(address);
+    });
+    told.check();
+    let moved = told
+        .datagrams(End::Far, Passage::Came)
+        .any(|datagram| datagram.remote.port() == 50_000);
+    assert!(moved);
+}
