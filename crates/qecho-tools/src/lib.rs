@@ -9,6 +9,7 @@ pub mod client;
 pub mod dial;
 pub mod server;
 pub mod text;
+pub mod trace;
 
 /// The application protocol name of echo (RFC 7301).
 pub const ALPN_ECHO: &[u8] = b"echo";
