@@ -1,8 +1,10 @@
 //! Captures of the datagrams that a tool sends and receives, as pcapng with
-//! the TLS secrets inside, so that they open decrypted.
+//! the TLS secrets inside, so that they open decrypted; and a reader of these
+//! and of anybody's.
 
 mod packet;
 mod pcapng;
+mod reader;
 mod secrets;
 mod tap;
 mod writer;
@@ -15,6 +17,7 @@ use std::{
 use qecho_engine::Tap;
 use rustls::KeyLog;
 
+pub use self::reader::{BLOCK_BYTES_MAX, CaptureReader, Captured, INTERFACES_MAX, Item, ReadError};
 pub use self::writer::{QUEUE_BYTES_MAX, Report, SECRETS_BYTES_MAX};
 use self::{secrets::Secrets, tap::CaptureTap, writer::Writer};
 

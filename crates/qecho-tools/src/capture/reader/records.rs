@@ -1,0 +1,89 @@
+//! The records of a classic pcap file (draft-ietf-opsawg-pcap-04), in the byte
+//! order of the machine that wrote it.
+
+use std::{io::Read, time::Duration};
+
+use super::{
+    Frame, Piece, ReadError,
+    fields::{ByteOrder, Fields},
+    source::{BLOCK_BYTES_MAX, Source},
+};
+
+/// Bytes of the file's header, and of a record's.
+const FILE_HEADER: usize = 24;
+const RECORD_HEADER: usize = 16;
+
+/// The rest of the file header's last word are flags.
+const LINK_TYPE: u32 = 0x03ff_ffff;
+
+/// What the file's header says of all records.
+pub(super) struct Records {
+    order: ByteOrder,
+    fraction: Fraction,
+    link: u32,
+}
+
+/// What the second word of a stamp counts.
+#[derive(Clone, Copy)]
+enum Fraction {
+    Microseconds,
+    Nanoseconds,
+}
+
+impl Records {
+    /// Reads the header of a file that begins with these bytes, if it is of
+    /// this format.
+    pub(super) fn open(
+        magic: [u8; 4],
+        source: &mut Source<impl Read>,
+    ) -> Result<Option<Self>, ReadError> {
+        let (order, fraction) = match magic {
+            [0xd4, 0xc3, 0xb2, 0xa1] => (ByteOrder::Little, Fraction::Microseconds),
+            [0xa1, 0xb2, 0xc3, 0xd4] => (ByteOrder::Big, Fraction::Microseconds),
+            [0x4d, 0x3c, 0xb2, 0xa1] => (ByteOrder::Little, Fraction::Nanoseconds),
+            [0xa1, 0xb2, 0x3c, 0x4d] => (ByteOrder::Big, Fraction::Nanoseconds),
+            _ => return Ok(None),
+        };
+        source.read_to(FILE_HEADER, "header")?;
+        let mut last = Fields::new(&source.block()[FILE_HEADER - 4..], order);
+        Ok(last.u32().map(|word| Self {
+            order,
+            fraction,
+            link: word & LINK_TYPE,
+        }))
+    }
+
+    /// Reads a record, if there is one more.
+    pub(super) fn next<'a>(
+        &self,
+        source: &'a mut Source<impl Read>,
+    ) -> Result<Option<Piece<'a>>, ReadError> {
+        if !source.begin()? {
+            return Ok(None);
+        }
+        source.read_to(RECORD_HEADER, "record")?;
+        let mut header = Fields::new(source.block(), self.order);
+        let mut word = || header.u32().unwrap_or_default();
+        let [seconds, fraction, captured, original] = [word(), word(), word(), word()];
+        let size = RECORD_HEADER.saturating_add(captured as usize);
+        if size > BLOCK_BYTES_MAX {
+            return Err(ReadError::TooLong {
+                part: "record",
+                offset: source.start(),
+                length: captured,
+            });
+        }
+        source.read_to(size, "record")?;
+        let fraction = match self.fraction {
+            Fraction::Microseconds => Duration::from_micros(fraction.into()),
+            Fraction::Nanoseconds => Duration::from_nanos(fraction.into()),
+        };
+        Ok(Some(Piece::Packet(Ok(Frame {
+            at: Duration::from_secs(seconds.into()) + fraction,
+            link: self.link,
+            passage: None,
+            bytes: &source.block()[RECORD_HEADER..],
+            cut: captured < original,
+        }))))
+    }
+}
