@@ -281,12 +281,18 @@ impl<'a> Connection<'a> {
         self.meta.again = true;
     }
 
-    /// Protects what is sent from now on with new keys (RFC 9001 §6).
-    ///
-    /// Nothing happens before the handshake is complete and while the last
-    /// update is not acknowledged.
-    pub fn update_keys(&mut self) {
-        self.proto.force_key_update();
+    /// Protects what is sent from now on with new keys (RFC 9001 §6), unless
+    /// the last update is not acknowledged yet. Tells whether the handshake is
+    /// confirmed; nothing happens before.
+    pub fn update_keys(&mut self) -> bool {
+        let confirmed = match self.side() {
+            Side::Server => self.handshake().is_some(),
+            Side::Client => self.proto.stats().frame_rx.handshake_done > 0,
+        };
+        if confirmed {
+            self.proto.force_key_update();
+        }
+        confirmed
     }
 
     /// Closes the connection at once with an application code and words for

@@ -24,7 +24,7 @@ pub struct Datagram {
     /// The address to send from, where it matters.
     pub source_ip: Option<IpAddr>,
     /// What is in it, if the shard is watched.
-    pub(crate) dissected: Vec<Dissected>,
+    pub(crate) dissected: Option<Box<[Dissected]>>,
 }
 
 /// A queue of at most [`OUTBOX_TRANSMITS_MAX`] transmits whose buffers are
@@ -58,7 +58,7 @@ impl Outbox {
         binding: usize,
         transmit: quinn_proto::Transmit,
         mut contents: Vec<u8>,
-        dissected: Vec<Dissected>,
+        dissected: Option<Box<[Dissected]>>,
     ) {
         contents.truncate(transmit.size);
         self.waiting.push_back(Datagram {

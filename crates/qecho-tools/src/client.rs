@@ -19,8 +19,6 @@ use qecho_engine::{
     event_loop::{self, EventLoop},
 };
 
-use crate::capture::Capture;
-
 pub use self::{
     application::{ClientApplication, Listener, Mail},
     config::{Config, Message, TIMEOUT, Way},
@@ -73,11 +71,13 @@ impl Client {
     fn start(config: &Config, application: ClientApplication) -> Result<Self, ClientError> {
         let sockets = bind(&config.target.addresses)?;
         let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
-        let shard_config = ShardConfig::client(config.transport.clone());
+        let shard_config = ShardConfig {
+            watched: config.sight.is_watched(),
+            ..ShardConfig::client(config.transport.clone())
+        };
         let shard = Shard::new(&shard_config, &addresses, application)?;
         let (mailbox, inbox) = event_loop::mailbox().map_err(ClientError::Start)?;
-        let event_loop = EventLoop::new(shard, sockets, inbox)
-            .tapped(config.capture.iter().map(Capture::tap).collect());
+        let event_loop = EventLoop::new(shard, sockets, inbox).tapped(config.sight.taps());
         let thread = thread::Builder::new()
             .name("client".into())
             .spawn(|| event_loop.run().map(|_| ()))

@@ -8,8 +8,11 @@ pub mod capture;
 pub mod client;
 pub mod dial;
 pub mod server;
+mod sight;
 pub mod text;
 pub mod trace;
+
+pub use self::sight::Sight;
 
 /// The application protocol name of echo (RFC 7301).
 pub const ALPN_ECHO: &[u8] = b"echo";

@@ -21,8 +21,6 @@ use qecho_engine::{
     event_loop::{self, EventLoop},
 };
 
-use crate::capture::Capture;
-
 pub use self::{
     config::{Config, End},
     echo::{CODE_MESSAGE_ENDED, CODE_NO_UNIDIRECTIONAL_STREAMS, Echo, EchoConnection, Mail},
@@ -73,12 +71,12 @@ impl Server {
         };
         let shard_config = ShardConfig {
             secrets: config.secrets.clone(),
+            watched: config.sight.is_watched(),
             ..ShardConfig::server(config.transport.clone(), accepting)
         };
         let shard = Shard::new(&shard_config, &addresses, Echo::new(config.end, notices))?;
         let (mailbox, inbox) = event_loop::mailbox().map_err(ServerError::Start)?;
-        let event_loop = EventLoop::new(shard, sockets, inbox)
-            .tapped(config.capture.iter().map(Capture::tap).collect());
+        let event_loop = EventLoop::new(shard, sockets, inbox).tapped(config.sight.taps());
         let thread = thread::Builder::new()
             .name("shard 0".into())
             .spawn(|| event_loop.run())

@@ -1,12 +1,21 @@
 //! The packets of connections as they happen: what each carries, what became
 //! of it, and what follows from it.
 
+mod crypto;
 mod event;
+mod follower;
+mod known;
+mod ledger;
+mod ranges;
+mod tracer;
 
 pub use self::event::{
-    Again, Connection, Content, Datagram, Event, Lost, LossReason, NotedFrame, Packet, TlsMessage,
+    Again, Connection, Content, Datagram, Event, LossReason, Lost, NotedFrame, Packet, TlsMessage,
     What,
 };
+
+pub use self::follower::{QUEUE_BYTES_MAX, Report, Trace};
+pub use self::tracer::{Losses, Tracer};
 
 /// Takes events as they happen.
 pub trait Sink: Send {
@@ -15,4 +24,12 @@ pub trait Sink: Send {
     /// # Errors
     /// The system's, if it cannot be passed on; nothing more is then.
     fn take(&mut self, event: &Event<'_>) -> std::io::Result<()>;
+
+    /// Learns that no event follows.
+    ///
+    /// # Errors
+    /// The system's, if what was kept back cannot be passed on.
+    fn finish(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

@@ -126,10 +126,10 @@ impl<S> Core<S> {
     /// Queues an answer that belongs to no connection; when the outbox is full
     /// it is lost, as on a network.
     pub(super) fn respond(&mut self, binding: usize, transmit: Transmit, contents: Vec<u8>) {
-        let dissected = match &mut self.watch {
-            None => Vec::new(),
-            Some(watch) => watch.dissect_answer(&self.bindings[binding], &transmit, &contents),
-        };
+        let dissected = self.watch.as_mut().map(|watch| {
+            let address = self.bindings[binding].address;
+            watch.dissect(None, address, &transmit, &contents)
+        });
         if self.outbox.is_full() {
             self.outbox.recycle(contents);
         } else {
@@ -164,7 +164,8 @@ impl<S> Core<S> {
     /// that has changed anything.
     pub(super) fn poll_transmits(&mut self, now: Instant, key: ConnectionKey) -> bool {
         let binding = &mut self.bindings[key.binding()];
-        let (gso_segments, address) = (binding.gso_segments, binding.address);
+        let gso_segments = binding.gso_segments;
+        let address = binding.address;
         let Some(entry) = binding.entry(key) else {
             return false;
         };
@@ -177,12 +178,10 @@ impl<S> Core<S> {
                 break;
             };
             any = true;
-            let dissected = match &mut self.watch {
-                None => Vec::new(),
-                Some(watch) => {
-                    watch.dissect(Some(key), address, &transmit, &contents[..transmit.size])
-                }
-            };
+            let dissected = self
+                .watch
+                .as_mut()
+                .map(|watch| watch.dissect(Some(key), address, &transmit, &contents));
             self.outbox
                 .push(key.binding(), transmit, contents, dissected);
         }

@@ -12,7 +12,6 @@ use quinn_proto::{ConnectionId as ProtoId, Transmit};
 use super::{
     ConnectionKey, Received,
     arrival::{After, Arrival, Fate},
-    binding::Binding,
     core::Core,
 };
 use crate::{
@@ -96,16 +95,6 @@ impl Watch {
         self.arrival = Some(Arrival::new(received, local));
     }
 
-    /// Takes apart an answer that belongs to no connection.
-    pub(super) fn dissect_answer<S>(
-        &mut self,
-        binding: &Binding<S>,
-        transmit: &Transmit,
-        contents: &[u8],
-    ) -> Vec<Dissected> {
-        self.dissect(None, binding.address, transmit, &contents[..transmit.size])
-    }
-
     /// Takes apart what is to be sent, as long as its copies are at hand.
     pub(super) fn dissect(
         &mut self,
@@ -113,7 +102,8 @@ impl Watch {
         local: SocketAddr,
         transmit: &Transmit,
         contents: &[u8],
-    ) -> Vec<Dissected> {
+    ) -> Box<[Dissected]> {
+        let contents = &contents[..transmit.size];
         let sealed = std::mem::take(&mut self.plaintext.copies().sealed);
         let mut sealed = sealed.into_iter().peekable();
         let connection = key.and_then(|key| self.number(key));
@@ -156,7 +146,8 @@ impl Watch {
         outcome: Result<usize, &io::Error>,
     ) {
         let mut left = outcome.unwrap_or(0);
-        for mut dissected in datagram.dissected.drain(..) {
+        let dissected = datagram.dissected.take().into_iter();
+        for mut dissected in dissected.flatten() {
             let whole = dissected.size <= left;
             left -= dissected.size.min(left);
             dissected.unsent = match outcome {

@@ -15,7 +15,7 @@ const VERSION_1: u32 = 1;
 const RETRY_TAG: usize = 16;
 
 /// The kinds of packets of version 1 (RFC 9000 §17).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PacketType {
     /// §17.2.1
     VersionNegotiation,

@@ -60,6 +60,8 @@ pub struct ClientApplication {
     /// Set when there is something to do that needs the whole shard.
     pressing: Option<Instant>,
     doubt: Option<Doubt>,
+    /// Whether the keys are still to be updated.
+    update_keys: bool,
 }
 
 /// The peer's host has said that nobody listens there; it may be forged, so
@@ -105,6 +107,7 @@ impl ClientApplication {
             outcome: None,
             pressing: None,
             doubt: None,
+            update_keys: config.update_keys,
         })
     }
 
@@ -259,7 +262,11 @@ impl Application for ClientApplication {
             {
                 self.pressing = Some(connection.now());
             }
-            event if self.live == Some(key) => self.work_on(connection, Some(&event)),
+            event if self.live == Some(key) => {
+                // Before the work: it may close the connection.
+                self.update_keys = self.update_keys && !connection.update_keys();
+                self.work_on(connection, Some(&event));
+            }
             _ => {}
         }
     }

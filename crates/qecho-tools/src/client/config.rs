@@ -7,7 +7,7 @@ use qecho_engine::config::Transport;
 use rustls::{KeyLog, client::danger::ServerCertVerifier};
 
 use crate::{
-    capture::Capture,
+    Sight,
     dial::{Alpn, Target},
 };
 
@@ -29,9 +29,10 @@ pub struct Config {
     /// Time for the answer to each message and FIN, and for a pipe without
     /// progress; `None` waits for ever.
     pub patience: Option<Duration>,
-    /// Who sees every datagram; to read them, it needs `key_log` to be its
-    /// own, or to pass on to it.
-    pub capture: Option<Capture>,
+    /// Whether to update the keys as soon as that is allowed (RFC 9001 §6.1).
+    pub update_keys: bool,
+    /// Who sees what passes.
+    pub sight: Sight,
 }
 
 /// Time for the handshake and for each answer, unless another is named.
@@ -49,7 +50,8 @@ impl Config {
             transport: transport(),
             timeout: TIMEOUT,
             patience: Some(TIMEOUT),
-            capture: None,
+            update_keys: false,
+            sight: Sight::default(),
         }
     }
 }

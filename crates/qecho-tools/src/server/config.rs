@@ -10,7 +10,7 @@ use qecho_engine::{
 use rustls::server::ResolvesServerCert;
 
 use super::listen::Listen;
-use crate::{ALPN_ECHO, PORT, capture::Capture};
+use crate::{ALPN_ECHO, PORT, Sight};
 
 /// Everything that an echo server is configured with.
 #[derive(Clone, Debug)]
@@ -28,9 +28,8 @@ pub struct Config {
     /// Keys that outlive the process: with the same secrets, a server that was
     /// started again can tell old peers that it has lost their connections.
     pub secrets: Secrets,
-    /// Who sees every datagram; to read them, it needs `tls.key_log` to be
-    /// its own, or to pass on to it.
-    pub capture: Option<Capture>,
+    /// Who sees what passes.
+    pub sight: Sight,
 }
 
 impl Config {
@@ -48,7 +47,7 @@ impl Config {
             transport: Transport::default(),
             end: End::default(),
             secrets: Secrets::random(),
-            capture: None,
+            sight: Sight::default(),
         }
     }
 }

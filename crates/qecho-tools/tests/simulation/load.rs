@@ -252,7 +252,9 @@ impl Application for Load {
                 client.unsent_datagrams.push_back(data.clone());
                 client.advance(connection);
             }),
-            Mail::UpdateKeys => self.on_each(control, |_, connection| connection.update_keys()),
+            Mail::UpdateKeys => self.on_each(control, |_, connection| {
+                assert!(connection.update_keys(), "the handshake is confirmed");
+            }),
             Mail::Close(code) => self.on_each(control, |_, connection| {
                 connection.close(code, "the test is over");
             }),

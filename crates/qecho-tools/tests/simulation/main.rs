@@ -17,4 +17,5 @@ mod protocol;
 mod scenario;
 mod stream;
 mod talk;
+mod tracing;
 mod watching;

@@ -14,7 +14,7 @@ use qecho_engine::{
     simulation::{FAR, NEAR, Simulation},
 };
 use qecho_tools::{
-    ALPN_ECHO,
+    ALPN_ECHO, Sight,
     client::{ClientApplication, ClientEvent, Config, Failure, Mail, Message, Report, Way},
     dial::{Alpn, Target},
     server::Echo,
@@ -64,7 +64,8 @@ pub(crate) fn config(identity: &Identity, addresses: &[SocketAddr], alpn: Alpn) 
         transport: Transport::default(),
         timeout: TIMEOUT,
         patience: Some(TIMEOUT),
-        capture: None,
+        update_keys: false,
+        sight: Sight::default(),
     }
 }
 

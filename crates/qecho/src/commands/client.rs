@@ -14,6 +14,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use qecho_tools::{
+    Sight,
     capture::Capture,
     client::{self, Client, ClientEvent, Mail, Message, Way},
 };
@@ -109,7 +110,10 @@ fn connect(
         key_log: key_log::open(&arguments.key_log, capture.as_ref())?,
         timeout: arguments.timeout.unwrap_or(client::TIMEOUT),
         patience: input.patience(arguments.timeout),
-        capture,
+        sight: Sight {
+            capture,
+            ..Sight::default()
+        },
         ..client::Config::new(target, verifier.clone())
     };
     let (tell, occurrences) = channel();

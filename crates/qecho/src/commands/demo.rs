@@ -12,6 +12,7 @@ use qecho_cert::{
     Authority, AutomaticLeaf, LocalAuthority, ServerIdentity, TrustSettings, TrustVerifier,
 };
 use qecho_tools::{
+    Sight,
     capture::Capture,
     client::{self, Client, ClientEvent, Mail, Message, Way},
     dial::Target,
@@ -94,7 +95,10 @@ fn converse(
         patience: Some(PATIENCE),
         // One end sees all that passes; from both, it would show twice.
         key_log: capture.as_ref().map(Capture::key_log),
-        capture,
+        sight: Sight {
+            capture,
+            ..Sight::default()
+        },
         ..client::Config::new(target, trust.clone())
     };
     let (tell, events) = channel();

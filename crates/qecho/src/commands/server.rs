@@ -18,6 +18,7 @@ use qecho_engine::{
     config::{AdmissionSettings, RetryPolicy, Transport},
 };
 use qecho_tools::{
+    Sight,
     capture::Capture,
     server::{Config, End, NOTICES_MAX, Notice, Server, ServerError},
 };
@@ -89,7 +90,10 @@ fn config(
             EndArgument::AfterMessage => End::AfterMessage,
         },
         secrets: Secrets::from_master(&identity.secret()),
-        capture,
+        sight: Sight {
+            capture,
+            ..Sight::default()
+        },
     })
 }
 

@@ -1,0 +1,162 @@
+//! Makes events of observations: what each packet means, given what was seen
+//! before it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use qecho_engine::{Dissected, Observation, Passage};
+
+use super::{
+    event::{Connection, Datagram, Event, Packet, What},
+    known::{Known, Learned},
+};
+
+/// Whose word counts on what was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Losses {
+    /// The endpoint's own: it tells how many packets it has declared lost.
+    Told,
+    /// Nobody's: what RFC 9002 §6.1 says is taken for lost, both ways.
+    Inferred,
+}
+
+/// Makes events of observations.
+#[derive(Debug)]
+pub struct Tracer {
+    losses: Losses,
+    connections: BTreeMap<u64, Known>,
+}
+
+/// Takes each event as it is made.
+type Tell<'t> = &'t mut dyn FnMut(&Event<'_>);
+
+impl Tracer {
+    /// Begins with no connection.
+    pub fn new(losses: Losses) -> Self {
+        Self {
+            losses,
+            connections: BTreeMap::new(),
+        }
+    }
+
+    /// Tells by `tell` what an observation means.
+    pub fn observe(&mut self, at: Duration, observation: &Observation, tell: Tell<'_>) {
+        match observation {
+            Observation::Began {
+                connection,
+                side,
+                local,
+                remote,
+                original_destination,
+            } => {
+                let known = Known::new(Connection {
+                    number: *connection,
+                    side: *side,
+                    local: *local,
+                    remote: *remote,
+                    original_destination: *original_destination,
+                });
+                known.tell(at, What::Began, tell);
+                self.connections.insert(*connection, known);
+            }
+            Observation::Datagram(datagram) => self.datagram(at, datagram, tell),
+            Observation::Recovery {
+                connection,
+                recovery,
+            } => {
+                if let Some(known) = self.connections.get_mut(connection) {
+                    known.recover(at, recovery, tell);
+                }
+            }
+            Observation::Closed { connection, reason } => {
+                if let Some(known) = self.connections.get(connection) {
+                    known.tell(at, What::Closed(reason), tell);
+                }
+            }
+            Observation::Forgotten { connection } => {
+                if let Some(known) = self.connections.remove(connection) {
+                    known.tell(at, What::Forgotten, tell);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn datagram(&mut self, at: Duration, datagram: &Dissected, tell: Tell<'_>) {
+        let known = datagram
+            .connection
+            .and_then(|number| self.connections.get_mut(&number));
+        let Some(known) = known else {
+            let packets = datagram.packets.iter().map(|packet| Packet {
+                header: packet.header.as_ref(),
+                size: packet.size,
+                content: None,
+                unprocessed: packet.unprocessed,
+                is_stateless_reset: false,
+            });
+            tell(&Event {
+                at,
+                connection: None,
+                what: What::Datagram(shown(datagram, packets.collect())),
+            });
+            return;
+        };
+        let mut learned = Learned::default();
+        let packets = datagram.packets.iter();
+        let packets = packets.map(|packet| known.packet(at, datagram, packet, &mut learned));
+        let packets = packets.collect();
+        known.move_to(at, datagram, &learned, tell);
+        for generation in &learned.key_updates {
+            let (passage, generation) = (datagram.passage, *generation);
+            known.tell(
+                at,
+                What::KeyUpdate {
+                    passage,
+                    generation,
+                },
+                tell,
+            );
+        }
+        known.tell(at, What::Datagram(shown(datagram, packets)), tell);
+        for (packet_type, number) in &learned.found_again {
+            let what = What::FoundAgain {
+                passage: opposite(datagram.passage),
+                packet_type: *packet_type,
+                number: *number,
+            };
+            known.tell(at, what, tell);
+        }
+        if let Some(parameters) = &learned.parameters {
+            let passage = datagram.passage;
+            known.tell(
+                at,
+                What::Parameters {
+                    passage,
+                    parameters,
+                },
+                tell,
+            );
+        }
+        if self.losses == Losses::Inferred {
+            known.infer_losses(at, tell);
+        }
+    }
+}
+
+fn shown<'a>(datagram: &'a Dissected, packets: Vec<Packet<'a>>) -> Datagram<'a> {
+    Datagram {
+        passage: datagram.passage,
+        local: datagram.local,
+        remote: datagram.remote,
+        ecn: datagram.ecn,
+        size: datagram.size,
+        packets,
+        unsent: datagram.unsent.as_deref(),
+    }
+}
+
+pub(super) fn opposite(passage: Passage) -> Passage {
+    match passage {
+        Passage::Came => Passage::Went,
+        Passage::Went => Passage::Came,
+    }
+}
