@@ -1,6 +1,7 @@
 //! What is repeated and what is forgotten.
 
 use qecho_engine::Passing;
+use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 use super::{
     super::{
@@ -171,4 +172,30 @@ fn a_connection_is_followed_to_another_address() {
     stage.pass(Passage::Came, 9, &rebound);
     assert_eq!(stage.journal.connections[&1].remote.port(), 9);
     assert_eq!(stage.journal.by_addresses.len(), 1);
+}
+
+#[test]
+fn no_datagram_of_a_stranger_costs_more_than_its_share() {
+    let mut stage = Stage::new(128 << 10);
+    let mut random = StdRng::seed_from_u64(7);
+    stage.connect(1, 1_200);
+    for _ in 0..20_000 {
+        let mut datagram = vec![0; random.random_range(0..100)];
+        random.fill_bytes(&mut datagram);
+        if random.random() && datagram.len() > 6 {
+            // Half of them say that they are of version 1.
+            datagram[..6].copy_from_slice(&[0xc0, 0, 0, 0, 1, 8]);
+        }
+        let passage = match random.random() {
+            true => Passage::Came,
+            false => Passage::Went,
+        };
+        stage.pass(passage, random.random_range(1..9), &datagram);
+    }
+    let journal = &stage.journal;
+    let cost: usize = journal.connections.values().map(Followed::cost).sum();
+    assert_eq!(journal.cost, cost);
+    assert!(cost <= 128 << 10);
+    assert!(journal.by_cid.len() <= 16 * journal.connections.len());
+    assert_eq!(stage.repeats().0, [1]);
 }
