@@ -2,8 +2,15 @@
 //! the TLS secrets inside, so that they open decrypted; and a reader of these
 //! and of anybody's.
 
+mod block;
+mod followed;
+mod header;
+mod journal;
+mod ledger;
+mod output;
 mod packet;
 mod pcapng;
+mod protection;
 mod reader;
 mod secrets;
 mod tap;
@@ -17,9 +24,12 @@ use std::{
 use qecho_engine::Tap;
 use rustls::KeyLog;
 
-pub use self::reader::{BLOCK_BYTES_MAX, CaptureReader, Captured, INTERFACES_MAX, Item, ReadError};
-pub use self::writer::{QUEUE_BYTES_MAX, Report, SECRETS_BYTES_MAX};
-use self::{secrets::Secrets, tap::CaptureTap, writer::Writer};
+use self::{output::Output, secrets::Secrets, tap::CaptureTap, writer::Writer};
+pub use self::{
+    output::{LIMIT_MIN, NextFile, REPEATED_BYTES_MAX, Rotation},
+    reader::{BLOCK_BYTES_MAX, CaptureReader, Captured, INTERFACES_MAX, Item, ReadError},
+    writer::{QUEUE_BYTES_MAX, Report, SECRETS_BYTES_MAX},
+};
 
 /// A capture that is being written, by a thread of its own.
 ///
@@ -37,17 +47,22 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Starts a file; `program` is named in it as its author.
+    /// Starts a file; `program` is named in it as its author. With `rotation`
+    /// others follow it: each opens on its own, for it repeats the secrets and
+    /// the handshakes of the connections that live.
     ///
     /// # Errors
     /// The system's, if the first block cannot be written or there is no
     /// thread to write more.
-    pub fn start(mut file: Box<dyn Write + Send>, program: &str) -> io::Result<Self> {
-        file.write_all(&pcapng::opening(program))?;
-        file.flush()?;
+    pub fn start(
+        file: Box<dyn Write + Send>,
+        program: &str,
+        rotation: Option<Rotation>,
+    ) -> io::Result<Self> {
+        let output = Output::begin(file, program, rotation)?;
         Ok(Self {
             secrets: Arc::default(),
-            writer: Arc::new(Writer::start(file)?),
+            writer: Arc::new(Writer::start(output)?),
         })
     }
 

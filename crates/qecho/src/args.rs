@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
+use bytesize::ByteSize;
 use clap::{Parser, Subcommand, ValueEnum};
+use qecho_tools::capture::LIMIT_MIN;
 
 pub(crate) use self::{
     client::{ClientArguments, OverArgument},
@@ -77,6 +79,12 @@ pub(crate) struct CaptureArguments {
     /// then
     #[arg(long, value_name = "FILE")]
     pub(crate) pcap: Option<PathBuf>,
+
+    /// Begin FILE anew before it grows beyond SIZE (500k, 10MB, 64MiB, 1G) and
+    /// keep the one before as FILE.1: at most twice SIZE on disk, the newest
+    /// packets in FILE, which opens decrypted on its own
+    #[arg(long, value_name = "SIZE", requires = "pcap", value_parser = capture_size)]
+    pub(crate) pcap_limit: Option<u64>,
 }
 
 impl CaptureArguments {
@@ -84,6 +92,20 @@ impl CaptureArguments {
     pub(crate) fn is_stdout(&self) -> bool {
         self.pcap.as_deref() == Some(Path::new("-"))
     }
+}
+
+/// Reads the size of a capture's file such as `10MB`.
+fn capture_size(text: &str) -> Result<u64, String> {
+    let size: ByteSize = text
+        .parse()
+        .map_err(|_| "it is no size; write for instance 500k, 10MB, 64MiB or 1G")?;
+    if size.0 < LIMIT_MIN {
+        let least = LIMIT_MIN >> 10;
+        return Err(format!(
+            "it must be at least {least}KiB, for a file repeats how its connections began"
+        ));
+    }
+    Ok(size.0)
 }
 
 /// Far beyond any use, and far from where clocks overflow.
@@ -110,6 +132,32 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_of_captures_are_read_as_people_write_them() {
+        for (text, bytes) in [
+            ("500k", 500_000),
+            ("10M", 10_000_000),
+            ("10MB", 10_000_000),
+            ("1.5 GB", 1_500_000_000),
+            ("1G", 1_000_000_000),
+            ("256KiB", 262_144),
+            ("262144", 262_144),
+        ] {
+            assert_eq!(capture_size(text), Ok(bytes), "{text}");
+        }
+        for (text, reason) in [
+            ("", "it is no size"),
+            ("ten", "it is no size"),
+            ("10X", "it is no size"),
+            ("-1M", "it is no size"),
+            ("0", "at least 256KiB"),
+            ("262143", "at least 256KiB"),
+        ] {
+            let error = capture_size(text).expect_err(text);
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

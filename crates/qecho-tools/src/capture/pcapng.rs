@@ -9,11 +9,14 @@ const LINK_TYPE_RAW: u16 = 101;
 /// `TLSK`: secrets in the NSS key log format (§4.7).
 const TLS_KEY_LOG: u32 = 0x544c_534b;
 
+/// Bytes of key log in one block.
+const SECRETS_BLOCK_MAX: usize = 32 << 10;
+
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const INTERFACE_STATISTICS: u32 = 5;
-const ENHANCED_PACKET: u32 = 6;
-const DECRYPTION_SECRETS: u32 = 0x0000_000a;
+pub(super) const ENHANCED_PACKET: u32 = 6;
+pub(super) const DECRYPTION_SECRETS: u32 = 0x0000_000a;
 
 const OPTION_COMMENT: u16 = 1;
 const SHB_USER_APPLICATION: u16 = 4;
@@ -25,7 +28,7 @@ const ISB_DROPPED: u16 = 5;
 
 /// Returns what a file begins with: a Section Header Block (§4.1) and one
 /// Interface Description Block (§4.2) for all our sockets.
-pub(super) fn opening(program: &str) -> Vec<u8> {
+pub(super) fn opening(program: &str, comment: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
     block(&mut out, SECTION_HEADER, |out| {
         out.extend(0x1a2b_3c4d_u32.to_le_bytes());
@@ -33,6 +36,9 @@ pub(super) fn opening(program: &str) -> Vec<u8> {
         out.extend(0_u16.to_le_bytes());
         // The section's length is not known.
         out.extend(u64::MAX.to_le_bytes());
+        if let Some(comment) = comment {
+            option(out, OPTION_COMMENT, comment.as_bytes());
+        }
         option(out, SHB_USER_APPLICATION, program.as_bytes());
         end_of_options(out);
     });
@@ -49,16 +55,33 @@ pub(super) fn opening(program: &str) -> Vec<u8> {
     out
 }
 
-/// Returns a Decryption Secrets Block (§4.7). It opens the packets after it.
+/// Returns Decryption Secrets Blocks (§4.7), none of them long. They open the
+/// packets after them.
 pub(super) fn secrets(key_log: &str) -> Vec<u8> {
     let mut out = Vec::new();
-    block(&mut out, DECRYPTION_SECRETS, |out| {
-        out.extend(TLS_KEY_LOG.to_le_bytes());
-        out.extend((key_log.len() as u32).to_le_bytes());
-        out.extend(key_log.as_bytes());
-        pad(out);
-    });
+    let mut rest = key_log;
+    while !rest.is_empty() {
+        let (lines, after) = rest.split_at(whole_lines(rest));
+        rest = after;
+        block(&mut out, DECRYPTION_SECRETS, |out| {
+            out.extend(TLS_KEY_LOG.to_le_bytes());
+            out.extend((lines.len() as u32).to_le_bytes());
+            out.extend(lines.as_bytes());
+            pad(out);
+        });
+    }
     out
+}
+
+/// Returns how many bytes of a key log go into one block.
+fn whole_lines(key_log: &str) -> usize {
+    if key_log.len() <= SECRETS_BLOCK_MAX {
+        return key_log.len();
+    }
+    let end = key_log.as_bytes()[..SECRETS_BLOCK_MAX]
+        .iter()
+        .rposition(|byte| *byte == b'\n');
+    end.map_or(key_log.len(), |end| end + 1)
 }
 
 /// Appends an Enhanced Packet Block (§4.3) whose packet `write` writes.
@@ -89,6 +112,20 @@ pub(super) fn packet(
         option(out, EPB_FLAGS, &direction.to_le_bytes());
         end_of_options(out);
     });
+}
+
+/// Returns the block of a packet with one more comment.
+pub(super) fn with_comment(packet: &[u8], comment: &str) -> Vec<u8> {
+    let word = |at: usize| u32::from_le_bytes(packet[at..at + 4].try_into().expect("four bytes"));
+    debug_assert_eq!(word(0), ENHANCED_PACKET, "only packets are commented later");
+    let options = 28 + (word(20) as usize).next_multiple_of(4);
+    let mut out = Vec::new();
+    block(&mut out, ENHANCED_PACKET, |out| {
+        out.extend(&packet[8..options]);
+        option(out, OPTION_COMMENT, comment.as_bytes());
+        out.extend(&packet[options..packet.len() - 4]);
+    });
+    out
 }
 
 /// Returns an Interface Statistics Block (§4.6).
@@ -170,7 +207,7 @@ mod tests {
             01000000 30000000 6500 0000 00000000
               0200 0b00 55445020736f636b65747300 0900 0100 09000000
               00000000 30000000";
-        assert_eq!(opening("q"), hex(expected));
+        assert_eq!(opening("q", None), hex(expected));
     }
 
     #[test]
@@ -200,6 +237,33 @@ mod tests {
             06000000 34000000 00000000 67452301 efcdab89 00000000 00000000
               0100 0300 67617000 0200 0400 01000000 00000000 34000000";
         assert_eq!(out, hex(expected));
+    }
+
+    #[test]
+    fn a_comment_that_comes_later_stands_where_it_would_have() {
+        let with = |comment: Option<&str>| {
+            let mut out = Vec::new();
+            packet(&mut out, AT, Passage::Came, comment, |out| {
+                out.extend([1, 2, 3, 4, 5])
+            });
+            out
+        };
+        assert_eq!(with_comment(&with(None), "again"), with(Some("again")));
+    }
+
+    #[test]
+    fn long_key_logs_are_cut_between_lines() {
+        let log = "LABEL 0123456789 abcdef\n".repeat(4_000);
+        let out = secrets(&log);
+        let mut read = String::new();
+        for block in super::super::block::Blocks(&out) {
+            assert!(block.len() < SECRETS_BLOCK_MAX + 24);
+            let length = u32::from_le_bytes(block[12..16].try_into().expect("four bytes"));
+            let lines = std::str::from_utf8(&block[16..16 + length as usize]).expect("a text");
+            assert!(lines.ends_with('\n'));
+            read += lines;
+        }
+        assert_eq!(read, log);
     }
 
     #[test]

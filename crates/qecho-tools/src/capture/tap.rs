@@ -88,7 +88,10 @@ mod tests {
     use rustls::KeyLog;
 
     use super::{
-        super::writer::{QUEUE_BYTES_MAX, SECRETS_BYTES_MAX, Writer},
+        super::{
+            output::Output,
+            writer::{QUEUE_BYTES_MAX, SECRETS_BYTES_MAX, Writer},
+        },
         *,
     };
 
@@ -123,12 +126,16 @@ mod tests {
     impl Stage {
         fn new() -> Self {
             let (allow, allowed) = channel();
-            let (secrets, content) = (Arc::<Secrets>::default(), Arc::default());
+            let (secrets, content) = (Arc::<Secrets>::default(), Arc::<Mutex<Vec<u8>>>::default());
             let file = Slow {
                 allowed,
                 content: Arc::clone(&content),
             };
-            let writer = Writer::start(Box::new(file)).expect("there is a thread");
+            allow.send(()).expect("the file is there");
+            let output = Output::begin(Box::new(file), "a test", None);
+            let output = output.expect("it takes a beginning");
+            content.lock().expect("nobody panics with it").clear();
+            let writer = Writer::start(output).expect("there is a thread");
             Self {
                 tap: CaptureTap::new(secrets.clone(), writer.queue()),
                 secrets,

@@ -1,8 +1,7 @@
 //! Writes blocks on a thread of its own, and what waits for it has a limit.
 
 use std::{
-    fmt,
-    io::{self, Write},
+    fmt, io,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -12,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::pcapng;
+use super::{output::Output, pcapng};
 
 /// Bytes of packets that wait to be written; more are left out.
 pub const QUEUE_BYTES_MAX: usize = 32 << 20;
@@ -73,7 +72,7 @@ struct State {
 }
 
 impl Writer {
-    pub(super) fn start(file: Box<dyn Write + Send>) -> io::Result<Self> {
+    pub(super) fn start(output: Output) -> io::Result<Self> {
         let (orders, taken) = channel();
         let (tell, ended) = channel();
         let state = Arc::<State>::default();
@@ -81,7 +80,7 @@ impl Writer {
         thread::Builder::new()
             .name("capture".into())
             .spawn(move || {
-                let written = writing.write_all(file, &taken);
+                let written = writing.write_all(output, &taken);
                 writing.over.store(true, Relaxed);
                 // Whoever started it may have gone without finishing it.
                 let _ = tell.send(written);
@@ -182,17 +181,12 @@ impl Queue {
 }
 
 impl State {
-    fn write_all(
-        &self,
-        mut file: Box<dyn Write + Send>,
-        orders: &Receiver<Order>,
-    ) -> io::Result<()> {
+    fn write_all(&self, mut output: Output, orders: &Receiver<Order>) -> io::Result<()> {
         for order in orders {
             let Order::Write(mut blocks) = order else {
                 break;
             };
-            // After an error nothing may follow: a block may have been cut.
-            file.write_all(&blocks)?;
+            output.write(&blocks, || self.closing())?;
             self.waiting.fetch_sub(blocks.len(), Relaxed);
             blocks.clear();
             let mut empty = self.lock_empty();
@@ -200,8 +194,7 @@ impl State {
                 empty.push(blocks);
             }
         }
-        file.write_all(&self.closing())?;
-        file.flush()
+        output.end(&self.closing())
     }
 
     /// Returns the last block: how much was seen and how much left out.

@@ -1,17 +1,18 @@
 //! Where packets are written for those who want to see them.
 
 use std::{
-    fs::{File, OpenOptions, Permissions},
+    fs::{self, File, OpenOptions, Permissions},
     io::{self, ErrorKind, IsTerminal, Write},
     os::{
         fd::AsFd,
         unix::fs::{OpenOptionsExt, PermissionsExt},
     },
-    path::Path,
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
-use qecho_tools::capture::{Capture, Report};
+use qecho_tools::capture::{Capture, NextFile, Report, Rotation};
 
 use crate::{
     args::CaptureArguments,
@@ -21,9 +22,11 @@ use crate::{
 const PROGRAM: &str = concat!("qecho ", env!("CARGO_PKG_VERSION"));
 
 /// Does a command's work with the capture that was asked for, if any; ends its
-/// file whatever comes of the work, and says what is missing in it.
+/// file whatever comes of the work, and says what is missing in it. A
+/// connection that was silent for so long has ended.
 pub(super) fn during(
     arguments: &CaptureArguments,
+    silence: Duration,
     work: impl FnOnce(Option<Capture>) -> Result<Ending, Failure>,
 ) -> Result<Ending, Failure> {
     let Some(path) = &arguments.pcap else {
@@ -33,11 +36,7 @@ pub(super) fn during(
         true => "stdout".to_owned(),
         false => path.display().to_string(),
     };
-    let file = match arguments.is_stdout() {
-        true => take_stdout()?,
-        false => create(path).with_context(|| format!("cannot write packets to {shown}"))?,
-    };
-    let capture = Capture::start(Box::new(file), PROGRAM)
+    let capture = start(arguments, path, silence)?
         .with_context(|| format!("cannot write packets to {shown}"))?;
     say(&format!(
         "writing packets and TLS secrets to {shown}: whoever has them can read this traffic"
@@ -45,6 +44,60 @@ pub(super) fn during(
     let ending = work(Some(capture.clone()));
     conclude(&capture.finish(), &shown);
     ending
+}
+
+/// Starts the capture; what may go wrong with its file is for the caller to
+/// explain.
+fn start(
+    arguments: &CaptureArguments,
+    path: &Path,
+    silence: Duration,
+) -> Result<io::Result<Capture>, Failure> {
+    if arguments.is_stdout() {
+        if arguments.pcap_limit.is_some() {
+            return Err(
+                Failure::from(anyhow!("what goes to stdout has no --pcap-limit"))
+                    .hint("name a file: --pcap FILE"),
+            );
+        }
+        let file = take_stdout()?;
+        return Ok(Capture::start(Box::new(file), PROGRAM, None));
+    }
+    let Some(limit) = arguments.pcap_limit else {
+        let start = |file| Capture::start(Box::new(file), PROGRAM, None);
+        return Ok(create(path).and_then(start));
+    };
+    let start = || {
+        let file = create(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("--pcap-limit is for regular files"));
+        }
+        // A link stays, and so does the folder should the process leave it.
+        let next = next_file(fs::canonicalize(path)?);
+        let rotation = Rotation {
+            limit,
+            silence,
+            next,
+        };
+        Capture::start(Box::new(file), PROGRAM, Some(rotation))
+    };
+    Ok(start())
+}
+
+/// Returns what puts the file aside as FILE.1 and begins another.
+fn next_file(path: PathBuf) -> NextFile {
+    let mut aside = path.clone().into_os_string();
+    aside.push(".1");
+    let aside = PathBuf::from(aside);
+    Box::new(move || {
+        fs::rename(&path, &aside)
+            .and_then(|()| create(&path))
+            .map(|file| Box::new(file) as Box<dyn Write + Send>)
+            .map_err(|error| {
+                let words = format!("cannot go on in a new file: {error}");
+                io::Error::new(error.kind(), words)
+            })
+    })
 }
 
 /// Creates the file for its owner alone, also where others could read an older

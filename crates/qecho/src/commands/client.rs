@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
+use qecho_engine::config::Transport;
 use qecho_tools::{
     Sight,
     capture::Capture,
@@ -93,7 +94,8 @@ impl Input {
 pub(super) fn run(arguments: ClientArguments) -> Result<Ending, Failure> {
     let input = Input::of(&arguments);
     check(&arguments, input)?;
-    capture::during(&arguments.capture, |capture| {
+    let silence = Transport::default().idle_timeout;
+    capture::during(&arguments.capture, silence, |capture| {
         connect(&arguments, input, capture)
     })
 }

@@ -37,7 +37,9 @@ const TEXT_MAX: usize = 1_000;
 /// Runs the demo.
 pub(super) fn run(arguments: DemoArguments) -> Result<Ending, Failure> {
     check(&arguments.text)?;
-    capture::during(&arguments.capture, |capture| show(&arguments, capture))
+    capture::during(&arguments.capture, PATIENCE, |capture| {
+        show(&arguments, capture)
+    })
 }
 
 fn show(arguments: &DemoArguments, capture: Option<Capture>) -> Result<Ending, Failure> {

@@ -32,7 +32,10 @@ use crate::{
 
 /// Runs the server until a signal ends it.
 pub(super) fn run(arguments: &ServerArguments) -> Result<Ending, Failure> {
-    capture::during(&arguments.capture, |capture| serve(arguments, capture))
+    let silence = arguments.idle_timeout;
+    capture::during(&arguments.capture, silence, |capture| {
+        serve(arguments, capture)
+    })
 }
 
 fn serve(arguments: &ServerArguments, capture: Option<Capture>) -> Result<Ending, Failure> {

@@ -8,6 +8,7 @@ mod key_log;
 mod listening;
 mod narration;
 mod pcap;
+mod pcap_limit;
 mod pipe;
 mod progress;
 mod prompt;

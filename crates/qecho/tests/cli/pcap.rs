@@ -21,24 +21,24 @@ const FROM_US: &str = "frame.packet_flags_direction == 2";
 const TO_US: &str = "frame.packet_flags_direction == 1";
 
 /// A capture, and who reads it.
-struct Capture<'a> {
+pub(crate) struct Capture<'a> {
     stage: &'a Stage,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 impl<'a> Capture<'a> {
-    fn new(stage: &'a Stage, name: &str) -> Self {
+    pub(crate) fn new(stage: &'a Stage, name: &str) -> Self {
         let path = stage.path(name);
         Self { stage, path }
     }
 
     /// Adds `--pcap` to a command.
-    fn of(&self, launch: Launch) -> Launch {
+    pub(crate) fn of(&self, launch: Launch) -> Launch {
         launch.arg("--pcap").arg(&self.path)
     }
 
     /// Returns fields of the packets that pass a filter, a line for each.
-    fn fields(&self, filter: &str, fields: &[&str]) -> Vec<String> {
+    pub(crate) fn fields(&self, filter: &str, fields: &[&str]) -> Vec<String> {
         let mut command = self.stage.command("tshark");
         command.arg("-r").arg(&self.path);
         for checked in ["ip", "udp"] {
@@ -57,7 +57,7 @@ impl<'a> Capture<'a> {
     }
 
     /// Returns the packets that are not right or not decrypted.
-    fn faults(&self) -> Vec<String> {
+    pub(crate) fn faults(&self) -> Vec<String> {
         let faults = [
             "!quic",
             "_ws.malformed",
@@ -81,14 +81,14 @@ impl<'a> Capture<'a> {
     /// Checks that every packet is right and decrypted; returns how many
     /// datagrams there are.
     #[track_caller]
-    fn is_sound(&self) -> usize {
+    pub(crate) fn is_sound(&self) -> usize {
         let faults = self.faults();
         assert!(faults.is_empty(), "{faults:#?}");
         self.fields("quic", &["frame.number"]).len()
     }
 
     /// Returns how often bytes passed on streams.
-    fn streamed(&self, bytes: &str) -> usize {
+    pub(crate) fn streamed(&self, bytes: &str) -> usize {
         let hex: String = bytes.bytes().map(|byte| format!("{byte:02x}")).collect();
         let data = self.fields("quic.stream_data", &["quic.stream_data"]);
         data.iter().map(|line| line.matches(&hex).count()).sum()
@@ -113,7 +113,7 @@ impl<'a> Capture<'a> {
 
     /// Waits until the file is so long.
     #[track_caller]
-    fn grows_to(&self, length: u64) {
+    pub(crate) fn grows_to(&self, length: u64) {
         let step = Duration::from_millis(10);
         for _ in 0..LIMIT.as_millis() / step.as_millis() {
             if fs::metadata(&self.path).is_ok_and(|file| file.len() >= length) {
@@ -125,12 +125,12 @@ impl<'a> Capture<'a> {
     }
 }
 
-fn mode(path: &Path) -> u32 {
+pub(crate) fn mode(path: &Path) -> u32 {
     let metadata = fs::metadata(path).expect("it is there");
     metadata.permissions().mode() & 0o777
 }
 
-fn listening(stage: &Stage, place: &str, capture: &Capture<'_>, more: &str) -> Server {
+pub(crate) fn listening(stage: &Stage, place: &str, capture: &Capture<'_>, more: &str) -> Server {
     let typed = format!("server --format json --listen {place} {more}");
     stage.await_server(capture.of(stage.qecho(&typed)))
 }

@@ -1,0 +1,193 @@
+//! Captures that go on in a new file when one is full, as tshark reads them.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+use crate::{
+    pcap::{Capture, listening, mode},
+    process::Running,
+    stage::{Server, Stage},
+};
+
+const LIMIT: u64 = 256 << 10;
+const LIMITED: &str = "--pcap-limit 256KiB";
+
+const REPEATED: &str = r#"frame.comment contains "repeated""#;
+const NEVER_SENT: &str = r#"frame.comment contains "never sent""#;
+
+/// Checks both files of a capture, and that there were more.
+#[track_caller]
+fn both_are_sound<'a>(stage: &'a Stage, name: &str) -> [Capture<'a>; 2] {
+    let both = [name.to_owned(), format!("{name}.1")].map(|name| Capture::new(stage, &name));
+    for capture in &both {
+        let length = fs::metadata(&capture.path).expect("it is there").len();
+        assert!(length <= LIMIT, "{length}");
+        assert_eq!(mode(&capture.path), 0o600);
+        assert!(capture.is_sound() > 5);
+    }
+    let files = fs::read_dir(stage.path("")).expect("it is a folder");
+    let names = files.map(|file| file.expect("it is there").file_name());
+    let of_capture = names.filter(|file| file.to_string_lossy().starts_with(name));
+    assert_eq!(of_capture.count(), 2);
+    both
+}
+
+/// Echoes so many messages over a connection that stays.
+fn converse(client: &mut Running, messages: std::ops::Range<usize>) {
+    for number in messages {
+        client.types(format!("message-{number}-\n").as_bytes());
+        client.stdout.line_with(&format!("message-{number}-"));
+    }
+}
+
+fn bulk(stage: &Stage, server: &Server) {
+    let client = stage.client(server, "--verify");
+    client.run_with(&vec![b'x'; 1_000_000]).exits(0);
+}
+
+/// Writes a capture without the packets that pass a filter.
+fn without<'a>(stage: &'a Stage, capture: &Capture<'_>, filter: &str) -> Capture<'a> {
+    let rest = Capture::new(stage, "rest.pcapng");
+    let mut command = stage.command("tshark");
+    command
+        .arg("-r")
+        .arg(&capture.path)
+        .arg("-w")
+        .arg(&rest.path);
+    command.args(["-Y", &format!("!({filter})")]);
+    let output = command.output().expect("tshark is here");
+    assert!(output.status.success(), "{output:?}");
+    rest
+}
+
+#[test]
+fn a_connection_that_spans_files_opens_in_each() {
+    let stage = Stage::new();
+    let capture = Capture::new(&stage, "server.pcapng");
+    let server = listening(&stage, "localhost:0", &capture, LIMITED);
+    let client = stage.client(&server, "--over stream-per-message");
+    let mut client = client.start();
+    // More than a packet number of one byte can count.
+    converse(&mut client, 0..300);
+    bulk(&stage, &server);
+    converse(&mut client, 300..310);
+    bulk(&stage, &server);
+    converse(&mut client, 310..320);
+    client.done().exits(0);
+    server.ends_well();
+    let [newest, _] = both_are_sound(&stage, "server.pcapng");
+    assert_eq!(newest.streamed("message-319-"), 2);
+    assert!(newest.fields(REPEATED, &["frame.number"]).len() > 4);
+    // From both ends, and one more after each key update.
+    let bookmarks = newest.fields(NEVER_SENT, &["frame.number"]);
+    assert!((2..20).contains(&bookmarks.len()), "{bookmarks:?}");
+    for needed in [REPEATED, NEVER_SENT] {
+        let rest = without(&stage, &newest, needed);
+        assert!(!rest.faults().is_empty(), "without {needed}");
+    }
+}
+
+#[test]
+fn a_bulk_echo_fills_files_at_the_client_too() {
+    let stage = Stage::new();
+    let capture = Capture::new(&stage, "client.pcapng");
+    let server = stage.server("");
+    let client = stage.client(&server, &format!("--verify {LIMITED}"));
+    let done = capture.of(client).run_with(&vec![b'x'; 3_000_000]);
+    done.exits(0);
+    assert!(!done.stderr.contains("warning"), "{done:#?}");
+    both_are_sound(&stage, "client.pcapng");
+}
+
+#[test]
+fn what_fits_is_in_one_file() {
+    let stage = Stage::new();
+    let capture = Capture::new(&stage, "demo.pcapng");
+    let done = capture.of(stage.qecho(&format!("demo {LIMITED}"))).run();
+    done.exits(0);
+    capture.is_sound();
+    assert_eq!(capture.streamed("Hello, QUIC!"), 4);
+    assert!(!stage.path("demo.pcapng.1").exists());
+    assert!(
+        capture
+            .fields("frame.comment", &["frame.number"])
+            .is_empty()
+    );
+}
+
+#[test]
+fn both_files_are_good_when_the_process_is_killed() {
+    let stage = Stage::new();
+    let capture = Capture::new(&stage, "server.pcapng");
+    let server = listening(&stage, "localhost:0", &capture, LIMITED);
+    let mut client = stage.client(&server, "").start();
+    client.types(&vec![b'x'; 1_000_000]);
+    Capture::new(&stage, "server.pcapng.1").grows_to(LIMIT - 10_000);
+    capture.grows_to(50_000);
+    server.process.signal(Signal::KILL);
+    server.process.done();
+    both_are_sound(&stage, "server.pcapng");
+}
+
+#[test]
+fn a_link_stays_and_an_older_file_aside_is_replaced() {
+    let stage = Stage::new();
+    let target = stage.path("target.pcapng");
+    fs::write(stage.path("target.pcapng.1"), "older").expect("the folder takes files");
+    let link = Capture::new(&stage, "link");
+    fs::write(&target, "older").expect("the folder takes files");
+    std::os::unix::fs::symlink(&target, &link.path).expect("the folder takes links");
+    let server = listening(&stage, "localhost:0", &link, LIMITED);
+    bulk(&stage, &server);
+    server.ends_well();
+    both_are_sound(&stage, "target.pcapng");
+    assert_eq!(fs::read_link(&link.path).expect("a link"), target);
+}
+
+#[test]
+fn a_file_that_cannot_be_put_aside_ends_the_capture_alone() {
+    let stage = Stage::new();
+    let capture = Capture::new(&stage, "server.pcapng");
+    fs::create_dir(stage.path("server.pcapng.1")).expect("the folder takes folders");
+    let server = listening(&stage, "localhost:0", &capture, LIMITED);
+    bulk(&stage, &server);
+    server.process.terminate();
+    let done = server.process.done();
+    done.exits(0);
+    let warned = done
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("warning"));
+    assert_eq!(warned.count(), 1, "{done:#?}");
+    done.complains("server.pcapng ends too early: cannot go on in a new file: Is a directory");
+    assert!(capture.is_sound() > 50);
+}
+
+#[test]
+fn limits_that_mean_nothing_are_refused() {
+    let stage = Stage::new();
+    for command in ["demo", "server", "client localhost:1 -m a"] {
+        for (typed, reason) in [
+            (
+                "--pcap a --pcap-limit ten",
+                "it is no size; write for instance 500k",
+            ),
+            ("--pcap a --pcap-limit 64k", "it must be at least 256KiB"),
+            ("--pcap-limit 1M", "--pcap <FILE>"),
+        ] {
+            let done = stage.qecho(&format!("{command} {typed}")).run();
+            done.exits(2).complains(reason);
+        }
+        let done = stage.qecho(&format!("{command} --pcap - {LIMITED}")).run();
+        done.fails(
+            2,
+            "what goes to stdout has no --pcap-limit",
+            Some("--pcap FILE"),
+        );
+        let typed = format!("{command} --pcap /dev/null {LIMITED}");
+        let done = stage.qecho(&typed).run();
+        done.fails(2, "/dev/null: --pcap-limit is for regular files", None);
+    }
+    assert!(!stage.home().join("a").exists());
+}
