@@ -2,6 +2,7 @@
 
 mod client;
 mod demo;
+mod listen;
 mod place;
 mod server;
 
