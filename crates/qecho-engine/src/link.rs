@@ -189,6 +189,11 @@ impl Link {
     }
 }
 
+/// Draws a seed that is short enough to be typed again.
+pub fn random_seed() -> u64 {
+    rand::random::<u32>().into()
+}
+
 #[cfg(test)]
 mod tests {
     use std::{num::NonZeroU64, time::Duration};
