@@ -11,6 +11,7 @@ mod pcap;
 mod pipe;
 mod progress;
 mod prompt;
+mod relay;
 mod shutdown;
 mod signals;
 mod silence;
