@@ -1,5 +1,7 @@
-//! Drives a shard on real sockets: the only place that reads the clock.
+//! Drives a shard, or a forwarder, on real sockets: the only place that reads
+//! the clock.
 
+mod forwarding;
 mod tapped;
 
 use std::{
@@ -11,6 +13,7 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+pub use self::forwarding::ForwardingLoop;
 use self::tapped::Tapped;
 pub use crate::mailbox::{Inbox, mailbox};
 use crate::{
@@ -200,10 +203,6 @@ impl<A: Application> EventLoop<A> {
             let deadline = self.shard.deadline();
             deadline.map(|deadline| deadline.saturating_duration_since(now.max(clock())))
         };
-        let timeout = timeout.map(|timeout| Timespec {
-            tv_sec: timeout.as_secs() as i64,
-            tv_nsec: timeout.subsec_nanos().into(),
-        });
         let mut descriptors = Vec::with_capacity(self.sockets.len() + 1);
         descriptors.push(PollFd::from_borrowed_fd(self.inbox.as_fd(), PollFlags::IN));
         for (binding, socket) in self.sockets.iter().enumerate() {
@@ -213,10 +212,19 @@ impl<A: Application> EventLoop<A> {
             };
             descriptors.push(PollFd::from_borrowed_fd(socket.as_fd(), interest));
         }
-        match poll(&mut descriptors, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        poll_for(&mut descriptors, timeout)
+    }
+}
+
+/// Waits for an event, precisely: QUIC paces in less than milliseconds.
+fn poll_for(descriptors: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
+    let timeout = timeout.map(|timeout| Timespec {
+        tv_sec: timeout.as_secs() as i64,
+        tv_nsec: timeout.subsec_nanos().into(),
+    });
+    match poll(descriptors, timeout.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

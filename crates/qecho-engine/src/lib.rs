@@ -5,7 +5,8 @@
 //! An [`Application`] says what to do with the events: `qecho`'s echo server,
 //! client and every other tool are applications. [`event_loop`] drives a shard
 //! on real sockets and is the only place that reads the clock; [`simulation`]
-//! drives the same shard on virtual time.
+//! drives the same shard on virtual time. A [`Forwarder`] moves datagrams
+//! without looking into them.
 //!
 //! This crate is the only one that names the QUIC state machine beneath
 //! (quinn-proto), and it knows nothing of echo.
@@ -18,6 +19,7 @@ mod connection_id;
 mod crypto;
 pub mod event;
 pub mod event_loop;
+mod forwarder;
 mod handshake;
 pub mod limits;
 pub mod link;
@@ -37,6 +39,7 @@ pub use application::{Application, TurnedAway};
 pub use connection::{Connection, Read, ReadEnd, SendDatagramError, Written};
 pub use crypto::{AlpnPolicy, ClientTls, Connector, ServerTls, TlsError};
 pub use event::{CloseReason, Event};
+pub use forwarder::{Forwarder, Order};
 pub use handshake::{Handshake, TransportParameters};
 pub use mailbox::{Mailbox, MailboxError, Waker};
 pub use observation::{Dissected, Observation, Opened, Packet, Recovery, Unprocessed};

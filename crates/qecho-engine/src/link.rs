@@ -3,43 +3,19 @@
 //! The simulator drives it on virtual time; the same model on real sockets
 //! makes a bad network out of a good one.
 
-use std::time::{Duration, Instant};
+mod bottleneck;
+mod conditions;
+mod in_flight;
+
+use std::time::Instant;
 
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
-/// How bad one direction of a path is. The default is perfect.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Conditions {
-    /// Time that every datagram takes.
-    pub delay: Duration,
-    /// Largest extra time, drawn evenly; datagrams keep their order unless
-    /// they are reordered.
-    pub jitter: Duration,
-    /// Share of datagrams that vanish, 0 to 1.
-    pub loss: f64,
-    /// Share of datagrams that overtake their predecessors, 0 to 1.
-    pub reorder: f64,
-    /// Share of datagrams that arrive twice, 0 to 1.
-    pub duplicate: f64,
-    /// Share of datagrams of which one byte arrives changed, 0 to 1.
-    pub corrupt: f64,
-    /// Largest UDP payload that passes; longer ones vanish.
-    pub mtu: usize,
-}
-
-impl Default for Conditions {
-    fn default() -> Self {
-        Self {
-            delay: Duration::ZERO,
-            jitter: Duration::ZERO,
-            loss: 0.0,
-            reorder: 0.0,
-            duplicate: 0.0,
-            corrupt: 0.0,
-            mtu: usize::MAX,
-        }
-    }
-}
+use self::bottleneck::Bottleneck;
+pub use self::{
+    conditions::{Blackhole, Conditions, HELD_BACK, QUEUE},
+    in_flight::InFlight,
+};
 
 /// What a link did to the datagrams it was given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,12 +26,24 @@ pub struct Counts {
     pub lost: u64,
     /// Vanished because they were too long.
     pub too_long: u64,
-    /// Overtook a predecessor.
+    /// Vanished while nothing passed.
+    pub blackholed: u64,
+    /// Vanished because too many waited for the rate.
+    pub queue_full: u64,
+    /// Overtook a predecessor, or was held back for others to overtake it.
     pub reordered: u64,
     /// Arrived twice.
     pub duplicated: u64,
     /// Arrived changed.
     pub corrupted: u64,
+}
+
+impl Counts {
+    /// Returns how many datagrams come out of the link, copies included.
+    pub fn arriving(&self) -> u64 {
+        let vanished = self.lost + self.too_long + self.blackholed + self.queue_full;
+        self.sent - vanished + self.duplicated
+    }
 }
 
 /// One direction of a path.
@@ -66,6 +54,11 @@ pub struct Link {
     random: StdRng,
     /// Arrival of the latest datagram that kept its place.
     latest: Option<Instant>,
+    bottleneck: Bottleneck,
+    /// Datagrams that the burst under way will still take.
+    doomed: u32,
+    /// When the path came to be.
+    began: Option<Instant>,
 }
 
 impl Link {
@@ -76,12 +69,22 @@ impl Link {
             counts: Counts::default(),
             random: StdRng::seed_from_u64(seed),
             latest: None,
+            bottleneck: Bottleneck::default(),
+            doomed: 0,
+            began: None,
         }
+    }
+
+    /// Begins the time of which blackholes take their share; without this the
+    /// first datagram begins it.
+    pub fn begin(&mut self, now: Instant) {
+        self.began.get_or_insert(now);
     }
 
     /// Changes the conditions for what is sent from now on.
     pub fn set_conditions(&mut self, conditions: Conditions) {
         self.conditions = conditions;
+        self.doomed = 0;
     }
 
     /// Returns what was done so far.
@@ -97,21 +100,30 @@ impl Link {
         mut datagram: Vec<u8>,
         mut deliver: impl FnMut(Instant, Vec<u8>),
     ) {
+        self.begin(now);
         self.counts.sent += 1;
         if datagram.len() > self.conditions.mtu {
             self.counts.too_long += 1;
             return;
         }
-        if self.chance(self.conditions.loss) {
+        if self.is_closed(now) {
+            self.counts.blackholed += 1;
+            return;
+        }
+        if self.is_lost() {
             self.counts.lost += 1;
             return;
         }
+        let Some(sent) = self.pass_bottleneck(now, datagram.len()) else {
+            self.counts.queue_full += 1;
+            return;
+        };
         if self.chance(self.conditions.corrupt) && !datagram.is_empty() {
             self.counts.corrupted += 1;
             let position = self.random.random_range(0..datagram.len());
             datagram[position] ^= 1 << self.random.random_range(0..8);
         }
-        let at = self.arrival(now);
+        let at = self.arrival(sent);
         if self.chance(self.conditions.duplicate) {
             self.counts.duplicated += 1;
             deliver(at, datagram.clone());
@@ -119,12 +131,48 @@ impl Link {
         deliver(at, datagram);
     }
 
-    fn arrival(&mut self, now: Instant) -> Instant {
-        let earliest = now + self.conditions.delay;
+    fn is_closed(&self, now: Instant) -> bool {
+        let Some(blackhole) = self.conditions.blackhole else {
+            return false;
+        };
+        let elapsed = self.began.map(|began| now.saturating_duration_since(began));
+        blackhole.is_closed(elapsed.unwrap_or_default())
+    }
+
+    fn is_lost(&mut self) -> bool {
+        if self.doomed > 0 {
+            self.doomed -= 1;
+            return true;
+        }
+        let begins = self.chance(self.conditions.burst_chance());
+        if begins {
+            self.doomed = self.conditions.burst.saturating_sub(1);
+        }
+        begins
+    }
+
+    /// Returns when a datagram has been sent; `None` if the queue is full.
+    fn pass_bottleneck(&mut self, now: Instant, length: usize) -> Option<Instant> {
+        match self.conditions.rate {
+            None => Some(now),
+            Some(rate) => self
+                .bottleneck
+                .send(now, length, rate, self.conditions.queue),
+        }
+    }
+
+    fn arrival(&mut self, sent: Instant) -> Instant {
+        let earliest = sent + self.conditions.delay;
         let extra = self.conditions.jitter.mul_f64(self.random.random::<f64>());
-        if self.chance(self.conditions.reorder) && self.latest.is_some_and(|at| at > earliest) {
-            self.counts.reordered += 1;
-            return earliest;
+        if self.chance(self.conditions.reorder) {
+            if self.latest.is_some_and(|at| at > earliest) {
+                self.counts.reordered += 1;
+                return earliest;
+            }
+            if self.conditions.jitter.is_zero() {
+                self.counts.reordered += 1;
+                return earliest + HELD_BACK;
+            }
         }
         let at = (earliest + extra).max(self.latest.unwrap_or(earliest));
         self.latest = Some(at);
@@ -141,8 +189,15 @@ impl Link {
     }
 }
 
+/// Draws a seed that is short enough to be typed again.
+pub fn random_seed() -> u64 {
+    rand::random::<u32>().into()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::{num::NonZeroU64, time::Duration};
+
     use super::*;
 
     #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
@@ -207,5 +262,115 @@ mod tests {
         );
         assert!(!in_order(&arrived));
         assert!(counts.reordered > 0);
+    }
+
+    #[test]
+    fn without_jitter_reordering_holds_datagrams_back() {
+        let conditions = Conditions {
+            reorder: 0.1,
+            ..Conditions::default()
+        };
+        let (arrived, counts) = arrivals(conditions, 1_000);
+        let numbers: Vec<u64> = arrived.iter().map(|(_, number)| *number).collect();
+        assert!(!numbers.is_sorted());
+        assert!((70..130).contains(&counts.reordered), "{counts:?}");
+        assert_eq!(arrived.len(), 1_000);
+    }
+
+    #[test]
+    fn bursts_take_their_datagrams_in_a_row_and_no_more_than_the_share() {
+        let conditions = Conditions {
+            loss: 0.06,
+            burst: 3,
+            ..Conditions::default()
+        };
+        let (arrived, counts) = arrivals(conditions, 50_000);
+        assert!((2_700..3_300).contains(&counts.lost), "{counts:?}");
+        let gaps = arrived.windows(2).map(|pair| pair[1].1 - pair[0].1 - 1);
+        for gap in gaps {
+            assert_eq!(gap % 3, 0, "bursts may follow one another, but are whole");
+        }
+    }
+
+    #[test]
+    fn the_rate_spaces_datagrams_and_the_queue_takes_only_so_many() {
+        let start = start();
+        // A datagram of 1,000 bytes takes 8 ms.
+        let conditions = Conditions {
+            rate: NonZeroU64::new(1_000_000),
+            queue: 3,
+            delay: Duration::from_millis(20),
+            ..Conditions::default()
+        };
+        let mut link = Link::new(conditions, 1);
+        let mut arrived = Vec::new();
+        for _ in 0..10 {
+            link.send(start, vec![0; 1_000], |at, _| arrived.push(at - start));
+        }
+        assert_eq!(arrived, [28, 36, 44, 52].map(Duration::from_millis));
+        assert_eq!(link.counts().queue_full, 6);
+        // One has been sent, so that one more may wait.
+        let now = start + Duration::from_millis(8);
+        link.send(now, vec![0; 500], |at, _| arrived.push(at - start));
+        link.send(now, vec![0; 500], |at, _| arrived.push(at - start));
+        assert_eq!(arrived[4..], [Duration::from_millis(56)]);
+        // After a pause nobody waits.
+        let now = start + Duration::from_secs(1);
+        link.send(now, vec![0; 1_000], |at, _| arrived.push(at - start));
+        assert_eq!(arrived[5], Duration::from_millis(1_028));
+        let counts = link.counts();
+        assert_eq!((counts.sent, counts.queue_full), (13, 7));
+        assert_eq!(counts.arriving(), arrived.len() as u64);
+    }
+
+    #[test]
+    fn a_blackhole_swallows_all_while_it_is_closed() {
+        let blackhole = Blackhole {
+            open: Duration::from_millis(50),
+            closed: Duration::from_millis(20),
+        };
+        let conditions = Conditions {
+            blackhole: Some(blackhole),
+            ..Conditions::default()
+        };
+        let (arrived, counts) = arrivals(conditions, 140);
+        assert_eq!(counts.blackholed, 40);
+        assert!(arrived.iter().all(|(_, number)| number % 70 < 50));
+    }
+
+    #[test]
+    fn what_is_too_long_vanishes_and_the_longest_that_fits_passes() {
+        let conditions = Conditions {
+            mtu: 1_280,
+            ..Conditions::default()
+        };
+        let mut link = Link::new(conditions, 1);
+        let mut arrived = Vec::new();
+        for length in [1_279, 1_280, 1_281, 60_000] {
+            link.send(start(), vec![0; length], |_, data| arrived.push(data.len()));
+        }
+        assert_eq!(arrived, [1_279, 1_280]);
+        assert_eq!(link.counts().too_long, 2);
+    }
+
+    #[test]
+    fn a_seed_repeats_everything() {
+        let conditions = Conditions {
+            loss: 0.05,
+            burst: 2,
+            jitter: Duration::from_millis(3),
+            reorder: 0.05,
+            duplicate: 0.05,
+            rate: NonZeroU64::new(100_000),
+            queue: 5,
+            ..Conditions::default()
+        };
+        let (arrived, counts) = arrivals(conditions.clone(), 2_000);
+        let (again, counts_again) = arrivals(conditions, 2_000);
+        assert_eq!(counts, counts_again);
+        let numbers = |arrived: &[(Instant, u64)]| -> Vec<u64> {
+            arrived.iter().map(|(_, number)| *number).collect()
+        };
+        assert_eq!(numbers(&arrived), numbers(&again));
     }
 }

@@ -24,7 +24,7 @@ pub struct Datagram {
     /// The address to send from, where it matters.
     pub source_ip: Option<IpAddr>,
     /// What is in it, if the shard is watched.
-    pub(crate) dissected: Option<Box<[Dissected]>>,
+    pub dissected: Option<Box<[Dissected]>>,
 }
 
 /// A queue of at most [`OUTBOX_TRANSMITS_MAX`] transmits whose buffers are

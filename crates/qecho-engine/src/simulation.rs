@@ -5,8 +5,6 @@
 //! randomness.
 
 use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -16,7 +14,7 @@ use bytes::BytesMut;
 pub use crate::tap::Passage;
 use crate::{
     application::Application,
-    link::{Conditions, Link},
+    link::{Conditions, InFlight, Link},
     outbox::Datagram,
     shard::{Received, Shard},
 };
@@ -31,8 +29,7 @@ pub struct Simulation<N: Application, F: Application> {
     now: Instant,
     up: Link,
     down: Link,
-    in_flight: BinaryHeap<Reverse<Flight>>,
-    flights: u64,
+    in_flight: InFlight<Flight>,
     /// The near end's address as the far end sees it.
     near_address: SocketAddr,
     far_address: SocketAddr,
@@ -69,11 +66,7 @@ pub const FAR: SocketAddr = SocketAddr::new(
     4_433,
 );
 
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Flight {
-    at: Instant,
-    /// Keeps datagrams that arrive together in the order they were sent.
-    number: u64,
     to: End,
     from: SocketAddr,
     ecn: u8,
@@ -81,7 +74,7 @@ struct Flight {
 }
 
 /// One end of the path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     /// The end of [`Simulation::near`].
     Near,
@@ -106,12 +99,13 @@ impl<N: Application, F: Application> Simulation<N, F> {
             now: Instant::now(),
             up: Link::new(conditions.clone(), seed),
             down: Link::new(conditions.clone(), seed ^ u64::MAX),
-            in_flight: BinaryHeap::new(),
-            flights: 0,
+            in_flight: InFlight::default(),
             near_address: NEAR,
             far_address: FAR,
             observer: None,
         };
+        simulation.up.begin(simulation.now);
+        simulation.down.begin(simulation.now);
         simulation.near.start(simulation.now);
         simulation.far.start(simulation.now);
         simulation
@@ -182,7 +176,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
         [
             self.near.deadline(),
             self.far.deadline(),
-            self.in_flight.peek().map(|flight| flight.0.at),
+            self.in_flight.next(),
         ]
         .into_iter()
         .flatten()
@@ -191,14 +185,8 @@ impl<N: Application, F: Application> Simulation<N, F> {
 
     /// Does everything that is due now.
     fn turn(&mut self) {
-        while self
-            .in_flight
-            .peek()
-            .is_some_and(|flight| flight.0.at <= self.now)
-        {
-            if let Some(Reverse(flight)) = self.in_flight.pop() {
-                self.arrive(flight);
-            }
+        while let Some(flight) = self.in_flight.pop(self.now) {
+            self.arrive(flight);
         }
         let now = self.now;
         self.near.handle_timeouts(now);
@@ -284,14 +272,12 @@ impl<N: Application, F: Application> Simulation<N, F> {
     }
 
     fn launch(&mut self, at: Instant, to: End, from: SocketAddr, ecn: u8, data: Vec<u8>) {
-        self.flights += 1;
-        self.in_flight.push(Reverse(Flight {
-            at,
-            number: self.flights,
+        let flight = Flight {
             to,
             from,
             ecn,
             data,
-        }));
+        };
+        self.in_flight.push(at, flight);
     }
 }

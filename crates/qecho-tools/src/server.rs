@@ -2,7 +2,6 @@
 
 mod config;
 mod echo;
-mod listen;
 mod notices;
 mod report;
 mod unsent;
@@ -21,10 +20,13 @@ use qecho_engine::{
     event_loop::{self, EventLoop},
 };
 
+use crate::listen;
+
+pub use crate::listen::Listen;
+
 pub use self::{
     config::{Config, End},
     echo::{CODE_MESSAGE_ENDED, CODE_NO_UNIDIRECTIONAL_STREAMS, Echo, EchoConnection, Mail},
-    listen::Listen,
     notices::{EVENTS_PER_SECOND_MAX, LINES_PER_SECOND_MAX, NOTICES_MAX, Notice, NoticeKind},
     report::Report,
 };

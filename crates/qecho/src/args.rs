@@ -2,7 +2,9 @@
 
 mod client;
 mod demo;
+mod listen;
 mod place;
+mod relay;
 mod server;
 
 use std::{
@@ -18,19 +20,20 @@ pub(crate) use self::{
     client::{ClientArguments, OverArgument},
     demo::DemoArguments,
     place::Place,
+    relay::RelayArguments,
     server::{EndArgument, MessagesArgument, RetryArgument, ServerArguments},
 };
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    did what was asked
+  0    did what was asked; a server or relay that was told to end
   1    no server, timeout, certificate or ALPN refused, bytes differ,
        peer closed without echoing
   2    could not run: wrong usage, busy port, unreadable file, unknown name
   130  interrupted
   143  terminated";
 
-/// Echo over pure QUIC: server, client, demo. No HTTP/3 in between.
+/// Echo over pure QUIC: server, client, demo, relay. No HTTP/3 in between.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -49,6 +52,9 @@ pub(crate) enum Command {
     /// Send to an echo server: a prompt, a pipe, or messages from the command line
     #[command(after_help = EXIT_CODES)]
     Client(ClientArguments),
+    /// Make a bad network out of a good one: a UDP relay between clients and a server
+    #[command(after_help = EXIT_CODES)]
+    Relay(Box<RelayArguments>),
 }
 
 /// Form of the results on stdout.

@@ -4,6 +4,7 @@ mod capture;
 mod client;
 mod demo;
 mod key_log;
+mod relay;
 mod resolve;
 mod server;
 mod signals;
@@ -20,5 +21,6 @@ pub(crate) fn run(arguments: Arguments) -> Result<Ending, Failure> {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Server(arguments) => server::run(&arguments),
         Command::Client(arguments) => client::run(arguments),
+        Command::Relay(arguments) => relay::run(&arguments),
     }
 }

@@ -9,8 +9,7 @@ use qecho_engine::{
 
 use rustls::server::ResolvesServerCert;
 
-use super::listen::Listen;
-use crate::{ALPN_ECHO, PORT, Sight};
+use crate::{ALPN_ECHO, PORT, Sight, listen::Listen};
 
 /// Everything that an echo server is configured with.
 #[derive(Clone, Debug)]

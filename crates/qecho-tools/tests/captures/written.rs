@@ -40,7 +40,7 @@ fn placeless(item: Item) -> Item {
 #[test]
 fn what_was_written_is_read_again() {
     let content = Content::default();
-    let capture = Capture::start(Box::new(content.clone()), "qecho").unwrap();
+    let capture = Capture::start(Box::new(content.clone()), "qecho", None).unwrap();
     let mut tap = capture.tap();
     let mut expected = Vec::new();
     let pairs = [
@@ -106,7 +106,7 @@ fn what_was_written_is_read_again() {
 #[test]
 fn the_longest_and_the_shortest_datagrams_come_back() {
     let content = Content::default();
-    let capture = Capture::start(Box::new(content.clone()), "qecho").unwrap();
+    let capture = Capture::start(Box::new(content.clone()), "qecho", None).unwrap();
     let mut tap = capture.tap();
     let lengths = [0, 1, 2, 3, 4, 65_507];
     // An empty datagram has no piece to be shown; only the others are.

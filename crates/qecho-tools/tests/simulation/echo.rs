@@ -1,8 +1,11 @@
 //! Every byte comes back once and in order, however bad the path.
 
-use std::time::Duration;
+use std::{num::NonZeroU64, time::Duration};
 
-use qecho_engine::{link::Conditions, simulation::NEAR};
+use qecho_engine::{
+    link::{Blackhole, Conditions, Counts},
+    simulation::NEAR,
+};
 
 use crate::{
     scenario::{KIB, MIB, Scenario},
@@ -80,6 +83,50 @@ fn a_path_that_takes_a_second_and_a_half_carries_everything() {
         .loss(0.02)
         .echo(300 * KIB)
         .check_all_returned();
+}
+
+/// Echoes a megabyte; returns what the way to the server did.
+fn counts_of_a_megabyte(scenario: Scenario) -> Counts {
+    let mut world = scenario.echo(MIB).begin();
+    world.until("all is done", |both| both.near.application().is_done());
+    world.check_all_returned();
+    world.links().0.counts()
+}
+
+#[test]
+fn loss_in_long_bursts_disturbs_nothing() {
+    for seed in 100..104 {
+        let scenario = Scenario::seeded(seed).path(|path| (path.loss, path.burst) = (0.05, 10));
+        let counts = counts_of_a_megabyte(scenario);
+        assert!(counts.lost >= 10, "{counts:?}");
+    }
+}
+
+#[test]
+fn a_narrow_line_whose_queue_overflows_carries_everything() {
+    for seed in 110..114 {
+        let scenario = Scenario::seeded(seed).path(|path| {
+            path.rate = NonZeroU64::new(5_000_000);
+            path.queue = 10;
+        });
+        let counts = counts_of_a_megabyte(scenario);
+        assert!(counts.queue_full > 0, "{counts:?}");
+    }
+}
+
+#[test]
+fn a_path_that_is_cut_again_and_again_carries_everything() {
+    for seed in 120..124 {
+        let scenario = Scenario::seeded(seed).path(|path| {
+            path.rate = NonZeroU64::new(2_000_000);
+            path.blackhole = Some(Blackhole {
+                open: Duration::from_secs(2),
+                closed: Duration::from_millis(500),
+            });
+        });
+        let counts = counts_of_a_megabyte(scenario);
+        assert!(counts.blackholed > 0, "{counts:?}");
+    }
 }
 
 #[test]

@@ -93,6 +93,12 @@ impl Scenario {
         self
     }
 
+    /// Makes the path better or worse in any other way.
+    pub(crate) fn path(mut self, change: impl FnOnce(&mut Conditions)) -> Self {
+        change(&mut self.conditions);
+        self
+    }
+
     /// Lets datagrams of this size pass at most.
     pub(crate) fn path_mtu(mut self, mtu: usize) -> Self {
         self.conditions.mtu = mtu;

@@ -6,13 +6,13 @@ use clap::ValueEnum;
 use qecho_cert::Pin;
 use qecho_tools::dial::Alpn;
 
-use super::{CaptureArguments, Format, KeyLogArguments, Place, server::alpn_name};
+use super::{CaptureArguments, Format, KeyLogArguments, Place, place, server::alpn_name};
 
 /// Options of `qecho client`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ClientArguments {
     /// The server: a name or address, with a port if it is not 4433
-    #[arg(value_name = "HOST[:PORT]", value_parser = place)]
+    #[arg(value_name = "HOST[:PORT]", value_parser = place::reachable)]
     pub(crate) place: Place,
 
     /// Send TEXT and wait for its echo; may be given more than once
@@ -74,14 +74,6 @@ pub(crate) enum OverArgument {
     Uni,
     /// A DATAGRAM frame for each message (of a pipe: for each line)
     Datagram,
-}
-
-fn place(text: &str) -> Result<Place, String> {
-    let place: Place = text.parse()?;
-    match place.port {
-        0 => Err("nobody can be reached on port 0".into()),
-        _ => Ok(place),
-    }
 }
 
 fn alpn(text: &str) -> Result<Alpn, String> {

@@ -26,13 +26,20 @@ impl FromStr for Place {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        Self::read(text, PORT)
+    }
+}
+
+impl Place {
+    /// Reads a place whose port, if none is named, is `usual_port`.
+    pub(super) fn read(text: &str, usual_port: u16) -> Result<Self, String> {
         if text.contains("://") {
             return Err("write HOST or HOST:PORT, without a scheme before it".into());
         }
         if text.parse::<Ipv6Addr>().is_ok() {
             return Ok(Self {
                 host: text.to_owned(),
-                port: PORT,
+                port: usual_port,
             });
         }
         let (host, port) = match text.strip_prefix('[') {
@@ -57,13 +64,22 @@ impl FromStr for Place {
             return Err("no host is named; write HOST or HOST:PORT".into());
         }
         let port = match port {
-            None => PORT,
+            None => usual_port,
             Some(port) => self::port(port)?,
         };
         Ok(Self {
             host: host.to_owned(),
             port,
         })
+    }
+}
+
+/// Reads a place that can be reached.
+pub(super) fn reachable(text: &str) -> Result<Place, String> {
+    let place: Place = text.parse()?;
+    match place.port {
+        0 => Err("nobody can be reached on port 0".into()),
+        _ => Ok(place),
     }
 }
 

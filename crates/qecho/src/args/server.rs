@@ -1,12 +1,12 @@
 //! `qecho server`.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 use qecho_engine::AlpnPolicy;
-use qecho_tools::{ALPN_ECHO, PORT, server::Listen};
+use qecho_tools::{ALPN_ECHO, PORT, listen::Listen};
 
-use super::{CaptureArguments, Format, KeyLogArguments, Place, place};
+use super::{CaptureArguments, Format, KeyLogArguments, listen};
 
 /// Options of `qecho server`.
 #[derive(Debug, clap::Args)]
@@ -94,24 +94,7 @@ pub(crate) enum MessagesArgument {
 }
 
 fn listen(text: &str) -> Result<Listen, String> {
-    if let Ok(port) = text.parse() {
-        return Ok(Listen::Loopback { port });
-    }
-    if text == "*" {
-        return Ok(Listen::Everywhere { port: PORT });
-    }
-    if let Some(port) = text.strip_prefix("*:") {
-        let port = place::port(port)?;
-        return Ok(Listen::Everywhere { port });
-    }
-    let Place { host, port } = text.parse()?;
-    if host == "localhost" {
-        return Ok(Listen::Loopback { port });
-    }
-    let address: IpAddr = host.parse().map_err(|_| {
-        format!("`{host}` is no address of this host; write for instance 0.0.0.0:{PORT}")
-    })?;
-    Ok(Listen::Address((address, port).into()))
+    listen::read(text, PORT)
 }
 
 fn alpn(text: &str) -> Result<AlpnPolicy, String> {
@@ -139,28 +122,6 @@ pub(super) fn alpn_name(name: &str) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn places_to_listen_on_are_read_in_every_form() {
-        let address = |text: &str| Listen::Address(text.parse().expect(text));
-        let cases = [
-            ("4433", Listen::Loopback { port: 4433 }),
-            ("localhost:0", Listen::Loopback { port: 0 }),
-            ("localhost", Listen::Loopback { port: PORT }),
-            ("*:7", Listen::Everywhere { port: 7 }),
-            ("*", Listen::Everywhere { port: PORT }),
-            ("0.0.0.0:7", address("0.0.0.0:7")),
-            ("[::]:7", address("[::]:7")),
-            ("::1", address("[::1]:4433")),
-        ];
-        for (typed, meant) in cases {
-            assert_eq!(listen(typed), Ok(meant), "{typed}");
-        }
-        assert_eq!(
-            listen("example.com:1"),
-            Err("`example.com` is no address of this host; write for instance 0.0.0.0:4433".into())
-        );
-    }
 
     #[test]
     fn echo_is_among_the_protocols_whatever_is_added() {

@@ -12,6 +12,7 @@ mod pcap_limit;
 mod pipe;
 mod progress;
 mod prompt;
+mod relay;
 mod shutdown;
 mod signals;
 mod silence;

@@ -1,4 +1,4 @@
-//! Where a server listens.
+//! Where a tool listens.
 
 use std::{
     io,
@@ -28,7 +28,7 @@ pub enum Listen {
 const PORT_ATTEMPTS_MAX: usize = 16;
 
 /// Binds every place.
-pub(super) fn bind(places: &[Listen]) -> Result<Vec<Socket>, BindError> {
+pub(crate) fn bind(places: &[Listen]) -> Result<Vec<Socket>, BindError> {
     let mut sockets = Vec::new();
     for place in places {
         match *place {

@@ -1,0 +1,120 @@
+//! Drives a forwarder on real sockets.
+
+use std::{collections::BTreeMap, io, os::fd::AsFd, time::Instant};
+
+use rustix::event::{PollFd, PollFlags};
+
+use super::{Inbox, clock, poll_for};
+use crate::{
+    forwarder::{Forwarder, Order},
+    limits::{MAIL_PER_TURN_MAX, RECEIVE_BATCHES_PER_TURN},
+    socket::{ReceiveBuffers, ReceiveErrors, Socket},
+};
+
+/// A forwarder with its sockets and mailbox.
+pub struct ForwardingLoop<F: Forwarder> {
+    forwarder: F,
+    /// By the forwarder's numbers.
+    sockets: BTreeMap<usize, Socket>,
+    inbox: Inbox<F::Mail>,
+    buffers: ReceiveBuffers,
+    /// Whether something was left for the next turn.
+    unread: bool,
+}
+
+impl<F: Forwarder> ForwardingLoop<F> {
+    /// Puts a forwarder on the sockets that it has from the start, numbered
+    /// from 0.
+    pub fn new(forwarder: F, sockets: Vec<Socket>, inbox: Inbox<F::Mail>) -> Self {
+        Self {
+            forwarder,
+            sockets: sockets.into_iter().enumerate().collect(),
+            inbox,
+            buffers: ReceiveBuffers::new(),
+            unread: false,
+        }
+    }
+
+    /// Runs until the forwarder has ended; gives it back.
+    ///
+    /// # Errors
+    /// The system's, if waiting fails.
+    pub fn run(mut self) -> io::Result<F> {
+        loop {
+            let now = clock();
+            self.unread = false;
+            // Before the datagrams: what is sent after a letter comes after it.
+            self.read_mail(now);
+            self.receive(now);
+            self.forwarder.handle_timeouts(now);
+            while let Some(order) = self.forwarder.pop_order() {
+                self.carry_out(order);
+            }
+            if self.forwarder.is_finished() {
+                return Ok(self.forwarder);
+            }
+            self.wait()?;
+        }
+    }
+
+    fn receive(&mut self, now: Instant) {
+        for (binding, socket) in &self.sockets {
+            for _ in 0..RECEIVE_BATCHES_PER_TURN {
+                let received = socket.receive(*binding, &mut self.buffers, |received| {
+                    self.forwarder.handle_datagram(now, received);
+                });
+                // What is left is there in the next turn; errors of single
+                // datagrams are the network's losses.
+                match received {
+                    Ok(quinn_udp::BATCH_SIZE) => {}
+                    Ok(_) | Err(_) => break,
+                }
+            }
+        }
+    }
+
+    fn read_mail(&mut self, now: Instant) {
+        self.inbox.answer();
+        for _ in 0..MAIL_PER_TURN_MAX {
+            let Some(mail) = self.inbox.next() else {
+                return;
+            };
+            self.forwarder.handle_mail(now, mail);
+        }
+        self.unread = true;
+    }
+
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Open { binding, address } => match Socket::bind(address, ReceiveErrors::No) {
+                Ok(socket) => drop(self.sockets.insert(binding, socket)),
+                Err(_) => self.forwarder.handle_open_failed(binding),
+            },
+            Order::Close { binding } => drop(self.sockets.remove(&binding)),
+            Order::Send(datagram) => {
+                let socket = self.sockets.get(&datagram.binding);
+                // The first error may report what became of an earlier one.
+                let sent = socket.is_some_and(|socket| {
+                    socket.send(&datagram).is_ok() || socket.send(&datagram).is_ok()
+                });
+                if !sent {
+                    self.forwarder.handle_unsent(&datagram);
+                }
+            }
+        }
+    }
+
+    fn wait(&mut self) -> io::Result<()> {
+        let deadline = match self.unread {
+            true => Some(clock()),
+            false => self.forwarder.deadline(),
+        };
+        let timeout = deadline.map(|deadline| deadline.saturating_duration_since(clock()));
+        let mut descriptors = Vec::with_capacity(self.sockets.len() + 1);
+        descriptors.push(PollFd::from_borrowed_fd(self.inbox.as_fd(), PollFlags::IN));
+        for socket in self.sockets.values() {
+            descriptors.push(PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN));
+        }
+        poll_for(&mut descriptors, timeout)
+    }
+}

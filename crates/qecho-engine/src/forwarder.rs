@@ -1,0 +1,60 @@
+//! Programs on bare UDP datagrams, with no QUIC of their own.
+
+use std::{net::SocketAddr, time::Instant};
+
+use crate::{outbox::Datagram, shard::Received};
+
+/// A sans-IO program that receives and sends datagrams on sockets which it
+/// opens and closes as it likes.
+///
+/// [`ForwardingLoop`](crate::event_loop::ForwardingLoop) drives it. A turn is:
+/// any number of `handle_mail`, any number of `handle_datagram`,
+/// `handle_timeouts`, and then its orders are carried out until there are
+/// none.
+pub trait Forwarder: Send {
+    /// What other threads may tell it.
+    type Mail: Send;
+
+    /// Takes a datagram.
+    fn handle_datagram(&mut self, now: Instant, received: Received);
+
+    /// Does what is due.
+    fn handle_timeouts(&mut self, now: Instant);
+
+    /// Takes a letter from another thread.
+    fn handle_mail(&mut self, now: Instant, mail: Self::Mail);
+
+    /// Learns that a socket which it ordered cannot be had.
+    fn handle_open_failed(&mut self, binding: usize);
+
+    /// Learns that the system did not take a datagram: it is lost.
+    fn handle_unsent(&mut self, datagram: &Datagram);
+
+    /// Returns the next thing that is to be done.
+    fn pop_order(&mut self) -> Option<Order>;
+
+    /// Returns the instant at which it wants to be woken, if any.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// Tells whether it has ended.
+    fn is_finished(&self) -> bool;
+}
+
+/// Something that a [`Forwarder`] wants done.
+#[derive(Debug)]
+pub enum Order {
+    /// Binds a socket, which has this number from now on.
+    Open {
+        /// A number that no open socket has.
+        binding: usize,
+        /// What to bind; port 0 lets the system choose.
+        address: SocketAddr,
+    },
+    /// Closes a socket; what comes for it is lost.
+    Close {
+        /// Its number.
+        binding: usize,
+    },
+    /// Sends a datagram.
+    Send(Datagram),
+}

@@ -1,0 +1,210 @@
+//! A UDP relay that makes a bad network out of a good one.
+//!
+//! It is the simulator's model of a path ([`qecho_engine::link`]) on real
+//! sockets, between any client and any server. It looks into no packet.
+
+mod config;
+mod flows;
+mod forward;
+mod report;
+mod way;
+
+use std::{
+    io,
+    net::SocketAddr,
+    thread::{self, JoinHandle},
+};
+
+use qecho_engine::{
+    BindError, Mailbox,
+    event_loop::{self, ForwardingLoop},
+    link::Conditions,
+};
+
+use self::forward::{Forward, Mail};
+use crate::listen;
+
+pub use self::{
+    config::{Config, FLOW_IDLE, FLOWS_MAX, PORT, QUEUE_BYTES_MAX, REBIND_EVERY_MIN},
+    report::{Direction, Report},
+};
+
+/// Why a relay could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RelayError {
+    /// An address could not be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// It would send everything round and round.
+    #[error("cannot relay to {address}: that is the relay itself")]
+    Itself {
+        /// Where it both listens and should forward to.
+        address: SocketAddr,
+    },
+    /// The system gave no thread or file descriptor.
+    #[error("cannot start the relay's thread")]
+    Start(#[source] io::Error),
+}
+
+/// A running relay.
+#[derive(Debug)]
+pub struct Relay {
+    addresses: Vec<SocketAddr>,
+    mailbox: Mailbox<Mail>,
+    thread: JoinHandle<io::Result<Forward>>,
+}
+
+impl Relay {
+    /// Binds the addresses and starts relaying on a thread of its own.
+    ///
+    /// # Errors
+    /// [`RelayError`] if it cannot; nothing keeps running then.
+    pub fn start(config: &Config) -> Result<Self, RelayError> {
+        let sockets = listen::bind(&config.listen)?;
+        let addresses: Vec<_> = sockets.iter().map(qecho_engine::Socket::address).collect();
+        if addresses.iter().any(|own| takes(*own, config.to)) {
+            return Err(RelayError::Itself { address: config.to });
+        }
+        let (mailbox, inbox) = event_loop::mailbox().map_err(RelayError::Start)?;
+        let forward = Forward::new(config, sockets.len());
+        let forwarding = ForwardingLoop::new(forward, sockets, inbox);
+        let thread = thread::Builder::new()
+            .name("relay".into())
+            .spawn(|| forwarding.run())
+            .map_err(RelayError::Start)?;
+        Ok(Self {
+            addresses,
+            mailbox,
+            thread,
+        })
+    }
+
+    /// Returns the addresses that clients can really send to.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Gives every client a new port towards the server, soon.
+    pub fn rebind(&self) {
+        self.tell(Mail::Rebind);
+    }
+
+    /// Makes the path better or worse for what comes from now on.
+    pub fn set_conditions(&self, up: Conditions, down: Conditions) {
+        self.tell(Mail::SetConditions(Box::new((up, down))));
+    }
+
+    /// Returns what ends the relay from another thread.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.mailbox.clone())
+    }
+
+    /// Ends the relay; what is on its way is not delivered.
+    ///
+    /// # Errors
+    /// The system's, if waiting for packets failed.
+    pub fn stop(self) -> io::Result<Report> {
+        self.stopper().stop();
+        self.wait()
+    }
+
+    /// Waits until the relay has ended.
+    ///
+    /// # Errors
+    /// The system's, if waiting for packets failed.
+    pub fn wait(self) -> io::Result<Report> {
+        match self.thread.join() {
+            Ok(forward) => Ok(forward?.report()),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+
+    fn tell(&self, mail: Mail) {
+        // A relay that has ended needs no telling.
+        let _ = self.mailbox.send(mail);
+    }
+}
+
+/// Ends a relay.
+#[derive(Clone, Debug)]
+pub struct Stopper(Mailbox<Mail>);
+
+impl Stopper {
+    /// Ends the relay; what is on its way is not delivered.
+    pub fn stop(&self) {
+        // A relay that has ended needs no telling.
+        let _ = self.0.send(Mail::Stop);
+    }
+}
+
+/// Tells whether a socket bound to `own` takes what is sent to `to`.
+fn takes(own: SocketAddr, to: SocketAddr) -> bool {
+    let everywhere = own.ip().is_unspecified() && own.is_ipv4() == to.is_ipv4();
+    let here = to.ip().is_loopback() || to.ip().is_unspecified();
+    own.port() == to.port() && (own.ip() == to.ip() || (everywhere && here))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::UdpSocket, time::Duration};
+
+    use super::*;
+
+    /// What any one event may take on a machine that has much else to do.
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    fn socket() -> UdpSocket {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
+        socket
+            .set_read_timeout(Some(LIMIT))
+            .expect("a socket has a timeout");
+        socket
+    }
+
+    #[test]
+    fn a_program_can_make_its_own_network_worse() {
+        let (server, client) = (socket(), socket());
+        let config = Config::new(server.local_addr().expect("it is bound"), 1);
+        let relay = Relay::start(&config).expect("loopback has ports");
+        client
+            .connect(relay.addresses()[0])
+            .expect("it is on this host");
+        let mut buffer = [0; 10];
+        let mut passes = |data: &[u8]| {
+            client.send(data).expect("it is sent");
+            let (length, exit) = server.recv_from(&mut buffer).expect("it passes");
+            assert_eq!(&buffer[..length], data);
+            exit
+        };
+        let exit = passes(b"a");
+        assert_eq!(passes(b"b"), exit);
+        relay.rebind();
+        assert_ne!(passes(b"c"), exit);
+        let deaf = Conditions {
+            loss: 1.0,
+            ..Conditions::default()
+        };
+        relay.set_conditions(deaf, Conditions::default());
+        client.send(b"d").expect("it is sent");
+        // What has come before it ends is counted.
+        let report = relay.stop().expect("it waits well");
+        assert_eq!((report.flows, report.rebinds), (1, 1));
+        assert_eq!((report.up.delivered, report.up.counts.lost), (3, 1));
+    }
+
+    #[test]
+    fn a_relay_to_itself_is_refused() {
+        let address = socket().local_addr().expect("it is bound");
+        let config = Config {
+            listen: vec![listen::Listen::Address(address)],
+            ..Config::new(address, 1)
+        };
+        let error = Relay::start(&config).expect_err("it would never end");
+        assert!(matches!(error, RelayError::Itself { .. }));
+        let all: SocketAddr = ([0, 0, 0, 0], 9).into();
+        assert!(takes(all, ([127, 0, 0, 1], 9).into()));
+        assert!(!takes(all, ([127, 0, 0, 1], 8).into()));
+        assert!(!takes(all, ([192, 0, 2, 1], 9).into()));
+    }
+}

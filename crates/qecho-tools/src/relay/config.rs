@@ -1,0 +1,61 @@
+//! What a relay is asked to do.
+
+use std::{net::SocketAddr, time::Duration};
+
+use qecho_engine::link::Conditions;
+
+use crate::listen::Listen;
+
+/// Everything that a relay is configured with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it listens for clients.
+    pub listen: Vec<Listen>,
+    /// The server, and the only address that it forwards to.
+    pub to: SocketAddr,
+    /// How bad the way from the clients to the server is. All clients share
+    /// it, as they share a line.
+    pub up: Conditions,
+    /// How bad the way back is.
+    pub down: Conditions,
+    /// How often each client gets a new port towards the server, as from a NAT
+    /// that forgets; [`REBIND_EVERY_MIN`] at least.
+    pub rebind_every: Option<Duration>,
+    /// What every chance is drawn from.
+    pub seed: u64,
+}
+
+impl Config {
+    /// Returns the configuration of a perfect relay to a server, on a free port
+    /// of localhost.
+    pub fn new(to: SocketAddr, seed: u64) -> Self {
+        Self {
+            listen: vec![Listen::Loopback { port: 0 }],
+            to,
+            up: Conditions::default(),
+            down: Conditions::default(),
+            rebind_every: None,
+            seed,
+        }
+    }
+}
+
+/// The UDP port of a relay, unless another is named.
+pub const PORT: u16 = 4434;
+
+/// Clients at once; what one more sends is refused, and replaces nobody.
+pub const FLOWS_MAX: usize = 256;
+
+/// Silence after which a client is forgotten. A QUIC connection to `qecho`
+/// gives up earlier.
+pub const FLOW_IDLE: Duration = Duration::from_secs(180);
+
+/// Bytes that may be on their way in each direction; one more datagram is
+/// dropped.
+pub const QUEUE_BYTES_MAX: usize = 64 << 20;
+
+/// What a datagram costs beside its payload, about.
+pub(super) const DATAGRAM_OVERHEAD: usize = 128;
+
+/// The shortest time for which a port is kept.
+pub const REBIND_EVERY_MIN: Duration = Duration::from_millis(10);

@@ -1,0 +1,237 @@
+//! What the relay does with datagrams and time, without sockets or a clock.
+
+use std::{
+    collections::VecDeque,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Instant,
+};
+
+use qecho_engine::{Datagram, Forwarder, Order, Received, link::Conditions};
+
+use super::{
+    config::Config,
+    flows::{Admission, Client, Flows, Rebound},
+    report::Report,
+    way::{Parcel, Way},
+};
+
+/// What other threads ask of a relay.
+#[derive(Debug)]
+pub(super) enum Mail {
+    /// Gives every client a new port towards the server.
+    Rebind,
+    /// Makes the path better or worse, from the clients and back.
+    SetConditions(Box<(Conditions, Conditions)>),
+    /// Ends the relay.
+    Stop,
+}
+
+/// The relay itself.
+#[derive(Debug)]
+pub(super) struct Forward {
+    to: SocketAddr,
+    /// Sockets that clients send to: the first ones.
+    listeners: usize,
+    flows: Flows,
+    up: Way,
+    down: Way,
+    orders: VecDeque<Order>,
+    /// All but the two directions.
+    report: Report,
+    finished: bool,
+}
+
+impl Forward {
+    /// Makes a relay whose first `listeners` sockets are those that clients
+    /// send to.
+    pub(super) fn new(config: &Config, listeners: usize) -> Self {
+        Self {
+            to: config.to,
+            listeners,
+            flows: Flows::new(listeners, config.rebind_every),
+            up: Way::new(config.up.clone(), config.seed),
+            down: Way::new(config.down.clone(), config.seed ^ u64::MAX),
+            orders: VecDeque::new(),
+            report: Report::default(),
+            finished: false,
+        }
+    }
+
+    pub(super) fn report(&self) -> Report {
+        Report {
+            up: self.up.report(),
+            down: self.down.report(),
+            ..self.report
+        }
+    }
+
+    fn handle_client(&mut self, now: Instant, received: Received) {
+        let client = Client {
+            listener: received.binding,
+            address: received.remote,
+            local_ip: received.local_ip,
+        };
+        match self.flows.admit(now, client) {
+            Admission::Known => {}
+            Admission::New(binding) => {
+                self.report.flows += 1;
+                self.open(binding);
+            }
+            Admission::Refused => {
+                self.report.refused += 1;
+                return;
+            }
+        }
+        // Both directions are cut at the same time.
+        self.down.begin(now);
+        self.up.send(now, parcel(client, received));
+    }
+
+    fn handle_server(&mut self, now: Instant, received: Received) {
+        // Anybody can send to an open port; a relay passes on what comes from
+        // its one server alone.
+        if !is_same(received.remote, self.to) {
+            self.report.strays += 1;
+            return;
+        }
+        let Some(client) = self.flows.hear_server(now, received.binding) else {
+            return;
+        };
+        self.down.send(now, parcel(client, received));
+    }
+
+    fn deliver(&mut self, now: Instant) {
+        while let Some(parcel) = self.up.pop(now) {
+            let Some(binding) = self.flows.binding(&parcel.client) else {
+                // The path was longer than anybody's patience.
+                self.up.not_sent(parcel.data.len());
+                continue;
+            };
+            self.orders.push_back(Order::Send(Datagram {
+                binding,
+                destination: self.to,
+                ecn: parcel.ecn,
+                contents: parcel.data,
+                segment_size: None,
+                source_ip: None,
+                dissected: None,
+            }));
+        }
+        while let Some(parcel) = self.down.pop(now) {
+            self.orders.push_back(Order::Send(Datagram {
+                binding: parcel.client.listener,
+                destination: parcel.client.address,
+                ecn: parcel.ecn,
+                contents: parcel.data,
+                segment_size: None,
+                source_ip: parcel.client.local_ip,
+                dissected: None,
+            }));
+        }
+    }
+
+    fn rebind(&mut self, rebound: Vec<Rebound>) {
+        for Rebound { opened, closed } in rebound {
+            self.report.rebinds += 1;
+            // In this order the new port cannot be the old one.
+            self.open(opened);
+            self.orders.push_back(Order::Close { binding: closed });
+        }
+    }
+
+    fn open(&mut self, binding: usize) {
+        let address = towards(self.to);
+        self.orders.push_back(Order::Open { binding, address });
+    }
+}
+
+impl Forwarder for Forward {
+    type Mail = Mail;
+
+    fn handle_datagram(&mut self, now: Instant, received: Received) {
+        if received.binding < self.listeners {
+            self.handle_client(now, received);
+        } else {
+            self.handle_server(now, received);
+        }
+    }
+
+    fn handle_timeouts(&mut self, now: Instant) {
+        let rebound = self.flows.rebind_due(now);
+        self.rebind(rebound);
+        self.deliver(now);
+        while let Some(binding) = self.flows.pop_idle(now) {
+            self.orders.push_back(Order::Close { binding });
+        }
+    }
+
+    fn handle_mail(&mut self, now: Instant, mail: Mail) {
+        match mail {
+            Mail::Rebind => {
+                let rebound = self.flows.rebind_all(now);
+                self.rebind(rebound);
+            }
+            Mail::SetConditions(conditions) => {
+                let (up, down) = *conditions;
+                self.up.set_conditions(up);
+                self.down.set_conditions(down);
+            }
+            Mail::Stop => self.finished = true,
+        }
+    }
+
+    fn handle_open_failed(&mut self, binding: usize) {
+        self.report.sockets_failed += 1;
+        self.flows.forget(binding);
+    }
+
+    fn handle_unsent(&mut self, datagram: &Datagram) {
+        let way = match datagram.binding < self.listeners {
+            true => &mut self.down,
+            false => &mut self.up,
+        };
+        way.not_sent(datagram.contents.len());
+    }
+
+    fn pop_order(&mut self) -> Option<Order> {
+        self.orders.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        [self.up.next(), self.down.next(), self.flows.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.finished
+    }
+}
+
+fn parcel(client: Client, received: Received) -> Parcel {
+    Parcel {
+        client,
+        ecn: received.ecn,
+        data: received.data.into(),
+    }
+}
+
+/// Returns what to bind in order to reach the server: loopback stays loopback.
+fn towards(server: SocketAddr) -> SocketAddr {
+    let ip = match server {
+        SocketAddr::V4(server) if server.ip().is_loopback() => Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(server) if server.ip().is_loopback() => Ipv6Addr::LOCALHOST.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    SocketAddr::new(ip, 0)
+}
+
+/// Compares what a sender can be known by: not the flow label of IPv6.
+fn is_same(one: SocketAddr, other: SocketAddr) -> bool {
+    (one.ip(), one.port()) == (other.ip(), other.port())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! One direction of a relay: the modelled path and what is on its way.
+
+use std::time::Instant;
+
+use qecho_engine::link::{Conditions, InFlight, Link};
+
+use super::{
+    config::{DATAGRAM_OVERHEAD, QUEUE_BYTES_MAX},
+    flows::Client,
+    report::Direction,
+};
+
+/// A datagram of a client, or for one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Parcel {
+    pub(super) client: Client,
+    /// The ECN bits of its IP header (RFC 3168).
+    pub(super) ecn: u8,
+    pub(super) data: Vec<u8>,
+}
+
+/// The way from the clients to the server, or back.
+#[derive(Debug)]
+pub(super) struct Way {
+    link: Link,
+    in_flight: InFlight<Parcel>,
+    /// What is in flight, in bytes of memory.
+    held: usize,
+    report: Direction,
+}
+
+impl Way {
+    pub(super) fn new(conditions: Conditions, seed: u64) -> Self {
+        Self {
+            link: Link::new(conditions, seed),
+            in_flight: InFlight::default(),
+            held: 0,
+            report: Direction::default(),
+        }
+    }
+
+    /// Begins the time that blackholes are counted from, if it has not begun.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.link.begin(now);
+    }
+
+    pub(super) fn set_conditions(&mut self, conditions: Conditions) {
+        self.link.set_conditions(conditions);
+    }
+
+    /// Takes a datagram that came at one end.
+    pub(super) fn send(&mut self, now: Instant, parcel: Parcel) {
+        let Parcel { client, ecn, data } = parcel;
+        self.report.bytes_received += data.len() as u64;
+        self.link.send(now, data, |at, data| {
+            let cost = data.len() + DATAGRAM_OVERHEAD;
+            if self.held + cost > QUEUE_BYTES_MAX {
+                self.report.overflowed += 1;
+                return;
+            }
+            self.held += cost;
+            self.in_flight.push(at, Parcel { client, ecn, data });
+        });
+    }
+
+    /// Returns the next datagram that has reached the other end.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<Parcel> {
+        let parcel = self.in_flight.pop(now)?;
+        self.held -= parcel.data.len() + DATAGRAM_OVERHEAD;
+        self.report.delivered += 1;
+        self.report.bytes_delivered += parcel.data.len() as u64;
+        Some(parcel)
+    }
+
+    /// Takes back that a datagram was delivered.
+    pub(super) fn not_sent(&mut self, bytes: usize) {
+        self.report.delivered -= 1;
+        self.report.bytes_delivered -= bytes as u64;
+        self.report.unsent += 1;
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.in_flight.next()
+    }
+
+    pub(super) fn report(&self) -> Direction {
+        Direction {
+            counts: self.link.counts(),
+            under_way: self.in_flight.len() as u64,
+            ..self.report
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Places to listen on, as people write them.
+
+use std::net::IpAddr;
+
+use qecho_tools::listen::Listen;
+
+use super::{Place, place};
+
+/// Reads a place to listen on whose port, if none is named, is `usual_port`.
+pub(super) fn read(text: &str, usual_port: u16) -> Result<Listen, String> {
+    if let Ok(port) = text.parse() {
+        return Ok(Listen::Loopback { port });
+    }
+    if text == "*" {
+        return Ok(Listen::Everywhere { port: usual_port });
+    }
+    if let Some(port) = text.strip_prefix("*:") {
+        let port = place::port(port)?;
+        return Ok(Listen::Everywhere { port });
+    }
+    let Place { host, port } = Place::read(text, usual_port)?;
+    if host == "localhost" {
+        return Ok(Listen::Loopback { port });
+    }
+    let address: IpAddr = host.parse().map_err(|_| {
+        format!("`{host}` is no address of this host; write for instance 0.0.0.0:{usual_port}")
+    })?;
+    Ok(Listen::Address((address, port).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_to_listen_on_are_read_in_every_form() {
+        let address = |text: &str| Listen::Address(text.parse().expect(text));
+        let cases = [
+            ("4433", Listen::Loopback { port: 4433 }),
+            ("localhost:0", Listen::Loopback { port: 0 }),
+            ("localhost", Listen::Loopback { port: 4433 }),
+            ("*:7", Listen::Everywhere { port: 7 }),
+            ("*", Listen::Everywhere { port: 4433 }),
+            ("0.0.0.0:7", address("0.0.0.0:7")),
+            ("[::]:7", address("[::]:7")),
+            ("::1", address("[::1]:4433")),
+        ];
+        for (typed, meant) in cases {
+            assert_eq!(read(typed, 4433), Ok(meant), "{typed}");
+        }
+        assert_eq!(
+            read("example.com:1", 4433),
+            Err("`example.com` is no address of this host; write for instance 0.0.0.0:4433".into())
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! `qecho relay`.
+
+mod conditions;
+mod grammar;
+
+use std::time::Duration;
+
+use qecho_engine::link::Conditions;
+use qecho_tools::{
+    listen::Listen,
+    relay::{PORT, REBIND_EVERY_MIN},
+};
+
+use self::conditions::ConditionArguments;
+use super::{Format, Place, listen, place};
+
+/// Options of `qecho relay`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RelayArguments {
+    /// Where clients send to: ADDRESS:PORT, localhost:PORT (both of its
+    /// addresses), *:PORT (every address) or PORT alone; may be given more
+    /// than once
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen, default_value = "localhost:4434")]
+    pub(crate) listen: Vec<Listen>,
+
+    /// The server, and the only address that is forwarded to: of a name's
+    /// addresses the first
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = place::reachable,
+          default_value = "localhost:4433")]
+    pub(crate) to: Place,
+
+    /// Give each client a new port towards the server every TIME, as a NAT
+    /// does that forgets
+    #[arg(long, value_name = "TIME", value_parser = rebind_every)]
+    pub(crate) rebind_port: Option<Duration>,
+
+    /// Repeat the chances of an earlier run [default: drawn, and shown]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+
+    /// Form of what is shown
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+
+    #[command(flatten)]
+    both: ConditionArguments,
+
+    /// Conditions from the clients to the server, for instance
+    /// loss=5%,delay=30ms; `none` lifts a rate, mtu or blackhole
+    #[arg(long, value_name = "NAME=VALUE,…", value_parser = conditions::list,
+          help_heading = "Conditions, one way")]
+    up: Option<ConditionArguments>,
+
+    /// Conditions from the server to the clients, in the same form
+    #[arg(long, value_name = "NAME=VALUE,…", value_parser = conditions::list,
+          help_heading = "Conditions, one way")]
+    down: Option<ConditionArguments>,
+}
+
+impl RelayArguments {
+    /// Returns the conditions from the clients to the server, and back; or
+    /// what was typed that would do nothing.
+    pub(crate) fn conditions(&self) -> Result<(Conditions, Conditions), String> {
+        let of = |own: &Option<ConditionArguments>| {
+            let mut conditions = Conditions::default();
+            self.both.apply(&mut conditions);
+            if let Some(own) = own {
+                own.apply(&mut conditions);
+            }
+            conditions
+        };
+        let (up, down) = (of(&self.up), of(&self.down));
+        let idle = |typed: fn(&ConditionArguments) -> bool, works: fn(&Conditions) -> bool| {
+            let own = |arguments: &Option<ConditionArguments>, conditions| {
+                arguments.as_ref().is_some_and(typed) && !works(conditions)
+            };
+            (typed(&self.both) && !works(&up) && !works(&down))
+                || own(&self.up, &up)
+                || own(&self.down, &down)
+        };
+        if idle(|typed| typed.queue.is_some(), |path| path.rate.is_some()) {
+            return Err("a queue is for datagrams that wait for a rate: give a rate too".into());
+        }
+        if idle(|typed| typed.burst.is_some(), |path| path.loss > 0.0) {
+            return Err("a burst is a way of losing datagrams: give a loss too".into());
+        }
+        Ok((up, down))
+    }
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    listen::read(text, PORT)
+}
+
+fn rebind_every(text: &str) -> Result<Duration, String> {
+    match super::duration(text)? {
+        every if every < REBIND_EVERY_MIN => Err(format!(
+            "it must be at least {}",
+            humantime::format_duration(REBIND_EVERY_MIN)
+        )),
+        every => Ok(every),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        relay: RelayArguments,
+    }
+
+    fn conditions(typed: &str) -> Result<(Conditions, Conditions), String> {
+        let words = std::iter::once("relay").chain(typed.split_whitespace());
+        let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
+        line.relay.conditions()
+    }
+
+    #[test]
+    fn what_is_said_of_one_direction_overrides_what_is_said_of_both() {
+        let (up, down) = conditions(
+            "--delay 20ms --loss 2% --rate 10mbit --queue 7 \
+             --up loss=5%,delay=30ms --down rate=none,mtu=1280",
+        )
+        .expect("it is well-formed");
+        assert_eq!((up.loss, down.loss), (0.05, 0.02));
+        assert_eq!(up.delay, Duration::from_millis(30));
+        assert_eq!(down.delay, Duration::from_millis(20));
+        assert_eq!(up.rate.map(u64::from), Some(10_000_000));
+        assert_eq!((down.rate, up.queue), (None, 7));
+        assert_eq!((up.mtu, down.mtu), (usize::MAX, 1_280));
+    }
+
+    #[test]
+    fn what_would_do_nothing_is_refused() {
+        for typed in [
+            "--queue 5",
+            "--queue 5 --rate none",
+            "--rate 1mbit --up rate=none,queue=5",
+            "--burst 3",
+            "--loss 1% --down burst=3,loss=0%",
+        ] {
+            assert!(conditions(typed).is_err(), "{typed}");
+        }
+        for typed in [
+            "--queue 5 --up rate=1mbit",
+            "--burst 3 --down loss=1%",
+            "--loss 1% --up burst=3",
+        ] {
+            assert!(conditions(typed).is_ok(), "{typed}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What a relay shows: here as text.
+
+pub(crate) mod json;
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use humantime::format_duration;
+use qecho_engine::link::{Blackhole, Conditions};
+use qecho_tools::relay::{Config, Direction, Report};
+
+use super::counted;
+
+/// What a relay says when it is ready.
+#[derive(Debug)]
+pub(crate) struct Relaying<'a> {
+    pub(crate) addresses: &'a [SocketAddr],
+    pub(crate) config: &'a Config,
+}
+
+/// Writes between whom the relay is, and how bad it is.
+pub(crate) fn relaying_text(relaying: &Relaying<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let config = relaying.config;
+    let addresses: Vec<_> = relaying
+        .addresses
+        .iter()
+        .map(SocketAddr::to_string)
+        .collect();
+    writeln!(out, "relaying {} → {}", addresses.join(", "), config.to)?;
+    if config.up == config.down {
+        writeln!(out, "  both ways  {}", words(&config.up))?;
+    } else {
+        writeln!(out, "  up         {}", words(&config.up))?;
+        writeln!(out, "  down       {}", words(&config.down))?;
+    }
+    if let Some(every) = config.rebind_every {
+        let every = format_duration(every);
+        writeln!(
+            out,
+            "  rebinding  a new port towards the server every {every}"
+        )?;
+    }
+    writeln!(out, "  seed       {}", config.seed)?;
+    if !relaying.addresses.iter().all(|own| own.ip().is_loopback()) {
+        writeln!(
+            out,
+            "  open       anyone who reaches this port reaches {} by it",
+            config.to
+        )?;
+    }
+    writeln!(out)
+}
+
+/// Says what happens to datagrams, most important first.
+fn words(path: &Conditions) -> String {
+    let mut words = Vec::new();
+    if path.delay > Duration::ZERO {
+        words.push(format!("{} delay", format_duration(path.delay)));
+    }
+    if path.jitter > Duration::ZERO {
+        words.push(format!("up to {} jitter", format_duration(path.jitter)));
+    }
+    for (share, fate) in [
+        (path.loss, "lost"),
+        (path.reorder, "reordered"),
+        (path.duplicate, "duplicated"),
+        (path.corrupt, "corrupted"),
+    ] {
+        if share > 0.0 {
+            words.push(format!("{} {fate}", percent(share)));
+            if fate == "lost" && path.burst > 1 {
+                words.push(format!("{} in a row", path.burst));
+            }
+        }
+    }
+    if let Some(rate) = path.rate {
+        let queue = counted(path.queue, "datagram");
+        words.push(format!("{} with a queue of {queue}", bits(rate.get())));
+    }
+    if path.mtu < usize::MAX {
+        words.push(format!("nothing longer than {} bytes", path.mtu));
+    }
+    if let Some(Blackhole { open, closed }) = path.blackhole {
+        let (open, closed) = (format_duration(open), format_duration(closed));
+        words.push(format!("after each {open} nothing for {closed}"));
+    }
+    match words.is_empty() {
+        true => "all passes unchanged".into(),
+        false => words.join(", "),
+    }
+}
+
+/// Writes a share without the noise of binary fractions.
+fn percent(share: f64) -> String {
+    let text = format!("{:.6}", share * 100.0);
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    format!("{text}%")
+}
+
+/// Writes a rate as it can be typed.
+fn bits(rate: u64) -> String {
+    for (scale, unit) in [
+        (1_000_000_000, "gbit"),
+        (1_000_000, "mbit"),
+        (1_000, "kbit"),
+    ] {
+        if rate.is_multiple_of(scale) {
+            return format!("{}{unit}/s", rate / scale);
+        }
+    }
+    format!("{rate}bit/s")
+}
+
+/// Writes what the relay did in its life.
+pub(crate) fn stopped_text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "stopped: {}, {}",
+        counted(report.flows, "client"),
+        counted(report.rebinds, "rebinding")
+    )?;
+    for (name, direction) in [("up  ", &report.up), ("down", &report.down)] {
+        writeln!(out, "{name}  {}", fates(direction))?;
+    }
+    for (count, what) in [
+        (report.refused, "from one client too many, refused"),
+        (
+            report.strays,
+            "from somebody who is not the server, dropped",
+        ),
+    ] {
+        if count > 0 {
+            writeln!(out, "{} {what}", counted(count, "datagram"))?;
+        }
+    }
+    if report.sockets_failed > 0 {
+        let sockets = counted(report.sockets_failed, "socket");
+        writeln!(out, "{sockets} towards the server could not be had")?;
+    }
+    Ok(())
+}
+
+/// Says what became of a direction's datagrams, without what did not happen.
+fn fates(direction: &Direction) -> String {
+    let counts = &direction.counts;
+    let mut words = vec![format!(
+        "{} came ({}), {} passed ({})",
+        counted(counts.sent, "datagram"),
+        counted(direction.bytes_received, "byte"),
+        direction.delivered,
+        counted(direction.bytes_delivered, "byte"),
+    )];
+    let fates = [
+        (counts.lost, "lost"),
+        (counts.too_long, "too long"),
+        (counts.blackholed, "in the blackhole"),
+        (counts.queue_full, "found the queue full"),
+        (counts.reordered, "reordered"),
+        (counts.duplicated, "duplicated"),
+        (counts.corrupted, "corrupted"),
+        (direction.overflowed, "beyond the relay's memory"),
+        (direction.unsent, "refused by the system"),
+        (direction.under_way, "still on the way"),
+    ];
+    let happened = fates.into_iter().filter(|(count, _)| *count > 0);
+    words.extend(happened.map(|(count, fate)| format!("{count} {fate}")));
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use super::*;
+
+    #[test]
+    fn conditions_are_said_in_words() {
+        let bad = Conditions {
+            delay: Duration::from_millis(20),
+            jitter: Duration::from_millis(5),
+            loss: 0.07,
+            burst: 3,
+            reorder: 0.001,
+            rate: NonZeroU64::new(1_500_000),
+            queue: 25,
+            mtu: 1_280,
+            blackhole: Some(Blackhole {
+                open: Duration::from_secs(5),
+                closed: Duration::from_secs(2),
+            }),
+            ..Conditions::default()
+        };
+        assert_eq!(
+            words(&bad),
+            "20ms delay, up to 5ms jitter, 7% lost, 3 in a row, 0.1% reordered, 1500kbit/s with a \
+             queue of 25 datagrams, nothing longer than 1280 bytes, after each 5s nothing for 2s"
+        );
+        assert_eq!(words(&Conditions::default()), "all passes unchanged");
+    }
+
+    #[test]
+    fn the_end_tells_what_happened_and_nothing_else() {
+        let mut report = Report {
+            flows: 1,
+            ..Report::default()
+        };
+        report.up.counts.sent = 10;
+        report.up.counts.lost = 2;
+        report.up.delivered = 8;
+        report.up.bytes_received = 12_000;
+        report.up.bytes_delivered = 9_600;
+        let mut shown = Vec::new();
+        stopped_text(&report, &mut shown).expect("memory takes bytes");
+        let shown = String::from_utf8(shown).expect("it is text");
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!(lines[0], "stopped: 1 client, 0 rebindings");
+        assert_eq!(
+            lines[1],
+            "up    10 datagrams came (12000 bytes), 8 passed (9600 bytes), 2 lost"
+        );
+        assert_eq!(
+            lines[2],
+            "down  0 datagrams came (0 bytes), 0 passed (0 bytes)"
+        );
+        assert_eq!(lines.len(), 3);
+    }
+}

@@ -1,0 +1,387 @@
+//! A bad network between a client and a server, or between any two programs.
+
+use std::net::{SocketAddr, UdpSocket};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::{
+    hearing::LIMIT,
+    pipe::random,
+    stage::{Server, Stage, events, last_event},
+};
+
+const WAYS: [&str; 4] = ["stream", "stream-per-message", "uni", "datagram"];
+
+#[test]
+fn a_perfect_relay_changes_nothing() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let relay = relay(&stage, &server.place(), "");
+    assert_eq!(relay.listening["event"], "relaying");
+    assert_eq!(relay.listening["schema"], 1);
+    for way in WAYS {
+        let done = stage
+            .client(&relay, &format!("--over {way} -m 日本語"))
+            .run();
+        done.exits(0).prints("echo: \"日本語\", 9 bytes");
+    }
+    let counts = ends_well(relay);
+    assert_eq!(counts["event"], "stopped");
+    assert_eq!(counts["schema"], 1);
+    assert_eq!(counts["clients"], 4);
+    for direction in ["up", "down"] {
+        let counts = &counts[direction];
+        assert_eq!(counts["delivered"], counts["received"]);
+        assert_eq!(counts["bytes_delivered"], counts["bytes_received"]);
+    }
+    assert_eq!(server.ends_well()["connections"], 4);
+}
+
+#[test]
+fn a_delay_each_way_shows_in_the_echo_time() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let relay = relay(&stage, &server.place(), "--delay 20ms");
+    let client = stage.client(&relay, "--format json -m a -m b");
+    let done = client.run();
+    done.exits(0);
+    for event in events(&done) {
+        for time in ["handshake_us", "echo_time_us"] {
+            if let Some(time) = event[time].as_f64() {
+                assert!(time >= 40_000.0, "{event}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_megabyte_comes_back_whole_although_a_tenth_of_the_datagrams_is_lost() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let relay = relay(&stage, &server.place(), "--loss 10% --delay 2ms --seed 1");
+    assert_eq!(relay.listening["seed"], 1);
+    let done = stage
+        .client(&relay, "--verify")
+        .run_with(&random(1_000_000));
+    done.exits(0)
+        .prints("ok: 1000000 bytes came back identical");
+    let counts = ends_well(relay);
+    for direction in ["up", "down"] {
+        let counts = &counts[direction];
+        let (received, lost) = (number(counts, "received"), number(counts, "lost"));
+        // A megabyte is some 700 datagrams or more: an honest tenth of them.
+        assert!(lost * 20 > received && lost * 7 < received, "{counts}");
+    }
+}
+
+#[test]
+fn a_bad_network_of_every_kind_loses_nothing_of_a_stream() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let bad = "--delay 3ms --jitter 2ms --loss 2% --burst 3 --reorder 2% --duplicate 2% \
+               --corrupt 1% --rate 40mbit --queue 50 --mtu 1300 --blackhole 400ms/50ms \
+               --up loss=3%,blackhole=none";
+    let relay = relay(&stage, &server.place(), bad);
+    let done = stage
+        .client(&relay, "--verify")
+        .run_with(&random(1_000_000));
+    done.exits(0)
+        .prints("ok: 1000000 bytes came back identical");
+    let counts = ends_well(relay);
+    for direction in ["up", "down"] {
+        for count in ["lost", "reordered", "duplicated", "corrupted", "too_long"] {
+            assert!(number(&counts[direction], count) > 0, "{count} in {counts}");
+        }
+    }
+    assert_eq!(counts["up"]["blackholed"], 0);
+}
+
+#[test]
+fn a_client_whose_port_changes_all_the_time_loses_nothing() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    // So that it lasts for 1.6 s at least.
+    let options = "--rebind-port 300ms --rate 100mbit --delay 1ms";
+    let relay = relay(&stage, &server.place(), options);
+    let done = stage
+        .client(&relay, "--verify")
+        .run_with(&random(20_000_000));
+    done.exits(0)
+        .prints("ok: 20000000 bytes came back identical");
+    let counts = ends_well(relay);
+    assert!(number(&counts, "rebinds") >= 5, "{counts}");
+    assert_eq!(counts["clients"], 1);
+    // It is still the same connection.
+    assert_eq!(server.ends_well()["connections"], 1);
+}
+
+#[test]
+fn nobody_but_the_one_server_is_reached_or_heard() {
+    let stage = Stage::new();
+    let [server, client, stranger] = [(); 3].map(|()| socket());
+    let relay = relay(&stage, &address(&server).to_string(), "");
+    let entrance = ("127.0.0.1", relay.port());
+    client.send_to(b"hello", entrance).expect("it is sent");
+    let (hello, exit) = received(&server);
+    assert_eq!(hello, b"hello");
+    stranger.send_to(b"intruder", exit).expect("it is sent");
+    server.send_to(b"answer", exit).expect("it is sent");
+    // What was sent first would come first.
+    let (answer, from) = received(&client);
+    assert_eq!((&answer[..], from.port()), (&b"answer"[..], relay.port()));
+    // Who sends to the entrance is a client, and gets an exit of its own.
+    stranger.send_to(b"hello", entrance).expect("it is sent");
+    let (_, other) = received(&server);
+    assert_ne!(other, exit);
+    let counts = ends_well(relay);
+    assert_eq!(counts["datagrams_stray"], 1);
+    assert_eq!(counts["clients"], 2);
+    assert_eq!(counts["up"]["delivered"], 2);
+    assert_eq!(counts["down"]["delivered"], 1);
+}
+
+#[test]
+fn a_seed_repeats_the_fate_of_every_datagram() {
+    let stage = Stage::new();
+    let [server, client] = [(); 2].map(|()| socket());
+    let fates = |seed: u64| {
+        let options =
+            format!("--loss 20% --burst 2 --duplicate 10% --corrupt 10% --mtu 100 --seed {seed}");
+        let relay = relay(&stage, &address(&server).to_string(), &options);
+        for length in 1..=101 {
+            let datagram = vec![0; length];
+            client
+                .send_to(&datagram, ("127.0.0.1", relay.port()))
+                .expect("it is sent");
+        }
+        ends_well(relay)["up"].clone()
+    };
+    let once = fates(7);
+    assert_eq!(once["received"], 101);
+    assert_eq!(once["too_long"], 1);
+    assert!(number(&once, "lost") > 0, "{once}");
+    assert_eq!(fates(7), once);
+    assert_ne!(fates(8), once);
+}
+
+#[test]
+fn a_signal_ends_it_and_it_prints_what_it_did() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for signal in [Signal::INT, Signal::TERM] {
+        let options = "--listen localhost:0 --delay 2ms --down loss=5%,burst=2 --rebind-port 5s";
+        let relay = stage
+            .qecho(&format!("relay {options} --to {}", server.place()))
+            .start();
+        let first = relay.stdout.line(0);
+        let (_, entrance) = first.split_once("relaying ").expect("it says so");
+        let (entrance, exit) = entrance.split_once(" → ").expect("it says so");
+        assert_eq!(exit, format!("127.0.0.1:{}", server.port()));
+        let (entrance, _) = entrance.split_once(',').unwrap_or((entrance, ""));
+        stage
+            .qecho(&format!("client {entrance} -m hello"))
+            .run()
+            .exits(0);
+        relay.signal(signal);
+        let done = relay.done();
+        done.exits(0);
+        assert_eq!(done.stderr, "");
+        let lines: Vec<_> = done.stdout.lines().collect();
+        assert_eq!(lines[1], "  up         2ms delay");
+        assert_eq!(lines[2], "  down       2ms delay, 5% lost, 2 in a row");
+        assert_eq!(
+            lines[3],
+            "  rebinding  a new port towards the server every 5s"
+        );
+        assert!(lines[4].starts_with("  seed       "));
+        assert_eq!(lines[6], "stopped: 1 client, 0 rebindings");
+        assert!(lines[7].starts_with("up    ") && lines[7].contains(" datagrams came ("));
+        assert!(lines[8].starts_with("down  "));
+    }
+}
+
+#[test]
+fn json_tells_the_conditions_in_numbers() {
+    let stage = Stage::new();
+    let options = "--delay 20ms --loss 2% --blackhole 5s/2s --rebind-port 5s \
+                   --up rate=10mbit,mtu=1280,blackhole=none";
+    let relay = relay(&stage, "127.0.0.1:9", options);
+    let said = &relay.listening;
+    assert_eq!(said["to"], "127.0.0.1:9");
+    assert_eq!(said["rebind_every_ms"], 5_000.0);
+    for (direction, name, value) in [
+        ("up", "delay_ms", Value::from(20.0)),
+        ("down", "loss", 0.02.into()),
+        ("up", "rate_bits_per_second", 10_000_000.into()),
+        ("down", "rate_bits_per_second", Value::Null),
+        ("up", "mtu", 1_280.into()),
+        ("down", "mtu", Value::Null),
+        ("up", "blackhole_open_ms", Value::Null),
+        ("down", "blackhole_closed_ms", 2_000.0.into()),
+    ] {
+        assert_eq!(said[direction][name], value, "{direction} {name}");
+    }
+}
+
+#[test]
+fn a_seed_is_drawn_if_none_is_given() {
+    let stage = Stage::new();
+    let seeds = [(); 2].map(|()| {
+        let relay = relay(&stage, "127.0.0.1:9", "");
+        relay.listening["seed"].as_u64().expect("a number")
+    });
+    assert_ne!(seeds[0], seeds[1]);
+}
+
+#[test]
+fn what_means_nothing_is_refused_in_one_line() {
+    let stage = Stage::new();
+    for (typed, said) in [
+        (
+            "--loss 2",
+            "`2` has no percent sign; write for instance 2% or 0.5%",
+        ),
+        ("--loss 101%", "no more than 100%"),
+        ("--corrupt=-1%", "`-1%` is no share"),
+        (
+            "--rate 10mbps",
+            "`10mbps` is no rate; write for instance 500kbit, 10mbit or 1gbit",
+        ),
+        ("--rate 0bit", "more than 0"),
+        ("--queue many", "`many` is no whole number"),
+        ("--mtu 0", "`0` is no whole number from 1 to 65507"),
+        ("--burst 0", "`0` is no whole number"),
+        ("--delay 20", "write for instance 10s"),
+        ("--blackhole 5s", "`5s` has no `/`"),
+        ("--blackhole 5s/0s", "more than 0"),
+        ("--rebind-port 1ms", "at least 10ms"),
+        ("--up lost=1%", "`lost` is no condition; there are delay, "),
+        ("--down loss=1", "loss: `1` has no percent sign"),
+        ("--up loss", "`loss` has no `=`"),
+        ("--seed x", "'x'"),
+        ("--to localhost:0", "port 0"),
+        ("--listen example.com:1", "write for instance 0.0.0.0:4434"),
+    ] {
+        let done = stage.qecho(&format!("relay {typed}")).run();
+        done.exits(2).complains(said);
+        assert_eq!(done.stdout, "", "{typed}");
+        let about = done.stderr.lines().filter(|line| line.contains(said));
+        assert_eq!(about.count(), 1, "{done:#?}");
+    }
+}
+
+#[test]
+fn what_cannot_work_is_refused_with_a_reason() {
+    let stage = Stage::new();
+    let fails = |typed: &str, reason: &str, hint: Option<&str>| {
+        stage
+            .qecho(&format!("relay {typed}"))
+            .run()
+            .fails(2, reason, hint);
+    };
+    fails("--queue 5", "give a rate too", None);
+    fails("--burst 5", "give a loss too", None);
+    let taken = socket();
+    let taken = address(&taken);
+    fails(
+        &format!("--listen {taken}"),
+        &format!("cannot listen on {taken}"),
+        Some("another program has this port"),
+    );
+    let free = address(&socket());
+    fails(
+        &format!("--listen {free} --to {free}"),
+        "that is the relay itself",
+        Some("--to"),
+    );
+    fails(
+        "--to no-such-host.invalid",
+        "no-such-host.invalid",
+        Some("spelling"),
+    );
+}
+
+#[test]
+fn help_says_what_each_condition_does() {
+    let stage = Stage::new();
+    let done = stage.qecho("relay --help").run();
+    done.exits(0).prints("Conditions, both ways:");
+    for option in [
+        "--listen",
+        "--to",
+        "--delay",
+        "--jitter",
+        "--loss",
+        "--burst",
+        "--reorder",
+        "--duplicate",
+        "--corrupt",
+        "--rate",
+        "--queue",
+        "--mtu",
+        "--blackhole",
+        "--up",
+        "--down",
+        "--rebind-port",
+        "--seed",
+        "--format",
+    ] {
+        done.prints(&format!("      {option} <"));
+    }
+}
+
+/// Starts a relay on a free port and waits until it is ready.
+fn relay(stage: &Stage, to: &str, options: &str) -> Server {
+    stage.await_server(stage.qecho(&format!(
+        "relay --format json --listen localhost:0 --to {to} {options}"
+    )))
+}
+
+/// Ends a relay, whose counts must add up, and returns them.
+#[track_caller]
+fn ends_well(relay: Server) -> Value {
+    relay.process.terminate();
+    let done = relay.process.done();
+    done.exits(0);
+    let counts = last_event(&done);
+    for direction in ["up", "down"] {
+        let sum = |names: &[&str]| -> u64 {
+            names
+                .iter()
+                .map(|name| number(&counts[direction], name))
+                .sum()
+        };
+        assert_eq!(
+            sum(&["received", "duplicated"]),
+            sum(&["delivered", "lost", "too_long", "blackholed", "queue_full"])
+                + sum(&["overflowed", "unsent", "under_way"]),
+            "{counts}"
+        );
+    }
+    counts
+}
+
+#[track_caller]
+fn number(counts: &Value, name: &str) -> u64 {
+    counts[name].as_u64().expect("it is counted")
+}
+
+fn socket() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
+    socket
+        .set_read_timeout(Some(LIMIT))
+        .expect("a socket has a timeout");
+    socket
+}
+
+fn address(socket: &UdpSocket) -> SocketAddr {
+    socket.local_addr().expect("it is bound")
+}
+
+#[track_caller]
+fn received(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut buffer = [0; 2_000];
+    let (length, from) = socket.recv_from(&mut buffer).expect("something comes");
+    (buffer[..length].to_vec(), from)
+}
