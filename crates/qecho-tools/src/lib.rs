@@ -7,6 +7,7 @@
 pub mod capture;
 pub mod client;
 pub mod dial;
+pub mod dissect;
 pub mod server;
 pub mod text;
 pub mod trace;

@@ -4,7 +4,7 @@
 mod event;
 
 pub use self::event::{
-    Again, Connection, Content, Datagram, Event, Lost, LossReason, NotedFrame, Packet, TlsMessage,
+    Again, Connection, Content, Datagram, Event, LossReason, Lost, NotedFrame, Packet, TlsMessage,
     What,
 };
 
