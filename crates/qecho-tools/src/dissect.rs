@@ -9,6 +9,8 @@ mod connection;
 mod key_log;
 mod keys;
 mod protection;
+#[cfg(test)]
+mod sealing;
 mod seen;
 mod table;
 #[cfg(test)]

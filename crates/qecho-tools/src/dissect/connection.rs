@@ -46,9 +46,9 @@ pub(super) struct Connection {
     hello: ClientHello,
     /// Both sides' for Handshake and 1-RTT packets.
     suite: Option<Suite>,
-    initial: InitialKeys,
+    initial: Box<InitialKeys>,
     /// What the client uses after the Retry packet that it heeds.
-    initial_after_retry: Option<InitialKeys>,
+    initial_after_retry: Option<Box<InitialKeys>>,
     client: Sender,
     server: Sender,
     /// Where it was seen.
@@ -63,9 +63,9 @@ pub(super) struct Connection {
 struct Sender {
     /// By these it is addressed, the oldest first.
     ids: VecDeque<ConnectionId>,
-    handshake: Option<Protection>,
-    early: Option<Protection>,
-    one_rtt: Option<Protection>,
+    handshake: Option<Box<Protection>>,
+    early: Option<Box<Protection>>,
+    one_rtt: Option<Box<Protection>>,
     numbers: [Numbers; 3],
 }
 
@@ -126,7 +126,7 @@ impl Connection {
             original_destination: original,
             hello: ClientHello::default(),
             suite: None,
-            initial: keys,
+            initial: Box::new(keys),
             initial_after_retry: None,
             client: Sender::default(),
             server: Sender::default(),
@@ -197,7 +197,7 @@ impl Connection {
         }
         let mut keys = InitialKeys::new(destination);
         let opened = keys.open(sender, packet, numbers)?;
-        self.initial_after_retry = Some(keys);
+        self.initial_after_retry = Some(Box::new(keys));
         Some(opened)
     }
 
@@ -233,7 +233,7 @@ impl Connection {
             }
             let mut tried = Protection::new(secret, *suite);
             if let Some(opened) = tried.open(packet, numbers) {
-                *protection = Some(tried);
+                *protection = Some(Box::new(tried));
                 if packet_type != PacketType::ZeroRtt {
                     self.suite = Some(*suite);
                 }

@@ -189,11 +189,8 @@ impl HeaderKey {
     /// the packet is too short to have any.
     pub(super) fn bare<'a>(&self, packet: &Protected<'a>) -> Option<Bared<'a>> {
         let bytes = packet.bytes;
-        let sample = packet.number_offset + SAMPLE_OFFSET;
-        let sample = bytes.get(sample..sample + TAG_LENGTH)?;
-        let [first_mask, number_mask @ ..] = self.0.new_mask(sample).ok()?;
-        let long = bytes[0] & 0x80 != 0;
-        let first = bytes[0] ^ first_mask & if long { 0x0f } else { 0x1f };
+        let [first_mask, number_mask @ ..] = self.mask(bytes, packet.number_offset)?;
+        let first = bytes[0] ^ first_mask;
         let length = usize::from(first & 0x03) + 1;
         let (head, sealed) = bytes.split_at(packet.number_offset + length);
         let mut head = head.to_vec();
@@ -208,22 +205,54 @@ impl HeaderKey {
             number,
         })
     }
+
+    /// Returns what hides the first byte and the packet number.
+    fn mask(&self, packet: &[u8], number_offset: usize) -> Option<[u8; 5]> {
+        let sample = number_offset + SAMPLE_OFFSET;
+        let sample = packet.get(sample..sample + TAG_LENGTH)?;
+        let mut mask = self.0.new_mask(sample).ok()?;
+        let long = packet[0] & 0x80 != 0;
+        mask[0] &= if long { 0x0f } else { 0x1f };
+        Some(mask)
+    }
+
+    /// Protects the header of a packet whose number has two bytes.
+    #[cfg(test)]
+    pub(super) fn protect(&self, packet: &mut [u8], number_offset: usize) {
+        let mask = self.mask(packet, number_offset);
+        let [first, high, low, ..] = mask.expect("the packet is long enough");
+        packet[0] ^= first;
+        packet[number_offset] ^= high;
+        packet[number_offset + 1] ^= low;
+    }
 }
 
 impl PacketKey {
-    /// Returns what is in a packet, if this key and number are its own (RFC
-    /// 9001 §5.3).
+    /// Returns what is in a packet, if this key and number are its own.
     pub(super) fn open(&self, packet: &Bared<'_>, number: u64) -> Option<Vec<u8>> {
+        let mut payload = packet.sealed.to_vec();
+        let aad = aead::Aad::from(&packet.head);
+        let opened = self
+            .key
+            .open_in_place(self.nonce(number), aad, &mut payload);
+        let length = opened.ok()?.len();
+        payload.truncate(length);
+        Some(payload)
+    }
+
+    /// RFC 9001 §5.3.
+    fn nonce(&self, number: u64) -> aead::Nonce {
         let mut nonce = self.iv;
         for (byte, part) in nonce[4..].iter_mut().zip(number.to_be_bytes()) {
             *byte ^= part;
         }
-        let nonce = aead::Nonce::assume_unique_for_key(nonce);
-        let mut payload = packet.sealed.to_vec();
-        let aad = aead::Aad::from(&packet.head);
-        let length = self.key.open_in_place(nonce, aad, &mut payload).ok()?.len();
-        payload.truncate(length);
-        Some(payload)
+        aead::Nonce::assume_unique_for_key(nonce)
+    }
+
+    /// Returns what it takes to seal a packet.
+    #[cfg(test)]
+    pub(super) fn to_seal(&self, number: u64) -> (&aead::LessSafeKey, aead::Nonce) {
+        (&self.key, self.nonce(number))
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Protection {
     previous: Option<PacketKey>,
     current: Generation,
     /// Derived when the key phase changes for the first time.
-    next: Option<Generation>,
+    next: Option<Box<Generation>>,
 }
 
 struct Generation {
@@ -91,10 +91,10 @@ impl Protection {
         }
         let next = self
             .next
-            .get_or_insert_with(|| self.current.next(self.suite));
+            .get_or_insert_with(|| Box::new(self.current.next(self.suite)));
         let (number, payload) = numbers.open(&next.key, packet)?;
         if let Some(next) = self.next.take() {
-            let before = std::mem::replace(&mut self.current, next);
+            let before = std::mem::replace(&mut self.current, *next);
             self.previous = Some(before.key);
         }
         Some((number, self.current.number, payload))

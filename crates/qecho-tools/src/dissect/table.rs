@@ -24,7 +24,7 @@ const TELLING_LENGTH: usize = 4;
 pub(super) struct Table {
     connections_max: usize,
     begun: u64,
-    connections: HashMap<u64, Connection>,
+    connections: HashMap<u64, Box<Connection>>,
     /// Connections by when they were last seen.
     idle: BTreeMap<u64, u64>,
     /// Datagrams that were found to belong to a connection.
@@ -67,7 +67,7 @@ impl Table {
     }
 
     pub(super) fn get(&mut self, connection: u64) -> Option<&mut Connection> {
-        self.connections.get_mut(&connection)
+        self.connections.get_mut(&connection).map(|one| &mut **one)
     }
 
     /// Finds out to what a datagram of these bytes belongs.
@@ -185,7 +185,7 @@ impl Table {
     ) -> u64 {
         self.begun += 1;
         let number = self.begun;
-        self.connections.insert(number, connection);
+        self.connections.insert(number, Box::new(connection));
         self.touch(number);
         self.remember(number, Side::Server, original_destination);
         self.note_path(number, path);
