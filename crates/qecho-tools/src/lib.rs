@@ -8,6 +8,7 @@
 pub mod capture;
 pub mod client;
 pub mod dial;
+pub mod dissect;
 pub mod listen;
 pub mod relay;
 pub mod server;

@@ -4,6 +4,7 @@
 mod bounds;
 #[path = "../../../qecho-engine/tests/hostile/counting.rs"]
 mod counting;
+mod dissector;
 #[path = "../../../qecho-engine/tests/hostile/failing_seed.rs"]
 mod failing_seed;
 #[path = "../../../qecho-engine/tests/hostile/identity.rs"]

@@ -4,6 +4,7 @@ mod admission;
 mod datagrams;
 mod determinism;
 mod dialing;
+mod dissecting;
 mod draining;
 mod echo;
 #[path = "../../../qecho-engine/tests/hostile/failing_seed.rs"]

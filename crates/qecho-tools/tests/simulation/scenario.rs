@@ -2,12 +2,13 @@
 
 use std::{
     ops::{Deref, DerefMut},
+    sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
 use qecho_engine::{
-    Connector, Secrets, Shard,
+    Connector, Secrets, ServerTls, Shard,
     config::{Accepting, AdmissionSettings, RetryPolicy, ShardConfig, Transport},
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
@@ -16,6 +17,7 @@ use qecho_tools::{
     ALPN_ECHO,
     server::{Echo, End},
 };
+use rustls::KeyLog;
 
 use crate::{
     failing_seed::ShowsSeed,
@@ -44,6 +46,7 @@ pub(crate) struct Scenario {
     datagrams: Vec<Bytes>,
     clients: usize,
     watched: bool,
+    key_log: Option<Arc<dyn KeyLog>>,
 }
 
 impl Scenario {
@@ -63,6 +66,7 @@ impl Scenario {
             datagrams: Vec::new(),
             clients: 1,
             watched: false,
+            key_log: None,
         }
     }
 
@@ -140,6 +144,12 @@ impl Scenario {
         self
     }
 
+    /// Lets the server log its TLS secrets.
+    pub(crate) fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
+        self.key_log = Some(key_log);
+        self
+    }
+
     pub(crate) fn clients(mut self, count: usize) -> Self {
         self.clients = count;
         self
@@ -168,7 +178,10 @@ impl Scenario {
     /// Makes the server's shard.
     pub(crate) fn server(&self, identity: &Identity) -> Shard<Echo> {
         let accepting = Accepting {
-            tls: identity.server(&[ALPN_ECHO]),
+            tls: ServerTls {
+                key_log: self.key_log.clone(),
+                ..identity.server(&[ALPN_ECHO])
+            },
             admission: self.admission.clone(),
         };
         let config = ShardConfig {
