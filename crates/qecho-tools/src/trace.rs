@@ -2,9 +2,10 @@
 //! of it, and what follows from it.
 
 mod event;
+pub mod qlog;
 
 pub use self::event::{
-    Again, Connection, Content, Datagram, Event, Lost, LossReason, NotedFrame, Packet, TlsMessage,
+    Again, Connection, Content, Datagram, Event, LossReason, Lost, NotedFrame, Packet, TlsMessage,
     What,
 };
 
