@@ -6,6 +6,7 @@ mod event;
 mod follower;
 mod known;
 mod ledger;
+pub mod qlog;
 mod ranges;
 mod tracer;
 

@@ -1,0 +1,7 @@
+//! The qlog form of a trace, held against its schema, and its files.
+
+mod files;
+mod mutation;
+mod sample;
+mod schema;
+mod validity;
