@@ -3,6 +3,11 @@
 pub(crate) mod client;
 pub(crate) mod demo;
 pub(crate) mod server;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the commands that show it come next")
+)]
+pub(crate) mod trace;
 
 use std::{
     io::{self, Write},
