@@ -2,11 +2,17 @@
 
 pub(crate) mod client;
 pub(crate) mod demo;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the commands that show it come next")
+)]
+pub(crate) mod sequence;
 pub(crate) mod server;
 #[cfg_attr(
     not(test),
     expect(dead_code, reason = "the commands that show it come next")
 )]
+pub(crate) mod story;
 pub(crate) mod trace;
 
 use std::{

@@ -29,6 +29,12 @@ use self::{
     line::Line,
     note::Note,
 };
+pub(super) use self::{
+    line::{columns, wrapped},
+    names::sender,
+    note::{closed, key_update, left_out, lost, path_changed},
+    number::{counted, stamp},
+};
 
 /// Columns of the connections' numbers, where there are any.
 const LABEL_COLUMNS: usize = 4;
