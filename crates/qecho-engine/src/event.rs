@@ -175,34 +175,44 @@ struct ErrorCode(u64);
 
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.0 {
-            0x00 => "NO_ERROR",
-            0x01 => "INTERNAL_ERROR",
-            CONNECTION_REFUSED => "CONNECTION_REFUSED",
-            0x03 => "FLOW_CONTROL_ERROR",
-            0x04 => "STREAM_LIMIT_ERROR",
-            0x05 => "STREAM_STATE_ERROR",
-            0x06 => "FINAL_SIZE_ERROR",
-            0x07 => "FRAME_ENCODING_ERROR",
-            0x08 => "TRANSPORT_PARAMETER_ERROR",
-            0x09 => "CONNECTION_ID_LIMIT_ERROR",
-            0x0a => "PROTOCOL_VIOLATION",
-            0x0b => "INVALID_TOKEN",
-            APPLICATION_ERROR => "APPLICATION_ERROR",
-            0x0d => "CRYPTO_BUFFER_EXCEEDED",
-            0x0e => "KEY_UPDATE_ERROR",
-            0x0f => "AEAD_LIMIT_REACHED",
-            0x10 => "NO_VIABLE_PATH",
-            NO_APPLICATION_PROTOCOL => "no_application_protocol",
+        match self.0 {
+            NO_APPLICATION_PROTOCOL => f.write_str("no_application_protocol"),
             0x100..=0x1ff => {
                 let number = (self.0 & 0xff) as u8;
                 let alert = rustls::AlertDescription::from(number);
-                return write!(f, "TLS alert {number} ({alert:?})");
+                write!(f, "TLS alert {number} ({alert:?})")
             }
-            _ => return write!(f, "error {:#x}", self.0),
-        };
-        f.write_str(name)
+            code => match transport_error_name(code) {
+                Some(name) => f.write_str(name),
+                None => write!(f, "error {code:#x}"),
+            },
+        }
     }
+}
+
+/// Returns the name of a transport error code (RFC 9000 §20.1), if it has one;
+/// those of TLS alerts have none of their own.
+pub fn transport_error_name(code: u64) -> Option<&'static str> {
+    Some(match code {
+        0x00 => "NO_ERROR",
+        0x01 => "INTERNAL_ERROR",
+        CONNECTION_REFUSED => "CONNECTION_REFUSED",
+        0x03 => "FLOW_CONTROL_ERROR",
+        0x04 => "STREAM_LIMIT_ERROR",
+        0x05 => "STREAM_STATE_ERROR",
+        0x06 => "FINAL_SIZE_ERROR",
+        0x07 => "FRAME_ENCODING_ERROR",
+        0x08 => "TRANSPORT_PARAMETER_ERROR",
+        0x09 => "CONNECTION_ID_LIMIT_ERROR",
+        0x0a => "PROTOCOL_VIOLATION",
+        0x0b => "INVALID_TOKEN",
+        APPLICATION_ERROR => "APPLICATION_ERROR",
+        0x0d => "CRYPTO_BUFFER_EXCEEDED",
+        0x0e => "KEY_UPDATE_ERROR",
+        0x0f => "AEAD_LIMIT_REACHED",
+        0x10 => "NO_VIABLE_PATH",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

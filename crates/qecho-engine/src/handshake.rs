@@ -49,6 +49,38 @@ impl TransportParameters {
         Self(std::iter::from_fn(|| next().ok()).collect())
     }
 
+    /// Returns the name of a parameter (RFC 9000 §18.2 and the registry that it
+    /// founded), if it has one.
+    pub fn name(id: u64) -> Option<&'static str> {
+        Some(match id {
+            0x00 => "original_destination_connection_id",
+            0x01 => "max_idle_timeout",
+            0x02 => "stateless_reset_token",
+            0x03 => "max_udp_payload_size",
+            0x04 => "initial_max_data",
+            0x05 => "initial_max_stream_data_bidi_local",
+            0x06 => "initial_max_stream_data_bidi_remote",
+            0x07 => "initial_max_stream_data_uni",
+            INITIAL_MAX_STREAMS_BIDI => "initial_max_streams_bidi",
+            INITIAL_MAX_STREAMS_UNI => "initial_max_streams_uni",
+            0x0a => "ack_delay_exponent",
+            0x0b => "max_ack_delay",
+            0x0c => "disable_active_migration",
+            0x0d => "preferred_address",
+            0x0e => "active_connection_id_limit",
+            0x0f => "initial_source_connection_id",
+            0x10 => "retry_source_connection_id",
+            0x11 => "version_information",
+            0x20 => "max_datagram_frame_size",
+            0x2ab2 => "grease_quic_bit",
+            0x3127 => "google_initial_rtt",
+            0x3128 => "google_connection_options",
+            0x4752 => "google_version",
+            0xff04_de1b => "min_ack_delay",
+            _ => return None,
+        })
+    }
+
     /// Returns the raw value of a parameter.
     pub fn get(&self, id: u64) -> Option<&[u8]> {
         self.0
@@ -89,5 +121,14 @@ mod tests {
         assert_eq!(parameters.initial_max_streams(Direction::Unidirectional), 3);
         assert_eq!(parameters.initial_max_streams(Direction::Bidirectional), 0);
         assert_eq!(parameters.iter().count(), 1);
+    }
+
+    #[test]
+    fn parameters_have_the_names_of_their_registry() {
+        let named = (0..=0x10).filter(|id| TransportParameters::name(*id).is_some());
+        assert_eq!(named.count(), 17);
+        let name = TransportParameters::name(0x20);
+        assert_eq!(name, Some("max_datagram_frame_size"));
+        assert_eq!(TransportParameters::name(0x1b), None);
     }
 }

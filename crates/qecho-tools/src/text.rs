@@ -70,10 +70,14 @@ pub fn shown(text: &str) -> String {
     shown
 }
 
-/// Control characters, and those that turn the direction of what follows.
+/// Control characters, those that turn the direction of what follows, and those
+/// that end a line.
 fn is_unsafe(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
 }
 
 /// Writes a duration with three digits and the unit that fits.
@@ -131,6 +135,10 @@ mod tests {
     #[test]
     fn a_terminal_cannot_be_steered_by_a_message() {
         assert_eq!(shown("a\x1b[31m\r\u{202e}"), "a\\u{1b}[31m\\r\\u{202e}");
+        assert_eq!(
+            shown("\u{61c}\u{2028}\u{2029}"),
+            "\\u{61c}\\u{2028}\\u{2029}"
+        );
         let long = shown(&"x".repeat(1_000));
         assert_eq!(long.chars().count(), SHOWN_MAX + 1);
     }

@@ -3,7 +3,10 @@
 pub(crate) mod client;
 pub(crate) mod demo;
 pub(crate) mod relay;
+pub(crate) mod sequence;
 pub(crate) mod server;
+pub(crate) mod story;
+pub(crate) mod trace;
 
 use std::{
     io::{self, Write},
