@@ -160,7 +160,7 @@ impl<A: Application> EventLoop<A> {
     fn send(&mut self, now: Instant, datagram: &mut Datagram) -> Sent {
         let socket = &self.sockets[datagram.binding];
         // Before it is sent: nobody may seem to receive it earlier.
-        let at = self.tap.as_ref().map(Tapped::now);
+        let at = self.tap.as_ref().map(|_| clock());
         let mut sent = socket.send(datagram);
         if sent.as_ref().is_err_and(|error| !is_final(error)) {
             // The error may be an ICMP report of another datagram, or that
@@ -177,7 +177,8 @@ impl<A: Application> EventLoop<A> {
                 if let (Some(tap), Some(at)) = (&mut self.tap, at) {
                     tap.sent(at, socket.address(), datagram, length);
                 }
-                self.shard.note_sent(now, datagram, Ok(length));
+                self.shard
+                    .note_sent(at.unwrap_or(now), datagram, Ok(length));
                 return Sent::Done;
             }
             Err(error) => error,

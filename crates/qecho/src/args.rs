@@ -6,6 +6,7 @@ mod listen;
 mod place;
 mod relay;
 mod server;
+mod trace;
 
 use std::{
     path::{Path, PathBuf},
@@ -18,10 +19,11 @@ use qecho_tools::capture::LIMIT_MIN;
 
 pub(crate) use self::{
     client::{ClientArguments, OverArgument},
-    demo::DemoArguments,
+    demo::{DemoArguments, DemoTraceArgument},
     place::Place,
     relay::RelayArguments,
     server::{EndArgument, MessagesArgument, RetryArgument, ServerArguments},
+    trace::TraceFileArguments,
 };
 
 const EXIT_CODES: &str = "\
@@ -55,6 +57,9 @@ pub(crate) enum Command {
     /// Make a bad network out of a good one: a UDP relay between clients and a server
     #[command(after_help = EXIT_CODES)]
     Relay(Box<RelayArguments>),
+    /// Show the QUIC packets in a capture, decrypted
+    #[command(after_help = EXIT_CODES)]
+    Trace(TraceFileArguments),
 }
 
 /// Form of the results on stdout.
@@ -112,6 +117,46 @@ fn capture_size(text: &str) -> Result<u64, String> {
         ));
     }
     Ok(size.0)
+}
+
+/// Options that show the packets of a command's connections.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TraceArguments {
+    /// Show the packets on stderr while they pass: one line each, with its
+    /// frames; `handshake` shows those until it is confirmed, `frames` every
+    /// field of every frame
+    #[arg(
+        long,
+        value_name = "DETAIL",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "packets"
+    )]
+    pub(crate) trace: Option<TraceArgument>,
+
+    #[command(flatten)]
+    pub(crate) qlog: QlogArguments,
+}
+
+/// Options for files about packets.
+#[derive(Debug, clap::Args)]
+pub(crate) struct QlogArguments {
+    /// Write a qlog file for each connection to DIR, for qvis and the like;
+    /// it has every field of every frame, but not the data
+    #[arg(long = "qlog", value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+}
+
+/// How much of the packets is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TraceArgument {
+    /// The handshake, and whatever goes wrong
+    Handshake,
+    /// A line for each packet
+    Packets,
+    /// A line for each frame too
+    Frames,
 }
 
 /// Far beyond any use, and far from where clocks overflow.

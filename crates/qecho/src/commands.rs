@@ -7,7 +7,10 @@ mod key_log;
 mod relay;
 mod resolve;
 mod server;
+mod sight;
 mod signals;
+mod trace;
+mod tracing;
 mod trust;
 
 use crate::{
@@ -22,5 +25,6 @@ pub(crate) fn run(arguments: Arguments) -> Result<Ending, Failure> {
         Command::Server(arguments) => server::run(&arguments),
         Command::Client(arguments) => client::run(arguments),
         Command::Relay(arguments) => relay::run(&arguments),
+        Command::Trace(arguments) => trace::run(&arguments),
     }
 }

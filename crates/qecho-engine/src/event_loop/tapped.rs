@@ -38,11 +38,7 @@ impl Tapped {
         }
     }
 
-    /// Returns the time as the tap is told it.
-    pub(super) fn now(&self) -> Duration {
-        self.at((self.clock)())
-    }
-
+    /// Returns an instant as taps are told it.
     fn at(&self, now: Instant) -> Duration {
         self.began_at + now.saturating_duration_since(self.began)
     }
@@ -81,7 +77,7 @@ impl Tapped {
             }
         }
         self.see(&Passing {
-            at: self.now(),
+            at: self.at((self.clock)()),
             passage: Passage::Came,
             local,
             remote: received.remote,
@@ -94,7 +90,7 @@ impl Tapped {
     /// Shows as much of a datagram or batch as was sent.
     pub(super) fn sent(
         &mut self,
-        at: Duration,
+        at: Instant,
         socket: SocketAddr,
         datagram: &Datagram,
         length: usize,
@@ -106,7 +102,7 @@ impl Tapped {
             local.set_ip(self.source(socket.ip(), datagram.destination));
         }
         self.see(&Passing {
-            at,
+            at: self.at(at),
             passage: Passage::Went,
             local,
             remote: datagram.destination,

@@ -6,7 +6,9 @@ use clap::ValueEnum;
 use qecho_cert::Pin;
 use qecho_tools::dial::Alpn;
 
-use super::{CaptureArguments, Format, KeyLogArguments, Place, place, server::alpn_name};
+use super::{
+    CaptureArguments, Format, KeyLogArguments, Place, TraceArguments, place, server::alpn_name,
+};
 
 /// Options of `qecho client`.
 #[derive(Debug, clap::Args)]
@@ -53,6 +55,11 @@ pub(crate) struct ClientArguments {
     #[arg(long, value_name = "TIME", value_parser = super::positive_duration)]
     pub(crate) timeout: Option<Duration>,
 
+    /// Update the keys once the handshake is confirmed (RFC 9001 §6), to see
+    /// how the peer takes it
+    #[arg(long)]
+    pub(crate) update_keys: bool,
+
     /// Form of the results
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
@@ -62,6 +69,9 @@ pub(crate) struct ClientArguments {
 
     #[command(flatten)]
     pub(crate) capture: CaptureArguments,
+
+    #[command(flatten)]
+    pub(crate) trace: TraceArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

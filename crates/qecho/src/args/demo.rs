@@ -1,6 +1,8 @@
 //! `qecho demo`.
 
-use super::CaptureArguments;
+use clap::ValueEnum;
+
+use super::{CaptureArguments, QlogArguments};
 
 /// Options of `qecho demo`.
 #[derive(Debug, clap::Args)]
@@ -11,4 +13,32 @@ pub(crate) struct DemoArguments {
 
     #[command(flatten)]
     pub(crate) capture: CaptureArguments,
+
+    /// Tell the story of the packets, step by step; or show them as the other
+    /// commands do
+    #[arg(
+        long,
+        value_name = "DETAIL",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "story"
+    )]
+    pub(crate) trace: Option<DemoTraceArgument>,
+
+    #[command(flatten)]
+    pub(crate) qlog: QlogArguments,
+}
+
+/// How the packets are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DemoTraceArgument {
+    /// What each step is for, with the section of the RFC
+    Story,
+    /// The handshake, and whatever goes wrong
+    Handshake,
+    /// A line for each packet
+    Packets,
+    /// A line for each frame too
+    Frames,
 }

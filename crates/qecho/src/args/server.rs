@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use qecho_engine::AlpnPolicy;
 use qecho_tools::{ALPN_ECHO, PORT, listen::Listen};
 
-use super::{CaptureArguments, Format, KeyLogArguments, listen};
+use super::{CaptureArguments, Format, KeyLogArguments, TraceArguments, listen};
 
 /// Options of `qecho server`.
 #[derive(Debug, clap::Args)]
@@ -68,6 +68,9 @@ pub(crate) struct ServerArguments {
 
     #[command(flatten)]
     pub(crate) capture: CaptureArguments,
+
+    #[command(flatten)]
+    pub(crate) trace: TraceArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

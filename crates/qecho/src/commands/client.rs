@@ -13,15 +13,14 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
-use qecho_engine::config::Transport;
+use qecho_engine::{Side, config::Transport};
 use qecho_tools::{
     Sight,
-    capture::Capture,
     client::{self, Client, ClientEvent, Mail, Message, Way},
 };
 
 use self::voice::Voice;
-use super::{capture, key_log, resolve, signals, trust};
+use super::{key_log, resolve, sight, signals, trust};
 use crate::{
     args::{ClientArguments, Format, OverArgument},
     ending::{Ending, Failure},
@@ -95,27 +94,22 @@ pub(super) fn run(arguments: ClientArguments) -> Result<Ending, Failure> {
     let input = Input::of(&arguments);
     check(&arguments, input)?;
     let silence = Transport::default().idle_timeout;
-    capture::during(&arguments.capture, silence, |capture| {
-        connect(&arguments, input, capture)
+    let ClientArguments { capture, trace, .. } = &arguments;
+    sight::during(capture, trace, Side::Client, silence, |sight| {
+        connect(&arguments, input, sight)
     })
 }
 
-fn connect(
-    arguments: &ClientArguments,
-    input: Input,
-    capture: Option<Capture>,
-) -> Result<Ending, Failure> {
+fn connect(arguments: &ClientArguments, input: Input, sight: Sight) -> Result<Ending, Failure> {
     let verifier = trust::verifier(arguments)?;
     let target = resolve::target(&arguments.place)?;
     let config = client::Config {
         alpn: arguments.alpn.clone(),
-        key_log: key_log::open(&arguments.key_log, capture.as_ref())?,
+        key_log: key_log::open(&arguments.key_log, &sight)?,
         timeout: arguments.timeout.unwrap_or(client::TIMEOUT),
         patience: input.patience(arguments.timeout),
-        sight: Sight {
-            capture,
-            ..Sight::default()
-        },
+        update_keys: arguments.update_keys,
+        sight,
         ..client::Config::new(target, verifier.clone())
     };
     let (tell, occurrences) = channel();

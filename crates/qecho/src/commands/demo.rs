@@ -11,19 +11,22 @@ use bytes::Bytes;
 use qecho_cert::{
     Authority, AutomaticLeaf, LocalAuthority, ServerIdentity, TrustSettings, TrustVerifier,
 };
+use qecho_engine::Side;
 use qecho_tools::{
     Sight,
     capture::Capture,
-    client::{self, Client, ClientEvent, Mail, Message, Way},
+    client::{
+        self, Client, ClientEvent, Connected, Echoed, Failure as ClientFailure, Mail, Message, Way,
+    },
     dial::Target,
     server::{self, Listen, Server},
 };
 
-use super::capture;
+use super::{capture, tracing::Onlookers};
 use crate::{
-    args::DemoArguments,
+    args::{DemoArguments, DemoTraceArgument},
     ending::{Ending, Failure},
-    render,
+    render::{self, trace::Detail},
 };
 
 /// Time for each step; on loopback all of them take milliseconds.
@@ -53,10 +56,29 @@ fn show(arguments: &DemoArguments, capture: Option<Capture>) -> Result<Ending, F
     let identity = AutomaticLeaf::ephemeral(authority, Arc::new(SystemTime::now))
         .context("cannot make a certificate for the demo")?;
     let server = serve(Arc::new(identity)).context("cannot start the demo's server")?;
-    let ending = converse(arguments, &server, &trust, capture)?;
+    render::demo::server(server.addresses()[0], &mut io::stdout())?;
+    let onlookers = onlookers(arguments)?;
+    let conversation =
+        onlookers.during(|trace| converse(arguments, &server, &trust, Sight { capture, trace }))?;
     server.stopper().drain(Duration::ZERO);
     server.wait().context("cannot wait for packets")?;
-    Ok(ending)
+    tell(&conversation, &trust)
+}
+
+/// Makes what shows the packets, if that was asked for.
+fn onlookers(arguments: &DemoArguments) -> Result<Onlookers, Failure> {
+    let nobody = Onlookers::default();
+    let onlookers = match arguments.trace {
+        None => nobody,
+        Some(DemoTraceArgument::Story) => nobody.story(),
+        Some(DemoTraceArgument::Handshake) => nobody.lines(Detail::Handshake),
+        Some(DemoTraceArgument::Packets) => nobody.lines(Detail::Packets),
+        Some(DemoTraceArgument::Frames) => nobody.lines(Detail::Frames),
+    };
+    match &arguments.qlog.directory {
+        None => Ok(onlookers),
+        Some(directory) => onlookers.qlog(directory, Side::Client),
+    }
 }
 
 /// Refuses a text that cannot be echoed in every way.
@@ -71,6 +93,14 @@ fn check(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// What came of talking to the demo's server.
+#[derive(Default)]
+struct Conversation {
+    connected: Option<Box<Connected>>,
+    echoed: Vec<Echoed>,
+    failure: Option<ClientFailure>,
+}
+
 fn serve(identity: Arc<dyn ServerIdentity>) -> anyhow::Result<Server> {
     let config = server::Config {
         listen: vec![Listen::Loopback { port: 0 }],
@@ -83,11 +113,8 @@ fn converse(
     arguments: &DemoArguments,
     server: &Server,
     trust: &Arc<TrustVerifier>,
-    capture: Option<Capture>,
-) -> Result<Ending, Failure> {
-    let mut out = io::stdout().lock();
-    let address = server.addresses()[0];
-    render::demo::server(address, &mut out)?;
+    sight: Sight,
+) -> Result<Conversation, Failure> {
     let target = Target {
         server_name: "localhost".into(),
         addresses: server.addresses().to_vec(),
@@ -96,11 +123,8 @@ fn converse(
         timeout: PATIENCE,
         patience: Some(PATIENCE),
         // One end sees all that passes; from both, it would show twice.
-        key_log: capture.as_ref().map(Capture::key_log),
-        sight: Sight {
-            capture,
-            ..Sight::default()
-        },
+        key_log: sight.capture.as_ref().map(Capture::key_log),
+        sight,
         ..client::Config::new(target, trust.clone())
     };
     let (tell, events) = channel();
@@ -116,30 +140,36 @@ fn converse(
         client.send(Mail::Message(Message { data, over }));
     }
     client.send(Mail::Finish);
-    let mut echoed = 0;
-    let mut outcome = None;
+    let mut conversation = Conversation::default();
     for event in events {
         match event {
-            ClientEvent::Connected(connected) => {
-                let anchor = trust.verified_by().map(|anchor| anchor.to_string());
-                let anchor = anchor.unwrap_or_default();
-                render::demo::connected(&connected, &anchor, &mut out)?;
-            }
-            ClientEvent::Echoed(message) => {
-                echoed += 1;
-                render::demo::echoed(&message, &mut out)?;
-            }
-            ClientEvent::Ended(result) => outcome = result.err(),
+            ClientEvent::Connected(connected) => conversation.connected = Some(connected),
+            ClientEvent::Echoed(message) => conversation.echoed.push(message),
+            ClientEvent::Ended(result) => conversation.failure = result.err(),
             _ => {}
         }
     }
     client.wait().context("cannot wait for packets")?;
-    render::demo::verdict(echoed, &mut out)?;
+    Ok(conversation)
+}
+
+/// Tells what came of it, after what was traced.
+fn tell(conversation: &Conversation, trust: &TrustVerifier) -> Result<Ending, Failure> {
+    let mut out = io::stdout().lock();
+    if let Some(connected) = &conversation.connected {
+        let anchor = trust.verified_by().map(|anchor| anchor.to_string());
+        let anchor = anchor.unwrap_or_default();
+        render::demo::connected(connected, &anchor, &mut out)?;
+    }
+    for message in &conversation.echoed {
+        render::demo::echoed(message, &mut out)?;
+    }
+    render::demo::verdict(conversation.echoed.len() as u64, &mut out)?;
     out.flush()?;
-    match outcome {
+    match &conversation.failure {
         None => Ok(Ending::Done),
         Some(failure) => Err(Failure::negative(
-            anyhow::Error::new(failure).context("the demo failed"),
+            anyhow::Error::new(failure.clone()).context("the demo failed"),
         )),
     }
 }

@@ -14,16 +14,15 @@ use std::{
 use anyhow::{Context, anyhow};
 use qecho_cert::{Authority, AutomaticLeaf, Identity, Origin, ServerIdentity, folder};
 use qecho_engine::{
-    Secrets, ServerTls,
+    Secrets, ServerTls, Side,
     config::{AdmissionSettings, RetryPolicy, Transport},
 };
 use qecho_tools::{
     Sight,
-    capture::Capture,
     server::{Config, End, NOTICES_MAX, Notice, Server, ServerError},
 };
 
-use super::{capture, key_log, signals};
+use super::{key_log, sight, signals};
 use crate::{
     args::{EndArgument, Format, MessagesArgument, RetryArgument, ServerArguments},
     ending::{Ending, Failure},
@@ -33,14 +32,15 @@ use crate::{
 /// Runs the server until a signal ends it.
 pub(super) fn run(arguments: &ServerArguments) -> Result<Ending, Failure> {
     let silence = arguments.idle_timeout;
-    capture::during(&arguments.capture, silence, |capture| {
-        serve(arguments, capture)
+    let ServerArguments { capture, trace, .. } = arguments;
+    sight::during(capture, trace, Side::Server, silence, |sight| {
+        serve(arguments, sight)
     })
 }
 
-fn serve(arguments: &ServerArguments, capture: Option<Capture>) -> Result<Ending, Failure> {
+fn serve(arguments: &ServerArguments, sight: Sight) -> Result<Ending, Failure> {
     let identity = identity(arguments)?;
-    let config = config(arguments, &identity, capture)?;
+    let config = config(arguments, &identity, sight)?;
     let (notices, readable) = notices(arguments);
     let server = Server::start(&config, notices).map_err(explain)?;
     // Whoever reads that the server listens may ask it to end at once.
@@ -66,14 +66,14 @@ fn serve(arguments: &ServerArguments, capture: Option<Capture>) -> Result<Ending
 fn config(
     arguments: &ServerArguments,
     identity: &Arc<dyn ServerIdentity>,
-    capture: Option<Capture>,
+    sight: Sight,
 ) -> Result<Config, Failure> {
     Ok(Config {
         listen: arguments.listen.clone(),
         tls: ServerTls {
             identity: identity.clone(),
             alpn: arguments.alpn.clone(),
-            key_log: key_log::open(&arguments.key_log, capture.as_ref())?,
+            key_log: key_log::open(&arguments.key_log, &sight)?,
         },
         admission: AdmissionSettings {
             retry: match arguments.retry {
@@ -93,10 +93,7 @@ fn config(
             EndArgument::AfterMessage => End::AfterMessage,
         },
         secrets: Secrets::from_master(&identity.secret()),
-        sight: Sight {
-            capture,
-            ..Sight::default()
-        },
+        sight,
     })
 }
 

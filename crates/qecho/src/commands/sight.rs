@@ -1,0 +1,34 @@
+//! Who sees what passes: captures and traces, for every command with sockets.
+
+use std::time::Duration;
+
+use qecho_engine::Side;
+use qecho_tools::Sight;
+
+use super::{capture, tracing::Onlookers};
+use crate::{
+    args::{CaptureArguments, TraceArguments},
+    ending::{Ending, Failure},
+};
+
+/// Does a command's work in the sight of all who were asked for; ends their
+/// files whatever comes of the work, and says what is missing in them. A
+/// connection that was silent for so long has ended.
+pub(super) fn during(
+    capturing: &CaptureArguments,
+    arguments: &TraceArguments,
+    side: Side,
+    silence: Duration,
+    work: impl FnOnce(Sight) -> Result<Ending, Failure>,
+) -> Result<Ending, Failure> {
+    capture::during(capturing, silence, |capture| {
+        let mut onlookers = Onlookers::default();
+        if let Some(detail) = arguments.trace {
+            onlookers = onlookers.lines(detail.into());
+        }
+        if let Some(directory) = &arguments.qlog.directory {
+            onlookers = onlookers.qlog(directory, side)?;
+        }
+        onlookers.during(|trace| work(Sight { capture, trace }))
+    })
+}
