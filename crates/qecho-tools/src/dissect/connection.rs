@@ -198,6 +198,8 @@ impl Connection {
         let mut keys = InitialKeys::new(destination);
         let opened = keys.open(sender, packet, numbers)?;
         self.initial_after_retry = Some(Box::new(keys));
+        // It ought to say the same again, but some begin anew.
+        self.hello = ClientHello::default();
         Some(opened)
     }
 

@@ -1,5 +1,7 @@
 //! Packets that the echo client and server do not send one another.
 
+use qecho_engine::wire::ConnectionId;
+
 use super::{
     super::{
         keys::{Secret, Suite},
@@ -234,4 +236,36 @@ fn acknowledgements_help_over_gaps() {
         opened(&mut dissector, from_client(&far)),
         Ok((1_000_000, 0))
     );
+}
+
+#[test]
+fn a_client_may_begin_anew_after_a_retry() {
+    let mut dissector = begun();
+    told(&mut dissector, &[from_server(&bytes(RETRY))]);
+    let after_retry = ConnectionId::new(&bytes(SERVER_ID)).expect("8 bytes");
+    let random = [0xab; 32];
+    let hello = [&[0x06, 0, 38, 1, 0, 0, 34, 3, 3], &random[..]].concat();
+    let long = |first: u8, rest: &[u8]| {
+        let head = [&[first, 0, 0, 0, 1, 8], &after_retry[..], &[0], rest];
+        head.concat()
+    };
+    let initial = Unsealed {
+        secret: Secret::initial(&after_retry, Side::Client),
+        suite: Suite::Aes128GcmSha256,
+        head: long(0x80, &[3, 1, 2, 3]),
+        generation: 0,
+        number: 3,
+        frames: hello,
+    };
+    let found = opened(&mut dissector, from_client(&initial.seal()));
+    assert_eq!(found, Ok((3, 0)));
+    let handshake = Unsealed {
+        secret: secret(7),
+        head: long(0xa0, &[]),
+        ..short(0, 0, 0)
+    };
+    let (random, secret) = ("ab".repeat(32), "07".repeat(32));
+    dissector.add_secrets(&format!("{} {random} {secret}", LABELS[0]));
+    let found = opened(&mut dissector, from_client(&handshake.seal()));
+    assert_eq!(found, Ok((0, 0)));
 }
