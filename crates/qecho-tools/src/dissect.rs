@@ -222,9 +222,14 @@ impl Dissector {
             if rest == 0 {
                 break;
             }
+            let offset = seen.payload.len() - rest;
             let packet = match read {
                 Ok(read) if read.bytes.len() <= rest => {
-                    self.packet(seen, &read, belonging, passage)
+                    let mut packet = self.packet(seen, &read, belonging, passage);
+                    if offset > 0 && packet.opened.is_none() {
+                        seen::doubt(&mut packet, &packets, read.bytes, offset);
+                    }
+                    packet
                 }
                 Ok(read) => seen::cut(read, rest),
                 Err(malformed) => Packet {
