@@ -91,7 +91,10 @@ impl Tracer {
                 size: packet.size,
                 content: None,
                 unprocessed: packet.unprocessed,
-                is_stateless_reset: false,
+                // An endpoint sends nothing else that is no packet.
+                is_stateless_reset: self.losses == Losses::Told
+                    && datagram.passage == Passage::Went
+                    && packet.header.is_none(),
             });
             tell(&Event {
                 at,

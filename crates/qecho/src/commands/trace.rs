@@ -9,7 +9,9 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use qecho_engine::{Dissected, Observation, Side, Unprocessed, wire::PacketType};
+use qecho_engine::{
+    Dissected, Observation, Side, Unprocessed, limits::INITIAL_DATAGRAM_MIN, wire::PacketType,
+};
 use qecho_tools::{
     capture::{CaptureReader, Item, ReadError},
     dissect::{Dissector, Seen},
@@ -187,8 +189,11 @@ impl View {
         }
         let first = datagram.packets.first();
         let header = first.and_then(|packet| packet.header.as_ref());
-        let long = header.is_some_and(|header| {
-            !matches!(header.packet_type, PacketType::OneRtt | PacketType::Unknown)
+        let long = header.is_some_and(|header| match header.packet_type {
+            PacketType::OneRtt => false,
+            // What asks for another version is padded as well.
+            PacketType::Unknown => datagram.size >= usize::from(INITIAL_DATAGRAM_MIN),
+            _ => true,
         });
         long || self.known.contains(&ends) || self.known.contains(&(ends.1, ends.0))
     }

@@ -1,6 +1,7 @@
 //! The built binary as a person or a script meets it: over real UDP on loopback,
 //! with every file in a temporary folder, and every wait with a limit.
 
+mod agreement;
 mod demo;
 mod exchange;
 mod identity;
@@ -22,6 +23,10 @@ mod usage;
 
 mod certificates;
 mod hearing;
+mod oracle;
 mod process;
+mod rows;
+#[path = "../../../qecho-tools/tests/qlog/schema.rs"]
+mod schema;
 mod stage;
 mod terminal;
