@@ -3,7 +3,8 @@
 use std::{collections::HashSet, time::Duration};
 
 use qecho_engine::{
-    Dissected, Packet as Observed, Passage, Recovery, Side, TransportParameters, Unprocessed,
+    Dissected, Opened, Packet as Observed, Passage, Recovery, Side, TransportParameters,
+    Unprocessed,
     wire::{self, Ack, Frame, PacketType},
 };
 
@@ -126,38 +127,23 @@ impl Known {
             return shown;
         };
         let packet_type = header.packet_type;
-        let mut frames = Vec::new();
-        let mut malformed = None;
-        for frame in wire::frames(&opened.payload) {
-            match frame {
-                Ok(frame) => frames.push(frame),
-                Err(error) => malformed = Some(error),
-            }
-        }
+        let content = content(opened);
         let space = &mut self.sender(passage).spaces[space(packet_type)];
         if shown.unprocessed.is_none() && !space.seen.insert(opened.number) {
             shown.unprocessed = Some(Unprocessed::Duplicate);
         }
         let counts = shown.unprocessed.is_none() && datagram.unsent.is_none();
         let newest = space.seen.largest() == Some(opened.number);
-        let noted = match counts {
-            true => {
-                let packet = (packet_type, opened.number, packet.size);
-                if packet_type == PacketType::OneRtt {
-                    self.update_keys(passage, opened.generation, learned);
-                    learned.moves |= newest && frames.iter().any(is_not_probing);
-                }
-                self.note(at, passage, packet, frames, learned)
+        shown.content = Some(content);
+        if let (true, Some(content)) = (counts, &mut shown.content) {
+            if packet_type == PacketType::OneRtt {
+                self.update_keys(passage, opened.generation, learned);
+                let mut frames = content.frames.iter();
+                learned.moves |= newest && frames.any(|noted| is_not_probing(&noted.frame));
             }
-            false => frames.into_iter().map(unnoted).collect(),
-        };
-        shown.content = Some(Content {
-            number: opened.number,
-            number_length: opened.number_length,
-            key_phase: opened.key_phase,
-            frames: noted,
-            malformed,
-        });
+            let packet = (packet_type, opened.number, packet.size);
+            self.note(at, passage, packet, &mut content.frames, learned);
+        }
         shown
     }
 
@@ -169,32 +155,26 @@ impl Known {
         }
     }
 
-    /// Keeps what the frames of a packet tell, and says what they mean.
-    fn note<'a>(
+    /// Keeps what the frames of a packet tell, and notes what they mean.
+    fn note(
         &mut self,
         at: Duration,
         passage: Passage,
         packet: (PacketType, u64, usize),
-        frames: Vec<Frame<'a>>,
+        frames: &mut [NotedFrame<'_>],
         learned: &mut Learned,
-    ) -> Vec<NotedFrame<'a>> {
+    ) {
         let (packet_type, ..) = packet;
         let place = space(packet_type);
-        let again = self.sender(passage).spaces[place]
-            .ledger
-            .send(at, packet, &frames);
-        let mut noted = Vec::with_capacity(frames.len());
-        for (frame, again) in frames.into_iter().zip(again) {
-            let mut note = NotedFrame {
-                again,
-                ..unnoted(frame)
-            };
-            match &note.frame {
+        let ledger = &mut self.sender(passage).spaces[place].ledger;
+        ledger.send(at, packet, frames);
+        for noted in frames {
+            match &noted.frame {
                 Frame::Ack(ack) => {
-                    note.ack_delay = self.acknowledge(at, passage, place, ack, learned)
+                    noted.ack_delay = self.acknowledge(at, passage, place, ack, learned);
                 }
                 Frame::Crypto { offset, data } => {
-                    note.tls = self.crypto(passage, place, *offset, data, learned);
+                    noted.tls = self.crypto(passage, place, *offset, data, learned);
                 }
                 Frame::NewConnectionId { reset_token, .. } => {
                     self.sender(passage).remember(*reset_token);
@@ -202,7 +182,6 @@ impl Known {
                 Frame::HandshakeDone => self.discard(1),
                 _ => {}
             }
-            noted.push(note);
         }
         // RFC 9001 §4.9.1: the client drops its Initial keys when it sends its
         // first Handshake packet, the server when it gets one.
@@ -210,7 +189,50 @@ impl Known {
         if packet_type == PacketType::Handshake && by_client {
             self.discard(0);
         }
-        noted
+    }
+
+    /// Tells what else a datagram has brought to light.
+    pub(super) fn tell_what_follows(
+        &self,
+        at: Duration,
+        passage: Passage,
+        learned: &Learned,
+        tell: &mut dyn FnMut(&Event<'_>),
+    ) {
+        for (packet_type, number) in &learned.found_again {
+            let what = What::FoundAgain {
+                passage: opposite(passage),
+                packet_type: *packet_type,
+                number: *number,
+            };
+            self.tell(at, what, tell);
+        }
+        if let Some(parameters) = &learned.parameters {
+            let what = What::Parameters {
+                passage,
+                parameters,
+            };
+            self.tell(at, what, tell);
+        }
+    }
+
+    /// Returns how much is remembered, in pieces of some 100 bytes.
+    pub(super) fn weight(&self) -> usize {
+        let senders = [&self.went, &self.came].into_iter();
+        let spaces = senders.flat_map(|sender| &sender.spaces);
+        spaces
+            .map(|space| space.ledger.weight() + space.crypto.weight())
+            .sum()
+    }
+
+    /// Forgets what is not needed to read on.
+    pub(super) fn lighten(&mut self) {
+        for sender in [&mut self.went, &mut self.came] {
+            for space in &mut sender.spaces {
+                space.ledger = Ledger::default();
+                space.crypto = Crypto::default();
+            }
+        }
     }
 
     /// Forgets what was sent under keys that are gone; it is neither
@@ -372,6 +394,25 @@ impl Sender {
         if self.reset_tokens.len() < RESET_TOKENS_MAX {
             self.reset_tokens.insert(reset_token);
         }
+    }
+}
+
+/// Reads what is in a packet, without what others tell of it.
+pub(super) fn content(opened: &Opened) -> Content<'_> {
+    let mut frames = Vec::new();
+    let mut malformed = None;
+    for frame in wire::frames(&opened.payload) {
+        match frame {
+            Ok(frame) => frames.push(unnoted(frame)),
+            Err(error) => malformed = Some(error),
+        }
+    }
+    Content {
+        number: opened.number,
+        number_length: opened.number_length,
+        key_phase: opened.key_phase,
+        frames,
+        malformed,
     }
 }
 

@@ -7,7 +7,7 @@ use qecho_engine::{Dissected, Observation, Passage};
 
 use super::{
     event::{Connection, Datagram, Event, Packet, What},
-    known::{Known, Learned},
+    known::{self, Known, Learned},
 };
 
 /// Whose word counts on what was lost.
@@ -19,11 +19,17 @@ pub enum Losses {
     Inferred,
 }
 
+/// Pieces of all connections that are remembered, each of some 100 bytes;
+/// beyond, a connection that brings more is told with less context.
+const REMEMBERED_MAX: usize = 2_000_000;
+
 /// Makes events of observations.
 #[derive(Debug)]
 pub struct Tracer {
     losses: Losses,
     connections: BTreeMap<u64, Known>,
+    /// Pieces that the connections remember.
+    remembered: usize,
 }
 
 /// Takes each event as it is made.
@@ -35,6 +41,7 @@ impl Tracer {
         Self {
             losses,
             connections: BTreeMap::new(),
+            remembered: 0,
         }
     }
 
@@ -64,7 +71,9 @@ impl Tracer {
                 recovery,
             } => {
                 if let Some(known) = self.connections.get_mut(connection) {
+                    self.remembered -= known.weight();
                     known.recover(at, recovery, tell);
+                    self.remembered += known.weight();
                 }
             }
             Observation::Closed { connection, reason } => {
@@ -74,6 +83,7 @@ impl Tracer {
             }
             Observation::Forgotten { connection } => {
                 if let Some(known) = self.connections.remove(connection) {
+                    self.remembered -= known.weight();
                     known.tell(at, What::Forgotten, tell);
                 }
             }
@@ -86,23 +96,10 @@ impl Tracer {
             .connection
             .and_then(|number| self.connections.get_mut(&number));
         let Some(known) = known else {
-            let packets = datagram.packets.iter().map(|packet| Packet {
-                header: packet.header.as_ref(),
-                size: packet.size,
-                content: None,
-                unprocessed: packet.unprocessed,
-                // An endpoint sends nothing else that is no packet.
-                is_stateless_reset: self.losses == Losses::Told
-                    && datagram.passage == Passage::Went
-                    && packet.header.is_none(),
-            });
-            tell(&Event {
-                at,
-                connection: None,
-                what: What::Datagram(shown(datagram, packets.collect())),
-            });
+            self.stray(at, datagram, tell);
             return;
         };
+        self.remembered -= known.weight();
         let mut learned = Learned::default();
         let packets = datagram.packets.iter();
         let packets = packets.map(|packet| known.packet(at, datagram, packet, &mut learned));
@@ -120,28 +117,35 @@ impl Tracer {
             );
         }
         known.tell(at, What::Datagram(shown(datagram, packets)), tell);
-        for (packet_type, number) in &learned.found_again {
-            let what = What::FoundAgain {
-                passage: opposite(datagram.passage),
-                packet_type: *packet_type,
-                number: *number,
-            };
-            known.tell(at, what, tell);
-        }
-        if let Some(parameters) = &learned.parameters {
-            let passage = datagram.passage;
-            known.tell(
-                at,
-                What::Parameters {
-                    passage,
-                    parameters,
-                },
-                tell,
-            );
-        }
+        known.tell_what_follows(at, datagram.passage, &learned, tell);
         if self.losses == Losses::Inferred {
             known.infer_losses(at, tell);
         }
+        if self.remembered + known.weight() > REMEMBERED_MAX {
+            known.lighten();
+        }
+        self.remembered += known.weight();
+    }
+}
+
+impl Tracer {
+    /// Tells of a datagram that belongs to no connection.
+    fn stray(&self, at: Duration, datagram: &Dissected, tell: Tell<'_>) {
+        let packets = datagram.packets.iter().map(|packet| Packet {
+            header: packet.header.as_ref(),
+            size: packet.size,
+            content: packet.opened.as_ref().map(known::content),
+            unprocessed: packet.unprocessed,
+            // An endpoint sends nothing else that is no packet.
+            is_stateless_reset: self.losses == Losses::Told
+                && datagram.passage == Passage::Went
+                && packet.header.is_none(),
+        });
+        tell(&Event {
+            at,
+            connection: None,
+            what: What::Datagram(shown(datagram, packets.collect())),
+        });
     }
 }
 
