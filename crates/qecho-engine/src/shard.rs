@@ -12,6 +12,7 @@ mod control;
 mod core;
 mod deadlines;
 mod entry;
+mod telling;
 mod watch;
 
 use std::{

@@ -15,7 +15,6 @@ use super::{
     event::{Connection, Content, Event, NotedFrame, Packet, TlsMessage, What},
     ledger::{Ledger, RoundTrip},
     ranges::Ranges,
-    tracer::opposite,
 };
 
 /// Stateless reset tokens of one peer that are remembered.
@@ -203,7 +202,7 @@ impl Known {
     ) {
         for (packet_type, number) in &learned.found_again {
             let what = What::FoundAgain {
-                passage: opposite(passage),
+                passage: passage.opposite(),
                 packet_type: *packet_type,
                 number: *number,
             };
@@ -256,7 +255,7 @@ impl Known {
         let exponent = exponent.unwrap_or(ACK_DELAY_EXPONENT_DEFAULT);
         let delay = ack.delay.checked_mul(1 << exponent)?;
         let largest = ack.largest();
-        let other = self.sender(opposite(passage));
+        let other = self.sender(passage.opposite());
         let mut sample = None;
         other.spaces[place]
             .ledger

@@ -160,10 +160,3 @@ fn shown<'a>(datagram: &'a Dissected, packets: Vec<Packet<'a>>) -> Datagram<'a> 
         unsent: datagram.unsent.as_deref(),
     }
 }
-
-pub(super) fn opposite(passage: Passage) -> Passage {
-    match passage {
-        Passage::Came => Passage::Went,
-        Passage::Went => Passage::Came,
-    }
-}
