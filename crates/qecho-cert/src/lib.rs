@@ -10,10 +10,14 @@
 //! certificate store.
 
 pub mod authority;
+pub mod details;
 pub mod folder;
 pub mod identity;
+pub mod issue;
 pub mod leaf;
+pub mod name;
 pub mod pin;
+pub mod scope;
 pub mod trust;
 
 mod facts;
@@ -21,10 +25,14 @@ mod publish;
 mod secret;
 
 pub use authority::{Authority, AuthorityError, Origin};
+pub use details::Details;
 pub use facts::MalformedCertificate;
 pub use identity::{Identity, IdentityError, ServerIdentity};
+pub use issue::{FilesError, IssueError, Issued, KeyKind, Life, PairFiles, Request};
 pub use leaf::{AutomaticLeaf, Clock, LeafError};
+pub use name::{Name, ParseNameError};
 pub use pin::{ParsePinError, Pin};
+pub use scope::{Limits, ParseLimitsError, Scope};
 pub use trust::{
     Anchor, LocalAuthority, Reason, TrustError, TrustSettings, TrustVerifier, VerifyFailure,
 };

@@ -1,6 +1,7 @@
 //! The built binary as a person or a script meets it: over real UDP on loopback,
 //! with every file in a temporary folder, and every wait with a limit.
 
+mod cert;
 mod demo;
 mod exchange;
 mod identity;
