@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use aws_lc_rs::digest;
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, ServerName};
 use time::OffsetDateTime;
 use x509_parser::extensions::{GeneralSubtree, NameConstraints};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
@@ -88,6 +88,24 @@ impl Details {
             is_authority: facts.is_authority,
             for_servers: facts.for_servers,
         })
+    }
+}
+
+impl Details {
+    pub(crate) fn fits(&self, subject_public_key_info: &[u8]) -> bool {
+        self.pin == Pin::of_public_key(subject_public_key_info)
+    }
+
+    /// Returns the names of it that a server can be called by, as one would:
+    /// `www` in place of a star.
+    pub fn callable_names(&self) -> impl Iterator<Item = String> {
+        self.names
+            .iter()
+            .map(|name| match name.strip_prefix('*') {
+                Some(domain) => format!("www{domain}"),
+                None => name.clone(),
+            })
+            .filter(|name| ServerName::try_from(name.as_str()).is_ok())
     }
 }
 

@@ -50,6 +50,13 @@ pub enum Life {
     Short,
     /// So many days.
     Days(u16),
+    /// So long, or until the authority expires.
+    AsLongAs(Duration),
+}
+
+impl Life {
+    /// By so much a certificate is older than it is.
+    pub(crate) const BACKDATED: Duration = CLOCK_SKEW;
 }
 
 /// A certificate and its key, which are nowhere but here yet.
@@ -177,6 +184,7 @@ fn template(
             Life::Usual => USUAL_LIFE,
             Life::Short => SHORT_LIFE,
             Life::Days(days) => Duration::days(days.into()),
+            Life::AsLongAs(duration) => duration,
         };
     params.serial_number = Some(serial_number()?);
     params.distinguished_name = DistinguishedName::new();

@@ -15,8 +15,10 @@ pub mod folder;
 pub mod identity;
 pub mod issue;
 pub mod leaf;
+pub mod listing;
 pub mod name;
 pub mod pin;
+pub mod renew;
 pub mod scope;
 pub mod trust;
 
@@ -27,11 +29,13 @@ mod secret;
 pub use authority::{Authority, AuthorityError, Origin};
 pub use details::Details;
 pub use facts::MalformedCertificate;
-pub use identity::{Identity, IdentityError, ServerIdentity};
+pub use identity::{Identity, IdentityError, ServerIdentity, read_chain};
 pub use issue::{FilesError, IssueError, Issued, KeyKind, Life, PairFiles, Request};
 pub use leaf::{AutomaticLeaf, Clock, LeafError};
+pub use listing::Listing;
 pub use name::{Name, ParseNameError};
 pub use pin::{ParsePinError, Pin};
+pub use renew::{KeyChange, RenewError, Renewable};
 pub use scope::{Limits, ParseLimitsError, Scope};
 pub use trust::{
     Anchor, LocalAuthority, Reason, TrustError, TrustSettings, TrustVerifier, VerifyFailure,

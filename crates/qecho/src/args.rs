@@ -21,7 +21,8 @@ use qecho_tools::capture::LIMIT_MIN;
 pub(crate) use self::{
     cert::{
         AuthorityCommand, AuthorityNewArguments, AuthorityShowArguments, CertCommand,
-        LifeArguments, NewArguments, RootArgument, RootArguments,
+        LifeArguments, ListArguments, NewArguments, RenewArguments, RootArgument, RootArguments,
+        ShowArguments, SubjectArgument, VerifyArguments,
     },
     client::{ClientArguments, OverArgument},
     demo::{DemoArguments, DemoTraceArgument},

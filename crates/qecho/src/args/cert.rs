@@ -1,11 +1,17 @@
 //! `qecho cert`.
 
-use std::{convert::Infallible, path::PathBuf, str::FromStr};
+use std::{
+    convert::Infallible,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use clap::Subcommand;
 use qecho_cert::{Limits, Name};
+use qecho_tools::dial::Alpn;
 
-use super::{EXIT_CODES, Format};
+use super::{EXIT_CODES, Format, Place, client::alpn, place};
 
 /// What to do about certificates.
 #[derive(Debug, Subcommand)]
@@ -13,6 +19,18 @@ pub(crate) enum CertCommand {
     /// Make a certificate for hosts or addresses, signed by a CA of your own
     #[command(after_help = EXIT_CODES)]
     New(NewArguments),
+    /// List the certificates in a folder, and the CAs of this machine
+    #[command(after_help = EXIT_CODES)]
+    List(ListArguments),
+    /// Show a certificate: a file's, or the one a QUIC server shows
+    #[command(after_help = EXIT_CODES)]
+    Show(ShowArguments),
+    /// Check that a client on this machine accepts a certificate for a host
+    #[command(after_help = EXIT_CODES)]
+    Verify(VerifyArguments),
+    /// Make a certificate anew, for the same names and as long as before
+    #[command(after_help = EXIT_CODES)]
+    Renew(RenewArguments),
     /// Make or show the CA that signs
     #[command(subcommand)]
     Ca(AuthorityCommand),
@@ -124,6 +142,110 @@ pub(crate) struct AuthorityShowArguments {
     /// Form of the results
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
+}
+
+/// Options of `qecho cert list`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArguments {
+    /// Where to look for PEM files
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) folder: PathBuf,
+
+    /// Form of the results
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// Options of `qecho cert show`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArguments {
+    /// A PEM file, or a QUIC server (HOST:PORT, or HOST on port 4433)
+    #[arg(value_name = "FILE|HOST:PORT")]
+    pub(crate) subject: SubjectArgument,
+
+    /// Application protocol to offer to a server; auto: `echo`, then none
+    #[arg(long, value_name = "auto|none|NAME", value_parser = alpn, default_value = "auto")]
+    pub(crate) alpn: Alpn,
+
+    /// Time for the server to answer
+    #[arg(long, value_name = "TIME", value_parser = super::positive_duration, default_value = "5s")]
+    pub(crate) timeout: Duration,
+
+    /// Form of the results
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// Whose certificate is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SubjectArgument {
+    /// One in a file.
+    File(PathBuf),
+    /// A server's.
+    Server(Place),
+}
+
+/// Options of `qecho cert verify`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct VerifyArguments {
+    /// A PEM file, the server's own certificate first
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// The name or address by which clients call the server
+    #[arg(value_name = "HOST")]
+    pub(crate) host: String,
+
+    /// Trust the certificate authorities in FILE (PEM) and no others
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Vec<PathBuf>,
+
+    /// Form of the results
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// Options of `qecho cert renew`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RenewArguments {
+    /// The certificate; a chain file of its beside it is made anew too
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Its key [default: FILE's name with -key.pem, or FILE itself]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+
+    /// Keep the key, and with it the pin; else a new one of the same kind is made
+    #[arg(long)]
+    pub(crate) keep_key: bool,
+
+    #[command(flatten)]
+    pub(crate) life: LifeArguments,
+
+    /// The CA in DIR, or `mkcert` for mkcert's [default: the one that signed it]
+    #[arg(long = "ca-root", value_name = "DIR|mkcert")]
+    pub(crate) root: Option<RootArgument>,
+
+    /// Form of the results
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+impl FromStr for SubjectArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let path = Path::new(text);
+        let is_named_so = text.contains(['/', '\\'])
+            || path
+                .extension()
+                .is_some_and(|extension| ["pem", "crt", "cer"].iter().any(|own| extension == *own));
+        match is_named_so || path.exists() {
+            true => Ok(Self::File(path.into())),
+            false => place::reachable(text).map(Self::Server),
+        }
+    }
 }
 
 impl FromStr for RootArgument {

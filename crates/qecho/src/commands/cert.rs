@@ -1,16 +1,24 @@
 //! `qecho cert`.
 
 mod authority;
+mod list;
 mod new;
+mod renew;
+mod server;
+mod show;
+mod verify;
 
 use std::{
     io::{self, Write},
     path::PathBuf,
+    sync::Arc,
     time::SystemTime,
 };
 
-use anyhow::anyhow;
-use qecho_cert::{Authority, AuthorityError, Origin, Scope, folder};
+use anyhow::{Context, anyhow};
+use qecho_cert::{
+    Authority, AuthorityError, LocalAuthority, Origin, Scope, TrustSettings, TrustVerifier, folder,
+};
 
 use crate::{
     args::{AuthorityCommand, CertCommand, RootArgument, RootArguments},
@@ -21,6 +29,10 @@ use crate::{
 pub(super) fn run(command: &CertCommand) -> Result<Ending, Failure> {
     match command {
         CertCommand::New(arguments) => new::run(arguments),
+        CertCommand::List(arguments) => list::run(arguments),
+        CertCommand::Show(arguments) => show::run(arguments),
+        CertCommand::Verify(arguments) => verify::run(arguments),
+        CertCommand::Renew(arguments) => renew::run(arguments),
         CertCommand::Ca(AuthorityCommand::New(arguments)) => authority::make(arguments),
         CertCommand::Ca(AuthorityCommand::Show(arguments)) => authority::show(arguments),
     }
@@ -78,6 +90,16 @@ fn explain(root: &RootArguments, error: AuthorityError) -> Failure {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
+}
+
+/// Makes the verifier that decides as `qecho client` does.
+fn verifier(ca_files: &[PathBuf]) -> anyhow::Result<Arc<TrustVerifier>> {
+    TrustVerifier::new(TrustSettings {
+        ca_files: ca_files.to_vec(),
+        local_authorities: LocalAuthority::of_this_machine(&folder::process_variable),
+        ..TrustSettings::default()
+    })
+    .context("cannot decide whom to trust")
 }
 
 /// Says something on stderr; with that gone there is nobody to tell.

@@ -1,5 +1,7 @@
 //! What is seen of certificates.
 
+mod shown;
+
 use std::{
     io::{self, Write},
     path::Path,
@@ -10,6 +12,11 @@ use serde::Serialize;
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
 use super::json_line;
+
+pub(crate) use self::shown::{
+    Listed, Shown, Verdict, listed_json, listed_text, shown_json, shown_text, verdict_json,
+    verdict_text,
+};
 
 /// A certificate that was made, and where it is.
 pub(crate) struct Made<'a> {

@@ -2,7 +2,9 @@
 
 mod authority;
 mod bad;
+mod inspecting;
 mod making;
+mod renewing;
 
 use std::{
     collections::BTreeMap,
