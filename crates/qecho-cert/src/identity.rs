@@ -23,7 +23,7 @@ use crate::secret;
 /// asks for one.
 pub trait ServerIdentity: ResolvesServerCert {
     /// Returns the names the certificate is valid for, as text.
-    fn names(&self) -> &[String];
+    fn names(&self) -> Vec<String>;
 
     /// Returns when the certificate in use expires; it may lie in the past.
     fn expires(&self) -> OffsetDateTime;
@@ -95,8 +95,8 @@ impl Identity {
 }
 
 impl ServerIdentity for Identity {
-    fn names(&self) -> &[String] {
-        &self.names
+    fn names(&self) -> Vec<String> {
+        self.names.clone()
     }
 
     fn expires(&self) -> OffsetDateTime {

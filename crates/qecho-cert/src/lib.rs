@@ -2,7 +2,8 @@
 //!
 //! The answer has two halves. A server shows a [`ServerIdentity`]: an
 //! [`AutomaticLeaf`] signed by qecho's own local [`Authority`], or an
-//! [`Identity`] loaded from the files somebody names. A client asks a
+//! [`Identity`] loaded from the files somebody names, or one that follows their changes
+//! ([`ReloadingIdentity`]). A client asks a
 //! [`TrustVerifier`], which says afterwards who vouched for the server, or in
 //! plain words why nobody did.
 //!
@@ -18,6 +19,7 @@ pub mod leaf;
 pub mod listing;
 pub mod name;
 pub mod pin;
+pub mod reload;
 pub mod renew;
 pub mod scope;
 pub mod trust;
@@ -35,6 +37,7 @@ pub use leaf::{AutomaticLeaf, Clock, LeafError};
 pub use listing::Listing;
 pub use name::{Name, ParseNameError};
 pub use pin::{ParsePinError, Pin};
+pub use reload::{Look, ReloadingIdentity};
 pub use renew::{KeyChange, RenewError, Renewable};
 pub use scope::{Limits, ParseLimitsError, Scope};
 pub use trust::{

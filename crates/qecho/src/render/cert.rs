@@ -9,9 +9,8 @@ use std::{
 
 use qecho_cert::{Details, PairFiles};
 use serde::Serialize;
-use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
-use super::json_line;
+use super::{day, json_line, pin_digits};
 
 pub(crate) use self::shown::{
     Listed, Shown, Verdict, listed_json, listed_text, shown_json, shown_text, verdict_json,
@@ -71,7 +70,7 @@ pub(crate) fn made_json(made: &Made<'_>, out: &mut dyn Write) -> io::Result<()> 
         names: &details.names,
         expires_unix: details.not_after.unix_timestamp(),
         sha256: &details.fingerprint,
-        spki_sha256: digits(details),
+        spki_sha256: pin_digits(&details.pin),
         ca: made.authority,
     };
     json_line(&line, out)
@@ -113,7 +112,7 @@ pub(crate) fn authority_json(shown: &AuthorityShown<'_>, out: &mut dyn Write) ->
         permitted: &details.permitted,
         excluded: &details.excluded,
         sha256: &details.fingerprint,
-        spki_sha256: digits(details),
+        spki_sha256: pin_digits(&details.pin),
     };
     json_line(&line, out)
 }
@@ -132,16 +131,4 @@ fn scope(details: &Details) -> String {
 
 fn row(title: &str, value: impl std::fmt::Display, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{title:<11}  {value}")
-}
-
-fn digits(details: &Details) -> String {
-    let pin = details.pin.to_string();
-    pin.trim_start_matches("sha256:").to_owned()
-}
-
-/// The day of an instant, in UTC.
-fn day(at: OffsetDateTime) -> io::Result<String> {
-    at.to_offset(UtcOffset::UTC)
-        .format(format_description!("[year]-[month]-[day]"))
-        .map_err(io::Error::other)
 }

@@ -14,6 +14,7 @@ mod pipe;
 mod progress;
 mod prompt;
 mod relay;
+mod reloading;
 mod shutdown;
 mod signals;
 mod silence;

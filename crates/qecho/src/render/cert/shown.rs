@@ -9,8 +9,8 @@ use qecho_cert::Details;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{day, digits, row, scope};
-use crate::render::{counted, json_line};
+use super::{row, scope};
+use crate::render::{counted, day, json_line, pin_digits};
 
 /// A certificate of a chain, and who trusts it.
 pub(crate) struct Shown<'a> {
@@ -108,7 +108,7 @@ pub(crate) fn shown_json(shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<(
         purposes: purposes(details),
         serial: &details.serial,
         sha256: &details.fingerprint,
-        spki_sha256: digits(details),
+        spki_sha256: pin_digits(&details.pin),
         trust: shown.verdicts.iter().map(VerdictLine::of).collect(),
     };
     json_line(&line, out)
@@ -216,7 +216,7 @@ pub(crate) fn listed_json(listed: &Listed<'_>, out: &mut dyn Write) -> io::Resul
         expired: details.not_after < listed.now,
         key_type: details.key.to_string(),
         sha256: &details.fingerprint,
-        spki_sha256: digits(details),
+        spki_sha256: pin_digits(&details.pin),
     };
     json_line(&line, out)
 }
