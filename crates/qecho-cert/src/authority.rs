@@ -1,4 +1,5 @@
-//! qecho's own certificate authority, which can vouch for loopback and nothing else.
+//! Certificate authorities in folders: qecho's own, which can vouch for loopback and
+//! nothing else, the user's, and mkcert's.
 
 mod error;
 mod template;
@@ -16,18 +17,20 @@ use time::OffsetDateTime;
 
 use crate::facts::Facts;
 use crate::publish::{Access, Published, create_folder, publish};
+use crate::scope::Scope;
 
 pub use error::AuthorityError;
-pub(crate) use template::serial_number;
+pub(crate) use template::{printable, serial_number};
 
 /// The file names are mkcert's, so that people know which is which.
 pub(crate) const CERTIFICATE_FILE: &str = "rootCA.pem";
-const KEY_FILE: &str = "rootCA-key.pem";
+pub(crate) const KEY_FILE: &str = "rootCA-key.pem";
 
-/// A certificate authority that signs for `localhost`, 127.0.0.0/8 and ::1 only.
+/// A certificate authority and its key.
 ///
-/// Its certificate says so in name constraints, so that a stolen key can sign for
-/// nothing else. It is never put into a system's store.
+/// The one that signs automatic leaves is for `localhost`, 127.0.0.0/8 and ::1 only. Its
+/// certificate says so in name constraints, so that a stolen key can sign for nothing
+/// else. No authority is put into a system's store unasked.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
@@ -53,7 +56,7 @@ impl Authority {
     pub fn ephemeral(now: SystemTime) -> Result<Self, AuthorityError> {
         let sign = |source| AuthorityError::Sign { source };
         let key = KeyPair::generate().map_err(sign)?;
-        let params = template::authority(None, now.into()).map_err(sign)?;
+        let params = template::authority(&Scope::Loopback, None, now.into()).map_err(sign)?;
         let certificate = params.self_signed(&key).map_err(sign)?;
         Ok(Self {
             certificate: certificate.der().clone(),
@@ -64,7 +67,33 @@ impl Authority {
         })
     }
 
-    /// Opens the authority in a folder, or makes it if there is none.
+    /// Opens the authority in a folder, or makes one for loopback if there is none.
+    ///
+    /// # Errors
+    /// Those of [`open_or_create_for`](Self::open_or_create_for).
+    pub fn open_or_create(
+        folder: &Path,
+        owner: Option<&str>,
+        now: SystemTime,
+    ) -> Result<(Self, Origin), AuthorityError> {
+        Self::open_or_create_for(&Scope::Loopback, folder, owner, now)
+    }
+
+    /// Opens the authority in a folder.
+    ///
+    /// # Errors
+    /// [`AuthorityError::NotThere`] if there is none; a file cannot be read, is not what
+    /// its name says, or the authority has expired.
+    pub fn open(folder: &Path, now: SystemTime) -> Result<Self, AuthorityError> {
+        let files = Files::below(folder)?;
+        let pem = read_if_there(&files.certificate)?.ok_or_else(|| AuthorityError::NotThere {
+            folder: folder.into(),
+        })?;
+        files.open(pem, now)
+    }
+
+    /// Opens the authority in a folder, whatever it may sign, or makes one with this
+    /// scope if there is none.
     ///
     /// `owner` (see [`crate::folder::owner`]) goes into the name of a new one.
     ///
@@ -77,28 +106,21 @@ impl Authority {
     /// # Errors
     /// A file cannot be read or written, is not what its name says, or the
     /// authority has expired. Nothing is repaired by overwriting.
-    pub fn open_or_create(
+    pub fn open_or_create_for(
+        scope: &Scope,
         folder: &Path,
         owner: Option<&str>,
         now: SystemTime,
     ) -> Result<(Self, Origin), AuthorityError> {
-        let folder =
-            std::path::absolute(folder).map_err(|source| AuthorityError::CreateFolder {
-                folder: folder.into(),
-                source,
-            })?;
-        let files = Files {
-            certificate: folder.join(CERTIFICATE_FILE),
-            key: folder.join(KEY_FILE),
-        };
+        let files = Files::below(folder)?;
         if let Some(pem) = read_if_there(&files.certificate)? {
             return Ok((files.open(pem, now)?, Origin::Found));
         }
-        create_folder(&folder).map_err(|source| AuthorityError::CreateFolder {
-            folder: folder.clone(),
+        create_folder(folder).map_err(|source| AuthorityError::CreateFolder {
+            folder: folder.into(),
             source,
         })?;
-        let origin = files.create(owner, now)?;
+        let origin = files.create(scope, owner, now)?;
         let pem = read_if_there(&files.certificate)?
             .ok_or_else(|| AuthorityError::vanished(&files.certificate))?;
         Ok((files.open(pem, now)?, origin))
@@ -148,13 +170,30 @@ struct Files {
 }
 
 impl Files {
-    fn create(&self, owner: Option<&str>, now: SystemTime) -> Result<Origin, AuthorityError> {
+    fn below(folder: &Path) -> Result<Self, AuthorityError> {
+        let folder =
+            std::path::absolute(folder).map_err(|source| AuthorityError::CreateFolder {
+                folder: folder.into(),
+                source,
+            })?;
+        Ok(Self {
+            certificate: folder.join(CERTIFICATE_FILE),
+            key: folder.join(KEY_FILE),
+        })
+    }
+
+    fn create(
+        &self,
+        scope: &Scope,
+        owner: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Origin, AuthorityError> {
         let sign = |source| AuthorityError::Sign { source };
         let key = match read_if_there(&self.key)? {
             Some(pem) => parse_key(&self.key, &pem)?,
             None => self.create_key()?,
         };
-        let params = template::authority(owner, now.into()).map_err(sign)?;
+        let params = template::authority(scope, owner, now.into()).map_err(sign)?;
         let pem = params.self_signed(&key).map_err(sign)?.pem();
         match publish(&self.certificate, Access::Public, pem.as_bytes()) {
             Ok(Published::Now) => Ok(Origin::Created),

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 /// The most characters of a name that comes out of somebody's certificate.
-const NAME_CHARACTERS_MAX: usize = 200;
+const NAME_CHARACTERS_MAX: usize = 260;
 
 /// A certificate that is no well-formed X.509.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +92,7 @@ impl Facts {
     }
 }
 
-fn name(name: &GeneralName<'_>) -> Option<String> {
+pub(crate) fn name(name: &GeneralName<'_>) -> Option<String> {
     match *name {
         GeneralName::DNSName(text) | GeneralName::RFC822Name(text) | GeneralName::URI(text) => {
             Some(printable(text))

@@ -27,6 +27,12 @@ pub fn data_folder(variables: Variables<'_>) -> Option<PathBuf> {
     System::current().folder(variables, "QECHO_HOME", "qecho")
 }
 
+/// Returns the folder of the user's own CA, which signs what `qecho cert new` asks for:
+/// `ca` below [`data_folder`], where the one for loopback is.
+pub fn own_authority_folder(variables: Variables<'_>) -> Option<PathBuf> {
+    Some(data_folder(variables)?.join("ca"))
+}
+
 /// Returns the folder in which mkcert keeps its CA (`$CAROOT` as it is; else as
 /// [`data_folder`] chooses, ending in `mkcert`), or `None` where no home is known.
 pub fn mkcert_folder(variables: Variables<'_>) -> Option<PathBuf> {

@@ -23,7 +23,7 @@ use crate::secret;
 /// asks for one.
 pub trait ServerIdentity: ResolvesServerCert {
     /// Returns the names the certificate is valid for, as text.
-    fn names(&self) -> &[String];
+    fn names(&self) -> Vec<String>;
 
     /// Returns when the certificate in use expires; it may lie in the past.
     fn expires(&self) -> OffsetDateTime;
@@ -95,8 +95,8 @@ impl Identity {
 }
 
 impl ServerIdentity for Identity {
-    fn names(&self) -> &[String] {
-        &self.names
+    fn names(&self) -> Vec<String> {
+        self.names.clone()
     }
 
     fn expires(&self) -> OffsetDateTime {
@@ -209,7 +209,10 @@ pub enum IdentityError {
 }
 
 /// Reads all certificates of a PEM file; at least one.
-pub(crate) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+///
+/// # Errors
+/// The file cannot be read, is no PEM, or has no certificate in it.
+pub fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
     let content = read(path)?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&content)
         .collect::<Result<_, _>>()
@@ -223,7 +226,7 @@ pub(crate) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Id
     Ok(chain)
 }
 
-fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, IdentityError> {
+pub(crate) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, IdentityError> {
     let content = read(path)?;
     PrivateKeyDer::from_pem_slice(&content).map_err(|error| match error {
         // The header of the old style is no base64.

@@ -142,8 +142,8 @@ impl AutomaticLeaf {
 }
 
 impl ServerIdentity for AutomaticLeaf {
-    fn names(&self) -> &[String] {
-        &self.names
+    fn names(&self) -> Vec<String> {
+        self.names.clone()
     }
 
     fn expires(&self) -> OffsetDateTime {

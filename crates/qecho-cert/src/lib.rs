@@ -2,7 +2,8 @@
 //!
 //! The answer has two halves. A server shows a [`ServerIdentity`]: an
 //! [`AutomaticLeaf`] signed by qecho's own local [`Authority`], or an
-//! [`Identity`] loaded from the files somebody names. A client asks a
+//! [`Identity`] loaded from the files somebody names, or one that follows their changes
+//! ([`ReloadingIdentity`]). A client asks a
 //! [`TrustVerifier`], which says afterwards who vouched for the server, or in
 //! plain words why nobody did.
 //!
@@ -10,10 +11,17 @@
 //! certificate store.
 
 pub mod authority;
+pub mod details;
 pub mod folder;
 pub mod identity;
+pub mod issue;
 pub mod leaf;
+pub mod listing;
+pub mod name;
 pub mod pin;
+pub mod reload;
+pub mod renew;
+pub mod scope;
 pub mod trust;
 
 mod facts;
@@ -21,10 +29,17 @@ mod publish;
 mod secret;
 
 pub use authority::{Authority, AuthorityError, Origin};
+pub use details::Details;
 pub use facts::MalformedCertificate;
-pub use identity::{Identity, IdentityError, ServerIdentity};
+pub use identity::{Identity, IdentityError, ServerIdentity, read_chain};
+pub use issue::{FilesError, IssueError, Issued, KeyKind, Life, PairFiles, Request};
 pub use leaf::{AutomaticLeaf, Clock, LeafError};
+pub use listing::Listing;
+pub use name::{Name, ParseNameError};
 pub use pin::{ParsePinError, Pin};
+pub use reload::{Look, ReloadingIdentity};
+pub use renew::{KeyChange, RenewError, Renewable};
+pub use scope::{Limits, ParseLimitsError, Scope};
 pub use trust::{
     Anchor, LocalAuthority, Reason, TrustError, TrustSettings, TrustVerifier, VerifyFailure,
 };

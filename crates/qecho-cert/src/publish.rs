@@ -1,4 +1,5 @@
-//! Puts a file where others may look for it: whole, once, never over another.
+//! Puts files where others may look for them: whole, and never over another unless
+//! that is what was asked for.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -53,7 +54,7 @@ pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
 /// absent or one writer's whole content, and it never changes afterwards. A process
 /// killed in between leaves its draft behind, under the same access rights.
 pub(crate) fn publish(path: &Path, access: Access, content: &[u8]) -> io::Result<Published> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let draft = Draft::write(folder, access, content)?;
     match fs::hard_link(&draft.path, path) {
         Ok(()) => {
@@ -63,6 +64,43 @@ pub(crate) fn publish(path: &Path, access: Access, content: &[u8]) -> io::Result
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Published::Before),
         Err(error) => Err(error),
     }
+}
+
+/// A file's new content.
+pub(crate) struct Replacement<'a> {
+    pub(crate) path: PathBuf,
+    pub(crate) access: Access,
+    pub(crate) content: &'a [u8],
+}
+
+/// Replaces files, each in one step, once all of them lie on the disk.
+///
+/// On an error the path is told with it; what had its name by then keeps it, but
+/// everything that fails for want of room or rights fails before.
+pub(crate) fn replace_all(files: &[Replacement<'_>]) -> Result<(), (PathBuf, io::Error)> {
+    let told = |path: &Path| {
+        let path = path.to_owned();
+        move |source| (path, source)
+    };
+    let mut drafts = Vec::new();
+    for file in files {
+        let draft = Draft::write(folder_of(&file.path), file.access, file.content);
+        drafts.push(draft.map_err(told(&file.path))?);
+    }
+    for (file, draft) in files.iter().zip(&drafts) {
+        fs::rename(&draft.path, &file.path).map_err(told(&file.path))?;
+    }
+    for file in files {
+        flush_folder(folder_of(&file.path)).map_err(told(&file.path))?;
+    }
+    Ok(())
+}
+
+// The folder of a bare name is the current one, whose own name is not "".
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 /// A file that nobody knows of yet; gone when dropped.
@@ -161,6 +199,25 @@ mod tests {
             Published::Before
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
+    }
+
+    #[test]
+    fn what_cannot_be_written_whole_replaces_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let good = folder.path().join("good");
+        fs::write(&good, "theirs").unwrap();
+        let replacement = |path: &Path| Replacement {
+            path: path.to_owned(),
+            access: Access::Private,
+            content: b"ours",
+        };
+        let missing = folder.path().join("none/bad");
+        let (path, _) = replace_all(&[replacement(&good), replacement(&missing)]).unwrap_err();
+        assert_eq!(path, missing);
+        assert_eq!(fs::read_to_string(&good).unwrap(), "theirs");
+        replace_all(&[replacement(&good)]).unwrap();
+        assert_eq!(fs::read_to_string(&good).unwrap(), "ours");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[cfg(unix)]

@@ -9,6 +9,7 @@ mod words;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
@@ -78,6 +79,33 @@ impl TrustVerifier {
             algorithms,
             outcome: Mutex::new(Outcome::Pending),
         }))
+    }
+
+    /// Tells who vouches for a chain (leaf first) under a name at a time, as in a
+    /// handshake but for its signature; this is not remembered.
+    ///
+    /// # Errors
+    /// Nobody does, for this reason.
+    pub fn judge(
+        &self,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        now: SystemTime,
+    ) -> Result<Anchor, Box<VerifyFailure>> {
+        let (end_entity, intermediates) = match chain {
+            [end_entity, intermediates @ ..] => (end_entity, intermediates),
+            [] => (&CertificateDer::from_slice(&[]), chain),
+        };
+        let since = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        self.policy.judge(&Presented {
+            end_entity,
+            intermediates,
+            name,
+            ocsp_response: &[],
+            now: UnixTime::since_unix_epoch(since),
+        })
     }
 
     /// Returns who vouched for the server verified last, if it was accepted.

@@ -1,5 +1,6 @@
 //! What was typed.
 
+mod cert;
 mod client;
 mod demo;
 mod listen;
@@ -18,6 +19,11 @@ use clap::{Parser, Subcommand, ValueEnum};
 use qecho_tools::capture::LIMIT_MIN;
 
 pub(crate) use self::{
+    cert::{
+        AuthorityCommand, AuthorityNewArguments, AuthorityShowArguments, CertCommand,
+        LifeArguments, ListArguments, NewArguments, RenewArguments, RootArgument, RootArguments,
+        ShowArguments, SubjectArgument, VerifyArguments,
+    },
     client::{ClientArguments, OverArgument},
     demo::{DemoArguments, DemoTraceArgument},
     place::Place,
@@ -60,6 +66,9 @@ pub(crate) enum Command {
     /// Show the QUIC packets in a capture, decrypted
     #[command(after_help = EXIT_CODES)]
     Trace(TraceFileArguments),
+    /// Make and look after certificates for development, as mkcert does
+    #[command(subcommand)]
+    Cert(CertCommand),
 }
 
 /// Form of the results on stdout.

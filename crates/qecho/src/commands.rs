@@ -1,6 +1,7 @@
 //! What each command does with what was typed.
 
 mod capture;
+mod cert;
 mod client;
 mod demo;
 mod key_log;
@@ -26,5 +27,6 @@ pub(crate) fn run(arguments: Arguments) -> Result<Ending, Failure> {
         Command::Client(arguments) => client::run(arguments),
         Command::Relay(arguments) => relay::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
+        Command::Cert(command) => cert::run(&command),
     }
 }

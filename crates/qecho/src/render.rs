@@ -1,5 +1,6 @@
 //! What is seen: everything here writes into a writer that it is given.
 
+pub(crate) mod cert;
 pub(crate) mod client;
 pub(crate) mod demo;
 pub(crate) mod relay;
@@ -13,8 +14,10 @@ use std::{
     time::Duration,
 };
 
+use qecho_cert::Pin;
 use qecho_engine::Handshake;
 use serde::Serialize;
+use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
 /// Writes one JSON object and ends its line.
 fn json_line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
@@ -43,6 +46,18 @@ impl<'a> From<&'a [u8]> for Payload<'a> {
 /// what is not is replaced.
 fn alpn_name(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
+}
+
+/// The day of an instant, in UTC.
+fn day(at: OffsetDateTime) -> io::Result<String> {
+    at.to_offset(UtcOffset::UTC)
+        .format(format_description!("[year]-[month]-[day]"))
+        .map_err(io::Error::other)
+}
+
+/// The digits of a pin, as JSON has them.
+fn pin_digits(pin: &Pin) -> String {
+    pin.to_string().trim_start_matches("sha256:").to_owned()
 }
 
 /// A number of things.

@@ -20,6 +20,12 @@ pub enum AuthorityError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is no authority.
+    #[error("there is no CA in {}", folder.display())]
+    NotThere {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
     Read {

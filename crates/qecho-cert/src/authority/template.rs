@@ -1,20 +1,22 @@
 //! What stands in the authority's certificate.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, GeneralSubtree,
-    IsCa, KeyUsagePurpose, NameConstraints, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyUsagePurpose,
+    SerialNumber,
 };
 use time::{Duration, OffsetDateTime};
+
+use crate::scope::Scope;
 
 const LIFE: Duration = Duration::days(3652);
 /// How far a client's clock may lag behind ours.
 const CLOCK_SKEW: Duration = Duration::hours(1);
-const ORGANIZATION: &str = "qecho local CA (loopback only)";
-/// RFC 5280 appendix A.1, ub-common-name.
-const COMMON_NAME_CHARACTERS_MAX: usize = 64;
+/// RFC 5280 appendix A.1, ub-common-name and ub-organizational-unit-name.
+const NAME_CHARACTERS_MAX: usize = 64;
 const SERIAL_NUMBER_BYTES: usize = 16;
 
 pub(super) fn authority(
+    scope: &Scope,
     owner: Option<&str>,
     now: OffsetDateTime,
 ) -> Result<CertificateParams, rcgen::Error> {
@@ -23,36 +25,36 @@ pub(super) fn authority(
     params.not_before = (now - CLOCK_SKEW).max(OffsetDateTime::UNIX_EPOCH);
     params.not_after = now + LIFE;
     params.serial_number = Some(serial_number()?);
-    params.distinguished_name = distinguished_name(owner);
+    params.distinguished_name = distinguished_name(organization(scope), owner);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params.name_constraints = Some(NameConstraints {
-        permitted_subtrees: vec![
-            GeneralSubtree::DnsName("localhost".into()),
-            GeneralSubtree::IpAddress(CidrSubnet::from_v4_prefix([127, 0, 0, 0], 8)),
-            GeneralSubtree::IpAddress(CidrSubnet::from_v6_prefix(
-                std::net::Ipv6Addr::LOCALHOST.octets(),
-                128,
-            )),
-        ],
-        excluded_subtrees: Vec::new(),
-    });
+    params.name_constraints = scope.name_constraints();
     Ok(params)
 }
 
-fn distinguished_name(owner: Option<&str>) -> DistinguishedName {
+fn organization(scope: &Scope) -> &'static str {
+    match scope {
+        Scope::Loopback => "qecho local CA (loopback only)",
+        Scope::Unlimited => "qecho development CA",
+        Scope::Limited(_) => "qecho development CA (name-constrained)",
+    }
+}
+
+fn distinguished_name(organization: &str, owner: Option<&str>) -> DistinguishedName {
     let mut name = DistinguishedName::new();
-    name.push(DnType::OrganizationName, ORGANIZATION);
+    name.push(DnType::OrganizationName, organization);
     if let Some(owner) = owner {
-        let text = format!("qecho {owner}");
-        let text: String = text
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(COMMON_NAME_CHARACTERS_MAX)
-            .collect();
-        name.push(DnType::CommonName, text);
+        name.push(DnType::CommonName, printable(&format!("qecho {owner}")));
     }
     name
+}
+
+/// Returns what of a text may stand in a distinguished name.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(NAME_CHARACTERS_MAX)
+        .collect()
 }
 
 /// Draws a serial number.

@@ -41,11 +41,16 @@ impl LocalAuthority {
         }
     }
 
-    /// Returns where this machine would keep qecho's authority and mkcert's.
+    /// Returns where this machine would keep qecho's authorities (that of the automatic
+    /// leaf and that of `qecho cert`) and mkcert's.
     pub fn of_this_machine(variables: Variables<'_>) -> Vec<Self> {
-        let ours = folder::data_folder(variables).map(|folder| Self::at("qecho", folder));
-        let theirs = folder::mkcert_folder(variables).map(|folder| Self::at("mkcert", folder));
-        ours.into_iter().chain(theirs).collect()
+        let places = [
+            ("qecho", folder::data_folder(variables)),
+            ("qecho cert", folder::own_authority_folder(variables)),
+            ("mkcert", folder::mkcert_folder(variables)),
+        ];
+        let known = |(name, folder): (&str, Option<PathBuf>)| Some(Self::at(name, folder?));
+        places.into_iter().filter_map(known).collect()
     }
 
     pub(super) fn name(&self) -> &str {
@@ -62,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_has_two_places_for_an_authority() {
+    fn this_machine_has_three_places_for_an_authority() {
         let variables = |name: &str| match name {
             "QECHO_HOME" => Some("/q".into()),
             "CAROOT" => Some("/ca".into()),
@@ -70,6 +75,7 @@ mod tests {
         };
         let places = [
             LocalAuthority::at("qecho", "/q"),
+            LocalAuthority::at("qecho cert", "/q/ca"),
             LocalAuthority::at("mkcert", "/ca"),
         ];
         assert_eq!(LocalAuthority::of_this_machine(&variables), places);

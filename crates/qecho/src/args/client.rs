@@ -86,7 +86,7 @@ pub(crate) enum OverArgument {
     Datagram,
 }
 
-fn alpn(text: &str) -> Result<Alpn, String> {
+pub(super) fn alpn(text: &str) -> Result<Alpn, String> {
     match text {
         "auto" => Ok(Alpn::Auto),
         "none" => Ok(Alpn::None),

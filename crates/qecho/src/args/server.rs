@@ -16,8 +16,8 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen, default_value = "localhost:4433")]
     pub(crate) listen: Vec<Listen>,
 
-    /// Certificate chain in PEM form; without it the server makes its own for
-    /// localhost
+    /// Certificate chain in PEM form, read again when the file changes and on
+    /// SIGHUP; without it the server makes its own for localhost
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
 

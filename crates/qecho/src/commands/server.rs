@@ -1,18 +1,18 @@
 //! `qecho server`.
 
+mod certificate;
+
 use std::{
     io::{self, IsTerminal, Write},
-    path::Path,
     sync::{
         Arc,
         mpsc::{Receiver, sync_channel},
     },
     thread,
-    time::SystemTime,
 };
 
-use anyhow::{Context, anyhow};
-use qecho_cert::{Authority, AutomaticLeaf, Identity, Origin, ServerIdentity, folder};
+use anyhow::Context;
+use qecho_cert::ServerIdentity;
 use qecho_engine::{
     Secrets, ServerTls, Side,
     config::{AdmissionSettings, RetryPolicy, Transport},
@@ -22,6 +22,7 @@ use qecho_tools::{
     server::{Config, End, NOTICES_MAX, Notice, Server, ServerError},
 };
 
+use self::certificate::{Follower, Shown};
 use super::{key_log, sight, signals};
 use crate::{
     args::{EndArgument, Format, MessagesArgument, RetryArgument, ServerArguments},
@@ -39,13 +40,17 @@ pub(super) fn run(arguments: &ServerArguments) -> Result<Ending, Failure> {
 }
 
 fn serve(arguments: &ServerArguments, sight: Sight) -> Result<Ending, Failure> {
-    let identity = identity(arguments)?;
+    let Shown { identity, files } = certificate::load(arguments)?;
     let config = config(arguments, &identity, sight)?;
     let (notices, readable) = notices(arguments);
     let server = Server::start(&config, notices).map_err(explain)?;
     // Whoever reads that the server listens may ask it to end at once.
-    drain_on_signal(arguments, &server)?;
+    let follower = files.map(|files| Follower::new(files, arguments.format));
+    drain_on_signal(arguments, &server, follower.as_ref())?;
     announce(arguments.format, &server, &*identity)?;
+    if let Some(follower) = follower {
+        follower.start()?;
+    }
     let printer = readable.map(|readable| {
         let format = arguments.format;
         thread::spawn(move || print(format, &readable))
@@ -97,42 +102,6 @@ fn config(
     })
 }
 
-/// Loads the certificate that was named, or makes one for localhost.
-fn identity(arguments: &ServerArguments) -> Result<Arc<dyn ServerIdentity>, Failure> {
-    if let (Some(certificate), Some(key)) = (&arguments.cert, &arguments.key) {
-        let identity = Identity::load(certificate, key)
-            .map_err(|error| anyhow::Error::new(error).context("cannot use this certificate"))?;
-        return Ok(Arc::new(identity));
-    }
-    let hint = "name a writable folder by QECHO_HOME, or a certificate by --cert and --key";
-    let folder = folder::data_folder(&folder::process_variable).ok_or_else(|| {
-        Failure::from(anyhow!(
-            "cannot find a folder for the local CA: HOME is not set"
-        ))
-        .hint(hint)
-    })?;
-    automatic_leaf(&folder).map_err(|error| Failure::from(error).hint(hint))
-}
-
-fn automatic_leaf(folder: &Path) -> anyhow::Result<Arc<dyn ServerIdentity>> {
-    let owner = folder::owner(&folder::process_variable);
-    let (authority, origin) =
-        Authority::open_or_create(folder, owner.as_deref(), SystemTime::now())
-            .context("cannot open the local CA")?;
-    if let (Origin::Created, Some(path)) = (origin, authority.certificate_path()) {
-        // With stderr gone there is nobody to tell.
-        let _ = writeln!(
-            io::stderr(),
-            "made a local CA, good for localhost alone: {}",
-            path.display()
-        );
-    }
-    let clock = Arc::new(SystemTime::now);
-    let leaf = AutomaticLeaf::open_or_create(Arc::new(authority), folder, clock)
-        .context("cannot make a certificate for localhost")?;
-    Ok(Arc::new(leaf))
-}
-
 fn explain(error: ServerError) -> Failure {
     let kind = match &error {
         ServerError::Bind(bind) => Some(bind.source.kind()),
@@ -155,7 +124,7 @@ fn explain(error: ServerError) -> Failure {
 fn announce(format: Format, server: &Server, identity: &dyn ServerIdentity) -> Result<(), Failure> {
     let listening = render::server::Listening {
         addresses: server.addresses(),
-        names: identity.names(),
+        names: &identity.names(),
         expires: identity.expires(),
         pin: identity.pin(),
         authority: identity.authority_path(),
@@ -200,12 +169,18 @@ fn print(format: Format, notices: &Receiver<Notice>) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends gracefully on the first signal, at once on the second.
-fn drain_on_signal(arguments: &ServerArguments, server: &Server) -> anyhow::Result<()> {
+/// Ends gracefully on the first signal, at once on the second; SIGHUP is for the
+/// certificate if its files are followed.
+fn drain_on_signal(
+    arguments: &ServerArguments,
+    server: &Server,
+    follower: Option<&Follower>,
+) -> anyhow::Result<()> {
+    let reload = follower.map(Follower::reloader);
     let stopper = server.stopper();
     let grace = arguments.drain;
     let mut draining = false;
-    signals::on_signal(move |ending| {
+    let react = move |ending| {
         if draining {
             std::process::exit(ending as i32);
         }
@@ -216,5 +191,8 @@ fn drain_on_signal(arguments: &ServerArguments, server: &Server) -> anyhow::Resu
             humantime::format_duration(grace)
         );
         stopper.drain(grace);
+    };
+    signals::on_signal_or_hangup(react, move || {
+        reload.as_ref().is_some_and(|reload| reload())
     })
 }

@@ -1,6 +1,6 @@
 //! SIGINT, SIGTERM and SIGHUP.
 
-use std::thread;
+use std::{fs::File, thread};
 
 use anyhow::Context;
 use signal_hook::{
@@ -12,13 +12,28 @@ use crate::ending::Ending;
 
 /// Calls `react` for every SIGINT, SIGTERM and SIGHUP, on a thread of its own, with
 /// the ending that the signal stands for.
-pub(super) fn on_signal(mut react: impl FnMut(Ending) + Send + 'static) -> anyhow::Result<()> {
+pub(super) fn on_signal(react: impl FnMut(Ending) + Send + 'static) -> anyhow::Result<()> {
+    on_signal_or_hangup(react, || false)
+}
+
+/// Does so, but asks `hangup` first at a SIGHUP that comes while the terminal, if
+/// there ever was one, is still there: somebody sent it, and if `hangup` tells that it
+/// had a use for it, it is no end.
+pub(super) fn on_signal_or_hangup(
+    mut react: impl FnMut(Ending) + Send + 'static,
+    mut hangup: impl FnMut() -> bool + Send + 'static,
+) -> anyhow::Result<()> {
+    let had_terminal = has_terminal();
     let mut signals =
         Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
     thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
             for signal in signals.forever() {
+                let is_sent = signal == SIGHUP && (!had_terminal || has_terminal());
+                if is_sent && hangup() {
+                    continue;
+                }
                 react(match signal {
                     SIGINT => Ending::Interrupted,
                     // A terminal that was closed wants an end as well.
@@ -28,4 +43,9 @@ pub(super) fn on_signal(mut react: impl FnMut(Ending) + Send + 'static) -> anyho
         })
         .context("cannot listen for signals")?;
     Ok(())
+}
+
+/// Tells whether this process has a terminal that can end it by being closed.
+fn has_terminal() -> bool {
+    File::open("/dev/tty").is_ok()
 }

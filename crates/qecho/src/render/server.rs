@@ -1,5 +1,7 @@
 //! What a server shows.
 
+mod reloaded;
+
 use std::{
     io::{self, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -12,9 +14,11 @@ use qecho_tools::{
     server::{Notice, NoticeKind, Report},
 };
 use serde::Serialize;
-use time::{OffsetDateTime, macros::format_description};
+use time::OffsetDateTime;
 
-use super::{alpn_name, counted, json_line};
+use super::{alpn_name, counted, day, json_line, pin_digits};
+
+pub(crate) use self::reloaded::{Reloaded, reloaded_json, reloaded_text};
 
 /// What a server says when it is ready.
 #[derive(Debug)]
@@ -81,10 +85,7 @@ pub(crate) fn listening_text(listening: &Listening<'_>, out: &mut dyn Write) -> 
         .iter()
         .map(SocketAddr::to_string)
         .collect();
-    let expires = listening
-        .expires
-        .format(format_description!("[year]-[month]-[day]"))
-        .map_err(io::Error::other)?;
+    let expires = day(listening.expires)?;
     writeln!(out, "qecho {} echo server", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "  listening    {}", addresses.join(", "))?;
     let names = listening.names.join(", ");
@@ -139,12 +140,11 @@ pub(crate) fn listening_json(listening: &Listening<'_>, out: &mut dyn Write) -> 
         names: &'a [String],
         expires_unix: i64,
     }
-    let pin = listening.pin.to_string();
     let addresses = listening.addresses.iter();
     let line = Line {
         event: "listening",
         addresses: addresses.map(SocketAddr::to_string).collect(),
-        spki_sha256: pin.trim_start_matches("sha256:").to_owned(),
+        spki_sha256: pin_digits(&listening.pin),
         ca: listening.authority,
         names: listening.names,
         expires_unix: listening.expires.unix_timestamp(),

@@ -2,6 +2,7 @@
 //! with every file in a temporary folder, and every wait with a limit.
 
 mod agreement;
+mod cert;
 mod demo;
 mod exchange;
 mod identity;
@@ -14,6 +15,7 @@ mod pipe;
 mod progress;
 mod prompt;
 mod relay;
+mod reloading;
 mod shutdown;
 mod signals;
 mod silence;

@@ -1,0 +1,228 @@
+//! Certificates that somebody asks an authority for.
+
+mod error;
+mod files;
+mod key;
+
+use std::fmt;
+use std::time::SystemTime;
+
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
+};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use time::{Duration, OffsetDateTime};
+
+use crate::authority::{Authority, printable, serial_number};
+use crate::name::Name;
+
+pub use error::IssueError;
+pub use files::{FilesError, PairFiles};
+pub use key::KeyKind;
+
+/// mkcert's two years and three months: under the 825 days that Apple's systems take.
+const USUAL_LIFE: Duration = Duration::days(820);
+/// Together with [`CLOCK_SKEW`] below the 14 days that WebTransport's
+/// `serverCertificateHashes` allow.
+const SHORT_LIFE: Duration = Duration::days(13);
+/// How far a peer's clock may lag behind ours.
+const CLOCK_SKEW: Duration = Duration::hours(1);
+const ORGANIZATION: &str = "qecho development certificate";
+
+/// What somebody asks a certificate for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The names, in their order; at least one.
+    pub names: Vec<Name>,
+    /// Whether a client, too, may show it.
+    pub client: bool,
+    /// How long it shall be good.
+    pub life: Life,
+}
+
+/// How long a certificate is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// 820 days, or until the authority expires.
+    Usual,
+    /// 13 days, so that WebTransport takes it by its hash.
+    Short,
+    /// So many days.
+    Days(u16),
+    /// So long, or until the authority expires.
+    AsLongAs(Duration),
+}
+
+impl Life {
+    /// By so much a certificate is older than it is.
+    pub(crate) const BACKDATED: Duration = CLOCK_SKEW;
+}
+
+/// A certificate and its key, which are nowhere but here yet.
+pub struct Issued {
+    certificate: CertificateDer<'static>,
+    pem: String,
+    authority_pem: String,
+    key: KeyPair,
+}
+
+impl Authority {
+    /// Signs a certificate for `key`.
+    ///
+    /// `owner` (see [`crate::folder::owner`]) goes into its subject. What is signed is
+    /// verified against the authority, as a peer does.
+    ///
+    /// # Errors
+    /// The authority may not sign for these names or for so long.
+    pub fn issue(
+        &self,
+        request: &Request,
+        key: KeyKind,
+        owner: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Issued, IssueError> {
+        let key = key
+            .generate()
+            .map_err(|source| IssueError::Sign { source })?;
+        self.issue_for(request, key, owner, now)
+    }
+
+    pub(crate) fn issue_for(
+        &self,
+        request: &Request,
+        key: KeyPair,
+        owner: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Issued, IssueError> {
+        let sign = |source| IssueError::Sign { source };
+        let mut params = template(request, owner, now.into()).map_err(sign)?;
+        if params.not_after > self.expires() {
+            if let Life::Days(_) = request.life {
+                return Err(IssueError::BeyondAuthority {
+                    ends: self.expires().date(),
+                });
+            }
+            params.not_after = self.expires();
+        }
+        let certificate = self.sign(&params, &key).map_err(sign)?;
+        self.vouches(certificate.der(), request, now)?;
+        Ok(Issued {
+            certificate: certificate.der().clone(),
+            pem: certificate.pem(),
+            authority_pem: self.certificate_pem().to_owned(),
+            key,
+        })
+    }
+
+    fn vouches(
+        &self,
+        certificate: &CertificateDer<'_>,
+        request: &Request,
+        now: SystemTime,
+    ) -> Result<(), IssueError> {
+        let usage = match request.names.iter().any(Name::is_for_servers) {
+            true => webpki::KeyUsage::server_auth(),
+            false if request.client => webpki::KeyUsage::client_auth(),
+            // An e-mail address alone is for no handshake.
+            false => return Ok(()),
+        };
+        let algorithms = rustls::crypto::aws_lc_rs::default_provider()
+            .signature_verification_algorithms
+            .all;
+        let since = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        webpki::anchor_from_trusted_cert(self.certificate_der())
+            .and_then(|anchor| {
+                webpki::EndEntityCert::try_from(certificate)?
+                    .verify_for_usage(
+                        algorithms,
+                        &[anchor],
+                        &[],
+                        UnixTime::since_unix_epoch(since),
+                        usage,
+                        None,
+                        None,
+                    )
+                    .map(|_| ())
+            })
+            .map_err(|cause| match cause {
+                webpki::Error::NameConstraintViolation => IssueError::NotPermitted {
+                    names: request.names.iter().map(Name::to_string).collect(),
+                },
+                cause => IssueError::Unverifiable { cause },
+            })
+    }
+}
+
+impl Issued {
+    /// Returns the certificate.
+    pub fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issued")
+            .field("pem", &self.pem)
+            .finish_non_exhaustive()
+    }
+}
+
+fn template(
+    request: &Request,
+    owner: Option<&str>,
+    now: OffsetDateTime,
+) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = CertificateParams::default();
+    // Some parsers take no time before 1970, where a machine without a battery starts.
+    params.not_before = (now - CLOCK_SKEW).max(OffsetDateTime::UNIX_EPOCH);
+    params.not_after = now
+        + match request.life {
+            Life::Usual => USUAL_LIFE,
+            Life::Short => SHORT_LIFE,
+            Life::Days(days) => Duration::days(days.into()),
+            Life::AsLongAs(duration) => duration,
+        };
+    params.serial_number = Some(serial_number()?);
+    params.distinguished_name = DistinguishedName::new();
+    params
+        .distinguished_name
+        .push(DnType::OrganizationName, ORGANIZATION);
+    if let Some(owner) = owner {
+        params
+            .distinguished_name
+            .push(DnType::OrganizationalUnitName, printable(owner));
+    }
+    params.subject_alt_names = request
+        .names
+        .iter()
+        .map(Name::subject_alternative_name)
+        .collect::<Result<_, _>>()?;
+    // Said explicitly, because rcgen writes the subject key identifier only then.
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = purposes(request);
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
+
+// What mkcert's certificates are for.
+fn purposes(request: &Request) -> Vec<ExtendedKeyUsagePurpose> {
+    let names = &request.names;
+    let wanted = [
+        (request.client, ExtendedKeyUsagePurpose::ClientAuth),
+        (
+            names.iter().any(Name::is_for_servers),
+            ExtendedKeyUsagePurpose::ServerAuth,
+        ),
+        (
+            names.iter().any(Name::is_email),
+            ExtendedKeyUsagePurpose::EmailProtection,
+        ),
+    ];
+    let wanted = wanted.into_iter().filter(|(wanted, _)| *wanted);
+    wanted.map(|(_, purpose)| purpose).collect()
+}

@@ -1,0 +1,215 @@
+//! The files of a certificate and its key: what they are called, and how they are
+//! written.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Issued;
+use crate::authority;
+use crate::details::Details;
+use crate::identity::read_chain;
+use crate::name::Name;
+use crate::publish::{Access, Replacement, replace_all};
+
+/// Where a certificate and its key are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairFiles {
+    /// The certificate (0644).
+    pub certificate: PathBuf,
+    /// The key (0600); it may be the same file, which is 0600 then.
+    pub key: PathBuf,
+    /// The certificate with the authority's behind it, if that is wanted.
+    pub chain: Option<PathBuf>,
+}
+
+/// Why the files were not written; there is nothing of them then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FilesError {
+    /// The file is an authority's.
+    #[error("{} belongs to a CA, and is not replaced", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two of the files are one.
+    #[error("{} cannot be two files at once", path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl PairFiles {
+    /// Returns the names that mkcert chooses in the current folder: the first name,
+    /// `+N` for N more, `-client`.
+    pub fn for_names(names: &[Name], client: bool) -> Self {
+        let first = names.first().map(Name::to_string).unwrap_or_default();
+        // mkcert fails at the slashes of a URI; a file's name has none.
+        let mut stem = first.replace([':', '/'], "_").replace('*', "_wildcard");
+        if names.len() > 1 {
+            stem += &format!("+{}", names.len() - 1);
+        }
+        if client {
+            stem += "-client";
+        }
+        Self {
+            certificate: format!("{stem}.pem").into(),
+            key: format!("{stem}-key.pem").into(),
+            chain: None,
+        }
+    }
+
+    /// Returns the names of the other files, from a certificate's.
+    pub fn beside(certificate: &Path) -> Self {
+        Self {
+            certificate: certificate.into(),
+            key: with_suffix(certificate, "-key.pem"),
+            chain: None,
+        }
+    }
+
+    /// Returns where the chain is, beside the certificate.
+    pub fn chain_beside(certificate: &Path) -> PathBuf {
+        with_suffix(certificate, "-chain.pem")
+    }
+
+    /// Writes the files, in place of those that are there.
+    ///
+    /// Everything is written and flushed to the disk before the first of them gets its
+    /// name, so a disk that is full changes nothing. Each file is replaced in one step;
+    /// whoever reads both in that moment may find a key that does not fit.
+    ///
+    /// # Errors
+    /// A file cannot be written, or is an authority's.
+    pub fn write(&self, issued: &Issued) -> Result<(), FilesError> {
+        let chain = issued.pem.clone() + &issued.authority_pem;
+        let key = issued.key.serialize_pem();
+        let both = issued.pem.clone() + &key;
+        let mut files = Vec::new();
+        if self.certificate == self.key {
+            files.push((&self.key, Access::Private, both.as_bytes()));
+        } else {
+            // The key first: a certificate always has its key.
+            files.push((&self.key, Access::Private, key.as_bytes()));
+            files.push((&self.certificate, Access::Public, issued.pem.as_bytes()));
+        }
+        if let Some(path) = &self.chain {
+            files.push((path, Access::Public, chain.as_bytes()));
+        }
+        let replacements = files
+            .into_iter()
+            .map(|(path, access, content)| {
+                Ok(Replacement {
+                    path: target(path)?,
+                    access,
+                    content,
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        for (number, one) in replacements.iter().enumerate() {
+            if replacements[..number]
+                .iter()
+                .any(|two| two.path == one.path)
+            {
+                let path = one.path.clone();
+                return Err(FilesError::Twice { path });
+            }
+        }
+        replace_all(&replacements).map_err(|(path, source)| FilesError::Write { path, source })
+    }
+}
+
+/// Returns the file that a path leads to, if it may be replaced.
+fn target(path: &Path) -> Result<PathBuf, FilesError> {
+    let refused = |source| FilesError::Write {
+        path: path.into(),
+        source,
+    };
+    // The file behind a link is replaced, not the link.
+    let target = match fs::canonicalize(path) {
+        Ok(target) => target,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.into(),
+        Err(error) => return Err(refused(error)),
+    };
+    match fs::metadata(&target) {
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(refused(io::ErrorKind::IsADirectory.into()));
+        }
+        Ok(metadata) if !metadata.is_file() => {
+            return Err(refused(io::Error::other("it is no regular file")));
+        }
+        _ => {}
+    }
+    let authorities = [authority::CERTIFICATE_FILE, authority::KEY_FILE];
+    let named_so = authorities
+        .iter()
+        .any(|name| target.file_name().is_some_and(|own| own == *name));
+    if named_so || holds_an_authority(&target) {
+        return Err(FilesError::Authority { path: path.into() });
+    }
+    Ok(target)
+}
+
+fn holds_an_authority(path: &Path) -> bool {
+    let Ok(chain) = read_chain(path) else {
+        return false;
+    };
+    Details::of(&chain[0]).is_ok_and(|details| details.is_authority)
+}
+
+fn with_suffix(certificate: &Path, suffix: &str) -> PathBuf {
+    let mut name = certificate
+        .file_stem()
+        .map_or_else(OsString::new, OsString::from);
+    name.push(suffix);
+    certificate.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &str, client: bool) -> String {
+        let names: Vec<Name> = names
+            .split(' ')
+            .map(|name| name.parse().expect("it is a name"))
+            .collect();
+        PairFiles::for_names(&names, client)
+            .certificate
+            .display()
+            .to_string()
+    }
+
+    #[test]
+    fn files_are_named_as_mkcert_names_them() {
+        assert_eq!(named("localhost", false), "localhost.pem");
+        assert_eq!(
+            named("localhost 127.0.0.1 ::1", true),
+            "localhost+2-client.pem"
+        );
+        assert_eq!(named("::1", false), "__1.pem");
+        assert_eq!(named("*.a.test", false), "_wildcard.a.test.pem");
+        assert_eq!(named("https://a.test", false), "https___a.test.pem");
+    }
+
+    #[test]
+    fn the_key_is_beside_its_certificate() {
+        let files = PairFiles::beside(Path::new("/x/1.2.pem"));
+        assert_eq!(files.key, Path::new("/x/1.2-key.pem"));
+        assert_eq!(
+            PairFiles::chain_beside(Path::new("a.crt")),
+            Path::new("a-chain.pem")
+        );
+    }
+}

@@ -1,0 +1,277 @@
+//! An identity whose files may change while a server shows it.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use time::OffsetDateTime;
+
+use crate::identity::{Identity, IdentityError, ServerIdentity};
+use crate::pin::Pin;
+
+/// An [`Identity`] that is read again when its files have changed.
+///
+/// Handshakes from then on see the new one; connections that are there go on. Files
+/// that cannot be used change nothing.
+pub struct ReloadingIdentity {
+    certificate: PathBuf,
+    key: PathBuf,
+    /// That of the first key: what hangs on it must not change while a server runs.
+    secret: [u8; 32],
+    current: RwLock<Arc<Identity>>,
+    watch: Mutex<Watch>,
+}
+
+/// What a look at the files has brought.
+#[derive(Debug)]
+pub enum Look {
+    /// They are as they were.
+    Unchanged,
+    /// They have changed a moment ago, and perhaps still do: look again.
+    Changing,
+    /// They have changed, and are in use.
+    Reloaded,
+    /// They have changed and cannot be used; the old ones stay in use. This is said
+    /// once for each change.
+    Kept(IdentityError),
+}
+
+#[derive(Debug, Default)]
+struct Watch {
+    /// The files that were read last, with success or not.
+    read: Stamps,
+    /// The files at the last look.
+    seen: Stamps,
+}
+
+/// What changes when a file does; `None` for one that is not there.
+type Stamps = [Option<Stamp>; 2];
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+    /// A file that was moved into the place of another may be as old and as long.
+    #[cfg(unix)]
+    inode: (u64, u64),
+}
+
+impl ReloadingIdentity {
+    /// Loads a chain and its key, as [`Identity::load`] does.
+    ///
+    /// # Errors
+    /// Those of [`Identity::load`].
+    pub fn load(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
+        let stamps = stamps(certificate, key);
+        let identity = Identity::load(certificate, key)?;
+        Ok(Self {
+            certificate: certificate.into(),
+            key: key.into(),
+            secret: identity.secret(),
+            current: RwLock::new(Arc::new(identity)),
+            watch: Mutex::new(Watch {
+                read: stamps.clone(),
+                seen: stamps,
+            }),
+        })
+    }
+
+    /// Looks whether the files have changed, and reads them again once they are the
+    /// same at two looks: two files cannot be replaced at once.
+    pub fn look(&self) -> Look {
+        let now = stamps(&self.certificate, &self.key);
+        let mut watch = self.watch();
+        let settled = watch.seen == now;
+        watch.seen = now;
+        if watch.read == watch.seen {
+            return Look::Unchanged;
+        }
+        if !settled {
+            return Look::Changing;
+        }
+        match self.read(&mut watch) {
+            Ok(()) => Look::Reloaded,
+            Err(error) => Look::Kept(error),
+        }
+    }
+
+    /// Reads the files again, whether they have changed or not.
+    ///
+    /// # Errors
+    /// They cannot be used; the old ones stay in use.
+    pub fn reload(&self) -> Result<(), IdentityError> {
+        let mut watch = self.watch();
+        watch.seen = stamps(&self.certificate, &self.key);
+        self.read(&mut watch)
+    }
+
+    fn read(&self, watch: &mut Watch) -> Result<(), IdentityError> {
+        // The stamps are older than what is read: a change in between is seen later.
+        watch.read = watch.seen.clone();
+        let identity = Identity::load(&self.certificate, &self.key)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(identity);
+        Ok(())
+    }
+
+    fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn current(&self) -> Arc<Identity> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ServerIdentity for ReloadingIdentity {
+    fn names(&self) -> Vec<String> {
+        self.current().names()
+    }
+
+    fn expires(&self) -> OffsetDateTime {
+        self.current().expires()
+    }
+
+    fn pin(&self) -> Pin {
+        self.current().pin()
+    }
+
+    fn authority_path(&self) -> Option<&Path> {
+        None
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        self.secret
+    }
+}
+
+impl ResolvesServerCert for ReloadingIdentity {
+    fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.current().resolve(client_hello)
+    }
+}
+
+impl fmt::Debug for ReloadingIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReloadingIdentity")
+            .field("certificate", &self.certificate)
+            .field("current", &self.current())
+            .finish_non_exhaustive()
+    }
+}
+
+fn stamps(certificate: &Path, key: &Path) -> Stamps {
+    [certificate, key].map(|path| {
+        // The file behind a link: what a link leads to may change alone.
+        let metadata = fs::metadata(path).ok()?;
+        Some(Stamp {
+            modified: metadata.modified().ok(),
+            length: metadata.len(),
+            #[cfg(unix)]
+            inode: {
+                use std::os::unix::fs::MetadataExt;
+                (metadata.dev(), metadata.ino())
+            },
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Authority, Issued, KeyKind, Life, PairFiles, Request};
+
+    struct Place {
+        _folder: tempfile::TempDir,
+        authority: Authority,
+        files: PairFiles,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let files = PairFiles::beside(&folder.path().join("a.pem"));
+            let place = Self {
+                _folder: folder,
+                authority: Authority::ephemeral(SystemTime::now()).unwrap(),
+                files,
+            };
+            place.files.write(&place.issue()).unwrap();
+            place
+        }
+
+        fn issue(&self) -> Issued {
+            let request = Request {
+                names: vec!["localhost".parse().unwrap()],
+                client: false,
+                life: Life::Short,
+            };
+            let now = SystemTime::now();
+            let issued = self
+                .authority
+                .issue(&request, KeyKind::EcdsaP256, None, now);
+            issued.unwrap()
+        }
+
+        fn identity(&self) -> ReloadingIdentity {
+            ReloadingIdentity::load(&self.files.certificate, &self.files.key).unwrap()
+        }
+    }
+
+    #[test]
+    fn files_that_are_replaced_come_into_use_once_they_rest() {
+        let place = Place::new();
+        let identity = place.identity();
+        let (pin, secret) = (identity.pin(), identity.secret());
+        assert!(matches!(identity.look(), Look::Unchanged));
+        place.files.write(&place.issue()).unwrap();
+        assert!(matches!(identity.look(), Look::Changing));
+        assert_eq!(identity.pin(), pin);
+        assert!(matches!(identity.look(), Look::Reloaded));
+        assert_ne!(identity.pin(), pin);
+        assert_eq!(identity.secret(), secret);
+        assert!(matches!(identity.look(), Look::Unchanged));
+    }
+
+    #[test]
+    fn broken_files_are_told_of_once_and_change_nothing() {
+        let place = Place::new();
+        let identity = place.identity();
+        let pin = identity.pin();
+        for breakage in ["", "garbage"] {
+            fs::write(&place.files.certificate, breakage).unwrap();
+            assert!(matches!(identity.look(), Look::Changing));
+            assert!(matches!(identity.look(), Look::Kept(_)));
+            assert!(matches!(identity.look(), Look::Unchanged));
+            assert!(identity.reload().is_err());
+        }
+        fs::remove_file(&place.files.certificate).unwrap();
+        assert!(matches!(identity.look(), Look::Changing));
+        assert!(matches!(
+            identity.look(),
+            Look::Kept(IdentityError::Read { .. })
+        ));
+        assert_eq!(identity.pin(), pin);
+    }
+
+    #[test]
+    fn a_key_without_its_certificate_waits_for_it() {
+        let place = Place::new();
+        let identity = place.identity();
+        let old = fs::read(&place.files.certificate).unwrap();
+        place.files.write(&place.issue()).unwrap();
+        let new = fs::read(&place.files.certificate).unwrap();
+        fs::write(&place.files.certificate, old).unwrap();
+        assert!(matches!(identity.look(), Look::Changing));
+        fs::write(&place.files.certificate, new).unwrap();
+        let mut looks = Vec::new();
+        for _ in 0..3 {
+            looks.push(identity.look());
+        }
+        assert!(looks.iter().any(|look| matches!(look, Look::Reloaded)));
+        assert!(!looks.iter().any(|look| matches!(look, Look::Kept(_))));
+    }
+}

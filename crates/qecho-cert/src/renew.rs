@@ -1,0 +1,242 @@
+//! A certificate that is there, made anew.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rcgen::{KeyPair, PublicKeyData};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use time::Duration;
+
+use crate::authority::Authority;
+use crate::details::Details;
+use crate::facts::MalformedCertificate;
+use crate::identity::{IdentityError, read_chain, read_key};
+use crate::issue::{IssueError, Issued, Life, PairFiles, Request};
+use crate::name::Name;
+
+/// A certificate on disk that can be made anew: same names, same kind of key.
+pub struct Renewable {
+    files: PairFiles,
+    certificate: CertificateDer<'static>,
+    details: Details,
+    names: Vec<Name>,
+    key: KeyPair,
+}
+
+/// What becomes of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyChange {
+    /// A new one of the same kind.
+    Anew,
+    /// It stays, and with it the pin.
+    Keep,
+}
+
+/// Why a certificate cannot be made anew.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenewError {
+    /// The certificate or its key cannot be read or used, or one is another's.
+    #[error(transparent)]
+    Load(#[from] IdentityError),
+    /// The certificate is malformed.
+    #[error("cannot use the certificate in {}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        source: MalformedCertificate,
+    },
+    /// It is an authority's.
+    #[error("the certificate in {} is a CA's: whoever trusts it would not know a new one", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is more than one certificate in the file.
+    #[error("{} holds a chain; name the file with the certificate alone", path.display())]
+    Chain {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is for names of a kind that we do not make.
+    #[error("the certificate in {} has a name that cannot be asked for: `{name}`", path.display())]
+    Name {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
+    /// It has no name at all.
+    #[error("the certificate in {} is for no name", path.display())]
+    Nameless {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Its key is in no file that can be found.
+    #[error("cannot find the key of {}: it is not in {}", certificate.display(), looked.display())]
+    KeyNotFound {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// Where the key was looked for.
+        looked: PathBuf,
+    },
+    /// The key is of a kind that cannot be used again.
+    #[error("cannot use the key in {}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What the library said.
+        source: rcgen::Error,
+    },
+}
+
+impl Renewable {
+    /// Reads a certificate; its key is in `key`, else beside it (`NAME-key.pem`) or in
+    /// the same file.
+    ///
+    /// # Errors
+    /// It cannot be read, or cannot be made anew.
+    pub fn load(certificate: &Path, key: Option<&Path>) -> Result<Self, RenewError> {
+        let path = || certificate.to_owned();
+        let chain = read_chain(certificate)?;
+        let details = Details::of(&chain[0]).map_err(|source| RenewError::Malformed {
+            path: path(),
+            source,
+        })?;
+        if details.is_authority {
+            return Err(RenewError::Authority { path: path() });
+        }
+        if chain.len() > 1 {
+            return Err(RenewError::Chain { path: path() });
+        }
+        let names = names(certificate, &details)?;
+        let (key_path, key) = find_key(certificate, key)?;
+        if details.fits(&key.subject_public_key_info()) {
+            let beside = PairFiles::chain_beside(certificate);
+            let files = PairFiles {
+                certificate: path(),
+                key: key_path,
+                chain: beside.is_file().then_some(beside),
+            };
+            let [certificate] = <[_; 1]>::try_from(chain).expect("there is one");
+            return Ok(Self {
+                files,
+                certificate,
+                details,
+                names,
+                key,
+            });
+        }
+        Err(IdentityError::KeyMismatch {
+            certificate: path(),
+            key: key_path,
+            cause: rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch),
+        }
+        .into())
+    }
+
+    /// Returns its files, which the new ones replace.
+    pub fn files(&self) -> &PairFiles {
+        &self.files
+    }
+
+    /// Returns what it is.
+    pub fn details(&self) -> &Details {
+        &self.details
+    }
+
+    /// Tells whether this authority has signed it, however long ago.
+    pub fn is_signed_by(&self, authority: &CertificateDer<'_>) -> bool {
+        let algorithms = rustls::crypto::aws_lc_rs::default_provider()
+            .signature_verification_algorithms
+            .all;
+        let end = u64::try_from(self.details.not_after.unix_timestamp()).unwrap_or(0);
+        let then = UnixTime::since_unix_epoch(std::time::Duration::from_secs(end));
+        let usage = match self.details.for_servers {
+            true => webpki::KeyUsage::server_auth(),
+            false => webpki::KeyUsage::client_auth(),
+        };
+        let Ok(anchor) = webpki::anchor_from_trusted_cert(authority) else {
+            return false;
+        };
+        let Ok(own) = webpki::EndEntityCert::try_from(&self.certificate) else {
+            return false;
+        };
+        own.verify_for_usage(algorithms, &[anchor], &[], then, usage, None, None)
+            .is_ok()
+    }
+
+    /// Makes it anew: for the same names and purposes, for as long as before or for
+    /// `life`.
+    ///
+    /// # Errors
+    /// The authority may not sign it, or the key cannot be made.
+    pub fn renew(
+        self,
+        authority: &Authority,
+        key: KeyChange,
+        life: Option<Life>,
+        owner: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Issued, IssueError> {
+        let Details {
+            not_before,
+            not_after,
+            ..
+        } = self.details;
+        let request = Request {
+            names: self.names,
+            client: self.details.for_clients,
+            life: life.unwrap_or(Life::AsLongAs(
+                (not_after - not_before - Life::BACKDATED).max(Duration::HOUR),
+            )),
+        };
+        match key {
+            KeyChange::Keep => authority.issue_for(&request, self.key, owner, now),
+            KeyChange::Anew => authority.issue(&request, self.details.key, owner, now),
+        }
+    }
+}
+
+fn names(path: &Path, details: &Details) -> Result<Vec<Name>, RenewError> {
+    if details.names.is_empty() {
+        return Err(RenewError::Nameless { path: path.into() });
+    }
+    let parse = |name: &String| {
+        name.parse().map_err(|_| RenewError::Name {
+            path: path.into(),
+            name: name.clone(),
+        })
+    };
+    details.names.iter().map(parse).collect()
+}
+
+fn find_key(certificate: &Path, named: Option<&Path>) -> Result<(PathBuf, KeyPair), RenewError> {
+    let beside = PairFiles::beside(certificate).key;
+    let candidates = match named {
+        Some(path) => vec![path.to_owned()],
+        None => vec![beside.clone(), certificate.to_owned()],
+    };
+    for path in candidates {
+        let der = match read_key(&path) {
+            Ok(der) => der,
+            Err(IdentityError::Read { source, .. })
+                if named.is_none() && source.kind() == io::ErrorKind::NotFound =>
+            {
+                continue;
+            }
+            Err(IdentityError::NoKey { .. }) if named.is_none() => continue,
+            Err(error) => return Err(error.into()),
+        };
+        return match KeyPair::try_from(&der) {
+            Ok(key) => Ok((path, key)),
+            Err(source) => Err(RenewError::Key { path, source }),
+        };
+    }
+    Err(RenewError::KeyNotFound {
+        certificate: certificate.into(),
+        looked: beside,
+    })
+}

@@ -1,0 +1,55 @@
+//! `qecho cert ca`.
+
+use std::io;
+
+use anyhow::{Context, anyhow};
+use qecho_cert::{Authority, Details, Origin, Scope};
+
+use super::{open, open_or_create};
+use crate::{
+    args::{AuthorityNewArguments, AuthorityShowArguments, Format, RootArgument},
+    ending::{Ending, Failure},
+    render,
+};
+
+/// Makes the CA, unless there is one.
+pub(super) fn make(arguments: &AuthorityNewArguments) -> Result<Ending, Failure> {
+    if arguments.root.place == Some(RootArgument::Mkcert) {
+        return Err(Failure::from(anyhow!("mkcert's CA is for mkcert to make"))
+            .hint("name a folder of your own by --ca-root DIR"));
+    }
+    let scope = match &arguments.name_constraints {
+        Some(limits) => Scope::Limited(limits.clone()),
+        None => Scope::Unlimited,
+    };
+    let (authority, origin) = open_or_create(&arguments.root, &scope)?;
+    if origin == Origin::Found {
+        let path = authority.certificate_path().unwrap_or("memory".as_ref());
+        return Err(Failure::from(anyhow!(
+            "there is a CA already, and it is not replaced: {}",
+            path.display()
+        ))
+        .hint("make another in a folder of its own by --ca-root DIR"));
+    }
+    describe(&authority, arguments.format)
+}
+
+/// Shows the CA.
+pub(super) fn show(arguments: &AuthorityShowArguments) -> Result<Ending, Failure> {
+    describe(&open(&arguments.root)?, arguments.format)
+}
+
+fn describe(authority: &Authority, format: Format) -> Result<Ending, Failure> {
+    let details =
+        Details::of(authority.certificate_der()).context("cannot read the CA's certificate")?;
+    let shown = render::cert::AuthorityShown {
+        path: authority.certificate_path(),
+        details: &details,
+    };
+    let mut out = io::stdout().lock();
+    match format {
+        Format::Text => render::cert::authority_text(&shown, &mut out)?,
+        Format::Json => render::cert::authority_json(&shown, &mut out)?,
+    }
+    Ok(Ending::Done)
+}

@@ -1,0 +1,100 @@
+//! `qecho cert list`.
+
+use std::{
+    io::{self, ErrorKind},
+    path::PathBuf,
+    time::SystemTime,
+};
+
+use anyhow::Context;
+use qecho_cert::{Details, Listing, folder, read_chain};
+
+use super::say;
+use crate::{
+    args::{Format, ListArguments},
+    ending::{Ending, Failure},
+    render,
+};
+
+/// Lists the CAs of this machine and the certificates of a folder.
+pub(super) fn run(arguments: &ListArguments) -> Result<Ending, Failure> {
+    let folder = &arguments.folder;
+    let listing = Listing::of(folder)
+        .with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    let now = SystemTime::now().into();
+    let mut out = io::stdout().lock();
+    for (role, path, details) in authorities() {
+        let row = render::cert::Listed {
+            role: Some(role),
+            path: &path,
+            details: &details,
+            now,
+        };
+        write(&row, arguments.format, &mut out)?;
+    }
+    for (path, details) in &listing.certificates {
+        // In the current folder a name is enough.
+        let path = path.strip_prefix(".").unwrap_or(path);
+        let row = render::cert::Listed {
+            role: None,
+            path,
+            details,
+            now,
+        };
+        write(&row, arguments.format, &mut out)?;
+    }
+    for path in &listing.broken {
+        say(&format!(
+            "{} says to hold a certificate, but it is malformed",
+            path.display()
+        ));
+    }
+    if listing.left_out > 0 {
+        say(&format!(
+            "{} more files were not looked at",
+            listing.left_out
+        ));
+    }
+    Ok(Ending::Done)
+}
+
+fn write(
+    row: &render::cert::Listed<'_>,
+    format: Format,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    match format {
+        Format::Text => render::cert::listed_text(row, out),
+        Format::Json => render::cert::listed_json(row, out),
+    }
+}
+
+/// Finds the CAs of this machine that are there; those that cannot be used are
+/// told of.
+fn authorities() -> Vec<(&'static str, PathBuf, Details)> {
+    let variables = &folder::process_variable;
+    let places = [
+        ("qecho's, for loopback", folder::data_folder(variables)),
+        ("your own", folder::own_authority_folder(variables)),
+        ("mkcert's", folder::mkcert_folder(variables)),
+    ];
+    let mut found = Vec::new();
+    for (role, folder) in places {
+        let Some(folder) = folder else { continue };
+        let path = folder.join("rootCA.pem");
+        if path
+            .metadata()
+            .is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        {
+            continue;
+        }
+        let details = read_chain(&path)
+            .map_err(anyhow::Error::new)
+            .and_then(|chain| Ok(Details::of(&chain[0])?));
+        match details {
+            Ok(details) => found.push((role, path, details)),
+            Err(error) => say(&format!("the CA in {}: {error:#}", folder.display())),
+        }
+    }
+    found
+}

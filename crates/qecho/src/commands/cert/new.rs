@@ -1,0 +1,139 @@
+//! `qecho cert new`.
+
+use std::{io, time::SystemTime};
+
+use anyhow::Context;
+use qecho_cert::{
+    Authority, Details, FilesError, IssueError, Issued, KeyKind, Life, Name, Origin, PairFiles,
+    Request, Scope, folder,
+};
+
+use super::{open_or_create, say};
+use crate::{
+    args::{Format, LifeArguments, NewArguments},
+    ending::{Ending, Failure},
+    render,
+};
+
+/// Makes a certificate and its key.
+pub(super) fn run(arguments: &NewArguments) -> Result<Ending, Failure> {
+    let (authority, origin) = open_or_create(&arguments.root, &Scope::Unlimited)?;
+    if let (Origin::Created, Some(path)) = (origin, authority.certificate_path()) {
+        say(&format!(
+            "made a CA of your own, which may sign for every name: {}\n\
+             nothing trusts it yet but qecho, for loopback names",
+            path.display()
+        ));
+    }
+    let request = Request {
+        names: arguments.names.clone(),
+        client: arguments.client,
+        life: life(&arguments.life),
+    };
+    let key = match arguments.ed25519 {
+        true => KeyKind::Ed25519,
+        false => KeyKind::EcdsaP256,
+    };
+    let owner = folder::owner(&folder::process_variable);
+    let issued = authority
+        .issue(&request, key, owner.as_deref(), SystemTime::now())
+        .map_err(|error| explain_issue(&authority, error))?;
+    let files = files(arguments);
+    write(&files, &issued)?;
+    note_wildcards(&arguments.names);
+    report(&authority, &issued, &files, arguments.format)
+}
+
+/// Reads how long a certificate shall be good.
+pub(super) fn life(arguments: &LifeArguments) -> Life {
+    match arguments.days {
+        Some(days) => Life::Days(days),
+        None if arguments.short_lived => Life::Short,
+        None => Life::Usual,
+    }
+}
+
+fn files(arguments: &NewArguments) -> PairFiles {
+    let mut files = PairFiles::for_names(&arguments.names, arguments.client);
+    if let Some(path) = &arguments.cert_file {
+        files.certificate = path.clone();
+    }
+    if let Some(path) = &arguments.key_file {
+        files.key = path.clone();
+    }
+    if arguments.chain {
+        files.chain = Some(PairFiles::chain_beside(&files.certificate));
+    }
+    files
+}
+
+/// Writes the files, or none of them.
+pub(super) fn write(files: &PairFiles, issued: &Issued) -> Result<(), Failure> {
+    files.write(issued).map_err(|error| {
+        let hint = match &error {
+            FilesError::Write { source, .. }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Some("name files in a folder of yours by --cert-file and --key-file")
+            }
+            _ => None,
+        };
+        let failure = Failure::from(anyhow::Error::new(error));
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    })
+}
+
+/// Finds what to do about a CA that does not sign.
+pub(super) fn explain_issue(authority: &Authority, error: IssueError) -> Failure {
+    let forbidden = matches!(error, IssueError::NotPermitted { .. });
+    let failure = Failure::from(anyhow::Error::new(error).context("cannot make this certificate"));
+    if !forbidden {
+        return failure;
+    }
+    match Details::of(authority.certificate_der()) {
+        Ok(details) if !details.permitted.is_empty() => failure.hint(format!(
+            "this CA may sign for {}; another is made by `qecho cert ca new --ca-root DIR`",
+            details.permitted.join(", ")
+        )),
+        _ => failure,
+    }
+}
+
+/// Tells what was made.
+pub(super) fn report(
+    authority: &Authority,
+    issued: &Issued,
+    files: &PairFiles,
+    format: Format,
+) -> Result<Ending, Failure> {
+    let details = Details::of(issued.certificate()).context("cannot read the new certificate")?;
+    let made = render::cert::Made {
+        files,
+        details: &details,
+        authority: authority.certificate_path(),
+    };
+    let mut out = io::stdout().lock();
+    match format {
+        Format::Text => render::cert::made_text(&made, &mut out)?,
+        Format::Json => render::cert::made_json(&made, &mut out)?,
+    }
+    Ok(Ending::Done)
+}
+
+fn note_wildcards(names: &[Name]) {
+    for name in names.iter().filter(|name| name.is_wildcard()) {
+        let text = name.to_string();
+        let domain = text.trim_start_matches("*.");
+        if !domain.contains('.') {
+            say(&format!(
+                "warning: many clients take no wildcard as wide as {text}"
+            ));
+        }
+        say(&format!(
+            "note: {text} is for one level: neither for {domain} nor for a.b.{domain}"
+        ));
+    }
+}

@@ -1,0 +1,70 @@
+//! `qecho cert renew`.
+
+use std::time::SystemTime;
+
+use anyhow::anyhow;
+use qecho_cert::{Authority, AuthorityError, KeyChange, Renewable, folder, read_chain};
+
+use super::{explain, new, open, root_folder, say};
+use crate::{
+    args::{RenewArguments, RootArgument, RootArguments},
+    ending::{Ending, Failure},
+};
+
+/// Makes a certificate anew.
+pub(super) fn run(arguments: &RenewArguments) -> Result<Ending, Failure> {
+    let old = Renewable::load(&arguments.file, arguments.key_file.as_deref())
+        .map_err(|error| anyhow::Error::new(error).context("cannot renew the certificate"))?;
+    let authority = match &arguments.root {
+        Some(_) => open(&RootArguments {
+            place: arguments.root.clone(),
+        })?,
+        None => signer(&old)?,
+    };
+    let life = match arguments.life.days.is_some() || arguments.life.short_lived {
+        true => Some(new::life(&arguments.life)),
+        false => None,
+    };
+    let key = match arguments.keep_key {
+        true => KeyChange::Keep,
+        false => KeyChange::Anew,
+    };
+    let owner = folder::owner(&folder::process_variable);
+    let files = old.files().clone();
+    let pin = old.details().pin;
+    let issued = old
+        .renew(&authority, key, life, owner.as_deref(), SystemTime::now())
+        .map_err(|error| new::explain_issue(&authority, error))?;
+    new::write(&files, &issued)?;
+    if key == KeyChange::Anew {
+        say(&format!("the key is new: {pin} is no longer its pin"));
+    }
+    new::report(&authority, &issued, &files, arguments.format)
+}
+
+/// Finds the CA of this machine that signed a certificate.
+fn signer(old: &Renewable) -> Result<Authority, Failure> {
+    for place in [None, Some(RootArgument::Mkcert)] {
+        let root = RootArguments { place };
+        let Ok(folder) = root_folder(&root) else {
+            continue;
+        };
+        let Ok(chain) = read_chain(&folder.join("rootCA.pem")) else {
+            continue;
+        };
+        if old.is_signed_by(&chain[0]) {
+            return match Authority::open(&folder, SystemTime::now()) {
+                Ok(authority) => Ok(authority),
+                Err(error @ AuthorityError::Expired { .. }) => {
+                    Err(explain(&root, error).hint("sign by another CA with --ca-root DIR"))
+                }
+                Err(error) => Err(explain(&root, error)),
+            };
+        }
+    }
+    let issuer = &old.details().issuer;
+    Err(Failure::from(anyhow!(
+        "no CA of this machine has signed the certificate (its issuer is {issuer})"
+    ))
+    .hint("name the folder of the one that shall by --ca-root DIR, or `qecho cert new` makes another certificate"))
+}

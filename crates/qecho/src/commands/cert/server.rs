@@ -1,0 +1,59 @@
+//! The certificate that a QUIC server shows.
+
+use std::{sync::mpsc::channel, time::Duration};
+
+use anyhow::{Context, anyhow};
+use qecho_cert::{TrustSettings, TrustVerifier};
+use qecho_tools::{
+    client::{self, Client, ClientEvent, Mail},
+    dial::Alpn,
+};
+use rustls::pki_types::CertificateDer;
+
+use super::super::resolve;
+use crate::{args::Place, ending::Failure};
+
+/// Connects, asks nothing, trusts nobody with anything, and takes the chain.
+pub(super) fn chain(
+    place: &Place,
+    alpn: &Alpn,
+    timeout: Duration,
+) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    // Nothing is sent, so whoever answers may show what they have.
+    let verifier = TrustVerifier::new(TrustSettings {
+        insecure: true,
+        ..TrustSettings::default()
+    })
+    .context("cannot prepare TLS")?;
+    let config = client::Config {
+        alpn: alpn.clone(),
+        timeout,
+        ..client::Config::new(resolve::target(place)?, verifier)
+    };
+    let (tell, events) = channel();
+    let listener = Box::new(move |event| {
+        // Nobody listens any more once the chain is there.
+        let _ = tell.send(event);
+    });
+    let client = Client::converse(&config, listener).context("cannot start the client")?;
+    let mut chain = Err(Failure::negative(anyhow!("{place} showed no certificate")));
+    for event in events {
+        match event {
+            ClientEvent::Connected(connected) => {
+                chain = Ok(connected.handshake.peer_certificates.clone());
+                client.send(Mail::Finish);
+            }
+            ClientEvent::Ended(outcome) => {
+                if let (Err(failure), Err(_)) = (outcome, &chain) {
+                    chain = Err(Failure::negative(anyhow!(
+                        "cannot connect to {place}: {failure}"
+                    )));
+                }
+                break;
+            }
+            _ => {}
+        }
+    }
+    client.wait().context("cannot wait for packets")?;
+    chain
+}

@@ -1,0 +1,52 @@
+//! `qecho cert verify`.
+
+use std::{io, time::SystemTime};
+
+use anyhow::{Context, anyhow};
+use qecho_cert::{Details, Reason, read_chain};
+use rustls::pki_types::ServerName;
+
+use super::verifier;
+use crate::{
+    args::{Format, VerifyArguments},
+    ending::{Ending, Failure},
+    render::{self, cert::Verdict},
+};
+
+/// Says whether a client on this machine accepts a certificate for a host.
+pub(super) fn run(arguments: &VerifyArguments) -> Result<Ending, Failure> {
+    let VerifyArguments { file, host, .. } = arguments;
+    let name = ServerName::try_from(host.as_str())
+        .map_err(|_| anyhow!("`{host}` is no host name or IP address"))?;
+    let chain = read_chain(file)
+        .map_err(|error| anyhow::Error::new(error).context("cannot verify the certificate"))?;
+    let details = Details::of(&chain[0])
+        .with_context(|| format!("cannot use the certificate in {}", file.display()))?;
+    let outcome = verifier(&arguments.ca)?.judge(&chain, &name, SystemTime::now());
+    let verdict = Verdict {
+        name: host.clone(),
+        outcome: match &outcome {
+            Ok(anchor) => Ok(anchor.to_string()),
+            Err(failure) => Err(failure.to_string()),
+        },
+    };
+    let mut out = io::stdout().lock();
+    match (arguments.format, &outcome) {
+        (Format::Json, _) => render::cert::verdict_json(&verdict, &details, &mut out)?,
+        (Format::Text, Ok(_)) => render::cert::verdict_text(&verdict, &details, &mut out)?,
+        (Format::Text, Err(_)) => {}
+    }
+    let Err(failure) = outcome else {
+        return Ok(Ending::Done);
+    };
+    let refused = Failure::negative(anyhow!(
+        "{} is refused for {host}: {failure}",
+        file.display()
+    ));
+    Err(match failure.reason() {
+        Reason::UntrustedIssuer { .. } | Reason::IssuerKeyDiffers { .. } => {
+            refused.hint("name its CA by --ca FILE")
+        }
+        _ => refused,
+    })
+}

@@ -1,0 +1,87 @@
+//! `qecho cert`, beside mkcert and OpenSSL.
+
+mod authority;
+mod bad;
+mod inspecting;
+mod making;
+mod renewing;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Output},
+};
+
+use crate::{
+    process::{Done, Launch},
+    stage::Stage,
+};
+
+/// Prepares `qecho cert` in a folder, with its arguments as they are.
+fn cert_in(stage: &Stage, folder: &Path, arguments: &[&str]) -> Launch {
+    let mut command = stage.command(env!("CARGO_BIN_EXE_qecho"));
+    command.arg("cert").args(arguments).current_dir(folder);
+    Launch::new(command)
+}
+
+/// Makes a folder beside the home.
+fn folder(stage: &Stage, name: &str) -> std::path::PathBuf {
+    let path = stage.path(name);
+    fs::create_dir(&path).expect("the folder takes folders");
+    path
+}
+
+/// Returns the files of a folder with their modes.
+fn files(folder: &Path) -> BTreeMap<String, u32> {
+    fs::read_dir(folder)
+        .expect("it is a folder")
+        .map(|entry| {
+            let entry = entry.expect("it is ours");
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let mode = entry.metadata().expect("it is there").permissions().mode();
+            (name, mode & 0o777)
+        })
+        .collect()
+}
+
+/// Runs a program that we are held against.
+fn oracle(command: &mut Command) -> Output {
+    let program = command.get_program().to_owned();
+    command.output().unwrap_or_else(|error| {
+        panic!(
+            "cannot run {}: {error}; run `cargo xtask setup`",
+            program.display()
+        )
+    })
+}
+
+/// Runs mkcert in a folder.
+fn mkcert_in(stage: &Stage, folder: &Path, arguments: &[&str]) -> Output {
+    oracle(stage.command("mkcert").args(arguments).current_dir(folder))
+}
+
+/// Asks OpenSSL something about files in a folder.
+fn openssl_in(folder: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = oracle(Command::new("openssl").args(arguments).current_dir(folder));
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+/// Runs a shell script as root of mounts of its own: what it mounts is seen by
+/// nobody else, and is gone when it ends.
+fn among_mounts_of_its_own(stage: &Stage, script: &str) -> Done {
+    let mut command = stage.command("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    command
+        .args(["--mount", "sh", "-euc", script])
+        .env("QECHO", env!("CARGO_BIN_EXE_qecho"))
+        .current_dir(stage.path(""));
+    Launch::new(command).run()
+}

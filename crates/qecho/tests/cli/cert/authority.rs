@@ -1,0 +1,90 @@
+//! `qecho cert ca`.
+
+use std::fs;
+
+use super::{cert_in, folder, openssl_in};
+use crate::stage::{Stage, last_event};
+
+#[test]
+fn an_authority_signs_within_its_limits_and_openssl_holds_a_thief_to_them() {
+    let stage = Stage::new();
+    let place = folder(&stage, "place");
+    let limits = ["ca", "new", "--name-constraints", "a.test,192.0.2.0/24"];
+    let made = cert_in(&stage, &place, &limits).run();
+    made.exits(0)
+        .prints("may sign     for a.test, 192.0.2.0/24 alone; not for any IPv6 address\n");
+    for name in ["a.test", "*.a.test", "x.y.a.test", "192.0.2.7"] {
+        cert_in(&stage, &place, &["new", name]).run().exits(0);
+    }
+    for name in ["b.test", "nota.test", "192.0.3.1", "::1"] {
+        let done = cert_in(&stage, &place, &["new", "a.test", name]).run();
+        let reason = "the CA's name constraints forbid a.test, ";
+        done.fails(2, reason, Some("this CA may sign for a.test, 192.0.2.0/24"));
+    }
+    // What a thief does with the key.
+    let ca = stage.home().join("qecho/ca");
+    let path = |name: &str| ca.join(name).display().to_string();
+    let (certificate, key) = (path("rootCA.pem"), path("rootCA-key.pem"));
+    for (name, kind, option) in [
+        ("b.test", "DNS", "-verify_hostname"),
+        ("2001:db8::1", "IP", "-verify_ip"),
+    ] {
+        let extension = format!("subjectAltName={kind}:{name}");
+        let forge = [
+            "req",
+            "-x509",
+            "-newkey",
+            "ed25519",
+            "-nodes",
+            "-subj",
+            "/O=thief",
+            "-addext",
+            &extension,
+            "-CA",
+            &certificate,
+            "-CAkey",
+            &key,
+            "-keyout",
+            "thief-key.pem",
+            "-out",
+            "thief.pem",
+        ];
+        let (forged, said) = openssl_in(&place, &forge);
+        assert!(forged, "{said}");
+        let verify = ["verify", "-CAfile", &certificate, option, name, "thief.pem"];
+        let (accepted, said) = openssl_in(&place, &verify);
+        assert!(!accepted && said.contains("subtree violation"), "{said}");
+    }
+}
+
+#[test]
+fn an_authority_that_is_there_is_shown_and_not_replaced() {
+    let stage = Stage::new();
+    let none = stage.qecho("cert ca show").run();
+    none.fails(
+        2,
+        "there is no CA in",
+        Some("`qecho cert ca new` makes one"),
+    );
+    stage.qecho("cert ca new").run().exits(0);
+    let path = stage.home().join("qecho/ca/rootCA.pem");
+    let before = fs::read(&path).expect("it was made");
+    let again = stage.qecho("cert ca new --name-constraints a.test").run();
+    again.fails(2, "there is a CA already", Some("--ca-root DIR"));
+    assert_eq!(fs::read(&path).expect("it is there"), before);
+    let shown = last_event(&stage.qecho("cert ca show --format json").run());
+    assert_eq!(shown["ca"].as_str(), path.to_str());
+    assert_eq!(shown["permitted"], serde_json::json!([]));
+    assert_eq!(shown["key_type"], "ECDSA P-256");
+}
+
+#[test]
+fn an_authority_can_live_anywhere() {
+    let stage = Stage::new();
+    stage
+        .qecho("cert new a.test --ca-root deep/down")
+        .run()
+        .exits(0);
+    assert!(stage.home().join("deep/down/rootCA.pem").exists());
+    assert!(!stage.home().join("qecho").exists());
+}

@@ -1,0 +1,213 @@
+//! What cannot work: one clear line, and nothing half-written.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, date_time_ymd};
+
+use super::{among_mounts_of_its_own, cert_in, files, folder, openssl_in};
+use crate::{certificates::key, stage::Stage};
+
+/// Returns a stage whose CA is made.
+fn stage() -> Stage {
+    let stage = Stage::new();
+    stage.qecho("cert ca new").run().exits(0);
+    stage
+}
+
+#[test]
+fn names_that_are_none_are_refused_before_anything_is_made() {
+    let stage = Stage::new();
+    let place = folder(&stage, "place");
+    for (name, reason) in [
+        (
+            "a b",
+            "a name has no spaces; give several names as several words",
+        ),
+        ("localhost:4433", "leave the port out"),
+        ("*", "a wildcard is one star in front of a domain"),
+        ("", "it is no host name"),
+        ("../x", "it is no host name"),
+    ] {
+        let done = cert_in(&stage, &place, &["new", "a.test", name]).run();
+        done.exits(2).complains(reason);
+    }
+    cert_in(&stage, &place, &["new"]).run().exits(2);
+    assert!(files(&place).is_empty() && !stage.home().join("qecho").exists());
+}
+
+#[test]
+fn a_full_disk_leaves_what_was_there() {
+    let stage = stage();
+    // One page holds the key, and none is left for the certificate.
+    let done = among_mounts_of_its_own(
+        &stage,
+        "mkdir full; mount -t tmpfs -o size=4k none full; cd full; \
+         \"$QECHO\" cert new a.test || echo \"exit $?\"; ls -A; echo end",
+    );
+    done.prints("exit 2\nend\n")
+        .complains("qecho: cannot write a.test.pem: No space left on device");
+    let done = among_mounts_of_its_own(
+        &stage,
+        "mount -t tmpfs -o size=16k none full; cd full; \
+         \"$QECHO\" cert new a.test >/dev/null; sha256sum * >../before; \
+         head -c 8k /dev/zero >filler; \
+         \"$QECHO\" cert new a.test || echo \"exit $?\"; rm filler; \
+         sha256sum --quiet -c ../before; ls -A; echo end",
+    );
+    done.prints("exit 2\na.test-key.pem\na.test.pem\nend\n");
+}
+
+#[test]
+fn a_full_disk_leaves_no_half_authority() {
+    let stage = Stage::new();
+    let done = among_mounts_of_its_own(
+        &stage,
+        "mkdir full; mount -t tmpfs -o size=4k none full; head -c 4k /dev/zero >full/filler; \
+         \"$QECHO\" cert ca new --ca-root full || echo \"exit $?\"; rm full/filler; \
+         find full -type f; \"$QECHO\" cert ca new --ca-root full || echo \"exit $?\"; ls full; \
+         mount -o remount,size=64k full; \"$QECHO\" cert new a.test --ca-root full --cert-file x",
+    );
+    done.exits(0)
+        .prints("exit 2\nexit 2\nrootCA-key.pem\ncertificate  x\n")
+        .complains("No space left on device");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let stage = stage();
+    let done = among_mounts_of_its_own(
+        &stage,
+        "mkdir sealed; mount -t tmpfs -o ro none sealed; cd sealed; \
+         \"$QECHO\" cert new a.test || echo \"exit $?\"; ls -A; \
+         \"$QECHO\" cert new a.test --ca-root ca || echo \"exit $?\"",
+    );
+    done.prints("exit 2\nexit 2\n")
+        .complains("qecho: cannot write a.test-key.pem: Read-only file system")
+        .complains("hint: name a writable folder by --ca-root DIR or QECHO_HOME");
+}
+
+#[test]
+fn an_authority_without_its_key_signs_nothing() {
+    let stage = stage();
+    let key = stage.home().join("qecho/ca/rootCA-key.pem");
+    fs::remove_file(&key).expect("it is ours");
+    let done = stage.qecho("cert new a.test").run();
+    let hint = "without its key a CA signs nothing";
+    done.fails(2, "its key", Some(hint))
+        .complains(&key.display().to_string());
+    assert!(!key.exists() && !stage.home().join("a.test.pem").exists());
+}
+
+#[test]
+fn files_of_an_authority_that_are_not_what_they_should_be_are_named() {
+    let stage = stage();
+    let ca = stage.home().join("qecho/ca");
+    let other = folder(&stage, "other");
+    cert_in(&stage, &other, &["ca", "new", "--ca-root", "."])
+        .run()
+        .exits(0);
+    let other_key = fs::read_to_string(other.join("rootCA-key.pem")).expect("it was made");
+    let begin = "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n";
+    for (file, content, reason) in [
+        ("rootCA-key.pem", other_key.as_str(), "does not fit"),
+        ("rootCA-key.pem", "no key", "cannot use the key in"),
+        (
+            "rootCA.pem",
+            "no certificate",
+            "cannot find a certificate in",
+        ),
+        ("rootCA.pem", begin, "cannot find a certificate in"),
+    ] {
+        let path = ca.join(file);
+        let before = fs::read(&path).expect("it was made");
+        let ours = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(&path, ours).expect("it is ours");
+        fs::write(&path, content).expect("it is ours");
+        let done = stage.qecho("cert new a.test").run();
+        done.fails(2, reason, None)
+            .complains(&path.display().to_string());
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), content);
+        fs::write(&path, before).expect("it is ours");
+    }
+    assert!(!stage.home().join("a.test.pem").exists());
+}
+
+#[test]
+fn who_is_expired_or_no_authority_signs_nothing() {
+    let stage = Stage::new();
+    let place = folder(&stage, "place");
+    let key = key();
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_after = date_time_ymd(2020, 2, 1);
+    let expired = params.clone();
+    params.is_ca = IsCa::ExplicitNoCa;
+    for (params, reason) in [
+        (expired, "expired on 2020-02-01"),
+        (params, "is not a CA's"),
+    ] {
+        let pem = params.self_signed(&key).expect("a key signs itself").pem();
+        fs::write(place.join("rootCA.pem"), pem).expect("the folder takes files");
+        fs::write(place.join("rootCA-key.pem"), key.serialize_pem()).expect("it does");
+        let done = cert_in(&stage, &place, &["new", "a.test", "--ca-root", "."]).run();
+        done.fails(2, reason, None).complains("rootCA.pem");
+    }
+    assert_eq!(files(&place).len(), 2);
+}
+
+#[test]
+fn nothing_outlives_its_authority() {
+    let stage = stage();
+    let done = stage.qecho("cert new a.test --days 3650").run();
+    done.exits(0);
+    let place = folder(&stage, "place");
+    let (made, said) = openssl_in(
+        &place,
+        &[
+            "req",
+            "-x509",
+            "-newkey",
+            "ed25519",
+            "-nodes",
+            "-subj",
+            "/O=young",
+            "-days",
+            "9",
+            "-keyout",
+            "rootCA-key.pem",
+            "-out",
+            "rootCA.pem",
+        ],
+    );
+    assert!(made, "{said}");
+    let long = ["new", "a.test", "--ca-root", ".", "--days", "10"];
+    let done = cert_in(&stage, &place, &long).run();
+    done.fails(2, "the CA itself expires on", None);
+    cert_in(&stage, &place, &long[..4]).run().exits(0);
+}
+
+#[test]
+fn what_belongs_to_an_authority_is_never_replaced() {
+    let stage = stage();
+    fs::copy(
+        stage.home().join("qecho/ca/rootCA.pem"),
+        stage.home().join("copy.pem"),
+    )
+    .expect("the home takes files");
+    for option in ["--cert-file", "--key-file"] {
+        for file in ["qecho/ca/rootCA.pem", "qecho/ca/rootCA-key.pem", "copy.pem"] {
+            let before = fs::read(stage.home().join(file)).expect("it is there");
+            let done = stage
+                .qecho(&format!("cert new a.test {option} {file}"))
+                .run();
+            done.fails(2, "belongs to a CA, and is not replaced", None);
+            let after = fs::read(stage.home().join(file)).expect("it is there");
+            assert_eq!(before, after);
+        }
+    }
+    let twice = stage.qecho("cert new a.test --chain --key-file a.test-chain.pem");
+    twice.run().fails(2, "cannot be two files at once", None);
+    let folder = stage.qecho("cert new a.test --cert-file qecho").run();
+    folder.fails(2, "cannot write qecho: ", None);
+    assert!(!stage.home().join("a.test-key.pem").exists());
+}

@@ -1,0 +1,280 @@
+//! `qecho cert new`.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use serde_json::Value;
+
+use super::{cert_in, files, folder, mkcert_in, openssl_in};
+use crate::stage::{Stage, last_event};
+
+#[test]
+fn files_have_mkcerts_names_and_modes() {
+    let stage = Stage::new();
+    for (number, arguments) in [
+        "localhost",
+        "localhost 127.0.0.1 ::1",
+        "*.example.test",
+        "*.example.test example.test",
+        "bücher.example",
+        "*.bücher.example a.test",
+        "::1",
+        "2001:db8::1 a.test b.test",
+        "Local-Host",
+        "_x.y",
+        "1.2.3.4.5",
+        "ada@engine.test",
+        "-client localhost",
+        "-client ada@engine.test",
+        "-client ::1 a.test",
+        "-cert-file c.pem localhost",
+        "-key-file k.pem localhost",
+        "-cert-file c.pem -key-file k.pem a.test b.test",
+        "-cert-file both.pem -key-file both.pem localhost",
+        "-client -cert-file c.pem localhost",
+        "",
+        "x.",
+        "*",
+        "*.*.a",
+        "a.*.b",
+        "fe80::1%eth0",
+        "a/b",
+        "-cert-file none/c.pem localhost",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let ours = folder(&stage, &format!("ours{number}"));
+        let theirs = folder(&stage, &format!("theirs{number}"));
+        let typed: Vec<_> = arguments.split(' ').collect();
+        let made = mkcert_in(&stage, &theirs, &typed);
+        let long: Vec<_> = typed
+            .iter()
+            .map(|word| match word.strip_prefix('-') {
+                Some(option) => format!("--{option}"),
+                None => (*word).to_owned(),
+            })
+            .collect();
+        let long: Vec<_> = long.iter().map(String::as_str).collect();
+        let done = cert_in(&stage, &ours, &[&["new"][..], &long].concat()).run();
+        assert_eq!(
+            done.status.success(),
+            made.status.success(),
+            "{arguments}: {done:?} {made:?}"
+        );
+        assert_eq!(files(&ours), files(&theirs), "{arguments}");
+    }
+    let home = stage.home();
+    let ca = files(&home.join("qecho/ca"));
+    assert_eq!(ca, files(&home.join("caroot")), "the CA's, too");
+}
+
+#[test]
+fn names_become_what_mkcert_makes_of_them() {
+    let stage = Stage::new();
+    let place = folder(&stage, "place");
+    let names = [
+        "localhost",
+        "*.bücher.example",
+        "127.0.0.1",
+        "2001:db8::1",
+        "ada@engine.test",
+        "::ffff:192.0.2.1",
+    ];
+    let extension = |file: &str| {
+        let arguments = ["x509", "-noout", "-ext", "subjectAltName", "-in", file];
+        let (_, said) = openssl_in(&place, &arguments);
+        // mkcert sorts them by kind, we leave them as they were typed.
+        let names = said.lines().nth(1).expect("it has names").split(", ");
+        names
+            .map(|name| name.trim().to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    let mine = [&["new", "--cert-file", "our.pem"][..], &names].concat();
+    cert_in(&stage, &place, &mine).run().exits(0);
+    mkcert_in(
+        &stage,
+        &place,
+        &[&["-cert-file", "their.pem"][..], &names].concat(),
+    );
+    assert_eq!(extension("our.pem"), extension("their.pem"));
+}
+
+#[test]
+fn openssl_accepts_it_for_its_names_and_no_others() {
+    let stage = Stage::new();
+    let place = folder(&stage, "place");
+    let kinds: [&[&str]; 4] = [&[], &["--ed25519"], &["--short-lived"], &["--days", "1"]];
+    for kind in kinds {
+        let names = ["new", "--cert-file", "c.pem", "*.a.test", "192.0.2.1"];
+        cert_in(&stage, &place, &[&names[..], kind].concat())
+            .run()
+            .exits(0);
+        let ca = stage.home().join("qecho/ca/rootCA.pem");
+        let ca = ca.to_str().expect("it is text");
+        let verify = |option: &str, name: &str| {
+            let purpose = "-x509_strict -purpose sslserver";
+            let mut arguments = vec!["verify", "-CAfile", ca, option, name];
+            arguments.extend(purpose.split(' '));
+            arguments.push("c.pem");
+            openssl_in(&place, &arguments)
+        };
+        for (option, name, good) in [
+            ("-verify_hostname", "x.a.test", true),
+            ("-verify_ip", "192.0.2.1", true),
+            ("-verify_hostname", "a.test", false),
+            ("-verify_ip", "192.0.2.2", false),
+        ] {
+            let (accepted, said) = verify(option, name);
+            assert_eq!(accepted, good, "{kind:?} {name}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_is_printed_is_what_openssl_computes() {
+    let stage = Stage::new();
+    let place = folder(&stage, "place");
+    let arguments = ["new", "localhost", "::1", "--format", "json", "--chain"];
+    let done = cert_in(&stage, &place, &arguments).run();
+    done.exits(0);
+    let made = last_event(&done);
+    assert_eq!(made["certificate"], "localhost+1.pem");
+    assert_eq!(made["key"], "localhost+1-key.pem");
+    assert_eq!(made["chain"], "localhost+1-chain.pem");
+    assert_eq!(made["names"], serde_json::json!(["localhost", "::1"]));
+    let (_, said) = openssl_in(
+        &place,
+        &[
+            "x509",
+            "-noout",
+            "-fingerprint",
+            "-sha256",
+            "-enddate",
+            "-dateopt",
+            "iso_8601",
+            "-in",
+            "localhost+1.pem",
+        ],
+    );
+    let fingerprint = said.lines().find_map(|line| line.split_once("ngerprint="));
+    let (_, fingerprint) = fingerprint.expect("it was asked for");
+    let fingerprint = fingerprint.replace(':', "").to_lowercase();
+    assert_eq!(made["sha256"], fingerprint);
+    let text = cert_in(&stage, &place, &["new", "localhost", "::1"]).run();
+    let until = said.split_once("notAfter=").expect("it was asked for").1;
+    text.prints(&format!("expires      {}\n", &until[..10]));
+    text.prints("pin          sha256:");
+    let pin = made["spki_sha256"].as_str().expect("a text");
+    assert_eq!(pin.len(), 64);
+    let chain = fs::read_to_string(place.join("localhost+1-chain.pem")).expect("it was made");
+    assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 2);
+}
+
+#[test]
+fn a_short_life_is_at_most_fourteen_days() {
+    let stage = Stage::new();
+    let place = folder(&stage, "place");
+    let days = |option: &[&str]| {
+        let arguments = [&["new", "localhost"][..], option].concat();
+        cert_in(&stage, &place, &arguments).run().exits(0);
+        let ends_within = |days: u64| {
+            let seconds = (days * 86_400).to_string();
+            let arguments = [
+                "x509",
+                "-noout",
+                "-checkend",
+                &seconds,
+                "-in",
+                "localhost.pem",
+            ];
+            !openssl_in(&place, &arguments).0
+        };
+        let days: Vec<_> = (0..1000).collect();
+        days.partition_point(|days| !ends_within(*days))
+    };
+    assert_eq!(days(&["--short-lived"]), 13);
+    assert_eq!(days(&["--days", "30"]), 30);
+    assert_eq!(days(&[]), 820);
+}
+
+#[test]
+fn a_certificate_made_is_served_and_our_client_knows_who_vouches() {
+    let stage = Stage::new();
+    let done = stage.qecho("cert new localhost 127.0.0.1 ::1").run();
+    done.exits(0).complains("made a CA of your own");
+    let again = stage.qecho("cert new a.test").run();
+    assert_eq!(again.exits(0).stderr, "", "it is made once");
+    let server = stage.server("--cert localhost+2.pem --key localhost+2-key.pem");
+    let client = stage.client(&server, "-m a").run();
+    client
+        .exits(0)
+        .complains("verified by qecho cert's local CA");
+    server.ends_well();
+    let loopback = stage.home().join("qecho/rootCA.pem");
+    assert!(!loopback.exists(), "the CA for loopback is another");
+}
+
+#[test]
+fn mkcerts_authority_signs_for_us() {
+    let stage = Stage::new();
+    let place = folder(&stage, "place");
+    let unmade = cert_in(&stage, &place, &["new", "a.test", "--ca-root", "mkcert"]).run();
+    unmade.fails(2, "there is no CA in", Some("mkcert makes it"));
+    assert!(mkcert_in(&stage, &place, &["localhost"]).status.success());
+    for kind in [&[][..], &["--ed25519"]] {
+        let arguments = [&["new", "a.test", "--ca-root", "mkcert"][..], kind].concat();
+        cert_in(&stage, &place, &arguments).run().exits(0);
+        let ca = stage.home().join("caroot/rootCA.pem");
+        let ca = ca.to_str().expect("it is text");
+        let (accepted, said) = openssl_in(&place, &["verify", "-CAfile", ca, "a.test.pem"]);
+        assert!(accepted, "{said}");
+    }
+    assert!(!stage.home().join("qecho").exists(), "no other CA is made");
+}
+
+#[test]
+fn keys_are_never_printed() {
+    let stage = Stage::new();
+    let done = stage.qecho("cert new localhost --format json").run();
+    done.exits(0);
+    for path in ["localhost-key.pem", "qecho/ca/rootCA-key.pem"] {
+        let key = fs::read_to_string(stage.home().join(path)).expect("it was made");
+        let inside = key.lines().nth(1).expect("it is PEM");
+        assert!(!done.stdout.contains(inside) && !done.stderr.contains(inside));
+    }
+}
+
+#[test]
+fn a_wildcard_comes_with_what_it_does_not_cover() {
+    let stage = Stage::new();
+    let done = stage.qecho("cert new *.test").run();
+    done.exits(0)
+        .complains("no wildcard as wide as *.test")
+        .complains("neither for test nor for a.b.test");
+}
+
+#[test]
+fn processes_that_start_at_once_make_one_authority() {
+    let stage = Stage::new();
+    let running: Vec<_> = (0..8)
+        .map(|number| {
+            let command = format!("cert new localhost --format json --cert-file {number}.pem");
+            stage
+                .qecho(&format!("{command} --key-file {number}-key.pem"))
+                .start()
+        })
+        .collect();
+    let done: Vec<_> = running.into_iter().map(|one| one.done()).collect();
+    let makers = done.iter().filter(|one| one.stderr.contains("made a CA"));
+    assert_eq!(makers.count(), 1);
+    let ca = stage.home().join("qecho/ca/rootCA.pem");
+    for (number, one) in done.iter().enumerate() {
+        let made: Value = last_event(one);
+        assert_eq!(made["ca"].as_str().map(Path::new), Some(&*ca));
+        let leaf = format!("{number}.pem");
+        let ca = ca.to_str().expect("it is text");
+        let (accepted, said) = openssl_in(&stage.home(), &["verify", "-CAfile", ca, &leaf]);
+        assert!(accepted, "{said}");
+    }
+    assert_eq!(files(&stage.home().join("qecho/ca")).len(), 2);
+}
