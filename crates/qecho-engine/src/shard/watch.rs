@@ -19,6 +19,7 @@ use crate::{
     event::CloseReason,
     observation::{Dissected, Observation, Opened, Packet, Recovery},
     outbox::Datagram,
+    share::Share,
     stream_id::Side,
     tap::Passage,
     wire::{self, ConnectionId, Header, PacketNumber},
@@ -30,6 +31,7 @@ pub(super) struct Watch {
     told: VecDeque<(Instant, Observation)>,
     connections: HashMap<ConnectionKey, Watched>,
     begun: u64,
+    share: Share,
     /// The datagram that is being processed.
     pub(super) arrival: Option<Arrival>,
 }
@@ -40,12 +42,13 @@ struct Watched {
 }
 
 impl Watch {
-    pub(super) fn new(plaintext: Plaintext) -> Self {
+    pub(super) fn new(plaintext: Plaintext, share: Share) -> Self {
         Self {
             plaintext,
             told: VecDeque::new(),
             connections: HashMap::new(),
             begun: 0,
+            share,
             arrival: None,
         }
     }
@@ -75,7 +78,7 @@ impl Watch {
         original_destination: &ProtoId,
     ) {
         self.begun += 1;
-        let number = self.begun;
+        let number = self.share.connection_number(self.begun);
         let recovery = Recovery::default();
         self.connections.insert(key, Watched { number, recovery });
         let original_destination = ConnectionId::new(original_destination).unwrap_or_default();
