@@ -8,7 +8,11 @@ use quinn_proto::{
     crypto::{self, ExportKeyingMaterialError, KeyPair, Keys, UnsupportedVersion},
     transport_parameters::TransportParameters,
 };
-use rustls::{KeyLog, quic, server::ResolvesServerCert, version::TLS13};
+use rustls::{
+    KeyLog, quic,
+    server::{ResolvesServerCert, StoresServerSessions},
+    version::TLS13,
+};
 
 use super::{
     AlpnPolicy, Plaintext, TlsError,
@@ -39,11 +43,15 @@ pub(crate) struct ServerCrypto {
 }
 
 impl ServerCrypto {
-    pub(crate) fn new(tls: &ServerTls) -> Result<Self, TlsError> {
+    pub(crate) fn new(
+        tls: &ServerTls,
+        sessions: Arc<dyn StoresServerSessions>,
+    ) -> Result<Self, TlsError> {
         let mut without_alpn = rustls::ServerConfig::builder_with_provider(provider()?)
             .with_protocol_versions(&[&TLS13])?
             .with_no_client_auth()
             .with_cert_resolver(tls.identity.clone());
+        without_alpn.session_storage = sessions;
         if let Some(key_log) = &tls.key_log {
             without_alpn.key_log = key_log.clone();
         }

@@ -16,6 +16,7 @@ use crate::{
     observation::{Dissected, Observation, Opened, Packet, Recovery},
     outbox::Datagram,
     passage::Passage,
+    share::Share,
     stream_id::Side,
     wire::{self, ConnectionId, Header, PacketNumber},
 };
@@ -26,6 +27,7 @@ pub(super) struct Watch {
     told: VecDeque<(Instant, Observation)>,
     connections: HashMap<ConnectionKey, Watched>,
     begun: u64,
+    share: Share,
     /// The datagram that is being processed.
     arrival: Option<Arrival>,
 }
@@ -36,12 +38,13 @@ struct Watched {
 }
 
 impl Watch {
-    pub(super) fn new(plaintext: Plaintext) -> Self {
+    pub(super) fn new(plaintext: Plaintext, share: Share) -> Self {
         Self {
             plaintext,
             told: VecDeque::new(),
             connections: HashMap::new(),
             begun: 0,
+            share,
             arrival: None,
         }
     }
@@ -80,7 +83,7 @@ impl Watch {
         original_destination: &ProtoId,
     ) {
         self.begun += 1;
-        let number = self.begun;
+        let number = self.share.connection_number(self.begun);
         let recovery = Recovery::default();
         self.connections.insert(key, Watched { number, recovery });
         let original_destination = ConnectionId::new(original_destination).unwrap_or_default();
