@@ -179,12 +179,13 @@ impl Direction {
         Some(frames)
     }
 
-    /// Makes packets of PADDING frames that bring a reader who knows only the
-    /// handshake to the packet number and the keys of now: the number has all
-    /// of four bytes, and there is one packet for each key update.
+    /// Makes packets of PADDING frames that bring a reader who has seen
+    /// `known` key updates to the packet number and the keys of now: the number
+    /// has all of four bytes, and there is one packet for each key update. An
+    /// older key phase would look like one more update.
     ///
     /// Nobody but the capture's readers must ever see them.
-    pub(super) fn bookmarks(&self, cid: &[u8]) -> Vec<Vec<u8>> {
+    pub(super) fn bookmarks(&self, cid: &[u8], known: usize) -> Vec<Vec<u8>> {
         let Some(largest) = self.largest else {
             return Vec::new();
         };
@@ -194,7 +195,9 @@ impl Direction {
             if update > 0 {
                 keys = keys.next(self.suite);
             }
-            packets.push(self.seal(cid, &keys, update, largest, &[0; 4]));
+            if update >= known {
+                packets.push(self.seal(cid, &keys, update, largest, &[0; 4]));
+            }
         }
         packets
     }
@@ -295,8 +298,9 @@ mod tests {
             ahead.largest = Some(1_000_000);
             let mut reader = new();
             reader.largest = Some(3);
-            let bookmarks = ahead.bookmarks(b"12345678");
+            let bookmarks = ahead.bookmarks(b"12345678", 0);
             assert_eq!(bookmarks.len(), 6);
+            assert_eq!(ahead.bookmarks(b"12345678", 4), bookmarks[4..]);
             for bookmark in bookmarks {
                 assert_eq!(reader.open(&bookmark, 8), Some(vec![0; 4]));
             }
@@ -310,7 +314,7 @@ mod tests {
         let mut direction = Direction::new(Suite::Aes128, &[7; 32]);
         let mut other = Direction::new(Suite::Aes128, &[8; 32]);
         other.largest = Some(9);
-        let foreign = other.bookmarks(b"12345678");
+        let foreign = other.bookmarks(b"12345678", 0);
         for packet in [&foreign[0][..], &[], &[0x40; 29], &[0xff; 1_200]] {
             assert_eq!(direction.open(packet, 8), None);
         }

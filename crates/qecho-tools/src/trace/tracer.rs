@@ -38,6 +38,29 @@ impl Tracer {
         }
     }
 
+    /// Learns from an observation that was told elsewhere already what those
+    /// after it mean. That a connection began is told once there is something
+    /// else to tell of it.
+    pub fn learn(&mut self, at: Duration, observation: &Observation, tell: Tell<'_>) {
+        match observation {
+            Observation::Began { connection, .. } => {
+                self.observe(at, observation, &mut |_| {});
+                if let Some(known) = self.connections.get_mut(connection) {
+                    known.begin_untold(at);
+                }
+            }
+            Observation::Datagram(datagram) => {
+                let number = datagram.connection;
+                let known = number.and_then(|number| self.connections.get_mut(&number));
+                if let Some(known) = known {
+                    known.learn(at, datagram);
+                }
+            }
+            // Another connection may have made room.
+            _ => self.observe(at, observation, tell),
+        }
+    }
+
     /// Tells by `tell` what an observation means.
     pub fn observe(&mut self, at: Duration, observation: &Observation, tell: Tell<'_>) {
         match observation {
@@ -63,17 +86,18 @@ impl Tracer {
                 connection,
                 recovery,
             } => {
-                if let Some(known) = self.connections.get_mut(connection) {
+                if let Some(known) = self.told(*connection, tell) {
                     known.recover(at, recovery, tell);
                 }
             }
             Observation::Closed { connection, reason } => {
-                if let Some(known) = self.connections.get(connection) {
+                if let Some(known) = self.told(*connection, tell) {
                     known.tell(at, What::Closed(reason), tell);
                 }
             }
             Observation::Forgotten { connection } => {
-                if let Some(known) = self.connections.remove(connection) {
+                let known = self.connections.remove(connection);
+                if let Some(known) = known.filter(|known| !known.is_untold()) {
                     known.tell(at, What::Forgotten, tell);
                 }
             }
@@ -81,18 +105,24 @@ impl Tracer {
         }
     }
 
+    /// Returns a connection; that it began has been told.
+    fn told(&mut self, number: u64, tell: Tell<'_>) -> Option<&mut Known> {
+        let known = self.connections.get_mut(&number)?;
+        known.tell_that_it_began(tell);
+        Some(known)
+    }
+
     fn datagram(&mut self, at: Duration, datagram: &Dissected, tell: Tell<'_>) {
-        let known = datagram
-            .connection
-            .and_then(|number| self.connections.get_mut(&number));
-        let Some(known) = known else {
+        let losses = self.losses;
+        let number = datagram.connection;
+        let Some(known) = number.and_then(|number| self.told(number, tell)) else {
             let packets = datagram.packets.iter().map(|packet| Packet {
                 header: packet.header.as_ref(),
                 size: packet.size,
                 content: None,
                 unprocessed: packet.unprocessed,
                 // An endpoint sends nothing else that is no packet.
-                is_stateless_reset: self.losses == Losses::Told
+                is_stateless_reset: losses == Losses::Told
                     && datagram.passage == Passage::Went
                     && packet.header.is_none(),
             });
@@ -139,7 +169,7 @@ impl Tracer {
                 tell,
             );
         }
-        if self.losses == Losses::Inferred {
+        if losses == Losses::Inferred {
             known.infer_losses(at, tell);
         }
     }
