@@ -7,16 +7,10 @@
 mod client_hello;
 mod connection;
 mod key_log;
-mod keys;
-mod protection;
-#[cfg(test)]
-mod sealing;
 mod seen;
 mod table;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod vectors;
 
 use qecho_engine::{
     Dissected, Observation, Opened, Packet, Passage, Side, Unprocessed,
@@ -26,9 +20,9 @@ use qecho_engine::{
 use self::{
     connection::{Connection, InitialKeys, Path},
     key_log::KeyLog,
-    protection::Numbers,
     table::{Belonging, Table},
 };
+use crate::protection::Numbers;
 
 pub use self::seen::Seen;
 

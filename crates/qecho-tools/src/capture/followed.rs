@@ -6,11 +6,12 @@ use qecho_engine::{Passage, Passing};
 
 use super::{
     block::Captured,
+    direction::{Direction, KEY_UPDATES_MAX},
     header,
     ledger::{Entry, LINES_MAX},
     packet, pcapng,
-    protection::{Direction, KEY_UPDATES_MAX, Suite},
 };
+use crate::protection::Secret;
 
 /// Length of the connection IDs that we issue.
 pub(super) const OUR_CID_LENGTH: usize = 8;
@@ -73,7 +74,7 @@ struct Lane {
     /// Whether there were packets that are not of the beginning.
     went_on: bool,
     /// Key updates that the packets of the beginning show.
-    updates_shown: usize,
+    updates_shown: u64,
 }
 
 impl Followed {
@@ -104,7 +105,7 @@ impl Followed {
             .iter()
             .flatten()
             .map(|lane| lane.packets.updates());
-        COST + self.beginning_bytes + updates.sum::<usize>() * COST_OF_KEY_UPDATE
+        COST + self.beginning_bytes + updates.sum::<u64>() as usize * COST_OF_KEY_UPDATE
     }
 
     /// Tells whether it has become too much to follow.
@@ -179,14 +180,14 @@ impl Followed {
             Passage::Went => (server, client),
         };
         let length = self.cid_length(captured.passage);
-        for suite in Suite::of_secret(client.len()) {
-            let secret = match captured.passage {
-                Passage::Came => came,
-                Passage::Went => went,
-            };
+        let secret = match captured.passage {
+            Passage::Came => came,
+            Passage::Went => went,
+        };
+        for suite in secret.suites() {
             let opened = Direction::new(*suite, secret).open(captured.payload, length);
             if opened.is_some() {
-                let lane = |passage, secret: &[u8]| Lane {
+                let lane = |passage, secret: &Secret| Lane {
                     passage,
                     packets: Direction::new(*suite, secret),
                     last: captured.at,

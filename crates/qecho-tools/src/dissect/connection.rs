@@ -7,12 +7,8 @@ use qecho_engine::{
     wire::{self, ConnectionId, Frame, PacketType, Protected},
 };
 
-use super::{
-    client_hello::ClientHello,
-    key_log::KeyLog,
-    keys::{self, Secret, Suite},
-    protection::{Numbers, Protection},
-};
+use super::{client_hello::ClientHello, key_log::KeyLog};
+use crate::protection::{self, Numbers, Protection, Secret, Suite};
 
 /// Connection IDs that are remembered of each side.
 pub(super) const CONNECTION_IDS_MAX: usize = 32;
@@ -278,7 +274,7 @@ impl Connection {
 
     /// Tells whether a Retry packet is valid, and notes it if so.
     pub(super) fn retry(&mut self, packet: &Protected<'_>) -> bool {
-        let valid = keys::is_valid_retry(&self.original_destination, packet.bytes);
+        let valid = protection::is_valid_retry(&self.original_destination, packet.bytes);
         self.retried |= valid;
         valid
     }

@@ -2,7 +2,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use qecho_engine::wire::Malformed;
 
-use super::{vectors::*, *};
+use super::*;
+use crate::protection::vectors::*;
 
 mod opening;
 
