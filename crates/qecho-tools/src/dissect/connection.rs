@@ -7,7 +7,7 @@ use qecho_engine::{
     wire::{self, ConnectionId, Frame, PacketType, Protected},
 };
 
-use super::{client_hello::ClientHello, key_log::KeyLog};
+use super::{client_hello::ClientHello, key_log::KeyLog, segments::Sizes};
 use crate::protection::{self, Numbers, Protection, Secret, Suite};
 
 /// Connection IDs that are remembered of each side.
@@ -63,6 +63,7 @@ struct Sender {
     early: Option<Box<Protection>>,
     one_rtt: Option<Box<Protection>>,
     numbers: [Numbers; 3],
+    sizes: Sizes,
 }
 
 /// Keys for which anybody has the secret (RFC 9001 §5.2).
@@ -137,6 +138,11 @@ impl Connection {
             Side::Client => &mut self.client,
             Side::Server => &mut self.server,
         }
+    }
+
+    /// Returns the sizes of the datagrams that a side sends.
+    pub(super) fn sizes(&mut self, side: Side) -> &mut Sizes {
+        &mut self.sender(side).sizes
     }
 
     /// Returns the connection IDs that address a side.

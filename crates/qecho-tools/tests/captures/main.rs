@@ -11,6 +11,7 @@ mod framing;
 mod mutated;
 mod pcap;
 mod pcapng;
+mod segmented;
 mod written;
 
 #[global_allocator]

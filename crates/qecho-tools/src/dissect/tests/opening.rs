@@ -24,7 +24,7 @@ fn secret(label: usize) -> Secret {
 }
 
 /// Knows the client's first packet, and all secrets.
-fn begun() -> Dissector {
+pub(super) fn begun() -> Dissector {
     let mut dissector = Dissector::default();
     for (index, label) in LABELS.iter().enumerate() {
         let secret = format!("{index:02x}").repeat(32);
@@ -35,7 +35,7 @@ fn begun() -> Dissector {
 }
 
 /// A 1-RTT packet to the server.
-fn short(label: usize, generation: u64, number: u64) -> Unsealed {
+pub(super) fn short(label: usize, generation: u64, number: u64) -> Unsealed {
     let mut now = secret(label);
     for _ in 0..generation {
         now = now.next(CHACHA20);

@@ -1,0 +1,110 @@
+//! Datagrams that were captured before they were cut apart.
+
+use super::{
+    opening::{begun, short},
+    *,
+};
+use crate::protection::Unsealed;
+
+/// A datagram of the client's with one packet, that has this size.
+fn datagram(number: u64, size: usize) -> Vec<u8> {
+    let mut unsealed = short(2, 0, number);
+    let around = unsealed.head.len() + unsealed.number_length + 16;
+    unsealed.frames = vec![1; size - around];
+    Unsealed::seal(&unsealed)
+}
+
+/// Several, as a capture shows them that left at once.
+fn batch(first: u64, sizes: &[usize]) -> Vec<u8> {
+    let datagrams = (first..).zip(sizes);
+    let datagrams = datagrams.map(|(number, size)| datagram(number, *size));
+    datagrams.collect::<Vec<_>>().concat()
+}
+
+/// Returns the sizes of the datagrams that one is told as, and how many of
+/// their packets were opened.
+fn sizes(dissector: &mut Dissector, payload: &[u8]) -> (Vec<usize>, usize) {
+    let mut sizes = Vec::new();
+    let mut opened = 0;
+    for observation in told(dissector, &[from_client(payload)]) {
+        let Observation::Datagram(datagram) = observation else {
+            panic!("{observation:?}");
+        };
+        sizes.push(datagram.size);
+        let packets = datagram.packets.iter();
+        opened += packets.filter(|packet| packet.opened.is_some()).count();
+    }
+    (sizes, opened)
+}
+
+fn answered() -> Dissector {
+    let mut dissector = begun();
+    told(&mut dissector, &[from_server(&bytes(SERVER_INITIAL))]);
+    dissector
+}
+
+#[test]
+fn a_batch_of_any_usual_or_smaller_size_is_cut_apart() {
+    for size in [1_200, 1_201, 1_452, 1_500, 1_199, 700, 40] {
+        let mut dissector = answered();
+        for (first, last) in [(0, 39), (10, size)] {
+            let all = [&[size; 4][..], &[last]].concat();
+            let found = sizes(&mut dissector, &batch(first, &all));
+            assert_eq!(found, (all, 5));
+        }
+    }
+}
+
+#[test]
+fn a_larger_size_is_known_from_a_datagram_that_had_it() {
+    let mut dissector = answered();
+    let all = [4_000, 4_000, 100];
+    let unknown = sizes(&mut dissector, &batch(0, &all));
+    assert_eq!(unknown, (vec![8_100], 0));
+    assert_eq!(sizes(&mut dissector, &datagram(3, 4_000)).1, 1);
+    let known = sizes(&mut dissector, &batch(4, &all));
+    assert_eq!(known, (all.to_vec(), 3));
+}
+
+#[test]
+fn one_that_was_changed_does_not_hide_those_after_it() {
+    let mut dissector = answered();
+    sizes(&mut dissector, &batch(0, &[1_300; 2]));
+    let mut changed = batch(2, &[1_300; 3]);
+    changed[1_400] ^= 1;
+    assert_eq!(sizes(&mut dissector, &changed), (vec![1_300; 3], 2));
+}
+
+#[test]
+fn sizes_are_not_tried_without_end() {
+    let mut dissector = answered();
+    let garbage = [&datagram(0, 100)[..9], &[7; 60_000]].concat();
+    for _ in 0..100 {
+        assert_eq!(sizes(&mut dissector, &garbage), (vec![60_009], 0));
+    }
+    // It is taken for whole, for nobody looks any more.
+    let all = [1_300; 3];
+    assert_eq!(sizes(&mut dissector, &batch(0, &all)), (vec![3_900], 0));
+    // One that is known goes on, and then they all are.
+    assert_eq!(sizes(&mut dissector, &datagram(3, 1_300)).1, 1);
+    assert_eq!(sizes(&mut dissector, &batch(4, &all)).1, 3);
+    assert_eq!(sizes(&mut dissector, &batch(7, &[1_250; 3])).1, 3);
+}
+
+#[test]
+fn a_second_packet_of_an_earlier_level_begins_another_datagram() {
+    let initial = bytes(CLIENT_INITIAL);
+    let both = [&initial[..], &initial].concat();
+    let mut dissector = Dissector::default();
+    let told = told(&mut dissector, &[from_client(&both)]);
+    let [
+        _,
+        Observation::Datagram(first),
+        Observation::Datagram(second),
+    ] = &told[..]
+    else {
+        panic!("{told:?}");
+    };
+    assert_eq!((first.size, second.size), (1_200, 1_200));
+    assert!(second.packets[0].opened.is_some());
+}
