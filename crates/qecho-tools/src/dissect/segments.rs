@@ -14,9 +14,9 @@ use super::{Dissector, Seen, table::Belonging};
 /// Sizes that are tried for one datagram.
 const TRIALS_MAX: usize = 1_500;
 
-/// Datagrams of one direction, one after the other, for which all sizes are
-/// tried in vain; for more only those that are known are. Else a file full of
-/// what opens nowhere would take a thousand times as long as another.
+/// Datagrams of one direction for which all sizes are tried in vain; for more
+/// only those that are known are. Else a file full of what opens nowhere would
+/// take a thousand times as long as another.
 const IN_VAIN_MAX: usize = 16;
 
 /// Sizes that are remembered of one direction.
@@ -35,7 +35,7 @@ const PACKET_MIN: usize = 21;
 pub(super) struct Sizes {
     /// The latest first.
     known: VecDeque<usize>,
-    /// Datagrams since the last for which one was found.
+    /// Datagrams for which none was found.
     in_vain: usize,
 }
 
@@ -55,7 +55,9 @@ impl Sizes {
         let mut sizes: Vec<usize> = self.known.iter().copied().collect();
         if self.in_vain < IN_VAIN_MAX {
             sizes.extend(USUAL_MIN..=USUAL_MAX);
-            sizes.extend((0..USUAL_MIN).rev());
+            // What is short was probably changed on its way.
+            let smaller = (max > USUAL_MAX).then_some((0..USUAL_MIN).rev());
+            sizes.extend(smaller.into_iter().flatten());
         }
         sizes.retain(|size| (min + 1..max).contains(size));
         sizes.truncate(TRIALS_MAX);
@@ -93,10 +95,7 @@ impl Dissector {
         let found = candidates.find(|size| self.opens(&seen.payload[offset..*size], belonging));
         let sizes = self.sizes(belonging)?;
         match found {
-            Some(size) => {
-                sizes.in_vain = 0;
-                sizes.note(size);
-            }
+            Some(size) => sizes.note(size),
             None => sizes.in_vain = sizes.in_vain.saturating_add(1),
         }
         found
