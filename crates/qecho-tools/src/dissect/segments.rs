@@ -3,13 +3,17 @@
 //! A sender may hand its kernel many datagrams at once (UDP_SEGMENT on Linux),
 //! and what captures before they are cut apart sees one long one. All of them
 //! but the last have the same size, and nothing tells which: it is found by
-//! trying which first piece is authentic.
+//! trying which first piece is authentic. Where the same connection ID stands
+//! again is a hint, if there is one.
 
 use std::collections::VecDeque;
 
 use qecho_engine::{Packet, Unprocessed, wire, wire::PacketType};
 
-use super::{Dissector, Seen, table::Belonging};
+use super::{
+    Dissector, Seen,
+    table::{Belonging, TELLING_LENGTH},
+};
 
 /// Sizes that are tried for one datagram.
 const TRIALS_MAX: usize = 1_500;
@@ -50,16 +54,25 @@ impl Sizes {
         self.known.truncate(SIZES_MAX);
     }
 
-    /// Returns the sizes to try, above `min` and below `max`.
-    fn candidates(&self, min: usize, max: usize) -> Vec<usize> {
+    /// Returns the sizes to try for a datagram in which a packet with a short
+    /// header begins at `offset`.
+    fn candidates(&self, datagram: &[u8], offset: usize, id_length: usize) -> Vec<usize> {
+        let id = |offset: usize| datagram.get(offset + 1..=offset + id_length);
+        let tells = id_length >= TELLING_LENGTH;
+        let begins_again = |size: &usize| !tells || id(*size) == id(offset);
+        let possible = offset + PACKET_MIN + id_length..datagram.len();
         let mut sizes: Vec<usize> = self.known.iter().copied().collect();
         if self.in_vain < IN_VAIN_MAX {
             sizes.extend(USUAL_MIN..=USUAL_MAX);
-            // What is short was probably changed on its way.
-            let smaller = (max > USUAL_MAX).then_some((0..USUAL_MIN).rev());
-            sizes.extend(smaller.into_iter().flatten());
+            // What is short and has no such hint was probably changed on its way.
+            if tells || datagram.len() > USUAL_MAX {
+                sizes.extend((0..USUAL_MIN).rev());
+            }
+            if tells {
+                sizes.extend(USUAL_MAX + 1..datagram.len());
+            }
         }
-        sizes.retain(|size| (min + 1..max).contains(size));
+        sizes.retain(|size| possible.contains(size) && begins_again(size));
         sizes.truncate(TRIALS_MAX);
         sizes
     }
@@ -89,8 +102,8 @@ impl Dissector {
         if !is_closed(last) || !may_hold_many {
             return None;
         }
-        let min = offset + PACKET_MIN + belonging.destination_length - 1;
-        let candidates = sizes.candidates(min, seen.payload.len());
+        let id_length = belonging.destination_length;
+        let candidates = sizes.candidates(seen.payload, offset, id_length);
         let mut candidates = candidates.into_iter();
         let found = candidates.find(|size| self.opens(&seen.payload[offset..*size], belonging));
         let sizes = self.sizes(belonging)?;
