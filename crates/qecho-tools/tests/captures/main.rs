@@ -12,6 +12,8 @@ mod mutated;
 mod pcap;
 mod pcapng;
 mod segmented;
+mod tampered;
+mod tampering;
 mod written;
 
 #[global_allocator]

@@ -135,6 +135,16 @@ impl View {
                 Box::new(BufReader::new(file))
             }
         };
+        self.read_from(file, path, dissector)
+    }
+
+    fn read_from(
+        &mut self,
+        file: impl Read,
+        path: &Path,
+        dissector: &mut Dissector,
+    ) -> Result<(), Failure> {
+        let shown = path.display();
         let explain = |error: ReadError| anyhow!(error).context(format!("cannot read {shown}"));
         let mut reader = CaptureReader::new(file).map_err(explain)?;
         let mut at = Duration::ZERO;
@@ -274,3 +284,6 @@ impl Sink for Diagram {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
