@@ -7,12 +7,8 @@ use qecho_engine::{
     wire::{self, ConnectionId, Frame, PacketType, Protected},
 };
 
-use super::{
-    client_hello::ClientHello,
-    key_log::KeyLog,
-    keys::{self, Secret, Suite},
-    protection::{Numbers, Protection},
-};
+use super::{client_hello::ClientHello, key_log::KeyLog, segments::Sizes};
+use crate::protection::{self, Numbers, Protection, Secret, Suite};
 
 /// Connection IDs that are remembered of each side.
 pub(super) const CONNECTION_IDS_MAX: usize = 32;
@@ -67,6 +63,7 @@ struct Sender {
     early: Option<Box<Protection>>,
     one_rtt: Option<Box<Protection>>,
     numbers: [Numbers; 3],
+    sizes: Sizes,
 }
 
 /// Keys for which anybody has the secret (RFC 9001 §5.2).
@@ -141,6 +138,11 @@ impl Connection {
             Side::Client => &mut self.client,
             Side::Server => &mut self.server,
         }
+    }
+
+    /// Returns the sizes of the datagrams that a side sends.
+    pub(super) fn sizes(&mut self, side: Side) -> &mut Sizes {
+        &mut self.sender(side).sizes
     }
 
     /// Returns the connection IDs that address a side.
@@ -278,7 +280,7 @@ impl Connection {
 
     /// Tells whether a Retry packet is valid, and notes it if so.
     pub(super) fn retry(&mut self, packet: &Protected<'_>) -> bool {
-        let valid = keys::is_valid_retry(&self.original_destination, packet.bytes);
+        let valid = protection::is_valid_retry(&self.original_destination, packet.bytes);
         self.retried |= valid;
         valid
     }

@@ -2,9 +2,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use qecho_engine::wire::Malformed;
 
-use super::{vectors::*, *};
+use super::*;
+use crate::protection::vectors::*;
 
 mod opening;
+mod segments;
 
 const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 40_000);
 const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 443);

@@ -1,5 +1,6 @@
 //! What is known of a connection while it is traced.
 
+mod learning;
 mod losses;
 
 use std::{collections::HashSet, time::Duration};
@@ -30,6 +31,8 @@ const ACK_DELAY_EXPONENT_MAX: u64 = 20;
 #[derive(Debug)]
 pub(super) struct Known {
     connection: Connection,
+    /// When it began, if that is still to be told.
+    began_untold: Option<Duration>,
     went: Sender,
     came: Sender,
     recovery: Recovery,
@@ -76,6 +79,7 @@ impl Known {
     pub(super) fn new(connection: Connection) -> Self {
         Self {
             connection,
+            began_untold: None,
             went: Sender::default(),
             came: Sender::default(),
             recovery: Recovery::default(),

@@ -45,6 +45,25 @@ impl Tracer {
         }
     }
 
+    /// Learns from an observation that was told elsewhere already what those
+    /// after it mean. That a connection began is told once there is something
+    /// else to tell of it.
+    pub fn learn(&mut self, at: Duration, observation: &Observation, tell: Tell<'_>) {
+        match observation {
+            Observation::Began { connection, .. } => {
+                self.observe(at, observation, &mut |_| {});
+                self.with(*connection, |known| known.begin_untold(at));
+            }
+            Observation::Datagram(datagram) => {
+                if let Some(number) = datagram.connection {
+                    self.with(number, |known| known.learn(at, datagram));
+                }
+            }
+            // Another connection may have made room.
+            _ => self.observe(at, observation, tell),
+        }
+    }
+
     /// Tells by `tell` what an observation means.
     pub fn observe(&mut self, at: Duration, observation: &Observation, tell: Tell<'_>) {
         match observation {
@@ -70,20 +89,23 @@ impl Tracer {
                 connection,
                 recovery,
             } => {
-                if let Some(known) = self.connections.get_mut(connection) {
-                    self.remembered -= known.weight();
+                self.with(*connection, |known| {
+                    known.tell_that_it_began(tell);
                     known.recover(at, recovery, tell);
-                    self.remembered += known.weight();
-                }
+                });
             }
             Observation::Closed { connection, reason } => {
-                if let Some(known) = self.connections.get(connection) {
+                self.with(*connection, |known| {
+                    known.tell_that_it_began(tell);
                     known.tell(at, What::Closed(reason), tell);
-                }
+                });
             }
             Observation::Forgotten { connection } => {
-                if let Some(known) = self.connections.remove(connection) {
-                    self.remembered -= known.weight();
+                let Some(known) = self.connections.remove(connection) else {
+                    return;
+                };
+                self.remembered -= known.weight();
+                if !known.is_untold() {
                     known.tell(at, What::Forgotten, tell);
                 }
             }
@@ -91,44 +113,37 @@ impl Tracer {
         }
     }
 
-    fn datagram(&mut self, at: Duration, datagram: &Dissected, tell: Tell<'_>) {
-        let known = datagram
-            .connection
-            .and_then(|number| self.connections.get_mut(&number));
-        let Some(known) = known else {
-            self.stray(at, datagram, tell);
-            return;
+    /// Lets a connection take something in, within what may be remembered;
+    /// tells whether it is known.
+    fn with(&mut self, number: u64, act: impl FnOnce(&mut Known)) -> bool {
+        let Some(known) = self.connections.get_mut(&number) else {
+            return false;
         };
         self.remembered -= known.weight();
-        let mut learned = Learned::default();
-        let packets = datagram.packets.iter();
-        let packets = packets.map(|packet| known.packet(at, datagram, packet, &mut learned));
-        let packets = packets.collect();
-        known.move_to(at, datagram, &learned, tell);
-        for generation in &learned.key_updates {
-            let (passage, generation) = (datagram.passage, *generation);
-            known.tell(
-                at,
-                What::KeyUpdate {
-                    passage,
-                    generation,
-                },
-                tell,
-            );
-        }
-        known.tell(at, What::Datagram(shown(datagram, packets)), tell);
-        known.tell_what_follows(at, datagram.passage, &learned, tell);
-        if self.losses == Losses::Inferred {
-            known.infer_losses(at, tell);
-        }
+        act(known);
         if self.remembered + known.weight() > REMEMBERED_MAX {
             known.lighten();
         }
         self.remembered += known.weight();
+        true
     }
-}
 
-impl Tracer {
+    fn datagram(&mut self, at: Duration, datagram: &Dissected, tell: Tell<'_>) {
+        let losses = self.losses;
+        let is_known = datagram.connection.is_some_and(|number| {
+            self.with(number, |known| {
+                known.tell_that_it_began(tell);
+                belonging(known, at, datagram, tell);
+                if losses == Losses::Inferred {
+                    known.infer_losses(at, tell);
+                }
+            })
+        });
+        if !is_known {
+            self.stray(at, datagram, tell);
+        }
+    }
+
     /// Tells of a datagram that belongs to no connection.
     fn stray(&self, at: Duration, datagram: &Dissected, tell: Tell<'_>) {
         let packets = datagram.packets.iter().map(|packet| Packet {
@@ -147,6 +162,25 @@ impl Tracer {
             what: What::Datagram(shown(datagram, packets.collect())),
         });
     }
+}
+
+/// Tells of a datagram of a connection, and what it brings to light.
+fn belonging(known: &mut Known, at: Duration, datagram: &Dissected, tell: Tell<'_>) {
+    let mut learned = Learned::default();
+    let packets = datagram.packets.iter();
+    let packets = packets.map(|packet| known.packet(at, datagram, packet, &mut learned));
+    let packets = packets.collect();
+    known.move_to(at, datagram, &learned, tell);
+    for generation in &learned.key_updates {
+        let (passage, generation) = (datagram.passage, *generation);
+        let what = What::KeyUpdate {
+            passage,
+            generation,
+        };
+        known.tell(at, what, tell);
+    }
+    known.tell(at, What::Datagram(shown(datagram, packets)), tell);
+    known.tell_what_follows(at, datagram.passage, &learned, tell);
 }
 
 fn shown<'a>(datagram: &'a Dissected, packets: Vec<Packet<'a>>) -> Datagram<'a> {
