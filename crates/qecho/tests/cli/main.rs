@@ -17,6 +17,8 @@ mod relay;
 mod shutdown;
 mod signals;
 mod silence;
+mod trace_file;
+mod tracing;
 mod trust;
 mod unreachable;
 mod usage;

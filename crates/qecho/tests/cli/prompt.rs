@@ -204,3 +204,37 @@ fn lines_that_were_typed_ahead_are_not_lost() {
     terminal.types(CTRL_D);
     terminal.exits(0);
 }
+
+#[test]
+fn packets_are_shown_above_what_a_person_types() {
+    let stage = Stage::new();
+    let server = stage.server("--drain 100ms");
+    let terminal = prompt(&stage, &server, "--trace");
+    // One that follows an echo comes while the next line is typed.
+    terminal.enters("hello");
+    asks(&terminal, 2);
+    terminal.types(b"half a li");
+    server.ends_well();
+    let shown = plain(&terminal.exits_within(Duration::from_secs(5), 1));
+    let connecting = format!(
+        "Connecting to {}",
+        shown.split(' ').nth(2).expect("a place")
+    );
+    assert!(
+        shown.starts_with(&format!("{connecting} …\r\n")),
+        "{shown:?}"
+    );
+    let packets = shown
+        .split(['\r', '\n'])
+        .filter(|line| line.contains(['→', '←']));
+    let mut count = 0;
+    for line in packets {
+        assert!(
+            !line.contains("Message: ") && !line.contains("half"),
+            "{line}"
+        );
+        count += 1;
+    }
+    assert!(count > 10, "{shown:?}");
+    assert!(shown.contains("\"server shutting down\""), "{shown:?}");
+}
