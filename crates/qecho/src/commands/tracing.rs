@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use qecho_engine::Side;
 use qecho_tools::trace::{Event, Report, Sink, Trace, qlog::Qlog};
+use rustix::fs::{Access, access};
 
 use crate::{
     args::TraceArgument,
@@ -93,6 +94,11 @@ pub(super) fn make_qlog(directory: &Path, side: Side) -> Result<Qlog, Failure> {
         .map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => anyhow!("it is there, and is no folder"),
             _ => error.into(),
+        })
+        .and_then(|qlog| {
+            // Its files are made when connections begin; that would be late.
+            access(directory, Access::WRITE_OK | Access::EXEC_OK)?;
+            Ok(qlog)
         })
         .with_context(|| format!("cannot write qlog files to {shown}"))?;
     say(&format!(
