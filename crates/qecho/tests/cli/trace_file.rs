@@ -197,6 +197,12 @@ fn without_secrets_it_is_said_how_much_stays_closed_and_a_key_log_opens_it() {
         .exits(0)
         .complains("warning: no TLS secrets in ")
         .complains(closed);
+    let broken = stage.file("broken", "CLIENT_TRAFFIC_SECRET_0 00 11\n");
+    with(&broken)
+        .run()
+        .exits(0)
+        .complains("broken that make no sense: 1\n")
+        .complains(closed);
     let other = Recording::make();
     let done = with(&other.keys).run();
     done.exits(0).complains(closed);

@@ -99,7 +99,7 @@ fn where_from(path: &Path, beginning: &[u8]) -> String {
     }
 }
 
-/// Adds the secrets of a key log; says if there are none in it.
+/// Adds the secrets of a key log; says if there are none in it, or broken ones.
 pub(super) fn add_key_log(path: &Path, dissector: &mut Dissector) -> Result<(), Failure> {
     let shown = path.display();
     let secrets =
@@ -119,7 +119,14 @@ pub(super) fn add_key_log(path: &Path, dissector: &mut Dissector) -> Result<(), 
             "warning: of {shown}, only the first {most} MiB are read"
         ));
     }
+    let before = dissector.malformed_secrets();
     dissector.add_secrets(&secrets);
+    let malformed = dissector.malformed_secrets() - before;
+    if malformed > 0 {
+        say(&format!(
+            "warning: lines of {shown} that make no sense: {malformed}"
+        ));
+    }
     Ok(())
 }
 
