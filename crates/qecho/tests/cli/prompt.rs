@@ -1,10 +1,11 @@
 //! The prompt, as a person at a terminal has it.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use rustix::process::Signal;
 
 use crate::{
+    process::Launch,
     stage::{Server, Stage},
     terminal::{CTRL_C, CTRL_D, Terminal, UP},
 };
@@ -237,4 +238,30 @@ fn packets_are_shown_above_what_a_person_types() {
     }
     assert!(count > 10, "{shown:?}");
     assert!(shown.contains("\"server shutting down\""), "{shown:?}");
+}
+
+#[test]
+fn packets_that_go_to_a_file_are_not_on_the_terminal() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let (program, place) = (env!("CARGO_BIN_EXE_qecho"), server.place());
+    let trace = stage.path("trace");
+    let mut command = stage.command("sh");
+    let typed = format!(
+        "exec {program} client {place} --trace 2>{}",
+        trace.display()
+    );
+    command.arg("-c").arg(typed);
+    let terminal = Terminal::start(Launch::new(command));
+    asks(&terminal, 1);
+    terminal.enters("hello");
+    asks(&terminal, 2);
+    terminal.types(CTRL_D);
+    let shown = terminal.exits(0);
+    assert!(!shown.contains(['→', '←']), "{shown}");
+    let trace = fs::read_to_string(trace).expect("it was written");
+    for words in ["ClientHello", "STREAM 0 [0..5)", "CONNECTION_CLOSE"] {
+        assert!(trace.contains(words), "no {words} in {trace}");
+    }
+    assert!(!trace.contains('\x1b'), "{trace}");
 }

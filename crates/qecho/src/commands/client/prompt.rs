@@ -2,7 +2,7 @@
 //! on while a person thinks.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, Sender, SyncSender, sync_channel},
@@ -68,8 +68,11 @@ fn start_asking(tell: Sender<Occurrence>, terminal: &Terminal) -> Result<SyncSen
     let question = terminal.question.clone();
     let screen = terminal.screen.clone();
     let mut editor = DefaultEditor::new().context("cannot use the terminal")?;
-    // A terminal that can do nothing has no such thing.
-    if let Ok(printer) = editor.create_external_printer() {
+    // What goes to a file is nobody's question, and a terminal that can do
+    // nothing has no such thing.
+    if io::stderr().is_terminal()
+        && let Ok(printer) = editor.create_external_printer()
+    {
         screen.share(printer);
     }
     let (ask, asked) = sync_channel(1);
