@@ -10,12 +10,13 @@ mod server;
 mod trace;
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use bytesize::ByteSize;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use qecho_tools::capture::LIMIT_MIN;
 
 pub(crate) use self::{
@@ -36,7 +37,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    did what was asked; a server or relay that was told to end
   1    no server, timeout, certificate or ALPN refused, bytes differ,
-       peer closed without echoing
+       peer closed without echoing, no QUIC in a capture
   2    could not run: wrong usage, busy port, unreadable file, unknown name
   130  interrupted
   143  terminated";
@@ -47,6 +48,34 @@ Exit codes:
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// Reads the command line; help, and usage that is wrong, end the process.
+    pub(crate) fn read() -> Self {
+        let typed: Vec<OsString> = std::env::args_os().collect();
+        match detail_apart(&typed) {
+            None => Self::parse_from(typed),
+            Some(detail) => {
+                let words = format!("the detail of --trace follows `=`: write --trace={detail}");
+                Self::command().error(ErrorKind::InvalidValue, words).exit()
+            }
+        }
+    }
+}
+
+/// Returns the detail that stands apart from `--trace`, where it would be taken
+/// for a host or a text.
+fn detail_apart(typed: &[OsString]) -> Option<&str> {
+    let end = typed.iter().position(|word| word == "--");
+    let options = &typed[..end.unwrap_or(typed.len())];
+    let apart = options.windows(2).find_map(|words| match words {
+        [option, detail] if option == "--trace" => detail.to_str(),
+        _ => None,
+    });
+    // `qecho trace` has no such option, which is said then.
+    let has_option = typed.get(1).is_none_or(|command| command != "trace");
+    apart.filter(|detail| has_option && DemoTraceArgument::from_str(detail, false).is_ok())
 }
 
 #[derive(Debug, Subcommand)]
@@ -131,9 +160,9 @@ fn capture_size(text: &str) -> Result<u64, String> {
 /// Options that show the packets of a command's connections.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TraceArguments {
-    /// Show the packets on stderr while they pass: one line each, with its
-    /// frames; `handshake` shows those until it is confirmed, `frames` every
-    /// field of every frame
+    /// Show the packets on stderr while they pass, decrypted: one line each,
+    /// with its frames; `--trace=handshake` shows those of handshakes and what
+    /// goes wrong, `--trace=frames` every field of every frame
     #[arg(
         long,
         value_name = "DETAIL",
@@ -221,7 +250,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        use clap::CommandFactory;
         Arguments::command().debug_assert();
     }
 }

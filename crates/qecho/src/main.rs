@@ -10,12 +10,10 @@ mod render;
 
 use std::{io::Write, process::ExitCode};
 
-use clap::Parser;
-
 use crate::{args::Arguments, ending::Failure};
 
 fn main() -> ExitCode {
-    match commands::run(Arguments::parse()) {
+    match commands::run(Arguments::read()) {
         Ok(ending) => ending.into(),
         Err(failure) => {
             explain(&failure);

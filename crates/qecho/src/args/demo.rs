@@ -14,8 +14,8 @@ pub(crate) struct DemoArguments {
     #[command(flatten)]
     pub(crate) capture: CaptureArguments,
 
-    /// Tell the story of the packets, step by step; or show them as the other
-    /// commands do
+    /// Tell the story of the packets on stdout, step by step; or show them on
+    /// stderr, as the other commands do
     #[arg(
         long,
         value_name = "DETAIL",

@@ -3,6 +3,7 @@
 mod messages;
 mod pipe;
 mod prompt;
+mod screen;
 mod voice;
 
 use std::{
@@ -19,7 +20,7 @@ use qecho_tools::{
     client::{self, Client, ClientEvent, Mail, Message, Way},
 };
 
-use self::voice::Voice;
+use self::{screen::Screen, voice::Voice};
 use super::{key_log, resolve, sight, signals, trust};
 use crate::{
     args::{ClientArguments, Format, OverArgument},
@@ -95,12 +96,19 @@ pub(super) fn run(arguments: ClientArguments) -> Result<Ending, Failure> {
     check(&arguments, input)?;
     let silence = Transport::default().idle_timeout;
     let ClientArguments { capture, trace, .. } = &arguments;
-    sight::during(capture, trace, Side::Client, silence, |sight| {
-        connect(&arguments, input, sight)
+    let screen = Screen::default();
+    let lines = Box::new(screen.clone());
+    sight::during(capture, trace, lines, Side::Client, silence, |sight| {
+        connect(&arguments, input, &screen, sight)
     })
 }
 
-fn connect(arguments: &ClientArguments, input: Input, sight: Sight) -> Result<Ending, Failure> {
+fn connect(
+    arguments: &ClientArguments,
+    input: Input,
+    screen: &Screen,
+    sight: Sight,
+) -> Result<Ending, Failure> {
     let verifier = trust::verifier(arguments)?;
     let target = resolve::target(&arguments.place)?;
     let config = client::Config {
@@ -124,7 +132,7 @@ fn connect(arguments: &ClientArguments, input: Input, sight: Sight) -> Result<En
     let client = Client::converse(&config, listener).context("cannot start the client")?;
     let over = way(arguments.over);
     let ending = if input == Input::Prompt {
-        prompt::run(&client, over, &mut voice, tell, &occurrences)
+        prompt::run(&client, over, &mut voice, screen, tell, &occurrences)
     } else {
         messages::run(arguments, &client, over, &mut voice, tell, &occurrences)
     };

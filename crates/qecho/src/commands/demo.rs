@@ -46,6 +46,7 @@ pub(super) fn run(arguments: DemoArguments) -> Result<Ending, Failure> {
 }
 
 fn show(arguments: &DemoArguments, capture: Option<Capture>) -> Result<Ending, Failure> {
+    let onlookers = onlookers(arguments)?;
     let authority =
         Arc::new(Authority::ephemeral(SystemTime::now()).context("cannot make a CA for the demo")?);
     let trust = TrustVerifier::new(TrustSettings {
@@ -57,7 +58,6 @@ fn show(arguments: &DemoArguments, capture: Option<Capture>) -> Result<Ending, F
         .context("cannot make a certificate for the demo")?;
     let server = serve(Arc::new(identity)).context("cannot start the demo's server")?;
     render::demo::server(server.addresses()[0], &mut io::stdout())?;
-    let onlookers = onlookers(arguments)?;
     let conversation =
         onlookers.during(|trace| converse(arguments, &server, &trust, Sight { capture, trace }))?;
     server.stopper().drain(Duration::ZERO);
@@ -68,12 +68,13 @@ fn show(arguments: &DemoArguments, capture: Option<Capture>) -> Result<Ending, F
 /// Makes what shows the packets, if that was asked for.
 fn onlookers(arguments: &DemoArguments) -> Result<Onlookers, Failure> {
     let nobody = Onlookers::default();
+    let stderr = || Box::new(io::stderr());
     let onlookers = match arguments.trace {
         None => nobody,
         Some(DemoTraceArgument::Story) => nobody.story(),
-        Some(DemoTraceArgument::Handshake) => nobody.lines(Detail::Handshake),
-        Some(DemoTraceArgument::Packets) => nobody.lines(Detail::Packets),
-        Some(DemoTraceArgument::Frames) => nobody.lines(Detail::Frames),
+        Some(DemoTraceArgument::Handshake) => nobody.lines(Detail::Handshake, stderr()),
+        Some(DemoTraceArgument::Packets) => nobody.lines(Detail::Packets, stderr()),
+        Some(DemoTraceArgument::Frames) => nobody.lines(Detail::Frames, stderr()),
     };
     match &arguments.qlog.directory {
         None => Ok(onlookers),

@@ -35,7 +35,8 @@ use crate::{
 pub(super) fn run(arguments: &ServerArguments) -> Result<Ending, Failure> {
     let silence = arguments.idle_timeout;
     let ServerArguments { capture, trace, .. } = arguments;
-    sight::during(capture, trace, Side::Server, silence, |sight| {
+    let lines = Box::new(io::stderr());
+    sight::during(capture, trace, lines, Side::Server, silence, |sight| {
         serve(arguments, sight)
     })
 }
@@ -199,12 +200,16 @@ fn drain_on_signal(
             std::process::exit(ending as i32);
         }
         draining = true;
-        let _ = writeln!(
-            io::stderr(),
-            "shutting down: open streams have {} to finish; a second signal stops at once",
-            humantime::format_duration(grace)
-        );
         stopper.drain(grace);
+        // A reader of stderr that is slow holds up neither this nor a second
+        // signal.
+        thread::spawn(move || {
+            let grace = humantime::format_duration(grace);
+            let _ = writeln!(
+                io::stderr(),
+                "shutting down: open streams have {grace} to finish; a second signal stops at once"
+            );
+        });
     };
     signals::on_signal_or_hangup(react, move || {
         reload.as_ref().is_some_and(|reload| reload())

@@ -1,6 +1,6 @@
 //! Who sees what passes: captures and traces, for every command with sockets.
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use qecho_engine::Side;
 use qecho_tools::Sight;
@@ -12,11 +12,13 @@ use crate::{
 };
 
 /// Does a command's work in the sight of all who were asked for; ends their
-/// files whatever comes of the work, and says what is missing in them. A
-/// connection that was silent for so long has ended.
+/// files whatever comes of the work, and says what is missing in them. Lines go
+/// to `lines`, which leads to stderr. A connection that was silent for so long
+/// has ended.
 pub(super) fn during(
     capturing: &CaptureArguments,
     arguments: &TraceArguments,
+    lines: Box<dyn Write + Send>,
     side: Side,
     silence: Duration,
     work: impl FnOnce(Sight) -> Result<Ending, Failure>,
@@ -24,7 +26,7 @@ pub(super) fn during(
     capture::during(capturing, silence, |capture| {
         let mut onlookers = Onlookers::default();
         if let Some(detail) = arguments.trace {
-            onlookers = onlookers.lines(detail.into());
+            onlookers = onlookers.lines(detail.into(), lines);
         }
         if let Some(directory) = &arguments.qlog.directory {
             onlookers = onlookers.qlog(directory, side)?;

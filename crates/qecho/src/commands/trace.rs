@@ -1,24 +1,20 @@
 //! `qecho trace`: the packets in a file.
 
-use std::{
-    collections::HashSet,
-    fs::File,
-    io::{self, BufReader, Read, Write},
-    net::SocketAddr,
-    path::Path,
-    time::Duration,
-};
+mod input;
 
-use anyhow::{Context, anyhow};
+use std::{collections::HashSet, io, net::SocketAddr, time::Duration};
+
+use anyhow::anyhow;
 use qecho_engine::{
     Dissected, Observation, Side, Unprocessed, limits::INITIAL_DATAGRAM_MIN, wire::PacketType,
 };
 use qecho_tools::{
-    capture::{CaptureReader, Item, ReadError},
+    capture::Item,
     dissect::{Dissector, Seen},
     trace::{Event, Losses, Sink, Tracer, qlog::Qlog},
 };
 
+use self::input::{Input, add_key_log, add_secrets_inside, say};
 use super::tracing;
 use crate::{
     args::TraceFileArguments,
@@ -31,11 +27,10 @@ const SEQUENCE_COLUMNS: usize = 100;
 
 /// Shows what a capture has.
 pub(super) fn run(arguments: &TraceFileArguments) -> Result<Ending, Failure> {
+    let mut input = Input::open(&arguments.file)?;
     let mut dissector = Dissector::default();
     for path in &arguments.key_logs {
-        let secrets = read_key_log(path)
-            .with_context(|| format!("cannot read TLS secrets from {}", path.display()))?;
-        dissector.add_secrets(&secrets);
+        add_key_log(path, &mut dissector)?;
     }
     if arguments.key_logs.is_empty() {
         // Elsewhere they may stand after the packets that they open.
@@ -52,13 +47,20 @@ pub(super) fn run(arguments: &TraceFileArguments) -> Result<Ending, Failure> {
         counts: Counts::default(),
         failure: None,
     };
-    let outcome = view.read(&arguments.file, &mut dissector);
+    let outcome = view.read(&mut input, &mut dissector);
     view.finish()?;
     if let Some(qlog) = &qlog {
         tracing::conclude_qlog(qlog);
     }
+    view.counts.tell();
     outcome?;
-    view.counts.conclude(arguments)
+    if view.counts.datagrams == 0 {
+        let shown = input.shown();
+        return Err(Failure::negative(anyhow!(
+            "there is no QUIC of version 1 in {shown}"
+        )));
+    }
+    Ok(Ending::Done)
 }
 
 fn sinks(arguments: &TraceFileArguments, qlog: Option<&Qlog>) -> Vec<Box<dyn Sink>> {
@@ -67,7 +69,11 @@ fn sinks(arguments: &TraceFileArguments, qlog: Option<&Qlog>) -> Vec<Box<dyn Sin
         sinks.push(Box::new(qlog.clone()));
     }
     sinks.push(match arguments.sequence {
-        false => tracing::lines_to(arguments.detail.into(), io::stdout()),
+        false => tracing::lines_to(
+            arguments.detail.into(),
+            tracing::layout(&io::stdout()),
+            io::stdout(),
+        ),
         true => {
             let width = tracing::layout(&io::stdout()).width;
             let width = width.unwrap_or(SEQUENCE_COLUMNS);
@@ -75,34 +81,6 @@ fn sinks(arguments: &TraceFileArguments, qlog: Option<&Qlog>) -> Vec<Box<dyn Sin
         }
     });
     sinks
-}
-
-/// Reads a key log, of which only as much as makes sense is kept.
-fn read_key_log(path: &Path) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    let file = File::open(path)?;
-    file.take(KEY_LOG_BYTES_MAX).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Bytes of a key log that are read.
-const KEY_LOG_BYTES_MAX: u64 = 64 << 20;
-
-/// Adds the secrets that stand anywhere in a regular file; what is wrong with
-/// it shows when it is read again.
-fn add_secrets_inside(path: &Path, dissector: &mut Dissector) {
-    let regular = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-    let Some(file) = File::open(path).ok().filter(|_| regular) else {
-        return;
-    };
-    let Ok(mut reader) = CaptureReader::new(BufReader::new(file)) else {
-        return;
-    };
-    while let Ok(Some(item)) = reader.next() {
-        if let Item::Secrets(secrets) = item {
-            dissector.add_secrets(&secrets);
-        }
-    }
 }
 
 /// What is seen of a file.
@@ -126,29 +104,9 @@ struct Counts {
 }
 
 impl View {
-    fn read(&mut self, path: &Path, dissector: &mut Dissector) -> Result<(), Failure> {
-        let shown = path.display();
-        let file: Box<dyn Read> = match path == Path::new("-") {
-            true => Box::new(io::stdin()),
-            false => {
-                let file = File::open(path).with_context(|| format!("cannot read {shown}"))?;
-                Box::new(BufReader::new(file))
-            }
-        };
-        self.read_from(file, path, dissector)
-    }
-
-    fn read_from(
-        &mut self,
-        file: impl Read,
-        path: &Path,
-        dissector: &mut Dissector,
-    ) -> Result<(), Failure> {
-        let shown = path.display();
-        let explain = |error: ReadError| anyhow!(error).context(format!("cannot read {shown}"));
-        let mut reader = CaptureReader::new(file).map_err(explain)?;
+    fn read(&mut self, input: &mut Input, dissector: &mut Dissector) -> Result<(), Failure> {
         let mut at = Duration::ZERO;
-        while let Some(item) = reader.next().map_err(explain)? {
+        while let Some(item) = input.next()? {
             match item {
                 Item::Secrets(secrets) => dissector.add_secrets(&secrets),
                 Item::Datagram(captured) => {
@@ -244,25 +202,15 @@ impl Counts {
     }
 
     /// Says what could not be shown.
-    fn conclude(&self, arguments: &TraceFileArguments) -> Result<Ending, Failure> {
-        let shown = arguments.file.display();
-        if self.datagrams == 0 {
-            return Err(Failure::negative(anyhow!(
-                "there is no QUIC of version 1 in {shown}"
-            )));
-        }
-        if self.closed > 0 {
-            let words = match self.closed {
-                1 => "1 packet stays closed: its TLS secrets are".to_owned(),
-                count => format!("{count} packets stay closed: their TLS secrets are"),
-            };
-            // With stderr gone there is nobody to tell.
-            let _ = writeln!(
-                io::stderr(),
-                "{words} neither inside nor in a --keylog; programs write them to $SSLKEYLOGFILE"
-            );
-        }
-        Ok(Ending::Done)
+    fn tell(&self) {
+        let words = match self.closed {
+            0 => return,
+            1 => "1 packet stays closed: its TLS secrets are".to_owned(),
+            count => format!("{count} packets stay closed: their TLS secrets are"),
+        };
+        say(&format!(
+            "{words} neither inside nor in a --keylog; programs write them to $SSLKEYLOGFILE"
+        ));
     }
 }
 

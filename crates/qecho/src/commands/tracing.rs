@@ -6,9 +6,10 @@ use std::{
     path::Path,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use qecho_engine::Side;
 use qecho_tools::trace::{Event, Report, Sink, Trace, qlog::Qlog};
+use rustix::fs::{Access, access};
 
 use crate::{
     args::TraceArgument,
@@ -39,9 +40,10 @@ pub(super) struct Onlookers {
 }
 
 impl Onlookers {
-    /// Adds lines on stderr.
-    pub(super) fn lines(mut self, detail: Detail) -> Self {
-        self.sinks.push(lines_to(detail, io::stderr()));
+    /// Adds lines on stderr, which `out` leads to.
+    pub(super) fn lines(mut self, detail: Detail, out: Box<dyn Write + Send>) -> Self {
+        self.sinks
+            .push(lines_to(detail, layout(&io::stderr()), out));
         self
     }
 
@@ -72,7 +74,12 @@ impl Onlookers {
         }
         let trace = Trace::start(self.sinks).context("cannot start a thread")?;
         let outcome = work(Some(trace.clone()));
-        conclude(&trace.finish());
+        let report = trace.finish();
+        // Whoever does not read the trace would hold up what is said of it too.
+        let stuck = |failure: &io::Error| failure.kind() == ErrorKind::TimedOut;
+        if !report.failures.iter().any(stuck) {
+            conclude(&report);
+        }
         if let Some(qlog) = &self.qlog {
             conclude_qlog(qlog);
         }
@@ -84,6 +91,15 @@ impl Onlookers {
 pub(super) fn make_qlog(directory: &Path, side: Side) -> Result<Qlog, Failure> {
     let shown = directory.display();
     let qlog = Qlog::new(directory.to_owned(), PROGRAM, side)
+        .map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => anyhow!("it is there, and is no folder"),
+            _ => error.into(),
+        })
+        .and_then(|qlog| {
+            // Its files are made when connections begin; that would be late.
+            access(directory, Access::WRITE_OK | Access::EXEC_OK)?;
+            Ok(qlog)
+        })
         .with_context(|| format!("cannot write qlog files to {shown}"))?;
     say(&format!(
         "writing qlog files to {shown}: whoever has them knows who talked to whom, when and how much"
@@ -143,11 +159,12 @@ fn is_coloured(out: &impl IsTerminal) -> bool {
 }
 
 /// Makes what writes events as lines.
-pub(super) fn lines_to<W>(detail: Detail, out: W) -> Box<dyn Sink>
-where
-    W: Write + IsTerminal + AsFd + Send + 'static,
-{
-    let mut text = TraceText::new(detail, layout(&out));
+pub(super) fn lines_to(
+    detail: Detail,
+    layout: Layout,
+    out: impl Write + Send + 'static,
+) -> Box<dyn Sink> {
+    let mut text = TraceText::new(detail, layout);
     let write = move |event: &Event<'_>, out: &mut Vec<u8>| text.write(event, out);
     Box::new(Lines::new(write, out))
 }

@@ -46,7 +46,7 @@ const STAMP_COLUMNS: usize = 9;
 const INDENT: usize = STAMP_COLUMNS + 3;
 
 /// Columns of the names of transport parameters.
-const PARAMETER_COLUMNS: usize = 36;
+const PARAMETER_COLUMNS: usize = 35;
 
 /// How much of everything is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,11 +144,12 @@ impl TraceText {
         let Some(connection) = event.connection else {
             return Ok(());
         };
-        let [first, second] = note::began(connection);
+        let [first, here, there] = note::began(connection);
         self.note(event, first, out)?;
-        let mut line = Line::indented(self.label_columns() + INDENT);
-        line.push(second.0, second.1);
-        line.write(self.layout, 0, out)
+        let indent = self.label_columns() + INDENT;
+        let mut line = Line::indented(indent);
+        line.push(here.0, here.1).word(there.0, there.1);
+        line.write(self.layout, indent, out)
     }
 
     fn datagram(
@@ -234,7 +235,10 @@ impl TraceText {
         }
         heading.write(self.layout, hang, out)?;
         for (name, value) in named {
-            writeln!(out, "{:hang$}{name:<PARAMETER_COLUMNS$} {value}", "")?;
+            let mut line = Line::indented(hang);
+            line.push(PLAIN, format!("{name:<PARAMETER_COLUMNS$}"));
+            line.words(PLAIN, &value);
+            line.write(self.layout, hang + PARAMETER_COLUMNS + 1, out)?;
         }
         Ok(())
     }

@@ -19,6 +19,8 @@ mod reloading;
 mod shutdown;
 mod signals;
 mod silence;
+mod trace_file;
+mod tracing;
 mod trust;
 mod unreachable;
 mod usage;

@@ -3,7 +3,7 @@
 use std::{
     fmt::Debug,
     io::Write,
-    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -43,6 +43,12 @@ impl Launch {
     /// Adds one argument, whatever is in it.
     pub(crate) fn arg(mut self, argument: impl AsRef<std::ffi::OsStr>) -> Self {
         self.0.arg(argument);
+        self
+    }
+
+    /// Adds arguments, one for each word.
+    pub(crate) fn args(mut self, arguments: &str) -> Self {
+        self.0.args(arguments.split_whitespace());
         self
     }
 
@@ -86,22 +92,34 @@ impl Launch {
     }
 
     /// Starts it; its stdout is for the test to read, or not.
-    pub(crate) fn start_unread(mut self) -> (Running, ChildStdout) {
+    pub(crate) fn start_unread(self) -> (Running, ChildStdout) {
+        let mut running = self.spawn();
+        let stdout = running.child.stdout.take().expect("it was piped");
+        running.stderr = Output::collect(running.child.stderr.take().expect("it was piped"));
+        (running, stdout)
+    }
+
+    /// Starts it; its stderr is for the test to read, or not.
+    pub(crate) fn start_untold(self) -> (Running, ChildStderr) {
+        let mut running = self.spawn();
+        let stderr = running.child.stderr.take().expect("it was piped");
+        running.stdout = Output::collect(running.child.stdout.take().expect("it was piped"));
+        (running, stderr)
+    }
+
+    fn spawn(mut self) -> Running {
         self.0
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = self.0.spawn().expect("the program starts");
-        let stdout = child.stdout.take().expect("it was piped");
-        let stderr = child.stderr.take().expect("it was piped");
-        let running = Running {
+        Running {
             ended: end_of(&child),
             stdin: child.stdin.take(),
             stdout: Output::none(),
-            stderr: Output::collect(stderr),
+            stderr: Output::none(),
             child,
-        };
-        (running, stdout)
+        }
     }
 }
 

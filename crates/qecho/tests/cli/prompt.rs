@@ -1,10 +1,11 @@
 //! The prompt, as a person at a terminal has it.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use rustix::process::Signal;
 
 use crate::{
+    process::Launch,
     stage::{Server, Stage},
     terminal::{CTRL_C, CTRL_D, Terminal, UP},
 };
@@ -203,4 +204,64 @@ fn lines_that_were_typed_ahead_are_not_lost() {
     asks(&terminal, 5);
     terminal.types(CTRL_D);
     terminal.exits(0);
+}
+
+#[test]
+fn packets_are_shown_above_what_a_person_types() {
+    let stage = Stage::new();
+    let server = stage.server("--drain 100ms");
+    let terminal = prompt(&stage, &server, "--trace");
+    // One that follows an echo comes while the next line is typed.
+    terminal.enters("hello");
+    asks(&terminal, 2);
+    terminal.types(b"half a li");
+    server.ends_well();
+    let shown = plain(&terminal.exits_within(Duration::from_secs(5), 1));
+    let connecting = format!(
+        "Connecting to {}",
+        shown.split(' ').nth(2).expect("a place")
+    );
+    assert!(
+        shown.starts_with(&format!("{connecting} …\r\n")),
+        "{shown:?}"
+    );
+    let packets = shown
+        .split(['\r', '\n'])
+        .filter(|line| line.contains(['→', '←']));
+    let mut count = 0;
+    for line in packets {
+        assert!(
+            !line.contains("Message: ") && !line.contains("half"),
+            "{line}"
+        );
+        count += 1;
+    }
+    assert!(count > 10, "{shown:?}");
+    assert!(shown.contains("\"server shutting down\""), "{shown:?}");
+}
+
+#[test]
+fn packets_that_go_to_a_file_are_not_on_the_terminal() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let (program, place) = (env!("CARGO_BIN_EXE_qecho"), server.place());
+    let trace = stage.path("trace");
+    let mut command = stage.command("sh");
+    let typed = format!(
+        "exec {program} client {place} --trace 2>{}",
+        trace.display()
+    );
+    command.arg("-c").arg(typed);
+    let terminal = Terminal::start(Launch::new(command));
+    asks(&terminal, 1);
+    terminal.enters("hello");
+    asks(&terminal, 2);
+    terminal.types(CTRL_D);
+    let shown = terminal.exits(0);
+    assert!(!shown.contains(['→', '←']), "{shown}");
+    let trace = fs::read_to_string(trace).expect("it was written");
+    for words in ["ClientHello", "STREAM 0 [0..5)", "CONNECTION_CLOSE"] {
+        assert!(trace.contains(words), "no {words} in {trace}");
+    }
+    assert!(!trace.contains('\x1b'), "{trace}");
 }

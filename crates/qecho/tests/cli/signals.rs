@@ -31,7 +31,9 @@ fn a_client_is_interrupted_while_the_last_bytes_wait_for_their_reader() {
     let stage = Stage::new();
     let server = stage.server("--messages always");
     let (mut client, stdout) = stage.client(&server, "").start_unread();
-    client.types(&crate::pipe::random(500_000));
+    // More than the 64 KiB of a pipe, and no more than the client's queue takes
+    // beside them, however small the pieces are that come back.
+    client.types(&crate::pipe::random(80_000));
     drop(client.stdin.take());
     server.event("closed");
     client.signal(Signal::TERM);

@@ -5,7 +5,7 @@ use crate::stage::Stage;
 #[test]
 fn every_help_tells_the_exit_codes() {
     let stage = Stage::new();
-    for command in ["", "demo", "server", "client", "relay", "help"] {
+    for command in ["", "demo", "server", "client", "relay", "trace", "help"] {
         for flag in ["-h", "--help"] {
             if command == "help" {
                 continue;
@@ -35,7 +35,7 @@ fn every_help_tells_the_exit_codes() {
 #[test]
 fn every_command_knows_its_version() {
     let stage = Stage::new();
-    for command in ["", "demo", "server", "client", "relay"] {
+    for command in ["", "demo", "server", "client", "relay", "trace"] {
         for flag in ["-V", "--version"] {
             let done = stage.qecho(&format!("{command} {flag}")).run();
             done.exits(0).prints(env!("CARGO_PKG_VERSION"));
@@ -97,6 +97,17 @@ fn wrong_usage_exits_with_2_and_says_what_is_wrong() {
         ("server --alpn a,,b", "1 to 255 bytes"),
         ("server --messages sometimes", "'sometimes'"),
         ("demo one two", "'two'"),
+        (
+            "client localhost --trace=wrong",
+            "handshake, packets, frames",
+        ),
+        ("client localhost --trace frames", "write --trace=frames"),
+        ("client --trace packets localhost", "write --trace=packets"),
+        ("server --trace handshake", "write --trace=handshake"),
+        ("demo --trace story", "write --trace=story"),
+        ("trace a --trace frames", "unexpected argument '--trace'"),
+        ("trace", "<FILE>"),
+        ("trace a --sequence --detail frames", "cannot be used with"),
     ] {
         let done = stage.qecho(typed).run();
         done.exits(2).complains(said);

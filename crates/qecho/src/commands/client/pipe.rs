@@ -55,9 +55,7 @@ pub(super) fn run(
     // What comes back is written when it was said that there is a connection.
     let (unsaid, said) = sync_channel(0);
     start_writing(received, said, client.waker(), tell)?;
-    // Where the bytes themselves are shown, a bar would be drawn over them.
-    let seen = io::stderr().is_terminal() && (arguments.verify || !io::stdout().is_terminal());
-    let shown = seen.then_some(&*progress);
+    let shown = has_bar(arguments).then_some(&*progress);
     let ending = follow(&client, &mut voice, shown, occurrences, unsaid);
     let ending = super::finish(client, ending)?;
     if arguments.verify && arguments.format == Format::Text && ending == Ending::Done {
@@ -65,6 +63,14 @@ pub(super) fn run(
         writeln!(io::stdout(), "ok: {bytes} bytes came back identical")?;
     }
     Ok(ending)
+}
+
+/// Tells whether a bar shows how far the pipe has come. Over the bytes
+/// themselves or packets, which tell enough, it would be drawn.
+fn has_bar(arguments: &ClientArguments) -> bool {
+    let bytes = !arguments.verify && io::stdout().is_terminal();
+    let packets = arguments.trace.trace.is_some();
+    io::stderr().is_terminal() && !bytes && !packets
 }
 
 /// Follows the pipe until all that came back was written or something went

@@ -2,7 +2,7 @@
 //! on while a person thinks.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, Sender, SyncSender, sync_channel},
@@ -16,7 +16,7 @@ use qecho_tools::client::{Client, ClientEvent, Mail, Way};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::{DefaultEditor, error::ReadlineError};
 
-use super::{Occurrence, message, tell_off, voice::Voice};
+use super::{Occurrence, message, screen::Screen, tell_off, voice::Voice};
 use crate::ending::{Ending, Failure};
 
 const PROMPT: &str = "Message: ";
@@ -26,11 +26,12 @@ pub(super) fn run(
     client: &Client,
     over: Way,
     voice: &mut Voice,
+    screen: &Screen,
     tell: Sender<Occurrence>,
     occurrences: &Receiver<Occurrence>,
 ) -> Result<Ending, Failure> {
-    let terminal = Terminal::remember();
-    let ask = start_asking(tell, terminal.question.clone())?;
+    let terminal = Terminal::remember(screen);
+    let ask = start_asking(tell, &terminal)?;
     let mut interrupted = None;
     let next_question = || {
         // One question that waits is enough.
@@ -63,11 +64,17 @@ pub(super) fn run(
 }
 
 /// Starts the thread that asks once for each `()` it is sent.
-fn start_asking(
-    tell: Sender<Occurrence>,
-    question: Arc<Mutex<Question>>,
-) -> Result<SyncSender<()>, Failure> {
+fn start_asking(tell: Sender<Occurrence>, terminal: &Terminal) -> Result<SyncSender<()>, Failure> {
+    let question = terminal.question.clone();
+    let screen = terminal.screen.clone();
     let mut editor = DefaultEditor::new().context("cannot use the terminal")?;
+    // What goes to a file is nobody's question, and a terminal that can do
+    // nothing has no such thing.
+    if io::stderr().is_terminal()
+        && let Ok(printer) = editor.create_external_printer()
+    {
+        screen.share(printer);
+    }
     let (ask, asked) = sync_channel(1);
     thread::Builder::new()
         .name("prompt".into())
@@ -87,7 +94,12 @@ fn start_asking(
                     Err(ReadlineError::Interrupted) => Occurrence::Signal(Ending::Interrupted),
                     Err(_) => Occurrence::EndOfInput,
                 };
+                let is_last = !matches!(occurrence, Occurrence::Line(_));
                 tell_off(&tell, occurrence);
+                if is_last {
+                    screen.take_back(|_| ());
+                    return;
+                }
             }
         })
         .context("cannot start a thread")?;
@@ -133,6 +145,10 @@ impl Question {
 /// changed the terminal.
 const LOOKS_MAX: usize = 200;
 
+/// Time in which the line editor shows a line that it was given: what it shows
+/// later, it shows below the question.
+const SHOWING: Duration = Duration::from_millis(20);
+
 /// Ends what the line editor has asked a terminal for (bracketed paste), and
 /// the line.
 const LEAVE_PROMPT: &[u8] = b"\x1b[?2004l\n";
@@ -141,13 +157,15 @@ const LEAVE_PROMPT: &[u8] = b"\x1b[?2004l\n";
 struct Terminal {
     settings: Option<Termios>,
     question: Arc<Mutex<Question>>,
+    screen: Screen,
 }
 
 impl Terminal {
-    fn remember() -> Self {
+    fn remember(screen: &Screen) -> Self {
         Self {
             settings: tcgetattr(io::stdin()).ok(),
             question: Arc::default(),
+            screen: screen.clone(),
         }
     }
 
@@ -155,17 +173,22 @@ impl Terminal {
     /// a person.
     fn restore(&self) {
         let asked = Question::forbid(&self.question);
-        if asked {
-            self.await_change();
-        }
-        // Nothing can be done about a terminal that has gone.
-        if let Some(settings) = &self.settings {
-            let _ = tcsetattr(io::stdin(), OptionalActions::Now, settings);
-        }
-        if asked {
-            let mut out = io::stdout().lock();
-            let _ = out.write_all(LEAVE_PROMPT).and_then(|()| out.flush());
-        }
+        self.screen.take_back(|was_shared| {
+            if asked {
+                self.await_change();
+            }
+            if asked && was_shared {
+                thread::sleep(SHOWING);
+            }
+            // Nothing can be done about a terminal that has gone.
+            if let Some(settings) = &self.settings {
+                let _ = tcsetattr(io::stdin(), OptionalActions::Now, settings);
+            }
+            if asked {
+                let mut out = io::stdout().lock();
+                let _ = out.write_all(LEAVE_PROMPT).and_then(|()| out.flush());
+            }
+        });
     }
 
     /// Waits until the line editor, which has begun, has changed the terminal:

@@ -28,6 +28,8 @@ pub(super) struct Voice {
     verifier: Arc<TrustVerifier>,
     /// Whether `Connecting to …` waits for the rest of its line.
     line_open: bool,
+    /// Whether other lines come in between, so that none may wait.
+    traced: bool,
 }
 
 impl Voice {
@@ -39,6 +41,7 @@ impl Voice {
             insecure: arguments.insecure,
             verifier,
             line_open: false,
+            traced: arguments.trace.trace.is_some(),
         }
     }
 
@@ -50,7 +53,16 @@ impl Voice {
             );
         }
         if self.format == Format::Text {
-            say(&format!("Connecting to {} …", self.place));
+            self.say_on(&format!("Connecting to {} …", self.place));
+        }
+    }
+
+    /// Says words whose line goes on, unless other lines may come in between.
+    fn say_on(&mut self, words: &str) {
+        if self.traced {
+            say(&format!("{}\n", words.trim_start()));
+        } else {
+            say(words);
             self.line_open = true;
         }
     }
@@ -83,7 +95,7 @@ impl Voice {
         match self.format {
             Format::Json => render::client::without_alpn_json(&mut io::stdout().lock()),
             Format::Text => {
-                say(" the server refuses ALPN echo; once more without ALPN …");
+                self.say_on(" the server refuses ALPN echo; once more without ALPN …");
                 Ok(())
             }
         }
@@ -97,10 +109,11 @@ impl Voice {
                 render::client::connected_json(connected, &anchor, &mut io::stdout().lock())
             }
             Format::Text => {
-                self.line_open = false;
                 let mut line = Vec::new();
                 render::client::connected_text(connected, &anchor, &mut line)?;
-                say(&String::from_utf8_lossy(&line));
+                let line = String::from_utf8_lossy(&line);
+                let goes_on = std::mem::take(&mut self.line_open);
+                say(if goes_on { &line } else { line.trim_start() });
                 Ok(())
             }
         }

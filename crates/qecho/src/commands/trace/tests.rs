@@ -3,7 +3,11 @@
 #[path = "../../../../qecho-tools/tests/captures/tampering.rs"]
 mod tampering;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    io::Cursor,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -66,7 +70,9 @@ fn view(file: &[u8]) -> (String, Option<Failure>) {
         counts: Counts::default(),
         failure: None,
     };
-    let outcome = view.read_from(file, Path::new("a file"), &mut Dissector::default());
+    let source = Box::new(Cursor::new(file.to_vec()));
+    let outcome = Input::of(source, Path::new("file"), "a file".into())
+        .and_then(|mut input| view.read(&mut input, &mut Dissector::default()));
     view.finish().expect("memory takes it all");
     let shown = std::mem::take(&mut *shown.lock().expect("nobody panics with it"));
     let shown = String::from_utf8(shown).expect("what is shown is text");

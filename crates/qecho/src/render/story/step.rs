@@ -29,6 +29,7 @@ pub(super) enum Step {
     NewSessionTicket,
     NewToken,
     MtuProbe,
+    ImmediateAck,
     Stream,
     StreamEcho,
     Unidirectional,
@@ -57,10 +58,10 @@ impl Step {
                 "One datagram carries several packets, each under keys of its own, so that the handshake takes fewer datagrams (RFC 9000 §12.2)."
             }
             Self::ServerHello => {
-                "The server answers with its ServerHello: now both ends can compute keys that nobody on the path has, while anybody there can open Initial packets (RFC 8446 §4.1.3, RFC 9001 §5.2)."
+                "The server answers with its ServerHello: now both ends can compute keys that nobody who listens on the path can, while anybody there can open Initial packets (RFC 8446 §4.1.3, RFC 9001 §5.2)."
             }
             Self::EncryptedExtensions => {
-                "Nobody else can open Handshake packets. EncryptedExtensions tells the agreed ALPN and the server's transport parameters, which say how much it is ready to take (RFC 9001 §8.1, §8.2)."
+                "Nobody who listens can open Handshake packets. EncryptedExtensions tells the agreed ALPN and the server's transport parameters, which say how much it is ready to take (RFC 9001 §8.1, §8.2)."
             }
             Self::Certificate => {
                 "Certificate says who the server is, and CertificateVerify proves it: a signature over the handshake so far, by the certificate's key (RFC 8446 §4.4.2, §4.4.3)."
@@ -87,7 +88,7 @@ impl Step {
                 "NEW_CONNECTION_ID hands out spare connection IDs, so that the peer can move to another path without being recognised there by the old one (RFC 9000 §5.1.1, §9.5)."
             }
             Self::RetireConnectionId => {
-                "RETIRE_CONNECTION_ID says that a connection ID is used no more (RFC 9000 §5.1.2)."
+                "RETIRE_CONNECTION_ID says that its sender uses one of the peer's connection IDs no more; the peer may hand out another (RFC 9000 §5.1.2)."
             }
             Self::NewSessionTicket => {
                 "NewSessionTicket lets the client resume this session later, without a certificate (RFC 8446 §4.6.1, RFC 9001 §4.5)."
@@ -97,6 +98,9 @@ impl Step {
             }
             Self::MtuProbe => {
                 "PING and PADDING in a datagram beyond 1,200 bytes probe whether the path carries larger ones; nothing else is lost with a probe (RFC 9000 §14.3, §14.4)."
+            }
+            Self::ImmediateAck => {
+                "IMMEDIATE_ACK, of an extension, asks the peer to acknowledge at once (draft-ietf-quic-ack-frequency)."
             }
             Self::Stream => {
                 "The client sends on a bidirectional stream, which its first STREAM frame opens; the frame says where in the stream its bytes belong (RFC 9000 §2.1, §19.8)."
@@ -157,6 +161,12 @@ pub(super) fn of(connection: &Connection, datagram: &Datagram<'_>, index: usize)
     };
     if is_mtu_probe(content, datagram.size) {
         steps.push(Step::MtuProbe);
+        let mut frames = content.frames.iter().map(|noted| &noted.frame);
+        steps.extend(
+            frames
+                .any(|frame| *frame == Frame::ImmediateAck)
+                .then_some(Step::ImmediateAck),
+        );
         return steps;
     }
     for noted in &content.frames {

@@ -41,7 +41,7 @@ fn a_step_is_explained_when_it_is_first_taken() {
     assert_eq!(
         told(&events),
         "    0.000 • connection 1, original destination connection ID 8394c8f03e515708
-            → sent by the client 192.0.2.1:50000  ← sent by the server 192.0.2.2:4433
+            → sent by the client 192.0.2.1:50000, ← by the server 192.0.2.2:4433
 
   The client begins: an Initial packet carries TLS's ClientHello, and its
   datagram is filled to 1,200 bytes or more, so that the path proves wide enough

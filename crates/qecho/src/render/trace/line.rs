@@ -17,6 +17,9 @@ pub(crate) struct Layout {
     pub(crate) width: Option<usize>,
 }
 
+/// Columns from which on an item may be broken.
+const ITEM_COLUMNS_MAX: usize = 40;
+
 /// A line that grows from left to right.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Line {
@@ -67,13 +70,18 @@ impl Line {
         self
     }
 
-    /// Appends one of several things, set apart from the one before it.
+    /// Appends one of several things, set apart from the one before it; the line
+    /// is not broken inside it unless it is long.
     pub(crate) fn item(&mut self, style: Style, text: impl Into<String>) -> &mut Self {
         if self.items > 0 {
             self.push(DIM, " ·");
         }
         self.items += 1;
-        self.word(style, text)
+        let text = text.into();
+        match columns(&text) {
+            0..ITEM_COLUMNS_MAX => self.word(style, text),
+            _ => self.words(style, &text),
+        }
     }
 
     fn piece(&mut self, style: Style, text: String, breaks: bool) -> &mut Self {

@@ -19,8 +19,11 @@ use super::{
 /// Words about something, and how they look.
 pub(crate) type Note = (Style, String);
 
-/// Says who a connection is between.
-pub(super) fn began(connection: &Connection) -> [Note; 2] {
+/// Says who a connection is between, and which arrow points where.
+pub(super) fn began(connection: &Connection) -> [Note; 3] {
+    let Connection { local, remote, .. } = connection;
+    let here = names::sender_name(Some(connection), Passage::Went);
+    let there = names::sender_name(Some(connection), Passage::Came);
     let id = &connection.original_destination;
     [
         (
@@ -30,16 +33,9 @@ pub(super) fn began(connection: &Connection) -> [Note; 2] {
                 connection.number
             ),
         ),
-        (PLAIN, ends(connection)),
+        (PLAIN, format!("→ sent by {here} {local},")),
+        (PLAIN, format!("← by {there} {remote}")),
     ]
-}
-
-/// Says which arrow points where.
-fn ends(connection: &Connection) -> String {
-    let Connection { local, remote, .. } = connection;
-    let here = names::sender_name(Some(connection), Passage::Went);
-    let there = names::sender_name(Some(connection), Passage::Came);
-    format!("→ sent by {here} {local}  ← sent by {there} {remote}")
 }
 
 /// Says why a packet was declared lost.

@@ -123,7 +123,7 @@ fn beginning<'a>(headers: &'a Headers, connection: &'a Connection) -> Vec<Event<
 }
 
 const BEGINNING: &str = "    0.000 • connection 1, original destination connection ID 8394c8f03e515708
-            → sent by the client 192.0.2.1:50000  ← sent by the server 192.0.2.2:4433
+            → sent by the client 192.0.2.1:50000, ← by the server 192.0.2.2:4433
     0.312 → Initial 0    1,200 B  CRYPTO [0..4) ClientHello · PADDING 912
     1.680 ← Initial 0      145 B  ACK 0 · CRYPTO [0..4) ServerHello
         + ← Handshake 0  1,055 B  CRYPTO [0..4) EncryptedExtensions, Certificate, CertificateVerify, Finished
@@ -227,7 +227,7 @@ fn lines_are_labelled_where_there_is_more_than_one_connection() {
     assert_eq!(
         packets(&[event(0, &server, What::Began), stray]),
         "#1      0.000 • connection 1, original destination connection ID 8394c8f03e515708
-                → sent by the server 192.0.2.2:4433  ← sent by the client 192.0.2.1:50000
+                → sent by the server 192.0.2.2:4433, ← by the client 192.0.2.1:50000
         0.005 ← no packet       30 B  not processed: no such connection is known · from 192.0.2.2:4433
 "
     );

@@ -97,8 +97,8 @@ fn transport_parameters_are_a_table_or_a_paragraph() {
         parameters: &parameters,
     };
     let table = "    0.000 • the server's transport parameters:
-            max_idle_timeout                     2,000 ms
-            disable_active_migration             yes
+            max_idle_timeout                    2,000 ms
+            disable_active_migration            yes
 ";
     assert_eq!(line(Detail::Handshake, what()), table);
     assert_eq!(line(Detail::Frames, what()), table);

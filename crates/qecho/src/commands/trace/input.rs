@@ -1,0 +1,165 @@
+//! What `qecho trace` reads: a capture, and the TLS secrets beside it.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Read, Write},
+    path::Path,
+};
+
+use anyhow::{Context, anyhow};
+use qecho_tools::{
+    capture::{CaptureReader, Item, ReadError},
+    dissect::Dissector,
+};
+
+use crate::ending::Failure;
+
+/// Bytes of a key log that are read.
+const KEY_LOG_BYTES_MAX: u64 = 64 << 20;
+
+/// How compressed files begin, and what opens them.
+const COMPRESSED: [(&[u8], &str); 4] = [
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\xfd7zXZ", "xz"),
+    (b"BZh", "bzip2"),
+];
+
+/// A capture that is being read.
+pub(super) struct Input {
+    shown: String,
+    reader: CaptureReader<Box<dyn Read>>,
+}
+
+impl Input {
+    /// Begins to read a capture.
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let shown = match is_stdin(path) {
+            true => "stdin".to_owned(),
+            false => path.display().to_string(),
+        };
+        let source = source(path).with_context(|| format!("cannot read {shown}"))?;
+        Self::of(source, path, shown)
+    }
+
+    /// Begins to read what is called so.
+    pub(super) fn of(source: Box<dyn Read>, path: &Path, shown: String) -> Result<Self, Failure> {
+        let cannot = |error: anyhow::Error| error.context(format!("cannot read {shown}"));
+        let mut file = BufReader::new(source);
+        // What cannot be read shows when it is read again.
+        let beginning = file.fill_buf().unwrap_or_default().to_vec();
+        let reader = CaptureReader::new(Box::new(file) as Box<dyn Read>);
+        let reader = reader.map_err(|error| match error {
+            ReadError::Empty => cannot(anyhow!("it is empty")).into(),
+            ReadError::NotACapture => {
+                let failure = Failure::from(cannot(anyhow!("it is neither pcapng nor pcap")));
+                failure.hint(where_from(path, &beginning))
+            }
+            error => Failure::from(cannot(error.into())),
+        })?;
+        Ok(Self { shown, reader })
+    }
+
+    /// Returns how the capture is called.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// Returns what comes next, or nothing at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Item>, Failure> {
+        let shown = &self.shown;
+        let explain =
+            |error: ReadError| anyhow!(error).context(format!("cannot read {shown} to its end"));
+        Ok(self.reader.next().map_err(explain)?)
+    }
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn source(path: &Path) -> anyhow::Result<Box<dyn Read>> {
+    if is_stdin(path) {
+        return Ok(Box::new(io::stdin()));
+    }
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(anyhow!("it is a folder"));
+    }
+    Ok(Box::new(file))
+}
+
+/// Says how to come to a capture instead of what a file begins with.
+fn where_from(path: &Path, beginning: &[u8]) -> String {
+    let known = |(magic, _): &&(&[u8], &str)| beginning.starts_with(magic);
+    match COMPRESSED.iter().find(known) {
+        Some((_, program)) if is_stdin(path) => {
+            format!("it is compressed; put `{program} -dc |` in between")
+        }
+        Some((_, program)) => {
+            let shown = path.display();
+            format!("it is compressed; try `{program} -dc {shown} | qecho trace -`")
+        }
+        None => "captures come from --pcap, Wireshark or tcpdump".into(),
+    }
+}
+
+/// Adds the secrets of a key log; says if there are none in it, or broken ones.
+pub(super) fn add_key_log(path: &Path, dissector: &mut Dissector) -> Result<(), Failure> {
+    let shown = path.display();
+    let secrets =
+        read_key_log(path).with_context(|| format!("cannot read TLS secrets from {shown}"))?;
+    let of_quic = |line: &str| {
+        let label = line.split_ascii_whitespace().next();
+        label.is_some_and(|label| label.contains("_TRAFFIC_SECRET"))
+    };
+    if !secrets.lines().any(of_quic) {
+        say(&format!(
+            "warning: no TLS secrets in {shown}: it has no lines such as CLIENT_TRAFFIC_SECRET_0 …"
+        ));
+    }
+    if secrets.len() as u64 >= KEY_LOG_BYTES_MAX {
+        let most = KEY_LOG_BYTES_MAX >> 20;
+        say(&format!(
+            "warning: of {shown}, only the first {most} MiB are read"
+        ));
+    }
+    let before = dissector.malformed_secrets();
+    dissector.add_secrets(&secrets);
+    let malformed = dissector.malformed_secrets() - before;
+    if malformed > 0 {
+        say(&format!(
+            "warning: lines of {shown} that make no sense: {malformed}"
+        ));
+    }
+    Ok(())
+}
+
+fn read_key_log(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path)?;
+    file.take(KEY_LOG_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Adds the secrets that stand anywhere in a regular file; what is wrong with
+/// it shows when it is read again.
+pub(super) fn add_secrets_inside(path: &Path, dissector: &mut Dissector) {
+    let regular = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let Some(file) = File::open(path).ok().filter(|_| regular) else {
+        return;
+    };
+    let Ok(mut reader) = CaptureReader::new(BufReader::new(file)) else {
+        return;
+    };
+    while let Ok(Some(item)) = reader.next() {
+        if let Item::Secrets(secrets) = item {
+            dissector.add_secrets(&secrets);
+        }
+    }
+}
+
+/// Says something on stderr; with that gone there is nobody to tell.
+pub(super) fn say(words: &str) {
+    let _ = writeln!(io::stderr(), "{words}");
+}

@@ -1,0 +1,243 @@
+//! `--trace` and `--qlog`: packets shown while they pass.
+
+use std::{
+    fs,
+    io::Read,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    time::Duration,
+};
+
+use crate::{
+    process::{Done, Launch},
+    stage::{Server, Stage},
+    terminal::Terminal,
+};
+
+const VERDICT: &str = "ok: 3 of 3 echoes identical (stream, uni, datagram)";
+
+/// Bytes of which nothing fits into a pipe or the trace's own queue.
+const BULK: usize = 20_000_000;
+
+#[track_caller]
+fn ok(launch: Launch) -> Done {
+    let done = launch.run();
+    done.exits(0).prints(VERDICT);
+    done
+}
+
+/// How the steps of the demo begin that must be told, in chains of which each
+/// step follows from the one before.
+const STEPS: [&[&str]; 4] = [
+    &[
+        "The client begins:",
+        "The server answers with its ServerHello:",
+        "Nobody who listens can open Handshake packets.",
+        "Certificate says who the server is,",
+        "Finished ends the server's part",
+        "The client has checked all that",
+        "HANDSHAKE_DONE tells the client",
+        "CONNECTION_CLOSE ends the connection",
+    ],
+    &[
+        "The client sends on a bidirectional stream,",
+        "The echo: the server sends",
+        "FIN marks the end",
+        "CONNECTION_CLOSE ends the connection",
+    ],
+    &[
+        "This stream is unidirectional:",
+        "So its echo comes on a unidirectional stream",
+        "CONNECTION_CLOSE ends the connection",
+    ],
+    &[
+        "A DATAGRAM frame belongs to no stream,",
+        "Its echo is a DATAGRAM frame as well",
+        "CONNECTION_CLOSE ends the connection",
+    ],
+];
+
+#[test]
+fn the_story_tells_each_step_once_and_in_order_with_its_section() {
+    let done = ok(Stage::new().qecho("demo --trace"));
+    assert_eq!(done.stderr, "");
+    for chain in STEPS {
+        let mut told = 0;
+        for step in chain {
+            assert_eq!(done.stdout.matches(step).count(), 1, "{step}: {done:#?}");
+            let at = done.stdout.find(step).expect("it was told");
+            assert!(at > told, "{step} comes too early: {done:#?}");
+            told = at;
+        }
+    }
+    // Explanations stand between packets, two columns from the left.
+    let indented = |line: &str| line.starts_with("  ") && !line.starts_with("   ");
+    let told = done.stdout.lines().map(|line| match indented(line) {
+        true => line.trim(),
+        false => "\n",
+    });
+    let told: Vec<_> = told.collect();
+    let told = told.join(" ");
+    let explanations = told
+        .split('\n')
+        .map(str::trim)
+        .filter(|text| !text.is_empty());
+    for explanation in explanations {
+        let named = explanation.contains("(RFC ") || explanation.contains("(draft-");
+        assert!(named, "{explanation}");
+    }
+}
+
+#[test]
+fn each_detail_shows_what_it_promises() {
+    let stage = Stage::new();
+    let traced = |detail| ok(stage.qecho(&format!("demo --trace={detail}"))).stderr;
+    let [handshake, packets, frames] = ["handshake", "packets", "frames"].map(traced);
+    for trace in [&handshake, &packets, &frames] {
+        for words in [
+            "ClientHello",
+            "EncryptedExtensions",
+            "Certificate",
+            "Finished",
+            "HANDSHAKE_DONE",
+            "CONNECTION_CLOSE application code 0",
+            "the client's transport parameters:",
+            "the server's transport parameters:",
+            "active_connection_id_limit",
+            "(grease)",
+        ] {
+            assert!(trace.contains(words), "no {words} in {trace}");
+        }
+        assert!(!trace.contains('\x1b'), "{trace}");
+    }
+    // The first echo may come with the end of the handshake.
+    let data = ["STREAM 2 [0..12)", "DATAGRAM 12 bytes"];
+    for words in data {
+        assert!(!handshake.contains(words), "{words} in {handshake}");
+        assert!(packets.contains(words), "no {words} in {packets}");
+    }
+    for words in ["key phase 0", "number in 1 byte", "ECT(0)"] {
+        assert!(!packets.contains(words), "{words} in {packets}");
+        assert!(frames.contains(words), "no {words} in {frames}");
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let stage = Stage::new();
+    let shown = |launch| Terminal::start(launch).exits(0);
+    for typed in ["demo --trace", "demo --trace=frames"] {
+        let coloured = shown(stage.qecho(typed));
+        assert!(coloured.contains("\x1b["), "{coloured:?}");
+        let plain = shown(stage.qecho(typed).env("NO_COLOR", "1"));
+        assert!(!plain.contains('\x1b'), "{plain:?}");
+        let piped = ok(stage.qecho(typed));
+        assert!(!piped.stdout.contains('\x1b') && !piped.stderr.contains('\x1b'));
+    }
+}
+
+/// Starts a server whose packets are traced; its stderr is for the test.
+fn traced_server(stage: &Stage) -> (Server, std::process::ChildStderr) {
+    let launch = stage.qecho("server --format json --listen localhost:0 --trace=frames");
+    let (process, stderr) = launch.start_untold();
+    let line = process.stdout.line(0);
+    let listening = serde_json::from_str(&line).expect("the first line is JSON");
+    (Server { process, listening }, stderr)
+}
+
+#[test]
+fn a_trace_that_nobody_reads_holds_up_neither_echoes_nor_the_end() {
+    let stage = Stage::new();
+    let (server, mut stderr) = traced_server(&stage);
+    let done = stage.client(&server, "--verify").run_with(&vec![7; BULK]);
+    done.exits(0).prints("came back identical");
+    // It waits a while for its reader, and ends without one.
+    server.process.terminate();
+    let done = server.process.done_within(Duration::from_secs(20));
+    done.exits(0);
+    let mut told = String::new();
+    stderr.read_to_string(&mut told).expect("it has ended");
+    assert!(told.contains("ClientHello"), "{told}");
+}
+
+#[test]
+fn a_reader_that_leaves_the_trace_is_no_error() {
+    let stage = Stage::new();
+    let (server, stderr) = traced_server(&stage);
+    drop(stderr);
+    for way in ["stream", "datagram"] {
+        let typed = format!("--over {way} -m one -m two --trace=frames");
+        let (client, stderr) = stage.client(&server, &typed).start_untold();
+        drop(stderr);
+        client.done().exits(0).prints("echo: \"two\"");
+    }
+    server.ends_well();
+}
+
+#[test]
+fn a_trace_shows_what_a_peer_says_without_obeying_it() {
+    let stage = Stage::new();
+    let server = stage.server("--alpn any");
+    let done = stage
+        .client(&server, "--trace=frames")
+        .arg("--alpn")
+        .arg("e\x1b[31m\u{202e}")
+        .arg("-m")
+        .arg("a\x1b[2J\u{202e}b")
+        .run();
+    done.exits(0).complains("ALPN e\\u{1b}[31m\\u{202e}");
+    let obeyed = |text: &str| text.contains(['\x1b', '\u{202e}']);
+    assert!(!obeyed(&done.stderr), "{done:#?}");
+    server.ends_well();
+}
+
+#[test]
+fn a_server_tells_its_connections_apart() {
+    let stage = Stage::new();
+    let launch = stage.qecho("server --format json --listen localhost:0 --trace");
+    let server = stage.await_server(launch);
+    for _ in 0..3 {
+        stage.client(&server, "-m hi").run().exits(0);
+    }
+    server.process.terminate();
+    let done = server.process.done();
+    done.exits(0);
+    for number in 1..=3 {
+        let closed = |line: &&str| {
+            line.starts_with(&format!("#{number} ")) && line.contains("closed by the peer")
+        };
+        assert_eq!(done.stderr.lines().filter(closed).count(), 1, "{done:#?}");
+    }
+}
+
+#[test]
+fn qlog_files_are_for_their_owner() {
+    let stage = Stage::new();
+    let folder = stage.path("new").join("qlog");
+    let done = ok(stage.qecho("demo --qlog").arg(&folder));
+    let reveals = "writing qlog files to ";
+    assert!(done.stderr.starts_with(reveals), "{done:#?}");
+    let mode = |path| {
+        fs::metadata(path)
+            .expect("it is there")
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    assert_eq!(mode(&folder), 0o700);
+    let files: Vec<_> = fs::read_dir(&folder).expect("it is there").collect();
+    assert_eq!(files.len(), 1);
+    let file = files[0].as_ref().expect("it can be read").path();
+    assert_eq!(mode(&file), 0o600);
+    assert!(fs::metadata(&file).expect("it is there").size() > 1_000);
+}
+
+#[test]
+fn a_folder_that_is_none_is_refused_in_a_line() {
+    let stage = Stage::new();
+    let file = stage.file("file", "");
+    let done = stage.qecho("demo --qlog").arg(&file).run();
+    done.fails(2, "is there, and is no folder", None);
+    let inside = file.join("folder");
+    let done = stage.qecho("demo --qlog").arg(inside).run();
+    done.fails(2, "cannot write qlog files to ", None);
+}
