@@ -3,10 +3,12 @@
 mod client;
 mod demo;
 mod listen;
+mod ping;
 mod place;
 mod relay;
 mod server;
 mod trace;
+mod trust;
 
 use std::{
     path::{Path, PathBuf},
@@ -20,10 +22,12 @@ use qecho_tools::capture::LIMIT_MIN;
 pub(crate) use self::{
     client::{ClientArguments, OverArgument},
     demo::{DemoArguments, DemoTraceArgument},
+    ping::{PingArguments, PingFormat, PingOver},
     place::Place,
     relay::RelayArguments,
     server::{EndArgument, MessagesArgument, RetryArgument, ServerArguments},
     trace::TraceFileArguments,
+    trust::TrustArguments,
 };
 
 const EXIT_CODES: &str = "\
@@ -35,7 +39,7 @@ Exit codes:
   130  interrupted
   143  terminated";
 
-/// Echo over pure QUIC: server, client, demo, relay. No HTTP/3 in between.
+/// Echo over pure QUIC: server, client, demo, ping, relay. No HTTP/3 in between.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -54,6 +58,9 @@ pub(crate) enum Command {
     /// Send to an echo server: a prompt, a pipe, or messages from the command line
     #[command(after_help = EXIT_CODES)]
     Client(ClientArguments),
+    /// Measure how long answers take and how many are lost, again and again
+    #[command(after_help = EXIT_CODES)]
+    Ping(Box<PingArguments>),
     /// Make a bad network out of a good one: a UDP relay between clients and a server
     #[command(after_help = EXIT_CODES)]
     Relay(Box<RelayArguments>),

@@ -3,7 +3,9 @@
 mod capture;
 mod client;
 mod demo;
+mod dialing;
 mod key_log;
+mod ping;
 mod relay;
 mod resolve;
 mod server;
@@ -24,6 +26,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Ending, Failure> {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Server(arguments) => server::run(&arguments),
         Command::Client(arguments) => client::run(arguments),
+        Command::Ping(arguments) => ping::run(&arguments),
         Command::Relay(arguments) => relay::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
     }

@@ -9,6 +9,8 @@ mod listening;
 mod narration;
 mod pcap;
 mod pcap_limit;
+mod ping;
+mod ping_refused;
 mod pipe;
 mod progress;
 mod prompt;

@@ -5,7 +5,7 @@ use crate::stage::Stage;
 #[test]
 fn every_help_tells_the_exit_codes() {
     let stage = Stage::new();
-    for command in ["", "demo", "server", "client", "relay", "help"] {
+    for command in ["", "demo", "server", "client", "ping", "relay", "help"] {
         for flag in ["-h", "--help"] {
             if command == "help" {
                 continue;
@@ -35,7 +35,7 @@ fn every_help_tells_the_exit_codes() {
 #[test]
 fn every_command_knows_its_version() {
     let stage = Stage::new();
-    for command in ["", "demo", "server", "client", "relay"] {
+    for command in ["", "demo", "server", "client", "ping", "relay"] {
         for flag in ["-V", "--version"] {
             let done = stage.qecho(&format!("{command} {flag}")).run();
             done.exits(0).prints(env!("CARGO_PKG_VERSION"));
