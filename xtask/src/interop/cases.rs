@@ -1,6 +1,7 @@
 //! The cases: who talks to whom, and what must come of it.
 
 mod our_client;
+mod our_ping;
 mod our_server;
 
 use std::time::Duration;
@@ -53,7 +54,8 @@ impl Case {
 
 /// Returns every case.
 pub(super) fn all() -> impl Iterator<Item = &'static Case> {
-    our_server::CASES.iter().chain(our_client::CASES)
+    let cases = [our_server::CASES, our_client::CASES, our_ping::CASES];
+    cases.into_iter().flatten()
 }
 
 #[cfg(test)]

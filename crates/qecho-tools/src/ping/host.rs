@@ -351,7 +351,7 @@ impl Host {
         self.doubt = None;
         self.suspicion = None;
         if outcome.is_err() {
-            let lost: Vec<Lost> = self.probes.lose_all(now);
+            let lost: Vec<Lost> = self.probes.lose_all(now, "there is no connection any more");
             lost.into_iter().for_each(|lost| tell(News::Lost(lost)));
         }
         let transport = connection.map(|connection| {

@@ -189,9 +189,9 @@ impl Probes {
     }
 
     /// Gives up all that are outstanding, because nothing can come any more.
-    pub(super) fn lose_all(&mut self, now: Instant) -> Vec<Lost> {
+    pub(super) fn lose_all(&mut self, now: Instant, reason: &str) -> Vec<Lost> {
         let all: Vec<_> = self.outstanding.keys().copied().collect();
-        let lose = |sequence| self.lose(now, sequence, None);
+        let lose = |sequence| self.lose(now, sequence, Some(reason.to_owned()));
         all.into_iter().map(lose).collect()
     }
 
