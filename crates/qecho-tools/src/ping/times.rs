@@ -58,7 +58,7 @@ impl Default for Times {
 
 impl Times {
     /// Adds one.
-    pub(super) fn add(&mut self, time: Duration) {
+    pub fn add(&mut self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         // It grows to 400 kB at most, for times of centuries.
         let _ = self.histogram.record(nanoseconds);

@@ -55,6 +55,10 @@ pub(crate) struct PingArguments {
     #[arg(short, long)]
     pub(crate) quiet: bool,
 
+    /// Show a moving plot and a histogram of each host; q ends it
+    #[arg(long, conflicts_with_all = ["quiet", "format", "trace"])]
+    pub(crate) live: bool,
+
     /// Application protocol to offer; auto: `echo`, then none
     #[arg(long, value_name = "auto|none|NAME", value_parser = alpn, default_value = "auto")]
     pub(crate) alpn: Alpn,

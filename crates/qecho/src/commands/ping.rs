@@ -1,5 +1,6 @@
 //! `qecho ping`.
 
+mod screen;
 mod voice;
 
 use std::sync::{
@@ -17,7 +18,7 @@ use qecho_tools::{
     ping::{Config, Destination, Listener, News, Ping, PingEvent, SIZE, Way},
 };
 
-use self::voice::Voice;
+use self::{screen::Screen, voice::Voice};
 use super::{key_log, resolve, sight, signals, trust};
 use crate::{
     args::{PingArguments, PingOver, Place},
@@ -32,6 +33,8 @@ const ROWS_MAX: usize = 65_536;
 enum Occurrence {
     Ping(PingEvent),
     Signal(Ending),
+    /// The live view is to be drawn.
+    Picture,
 }
 
 /// Pings until it is done or a signal ends it.
@@ -53,6 +56,9 @@ fn check(arguments: &PingArguments) -> Result<(), Failure> {
             over.name()
         );
         return Err(Failure::from(error).hint("leave out -s, or take --over stream or datagram"));
+    }
+    if arguments.live {
+        screen::check()?;
     }
     let PingArguments {
         capture,
@@ -90,15 +96,27 @@ fn ping(arguments: &PingArguments, sight: Sight) -> Result<Ending, Failure> {
     };
     let (tell, occurrences) = sync_channel(ROWS_MAX);
     let left_out = Arc::new(AtomicU64::new(0));
+    let mut screen = match arguments.live {
+        true => Some(Screen::open(voice.subjects(), &tell)?),
+        false => None,
+    };
     let interrupted = tell.clone();
     signals::on_signal(move |ending| {
         // Whoever does not listen any more has ended.
         let _ = interrupted.send(Occurrence::Signal(ending));
     })?;
-    voice.begin()?;
+    if screen.is_none() {
+        voice.begin()?;
+    }
     let ping =
         Ping::start(&config, listener(tell, left_out.clone())).context("cannot start to ping")?;
-    let ending = follow(&ping, &mut voice, &occurrences);
+    let ending = follow(&ping, &mut voice, screen.as_mut(), &occurrences);
+    let ending = ending.and_then(|stopped| {
+        for (host, news) in screen.map(Screen::close).unwrap_or_default() {
+            voice.tell(host, &news)?;
+        }
+        Ok(voice.ending(stopped))
+    });
     if ending.is_err() {
         ping.stopper().stop();
         // It must not wait for somebody to listen.
@@ -109,17 +127,27 @@ fn ping(arguments: &PingArguments, sight: Sight) -> Result<Ending, Failure> {
     ending
 }
 
-/// Says what the ping tells until it has ended.
+/// Says or shows what the ping tells until it has ended; returns what has
+/// stopped it, if something has.
 fn follow(
     ping: &Ping,
     voice: &mut Voice,
+    mut screen: Option<&mut Screen>,
     occurrences: &Receiver<Occurrence>,
-) -> Result<Ending, Failure> {
+) -> Result<Option<Ending>, Failure> {
     let mut stopped = None;
     for occurrence in occurrences {
         match occurrence {
-            Occurrence::Ping(PingEvent::Host { host, news }) => voice.tell(host, &news)?,
-            Occurrence::Ping(_) => return Ok(voice.ending(stopped)),
+            Occurrence::Ping(PingEvent::Host { host, news }) => match &mut screen {
+                Some(screen) => screen.note(host, &news),
+                None => voice.tell(host, &news)?,
+            },
+            Occurrence::Ping(_) => return Ok(stopped),
+            Occurrence::Picture => {
+                if let Some(screen) = &mut screen {
+                    screen.draw()?;
+                }
+            }
             Occurrence::Signal(ending) => {
                 stopped = Some(ending);
                 ping.stopper().stop();

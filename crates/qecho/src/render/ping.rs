@@ -1,5 +1,6 @@
 //! What a ping shows: here as text.
 
+pub(crate) mod live;
 pub(crate) mod rows;
 
 use std::io::{self, Write};

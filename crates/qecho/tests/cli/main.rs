@@ -10,6 +10,7 @@ mod narration;
 mod pcap;
 mod pcap_limit;
 mod ping;
+mod ping_live;
 mod ping_refused;
 mod pipe;
 mod progress;

@@ -82,6 +82,11 @@ impl Voice {
         });
     }
 
+    /// Returns the hosts as they are shown.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = Subject> {
+        self.hosts.iter().map(|host| host.subject.clone())
+    }
+
     /// Writes what the form begins with.
     pub(super) fn header(&self) -> io::Result<()> {
         match self.form {
