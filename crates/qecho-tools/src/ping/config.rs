@@ -50,6 +50,9 @@ pub struct Config {
     pub timeout: Duration,
     /// Which application protocols to offer.
     pub alpn: Alpn,
+    /// Whether a new connection goes on with the session of the one before, if
+    /// the server lets it.
+    pub resume: bool,
     /// Where TLS secrets are logged, if anywhere.
     pub key_log: Option<Arc<dyn KeyLog>>,
     /// Windows and timers.
@@ -110,6 +113,7 @@ impl Config {
             size: SIZE,
             timeout: TIMEOUT,
             alpn: Alpn::Auto,
+            resume: false,
             key_log: None,
             transport: Transport {
                 keep_alive: Some(KEEP_ALIVE),

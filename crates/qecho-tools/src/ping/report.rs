@@ -107,6 +107,8 @@ pub struct Phases {
     /// It was confirmed (RFC 9001 §4.1.2); `None` if that did not come in
     /// time.
     pub confirmed: Option<Duration>,
+    /// Whether the session of an earlier connection went on (RFC 8446 §2.2).
+    pub resumed: bool,
 }
 
 /// A ping without an answer in time.

@@ -330,10 +330,12 @@ impl Handshakes {
         let now = context.connection.now();
         let time = complete + self.lateness;
         let answer = context.probes.answer_after(now, probe.sequence, time);
+        let handshake = context.connection.handshake();
         let phases = Phases {
             first_reply,
             complete,
             confirmed,
+            resumed: handshake.is_some_and(|handshake| handshake.resumed),
         };
         context.tell(probe.sequence, answer, Content::Handshake(phases));
         true

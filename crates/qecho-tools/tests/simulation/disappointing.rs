@@ -5,7 +5,7 @@ use qecho_engine::{Connection, Event};
 use qecho_tools::{
     ALPN_ECHO,
     dial::{Alpn, DialFailure},
-    ping::{Failure, News, Way},
+    ping::{Failure, News, UNANSWERED_MAX, Way},
 };
 
 use crate::{
@@ -138,6 +138,16 @@ fn who_takes_no_datagrams_or_answers_nothing_is_named() {
     let report = ping.report();
     assert_eq!((report.counts.received, report.counts.lost), (0, 3));
     assert_eq!(report.times.summary(), None);
+
+    // Who asks for more than can wait ends it.
+    let far = rude(&identity, &[ALPN_ECHO], |_, _| {});
+    let mut eager = config(&identity, Way::Stream, 30_000);
+    eager.timeout = milliseconds(500);
+    eager.interval = milliseconds(1);
+    let mut ping = Pinging::new(&eager, far, &good_path(), 1);
+    let report = ping.report();
+    assert_eq!(report.outcome, Err(Failure::Silent(UNANSWERED_MAX)));
+    assert_eq!(report.counts.lost, UNANSWERED_MAX as u64);
 
     let mut ping = echo(Way::Datagram, 3, |config| config.size = 2_000);
     let failure = ping.report().outcome.expect_err("it is too large");

@@ -223,6 +223,21 @@ fn a_large_datagram_waits_until_the_path_is_known_to_take_it() {
 }
 
 #[test]
+fn handshakes_know_of_those_before_only_if_they_are_let() {
+    for resume in [false, true] {
+        let mut ping = echo(Way::Handshake, 5, |config| config.resume = resume);
+        assert_eq!(ping.report().counts.received, 5);
+        let replies = ping.replies().into_iter();
+        let resumed = replies.map(|reply| match &reply.content {
+            Content::Handshake(phases) => phases.resumed,
+            other => panic!("{other:?}"),
+        });
+        let expected = [false, resume, resume, resume, resume];
+        assert_eq!(resumed.collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
 fn who_stops_it_gets_what_came_so_far() {
     for over in [Way::Stream, Way::Datagram, Way::Frame, Way::Handshake] {
         let mut ping = echo(over, 1_000, |_| ());

@@ -43,6 +43,11 @@ pub(crate) struct PingArguments {
     #[arg(long, value_name = "TIME", value_parser = super::positive_duration, default_value = "5s")]
     pub(crate) timeout: Duration,
 
+    /// With --over handshake: let each connection go on with the TLS session of
+    /// the one before, if the server lets it
+    #[arg(long)]
+    pub(crate) resume: bool,
+
     /// Use IPv4 only
     #[arg(short = '4', long, conflicts_with = "ipv6")]
     pub(crate) ipv4: bool,

@@ -57,6 +57,9 @@ fn check(arguments: &PingArguments) -> Result<(), Failure> {
         );
         return Err(Failure::from(error).hint("leave out -s, or take --over stream or datagram"));
     }
+    if arguments.resume && over != PingOver::Handshake {
+        return Err(Failure::from(anyhow!("--resume is for --over handshake")));
+    }
     if arguments.live {
         screen::check()?;
     }
@@ -90,6 +93,7 @@ fn ping(arguments: &PingArguments, sight: Sight) -> Result<Ending, Failure> {
         size,
         timeout: arguments.timeout,
         alpn: arguments.alpn.clone(),
+        resume: arguments.resume,
         key_log: key_log::open(&arguments.key_log, &sight)?,
         sight,
         ..Config::new(destinations)

@@ -78,6 +78,7 @@ fn replied(host: &str, reply: &Reply) -> String {
     let what = match &reply.content {
         Content::Echo { bytes } => counted(*bytes, "byte"),
         Content::Acknowledgement { .. } => "acknowledgement".into(),
+        Content::Handshake(phases) if phases.resumed => "resumed handshake".into(),
         Content::Handshake(_) => "handshake".into(),
         _ => "answer".into(),
     };

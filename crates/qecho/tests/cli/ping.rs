@@ -206,6 +206,20 @@ fn as_many_datagrams_are_lost_as_the_relay_has_dropped() {
 }
 
 #[test]
+fn a_resumed_handshake_is_called_so() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let done = ping(&stage, &server, "--over handshake -n 3 -i 0 --resume");
+    let place = server.place();
+    done.exits(0)
+        .prints(&format!("\nhandshake from {place}: seq=1 "))
+        .prints(&format!("\nresumed handshake from {place}: seq=2 "))
+        .prints(&format!("\nresumed handshake from {place}: seq=3 "));
+    let done = ping(&stage, &server, "-n 1 --resume");
+    done.fails(2, "--resume is for --over handshake", None);
+}
+
+#[test]
 fn a_lossy_network_loses_datagrams_but_nothing_of_a_stream() {
     let stage = Stage::new();
     let server = stage.server("");

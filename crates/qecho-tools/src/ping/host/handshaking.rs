@@ -28,20 +28,25 @@ impl Host {
                 false => Duration::ZERO,
             };
         }
-        // Nothing of the connection before is used for this one.
-        match offers(&self.settings, &self.destination) {
-            Ok(mut offers) => {
-                if self.without_alpn {
-                    offers.first = offers.without_alpn.take().unwrap_or(offers.first);
-                }
-                self.offers = offers;
-                self.dial(control, tell);
-            }
-            Err(error) => {
-                let failure = Failure::Broken(error.to_string());
-                self.end(None, control.now(), Err(failure), tell);
-            }
+        if let Err(error) = self.renew_offers() {
+            let failure = Failure::Broken(error.to_string());
+            return self.end(None, control.now(), Err(failure), tell);
         }
+        self.dial(control, tell);
+    }
+
+    /// Decides what the next connection offers, and whether it knows of those
+    /// before.
+    fn renew_offers(&mut self) -> Result<(), TlsError> {
+        let mut offers = match self.settings.resume {
+            true => self.offers.clone(),
+            false => offers(&self.settings, &self.destination)?,
+        };
+        if self.without_alpn {
+            offers.first = offers.without_alpn.take().unwrap_or(offers.first);
+        }
+        self.offers = offers;
+        Ok(())
     }
 
     /// Ends the connection of a handshake that has come as far as it will.

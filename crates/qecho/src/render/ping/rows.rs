@@ -35,6 +35,7 @@ const COLUMNS: &[&str] = &[
     "handshake_us",
     "first_reply_us",
     "confirmed_us",
+    "resumed",
     "negotiation_us",
     "versions",
     "reason",
@@ -82,6 +83,8 @@ struct Row<'a> {
     first_reply_us: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     confirmed_us: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resumed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     negotiation_us: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,6 +188,7 @@ fn replied<'a>(kind: &'static str, host: &'a str, reply: &Reply) -> Row<'a> {
             row.handshake_us = time;
             row.first_reply_us = phases.first_reply.map(microseconds);
             row.confirmed_us = phases.confirmed.map(microseconds);
+            row.resumed = Some(phases.resumed);
         }
         Content::Versions { versions, bytes } => {
             row.bytes = Some(*bytes);
