@@ -22,6 +22,8 @@ pub struct Handshake {
     /// The group of the key exchange; `None` when a session was resumed
     /// without one.
     pub key_exchange: Option<NamedGroup>,
+    /// Whether a session of an earlier connection went on (RFC 8446 §2.2).
+    pub resumed: bool,
     /// The peer's certificate chain, end entity first.
     pub peer_certificates: Vec<CertificateDer<'static>>,
     /// The peer's transport parameters as it sent them.

@@ -10,6 +10,7 @@ pub mod client;
 pub mod dial;
 pub mod dissect;
 pub mod listen;
+pub mod ping;
 mod protection;
 pub mod relay;
 pub mod server;

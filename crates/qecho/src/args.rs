@@ -4,10 +4,12 @@ mod cert;
 mod client;
 mod demo;
 mod listen;
+mod ping;
 mod place;
 mod relay;
 mod server;
 mod trace;
+mod trust;
 
 use std::{
     ffi::OsString,
@@ -27,10 +29,12 @@ pub(crate) use self::{
     },
     client::{ClientArguments, OverArgument},
     demo::{DemoArguments, DemoTraceArgument},
+    ping::{PingArguments, PingFormat, PingOver},
     place::Place,
     relay::RelayArguments,
     server::{EndArgument, MessagesArgument, RetryArgument, ServerArguments},
     trace::TraceFileArguments,
+    trust::TrustArguments,
 };
 
 const EXIT_CODES: &str = "\
@@ -42,7 +46,7 @@ Exit codes:
   130  interrupted
   143  terminated";
 
-/// Echo over pure QUIC: server, client, demo, relay. No HTTP/3 in between.
+/// Echo over pure QUIC: server, client, demo, ping, relay. No HTTP/3 in between.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -89,6 +93,9 @@ pub(crate) enum Command {
     /// Send to an echo server: a prompt, a pipe, or messages from the command line
     #[command(after_help = EXIT_CODES)]
     Client(ClientArguments),
+    /// Measure how long answers take and how many are lost, again and again
+    #[command(after_help = EXIT_CODES)]
+    Ping(Box<PingArguments>),
     /// Make a bad network out of a good one: a UDP relay between clients and a server
     #[command(after_help = EXIT_CODES)]
     Relay(Box<RelayArguments>),

@@ -4,7 +4,9 @@ mod capture;
 mod cert;
 mod client;
 mod demo;
+mod dialing;
 mod key_log;
+mod ping;
 mod relay;
 mod resolve;
 mod server;
@@ -25,6 +27,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Ending, Failure> {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Server(arguments) => server::run(&arguments),
         Command::Client(arguments) => client::run(arguments),
+        Command::Ping(arguments) => ping::run(&arguments),
         Command::Relay(arguments) => relay::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Cert(command) => cert::run(&command),

@@ -3,6 +3,7 @@
 pub(crate) mod cert;
 pub(crate) mod client;
 pub(crate) mod demo;
+pub(crate) mod ping;
 pub(crate) mod relay;
 pub(crate) mod sequence;
 pub(crate) mod server;

@@ -2,6 +2,7 @@
 
 mod captured;
 mod our_client;
+mod our_ping;
 mod our_server;
 
 use std::time::Duration;
@@ -54,9 +55,13 @@ impl Case {
 
 /// Returns every case.
 pub(super) fn all() -> impl Iterator<Item = &'static Case> {
-    [our_server::CASES, our_client::CASES, captured::CASES]
-        .into_iter()
-        .flatten()
+    let cases = [
+        our_server::CASES,
+        our_client::CASES,
+        our_ping::CASES,
+        captured::CASES,
+    ];
+    cases.into_iter().flatten()
 }
 
 #[cfg(test)]

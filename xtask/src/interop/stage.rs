@@ -88,15 +88,24 @@ impl Stage {
 
     /// Runs `qecho client` against a server, trusting that server's certificate.
     pub(super) fn qecho_client(&self, server: &Server, arguments: &[&str]) -> Result<Done> {
+        self.qecho("client", server, arguments)
+    }
+
+    /// Runs `qecho ping` of a server, trusting that server's certificate.
+    pub(super) fn qecho_ping(&self, server: &Server, arguments: &[&str]) -> Result<Done> {
+        self.qecho("ping", server, arguments)
+    }
+
+    fn qecho(&self, what: &str, server: &Server, arguments: &[&str]) -> Result<Done> {
         let mut command = Command::new(&self.binary);
         command.args([
-            "client",
+            what,
             &format!("localhost:{}", server.port),
             "--ca",
             &server.ca,
         ]);
         command.args(arguments);
-        self.start("qecho client", command)?.finish()
+        self.start(&format!("qecho {what}"), command)?.finish()
     }
 
     /// Runs `qecho client` like that, to verify the echo of so many bytes of a pipe.

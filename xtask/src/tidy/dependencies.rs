@@ -62,6 +62,10 @@ pub(super) const OWNED: &[Owned] = &[
         library: "indicatif",
         owners: &["qecho"],
     },
+    Owned {
+        library: "ratatui",
+        owners: &["qecho"],
+    },
 ];
 
 /// Arrows run qecho → tools → engine and qecho → cert, never back.

@@ -7,7 +7,7 @@ use quinn_proto::{
     crypto::{self, ExportKeyingMaterialError, KeyPair, Keys},
     transport_parameters::TransportParameters,
 };
-use rustls::quic;
+use rustls::{HandshakeKind, quic};
 
 use super::{Plaintext, initial, plaintext};
 use crate::handshake::{self, Handshake};
@@ -63,6 +63,7 @@ impl TlsSession {
                 .connection
                 .negotiated_key_exchange_group()
                 .map(|group| group.name()),
+            resumed: self.connection.handshake_kind() == Some(HandshakeKind::Resumed),
             peer_certificates: self
                 .connection
                 .peer_certificates()

@@ -109,7 +109,7 @@ fn connect(
     screen: &Screen,
     sight: Sight,
 ) -> Result<Ending, Failure> {
-    let verifier = trust::verifier(arguments)?;
+    let verifier = trust::verifier(&arguments.trust)?;
     let target = resolve::target(&arguments.place)?;
     let config = client::Config {
         alpn: arguments.alpn.clone(),

@@ -5,7 +5,9 @@ use crate::stage::Stage;
 #[test]
 fn every_help_tells_the_exit_codes() {
     let stage = Stage::new();
-    for command in ["", "demo", "server", "client", "relay", "trace", "help"] {
+    for command in [
+        "", "demo", "server", "client", "ping", "relay", "trace", "help",
+    ] {
         for flag in ["-h", "--help"] {
             if command == "help" {
                 continue;
@@ -35,7 +37,7 @@ fn every_help_tells_the_exit_codes() {
 #[test]
 fn every_command_knows_its_version() {
     let stage = Stage::new();
-    for command in ["", "demo", "server", "client", "relay", "trace"] {
+    for command in ["", "demo", "server", "client", "ping", "relay", "trace"] {
         for flag in ["-V", "--version"] {
             let done = stage.qecho(&format!("{command} {flag}")).run();
             done.exits(0).prints(env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,109 @@
+//! A DATAGRAM frame for each message.
+
+use std::time::{Duration, Instant};
+
+use qecho_engine::{Connection, SendDatagramError};
+
+use super::{payload::Payload, report::Failure};
+
+/// Time that is given to the search for the path's MTU (RFC 8899) when the
+/// messages are too large at first.
+const SEARCH_MAX: Duration = Duration::from_secs(1);
+
+/// Time after which it is looked again how far the search has come.
+const SEARCH_STEP: Duration = Duration::from_millis(10);
+
+/// What was not sent yet.
+#[derive(Debug, Default)]
+pub(super) struct Datagrams {
+    /// One that the queue had no room for.
+    blocked: Option<Payload>,
+    /// When the search for the MTU is given up.
+    search_ends: Option<Instant>,
+    /// When it is looked again how far it has come.
+    look_again: Option<Instant>,
+    fits: bool,
+}
+
+impl Datagrams {
+    /// Tells whether messages of `size` bytes can be sent, now that they may
+    /// be; not yet while the search for the MTU goes on.
+    pub(super) fn are_possible(
+        &mut self,
+        connection: &mut Connection<'_>,
+        size: usize,
+    ) -> Result<bool, Failure> {
+        if self.fits {
+            return Ok(true);
+        }
+        let now = connection.now();
+        let most = connection.datagram_max().ok_or(Failure::NoDatagrams)?;
+        self.look_again = None;
+        if size <= most {
+            self.fits = true;
+            return Ok(true);
+        }
+        if *self.search_ends.get_or_insert(now + SEARCH_MAX) <= now {
+            let length = size;
+            return Err(Failure::DatagramTooLarge { length, most });
+        }
+        self.look_again = Some(now + SEARCH_STEP);
+        Ok(false)
+    }
+
+    /// Returns when to look again.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.look_again
+    }
+
+    /// Tells whether another may be sent.
+    pub(super) fn has_room(&self) -> bool {
+        self.blocked.is_none()
+    }
+
+    pub(super) fn send(
+        &mut self,
+        connection: &mut Connection<'_>,
+        payload: Payload,
+    ) -> Result<(), Failure> {
+        match connection.send_datagram(payload.bytes()) {
+            Ok(()) => Ok(()),
+            Err(SendDatagramError::Unsupported) => Err(Failure::NoDatagrams),
+            Err(SendDatagramError::TooLarge) => Err(Failure::DatagramTooLarge {
+                length: payload.size,
+                most: connection.datagram_max().unwrap_or(0),
+            }),
+            // The event says when the queue has room.
+            Err(_) => {
+                self.blocked = Some(payload);
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends what had to wait.
+    pub(super) fn advance(&mut self, connection: &mut Connection<'_>) -> Result<(), Failure> {
+        match self.blocked.take() {
+            Some(payload) => self.send(connection, payload),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the messages that have come back, and fails if one's pattern is
+    /// not what its number says.
+    pub(super) fn receive(connection: &mut Connection<'_>) -> Result<Vec<Payload>, Failure> {
+        let mut whole = Vec::new();
+        while let Some(data) = connection.receive_datagram() {
+            // What is too short for a number is a stranger's.
+            let Some(payload) = Payload::read(&data) else {
+                continue;
+            };
+            if payload.bytes() != data {
+                let sequence = payload.sequence;
+                return Err(Failure::Differs { sequence });
+            }
+            whole.push(payload);
+        }
+        Ok(whole)
+    }
+}

@@ -1,0 +1,271 @@
+//! Looks into the packets for what connections do not tell their application:
+//! which packet carried a PING and when it was acknowledged, when a handshake
+//! was confirmed, what became of ECN marks.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use qecho_engine::{
+    Dissected, Observation, Packet, Passage, Passing, Tap, Waker,
+    wire::{Ack, Frame, PacketType, frames},
+};
+
+use super::report::Ecn;
+
+/// PADDING beyond this makes a PING a probe for the MTU (RFC 9000 §14.4), in
+/// bytes.
+const PADDING_OF_PING_MAX: usize = 64;
+
+/// The ECN codepoint of a datagram that met congestion (RFC 3168).
+const CONGESTION_EXPERIENCED: u8 = 0b11;
+
+/// Peers whose ECN marks are remembered.
+const PEERS_MAX: usize = 1_024;
+
+/// What was found out. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Findings(Arc<Mutex<Found>>);
+
+#[derive(Debug, Default)]
+struct Found {
+    /// By the numbers that observations have for them.
+    connections: HashMap<u64, Followed>,
+    peers: HashMap<SocketAddr, Ecn>,
+}
+
+#[derive(Debug, Default)]
+struct Followed {
+    began: Duration,
+    first_reply: Option<Duration>,
+    confirmed: Option<Duration>,
+    ping: Ping,
+}
+
+/// How a PING frame stands.
+#[derive(Clone, Copy, Debug, Default)]
+enum Ping {
+    /// None was asked for.
+    #[default]
+    None,
+    /// The next packet with one carries it.
+    Expected,
+    /// A packet of this number left with it.
+    Sent { number: u64, at: Duration },
+    /// That was acknowledged.
+    Acknowledged(Acknowledged),
+}
+
+/// An acknowledged PING.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Acknowledged {
+    /// From the sending of the packet to the acknowledgement.
+    pub(super) round_trip: Duration,
+    /// The ACK frame's delay field, in units that the peer's transport
+    /// parameters tell; `None` if it belongs to another packet.
+    pub(super) delay: Option<u64>,
+}
+
+impl Findings {
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Awaits a PING on a connection from now on, and its acknowledgement.
+    pub(super) fn expect_ping(&self, connection: u64) {
+        if let Some(followed) = self.found().connections.get_mut(&connection) {
+            followed.ping = Ping::Expected;
+        }
+    }
+
+    /// Takes the acknowledgement, if it has come.
+    pub(super) fn acknowledged(&self, connection: u64) -> Option<Acknowledged> {
+        let mut found = self.found();
+        let followed = found.connections.get_mut(&connection)?;
+        let Ping::Acknowledged(acknowledged) = followed.ping else {
+            return None;
+        };
+        followed.ping = Ping::None;
+        Some(acknowledged)
+    }
+
+    /// Returns when the first reply of a handshake came, and when it was
+    /// confirmed, from its beginning on.
+    pub(super) fn phases(&self, connection: u64) -> (Option<Duration>, Option<Duration>) {
+        let found = self.found();
+        let followed = found.connections.get(&connection);
+        followed.map_or((None, None), |followed| {
+            (followed.first_reply, followed.confirmed)
+        })
+    }
+
+    /// Returns what is known of ECN on the path to a peer.
+    pub(super) fn ecn(&self, peer: SocketAddr) -> Ecn {
+        self.found().peers.get(&peer).copied().unwrap_or_default()
+    }
+}
+
+/// Sees what passes, and wakes the application when it has found something.
+pub struct Onlooker {
+    findings: Findings,
+    waker: Option<Waker>,
+    is_new: bool,
+}
+
+impl Onlooker {
+    pub(super) fn new(findings: Findings) -> Self {
+        Self {
+            findings,
+            waker: None,
+            is_new: false,
+        }
+    }
+
+    /// Wakes the application when there is something new.
+    pub(super) fn waking(self, waker: Waker) -> Self {
+        Self {
+            waker: Some(waker),
+            ..self
+        }
+    }
+}
+
+impl Tap for Onlooker {
+    fn see(&mut self, passing: &Passing<'_>) {
+        let mut found = self.findings.found();
+        if found.peers.len() == PEERS_MAX && !found.peers.contains_key(&passing.remote) {
+            return;
+        }
+        let ecn = found.peers.entry(passing.remote).or_default();
+        match passing.passage {
+            Passage::Went => ecn.validated = Some(passing.ecn != 0),
+            Passage::Came if passing.ecn == CONGESTION_EXPERIENCED => {
+                ecn.congestion_experienced += 1;
+            }
+            Passage::Came => {}
+        }
+    }
+
+    fn observe(&mut self, at: Duration, observation: &Arc<Observation>) {
+        let mut found = self.findings.found();
+        match &**observation {
+            Observation::Began { connection, .. } => {
+                let followed = Followed {
+                    began: at,
+                    ..Followed::default()
+                };
+                found.connections.insert(*connection, followed);
+            }
+            Observation::Datagram(datagram) => {
+                let followed = datagram
+                    .connection
+                    .and_then(|number| found.connections.get_mut(&number));
+                if let Some(followed) = followed {
+                    self.is_new |= followed.look_into(at, datagram);
+                }
+            }
+            Observation::Forgotten { connection } => {
+                found.connections.remove(connection);
+            }
+            _ => {}
+        }
+    }
+
+    fn flush(&mut self) {
+        if let (true, Some(waker)) = (std::mem::take(&mut self.is_new), &self.waker) {
+            waker.wake();
+        }
+    }
+}
+
+impl Followed {
+    /// Tells whether there was something new in a datagram.
+    fn look_into(&mut self, at: Duration, datagram: &Dissected) -> bool {
+        match datagram.passage {
+            Passage::Went if datagram.unsent.is_none() => {
+                for packet in &datagram.packets {
+                    self.packet_went(at, packet);
+                }
+                false
+            }
+            Passage::Went => false,
+            Passage::Came => {
+                let processed = |packet: &&Packet| packet.unprocessed.is_none();
+                let mut is_new = false;
+                for packet in datagram.packets.iter().filter(processed) {
+                    is_new |= self.packet_came(at, packet);
+                }
+                is_new
+            }
+        }
+    }
+
+    fn packet_went(&mut self, at: Duration, packet: &Packet) {
+        if !matches!(self.ping, Ping::Expected) {
+            return;
+        }
+        let (mut has_ping, mut padding) = (false, 0);
+        for frame in one_rtt_frames(packet) {
+            match frame {
+                Frame::Ping => has_ping = true,
+                Frame::Padding { length } => padding += length,
+                _ => {}
+            }
+        }
+        if let (true, Some(opened)) = (has_ping, &packet.opened)
+            && padding <= PADDING_OF_PING_MAX
+        {
+            let number = opened.number;
+            self.ping = Ping::Sent { number, at };
+        }
+    }
+
+    fn packet_came(&mut self, at: Duration, packet: &Packet) -> bool {
+        let mut is_new = false;
+        if self.first_reply.is_none() {
+            self.first_reply = Some(at.saturating_sub(self.began));
+        }
+        for frame in one_rtt_frames(packet) {
+            match frame {
+                Frame::HandshakeDone if self.confirmed.is_none() => {
+                    self.confirmed = Some(at.saturating_sub(self.began));
+                    is_new = true;
+                }
+                Frame::Ack(ack) => is_new |= self.acknowledge(at, &ack),
+                _ => {}
+            }
+        }
+        is_new
+    }
+
+    fn acknowledge(&mut self, at: Duration, ack: &Ack) -> bool {
+        let Ping::Sent { number, at: sent } = self.ping else {
+            return false;
+        };
+        if !ack.ranges.iter().any(|range| range.contains(&number)) {
+            return false;
+        }
+        // RFC 9000 §13.2.5: the delay is that of the largest packet.
+        let delay = (ack.largest() == number).then_some(ack.delay);
+        let round_trip = at.saturating_sub(sent);
+        self.ping = Ping::Acknowledged(Acknowledged { round_trip, delay });
+        true
+    }
+}
+
+/// Returns the frames of a packet, if it is one that carries the application's
+/// data; none otherwise.
+fn one_rtt_frames(packet: &Packet) -> impl Iterator<Item = Frame<'_>> {
+    let is_one_rtt = packet
+        .header
+        .as_ref()
+        .is_some_and(|header| header.packet_type == PacketType::OneRtt);
+    let payload = packet.opened.as_ref().filter(|_| is_one_rtt);
+    payload
+        .into_iter()
+        .flat_map(|opened| frames(&opened.payload))
+        .map_while(Result::ok)
+}

@@ -1,0 +1,80 @@
+//! What a message carries: its number, its stamp, and a pattern.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::config::SIZE_MIN;
+
+/// A message, by what it is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Payload {
+    /// From 1.
+    pub(super) sequence: u64,
+    /// When it was to be sent, in nanoseconds since the ping began.
+    pub(super) stamp: u64,
+    /// Bytes in all.
+    pub(super) size: usize,
+}
+
+impl Payload {
+    /// Returns the message's bytes.
+    pub(super) fn bytes(&self) -> Bytes {
+        let mut bytes = BytesMut::with_capacity(self.size.max(SIZE_MIN));
+        bytes.put_u64(self.sequence);
+        bytes.put_u64(self.stamp);
+        // Every message differs from the one before in every byte.
+        let pattern = (0..self.size.saturating_sub(SIZE_MIN))
+            .map(|place| (place as u64).wrapping_add(self.sequence) as u8);
+        bytes.extend(pattern);
+        bytes.freeze()
+    }
+
+    /// Reads what a message says of itself.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let (sequence, rest) = bytes.split_first_chunk()?;
+        let (stamp, _) = rest.split_first_chunk()?;
+        Some(Self {
+            sequence: u64::from_be_bytes(*sequence),
+            stamp: u64::from_be_bytes(*stamp),
+            size: bytes.len(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_tells_its_number_and_stamp() {
+        for size in [16, 17, 64, 1_000] {
+            let payload = Payload {
+                sequence: 7,
+                stamp: 1 << 40,
+                size,
+            };
+            let bytes = payload.bytes();
+            assert_eq!(bytes.len(), size);
+            assert_eq!(Payload::read(&bytes), Some(payload));
+        }
+        assert_eq!(Payload::read(&[0; SIZE_MIN - 1]), None);
+    }
+
+    #[test]
+    fn no_message_equals_the_next() {
+        let [one, next] = [1, 2].map(|sequence| {
+            let (stamp, size) = (0, 300);
+            Payload {
+                sequence,
+                stamp,
+                size,
+            }
+            .bytes()
+        });
+        assert!(
+            one[SIZE_MIN..]
+                .iter()
+                .zip(&next[SIZE_MIN..])
+                .all(|(a, b)| a != b)
+        );
+    }
+}

@@ -1,0 +1,245 @@
+//! Which ping is to be sent when, and what became of each.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use super::{
+    config::{Config, UNANSWERED_MAX},
+    report::{Counts, Lost},
+    times::Times,
+};
+
+/// Answered and given up pings that are remembered, to know their answers
+/// again when they come twice or late.
+const REMEMBERED_MAX: usize = 4_096;
+
+/// A ping that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Probe {
+    /// From 1.
+    pub(super) sequence: u64,
+    /// When it was to be sent: its time counts from there.
+    pub(super) intended: Instant,
+}
+
+/// What an answer is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The first, in time.
+    Reply(Duration),
+    /// The first, but its ping was given up for lost.
+    Late(Duration),
+    /// It has come before.
+    Duplicate,
+    /// Nothing like that was sent, or it was long ago.
+    Unknown,
+}
+
+/// The pings of one host.
+#[derive(Debug)]
+pub(super) struct Probes {
+    /// Zero: when the one before is answered or given up.
+    interval: Duration,
+    one_at_a_time: bool,
+    timeout: Duration,
+    /// When the next is to be sent; `None` when it waits for an answer.
+    next: Option<Instant>,
+    left: Option<u64>,
+    /// When they were to be sent, by sequence and so by time.
+    outstanding: BTreeMap<u64, Instant>,
+    given_up: BTreeMap<u64, Instant>,
+    answered: BTreeSet<u64>,
+    highest_answered: u64,
+    counts: Counts,
+    times: Times,
+}
+
+impl Probes {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            interval: config.interval,
+            one_at_a_time: config.over.one_at_a_time() || config.interval.is_zero(),
+            timeout: config.timeout,
+            next: None,
+            left: config.count,
+            outstanding: BTreeMap::new(),
+            given_up: BTreeMap::new(),
+            answered: BTreeSet::new(),
+            highest_answered: 0,
+            counts: Counts::default(),
+            times: Times::default(),
+        }
+    }
+
+    /// Lets the first be due.
+    pub(super) fn begin(&mut self, now: Instant) {
+        if self.counts.sent == 0 {
+            self.next.get_or_insert(now);
+        }
+    }
+
+    /// Returns the next that is due and is taken for sent.
+    pub(super) fn take(&mut self, now: Instant) -> Option<Probe> {
+        let intended = self.next.filter(|due| *due <= now && self.has_room())?;
+        self.counts.sent += 1;
+        self.left = self.left.map(|left| left - 1);
+        self.next = match self.interval {
+            Duration::ZERO => None,
+            interval => Some(intended + interval),
+        };
+        let sequence = self.counts.sent;
+        self.outstanding.insert(sequence, intended);
+        Some(Probe { sequence, intended })
+    }
+
+    fn has_room(&self) -> bool {
+        let most = match self.one_at_a_time {
+            true => 1,
+            false => UNANSWERED_MAX,
+        };
+        self.left != Some(0) && self.outstanding.len() < most
+    }
+
+    /// Returns when something is due: a ping, if it could be sent, or the end
+    /// of patience with one.
+    pub(super) fn deadline(&self, could_send: bool) -> Option<Instant> {
+        let next = self.next.filter(|_| could_send && self.has_room());
+        let oldest = self.outstanding.values().next();
+        let given_up = oldest.map(|intended| *intended + self.timeout);
+        [next, given_up].into_iter().flatten().min()
+    }
+
+    /// Returns when a ping was to be sent, if that is remembered.
+    pub(super) fn intended(&self, sequence: u64) -> Option<Instant> {
+        let outstanding = self.outstanding.get(&sequence);
+        outstanding
+            .or_else(|| self.given_up.get(&sequence))
+            .copied()
+    }
+
+    /// Notes an answer.
+    pub(super) fn answer(&mut self, now: Instant, sequence: u64) -> Answer {
+        let Some(intended) = self.outstanding.get(&sequence) else {
+            return self.answer_again(now, sequence);
+        };
+        let time = now.saturating_duration_since(*intended);
+        self.answer_after(now, sequence, time)
+    }
+
+    /// Notes the answer of an outstanding ping that took so long.
+    pub(super) fn answer_after(&mut self, now: Instant, sequence: u64, time: Duration) -> Answer {
+        if self.outstanding.remove(&sequence).is_none() {
+            return Answer::Unknown;
+        }
+        self.counts.received += 1;
+        self.times.add(time);
+        if sequence < self.highest_answered {
+            self.counts.reordered += 1;
+        }
+        self.remember_answered(sequence);
+        self.settle(now);
+        Answer::Reply(time)
+    }
+
+    fn answer_again(&mut self, now: Instant, sequence: u64) -> Answer {
+        if let Some(intended) = self.given_up.remove(&sequence) {
+            self.counts.late += 1;
+            self.remember_answered(sequence);
+            return Answer::Late(now.saturating_duration_since(intended));
+        }
+        if self.answered.contains(&sequence) {
+            self.counts.duplicates += 1;
+            return Answer::Duplicate;
+        }
+        Answer::Unknown
+    }
+
+    fn remember_answered(&mut self, sequence: u64) {
+        self.highest_answered = self.highest_answered.max(sequence);
+        self.answered.insert(sequence);
+        if self.answered.len() > REMEMBERED_MAX {
+            self.answered.pop_first();
+        }
+    }
+
+    /// Returns the next ping whose answer is overdue; it is lost.
+    pub(super) fn give_up(&mut self, now: Instant) -> Option<Lost> {
+        let (sequence, intended) = self.outstanding.first_key_value()?;
+        let (sequence, intended) = (*sequence, *intended);
+        if intended + self.timeout > now {
+            return None;
+        }
+        self.given_up.insert(sequence, intended);
+        if self.given_up.len() > REMEMBERED_MAX {
+            self.given_up.pop_first();
+        }
+        Some(self.lose(now, sequence, None))
+    }
+
+    /// Notes that a ping will not be answered, because of `reason` if that is
+    /// known.
+    pub(super) fn lose(&mut self, now: Instant, sequence: u64, reason: Option<String>) -> Lost {
+        if self.outstanding.remove(&sequence).is_some() {
+            self.counts.lost += 1;
+        }
+        self.settle(now);
+        Lost { sequence, reason }
+    }
+
+    /// Gives up all that are outstanding, because nothing can come any more.
+    pub(super) fn lose_all(&mut self, now: Instant, reason: &str) -> Vec<Lost> {
+        let all: Vec<_> = self.outstanding.keys().copied().collect();
+        let lose = |sequence| self.lose(now, sequence, Some(reason.to_owned()));
+        all.into_iter().map(lose).collect()
+    }
+
+    /// Decides when the next is due once one has found its end.
+    fn settle(&mut self, now: Instant) {
+        if !self.one_at_a_time || !self.outstanding.is_empty() {
+            return;
+        }
+        match self.next {
+            None => self.next = Some(now),
+            // What was missed while one was waited for is left out, or it
+            // would look slow.
+            Some(next) if next < now => {
+                let behind = now.duration_since(next).as_nanos();
+                let steps = behind.div_ceil(self.interval.as_nanos().max(1));
+                let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+                self.next = Some(next + self.interval.saturating_mul(steps));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Tells whether all were sent and have found their end.
+    pub(super) fn is_over(&self) -> bool {
+        self.left == Some(0) && self.outstanding.is_empty()
+    }
+
+    /// Returns the one that is outstanding, of those that go one at a time.
+    pub(super) fn current(&self) -> Option<Probe> {
+        let (sequence, intended) = self.outstanding.first_key_value()?;
+        Some(Probe {
+            sequence: *sequence,
+            intended: *intended,
+        })
+    }
+
+    /// Returns what became of all so far.
+    pub(super) fn counts(&self) -> Counts {
+        Counts {
+            unanswered: self.outstanding.len() as u64,
+            ..self.counts
+        }
+    }
+
+    pub(super) fn times(&self) -> &Times {
+        &self.times
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,306 @@
+//! Version negotiation (RFC 9000 §6): asks which versions a server speaks, on
+//! bare datagrams.
+
+use std::{collections::VecDeque, io, net::SocketAddr, time::Instant};
+
+use qecho_engine::{
+    Datagram, Forwarder, Order, Received,
+    wire::{Header, PacketType, packets},
+};
+
+use super::{
+    application::{Listener, Mail},
+    config::{Config, Destination},
+    probes::{Answer, Probes},
+    report::{Content, News, PingEvent, Reply, Report},
+};
+
+/// A version that nobody speaks: it is reserved for this use (RFC 9000 §15).
+const RESERVED_VERSION: u32 = 0x1a2a_3a4a;
+
+/// A long header, with the bit that is fixed in version 1.
+const FIRST_BYTE: u8 = 0xc0;
+
+/// Bytes of a datagram that a server has to answer (RFC 9000 §14.1).
+const DATAGRAM_SIZE: usize = 1_200;
+
+/// Questions that are sent in one turn; more wait for the next.
+const SENDS_PER_TURN_MAX: usize = 64;
+
+/// A ping by version negotiation.
+///
+/// The last that its listener hears is [`PingEvent::Finished`].
+pub struct VersionPing {
+    hosts: Vec<Asked>,
+    bindings: Vec<SocketAddr>,
+    orders: VecDeque<Order>,
+    listener: Listener,
+    has_begun: bool,
+    is_finished: bool,
+}
+
+impl VersionPing {
+    /// Makes a ping of every host, on sockets bound to `bindings`; `nonce`
+    /// tells its packets from those of another.
+    pub fn new(config: &Config, bindings: &[SocketAddr], nonce: u64, listener: Listener) -> Self {
+        let hosts = config.hosts.iter().enumerate();
+        let asked = |(place, host)| Asked::new(config, host, nonce.wrapping_add(place as u64));
+        Self {
+            hosts: hosts.map(asked).collect(),
+            bindings: bindings.to_vec(),
+            orders: VecDeque::new(),
+            listener,
+            has_begun: false,
+            is_finished: false,
+        }
+    }
+
+    /// Lets every host do something, tells the news of it, and sends what it
+    /// asks.
+    fn each(&mut self, mut work: impl FnMut(&mut Asked)) {
+        for (place, host) in self.hosts.iter_mut().enumerate() {
+            if host.has_ended {
+                continue;
+            }
+            work(host);
+            for news in std::mem::take(&mut host.news) {
+                (self.listener)(PingEvent::Host { host: place, news });
+            }
+            for question in std::mem::take(&mut host.questions) {
+                let mut bindings = self.bindings.iter();
+                let same = |own: &SocketAddr| own.is_ipv4() == question.destination.is_ipv4();
+                // Without a socket for its family it is lost.
+                if let Some(binding) = bindings.position(same) {
+                    let datagram = Datagram {
+                        binding,
+                        ..question
+                    };
+                    self.orders.push_back(Order::Send(datagram));
+                }
+            }
+        }
+        if !self.is_finished && self.hosts.iter().all(|host| host.has_ended) {
+            self.is_finished = true;
+            (self.listener)(PingEvent::Finished);
+        }
+    }
+}
+
+impl Forwarder for VersionPing {
+    type Mail = Mail;
+
+    fn handle_datagram(&mut self, now: Instant, received: Received) {
+        let size = received.data.len();
+        let Some(Ok(packet)) = packets(&received.data, 0).next() else {
+            return;
+        };
+        self.each(|host| host.hear(now, received.remote, &packet.header, size));
+    }
+
+    fn handle_timeouts(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.hosts
+                .iter_mut()
+                .for_each(|host| host.probes.begin(now));
+        }
+        self.each(|host| host.handle_timeouts(now));
+    }
+
+    fn handle_mail(&mut self, _: Instant, mail: Mail) {
+        match mail {
+            Mail::Stop => self.each(Asked::end),
+        }
+    }
+
+    fn handle_open_failed(&mut self, _: usize) {}
+
+    fn handle_unsent(&mut self, _: &Datagram) {
+        // It is lost like any other, when its time is over.
+    }
+
+    fn handle_unreachable(&mut self, now: Instant, peer: SocketAddr, reason: &io::Error) {
+        // ICMP tells no port: of several servers on one host each may be meant.
+        let waiting = self.hosts.iter().filter(|host| !host.has_ended);
+        let mut meant: Vec<_> = waiting.filter_map(|host| host.addresses.front()).collect();
+        meant.retain(|address| address.ip() == peer.ip());
+        meant.sort_unstable();
+        meant.dedup();
+        if reason.kind() == io::ErrorKind::ConnectionRefused && meant.len() == 1 {
+            self.each(|host| host.nobody_listens(now, peer));
+        }
+    }
+
+    fn pop_order(&mut self) -> Option<Order> {
+        self.orders.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let waiting = self.hosts.iter().filter(|host| !host.has_ended);
+        waiting.filter_map(|host| host.probes.deadline(true)).min()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.is_finished
+    }
+}
+
+/// A host that is asked.
+struct Asked {
+    /// In the order in which they are tried.
+    addresses: VecDeque<SocketAddr>,
+    /// Names this run's packets to this host.
+    nonce: u64,
+    probes: Probes,
+    has_answered: bool,
+    has_ended: bool,
+    news: Vec<News>,
+    questions: Vec<Datagram>,
+}
+
+impl Asked {
+    fn new(config: &Config, destination: &Destination, nonce: u64) -> Self {
+        Self {
+            addresses: destination.target.addresses.iter().copied().collect(),
+            nonce,
+            probes: Probes::new(config),
+            has_answered: false,
+            has_ended: false,
+            news: Vec::new(),
+            questions: Vec::new(),
+        }
+    }
+
+    fn ask(&mut self, sequence: u64) {
+        if let Some(destination) = self.addresses.front() {
+            self.questions.push(Datagram {
+                binding: 0,
+                destination: *destination,
+                ecn: 0,
+                contents: question(self.nonce, sequence),
+                segment_size: None,
+                source_ip: None,
+                dissected: None,
+            });
+        }
+    }
+
+    fn handle_timeouts(&mut self, now: Instant) {
+        while let Some(lost) = self.probes.give_up(now) {
+            self.news.push(News::Lost(lost));
+            self.try_next_address();
+        }
+        for _ in 0..SENDS_PER_TURN_MAX {
+            let Some(probe) = self.probes.take(now) else {
+                break;
+            };
+            self.ask(probe.sequence);
+        }
+        if self.probes.is_over() {
+            self.end();
+        }
+    }
+
+    /// Turns to another address, unless this one has answered; tells whether
+    /// there was one.
+    fn try_next_address(&mut self) -> bool {
+        if self.has_answered || self.addresses.len() < 2 {
+            return false;
+        }
+        self.addresses.pop_front();
+        true
+    }
+
+    fn nobody_listens(&mut self, now: Instant, peer: SocketAddr) {
+        let Some(address) = self.addresses.front().copied() else {
+            return;
+        };
+        if address.ip() != peer.ip() {
+            return;
+        }
+        let elsewhere = self.try_next_address();
+        let reason = format!("nobody listens there ({address})");
+        while let Some(probe) = self.probes.current() {
+            if elsewhere {
+                return self.ask(probe.sequence);
+            }
+            let lost = self.probes.lose(now, probe.sequence, Some(reason.clone()));
+            self.news.push(News::Lost(lost));
+        }
+        if self.probes.is_over() {
+            self.end();
+        }
+    }
+
+    fn hear(&mut self, now: Instant, from: SocketAddr, header: &Header, bytes: usize) {
+        let Some(sequence) = self.answered_by(from, header) else {
+            return;
+        };
+        let reply = |time| Reply {
+            sequence,
+            time,
+            address: from,
+            content: Content::Versions {
+                versions: header.versions.clone(),
+                bytes,
+            },
+        };
+        self.news.push(match self.probes.answer(now, sequence) {
+            Answer::Reply(time) => News::Reply(reply(time)),
+            Answer::Late(time) => News::Late(reply(time)),
+            Answer::Duplicate => News::Duplicate { sequence },
+            Answer::Unknown => return,
+        });
+        self.has_answered = true;
+        if self.probes.is_over() {
+            self.end();
+        }
+    }
+
+    /// Tells which question a packet answers, if it is Version Negotiation for
+    /// one of ours: it has both our connection IDs, the other way round
+    /// (RFC 9000 §17.2.1).
+    fn answered_by(&self, from: SocketAddr, header: &Header) -> Option<u64> {
+        let ours = |id: &[u8]| {
+            let (nonce, sequence) = id.split_first_chunk()?;
+            (*nonce == self.nonce.to_be_bytes())
+                .then(|| sequence.try_into().ok().map(u64::from_be_bytes))?
+        };
+        let asked_there = self.addresses.contains(&from);
+        if header.packet_type != PacketType::VersionNegotiation || !asked_there {
+            return None;
+        }
+        let sequence = ours(&header.destination)?;
+        let source = header.source.as_ref()?;
+        (ours(source) == Some(!sequence)).then_some(sequence)
+    }
+
+    fn end(&mut self) {
+        self.has_ended = true;
+        self.news.push(News::Ended(Box::new(Report {
+            counts: self.probes.counts(),
+            times: self.probes.times().clone(),
+            others: Vec::new(),
+            transport: None,
+            outcome: Ok(()),
+        })));
+    }
+}
+
+/// Returns a packet that no server knows what to do with but to name its
+/// versions: only what RFC 8999 says of long headers means anything in it.
+fn question(nonce: u64, sequence: u64) -> Vec<u8> {
+    let mut packet = vec![FIRST_BYTE];
+    packet.extend(RESERVED_VERSION.to_be_bytes());
+    // The two must differ, and the server's part of them must be eight bytes
+    // or more.
+    for (nonce, sequence) in [(nonce, !sequence), (nonce, sequence)] {
+        packet.push(16);
+        packet.extend(nonce.to_be_bytes());
+        packet.extend(sequence.to_be_bytes());
+    }
+    packet.resize(DATAGRAM_SIZE, 0);
+    packet
+}
+
+#[cfg(test)]
+mod tests;

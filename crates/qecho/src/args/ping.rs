@@ -1,0 +1,198 @@
+//! `qecho ping`.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use qecho_tools::{
+    dial::Alpn,
+    ping::{HOSTS_MAX, SIZE_MAX, SIZE_MIN},
+};
+
+use super::{
+    CaptureArguments, KeyLogArguments, Place, TraceArguments, TrustArguments, client::alpn, place,
+};
+
+/// Options of `qecho ping`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PingArguments {
+    /// Whom to ping: names or addresses, with a port if it is not 4433
+    #[arg(value_name = "HOST[:PORT]", value_parser = place::reachable, required = true,
+          num_args = 1..=HOSTS_MAX)]
+    pub(crate) places: Vec<Place>,
+
+    /// What is sent and awaited: stream and datagram take an echo server, the
+    /// others any QUIC server (name its protocol by --alpn, for instance h3)
+    #[arg(long, value_enum, value_name = "WAY", default_value = "stream")]
+    pub(crate) over: PingOver,
+
+    /// Stop after so many [default: at Ctrl-C]
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+
+    /// Time from one to the next, in seconds or as 200ms; 0: as fast as
+    /// answers come
+    #[arg(short, long, value_name = "TIME", value_parser = interval, default_value = "1s")]
+    pub(crate) interval: Duration,
+
+    /// Bytes of a message, 16 or more; a DATAGRAM frame takes about 1,400
+    /// [default: 64]
+    #[arg(short, long, value_name = "BYTES", value_parser = size)]
+    pub(crate) size: Option<usize>,
+
+    /// Time for the handshake and for each answer; what comes later is lost
+    #[arg(long, value_name = "TIME", value_parser = super::positive_duration, default_value = "5s")]
+    pub(crate) timeout: Duration,
+
+    /// With --over handshake: let each connection go on with the TLS session of
+    /// the one before, if the server lets it
+    #[arg(long)]
+    pub(crate) resume: bool,
+
+    /// Use IPv4 only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    pub(crate) ipv4: bool,
+
+    /// Use IPv6 only
+    #[arg(short = '6', long)]
+    pub(crate) ipv6: bool,
+
+    /// Show no line for each answer, only what came of all
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    /// Show a moving plot and a histogram of each host; q ends it
+    #[arg(long, conflicts_with_all = ["quiet", "format", "trace"])]
+    pub(crate) live: bool,
+
+    /// Application protocol to offer; auto: `echo`, then none
+    #[arg(long, value_name = "auto|none|NAME", value_parser = alpn, default_value = "auto")]
+    pub(crate) alpn: Alpn,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+
+    /// Form of the results
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: PingFormat,
+
+    #[command(flatten)]
+    pub(crate) key_log: KeyLogArguments,
+
+    #[command(flatten)]
+    pub(crate) capture: CaptureArguments,
+
+    #[command(flatten)]
+    pub(crate) trace: TraceArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PingOver {
+    /// Messages on one bidirectional stream
+    Stream,
+    /// A DATAGRAM frame for each message
+    Datagram,
+    /// PING frames, timed to the packet that acknowledges them
+    Frame,
+    /// A new connection each time, with the phases of its handshake
+    Handshake,
+    /// Version negotiation: which versions are spoken, without any TLS
+    Vn,
+}
+
+impl PingOver {
+    /// Returns the name by which it is typed.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Datagram => "datagram",
+            Self::Frame => "frame",
+            Self::Handshake => "handshake",
+            Self::Vn => "vn",
+        }
+    }
+}
+
+/// Form of the results on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PingFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object per line
+    Json,
+    /// Comma-separated values, with a header
+    Csv,
+}
+
+/// Reads an interval such as `1s` or `200ms`; a number alone is seconds, as
+/// with other pings.
+fn interval(text: &str) -> Result<Duration, String> {
+    let is_number = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    match text.parse::<f64>() {
+        Ok(seconds) if is_number && seconds <= super::DURATION_MAX.as_secs_f64() => {
+            Ok(Duration::from_secs_f64(seconds))
+        }
+        _ => super::duration(text),
+    }
+}
+
+/// Reads the size of a message.
+fn size(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(size) if size < SIZE_MIN => Err(format!(
+            "it must be at least {SIZE_MIN}: a message carries its number and when it was to be sent"
+        )),
+        Ok(size) if size <= SIZE_MAX => Ok(size),
+        _ => Err(format!(
+            "it is no whole number from {SIZE_MIN} to {SIZE_MAX}"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_read_as_other_pings_do_and_as_all_times() {
+        for (text, milliseconds) in [
+            ("0", 0),
+            ("1", 1_000),
+            ("0.2", 200),
+            (".5", 500),
+            ("200ms", 200),
+            ("1m30s", 90_000),
+        ] {
+            assert_eq!(
+                interval(text),
+                Ok(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "-1",
+            "1e3",
+            "inf",
+            "nan",
+            ".",
+            "1.2.3",
+            "soon",
+            "999999999999",
+        ] {
+            assert!(interval(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_has_room_for_its_number() {
+        assert_eq!(size("16"), Ok(16));
+        assert_eq!(size("1048576"), Ok(SIZE_MAX));
+        let reason = size("0").expect_err("nothing has no number");
+        assert!(reason.starts_with("it must be at least 16"), "{reason}");
+        for text in ["-1", "1048577", "1k", ""] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+}

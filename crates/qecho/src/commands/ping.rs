@@ -1,0 +1,246 @@
+//! `qecho ping`.
+
+mod screen;
+mod voice;
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+};
+
+use anyhow::{Context, anyhow};
+use qecho_cert::TrustVerifier;
+use qecho_engine::{Side, config::Transport};
+use qecho_tools::{
+    Sight,
+    dial::Target,
+    ping::{Config, Destination, Listener, News, Ping, PingEvent, SIZE, Way},
+};
+
+use self::{screen::Screen, voice::Voice};
+use super::{key_log, resolve, sight, signals, trust};
+use crate::{
+    args::{PingArguments, PingOver, Place},
+    ending::{Ending, Failure},
+};
+
+/// Rows that wait to be written; more are counted and left out, for the ping
+/// itself must not wait.
+const ROWS_MAX: usize = 65_536;
+
+/// Something that the ping's command has to react to.
+enum Occurrence {
+    Ping(PingEvent),
+    Signal(Ending),
+    /// The live view is to be drawn.
+    Picture,
+}
+
+/// Pings until it is done or a signal ends it.
+pub(super) fn run(arguments: &PingArguments) -> Result<Ending, Failure> {
+    check(arguments)?;
+    let silence = Transport::default().idle_timeout;
+    let PingArguments { capture, trace, .. } = arguments;
+    let lines = Box::new(io::stderr());
+    sight::during(capture, trace, lines, Side::Client, silence, |sight| {
+        ping(arguments, sight)
+    })
+}
+
+/// Refuses what cannot be meant together.
+fn check(arguments: &PingArguments) -> Result<(), Failure> {
+    let over = arguments.over;
+    if arguments.size.is_some() && !matches!(over, PingOver::Stream | PingOver::Datagram) {
+        let error = anyhow!(
+            "--over {} sends no messages that could have a size",
+            over.name()
+        );
+        return Err(Failure::from(error).hint("leave out -s, or take --over stream or datagram"));
+    }
+    if arguments.resume && over != PingOver::Handshake {
+        return Err(Failure::from(anyhow!("--resume is for --over handshake")));
+    }
+    if arguments.live {
+        screen::check()?;
+    }
+    let PingArguments {
+        capture,
+        trace,
+        key_log,
+        ..
+    } = arguments;
+    let is_seen = capture.pcap.is_some()
+        || trace.trace.is_some()
+        || trace.qlog.directory.is_some()
+        || key_log.path.is_some();
+    if over == PingOver::Vn && is_seen {
+        let error = anyhow!("--over vn has no connection whose packets could be shown");
+        return Err(Failure::from(error)
+            .hint("leave out --trace, --qlog, --pcap and --keylog, or take --over handshake"));
+    }
+    Ok(())
+}
+
+fn ping(arguments: &PingArguments, sight: Sight) -> Result<Ending, Failure> {
+    let size = arguments.size.unwrap_or(SIZE);
+    let mut voice = Voice::new(arguments, size);
+    voice.header()?;
+    let destinations = destinations(arguments, &mut voice)?;
+    let config = Config {
+        over: way(arguments.over),
+        count: arguments.count,
+        interval: arguments.interval,
+        size,
+        timeout: arguments.timeout,
+        alpn: arguments.alpn.clone(),
+        resume: arguments.resume,
+        key_log: key_log::open(&arguments.key_log, &sight)?,
+        sight,
+        ..Config::new(destinations)
+    };
+    let (tell, occurrences) = sync_channel(ROWS_MAX);
+    let left_out = Arc::new(AtomicU64::new(0));
+    let mut screen = match arguments.live {
+        true => Some(Screen::open(voice.subjects(), &tell)?),
+        false => None,
+    };
+    let interrupted = tell.clone();
+    signals::on_signal(move |ending| {
+        // Whoever does not listen any more has ended.
+        let _ = interrupted.send(Occurrence::Signal(ending));
+    })?;
+    if screen.is_none() {
+        voice.begin()?;
+    }
+    let ping =
+        Ping::start(&config, listener(tell, left_out.clone())).context("cannot start to ping")?;
+    let ending = follow(&ping, &mut voice, screen.as_mut(), &occurrences);
+    let ending = ending.and_then(|stopped| {
+        for (host, news) in screen.map(Screen::close).unwrap_or_default() {
+            voice.tell(host, &news)?;
+        }
+        Ok(voice.ending(stopped))
+    });
+    if ending.is_err() {
+        ping.stopper().stop();
+        // It must not wait for somebody to listen.
+        drop(occurrences);
+    }
+    ping.wait().context("cannot wait for packets")?;
+    voice.left_out(left_out.load(Relaxed));
+    ending
+}
+
+/// Says or shows what the ping tells until it has ended; returns what has
+/// stopped it, if something has.
+fn follow(
+    ping: &Ping,
+    voice: &mut Voice,
+    mut screen: Option<&mut Screen>,
+    occurrences: &Receiver<Occurrence>,
+) -> Result<Option<Ending>, Failure> {
+    let mut stopped = None;
+    for occurrence in occurrences {
+        match occurrence {
+            Occurrence::Ping(PingEvent::Host { host, news }) => match &mut screen {
+                Some(screen) => screen.note(host, &news),
+                None => voice.tell(host, &news)?,
+            },
+            Occurrence::Ping(_) => return Ok(stopped),
+            Occurrence::Picture => {
+                if let Some(screen) = &mut screen {
+                    screen.draw()?;
+                }
+            }
+            Occurrence::Signal(ending) => {
+                stopped = Some(ending);
+                ping.stopper().stop();
+            }
+        }
+    }
+    Err(anyhow!("the ping's thread ended without a word").into())
+}
+
+fn listener(tell: SyncSender<Occurrence>, left_out: Arc<AtomicU64>) -> Listener {
+    Box::new(move |event| {
+        let is_row = matches!(
+            event,
+            PingEvent::Host {
+                news: News::Reply(_) | News::Late(_) | News::Lost(_) | News::Duplicate { .. },
+                ..
+            }
+        );
+        let occurrence = Occurrence::Ping(event);
+        if !is_row {
+            // A command that has ended needs no telling.
+            let _ = tell.send(occurrence);
+        } else if let Err(TrySendError::Full(_)) = tell.try_send(occurrence) {
+            left_out.fetch_add(1, Relaxed);
+        }
+    })
+}
+
+/// Finds the addresses of all hosts. One that has none is said to the voice,
+/// and the others are pinged; but not if there are no others.
+fn destinations(arguments: &PingArguments, voice: &mut Voice) -> Result<Vec<Destination>, Failure> {
+    let mut destinations = Vec::new();
+    let mut failures = Vec::new();
+    for place in &arguments.places {
+        match destination(arguments, place) {
+            Ok((target, verifier)) => {
+                voice.add(place, verifier.clone());
+                destinations.push(Destination { target, verifier });
+            }
+            Err(failure) => failures.push((place, failure)),
+        }
+    }
+    if destinations.is_empty()
+        && failures.len() == 1
+        && let Some((_, failure)) = failures.pop()
+    {
+        return Err(failure);
+    }
+    for (place, failure) in failures {
+        voice.cannot_ping(place, &failure)?;
+    }
+    match destinations.is_empty() {
+        true => Err(Failure::silent(Ending::CouldNotRun)),
+        false => Ok(destinations),
+    }
+}
+
+fn destination(
+    arguments: &PingArguments,
+    place: &Place,
+) -> Result<(Target, Arc<TrustVerifier>), Failure> {
+    let mut target = resolve::target(place)?;
+    for (only, family, keeps) in [
+        (arguments.ipv4, "IPv4", true),
+        (arguments.ipv6, "IPv6", false),
+    ] {
+        if only {
+            target
+                .addresses
+                .retain(|address| address.is_ipv4() == keeps);
+            if target.addresses.is_empty() {
+                return Err(anyhow!("{} has no {family} address", place.host).into());
+            }
+        }
+    }
+    let verifier = trust::verifier(&arguments.trust)?;
+    Ok((target, verifier))
+}
+
+fn way(over: PingOver) -> Way {
+    match over {
+        PingOver::Stream => Way::Stream,
+        PingOver::Datagram => Way::Datagram,
+        PingOver::Frame => Way::Frame,
+        PingOver::Handshake => Way::Handshake,
+        PingOver::Vn => Way::VersionNegotiation,
+    }
+}

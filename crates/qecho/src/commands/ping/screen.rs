@@ -1,0 +1,126 @@
+//! The terminal while a ping is shown live, and given back after it.
+
+use std::{
+    io::{self, IsTerminal},
+    sync::mpsc::SyncSender,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, anyhow};
+use qecho_tools::ping::News;
+use ratatui::{
+    DefaultTerminal,
+    crossterm::event::{self, Event, KeyCode, KeyModifiers},
+};
+
+use super::Occurrence;
+use crate::{
+    ending::{Ending, Failure},
+    render::ping::{
+        Subject,
+        live::{Live, Palette},
+    },
+};
+
+/// Time from one picture to the next.
+const PICTURE_EVERY: Duration = Duration::from_millis(100);
+
+/// A terminal that is ours until this is dropped.
+pub(super) struct Screen {
+    terminal: DefaultTerminal,
+    live: Live,
+    /// What is said when the terminal is given back.
+    later: Vec<(usize, News)>,
+}
+
+/// Refuses where there is no terminal to show anything on.
+pub(super) fn check() -> Result<(), Failure> {
+    match io::stdout().is_terminal() && io::stdin().is_terminal() {
+        true => Ok(()),
+        false => Err(Failure::from(anyhow!("--live needs a terminal"))
+            .hint("leave it out, or take --format json")),
+    }
+}
+
+impl Screen {
+    /// Takes the terminal, and lets `tell` hear when a picture is due and when
+    /// the end is asked for.
+    pub(super) fn open(
+        subjects: impl Iterator<Item = Subject>,
+        tell: &SyncSender<Occurrence>,
+    ) -> anyhow::Result<Self> {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let palette = match no_color {
+            true => Palette::Plain,
+            false => Palette::Colours,
+        };
+        let terminal = ratatui::try_init().context("cannot take the terminal")?;
+        let screen = Self {
+            terminal,
+            live: Live::new(subjects, palette),
+            later: Vec::new(),
+        };
+        let (pictures, keys) = (tell.clone(), tell.clone());
+        // Both end with the command: then nobody listens, or there is no
+        // process.
+        spawn("pictures", move || {
+            while pictures.send(Occurrence::Picture).is_ok() {
+                thread::sleep(PICTURE_EVERY);
+            }
+        })?;
+        spawn("keys", move || {
+            while let Ok(event) = event::read() {
+                if is_end(&event) && keys.send(Occurrence::Signal(Ending::Interrupted)).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(screen)
+    }
+
+    /// Notes what the ping tells of a host.
+    pub(super) fn note(&mut self, host: usize, news: &News) {
+        self.live.note(host, news);
+        if matches!(
+            news,
+            News::Connected(_) | News::Ended(_) | News::WithoutAlpn
+        ) {
+            self.later.push((host, news.clone()));
+        }
+    }
+
+    /// Draws what was noted.
+    pub(super) fn draw(&mut self) -> io::Result<()> {
+        self.terminal.draw(|frame| self.live.draw(frame)).map(drop)
+    }
+
+    /// Gives the terminal back; returns what is to be said on it.
+    pub(super) fn close(mut self) -> Vec<(usize, News)> {
+        std::mem::take(&mut self.later)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        ratatui::restore();
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
+    let thread = thread::Builder::new().name(name.into()).spawn(work);
+    thread.context("cannot start a thread").map(drop)
+}
+
+/// Tells whether a key asks for the end. Of a terminal in raw mode Ctrl-C is a
+/// key like any other.
+fn is_end(event: &Event) -> bool {
+    let Event::Key(key) = event else {
+        return false;
+    };
+    match key.code {
+        KeyCode::Char('c') => key.modifiers.contains(KeyModifiers::CONTROL),
+        KeyCode::Char('q') | KeyCode::Esc => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,246 @@
+//! What the ping's command says, in the form that was asked for.
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
+
+use anyhow::anyhow;
+use qecho_cert::TrustVerifier;
+use qecho_tools::{
+    dial::{Alpn, DialFailure},
+    ping::{self, Connected, News, Report},
+    text,
+};
+
+use super::super::dialing;
+use crate::{
+    args::{PingArguments, PingFormat, PingOver, Place},
+    ending::{Ending, Failure},
+    render::ping::{
+        self as render, Subject,
+        rows::{self, Form},
+    },
+};
+
+/// The voice of one run.
+pub(super) struct Voice {
+    hosts: Vec<Host>,
+    /// `None` for text.
+    form: Option<Form>,
+    over: PingOver,
+    size: Option<usize>,
+    timeout: String,
+    alpn: Alpn,
+    insecure: bool,
+    quiet: bool,
+    /// Answers that came, whatever the host.
+    received: u64,
+    ending: Ending,
+}
+
+/// A host, as the voice knows it.
+struct Host {
+    place: Place,
+    verifier: Arc<TrustVerifier>,
+    subject: Subject,
+}
+
+impl Voice {
+    /// Begins to speak of messages of so many bytes.
+    pub(super) fn new(arguments: &PingArguments, size: usize) -> Self {
+        let sends_messages = matches!(arguments.over, PingOver::Stream | PingOver::Datagram);
+        Self {
+            hosts: Vec::new(),
+            form: match arguments.format {
+                PingFormat::Text => None,
+                PingFormat::Json => Some(Form::Json),
+                PingFormat::Csv => Some(Form::Csv),
+            },
+            over: arguments.over,
+            size: sends_messages.then_some(size),
+            timeout: text::duration(arguments.timeout),
+            alpn: arguments.alpn.clone(),
+            insecure: arguments.trust.insecure,
+            quiet: arguments.quiet,
+            received: 0,
+            ending: Ending::Done,
+        }
+    }
+
+    /// Comes to know the next host.
+    pub(super) fn add(&mut self, place: &Place, verifier: Arc<TrustVerifier>) {
+        self.hosts.push(Host {
+            place: place.clone(),
+            verifier,
+            subject: Subject {
+                host: place.to_string(),
+                over: self.over.name(),
+                size: self.size,
+                timeout: self.timeout.clone(),
+            },
+        });
+    }
+
+    /// Returns the hosts as they are shown.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = Subject> {
+        self.hosts.iter().map(|host| host.subject.clone())
+    }
+
+    /// Writes what the form begins with.
+    pub(super) fn header(&self) -> io::Result<()> {
+        match self.form {
+            Some(form) => rows::header(form, &mut io::stdout().lock()),
+            None => Ok(()),
+        }
+    }
+
+    /// Says what comes before the first answer.
+    pub(super) fn begin(&self) -> io::Result<()> {
+        if self.insecure && self.over != PingOver::Vn {
+            say(
+                "warning: --insecure trusts anybody; anyone in between can read and change everything\n",
+            );
+        }
+        // Of others the connection tells.
+        if self.over == PingOver::Vn && self.form.is_none() {
+            let mut out = io::stdout().lock();
+            let mut hosts = self.hosts.iter();
+            hosts.try_for_each(|host| render::begin(&host.subject, &mut out))?;
+        }
+        Ok(())
+    }
+
+    /// Says why a host is not even tried.
+    pub(super) fn cannot_ping(&mut self, place: &Place, failure: &Failure) -> io::Result<()> {
+        self.ending = Ending::CouldNotRun;
+        let reason = failure.error.as_ref();
+        let reason = reason.map_or_else(String::new, |error| format!("{error:#}"));
+        self.failed(&place.to_string(), &reason, failure.hint.as_deref())
+    }
+
+    fn failed(&self, host: &str, reason: &str, hint: Option<&str>) -> io::Result<()> {
+        let mut lines = format!("qecho: {reason}\n");
+        if let Some(hint) = hint {
+            lines.push_str(&format!("hint: {hint}\n"));
+        }
+        say(&lines);
+        match self.form {
+            Some(form) => rows::failed(form, host, reason, hint, &mut io::stdout().lock()),
+            None => Ok(()),
+        }
+    }
+
+    /// Says what the ping tells of a host.
+    pub(super) fn tell(&mut self, host: usize, news: &News) -> io::Result<()> {
+        match news {
+            News::Connected(connected) => self.connected(host, connected),
+            News::Ended(report) => self.ended(host, report),
+            News::WithoutAlpn if self.form.is_none() => {
+                let Host { place, .. } = &self.hosts[host];
+                say(&format!(
+                    "{place} refuses ALPN echo; once more without ALPN\n"
+                ));
+                Ok(())
+            }
+            _ if self.quiet => Ok(()),
+            _ => {
+                let Host { subject, .. } = &self.hosts[host];
+                let mut out = io::stdout().lock();
+                match self.form {
+                    None => render::news(subject, news, &mut out),
+                    Some(form) => rows::news(form, subject, news, &mut out),
+                }
+            }
+        }
+    }
+
+    fn connected(&self, host: usize, connected: &Connected) -> io::Result<()> {
+        let Host {
+            subject, verifier, ..
+        } = &self.hosts[host];
+        let anchor = verifier.verified_by();
+        let anchor = anchor.map_or_else(String::new, |anchor| anchor.to_string());
+        let mut out = io::stdout().lock();
+        match self.form {
+            None => render::connected(subject, connected, &anchor, &mut out),
+            Some(form) => rows::connected(form, subject, connected, &anchor, &mut out),
+        }
+    }
+
+    fn ended(&mut self, host: usize, report: &Report) -> io::Result<()> {
+        self.received += report.counts.received;
+        let (mut ending, mut said) = (Ending::Done, None);
+        if report.counts.received == 0 {
+            ending = Ending::Negative;
+        }
+        if let Err(failure) = &report.outcome {
+            ending = match failure {
+                ping::Failure::Dial(DialFailure::Impossible { .. })
+                | ping::Failure::DatagramTooLarge { .. }
+                | ping::Failure::Broken(_) => Ending::CouldNotRun,
+                _ => Ending::Negative,
+            };
+            said = Some(self.explain(host, failure));
+        }
+        if ending as u8 > self.ending as u8 {
+            self.ending = ending;
+        }
+        let Host { subject, place, .. } = &self.hosts[host];
+        if let Some((reason, hint)) = said {
+            self.failed(&place.to_string(), &reason, hint.as_deref())?;
+        }
+        // Of a host that was never reached there is nothing to sum up.
+        let mut out = io::stdout().lock();
+        match self.form {
+            None if report.counts.sent == 0 => Ok(()),
+            None => render::ended(subject, report, &mut out),
+            Some(form) => rows::ended(form, subject, report, &mut out),
+        }
+    }
+
+    /// Finds the words for a failure, and what to do.
+    fn explain(&self, host: usize, failure: &ping::Failure) -> (String, Option<String>) {
+        let Host {
+            place, verifier, ..
+        } = &self.hosts[host];
+        let (error, hint) = match failure {
+            ping::Failure::Dial(dial) => dialing::explain(place, &self.alpn, verifier, dial),
+            ping::Failure::NoDatagrams | ping::Failure::NoStream => {
+                let hint = "--over frame and --over handshake take any QUIC server".to_owned();
+                (anyhow!("{place}: {failure}"), Some(hint))
+            }
+            ping::Failure::DatagramTooLarge { most, .. } => {
+                let hint = format!("give a size of {most} or less: -s {most}");
+                (anyhow!("{place}: {failure}"), Some(hint))
+            }
+            _ => (anyhow!("{place}: {failure}"), None),
+        };
+        (format!("{error:#}"), hint)
+    }
+
+    /// Says how many rows were not written, if any.
+    pub(super) fn left_out(&self, rows: u64) {
+        if rows > 0 {
+            say(&format!(
+                "warning: {rows} lines were left out: they were written too slowly; the summary has all\n"
+            ));
+        }
+    }
+
+    /// Returns how the run ends, if a signal has not ended it.
+    pub(super) fn ending(&self, stopped: Option<Ending>) -> Ending {
+        match stopped {
+            // As every ping does at Ctrl-C.
+            Some(Ending::Interrupted) if self.received > 0 => Ending::Done,
+            Some(Ending::Interrupted) => Ending::Negative,
+            Some(ending) => ending,
+            None => self.ending,
+        }
+    }
+}
+
+/// Says something on stderr; with that gone there is nobody to tell.
+fn say(words: &str) {
+    let _ = io::stderr().write_all(words.as_bytes());
+}

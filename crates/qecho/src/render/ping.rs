@@ -1,0 +1,233 @@
+//! What a ping shows: here as text.
+
+pub(crate) mod live;
+pub(crate) mod rows;
+
+use std::io::{self, Write};
+
+use qecho_tools::{
+    ping::{Connected, Content, Counts, Measure, News, Reply, Report, Summary, Transport},
+    text,
+};
+
+use super::{alpn, counted};
+
+/// Whom a ping is for, and what it sends.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    /// As it was typed, with its port.
+    pub(crate) host: String,
+    /// As it was typed.
+    pub(crate) over: &'static str,
+    /// Bytes of a message, where there are messages.
+    pub(crate) size: Option<usize>,
+    /// Time for an answer, in words.
+    pub(crate) timeout: String,
+}
+
+/// Writes that pinging begins.
+pub(crate) fn begin(subject: &Subject, out: &mut dyn Write) -> io::Result<()> {
+    let Subject { host, .. } = subject;
+    writeln!(out, "PING {host} by version negotiation")
+}
+
+/// Writes whom the ping has reached, and who vouches for it.
+pub(crate) fn connected(
+    subject: &Subject,
+    connected: &Connected,
+    anchor: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let Subject {
+        host, over, size, ..
+    } = subject;
+    let what = match (*over, size) {
+        ("frame", _) => "PING frames".to_owned(),
+        ("handshake", _) => "a new connection each time".to_owned(),
+        (over, Some(size)) => format!("{} over {over}", counted(*size, "byte")),
+        (over, None) => over.to_owned(),
+    };
+    writeln!(
+        out,
+        "PING {host} ({}), {what}; connected in {}, {}, verified by {anchor}",
+        connected.address,
+        text::duration(connected.elapsed),
+        alpn(&connected.handshake),
+    )
+}
+
+/// Writes what there is to tell of a ping, if it is an answer or that there is
+/// none.
+pub(crate) fn news(subject: &Subject, news: &News, out: &mut dyn Write) -> io::Result<()> {
+    let Subject { host, timeout, .. } = subject;
+    match news {
+        News::Reply(reply) => writeln!(out, "{}", replied(host, reply)),
+        News::Late(reply) => writeln!(out, "{}, late", replied(host, reply)),
+        News::Duplicate { sequence } => writeln!(out, "{host}: seq={sequence} came once more"),
+        News::Lost(lost) => {
+            let nothing = || format!("no answer within {timeout}");
+            let reason = lost.reason.clone().unwrap_or_else(nothing);
+            writeln!(out, "{host}: seq={} lost: {reason}", lost.sequence)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn replied(host: &str, reply: &Reply) -> String {
+    let Reply { sequence, time, .. } = reply;
+    let what = match &reply.content {
+        Content::Echo { bytes } => counted(*bytes, "byte"),
+        Content::Acknowledgement { .. } => "acknowledgement".into(),
+        Content::Handshake(phases) if phases.resumed => "resumed handshake".into(),
+        Content::Handshake(_) => "handshake".into(),
+        _ => "answer".into(),
+    };
+    let more = match &reply.content {
+        Content::Acknowledgement { delay: Some(delay) } => {
+            let less = text::duration(time.saturating_sub(*delay));
+            format!(" ({less} less the peer's ack delay)")
+        }
+        Content::Handshake(phases) => {
+            let after = |phase: &str, time: Option<std::time::Duration>| match time {
+                Some(time) => format!("{phase} {}", text::duration(time)),
+                None => format!("not {phase}"),
+            };
+            format!(
+                " ({}, {})",
+                after("first reply", phases.first_reply),
+                after("confirmed", phases.confirmed)
+            )
+        }
+        Content::Versions { versions, .. } => format!(", versions {}", versions_in_words(versions)),
+        _ => String::new(),
+    };
+    let time = text::duration(*time);
+    format!("{what} from {host}: seq={sequence} time={time}{more}")
+}
+
+/// Names versions as people call them.
+fn versions_in_words(versions: &[u32]) -> String {
+    let words: Vec<_> = versions
+        .iter()
+        .map(|version| version_name(*version))
+        .collect();
+    match words.is_empty() {
+        true => "none".into(),
+        false => words.join(", "),
+    }
+}
+
+/// Names a version: RFC 9000 §15, RFC 9369, and the registry of the drafts.
+pub(super) fn version_name(version: u32) -> String {
+    match version {
+        1 => "1".into(),
+        0x6b33_43cf => "2".into(),
+        0xff00_0000..=0xff00_00ff => format!("draft-{}", version & 0xff),
+        // Servers list such a one so that nobody comes to rely on the list.
+        _ if version & 0x0f0f_0f0f == 0x0a0a_0a0a => format!("{version:#010x} (reserved)"),
+        _ => format!("{version:#010x}"),
+    }
+}
+
+/// Writes what came of pinging a host.
+pub(crate) fn ended(subject: &Subject, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let Subject { host, over, .. } = subject;
+    writeln!(out, "\n--- {host} over {over} ---")?;
+    writeln!(out, "{}", counts(&report.counts))?;
+    if let Some(summary) = report.times.summary() {
+        let name = match *over {
+            "frame" => "round trip",
+            "handshake" => "complete",
+            "vn" => "answer",
+            _ => "echo time",
+        };
+        times(name, &summary, out)?;
+    }
+    for (measure, others) in &report.others {
+        if let Some(summary) = others.summary() {
+            times(measure_name(*measure), &summary, out)?;
+        }
+    }
+    match &report.transport {
+        Some(figures) => transport(figures, out),
+        None => Ok(()),
+    }
+}
+
+fn counts(counts: &Counts) -> String {
+    let finished = counts.received + counts.lost;
+    let share = match finished {
+        0 => 0.0,
+        _ => counts.lost as f64 * 100.0 / finished as f64,
+    };
+    let percent = format!("{share:.1}");
+    let percent = percent.trim_end_matches('0').trim_end_matches('.');
+    let mut words = format!(
+        "{} sent, {} received, {} lost ({percent}%)",
+        counts.sent, counts.received, counts.lost
+    );
+    for (count, what) in [
+        (counts.late, "of those late"),
+        (counts.unanswered, "without an answer yet"),
+        (counts.duplicates, "duplicates"),
+        (counts.reordered, "reordered"),
+    ] {
+        if count > 0 {
+            words.push_str(&format!(", {count} {what}"));
+        }
+    }
+    words
+}
+
+fn times(name: &str, summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let Summary {
+        min,
+        mean,
+        p50,
+        p90,
+        p99,
+        max,
+        jitter,
+        ..
+    } = *summary;
+    let times = [
+        ("min", min),
+        ("mean", mean),
+        ("p50", p50),
+        ("p90", p90),
+        ("p99", p99),
+        ("max", max),
+        ("jitter", jitter),
+    ];
+    let words = times.map(|(name, time)| format!("{name} {}", text::duration(time)));
+    writeln!(out, "{name:<14} {}", words.join(", "))
+}
+
+fn measure_name(measure: Measure) -> &'static str {
+    match measure {
+        Measure::LessAckDelay => "less ack delay",
+        Measure::FirstReply => "first reply",
+        Measure::Confirmed => "confirmed",
+        _ => "other",
+    }
+}
+
+fn transport(figures: &Transport, out: &mut dyn Write) -> io::Result<()> {
+    let Transport { recovery, ecn } = figures;
+    let ecn = match (ecn.validated, ecn.congestion_experienced) {
+        (None, _) => String::new(),
+        (Some(false), _) => ", no ECN".into(),
+        (Some(true), 0) => ", ECN works".into(),
+        (Some(true), met) => format!(", ECN works, {} met congestion", counted(met, "datagram")),
+    };
+    writeln!(
+        out,
+        "{:<14} smoothed RTT {}, minimum RTT {}, congestion window {}, MTU {}, {} lost{ecn}",
+        "transport",
+        text::duration(recovery.smoothed_rtt),
+        text::duration(recovery.min_rtt),
+        counted(recovery.congestion_window, "byte"),
+        recovery.mtu,
+        counted(recovery.lost_packets, "packet"),
+    )
+}

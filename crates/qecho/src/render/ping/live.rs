@@ -1,0 +1,336 @@
+//! What a ping shows while it goes on: a plot and a histogram for each host.
+
+use std::{collections::VecDeque, time::Duration};
+
+use qecho_tools::{
+    ping::{Connected, Counts, News, Report, Summary, Times},
+    text,
+};
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    style::{Color, Style},
+    symbols::Marker,
+    text::Line,
+    widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph},
+};
+
+use super::Subject;
+
+/// Answers and losses that the plot and the histogram are about.
+const KEPT_MAX: usize = 600;
+
+/// Columns of the histogram.
+const HISTOGRAM_WIDTH: u16 = 34;
+
+/// Columns of a histogram's label.
+const LABEL_WIDTH: usize = 10;
+
+/// Rows below which a host has one line alone.
+const ROWS_OF_PLOT_MIN: u16 = 8;
+
+/// Whether colours are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Palette {
+    Colours,
+    Plain,
+}
+
+/// Everything that is seen.
+#[derive(Debug)]
+pub(crate) struct Live {
+    hosts: Vec<Watched>,
+    palette: Palette,
+}
+
+/// A host, as it is seen.
+#[derive(Debug)]
+struct Watched {
+    subject: Subject,
+    status: String,
+    /// The last answers, `None` for those that did not come.
+    recent: VecDeque<(u64, Option<Duration>)>,
+    counts: Counts,
+    times: Times,
+}
+
+impl Live {
+    pub(crate) fn new(subjects: impl Iterator<Item = Subject>, palette: Palette) -> Self {
+        let watched = |subject| Watched {
+            subject,
+            status: "connecting".into(),
+            recent: VecDeque::new(),
+            counts: Counts::default(),
+            times: Times::default(),
+        };
+        Self {
+            hosts: subjects.map(watched).collect(),
+            palette,
+        }
+    }
+
+    /// Notes what there is to tell of a host.
+    pub(crate) fn note(&mut self, host: usize, news: &News) {
+        self.hosts[host].note(news);
+    }
+
+    /// Draws everything.
+    pub(crate) fn draw(&self, frame: &mut Frame<'_>) {
+        let [body, foot] =
+            Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(frame.area());
+        let parts = Layout::vertical(self.hosts.iter().map(|_| Constraint::Fill(1))).split(body);
+        for (host, area) in self.hosts.iter().zip(parts.iter()) {
+            host.draw(frame, *area, self.palette);
+        }
+        frame.render_widget(Line::from(" q or Ctrl-C: end and sum up"), foot);
+    }
+}
+
+impl Watched {
+    fn note(&mut self, news: &News) {
+        match news {
+            News::Connected(connected) => {
+                let Connected { address, .. } = **connected;
+                self.status = address.to_string();
+            }
+            News::Reply(reply) => {
+                self.counts.received += 1;
+                self.status = reply.address.to_string();
+                self.times.add(reply.time);
+                self.remember(reply.sequence, Some(reply.time));
+            }
+            News::Lost(lost) => {
+                self.counts.lost += 1;
+                self.remember(lost.sequence, None);
+            }
+            News::Late(_) => self.counts.late += 1,
+            News::Duplicate { .. } => self.counts.duplicates += 1,
+            News::Ended(report) => self.end(report),
+            _ => {}
+        }
+    }
+
+    fn remember(&mut self, sequence: u64, time: Option<Duration>) {
+        self.counts.sent = self.counts.sent.max(sequence);
+        self.recent.push_back((sequence, time));
+        if self.recent.len() > KEPT_MAX {
+            self.recent.pop_front();
+        }
+    }
+
+    fn end(&mut self, report: &Report) {
+        self.counts = report.counts;
+        self.status = match &report.outcome {
+            Ok(()) => "ended".into(),
+            Err(failure) => text::shown(&failure.to_string()),
+        };
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, palette: Palette) {
+        let Subject { host, over, .. } = &self.subject;
+        let title = format!(" {host} over {over}: {} ", self.status);
+        if area.height < ROWS_OF_PLOT_MIN {
+            let line = format!("{title} {}", self.figures());
+            return frame.render_widget(Line::from(line), area);
+        }
+        let block = Block::bordered().title(title);
+        let inner = block.inner(area);
+        frame.render_widget(block, area);
+        let [graphs, figures] =
+            Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(inner);
+        let [plot, histogram] =
+            Layout::horizontal([Constraint::Fill(1), Constraint::Length(HISTOGRAM_WIDTH)])
+                .areas(graphs);
+        self.draw_plot(frame, plot, palette);
+        let lines = self.histogram(histogram);
+        frame.render_widget(Paragraph::new(lines), histogram);
+        frame.render_widget(Line::from(self.figures()), figures);
+    }
+
+    /// Draws the times one after the other, losses at the top.
+    fn draw_plot(&self, frame: &mut Frame<'_>, area: Rect, palette: Palette) {
+        // A Braille character has two points side by side.
+        let shown = usize::from(area.width) * 2;
+        let recent = self.recent.iter().rev().take(shown);
+        let top = recent.clone().filter_map(|(_, time)| *time).max();
+        let top = milliseconds(top.unwrap_or(Duration::from_millis(1))) * 1.1;
+        let (mut came, mut lost) = (Vec::new(), Vec::new());
+        for (sequence, time) in recent {
+            match time {
+                Some(time) => came.push((*sequence as f64, milliseconds(*time))),
+                None => lost.push((*sequence as f64, top)),
+            }
+        }
+        let last = self.recent.back().map_or(0, |(sequence, _)| *sequence) as f64;
+        let colour = |colour| match palette {
+            Palette::Colours => Style::new().fg(colour),
+            Palette::Plain => Style::new(),
+        };
+        let dataset = |points, style| {
+            Dataset::default()
+                .marker(Marker::Braille)
+                .graph_type(GraphType::Scatter)
+                .style(style)
+                .data(points)
+        };
+        let lost = dataset(&lost, colour(Color::Red)).marker(Marker::Block);
+        let came = dataset(&came, colour(Color::Cyan));
+        let label = |time: f64| match time {
+            0.0 => "0".into(),
+            _ => text::duration(Duration::from_secs_f64(time / 1e3)),
+        };
+        let labels = [0.0, top / 2.0, top].map(label);
+        let chart = Chart::new(vec![came, lost])
+            .x_axis(Axis::default().bounds([last - shown as f64, last]))
+            .y_axis(Axis::default().bounds([0.0, top]).labels(labels));
+        frame.render_widget(chart, area);
+    }
+
+    /// Returns the histogram of the last times, a line for each range.
+    fn histogram(&self, area: Rect) -> Vec<Line<'static>> {
+        let times: Vec<_> = self.recent.iter().filter_map(|(_, time)| *time).collect();
+        let (Some(min), Some(max)) = (times.iter().min(), times.iter().max()) else {
+            return vec![Line::from(" no answer yet")];
+        };
+        let rows = usize::from(area.height).max(1);
+        let step = (max.saturating_sub(*min) / rows as u32).max(Duration::from_nanos(1));
+        let mut counts = vec![0_usize; rows];
+        for time in &times {
+            let row = (*time - *min).as_nanos() / step.as_nanos();
+            counts[(row as usize).min(rows - 1)] += 1;
+        }
+        let most = counts.iter().copied().max().unwrap_or(1).max(1);
+        let room = usize::from(area.width).saturating_sub(LABEL_WIDTH + 6);
+        let line = |(row, count): (usize, &usize)| {
+            let upper = text::duration(*min + step * (row as u32 + 1));
+            let bar = "█".repeat((count * room).div_ceil(most));
+            Line::from(format!("{upper:>LABEL_WIDTH$} {bar} {count}"))
+        };
+        counts.iter().enumerate().map(line).collect()
+    }
+
+    /// Returns what has come so far, in one line.
+    fn figures(&self) -> String {
+        let Counts {
+            sent,
+            received,
+            lost,
+            ..
+        } = self.counts;
+        let mut words = format!(" {sent} sent, {received} received, {lost} lost");
+        if let Some(Summary {
+            min,
+            p50,
+            p90,
+            p99,
+            max,
+            jitter,
+            ..
+        }) = self.times.summary()
+        {
+            for (name, time) in [
+                ("min", min),
+                ("p50", p50),
+                ("p90", p90),
+                ("p99", p99),
+                ("max", max),
+                ("jitter", jitter),
+            ] {
+                words.push_str(&format!(", {name} {}", text::duration(time)));
+            }
+        }
+        words
+    }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use qecho_tools::ping::{Content, Lost, Reply};
+    use ratatui::{Terminal, backend::TestBackend};
+
+    use super::*;
+
+    fn live(hosts: &[&str]) -> Live {
+        let subject = |host: &&str| Subject {
+            host: (*host).to_owned(),
+            over: "stream",
+            size: Some(64),
+            timeout: "5 s".into(),
+        };
+        Live::new(hosts.iter().map(subject), Palette::Plain)
+    }
+
+    fn reply(sequence: u64, milliseconds: u64) -> News {
+        News::Reply(Reply {
+            sequence,
+            time: Duration::from_millis(milliseconds),
+            address: ([192, 0, 2, 1], 4433).into(),
+            content: Content::Echo { bytes: 64 },
+        })
+    }
+
+    fn screen(live: &Live, width: u16, height: u16) -> Vec<String> {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("memory");
+        terminal.draw(|frame| live.draw(frame)).expect("memory");
+        let buffer = terminal.backend().buffer();
+        let row = |y| (0..width).map(move |x| buffer[(x, y)].symbol()).collect();
+        (0..height).map(row).collect()
+    }
+
+    #[test]
+    fn a_host_has_its_plot_its_histogram_and_its_figures() {
+        let mut live = live(&["one.example:4433"]);
+        for sequence in 1..=90 {
+            live.note(0, &reply(sequence, 10));
+        }
+        for sequence in 91..=100 {
+            live.note(0, &reply(sequence, 50));
+        }
+        let (sequence, reason) = (101, None);
+        live.note(0, &News::Lost(Lost { sequence, reason }));
+        let screen = screen(&live, 100, 20);
+        assert!(
+            screen[0].contains("one.example:4433 over stream: 192.0.2.1:4433"),
+            "{screen:#?}"
+        );
+        let all = screen.join("\n");
+        for words in [
+            "101 sent, 100 received, 1 lost",
+            "p50 10.0 ms",
+            "max 50 ms",
+            "█ 90",
+            "█ 10",
+            "55 ms",
+            "q or Ctrl-C",
+        ] {
+            assert!(all.contains(words), "{words} in {screen:#?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_drawn_outside_of_any_screen() {
+        let mut live = live(&["one", "two", "three"]);
+        for (width, height) in [(100, 40), (20, 9), (1, 1), (3, 2), (0, 0), (35, 30)] {
+            screen(&live, width, height);
+        }
+        live.note(1, &reply(1, 0));
+        live.note(2, &reply(u64::MAX, 3_600_000));
+        for (width, height) in [(100, 40), (20, 9), (1, 1), (3, 2), (0, 0), (35, 30)] {
+            screen(&live, width, height);
+        }
+    }
+
+    #[test]
+    fn only_the_last_are_kept() {
+        let mut live = live(&["one"]);
+        for sequence in 1..=10_000 {
+            live.note(0, &reply(sequence, 10));
+        }
+        assert_eq!(live.hosts[0].recent.len(), KEPT_MAX);
+        assert_eq!(live.hosts[0].counts.received, 10_000);
+    }
+}

@@ -1,0 +1,307 @@
+//! How long answers take, through good and bad networks.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    time::Duration,
+};
+
+use qecho_engine::link::Conditions;
+use qecho_tools::relay::{Config, Relay};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::{
+    process::{Done, Launch},
+    stage::{Server, Stage, events, last_event},
+};
+
+const WAYS: [&str; 5] = ["stream", "datagram", "frame", "handshake", "vn"];
+
+#[test]
+fn every_way_gets_its_answers_and_says_what_they_come_to() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for (way, first, time) in [
+        ("stream", "64 bytes from", "echo time "),
+        ("datagram", "64 bytes from", "echo time "),
+        ("frame", "acknowledgement from", "less ack delay "),
+        ("handshake", "handshake from", "confirmed "),
+        ("vn", "answer from", "answer "),
+    ] {
+        let done = ping(&stage, &server, &format!("--over {way} -n 3 -i 0.01"));
+        done.exits(0).prints(&format!("PING {} ", server.place()));
+        for sequence in 1..=3 {
+            let place = server.place();
+            done.prints(&format!("{first} {place}: seq={sequence} time="));
+        }
+        done.prints(&format!("\n--- {} over {way} ---\n", server.place()))
+            .prints("3 sent, 3 received, 0 lost (0%)\n")
+            .prints(time);
+        let has_path = done.stdout.contains("transport      smoothed RTT ");
+        assert_eq!(has_path, !["handshake", "vn"].contains(&way), "{done:#?}");
+        assert_eq!(done.stderr, "");
+    }
+    server.ends_well();
+}
+
+#[test]
+fn quiet_leaves_out_all_but_the_beginning_and_the_end() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let done = ping(&stage, &server, "-q -n 100 -i 0");
+    done.exits(0).prints("100 sent, 100 received, 0 lost (0%)");
+    assert!(!done.stdout.contains("seq="), "{done:#?}");
+}
+
+#[test]
+fn json_has_a_row_for_each_answer_and_a_summary() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for (way, time) in [
+        ("stream", "echo_time_us"),
+        ("datagram", "echo_time_us"),
+        ("frame", "round_trip_us"),
+        ("handshake", "handshake_us"),
+        ("vn", "negotiation_us"),
+    ] {
+        let done = ping(
+            &stage,
+            &server,
+            &format!("--over {way} -n 4 -i 0 --format json"),
+        );
+        done.exits(0);
+        let rows = events(&done);
+        let replies: Vec<_> = rows.iter().filter(|row| row["type"] == "reply").collect();
+        assert_eq!(replies.len(), 4, "{done:#?}");
+        for (reply, sequence) in replies.iter().zip(1..) {
+            assert_eq!(reply["host"], server.place());
+            assert_eq!(reply["seq"], sequence);
+            assert!(reply[time].as_f64() > Some(0.0), "{reply}");
+        }
+        if time == "echo_time_us" {
+            assert_eq!(replies[0]["bytes"], 64);
+        }
+        if way == "vn" {
+            let versions = replies[0]["versions"].as_array().expect("a list");
+            assert!(versions.contains(&"1".into()), "{versions:?}");
+        }
+        check_summary(&last_event(&done), way, 4);
+    }
+}
+
+/// Checks that a summary has what was promised, in order.
+#[track_caller]
+fn check_summary(summary: &Value, way: &str, received: u64) {
+    assert_eq!(summary["type"], "summary");
+    assert_eq!(summary["schema"], 1);
+    assert_eq!(summary["over"], way);
+    assert_eq!(summary["received"], received);
+    assert_eq!(summary["lost"], 0);
+    let times = ["min_us", "p50_us", "p90_us", "p99_us", "max_us"];
+    let times = times.map(|name| microseconds(summary, name));
+    assert!(times.is_sorted(), "{summary}");
+    let mean = microseconds(summary, "mean_us");
+    assert!(times[0] <= mean && mean <= times[4], "{summary}");
+    assert!(microseconds(summary, "jitter_us") >= 0.0, "{summary}");
+    let has_path = summary["smoothed_rtt_us"].as_f64() > Some(0.0);
+    assert_eq!(has_path, !["handshake", "vn"].contains(&way), "{summary}");
+}
+
+#[track_caller]
+fn microseconds(row: &Value, name: &str) -> f64 {
+    row[name].as_f64().expect("it was measured")
+}
+
+#[test]
+fn comma_separated_values_have_the_columns_of_their_header() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for way in WAYS {
+        let done = ping(
+            &stage,
+            &server,
+            &format!("--over {way} -n 2 -i 0 --format csv"),
+        );
+        done.exits(0);
+        let mut lines = done.stdout.lines().map(|line| line.split(',').collect());
+        let header: Vec<_> = lines.next().expect("a header");
+        let rows: Vec<Vec<_>> = lines.filter(|row: &Vec<_>| row[0] != "connected").collect();
+        let kinds: Vec<_> = rows.iter().map(|row| row[0]).collect();
+        assert_eq!(kinds, ["reply", "reply", "summary"]);
+        assert!(
+            rows.iter().all(|row| row.len() == header.len()),
+            "{done:#?}"
+        );
+        let column = |name| header.iter().position(|column| *column == name);
+        let received = column("received").expect("it is counted");
+        assert_eq!(rows[2][received], "2");
+    }
+}
+
+#[test]
+fn a_delay_each_way_shows_in_every_way() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let relay = relay(&server);
+    let slow = Conditions {
+        delay: Duration::from_millis(20),
+        ..Conditions::default()
+    };
+    relay.set_conditions(slow.clone(), slow);
+    for way in WAYS {
+        let place = format!("localhost:{}", relay.addresses()[0].port());
+        let done = stage
+            .qecho(&format!(
+                "ping {place} -4 --over {way} -n 5 -i 0 --format json"
+            ))
+            .run();
+        done.exits(0);
+        let summary = last_event(&done);
+        check_summary(&summary, way, 5);
+        assert!(microseconds(&summary, "min_us") >= 40_000.0, "{summary}");
+        if way == "frame" {
+            let less = &summary["less_ack_delay"];
+            assert!(microseconds(less, "min_us") >= 40_000.0, "{summary}");
+        }
+        if summary["min_rtt_us"].is_number() {
+            let shortest = microseconds(&summary, "min_rtt_us");
+            assert!(shortest >= 40_000.0, "{summary}");
+        }
+    }
+    relay.stop().expect("it waits well");
+}
+
+#[test]
+fn as_many_datagrams_are_lost_as_the_relay_has_dropped() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let relay = relay(&server);
+    let place = format!("localhost:{}", relay.addresses()[0].port());
+    // Two messages do not fit into one packet.
+    let options = "-4 --over datagram -s 800 -n 400 -i 10ms --timeout 1s --format json";
+    let running = launch(&stage, &place, options).start();
+    // By then both ends have found out what the path takes.
+    running.stdout.says("\"seq\":30,");
+    // Acknowledgements and probes pass: they are short.
+    let narrow = Conditions {
+        mtu: 600,
+        ..Conditions::default()
+    };
+    relay.set_conditions(Conditions::default(), narrow);
+    running.stdout.says("\"type\":\"lost\"");
+    relay.set_conditions(Conditions::default(), Conditions::default());
+    let done = running.done();
+    done.exits(0);
+    let summary = last_event(&done);
+    let report = relay.stop().expect("it waits well");
+    let dropped = report.down.counts.too_long;
+    assert!(dropped > 0, "{report:?}");
+    // What the ends held back for want of acknowledgements came after all.
+    let count = |name: &str| summary[name].as_u64().expect("it is counted");
+    assert_eq!(count("lost") - count("late"), dropped, "{summary}");
+    let rows = events(&done);
+    let rows = |kind: &str| rows.iter().filter(|row| row["type"] == kind).count() as u64;
+    assert_eq!((rows("lost"), rows("late")), (count("lost"), count("late")));
+    assert_eq!(rows("reply"), 400 - count("lost"));
+}
+
+#[test]
+fn a_resumed_handshake_is_called_so() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let done = ping(&stage, &server, "--over handshake -n 3 -i 0 --resume");
+    let place = server.place();
+    done.exits(0)
+        .prints(&format!("\nhandshake from {place}: seq=1 "))
+        .prints(&format!("\nresumed handshake from {place}: seq=2 "))
+        .prints(&format!("\nresumed handshake from {place}: seq=3 "));
+    let done = ping(&stage, &server, "-n 1 --resume");
+    done.fails(2, "--resume is for --over handshake", None);
+}
+
+#[test]
+fn a_lossy_network_loses_datagrams_but_nothing_of_a_stream() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let relay = relay(&server);
+    let lossy = Conditions {
+        loss: 0.1,
+        ..Conditions::default()
+    };
+    relay.set_conditions(lossy.clone(), lossy);
+    let place = format!("localhost:{}", relay.addresses()[0].port());
+    for way in ["datagram", "stream"] {
+        let options = format!("-4 --over {way} -s 800 -n 200 -i 5ms --format json");
+        let done = launch(&stage, &place, &options).run();
+        done.exits(0);
+        let summary = last_event(&done);
+        let lost = summary["lost"].as_u64().expect("it is counted");
+        assert_eq!(lost > 0, way == "datagram", "{summary}");
+    }
+    let report = relay.stop().expect("it waits well");
+    assert!(report.up.counts.lost > 0 && report.down.counts.lost > 0);
+}
+
+#[test]
+fn a_ping_that_is_interrupted_sums_up() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for (signal, code) in [(Signal::INT, 0), (Signal::TERM, 143)] {
+        for way in WAYS {
+            let arguments = format!("--over {way} -i 10ms");
+            let running = launch(&stage, &server.place(), &arguments).start();
+            running.stdout.says("seq=2 ");
+            running.signal(signal);
+            let done = running.done();
+            done.exits(code).prints(" sent, ").prints(" 0 lost (0%)");
+            assert_eq!(done.stderr, "");
+        }
+    }
+}
+
+#[test]
+fn a_ping_that_is_interrupted_without_any_answer_was_in_vain() {
+    let stage = Stage::new();
+    let silent = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
+    let address = silent.local_addr().expect("it is bound");
+    for way in ["vn", "handshake"] {
+        let command = format!("ping {address} --over {way} -i 10ms --timeout 50ms");
+        let running = stage.qecho(&command).start();
+        running.stdout.says("seq=2 lost: no answer within 50 ms");
+        running.signal(Signal::INT);
+        running.done().exits(1).prints(" 0 received, ");
+    }
+}
+
+#[test]
+fn packets_and_secrets_are_shown_as_by_a_client() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for way in ["stream", "datagram", "frame", "handshake"] {
+        let (capture, keys) = (stage.path("ping.pcapng"), stage.path("keys"));
+        let options = format!(
+            "--over {way} -n 2 -i 0 --trace --pcap {} --keylog {}",
+            capture.display(),
+            keys.display()
+        );
+        let done = ping(&stage, &server, &options);
+        done.exits(0).complains("HANDSHAKE_DONE");
+        assert!(std::fs::read(&keys).is_ok_and(|keys| !keys.is_empty()));
+        let shown = stage.qecho(&format!("trace {}", capture.display())).run();
+        shown.exits(0).prints("HANDSHAKE_DONE");
+    }
+}
+
+fn ping(stage: &Stage, server: &Server, options: &str) -> Done {
+    launch(stage, &server.place(), options).run()
+}
+
+fn launch(stage: &Stage, place: &str, options: &str) -> Launch {
+    stage.qecho(&format!("ping {place} {options}"))
+}
+
+/// Starts a relay to a server in this process.
+fn relay(server: &Server) -> Relay {
+    let to = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
+    Relay::start(&Config::new(to, 1)).expect("loopback has ports")
+}

@@ -1,0 +1,230 @@
+//! Pings of hosts that are not there, die or refuse, and pings that mean
+//! nothing.
+
+use std::net::UdpSocket;
+
+use rustix::process::Signal;
+
+use crate::stage::{Stage, events, last_event};
+
+/// Returns a UDP port of 127.0.0.1 on which nobody listens.
+fn free_port() -> u16 {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
+    socket.local_addr().expect("it is bound").port()
+}
+
+#[test]
+fn a_host_that_does_not_answer_is_named_with_the_time_that_it_had() {
+    let stage = Stage::new();
+    let silent = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
+    let address = silent.local_addr().expect("it is bound");
+    for way in ["stream", "datagram", "frame"] {
+        let command = format!("ping {address} --over {way} -n 2 --timeout 200ms");
+        stage.qecho(&command).run().fails(
+            1,
+            &format!("cannot connect to {address}: no answer within 200 ms"),
+            Some("is a server running there"),
+        );
+    }
+    // These go on asking.
+    for way in ["handshake", "vn"] {
+        let command = format!("ping {address} --over {way} -n 2 -i 0 --timeout 200ms");
+        let done = stage.qecho(&command).run();
+        done.exits(1)
+            .prints(&format!("{address}: seq=1 lost: no answer within 200 ms"))
+            .prints("2 sent, 0 received, 2 lost (100%)");
+    }
+}
+
+#[test]
+fn nobody_there_is_noticed_at_once() {
+    let stage = Stage::new();
+    let port = free_port();
+    for way in ["stream", "datagram", "frame"] {
+        let command = format!("ping 127.0.0.1:{port} --over {way} -n 2");
+        stage.qecho(&command).run().fails(
+            1,
+            &format!("nobody listens there (127.0.0.1:{port})"),
+            Some("is a server running there"),
+        );
+    }
+    for way in ["handshake", "vn"] {
+        let command = format!("ping 127.0.0.1:{port} --over {way} -n 2 -i 0");
+        let done = stage.qecho(&command).run();
+        let reason = format!("seq=2 lost: nobody listens there (127.0.0.1:{port})");
+        done.exits(1).prints(&reason);
+    }
+}
+
+#[test]
+fn a_host_that_dies_in_the_middle_ends_it_and_what_came_is_kept() {
+    let stage = Stage::new();
+    for way in ["stream", "datagram", "frame"] {
+        let server = stage.server("");
+        let place = server.place();
+        let command = format!("ping {place} --over {way} -i 20ms --timeout 30s");
+        let ping = stage.qecho(&command).start();
+        ping.stdout.says("seq=3 ");
+        server.process.signal(Signal::KILL);
+        let done = ping.done();
+        done.fails(
+            1,
+            &format!("{place}: connection lost: nobody listens there any more"),
+            None,
+        )
+        .prints(&format!("\n--- {place} over {way} ---\n"))
+        .prints("p50 ");
+    }
+}
+
+#[test]
+fn a_server_that_is_told_to_end_is_quoted() {
+    let stage = Stage::new();
+    let server = stage.server("--drain 10ms");
+    let command = format!("ping {} -i 20ms --format json", server.place());
+    let ping = stage.qecho(&command).start();
+    ping.stdout.says("\"seq\":3,");
+    server.process.terminate();
+    let done = ping.done();
+    done.exits(1).complains("server shutting down");
+    let rows = events(&done);
+    let error = rows.iter().find(|row| row["type"] == "error");
+    let reason = error.expect("it is told")["reason"].as_str();
+    assert!(reason.is_some_and(|reason| reason.contains("server shutting down")));
+    assert!(last_event(&done)["received"].as_u64() >= Some(3));
+}
+
+#[test]
+fn one_unknown_name_among_good_ones_keeps_nothing_from_being_pinged() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let good = server.place();
+    let nobody = free_port();
+    for way in ["stream", "datagram", "frame", "handshake", "vn"] {
+        let command = format!(
+            "ping {good} nobody.invalid 127.0.0.1:{nobody} --over {way} -n 3 -i 0 --timeout 3s"
+        );
+        let done = stage.qecho(&command).run();
+        done.exits(2)
+            .complains("cannot find the address of nobody.invalid")
+            .prints(&format!(
+                "\n--- {good} over {way} ---\n3 sent, 3 received, 0 lost (0%)"
+            ));
+    }
+    let done = stage.qecho("ping nobody.invalid nowhere.invalid").run();
+    done.exits(2)
+        .complains("cannot find the address of nobody.invalid")
+        .complains("cannot find the address of nowhere.invalid");
+    assert_eq!(done.stdout, "");
+    let done = stage.qecho("ping nobody.invalid").run();
+    let hint = Some("check the spelling");
+    done.fails(2, "cannot find the address of nobody.invalid", hint);
+}
+
+#[test]
+fn sizes_that_cannot_be_are_refused() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for size in ["0", "15", "1048577", "many"] {
+        let command = format!("ping {} -s {size}", server.place());
+        stage
+            .qecho(&command)
+            .run()
+            .exits(2)
+            .complains("'--size <BYTES>'");
+    }
+    let done = stage
+        .qecho(&format!(
+            "ping {} --over datagram -s 2000 -n 1",
+            server.place()
+        ))
+        .run();
+    done.fails(
+        2,
+        "a message of 2000 bytes is too large: a DATAGRAM frame takes at most 1414 here",
+        Some("-s 1414"),
+    );
+    for (way, size) in [("datagram", 16), ("datagram", 1_414), ("stream", 1_048_576)] {
+        let options = format!("--over {way} -s {size} -n 3 -i 0");
+        let command = format!("ping {} {options}", server.place());
+        let done = stage.qecho(&command).run();
+        done.exits(0).prints(&format!("\n{size} bytes from "));
+    }
+}
+
+#[test]
+fn a_family_is_kept_to() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for (option, address) in [("-4", "(127.0.0.1:"), ("-6", "([::1]:")] {
+        let Some(port) = port_of(&server.listening["addresses"], address) else {
+            // A host may lack IPv6.
+            continue;
+        };
+        let done = stage
+            .qecho(&format!("ping localhost:{port} {option} -n 1"))
+            .run();
+        done.exits(0).prints(address);
+    }
+    let done = stage.qecho("ping 127.0.0.1 -6 -n 1").run();
+    done.fails(2, "127.0.0.1 has no IPv6 address", None);
+}
+
+fn port_of(addresses: &serde_json::Value, begins: &str) -> Option<u16> {
+    let begins = begins.trim_start_matches('(');
+    let addresses = addresses.as_array()?.iter();
+    let mut addresses = addresses.filter_map(serde_json::Value::as_str);
+    let address = addresses.find(|address| address.starts_with(begins))?;
+    address.rsplit_once(':')?.1.parse().ok()
+}
+
+#[test]
+fn who_is_not_to_be_trusted_is_not_pinged() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let wrong = format!("sha256:{}", "0".repeat(64));
+    for way in ["stream", "handshake"] {
+        let command = format!("ping {} --over {way} -n 3 --pin {wrong}", server.place());
+        let done = stage.qecho(&command).run();
+        done.exits(1)
+            .complains(&format!("cannot trust {}: ", server.place()));
+        assert!(!done.stdout.contains("time="), "{done:#?}");
+    }
+    // Whoever answers version negotiation proves nothing.
+    let command = format!("ping {} --over vn -n 1 --pin {wrong}", server.place());
+    stage.qecho(&command).run().exits(0);
+}
+
+#[test]
+fn what_means_nothing_is_refused() {
+    let stage = Stage::new();
+    for (arguments, reason) in [
+        ("", "<HOST[:PORT]>"),
+        ("localhost -n 0", "'--count <COUNT>'"),
+        ("localhost -i soon", "'--interval <TIME>'"),
+        ("localhost -4 -6", "cannot be used with"),
+        ("localhost --timeout 0s", "'--timeout <TIME>'"),
+        ("localhost:0", "nobody can be reached on port 0"),
+        (
+            "localhost --over frame -s 100",
+            "--over frame sends no messages",
+        ),
+        ("localhost --over vn --trace", "--over vn has no connection"),
+        (
+            "localhost --over vn --pcap x",
+            "--over vn has no connection",
+        ),
+    ] {
+        let done = stage.qecho(&format!("ping {arguments}")).run();
+        done.exits(2).complains(reason);
+        assert_eq!(done.stdout, "");
+    }
+}
+
+#[test]
+fn help_says_what_each_way_does() {
+    let done = Stage::new().qecho("ping --help").run();
+    for way in ["stream:", "datagram:", "frame:", "handshake:", "vn:"] {
+        done.prints(way);
+    }
+}
