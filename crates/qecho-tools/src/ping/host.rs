@@ -195,6 +195,7 @@ impl Host {
         }
         // A server that turns a client away once it knows who that is.
         self.stage = Stage::Idle;
+        self.pressing = Some(now);
         if let Some(probe) = self.probes.current() {
             let reason = Some(failure.to_string());
             tell(News::Lost(self.probes.lose(now, probe.sequence, reason)));
@@ -311,6 +312,11 @@ impl Host {
         }
         if let Some((mut connection, ())) = self.live(control) {
             self.finish_handshake(&mut connection, true, tell);
+        }
+        // Only a handshake is waited for while it is dialled.
+        if let Stage::Dialing(dialer) = &self.stage {
+            self.losers.extend(dialer.connections());
+            self.stage = Stage::Idle;
         }
         let mut despair = None;
         while let Some(lost) = self.probes.give_up(now) {

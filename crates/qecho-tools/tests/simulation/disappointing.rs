@@ -190,6 +190,28 @@ fn nobody_there_is_one_failure_or_a_lost_ping_each_time() {
 }
 
 #[test]
+fn a_server_that_closes_before_it_confirms_is_quoted_each_time() {
+    let identity = Identity::new();
+    let far = rude(&identity, &[ALPN_ECHO], |connection, event| {
+        if matches!(event, Event::Connected) {
+            connection.close(7, "not you");
+        }
+    });
+    let config = config(&identity, Way::Handshake, 3);
+    let mut ping = Pinging::new(&config, far, &good_path(), 1);
+    let report = ping.report();
+    assert_eq!((report.counts.lost, report.outcome), (3, Ok(())));
+    let quoted = ping.seen.iter().filter(|news| match news {
+        News::Lost(lost) => {
+            let reason = lost.reason.as_deref();
+            reason.is_some_and(|reason| reason.contains("not you"))
+        }
+        _ => false,
+    });
+    assert_eq!(quoted.count(), 3);
+}
+
+#[test]
 fn handshakes_offer_no_alpn_once_that_was_refused() {
     let identity = Identity::new();
     let far = rude(&identity, &[b"other"], |_, _| {});

@@ -26,7 +26,7 @@ pub(crate) struct PingArguments {
     pub(crate) over: PingOver,
 
     /// Stop after so many [default: at Ctrl-C]
-    #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'n', visible_short_alias = 'c', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
 
     /// Time from one to the next, in seconds or as 200ms; 0: as fast as

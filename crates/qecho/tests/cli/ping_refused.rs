@@ -28,11 +28,17 @@ fn a_host_that_does_not_answer_is_named_with_the_time_that_it_had() {
     }
     // These go on asking.
     for way in ["handshake", "vn"] {
-        let command = format!("ping {address} --over {way} -n 2 -i 0 --timeout 200ms");
-        let done = stage.qecho(&command).run();
-        done.exits(1)
-            .prints(&format!("{address}: seq=1 lost: no answer within 200 ms"))
-            .prints("2 sent, 0 received, 2 lost (100%)");
+        for interval in ["0", "20ms"] {
+            let options = format!("--over {way} -n 3 -i {interval} --timeout 100ms");
+            let done = stage.qecho(&format!("ping {address} {options}")).run();
+            done.exits(1).prints("3 sent, 0 received, 3 lost (100%)");
+            for sequence in 1..=3 {
+                done.prints(&format!(
+                    "{address}: seq={sequence} lost: no answer within 100 ms"
+                ));
+            }
+            assert_eq!(done.stderr, "");
+        }
     }
 }
 

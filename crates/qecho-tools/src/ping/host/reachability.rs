@@ -8,7 +8,7 @@ use std::{
 
 use qecho_engine::Control;
 
-use super::{Failure, Host, Stage, Tell};
+use super::{Failure, Host, Stage, Tell, Work};
 
 /// Time in which a peer may show that it lives after all, although ICMP says
 /// that nobody listens there; that may be forged.
@@ -50,7 +50,9 @@ impl Host {
             }
             return;
         }
-        if why.kind() != io::ErrorKind::ConnectionRefused || self.doubt.is_some() {
+        // The next handshake will tell.
+        let is_brief = matches!(self.work, Work::Handshakes(_));
+        if why.kind() != io::ErrorKind::ConnectionRefused || self.doubt.is_some() || is_brief {
             return;
         }
         let Some((mut connection, ())) = self.live(control) else {
