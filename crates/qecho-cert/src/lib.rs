@@ -5,7 +5,8 @@
 //! [`Identity`] loaded from the files somebody names, or one that follows their changes
 //! ([`ReloadingIdentity`]). A client asks a
 //! [`TrustVerifier`], which says afterwards who vouched for the server, or in
-//! plain words why nobody did.
+//! plain words why nobody did. Where clients show certificates too, an [`Identity`] is
+//! the client's, and a [`ClientVerifier`] the server's.
 //!
 //! Absent on purpose: QUIC, sockets, printing, and any change to a system's
 //! certificate store.
@@ -41,5 +42,6 @@ pub use reload::{Look, ReloadingIdentity};
 pub use renew::{KeyChange, RenewError, Renewable};
 pub use scope::{Limits, ParseLimitsError, Scope};
 pub use trust::{
-    Anchor, LocalAuthority, Reason, TrustError, TrustSettings, TrustVerifier, VerifyFailure,
+    Anchor, ClientVerifier, LocalAuthority, Reason, TrustError, TrustSettings, TrustVerifier,
+    VerifyFailure,
 };

@@ -8,7 +8,11 @@ use quinn_proto::{
     crypto::{self, ExportKeyingMaterialError, KeyPair, Keys, UnsupportedVersion},
     transport_parameters::TransportParameters,
 };
-use rustls::{KeyLog, quic, server::ResolvesServerCert, version::TLS13};
+use rustls::{
+    KeyLog, quic,
+    server::{ResolvesServerCert, danger::ClientCertVerifier},
+    version::TLS13,
+};
 
 use super::{
     AlpnPolicy, Plaintext, TlsError,
@@ -22,6 +26,9 @@ use super::{
 pub struct ServerTls {
     /// Gives the certificate and key for a client.
     pub identity: Arc<dyn ResolvesServerCert>,
+    /// Decides which clients are let in by their certificates; without it none is
+    /// asked for.
+    pub client_verifier: Option<Arc<dyn ClientCertVerifier>>,
     /// Which application protocols are agreed to.
     pub alpn: AlpnPolicy,
     /// Where TLS secrets are logged, if anywhere.
@@ -40,10 +47,13 @@ pub(crate) struct ServerCrypto {
 
 impl ServerCrypto {
     pub(crate) fn new(tls: &ServerTls) -> Result<Self, TlsError> {
-        let mut without_alpn = rustls::ServerConfig::builder_with_provider(provider()?)
-            .with_protocol_versions(&[&TLS13])?
-            .with_no_client_auth()
-            .with_cert_resolver(tls.identity.clone());
+        let builder = rustls::ServerConfig::builder_with_provider(provider()?)
+            .with_protocol_versions(&[&TLS13])?;
+        let builder = match &tls.client_verifier {
+            Some(verifier) => builder.with_client_cert_verifier(verifier.clone()),
+            None => builder.with_no_client_auth(),
+        };
+        let mut without_alpn = builder.with_cert_resolver(tls.identity.clone());
         if let Some(key_log) = &tls.key_log {
             without_alpn.key_log = key_log.clone();
         }

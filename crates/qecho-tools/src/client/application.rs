@@ -347,6 +347,7 @@ fn offers(config: &Config) -> Result<Offers, TlsError> {
     let connector = |alpn: &[&[u8]]| {
         ClientTls {
             verifier: config.verifier.clone(),
+            identity: config.identity.clone(),
             alpn: alpn.iter().map(|name| name.to_vec()).collect(),
             key_log: config.key_log.clone(),
         }

@@ -39,6 +39,7 @@ impl Config {
             listen: vec![Listen::Loopback { port: PORT }],
             tls: ServerTls {
                 identity,
+                client_verifier: None,
                 alpn: AlpnPolicy::Names(vec![ALPN_ECHO.to_vec()]),
                 key_log: None,
             },

@@ -46,6 +46,15 @@ pub(crate) struct ClientArguments {
     #[arg(long, conflicts_with_all = ["ca", "pin"])]
     pub(crate) insecure: bool,
 
+    /// Certificate chain in PEM form, for a server that asks for one (`qecho cert
+    /// new NAME --client` makes one)
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// Private key of the certificate in PEM form
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+
     /// Compare what comes back from a pipe instead of writing it to stdout
     #[arg(long, conflicts_with = "messages")]
     pub(crate) verify: bool,

@@ -7,7 +7,10 @@ mod voice;
 
 use std::{
     io::{self, IsTerminal},
-    sync::mpsc::{Sender, channel},
+    sync::{
+        Arc,
+        mpsc::{Sender, channel},
+    },
     time::Duration,
 };
 
@@ -18,6 +21,7 @@ use qecho_tools::{
     Sight,
     client::{self, Client, ClientEvent, Mail, Message, Way},
 };
+use rustls::client::ResolvesClientCert;
 
 use self::voice::Voice;
 use super::{key_log, resolve, sight, signals, trust};
@@ -102,9 +106,11 @@ pub(super) fn run(arguments: ClientArguments) -> Result<Ending, Failure> {
 
 fn connect(arguments: &ClientArguments, input: Input, sight: Sight) -> Result<Ending, Failure> {
     let verifier = trust::verifier(arguments)?;
+    let identity = trust::identity(arguments)?;
     let target = resolve::target(&arguments.place)?;
     let config = client::Config {
         alpn: arguments.alpn.clone(),
+        identity: identity.map(|identity| identity as Arc<dyn ResolvesClientCert>),
         key_log: key_log::open(&arguments.key_log, &sight)?,
         timeout: arguments.timeout.unwrap_or(client::TIMEOUT),
         patience: input.patience(arguments.timeout),

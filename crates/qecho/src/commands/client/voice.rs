@@ -25,6 +25,7 @@ pub(super) struct Voice {
     format: Format,
     alpn: Alpn,
     insecure: bool,
+    shows_certificate: bool,
     verifier: Arc<TrustVerifier>,
     /// Whether `Connecting to …` waits for the rest of its line.
     line_open: bool,
@@ -37,6 +38,7 @@ impl Voice {
             format: arguments.format,
             alpn: arguments.alpn.clone(),
             insecure: arguments.insecure,
+            shows_certificate: arguments.cert.is_some(),
             verifier,
             line_open: false,
         }
@@ -156,11 +158,19 @@ impl Voice {
     /// Finds the words for a failure, and what to do.
     fn explain(&self, failure: &client::Failure) -> (Error, Option<String>) {
         let place = &self.place;
-        let client::Failure::Dial(dial) = failure else {
-            return (anyhow!("{failure}"), None);
-        };
         let cannot =
             |reason: &dyn std::fmt::Display| anyhow!("cannot connect to {place}: {reason}");
+        let dial = match failure {
+            client::Failure::Dial(dial) => dial,
+            // A server looks at our certificate when our side of the handshake is done.
+            client::Failure::Closed(reason) => {
+                return match self.refused_hint(reason) {
+                    Some(hint) => (cannot(reason), Some(hint)),
+                    None => (anyhow!("{failure}"), None),
+                };
+            }
+            _ => return (anyhow!("{failure}"), None),
+        };
         match dial {
             DialFailure::NobodyListens { .. }
             | DialFailure::Unreachable { .. }
@@ -177,6 +187,7 @@ impl Voice {
                 }
                 let hint = match reason.transport_code() {
                     Some(event::NO_APPLICATION_PROTOCOL) => Some(self.alpn_hint()),
+                    _ if self.refused_hint(reason).is_some() => self.refused_hint(reason),
                     Some(event::CONNECTION_REFUSED | event::APPLICATION_ERROR) => {
                         Some("the server is full or shutting down; try again later".into())
                     }
@@ -185,6 +196,23 @@ impl Voice {
                 (cannot(dial), hint)
             }
             _ => (cannot(dial), None),
+        }
+    }
+
+    /// Finds what to do if the server has refused our certificate, or wanted one.
+    fn refused_hint(&self, reason: &CloseReason) -> Option<String> {
+        let CloseReason::Peer { code, .. } = reason else {
+            return None;
+        };
+        match (*code, self.shows_certificate) {
+            (event::CERTIFICATE_REQUIRED, _) => Some(
+                "the server lets in clients with a certificate alone; show one by --cert FILE --key FILE"
+                    .into(),
+            ),
+            (code, true) if event::CERTIFICATE_REFUSED.contains(&code) => {
+                Some("show a certificate that the server's --client-ca has signed for clients".into())
+            }
+            _ => None,
         }
     }
 
