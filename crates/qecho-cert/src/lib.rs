@@ -9,7 +9,7 @@
 //! the client's, and a [`ClientVerifier`] the server's.
 //!
 //! Absent on purpose: QUIC, sockets, printing, and any change to a system's
-//! certificate store.
+//! certificate store: [`store`] knows the commands, and runs none.
 
 pub mod authority;
 pub mod details;
@@ -23,6 +23,7 @@ pub mod pin;
 pub mod reload;
 pub mod renew;
 pub mod scope;
+pub mod store;
 pub mod trust;
 
 mod facts;

@@ -22,7 +22,7 @@ pub(crate) use self::{
     cert::{
         AuthorityCommand, AuthorityNewArguments, AuthorityShowArguments, CertCommand,
         LifeArguments, ListArguments, NewArguments, RenewArguments, RootArgument, RootArguments,
-        ShowArguments, SubjectArgument, VerifyArguments,
+        ShowArguments, StoreArgument, StoreArguments, SubjectArgument, VerifyArguments,
     },
     client::{ClientArguments, OverArgument},
     demo::{DemoArguments, DemoTraceArgument},
