@@ -67,7 +67,7 @@ pub(crate) enum Command {
     #[command(after_help = EXIT_CODES)]
     Trace(TraceFileArguments),
     /// Make and look after certificates for development, as mkcert does
-    #[command(subcommand)]
+    #[command(subcommand, after_help = EXIT_CODES)]
     Cert(CertCommand),
 }
 

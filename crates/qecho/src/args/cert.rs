@@ -38,7 +38,7 @@ pub(crate) enum CertCommand {
     #[command(after_help = EXIT_CODES)]
     Uninstall(StoreArguments),
     /// Make or show the CA that signs
-    #[command(subcommand)]
+    #[command(subcommand, after_help = EXIT_CODES)]
     Ca(AuthorityCommand),
 }
 
@@ -96,7 +96,8 @@ pub(crate) struct NewArguments {
 /// Options on how long a certificate is good.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LifeArguments {
-    /// Days for which it is good [default: 820; Apple's systems take at most 825]
+    /// Days for which it is good; Apple's systems take at most 825 [default: 820;
+    /// renew: as before]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub(crate) days: Option<u16>,
 
