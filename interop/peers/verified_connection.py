@@ -136,6 +136,7 @@ async def verified_connection(
         alpn_protocols=None if args.alpn == "none" else [args.alpn],
         cadata=authorities,
         idle_timeout=idle_timeout,
+        secrets_log_file=args.keylog,
     )
     async with connect(
         args.host,
@@ -167,6 +168,9 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=4433)
     parser.add_argument("--ca", type=Path, required=True, help="PEM file of the CA to trust")
     parser.add_argument("--alpn", default="none", metavar="NAME", help="or none, the default")
+    parser.add_argument(
+        "--keylog", type=argparse.FileType("a"), metavar="FILE", help="append the TLS secrets"
+    )
     parser.add_argument("--limit", type=float, default=90.0, metavar="SECONDS")
     return parser
 

@@ -13,6 +13,8 @@ use crate::{
     crypto::{Plaintext, ServerCrypto, ServerTls, TlsError},
     limits,
     secrets::Secrets,
+    share::Share,
+    steering::Steering,
     stream_id::Direction,
 };
 
@@ -87,9 +89,10 @@ pub enum RetryPolicy {
 pub struct AdmissionSettings {
     /// When a Retry is demanded.
     pub retry: RetryPolicy,
-    /// Connections at once; one more is refused.
+    /// Connections at once, on all shards together; one more is refused.
     pub connections_max: usize,
-    /// Connections from one address (IPv6: /64) unless it is loopback.
+    /// Connections from one address (IPv6: /64) unless it is loopback, on all
+    /// shards together.
     pub connections_per_address_max: usize,
 }
 
@@ -121,6 +124,9 @@ pub struct ShardConfig {
     pub accepting: Option<Accepting>,
     /// Keys that shards share.
     pub secrets: Secrets,
+    /// Which of a server's shards this is. Two servers need two: their
+    /// limits count together otherwise.
+    pub share: Share,
     /// Starts every random choice of the shard.
     pub seed: [u8; 32],
     /// Whether the shard tells what is in its packets, by
@@ -135,6 +141,7 @@ impl ShardConfig {
             transport,
             accepting: None,
             secrets: Secrets::random(),
+            share: Share::whole(),
             seed: rand::random(),
             watched: false,
         }
@@ -177,6 +184,11 @@ impl ShardConfig {
         Arc::new(config)
     }
 
+    /// Returns how packets are steered to the shards.
+    pub(crate) fn steering(&self) -> Steering {
+        Steering::new(&self.secrets, self.share.shards())
+    }
+
     /// Starts the choice of a server's first connection IDs.
     pub(crate) fn initial_cid_seed(&self) -> [u8; 32] {
         let mut seed = self.seed;
@@ -190,11 +202,19 @@ impl ShardConfig {
         seed[0] ^= index as u8;
         let mut connection_id_seed = seed;
         connection_id_seed[31] ^= 0x80;
+        let (steering, shard) = (self.steering(), self.share.index());
+        let connection_ids = move || {
+            Box::new(SeededConnectionIds::new(
+                connection_id_seed,
+                steering,
+                shard,
+            )) as _
+        };
         let mut config = EndpointConfig::new(self.secrets.reset_key());
         config
             .supported_versions(vec![1])
             .rng_seed(Some(seed))
-            .cid_generator(move || Box::new(SeededConnectionIds::new(connection_id_seed)));
+            .cid_generator(connection_ids);
         config
             .max_udp_payload_size(self.transport.largest_receivable())
             .expect("between 1,200 and 65,527");
@@ -209,7 +229,8 @@ impl ShardConfig {
         let Some(accepting) = &self.accepting else {
             return Ok(None);
         };
-        let crypto = Arc::new(ServerCrypto::new(&accepting.tls)?.watched(plaintext));
+        let crypto =
+            Arc::new(ServerCrypto::new(&accepting.tls, self.share.sessions())?.watched(plaintext));
         // Retry tokens alone: NEW_TOKEN would need a memory of used tokens
         // that all shards share.
         let mut tokens = ValidationTokenConfig::default();

@@ -1,27 +1,43 @@
-//! Our connection IDs: eight random bytes (RFC 9000 §5.1).
+//! Our connection IDs: eight bytes (RFC 9000 §5.1), random but for what tells
+//! the shard.
 
 use std::time::Duration;
 
 use quinn_proto::{ConnectionId, ConnectionIdGenerator};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
+use crate::steering::{STEERING_BYTES, Steering};
+
 /// Length of every connection ID that we issue.
 pub(crate) const LENGTH: usize = 8;
 
 /// Draws connection IDs from a generator that the shard's seed started, so
-/// that a simulation repeats them.
-pub(crate) struct SeededConnectionIds(StdRng);
+/// that a simulation repeats them, and makes each one that leads to its shard.
+pub(crate) struct SeededConnectionIds {
+    random: StdRng,
+    steering: Steering,
+    shard: usize,
+}
 
 impl SeededConnectionIds {
-    pub(crate) fn new(seed: [u8; 32]) -> Self {
-        Self(StdRng::from_seed(seed))
+    pub(crate) fn new(seed: [u8; 32], steering: Steering, shard: usize) -> Self {
+        Self {
+            random: StdRng::from_seed(seed),
+            steering,
+            shard,
+        }
     }
 }
 
 impl ConnectionIdGenerator for SeededConnectionIds {
     fn generate_cid(&mut self) -> ConnectionId {
+        let mut steering = [0; STEERING_BYTES];
+        let mut rest = [0; LENGTH - STEERING_BYTES];
+        self.random.fill_bytes(&mut steering);
+        self.random.fill_bytes(&mut rest);
         let mut bytes = [0; LENGTH];
-        self.0.fill_bytes(&mut bytes);
+        bytes[..STEERING_BYTES].copy_from_slice(&self.steering.fit(steering, self.shard));
+        bytes[STEERING_BYTES..].copy_from_slice(&rest);
         ConnectionId::new(&bytes)
     }
 

@@ -13,8 +13,9 @@ mod session;
 
 use std::sync::Arc;
 
+pub(crate) use client::WatchedClient;
 pub use client::{ClientTls, Connector};
-pub(crate) use plaintext::{Opened, Plaintext, Sealed, WatchedClient};
+pub(crate) use plaintext::{Opened, Plaintext, Sealed};
 pub(crate) use server::ServerCrypto;
 pub use server::ServerTls;
 

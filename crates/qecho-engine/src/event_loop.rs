@@ -2,6 +2,7 @@
 //! the clock.
 
 mod forwarding;
+mod party;
 mod tapped;
 
 use std::{
@@ -13,8 +14,11 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-pub use self::forwarding::ForwardingLoop;
 use self::tapped::Tapped;
+pub use self::{
+    forwarding::ForwardingLoop,
+    party::{Member, party},
+};
 pub use crate::mailbox::{Inbox, mailbox};
 use crate::{
     application::Application,
@@ -36,6 +40,7 @@ pub struct EventLoop<A: Application> {
     /// Whether letters were left for the next turn.
     mail_left: bool,
     tap: Option<Tapped>,
+    party: Option<Member>,
 }
 
 impl<A: Application> EventLoop<A> {
@@ -52,6 +57,15 @@ impl<A: Application> EventLoop<A> {
             send_blocked: None,
             mail_left: false,
             tap: None,
+            party: None,
+        }
+    }
+
+    /// Ends with the others of a party: until then, it refuses newcomers.
+    pub fn with_party(self, member: Member) -> Self {
+        Self {
+            party: Some(member),
+            ..self
         }
     }
 
@@ -77,10 +91,19 @@ impl<A: Application> EventLoop<A> {
             self.read_mail(now);
             self.drive_and_send(now);
             self.flush_tap();
-            if self.shard.is_finished(now) {
+            if self.is_over(now) {
                 return Ok(self.shard.into_application());
             }
             self.wait(now)?;
+        }
+    }
+
+    fn is_over(&mut self, now: Instant) -> bool {
+        let is_finished = self.shard.is_finished(now);
+        match &mut self.party {
+            None => is_finished,
+            Some(member) if is_finished => member.end(),
+            Some(member) => member.has_failed(),
         }
     }
 

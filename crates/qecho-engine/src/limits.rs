@@ -67,22 +67,28 @@ pub const INITIAL_DATAGRAM_MIN: u16 = 1_200;
 /// Receive batches taken from one socket before the turn goes on.
 pub const RECEIVE_BATCHES_PER_TURN: usize = 4;
 
-/// Handshakes under way from addresses that have not been validated; one more
-/// gets a Retry.
+/// Shards of a server: each has a thread and, for each address, a socket.
+pub const SHARDS_MAX: usize = 256;
+
+/// TLS sessions that a server remembers so that clients may resume them.
+pub const TLS_SESSIONS_MAX: usize = 256;
+
+/// Handshakes under way on a shard from addresses that have not been
+/// validated; one more gets a Retry.
 pub const HALF_OPEN_UNVALIDATED_MAX: usize = 256;
 
-/// Handshakes under way in all; one more is refused.
+/// Handshakes under way on a shard in all; one more is refused.
 pub const HALF_OPEN_MAX: usize = 1_024;
 
-/// Handshakes under way from one unvalidated address (IPv6: /64); one more
-/// gets a Retry.
+/// Handshakes under way on a shard from one unvalidated address (IPv6: /64);
+/// one more gets a Retry.
 pub const HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX: usize = 64;
 
 /// Closed connections that a shard remembers, each for three probe timeouts
 /// (RFC 9000 §10.2); at this number newcomers are refused.
 pub const DRAINING_MAX: usize = 10_000;
 
-/// Connections that a shard serves at once, unless configured otherwise.
+/// Connections that a server serves at once on all its shards, unless configured otherwise.
 pub const CONNECTIONS_MAX: usize = 10_000;
 
 /// Connections from one address (IPv6: /64) that is not loopback, unless

@@ -4,8 +4,8 @@ use std::{fmt, net::SocketAddr, time::Duration};
 
 use crate::{
     event::CloseReason,
+    passage::Passage,
     stream_id::Side,
-    tap::Passage,
     wire::{ConnectionId, Header, Malformed},
 };
 

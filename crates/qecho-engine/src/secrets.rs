@@ -49,6 +49,12 @@ impl Secrets {
         ))
     }
 
+    /// Spreads connection IDs over shards.
+    pub(crate) fn steering_multiplier(&self) -> u32 {
+        let key = self.derive(b"steering");
+        u32::from_be_bytes([key[0], key[1], key[2], key[3]])
+    }
+
     /// Seals Retry tokens (RFC 9000 §8.1.3).
     pub(crate) fn token_key(&self) -> Arc<hkdf::Prk> {
         Arc::new(hkdf::Salt::new(hkdf::HKDF_SHA256, b"").extract(&self.derive(b"address token")))

@@ -12,6 +12,9 @@ mod control;
 mod core;
 mod deadlines;
 mod entry;
+mod events;
+mod receive;
+mod telling;
 mod watch;
 
 use std::{
@@ -21,21 +24,14 @@ use std::{
 };
 
 use bytes::BytesMut;
-use quinn_proto::{DatagramEvent, EcnCodepoint, EndpointEvent, Incoming};
 
 pub use self::control::{ConnectError, ConnectTo, Control};
+use self::core::Core;
 pub use self::entry::ConnectionKey;
 pub(crate) use self::entry::Meta;
-use self::{admission::Decision, arrival::Fate, core::Core, entry::Entry};
 use crate::{
-    application::{Application, TurnedAway},
-    config::ShardConfig,
-    connection::Connection,
-    crypto::TlsError,
-    event::{CloseReason, Event},
-    observation::Observation,
-    outbox::Datagram,
-    stream_id::Side,
+    application::Application, config::ShardConfig, crypto::TlsError, event::Event,
+    observation::Observation, outbox::Datagram,
 };
 
 /// A UDP datagram that one of the shard's addresses received.
@@ -122,113 +118,6 @@ impl<A: Application> Shard<A> {
         let fate = self.process(now, received);
         if self.core.watch.is_some() {
             self.core.tell_arrival(now, fate);
-        }
-    }
-
-    fn process(&mut self, now: Instant, received: Received) -> Fate {
-        let Received {
-            binding,
-            remote,
-            local_ip,
-            ecn,
-            data,
-        } = received;
-        let mut response = self.core.outbox.buffer();
-        let endpoint = &mut self.core.bindings[binding].endpoint;
-        let ecn = EcnCodepoint::from_bits(ecn);
-        match endpoint.handle(now, remote, local_ip, ecn, data, &mut response) {
-            Some(DatagramEvent::ConnectionEvent(handle, event)) => {
-                self.core.outbox.recycle(response);
-                let key = self.core.bindings[binding].key(handle);
-                let Some(entry) = key.and_then(|key| self.core.entry(key)) else {
-                    return Fate::Unknown;
-                };
-                let was_closed = entry.proto.is_closed();
-                entry.proto.handle_event(event);
-                entry.heard(now);
-                let key = entry.meta.key;
-                self.core.mark_dirty(key);
-                Fate::Handed(key, was_closed)
-            }
-            Some(DatagramEvent::NewConnection(incoming)) => {
-                self.admit(now, binding, incoming, response)
-            }
-            Some(DatagramEvent::Response(transmit)) => {
-                self.core.respond(binding, transmit, response);
-                Fate::Unknown
-            }
-            None => {
-                self.core.outbox.recycle(response);
-                Fate::Unknown
-            }
-        }
-    }
-
-    /// Decides on a client's first packet in the turn it arrives.
-    fn admit(
-        &mut self,
-        now: Instant,
-        binding: usize,
-        incoming: Incoming,
-        mut response: Vec<u8>,
-    ) -> Fate {
-        let peer = incoming.remote_address();
-        let remote = peer.ip();
-        let validated = incoming.remote_address_validated();
-        let endpoint = &mut self.core.bindings[binding].endpoint;
-        match self.core.admission.decide(remote, validated) {
-            Decision::Accept => {}
-            Decision::Retry => {
-                match endpoint.retry(incoming, &mut response) {
-                    Ok(transmit) => self.core.respond(binding, transmit, response),
-                    Err(error) => {
-                        let transmit = endpoint.refuse(error.into_incoming(), &mut response);
-                        self.core.respond(binding, transmit, response);
-                        return Fate::Refused;
-                    }
-                }
-                return Fate::Retried;
-            }
-            Decision::Refuse => {
-                let transmit = endpoint.refuse(incoming, &mut response);
-                self.core.respond(binding, transmit, response);
-                self.application.turned_away(now, peer, &TurnedAway::Full);
-                return Fate::Refused;
-            }
-        }
-        let original_destination = *incoming.orig_dst_cid();
-        match endpoint.accept(incoming, now, &mut response, None) {
-            Ok((handle, mut proto)) => {
-                self.core.outbox.recycle(response);
-                // A first packet that closes its own connection leaves one
-                // whose only timer is the idle timeout.
-                if proto.is_closed() {
-                    endpoint.handle_event(handle, EndpointEvent::drained());
-                    return Fate::Failed;
-                }
-                let ticket = self.core.admission.enter(remote, validated);
-                let mut meta = self.core.bindings[binding].meta(handle, now);
-                meta.admit(ticket, now);
-                let key = meta.key;
-                if let Some(watch) = &mut self.core.watch {
-                    let addresses = (self.core.bindings[binding].address, peer);
-                    watch.began(now, key, addresses, Side::Server, &original_destination);
-                }
-                let state = self
-                    .application
-                    .accept(&mut Connection::new(&mut proto, &mut meta, now));
-                self.core.insert(Entry { proto, meta, state });
-                Fate::Admitted(key)
-            }
-            Err(error) => {
-                match error.response {
-                    Some(transmit) => self.core.respond(binding, transmit, response),
-                    None => self.core.outbox.recycle(response),
-                }
-                let reason = TurnedAway::Handshake(error.cause.into());
-                self.application.turned_away(now, peer, &reason);
-                Fate::Failed
-            }
         }
     }
 
@@ -371,78 +260,5 @@ impl<A: Application> Shard<A> {
     /// its time to answer.
     pub fn is_finished(&mut self, now: Instant) -> bool {
         self.core.is_finished(now)
-    }
-}
-
-impl<S> Entry<S> {
-    /// Hands an event to the application.
-    fn deliver<A: Application<State = S>>(
-        &mut self,
-        application: &mut A,
-        now: Instant,
-        event: Event,
-    ) {
-        if self.meta.reported_closed {
-            return;
-        }
-        if let Event::Closed(reason) = &event {
-            self.meta.reported_closed = true;
-            self.meta.untold_close = Some(Box::new(reason.clone()));
-        }
-        let mut connection = Connection::new(&mut self.proto, &mut self.meta, now);
-        application.handle_event(&mut connection, &mut self.state, event);
-    }
-
-    /// Hands everything that happened to the application; tells whether there
-    /// was anything.
-    fn poll_events<A: Application<State = S>>(
-        &mut self,
-        application: &mut A,
-        now: Instant,
-    ) -> bool {
-        let mut any = false;
-        while let Some(event) = self.proto.poll() {
-            any = true;
-            self.translate(application, now, event);
-        }
-        if let Some(reason) = self.meta.take_local_close() {
-            any = true;
-            self.deliver(application, now, Event::Closed(reason));
-        }
-        any
-    }
-
-    fn translate<A: Application<State = S>>(
-        &mut self,
-        application: &mut A,
-        now: Instant,
-        event: quinn_proto::Event,
-    ) {
-        use quinn_proto::{Event as Proto, StreamEvent as Stream};
-        let event = match event {
-            Proto::HandshakeDataReady => return,
-            Proto::Connected => {
-                self.note_handshake();
-                Event::Connected
-            }
-            Proto::ConnectionLost { reason } => Event::Closed(CloseReason::from(reason)),
-            Proto::DatagramReceived => Event::DatagramReceived,
-            Proto::DatagramsUnblocked => Event::DatagramsUnblocked,
-            Proto::Stream(Stream::Opened { dir }) => {
-                while let Some(id) = self.accept_stream(dir) {
-                    self.deliver(application, now, Event::Opened(id));
-                    self.meta.allow_streams(&mut self.proto, id.direction());
-                }
-                return;
-            }
-            Proto::Stream(Stream::Readable { id }) => Event::Readable(id.into()),
-            Proto::Stream(Stream::Writable { id }) => Event::Writable(id.into()),
-            Proto::Stream(Stream::Finished { id }) => Event::Finished(id.into()),
-            Proto::Stream(Stream::Stopped { id, error_code }) => {
-                Event::Stopped(id.into(), error_code.into_inner())
-            }
-            Proto::Stream(Stream::Available { dir }) => Event::StreamsAvailable(dir.into()),
-        };
-        self.deliver(application, now, event);
     }
 }

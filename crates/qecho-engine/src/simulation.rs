@@ -11,7 +11,7 @@ use std::{
 
 use bytes::BytesMut;
 
-pub use crate::tap::Passage;
+pub use crate::passage::Passage;
 use crate::{
     application::Application,
     link::{Conditions, InFlight, Link},

@@ -1,6 +1,8 @@
 //! UDP sockets with what QUIC needs of them: batches, ECN, true local
 //! addresses, no fragmentation.
 
+mod group;
+
 use std::{
     io::{self, IoSliceMut},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
@@ -9,8 +11,11 @@ use std::{
 
 use bytes::BytesMut;
 use quinn_udp::{BATCH_SIZE, EcnCodepoint, RecvMeta, UdpSockRef, UdpSocketState};
+use rustix::net::sockopt::set_socket_reuseport;
 use socket2::{Domain, Protocol, Type};
 
+use self::group::Company;
+pub use self::group::{Divided, divide};
 use crate::{outbox::Datagram, shard::Received};
 
 /// Bytes that the kernel is asked to keep for a socket in each direction.
@@ -59,14 +64,17 @@ impl Socket {
     /// # Errors
     /// [`BindError`], for instance when another process has the port.
     pub fn bind(address: SocketAddr, errors: ReceiveErrors) -> Result<Self, BindError> {
-        Self::open(address, errors).map_err(|source| BindError { address, source })
+        Self::open(address, errors, Company::None).map_err(|source| BindError { address, source })
     }
 
-    fn open(address: SocketAddr, errors: ReceiveErrors) -> io::Result<Self> {
+    fn open(address: SocketAddr, errors: ReceiveErrors, company: Company) -> io::Result<Self> {
         let domain = Domain::for_address(address);
         let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
+        }
+        if company == Company::Shards {
+            set_socket_reuseport(&socket, true)?;
         }
         socket.bind(&address.into())?;
         let io = UdpSocket::from(socket);

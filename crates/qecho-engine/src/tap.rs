@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use crate::observation::Observation;
+use crate::{observation::Observation, passage::Passage};
 
 /// Sees every datagram that the sockets of an event loop receive and send, and
 /// what is in it.
@@ -50,13 +50,4 @@ impl<'a> Passing<'a> {
         let size = self.segment_size.unwrap_or(self.contents.len());
         self.contents.chunks(size.max(1))
     }
-}
-
-/// Which way a datagram passed an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Passage {
-    /// It arrived from the path.
-    Came,
-    /// It was sent; the path may lose it yet.
-    Went,
 }

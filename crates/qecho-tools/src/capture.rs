@@ -3,6 +3,7 @@
 //! and of anybody's.
 
 mod block;
+mod direction;
 mod followed;
 mod header;
 mod journal;
@@ -10,7 +11,6 @@ mod ledger;
 mod output;
 mod packet;
 mod pcapng;
-mod protection;
 mod reader;
 mod secrets;
 mod tap;

@@ -7,16 +7,11 @@
 mod client_hello;
 mod connection;
 mod key_log;
-mod keys;
-mod protection;
-#[cfg(test)]
-mod sealing;
 mod seen;
+mod segments;
 mod table;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod vectors;
 
 use qecho_engine::{
     Dissected, Observation, Opened, Packet, Passage, Side, Unprocessed,
@@ -26,9 +21,9 @@ use qecho_engine::{
 use self::{
     connection::{Connection, InitialKeys, Path},
     key_log::KeyLog,
-    protection::Numbers,
     table::{Belonging, Table},
 };
+use crate::protection::Numbers;
 
 pub use self::seen::Seen;
 
@@ -107,16 +102,38 @@ impl Dissector {
     }
 
     /// Takes the next datagram; tells what it means.
+    ///
+    /// What left its sender as many datagrams at once, and was captured before
+    /// they were cut apart, is told as these.
     pub fn datagram(&mut self, seen: &Seen<'_>, tell: &mut dyn FnMut(Observation)) {
         let datagram = seen.whole();
         let belonging = self
             .table
             .find(seen, &datagram)
             .or_else(|| self.begin(seen, &datagram, tell));
+        let whole = self.dissected(seen, &datagram, belonging);
+        let Some(size) = self.segment_size(seen, belonging, &whole.packets) else {
+            tell(Observation::Datagram(whole));
+            return;
+        };
+        for payload in seen.payload.chunks(size) {
+            let segment = Seen { payload, ..*seen };
+            let belonging = self.table.find(&segment, payload);
+            let dissected = self.dissected(&segment, payload, belonging);
+            tell(Observation::Datagram(dissected));
+        }
+    }
+
+    fn dissected(
+        &mut self,
+        seen: &Seen<'_>,
+        datagram: &[u8],
+        belonging: Option<Belonging>,
+    ) -> Dissected {
         let passage = self.passage(seen, belonging);
-        let packets = self.packets(seen, &datagram, belonging, passage);
+        let packets = self.packets(seen, datagram, belonging, passage);
         let (local, remote) = seen.ends(passage);
-        tell(Observation::Datagram(Dissected {
+        Dissected {
             connection: belonging.map(|belonging| belonging.connection),
             passage,
             local,
@@ -125,7 +142,7 @@ impl Dissector {
             size: seen.payload.len(),
             packets,
             unsent: None,
-        }));
+        }
     }
 
     /// Tells that there is no more.
@@ -222,9 +239,14 @@ impl Dissector {
             if rest == 0 {
                 break;
             }
+            let offset = seen.payload.len() - rest;
             let packet = match read {
                 Ok(read) if read.bytes.len() <= rest => {
-                    self.packet(seen, &read, belonging, passage)
+                    let mut packet = self.packet(seen, &read, belonging, passage);
+                    if offset > 0 && packet.opened.is_none() {
+                        seen::doubt(&mut packet, &packets, read.bytes, offset);
+                    }
+                    packet
                 }
                 Ok(read) => seen::cut(read, rest),
                 Err(malformed) => Packet {

@@ -10,6 +10,7 @@ pub mod client;
 pub mod dial;
 pub mod dissect;
 pub mod listen;
+mod protection;
 pub mod relay;
 pub mod server;
 mod sight;

@@ -1,5 +1,6 @@
 //! The echo server.
 
+mod allowance;
 mod config;
 mod echo;
 mod notices;
@@ -9,17 +10,20 @@ mod unsent;
 use std::{
     io,
     net::SocketAddr,
+    num::NonZeroUsize,
     sync::mpsc::SyncSender,
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use qecho_engine::{
-    BindError, Mailbox, Shard, TlsError,
+    BindError, Divided, Mailbox, Shard, Share, Socket, Steering, TlsError,
     config::{Accepting, ShardConfig},
-    event_loop::{self, EventLoop},
+    divide,
+    event_loop::{self, EventLoop, Inbox, Member},
 };
 
+use self::notices::Notices;
 use crate::listen;
 
 pub use crate::listen::Listen;
@@ -50,12 +54,17 @@ pub enum ServerError {
 #[derive(Debug)]
 pub struct Server {
     addresses: Vec<SocketAddr>,
-    mailbox: Mailbox<Mail>,
-    thread: JoinHandle<io::Result<Echo>>,
+    mailboxes: Vec<Mailbox<Mail>>,
+    threads: Vec<JoinHandle<io::Result<Echo>>>,
+    unsteered: Option<io::Error>,
 }
 
+/// A shard with all that it takes to run it.
+type Prepared = EventLoop<Echo>;
+
 impl Server {
-    /// Binds the addresses and starts serving on a thread of its own.
+    /// Binds the addresses and starts serving, each shard on a thread of its
+    /// own.
     ///
     /// What happens is told to `notices`, if there is somebody to read it.
     ///
@@ -66,27 +75,41 @@ impl Server {
         notices: Option<SyncSender<Notice>>,
     ) -> Result<Self, ServerError> {
         let sockets = listen::bind(&config.listen)?;
-        let addresses: Vec<_> = sockets.iter().map(qecho_engine::Socket::address).collect();
-        let accepting = Accepting {
-            tls: config.tls.clone(),
-            admission: config.admission.clone(),
-        };
-        let shard_config = ShardConfig {
-            secrets: config.secrets.clone(),
-            watched: config.sight.is_watched(),
-            ..ShardConfig::server(config.transport.clone(), accepting)
-        };
-        let shard = Shard::new(&shard_config, &addresses, Echo::new(config.end, notices))?;
-        let (mailbox, inbox) = event_loop::mailbox().map_err(ServerError::Start)?;
-        let event_loop = EventLoop::new(shard, sockets, inbox).tapped(config.sight.taps());
-        let thread = thread::Builder::new()
-            .name("shard 0".into())
-            .spawn(|| event_loop.run())
-            .map_err(ServerError::Start)?;
+        let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
+        let steering = Steering::new(&config.secrets, config.shards);
+        let Divided { shards, unsteered } = divide(sockets, &steering);
+        let count = NonZeroUsize::new(shards.len()).unwrap_or(NonZeroUsize::MIN);
+        let mut mailboxes = Vec::with_capacity(count.get());
+        let mut inboxes = Vec::with_capacity(count.get());
+        for _ in &shards {
+            let (mailbox, inbox) = event_loop::mailbox().map_err(ServerError::Start)?;
+            mailboxes.push(mailbox);
+            inboxes.push(inbox);
+        }
+        let members = event_loop::party(mailboxes.iter().map(Mailbox::waker).collect());
+        let notices = Notices::new(notices);
+        let parts = Share::divide(count).into_iter().zip(members).zip(inboxes);
+        let prepared = shards.into_iter().zip(parts);
+        let prepared = prepared.map(|(sockets, ((share, member), inbox))| {
+            let echo = Echo::of_shard(config.end, notices.for_another_shard());
+            prepare(config, sockets, share, member, inbox, echo)
+        });
+        let prepared: Vec<Prepared> = prepared.collect::<Result<_, _>>()?;
+        let mut threads = Vec::with_capacity(count.get());
+        for (index, event_loop) in prepared.into_iter().enumerate() {
+            // Those that run already end when the rest is dropped: a member
+            // of their party has failed.
+            let thread = thread::Builder::new()
+                .name(format!("shard {index}"))
+                .spawn(|| event_loop.run())
+                .map_err(ServerError::Start)?;
+            threads.push(thread);
+        }
         Ok(Self {
             addresses,
-            mailbox,
-            thread,
+            mailboxes,
+            threads,
+            unsteered,
         })
     }
 
@@ -95,32 +118,83 @@ impl Server {
         &self.addresses
     }
 
-    /// Returns what ends the server from another thread.
-    pub fn stopper(&self) -> Stopper {
-        Stopper(self.mailbox.clone())
+    /// Returns how many shards there are.
+    pub fn shards(&self) -> usize {
+        self.threads.len()
     }
 
-    /// Waits until the server has ended.
+    /// Tells why there is one shard alone, if more were asked for.
+    pub fn unsteered(&self) -> Option<&io::Error> {
+        self.unsteered.as_ref()
+    }
+
+    /// Returns what ends the server from another thread.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.mailboxes.clone())
+    }
+
+    /// Waits until the server has ended; returns what all shards have done.
     ///
     /// # Errors
     /// The system's, if waiting for packets failed.
     pub fn wait(self) -> io::Result<Report> {
-        match self.thread.join() {
+        let mut total = Report::default();
+        for report in self.wait_for_each()? {
+            total += report;
+        }
+        Ok(total)
+    }
+
+    /// Waits until the server has ended; returns what each shard has done.
+    ///
+    /// # Errors
+    /// The system's, if waiting for packets failed.
+    pub fn wait_for_each(self) -> io::Result<Vec<Report>> {
+        // Every thread is waited for, also when one has failed.
+        let ended: Vec<_> = self.threads.into_iter().map(JoinHandle::join).collect();
+        let echoes = ended.into_iter().map(|echo| match echo {
             Ok(echo) => Ok(echo?.into_report()),
             Err(panic) => std::panic::resume_unwind(panic),
-        }
+        });
+        echoes.collect()
     }
+}
+
+fn prepare(
+    config: &Config,
+    sockets: Vec<Socket>,
+    share: Share,
+    member: Member,
+    inbox: Inbox<Mail>,
+    echo: Echo,
+) -> Result<Prepared, TlsError> {
+    let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
+    let accepting = Accepting {
+        tls: config.tls.clone(),
+        admission: config.admission.clone(),
+    };
+    let shard_config = ShardConfig {
+        secrets: config.secrets.clone(),
+        share,
+        watched: config.sight.is_watched(),
+        ..ShardConfig::server(config.transport.clone(), accepting)
+    };
+    let shard = Shard::new(&shard_config, &addresses, echo)?;
+    let event_loop = EventLoop::new(shard, sockets, inbox).with_party(member);
+    Ok(event_loop.tapped(config.sight.taps()))
 }
 
 /// Ends a server.
 #[derive(Clone, Debug)]
-pub struct Stopper(Mailbox<Mail>);
+pub struct Stopper(Vec<Mailbox<Mail>>);
 
 impl Stopper {
     /// Lets nobody in any more and live streams finish for at most `grace`;
     /// then peers are told `server shutting down`.
     pub fn drain(&self, grace: Duration) {
-        // A server that has ended needs no telling.
-        let _ = self.0.send(Mail::Drain(grace));
+        for mailbox in &self.0 {
+            // A server that has ended needs no telling.
+            let _ = mailbox.send(Mail::Drain(grace));
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The cases: who talks to whom, and what must come of it.
 
+mod captured;
 mod our_client;
 mod our_server;
 
@@ -53,7 +54,9 @@ impl Case {
 
 /// Returns every case.
 pub(super) fn all() -> impl Iterator<Item = &'static Case> {
-    our_server::CASES.iter().chain(our_client::CASES)
+    [our_server::CASES, our_client::CASES, captured::CASES]
+        .into_iter()
+        .flatten()
 }
 
 #[cfg(test)]

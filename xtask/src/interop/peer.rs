@@ -160,6 +160,16 @@ impl Done {
         Ok(self)
     }
 
+    /// Returns what was printed on standard output.
+    pub(super) fn stdout(&self) -> &str {
+        &self.stdout
+    }
+
+    /// Returns what was printed on standard error.
+    pub(super) fn stderr(&self) -> &str {
+        &self.stderr
+    }
+
     /// Expects words on standard error.
     pub(super) fn complains(self, words: &str) -> Result<Self> {
         ensure!(

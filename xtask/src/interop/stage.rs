@@ -108,6 +108,28 @@ impl Stage {
         self.start("qecho client", command)?.finish()
     }
 
+    /// Runs `qecho client` like that, to verify the echo of so many bytes of a pipe.
+    pub(super) fn qecho_client_of(
+        &self,
+        server: &Server,
+        bytes: usize,
+        arguments: &[&str],
+    ) -> Result<Done> {
+        let pipe = format!("head -c {bytes} /dev/zero | \"$0\" client --verify \"$@\"");
+        let place = format!("localhost:{}", server.port);
+        let mut command = Command::new("sh");
+        command.args(["-c", &pipe]).arg(&self.binary);
+        command.args([&place, "--ca", &server.ca]).args(arguments);
+        self.start("qecho client", command)?.finish()
+    }
+
+    /// Runs `qecho trace`.
+    pub(super) fn qecho_trace(&self, arguments: &[&str]) -> Result<Done> {
+        let mut command = Command::new(&self.binary);
+        command.arg("trace").args(arguments);
+        self.start("qecho trace", command)?.finish()
+    }
+
     /// Starts one of the servers in interop/peers, with a certificate of its own making.
     pub(super) fn peer_server(&self, script: &str, arguments: &[&str]) -> Result<Server> {
         let mut command = self.python(&format!("interop/peers/{script}"));

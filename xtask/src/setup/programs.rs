@@ -49,6 +49,15 @@ pub(crate) const OPENSSL: Program = Program {
     brew: Some("openssl"),
 };
 
+/// Captures, and takes apart what was captured.
+pub(crate) const TSHARK: Program = Program {
+    name: "tshark",
+    proof: Proof::OnPath("tshark"),
+    apt: Some("tshark"),
+    dnf: Some("wireshark-cli"),
+    brew: Some("wireshark"),
+};
+
 const PROGRAMS: [Program; 8] = [
     Program {
         name: "python3",
@@ -64,13 +73,7 @@ const PROGRAMS: [Program; 8] = [
         dnf: Some("python3"),
         brew: Some("python"),
     },
-    Program {
-        name: "tshark",
-        proof: Proof::OnPath("tshark"),
-        apt: Some("tshark"),
-        dnf: Some("wireshark-cli"),
-        brew: Some("wireshark"),
-    },
+    TSHARK,
     Program {
         name: "mkcert",
         proof: Proof::OnPath("mkcert"),

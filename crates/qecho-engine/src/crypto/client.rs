@@ -69,7 +69,7 @@ impl ClientCrypto {
 
 impl ClientCrypto {
     /// Starts the TLS of one connection; `plaintext` sees its packets.
-    pub(super) fn session(
+    fn session(
         &self,
         server_name: &str,
         parameters: &TransportParameters,
@@ -96,5 +96,23 @@ impl crypto::ClientConfig for ClientCrypto {
         parameters: &TransportParameters,
     ) -> Result<Box<dyn crypto::Session>, ConnectError> {
         self.session(server_name, parameters, None)
+    }
+}
+
+/// A client's TLS whose sessions are watched.
+pub(crate) struct WatchedClient {
+    pub(crate) crypto: Arc<ClientCrypto>,
+    pub(crate) plaintext: Plaintext,
+}
+
+impl crypto::ClientConfig for WatchedClient {
+    fn start_session(
+        self: Arc<Self>,
+        _version: u32,
+        server_name: &str,
+        parameters: &TransportParameters,
+    ) -> Result<Box<dyn crypto::Session>, ConnectError> {
+        let plaintext = Some(self.plaintext.clone());
+        self.crypto.session(server_name, parameters, plaintext)
     }
 }

@@ -4,13 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
-use quinn_proto::{
-    ConnectError,
-    crypto::{self, CryptoError, KeyPair, Keys, PacketKey},
-    transport_parameters::TransportParameters,
-};
-
-use super::client::ClientCrypto;
+use quinn_proto::crypto::{CryptoError, KeyPair, Keys, PacketKey};
 
 /// Where the keys of a shard that is watched leave copies.
 ///
@@ -146,23 +140,5 @@ impl PacketKey for WatchedKey {
 
     fn integrity_limit(&self) -> u64 {
         self.key.integrity_limit()
-    }
-}
-
-/// A client's TLS whose sessions are watched.
-pub(crate) struct WatchedClient {
-    pub(crate) crypto: Arc<ClientCrypto>,
-    pub(crate) plaintext: Plaintext,
-}
-
-impl crypto::ClientConfig for WatchedClient {
-    fn start_session(
-        self: Arc<Self>,
-        _version: u32,
-        server_name: &str,
-        parameters: &TransportParameters,
-    ) -> Result<Box<dyn crypto::Session>, ConnectError> {
-        let plaintext = Some(self.plaintext.clone());
-        self.crypto.session(server_name, parameters, plaintext)
     }
 }

@@ -10,7 +10,7 @@ use quinn_proto::{
 };
 use rustls::{
     KeyLog, quic,
-    server::{ResolvesServerCert, danger::ClientCertVerifier},
+    server::{ResolvesServerCert, StoresServerSessions, danger::ClientCertVerifier},
     version::TLS13,
 };
 
@@ -46,7 +46,10 @@ pub(crate) struct ServerCrypto {
 }
 
 impl ServerCrypto {
-    pub(crate) fn new(tls: &ServerTls) -> Result<Self, TlsError> {
+    pub(crate) fn new(
+        tls: &ServerTls,
+        sessions: Arc<dyn StoresServerSessions>,
+    ) -> Result<Self, TlsError> {
         let builder = rustls::ServerConfig::builder_with_provider(provider()?)
             .with_protocol_versions(&[&TLS13])?;
         let builder = match &tls.client_verifier {
@@ -54,6 +57,7 @@ impl ServerCrypto {
             None => builder.with_no_client_auth(),
         };
         let mut without_alpn = builder.with_cert_resolver(tls.identity.clone());
+        without_alpn.session_storage = sessions;
         if let Some(key_log) = &tls.key_log {
             without_alpn.key_log = key_log.clone();
         }

@@ -11,9 +11,10 @@ use crate::{
     limits::TAP_SOURCES_MAX,
     observation::{Dissected, Observation},
     outbox::Datagram,
+    passage::Passage,
     shard::Received,
     socket::source_towards,
-    tap::{Passage, Passing, Tap},
+    tap::{Passing, Tap},
 };
 
 /// A tap, and what it takes to tell it the truth.

@@ -4,7 +4,7 @@
 //! unvalidated address may occupy is limited more tightly than what a
 //! validated one may: a flood of the former never shuts out the latter.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use crate::{
     config::{AdmissionSettings, RetryPolicy},
@@ -12,6 +12,7 @@ use crate::{
         DRAINING_MAX, HALF_OPEN_MAX, HALF_OPEN_UNVALIDATED_MAX,
         HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX,
     },
+    places::{Origin, Places},
 };
 
 /// What happens to a client's first packet.
@@ -26,22 +27,6 @@ pub(super) enum Decision {
     Refuse,
 }
 
-/// Addresses that one person can have many of are counted as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Origin(IpAddr);
-
-impl From<IpAddr> for Origin {
-    fn from(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V4(address) => address.into(),
-            IpAddr::V6(address) => {
-                let network = address.to_bits() & (u128::MAX << 64);
-                std::net::Ipv6Addr::from_bits(network).into()
-            }
-        })
-    }
-}
-
 /// A connection's place in the counts; given back when it ends.
 #[derive(Debug)]
 pub(crate) struct Ticket {
@@ -52,30 +37,30 @@ pub(crate) struct Ticket {
     draining: bool,
 }
 
-#[derive(Default)]
-struct Counts {
-    connections: usize,
-    half_open_unvalidated: usize,
-}
-
 /// Counts connections and handshakes under way.
+///
+/// What a person sets, connections in all and from one address, counts on all
+/// shards together; the handshakes under way, of which the limits bound the
+/// work and memory of a shard, on each.
 pub(super) struct Admission {
     settings: AdmissionSettings,
-    total: Counts,
+    places: Arc<Places>,
     half_open: usize,
+    half_open_unvalidated: usize,
+    half_open_by_origin: HashMap<Origin, usize>,
     draining: usize,
-    by_origin: HashMap<Origin, Counts>,
     closed_for_good: bool,
 }
 
 impl Admission {
-    pub(super) fn new(settings: AdmissionSettings) -> Self {
+    pub(super) fn new(settings: AdmissionSettings, places: Arc<Places>) -> Self {
         Self {
             settings,
-            total: Counts::default(),
+            places,
             half_open: 0,
+            half_open_unvalidated: 0,
+            half_open_by_origin: HashMap::new(),
             draining: 0,
-            by_origin: HashMap::new(),
             closed_for_good: false,
         }
     }
@@ -91,23 +76,20 @@ impl Admission {
     }
 
     pub(super) fn decide(&self, remote: IpAddr, validated: bool) -> Decision {
-        let origin = self.by_origin.get(&Origin::from(remote));
-        let from_origin = origin.map_or(0, |counts| counts.connections);
+        let origin = Origin::from(remote);
         if self.closed_for_good
-            || self.total.connections >= self.settings.connections_max
             || self.half_open >= HALF_OPEN_MAX
             || self.draining >= DRAINING_MAX
-            || (!remote.to_canonical().is_loopback()
-                && from_origin >= self.settings.connections_per_address_max)
+            || !self.places.has_room(origin, &self.settings)
         {
             return Decision::Refuse;
         }
         if validated {
             return Decision::Accept;
         }
-        let half_open = origin.map_or(0, |counts| counts.half_open_unvalidated);
-        let crowded = self.total.half_open_unvalidated >= HALF_OPEN_UNVALIDATED_MAX
-            || half_open >= HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX;
+        let from_origin = self.half_open_by_origin.get(&origin);
+        let crowded = self.half_open_unvalidated >= HALF_OPEN_UNVALIDATED_MAX
+            || from_origin.is_some_and(|count| *count >= HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX);
         match self.settings.retry {
             RetryPolicy::Always => Decision::Retry,
             RetryPolicy::Auto if crowded => Decision::Retry,
@@ -116,21 +98,24 @@ impl Admission {
         }
     }
 
-    /// Counts a connection that was accepted.
-    pub(super) fn enter(&mut self, remote: IpAddr, validated: bool) -> Ticket {
+    /// Counts a connection that is accepted, unless another shard has taken
+    /// the last place since the decision.
+    pub(super) fn enter(&mut self, remote: IpAddr, validated: bool) -> Option<Ticket> {
         let origin = Origin::from(remote);
-        let counts = self.by_origin.entry(origin).or_default();
-        for counts in [&mut self.total, counts] {
-            counts.connections += 1;
-            counts.half_open_unvalidated += usize::from(!validated);
+        if !self.places.take(origin, &self.settings) {
+            return None;
         }
         self.half_open += 1;
-        Ticket {
+        if !validated {
+            self.half_open_unvalidated += 1;
+            *self.half_open_by_origin.entry(origin).or_default() += 1;
+        }
+        Some(Ticket {
             origin,
             validated,
             half_open: true,
             draining: false,
-        }
+        })
     }
 
     /// Notes that a handshake is over, well or badly.
@@ -142,9 +127,13 @@ impl Admission {
         if ticket.validated {
             return;
         }
-        self.total.half_open_unvalidated -= 1;
-        if let Some(counts) = self.by_origin.get_mut(&ticket.origin) {
-            counts.half_open_unvalidated -= 1;
+        self.half_open_unvalidated -= 1;
+        let Some(from_origin) = self.half_open_by_origin.get_mut(&ticket.origin) else {
+            return;
+        };
+        *from_origin -= 1;
+        if *from_origin == 0 {
+            self.half_open_by_origin.remove(&ticket.origin);
         }
     }
 
@@ -153,7 +142,7 @@ impl Admission {
     pub(super) fn closed(&mut self, ticket: &mut Ticket) {
         if !std::mem::replace(&mut ticket.draining, true) {
             self.draining += 1;
-            self.give_back(ticket);
+            self.places.give_back(ticket.origin);
         }
     }
 
@@ -163,17 +152,7 @@ impl Admission {
         if ticket.draining {
             self.draining -= 1;
         } else {
-            self.give_back(&ticket);
-        }
-    }
-
-    fn give_back(&mut self, ticket: &Ticket) {
-        self.total.connections -= 1;
-        if let Some(counts) = self.by_origin.get_mut(&ticket.origin) {
-            counts.connections -= 1;
-            if counts.connections == 0 {
-                self.by_origin.remove(&ticket.origin);
-            }
+            self.places.give_back(ticket.origin);
         }
     }
 }
@@ -188,13 +167,23 @@ mod tests {
         std::net::Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) | u128::from(last)).into()
     }
 
+    fn admission(settings: AdmissionSettings) -> Admission {
+        Admission::new(settings, Arc::default())
+    }
+
+    fn enter(admission: &mut Admission, remote: IpAddr, validated: bool) -> Ticket {
+        admission
+            .enter(remote, validated)
+            .expect("there is a place")
+    }
+
     #[test]
     fn a_crowd_of_unvalidated_handshakes_brings_retry_but_not_for_the_validated() {
-        let mut admission = Admission::new(AdmissionSettings::default());
+        let mut admission = admission(AdmissionSettings::default());
         for host in 0..HALF_OPEN_UNVALIDATED_MAX as u64 {
             let remote = IpAddr::V4(std::net::Ipv4Addr::from_bits(host as u32 + (10 << 24)));
             assert_eq!(admission.decide(remote, false), Decision::Accept);
-            admission.enter(remote, false);
+            enter(&mut admission, remote, false);
         }
         assert_eq!(admission.decide(HERE, false), Decision::Retry);
         assert_eq!(admission.decide(HERE, true), Decision::Accept);
@@ -202,9 +191,9 @@ mod tests {
 
     #[test]
     fn one_slash_64_counts_as_one_address() {
-        let mut admission = Admission::new(AdmissionSettings::default());
+        let mut admission = admission(AdmissionSettings::default());
         let mut tickets: Vec<_> = (0..HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX as u64)
-            .map(|host| admission.enter(address(host), false))
+            .map(|host| enter(&mut admission, address(host), false))
             .collect();
         assert_eq!(admission.decide(address(1 << 60), false), Decision::Retry);
         assert_eq!(admission.decide(HERE, false), Decision::Accept);
@@ -214,42 +203,59 @@ mod tests {
 
     #[test]
     fn the_connection_over_the_limit_is_refused_until_one_leaves() {
-        let mut admission = Admission::new(AdmissionSettings {
+        let mut admission = admission(AdmissionSettings {
             connections_max: 1,
             ..AdmissionSettings::default()
         });
-        let ticket = admission.enter(HERE, true);
+        let ticket = enter(&mut admission, HERE, true);
         assert_eq!(admission.decide(HERE, true), Decision::Refuse);
         admission.leave(ticket);
         assert_eq!(admission.decide(HERE, true), Decision::Accept);
-        assert!(admission.by_origin.is_empty());
+        assert!(admission.places.is_empty());
     }
 
     #[test]
     fn a_closed_connection_gives_its_place_back_before_it_is_forgotten() {
-        let mut admission = Admission::new(AdmissionSettings {
+        let mut admission = admission(AdmissionSettings {
             connections_max: 1,
             ..AdmissionSettings::default()
         });
-        let mut ticket = admission.enter(HERE, true);
+        let mut ticket = enter(&mut admission, HERE, true);
         admission.handshake_over(&mut ticket);
         admission.closed(&mut ticket);
         admission.closed(&mut ticket);
         assert_eq!(admission.decide(HERE, true), Decision::Accept);
         admission.leave(ticket);
         assert_eq!(admission.draining, 0);
-        assert_eq!(admission.total.connections, 0);
+        assert!(admission.places.is_empty());
     }
 
     #[test]
     fn the_limit_per_address_spares_loopback() {
-        let mut admission = Admission::new(AdmissionSettings {
+        let mut admission = admission(AdmissionSettings {
             connections_per_address_max: 1,
             ..AdmissionSettings::default()
         });
-        admission.enter(HERE, true);
-        admission.enter(address(1), true);
+        enter(&mut admission, HERE, true);
+        enter(&mut admission, address(1), true);
         assert_eq!(admission.decide(HERE, true), Decision::Accept);
         assert_eq!(admission.decide(address(2), true), Decision::Refuse);
+    }
+
+    #[test]
+    fn the_last_place_is_taken_by_one_shard_alone() {
+        let settings = AdmissionSettings {
+            connections_max: 1,
+            ..AdmissionSettings::default()
+        };
+        let places = Arc::<Places>::default();
+        let mut one = Admission::new(settings.clone(), places.clone());
+        let mut other = Admission::new(settings, places);
+        assert_eq!(other.decide(HERE, true), Decision::Accept);
+        let ticket = enter(&mut one, HERE, true);
+        assert!(other.enter(HERE, true).is_none());
+        assert_eq!(other.decide(HERE, true), Decision::Refuse);
+        one.leave(ticket);
+        assert!(other.enter(HERE, true).is_some());
     }
 }

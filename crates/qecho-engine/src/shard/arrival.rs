@@ -7,7 +7,7 @@ use crate::{
     connection_id,
     crypto::Opened as OpenedCopy,
     observation::{Dissected, Opened, Packet, Unprocessed},
-    tap::Passage,
+    passage::Passage,
     wire::{self, Frame, Header, PacketNumber, PacketType, Protected},
 };
 

@@ -80,12 +80,12 @@ impl<S> Core<S> {
         Ok(Self {
             bindings,
             transport,
-            admission: Admission::new(admission),
+            admission: Admission::new(admission, config.share.places()),
             deadlines: Deadlines::default(),
             dirty: VecDeque::new(),
             outbox: Outbox::default(),
             initial_cids: InitialCids::new(config.initial_cid_seed()),
-            watch: plaintext.map(|plaintext| Box::new(Watch::new(plaintext))),
+            watch: plaintext.map(|plaintext| Box::new(Watch::new(plaintext, config.share.clone()))),
             lifecycle: Lifecycle::Running,
         })
     }

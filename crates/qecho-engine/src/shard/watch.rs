@@ -9,18 +9,15 @@ use std::{
 
 use quinn_proto::{ConnectionId as ProtoId, Transmit};
 
-use super::{
-    ConnectionKey, Received,
-    arrival::{After, Arrival, Fate},
-    core::Core,
-};
+use super::{ConnectionKey, Received, arrival::Arrival};
 use crate::{
-    crypto::{Plaintext, Sealed},
+    crypto::{Opened as OpenedCopy, Plaintext, Sealed},
     event::CloseReason,
     observation::{Dissected, Observation, Opened, Packet, Recovery},
     outbox::Datagram,
+    passage::Passage,
+    share::Share,
     stream_id::Side,
-    tap::Passage,
     wire::{self, ConnectionId, Header, PacketNumber},
 };
 
@@ -30,8 +27,9 @@ pub(super) struct Watch {
     told: VecDeque<(Instant, Observation)>,
     connections: HashMap<ConnectionKey, Watched>,
     begun: u64,
+    share: Share,
     /// The datagram that is being processed.
-    pub(super) arrival: Option<Arrival>,
+    arrival: Option<Arrival>,
 }
 
 struct Watched {
@@ -40,14 +38,24 @@ struct Watched {
 }
 
 impl Watch {
-    pub(super) fn new(plaintext: Plaintext) -> Self {
+    pub(super) fn new(plaintext: Plaintext, share: Share) -> Self {
         Self {
             plaintext,
             told: VecDeque::new(),
             connections: HashMap::new(),
             begun: 0,
+            share,
             arrival: None,
         }
+    }
+
+    /// Takes the datagram that is being processed, and what was tried on it:
+    /// packets that were opened or could not be, and whether a Retry is valid.
+    pub(super) fn take_arrival(&mut self) -> Option<(Arrival, Vec<OpenedCopy>, bool)> {
+        let arrival = self.arrival.take()?;
+        let mut copies = self.plaintext.copies();
+        let valid_retry = std::mem::take(&mut copies.valid_retry);
+        Some((arrival, std::mem::take(&mut copies.opened), valid_retry))
     }
 
     pub(super) fn plaintext(&self) -> &Plaintext {
@@ -75,7 +83,7 @@ impl Watch {
         original_destination: &ProtoId,
     ) {
         self.begun += 1;
-        let number = self.begun;
+        let number = self.share.connection_number(self.begun);
         let recovery = Recovery::default();
         self.connections.insert(key, Watched { number, recovery });
         let original_destination = ConnectionId::new(original_destination).unwrap_or_default();
@@ -205,53 +213,6 @@ impl Watch {
     pub(super) fn forget(&mut self, now: Instant, key: ConnectionKey) {
         if let Some(Watched { number, .. }) = self.connections.remove(&key) {
             self.tell(now, Observation::Forgotten { connection: number });
-        }
-    }
-}
-
-impl<S> Core<S> {
-    /// Tells what became of the datagram that has arrived.
-    pub(super) fn tell_arrival(&mut self, now: Instant, fate: Fate) {
-        let Some(watch) = &mut self.watch else {
-            return;
-        };
-        let Some(arrival) = watch.arrival.take() else {
-            return;
-        };
-        let (opened, turned) = {
-            let mut copies = watch.plaintext.copies();
-            let valid_retry = std::mem::take(&mut copies.valid_retry);
-            (std::mem::take(&mut copies.opened), valid_retry)
-        };
-        let mut after = After {
-            connection: None,
-            handshaking: false,
-            same_address: true,
-            turned,
-        };
-        let key = match fate {
-            Fate::Handed(key, _) | Fate::Admitted(key) => Some(key),
-            _ => None,
-        };
-        let entry = key.and_then(|key| self.bindings[key.binding()].entry(key));
-        if let (Some(key), Some(entry)) = (key, entry) {
-            after.connection = watch.number(key);
-            after.handshaking = entry.proto.is_handshaking();
-            after.same_address = arrival.came_from(entry.proto.remote_address());
-            after.turned |= entry.proto.is_closed() && matches!(fate, Fate::Handed(_, false));
-        }
-        let dissected = arrival.dissect(fate, after, opened);
-        watch.tell(now, Observation::Datagram(dissected));
-        if let Some(key) = key {
-            self.tell_recovery(now, key);
-        }
-    }
-
-    /// Tells what a connection's path seems like, if that has changed.
-    pub(super) fn tell_recovery(&mut self, now: Instant, key: ConnectionKey) {
-        let entry = self.bindings[key.binding()].entry(key);
-        if let (Some(watch), Some(entry)) = (&mut self.watch, entry) {
-            watch.measure(now, key, &entry.proto);
         }
     }
 }

@@ -6,11 +6,12 @@ use qecho_engine::{Passage, Passing};
 
 use super::{
     block::Captured,
+    direction::{Direction, KEY_UPDATES_MAX},
     header,
     ledger::{Entry, LINES_MAX},
     packet, pcapng,
-    protection::{Direction, KEY_UPDATES_MAX, Suite},
 };
+use crate::protection::Secret;
 
 /// Length of the connection IDs that we issue.
 pub(super) const OUR_CID_LENGTH: usize = 8;
@@ -34,9 +35,12 @@ const ATTEMPTS_MAX: usize = 16;
 const COST: usize = LINES_MAX + (4 << 10);
 const COST_OF_KEY_UPDATE: usize = 192;
 
+/// The comments of packets that did not pass now. Our own reader knows them by
+/// these words: whoever changes them keeps the old ones for it too.
 const REPEATED: &str = "repeated: so its connection began; it opens what follows";
 const BOOKMARK: &str = "never sent: written here to tell a reader the packet numbers and keys \
                         of what follows";
+pub(super) const COMMENTS_OF_REPEATED: [&str; 2] = [REPEATED, BOOKMARK];
 
 /// What the writer of a capture knows of one connection.
 pub(super) struct Followed {
@@ -69,6 +73,8 @@ struct Lane {
     cid: Vec<u8>,
     /// Whether there were packets that are not of the beginning.
     went_on: bool,
+    /// Key updates that the packets of the beginning show.
+    updates_shown: u64,
 }
 
 impl Followed {
@@ -99,7 +105,7 @@ impl Followed {
             .iter()
             .flatten()
             .map(|lane| lane.packets.updates());
-        COST + self.beginning_bytes + updates.sum::<usize>() * COST_OF_KEY_UPDATE
+        COST + self.beginning_bytes + updates.sum::<u64>() as usize * COST_OF_KEY_UPDATE
     }
 
     /// Tells whether it has become too much to follow.
@@ -145,6 +151,9 @@ impl Followed {
         lane.last = captured.at;
         lane.cid = captured.payload[1..=length].to_vec();
         lane.went_on |= went_on;
+        if !went_on {
+            lane.updates_shown = lane.packets.updates();
+        }
         self.last = captured.at;
         self.closed |= header::closes(&frames);
         true
@@ -171,19 +180,20 @@ impl Followed {
             Passage::Went => (server, client),
         };
         let length = self.cid_length(captured.passage);
-        for suite in Suite::of_secret(client.len()) {
-            let secret = match captured.passage {
-                Passage::Came => came,
-                Passage::Went => went,
-            };
+        let secret = match captured.passage {
+            Passage::Came => came,
+            Passage::Went => went,
+        };
+        for suite in secret.suites() {
             let opened = Direction::new(*suite, secret).open(captured.payload, length);
             if opened.is_some() {
-                let lane = |passage, secret: &[u8]| Lane {
+                let lane = |passage, secret: &Secret| Lane {
                     passage,
                     packets: Direction::new(*suite, secret),
                     last: captured.at,
                     cid: Vec::new(),
                     went_on: false,
+                    updates_shown: 0,
                 };
                 self.lanes = Some([lane(Passage::Came, came), lane(Passage::Went, went)]);
                 self.random = Some(random.to_owned());
@@ -197,7 +207,7 @@ impl Followed {
     pub(super) fn repeat(&self, out: &mut Vec<(Duration, Vec<u8>)>) {
         out.extend(self.beginning.iter().cloned());
         for lane in self.lanes.iter().flatten().filter(|lane| lane.went_on) {
-            for payload in lane.packets.bookmarks(&lane.cid) {
+            for payload in lane.packets.bookmarks(&lane.cid, lane.updates_shown) {
                 let passing = Passing {
                     at: lane.last,
                     passage: lane.passage,

@@ -1,6 +1,8 @@
 //! As much of a QUIC packet as it takes to tell whose it is and whether it is
 //! the last.
 
+use qecho_engine::wire::{self, Frame};
+
 const LONG: u8 = 0x80;
 const CONNECTION_ID_MAX: usize = 20;
 
@@ -35,45 +37,10 @@ fn connection_id(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length)
 }
 
-/// Tells whether a packet closes its connection: CONNECTION_CLOSE stands first
-/// in it, or after acknowledgements.
+/// Tells whether a packet closes its connection.
 pub(super) fn closes(frames: &[u8]) -> bool {
-    let mut rest = frames;
-    loop {
-        match rest.split_first() {
-            // PADDING and PING
-            Some((0 | 1, after)) => rest = after,
-            Some((kind @ (2 | 3), after)) => match after_ack(after, *kind == 3) {
-                Some(after) => rest = after,
-                None => return false,
-            },
-            Some((0x1c | 0x1d, _)) => return true,
-            _ => return false,
-        }
-    }
-}
-
-/// Skips an ACK frame (RFC 9000 §19.3).
-fn after_ack(rest: &[u8], with_ecn: bool) -> Option<&[u8]> {
-    let (_, rest) = varint(rest)?;
-    let (_, rest) = varint(rest)?;
-    let (ranges, mut rest) = varint(rest)?;
-    let more = ranges.checked_mul(2)?.checked_add(1)? + if with_ecn { 3 } else { 0 };
-    for _ in 0..more {
-        (_, rest) = varint(rest)?;
-    }
-    Some(rest)
-}
-
-/// Reads a variable-length integer (RFC 9000 §16).
-fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let length = 1 << (bytes.first()? >> 6);
-    let (bytes, rest) = bytes.split_at_checked(length)?;
-    let first = u64::from(bytes[0] & 0x3f);
-    let value = bytes[1..]
-        .iter()
-        .fold(first, |value, byte| (value << 8) | u64::from(*byte));
-    Some((value, rest))
+    let mut frames = wire::frames(frames).map_while(Result::ok);
+    frames.any(|frame| matches!(frame, Frame::ConnectionClose { .. }))
 }
 
 #[cfg(test)]

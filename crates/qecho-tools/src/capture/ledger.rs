@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use crate::protection::Secret;
+
 /// Connections whose secrets wait until one of their packets shows which
 /// connection it is; beyond that the oldest are forgotten. As many handshakes
 /// may be under way.
@@ -19,9 +21,9 @@ pub(super) struct Entry {
     /// As they stood in the key log.
     pub(super) lines: String,
     /// What protects the client's 1-RTT packets.
-    pub(super) client: Option<Vec<u8>>,
+    pub(super) client: Option<Secret>,
     /// What protects the server's.
-    pub(super) server: Option<Vec<u8>>,
+    pub(super) server: Option<Secret>,
     /// The number of the batch that the first of them came with.
     pub(super) batch: u64,
     at: Duration,
@@ -69,8 +71,8 @@ impl Ledger {
                 entry.lines.push('\n');
             }
             match label {
-                "CLIENT_TRAFFIC_SECRET_0" => entry.client = bytes(secret),
-                "SERVER_TRAFFIC_SECRET_0" => entry.server = bytes(secret),
+                "CLIENT_TRAFFIC_SECRET_0" => entry.client = Secret::read(secret),
+                "SERVER_TRAFFIC_SECRET_0" => entry.server = Secret::read(secret),
                 _ => {}
             }
         }
@@ -133,12 +135,6 @@ impl Ledger {
     }
 }
 
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let digits = hex.as_bytes();
-    let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    digits.chunks(2).map(byte).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,15 +145,14 @@ mod tests {
     #[test]
     fn secrets_are_kept_until_they_are_forgotten() {
         let mut ledger = Ledger::new(WAITING);
-        ledger.add(
-            NOW,
-            "CLIENT_TRAFFIC_SECRET_0 aa 0102\nEXPORTER_SECRET aa 03\n",
-        );
+        let secret = "01".repeat(32);
+        let client = format!("CLIENT_TRAFFIC_SECRET_0 aa {secret}\n");
+        ledger.add(NOW, &(client + "EXPORTER_SECRET aa 03\n"));
         ledger.add(NOW, "SERVER_TRAFFIC_SECRET_0 aa 04\n");
         let (random, entry) = ledger.waiting().next().expect("one waits");
         assert_eq!((random.as_str(), entry.batch), ("aa", 1));
-        assert_eq!(entry.client, Some(vec![1, 2]));
-        assert_eq!(entry.server, Some(vec![4]));
+        assert!(entry.client.is_some());
+        assert!(entry.server.is_none(), "it has no hash's length");
         ledger.claim("aa");
         assert_eq!(ledger.waiting().count(), 0);
         assert_eq!(ledger.key_log().lines().count(), 3);

@@ -67,6 +67,9 @@ pub struct Captured {
     /// Whether the end of the payload is missing: the capture kept only the
     /// beginning of packets, or the lengths in its headers promise more.
     pub cut: bool,
+    /// Whether it did not pass now: a capture that goes on in another file
+    /// repeats it, or has made it up, so that what follows can be opened.
+    pub repeated: bool,
     /// Where its block or record begins in the file.
     pub offset: u64,
     /// Its number as Wireshark counts, from one: each packet has one, of
@@ -109,6 +112,8 @@ struct Frame<'a> {
     at: Duration,
     link: u32,
     passage: Option<Passage>,
+    /// Whether its comment says that it is repeated.
+    repeated: bool,
     bytes: &'a [u8],
     /// Whether there were more bytes.
     cut: bool,
@@ -213,6 +218,7 @@ fn item(packet: Result<Frame<'_>, &'static str>, number: u64, offset: u64) -> It
             passage: frame.passage,
             payload: datagram.payload.to_vec(),
             cut: datagram.cut,
+            repeated: frame.repeated,
             offset,
             number,
         })

@@ -15,8 +15,6 @@ pub(super) struct CaptureTap {
     queue: Queue,
     /// What was seen since the last flush.
     blocks: Vec<u8>,
-    /// Datagrams that were left out since the last that was not.
-    gap: u64,
 }
 
 impl CaptureTap {
@@ -25,7 +23,6 @@ impl CaptureTap {
             secrets,
             queue,
             blocks: Vec::new(),
-            gap: 0,
         }
     }
 }
@@ -38,11 +35,10 @@ impl Tap for CaptureTap {
         for payload in passing.datagrams() {
             let length = payload.len() + packet::HEADERS_MAX + BLOCK_OVERHEAD;
             if !self.queue.has_room(self.blocks.len() + length) {
-                self.gap += 1;
                 self.queue.leave_out(passing.at);
                 continue;
             }
-            let comment = match std::mem::take(&mut self.gap) {
+            let comment = match self.queue.take_gap() {
                 0 => None,
                 gap => Some(gap_comment(gap)),
             };

@@ -62,6 +62,8 @@ struct State {
     waiting: AtomicUsize,
     seen: AtomicU64,
     left_out: AtomicU64,
+    /// Those of them that no packet's comment has told of yet.
+    gap: AtomicU64,
     /// Nanoseconds since 1970 of the last datagram.
     last: AtomicU64,
     /// Nothing more is written.
@@ -155,6 +157,15 @@ impl Queue {
     pub(super) fn leave_out(&self, at: Duration) {
         self.count(at);
         self.state.left_out.fetch_add(1, Relaxed);
+        self.state.gap.fetch_add(1, Relaxed);
+    }
+
+    /// Returns how many datagrams were left out since this was last asked.
+    pub(super) fn take_gap(&self) -> u64 {
+        match self.state.gap.load(Relaxed) {
+            0 => 0,
+            _ => self.state.gap.swap(0, Relaxed),
+        }
     }
 
     /// Hands over whole blocks, also where there is room for secrets alone;

@@ -7,12 +7,8 @@ use qecho_engine::{
     wire::{self, ConnectionId, Frame, PacketType, Protected},
 };
 
-use super::{
-    client_hello::ClientHello,
-    key_log::KeyLog,
-    keys::{self, Secret, Suite},
-    protection::{Numbers, Protection},
-};
+use super::{client_hello::ClientHello, key_log::KeyLog, segments::Sizes};
+use crate::protection::{self, Numbers, Protection, Secret, Suite};
 
 /// Connection IDs that are remembered of each side.
 pub(super) const CONNECTION_IDS_MAX: usize = 32;
@@ -67,6 +63,7 @@ struct Sender {
     early: Option<Box<Protection>>,
     one_rtt: Option<Box<Protection>>,
     numbers: [Numbers; 3],
+    sizes: Sizes,
 }
 
 /// Keys for which anybody has the secret (RFC 9001 §5.2).
@@ -143,6 +140,11 @@ impl Connection {
         }
     }
 
+    /// Returns the sizes of the datagrams that a side sends.
+    pub(super) fn sizes(&mut self, side: Side) -> &mut Sizes {
+        &mut self.sender(side).sizes
+    }
+
     /// Returns the connection IDs that address a side.
     pub(super) fn ids(&self, side: Side) -> &VecDeque<ConnectionId> {
         match side {
@@ -198,6 +200,8 @@ impl Connection {
         let mut keys = InitialKeys::new(destination);
         let opened = keys.open(sender, packet, numbers)?;
         self.initial_after_retry = Some(Box::new(keys));
+        // It ought to say the same again, but some begin anew.
+        self.hello = ClientHello::default();
         Some(opened)
     }
 
@@ -276,7 +280,7 @@ impl Connection {
 
     /// Tells whether a Retry packet is valid, and notes it if so.
     pub(super) fn retry(&mut self, packet: &Protected<'_>) -> bool {
-        let valid = keys::is_valid_retry(&self.original_destination, packet.bytes);
+        let valid = protection::is_valid_retry(&self.original_destination, packet.bytes);
         self.retried |= valid;
         valid
     }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use qecho_engine::{Side, wire::PacketType};
 
-use super::keys::Secret;
+use crate::protection::{Secret, hexadecimal};
 
 /// Bytes of a client random (RFC 8446 §4.1.2).
 pub(super) const RANDOM_LENGTH: usize = 32;
@@ -91,24 +91,8 @@ fn read<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<(ClientRandom, S
     let mut bytes = [0; RANDOM_LENGTH];
     let random = hexadecimal(words.next()?, &mut bytes)?;
     let random = ClientRandom::try_from(random).ok()?;
-    let mut bytes = [0; 48];
-    let secret = Secret::new(hexadecimal(words.next()?, &mut bytes)?)?;
+    let secret = Secret::read(words.next()?)?;
     words.next().is_none().then_some((random, secret))
-}
-
-/// Reads digits into `bytes`; returns as many as there are.
-pub(super) fn hexadecimal<'a>(digits: &str, bytes: &'a mut [u8]) -> Option<&'a [u8]> {
-    let digits = digits.as_bytes();
-    let (pairs, []) = digits.as_chunks::<2>() else {
-        return None;
-    };
-    let bytes = bytes.get_mut(..pairs.len())?;
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        let high = char::from(*high).to_digit(16)?;
-        let low = char::from(*low).to_digit(16)?;
-        *byte = (high << 4 | low) as u8;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -4,11 +4,14 @@ use std::{borrow::Cow, net::SocketAddr};
 
 use qecho_engine::{
     Packet, Passage, Unprocessed,
-    wire::{self, Protected},
+    wire::{self, Malformed, Protected},
 };
 
 /// Bytes of the largest UDP payload (RFC 9000 §18.2).
 const UDP_PAYLOAD_MAX: usize = 65_527;
+
+const LONG_HEADER: u8 = 0x80;
+const FIXED_BIT: u8 = 0x40;
 
 /// A datagram of a capture.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +54,23 @@ impl Seen<'_> {
     pub(super) fn first_packet<'a>(&self, datagram: &'a [u8]) -> Option<Protected<'a>> {
         let packet = wire::packets(datagram, 0).next()?.ok()?;
         (packet.number_offset <= self.payload.len()).then_some(packet)
+    }
+}
+
+/// Calls what stands after the packets of a datagram junk, if it only looks
+/// like a short header: whatever has no other form does.
+pub(super) fn doubt(packet: &mut Packet, before: &[Packet], bytes: &[u8], offset: usize) {
+    let destination = |packet: &Packet| packet.header.as_ref().map(|header| header.destination);
+    let is_short = bytes[0] & LONG_HEADER == 0;
+    // RFC 9000 §12.2: all have the same destination. §17.3.1: the bit is 1.
+    let looks_like_one =
+        bytes[0] & FIXED_BIT != 0 && before.first().and_then(destination) == destination(packet);
+    if is_short && !looks_like_one {
+        packet.header = None;
+        packet.unprocessed = Some(Unprocessed::Malformed(Malformed {
+            offset,
+            what: "packet: padding or junk",
+        }));
     }
 }
 

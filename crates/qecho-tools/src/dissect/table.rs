@@ -18,7 +18,7 @@ const HOLDERS_MAX: usize = 8;
 
 /// Bytes of a connection ID that tells a connection whatever the addresses
 /// are: a shorter one is too easily met by chance.
-const TELLING_LENGTH: usize = 4;
+pub(super) const TELLING_LENGTH: usize = 4;
 
 /// All connections that are under way.
 pub(super) struct Table {

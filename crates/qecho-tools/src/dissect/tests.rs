@@ -1,8 +1,12 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::{vectors::*, *};
+use qecho_engine::wire::Malformed;
+
+use super::*;
+use crate::protection::vectors::*;
 
 mod opening;
+mod segments;
 
 const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 40_000);
 const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 443);
@@ -169,19 +173,25 @@ fn what_belongs_to_no_connection_is_told_with_the_reason() {
 
 #[test]
 fn junk_after_a_packet_is_a_packet_without_header() {
-    let mut datagram = bytes(CLIENT_INITIAL);
-    let size = datagram.len();
-    datagram.extend([0xff; 9]);
-    let told = told(&mut Dissector::default(), &[from_client(&datagram)]);
-    let [_, Observation::Datagram(dissected)] = &told[..] else {
-        panic!("{told:?}");
-    };
-    let [first, junk] = &dissected.packets[..] else {
-        panic!("{dissected:?}");
-    };
-    assert!(first.opened.is_some());
-    assert_eq!((first.size, junk.size), (size, 9));
-    assert!(junk.header.is_none());
+    for byte in [0xff, 0x00, 0x55] {
+        let mut datagram = bytes(CLIENT_INITIAL);
+        let size = datagram.len();
+        datagram.extend([byte; 40]);
+        let told = told(&mut Dissector::default(), &[from_client(&datagram)]);
+        let [_, Observation::Datagram(dissected)] = &told[..] else {
+            panic!("{told:?}");
+        };
+        let [first, junk] = &dissected.packets[..] else {
+            panic!("{dissected:?}");
+        };
+        assert!(first.opened.is_some());
+        assert_eq!((first.size, junk.size), (size, 40));
+        assert!(junk.header.is_none());
+        assert!(matches!(
+            junk.unprocessed,
+            Some(Unprocessed::Malformed(Malformed { offset, .. })) if offset >= size
+        ));
+    }
 }
 
 #[test]

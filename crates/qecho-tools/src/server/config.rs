@@ -1,6 +1,6 @@
 //! What an echo server is asked to do.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use qecho_engine::{
     AlpnPolicy, Secrets, ServerTls,
@@ -16,6 +16,9 @@ use crate::{ALPN_ECHO, PORT, Sight, listen::Listen};
 pub struct Config {
     /// Where it listens.
     pub listen: Vec<Listen>,
+    /// How many shards share the work, each on a thread of its own: one is what
+    /// a program needs that has other things to do.
+    pub shards: NonZeroUsize,
     /// Who it is and what it agrees to.
     pub tls: ServerTls,
     /// Whom it lets in.
@@ -37,6 +40,7 @@ impl Config {
     pub fn new(identity: Arc<dyn ResolvesServerCert>) -> Self {
         Self {
             listen: vec![Listen::Loopback { port: PORT }],
+            shards: NonZeroUsize::MIN,
             tls: ServerTls {
                 identity,
                 client_verifier: None,

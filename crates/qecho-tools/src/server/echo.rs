@@ -70,9 +70,14 @@ pub struct EchoConnection {
 impl Echo {
     /// Makes an echo that tells what happens to `notices`.
     pub fn new(end: End, notices: Option<SyncSender<Notice>>) -> Self {
+        Self::of_shard(end, Notices::new(notices))
+    }
+
+    /// Makes an echo that has its notices' limits in common with others.
+    pub(super) fn of_shard(end: End, notices: Notices) -> Self {
         Self {
             end,
-            notices: Notices::new(notices),
+            notices,
             report: Report::default(),
         }
     }

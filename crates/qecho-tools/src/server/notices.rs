@@ -3,12 +3,13 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::mpsc::SyncSender,
+    sync::{Arc, mpsc::SyncSender},
     time::{Duration, Instant},
 };
 
 use qecho_engine::{Connection, StreamId};
 
+use super::allowance::Allowance;
 use crate::text;
 
 /// Lines a second about what is received; what comes on top is only counted.
@@ -80,9 +81,9 @@ pub(super) type Decoders = HashMap<StreamId, text::Decoder>;
 #[derive(Debug)]
 pub(super) struct Notices {
     reader: Option<SyncSender<Notice>>,
+    /// One for all shards of the server.
+    allowance: Arc<Allowance>,
     second_began: Option<Instant>,
-    lines: u32,
-    events: u32,
     left_out: u64,
 }
 
@@ -99,10 +100,17 @@ impl Notices {
     pub(super) fn new(reader: Option<SyncSender<Notice>>) -> Self {
         Self {
             reader,
+            allowance: Arc::default(),
             second_began: None,
-            lines: 0,
-            events: 0,
             left_out: 0,
+        }
+    }
+
+    /// Returns the notices of another shard of the same server.
+    pub(super) fn for_another_shard(&self) -> Self {
+        Self {
+            allowance: self.allowance.clone(),
+            ..Self::new(self.reader.clone())
         }
     }
 
@@ -112,12 +120,7 @@ impl Notices {
             return false;
         }
         self.begin_second(now);
-        let (told, most) = match about {
-            About::Message => (&mut self.lines, LINES_PER_SECOND_MAX),
-            About::Life => (&mut self.events, EVENTS_PER_SECOND_MAX),
-        };
-        if *told < most {
-            *told += 1;
+        if self.allowance.take(now, about) {
             return true;
         }
         self.left_out += 1;
@@ -180,8 +183,6 @@ impl Notices {
             return;
         }
         self.second_began = Some(now);
-        self.lines = 0;
-        self.events = 0;
         self.tell_left_out();
     }
 
@@ -193,7 +194,6 @@ impl Notices {
         let kind = NoticeKind::LeftOut(self.left_out);
         if self.hand_over(Notice { peer: None, kind }) {
             self.left_out = 0;
-            self.events += 1;
         }
     }
 

@@ -22,3 +22,28 @@ pub struct Report {
     /// DATAGRAM frames dropped because the peer takes none itself.
     pub datagrams_unsupported: u64,
 }
+
+impl std::ops::AddAssign for Report {
+    fn add_assign(&mut self, other: Self) {
+        let Self {
+            connections,
+            handshakes_failed,
+            refused,
+            streams,
+            bytes_echoed,
+            datagrams_echoed,
+            datagrams_blocked,
+            datagrams_too_large,
+            datagrams_unsupported,
+        } = other;
+        self.connections += connections;
+        self.handshakes_failed += handshakes_failed;
+        self.refused += refused;
+        self.streams += streams;
+        self.bytes_echoed += bytes_echoed;
+        self.datagrams_echoed += datagrams_echoed;
+        self.datagrams_blocked += datagrams_blocked;
+        self.datagrams_too_large += datagrams_too_large;
+        self.datagrams_unsupported += datagrams_unsupported;
+    }
+}

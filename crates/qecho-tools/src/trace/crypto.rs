@@ -30,6 +30,11 @@ pub(super) struct Crypto {
 }
 
 impl Crypto {
+    /// Returns how much is remembered, in pieces of some 100 bytes.
+    pub(super) fn weight(&self) -> usize {
+        (self.begun.len() + self.waiting_bytes) / 100 + self.waiting.len()
+    }
+
     /// Takes a CRYPTO frame; returns the messages that it begins or completes,
     /// and what it tells of the QUIC handshake.
     pub(super) fn take(&mut self, offset: u64, data: &[u8]) -> (Vec<TlsMessage>, Extensions) {

@@ -1,18 +1,21 @@
 //! What is known of a connection while it is traced.
 
+mod learning;
+mod losses;
+
 use std::{collections::HashSet, time::Duration};
 
 use qecho_engine::{
-    Dissected, Packet as Observed, Passage, Recovery, Side, TransportParameters, Unprocessed,
+    Dissected, Opened, Packet as Observed, Passage, Recovery, Side, TransportParameters,
+    Unprocessed,
     wire::{self, Ack, Frame, PacketType},
 };
 
 use super::{
     crypto::Crypto,
-    event::{Connection, Content, Event, LossReason, Lost, NotedFrame, Packet, TlsMessage, What},
-    ledger::{Gone, Ledger, RoundTrip},
+    event::{Connection, Content, Event, NotedFrame, Packet, TlsMessage, What},
+    ledger::{Ledger, RoundTrip},
     ranges::Ranges,
-    tracer::opposite,
 };
 
 /// Stateless reset tokens of one peer that are remembered.
@@ -28,6 +31,8 @@ const ACK_DELAY_EXPONENT_MAX: u64 = 20;
 #[derive(Debug)]
 pub(super) struct Known {
     connection: Connection,
+    /// When it began, if that is still to be told.
+    began_untold: Option<Duration>,
     went: Sender,
     came: Sender,
     recovery: Recovery,
@@ -74,6 +79,7 @@ impl Known {
     pub(super) fn new(connection: Connection) -> Self {
         Self {
             connection,
+            began_untold: None,
             went: Sender::default(),
             came: Sender::default(),
             recovery: Recovery::default(),
@@ -126,38 +132,23 @@ impl Known {
             return shown;
         };
         let packet_type = header.packet_type;
-        let mut frames = Vec::new();
-        let mut malformed = None;
-        for frame in wire::frames(&opened.payload) {
-            match frame {
-                Ok(frame) => frames.push(frame),
-                Err(error) => malformed = Some(error),
-            }
-        }
+        let content = content(opened);
         let space = &mut self.sender(passage).spaces[space(packet_type)];
         if shown.unprocessed.is_none() && !space.seen.insert(opened.number) {
             shown.unprocessed = Some(Unprocessed::Duplicate);
         }
         let counts = shown.unprocessed.is_none() && datagram.unsent.is_none();
         let newest = space.seen.largest() == Some(opened.number);
-        let noted = match counts {
-            true => {
-                let packet = (packet_type, opened.number, packet.size);
-                if packet_type == PacketType::OneRtt {
-                    self.update_keys(passage, opened.generation, learned);
-                    learned.moves |= newest && frames.iter().any(is_not_probing);
-                }
-                self.note(at, passage, packet, frames, learned)
+        shown.content = Some(content);
+        if let (true, Some(content)) = (counts, &mut shown.content) {
+            if packet_type == PacketType::OneRtt {
+                self.update_keys(passage, opened.generation, learned);
+                let mut frames = content.frames.iter();
+                learned.moves |= newest && frames.any(|noted| is_not_probing(&noted.frame));
             }
-            false => frames.into_iter().map(unnoted).collect(),
-        };
-        shown.content = Some(Content {
-            number: opened.number,
-            number_length: opened.number_length,
-            key_phase: opened.key_phase,
-            frames: noted,
-            malformed,
-        });
+            let packet = (packet_type, opened.number, packet.size);
+            self.note(at, passage, packet, &mut content.frames, learned);
+        }
         shown
     }
 
@@ -169,32 +160,26 @@ impl Known {
         }
     }
 
-    /// Keeps what the frames of a packet tell, and says what they mean.
-    fn note<'a>(
+    /// Keeps what the frames of a packet tell, and notes what they mean.
+    fn note(
         &mut self,
         at: Duration,
         passage: Passage,
         packet: (PacketType, u64, usize),
-        frames: Vec<Frame<'a>>,
+        frames: &mut [NotedFrame<'_>],
         learned: &mut Learned,
-    ) -> Vec<NotedFrame<'a>> {
+    ) {
         let (packet_type, ..) = packet;
         let place = space(packet_type);
-        let again = self.sender(passage).spaces[place]
-            .ledger
-            .send(at, packet, &frames);
-        let mut noted = Vec::with_capacity(frames.len());
-        for (frame, again) in frames.into_iter().zip(again) {
-            let mut note = NotedFrame {
-                again,
-                ..unnoted(frame)
-            };
-            match &note.frame {
+        let ledger = &mut self.sender(passage).spaces[place].ledger;
+        ledger.send(at, packet, frames);
+        for noted in frames {
+            match &noted.frame {
                 Frame::Ack(ack) => {
-                    note.ack_delay = self.acknowledge(at, passage, place, ack, learned)
+                    noted.ack_delay = self.acknowledge(at, passage, place, ack, learned);
                 }
                 Frame::Crypto { offset, data } => {
-                    note.tls = self.crypto(passage, place, *offset, data, learned);
+                    noted.tls = self.crypto(passage, place, *offset, data, learned);
                 }
                 Frame::NewConnectionId { reset_token, .. } => {
                     self.sender(passage).remember(*reset_token);
@@ -202,7 +187,6 @@ impl Known {
                 Frame::HandshakeDone => self.discard(1),
                 _ => {}
             }
-            noted.push(note);
         }
         // RFC 9001 §4.9.1: the client drops its Initial keys when it sends its
         // first Handshake packet, the server when it gets one.
@@ -210,7 +194,50 @@ impl Known {
         if packet_type == PacketType::Handshake && by_client {
             self.discard(0);
         }
-        noted
+    }
+
+    /// Tells what else a datagram has brought to light.
+    pub(super) fn tell_what_follows(
+        &self,
+        at: Duration,
+        passage: Passage,
+        learned: &Learned,
+        tell: &mut dyn FnMut(&Event<'_>),
+    ) {
+        for (packet_type, number) in &learned.found_again {
+            let what = What::FoundAgain {
+                passage: passage.opposite(),
+                packet_type: *packet_type,
+                number: *number,
+            };
+            self.tell(at, what, tell);
+        }
+        if let Some(parameters) = &learned.parameters {
+            let what = What::Parameters {
+                passage,
+                parameters,
+            };
+            self.tell(at, what, tell);
+        }
+    }
+
+    /// Returns how much is remembered, in pieces of some 100 bytes.
+    pub(super) fn weight(&self) -> usize {
+        let senders = [&self.went, &self.came].into_iter();
+        let spaces = senders.flat_map(|sender| &sender.spaces);
+        spaces
+            .map(|space| space.ledger.weight() + space.crypto.weight())
+            .sum()
+    }
+
+    /// Forgets what is not needed to read on.
+    pub(super) fn lighten(&mut self) {
+        for sender in [&mut self.went, &mut self.came] {
+            for space in &mut sender.spaces {
+                space.ledger = Ledger::default();
+                space.crypto = Crypto::default();
+            }
+        }
     }
 
     /// Forgets what was sent under keys that are gone; it is neither
@@ -232,7 +259,7 @@ impl Known {
         let exponent = exponent.unwrap_or(ACK_DELAY_EXPONENT_DEFAULT);
         let delay = ack.delay.checked_mul(1 << exponent)?;
         let largest = ack.largest();
-        let other = self.sender(opposite(passage));
+        let other = self.sender(passage.opposite());
         let mut sample = None;
         other.spaces[place]
             .ledger
@@ -289,82 +316,6 @@ impl Known {
         self.connection.remote = datagram.remote;
         self.tell(at, What::PathChanged { before }, tell);
     }
-
-    /// Takes the endpoint's word on its path and on what was lost.
-    pub(super) fn recover(
-        &mut self,
-        at: Duration,
-        recovery: &Recovery,
-        tell: &mut dyn FnMut(&Event<'_>),
-    ) {
-        let before = &self.recovery;
-        let mut lost = recovery.lost_packets.saturating_sub(before.lost_packets);
-        let mut probes = recovery.lost_probes.saturating_sub(before.lost_probes);
-        self.recovery = *recovery;
-        let mut overtaken: Vec<_> = (0..3)
-            .flat_map(|place| {
-                let overtaken = self.went.spaces[place].ledger.overtaken(at);
-                overtaken.map(move |(gone, sent)| (place, gone, sent))
-            })
-            .collect();
-        // The endpoint tells how many; those are the ones that most others
-        // have overtaken, and among the rest the oldest.
-        overtaken.sort_by_key(|(_, gone, sent)| {
-            let by_time = matches!(gone.reason, LossReason::TimeThreshold { .. });
-            (by_time, *sent, gone.number)
-        });
-        for (place, gone, _) in overtaken {
-            let left = match gone.reason {
-                LossReason::MtuProbe => &mut probes,
-                _ => &mut lost,
-            };
-            if *left > 0 {
-                *left -= 1;
-                self.lose(at, Passage::Went, place, gone, tell);
-            }
-        }
-        self.tell(at, What::Recovery(recovery), tell);
-    }
-
-    /// Takes for lost, in both directions, what an endpoint would that saw
-    /// what was seen.
-    pub(super) fn infer_losses(&mut self, at: Duration, tell: &mut dyn FnMut(&Event<'_>)) {
-        for passage in [Passage::Went, Passage::Came] {
-            for place in 0..3 {
-                let sender = self.sender(passage);
-                let lost = sender.spaces[place].ledger.lost(at, &sender.round_trip);
-                for gone in lost {
-                    self.lose(at, passage, place, gone, tell);
-                }
-            }
-        }
-    }
-
-    fn lose(
-        &mut self,
-        at: Duration,
-        passage: Passage,
-        place: usize,
-        gone: Gone,
-        tell: &mut dyn FnMut(&Event<'_>),
-    ) {
-        let ledger = &mut self.sender(passage).spaces[place].ledger;
-        ledger.declare_lost(gone.number);
-        let Gone {
-            packet_type,
-            number,
-            size,
-            reason,
-        } = gone;
-        let lost = Lost {
-            passage,
-            packet_type,
-            number,
-            size,
-            reason,
-        };
-        self.tell(at, What::Lost(lost), tell);
-    }
 }
 
 impl Sender {
@@ -372,6 +323,25 @@ impl Sender {
         if self.reset_tokens.len() < RESET_TOKENS_MAX {
             self.reset_tokens.insert(reset_token);
         }
+    }
+}
+
+/// Reads what is in a packet, without what others tell of it.
+pub(super) fn content(opened: &Opened) -> Content<'_> {
+    let mut frames = Vec::new();
+    let mut malformed = None;
+    for frame in wire::frames(&opened.payload) {
+        match frame {
+            Ok(frame) => frames.push(unnoted(frame)),
+            Err(error) => malformed = Some(error),
+        }
+    }
+    Content {
+        number: opened.number,
+        number_length: opened.number_length,
+        key_phase: opened.key_phase,
+        frames,
+        malformed,
     }
 }
 

@@ -12,11 +12,14 @@ use qecho_engine::{
     wire::{Frame, PacketType},
 };
 
-use super::event::{Again, LossReason};
+use super::event::{Again, LossReason, NotedFrame};
 
-/// Packets of one packet number space that are remembered; beyond, the oldest
-/// are forgotten.
+/// Packets of one packet number space that are remembered, and as many that
+/// were lost; beyond, the oldest are forgotten.
 const PACKETS_MAX: usize = 20_000;
+
+/// Pieces of streams and the like of which it is remembered who carried them.
+const CARRIED_MAX: usize = 50_000;
 
 /// RFC 9002 §6.1.1.
 const PACKET_THRESHOLD: u64 = 3;
@@ -31,9 +34,13 @@ const PROBE_MIN: usize = 1_200;
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     packets: BTreeMap<u64, Sent>,
+    /// Those that were declared lost; they may arrive yet.
+    lost: BTreeMap<u64, Sent>,
     largest_acknowledged: Option<u64>,
     /// Which packet last carried what begins here, and where that ends.
     carried: HashMap<Carrier, BTreeMap<u64, (u64, u64)>>,
+    /// How many pieces the packets remember.
+    pieces: usize,
 }
 
 #[derive(Debug)]
@@ -43,7 +50,6 @@ struct Sent {
     size: usize,
     carried: Vec<(Carrier, u64)>,
     is_probe: bool,
-    lost: bool,
 }
 
 /// What is sent again when it was lost.
@@ -70,40 +76,59 @@ pub(super) struct Gone {
 }
 
 impl Ledger {
-    /// Notes a packet; tells for each of its frames which other packet carried
-    /// the same.
+    /// Remembers a packet; notes with each of its frames which other packet
+    /// carried the same.
     pub(super) fn send(
         &mut self,
         at: Duration,
         (packet_type, number, size): (PacketType, u64, usize),
-        frames: &[Frame<'_>],
-    ) -> Vec<Option<Again>> {
+        frames: &mut [NotedFrame<'_>],
+    ) {
         let mut sent = Sent {
             at,
             packet_type,
             size,
             carried: Vec::new(),
-            is_probe: size > PROBE_MIN && frames.iter().all(is_of_a_probe),
-            lost: false,
+            is_probe: size > PROBE_MIN && frames.iter().all(|noted| is_of_a_probe(&noted.frame)),
         };
-        let mut again = Vec::with_capacity(frames.len());
-        for frame in frames {
+        for noted in frames {
             let mut earlier = None;
-            for (carrier, start, end) in content(frame) {
+            for (carrier, start, end) in content(&noted.frame) {
                 earlier = earlier.or(self.earlier(carrier, start, end));
                 let carried = self.carried.entry(carrier).or_default();
                 carried.insert(start, (end, number));
                 sent.carried.push((carrier, start));
             }
-            again.push(earlier.filter(|again| again.number != number));
+            noted.again = earlier.filter(|again| again.number != number);
         }
-        self.packets.insert(number, sent);
-        if self.packets.len() > PACKETS_MAX
-            && let Some((number, oldest)) = self.packets.pop_first()
-        {
-            self.forget(number, &oldest);
+        self.pieces += sent.carried.len();
+        if let Some(same) = self.packets.insert(number, sent) {
+            self.pieces -= same.carried.len();
         }
-        again
+        self.tidy();
+    }
+
+    /// Forgets what is beyond the limits, the oldest first.
+    fn tidy(&mut self) {
+        loop {
+            let oldest = if self.lost.len() > PACKETS_MAX {
+                self.lost.pop_first()
+            } else if self.packets.len() > PACKETS_MAX {
+                self.packets.pop_first()
+            } else if self.pieces > CARRIED_MAX {
+                self.lost.pop_first().or_else(|| self.packets.pop_first())
+            } else {
+                return;
+            };
+            if let Some((number, oldest)) = oldest {
+                self.forget(number, &oldest);
+            }
+        }
+    }
+
+    /// Returns how much is remembered, in pieces.
+    pub(super) fn weight(&self) -> usize {
+        self.packets.len() + self.lost.len() + self.pieces
     }
 
     fn earlier(&self, carrier: Carrier, start: u64, end: u64) -> Option<Again> {
@@ -111,12 +136,13 @@ impl Ledger {
         let before = carried.range(..=start).next_back();
         let covering = before.filter(|(_, (covered, _))| *covered > start);
         let (_, (_, number)) = covering.or_else(|| carried.range(start..end).next())?;
-        let lost = self.packets.get(number)?.lost;
         let number = *number;
+        let lost = self.lost.contains_key(&number);
         Some(Again { number, lost })
     }
 
     fn forget(&mut self, number: u64, sent: &Sent) {
+        self.pieces -= sent.carried.len();
         for (carrier, start) in &sent.carried {
             let Some(carried) = self.carried.get_mut(carrier) else {
                 continue;
@@ -138,15 +164,19 @@ impl Ledger {
         mut arrived: impl FnMut(PacketType, u64, Duration, bool),
     ) {
         for range in ranges {
-            let numbers: Vec<u64> = self
-                .packets
-                .range(range.clone())
-                .map(|(number, _)| *number)
-                .collect();
-            for number in numbers {
-                if let Some(sent) = self.packets.remove(&number) {
+            for lost in [false, true] {
+                let known = match lost {
+                    false => &mut self.packets,
+                    true => &mut self.lost,
+                };
+                let numbers: Vec<u64> = known.range(range.clone()).map(|(at, _)| *at).collect();
+                let taken: Vec<_> = numbers
+                    .into_iter()
+                    .filter_map(|number| known.remove_entry(&number))
+                    .collect();
+                for (number, sent) in taken {
                     self.forget(number, &sent);
-                    arrived(sent.packet_type, number, sent.at, sent.lost);
+                    arrived(sent.packet_type, number, sent.at, lost);
                 }
             }
         }
@@ -159,23 +189,21 @@ impl Ledger {
     pub(super) fn overtaken(&self, at: Duration) -> impl Iterator<Item = (Gone, Duration)> {
         let acknowledged = self.largest_acknowledged.unwrap_or(0);
         let overtaken = self.packets.range(..acknowledged);
-        overtaken
-            .filter(|(_, sent)| !sent.lost)
-            .map(move |(number, sent)| {
-                let age = at.saturating_sub(sent.at);
-                let reason = match (sent.is_probe, acknowledged >= number + PACKET_THRESHOLD) {
-                    (true, _) => LossReason::MtuProbe,
-                    (false, true) => LossReason::PacketThreshold { acknowledged },
-                    (false, false) => LossReason::TimeThreshold { acknowledged, age },
-                };
-                let gone = Gone {
-                    packet_type: sent.packet_type,
-                    number: *number,
-                    size: sent.size,
-                    reason,
-                };
-                (gone, sent.at)
-            })
+        overtaken.map(move |(number, sent)| {
+            let age = at.saturating_sub(sent.at);
+            let reason = match (sent.is_probe, acknowledged >= number + PACKET_THRESHOLD) {
+                (true, _) => LossReason::MtuProbe,
+                (false, true) => LossReason::PacketThreshold { acknowledged },
+                (false, false) => LossReason::TimeThreshold { acknowledged, age },
+            };
+            let gone = Gone {
+                packet_type: sent.packet_type,
+                number: *number,
+                size: sent.size,
+                reason,
+            };
+            (gone, sent.at)
+        })
     }
 
     /// Returns those that RFC 9002 §6.1 takes for lost.
@@ -191,9 +219,8 @@ impl Ledger {
     }
 
     pub(super) fn declare_lost(&mut self, number: u64) {
-        if let Some(sent) = self.packets.get_mut(&number) {
-            sent.lost = true;
-        }
+        self.lost.extend(self.packets.remove_entry(&number));
+        self.tidy();
     }
 }
 
@@ -262,6 +289,15 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
+    fn unnoted(frame: Frame<'_>) -> NotedFrame<'_> {
+        NotedFrame {
+            frame,
+            again: None,
+            tls: Vec::new(),
+            ack_delay: None,
+        }
+    }
+
     fn stream(offset: u64, data: &[u8]) -> Frame<'_> {
         Frame::Stream {
             id: StreamId::from_value(0),
@@ -273,7 +309,9 @@ mod tests {
 
     fn send(ledger: &mut Ledger, number: u64, frame: Frame<'_>) -> Option<Again> {
         let packet = (PacketType::OneRtt, number, 100);
-        ledger.send(MS * number as u32, packet, &[frame])[0]
+        let mut noted = [unnoted(frame)];
+        ledger.send(MS * number as u32, packet, &mut noted);
+        noted[0].again
     }
 
     fn acknowledge(ledger: &mut Ledger, range: RangeInclusive<u64>) -> Vec<(u64, bool)> {
@@ -303,6 +341,29 @@ mod tests {
         assert!(ledger.carried[&Carrier::Stream(StreamId::from_value(0))].len() == 1);
         acknowledge(&mut ledger, 1..=1);
         assert!(ledger.carried.is_empty(), "nothing is remembered for ever");
+        assert_eq!(ledger.weight(), 0);
+    }
+
+    #[test]
+    fn what_is_never_acknowledged_is_forgotten_in_the_end() {
+        let mut ledger = Ledger::default();
+        let stream_at = |at: u64| unnoted(stream(at * 10, b"012345678"));
+        let mut many: Vec<_> = (0..100).map(stream_at).collect();
+        for number in 0..2_000 {
+            let packet = (PacketType::OneRtt, number, 1_200);
+            ledger.send(MS, packet, &mut many);
+            if number % 2 == 0 {
+                ledger.declare_lost(number);
+            }
+            assert!(ledger.weight() <= CARRIED_MAX + PACKETS_MAX);
+        }
+        for number in 2_000..50_000 {
+            send(&mut ledger, number, stream(number, b"x"));
+            assert!(ledger.packets.len() <= PACKETS_MAX);
+        }
+        let all = ledger.packets.len() + ledger.lost.len();
+        assert_eq!(acknowledge(&mut ledger, 0..=u64::MAX >> 2).len(), all);
+        assert_eq!(ledger.weight(), 0);
     }
 
     #[test]

@@ -11,6 +11,9 @@ mod framing;
 mod mutated;
 mod pcap;
 mod pcapng;
+mod segmented;
+mod tampered;
+mod tampering;
 mod written;
 
 #[global_allocator]

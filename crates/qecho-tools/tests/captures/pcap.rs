@@ -26,6 +26,7 @@ fn a_classic_file_counts_micro_or_nanoseconds_in_either_byte_order() {
             passage: None,
             payload: b"one".to_vec(),
             cut: false,
+            repeated: false,
             offset: 24,
             number: 1,
         };

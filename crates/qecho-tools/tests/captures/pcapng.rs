@@ -34,6 +34,7 @@ fn a_packet_has_what_its_block_and_interface_say() {
             passage: Some(Passage::Went),
             payload: b"abc".to_vec(),
             cut: false,
+            repeated: false,
             offset: 28 + 24 + 44,
             number: 1,
         };
@@ -194,6 +195,26 @@ fn nothing_is_an_option_after_their_end() {
 }
 
 #[test]
+fn what_is_repeated_of_another_file_is_known_by_exactly_its_comments() {
+    let repeated: &[u8] = b"repeated: so its connection began; it opens what follows";
+    let never_sent: &[u8] =
+        b"never sent: written here to tell a reader the packet numbers and keys of what follows";
+    for order in Order::BOTH {
+        for (comments, expected) in [
+            (&[(1, repeated)][..], true),
+            (&[(1, b"of a person's"), (1, never_sent)], true),
+            (&[(1, b"repeated: so says a person")], false),
+            (&[(4, repeated)], false),
+            (&[], false),
+        ] {
+            let file = Pcapng::new(order).interface(RAW, 0, &[]);
+            let file = file.packet(0, 1, &v4_packet(b"abc"), comments);
+            assert_eq!(datagrams(&file.bytes)[0].repeated, expected, "{comments:?}");
+        }
+    }
+}
+
+#[test]
 fn a_file_of_dumpcap_is_read_as_wireshark_reads_it() {
     let items = items(include_bytes!("dumpcap.pcapng"));
     let captured = |nanoseconds, source: &str, destination: &str, ecn, payload: &[u8]| Captured {
@@ -204,6 +225,7 @@ fn a_file_of_dumpcap_is_read_as_wireshark_reads_it() {
         passage: None,
         payload: payload.to_vec(),
         cut: false,
+        repeated: false,
         offset: 0,
         number: 0,
     };

@@ -92,6 +92,7 @@ fn what_was_written_is_read_again() {
                 passage: Some(passage),
                 payload: payload.to_vec(),
                 cut: false,
+                repeated: false,
                 offset: 0,
                 number: 3 * round + place,
             })

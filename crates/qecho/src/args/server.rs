@@ -1,9 +1,9 @@
 //! `qecho server`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
-use qecho_engine::AlpnPolicy;
+use qecho_engine::{AlpnPolicy, limits::SHARDS_MAX};
 use qecho_tools::{ALPN_ECHO, PORT, listen::Listen};
 
 use super::{CaptureArguments, Format, KeyLogArguments, TraceArguments, listen};
@@ -51,6 +51,11 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "N",
           default_value_t = qecho_engine::limits::CONNECTIONS_PER_ADDRESS_MAX)]
     pub(crate) max_connections_per_address: usize,
+
+    /// Threads that share the work, each with sockets of its own [default: one
+    /// for each core that the server may use]
+    #[arg(long, value_name = "N", value_parser = shards)]
+    pub(crate) shards: Option<NonZeroUsize>,
 
     /// Silence after which a connection is given up
     #[arg(long, value_name = "TIME", value_parser = super::positive_duration, default_value = "2m")]
@@ -103,6 +108,13 @@ pub(crate) enum MessagesArgument {
 
 fn listen(text: &str) -> Result<Listen, String> {
     listen::read(text, PORT)
+}
+
+fn shards(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse() {
+        Ok(shards @ 1..=SHARDS_MAX) => Ok(NonZeroUsize::new(shards).unwrap_or(NonZeroUsize::MIN)),
+        _ => Err(format!("a number from 1 to {SHARDS_MAX} is expected")),
+    }
 }
 
 fn alpn(text: &str) -> Result<AlpnPolicy, String> {

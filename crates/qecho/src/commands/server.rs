@@ -4,6 +4,7 @@ mod certificate;
 
 use std::{
     io::{self, IsTerminal, Write},
+    num::NonZeroUsize,
     sync::{
         Arc,
         mpsc::{Receiver, sync_channel},
@@ -45,6 +46,13 @@ fn serve(arguments: &ServerArguments, sight: Sight) -> Result<Ending, Failure> {
     let config = config(arguments, &identity, sight)?;
     let (notices, readable) = notices(arguments);
     let server = Server::start(&config, notices).map_err(explain)?;
+    if let Some(reason) = server.unsteered() {
+        // With stderr gone there is nobody to tell.
+        let _ = writeln!(
+            io::stderr(),
+            "one shard does all the work: this system cannot steer packets to several ({reason})"
+        );
+    }
     // Whoever reads that the server listens may ask it to end at once.
     let follower = files.map(|files| Follower::new(files, arguments.format));
     drain_on_signal(arguments, &server, follower.as_ref())?;
@@ -76,6 +84,7 @@ fn config(
 ) -> Result<Config, Failure> {
     Ok(Config {
         listen: arguments.listen.clone(),
+        shards: arguments.shards.unwrap_or_else(cores),
         tls: ServerTls {
             identity: identity.clone(),
             client_verifier: client_verifier(arguments)?,
@@ -114,6 +123,11 @@ fn client_verifier(
     let verifier = ClientVerifier::new(&arguments.client_ca)
         .context("cannot decide which clients to let in")?;
     Ok(Some(verifier))
+}
+
+/// Returns how many cores this process may use.
+fn cores() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 fn explain(error: ServerError) -> Failure {

@@ -6,10 +6,13 @@ use std::{
     io::{self, BufReader, Read, Write},
     net::SocketAddr,
     path::Path,
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
-use qecho_engine::{Dissected, Observation, Side, Unprocessed, wire::PacketType};
+use qecho_engine::{
+    Dissected, Observation, Side, Unprocessed, limits::INITIAL_DATAGRAM_MIN, wire::PacketType,
+};
 use qecho_tools::{
     capture::{CaptureReader, Item, ReadError},
     dissect::{Dissector, Seen},
@@ -132,9 +135,19 @@ impl View {
                 Box::new(BufReader::new(file))
             }
         };
+        self.read_from(file, path, dissector)
+    }
+
+    fn read_from(
+        &mut self,
+        file: impl Read,
+        path: &Path,
+        dissector: &mut Dissector,
+    ) -> Result<(), Failure> {
+        let shown = path.display();
         let explain = |error: ReadError| anyhow!(error).context(format!("cannot read {shown}"));
         let mut reader = CaptureReader::new(file).map_err(explain)?;
-        let mut at = std::time::Duration::ZERO;
+        let mut at = Duration::ZERO;
         while let Some(item) = reader.next().map_err(explain)? {
             match item {
                 Item::Secrets(secrets) => dissector.add_secrets(&secrets),
@@ -148,7 +161,11 @@ impl View {
                         payload: &captured.payload,
                         cut: captured.cut,
                     };
-                    dissector.datagram(&seen, &mut |observation| self.show(at, &observation));
+                    let repeated = captured.repeated;
+                    dissector.datagram(&seen, &mut |observation| match repeated {
+                        true => self.learn(at, &observation),
+                        false => self.show(at, &observation),
+                    });
                 }
                 Item::Skipped { .. } => {}
             }
@@ -160,7 +177,7 @@ impl View {
         Ok(())
     }
 
-    fn show(&mut self, at: std::time::Duration, observation: &Observation) {
+    fn show(&mut self, at: Duration, observation: &Observation) {
         if let Observation::Datagram(datagram) = observation {
             if !self.is_quic(datagram) {
                 return;
@@ -168,13 +185,18 @@ impl View {
             self.counts.count(datagram);
         }
         let (sinks, failure) = (&mut self.sinks, &mut self.failure);
-        self.tracer.observe(at, observation, &mut |event| {
-            for sink in sinks.iter_mut() {
-                if let Err(error) = sink.take(event) {
-                    failure.get_or_insert(error);
-                }
-            }
-        });
+        let tell = &mut |event: &Event<'_>| pass_on(event, sinks, failure);
+        self.tracer.observe(at, observation, tell);
+    }
+
+    /// Takes in what the file repeats of another, so that the rest makes sense.
+    fn learn(&mut self, at: Duration, observation: &Observation) {
+        if let Observation::Datagram(datagram) = observation {
+            self.is_quic(datagram);
+        }
+        let (sinks, failure) = (&mut self.sinks, &mut self.failure);
+        let tell = &mut |event: &Event<'_>| pass_on(event, sinks, failure);
+        self.tracer.learn(at, observation, tell);
     }
 
     /// Tells whether a datagram is to be taken for QUIC: anything that is UDP
@@ -187,8 +209,11 @@ impl View {
         }
         let first = datagram.packets.first();
         let header = first.and_then(|packet| packet.header.as_ref());
-        let long = header.is_some_and(|header| {
-            !matches!(header.packet_type, PacketType::OneRtt | PacketType::Unknown)
+        let long = header.is_some_and(|header| match header.packet_type {
+            PacketType::OneRtt => false,
+            // What asks for another version is padded as well.
+            PacketType::Unknown => datagram.size >= usize::from(INITIAL_DATAGRAM_MIN),
+            _ => true,
         });
         long || self.known.contains(&ends) || self.known.contains(&(ends.1, ends.0))
     }
@@ -198,6 +223,14 @@ impl View {
             sink.finish()?;
         }
         Ok(())
+    }
+}
+
+fn pass_on(event: &Event<'_>, sinks: &mut [Box<dyn Sink>], failure: &mut Option<io::Error>) {
+    for sink in sinks {
+        if let Err(error) = sink.take(event) {
+            failure.get_or_insert(error);
+        }
     }
 }
 
@@ -251,3 +284,6 @@ impl Sink for Diagram {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

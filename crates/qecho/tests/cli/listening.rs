@@ -126,6 +126,23 @@ fn several_places_may_be_listened_on() {
 }
 
 #[test]
+fn any_sensible_number_of_shards_can_be_had() {
+    let stage = Stage::new();
+    for shards in ["1", "8"] {
+        let server = stage.server(&format!("--shards {shards}"));
+        for _ in 0..4 {
+            stage.client(&server, "-m a").run().exits(0);
+        }
+        assert_eq!(server.ends_well()["connections"], 4);
+    }
+    for shards in ["0", "257", "all"] {
+        let done = stage.qecho(&format!("server --shards {shards}")).run();
+        done.exits(2)
+            .complains("a number from 1 to 256 is expected");
+    }
+}
+
+#[test]
 fn a_server_open_to_others_says_so() {
     let stage = Stage::new();
     let server = stage.qecho("server --listen *:0").start();

@@ -1,6 +1,7 @@
 //! The built binary as a person or a script meets it: over real UDP on loopback,
 //! with every file in a temporary folder, and every wait with a limit.
 
+mod agreement;
 mod cert;
 mod demo;
 mod exchange;
@@ -25,6 +26,10 @@ mod usage;
 
 mod certificates;
 mod hearing;
+mod oracle;
 mod process;
+mod rows;
+#[path = "../../../qecho-tools/tests/qlog/schema.rs"]
+mod schema;
 mod stage;
 mod terminal;

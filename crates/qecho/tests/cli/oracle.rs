@@ -27,8 +27,7 @@ pub(crate) fn datagrams(stage: &Stage, capture: &Path) -> Vec<Vec<Seen>> {
     let output = command
         .output()
         .expect("tshark is here: `cargo xtask setup` installs it");
-    let datagrams: Vec<Value> =
-        serde_json::from_slice(&output.stdout).expect("tshark writes JSON");
+    let datagrams: Vec<Value> = serde_json::from_slice(&output.stdout).expect("tshark writes JSON");
     datagrams
         .iter()
         .map(|datagram| packets(&datagram["_source"]["layers"]))
@@ -97,10 +96,7 @@ fn frame(frame: &Value) -> String {
             let data = text(&frame["quic.stream_data"]).unwrap_or_default();
             let length = data.split(':').filter(|byte| !byte.is_empty()).count();
             let fin = frame["quic.frame_type_tree"]["quic.stream.fin"] == "1";
-            let (id, offset) = (
-                field("quic.stream.stream_id"),
-                field("quic.stream.offset"),
-            );
+            let (id, offset) = (field("quic.stream.stream_id"), field("quic.stream.offset"));
             stream(id, offset, length as u64, fin)
         }
         0x10 => format!("MAX_DATA {}", field("quic.md.maximum_data")),

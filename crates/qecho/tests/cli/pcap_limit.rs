@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use crate::{
     pcap::{Capture, listening, mode},
     process::Running,
+    rows::Rows,
     stage::{Server, Stage},
 };
 
@@ -86,6 +87,60 @@ fn a_connection_that_spans_files_opens_in_each() {
         let rest = without(&stage, &newest, needed);
         assert!(!rest.faults().is_empty(), "without {needed}");
     }
+}
+
+/// Reads a file by `qecho trace`; returns what it shows.
+fn traced(stage: &Stage, capture: &Capture<'_>) -> String {
+    let done = stage
+        .qecho("trace --detail frames")
+        .arg(&capture.path)
+        .run();
+    done.exits(0);
+    assert_eq!(done.stderr, "", "nothing stays closed");
+    done.stdout.clone()
+}
+
+#[test]
+fn both_files_together_show_each_packet_that_passed_and_show_it_once() {
+    let stage = Stage::new();
+    let capture = Capture::new(&stage, "server.pcapng");
+    let more = format!("{LIMITED} --trace=frames");
+    let server = listening(&stage, "localhost:0", &capture, &more);
+    let client = stage.client(&server, "--update-keys --over stream-per-message");
+    let mut client = client.start();
+    converse(&mut client, 0..5);
+    // In the midst of these the file is full.
+    let other = stage.client(&server, "--verify");
+    other.run_with(&vec![b'x'; 160_000]).exits(0);
+    converse(&mut client, 5..20);
+    client.done().exits(0);
+    server.process.terminate();
+    let done = server.process.done();
+    done.exits(0);
+    let [newest, oldest] = both_are_sound(&stage, "server.pcapng");
+    assert!(!newest.fields(NEVER_SENT, &["frame.number"]).is_empty());
+    let live = Rows::of_lines(&done.stderr);
+    let (first, second) = (traced(&stage, &oldest), traced(&stage, &newest));
+    let [first_rows, second_rows] = [&first, &second].map(|text| Rows::of_lines(text));
+    assert!(second_rows.processed.len() > 20);
+    assert_eq!(first_rows.datagrams + second_rows.datagrams, live.datagrams);
+    let mut shown = first_rows.processed;
+    shown.extend(second_rows.processed);
+    let mut passed = live.processed;
+    shown.sort();
+    passed.sort();
+    assert!(shown == passed, "{} and {}", shown.len(), passed.len());
+    let dropped = first_rows.dropped.len() + second_rows.dropped.len();
+    assert_eq!(dropped, live.dropped.len());
+    // What became of the first packets is not to be seen in the second file.
+    let lines = |text: &str, words: &str| text.matches(words).count();
+    if lines(&done.stderr, "lost: ") == 0 {
+        assert_eq!(lines(&second, "lost: "), 0, "{second}");
+    }
+    let updates = lines(&done.stderr, "key update");
+    assert!(updates > 0);
+    let told = lines(&first, "key update") + lines(&second, "key update");
+    assert_eq!(told, updates);
 }
 
 #[test]

@@ -4,13 +4,10 @@ use qecho_engine::Passing;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 use super::{
-    super::{
-        block::Blocks,
-        packet, pcapng,
-        protection::{Direction, Suite},
-    },
+    super::{block::Blocks, direction::Direction, packet, pcapng},
     *,
 };
+use crate::protection::{Secret, Suite};
 
 const SILENCE: Duration = Duration::from_secs(120);
 
@@ -61,8 +58,7 @@ impl Stage {
     }
 
     fn send(&mut self, connection: u16, number: u64, frames: &[u8]) {
-        let direction = Direction::new(Suite::Aes128, &[connection as u8; 32]);
-        let packet = direction.sealed(&cid(connection), number, frames);
+        let packet = direction(connection).sealed(&cid(connection), number, frames);
         self.pass(Passage::Came, connection, &packet);
     }
 
@@ -76,6 +72,12 @@ impl Stage {
         connections.dedup();
         (connections, Blocks(&repeated.packets).count())
     }
+}
+
+/// What a connection's client sends.
+fn direction(connection: u16) -> Direction {
+    let secret = Secret::new(&[connection as u8; 32]).expect("a hash has this length");
+    Direction::new(Suite::Aes128GcmSha256, &secret)
 }
 
 fn cid(connection: u16) -> [u8; 8] {
@@ -96,9 +98,9 @@ fn a_live_connection_is_repeated_with_a_bookmark_once_it_has_gone_on() {
     let Content::Packet(bookmark) = content(last) else {
         panic!("no packet");
     };
-    let mut reader = Direction::new(Suite::Aes128, &[1; 32]);
+    let mut reader = direction(1);
     assert!(reader.open(bookmark.payload, 8).is_some());
-    let next = Direction::new(Suite::Aes128, &[1; 32]).sealed(&cid(1), 300, &[1; 4]);
+    let next = direction(1).sealed(&cid(1), 300, &[1; 4]);
     assert!(reader.open(&next, 8).is_some());
 }
 
@@ -164,8 +166,7 @@ fn what_is_repeated_has_a_bound_and_what_is_forgotten_is_counted() {
 fn a_connection_is_followed_to_another_address() {
     let mut stage = Stage::new(1 << 20);
     stage.connect(1, 1_200);
-    let direction = Direction::new(Suite::Aes128, &[1; 32]);
-    let packet = |number| direction.sealed(&cid(1), number, &[1; 4]);
+    let packet = |number| direction(1).sealed(&cid(1), number, &[1; 4]);
     let (forged, rebound) = ([&[0x40], &cid(1)[..], &[7; 40]].concat(), packet(1));
     stage.pass(Passage::Came, 66, &forged);
     assert_eq!(stage.journal.connections[&1].remote.port(), 1);

@@ -6,6 +6,7 @@ use std::{io::Read, time::Duration};
 use qecho_engine::Passage;
 
 use super::{
+    super::followed::COMMENTS_OF_REPEATED,
     Frame, Piece, ReadError,
     clock::Clock,
     fields::{ByteOrder, Fields},
@@ -30,6 +31,7 @@ const NUMBERED: [u32; 6] = [9, 0x204, 0x216, 0x221, 0x0000_0bad, 0x4000_0bad];
 const TLS_KEY_LOG: u32 = 0x544c_534b;
 
 const END_OF_OPTIONS: u16 = 0;
+const COMMENT: u16 = 1;
 const IF_TIME_RESOLUTION: u16 = 9;
 const IF_TIME_OFFSET: u16 = 14;
 const PACKET_FLAGS: u16 = 2;
@@ -199,10 +201,12 @@ impl Blocks {
         let interface = self.interfaces.get(interface).ok_or(NOT_DESCRIBED)?;
         let bytes = body.bytes_at_most(captured);
         body.padding_of(bytes.len());
+        let (passage, repeated) = remarks(body, self.order);
         Ok(Frame {
             at: interface.clock.time(u64::from(high) << 32 | u64::from(low)),
             link: interface.link,
-            passage: passage(body, self.order),
+            passage,
+            repeated,
             bytes,
             cut: bytes.len() < captured.max(original) as usize,
         })
@@ -221,6 +225,7 @@ impl Blocks {
             at: Duration::ZERO,
             link: interface.link,
             passage: None,
+            repeated: false,
             bytes,
             cut: bytes.len() < original as usize,
         })
@@ -239,14 +244,29 @@ fn secrets<'a>(mut body: Fields<'_>) -> Option<Piece<'a>> {
     Some(Piece::Secrets(text.collect()))
 }
 
-/// Returns which way a packet went, if its flags tell (§4.3.1).
-fn passage(rest: Fields<'_>, order: ByteOrder) -> Option<Passage> {
-    let (_, mut flags) = options(rest, order).find(|(code, _)| *code == PACKET_FLAGS)?;
-    match flags.u32()? & 0b11 {
-        0b01 => Some(Passage::Came),
-        0b10 => Some(Passage::Went),
-        _ => None,
+/// Returns which way a packet went, if its flags tell (§4.3.1), and whether a
+/// comment says that it is repeated.
+fn remarks(rest: Fields<'_>, order: ByteOrder) -> (Option<Passage>, bool) {
+    let (mut passage, mut repeated) = (None, false);
+    for (code, mut value) in options(rest, order) {
+        match code {
+            PACKET_FLAGS if passage.is_none() => {
+                passage = match value.u32().map(|flags| flags & 0b11) {
+                    Some(0b01) => Some(Passage::Came),
+                    Some(0b10) => Some(Passage::Went),
+                    _ => None,
+                };
+            }
+            COMMENT => {
+                let comment = value.bytes_at_most(u32::MAX);
+                repeated |= COMMENTS_OF_REPEATED
+                    .iter()
+                    .any(|one| one.as_bytes() == comment);
+            }
+            _ => {}
+        }
     }
+    (passage, repeated)
 }
 
 /// Returns options (§3.5), as far as they keep to their form.

@@ -82,6 +82,7 @@ impl Records {
             at: Duration::from_secs(seconds.into()) + fraction,
             link: self.link,
             passage: None,
+            repeated: false,
             bytes: &source.block()[RECORD_HEADER..],
             cut: captured < original,
         }))))

@@ -1,12 +1,9 @@
 //! Packets that the echo client and server do not send one another.
 
-use super::{
-    super::{
-        keys::{Secret, Suite},
-        sealing::Unsealed,
-    },
-    *,
-};
+use qecho_engine::wire::ConnectionId;
+
+use super::*;
+use crate::protection::{Secret, Suite, Unsealed};
 
 const CHACHA20: Suite = Suite::ChaCha20Poly1305Sha256;
 /// The random of the ClientHello of RFC 9001 Appendix A.2.
@@ -27,7 +24,7 @@ fn secret(label: usize) -> Secret {
 }
 
 /// Knows the client's first packet, and all secrets.
-fn begun() -> Dissector {
+pub(super) fn begun() -> Dissector {
     let mut dissector = Dissector::default();
     for (index, label) in LABELS.iter().enumerate() {
         let secret = format!("{index:02x}").repeat(32);
@@ -38,13 +35,19 @@ fn begun() -> Dissector {
 }
 
 /// A 1-RTT packet to the server.
-fn short(label: usize, generation: u64, number: u64) -> Unsealed {
+pub(super) fn short(label: usize, generation: u64, number: u64) -> Unsealed {
+    let mut now = secret(label);
+    for _ in 0..generation {
+        now = now.next(CHACHA20);
+    }
     Unsealed {
-        secret: secret(label),
+        first: secret(label),
+        secret: now,
         suite: CHACHA20,
         head: [vec![0], bytes(SERVER_ID)].concat(),
-        generation,
+        key_phase: generation % 2 == 1,
         number,
+        number_length: 2,
         frames: vec![1],
     }
 }
@@ -73,12 +76,9 @@ fn zero_rtt_has_a_secret_and_a_suite_of_its_own() {
         };
         let destination = bytes(ORIGINAL_DESTINATION);
         let packet = Unsealed {
-            secret: secret(label),
             suite,
             head: [&[0x80 | kind, 0, 0, 0, 1, 8], &destination[..], &[0]].concat(),
-            generation: 0,
-            number,
-            frames: vec![1],
+            ..short(label, 0, number)
         };
         let found = opened(&mut dissector, from_client(&packet.seal()));
         assert_eq!(found, Ok((number, 0)));
@@ -234,4 +234,38 @@ fn acknowledgements_help_over_gaps() {
         opened(&mut dissector, from_client(&far)),
         Ok((1_000_000, 0))
     );
+}
+
+#[test]
+fn a_client_may_begin_anew_after_a_retry() {
+    let mut dissector = begun();
+    told(&mut dissector, &[from_server(&bytes(RETRY))]);
+    let after_retry = ConnectionId::new(&bytes(SERVER_ID)).expect("8 bytes");
+    let random = [0xab; 32];
+    let hello = [&[0x06, 0, 38, 1, 0, 0, 34, 3, 3], &random[..]].concat();
+    let long = |first: u8, rest: &[u8]| {
+        let head = [&[first, 0, 0, 0, 1, 8], &after_retry[..], &[0], rest];
+        head.concat()
+    };
+    let initial = Secret::initial(&after_retry, Side::Client);
+    let initial = Unsealed {
+        first: initial.clone(),
+        secret: initial,
+        suite: Suite::Aes128GcmSha256,
+        head: long(0x80, &[3, 1, 2, 3]),
+        frames: hello,
+        ..short(0, 0, 3)
+    };
+    let found = opened(&mut dissector, from_client(&initial.seal()));
+    assert_eq!(found, Ok((3, 0)));
+    let handshake = Unsealed {
+        first: secret(7),
+        secret: secret(7),
+        head: long(0xa0, &[]),
+        ..short(0, 0, 0)
+    };
+    let (random, secret) = ("ab".repeat(32), "07".repeat(32));
+    dissector.add_secrets(&format!("{} {random} {secret}", LABELS[0]));
+    let found = opened(&mut dissector, from_client(&handshake.seal()));
+    assert_eq!(found, Ok((0, 0)));
 }

@@ -86,7 +86,7 @@ pub(super) fn write(
     let raw = raw(packet);
     if let Some((reason, trigger)) = dropped(packet, passage) {
         let dropped = PacketDropped {
-            header: packet.header.map(|header| full_header(header, packet)),
+            header: full_header(packet),
             raw,
             datagram_id,
             details: Details {
@@ -97,16 +97,20 @@ pub(super) fn write(
         records.event("quic:packet_dropped", margin, dropped);
         return;
     }
-    let Some(header) = packet.header else {
+    let Some(header) = full_header(packet) else {
         return;
     };
     let content = packet.content.as_ref();
     let malformed = content.and_then(|content| content.malformed);
     let malformed = malformed.map(|malformed| malformed.to_string());
     let passed = PacketPassed {
-        header: full_header(header, packet),
+        header,
         frames: content.map(|content| content.frames.iter().map(FrameRecord::from).collect()),
-        supported_versions: header.versions.iter().copied().map(Version).collect(),
+        supported_versions: packet
+            .header
+            .iter()
+            .flat_map(|header| header.versions.iter().copied().map(Version))
+            .collect(),
         raw,
         datagram_id,
         trigger: content.filter(|_| passage == Passage::Went).and_then(again),
@@ -155,17 +159,18 @@ fn type_name(packet_type: PacketType) -> &'static str {
     }
 }
 
-fn full_header<'a>(header: &'a Header, packet: &Packet<'_>) -> PacketHeader<'a> {
+fn full_header<'a>(packet: &Packet<'a>) -> Option<PacketHeader<'a>> {
     if packet.is_stateless_reset {
         // What looks like a short header is random (RFC 9000 §10.3).
-        return PacketHeader {
+        return Some(PacketHeader {
             packet_type: "stateless_reset",
             ..PacketHeader::default()
-        };
+        });
     }
+    let header = packet.header?;
     let content = packet.content.as_ref();
     let short = header.packet_type == PacketType::OneRtt;
-    PacketHeader {
+    Some(PacketHeader {
         packet_type: type_name(header.packet_type),
         spin_bit: short.then_some(header.spin),
         key_phase_bit: content.filter(|_| short).map(|content| content.key_phase),
@@ -175,7 +180,7 @@ fn full_header<'a>(header: &'a Header, packet: &Packet<'_>) -> PacketHeader<'a> 
         version: header.version.map(Version),
         scid: header.source.as_deref().map(hex),
         dcid: Some(hex(&header.destination)),
-    }
+    })
 }
 
 /// Returns the token of an Initial packet, of which nobody can tell where the

@@ -1,18 +1,18 @@
 //! The packets of RFC 9001 Appendix A.
 
-use super::key_log::hexadecimal;
+use super::hexadecimal;
 
 /// The client's first destination connection ID.
-pub(super) const ORIGINAL_DESTINATION: &str = "8394c8f03e515708";
+pub(crate) const ORIGINAL_DESTINATION: &str = "8394c8f03e515708";
 /// A.1
-pub(super) const INITIAL_SECRETS: [&str; 2] = [
+pub(crate) const INITIAL_SECRETS: [&str; 2] = [
     "c00cf151ca5be075ed0ebfb5c80323c42d6b7db67881289af4008f1f6c357aea",
     "3c199828fd139efd216c155ad844cc81fb82fa8d7446fa7d78be803acdda951b",
 ];
 /// A.2, the header before its protection.
-pub(super) const CLIENT_INITIAL_HEADER: &str = "c300000001088394c8f03e5157080000449e00000002";
+pub(crate) const CLIENT_INITIAL_HEADER: &str = "c300000001088394c8f03e5157080000449e00000002";
 /// A.2, without the padding.
-pub(super) const CLIENT_INITIAL_FRAMES: &str = "\
+pub(crate) const CLIENT_INITIAL_FRAMES: &str = "\
     060040f1010000ed0303ebf8fa56f12939b9584a3896472ec40bb863cfd3e868\
     04fe3a47f06a2b69484c00000413011302010000c000000010000e00000b6578\
     616d706c652e636f6dff01000100000a00080006001d00170018001000070005\
@@ -22,7 +22,7 @@ pub(super) const CLIENT_INITIAL_FRAMES: &str = "\
     3900320408ffffffffffffffff05048000ffff07048000ffff08011001048000\
     75300901100f088394c8f03e51570806048000ffff";
 /// A.2
-pub(super) const CLIENT_INITIAL: &str = "\
+pub(crate) const CLIENT_INITIAL: &str = "\
     c000000001088394c8f03e5157080000449e7b9aec34d1b1c98dd7689fb8ec11\
     d242b123dc9bd8bab936b47d92ec356c0bab7df5976d27cd449f63300099f399\
     1c260ec4c60d17b31f8429157bb35a1282a643a8d2262cad67500cadb8e7378c\
@@ -62,39 +62,39 @@ pub(super) const CLIENT_INITIAL: &str = "\
     7e78bfe706ca4cf5e9c5453e9f7cfd2b8b4c8d169a44e55c88d4a9a7f9474241\
     e221af44860018ab0856972e194cd934";
 /// A.3, the header before its protection.
-pub(super) const SERVER_INITIAL_HEADER: &str = "c1000000010008f067a5502a4262b50040750001";
+pub(crate) const SERVER_INITIAL_HEADER: &str = "c1000000010008f067a5502a4262b50040750001";
 /// A.3
-pub(super) const SERVER_INITIAL_FRAMES: &str = "\
+pub(crate) const SERVER_INITIAL_FRAMES: &str = "\
     02000000000600405a020000560303eefce7f7b37ba1d1632e96677825ddf739\
     88cfc79825df566dc5430b9a045a1200130100002e00330024001d00209d3c94\
     0d89690b84d08a60993c144eca684d1081287c834d5311bcf32bb9da1a002b00\
     020304";
 /// A.3
-pub(super) const SERVER_INITIAL: &str = "\
+pub(crate) const SERVER_INITIAL: &str = "\
     cf000000010008f067a5502a4262b5004075c0d95a482cd0991cd25b0aac406a\
     5816b6394100f37a1c69797554780bb38cc5a99f5ede4cf73c3ec2493a1839b3\
     dbcba3f6ea46c5b7684df3548e7ddeb9c3bf9c73cc3f3bded74b562bfb19fb84\
     022f8ef4cdd93795d77d06edbb7aaf2f58891850abbdca3d20398c276456cbc4\
     2158407dd074ee";
 /// A.4
-pub(super) const RETRY: &str = "\
+pub(crate) const RETRY: &str = "\
     ff000000010008f067a5502a4262b5746f6b656e04a265ba2eff4d829058fb3f\
     0f2496ba";
 /// A.5
-pub(super) const CHACHA20_SECRET: &str =
+pub(crate) const CHACHA20_SECRET: &str =
     "9ac312a7f877468ebe69422748ad00a15443f18203a07d6060f688f30f21632b";
 /// A.5, after a key update.
-pub(super) const CHACHA20_NEXT_SECRET: &str =
+pub(crate) const CHACHA20_NEXT_SECRET: &str =
     "1223504755036d556342ee9361d253421a826c9ecdf3c7148684b36b714881f9";
 /// A.5, the header before its protection.
-pub(super) const CHACHA20_HEADER: &str = "4200bff4";
+pub(crate) const CHACHA20_HEADER: &str = "4200bff4";
 /// A.5
-pub(super) const CHACHA20_NUMBER: u64 = 654_360_564;
+pub(crate) const CHACHA20_NUMBER: u64 = 654_360_564;
 /// A.5
-pub(super) const CHACHA20_PACKET: &str = "4cfe4189655e5cd55c41f69080575d7999c25a5bfb";
+pub(crate) const CHACHA20_PACKET: &str = "4cfe4189655e5cd55c41f69080575d7999c25a5bfb";
 
 /// Returns the bytes that are written so.
-pub(super) fn bytes(digits: &str) -> Vec<u8> {
+pub(crate) fn bytes(digits: &str) -> Vec<u8> {
     let mut bytes = vec![0; digits.len() / 2];
     hexadecimal(digits, &mut bytes).expect("these are digits");
     bytes

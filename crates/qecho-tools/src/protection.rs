@@ -1,13 +1,23 @@
-//! What protects the packets of one kind that one side sends.
+//! Opens the packets that one side sends, of one kind, and seals the like
+//! (RFC 9001 §5, §6): for whoever has the secrets of a connection.
+
+mod keys;
+mod sealing;
+#[cfg(test)]
+pub(crate) mod vectors;
 
 use qecho_engine::{Opened, wire::Protected};
 
-use super::keys::{Bared, HeaderKey, PacketKey, Secret, Suite};
+use self::keys::{Bared, HeaderKey, PacketKey};
+pub(crate) use self::{
+    keys::{Secret, Suite, hexadecimal, is_valid_retry},
+    sealing::Unsealed,
+};
 
 /// Keys, one generation after another (RFC 9001 §6).
 ///
 /// What does not authenticate changes nothing.
-pub(super) struct Protection {
+pub(crate) struct Protection {
     suite: Suite,
     /// The same in all generations.
     header: HeaderKey,
@@ -26,14 +36,14 @@ struct Generation {
 
 /// Packet numbers of one packet number space, as one side sends them.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Numbers {
+pub(crate) struct Numbers {
     /// The largest that was seen.
-    pub(super) largest: Option<u64>,
+    pub(crate) largest: Option<u64>,
     /// The largest that the other side has acknowledged.
     ///
     /// The sender says as much of a number as tells it from this one (RFC 9000
     /// §A.2). Where a capture has a gap, `largest` may be too far off.
-    pub(super) acknowledged: Option<u64>,
+    pub(crate) acknowledged: Option<u64>,
 }
 
 impl Generation {
@@ -56,7 +66,7 @@ impl Generation {
 }
 
 impl Protection {
-    pub(super) fn new(secret: &Secret, suite: Suite) -> Self {
+    pub(crate) fn new(secret: &Secret, suite: Suite) -> Self {
         Self {
             suite,
             header: secret.header_key(suite),
@@ -67,7 +77,7 @@ impl Protection {
     }
 
     /// Opens a packet, if it is authentic.
-    pub(super) fn open(&mut self, packet: &Protected<'_>, numbers: Numbers) -> Option<Opened> {
+    pub(crate) fn open(&mut self, packet: &Protected<'_>, numbers: Numbers) -> Option<Opened> {
         let bared = self.header.bare(packet)?;
         let (number, generation, payload) = self.decrypt(&bared, numbers)?;
         Some(Opened {
@@ -102,11 +112,11 @@ impl Protection {
 }
 
 impl Numbers {
-    pub(super) fn saw(&mut self, number: u64) {
+    pub(crate) fn saw(&mut self, number: u64) {
         self.largest = self.largest.max(Some(number));
     }
 
-    pub(super) fn acknowledges(&mut self, number: u64) {
+    pub(crate) fn acknowledges(&mut self, number: u64) {
         self.acknowledged = self.acknowledged.max(Some(number));
     }
 

@@ -36,7 +36,7 @@ const SAMPLE_OFFSET: usize = 4;
 ///
 /// AES-CCM, which nobody uses with QUIC, is not among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Suite {
+pub(crate) enum Suite {
     Aes128GcmSha256,
     Aes256GcmSha384,
     ChaCha20Poly1305Sha256,
@@ -44,27 +44,27 @@ pub(super) enum Suite {
 
 /// What TLS agrees on, and packet keys derive from.
 #[derive(Clone)]
-pub(super) struct Secret {
+pub(crate) struct Secret {
     bytes: [u8; SECRET_LENGTH_MAX],
     length: usize,
 }
 
 /// Opens packets.
-pub(super) struct PacketKey {
+pub(crate) struct PacketKey {
     key: aead::LessSafeKey,
     iv: [u8; aead::NONCE_LEN],
 }
 
 /// Takes the protection off headers.
-pub(super) struct HeaderKey(quic::HeaderProtectionKey);
+pub(crate) struct HeaderKey(quic::HeaderProtectionKey);
 
 /// A packet whose header is bare.
-pub(super) struct Bared<'a> {
+pub(crate) struct Bared<'a> {
     /// All bytes before the payload.
     head: Vec<u8>,
     /// The payload, with its tag.
     sealed: &'a [u8],
-    pub(super) number: PacketNumber,
+    pub(crate) number: PacketNumber,
 }
 
 /// Bytes that are asked of HKDF.
@@ -103,7 +103,7 @@ impl Suite {
 
 impl Secret {
     /// Takes a secret of a key log; its length is that of a hash.
-    pub(super) fn new(secret: &[u8]) -> Option<Self> {
+    pub(crate) fn new(secret: &[u8]) -> Option<Self> {
         if !matches!(secret.len(), 32 | 48) {
             return None;
         }
@@ -115,8 +115,14 @@ impl Secret {
         })
     }
 
+    /// Reads a secret as a key log writes it.
+    pub(crate) fn read(digits: &str) -> Option<Self> {
+        let mut bytes = [0; SECRET_LENGTH_MAX];
+        Self::new(hexadecimal(digits, &mut bytes)?)
+    }
+
     /// Returns the secret of a side's Initial packets (RFC 9001 §5.2).
-    pub(super) fn initial(destination: &ConnectionId, sender: Side) -> Self {
+    pub(crate) fn initial(destination: &ConnectionId, sender: Side) -> Self {
         let label: &[u8] = match sender {
             Side::Client => b"client in",
             Side::Server => b"server in",
@@ -131,7 +137,7 @@ impl Secret {
     }
 
     /// Returns the suites whose hash has this length.
-    pub(super) fn suites(&self) -> &'static [Suite] {
+    pub(crate) fn suites(&self) -> &'static [Suite] {
         match self.length {
             32 => &[Suite::Aes128GcmSha256, Suite::ChaCha20Poly1305Sha256],
             _ => &[Suite::Aes256GcmSha384],
@@ -139,13 +145,13 @@ impl Secret {
     }
 
     /// Returns the secret after a key update (RFC 9001 §6.1).
-    pub(super) fn next(&self, suite: Suite) -> Self {
+    pub(crate) fn next(&self, suite: Suite) -> Self {
         let mut next = self.clone();
         self.expand(suite, b"quic ku", &mut next.bytes[..self.length]);
         next
     }
 
-    pub(super) fn packet_key(&self, suite: Suite) -> PacketKey {
+    pub(crate) fn packet_key(&self, suite: Suite) -> PacketKey {
         let mut key = [0; KEY_LENGTH_MAX];
         let key = &mut key[..suite.aead().key_len()];
         let mut iv = [0; aead::NONCE_LEN];
@@ -158,7 +164,7 @@ impl Secret {
         }
     }
 
-    pub(super) fn header_key(&self, suite: Suite) -> HeaderKey {
+    pub(crate) fn header_key(&self, suite: Suite) -> HeaderKey {
         let mut key = [0; KEY_LENGTH_MAX];
         let key = &mut key[..suite.header_protection().key_len()];
         self.expand(suite, b"quic hp", key);
@@ -187,7 +193,7 @@ fn expand(secret: &hkdf::Prk, label: &[u8], out: &mut [u8]) {
 impl HeaderKey {
     /// Takes the protection off a packet's header (RFC 9001 §5.4.1), unless
     /// the packet is too short to have any.
-    pub(super) fn bare<'a>(&self, packet: &Protected<'a>) -> Option<Bared<'a>> {
+    pub(crate) fn bare<'a>(&self, packet: &Protected<'a>) -> Option<Bared<'a>> {
         let bytes = packet.bytes;
         let [first_mask, number_mask @ ..] = self.mask(bytes, packet.number_offset)?;
         let first = bytes[0] ^ first_mask;
@@ -216,20 +222,21 @@ impl HeaderKey {
         Some(mask)
     }
 
-    /// Protects the header of a packet whose number has two bytes.
-    #[cfg(test)]
-    pub(super) fn protect(&self, packet: &mut [u8], number_offset: usize) {
+    /// Protects the header of a packet whose number has so many bytes.
+    pub(crate) fn protect(&self, packet: &mut [u8], number_offset: usize, number_length: usize) {
         let mask = self.mask(packet, number_offset);
-        let [first, high, low, ..] = mask.expect("the packet is long enough");
+        let [first, number @ ..] = mask.expect("the packet is long enough");
         packet[0] ^= first;
-        packet[number_offset] ^= high;
-        packet[number_offset + 1] ^= low;
+        let bytes = packet[number_offset..].iter_mut().take(number_length);
+        for (byte, mask) in bytes.zip(number) {
+            *byte ^= mask;
+        }
     }
 }
 
 impl PacketKey {
     /// Returns what is in a packet, if this key and number are its own.
-    pub(super) fn open(&self, packet: &Bared<'_>, number: u64) -> Option<Vec<u8>> {
+    pub(crate) fn open(&self, packet: &Bared<'_>, number: u64) -> Option<Vec<u8>> {
         let mut payload = packet.sealed.to_vec();
         let aad = aead::Aad::from(&packet.head);
         let opened = self
@@ -249,16 +256,18 @@ impl PacketKey {
         aead::Nonce::assume_unique_for_key(nonce)
     }
 
-    /// Returns what it takes to seal a packet.
-    #[cfg(test)]
-    pub(super) fn to_seal(&self, number: u64) -> (&aead::LessSafeKey, aead::Nonce) {
-        (&self.key, self.nonce(number))
+    /// Seals what is in a packet, whose header stands already, at its end.
+    pub(crate) fn seal(&self, number: u64, head: &[u8], payload: &mut Vec<u8>) {
+        let aad = aead::Aad::from(head);
+        self.key
+            .seal_in_place_append_tag(self.nonce(number), aad, payload)
+            .expect("what is in one packet is not too long");
     }
 }
 
 /// Tells whether a Retry packet answers an Initial packet to `original` (RFC
 /// 9001 §5.8).
-pub(super) fn is_valid_retry(original: &ConnectionId, packet: &[u8]) -> bool {
+pub(crate) fn is_valid_retry(original: &ConnectionId, packet: &[u8]) -> bool {
     let Some((content, tag)) = packet.split_last_chunk::<TAG_LENGTH>() else {
         return false;
     };
@@ -273,6 +282,21 @@ pub(super) fn is_valid_retry(original: &ConnectionId, packet: &[u8]) -> bool {
     aead::LessSafeKey::new(key)
         .open_in_place(nonce, aad, &mut sealed)
         .is_ok()
+}
+
+/// Reads digits into `bytes`; returns as many as there are.
+pub(crate) fn hexadecimal<'a>(digits: &str, bytes: &'a mut [u8]) -> Option<&'a [u8]> {
+    let digits = digits.as_bytes();
+    let (pairs, []) = digits.as_chunks::<2>() else {
+        return None;
+    };
+    let bytes = bytes.get_mut(..pairs.len())?;
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        let high = char::from(*high).to_digit(16)?;
+        let low = char::from(*low).to_digit(16)?;
+        *byte = (high << 4 | low) as u8;
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]

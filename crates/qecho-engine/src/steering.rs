@@ -1,0 +1,141 @@
+//! Which shard a connection ID belongs to, for us and for the kernel.
+//!
+//! A packet of a client that has changed its port or address hashes anywhere,
+//! so the kernel is given a classic BPF program that computes the shard from
+//! the destination connection ID alone, which needs no privilege. Of its eight
+//! bytes, the first four, `w`, times a secret odd number, give the shard:
+//! `(w · K mod 2³²) >> 16`, modulo the number of shards.
+//!
+//! The multiplication spreads the connection IDs that clients choose for their
+//! first packet, and who does not know K cannot aim them at one shard. It is
+//! no cipher: who sees many connection IDs and which shard serves them can
+//! work K out, and then load one shard of the server more than the others.
+
+use std::num::NonZeroUsize;
+
+use crate::{limits::SHARDS_MAX, secrets::Secrets};
+
+/// Bytes at the beginning of a connection ID that decide on its shard.
+pub(crate) const STEERING_BYTES: usize = 4;
+
+/// How the connection IDs of a server are divided among its shards.
+#[derive(Clone, Copy, Debug)]
+pub struct Steering {
+    multiplier: u32,
+    shards: u32,
+}
+
+impl Steering {
+    /// Divides the connection IDs of the server with these `secrets` among
+    /// `shards` shards, at most [`SHARDS_MAX`].
+    pub fn new(secrets: &Secrets, shards: NonZeroUsize) -> Self {
+        Self {
+            // Odd, so that it loses no bit of the connection ID.
+            multiplier: secrets.steering_multiplier() | 1,
+            shards: shards.get().min(SHARDS_MAX) as u32,
+        }
+    }
+
+    /// Returns how many shards there are.
+    pub fn shards(&self) -> usize {
+        self.shards as usize
+    }
+
+    /// Returns the shard of the connection IDs that begin with `bytes`.
+    pub(crate) fn shard(&self, bytes: [u8; STEERING_BYTES]) -> usize {
+        let product = u32::from_be_bytes(bytes).wrapping_mul(self.multiplier);
+        ((product >> 16) % self.shards) as usize
+    }
+
+    /// Steps on from `bytes` to the next that belong to `shard`: as many steps
+    /// as there are shards, on average.
+    pub(crate) fn fit(&self, bytes: [u8; STEERING_BYTES], shard: usize) -> [u8; STEERING_BYTES] {
+        let mut word = u32::from_be_bytes(bytes);
+        while self.shard(word.to_be_bytes()) != shard {
+            word = word.wrapping_add(1);
+        }
+        word.to_be_bytes()
+    }
+
+    /// Lets the kernel compute the shard of every packet for a group of
+    /// sockets, of which `socket` is one.
+    ///
+    /// # Errors
+    /// The system's, if it does not know how.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn attach(&self, socket: &std::net::UdpSocket) -> std::io::Result<()> {
+        use nix::{
+            libc::sock_fprog,
+            sys::socket::{setsockopt, sockopt::AttachReusePortCbpf},
+        };
+        let mut program = self.program();
+        let program = sock_fprog {
+            len: program.len() as u16,
+            filter: program.as_mut_ptr(),
+        };
+        Ok(setsockopt(socket, AttachReusePortCbpf, &program)?)
+    }
+
+    /// Returns the program. Its offsets count from the beginning of the UDP
+    /// payload; a datagram that is too short for it goes to the first shard.
+    #[cfg(target_os = "linux")]
+    fn program(&self) -> [nix::libc::sock_filter; 9] {
+        use nix::libc::{
+            BPF_A, BPF_ABS, BPF_ALU, BPF_B, BPF_JA, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_MOD,
+            BPF_MUL, BPF_RET, BPF_RSH, BPF_W, sock_filter,
+        };
+        let step = |code: u32, jt: u8, jf: u8, k: u32| sock_filter {
+            code: code as u16,
+            jt,
+            jf,
+            k,
+        };
+        [
+            // RFC 8999 §5: a long header has its connection ID at offset 6,
+            // behind the version and a length, a short header at offset 1.
+            step(BPF_LD | BPF_B | BPF_ABS, 0, 0, 0),
+            step(BPF_JMP | BPF_JSET | BPF_K, 0, 2, 0x80),
+            step(BPF_LD | BPF_W | BPF_ABS, 0, 0, 6),
+            step(BPF_JMP | BPF_JA, 0, 0, 1),
+            step(BPF_LD | BPF_W | BPF_ABS, 0, 0, 1),
+            step(BPF_ALU | BPF_MUL | BPF_K, 0, 0, self.multiplier),
+            step(BPF_ALU | BPF_RSH | BPF_K, 0, 0, 16),
+            step(BPF_ALU | BPF_MOD | BPF_K, 0, 0, self.shards),
+            step(BPF_RET | BPF_A, 0, 0, 0),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steering(shards: usize) -> Steering {
+        let shards = NonZeroUsize::new(shards).expect("not zero");
+        Steering::new(&Secrets::from_master(&[7; 32]), shards)
+    }
+
+    #[test]
+    fn every_shard_gets_its_part_even_of_connection_ids_that_count_up() {
+        for shards in [1, 2, 3, 8, 64, SHARDS_MAX] {
+            let steering = steering(shards);
+            let mut counts = vec![0_u32; shards];
+            for word in 0..(1_000 * shards as u32) {
+                counts[steering.shard(word.to_be_bytes())] += 1;
+            }
+            let (least, most) = (counts.iter().min(), counts.iter().max());
+            assert!(
+                least > Some(&800) && most < Some(&1_200),
+                "{least:?} {most:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_connection_id_can_be_made_for_every_shard() {
+        let steering = steering(SHARDS_MAX);
+        for shard in 0..SHARDS_MAX {
+            assert_eq!(steering.shard(steering.fit([0xff; 4], shard)), shard);
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! The trace and tshark see the same: every packet that the engine processed
+//! has the same number, type and frames in both.
+
+use std::{
+    net::{SocketAddr, UdpSocket},
+    path::PathBuf,
+    time::Duration,
+};
+
+use qecho_engine::link::Conditions;
+use qecho_tools::relay::{self, Relay};
+
+use crate::{
+    oracle::{self, Seen},
+    process::{Done, Launch},
+    rows::Rows,
+    stage::{Server, Stage},
+};
+
+/// An end whose packets are captured and traced in every way.
+struct End<'a> {
+    stage: &'a Stage,
+    name: &'static str,
+}
+
+impl<'a> End<'a> {
+    fn new(stage: &'a Stage, name: &'static str) -> Self {
+        Self { stage, name }
+    }
+
+    fn path(&self, what: &str) -> PathBuf {
+        self.stage.path(&format!("{}-{what}", self.name))
+    }
+
+    fn watching(&self, launch: Launch) -> Launch {
+        launch
+            .arg("--trace=frames")
+            .arg("--pcap")
+            .arg(self.path("capture"))
+            .arg("--qlog")
+            .arg(self.path("qlog"))
+    }
+
+    /// Checks that tshark, the lines on stderr, the qlog files and the capture
+    /// as we read it tell the same; returns what the lines say.
+    #[track_caller]
+    fn agrees(&self, stderr: &str) -> Rows {
+        let datagrams = oracle::datagrams(self.stage, &self.path("capture"));
+        let count = datagrams.len();
+        let theirs: Vec<Seen> = datagrams.into_iter().flatten().collect();
+        let live = Rows::of_lines(stderr);
+        agree(&theirs, count, &live, "the lines");
+        let qlog = Rows::of_qlog(&self.path("qlog"));
+        agree(&theirs, count, &qlog, "qlog");
+        for (one, other) in [(&live, &qlog), (&qlog, &live)] {
+            let lacks = |seen: &&Seen| !other.processed.contains(seen);
+            let only: Vec<_> = one.processed.iter().filter(lacks).collect();
+            assert!(only.is_empty(), "either the lines or qlog lack {only:?}");
+        }
+        assert_eq!(live.processed.len(), qlog.processed.len());
+        assert_eq!(live.dropped.len(), qlog.dropped.len());
+        let read = self
+            .stage
+            .qecho("trace --detail frames")
+            .arg(self.path("capture"))
+            .run();
+        read.exits(0);
+        agree(&theirs, count, &Rows::of_lines(&read.stdout), "the file");
+        live
+    }
+}
+
+/// Compares what tshark has opened with what was processed.
+#[track_caller]
+fn agree(theirs: &[Seen], datagrams: usize, ours: &Rows, whose: &str) {
+    assert_eq!(ours.datagrams, datagrams, "datagrams, by {whose}");
+    let mut theirs: Vec<Seen> = theirs.iter().map(comparable).collect();
+    for row in &ours.processed {
+        let mut row = comparable(row);
+        if row.packet_type == "Stateless Reset" {
+            // To whoever does not know its token, it looks like any other.
+            row.packet_type = "1-RTT";
+        }
+        let at = theirs.iter().position(|seen| *seen == row);
+        // A packet that was changed may lead tshark astray: it takes the number
+        // that it reads from it for true, and the next are closed to it.
+        let astray = |seen: &Seen| {
+            (seen.came, seen.packet_type) == (row.came, row.packet_type) && seen.frames.is_empty()
+        };
+        let changed = ours.dropped.iter().any(|(_, why)| is_change(why));
+        let at = at.or_else(|| theirs.iter().position(|seen| changed && astray(seen)));
+        let Some(at) = at else {
+            let like = theirs.iter().filter(|seen| seen.number == row.number);
+            let like: Vec<_> = like.collect();
+            panic!("{whose}: {row:?} is not among tshark's: {like:#?}");
+        };
+        theirs.swap_remove(at);
+    }
+    // What is left was not processed, for a reason that is told.
+    for seen in theirs {
+        let told = ours.dropped.iter().any(|(row, _)| {
+            (row.came, row.packet_type) == (seen.came, seen.packet_type)
+                && (row.number.is_none() || row.number == seen.number)
+        });
+        let open = seen.number.is_some() || !seen.frames.is_empty();
+        assert!(told || !open, "{whose} lacks {seen:?}");
+    }
+}
+
+/// Tells whether a packet was dropped because it was changed on its way.
+fn is_change(why: &str) -> bool {
+    why.contains("its key does not fit") || why == "decryption_failure"
+}
+
+/// Leaves out what tshark cannot know: it stops at a frame of an extension.
+fn comparable(seen: &Seen) -> Seen {
+    let mut seen = seen.clone();
+    let extension = |frame: &String| frame == oracle::IMMEDIATE_ACK;
+    if let Some(at) = seen.frames.iter().position(extension) {
+        seen.frames.truncate(at);
+    }
+    seen
+}
+
+/// A server that is watched, and what its clients are to be told.
+struct Watched<'a> {
+    end: End<'a>,
+    server: Server,
+}
+
+impl<'a> Watched<'a> {
+    fn start(stage: &'a Stage, arguments: &str) -> Self {
+        let end = End::new(stage, "server");
+        let typed = format!("server --format json {arguments}");
+        let server = stage.await_server(end.watching(stage.qecho(&typed)));
+        Self { end, server }
+    }
+
+    #[track_caller]
+    fn ends(self) -> Rows {
+        self.server.process.terminate();
+        let done = self.server.process.done();
+        done.exits(0);
+        self.end.agrees(&done.stderr)
+    }
+}
+
+/// Runs a watched client; both ends must agree with tshark.
+#[track_caller]
+fn both_agree(server_arguments: &str, client_arguments: &str, input: Option<&[u8]>) -> [Rows; 2] {
+    let stage = Stage::new();
+    let server = Watched::start(&stage, server_arguments);
+    let client = End::new(&stage, "client");
+    let host = match server_arguments.contains("[::1]") {
+        true => "[::1]",
+        false => "localhost",
+    };
+    let port = server.server.port();
+    let typed = format!("client {host}:{port} {client_arguments}");
+    let launch = client.watching(stage.qecho(&typed));
+    let done: Done = match input {
+        None => launch.run(),
+        Some(input) => launch.run_with(input),
+    };
+    done.exits(0);
+    [client.agrees(&done.stderr), server.ends()]
+}
+
+fn count(rows: &Rows, wanted: impl Fn(&Seen) -> bool) -> usize {
+    rows.processed.iter().filter(|seen| wanted(seen)).count()
+}
+
+fn has(name: &'static str) -> impl Fn(&Seen) -> bool {
+    move |seen| seen.frames.iter().any(|frame| frame.starts_with(name))
+}
+
+#[test]
+fn every_way_of_echoing_is_seen_alike() {
+    for (way, frame) in [
+        ("stream", "STREAM"),
+        ("stream-per-message", "STREAM"),
+        ("uni", "STREAM"),
+        ("datagram", "DATAGRAM"),
+    ] {
+        let typed = format!("--over {way} -m one -m two -m three");
+        for rows in both_agree("--listen localhost:0", &typed, None) {
+            assert!(count(&rows, has(frame)) >= 6, "{way}");
+        }
+    }
+}
+
+#[test]
+fn a_bulk_echo_over_ipv6_is_seen_alike() {
+    let bytes = vec![b'x'; 300_000];
+    for rows in both_agree("--listen [::1]:0", "--verify", Some(&bytes)) {
+        assert!(count(&rows, has("STREAM")) > 400);
+    }
+}
+
+#[test]
+fn a_retry_is_seen_alike() {
+    let [client, server] = both_agree("--listen localhost:0 --retry always", "-m a", None);
+    for rows in [&client, &server] {
+        assert_eq!(count(rows, |seen| seen.packet_type == "Retry"), 1);
+    }
+    let (first, why) = &server.dropped[0];
+    assert_eq!(first.packet_type, "Initial");
+    assert!(why.contains("answered with Retry"), "{why}");
+}
+
+#[test]
+fn a_key_update_is_seen_alike() {
+    let typed = "--update-keys -m one -m two -m three";
+    let stage = Stage::new();
+    let server = Watched::start(&stage, "--listen localhost:0");
+    let client = End::new(&stage, "client");
+    let launch = client.watching(stage.client(&server.server, typed));
+    let done = launch.run();
+    done.exits(0).complains("key update 1");
+    client.agrees(&done.stderr);
+    server.ends();
+}
+
+#[test]
+fn version_negotiation_is_seen_alike_by_a_server() {
+    let stage = Stage::new();
+    let server = Watched::start(&stage, "--listen 127.0.0.1:0");
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+    let mut probe = vec![0; 1_200];
+    // A version that is reserved for this (RFC 9000 §15), two connection IDs.
+    probe[..7].copy_from_slice(&[0xc0, 0x1a, 0x2a, 0x3a, 0x4a, 8, 1]);
+    probe[14] = 8;
+    let to = ("127.0.0.1", server.server.port());
+    socket.send_to(&probe, to).expect("loopback takes it");
+    let mut answer = [0; 100];
+    socket.recv(&mut answer).expect("the server answers");
+    let rows = server.ends();
+    let negotiations = count(&rows, |seen| seen.packet_type == "Version Negotiation");
+    assert_eq!(negotiations, 1);
+    assert_eq!(rows.dropped.len(), 1);
+    assert!(rows.dropped[0].1.contains("version"), "{rows:?}");
+}
+
+#[test]
+fn version_negotiation_is_seen_alike_by_a_client() {
+    let stage = Stage::new();
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+    let port = socket.local_addr().expect("it is bound").port();
+    let client = End::new(&stage, "client");
+    let typed = format!("client 127.0.0.1:{port} -m a");
+    let running = client.watching(stage.qecho(&typed)).start();
+    let mut first = [0; 2_000];
+    let (_, from) = socket.recv_from(&mut first).expect("the client begins");
+    // Byte 5 counts the destination connection ID, and what follows the source.
+    let destination = 6..6 + usize::from(first[5]);
+    let source = destination.end + 1..destination.end + 1 + usize::from(first[destination.end]);
+    let mut answer = vec![0x80, 0, 0, 0, 0, source.len() as u8];
+    answer.extend(&first[source]);
+    answer.push(destination.len() as u8);
+    answer.extend(&first[destination]);
+    answer.extend([0x0a, 0x1a, 0x2a, 0x3a]);
+    socket.send_to(&answer, from).expect("loopback takes it");
+    let done = running.done();
+    done.exits(1);
+    let rows = client.agrees(&done.stderr);
+    let negotiations = count(&rows, |seen| seen.packet_type == "Version Negotiation");
+    assert_eq!(negotiations, 1);
+}
+
+/// A relay to a server in this process, which the test can disturb.
+fn relay_to(server: &Server, conditions: Conditions) -> Relay {
+    let to = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    let mut config = relay::Config::new(to, 7);
+    config.up = conditions.clone();
+    config.down = conditions;
+    Relay::start(&config).expect("a port is free")
+}
+
+/// Echoes through a bad network; returns what the client and the server say.
+#[track_caller]
+fn through(conditions: Conditions) -> [Rows; 2] {
+    let stage = Stage::new();
+    let server = Watched::start(&stage, "--listen 127.0.0.1:0");
+    let relay = relay_to(&server.server, conditions);
+    let client = End::new(&stage, "client");
+    let typed = format!("client {} --verify", relay.addresses()[0]);
+    let launch = client.watching(stage.qecho(&typed));
+    let done = launch.run_with(&vec![b'x'; 300_000]);
+    done.exits(0)
+        .complains("lost: ")
+        .complains("(again: ")
+        .complains("RFC 9002 §6.1.1");
+    let rows = [client.agrees(&done.stderr), server.ends()];
+    relay.stop().expect("it ran");
+    rows
+}
+
+#[test]
+fn loss_reordering_and_duplicates_are_seen_alike() {
+    let rows = through(Conditions {
+        delay: Duration::from_millis(3),
+        jitter: Duration::from_millis(4),
+        loss: 0.05,
+        reorder: 0.05,
+        duplicate: 0.05,
+        ..Conditions::default()
+    });
+    for rows in rows {
+        let mut reasons = rows.dropped.iter().map(|(_, why)| why);
+        assert!(reasons.any(|why| why.contains("it has come before")));
+    }
+}
+
+#[test]
+fn what_was_changed_on_its_way_is_seen_alike() {
+    let rows = through(Conditions {
+        delay: Duration::from_millis(3),
+        loss: 0.02,
+        corrupt: 0.05,
+        ..Conditions::default()
+    });
+    for rows in rows {
+        let mut reasons = rows.dropped.iter().map(|(_, why)| why);
+        assert!(reasons.any(|why| why.contains("its key does not fit")));
+    }
+}
+
+#[test]
+fn a_client_that_gets_another_port_is_seen_alike() {
+    let stage = Stage::new();
+    let server = Watched::start(&stage, "--listen 127.0.0.1:0");
+    let relay = relay_to(&server.server, Conditions::default());
+    let client = End::new(&stage, "client");
+    let place = relay.addresses()[0];
+    let typed = format!("client {place}");
+    let mut running = client.watching(stage.qecho(&typed)).start();
+    running.types(b"before");
+    running.stdout.says("before");
+    relay.rebind();
+    running.types(b"after");
+    running.stdout.says("after");
+    let done = running.done();
+    done.exits(0);
+    client.agrees(&done.stderr);
+    relay.stop().expect("it ran");
+    server.server.process.terminate();
+    let done = server.server.process.done();
+    done.exits(0).complains("moved from 127.0.0.1:");
+    let rows = server.end.agrees(&done.stderr);
+    assert!(count(&rows, has("PATH_RESPONSE")) >= 1);
+}
