@@ -63,6 +63,7 @@ fn main() -> anyhow::Result<()> {
     let accepting = Accepting {
         tls: ServerTls {
             identity: Arc::new(identity),
+            client_verifier: None,
             alpn: AlpnPolicy::Any,
             key_log: None,
         },

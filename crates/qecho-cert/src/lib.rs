@@ -5,10 +5,11 @@
 //! [`Identity`] loaded from the files somebody names, or one that follows their changes
 //! ([`ReloadingIdentity`]). A client asks a
 //! [`TrustVerifier`], which says afterwards who vouched for the server, or in
-//! plain words why nobody did.
+//! plain words why nobody did. Where clients show certificates too, an [`Identity`] is
+//! the client's, and a [`ClientVerifier`] the server's.
 //!
 //! Absent on purpose: QUIC, sockets, printing, and any change to a system's
-//! certificate store.
+//! certificate store: [`store`] knows the commands, and runs none.
 
 pub mod authority;
 pub mod details;
@@ -22,6 +23,7 @@ pub mod pin;
 pub mod reload;
 pub mod renew;
 pub mod scope;
+pub mod store;
 pub mod trust;
 
 mod facts;
@@ -41,5 +43,6 @@ pub use reload::{Look, ReloadingIdentity};
 pub use renew::{KeyChange, RenewError, Renewable};
 pub use scope::{Limits, ParseLimitsError, Scope};
 pub use trust::{
-    Anchor, LocalAuthority, Reason, TrustError, TrustSettings, TrustVerifier, VerifyFailure,
+    Anchor, ClientVerifier, LocalAuthority, Reason, TrustError, TrustSettings, TrustVerifier,
+    VerifyFailure,
 };

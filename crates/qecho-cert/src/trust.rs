@@ -1,6 +1,7 @@
 //! Whom a client trusts, and what it says about its decision.
 
 mod anchors;
+mod clients;
 mod failure;
 mod local;
 mod policy;
@@ -22,6 +23,7 @@ use crate::pin::Pin;
 use policy::{Policy, Presented};
 
 pub use anchors::{Anchor, TrustError};
+pub use clients::{ClientVerifier, Refusal};
 pub use failure::VerifyFailure;
 pub use local::LocalAuthority;
 pub use reason::Reason;

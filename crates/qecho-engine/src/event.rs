@@ -11,6 +11,13 @@ use crate::stream_id::{Direction, StreamId};
 /// (RFC 9001 §4.8, RFC 7301 §3.2).
 pub const NO_APPLICATION_PROTOCOL: u64 = 0x178;
 
+/// The peer wants a certificate to be shown (RFC 8446 §6.2, RFC 9001 §4.8).
+pub const CERTIFICATE_REQUIRED: u64 = 0x174;
+
+/// The alerts with which a peer refuses a certificate, from bad_certificate to
+/// unknown_ca without illegal_parameter.
+pub const CERTIFICATE_REFUSED: [u64; 6] = [0x12a, 0x12b, 0x12c, 0x12d, 0x12e, 0x130];
+
 /// APPLICATION_ERROR (RFC 9000 §20.1): the application closed the connection
 /// before its handshake was complete, when its own code must not be told.
 pub const APPLICATION_ERROR: u64 = 0x0c;

@@ -3,7 +3,10 @@
 use std::{
     fmt,
     num::NonZeroUsize,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
@@ -26,6 +29,8 @@ struct Server {
     places: Arc<Places>,
     /// A returning client's first packet may come to any shard.
     sessions: OnceLock<Arc<dyn StoresServerSessions>>,
+    /// Connections that were numbered.
+    connections: AtomicU64,
 }
 
 impl Share {
@@ -73,10 +78,9 @@ impl Share {
             .clone()
     }
 
-    /// Numbers the `count`-th connection of this shard, from 1, so that no two
-    /// shards use the same number.
-    pub(crate) fn connection_number(&self, count: u64) -> u64 {
-        (count - 1) * self.server.shards.get() as u64 + self.index as u64 + 1
+    /// Numbers the next connection of all shards, from 1, for those who watch.
+    pub(crate) fn next_connection(&self) -> u64 {
+        self.server.connections.fetch_add(1, Relaxed) + 1
     }
 }
 
@@ -86,6 +90,7 @@ impl Server {
             shards,
             places: Arc::default(),
             sessions: OnceLock::new(),
+            connections: AtomicU64::new(0),
         })
     }
 }
@@ -98,23 +103,12 @@ impl fmt::Debug for Server {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]
-    fn connection_numbers_begin_at_one_and_are_no_one_elses() {
-        let numbers = |shards: usize| -> Vec<u64> {
-            let shares = Share::divide(NonZeroUsize::new(shards).expect("not zero"));
-            let number = |count| {
-                shares
-                    .iter()
-                    .map(move |share| share.connection_number(count))
-            };
-            (1..=4).flat_map(number).collect()
-        };
-        assert_eq!(numbers(1), [1, 2, 3, 4]);
-        let three: BTreeSet<_> = numbers(3).into_iter().collect();
-        assert_eq!(three, (1..=12).collect());
+    fn connections_are_numbered_in_the_order_in_which_they_begin_anywhere() {
+        let shares = Share::divide(NonZeroUsize::new(3).expect("not zero"));
+        let begin = |at: usize| shares[at].next_connection();
+        assert_eq!([2, 0, 0, 1, 2].map(begin), [1, 2, 3, 4, 5]);
     }
 }

@@ -13,7 +13,10 @@ use qecho_engine::{
     BindError, ClientTls, CloseReason, ConnectTo, ConnectionKey, Connector, Control, ReceiveErrors,
     Socket, TlsError, event,
 };
-use rustls::{KeyLog, client::danger::ServerCertVerifier};
+use rustls::{
+    KeyLog,
+    client::{ResolvesClientCert, danger::ServerCertVerifier},
+};
 
 use crate::ALPN_ECHO;
 
@@ -51,11 +54,13 @@ impl Alpn {
     pub fn offers(
         &self,
         verifier: &Arc<dyn ServerCertVerifier>,
+        identity: Option<&Arc<dyn ResolvesClientCert>>,
         key_log: Option<&Arc<dyn KeyLog>>,
     ) -> Result<Offers, TlsError> {
         let connector = |alpn: &[&[u8]]| {
             ClientTls {
                 verifier: verifier.clone(),
+                identity: identity.cloned(),
                 alpn: alpn.iter().map(|name| name.to_vec()).collect(),
                 key_log: key_log.cloned(),
             }

@@ -25,7 +25,7 @@ pub(crate) use self::{
     cert::{
         AuthorityCommand, AuthorityNewArguments, AuthorityShowArguments, CertCommand,
         LifeArguments, ListArguments, NewArguments, RenewArguments, RootArgument, RootArguments,
-        ShowArguments, SubjectArgument, VerifyArguments,
+        ShowArguments, StoreArgument, StoreArguments, SubjectArgument, VerifyArguments,
     },
     client::{ClientArguments, OverArgument},
     demo::{DemoArguments, DemoTraceArgument},
@@ -103,7 +103,7 @@ pub(crate) enum Command {
     #[command(after_help = EXIT_CODES)]
     Trace(TraceFileArguments),
     /// Make and look after certificates for development, as mkcert does
-    #[command(subcommand)]
+    #[command(subcommand, after_help = EXIT_CODES)]
     Cert(CertCommand),
 }
 

@@ -83,7 +83,16 @@ impl Stage {
         command
             .args(["server", "--format", "json", "--listen", "127.0.0.1:0"])
             .args(arguments);
-        self.server("qecho server", command, "")
+        // With --cert it knows no CA; then it is the one of `qecho cert`.
+        let ca = self.folder.join("home/qecho/ca/rootCA.pem");
+        self.server("qecho server", command, &ca.to_string_lossy())
+    }
+
+    /// Runs `qecho cert` to its end.
+    pub(super) fn qecho_cert(&self, arguments: &[&str]) -> Result<Done> {
+        let mut command = Command::new(&self.binary);
+        command.arg("cert").args(arguments);
+        self.start("qecho cert", command)?.finish()
     }
 
     /// Runs `qecho client` against a server, trusting that server's certificate.

@@ -58,7 +58,7 @@ pub(crate) const TSHARK: Program = Program {
     brew: Some("wireshark"),
 };
 
-const PROGRAMS: [Program; 6] = [
+const PROGRAMS: [Program; 8] = [
     Program {
         name: "python3",
         proof: Proof::OnPath("python3"),
@@ -80,6 +80,20 @@ const PROGRAMS: [Program; 6] = [
         apt: Some("mkcert"),
         dnf: Some("mkcert"),
         brew: Some("mkcert"),
+    },
+    Program {
+        name: "certutil",
+        proof: Proof::OnPath("certutil"),
+        apt: Some("libnss3-tools"),
+        dnf: Some("nss-tools"),
+        brew: Some("nss"),
+    },
+    Program {
+        name: "curl",
+        proof: Proof::OnPath("curl"),
+        apt: Some("curl"),
+        dnf: Some("curl"),
+        brew: Some("curl"),
     },
     OPENSSL,
     NGTCP2_CLIENT,

@@ -70,6 +70,9 @@ pub enum TrustError {
         /// What the library said, for debugging.
         cause: rustls::Error,
     },
+    /// No file was named.
+    #[error("no CA is named")]
+    NoAuthority,
 }
 
 /// An anchor and what verifies against it.
@@ -191,7 +194,7 @@ pub(super) fn note(authority: &LocalAuthority, error: &TrustError) -> String {
     let mut line = format!("{}'s local CA is not used", authority.name());
     let mut cause: Option<&dyn std::error::Error> = match error {
         TrustError::Load { source } => Some(source),
-        TrustError::Unusable { .. } => Some(error),
+        TrustError::Unusable { .. } | TrustError::NoAuthority => Some(error),
     };
     while let Some(error) = cause {
         line.push_str(": ");
@@ -201,7 +204,7 @@ pub(super) fn note(authority: &LocalAuthority, error: &TrustError) -> String {
     line
 }
 
-fn certificates_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+pub(super) fn certificates_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     read_chain(path).map_err(|source| TrustError::Load { source })
 }
 

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use quinn_proto::{ConnectError, crypto, transport_parameters::TransportParameters};
 use rustls::{
-    KeyLog, client::danger::ServerCertVerifier, pki_types::ServerName, quic, version::TLS13,
+    KeyLog,
+    client::{ResolvesClientCert, danger::ServerCertVerifier},
+    pki_types::ServerName,
+    quic,
+    version::TLS13,
 };
 
 use super::{Plaintext, TlsError, provider, session::TlsSession};
@@ -14,6 +18,8 @@ use super::{Plaintext, TlsError, provider, session::TlsSession};
 pub struct ClientTls {
     /// Decides whether the server's certificate is the right one.
     pub verifier: Arc<dyn ServerCertVerifier>,
+    /// What is shown to a server that asks for a certificate, if anything.
+    pub identity: Option<Arc<dyn ResolvesClientCert>>,
     /// The application protocols to offer, best first; empty offers no ALPN.
     pub alpn: Vec<Vec<u8>>,
     /// Where TLS secrets are logged, if anywhere.
@@ -45,11 +51,14 @@ pub(crate) struct ClientCrypto(Arc<rustls::ClientConfig>);
 
 impl ClientCrypto {
     fn new(tls: &ClientTls) -> Result<Self, TlsError> {
-        let mut config = rustls::ClientConfig::builder_with_provider(provider()?)
+        let builder = rustls::ClientConfig::builder_with_provider(provider()?)
             .with_protocol_versions(&[&TLS13])?
             .dangerous()
-            .with_custom_certificate_verifier(tls.verifier.clone())
-            .with_no_client_auth();
+            .with_custom_certificate_verifier(tls.verifier.clone());
+        let mut config = match &tls.identity {
+            Some(identity) => builder.with_client_cert_resolver(identity.clone()),
+            None => builder.with_no_client_auth(),
+        };
         config.alpn_protocols = tls.alpn.clone();
         if let Some(key_log) = &tls.key_log {
             config.key_log = key_log.clone();

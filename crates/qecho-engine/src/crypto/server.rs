@@ -10,7 +10,7 @@ use quinn_proto::{
 };
 use rustls::{
     KeyLog, quic,
-    server::{ResolvesServerCert, StoresServerSessions},
+    server::{ResolvesServerCert, StoresServerSessions, danger::ClientCertVerifier},
     version::TLS13,
 };
 
@@ -26,6 +26,9 @@ use super::{
 pub struct ServerTls {
     /// Gives the certificate and key for a client.
     pub identity: Arc<dyn ResolvesServerCert>,
+    /// Decides which clients are let in by their certificates; without it none is
+    /// asked for.
+    pub client_verifier: Option<Arc<dyn ClientCertVerifier>>,
     /// Which application protocols are agreed to.
     pub alpn: AlpnPolicy,
     /// Where TLS secrets are logged, if anywhere.
@@ -47,10 +50,13 @@ impl ServerCrypto {
         tls: &ServerTls,
         sessions: Arc<dyn StoresServerSessions>,
     ) -> Result<Self, TlsError> {
-        let mut without_alpn = rustls::ServerConfig::builder_with_provider(provider()?)
-            .with_protocol_versions(&[&TLS13])?
-            .with_no_client_auth()
-            .with_cert_resolver(tls.identity.clone());
+        let builder = rustls::ServerConfig::builder_with_provider(provider()?)
+            .with_protocol_versions(&[&TLS13])?;
+        let builder = match &tls.client_verifier {
+            Some(verifier) => builder.with_client_cert_verifier(verifier.clone()),
+            None => builder.with_no_client_auth(),
+        };
+        let mut without_alpn = builder.with_cert_resolver(tls.identity.clone());
         without_alpn.session_storage = sessions;
         if let Some(key_log) = &tls.key_log {
             without_alpn.key_log = key_log.clone();

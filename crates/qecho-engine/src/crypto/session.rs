@@ -7,7 +7,7 @@ use quinn_proto::{
     crypto::{self, ExportKeyingMaterialError, KeyPair, Keys},
     transport_parameters::TransportParameters,
 };
-use rustls::{HandshakeKind, quic};
+use rustls::{CertificateError, HandshakeKind, quic};
 
 use super::{Plaintext, initial, plaintext};
 use crate::handshake::{self, Handshake};
@@ -116,7 +116,7 @@ impl crypto::Session for TlsSession {
             return Err(TransportError {
                 code,
                 frame: None,
-                reason: error.to_string(),
+                reason: words(&error),
             });
         }
         let first = !self.announced && !self.connection.is_handshaking();
@@ -187,5 +187,15 @@ impl crypto::Session for TlsSession {
             .export_keying_material(output, label, Some(context))
             .map(|_| ())
             .map_err(|_| ExportKeyingMaterialError)
+    }
+}
+
+/// Says what is wrong in words that both sides may read. Those of a verifier that was
+/// given to us are told as they are.
+fn words(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(other)) => other.0.to_string(),
+        rustls::Error::NoCertificatesPresented => "the client sent no certificate".into(),
+        error => error.to_string(),
     }
 }

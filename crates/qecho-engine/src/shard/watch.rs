@@ -26,7 +26,6 @@ pub(super) struct Watch {
     plaintext: Plaintext,
     told: VecDeque<(Instant, Observation)>,
     connections: HashMap<ConnectionKey, Watched>,
-    begun: u64,
     share: Share,
     /// The datagram that is being processed.
     arrival: Option<Arrival>,
@@ -43,7 +42,6 @@ impl Watch {
             plaintext,
             told: VecDeque::new(),
             connections: HashMap::new(),
-            begun: 0,
             share,
             arrival: None,
         }
@@ -82,8 +80,7 @@ impl Watch {
         side: Side,
         original_destination: &ProtoId,
     ) {
-        self.begun += 1;
-        let number = self.share.connection_number(self.begun);
+        let number = self.share.next_connection();
         let recovery = Recovery::default();
         self.connections.insert(key, Watched { number, recovery });
         let original_destination = ConnectionId::new(original_destination).unwrap_or_default();

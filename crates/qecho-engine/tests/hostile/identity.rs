@@ -41,6 +41,7 @@ impl Identity {
         let key = CertifiedKey::clone(&self.key);
         ServerTls {
             identity: Arc::new(SingleCertAndKey::from(key)),
+            client_verifier: None,
             alpn: AlpnPolicy::Names(alpn.iter().map(|name| name.to_vec()).collect()),
             key_log: None,
         }
@@ -50,6 +51,7 @@ impl Identity {
     pub(crate) fn connector(&self, alpn: &[&[u8]]) -> Connector {
         let tls = ClientTls {
             verifier: self.verifier(),
+            identity: None,
             alpn: alpn.iter().map(|name| name.to_vec()).collect(),
             key_log: None,
         };

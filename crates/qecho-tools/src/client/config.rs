@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use qecho_engine::config::Transport;
-use rustls::{KeyLog, client::danger::ServerCertVerifier};
+use rustls::{
+    KeyLog,
+    client::{ResolvesClientCert, danger::ServerCertVerifier},
+};
 
 use crate::{
     Sight,
@@ -20,6 +23,8 @@ pub struct Config {
     pub alpn: Alpn,
     /// Decides whether the server is the right one.
     pub verifier: Arc<dyn ServerCertVerifier>,
+    /// What is shown to a server that asks for a certificate, if anything.
+    pub identity: Option<Arc<dyn ResolvesClientCert>>,
     /// Where TLS secrets are logged, if anywhere.
     pub key_log: Option<Arc<dyn KeyLog>>,
     /// Windows and timers.
@@ -46,6 +51,7 @@ impl Config {
             target,
             alpn: Alpn::Auto,
             verifier,
+            identity: None,
             key_log: None,
             transport: transport(),
             timeout: TIMEOUT,

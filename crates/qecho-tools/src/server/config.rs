@@ -43,6 +43,7 @@ impl Config {
             shards: NonZeroUsize::MIN,
             tls: ServerTls {
                 identity,
+                client_verifier: None,
                 alpn: AlpnPolicy::Names(vec![ALPN_ECHO.to_vec()]),
                 key_log: None,
             },

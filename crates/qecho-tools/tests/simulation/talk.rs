@@ -60,6 +60,7 @@ pub(crate) fn config(identity: &Identity, addresses: &[SocketAddr], alpn: Alpn) 
         },
         alpn,
         verifier: identity.verifier(),
+        identity: None,
         key_log: None,
         transport: Transport::default(),
         timeout: TIMEOUT,

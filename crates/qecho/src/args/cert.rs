@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use clap::Subcommand;
-use qecho_cert::{Limits, Name};
+use clap::{Subcommand, ValueEnum};
+use qecho_cert::{Limits, Name, store::System};
 use qecho_tools::dial::Alpn;
 
 use super::{EXIT_CODES, Format, Place, client::alpn, place};
@@ -31,8 +31,14 @@ pub(crate) enum CertCommand {
     /// Make a certificate anew, for the same names and as long as before
     #[command(after_help = EXIT_CODES)]
     Renew(RenewArguments),
+    /// Make this machine's programs and browsers trust the CA
+    #[command(after_help = EXIT_CODES)]
+    Install(StoreArguments),
+    /// Undo that, without a trace
+    #[command(after_help = EXIT_CODES)]
+    Uninstall(StoreArguments),
     /// Make or show the CA that signs
-    #[command(subcommand)]
+    #[command(subcommand, after_help = EXIT_CODES)]
     Ca(AuthorityCommand),
 }
 
@@ -90,7 +96,8 @@ pub(crate) struct NewArguments {
 /// Options on how long a certificate is good.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LifeArguments {
-    /// Days for which it is good [default: 820; Apple's systems take at most 825]
+    /// Days for which it is good; Apple's systems take at most 825 [default: 820;
+    /// renew: as before]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub(crate) days: Option<u16>,
 
@@ -142,6 +149,44 @@ pub(crate) struct AuthorityShowArguments {
     /// Form of the results
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
+}
+
+/// Options of `qecho cert install` and `uninstall`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StoreArguments {
+    /// Print the commands instead of running them
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// With --dry-run: the commands for another system
+    #[arg(
+        long,
+        value_name = "debian|fedora|arch|opensuse|macos|windows",
+        requires = "dry_run"
+    )]
+    pub(crate) system: Option<System>,
+
+    /// Which stores: the system's, those of Firefox and Chromium, or all
+    #[arg(long, value_enum, default_value = "all")]
+    pub(crate) store: StoreArgument,
+
+    #[command(flatten)]
+    pub(crate) root: RootArguments,
+
+    /// Form of the results
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// Which stores are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StoreArgument {
+    /// The system's, for curl, Python, and programs like them; takes root
+    System,
+    /// Firefox's and Chromium's, one for each profile (NSS)
+    Nss,
+    /// Both
+    All,
 }
 
 /// Options of `qecho cert list`.

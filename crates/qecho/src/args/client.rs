@@ -1,6 +1,6 @@
 //! `qecho client`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 use qecho_tools::dial::Alpn;
@@ -36,6 +36,15 @@ pub(crate) struct ClientArguments {
 
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
+
+    /// Certificate chain in PEM form, for a server that asks for one (`qecho cert
+    /// new NAME --client` makes one)
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// Private key of the certificate in PEM form
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
 
     /// Compare what comes back from a pipe instead of writing it to stdout
     #[arg(long, conflicts_with = "messages")]

@@ -25,6 +25,11 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
 
+    /// Let in only clients with a certificate that a CA in FILE (PEM) has signed
+    /// for clients; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_ca: Vec<PathBuf>,
+
     /// Application protocols to agree to beside `echo`, or `any`; clients
     /// that offer none are always served
     #[arg(long, value_name = "NAME,…|any", value_parser = alpn, default_value = "echo")]

@@ -6,6 +6,7 @@ mod new;
 mod renew;
 mod server;
 mod show;
+mod store;
 mod verify;
 
 use std::{
@@ -20,6 +21,7 @@ use qecho_cert::{
     Authority, AuthorityError, LocalAuthority, Origin, Scope, TrustSettings, TrustVerifier, folder,
 };
 
+use self::store::Wish;
 use crate::{
     args::{AuthorityCommand, CertCommand, RootArgument, RootArguments},
     ending::{Ending, Failure},
@@ -33,6 +35,8 @@ pub(super) fn run(command: &CertCommand) -> Result<Ending, Failure> {
         CertCommand::Show(arguments) => show::run(arguments),
         CertCommand::Verify(arguments) => verify::run(arguments),
         CertCommand::Renew(arguments) => renew::run(arguments),
+        CertCommand::Install(arguments) => store::run(arguments, Wish::Trusted),
+        CertCommand::Uninstall(arguments) => store::run(arguments, Wish::Gone),
         CertCommand::Ca(AuthorityCommand::New(arguments)) => authority::make(arguments),
         CertCommand::Ca(AuthorityCommand::Show(arguments)) => authority::show(arguments),
     }

@@ -8,7 +8,10 @@ mod voice;
 
 use std::{
     io::{self, IsTerminal},
-    sync::mpsc::{Sender, channel},
+    sync::{
+        Arc,
+        mpsc::{Sender, channel},
+    },
     time::Duration,
 };
 
@@ -19,6 +22,7 @@ use qecho_tools::{
     Sight,
     client::{self, Client, ClientEvent, Mail, Message, Way},
 };
+use rustls::client::ResolvesClientCert;
 
 use self::{screen::Screen, voice::Voice};
 use super::{key_log, resolve, sight, signals, trust};
@@ -110,9 +114,11 @@ fn connect(
     sight: Sight,
 ) -> Result<Ending, Failure> {
     let verifier = trust::verifier(&arguments.trust)?;
+    let identity = trust::identity(arguments)?;
     let target = resolve::target(&arguments.place)?;
     let config = client::Config {
         alpn: arguments.alpn.clone(),
+        identity: identity.map(|identity| identity as Arc<dyn ResolvesClientCert>),
         key_log: key_log::open(&arguments.key_log, &sight)?,
         timeout: arguments.timeout.unwrap_or(client::TIMEOUT),
         patience: input.patience(arguments.timeout),

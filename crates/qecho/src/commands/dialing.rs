@@ -12,6 +12,7 @@ pub(super) fn explain(
     place: &Place,
     alpn: &Alpn,
     verifier: &TrustVerifier,
+    shows_certificate: bool,
     failure: &DialFailure,
 ) -> (Error, Option<String>) {
     let cannot = |reason: &dyn std::fmt::Display| anyhow!("cannot connect to {place}: {reason}");
@@ -31,6 +32,9 @@ pub(super) fn explain(
             }
             let hint = match reason.transport_code() {
                 Some(event::NO_APPLICATION_PROTOCOL) => Some(alpn_hint(alpn)),
+                _ if refused_hint(reason, shows_certificate).is_some() => {
+                    refused_hint(reason, shows_certificate)
+                }
                 Some(event::CONNECTION_REFUSED | event::APPLICATION_ERROR) => {
                     Some("the server is full or shutting down; try again later".into())
                 }
@@ -39,6 +43,23 @@ pub(super) fn explain(
             (cannot(failure), hint)
         }
         _ => (cannot(failure), None),
+    }
+}
+
+/// Finds what to do if the server has refused our certificate, or wanted one.
+pub(super) fn refused_hint(reason: &CloseReason, shows_certificate: bool) -> Option<String> {
+    let CloseReason::Peer { code, .. } = reason else {
+        return None;
+    };
+    match (*code, shows_certificate) {
+        (event::CERTIFICATE_REQUIRED, _) => Some(
+            "the server lets in clients with a certificate alone; show one by --cert FILE --key FILE"
+                .into(),
+        ),
+        (code, true) if event::CERTIFICATE_REFUSED.contains(&code) => {
+            Some("show a certificate that the server's --client-ca has signed for clients".into())
+        }
+        _ => None,
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::Context;
-use qecho_cert::ServerIdentity;
+use qecho_cert::{ClientVerifier, ServerIdentity};
 use qecho_engine::{
     Secrets, ServerTls, Side,
     config::{AdmissionSettings, RetryPolicy, Transport},
@@ -22,6 +22,7 @@ use qecho_tools::{
     Sight,
     server::{Config, End, NOTICES_MAX, Notice, Server, ServerError},
 };
+use rustls::server::danger::ClientCertVerifier;
 
 use self::certificate::{Follower, Shown};
 use super::{key_log, sight, signals};
@@ -56,7 +57,7 @@ fn serve(arguments: &ServerArguments, sight: Sight) -> Result<Ending, Failure> {
     // Whoever reads that the server listens may ask it to end at once.
     let follower = files.map(|files| Follower::new(files, arguments.format));
     drain_on_signal(arguments, &server, follower.as_ref())?;
-    announce(arguments.format, &server, &*identity)?;
+    announce(arguments, &server, &*identity)?;
     if let Some(follower) = follower {
         follower.start()?;
     }
@@ -87,6 +88,7 @@ fn config(
         shards: arguments.shards.unwrap_or_else(cores),
         tls: ServerTls {
             identity: identity.clone(),
+            client_verifier: client_verifier(arguments)?,
             alpn: arguments.alpn.clone(),
             key_log: key_log::open(&arguments.key_log, &sight)?,
         },
@@ -110,6 +112,18 @@ fn config(
         secrets: Secrets::from_master(&identity.secret()),
         sight,
     })
+}
+
+/// Loads the CAs that clients must be known to, if there are any.
+fn client_verifier(
+    arguments: &ServerArguments,
+) -> anyhow::Result<Option<Arc<dyn ClientCertVerifier>>> {
+    if arguments.client_ca.is_empty() {
+        return Ok(None);
+    }
+    let verifier = ClientVerifier::new(&arguments.client_ca)
+        .context("cannot decide which clients to let in")?;
+    Ok(Some(verifier))
 }
 
 /// Returns how many cores this process may use.
@@ -136,16 +150,21 @@ fn explain(error: ServerError) -> Failure {
     }
 }
 
-fn announce(format: Format, server: &Server, identity: &dyn ServerIdentity) -> Result<(), Failure> {
+fn announce(
+    arguments: &ServerArguments,
+    server: &Server,
+    identity: &dyn ServerIdentity,
+) -> Result<(), Failure> {
     let listening = render::server::Listening {
         addresses: server.addresses(),
         names: &identity.names(),
         expires: identity.expires(),
         pin: identity.pin(),
         authority: identity.authority_path(),
+        client_authorities: &arguments.client_ca,
     };
     let mut out = io::stdout().lock();
-    match format {
+    match arguments.format {
         Format::Text => render::server::listening_text(&listening, &mut out)?,
         Format::Json => render::server::listening_json(&listening, &mut out)?,
     }

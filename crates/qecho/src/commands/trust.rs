@@ -1,11 +1,11 @@
-//! Whom the client trusts, from what was typed.
+//! Whom the client trusts and what it shows, from what was typed.
 
 use std::sync::Arc;
 
 use anyhow::Context;
-use qecho_cert::{LocalAuthority, TrustSettings, TrustVerifier, folder};
+use qecho_cert::{Identity, LocalAuthority, TrustSettings, TrustVerifier, folder};
 
-use crate::args::TrustArguments;
+use crate::args::{ClientArguments, TrustArguments};
 
 /// Makes the verifier that decides about the server's certificate.
 pub(super) fn verifier(arguments: &TrustArguments) -> anyhow::Result<Arc<TrustVerifier>> {
@@ -16,4 +16,13 @@ pub(super) fn verifier(arguments: &TrustArguments) -> anyhow::Result<Arc<TrustVe
         local_authorities: LocalAuthority::of_this_machine(&folder::process_variable),
     })
     .context("cannot decide whom to trust")
+}
+
+/// Loads what the client shows to a server that asks for a certificate.
+pub(super) fn identity(arguments: &ClientArguments) -> anyhow::Result<Option<Arc<Identity>>> {
+    let (Some(certificate), Some(key)) = (&arguments.cert, &arguments.key) else {
+        return Ok(None);
+    };
+    let identity = Identity::load(certificate, key).context("cannot use this certificate")?;
+    Ok(Some(Arc::new(identity)))
 }

@@ -1,6 +1,7 @@
 //! What is seen of certificates.
 
 mod shown;
+mod store;
 
 use std::{
     io::{self, Write},
@@ -16,6 +17,7 @@ pub(crate) use self::shown::{
     Listed, Shown, Verdict, listed_json, listed_text, shown_json, shown_text, verdict_json,
     verdict_text,
 };
+pub(crate) use self::store::{Change, State, change_json, change_text, step_text};
 
 /// A certificate that was made, and where it is.
 pub(crate) struct Made<'a> {
@@ -28,6 +30,8 @@ pub(crate) struct Made<'a> {
 pub(crate) struct AuthorityShown<'a> {
     pub(crate) path: Option<&'a Path>,
     pub(crate) details: &'a Details,
+    /// Whether the system's store has it, where that can be known.
+    pub(crate) installed: Option<bool>,
 }
 
 /// Writes what was made.
@@ -87,7 +91,12 @@ pub(crate) fn authority_text(shown: &AuthorityShown<'_>, out: &mut dyn Write) ->
     row("expires", day(details.not_after)?, out)?;
     row("may sign", scope(details), out)?;
     row("SHA-256", &details.fingerprint, out)?;
-    row("pin", details.pin, out)
+    row("pin", details.pin, out)?;
+    match shown.installed {
+        Some(true) => row("installed", "in the system's store", out),
+        Some(false) => row("installed", "no; `qecho cert install` does it", out),
+        None => Ok(()),
+    }
 }
 
 /// Writes what an authority is as JSON.
@@ -102,6 +111,7 @@ pub(crate) fn authority_json(shown: &AuthorityShown<'_>, out: &mut dyn Write) ->
         excluded: &'a [String],
         sha256: &'a str,
         spki_sha256: String,
+        installed: Option<bool>,
     }
     let details = shown.details;
     let line = Line {
@@ -113,6 +123,7 @@ pub(crate) fn authority_json(shown: &AuthorityShown<'_>, out: &mut dyn Write) ->
         excluded: &details.excluded,
         sha256: &details.fingerprint,
         spki_sha256: pin_digits(&details.pin),
+        installed: shown.installed,
     };
     json_line(&line, out)
 }

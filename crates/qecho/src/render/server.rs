@@ -5,7 +5,7 @@ mod reloaded;
 use std::{
     io::{self, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use qecho_cert::Pin;
@@ -29,6 +29,8 @@ pub(crate) struct Listening<'a> {
     pub(crate) pin: Pin,
     /// The local CA, if it signed the certificate.
     pub(crate) authority: Option<&'a Path>,
+    /// Whose clients alone are let in; empty for everybody.
+    pub(crate) client_authorities: &'a [PathBuf],
 }
 
 impl Listening<'_> {
@@ -103,18 +105,31 @@ pub(crate) fn listening_text(listening: &Listening<'_>, out: &mut dyn Write) -> 
         }
         None => writeln!(out, "  certificate  {names}; until {expires}")?,
     }
+    if !listening.client_authorities.is_empty() {
+        let paths = listening.client_authorities.iter();
+        let paths: Vec<_> = paths.map(|path| path.display().to_string()).collect();
+        let paths = paths.join(", ");
+        writeln!(
+            out,
+            "  clients      only with a certificate that {paths} vouches for"
+        )?;
+    }
     reach_text(listening, out)?;
     writeln!(out)
 }
 
 /// Writes the commands by which clients reach the server.
 fn reach_text(listening: &Listening<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let shown = match listening.client_authorities {
+        [] => "",
+        _ => " --cert FILE --key FILE",
+    };
     if let Some(near) = listening.near() {
-        writeln!(out, "  client       qecho client {near}")?;
+        writeln!(out, "  client       qecho client {near}{shown}")?;
     }
     if let Some(far) = listening.far() {
         let pin = listening.pin;
-        writeln!(out, "  from afar    qecho client {far} --pin {pin}")?;
+        writeln!(out, "  from afar    qecho client {far}{shown} --pin {pin}")?;
     }
     if !listening.addresses.iter().all(is_loopback) {
         return writeln!(
@@ -139,6 +154,8 @@ pub(crate) fn listening_json(listening: &Listening<'_>, out: &mut dyn Write) -> 
         ca: Option<&'a Path>,
         names: &'a [String],
         expires_unix: i64,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        client_ca: &'a [PathBuf],
     }
     let addresses = listening.addresses.iter();
     let line = Line {
@@ -148,6 +165,7 @@ pub(crate) fn listening_json(listening: &Listening<'_>, out: &mut dyn Write) -> 
         ca: listening.authority,
         names: listening.names,
         expires_unix: listening.expires.unix_timestamp(),
+        client_ca: listening.client_authorities,
     };
     json_line(&line, out)
 }
@@ -331,6 +349,7 @@ mod tests {
             expires: OffsetDateTime::UNIX_EPOCH,
             pin: Pin::of_public_key(b"a key"),
             authority,
+            client_authorities: &[],
         };
         let mut banner = Vec::new();
         listening_text(&listening, &mut banner).expect("memory takes bytes");

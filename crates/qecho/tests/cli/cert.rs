@@ -3,6 +3,7 @@
 mod authority;
 mod bad;
 mod inspecting;
+mod installing;
 mod making;
 mod renewing;
 

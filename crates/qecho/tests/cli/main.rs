@@ -8,6 +8,7 @@ mod exchange;
 mod identity;
 mod key_log;
 mod listening;
+mod mutual;
 mod narration;
 mod pcap;
 mod pcap_limit;

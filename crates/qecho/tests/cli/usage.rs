@@ -2,12 +2,27 @@
 
 use crate::stage::Stage;
 
+const CERT_COMMANDS: [&str; 11] = [
+    "cert",
+    "cert new",
+    "cert list",
+    "cert show",
+    "cert verify",
+    "cert renew",
+    "cert install",
+    "cert uninstall",
+    "cert ca",
+    "cert ca new",
+    "cert ca show",
+];
+
 #[test]
 fn every_help_tells_the_exit_codes() {
     let stage = Stage::new();
-    for command in [
+    let commands = [
         "", "demo", "server", "client", "ping", "relay", "trace", "help",
-    ] {
+    ];
+    for command in commands.into_iter().chain(CERT_COMMANDS) {
         for flag in ["-h", "--help"] {
             if command == "help" {
                 continue;
@@ -37,7 +52,8 @@ fn every_help_tells_the_exit_codes() {
 #[test]
 fn every_command_knows_its_version() {
     let stage = Stage::new();
-    for command in ["", "demo", "server", "client", "ping", "relay", "trace"] {
+    let commands = ["", "demo", "server", "client", "ping", "relay", "trace"];
+    for command in commands.into_iter().chain(CERT_COMMANDS) {
         for flag in ["-V", "--version"] {
             let done = stage.qecho(&format!("{command} {flag}")).run();
             done.exits(0).prints(env!("CARGO_PKG_VERSION"));

@@ -25,6 +25,26 @@ pub(super) const CASES: &[Case] = &[
         server.ends_well()
     }),
     Case::short(
+        "aioquic client verifies a certificate of qecho cert",
+        |stage| {
+            let files = ["--cert-file", "c.pem", "--key-file", "k.pem"];
+            let served = ["--cert", "c.pem", "--key", "k.pem"];
+            for (names, exit) in [
+                (&["localhost", "127.0.0.1", "::1"][..], 0),
+                (&["localhost", "--short-lived", "--ed25519"], 0),
+                (&["other.test"], 1),
+            ] {
+                let new = [&["new"], names, &files].concat();
+                stage.qecho_cert(&new)?.exits(0)?;
+                let server = stage.qecho_server(&served)?;
+                let client = stage.peer_client("message_client.py", &server, &[])?;
+                client.exits(exit)?;
+                server.ends_well()?;
+            }
+            Ok(())
+        },
+    ),
+    Case::short(
         "aioquic client with an unknown ALPN is refused with 0x178",
         |stage| {
             let server = stage.qecho_server(&[])?;

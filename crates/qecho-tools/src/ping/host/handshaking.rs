@@ -78,5 +78,7 @@ impl Host {
 /// Returns what is offered, with no memory of an earlier connection.
 pub(super) fn offers(settings: &Config, destination: &Destination) -> Result<Offers, TlsError> {
     let Destination { verifier, .. } = destination;
-    settings.alpn.offers(verifier, settings.key_log.as_ref())
+    settings
+        .alpn
+        .offers(verifier, None, settings.key_log.as_ref())
 }

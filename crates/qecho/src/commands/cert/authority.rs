@@ -3,7 +3,7 @@
 use std::io;
 
 use anyhow::{Context, anyhow};
-use qecho_cert::{Authority, Details, Origin, Scope};
+use qecho_cert::{Authority, Details, Origin, Scope, store::System};
 
 use super::{open, open_or_create};
 use crate::{
@@ -45,6 +45,8 @@ fn describe(authority: &Authority, format: Format) -> Result<Ending, Failure> {
     let shown = render::cert::AuthorityShown {
         path: authority.certificate_path(),
         details: &details,
+        installed: System::detect(&|path| path.is_dir())
+            .and_then(|system| system.trusts(authority.certificate_der())),
     };
     let mut out = io::stdout().lock();
     match format {

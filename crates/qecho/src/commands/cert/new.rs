@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &NewArguments) -> Result<Ending, Failure> {
     if let (Origin::Created, Some(path)) = (origin, authority.certificate_path()) {
         say(&format!(
             "made a CA of your own, which may sign for every name: {}\n\
-             nothing trusts it yet but qecho, for loopback names",
+             nothing trusts it yet but qecho, for loopback names; `qecho cert install` changes that",
             path.display()
         ));
     }

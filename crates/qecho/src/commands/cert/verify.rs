@@ -44,9 +44,9 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<Ending, Failure> {
         file.display()
     ));
     Err(match failure.reason() {
-        Reason::UntrustedIssuer { .. } | Reason::IssuerKeyDiffers { .. } => {
-            refused.hint("name its CA by --ca FILE")
-        }
+        Reason::UntrustedIssuer { .. } | Reason::IssuerKeyDiffers { .. } => refused.hint(
+            "name its CA by --ca FILE, or have this machine trust it by `qecho cert install`",
+        ),
         _ => refused,
     })
 }

@@ -25,6 +25,7 @@ pub(super) struct Voice {
     format: Format,
     alpn: Alpn,
     insecure: bool,
+    shows_certificate: bool,
     verifier: Arc<TrustVerifier>,
     /// Whether `Connecting to …` waits for the rest of its line.
     line_open: bool,
@@ -39,6 +40,7 @@ impl Voice {
             format: arguments.format,
             alpn: arguments.alpn.clone(),
             insecure: arguments.trust.insecure,
+            shows_certificate: arguments.cert.is_some(),
             verifier,
             line_open: false,
             traced: arguments.trace.trace.is_some(),
@@ -168,9 +170,25 @@ impl Voice {
 
     /// Finds the words for a failure, and what to do.
     fn explain(&self, failure: &client::Failure) -> (Error, Option<String>) {
+        let shows_certificate = self.shows_certificate;
         match failure {
-            client::Failure::Dial(dial) => {
-                dialing::explain(&self.place, &self.alpn, &self.verifier, dial)
+            client::Failure::Dial(dial) => dialing::explain(
+                &self.place,
+                &self.alpn,
+                &self.verifier,
+                shows_certificate,
+                dial,
+            ),
+            // A server looks at our certificate when our side of the handshake
+            // is done.
+            client::Failure::Closed(reason) => {
+                match dialing::refused_hint(reason, shows_certificate) {
+                    Some(hint) => {
+                        let place = &self.place;
+                        (anyhow!("cannot connect to {place}: {reason}"), Some(hint))
+                    }
+                    None => (anyhow!("{failure}"), None),
+                }
             }
             _ => (anyhow!("{failure}"), None),
         }

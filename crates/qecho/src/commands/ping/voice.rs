@@ -205,7 +205,7 @@ impl Voice {
             place, verifier, ..
         } = &self.hosts[host];
         let (error, hint) = match failure {
-            ping::Failure::Dial(dial) => dialing::explain(place, &self.alpn, verifier, dial),
+            ping::Failure::Dial(dial) => dialing::explain(place, &self.alpn, verifier, false, dial),
             ping::Failure::NoDatagrams | ping::Failure::NoStream => {
                 let hint = "--over frame and --over handshake take any QUIC server".to_owned();
                 (anyhow!("{place}: {failure}"), Some(hint))

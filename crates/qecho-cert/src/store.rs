@@ -1,0 +1,109 @@
+//! Where a machine keeps whom it trusts, and the commands that change it.
+//!
+//! Nothing is run here: these are the decisions, so that what would be done on any
+//! system can be shown on every other.
+
+mod nss;
+mod system;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::details::Details;
+
+pub use nss::{Profile, profiles};
+pub use system::System;
+
+/// Characters of a fingerprint that tell one authority from another.
+const ID_CHARACTERS: usize = 16;
+
+/// An authority that is to be trusted, or no more.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    path: PathBuf,
+    id: String,
+    sha1: String,
+}
+
+/// A command, and whether it takes root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The program's name.
+    pub program: &'static str,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Whether only root may do it.
+    pub as_root: bool,
+}
+
+impl Candidate {
+    /// Names an authority by the file of its certificate, which should be absolute.
+    pub fn new(path: &Path, details: &Details) -> Self {
+        Self {
+            path: path.into(),
+            id: details.fingerprint.chars().take(ID_CHARACTERS).collect(),
+            sha1: details.sha1.clone(),
+        }
+    }
+
+    /// The name under which stores keep it: the same whenever it is asked for.
+    fn nickname(&self) -> String {
+        format!("qecho_{}", self.id)
+    }
+}
+
+impl Step {
+    fn new(program: &'static str, arguments: &[&dyn AsOsString]) -> Self {
+        Self {
+            program,
+            arguments: arguments.iter().map(|one| one.as_os_string()).collect(),
+            as_root: false,
+        }
+    }
+
+    fn by_root(self) -> Self {
+        Self {
+            as_root: true,
+            ..self
+        }
+    }
+}
+
+/// As a person would type it into a shell.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.program)?;
+        for argument in &self.arguments {
+            let text = argument.to_string_lossy();
+            let plain = |c: char| c.is_alphanumeric() || "-_./:,=@+".contains(c);
+            match !text.is_empty() && text.chars().all(plain) {
+                true => write!(f, " {text}")?,
+                false => write!(f, " '{}'", text.replace('\'', r"'\''"))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What may be an argument.
+trait AsOsString {
+    fn as_os_string(&self) -> OsString;
+}
+
+impl<T: AsRef<std::ffi::OsStr>> AsOsString for T {
+    fn as_os_string(&self) -> OsString {
+        self.as_ref().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_written_as_a_shell_takes_it() {
+        let step = Step::new("rm", &[&"-f", &"/a b/it's", &"", &"sql:/x"]);
+        assert_eq!(step.to_string(), r"rm -f '/a b/it'\''s' '' sql:/x");
+    }
+}

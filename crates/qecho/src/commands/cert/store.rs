@@ -1,0 +1,250 @@
+//! `qecho cert install` and `uninstall`.
+
+use std::{
+    env,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::SystemTime,
+};
+
+use anyhow::{Context, anyhow, bail};
+use qecho_cert::{
+    Details, read_chain,
+    store::{Candidate, Profile, Step, System, profiles},
+};
+use rustls::pki_types::CertificateDer;
+
+use super::{root_folder, say};
+use crate::{
+    args::{Format, StoreArgument, StoreArguments},
+    ending::{Ending, Failure},
+    render::{self, cert::Change},
+};
+
+/// What is wanted of the stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    Trusted,
+    Gone,
+}
+
+/// A store, and what brings it there.
+enum Store {
+    System(System),
+    Profile(Profile),
+}
+
+/// The authority that is meant.
+struct Authority {
+    certificate: CertificateDer<'static>,
+    candidate: Candidate,
+}
+
+/// Makes stores trust the CA, or forget it.
+pub(super) fn run(arguments: &StoreArguments, wish: Wish) -> Result<Ending, Failure> {
+    let authority = authority(arguments, wish)?;
+    let mut failures = Vec::new();
+    for store in stores(arguments)? {
+        if arguments.dry_run {
+            let is_here = arguments.system.is_none();
+            if !is_here || store.change(&authority, wish) != Some(Change::Already(wish.into())) {
+                for step in store.steps(&authority.candidate, wish) {
+                    let root = step.as_root && (!is_here || !is_root());
+                    render::cert::step_text(&step, root, &mut io::stdout().lock())?;
+                }
+            }
+            continue;
+        }
+        match bring(&store, &authority, wish) {
+            Ok(change) => report(&store, change, arguments.format)?,
+            Err(error) => {
+                // The others may do.
+                failures.push(error.context(format!("cannot change {}", store.title())));
+            }
+        }
+    }
+    let more = failures.len().saturating_sub(1);
+    let Some(first) = failures.into_iter().next() else {
+        return Ok(Ending::Done);
+    };
+    let error = match more {
+        0 => first,
+        1 => anyhow!("{first:#}; and one more store could not be changed"),
+        _ => anyhow!("{first:#}; and {more} more stores could not be changed"),
+    };
+    Err(Failure::from(error)
+        .hint("--dry-run prints the commands; --store chooses among the stores"))
+}
+
+/// Reads the certificate of the CA that is meant; its key is not needed.
+fn authority(arguments: &StoreArguments, wish: Wish) -> Result<Authority, Failure> {
+    let folder = root_folder(&arguments.root)?;
+    let path = std::path::absolute(folder.join("rootCA.pem"))
+        .with_context(|| format!("cannot find the folder {}", folder.display()))?;
+    let chain = read_chain(&path).map_err(|error| {
+        Failure::from(anyhow::Error::new(error).context("cannot use the CA"))
+            .hint("`qecho cert ca new` makes one; --ca-root DIR names another")
+    })?;
+    let details = Details::of(&chain[0])
+        .with_context(|| format!("cannot use the CA in {}", path.display()))?;
+    if !details.is_authority {
+        return Err(anyhow!("the certificate in {} is not a CA's", path.display()).into());
+    }
+    if wish == Wish::Trusted && details.not_after < SystemTime::now() {
+        let day = details.not_after.date();
+        return Err(anyhow!("the CA in {} expired on {day}", path.display()).into());
+    }
+    Ok(Authority {
+        candidate: Candidate::new(&path, &details),
+        certificate: chain[0].clone(),
+    })
+}
+
+fn stores(arguments: &StoreArguments) -> Result<Vec<Store>, Failure> {
+    let mut stores = Vec::new();
+    if arguments.store != StoreArgument::Nss {
+        let system = arguments
+            .system
+            .or_else(|| System::detect(&|path| path.is_dir()));
+        let system = system.ok_or_else(|| {
+            Failure::from(anyhow!("this system's store is not known")).hint(
+                "--store nss is for browsers alone; your system's manual says how it adds a CA",
+            )
+        })?;
+        stores.push(Store::System(system));
+    }
+    if arguments.store != StoreArgument::System
+        && arguments.system != Some(System::Windows)
+        && let Some(home) = env::var_os("HOME")
+    {
+        let found = profiles(Path::new(&home)).into_iter();
+        stores.extend(found.map(Store::Profile));
+    }
+    Ok(stores)
+}
+
+impl Store {
+    fn title(&self) -> String {
+        match self {
+            Self::System(_) => "the system's store".to_owned(),
+            Self::Profile(profile) => profile.folder().display().to_string(),
+        }
+    }
+
+    fn steps(&self, candidate: &Candidate, wish: Wish) -> Vec<Step> {
+        match (self, wish) {
+            (Self::System(system), Wish::Trusted) => system.install(candidate),
+            (Self::System(system), Wish::Gone) => system.uninstall(candidate),
+            (Self::Profile(profile), Wish::Trusted) => vec![profile.install(candidate)],
+            (Self::Profile(profile), Wish::Gone) => vec![profile.uninstall(candidate)],
+        }
+    }
+
+    /// Tells whether there is something to do; `None` where nobody can know.
+    fn change(&self, authority: &Authority, wish: Wish) -> Option<Change> {
+        let Authority {
+            certificate,
+            candidate,
+        } = authority;
+        let is_there = match (self, wish) {
+            (Self::System(system), Wish::Trusted) => system.trusts(certificate)?,
+            (Self::System(system), Wish::Gone) => system.has_trace(candidate, certificate)?,
+            (Self::Profile(profile), _) => {
+                let look = profile.look(candidate);
+                let mut command = Command::new(look.program);
+                command.args(&look.arguments);
+                command.stdin(Stdio::null()).stdout(Stdio::null());
+                command.stderr(Stdio::null()).status().ok()?.success()
+            }
+        };
+        Some(match is_there == (wish == Wish::Trusted) {
+            true => Change::Already(wish.into()),
+            false => Change::Now(wish.into()),
+        })
+    }
+}
+
+impl From<Wish> for render::cert::State {
+    fn from(wish: Wish) -> Self {
+        match wish {
+            Wish::Trusted => Self::Trusted,
+            Wish::Gone => Self::Gone,
+        }
+    }
+}
+
+/// Brings a store to what is wanted, if it is not there already.
+fn bring(store: &Store, authority: &Authority, wish: Wish) -> anyhow::Result<Change> {
+    let change = store.change(authority, wish);
+    if let Some(already @ Change::Already(_)) = change {
+        return Ok(already);
+    }
+    for step in store.steps(&authority.candidate, wish) {
+        take(&step)?;
+    }
+    // A tool that says nothing may have done nothing.
+    match store.change(authority, wish) {
+        Some(Change::Now(_)) => bail!("its tool ended well, but nothing has changed"),
+        _ => Ok(Change::Now(wish.into())),
+    }
+}
+
+/// Runs a command, as root where it takes that.
+fn take(step: &Step) -> anyhow::Result<()> {
+    let needs_sudo = step.as_root && !is_root();
+    if step.as_root {
+        say(&format!("as root: {step}"));
+    }
+    let mut command = match needs_sudo {
+        true => {
+            let mut command = Command::new("sudo");
+            command.arg("--").arg(step.program);
+            command
+        }
+        false => Command::new(step.program),
+    };
+    command.args(&step.arguments);
+    // sudo asks for a password on the terminal; what tools tell is for us.
+    let output = command.stdin(Stdio::inherit()).output();
+    let output = match output {
+        Ok(output) => output,
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!(missing(step, needs_sudo)),
+        Err(error) => return Err(error).with_context(|| format!("cannot run {}", step.program)),
+    };
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.lines().rfind(|line| !line.trim().is_empty());
+    match said {
+        Some(line) => bail!("{} failed: {}", step.program, line.trim()),
+        None => bail!("{} failed, {}", step.program, output.status),
+    }
+}
+
+fn missing(step: &Step, needs_sudo: bool) -> String {
+    match (needs_sudo, step.program) {
+        (true, _) => "it takes root, and sudo is not there".to_owned(),
+        (false, "certutil") => {
+            "certutil is not there (package libnss3-tools, nss-tools or nss)".to_owned()
+        }
+        (false, program) => format!("{program} is not there"),
+    }
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn report(store: &Store, change: Change, format: Format) -> io::Result<()> {
+    let folder: Option<PathBuf> = match store {
+        Store::System(_) => None,
+        Store::Profile(profile) => Some(profile.folder().to_owned()),
+    };
+    let mut out = io::stdout().lock();
+    match format {
+        Format::Text => render::cert::change_text(folder.as_deref(), change, &mut out),
+        Format::Json => render::cert::change_json(folder.as_deref(), change, &mut out),
+    }
+}

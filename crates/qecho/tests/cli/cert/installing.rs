@@ -1,0 +1,283 @@
+//! `qecho cert install` and `uninstall`: for real on Debian and in NSS, as printed
+//! commands elsewhere. No store of the machine is touched.
+
+use std::{fs, path::PathBuf};
+
+use super::{among_mounts_of_its_own, oracle};
+use crate::{
+    process::Launch,
+    stage::{Stage, last_event},
+};
+
+/// Makes a home with a profile of Firefox and a store of Chromium.
+fn profiles(stage: &Stage, real: bool) -> [PathBuf; 2] {
+    [".mozilla/firefox/a b.default", ".pki/nssdb"].map(|place| {
+        let folder = stage.home().join(place);
+        fs::create_dir_all(&folder).expect("the home takes folders");
+        if real {
+            certutil(stage, &["-N", "--empty-password"], &folder);
+        } else {
+            fs::write(folder.join("cert9.db"), "").expect("the home takes files");
+        }
+        folder
+    })
+}
+
+/// Asks NSS's own tool about a store; tells whether it is content, and what it says.
+fn certutil(stage: &Stage, arguments: &[&str], store: &std::path::Path) -> (bool, String) {
+    let mut command = stage.command("certutil");
+    command.args(arguments).arg("-d");
+    let output = oracle(command.arg(format!("sql:{}", store.display())));
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+#[test]
+fn the_commands_for_each_system_are_these() {
+    let stage = Stage::new();
+    profiles(&stage, false);
+    let made = last_event(&stage.qecho("cert ca new --format json").run());
+    let ca = made["ca"].as_str().expect("a text");
+    let der = oracle(std::process::Command::new("openssl").args([
+        "x509",
+        "-noout",
+        "-fingerprint",
+        "-in",
+        ca,
+    ]));
+    let sha1 = String::from_utf8_lossy(&der.stdout).into_owned();
+    let (_, sha1) = sha1.trim().split_once('=').expect("it was asked for");
+    let sha1 = sha1.replace(':', "").to_lowercase();
+    let home = stage.home().display().to_string();
+    for (system, golden) in [
+        ("debian", include_str!("golden/debian.txt")),
+        ("fedora", include_str!("golden/fedora.txt")),
+        ("arch", include_str!("golden/arch.txt")),
+        ("opensuse", include_str!("golden/opensuse.txt")),
+        ("macos", include_str!("golden/macos.txt")),
+        ("windows", include_str!("golden/windows.txt")),
+    ] {
+        let mut printed = String::new();
+        for command in ["install", "uninstall"] {
+            let dry = format!("cert {command} --dry-run --system {system}");
+            let done = stage.qecho(&dry).run();
+            assert_eq!(done.exits(0).stderr, "");
+            printed += &format!("{command}:\n{}", done.stdout);
+        }
+        let printed = printed
+            .replace(&home, "HOME")
+            .replace(&made["sha256"].as_str().expect("a text")[..16], "ID")
+            .replace(&sha1, "SHA1");
+        // The store that all users share is not of this home.
+        let mine = |line: &&str| !line.contains("/etc/pki/nssdb");
+        let printed: Vec<_> = printed.lines().filter(mine).collect();
+        assert_eq!(printed, golden.lines().collect::<Vec<_>>(), "{system}");
+    }
+}
+
+#[test]
+fn on_debian_other_programs_trust_a_leaf_between_install_and_uninstall() {
+    let stage = Stage::new();
+    let script = r#"
+        cp -a /etc/ssl/certs certs
+        mount -t tmpfs none /etc/ssl/certs
+        cp -a certs/. /etc/ssl/certs
+        mount -t tmpfs none /usr/local/share/ca-certificates
+        mount -t tmpfs none /etc/ca-certificates/update.d
+        "$QECHO" cert new localhost >/dev/null 2>&1
+        mkfifo said
+        openssl s_server -accept 127.0.0.1:0 -www -cert localhost.pem -key localhost-key.pem \
+            >said 2>&1 </dev/null &
+        server=$!
+        trap 'kill $server' EXIT
+        exec 3<said
+        while read -r word port <&3; do
+            test "$word" != ACCEPT || break
+        done
+        port=${port##*:}
+        trusted() {
+            curl -s -o /dev/null "https://localhost:$port" && echo curl trusts || echo curl does not
+            python3 -c "import ssl, socket
+context = ssl.create_default_context(cafile='/etc/ssl/certs/ca-certificates.crt')
+context.wrap_socket(socket.create_connection(('localhost', $port)), server_hostname='localhost')" \
+                2>/dev/null && echo python trusts || echo python does not
+        }
+        state() {
+            find /etc/ssl/certs /usr/local/share/ca-certificates ! -type d -printf '%p %l\n' | sort
+            sha256sum /etc/ssl/certs/ca-certificates.crt
+        }
+        update-ca-certificates --fresh >/dev/null 2>&1
+        state >before
+        trusted
+        "$QECHO" cert install --store system
+        trusted
+        "$QECHO" cert ca show | grep installed
+        "$QECHO" cert verify localhost.pem localhost
+        "$QECHO" cert install --store system
+        "$QECHO" cert install --store system --dry-run
+        "$QECHO" cert uninstall --store system
+        trusted
+        "$QECHO" cert uninstall --store system --format json
+        state >after
+        diff before after && echo no trace
+    "#;
+    let done = among_mounts_of_its_own(&stage, script);
+    done.exits(0).complains("as root: update-ca-certificates");
+    let lines: Vec<_> = done.stdout.lines().collect();
+    let expected = [
+        "curl does not",
+        "python does not",
+        "the system's store trusts the CA now",
+        "curl trusts",
+        "python trusts",
+        "installed    in the system's store",
+        "ok: good for localhost until ",
+        "the system's store trusts the CA already",
+        "the system's store has forgotten the CA",
+        "curl does not",
+        "python does not",
+        r#"{"store":"system","trusted":false,"changed":false}"#,
+        "no trace",
+    ];
+    assert_eq!(lines.len(), expected.len(), "{done:#?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.starts_with(expected), "{line}: {done:#?}");
+    }
+}
+
+#[test]
+fn nss_trusts_a_leaf_between_install_and_uninstall() {
+    let stage = Stage::new();
+    let stores = profiles(&stage, true);
+    stage.qecho("cert new localhost").run().exits(0);
+    let leaf = ["-A", "-t", ",,", "-n", "leaf", "-i", "localhost.pem"];
+    let state = |store: &PathBuf| {
+        let (good, _) = certutil(&stage, &["-V", "-u", "V", "-n", "leaf"], store);
+        (good, certutil(&stage, &["-L"], store).1)
+    };
+    for store in &stores {
+        assert!(certutil(&stage, &leaf, store).0);
+    }
+    let before: Vec<_> = stores.iter().map(state).collect();
+    let run = |command: &str| {
+        let done = stage.qecho(&format!("cert {command} --store nss")).run();
+        done.exits(0);
+        let mine = |line: &&str| !line.starts_with("/etc/");
+        done.stdout
+            .lines()
+            .filter(mine)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let [firefox, chromium] = [&stores[0], &stores[1]].map(|store| store.display().to_string());
+    for (words, times) in [("trusts the CA now", 1), ("trusts the CA already", 2)] {
+        let said = run("install");
+        assert_eq!(
+            said,
+            [&chromium, &firefox].map(|store| format!("{store} {words}"))
+        );
+        for store in &stores {
+            let (good, list) = state(store);
+            assert!(good, "{list}");
+            assert_eq!(list.matches("C,,").count(), 1, "{times}: {list}");
+        }
+    }
+    for words in ["has forgotten the CA", "does not know the CA"] {
+        let said = run("uninstall");
+        assert_eq!(
+            said,
+            [&chromium, &firefox].map(|store| format!("{store} {words}"))
+        );
+        let after: Vec<_> = stores.iter().map(state).collect();
+        assert_eq!(after, before);
+        assert!(!after[0].0);
+    }
+}
+
+#[test]
+fn nss_holds_a_limited_authority_to_its_limits() {
+    let stage = Stage::new();
+    let [store, _] = profiles(&stage, true);
+    stage.server("").ends_well();
+    let loopback = "--ca-root qecho --store nss";
+    stage
+        .qecho(&format!("cert install {loopback}"))
+        .run()
+        .exits(0);
+    // What a thief does with the key.
+    for (name, good) in [("localhost", true), ("example.com", false)] {
+        let extension = format!("subjectAltName=DNS:{name}");
+        let file = format!("{name}.pem");
+        let made = super::openssl_in(
+            &stage.home(),
+            &[
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-subj",
+                "/O=thief",
+                "-addext",
+                &extension,
+                "-addext",
+                "basicConstraints=CA:FALSE",
+                "-CA",
+                "qecho/rootCA.pem",
+                "-CAkey",
+                "qecho/rootCA-key.pem",
+                "-keyout",
+                "thief-key.pem",
+                "-out",
+                &file,
+            ],
+        );
+        assert!(made.0, "{}", made.1);
+        let add = ["-A", "-t", ",,", "-n", name, "-i", &file];
+        assert!(certutil(&stage, &add, &store).0);
+        let (accepted, said) = certutil(&stage, &["-V", "-u", "V", "-n", name], &store);
+        assert_eq!(accepted, good, "{name}: {said}");
+    }
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let stage = Stage::new();
+    let none = stage.qecho("cert install --dry-run").run();
+    none.fails(2, "cannot use the CA", Some("`qecho cert ca new`"));
+    stage.qecho("cert ca new").run().exits(0);
+    profiles(&stage, true);
+    let nowhere = stage.path("nowhere");
+    let bare = stage
+        .qecho("cert install --store nss")
+        .env("PATH", &nowhere);
+    let done = bare.run();
+    done.fails(2, "certutil is not there (package", Some("--dry-run"));
+    done.complains("cannot change ");
+    let lonely = stage.qecho("cert install --system debian").run();
+    lonely.exits(2).complains("--dry-run");
+    let unknown = stage.qecho("cert install --dry-run --system plan9").run();
+    unknown.exits(2).complains("it is none of debian, fedora");
+}
+
+#[test]
+fn without_root_and_sudo_the_system_store_is_left_alone() {
+    let stage = Stage::new();
+    stage.qecho("cert ca new").run().exits(0);
+    let unshare = std::env::split_paths(&std::env::var_os("PATH").expect("there is a path"))
+        .map(|folder| folder.join("unshare"))
+        .find(|file| file.is_file())
+        .expect("util-linux is everywhere");
+    // In a user namespace in which nobody is anybody, root is none either.
+    let mut command = stage.command(unshare);
+    command
+        .args(["--user", env!("CARGO_BIN_EXE_qecho")])
+        .args(["cert", "install", "--store", "system"])
+        .env("PATH", stage.path("nowhere"));
+    let done = Launch::new(command).run();
+    let reason = "cannot change the system's store: it takes root, and sudo is not there";
+    done.fails(2, reason, Some("--dry-run prints the commands"));
+}

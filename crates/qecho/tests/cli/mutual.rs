@@ -1,0 +1,181 @@
+//! A server that lets in only clients with a certificate.
+
+use std::{fs, path::Path};
+
+use crate::{
+    process::Done,
+    stage::{Server, Stage, events},
+};
+
+const CLIENT_CA: &str = "--client-ca qecho/ca/rootCA.pem --messages always";
+
+/// Starts a server that lets in clients of the CA of `qecho cert`.
+fn serve(stage: &Stage) -> Server {
+    stage.qecho("cert ca new").run().exits(0);
+    stage.server(CLIENT_CA)
+}
+
+fn client_with(stage: &Stage, server: &Server, certificate: &Path, key: &Path) -> Done {
+    stage
+        .client(server, "-m secret --cert")
+        .arg(certificate)
+        .arg("--key")
+        .arg(key)
+        .run()
+}
+
+/// Checks what both sides say, and that nothing was echoed.
+#[track_caller]
+fn refused(server: Server, done: &Done, words: &str, hint: &str) {
+    done.fails(1, words, Some(hint));
+    assert_eq!(done.stdout, "", "nothing was echoed");
+    let reason = server.event("handshake_failed");
+    let reason = reason["reason"].as_str().expect("a text");
+    assert!(reason.contains(words), "{reason}");
+    let counts = server.ends_well();
+    assert_eq!(counts["connections"], 0, "no handshake was completed");
+    assert_eq!(counts["bytes_echoed"], 0, "nothing was echoed");
+}
+
+#[test]
+fn a_client_of_the_right_authority_is_let_in_by_every_way() {
+    let stage = Stage::new();
+    let server = serve(&stage);
+    let listening = &server.listening["client_ca"];
+    assert_eq!(listening, &serde_json::json!(["qecho/ca/rootCA.pem"]));
+    for (name, kind) in [("ada@engine.test", ""), ("a.test", "--ed25519")] {
+        let files = "--cert-file me.pem --key-file me-key.pem";
+        let new = format!("cert new {name} --client {kind} {files}");
+        stage.qecho(&new).run().exits(0);
+        for way in ["stream", "uni", "datagram"] {
+            let command = format!("-m a --over {way} --cert me.pem --key me-key.pem");
+            stage.client(&server, &command).run().exits(0);
+        }
+    }
+    let shown = stage.qecho(&format!("cert show {}", server.place())).run();
+    shown
+        .exits(0)
+        .prints("trusted      for localhost, by qecho's local CA");
+    let counts = server.ends_well();
+    assert_eq!(counts["streams"], 4);
+}
+
+#[test]
+fn a_client_without_a_certificate_is_refused_on_both_sides() {
+    for input in [&b""[..], b"secret\n"] {
+        let stage = Stage::new();
+        let server = serve(&stage);
+        let arguments = if input.is_empty() { "-m secret" } else { "" };
+        let done = stage.client(&server, arguments).run_with(input);
+        let hint = "show one by --cert FILE --key FILE";
+        refused(server, &done, "the client sent no certificate", hint);
+    }
+}
+
+#[test]
+fn a_certificate_of_another_authority_is_refused_on_both_sides() {
+    let stage = Stage::new();
+    let server = serve(&stage);
+    let other = "--ca-root other";
+    for command in [
+        &format!("ca new --name-constraints a.test {other}"),
+        &format!("new a.test --client {other}"),
+    ] {
+        stage.qecho(&format!("cert {command}")).run().exits(0);
+    }
+    let home = stage.home();
+    let (certificate, key) = ("a.test-client.pem", "a.test-client-key.pem");
+    let done = client_with(&stage, &server, &home.join(certificate), &home.join(key));
+    let words = "the client is refused: the certificate's issuer is not trusted (O=";
+    refused(
+        server,
+        &done,
+        words,
+        "that the server's --client-ca has signed",
+    );
+}
+
+#[test]
+fn a_certificate_for_servers_alone_is_refused_on_both_sides() {
+    let stage = Stage::new();
+    let server = serve(&stage);
+    stage.qecho("cert new localhost").run().exits(0);
+    let home = stage.home();
+    let (certificate, key) = (home.join("localhost.pem"), home.join("localhost-key.pem"));
+    let done = client_with(&stage, &server, &certificate, &key);
+    let words = "the client is refused: the certificate is not meant for a client";
+    refused(server, &done, words, "for clients");
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named_by_both_commands() {
+    let stage = Stage::new();
+    let server = serve(&stage);
+    let text = stage.file("text.pem", "no PEM at all");
+    let done = stage
+        .qecho("server --listen localhost:0 --client-ca")
+        .arg(&text);
+    let reason = "cannot decide which clients to let in";
+    done.run().fails(2, reason, None).complains("text.pem");
+    let done = client_with(&stage, &server, &text, &text);
+    done.fails(2, "cannot use this certificate", None);
+    stage.qecho("cert new a.test --client").run().exits(0);
+    let home = stage.home();
+    let other = home.join("qecho/ca/rootCA-key.pem");
+    let done = client_with(&stage, &server, &home.join("a.test-client.pem"), &other);
+    done.fails(2, "does not fit the certificate", None);
+    let lonely = stage.client(&server, "-m a --cert a.pem").run();
+    lonely.exits(2).complains("--key <FILE>");
+    server.ends_well();
+}
+
+#[test]
+fn a_person_reads_whom_the_server_lets_in() {
+    let stage = Stage::new();
+    stage.qecho("cert ca new").run().exits(0);
+    let server = stage.qecho(&format!("server --listen localhost:0 {CLIENT_CA}"));
+    let server = server.start();
+    server.stdout.says("\n\n");
+    let banner = server.stdout.text();
+    let words = "  clients      only with a certificate that qecho/ca/rootCA.pem vouches for\n";
+    assert!(banner.contains(words), "{banner}");
+    assert!(banner.contains(" --cert FILE --key FILE"), "{banner}");
+}
+
+#[test]
+fn a_refusal_is_told_as_json_too() {
+    let stage = Stage::new();
+    let server = serve(&stage);
+    let done = stage.client(&server, "-m secret --format json").run();
+    let events = events(done.exits(1));
+    let last = events.last().expect("there is an event");
+    assert_eq!(last["event"], "error");
+    let reason = last["reason"].as_str().expect("a text");
+    assert!(
+        reason.contains("the client sent no certificate"),
+        "{reason}"
+    );
+    assert!(
+        last["hint"]
+            .as_str()
+            .is_some_and(|hint| hint.contains("--cert FILE"))
+    );
+    server.ends_well();
+}
+
+#[test]
+fn mkcerts_clients_are_let_in_by_its_authority() {
+    let stage = Stage::new();
+    let made = stage
+        .command("mkcert")
+        .args(["-client", "ada@engine.test"])
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run mkcert: {error}; run `cargo xtask setup`"));
+    assert!(made.status.success(), "{made:?}");
+    let server = stage.server("--client-ca caroot/rootCA.pem");
+    let certificate = stage.home().join("ada@engine.test-client.pem");
+    let key = stage.home().join("ada@engine.test-client-key.pem");
+    assert!(fs::metadata(&certificate).is_ok());
+    client_with(&stage, &server, &certificate, &key).exits(0);
+    server.ends_well();
+}
