@@ -3,6 +3,7 @@
 
 mod forwarding;
 mod party;
+mod routes;
 mod tapped;
 
 use std::{
@@ -49,6 +50,7 @@ impl<A: Application> EventLoop<A> {
         for (binding, socket) in sockets.iter().enumerate() {
             shard.set_gso_segments(binding, socket.gso_segments());
         }
+        shard.set_surveyor(routes::surveyor());
         Self {
             shard,
             sockets,

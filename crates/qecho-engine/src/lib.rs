@@ -48,7 +48,7 @@ pub use mailbox::{Mailbox, MailboxError, Waker};
 pub use observation::{Dissected, Observation, Opened, Packet, Recovery, Unprocessed};
 pub use outbox::Datagram;
 pub use secrets::Secrets;
-pub use shard::{ConnectError, ConnectTo, ConnectionKey, Control, Received, Shard};
+pub use shard::{ConnectError, ConnectTo, ConnectionKey, Control, Received, Shard, Surveyor};
 pub use share::Share;
 pub use socket::{BindError, Divided, ReceiveErrors, Socket, divide};
 pub use steering::Steering;
