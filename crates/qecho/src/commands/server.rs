@@ -79,6 +79,7 @@ fn config(
     Ok(Config {
         listen: arguments.listen.clone(),
         shards: arguments.shards.unwrap_or_else(cores),
+        spin: arguments.spin,
         tls: ServerTls {
             identity: identity.clone(),
             alpn: arguments.alpn.clone(),
