@@ -3,6 +3,8 @@
 
 mod forwarding;
 mod party;
+mod routes;
+mod spin;
 mod tapped;
 
 use std::{
@@ -14,11 +16,12 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use self::tapped::Tapped;
 pub use self::{
     forwarding::ForwardingLoop,
     party::{Member, party},
+    spin::{SPIN_MAX, Spin},
 };
+use self::{spin::Spinning, tapped::Tapped};
 pub use crate::mailbox::{Inbox, mailbox};
 use crate::{
     application::Application,
@@ -41,6 +44,9 @@ pub struct EventLoop<A: Application> {
     mail_left: bool,
     tap: Option<Tapped>,
     party: Option<Member>,
+    spinning: Spinning,
+    /// Datagrams were received in this turn.
+    received: bool,
 }
 
 impl<A: Application> EventLoop<A> {
@@ -49,6 +55,7 @@ impl<A: Application> EventLoop<A> {
         for (binding, socket) in sockets.iter().enumerate() {
             shard.set_gso_segments(binding, socket.gso_segments());
         }
+        shard.set_surveyor(routes::surveyor());
         Self {
             shard,
             sockets,
@@ -58,6 +65,17 @@ impl<A: Application> EventLoop<A> {
             mail_left: false,
             tap: None,
             party: None,
+            spinning: Spinning::new(Spin::Off, 1),
+            received: false,
+        }
+    }
+
+    /// Looks for the next datagram before it sleeps; it is one of so many
+    /// event loops of this process.
+    pub fn spinning(self, spin: Spin, loops: usize) -> Self {
+        Self {
+            spinning: Spinning::new(spin, loops),
+            ..self
         }
     }
 
@@ -83,6 +101,8 @@ impl<A: Application> EventLoop<A> {
     /// The system's, if waiting fails.
     pub fn run(mut self) -> io::Result<A> {
         self.shard.start(clock());
+        // When the work with the last datagrams was done.
+        let mut last_received = None;
         loop {
             let now = clock();
             // Before the timers: what has arrived may be what they wait for.
@@ -93,6 +113,19 @@ impl<A: Application> EventLoop<A> {
             self.flush_tap();
             if self.is_over(now) {
                 return Ok(self.shard.into_application());
+            }
+            if self.received {
+                if let Some(last) = last_received {
+                    self.spinning.note_wait(last, now);
+                }
+                last_received = Some(clock());
+            }
+            if let (Some(last), Some(patience)) = (last_received, self.spinning.patience())
+                && clock() < last + patience
+            {
+                // Whoever else wants this core gets it.
+                std::thread::yield_now();
+                continue;
             }
             self.wait(now)?;
         }
@@ -108,6 +141,7 @@ impl<A: Application> EventLoop<A> {
     }
 
     fn receive(&mut self, now: Instant) {
+        self.received = false;
         let shard = &mut self.shard;
         for (binding, socket) in self.sockets.iter().enumerate() {
             while let Some((peer, reason)) = socket.next_error() {
@@ -123,6 +157,7 @@ impl<A: Application> EventLoop<A> {
                 // Errors of single datagrams are the network's losses; a
                 // socket that is broken for good shows as a connection that
                 // times out.
+                self.received |= received.is_ok();
                 match received {
                     Ok(quinn_udp::BATCH_SIZE) => {}
                     Ok(_) | Err(_) => break,

@@ -50,7 +50,7 @@ pub use observation::{Dissected, Observation, Opened, Packet, Recovery, Unproces
 pub use outbox::Datagram;
 pub use passage::Passage;
 pub use secrets::Secrets;
-pub use shard::{ConnectError, ConnectTo, ConnectionKey, Control, Received, Shard};
+pub use shard::{ConnectError, ConnectTo, ConnectionKey, Control, Received, Shard, Surveyor};
 pub use share::Share;
 pub use socket::{BindError, Divided, ReceiveErrors, Socket, divide};
 pub use steering::Steering;

@@ -47,6 +47,19 @@ pub const SEND_WINDOW_MIN: u64 = 16 * 1024;
 /// Each holds one datagram or one GSO batch of at most [`GSO_BYTES_MAX`].
 pub const OUTBOX_TRANSMITS_MAX: usize = 64;
 
+/// Bytes of the largest UDP payload (RFC 9000 §18.2).
+pub const UDP_PAYLOAD_MAX: u16 = 65_527;
+
+/// Bytes of the largest UDP payload that is tried on a route of which nothing
+/// is known: an Ethernet's, with an IPv6 header.
+pub const UNKNOWN_ROUTE_PAYLOAD: u16 = 1_452;
+
+/// Kinds of routes, by what they can carry, for which settings are kept.
+pub const ROUTE_KINDS_MAX: usize = 16;
+
+/// Peers for which it is kept what the route to them can carry.
+pub const ROUTES_MAX: usize = 1_024;
+
 /// Bytes that one GSO batch may have: the kernel refuses more than a UDP
 /// datagram can say in its length field.
 pub const GSO_BYTES_MAX: usize = 65_000;

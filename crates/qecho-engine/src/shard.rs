@@ -14,6 +14,7 @@ mod deadlines;
 mod entry;
 mod events;
 mod receive;
+mod routes;
 mod telling;
 mod watch;
 
@@ -29,6 +30,7 @@ pub use self::control::{ConnectError, ConnectTo, Control};
 use self::core::Core;
 pub use self::entry::ConnectionKey;
 pub(crate) use self::entry::Meta;
+pub use self::routes::Surveyor;
 use crate::{
     application::Application, config::ShardConfig, crypto::TlsError, event::Event,
     observation::Observation, outbox::Datagram,
@@ -96,6 +98,12 @@ impl<A: Application> Shard<A> {
     /// Tells how many datagrams of equal length a binding may send at once.
     pub fn set_gso_segments(&mut self, binding: usize, segments: usize) {
         self.core.bindings[binding].gso_segments = segments.max(1);
+    }
+
+    /// Lets the shard ask what the routes to its peers can carry; until then,
+    /// it takes them for an Ethernet's.
+    pub fn set_surveyor(&mut self, surveyor: Surveyor) {
+        self.core.routes.set_surveyor(surveyor);
     }
 
     /// Returns how many connections there are, closing ones included.

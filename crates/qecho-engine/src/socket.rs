@@ -202,16 +202,21 @@ impl AsFd for Socket {
     }
 }
 
-/// Finds the address that the system would send from, by a socket that is
-/// connected and never used.
+/// Finds the address that the system would send from.
 pub(crate) fn source_towards(destination: SocketAddr) -> Option<IpAddr> {
+    Some(towards(destination)?.local_addr().ok()?.ip())
+}
+
+/// Returns a socket that is connected, to be asked about the route and never
+/// used.
+pub(crate) fn towards(destination: SocketAddr) -> Option<UdpSocket> {
     let unspecified: IpAddr = match destination {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let socket = UdpSocket::bind((unspecified, 0)).ok()?;
     socket.connect(destination).ok()?;
-    Some(socket.local_addr().ok()?.ip())
+    Some(socket)
 }
 
 /// Memory that batches are received into.

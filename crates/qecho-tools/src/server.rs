@@ -179,8 +179,11 @@ fn prepare(
         watched: config.sight.is_watched(),
         ..ShardConfig::server(config.transport.clone(), accepting)
     };
+    let shards = shard_config.share.shards().get();
     let shard = Shard::new(&shard_config, &addresses, echo)?;
-    let event_loop = EventLoop::new(shard, sockets, inbox).with_party(member);
+    let event_loop = EventLoop::new(shard, sockets, inbox)
+        .with_party(member)
+        .spinning(config.spin, shards);
     Ok(event_loop.tapped(config.sight.taps()))
 }
 

@@ -92,7 +92,7 @@ impl<'a, S> Control<'a, S> {
                 plaintext: watch.plaintext().clone(),
             })),
         };
-        config.transport_config(self.core.transport.clone());
+        config.transport_config(self.core.routes.transport_config(remote.ip()));
         let destination_cid = self.core.initial_cids.next();
         config.initial_dst_cid_provider(Arc::new(move || destination_cid));
         let (handle, proto) = binding

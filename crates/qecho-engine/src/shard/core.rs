@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Instant};
 
-use quinn_proto::{Endpoint, ServerConfig, Transmit, TransportConfig, VarInt};
+use quinn_proto::{Endpoint, Transmit, VarInt};
 
 use super::{
     admission::Admission,
@@ -10,6 +10,7 @@ use super::{
     control::InitialCids,
     deadlines::Deadlines,
     entry::{ConnectionKey, Entry},
+    routes::Routes,
     watch::Watch,
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
 
 pub(crate) struct Core<S> {
     pub(super) bindings: Vec<Binding<S>>,
-    pub(super) transport: Arc<TransportConfig>,
+    pub(super) routes: Routes,
     pub(super) admission: Admission,
     pub(super) deadlines: Deadlines,
     pub(super) dirty: VecDeque<ConnectionKey>,
@@ -59,17 +60,19 @@ pub(super) struct Farewell {
 
 impl<S> Core<S> {
     pub(super) fn new(config: &ShardConfig, addresses: &[SocketAddr]) -> Result<Self, TlsError> {
-        let transport = config.transport_config();
         let settings = Arc::new(config.transport.clone());
         let plaintext = config.watched.then(Plaintext::default);
-        let server: Option<Arc<ServerConfig>> =
-            config.server_config(transport.clone(), plaintext.clone())?;
+        let routes = Routes::new(config, plaintext.clone())?;
         let bindings = addresses
             .iter()
             .enumerate()
             .map(|(index, address)| {
-                let endpoint =
-                    Endpoint::new(config.endpoint_config(index), server.clone(), true, None);
+                let endpoint = Endpoint::new(
+                    config.endpoint_config(index),
+                    routes.usual_server_config(),
+                    true,
+                    None,
+                );
                 Binding::new(index, *address, endpoint, settings.clone())
             })
             .collect();
@@ -79,7 +82,7 @@ impl<S> Core<S> {
         };
         Ok(Self {
             bindings,
-            transport,
+            routes,
             admission: Admission::new(admission, config.share.places()),
             deadlines: Deadlines::default(),
             dirty: VecDeque::new(),

@@ -10,7 +10,10 @@ use crate::{
     congestion::Door,
     event::CloseReason,
     handshake::Handshake,
-    limits::{ANSWER_DELAY_MAX, ANSWER_DOUBLINGS_MAX, GSO_BYTES_MAX, HANDSHAKE_DEADLINE},
+    limits::{
+        ANSWER_DELAY_MAX, ANSWER_DOUBLINGS_MAX, GSO_BYTES_MAX, HANDSHAKE_DEADLINE,
+        INITIAL_DATAGRAM_MIN,
+    },
     pieces::Pieces,
     stream_id::{Direction, StreamId},
 };
@@ -78,6 +81,8 @@ pub(crate) struct Meta {
     /// doubles the time until the next.
     answers_past_window: u32,
     local_close: Option<CloseReason>,
+    /// Bytes of the largest datagram that was heard.
+    largest_heard: usize,
 }
 
 impl Meta {
@@ -103,6 +108,7 @@ impl Meta {
             answer_due: None,
             answers_past_window: 0,
             local_close: None,
+            largest_heard: INITIAL_DATAGRAM_MIN.into(),
         }
     }
 
@@ -136,9 +142,9 @@ impl Meta {
         id.index() < self.accepted[id.direction() as usize]
     }
 
-    /// Returns the size of the largest packet that a peer may send us.
+    /// Returns the size of the largest packet that the peer has sent us.
     pub(crate) fn packet_max(&self) -> usize {
-        self.settings.largest_receivable().into()
+        self.largest_heard
     }
 
     /// Notes that a client was let in, and by when it must have connected.
@@ -173,7 +179,8 @@ impl<S> Entry<S> {
     }
 
     /// Notes that a datagram of the peer's was handed to the state machine.
-    pub(super) fn heard(&mut self, now: Instant) {
+    pub(super) fn heard(&mut self, now: Instant, size: usize) {
+        self.meta.largest_heard = self.meta.largest_heard.max(size);
         let delay = ANSWER_DELAY_MAX * 2_u32.pow(self.meta.answers_past_window);
         self.meta.answer_due.get_or_insert(now + delay);
     }

@@ -20,6 +20,7 @@ impl<A: Application> Shard<A> {
             ecn,
             data,
         } = received;
+        let size = data.len();
         let mut response = self.core.outbox.buffer();
         let endpoint = &mut self.core.bindings[binding].endpoint;
         let ecn = EcnCodepoint::from_bits(ecn);
@@ -32,7 +33,7 @@ impl<A: Application> Shard<A> {
                 };
                 let was_closed = entry.proto.is_closed();
                 entry.proto.handle_event(event);
-                entry.heard(now);
+                entry.heard(now, size);
                 let key = entry.meta.key;
                 self.core.mark_dirty(key);
                 Fate::Handed(key, was_closed)
@@ -84,8 +85,9 @@ impl<A: Application> Shard<A> {
             return self.refuse(now, binding, incoming, response);
         };
         let original_destination = *incoming.orig_dst_cid();
+        let config = self.core.routes.server_config(remote);
         let endpoint = &mut self.core.bindings[binding].endpoint;
-        match endpoint.accept(incoming, now, &mut response, None) {
+        match endpoint.accept(incoming, now, &mut response, config) {
             Ok((handle, mut proto)) => {
                 self.core.outbox.recycle(response);
                 // A first packet that closes its own connection leaves one

@@ -86,14 +86,19 @@ pub struct Message {
     pub over: Way,
 }
 
-/// Transport settings that suit a client: it keeps its connection alive while
-/// a person thinks.
+/// Transport settings that suit a client in conversation: it keeps its
+/// connection alive while a person thinks, and looks for no path that carries
+/// much.
 fn transport() -> Transport {
     Transport {
         keep_alive: Some(KEEP_ALIVE),
+        udp_payload_max: Some(UDP_PAYLOAD_MAX),
         ..Transport::default()
     }
 }
+
+/// What every Ethernet carries.
+const UDP_PAYLOAD_MAX: u16 = 1_452;
 
 /// Well under the shortest idle timeout that is usual (30 s).
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

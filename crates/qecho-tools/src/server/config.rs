@@ -5,6 +5,7 @@ use std::{num::NonZeroUsize, sync::Arc};
 use qecho_engine::{
     AlpnPolicy, Secrets, ServerTls,
     config::{AdmissionSettings, Transport},
+    event_loop::Spin,
 };
 
 use rustls::server::ResolvesServerCert;
@@ -19,6 +20,8 @@ pub struct Config {
     /// How many shards share the work, each on a thread of its own: one is what
     /// a program needs that has other things to do.
     pub shards: NonZeroUsize,
+    /// How long each of them looks for the next datagram before it sleeps.
+    pub spin: Spin,
     /// Who it is and what it agrees to.
     pub tls: ServerTls,
     /// Whom it lets in.
@@ -41,6 +44,7 @@ impl Config {
         Self {
             listen: vec![Listen::Loopback { port: PORT }],
             shards: NonZeroUsize::MIN,
+            spin: Spin::Auto,
             tls: ServerTls {
                 identity,
                 client_verifier: None,

@@ -109,7 +109,7 @@ fn a_datagram_of_no_bytes_comes_back_too() {
 fn a_datagram_that_the_server_cannot_send_back_is_counted() {
     // The server looks for no MTU above 1,200, the client does.
     let mut scenario = Scenario::seeded(31);
-    scenario.far.udp_payload_max = 1_200;
+    scenario.far.udp_payload_max = Some(1_200);
     let mut world = scenario.echo(100_000).finish();
     world.run_for(Duration::from_secs(5));
     world.tell(Mail::Datagram(Bytes::from(vec![1; 1_300])));

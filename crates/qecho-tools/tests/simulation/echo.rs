@@ -239,3 +239,21 @@ fn the_server_counts_what_it_echoed() {
     assert_eq!(report.streams, 3);
     assert_eq!(report.bytes_echoed, 300 * KIB);
 }
+
+#[test]
+fn silent_connections_wake_nobody() {
+    let mut world = Scenario::seeded(1).clients(100).begin();
+    world.until("all are in", |both| {
+        let load = both.near.application();
+        load.connections.iter().all(|client| client.connected)
+    });
+    // The last acknowledgements, and the search for the path's MTU.
+    world.run_for(Duration::from_secs(2));
+    let mut turns = 0;
+    world.run_until(Duration::from_secs(60), |_| {
+        turns += 1;
+        false
+    });
+    assert_eq!(turns, 1, "the first, and then nothing is due");
+    assert_eq!(world.far.connections(), 100);
+}

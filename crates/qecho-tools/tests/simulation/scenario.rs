@@ -111,8 +111,8 @@ impl Scenario {
 
     /// Lets both ends look for a path MTU up to this.
     pub(crate) fn udp_payload_max(mut self, size: u16) -> Self {
-        self.near.udp_payload_max = size;
-        self.far.udp_payload_max = size;
+        self.near.udp_payload_max = Some(size);
+        self.far.udp_payload_max = Some(size);
         self
     }
 

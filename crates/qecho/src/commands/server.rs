@@ -86,6 +86,7 @@ fn config(
     Ok(Config {
         listen: arguments.listen.clone(),
         shards: arguments.shards.unwrap_or_else(cores),
+        spin: arguments.spin,
         tls: ServerTls {
             identity: identity.clone(),
             client_verifier: client_verifier(arguments)?,

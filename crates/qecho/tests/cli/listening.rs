@@ -143,6 +143,18 @@ fn any_sensible_number_of_shards_can_be_had() {
 }
 
 #[test]
+fn a_server_that_spins_echoes_and_ends_as_any_other() {
+    let stage = Stage::new();
+    for spin in ["auto", "off", "50us"] {
+        let server = stage.server(&format!("--spin {spin} --shards 1"));
+        stage.client(&server, "-m a").run().exits(0);
+        assert_eq!(server.ends_well()["connections"], 1);
+    }
+    let done = stage.qecho("server --spin 1s").run();
+    done.exits(2).complains("at most 1ms");
+}
+
+#[test]
 fn a_server_open_to_others_says_so() {
     let stage = Stage::new();
     let server = stage.qecho("server --listen *:0").start();

@@ -1,0 +1,96 @@
+//! How large the datagrams are that are tried on the route to a peer.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+use quinn_proto::{ServerConfig, TransportConfig};
+
+use crate::{
+    config::ShardConfig,
+    crypto::{Plaintext, TlsError},
+    limits::ROUTE_KINDS_MAX,
+};
+
+/// Tells how many bytes of UDP payload the first hop to a peer carries, if that
+/// can be known. MTU discovery finds out what the rest of the path does.
+pub type Surveyor = Box<dyn FnMut(IpAddr) -> Option<u16> + Send>;
+
+/// The settings of connections, which differ by what their routes carry.
+pub(super) struct Routes {
+    config: ShardConfig,
+    surveyor: Option<Surveyor>,
+    usual: Kind,
+    /// By the largest UDP payload that is tried.
+    kinds: BTreeMap<u16, Kind>,
+}
+
+#[derive(Clone)]
+struct Kind {
+    transport: Arc<TransportConfig>,
+    server: Option<Arc<ServerConfig>>,
+}
+
+impl Routes {
+    pub(super) fn new(
+        config: &ShardConfig,
+        plaintext: Option<Plaintext>,
+    ) -> Result<Self, TlsError> {
+        let transport = config.transport_config(config.transport.largest_tried(None));
+        Ok(Self {
+            surveyor: None,
+            usual: Kind {
+                server: config.server_config(transport.clone(), plaintext)?,
+                transport,
+            },
+            kinds: BTreeMap::new(),
+            config: config.clone(),
+        })
+    }
+
+    pub(super) fn set_surveyor(&mut self, surveyor: Surveyor) {
+        self.surveyor = Some(surveyor);
+    }
+
+    /// Returns the settings of a server's connections where nothing is known
+    /// of their route.
+    pub(super) fn usual_server_config(&self) -> Option<Arc<ServerConfig>> {
+        self.usual.server.clone()
+    }
+
+    /// Returns the settings of a server's connection with a client.
+    pub(super) fn server_config(&mut self, peer: IpAddr) -> Option<Arc<ServerConfig>> {
+        self.kind(peer).server.clone()
+    }
+
+    /// Returns the settings of a client's connection with a server.
+    pub(super) fn transport_config(&mut self, peer: IpAddr) -> Arc<TransportConfig> {
+        self.kind(peer).transport.clone()
+    }
+
+    fn kind(&mut self, peer: IpAddr) -> &Kind {
+        let route = self.surveyor.as_mut().and_then(|survey| survey(peer));
+        let tried = self.config.transport.largest_tried(route);
+        let is_usual = tried == self.config.transport.largest_tried(None);
+        // Interfaces have few different sizes; whoever changes them for fun
+        // gets what an Ethernet carries.
+        let is_one_too_many =
+            self.kinds.len() >= ROUTE_KINDS_MAX && !self.kinds.contains_key(&tried);
+        if is_usual || is_one_too_many {
+            return &self.usual;
+        }
+        let Self {
+            kinds,
+            config,
+            usual,
+            ..
+        } = self;
+        kinds.entry(tried).or_insert_with(|| {
+            let transport = config.transport_config(tried);
+            let server = usual.server.as_ref().map(|usual| {
+                let mut server = ServerConfig::clone(usual);
+                server.transport_config(transport.clone());
+                Arc::new(server)
+            });
+            Kind { transport, server }
+        })
+    }
+}
