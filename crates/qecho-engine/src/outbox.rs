@@ -5,7 +5,10 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use crate::{limits::OUTBOX_TRANSMITS_MAX, observation::Dissected};
+use crate::{
+    limits::{GSO_BYTES_MAX, INITIAL_DATAGRAM_MIN, OUTBOX_TRANSMITS_MAX},
+    observation::Dissected,
+};
 
 /// One UDP datagram, or a batch of equally long ones for the kernel to cut
 /// (GSO).
@@ -25,6 +28,31 @@ pub struct Datagram {
     pub source_ip: Option<IpAddr>,
     /// What is in it, if the shard is watched.
     pub dissected: Option<Box<[Dissected]>>,
+}
+
+impl Datagram {
+    /// Tells whether `next`, perhaps of another connection, can leave in one
+    /// batch with this: many connections behind one address have small
+    /// datagrams that cost more to send than to make.
+    ///
+    /// Only what every path carries: a batch in which something is too long
+    /// is lost as a whole.
+    fn takes(&self, next: &Self, segments_max: usize) -> bool {
+        let size = self.segment_size.unwrap_or(self.contents.len());
+        let segments = self.contents.len() / size.max(1);
+        next.segment_size.is_none()
+            && (1..=size).contains(&next.contents.len())
+            && size <= INITIAL_DATAGRAM_MIN.into()
+            && self.contents.len() == segments * size
+            && segments < segments_max
+            && self.contents.len() + next.contents.len() <= GSO_BYTES_MAX
+            && self.binding == next.binding
+            && self.destination == next.destination
+            && self.ecn == next.ecn
+            && self.source_ip == next.source_ip
+            && self.dissected.is_none()
+            && next.dissected.is_none()
+    }
 }
 
 /// A queue of at most [`OUTBOX_TRANSMITS_MAX`] transmits whose buffers are
@@ -53,15 +81,18 @@ impl Outbox {
         }
     }
 
+    /// Takes a datagram or batch; where the kernel cuts batches into
+    /// `segments_max` datagrams, a small one joins the one before it.
     pub(crate) fn push(
         &mut self,
         binding: usize,
         transmit: quinn_proto::Transmit,
         mut contents: Vec<u8>,
         dissected: Option<Box<[Dissected]>>,
+        segments_max: usize,
     ) {
         contents.truncate(transmit.size);
-        self.waiting.push_back(Datagram {
+        let datagram = Datagram {
             binding,
             destination: transmit.destination,
             ecn: transmit.ecn.map_or(0, |ecn| ecn as u8),
@@ -69,7 +100,15 @@ impl Outbox {
             segment_size: transmit.segment_size,
             source_ip: transmit.src_ip,
             dissected,
-        });
+        };
+        match self.waiting.back_mut() {
+            Some(last) if last.takes(&datagram, segments_max) => {
+                last.segment_size.get_or_insert(last.contents.len());
+                last.contents.extend_from_slice(&datagram.contents);
+                self.recycle(datagram.contents);
+            }
+            _ => self.waiting.push_back(datagram),
+        }
     }
 
     pub(crate) fn pop(&mut self) -> Option<Datagram> {
@@ -83,5 +122,51 @@ impl Outbox {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the lengths of the segments and of all that leaves at once.
+    fn left(sent: &[(u16, usize)], segments_max: usize) -> Vec<(Option<usize>, usize)> {
+        let mut outbox = Outbox::default();
+        for (port, size) in sent {
+            let transmit = quinn_proto::Transmit {
+                destination: ([192, 0, 2, 1], *port).into(),
+                ecn: None,
+                size: *size,
+                segment_size: None,
+                src_ip: None,
+            };
+            outbox.push(0, transmit, vec![0; *size], None, segments_max);
+        }
+        let popped = std::iter::from_fn(|| outbox.pop());
+        popped
+            .map(|datagram| (datagram.segment_size, datagram.contents.len()))
+            .collect()
+    }
+
+    #[test]
+    fn small_datagrams_to_one_address_leave_at_once_and_only_the_last_is_shorter() {
+        let sent = [(1, 60), (1, 60), (1, 59), (1, 60), (1, 61)];
+        assert_eq!(left(&sent, 64), [(Some(60), 179), (None, 60), (None, 61)]);
+        assert_eq!(left(&sent, 1).len(), 5, "the kernel does not cut");
+        assert_eq!(
+            left(&[(1, 60); 5], 2),
+            [(Some(60), 120), (Some(60), 120), (None, 60)]
+        );
+    }
+
+    #[test]
+    fn datagrams_to_others_and_large_ones_leave_alone() {
+        assert_eq!(left(&[(1, 60), (2, 60), (1, 60)], 64).len(), 3);
+        let many = left(&[(1, 1_200); 64], 64);
+        assert!(
+            many.iter().all(|(_, size)| *size <= GSO_BYTES_MAX),
+            "{many:?}"
+        );
+        assert_eq!(left(&[(1, 1_201), (1, 1_201), (1, 60)], 64).len(), 3);
     }
 }

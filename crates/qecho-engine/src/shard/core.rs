@@ -136,7 +136,7 @@ impl<S> Core<S> {
         if self.outbox.is_full() {
             self.outbox.recycle(contents);
         } else {
-            self.outbox.push(binding, transmit, contents, dissected);
+            self.outbox.push(binding, transmit, contents, dissected, 1);
         }
     }
 
@@ -186,7 +186,7 @@ impl<S> Core<S> {
                 .as_mut()
                 .map(|watch| watch.dissect(Some(key), address, &transmit, &contents));
             self.outbox
-                .push(key.binding(), transmit, contents, dissected);
+                .push(key.binding(), transmit, contents, dissected, gso_segments);
         }
         // Sending can end a connection, when nothing can be sent lawfully.
         any || entry.proto.is_closed() != was_closed
