@@ -26,5 +26,9 @@ pub const ALPN_ECHO: &[u8] = b"echo";
 /// The UDP port of echo, unless another is named.
 pub const PORT: u16 = 4433;
 
+/// Bytes of UDP payload that every Ethernet carries, with IPv6 too. A search for
+/// paths that carry more costs time that short connections do not get back.
+pub const UDP_PAYLOAD_USUAL: u16 = 1_452;
+
 /// Bytes of a stream that are handled as one piece.
 pub const COALESCE_MAX: usize = 64 * 1024;

@@ -10,7 +10,7 @@ use rustls::{
 };
 
 use crate::{
-    Sight,
+    Sight, UDP_PAYLOAD_USUAL,
     dial::{Alpn, Target},
 };
 
@@ -92,13 +92,10 @@ pub struct Message {
 fn transport() -> Transport {
     Transport {
         keep_alive: Some(KEEP_ALIVE),
-        udp_payload_max: Some(UDP_PAYLOAD_MAX),
+        udp_payload_max: Some(UDP_PAYLOAD_USUAL),
         ..Transport::default()
     }
 }
-
-/// What every Ethernet carries.
-const UDP_PAYLOAD_MAX: u16 = 1_452;
 
 /// Well under the shortest idle timeout that is usual (30 s).
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

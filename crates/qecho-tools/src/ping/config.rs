@@ -6,7 +6,7 @@ use qecho_engine::config::Transport;
 use rustls::{KeyLog, client::danger::ServerCertVerifier};
 
 use crate::{
-    Sight,
+    Sight, UDP_PAYLOAD_USUAL,
     dial::{Alpn, Target},
 };
 
@@ -117,6 +117,7 @@ impl Config {
             key_log: None,
             transport: Transport {
                 keep_alive: Some(KEEP_ALIVE),
+                udp_payload_max: Some(UDP_PAYLOAD_USUAL),
                 ..Transport::default()
             },
             sight: Sight::default(),
