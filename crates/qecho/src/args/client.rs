@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
+use qecho_engine::limits::INITIAL_DATAGRAM_MIN;
 use qecho_tools::dial::Alpn;
 
 use super::{
@@ -60,6 +61,11 @@ pub(crate) struct ClientArguments {
     #[arg(long)]
     pub(crate) update_keys: bool,
 
+    /// Largest UDP payload to look for on the path (1200 to 65527); `route`:
+    /// what the first hop carries, for bulk over loopback or jumbo frames
+    #[arg(long, value_name = "BYTES|route", value_parser = udp_payload, default_value = "1452")]
+    pub(crate) max_udp_payload: UdpPayload,
+
     /// Form of the results
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
@@ -91,5 +97,27 @@ pub(super) fn alpn(text: &str) -> Result<Alpn, String> {
         "auto" => Ok(Alpn::Auto),
         "none" => Ok(Alpn::None),
         name => alpn_name(name).map(Alpn::Name),
+    }
+}
+
+/// How large a UDP payload to look for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UdpPayload(
+    /// `None`: as much as the route's first hop carries.
+    pub(crate) Option<u16>,
+);
+
+/// The largest UDP payload of QUIC (RFC 9000 §18.2).
+const UDP_PAYLOAD_MAX: u16 = 65_527;
+
+fn udp_payload(text: &str) -> Result<UdpPayload, String> {
+    if text == "route" {
+        return Ok(UdpPayload(None));
+    }
+    match text.parse() {
+        Ok(bytes @ INITIAL_DATAGRAM_MIN..=UDP_PAYLOAD_MAX) => Ok(UdpPayload(Some(bytes))),
+        _ => Err(format!(
+            "write a number from {INITIAL_DATAGRAM_MIN} to {UDP_PAYLOAD_MAX}, or `route`"
+        )),
     }
 }

@@ -116,7 +116,12 @@ fn connect(
     let verifier = trust::verifier(&arguments.trust)?;
     let identity = trust::identity(arguments)?;
     let target = resolve::target(&arguments.place)?;
+    let usual = client::Config::new(target, verifier.clone());
     let config = client::Config {
+        transport: Transport {
+            udp_payload_max: arguments.max_udp_payload.0,
+            ..usual.transport.clone()
+        },
         alpn: arguments.alpn.clone(),
         identity: identity.map(|identity| identity as Arc<dyn ResolvesClientCert>),
         key_log: key_log::open(&arguments.key_log, &sight)?,
@@ -124,7 +129,7 @@ fn connect(
         patience: input.patience(arguments.timeout),
         update_keys: arguments.update_keys,
         sight,
-        ..client::Config::new(target, verifier.clone())
+        ..usual
     };
     let (tell, occurrences) = channel();
     let interrupted = tell.clone();

@@ -198,6 +198,20 @@ fn a_bulk_echo_over_ipv6_is_seen_alike() {
 }
 
 #[test]
+fn large_packets_are_seen_alike() {
+    let bytes = vec![b'x'; 8_000_000];
+    let typed = "--verify --max-udp-payload route";
+    for rows in both_agree("--listen localhost:0", typed, Some(&bytes)) {
+        let is_large = |frame: &String| {
+            let length = frame.rsplit_once('+').map(|(_, length)| length.parse());
+            frame.starts_with("STREAM") && matches!(length, Some(Ok(9_000..65_535)))
+        };
+        let large = count(&rows, |seen| seen.frames.iter().any(is_large));
+        assert!(large > 10, "{large}");
+    }
+}
+
+#[test]
 fn a_retry_is_seen_alike() {
     let [client, server] = both_agree("--listen localhost:0 --retry always", "-m a", None);
     for rows in [&client, &server] {
