@@ -10,6 +10,7 @@ use quinn_proto::{ReadError, VarInt, WriteError};
 
 use crate::{
     handshake::Handshake,
+    observation::Recovery,
     shard::{ConnectionKey, Meta},
     stream_id::{Direction, Side, StreamId},
 };
@@ -129,6 +130,27 @@ impl<'a> Connection<'a> {
     /// Returns the smoothed round-trip time (RFC 9002 §5.3).
     pub fn smoothed_rtt(&self) -> Duration {
         self.proto.rtt()
+    }
+
+    /// Returns what the transport believes of the path (RFC 9002).
+    pub fn recovery(&self) -> Recovery {
+        Recovery::of(self.proto)
+    }
+
+    /// Returns the number by which the observations of a watched shard name
+    /// this connection.
+    pub fn number(&self) -> Option<u64> {
+        self.meta.number
+    }
+
+    /// Sends a PING frame (RFC 9000 §19.2) in the next packet: the peer must
+    /// acknowledge it, and within its `max_ack_delay`.
+    ///
+    /// It is not sent again if it is lost. Calls before it is sent count as
+    /// one, and probes for losses and the MTU are PING frames too: who watches
+    /// tells them apart by when they are sent and what they are padded to.
+    pub fn ping(&mut self) {
+        self.proto.ping();
     }
 
     /// Opens a stream; `None` when the peer allows no more now

@@ -1,6 +1,6 @@
 //! Programs on bare UDP datagrams, with no QUIC of their own.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{io, net::SocketAddr, time::Instant};
 
 use crate::{outbox::Datagram, shard::Received};
 
@@ -29,6 +29,13 @@ pub trait Forwarder: Send {
 
     /// Learns that the system did not take a datagram: it is lost.
     fn handle_unsent(&mut self, datagram: &Datagram);
+
+    /// Learns that datagrams do not reach a peer: the network said so by ICMP,
+    /// which names the host or router that sent it, with port 0. Only sockets
+    /// that [receive errors](crate::ReceiveErrors) tell it.
+    fn handle_unreachable(&mut self, now: Instant, peer: SocketAddr, reason: &io::Error) {
+        let _ = (now, peer, reason);
+    }
 
     /// Returns the next thing that is to be done.
     fn pop_order(&mut self) -> Option<Order>;

@@ -187,3 +187,18 @@ pub struct Recovery {
     /// Largest UDP payload that the path is known to carry.
     pub mtu: u16,
 }
+
+impl Recovery {
+    pub(crate) fn of(connection: &quinn_proto::Connection) -> Self {
+        let path = connection.stats().path;
+        Self {
+            smoothed_rtt: path.rtt,
+            min_rtt: path.min_rtt,
+            congestion_window: path.cwnd,
+            congestion_events: path.congestion_events,
+            lost_packets: path.lost_packets,
+            lost_probes: path.lost_plpmtud_probes,
+            mtu: path.current_mtu,
+        }
+    }
+}

@@ -214,6 +214,7 @@ impl<A: Application> Shard<A> {
                 if let Some(watch) = &mut self.core.watch {
                     let addresses = (self.core.bindings[binding].address, peer);
                     watch.began(now, key, addresses, Side::Server, &original_destination);
+                    meta.number = watch.number(key);
                 }
                 let state = self
                     .application

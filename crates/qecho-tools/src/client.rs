@@ -9,15 +9,16 @@ mod report;
 
 use std::{
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     thread::{self, JoinHandle},
 };
 
 use qecho_engine::{
-    BindError, Mailbox, ReceiveErrors, Shard, Socket, TlsError, Waker,
+    BindError, Mailbox, Shard, Socket, TlsError, Waker,
     config::ShardConfig,
     event_loop::{self, EventLoop},
 };
+
+use crate::dial;
 
 pub use self::{
     application::{ClientApplication, Listener, Mail},
@@ -69,7 +70,7 @@ impl Client {
     }
 
     fn start(config: &Config, application: ClientApplication) -> Result<Self, ClientError> {
-        let sockets = bind(&config.target.addresses)?;
+        let sockets = dial::bind(&config.target.addresses)?;
         let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
         let shard_config = ShardConfig {
             watched: config.sight.is_watched(),
@@ -110,30 +111,5 @@ impl Client {
             Ok(ended) => ended,
             Err(panic) => std::panic::resume_unwind(panic),
         }
-    }
-}
-
-/// Binds a socket for each family that is needed; a host may lack one of
-/// them, and that address is then found to be impossible.
-fn bind(targets: &[SocketAddr]) -> Result<Vec<Socket>, BindError> {
-    let v4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
-    let v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
-    let mut sockets = Vec::new();
-    let mut failure = None;
-    for (local, needed) in [
-        (v4, targets.iter().any(SocketAddr::is_ipv4)),
-        (v6, targets.iter().any(SocketAddr::is_ipv6)),
-    ] {
-        if !needed {
-            continue;
-        }
-        match Socket::bind(local, ReceiveErrors::Yes) {
-            Ok(socket) => sockets.push(socket),
-            Err(error) => failure = Some(error),
-        }
-    }
-    match failure {
-        Some(error) if sockets.is_empty() => Err(error),
-        _ => Ok(sockets),
     }
 }

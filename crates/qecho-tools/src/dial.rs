@@ -4,11 +4,18 @@
 use std::{
     collections::VecDeque,
     io,
-    net::SocketAddr,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use qecho_engine::{CloseReason, ConnectTo, ConnectionKey, Connector, Control, event};
+use qecho_engine::{
+    BindError, ClientTls, CloseReason, ConnectTo, ConnectionKey, Connector, Control, ReceiveErrors,
+    Socket, TlsError, event,
+};
+use rustls::{KeyLog, client::danger::ServerCertVerifier};
+
+use crate::ALPN_ECHO;
 
 /// Time that an address has before the next is tried beside it
 /// (RFC 8305 §5).
@@ -33,6 +40,42 @@ pub enum Alpn {
     None,
     /// This one.
     Name(Vec<u8>),
+}
+
+impl Alpn {
+    /// Returns what is offered, each time anew: what servers gave for a next
+    /// time is kept in it.
+    ///
+    /// # Errors
+    /// [`TlsError`] if the TLS settings cannot work.
+    pub fn offers(
+        &self,
+        verifier: &Arc<dyn ServerCertVerifier>,
+        key_log: Option<&Arc<dyn KeyLog>>,
+    ) -> Result<Offers, TlsError> {
+        let connector = |alpn: &[&[u8]]| {
+            ClientTls {
+                verifier: verifier.clone(),
+                alpn: alpn.iter().map(|name| name.to_vec()).collect(),
+                key_log: key_log.cloned(),
+            }
+            .connector()
+        };
+        Ok(match self {
+            Self::Auto => Offers {
+                first: connector(&[ALPN_ECHO])?,
+                without_alpn: Some(connector(&[])?),
+            },
+            Self::None => Offers {
+                first: connector(&[])?,
+                without_alpn: None,
+            },
+            Self::Name(name) => Offers {
+                first: connector(&[name])?,
+                without_alpn: None,
+            },
+        })
+    }
 }
 
 /// Why no connection came about.
@@ -152,6 +195,11 @@ impl Dialer {
     /// Returns the addresses that are being tried.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.attempts.iter().map(|(_, address)| *address)
+    }
+
+    /// Tells whether an attempt is under way by this connection.
+    pub fn has(&self, key: ConnectionKey) -> bool {
+        self.attempts.iter().any(|(known, _)| *known == key)
     }
 
     /// Makes the first attempt.
@@ -306,4 +354,32 @@ impl Dialer {
 
 fn alpn_refused(reason: &CloseReason) -> bool {
     reason.transport_code() == Some(event::NO_APPLICATION_PROTOCOL)
+}
+
+/// Binds a socket for each family that is needed; a host may lack one of
+/// them, and that address is then found to be impossible.
+///
+/// # Errors
+/// The first [`BindError`] if no socket can be had.
+pub fn bind(targets: &[SocketAddr]) -> Result<Vec<Socket>, BindError> {
+    let v4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    let v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
+    let mut sockets = Vec::new();
+    let mut failure = None;
+    for (local, needed) in [
+        (v4, targets.iter().any(SocketAddr::is_ipv4)),
+        (v6, targets.iter().any(SocketAddr::is_ipv6)),
+    ] {
+        if !needed {
+            continue;
+        }
+        match Socket::bind(local, ReceiveErrors::Yes) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) => failure = Some(error),
+        }
+    }
+    match failure {
+        Some(error) if sockets.is_empty() => Err(error),
+        _ => Ok(sockets),
+    }
 }

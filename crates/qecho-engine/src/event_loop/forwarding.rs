@@ -59,6 +59,9 @@ impl<F: Forwarder> ForwardingLoop<F> {
 
     fn receive(&mut self, now: Instant) {
         for (binding, socket) in &self.sockets {
+            while let Some((peer, reason)) = socket.next_error() {
+                self.forwarder.handle_unreachable(now, peer, &reason);
+            }
             for _ in 0..RECEIVE_BATCHES_PER_TURN {
                 let received = socket.receive(*binding, &mut self.buffers, |received| {
                     self.forwarder.handle_datagram(now, received);

@@ -103,11 +103,12 @@ impl<'a, S> Control<'a, S> {
                 server_name: server_name.to_owned(),
                 source: source.into(),
             })?;
-        let meta = binding.meta(handle, self.now);
+        let mut meta = binding.meta(handle, self.now);
         let key = meta.key;
         if let Some(watch) = &mut self.core.watch {
             let addresses = (binding.address, remote);
             watch.began(self.now, key, addresses, Side::Client, &destination_cid);
+            meta.number = watch.number(key);
         }
         self.core.insert(Entry { proto, meta, state });
         Ok(key)

@@ -50,6 +50,8 @@ pub(super) struct Entry<S> {
 /// What the shard itself knows of a connection.
 pub(crate) struct Meta {
     pub(crate) key: ConnectionKey,
+    /// How those who watch are told its name.
+    pub(crate) number: Option<u64>,
     pub(crate) began: Instant,
     settings: Arc<Transport>,
     pub(crate) handshake: Option<Handshake>,
@@ -82,6 +84,7 @@ impl Meta {
     pub(super) fn new(key: ConnectionKey, now: Instant, settings: Arc<Transport>) -> Self {
         Self {
             key,
+            number: None,
             began: now,
             streams_max: [Direction::Bidirectional, Direction::Unidirectional]
                 .map(|direction| settings.streams_max(direction)),

@@ -174,16 +174,7 @@ impl Watch {
         let Some(watched) = self.connections.get_mut(&key) else {
             return;
         };
-        let path = proto.stats().path;
-        let recovery = Recovery {
-            smoothed_rtt: path.rtt,
-            min_rtt: path.min_rtt,
-            congestion_window: path.cwnd,
-            congestion_events: path.congestion_events,
-            lost_packets: path.lost_packets,
-            lost_probes: path.lost_plpmtud_probes,
-            mtu: path.current_mtu,
-        };
+        let recovery = Recovery::of(proto);
         if recovery != watched.recovery {
             watched.recovery = recovery;
             let connection = watched.number;

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_engine::{Application, ClientTls, Connection, ConnectionKey, Control, Event, TlsError};
+use qecho_engine::{Application, Connection, ConnectionKey, Control, Event, TlsError};
 
 use super::{
     config::{Config, Message},
@@ -14,10 +14,7 @@ use super::{
     pipe::{Pipe, PipeEnds},
     report::{ClientEvent, Connected, Failure, Report},
 };
-use crate::{
-    ALPN_ECHO,
-    dial::{Alpn, Dialer, Offers, Progress},
-};
+use crate::dial::{Dialer, Progress};
 
 /// Application code of a client that has all it came for.
 const CODE_DONE: u64 = 0;
@@ -97,7 +94,7 @@ impl ClientApplication {
     }
 
     fn new(config: &Config, work: Work, listener: Listener) -> Result<Self, TlsError> {
-        let dialer = Dialer::new(config.target.clone(), offers(config)?, config.timeout);
+        let dialer = Dialer::new(config.target.clone(), config.alpn.offers(&config.verifier, config.key_log.as_ref())?, config.timeout);
         Ok(Self {
             dialer,
             work,
@@ -341,29 +338,4 @@ impl Application for ClientApplication {
             self.pressing = Some(control.now());
         }
     }
-}
-
-fn offers(config: &Config) -> Result<Offers, TlsError> {
-    let connector = |alpn: &[&[u8]]| {
-        ClientTls {
-            verifier: config.verifier.clone(),
-            alpn: alpn.iter().map(|name| name.to_vec()).collect(),
-            key_log: config.key_log.clone(),
-        }
-        .connector()
-    };
-    Ok(match &config.alpn {
-        Alpn::Auto => Offers {
-            first: connector(&[ALPN_ECHO])?,
-            without_alpn: Some(connector(&[])?),
-        },
-        Alpn::None => Offers {
-            first: connector(&[])?,
-            without_alpn: None,
-        },
-        Alpn::Name(name) => Offers {
-            first: connector(&[name])?,
-            without_alpn: None,
-        },
-    })
 }
