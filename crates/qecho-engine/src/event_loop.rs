@@ -29,6 +29,8 @@ use crate::{
 pub struct EventLoop<A: Application> {
     shard: Shard<A>,
     sockets: Vec<Socket>,
+    /// Whether each of them may have something to receive.
+    readable: Vec<bool>,
     inbox: Inbox<A::Mail>,
     buffers: ReceiveBuffers,
     /// The binding whose kernel buffer was full.
@@ -46,6 +48,7 @@ impl<A: Application> EventLoop<A> {
         }
         Self {
             shard,
+            readable: vec![true; sockets.len()],
             sockets,
             inbox,
             buffers: ReceiveBuffers::new(),
@@ -87,6 +90,9 @@ impl<A: Application> EventLoop<A> {
     fn receive(&mut self, now: Instant) {
         let shard = &mut self.shard;
         for (binding, socket) in self.sockets.iter().enumerate() {
+            if !self.readable[binding] {
+                continue;
+            }
             while let Some((peer, reason)) = socket.next_error() {
                 shard.handle_unreachable(now, peer, &reason);
             }
@@ -213,7 +219,11 @@ impl<A: Application> EventLoop<A> {
             };
             descriptors.push(PollFd::from_borrowed_fd(socket.as_fd(), interest));
         }
-        poll_for(&mut descriptors, timeout)
+        poll_for(&mut descriptors, timeout)?;
+        for (readable, descriptor) in self.readable.iter_mut().zip(&descriptors[1..]) {
+            *readable = !descriptor.revents().is_empty();
+        }
+        Ok(())
     }
 }
 
