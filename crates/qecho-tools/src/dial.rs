@@ -197,9 +197,9 @@ impl Dialer {
         self.attempts.iter().map(|(_, address)| *address)
     }
 
-    /// Tells whether an attempt is under way by this connection.
-    pub fn has(&self, key: ConnectionKey) -> bool {
-        self.attempts.iter().any(|(known, _)| *known == key)
+    /// Returns the connections by which attempts are under way.
+    pub fn connections(&self) -> impl Iterator<Item = ConnectionKey> {
+        self.attempts.iter().map(|(key, _)| *key)
     }
 
     /// Makes the first attempt.

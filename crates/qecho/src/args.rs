@@ -7,6 +7,7 @@ mod place;
 mod relay;
 mod server;
 mod trace;
+mod trust;
 
 use std::{
     path::{Path, PathBuf},
@@ -24,6 +25,7 @@ pub(crate) use self::{
     relay::RelayArguments,
     server::{EndArgument, MessagesArgument, RetryArgument, ServerArguments},
     trace::TraceFileArguments,
+    trust::TrustArguments,
 };
 
 const EXIT_CODES: &str = "\

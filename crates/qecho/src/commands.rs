@@ -3,6 +3,7 @@
 mod capture;
 mod client;
 mod demo;
+mod dialing;
 mod key_log;
 mod relay;
 mod resolve;

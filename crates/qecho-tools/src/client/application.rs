@@ -94,7 +94,13 @@ impl ClientApplication {
     }
 
     fn new(config: &Config, work: Work, listener: Listener) -> Result<Self, TlsError> {
-        let dialer = Dialer::new(config.target.clone(), config.alpn.offers(&config.verifier, config.key_log.as_ref())?, config.timeout);
+        let dialer = Dialer::new(
+            config.target.clone(),
+            config
+                .alpn
+                .offers(&config.verifier, config.key_log.as_ref())?,
+            config.timeout,
+        );
         Ok(Self {
             dialer,
             work,

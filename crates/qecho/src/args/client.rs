@@ -1,13 +1,13 @@
 //! `qecho client`.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use clap::ValueEnum;
-use qecho_cert::Pin;
 use qecho_tools::dial::Alpn;
 
 use super::{
-    CaptureArguments, Format, KeyLogArguments, Place, TraceArguments, place, server::alpn_name,
+    CaptureArguments, Format, KeyLogArguments, Place, TraceArguments, TrustArguments, place,
+    server::alpn_name,
 };
 
 /// Options of `qecho client`.
@@ -34,17 +34,8 @@ pub(crate) struct ClientArguments {
     #[arg(long, value_name = "auto|none|NAME", value_parser = alpn, default_value = "auto")]
     pub(crate) alpn: Alpn,
 
-    /// Trust the certificate authorities in FILE (PEM) and no others
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca: Vec<PathBuf>,
-
-    /// Trust exactly one key, whatever the certificate says
-    #[arg(long, value_name = "sha256:HEX", conflicts_with = "ca")]
-    pub(crate) pin: Option<Pin>,
-
-    /// Trust anybody: anyone in between can read and change everything
-    #[arg(long, conflicts_with_all = ["ca", "pin"])]
-    pub(crate) insecure: bool,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
 
     /// Compare what comes back from a pipe instead of writing it to stdout
     #[arg(long, conflicts_with = "messages")]
@@ -86,7 +77,7 @@ pub(crate) enum OverArgument {
     Datagram,
 }
 
-fn alpn(text: &str) -> Result<Alpn, String> {
+pub(super) fn alpn(text: &str) -> Result<Alpn, String> {
     match text {
         "auto" => Ok(Alpn::Auto),
         "none" => Ok(Alpn::None),

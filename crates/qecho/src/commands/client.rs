@@ -101,7 +101,7 @@ pub(super) fn run(arguments: ClientArguments) -> Result<Ending, Failure> {
 }
 
 fn connect(arguments: &ClientArguments, input: Input, sight: Sight) -> Result<Ending, Failure> {
-    let verifier = trust::verifier(arguments)?;
+    let verifier = trust::verifier(&arguments.trust)?;
     let target = resolve::target(&arguments.place)?;
     let config = client::Config {
         alpn: arguments.alpn.clone(),

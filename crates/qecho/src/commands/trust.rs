@@ -5,10 +5,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use qecho_cert::{LocalAuthority, TrustSettings, TrustVerifier, folder};
 
-use crate::args::ClientArguments;
+use crate::args::TrustArguments;
 
 /// Makes the verifier that decides about the server's certificate.
-pub(super) fn verifier(arguments: &ClientArguments) -> anyhow::Result<Arc<TrustVerifier>> {
+pub(super) fn verifier(arguments: &TrustArguments) -> anyhow::Result<Arc<TrustVerifier>> {
     TrustVerifier::new(TrustSettings {
         ca_files: arguments.ca.clone(),
         pin: arguments.pin,

@@ -7,12 +7,12 @@ use std::{
 
 use anyhow::{Error, anyhow};
 use qecho_cert::TrustVerifier;
-use qecho_engine::{CloseReason, event};
 use qecho_tools::{
     client::{self, ClientEvent, Echoed, Report},
     dial::{Alpn, DialFailure},
 };
 
+use super::super::dialing;
 use crate::{
     args::{ClientArguments, Format, Place},
     ending::{Ending, Failure},
@@ -36,7 +36,7 @@ impl Voice {
             place: arguments.place.clone(),
             format: arguments.format,
             alpn: arguments.alpn.clone(),
-            insecure: arguments.insecure,
+            insecure: arguments.trust.insecure,
             verifier,
             line_open: false,
         }
@@ -155,47 +155,11 @@ impl Voice {
 
     /// Finds the words for a failure, and what to do.
     fn explain(&self, failure: &client::Failure) -> (Error, Option<String>) {
-        let place = &self.place;
-        let client::Failure::Dial(dial) = failure else {
-            return (anyhow!("{failure}"), None);
-        };
-        let cannot =
-            |reason: &dyn std::fmt::Display| anyhow!("cannot connect to {place}: {reason}");
-        match dial {
-            DialFailure::NobodyListens { .. }
-            | DialFailure::Unreachable { .. }
-            | DialFailure::NoAnswer { .. } => {
-                let hint = format!("is a server running there, on UDP port {}?", place.port);
-                (cannot(dial), Some(hint))
+        match failure {
+            client::Failure::Dial(dial) => {
+                dialing::explain(&self.place, &self.alpn, &self.verifier, dial)
             }
-            DialFailure::Handshake { reason, .. } => {
-                if let Some(distrust) = self.verifier.failure()
-                    && matches!(reason, CloseReason::Violation { .. })
-                {
-                    let error = anyhow!("cannot trust {place}: {distrust}");
-                    return (error, Some(distrust.hint()));
-                }
-                let hint = match reason.transport_code() {
-                    Some(event::NO_APPLICATION_PROTOCOL) => Some(self.alpn_hint()),
-                    Some(event::CONNECTION_REFUSED | event::APPLICATION_ERROR) => {
-                        Some("the server is full or shutting down; try again later".into())
-                    }
-                    _ => None,
-                };
-                (cannot(dial), hint)
-            }
-            _ => (cannot(dial), None),
-        }
-    }
-
-    fn alpn_hint(&self) -> String {
-        match &self.alpn {
-            Alpn::Auto => "the server wants another protocol; name it by --alpn NAME".into(),
-            Alpn::None => "the server wants a protocol to be named; try --alpn auto".into(),
-            Alpn::Name(name) => format!(
-                "the server does not agree to {}; try --alpn auto",
-                String::from_utf8_lossy(name).escape_debug()
-            ),
+            _ => (anyhow!("{failure}"), None),
         }
     }
 }

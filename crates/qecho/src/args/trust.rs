@@ -1,0 +1,21 @@
+//! Whom a client trusts.
+
+use std::path::PathBuf;
+
+use qecho_cert::Pin;
+
+/// Options that every command has which connects to a server.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TrustArguments {
+    /// Trust the certificate authorities in FILE (PEM) and no others
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Vec<PathBuf>,
+
+    /// Trust exactly one key, whatever the certificate says
+    #[arg(long, value_name = "sha256:HEX", conflicts_with = "ca")]
+    pub(crate) pin: Option<Pin>,
+
+    /// Trust anybody: anyone in between can read and change everything
+    #[arg(long, conflicts_with_all = ["ca", "pin"])]
+    pub(crate) insecure: bool,
+}

@@ -1,0 +1,54 @@
+//! Why no connection came about, in words, and what to do about it.
+
+use anyhow::{Error, anyhow};
+use qecho_cert::TrustVerifier;
+use qecho_engine::{CloseReason, event};
+use qecho_tools::dial::{Alpn, DialFailure};
+
+use crate::args::Place;
+
+/// Finds the words for a failure, and what to do.
+pub(super) fn explain(
+    place: &Place,
+    alpn: &Alpn,
+    verifier: &TrustVerifier,
+    failure: &DialFailure,
+) -> (Error, Option<String>) {
+    let cannot = |reason: &dyn std::fmt::Display| anyhow!("cannot connect to {place}: {reason}");
+    match failure {
+        DialFailure::NobodyListens { .. }
+        | DialFailure::Unreachable { .. }
+        | DialFailure::NoAnswer { .. } => {
+            let hint = format!("is a server running there, on UDP port {}?", place.port);
+            (cannot(failure), Some(hint))
+        }
+        DialFailure::Handshake { reason, .. } => {
+            if let Some(distrust) = verifier.failure()
+                && matches!(reason, CloseReason::Violation { .. })
+            {
+                let error = anyhow!("cannot trust {place}: {distrust}");
+                return (error, Some(distrust.hint()));
+            }
+            let hint = match reason.transport_code() {
+                Some(event::NO_APPLICATION_PROTOCOL) => Some(alpn_hint(alpn)),
+                Some(event::CONNECTION_REFUSED | event::APPLICATION_ERROR) => {
+                    Some("the server is full or shutting down; try again later".into())
+                }
+                _ => None,
+            };
+            (cannot(failure), hint)
+        }
+        _ => (cannot(failure), None),
+    }
+}
+
+fn alpn_hint(alpn: &Alpn) -> String {
+    match alpn {
+        Alpn::Auto => "the server wants another protocol; name it by --alpn NAME".into(),
+        Alpn::None => "the server wants a protocol to be named; try --alpn auto".into(),
+        Alpn::Name(name) => format!(
+            "the server does not agree to {}; try --alpn auto",
+            String::from_utf8_lossy(name).escape_debug()
+        ),
+    }
+}
