@@ -1,5 +1,6 @@
 //! What was typed.
 
+mod bench;
 mod client;
 mod demo;
 mod listen;
@@ -19,6 +20,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use qecho_tools::capture::LIMIT_MIN;
 
 pub(crate) use self::{
+    bench::{BenchArguments, Load},
     client::{ClientArguments, OverArgument},
     demo::{DemoArguments, DemoTraceArgument},
     place::Place,
@@ -37,7 +39,7 @@ Exit codes:
   130  interrupted
   143  terminated";
 
-/// Echo over pure QUIC: server, client, demo, relay. No HTTP/3 in between.
+/// Echo over pure QUIC: server, client, demo, bench, relay. No HTTP/3 in between.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -56,6 +58,9 @@ pub(crate) enum Command {
     /// Send to an echo server: a prompt, a pipe, or messages from the command line
     #[command(after_help = EXIT_CODES)]
     Client(ClientArguments),
+    /// Put load on an echo server and measure its rate and echo times
+    #[command(after_help = EXIT_CODES)]
+    Bench(Box<BenchArguments>),
     /// Make a bad network out of a good one: a UDP relay between clients and a server
     #[command(after_help = EXIT_CODES)]
     Relay(Box<RelayArguments>),

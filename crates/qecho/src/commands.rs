@@ -1,5 +1,6 @@
 //! What each command does with what was typed.
 
+mod bench;
 mod capture;
 mod client;
 mod demo;
@@ -25,6 +26,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Ending, Failure> {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Server(arguments) => server::run(&arguments),
         Command::Client(arguments) => client::run(arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Relay(arguments) => relay::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
     }

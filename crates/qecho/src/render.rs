@@ -1,5 +1,6 @@
 //! What is seen: everything here writes into a writer that it is given.
 
+pub(crate) mod bench;
 pub(crate) mod client;
 pub(crate) mod demo;
 pub(crate) mod relay;
