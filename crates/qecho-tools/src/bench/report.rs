@@ -1,5 +1,6 @@
 //! What came of a load.
 
+mod histogram;
 mod numbers;
 mod parts;
 
@@ -88,6 +89,11 @@ pub struct Report {
     pub intervals: Vec<Interval>,
     /// Everything since the start, warm-up included: what the server counts.
     pub totals: TotalCounts,
+    /// The distribution of `latency` in nanoseconds: an HdrHistogram, V2
+    /// compressed, in Base64 (RFC 4648 §4), as its tools in other languages
+    /// read it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub histogram: String,
 }
 
 /// What a report is made of.
@@ -154,6 +160,7 @@ impl Report {
                 messages: tally.totals.messages,
                 bytes: tally.totals.bytes,
             },
+            histogram: histogram::encode(&tally.latency),
         }
     }
 

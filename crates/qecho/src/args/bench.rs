@@ -2,7 +2,7 @@
 
 mod grammar;
 
-use std::{num::NonZeroU64, time::Duration};
+use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 use qecho_tools::{
@@ -111,6 +111,11 @@ pub(crate) struct BenchArguments {
     /// Form of the report
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
+
+    /// Write the report to FILE.json too, with the whole distribution of the
+    /// echo times (HdrHistogram V2, compressed); may be given more than once
+    #[arg(long, value_name = "FILE.json", value_parser = grammar::output)]
+    pub(crate) output: Vec<PathBuf>,
 
     #[command(flatten)]
     pub(crate) key_log: KeyLogArguments,
@@ -295,6 +300,7 @@ mod tests {
             ("--arrival poisson", "--rate"),
             ("--connections 0", "1 to 100000"),
             ("--sockets 0", "one, per-connection"),
+            ("--output report.txt", "that ends in .json"),
             ("--udp-payload-max 1000", "1200..=65527"),
         ] {
             let error = load(typed).expect_err(typed);

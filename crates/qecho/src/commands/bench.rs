@@ -1,6 +1,7 @@
 //! `qecho bench`.
 
 mod display;
+mod output;
 
 use std::{
     io::{self, Write},
@@ -18,7 +19,7 @@ use qecho_tools::{
     bench::{Bench, BenchError, Config, Report, Way},
 };
 
-use self::display::Display;
+use self::{display::Display, output::Output};
 use super::{dialing, key_log, resolve, signals, trust};
 use crate::{
     args::{BenchArguments, Format, Load},
@@ -38,6 +39,9 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Failure> {
         );
     }
     let config = config(arguments, &load, verifier.clone())?;
+    // Before the work: nobody wants to learn after it that it cannot be kept.
+    let outputs = arguments.output.iter().map(|path| Output::open(path));
+    let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
     let bench = Bench::new(config);
     let stopper = bench.stopper();
     let signal = Arc::new(AtomicU8::new(0));
@@ -66,6 +70,9 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Failure> {
         Format::Json => bench::json(&report, &mut out)?,
     }
     out.flush()?;
+    for output in outputs {
+        output.write(&report)?;
+    }
     match ending {
         Some(ending) if report.partial.is_some() => Err(Failure::silent(ending)),
         _ => judge(&report),

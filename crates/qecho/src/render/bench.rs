@@ -12,8 +12,17 @@ use qecho_tools::{
 
 use super::{counted, json_line};
 
-/// Writes a report as JSON.
+/// Writes a report as JSON, without the long distribution.
 pub(crate) fn json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let report = Report {
+        histogram: String::new(),
+        ..report.clone()
+    };
+    json_line(&report, out)
+}
+
+/// Writes all of a report as JSON.
+pub(crate) fn json_file(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     json_line(report, out)
 }
 

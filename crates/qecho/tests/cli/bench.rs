@@ -162,6 +162,39 @@ fn a_server_that_shuts_down_in_the_middle_is_said_to() {
 }
 
 #[test]
+fn a_report_in_a_file_has_the_whole_distribution_and_else_what_is_printed() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let path = stage.file("kept.json", &"what was there before ".repeat(1_000));
+    let arguments = format!("-n 100 --format json --output {}", path.display());
+    let done = bench(&stage, &server, &arguments).run();
+    done.exits(0);
+    let text = std::fs::read_to_string(&path).expect("it was written");
+    let mut kept: Value = serde_json::from_str(&text).expect("it is JSON");
+    let members = kept.as_object_mut().expect("an object");
+    let histogram = members.remove("histogram").expect("it is there");
+    // The cookie of a compressed V2 histogram, in Base64.
+    assert!(
+        histogram
+            .as_str()
+            .is_some_and(|text| text.starts_with("HISTF"))
+    );
+    assert_eq!(kept, last_event(&done));
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_said_before_the_work() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let path = stage.path("nowhere").join("report.json");
+    let arguments = format!("-n 1 --output {}", path.display());
+    let done = bench(&stage, &server, &arguments).run();
+    done.fails(2, "cannot write ", None);
+    assert_eq!(done.stdout, "");
+    assert_eq!(server.ends_well()["connections"], 0);
+}
+
+#[test]
 fn a_load_that_cannot_be_is_refused_in_one_line() {
     let stage = Stage::new();
     let server = stage.server("");

@@ -1,5 +1,7 @@
 //! How the numbers of a load are written.
 
+use std::path::{Path, PathBuf};
+
 use bytesize::ByteSize;
 use qecho_tools::bench::{CONNECTIONS_MAX, IN_FLIGHT_MAX, RATE_MAX, SHARDS_MAX, SIZE_MAX, Sockets};
 
@@ -36,6 +38,14 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
         // Less than one message in a day is no load.
         Some(rate) if rate < 1e-5 => Err("it must be more than 0.00001".into()),
         Some(rate) => Ok(rate),
+    }
+}
+
+/// Reads the name of a file whose ending says what is written to it.
+pub(super) fn output(text: &str) -> Result<PathBuf, String> {
+    match Path::new(text).extension() {
+        Some(ending) if ending == "json" => Ok(text.into()),
+        _ => Err("name a file that ends in .json".into()),
     }
 }
 

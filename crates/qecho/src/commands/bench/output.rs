@@ -1,0 +1,40 @@
+//! Files that reports are kept in.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use qecho_tools::bench::Report;
+
+use crate::render::bench;
+
+/// A file that can be written; what was in it stays until there is a report.
+pub(super) struct Output {
+    path: PathBuf,
+    file: File,
+}
+
+impl Output {
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        let mut options = OpenOptions::new();
+        let file = options.create(true).truncate(false).write(true).open(path);
+        Ok(Self {
+            file: file.with_context(|| format!("cannot write {}", path.display()))?,
+            path: path.to_owned(),
+        })
+    }
+
+    pub(super) fn write(self, report: &Report) -> anyhow::Result<()> {
+        let Self { path, file } = self;
+        let write = || -> io::Result<()> {
+            file.set_len(0)?;
+            let mut out = BufWriter::new(file);
+            bench::json_file(report, &mut out)?;
+            out.flush()
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))
+    }
+}
