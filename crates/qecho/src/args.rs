@@ -6,6 +6,7 @@ mod demo;
 mod listen;
 mod place;
 mod relay;
+mod report;
 mod server;
 mod trace;
 mod trust;
@@ -25,6 +26,7 @@ pub(crate) use self::{
     demo::{DemoArguments, DemoTraceArgument},
     place::Place,
     relay::RelayArguments,
+    report::ReportArguments,
     server::{EndArgument, MessagesArgument, RetryArgument, ServerArguments},
     trace::TraceFileArguments,
     trust::TrustArguments,
@@ -61,6 +63,9 @@ pub(crate) enum Command {
     /// Put load on an echo server and measure its rate and echo times
     #[command(after_help = EXIT_CODES)]
     Bench(Box<BenchArguments>),
+    /// Lay reports of `qecho bench` over each other, as one page for a browser
+    #[command(after_help = EXIT_CODES)]
+    Report(ReportArguments),
     /// Make a bad network out of a good one: a UDP relay between clients and a server
     #[command(after_help = EXIT_CODES)]
     Relay(Box<RelayArguments>),

@@ -7,6 +7,7 @@ mod demo;
 mod dialing;
 mod key_log;
 mod relay;
+mod report;
 mod resolve;
 mod server;
 mod sight;
@@ -27,6 +28,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Ending, Failure> {
         Command::Server(arguments) => server::run(&arguments),
         Command::Client(arguments) => client::run(arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Relay(arguments) => relay::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
     }

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod client;
 pub(crate) mod demo;
+pub(crate) mod page;
 pub(crate) mod relay;
 pub(crate) mod sequence;
 pub(crate) mod server;

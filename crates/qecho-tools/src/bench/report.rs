@@ -164,6 +164,20 @@ impl Report {
         }
     }
 
+    /// Returns the distribution of the echo times: microseconds, and how many
+    /// messages took so long. Empty if it is not kept, or cannot be read.
+    pub fn distribution(&self) -> Vec<(f64, u64)> {
+        let Some(histogram) = histogram::decode(&self.histogram) else {
+            return Vec::new();
+        };
+        let values = histogram.iter_recorded();
+        let pair = |value: hdrhistogram::iterators::IterationValue<u64>| {
+            let microseconds = value.value_iterated_to() as f64 / 1e3;
+            (microseconds, value.count_at_value())
+        };
+        values.map(pair).collect()
+    }
+
     /// Tells whether nothing went wrong; DATAGRAM frames may be lost.
     pub fn is_flawless(&self) -> bool {
         let idle = self.run.over == name(Way::Idle);

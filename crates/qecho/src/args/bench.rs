@@ -112,9 +112,11 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
 
-    /// Write the report to FILE.json too, with the whole distribution of the
-    /// echo times (HdrHistogram V2, compressed); may be given more than once
-    #[arg(long, value_name = "FILE.json", value_parser = grammar::output)]
+    /// Write the report to FILE too, which ends in .html: one page for a
+    /// browser; or in .json: with the whole distribution of the echo times
+    /// (HdrHistogram V2, compressed), for `qecho report`; may be given more
+    /// than once
+    #[arg(long, value_name = "FILE", value_parser = grammar::output)]
     pub(crate) output: Vec<PathBuf>,
 
     #[command(flatten)]
@@ -300,7 +302,7 @@ mod tests {
             ("--arrival poisson", "--rate"),
             ("--connections 0", "1 to 100000"),
             ("--sockets 0", "one, per-connection"),
-            ("--output report.txt", "that ends in .json"),
+            ("--output report.txt", "ends in .html or .json"),
             ("--udp-payload-max 1000", "1200..=65527"),
         ] {
             let error = load(typed).expect_err(typed);

@@ -254,7 +254,7 @@ fn number(number: u64) -> String {
 }
 
 /// Writes a number with three digits at least.
-fn decimal(value: f64) -> String {
+pub(super) fn decimal(value: f64) -> String {
     match value {
         100.0.. => number(value.round() as u64),
         10.0.. => format!("{value:.1}"),

@@ -183,6 +183,33 @@ fn a_report_in_a_file_has_the_whole_distribution_and_else_what_is_printed() {
 }
 
 #[test]
+fn a_page_about_several_runs_needs_nothing_but_itself() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for name in ["one", "a<b"] {
+        let path = stage.path(&format!("{name}.json"));
+        let arguments = format!("-d 300ms --warmup 0s --output {}", path.display());
+        bench(&stage, &server, &arguments).run().exits(0);
+    }
+    let page = stage.path("page.html");
+    let [one, other, out] = [stage.path("one.json"), stage.path("a<b.json"), page.clone()];
+    let report = |first: &std::path::Path| {
+        let launch = stage.qecho("report").arg(first).arg(&other);
+        launch.arg("--output").arg(&out).run()
+    };
+    report(&one).exits(0);
+    let text = std::fs::read_to_string(&page).expect("it was written");
+    assert_eq!(text.matches("<svg").count(), 5);
+    assert_eq!(text.matches("class=\"line ").count(), 10);
+    assert!(text.contains("a&lt;b") && !text.contains("a<b"));
+    for foreign in ["http:", "https:", "src=", "@import", "url(", "NaN", "inf "] {
+        assert!(!text.contains(foreign), "{foreign}");
+    }
+    report(&page).fails(2, "is no report of qecho bench", None);
+    report(&stage.path("nowhere.json")).fails(2, "cannot read ", None);
+}
+
+#[test]
 fn a_file_that_cannot_be_written_is_said_before_the_work() {
     let stage = Stage::new();
     let server = stage.server("");

@@ -44,8 +44,8 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
 /// Reads the name of a file whose ending says what is written to it.
 pub(super) fn output(text: &str) -> Result<PathBuf, String> {
     match Path::new(text).extension() {
-        Some(ending) if ending == "json" => Ok(text.into()),
-        _ => Err("name a file that ends in .json".into()),
+        Some(ending) if ending == "json" || ending == "html" => Ok(text.into()),
+        _ => Err("name a file that ends in .html or .json".into()),
     }
 }
 

@@ -9,7 +9,10 @@ use std::{
 use anyhow::Context;
 use qecho_tools::bench::Report;
 
-use crate::render::bench;
+use crate::render::{
+    bench,
+    page::{self, Named},
+};
 
 /// A file that can be written; what was in it stays until there is a report.
 pub(super) struct Output {
@@ -32,7 +35,15 @@ impl Output {
         let write = || -> io::Result<()> {
             file.set_len(0)?;
             let mut out = BufWriter::new(file);
-            bench::json_file(report, &mut out)?;
+            if path.extension().is_some_and(|ending| ending == "html") {
+                let named = Named {
+                    name: report.server.name.clone(),
+                    report: report.clone(),
+                };
+                page::page(&[named], &mut out)?;
+            } else {
+                bench::json_file(report, &mut out)?;
+            }
             out.flush()
         };
         write().with_context(|| format!("cannot write {}", path.display()))
