@@ -25,6 +25,21 @@ pub struct Connection<'a> {
     now: Instant,
 }
 
+/// What passed on a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// UDP datagrams sent.
+    pub datagrams_sent: u64,
+    /// Bytes of their payloads.
+    pub bytes_sent: u64,
+    /// UDP datagrams received.
+    pub datagrams_received: u64,
+    /// Bytes of their payloads.
+    pub bytes_received: u64,
+    /// QUIC packets sent on the path that is in use.
+    pub packets_sent: u64,
+}
+
 /// What reading a stream gave.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Read {
@@ -135,6 +150,18 @@ impl<'a> Connection<'a> {
     /// Returns what the transport believes of the path (RFC 9002).
     pub fn recovery(&self) -> Recovery {
         Recovery::of(self.proto)
+    }
+
+    /// Returns what passed on this connection so far.
+    pub fn traffic(&self) -> Traffic {
+        let stats = self.proto.stats();
+        Traffic {
+            datagrams_sent: stats.udp_tx.datagrams,
+            bytes_sent: stats.udp_tx.bytes,
+            datagrams_received: stats.udp_rx.datagrams,
+            bytes_received: stats.udp_rx.bytes,
+            packets_sent: stats.path.sent_packets,
+        }
     }
 
     /// Returns the number by which the observations of a watched shard name

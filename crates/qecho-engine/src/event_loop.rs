@@ -36,6 +36,8 @@ use crate::{
 pub struct EventLoop<A: Application> {
     shard: Shard<A>,
     sockets: Vec<Socket>,
+    /// Whether each of them may have something to receive.
+    readable: Vec<bool>,
     inbox: Inbox<A::Mail>,
     buffers: ReceiveBuffers,
     /// The binding whose kernel buffer was full.
@@ -58,6 +60,7 @@ impl<A: Application> EventLoop<A> {
         shard.set_surveyor(routes::surveyor());
         Self {
             shard,
+            readable: vec![true; sockets.len()],
             sockets,
             inbox,
             buffers: ReceiveBuffers::new(),
@@ -125,6 +128,7 @@ impl<A: Application> EventLoop<A> {
             {
                 // Whoever else wants this core gets it.
                 std::thread::yield_now();
+                self.readable.fill(true);
                 continue;
             }
             self.wait(now)?;
@@ -144,6 +148,9 @@ impl<A: Application> EventLoop<A> {
         self.received = false;
         let shard = &mut self.shard;
         for (binding, socket) in self.sockets.iter().enumerate() {
+            if !self.readable[binding] {
+                continue;
+            }
             while let Some((peer, reason)) = socket.next_error() {
                 shard.handle_unreachable(now, peer, &reason);
             }
@@ -271,7 +278,11 @@ impl<A: Application> EventLoop<A> {
             };
             descriptors.push(PollFd::from_borrowed_fd(socket.as_fd(), interest));
         }
-        poll_for(&mut descriptors, timeout)
+        poll_for(&mut descriptors, timeout)?;
+        for (readable, descriptor) in self.readable.iter_mut().zip(&descriptors[1..]) {
+            *readable = !descriptor.revents().is_empty();
+        }
+        Ok(())
     }
 }
 

@@ -40,7 +40,7 @@ mod tap;
 pub mod wire;
 
 pub use application::{Application, TurnedAway};
-pub use connection::{Connection, Read, ReadEnd, SendDatagramError, Written};
+pub use connection::{Connection, Read, ReadEnd, SendDatagramError, Traffic, Written};
 pub use crypto::{AlpnPolicy, ClientTls, Connector, ServerTls, TlsError};
 pub use event::{CloseReason, Event};
 pub use forwarder::{Forwarder, Order};

@@ -5,6 +5,7 @@
 //! speak QUIC, is a [`qecho_engine::Forwarder`]), and `report` says what came
 //! of it. Nothing here prints; a program decides what to show.
 
+pub mod bench;
 pub mod capture;
 pub mod client;
 pub mod dial;

@@ -1,5 +1,6 @@
 //! What was typed.
 
+mod bench;
 mod cert;
 mod client;
 mod demo;
@@ -7,6 +8,7 @@ mod listen;
 mod ping;
 mod place;
 mod relay;
+mod report;
 mod server;
 mod trace;
 mod trust;
@@ -22,6 +24,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use qecho_tools::capture::LIMIT_MIN;
 
 pub(crate) use self::{
+    bench::{BenchArguments, Load},
     cert::{
         AuthorityCommand, AuthorityNewArguments, AuthorityShowArguments, CertCommand,
         LifeArguments, ListArguments, NewArguments, RenewArguments, RootArgument, RootArguments,
@@ -32,6 +35,7 @@ pub(crate) use self::{
     ping::{PingArguments, PingFormat, PingOver},
     place::Place,
     relay::RelayArguments,
+    report::ReportArguments,
     server::{EndArgument, MessagesArgument, RetryArgument, ServerArguments},
     trace::TraceFileArguments,
     trust::TrustArguments,
@@ -46,7 +50,7 @@ Exit codes:
   130  interrupted
   143  terminated";
 
-/// Echo over pure QUIC: server, client, demo, ping, relay. No HTTP/3 in between.
+/// Echo over pure QUIC: server, client, demo, ping, bench, relay. No HTTP/3 in between.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -96,6 +100,12 @@ pub(crate) enum Command {
     /// Measure how long answers take and how many are lost, again and again
     #[command(after_help = EXIT_CODES)]
     Ping(Box<PingArguments>),
+    /// Put load on an echo server and measure its rate and echo times
+    #[command(after_help = EXIT_CODES)]
+    Bench(Box<BenchArguments>),
+    /// Lay reports of `qecho bench` over each other, as one page for a browser
+    #[command(after_help = EXIT_CODES)]
+    Report(ReportArguments),
     /// Make a bad network out of a good one: a UDP relay between clients and a server
     #[command(after_help = EXIT_CODES)]
     Relay(Box<RelayArguments>),

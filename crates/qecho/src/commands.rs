@@ -1,5 +1,6 @@
 //! What each command does with what was typed.
 
+mod bench;
 mod capture;
 mod cert;
 mod client;
@@ -8,6 +9,7 @@ mod dialing;
 mod key_log;
 mod ping;
 mod relay;
+mod report;
 mod resolve;
 mod server;
 mod sight;
@@ -28,6 +30,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<Ending, Failure> {
         Command::Server(arguments) => server::run(&arguments),
         Command::Client(arguments) => client::run(arguments),
         Command::Ping(arguments) => ping::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Relay(arguments) => relay::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Cert(command) => cert::run(&command),

@@ -1,8 +1,10 @@
 //! What is seen: everything here writes into a writer that it is given.
 
+pub(crate) mod bench;
 pub(crate) mod cert;
 pub(crate) mod client;
 pub(crate) mod demo;
+pub(crate) mod page;
 pub(crate) mod ping;
 pub(crate) mod relay;
 pub(crate) mod sequence;

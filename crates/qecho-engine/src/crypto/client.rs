@@ -41,6 +41,16 @@ impl ClientTls {
 #[derive(Clone)]
 pub struct Connector(pub(crate) Arc<ClientCrypto>);
 
+impl Connector {
+    /// Returns the same, but what servers give for a next time is thrown away:
+    /// every handshake is a full one.
+    pub fn without_resumption(&self) -> Self {
+        let mut config = rustls::ClientConfig::clone(&self.0.0);
+        config.resumption = rustls::client::Resumption::disabled();
+        Self(Arc::new(ClientCrypto(Arc::new(config))))
+    }
+}
+
 impl std::fmt::Debug for Connector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Connector(…)")

@@ -74,6 +74,27 @@ impl<'a, S> Control<'a, S> {
     /// [`ConnectError`] if there is no such socket or the name is invalid;
     /// whether anybody answers is told by events.
     pub fn connect(&mut self, to: &ConnectTo<'_>, state: S) -> Result<ConnectionKey, ConnectError> {
+        let is_ipv4 = to.remote.is_ipv4();
+        let mut bindings = self.core.bindings.iter();
+        let fits = bindings.position(|binding| binding.address.is_ipv4() == is_ipv4);
+        match fits {
+            Some(binding) => self.connect_from(binding, to, state),
+            None => Err(ConnectError::NoSocket { remote: to.remote }),
+        }
+    }
+
+    /// Begins a connection from one of the shard's sockets, named by the place
+    /// of its address in what the shard was made with.
+    ///
+    /// # Errors
+    /// As of [`connect`](Self::connect); a socket that does not exist, or is of
+    /// the other address family, is none.
+    pub fn connect_from(
+        &mut self,
+        binding: usize,
+        to: &ConnectTo<'_>,
+        state: S,
+    ) -> Result<ConnectionKey, ConnectError> {
         let ConnectTo {
             remote,
             server_name,
@@ -82,8 +103,8 @@ impl<'a, S> Control<'a, S> {
         let binding = self
             .core
             .bindings
-            .iter_mut()
-            .find(|binding| binding.address.is_ipv4() == remote.is_ipv4())
+            .get_mut(binding)
+            .filter(|binding| binding.address.is_ipv4() == remote.is_ipv4())
             .ok_or(ConnectError::NoSocket { remote })?;
         let mut config = match &self.core.watch {
             None => ClientConfig::new(connector.0.clone()),

@@ -1,6 +1,8 @@
 //! The echo server and clients on virtual time, over bad networks.
 
 mod admission;
+mod bench;
+mod bench_server;
 mod datagrams;
 mod determinism;
 mod dialing;

@@ -64,7 +64,7 @@ pub(crate) struct ClientArguments {
     /// Largest UDP payload to look for on the path (1200 to 65527); `route`:
     /// what the first hop carries, for bulk over loopback or jumbo frames
     #[arg(long, value_name = "BYTES|route", value_parser = udp_payload, default_value = "1452")]
-    pub(crate) max_udp_payload: UdpPayload,
+    pub(crate) udp_payload_max: UdpPayload,
 
     /// Form of the results
     #[arg(long, value_enum, default_value = "text")]

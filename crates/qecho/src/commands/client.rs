@@ -119,7 +119,7 @@ fn connect(
     let usual = client::Config::new(target, verifier.clone());
     let config = client::Config {
         transport: Transport {
-            udp_payload_max: arguments.max_udp_payload.0,
+            udp_payload_max: arguments.udp_payload_max.0,
             ..usual.transport.clone()
         },
         alpn: arguments.alpn.clone(),

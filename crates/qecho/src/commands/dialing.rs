@@ -5,7 +5,7 @@ use qecho_cert::TrustVerifier;
 use qecho_engine::{CloseReason, event};
 use qecho_tools::dial::{Alpn, DialFailure};
 
-use crate::args::Place;
+use crate::{args::Place, ending::Ending};
 
 /// Finds the words for a failure, and what to do.
 pub(super) fn explain(
@@ -71,5 +71,13 @@ fn alpn_hint(alpn: &Alpn) -> String {
             "the server does not agree to {}; try --alpn auto",
             String::from_utf8_lossy(name).escape_debug()
         ),
+    }
+}
+
+/// Returns the exit code of a failure.
+pub(super) fn exit(failure: &DialFailure) -> Ending {
+    match failure {
+        DialFailure::Impossible { .. } => Ending::CouldNotRun,
+        _ => Ending::Negative,
     }
 }

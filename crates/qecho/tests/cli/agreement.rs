@@ -200,7 +200,7 @@ fn a_bulk_echo_over_ipv6_is_seen_alike() {
 #[test]
 fn large_packets_are_seen_alike() {
     let bytes = vec![b'x'; 8_000_000];
-    let typed = "--verify --max-udp-payload route";
+    let typed = "--verify --udp-payload-max route";
     for rows in both_agree("--listen localhost:0", typed, Some(&bytes)) {
         let is_large = |frame: &String| {
             let length = frame.rsplit_once('+').map(|(_, length)| length.parse());

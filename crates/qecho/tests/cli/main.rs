@@ -2,6 +2,7 @@
 //! with every file in a temporary folder, and every wait with a limit.
 
 mod agreement;
+mod bench;
 mod cert;
 mod demo;
 mod exchange;

@@ -1,0 +1,196 @@
+//! What a load generator is asked to do.
+
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
+
+use qecho_engine::config::Transport;
+use rustls::{KeyLog, client::danger::ServerCertVerifier};
+
+use crate::dial::{Alpn, Target};
+
+/// Everything that a load generator is configured with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whom to put load on.
+    pub target: Target,
+    /// Which application protocols to offer.
+    pub alpn: Alpn,
+    /// Decides whether the server is the right one.
+    pub verifier: Arc<dyn ServerCertVerifier>,
+    /// Where TLS secrets are logged, if anywhere.
+    pub key_log: Option<Arc<dyn KeyLog>>,
+    /// Windows and timers.
+    pub transport: Transport,
+    /// What every connection does.
+    pub work: Work,
+    /// When messages are sent.
+    pub arrival: Arrival,
+    /// When it is enough.
+    pub goal: Goal,
+    /// Time before the measuring, in which the same is done and not measured.
+    pub warmup: Duration,
+    /// Connections at once, at least 1.
+    pub connections: usize,
+    /// From how many sockets they come.
+    pub sockets: Sockets,
+    /// Threads that make the load, at least 1 and at most as many as
+    /// connections.
+    pub shards: usize,
+    /// Time for a handshake and for the echo of each message.
+    pub timeout: Duration,
+    /// Whether every byte that comes back is compared.
+    pub verify: bool,
+    /// A process on this host whose processor time is measured too.
+    pub server_pid: Option<u32>,
+    /// Starts the chances of [`Arrival::Poisson`].
+    pub seed: u64,
+}
+
+/// Time for a handshake and for each echo, unless another is named.
+pub const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Most connections that one load has.
+pub const CONNECTIONS_MAX: usize = 100_000;
+
+/// Most messages that a connection may have under way, and most streams.
+pub const IN_FLIGHT_MAX: usize = 100_000;
+
+/// Most threads that make a load.
+pub const SHARDS_MAX: usize = 256;
+
+/// Bytes of the longest message: a stream has room for any, but it is kept
+/// track of in pieces.
+pub const SIZE_MAX: usize = 1 << 30;
+
+/// Messages a second that may be asked for.
+pub const RATE_MAX: f64 = 1e8;
+
+impl Config {
+    /// Returns the configuration of ten seconds of ping-pong with `target` on
+    /// one connection if `verifier` trusts it.
+    pub fn new(target: Target, verifier: Arc<dyn ServerCertVerifier>) -> Self {
+        Self {
+            target,
+            alpn: Alpn::Auto,
+            verifier,
+            key_log: None,
+            transport: Transport::default(),
+            work: Work {
+                way: Way::Stream,
+                size: 64,
+                in_flight: 1,
+                streams: 1,
+            },
+            arrival: Arrival::Closed,
+            goal: Goal::Duration(Duration::from_secs(10)),
+            warmup: Duration::from_secs(1),
+            connections: 1,
+            sockets: Sockets::One,
+            shards: 1,
+            timeout: TIMEOUT,
+            verify: true,
+            server_pid: None,
+            seed: 0,
+        }
+    }
+}
+
+/// What a connection does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// On what messages travel.
+    pub way: Way,
+    /// Bytes of a message, at least 1.
+    pub size: usize,
+    /// Messages that a closed loop has under way on each stream
+    /// ([`Way::Stream`], [`Way::Bulk`]) or connection.
+    pub in_flight: usize,
+    /// Long-lived streams of each connection ([`Way::Stream`], [`Way::Bulk`]).
+    pub streams: usize,
+}
+
+/// On what a message travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Streams that live as long as their connection.
+    Stream,
+    /// The same with messages that make no sense alone: pieces of a transfer
+    /// that has no end.
+    Bulk,
+    /// A bidirectional stream for each message, to its FIN.
+    StreamPerMessage,
+    /// A DATAGRAM frame for each message.
+    Datagram,
+    /// A connection for each message: a full handshake, one echo, the close.
+    Handshake,
+    /// Nothing: connections are opened and held.
+    Idle,
+}
+
+impl Way {
+    /// Tells whether connections are the work itself, and not made before it.
+    pub(super) fn is_connecting(self) -> bool {
+        self == Self::Handshake
+    }
+}
+
+/// When messages are sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Arrival {
+    /// Each when one before it has come back: the server sets the pace, and a
+    /// server that stalls is asked less.
+    Closed,
+    /// So many a second, at equal intervals, whatever comes back.
+    Constant(f64),
+    /// So many a second on average, independent of one another.
+    Poisson(f64),
+}
+
+impl Arrival {
+    /// Returns the rate of an open loop.
+    pub fn rate(self) -> Option<f64> {
+        match self {
+            Self::Closed => None,
+            Self::Constant(rate) | Self::Poisson(rate) => Some(rate),
+        }
+    }
+
+    /// Returns one of `count` equal parts.
+    pub(super) fn part(self, count: usize) -> Self {
+        match self {
+            Self::Closed => Self::Closed,
+            Self::Constant(rate) => Self::Constant(rate / count as f64),
+            Self::Poisson(rate) => Self::Poisson(rate / count as f64),
+        }
+    }
+}
+
+/// When it is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// After this time of measuring.
+    Duration(Duration),
+    /// After so many messages, all of them measured.
+    Messages(NonZeroU64),
+}
+
+/// From how many sockets connections come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sockets {
+    /// One for each thread.
+    One,
+    /// One for each connection.
+    PerConnection,
+    /// So many for each thread.
+    Number(usize),
+}
+
+impl Sockets {
+    /// Returns how many a thread with so many connections has.
+    pub(super) fn count(self, connections: usize) -> usize {
+        match self {
+            Self::One => 1,
+            Self::PerConnection => connections,
+            Self::Number(number) => number.clamp(1, connections.max(1)),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Messages in DATAGRAM frames (RFC 9221), which may be lost.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use qecho_engine::{Connection, SendDatagramError};
+
+use super::{
+    book::{Book, Fault, Message},
+    pattern::Pattern,
+    report::ErrorKind,
+};
+
+/// Time after which a DATAGRAM frame counts as lost, unless the time for an
+/// echo is shorter.
+pub const LOST_AFTER: Duration = Duration::from_secs(1);
+
+/// Bytes of the number that each begins with, as far as there is room.
+const NUMBER_BYTES: usize = 8;
+
+#[derive(Debug, Default)]
+pub(super) struct Datagrams {
+    /// Messages that there was no room for.
+    waiting: VecDeque<Message>,
+    /// Those that were sent from the `first`-th on; `None` has come back.
+    under_way: VecDeque<Option<Message>>,
+    first: u64,
+    /// How many of them are awaited.
+    awaited: usize,
+}
+
+impl Datagrams {
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len() + self.awaited
+    }
+
+    /// Returns since when a message waits for room.
+    pub(super) fn oldest_waiting(&self) -> Option<Instant> {
+        self.waiting.front().map(|message| message.sent)
+    }
+
+    /// Adds a message; [`send`](Self::send) sends it.
+    pub(super) fn add(&mut self, message: Message) {
+        self.waiting.push_back(message);
+    }
+
+    pub(super) fn top_up(
+        &mut self,
+        connection: &mut Connection<'_>,
+        book: &mut Book,
+    ) -> Result<(), Fault> {
+        while self.len() < book.work.in_flight
+            && let Some(message) = book.next(connection.now())
+        {
+            self.add(message);
+        }
+        self.send(connection, book)
+    }
+
+    /// Sends what waits, as far as there is room.
+    pub(super) fn send(
+        &mut self,
+        connection: &mut Connection<'_>,
+        book: &mut Book,
+    ) -> Result<(), Fault> {
+        while let Some(mut message) = self.waiting.pop_front() {
+            let number = self.first + self.under_way.len() as u64;
+            match connection.send_datagram(payload(number, book)) {
+                Ok(()) => {
+                    book.sends(connection.now(), &mut message);
+                    self.under_way.push_back(Some(message));
+                    self.awaited += 1;
+                }
+                // The path MTU may still grow; who waits too long says so.
+                Err(SendDatagramError::Blocked | SendDatagramError::TooLarge) => {
+                    self.waiting.push_front(message);
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.waiting.push_front(message);
+                    return Err(Fault::new(ErrorKind::NoDatagrams, error.to_string()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what has come back.
+    pub(super) fn receive(
+        &mut self,
+        connection: &mut Connection<'_>,
+        book: &mut Book,
+    ) -> Result<(), Fault> {
+        while let Some(data) = connection.receive_datagram() {
+            let Some(number) = self.number(&data) else {
+                book.tally.late += 1;
+                continue;
+            };
+            let place = (number - self.first) as usize;
+            let Some(message) = self.under_way[place].take() else {
+                book.tally.late += 1;
+                continue;
+            };
+            self.awaited -= 1;
+            self.forget_answered();
+            // The number is right by construction.
+            let rest = data.get(NUMBER_BYTES..).unwrap_or_default();
+            let is_whole = data.len() == book.work.size;
+            let compared = book.check(Pattern::origin(number), rest);
+            if !is_whole || compared.is_err() {
+                book.gave_up(1);
+                let words = format!("a DATAGRAM frame of {} bytes differs", data.len());
+                return Err(Fault::new(ErrorKind::Differs, words));
+            }
+            book.answered(connection.now(), message);
+        }
+        Ok(())
+    }
+
+    /// Finds the whole number of a message from as much of it as came.
+    fn number(&self, data: &[u8]) -> Option<u64> {
+        let known = data.len().min(NUMBER_BYTES);
+        let mut bytes = [0; NUMBER_BYTES];
+        bytes[..known].copy_from_slice(&data[..known]);
+        let low = u64::from_le_bytes(bytes);
+        let distance = match known {
+            0 => 0,
+            NUMBER_BYTES => low.wrapping_sub(self.first),
+            _ => low.wrapping_sub(self.first) & ((1 << (8 * known)) - 1),
+        };
+        (distance < self.under_way.len() as u64).then(|| self.first + distance)
+    }
+
+    /// Gives up what was sent too long ago.
+    pub(super) fn expire(&mut self, now: Instant, book: &mut Book) {
+        let after = book.timeout.min(LOST_AFTER);
+        while let Some(Some(message)) = self.under_way.front()
+            && now.saturating_duration_since(message.sent) >= after
+        {
+            book.lost(*message);
+            self.awaited -= 1;
+            self.under_way.pop_front();
+            self.first += 1;
+            self.forget_answered();
+        }
+    }
+
+    fn forget_answered(&mut self) {
+        while let Some(None) = self.under_way.front() {
+            self.under_way.pop_front();
+            self.first += 1;
+        }
+    }
+}
+
+fn payload(number: u64, book: &Book) -> Bytes {
+    let size = book.work.size;
+    let mut data = BytesMut::with_capacity(size);
+    data.extend_from_slice(&number.to_le_bytes()[..size.min(NUMBER_BYTES)]);
+    let rest = size.saturating_sub(NUMBER_BYTES);
+    data.extend_from_slice(&book.pattern.piece(Pattern::origin(number), rest));
+    data.freeze()
+}

@@ -1,0 +1,252 @@
+//! The load generator on virtual time: every message is counted, and the times
+//! that it tells are those that the server took.
+
+use std::{num::NonZeroU64, sync::mpsc, time::Duration};
+
+use qecho_engine::{
+    Application, Shard,
+    config::ShardConfig,
+    link::Conditions,
+    simulation::{FAR, NEAR, Simulation},
+};
+use qecho_tools::{
+    bench::{
+        Arrival, Config, Generator, Goal, Mail, Outcome, Part, Sockets, Stop, Told, Way, Work,
+    },
+    dial::{Alpn, Target},
+    server::Echo,
+};
+
+use crate::{
+    bench_server::Slow,
+    identity::{Identity, SERVER_NAME},
+    scenario::Scenario,
+};
+
+/// Virtual time that any load may take.
+const LIMIT: Duration = Duration::from_secs(600);
+
+fn config(identity: &Identity, way: Way) -> Config {
+    let target = Target {
+        server_name: SERVER_NAME.into(),
+        addresses: vec![FAR],
+    };
+    Config {
+        work: Work {
+            way,
+            size: 100,
+            in_flight: 1,
+            streams: 1,
+        },
+        warmup: Duration::ZERO,
+        sockets: Sockets::One,
+        ..Config::new(target, identity.verifier())
+    }
+}
+
+fn messages(count: u64) -> Goal {
+    Goal::Messages(NonZeroU64::new(count).expect("it is not zero"))
+}
+
+fn path(delay: Duration, loss: f64) -> Conditions {
+    Conditions {
+        delay,
+        loss,
+        ..Conditions::default()
+    }
+}
+
+/// Runs a load to its end; returns what was measured and the server.
+fn run<F: Application>(config: &Config, far: Shard<F>, path: &Conditions) -> (Outcome, Shard<F>) {
+    let offers = Alpn::Auto.offers(&config.verifier, None, None);
+    let part = Part {
+        remote: FAR,
+        connector: offers
+            .expect("these settings work")
+            .first
+            .without_resumption(),
+        sockets: 1,
+        number: 0,
+        of: 1,
+        interval: Duration::from_secs(1),
+    };
+    let (tell, told) = mpsc::channel();
+    let listener = Box::new(move |words| drop(tell.send(words)));
+    let generator = Generator::new(config, part, listener, || Duration::ZERO);
+    let client = ShardConfig::client(config.transport.clone());
+    let near = Shard::new(&client, &[NEAR], generator).expect("these settings work");
+    let mut simulation = Simulation::new(near, far, path, 7);
+    let over = simulation.run_until(LIMIT, |both| {
+        let now = both.now();
+        if told
+            .try_iter()
+            .any(|words| matches!(words, Told::Ready { .. }))
+        {
+            both.near.handle_mail(now, Mail::Begin);
+        }
+        both.near.is_finished(now)
+    });
+    assert!(over, "the load ends");
+    let Simulation { near, far, .. } = simulation;
+    (near.into_application().into_outcome(), far)
+}
+
+fn with_echo(config: &Config, identity: &Identity, path: &Conditions) -> (Outcome, Shard<Echo>) {
+    let far = Scenario::seeded(7).server(identity);
+    run(config, far, path)
+}
+
+#[test]
+fn every_message_over_every_way_is_counted_as_the_server_counts_it() {
+    let identity = Identity::new();
+    for way in [Way::Stream, Way::StreamPerMessage, Way::Handshake] {
+        let config = Config {
+            connections: 3,
+            goal: messages(50),
+            ..config(&identity, way)
+        };
+        let (outcome, far) = with_echo(&config, &identity, &path(Duration::from_millis(5), 0.0));
+        assert_eq!(outcome.errors(), [], "{way:?}");
+        assert_eq!(outcome.latency().count, 50, "{way:?}");
+        let (totals, server) = (outcome.totals(), far.application().report());
+        assert_eq!((totals.messages, totals.bytes), (50, 5_000), "{way:?}");
+        assert_eq!(server.bytes_echoed, 5_000, "{way:?}");
+        assert_eq!(server.connections, totals.connections, "{way:?}");
+        let streams = match way {
+            Way::Stream => 3,
+            _ => 50,
+        };
+        assert_eq!(server.streams, streams, "{way:?}");
+    }
+}
+
+#[test]
+fn many_messages_under_way_on_many_streams_all_come_back_through_loss() {
+    let identity = Identity::new();
+    let mut config = Config {
+        connections: 2,
+        goal: messages(3_000),
+        ..config(&identity, Way::Stream)
+    };
+    config.work = Work {
+        way: Way::Bulk,
+        size: 5_000,
+        in_flight: 20,
+        streams: 3,
+    };
+    let (outcome, far) = with_echo(&config, &identity, &path(Duration::from_millis(5), 0.02));
+    assert_eq!(outcome.errors(), []);
+    assert_eq!(outcome.latency().count, 3_000);
+    assert_eq!(far.application().report().bytes_echoed, 15_000_000);
+}
+
+#[test]
+fn datagrams_that_are_lost_are_counted_and_the_others_too() {
+    let identity = Identity::new();
+    let mut config = Config {
+        goal: messages(1_000),
+        ..config(&identity, Way::Datagram)
+    };
+    config.work.in_flight = 10;
+    // Small ones have no room for a whole number.
+    for size in [1, 5, 100] {
+        config.work.size = size;
+        let (outcome, _) = with_echo(&config, &identity, &path(Duration::from_millis(5), 0.05));
+        assert_eq!(outcome.errors(), [], "{size}");
+        assert_eq!(outcome.latency().count + outcome.lost(), 1_000, "{size}");
+        assert!((50..200).contains(&outcome.lost()), "{size}: {outcome:?}");
+    }
+}
+
+#[test]
+fn known_service_times_give_the_right_percentiles() {
+    let identity = Identity::new();
+    let config = Config {
+        goal: messages(1_000),
+        ..config(&identity, Way::Stream)
+    };
+    // Each of 1 ms to 100 ms ten times, in an order of its own; and 2 ms on
+    // the way.
+    let far = Slow::shard(&identity, |number, _| {
+        Duration::from_millis(number * 37 % 100 + 1)
+    });
+    let (outcome, _) = run(&config, far, &path(Duration::from_millis(1), 0.0));
+    let latency = outcome.latency();
+    for (measured_us, expected_ms) in [
+        (latency.min_us, 3.0),
+        (latency.p50_us, 52.0),
+        (latency.p90_us, 92.0),
+        (latency.p99_us, 101.0),
+        (latency.p99_9_us, 102.0),
+        (latency.max_us, 102.0),
+        (latency.mean_us, 52.5),
+    ] {
+        let measured_ms = measured_us / 1e3;
+        // Three digits, and the microseconds of packing and pacing.
+        assert!(
+            (measured_ms / expected_ms - 1.0).abs() < 2e-3,
+            "{latency:?}"
+        );
+    }
+}
+
+/// A server that answers at once, but not from the fifth to the sixth second.
+fn stalling(identity: &Identity) -> Shard<Slow> {
+    Slow::shard(identity, |_, since| {
+        let begins = Duration::from_secs(5);
+        let ends = Duration::from_secs(6);
+        match since >= begins && since < ends {
+            true => ends - since,
+            false => Duration::ZERO,
+        }
+    })
+}
+
+#[test]
+fn an_open_loop_shows_the_stall_of_a_server_that_a_closed_loop_hides() {
+    let identity = Identity::new();
+    let closed = Config {
+        goal: Goal::Duration(Duration::from_secs(20)),
+        ..config(&identity, Way::Stream)
+    };
+    let path = path(Duration::from_millis(1), 0.0);
+    let (hidden, _) = run(&closed, stalling(&identity), &path);
+    assert!(hidden.latency().p99_us < 3_000.0, "{:?}", hidden.latency());
+    for arrival in [Arrival::Constant(200.0), Arrival::Poisson(200.0)] {
+        let open = Config {
+            arrival,
+            ..closed.clone()
+        };
+        let (shown, _) = run(&open, stalling(&identity), &path);
+        let latency = shown.latency();
+        // One second in twenty: a twentieth waits, half a second on average.
+        assert!((3_700..4_300).contains(&latency.count), "{latency:?}");
+        assert!(latency.p50_us < 3_000.0, "{latency:?}");
+        assert!(
+            (700_000.0..1_010_000.0).contains(&latency.p99_us),
+            "{latency:?}"
+        );
+        assert_eq!(shown.errors(), []);
+    }
+}
+
+#[test]
+fn a_server_that_falls_silent_ends_the_load_and_what_was_measured_stays() {
+    let identity = Identity::new();
+    let config = Config {
+        goal: Goal::Duration(Duration::from_secs(60)),
+        connections: 2,
+        ..config(&identity, Way::Stream)
+    };
+    let far = Slow::shard(&identity, |number, _| match number {
+        0..1_000 => Duration::ZERO,
+        _ => Duration::from_secs(3_600),
+    });
+    let (outcome, _) = run(&config, far, &path(Duration::from_millis(1), 0.0));
+    assert_eq!(outcome.stop(), Some(Stop::NoConnection));
+    assert_eq!(outcome.latency().count, 1_000);
+    assert_eq!(
+        outcome.errors(),
+        [(qecho_tools::bench::ErrorKind::NoEcho, 2)]
+    );
+}

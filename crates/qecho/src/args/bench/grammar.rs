@@ -1,0 +1,106 @@
+//! How the numbers of a load are written.
+
+use std::path::{Path, PathBuf};
+
+use bytesize::ByteSize;
+use qecho_tools::bench::{CONNECTIONS_MAX, IN_FLIGHT_MAX, RATE_MAX, SHARDS_MAX, SIZE_MAX, Sockets};
+
+/// Reads the size of a message such as `64` or `1MiB`.
+pub(super) fn size(text: &str) -> Result<usize, String> {
+    let size: ByteSize = text
+        .parse()
+        .map_err(|_| "it is no size; write for instance 64, 1k or 1MiB")?;
+    match usize::try_from(size.0) {
+        Ok(0) => Err("it must be at least 1 byte".into()),
+        Ok(size) if size <= SIZE_MAX => Ok(size),
+        _ => Err("it must be at most 1GiB".into()),
+    }
+}
+
+/// Reads `500` or `20k` as messages a second.
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    let (digits, scale) = match text.strip_suffix(['k', 'K']) {
+        Some(digits) => (digits, 1e3),
+        None => match text.strip_suffix('M') {
+            Some(digits) => (digits, 1e6),
+            None => (text, 1.0),
+        },
+    };
+    let decimal = |char: char| char.is_ascii_digit() || char == '.';
+    let number: Option<f64> = digits
+        .chars()
+        .all(decimal)
+        .then(|| digits.parse().ok())
+        .flatten();
+    match number.map(|number| number * scale) {
+        None => Err("it is no rate; write for instance 500, 0.5 or 20k".into()),
+        Some(rate) if rate > RATE_MAX => Err("it must be at most 100M".into()),
+        // Less than one message in a day is no load.
+        Some(rate) if rate < 1e-5 => Err("it must be more than 0.00001".into()),
+        Some(rate) => Ok(rate),
+    }
+}
+
+/// Reads the name of a file whose ending says what is written to it.
+pub(super) fn output(text: &str) -> Result<PathBuf, String> {
+    match Path::new(text).extension() {
+        Some(ending) if ending == "json" || ending == "html" => Ok(text.into()),
+        _ => Err("name a file that ends in .html or .json".into()),
+    }
+}
+
+/// Reads how many sockets there are.
+pub(super) fn sockets(text: &str) -> Result<Sockets, String> {
+    match text {
+        "one" => Ok(Sockets::One),
+        "per-connection" => Ok(Sockets::PerConnection),
+        number => match whole(number, CONNECTIONS_MAX) {
+            Ok(number) => Ok(Sockets::Number(number)),
+            Err(_) => Err("write one, per-connection or a number".into()),
+        },
+    }
+}
+
+pub(super) fn connections(text: &str) -> Result<usize, String> {
+    whole(text, CONNECTIONS_MAX)
+}
+
+pub(super) fn in_flight(text: &str) -> Result<usize, String> {
+    whole(text, IN_FLIGHT_MAX)
+}
+
+pub(super) fn shards(text: &str) -> Result<usize, String> {
+    whole(text, SHARDS_MAX)
+}
+
+fn whole(text: &str, most: usize) -> Result<usize, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("it is no whole number from 1 to {most}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_read_as_people_write_them() {
+        for (text, messages) in [("500", 500.0), ("0.5", 0.5), ("20k", 2e4), ("1M", 1e6)] {
+            assert_eq!(rate(text), Ok(messages), "{text}");
+        }
+        for text in ["", "-1", "k", "1e3", "inf", "nan", "5/s"] {
+            let error = rate(text).expect_err(text);
+            assert!(error.contains("is no rate"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn sockets_are_a_word_or_a_number() {
+        assert_eq!(sockets("one"), Ok(Sockets::One));
+        assert_eq!(sockets("per-connection"), Ok(Sockets::PerConnection));
+        assert_eq!(sockets("16"), Ok(Sockets::Number(16)));
+        assert!(sockets("all").is_err());
+    }
+}

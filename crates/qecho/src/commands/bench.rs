@@ -1,0 +1,162 @@
+//! `qecho bench`.
+
+mod display;
+mod output;
+
+use std::{
+    io::{self, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+use anyhow::anyhow;
+use qecho_cert::TrustVerifier;
+use qecho_engine::config::Transport;
+use qecho_tools::{
+    Sight,
+    bench::{Bench, BenchError, Config, Report, Way},
+};
+
+use self::{display::Display, output::Output};
+use super::{dialing, key_log, resolve, signals, trust};
+use crate::{
+    args::{BenchArguments, Format, Load},
+    ending::{Ending, Failure},
+    render::bench,
+};
+
+/// Puts load on a server and reports what was measured.
+pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Failure> {
+    let load = arguments
+        .load()
+        .map_err(|reason| Failure::from(anyhow!(reason)))?;
+    let verifier = trust::verifier(&arguments.trust)?;
+    if arguments.trust.insecure {
+        display::say(
+            "warning: --insecure trusts anybody; anyone in between can read and change everything\n",
+        );
+    }
+    let config = config(arguments, &load, verifier.clone())?;
+    // Before the work: nobody wants to learn after it that it cannot be kept.
+    let outputs = arguments.output.iter().map(|path| Output::open(path));
+    let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
+    let bench = Bench::new(config);
+    let stopper = bench.stopper();
+    let signal = Arc::new(AtomicU8::new(0));
+    let came = signal.clone();
+    signals::on_signal(move |ending| {
+        came.store(ending as u8, Ordering::Release);
+        stopper.stop();
+    })?;
+    let mut display = Display::new(&arguments.place, &load);
+    let outcome = bench.run(&mut |progress| display.show(&progress));
+    display.end();
+    let ending = match signal.load(Ordering::Acquire) {
+        0 => None,
+        code if code == Ending::Interrupted as u8 => Some(Ending::Interrupted),
+        _ => Some(Ending::Terminated),
+    };
+    let mut report = match (outcome, ending) {
+        (Ok(report), _) => report,
+        (Err(BenchError::Stopped), Some(ending)) => return Err(Failure::silent(ending)),
+        (Err(error), _) => return Err(explain(arguments, &verifier, error)),
+    };
+    report.started_at = Some(display.started_at());
+    let mut out = io::stdout().lock();
+    match arguments.format {
+        Format::Text => bench::text(&report, &mut out)?,
+        Format::Json => bench::json(&report, &mut out)?,
+    }
+    out.flush()?;
+    for output in outputs {
+        output.write(&report)?;
+    }
+    match ending {
+        Some(ending) if report.partial.is_some() => Err(Failure::silent(ending)),
+        _ => judge(&report),
+    }
+}
+
+fn config(
+    arguments: &BenchArguments,
+    load: &Load,
+    verifier: Arc<TrustVerifier>,
+) -> Result<Config, Failure> {
+    let target = resolve::target(&arguments.place)?;
+    let transport = Transport::default();
+    // What is held must not be woken; the others may be silent for long when
+    // their rate is low.
+    let keep_alive = (load.work.way != Way::Idle).then_some(transport.idle_timeout / 8);
+    Ok(Config {
+        alpn: arguments.alpn.clone(),
+        key_log: key_log::open(&arguments.key_log, &Sight::default())?,
+        transport: Transport {
+            udp_payload_max: Some(arguments.udp_payload_max),
+            keep_alive,
+            ..transport
+        },
+        work: load.work,
+        arrival: load.arrival,
+        goal: load.goal,
+        warmup: load.warmup,
+        connections: load.connections,
+        sockets: load.sockets,
+        shards: load.shards,
+        timeout: arguments.timeout,
+        verify: load.verify,
+        server_pid: arguments.server_pid,
+        seed: arguments.seed,
+        ..Config::new(target, verifier)
+    })
+}
+
+/// Finds the words for a load that did not come about.
+fn explain(arguments: &BenchArguments, verifier: &TrustVerifier, error: BenchError) -> Failure {
+    if let BenchError::Dial(dial) = &error {
+        let (error, hint) =
+            dialing::explain(&arguments.place, &arguments.alpn, verifier, false, dial);
+        let exit = dialing::exit(dial);
+        let error = Some(error);
+        return Failure { exit, error, hint };
+    }
+    let hint = match &error {
+        BenchError::Bind(_) => {
+            Some("give fewer --sockets, or let a process open more files (ulimit -n)")
+        }
+        BenchError::Process { .. } => Some("--server-pid names a server on this host (Linux)"),
+        _ => None,
+    };
+    let is_negative = matches!(error, BenchError::NoDatagrams);
+    let error = anyhow::Error::new(error);
+    let failure = match is_negative {
+        true => Failure::negative(error),
+        false => Failure::from(error),
+    };
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Says in one line what went wrong, if anything did.
+fn judge(report: &Report) -> Result<Ending, Failure> {
+    if report.is_flawless() {
+        return Ok(Ending::Done);
+    }
+    let words = report.errors.first().map(|error| error.example.clone());
+    let error = match (&report.partial, words) {
+        (Some(reason), Some(words)) => anyhow!("the run ended early: {reason} ({words})"),
+        (Some(reason), None) => anyhow!("the run ended early: {reason}"),
+        (None, Some(words)) => {
+            let count: u64 = report.errors.iter().map(|error| error.count).sum();
+            match count {
+                1 => anyhow!("a connection failed: {words}"),
+                _ => anyhow!("{count} connections failed, the first because: {words}"),
+            }
+        }
+        (None, None) => anyhow!("nothing came back"),
+    };
+    Err(Failure::negative(error))
+}

@@ -1,0 +1,85 @@
+//! What is seen on stderr while load is made.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    time::{Duration, SystemTime},
+};
+
+use indicatif::ProgressBar;
+use qecho_tools::{
+    bench::{Goal, Progress},
+    text,
+};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::args::{Load, Place};
+
+/// A line on a terminal; elsewhere nothing.
+pub(super) struct Display {
+    bar: Option<ProgressBar>,
+    goal: String,
+    began: SystemTime,
+}
+
+impl Display {
+    pub(super) fn new(place: &Place, load: &Load) -> Self {
+        let bar = io::stderr().is_terminal().then(ProgressBar::new_spinner);
+        if let Some(bar) = &bar {
+            bar.set_message(format!("connecting to {place} …"));
+            bar.tick();
+        }
+        Self {
+            bar,
+            goal: match load.goal {
+                Goal::Duration(duration) => format!(" of {}", text::duration(duration)),
+                Goal::Messages(_) => String::new(),
+            },
+            began: SystemTime::now(),
+        }
+    }
+
+    /// Shows how it goes.
+    pub(super) fn show(&mut self, progress: &Progress) {
+        let Some(bar) = &self.bar else {
+            return;
+        };
+        match progress {
+            Progress::Reached(_) => bar.set_message("connecting …"),
+            Progress::Ready { live } => bar.set_message(format!("{live} connected, warming up …")),
+            Progress::Interval(interval) => {
+                let time = |microseconds: f64| {
+                    text::duration(Duration::from_nanos((microseconds * 1e3) as u64))
+                };
+                bar.set_message(format!(
+                    "{:.1} s{}  {:.0}/s  p50 {}  p99 {}",
+                    interval.at_s + interval.length_s,
+                    self.goal,
+                    interval.rate_per_s,
+                    time(interval.p50_us),
+                    time(interval.p99_us),
+                ));
+            }
+            _ => {}
+        }
+        bar.tick();
+    }
+
+    /// Leaves the line to the report.
+    pub(super) fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Returns when it all began.
+    pub(super) fn started_at(&self) -> String {
+        let began = OffsetDateTime::from(self.began);
+        let began = began.replace_nanosecond(0).unwrap_or(began);
+        began.format(&Rfc3339).unwrap_or_default()
+    }
+}
+
+/// Says something on stderr; with that gone there is nobody to tell.
+pub(super) fn say(words: &str) {
+    let _ = io::stderr().write_all(words.as_bytes());
+}

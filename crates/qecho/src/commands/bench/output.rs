@@ -1,0 +1,51 @@
+//! Files that reports are kept in.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use qecho_tools::bench::Report;
+
+use crate::render::{
+    bench,
+    page::{self, Named},
+};
+
+/// A file that can be written; what was in it stays until there is a report.
+pub(super) struct Output {
+    path: PathBuf,
+    file: File,
+}
+
+impl Output {
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        let mut options = OpenOptions::new();
+        let file = options.create(true).truncate(false).write(true).open(path);
+        Ok(Self {
+            file: file.with_context(|| format!("cannot write {}", path.display()))?,
+            path: path.to_owned(),
+        })
+    }
+
+    pub(super) fn write(self, report: &Report) -> anyhow::Result<()> {
+        let Self { path, file } = self;
+        let write = || -> io::Result<()> {
+            file.set_len(0)?;
+            let mut out = BufWriter::new(file);
+            if path.extension().is_some_and(|ending| ending == "html") {
+                let named = Named {
+                    name: report.server.name.clone(),
+                    report: report.clone(),
+                };
+                page::page(&[named], &mut out)?;
+            } else {
+                bench::json_file(report, &mut out)?;
+            }
+            out.flush()
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))
+    }
+}

@@ -1,0 +1,279 @@
+//! What a load generator reports.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use qecho_tools::{
+    bench::{GeneratorCost, Latency, Report, Run, ServerCost},
+    text,
+};
+
+use super::{counted, json_line};
+
+/// Writes a report as JSON, without the long distribution.
+pub(crate) fn json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let report = Report {
+        histogram: String::new(),
+        ..report.clone()
+    };
+    json_line(&report, out)
+}
+
+/// Writes all of a report as JSON.
+pub(crate) fn json_file(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    json_line(report, out)
+}
+
+/// Writes a report for people.
+pub(crate) fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let mut rows = vec![
+        ("server", server(report)),
+        ("load", load(&report.run)),
+        ("measured", measured(report)),
+    ];
+    let sends = report.run.size_bytes > 0;
+    if sends {
+        rows.push(("rate", rate(report)));
+        rows.push(("echo time", latency(&report.latency)));
+    }
+    rows.push(("handshake", latency(&report.connect)));
+    if report.run.over == "datagram" {
+        let late = match report.late {
+            0 => String::new(),
+            late => format!("; {} came back too late", number(late)),
+        };
+        rows.push((
+            "lost",
+            format!(
+                "{} of {}{late}",
+                number(report.lost),
+                number(report.offered)
+            ),
+        ));
+    }
+    if report.unanswered > 0 {
+        rows.push((
+            "unanswered",
+            format!(
+                "{} of {}",
+                number(report.unanswered),
+                number(report.offered)
+            ),
+        ));
+    }
+    rows.push(("transport", transport(report)));
+    rows.push(("generator", generator(&report.generator, report.run.shards)));
+    if let Some(cost) = &report.server_process {
+        rows.push(("server cost", server_cost(cost, report)));
+    }
+    for (name, words) in rows {
+        writeln!(out, "{name:<12} {words}")?;
+    }
+    for error in &report.errors {
+        let connections = counted(error.count, "connection");
+        writeln!(
+            out,
+            "{:<12} {connections}: {}",
+            "failed",
+            text::shown(&error.example)
+        )?;
+    }
+    for words in warnings(report) {
+        writeln!(out, "warning: {words}")?;
+    }
+    Ok(())
+}
+
+fn server(report: &Report) -> String {
+    let server = &report.server;
+    let alpn = match &server.alpn {
+        Some(name) => format!("ALPN {}", name.escape_debug()),
+        None => "no ALPN".into(),
+    };
+    let key_exchange = server.key_exchange.as_deref().unwrap_or("resumed");
+    format!(
+        "{} ({}), {}, {key_exchange}, {alpn}",
+        server.name, server.address, server.cipher_suite
+    )
+}
+
+fn load(run: &Run) -> String {
+    let connections = counted(run.connections, "connection");
+    let sockets = counted(run.sockets, "socket");
+    let threads = match run.shards {
+        1 => String::new(),
+        shards => format!(", {shards} threads"),
+    };
+    let from = format!("{connections} from {sockets}{threads}");
+    if run.size_bytes == 0 {
+        return format!("{from}, held");
+    }
+    let streams = match (run.over.as_str(), run.streams) {
+        ("stream" | "bulk", streams @ 2..) => format!(", {streams} streams on each"),
+        _ => String::new(),
+    };
+    let arrival = match run.offered_rate_per_s {
+        Some(rate) => format!("open loop at {} a second, {}", decimal(rate), run.arrival),
+        None if run.over == "handshake" => "closed loop".into(),
+        None => format!("closed loop, {} in flight on each", run.in_flight),
+    };
+    format!(
+        "{}, {}, {from}{streams}, {arrival}",
+        run.over,
+        counted(run.size_bytes, "byte")
+    )
+}
+
+fn measured(report: &Report) -> String {
+    let seconds = |seconds: f64| text::duration(Duration::from_secs_f64(seconds));
+    let mut words = seconds(report.elapsed_s);
+    if report.run.warmup_s > 0.0 {
+        words += &format!(" after {} of warm-up", seconds(report.run.warmup_s));
+    }
+    if report.run.size_bytes > 0 {
+        words += match report.run.verified {
+            true => ", every byte compared",
+            false => ", bytes NOT compared (--no-verify)",
+        };
+    }
+    if let Some(reason) = &report.partial {
+        words += &format!("; PARTIAL: {reason}");
+    }
+    words
+}
+
+fn rate(report: &Report) -> String {
+    let unit = match report.run.over.as_str() {
+        "handshake" => "connections",
+        _ => "messages",
+    };
+    let rate = decimal(report.rate_per_s);
+    let goodput = decimal(report.goodput_bytes_per_s / 1e6);
+    format!(
+        "{rate} {unit} a second, {goodput} MB/s each way ({} in all)",
+        number(report.messages)
+    )
+}
+
+fn latency(latency: &Latency) -> String {
+    if latency.count == 0 {
+        return "none".into();
+    }
+    let time =
+        |microseconds: f64| text::duration(Duration::from_nanos((microseconds * 1e3) as u64));
+    format!(
+        "p50 {}  p90 {}  p99 {}  p99.9 {}  p99.99 {}  max {}",
+        time(latency.p50_us),
+        time(latency.p90_us),
+        time(latency.p99_us),
+        time(latency.p99_9_us),
+        time(latency.p99_99_us),
+        time(latency.max_us),
+    )
+}
+
+fn transport(report: &Report) -> String {
+    let counts = &report.transport;
+    format!(
+        "{} packets sent, {} lost and sent again, {} datagrams received, UDP payload up to {}",
+        number(counts.packets_sent),
+        number(counts.packets_lost),
+        number(counts.datagrams_received),
+        counted(counts.mtu_bytes, "byte"),
+    )
+}
+
+fn generator(cost: &GeneratorCost, shards: u64) -> String {
+    let share = decimal(cost.busiest_share * 100.0);
+    match shards {
+        1 => format!("busy for {share} % of the time"),
+        _ => format!("busiest thread busy for {share} % of the time"),
+    }
+}
+
+fn server_cost(cost: &ServerCost, report: &Report) -> String {
+    let mut words = format!("{} s of processor", decimal(cost.processor_s));
+    let each = match report.run.over.as_str() {
+        "bulk" => cost
+            .processor_ms_per_megabyte
+            .map(|cost| (cost, "ms", "MB")),
+        "handshake" => cost
+            .processor_us_per_message
+            .map(|cost| (cost, "µs", "connection")),
+        _ => cost
+            .processor_us_per_message
+            .map(|cost| (cost, "µs", "message")),
+    };
+    if let Some((cost, unit, thing)) = each {
+        words += &format!(", {} {unit} for each {thing}", decimal(cost));
+    }
+    if let (Some(before), Some(after)) = (cost.memory_before_bytes, cost.memory_after_bytes) {
+        let megabytes = |bytes: u64| decimal(bytes as f64 / 1e6);
+        words += &format!("; memory {} → {} MB", megabytes(before), megabytes(after));
+        if report.run.over == "idle" {
+            let grown = after.saturating_sub(before) as f64 / 1e3;
+            let each = decimal(grown / report.run.connections as f64);
+            words += &format!(", {each} kB for each connection");
+        }
+    }
+    words
+}
+
+fn warnings(report: &Report) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if report.generator.is_bottleneck {
+        warnings.push(
+            "the generator was busy all the time: these figures are its own, not the server's; \
+             give it more --shards"
+                .into(),
+        );
+    }
+    if let Some(schedule) = report.schedule.filter(|schedule| !schedule.is_kept) {
+        let late = text::duration(Duration::from_nanos((schedule.late_p99_us * 1e3) as u64));
+        warnings.push(format!(
+            "the schedule was not kept: 1 of 100 messages left more than {late} late, {} never",
+            number(schedule.unsent)
+        ));
+    }
+    warnings
+}
+
+/// Writes a number with its thousands set off.
+fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// Writes a number with three digits at least.
+pub(super) fn decimal(value: f64) -> String {
+    match value {
+        100.0.. => number(value.round() as u64),
+        10.0.. => format!("{value:.1}"),
+        1.0.. => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_for_eyes() {
+        assert_eq!(number(0), "0");
+        assert_eq!(number(1_234), "1,234");
+        assert_eq!(number(12_345_678), "12,345,678");
+        assert_eq!(decimal(0.4712), "0.471");
+        assert_eq!(decimal(27.31), "27.3");
+        assert_eq!(decimal(999.6), "1,000");
+    }
+}

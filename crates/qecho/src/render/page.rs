@@ -1,0 +1,210 @@
+//! Reports as one page for a browser, which needs nothing else.
+
+mod chart;
+
+use std::io::{self, Write};
+
+use qecho_tools::bench::{Interval, Report};
+
+use self::chart::{Chart, Scale, Series};
+use super::bench;
+
+const STYLE: &str = include_str!("page/style.css");
+
+/// A report and the name under which it is shown.
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) report: Report,
+}
+
+/// Writes a page about one run, or about several laid over each other.
+pub(crate) fn page(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
+    let names: Vec<_> = runs.iter().map(|run| run.name.as_str()).collect();
+    let title = format!("qecho bench: {}", names.join(", "));
+    writeln!(
+        out,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{}</h1>",
+        escaped(&title),
+        escaped(&title),
+    )?;
+    for (place, run) in runs.iter().enumerate() {
+        section(place, run, out)?;
+    }
+    results(runs, out)?;
+    charts(runs, out)?;
+    writeln!(out, "</body>\n</html>")
+}
+
+/// Writes what was run, in the words of the terminal.
+fn section(place: usize, run: &Named, out: &mut dyn Write) -> io::Result<()> {
+    let report = &run.report;
+    let partial = match &report.partial {
+        Some(reason) => format!(" <strong>partial: {}</strong>", escaped(reason)),
+        None => String::new(),
+    };
+    let began = report.started_at.as_deref().unwrap_or("at an unknown time");
+    writeln!(
+        out,
+        "<section><h2><span class=\"key s{}\"></span>{}{partial}</h2>\n\
+         <p>{}, qecho {}</p>\n<pre>{}</pre></section>",
+        place % chart::COLOURS,
+        escaped(&run.name),
+        escaped(began),
+        escaped(&report.version),
+        escaped(&words(report)),
+    )
+}
+
+fn words(report: &Report) -> String {
+    let mut text = Vec::new();
+    // Memory can be written to.
+    let _ = bench::text(report, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Writes the figures of all runs side by side.
+fn results(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
+    write!(
+        out,
+        "<h2>Results</h2>\n<div class=\"wide\"><table>\n<tr><th>run</th>"
+    )?;
+    for head in [
+        "rate /s",
+        "MB/s",
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "p99.99",
+        "max",
+        "lost packets",
+    ] {
+        write!(out, "<th>{head}</th>")?;
+    }
+    writeln!(out, "</tr>")?;
+    for run in runs {
+        let (report, latency) = (&run.report, &run.report.latency);
+        write!(out, "<tr><th>{}</th>", escaped(&run.name))?;
+        write!(out, "<td>{}</td>", bench::decimal(report.rate_per_s))?;
+        write!(
+            out,
+            "<td>{}</td>",
+            bench::decimal(report.goodput_bytes_per_s / 1e6)
+        )?;
+        for time in [
+            latency.p50_us,
+            latency.p90_us,
+            latency.p99_us,
+            latency.p99_9_us,
+            latency.p99_99_us,
+            latency.max_us,
+        ] {
+            write!(out, "<td>{}</td>", chart::microseconds(time))?;
+        }
+        writeln!(out, "<td>{}</td></tr>", report.transport.packets_lost)?;
+    }
+    writeln!(out, "</table></div>")
+}
+
+fn charts(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
+    let over_time = |value: fn(&Interval) -> f64| {
+        lines(runs, &move |report| {
+            let rows = report.intervals.iter();
+            let rows = rows.filter(|row| row.messages > 0 || value(row) == 0.0);
+            rows.map(|row| (row.at_s + row.length_s / 2.0, value(row)))
+                .collect()
+        })
+    };
+    let time = |title, series| Chart {
+        title,
+        x: ("seconds", Scale::Linear),
+        y: ("echo time", Scale::Time),
+        series,
+    };
+    let charts = [
+        Chart {
+            title: "Rate over time",
+            x: ("seconds", Scale::Linear),
+            y: ("messages a second", Scale::FromZero),
+            series: over_time(|row| row.rate_per_s),
+        },
+        time("Median echo time over time", over_time(|row| row.p50_us)),
+        time("99th percentile over time", over_time(|row| row.p99_us)),
+        Chart {
+            title: "Echo time by percentile",
+            x: ("percentile", Scale::Percentile),
+            y: ("echo time", Scale::Time),
+            series: lines(runs, &percentiles),
+        },
+        Chart {
+            title: "Distribution of echo times",
+            x: ("echo time", Scale::Time),
+            y: ("% of messages", Scale::FromZero),
+            series: lines(runs, &distribution),
+        },
+    ];
+    for chart in charts {
+        chart.write(out)?;
+    }
+    Ok(())
+}
+
+/// Makes a line of each run.
+fn lines<'a>(runs: &'a [Named], points: &dyn Fn(&Report) -> Vec<(f64, f64)>) -> Vec<Series<'a>> {
+    let line = |run: &'a Named| Series {
+        name: &run.name,
+        points: points(&run.report),
+    };
+    runs.iter().map(line).collect()
+}
+
+/// Returns for each time the share of the messages that took longer, as how
+/// many tenfolds of patience that takes.
+fn percentiles(report: &Report) -> Vec<(f64, f64)> {
+    let counts = report.distribution();
+    let total: u64 = counts.iter().map(|(_, count)| count).sum();
+    let mut sum = 0;
+    let mut points = Vec::new();
+    for (time, count) in counts {
+        // The percentile up to which nothing took longer than this.
+        let slower = total - sum;
+        points.push(((total as f64 / slower as f64).log10(), time));
+        sum += count;
+    }
+    points
+}
+
+/// Steps of the distribution in each tenfold of time.
+const STEPS: f64 = 20.0;
+
+fn distribution(report: &Report) -> Vec<(f64, f64)> {
+    let counts = report.distribution();
+    let total: u64 = counts.iter().map(|(_, count)| count).sum();
+    let step = |time: f64| (time.max(1e-3).log10() * STEPS).floor() as i64;
+    let mut steps = std::collections::BTreeMap::<i64, u64>::new();
+    for (time, count) in &counts {
+        *steps.entry(step(*time)).or_default() += count;
+    }
+    let (Some(first), Some(last)) = (
+        steps.first_key_value().map(|(step, _)| *step),
+        steps.last_key_value().map(|(step, _)| *step),
+    ) else {
+        return Vec::new();
+    };
+    let share = |step: i64| {
+        let count = steps.get(&step).copied().unwrap_or_default();
+        let time = 10_f64.powf((step as f64 + 0.5) / STEPS);
+        (time, count as f64 / total as f64 * 100.0)
+    };
+    (first - 1..=last + 1).map(share).collect()
+}
+
+/// Makes text harmless inside HTML.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}

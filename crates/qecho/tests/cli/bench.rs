@@ -1,0 +1,249 @@
+//! `qecho bench` against a real server: it counts what the server counts, and
+//! says in one line what went wrong.
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::{
+    process::Launch,
+    stage::{Server, Stage, last_event},
+};
+
+fn bench(stage: &Stage, server: &Server, arguments: &str) -> Launch {
+    stage.qecho(&format!("bench {} {arguments}", server.place()))
+}
+
+/// Runs a load that must end well; returns its report and what the server
+/// counted.
+fn counted(arguments: &str) -> (Value, Value) {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let done = bench(&stage, &server, &format!("--format json {arguments}")).run();
+    done.exits(0);
+    (last_event(&done), server.ends_well())
+}
+
+#[test]
+fn every_way_counts_what_the_server_counts() {
+    for (arguments, messages, size) in [
+        ("-n 200 --connections 3 --in-flight 4", 200, 64),
+        ("-n 200 --connections 2 --streams 3 -s 1000", 200, 1_000),
+        (
+            "-n 100 --over stream-per-message --connections 2 --in-flight 5",
+            100,
+            64,
+        ),
+        ("-n 50 --over bulk -s 100000", 50, 100_000),
+        ("-n 20 --over handshake --connections 4", 20, 64),
+        ("-n 100 --connections 4 --sockets per-connection", 100, 64),
+        ("-n 50 --rate 1k --arrival poisson", 50, 64),
+        ("-n 101 --connections 4 --shards 2", 101, 64),
+        ("-n 100 --connections 4 --shards 2 --rate 2k", 100, 64),
+    ] {
+        let (report, server) = counted(arguments);
+        assert_eq!(report["messages"], messages, "{arguments}: {report:#}");
+        assert_eq!(report["unanswered"], 0, "{arguments}: {report:#}");
+        let totals = &report["totals"];
+        assert_eq!(totals["bytes"], messages * size, "{arguments}: {report:#}");
+        assert_eq!(totals["bytes"], server["bytes_echoed"], "{arguments}");
+        assert_eq!(totals["connections"], server["connections"], "{arguments}");
+    }
+}
+
+#[test]
+fn datagrams_are_counted_and_so_are_those_that_are_lost() {
+    let (report, server) = counted("-n 100 --over datagram --in-flight 2");
+    let number = |value: &Value| value.as_u64().expect("a number");
+    assert_eq!(number(&report["messages"]) + number(&report["lost"]), 100);
+    assert!(number(&server["datagrams_echoed"]) >= number(&report["messages"]));
+}
+
+#[test]
+fn a_report_in_json_says_what_was_asked_for_and_what_came_of_it() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let pid = server.process.id();
+    let arguments = format!("-d 300ms --warmup 50ms --format json --server-pid {pid}");
+    let done = bench(&stage, &server, &arguments).run();
+    done.exits(0);
+    let report = last_event(&done);
+    assert_eq!(
+        (&report["event"], &report["schema"]),
+        (&"report".into(), &1.into())
+    );
+    assert_eq!(report["partial"], Value::Null);
+    assert_eq!(report["server"]["alpn"], "echo");
+    let run = &report["run"];
+    assert_eq!(
+        (&run["over"], &run["arrival"]),
+        (&"stream".into(), &"closed".into())
+    );
+    assert_eq!(
+        (&run["verified"], &run["warmup_s"]),
+        (&true.into(), &0.05.into())
+    );
+    let number = |value: &Value| value.as_f64().expect("a number");
+    assert!(number(&report["elapsed_s"]) >= 0.3);
+    let latency = &report["latency"];
+    assert_eq!(latency["count"], report["messages"]);
+    let members = [
+        "min_us",
+        "p50_us",
+        "p90_us",
+        "p99_us",
+        "p99_9_us",
+        "p99_99_us",
+        "max_us",
+    ];
+    let times = members.map(|member| number(&latency[member]));
+    assert!(times.is_sorted() && times[0] > 0.0, "{latency}");
+    assert!(number(&report["generator"]["processor_s"]) > 0.0);
+    let intervals = report["intervals"].as_array().expect("a list");
+    let sum: f64 = intervals.iter().map(|row| number(&row["messages"])).sum();
+    assert_eq!(sum, number(&report["messages"]));
+    assert_eq!(intervals.len(), 3);
+    if cfg!(target_os = "linux") {
+        let cost = &report["server_process"];
+        assert!(number(&cost["processor_us_per_message"]) > 0.0, "{cost}");
+        assert!(number(&cost["memory_after_bytes"]) > 0.0, "{cost}");
+    }
+}
+
+#[test]
+fn a_report_for_people_says_when_nothing_was_compared() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let done = bench(&stage, &server, "-n 10 --no-verify").run();
+    done.exits(0)
+        .prints("NOT compared")
+        .prints("echo time    p50 ");
+    assert_eq!(done.stderr, "");
+    let idle = bench(&stage, &server, "-d 100ms --over idle --connections 5").run();
+    idle.exits(0).prints("5 connections from 1 socket, held");
+}
+
+#[test]
+fn an_interrupted_load_reports_what_there_is() {
+    let stage = Stage::new();
+    let server = stage.server("--messages always");
+    let running = bench(&stage, &server, "-d 1h --warmup 0s --format json").start();
+    server.event("received");
+    running.signal(Signal::INT);
+    let done = running.done();
+    done.exits(130);
+    let report = last_event(&done);
+    assert_eq!(report["partial"], "interrupted");
+}
+
+#[test]
+fn a_server_that_dies_in_the_middle_leaves_a_partial_report() {
+    let stage = Stage::new();
+    let server = stage.server("--messages always");
+    let running = bench(&stage, &server, "-d 1h --warmup 0s --format json").start();
+    server.event("received");
+    server.process.signal(Signal::KILL);
+    let done = running.done();
+    done.fails(1, "the run ended early: ", None);
+    let report = last_event(&done);
+    assert_eq!(report["partial"], "nobody listens there any more");
+    assert_eq!(report["messages"], report["latency"]["count"]);
+}
+
+#[test]
+fn a_server_that_shuts_down_in_the_middle_is_said_to() {
+    let stage = Stage::new();
+    let server = stage.server("--messages always --drain 0s");
+    let running = bench(&stage, &server, "-d 1h --warmup 0s --format json").start();
+    server.event("received");
+    server.process.terminate();
+    let done = running.done();
+    done.fails(1, "server shutting down", None);
+    assert_eq!(last_event(&done)["errors"][0]["kind"], "closed");
+}
+
+#[test]
+fn a_report_in_a_file_has_the_whole_distribution_and_else_what_is_printed() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let path = stage.file("kept.json", &"what was there before ".repeat(1_000));
+    let arguments = format!("-n 100 --format json --output {}", path.display());
+    let done = bench(&stage, &server, &arguments).run();
+    done.exits(0);
+    let text = std::fs::read_to_string(&path).expect("it was written");
+    let mut kept: Value = serde_json::from_str(&text).expect("it is JSON");
+    let members = kept.as_object_mut().expect("an object");
+    let histogram = members.remove("histogram").expect("it is there");
+    // The cookie of a compressed V2 histogram, in Base64.
+    assert!(
+        histogram
+            .as_str()
+            .is_some_and(|text| text.starts_with("HISTF"))
+    );
+    assert_eq!(kept, last_event(&done));
+}
+
+#[test]
+fn a_page_about_several_runs_needs_nothing_but_itself() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for name in ["one", "a<b"] {
+        let path = stage.path(&format!("{name}.json"));
+        let arguments = format!("-d 300ms --warmup 0s --output {}", path.display());
+        bench(&stage, &server, &arguments).run().exits(0);
+    }
+    let page = stage.path("page.html");
+    let [one, other, out] = [stage.path("one.json"), stage.path("a<b.json"), page.clone()];
+    let report = |first: &std::path::Path| {
+        let launch = stage.qecho("report").arg(first).arg(&other);
+        launch.arg("--output").arg(&out).run()
+    };
+    report(&one).exits(0);
+    let text = std::fs::read_to_string(&page).expect("it was written");
+    assert_eq!(text.matches("<svg").count(), 5);
+    assert_eq!(text.matches("class=\"line ").count(), 10);
+    assert!(text.contains("a&lt;b") && !text.contains("a<b"));
+    for foreign in ["http:", "https:", "src=", "@import", "url(", "NaN", "inf "] {
+        assert!(!text.contains(foreign), "{foreign}");
+    }
+    report(&page).fails(2, "is no report of qecho bench", None);
+    report(&stage.path("nowhere.json")).fails(2, "cannot read ", None);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_said_before_the_work() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let path = stage.path("nowhere").join("report.json");
+    let arguments = format!("-n 1 --output {}", path.display());
+    let done = bench(&stage, &server, &arguments).run();
+    done.fails(2, "cannot write ", None);
+    assert_eq!(done.stdout, "");
+    assert_eq!(server.ends_well()["connections"], 0);
+}
+
+#[test]
+fn a_load_that_cannot_be_is_refused_in_one_line() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for (arguments, code, reason) in [
+        ("--over datagram -s 70000", 2, "fits into no DATAGRAM frame"),
+        (
+            "--over datagram -s 1430 -n 1 --timeout 300ms",
+            1,
+            "takes at most",
+        ),
+        ("--server-pid 4294967295", 2, "process 4294967295"),
+    ] {
+        let done = bench(&stage, &server, arguments).run();
+        done.exits(code).complains(reason);
+        let lines = done
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("qecho: "));
+        assert_eq!(lines.count(), 1, "{done:#?}");
+    }
+    let port = server.port();
+    server.ends_well();
+    let done = stage.qecho(&format!("bench localhost:{port} -n 1")).run();
+    done.fails(1, "nobody listens there", Some("is a server running there"));
+}
