@@ -48,8 +48,8 @@ pub use self::{
     generator::{Generator, Listener, Mail, Outcome, Part, ProcessorClock, Recent, Told},
     probe::Reached,
     report::{
-        ErrorCount, ErrorKind, GeneratorCost, Interval, Latency, Report, Run, SCHEMA, ScheduleKept,
-        Server, ServerCost, Stop, TotalCounts, TransportCounts, name,
+        ErrorCount, ErrorKind, GeneratorCost, Interval, Latency, MergeError, Report, Run, SCHEMA,
+        ScheduleKept, Server, ServerCost, Stop, TotalCounts, TransportCounts, name,
     },
     session::Session,
 };

@@ -59,16 +59,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_works_has_used_more_each_time() {
-        let before = of_process(std::process::id()).expect("it is there");
-        let thread_before = of_this_thread();
-        let mut sum = 0_u64;
-        while of_this_thread() - thread_before < Duration::from_millis(5) {
-            sum = std::hint::black_box(sum + 1);
-        }
-        let after = of_process(std::process::id()).expect("it is there");
-        assert!(after.processor > before.processor, "{before:?} {after:?}");
-        assert!(after.memory.is_some_and(|bytes| bytes > 0));
+    fn a_process_that_works_uses_more_and_more() {
+        // Not this process: threads of other tests end meanwhile.
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .spawn()
+            .expect("there is a shell");
+        let usage = || of_process(child.id()).expect("it is there");
+        let before = usage();
+        let grows = (0..1_000_000).any(|_| usage().processor > before.processor);
+        let memory = usage().memory;
+        child.kill().expect("it is ours");
+        child.wait().expect("it is ours");
+        assert!(grows);
+        assert!(memory.is_some_and(|bytes| bytes > 0));
+    }
+
+    #[test]
+    fn a_thread_that_works_uses_processor_time() {
+        let before = of_this_thread();
+        assert!((0..1_000_000).any(|_| of_this_thread() > before));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What came of a load.
 
 mod histogram;
+mod merge;
 mod numbers;
 mod parts;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    merge::MergeError,
     numbers::{Interval, Latency},
     parts::{
         ErrorCount, ErrorKind, GeneratorCost, Run, ScheduleKept, Server, ServerCost, Stop,
@@ -94,6 +96,9 @@ pub struct Report {
     /// read it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub histogram: String,
+    /// The distribution of `connect` in the same form.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub connect_histogram: String,
 }
 
 /// What a report is made of.
@@ -161,6 +166,7 @@ impl Report {
                 bytes: tally.totals.bytes,
             },
             histogram: histogram::encode(&tally.latency),
+            connect_histogram: histogram::encode(&tally.connect),
         }
     }
 

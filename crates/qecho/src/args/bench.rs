@@ -10,6 +10,7 @@ use qecho_tools::{
     dial::Alpn,
 };
 
+pub(super) use self::grammar::output;
 use super::{Format, KeyLogArguments, Place, TrustArguments, client, place};
 
 /// Options of `qecho bench`.

@@ -1,6 +1,8 @@
 //! `qecho report`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use super::bench;
 
 /// Options of `qecho report`.
 #[derive(Debug, clap::Args)]
@@ -9,14 +11,13 @@ pub(crate) struct ReportArguments {
     #[arg(value_name = "FILE.json", required = true)]
     pub(crate) reports: Vec<PathBuf>,
 
-    /// The page to write: it needs no other file and no network
-    #[arg(long, value_name = "FILE.html", value_parser = page)]
-    pub(crate) output: PathBuf,
-}
+    /// Make one report of all, which were parts of one load: counts are added,
+    /// and percentiles are those of all messages together
+    #[arg(long)]
+    pub(crate) merge: bool,
 
-fn page(text: &str) -> Result<PathBuf, String> {
-    match Path::new(text).extension() {
-        Some(ending) if ending == "html" => Ok(text.into()),
-        _ => Err("name a file that ends in .html".into()),
-    }
+    /// The file to write: .html is a page that needs no other file and no
+    /// network; .json, with --merge, is a report again
+    #[arg(long, value_name = "FILE", value_parser = bench::output)]
+    pub(crate) output: PathBuf,
 }

@@ -1,7 +1,7 @@
 //! `qecho bench`.
 
 mod display;
-mod output;
+pub(super) mod output;
 
 use std::{
     io::{self, Write},

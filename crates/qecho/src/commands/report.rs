@@ -1,31 +1,36 @@
 //! `qecho report`.
 
-use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Write},
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use anyhow::{Context, anyhow};
 use qecho_tools::bench::{Report, SCHEMA};
 
+use super::bench::output::Output;
 use crate::{
     args::ReportArguments,
     ending::{Ending, Failure},
-    render::page::{self, Named},
+    render::page::Named,
 };
 
-/// Writes a page about reports that were kept.
+/// Writes reports that were kept as one page, or merged.
 pub(super) fn run(arguments: &ReportArguments) -> Result<Ending, Failure> {
     let runs = arguments.reports.iter().map(|path| read(path));
-    let runs = runs.collect::<Result<Vec<_>, _>>()?;
-    let path = &arguments.output;
-    let write = || -> io::Result<()> {
-        let mut out = BufWriter::new(File::create(path)?);
-        page::page(&runs, &mut out)?;
-        out.flush()
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))?;
+    let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
+    if arguments.merge {
+        let reports: Vec<_> = runs.iter().map(|run| run.report.clone()).collect();
+        let report = Report::merge(&reports).context("cannot merge the reports")?;
+        let name = format!("{} merged", reports.len());
+        runs = vec![Named { name, report }];
+    }
+    let is_page = arguments
+        .output
+        .extension()
+        .is_some_and(|ending| ending == "html");
+    if !is_page && !arguments.merge {
+        return Err(Failure::from(anyhow!("a .json file takes one report"))
+            .hint("make one of them by --merge, or name a file that ends in .html"));
+    }
+    Output::open(&arguments.output)?.write_all(&runs)?;
     Ok(Ending::Done)
 }
 

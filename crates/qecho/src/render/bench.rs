@@ -16,6 +16,7 @@ use super::{counted, json_line};
 pub(crate) fn json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let report = Report {
         histogram: String::new(),
+        connect_histogram: String::new(),
         ..report.clone()
     };
     json_line(&report, out)

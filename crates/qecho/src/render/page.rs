@@ -29,11 +29,11 @@ pub(crate) fn page(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
         escaped(&title),
         escaped(&title),
     )?;
+    results(runs, out)?;
+    charts(runs, out)?;
     for (place, run) in runs.iter().enumerate() {
         section(place, run, out)?;
     }
-    results(runs, out)?;
-    charts(runs, out)?;
     writeln!(out, "</body>\n</html>")
 }
 
@@ -86,7 +86,8 @@ fn results(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</tr>")?;
     for run in runs {
         let (report, latency) = (&run.report, &run.report.latency);
-        write!(out, "<tr><th>{}</th>", escaped(&run.name))?;
+        let partial = report.partial.as_ref().map_or("", |_| " (partial)");
+        write!(out, "<tr><th>{}{partial}</th>", escaped(&run.name))?;
         write!(out, "<td>{}</td>", bench::decimal(report.rate_per_s))?;
         write!(
             out,

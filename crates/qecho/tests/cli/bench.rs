@@ -172,13 +172,12 @@ fn a_report_in_a_file_has_the_whole_distribution_and_else_what_is_printed() {
     let text = std::fs::read_to_string(&path).expect("it was written");
     let mut kept: Value = serde_json::from_str(&text).expect("it is JSON");
     let members = kept.as_object_mut().expect("an object");
-    let histogram = members.remove("histogram").expect("it is there");
-    // The cookie of a compressed V2 histogram, in Base64.
-    assert!(
-        histogram
-            .as_str()
-            .is_some_and(|text| text.starts_with("HISTF"))
-    );
+    for name in ["histogram", "connect_histogram"] {
+        let histogram = members.remove(name).expect("it is there");
+        let text = histogram.as_str().expect("a text");
+        // The cookie of a compressed V2 histogram, in Base64.
+        assert!(text.starts_with("HISTF"), "{text}");
+    }
     assert_eq!(kept, last_event(&done));
 }
 
@@ -207,6 +206,58 @@ fn a_page_about_several_runs_needs_nothing_but_itself() {
     }
     report(&page).fails(2, "is no report of qecho bench", None);
     report(&stage.path("nowhere.json")).fails(2, "cannot read ", None);
+}
+
+#[test]
+fn four_generators_merged_count_what_the_server_counts() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let paths = [1, 2, 3, 4].map(|number| stage.path(&format!("{number}.json")));
+    let running = paths.each_ref().map(|path| {
+        let arguments = format!("-n 250 --connections 2 --output {}", path.display());
+        bench(&stage, &server, &arguments).start()
+    });
+    for generator in running {
+        generator.done().exits(0);
+    }
+    let merged = stage.path("merged.json");
+    let mut launch = stage.qecho("report --merge --output").arg(&merged);
+    for path in &paths {
+        launch = launch.arg(path);
+    }
+    launch.run().exits(0);
+    let read = |path: &std::path::Path| -> Value {
+        let text = std::fs::read_to_string(path).expect("it was written");
+        serde_json::from_str(&text).expect("it is JSON")
+    };
+    let (merged, server) = (read(&merged), server.ends_well());
+    assert_eq!(merged["totals"]["bytes"], server["bytes_echoed"]);
+    assert_eq!(merged["totals"]["connections"], server["connections"]);
+    assert_eq!(merged["latency"]["count"], 1_000);
+    assert_eq!(merged["connect"]["count"], 8);
+    let longest = paths
+        .iter()
+        .map(|path| read(path)["latency"]["max_us"].as_f64());
+    let longest = longest.max_by(|one, other| one.partial_cmp(other).expect("numbers"));
+    assert_eq!(merged["latency"]["max_us"].as_f64(), longest.flatten());
+}
+
+#[test]
+fn runs_that_sent_different_things_are_not_merged() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let paths = [64, 65].map(|size| stage.path(&format!("{size}.json")));
+    for (path, size) in paths.iter().zip([64, 65]) {
+        let arguments = format!("-n 5 -s {size} --output {}", path.display());
+        bench(&stage, &server, &arguments).run().exits(0);
+    }
+    let [one, other] = &paths;
+    let merge = |output: &str, options: &str| {
+        let launch = stage.qecho(&format!("report {options} --output {output}"));
+        launch.arg(one).arg(other).run()
+    };
+    merge("a.html", "--merge").fails(2, "the runs differ in what they sent", None);
+    merge("a.json", "").fails(2, "a .json file takes one report", Some("--merge"));
 }
 
 #[test]

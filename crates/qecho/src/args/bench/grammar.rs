@@ -42,7 +42,7 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
 }
 
 /// Reads the name of a file whose ending says what is written to it.
-pub(super) fn output(text: &str) -> Result<PathBuf, String> {
+pub(in crate::args) fn output(text: &str) -> Result<PathBuf, String> {
     match Path::new(text).extension() {
         Some(ending) if ending == "json" || ending == "html" => Ok(text.into()),
         _ => Err("name a file that ends in .html or .json".into()),

@@ -15,13 +15,13 @@ use crate::render::{
 };
 
 /// A file that can be written; what was in it stays until there is a report.
-pub(super) struct Output {
+pub(in crate::commands) struct Output {
     path: PathBuf,
     file: File,
 }
 
 impl Output {
-    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+    pub(in crate::commands) fn open(path: &Path) -> anyhow::Result<Self> {
         let mut options = OpenOptions::new();
         let file = options.create(true).truncate(false).write(true).open(path);
         Ok(Self {
@@ -30,19 +30,25 @@ impl Output {
         })
     }
 
+    /// Writes one report, under the name of its server.
     pub(super) fn write(self, report: &Report) -> anyhow::Result<()> {
+        self.write_all(&[Named {
+            name: report.server.name.clone(),
+            report: report.clone(),
+        }])
+    }
+
+    /// Writes a page about all reports; one may be JSON instead.
+    pub(in crate::commands) fn write_all(self, reports: &[Named]) -> anyhow::Result<()> {
         let Self { path, file } = self;
         let write = || -> io::Result<()> {
             file.set_len(0)?;
             let mut out = BufWriter::new(file);
-            if path.extension().is_some_and(|ending| ending == "html") {
-                let named = Named {
-                    name: report.server.name.clone(),
-                    report: report.clone(),
-                };
-                page::page(&[named], &mut out)?;
-            } else {
-                bench::json_file(report, &mut out)?;
+            match reports {
+                [one] if path.extension().is_some_and(|ending| ending == "json") => {
+                    bench::json_file(&one.report, &mut out)?;
+                }
+                _ => page::page(reports, &mut out)?,
             }
             out.flush()
         };

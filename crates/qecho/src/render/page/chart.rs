@@ -15,7 +15,7 @@ pub(super) const COLOURS: usize = 6;
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 76.0;
-const RIGHT: f64 = 12.0;
+const RIGHT: f64 = 30.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 44.0;
 
@@ -77,8 +77,15 @@ impl Scale {
                 .map(|nines| (f64::from(nines), percentile(nines)))
                 .collect(),
             Self::Time => {
-                let narrow = greatest - least < 2.0;
-                let factors: &[f64] = if narrow { &[1.0, 2.0, 5.0] } else { &[1.0] };
+                let factors: &[f64] = match greatest - least {
+                    0.8.. => &[1.0, 2.0, 5.0],
+                    _ => &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0],
+                };
+                let factors = if greatest - least < 2.0 {
+                    factors
+                } else {
+                    &[1.0]
+                };
                 (least.floor() as i32..=greatest.ceil() as i32)
                     .flat_map(|power| factors.iter().map(move |f| f * 10_f64.powi(power)))
                     .map(|time| (time.log10(), microseconds(time)))
@@ -101,7 +108,11 @@ impl Scale {
 
 impl Chart<'_> {
     pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "<figure><figcaption>{}</figcaption>", self.title)?;
+        let (title, unit) = (self.title, self.y.0);
+        writeln!(
+            out,
+            "<figure><figcaption>{title} <small>{unit}</small></figcaption>"
+        )?;
         let points = || self.series.iter().flat_map(|series| &series.points);
         if points().next().is_none() {
             return writeln!(out, "<p>Nothing was measured.</p></figure>");
@@ -139,13 +150,10 @@ impl Chart<'_> {
         }
         writeln!(
             out,
-            "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\
-             <text transform=\"translate(14 {}) rotate(-90)\" text-anchor=\"middle\">{}</text>",
+            "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
             (LEFT + end) / 2.0,
             HEIGHT - 8.0,
             self.x.0,
-            (TOP + bottom) / 2.0,
-            self.y.0
         )?;
         for (number, series) in self.series.iter().enumerate() {
             let place = |(x, y): &(f64, f64)| {

@@ -1,0 +1,162 @@
+//! Several generators' reports as one.
+
+use super::{ErrorCount, GeneratorCost, Interval, Latency, Report, histogram};
+use crate::bench::tally::Times;
+
+/// Why reports cannot be merged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergeError {
+    /// There is none.
+    #[error("there is no report to merge")]
+    Nothing,
+    /// They are about different things.
+    #[error("the runs differ in what they sent: {one}, and {other}")]
+    Different {
+        /// What one run sent.
+        one: String,
+        /// What another run sent.
+        other: String,
+    },
+    /// One lacks the distribution, without which nothing exact can be said.
+    #[error("a report has no distribution of its times: keep it by --output FILE.json")]
+    NoDistribution,
+}
+
+impl Report {
+    /// Merges the reports of generators that ran at the same time: counts are
+    /// added and percentiles are those of all messages together. Only what
+    /// each interval tells of times is the worst of them.
+    ///
+    /// # Errors
+    /// [`MergeError`] if they were not parts of one load.
+    pub fn merge(reports: &[Self]) -> Result<Self, MergeError> {
+        let (first, others) = reports.split_first().ok_or(MergeError::Nothing)?;
+        let mut merged = first.clone();
+        let (mut latency, mut connect) = (Times::default(), Times::default());
+        for report in reports {
+            let decode = |text: &str| {
+                let histogram = histogram::decode(text);
+                histogram.ok_or(MergeError::NoDistribution)
+            };
+            let both = [
+                decode(&report.histogram)?,
+                decode(&report.connect_histogram)?,
+            ];
+            for (sum, part) in [&mut latency, &mut connect].into_iter().zip(both) {
+                sum.0.add(part).map_err(|_| MergeError::NoDistribution)?;
+            }
+        }
+        for other in others {
+            if what(first) != what(other) {
+                return Err(MergeError::Different {
+                    one: what(first),
+                    other: what(other),
+                });
+            }
+            merged.add(other);
+        }
+        merged.latency = Latency::of(&latency);
+        merged.connect = Latency::of(&connect);
+        merged.histogram = histogram::encode(&latency);
+        merged.connect_histogram = histogram::encode(&connect);
+        if merged.elapsed_s > 0.0 {
+            merged.rate_per_s = merged.messages as f64 / merged.elapsed_s;
+            merged.goodput_bytes_per_s = merged.bytes as f64 / merged.elapsed_s;
+        }
+        Ok(merged)
+    }
+
+    /// Adds what can be added.
+    fn add(&mut self, other: &Self) {
+        self.started_at = self.started_at.take().min(other.started_at.clone());
+        self.partial = self.partial.take().or_else(|| other.partial.clone());
+        self.elapsed_s = self.elapsed_s.max(other.elapsed_s);
+        let (run, transport) = (&mut self.run, &mut self.transport);
+        for (sum, part) in [
+            (&mut self.offered, other.offered),
+            (&mut self.messages, other.messages),
+            (&mut self.bytes, other.bytes),
+            (&mut self.lost, other.lost),
+            (&mut self.late, other.late),
+            (&mut self.unanswered, other.unanswered),
+            (&mut run.connections, other.run.connections),
+            (&mut run.shards, other.run.shards),
+            (&mut run.sockets, other.run.sockets),
+            (&mut transport.packets_sent, other.transport.packets_sent),
+            (&mut transport.packets_lost, other.transport.packets_lost),
+            (
+                &mut transport.congestion_events,
+                other.transport.congestion_events,
+            ),
+            (
+                &mut transport.datagrams_sent,
+                other.transport.datagrams_sent,
+            ),
+            (
+                &mut transport.datagrams_received,
+                other.transport.datagrams_received,
+            ),
+            (&mut transport.bytes_sent, other.transport.bytes_sent),
+            (
+                &mut transport.bytes_received,
+                other.transport.bytes_received,
+            ),
+            (&mut self.totals.connections, other.totals.connections),
+            (&mut self.totals.messages, other.totals.messages),
+            (&mut self.totals.bytes, other.totals.bytes),
+        ] {
+            *sum += part;
+        }
+        transport.mtu_bytes = transport.mtu_bytes.max(other.transport.mtu_bytes);
+        run.verified &= other.run.verified;
+        let rates = run.offered_rate_per_s.zip(other.run.offered_rate_per_s);
+        run.offered_rate_per_s = rates.map(|(one, other)| one + other);
+        run.count = run
+            .count
+            .zip(other.run.count)
+            .map(|(one, other)| one + other);
+        self.generator = GeneratorCost {
+            processor_s: self.generator.processor_s + other.generator.processor_s,
+            busiest_share: self
+                .generator
+                .busiest_share
+                .max(other.generator.busiest_share),
+            is_bottleneck: self.generator.is_bottleneck || other.generator.is_bottleneck,
+        };
+        self.server_process = self.server_process.or(other.server_process);
+        if let (Some(schedule), Some(other)) = (&mut self.schedule, &other.schedule) {
+            schedule.is_kept &= other.is_kept;
+            schedule.late_p99_us = schedule.late_p99_us.max(other.late_p99_us);
+            schedule.unsent += other.unsent;
+        }
+        for error in &other.errors {
+            add_error(&mut self.errors, error);
+        }
+        add_intervals(&mut self.intervals, &other.intervals);
+    }
+}
+
+/// Says what must be the same.
+fn what(report: &Report) -> String {
+    let run = &report.run;
+    format!("{} of {} bytes, {}", run.over, run.size_bytes, run.arrival)
+}
+
+fn add_error(errors: &mut Vec<ErrorCount>, error: &ErrorCount) {
+    match errors.iter_mut().find(|known| known.kind == error.kind) {
+        Some(known) => known.count += error.count,
+        None => errors.push(error.clone()),
+    }
+}
+
+fn add_intervals(rows: &mut Vec<Interval>, others: &[Interval]) {
+    for (row, other) in rows.iter_mut().zip(others) {
+        row.messages += other.messages;
+        row.rate_per_s += other.rate_per_s;
+        row.p50_us = row.p50_us.max(other.p50_us);
+        row.p99_us = row.p99_us.max(other.p99_us);
+        row.max_us = row.max_us.max(other.max_us);
+    }
+    rows.extend(others.iter().skip(rows.len()).copied().collect::<Vec<_>>());
+}
