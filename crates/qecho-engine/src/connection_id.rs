@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use quinn_proto::{ConnectionId, ConnectionIdGenerator};
+use quinn_proto::{ConnectionId, ConnectionIdGenerator, InvalidCid};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::steering::{STEERING_BYTES, Steering};
@@ -39,6 +39,15 @@ impl ConnectionIdGenerator for SeededConnectionIds {
         bytes[..STEERING_BYTES].copy_from_slice(&self.steering.fit(steering, self.shard));
         bytes[STEERING_BYTES..].copy_from_slice(&rest);
         ConnectionId::new(&bytes)
+    }
+
+    /// Another shard's connection ID says nothing here: this one must not tell
+    /// its peer that the connection is lost.
+    fn validate(&self, id: &ConnectionId) -> Result<(), InvalidCid> {
+        match id.first_chunk() {
+            Some(bytes) if self.steering.shard(*bytes) != self.shard => Err(InvalidCid),
+            _ => Ok(()),
+        }
     }
 
     fn cid_len(&self) -> usize {

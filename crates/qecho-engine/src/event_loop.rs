@@ -27,7 +27,7 @@ use crate::{
     application::Application,
     limits::{MAIL_PER_TURN_MAX, RECEIVE_BATCHES_PER_TURN},
     outbox::Datagram,
-    shard::Shard,
+    shard::{Received, Shard},
     socket::{ReceiveBuffers, Socket},
     tap::Tap,
 };
@@ -146,7 +146,15 @@ impl<A: Application> EventLoop<A> {
 
     fn receive(&mut self, now: Instant) {
         self.received = false;
-        let shard = &mut self.shard;
+        let handed_over = self.party.as_ref().map(Member::handed_over);
+        for received in handed_over.into_iter().flatten() {
+            self.received = true;
+            let address = self.sockets[received.binding].address();
+            take(&mut self.shard, &mut self.tap, address, now, received);
+        }
+        let steering = self.shard.steering();
+        let (shard, party) = (&mut self.shard, self.party.as_ref());
+        let party = party.filter(|_| steering.shards() > 1);
         for (binding, socket) in self.sockets.iter().enumerate() {
             if !self.readable[binding] {
                 continue;
@@ -155,11 +163,18 @@ impl<A: Application> EventLoop<A> {
                 shard.handle_unreachable(now, peer, &reason);
             }
             for _ in 0..RECEIVE_BATCHES_PER_TURN {
-                let received = socket.receive(binding, &mut self.buffers, |received| {
-                    if let Some(tap) = &mut self.tap {
-                        tap.received(socket.address(), &received);
+                let received = socket.receive(binding, &mut self.buffers, |received, joined| {
+                    // What came alone, the kernel has steered.
+                    let owner = match party {
+                        Some(member) if joined => Some((member, steering.owner(&received.data))),
+                        _ => None,
+                    };
+                    match owner {
+                        Some((member, owner)) if owner != shard.index() => {
+                            member.hand_over(owner, received);
+                        }
+                        _ => take(shard, &mut self.tap, socket.address(), now, received),
                     }
-                    shard.handle_datagram(now, received);
                 });
                 // Errors of single datagrams are the network's losses; a
                 // socket that is broken for good shows as a connection that
@@ -213,13 +228,14 @@ impl<A: Application> EventLoop<A> {
     }
 
     fn flush_tap(&mut self) {
-        let Some(tap) = &mut self.tap else {
-            return;
-        };
         while let Some((at, observation)) = self.shard.pop_observation() {
-            tap.observe(at, observation);
+            if let Some(tap) = &mut self.tap {
+                tap.observe(at, observation);
+            }
         }
-        tap.flush();
+        if let Some(tap) = &mut self.tap {
+            tap.flush();
+        }
     }
 
     fn send(&mut self, now: Instant, datagram: &mut Datagram) -> Sent {
@@ -284,6 +300,20 @@ impl<A: Application> EventLoop<A> {
         }
         Ok(())
     }
+}
+
+/// Hands a datagram to the shard, before the eyes of the taps.
+fn take<A: Application>(
+    shard: &mut Shard<A>,
+    tap: &mut Option<Tapped>,
+    address: SocketAddr,
+    now: Instant,
+    received: Received,
+) {
+    if let Some(tap) = tap {
+        tap.received(address, &received);
+    }
+    shard.handle_datagram(now, received);
 }
 
 /// Waits for an event, precisely: QUIC paces in less than milliseconds.

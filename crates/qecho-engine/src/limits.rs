@@ -77,6 +77,10 @@ pub const TAP_SOURCES_MAX: usize = 1_024;
 /// (RFC 9000 §14.1).
 pub const INITIAL_DATAGRAM_MIN: u16 = 1_200;
 
+/// Datagrams that other shards have received for one and it has not taken yet;
+/// more are lost.
+pub const HANDED_OVER_MAX: usize = 1_024;
+
 /// Receive batches taken from one socket before the turn goes on.
 pub const RECEIVE_BATCHES_PER_TURN: usize = 4;
 

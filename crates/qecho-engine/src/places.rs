@@ -16,6 +16,7 @@ impl From<IpAddr> for Origin {
     fn from(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V4(address) => address.into(),
+            IpAddr::V6(address) if address.is_loopback() => address.into(),
             IpAddr::V6(address) => {
                 let network = address.to_bits() & (u128::MAX << 64);
                 Ipv6Addr::from_bits(network).into()

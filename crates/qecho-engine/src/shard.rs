@@ -33,7 +33,7 @@ pub(crate) use self::entry::Meta;
 pub use self::routes::Surveyor;
 use crate::{
     application::Application, config::ShardConfig, crypto::TlsError, event::Event,
-    observation::Observation, outbox::Datagram,
+    observation::Observation, outbox::Datagram, steering::Steering,
 };
 
 /// A UDP datagram that one of the shard's addresses received.
@@ -104,6 +104,16 @@ impl<A: Application> Shard<A> {
     /// it takes them for an Ethernet's.
     pub fn set_surveyor(&mut self, surveyor: Surveyor) {
         self.core.routes.set_surveyor(surveyor);
+    }
+
+    /// Returns how packets are divided among the shards of this one's server.
+    pub(crate) fn steering(&self) -> Steering {
+        self.core.steering.0
+    }
+
+    /// Returns which of those shards this is.
+    pub(crate) fn index(&self) -> usize {
+        self.core.steering.1
     }
 
     /// Returns how many connections there are, closing ones included.

@@ -117,12 +117,12 @@ impl Socket {
         let mut left = 0;
         for part in datagram.contents.chunks(size.max(1)) {
             match self.send_part(datagram, part, None) {
+                Ok(()) => left += part.len(),
                 // The rest of the batch is lost, as on a network: some of it
                 // has left already.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                sent => sent?,
+                Err(_) if left > 0 => break,
+                Err(error) => return Err(error),
             }
-            left += part.len();
         }
         Ok(left)
     }
@@ -143,13 +143,13 @@ impl Socket {
         self.state.try_send(UdpSockRef::from(&self.io), &transmit)
     }
 
-    /// Receives one batch and hands on each datagram of it; returns how many
-    /// buffers were filled.
+    /// Receives one batch and hands on each datagram of it, and whether the
+    /// kernel had it joined with others; returns how many buffers were filled.
     pub(crate) fn receive(
         &self,
         binding: usize,
         buffers: &mut ReceiveBuffers,
-        mut each: impl FnMut(Received),
+        mut each: impl FnMut(Received, bool),
     ) -> io::Result<usize> {
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
         let mut pieces = buffers.0.chunks_exact_mut(RECEIVE_BUFFER);
@@ -161,15 +161,16 @@ impl Socket {
         for (meta, slice) in metas.iter().zip(&slices).take(filled) {
             // Each datagram gets memory of its own: as slices of the batch, one
             // kept byte would keep 64 KiB that no limit knows of.
+            let joined = meta.len > meta.stride;
             for data in slice[..meta.len].chunks(meta.stride.max(1)) {
-                let data = BytesMut::from(data);
-                each(Received {
+                let received = Received {
                     binding,
                     remote: meta.addr,
                     local_ip: meta.dst_ip,
                     ecn: meta.ecn.map_or(0, |ecn| ecn as u8),
-                    data,
-                });
+                    data: BytesMut::from(data),
+                };
+                each(received, joined);
             }
         }
         Ok(filled)

@@ -19,10 +19,16 @@ use crate::{limits::SHARDS_MAX, secrets::Secrets};
 pub(crate) const STEERING_BYTES: usize = 4;
 
 /// How the connection IDs of a server are divided among its shards.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Steering {
     multiplier: u32,
     shards: u32,
+}
+
+impl std::fmt::Debug for Steering {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Steering({} shards, …)", self.shards)
+    }
 }
 
 impl Steering {
@@ -45,6 +51,16 @@ impl Steering {
     pub(crate) fn shard(&self, bytes: [u8; STEERING_BYTES]) -> usize {
         let product = u32::from_be_bytes(bytes).wrapping_mul(self.multiplier);
         ((product >> 16) % self.shards) as usize
+    }
+
+    /// Returns the shard of a datagram, as the kernel's program does.
+    pub(crate) fn owner(&self, datagram: &[u8]) -> usize {
+        let at = match datagram.first() {
+            Some(first) if first & 0x80 != 0 => 6,
+            _ => 1,
+        };
+        let bytes = datagram.get(at..).and_then(<[u8]>::first_chunk);
+        bytes.map_or(0, |bytes| self.shard(*bytes))
     }
 
     /// Steps on from `bytes` to the next that belong to `shard`: as many steps

@@ -63,7 +63,7 @@ impl<F: Forwarder> ForwardingLoop<F> {
                 self.forwarder.handle_unreachable(now, peer, &reason);
             }
             for _ in 0..RECEIVE_BATCHES_PER_TURN {
-                let received = socket.receive(*binding, &mut self.buffers, |received| {
+                let received = socket.receive(*binding, &mut self.buffers, |received, _| {
                     self.forwarder.handle_datagram(now, received);
                 });
                 // What is left is there in the next turn; errors of single

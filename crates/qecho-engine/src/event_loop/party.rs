@@ -1,11 +1,14 @@
 //! Event loops that end together.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
-use crate::mailbox::Waker;
+use crate::{limits::HANDED_OVER_MAX, mailbox::Waker, shard::Received};
 
 /// One event loop's membership in a party that ends when all of its members
 /// have ended, or one has failed.
@@ -16,6 +19,7 @@ use crate::mailbox::Waker;
 #[derive(Debug)]
 pub struct Member {
     party: Arc<Party>,
+    index: usize,
     has_ended: bool,
 }
 
@@ -23,7 +27,18 @@ pub struct Member {
 struct Party {
     running: AtomicUsize,
     failed: AtomicBool,
+    /// In the order of the members.
     wakers: Vec<Waker>,
+    handed_over: Vec<HandedOver>,
+}
+
+/// Datagrams for one member that others have received: the kernel steers a
+/// batch that it has joined (GRO), or that was sent as one (GSO), by its first
+/// datagram alone.
+#[derive(Debug, Default)]
+struct HandedOver {
+    any: AtomicBool,
+    datagrams: Mutex<VecDeque<Received>>,
 }
 
 /// Makes a party of the event loops that these wake.
@@ -32,16 +47,46 @@ pub fn party(wakers: Vec<Waker>) -> Vec<Member> {
     let party = Arc::new(Party {
         running: AtomicUsize::new(members),
         failed: AtomicBool::new(false),
+        handed_over: wakers.iter().map(|_| HandedOver::default()).collect(),
         wakers,
     });
-    let member = || Member {
+    let member = |index| Member {
         party: party.clone(),
+        index,
         has_ended: false,
     };
-    std::iter::repeat_with(member).take(members).collect()
+    (0..members).map(member).collect()
 }
 
 impl Member {
+    /// Hands a datagram to the member whose it is; what is too much is lost, as
+    /// on a network.
+    pub(super) fn hand_over(&self, to: usize, received: Received) {
+        let Some(place) = self.party.handed_over.get(to) else {
+            return;
+        };
+        let mut datagrams = place
+            .datagrams
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if datagrams.len() < HANDED_OVER_MAX {
+            datagrams.push_back(received);
+        }
+        place.any.store(true, Ordering::Release);
+        drop(datagrams);
+        self.party.wakers[to].wake();
+    }
+
+    /// Takes what others have handed over to this member.
+    pub(super) fn handed_over(&self) -> VecDeque<Received> {
+        let place = &self.party.handed_over[self.index];
+        if !place.any.swap(false, Ordering::AcqRel) {
+            return VecDeque::new();
+        }
+        let datagrams = place.datagrams.lock();
+        std::mem::take(&mut *datagrams.unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Notes that this member has ended; tells whether the party is over.
     pub(super) fn end(&mut self) -> bool {
         if !std::mem::replace(&mut self.has_ended, true) {
@@ -97,6 +142,37 @@ mod tests {
         assert!(inboxes.iter_mut().all(Inbox::answer));
         assert!(members[0].end());
         assert!(!members[0].has_failed());
+    }
+
+    fn received(number: u8) -> Received {
+        Received {
+            binding: 0,
+            remote: ([127, 0, 0, 1], 1).into(),
+            local_ip: None,
+            ecn: 0,
+            data: bytes::BytesMut::from(&[number][..]),
+        }
+    }
+
+    #[test]
+    fn what_is_handed_over_reaches_its_owner_in_order_and_no_more_than_it_may() {
+        let (members, mut inboxes) = guests();
+        for number in [1, 2] {
+            members[0].hand_over(2, received(number));
+        }
+        assert!(inboxes[2].answer(), "it is woken");
+        assert!(!inboxes[1].answer());
+        assert!(members[1].handed_over().is_empty());
+        let numbers = |member: &Member| -> Vec<u8> {
+            let datagrams = member.handed_over().into_iter();
+            datagrams.map(|datagram| datagram.data[0]).collect()
+        };
+        assert_eq!(numbers(&members[2]), [1, 2]);
+        assert!(numbers(&members[2]).is_empty());
+        for _ in 0..HANDED_OVER_MAX + 10 {
+            members[0].hand_over(2, received(3));
+        }
+        assert_eq!(numbers(&members[2]).len(), HANDED_OVER_MAX);
     }
 
     #[test]

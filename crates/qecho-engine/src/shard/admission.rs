@@ -240,6 +240,9 @@ mod tests {
         enter(&mut admission, address(1), true);
         assert_eq!(admission.decide(HERE, true), Decision::Accept);
         assert_eq!(admission.decide(address(2), true), Decision::Refuse);
+        let here = IpAddr::from(std::net::Ipv6Addr::LOCALHOST);
+        enter(&mut admission, here, true);
+        assert_eq!(admission.decide(here, true), Decision::Accept);
     }
 
     #[test]

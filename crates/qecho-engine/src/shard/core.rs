@@ -20,6 +20,7 @@ use crate::{
     event::CloseReason,
     limits::LINGER,
     outbox::Outbox,
+    steering::Steering,
 };
 
 pub(crate) struct Core<S> {
@@ -30,6 +31,12 @@ pub(crate) struct Core<S> {
     pub(super) dirty: VecDeque<ConnectionKey>,
     pub(super) outbox: Outbox,
     pub(super) initial_cids: InitialCids,
+    /// Which shard of which server this is.
+    pub(super) steering: (Steering, usize),
+    /// Whether datagrams of several connections may leave as one batch. To a
+    /// server that steers by connection ID, the whole batch would go to one
+    /// shard: only a server does so.
+    joins: bool,
     /// Set if somebody watches.
     pub(super) watch: Option<Box<Watch>>,
     lifecycle: Lifecycle,
@@ -87,6 +94,8 @@ impl<S> Core<S> {
             deadlines: Deadlines::default(),
             dirty: VecDeque::new(),
             outbox: Outbox::default(),
+            steering: (config.steering(), config.share.index()),
+            joins: config.accepting.is_some(),
             initial_cids: InitialCids::new(config.initial_cid_seed()),
             watch: plaintext.map(|plaintext| Box::new(Watch::new(plaintext, config.share.clone()))),
             lifecycle: Lifecycle::Running,
@@ -185,8 +194,9 @@ impl<S> Core<S> {
                 .watch
                 .as_mut()
                 .map(|watch| watch.dissect(Some(key), address, &transmit, &contents));
+            let joined_max = if self.joins { gso_segments } else { 1 };
             self.outbox
-                .push(key.binding(), transmit, contents, dissected, gso_segments);
+                .push(key.binding(), transmit, contents, dissected, joined_max);
         }
         // Sending can end a connection, when nothing can be sent lawfully.
         any || entry.proto.is_closed() != was_closed

@@ -157,6 +157,7 @@ mod tests {
                 let sent = packet(round % 2 == 0, connection_id);
                 client.send_to(&sent, to).expect("it is sent");
                 let [a, b, c, d, ..] = connection_id;
+                assert_eq!(steering.owner(&sent), steering.shard([a, b, c, d]));
                 let shard = &divided.shards[steering.shard([a, b, c, d])][0];
                 shard.io.set_nonblocking(false).expect("it is a socket");
                 shard

@@ -158,11 +158,15 @@ fn follow(sinks: Vec<Box<dyn Sink>>, orders: &Receiver<Order>, state: &State) ->
                     state.waiting.fetch_sub(weight(&observation), Relaxed);
                 }
             }
-            Order::LeftOut(at, count) => pass_on(&Event {
-                at,
-                connection: None,
-                what: What::LeftOut { count },
-            }),
+            Order::LeftOut(at, count) => {
+                // What was acknowledged meanwhile will not be said again.
+                tracer.lighten();
+                pass_on(&Event {
+                    at,
+                    connection: None,
+                    what: What::LeftOut { count },
+                });
+            }
             Order::End => break,
         }
     }
@@ -174,7 +178,9 @@ fn follow(sinks: Vec<Box<dyn Sink>>, orders: &Receiver<Order>, state: &State) ->
 
 fn weight(observation: &Observation) -> usize {
     match observation {
-        Observation::Datagram(datagram) => OBSERVATION_BYTES + 2 * datagram.size,
+        Observation::Datagram(datagram) => {
+            OBSERVATION_BYTES + 2 * datagram.size + size_of_val(&*datagram.packets)
+        }
         _ => OBSERVATION_BYTES,
     }
 }

@@ -257,7 +257,8 @@ impl Known {
     ) -> Option<Duration> {
         let exponent = self.sender(passage).ack_delay_exponent;
         let exponent = exponent.unwrap_or(ACK_DELAY_EXPONENT_DEFAULT);
-        let delay = ack.delay.checked_mul(1 << exponent)?;
+        // It may be a number without sense; what is acknowledged counts.
+        let delay = ack.delay.checked_mul(1 << exponent);
         let largest = ack.largest();
         let other = self.sender(passage.opposite());
         let mut sample = None;
@@ -274,7 +275,7 @@ impl Known {
         if let Some(sample) = sample {
             other.round_trip.measure(sample);
         }
-        Some(Duration::from_micros(delay))
+        delay.map(Duration::from_micros)
     }
 
     fn crypto(

@@ -113,6 +113,12 @@ impl Tracer {
         }
     }
 
+    /// Forgets what is not needed to read on.
+    pub(super) fn lighten(&mut self) {
+        self.connections.values_mut().for_each(Known::lighten);
+        self.remembered = self.connections.values().map(Known::weight).sum();
+    }
+
     /// Lets a connection take something in, within what may be remembered;
     /// tells whether it is known.
     fn with(&mut self, number: u64, act: impl FnOnce(&mut Known)) -> bool {

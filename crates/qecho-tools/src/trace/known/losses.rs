@@ -22,6 +22,10 @@ impl Known {
         let mut lost = recovery.lost_packets.saturating_sub(before.lost_packets);
         let mut probes = recovery.lost_probes.saturating_sub(before.lost_probes);
         self.recovery = *recovery;
+        if (lost, probes) == (0, 0) {
+            self.tell(at, What::Recovery(recovery), tell);
+            return;
+        }
         let mut overtaken: Vec<_> = (0..3)
             .flat_map(|place| {
                 let overtaken = self.went.spaces[place].ledger.overtaken(at);
