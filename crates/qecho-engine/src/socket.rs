@@ -79,6 +79,7 @@ impl Socket {
         socket.bind(&address.into())?;
         let io = UdpSocket::from(socket);
         let state = UdpSocketState::new(UdpSockRef::from(&io))?;
+        forgo_timestamps(&io)?;
         // The system's own limit applies; less is no error.
         let _ = state.set_recv_buffer_size(UdpSockRef::from(&io), KERNEL_BUFFER);
         let _ = state.set_send_buffer_size(UdpSockRef::from(&io), KERNEL_BUFFER);
@@ -197,6 +198,20 @@ impl Socket {
     }
 }
 
+/// Lets the kernel leave out the time of each batch, for which quinn-udp 0.6.3
+/// asks: its buffer for what comes with a batch is too short for that and the
+/// ECN bits of one that the kernel has joined.
+#[cfg(target_os = "linux")]
+fn forgo_timestamps(socket: &UdpSocket) -> io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt::ReceiveTimestampns};
+    Ok(setsockopt(socket, ReceiveTimestampns, &false)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn forgo_timestamps(_: &UdpSocket) -> io::Result<()> {
+    Ok(())
+}
+
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.io.as_fd()
@@ -226,5 +241,45 @@ pub(crate) struct ReceiveBuffers(Vec<u8>);
 impl ReceiveBuffers {
     pub(crate) fn new() -> Self {
         Self(vec![0; RECEIVE_BUFFER * BATCH_SIZE])
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn datagrams_that_the_kernel_has_joined_keep_their_ecn_bits() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let bind = || Socket::bind(address.parse().expect("an address"), ReceiveErrors::No);
+            // A host without IPv6 has nothing to show there.
+            let (Ok(from), Ok(to)) = (bind(), bind()) else {
+                continue;
+            };
+            let batch = Datagram {
+                binding: 0,
+                destination: to.address(),
+                ecn: 2,
+                contents: vec![7; 2_400],
+                segment_size: Some(1_200),
+                source_ip: None,
+                dissected: None,
+            };
+            from.send(&batch).expect("loopback takes it");
+            let mut buffers = ReceiveBuffers::new();
+            let mut received = Vec::new();
+            while received.len() < 2 {
+                let mut wait = [rustix::event::PollFd::new(
+                    &to,
+                    rustix::event::PollFlags::IN,
+                )];
+                rustix::event::poll(&mut wait, None).expect("a socket can be waited for");
+                to.receive(0, &mut buffers, |datagram, _| {
+                    received.push((datagram.data.len(), datagram.ecn));
+                })
+                .expect("it is there");
+            }
+            assert_eq!(received, [(1_200, 2); 2], "{address}");
+        }
     }
 }

@@ -50,7 +50,8 @@ Exit codes:
   130  interrupted
   143  terminated";
 
-/// Echo over pure QUIC: server, client, demo, ping, bench, relay. No HTTP/3 in between.
+/// Echo over pure QUIC: server, client, ping, bench, relay, packet view and
+/// certificates. No HTTP/3 in between.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {
