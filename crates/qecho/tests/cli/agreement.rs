@@ -83,12 +83,16 @@ fn agree(theirs: &[Seen], datagrams: usize, ours: &Rows, whose: &str) {
         }
         let at = theirs.iter().position(|seen| *seen == row);
         // A packet that was changed may lead tshark astray: it takes the number
-        // that it reads from it for true, and the next are closed to it.
+        // that it reads from it for true, and the next are closed to it. So are
+        // packets that a network which disturbs their order brings after a key
+        // update and that were sealed before it.
         let astray = |seen: &Seen| {
             (seen.came, seen.packet_type) == (row.came, row.packet_type) && seen.frames.is_empty()
         };
-        let changed = ours.dropped.iter().any(|(_, why)| is_change(why));
-        let at = at.or_else(|| theirs.iter().position(|seen| changed && astray(seen)));
+        let mut reasons = ours.dropped.iter().map(|(_, why)| why);
+        let is_disturbed =
+            reasons.any(|why| is_change(why) || (ours.key_updates > 0 && is_duplicate(why)));
+        let at = at.or_else(|| theirs.iter().position(|seen| is_disturbed && astray(seen)));
         let Some(at) = at else {
             let like = theirs.iter().filter(|seen| seen.number == row.number);
             let like: Vec<_> = like.collect();
@@ -110,6 +114,11 @@ fn agree(theirs: &[Seen], datagrams: usize, ours: &Rows, whose: &str) {
 /// Tells whether a packet was dropped because it was changed on its way.
 fn is_change(why: &str) -> bool {
     why.contains("its key does not fit") || why == "decryption_failure"
+}
+
+/// Tells whether a packet was dropped because it came twice.
+fn is_duplicate(why: &str) -> bool {
+    why.contains("it has come before") || why == "duplicate"
 }
 
 /// Leaves out what tshark cannot know: it stops at a frame of an extension.

@@ -18,6 +18,7 @@ pub(crate) struct Rows {
     /// Packets that were not, and why.
     pub(crate) dropped: Vec<(Seen, String)>,
     pub(crate) datagrams: usize,
+    pub(crate) key_updates: usize,
 }
 
 impl Rows {
@@ -26,6 +27,7 @@ impl Rows {
         let mut rows = Self::default();
         let mut in_dropped = false;
         for line in text.lines() {
+            rows.key_updates += usize::from(line.contains("• key update "));
             if let Some(packet) = packet_of(line) {
                 rows.datagrams += usize::from(!packet.coalesced);
                 in_dropped = packet.why.is_some();
@@ -66,6 +68,7 @@ impl Rows {
         match record["name"].as_str().unwrap_or_default() {
             "quic:packet_sent" => self.processed.push(seen(data, false)),
             "quic:packet_received" => self.processed.push(seen(data, true)),
+            "quic:key_updated" => self.key_updates += 1,
             "quic:packet_dropped" => {
                 let trigger = data["trigger"].as_str().unwrap_or_default();
                 self.dropped.push((seen(data, true), trigger.to_owned()));
