@@ -203,3 +203,37 @@ fn a_trace_of_all_shards_gives_each_connection_a_number_of_its_own() {
     assert_eq!(numbers.len(), 40);
     assert!(numbers.values().all(|times| *times == 1), "{numbers:?}");
 }
+
+#[test]
+fn datagrams_of_several_shards_that_come_in_one_batch_reach_each_of_them() {
+    let sharded = Sharded::start(2);
+    let server = sharded.server.addresses()[0];
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("there is a port");
+    let state = quinn_udp::UdpSocketState::new((&socket).into()).expect("it is a socket");
+    // Short headers of connections that nobody has: each shard answers by a
+    // stateless reset, the first at once and the others not so soon.
+    const SIZE: usize = 100;
+    let mut contents = vec![0x40; 32 * SIZE];
+    for (number, datagram) in contents.chunks_mut(SIZE).enumerate() {
+        let word = (number as u32).wrapping_mul(0x9e37_79b9);
+        datagram[1..5].copy_from_slice(&word.to_be_bytes());
+    }
+    let batch = quinn_udp::Transmit {
+        destination: server,
+        ecn: None,
+        contents: &contents,
+        segment_size: Some(SIZE),
+        src_ip: None,
+    };
+    state
+        .try_send((&socket).into(), &batch)
+        .expect("loopback takes it");
+    socket.set_nonblocking(false).expect("it is a socket");
+    socket
+        .set_read_timeout(Some(crate::sharded::LIMIT))
+        .expect("it is a socket");
+    for shard in 1..=2 {
+        let answer = socket.recv(&mut [0; 200]);
+        assert!(answer.is_ok(), "answer {shard} of 2: {answer:?}");
+    }
+}
