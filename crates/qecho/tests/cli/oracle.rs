@@ -1,6 +1,6 @@
 //! What tshark sees in a capture, packet for packet.
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use serde_json::Value;
 
@@ -19,10 +19,20 @@ pub(crate) struct Seen {
     pub(crate) frames: Vec<String>,
 }
 
+/// A tshark that reads a capture in which all is QUIC.
+///
+/// Left to itself it goes by port numbers, of which some that the system hands
+/// out belong to other protocols, and then by what the first bytes look like.
+pub(crate) fn reader(stage: &Stage, capture: &Path) -> Command {
+    let mut command = stage.command("tshark");
+    command.args(["-d", "udp.port==1-65535,quic", "-r"]);
+    command.arg(capture);
+    command
+}
+
 /// The datagrams of a capture, each with its packets.
 pub(crate) fn datagrams(stage: &Stage, capture: &Path) -> Vec<Vec<Seen>> {
-    let mut command = stage.command("tshark");
-    command.arg("-r").arg(capture);
+    let mut command = reader(stage, capture);
     command.args(["-T", "json", "--no-duplicate-keys", "-J", "frame quic"]);
     let output = command
         .output()

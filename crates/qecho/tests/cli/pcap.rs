@@ -1,4 +1,4 @@
-//! Captures, as tshark reads them with no settings.
+//! Captures, as tshark reads them without a key log or a setting for secrets.
 
 use std::{
     fs, io,
@@ -12,6 +12,7 @@ use rustix::process::Signal;
 
 use crate::{
     hearing::LIMIT,
+    oracle,
     process::{Done, Launch},
     stage::{Server, Stage},
     terminal::Terminal,
@@ -39,8 +40,7 @@ impl<'a> Capture<'a> {
 
     /// Returns fields of the packets that pass a filter, a line for each.
     pub(crate) fn fields(&self, filter: &str, fields: &[&str]) -> Vec<String> {
-        let mut command = self.stage.command("tshark");
-        command.arg("-r").arg(&self.path);
+        let mut command = oracle::reader(self.stage, &self.path);
         for checked in ["ip", "udp"] {
             command.arg("-o");
             command.arg(format!("{checked}.check_checksum:TRUE"));

@@ -178,6 +178,9 @@ fn packets_by_tshark(stage: &Stage) -> Result<Vec<Packet>> {
     let arguments = [
         "-r",
         CAPTURE,
+        // Some ports that the system hands out belong to other protocols.
+        "-d",
+        "udp.port==1-65535,quic",
         "-o",
         &keys,
         "-T",
