@@ -1,16 +1,15 @@
 //! `qecho cert install` and `uninstall`.
 
 use std::{
-    env,
     io::{self, ErrorKind},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     time::SystemTime,
 };
 
 use anyhow::{Context, anyhow, bail};
 use qecho_cert::{
-    Details, read_chain,
+    Details, folder, read_chain,
     store::{Candidate, Profile, Step, System, profiles},
 };
 use rustls::pki_types::CertificateDer;
@@ -45,7 +44,7 @@ struct Authority {
 pub(super) fn run(arguments: &StoreArguments, wish: Wish) -> Result<Ending, Failure> {
     let authority = authority(arguments, wish)?;
     let mut failures = Vec::new();
-    for store in stores(arguments)? {
+    for store in stores(arguments, wish)? {
         if arguments.dry_run {
             let is_here = arguments.system.is_none();
             if !is_here || store.change(&authority, wish) != Some(Change::Already(wish.into())) {
@@ -101,7 +100,7 @@ fn authority(arguments: &StoreArguments, wish: Wish) -> Result<Authority, Failur
     })
 }
 
-fn stores(arguments: &StoreArguments) -> Result<Vec<Store>, Failure> {
+fn stores(arguments: &StoreArguments, wish: Wish) -> Result<Vec<Store>, Failure> {
     let mut stores = Vec::new();
     if arguments.store != StoreArgument::Nss {
         let system = arguments
@@ -114,14 +113,25 @@ fn stores(arguments: &StoreArguments) -> Result<Vec<Store>, Failure> {
         })?;
         stores.push(Store::System(system));
     }
-    if arguments.store != StoreArgument::System
-        && arguments.system != Some(System::Windows)
-        && let Some(home) = env::var_os("HOME")
-    {
-        let found = profiles(Path::new(&home)).into_iter();
-        stores.extend(found.map(Store::Profile));
+    if arguments.store != StoreArgument::System && arguments.system != Some(System::Windows) {
+        let found = profiles(&folder::process_variable);
+        if found.is_empty() && wish == Wish::Trusted {
+            say_that_no_browser_has_started(arguments)?;
+        }
+        stores.extend(found.into_iter().map(Store::Profile));
     }
     Ok(stores)
+}
+
+/// Browsers make their stores when they start for the first time, and not before.
+fn say_that_no_browser_has_started(arguments: &StoreArguments) -> Result<(), Failure> {
+    let none = "there is no store of Firefox or Chromium yet";
+    let hint = "start the browser once, which makes it, and run this again";
+    if arguments.store == StoreArgument::Nss {
+        return Err(Failure::from(anyhow!(none)).hint(hint));
+    }
+    say(&format!("{none}: {hint}"));
+    Ok(())
 }
 
 impl Store {
