@@ -239,10 +239,7 @@ mod tests {
             detect(&["/etc/ca-certificates/trust-source/anchors"]),
             Some(System::Arch)
         );
-        assert_eq!(
-            detect(&["/etc/pki/trust/anchors"]),
-            Some(System::OpenSuse)
-        );
+        assert_eq!(detect(&["/etc/pki/trust/anchors"]), Some(System::OpenSuse));
         assert_eq!(detect(&[]), None);
     }
 }

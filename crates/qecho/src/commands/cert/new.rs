@@ -55,12 +55,17 @@ struct Replaced {
 
 impl Replaced {
     fn at(files: &PairFiles) -> Self {
-        let certificate = read_chain(&files.certificate).ok();
-        let details = certificate.and_then(|chain| Details::of(&chain[0]).ok());
         let mut paths = vec![files.certificate.clone(), files.key.clone()];
         paths.extend(files.chain.clone());
         paths.dedup();
-        paths.retain(|path| path.exists());
+        // What is no file is not replaced, and may never end.
+        paths.retain(|path| path.is_file());
+        let certificate = paths
+            .contains(&files.certificate)
+            .then(|| read_chain(&files.certificate).ok());
+        let details = certificate
+            .flatten()
+            .and_then(|chain| Details::of(&chain[0]).ok());
         Self {
             paths,
             pin: details.map(|details| details.pin),

@@ -16,7 +16,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::{root_folder, say};
 use crate::{
-    args::{Format, StoreArgument, StoreArguments},
+    args::{Format, RootArgument, StoreArgument, StoreArguments},
     ending::{Ending, Failure},
     render::{self, cert::Change},
 };
@@ -82,8 +82,13 @@ fn authority(arguments: &StoreArguments, wish: Wish) -> Result<Authority, Failur
     let path = std::path::absolute(folder.join("rootCA.pem"))
         .with_context(|| format!("cannot find the folder {}", folder.display()))?;
     let chain = read_chain(&path).map_err(|error| {
-        Failure::from(anyhow::Error::new(error).context("cannot use the CA"))
-            .hint("`qecho cert ca new` makes one; --ca-root DIR names another")
+        Failure::from(anyhow::Error::new(error).context("cannot use the CA")).hint(match arguments
+            .root
+            .place
+        {
+            Some(RootArgument::Mkcert) => "mkcert makes it with its first certificate",
+            _ => "`qecho cert ca new` makes one; --ca-root DIR names another",
+        })
     })?;
     let details = Details::of(&chain[0])
         .with_context(|| format!("cannot use the CA in {}", path.display()))?;
@@ -115,8 +120,8 @@ fn stores(arguments: &StoreArguments, wish: Wish) -> Result<Vec<Store>, Failure>
     }
     if arguments.store != StoreArgument::System && arguments.system != Some(System::Windows) {
         let found = profiles(&folder::process_variable);
-        if found.is_empty() && wish == Wish::Trusted {
-            say_that_no_browser_has_started(arguments)?;
+        if found.is_empty() {
+            say_that_no_browser_has_started(arguments, wish)?;
         }
         stores.extend(found.into_iter().map(Store::Profile));
     }
@@ -124,13 +129,17 @@ fn stores(arguments: &StoreArguments, wish: Wish) -> Result<Vec<Store>, Failure>
 }
 
 /// Browsers make their stores when they start for the first time, and not before.
-fn say_that_no_browser_has_started(arguments: &StoreArguments) -> Result<(), Failure> {
+fn say_that_no_browser_has_started(arguments: &StoreArguments, wish: Wish) -> Result<(), Failure> {
     let none = "there is no store of Firefox or Chromium yet";
     let hint = "start the browser once, which makes it, and run this again";
-    if arguments.store == StoreArgument::Nss {
-        return Err(Failure::from(anyhow!(none)).hint(hint));
+    match (wish, arguments.store) {
+        (Wish::Trusted, StoreArgument::Nss) => {
+            return Err(Failure::from(anyhow!(none)).hint(hint));
+        }
+        (Wish::Trusted, _) => say(&format!("{none}: {hint}")),
+        (Wish::Gone, StoreArgument::Nss) => say(none),
+        (Wish::Gone, _) => {}
     }
-    say(&format!("{none}: {hint}"));
     Ok(())
 }
 
