@@ -1,4 +1,5 @@
-//! Chromium, which trusts what `qecho cert install` has put into its store.
+//! Programs of other make that open a page: Chromium, which trusts what `qecho cert
+//! install` has put into its store, curl and Python.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -35,6 +36,28 @@ impl Website {
             port: port(&line),
             _server: server,
         }
+    }
+
+    /// Lets curl load the page, trusting one CA.
+    fn curl(&self, stage: &Stage, name: &str) -> Done {
+        let mut command = stage.command("curl");
+        command
+            .args(["--silent", "--show-error", "--cacert", "qecho/rootCA.pem"])
+            .args(["--noproxy", "*", "--resolve"])
+            .arg(format!("{name}:{}:127.0.0.1", self.port))
+            .arg(format!("https://{name}:{}/", self.port));
+        Launch::new(command).run()
+    }
+
+    /// Lets Python's `ssl` connect, trusting one CA.
+    fn python(&self, stage: &Stage, name: &str) -> Done {
+        let mut command = stage.command("python3");
+        let script = "import socket, ssl, sys
+context = ssl.create_default_context(cafile='qecho/rootCA.pem')
+connection = socket.create_connection(('127.0.0.1', int(sys.argv[2])))
+context.wrap_socket(connection, server_hostname=sys.argv[1])";
+        command.args(["-c", script, name, &self.port.to_string()]);
+        Launch::new(command).run()
     }
 
     /// Lets a browser that was never started before load the page.
@@ -135,4 +158,22 @@ fn chromium_holds_the_loopback_authority_to_its_limits() {
     shows_the_page(&own.visit(&stage, "localhost"));
     let stolen = Website::serve(&stage, "example.test");
     shows_no_page(&stolen.visit(&stage, "example.test"), "net::ERR_CERT_");
+}
+
+#[test]
+fn curl_and_python_hold_the_loopback_authority_to_its_limits() {
+    let stage = Stage::new();
+    stage.server("").ends_well();
+    for name in ["localhost", "example.test"] {
+        steal(&stage.home(), name);
+    }
+    let own = Website::serve(&stage, "localhost");
+    own.curl(&stage, "localhost").exits(0).prints(PAGE);
+    own.python(&stage, "localhost").exits(0);
+    let stolen = Website::serve(&stage, "example.test");
+    for visit in [Website::curl, Website::python] {
+        let refused = visit(&stolen, &stage, "example.test");
+        refused.complains("permitted subtree violation");
+        assert!(!refused.status.success(), "{refused:#?}");
+    }
 }
