@@ -1,6 +1,6 @@
 //! What a server shows.
 
-mod reloaded;
+pub(crate) mod reloaded;
 
 use std::{
     io::{self, Write},
@@ -17,11 +17,6 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{alpn_name, counted, day, json_line, pin_digits};
-
-pub(crate) use self::reloaded::{
-    Reloaded, ReloadedClients, reloaded_clients_json, reloaded_clients_text, reloaded_json,
-    reloaded_text,
-};
 
 /// What a server says when it is ready.
 #[derive(Debug)]

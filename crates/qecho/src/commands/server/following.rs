@@ -15,7 +15,7 @@ use std::{
 use anyhow::Context;
 use qecho_cert::{Look, ReloadingClients, ReloadingIdentity, ServerIdentity};
 
-use crate::{args::Format, render};
+use crate::{args::Format, render::server::reloaded};
 
 /// How often the files are looked at. Where and how they are kept (links, network file
 /// systems, containers) makes no difference to a look.
@@ -119,7 +119,7 @@ fn tell_identity(
     outcome: Result<(), impl Error + Send + Sync + 'static>,
 ) -> io::Result<()> {
     let reason = complain("certificate, and keeps the old one", outcome)?;
-    let reloaded = render::server::Reloaded {
+    let news = reloaded::Identity {
         names: &identity.names(),
         expires: identity.expires(),
         pin: identity.pin(),
@@ -127,8 +127,8 @@ fn tell_identity(
     };
     let mut out = io::stdout().lock();
     match format {
-        Format::Text => render::server::reloaded_text(&reloaded, &mut out)?,
-        Format::Json => render::server::reloaded_json(&reloaded, &mut out)?,
+        Format::Text => reloaded::identity_text(&news, &mut out)?,
+        Format::Json => reloaded::identity_json(&news, &mut out)?,
     }
     out.flush()
 }
@@ -139,14 +139,14 @@ fn tell_clients(
     outcome: Result<(), impl Error + Send + Sync + 'static>,
 ) -> io::Result<()> {
     let reason = complain("CAs of clients, and keeps the old ones", outcome)?;
-    let reloaded = render::server::ReloadedClients {
+    let news = reloaded::Clients {
         authorities: clients.paths(),
         kept_for: reason.as_deref(),
     };
     let mut out = io::stdout().lock();
     match format {
-        Format::Text => render::server::reloaded_clients_text(&reloaded, &mut out)?,
-        Format::Json => render::server::reloaded_clients_json(&reloaded, &mut out)?,
+        Format::Text => reloaded::clients_text(&news, &mut out)?,
+        Format::Json => reloaded::clients_json(&news, &mut out)?,
     }
     out.flush()
 }

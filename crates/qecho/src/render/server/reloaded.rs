@@ -13,7 +13,7 @@ use crate::render::{day, json_line, pin_digits};
 
 /// A certificate whose files have changed.
 #[derive(Debug)]
-pub(crate) struct Reloaded<'a> {
+pub(crate) struct Identity<'a> {
     pub(crate) names: &'a [String],
     pub(crate) expires: OffsetDateTime,
     pub(crate) pin: Pin,
@@ -23,14 +23,14 @@ pub(crate) struct Reloaded<'a> {
 
 /// CAs of clients whose files have changed.
 #[derive(Debug)]
-pub(crate) struct ReloadedClients<'a> {
+pub(crate) struct Clients<'a> {
     pub(crate) authorities: &'a [PathBuf],
     /// Why the old ones are kept, if they are; that is told on stderr, too.
     pub(crate) kept_for: Option<&'a str>,
 }
 
 /// Writes which certificate is shown from now on.
-pub(crate) fn reloaded_text(reloaded: &Reloaded<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn identity_text(reloaded: &Identity<'_>, out: &mut dyn Write) -> io::Result<()> {
     if reloaded.kept_for.is_some() {
         return Ok(());
     }
@@ -41,7 +41,7 @@ pub(crate) fn reloaded_text(reloaded: &Reloaded<'_>, out: &mut dyn Write) -> io:
 }
 
 /// Writes which certificate is shown from now on as JSON.
-pub(crate) fn reloaded_json(reloaded: &Reloaded<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn identity_json(reloaded: &Identity<'_>, out: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a> {
         event: &'static str,
@@ -65,10 +65,7 @@ pub(crate) fn reloaded_json(reloaded: &Reloaded<'_>, out: &mut dyn Write) -> io:
 }
 
 /// Writes which CAs vouch for clients from now on.
-pub(crate) fn reloaded_clients_text(
-    reloaded: &ReloadedClients<'_>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+pub(crate) fn clients_text(reloaded: &Clients<'_>, out: &mut dyn Write) -> io::Result<()> {
     if reloaded.kept_for.is_some() {
         return Ok(());
     }
@@ -76,10 +73,7 @@ pub(crate) fn reloaded_clients_text(
 }
 
 /// Writes which CAs vouch for clients from now on as JSON.
-pub(crate) fn reloaded_clients_json(
-    reloaded: &ReloadedClients<'_>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+pub(crate) fn clients_json(reloaded: &Clients<'_>, out: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a> {
         event: &'static str,
@@ -99,7 +93,7 @@ pub(crate) fn reloaded_clients_json(
 }
 
 /// Returns the names of files for a sentence.
-pub(super) fn paths(paths: &[PathBuf]) -> String {
+pub(crate) fn paths(paths: &[PathBuf]) -> String {
     let paths = paths.iter().map(|path| path.display().to_string());
     paths.collect::<Vec<_>>().join(", ")
 }

@@ -68,7 +68,8 @@ context.wrap_socket(connection, server_hostname=sys.argv[1])";
             .args(["--headless", "--no-sandbox", "--disable-gpu"])
             .args(["--disable-quic", "--no-first-run", "--disable-sync"])
             .args(["--disable-background-networking"])
-            .args(["--disable-component-update"])
+            // Containers have little shared memory.
+            .args(["--disable-component-update", "--disable-dev-shm-usage"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             // Every name leads here, and none to a name server.
             .arg("--host-resolver-rules=MAP * 127.0.0.1")
