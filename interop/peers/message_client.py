@@ -21,7 +21,7 @@ async def run(args: argparse.Namespace) -> None:
         if echo != message:
             raise PeerFailed(f"{echo!r} came back for {message!r}")
         step(f'echo: "{echo.decode()}"')
-    step("done")
+    step(f"done, sessions to resume: {len(connection.tickets)}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import cast
 from aioquic.asyncio import QuicConnectionProtocol, connect
 from aioquic.quic import events
 from aioquic.quic.configuration import QuicConfiguration
-from aioquic.tls import load_pem_x509_certificates
+from aioquic.tls import SessionTicket, load_pem_x509_certificates
 
 ANSWER_SECONDS = 10.0
 IDLE_TIMEOUT_SECONDS = 60.0
@@ -58,6 +58,7 @@ class VerifiedConnection(QuicConnectionProtocol):
         super().__init__(*args, **kwargs)
         self.arrived: defaultdict[int, Arrived] = defaultdict(Arrived)
         self.handshake: events.HandshakeCompleted | None = None
+        self.tickets: list[SessionTicket] = []
         self.terminated: events.ConnectionTerminated | None = None
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
 
@@ -138,14 +139,19 @@ async def verified_connection(
         idle_timeout=idle_timeout,
         secrets_log_file=args.keylog,
     )
+    if args.cert:
+        configuration.load_cert_chain(args.cert, args.key)
+    tickets: list[SessionTicket] = []
     async with connect(
         args.host,
         args.port,
         configuration=configuration,
         create_protocol=VerifiedConnection,
+        session_ticket_handler=tickets.append,
         wait_connected=False,  # it would wait for a silent server until the idle timeout
     ) as protocol:
         connection = cast(VerifiedConnection, protocol)
+        connection.tickets = tickets
         connection.transmit()
         await connection.until(lambda: connection.handshake is not None, "end of the handshake")
         try:
@@ -168,6 +174,8 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=4433)
     parser.add_argument("--ca", type=Path, required=True, help="PEM file of the CA to trust")
     parser.add_argument("--alpn", default="none", metavar="NAME", help="or none, the default")
+    parser.add_argument("--cert", type=Path, help="PEM file of the client's own certificate")
+    parser.add_argument("--key", type=Path, help="PEM file of its key")
     parser.add_argument(
         "--keylog", type=argparse.FileType("a"), metavar="FILE", help="append the TLS secrets"
     )

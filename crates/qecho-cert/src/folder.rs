@@ -99,7 +99,8 @@ impl System {
     }
 }
 
-fn non_empty(variables: Variables<'_>, name: &str) -> Option<OsString> {
+/// Reads a variable; one that is empty is as good as none.
+pub(crate) fn non_empty(variables: Variables<'_>, name: &str) -> Option<OsString> {
     variables(name).filter(|value| !value.is_empty())
 }
 

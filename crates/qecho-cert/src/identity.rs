@@ -1,8 +1,8 @@
 //! Who a server says it is, and the certificate files that prove it.
 
 use std::fmt;
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +18,9 @@ use time::OffsetDateTime;
 use crate::facts::{Facts, MalformedCertificate};
 use crate::pin::Pin;
 use crate::secret;
+
+/// More than every CA of the world takes; what is larger is something else.
+const PEM_BYTES_MAX: u64 = 16 << 20;
 
 /// What a server shows its clients, and what can be told about it.
 ///
@@ -270,8 +273,19 @@ fn is_encrypted(content: &[u8]) -> bool {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
-    fs::read(path).map_err(|source| IdentityError::Read {
+    read_up_to(path, PEM_BYTES_MAX).map_err(|source| IdentityError::Read {
         path: path.into(),
         source,
     })
+}
+
+fn read_up_to(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    File::open(path)?
+        .take(bytes_max + 1)
+        .read_to_end(&mut content)?;
+    match content.len() as u64 > bytes_max {
+        true => Err(io::Error::other("it is too large for a PEM file")),
+        false => Ok(content),
+    }
 }

@@ -6,7 +6,8 @@
 //! ([`ReloadingIdentity`]). A client asks a
 //! [`TrustVerifier`], which says afterwards who vouched for the server, or in
 //! plain words why nobody did. Where clients show certificates too, an [`Identity`] is
-//! the client's, and a [`ClientVerifier`] the server's.
+//! the client's, and a [`ClientVerifier`] the server's, or one that follows its files
+//! ([`ReloadingClients`]).
 //!
 //! Absent on purpose: QUIC, sockets, printing, and any change to a system's
 //! certificate store: [`store`] knows the commands, and runs none.
@@ -39,7 +40,7 @@ pub use leaf::{AutomaticLeaf, Clock, LeafError};
 pub use listing::Listing;
 pub use name::{Name, ParseNameError};
 pub use pin::{ParsePinError, Pin};
-pub use reload::{Look, ReloadingIdentity};
+pub use reload::{Look, ReloadingClients, ReloadingIdentity};
 pub use renew::{KeyChange, RenewError, Renewable};
 pub use scope::{Limits, ParseLimitsError, Scope};
 pub use trust::{

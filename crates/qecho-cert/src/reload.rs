@@ -1,15 +1,20 @@
-//! An identity whose files may change while a server shows it.
+//! Files that may change while a server uses them: the identity that it shows, and the
+//! authorities of its clients.
+
+mod clients;
+mod watch;
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::SystemTime;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
 
+pub use self::clients::ReloadingClients;
+pub use self::watch::Look;
+use self::watch::Watch;
 use crate::identity::{Identity, IdentityError, ServerIdentity};
 use crate::pin::Pin;
 
@@ -23,41 +28,7 @@ pub struct ReloadingIdentity {
     /// That of the first key: what hangs on it must not change while a server runs.
     secret: [u8; 32],
     current: RwLock<Arc<Identity>>,
-    watch: Mutex<Watch>,
-}
-
-/// What a look at the files has brought.
-#[derive(Debug)]
-pub enum Look {
-    /// They are as they were.
-    Unchanged,
-    /// They have changed a moment ago, and perhaps still do: look again.
-    Changing,
-    /// They have changed, and are in use.
-    Reloaded,
-    /// They have changed and cannot be used; the old ones stay in use. This is said
-    /// once for each change.
-    Kept(IdentityError),
-}
-
-#[derive(Debug, Default)]
-struct Watch {
-    /// The files that were read last, with success or not.
-    read: Stamps,
-    /// The files at the last look.
-    seen: Stamps,
-}
-
-/// What changes when a file does; `None` for one that is not there.
-type Stamps = [Option<Stamp>; 2];
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    length: u64,
-    /// A file that was moved into the place of another may be as old and as long.
-    #[cfg(unix)]
-    inode: (u64, u64),
+    watch: Watch,
 }
 
 impl ReloadingIdentity {
@@ -66,37 +37,21 @@ impl ReloadingIdentity {
     /// # Errors
     /// Those of [`Identity::load`].
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
-        let stamps = stamps(certificate, key);
+        let watch = Watch::new(vec![certificate.into(), key.into()]);
         let identity = Identity::load(certificate, key)?;
         Ok(Self {
             certificate: certificate.into(),
             key: key.into(),
             secret: identity.secret(),
             current: RwLock::new(Arc::new(identity)),
-            watch: Mutex::new(Watch {
-                read: stamps.clone(),
-                seen: stamps,
-            }),
+            watch,
         })
     }
 
     /// Looks whether the files have changed, and reads them again once they are the
     /// same at two looks: two files cannot be replaced at once.
-    pub fn look(&self) -> Look {
-        let now = stamps(&self.certificate, &self.key);
-        let mut watch = self.watch();
-        let settled = watch.seen == now;
-        watch.seen = now;
-        if watch.read == watch.seen {
-            return Look::Unchanged;
-        }
-        if !settled {
-            return Look::Changing;
-        }
-        match self.read(&mut watch) {
-            Ok(()) => Look::Reloaded,
-            Err(error) => Look::Kept(error),
-        }
+    pub fn look(&self) -> Look<IdentityError> {
+        self.watch.look(|| self.read())
     }
 
     /// Reads the files again, whether they have changed or not.
@@ -104,21 +59,13 @@ impl ReloadingIdentity {
     /// # Errors
     /// They cannot be used; the old ones stay in use.
     pub fn reload(&self) -> Result<(), IdentityError> {
-        let mut watch = self.watch();
-        watch.seen = stamps(&self.certificate, &self.key);
-        self.read(&mut watch)
+        self.watch.reload(|| self.read())
     }
 
-    fn read(&self, watch: &mut Watch) -> Result<(), IdentityError> {
-        // The stamps are older than what is read: a change in between is seen later.
-        watch.read = watch.seen.clone();
+    fn read(&self) -> Result<(), IdentityError> {
         let identity = Identity::load(&self.certificate, &self.key)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(identity);
         Ok(())
-    }
-
-    fn watch(&self) -> MutexGuard<'_, Watch> {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn current(&self) -> Arc<Identity> {
@@ -163,24 +110,11 @@ impl fmt::Debug for ReloadingIdentity {
     }
 }
 
-fn stamps(certificate: &Path, key: &Path) -> Stamps {
-    [certificate, key].map(|path| {
-        // The file behind a link: what a link leads to may change alone.
-        let metadata = fs::metadata(path).ok()?;
-        Some(Stamp {
-            modified: metadata.modified().ok(),
-            length: metadata.len(),
-            #[cfg(unix)]
-            inode: {
-                use std::os::unix::fs::MetadataExt;
-                (metadata.dev(), metadata.ino())
-            },
-        })
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::time::SystemTime;
+
     use super::*;
     use crate::{Authority, Issued, KeyKind, Life, PairFiles, Request};
 

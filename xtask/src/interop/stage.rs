@@ -261,6 +261,11 @@ impl Server {
         &self.port
     }
 
+    /// Waits until the server says some words, and returns their line.
+    pub(super) fn says(&self, words: &str) -> Result<String> {
+        self.peer.says(words)
+    }
+
     /// Asks the server to end, and expects that it does so with 0.
     pub(super) fn ends_well(self) -> Result<()> {
         self.peer.stop()?.exits(0).map(drop)

@@ -27,6 +27,8 @@ pub(crate) struct Program {
 enum Proof {
     /// A file of this name in one of the folders of PATH.
     OnPath(&'static str),
+    /// A file of one of these names; who packs it chooses.
+    OneOnPath(&'static [&'static str]),
     /// Python can import these; Debian packs them apart from Python.
     PythonModules(&'static str),
 }
@@ -58,7 +60,7 @@ pub(crate) const TSHARK: Program = Program {
     brew: Some("wireshark"),
 };
 
-const PROGRAMS: [Program; 8] = [
+const PROGRAMS: [Program; 9] = [
     Program {
         name: "python3",
         proof: Proof::OnPath("python3"),
@@ -95,6 +97,14 @@ const PROGRAMS: [Program; 8] = [
         dnf: Some("curl"),
         brew: Some("curl"),
     },
+    Program {
+        name: "Chromium",
+        proof: Proof::OneOnPath(&["chromium", "google-chrome", "chromium-browser"]),
+        apt: Some("chromium"),
+        dnf: Some("chromium"),
+        // On macOS it asks the system, and so there is nothing to check.
+        brew: None,
+    },
     OPENSSL,
     NGTCP2_CLIENT,
 ];
@@ -109,6 +119,7 @@ impl Program {
     pub(crate) fn is_here(&self) -> bool {
         match self.proof {
             Proof::OnPath(name) => find(name).is_some(),
+            Proof::OneOnPath(names) => names.iter().any(|name| find(name).is_some()),
             Proof::PythonModules(names) => {
                 let mut question = Command::new("python3");
                 question.args(["-c", &format!("import {names}")]);

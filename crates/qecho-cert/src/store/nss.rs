@@ -1,18 +1,26 @@
 //! NSS: the stores of Firefox and Chromium, one for each profile.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Candidate, Step};
+use crate::folder::{Variables, non_empty};
 
 const PROGRAM: &str = "certutil";
 /// The store that all users share, where there is one.
 const SHARED: &str = "/etc/pki/nssdb";
-/// Below the home: stores themselves.
-const STORES: [&str; 3] = [
+/// Below the home: stores themselves. Chromium 146 and later makes its own below the
+/// folder of a user's data, unless the older one is there.
+const STORES: [&str; 8] = [
     ".pki/nssdb",
     ".local/share/pki/nssdb",
     "snap/chromium/current/.pki/nssdb",
+    "snap/chromium/current/.local/share/pki/nssdb",
+    ".var/app/org.chromium.Chromium/.pki/nssdb",
+    ".var/app/org.chromium.Chromium/data/pki/nssdb",
+    ".var/app/com.google.Chrome/.pki/nssdb",
+    ".var/app/com.google.Chrome/data/pki/nssdb",
 ];
 /// Below the home: folders with a profile in each folder.
 const FIREFOX: [&str; 6] = [
@@ -23,6 +31,9 @@ const FIREFOX: [&str; 6] = [
     ".var/app/org.mozilla.firefox/config/mozilla/firefox",
     "Library/Application Support/Firefox/Profiles",
 ];
+/// The same below the folders that a variable names in place of those in the home.
+const DATA: (&str, &str) = ("XDG_DATA_HOME", "pki/nssdb");
+const CONFIGURATION: (&str, &str) = ("XDG_CONFIG_HOME", "mozilla/firefox");
 /// More profiles than this are nobody's.
 const PROFILES_MAX: usize = 200;
 
@@ -34,12 +45,26 @@ pub struct Profile {
     as_root: bool,
 }
 
-/// Finds the stores below a home, and the one that all users share.
-pub fn profiles(home: &Path) -> Vec<Profile> {
-    let stores = STORES.iter().map(|place| home.join(place));
-    let firefox = FIREFOX.iter().flat_map(|place| folders(&home.join(place)));
+/// Finds the stores below a user's home and the other folders that the environment
+/// names, and the one that all users share.
+pub fn profiles(variables: Variables<'_>) -> Vec<Profile> {
+    let home = non_empty(variables, "HOME").map(PathBuf::from);
+    let below_home = |places: &'static [&str]| {
+        let home = home.clone();
+        places
+            .iter()
+            .filter_map(move |place| Some(home.as_ref()?.join(place)))
+    };
+    let named = |(variable, place)| {
+        let folder = non_empty(variables, variable)?;
+        Some(Path::new(&folder).join(place))
+    };
+    let stores = below_home(&STORES).chain(named(DATA));
+    let firefox = below_home(&FIREFOX).chain(named(CONFIGURATION));
+    let mut seen = BTreeSet::new();
     stores
-        .chain(firefox)
+        .chain(firefox.flat_map(|place| folders(&place)))
+        .filter(|folder| seen.insert(folder.clone()))
         .filter_map(|folder| Profile::at(folder, false))
         .chain(Profile::at(SHARED.into(), true))
         .take(PROFILES_MAX)
@@ -128,7 +153,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let places = [
             ".pki/nssdb/cert9.db",
+            ".local/share/pki/nssdb/cert9.db",
             "snap/chromium/current/.pki/nssdb/cert9.db",
+            ".var/app/com.google.Chrome/data/pki/nssdb/cert9.db",
+            "elsewhere/pki/nssdb/cert9.db",
             ".mozilla/firefox/a.default/cert9.db",
             ".mozilla/firefox/b.old/cert8.db",
             ".config/mozilla/firefox/c.default/cert9.db",
@@ -141,12 +169,22 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
         }
-        let found: Vec<_> = profiles(home.path())
+        let variables = |name: &str| {
+            let place = match name {
+                "HOME" => "",
+                "XDG_DATA_HOME" => "elsewhere",
+                // Where it would be anyway: nothing is found twice.
+                "XDG_CONFIG_HOME" => ".config",
+                _ => return None,
+            };
+            Some(home.path().join(place).into())
+        };
+        let found: Vec<_> = profiles(&variables)
             .into_iter()
             .filter(|profile| !profile.as_root)
             .map(|profile| profile.store().to_string_lossy().into_owned())
             .collect();
-        let expected: Vec<_> = places[..7]
+        let expected: Vec<_> = places[..10]
             .iter()
             .map(|place| {
                 let (folder, file) = place.rsplit_once('/').unwrap();

@@ -158,12 +158,13 @@ impl System {
             Self::Arch => Anchors {
                 folder: "/etc/ca-certificates/trust-source/anchors",
                 extension: "crt",
-                update: &["trust", "extract-compat"],
-                update_after_removal: &["trust", "extract-compat"],
+                update: &["update-ca-trust", "extract"],
+                update_after_removal: &["update-ca-trust", "extract"],
                 bundle: "/etc/ca-certificates/extracted/tls-ca-bundle.pem",
             },
             Self::OpenSuse => Anchors {
-                folder: "/usr/share/pki/trust/anchors",
+                // Packages have theirs below /usr, which may be read-only.
+                folder: "/etc/pki/trust/anchors",
                 extension: "pem",
                 update: &["update-ca-certificates"],
                 update_after_removal: &["update-ca-certificates"],
@@ -238,10 +239,7 @@ mod tests {
             detect(&["/etc/ca-certificates/trust-source/anchors"]),
             Some(System::Arch)
         );
-        assert_eq!(
-            detect(&["/usr/share/pki/trust/anchors"]),
-            Some(System::OpenSuse)
-        );
+        assert_eq!(detect(&["/etc/pki/trust/anchors"]), Some(System::OpenSuse));
         assert_eq!(detect(&[]), None);
     }
 }

@@ -70,6 +70,12 @@ pub enum TrustError {
         /// What the library said, for debugging.
         cause: rustls::Error,
     },
+    /// A certificate in the file is another's, and vouches for nobody.
+    #[error("a certificate in {} is not a CA's", path.display())]
+    NotAnAuthority {
+        /// The file.
+        path: PathBuf,
+    },
     /// No file was named.
     #[error("no CA is named")]
     NoAuthority,
@@ -194,7 +200,9 @@ pub(super) fn note(authority: &LocalAuthority, error: &TrustError) -> String {
     let mut line = format!("{}'s local CA is not used", authority.name());
     let mut cause: Option<&dyn std::error::Error> = match error {
         TrustError::Load { source } => Some(source),
-        TrustError::Unusable { .. } | TrustError::NoAuthority => Some(error),
+        TrustError::Unusable { .. }
+        | TrustError::NotAnAuthority { .. }
+        | TrustError::NoAuthority => Some(error),
     };
     while let Some(error) = cause {
         line.push_str(": ");

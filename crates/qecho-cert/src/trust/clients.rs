@@ -38,7 +38,7 @@ impl ClientVerifier {
     /// Loads the authorities (PEM).
     ///
     /// # Errors
-    /// A file cannot be read or used.
+    /// A file cannot be read or used, or has a certificate in it that is no CA's.
     pub fn new(ca_files: &[PathBuf]) -> Result<Arc<Self>, TrustError> {
         let mut roots = RootCertStore::empty();
         let mut authorities = Vec::new();
@@ -49,6 +49,11 @@ impl ClientVerifier {
                     cause,
                 };
                 roots.add(certificate.clone()).map_err(unusable)?;
+                let facts = Facts::of(&certificate);
+                // One that signed itself can be a client's own, and vouch for it alone.
+                if facts.is_ok_and(|facts| !facts.is_authority && !facts.self_issued) {
+                    return Err(TrustError::NotAnAuthority { path: path.clone() });
+                }
                 authorities.push(certificate);
             }
         }

@@ -10,7 +10,10 @@ use quinn_proto::{
 };
 use rustls::{
     KeyLog, quic,
-    server::{ResolvesServerCert, StoresServerSessions, danger::ClientCertVerifier},
+    server::{
+        NoServerSessionStorage, ResolvesServerCert, StoresServerSessions,
+        danger::ClientCertVerifier,
+    },
     version::TLS13,
 };
 
@@ -27,7 +30,7 @@ pub struct ServerTls {
     /// Gives the certificate and key for a client.
     pub identity: Arc<dyn ResolvesServerCert>,
     /// Decides which clients are let in by their certificates; without it none is
-    /// asked for.
+    /// asked for. With it no session is resumed.
     pub client_verifier: Option<Arc<dyn ClientCertVerifier>>,
     /// Which application protocols are agreed to.
     pub alpn: AlpnPolicy,
@@ -57,7 +60,12 @@ impl ServerCrypto {
             None => builder.with_no_client_auth(),
         };
         let mut without_alpn = builder.with_cert_resolver(tls.identity.clone());
-        without_alpn.session_storage = sessions;
+        without_alpn.session_storage = match tls.client_verifier {
+            // Who resumes shows no certificate, and would be let in by one that has
+            // expired since then, or whose authority is trusted no more.
+            Some(_) => Arc::new(NoServerSessionStorage {}),
+            None => sessions,
+        };
         if let Some(key_log) = &tls.key_log {
             without_alpn.key_log = key_log.clone();
         }

@@ -13,6 +13,8 @@ use qecho_tools::dial::Alpn;
 
 use super::{EXIT_CODES, Format, Place, client::alpn, place};
 
+const DAYS: &str = "Days for which it is good; Apple's systems take at most 825";
+
 /// What to do about certificates.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertCommand {
@@ -29,12 +31,15 @@ pub(crate) enum CertCommand {
     #[command(after_help = EXIT_CODES)]
     Verify(VerifyArguments),
     /// Make a certificate anew, for the same names and as long as before
-    #[command(after_help = EXIT_CODES)]
+    #[command(
+        after_help = EXIT_CODES,
+        mut_arg("days", |days| days.help(format!("{DAYS} [default: as many as before]"))),
+    )]
     Renew(RenewArguments),
     /// Make this machine's programs and browsers trust the CA
     #[command(after_help = EXIT_CODES)]
     Install(StoreArguments),
-    /// Undo that, without a trace
+    /// Make this machine's programs and browsers forget the CA, without a trace
     #[command(after_help = EXIT_CODES)]
     Uninstall(StoreArguments),
     /// Make or show the CA that signs
@@ -74,7 +79,7 @@ pub(crate) struct NewArguments {
     #[arg(long)]
     pub(crate) chain: bool,
 
-    /// For a client that shows it to servers, too
+    /// Good for clients too, which show it to servers; NAME+N-client.pem
     #[arg(long)]
     pub(crate) client: bool,
 
@@ -96,9 +101,12 @@ pub(crate) struct NewArguments {
 /// Options on how long a certificate is good.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LifeArguments {
-    /// Days for which it is good; Apple's systems take at most 825 [default: 820;
-    /// renew: as before]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=3650))]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=3650),
+        help = format!("{DAYS} [default: 820]"),
+    )]
     pub(crate) days: Option<u16>,
 
     /// Good for 13 days: WebTransport takes it by its hash then
@@ -128,7 +136,8 @@ pub(crate) enum RootArgument {
 #[derive(Debug, clap::Args)]
 pub(crate) struct AuthorityNewArguments {
     /// The CA may sign for these domains (with all below them) and address
-    /// ranges alone, so that a stolen key is good for nothing else
+    /// ranges alone, so that a stolen key is good for nothing else:
+    /// localhost,example.test,192.0.2.0/24
     #[arg(long, value_name = "DOMAIN|RANGE,…")]
     pub(crate) name_constraints: Option<Limits>,
 
@@ -242,6 +251,7 @@ pub(crate) struct VerifyArguments {
     pub(crate) host: String,
 
     /// Trust the certificate authorities in FILE (PEM) and no others
+    /// [default: those that `qecho client` trusts]
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Vec<PathBuf>,
 
@@ -253,7 +263,8 @@ pub(crate) struct VerifyArguments {
 /// Options of `qecho cert renew`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RenewArguments {
-    /// The certificate; a chain file of its beside it is made anew too
+    /// The certificate (PEM); its chain file beside it, if there is one, is made
+    /// anew too
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 

@@ -30,7 +30,8 @@ pub(crate) struct ServerArguments {
     pub(crate) key: Option<PathBuf>,
 
     /// Let in only clients with a certificate that a CA in FILE (PEM) has signed
-    /// for clients; may be given more than once
+    /// for clients; may be given more than once. Read again when a file changes
+    /// and on SIGHUP, for new clients
     #[arg(long, value_name = "FILE")]
     pub(crate) client_ca: Vec<PathBuf>,
 

@@ -1,6 +1,7 @@
 //! `qecho server`.
 
 mod certificate;
+mod following;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -13,7 +14,7 @@ use std::{
 };
 
 use anyhow::Context;
-use qecho_cert::{ClientVerifier, ServerIdentity};
+use qecho_cert::{ReloadingClients, ServerIdentity};
 use qecho_engine::{
     Secrets, ServerTls, Side,
     config::{AdmissionSettings, RetryPolicy, Transport},
@@ -24,7 +25,10 @@ use qecho_tools::{
 };
 use rustls::server::danger::ClientCertVerifier;
 
-use self::certificate::{Follower, Shown};
+use self::{
+    certificate::Shown,
+    following::{Files, Follower},
+};
 use super::{key_log, sight, signals};
 use crate::{
     args::{EndArgument, Format, MessagesArgument, RetryArgument, ServerArguments},
@@ -44,7 +48,8 @@ pub(super) fn run(arguments: &ServerArguments) -> Result<Ending, Failure> {
 
 fn serve(arguments: &ServerArguments, sight: Sight) -> Result<Ending, Failure> {
     let Shown { identity, files } = certificate::load(arguments)?;
-    let config = config(arguments, &identity, sight)?;
+    let clients = clients(arguments)?;
+    let config = config(arguments, &identity, clients.clone(), sight)?;
     let (notices, readable) = notices(arguments);
     let server = Server::start(&config, notices).map_err(explain)?;
     if let Some(reason) = server.unsteered() {
@@ -55,7 +60,11 @@ fn serve(arguments: &ServerArguments, sight: Sight) -> Result<Ending, Failure> {
         );
     }
     // Whoever reads that the server listens may ask it to end at once.
-    let follower = files.map(|files| Follower::new(files, arguments.format));
+    let files = Files {
+        identity: files,
+        clients,
+    };
+    let follower = Follower::new(files, arguments.format);
     drain_on_signal(arguments, &server, follower.as_ref())?;
     announce(arguments, &server, &*identity)?;
     if let Some(follower) = follower {
@@ -81,6 +90,7 @@ fn serve(arguments: &ServerArguments, sight: Sight) -> Result<Ending, Failure> {
 fn config(
     arguments: &ServerArguments,
     identity: &Arc<dyn ServerIdentity>,
+    clients: Option<Arc<ReloadingClients>>,
     sight: Sight,
 ) -> Result<Config, Failure> {
     Ok(Config {
@@ -89,7 +99,7 @@ fn config(
         spin: arguments.spin,
         tls: ServerTls {
             identity: identity.clone(),
-            client_verifier: client_verifier(arguments)?,
+            client_verifier: clients.map(|clients| clients as Arc<dyn ClientCertVerifier>),
             alpn: arguments.alpn.clone(),
             key_log: key_log::open(&arguments.key_log, &sight)?,
         },
@@ -116,15 +126,13 @@ fn config(
 }
 
 /// Loads the CAs that clients must be known to, if there are any.
-fn client_verifier(
-    arguments: &ServerArguments,
-) -> anyhow::Result<Option<Arc<dyn ClientCertVerifier>>> {
+fn clients(arguments: &ServerArguments) -> anyhow::Result<Option<Arc<ReloadingClients>>> {
     if arguments.client_ca.is_empty() {
         return Ok(None);
     }
-    let verifier = ClientVerifier::new(&arguments.client_ca)
+    let clients = ReloadingClients::load(&arguments.client_ca)
         .context("cannot decide which clients to let in")?;
-    Ok(Some(verifier))
+    Ok(Some(Arc::new(clients)))
 }
 
 /// Returns how many cores this process may use.
@@ -205,7 +213,7 @@ fn print(format: Format, notices: &Receiver<Notice>) -> io::Result<()> {
 }
 
 /// Ends gracefully on the first signal, at once on the second; SIGHUP is for the
-/// certificate if its files are followed.
+/// files that are followed, if there are any.
 fn drain_on_signal(
     arguments: &ServerArguments,
     server: &Server,

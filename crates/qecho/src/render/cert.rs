@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use qecho_cert::{Details, PairFiles};
+use qecho_cert::{Details, PairFiles, Pin};
 use serde::Serialize;
 
 use super::{day, json_line, pin_digits};
@@ -24,6 +24,8 @@ pub(crate) struct Made<'a> {
     pub(crate) files: &'a PairFiles,
     pub(crate) details: &'a Details,
     pub(crate) authority: Option<&'a Path>,
+    /// The pin of the certificate that was in its place, if it has another key.
+    pub(crate) replaced: Option<Pin>,
 }
 
 /// An authority, and where it is.
@@ -65,6 +67,8 @@ pub(crate) fn made_json(made: &Made<'_>, out: &mut dyn Write) -> io::Result<()> 
         sha256: &'a str,
         spki_sha256: String,
         ca: Option<&'a Path>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        replaced_spki_sha256: Option<String>,
     }
     let Made { files, details, .. } = made;
     let line = Line {
@@ -76,6 +80,7 @@ pub(crate) fn made_json(made: &Made<'_>, out: &mut dyn Write) -> io::Result<()> 
         sha256: &details.fingerprint,
         spki_sha256: pin_digits(&details.pin),
         ca: made.authority,
+        replaced_spki_sha256: made.replaced.as_ref().map(pin_digits),
     };
     json_line(&line, out)
 }

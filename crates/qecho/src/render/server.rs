@@ -1,6 +1,6 @@
 //! What a server shows.
 
-mod reloaded;
+pub(crate) mod reloaded;
 
 use std::{
     io::{self, Write},
@@ -17,8 +17,6 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{alpn_name, counted, day, json_line, pin_digits};
-
-pub(crate) use self::reloaded::{Reloaded, reloaded_json, reloaded_text};
 
 /// What a server says when it is ready.
 #[derive(Debug)]
@@ -106,9 +104,7 @@ pub(crate) fn listening_text(listening: &Listening<'_>, out: &mut dyn Write) -> 
         None => writeln!(out, "  certificate  {names}; until {expires}")?,
     }
     if !listening.client_authorities.is_empty() {
-        let paths = listening.client_authorities.iter();
-        let paths: Vec<_> = paths.map(|path| path.display().to_string()).collect();
-        let paths = paths.join(", ");
+        let paths = reloaded::paths(listening.client_authorities);
         writeln!(
             out,
             "  clients      only with a certificate that {paths} vouches for"
@@ -132,9 +128,13 @@ fn reach_text(listening: &Listening<'_>, out: &mut dyn Write) -> io::Result<()> 
         writeln!(out, "  from afar    qecho client {far}{shown} --pin {pin}")?;
     }
     if !listening.addresses.iter().all(is_loopback) {
+        let who = match listening.client_authorities {
+            [] => "anyone who reaches this port",
+            _ => "anyone who reaches this port with such a certificate",
+        };
         return writeln!(
             out,
-            "  open         anyone who reaches this port can have data echoed; limits per address are on"
+            "  open         {who} can have data echoed; limits per address are on"
         );
     }
     let port = listening.addresses.first().map_or(PORT, SocketAddr::port);

@@ -2,6 +2,8 @@
 
 mod authority;
 mod bad;
+#[cfg(target_os = "linux")]
+mod browsing;
 mod inspecting;
 mod installing;
 mod making;

@@ -117,6 +117,10 @@ fn files_that_cannot_be_used_are_named_by_both_commands() {
         .arg(&text);
     let reason = "cannot decide which clients to let in";
     done.run().fails(2, reason, None).complains("text.pem");
+    stage.qecho("cert new localhost").run().exits(0);
+    let leaf = stage.qecho("server --listen localhost:0 --client-ca localhost.pem");
+    let reason = "a certificate in localhost.pem is not a CA's";
+    leaf.run().fails(2, reason, None);
     let done = client_with(&stage, &server, &text, &text);
     done.fails(2, "cannot use this certificate", None);
     stage.qecho("cert new a.test --client").run().exits(0);

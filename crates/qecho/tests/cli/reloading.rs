@@ -1,5 +1,7 @@
 //! A server whose certificate changes while it runs.
 
+mod clients;
+
 use std::{fs, io::Read};
 
 use rustix::process::{Pid, Signal, kill_process};

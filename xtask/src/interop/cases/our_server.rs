@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{Case, Stage};
-use crate::setup::NGTCP2_CLIENT;
+use crate::setup::{NGTCP2_CLIENT, OPENSSL};
 
 pub(super) const CASES: &[Case] = &[
     Case::short("aioquic client without ALPN gets its echo", |stage| {
@@ -44,6 +44,41 @@ pub(super) const CASES: &[Case] = &[
             Ok(())
         },
     ),
+    Case::short(
+        "aioquic client holds a CA to its name constraints",
+        |stage| {
+            let refused = "permitted subtree violation";
+            for (limits, exit, words) in [("localhost", 0, ""), ("other.test", 1, refused)] {
+                let root = format!("home/qecho/{limits}");
+                let new = ["ca", "new", "--name-constraints", limits];
+                stage
+                    .qecho_cert(&[&new[..], &["--ca-root", &root]].concat())?
+                    .exits(0)?;
+                let (ca, key) = (
+                    format!("{root}/rootCA.pem"),
+                    format!("{root}/rootCA-key.pem"),
+                );
+                // What a thief of the key does.
+                let names = "subjectAltName=DNS:localhost";
+                let leaf = "basicConstraints=critical,CA:FALSE";
+                let ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+                let made = ["req", "-x509", "-nodes", "-subj", "/O=thief", "-days", "9"];
+                let signed = [
+                    "-CA", &ca, "-CAkey", &key, "-addext", names, "-addext", leaf,
+                ];
+                let files = ["-out", "c.pem", "-keyout", "k.pem"];
+                stage
+                    .run("openssl", &[&made[..], &ec, &signed, &files].concat())?
+                    .exits(0)?;
+                let server = stage.qecho_server(&["--cert", "c.pem", "--key", "k.pem"])?;
+                let client = stage.peer_client("message_client.py", &server, &["--ca", &ca])?;
+                client.exits(exit)?.complains(words)?;
+                server.ends_well()?;
+            }
+            Ok(())
+        },
+    )
+    .with(&OPENSSL),
     Case::short(
         "aioquic client with an unknown ALPN is refused with 0x178",
         |stage| {

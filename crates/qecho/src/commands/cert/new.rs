@@ -1,11 +1,11 @@
 //! `qecho cert new`.
 
-use std::{io, time::SystemTime};
+use std::{io, path::PathBuf, time::SystemTime};
 
 use anyhow::Context;
 use qecho_cert::{
     Authority, Details, FilesError, IssueError, Issued, KeyKind, Life, Name, Origin, PairFiles,
-    Request, Scope, folder,
+    Pin, Request, Scope, folder, read_chain,
 };
 
 use super::{open_or_create, say};
@@ -39,9 +39,57 @@ pub(super) fn run(arguments: &NewArguments) -> Result<Ending, Failure> {
         .issue(&request, key, owner.as_deref(), SystemTime::now())
         .map_err(|error| explain_issue(&authority, error))?;
     let files = files(arguments);
+    let replaced = Replaced::at(&files);
     write(&files, &issued)?;
+    replaced.note();
     note_wildcards(&arguments.names);
-    report(&authority, &issued, &files, arguments.format)
+    report(&authority, &issued, &files, replaced.pin, arguments.format)
+}
+
+/// Files that were in the place of new ones: as with mkcert they go, but not unsaid.
+struct Replaced {
+    paths: Vec<PathBuf>,
+    /// What clients may have been told to ask for.
+    pin: Option<Pin>,
+}
+
+impl Replaced {
+    fn at(files: &PairFiles) -> Self {
+        let mut paths = vec![files.certificate.clone(), files.key.clone()];
+        paths.extend(files.chain.clone());
+        paths.dedup();
+        // What is no file is not replaced, and may never end.
+        paths.retain(|path| path.is_file());
+        let certificate = paths
+            .contains(&files.certificate)
+            .then(|| read_chain(&files.certificate).ok());
+        let details = certificate
+            .flatten()
+            .and_then(|chain| Details::of(&chain[0]).ok());
+        Self {
+            paths,
+            pin: details.map(|details| details.pin),
+        }
+    }
+
+    fn note(&self) {
+        if self.paths.is_empty() {
+            return;
+        }
+        let paths: Vec<_> = self
+            .paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        let paths = paths.join(", ");
+        say(&match self.pin {
+            None => format!("replaced {paths}"),
+            Some(pin) => format!(
+                "replaced {paths}: the key is new, {pin} is no longer its pin; \
+                 `qecho cert renew --keep-key` would have kept both"
+            ),
+        });
+    }
 }
 
 /// Reads how long a certificate shall be good.
@@ -107,6 +155,7 @@ pub(super) fn report(
     authority: &Authority,
     issued: &Issued,
     files: &PairFiles,
+    replaced: Option<Pin>,
     format: Format,
 ) -> Result<Ending, Failure> {
     let details = Details::of(issued.certificate()).context("cannot read the new certificate")?;
@@ -114,6 +163,7 @@ pub(super) fn report(
         files,
         details: &details,
         authority: authority.certificate_path(),
+        replaced,
     };
     let mut out = io::stdout().lock();
     match format {

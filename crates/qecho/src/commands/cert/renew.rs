@@ -39,7 +39,8 @@ pub(super) fn run(arguments: &RenewArguments) -> Result<Ending, Failure> {
     if key == KeyChange::Anew {
         say(&format!("the key is new: {pin} is no longer its pin"));
     }
-    new::report(&authority, &issued, &files, arguments.format)
+    let replaced = (key == KeyChange::Anew).then_some(pin);
+    new::report(&authority, &issued, &files, replaced, arguments.format)
 }
 
 /// Finds the CA of this machine that signed a certificate.

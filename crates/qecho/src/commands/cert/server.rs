@@ -10,7 +10,7 @@ use qecho_tools::{
 };
 use rustls::pki_types::CertificateDer;
 
-use super::super::resolve;
+use super::super::{dialing, resolve};
 use crate::{args::Place, ending::Failure};
 
 /// Connects, asks nothing, trusts nobody with anything, and takes the chain.
@@ -28,7 +28,7 @@ pub(super) fn chain(
     let config = client::Config {
         alpn: alpn.clone(),
         timeout,
-        ..client::Config::new(resolve::target(place)?, verifier)
+        ..client::Config::new(resolve::target(place)?, verifier.clone())
     };
     let (tell, events) = channel();
     let listener = Box::new(move |event| {
@@ -45,9 +45,7 @@ pub(super) fn chain(
             }
             ClientEvent::Ended(outcome) => {
                 if let (Err(failure), Err(_)) = (outcome, &chain) {
-                    chain = Err(Failure::negative(anyhow!(
-                        "cannot connect to {place}: {failure}"
-                    )));
+                    chain = Err(explain(place, alpn, &verifier, &failure));
                 }
                 break;
             }
@@ -56,4 +54,21 @@ pub(super) fn chain(
     }
     client.wait().context("cannot wait for packets")?;
     chain
+}
+
+fn explain(
+    place: &Place,
+    alpn: &Alpn,
+    verifier: &TrustVerifier,
+    failure: &client::Failure,
+) -> Failure {
+    let client::Failure::Dial(dial) = failure else {
+        return Failure::negative(anyhow!("cannot connect to {place}: {failure}"));
+    };
+    let (error, hint) = dialing::explain(place, alpn, verifier, false, dial);
+    Failure {
+        exit: dialing::exit(dial),
+        error: Some(error),
+        hint,
+    }
 }

@@ -1,23 +1,22 @@
 //! `qecho cert install` and `uninstall`.
 
 use std::{
-    env,
     io::{self, ErrorKind},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     time::SystemTime,
 };
 
 use anyhow::{Context, anyhow, bail};
 use qecho_cert::{
-    Details, read_chain,
+    Details, folder, read_chain,
     store::{Candidate, Profile, Step, System, profiles},
 };
 use rustls::pki_types::CertificateDer;
 
 use super::{root_folder, say};
 use crate::{
-    args::{Format, StoreArgument, StoreArguments},
+    args::{Format, RootArgument, StoreArgument, StoreArguments},
     ending::{Ending, Failure},
     render::{self, cert::Change},
 };
@@ -45,7 +44,7 @@ struct Authority {
 pub(super) fn run(arguments: &StoreArguments, wish: Wish) -> Result<Ending, Failure> {
     let authority = authority(arguments, wish)?;
     let mut failures = Vec::new();
-    for store in stores(arguments)? {
+    for store in stores(arguments, wish)? {
         if arguments.dry_run {
             let is_here = arguments.system.is_none();
             if !is_here || store.change(&authority, wish) != Some(Change::Already(wish.into())) {
@@ -83,8 +82,13 @@ fn authority(arguments: &StoreArguments, wish: Wish) -> Result<Authority, Failur
     let path = std::path::absolute(folder.join("rootCA.pem"))
         .with_context(|| format!("cannot find the folder {}", folder.display()))?;
     let chain = read_chain(&path).map_err(|error| {
-        Failure::from(anyhow::Error::new(error).context("cannot use the CA"))
-            .hint("`qecho cert ca new` makes one; --ca-root DIR names another")
+        Failure::from(anyhow::Error::new(error).context("cannot use the CA")).hint(match arguments
+            .root
+            .place
+        {
+            Some(RootArgument::Mkcert) => "mkcert makes it with its first certificate",
+            _ => "`qecho cert ca new` makes one; --ca-root DIR names another",
+        })
     })?;
     let details = Details::of(&chain[0])
         .with_context(|| format!("cannot use the CA in {}", path.display()))?;
@@ -101,7 +105,7 @@ fn authority(arguments: &StoreArguments, wish: Wish) -> Result<Authority, Failur
     })
 }
 
-fn stores(arguments: &StoreArguments) -> Result<Vec<Store>, Failure> {
+fn stores(arguments: &StoreArguments, wish: Wish) -> Result<Vec<Store>, Failure> {
     let mut stores = Vec::new();
     if arguments.store != StoreArgument::Nss {
         let system = arguments
@@ -114,14 +118,29 @@ fn stores(arguments: &StoreArguments) -> Result<Vec<Store>, Failure> {
         })?;
         stores.push(Store::System(system));
     }
-    if arguments.store != StoreArgument::System
-        && arguments.system != Some(System::Windows)
-        && let Some(home) = env::var_os("HOME")
-    {
-        let found = profiles(Path::new(&home)).into_iter();
-        stores.extend(found.map(Store::Profile));
+    if arguments.store != StoreArgument::System && arguments.system != Some(System::Windows) {
+        let found = profiles(&folder::process_variable);
+        if found.is_empty() {
+            say_that_no_browser_has_started(arguments, wish)?;
+        }
+        stores.extend(found.into_iter().map(Store::Profile));
     }
     Ok(stores)
+}
+
+/// Browsers make their stores when they start for the first time, and not before.
+fn say_that_no_browser_has_started(arguments: &StoreArguments, wish: Wish) -> Result<(), Failure> {
+    let none = "there is no store of Firefox or Chromium yet";
+    let hint = "start the browser once, which makes it, and run this again";
+    match (wish, arguments.store) {
+        (Wish::Trusted, StoreArgument::Nss) => {
+            return Err(Failure::from(anyhow!(none)).hint(hint));
+        }
+        (Wish::Trusted, _) => say(&format!("{none}: {hint}")),
+        (Wish::Gone, StoreArgument::Nss) => say(none),
+        (Wish::Gone, _) => {}
+    }
+    Ok(())
 }
 
 impl Store {

@@ -1,6 +1,9 @@
-//! A certificate that changes while the server runs.
+//! Certificates that change while the server runs: its own, and those of its clients' CAs.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use qecho_cert::Pin;
 use serde::Serialize;
@@ -10,7 +13,7 @@ use crate::render::{day, json_line, pin_digits};
 
 /// A certificate whose files have changed.
 #[derive(Debug)]
-pub(crate) struct Reloaded<'a> {
+pub(crate) struct Identity<'a> {
     pub(crate) names: &'a [String],
     pub(crate) expires: OffsetDateTime,
     pub(crate) pin: Pin,
@@ -18,8 +21,16 @@ pub(crate) struct Reloaded<'a> {
     pub(crate) kept_for: Option<&'a str>,
 }
 
+/// CAs of clients whose files have changed.
+#[derive(Debug)]
+pub(crate) struct Clients<'a> {
+    pub(crate) authorities: &'a [PathBuf],
+    /// Why the old ones are kept, if they are; that is told on stderr, too.
+    pub(crate) kept_for: Option<&'a str>,
+}
+
 /// Writes which certificate is shown from now on.
-pub(crate) fn reloaded_text(reloaded: &Reloaded<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn identity_text(reloaded: &Identity<'_>, out: &mut dyn Write) -> io::Result<()> {
     if reloaded.kept_for.is_some() {
         return Ok(());
     }
@@ -30,7 +41,7 @@ pub(crate) fn reloaded_text(reloaded: &Reloaded<'_>, out: &mut dyn Write) -> io:
 }
 
 /// Writes which certificate is shown from now on as JSON.
-pub(crate) fn reloaded_json(reloaded: &Reloaded<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn identity_json(reloaded: &Identity<'_>, out: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a> {
         event: &'static str,
@@ -51,4 +62,38 @@ pub(crate) fn reloaded_json(reloaded: &Reloaded<'_>, out: &mut dyn Write) -> io:
         reason: reloaded.kept_for,
     };
     json_line(&line, out)
+}
+
+/// Writes which CAs vouch for clients from now on.
+pub(crate) fn clients_text(reloaded: &Clients<'_>, out: &mut dyn Write) -> io::Result<()> {
+    if reloaded.kept_for.is_some() {
+        return Ok(());
+    }
+    writeln!(out, "new CAs of clients: {}", paths(reloaded.authorities))
+}
+
+/// Writes which CAs vouch for clients from now on as JSON.
+pub(crate) fn clients_json(reloaded: &Clients<'_>, out: &mut dyn Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        event: &'static str,
+        client_ca: &'a [PathBuf],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'a str>,
+    }
+    let line = Line {
+        event: match reloaded.kept_for {
+            None => "client_ca_reloaded",
+            Some(_) => "client_ca_kept",
+        },
+        client_ca: reloaded.authorities,
+        reason: reloaded.kept_for,
+    };
+    json_line(&line, out)
+}
+
+/// Returns the names of files for a sentence.
+pub(crate) fn paths(paths: &[PathBuf]) -> String {
+    let paths = paths.iter().map(|path| path.display().to_string());
+    paths.collect::<Vec<_>>().join(", ")
 }

@@ -36,6 +36,18 @@ fn names_that_are_none_are_refused_before_anything_is_made() {
 }
 
 #[test]
+fn what_is_no_file_is_neither_replaced_nor_read_without_end() {
+    let stage = stage();
+    let endless = stage.qecho("cert show /dev/zero").run();
+    endless.fails(2, "cannot read /dev/zero: it is too large", None);
+    let pipe = stage.home().join("pipe.pem");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    let new = stage.qecho("cert new localhost --cert-file pipe.pem").run();
+    new.fails(2, "cannot write pipe.pem: it is no regular file", None);
+}
+
+#[test]
 fn a_full_disk_leaves_what_was_there() {
     let stage = stage();
     // One page holds the key, and none is left for the certificate.

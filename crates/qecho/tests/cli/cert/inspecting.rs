@@ -115,7 +115,8 @@ fn what_a_server_shows_is_shown_whoever_it_is() {
     let gone = stage
         .qecho(&format!("cert show {place} --timeout 1s"))
         .run();
-    gone.fails(1, "cannot connect to localhost:", None);
+    let hint = "is a server running there, on UDP port";
+    gone.fails(1, "cannot connect to localhost:", Some(hint));
     let none = stage.qecho("cert show none.pem").run();
     none.fails(2, "cannot read none.pem: No such file", None);
 }

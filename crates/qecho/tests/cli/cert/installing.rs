@@ -248,6 +248,8 @@ fn what_is_missing_is_named() {
     let stage = Stage::new();
     let none = stage.qecho("cert install --dry-run").run();
     none.fails(2, "cannot use the CA", Some("`qecho cert ca new`"));
+    let mkcert = stage.qecho("cert install --dry-run --ca-root mkcert").run();
+    mkcert.fails(2, "cannot use the CA", Some("mkcert makes it"));
     stage.qecho("cert ca new").run().exits(0);
     profiles(&stage, true);
     let nowhere = stage.path("nowhere");

@@ -278,3 +278,23 @@ fn processes_that_start_at_once_make_one_authority() {
     }
     assert_eq!(files(&stage.home().join("qecho/ca")).len(), 2);
 }
+
+#[test]
+fn what_is_replaced_is_named_with_its_pin() {
+    let stage = Stage::new();
+    let new = "cert new localhost --format json";
+    let first = stage.qecho(new).run();
+    let old = last_event(first.exits(0));
+    assert!(!first.stderr.contains("replaced"), "{first:#?}");
+    let second = stage.qecho(new).run();
+    let pin = old["spki_sha256"].as_str().expect("a text");
+    second.exits(0).complains(&format!(
+        "replaced localhost.pem, localhost-key.pem: the key is new, sha256:{pin} is no longer"
+    ));
+    let made = last_event(&second);
+    assert_eq!(made["replaced_spki_sha256"], old["spki_sha256"]);
+    fs::remove_file(stage.home().join("localhost.pem")).expect("it was made");
+    let third = stage.qecho(new).run();
+    third.exits(0).complains("replaced localhost-key.pem\n");
+    assert_eq!(last_event(&third)["replaced_spki_sha256"], Value::Null);
+}

@@ -1,0 +1,165 @@
+//! Follows the files that the server was given, for as long as it runs: its
+//! certificate's, and those of the CAs of its clients.
+
+use std::{
+    error::Error,
+    io::{self, Write},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use anyhow::Context;
+use qecho_cert::{Look, ReloadingClients, ReloadingIdentity, ServerIdentity};
+
+use crate::{args::Format, render::server::reloaded};
+
+/// How often the files are looked at. Where and how they are kept (links, network file
+/// systems, containers) makes no difference to a look.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What comes from files that may change.
+#[derive(Clone, Default)]
+pub(super) struct Files {
+    pub(super) identity: Option<Arc<ReloadingIdentity>>,
+    pub(super) clients: Option<Arc<ReloadingClients>>,
+}
+
+/// Follows what becomes of the files.
+pub(super) struct Follower {
+    files: Files,
+    format: Format,
+    wake: SyncSender<()>,
+    woken: Receiver<()>,
+}
+
+impl Follower {
+    /// Returns `None` where there is nothing to follow.
+    pub(super) fn new(files: Files, format: Format) -> Option<Self> {
+        if files.identity.is_none() && files.clients.is_none() {
+            return None;
+        }
+        // One order to read the files again is as good as many.
+        let (wake, woken) = sync_channel(1);
+        Some(Self {
+            files,
+            format,
+            wake,
+            woken,
+        })
+    }
+
+    /// Returns what has the files read again at once, and tells that it did.
+    pub(super) fn reloader(&self) -> impl Fn() -> bool + Send + 'static {
+        let wake = self.wake.clone();
+        move || {
+            // A full queue means that it is about to happen.
+            let _ = wake.try_send(());
+            true
+        }
+    }
+
+    /// Follows the files on a thread of its own, for as long as the process lives.
+    pub(super) fn start(self) -> anyhow::Result<()> {
+        thread::Builder::new()
+            .name("reload".into())
+            .spawn(move || self.follow())
+            .context("cannot start a thread")?;
+        Ok(())
+    }
+
+    fn follow(self) {
+        // Kept, so that the queue never ends.
+        let Self {
+            files,
+            format,
+            wake: _wake,
+            woken,
+        } = self;
+        loop {
+            let asked = match woken.recv_timeout(LOOK_INTERVAL) {
+                Ok(()) => true,
+                Err(RecvTimeoutError::Timeout) => false,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            // With stdout gone there is nobody to tell, but the work goes on.
+            if let Some(identity) = &files.identity {
+                let outcome = match asked {
+                    true => Some(identity.reload()),
+                    false => news(identity.look()),
+                };
+                let _ = outcome.map(|outcome| tell_identity(identity, format, outcome));
+            }
+            if let Some(clients) = &files.clients {
+                let outcome = match asked {
+                    true => Some(clients.reload()),
+                    false => news(clients.look()),
+                };
+                let _ = outcome.map(|outcome| tell_clients(clients, format, outcome));
+            }
+        }
+    }
+}
+
+/// Returns what there is to tell after a look.
+fn news<E>(look: Look<E>) -> Option<Result<(), E>> {
+    match look {
+        Look::Unchanged | Look::Changing => None,
+        Look::Reloaded => Some(Ok(())),
+        Look::Kept(error) => Some(Err(error)),
+    }
+}
+
+fn tell_identity(
+    identity: &ReloadingIdentity,
+    format: Format,
+    outcome: Result<(), impl Error + Send + Sync + 'static>,
+) -> io::Result<()> {
+    let reason = complain("certificate, and keeps the old one", outcome)?;
+    let news = reloaded::Identity {
+        names: &identity.names(),
+        expires: identity.expires(),
+        pin: identity.pin(),
+        kept_for: reason.as_deref(),
+    };
+    let mut out = io::stdout().lock();
+    match format {
+        Format::Text => reloaded::identity_text(&news, &mut out)?,
+        Format::Json => reloaded::identity_json(&news, &mut out)?,
+    }
+    out.flush()
+}
+
+fn tell_clients(
+    clients: &ReloadingClients,
+    format: Format,
+    outcome: Result<(), impl Error + Send + Sync + 'static>,
+) -> io::Result<()> {
+    let reason = complain("CAs of clients, and keeps the old ones", outcome)?;
+    let news = reloaded::Clients {
+        authorities: clients.paths(),
+        kept_for: reason.as_deref(),
+    };
+    let mut out = io::stdout().lock();
+    match format {
+        Format::Text => reloaded::clients_text(&news, &mut out)?,
+        Format::Json => reloaded::clients_json(&news, &mut out)?,
+    }
+    out.flush()
+}
+
+/// Says on stderr what cannot be used, and returns why.
+fn complain(
+    what: &str,
+    outcome: Result<(), impl Error + Send + Sync + 'static>,
+) -> io::Result<Option<String>> {
+    let Err(error) = outcome else {
+        return Ok(None);
+    };
+    let reason = format!("{:#}", anyhow::Error::new(error));
+    writeln!(io::stderr(), "qecho: cannot use the new {what}: {reason}")?;
+    Ok(Some(reason))
+}

@@ -1,0 +1,180 @@
+//! Programs of other make that open a page: Chromium, which trusts what `qecho cert
+//! install` has put into its store, curl and Python.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use super::{openssl_in, oracle};
+use crate::{
+    process::{Done, Launch, Running},
+    stage::{Stage, port},
+};
+
+/// A browser starts in a second, and in many on a machine that has much else to do.
+const VISIT_LIMIT: Duration = Duration::from_secs(120);
+/// The names under which systems have it; they behave the same here.
+const BROWSERS: [&str; 3] = ["chromium", "google-chrome", "chromium-browser"];
+/// What OpenSSL's page begins with.
+const PAGE: &str = "s_server -accept";
+const NO_AUTHORITY: &str = "net::ERR_CERT_AUTHORITY_INVALID";
+
+/// An HTTPS server of other make.
+struct Website {
+    port: u16,
+    _server: Running,
+}
+
+impl Website {
+    /// Serves a page with the certificate in `NAME.pem`.
+    fn serve(stage: &Stage, name: &str) -> Self {
+        let mut command = stage.command("openssl");
+        command.args(["s_server", "-accept", "127.0.0.1:0", "-www"]);
+        command.args(["-cert", &format!("{name}.pem")]);
+        command.args(["-key", &format!("{name}-key.pem")]);
+        let server = Launch::new(command).start();
+        let line = server.stdout.line_with("ACCEPT ");
+        Self {
+            port: port(&line),
+            _server: server,
+        }
+    }
+
+    /// Lets curl load the page, trusting one CA.
+    fn curl(&self, stage: &Stage, name: &str) -> Done {
+        let mut command = stage.command("curl");
+        command
+            .args(["--silent", "--show-error", "--cacert", "qecho/rootCA.pem"])
+            .args(["--noproxy", "*", "--resolve"])
+            .arg(format!("{name}:{}:127.0.0.1", self.port))
+            .arg(format!("https://{name}:{}/", self.port));
+        Launch::new(command).run()
+    }
+
+    /// Lets Python's `ssl` connect, trusting one CA.
+    fn python(&self, stage: &Stage, name: &str) -> Done {
+        let mut command = stage.command("python3");
+        let script = "import socket, ssl, sys
+context = ssl.create_default_context(cafile='qecho/rootCA.pem')
+connection = socket.create_connection(('127.0.0.1', int(sys.argv[2])))
+context.wrap_socket(connection, server_hostname=sys.argv[1])";
+        command.args(["-c", script, name, &self.port.to_string()]);
+        Launch::new(command).run()
+    }
+
+    /// Lets a browser that was never started before load the page.
+    fn visit(&self, stage: &Stage, name: &str) -> Done {
+        let profile = tempfile::tempdir().expect("there is room for a folder");
+        let mut command = stage.command(browser());
+        command
+            .args(["--headless", "--no-sandbox", "--disable-gpu"])
+            .args(["--disable-quic", "--no-first-run", "--disable-sync"])
+            .args(["--disable-background-networking"])
+            // Containers have little shared memory.
+            .args(["--disable-component-update", "--disable-dev-shm-usage"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            // Every name leads here, and none to a name server.
+            .arg("--host-resolver-rules=MAP * 127.0.0.1")
+            .arg("--dump-dom")
+            .arg(format!("https://{name}:{}/", self.port));
+        Launch::new(command).start().done_within(VISIT_LIMIT)
+    }
+}
+
+/// Finds the browser of this machine.
+fn browser() -> &'static str {
+    let is_here = |name: &&&str| {
+        let mut command = std::process::Command::new(name);
+        command.arg("--version").stdout(Stdio::null());
+        command.stderr(Stdio::null()).status().is_ok()
+    };
+    BROWSERS
+        .iter()
+        .find(is_here)
+        .expect("a browser is here, or `cargo xtask setup` installs it")
+}
+
+#[track_caller]
+fn shows_the_page(visit: &Done) {
+    visit.exits(0).prints(PAGE);
+}
+
+#[track_caller]
+fn shows_no_page(visit: &Done, error: &str) {
+    visit.complains(error);
+    assert!(!visit.stdout.contains(PAGE), "{visit:#?}");
+}
+
+/// Makes a certificate as a thief of the loopback CA's key would, with OpenSSL.
+fn steal(folder: &Path, name: &str) {
+    let extension = format!("subjectAltName=DNS:{name}");
+    let (certificate, key) = (format!("{name}.pem"), format!("{name}-key.pem"));
+    let made = openssl_in(
+        folder,
+        &[
+            ["req", "-x509", "-newkey", "rsa:2048", "-nodes"].as_slice(),
+            &["-subj", "/O=thief", "-days", "30", "-addext", &extension],
+            &["-addext", "basicConstraints=CA:FALSE"],
+            &["-addext", "extendedKeyUsage=serverAuth"],
+            &["-CA", "qecho/rootCA.pem", "-CAkey", "qecho/rootCA-key.pem"],
+            &["-keyout", &key, "-out", &certificate],
+        ]
+        .concat(),
+    );
+    assert!(made.0, "{}", made.1);
+}
+
+#[test]
+fn chromium_shows_a_page_between_install_and_uninstall_and_not_else() {
+    let stage = Stage::new();
+    stage.qecho("cert new localhost").run().exits(0);
+    let website = Website::serve(&stage, "localhost");
+    let early = stage.qecho("cert install --store nss").run();
+    early.fails(2, "no store of Firefox or Chromium yet", Some("start the"));
+    // The first start makes the store, where the second will look for it.
+    shows_no_page(&website.visit(&stage, "localhost"), NO_AUTHORITY);
+    let installed = stage.qecho("cert install --store nss").run();
+    installed.exits(0).prints("pki/nssdb trusts the CA now");
+    shows_the_page(&website.visit(&stage, "localhost"));
+    let uninstalled = stage.qecho("cert uninstall --store nss").run();
+    uninstalled
+        .exits(0)
+        .prints("pki/nssdb has forgotten the CA");
+    shows_no_page(&website.visit(&stage, "localhost"), NO_AUTHORITY);
+}
+
+#[test]
+fn chromium_holds_the_loopback_authority_to_its_limits() {
+    let stage = Stage::new();
+    stage.server("").ends_well();
+    let store = stage.home().join(".pki/nssdb");
+    std::fs::create_dir_all(&store).expect("the home takes folders");
+    let mut new = stage.command("certutil");
+    new.args(["-N", "--empty-password", "-d"]);
+    oracle(new.arg(format!("sql:{}", store.display())));
+    let install = stage.qecho("cert install --store nss --ca-root qecho");
+    install.run().exits(0).prints("trusts the CA now");
+    for name in ["localhost", "example.test"] {
+        steal(&stage.home(), name);
+    }
+    let own = Website::serve(&stage, "localhost");
+    shows_the_page(&own.visit(&stage, "localhost"));
+    let stolen = Website::serve(&stage, "example.test");
+    shows_no_page(&stolen.visit(&stage, "example.test"), "net::ERR_CERT_");
+}
+
+#[test]
+fn curl_and_python_hold_the_loopback_authority_to_its_limits() {
+    let stage = Stage::new();
+    stage.server("").ends_well();
+    for name in ["localhost", "example.test"] {
+        steal(&stage.home(), name);
+    }
+    let own = Website::serve(&stage, "localhost");
+    own.curl(&stage, "localhost").exits(0).prints(PAGE);
+    own.python(&stage, "localhost").exits(0);
+    let stolen = Website::serve(&stage, "example.test");
+    for visit in [Website::curl, Website::python] {
+        let refused = visit(&stolen, &stage, "example.test");
+        refused.complains("permitted subtree violation");
+        assert!(!refused.status.success(), "{refused:#?}");
+    }
+}
