@@ -92,6 +92,7 @@ fn config(
             client_verifier: client_verifier(arguments)?,
             alpn: arguments.alpn.clone(),
             key_log: key_log::open(&arguments.key_log, &sight)?,
+            provider: None,
         },
         admission: AdmissionSettings {
             retry: match arguments.retry {
