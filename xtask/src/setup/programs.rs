@@ -58,7 +58,16 @@ pub(crate) const TSHARK: Program = Program {
     brew: Some("wireshark"),
 };
 
-const PROGRAMS: [Program; 8] = [
+/// Counts the instructions of a program.
+pub(crate) const VALGRIND: Program = Program {
+    name: "valgrind",
+    proof: Proof::OnPath("valgrind"),
+    apt: Some("valgrind"),
+    dnf: Some("valgrind"),
+    brew: None,
+};
+
+const PROGRAMS: [Program; 9] = [
     Program {
         name: "python3",
         proof: Proof::OnPath("python3"),
@@ -97,6 +106,7 @@ const PROGRAMS: [Program; 8] = [
     },
     OPENSSL,
     NGTCP2_CLIENT,
+    VALGRIND,
 ];
 
 impl Program {
