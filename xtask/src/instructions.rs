@@ -102,7 +102,7 @@ pub(crate) fn check(options: &Options) -> Result<Report> {
     if !setup::VALGRIND.is_here() {
         ensure!(!options.update, "--update needs valgrind");
         return Ok(Report {
-            not_here: Some("valgrind".to_owned()),
+            not_here: Some("valgrind is missing".to_owned()),
             ..Report::default()
         });
     }
