@@ -66,6 +66,7 @@ fn main() -> anyhow::Result<()> {
             client_verifier: None,
             alpn: AlpnPolicy::Any,
             key_log: None,
+            provider: None,
         },
         admission: AdmissionSettings::default(),
     };

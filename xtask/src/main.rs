@@ -9,6 +9,7 @@ mod ci;
 mod clock;
 mod deny;
 mod format;
+mod instructions;
 mod interop;
 mod process;
 mod setup;
@@ -33,6 +34,10 @@ Usage: cargo xtask <command>
   interop [--require-all] [--binary FILE] [--list] [WORD]
                            other people's QUIC stacks against the built program;
                            WORD: only the cases whose name contains it
+  instructions [--require-all] [--update] [WORD]
+                           instructions of the server's shard per echoed message, against the
+                           committed figures: more than 5 % above them fail; --update: makes the
+                           figures anew; WORD: only the workloads whose name contains it
   deny                     licences, bans and sources of the dependencies
   advisories               known vulnerabilities in the dependencies (needs the network)
 
@@ -74,6 +79,7 @@ fn run(arguments: Vec<String>) -> Result<Outcome> {
         "fmt" => no_more(rest).and_then(|()| format::apply()),
         "tidy" => no_more(rest).and_then(|()| tidy::run()),
         "interop" => interop::run(&interop::Options::parse(rest)?),
+        "instructions" => instructions::run(&instructions::Options::parse(rest)?),
         "deny" => no_more(rest).and_then(|()| deny::gate()),
         "advisories" => no_more(rest).and_then(|()| deny::advisories()),
         "help" | "--help" | "-h" => {

@@ -13,6 +13,8 @@ mod session;
 
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
+
 pub(crate) use client::WatchedClient;
 pub use client::{ClientTls, Connector};
 pub(crate) use plaintext::{Opened, Plaintext, Sealed};
@@ -39,17 +41,20 @@ pub enum TlsError {
     Setup(#[from] rustls::Error),
 }
 
-/// Returns the cryptography that all our TLS uses.
+/// Returns the cryptography that our TLS uses: what was `given`, or aws-lc-rs's.
 ///
 /// # Errors
 /// [`TlsError`] if the system gives no randomness.
-fn provider() -> Result<Arc<rustls::crypto::CryptoProvider>, TlsError> {
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
+fn provider(given: Option<&Arc<CryptoProvider>>) -> Result<Arc<CryptoProvider>, TlsError> {
+    let provider = match given {
+        Some(given) => given.clone(),
+        None => Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
+    };
     // The first draw gathers entropy for some 20 ms; here, it is not counted
     // as part of somebody's handshake.
     provider
         .secure_random
         .fill(&mut [0])
         .map_err(|_| rustls::Error::FailedToGetRandomBytes)?;
-    Ok(Arc::new(provider))
+    Ok(provider)
 }

@@ -19,7 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 pub use self::{
     forwarding::ForwardingLoop,
     party::{Member, party},
-    spin::{SPIN_MAX, Spin},
+    spin::{SPIN_MAX, Spin, SpinSeats},
 };
 use self::{spin::Spinning, tapped::Tapped};
 pub use crate::mailbox::{Inbox, mailbox};
@@ -68,16 +68,16 @@ impl<A: Application> EventLoop<A> {
             mail_left: false,
             tap: None,
             party: None,
-            spinning: Spinning::new(Spin::Off, 1),
+            spinning: Spinning::new(Spin::Off, SpinSeats::of_this_machine()),
             received: false,
         }
     }
 
-    /// Looks for the next datagram before it sleeps; it is one of so many
-    /// event loops of this process.
-    pub fn spinning(self, spin: Spin, loops: usize) -> Self {
+    /// Looks for the next datagram before it sleeps; the event loops of a process
+    /// share the seats.
+    pub fn spinning(self, spin: Spin, seats: SpinSeats) -> Self {
         Self {
-            spinning: Spinning::new(spin, loops),
+            spinning: Spinning::new(spin, seats),
             ..self
         }
     }
@@ -123,16 +123,27 @@ impl<A: Application> EventLoop<A> {
                 }
                 last_received = Some(clock());
             }
-            if let (Some(last), Some(patience)) = (last_received, self.spinning.patience())
-                && clock() < last + patience
+            if let Some(last) = last_received
+                && self.looks_on(last)
             {
-                // Whoever else wants this core gets it.
-                std::thread::yield_now();
                 self.readable.fill(true);
                 continue;
             }
+            self.spinning.stand_up();
             self.wait(now)?;
         }
+    }
+
+    /// Tells whether to look for the next datagram at once; whoever else wants this
+    /// core had it before that.
+    fn looks_on(&mut self, last_received: Instant) -> bool {
+        let before = clock();
+        if !self.spinning.looks_on(last_received, before) {
+            return false;
+        }
+        std::thread::yield_now();
+        self.spinning.note_yield(clock() - before);
+        true
     }
 
     fn is_over(&mut self, now: Instant) -> bool {

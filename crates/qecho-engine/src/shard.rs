@@ -199,12 +199,19 @@ impl<A: Application> Shard<A> {
         if std::mem::take(&mut entry.meta.again) {
             entry.deliver(&mut self.application, now, Event::Again);
         }
+        // It is asked for what it sends until there is nothing, which costs as much as
+        // a packet: again only if something has happened since.
+        let mut is_first = true;
         loop {
             let Some(entry) = self.core.bindings[key.binding()].entry(key) else {
                 return;
             };
             let mut quiet = !entry.poll_events(&mut self.application, now);
             quiet &= !self.core.exchange_endpoint_events(now, key);
+            if quiet && !is_first {
+                break;
+            }
+            is_first = false;
             quiet &= !self.core.poll_transmits(now, key);
             if quiet || self.core.outbox.is_full() {
                 break;

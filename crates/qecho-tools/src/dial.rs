@@ -63,6 +63,7 @@ impl Alpn {
                 identity: identity.cloned(),
                 alpn: alpn.iter().map(|name| name.to_vec()).collect(),
                 key_log: key_log.cloned(),
+                provider: None,
             }
             .connector()
         };

@@ -20,7 +20,7 @@ use qecho_engine::{
     BindError, Divided, Mailbox, Shard, Share, Socket, Steering, TlsError,
     config::{Accepting, ShardConfig},
     divide,
-    event_loop::{self, EventLoop, Inbox, Member},
+    event_loop::{self, EventLoop, Inbox, Member, SpinSeats},
 };
 
 use self::notices::Notices;
@@ -88,11 +88,12 @@ impl Server {
         }
         let members = event_loop::party(mailboxes.iter().map(Mailbox::waker).collect());
         let notices = Notices::new(notices);
+        let seats = SpinSeats::of_this_machine();
         let parts = Share::divide(count).into_iter().zip(members).zip(inboxes);
         let prepared = shards.into_iter().zip(parts);
         let prepared = prepared.map(|(sockets, ((share, member), inbox))| {
             let echo = Echo::of_shard(config.end, notices.for_another_shard());
-            prepare(config, sockets, share, member, inbox, echo)
+            prepare(config, sockets, share, member, inbox, echo, seats.clone())
         });
         let prepared: Vec<Prepared> = prepared.collect::<Result<_, _>>()?;
         let mut threads = Vec::with_capacity(count.get());
@@ -167,6 +168,7 @@ fn prepare(
     member: Member,
     inbox: Inbox<Mail>,
     echo: Echo,
+    seats: SpinSeats,
 ) -> Result<Prepared, TlsError> {
     let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
     let accepting = Accepting {
@@ -179,11 +181,10 @@ fn prepare(
         watched: config.sight.is_watched(),
         ..ShardConfig::server(config.transport.clone(), accepting)
     };
-    let shards = shard_config.share.shards().get();
     let shard = Shard::new(&shard_config, &addresses, echo)?;
     let event_loop = EventLoop::new(shard, sockets, inbox)
         .with_party(member)
-        .spinning(config.spin, shards);
+        .spinning(config.spin, seats);
     Ok(event_loop.tapped(config.sight.taps()))
 }
 

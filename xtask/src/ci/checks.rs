@@ -10,7 +10,7 @@ use super::table::Verdict;
 use crate::interop::Stage;
 use crate::process::{self, Ended};
 use crate::totals::Totals;
-use crate::{Outcome, deny, format, interop, setup, tidy, workspace};
+use crate::{Outcome, deny, format, instructions, interop, setup, tidy, workspace};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(900);
 const TEST_LIMIT: Duration = Duration::from_secs(900);
@@ -90,6 +90,11 @@ pub(crate) const CHECKS: &[Check] = &[
         run: |_| interop(),
     },
     Check {
+        name: "instructions",
+        needs: &[SETUP, RELEASE_BUILD],
+        run: |_| instructions(),
+    },
+    Check {
         name: "deny",
         needs: &[SETUP],
         run: |_| expect_success(deny::check()?),
@@ -167,6 +172,16 @@ fn interop() -> Result<(Verdict, Totals)> {
         false => Verdict::NotHere(report.not_here.join(", ")),
     };
     Ok((verdict, report.totals))
+}
+
+fn instructions() -> Result<(Verdict, Totals)> {
+    let report = instructions::check(&instructions::Options::default())?;
+    let verdict = match (report.is_good(), report.not_here) {
+        (false, _) => Verdict::Failed("see above".to_owned()),
+        (true, Some(what)) => Verdict::NotHere(what),
+        (true, None) => Verdict::Passed,
+    };
+    Ok((verdict, Totals::default()))
 }
 
 fn expect_success(ended: Ended) -> Result<(Verdict, Totals)> {

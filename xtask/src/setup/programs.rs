@@ -60,7 +60,16 @@ pub(crate) const TSHARK: Program = Program {
     brew: Some("wireshark"),
 };
 
-const PROGRAMS: [Program; 9] = [
+/// Counts the instructions of a program.
+pub(crate) const VALGRIND: Program = Program {
+    name: "valgrind",
+    proof: Proof::OnPath("valgrind"),
+    apt: Some("valgrind"),
+    dnf: Some("valgrind"),
+    brew: None,
+};
+
+const PROGRAMS: [Program; 10] = [
     Program {
         name: "python3",
         proof: Proof::OnPath("python3"),
@@ -107,6 +116,7 @@ const PROGRAMS: [Program; 9] = [
     },
     OPENSSL,
     NGTCP2_CLIENT,
+    VALGRIND,
 ];
 
 impl Program {

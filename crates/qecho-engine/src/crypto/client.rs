@@ -6,6 +6,7 @@ use quinn_proto::{ConnectError, crypto, transport_parameters::TransportParameter
 use rustls::{
     KeyLog,
     client::{ResolvesClientCert, danger::ServerCertVerifier},
+    crypto::CryptoProvider,
     pki_types::ServerName,
     quic,
     version::TLS13,
@@ -24,6 +25,9 @@ pub struct ClientTls {
     pub alpn: Vec<Vec<u8>>,
     /// Where TLS secrets are logged, if anywhere.
     pub key_log: Option<Arc<dyn KeyLog>>,
+    /// The cryptography; `None` for that of aws-lc-rs. Keys before the handshake's
+    /// (RFC 9001 §5.2) are not its business.
+    pub provider: Option<Arc<CryptoProvider>>,
 }
 
 impl ClientTls {
@@ -61,7 +65,7 @@ pub(crate) struct ClientCrypto(Arc<rustls::ClientConfig>);
 
 impl ClientCrypto {
     fn new(tls: &ClientTls) -> Result<Self, TlsError> {
-        let builder = rustls::ClientConfig::builder_with_provider(provider()?)
+        let builder = rustls::ClientConfig::builder_with_provider(provider(tls.provider.as_ref())?)
             .with_protocol_versions(&[&TLS13])?
             .dangerous()
             .with_custom_certificate_verifier(tls.verifier.clone());

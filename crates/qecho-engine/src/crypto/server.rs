@@ -9,7 +9,9 @@ use quinn_proto::{
     transport_parameters::TransportParameters,
 };
 use rustls::{
-    KeyLog, quic,
+    KeyLog,
+    crypto::CryptoProvider,
+    quic,
     server::{
         NoServerSessionStorage, ResolvesServerCert, StoresServerSessions,
         danger::ClientCertVerifier,
@@ -36,6 +38,9 @@ pub struct ServerTls {
     pub alpn: AlpnPolicy,
     /// Where TLS secrets are logged, if anywhere.
     pub key_log: Option<Arc<dyn KeyLog>>,
+    /// The cryptography; `None` for that of aws-lc-rs. Keys before the handshake's
+    /// (RFC 9001 §5.2) are not its business.
+    pub provider: Option<Arc<CryptoProvider>>,
 }
 
 /// [`ServerTls`] made ready for connections.
@@ -53,7 +58,7 @@ impl ServerCrypto {
         tls: &ServerTls,
         sessions: Arc<dyn StoresServerSessions>,
     ) -> Result<Self, TlsError> {
-        let builder = rustls::ServerConfig::builder_with_provider(provider()?)
+        let builder = rustls::ServerConfig::builder_with_provider(provider(tls.provider.as_ref())?)
             .with_protocol_versions(&[&TLS13])?;
         let builder = match &tls.client_verifier {
             Some(verifier) => builder.with_client_cert_verifier(verifier.clone()),

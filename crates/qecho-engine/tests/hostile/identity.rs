@@ -44,6 +44,7 @@ impl Identity {
             client_verifier: None,
             alpn: AlpnPolicy::Names(alpn.iter().map(|name| name.to_vec()).collect()),
             key_log: None,
+            provider: None,
         }
     }
 
@@ -54,6 +55,7 @@ impl Identity {
             identity: None,
             alpn: alpn.iter().map(|name| name.to_vec()).collect(),
             key_log: None,
+            provider: None,
         };
         tls.connector().expect("these settings work")
     }

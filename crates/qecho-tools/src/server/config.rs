@@ -50,6 +50,7 @@ impl Config {
                 client_verifier: None,
                 alpn: AlpnPolicy::Names(vec![ALPN_ECHO.to_vec()]),
                 key_log: None,
+                provider: None,
             },
             admission: AdmissionSettings::default(),
             transport: Transport::default(),

@@ -1,7 +1,7 @@
 //! What a server tells those who watch it, a bounded number of lines a second.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, mpsc::SyncSender},
     time::{Duration, Instant},
@@ -75,7 +75,7 @@ pub enum NoticeKind {
 }
 
 /// The text of each stream that was cut inside a character.
-pub(super) type Decoders = HashMap<StreamId, text::Decoder>;
+pub(super) type Decoders = BTreeMap<StreamId, text::Decoder>;
 
 /// Lets notices through to their reader, within the limits.
 #[derive(Debug)]

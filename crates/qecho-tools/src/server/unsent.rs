@@ -1,6 +1,6 @@
 //! Echoes that could not be sent yet, within a bound.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use qecho_engine::StreamId;
@@ -19,7 +19,7 @@ const PIECE_MIN: usize = 1024;
 /// At most [`UNSENT_MAX`] bytes, and [`PIECE_MIN`] more for each stream.
 #[derive(Debug, Default)]
 pub(super) struct Unsent {
-    pieces: HashMap<StreamId, Piece>,
+    pieces: BTreeMap<StreamId, Piece>,
     bytes: usize,
 }
 

@@ -63,8 +63,8 @@ pub(crate) struct ServerArguments {
     pub(crate) shards: Option<NonZeroUsize>,
 
     /// How long a thread looks for the next datagram before it sleeps: answers
-    /// sooner, at the cost of a core (auto: 50us, if it pays and there is a core
-    /// to spare)
+    /// sooner, at the cost of a core (auto: 50us, where it pays and nobody else
+    /// wants the core)
     #[arg(long, value_name = "auto|off|TIME", value_parser = spin, default_value = "auto")]
     pub(crate) spin: Spin,
 

@@ -102,6 +102,7 @@ fn config(
             client_verifier: clients.map(|clients| clients as Arc<dyn ClientCertVerifier>),
             alpn: arguments.alpn.clone(),
             key_log: key_log::open(&arguments.key_log, &sight)?,
+            provider: None,
         },
         admission: AdmissionSettings {
             retry: match arguments.retry {

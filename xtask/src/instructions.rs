@@ -1,0 +1,248 @@
+//! `cargo xtask instructions`: what an echoed message costs, in instructions.
+//!
+//! Time needs a quiet machine; instructions of a turn in memory, without encryption,
+//! are the same on a busy one. valgrind counts them, of the benchmark `turn`, inside
+//! the server's turns alone.
+
+mod figures;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use self::figures::{Comparison, Figures};
+use crate::{Outcome, process, setup, workspace};
+
+const BUILD_LIMIT: Duration = Duration::from_secs(900);
+const COUNT_LIMIT: Duration = Duration::from_secs(300);
+const QUESTION_LIMIT: Duration = Duration::from_secs(30);
+/// Counts at a time.
+const LANES: usize = 2;
+
+/// The function of the benchmark inside which is counted.
+const COUNTED: &str = "*counted_turn*";
+
+/// The workloads, those that take longest first.
+const WORKLOADS: &[&str] = &[
+    "64-of-1000-connections",
+    "64-connections",
+    "64-kib",
+    "1000-streams",
+    "stream-per-message",
+    "stream",
+    "datagram",
+];
+
+/// What to run.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    /// Figures that cannot be compared on this machine fail.
+    require_all: bool,
+    /// Writes what was counted in place of the committed figures.
+    update: bool,
+    /// A word in the names of the workloads.
+    word: String,
+}
+
+impl Options {
+    /// Reads the command line.
+    pub(crate) fn parse(arguments: &[String]) -> Result<Self> {
+        let mut options = Self::default();
+        for argument in arguments {
+            match argument.as_str() {
+                "--require-all" => options.require_all = true,
+                "--update" => options.update = true,
+                flag if flag.starts_with('-') => bail!("`instructions` knows no {flag}"),
+                word => word.clone_into(&mut options.word),
+            }
+        }
+        if options.update && !options.word.is_empty() {
+            bail!("--update makes all figures anew: give it no word");
+        }
+        Ok(options)
+    }
+}
+
+/// What came out.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// Workloads that cost too much.
+    costly: usize,
+    /// Why the figures cannot be compared here.
+    pub(crate) not_here: Option<String>,
+}
+
+impl Report {
+    /// Tells whether nothing costs too much.
+    pub(crate) fn is_good(&self) -> bool {
+        self.costly == 0
+    }
+}
+
+/// Counts and compares, or counts and writes.
+pub(crate) fn run(options: &Options) -> Result<Outcome> {
+    let report = check(options)?;
+    if let Some(what) = &report.not_here {
+        println!("not compared: {what}");
+    }
+    let lacks = options.require_all && report.not_here.is_some();
+    Ok(match report.is_good() && !lacks {
+        true => Outcome::Good,
+        false => Outcome::Bad,
+    })
+}
+
+/// As [`run`], for who wants to know more than an exit status.
+pub(crate) fn check(options: &Options) -> Result<Report> {
+    if !setup::VALGRIND.is_here() {
+        ensure!(!options.update, "--update needs valgrind");
+        return Ok(Report {
+            not_here: Some("valgrind is missing".to_owned()),
+            ..Report::default()
+        });
+    }
+    let counted = Figures {
+        compiler: compiler()?,
+        per_message: count_all(&options.word)?,
+    };
+    let text = fs::read_to_string(file()).with_context(|| cannot("read"))?;
+    let committed = Figures::parse(&text).with_context(|| cannot("read"))?;
+    let comparison = Comparison::new(&committed, &counted);
+    print!("{comparison}");
+    if options.update {
+        fs::write(file(), counted.to_string()).with_context(|| cannot("write"))?;
+        println!("written; commit it, and say why what has grown is worth it");
+        return Ok(Report::default());
+    }
+    Ok(Report {
+        costly: comparison.costly(),
+        not_here: comparison.not_here,
+    })
+}
+
+/// Counts the workloads whose names have `word` in them.
+fn count_all(word: &str) -> Result<Vec<(String, u64)>> {
+    let chosen: Vec<_> = WORKLOADS.iter().filter(|one| one.contains(word)).collect();
+    ensure!(!chosen.is_empty(), "no workload has {word:?} in its name");
+    let program = build()?;
+    let folder = workspace::target().join("instructions");
+    fs::create_dir_all(&folder).context("cannot make target/instructions")?;
+    let waiting = Mutex::new(chosen.iter());
+    let counted = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        let lane = || -> Result<()> {
+            loop {
+                let next = waiting.lock().expect("no lane panics").next();
+                let Some(name) = next else {
+                    return Ok(());
+                };
+                let figure = count(&program, &folder, name)?;
+                let mut counted = counted.lock().expect("no lane panics");
+                counted.push(((**name).to_owned(), figure));
+            }
+        };
+        let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(lane)).collect();
+        let mut ends = lanes.into_iter().map(|lane| lane.join());
+        ends.try_for_each(|end| end.expect("no lane panics"))
+    })?;
+    let mut counted = counted.into_inner().expect("no lane panics");
+    counted.sort_unstable();
+    Ok(counted)
+}
+
+/// Returns the instructions per message of a workload.
+fn count(program: &Path, folder: &Path, name: &str) -> Result<u64> {
+    let profile = folder.join(format!("{name}.callgrind"));
+    let mut command = Command::new("valgrind");
+    command
+        .args(["--tool=callgrind", "--collect-atstart=no"])
+        .arg(format!("--toggle-collect={COUNTED}"))
+        .arg(format!("--callgrind-out-file={}", profile.display()))
+        .arg(program)
+        .args(["--count", name]);
+    let (ended, output, errors) = process::capture(command, COUNT_LIMIT)?;
+    ensure!(ended.is_success(), "{name}: {ended}\n{errors}");
+    let messages = output.split(' ').next().and_then(|n| n.parse::<u64>().ok());
+    let messages = messages.with_context(|| format!("{name} says no number but {output:?}"))?;
+    let profile = fs::read_to_string(&profile).context("cannot read what valgrind has written")?;
+    let total = total(&profile).with_context(|| format!("nothing was counted of {name}"))?;
+    Ok(total / messages)
+}
+
+/// Reads the sum out of a profile.
+fn total(profile: &str) -> Option<u64> {
+    let totals = profile
+        .lines()
+        .find_map(|line| line.strip_prefix("totals: "));
+    totals?.parse().ok().filter(|total| *total > 0)
+}
+
+/// Builds the benchmark; returns its path.
+fn build() -> Result<PathBuf> {
+    let arguments = ["bench", "--package", "qecho-tools", "--bench", "turn"];
+    let mut command = workspace::cargo(&arguments);
+    command.args(["--no-run", "--locked"]);
+    command.arg("--message-format=json-render-diagnostics");
+    let (ended, messages, errors) = process::capture(command, BUILD_LIMIT)?;
+    ensure!(ended.is_success(), "cargo bench: {ended}\n{errors}");
+    let built = messages.lines().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let is_ours = message["target"]["name"] == "turn";
+        message["executable"]
+            .as_str()
+            .filter(|_| is_ours)
+            .map(PathBuf::from)
+    });
+    built.context("cargo does not say where the benchmark is")
+}
+
+/// Returns what the figures depend on: the compiler and the kind of machine.
+fn compiler() -> Result<String> {
+    let mut question = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    question.arg("--version").arg("--verbose");
+    question.current_dir(workspace::root());
+    let (ended, answer, errors) = process::capture(question, QUESTION_LIMIT)?;
+    ensure!(ended.is_success(), "rustc: {ended}\n{errors}");
+    let value = |key: &str| answer.lines().find_map(|line| line.strip_prefix(key));
+    let (release, host) = (value("release: "), value("host: "));
+    let (release, host) = release
+        .zip(host)
+        .context("rustc does not say its version")?;
+    Ok(format!("rustc {release} {host}"))
+}
+
+fn file() -> PathBuf {
+    workspace::root().join(figures::FILE)
+}
+
+fn cannot(verb: &str) -> String {
+    format!("cannot {verb} {}", figures::FILE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_in_which_nothing_was_counted_is_no_figure() {
+        assert_eq!(total("events: Ir\ntotals: 31910464\n"), Some(31_910_464));
+        assert_eq!(total("events: Ir\ntotals: 0\n"), None);
+        assert_eq!(total("events: Ir\n"), None);
+    }
+
+    #[test]
+    fn figures_are_updated_all_or_none() {
+        let parse = |arguments: &[&str]| {
+            let arguments: Vec<_> = arguments.iter().map(|one| (*one).to_owned()).collect();
+            Options::parse(&arguments)
+        };
+        assert!(parse(&["--update"]).is_ok_and(|options| options.update));
+        assert!(parse(&["--update", "stream"]).is_err());
+        assert!(parse(&["--updates"]).is_err());
+    }
+}
