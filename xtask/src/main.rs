@@ -10,6 +10,7 @@ mod clock;
 mod deny;
 mod format;
 mod interop;
+mod peers;
 mod process;
 mod setup;
 mod tidy;
@@ -33,6 +34,10 @@ Usage: cargo xtask <command>
   interop [--require-all] [--binary FILE] [--list] [WORD]
                            other people's QUIC stacks against the built program;
                            WORD: only the cases whose name contains it
+  peers [--peers NAME,…] [--workloads NAME,…] [--rounds N] [--seconds S] [--output FILE] [--list]
+                           our echo server and other people's, built and measured in one
+                           interleaved run: tables on stdout as Markdown, FILE for JSON;
+                           --list: what NAME can be (Linux, two cores; 5 rounds of 2 s)
   deny                     licences, bans and sources of the dependencies
   advisories               known vulnerabilities in the dependencies (needs the network)
 
@@ -74,6 +79,7 @@ fn run(arguments: Vec<String>) -> Result<Outcome> {
         "fmt" => no_more(rest).and_then(|()| format::apply()),
         "tidy" => no_more(rest).and_then(|()| tidy::run()),
         "interop" => interop::run(&interop::Options::parse(rest)?),
+        "peers" => peers::run(&peers::Options::parse(rest)?),
         "deny" => no_more(rest).and_then(|()| deny::gate()),
         "advisories" => no_more(rest).and_then(|()| deny::advisories()),
         "help" | "--help" | "-h" => {

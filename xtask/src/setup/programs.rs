@@ -11,7 +11,7 @@ use crate::process;
 const QUESTION_LIMIT: Duration = Duration::from_secs(3);
 
 /// A program that a check calls.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Program {
     /// What a person calls it.
     name: &'static str,
@@ -23,7 +23,7 @@ pub(crate) struct Program {
 }
 
 /// What shows that a program is there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Proof {
     /// A file of this name in one of the folders of PATH.
     OnPath(&'static str),
@@ -56,6 +56,24 @@ pub(crate) const TSHARK: Program = Program {
     apt: Some("tshark"),
     dnf: Some("wireshark-cli"),
     brew: Some("wireshark"),
+};
+
+/// Builds the C and C++ parts of other people's stacks.
+pub(crate) const CMAKE: Program = Program {
+    name: "cmake",
+    proof: Proof::OnPath("cmake"),
+    apt: Some("cmake"),
+    dnf: Some("cmake"),
+    brew: Some("cmake"),
+};
+
+/// Brings libclang, by which Rust reads the headers of those parts.
+pub(crate) const CLANG: Program = Program {
+    name: "clang",
+    proof: Proof::OnPath("clang"),
+    apt: Some("clang"),
+    dnf: Some("clang"),
+    brew: Some("llvm"),
 };
 
 const PROGRAMS: [Program; 8] = [

@@ -1,0 +1,108 @@
+//! Who is measured, and with which settings.
+
+use crate::setup::Program;
+
+/// An echo server.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) recipe: Recipe,
+    /// What it is told when it is started, beside what all are told.
+    pub(super) arguments: &'static [&'static str],
+    /// The workloads that it does, of those that there are; none named: all.
+    pub(super) only: &'static [&'static str],
+    /// How it is set, for the reader.
+    pub(super) settings: &'static str,
+}
+
+/// Against what a peer can be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Ours,
+    Quic,
+    /// No QUIC: it shows what QUIC costs.
+    Baseline,
+}
+
+/// How a peer is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Recipe {
+    /// The released program of this workspace.
+    Qecho,
+    /// A package in `bench/peers` of its own name; the crate whose version counts.
+    Cargo {
+        package: &'static str,
+        library: &'static str,
+        /// Programs that building it takes, beside Rust and a C compiler.
+        needs: &'static [Program],
+    },
+}
+
+/// All peers, in the order of the tables.
+pub(super) const PEERS: &[Peer] = &[
+    Peer {
+        name: "qecho",
+        kind: Kind::Ours,
+        recipe: Recipe::Qecho,
+        arguments: &["--spin", "off"],
+        only: &[],
+        settings: "`qecho server --shards 1 --spin off`, everything else as it comes",
+    },
+    Peer {
+        name: "qecho-spin",
+        kind: Kind::Ours,
+        recipe: Recipe::Qecho,
+        arguments: &["--spin", "50us"],
+        only: &["a"],
+        settings: "the same with `--spin 50us`",
+    },
+    Peer {
+        name: "quinn-current-thread",
+        kind: Kind::Quic,
+        recipe: QUINN,
+        arguments: &["--runtime", "current-thread"],
+        only: &[],
+        settings: "tokio's current-thread runtime, aws-lc-rs, GSO and GRO, MTU search up to the \
+                   row's limit, quinn's own windows (1.25 MB a stream, no limit a connection, \
+                   10 MB to send), 100 streams, a task for each stream that reads up to 64 KiB \
+                   and writes them",
+    },
+    Peer {
+        name: "quinn-multi-thread",
+        kind: Kind::Quic,
+        recipe: QUINN,
+        arguments: &["--runtime", "multi-thread"],
+        only: &[],
+        settings: "the same on tokio's multi-thread runtime, with as many workers as tokio \
+                   makes for the server's core",
+    },
+    Peer {
+        name: "s2n-quic",
+        kind: Kind::Quic,
+        recipe: Recipe::Cargo {
+            package: "s2n-quic",
+            library: "s2n-quic",
+            needs: &[],
+        },
+        arguments: &[],
+        only: &[],
+        settings: "rustls provider (aws-lc-rs), tokio's current-thread runtime, GSO and GRO, MTU \
+                   search up to the row's limit, windows of 1 MiB a stream and 4 MiB a \
+                   connection, 100 streams, pieces passed on uncopied, DATAGRAM frames on for g \
+                   alone (their queues take memory)",
+    },
+];
+
+const QUINN: Recipe = Recipe::Cargo {
+    package: "quinn",
+    library: "quinn",
+    needs: &[],
+};
+
+impl Peer {
+    /// Tells whether a peer does a workload.
+    pub(super) fn does(&self, workload: &str) -> bool {
+        self.only.is_empty() || self.only.contains(&workload)
+    }
+}
