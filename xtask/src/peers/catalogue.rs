@@ -1,6 +1,6 @@
 //! Who is measured, and with which settings.
 
-use crate::setup::Program;
+use crate::setup::{CLANG, CMAKE, Program};
 
 /// An echo server.
 #[derive(Debug)]
@@ -91,6 +91,47 @@ pub(super) const PEERS: &[Peer] = &[
                    search up to the row's limit, windows of 1 MiB a stream and 4 MiB a \
                    connection, 100 streams, pieces passed on uncopied, DATAGRAM frames on for g \
                    alone (their queues take memory)",
+    },
+    Peer {
+        name: "quiche",
+        kind: Kind::Quic,
+        recipe: Recipe::Cargo {
+            package: "quiche",
+            library: "quiche",
+            needs: &[CMAKE, CLANG],
+        },
+        arguments: &[],
+        only: &[],
+        settings: "BoringSSL, an event loop of its own on quinn-udp's sockets (recvmmsg, GSO, GRO), \
+                   each connection driven once a batch, MTU search up to the row's limit, windows \
+                   of 1 MiB a stream and 4 MiB a connection to begin with, which quiche lets grow, \
+                   100 streams, CUBIC, no pacing",
+    },
+    Peer {
+        name: "tquic",
+        kind: Kind::Quic,
+        recipe: Recipe::Cargo {
+            package: "tquic",
+            library: "tquic",
+            needs: &[CMAKE],
+        },
+        arguments: &[],
+        only: &[
+            "a",
+            "b",
+            "b1",
+            "b1-sockets",
+            "c",
+            "d",
+            "d-largest",
+            "e",
+            "f",
+        ],
+        settings: "BoringSSL, an event loop of its own on the same sockets, packets of all \
+                   connections handed over in batches of 64 and joined where they go to one \
+                   address, MTU search up to the row's limit, tquic's own windows (2 MiB a stream, \
+                   10 MiB a connection to begin with), 100 streams, no pacing; it has no DATAGRAM \
+                   frames",
     },
 ];
 

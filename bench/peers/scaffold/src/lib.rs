@@ -1,6 +1,10 @@
 //! What all echo servers here share, so that only the stacks differ.
 
 mod arguments;
+#[cfg(feature = "event-loop")]
+mod batch;
+#[cfg(feature = "event-loop")]
+mod deadlines;
 mod socket;
 
 use std::{
@@ -8,6 +12,11 @@ use std::{
     net::SocketAddr,
 };
 
+#[cfg(feature = "event-loop")]
+pub use self::{
+    batch::{BatchSocket, SEND_MAX},
+    deadlines::Deadlines,
+};
 pub use self::{
     arguments::Arguments,
     socket::{KERNEL_BUFFER, bind},
