@@ -67,6 +67,12 @@ pub(crate) fn obtain(programs: &[Program]) -> Result<()> {
     platform.install(&missing)
 }
 
+/// Makes the Python environment ready; returns the version of aioquic in it.
+pub(crate) fn python_with_aioquic() -> Result<String> {
+    python::ensure_ready()?;
+    python::aioquic_version()
+}
+
 /// Returns the interpreter that has aioquic.
 pub(crate) fn python() -> PathBuf {
     python::interpreter()

@@ -42,6 +42,7 @@ pub(super) fn build(peer: &'static Peer) -> Built {
             library,
             needs,
         } => setup::obtain(needs).and_then(|()| cargo_build(package, library)),
+        Recipe::Python { .. } => setup::python_with_aioquic(),
     };
     let version = version.map_err(|error| format!("{error:#}"));
     if let Err(reason) = &version {
@@ -60,6 +61,10 @@ pub(super) fn command_line(peer: &Peer) -> Vec<OsString> {
             "1".into(),
             "--messages".into(),
             "never".into(),
+        ],
+        Recipe::Python { script } => vec![
+            setup::python().into(),
+            workspace::root().join("bench/peers").join(script).into(),
         ],
         Recipe::Cargo { package, .. } => vec![binary(&format!("peer-{package}")).into()],
     }

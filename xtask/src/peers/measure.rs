@@ -27,8 +27,8 @@ pub(super) struct Sample {
     /// Shares of their cores that both sides used.
     pub(super) generator_share: f64,
     pub(super) server_share: f64,
-    /// Largest UDP payload that the generator found to pass.
-    pub(super) payload: u64,
+    /// Mean UDP payload that the server sent, in bytes.
+    pub(super) payload: f64,
     pub(super) cipher_suite: String,
 }
 
@@ -79,6 +79,7 @@ impl Sample {
             Measure::Megabyte => number(report, "goodput_bytes_per_s")? / 1e6,
             _ => number(report, "rate_per_s")?,
         };
+        let transport = &report["transport"];
         let offered = number(report, "offered")?.max(1.0);
         Ok(Self {
             cost,
@@ -88,9 +89,8 @@ impl Sample {
             lost: number(report, "lost")? / offered,
             generator_share: number(&report["generator"], "busiest_share")?,
             server_share: number(process, "processor_s")? / number(report, "elapsed_s")?,
-            payload: report["transport"]["mtu_bytes"]
-                .as_u64()
-                .unwrap_or_default(),
+            payload: number(transport, "bytes_received")?
+                / number(transport, "datagrams_received")?.max(1.0),
             cipher_suite: report["server"]["cipher_suite"]
                 .as_str()
                 .unwrap_or("none")
@@ -113,7 +113,7 @@ impl Sample {
             "generator_share": self.generator_share,
             "server_share": self.server_share,
             "generator_was_the_bottleneck": self.generator_was_the_bottleneck(),
-            "udp_payload_bytes": self.payload,
+            "mean_udp_payload_bytes": self.payload,
             "cipher_suite": self.cipher_suite,
         })
     }
@@ -137,7 +137,7 @@ mod tests {
             "offered": 100, "lost": 1, "rate_per_s": 50.0, "goodput_bytes_per_s": 3e6,
             "elapsed_s": 2.0, "latency": {"p50_us": 7.0, "p99_us": 9.0},
             "generator": {"busiest_share": 0.99},
-            "transport": {"mtu_bytes": 1452}, "server": {"cipher_suite": "TLS_X"},
+            "transport": {"bytes_received": 7000, "datagrams_received": 10}, "server": {"cipher_suite": "TLS_X"},
             "server_process": {
                 "processor_s": 1.0, "processor_us_per_message": 4.0,
                 "processor_ms_per_megabyte": 5.0,

@@ -76,8 +76,10 @@ impl Stage {
             .args(["--key", "localhost+1-key.pem"]);
         // Ours finds out by itself what the path carries, and always takes DATAGRAM frames.
         if !matches!(peer.recipe, Recipe::Qecho) {
-            let payload = workload.udp_payload_max.to_string();
-            command.args(["--udp-payload-max", &payload]);
+            let receive = workload.udp_payload_max;
+            let send = receive.min(peer.payload_max);
+            command.args(["--receive-payload-max", &receive.to_string()]);
+            command.args(["--send-payload-max", &send.to_string()]);
             command.args(workload.datagrams.then_some("--datagrams"));
         }
         let log = self.folder.join(format!("{}.log", peer.name));

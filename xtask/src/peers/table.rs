@@ -8,7 +8,6 @@ use super::build::Built;
 use super::catalogue::PEERS;
 use super::figures::{Spread, three_digits};
 use super::machine::Machine;
-use super::measure::Sample;
 use super::record::{Figure, Record, Row};
 use super::workload::{Measure, WORKLOADS, Workload};
 
@@ -118,8 +117,8 @@ fn remarks(row: &Row) -> String {
         remarks.push(format!("{:.2} % lost", lost * 100.0));
     }
     if row.workload.measure == Measure::Megabyte {
-        let payload = row.median(|sample: &Sample| sample.payload as f64);
-        remarks.extend(payload.map(|payload| format!("payload {} B", three_digits(payload))));
+        let payload = row.median(|sample| sample.payload);
+        remarks.extend(payload.map(|it| format!("its datagrams: {} B", three_digits(it))));
     }
     if let Some(reason) = row.failures.first() {
         let runs = row.samples.len() + row.failures.len();

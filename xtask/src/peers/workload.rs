@@ -113,7 +113,14 @@ pub(super) const WORKLOADS: &[Workload] = &[
         "f",
         "memory of each of 5,000 idle connections",
         Measure::Memory,
-        &["--over", "idle", "--connections", "5000"],
+        &[
+            "--over",
+            "idle",
+            "--connections",
+            "5000",
+            "--timeout",
+            "60s",
+        ],
     ),
     Workload {
         datagrams: true,

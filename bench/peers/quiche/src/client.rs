@@ -59,31 +59,24 @@ impl Client {
 
     /// Sends what the connection has to send; packets of one length leave together.
     pub(crate) fn flush(&mut self, socket: &BatchSocket, room: &mut [u8]) -> io::Result<()> {
-        loop {
-            let (mut filled, mut segment, mut to) = (0, 0, None);
-            let mut is_done = false;
-            for _ in 0..socket.segments_max() {
-                let Ok((length, info)) = self
-                    .connection
-                    .send(&mut room[filled..SEND_MAX.max(filled)])
-                else {
-                    is_done = true;
+        while let Ok((segment, info)) = self.connection.send(&mut room[..SEND_MAX]) {
+            let mut filled = segment;
+            for _ in 1..socket.segments_max() {
+                if filled + segment > SEND_MAX {
+                    break;
+                }
+                // None longer than the first: a probe of the path's MTU goes alone.
+                let rest = &mut room[filled..filled + segment];
+                let Ok((length, _)) = self.connection.send(rest) else {
                     break;
                 };
-                if filled == 0 {
-                    (segment, to) = (length, Some(info.to));
-                }
                 filled += length;
-                if length < segment || filled + segment > SEND_MAX {
+                if length < segment {
                     break;
                 }
             }
-            if let Some(to) = to {
-                socket.send(to, &room[..filled], segment)?;
-            }
-            if is_done {
-                return Ok(());
-            }
+            socket.send(info.to, &room[..filled], segment)?;
         }
+        Ok(())
     }
 }

@@ -46,14 +46,13 @@ fn main() -> Result<(), Failure> {
 }
 
 fn config(arguments: &Arguments) -> Result<Config, Failure> {
-    let payload = usize::from(arguments.udp_payload_max);
     let mut config = Config::new(quiche::PROTOCOL_VERSION)?;
     config.load_cert_chain_from_pem_file(&arguments.cert.to_string_lossy())?;
     config.load_priv_key_from_pem_file(&arguments.key.to_string_lossy())?;
     config.set_application_protos(&[ALPN])?;
     config.set_max_idle_timeout(IDLE_TIMEOUT_S * 1_000);
-    config.set_max_recv_udp_payload_size(payload);
-    config.set_max_send_udp_payload_size(payload);
+    config.set_max_recv_udp_payload_size(arguments.receive_payload_max.into());
+    config.set_max_send_udp_payload_size(arguments.send_payload_max.into());
     config.discover_pmtu(true);
     config.set_initial_max_data(CONNECTION_WINDOW);
     config.set_initial_max_stream_data_bidi_remote(STREAM_WINDOW);

@@ -24,7 +24,7 @@ fn main() -> Result<(), Failure> {
 
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let mut endpoint_config = EndpointConfig::default();
-    endpoint_config.max_udp_payload_size(arguments.udp_payload_max.max(1_472))?;
+    endpoint_config.max_udp_payload_size(arguments.receive_payload_max.max(1_472))?;
     let endpoint = Endpoint::new(
         endpoint_config,
         Some(server_config(&arguments)?),
@@ -47,7 +47,7 @@ fn server_config(arguments: &Arguments) -> Result<ServerConfig, Failure> {
     tls.alpn_protocols = vec![ALPN.to_vec()];
     let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
     let mut mtu = MtuDiscoveryConfig::default();
-    mtu.upper_bound(arguments.udp_payload_max);
+    mtu.upper_bound(arguments.send_payload_max);
     let mut transport = TransportConfig::default();
     transport
         .max_idle_timeout(Some(Duration::from_secs(IDLE_TIMEOUT_S).try_into()?))

@@ -45,7 +45,7 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         .with_receive_address(arguments.listen)?
         .with_recv_buffer_size(KERNEL_BUFFER)?
         .with_send_buffer_size(KERNEL_BUFFER)?
-        .with_max_mtu(arguments.udp_payload_max.saturating_add(HEADERS))?
+        .with_max_mtu(arguments.send_payload_max.saturating_add(HEADERS))?
         .build()?;
     let limits = Limits::new()
         .with_max_idle_timeout(Duration::from_secs(IDLE_TIMEOUT_S))?

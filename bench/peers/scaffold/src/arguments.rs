@@ -13,8 +13,10 @@ pub struct Arguments {
     pub cert: PathBuf,
     /// Its private key, PEM.
     pub key: PathBuf,
+    /// Largest UDP payload that is taken.
+    pub receive_payload_max: u16,
     /// Largest UDP payload to search the path for.
-    pub udp_payload_max: u16,
+    pub send_payload_max: u16,
     /// Whether DATAGRAM frames are wanted; where they cost memory even if none comes, they are
     /// left off otherwise.
     pub datagrams: bool,
@@ -29,7 +31,8 @@ impl Arguments {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             cert: PathBuf::new(),
             key: PathBuf::new(),
-            udp_payload_max: 1_452,
+            receive_payload_max: 1_452,
+            send_payload_max: 1_452,
             datagrams: false,
             runtime: None,
         };
@@ -44,7 +47,8 @@ impl Arguments {
                 "--listen" => arguments.listen = value.parse()?,
                 "--cert" => arguments.cert = value.into(),
                 "--key" => arguments.key = value.into(),
-                "--udp-payload-max" => arguments.udp_payload_max = value.parse()?,
+                "--receive-payload-max" => arguments.receive_payload_max = value.parse()?,
+                "--send-payload-max" => arguments.send_payload_max = value.parse()?,
                 "--runtime" => arguments.runtime = Some(value),
                 _ => return Err(format!("unexpected argument {word}").into()),
             }

@@ -33,6 +33,14 @@ impl BatchSocket {
         Ok(Self { io, state, room })
     }
 
+    /// Returns the same socket for sending.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let io = self.io.try_clone()?;
+        let state = UdpSocketState::new(UdpSockRef::from(&io))?;
+        let room = Vec::new();
+        Ok(Self { io, state, room })
+    }
+
     /// Returns where the socket is bound.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.io.local_addr()
