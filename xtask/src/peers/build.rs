@@ -2,13 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::catalogue::{Peer, Recipe};
+use super::catalogue::{Kind, Peer, Recipe};
 use crate::{process, setup, workspace};
 
 /// BoringSSL alone takes minutes on a small machine.
@@ -36,7 +36,7 @@ impl Built {
 /// Builds a peer and what it needs.
 pub(super) fn build(peer: &'static Peer) -> Built {
     let version = match peer.recipe {
-        Recipe::Qecho => Ok(env!("CARGO_PKG_VERSION").to_owned()),
+        Recipe::Qecho => locked_version(&workspace::root(), "qecho"),
         Recipe::Cargo {
             package,
             library,
@@ -71,7 +71,10 @@ pub(super) fn command_line(peer: &Peer) -> Vec<OsString> {
 }
 
 /// Returns what starts the generator for a peer.
-pub(super) fn generator(_peer: &Peer) -> Vec<OsString> {
+pub(super) fn generator(peer: &Peer) -> Vec<OsString> {
+    if let (Kind::Baseline, Recipe::Cargo { package, .. }) = (peer.kind, peer.recipe) {
+        return vec![binary(&format!("generator-{package}")).into()];
+    }
     vec![workspace::release_binary().into(), "bench".into()]
 }
 
@@ -92,11 +95,15 @@ fn cargo_build(package: &str, library: &str) -> Result<String> {
             log.display()
         );
     }
-    version_in(
-        &fs::read_to_string(folder.join("Cargo.lock")).context("cannot read its Cargo.lock")?,
-        library,
-    )
-    .with_context(|| format!("its Cargo.lock has no {library}"))
+    locked_version(&folder, library)
+}
+
+/// Returns the version of a crate in the lock file of a folder.
+fn locked_version(folder: &Path, library: &str) -> Result<String> {
+    let lock = folder.join("Cargo.lock");
+    let text = fs::read_to_string(&lock);
+    let text = text.with_context(|| format!("cannot read {}", lock.display()))?;
+    version_in(&text, library).with_context(|| format!("{} has no {library}", lock.display()))
 }
 
 /// Returns the line that tells most of a failed build.

@@ -139,10 +139,10 @@ pub(super) const PEERS: &[Peer] = &[
             "e",
             "f",
         ],
-        payload_max: 1_452,
+        payload_max: 1_472,
         settings: "BoringSSL, an event loop of its own on the same sockets, packets of all \
                    connections handed over in batches of 64 and joined where they go to one \
-                   address, MTU search up to 1,452 B (it makes no packets above 2,048 B), tquic's \
+                   address, MTU search up to 1,472 B (it makes no packets above 2,048 B), tquic's \
                    own windows (2 MiB a stream, 10 MiB a connection to begin with) and BBR (CUBIC \
                    costs it more), 100 streams, no pacing; it has no DATAGRAM frames",
     },
@@ -157,6 +157,36 @@ pub(super) const PEERS: &[Peer] = &[
         payload_max: 9_000,
         settings: "CPython and asyncio, packets of the row's limit, but 9,000 B (it does not \
                    search), windows of 1 MiB a stream and 4 MiB a connection, 128 streams",
+    },
+    Peer {
+        name: "tcp-tls",
+        kind: Kind::Baseline,
+        recipe: Recipe::Cargo {
+            package: "tcp-tls",
+            library: "rustls",
+            needs: &[],
+        },
+        arguments: &[],
+        only: &["a", "b", "b1-sockets", "d"],
+        payload_max: u16::MAX,
+        settings: "TCP and TLS 1.3: rustls (aws-lc-rs) and one epoll loop, TCP_NODELAY, the \
+                   kernel's own windows; a generator of its own, since qecho's speaks QUIC; each \
+                   connection has its socket in b too",
+    },
+    Peer {
+        name: "udp",
+        kind: Kind::Baseline,
+        recipe: Recipe::Cargo {
+            package: "udp",
+            library: "quinn-udp",
+            needs: &[],
+        },
+        arguments: &[],
+        only: &["a", "b", "b1", "b1-sockets", "d", "d-largest", "g"],
+        payload_max: u16::MAX,
+        settings: "bare UDP, nothing encrypted and nothing repeated: quinn-udp's sockets \
+                   (recvmmsg, GSO, GRO), what the kernel has joined is sent back joined; a \
+                   generator of its own, a datagram for each message",
     },
 ];
 

@@ -27,7 +27,7 @@ pub(super) struct Sample {
     /// Shares of their cores that both sides used.
     pub(super) generator_share: f64,
     pub(super) server_share: f64,
-    /// Mean UDP payload that the server sent, in bytes.
+    /// Mean UDP payload that the server sent, in bytes; 0 where there are no datagrams.
     pub(super) payload: f64,
     pub(super) cipher_suite: String,
 }
@@ -89,8 +89,10 @@ impl Sample {
             lost: number(report, "lost")? / offered,
             generator_share: number(&report["generator"], "busiest_share")?,
             server_share: number(process, "processor_s")? / number(report, "elapsed_s")?,
-            payload: number(transport, "bytes_received")?
-                / number(transport, "datagrams_received")?.max(1.0),
+            payload: match number(transport, "datagrams_received")? {
+                0.0 => 0.0,
+                datagrams => number(transport, "bytes_received")? / datagrams,
+            },
             cipher_suite: report["server"]["cipher_suite"]
                 .as_str()
                 .unwrap_or("none")

@@ -76,7 +76,7 @@ impl Stage {
             .args(["--key", "localhost+1-key.pem"]);
         // Ours finds out by itself what the path carries, and always takes DATAGRAM frames.
         if !matches!(peer.recipe, Recipe::Qecho) {
-            let receive = workload.udp_payload_max;
+            let receive = workload.server_payload_max;
             let send = receive.min(peer.payload_max);
             command.args(["--receive-payload-max", &receive.to_string()]);
             command.args(["--send-payload-max", &send.to_string()]);

@@ -117,7 +117,7 @@ fn remarks(row: &Row) -> String {
         remarks.push(format!("{:.2} % lost", lost * 100.0));
     }
     if row.workload.measure == Measure::Megabyte {
-        let payload = row.median(|sample| sample.payload);
+        let payload = row.median(|sample| sample.payload).filter(|it| *it > 0.0);
         remarks.extend(payload.map(|it| format!("its datagrams: {} B", three_digits(it))));
     }
     if let Some(reason) = row.failures.first() {

@@ -4,6 +4,7 @@
 use std::{
     io::{self, IoSliceMut},
     net::{SocketAddr, UdpSocket},
+    os::fd::{AsFd, BorrowedFd},
     time::Duration,
 };
 
@@ -33,6 +34,11 @@ impl BatchSocket {
         Ok(Self { io, state, room })
     }
 
+    /// Returns the descriptor, to wait for several.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.io.as_fd()
+    }
+
     /// Returns the same socket for sending.
     pub fn try_clone(&self) -> io::Result<Self> {
         let io = self.io.try_clone()?;
@@ -58,6 +64,18 @@ impl BatchSocket {
 
     /// Hands the datagrams of one receive to `each`, with the address they come from.
     pub fn receive(&mut self, mut each: impl FnMut(&mut [u8], SocketAddr)) -> io::Result<()> {
+        self.receive_joined(|joined, segment, from| {
+            let datagrams = joined.chunks_mut(segment);
+            datagrams.for_each(|datagram| each(datagram, from));
+        })
+    }
+
+    /// Hands them over as the kernel has joined them: datagrams of so many bytes each, of which
+    /// the last may be shorter.
+    pub fn receive_joined(
+        &mut self,
+        mut each: impl FnMut(&mut [u8], usize, SocketAddr),
+    ) -> io::Result<()> {
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
         let mut rooms = self.room.chunks_mut(RECEIVE_BUFFER).map(IoSliceMut::new);
         let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
@@ -68,8 +86,7 @@ impl BatchSocket {
             count => count?,
         };
         for (meta, slice) in metas.iter().zip(&mut slices).take(count) {
-            let datagrams = slice[..meta.len].chunks_mut(meta.stride.max(1));
-            datagrams.for_each(|datagram| each(datagram, meta.addr));
+            each(&mut slice[..meta.len], meta.stride.max(1), meta.addr);
         }
         Ok(())
     }

@@ -5,6 +5,8 @@ mod arguments;
 mod batch;
 #[cfg(feature = "event-loop")]
 mod deadlines;
+#[cfg(feature = "generator")]
+pub mod generator;
 mod socket;
 
 use std::{
