@@ -13,7 +13,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use self::platform::Platform;
-pub(crate) use self::programs::{CLANG, CMAKE, NGTCP2_CLIENT, OPENSSL, Program, TSHARK};
+pub(crate) use self::programs::{
+    CLANG, CMAKE, CXX, LIBNUMA, NGTCP2_CLIENT, OPENSSL, PERL, Program, TSHARK,
+};
 use crate::process;
 use crate::{Outcome, workspace};
 

@@ -1,6 +1,6 @@
 //! Who is measured, and with which settings.
 
-use crate::setup::{CLANG, CMAKE, Program};
+use crate::setup::{CLANG, CMAKE, CXX, LIBNUMA, PERL, Program};
 
 /// An echo server.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ pub(super) const PEERS: &[Peer] = &[
         recipe: Recipe::Cargo {
             package: "quiche",
             library: "quiche",
-            needs: &[CMAKE, CLANG],
+            needs: &[CMAKE, CXX, CLANG],
         },
         arguments: &[],
         only: &[],
@@ -125,7 +125,7 @@ pub(super) const PEERS: &[Peer] = &[
         recipe: Recipe::Cargo {
             package: "tquic",
             library: "tquic",
-            needs: &[CMAKE],
+            needs: &[CMAKE, CXX],
         },
         arguments: &[],
         only: &[
@@ -145,6 +145,22 @@ pub(super) const PEERS: &[Peer] = &[
                    address, MTU search up to 1,472 B (it makes no packets above 2,048 B), tquic's \
                    own windows (2 MiB a stream, 10 MiB a connection to begin with) and BBR (CUBIC \
                    costs it more), 100 streams, no pacing; it has no DATAGRAM frames",
+    },
+    Peer {
+        name: "msquic",
+        kind: Kind::Quic,
+        recipe: Recipe::Cargo {
+            package: "msquic",
+            library: "msquic",
+            needs: &[CMAKE, CXX, LIBNUMA, PERL],
+        },
+        arguments: &[],
+        only: &[],
+        payload_max: 1_472,
+        settings: "the source that its crate bundles, with quictls; its low-latency profile, told \
+                   to work on the server's core (it would take all), GSO and GRO, MTU search up to \
+                   1,472 B (its buffers hold an Ethernet's packets), windows of 1 MiB a stream and \
+                   4 MiB a connection, 100 streams, what is received is copied once to be sent",
     },
     Peer {
         name: "aioquic",

@@ -85,11 +85,8 @@ pub(super) fn cores_for_both() -> Result<[usize; 2]> {
 fn first_two(list: &str) -> Option<[usize; 2]> {
     let mut cores = list.trim().split(',').flat_map(|range| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
-        match (first.parse(), last.parse()) {
-            (Ok(first), Ok(last)) => first..=last,
-            // No range of cores is empty in this way.
-            _ => 1..=0,
-        }
+        let range: Option<(usize, usize)> = first.parse().ok().zip(last.parse().ok());
+        range.into_iter().flat_map(|(first, last)| first..=last)
     });
     Some([cores.next()?, cores.next()?])
 }

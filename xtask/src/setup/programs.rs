@@ -1,6 +1,6 @@
 //! The system programs that the checks call, and the packages that bring them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use std::{env, fs};
@@ -27,6 +27,8 @@ pub(crate) struct Program {
 enum Proof {
     /// A file of this name in one of the folders of PATH.
     OnPath(&'static str),
+    /// A file that C compilers find among the system's headers.
+    Header(&'static str),
     /// Python can import these; Debian packs them apart from Python.
     PythonModules(&'static str),
 }
@@ -74,6 +76,33 @@ pub(crate) const CLANG: Program = Program {
     apt: Some("clang"),
     dnf: Some("clang"),
     brew: Some("llvm"),
+};
+
+/// Tells which memory is near which core: a library that msquic links.
+pub(crate) const LIBNUMA: Program = Program {
+    name: "libnuma",
+    proof: Proof::Header("numa.h"),
+    apt: Some("libnuma-dev"),
+    dnf: Some("numactl-devel"),
+    brew: None,
+};
+
+/// Configures quictls, which msquic stands on.
+pub(crate) const PERL: Program = Program {
+    name: "perl",
+    proof: Proof::OnPath("perl"),
+    apt: Some("perl"),
+    dnf: Some("perl"),
+    brew: None,
+};
+
+/// A C++ compiler, which Rust does without.
+pub(crate) const CXX: Program = Program {
+    name: "c++",
+    proof: Proof::OnPath("c++"),
+    apt: Some("g++"),
+    dnf: Some("gcc-c++"),
+    brew: None,
 };
 
 const PROGRAMS: [Program; 8] = [
@@ -127,6 +156,7 @@ impl Program {
     pub(crate) fn is_here(&self) -> bool {
         match self.proof {
             Proof::OnPath(name) => find(name).is_some(),
+            Proof::Header(name) => Path::new("/usr/include").join(name).is_file(),
             Proof::PythonModules(names) => {
                 let mut question = Command::new("python3");
                 question.args(["-c", &format!("import {names}")]);
