@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use peer_scaffold::{
     ALPN, Arguments, CONNECTION_WINDOW, DATAGRAM_QUEUE, Failure, IDLE_TIMEOUT_S, KERNEL_BUFFER,
     STREAM_WINDOW, STREAMS, announce,
@@ -27,6 +28,9 @@ const HEADERS: u16 = 48;
 
 /// Pieces of a stream that are passed on at once.
 const PIECES: usize = 32;
+
+/// Bytes of a piece from which on its stream counts as bulk.
+const LONG_PIECE: usize = 1_000;
 
 fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse()?;
@@ -84,14 +88,20 @@ async fn handle_connection(mut connection: Connection, datagrams: bool) {
 }
 
 async fn echo_stream(mut stream: BidirectionalStream) -> Option<()> {
-    loop {
-        let mut pieces: [_; PIECES] = std::array::from_fn(|_| Default::default());
-        let (count, is_open) = stream.receive_vectored(&mut pieces).await.ok()?;
-        stream.send_vectored(&mut pieces[..count]).await.ok()?;
-        if !is_open {
-            return stream.finish().ok();
+    while let Some(piece) = stream.receive().await.ok()? {
+        let is_bulk = piece.len() >= LONG_PIECE;
+        stream.send(piece).await.ok()?;
+        // A lone piece is cheaper passed on alone, many are cheaper together.
+        while is_bulk {
+            let mut pieces: [Bytes; PIECES] = std::array::from_fn(|_| Bytes::new());
+            let (count, is_open) = stream.receive_vectored(&mut pieces).await.ok()?;
+            stream.send_vectored(&mut pieces[..count]).await.ok()?;
+            if !is_open {
+                return stream.finish().ok();
+            }
         }
     }
+    stream.finish().ok()
 }
 
 async fn echo_datagrams(connection: Handle) -> Option<()> {
@@ -102,7 +112,7 @@ async fn echo_datagrams(connection: Handle) -> Option<()> {
     }
 }
 
-fn poll_received(connection: &Handle, context: &mut Context<'_>) -> Poll<Option<bytes::Bytes>> {
+fn poll_received(connection: &Handle, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
     let poll = |receiver: &mut Receiver| receiver.poll_recv_datagram(context);
     match connection.datagram_mut(poll) {
         Ok(poll) => poll.map(Result::ok),
