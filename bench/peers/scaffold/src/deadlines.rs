@@ -25,7 +25,8 @@ impl Deadlines {
         if let Some(before) = before {
             self.order.remove(&(before, connection));
         }
-        self.order.extend(deadline.map(|deadline| (deadline, connection)));
+        self.order
+            .extend(deadline.map(|deadline| (deadline, connection)));
     }
 
     /// Returns the earliest deadline.

@@ -14,14 +14,14 @@ use std::{
     net::SocketAddr,
 };
 
+pub use self::{
+    arguments::Arguments,
+    socket::{KERNEL_BUFFER, bind},
+};
 #[cfg(feature = "event-loop")]
 pub use self::{
     batch::{BatchSocket, SEND_MAX},
     deadlines::Deadlines,
-};
-pub use self::{
-    arguments::Arguments,
-    socket::{KERNEL_BUFFER, bind},
 };
 
 /// Anything that ends a peer.

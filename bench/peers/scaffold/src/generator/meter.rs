@@ -79,7 +79,11 @@ impl Meter {
         let [generator, server] = [0, 1].map(|side| ended[side].saturating_sub(began[side]));
         let elapsed = now.saturating_duration_since(self.begin).as_secs_f64();
         let microseconds = |share: f64| self.times.value_at_quantile(share) as f64 / 1e3;
-        let datagrams = if cipher_suite.is_none() { self.messages } else { 0 };
+        let datagrams = if cipher_suite.is_none() {
+            self.messages
+        } else {
+            0
+        };
         let server = server.as_secs_f64();
         let share = generator.as_secs_f64() / elapsed;
         Ok(json!({
@@ -118,7 +122,10 @@ fn used_by(pid: u32) -> io::Result<Duration> {
     let mut nanoseconds = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let text = fs::read_to_string(task?.path().join("schedstat"))?;
-        let first = text.split(' ').next().and_then(|word| word.parse::<u64>().ok());
+        let first = text
+            .split(' ')
+            .next()
+            .and_then(|word| word.parse::<u64>().ok());
         nanoseconds += first.ok_or(io::ErrorKind::InvalidData)?;
     }
     Ok(Duration::from_nanos(nanoseconds))

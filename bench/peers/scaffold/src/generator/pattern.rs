@@ -21,7 +21,13 @@ impl Default for Pattern {
             state.to_be_bytes()[0]
         };
         let period: Vec<u8> = (0..PERIOD).map(|_| next()).collect();
-        Self(period.into_iter().cycle().take(PERIOD + PIECE_MAX).collect())
+        Self(
+            period
+                .into_iter()
+                .cycle()
+                .take(PERIOD + PIECE_MAX)
+                .collect(),
+        )
     }
 }
 
