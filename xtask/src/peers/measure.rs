@@ -29,7 +29,8 @@ pub(super) struct Sample {
     pub(super) server_share: f64,
     /// Mean UDP payload that the server sent, in bytes; 0 where there are no datagrams.
     pub(super) payload: f64,
-    pub(super) cipher_suite: String,
+    /// The cipher suite and the group of the key exchange, as the server chose them.
+    pub(super) agreed: String,
 }
 
 /// Starts a server, puts load on it, and ends it.
@@ -93,10 +94,7 @@ impl Sample {
                 0.0 => 0.0,
                 datagrams => number(transport, "bytes_received")? / datagrams,
             },
-            cipher_suite: report["server"]["cipher_suite"]
-                .as_str()
-                .unwrap_or("none")
-                .to_owned(),
+            agreed: agreed(&report["server"]),
         })
     }
 
@@ -116,9 +114,14 @@ impl Sample {
             "server_share": self.server_share,
             "generator_was_the_bottleneck": self.generator_was_the_bottleneck(),
             "mean_udp_payload_bytes": self.payload,
-            "cipher_suite": self.cipher_suite,
+            "agreed": self.agreed,
         })
     }
+}
+
+fn agreed(server: &Value) -> String {
+    let names = ["cipher_suite", "key_exchange"].map(|name| server[name].as_str());
+    names.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Returns kB of memory for each connection.
@@ -139,7 +142,7 @@ mod tests {
             "offered": 100, "lost": 1, "rate_per_s": 50.0, "goodput_bytes_per_s": 3e6,
             "elapsed_s": 2.0, "latency": {"p50_us": 7.0, "p99_us": 9.0},
             "generator": {"busiest_share": 0.99},
-            "transport": {"bytes_received": 7000, "datagrams_received": 10}, "server": {"cipher_suite": "TLS_X"},
+            "transport": {"bytes_received": 7000, "datagrams_received": 10}, "server": {"cipher_suite": "TLS_X", "key_exchange": "Y"},
             "server_process": {
                 "processor_s": 1.0, "processor_us_per_message": 4.0,
                 "processor_ms_per_megabyte": 5.0,
@@ -156,6 +159,11 @@ mod tests {
                 .cost
         };
         assert_eq!([cost("a"), cost("d"), cost("f")], [4.0, 5.0, 10.0]);
+        let sample = Sample::read(named("d"), &report()).expect("it is whole");
+        assert_eq!(
+            (sample.agreed.as_str(), sample.payload),
+            ("TLS_X, Y", 700.0)
+        );
     }
 
     #[test]

@@ -74,6 +74,13 @@ impl Record {
         self.of(workload).find(|row| row.peer.name == peer)
     }
 
+    /// Returns what the handshake with a peer came to, if there was one.
+    pub(super) fn agreed(&self, peer: &Peer) -> &str {
+        let mut rows = self.rows.iter().filter(|row| row.peer.name == peer.name);
+        let sample = rows.find_map(|row| row.samples.first());
+        sample.map_or("", |sample| &sample.agreed)
+    }
+
     /// Returns the QUIC peer that does a workload with the least of `figure`.
     pub(super) fn best(&self, workload: &str, figure: Figure) -> Option<(&'static Peer, f64)> {
         let peers = self.of(workload).filter(|row| row.peer.kind == Kind::Quic);

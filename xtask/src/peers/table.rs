@@ -27,13 +27,17 @@ pub(super) fn page(
          and times are its own\n\n",
         options.rounds, options.seconds
     );
-    page += "| server | version | settings |\n|---|---|---|\n";
+    page += "| server | version | agreed on | settings |\n|---|---|---|---|\n";
     for Built { peer, version } in built {
         let version = match version {
             Ok(version) => version.clone(),
             Err(reason) => format!("not here: {}", in_a_cell(reason)),
         };
-        page += &format!("| {} | {version} | {} |\n", peer.name, peer.settings);
+        let agreed = record.agreed(peer);
+        page += &format!(
+            "| {} | {version} | {agreed} | {} |\n",
+            peer.name, peer.settings
+        );
     }
     for workload in &options.workloads {
         page += &table(workload, record);

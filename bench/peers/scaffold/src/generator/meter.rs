@@ -90,7 +90,7 @@ impl Meter {
             "run": {"verified": true},
             "errors": [],
             "partial": null,
-            "server": {"cipher_suite": cipher_suite},
+            "server": {"cipher_suite": cipher_suite, "key_exchange": null},
             "elapsed_s": elapsed,
             "offered": self.messages + self.lost,
             "messages": self.messages,
