@@ -175,8 +175,8 @@ impl Sending {
         })
     }
 
-    fn context(self: &Box<Self>) -> *const c_void {
-        ptr::from_ref::<Self>(self).cast()
+    fn context(&self) -> *const c_void {
+        ptr::from_ref(self).cast()
     }
 
     /// Leaves the memory to msquic if it has taken it.

@@ -1,6 +1,10 @@
 //! An echo server on quiche, with the event loop that quiche leaves to its user: datagrams are
 //! received in batches, each connection that got some is driven once a batch, and its packets
 //! leave in as few sends as they fit in.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this program is its own event loop"
+)]
 
 mod client;
 

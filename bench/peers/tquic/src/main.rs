@@ -1,4 +1,8 @@
 //! An echo server on tquic, with the event loop that tquic leaves to its user.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this program is its own event loop"
+)]
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,9 @@
 //! Puts load on an echo server on bare UDP. A message is a datagram; the first eight bytes say
 //! which, the others are compared. One that does not come back within a second is lost.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this program is its own event loop"
+)]
 
 use std::{
     io,
