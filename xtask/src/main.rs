@@ -11,6 +11,7 @@ mod deny;
 mod format;
 mod instructions;
 mod interop;
+mod peers;
 mod process;
 mod setup;
 mod tidy;
@@ -38,6 +39,10 @@ Usage: cargo xtask <command>
                            instructions of the server's shard per echoed message, against the
                            committed figures: more than 5 % above them fail; --update: makes the
                            figures anew; WORD: only the workloads whose name contains it
+  peers [--peers NAME,…] [--workloads NAME,…] [--rounds N] [--seconds S] [--output FILE] [--list]
+                           our echo server and other people's, built and measured in one
+                           interleaved run: tables on stdout as Markdown, FILE for JSON;
+                           --list: what NAME can be (Linux, two cores; 5 rounds of 2 s)
   deny                     licences, bans and sources of the dependencies
   advisories               known vulnerabilities in the dependencies (needs the network)
 
@@ -80,6 +85,7 @@ fn run(arguments: Vec<String>) -> Result<Outcome> {
         "tidy" => no_more(rest).and_then(|()| tidy::run()),
         "interop" => interop::run(&interop::Options::parse(rest)?),
         "instructions" => instructions::run(&instructions::Options::parse(rest)?),
+        "peers" => peers::run(&peers::Options::parse(rest)?),
         "deny" => no_more(rest).and_then(|()| deny::gate()),
         "advisories" => no_more(rest).and_then(|()| deny::advisories()),
         "help" | "--help" | "-h" => {

@@ -13,7 +13,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use self::platform::Platform;
-pub(crate) use self::programs::{NGTCP2_CLIENT, OPENSSL, Program, TSHARK, VALGRIND};
+pub(crate) use self::programs::{
+    CLANG, CMAKE, CXX, LIBNUMA, NGTCP2_CLIENT, OPENSSL, PERL, Program, TSHARK, VALGRIND,
+};
 use crate::process;
 use crate::{Outcome, workspace};
 
@@ -48,6 +50,29 @@ pub(crate) fn run() -> Result<Outcome> {
     ensure_cargo_deny()?;
     println!("setup: all there");
     Ok(Outcome::Good)
+}
+
+/// Installs those of `programs` that are missing; where we may not, the error is what to paste.
+pub(crate) fn obtain(programs: &[Program]) -> Result<()> {
+    let platform = Platform::here();
+    let is_missing = |program: &&Program| !program.is_here();
+    let missing: Vec<Program> = programs.iter().filter(is_missing).cloned().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    ensure!(
+        platform.may_install(),
+        "needs {}: {}",
+        programs::names(&missing),
+        platform.line_to_paste(&missing)
+    );
+    platform.install(&missing)
+}
+
+/// Makes the Python environment ready; returns the version of aioquic in it.
+pub(crate) fn python_with_aioquic() -> Result<String> {
+    python::ensure_ready()?;
+    python::aioquic_version()
 }
 
 /// Returns the interpreter that has aioquic.

@@ -51,6 +51,11 @@ impl Group {
         self.leader.stderr.take()
     }
 
+    /// Returns the leader's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.leader.id()
+    }
+
     /// Sends a signal to the leader alone.
     pub(crate) fn signal(&self, signal: Signal) {
         // ESRCH cannot be: a leader that ended stays a zombie until it is reaped here.

@@ -1,6 +1,6 @@
 //! The system programs that the checks call, and the packages that bring them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use std::{env, fs};
@@ -11,7 +11,7 @@ use crate::process;
 const QUESTION_LIMIT: Duration = Duration::from_secs(3);
 
 /// A program that a check calls.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Program {
     /// What a person calls it.
     name: &'static str,
@@ -23,12 +23,15 @@ pub(crate) struct Program {
 }
 
 /// What shows that a program is there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Proof {
     /// A file of this name in one of the folders of PATH.
     OnPath(&'static str),
     /// A file of one of these names; who packs it chooses.
     OneOnPath(&'static [&'static str]),
+
+    /// A file that C compilers find among the system's headers.
+    Header(&'static str),
     /// Python can import these; Debian packs them apart from Python.
     PythonModules(&'static str),
 }
@@ -66,6 +69,51 @@ pub(crate) const VALGRIND: Program = Program {
     proof: Proof::OnPath("valgrind"),
     apt: Some("valgrind"),
     dnf: Some("valgrind"),
+    brew: None,
+};
+
+/// Builds the C and C++ parts of other people's stacks.
+pub(crate) const CMAKE: Program = Program {
+    name: "cmake",
+    proof: Proof::OnPath("cmake"),
+    apt: Some("cmake"),
+    dnf: Some("cmake"),
+    brew: Some("cmake"),
+};
+
+/// Brings libclang, by which Rust reads the headers of those parts.
+pub(crate) const CLANG: Program = Program {
+    name: "clang",
+    proof: Proof::OnPath("clang"),
+    apt: Some("clang"),
+    dnf: Some("clang"),
+    brew: Some("llvm"),
+};
+
+/// Tells which memory is near which core: a library that msquic links.
+pub(crate) const LIBNUMA: Program = Program {
+    name: "libnuma",
+    proof: Proof::Header("numa.h"),
+    apt: Some("libnuma-dev"),
+    dnf: Some("numactl-devel"),
+    brew: None,
+};
+
+/// Configures quictls, which msquic stands on.
+pub(crate) const PERL: Program = Program {
+    name: "perl",
+    proof: Proof::OnPath("perl"),
+    apt: Some("perl"),
+    dnf: Some("perl"),
+    brew: None,
+};
+
+/// A C++ compiler, which Rust does without.
+pub(crate) const CXX: Program = Program {
+    name: "c++",
+    proof: Proof::OnPath("c++"),
+    apt: Some("g++"),
+    dnf: Some("gcc-c++"),
     brew: None,
 };
 
@@ -130,6 +178,8 @@ impl Program {
         match self.proof {
             Proof::OnPath(name) => find(name).is_some(),
             Proof::OneOnPath(names) => names.iter().any(|name| find(name).is_some()),
+
+            Proof::Header(name) => Path::new("/usr/include").join(name).is_file(),
             Proof::PythonModules(names) => {
                 let mut question = Command::new("python3");
                 question.args(["-c", &format!("import {names}")]);

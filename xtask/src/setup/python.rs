@@ -56,6 +56,15 @@ pub(crate) fn ensure_ready() -> Result<()> {
     fs::write(folder().join(STAMP), stamp).context("cannot write into target/python")
 }
 
+/// Returns the version of aioquic that the environment has.
+pub(crate) fn aioquic_version() -> Result<String> {
+    let mut question = Command::new(interpreter());
+    question.args(["-c", "import aioquic; print(aioquic.__version__)"]);
+    let (ended, version, error) = process::capture(question, QUESTION_LIMIT)?;
+    ensure!(ended.is_success(), "aioquic: {ended}\n{error}");
+    Ok(version.trim().to_owned())
+}
+
 /// Returns what a complete environment's stamp says: which Python, which requirements.
 fn wanted_stamp() -> Result<String> {
     let mut question = Command::new("python3");

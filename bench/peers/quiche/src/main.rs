@@ -1,0 +1,160 @@
+//! An echo server on quiche, with the event loop that quiche leaves to its user: datagrams are
+//! received in batches, each connection that got some is driven once a batch, and its packets
+//! leave in as few sends as they fit in.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this program is its own event loop"
+)]
+
+mod client;
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    net::SocketAddr,
+    time::Instant,
+};
+
+use peer_scaffold::{
+    ALPN, Arguments, BatchSocket, CONNECTION_WINDOW, DATAGRAM_QUEUE, Deadlines, Failure,
+    IDLE_TIMEOUT_S, STREAM_WINDOW, STREAMS, announce,
+};
+use quiche::{Config, ConnectionId, Header, MAX_CONN_ID_LEN, RecvInfo, Type};
+
+use self::client::Client;
+
+fn main() -> Result<(), Failure> {
+    let arguments = Arguments::parse()?;
+    let mut socket = BatchSocket::bind(arguments.listen)?;
+    let local = socket.local_addr()?;
+    announce(local)?;
+    let mut server = Server {
+        config: config(&arguments)?,
+        local,
+        random: RandomState::new(),
+        ids: HashMap::new(),
+        clients: HashMap::new(),
+        next: 0,
+        deadlines: Deadlines::default(),
+        dirty: Vec::new(),
+    };
+    let mut room = vec![0; 65_536];
+    loop {
+        let now = Instant::now();
+        let limit = server.deadlines.next();
+        socket.wait(limit.map(|limit| limit.saturating_duration_since(now)))?;
+        socket.receive(|datagram, from| server.handle_datagram(datagram, from))?;
+        server.handle_deadlines(Instant::now());
+        server.drive(&socket, &mut room)?;
+    }
+}
+
+fn config(arguments: &Arguments) -> Result<Config, Failure> {
+    let mut config = Config::new(quiche::PROTOCOL_VERSION)?;
+    config.load_cert_chain_from_pem_file(&arguments.cert.to_string_lossy())?;
+    config.load_priv_key_from_pem_file(&arguments.key.to_string_lossy())?;
+    config.set_application_protos(&[ALPN])?;
+    config.set_max_idle_timeout(IDLE_TIMEOUT_S * 1_000);
+    config.set_max_recv_udp_payload_size(arguments.receive_payload_max.into());
+    config.set_max_send_udp_payload_size(arguments.send_payload_max.into());
+    config.discover_pmtu(true);
+    config.set_initial_max_data(CONNECTION_WINDOW);
+    config.set_initial_max_stream_data_bidi_remote(STREAM_WINDOW);
+    config.set_initial_max_streams_bidi(STREAMS);
+    config.enable_pacing(false);
+    if arguments.datagrams {
+        config.enable_dgram(true, DATAGRAM_QUEUE, DATAGRAM_QUEUE);
+    }
+    Ok(config)
+}
+
+struct Server {
+    config: Config,
+    local: SocketAddr,
+    random: RandomState,
+    /// The connection that each connection ID leads to.
+    ids: HashMap<ConnectionId<'static>, usize>,
+    clients: HashMap<usize, Client>,
+    next: usize,
+    deadlines: Deadlines,
+    /// Connections that something has happened to since they were last driven.
+    dirty: Vec<usize>,
+}
+
+impl Server {
+    fn handle_datagram(&mut self, datagram: &mut [u8], from: SocketAddr) {
+        let Ok(header) = Header::from_slice(datagram, MAX_CONN_ID_LEN) else {
+            return;
+        };
+        let Some(number) = self.find_or_accept(&header, from) else {
+            return;
+        };
+        let info = RecvInfo {
+            from,
+            to: self.local,
+        };
+        let client = self.clients.get_mut(&number);
+        let client = client.expect("connection IDs go with their connection");
+        // A datagram that makes no sense ends in a closed connection or in nothing.
+        let _ = client.connection.recv(datagram, info);
+        if !client.is_dirty {
+            client.is_dirty = true;
+            self.dirty.push(number);
+        }
+    }
+
+    fn find_or_accept(&mut self, header: &Header<'_>, from: SocketAddr) -> Option<usize> {
+        if let Some(number) = self.ids.get(&header.dcid) {
+            return Some(*number);
+        }
+        if header.ty != Type::Initial || !quiche::version_is_supported(header.version) {
+            return None;
+        }
+        let number = self.next;
+        self.next += 1;
+        let mut id = [0; MAX_CONN_ID_LEN];
+        for (half, bytes) in id.chunks_mut(8).enumerate() {
+            let random = self.random.hash_one((number, half)).to_be_bytes();
+            bytes.copy_from_slice(&random[..bytes.len()]);
+        }
+        let id = ConnectionId::from_vec(id.to_vec());
+        let connection = quiche::accept(&id, None, self.local, from, &mut self.config).ok()?;
+        let ids = [id, header.dcid.clone().into_owned()];
+        self.ids.extend(ids.iter().map(|id| (id.clone(), number)));
+        self.clients.insert(number, Client::new(connection, ids));
+        Some(number)
+    }
+
+    fn handle_deadlines(&mut self, now: Instant) {
+        while let Some(number) = self.deadlines.expired(now) {
+            let Some(client) = self.clients.get_mut(&number) else {
+                continue;
+            };
+            client.connection.on_timeout();
+            if !client.is_dirty {
+                client.is_dirty = true;
+                self.dirty.push(number);
+            }
+        }
+    }
+
+    fn drive(&mut self, socket: &BatchSocket, room: &mut [u8]) -> Result<(), Failure> {
+        for number in self.dirty.drain(..) {
+            let client = self.clients.get_mut(&number);
+            let client = client.expect("a connection leaves only below, when it is not dirty");
+            client.is_dirty = false;
+            client.echo(room);
+            client.flush(socket, room)?;
+            self.deadlines
+                .set(number, client.connection.timeout_instant());
+            if client.connection.is_closed() {
+                self.deadlines.set(number, None);
+                for id in &client.ids {
+                    self.ids.remove(id);
+                }
+                self.clients.remove(&number);
+            }
+        }
+        Ok(())
+    }
+}

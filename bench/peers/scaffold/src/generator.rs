@@ -1,0 +1,8 @@
+//! What the generators of servers without QUIC share: the command line and the report of
+//! `qecho bench`, as far as they are used here, and bytes that can be told apart.
+
+mod load;
+mod meter;
+mod pattern;
+
+pub use self::{load::Load, meter::Meter, pattern::Pattern};

@@ -1,0 +1,103 @@
+//! `cargo xtask peers`: our echo server beside other people's, on one machine in one run.
+//!
+//! Every server is driven by the same generator; the server has one core and the generator
+//! another. The runs are interleaved, so that a slow minute of the machine falls on everybody.
+
+mod bar;
+mod build;
+mod catalogue;
+mod figures;
+mod machine;
+mod measure;
+mod options;
+mod record;
+mod stage;
+mod table;
+mod workload;
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+pub(crate) use self::options::Options;
+use self::{
+    build::Built, machine::Machine, measure::Sample, record::Record, stage::Stage,
+    workload::Workload,
+};
+use crate::Outcome;
+
+/// Builds, runs and measures what the options select, and prints what came of it.
+pub(crate) fn run(options: &Options) -> Result<Outcome> {
+    ensure!(
+        cfg!(target_os = "linux"),
+        "peers are measured on Linux only"
+    );
+    if options.list {
+        print!("{}", table::catalogue());
+        return Ok(Outcome::Good);
+    }
+    let cores = machine::cores_for_both()?;
+    let machine = Machine::look(cores);
+    let stage = Stage::prepare(cores)?;
+    let built: Vec<Built> = options
+        .peers
+        .iter()
+        .map(|peer| build::build(peer))
+        .collect();
+    let mut record = Record::new(options, &built);
+    for round in 0..options.rounds {
+        for workload in &options.workloads {
+            measure_all(&stage, options, round, workload, &mut record);
+        }
+    }
+    print!("{}", table::page(&machine, options, &built, &record));
+    if let Some(file) = &options.output {
+        let report = report(&machine, options, &built, &record);
+        fs::write(file, format!("{report:#}\n"))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(Outcome::Good)
+}
+
+/// Lets every peer do one workload once; each round begins with another peer.
+fn measure_all(
+    stage: &Stage,
+    options: &Options,
+    round: usize,
+    workload: &Workload,
+    record: &mut Record,
+) {
+    let peers = record.runnable(workload);
+    for place in 0..peers.len() {
+        let peer = peers[(place + round) % peers.len()];
+        eprint!(
+            "round {} of {}, {}, {}: ",
+            round + 1,
+            options.rounds,
+            workload.name,
+            peer.name
+        );
+        let sample = measure::measure(stage, peer, workload, options.seconds);
+        eprintln!("{}", brief(workload, &sample));
+        record.add(workload, peer, sample);
+    }
+}
+
+fn brief(workload: &Workload, sample: &Result<Sample>) -> String {
+    match sample {
+        Ok(sample) => format!("{} {}", figures::three_digits(sample.cost), workload.unit()),
+        Err(error) => format!("{error:#}"),
+    }
+}
+
+fn report(machine: &Machine, options: &Options, built: &[Built], record: &Record) -> Value {
+    json!({
+        "machine": machine.json(),
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "peers": built.iter().map(Built::json).collect::<Vec<_>>(),
+        "workloads": record.json(),
+        "bar": bar::lines(record).iter().map(bar::Line::json).collect::<Vec<_>>(),
+    })
+}
