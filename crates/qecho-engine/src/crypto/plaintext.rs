@@ -1,10 +1,13 @@
-//! Shows packets in the clear to whoever watches a shard: the keys that
-//! protect them pass a copy on.
+//! The keys that protect packets, as the QUIC state machine gets them: to whoever
+//! watches the shard they show each packet in the clear, and of what came they
+//! leave the PADDING at its end out.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
 use quinn_proto::crypto::{CryptoError, KeyPair, Keys, PacketKey};
+
+use super::padding::Trimming;
 
 /// Where the keys of a shard that is watched leave copies.
 ///
@@ -60,8 +63,7 @@ impl Plaintext {
     }
 }
 
-/// Lets `plaintext`, if there is one, see what passes these keys. Without one
-/// they are untouched and cost what they did.
+/// Lets `plaintext`, if there is one, see what passes these keys, whole.
 pub(super) fn keys(plaintext: Option<&Plaintext>, keys: Keys) -> Keys {
     Keys {
         header: keys.header,
@@ -76,12 +78,16 @@ pub(super) fn pair(
     keys: KeyPair<Box<dyn PacketKey>>,
     generation: u64,
 ) -> KeyPair<Box<dyn PacketKey>> {
-    let Some(plaintext) = plaintext else {
-        return keys;
+    let KeyPair { local, remote } = match plaintext {
+        None => keys,
+        Some(plaintext) => KeyPair {
+            local: plaintext.watched(keys.local, generation),
+            remote: plaintext.watched(keys.remote, generation),
+        },
     };
     KeyPair {
-        local: plaintext.watched(keys.local, generation),
-        remote: plaintext.watched(keys.remote, generation),
+        local,
+        remote: Box::new(Trimming(remote)),
     }
 }
 
