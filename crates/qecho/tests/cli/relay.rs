@@ -117,6 +117,42 @@ fn a_client_whose_port_changes_all_the_time_loses_nothing() {
 }
 
 #[test]
+fn a_client_whose_address_changes_all_the_time_loses_nothing() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    // So that it lasts for 1.6 s at least.
+    let options = "--rebind-address every 300ms --rate 100mbit --delay 1ms";
+    let relay = relay(&stage, &server.place(), options);
+    assert_eq!(relay.listening["rebind"], "address");
+    let done = stage
+        .client(&relay, "--verify")
+        .run_with(&random(20_000_000));
+    done.exits(0)
+        .prints("ok: 20000000 bytes came back identical");
+    let counts = ends_well(relay);
+    assert!(number(&counts, "rebinds") >= 5, "{counts}");
+    assert_eq!(counts["sockets_failed"], 0);
+    assert_eq!(server.ends_well()["connections"], 1);
+}
+
+#[test]
+fn the_datagrams_that_are_to_be_dropped_are_and_others_are_not() {
+    let stage = Stage::new();
+    let [server, client] = [(); 2].map(|()| socket());
+    let relay = relay(&stage, &address(&server).to_string(), "--drop 2-3");
+    for data in [b"1", b"2", b"3", b"4"] {
+        client
+            .send_to(data, ("127.0.0.1", relay.port()))
+            .expect("it is sent");
+    }
+    assert_eq!(received(&server).0, b"1");
+    assert_eq!(received(&server).0, b"4");
+    let counts = ends_well(relay);
+    assert_eq!(counts["up"]["dropped"], 2);
+    assert_eq!(counts["up"]["lost"], 0);
+}
+
+#[test]
 fn nobody_but_the_one_server_is_reached_or_heard() {
     let stage = Stage::new();
     let [server, client, stranger] = [(); 3].map(|()| socket());
@@ -204,11 +240,12 @@ fn a_signal_ends_it_and_it_prints_what_it_did() {
 #[test]
 fn json_tells_the_conditions_in_numbers() {
     let stage = Stage::new();
-    let options = "--delay 20ms --loss 2% --blackhole 5s/2s --rebind-port 5s \
-                   --up rate=10mbit,mtu=1280,blackhole=none";
+    let options = "--delay 20ms --loss 2% --blackhole 5s/2s --rebind-port every 5s \
+                   --up rate=10mbit,mtu=1280,blackhole=none,drop=2-7";
     let relay = relay(&stage, "127.0.0.1:9", options);
     let said = &relay.listening;
     assert_eq!(said["to"], "127.0.0.1:9");
+    assert_eq!(said["rebind"], "port");
     assert_eq!(said["rebind_every_ms"], 5_000.0);
     for (direction, name, value) in [
         ("up", "delay_ms", Value::from(20.0)),
@@ -218,6 +255,9 @@ fn json_tells_the_conditions_in_numbers() {
         ("up", "mtu", 1_280.into()),
         ("down", "mtu", Value::Null),
         ("up", "blackhole_open_ms", Value::Null),
+        ("up", "drop_first", 2.into()),
+        ("up", "drop_last", 7.into()),
+        ("down", "drop_first", Value::Null),
         ("down", "blackhole_closed_ms", 2_000.0.into()),
     ] {
         assert_eq!(said[direction][name], value, "{direction} {name}");
@@ -253,9 +293,10 @@ fn what_means_nothing_is_refused_in_one_line() {
         ("--mtu 0", "`0` is no whole number from 1 to 65507"),
         ("--burst 0", "`0` is no whole number"),
         ("--delay 20", "write for instance 10s"),
+        ("--drop 7-2", "`7-2` ends before it begins"),
+        ("--drop 0", "`0` is no whole number from 1 to "),
         ("--blackhole 5s", "`5s` has no `/`"),
         ("--blackhole 5s/0s", "more than 0"),
-        ("--rebind-port 1ms", "at least 10ms"),
         ("--up lost=1%", "`lost` is no condition; there are delay, "),
         ("--down loss=1", "loss: `1` has no percent sign"),
         ("--up loss", "`loss` has no `=`"),
@@ -281,6 +322,14 @@ fn what_cannot_work_is_refused_with_a_reason() {
             .fails(2, reason, hint);
     };
     fails("--queue 5", "give a rate too", None);
+    fails("--rebind-port 1ms", "it must be at least 10ms", None);
+    fails("--rebind-port often 5s", "or every 5s", None);
+    fails("--rebind-address 5", "cannot use --rebind-address: ", None);
+    fails(
+        "--rebind-address 1s --to [::1]:9",
+        "cannot change the address towards [::1]:9",
+        Some("--rebind-port"),
+    );
     fails("--burst 5", "give a loss too", None);
     let taken = socket();
     let taken = address(&taken);
@@ -321,9 +370,11 @@ fn help_says_what_each_condition_does() {
         "--queue",
         "--mtu",
         "--blackhole",
+        "--drop",
         "--up",
         "--down",
         "--rebind-port",
+        "--rebind-address",
         "--seed",
         "--format",
     ] {
