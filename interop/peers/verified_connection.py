@@ -127,7 +127,9 @@ class VerifiedConnection(QuicConnectionProtocol):
 
 @asynccontextmanager
 async def verified_connection(
-    args: argparse.Namespace, idle_timeout: float = IDLE_TIMEOUT_SECONDS
+    args: argparse.Namespace,
+    idle_timeout: float = IDLE_TIMEOUT_SECONDS,
+    answer_seconds: float = ANSWER_SECONDS,
 ) -> AsyncIterator[VerifiedConnection]:
     """Connects, and closes with code 0 at the end unless the connection is closed by then."""
     authorities = args.ca.read_bytes()
@@ -147,7 +149,9 @@ async def verified_connection(
     ) as protocol:
         connection = cast(VerifiedConnection, protocol)
         connection.transmit()
-        await connection.until(lambda: connection.handshake is not None, "end of the handshake")
+        await connection.until(
+            lambda: connection.handshake is not None, "end of the handshake", answer_seconds
+        )
         try:
             yield connection
         finally:

@@ -1,5 +1,7 @@
 //! The cases: who talks to whom, and what must come of it.
 
+mod amplification;
+mod bad_network;
 mod captured;
 mod our_client;
 mod our_ping;
@@ -15,7 +17,7 @@ use crate::setup::Program;
 /// What a case may take; the wire takes milliseconds, Python's start a second on a busy machine.
 pub(super) const SHORT: Duration = Duration::from_secs(40);
 /// For the cases that wait on purpose.
-const LONG: Duration = Duration::from_secs(100);
+const LONG: Duration = Duration::from_secs(150);
 
 /// One case.
 #[derive(Debug)]
@@ -60,6 +62,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Case> {
         our_client::CASES,
         our_ping::CASES,
         captured::CASES,
+        bad_network::CASES,
+        amplification::CASES,
     ];
     cases.into_iter().flatten()
 }
