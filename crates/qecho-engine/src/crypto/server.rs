@@ -31,6 +31,10 @@ pub struct ServerTls {
     pub client_verifier: Option<Arc<dyn ClientCertVerifier>>,
     /// Which application protocols are agreed to.
     pub alpn: AlpnPolicy,
+    /// Whether a client that comes again may send data with its first packets
+    /// (0-RTT, RFC 9001 §4.6). Each session is good for that once; but who can
+    /// hold packets back can still choose when the data arrives.
+    pub early_data: bool,
     /// Where TLS secrets are logged, if anywhere.
     pub key_log: Option<Arc<dyn KeyLog>>,
 }
@@ -57,7 +61,13 @@ impl ServerCrypto {
             None => builder.with_no_client_auth(),
         };
         let mut without_alpn = builder.with_cert_resolver(tls.identity.clone());
+        // Every variant has the same sessions, each of which is taken out when it
+        // is resumed: early data cannot be replayed.
         without_alpn.session_storage = sessions;
+        if tls.early_data {
+            // RFC 9001 §4.6.1 knows no other number.
+            without_alpn.max_early_data_size = u32::MAX;
+        }
         if let Some(key_log) = &tls.key_log {
             without_alpn.key_log = key_log.clone();
         }

@@ -27,7 +27,7 @@ use rustls::server::danger::ClientCertVerifier;
 use self::certificate::{Follower, Shown};
 use super::{key_log, sight, signals};
 use crate::{
-    args::{EndArgument, Format, MessagesArgument, RetryArgument, ServerArguments},
+    args::{EndArgument, Format, MessagesArgument, RetryArgument, ServerArguments, Switch},
     ending::{Ending, Failure},
     render,
 };
@@ -91,6 +91,7 @@ fn config(
             identity: identity.clone(),
             client_verifier: client_verifier(arguments)?,
             alpn: arguments.alpn.clone(),
+            early_data: arguments.early_data == Switch::On,
             key_log: key_log::open(&arguments.key_log, &sight)?,
         },
         admission: AdmissionSettings {
