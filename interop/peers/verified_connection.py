@@ -18,7 +18,7 @@ from typing import cast
 from aioquic.asyncio import QuicConnectionProtocol, connect
 from aioquic.quic import events
 from aioquic.quic.configuration import QuicConfiguration
-from aioquic.tls import load_pem_x509_certificates
+from aioquic.tls import SessionTicket, load_pem_x509_certificates
 
 ANSWER_SECONDS = 10.0
 IDLE_TIMEOUT_SECONDS = 60.0
@@ -130,8 +130,14 @@ async def verified_connection(
     args: argparse.Namespace,
     idle_timeout: float = IDLE_TIMEOUT_SECONDS,
     answer_seconds: float = ANSWER_SECONDS,
+    ticket: SessionTicket | None = None,
+    ticket_handler: Callable[[SessionTicket], None] | None = None,
+    before: Callable[[VerifiedConnection], None] | None = None,
 ) -> AsyncIterator[VerifiedConnection]:
-    """Connects, and closes with code 0 at the end unless the connection is closed by then."""
+    """Connects, and closes with code 0 at the end unless the connection is closed by then.
+
+    `before` is called before the first packet is sent.
+    """
     authorities = args.ca.read_bytes()
     load_pem_x509_certificates(authorities)  # aioquic would read them in the middle of a packet
     configuration = QuicConfiguration(
@@ -139,15 +145,19 @@ async def verified_connection(
         cadata=authorities,
         idle_timeout=idle_timeout,
         secrets_log_file=args.keylog,
+        session_ticket=ticket,
     )
     async with connect(
         args.host,
         args.port,
         configuration=configuration,
         create_protocol=VerifiedConnection,
+        session_ticket_handler=ticket_handler,
         wait_connected=False,  # it would wait for a silent server until the idle timeout
     ) as protocol:
         connection = cast(VerifiedConnection, protocol)
+        if before:
+            before(connection)
         connection.transmit()
         await connection.until(
             lambda: connection.handshake is not None, "end of the handshake", answer_seconds

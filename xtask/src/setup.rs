@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use self::platform::Platform;
-pub(crate) use self::programs::{NGTCP2_CLIENT, OPENSSL, Program, TSHARK};
+pub(crate) use self::programs::{CADDY, NGTCP2_CLIENT, NGTCP2_SERVER, OPENSSL, Program, TSHARK};
 use crate::process;
 use crate::{Outcome, workspace};
 

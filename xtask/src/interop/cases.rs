@@ -3,6 +3,7 @@
 mod amplification;
 mod bad_network;
 mod captured;
+mod http3_servers;
 mod our_client;
 mod our_ping;
 mod our_server;
@@ -64,6 +65,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Case> {
         captured::CASES,
         bad_network::CASES,
         amplification::CASES,
+        http3_servers::CASES,
     ];
     cases.into_iter().flatten()
 }

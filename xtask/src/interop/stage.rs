@@ -176,6 +176,38 @@ impl Stage {
         self.server(script, command, &self.ca())
     }
 
+    /// Makes c.pem and k.pem for localhost.
+    pub(super) fn certificate(&self) -> Result<()> {
+        let files = ["--cert-file", "c.pem", "--key-file", "k.pem"];
+        let new = [&["new", "localhost", "127.0.0.1"][..], &files].concat();
+        self.qecho_cert(&new)?.exits(0).map(drop)
+    }
+
+    /// Starts a server of other make on a port of 127.0.0.1, with the files that
+    /// `qecho cert` made, and waits until it says so or else until it answers.
+    pub(super) fn other_server(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        port: &str,
+        ready: Option<&str>,
+    ) -> Result<Server> {
+        let peer = self.begin(program, arguments)?;
+        if let Some(words) = ready {
+            peer.says(words)?;
+        }
+        let server = Server {
+            peer,
+            port: port.to_owned(),
+            ca: self.ca(),
+        };
+        let answers = ["--over", "vn", "-n", "1", "--timeout", "100ms"];
+        while self.qecho_ping(&server, &answers)?.exits(0).is_err() {
+            ensure!(clock::now() < self.deadline, "{program} does not answer");
+        }
+        Ok(server)
+    }
+
     /// Runs one of the clients in interop/peers.
     pub(super) fn peer_client(
         &self,

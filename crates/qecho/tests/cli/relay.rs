@@ -405,8 +405,14 @@ fn ends_well(relay: Server) -> Value {
         };
         assert_eq!(
             sum(&["received", "duplicated"]),
-            sum(&["delivered", "lost", "too_long", "blackholed", "queue_full"])
-                + sum(&["overflowed", "unsent", "under_way"]),
+            sum(&[
+                "delivered",
+                "dropped",
+                "lost",
+                "too_long",
+                "blackholed",
+                "queue_full"
+            ]) + sum(&["overflowed", "unsent", "under_way"]),
             "{counts}"
         );
     }

@@ -113,6 +113,20 @@ const REBIND_ADDRESS: Trial = Trial {
     ..REBIND_PORT
 };
 
+/// Not of the suite: ten times as much, and faster.
+const REBIND_PORT_OFTEN: Trial = Trial {
+    line: ["--delay", "1ms", "--rate", "400mbit", "--queue", "200"],
+    relay: &["--rebind-port", "every", "400ms"],
+    load: Load::Bytes(100_000_000),
+    frames: &[],
+    ..REBIND_PORT
+};
+
+const REBIND_ADDRESS_OFTEN: Trial = Trial {
+    relay: &["--rebind-address", "every", "400ms"],
+    ..REBIND_PORT_OFTEN
+};
+
 const MULTIPLEXING: Trial = Trial {
     line: LINE,
     relay: &[],
@@ -134,7 +148,16 @@ macro_rules! cases {
         Case::long(concat!($name, ": qecho client, qecho server"), |stage| {
             play(stage, &$trial, Pair::QechoQecho)
         }),
-    )*] };
+    )*
+        Case::long(
+            "100 MB come back while the client's port changes all the time",
+            |stage| play(stage, &REBIND_PORT_OFTEN, Pair::QechoQecho),
+        ),
+        Case::long(
+            "100 MB come back while the client's address changes all the time",
+            |stage| play(stage, &REBIND_ADDRESS_OFTEN, Pair::QechoQecho),
+        ),
+    ] };
 }
 
 pub(super) const CASES: &[Case] = cases! {
@@ -166,10 +189,13 @@ fn play(stage: &Stage, trial: &Trial, pair: Pair) -> Result<()> {
 }
 
 fn attempt(stage: &Stage, trial: &Trial, pair: Pair) -> Result<()> {
-    let qlog = ["--qlog", "qlog"];
+    let qlog: &[&str] = match trial.frames {
+        [] => &[],
+        _ => &["--qlog", "qlog"],
+    };
     let server = match pair {
         Pair::QechoAioquic => stage.peer_server("true_echo_server.py", &["--alpn", "echo"])?,
-        Pair::AioquicQecho | Pair::QechoQecho => stage.qecho_server(&qlog)?,
+        Pair::AioquicQecho | Pair::QechoQecho => stage.qecho_server(qlog)?,
     };
     let conditions = [&trial.line[..], trial.relay].concat();
     let relay = stage.qecho_relay(&server, &conditions)?;
@@ -207,7 +233,7 @@ fn ours(stage: &Stage, server: &Server, load: &Load) -> Result<()> {
                 .map(drop)
         }
         Load::Bytes(bytes) => {
-            let arguments = ["--timeout", PATIENCE, "--qlog", "client-qlog"];
+            let arguments = ["--timeout", PATIENCE];
             stage
                 .qecho_client_of(server, *bytes, &arguments)?
                 .exits(0)?
@@ -259,6 +285,9 @@ impl Load {
 
 /// Expects frames in the qlog files of `qecho server`, if any are wanted.
 fn saw(stage: &Stage, frames: &[&str]) -> Result<()> {
+    if frames.is_empty() {
+        return Ok(());
+    }
     let mut told = String::new();
     for file in fs::read_dir(stage.folder().join("qlog")).context("there is no qlog folder")? {
         told += &fs::read_to_string(file?.path())?;
