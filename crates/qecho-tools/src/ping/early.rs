@@ -8,6 +8,10 @@ use qecho_engine::{Connection, Direction, ReadEnd, StreamId};
 use super::report::Failure;
 use crate::{ALPN_ECHO, dial::Alpn};
 
+/// H3_REQUEST_CANCELLED (RFC 9114 §8.1), for what most servers speak; to others
+/// it is a code like any.
+const CODE_CANCELLED: u64 = 0x10c;
+
 /// What was sent on a stream of its own, and what of it has come back.
 #[derive(Debug)]
 pub(super) struct EarlyMessage {
@@ -21,14 +25,18 @@ pub(super) struct EarlyMessage {
 }
 
 impl EarlyMessage {
-    /// Sends a message, and FIN after it. An empty one is a stream that has
-    /// ended: servers of other protocols take no offence at it.
+    /// Sends a message, and FIN after it. An empty one is a stream that is
+    /// cancelled at once: servers of other protocols take no offence at it.
     pub(super) fn send(
         connection: &mut Connection<'_>,
         sequence: u64,
         message: Bytes,
     ) -> Option<Self> {
         let id = connection.open(Direction::Bidirectional)?;
+        if message.is_empty() {
+            connection.reset(id, CODE_CANCELLED);
+            connection.stop(id, CODE_CANCELLED);
+        }
         // Shorter than any window; else it would be missed like one that was lost.
         connection.write(id, message.clone());
         connection.finish(id);
