@@ -110,7 +110,7 @@ fn ping(arguments: &PingArguments, sight: Sight) -> Result<Ending, Failure> {
     let (tell, occurrences) = sync_channel(ROWS_MAX);
     let left_out = Arc::new(AtomicU64::new(0));
     let mut screen = match arguments.live {
-        true => Some(Screen::open(voice.subjects(), &tell)?),
+        true => Some(Screen::open(voice.subjects(), voice.absent(), &tell)?),
         false => None,
     };
     let interrupted = tell.clone();

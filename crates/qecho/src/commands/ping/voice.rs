@@ -41,6 +41,8 @@ pub(super) struct Voice {
     shows_certificate: bool,
     /// What came of hosts while others are still pinged.
     ended: BTreeMap<usize, Report>,
+    /// Hosts that are not pinged, and why.
+    absent: Vec<String>,
 }
 
 /// A host, as the voice knows it.
@@ -71,6 +73,7 @@ impl Voice {
             ending: Ending::Done,
             shows_certificate: arguments.cert.is_some(),
             ended: BTreeMap::new(),
+            absent: Vec::new(),
         }
     }
 
@@ -86,6 +89,11 @@ impl Voice {
                 timeout: self.timeout.clone(),
             },
         });
+    }
+
+    /// Returns a line for each host that is not pinged.
+    pub(super) fn absent(&self) -> Vec<String> {
+        self.absent.clone()
     }
 
     /// Returns the hosts as they are shown.
@@ -122,6 +130,7 @@ impl Voice {
         self.ending = Ending::CouldNotRun;
         let reason = failure.error.as_ref();
         let reason = reason.map_or_else(String::new, |error| format!("{error:#}"));
+        self.absent.push(format!(" {place}: {reason}"));
         self.failed(&place.to_string(), &reason, failure.hint.as_deref())
     }
 
