@@ -51,7 +51,7 @@ pub(crate) struct RelayArguments {
     both: ConditionArguments,
 
     /// Conditions from the clients to the server, for instance
-    /// loss=5%,delay=30ms; `none` lifts a rate, mtu or blackhole
+    /// loss=5%,delay=30ms; `none` lifts a rate, mtu, blackhole or drop
     #[arg(long, value_name = "NAME=VALUE,…", value_parser = conditions::list,
           help_heading = "Conditions, one way")]
     up: Option<ConditionArguments>,
