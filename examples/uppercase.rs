@@ -65,6 +65,7 @@ fn main() -> anyhow::Result<()> {
             identity: Arc::new(identity),
             client_verifier: None,
             alpn: AlpnPolicy::Any,
+            early_data: false,
             key_log: None,
             provider: None,
         },

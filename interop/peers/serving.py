@@ -15,6 +15,7 @@ from pathlib import Path
 from aioquic.asyncio import QuicConnectionProtocol
 from aioquic.asyncio.server import QuicServer
 from aioquic.quic.configuration import QuicConfiguration
+from aioquic.tls import SessionTicket
 
 from certificates import write_loopback_certificate
 
@@ -43,6 +44,7 @@ def arguments(description: str | None) -> argparse.Namespace:
     parser.add_argument(
         "--write-cert", type=Path, metavar="FILE", help="make a certificate; its CA goes here"
     )
+    parser.add_argument("--early-data", action="store_true", help="take 0-RTT, once a session")
     parser.add_argument("--limit", type=float, default=90.0, metavar="SECONDS")
     args = parser.parse_args()
     if bool(args.cert) != bool(args.key) or bool(args.cert) == bool(args.write_cert):
@@ -55,8 +57,21 @@ async def serve(protocol: type[QuicConnectionProtocol], args: argparse.Namespace
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     config = configuration(args)
+    tickets: dict[bytes, SessionTicket] = {}
+
+    def keep(ticket: SessionTicket) -> None:
+        tickets[ticket.ticket] = ticket
+
+    def take(label: bytes) -> SessionTicket | None:
+        return tickets.pop(label, None)
+
     transport, server = await loop.create_datagram_endpoint(
-        lambda: QuicServer(configuration=config, create_protocol=protocol),
+        lambda: QuicServer(
+            configuration=config,
+            create_protocol=protocol,
+            session_ticket_fetcher=take if args.early_data else None,
+            session_ticket_handler=keep if args.early_data else None,
+        ),
         local_addr=(args.host, args.port),
     )
     listening = {

@@ -128,9 +128,16 @@ class VerifiedConnection(QuicConnectionProtocol):
 
 @asynccontextmanager
 async def verified_connection(
-    args: argparse.Namespace, idle_timeout: float = IDLE_TIMEOUT_SECONDS
+    args: argparse.Namespace,
+    idle_timeout: float = IDLE_TIMEOUT_SECONDS,
+    answer_seconds: float = ANSWER_SECONDS,
+    ticket: SessionTicket | None = None,
+    before: Callable[[VerifiedConnection], None] | None = None,
 ) -> AsyncIterator[VerifiedConnection]:
-    """Connects, and closes with code 0 at the end unless the connection is closed by then."""
+    """Connects, and closes with code 0 at the end unless the connection is closed by then.
+
+    `before` is called before the first packet is sent.
+    """
     authorities = args.ca.read_bytes()
     load_pem_x509_certificates(authorities)  # aioquic would read them in the middle of a packet
     configuration = QuicConfiguration(
@@ -138,6 +145,7 @@ async def verified_connection(
         cadata=authorities,
         idle_timeout=idle_timeout,
         secrets_log_file=args.keylog,
+        session_ticket=ticket,
     )
     if args.cert:
         configuration.load_cert_chain(args.cert, args.key)
@@ -152,8 +160,12 @@ async def verified_connection(
     ) as protocol:
         connection = cast(VerifiedConnection, protocol)
         connection.tickets = tickets
+        if before:
+            before(connection)
         connection.transmit()
-        await connection.until(lambda: connection.handshake is not None, "end of the handshake")
+        await connection.until(
+            lambda: connection.handshake is not None, "end of the handshake", answer_seconds
+        )
         try:
             yield connection
         finally:

@@ -14,7 +14,8 @@ use anyhow::{Result, ensure};
 
 use self::platform::Platform;
 pub(crate) use self::programs::{
-    CLANG, CMAKE, CXX, LIBNUMA, NGTCP2_CLIENT, OPENSSL, PERL, Program, TSHARK, VALGRIND,
+    CADDY, CLANG, CMAKE, CXX, LIBNUMA, NGTCP2_CLIENT, NGTCP2_SERVER, OPENSSL, PERL, Program,
+    TSHARK, VALGRIND,
 };
 use crate::process;
 use crate::{Outcome, workspace};

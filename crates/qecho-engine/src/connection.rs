@@ -67,6 +67,13 @@ impl<'a> Connection<'a> {
         self.meta.handshake.as_ref()
     }
 
+    /// Tells whether a client can send now although its handshake is not
+    /// complete: as 0-RTT, which an attacker can replay and the server reject
+    /// ([`Handshake::early_data`] tells it).
+    pub fn can_send_early(&self) -> bool {
+        self.side() == Side::Client && self.meta.handshake.is_none() && self.proto.has_0rtt()
+    }
+
     /// Returns when the connection began.
     pub fn began(&self) -> Instant {
         self.meta.began

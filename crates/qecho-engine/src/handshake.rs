@@ -24,10 +24,24 @@ pub struct Handshake {
     pub key_exchange: Option<NamedGroup>,
     /// Whether a session of an earlier connection went on (RFC 8446 §2.2).
     pub resumed: bool,
+    /// What became of 0-RTT; `None` if the client could not or did not try it.
+    pub early_data: Option<EarlyData>,
     /// The peer's certificate chain, end entity first.
     pub peer_certificates: Vec<CertificateDer<'static>>,
     /// The peer's transport parameters as it sent them.
     pub peer_parameters: TransportParameters,
+}
+
+/// What became of data that a client sent before its handshake was complete
+/// (0-RTT, RFC 9001 §4.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EarlyData {
+    /// The server took it. It may still be a replay of the client's packets
+    /// until the handshake is complete.
+    Accepted,
+    /// The server did not look at it. The streams on which it was sent are gone;
+    /// opened anew, they have the same numbers.
+    Rejected,
 }
 
 /// A peer's transport parameters as they came over the wire

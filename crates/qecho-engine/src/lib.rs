@@ -44,7 +44,7 @@ pub use connection::{Connection, Read, ReadEnd, SendDatagramError, Traffic, Writ
 pub use crypto::{AlpnPolicy, ClientTls, Connector, ServerTls, TlsError};
 pub use event::{CloseReason, Event};
 pub use forwarder::{Forwarder, Order};
-pub use handshake::{Handshake, TransportParameters};
+pub use handshake::{EarlyData, Handshake, TransportParameters};
 pub use mailbox::{Mailbox, MailboxError, Waker};
 pub use observation::{Dissected, Observation, Opened, Packet, Recovery, Unprocessed};
 pub use outbox::Datagram;

@@ -22,6 +22,8 @@ pub use self::{
 pub struct Counts {
     /// Given to the link.
     pub sent: u64,
+    /// Vanished for their numbers.
+    pub dropped: u64,
     /// Vanished by chance.
     pub lost: u64,
     /// Vanished because they were too long.
@@ -41,8 +43,8 @@ pub struct Counts {
 impl Counts {
     /// Returns how many datagrams come out of the link, copies included.
     pub fn arriving(&self) -> u64 {
-        let vanished = self.lost + self.too_long + self.blackholed + self.queue_full;
-        self.sent - vanished + self.duplicated
+        let by_rule = self.dropped + self.too_long + self.blackholed;
+        self.sent - by_rule - self.lost - self.queue_full + self.duplicated
     }
 }
 
@@ -102,6 +104,11 @@ impl Link {
     ) {
         self.begin(now);
         self.counts.sent += 1;
+        let number = self.counts.sent;
+        if matches!(&self.conditions.drop, Some(drop) if drop.contains(&number)) {
+            self.counts.dropped += 1;
+            return;
+        }
         if datagram.len() > self.conditions.mtu {
             self.counts.too_long += 1;
             return;
@@ -351,6 +358,18 @@ mod tests {
         }
         assert_eq!(arrived, [1_279, 1_280]);
         assert_eq!(link.counts().too_long, 2);
+    }
+
+    #[test]
+    fn what_is_dropped_by_its_number_is_no_loss_by_chance() {
+        let conditions = Conditions {
+            drop: Some(2..=7),
+            ..Conditions::default()
+        };
+        let (arrived, counts) = arrivals(conditions, 10);
+        let numbers: Vec<u64> = arrived.iter().map(|(_, number)| number + 1).collect();
+        assert_eq!(numbers, [1, 8, 9, 10]);
+        assert_eq!((counts.dropped, counts.lost, counts.arriving()), (6, 0, 4));
     }
 
     #[test]

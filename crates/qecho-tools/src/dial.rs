@@ -309,10 +309,12 @@ impl Dialer {
     /// Notes that a peer cannot be reached; its attempts have failed.
     ///
     /// Port 0 means that `peer` is whoever sent the ICMP message: the target
-    /// itself or a router on the way to the only one that is being tried.
+    /// itself or a router on the way to the only one that is being tried. An
+    /// address that has failed already may say so again, for each datagram.
     pub fn unreachable(&mut self, peer: SocketAddr, reason: &io::Error) -> Vec<ConnectionKey> {
         let by_icmp = peer.port() == 0;
-        let from_target = self.addresses().any(|address| address.ip() == peer.ip());
+        let mut targets = self.target.addresses.iter();
+        let from_target = targets.any(|address| address.ip() == peer.ip());
         let only_one = self.attempts.len() == 1;
         let is_meant = |address: SocketAddr| match (by_icmp, from_target) {
             (false, _) => address == peer,

@@ -4,6 +4,7 @@
 mod application;
 mod config;
 mod datagram;
+mod early;
 mod host;
 mod onlooker;
 mod payload;
@@ -37,8 +38,8 @@ pub use self::{
     },
     onlooker::Onlooker,
     report::{
-        Connected, Content, Counts, Ecn, Failure, Lost, Measure, News, Phases, PingEvent, Reply,
-        Report, Transport,
+        Connected, Content, Counts, Early, Ecn, Failure, Lost, Measure, News, Phases, PingEvent,
+        Reply, Report, Transport,
     },
     times::{Summary, Times},
     versions::VersionPing,

@@ -11,12 +11,12 @@ mod way;
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     thread::{self, JoinHandle},
 };
 
 use qecho_engine::{
-    BindError, Mailbox,
+    BindError, Mailbox, ReceiveErrors, Socket,
     event_loop::{self, ForwardingLoop},
     link::Conditions,
 };
@@ -25,7 +25,9 @@ use self::forward::{Forward, Mail};
 use crate::listen;
 
 pub use self::{
-    config::{Config, FLOW_IDLE, FLOWS_MAX, PORT, QUEUE_BYTES_MAX, REBIND_EVERY_MIN},
+    config::{
+        Config, FLOW_IDLE, FLOWS_MAX, PORT, QUEUE_BYTES_MAX, REBIND_EVERY_MIN, Rebind, RebindKind,
+    },
     report::{Direction, Report},
 };
 
@@ -41,6 +43,15 @@ pub enum RelayError {
     Itself {
         /// Where it both listens and should forward to.
         address: SocketAddr,
+    },
+    /// There is no other address to send to the server from.
+    #[error(
+        "cannot change the address towards {to}: this host has several only where the server is \
+         in 127.0.0.0/8"
+    )]
+    OneAddress {
+        /// The server.
+        to: SocketAddr,
     },
     /// The system gave no thread or file descriptor.
     #[error("cannot start the relay's thread")]
@@ -62,9 +73,16 @@ impl Relay {
     /// [`RelayError`] if it cannot; nothing keeps running then.
     pub fn start(config: &Config) -> Result<Self, RelayError> {
         let sockets = listen::bind(&config.listen)?;
-        let addresses: Vec<_> = sockets.iter().map(qecho_engine::Socket::address).collect();
+        let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
         if addresses.iter().any(|own| takes(*own, config.to)) {
             return Err(RelayError::Itself { address: config.to });
+        }
+        if let Some(Rebind {
+            kind: RebindKind::Address,
+            ..
+        }) = config.rebind
+        {
+            check_addresses(config.to)?;
         }
         let (mailbox, inbox) = event_loop::mailbox().map_err(RelayError::Start)?;
         let forward = Forward::new(config, sockets.len());
@@ -85,7 +103,8 @@ impl Relay {
         &self.addresses
     }
 
-    /// Gives every client a new port towards the server, soon.
+    /// Gives every client a new port towards the server, or an address if that
+    /// is what the configuration changes, soon.
     pub fn rebind(&self) {
         self.tell(Mail::Rebind);
     }
@@ -136,6 +155,16 @@ impl Stopper {
         // A relay that has ended needs no telling.
         let _ = self.0.send(Mail::Stop);
     }
+}
+
+/// Looks whether this host can send to the server from other addresses.
+fn check_addresses(to: SocketAddr) -> Result<(), RelayError> {
+    if !matches!(to.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
+        return Err(RelayError::OneAddress { to });
+    }
+    // Not every system gives itself all of 127.0.0.0/8.
+    Socket::bind((Ipv4Addr::new(127, 0, 0, 2), 0).into(), ReceiveErrors::No)?;
+    Ok(())
 }
 
 /// Tells whether a socket bound to `own` takes what is sent to `to`.
@@ -191,6 +220,22 @@ mod tests {
         let report = relay.stop().expect("it waits well");
         assert_eq!((report.flows, report.rebinds), (1, 1));
         assert_eq!((report.up.delivered, report.up.counts.lost), (3, 1));
+    }
+
+    #[test]
+    fn addresses_change_only_where_there_are_several() {
+        let rebind = Some(Rebind {
+            kind: RebindKind::Address,
+            every: Duration::from_secs(1),
+        });
+        for to in ["192.0.2.1:9", "[::1]:9"] {
+            let config = Config {
+                rebind,
+                ..Config::new(to.parse().expect("it is an address"), 1)
+            };
+            let error = Relay::start(&config).expect_err("there is one address");
+            assert!(matches!(error, RelayError::OneAddress { .. }), "{error}");
+        }
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The cases: who talks to whom, and what must come of it.
 
+mod amplification;
+mod bad_network;
 mod captured;
 mod client_certificates;
+mod http3_servers;
 mod our_client;
 mod our_ping;
 mod our_server;
@@ -16,7 +19,7 @@ use crate::setup::Program;
 /// What a case may take; the wire takes milliseconds, Python's start a second on a busy machine.
 pub(super) const SHORT: Duration = Duration::from_secs(40);
 /// For the cases that wait on purpose.
-const LONG: Duration = Duration::from_secs(100);
+const LONG: Duration = Duration::from_secs(150);
 
 /// One case.
 #[derive(Debug)]
@@ -62,6 +65,9 @@ pub(super) fn all() -> impl Iterator<Item = &'static Case> {
         our_ping::CASES,
         client_certificates::CASES,
         captured::CASES,
+        bad_network::CASES,
+        amplification::CASES,
+        http3_servers::CASES,
     ];
     cases.into_iter().flatten()
 }

@@ -84,8 +84,13 @@ impl Stage {
             .args(["server", "--format", "json", "--listen", "127.0.0.1:0"])
             .args(arguments);
         // With --cert it knows no CA; then it is the one of `qecho cert`.
-        let ca = self.folder.join("home/qecho/ca/rootCA.pem");
-        self.server("qecho server", command, &ca.to_string_lossy())
+        self.server("qecho server", command, &self.ca())
+    }
+
+    /// Returns where the CA of `qecho cert` lies.
+    fn ca(&self) -> String {
+        let file = self.folder.join("home/qecho/ca/rootCA.pem");
+        file.to_string_lossy().into_owned()
     }
 
     /// Runs `qecho cert` to its end.
@@ -103,6 +108,21 @@ impl Stage {
     /// Runs `qecho ping` of a server, trusting that server's certificate.
     pub(super) fn qecho_ping(&self, server: &Server, arguments: &[&str]) -> Result<Done> {
         self.qecho("ping", server, arguments)
+    }
+
+    /// Runs `qecho bench` of a server, trusting that server's certificate.
+    pub(super) fn qecho_bench(&self, server: &Server, arguments: &[&str]) -> Result<Done> {
+        self.qecho("bench", server, arguments)
+    }
+
+    /// Starts `qecho relay` to a server, in whose place it stands from now on.
+    pub(super) fn qecho_relay(&self, server: &Server, arguments: &[&str]) -> Result<Server> {
+        let mut command = Command::new(&self.binary);
+        command
+            .args(["relay", "--format", "json", "--listen", "127.0.0.1:0"])
+            .args(["--to", &format!("127.0.0.1:{}", server.port)])
+            .args(arguments);
+        self.server("qecho relay", command, &server.ca)
     }
 
     fn qecho(&self, what: &str, server: &Server, arguments: &[&str]) -> Result<Done> {
@@ -124,7 +144,7 @@ impl Stage {
         bytes: usize,
         arguments: &[&str],
     ) -> Result<Done> {
-        let pipe = format!("head -c {bytes} /dev/zero | \"$0\" client --verify \"$@\"");
+        let pipe = format!("head -c {bytes} /dev/urandom | \"$0\" client --verify \"$@\"");
         let place = format!("localhost:{}", server.port);
         let mut command = Command::new("sh");
         command.args(["-c", &pipe]).arg(&self.binary);
@@ -147,6 +167,45 @@ impl Stage {
             .arg(self.folder.join("peer-ca.pem"))
             .args(arguments);
         self.server(script, command, "")
+    }
+
+    /// Starts such a server with the files that `qecho cert` made: c.pem and k.pem.
+    pub(super) fn peer_server_with_cert(&self, script: &str) -> Result<Server> {
+        let mut command = self.python(&format!("interop/peers/{script}"));
+        command.args(["--alpn", "echo", "--cert", "c.pem", "--key", "k.pem"]);
+        self.server(script, command, &self.ca())
+    }
+
+    /// Makes c.pem and k.pem for localhost.
+    pub(super) fn certificate(&self) -> Result<()> {
+        let files = ["--cert-file", "c.pem", "--key-file", "k.pem"];
+        let new = [&["new", "localhost", "127.0.0.1"][..], &files].concat();
+        self.qecho_cert(&new)?.exits(0).map(drop)
+    }
+
+    /// Starts a server of other make on a port of 127.0.0.1, with the files that
+    /// `qecho cert` made, and waits until it says so or else until it answers.
+    pub(super) fn other_server(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        port: &str,
+        ready: Option<&str>,
+    ) -> Result<Server> {
+        let peer = self.begin(program, arguments)?;
+        if let Some(words) = ready {
+            peer.says(words)?;
+        }
+        let server = Server {
+            peer,
+            port: port.to_owned(),
+            ca: self.ca(),
+        };
+        let answers = ["--over", "vn", "-n", "1", "--timeout", "100ms"];
+        while self.qecho_ping(&server, &answers)?.exits(0).is_err() {
+            ensure!(clock::now() < self.deadline, "{program} does not answer");
+        }
+        Ok(server)
     }
 
     /// Runs one of the clients in interop/peers.
@@ -211,6 +270,11 @@ impl Stage {
         self.start(program, command)
     }
 
+    /// Returns the folder in which all players run.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Returns what all players said.
     pub(super) fn transcript(&self) -> String {
         self.transcript.tail()
@@ -241,7 +305,7 @@ impl Stage {
     /// Starts a server and waits for the line that says where it listens.
     fn server(&self, label: &str, command: Command, ca: &str) -> Result<Server> {
         let peer = self.start(label, command)?;
-        let line = peer.says("\"listening\"")?;
+        let line = peer.says("{\"event\":")?;
         let listening: Value = serde_json::from_str(&line)
             .with_context(|| format!("{label}: its first line is no JSON"))?;
         let port = port(&listening).with_context(|| format!("{label}: no port in {line}"))?;
@@ -269,6 +333,13 @@ impl Server {
     /// Asks the server to end, and expects that it does so with 0.
     pub(super) fn ends_well(self) -> Result<()> {
         self.peer.stop()?.exits(0).map(drop)
+    }
+
+    /// Ends one of ours like that, and returns what it counted.
+    pub(super) fn counts(self) -> Result<Value> {
+        let done = self.peer.stop()?.exits(0)?;
+        let line = done.stdout().lines().last().unwrap_or_default();
+        serde_json::from_str(line).with_context(|| format!("{line:?} is no JSON"))
     }
 }
 

@@ -45,6 +45,24 @@ pub(crate) const NGTCP2_CLIENT: Program = Program {
     brew: None,
 };
 
+/// ngtcp2's server with GnuTLS.
+pub(crate) const NGTCP2_SERVER: Program = Program {
+    name: "gtlsserver",
+    proof: Proof::OnPath("gtlsserver"),
+    apt: Some("ngtcp2-server"),
+    dnf: None,
+    brew: None,
+};
+
+/// A web server with HTTP/3, on quic-go.
+pub(crate) const CADDY: Program = Program {
+    name: "caddy",
+    proof: Proof::OnPath("caddy"),
+    apt: Some("caddy"),
+    dnf: Some("caddy"),
+    brew: Some("caddy"),
+};
+
 /// Makes certificates that are none of ours.
 pub(crate) const OPENSSL: Program = Program {
     name: "openssl",
@@ -117,7 +135,7 @@ pub(crate) const CXX: Program = Program {
     brew: None,
 };
 
-const PROGRAMS: [Program; 10] = [
+const PROGRAMS: [Program; 12] = [
     Program {
         name: "python3",
         proof: Proof::OnPath("python3"),
@@ -164,6 +182,8 @@ const PROGRAMS: [Program; 10] = [
     },
     OPENSSL,
     NGTCP2_CLIENT,
+    NGTCP2_SERVER,
+    CADDY,
     VALGRIND,
 ];
 

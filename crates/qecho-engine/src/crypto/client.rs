@@ -53,6 +53,15 @@ impl Connector {
         config.resumption = rustls::client::Resumption::disabled();
         Self(Arc::new(ClientCrypto(Arc::new(config))))
     }
+
+    /// Returns the same, with the same memory of what servers gave; a connection
+    /// to a server that has allowed it can send before its handshake is complete
+    /// ([`Connection::can_send_early`](crate::Connection::can_send_early)).
+    pub fn with_early_data(&self) -> Self {
+        let mut config = rustls::ClientConfig::clone(&self.0.0);
+        config.enable_early_data = true;
+        Self(Arc::new(ClientCrypto(Arc::new(config))))
+    }
 }
 
 impl std::fmt::Debug for Connector {

@@ -36,6 +36,10 @@ pub struct ServerTls {
     pub client_verifier: Option<Arc<dyn ClientCertVerifier>>,
     /// Which application protocols are agreed to.
     pub alpn: AlpnPolicy,
+    /// Whether a client that comes again may send data with its first packets
+    /// (0-RTT, RFC 9001 §4.6). Each session is good for that once; but who can
+    /// hold packets back can still choose when the data arrives.
+    pub early_data: bool,
     /// Where TLS secrets are logged, if anywhere.
     pub key_log: Option<Arc<dyn KeyLog>>,
     /// The cryptography; `None` for that of aws-lc-rs. Keys before the handshake's
@@ -65,12 +69,18 @@ impl ServerCrypto {
             None => builder.with_no_client_auth(),
         };
         let mut without_alpn = builder.with_cert_resolver(tls.identity.clone());
+        // Every variant has the same sessions, each of which is taken out when it
+        // is resumed: early data cannot be replayed.
         without_alpn.session_storage = match tls.client_verifier {
             // Who resumes shows no certificate, and would be let in by one that has
             // expired since then, or whose authority is trusted no more.
             Some(_) => Arc::new(NoServerSessionStorage {}),
             None => sessions,
         };
+        if tls.early_data {
+            // RFC 9001 §4.6.1 knows no other number.
+            without_alpn.max_early_data_size = u32::MAX;
+        }
         if let Some(key_log) = &tls.key_log {
             without_alpn.key_log = key_log.clone();
         }

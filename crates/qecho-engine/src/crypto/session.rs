@@ -64,6 +64,7 @@ impl TlsSession {
                 .negotiated_key_exchange_group()
                 .map(|group| group.name()),
             resumed: self.connection.handshake_kind() == Some(HandshakeKind::Resumed),
+            early_data: None,
             peer_certificates: self
                 .connection
                 .peer_certificates()

@@ -1,6 +1,6 @@
 //! How bad a path is.
 
-use std::{num::NonZeroU64, time::Duration};
+use std::{num::NonZeroU64, ops::RangeInclusive, time::Duration};
 
 /// How bad one direction of a path is. The default is perfect.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,9 @@ pub struct Conditions {
     pub mtu: usize,
     /// When nothing passes at all.
     pub blackhole: Option<Blackhole>,
+    /// Datagrams that vanish whatever chance says, by their numbers: the first
+    /// that is sent is 1.
+    pub drop: Option<RangeInclusive<u64>>,
 }
 
 /// Time that a datagram is held back for others to overtake it.
@@ -55,6 +58,7 @@ impl Default for Conditions {
             queue: QUEUE,
             mtu: usize::MAX,
             blackhole: None,
+            drop: None,
         }
     }
 }

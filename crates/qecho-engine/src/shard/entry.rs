@@ -9,7 +9,7 @@ use crate::{
     config::Transport,
     congestion::Door,
     event::CloseReason,
-    handshake::Handshake,
+    handshake::{EarlyData, Handshake},
     limits::{
         ANSWER_DELAY_MAX, ANSWER_DOUBLINGS_MAX, GSO_BYTES_MAX, HANDSHAKE_DEADLINE,
         INITIAL_DATAGRAM_MIN,
@@ -237,6 +237,27 @@ impl<S> Entry<S> {
             .handshake_data()
             .and_then(|data| data.downcast().ok())
             .map(|data| *data);
+        let early_data = self.early_data();
+        if early_data == Some(EarlyData::Rejected) {
+            // The state machine has forgotten these streams.
+            self.meta.answers.clear();
+        }
+        if let Some(handshake) = &mut self.meta.handshake {
+            handshake.early_data = early_data;
+        }
+    }
+
+    /// Returns what became of 0-RTT, once the handshake is complete.
+    fn early_data(&self) -> Option<EarlyData> {
+        if !self.proto.has_0rtt() {
+            return None;
+        }
+        // A server has keys for early data only if it takes it.
+        let accepted = self.proto.side().is_server() || self.proto.accepted_0rtt();
+        Some(match accepted {
+            true => EarlyData::Accepted,
+            false => EarlyData::Rejected,
+        })
     }
 
     /// Accepts the next stream of the peer.

@@ -43,6 +43,7 @@ impl Identity {
             identity: Arc::new(SingleCertAndKey::from(key)),
             client_verifier: None,
             alpn: AlpnPolicy::Names(alpn.iter().map(|name| name.to_vec()).collect()),
+            early_data: false,
             key_log: None,
             provider: None,
         }

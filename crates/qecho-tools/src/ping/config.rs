@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use qecho_engine::config::Transport;
-use rustls::{KeyLog, client::danger::ServerCertVerifier};
+use rustls::{
+    KeyLog,
+    client::{ResolvesClientCert, danger::ServerCertVerifier},
+};
 
 use crate::{
     Sight, UDP_PAYLOAD_USUAL,
@@ -53,6 +56,10 @@ pub struct Config {
     /// Whether a new connection goes on with the session of the one before, if
     /// the server lets it.
     pub resume: bool,
+    /// Whether a new connection sends a message as early as it can (0-RTT).
+    pub early_data: bool,
+    /// What is shown to a host that asks for a certificate, if anything.
+    pub identity: Option<Arc<dyn ResolvesClientCert>>,
     /// Where TLS secrets are logged, if anywhere.
     pub key_log: Option<Arc<dyn KeyLog>>,
     /// Windows and timers.
@@ -114,6 +121,8 @@ impl Config {
             timeout: TIMEOUT,
             alpn: Alpn::Auto,
             resume: false,
+            early_data: false,
+            identity: None,
             key_log: None,
             transport: Transport {
                 keep_alive: Some(KEEP_ALIVE),

@@ -183,6 +183,7 @@ impl Host {
         self.was_connected = true;
         if let Work::Handshakes(handshakes) = &mut self.work {
             handshakes.completed(connection);
+            self.send_now(connection);
         }
         self.work_on(connection, None, tell);
     }
@@ -211,6 +212,7 @@ impl Host {
             findings: &self.findings,
             epoch: self.epoch.unwrap_or(now),
             size: self.settings.size,
+            early_data: self.settings.early_data,
             tell,
         };
         let worked = match event {

@@ -1,8 +1,10 @@
 //! What a message carries: its number, its stamp, and a pattern.
 
+use std::time::Instant;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::config::SIZE_MIN;
+use super::{config::SIZE_MIN, probes::Probe};
 
 /// A message, by what it is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,15 @@ pub(super) struct Payload {
 }
 
 impl Payload {
+    /// Returns the message of a ping; stamps count from `epoch`.
+    pub(super) fn of(probe: Probe, epoch: Instant, size: usize) -> Self {
+        Self {
+            sequence: probe.sequence,
+            stamp: stamp(epoch, probe.intended),
+            size,
+        }
+    }
+
     /// Returns the message's bytes.
     pub(super) fn bytes(&self) -> Bytes {
         let mut bytes = BytesMut::with_capacity(self.size.max(SIZE_MIN));
@@ -38,6 +49,11 @@ impl Payload {
             size: bytes.len(),
         })
     }
+}
+
+/// The time at which a message was to be sent, in nanoseconds.
+pub(super) fn stamp(epoch: Instant, intended: Instant) -> u64 {
+    intended.saturating_duration_since(epoch).as_nanos() as u64
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use qecho_engine::{CloseReason, Handshake, Recovery};
+use qecho_engine::{CloseReason, EarlyData, Handshake, Recovery};
 
 use super::times::Times;
 use crate::dial::DialFailure;
@@ -109,6 +109,19 @@ pub struct Phases {
     pub confirmed: Option<Duration>,
     /// Whether the session of an earlier connection went on (RFC 8446 §2.2).
     pub resumed: bool,
+    /// What became of the message, if one was to be sent as early as possible.
+    pub early: Option<Early>,
+}
+
+/// What became of a message that was sent as early as possible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Early {
+    /// What became of 0-RTT; `None` if the server has allowed none, or was not
+    /// known yet, and the message had to wait for the handshake.
+    pub early_data: Option<EarlyData>,
+    /// From the first packet to the echo; `None` if none came in time, or none
+    /// was expected of a server that speaks another protocol.
+    pub echoed: Option<Duration>,
 }
 
 /// A ping without an answer in time.
@@ -165,6 +178,8 @@ pub enum Measure {
     FirstReply,
     /// Until a handshake was confirmed.
     Confirmed,
+    /// Until a message that was sent as early as possible had come back.
+    Echoed,
 }
 
 /// What the transport believes of the path.

@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+/// Times up to which percentiles are exact; of more, [`SIGNIFICANT_DIGITS`] of
+/// them can be relied on.
+const EXACT_MAX: usize = 1_000;
+
 /// Digits of a percentile that can be relied on; the others are exact.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// Times that were measured one after the other.
 #[derive(Clone, Debug)]
 pub struct Times {
+    /// The first of them, as they were.
+    exact: Vec<Duration>,
     /// In nanoseconds.
     histogram: Histogram<u64>,
     sum: Duration,
@@ -45,6 +51,7 @@ pub struct Summary {
 impl Default for Times {
     fn default() -> Self {
         Self {
+            exact: Vec::new(),
             histogram: Histogram::new(SIGNIFICANT_DIGITS)
                 .expect("a histogram has three significant digits"),
             sum: Duration::ZERO,
@@ -62,6 +69,9 @@ impl Times {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         // It grows to 400 kB at most, for times of centuries.
         let _ = self.histogram.record(nanoseconds);
+        if self.exact.len() < EXACT_MAX {
+            self.exact.push(time);
+        }
         self.sum += time;
         self.min = self.min.min(time);
         self.max = self.max.max(time);
@@ -74,7 +84,15 @@ impl Times {
     pub fn summary(&self) -> Option<Summary> {
         let count = self.histogram.len();
         self.last?;
-        let quantile = |share| {
+        let mut sorted = self.exact.clone();
+        sorted.sort_unstable();
+        let quantile = |percent: u64| {
+            if sorted.len() as u64 == count {
+                // The smallest of which so many are not longer.
+                let rank = (count * percent).div_ceil(100).max(1);
+                return sorted[rank as usize - 1];
+            }
+            let share = percent as f64 / 100.0;
             let time = Duration::from_nanos(self.histogram.value_at_quantile(share));
             time.clamp(self.min, self.max)
         };
@@ -85,9 +103,9 @@ impl Times {
             count,
             min: self.min,
             mean: mean(self.sum, count),
-            p50: quantile(0.5),
-            p90: quantile(0.9),
-            p99: quantile(0.99),
+            p50: quantile(50),
+            p90: quantile(90),
+            p99: quantile(99),
             max: self.max,
             jitter: mean(self.differences, count - 1),
         })
@@ -115,6 +133,15 @@ mod tests {
         assert_eq!(summary.mean, Duration::from_micros(50_500));
         assert_eq!(summary.jitter, Duration::from_millis(1));
         for (found, expected) in [(summary.p50, 50), (summary.p90, 90), (summary.p99, 99)] {
+            let expected = Duration::from_millis(expected);
+            assert_eq!(found, expected, "{summary:?}");
+        }
+    }
+
+    #[test]
+    fn percentiles_of_many_times_are_as_exact_as_their_digits() {
+        let summary = times(1..=10_000).summary().expect("there are some");
+        for (found, expected) in [(summary.p50, 5_000), (summary.p99, 9_900)] {
             let expected = Duration::from_millis(expected);
             assert!(found.abs_diff(expected) <= expected / 1_000, "{summary:?}");
         }

@@ -7,10 +7,11 @@ use qecho_engine::{Connection, Event};
 use super::{
     config::Way,
     datagram::Datagrams,
+    early::EarlyMessage,
     onlooker::Findings,
-    payload::Payload,
+    payload::{Payload, stamp},
     probes::{Answer, Probe, Probes},
-    report::{Content, Failure, Measure, News, Phases, Reply},
+    report::{Content, Early, Failure, Measure, News, Phases, Reply},
     stream::Stream,
     times::Times,
 };
@@ -34,7 +35,7 @@ pub(super) enum Work {
     Stream(Stream),
     Datagrams(Datagrams),
     Frames(Frames),
-    Handshakes(Handshakes),
+    Handshakes(Box<Handshakes>),
 }
 
 /// PING frames, one at a time.
@@ -55,8 +56,11 @@ pub(super) struct Handshakes {
     pub(super) complete: Option<Duration>,
     /// How much later than intended it was begun.
     pub(super) lateness: Duration,
+    /// What was sent on it as early as possible.
+    pub(super) early: Option<EarlyMessage>,
     first_reply: Times,
     confirmed: Times,
+    echoed: Times,
 }
 
 /// What the work is done with.
@@ -68,16 +72,14 @@ pub(super) struct Context<'c, 'a> {
     pub(super) epoch: Instant,
     /// Bytes of a message.
     pub(super) size: usize,
+    /// Whether a message is sent as early as possible.
+    pub(super) early_data: bool,
     pub(super) tell: &'c mut dyn FnMut(News),
 }
 
 impl Context<'_, '_> {
     fn payload(&self, probe: Probe) -> Payload {
-        Payload {
-            sequence: probe.sequence,
-            stamp: stamp(self.epoch, probe.intended),
-            size: self.size,
-        }
+        Payload::of(probe, self.epoch, self.size)
     }
 
     /// Notes that a message has come back, and tells of it.
@@ -115,17 +117,12 @@ impl Context<'_, '_> {
     }
 }
 
-/// The time at which a message was to be sent, in nanoseconds.
-fn stamp(epoch: Instant, intended: Instant) -> u64 {
-    intended.saturating_duration_since(epoch).as_nanos() as u64
-}
-
 impl Work {
     pub(super) fn new(over: Way) -> Self {
         match over {
             Way::Datagram => Self::Datagrams(Datagrams::default()),
             Way::Frame => Self::Frames(Frames::default()),
-            Way::Handshake => Self::Handshakes(Handshakes::default()),
+            Way::Handshake => Self::Handshakes(Box::default()),
             // Version negotiation needs no connection, and is not done here.
             Way::Stream | Way::VersionNegotiation => Self::Stream(Stream::default()),
         }
@@ -211,7 +208,12 @@ impl Work {
                 }
                 datagrams.advance(context.connection)?;
             }
-            Self::Frames(_) | Self::Handshakes(_) => {}
+            Self::Handshakes(handshakes) => {
+                if let (Some(early), Event::Readable(id)) = (&mut handshakes.early, event) {
+                    early.read(context.connection, *id)?;
+                }
+            }
+            Self::Frames(_) => {}
         }
         self.advance(context)
     }
@@ -237,6 +239,7 @@ impl Work {
             Self::Handshakes(handshakes) => vec![
                 (Measure::FirstReply, handshakes.first_reply.clone()),
                 (Measure::Confirmed, handshakes.confirmed.clone()),
+                (Measure::Echoed, handshakes.echoed.clone()),
             ],
         }
     }
@@ -315,11 +318,15 @@ impl Handshakes {
         let number = context.connection.number();
         let phases = number.map(|number| context.findings.phases(number));
         let (first_reply, confirmed) = phases.unwrap_or_default();
-        if confirmed.is_none() && !patience_ends {
+        let is_awaited = matches!(&self.early, Some(early) if early.is_awaited());
+        if (confirmed.is_none() || is_awaited) && !patience_ends {
             return false;
         }
         self.complete = None;
+        let early = self.early.take();
+        let echoed = early.as_ref().and_then(|early| early.echoed);
         for (time, times) in [
+            (echoed, &mut self.echoed),
             (first_reply, &mut self.first_reply),
             (confirmed, &mut self.confirmed),
         ] {
@@ -336,6 +343,10 @@ impl Handshakes {
             complete,
             confirmed,
             resumed: handshake.is_some_and(|handshake| handshake.resumed),
+            early: context.early_data.then(|| Early {
+                early_data: handshake.and_then(|handshake| handshake.early_data),
+                echoed,
+            }),
         };
         context.tell(probe.sequence, answer, Content::Handshake(phases));
         true

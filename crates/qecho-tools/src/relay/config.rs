@@ -18,9 +18,9 @@ pub struct Config {
     pub up: Conditions,
     /// How bad the way back is.
     pub down: Conditions,
-    /// How often each client gets a new port towards the server, as from a NAT
-    /// that forgets; [`REBIND_EVERY_MIN`] at least.
-    pub rebind_every: Option<Duration>,
+    /// What of a client changes towards the server, and how often, as from a
+    /// NAT that forgets.
+    pub rebind: Option<Rebind>,
     /// What every chance is drawn from.
     pub seed: u64,
 }
@@ -34,10 +34,29 @@ impl Config {
             to,
             up: Conditions::default(),
             down: Conditions::default(),
-            rebind_every: None,
+            rebind: None,
             seed,
         }
     }
+}
+
+/// A change that comes again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rebind {
+    /// What changes.
+    pub kind: RebindKind,
+    /// How often; [`REBIND_EVERY_MIN`] at least.
+    pub every: Duration,
+}
+
+/// What of a client changes towards the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RebindKind {
+    /// Its port.
+    Port,
+    /// Its address and port: the relay goes through 127.0.0.2 to 127.0.0.254,
+    /// so the server must be one of 127.0.0.0/8.
+    Address,
 }
 
 /// The UDP port of a relay, unless another is named.

@@ -9,7 +9,7 @@ use std::{
 use qecho_engine::{Datagram, Forwarder, Order, Received, link::Conditions};
 
 use super::{
-    config::Config,
+    config::{Config, RebindKind},
     flows::{Admission, Client, Flows, Rebound},
     report::Report,
     way::{Parcel, Way},
@@ -18,7 +18,7 @@ use super::{
 /// What other threads ask of a relay.
 #[derive(Debug)]
 pub(super) enum Mail {
-    /// Gives every client a new port towards the server.
+    /// Gives every client a new port, or address, towards the server.
     Rebind,
     /// Makes the path better or worse, from the clients and back.
     SetConditions(Box<(Conditions, Conditions)>),
@@ -36,6 +36,8 @@ pub(super) struct Forward {
     up: Way,
     down: Way,
     orders: VecDeque<Order>,
+    /// The last number of the addresses towards the server, if they change.
+    last_octet: Option<u8>,
     /// All but the two directions.
     report: Report,
     finished: bool,
@@ -48,10 +50,14 @@ impl Forward {
         Self {
             to: config.to,
             listeners,
-            flows: Flows::new(listeners, config.rebind_every),
+            flows: Flows::new(listeners, config.rebind.map(|rebind| rebind.every)),
             up: Way::new(config.up.clone(), config.seed),
             down: Way::new(config.down.clone(), config.seed ^ u64::MAX),
             orders: VecDeque::new(),
+            last_octet: config.rebind.and_then(|rebind| match rebind.kind {
+                RebindKind::Port => None,
+                RebindKind::Address => Some(1),
+            }),
             report: Report::default(),
             finished: false,
         }
@@ -133,6 +139,7 @@ impl Forward {
     fn rebind(&mut self, rebound: Vec<Rebound>) {
         for Rebound { opened, closed } in rebound {
             self.report.rebinds += 1;
+            self.last_octet = self.last_octet.map(next_octet);
             // In this order the new port cannot be the old one.
             self.open(opened);
             self.orders.push_back(Order::Close { binding: closed });
@@ -140,7 +147,10 @@ impl Forward {
     }
 
     fn open(&mut self, binding: usize) {
-        let address = towards(self.to);
+        let address = match self.last_octet {
+            Some(octet) => (Ipv4Addr::new(127, 0, 0, octet), 0).into(),
+            None => towards(self.to),
+        };
         self.orders.push_back(Order::Open { binding, address });
     }
 }
@@ -226,6 +236,14 @@ fn towards(server: SocketAddr) -> SocketAddr {
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     SocketAddr::new(ip, 0)
+}
+
+/// Returns the next of 127.0.0.2 to 127.0.0.254: servers are at 127.0.0.1.
+fn next_octet(octet: u8) -> u8 {
+    match octet {
+        254.. => 2,
+        octet => octet + 1,
+    }
 }
 
 /// Compares what a sender can be known by: not the flow label of IPv6.

@@ -49,6 +49,7 @@ impl Config {
                 identity,
                 client_verifier: None,
                 alpn: AlpnPolicy::Names(vec![ALPN_ECHO.to_vec()]),
+                early_data: false,
                 key_log: None,
                 provider: None,
             },

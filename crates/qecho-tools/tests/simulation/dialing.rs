@@ -155,6 +155,36 @@ fn a_second_address_is_tried_while_the_first_keeps_silent() {
 }
 
 #[test]
+fn what_icmp_says_again_of_one_address_is_not_believed_of_the_other() {
+    let identity = Identity::new();
+    let nobody = SocketAddr::from(([192, 0, 2, 99], 4_433));
+    let config = config(&identity, &[FAR, nobody], Alpn::Auto);
+    let far = Scenario::seeded(51).server(&identity);
+    let dead = Conditions {
+        loss: 1.0,
+        ..good_path()
+    };
+    let mut conversation = Conversation::new(&config, far, &dead, 51);
+    conversation.say(Way::Stream, b"hello");
+    conversation.tell(Mail::Finish);
+    let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+    let by_icmp = SocketAddr::new(nobody.ip(), 0);
+    conversation.simulation.run_for(Duration::from_millis(300));
+    for _ in 0..2 {
+        // Once for the first packet, once for another.
+        let simulation = &mut conversation.simulation;
+        let now = simulation.now();
+        simulation.near.handle_unreachable(now, by_icmp, &refused);
+        simulation.run_for(Duration::from_millis(10));
+    }
+    let (up, down) = conversation.simulation.links();
+    up.set_conditions(good_path());
+    down.set_conditions(good_path());
+    let (outcome, _) = conversation.outcome();
+    assert_eq!(outcome.map(|report| report.messages), Ok(1));
+}
+
+#[test]
 fn a_full_server_is_reported_as_such_at_once() {
     let identity = Identity::new();
     let config = config(&identity, &[FAR], Alpn::Auto);

@@ -9,6 +9,7 @@ mod dialing;
 mod disappointing;
 mod dissecting;
 mod draining;
+mod early;
 mod echo;
 #[path = "../../../qecho-engine/tests/hostile/failing_seed.rs"]
 mod failing_seed;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use qecho_engine::{link::Conditions, simulation::FAR};
-use qecho_tools::ping::{Content, Measure, News, Summary, Way};
+use qecho_engine::{EarlyData, link::Conditions, simulation::FAR};
+use qecho_tools::ping::{Config, Content, Early, Measure, News, Summary, Way};
 
 use crate::{
     identity::Identity,
@@ -235,6 +235,35 @@ fn handshakes_know_of_those_before_only_if_they_are_let() {
         let expected = [false, resume, resume, resume, resume];
         assert_eq!(resumed.collect::<Vec<_>>(), expected);
     }
+}
+
+#[test]
+fn what_is_sent_early_has_come_back_when_the_handshake_is_complete() {
+    let identity = Identity::new();
+    let config = Config {
+        resume: true,
+        early_data: true,
+        ..config(&identity, Way::Handshake, 4)
+    };
+    let far = Scenario::seeded(80).early_data().server(&identity);
+    let mut ping = Pinging::new(&config, far, &good_path(), 80);
+    assert_eq!(ping.report().counts.received, 4);
+    let early = ping
+        .replies()
+        .into_iter()
+        .map(|reply| match &reply.content {
+            Content::Handshake(phases) => phases.early.expect("it was asked for"),
+            other => panic!("{other:?}"),
+        });
+    let first = Early {
+        early_data: None,
+        echoed: Some(milliseconds(20)),
+    };
+    let again = Early {
+        early_data: Some(EarlyData::Accepted),
+        echoed: Some(milliseconds(10)),
+    };
+    assert_eq!(early.collect::<Vec<_>>(), [first, again, again, again]);
 }
 
 #[test]

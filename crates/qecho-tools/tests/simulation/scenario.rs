@@ -42,6 +42,7 @@ pub(crate) struct Scenario {
     pub(crate) far: Transport,
     admission: AdmissionSettings,
     end: End,
+    early_data: bool,
     plans: Vec<Plan>,
     datagrams: Vec<Bytes>,
     clients: usize,
@@ -62,6 +63,7 @@ impl Scenario {
             far: Transport::default(),
             admission: AdmissionSettings::default(),
             end: End::WithPeer,
+            early_data: false,
             plans: Vec::new(),
             datagrams: Vec::new(),
             clients: 1,
@@ -132,6 +134,12 @@ impl Scenario {
         self
     }
 
+    /// Lets the server take 0-RTT.
+    pub(crate) fn early_data(mut self) -> Self {
+        self.early_data = true;
+        self
+    }
+
     /// Ends each stream after its first message.
     pub(crate) fn end_after_message(mut self) -> Self {
         self.end = End::AfterMessage;
@@ -179,6 +187,7 @@ impl Scenario {
     pub(crate) fn server(&self, identity: &Identity) -> Shard<Echo> {
         let accepting = Accepting {
             tls: ServerTls {
+                early_data: self.early_data,
                 key_log: self.key_log.clone(),
                 ..identity.server(&[ALPN_ECHO])
             },

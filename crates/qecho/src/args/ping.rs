@@ -1,6 +1,6 @@
 //! `qecho ping`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 use qecho_tools::{
@@ -48,6 +48,12 @@ pub(crate) struct PingArguments {
     #[arg(long)]
     pub(crate) resume: bool,
 
+    /// With --over handshake --resume: send a message with the first packets
+    /// (0-RTT), where the server has allowed it; otherwise when the handshake
+    /// is complete
+    #[arg(long, requires = "resume")]
+    pub(crate) early_data: bool,
+
     /// Use IPv4 only
     #[arg(short = '4', long, conflicts_with = "ipv6")]
     pub(crate) ipv4: bool,
@@ -70,6 +76,14 @@ pub(crate) struct PingArguments {
 
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
+
+    /// Certificate chain (PEM) to show to a server that asks for one
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// Private key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
 
     /// Form of the results
     #[arg(long, value_enum, default_value = "text")]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use qecho_engine::link::Conditions;
 use qecho_tools::{
     listen::Listen,
-    relay::{PORT, REBIND_EVERY_MIN},
+    relay::{PORT, REBIND_EVERY_MIN, Rebind, RebindKind},
 };
 
 use self::conditions::ConditionArguments;
@@ -30,9 +30,14 @@ pub(crate) struct RelayArguments {
     pub(crate) to: Place,
 
     /// Give each client a new port towards the server every TIME, as a NAT
-    /// does that forgets
-    #[arg(long, value_name = "TIME", value_parser = rebind_every)]
-    pub(crate) rebind_port: Option<Duration>,
+    /// does that forgets (`every 5s` is understood too)
+    #[arg(long, value_name = "TIME", num_args = 1..=2, conflicts_with = "rebind_address")]
+    rebind_port: Vec<String>,
+
+    /// The same with a new address and port, 127.0.0.2 to 127.0.0.254; for a
+    /// server in 127.0.0.0/8
+    #[arg(long, value_name = "TIME", num_args = 1..=2)]
+    rebind_address: Vec<String>,
 
     /// Repeat the chances of an earlier run [default: drawn, and shown]
     #[arg(long, value_name = "N")]
@@ -46,7 +51,7 @@ pub(crate) struct RelayArguments {
     both: ConditionArguments,
 
     /// Conditions from the clients to the server, for instance
-    /// loss=5%,delay=30ms; `none` lifts a rate, mtu or blackhole
+    /// loss=5%,delay=30ms; `none` lifts a rate, mtu, blackhole or drop
     #[arg(long, value_name = "NAME=VALUE,…", value_parser = conditions::list,
           help_heading = "Conditions, one way")]
     up: Option<ConditionArguments>,
@@ -58,6 +63,26 @@ pub(crate) struct RelayArguments {
 }
 
 impl RelayArguments {
+    /// Returns what of a client changes, and how often.
+    pub(crate) fn rebind(&self) -> Result<Option<Rebind>, String> {
+        let (kind, typed) = match (&self.rebind_port[..], &self.rebind_address[..]) {
+            ([], []) => return Ok(None),
+            (typed, []) => (RebindKind::Port, typed),
+            (_, typed) => (RebindKind::Address, typed),
+        };
+        let every = match typed {
+            [every] => rebind_every(every),
+            [word, every] if word == "every" => rebind_every(every),
+            _ => Err("write for instance 5s, or every 5s".into()),
+        };
+        let option = match kind {
+            RebindKind::Port => "--rebind-port",
+            RebindKind::Address => "--rebind-address",
+        };
+        let every = every.map_err(|reason| format!("cannot use {option}: {reason}"))?;
+        Ok(Some(Rebind { kind, every }))
+    }
+
     /// Returns the conditions from the clients to the server, and back; or
     /// what was typed that would do nothing.
     pub(crate) fn conditions(&self) -> Result<(Conditions, Conditions), String> {

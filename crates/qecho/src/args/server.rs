@@ -44,6 +44,11 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_enum, default_value = "with-peer")]
     pub(crate) end: EndArgument,
 
+    /// Echo what a client that comes again sends with its first packets (0-RTT,
+    /// RFC 9001 §4.6): sooner by a round trip; a session is good for it once
+    #[arg(long, value_enum, value_name = "on|off", default_value = "off")]
+    pub(crate) early_data: Switch,
+
     /// When a client must first prove its address (Retry, RFC 9000 §8.1.2)
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) retry: RetryArgument,
@@ -108,6 +113,12 @@ pub(crate) enum RetryArgument {
     Auto,
     Always,
     Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -114,7 +114,7 @@ fn connect(
     sight: Sight,
 ) -> Result<Ending, Failure> {
     let verifier = trust::verifier(&arguments.trust)?;
-    let identity = trust::identity(arguments)?;
+    let identity = trust::identity(arguments.cert.as_deref(), arguments.key.as_deref())?;
     let target = resolve::target(&arguments.place)?;
     let usual = client::Config::new(target, verifier.clone());
     let config = client::Config {

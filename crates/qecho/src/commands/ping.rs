@@ -21,6 +21,8 @@ use qecho_tools::{
     ping::{Config, Destination, Listener, News, Ping, PingEvent, SIZE, Way},
 };
 
+use rustls::client::ResolvesClientCert;
+
 use self::{screen::Screen, voice::Voice};
 use super::{key_log, resolve, sight, signals, trust};
 use crate::{
@@ -90,6 +92,7 @@ fn ping(arguments: &PingArguments, sight: Sight) -> Result<Ending, Failure> {
     let mut voice = Voice::new(arguments, size);
     voice.header()?;
     let destinations = destinations(arguments, &mut voice)?;
+    let identity = trust::identity(arguments.cert.as_deref(), arguments.key.as_deref())?;
     let config = Config {
         over: way(arguments.over),
         count: arguments.count,
@@ -98,6 +101,8 @@ fn ping(arguments: &PingArguments, sight: Sight) -> Result<Ending, Failure> {
         timeout: arguments.timeout,
         alpn: arguments.alpn.clone(),
         resume: arguments.resume,
+        early_data: arguments.early_data,
+        identity: identity.map(|identity| identity as Arc<dyn ResolvesClientCert>),
         key_log: key_log::open(&arguments.key_log, &sight)?,
         sight,
         ..Config::new(destinations)
@@ -105,7 +110,7 @@ fn ping(arguments: &PingArguments, sight: Sight) -> Result<Ending, Failure> {
     let (tell, occurrences) = sync_channel(ROWS_MAX);
     let left_out = Arc::new(AtomicU64::new(0));
     let mut screen = match arguments.live {
-        true => Some(Screen::open(voice.subjects(), &tell)?),
+        true => Some(Screen::open(voice.subjects(), voice.absent(), &tell)?),
         false => None,
     };
     let interrupted = tell.clone();

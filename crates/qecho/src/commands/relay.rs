@@ -2,12 +2,12 @@
 
 use std::{
     io::{self, Write},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
 };
 
 use anyhow::{Context, anyhow};
 use qecho_engine::link;
-use qecho_tools::relay::{Config, Relay, RelayError};
+use qecho_tools::relay::{Config, Rebind, RebindKind, Relay, RelayError};
 
 use super::{resolve, signals};
 use crate::{
@@ -48,22 +48,28 @@ fn config(arguments: &RelayArguments) -> Result<Config, Failure> {
     let (up, down) = arguments
         .conditions()
         .map_err(|reason| Failure::from(anyhow!(reason)))?;
+    let rebind = arguments
+        .rebind()
+        .map_err(|reason| Failure::from(anyhow!(reason)))?;
     Ok(Config {
         listen: arguments.listen.clone(),
-        to: server(arguments)?,
+        to: server(arguments, rebind)?,
         up,
         down,
-        rebind_every: arguments.rebind_port,
+        rebind,
         seed: arguments.seed.unwrap_or_else(link::random_seed),
     })
 }
 
 /// Finds the one address that is forwarded to.
-fn server(arguments: &RelayArguments) -> Result<SocketAddr, Failure> {
+fn server(arguments: &RelayArguments, rebind: Option<Rebind>) -> Result<SocketAddr, Failure> {
     let target = resolve::target(&arguments.to)?;
-    target
-        .addresses
-        .first()
+    let addresses = target.addresses;
+    let changing = rebind.is_some_and(|rebind| rebind.kind == RebindKind::Address);
+    let several = |address: &&SocketAddr| matches!(address.ip(), IpAddr::V4(_));
+    let fitting = addresses.iter().find(several).filter(|_| changing);
+    fitting
+        .or(addresses.first())
         .copied()
         .ok_or_else(|| anyhow!("{} has no address", arguments.to.host).into())
 }
@@ -80,6 +86,7 @@ fn explain(error: RelayError) -> Failure {
             }
             _ => "choose another place by --listen localhost:PORT",
         },
+        RelayError::OneAddress { .. } => "start the server on 127.0.0.1, or use --rebind-port",
         RelayError::Itself { .. } => "name the server by --to HOST:PORT",
         _ => return anyhow::Error::new(error).into(),
     };

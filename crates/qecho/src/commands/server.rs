@@ -31,7 +31,7 @@ use self::{
 };
 use super::{key_log, sight, signals};
 use crate::{
-    args::{EndArgument, Format, MessagesArgument, RetryArgument, ServerArguments},
+    args::{EndArgument, Format, MessagesArgument, RetryArgument, ServerArguments, Switch},
     ending::{Ending, Failure},
     render,
 };
@@ -101,6 +101,7 @@ fn config(
             identity: identity.clone(),
             client_verifier: clients.map(|clients| clients as Arc<dyn ClientCertVerifier>),
             alpn: arguments.alpn.clone(),
+            early_data: arguments.early_data == Switch::On,
             key_log: key_log::open(&arguments.key_log, &sight)?,
             provider: None,
         },

@@ -1,11 +1,11 @@
 //! Whom the client trusts and what it shows, from what was typed.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use qecho_cert::{Identity, LocalAuthority, TrustSettings, TrustVerifier, folder};
 
-use crate::args::{ClientArguments, TrustArguments};
+use crate::args::TrustArguments;
 
 /// Makes the verifier that decides about the server's certificate.
 pub(super) fn verifier(arguments: &TrustArguments) -> anyhow::Result<Arc<TrustVerifier>> {
@@ -19,8 +19,11 @@ pub(super) fn verifier(arguments: &TrustArguments) -> anyhow::Result<Arc<TrustVe
 }
 
 /// Loads what the client shows to a server that asks for a certificate.
-pub(super) fn identity(arguments: &ClientArguments) -> anyhow::Result<Option<Arc<Identity>>> {
-    let (Some(certificate), Some(key)) = (&arguments.cert, &arguments.key) else {
+pub(super) fn identity(
+    certificate: Option<&Path>,
+    key: Option<&Path>,
+) -> anyhow::Result<Option<Arc<Identity>>> {
+    let (Some(certificate), Some(key)) = (certificate, key) else {
         return Ok(None);
     };
     let identity = Identity::load(certificate, key).context("cannot use this certificate")?;

@@ -5,6 +5,7 @@ pub(crate) mod rows;
 
 use std::io::{self, Write};
 
+use qecho_engine::EarlyData;
 use qecho_tools::{
     ping::{Connected, Content, Counts, Measure, News, Reply, Report, Summary, Transport},
     text,
@@ -92,11 +93,18 @@ fn replied(host: &str, reply: &Reply) -> String {
                 Some(time) => format!("{phase} {}", text::duration(time)),
                 None => format!("not {phase}"),
             };
-            format!(
-                " ({}, {})",
-                after("first reply", phases.first_reply),
-                after("confirmed", phases.confirmed)
-            )
+            let first_reply = after("first reply", phases.first_reply);
+            let confirmed = after("confirmed", phases.confirmed);
+            let early = phases.early.map_or_else(String::new, |early| {
+                let words = match early.early_data {
+                    None => "no 0-RTT",
+                    Some(EarlyData::Accepted) => "0-RTT accepted",
+                    Some(EarlyData::Rejected) => "0-RTT rejected",
+                };
+                let echoed = early.echoed.map(|time| after(", echoed", Some(time)));
+                format!(", {words}{}", echoed.unwrap_or_default())
+            });
+            format!(" ({first_reply}, {confirmed}{early})")
         }
         Content::Versions { versions, .. } => format!(", versions {}", versions_in_words(versions)),
         _ => String::new(),
@@ -208,6 +216,7 @@ fn measure_name(measure: Measure) -> &'static str {
         Measure::LessAckDelay => "less ack delay",
         Measure::FirstReply => "first reply",
         Measure::Confirmed => "confirmed",
+        Measure::Echoed => "echoed",
         _ => "other",
     }
 }

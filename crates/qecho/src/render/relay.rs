@@ -10,7 +10,7 @@ use std::{
 
 use humantime::format_duration;
 use qecho_engine::link::{Blackhole, Conditions};
-use qecho_tools::relay::{Config, Direction, Report};
+use qecho_tools::relay::{Config, Direction, Rebind, RebindKind, Report};
 
 use super::counted;
 
@@ -36,11 +36,15 @@ pub(crate) fn relaying_text(relaying: &Relaying<'_>, out: &mut dyn Write) -> io:
         writeln!(out, "  up         {}", words(&config.up))?;
         writeln!(out, "  down       {}", words(&config.down))?;
     }
-    if let Some(every) = config.rebind_every {
+    if let Some(Rebind { kind, every }) = config.rebind {
         let every = format_duration(every);
+        let what = match kind {
+            RebindKind::Port => "port",
+            RebindKind::Address => "address and port",
+        };
         writeln!(
             out,
-            "  rebinding  a new port towards the server every {every}"
+            "  rebinding  a new {what} towards the server every {every}"
         )?;
     }
     writeln!(out, "  seed       {}", config.seed)?;
@@ -86,6 +90,13 @@ fn words(path: &Conditions) -> String {
     if let Some(Blackhole { open, closed }) = path.blackhole {
         let (open, closed) = (format_duration(open), format_duration(closed));
         words.push(format!("after each {open} nothing for {closed}"));
+    }
+    if let Some(drop) = &path.drop {
+        let (first, last) = (drop.start(), drop.end());
+        words.push(match first == last {
+            true => format!("datagram {first} dropped"),
+            false => format!("datagrams {first} to {last} dropped"),
+        });
     }
     match words.is_empty() {
         true => "all passes unchanged".into(),
@@ -154,6 +165,7 @@ fn fates(direction: &Direction) -> String {
         counted(direction.bytes_delivered, "byte"),
     )];
     let fates = [
+        (counts.dropped, "dropped by number"),
         (counts.lost, "lost"),
         (counts.too_long, "too long"),
         (counts.blackholed, "in the blackhole"),
@@ -191,12 +203,14 @@ mod tests {
                 open: Duration::from_secs(5),
                 closed: Duration::from_secs(2),
             }),
+            drop: Some(2..=7),
             ..Conditions::default()
         };
         assert_eq!(
             words(&bad),
             "20ms delay, up to 5ms jitter, 7% lost, 3 in a row, 0.1% reordered, 1500kbit/s with a \
-             queue of 25 datagrams, nothing longer than 1280 bytes, after each 5s nothing for 2s"
+             queue of 25 datagrams, nothing longer than 1280 bytes, after each 5s nothing for 2s, \
+             datagrams 2 to 7 dropped"
         );
         assert_eq!(words(&Conditions::default()), "all passes unchanged");
     }

@@ -20,6 +20,7 @@ mod pipe;
 mod progress;
 mod prompt;
 mod relay;
+mod relay_usage;
 mod reloading;
 mod shutdown;
 mod signals;

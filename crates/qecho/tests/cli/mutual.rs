@@ -61,6 +61,24 @@ fn a_client_of_the_right_authority_is_let_in_by_every_way() {
 }
 
 #[test]
+fn a_ping_is_let_in_with_a_certificate_and_told_what_to_show_without() {
+    let stage = Stage::new();
+    let server = serve(&stage);
+    let files = "--cert-file me.pem --key-file me-key.pem";
+    let new = format!("cert new ada@engine.test --client {files}");
+    stage.qecho(&new).run().exits(0);
+    let ping = |options: &str| {
+        let place = server.place();
+        stage.qecho(&format!("ping {place} -n 1 {options}")).run()
+    };
+    ping("--cert me.pem --key me-key.pem").exits(0);
+    ping("")
+        .exits(1)
+        .complains("show one by --cert FILE --key FILE");
+    ping("--cert me.pem").exits(2).complains("--key");
+}
+
+#[test]
 fn a_client_without_a_certificate_is_refused_on_both_sides() {
     for input in [&b""[..], b"secret\n"] {
         let stage = Stage::new();

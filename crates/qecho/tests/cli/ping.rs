@@ -220,6 +220,39 @@ fn a_resumed_handshake_is_called_so() {
 }
 
 #[test]
+fn what_is_sent_with_the_first_packets_is_told_of_each_handshake() {
+    let stage = Stage::new();
+    let handshakes = "--over handshake -n 3 -i 0 --resume --early-data";
+    for (options, again, word) in [
+        ("--early-data on", "0-RTT accepted", "accepted"),
+        ("", "no 0-RTT", "not_sent"),
+    ] {
+        let server = stage.server(options);
+        let done = ping(&stage, &server, handshakes);
+        done.exits(0).prints("\nechoed         min ");
+        let rows = |words: &str| {
+            done.stdout
+                .lines()
+                .filter(|row| row.contains(words))
+                .count()
+        };
+        let first = usize::from(word == "not_sent");
+        assert_eq!(rows(&format!(", {again}, echoed ")), 2 + first, "{done:#?}");
+        let done = ping(&stage, &server, &format!("{handshakes} --format json"));
+        let rows = events(&done);
+        let replies: Vec<_> = rows.iter().filter(|row| row["type"] == "reply").collect();
+        let early = replies.iter().map(|row| row["early_data"].clone());
+        assert_eq!(early.collect::<Vec<_>>(), ["not_sent", word, word]);
+        assert!(replies.iter().all(|row| row["echoed_us"].is_f64()));
+        // Nothing was echoed twice.
+        assert_eq!(server.ends_well()["streams"], 6);
+    }
+    let server = stage.server("");
+    let done = ping(&stage, &server, "--over handshake -n 1 --early-data");
+    done.exits(2).complains("--resume");
+}
+
+#[test]
 fn a_lossy_network_loses_datagrams_but_nothing_of_a_stream() {
     let stage = Stage::new();
     let server = stage.server("");

@@ -117,6 +117,42 @@ fn a_client_whose_port_changes_all_the_time_loses_nothing() {
 }
 
 #[test]
+fn a_client_whose_address_changes_all_the_time_loses_nothing() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    // So that it lasts for 1.6 s at least.
+    let options = "--rebind-address every 300ms --rate 100mbit --delay 1ms";
+    let relay = relay(&stage, &server.place(), options);
+    assert_eq!(relay.listening["rebind"], "address");
+    let done = stage
+        .client(&relay, "--verify")
+        .run_with(&random(20_000_000));
+    done.exits(0)
+        .prints("ok: 20000000 bytes came back identical");
+    let counts = ends_well(relay);
+    assert!(number(&counts, "rebinds") >= 5, "{counts}");
+    assert_eq!(counts["sockets_failed"], 0);
+    assert_eq!(server.ends_well()["connections"], 1);
+}
+
+#[test]
+fn the_datagrams_that_are_to_be_dropped_are_and_others_are_not() {
+    let stage = Stage::new();
+    let [server, client] = [(); 2].map(|()| socket());
+    let relay = relay(&stage, &address(&server).to_string(), "--drop 2-3");
+    for data in [b"1", b"2", b"3", b"4"] {
+        client
+            .send_to(data, ("127.0.0.1", relay.port()))
+            .expect("it is sent");
+    }
+    assert_eq!(received(&server).0, b"1");
+    assert_eq!(received(&server).0, b"4");
+    let counts = ends_well(relay);
+    assert_eq!(counts["up"]["dropped"], 2);
+    assert_eq!(counts["up"]["lost"], 0);
+}
+
+#[test]
 fn nobody_but_the_one_server_is_reached_or_heard() {
     let stage = Stage::new();
     let [server, client, stranger] = [(); 3].map(|()| socket());
@@ -204,11 +240,12 @@ fn a_signal_ends_it_and_it_prints_what_it_did() {
 #[test]
 fn json_tells_the_conditions_in_numbers() {
     let stage = Stage::new();
-    let options = "--delay 20ms --loss 2% --blackhole 5s/2s --rebind-port 5s \
-                   --up rate=10mbit,mtu=1280,blackhole=none";
+    let options = "--delay 20ms --loss 2% --blackhole 5s/2s --rebind-port every 5s \
+                   --up rate=10mbit,mtu=1280,blackhole=none,drop=2-7";
     let relay = relay(&stage, "127.0.0.1:9", options);
     let said = &relay.listening;
     assert_eq!(said["to"], "127.0.0.1:9");
+    assert_eq!(said["rebind"], "port");
     assert_eq!(said["rebind_every_ms"], 5_000.0);
     for (direction, name, value) in [
         ("up", "delay_ms", Value::from(20.0)),
@@ -218,6 +255,9 @@ fn json_tells_the_conditions_in_numbers() {
         ("up", "mtu", 1_280.into()),
         ("down", "mtu", Value::Null),
         ("up", "blackhole_open_ms", Value::Null),
+        ("up", "drop_first", 2.into()),
+        ("up", "drop_last", 7.into()),
+        ("down", "drop_first", Value::Null),
         ("down", "blackhole_closed_ms", 2_000.0.into()),
     ] {
         assert_eq!(said[direction][name], value, "{direction} {name}");
@@ -232,103 +272,6 @@ fn a_seed_is_drawn_if_none_is_given() {
         relay.listening["seed"].as_u64().expect("a number")
     });
     assert_ne!(seeds[0], seeds[1]);
-}
-
-#[test]
-fn what_means_nothing_is_refused_in_one_line() {
-    let stage = Stage::new();
-    for (typed, said) in [
-        (
-            "--loss 2",
-            "`2` has no percent sign; write for instance 2% or 0.5%",
-        ),
-        ("--loss 101%", "no more than 100%"),
-        ("--corrupt=-1%", "`-1%` is no share"),
-        (
-            "--rate 10mbps",
-            "`10mbps` is no rate; write for instance 500kbit, 10mbit or 1gbit",
-        ),
-        ("--rate 0bit", "more than 0"),
-        ("--queue many", "`many` is no whole number"),
-        ("--mtu 0", "`0` is no whole number from 1 to 65507"),
-        ("--burst 0", "`0` is no whole number"),
-        ("--delay 20", "write for instance 10s"),
-        ("--blackhole 5s", "`5s` has no `/`"),
-        ("--blackhole 5s/0s", "more than 0"),
-        ("--rebind-port 1ms", "at least 10ms"),
-        ("--up lost=1%", "`lost` is no condition; there are delay, "),
-        ("--down loss=1", "loss: `1` has no percent sign"),
-        ("--up loss", "`loss` has no `=`"),
-        ("--seed x", "'x'"),
-        ("--to localhost:0", "port 0"),
-        ("--listen example.com:1", "write for instance 0.0.0.0:4434"),
-    ] {
-        let done = stage.qecho(&format!("relay {typed}")).run();
-        done.exits(2).complains(said);
-        assert_eq!(done.stdout, "", "{typed}");
-        let about = done.stderr.lines().filter(|line| line.contains(said));
-        assert_eq!(about.count(), 1, "{done:#?}");
-    }
-}
-
-#[test]
-fn what_cannot_work_is_refused_with_a_reason() {
-    let stage = Stage::new();
-    let fails = |typed: &str, reason: &str, hint: Option<&str>| {
-        stage
-            .qecho(&format!("relay {typed}"))
-            .run()
-            .fails(2, reason, hint);
-    };
-    fails("--queue 5", "give a rate too", None);
-    fails("--burst 5", "give a loss too", None);
-    let taken = socket();
-    let taken = address(&taken);
-    fails(
-        &format!("--listen {taken}"),
-        &format!("cannot listen on {taken}"),
-        Some("another program has this port"),
-    );
-    let free = address(&socket());
-    fails(
-        &format!("--listen {free} --to {free}"),
-        "that is the relay itself",
-        Some("--to"),
-    );
-    fails(
-        "--to no-such-host.invalid",
-        "no-such-host.invalid",
-        Some("spelling"),
-    );
-}
-
-#[test]
-fn help_says_what_each_condition_does() {
-    let stage = Stage::new();
-    let done = stage.qecho("relay --help").run();
-    done.exits(0).prints("Conditions, both ways:");
-    for option in [
-        "--listen",
-        "--to",
-        "--delay",
-        "--jitter",
-        "--loss",
-        "--burst",
-        "--reorder",
-        "--duplicate",
-        "--corrupt",
-        "--rate",
-        "--queue",
-        "--mtu",
-        "--blackhole",
-        "--up",
-        "--down",
-        "--rebind-port",
-        "--seed",
-        "--format",
-    ] {
-        done.prints(&format!("      {option} <"));
-    }
 }
 
 /// Starts a relay on a free port and waits until it is ready.
@@ -354,8 +297,14 @@ fn ends_well(relay: Server) -> Value {
         };
         assert_eq!(
             sum(&["received", "duplicated"]),
-            sum(&["delivered", "lost", "too_long", "blackholed", "queue_full"])
-                + sum(&["overflowed", "unsent", "under_way"]),
+            sum(&[
+                "delivered",
+                "dropped",
+                "lost",
+                "too_long",
+                "blackholed",
+                "queue_full"
+            ]) + sum(&["overflowed", "unsent", "under_way"]),
             "{counts}"
         );
     }
@@ -367,7 +316,7 @@ fn number(counts: &Value, name: &str) -> u64 {
     counts[name].as_u64().expect("it is counted")
 }
 
-fn socket() -> UdpSocket {
+pub(crate) fn socket() -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
     socket
         .set_read_timeout(Some(LIMIT))
@@ -375,7 +324,7 @@ fn socket() -> UdpSocket {
     socket
 }
 
-fn address(socket: &UdpSocket) -> SocketAddr {
+pub(crate) fn address(socket: &UdpSocket) -> SocketAddr {
     socket.local_addr().expect("it is bound")
 }
 

@@ -1,6 +1,6 @@
 //! `qecho ping` of other people's servers.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::{Case, Stage};
 
@@ -39,6 +39,19 @@ pub(super) const CASES: &[Case] = &[
     Case::short(
         "qecho ping learns the versions of an aioquic server",
         |stage| any_server(stage, "vn", &["versions 1, 2"]),
+    ),
+    Case::short(
+        "qecho ping sends 0-RTT to an aioquic server that takes it",
+        |stage| {
+            let server =
+                stage.peer_server("true_echo_server.py", &["--alpn", "echo", "--early-data"])?;
+            let resumed = ["--over", "handshake", "--resume", "--early-data"];
+            let ping = stage.qecho_ping(&server, &[&THREE[..], &resumed].concat())?;
+            let ping = ping.exits(0)?.prints(ALL_CAME)?;
+            let accepted = ping.stdout().matches("0-RTT accepted, echoed ").count();
+            ensure!(accepted == 2, "{accepted} of 2 were accepted");
+            server.ends_well()
+        },
     ),
     Case::short(
         "qecho ping of a server that echoes nothing loses everything",

@@ -151,6 +151,21 @@ pub(super) const CASES: &[Case] = &[
         "examples/python client gets its echo in a DATAGRAM frame",
         |stage| example(stage, &["--over", "datagram"]),
     ),
+    Case::short(
+        "aioquic client that comes again has its 0-RTT echoed",
+        |stage| {
+            for (switch, words) in [("on", "0-RTT accepted"), ("off", "0-RTT not allowed")] {
+                let server = stage.qecho_server(&["--early-data", switch])?;
+                stage
+                    .peer_client("early_data_client.py", &server, &["--alpn", "echo"])?
+                    .exits(0)?
+                    .prints(words)?
+                    .prints("done")?;
+                server.ends_well()?;
+            }
+            Ok(())
+        },
+    ),
     Case::short("ngtcp2 client (GnuTLS) completes its handshake", |stage| {
         let server = stage.qecho_server(&["--alpn", "any"])?;
         let url = format!("https://localhost:{}/", server.port());

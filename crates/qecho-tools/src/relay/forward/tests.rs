@@ -5,7 +5,7 @@ use std::{num::NonZeroU64, time::Duration};
 use qecho_engine::link::Blackhole;
 
 use super::*;
-use crate::relay::{Direction, FLOW_IDLE, FLOWS_MAX, QUEUE_BYTES_MAX};
+use crate::relay::{Direction, FLOW_IDLE, FLOWS_MAX, QUEUE_BYTES_MAX, Rebind};
 
 const LISTENERS: usize = 2;
 
@@ -242,7 +242,10 @@ fn what_is_longer_than_the_mtu_vanishes() {
 #[test]
 fn a_client_gets_a_new_port_every_time_it_is_due() {
     let mut world = World::new(|config| {
-        config.rebind_every = Some(Duration::from_secs(5));
+        config.rebind = Some(Rebind {
+            kind: RebindKind::Port,
+            every: Duration::from_secs(5),
+        });
         config.up.delay = milliseconds(20);
     });
     world.client_sends(1, b"a");
@@ -282,6 +285,33 @@ fn a_client_gets_a_new_port_every_time_it_is_due() {
     ));
     assert_eq!(world.forward.report().rebinds, 3);
     assert_eq!(world.forward.report().flows, 1);
+}
+
+#[test]
+fn a_client_gets_a_new_address_every_time_it_is_due() {
+    let mut world = World::new(|config| {
+        config.rebind = Some(Rebind {
+            kind: RebindKind::Address,
+            every: Duration::from_secs(1),
+        });
+    });
+    world.client_sends(1, b"a");
+    world.until(Duration::from_secs(256));
+    let octets: Vec<u8> = world
+        .done
+        .iter()
+        .filter_map(|(_, order)| match order {
+            Order::Open { address, .. } => match address.ip() {
+                std::net::IpAddr::V4(ip) => Some(ip.octets()[3]),
+                std::net::IpAddr::V6(_) => None,
+            },
+            Order::Close { .. } | Order::Send(_) => None,
+        })
+        .collect();
+    assert_eq!(octets[..4], [1, 2, 3, 4]);
+    // In the instant in which the client is forgotten it changes once more.
+    assert_eq!(octets.len(), 181);
+    assert_eq!(next_octet(254), 2);
 }
 
 #[test]

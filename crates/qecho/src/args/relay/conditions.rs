@@ -1,10 +1,10 @@
 //! The conditions of a path, as options and as a list for one direction.
 
-use std::{num::NonZeroU64, time::Duration};
+use std::{num::NonZeroU64, ops::RangeInclusive, time::Duration};
 
 use qecho_engine::link::{Blackhole, Conditions};
 
-use super::grammar::{OrNone, blackhole, bursts, mtu, percent, queue, rate};
+use super::grammar::{OrNone, blackhole, bursts, mtu, numbers, percent, queue, rate};
 use crate::args::duration;
 
 /// The conditions that were typed.
@@ -58,10 +58,15 @@ pub(super) struct ConditionArguments {
     /// again, from the first datagram on: 5s/2s
     #[arg(long, value_name = "TIME/TIME", value_parser = blackhole)]
     pub(super) blackhole: Option<OrNone<Blackhole>>,
+
+    /// Drop the datagrams with these numbers, each way, and no others for it;
+    /// the first is 1: 2-7, or one number
+    #[arg(long, value_name = "FIRST-LAST", value_parser = numbers)]
+    pub(super) drop: Option<OrNone<RangeInclusive<u64>>>,
 }
 
-const NAMES: &str =
-    "delay, jitter, loss, burst, reorder, duplicate, corrupt, rate, queue, mtu, blackhole";
+const NAMES: &str = "delay, jitter, loss, burst, reorder, duplicate, corrupt, rate, queue, mtu, blackhole, \
+     drop";
 
 impl ConditionArguments {
     /// Changes what was typed, and nothing else.
@@ -83,6 +88,9 @@ impl ConditionArguments {
         if let Some(OrNone(blackhole)) = self.blackhole {
             path.blackhole = blackhole;
         }
+        if let Some(OrNone(drop)) = &self.drop {
+            path.drop.clone_from(drop);
+        }
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
@@ -98,6 +106,7 @@ impl ConditionArguments {
             "queue" => once(&mut self.queue, queue(value)),
             "mtu" => once(&mut self.mtu, mtu(value)),
             "blackhole" => once(&mut self.blackhole, blackhole(value)),
+            "drop" => once(&mut self.drop, numbers(value)),
             _ => return Err(format!("`{name}` is no condition; there are {NAMES}")),
         }
         .map_err(|reason| format!("{name}: {reason}"))
@@ -130,7 +139,7 @@ mod tests {
     #[test]
     fn every_condition_has_its_place_in_a_list() {
         let text = "delay=20ms,jitter=5ms,loss=2%,burst=3,reorder=1%,duplicate=0.5%,corrupt=100%,\
-                    rate=10mbit,queue=25,mtu=1280,blackhole=5s/2s";
+                    rate=10mbit,queue=25,mtu=1280,blackhole=5s/2s,drop=2-7";
         let mut path = Conditions::default();
         list(text).expect("it is well-formed").apply(&mut path);
         let expected = Conditions {
@@ -148,13 +157,15 @@ mod tests {
                 open: Duration::from_secs(5),
                 closed: Duration::from_secs(2),
             }),
+            drop: Some(2..=7),
         };
         assert_eq!(path, expected);
         assert_eq!(NAMES.split(", ").count(), text.split(',').count());
-        let lifted = list("rate=none,mtu=none,blackhole=none").expect("it is well-formed");
+        let lifted =
+            list("rate=none,mtu=none,blackhole=none,drop=none").expect("it is well-formed");
         lifted.apply(&mut path);
         assert_eq!((path.rate, path.mtu), (None, usize::MAX));
-        assert_eq!(path.blackhole, None);
+        assert_eq!((path.blackhole, path.drop), (None, None));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use qecho_engine::link::Blackhole;
 use crate::args::positive_duration;
 
 /// A value, or the word `none`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OrNone<T>(pub(super) Option<T>);
 
 /// Bits per second that a rate may have: more than any host passes on.
@@ -77,6 +77,18 @@ pub(super) fn queue(text: &str) -> Result<usize, String> {
 /// Reads how long a datagram may be.
 pub(super) fn mtu(text: &str) -> Result<OrNone<usize>, String> {
     or_none(text, |text| whole(text, 1..=MTU_MAX))
+}
+
+/// Reads `2-7` or `2` as numbers of datagrams.
+pub(super) fn numbers(text: &str) -> Result<OrNone<RangeInclusive<u64>>, String> {
+    or_none(text, |text| {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let (first, last) = (whole(first, 1..=u64::MAX)?, whole(last, 1..=u64::MAX)?);
+        match first <= last {
+            true => Ok(first..=last),
+            false => Err(format!("`{text}` ends before it begins")),
+        }
+    })
 }
 
 /// Reads `5s/2s`: open for five seconds, then closed for two.

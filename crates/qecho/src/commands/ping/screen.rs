@@ -48,6 +48,7 @@ impl Screen {
     /// the end is asked for.
     pub(super) fn open(
         subjects: impl Iterator<Item = Subject>,
+        absent: Vec<String>,
         tell: &SyncSender<Occurrence>,
     ) -> anyhow::Result<Self> {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -58,7 +59,7 @@ impl Screen {
         let terminal = ratatui::try_init().context("cannot take the terminal")?;
         let screen = Self {
             terminal,
-            live: Live::new(subjects, palette),
+            live: Live::new(subjects, absent, palette),
             later: Vec::new(),
         };
         let (pictures, keys) = (tell.clone(), tell.clone());

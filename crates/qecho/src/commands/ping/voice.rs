@@ -1,6 +1,7 @@
 //! What the ping's command says, in the form that was asked for.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     sync::Arc,
 };
@@ -37,6 +38,11 @@ pub(super) struct Voice {
     /// Answers that came, whatever the host.
     received: u64,
     ending: Ending,
+    shows_certificate: bool,
+    /// What came of hosts while others are still pinged.
+    ended: BTreeMap<usize, Report>,
+    /// Hosts that are not pinged, and why.
+    absent: Vec<String>,
 }
 
 /// A host, as the voice knows it.
@@ -65,6 +71,9 @@ impl Voice {
             quiet: arguments.quiet,
             received: 0,
             ending: Ending::Done,
+            shows_certificate: arguments.cert.is_some(),
+            ended: BTreeMap::new(),
+            absent: Vec::new(),
         }
     }
 
@@ -80,6 +89,11 @@ impl Voice {
                 timeout: self.timeout.clone(),
             },
         });
+    }
+
+    /// Returns a line for each host that is not pinged.
+    pub(super) fn absent(&self) -> Vec<String> {
+        self.absent.clone()
     }
 
     /// Returns the hosts as they are shown.
@@ -116,6 +130,7 @@ impl Voice {
         self.ending = Ending::CouldNotRun;
         let reason = failure.error.as_ref();
         let reason = reason.map_or_else(String::new, |error| format!("{error:#}"));
+        self.absent.push(format!(" {place}: {reason}"));
         self.failed(&place.to_string(), &reason, failure.hint.as_deref())
     }
 
@@ -186,10 +201,23 @@ impl Voice {
         if ending as u8 > self.ending as u8 {
             self.ending = ending;
         }
-        let Host { subject, place, .. } = &self.hosts[host];
         if let Some((reason, hint)) = said {
-            self.failed(&place.to_string(), &reason, hint.as_deref())?;
+            let place = self.hosts[host].place.to_string();
+            self.failed(&place, &reason, hint.as_deref())?;
         }
+        self.ended.insert(host, report.clone());
+        if self.ended.len() < self.hosts.len() {
+            // Summaries follow the last row, of whatever host.
+            return Ok(());
+        }
+        let ended = std::mem::take(&mut self.ended);
+        ended
+            .iter()
+            .try_for_each(|(host, report)| self.sum_up(*host, report))
+    }
+
+    fn sum_up(&self, host: usize, report: &Report) -> io::Result<()> {
+        let subject = &self.hosts[host].subject;
         // Of a host that was never reached there is nothing to sum up.
         let mut out = io::stdout().lock();
         match self.form {
@@ -205,7 +233,9 @@ impl Voice {
             place, verifier, ..
         } = &self.hosts[host];
         let (error, hint) = match failure {
-            ping::Failure::Dial(dial) => dialing::explain(place, &self.alpn, verifier, false, dial),
+            ping::Failure::Dial(dial) => {
+                dialing::explain(place, &self.alpn, verifier, self.shows_certificate, dial)
+            }
             ping::Failure::NoDatagrams | ping::Failure::NoStream => {
                 let hint = "--over frame and --over handshake take any QUIC server".to_owned();
                 (anyhow!("{place}: {failure}"), Some(hint))
@@ -213,6 +243,10 @@ impl Voice {
             ping::Failure::DatagramTooLarge { most, .. } => {
                 let hint = format!("give a size of {most} or less: -s {most}");
                 (anyhow!("{place}: {failure}"), Some(hint))
+            }
+            ping::Failure::Closed(reason) => {
+                let hint = dialing::refused_hint(reason, self.shows_certificate);
+                (anyhow!("{place}: {failure}"), hint)
             }
             _ => (anyhow!("{place}: {failure}"), None),
         };

@@ -40,6 +40,8 @@ pub(crate) enum Palette {
 #[derive(Debug)]
 pub(crate) struct Live {
     hosts: Vec<Watched>,
+    /// Hosts that are not pinged, and why.
+    absent: Vec<String>,
     palette: Palette,
 }
 
@@ -55,7 +57,11 @@ struct Watched {
 }
 
 impl Live {
-    pub(crate) fn new(subjects: impl Iterator<Item = Subject>, palette: Palette) -> Self {
+    pub(crate) fn new(
+        subjects: impl Iterator<Item = Subject>,
+        absent: Vec<String>,
+        palette: Palette,
+    ) -> Self {
         let watched = |subject| Watched {
             subject,
             status: "connecting".into(),
@@ -65,6 +71,7 @@ impl Live {
         };
         Self {
             hosts: subjects.map(watched).collect(),
+            absent,
             palette,
         }
     }
@@ -76,8 +83,15 @@ impl Live {
 
     /// Draws everything.
     pub(crate) fn draw(&self, frame: &mut Frame<'_>) {
-        let [body, foot] =
-            Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(frame.area());
+        let absent = (self.absent.len() as u16).min(frame.area().height / 3);
+        let rows = [
+            Constraint::Fill(1),
+            Constraint::Length(absent),
+            Constraint::Length(1),
+        ];
+        let [body, missing, foot] = Layout::vertical(rows).areas(frame.area());
+        let lines: Vec<_> = self.absent.iter().map(Line::raw).collect();
+        frame.render_widget(Paragraph::new(lines), missing);
         let parts = Layout::vertical(self.hosts.iter().map(|_| Constraint::Fill(1))).split(body);
         for (host, area) in self.hosts.iter().zip(parts.iter()) {
             host.draw(frame, *area, self.palette);
@@ -130,7 +144,8 @@ impl Watched {
         let Subject { host, over, .. } = &self.subject;
         let title = format!(" {host} over {over}: {} ", self.status);
         if area.height < ROWS_OF_PLOT_MIN {
-            let line = format!("{title} {}", self.figures());
+            let room = usize::from(area.width).saturating_sub(title.chars().count() + 1);
+            let line = format!("{title} {}", self.figures(room));
             return frame.render_widget(Line::from(line), area);
         }
         let block = Block::bordered().title(title);
@@ -144,7 +159,7 @@ impl Watched {
         self.draw_plot(frame, plot, palette);
         let lines = self.histogram(histogram);
         frame.render_widget(Paragraph::new(lines), histogram);
-        frame.render_widget(Line::from(self.figures()), figures);
+        frame.render_widget(Line::from(self.figures(figures.width.into())), figures);
     }
 
     /// Draws the times one after the other, losses at the top.
@@ -209,8 +224,9 @@ impl Watched {
         counts.iter().enumerate().map(line).collect()
     }
 
-    /// Returns what has come so far, in one line.
-    fn figures(&self) -> String {
+    /// Returns what has come so far, in one line: as many of the times as there
+    /// is room for, the most telling first.
+    fn figures(&self, room: usize) -> String {
         let Counts {
             sent,
             received,
@@ -229,14 +245,18 @@ impl Watched {
         }) = self.times.summary()
         {
             for (name, time) in [
-                ("min", min),
                 ("p50", p50),
-                ("p90", p90),
                 ("p99", p99),
                 ("max", max),
+                ("min", min),
                 ("jitter", jitter),
+                ("p90", p90),
             ] {
-                words.push_str(&format!(", {name} {}", text::duration(time)));
+                let more = format!(", {name} {}", text::duration(time));
+                if words.chars().count() + more.chars().count() > room {
+                    break;
+                }
+                words.push_str(&more);
             }
         }
         words
@@ -261,7 +281,8 @@ mod tests {
             size: Some(64),
             timeout: "5 s".into(),
         };
-        Live::new(hosts.iter().map(subject), Palette::Plain)
+        let absent = vec![" no.example: cannot find its address".to_owned()];
+        Live::new(hosts.iter().map(subject), absent, Palette::Plain)
     }
 
     fn reply(sequence: u64, milliseconds: u64) -> News {
@@ -300,7 +321,7 @@ mod tests {
         let all = screen.join("\n");
         for words in [
             "101 sent, 100 received, 1 lost",
-            "p50 10.0 ms",
+            "p50 10 ms",
             "max 50 ms",
             "█ 90",
             "█ 10",
@@ -309,6 +330,21 @@ mod tests {
         ] {
             assert!(all.contains(words), "{words} in {screen:#?}");
         }
+    }
+
+    #[test]
+    fn figures_end_where_the_screen_does_and_absent_hosts_are_named() {
+        let mut live = live(&["one.example:4433"]);
+        live.note(0, &reply(1, 10));
+        let narrow = screen(&live, 80, 20);
+        let all = narrow.join("\n");
+        assert!(
+            all.contains("1 sent, 1 received, 0 lost, p50 10 ms"),
+            "{all}"
+        );
+        assert!(all.contains("max 10 ms"), "{all}");
+        assert!(!all.contains("p90"), "{all}");
+        assert!(all.contains("no.example: cannot find its address"), "{all}");
     }
 
     #[test]

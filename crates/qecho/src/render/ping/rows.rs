@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use qecho_engine::EarlyData;
 use qecho_tools::ping::{Connected, Content, Measure, News, Reply, Report, Summary, Times};
 use serde::Serialize;
 use serde_json::Value;
@@ -36,6 +37,8 @@ const COLUMNS: &[&str] = &[
     "first_reply_us",
     "confirmed_us",
     "resumed",
+    "early_data",
+    "echoed_us",
     "negotiation_us",
     "versions",
     "reason",
@@ -85,6 +88,10 @@ struct Row<'a> {
     confirmed_us: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resumed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    early_data: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    echoed_us: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     negotiation_us: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,6 +196,15 @@ fn replied<'a>(kind: &'static str, host: &'a str, reply: &Reply) -> Row<'a> {
             row.first_reply_us = phases.first_reply.map(microseconds);
             row.confirmed_us = phases.confirmed.map(microseconds);
             row.resumed = Some(phases.resumed);
+            row.early_data = phases.early.map(|early| match early.early_data {
+                None => "not_sent",
+                Some(EarlyData::Accepted) => "accepted",
+                Some(EarlyData::Rejected) => "rejected",
+            });
+            row.echoed_us = phases
+                .early
+                .and_then(|early| early.echoed)
+                .map(microseconds);
         }
         Content::Versions { versions, bytes } => {
             row.bytes = Some(*bytes);
@@ -239,6 +255,8 @@ struct SummaryRow<'a> {
     first_reply: Option<TimesPart>,
     #[serde(skip_serializing_if = "Option::is_none")]
     confirmed: Option<TimesPart>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    echoed: Option<TimesPart>,
     smoothed_rtt_us: Option<f64>,
     min_rtt_us: Option<f64>,
     congestion_window: Option<u64>,
@@ -307,6 +325,7 @@ pub(crate) fn ended(
         less_ack_delay: other(Measure::LessAckDelay),
         first_reply: other(Measure::FirstReply),
         confirmed: other(Measure::Confirmed),
+        echoed: other(Measure::Echoed),
         smoothed_rtt_us: recovery.map(|path| microseconds(path.smoothed_rtt)),
         min_rtt_us: recovery.map(|path| microseconds(path.min_rtt)),
         congestion_window: recovery.map(|path| path.congestion_window),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use qecho_engine::link::Conditions;
-use qecho_tools::relay::{Direction, Report};
+use qecho_tools::relay::{Direction, RebindKind, Report};
 use serde::Serialize;
 
 use super::Relaying;
@@ -25,6 +25,7 @@ pub(crate) fn relaying(relaying: &Relaying<'_>, out: &mut dyn Write) -> io::Resu
         addresses: Vec<String>,
         to: String,
         seed: u64,
+        rebind: Option<&'static str>,
         rebind_every_ms: Option<f64>,
         up: Path,
         down: Path,
@@ -37,7 +38,11 @@ pub(crate) fn relaying(relaying: &Relaying<'_>, out: &mut dyn Write) -> io::Resu
         addresses: addresses.map(SocketAddr::to_string).collect(),
         to: config.to.to_string(),
         seed: config.seed,
-        rebind_every_ms: config.rebind_every.map(milliseconds),
+        rebind: config.rebind.map(|rebind| match rebind.kind {
+            RebindKind::Port => "port",
+            RebindKind::Address => "address",
+        }),
+        rebind_every_ms: config.rebind.map(|rebind| milliseconds(rebind.every)),
         up: (&config.up).into(),
         down: (&config.down).into(),
     };
@@ -59,6 +64,8 @@ struct Path {
     mtu: Option<usize>,
     blackhole_open_ms: Option<f64>,
     blackhole_closed_ms: Option<f64>,
+    drop_first: Option<u64>,
+    drop_last: Option<u64>,
 }
 
 impl From<&Conditions> for Path {
@@ -76,6 +83,8 @@ impl From<&Conditions> for Path {
             mtu: (path.mtu < usize::MAX).then_some(path.mtu),
             blackhole_open_ms: path.blackhole.map(|times| milliseconds(times.open)),
             blackhole_closed_ms: path.blackhole.map(|times| milliseconds(times.closed)),
+            drop_first: path.drop.as_ref().map(|drop| *drop.start()),
+            drop_last: path.drop.as_ref().map(|drop| *drop.end()),
         }
     }
 }
@@ -121,6 +130,7 @@ struct DirectionCounts {
     bytes_received: u64,
     delivered: u64,
     bytes_delivered: u64,
+    dropped: u64,
     lost: u64,
     too_long: u64,
     blackholed: u64,
@@ -141,6 +151,7 @@ impl From<&Direction> for DirectionCounts {
             bytes_received: direction.bytes_received,
             delivered: direction.delivered,
             bytes_delivered: direction.bytes_delivered,
+            dropped: counts.dropped,
             lost: counts.lost,
             too_long: counts.too_long,
             blackholed: counts.blackholed,
