@@ -5,6 +5,7 @@
 //! joins what they measure.
 
 mod book;
+mod bound;
 mod brief;
 mod collector;
 mod config;
@@ -40,6 +41,7 @@ use self::{collector::Collector, probe::Probe, processor::Usage, report::Finding
 use crate::dial::{self, DialFailure};
 
 pub use self::{
+    bound::{Bound, Figure, Relation, Unit},
     config::{
         Arrival, CONNECTIONS_MAX, Config, Goal, IN_FLIGHT_MAX, RATE_MAX, SHARDS_MAX, SIZE_MAX,
         Sockets, TIMEOUT, Way, Work,
@@ -48,8 +50,8 @@ pub use self::{
     generator::{Generator, Listener, Mail, Outcome, Part, ProcessorClock, Recent, Told},
     probe::Reached,
     report::{
-        ErrorCount, ErrorKind, GeneratorCost, Interval, Latency, MergeError, Report, Run, SCHEMA,
-        ScheduleKept, Server, ServerCost, Stop, TotalCounts, TransportCounts, name,
+        ErrorCount, ErrorKind, GeneratorCost, Interval, Judgement, Latency, MergeError, Report,
+        Run, SCHEMA, ScheduleKept, Server, ServerCost, Stop, TotalCounts, TransportCounts, name,
     },
     session::Session,
 };

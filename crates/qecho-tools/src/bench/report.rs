@@ -13,11 +13,12 @@ pub use self::{
     merge::MergeError,
     numbers::{Interval, Latency},
     parts::{
-        ErrorCount, ErrorKind, GeneratorCost, Run, ScheduleKept, Server, ServerCost, Stop,
-        TotalCounts, TransportCounts,
+        ErrorCount, ErrorKind, GeneratorCost, Judgement, Run, ScheduleKept, Server, ServerCost,
+        Stop, TotalCounts, TransportCounts,
     },
 };
 use super::{
+    bound::Bound,
     config::{Arrival, Config, Goal, Way},
     generator::Outcome,
     probe::Reached,
@@ -91,6 +92,9 @@ pub struct Report {
     pub intervals: Vec<Interval>,
     /// Everything since the start, warm-up included: what the server counts.
     pub totals: TotalCounts,
+    /// Whether it fails by what the user has set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fail_if: Vec<Judgement>,
     /// The distribution of `latency` in nanoseconds: an HdrHistogram, V2
     /// compressed, in Base64 (RFC 4648 §4), as its tools in other languages
     /// read it.
@@ -165,9 +169,22 @@ impl Report {
                 messages: tally.totals.messages,
                 bytes: tally.totals.bytes,
             },
+            fail_if: Vec::new(),
             histogram: histogram::encode(&tally.latency),
             connect_histogram: histogram::encode(&tally.connect),
         }
+    }
+
+    /// Notes for each of these whether it is true of the report, which fails
+    /// then; so it does if it lacks the figure.
+    pub fn judge(&mut self, bounds: &[Bound]) {
+        let judged = bounds.iter().map(|bound| Judgement {
+            bound: bound.text.clone(),
+            figure: bound.figure.to_string(),
+            value: bound.figure.of(self),
+            fails: bound.is_true_of(self).unwrap_or(true),
+        });
+        self.fail_if = judged.collect();
     }
 
     /// Returns the distribution of the echo times: microseconds, and how many

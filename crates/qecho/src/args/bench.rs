@@ -1,12 +1,13 @@
 //! `qecho bench`.
 
+mod bound;
 mod grammar;
 
 use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 use qecho_tools::{
-    bench::{Arrival, Goal, Sockets, Way, Work},
+    bench::{Arrival, Bound, Goal, Sockets, Unit, Way, Work},
     dial::Alpn,
 };
 
@@ -120,6 +121,14 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "FILE", value_parser = grammar::output)]
     pub(crate) output: Vec<PathBuf>,
 
+    /// Exit with 1 if this is true of the report, for instance 'p99>5ms',
+    /// 'rate<20k', 'goodput<100MB', 'lost>0' or 'errors>0'; in quotes, for a
+    /// shell has other uses for > and <; may be given more than once. The
+    /// figures are min, mean, p50, p90, p99, p99.9, p99.99, max, rate, goodput,
+    /// lost, unanswered and errors
+    #[arg(long, value_name = "BOUND", value_parser = bound::bound)]
+    pub(crate) fail_if: Vec<Bound>,
+
     #[command(flatten)]
     pub(crate) key_log: KeyLogArguments,
 }
@@ -224,6 +233,16 @@ impl BenchArguments {
         if way == Way::Idle && self.rate.is_some() {
             return Err("idle connections send no messages at any --rate".into());
         }
+        let timed = self
+            .fail_if
+            .iter()
+            .find(|bound| bound.figure.unit() == Unit::Time);
+        if let Some(bound) = timed.filter(|_| way == Way::Idle) {
+            return Err(format!(
+                "idle connections have no echo time to fail by: {}",
+                bound.text
+            ));
+        }
         if way == Way::Handshake && self.in_flight.is_some() {
             return Err("a handshake brings one message: give --connections instead".into());
         }
@@ -305,6 +324,8 @@ mod tests {
             ("--sockets 0", "one, per-connection"),
             ("--output report.txt", "ends in .html or .json"),
             ("--udp-payload-max 1000", "1200..=65527"),
+            ("--fail-if p98>5ms", "there is no figure"),
+            ("--over idle --fail-if p99>5ms", "no echo time"),
         ] {
             let error = load(typed).expect_err(typed);
             assert!(error.contains(reason), "{typed}: {error}");

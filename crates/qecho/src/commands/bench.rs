@@ -2,6 +2,7 @@
 
 mod display;
 pub(super) mod output;
+mod verdict;
 
 use std::{
     io::{self, Write},
@@ -16,7 +17,7 @@ use qecho_cert::TrustVerifier;
 use qecho_engine::config::Transport;
 use qecho_tools::{
     Sight,
-    bench::{Bench, BenchError, Config, Report, Way},
+    bench::{Bench, BenchError, Config, Way},
 };
 
 use self::{display::Display, output::Output};
@@ -64,6 +65,7 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Failure> {
         (Err(error), _) => return Err(explain(arguments, &verifier, error)),
     };
     report.started_at = Some(display.started_at());
+    report.judge(&arguments.fail_if);
     let mut out = io::stdout().lock();
     match arguments.format {
         Format::Text => bench::text(&report, &mut out)?,
@@ -73,10 +75,7 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Failure> {
     for output in outputs {
         output.write(&report)?;
     }
-    match ending {
-        Some(ending) if report.partial.is_some() => Err(Failure::silent(ending)),
-        _ => judge(&report),
-    }
+    verdict::verdict(&report, ending)
 }
 
 fn config(
@@ -138,25 +137,4 @@ fn explain(arguments: &BenchArguments, verifier: &TrustVerifier, error: BenchErr
         Some(hint) => failure.hint(hint),
         None => failure,
     }
-}
-
-/// Says in one line what went wrong, if anything did.
-fn judge(report: &Report) -> Result<Ending, Failure> {
-    if report.is_flawless() {
-        return Ok(Ending::Done);
-    }
-    let words = report.errors.first().map(|error| error.example.clone());
-    let error = match (&report.partial, words) {
-        (Some(reason), Some(words)) => anyhow!("the run ended early: {reason} ({words})"),
-        (Some(reason), None) => anyhow!("the run ended early: {reason}"),
-        (None, Some(words)) => {
-            let count: u64 = report.errors.iter().map(|error| error.count).sum();
-            match count {
-                1 => anyhow!("a connection failed: {words}"),
-                _ => anyhow!("{count} connections failed, the first because: {words}"),
-            }
-        }
-        (None, None) => anyhow!("nothing came back"),
-    };
-    Err(Failure::negative(error))
 }

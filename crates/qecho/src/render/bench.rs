@@ -6,7 +6,7 @@ use std::{
 };
 
 use qecho_tools::{
-    bench::{GeneratorCost, Latency, Report, Run, ServerCost},
+    bench::{Figure, GeneratorCost, Latency, Report, Run, ServerCost, Unit},
     text,
 };
 
@@ -79,6 +79,16 @@ pub(crate) fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             "{:<12} {connections}: {}",
             "failed",
             text::shown(&error.example)
+        )?;
+    }
+    for judged in &report.fail_if {
+        let verdict = if judged.fails { "FAILED" } else { "passed" };
+        let value = figure(&judged.figure, judged.value);
+        let (name, bound) = (&judged.figure, &judged.bound);
+        writeln!(
+            out,
+            "{:<12} {verdict}, {name} is {value}: fails if {bound}",
+            "bound"
         )?;
     }
     for words in warnings(report) {
@@ -239,6 +249,22 @@ fn warnings(report: &Report) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// Writes a figure by its name; there may be none.
+pub(crate) fn figure(name: &str, value: Option<f64>) -> String {
+    let Some(value) = value else {
+        return "unknown".into();
+    };
+    match Figure::ALL.iter().find(|(known, _)| *known == name) {
+        Some((_, figure)) => match figure.unit() {
+            Unit::Time => text::duration(Duration::from_nanos((value * 1e3) as u64)),
+            Unit::Rate => format!("{} a second", decimal(value)),
+            Unit::Bytes => format!("{} MB/s", decimal(value / 1e6)),
+            _ => number(value as u64),
+        },
+        None => decimal(value),
+    }
 }
 
 /// Writes a number with its thousands set off.

@@ -1,6 +1,8 @@
 //! `qecho bench` against a real server: it counts what the server counts, and
 //! says in one line what went wrong.
 
+mod bounds;
+
 use rustix::process::Signal;
 use serde_json::Value;
 

@@ -187,3 +187,17 @@ pub struct TotalCounts {
     /// Their bytes.
     pub bytes: u64,
 }
+
+/// What became of a bound that was set to a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The bound, as it was typed.
+    pub bound: String,
+    /// The figure that it is about.
+    pub figure: String,
+    /// The figure's value: microseconds, messages or bytes a second, or a
+    /// count. `null` if there is none.
+    pub value: Option<f64>,
+    /// Whether the run fails by it.
+    pub fails: bool,
+}
