@@ -45,7 +45,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    did what was asked; a server or relay that was told to end
   1    no server, timeout, certificate or ALPN refused, bytes differ,
-       peer closed without echoing, no QUIC in a capture
+       peer closed without echoing, a bound missed, no QUIC in a capture
   2    could not run: wrong usage, busy port, unreadable file, unknown name
   130  interrupted
   143  terminated";

@@ -34,6 +34,8 @@ pub enum Figure {
     Unanswered,
     /// Connections that failed.
     Errors,
+    /// The highest rate that a search has found to be kept.
+    Limit,
 }
 
 /// What a figure is counted in.
@@ -52,7 +54,7 @@ pub enum Unit {
 
 impl Figure {
     /// Every figure, as it is named.
-    pub const ALL: [(&str, Self); 13] = [
+    pub const ALL: [(&str, Self); 14] = [
         ("min", Self::Min),
         ("mean", Self::Mean),
         ("p50", Self::P50),
@@ -66,12 +68,13 @@ impl Figure {
         ("lost", Self::Lost),
         ("unanswered", Self::Unanswered),
         ("errors", Self::Errors),
+        ("limit", Self::Limit),
     ];
 
     /// Returns what it is counted in.
     pub fn unit(self) -> Unit {
         match self {
-            Self::Rate => Unit::Rate,
+            Self::Rate | Self::Limit => Unit::Rate,
             Self::Goodput => Unit::Bytes,
             Self::Lost | Self::Unanswered | Self::Errors => Unit::Count,
             _ => Unit::Time,
@@ -96,6 +99,7 @@ impl Figure {
             Self::Max => time(|latency| latency.max_us),
             Self::Rate => Some(report.rate_per_s),
             Self::Goodput => Some(report.goodput_bytes_per_s),
+            Self::Limit => Some(report.limit.as_ref()?.rate_per_s.unwrap_or(0.0)),
             Self::Lost => Some(report.lost as f64),
             Self::Unanswered => Some(report.unanswered as f64),
             Self::Errors => {

@@ -5,6 +5,7 @@ use std::{num::NonZeroU64, sync::Arc, time::Duration};
 use qecho_engine::config::Transport;
 use rustls::{KeyLog, client::danger::ServerCertVerifier};
 
+use super::bound::Bound;
 use crate::dial::{Alpn, Target};
 
 /// Everything that a load generator is configured with.
@@ -24,6 +25,8 @@ pub struct Config {
     pub work: Work,
     /// When messages are sent.
     pub arrival: Arrival,
+    /// Whether that is all, or the beginning.
+    pub plan: Plan,
     /// When it is enough.
     pub goal: Goal,
     /// Time before the measuring, in which the same is done and not measured.
@@ -81,6 +84,7 @@ impl Config {
                 streams: 1,
             },
             arrival: Arrival::Closed,
+            plan: Plan::Once,
             goal: Goal::Duration(Duration::from_secs(10)),
             warmup: Duration::from_secs(1),
             connections: 1,
@@ -154,6 +158,14 @@ impl Arrival {
         }
     }
 
+    /// Returns the same at another rate; a closed loop becomes an open one.
+    pub(super) fn at(self, rate: f64) -> Self {
+        match self {
+            Self::Closed | Self::Constant(_) => Self::Constant(rate),
+            Self::Poisson(_) => Self::Poisson(rate),
+        }
+    }
+
     /// Returns one of `count` equal parts.
     pub(super) fn part(self, count: usize) -> Self {
         match self {
@@ -162,6 +174,22 @@ impl Arrival {
             Self::Poisson(rate) => Self::Poisson(rate / count as f64),
         }
     }
+}
+
+/// How many runs there are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Plan {
+    /// One.
+    Once,
+    /// One at each of these rates, which take the place of the arrival's.
+    Steps(Vec<f64>),
+    /// As many as it takes to find the highest rate at which a bound is kept.
+    FindLimit {
+        /// What must be true.
+        bound: Bound,
+        /// The rate to begin with.
+        start: f64,
+    },
 }
 
 /// When it is enough.

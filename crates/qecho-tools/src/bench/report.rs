@@ -4,6 +4,7 @@ mod histogram;
 mod merge;
 mod numbers;
 mod parts;
+mod sequence;
 
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ pub use self::{
     merge::MergeError,
     numbers::{Interval, Latency},
     parts::{
-        ErrorCount, ErrorKind, GeneratorCost, Judgement, Run, ScheduleKept, Server, ServerCost,
-        Stop, TotalCounts, TransportCounts,
+        ErrorCount, ErrorKind, GeneratorCost, Judgement, Limit, Run, ScheduleKept, Server,
+        ServerCost, Stop, TotalCounts, TransportCounts,
     },
 };
 use super::{
@@ -95,6 +96,13 @@ pub struct Report {
     /// Whether it fails by what the user has set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fail_if: Vec<Judgement>,
+    /// The runs of which this tells together, if it is of several that followed
+    /// one another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Self>,
+    /// What a search for the highest rate has found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
     /// The distribution of `latency` in nanoseconds: an HdrHistogram, V2
     /// compressed, in Base64 (RFC 4648 §4), as its tools in other languages
     /// read it.
@@ -170,14 +178,20 @@ impl Report {
                 bytes: tally.totals.bytes,
             },
             fail_if: Vec::new(),
+            steps: Vec::new(),
+            limit: None,
             histogram: histogram::encode(&tally.latency),
             connect_histogram: histogram::encode(&tally.connect),
         }
     }
 
     /// Notes for each of these whether it is true of the report, which fails
-    /// then; so it does if it lacks the figure.
+    /// then; so it does if it lacks the figure. Of a report in steps, unless
+    /// they were a search, each step is judged.
     pub fn judge(&mut self, bounds: &[Bound]) {
+        if !self.steps.is_empty() && self.limit.is_none() {
+            return self.steps.iter_mut().for_each(|step| step.judge(bounds));
+        }
         let judged = bounds.iter().map(|bound| Judgement {
             bound: bound.text.clone(),
             figure: bound.figure.to_string(),
@@ -201,10 +215,24 @@ impl Report {
         values.map(pair).collect()
     }
 
-    /// Tells whether nothing went wrong; DATAGRAM frames may be lost.
+    /// Tells whether nothing went wrong; DATAGRAM frames may be lost, and a
+    /// search for a limit has to go beyond it.
     pub fn is_flawless(&self) -> bool {
+        if let Some(limit) = &self.limit {
+            return self.partial.is_none() && limit.rate_per_s.is_some();
+        }
         let idle = self.run.over == name(Way::Idle);
         self.partial.is_none() && self.errors.is_empty() && (idle || self.messages > 0)
+    }
+
+    /// Returns the same without the long distributions.
+    pub fn without_distributions(&self) -> Self {
+        Self {
+            histogram: String::new(),
+            connect_histogram: String::new(),
+            steps: self.steps.iter().map(Self::without_distributions).collect(),
+            ..self.clone()
+        }
     }
 }
 

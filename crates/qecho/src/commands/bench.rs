@@ -98,6 +98,7 @@ fn config(
         },
         work: load.work,
         arrival: load.arrival,
+        plan: load.plan.clone(),
         goal: load.goal,
         warmup: load.warmup,
         connections: load.connections,

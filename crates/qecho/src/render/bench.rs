@@ -1,5 +1,7 @@
 //! What a load generator reports.
 
+mod series;
+
 use std::{
     io::{self, Write},
     time::Duration,
@@ -10,16 +12,12 @@ use qecho_tools::{
     text,
 };
 
+pub(crate) use self::series::offered;
 use super::{counted, json_line};
 
 /// Writes a report as JSON, without the long distribution.
 pub(crate) fn json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let report = Report {
-        histogram: String::new(),
-        connect_histogram: String::new(),
-        ..report.clone()
-    };
-    json_line(&report, out)
+    json_line(&report.without_distributions(), out)
 }
 
 /// Writes all of a report as JSON.
@@ -29,11 +27,47 @@ pub(crate) fn json_file(report: &Report, out: &mut dyn Write) -> io::Result<()> 
 
 /// Writes a report for people.
 pub(crate) fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for (name, words) in rows(report) {
+        writeln!(out, "{name:<12} {words}")?;
+    }
+    series::steps(report, out)?;
+    for error in &report.errors {
+        let connections = counted(error.count, "connection");
+        writeln!(
+            out,
+            "{:<12} {connections}: {}",
+            "failed",
+            text::shown(&error.example)
+        )?;
+    }
+    for judged in &report.fail_if {
+        let verdict = if judged.fails { "FAILED" } else { "passed" };
+        let value = figure(&judged.figure, judged.value);
+        let (name, bound) = (&judged.figure, &judged.bound);
+        writeln!(
+            out,
+            "{:<12} {verdict}, {name} is {value}: fails if {bound}",
+            "bound"
+        )?;
+    }
+    for words in warnings(report) {
+        writeln!(out, "warning: {words}")?;
+    }
+    Ok(())
+}
+
+/// Returns what is said of any run.
+fn rows(report: &Report) -> Vec<(&'static str, String)> {
     let mut rows = vec![
         ("server", server(report)),
         ("load", load(&report.run)),
         ("measured", measured(report)),
     ];
+    if !report.steps.is_empty() {
+        // Each step has figures of its own.
+        rows.push(("transport", transport(report)));
+        return rows;
+    }
     let sends = report.run.size_bytes > 0;
     if sends {
         rows.push(("rate", rate(report)));
@@ -69,32 +103,7 @@ pub(crate) fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if let Some(cost) = &report.server_process {
         rows.push(("server cost", server_cost(cost, report)));
     }
-    for (name, words) in rows {
-        writeln!(out, "{name:<12} {words}")?;
-    }
-    for error in &report.errors {
-        let connections = counted(error.count, "connection");
-        writeln!(
-            out,
-            "{:<12} {connections}: {}",
-            "failed",
-            text::shown(&error.example)
-        )?;
-    }
-    for judged in &report.fail_if {
-        let verdict = if judged.fails { "FAILED" } else { "passed" };
-        let value = figure(&judged.figure, judged.value);
-        let (name, bound) = (&judged.figure, &judged.bound);
-        writeln!(
-            out,
-            "{:<12} {verdict}, {name} is {value}: fails if {bound}",
-            "bound"
-        )?;
-    }
-    for words in warnings(report) {
-        writeln!(out, "warning: {words}")?;
-    }
-    Ok(())
+    rows
 }
 
 fn server(report: &Report) -> String {
@@ -127,6 +136,7 @@ fn load(run: &Run) -> String {
     };
     let arrival = match run.offered_rate_per_s {
         Some(rate) => format!("open loop at {} a second, {}", decimal(rate), run.arrival),
+        None if run.arrival != "closed" => format!("open loop, {}", run.arrival),
         None if run.over == "handshake" => "closed loop".into(),
         None => format!("closed loop, {} in flight on each", run.in_flight),
     };
@@ -172,8 +182,7 @@ fn latency(latency: &Latency) -> String {
     if latency.count == 0 {
         return "none".into();
     }
-    let time =
-        |microseconds: f64| text::duration(Duration::from_nanos((microseconds * 1e3) as u64));
+    let time = microseconds_text;
     format!(
         "p50 {}  p90 {}  p99 {}  p99.9 {}  p99.99 {}  max {}",
         time(latency.p50_us),
@@ -183,6 +192,10 @@ fn latency(latency: &Latency) -> String {
         time(latency.p99_99_us),
         time(latency.max_us),
     )
+}
+
+fn microseconds_text(microseconds: f64) -> String {
+    text::duration(Duration::from_nanos((microseconds * 1e3) as u64))
 }
 
 fn transport(report: &Report) -> String {
@@ -234,6 +247,10 @@ fn server_cost(cost: &ServerCost, report: &Report) -> String {
 
 fn warnings(report: &Report) -> Vec<String> {
     let mut warnings = Vec::new();
+    if !report.steps.is_empty() {
+        // Each says it of itself.
+        return warnings;
+    }
     if report.generator.is_bottleneck {
         warnings.push(
             "the generator was busy all the time: these figures are its own, not the server's; \
@@ -281,7 +298,7 @@ fn number(number: u64) -> String {
 }
 
 /// Writes a number with three digits at least.
-pub(super) fn decimal(value: f64) -> String {
+pub(crate) fn decimal(value: f64) -> String {
     match value {
         100.0.. => number(value.round() as u64),
         10.0.. => format!("{value:.1}"),

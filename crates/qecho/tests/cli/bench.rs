@@ -2,6 +2,7 @@
 //! says in one line what went wrong.
 
 mod bounds;
+mod series;
 
 use rustix::process::Signal;
 use serde_json::Value;

@@ -201,3 +201,18 @@ pub struct Judgement {
     /// Whether the run fails by it.
     pub fails: bool,
 }
+
+/// The highest rate at which a server keeps a bound.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Limit {
+    /// The bound.
+    pub bound: String,
+    /// The highest rate that was offered and kept, in messages a second;
+    /// `null` if none was.
+    pub rate_per_s: Option<f64>,
+    /// The lowest rate that was offered and not kept, two times in a row.
+    pub broken_at_per_s: Option<f64>,
+    /// Whether it was the generator that could not keep that rate: then the
+    /// limit is its own, and the server may do better.
+    pub is_generators: bool,
+}

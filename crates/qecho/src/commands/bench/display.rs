@@ -12,12 +12,17 @@ use qecho_tools::{
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::args::{Load, Place};
+use crate::{
+    args::{Load, Place},
+    render::bench,
+};
 
 /// A line on a terminal; elsewhere nothing.
 pub(super) struct Display {
     bar: Option<ProgressBar>,
     goal: String,
+    /// Which of several runs this is.
+    step: String,
     began: SystemTime,
 }
 
@@ -34,6 +39,7 @@ impl Display {
                 Goal::Duration(duration) => format!(" of {}", text::duration(duration)),
                 Goal::Messages(_) => String::new(),
             },
+            step: String::new(),
             began: SystemTime::now(),
         }
     }
@@ -43,15 +49,23 @@ impl Display {
         let Some(bar) = &self.bar else {
             return;
         };
+        if let Progress::Step(step) = progress {
+            let of = step.of.map(|of| format!(" of {of}")).unwrap_or_default();
+            let rate = bench::decimal(step.rate_per_s);
+            self.step = format!("run {}{of} at {rate}/s  ", step.number);
+        }
+        let step = &self.step;
         match progress {
-            Progress::Reached(_) => bar.set_message("connecting …"),
-            Progress::Ready { live } => bar.set_message(format!("{live} connected, warming up …")),
+            Progress::Reached(_) => bar.set_message(format!("{step}connecting …")),
+            Progress::Ready { live } => {
+                bar.set_message(format!("{step}{live} connected, warming up …"))
+            }
             Progress::Interval(interval) => {
                 let time = |microseconds: f64| {
                     text::duration(Duration::from_nanos((microseconds * 1e3) as u64))
                 };
                 bar.set_message(format!(
-                    "{:.1} s{}  {:.0}/s  p50 {}  p99 {}",
+                    "{step}{:.1} s{}  {:.0}/s  p50 {}  p99 {}",
                     interval.at_s + interval.length_s,
                     self.goal,
                     interval.rate_per_s,

@@ -33,6 +33,13 @@ fn went_wrong(report: &Report) -> Option<String> {
         return None;
     }
     let words = report.errors.first().map(|error| &error.example);
+    if let (None, Some(limit)) = (&report.partial, &report.limit) {
+        let bound = &limit.bound;
+        return Some(match limit.is_generators {
+            true => format!("no rate keeps {bound}; the generator itself is too late for it"),
+            false => format!("no rate keeps {bound}"),
+        });
+    }
     Some(match (&report.partial, words) {
         (Some(reason), Some(words)) => format!("the run ended early: {reason} ({words})"),
         (Some(reason), None) => format!("the run ended early: {reason}"),
@@ -47,14 +54,20 @@ fn went_wrong(report: &Report) -> Option<String> {
     })
 }
 
-/// Says which bounds of `--fail-if` the report fails by.
-fn failed(report: &Report) -> impl Iterator<Item = String> {
-    let failed = report.fail_if.iter().filter(|judged| judged.fails);
-    failed.map(|judged| {
-        let figure = bench::figure(&judged.figure, judged.value);
-        format!(
-            "{} is {figure}, failed by '{}'",
-            judged.figure, judged.bound
-        )
-    })
+/// Says which bounds of `--fail-if` the report fails by, or which of its steps.
+fn failed(report: &Report) -> Vec<String> {
+    let words = |report: &Report, at: &str| -> Vec<String> {
+        let failed = report.fail_if.iter().filter(|judged| judged.fails);
+        let words = failed.map(|judged| {
+            let (name, bound) = (&judged.figure, &judged.bound);
+            let figure = bench::figure(name, judged.value);
+            format!("{name} is {figure}{at}, failed by '{bound}'")
+        });
+        words.collect()
+    };
+    let steps = report.steps.iter().flat_map(|step| {
+        let at = format!(" at {}", bench::offered(step));
+        words(step, &at)
+    });
+    words(report, "").into_iter().chain(steps).collect()
 }

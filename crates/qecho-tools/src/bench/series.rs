@@ -1,0 +1,150 @@
+//! Runs that follow one another, and what they say together.
+
+use super::{
+    Bench, BenchError, Progress, Stopper,
+    bound::Bound,
+    config::{Config, Plan},
+    report::{Limit, Report},
+    run::Run,
+    search::Search,
+};
+
+/// Share of the messages that must come back for a rate to be kept.
+const ANSWERED_MIN: f64 = 0.99;
+
+/// Share of a bound from which on the generator's own lateness counts.
+const LATENESS_SHARE: f64 = 0.1;
+
+/// One of several runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Which, from 1.
+    pub number: usize,
+    /// Of how many, if that is known.
+    pub of: Option<usize>,
+    /// Messages a second that it offers.
+    pub rate_per_s: f64,
+}
+
+impl Bench {
+    pub(super) fn series(&self, tell: &mut dyn FnMut(Progress)) -> Result<Report, BenchError> {
+        let mut series = Series {
+            config: &self.config,
+            stopper: &self.stopper,
+            tell,
+            reports: Vec::new(),
+            failure: None,
+        };
+        match &self.config.plan {
+            Plan::Once => series.run(&self.config),
+            Plan::Steps(rates) => series.steps(rates),
+            Plan::FindLimit { bound, start } => series.limit(bound, *start),
+        }
+    }
+}
+
+struct Series<'a> {
+    config: &'a Config,
+    stopper: &'a Stopper,
+    tell: &'a mut dyn FnMut(Progress),
+    reports: Vec<Report>,
+    /// Why there are no more.
+    failure: Option<BenchError>,
+}
+
+impl Series<'_> {
+    fn run(&mut self, config: &Config) -> Result<Report, BenchError> {
+        let stopper = self.stopper;
+        Run { config, stopper }.run(self.tell)
+    }
+
+    /// Makes one run at a rate; tells whether the series may go on.
+    fn step(&mut self, rate: f64, of: Option<usize>) -> bool {
+        let step = Step {
+            number: self.reports.len() + 1,
+            of,
+            rate_per_s: rate,
+        };
+        (self.tell)(Progress::Step(step));
+        let config = Config {
+            arrival: self.config.arrival.at(rate),
+            ..self.config.clone()
+        };
+        match self.run(&config) {
+            Ok(report) => self.reports.push(report),
+            Err(error) => self.failure = Some(error),
+        }
+        self.failure.is_none() && !self.stopper.is_stopped()
+    }
+
+    fn steps(mut self, rates: &[f64]) -> Result<Report, BenchError> {
+        for rate in rates {
+            if !self.step(*rate, Some(rates.len())) {
+                break;
+            }
+        }
+        self.joined(rates.len())
+    }
+
+    fn limit(mut self, bound: &Bound, start: f64) -> Result<Report, BenchError> {
+        let mut search = Search::new(start);
+        let mut is_generators = false;
+        while let Some(rate) = search.next() {
+            let goes_on = self.step(rate, None);
+            let Some(last) = self.reports.last().filter(|_| goes_on) else {
+                break;
+            };
+            let is_kept = keeps(last, bound);
+            let at_limit = search.broken.is_none_or(|broken| rate <= broken);
+            if !is_kept && at_limit {
+                is_generators = is_the_generators(last, bound);
+            }
+            search.note(is_kept);
+        }
+        let is_found = search.next().is_none();
+        let steps = self.reports.len() + usize::from(!is_found);
+        let mut report = self.joined(steps)?;
+        report.limit = Some(Limit {
+            bound: bound.text.clone(),
+            rate_per_s: search.kept,
+            broken_at_per_s: search.broken,
+            is_generators,
+        });
+        Ok(report)
+    }
+
+    /// Joins the reports there are; if fewer than `wanted`, as a part.
+    fn joined(self, wanted: usize) -> Result<Report, BenchError> {
+        let is_partial = self.reports.len() < wanted;
+        let steps = self.reports.clone();
+        let Some(mut report) = Report::in_sequence(self.reports) else {
+            return Err(self.failure.unwrap_or(BenchError::Stopped));
+        };
+        if is_partial && report.partial.is_none() {
+            let reason = match self.failure {
+                Some(BenchError::Stopped) | None => "interrupted".into(),
+                Some(failure) => failure.to_string(),
+            };
+            report.partial = Some(reason);
+        }
+        report.steps = steps;
+        Ok(report)
+    }
+}
+
+/// Tells whether a run kept a bound, with nearly all answers there. That the
+/// generator was late is in the times already.
+fn keeps(report: &Report, bound: &Bound) -> bool {
+    let is_answered = report.messages as f64 >= report.offered as f64 * ANSWERED_MIN;
+    let is_true = bound.is_true_of(report).unwrap_or(false);
+    is_true && is_answered && report.is_flawless()
+}
+
+/// Tells whether it was the generator that broke a bound: it was always busy, or
+/// so late that it shows.
+fn is_the_generators(report: &Report, bound: &Bound) -> bool {
+    let is_late = report.schedule.is_some_and(|schedule| {
+        schedule.unsent > 0 || schedule.late_p99_us >= bound.value * LATENESS_SHARE
+    });
+    report.generator.is_bottleneck || is_late
+}
