@@ -7,6 +7,7 @@
 mod book;
 mod bound;
 mod brief;
+mod chance;
 mod collector;
 mod config;
 mod datagrams;
@@ -34,16 +35,16 @@ use crate::dial::DialFailure;
 pub use self::{
     bound::{Bound, Figure, Relation, Unit},
     config::{
-        Arrival, CONNECTIONS_MAX, Config, Goal, IN_FLIGHT_MAX, Plan, RATE_MAX, SHARDS_MAX,
-        SIZE_MAX, Sockets, TIMEOUT, Way, Work,
+        Arrival, Begin, CONNECTIONS_MAX, Config, Goal, IN_FLIGHT_MAX, Plan, RATE_MAX, SHARDS_MAX,
+        SIZE_MAX, Sizes, Sockets, TIMEOUT, Way, Work,
     },
     datagrams::LOST_AFTER,
     generator::{Generator, Listener, Mail, Outcome, Part, ProcessorClock, Recent, Told},
     probe::Reached,
     report::{
         ErrorCount, ErrorKind, GeneratorCost, Interval, Judgement, Latency, Limit, MergeError,
-        Report, Run, SCHEMA, ScheduleKept, Server, ServerCost, Stop, TotalCounts, TransportCounts,
-        name,
+        Report, Run, SCHEMA, ScheduleKept, Server, ServerCost, Start, Stop, TotalCounts,
+        TransportCounts, name,
     },
     series::Step,
     session::Session,

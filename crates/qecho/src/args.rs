@@ -24,7 +24,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use qecho_tools::capture::LIMIT_MIN;
 
 pub(crate) use self::{
-    bench::{BenchArguments, Load},
+    bench::{BenchArguments, BenchFormat, Load, StartAt},
     cert::{
         AuthorityCommand, AuthorityNewArguments, AuthorityShowArguments, CertCommand,
         LifeArguments, ListArguments, NewArguments, RenewArguments, RootArgument, RootArguments,

@@ -1,11 +1,15 @@
 //! What a load generator is asked to do.
 
-use std::{num::NonZeroU64, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU64,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use qecho_engine::config::Transport;
 use rustls::{KeyLog, client::danger::ServerCertVerifier};
 
-use super::bound::Bound;
+use super::{bound::Bound, chance::Chance};
 use crate::dial::{Alpn, Target};
 
 /// Everything that a load generator is configured with.
@@ -27,6 +31,8 @@ pub struct Config {
     pub arrival: Arrival,
     /// Whether that is all, or the beginning.
     pub plan: Plan,
+    /// When to begin, unless at once.
+    pub begin: Option<Begin>,
     /// When it is enough.
     pub goal: Goal,
     /// Time before the measuring, in which the same is done and not measured.
@@ -44,7 +50,7 @@ pub struct Config {
     pub verify: bool,
     /// A process on this host whose processor time is measured too.
     pub server_pid: Option<u32>,
-    /// Starts the chances of [`Arrival::Poisson`].
+    /// Starts the chances of [`Arrival::Poisson`] and of [`Sizes`].
     pub seed: u64,
 }
 
@@ -79,12 +85,13 @@ impl Config {
             transport: Transport::default(),
             work: Work {
                 way: Way::Stream,
-                size: 64,
+                sizes: Sizes::fixed(64),
                 in_flight: 1,
                 streams: 1,
             },
             arrival: Arrival::Closed,
             plan: Plan::Once,
+            begin: None,
             goal: Goal::Duration(Duration::from_secs(10)),
             warmup: Duration::from_secs(1),
             connections: 1,
@@ -103,13 +110,40 @@ impl Config {
 pub struct Work {
     /// On what messages travel.
     pub way: Way,
-    /// Bytes of a message, at least 1.
-    pub size: usize,
+    /// Bytes of a message.
+    pub sizes: Sizes,
     /// Messages that a closed loop has under way on each stream
     /// ([`Way::Stream`], [`Way::Bulk`]) or connection.
     pub in_flight: usize,
     /// Long-lived streams of each connection ([`Way::Stream`], [`Way::Bulk`]).
     pub streams: usize,
+}
+
+/// Bytes of a message: each number from the least to the most is equally
+/// likely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// At least 1.
+    pub least: usize,
+    /// Not less.
+    pub most: usize,
+}
+
+impl Sizes {
+    /// Returns the sizes of messages that all have so many bytes.
+    pub fn fixed(size: usize) -> Self {
+        Self {
+            least: size,
+            most: size,
+        }
+    }
+
+    pub(super) fn draw(self, chance: &mut Chance) -> usize {
+        match self.most - self.least {
+            0 => self.least,
+            more => self.least + chance.below(more as u64 + 1) as usize,
+        }
+    }
 }
 
 /// On what a message travels.
@@ -174,6 +208,15 @@ impl Arrival {
             Self::Poisson(rate) => Self::Poisson(rate / count as f64),
         }
     }
+}
+
+/// An instant at which a load is to begin, as others do elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begin {
+    /// The instant.
+    pub at: Instant,
+    /// The same on the clock of the day (RFC 3339).
+    pub name: String,
 }
 
 /// How many runs there are.

@@ -68,7 +68,7 @@ impl Datagrams {
     ) -> Result<(), Fault> {
         while let Some(mut message) = self.waiting.pop_front() {
             let number = self.first + self.under_way.len() as u64;
-            match connection.send_datagram(payload(number, book)) {
+            match connection.send_datagram(payload(number, message.size, book)) {
                 Ok(()) => {
                     book.sends(connection.now(), &mut message);
                     self.under_way.push_back(Some(message));
@@ -108,7 +108,7 @@ impl Datagrams {
             self.forget_answered();
             // The number is right by construction.
             let rest = data.get(NUMBER_BYTES..).unwrap_or_default();
-            let is_whole = data.len() == book.work.size;
+            let is_whole = data.len() == message.size;
             let compared = book.check(Pattern::origin(number), rest);
             if !is_whole || compared.is_err() {
                 book.gave_up(1);
@@ -120,18 +120,27 @@ impl Datagrams {
         Ok(())
     }
 
-    /// Finds the whole number of a message from as much of it as came.
+    /// Finds the whole number of a message from as much of it as came. Of
+    /// several that begin so, it is the oldest that is awaited.
     fn number(&self, data: &[u8]) -> Option<u64> {
         let known = data.len().min(NUMBER_BYTES);
         let mut bytes = [0; NUMBER_BYTES];
         bytes[..known].copy_from_slice(&data[..known]);
         let low = u64::from_le_bytes(bytes);
-        let distance = match known {
-            0 => 0,
-            NUMBER_BYTES => low.wrapping_sub(self.first),
-            _ => low.wrapping_sub(self.first) & ((1 << (8 * known)) - 1),
+        let count = self.under_way.len() as u64;
+        if known == NUMBER_BYTES {
+            let distance = low.wrapping_sub(self.first);
+            return (distance < count).then_some(low);
+        }
+        let period = 1_u64 << (8 * known);
+        let first = low.wrapping_sub(self.first) & (period - 1);
+        let candidates = (first..count).step_by(period as usize);
+        let awaited = |distance: &u64| {
+            let message = &self.under_way[*distance as usize];
+            message.is_some_and(|message| message.size == data.len())
         };
-        (distance < self.under_way.len() as u64).then(|| self.first + distance)
+        let mut candidates = candidates.filter(awaited);
+        candidates.next().map(|distance| self.first + distance)
     }
 
     /// Gives up what was sent too long ago.
@@ -156,8 +165,7 @@ impl Datagrams {
     }
 }
 
-fn payload(number: u64, book: &Book) -> Bytes {
-    let size = book.work.size;
+fn payload(number: u64, size: usize, book: &Book) -> Bytes {
     let mut data = BytesMut::with_capacity(size);
     data.extend_from_slice(&number.to_le_bytes()[..size.min(NUMBER_BYTES)]);
     let rest = size.saturating_sub(NUMBER_BYTES);

@@ -76,7 +76,7 @@ impl Generator {
         };
         Self {
             server_name: config.target.server_name.clone(),
-            book: Book::new(config, messages),
+            book: Book::new(config, messages, part.seed(config.seed)),
             slots: Slots::new(connections, connecting_is_the_work),
             waiting: VecDeque::new(),
             schedule: None,
@@ -94,6 +94,7 @@ impl Generator {
         Outcome {
             tally: self.book.tally,
             elapsed: self.course.elapsed,
+            late: self.course.late,
             processor: self.course.processor,
             stop: self.course.stop,
         }

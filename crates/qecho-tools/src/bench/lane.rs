@@ -49,7 +49,7 @@ impl Lane {
     /// Adds a message; [`write`](Self::write) sends it.
     pub(super) fn add(&mut self, now: Instant, mut message: Message, book: &mut Book) {
         book.sends(now, &mut message);
-        self.wanted += book.work.size as u64;
+        self.wanted += message.size as u64;
         self.under_way.push_back((self.wanted, message));
     }
 

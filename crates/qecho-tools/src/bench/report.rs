@@ -15,7 +15,7 @@ pub use self::{
     numbers::{Interval, Latency},
     parts::{
         ErrorCount, ErrorKind, GeneratorCost, Judgement, Limit, Run, ScheduleKept, Server,
-        ServerCost, Stop, TotalCounts, TransportCounts,
+        ServerCost, Start, Stop, TotalCounts, TransportCounts,
     },
 };
 use super::{
@@ -48,6 +48,9 @@ pub struct Report {
     pub version: String,
     /// When it was begun (RFC 3339), if the program has said so.
     pub started_at: Option<String>,
+    /// When it was to begin, if it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Start>,
     /// Why the run ended before its time, if it did: what was measured until
     /// then stands here.
     pub partial: Option<String>,
@@ -147,6 +150,7 @@ impl Report {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").into(),
             started_at: None,
+            start: start(findings.config, findings.outcomes),
             partial: stop.map(|stop| stop.to_string()),
             server: server(findings.config, findings.reached),
             run: run(findings.config, findings.sockets),
@@ -248,6 +252,14 @@ pub fn name(way: Way) -> &'static str {
     }
 }
 
+fn start(config: &Config, outcomes: &[Outcome]) -> Option<Start> {
+    let late = outcomes.iter().filter_map(|outcome| outcome.late).max()?;
+    Some(Start {
+        at: config.begin.as_ref()?.name.clone(),
+        late_s: late.as_secs_f64(),
+    })
+}
+
 fn server(config: &Config, reached: &Reached) -> Server {
     let handshake = &reached.handshake;
     let alpn = handshake.alpn.as_deref();
@@ -265,7 +277,8 @@ fn run(config: &Config, sockets: usize) -> Run {
     let work = config.work;
     Run {
         over: name(work.way).into(),
-        size_bytes: work.size as u64,
+        size_bytes: work.sizes.least as u64,
+        size_max_bytes: (work.sizes.most > work.sizes.least).then_some(work.sizes.most as u64),
         connections: config.connections as u64,
         streams: work.streams as u64,
         in_flight: work.in_flight as u64,

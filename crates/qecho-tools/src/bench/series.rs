@@ -1,9 +1,11 @@
 //! Runs that follow one another, and what they say together.
 
+use std::time::Duration;
+
 use super::{
     Bench, BenchError, Progress, Stopper,
     bound::Bound,
-    config::{Config, Plan},
+    config::{Begin, Config, Goal, Plan},
     report::{Limit, Report},
     run::Run,
     search::Search,
@@ -14,6 +16,10 @@ const ANSWERED_MIN: f64 = 0.99;
 
 /// Share of a bound from which on the generator's own lateness counts.
 const LATENESS_SHARE: f64 = 0.1;
+
+/// Time between two steps that begin on time: answers that are late, and new
+/// connections.
+const STEP_PAUSE: Duration = Duration::from_secs(2);
 
 /// One of several runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,6 +74,7 @@ impl Series<'_> {
         (self.tell)(Progress::Step(step));
         let config = Config {
             arrival: self.config.arrival.at(rate),
+            begin: self.begin(of),
             ..self.config.clone()
         };
         match self.run(&config) {
@@ -75,6 +82,22 @@ impl Series<'_> {
             Err(error) => self.failure = Some(error),
         }
         self.failure.is_none() && !self.stopper.is_stopped()
+    }
+
+    /// Returns when the next run is to begin: steps that are as long everywhere
+    /// begin together everywhere.
+    fn begin(&self, of: Option<usize>) -> Option<Begin> {
+        let begin = self.config.begin.clone()?;
+        let before = self.reports.len() as u32;
+        match (self.config.goal, of) {
+            _ if before == 0 => Some(begin),
+            (Goal::Duration(duration), Some(_)) => {
+                let each = self.config.warmup + duration + STEP_PAUSE;
+                let at = begin.at + each * before;
+                Some(Begin { at, ..begin })
+            }
+            _ => None,
+        }
     }
 
     fn steps(mut self, rates: &[f64]) -> Result<Report, BenchError> {

@@ -3,18 +3,19 @@
 mod bound;
 mod grammar;
 mod load;
+mod start;
 
 use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 use qecho_tools::{
-    bench::{Bound, Sockets},
+    bench::{Bound, Sizes, Sockets},
     dial::Alpn,
 };
 
 pub(super) use self::grammar::output;
-pub(crate) use self::load::Load;
-use super::{Format, KeyLogArguments, Place, TrustArguments, client, place};
+pub(crate) use self::{load::Load, start::StartAt};
+use super::{KeyLogArguments, Place, TrustArguments, client, place};
 
 /// Options of `qecho bench`.
 #[derive(Debug, clap::Args)]
@@ -27,10 +28,10 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_enum, default_value = "stream")]
     over: OverArgument,
 
-    /// Bytes of a message, for instance 64, 1k or 1MiB [default: 64; bulk:
-    /// 64KiB]
-    #[arg(short, long, value_name = "BYTES", value_parser = grammar::size)]
-    size: Option<usize>,
+    /// Bytes of a message, for instance 64, 1k or 1MiB; 64..1k: any number
+    /// between, all equally likely [default: 64; bulk: 64KiB]
+    #[arg(short, long, value_name = "BYTES[..BYTES]", value_parser = grammar::sizes)]
+    size: Option<Sizes>,
 
     /// Connections at once
     #[arg(long, value_name = "N", value_parser = grammar::connections, default_value = "1")]
@@ -45,6 +46,12 @@ pub(crate) struct BenchArguments {
     /// Long-lived streams on each connection (over stream and bulk)
     #[arg(long, value_name = "N", value_parser = grammar::in_flight)]
     streams: Option<usize>,
+
+    /// Begin at this time, as other generators do elsewhere: 2026-11-23T10:00:00Z,
+    /// seconds since 1970, or HH:MM:SS (UTC). Connections are made five seconds
+    /// before; the report says how late it was
+    #[arg(long, value_name = "TIME", value_parser = start::start_at)]
+    pub(crate) start_at: Option<StartAt>,
 
     /// Time of measuring [default: 10s; with --find-limit: 3s]
     #[arg(short, long, value_name = "TIME", value_parser = super::positive_duration)]
@@ -115,7 +122,8 @@ pub(crate) struct BenchArguments {
           default_value = "5s")]
     pub(crate) timeout: Duration,
 
-    /// Repeat the chances of an earlier run (of --arrival poisson)
+    /// Repeat the chances of an earlier run: those of --arrival poisson, and of
+    /// a range of sizes
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
 
@@ -129,7 +137,7 @@ pub(crate) struct BenchArguments {
 
     /// Form of the report
     #[arg(long, value_enum, default_value = "text")]
-    pub(crate) format: Format,
+    pub(crate) format: BenchFormat,
 
     /// Write the report to FILE too, which ends in .html: one page for a
     /// browser; or in .json: with the whole distribution of the echo times
@@ -164,6 +172,17 @@ enum OverArgument {
     Handshake,
     /// Connections that are opened and held: what they cost the server
     Idle,
+}
+
+/// Form of the report on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object
+    Json,
+    /// Comma-separated values, with a header; a row for each step
+    Csv,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -2,6 +2,7 @@
 
 mod display;
 pub(super) mod output;
+mod start;
 mod verdict;
 
 use std::{
@@ -9,6 +10,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
+        mpsc::channel,
     },
 };
 
@@ -23,7 +25,7 @@ use qecho_tools::{
 use self::{display::Display, output::Output};
 use super::{dialing, key_log, resolve, signals, trust};
 use crate::{
-    args::{BenchArguments, Format, Load},
+    args::{BenchArguments, BenchFormat, Load},
     ending::{Ending, Failure},
     render::bench,
 };
@@ -40,18 +42,25 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Failure> {
         );
     }
     let config = config(arguments, &load, verifier.clone())?;
+    let begin = config.begin.clone();
     // Before the work: nobody wants to learn after it that it cannot be kept.
     let outputs = arguments.output.iter().map(|path| Output::open(path));
     let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
     let bench = Bench::new(config);
     let stopper = bench.stopper();
+    let (stop, stopped) = channel();
     let signal = Arc::new(AtomicU8::new(0));
     let came = signal.clone();
     signals::on_signal(move |ending| {
         came.store(ending as u8, Ordering::Release);
         stopper.stop();
+        // Nobody listens any more once the load has begun.
+        let _ = stop.send(());
     })?;
     let mut display = Display::new(&arguments.place, &load);
+    if let Some(begin) = &begin {
+        start::wait(begin, &stopped, || display.wait(&begin.name));
+    }
     let outcome = bench.run(&mut |progress| display.show(&progress));
     display.end();
     let ending = match signal.load(Ordering::Acquire) {
@@ -68,8 +77,9 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Failure> {
     report.judge(&arguments.fail_if);
     let mut out = io::stdout().lock();
     match arguments.format {
-        Format::Text => bench::text(&report, &mut out)?,
-        Format::Json => bench::json(&report, &mut out)?,
+        BenchFormat::Text => bench::text(&report, &mut out)?,
+        BenchFormat::Json => bench::json(&report, &mut out)?,
+        BenchFormat::Csv => bench::csv(&report, &mut out)?,
     }
     out.flush()?;
     for output in outputs {
@@ -99,6 +109,7 @@ fn config(
         work: load.work,
         arrival: load.arrival,
         plan: load.plan.clone(),
+        begin: arguments.start_at.map(start::begin),
         goal: load.goal,
         warmup: load.warmup,
         connections: load.connections,

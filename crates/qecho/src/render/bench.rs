@@ -1,5 +1,6 @@
 //! What a load generator reports.
 
+mod csv;
 mod series;
 
 use std::{
@@ -12,7 +13,7 @@ use qecho_tools::{
     text,
 };
 
-pub(crate) use self::series::offered;
+pub(crate) use self::{csv::csv, series::offered};
 use super::{counted, json_line};
 
 /// Writes a report as JSON, without the long distribution.
@@ -67,6 +68,10 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
         // Each step has figures of its own.
         rows.push(("transport", transport(report)));
         return rows;
+    }
+    if let Some(start) = &report.start {
+        let late = text::duration(Duration::from_secs_f64(start.late_s));
+        rows.push(("start", format!("at {}, {late} late", start.at)));
     }
     let sends = report.run.size_bytes > 0;
     if sends {
@@ -140,11 +145,12 @@ fn load(run: &Run) -> String {
         None if run.over == "handshake" => "closed loop".into(),
         None => format!("closed loop, {} in flight on each", run.in_flight),
     };
-    format!(
-        "{}, {}, {from}{streams}, {arrival}",
-        run.over,
-        counted(run.size_bytes, "byte")
-    )
+    let size = counted(run.size_max_bytes.unwrap_or(run.size_bytes), "byte");
+    let size = match run.size_max_bytes {
+        Some(_) => format!("{} to {size}", run.size_bytes),
+        None => size,
+    };
+    format!("{}, {size}, {from}{streams}, {arrival}", run.over)
 }
 
 fn measured(report: &Report) -> String {
@@ -245,8 +251,15 @@ fn server_cost(cost: &ServerCost, report: &Report) -> String {
     words
 }
 
+/// Seconds that a run may begin too late without a warning.
+const LATE_S: f64 = 0.1;
+
 fn warnings(report: &Report) -> Vec<String> {
     let mut warnings = Vec::new();
+    if let Some(start) = report.start.as_ref().filter(|start| start.late_s > LATE_S) {
+        let late = text::duration(Duration::from_secs_f64(start.late_s));
+        warnings.push(format!("the run began {late} after --start-at"));
+    }
     if !report.steps.is_empty() {
         // Each says it of itself.
         return warnings;

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod series;
+mod starting;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -51,6 +52,21 @@ fn every_way_counts_what_the_server_counts() {
         assert_eq!(totals["bytes"], server["bytes_echoed"], "{arguments}");
         assert_eq!(totals["connections"], server["connections"], "{arguments}");
     }
+}
+
+#[test]
+fn messages_of_many_sizes_are_counted_as_the_server_counts_them() {
+    let (report, server) = counted("-n 200 -s 1..5k --connections 3 --shards 2 --seed 3");
+    assert_eq!(report["totals"]["bytes"], server["bytes_echoed"]);
+    let (run, bytes) = (&report["run"], report["bytes"].as_u64());
+    assert_eq!(
+        (&run["size_bytes"], &run["size_max_bytes"]),
+        (&1.into(), &5_000.into())
+    );
+    assert!(
+        bytes.is_some_and(|bytes| (400_000..600_000).contains(&bytes)),
+        "{report}"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Several generators' reports as one.
 
-use super::{ErrorCount, GeneratorCost, Interval, Latency, Report, histogram};
+use super::{ErrorCount, GeneratorCost, Interval, Latency, Report, Start, histogram};
 use crate::bench::tally::Times;
 
 /// Why reports cannot be merged.
@@ -83,6 +83,12 @@ impl Report {
     /// Adds what can be added.
     fn add(&mut self, other: &Self) {
         self.started_at = self.started_at.take().min(other.started_at.clone());
+        let starts = self.start.take().zip(other.start.as_ref());
+        let together = starts.filter(|(start, other)| start.at == other.at);
+        self.start = together.map(|(start, other)| Start {
+            late_s: start.late_s.max(other.late_s),
+            ..start
+        });
         self.partial = self.partial.take().or_else(|| other.partial.clone());
         self.elapsed_s = self.elapsed_s.max(other.elapsed_s);
         let run = &mut self.run;
@@ -167,10 +173,11 @@ fn what(report: &Report) -> String {
         0 => String::new(),
         steps => format!(" in {steps} steps"),
     };
-    format!(
-        "{} of {} bytes, {}{steps}",
-        run.over, run.size_bytes, run.arrival
-    )
+    let size = match run.size_max_bytes {
+        Some(most) => format!("{} to {most}", run.size_bytes),
+        None => run.size_bytes.to_string(),
+    };
+    format!("{} of {size} bytes, {}{steps}", run.over, run.arrival)
 }
 
 fn add_error(errors: &mut Vec<ErrorCount>, error: &ErrorCount) {

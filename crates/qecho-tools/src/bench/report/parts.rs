@@ -24,8 +24,11 @@ pub struct Server {
 pub struct Run {
     /// On what messages travelled.
     pub over: String,
-    /// Bytes of a message.
+    /// Bytes of a message; of the shortest, if they differ.
     pub size_bytes: u64,
+    /// Bytes of the longest, if they differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_max_bytes: Option<u64>,
     /// Connections at once.
     pub connections: u64,
     /// Long-lived streams of each.
@@ -50,6 +53,15 @@ pub struct Run {
     pub verified: bool,
     /// What started the chances.
     pub seed: u64,
+}
+
+/// When a run was to begin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// The instant (RFC 3339).
+    pub at: String,
+    /// How much later it began, in seconds.
+    pub late_s: f64,
 }
 
 /// How often something went wrong.

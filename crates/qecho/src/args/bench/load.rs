@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qecho_tools::bench::{Arrival, Figure, Goal, Plan, Sockets, Unit, Way, Work};
+use qecho_tools::bench::{Arrival, Figure, Goal, Plan, Sizes, Sockets, Unit, Way, Work};
 
 use super::{ArrivalArgument, BenchArguments, OverArgument};
 
@@ -141,18 +141,18 @@ impl BenchArguments {
             Way::Idle => (0, 0),
             _ => (64, 1),
         };
-        let size = self.size.unwrap_or(size);
+        let sizes = self.size.unwrap_or(Sizes::fixed(size));
         let most = usize::from(self.udp_payload_max) - DATAGRAM_OVERHEAD_MIN;
-        if way == Way::Datagram && size > most {
+        if way == Way::Datagram && sizes.most > most {
             return Err(format!(
-                "a message of {size} bytes fits into no DATAGRAM frame: at most {most} with \
+                "a message of {} bytes fits into no DATAGRAM frame: at most {most} with \
                  --udp-payload-max {}",
-                self.udp_payload_max
+                sizes.most, self.udp_payload_max
             ));
         }
         Ok(Work {
             way,
-            size,
+            sizes,
             in_flight: self.in_flight.unwrap_or(in_flight),
             streams: self.streams.unwrap_or(1),
         })
@@ -180,12 +180,18 @@ mod tests {
     #[test]
     fn what_is_not_said_has_a_usual_value_for_each_way() {
         let stream = load("").expect("nothing is needed");
-        assert_eq!((stream.work.size, stream.work.in_flight), (64, 1));
+        assert_eq!(
+            (stream.work.sizes, stream.work.in_flight),
+            (Sizes::fixed(64), 1)
+        );
         assert_eq!(stream.goal, Goal::Duration(DURATION));
         assert_eq!(stream.warmup, WARMUP);
         assert!(stream.verify);
         let bulk = load("--over bulk").expect("it is well-formed");
-        assert_eq!((bulk.work.size, bulk.work.in_flight), (65_536, 16));
+        assert_eq!(
+            (bulk.work.sizes, bulk.work.in_flight),
+            (Sizes::fixed(65_536), 16)
+        );
         let counted = load("-n 5").expect("it is well-formed");
         assert_eq!(counted.warmup, Duration::ZERO);
         let poisson = load("--rate 2k --arrival poisson").expect("it is well-formed");

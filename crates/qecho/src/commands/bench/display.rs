@@ -44,6 +44,17 @@ impl Display {
         }
     }
 
+    /// Says what is waited for.
+    pub(super) fn wait(&self, until: &str) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(format!("waiting until {until} …"));
+                bar.tick();
+            }
+            None => say(&format!("waiting until {until}\n")),
+        }
+    }
+
     /// Shows how it goes.
     pub(super) fn show(&mut self, progress: &Progress) {
         let Some(bar) = &self.bar else {
