@@ -4,6 +4,7 @@
 //! One [`Generator`] runs on each shard; the thread that calls [`Bench::run`]
 //! joins what they measure.
 
+mod baseline;
 mod book;
 mod bound;
 mod brief;
@@ -11,6 +12,7 @@ mod chance;
 mod collector;
 mod config;
 mod datagrams;
+mod flow;
 mod generator;
 mod lane;
 mod pattern;
@@ -35,16 +37,16 @@ use crate::dial::DialFailure;
 pub use self::{
     bound::{Bound, Figure, Relation, Unit},
     config::{
-        Arrival, Begin, CONNECTIONS_MAX, Config, Goal, IN_FLIGHT_MAX, Plan, RATE_MAX, SHARDS_MAX,
-        SIZE_MAX, Sizes, Sockets, TIMEOUT, Way, Work,
+        Arrival, Baseline, Begin, CONNECTIONS_MAX, Config, Goal, IN_FLIGHT_MAX, Plan, RATE_MAX,
+        SHARDS_MAX, SIZE_MAX, Sizes, Sockets, TIMEOUT, Way, Work,
     },
     datagrams::LOST_AFTER,
     generator::{Generator, Listener, Mail, Outcome, Part, ProcessorClock, Recent, Told},
     probe::Reached,
     report::{
-        ErrorCount, ErrorKind, GeneratorCost, Interval, Judgement, Latency, Limit, MergeError,
-        Report, Run, SCHEMA, ScheduleKept, Server, ServerCost, Start, Stop, TotalCounts,
-        TransportCounts, name,
+        Comparison, ErrorCount, ErrorKind, GeneratorCost, Interval, Judgement, Latency, Limit,
+        MergeError, Ratio, Report, Run, SCHEMA, ScheduleKept, Server, ServerCost, Start, Stop,
+        TotalCounts, TransportCounts, name,
     },
     series::Step,
     session::Session,
@@ -80,6 +82,16 @@ pub enum BenchError {
         pid: u32,
         /// The system's reason.
         source: io::Error,
+    },
+    /// What QUIC is to be compared with brings nothing back.
+    #[error("nothing comes back over {transport} from {address}: {reason}")]
+    NoBaseline {
+        /// `tls` or `udp`.
+        transport: String,
+        /// Where.
+        address: String,
+        /// Why, as far as that is known.
+        reason: String,
     },
     /// It was told to end before it had begun to measure.
     #[error("ended before anything was measured")]

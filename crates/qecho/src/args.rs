@@ -36,7 +36,7 @@ pub(crate) use self::{
     place::Place,
     relay::RelayArguments,
     report::ReportArguments,
-    server::{EndArgument, MessagesArgument, RetryArgument, ServerArguments},
+    server::{AlsoArgument, EndArgument, MessagesArgument, RetryArgument, ServerArguments},
     trace::TraceFileArguments,
     trust::TrustArguments,
 };

@@ -226,6 +226,8 @@ pub enum Plan {
     Once,
     /// One at each of these rates, which take the place of the arrival's.
     Steps(Vec<f64>),
+    /// In turns, over QUIC and over something else.
+    Beside(Baseline),
     /// As many as it takes to find the highest rate at which a bound is kept.
     FindLimit {
         /// What must be true.
@@ -233,6 +235,15 @@ pub enum Plan {
         /// The rate to begin with.
         start: f64,
     },
+}
+
+/// What QUIC is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Baseline {
+    /// TLS 1.3 over TCP, on the same port number.
+    Tls,
+    /// Bare UDP, on the port after it.
+    Udp,
 }
 
 /// When it is enough.

@@ -21,6 +21,32 @@ pub const LOST_AFTER: Duration = Duration::from_secs(1);
 /// Bytes of the number that each begins with, as far as there is room.
 const NUMBER_BYTES: usize = 8;
 
+/// What datagrams travel on.
+pub(super) trait Carrier {
+    /// Sends one.
+    fn send(&mut self, data: Bytes) -> Result<(), SendDatagramError>;
+
+    /// Takes the next that has come.
+    fn receive(&mut self) -> Option<Bytes>;
+
+    /// Returns the time of this turn.
+    fn now(&self) -> Instant;
+}
+
+impl Carrier for Connection<'_> {
+    fn send(&mut self, data: Bytes) -> Result<(), SendDatagramError> {
+        self.send_datagram(data)
+    }
+
+    fn receive(&mut self) -> Option<Bytes> {
+        self.receive_datagram()
+    }
+
+    fn now(&self) -> Instant {
+        self.now()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Datagrams {
     /// Messages that there was no room for.
@@ -49,28 +75,28 @@ impl Datagrams {
 
     pub(super) fn top_up(
         &mut self,
-        connection: &mut Connection<'_>,
+        carrier: &mut impl Carrier,
         book: &mut Book,
     ) -> Result<(), Fault> {
         while self.len() < book.work.in_flight
-            && let Some(message) = book.next(connection.now())
+            && let Some(message) = book.next(carrier.now())
         {
             self.add(message);
         }
-        self.send(connection, book)
+        self.send(carrier, book)
     }
 
     /// Sends what waits, as far as there is room.
     pub(super) fn send(
         &mut self,
-        connection: &mut Connection<'_>,
+        carrier: &mut impl Carrier,
         book: &mut Book,
     ) -> Result<(), Fault> {
         while let Some(mut message) = self.waiting.pop_front() {
             let number = self.first + self.under_way.len() as u64;
-            match connection.send_datagram(payload(number, message.size, book)) {
+            match carrier.send(payload(number, message.size, book)) {
                 Ok(()) => {
-                    book.sends(connection.now(), &mut message);
+                    book.sends(carrier.now(), &mut message);
                     self.under_way.push_back(Some(message));
                     self.awaited += 1;
                 }
@@ -91,10 +117,10 @@ impl Datagrams {
     /// Takes in what has come back.
     pub(super) fn receive(
         &mut self,
-        connection: &mut Connection<'_>,
+        carrier: &mut impl Carrier,
         book: &mut Book,
     ) -> Result<(), Fault> {
-        while let Some(data) = connection.receive_datagram() {
+        while let Some(data) = carrier.receive() {
             let Some(number) = self.number(&data) else {
                 book.tally.late += 1;
                 continue;
@@ -115,7 +141,7 @@ impl Datagrams {
                 let words = format!("a DATAGRAM frame of {} bytes differs", data.len());
                 return Err(Fault::new(ErrorKind::Differs, words));
             }
-            book.answered(connection.now(), message);
+            book.answered(carrier.now(), message);
         }
         Ok(())
     }

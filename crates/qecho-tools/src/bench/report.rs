@@ -1,5 +1,6 @@
 //! What came of a load.
 
+mod comparison;
 mod histogram;
 mod merge;
 mod numbers;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    comparison::{Comparison, Ratio},
     merge::MergeError,
     numbers::{Interval, Latency},
     parts::{
@@ -103,6 +105,9 @@ pub struct Report {
     /// one another.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Self>,
+    /// The same load over another transport, in turns with this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Box<Comparison>>,
     /// What a search for the highest rate has found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Limit>,
@@ -119,7 +124,9 @@ pub struct Report {
 /// What a report is made of.
 pub(super) struct Findings<'a> {
     pub(super) config: &'a Config,
-    pub(super) reached: &'a Reached,
+    pub(super) server: Server,
+    /// Connections that found the server.
+    pub(super) probes: u64,
     pub(super) sockets: usize,
     pub(super) outcomes: &'a [Outcome],
     pub(super) intervals: Vec<Interval>,
@@ -152,7 +159,7 @@ impl Report {
             started_at: None,
             start: start(findings.config, findings.outcomes),
             partial: stop.map(|stop| stop.to_string()),
-            server: server(findings.config, findings.reached),
+            server: findings.server,
             run: run(findings.config, findings.sockets),
             elapsed_s: elapsed.as_secs_f64(),
             offered: tally.offered,
@@ -177,13 +184,14 @@ impl Report {
             schedule: schedule(findings.config.arrival, &tally),
             intervals: findings.intervals,
             totals: TotalCounts {
-                connections: tally.totals.connections + 1,
+                connections: tally.totals.connections + findings.probes,
                 messages: tally.totals.messages,
                 bytes: tally.totals.bytes,
             },
             fail_if: Vec::new(),
             steps: Vec::new(),
             limit: None,
+            comparison: None,
             histogram: histogram::encode(&tally.latency),
             connect_histogram: histogram::encode(&tally.connect),
         }
@@ -235,6 +243,10 @@ impl Report {
             histogram: String::new(),
             connect_histogram: String::new(),
             steps: self.steps.iter().map(Self::without_distributions).collect(),
+            comparison: self.comparison.clone().map(|mut comparison| {
+                comparison.report = comparison.report.without_distributions();
+                comparison
+            }),
             ..self.clone()
         }
     }
@@ -260,7 +272,8 @@ fn start(config: &Config, outcomes: &[Outcome]) -> Option<Start> {
     })
 }
 
-fn server(config: &Config, reached: &Reached) -> Server {
+/// Says whom QUIC has reached.
+pub(super) fn server(config: &Config, reached: &Reached) -> Server {
     let handshake = &reached.handshake;
     let alpn = handshake.alpn.as_deref();
     let suite = format!("{:?}", handshake.cipher_suite);
@@ -277,6 +290,7 @@ fn run(config: &Config, sockets: usize) -> Run {
     let work = config.work;
     Run {
         over: name(work.way).into(),
+        transport: "quic".into(),
         size_bytes: work.sizes.least as u64,
         size_max_bytes: (work.sizes.most > work.sizes.least).then_some(work.sizes.most as u64),
         connections: config.connections as u64,

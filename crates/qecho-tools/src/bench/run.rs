@@ -21,7 +21,7 @@ use super::{
     generator::{Generator, Listener, Mail, Outcome, Part, Told},
     probe::{Probe, Reached},
     processor::{self, Usage},
-    report::{Findings, Report},
+    report::{self, Findings, Report},
 };
 use crate::dial;
 
@@ -76,7 +76,8 @@ impl Run<'_> {
         let elapsed = outcomes.iter().map(|outcome| outcome.elapsed).max();
         Ok(Report::new(Findings {
             config: self.config,
-            reached: &reached,
+            server: report::server(self.config, &reached),
+            probes: 1,
             sockets,
             outcomes: &outcomes,
             intervals: collector.into_rows(elapsed.unwrap_or_default()),
@@ -115,10 +116,7 @@ impl Run<'_> {
     /// Starts one part of the load on a thread of its own.
     fn start(&self, part: Part, told: Sender<(usize, Told)>) -> Result<Worker, BenchError> {
         let number = part.number;
-        let any: SocketAddr = match part.remote {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
+        let any = unspecified(part.remote);
         let sockets = (0..part.sockets).map(|_| Socket::bind(any, ReceiveErrors::Yes));
         let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
         let listener: Listener = Box::new(move |words| {
@@ -140,7 +138,7 @@ impl Run<'_> {
 
     /// Hears what the shards tell until all have ended; returns what the
     /// server's process had used when the measuring began and when it ended.
-    fn hear(
+    pub(super) fn hear(
         &self,
         told: &Receiver<(usize, Told)>,
         collector: &mut Collector,
@@ -171,7 +169,7 @@ impl Run<'_> {
         begun.zip(ended).map(|(begun, ended)| [begun, ended])
     }
 
-    fn usage(&self) -> Result<Option<Usage>, BenchError> {
+    pub(super) fn usage(&self) -> Result<Option<Usage>, BenchError> {
         let usage = |pid| {
             let usage = processor::of_process(pid);
             usage.map_err(|source| BenchError::Process { pid, source })
@@ -180,9 +178,17 @@ impl Run<'_> {
     }
 }
 
-fn join(worker: Worker) -> Result<Outcome, BenchError> {
+pub(super) fn join(worker: Worker) -> Result<Outcome, BenchError> {
     match worker.join() {
         Ok(outcome) => outcome.map_err(BenchError::Wait),
         Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// Returns what to bind to reach an address.
+pub(super) fn unspecified(remote: SocketAddr) -> SocketAddr {
+    match remote {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     }
 }

@@ -1,12 +1,12 @@
 //! Runs that follow one another, and what they say together.
 
-use std::time::Duration;
+use std::{num::NonZeroU64, time::Duration};
 
 use super::{
     Bench, BenchError, Progress, Stopper,
     bound::Bound,
-    config::{Begin, Config, Goal, Plan},
-    report::{Limit, Report},
+    config::{Baseline, Begin, Config, Goal, Plan},
+    report::{Comparison, Limit, Report, Server, Stop},
     run::Run,
     search::Search,
 };
@@ -16,6 +16,9 @@ const ANSWERED_MIN: f64 = 0.99;
 
 /// Share of a bound from which on the generator's own lateness counts.
 const LATENESS_SHARE: f64 = 0.1;
+
+/// Slices that a comparison is cut into.
+const SLICES: usize = 5;
 
 /// Time between two steps that begin on time: answers that are late, and new
 /// connections.
@@ -44,6 +47,7 @@ impl Bench {
         match &self.config.plan {
             Plan::Once => series.run(&self.config),
             Plan::Steps(rates) => series.steps(rates),
+            Plan::Beside(baseline) => series.beside(*baseline),
             Plan::FindLimit { bound, start } => series.limit(bound, *start),
         }
     }
@@ -134,6 +138,79 @@ impl Series<'_> {
             is_generators,
         });
         Ok(report)
+    }
+
+    /// Makes the load in turns over QUIC and over something else: what else the
+    /// host and the network do meets both alike.
+    fn beside(mut self, baseline: Baseline) -> Result<Report, BenchError> {
+        let config = self.slice();
+        let mut pairs = Vec::new();
+        while pairs.len() < SLICES && !self.stopper.is_stopped() {
+            match self.pair(&config, baseline) {
+                Ok(pair) => pairs.push(pair),
+                Err(error) if pairs.is_empty() => return Err(error),
+                Err(error) => {
+                    self.failure = Some(error);
+                    break;
+                }
+            }
+        }
+        let is_partial = pairs.len() < SLICES;
+        let (mut report, comparison) = Comparison::of(pairs).ok_or(BenchError::Stopped)?;
+        let other = comparison.report.partial.clone();
+        if let Some(reason) = other.filter(|_| report.partial.is_none()) {
+            let transport = &comparison.report.run.transport;
+            report.partial = Some(format!("over {transport}: {reason}"));
+        }
+        if is_partial && report.partial.is_none() {
+            let failure = self.failure.map(|failure| failure.to_string());
+            report.partial = failure.or_else(|| Some(Stop::Interrupted.to_string()));
+        }
+        report.comparison = Some(Box::new(comparison));
+        Ok(report)
+    }
+
+    /// Makes one slice over each of both.
+    fn pair(
+        &mut self,
+        config: &Config,
+        baseline: Baseline,
+    ) -> Result<(Report, Report), BenchError> {
+        let quic = self.run(config)?;
+        let remote = quic.server.address.parse();
+        let remote = remote.map_err(|_| BenchError::Stopped)?;
+        let stopper = self.stopper;
+        let other = match baseline {
+            Baseline::Tls => Run { config, stopper }.run_over_tls(remote, self.tell)?,
+            Baseline::Udp => Run { config, stopper }.run_over_udp(remote, self.tell)?,
+        };
+        if other.messages == 0 && !stopper.is_stopped() {
+            let error = other.errors.first().map(|error| error.example.clone());
+            let Server { address, .. } = other.server;
+            return Err(BenchError::NoBaseline {
+                transport: other.run.transport,
+                address,
+                reason: error
+                    .or(other.partial)
+                    .unwrap_or_else(|| "it is silent".into()),
+            });
+        }
+        Ok((quic, other))
+    }
+
+    /// Returns one slice of the whole.
+    fn slice(&self) -> Config {
+        let mut config = self.config.clone();
+        let slices = SLICES as u32;
+        config.warmup /= slices;
+        config.goal = match config.goal {
+            Goal::Duration(duration) => Goal::Duration(duration / slices),
+            Goal::Messages(count) => {
+                let count = count.get().div_ceil(SLICES as u64);
+                Goal::Messages(NonZeroU64::new(count).unwrap_or(NonZeroU64::MIN))
+            }
+        };
+        config
     }
 
     /// Joins the reports there are; if fewer than `wanted`, as a part.

@@ -92,6 +92,13 @@ pub(crate) struct BenchArguments {
           conflicts_with_all = ["step", "count"])]
     find_limit: Option<Bound>,
 
+    /// Make the same load over something else too, in turns of a fifth each, and
+    /// show the ratios: tls is TLS 1.3 over TCP on the same port number (the
+    /// server needs --also tls), for stream, bulk and handshake; udp is bare UDP
+    /// on the port after it (--also udp), for stream and datagram
+    #[arg(long, value_enum, conflicts_with_all = ["step", "find_limit", "start_at"])]
+    baseline: Option<BaselineArgument>,
+
     /// Local sockets: one for each thread, one for each connection, or N for
     /// each thread
     #[arg(long, value_name = "one|per-connection|N", value_parser = grammar::sockets,
@@ -172,6 +179,14 @@ enum OverArgument {
     Handshake,
     /// Connections that are opened and held: what they cost the server
     Idle,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum BaselineArgument {
+    /// TLS 1.3 over TCP
+    Tls,
+    /// Bare UDP: no encryption, and what is lost is lost
+    Udp,
 }
 
 /// Form of the report on stdout.

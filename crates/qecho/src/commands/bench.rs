@@ -136,10 +136,16 @@ fn explain(arguments: &BenchArguments, verifier: &TrustVerifier, error: BenchErr
         BenchError::Bind(_) => {
             Some("give fewer --sockets, or let a process open more files (ulimit -n)")
         }
+        BenchError::NoBaseline { .. } => {
+            Some("the server answers there if it is started with --also tls or --also udp")
+        }
         BenchError::Process { .. } => Some("--server-pid names a server on this host (Linux)"),
         _ => None,
     };
-    let is_negative = matches!(error, BenchError::NoDatagrams);
+    let is_negative = matches!(
+        error,
+        BenchError::NoDatagrams | BenchError::NoBaseline { .. }
+    );
     let error = anyhow::Error::new(error);
     let failure = match is_negative {
         true => Failure::negative(error),

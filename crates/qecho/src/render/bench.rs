@@ -1,5 +1,6 @@
 //! What a load generator reports.
 
+mod comparison;
 mod csv;
 mod series;
 
@@ -32,6 +33,9 @@ pub(crate) fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{name:<12} {words}")?;
     }
     series::steps(report, out)?;
+    if let Some(comparison) = &report.comparison {
+        comparison::text(comparison, out)?;
+    }
     for error in &report.errors {
         let connections = counted(error.count, "connection");
         writeln!(

@@ -24,6 +24,8 @@ pub(crate) use self::reloaded::{Reloaded, reloaded_json, reloaded_text};
 #[derive(Debug)]
 pub(crate) struct Listening<'a> {
     pub(crate) addresses: &'a [SocketAddr],
+    /// What is echoed beside QUIC, and where.
+    pub(crate) beside: &'a [(&'static str, SocketAddr)],
     pub(crate) names: &'a [String],
     pub(crate) expires: OffsetDateTime,
     pub(crate) pin: Pin,
@@ -90,6 +92,11 @@ pub(crate) fn listening_text(listening: &Listening<'_>, out: &mut dyn Write) -> 
     let expires = day(listening.expires)?;
     writeln!(out, "qecho {} echo server", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "  listening    {}", addresses.join(", "))?;
+    if !listening.beside.is_empty() {
+        let also = listening.beside.iter();
+        let also: Vec<_> = also.map(|(name, at)| format!("{name} {at}")).collect();
+        writeln!(out, "  also         {}", also.join(", "))?;
+    }
     let names = listening.names.join(", ");
     match listening.authority {
         Some(path) => {
@@ -156,6 +163,8 @@ pub(crate) fn listening_json(listening: &Listening<'_>, out: &mut dyn Write) -> 
         expires_unix: i64,
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         client_ca: &'a [PathBuf],
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        also: &'a [(&'static str, SocketAddr)],
     }
     let addresses = listening.addresses.iter();
     let line = Line {
@@ -166,6 +175,7 @@ pub(crate) fn listening_json(listening: &Listening<'_>, out: &mut dyn Write) -> 
         names: listening.names,
         expires_unix: listening.expires.unix_timestamp(),
         client_ca: listening.client_authorities,
+        also: listening.beside,
     };
     json_line(&line, out)
 }
@@ -342,6 +352,7 @@ mod tests {
         let address = |text: &&str| text.parse().expect("it is an address");
         let listening = Listening {
             addresses: &addresses.iter().map(address).collect::<Vec<_>>(),
+            beside: &[],
             names: &names
                 .iter()
                 .map(|name| (*name).to_owned())

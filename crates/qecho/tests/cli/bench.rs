@@ -1,6 +1,7 @@
 //! `qecho bench` against a real server: it counts what the server counts, and
 //! says in one line what went wrong.
 
+mod baseline;
 mod bounds;
 mod series;
 mod starting;

@@ -24,6 +24,9 @@ pub struct Server {
 pub struct Run {
     /// On what messages travelled.
     pub over: String,
+    /// `quic`, or what it is compared with: `tls` or `udp`.
+    #[serde(default = "quic")]
+    pub transport: String,
     /// Bytes of a message; of the shortest, if they differ.
     pub size_bytes: u64,
     /// Bytes of the longest, if they differ.
@@ -53,6 +56,10 @@ pub struct Run {
     pub verified: bool,
     /// What started the chances.
     pub seed: u64,
+}
+
+fn quic() -> String {
+    "quic".into()
 }
 
 /// When a run was to begin.

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use qecho_tools::bench::{Arrival, Figure, Goal, Plan, Sizes, Sockets, Unit, Way, Work};
+use qecho_tools::{
+    UDP_PAYLOAD_USUAL,
+    bench::{Arrival, Baseline, Figure, Goal, Plan, Sizes, Sockets, Unit, Way, Work},
+    server::TCP_CONNECTIONS_MAX,
+};
 
-use super::{ArrivalArgument, BenchArguments, OverArgument};
+use super::{ArrivalArgument, BaselineArgument, BenchArguments, OverArgument};
 
 /// The load that was asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,14 +67,7 @@ impl BenchArguments {
         Ok(Load {
             work,
             arrival: self.arrival()?,
-            plan: match (&self.find_limit, self.step.is_empty()) {
-                (Some(bound), _) => Plan::FindLimit {
-                    bound: bound.clone(),
-                    start: self.rate.unwrap_or(RATE),
-                },
-                (None, false) => Plan::Steps(self.step.clone()),
-                (None, true) => Plan::Once,
-            },
+            plan: self.plan(work)?,
             goal,
             warmup: self.warmup.unwrap_or(usual_warmup),
             connections: self.connections,
@@ -93,6 +90,48 @@ impl BenchArguments {
             }
             (true, Some(ArrivalArgument::Poisson)) => Ok(Arrival::Poisson(first)),
             (true, _) => Ok(Arrival::Constant(first)),
+        }
+    }
+
+    fn plan(&self, work: Work) -> Result<Plan, String> {
+        if let Some(baseline) = self.baseline {
+            return self.beside(baseline, work).map(Plan::Beside);
+        }
+        Ok(match (&self.find_limit, self.step.is_empty()) {
+            (Some(bound), _) => Plan::FindLimit {
+                bound: bound.clone(),
+                start: self.rate.unwrap_or(RATE),
+            },
+            (None, false) => Plan::Steps(self.step.clone()),
+            (None, true) => Plan::Once,
+        })
+    }
+
+    /// Returns what QUIC is compared with, if that can do the same work.
+    fn beside(&self, baseline: BaselineArgument, work: Work) -> Result<Baseline, String> {
+        match (baseline, work.way) {
+            (BaselineArgument::Tls, Way::Stream | Way::Bulk | Way::Handshake) => {
+                if work.streams > 1 {
+                    return Err("TCP has one stream: leave out --streams".into());
+                }
+                if self.connections > TCP_CONNECTIONS_MAX {
+                    return Err(format!(
+                        "a server takes {TCP_CONNECTIONS_MAX} TCP connections: give \
+                         --connections {TCP_CONNECTIONS_MAX} or less"
+                    ));
+                }
+                Ok(Baseline::Tls)
+            }
+            (BaselineArgument::Tls, _) => {
+                Err("over TLS there are stream, bulk and handshake".into())
+            }
+            (BaselineArgument::Udp, Way::Stream | Way::Datagram) => match work.sizes.most {
+                most if most > usize::from(UDP_PAYLOAD_USUAL) => Err(format!(
+                    "a message of {most} bytes is no UDP datagram: at most {UDP_PAYLOAD_USUAL}"
+                )),
+                _ => Ok(Baseline::Udp),
+            },
+            (BaselineArgument::Udp, _) => Err("over bare UDP there are stream and datagram".into()),
         }
     }
 
@@ -227,6 +266,12 @@ mod tests {
             ("--udp-payload-max 1000", "1200..=65527"),
             ("--fail-if p98>5ms", "there is no figure"),
             ("--over idle --fail-if p99>5ms", "no echo time"),
+            ("--baseline tls --over idle", "over TLS there are"),
+            ("--baseline tls --streams 2", "TCP has one stream"),
+            ("--baseline tls --connections 2000", "1024 TCP connections"),
+            ("--baseline udp --over bulk", "over bare UDP there are"),
+            ("--baseline udp -s 2k", "is no UDP datagram"),
+            ("--baseline udp --step 1k", "cannot be used with"),
             ("--fail-if limit<5k", "--find-limit"),
             ("--find-limit p99<5ms --fail-if p99>5ms", "--find-limit"),
             ("--find-limit p99>5ms", "stays below"),
