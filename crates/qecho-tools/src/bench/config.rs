@@ -10,7 +10,10 @@ use qecho_engine::config::Transport;
 use rustls::{KeyLog, client::danger::ServerCertVerifier};
 
 use super::{bound::Bound, chance::Chance};
-use crate::dial::{Alpn, Target};
+use crate::{
+    Sight,
+    dial::{Alpn, Target},
+};
 
 /// Everything that a load generator is configured with.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub struct Config {
     pub verifier: Arc<dyn ServerCertVerifier>,
     /// Where TLS secrets are logged, if anywhere.
     pub key_log: Option<Arc<dyn KeyLog>>,
+    /// Who sees what passes, as far as it is QUIC.
+    pub sight: Sight,
     /// Windows and timers.
     pub transport: Transport,
     /// What every connection does.
@@ -82,6 +87,7 @@ impl Config {
             alpn: Alpn::Auto,
             verifier,
             key_log: None,
+            sight: Sight::default(),
             transport: Transport::default(),
             work: Work {
                 way: Way::Stream,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use qecho_engine::{
-    Connector, ReceiveErrors, Shard, Socket,
+    Connector, ReceiveErrors, Shard, Share, Socket,
     config::ShardConfig,
     event_loop::{self, EventLoop, Inbox},
 };
@@ -32,6 +32,8 @@ type Worker = JoinHandle<io::Result<Outcome>>;
 pub(super) struct Run<'a> {
     pub(super) config: &'a Config,
     pub(super) stopper: &'a Stopper,
+    /// By it the connections of all shards have different numbers.
+    pub(super) share: &'a Share,
 }
 
 impl Run<'_> {
@@ -108,9 +110,14 @@ impl Run<'_> {
         application: A,
     ) -> Result<EventLoop<A>, BenchError> {
         let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
-        let shard_config = ShardConfig::client(self.config.transport.clone());
+        let sight = &self.config.sight;
+        let shard_config = ShardConfig {
+            share: self.share.clone(),
+            watched: sight.is_watched(),
+            ..ShardConfig::client(self.config.transport.clone())
+        };
         let shard = Shard::new(&shard_config, &addresses, application)?;
-        Ok(EventLoop::new(shard, sockets, inbox))
+        Ok(EventLoop::new(shard, sockets, inbox).tapped(sight.taps()))
     }
 
     /// Starts one part of the load on a thread of its own.

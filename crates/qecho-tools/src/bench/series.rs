@@ -2,6 +2,8 @@
 
 use std::{num::NonZeroU64, time::Duration};
 
+use qecho_engine::Share;
+
 use super::{
     Bench, BenchError, Progress, Stopper,
     bound::Bound,
@@ -40,6 +42,7 @@ impl Bench {
         let mut series = Series {
             config: &self.config,
             stopper: &self.stopper,
+            share: Share::whole(),
             tell,
             reports: Vec::new(),
             failure: None,
@@ -56,6 +59,7 @@ impl Bench {
 struct Series<'a> {
     config: &'a Config,
     stopper: &'a Stopper,
+    share: Share,
     tell: &'a mut dyn FnMut(Progress),
     reports: Vec<Report>,
     /// Why there are no more.
@@ -64,8 +68,12 @@ struct Series<'a> {
 
 impl Series<'_> {
     fn run(&mut self, config: &Config) -> Result<Report, BenchError> {
-        let stopper = self.stopper;
-        Run { config, stopper }.run(self.tell)
+        let run = Run {
+            config,
+            stopper: self.stopper,
+            share: &self.share,
+        };
+        run.run(self.tell)
     }
 
     /// Makes one run at a rate; tells whether the series may go on.
@@ -179,12 +187,16 @@ impl Series<'_> {
         let quic = self.run(config)?;
         let remote = quic.server.address.parse();
         let remote = remote.map_err(|_| BenchError::Stopped)?;
-        let stopper = self.stopper;
-        let other = match baseline {
-            Baseline::Tls => Run { config, stopper }.run_over_tls(remote, self.tell)?,
-            Baseline::Udp => Run { config, stopper }.run_over_udp(remote, self.tell)?,
+        let run = Run {
+            config,
+            stopper: self.stopper,
+            share: &self.share,
         };
-        if other.messages == 0 && !stopper.is_stopped() {
+        let other = match baseline {
+            Baseline::Tls => run.run_over_tls(remote, self.tell)?,
+            Baseline::Udp => run.run_over_udp(remote, self.tell)?,
+        };
+        if other.messages == 0 && !self.stopper.is_stopped() {
             let error = other.errors.first().map(|error| error.example.clone());
             let Server { address, .. } = other.server;
             return Err(BenchError::NoBaseline {

@@ -15,7 +15,9 @@ use qecho_tools::{
 
 pub(super) use self::grammar::output;
 pub(crate) use self::{load::Load, start::StartAt};
-use super::{KeyLogArguments, Place, TrustArguments, client, place};
+use super::{
+    CaptureArguments, KeyLogArguments, Place, TraceArguments, TrustArguments, client, place,
+};
 
 /// Options of `qecho bench`.
 #[derive(Debug, clap::Args)]
@@ -163,6 +165,12 @@ pub(crate) struct BenchArguments {
 
     #[command(flatten)]
     pub(crate) key_log: KeyLogArguments,
+
+    #[command(flatten)]
+    pub(crate) capture: CaptureArguments,
+
+    #[command(flatten)]
+    pub(crate) trace: TraceArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -16,14 +16,14 @@ use std::{
 
 use anyhow::anyhow;
 use qecho_cert::TrustVerifier;
-use qecho_engine::config::Transport;
+use qecho_engine::{Side, config::Transport};
 use qecho_tools::{
     Sight,
     bench::{Bench, BenchError, Config, Way},
 };
 
 use self::{display::Display, output::Output};
-use super::{dialing, key_log, resolve, signals, trust};
+use super::{dialing, key_log, resolve, sight, signals, trust};
 use crate::{
     args::{BenchArguments, BenchFormat, Load},
     ending::{Ending, Failure},
@@ -35,13 +35,22 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Failure> {
     let load = arguments
         .load()
         .map_err(|reason| Failure::from(anyhow!(reason)))?;
+    let silence = Transport::default().idle_timeout;
+    let BenchArguments { capture, trace, .. } = arguments;
+    let lines = Box::new(io::stderr());
+    sight::during(capture, trace, lines, Side::Client, silence, |sight| {
+        bench(arguments, &load, sight)
+    })
+}
+
+fn bench(arguments: &BenchArguments, load: &Load, sight: Sight) -> Result<Ending, Failure> {
     let verifier = trust::verifier(&arguments.trust)?;
     if arguments.trust.insecure {
         display::say(
             "warning: --insecure trusts anybody; anyone in between can read and change everything\n",
         );
     }
-    let config = config(arguments, &load, verifier.clone())?;
+    let config = config(arguments, load, verifier.clone(), sight)?;
     let begin = config.begin.clone();
     // Before the work: nobody wants to learn after it that it cannot be kept.
     let outputs = arguments.output.iter().map(|path| Output::open(path));
@@ -57,7 +66,7 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Failure> {
         // Nobody listens any more once the load has begun.
         let _ = stop.send(());
     })?;
-    let mut display = Display::new(&arguments.place, &load);
+    let mut display = Display::new(arguments, load);
     if let Some(begin) = &begin {
         start::wait(begin, &stopped, || display.wait(&begin.name));
     }
@@ -92,6 +101,7 @@ fn config(
     arguments: &BenchArguments,
     load: &Load,
     verifier: Arc<TrustVerifier>,
+    sight: Sight,
 ) -> Result<Config, Failure> {
     let target = resolve::target(&arguments.place)?;
     let transport = Transport::default();
@@ -100,7 +110,8 @@ fn config(
     let keep_alive = (load.work.way != Way::Idle).then_some(transport.idle_timeout / 8);
     Ok(Config {
         alpn: arguments.alpn.clone(),
-        key_log: key_log::open(&arguments.key_log, &Sight::default())?,
+        key_log: key_log::open(&arguments.key_log, &sight)?,
+        sight,
         transport: Transport {
             udp_payload_max: Some(arguments.udp_payload_max),
             keep_alive,

@@ -3,6 +3,7 @@
 
 mod baseline;
 mod bounds;
+mod seen;
 mod series;
 mod starting;
 

@@ -13,7 +13,7 @@ use qecho_tools::{
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    args::{Load, Place},
+    args::{BenchArguments, Load},
     render::bench,
 };
 
@@ -27,8 +27,11 @@ pub(super) struct Display {
 }
 
 impl Display {
-    pub(super) fn new(place: &Place, load: &Load) -> Self {
-        let bar = io::stderr().is_terminal().then(ProgressBar::new_spinner);
+    pub(super) fn new(arguments: &BenchArguments, load: &Load) -> Self {
+        let place = &arguments.place;
+        // Packets are shown on stderr, or how it goes.
+        let is_shown = io::stderr().is_terminal() && arguments.trace.trace.is_none();
+        let bar = is_shown.then(ProgressBar::new_spinner);
         if let Some(bar) = &bar {
             bar.set_message(format!("connecting to {place} …"));
             bar.tick();
