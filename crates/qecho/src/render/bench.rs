@@ -14,7 +14,11 @@ use qecho_tools::{
     text,
 };
 
-pub(crate) use self::{csv::csv, series::offered};
+pub(crate) use self::{
+    comparison::{ratio_name, ratio_value, transport_name},
+    csv::csv,
+    series::offered,
+};
 use super::{counted, json_line};
 
 /// Writes a report as JSON, without the long distribution.

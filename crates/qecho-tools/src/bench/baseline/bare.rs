@@ -254,7 +254,15 @@ impl Forwarder for BareLoad {
             self.ticked = Some(now);
             self.datagrams.expire(now, &mut self.book);
         }
-        if let Some((end, number)) = self.current.filter(|(end, _)| *end <= now) {
+        // What comes back in the end belongs to the last interval.
+        let is_last = |end: Instant| match self.phase {
+            Phase::Measuring => self
+                .until
+                .is_some_and(|last| end + self.interval / 2 >= last),
+            _ => true,
+        };
+        let over = |(end, _): &(Instant, usize)| *end <= now && !is_last(*end);
+        if let Some((end, number)) = self.current.filter(over) {
             let times = std::mem::take(&mut self.book.recent);
             (self.listener)(Told::Recent(Recent { number, times }));
             self.current = Some((end + self.interval, number + 1));

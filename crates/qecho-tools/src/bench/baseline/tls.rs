@@ -58,6 +58,8 @@ pub(super) struct Load<'a> {
     interval: Duration,
     /// When the current interval ends, and its number.
     current: Option<(Instant, usize)>,
+    /// When the measuring ends, if time ends it.
+    end: Option<Instant>,
 }
 
 impl<'a> Load<'a> {
@@ -97,6 +99,7 @@ impl<'a> Load<'a> {
             stop: None,
             interval,
             current: None,
+            end: None,
         })
     }
 
@@ -137,6 +140,7 @@ impl<'a> Load<'a> {
             Goal::Duration(duration) => Some(measuring + duration),
             Goal::Messages(_) => None,
         };
+        self.end = until;
         self.work(&mut buffer, tell, until, |own| own.book.is_spent())?;
         self.book.stage = Stage::Silent;
         self.schedule = None;
@@ -309,7 +313,10 @@ impl<'a> Load<'a> {
 
     /// Closes an interval, and looks for what has waited too long.
     fn tick(&mut self, now: Instant, tell: &dyn Fn(Told)) {
-        if let Some((end, number)) = self.current.filter(|(end, _)| *end <= now) {
+        // What comes back in the end belongs to the last interval.
+        let is_last = |end: Instant| self.end.is_some_and(|last| end + self.interval / 2 >= last);
+        let over = |(end, _): &(Instant, usize)| *end <= now && !is_last(*end);
+        if let Some((end, number)) = self.current.filter(over) {
             let times = std::mem::take(&mut self.book.recent);
             tell(Told::Recent(Recent { number, times }));
             self.current = Some((end + self.interval, number + 1));

@@ -29,6 +29,25 @@ fn steps_make_one_report_with_a_part_for_each_which_agree_with_the_server() {
 }
 
 #[test]
+fn the_page_of_steps_and_of_a_comparison_has_a_line_for_each() {
+    let stage = Stage::new();
+    let server = stage.server("--also tls");
+    // Steps: three times by rate, three charts over time, two of each step.
+    for (load, charts, lines) in [
+        ("--step 200,400 -n 20", 6, 3 + 3 + 2 * 2),
+        ("-n 20 --baseline tls", 5, 5 * 2),
+    ] {
+        let page = stage.path("page.html");
+        let load = format!("{load} --output {}", page.display());
+        bench(&stage, &server, &load).run().exits(0);
+        let text = std::fs::read_to_string(&page).expect("it was written");
+        assert_eq!(text.matches("<svg").count(), charts, "{load}");
+        assert_eq!(text.matches("class=\"line ").count(), lines, "{load}");
+        assert!(!text.contains("NaN"), "{load}");
+    }
+}
+
+#[test]
 fn a_step_that_fails_by_a_bound_is_named_by_its_rate() {
     let stage = Stage::new();
     let server = stage.server("");
