@@ -91,9 +91,12 @@ fn bench(arguments: &BenchArguments, load: &Load, sight: Sight) -> Result<Ending
         BenchFormat::Csv => bench::csv(&report, &mut out)?,
     }
     out.flush()?;
-    for output in outputs {
-        output.write(&report)?;
-    }
+    // Each is tried, also when another has failed.
+    let written: Vec<_> = outputs
+        .into_iter()
+        .map(|output| output.write(&report))
+        .collect();
+    written.into_iter().collect::<Result<(), _>>()?;
     verdict::verdict(&report, ending)
 }
 

@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
+    cert::among_mounts_of_its_own,
     process::Launch,
     stage::{Server, Stage, last_event},
 };
@@ -291,6 +292,44 @@ fn a_file_that_cannot_be_written_is_said_before_the_work() {
     done.fails(2, "cannot write ", None);
     assert_eq!(done.stdout, "");
     assert_eq!(server.ends_well()["connections"], 0);
+}
+
+#[test]
+fn a_full_disk_keeps_the_figures_without_the_distribution_and_says_so() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let place = server.place();
+    // There is room for the figures of eight steps, and not for nine distributions.
+    let steps = "--step 3001,3002,3003,3004,3005,3006,3007,3008";
+    let load = format!("\"$QECHO\" bench {place} -n 400 {steps}");
+    let done = among_mounts_of_its_own(
+        &stage,
+        &format!(
+            "mkdir full; mount -t tmpfs -o size=20k none full; \
+             {load} --output full/a.json --output whole.html || echo \"exit $?\"; cat full/a.json; \
+             tail -n 1 whole.html; head -c 20k /dev/zero >full/a.json; \
+             {load} --output full/b.json --output full/b.html || echo \"exit $?\"; \
+             stat -c %s full/b.json full/b.html"
+        ),
+    );
+    done.exits(0)
+        .prints("3,008 ")
+        .prints("exit 2\n{\"event\":\"report\",")
+        .prints("</html>\n")
+        .prints("exit 2\n0\n0\n")
+        .complains(
+            "qecho: cannot write all of full/a.json, which has no distribution now: No space",
+        )
+        .complains("qecho: cannot write full/b.json: No space left on device");
+    let kept = done.stdout.lines().find(|line| line.starts_with('{'));
+    let kept: Value = serde_json::from_str(kept.expect("it was kept")).expect("it is JSON");
+    let partial = kept["partial"].as_str().expect("it is marked");
+    assert!(partial.starts_with("not all was written: "), "{partial}");
+    assert_eq!(
+        (&kept["messages"], kept.get("histogram")),
+        (&3_200.into(), None)
+    );
+    assert_eq!(done.stderr.lines().count(), 2, "{done:#?}");
 }
 
 #[test]
