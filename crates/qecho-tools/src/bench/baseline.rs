@@ -183,7 +183,9 @@ fn tls_of(config: &Config) -> Result<ClientConfig, TlsError> {
         .dangerous()
         .with_custom_certificate_verifier(config.verifier.clone());
     let mut tls = builder.with_no_client_auth();
-    tls.resumption = Resumption::disabled();
+    if !config.resume {
+        tls.resumption = Resumption::disabled();
+    }
     tls.alpn_protocols = match &config.alpn {
         Alpn::Auto => vec![crate::ALPN_ECHO.to_vec()],
         Alpn::None => Vec::new(),

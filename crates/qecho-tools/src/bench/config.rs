@@ -51,6 +51,9 @@ pub struct Config {
     pub shards: usize,
     /// Time for a handshake and for the echo of each message.
     pub timeout: Duration,
+    /// Whether connections go on with the TLS session of one before
+    /// ([`Way::Handshake`]).
+    pub resume: bool,
     /// Whether every byte that comes back is compared.
     pub verify: bool,
     /// A process on this host whose processor time is measured too.
@@ -104,6 +107,7 @@ impl Config {
             sockets: Sockets::One,
             shards: 1,
             timeout: TIMEOUT,
+            resume: false,
             verify: true,
             server_pid: None,
             seed: 0,

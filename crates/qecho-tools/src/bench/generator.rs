@@ -143,6 +143,9 @@ impl Generator {
         if self.course.phase == Phase::Connecting || self.course.is_measuring() {
             let time = connection.now() - connection.began();
             self.book.tally.connect.record(time);
+            let handshake = connection.handshake();
+            let is_resumed = handshake.is_some_and(|handshake| handshake.resumed);
+            self.book.tally.resumed += u64::from(is_resumed);
         }
         self.course.press(connection.now());
     }

@@ -77,6 +77,10 @@ pub struct Report {
     pub latency: Latency,
     /// From the first packet of a connection to its completed handshake.
     pub connect: Latency,
+    /// How many of those connections went on with a TLS session, if they were
+    /// to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<u64>,
     /// DATAGRAM frames that did not come back in time.
     pub lost: u64,
     /// DATAGRAM frames that came back after that, or twice.
@@ -169,6 +173,7 @@ impl Report {
             goodput_bytes_per_s: per_second(tally.bytes),
             latency: Latency::of(&tally.latency),
             connect: Latency::of(&tally.connect),
+            resumed: findings.config.resume.then_some(tally.resumed),
             lost: tally.lost,
             late: tally.late,
             unanswered: tally

@@ -57,7 +57,10 @@ impl Run<'_> {
         for number in 0..self.config.shards {
             let mut part = Part {
                 remote: reached.address,
-                connector: connector.without_resumption(),
+                connector: match self.config.resume {
+                    true => connector.clone(),
+                    false => connector.without_resumption(),
+                },
                 sockets: 0,
                 number,
                 of: self.config.shards,

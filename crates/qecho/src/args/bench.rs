@@ -111,6 +111,11 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "N", value_parser = grammar::shards, default_value = "1")]
     shards: usize,
 
+    /// With --over handshake: let connections go on with the TLS session of one
+    /// before, if the server lets them; the report says how many did
+    #[arg(long)]
+    resume: bool,
+
     /// Do not compare the bytes that come back, and say so
     #[arg(long)]
     no_verify: bool,

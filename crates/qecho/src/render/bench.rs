@@ -87,6 +87,10 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
         rows.push(("echo time", latency(&report.latency)));
     }
     rows.push(("handshake", latency(&report.connect)));
+    if let Some(resumed) = report.resumed {
+        let of = number(report.connect.count);
+        rows.push(("resumed", format!("{} of {of} handshakes", number(resumed))));
+    }
     if report.run.over == "datagram" {
         let late = match report.late {
             0 => String::new(),

@@ -73,6 +73,15 @@ fn messages_of_many_sizes_are_counted_as_the_server_counts_them() {
 }
 
 #[test]
+fn handshakes_that_may_go_on_with_a_session_do_and_are_counted() {
+    let (report, _) = counted("-n 30 --over handshake --connections 2 --resume");
+    let resumed = report["resumed"].as_u64().expect("a number");
+    assert!((20..=30).contains(&resumed), "{report}");
+    let (report, _) = counted("-n 5 --over handshake");
+    assert_eq!(report.get("resumed"), None);
+}
+
+#[test]
 fn datagrams_are_counted_and_so_are_those_that_are_lost() {
     let (report, server) = counted("-n 100 --over datagram --in-flight 2");
     let number = |value: &Value| value.as_u64().expect("a number");

@@ -240,7 +240,12 @@ impl<'a> Load<'a> {
             self.failures = 0;
             self.agreed.get_or_insert_with(|| Agreed::on(&peer.secured));
             self.book.tally.totals.connections += 1;
-            self.book.tally.connect.record(now - peer.began);
+            if self.book.stage != Stage::Warmup {
+                self.book.tally.connect.record(now - peer.began);
+                let kind = peer.secured.tls().handshake_kind();
+                let is_resumed = kind == Some(rustls::HandshakeKind::Resumed);
+                self.book.tally.resumed += u64::from(is_resumed);
+            }
         }
         match self.connects() && peer.connected && peer.flow.len() == 0 {
             true => peer.secured.close(),

@@ -121,6 +121,10 @@ impl Report {
 
 /// Adds what is added however two runs stand to each other.
 pub(super) fn add_counts(report: &mut Report, other: &Report) {
+    report.resumed = match (report.resumed, other.resumed) {
+        (Some(one), Some(other)) => Some(one + other),
+        (one, other) => one.or(other),
+    };
     let transport = &mut report.transport;
     for (sum, part) in [
         (&mut report.offered, other.offered),

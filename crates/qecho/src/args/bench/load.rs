@@ -21,6 +21,7 @@ pub(crate) struct Load {
     pub(crate) connections: usize,
     pub(crate) sockets: Sockets,
     pub(crate) shards: usize,
+    pub(crate) resume: bool,
     pub(crate) verify: bool,
 }
 
@@ -73,6 +74,7 @@ impl BenchArguments {
             connections: self.connections,
             sockets: self.sockets,
             shards: self.shards,
+            resume: self.resume,
             verify: !self.no_verify,
         })
     }
@@ -172,6 +174,9 @@ impl BenchArguments {
         if way == Way::Idle && self.is_open_loop() {
             return Err("idle connections send no messages at any --rate".into());
         }
+        if self.resume && way != Way::Handshake {
+            return Err("--resume is for --over handshake".into());
+        }
         if way == Way::Handshake && self.in_flight.is_some() {
             return Err("a handshake brings one message: give --connections instead".into());
         }
@@ -266,6 +271,7 @@ mod tests {
             ("--udp-payload-max 1000", "1200..=65527"),
             ("--fail-if p98>5ms", "there is no figure"),
             ("--over idle --fail-if p99>5ms", "no echo time"),
+            ("--resume", "for --over handshake"),
             ("--baseline tls --over idle", "over TLS there are"),
             ("--baseline tls --streams 2", "TCP has one stream"),
             ("--baseline tls --connections 2000", "1024 TCP connections"),
