@@ -1,6 +1,7 @@
 //! The cases: who talks to whom, and what must come of it.
 
 mod captured;
+mod our_bench;
 mod our_client;
 mod our_ping;
 mod our_server;
@@ -59,6 +60,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Case> {
         our_server::CASES,
         our_client::CASES,
         our_ping::CASES,
+        our_bench::CASES,
         captured::CASES,
     ];
     cases.into_iter().flatten()

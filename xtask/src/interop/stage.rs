@@ -105,6 +105,11 @@ impl Stage {
         self.qecho("ping", server, arguments)
     }
 
+    /// Runs `qecho bench` against a server, trusting that server's certificate.
+    pub(super) fn qecho_bench(&self, server: &Server, arguments: &[&str]) -> Result<Done> {
+        self.qecho("bench", server, arguments)
+    }
+
     fn qecho(&self, what: &str, server: &Server, arguments: &[&str]) -> Result<Done> {
         let mut command = Command::new(&self.binary);
         command.args([
