@@ -153,10 +153,21 @@ impl Series<'_> {
     fn beside(mut self, baseline: Baseline) -> Result<Report, BenchError> {
         let config = self.slice();
         let mut pairs = Vec::new();
+        let mut cut_short = None;
         while pairs.len() < SLICES && !self.stopper.is_stopped() {
-            match self.pair(&config, baseline) {
-                Ok(pair) => pairs.push(pair),
-                Err(error) if pairs.is_empty() => return Err(error),
+            let quic = match self.run(&config) {
+                Ok(quic) if quic.partial.is_none() => quic,
+                Ok(quic) => {
+                    cut_short = Some(quic);
+                    break;
+                }
+                Err(error) => {
+                    self.failure = Some(error);
+                    break;
+                }
+            };
+            match self.beside_it(&config, baseline, &quic) {
+                Ok(other) => pairs.push((quic, other)),
                 Err(error) => {
                     self.failure = Some(error);
                     break;
@@ -164,7 +175,12 @@ impl Series<'_> {
             }
         }
         let is_partial = pairs.len() < SLICES;
-        let (mut report, comparison) = Comparison::of(pairs).ok_or(BenchError::Stopped)?;
+        let Some((mut report, comparison)) = Comparison::of(pairs) else {
+            let failure = self.failure.unwrap_or(BenchError::Stopped);
+            return cut_short.ok_or(failure);
+        };
+        report = Report::in_sequence([report].into_iter().chain(cut_short).collect())
+            .ok_or(BenchError::Stopped)?;
         let other = comparison.report.partial.clone();
         if let Some(reason) = other.filter(|_| report.partial.is_none()) {
             let transport = &comparison.report.run.transport;
@@ -178,13 +194,13 @@ impl Series<'_> {
         Ok(report)
     }
 
-    /// Makes one slice over each of both.
-    fn pair(
+    /// Makes one slice over something else, where QUIC has found the server.
+    fn beside_it(
         &mut self,
         config: &Config,
         baseline: Baseline,
-    ) -> Result<(Report, Report), BenchError> {
-        let quic = self.run(config)?;
+        quic: &Report,
+    ) -> Result<Report, BenchError> {
         let remote = quic.server.address.parse();
         let remote = remote.map_err(|_| BenchError::Stopped)?;
         let run = Run {
@@ -207,7 +223,7 @@ impl Series<'_> {
                     .unwrap_or_else(|| "it is silent".into()),
             });
         }
-        Ok((quic, other))
+        Ok(other)
     }
 
     /// Returns one slice of the whole.

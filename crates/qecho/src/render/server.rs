@@ -1,10 +1,11 @@
 //! What a server shows.
 
+mod reach;
 mod reloaded;
 
 use std::{
     io::{self, Write},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +17,7 @@ use qecho_tools::{
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use self::reach::is_loopback;
 use super::{alpn_name, counted, day, json_line, pin_digits};
 
 pub(crate) use self::reloaded::{Reloaded, reloaded_json, reloaded_text};
@@ -33,53 +35,6 @@ pub(crate) struct Listening<'a> {
     pub(crate) authority: Option<&'a Path>,
     /// Whose clients alone are let in; empty for everybody.
     pub(crate) client_authorities: &'a [PathBuf],
-}
-
-impl Listening<'_> {
-    /// Returns the host and port of a client on this machine, if it can be named.
-    fn near(&self) -> Option<String> {
-        let local = [
-            Ipv4Addr::LOCALHOST.into(),
-            Ipv6Addr::LOCALHOST.into(),
-            IpAddr::from(Ipv4Addr::UNSPECIFIED),
-            IpAddr::from(Ipv6Addr::UNSPECIFIED),
-        ];
-        let address = self
-            .addresses
-            .iter()
-            .find(|address| local.contains(&address.ip()));
-        match self.authority {
-            Some(_) => Some(place("localhost", address?.port())),
-            None => {
-                let name = self.names.iter().find(|name| !name.starts_with('*'))?;
-                Some(place(name, self.addresses.first()?.port()))
-            }
-        }
-    }
-
-    /// Returns the host and port of a client on another machine.
-    fn far(&self) -> Option<String> {
-        let open = self.addresses.iter().find(|address| !is_loopback(address));
-        match open {
-            Some(address) if !address.ip().is_unspecified() => {
-                Some(place(&address.ip().to_string(), address.port()))
-            }
-            _ => Some(place("HOST", open.or(self.addresses.first())?.port())),
-        }
-    }
-}
-
-/// Writes a host and port as a client takes them.
-fn place(host: &str, port: u16) -> String {
-    match port {
-        PORT => host.to_owned(),
-        _ if host.contains(':') => format!("[{host}]:{port}"),
-        _ => format!("{host}:{port}"),
-    }
-}
-
-fn is_loopback(address: &SocketAddr) -> bool {
-    address.ip().to_canonical().is_loopback()
 }
 
 /// Writes where the server listens, who it is and how it is reached.

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::bench;
@@ -79,6 +80,21 @@ fn a_server_without_a_baseline_is_told_apart_from_one_that_is_slow() {
         let words = format!("nothing comes back over {baseline}");
         done.fails(1, &words, Some("--also"));
     }
+}
+
+#[test]
+fn a_server_that_dies_in_a_comparison_leaves_what_quic_has_brought() {
+    let stage = Stage::new();
+    let server = stage.server("--also tls --messages always");
+    let load = "-d 1h --warmup 0s --baseline tls --format json";
+    let running = bench(&stage, &server, load).start();
+    server.event("received");
+    server.process.signal(Signal::KILL);
+    let done = running.done();
+    done.fails(1, "the run ended early: ", None);
+    let report = last_event(&done);
+    assert_eq!(report["partial"], "nobody listens there any more");
+    assert_eq!(report.get("comparison"), None);
 }
 
 fn also(server: &Server, transport: &str) -> String {
