@@ -209,7 +209,8 @@ pub(crate) enum BenchFormat {
     Text,
     /// One JSON object
     Json,
-    /// Comma-separated values, with a header; a row for each step
+    /// Comma-separated values, with a header; a row for each step, and for a
+    /// baseline
     Csv,
 }
 

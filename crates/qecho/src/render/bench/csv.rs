@@ -60,17 +60,21 @@ const COLUMNS: &[Column] = &[
     ("partial", |report| {
         report.partial.clone().unwrap_or_default()
     }),
+    ("transport", |report| report.run.transport.clone()),
 ];
 
-/// Writes a header, and a row for the report, or one for each of its steps.
+/// Writes a header, and a row for the report, or one for each of its steps, and
+/// one for what it is compared with.
 pub(crate) fn csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let names: Vec<_> = COLUMNS.iter().map(|(name, _)| *name).collect();
     writeln!(out, "{}", names.join(","))?;
-    let steps: Vec<_> = match report.steps.is_empty() {
+    let mut rows: Vec<_> = match report.steps.is_empty() {
         true => vec![report],
         false => report.steps.iter().collect(),
     };
-    for report in steps {
+    let comparison = report.comparison.as_ref();
+    rows.extend(comparison.map(|comparison| &comparison.report));
+    for report in rows {
         let fields: Vec<_> = COLUMNS.iter().map(|(_, of)| quoted(&of(report))).collect();
         writeln!(out, "{}", fields.join(","))?;
     }

@@ -55,8 +55,12 @@ fn a_load_that_waits_for_its_time_can_be_interrupted() {
 #[test]
 fn comma_separated_values_have_a_row_for_each_step_and_as_many_fields_as_names() {
     let stage = Stage::new();
-    let server = stage.server("");
-    for (load, rows) in [("-n 20", 1), ("--step 200,400 -n 20 -s 5..9", 2)] {
+    let server = stage.server("--also tls");
+    for (load, rows) in [
+        ("-n 20", 1),
+        ("--step 200,400 -n 20 -s 5..9", 2),
+        ("-n 20 --baseline tls", 2),
+    ] {
         let done = bench(&stage, &server, &format!("{load} --format csv")).run();
         done.exits(0);
         let lines: Vec<Vec<&str>> = done
