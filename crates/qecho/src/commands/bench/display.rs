@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use qecho_tools::{
     bench::{Goal, Progress},
     text,
@@ -31,7 +31,7 @@ impl Display {
         let place = &arguments.place;
         // Packets are shown on stderr, or how it goes.
         let is_shown = io::stderr().is_terminal() && arguments.trace.trace.is_none();
-        let bar = is_shown.then(ProgressBar::new_spinner);
+        let bar = is_shown.then(|| bar(load.goal));
         if let Some(bar) = &bar {
             bar.set_message(format!("connecting to {place} …"));
             bar.tick();
@@ -70,11 +70,16 @@ impl Display {
         }
         let step = &self.step;
         match progress {
-            Progress::Reached(_) => bar.set_message(format!("{step}connecting …")),
+            Progress::Reached(_) => {
+                bar.set_position(0);
+                bar.set_message(format!("{step}connecting …"));
+            }
             Progress::Ready { live } => {
                 bar.set_message(format!("{step}{live} connected, warming up …"))
             }
             Progress::Interval(interval) => {
+                let over = interval.at_s + interval.length_s;
+                bar.set_position((over * 1e3) as u64);
                 let time = |microseconds: f64| {
                     text::duration(Duration::from_nanos((microseconds * 1e3) as u64))
                 };
@@ -104,6 +109,18 @@ impl Display {
         let began = OffsetDateTime::from(self.began);
         let began = began.replace_nanosecond(0).unwrap_or(began);
         began.format(&Rfc3339).unwrap_or_default()
+    }
+}
+
+/// Returns a bar that fills with the time, if time is the goal.
+fn bar(goal: Goal) -> ProgressBar {
+    let Goal::Duration(duration) = goal else {
+        return ProgressBar::new_spinner();
+    };
+    let bar = ProgressBar::new(duration.as_millis() as u64);
+    match ProgressStyle::with_template("{bar:20} {msg}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }
 
