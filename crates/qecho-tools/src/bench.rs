@@ -4,54 +4,53 @@
 //! One [`Generator`] runs on each shard; the thread that calls [`Bench::run`]
 //! joins what they measure.
 
+mod baseline;
 mod book;
+mod bound;
 mod brief;
+mod chance;
 mod collector;
 mod config;
 mod datagrams;
+mod flow;
 mod generator;
 mod lane;
 mod pattern;
 mod probe;
 mod processor;
 mod report;
+mod run;
 mod schedule;
+mod search;
+mod series;
 mod session;
 mod slots;
+mod stopper;
 mod tally;
 
-use std::{
-    io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        mpsc::{Receiver, Sender, channel},
-    },
-    thread::{self, JoinHandle},
-};
+use std::io;
 
-use qecho_engine::{
-    BindError, Connector, Mailbox, ReceiveErrors, Shard, Socket, TlsError,
-    config::ShardConfig,
-    event_loop::{self, EventLoop, Inbox},
-};
+use qecho_engine::{BindError, TlsError};
 
-use self::{collector::Collector, probe::Probe, processor::Usage, report::Findings};
-use crate::dial::{self, DialFailure};
+use crate::dial::DialFailure;
 
 pub use self::{
+    bound::{Bound, Figure, Relation, Unit},
     config::{
-        Arrival, CONNECTIONS_MAX, Config, Goal, IN_FLIGHT_MAX, RATE_MAX, SHARDS_MAX, SIZE_MAX,
-        Sockets, TIMEOUT, Way, Work,
+        Arrival, Baseline, Begin, CONNECTIONS_MAX, Config, Goal, IN_FLIGHT_MAX, Plan, RATE_MAX,
+        SHARDS_MAX, SIZE_MAX, Sizes, Sockets, TIMEOUT, Way, Work,
     },
     datagrams::LOST_AFTER,
     generator::{Generator, Listener, Mail, Outcome, Part, ProcessorClock, Recent, Told},
     probe::Reached,
     report::{
-        ErrorCount, ErrorKind, GeneratorCost, Interval, Latency, MergeError, Report, Run, SCHEMA,
-        ScheduleKept, Server, ServerCost, Stop, TotalCounts, TransportCounts, name,
+        Comparison, ErrorCount, ErrorKind, GeneratorCost, Interval, Judgement, Latency, Limit,
+        MergeError, Ratio, Report, Run, SCHEMA, ScheduleKept, Server, ServerCost, Start, Stop,
+        TotalCounts, TransportCounts, name,
     },
+    series::Step,
     session::Session,
+    stopper::Stopper,
 };
 
 /// Why there is nothing to report.
@@ -84,6 +83,16 @@ pub enum BenchError {
         /// The system's reason.
         source: io::Error,
     },
+    /// What QUIC is to be compared with brings nothing back.
+    #[error("nothing comes back over {transport} from {address}: {reason}")]
+    NoBaseline {
+        /// `tls` or `udp`.
+        transport: String,
+        /// Where.
+        address: String,
+        /// Why, as far as that is known.
+        reason: String,
+    },
     /// It was told to end before it had begun to measure.
     #[error("ended before anything was measured")]
     Stopped,
@@ -102,6 +111,8 @@ pub enum Progress {
     },
     /// An interval of the measuring is over.
     Interval(Interval),
+    /// The next of several runs begins.
+    Step(Step),
 }
 
 /// A load that can be put on a server.
@@ -110,43 +121,6 @@ pub struct Bench {
     config: Config,
     stopper: Stopper,
 }
-
-/// Ends a load from another thread.
-#[derive(Clone, Debug, Default)]
-pub struct Stopper(Arc<Mutex<Stoppable>>);
-
-#[derive(Debug, Default)]
-struct Stoppable {
-    is_stopped: bool,
-    mailboxes: Vec<Mailbox<Mail>>,
-}
-
-impl Stopper {
-    /// Ends the load at once; what was measured is reported.
-    pub fn stop(&self) {
-        let mut stoppable = self.lock();
-        stoppable.is_stopped = true;
-        for mailbox in &stoppable.mailboxes {
-            // What has ended needs no telling.
-            let _ = mailbox.send(Mail::Stop);
-        }
-    }
-
-    fn add(&self, mailbox: Mailbox<Mail>) {
-        let mut stoppable = self.lock();
-        if stoppable.is_stopped {
-            let _ = mailbox.send(Mail::Stop);
-        }
-        stoppable.mailboxes.push(mailbox);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Stoppable> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A thread that makes load; when it has ended, it tells nothing any more.
-type Worker = JoinHandle<io::Result<Outcome>>;
 
 impl Bench {
     /// Prepares a load.
@@ -168,158 +142,6 @@ impl Bench {
     /// [`BenchError`] if nothing was measured. What goes wrong later is in the
     /// report.
     pub fn run(self, tell: &mut dyn FnMut(Progress)) -> Result<Report, BenchError> {
-        let first = self.usage()?;
-        let (reached, connector) = self.probe()?;
-        if self.config.work.way == Way::Datagram && !reached.takes_datagrams {
-            return Err(BenchError::NoDatagrams);
-        }
-        tell(Progress::Reached(Box::new(reached.clone())));
-        let duration = match self.config.goal {
-            Goal::Duration(duration) => Some(duration),
-            Goal::Messages(_) => None,
-        };
-        let interval = collector::interval(duration);
-        let (told, hear) = channel();
-        let mut sockets = 0;
-        let mut workers = Vec::new();
-        for number in 0..self.config.shards {
-            let mut part = Part {
-                remote: reached.address,
-                connector: connector.without_resumption(),
-                sockets: 0,
-                number,
-                of: self.config.shards,
-                interval,
-            };
-            let connections = part.share(self.config.connections as u64) as usize;
-            part.sockets = self.config.sockets.count(connections);
-            sockets += part.sockets;
-            workers.push(self.start(part, told.clone())?);
-        }
-        drop(told);
-        let mut collector = Collector::new(interval, self.config.shards);
-        let usages = self.hear(&hear, &mut collector, tell);
-        let mut outcomes = Vec::new();
-        for worker in workers {
-            outcomes.push(join(worker)?);
-        }
-        let elapsed = outcomes.iter().map(|outcome| outcome.elapsed).max();
-        Ok(Report::new(Findings {
-            config: &self.config,
-            reached: &reached,
-            sockets,
-            outcomes: &outcomes,
-            intervals: collector.into_rows(elapsed.unwrap_or_default()),
-            usages: first
-                .zip(usages)
-                .map(|(first, [begun, ended])| [first, begun, ended]),
-        }))
-    }
-
-    /// Finds where the server answers, on this thread.
-    fn probe(&self) -> Result<(Reached, Connector), BenchError> {
-        let config = &self.config;
-        let offers = config
-            .alpn
-            .offers(&config.verifier, None, config.key_log.as_ref())?;
-        let sockets = dial::bind(&config.target.addresses)?;
-        let (mailbox, inbox) = event_loop::mailbox().map_err(BenchError::Start)?;
-        self.stopper.add(mailbox);
-        let event_loop = self.event_loop(sockets, inbox, Probe::new(config, offers))?;
-        let probe = event_loop.run().map_err(BenchError::Wait)?;
-        Ok(probe.into_outcome().ok_or(BenchError::Stopped)??)
-    }
-
-    fn event_loop<A: qecho_engine::Application>(
-        &self,
-        sockets: Vec<Socket>,
-        inbox: Inbox<A::Mail>,
-        application: A,
-    ) -> Result<EventLoop<A>, BenchError> {
-        let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
-        let shard_config = ShardConfig::client(self.config.transport.clone());
-        let shard = Shard::new(&shard_config, &addresses, application)?;
-        Ok(EventLoop::new(shard, sockets, inbox))
-    }
-
-    /// Starts one part of the load on a thread of its own.
-    fn start(&self, part: Part, told: Sender<(usize, Told)>) -> Result<Worker, BenchError> {
-        let number = part.number;
-        let any: SocketAddr = match part.remote {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let sockets = (0..part.sockets).map(|_| Socket::bind(any, ReceiveErrors::Yes));
-        let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
-        let listener: Listener = Box::new(move |words| {
-            // Who does not hear any more has been told enough.
-            let _ = told.send((number, words));
-        });
-        let generator = Generator::new(&self.config, part, listener, processor::of_this_thread);
-        let (mailbox, inbox) = event_loop::mailbox().map_err(BenchError::Start)?;
-        let event_loop = self.event_loop(sockets, inbox, generator)?;
-        self.stopper.add(mailbox);
-        thread::Builder::new()
-            .name(format!("load {number}"))
-            .spawn(move || {
-                processor::wake_precisely();
-                event_loop.run().map(Generator::into_outcome)
-            })
-            .map_err(BenchError::Start)
-    }
-
-    /// Hears what the shards tell until all have ended; returns what the
-    /// server's process had used when the measuring began and when it ended.
-    fn hear(
-        &self,
-        told: &Receiver<(usize, Told)>,
-        collector: &mut Collector,
-        tell: &mut dyn FnMut(Progress),
-    ) -> Option<[Usage; 2]> {
-        let (mut ready, mut connections) = (0, 0);
-        let (mut begun, mut ended) = (None, None);
-        for (_, words) in told {
-            match words {
-                Told::Ready { live } => {
-                    ready += 1;
-                    connections += live;
-                    if ready == self.config.shards {
-                        tell(Progress::Ready { live: connections });
-                        self.all(Mail::Begin);
-                    }
-                }
-                Told::Measuring if begun.is_none() => begun = self.usage().ok().flatten(),
-                Told::Measured if ended.is_none() => ended = self.usage().ok().flatten(),
-                Told::Recent(recent) => {
-                    if let Some(row) = collector.add(&recent) {
-                        tell(Progress::Interval(row));
-                    }
-                }
-                Told::Measuring | Told::Measured => {}
-            }
-        }
-        begun.zip(ended).map(|(begun, ended)| [begun, ended])
-    }
-
-    fn all(&self, mail: Mail) {
-        for mailbox in &self.stopper.lock().mailboxes {
-            // The probe's has ended.
-            let _ = mailbox.send(mail);
-        }
-    }
-
-    fn usage(&self) -> Result<Option<Usage>, BenchError> {
-        let usage = |pid| {
-            let usage = processor::of_process(pid);
-            usage.map_err(|source| BenchError::Process { pid, source })
-        };
-        self.config.server_pid.map(usage).transpose()
-    }
-}
-
-fn join(worker: Worker) -> Result<Outcome, BenchError> {
-    match worker.join() {
-        Ok(outcome) => outcome.map_err(BenchError::Wait),
-        Err(panic) => std::panic::resume_unwind(panic),
+        self.series(tell)
     }
 }

@@ -16,6 +16,7 @@ mod protection;
 pub mod relay;
 pub mod server;
 mod sight;
+mod tcp;
 pub mod text;
 pub mod trace;
 

@@ -1,6 +1,7 @@
 //! The echo server.
 
 mod allowance;
+mod beside;
 mod config;
 mod echo;
 mod notices;
@@ -29,6 +30,7 @@ use crate::listen;
 pub use crate::listen::Listen;
 
 pub use self::{
+    beside::{Beside, CONNECTIONS_MAX as TCP_CONNECTIONS_MAX, HANDSHAKE_TIMEOUT, Reach},
     config::{Config, End},
     echo::{CODE_MESSAGE_ENDED, CODE_NO_UNIDIRECTIONAL_STREAMS, Echo, EchoConnection, Mail},
     notices::{EVENTS_PER_SECOND_MAX, LINES_PER_SECOND_MAX, NOTICES_MAX, Notice, NoticeKind},
@@ -57,6 +59,7 @@ pub struct Server {
     mailboxes: Vec<Mailbox<Mail>>,
     threads: Vec<JoinHandle<io::Result<Echo>>>,
     unsteered: Option<io::Error>,
+    beside: beside::Running,
 }
 
 /// A shard with all that it takes to run it.
@@ -76,6 +79,7 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let sockets = listen::bind(&config.listen)?;
         let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
+        let beside = beside::Running::start(config, &addresses)?;
         let steering = Steering::new(&config.secrets, config.shards);
         let Divided { shards, unsteered } = divide(sockets, &steering);
         let count = NonZeroUsize::new(shards.len()).unwrap_or(NonZeroUsize::MIN);
@@ -111,12 +115,18 @@ impl Server {
             mailboxes,
             threads,
             unsteered,
+            beside,
         })
     }
 
     /// Returns the addresses that are really listened on.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Returns what is echoed beside QUIC: `tls` or `udp`, and where.
+    pub fn beside(&self) -> &[(&'static str, SocketAddr)] {
+        self.beside.addresses()
     }
 
     /// Returns how many shards there are.

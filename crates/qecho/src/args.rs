@@ -24,7 +24,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use qecho_tools::capture::LIMIT_MIN;
 
 pub(crate) use self::{
-    bench::{BenchArguments, Load},
+    bench::{BenchArguments, BenchFormat, Load, StartAt},
     cert::{
         AuthorityCommand, AuthorityNewArguments, AuthorityShowArguments, CertCommand,
         LifeArguments, ListArguments, NewArguments, RenewArguments, RootArgument, RootArguments,
@@ -36,7 +36,7 @@ pub(crate) use self::{
     place::Place,
     relay::RelayArguments,
     report::ReportArguments,
-    server::{EndArgument, MessagesArgument, RetryArgument, ServerArguments, Switch},
+    server::{AlsoArgument, EndArgument, MessagesArgument, RetryArgument, ServerArguments, Switch},
     trace::TraceFileArguments,
     trust::TrustArguments,
 };
@@ -45,7 +45,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    did what was asked; a server or relay that was told to end
   1    no server, timeout, certificate or ALPN refused, bytes differ,
-       peer closed without echoing, no QUIC in a capture
+       peer closed without echoing, a bound missed, no QUIC in a capture
   2    could not run: wrong usage, busy port, unreadable file, unknown name
   130  interrupted
   143  terminated";

@@ -5,6 +5,7 @@ mod bad_network;
 mod captured;
 mod client_certificates;
 mod http3_servers;
+mod our_bench;
 mod our_client;
 mod our_ping;
 mod our_server;
@@ -64,6 +65,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Case> {
         our_client::CASES,
         our_ping::CASES,
         client_certificates::CASES,
+        our_bench::CASES,
         captured::CASES,
         bad_network::CASES,
         amplification::CASES,

@@ -110,7 +110,7 @@ impl Stage {
         self.qecho("ping", server, arguments)
     }
 
-    /// Runs `qecho bench` of a server, trusting that server's certificate.
+    /// Runs `qecho bench` against a server, trusting that server's certificate.
     pub(super) fn qecho_bench(&self, server: &Server, arguments: &[&str]) -> Result<Done> {
         self.qecho("bench", server, arguments)
     }

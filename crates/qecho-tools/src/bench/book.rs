@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
+    chance::Chance,
     config::{Config, Goal, Work},
     pattern::Pattern,
     report::ErrorKind,
@@ -16,6 +17,8 @@ pub(super) struct Message {
     pub(super) intended: Instant,
     /// When its sending began.
     pub(super) sent: Instant,
+    /// Bytes of it.
+    pub(super) size: usize,
     /// Whether it is measured.
     measured: bool,
 }
@@ -38,6 +41,7 @@ impl Fault {
 pub(super) struct Book {
     pub(super) pattern: Pattern,
     pub(super) work: Work,
+    chance: Chance,
     verify: bool,
     /// Time for the echo of each message.
     pub(super) timeout: Duration,
@@ -69,10 +73,11 @@ pub(super) enum Stage {
 const UNDER_WAY_MAX: u64 = 1 << 20;
 
 impl Book {
-    pub(super) fn new(config: &Config, messages: Option<u64>) -> Self {
+    pub(super) fn new(config: &Config, messages: Option<u64>, seed: u64) -> Self {
         Self {
             pattern: Pattern::new(),
             work: config.work,
+            chance: Chance::new(seed),
             verify: config.verify,
             timeout: config.timeout,
             is_closed_loop: config.arrival.rate().is_none(),
@@ -114,6 +119,7 @@ impl Book {
         Some(Message {
             intended,
             sent: now,
+            size: self.work.sizes.draw(&mut self.chance),
             measured,
         })
     }
@@ -128,7 +134,7 @@ impl Book {
 
     /// Notes that a message has come back whole.
     pub(super) fn answered(&mut self, now: Instant, message: Message) {
-        let bytes = self.work.size as u64;
+        let bytes = message.size as u64;
         self.under_way -= 1;
         self.tally.totals.messages += 1;
         self.tally.totals.bytes += bytes;

@@ -93,7 +93,7 @@ impl Brief {
         let Some(exchange) = self.streams.get_mut(&id) else {
             return Ok(());
         };
-        let size = book.work.size as u64;
+        let size = exchange.message.size as u64;
         while exchange.written < size {
             let left = (size - exchange.written).min(COALESCE_MAX as u64);
             let at = exchange.origin + exchange.written;
@@ -120,10 +120,10 @@ impl Brief {
         id: StreamId,
         book: &mut Book,
     ) -> Result<bool, Fault> {
-        let size = book.work.size as u64;
         let Some(exchange) = self.streams.get_mut(&id) else {
             return Ok(false);
         };
+        let size = exchange.message.size as u64;
         loop {
             let read = connection.read(id, COALESCE_MAX);
             book.check(exchange.origin + exchange.received, &read.data)?;

@@ -1,11 +1,19 @@
 //! What a load generator is asked to do.
 
-use std::{num::NonZeroU64, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU64,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use qecho_engine::config::Transport;
 use rustls::{KeyLog, client::danger::ServerCertVerifier};
 
-use crate::dial::{Alpn, Target};
+use super::{bound::Bound, chance::Chance};
+use crate::{
+    Sight,
+    dial::{Alpn, Target},
+};
 
 /// Everything that a load generator is configured with.
 #[derive(Clone, Debug)]
@@ -18,12 +26,18 @@ pub struct Config {
     pub verifier: Arc<dyn ServerCertVerifier>,
     /// Where TLS secrets are logged, if anywhere.
     pub key_log: Option<Arc<dyn KeyLog>>,
+    /// Who sees what passes, as far as it is QUIC.
+    pub sight: Sight,
     /// Windows and timers.
     pub transport: Transport,
     /// What every connection does.
     pub work: Work,
     /// When messages are sent.
     pub arrival: Arrival,
+    /// Whether that is all, or the beginning.
+    pub plan: Plan,
+    /// When to begin, unless at once.
+    pub begin: Option<Begin>,
     /// When it is enough.
     pub goal: Goal,
     /// Time before the measuring, in which the same is done and not measured.
@@ -37,11 +51,14 @@ pub struct Config {
     pub shards: usize,
     /// Time for a handshake and for the echo of each message.
     pub timeout: Duration,
+    /// Whether connections go on with the TLS session of one before
+    /// ([`Way::Handshake`]).
+    pub resume: bool,
     /// Whether every byte that comes back is compared.
     pub verify: bool,
     /// A process on this host whose processor time is measured too.
     pub server_pid: Option<u32>,
-    /// Starts the chances of [`Arrival::Poisson`].
+    /// Starts the chances of [`Arrival::Poisson`] and of [`Sizes`].
     pub seed: u64,
 }
 
@@ -73,20 +90,24 @@ impl Config {
             alpn: Alpn::Auto,
             verifier,
             key_log: None,
+            sight: Sight::default(),
             transport: Transport::default(),
             work: Work {
                 way: Way::Stream,
-                size: 64,
+                sizes: Sizes::fixed(64),
                 in_flight: 1,
                 streams: 1,
             },
             arrival: Arrival::Closed,
+            plan: Plan::Once,
+            begin: None,
             goal: Goal::Duration(Duration::from_secs(10)),
             warmup: Duration::from_secs(1),
             connections: 1,
             sockets: Sockets::One,
             shards: 1,
             timeout: TIMEOUT,
+            resume: false,
             verify: true,
             server_pid: None,
             seed: 0,
@@ -99,13 +120,40 @@ impl Config {
 pub struct Work {
     /// On what messages travel.
     pub way: Way,
-    /// Bytes of a message, at least 1.
-    pub size: usize,
+    /// Bytes of a message.
+    pub sizes: Sizes,
     /// Messages that a closed loop has under way on each stream
     /// ([`Way::Stream`], [`Way::Bulk`]) or connection.
     pub in_flight: usize,
     /// Long-lived streams of each connection ([`Way::Stream`], [`Way::Bulk`]).
     pub streams: usize,
+}
+
+/// Bytes of a message: each number from the least to the most is equally
+/// likely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// At least 1.
+    pub least: usize,
+    /// Not less.
+    pub most: usize,
+}
+
+impl Sizes {
+    /// Returns the sizes of messages that all have so many bytes.
+    pub fn fixed(size: usize) -> Self {
+        Self {
+            least: size,
+            most: size,
+        }
+    }
+
+    pub(super) fn draw(self, chance: &mut Chance) -> usize {
+        match self.most - self.least {
+            0 => self.least,
+            more => self.least + chance.below(more as u64 + 1) as usize,
+        }
+    }
 }
 
 /// On what a message travels.
@@ -154,6 +202,14 @@ impl Arrival {
         }
     }
 
+    /// Returns the same at another rate; a closed loop becomes an open one.
+    pub(super) fn at(self, rate: f64) -> Self {
+        match self {
+            Self::Closed | Self::Constant(_) => Self::Constant(rate),
+            Self::Poisson(_) => Self::Poisson(rate),
+        }
+    }
+
     /// Returns one of `count` equal parts.
     pub(super) fn part(self, count: usize) -> Self {
         match self {
@@ -162,6 +218,42 @@ impl Arrival {
             Self::Poisson(rate) => Self::Poisson(rate / count as f64),
         }
     }
+}
+
+/// An instant at which a load is to begin, as others do elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begin {
+    /// The instant.
+    pub at: Instant,
+    /// The same on the clock of the day (RFC 3339).
+    pub name: String,
+}
+
+/// How many runs there are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Plan {
+    /// One.
+    Once,
+    /// One at each of these rates, which take the place of the arrival's.
+    Steps(Vec<f64>),
+    /// In turns, over QUIC and over something else.
+    Beside(Baseline),
+    /// As many as it takes to find the highest rate at which a bound is kept.
+    FindLimit {
+        /// What must be true.
+        bound: Bound,
+        /// The rate to begin with.
+        start: f64,
+    },
+}
+
+/// What QUIC is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Baseline {
+    /// TLS 1.3 over TCP, on the same port number.
+    Tls,
+    /// Bare UDP, on the port after it.
+    Udp,
 }
 
 /// When it is enough.

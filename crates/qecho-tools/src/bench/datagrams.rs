@@ -21,6 +21,32 @@ pub const LOST_AFTER: Duration = Duration::from_secs(1);
 /// Bytes of the number that each begins with, as far as there is room.
 const NUMBER_BYTES: usize = 8;
 
+/// What datagrams travel on.
+pub(super) trait Carrier {
+    /// Sends one.
+    fn send(&mut self, data: Bytes) -> Result<(), SendDatagramError>;
+
+    /// Takes the next that has come.
+    fn receive(&mut self) -> Option<Bytes>;
+
+    /// Returns the time of this turn.
+    fn now(&self) -> Instant;
+}
+
+impl Carrier for Connection<'_> {
+    fn send(&mut self, data: Bytes) -> Result<(), SendDatagramError> {
+        self.send_datagram(data)
+    }
+
+    fn receive(&mut self) -> Option<Bytes> {
+        self.receive_datagram()
+    }
+
+    fn now(&self) -> Instant {
+        self.now()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Datagrams {
     /// Messages that there was no room for.
@@ -49,28 +75,28 @@ impl Datagrams {
 
     pub(super) fn top_up(
         &mut self,
-        connection: &mut Connection<'_>,
+        carrier: &mut impl Carrier,
         book: &mut Book,
     ) -> Result<(), Fault> {
         while self.len() < book.work.in_flight
-            && let Some(message) = book.next(connection.now())
+            && let Some(message) = book.next(carrier.now())
         {
             self.add(message);
         }
-        self.send(connection, book)
+        self.send(carrier, book)
     }
 
     /// Sends what waits, as far as there is room.
     pub(super) fn send(
         &mut self,
-        connection: &mut Connection<'_>,
+        carrier: &mut impl Carrier,
         book: &mut Book,
     ) -> Result<(), Fault> {
         while let Some(mut message) = self.waiting.pop_front() {
             let number = self.first + self.under_way.len() as u64;
-            match connection.send_datagram(payload(number, book)) {
+            match carrier.send(payload(number, message.size, book)) {
                 Ok(()) => {
-                    book.sends(connection.now(), &mut message);
+                    book.sends(carrier.now(), &mut message);
                     self.under_way.push_back(Some(message));
                     self.awaited += 1;
                 }
@@ -91,10 +117,10 @@ impl Datagrams {
     /// Takes in what has come back.
     pub(super) fn receive(
         &mut self,
-        connection: &mut Connection<'_>,
+        carrier: &mut impl Carrier,
         book: &mut Book,
     ) -> Result<(), Fault> {
-        while let Some(data) = connection.receive_datagram() {
+        while let Some(data) = carrier.receive() {
             let Some(number) = self.number(&data) else {
                 book.tally.late += 1;
                 continue;
@@ -108,30 +134,39 @@ impl Datagrams {
             self.forget_answered();
             // The number is right by construction.
             let rest = data.get(NUMBER_BYTES..).unwrap_or_default();
-            let is_whole = data.len() == book.work.size;
+            let is_whole = data.len() == message.size;
             let compared = book.check(Pattern::origin(number), rest);
             if !is_whole || compared.is_err() {
                 book.gave_up(1);
                 let words = format!("a DATAGRAM frame of {} bytes differs", data.len());
                 return Err(Fault::new(ErrorKind::Differs, words));
             }
-            book.answered(connection.now(), message);
+            book.answered(carrier.now(), message);
         }
         Ok(())
     }
 
-    /// Finds the whole number of a message from as much of it as came.
+    /// Finds the whole number of a message from as much of it as came. Of
+    /// several that begin so, it is the oldest that is awaited.
     fn number(&self, data: &[u8]) -> Option<u64> {
         let known = data.len().min(NUMBER_BYTES);
         let mut bytes = [0; NUMBER_BYTES];
         bytes[..known].copy_from_slice(&data[..known]);
         let low = u64::from_le_bytes(bytes);
-        let distance = match known {
-            0 => 0,
-            NUMBER_BYTES => low.wrapping_sub(self.first),
-            _ => low.wrapping_sub(self.first) & ((1 << (8 * known)) - 1),
+        let count = self.under_way.len() as u64;
+        if known == NUMBER_BYTES {
+            let distance = low.wrapping_sub(self.first);
+            return (distance < count).then_some(low);
+        }
+        let period = 1_u64 << (8 * known);
+        let first = low.wrapping_sub(self.first) & (period - 1);
+        let candidates = (first..count).step_by(period as usize);
+        let awaited = |distance: &u64| {
+            let message = &self.under_way[*distance as usize];
+            message.is_some_and(|message| message.size == data.len())
         };
-        (distance < self.under_way.len() as u64).then(|| self.first + distance)
+        let mut candidates = candidates.filter(awaited);
+        candidates.next().map(|distance| self.first + distance)
     }
 
     /// Gives up what was sent too long ago.
@@ -156,8 +191,7 @@ impl Datagrams {
     }
 }
 
-fn payload(number: u64, book: &Book) -> Bytes {
-    let size = book.work.size;
+fn payload(number: u64, size: usize, book: &Book) -> Bytes {
     let mut data = BytesMut::with_capacity(size);
     data.extend_from_slice(&number.to_le_bytes()[..size.min(NUMBER_BYTES)]);
     let rest = size.saturating_sub(NUMBER_BYTES);

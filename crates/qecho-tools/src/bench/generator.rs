@@ -76,7 +76,7 @@ impl Generator {
         };
         Self {
             server_name: config.target.server_name.clone(),
-            book: Book::new(config, messages),
+            book: Book::new(config, messages, part.seed(config.seed)),
             slots: Slots::new(connections, connecting_is_the_work),
             waiting: VecDeque::new(),
             schedule: None,
@@ -94,6 +94,7 @@ impl Generator {
         Outcome {
             tally: self.book.tally,
             elapsed: self.course.elapsed,
+            late: self.course.late,
             processor: self.course.processor,
             stop: self.course.stop,
         }
@@ -142,6 +143,9 @@ impl Generator {
         if self.course.phase == Phase::Connecting || self.course.is_measuring() {
             let time = connection.now() - connection.began();
             self.book.tally.connect.record(time);
+            let handshake = connection.handshake();
+            let is_resumed = handshake.is_some_and(|handshake| handshake.resumed);
+            self.book.tally.resumed += u64::from(is_resumed);
         }
         self.course.press(connection.now());
     }

@@ -1,12 +1,13 @@
 //! A stream that lives as long as its connection, and the messages on it.
 
-use std::{collections::VecDeque, time::Instant};
+use std::time::Instant;
 
 use qecho_engine::{Connection, Direction, ReadEnd, StreamId, Written};
 
+pub(super) use super::flow::too_much;
 use super::{
     book::{Book, Fault, Message},
-    pattern::Pattern,
+    flow::Flow,
     report::ErrorKind,
 };
 use crate::COALESCE_MAX;
@@ -14,14 +15,7 @@ use crate::COALESCE_MAX;
 #[derive(Debug)]
 pub(super) struct Lane {
     id: Option<StreamId>,
-    /// Where its part of the pattern begins.
-    origin: u64,
-    /// Bytes that are to be sent, were written, and came back.
-    wanted: u64,
-    written: u64,
-    received: u64,
-    /// Where each message ends that has not come back.
-    under_way: VecDeque<(u64, Message)>,
+    flow: Flow,
 }
 
 impl Lane {
@@ -29,28 +23,22 @@ impl Lane {
     pub(super) fn new(number: u64) -> Self {
         Self {
             id: None,
-            origin: Pattern::origin(number),
-            wanted: 0,
-            written: 0,
-            received: 0,
-            under_way: VecDeque::new(),
+            flow: Flow::new(number),
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.under_way.len()
+        self.flow.len()
     }
 
     /// Returns when the oldest message was sent that has not come back.
     pub(super) fn oldest(&self) -> Option<Instant> {
-        self.under_way.front().map(|(_, message)| message.sent)
+        self.flow.oldest()
     }
 
     /// Adds a message; [`write`](Self::write) sends it.
-    pub(super) fn add(&mut self, now: Instant, mut message: Message, book: &mut Book) {
-        book.sends(now, &mut message);
-        self.wanted += book.work.size as u64;
-        self.under_way.push_back((self.wanted, message));
+    pub(super) fn add(&mut self, now: Instant, message: Message, book: &mut Book) {
+        self.flow.add(now, message, book);
     }
 
     /// Keeps as many messages under way as the work says.
@@ -59,41 +47,28 @@ impl Lane {
         connection: &mut Connection<'_>,
         book: &mut Book,
     ) -> Result<(), Fault> {
-        let now = connection.now();
-        while self.len() < book.work.in_flight
-            && let Some(message) = book.next(now)
-        {
-            self.add(now, message, book);
-        }
+        self.flow.top_up(connection.now(), book);
         self.write(connection, book)
     }
 
-    /// Writes what the send window takes; messages that follow one another
-    /// make one piece.
+    /// Writes what the send window takes.
     pub(super) fn write(
         &mut self,
         connection: &mut Connection<'_>,
         book: &Book,
     ) -> Result<(), Fault> {
-        if self.written == self.wanted {
-            return Ok(());
-        }
-        if self.id.is_none() {
-            self.id = connection.open(Direction::Bidirectional);
-        }
-        let Some(id) = self.id else {
-            return Ok(());
-        };
-        while self.written < self.wanted {
-            let left = (self.wanted - self.written).min(COALESCE_MAX as u64);
-            let piece = book
-                .pattern
-                .piece(self.origin + self.written, left as usize);
-            let length = piece.len() as u64;
+        while let Some(piece) = self.flow.unwritten(book) {
+            if self.id.is_none() {
+                self.id = connection.open(Direction::Bidirectional);
+            }
+            let Some(id) = self.id else {
+                return Ok(());
+            };
+            let length = piece.len();
             match connection.write(id, piece) {
-                Written::All => self.written += length,
+                Written::All => self.flow.wrote(length),
                 Written::Blocked(rest) => {
-                    self.written += length - rest.len() as u64;
+                    self.flow.wrote(length - rest.len());
                     return Ok(());
                 }
                 Written::Stopped(code) => return Err(stopped(code)),
@@ -116,17 +91,7 @@ impl Lane {
         let before = self.len();
         loop {
             let read = connection.read(id, COALESCE_MAX);
-            book.check(self.origin + self.received, &read.data)?;
-            self.received += read.data.len() as u64;
-            if self.received > self.written {
-                return Err(too_much());
-            }
-            while let Some((end, message)) = self.under_way.front().copied()
-                && end <= self.received
-            {
-                self.under_way.pop_front();
-                book.answered(now, message);
-            }
+            self.flow.read(now, &read.data, book)?;
             match read.end {
                 ReadEnd::More => {}
                 ReadEnd::Blocked => return Ok(self.len() < before),
@@ -150,8 +115,4 @@ pub(super) fn reset(code: u64) -> Fault {
 pub(super) fn ended() -> Fault {
     let words = "peer ended a stream before everything had come back";
     Fault::new(ErrorKind::NotEchoed, words)
-}
-
-pub(super) fn too_much() -> Fault {
-    Fault::new(ErrorKind::Differs, "peer sent more than it was sent")
 }

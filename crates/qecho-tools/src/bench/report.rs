@@ -1,23 +1,27 @@
 //! What came of a load.
 
+mod comparison;
 mod histogram;
 mod merge;
 mod numbers;
 mod parts;
+mod sequence;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    comparison::{Comparison, Ratio},
     merge::MergeError,
     numbers::{Interval, Latency},
     parts::{
-        ErrorCount, ErrorKind, GeneratorCost, Run, ScheduleKept, Server, ServerCost, Stop,
-        TotalCounts, TransportCounts,
+        ErrorCount, ErrorKind, GeneratorCost, Judgement, Limit, Run, ScheduleKept, Server,
+        ServerCost, Start, Stop, TotalCounts, TransportCounts,
     },
 };
 use super::{
+    bound::Bound,
     config::{Arrival, Config, Goal, Way},
     generator::Outcome,
     probe::Reached,
@@ -46,6 +50,9 @@ pub struct Report {
     pub version: String,
     /// When it was begun (RFC 3339), if the program has said so.
     pub started_at: Option<String>,
+    /// When it was to begin, if it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Start>,
     /// Why the run ended before its time, if it did: what was measured until
     /// then stands here.
     pub partial: Option<String>,
@@ -70,6 +77,10 @@ pub struct Report {
     pub latency: Latency,
     /// From the first packet of a connection to its completed handshake.
     pub connect: Latency,
+    /// How many of those connections went on with a TLS session, if they were
+    /// to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<u64>,
     /// DATAGRAM frames that did not come back in time.
     pub lost: u64,
     /// DATAGRAM frames that came back after that, or twice.
@@ -91,6 +102,19 @@ pub struct Report {
     pub intervals: Vec<Interval>,
     /// Everything since the start, warm-up included: what the server counts.
     pub totals: TotalCounts,
+    /// Whether it fails by what the user has set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fail_if: Vec<Judgement>,
+    /// The runs of which this tells together, if it is of several that followed
+    /// one another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Self>,
+    /// The same load over another transport, in turns with this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Box<Comparison>>,
+    /// What a search for the highest rate has found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
     /// The distribution of `latency` in nanoseconds: an HdrHistogram, V2
     /// compressed, in Base64 (RFC 4648 §4), as its tools in other languages
     /// read it.
@@ -104,7 +128,9 @@ pub struct Report {
 /// What a report is made of.
 pub(super) struct Findings<'a> {
     pub(super) config: &'a Config,
-    pub(super) reached: &'a Reached,
+    pub(super) server: Server,
+    /// Connections that found the server.
+    pub(super) probes: u64,
     pub(super) sockets: usize,
     pub(super) outcomes: &'a [Outcome],
     pub(super) intervals: Vec<Interval>,
@@ -135,8 +161,9 @@ impl Report {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").into(),
             started_at: None,
+            start: start(findings.config, findings.outcomes),
             partial: stop.map(|stop| stop.to_string()),
-            server: server(findings.config, findings.reached),
+            server: findings.server,
             run: run(findings.config, findings.sockets),
             elapsed_s: elapsed.as_secs_f64(),
             offered: tally.offered,
@@ -146,6 +173,7 @@ impl Report {
             goodput_bytes_per_s: per_second(tally.bytes),
             latency: Latency::of(&tally.latency),
             connect: Latency::of(&tally.connect),
+            resumed: findings.config.resume.then_some(tally.resumed),
             lost: tally.lost,
             late: tally.late,
             unanswered: tally
@@ -161,13 +189,33 @@ impl Report {
             schedule: schedule(findings.config.arrival, &tally),
             intervals: findings.intervals,
             totals: TotalCounts {
-                connections: tally.totals.connections + 1,
+                connections: tally.totals.connections + findings.probes,
                 messages: tally.totals.messages,
                 bytes: tally.totals.bytes,
             },
+            fail_if: Vec::new(),
+            steps: Vec::new(),
+            limit: None,
+            comparison: None,
             histogram: histogram::encode(&tally.latency),
             connect_histogram: histogram::encode(&tally.connect),
         }
+    }
+
+    /// Notes for each of these whether it is true of the report, which fails
+    /// then; so it does if it lacks the figure. Of a report in steps, unless
+    /// they were a search, each step is judged.
+    pub fn judge(&mut self, bounds: &[Bound]) {
+        if !self.steps.is_empty() && self.limit.is_none() {
+            return self.steps.iter_mut().for_each(|step| step.judge(bounds));
+        }
+        let judged = bounds.iter().map(|bound| Judgement {
+            bound: bound.text.clone(),
+            figure: bound.figure.to_string(),
+            value: bound.figure.of(self),
+            fails: bound.is_true_of(self).unwrap_or(true),
+        });
+        self.fail_if = judged.collect();
     }
 
     /// Returns the distribution of the echo times: microseconds, and how many
@@ -184,10 +232,28 @@ impl Report {
         values.map(pair).collect()
     }
 
-    /// Tells whether nothing went wrong; DATAGRAM frames may be lost.
+    /// Tells whether nothing went wrong; DATAGRAM frames may be lost, and a
+    /// search for a limit has to go beyond it.
     pub fn is_flawless(&self) -> bool {
+        if let Some(limit) = &self.limit {
+            return self.partial.is_none() && limit.rate_per_s.is_some();
+        }
         let idle = self.run.over == name(Way::Idle);
         self.partial.is_none() && self.errors.is_empty() && (idle || self.messages > 0)
+    }
+
+    /// Returns the same without the long distributions.
+    pub fn without_distributions(&self) -> Self {
+        Self {
+            histogram: String::new(),
+            connect_histogram: String::new(),
+            steps: self.steps.iter().map(Self::without_distributions).collect(),
+            comparison: self.comparison.clone().map(|mut comparison| {
+                comparison.report = comparison.report.without_distributions();
+                comparison
+            }),
+            ..self.clone()
+        }
     }
 }
 
@@ -203,7 +269,16 @@ pub fn name(way: Way) -> &'static str {
     }
 }
 
-fn server(config: &Config, reached: &Reached) -> Server {
+fn start(config: &Config, outcomes: &[Outcome]) -> Option<Start> {
+    let late = outcomes.iter().filter_map(|outcome| outcome.late).max()?;
+    Some(Start {
+        at: config.begin.as_ref()?.name.clone(),
+        late_s: late.as_secs_f64(),
+    })
+}
+
+/// Says whom QUIC has reached.
+pub(super) fn server(config: &Config, reached: &Reached) -> Server {
     let handshake = &reached.handshake;
     let alpn = handshake.alpn.as_deref();
     let suite = format!("{:?}", handshake.cipher_suite);
@@ -220,7 +295,9 @@ fn run(config: &Config, sockets: usize) -> Run {
     let work = config.work;
     Run {
         over: name(work.way).into(),
-        size_bytes: work.size as u64,
+        transport: "quic".into(),
+        size_bytes: work.sizes.least as u64,
+        size_max_bytes: (work.sizes.most > work.sizes.least).then_some(work.sizes.most as u64),
         connections: config.connections as u64,
         streams: work.streams as u64,
         in_flight: work.in_flight as u64,

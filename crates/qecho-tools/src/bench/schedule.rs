@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::config::Arrival;
+use super::{chance::Chance, config::Arrival};
 
 /// Instants that do not depend on what comes back.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(super) struct Schedule {
     count: u64,
     /// Seconds from the start to the next message.
     next: f64,
-    chance: u64,
+    chance: Chance,
 }
 
 impl Schedule {
@@ -25,7 +25,7 @@ impl Schedule {
             start,
             count: 0,
             next: 0.0,
-            chance: seed,
+            chance: Chance::new(seed),
         })
     }
 
@@ -41,18 +41,8 @@ impl Schedule {
             Arrival::Closed => self.next,
             // Not a sum, which would drift.
             Arrival::Constant(rate) => self.count as f64 / rate,
-            Arrival::Poisson(rate) => self.next - (1.0 - self.random()).ln() / rate,
+            Arrival::Poisson(rate) => self.next - (1.0 - self.chance.share()).ln() / rate,
         };
-    }
-
-    /// Draws a number from 0 to 1, without 1 (SplitMix64).
-    fn random(&mut self) -> f64 {
-        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.chance;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^= bits >> 31;
-        (bits >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

@@ -176,8 +176,8 @@ impl Session {
 
 fn no_room(connection: &mut Connection<'_>, book: &Book) -> Fault {
     let most = connection.datagram_max().unwrap_or_default();
-    let size = book.work.size;
+    let size = book.work.sizes.most;
     let words =
-        format!("a message has {size} bytes, but a DATAGRAM frame takes at most {most} here");
+        format!("a message has up to {size} bytes, but a DATAGRAM frame takes at most {most} here");
     Fault::new(ErrorKind::DatagramTooLarge, words)
 }

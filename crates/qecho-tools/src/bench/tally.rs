@@ -55,6 +55,9 @@ pub(super) struct Tally {
     pub(super) lost: u64,
     /// DATAGRAM frames that came back after they were given up.
     pub(super) late: u64,
+    /// Connections that went on with a TLS session, in the time that is
+    /// measured.
+    pub(super) resumed: u64,
     pub(super) errors: Errors,
     pub(super) path: PathCounts,
     /// Everything since the start, warm-up included.
@@ -166,6 +169,7 @@ impl Tally {
             (&mut self.unsent, other.unsent),
             (&mut self.lost, other.lost),
             (&mut self.late, other.late),
+            (&mut self.resumed, other.resumed),
             (&mut self.totals.connections, other.totals.connections),
             (&mut self.totals.messages, other.totals.messages),
             (&mut self.totals.bytes, other.totals.bytes),

@@ -10,6 +10,7 @@ use qecho_engine::{
 
 use rustls::server::ResolvesServerCert;
 
+use super::beside::Beside;
 use crate::{ALPN_ECHO, PORT, Sight, listen::Listen};
 
 /// Everything that an echo server is configured with.
@@ -24,6 +25,8 @@ pub struct Config {
     pub spin: Spin,
     /// Who it is and what it agrees to.
     pub tls: ServerTls,
+    /// What it echoes beside QUIC.
+    pub beside: Beside,
     /// Whom it lets in.
     pub admission: AdmissionSettings,
     /// Windows and timers.
@@ -53,6 +56,7 @@ impl Config {
                 key_log: None,
                 provider: None,
             },
+            beside: Beside::default(),
             admission: AdmissionSettings::default(),
             transport: Transport::default(),
             end: End::default(),

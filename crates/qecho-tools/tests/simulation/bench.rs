@@ -11,7 +11,8 @@ use qecho_engine::{
 };
 use qecho_tools::{
     bench::{
-        Arrival, Config, Generator, Goal, Mail, Outcome, Part, Sockets, Stop, Told, Way, Work,
+        Arrival, Config, Generator, Goal, Mail, Outcome, Part, Sizes, Sockets, Stop, Told, Way,
+        Work,
     },
     dial::{Alpn, Target},
     server::Echo,
@@ -34,7 +35,7 @@ fn config(identity: &Identity, way: Way) -> Config {
     Config {
         work: Work {
             way,
-            size: 100,
+            sizes: Sizes::fixed(100),
             in_flight: 1,
             streams: 1,
         },
@@ -130,7 +131,7 @@ fn many_messages_under_way_on_many_streams_all_come_back_through_loss() {
     };
     config.work = Work {
         way: Way::Bulk,
-        size: 5_000,
+        sizes: Sizes::fixed(5_000),
         in_flight: 20,
         streams: 3,
     };
@@ -150,11 +151,43 @@ fn datagrams_that_are_lost_are_counted_and_the_others_too() {
     config.work.in_flight = 10;
     // Small ones have no room for a whole number.
     for size in [1, 5, 100] {
-        config.work.size = size;
+        config.work.sizes = Sizes::fixed(size);
         let (outcome, _) = with_echo(&config, &identity, &path(Duration::from_millis(5), 0.05));
         assert_eq!(outcome.errors(), [], "{size}");
         assert_eq!(outcome.latency().count + outcome.lost(), 1_000, "{size}");
         assert!((50..200).contains(&outcome.lost()), "{size}: {outcome:?}");
+    }
+}
+
+#[test]
+fn messages_of_many_sizes_are_compared_byte_for_byte_and_repeat_with_their_seed() {
+    let identity = Identity::new();
+    let path = path(Duration::from_millis(5), 0.02);
+    for way in [Way::Stream, Way::StreamPerMessage, Way::Datagram] {
+        let mut config = Config {
+            goal: messages(500),
+            seed: 7,
+            ..config(&identity, way)
+        };
+        config.work.sizes = Sizes {
+            least: 1,
+            most: 900,
+        };
+        config.work.in_flight = 3;
+        let bytes = |config: &Config| {
+            let (outcome, _) = with_echo(config, &identity, &path);
+            assert_eq!(outcome.errors(), [], "{way:?}");
+            assert_eq!(outcome.latency().count + outcome.lost(), 500, "{way:?}");
+            (outcome.lost(), outcome.totals().bytes)
+        };
+        let (lost, first) = bytes(&config);
+        let mean = first as f64 / (500 - lost) as f64;
+        assert!((400.0..500.0).contains(&mean), "{way:?}: {mean}");
+        if way != Way::Datagram {
+            assert_eq!(bytes(&config), (0, first), "{way:?}");
+            config.seed = 8;
+            assert_ne!(bytes(&config), (0, first), "{way:?}");
+        }
     }
 }
 

@@ -1,17 +1,23 @@
 //! `qecho bench`.
 
+mod bound;
 mod grammar;
+mod load;
+mod start;
 
 use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 use qecho_tools::{
-    bench::{Arrival, Goal, Sockets, Way, Work},
+    bench::{Bound, Sizes, Sockets},
     dial::Alpn,
 };
 
 pub(super) use self::grammar::output;
-use super::{Format, KeyLogArguments, Place, TrustArguments, client, place};
+pub(crate) use self::{load::Load, start::StartAt};
+use super::{
+    CaptureArguments, KeyLogArguments, Place, TraceArguments, TrustArguments, client, place,
+};
 
 /// Options of `qecho bench`.
 #[derive(Debug, clap::Args)]
@@ -24,10 +30,10 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_enum, default_value = "stream")]
     over: OverArgument,
 
-    /// Bytes of a message, for instance 64, 1k or 1MiB [default: 64; bulk:
-    /// 64KiB]
-    #[arg(short, long, value_name = "BYTES", value_parser = grammar::size)]
-    size: Option<usize>,
+    /// Bytes of a message, for instance 64, 1k or 1MiB; 64..1k: any number
+    /// between, all equally likely [default: 64; bulk: 64KiB]
+    #[arg(short, long, value_name = "BYTES[..BYTES]", value_parser = grammar::sizes)]
+    size: Option<Sizes>,
 
     /// Connections at once
     #[arg(long, value_name = "N", value_parser = grammar::connections, default_value = "1")]
@@ -35,14 +41,21 @@ pub(crate) struct BenchArguments {
 
     /// Messages under way on each connection; over stream and bulk, on each
     /// stream [default: 1; bulk: 16]
-    #[arg(long, value_name = "N", value_parser = grammar::in_flight, conflicts_with = "rate")]
+    #[arg(long, value_name = "N", value_parser = grammar::in_flight,
+          conflicts_with_all = ["rate", "step", "find_limit"])]
     in_flight: Option<usize>,
 
     /// Long-lived streams on each connection (over stream and bulk)
     #[arg(long, value_name = "N", value_parser = grammar::in_flight)]
     streams: Option<usize>,
 
-    /// Time of measuring [default: 10s]
+    /// Begin at this time, as other generators do elsewhere: 2026-11-23T10:00:00Z,
+    /// seconds since 1970, or HH:MM:SS (UTC). Connections are made five seconds
+    /// before; the report says how late it was
+    #[arg(long, value_name = "TIME", value_parser = start::start_at)]
+    pub(crate) start_at: Option<StartAt>,
+
+    /// Time of measuring [default: 10s; with --find-limit: 3s]
     #[arg(short, long, value_name = "TIME", value_parser = super::positive_duration)]
     duration: Option<Duration>,
 
@@ -51,7 +64,7 @@ pub(crate) struct BenchArguments {
     count: Option<NonZeroU64>,
 
     /// Time before the measuring, in which the same is done [default: 1s; with
-    /// --count: none]
+    /// --count: none; with --find-limit: 500ms]
     #[arg(long, value_name = "TIME", value_parser = super::duration)]
     warmup: Option<Duration>,
 
@@ -63,9 +76,30 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "N", value_parser = grammar::rate)]
     rate: Option<f64>,
 
-    /// How the messages of --rate follow one another
-    #[arg(long, value_enum, default_value = "constant", requires = "rate")]
-    arrival: ArrivalArgument,
+    /// How the messages of an open loop follow one another
+    #[arg(long, value_enum)]
+    arrival: Option<ArrivalArgument>,
+
+    /// One run at each of these rates, in one report
+    #[arg(long, value_name = "N,N,…", value_parser = grammar::rate, value_delimiter = ',',
+          conflicts_with = "rate")]
+    step: Vec<f64>,
+
+    /// Find the highest rate at which this stays true, for instance 'p99<5ms':
+    /// double the rate until it does not, two times in a row, then halve the
+    /// gap. It begins with --rate, or 1k, and takes -d [default: 3s] for each
+    /// rate. A rate is kept only if nothing fails and 99% of the messages come
+    /// back; the report says if the limit is the generator's
+    #[arg(long, value_name = "BOUND", value_parser = bound::upper_bound,
+          conflicts_with_all = ["step", "count"])]
+    find_limit: Option<Bound>,
+
+    /// Make the same load over something else too, in turns of a fifth each, and
+    /// show the ratios: tls is TLS 1.3 over TCP on the same port number (the
+    /// server needs --also tls), for stream, bulk and handshake; udp is bare UDP
+    /// on the port after it (--also udp), for stream and datagram
+    #[arg(long, value_enum, conflicts_with_all = ["step", "find_limit", "start_at"])]
+    baseline: Option<BaselineArgument>,
 
     /// Local sockets: one for each thread, one for each connection, or N for
     /// each thread
@@ -76,6 +110,11 @@ pub(crate) struct BenchArguments {
     /// Threads that make the load; the connections are shared out among them
     #[arg(long, value_name = "N", value_parser = grammar::shards, default_value = "1")]
     shards: usize,
+
+    /// With --over handshake: let connections go on with the TLS session of one
+    /// before, if the server lets them; the report says how many did
+    #[arg(long)]
+    resume: bool,
 
     /// Do not compare the bytes that come back, and say so
     #[arg(long)]
@@ -97,7 +136,8 @@ pub(crate) struct BenchArguments {
           default_value = "5s")]
     pub(crate) timeout: Duration,
 
-    /// Repeat the chances of an earlier run (of --arrival poisson)
+    /// Repeat the chances of an earlier run: those of --arrival poisson, and of
+    /// a range of sizes
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
 
@@ -111,7 +151,7 @@ pub(crate) struct BenchArguments {
 
     /// Form of the report
     #[arg(long, value_enum, default_value = "text")]
-    pub(crate) format: Format,
+    pub(crate) format: BenchFormat,
 
     /// Write the report to FILE too, which ends in .html: one page for a
     /// browser; or in .json: with the whole distribution of the echo times
@@ -120,8 +160,22 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "FILE", value_parser = grammar::output)]
     pub(crate) output: Vec<PathBuf>,
 
+    /// Exit with 1 if this is true of the report, for instance 'p99>5ms',
+    /// 'rate<20k', 'goodput<100MB', 'lost>0' or 'errors>0'; in quotes, for a
+    /// shell has other uses for > and <; may be given more than once. The
+    /// figures are min, mean, p50, p90, p99, p99.9, p99.99, max, rate, goodput,
+    /// lost, unanswered and errors, of each step; with --find-limit, limit
+    #[arg(long, value_name = "BOUND", value_parser = bound::bound)]
+    pub(crate) fail_if: Vec<Bound>,
+
     #[command(flatten)]
     pub(crate) key_log: KeyLogArguments,
+
+    #[command(flatten)]
+    pub(crate) capture: CaptureArguments,
+
+    #[command(flatten)]
+    pub(crate) trace: TraceArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -141,173 +195,29 @@ enum OverArgument {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum BaselineArgument {
+    /// TLS 1.3 over TCP
+    Tls,
+    /// Bare UDP: no encryption, and what is lost is lost
+    Udp,
+}
+
+/// Form of the report on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object
+    Json,
+    /// Comma-separated values, with a header; a row for each step, and for a
+    /// baseline
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ArrivalArgument {
     /// At equal intervals
     Constant,
     /// Independent of one another, as from many people
     Poisson,
-}
-
-/// The load that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Load {
-    pub(crate) work: Work,
-    pub(crate) arrival: Arrival,
-    pub(crate) goal: Goal,
-    pub(crate) warmup: Duration,
-    pub(crate) connections: usize,
-    pub(crate) sockets: Sockets,
-    pub(crate) shards: usize,
-    pub(crate) verify: bool,
-}
-
-/// Bytes that a DATAGRAM frame needs of a UDP payload beside its data, at
-/// least: a short header, the frame's type and the authentication tag.
-const DATAGRAM_OVERHEAD_MIN: usize = 20;
-
-/// Time of measuring, unless another is named.
-const DURATION: Duration = Duration::from_secs(10);
-
-/// Time before the measuring, unless another is named.
-const WARMUP: Duration = Duration::from_secs(1);
-
-impl BenchArguments {
-    /// Returns the load; or what of it makes no sense.
-    pub(crate) fn load(&self) -> Result<Load, String> {
-        let work = self.work()?;
-        if self.shards > self.connections {
-            return Err(format!(
-                "{} threads have less than a connection each: give --connections {} or more",
-                self.shards, self.shards
-            ));
-        }
-        let goal = match self.count {
-            Some(count) => Goal::Messages(count),
-            None => Goal::Duration(self.duration.unwrap_or(DURATION)),
-        };
-        let usual_warmup = match (goal, work.way) {
-            (Goal::Messages(_), _) | (_, Way::Idle) => Duration::ZERO,
-            _ => WARMUP,
-        };
-        Ok(Load {
-            work,
-            arrival: match (self.rate, self.arrival) {
-                (None, _) => Arrival::Closed,
-                (Some(rate), ArrivalArgument::Constant) => Arrival::Constant(rate),
-                (Some(rate), ArrivalArgument::Poisson) => Arrival::Poisson(rate),
-            },
-            goal,
-            warmup: self.warmup.unwrap_or(usual_warmup),
-            connections: self.connections,
-            sockets: self.sockets,
-            shards: self.shards,
-            verify: !self.no_verify,
-        })
-    }
-
-    fn work(&self) -> Result<Work, String> {
-        let way = match self.over {
-            OverArgument::Stream => Way::Stream,
-            OverArgument::StreamPerMessage => Way::StreamPerMessage,
-            OverArgument::Bulk => Way::Bulk,
-            OverArgument::Datagram => Way::Datagram,
-            OverArgument::Handshake => Way::Handshake,
-            OverArgument::Idle => Way::Idle,
-        };
-        let long_lived = matches!(way, Way::Stream | Way::Bulk);
-        if self.streams.is_some() && !long_lived {
-            return Err("--streams is for long-lived streams: --over stream or bulk".into());
-        }
-        if way == Way::Idle && (self.size, self.count, self.in_flight) != (None, None, None) {
-            return Err("idle connections send no messages: give --connections and -d".into());
-        }
-        if way == Way::Idle && self.rate.is_some() {
-            return Err("idle connections send no messages at any --rate".into());
-        }
-        if way == Way::Handshake && self.in_flight.is_some() {
-            return Err("a handshake brings one message: give --connections instead".into());
-        }
-        let (size, in_flight) = match way {
-            Way::Bulk => (64 * 1024, 16),
-            Way::Idle => (0, 0),
-            _ => (64, 1),
-        };
-        let size = self.size.unwrap_or(size);
-        let most = usize::from(self.udp_payload_max) - DATAGRAM_OVERHEAD_MIN;
-        if way == Way::Datagram && size > most {
-            return Err(format!(
-                "a message of {size} bytes fits into no DATAGRAM frame: at most {most} with \
-                 --udp-payload-max {}",
-                self.udp_payload_max
-            ));
-        }
-        Ok(Work {
-            way,
-            size,
-            in_flight: self.in_flight.unwrap_or(in_flight),
-            streams: self.streams.unwrap_or(1),
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        bench: BenchArguments,
-    }
-
-    fn load(typed: &str) -> Result<Load, String> {
-        let words = ["bench", "localhost"].into_iter();
-        let line = Line::try_parse_from(words.chain(typed.split_whitespace()));
-        line.map_err(|error| error.to_string())?.bench.load()
-    }
-
-    #[test]
-    fn what_is_not_said_has_a_usual_value_for_each_way() {
-        let stream = load("").expect("nothing is needed");
-        assert_eq!((stream.work.size, stream.work.in_flight), (64, 1));
-        assert_eq!(stream.goal, Goal::Duration(DURATION));
-        assert_eq!(stream.warmup, WARMUP);
-        assert!(stream.verify);
-        let bulk = load("--over bulk").expect("it is well-formed");
-        assert_eq!((bulk.work.size, bulk.work.in_flight), (65_536, 16));
-        let counted = load("-n 5").expect("it is well-formed");
-        assert_eq!(counted.warmup, Duration::ZERO);
-        let poisson = load("--rate 2k --arrival poisson").expect("it is well-formed");
-        assert_eq!(poisson.arrival, Arrival::Poisson(2_000.0));
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused_and_said_why() {
-        for (typed, reason) in [
-            ("--over datagram -s 70000", "fits into no DATAGRAM frame"),
-            ("--over datagram --streams 2", "for long-lived streams"),
-            ("--over idle -n 5", "send no messages"),
-            ("--over idle --rate 5", "send no messages"),
-            ("--over handshake --in-flight 2", "one message"),
-            ("--shards 2", "less than a connection each"),
-            ("-s 0", "at least 1"),
-            ("-n 0", "number would be zero"),
-            ("-d 0s", "more than 0"),
-            ("-n 5 -d 5s", "cannot be used with"),
-            ("--rate 0", "more than 0.0"),
-            ("--rate 1e99", "no rate"),
-            ("--rate 200000k", "at most 100M"),
-            ("--rate 5 --in-flight 2", "cannot be used with"),
-            ("--arrival poisson", "--rate"),
-            ("--connections 0", "1 to 100000"),
-            ("--sockets 0", "one, per-connection"),
-            ("--output report.txt", "ends in .html or .json"),
-            ("--udp-payload-max 1000", "1200..=65527"),
-        ] {
-            let error = load(typed).expect_err(typed);
-            assert!(error.contains(reason), "{typed}: {error}");
-        }
-    }
 }

@@ -40,6 +40,18 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "NAME,…|any", value_parser = alpn, default_value = "echo")]
     pub(crate) alpn: AlpnPolicy,
 
+    /// Echo other transports beside QUIC, for `qecho bench --baseline`: tls is
+    /// TLS 1.3 over TCP on the same port number, udp bare UDP on the port after
+    /// it, for this host alone; udp-anywhere is for every host that reaches it,
+    /// and echoes to whatever address a datagram says it comes from
+    #[arg(
+        long,
+        value_name = "tls|udp|udp-anywhere",
+        value_enum,
+        value_delimiter = ','
+    )]
+    pub(crate) also: Vec<AlsoArgument>,
+
     /// When the server ends its side of a stream
     #[arg(long, value_enum, default_value = "with-peer")]
     pub(crate) end: EndArgument,
@@ -97,6 +109,17 @@ pub(crate) struct ServerArguments {
 
     #[command(flatten)]
     pub(crate) trace: TraceArguments,
+}
+
+/// What a server echoes beside QUIC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AlsoArgument {
+    /// TLS 1.3 over TCP, with the same certificate
+    Tls,
+    /// Bare UDP, from this host alone
+    Udp,
+    /// Bare UDP, from anywhere
+    UdpAnywhere,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

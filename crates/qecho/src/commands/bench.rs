@@ -2,27 +2,30 @@
 
 mod display;
 pub(super) mod output;
+mod start;
+mod verdict;
 
 use std::{
     io::{self, Write},
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
+        mpsc::channel,
     },
 };
 
 use anyhow::anyhow;
 use qecho_cert::TrustVerifier;
-use qecho_engine::config::Transport;
+use qecho_engine::{Side, config::Transport};
 use qecho_tools::{
     Sight,
-    bench::{Bench, BenchError, Config, Report, Way},
+    bench::{Bench, BenchError, Config, Way},
 };
 
 use self::{display::Display, output::Output};
-use super::{dialing, key_log, resolve, signals, trust};
+use super::{dialing, key_log, resolve, sight, signals, trust};
 use crate::{
-    args::{BenchArguments, Format, Load},
+    args::{BenchArguments, BenchFormat, Load},
     ending::{Ending, Failure},
     render::bench,
 };
@@ -32,25 +35,41 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Failure> {
     let load = arguments
         .load()
         .map_err(|reason| Failure::from(anyhow!(reason)))?;
+    let silence = Transport::default().idle_timeout;
+    let BenchArguments { capture, trace, .. } = arguments;
+    let lines = Box::new(io::stderr());
+    sight::during(capture, trace, lines, Side::Client, silence, |sight| {
+        bench(arguments, &load, sight)
+    })
+}
+
+fn bench(arguments: &BenchArguments, load: &Load, sight: Sight) -> Result<Ending, Failure> {
     let verifier = trust::verifier(&arguments.trust)?;
     if arguments.trust.insecure {
         display::say(
             "warning: --insecure trusts anybody; anyone in between can read and change everything\n",
         );
     }
-    let config = config(arguments, &load, verifier.clone())?;
+    let config = config(arguments, load, verifier.clone(), sight)?;
+    let begin = config.begin.clone();
     // Before the work: nobody wants to learn after it that it cannot be kept.
     let outputs = arguments.output.iter().map(|path| Output::open(path));
     let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
     let bench = Bench::new(config);
     let stopper = bench.stopper();
+    let (stop, stopped) = channel();
     let signal = Arc::new(AtomicU8::new(0));
     let came = signal.clone();
     signals::on_signal(move |ending| {
         came.store(ending as u8, Ordering::Release);
         stopper.stop();
+        // Nobody listens any more once the load has begun.
+        let _ = stop.send(());
     })?;
-    let mut display = Display::new(&arguments.place, &load);
+    let mut display = Display::new(arguments, load);
+    if let Some(begin) = &begin {
+        start::wait(begin, &stopped, || display.wait(&begin.name));
+    }
     let outcome = bench.run(&mut |progress| display.show(&progress));
     display.end();
     let ending = match signal.load(Ordering::Acquire) {
@@ -64,25 +83,28 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Failure> {
         (Err(error), _) => return Err(explain(arguments, &verifier, error)),
     };
     report.started_at = Some(display.started_at());
+    report.judge(&arguments.fail_if);
     let mut out = io::stdout().lock();
     match arguments.format {
-        Format::Text => bench::text(&report, &mut out)?,
-        Format::Json => bench::json(&report, &mut out)?,
+        BenchFormat::Text => bench::text(&report, &mut out)?,
+        BenchFormat::Json => bench::json(&report, &mut out)?,
+        BenchFormat::Csv => bench::csv(&report, &mut out)?,
     }
     out.flush()?;
-    for output in outputs {
-        output.write(&report)?;
-    }
-    match ending {
-        Some(ending) if report.partial.is_some() => Err(Failure::silent(ending)),
-        _ => judge(&report),
-    }
+    // Each is tried, also when another has failed.
+    let written: Vec<_> = outputs
+        .into_iter()
+        .map(|output| output.write(&report))
+        .collect();
+    written.into_iter().collect::<Result<(), _>>()?;
+    verdict::verdict(&report, ending)
 }
 
 fn config(
     arguments: &BenchArguments,
     load: &Load,
     verifier: Arc<TrustVerifier>,
+    sight: Sight,
 ) -> Result<Config, Failure> {
     let target = resolve::target(&arguments.place)?;
     let transport = Transport::default();
@@ -91,7 +113,8 @@ fn config(
     let keep_alive = (load.work.way != Way::Idle).then_some(transport.idle_timeout / 8);
     Ok(Config {
         alpn: arguments.alpn.clone(),
-        key_log: key_log::open(&arguments.key_log, &Sight::default())?,
+        key_log: key_log::open(&arguments.key_log, &sight)?,
+        sight,
         transport: Transport {
             udp_payload_max: Some(arguments.udp_payload_max),
             keep_alive,
@@ -99,12 +122,15 @@ fn config(
         },
         work: load.work,
         arrival: load.arrival,
+        plan: load.plan.clone(),
+        begin: arguments.start_at.map(start::begin),
         goal: load.goal,
         warmup: load.warmup,
         connections: load.connections,
         sockets: load.sockets,
         shards: load.shards,
         timeout: arguments.timeout,
+        resume: load.resume,
         verify: load.verify,
         server_pid: arguments.server_pid,
         seed: arguments.seed,
@@ -125,10 +151,16 @@ fn explain(arguments: &BenchArguments, verifier: &TrustVerifier, error: BenchErr
         BenchError::Bind(_) => {
             Some("give fewer --sockets, or let a process open more files (ulimit -n)")
         }
+        BenchError::NoBaseline { .. } => {
+            Some("the server answers there if it is started with --also tls or --also udp")
+        }
         BenchError::Process { .. } => Some("--server-pid names a server on this host (Linux)"),
         _ => None,
     };
-    let is_negative = matches!(error, BenchError::NoDatagrams);
+    let is_negative = matches!(
+        error,
+        BenchError::NoDatagrams | BenchError::NoBaseline { .. }
+    );
     let error = anyhow::Error::new(error);
     let failure = match is_negative {
         true => Failure::negative(error),
@@ -138,25 +170,4 @@ fn explain(arguments: &BenchArguments, verifier: &TrustVerifier, error: BenchErr
         Some(hint) => failure.hint(hint),
         None => failure,
     }
-}
-
-/// Says in one line what went wrong, if anything did.
-fn judge(report: &Report) -> Result<Ending, Failure> {
-    if report.is_flawless() {
-        return Ok(Ending::Done);
-    }
-    let words = report.errors.first().map(|error| error.example.clone());
-    let error = match (&report.partial, words) {
-        (Some(reason), Some(words)) => anyhow!("the run ended early: {reason} ({words})"),
-        (Some(reason), None) => anyhow!("the run ended early: {reason}"),
-        (None, Some(words)) => {
-            let count: u64 = report.errors.iter().map(|error| error.count).sum();
-            match count {
-                1 => anyhow!("a connection failed: {words}"),
-                _ => anyhow!("{count} connections failed, the first because: {words}"),
-            }
-        }
-        (None, None) => anyhow!("nothing came back"),
-    };
-    Err(Failure::negative(error))
 }

@@ -21,7 +21,7 @@ use qecho_engine::{
 };
 use qecho_tools::{
     Sight,
-    server::{Config, End, NOTICES_MAX, Notice, Server, ServerError},
+    server::{Beside, Config, End, NOTICES_MAX, Notice, Reach, Server, ServerError},
 };
 use rustls::server::danger::ClientCertVerifier;
 
@@ -31,7 +31,9 @@ use self::{
 };
 use super::{key_log, sight, signals};
 use crate::{
-    args::{EndArgument, Format, MessagesArgument, RetryArgument, ServerArguments, Switch},
+    args::{
+        AlsoArgument, EndArgument, Format, MessagesArgument, RetryArgument, ServerArguments, Switch,
+    },
     ending::{Ending, Failure},
     render,
 };
@@ -105,6 +107,7 @@ fn config(
             key_log: key_log::open(&arguments.key_log, &sight)?,
             provider: None,
         },
+        beside: beside(&arguments.also),
         admission: AdmissionSettings {
             retry: match arguments.retry {
                 RetryArgument::Auto => RetryPolicy::Auto,
@@ -125,6 +128,18 @@ fn config(
         secrets: Secrets::from_master(&identity.secret()),
         sight,
     })
+}
+
+fn beside(also: &[AlsoArgument]) -> Beside {
+    let has = |wanted| also.contains(&wanted);
+    Beside {
+        tls: has(AlsoArgument::Tls),
+        udp: match (has(AlsoArgument::UdpAnywhere), has(AlsoArgument::Udp)) {
+            (true, _) => Some(Reach::Anywhere),
+            (false, true) => Some(Reach::Loopback),
+            (false, false) => None,
+        },
+    }
 }
 
 /// Loads the CAs that clients must be known to, if there are any.
@@ -168,6 +183,7 @@ fn announce(
 ) -> Result<(), Failure> {
     let listening = render::server::Listening {
         addresses: server.addresses(),
+        beside: server.beside(),
         names: &identity.names(),
         expires: identity.expires(),
         pin: identity.pin(),

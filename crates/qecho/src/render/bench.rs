@@ -1,25 +1,29 @@
 //! What a load generator reports.
 
+mod comparison;
+mod csv;
+mod series;
+
 use std::{
     io::{self, Write},
     time::Duration,
 };
 
 use qecho_tools::{
-    bench::{GeneratorCost, Latency, Report, Run, ServerCost},
+    bench::{Figure, GeneratorCost, Latency, Report, Run, ServerCost, Unit},
     text,
 };
 
+pub(crate) use self::{
+    comparison::{ratio_name, ratio_value, transport_name},
+    csv::csv,
+    series::offered,
+};
 use super::{counted, json_line};
 
 /// Writes a report as JSON, without the long distribution.
 pub(crate) fn json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let report = Report {
-        histogram: String::new(),
-        connect_histogram: String::new(),
-        ..report.clone()
-    };
-    json_line(&report, out)
+    json_line(&report.without_distributions(), out)
 }
 
 /// Writes all of a report as JSON.
@@ -29,17 +33,64 @@ pub(crate) fn json_file(report: &Report, out: &mut dyn Write) -> io::Result<()> 
 
 /// Writes a report for people.
 pub(crate) fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for (name, words) in rows(report) {
+        writeln!(out, "{name:<12} {words}")?;
+    }
+    series::steps(report, out)?;
+    if let Some(comparison) = &report.comparison {
+        comparison::text(comparison, out)?;
+    }
+    for error in &report.errors {
+        let connections = counted(error.count, "connection");
+        writeln!(
+            out,
+            "{:<12} {connections}: {}",
+            "failed",
+            text::shown(&error.example)
+        )?;
+    }
+    for judged in &report.fail_if {
+        let verdict = if judged.fails { "FAILED" } else { "passed" };
+        let value = figure(&judged.figure, judged.value);
+        let (name, bound) = (&judged.figure, &judged.bound);
+        writeln!(
+            out,
+            "{:<12} {verdict}, {name} is {value}: fails if {bound}",
+            "bound"
+        )?;
+    }
+    for words in warnings(report) {
+        writeln!(out, "warning: {words}")?;
+    }
+    Ok(())
+}
+
+/// Returns what is said of any run.
+fn rows(report: &Report) -> Vec<(&'static str, String)> {
     let mut rows = vec![
         ("server", server(report)),
         ("load", load(&report.run)),
         ("measured", measured(report)),
     ];
+    if !report.steps.is_empty() {
+        // Each step has figures of its own.
+        rows.push(("transport", transport(report)));
+        return rows;
+    }
+    if let Some(start) = &report.start {
+        let late = text::duration(Duration::from_secs_f64(start.late_s));
+        rows.push(("start", format!("at {}, {late} late", start.at)));
+    }
     let sends = report.run.size_bytes > 0;
     if sends {
         rows.push(("rate", rate(report)));
         rows.push(("echo time", latency(&report.latency)));
     }
     rows.push(("handshake", latency(&report.connect)));
+    if let Some(resumed) = report.resumed {
+        let of = number(report.connect.count);
+        rows.push(("resumed", format!("{} of {of} handshakes", number(resumed))));
+    }
     if report.run.over == "datagram" {
         let late = match report.late {
             0 => String::new(),
@@ -69,22 +120,7 @@ pub(crate) fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if let Some(cost) = &report.server_process {
         rows.push(("server cost", server_cost(cost, report)));
     }
-    for (name, words) in rows {
-        writeln!(out, "{name:<12} {words}")?;
-    }
-    for error in &report.errors {
-        let connections = counted(error.count, "connection");
-        writeln!(
-            out,
-            "{:<12} {connections}: {}",
-            "failed",
-            text::shown(&error.example)
-        )?;
-    }
-    for words in warnings(report) {
-        writeln!(out, "warning: {words}")?;
-    }
-    Ok(())
+    rows
 }
 
 fn server(report: &Report) -> String {
@@ -117,14 +153,16 @@ fn load(run: &Run) -> String {
     };
     let arrival = match run.offered_rate_per_s {
         Some(rate) => format!("open loop at {} a second, {}", decimal(rate), run.arrival),
+        None if run.arrival != "closed" => format!("open loop, {}", run.arrival),
         None if run.over == "handshake" => "closed loop".into(),
         None => format!("closed loop, {} in flight on each", run.in_flight),
     };
-    format!(
-        "{}, {}, {from}{streams}, {arrival}",
-        run.over,
-        counted(run.size_bytes, "byte")
-    )
+    let size = counted(run.size_max_bytes.unwrap_or(run.size_bytes), "byte");
+    let size = match run.size_max_bytes {
+        Some(_) => format!("{} to {size}", run.size_bytes),
+        None => size,
+    };
+    format!("{}, {size}, {from}{streams}, {arrival}", run.over)
 }
 
 fn measured(report: &Report) -> String {
@@ -162,8 +200,7 @@ fn latency(latency: &Latency) -> String {
     if latency.count == 0 {
         return "none".into();
     }
-    let time =
-        |microseconds: f64| text::duration(Duration::from_nanos((microseconds * 1e3) as u64));
+    let time = microseconds_text;
     format!(
         "p50 {}  p90 {}  p99 {}  p99.9 {}  p99.99 {}  max {}",
         time(latency.p50_us),
@@ -173,6 +210,10 @@ fn latency(latency: &Latency) -> String {
         time(latency.p99_99_us),
         time(latency.max_us),
     )
+}
+
+fn microseconds_text(microseconds: f64) -> String {
+    text::duration(Duration::from_nanos((microseconds * 1e3) as u64))
 }
 
 fn transport(report: &Report) -> String {
@@ -222,8 +263,19 @@ fn server_cost(cost: &ServerCost, report: &Report) -> String {
     words
 }
 
+/// Seconds that a run may begin too late without a warning.
+const LATE_S: f64 = 0.1;
+
 fn warnings(report: &Report) -> Vec<String> {
     let mut warnings = Vec::new();
+    if let Some(start) = report.start.as_ref().filter(|start| start.late_s > LATE_S) {
+        let late = text::duration(Duration::from_secs_f64(start.late_s));
+        warnings.push(format!("the run began {late} after --start-at"));
+    }
+    if !report.steps.is_empty() {
+        // Each says it of itself.
+        return warnings;
+    }
     if report.generator.is_bottleneck {
         warnings.push(
             "the generator was busy all the time: these figures are its own, not the server's; \
@@ -241,6 +293,22 @@ fn warnings(report: &Report) -> Vec<String> {
     warnings
 }
 
+/// Writes a figure by its name; there may be none.
+pub(crate) fn figure(name: &str, value: Option<f64>) -> String {
+    let Some(value) = value else {
+        return "unknown".into();
+    };
+    match Figure::ALL.iter().find(|(known, _)| *known == name) {
+        Some((_, figure)) => match figure.unit() {
+            Unit::Time => text::duration(Duration::from_nanos((value * 1e3) as u64)),
+            Unit::Rate => format!("{} a second", decimal(value)),
+            Unit::Bytes => format!("{} MB/s", decimal(value / 1e6)),
+            _ => number(value as u64),
+        },
+        None => decimal(value),
+    }
+}
+
 /// Writes a number with its thousands set off.
 fn number(number: u64) -> String {
     let digits = number.to_string();
@@ -255,7 +323,7 @@ fn number(number: u64) -> String {
 }
 
 /// Writes a number with three digits at least.
-pub(super) fn decimal(value: f64) -> String {
+pub(crate) fn decimal(value: f64) -> String {
     match value {
         100.0.. => number(value.round() as u64),
         10.0.. => format!("{value:.1}"),

@@ -1,6 +1,8 @@
 //! Reports as one page for a browser, which needs nothing else.
 
 mod chart;
+mod headline;
+mod view;
 
 use std::io::{self, Write};
 
@@ -21,6 +23,7 @@ pub(crate) struct Named {
 pub(crate) fn page(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
     let names: Vec<_> = runs.iter().map(|run| run.name.as_str()).collect();
     let title = format!("qecho bench: {}", names.join(", "));
+    let lines = view::lines(runs);
     writeln!(
         out,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -29,8 +32,14 @@ pub(crate) fn page(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
         escaped(&title),
         escaped(&title),
     )?;
-    results(runs, out)?;
-    charts(runs, out)?;
+    if let [run] = runs {
+        headline::write(&run.report, out)?;
+    }
+    results(&lines, out)?;
+    for run in runs {
+        beside(run, out)?;
+    }
+    charts(runs, &lines, out)?;
     for (place, run) in runs.iter().enumerate() {
         section(place, run, out)?;
     }
@@ -109,9 +118,35 @@ fn results(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</table></div>")
 }
 
-fn charts(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
+/// Writes how QUIC compares with something else, if it was.
+fn beside(run: &Named, out: &mut dyn Write) -> io::Result<()> {
+    let Some(comparison) = &run.report.comparison else {
+        return Ok(());
+    };
+    let other = bench::transport_name(&comparison.report.run.transport);
+    writeln!(
+        out,
+        "<h2>QUIC beside {other}</h2>\n<div class=\"wide\"><table>\n<tr><th>{}</th>\
+         <th>QUIC</th><th>{other}</th><th>ratio</th><th>each slice</th></tr>",
+        escaped(&run.name)
+    )?;
+    for ratio in &comparison.ratios {
+        let name = bench::ratio_name(ratio);
+        let [quic, other] = [ratio.quic, ratio.other].map(|value| bench::ratio_value(ratio, value));
+        let [times, least, most] = [ratio.ratio, ratio.least, ratio.most].map(bench::decimal);
+        writeln!(
+            out,
+            "<tr><th>{name}</th><td>{quic}</td><td>{other}</td><td><b>{times}</b></td>\
+             <td>{least} to {most}</td></tr>"
+        )?;
+    }
+    writeln!(out, "</table></div>")
+}
+
+fn charts(runs: &[Named], parts: &[Named], out: &mut dyn Write) -> io::Result<()> {
+    let whole = view::over_time(runs);
     let over_time = |value: fn(&Interval) -> f64| {
-        lines(runs, &move |report| {
+        lines(&whole, &move |report| {
             let rows = report.intervals.iter();
             let rows = rows.filter(|row| row.messages > 0 || value(row) == 0.0);
             rows.map(|row| (row.at_s + row.length_s / 2.0, value(row)))
@@ -137,15 +172,18 @@ fn charts(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
             title: "Echo time by percentile",
             x: ("percentile", Scale::Percentile),
             y: ("echo time", Scale::Time),
-            series: lines(runs, &percentiles),
+            series: lines(parts, &percentiles),
         },
         Chart {
             title: "Distribution of echo times",
             x: ("echo time", Scale::Time),
             y: ("% of messages", Scale::FromZero),
-            series: lines(runs, &distribution),
+            series: lines(parts, &distribution),
         },
     ];
+    if let Some(chart) = view::by_rate(runs) {
+        chart.write(out)?;
+    }
     for chart in charts {
         chart.write(out)?;
     }

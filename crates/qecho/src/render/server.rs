@@ -1,10 +1,11 @@
 //! What a server shows.
 
+mod reach;
 pub(crate) mod reloaded;
 
 use std::{
     io::{self, Write},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -16,12 +17,15 @@ use qecho_tools::{
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use self::reach::is_loopback;
 use super::{alpn_name, counted, day, json_line, pin_digits};
 
 /// What a server says when it is ready.
 #[derive(Debug)]
 pub(crate) struct Listening<'a> {
     pub(crate) addresses: &'a [SocketAddr],
+    /// What is echoed beside QUIC, and where.
+    pub(crate) beside: &'a [(&'static str, SocketAddr)],
     pub(crate) names: &'a [String],
     pub(crate) expires: OffsetDateTime,
     pub(crate) pin: Pin,
@@ -29,53 +33,6 @@ pub(crate) struct Listening<'a> {
     pub(crate) authority: Option<&'a Path>,
     /// Whose clients alone are let in; empty for everybody.
     pub(crate) client_authorities: &'a [PathBuf],
-}
-
-impl Listening<'_> {
-    /// Returns the host and port of a client on this machine, if it can be named.
-    fn near(&self) -> Option<String> {
-        let local = [
-            Ipv4Addr::LOCALHOST.into(),
-            Ipv6Addr::LOCALHOST.into(),
-            IpAddr::from(Ipv4Addr::UNSPECIFIED),
-            IpAddr::from(Ipv6Addr::UNSPECIFIED),
-        ];
-        let address = self
-            .addresses
-            .iter()
-            .find(|address| local.contains(&address.ip()));
-        match self.authority {
-            Some(_) => Some(place("localhost", address?.port())),
-            None => {
-                let name = self.names.iter().find(|name| !name.starts_with('*'))?;
-                Some(place(name, self.addresses.first()?.port()))
-            }
-        }
-    }
-
-    /// Returns the host and port of a client on another machine.
-    fn far(&self) -> Option<String> {
-        let open = self.addresses.iter().find(|address| !is_loopback(address));
-        match open {
-            Some(address) if !address.ip().is_unspecified() => {
-                Some(place(&address.ip().to_string(), address.port()))
-            }
-            _ => Some(place("HOST", open.or(self.addresses.first())?.port())),
-        }
-    }
-}
-
-/// Writes a host and port as a client takes them.
-fn place(host: &str, port: u16) -> String {
-    match port {
-        PORT => host.to_owned(),
-        _ if host.contains(':') => format!("[{host}]:{port}"),
-        _ => format!("{host}:{port}"),
-    }
-}
-
-fn is_loopback(address: &SocketAddr) -> bool {
-    address.ip().to_canonical().is_loopback()
 }
 
 /// Writes where the server listens, who it is and how it is reached.
@@ -88,6 +45,11 @@ pub(crate) fn listening_text(listening: &Listening<'_>, out: &mut dyn Write) -> 
     let expires = day(listening.expires)?;
     writeln!(out, "qecho {} echo server", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "  listening    {}", addresses.join(", "))?;
+    if !listening.beside.is_empty() {
+        let also = listening.beside.iter();
+        let also: Vec<_> = also.map(|(name, at)| format!("{name} {at}")).collect();
+        writeln!(out, "  also         {}", also.join(", "))?;
+    }
     let names = listening.names.join(", ");
     match listening.authority {
         Some(path) => {
@@ -156,6 +118,8 @@ pub(crate) fn listening_json(listening: &Listening<'_>, out: &mut dyn Write) -> 
         expires_unix: i64,
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         client_ca: &'a [PathBuf],
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        also: &'a [(&'static str, SocketAddr)],
     }
     let addresses = listening.addresses.iter();
     let line = Line {
@@ -166,6 +130,7 @@ pub(crate) fn listening_json(listening: &Listening<'_>, out: &mut dyn Write) -> 
         names: listening.names,
         expires_unix: listening.expires.unix_timestamp(),
         client_ca: listening.client_authorities,
+        also: listening.beside,
     };
     json_line(&line, out)
 }
@@ -342,6 +307,7 @@ mod tests {
         let address = |text: &&str| text.parse().expect("it is an address");
         let listening = Listening {
             addresses: &addresses.iter().map(address).collect::<Vec<_>>(),
+            beside: &[],
             names: &names
                 .iter()
                 .map(|name| (*name).to_owned())

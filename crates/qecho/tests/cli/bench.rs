@@ -1,10 +1,17 @@
 //! `qecho bench` against a real server: it counts what the server counts, and
 //! says in one line what went wrong.
 
+mod baseline;
+mod bounds;
+mod seen;
+mod series;
+mod starting;
+
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
+    cert::among_mounts_of_its_own,
     process::Launch,
     stage::{Server, Stage, last_event},
 };
@@ -48,6 +55,30 @@ fn every_way_counts_what_the_server_counts() {
         assert_eq!(totals["bytes"], server["bytes_echoed"], "{arguments}");
         assert_eq!(totals["connections"], server["connections"], "{arguments}");
     }
+}
+
+#[test]
+fn messages_of_many_sizes_are_counted_as_the_server_counts_them() {
+    let (report, server) = counted("-n 200 -s 1..5k --connections 3 --shards 2 --seed 3");
+    assert_eq!(report["totals"]["bytes"], server["bytes_echoed"]);
+    let (run, bytes) = (&report["run"], report["bytes"].as_u64());
+    assert_eq!(
+        (&run["size_bytes"], &run["size_max_bytes"]),
+        (&1.into(), &5_000.into())
+    );
+    assert!(
+        bytes.is_some_and(|bytes| (400_000..600_000).contains(&bytes)),
+        "{report}"
+    );
+}
+
+#[test]
+fn handshakes_that_may_go_on_with_a_session_do_and_are_counted() {
+    let (report, _) = counted("-n 30 --over handshake --connections 2 --resume");
+    let resumed = report["resumed"].as_u64().expect("a number");
+    assert!((20..=30).contains(&resumed), "{report}");
+    let (report, _) = counted("-n 5 --over handshake");
+    assert_eq!(report.get("resumed"), None);
 }
 
 #[test]
@@ -270,6 +301,44 @@ fn a_file_that_cannot_be_written_is_said_before_the_work() {
     done.fails(2, "cannot write ", None);
     assert_eq!(done.stdout, "");
     assert_eq!(server.ends_well()["connections"], 0);
+}
+
+#[test]
+fn a_full_disk_keeps_the_figures_without_the_distribution_and_says_so() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let place = server.place();
+    // There is room for the figures of eight steps, and not for nine distributions.
+    let steps = "--step 3001,3002,3003,3004,3005,3006,3007,3008";
+    let load = format!("\"$QECHO\" bench {place} -n 400 {steps}");
+    let done = among_mounts_of_its_own(
+        &stage,
+        &format!(
+            "mkdir full; mount -t tmpfs -o size=20k none full; \
+             {load} --output full/a.json --output whole.html || echo \"exit $?\"; cat full/a.json; \
+             tail -n 1 whole.html; head -c 20k /dev/zero >full/a.json; \
+             {load} --output full/b.json --output full/b.html || echo \"exit $?\"; \
+             stat -c %s full/b.json full/b.html"
+        ),
+    );
+    done.exits(0)
+        .prints("3,008 ")
+        .prints("exit 2\n{\"event\":\"report\",")
+        .prints("</html>\n")
+        .prints("exit 2\n0\n0\n")
+        .complains(
+            "qecho: cannot write all of full/a.json, which has no distribution now: No space",
+        )
+        .complains("qecho: cannot write full/b.json: No space left on device");
+    let kept = done.stdout.lines().find(|line| line.starts_with('{'));
+    let kept: Value = serde_json::from_str(kept.expect("it was kept")).expect("it is JSON");
+    let partial = kept["partial"].as_str().expect("it is marked");
+    assert!(partial.starts_with("not all was written: "), "{partial}");
+    assert_eq!(
+        (&kept["messages"], kept.get("histogram")),
+        (&3_200.into(), None)
+    );
+    assert_eq!(done.stderr.lines().count(), 2, "{done:#?}");
 }
 
 #[test]

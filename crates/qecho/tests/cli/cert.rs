@@ -77,7 +77,7 @@ fn openssl_in(folder: &Path, arguments: &[&str]) -> (bool, String) {
 
 /// Runs a shell script as root of mounts of its own: what it mounts is seen by
 /// nobody else, and is gone when it ends.
-fn among_mounts_of_its_own(stage: &Stage, script: &str) -> Done {
+pub(crate) fn among_mounts_of_its_own(stage: &Stage, script: &str) -> Done {
     let mut command = stage.command("unshare");
     if !rustix::process::geteuid().is_root() {
         command.arg("--map-root-user");

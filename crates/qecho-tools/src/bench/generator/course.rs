@@ -38,6 +38,10 @@ pub(super) struct Course {
     /// Set when there is something to do that needs the whole shard.
     pressing: Option<Instant>,
     tick: Option<Instant>,
+    /// When to begin.
+    begin_at: Option<Instant>,
+    /// How much later that was.
+    pub(super) late: Option<Duration>,
     began: Option<Instant>,
     arrival: Arrival,
     seed: u64,
@@ -60,9 +64,11 @@ impl Course {
             until: None,
             pressing: None,
             tick: None,
+            begin_at: config.begin.as_ref().map(|begin| begin.at),
+            late: None,
             began: None,
             arrival: config.arrival.part(part.of),
-            seed: config.seed.wrapping_add(part.number as u64),
+            seed: part.seed(config.seed),
             warmup: config.warmup,
             duration: match config.goal {
                 Goal::Duration(duration) => Some(duration),
@@ -114,12 +120,19 @@ impl Course {
 }
 
 impl Generator {
-    /// Begins to send, once every shard is ready.
+    /// Begins to send, once every shard is ready and it is time.
     pub(super) fn begin(&mut self, control: &mut Control<'_, Session>) {
         if self.course.phase != Phase::Ready {
             return;
         }
         let now = control.now();
+        if let Some(at) = self.course.begin_at {
+            if now < at {
+                self.course.until = Some(at);
+                return;
+            }
+            self.course.late = Some(now - at);
+        }
         self.schedule = Schedule::new(self.course.arrival, now, self.course.seed);
         if self.course.warmup.is_zero() {
             self.begin_measuring(control);
@@ -210,6 +223,7 @@ impl Generator {
                 };
                 (self.listener)(Told::Ready { live });
             }
+            Phase::Ready if self.course.is_over(now) => self.begin(control),
             Phase::Warmup if self.course.is_over(now) => self.begin_measuring(control),
             Phase::Measuring if self.course.is_over(now) || self.book.is_spent() => {
                 self.end_measuring(control);

@@ -12,6 +12,8 @@ use crate::bench::{
 pub struct Outcome {
     pub(in crate::bench) tally: Tally,
     pub(in crate::bench) elapsed: Duration,
+    /// How late it began, if it was told when to.
+    pub(in crate::bench) late: Option<Duration>,
     pub(in crate::bench) processor: Duration,
     pub(in crate::bench) stop: Option<Stop>,
 }
@@ -30,6 +32,11 @@ impl Outcome {
             messages: self.tally.totals.messages,
             bytes: self.tally.totals.bytes,
         }
+    }
+
+    /// Returns how late it began, if it was told when to.
+    pub fn late(&self) -> Option<Duration> {
+        self.late
     }
 
     /// Returns how many DATAGRAM frames did not come back.

@@ -65,6 +65,11 @@ pub struct Part {
 }
 
 impl Part {
+    /// Returns the seed of this part's chances.
+    pub(in crate::bench) fn seed(&self, seed: u64) -> u64 {
+        seed.wrapping_add(self.number as u64)
+    }
+
     /// Returns this part's share of a number of things.
     pub(in crate::bench) fn share(&self, things: u64) -> u64 {
         let (of, number) = (self.of as u64, self.number as u64);

@@ -23,6 +23,16 @@ pub(super) fn decode(text: &str) -> Option<Histogram<u64>> {
     Deserializer::new().deserialize(&mut &compressed[..]).ok()
 }
 
+/// Decodes two distributions and adds them; what is none adds nothing.
+pub(super) fn joined(one: &str, other: &str) -> Times {
+    let mut times = Times::default();
+    for part in [one, other].into_iter().filter_map(decode) {
+        // A value beyond the bounds is in no distribution of ours.
+        let _ = times.0.add(part);
+    }
+    times
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Several generators' reports as one.
 
-use super::{ErrorCount, GeneratorCost, Interval, Latency, Report, histogram};
+use super::{ErrorCount, GeneratorCost, Interval, Latency, Report, Start, histogram};
 use crate::bench::tally::Times;
 
 /// Why reports cannot be merged.
@@ -21,6 +21,9 @@ pub enum MergeError {
     /// One lacks the distribution, without which nothing exact can be said.
     #[error("a report has no distribution of its times: keep it by --output FILE.json")]
     NoDistribution,
+    /// One searched for a limit, at rates of its own.
+    #[error("a search for a limit cannot be merged: generators that search go different ways")]
+    Search,
 }
 
 impl Report {
@@ -47,6 +50,9 @@ impl Report {
                 sum.0.add(part).map_err(|_| MergeError::NoDistribution)?;
             }
         }
+        if reports.iter().any(|report| report.limit.is_some()) {
+            return Err(MergeError::Search);
+        }
         for other in others {
             if what(first) != what(other) {
                 return Err(MergeError::Different {
@@ -64,52 +70,35 @@ impl Report {
             merged.rate_per_s = merged.messages as f64 / merged.elapsed_s;
             merged.goodput_bytes_per_s = merged.bytes as f64 / merged.elapsed_s;
         }
+        for (place, step) in merged.steps.iter_mut().enumerate() {
+            let parts = reports
+                .iter()
+                .map(|report| report.steps.get(place).cloned());
+            let parts: Vec<_> = parts.flatten().collect();
+            *step = Self::merge(&parts)?;
+        }
         Ok(merged)
     }
 
     /// Adds what can be added.
     fn add(&mut self, other: &Self) {
         self.started_at = self.started_at.take().min(other.started_at.clone());
+        let starts = self.start.take().zip(other.start.as_ref());
+        let together = starts.filter(|(start, other)| start.at == other.at);
+        self.start = together.map(|(start, other)| Start {
+            late_s: start.late_s.max(other.late_s),
+            ..start
+        });
         self.partial = self.partial.take().or_else(|| other.partial.clone());
         self.elapsed_s = self.elapsed_s.max(other.elapsed_s);
-        let (run, transport) = (&mut self.run, &mut self.transport);
+        let run = &mut self.run;
         for (sum, part) in [
-            (&mut self.offered, other.offered),
-            (&mut self.messages, other.messages),
-            (&mut self.bytes, other.bytes),
-            (&mut self.lost, other.lost),
-            (&mut self.late, other.late),
-            (&mut self.unanswered, other.unanswered),
             (&mut run.connections, other.run.connections),
             (&mut run.shards, other.run.shards),
             (&mut run.sockets, other.run.sockets),
-            (&mut transport.packets_sent, other.transport.packets_sent),
-            (&mut transport.packets_lost, other.transport.packets_lost),
-            (
-                &mut transport.congestion_events,
-                other.transport.congestion_events,
-            ),
-            (
-                &mut transport.datagrams_sent,
-                other.transport.datagrams_sent,
-            ),
-            (
-                &mut transport.datagrams_received,
-                other.transport.datagrams_received,
-            ),
-            (&mut transport.bytes_sent, other.transport.bytes_sent),
-            (
-                &mut transport.bytes_received,
-                other.transport.bytes_received,
-            ),
-            (&mut self.totals.connections, other.totals.connections),
-            (&mut self.totals.messages, other.totals.messages),
-            (&mut self.totals.bytes, other.totals.bytes),
         ] {
             *sum += part;
         }
-        transport.mtu_bytes = transport.mtu_bytes.max(other.transport.mtu_bytes);
-        run.verified &= other.run.verified;
         let rates = run.offered_rate_per_s.zip(other.run.offered_rate_per_s);
         run.offered_rate_per_s = rates.map(|(one, other)| one + other);
         run.count = run
@@ -125,22 +114,74 @@ impl Report {
             is_bottleneck: self.generator.is_bottleneck || other.generator.is_bottleneck,
         };
         self.server_process = self.server_process.or(other.server_process);
-        if let (Some(schedule), Some(other)) = (&mut self.schedule, &other.schedule) {
-            schedule.is_kept &= other.is_kept;
-            schedule.late_p99_us = schedule.late_p99_us.max(other.late_p99_us);
-            schedule.unsent += other.unsent;
-        }
-        for error in &other.errors {
-            add_error(&mut self.errors, error);
-        }
+        add_counts(self, other);
         add_intervals(&mut self.intervals, &other.intervals);
+    }
+}
+
+/// Adds what is added however two runs stand to each other.
+pub(super) fn add_counts(report: &mut Report, other: &Report) {
+    report.resumed = match (report.resumed, other.resumed) {
+        (Some(one), Some(other)) => Some(one + other),
+        (one, other) => one.or(other),
+    };
+    let transport = &mut report.transport;
+    for (sum, part) in [
+        (&mut report.offered, other.offered),
+        (&mut report.messages, other.messages),
+        (&mut report.bytes, other.bytes),
+        (&mut report.lost, other.lost),
+        (&mut report.late, other.late),
+        (&mut report.unanswered, other.unanswered),
+        (&mut transport.packets_sent, other.transport.packets_sent),
+        (&mut transport.packets_lost, other.transport.packets_lost),
+        (
+            &mut transport.congestion_events,
+            other.transport.congestion_events,
+        ),
+        (
+            &mut transport.datagrams_sent,
+            other.transport.datagrams_sent,
+        ),
+        (
+            &mut transport.datagrams_received,
+            other.transport.datagrams_received,
+        ),
+        (&mut transport.bytes_sent, other.transport.bytes_sent),
+        (
+            &mut transport.bytes_received,
+            other.transport.bytes_received,
+        ),
+        (&mut report.totals.connections, other.totals.connections),
+        (&mut report.totals.messages, other.totals.messages),
+        (&mut report.totals.bytes, other.totals.bytes),
+    ] {
+        *sum += part;
+    }
+    transport.mtu_bytes = transport.mtu_bytes.max(other.transport.mtu_bytes);
+    report.run.verified &= other.run.verified;
+    if let (Some(schedule), Some(other)) = (&mut report.schedule, &other.schedule) {
+        schedule.is_kept &= other.is_kept;
+        schedule.late_p99_us = schedule.late_p99_us.max(other.late_p99_us);
+        schedule.unsent += other.unsent;
+    }
+    for error in &other.errors {
+        add_error(&mut report.errors, error);
     }
 }
 
 /// Says what must be the same.
 fn what(report: &Report) -> String {
     let run = &report.run;
-    format!("{} of {} bytes, {}", run.over, run.size_bytes, run.arrival)
+    let steps = match report.steps.len() {
+        0 => String::new(),
+        steps => format!(" in {steps} steps"),
+    };
+    let size = match run.size_max_bytes {
+        Some(most) => format!("{} to {most}", run.size_bytes),
+        None => run.size_bytes.to_string(),
+    };
+    format!("{} of {size} bytes, {}{steps}", run.over, run.arrival)
 }
 
 fn add_error(errors: &mut Vec<ErrorCount>, error: &ErrorCount) {

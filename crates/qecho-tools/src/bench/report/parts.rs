@@ -24,8 +24,14 @@ pub struct Server {
 pub struct Run {
     /// On what messages travelled.
     pub over: String,
-    /// Bytes of a message.
+    /// `quic`, or what it is compared with: `tls` or `udp`.
+    #[serde(default = "quic")]
+    pub transport: String,
+    /// Bytes of a message; of the shortest, if they differ.
     pub size_bytes: u64,
+    /// Bytes of the longest, if they differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_max_bytes: Option<u64>,
     /// Connections at once.
     pub connections: u64,
     /// Long-lived streams of each.
@@ -50,6 +56,19 @@ pub struct Run {
     pub verified: bool,
     /// What started the chances.
     pub seed: u64,
+}
+
+fn quic() -> String {
+    "quic".into()
+}
+
+/// When a run was to begin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// The instant (RFC 3339).
+    pub at: String,
+    /// How much later it began, in seconds.
+    pub late_s: f64,
 }
 
 /// How often something went wrong.
@@ -186,4 +205,33 @@ pub struct TotalCounts {
     pub messages: u64,
     /// Their bytes.
     pub bytes: u64,
+}
+
+/// What became of a bound that was set to a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The bound, as it was typed.
+    pub bound: String,
+    /// The figure that it is about.
+    pub figure: String,
+    /// The figure's value: microseconds, messages or bytes a second, or a
+    /// count. `null` if there is none.
+    pub value: Option<f64>,
+    /// Whether the run fails by it.
+    pub fails: bool,
+}
+
+/// The highest rate at which a server keeps a bound.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Limit {
+    /// The bound.
+    pub bound: String,
+    /// The highest rate that was offered and kept, in messages a second;
+    /// `null` if none was.
+    pub rate_per_s: Option<f64>,
+    /// The lowest rate that was offered and not kept, two times in a row.
+    pub broken_at_per_s: Option<f64>,
+    /// Whether it was the generator that could not keep that rate: then the
+    /// limit is its own, and the server may do better.
+    pub is_generators: bool,
 }

@@ -3,10 +3,23 @@
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
-use qecho_tools::bench::{CONNECTIONS_MAX, IN_FLIGHT_MAX, RATE_MAX, SHARDS_MAX, SIZE_MAX, Sockets};
+use qecho_tools::bench::{
+    CONNECTIONS_MAX, IN_FLIGHT_MAX, RATE_MAX, SHARDS_MAX, SIZE_MAX, Sizes, Sockets,
+};
 
-/// Reads the size of a message such as `64` or `1MiB`.
-pub(super) fn size(text: &str) -> Result<usize, String> {
+/// Reads the size of messages such as `64` or `1MiB`, or `64..1k`.
+pub(super) fn sizes(text: &str) -> Result<Sizes, String> {
+    let Some((least, most)) = text.split_once("..") else {
+        return size(text).map(Sizes::fixed);
+    };
+    let (least, most) = (size(least)?, size(most)?);
+    match least <= most {
+        true => Ok(Sizes { least, most }),
+        false => Err("the lesser size stands first, as in 64..1k".into()),
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
     let size: ByteSize = text
         .parse()
         .map_err(|_| "it is no size; write for instance 64, 1k or 1MiB")?;
@@ -93,6 +106,27 @@ mod tests {
         for text in ["", "-1", "k", "1e3", "inf", "nan", "5/s"] {
             let error = rate(text).expect_err(text);
             assert!(error.contains("is no rate"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_one_or_a_range() {
+        assert_eq!(sizes("1k"), Ok(Sizes::fixed(1_000)));
+        let range = Sizes {
+            least: 64,
+            most: 1_024,
+        };
+        assert_eq!(sizes("64..1KiB"), Ok(range));
+        for (text, reason) in [
+            ("1k..64", "stands first"),
+            ("0..5", "at least 1"),
+            ("5..", "is no size"),
+            ("..5", "is no size"),
+            ("1..2GiB", "at most 1GiB"),
+            ("1...5", "is no size"),
+        ] {
+            let error = sizes(text).expect_err(text);
+            assert!(error.contains(reason), "{text}: {error}");
         }
     }
 

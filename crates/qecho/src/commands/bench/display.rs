@@ -5,25 +5,33 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use qecho_tools::{
     bench::{Goal, Progress},
     text,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::args::{Load, Place};
+use crate::{
+    args::{BenchArguments, Load},
+    render::bench,
+};
 
 /// A line on a terminal; elsewhere nothing.
 pub(super) struct Display {
     bar: Option<ProgressBar>,
     goal: String,
+    /// Which of several runs this is.
+    step: String,
     began: SystemTime,
 }
 
 impl Display {
-    pub(super) fn new(place: &Place, load: &Load) -> Self {
-        let bar = io::stderr().is_terminal().then(ProgressBar::new_spinner);
+    pub(super) fn new(arguments: &BenchArguments, load: &Load) -> Self {
+        let place = &arguments.place;
+        // Packets are shown on stderr, or how it goes.
+        let is_shown = io::stderr().is_terminal() && arguments.trace.trace.is_none();
+        let bar = is_shown.then(|| bar(load.goal));
         if let Some(bar) = &bar {
             bar.set_message(format!("connecting to {place} …"));
             bar.tick();
@@ -34,7 +42,19 @@ impl Display {
                 Goal::Duration(duration) => format!(" of {}", text::duration(duration)),
                 Goal::Messages(_) => String::new(),
             },
+            step: String::new(),
             began: SystemTime::now(),
+        }
+    }
+
+    /// Says what is waited for.
+    pub(super) fn wait(&self, until: &str) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(format!("waiting until {until} …"));
+                bar.tick();
+            }
+            None => say(&format!("waiting until {until}\n")),
         }
     }
 
@@ -43,15 +63,28 @@ impl Display {
         let Some(bar) = &self.bar else {
             return;
         };
+        if let Progress::Step(step) = progress {
+            let of = step.of.map(|of| format!(" of {of}")).unwrap_or_default();
+            let rate = bench::decimal(step.rate_per_s);
+            self.step = format!("run {}{of} at {rate}/s  ", step.number);
+        }
+        let step = &self.step;
         match progress {
-            Progress::Reached(_) => bar.set_message("connecting …"),
-            Progress::Ready { live } => bar.set_message(format!("{live} connected, warming up …")),
+            Progress::Reached(_) => {
+                bar.set_position(0);
+                bar.set_message(format!("{step}connecting …"));
+            }
+            Progress::Ready { live } => {
+                bar.set_message(format!("{step}{live} connected, warming up …"))
+            }
             Progress::Interval(interval) => {
+                let over = interval.at_s + interval.length_s;
+                bar.set_position((over * 1e3) as u64);
                 let time = |microseconds: f64| {
                     text::duration(Duration::from_nanos((microseconds * 1e3) as u64))
                 };
                 bar.set_message(format!(
-                    "{:.1} s{}  {:.0}/s  p50 {}  p99 {}",
+                    "{step}{:.1} s{}  {:.0}/s  p50 {}  p99 {}",
                     interval.at_s + interval.length_s,
                     self.goal,
                     interval.rate_per_s,
@@ -76,6 +109,18 @@ impl Display {
         let began = OffsetDateTime::from(self.began);
         let began = began.replace_nanosecond(0).unwrap_or(began);
         began.format(&Rfc3339).unwrap_or_default()
+    }
+}
+
+/// Returns a bar that fills with the time, if time is the goal.
+fn bar(goal: Goal) -> ProgressBar {
+    let Goal::Duration(duration) = goal else {
+        return ProgressBar::new_spinner();
+    };
+    let bar = ProgressBar::new(duration.as_millis() as u64);
+    match ProgressStyle::with_template("{bar:20} {msg}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, BufWriter, Write},
+    io::{self, Seek, Write},
     path::{Path, PathBuf},
 };
 
@@ -38,20 +38,46 @@ impl Output {
         }])
     }
 
-    /// Writes a page about all reports; one may be JSON instead.
+    /// Writes a page about all reports; one may be JSON instead. A report for
+    /// which there is no room is kept without its long distribution, and marked
+    /// partial; a page is left out.
     pub(in crate::commands) fn write_all(self, reports: &[Named]) -> anyhow::Result<()> {
         let Self { path, file } = self;
-        let write = || -> io::Result<()> {
-            file.set_len(0)?;
-            let mut out = BufWriter::new(file);
-            match reports {
-                [one] if path.extension().is_some_and(|ending| ending == "json") => {
-                    bench::json_file(&one.report, &mut out)?;
-                }
-                _ => page::page(reports, &mut out)?,
-            }
-            out.flush()
+        let shown = path.display();
+        let is_json = path.extension().is_some_and(|ending| ending == "json");
+        let mut text = Vec::new();
+        let json = match reports {
+            [one] if is_json => Some(&one.report),
+            _ => None,
         };
-        write().with_context(|| format!("cannot write {}", path.display()))
+        match json {
+            Some(report) => bench::json_file(report, &mut text)?,
+            None => page::page(reports, &mut text)?,
+        }
+        let Err(error) = put(&file, &text) else {
+            return Ok(());
+        };
+        if let Some(report) = json {
+            let mut short = report.without_distributions();
+            short
+                .partial
+                .get_or_insert_with(|| format!("not all was written: {error}"));
+            text.clear();
+            bench::json_file(&short, &mut text)?;
+            if put(&file, &text).is_ok() {
+                let words = format!("cannot write all of {shown}, which has no distribution now");
+                return Err(anyhow::Error::new(error).context(words));
+            }
+        }
+        // A half is of no use; what goes wrong here is the same that has been.
+        let _ = file.set_len(0);
+        Err(anyhow::Error::new(error).context(format!("cannot write {shown}")))
     }
+}
+
+/// Puts a text in place of what was in a file.
+fn put(mut file: &File, text: &[u8]) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(text)
 }

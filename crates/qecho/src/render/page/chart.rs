@@ -79,7 +79,7 @@ impl Scale {
             Self::Time => {
                 let factors: &[f64] = match greatest - least {
                     0.8.. => &[1.0, 2.0, 5.0],
-                    _ => &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0],
+                    _ => &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0],
                 };
                 let factors = if greatest - least < 2.0 {
                     factors

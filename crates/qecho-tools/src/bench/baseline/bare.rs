@@ -1,0 +1,311 @@
+//! One thread's part of a load over bare UDP, on one socket.
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use qecho_engine::{Datagram, Forwarder, Order, Received, SendDatagramError};
+
+use crate::bench::{
+    book::{Book, Stage},
+    config::{Config, Goal, Work},
+    datagrams::{Carrier, Datagrams},
+    generator::{Listener, Mail, Outcome, Recent, Told},
+    processor,
+    report::Stop,
+    schedule::Schedule,
+};
+
+/// How often it is looked for what is lost.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Datagrams that wait for the socket; more wait as messages.
+const WAITING_MAX: usize = 1_024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Ready,
+    Warmup,
+    Measuring,
+    Draining,
+    Ended,
+}
+
+/// Messages in datagrams of their own, and what came of them.
+pub(super) struct BareLoad {
+    config: Config,
+    number: usize,
+    book: Book,
+    schedule: Option<Schedule>,
+    datagrams: Datagrams,
+    socket: Bare,
+    listener: Listener,
+    phase: Phase,
+    until: Option<Instant>,
+    ticked: Option<Instant>,
+    /// When the current interval ends, and its number.
+    current: Option<(Instant, usize)>,
+    interval: Duration,
+    began: Option<Instant>,
+    elapsed: Duration,
+    processor: Duration,
+    stop: Option<Stop>,
+}
+
+/// What goes through the socket.
+struct Bare {
+    now: Option<Instant>,
+    remote: SocketAddr,
+    orders: VecDeque<Order>,
+    received: VecDeque<Bytes>,
+}
+
+impl Carrier for Bare {
+    fn send(&mut self, data: Bytes) -> Result<(), SendDatagramError> {
+        if self.orders.len() >= WAITING_MAX {
+            return Err(SendDatagramError::Blocked);
+        }
+        self.orders.push_back(Order::Send(Datagram {
+            binding: 0,
+            destination: self.remote,
+            ecn: 0,
+            contents: data.into(),
+            segment_size: None,
+            source_ip: None,
+            dissected: None,
+        }));
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Option<Bytes> {
+        self.received.pop_front()
+    }
+
+    fn now(&self) -> Instant {
+        self.now.expect("it is set before each turn's work")
+    }
+}
+
+impl BareLoad {
+    pub(super) fn new(
+        config: &Config,
+        number: usize,
+        remote: SocketAddr,
+        interval: Duration,
+        listener: Listener,
+    ) -> Self {
+        let share = |things: u64| {
+            let (of, number) = (config.shards as u64, number as u64);
+            things / of + u64::from(number < things % of)
+        };
+        let messages = match config.goal {
+            Goal::Messages(count) => Some(share(count.get())),
+            Goal::Duration(_) => None,
+        };
+        // What connections and streams have under way is one crowd here.
+        let work = config.work;
+        let in_flight = work.in_flight * work.streams * share(config.connections as u64) as usize;
+        let config = Config {
+            work: Work { in_flight, ..work },
+            ..config.clone()
+        };
+        let seed = config.seed.wrapping_add(number as u64);
+        Self {
+            book: Book::new(&config, messages, seed),
+            config,
+            number,
+            schedule: None,
+            datagrams: Datagrams::default(),
+            socket: Bare {
+                now: None,
+                remote,
+                orders: VecDeque::new(),
+                received: VecDeque::new(),
+            },
+            listener,
+            phase: Phase::Ready,
+            until: None,
+            ticked: None,
+            current: None,
+            interval,
+            began: None,
+            elapsed: Duration::ZERO,
+            processor: Duration::ZERO,
+            stop: None,
+        }
+    }
+
+    pub(super) fn into_outcome(self) -> Outcome {
+        Outcome {
+            tally: self.book.tally,
+            elapsed: self.elapsed,
+            late: None,
+            processor: self.processor,
+            stop: self.stop,
+        }
+    }
+
+    fn begin(&mut self, now: Instant) {
+        let arrival = self.config.arrival.part(self.config.shards);
+        let seed = self.config.seed.wrapping_add(self.number as u64);
+        self.schedule = Schedule::new(arrival, now, seed);
+        self.book.stage = Stage::Warmup;
+        self.phase = Phase::Warmup;
+        self.until = Some(now + self.config.warmup);
+    }
+
+    fn measure(&mut self, now: Instant) {
+        self.book.stage = Stage::Measuring;
+        self.phase = Phase::Measuring;
+        self.began = Some(now);
+        self.processor = processor::of_this_thread();
+        self.current = Some((now + self.interval, 0));
+        self.until = match self.config.goal {
+            Goal::Duration(duration) => Some(now + duration),
+            Goal::Messages(_) => None,
+        };
+        (self.listener)(Told::Measuring);
+    }
+
+    fn end_measuring(&mut self, now: Instant) {
+        self.book.stage = Stage::Silent;
+        self.schedule = None;
+        self.phase = Phase::Draining;
+        self.processor = processor::of_this_thread().saturating_sub(self.processor);
+        let end = match self.config.goal {
+            Goal::Duration(_) => now,
+            Goal::Messages(_) => self.book.last.unwrap_or(now),
+        };
+        self.elapsed = self.began.map_or(Duration::ZERO, |began| end - began);
+        self.until = Some(now + self.book.timeout);
+        (self.listener)(Told::Measured);
+    }
+
+    fn finish(&mut self) {
+        self.phase = Phase::Ended;
+        let number = self.current.take().map_or(0, |(_, number)| number);
+        let times = std::mem::take(&mut self.book.recent);
+        (self.listener)(Told::Recent(Recent { number, times }));
+    }
+
+    /// Goes on to the phase that it is time for.
+    fn go_on(&mut self, now: Instant) {
+        let is_over = self.until.is_some_and(|until| until <= now);
+        if self.stop.is_some() && self.phase != Phase::Ended {
+            if self.phase == Phase::Measuring {
+                self.end_measuring(now);
+            }
+            return self.finish();
+        }
+        match self.phase {
+            Phase::Warmup if is_over => self.measure(now),
+            Phase::Measuring if is_over || self.book.is_spent() => self.end_measuring(now),
+            Phase::Draining if is_over || self.book.under_way == 0 => self.finish(),
+            _ => {}
+        }
+    }
+
+    /// Sends what is due, or what there is room for.
+    fn send(&mut self, now: Instant) {
+        let until = self.until.map_or(now, |until| until.min(now));
+        while let Some(schedule) = &mut self.schedule
+            && schedule.due() <= until
+        {
+            let intended = schedule.due();
+            schedule.advance();
+            if let Some(message) = self.book.take(now, intended) {
+                self.datagrams.add(message);
+            }
+        }
+        let topped = self.datagrams.top_up(&mut self.socket, &mut self.book);
+        self.note(topped);
+    }
+
+    fn note(&mut self, outcome: Result<(), crate::bench::book::Fault>) {
+        if let Err(fault) = outcome {
+            self.book.tally.errors.note(fault.kind, || fault.words);
+        }
+    }
+}
+
+impl Forwarder for BareLoad {
+    type Mail = Mail;
+
+    fn handle_datagram(&mut self, now: Instant, received: Received) {
+        // Nobody else has a say in what comes back.
+        if received.remote == self.socket.remote {
+            self.socket.now = Some(now);
+            self.socket.received.push_back(received.data.freeze());
+            let taken = self.datagrams.receive(&mut self.socket, &mut self.book);
+            self.note(taken);
+        }
+    }
+
+    fn handle_timeouts(&mut self, now: Instant) {
+        self.socket.now = Some(now);
+        if self.ticked.is_none() {
+            (self.listener)(Told::Ready { live: 1 });
+        }
+        if self.ticked.is_none_or(|ticked| now - ticked >= TICK) {
+            self.ticked = Some(now);
+            self.datagrams.expire(now, &mut self.book);
+        }
+        // What comes back in the end belongs to the last interval.
+        let is_last = |end: Instant| match self.phase {
+            Phase::Measuring => self
+                .until
+                .is_some_and(|last| end + self.interval / 2 >= last),
+            _ => true,
+        };
+        let over = |(end, _): &(Instant, usize)| *end <= now && !is_last(*end);
+        if let Some((end, number)) = self.current.filter(over) {
+            let times = std::mem::take(&mut self.book.recent);
+            (self.listener)(Told::Recent(Recent { number, times }));
+            self.current = Some((end + self.interval, number + 1));
+        }
+        self.go_on(now);
+        if self.phase != Phase::Ended {
+            self.send(now);
+        }
+    }
+
+    fn handle_mail(&mut self, now: Instant, mail: Mail) {
+        match mail {
+            Mail::Begin if self.phase == Phase::Ready => self.begin(now),
+            Mail::Begin => {}
+            Mail::Stop => drop(self.stop.get_or_insert(Stop::Interrupted)),
+        }
+    }
+
+    fn handle_open_failed(&mut self, _: usize) {}
+
+    fn handle_unsent(&mut self, _: &Datagram) {
+        // It is lost like any other, when its time is over.
+    }
+
+    fn handle_unreachable(&mut self, _: Instant, peer: SocketAddr, reason: &io::Error) {
+        let is_meant = peer.ip() == self.socket.remote.ip()
+            && reason.kind() == io::ErrorKind::ConnectionRefused;
+        if is_meant && self.book.tally.totals.messages == 0 {
+            self.stop.get_or_insert(Stop::ServerGone);
+        }
+    }
+
+    fn pop_order(&mut self) -> Option<Order> {
+        self.socket.orders.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let due = self.schedule.as_ref().map(Schedule::due);
+        let tick = self.ticked.map(|ticked| ticked + TICK);
+        [due, tick, self.until].into_iter().flatten().min()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+}

@@ -1,0 +1,78 @@
+//! The same load over QUIC and over something else.
+
+use serde::{Deserialize, Serialize};
+
+use super::Report;
+
+/// A load over another transport, and how QUIC compares with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// What came of the same load over `run.transport`.
+    pub report: Report,
+    /// QUIC's figures by those of the other, of all slices together.
+    pub ratios: Vec<Ratio>,
+}
+
+/// A figure of QUIC by the same of something else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ratio {
+    /// Which: `rate`, `goodput`, `p50`, `p99`, or `server_processor`, which is
+    /// the server's processor time for each message.
+    pub figure: String,
+    /// QUIC's.
+    pub quic: f64,
+    /// The other's.
+    pub other: f64,
+    /// The one by the other.
+    pub ratio: f64,
+    /// The least that any pair of slices gave.
+    pub least: f64,
+    /// The greatest.
+    pub most: f64,
+}
+
+type Figure = fn(&Report) -> Option<f64>;
+
+impl Comparison {
+    /// Compares pairs of slices, of which there is one at least.
+    pub(in crate::bench) fn of(pairs: Vec<(Report, Report)>) -> Option<(Report, Self)> {
+        let (quic, other): (Vec<_>, Vec<_>) = pairs.iter().cloned().unzip();
+        let (quic, other) = (Report::in_sequence(quic)?, Report::in_sequence(other)?);
+        let figures: [(&str, Figure); 5] = [
+            ("rate", |report| Some(report.rate_per_s)),
+            ("goodput", |report| Some(report.goodput_bytes_per_s)),
+            ("p50", |report| Some(report.latency.p50_us)),
+            ("p99", |report| Some(report.latency.p99_us)),
+            ("server_processor", |report| {
+                report.server_process.as_ref()?.processor_us_per_message
+            }),
+        ];
+        let ratio = |(name, of): (&str, Figure)| {
+            let divide = |quic: &Report, other: &Report| {
+                let (quic, other) = (of(quic)?, of(other)?);
+                (other > 0.0).then_some((quic, other, quic / other))
+            };
+            let (quic, other, ratio) = divide(&quic, &other)?;
+            let slices = pairs.iter().filter_map(|(quic, other)| divide(quic, other));
+            let slices: Vec<f64> = slices.map(|(.., ratio)| ratio).collect();
+            Some(Ratio {
+                figure: name.into(),
+                quic,
+                other,
+                ratio,
+                least: slices
+                    .iter()
+                    .copied()
+                    .fold(f64::INFINITY, f64::min)
+                    .min(ratio),
+                most: slices.iter().copied().fold(0.0, f64::max).max(ratio),
+            })
+        };
+        let ratios = figures.into_iter().filter_map(ratio).collect();
+        let comparison = Self {
+            report: other,
+            ratios,
+        };
+        Some((quic, comparison))
+    }
+}

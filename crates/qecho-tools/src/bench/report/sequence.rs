@@ -1,0 +1,70 @@
+//! Reports of runs that followed one another as one.
+
+use super::{GeneratorCost, Latency, Report, ServerCost, histogram, merge};
+
+impl Report {
+    /// Joins the reports of runs on one server that followed one another:
+    /// counts and times are added, and intervals stand in a row.
+    pub(in crate::bench) fn in_sequence(reports: Vec<Self>) -> Option<Self> {
+        let mut reports = reports.into_iter();
+        let mut joined = reports.next()?;
+        for report in reports {
+            joined.follow(report);
+        }
+        let elapsed = joined.elapsed_s;
+        if elapsed > 0.0 {
+            joined.rate_per_s = joined.messages as f64 / elapsed;
+            joined.goodput_bytes_per_s = joined.bytes as f64 / elapsed;
+        }
+        Some(joined)
+    }
+
+    fn follow(&mut self, next: Self) {
+        for (text, figures, other) in [
+            (&mut self.histogram, &mut self.latency, &next.histogram),
+            (
+                &mut self.connect_histogram,
+                &mut self.connect,
+                &next.connect_histogram,
+            ),
+        ] {
+            let times = histogram::joined(text, other);
+            *figures = Latency::of(&times);
+            *text = histogram::encode(&times);
+        }
+        for mut row in next.intervals.iter().copied() {
+            row.at_s += self.elapsed_s;
+            self.intervals.push(row);
+        }
+        self.server_process = follow_cost(self, &next);
+        let share = self.generator.busiest_share;
+        self.generator = GeneratorCost {
+            processor_s: self.generator.processor_s + next.generator.processor_s,
+            busiest_share: share.max(next.generator.busiest_share),
+            is_bottleneck: self.generator.is_bottleneck || next.generator.is_bottleneck,
+        };
+        self.elapsed_s += next.elapsed_s;
+        self.partial = self.partial.take().or(next.partial.clone());
+        let run = &mut self.run;
+        if run.offered_rate_per_s != next.run.offered_rate_per_s {
+            run.offered_rate_per_s = None;
+        }
+        let durations = run.duration_s.zip(next.run.duration_s);
+        run.duration_s = durations.map(|(one, two)| one + two);
+        run.count = run.count.zip(next.run.count).map(|(one, two)| one + two);
+        merge::add_counts(self, &next);
+    }
+}
+
+fn follow_cost(before: &Report, next: &Report) -> Option<ServerCost> {
+    let (one, two) = (before.server_process?, next.server_process?);
+    let processor_s = one.processor_s + two.processor_s;
+    let each = |count: u64, unit: f64| (count > 0).then(|| processor_s * unit / count as f64);
+    Some(ServerCost {
+        processor_s,
+        processor_us_per_message: each(before.messages + next.messages, 1e6),
+        processor_ms_per_megabyte: each(before.bytes + next.bytes, 1e9),
+        memory_after_bytes: two.memory_after_bytes,
+        ..one
+    })
+}

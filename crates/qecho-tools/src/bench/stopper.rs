@@ -1,0 +1,59 @@
+//! Ends a load from another thread.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use qecho_engine::Mailbox;
+
+use super::generator::Mail;
+
+/// Ends a load from another thread.
+#[derive(Clone, Debug, Default)]
+pub struct Stopper(Arc<Mutex<Stoppable>>);
+
+#[derive(Debug, Default)]
+struct Stoppable {
+    is_stopped: bool,
+    mailboxes: Vec<Mailbox<Mail>>,
+}
+
+impl Stopper {
+    /// Ends the load at once; what was measured is reported.
+    pub fn stop(&self) {
+        let mut stoppable = self.lock();
+        stoppable.is_stopped = true;
+        for mailbox in &stoppable.mailboxes {
+            // What has ended needs no telling.
+            let _ = mailbox.send(Mail::Stop);
+        }
+    }
+
+    pub(super) fn add(&self, mailbox: Mailbox<Mail>) {
+        let mut stoppable = self.lock();
+        if stoppable.is_stopped {
+            let _ = mailbox.send(Mail::Stop);
+        }
+        stoppable.mailboxes.push(mailbox);
+    }
+
+    /// Tells all parts of the load something.
+    pub(super) fn tell(&self, mail: Mail) {
+        for mailbox in &self.lock().mailboxes {
+            // Whoever has ended needs no telling.
+            let _ = mailbox.send(mail);
+        }
+    }
+
+    /// Forgets the parts of a load that is over.
+    pub(super) fn clear(&self) {
+        self.lock().mailboxes.clear();
+    }
+
+    /// Tells whether the load was ended.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.lock().is_stopped
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stoppable> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

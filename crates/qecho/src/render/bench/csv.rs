@@ -1,0 +1,97 @@
+//! A load's figures as comma-separated values (RFC 4180): one row for each run.
+
+use std::io::{self, Write};
+
+use qecho_tools::bench::Report;
+
+type Column = (&'static str, fn(&Report) -> String);
+
+/// Every column, in its order; new ones stand last.
+const COLUMNS: &[Column] = &[
+    ("server", |report| report.server.name.clone()),
+    ("over", |report| report.run.over.clone()),
+    ("size_bytes", |report| report.run.size_bytes.to_string()),
+    ("size_max_bytes", |report| {
+        let run = &report.run;
+        run.size_max_bytes.unwrap_or(run.size_bytes).to_string()
+    }),
+    ("connections", |report| report.run.connections.to_string()),
+    ("streams", |report| report.run.streams.to_string()),
+    ("in_flight", |report| report.run.in_flight.to_string()),
+    ("arrival", |report| report.run.arrival.clone()),
+    ("offered_rate_per_s", |report| {
+        let rate = report.run.offered_rate_per_s;
+        rate.map(|rate| rate.to_string()).unwrap_or_default()
+    }),
+    ("elapsed_s", |report| report.elapsed_s.to_string()),
+    ("offered", |report| report.offered.to_string()),
+    ("messages", |report| report.messages.to_string()),
+    ("bytes", |report| report.bytes.to_string()),
+    ("rate_per_s", |report| report.rate_per_s.to_string()),
+    ("goodput_bytes_per_s", |report| {
+        report.goodput_bytes_per_s.to_string()
+    }),
+    ("min_us", |report| time(report, report.latency.min_us)),
+    ("mean_us", |report| time(report, report.latency.mean_us)),
+    ("p50_us", |report| time(report, report.latency.p50_us)),
+    ("p90_us", |report| time(report, report.latency.p90_us)),
+    ("p99_us", |report| time(report, report.latency.p99_us)),
+    ("p99_9_us", |report| time(report, report.latency.p99_9_us)),
+    ("p99_99_us", |report| time(report, report.latency.p99_99_us)),
+    ("max_us", |report| time(report, report.latency.max_us)),
+    ("lost", |report| report.lost.to_string()),
+    ("unanswered", |report| report.unanswered.to_string()),
+    ("errors", |report| {
+        let counts = report.errors.iter().map(|error| error.count);
+        counts.sum::<u64>().to_string()
+    }),
+    ("packets_lost", |report| {
+        report.transport.packets_lost.to_string()
+    }),
+    ("generator_busiest_share", |report| {
+        report.generator.busiest_share.to_string()
+    }),
+    ("server_processor_us_per_message", |report| {
+        let cost = report.server_process.as_ref();
+        let cost = cost.and_then(|cost| cost.processor_us_per_message);
+        cost.map(|cost| cost.to_string()).unwrap_or_default()
+    }),
+    ("verified", |report| report.run.verified.to_string()),
+    ("partial", |report| {
+        report.partial.clone().unwrap_or_default()
+    }),
+    ("transport", |report| report.run.transport.clone()),
+];
+
+/// Writes a header, and a row for the report, or one for each of its steps, and
+/// one for what it is compared with.
+pub(crate) fn csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let names: Vec<_> = COLUMNS.iter().map(|(name, _)| *name).collect();
+    writeln!(out, "{}", names.join(","))?;
+    let mut rows: Vec<_> = match report.steps.is_empty() {
+        true => vec![report],
+        false => report.steps.iter().collect(),
+    };
+    let comparison = report.comparison.as_ref();
+    rows.extend(comparison.map(|comparison| &comparison.report));
+    for report in rows {
+        let fields: Vec<_> = COLUMNS.iter().map(|(_, of)| quoted(&of(report))).collect();
+        writeln!(out, "{}", fields.join(","))?;
+    }
+    Ok(())
+}
+
+/// Writes a time; without an answer there is none.
+fn time(report: &Report, microseconds: f64) -> String {
+    match report.latency.count {
+        0 => String::new(),
+        _ => microseconds.to_string(),
+    }
+}
+
+fn quoted(field: &str) -> String {
+    match field.contains(['"', ',', '\n', '\r']) {
+        true => format!("\"{}\"", field.replace('"', "\"\"")),
+        false => field.into(),
+    }
+}

@@ -1,0 +1,141 @@
+//! The same load over something that is not QUIC, beside it.
+
+use std::{
+    io::Read,
+    net::{TcpStream, UdpSocket},
+    time::Duration,
+};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::bench;
+use crate::stage::{Server, Stage, last_event};
+
+fn compared(arguments: &str) -> Value {
+    let stage = Stage::new();
+    let server = stage.server("--also tls,udp");
+    let arguments = format!("--format json {arguments}");
+    let done = bench(&stage, &server, &arguments).run();
+    done.exits(0);
+    let report = last_event(&done);
+    let quic = &report["totals"]["bytes"];
+    if report["run"]["over"] != "datagram" {
+        assert_eq!(quic, &server.ends_well()["bytes_echoed"], "{report}");
+    }
+    report
+}
+
+#[test]
+fn the_same_load_goes_over_tls_and_every_byte_is_compared() {
+    for load in [
+        "-n 50 --connections 3 --in-flight 2",
+        "-n 50 -s 1..5k --shards 2 --connections 2",
+        "-n 20 --over bulk",
+        "-n 20 --over handshake --connections 2",
+        "-n 50 --rate 2k --connections 2",
+    ] {
+        let report = compared(&format!("{load} --baseline tls"));
+        let other = &report["comparison"]["report"];
+        assert_eq!(other["run"]["transport"], "tls", "{report}");
+        assert_eq!(other["messages"], report["messages"], "{load}: {report}");
+        assert_eq!(other["unanswered"], 0, "{load}: {report}");
+        assert_eq!(other["errors"].as_array().map(Vec::len), Some(0));
+        assert_eq!(other["server"]["cipher_suite"], "TLS_AES_256_GCM_SHA384");
+        if load.contains("handshake") {
+            assert_eq!(other["totals"]["connections"], 20, "{report}");
+        }
+        let ratios = report["comparison"]["ratios"].as_array().expect("a list");
+        for ratio in ratios {
+            let number = |name: &str| ratio[name].as_f64().expect("a number");
+            assert!(number("least") <= number("ratio"), "{ratio}");
+            assert!(number("ratio") <= number("most"), "{ratio}");
+        }
+    }
+}
+
+#[test]
+fn the_same_load_goes_over_bare_udp_and_losses_are_counted() {
+    for load in [
+        "-n 50 --in-flight 2",
+        "-n 50 --over datagram --connections 2 --shards 2",
+        "-n 50 --over datagram -s 1..900 --rate 1k",
+    ] {
+        let report = compared(&format!("{load} --baseline udp"));
+        let other = &report["comparison"]["report"];
+        assert_eq!(other["run"]["transport"], "udp", "{report}");
+        let number = |name: &str| other[name].as_u64().expect("a number");
+        assert_eq!(number("messages") + number("lost"), 50, "{load}: {report}");
+        assert_eq!(other["errors"].as_array().map(Vec::len), Some(0));
+    }
+}
+
+#[test]
+fn a_server_without_a_baseline_is_told_apart_from_one_that_is_slow() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    for baseline in ["tls", "udp"] {
+        let load = format!("-n 10 --timeout 1s --baseline {baseline}");
+        let done = bench(&stage, &server, &load).run();
+        let words = format!("nothing comes back over {baseline}");
+        done.fails(1, &words, Some("--also"));
+    }
+}
+
+#[test]
+fn a_server_that_dies_in_a_comparison_leaves_what_quic_has_brought() {
+    let stage = Stage::new();
+    let server = stage.server("--also tls --messages always");
+    let load = "-d 1h --warmup 0s --baseline tls --format json";
+    let running = bench(&stage, &server, load).start();
+    server.event("received");
+    server.process.signal(Signal::KILL);
+    let done = running.done();
+    done.fails(1, "the run ended early: ", None);
+    let report = last_event(&done);
+    assert_eq!(report["partial"], "nobody listens there any more");
+    assert_eq!(report.get("comparison"), None);
+}
+
+fn also(server: &Server, transport: &str) -> String {
+    let also = server.listening["also"].as_array().expect("a list");
+    let mut named = also.iter().filter(|pair| pair[0] == transport);
+    let pair = named.next().expect("it is there");
+    pair[1].as_str().expect("a text").into()
+}
+
+#[test]
+fn a_server_takes_only_so_many_tcp_connections() {
+    const MOST: usize = 1_024;
+    let stage = Stage::new();
+    let server = stage.server("--also tls");
+    let address = also(&server, "tls");
+    let connect = || TcpStream::connect(&address).expect("the kernel takes it");
+    let held: Vec<_> = (0..MOST).map(|_| connect()).collect();
+    let mut one_more = connect();
+    // It is closed without a word; those before it are not.
+    assert_eq!(one_more.read(&mut [0; 16]).ok(), Some(0));
+    held[0].set_nonblocking(true).expect("it is a socket");
+    assert!((&held[0]).read(&mut [0; 16]).is_err());
+}
+
+#[test]
+fn bare_udp_is_echoed_once_and_to_this_host_alone() {
+    let stage = Stage::new();
+    let server = stage.await_server(stage.qecho("server --format json --listen *:0 --also udp"));
+    let address = also(&server, "udp");
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has ports");
+    let soon = Some(Duration::from_secs(10));
+    socket.set_read_timeout(soon).expect("it is more than none");
+    socket
+        .send_to(b"once", &address)
+        .expect("loopback takes it");
+    let mut buffer = [0; 64];
+    let (length, from) = socket.recv_from(&mut buffer).expect("it is echoed");
+    assert_eq!(
+        (&buffer[..length], from.to_string()),
+        (&b"once"[..], address)
+    );
+    server.ends_well();
+}

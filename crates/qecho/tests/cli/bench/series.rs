@@ -1,0 +1,132 @@
+//! Loads of several runs: steps, and the search for a limit.
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::bench;
+use crate::stage::{Stage, last_event};
+
+#[test]
+fn steps_make_one_report_with_a_part_for_each_which_agree_with_the_server() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let load = "--step 200,400 -n 40 --connections 2 --format json";
+    let done = bench(&stage, &server, load).run();
+    done.exits(0);
+    let (report, server) = (last_event(&done), server.ends_well());
+    let steps = report["steps"].as_array().expect("a list");
+    let rates: Vec<_> = steps
+        .iter()
+        .map(|step| step["run"]["offered_rate_per_s"].as_f64())
+        .collect();
+    assert_eq!(rates, [Some(200.0), Some(400.0)]);
+    assert!(steps.iter().all(|step| step["messages"] == 40), "{report}");
+    assert_eq!(report["messages"], 80);
+    assert_eq!(report["latency"]["count"], 80);
+    assert_eq!(report["totals"]["bytes"], server["bytes_echoed"]);
+    assert_eq!(report["totals"]["connections"], server["connections"]);
+    assert!(report["steps"][0].get("histogram").is_none(), "{report}");
+}
+
+#[test]
+fn the_page_of_steps_and_of_a_comparison_has_a_line_for_each() {
+    let stage = Stage::new();
+    let server = stage.server("--also tls");
+    // Steps: three times by rate, three charts over time, two of each step.
+    for (load, charts, lines) in [
+        ("--step 200,400 -n 20", 6, 3 + 3 + 2 * 2),
+        ("-n 20 --baseline tls", 5, 5 * 2),
+    ] {
+        let page = stage.path("page.html");
+        let load = format!("{load} --output {}", page.display());
+        bench(&stage, &server, &load).run().exits(0);
+        let text = std::fs::read_to_string(&page).expect("it was written");
+        assert_eq!(text.matches("<svg").count(), charts, "{load}");
+        assert_eq!(text.matches("class=\"line ").count(), lines, "{load}");
+        assert!(!text.contains("NaN"), "{load}");
+    }
+}
+
+#[test]
+fn a_step_that_fails_by_a_bound_is_named_by_its_rate() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let load = "--step 200,400 -n 40 --fail-if rate<300";
+    let done = bench(&stage, &server, load).run();
+    done.fails(1, " a second at 200 a second, failed by 'rate<300'", None)
+        .prints("offered /s");
+    assert!(!done.stderr.contains("at 400"), "{done:#?}");
+}
+
+#[test]
+fn steps_that_are_interrupted_report_those_that_were_made() {
+    let stage = Stage::new();
+    let server = stage.server("--messages always");
+    let load = "--step 100,200 -d 1h --warmup 0s --format json";
+    let running = bench(&stage, &server, load).start();
+    server.event("received");
+    running.signal(Signal::INT);
+    let done = running.done();
+    done.exits(130);
+    let report = last_event(&done);
+    assert_eq!(report["partial"], "interrupted");
+    assert_eq!(report["steps"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_bound_that_no_rate_keeps_fails_the_run() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    // Nobody echoes in a nanosecond.
+    let never = "--find-limit p50<1ns --rate 4 -d 100ms --warmup 0s";
+    let done = bench(&stage, &server, never).run();
+    done.fails(1, "no rate keeps p50<1ns", None)
+        .prints("none found: 1.00 a second do not keep p50<1ns");
+}
+
+#[test]
+fn the_limit_that_is_found_is_that_of_the_line() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let to = server.place();
+    // 500 kbit a second are some 600 messages with their headers.
+    let relay = format!("relay --format json --listen localhost:0 --to {to} --rate 500kbit");
+    let relay = stage.await_server(stage.qecho(&format!("{relay} --queue 1000")));
+    let load = "--find-limit p50<200ms --rate 100 -d 400ms --warmup 0s --format json";
+    let done = bench(&stage, &relay, &format!("{load} --fail-if limit<50")).run();
+    done.exits(0);
+    let report = last_event(&done);
+    let number = |name: &str| report["limit"][name].as_f64().expect("a number");
+    let (kept, broken) = (number("rate_per_s"), number("broken_at_per_s"));
+    assert!((100.0..2_000.0).contains(&kept), "{report}");
+    assert!(kept < broken && broken <= kept * 1.06, "{report}");
+    let steps = report["steps"].as_array().expect("a list");
+    let bytes: f64 = steps
+        .iter()
+        .filter_map(|step| step["totals"]["bytes"].as_f64())
+        .sum();
+    drop(relay);
+    assert_eq!(server.ends_well()["bytes_echoed"].as_f64(), Some(bytes));
+}
+
+#[test]
+fn steps_of_several_generators_are_merged_step_by_step() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let paths = [1, 2].map(|number| stage.path(&format!("{number}.json")));
+    for path in &paths {
+        let load = format!("--step 200,400 -n 20 --output {}", path.display());
+        bench(&stage, &server, &load).run().exits(0);
+    }
+    let merged = stage.path("merged.json");
+    let launch = stage.qecho("report --merge --output").arg(&merged);
+    launch.arg(&paths[0]).arg(&paths[1]).run().exits(0);
+    let text = std::fs::read_to_string(&merged).expect("it was written");
+    let merged: Value = serde_json::from_str(&text).expect("it is JSON");
+    for (place, rate) in [(0, 400.0), (1, 800.0)] {
+        let step = &merged["steps"][place];
+        assert_eq!(step["run"]["offered_rate_per_s"], rate, "{step}");
+        assert_eq!(step["latency"]["count"], 40, "{step}");
+    }
+    assert_eq!(merged["latency"]["count"], 80);
+}
