@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, anyhow, bail};
 use qecho_cert::{
     Details, folder, read_chain,
-    store::{Candidate, Profile, Step, System, profiles},
+    store::{Candidate, Found, Profile, Step, System, profiles},
 };
 use rustls::pki_types::CertificateDer;
 
@@ -156,7 +156,10 @@ impl Store {
             (Self::System(system), Wish::Trusted) => system.install(candidate),
             (Self::System(system), Wish::Gone) => system.uninstall(candidate),
             (Self::Profile(profile), Wish::Trusted) => vec![profile.install(candidate)],
-            (Self::Profile(profile), Wish::Gone) => vec![profile.uninstall(candidate)],
+            (Self::Profile(profile), Wish::Gone) => {
+                let found = find(profile, candidate).filter(Found::is_there);
+                profile.uninstall(&found.unwrap_or_else(|| Found::supposed(candidate)))
+            }
         }
     }
 
@@ -169,19 +172,24 @@ impl Store {
         let is_there = match (self, wish) {
             (Self::System(system), Wish::Trusted) => system.trusts(certificate)?,
             (Self::System(system), Wish::Gone) => system.has_trace(candidate, certificate)?,
-            (Self::Profile(profile), _) => {
-                let look = profile.look(candidate);
-                let mut command = Command::new(look.program);
-                command.args(&look.arguments);
-                command.stdin(Stdio::null()).stdout(Stdio::null());
-                command.stderr(Stdio::null()).status().ok()?.success()
-            }
+            (Self::Profile(profile), Wish::Trusted) => find(profile, candidate)?.is_trusted(),
+            (Self::Profile(profile), Wish::Gone) => find(profile, candidate)?.is_there(),
         };
         Some(match is_there == (wish == Wish::Trusted) {
             true => Change::Already(wish.into()),
             false => Change::Now(wish.into()),
         })
     }
+}
+
+/// Looks for an authority in a store of NSS; `None` where that cannot be read.
+fn find(profile: &Profile, candidate: &Candidate) -> Option<Found> {
+    let look = profile.look();
+    let mut command = Command::new(look.program);
+    let output = command.args(&look.arguments).stdin(Stdio::null()).output();
+    let output = output.ok().filter(|output| output.status.success())?;
+    let listing = String::from_utf8_lossy(&output.stdout);
+    Some(Found::in_listing(&listing, candidate))
 }
 
 impl From<Wish> for render::cert::State {
@@ -237,7 +245,12 @@ fn take(step: &Step) -> anyhow::Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.lines().rfind(|line| !line.trim().is_empty());
     match said {
-        Some(line) => bail!("{} failed: {}", step.program, line.trim()),
+        Some(line) => {
+            // Many begin with their own name.
+            let line = line.trim().trim_start_matches(step.program);
+            let line = line.trim_start_matches(": ");
+            bail!("{} failed: {line}", step.program)
+        }
         None => bail!("{} failed, {}", step.program, output.status),
     }
 }
