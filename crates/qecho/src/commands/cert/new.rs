@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &NewArguments) -> Result<Ending, Failure> {
     let replaced = Replaced::at(&files);
     write(&files, &issued)?;
     replaced.note();
-    note_wildcards(&arguments.names);
+    note_odd_names(&arguments.names);
     report(&authority, &issued, &files, replaced.pin, arguments.format)
 }
 
@@ -173,7 +173,12 @@ pub(super) fn report(
     Ok(Ending::Done)
 }
 
-fn note_wildcards(names: &[Name]) {
+fn note_odd_names(names: &[Name]) {
+    for name in names.iter().filter(|name| name.is_like_an_address()) {
+        say(&format!(
+            "warning: {name} looks like an IP address, but is none: clients do not call a host so"
+        ));
+    }
     for name in names.iter().filter(|name| name.is_wildcard()) {
         let text = name.to_string();
         let domain = text.trim_start_matches("*.");

@@ -254,6 +254,16 @@ fn a_wildcard_comes_with_what_it_does_not_cover() {
 }
 
 #[test]
+fn a_slip_in_an_address_is_pointed_out() {
+    let stage = Stage::new();
+    let done = stage.qecho("cert new 192.168.1.300").run();
+    done.exits(0)
+        .complains("warning: 192.168.1.300 looks like an IP address, but is none");
+    let address = stage.qecho("cert new 192.168.1.30").run();
+    assert!(!address.exits(0).stderr.contains("warning"));
+}
+
+#[test]
 fn processes_that_start_at_once_make_one_authority() {
     let stage = Stage::new();
     let running: Vec<_> = (0..8)
