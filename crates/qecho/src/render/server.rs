@@ -16,7 +16,7 @@ use qecho_tools::{
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{alpn_name, counted, day, json_line, pin_digits};
+use super::{PathText, alpn_name, counted, day, json_line, path_texts, pin_digits};
 
 /// What a server says when it is ready.
 #[derive(Debug)]
@@ -151,21 +151,21 @@ pub(crate) fn listening_json(listening: &Listening<'_>, out: &mut dyn Write) -> 
         event: &'static str,
         addresses: Vec<String>,
         spki_sha256: String,
-        ca: Option<&'a Path>,
+        ca: Option<PathText<'a>>,
         names: &'a [String],
         expires_unix: i64,
-        #[serde(skip_serializing_if = "<[_]>::is_empty")]
-        client_ca: &'a [PathBuf],
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        client_ca: Vec<PathText<'a>>,
     }
     let addresses = listening.addresses.iter();
     let line = Line {
         event: "listening",
         addresses: addresses.map(SocketAddr::to_string).collect(),
         spki_sha256: pin_digits(&listening.pin),
-        ca: listening.authority,
+        ca: listening.authority.map(PathText),
         names: listening.names,
         expires_unix: listening.expires.unix_timestamp(),
-        client_ca: listening.client_authorities,
+        client_ca: path_texts(listening.client_authorities),
     };
     json_line(&line, out)
 }

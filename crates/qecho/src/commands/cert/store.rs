@@ -49,8 +49,12 @@ pub(super) fn run(arguments: &StoreArguments, wish: Wish) -> Result<Ending, Fail
             let is_here = arguments.system.is_none();
             if !is_here || store.change(&authority, wish) != Some(Change::Already(wish.into())) {
                 for step in store.steps(&authority.candidate, wish) {
-                    let root = step.as_root && (!is_here || !is_root());
-                    render::cert::step_text(&step, root, &mut io::stdout().lock())?;
+                    let mut out = io::stdout().lock();
+                    let sudo = step.as_root && (!is_here || !is_root());
+                    match arguments.format {
+                        Format::Text => render::cert::step_text(&step, sudo, &mut out)?,
+                        Format::Json => render::cert::step_json(&step, &mut out)?,
+                    }
                 }
             }
             continue;
