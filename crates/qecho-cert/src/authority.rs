@@ -146,6 +146,10 @@ impl Authority {
         self.expires
     }
 
+    pub(crate) fn key_path(&self) -> Option<PathBuf> {
+        Some(self.path.as_ref()?.with_file_name(KEY_FILE))
+    }
+
     pub(crate) fn sign(
         &self,
         params: &CertificateParams,

@@ -66,6 +66,27 @@ pub(crate) fn publish(path: &Path, access: Access, content: &[u8]) -> io::Result
     }
 }
 
+/// The right to replace files that belong together, while others wait for theirs.
+pub(crate) struct Turn {
+    _held: Option<File>,
+}
+
+impl Turn {
+    /// Waits until nobody else has the turn that goes with a file. Where the file cannot
+    /// be read or locked there are no turns.
+    pub(crate) fn await_at(path: &Path) -> Self {
+        #[cfg(unix)]
+        let lock = |file: &File| {
+            rustix::fs::flock(file, rustix::fs::FlockOperation::LockExclusive).is_ok()
+        };
+        #[cfg(not(unix))]
+        let lock = |_: &File| false;
+        Self {
+            _held: File::open(path).ok().filter(lock),
+        }
+    }
+}
+
 /// A file's new content.
 pub(crate) struct Replacement<'a> {
     pub(crate) path: PathBuf,

@@ -11,7 +11,7 @@ use crate::authority;
 use crate::details::Details;
 use crate::identity::read_chain;
 use crate::name::Name;
-use crate::publish::{Access, Replacement, folder_of, replace_all};
+use crate::publish::{Access, Replacement, Turn, folder_of, replace_all};
 
 /// Where a certificate and its key are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +88,8 @@ impl PairFiles {
     ///
     /// Everything is written and flushed to the disk before the first of them gets its
     /// name, so a disk that is full changes nothing. Each file is replaced in one step;
-    /// whoever reads both in that moment may find a key that does not fit.
+    /// whoever reads both in that moment may find a key that does not fit. Processes that
+    /// write at once do so one after the other, if the same authority signs for them.
     ///
     /// # Errors
     /// A file cannot be written, or is an authority's.
@@ -123,6 +124,8 @@ impl PairFiles {
                 content,
             });
         }
+        // The authority's key and no lock of its own: nobody else can open, and so hold it.
+        let _turn = issued.authority_key.as_deref().map(Turn::await_at);
         replace_all(&replacements).map_err(|(target, source)| {
             let typed = typed.iter().find(|(_, other)| *other == target);
             let path = typed.map_or(target.clone(), |(path, _)| (*path).clone());
@@ -192,7 +195,11 @@ fn with_suffix(certificate: &Path, suffix: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
     use super::*;
+    use crate::{Authority, Identity, KeyKind, Life, Request};
 
     fn named(names: &str, client: bool) -> String {
         let names: Vec<Name> = names
@@ -215,6 +222,34 @@ mod tests {
         assert_eq!(named("::1", false), "__1.pem");
         assert_eq!(named("*.a.test", false), "_wildcard.a.test.pem");
         assert_eq!(named("https://a.test", false), "https___a.test.pem");
+    }
+
+    #[test]
+    fn whoever_writes_last_writes_both_files() {
+        const WRITERS: usize = 8;
+        let folder = tempfile::tempdir().unwrap();
+        let now = std::time::SystemTime::now();
+        let (authority, _) = Authority::open_or_create(folder.path(), None, now).unwrap();
+        let files = PairFiles::beside(&folder.path().join("a.pem"));
+        let request = Request {
+            names: vec!["localhost".parse().unwrap()],
+            client: false,
+            life: Life::Short,
+        };
+        let issue = || authority.issue(&request, KeyKind::Ed25519, None, now);
+        let start = Barrier::new(WRITERS);
+        for _ in 0..20 {
+            thread::scope(|scope| {
+                for _ in 0..WRITERS {
+                    scope.spawn(|| {
+                        let issued = issue().unwrap();
+                        start.wait();
+                        files.write(&issued).unwrap();
+                    });
+                }
+            });
+            Identity::load(&files.certificate, &files.key).unwrap();
+        }
     }
 
     #[test]

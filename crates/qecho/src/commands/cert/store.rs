@@ -86,13 +86,15 @@ fn authority(arguments: &StoreArguments, wish: Wish) -> Result<Authority, Failur
     let path = std::path::absolute(folder.join("rootCA.pem"))
         .with_context(|| format!("cannot find the folder {}", folder.display()))?;
     let chain = read_chain(&path).map_err(|error| {
-        Failure::from(anyhow::Error::new(error).context("cannot use the CA")).hint(match arguments
-            .root
-            .place
-        {
-            Some(RootArgument::Mkcert) => "mkcert makes it with its first certificate",
+        let hint = match (wish, &arguments.root.place) {
+            (Wish::Gone, _) => {
+                "its certificate tells what to remove: put a copy (the system's store may have \
+                 one, qecho_*) into DIR/rootCA.pem, and name --ca-root DIR"
+            }
+            (_, Some(RootArgument::Mkcert)) => "mkcert makes it with its first certificate",
             _ => "`qecho cert ca new` makes one; --ca-root DIR names another",
-        })
+        };
+        Failure::from(anyhow::Error::new(error).context("cannot use the CA")).hint(hint)
     })?;
     let details = Details::of(&chain[0])
         .with_context(|| format!("cannot use the CA in {}", path.display()))?;
