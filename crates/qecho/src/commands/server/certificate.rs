@@ -25,7 +25,7 @@ pub(super) fn load(arguments: &ServerArguments) -> Result<Shown, Failure> {
         let identity = ReloadingIdentity::load(certificate, key)
             .map_err(|error| anyhow::Error::new(error).context("cannot use this certificate"))?;
         let files = Arc::new(identity);
-        warn_if_expired(&*files);
+        warn_if_expired(&files);
         return Ok(Shown {
             identity: files.clone(),
             files: Some(files),
