@@ -251,6 +251,11 @@ fn take(step: &Step) -> anyhow::Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.lines().rfind(|line| !line.trim().is_empty());
     match said {
+        // Firefox's primary password; its tool asks for it.
+        Some(line) if line.contains("SEC_ERROR_BAD_PASSWORD") => bail!(
+            "it has a password of its own, which was wrong or could not be asked for: \
+             run this at a terminal"
+        ),
         Some(line) => {
             // Many begin with their own name.
             let line = line.trim().trim_start_matches(step.program);
