@@ -5,7 +5,6 @@ mod error;
 mod template;
 
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -16,6 +15,7 @@ use rustls_pki_types::pem::PemObject;
 use time::OffsetDateTime;
 
 use crate::facts::Facts;
+use crate::identity::read_text;
 use crate::publish::{Access, Published, create_folder, publish};
 use crate::scope::Scope;
 
@@ -146,6 +146,10 @@ impl Authority {
         self.expires
     }
 
+    pub(crate) fn key_path(&self) -> Option<PathBuf> {
+        Some(self.path.as_ref()?.with_file_name(KEY_FILE))
+    }
+
     pub(crate) fn sign(
         &self,
         params: &CertificateParams,
@@ -274,7 +278,7 @@ fn parse_key(path: &Path, pem: &str) -> Result<KeyPair, AuthorityError> {
 }
 
 fn read_if_there(path: &Path) -> Result<Option<String>, AuthorityError> {
-    match fs::read_to_string(path) {
+    match read_text(path) {
         Ok(text) => Ok(Some(text)),
         // Where the folder should be stands a file: creating the folder will say so.
         Err(error)

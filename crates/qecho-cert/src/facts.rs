@@ -110,18 +110,24 @@ fn address(bytes: &[u8]) -> Option<String> {
     Some(Ipv6Addr::from(octets).to_string())
 }
 
-/// Cuts a text to a length and replaces its control characters.
+/// Cuts a text to a length and replaces the characters in it that are not seen themselves
+/// but change what is.
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .take(NAME_CHARACTERS_MAX)
-        .map(|c| {
-            if c.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
+        .map(|c| match c.is_control() || is_invisible(c) {
+            true => char::REPLACEMENT_CHARACTER,
+            false => c,
         })
         .collect()
+}
+
+/// What turns the direction of a text, has no width, or ends a line (Unicode's Cf, Zl
+/// and Zp, as far as they are not letters of a script).
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -134,6 +140,7 @@ mod tests {
             printable("a\u{1b}[2Jb\r\n"),
             "a\u{fffd}[2Jb\u{fffd}\u{fffd}"
         );
+        assert_eq!(printable("a\u{202e}b\u{200b}ü"), "a\u{fffd}b\u{fffd}ü");
         assert_eq!(printable(&"x".repeat(1000)).len(), NAME_CHARACTERS_MAX);
     }
 

@@ -273,18 +273,23 @@ fn is_encrypted(content: &[u8]) -> bool {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
-    read_up_to(path, PEM_BYTES_MAX).map_err(|source| IdentityError::Read {
+    read_bounded(path).map_err(|source| IdentityError::Read {
         path: path.into(),
         source,
     })
 }
 
-fn read_up_to(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+/// Reads a PEM file as text.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read_bounded(path)?).map_err(|_| io::Error::other("it is no PEM file"))
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     File::open(path)?
-        .take(bytes_max + 1)
+        .take(PEM_BYTES_MAX + 1)
         .read_to_end(&mut content)?;
-    match content.len() as u64 > bytes_max {
+    match content.len() as u64 > PEM_BYTES_MAX {
         true => Err(io::Error::other("it is too large for a PEM file")),
         false => Ok(content),
     }

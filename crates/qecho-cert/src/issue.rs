@@ -5,6 +5,7 @@ mod files;
 mod key;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use rcgen::{
@@ -64,6 +65,8 @@ pub struct Issued {
     certificate: CertificateDer<'static>,
     pem: String,
     authority_pem: String,
+    /// What its signers write one after the other: its key's file, if there is one.
+    authority_key: Option<PathBuf>,
     key: KeyPair,
 }
 
@@ -111,6 +114,7 @@ impl Authority {
             certificate: certificate.der().clone(),
             pem: certificate.pem(),
             authority_pem: self.certificate_pem().to_owned(),
+            authority_key: self.key_path(),
             key,
         })
     }

@@ -3,7 +3,6 @@
 mod error;
 
 use std::fmt;
-use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -21,7 +20,7 @@ use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::{Duration, OffsetDateTime};
 
 use crate::authority::{Authority, serial_number};
-use crate::identity::ServerIdentity;
+use crate::identity::{ServerIdentity, read_text};
 use crate::pin::Pin;
 use crate::publish::{Access, Published, create_folder, publish};
 use crate::secret;
@@ -225,7 +224,7 @@ fn template(now: OffsetDateTime) -> Result<CertificateParams, rcgen::Error> {
 }
 
 fn open_or_create_key(path: &Path) -> Result<KeyPair, LeafError> {
-    match fs::read_to_string(path) {
+    match read_text(path) {
         Ok(pem) => return parse_key(path, &pem),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(source) => {
@@ -239,7 +238,7 @@ fn open_or_create_key(path: &Path) -> Result<KeyPair, LeafError> {
     match publish(path, Access::Private, key.serialize_pem().as_bytes()) {
         Ok(Published::Now) => Ok(key),
         Ok(Published::Before) => {
-            let pem = fs::read_to_string(path).map_err(|source| LeafError::Read {
+            let pem = read_text(path).map_err(|source| LeafError::Read {
                 path: path.into(),
                 source,
             })?;

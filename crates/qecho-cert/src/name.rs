@@ -46,6 +46,9 @@ pub enum ParseNameError {
     /// It is neither a host, an address, an e-mail address nor a URI.
     #[error("it is no host name, IP address, e-mail address or URI")]
     NotAName,
+    /// It is an address in other letters than addresses have.
+    #[error("it looks like an IP address, but is none; type it in ASCII digits")]
+    NotAnAddress,
     /// A star is somewhere else than alone in front.
     #[error("a wildcard is one star in front of a domain, as in *.example.test")]
     Wildcard,
@@ -73,6 +76,14 @@ impl Name {
     /// Tells whether it is a host with a star in front.
     pub fn is_wildcard(&self) -> bool {
         self.kind == Kind::Host && self.text.starts_with('*')
+    }
+
+    /// Tells whether it is a host that ends in a number, as 192.168.1.300 does: a slip,
+    /// since clients take that for an address that is none.
+    pub fn is_like_an_address(&self) -> bool {
+        let last = self.text.rsplit('.').next();
+        let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+        self.kind == Kind::Host && last.is_some_and(is_number)
     }
 
     pub(crate) fn subject_alternative_name(&self) -> Result<SanType, rcgen::Error> {
@@ -139,9 +150,13 @@ fn host(typed: &str) -> Result<String, ParseNameError> {
     if ascii.len() > HOST_CHARACTERS_MAX {
         return Err(ParseNameError::TooLong);
     }
-    match ascii.split('.').all(is_label) {
-        true => Ok(ascii),
-        false => Err(ParseNameError::NotAName),
+    if !ascii.split('.').all(is_label) {
+        return Err(ParseNameError::NotAName);
+    }
+    // What other letters than ASCII's have become: １２７.0.0.1.
+    match ascii.parse::<IpAddr>() {
+        Ok(_) => Err(ParseNameError::NotAnAddress),
+        Err(_) => Ok(ascii),
     }
 }
 
@@ -220,12 +235,27 @@ mod tests {
     }
 
     #[test]
+    fn hosts_that_end_in_a_number_are_told_apart() {
+        for (typed, like) in [
+            ("192.168.1.300", true),
+            ("127.1", true),
+            ("127.0.0.1", false),
+            ("a.test", false),
+            ("1.2.a3", false),
+        ] {
+            let name: Name = typed.parse().expect(typed);
+            assert_eq!(name.is_like_an_address(), like, "{typed}");
+        }
+    }
+
+    #[test]
     fn what_is_no_name_is_refused_with_a_reason() {
         let long = "a".repeat(64);
         for (typed, error) in [
             ("", ParseNameError::NotAName),
             ("a b", ParseNameError::Space),
             ("x.", ParseNameError::NotAName),
+            ("１２７.0.0.1", ParseNameError::NotAnAddress),
             ("a..b", ParseNameError::NotAName),
             ("-x", ParseNameError::NotAName),
             ("*", ParseNameError::Wildcard),

@@ -66,6 +66,27 @@ pub(crate) fn publish(path: &Path, access: Access, content: &[u8]) -> io::Result
     }
 }
 
+/// The right to replace files that belong together, while others wait for theirs.
+pub(crate) struct Turn {
+    _held: Option<File>,
+}
+
+impl Turn {
+    /// Waits until nobody else has the turn that goes with a file. Where the file cannot
+    /// be read or locked there are no turns.
+    pub(crate) fn await_at(path: &Path) -> Self {
+        #[cfg(unix)]
+        let lock = |file: &File| {
+            rustix::fs::flock(file, rustix::fs::FlockOperation::LockExclusive).is_ok()
+        };
+        #[cfg(not(unix))]
+        let lock = |_: &File| false;
+        Self {
+            _held: File::open(path).ok().filter(lock),
+        }
+    }
+}
+
 /// A file's new content.
 pub(crate) struct Replacement<'a> {
     pub(crate) path: PathBuf,
@@ -75,8 +96,9 @@ pub(crate) struct Replacement<'a> {
 
 /// Replaces files, each in one step, once all of them lie on the disk.
 ///
-/// On an error the path is told with it; what had its name by then keeps it, but
-/// everything that fails for want of room or rights fails before.
+/// On an error the path is told with it, and what was replaced by then comes back: a
+/// key without its certificate is good for nothing, and the old one would be lost. Only
+/// where a file can have no second name it does not.
 pub(crate) fn replace_all(files: &[Replacement<'_>]) -> Result<(), (PathBuf, io::Error)> {
     let told = |path: &Path| {
         let path = path.to_owned();
@@ -87,8 +109,16 @@ pub(crate) fn replace_all(files: &[Replacement<'_>]) -> Result<(), (PathBuf, io:
         let draft = Draft::write(folder_of(&file.path), file.access, file.content);
         drafts.push(draft.map_err(told(&file.path))?);
     }
+    let mut replaced = Vec::new();
     for (file, draft) in files.iter().zip(&drafts) {
-        fs::rename(&draft.path, &file.path).map_err(told(&file.path))?;
+        let before = Before::of(&file.path);
+        if let Err(source) = fs::rename(&draft.path, &file.path) {
+            for (path, before) in replaced.into_iter().rev() {
+                Before::restore(before, path);
+            }
+            return Err(told(&file.path)(source));
+        }
+        replaced.push((&file.path, before));
     }
     for file in files {
         flush_folder(folder_of(&file.path)).map_err(told(&file.path))?;
@@ -97,10 +127,41 @@ pub(crate) fn replace_all(files: &[Replacement<'_>]) -> Result<(), (PathBuf, io:
 }
 
 // The folder of a bare name is the current one, whose own name is not "".
-fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
+}
+
+/// What was at a path before it was replaced.
+enum Before {
+    Nothing,
+    /// It lives on under this name.
+    File(Draft),
+    /// It could have no second name.
+    Lost,
+}
+
+impl Before {
+    fn of(path: &Path) -> Self {
+        let Ok(second) = Draft::name(folder_of(path)) else {
+            return Self::Lost;
+        };
+        match fs::hard_link(path, &second) {
+            Ok(()) => Self::File(Draft { path: second }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::Nothing,
+            Err(_) => Self::Lost,
+        }
+    }
+
+    fn restore(self, path: &Path) {
+        // The error that led here is the one that is told.
+        let _ = match self {
+            Self::Nothing => fs::remove_file(path),
+            Self::File(draft) => fs::rename(&draft.path, path),
+            Self::Lost => Ok(()),
+        };
+    }
 }
 
 /// A file that nobody knows of yet; gone when dropped.
@@ -109,10 +170,14 @@ struct Draft {
 }
 
 impl Draft {
-    fn write(folder: &Path, access: Access, content: &[u8]) -> io::Result<Self> {
+    fn name(folder: &Path) -> io::Result<PathBuf> {
         let mut random = [0; 8];
         aws_lc_rs::rand::fill(&mut random).map_err(io::Error::other)?;
-        let path = folder.join(format!(".draft-{:016x}", u64::from_ne_bytes(random)));
+        Ok(folder.join(format!(".draft-{:016x}", u64::from_ne_bytes(random))))
+    }
+
+    fn write(folder: &Path, access: Access, content: &[u8]) -> io::Result<Self> {
+        let path = Self::name(folder)?;
         let mut file = create(&path, access)?;
         let draft = Self { path };
         file.write_all(content)?;
@@ -218,6 +283,26 @@ mod tests {
         replace_all(&[replacement(&good)]).unwrap();
         assert_eq!(fs::read_to_string(&good).unwrap(), "ours");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_was_replaced_comes_back_when_the_next_cannot_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let replacement = |name: &str| Replacement {
+            path: folder.path().join(name),
+            access: Access::Private,
+            content: b"ours",
+        };
+        fs::write(folder.path().join("old"), "theirs").unwrap();
+        // Nothing replaces a folder that is not empty.
+        fs::create_dir_all(folder.path().join("folder/full")).unwrap();
+        let files = ["old", "new", "folder"].map(replacement);
+        let (path, _) = replace_all(&files).unwrap_err();
+        assert_eq!(path, folder.path().join("folder"));
+        let old = fs::read_to_string(folder.path().join("old")).unwrap();
+        assert_eq!(old, "theirs");
+        let left = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 2, "the old file and the folder");
     }
 
     #[cfg(unix)]

@@ -191,6 +191,27 @@ mod tests {
         assert_eq!(identity.pin(), pin);
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_key_whose_rights_come_later_is_read_then() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = Place::new();
+        let identity = place.identity();
+        let pin = identity.pin();
+        place.files.write(&place.issue()).unwrap();
+        let key = &place.files.key;
+        let set = |mode| fs::set_permissions(key, fs::Permissions::from_mode(mode)).unwrap();
+        set(0o000);
+        assert!(matches!(identity.look(), Look::Changing));
+        // Who runs as root reads it all the same.
+        let kept = matches!(identity.look(), Look::Kept(IdentityError::Read { .. }));
+        assert_eq!(kept, identity.pin() == pin);
+        set(0o600);
+        assert!(matches!(identity.look(), Look::Changing));
+        assert!(matches!(identity.look(), Look::Reloaded));
+        assert_ne!(identity.pin(), pin);
+    }
+
     #[test]
     fn a_key_without_its_certificate_waits_for_it() {
         let place = Place::new();

@@ -23,7 +23,9 @@ pub enum Scope {
 /// Domains and address ranges, written `example.test,10.0.0.0/8,fd00::/8`.
 ///
 /// A kind that is not named is excluded as a whole: who lists domains alone does
-/// not mean that every address is allowed.
+/// not mean that every address is allowed. By e-mail addresses and URIs no server is
+/// called, and they are not limited: webpki refuses every e-mail address below an
+/// authority that limits any, so that clients could have none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits(Vec<Limit>);
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::details::Details;
 
-pub use nss::{Profile, profiles};
+pub use nss::{Found, Profile, profiles};
 pub use system::System;
 
 /// Characters of a fingerprint that tell one authority from another.
@@ -24,6 +24,8 @@ pub struct Candidate {
     path: PathBuf,
     id: String,
     sha1: String,
+    /// In decimal digits, by which mkcert names its own.
+    serial: Option<String>,
 }
 
 /// A command, and whether it takes root.
@@ -44,6 +46,7 @@ impl Candidate {
             path: path.into(),
             id: details.fingerprint.chars().take(ID_CHARACTERS).collect(),
             sha1: details.sha1.clone(),
+            serial: decimal(&details.serial),
         }
     }
 
@@ -51,6 +54,19 @@ impl Candidate {
     fn nickname(&self) -> String {
         format!("qecho_{}", self.id)
     }
+
+    /// The name under which mkcert would have put it there; there is none for an
+    /// authority that is not mkcert's.
+    fn mkcerts_nickname(&self) -> Option<String> {
+        Some(format!("mkcert development CA {}", self.serial.as_ref()?))
+    }
+}
+
+/// Writes a hexadecimal number as mkcert writes its serial numbers, which have at most
+/// 128 bits.
+fn decimal(hexadecimal: &str) -> Option<String> {
+    let digits = hexadecimal.trim_start_matches('0');
+    Some(u128::from_str_radix(digits, 16).ok()?.to_string())
 }
 
 impl Step {
@@ -100,6 +116,13 @@ impl<T: AsRef<std::ffi::OsStr>> AsOsString for T {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_serial_number_is_written_as_mkcert_writes_it() {
+        assert_eq!(decimal("00ff").as_deref(), Some("255"));
+        assert_eq!(decimal("00"), None);
+        assert_eq!(decimal(&"f".repeat(33)), None);
+    }
 
     #[test]
     fn a_step_is_written_as_a_shell_takes_it() {

@@ -14,18 +14,33 @@ pub(crate) mod trace;
 
 use std::{
     io::{self, Write},
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use qecho_cert::Pin;
 use qecho_engine::Handshake;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
 /// Writes one JSON object and ends its line.
 fn json_line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value)?;
     writeln!(out)
+}
+
+/// A path as text, also one that is no Unicode: what is none in it is replaced, since
+/// JSON has no other texts.
+struct PathText<'a>(&'a Path);
+
+impl Serialize for PathText<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.display())
+    }
+}
+
+fn path_texts(paths: &[PathBuf]) -> Vec<PathText<'_>> {
+    paths.iter().map(|path| PathText(path)).collect()
 }
 
 /// Bytes as text if they are UTF-8, else as hexadecimal digits.

@@ -11,7 +11,7 @@ use crate::authority;
 use crate::details::Details;
 use crate::identity::read_chain;
 use crate::name::Name;
-use crate::publish::{Access, Replacement, replace_all};
+use crate::publish::{Access, Replacement, Turn, folder_of, replace_all};
 
 /// Where a certificate and its key are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +88,8 @@ impl PairFiles {
     ///
     /// Everything is written and flushed to the disk before the first of them gets its
     /// name, so a disk that is full changes nothing. Each file is replaced in one step;
-    /// whoever reads both in that moment may find a key that does not fit.
+    /// whoever reads both in that moment may find a key that does not fit. Processes that
+    /// write at once do so one after the other, if the same authority signs for them.
     ///
     /// # Errors
     /// A file cannot be written, or is an authority's.
@@ -96,37 +97,40 @@ impl PairFiles {
         let chain = issued.pem.clone() + &issued.authority_pem;
         let key = issued.key.serialize_pem();
         let both = issued.pem.clone() + &key;
+        let certificate = (&self.certificate, target(&self.certificate)?);
+        let key_place = (&self.key, target(&self.key)?);
         let mut files = Vec::new();
-        if self.certificate == self.key {
-            files.push((&self.key, Access::Private, both.as_bytes()));
+        // However it is written: a certificate must not replace its own key.
+        if certificate.1 == key_place.1 {
+            files.push((key_place, Access::Private, both.as_bytes()));
         } else {
             // The key first: a certificate always has its key.
-            files.push((&self.key, Access::Private, key.as_bytes()));
-            files.push((&self.certificate, Access::Public, issued.pem.as_bytes()));
+            files.push((key_place, Access::Private, key.as_bytes()));
+            files.push((certificate, Access::Public, issued.pem.as_bytes()));
         }
         if let Some(path) = &self.chain {
-            files.push((path, Access::Public, chain.as_bytes()));
+            files.push(((path, target(path)?), Access::Public, chain.as_bytes()));
         }
-        let replacements = files
-            .into_iter()
-            .map(|(path, access, content)| {
-                Ok(Replacement {
-                    path: target(path)?,
-                    access,
-                    content,
-                })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        for (number, one) in replacements.iter().enumerate() {
-            if replacements[..number]
-                .iter()
-                .any(|two| two.path == one.path)
-            {
-                let path = one.path.clone();
-                return Err(FilesError::Twice { path });
+        let mut typed: Vec<(&PathBuf, PathBuf)> = Vec::new();
+        let mut replacements = Vec::new();
+        for ((path, target), access, content) in files {
+            if typed.iter().any(|(_, other)| *other == target) {
+                return Err(FilesError::Twice { path: path.clone() });
             }
+            typed.push((path, target.clone()));
+            replacements.push(Replacement {
+                path: target,
+                access,
+                content,
+            });
         }
-        replace_all(&replacements).map_err(|(path, source)| FilesError::Write { path, source })
+        // The authority's key and no lock of its own: nobody else can open, and so hold it.
+        let _turn = issued.authority_key.as_deref().map(Turn::await_at);
+        replace_all(&replacements).map_err(|(target, source)| {
+            let typed = typed.iter().find(|(_, other)| *other == target);
+            let path = typed.map_or(target.clone(), |(path, _)| (*path).clone());
+            FilesError::Write { path, source }
+        })
     }
 }
 
@@ -136,19 +140,23 @@ fn target(path: &Path) -> Result<PathBuf, FilesError> {
         path: path.into(),
         source,
     };
+    // The system's own look: it follows no link that somebody else has laid into a
+    // folder for all, where it is told not to.
+    let metadata = fs::metadata(path);
     // The file behind a link is replaced, not the link.
     let target = match fs::canonicalize(path) {
         Ok(target) => target,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.into(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => new_file(path).map_err(refused)?,
         Err(error) => return Err(refused(error)),
     };
-    match fs::metadata(&target) {
+    match metadata {
         Ok(metadata) if metadata.is_dir() => {
             return Err(refused(io::ErrorKind::IsADirectory.into()));
         }
         Ok(metadata) if !metadata.is_file() => {
             return Err(refused(io::Error::other("it is no regular file")));
         }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(refused(error)),
         _ => {}
     }
     let authorities = [authority::CERTIFICATE_FILE, authority::KEY_FILE];
@@ -159,6 +167,15 @@ fn target(path: &Path) -> Result<PathBuf, FilesError> {
         return Err(FilesError::Authority { path: path.into() });
     }
     Ok(target)
+}
+
+/// Returns where a file that is not there yet will be, in the one way to write that.
+fn new_file(path: &Path) -> io::Result<PathBuf> {
+    let is_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+    match path.file_name() {
+        Some(name) if !is_folder => Ok(fs::canonicalize(folder_of(path))?.join(name)),
+        _ => Err(io::ErrorKind::IsADirectory.into()),
+    }
 }
 
 fn holds_an_authority(path: &Path) -> bool {
@@ -178,7 +195,11 @@ fn with_suffix(certificate: &Path, suffix: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
     use super::*;
+    use crate::{Authority, Identity, KeyKind, Life, Request};
 
     fn named(names: &str, client: bool) -> String {
         let names: Vec<Name> = names
@@ -201,6 +222,34 @@ mod tests {
         assert_eq!(named("::1", false), "__1.pem");
         assert_eq!(named("*.a.test", false), "_wildcard.a.test.pem");
         assert_eq!(named("https://a.test", false), "https___a.test.pem");
+    }
+
+    #[test]
+    fn whoever_writes_last_writes_both_files() {
+        const WRITERS: usize = 8;
+        let folder = tempfile::tempdir().unwrap();
+        let now = std::time::SystemTime::now();
+        let (authority, _) = Authority::open_or_create(folder.path(), None, now).unwrap();
+        let files = PairFiles::beside(&folder.path().join("a.pem"));
+        let request = Request {
+            names: vec!["localhost".parse().unwrap()],
+            client: false,
+            life: Life::Short,
+        };
+        let issue = || authority.issue(&request, KeyKind::Ed25519, None, now);
+        let start = Barrier::new(WRITERS);
+        for _ in 0..20 {
+            thread::scope(|scope| {
+                for _ in 0..WRITERS {
+                    scope.spawn(|| {
+                        let issued = issue().unwrap();
+                        start.wait();
+                        files.write(&issued).unwrap();
+                    });
+                }
+            });
+            Identity::load(&files.certificate, &files.key).unwrap();
+        }
     }
 
     #[test]

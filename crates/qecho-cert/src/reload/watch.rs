@@ -42,6 +42,10 @@ struct Stamp {
     /// A file that was moved into the place of another may be as old and as long.
     #[cfg(unix)]
     inode: (u64, u64),
+    /// A file that was put there for another owner, who can read it only later, is
+    /// neither newer nor longer then.
+    #[cfg(unix)]
+    rights: (u32, u32, u32),
 }
 
 impl Watch {
@@ -105,15 +109,16 @@ fn stamps(paths: &[PathBuf]) -> Vec<Option<Stamp>> {
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {
+    #[cfg(unix)]
+    use std::os::unix::fs::MetadataExt;
     // The file behind a link: what a link leads to may change alone.
     let metadata = fs::metadata(path).ok()?;
     Some(Stamp {
         modified: metadata.modified().ok(),
         length: metadata.len(),
         #[cfg(unix)]
-        inode: {
-            use std::os::unix::fs::MetadataExt;
-            (metadata.dev(), metadata.ino())
-        },
+        inode: (metadata.dev(), metadata.ino()),
+        #[cfg(unix)]
+        rights: (metadata.mode(), metadata.uid(), metadata.gid()),
     })
 }

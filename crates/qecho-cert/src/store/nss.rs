@@ -98,10 +98,9 @@ impl Profile {
         &self.folder
     }
 
-    /// Returns what tells by its exit code whether the store has an authority.
-    pub fn look(&self, candidate: &Candidate) -> Step {
-        let nickname = candidate.nickname();
-        Step::new(PROGRAM, &[&"-L", &"-d", &self.store(), &"-n", &nickname])
+    /// Returns what lists what the store has; [`Found::in_listing`] reads it.
+    pub fn look(&self) -> Step {
+        Step::new(PROGRAM, &[&"-L", &"-d", &self.store()])
     }
 
     /// Returns what makes it trust an authority.
@@ -121,13 +120,14 @@ impl Profile {
         self.with_rights(Step::new(PROGRAM, &arguments))
     }
 
-    /// Returns what leaves no trace of an authority.
-    pub fn uninstall(&self, candidate: &Candidate) -> Step {
-        let nickname = candidate.nickname();
-        self.with_rights(Step::new(
-            PROGRAM,
-            &[&"-D", &"-d", &self.store(), &"-n", &nickname],
-        ))
+    /// Returns what leaves no trace of an authority that was found so.
+    pub fn uninstall(&self, found: &Found) -> Vec<Step> {
+        let remove = |nickname: &String| {
+            let arguments: [&dyn super::AsOsString; 5] =
+                [&"-D", &"-d", &self.store(), &"-n", nickname];
+            self.with_rights(Step::new(PROGRAM, &arguments))
+        };
+        found.nicknames.iter().map(remove).collect()
     }
 
     fn store(&self) -> std::ffi::OsString {
@@ -144,9 +144,80 @@ impl Profile {
     }
 }
 
+/// What a store has of an authority.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The names that it has there: ours, mkcert's, or both.
+    nicknames: Vec<String>,
+    /// Servers are trusted by it. NSS may know an authority and not trust it, as when
+    /// the password of a profile was wrong.
+    trusted: bool,
+}
+
+impl Found {
+    /// Takes a store to have an authority under our name, where nobody can look.
+    pub fn supposed(candidate: &Candidate) -> Self {
+        Self {
+            nicknames: vec![candidate.nickname()],
+            trusted: true,
+        }
+    }
+
+    /// Reads what [`Profile::look`] prints: a nickname and its trust on each line.
+    pub fn in_listing(listing: &str, candidate: &Candidate) -> Self {
+        let known = [Some(candidate.nickname()), candidate.mkcerts_nickname()];
+        let mut found = Self::default();
+        for line in listing.lines() {
+            let Some((nickname, trust)) = line.trim_end().rsplit_once(char::is_whitespace) else {
+                continue;
+            };
+            let nickname = nickname.trim_end();
+            if known.iter().flatten().any(|own| own == nickname) {
+                let for_servers = trust.split(',').next().unwrap_or_default();
+                found.trusted |= for_servers.contains('C');
+                found.nicknames.push(nickname.to_owned());
+            }
+        }
+        found
+    }
+
+    /// Tells whether there is anything of the authority.
+    pub fn is_there(&self) -> bool {
+        !self.nicknames.is_empty()
+    }
+
+    /// Tells whether servers are trusted by it.
+    pub fn is_trusted(&self) -> bool {
+        self.trusted
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listing_tells_who_is_there_and_who_is_trusted() {
+        let candidate = Candidate {
+            path: "/ca".into(),
+            id: "0123".into(),
+            sha1: String::new(),
+            serial: Some("255".into()),
+        };
+        let found = |lines: &str| {
+            let head = "\nCertificate Nickname      Trust Attributes\n   SSL,S/MIME,JAR/XPI\n\n";
+            let found = Found::in_listing(&format!("{head}{lines}"), &candidate);
+            (found.nicknames.len(), found.is_trusted())
+        };
+        assert_eq!(found(""), (0, false));
+        assert_eq!(found("qecho_0123          C,,  \n"), (1, true));
+        assert_eq!(found("qecho_0123          ,,   \n"), (1, false));
+        assert_eq!(found("qecho_01234         C,,  \n"), (0, false));
+        assert_eq!(found("mkcert development CA 255     CT,C,C\n"), (1, true));
+        assert_eq!(found("mkcert development CA 256     C,,\n"), (0, false));
+        let both = "qecho_0123   ,,   \nmkcert development CA 255  C,, \n";
+        assert_eq!(found(both), (2, true));
+    }
 
     #[test]
     fn profiles_are_found_in_all_their_places() {

@@ -93,8 +93,11 @@ impl System {
     /// Returns what leaves no trace of an authority.
     pub fn uninstall(self, candidate: &Candidate) -> Vec<Step> {
         if let Some(anchors) = self.anchors() {
+            let mut remove: Vec<&dyn AsOsString> = vec![&"-f"];
+            let files = anchors.traces(candidate);
+            remove.extend(files.iter().map(|file| file as &dyn AsOsString));
             return vec![
-                Step::new("rm", &[&"-f", &anchors.file(candidate)]).by_root(),
+                Step::new("rm", &remove).by_root(),
                 anchors.update(anchors.update_after_removal),
             ];
         }
@@ -134,8 +137,8 @@ impl System {
     /// Tells whether there is anything of an authority; `None` where that is not in a
     /// file.
     pub fn has_trace(self, candidate: &Candidate, authority: &CertificateDer<'_>) -> Option<bool> {
-        let file = self.anchors()?.file(candidate);
-        Some(file.symlink_metadata().is_ok() || self.trusts(authority)?)
+        let mut files = self.anchors()?.traces(candidate).into_iter();
+        Some(files.any(|file| file.symlink_metadata().is_ok()) || self.trusts(authority)?)
     }
 
     fn anchors(self) -> Option<Anchors> {
@@ -177,8 +180,21 @@ impl System {
 
 impl Anchors {
     fn file(&self, candidate: &Candidate) -> PathBuf {
-        let name = format!("{}.{}", candidate.nickname(), self.extension);
-        Path::new(self.folder).join(name)
+        self.file_named(&candidate.nickname())
+    }
+
+    /// Returns where an authority may be: our file, and mkcert's if there is one.
+    fn traces(&self, candidate: &Candidate) -> Vec<PathBuf> {
+        let mkcerts = candidate.mkcerts_nickname();
+        let mkcerts = mkcerts.map(|name| self.file_named(&name.replace(' ', "_")));
+        let mkcerts = mkcerts.filter(|file| file.symlink_metadata().is_ok());
+        std::iter::once(self.file(candidate))
+            .chain(mkcerts)
+            .collect()
+    }
+
+    fn file_named(&self, name: &str) -> PathBuf {
+        Path::new(self.folder).join(format!("{name}.{}", self.extension))
     }
 
     fn update(&self, command: &'static [&'static str]) -> Step {

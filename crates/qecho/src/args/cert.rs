@@ -135,9 +135,9 @@ pub(crate) enum RootArgument {
 /// Options of `qecho cert ca new`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AuthorityNewArguments {
-    /// The CA may sign for these domains (with all below them) and address
-    /// ranges alone, so that a stolen key is good for nothing else:
-    /// localhost,example.test,192.0.2.0/24
+    /// The CA may sign for servers of these domains (with all below them) and
+    /// address ranges alone, so that a stolen key is good for no other server;
+    /// e-mail addresses are not limited: localhost,example.test,192.0.2.0/24
     #[arg(long, value_name = "DOMAIN|RANGE,…")]
     pub(crate) name_constraints: Option<Limits>,
 

@@ -11,13 +11,13 @@ use std::{
 use qecho_cert::{Details, PairFiles, Pin};
 use serde::Serialize;
 
-use super::{day, json_line, pin_digits};
+use super::{PathText, day, json_line, pin_digits};
 
 pub(crate) use self::shown::{
     Listed, Shown, Verdict, listed_json, listed_text, shown_json, shown_text, verdict_json,
     verdict_text,
 };
-pub(crate) use self::store::{Change, State, change_json, change_text, step_text};
+pub(crate) use self::store::{Change, State, change_json, change_text, step_json, step_text};
 
 /// A certificate that was made, and where it is.
 pub(crate) struct Made<'a> {
@@ -58,28 +58,28 @@ pub(crate) fn made_text(made: &Made<'_>, out: &mut dyn Write) -> io::Result<()> 
 pub(crate) fn made_json(made: &Made<'_>, out: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a> {
-        certificate: &'a Path,
-        key: &'a Path,
+        certificate: PathText<'a>,
+        key: PathText<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        chain: Option<&'a Path>,
+        chain: Option<PathText<'a>>,
         names: &'a [String],
         expires_unix: i64,
         sha256: &'a str,
         spki_sha256: String,
-        ca: Option<&'a Path>,
+        ca: Option<PathText<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         replaced_spki_sha256: Option<String>,
     }
     let Made { files, details, .. } = made;
     let line = Line {
-        certificate: &files.certificate,
-        key: &files.key,
-        chain: files.chain.as_deref(),
+        certificate: PathText(&files.certificate),
+        key: PathText(&files.key),
+        chain: files.chain.as_deref().map(PathText),
         names: &details.names,
         expires_unix: details.not_after.unix_timestamp(),
         sha256: &details.fingerprint,
         spki_sha256: pin_digits(&details.pin),
-        ca: made.authority,
+        ca: made.authority.map(PathText),
         replaced_spki_sha256: made.replaced.as_ref().map(pin_digits),
     };
     json_line(&line, out)
@@ -108,7 +108,7 @@ pub(crate) fn authority_text(shown: &AuthorityShown<'_>, out: &mut dyn Write) ->
 pub(crate) fn authority_json(shown: &AuthorityShown<'_>, out: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a> {
-        ca: Option<&'a Path>,
+        ca: Option<PathText<'a>>,
         subject: &'a str,
         key_type: String,
         expires_unix: i64,
@@ -120,7 +120,7 @@ pub(crate) fn authority_json(shown: &AuthorityShown<'_>, out: &mut dyn Write) ->
     }
     let details = shown.details;
     let line = Line {
-        ca: shown.path,
+        ca: shown.path.map(PathText),
         subject: &details.subject,
         key_type: details.key.to_string(),
         expires_unix: details.not_after.unix_timestamp(),

@@ -18,7 +18,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use self::reach::is_loopback;
-use super::{alpn_name, counted, day, json_line, pin_digits};
+use super::{PathText, alpn_name, counted, day, json_line, path_texts, pin_digits};
 
 /// What a server says when it is ready.
 #[derive(Debug)]
@@ -113,24 +113,22 @@ pub(crate) fn listening_json(listening: &Listening<'_>, out: &mut dyn Write) -> 
         event: &'static str,
         addresses: Vec<String>,
         spki_sha256: String,
-        ca: Option<&'a Path>,
+        ca: Option<PathText<'a>>,
         names: &'a [String],
         expires_unix: i64,
-        #[serde(skip_serializing_if = "<[_]>::is_empty")]
-        client_ca: &'a [PathBuf],
-        #[serde(skip_serializing_if = "<[_]>::is_empty")]
-        also: &'a [(&'static str, SocketAddr)],
+use self::reach::is_loopback;
+use super::{PathText, alpn_name, counted, day, json_line, path_texts, pin_digits};
     }
     let addresses = listening.addresses.iter();
     let line = Line {
         event: "listening",
         addresses: addresses.map(SocketAddr::to_string).collect(),
         spki_sha256: pin_digits(&listening.pin),
-        ca: listening.authority,
+        ca: listening.authority.map(PathText),
         names: listening.names,
         expires_unix: listening.expires.unix_timestamp(),
-        client_ca: listening.client_authorities,
-        also: listening.beside,
+use self::reach::is_loopback;
+use super::{PathText, alpn_name, counted, day, json_line, path_texts, pin_digits};
     };
     json_line(&line, out)
 }

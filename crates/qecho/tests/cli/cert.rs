@@ -2,6 +2,7 @@
 
 mod authority;
 mod bad;
+mod before_us;
 #[cfg(target_os = "linux")]
 mod browsing;
 mod inspecting;

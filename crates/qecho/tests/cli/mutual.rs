@@ -201,3 +201,21 @@ fn mkcerts_clients_are_let_in_by_its_authority() {
     client_with(&stage, &server, &certificate, &key).exits(0);
     server.ends_well();
 }
+
+#[test]
+fn a_server_of_known_clients_gives_no_session_to_resume() {
+    let stage = Stage::new();
+    stage.qecho("cert ca new").run().exits(0);
+    stage
+        .qecho("cert new a.test --client --cert-file me.pem --key-file me-key.pem")
+        .run()
+        .exits(0);
+    for (launch, gives) in [("", true), (CLIENT_CA, false)] {
+        let server = stage.server(launch);
+        let show = "-m a --cert me.pem --key me-key.pem --trace=frames";
+        let done = stage.client(&server, show).run();
+        let given = done.exits(0).stderr.contains("NewSessionTicket");
+        assert_eq!(given, gives, "{done:#?}");
+        server.ends_well();
+    }
+}

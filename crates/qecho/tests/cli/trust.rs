@@ -202,6 +202,8 @@ fn an_expired_certificate_is_refused_with_its_date() {
         files.key.display()
     );
     let server = stage.server(&launch);
+    let warning = "warning: the certificate expired on 2020-02-01: clients refuse it";
+    server.process.stderr.says(warning);
     let command = format!("-m secret --ca {}", files.ca.display());
     let done = stage.client(&server, &command).run();
     refused(&done, server, "2020-02-01", "");

@@ -40,9 +40,10 @@ pub(super) fn run(arguments: &NewArguments) -> Result<Ending, Failure> {
         .map_err(|error| explain_issue(&authority, error))?;
     let files = files(arguments);
     let replaced = Replaced::at(&files);
-    write(&files, &issued)?;
+    let elsewhere = "name files in a folder of yours by --cert-file and --key-file";
+    write(&files, &issued, elsewhere)?;
     replaced.note();
-    note_wildcards(&arguments.names);
+    note_odd_names(&arguments.names);
     report(&authority, &issued, &files, replaced.pin, arguments.format)
 }
 
@@ -115,21 +116,17 @@ fn files(arguments: &NewArguments) -> PairFiles {
     files
 }
 
-/// Writes the files, or none of them.
-pub(super) fn write(files: &PairFiles, issued: &Issued) -> Result<(), Failure> {
+/// Writes the files, or none of them; the hint is for whoever may not write there.
+pub(super) fn write(files: &PairFiles, issued: &Issued, hint: &str) -> Result<(), Failure> {
     files.write(issued).map_err(|error| {
-        let hint = match &error {
-            FilesError::Write { source, .. }
-                if source.kind() == io::ErrorKind::PermissionDenied =>
-            {
-                Some("name files in a folder of yours by --cert-file and --key-file")
-            }
-            _ => None,
-        };
+        let may_not = matches!(
+            &error,
+            FilesError::Write { source, .. } if source.kind() == io::ErrorKind::PermissionDenied
+        );
         let failure = Failure::from(anyhow::Error::new(error));
-        match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
+        match may_not {
+            true => failure.hint(hint),
+            false => failure,
         }
     })
 }
@@ -173,7 +170,12 @@ pub(super) fn report(
     Ok(Ending::Done)
 }
 
-fn note_wildcards(names: &[Name]) {
+fn note_odd_names(names: &[Name]) {
+    for name in names.iter().filter(|name| name.is_like_an_address()) {
+        say(&format!(
+            "warning: {name} looks like an IP address, but is none: clients do not call a host so"
+        ));
+    }
     for name in names.iter().filter(|name| name.is_wildcard()) {
         let text = name.to_string();
         let domain = text.trim_start_matches("*.");

@@ -35,7 +35,11 @@ pub(super) fn run(arguments: &RenewArguments) -> Result<Ending, Failure> {
     let issued = old
         .renew(&authority, key, life, owner.as_deref(), SystemTime::now())
         .map_err(|error| new::explain_issue(&authority, error))?;
-    new::write(&files, &issued)?;
+    new::write(
+        &files,
+        &issued,
+        "it is made anew where it is: whoever may write there can do it",
+    )?;
     if key == KeyChange::Anew {
         say(&format!("the key is new: {pin} is no longer its pin"));
     }

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, anyhow, bail};
 use qecho_cert::{
     Details, folder, read_chain,
-    store::{Candidate, Profile, Step, System, profiles},
+    store::{Candidate, Found, Profile, Step, System, profiles},
 };
 use rustls::pki_types::CertificateDer;
 
@@ -49,8 +49,12 @@ pub(super) fn run(arguments: &StoreArguments, wish: Wish) -> Result<Ending, Fail
             let is_here = arguments.system.is_none();
             if !is_here || store.change(&authority, wish) != Some(Change::Already(wish.into())) {
                 for step in store.steps(&authority.candidate, wish) {
-                    let root = step.as_root && (!is_here || !is_root());
-                    render::cert::step_text(&step, root, &mut io::stdout().lock())?;
+                    let mut out = io::stdout().lock();
+                    let sudo = step.as_root && (!is_here || !is_root());
+                    match arguments.format {
+                        Format::Text => render::cert::step_text(&step, sudo, &mut out)?,
+                        Format::Json => render::cert::step_json(&step, &mut out)?,
+                    }
                 }
             }
             continue;
@@ -82,13 +86,15 @@ fn authority(arguments: &StoreArguments, wish: Wish) -> Result<Authority, Failur
     let path = std::path::absolute(folder.join("rootCA.pem"))
         .with_context(|| format!("cannot find the folder {}", folder.display()))?;
     let chain = read_chain(&path).map_err(|error| {
-        Failure::from(anyhow::Error::new(error).context("cannot use the CA")).hint(match arguments
-            .root
-            .place
-        {
-            Some(RootArgument::Mkcert) => "mkcert makes it with its first certificate",
+        let hint = match (wish, &arguments.root.place) {
+            (Wish::Gone, _) => {
+                "its certificate tells what to remove: put a copy (the system's store may have \
+                 one, qecho_*) into DIR/rootCA.pem, and name --ca-root DIR"
+            }
+            (_, Some(RootArgument::Mkcert)) => "mkcert makes it with its first certificate",
             _ => "`qecho cert ca new` makes one; --ca-root DIR names another",
-        })
+        };
+        Failure::from(anyhow::Error::new(error).context("cannot use the CA")).hint(hint)
     })?;
     let details = Details::of(&chain[0])
         .with_context(|| format!("cannot use the CA in {}", path.display()))?;
@@ -156,7 +162,10 @@ impl Store {
             (Self::System(system), Wish::Trusted) => system.install(candidate),
             (Self::System(system), Wish::Gone) => system.uninstall(candidate),
             (Self::Profile(profile), Wish::Trusted) => vec![profile.install(candidate)],
-            (Self::Profile(profile), Wish::Gone) => vec![profile.uninstall(candidate)],
+            (Self::Profile(profile), Wish::Gone) => {
+                let found = find(profile, candidate).filter(Found::is_there);
+                profile.uninstall(&found.unwrap_or_else(|| Found::supposed(candidate)))
+            }
         }
     }
 
@@ -169,19 +178,24 @@ impl Store {
         let is_there = match (self, wish) {
             (Self::System(system), Wish::Trusted) => system.trusts(certificate)?,
             (Self::System(system), Wish::Gone) => system.has_trace(candidate, certificate)?,
-            (Self::Profile(profile), _) => {
-                let look = profile.look(candidate);
-                let mut command = Command::new(look.program);
-                command.args(&look.arguments);
-                command.stdin(Stdio::null()).stdout(Stdio::null());
-                command.stderr(Stdio::null()).status().ok()?.success()
-            }
+            (Self::Profile(profile), Wish::Trusted) => find(profile, candidate)?.is_trusted(),
+            (Self::Profile(profile), Wish::Gone) => find(profile, candidate)?.is_there(),
         };
         Some(match is_there == (wish == Wish::Trusted) {
             true => Change::Already(wish.into()),
             false => Change::Now(wish.into()),
         })
     }
+}
+
+/// Looks for an authority in a store of NSS; `None` where that cannot be read.
+fn find(profile: &Profile, candidate: &Candidate) -> Option<Found> {
+    let look = profile.look();
+    let mut command = Command::new(look.program);
+    let output = command.args(&look.arguments).stdin(Stdio::null()).output();
+    let output = output.ok().filter(|output| output.status.success())?;
+    let listing = String::from_utf8_lossy(&output.stdout);
+    Some(Found::in_listing(&listing, candidate))
 }
 
 impl From<Wish> for render::cert::State {
@@ -237,7 +251,17 @@ fn take(step: &Step) -> anyhow::Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.lines().rfind(|line| !line.trim().is_empty());
     match said {
-        Some(line) => bail!("{} failed: {}", step.program, line.trim()),
+        // Firefox's primary password; its tool asks for it.
+        Some(line) if line.contains("SEC_ERROR_BAD_PASSWORD") => bail!(
+            "it has a password of its own, which was wrong or could not be asked for: \
+             run this at a terminal"
+        ),
+        Some(line) => {
+            // Many begin with their own name.
+            let line = line.trim().trim_start_matches(step.program);
+            let line = line.trim_start_matches(": ");
+            bail!("{} failed: {line}", step.program)
+        }
         None => bail!("{} failed, {}", step.program, output.status),
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn load(arguments: &ServerArguments) -> Result<Shown, Failure> {
         let identity = ReloadingIdentity::load(certificate, key)
             .map_err(|error| anyhow::Error::new(error).context("cannot use this certificate"))?;
         let files = Arc::new(identity);
+        warn_if_expired(&files);
         return Ok(Shown {
             identity: files.clone(),
             files: Some(files),
@@ -42,6 +43,19 @@ pub(super) fn load(arguments: &ServerArguments) -> Result<Shown, Failure> {
         identity,
         files: None,
     })
+}
+
+/// Says that a certificate has had its time; a client that pins its key does not mind.
+pub(super) fn warn_if_expired(identity: &ReloadingIdentity) {
+    let expires = identity.expires();
+    if expires < SystemTime::now() {
+        let day = expires.date();
+        // With stderr gone there is nobody to tell.
+        let _ = writeln!(
+            io::stderr(),
+            "warning: the certificate expired on {day}: clients refuse it, unless they pin its key"
+        );
+    }
 }
 
 fn automatic_leaf(folder: &Path) -> anyhow::Result<Arc<dyn ServerIdentity>> {

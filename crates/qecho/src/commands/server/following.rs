@@ -15,6 +15,7 @@ use std::{
 use anyhow::Context;
 use qecho_cert::{Look, ReloadingClients, ReloadingIdentity, ServerIdentity};
 
+use super::certificate::warn_if_expired;
 use crate::{args::Format, render::server::reloaded};
 
 /// How often the files are looked at. Where and how they are kept (links, network file
@@ -119,6 +120,7 @@ fn tell_identity(
     outcome: Result<(), impl Error + Send + Sync + 'static>,
 ) -> io::Result<()> {
     let reason = complain("certificate, and keeps the old one", outcome)?;
+    warn_if_expired(identity);
     let news = reloaded::Identity {
         names: &identity.names(),
         expires: identity.expires(),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{row, scope};
-use crate::render::{counted, day, json_line, pin_digits};
+use crate::render::{PathText, counted, day, json_line, pin_digits};
 
 /// A certificate of a chain, and who trusts it.
 pub(crate) struct Shown<'a> {
@@ -193,7 +193,7 @@ pub(crate) fn listed_text(listed: &Listed<'_>, out: &mut dyn Write) -> io::Resul
 pub(crate) fn listed_json(listed: &Listed<'_>, out: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a> {
-        file: &'a Path,
+        file: PathText<'a>,
         is_ca: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         role: Option<&'static str>,
@@ -207,7 +207,7 @@ pub(crate) fn listed_json(listed: &Listed<'_>, out: &mut dyn Write) -> io::Resul
     }
     let details = listed.details;
     let line = Line {
-        file: listed.path,
+        file: PathText(listed.path),
         is_ca: details.is_authority,
         role: listed.role,
         names: &details.names,

@@ -8,7 +8,7 @@ use std::{
 use qecho_cert::store::Step;
 use serde::Serialize;
 
-use crate::render::json_line;
+use crate::render::{PathText, json_line};
 
 /// What a store is to an authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,25 @@ pub(crate) enum Change {
 /// Writes a command as a person would type it.
 pub(crate) fn step_text(step: &Step, sudo: bool, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}{step}", if sudo { "sudo " } else { "" })
+}
+
+/// Writes a command as JSON.
+pub(crate) fn step_json(step: &Step, out: &mut dyn Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        program: &'static str,
+        arguments: Vec<PathText<'a>>,
+        as_root: bool,
+    }
+    let arguments = step.arguments.iter();
+    let line = Line {
+        program: step.program,
+        arguments: arguments
+            .map(|argument| PathText(argument.as_ref()))
+            .collect(),
+        as_root: step.as_root,
+    };
+    json_line(&line, out)
 }
 
 /// Writes what became of the system's store, or of the one in a folder.
@@ -60,14 +79,14 @@ pub(crate) fn change_json(
     struct Line<'a> {
         store: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
-        folder: Option<&'a Path>,
+        folder: Option<PathText<'a>>,
         trusted: bool,
         changed: bool,
     }
     let (Change::Now(state) | Change::Already(state)) = change;
     let line = Line {
         store: if folder.is_some() { "nss" } else { "system" },
-        folder,
+        folder: folder.map(PathText),
         trusted: state == State::Trusted,
         changed: matches!(change, Change::Now(_)),
     };

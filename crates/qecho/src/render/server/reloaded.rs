@@ -9,7 +9,7 @@ use qecho_cert::Pin;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::render::{day, json_line, pin_digits};
+use crate::render::{PathText, day, json_line, path_texts, pin_digits};
 
 /// A certificate whose files have changed.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ pub(crate) fn clients_json(reloaded: &Clients<'_>, out: &mut dyn Write) -> io::R
     #[derive(Serialize)]
     struct Line<'a> {
         event: &'static str,
-        client_ca: &'a [PathBuf],
+        client_ca: Vec<PathText<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'a str>,
     }
@@ -86,7 +86,7 @@ pub(crate) fn clients_json(reloaded: &Clients<'_>, out: &mut dyn Write) -> io::R
             None => "client_ca_reloaded",
             Some(_) => "client_ca_kept",
         },
-        client_ca: reloaded.authorities,
+        client_ca: path_texts(reloaded.authorities),
         reason: reloaded.kept_for,
     };
     json_line(&line, out)

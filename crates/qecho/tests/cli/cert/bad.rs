@@ -27,6 +27,7 @@ fn names_that_are_none_are_refused_before_anything_is_made() {
         ("*", "a wildcard is one star in front of a domain"),
         ("", "it is no host name"),
         ("../x", "it is no host name"),
+        ("１２７.0.0.1", "it looks like an IP address"),
     ] {
         let done = cert_in(&stage, &place, &["new", "a.test", name]).run();
         done.exits(2).complains(reason);
@@ -45,6 +46,52 @@ fn what_is_no_file_is_neither_replaced_nor_read_without_end() {
     assert!(made.is_ok_and(|status| status.success()));
     let new = stage.qecho("cert new localhost --cert-file pipe.pem").run();
     new.fails(2, "cannot write pipe.pem: it is no regular file", None);
+}
+
+#[test]
+fn a_key_is_neither_replaced_by_its_certificate_nor_left_without_it() {
+    let stage = stage();
+    let place = folder(&stage, "place");
+    let one = ["new", "a.test", "--cert-file", "x.pem", "--key-file"];
+    let there = format!("{}/x.pem", place.display());
+    for again in ["./x.pem", &there, "../place/x.pem"] {
+        cert_in(&stage, &place, &[&one[..], &[again]].concat())
+            .run()
+            .exits(0);
+        let both = fs::read_to_string(place.join("x.pem")).expect("it was made");
+        assert_eq!(both.matches("-----BEGIN ").count(), 2, "{again}");
+        let mode = fs::metadata(place.join("x.pem")).map(|file| file.permissions().mode());
+        assert_eq!(mode.expect("it was made") & 0o777, 0o600);
+        fs::remove_file(place.join("x.pem")).expect("it was made");
+    }
+    let none = ["new", "a.test", "--cert-file", "none/"];
+    cert_in(&stage, &place, &none)
+        .run()
+        .fails(2, "cannot write none/: is a directory", None);
+    assert!(files(&place).is_empty());
+    // A certificate that is mounted, as in containers, cannot be replaced.
+    let done = among_mounts_of_its_own(
+        &stage,
+        "mkdir pair; cd pair; \"$QECHO\" cert new a.test >/dev/null; cp a.test.pem ../mounted; \
+         mount --bind ../mounted a.test.pem; sha256sum * >../before; \
+         \"$QECHO\" cert new a.test || echo \"exit $?\"; sha256sum --quiet -c ../before; ls -A",
+    );
+    done.prints("exit 2\na.test-key.pem\na.test.pem\n")
+        .complains("qecho: cannot write a.test.pem: ");
+}
+
+#[test]
+fn what_is_no_authority_is_not_read_without_end() {
+    let stage = Stage::new();
+    fs::create_dir(stage.home().join("ca")).expect("the home takes folders");
+    let certificate = stage.home().join("ca/rootCA.pem");
+    std::os::unix::fs::symlink("/dev/zero", &certificate).expect("the folder takes links");
+    let endless = stage.qecho("cert new localhost --ca-root ca").run();
+    endless.fails(2, "rootCA.pem: it is too large for a PEM file", None);
+    fs::remove_file(&certificate).expect("it was made");
+    fs::write(&certificate, [0xff; 99]).expect("the folder takes files");
+    let binary = stage.qecho("cert new localhost --ca-root ca").run();
+    binary.fails(2, "rootCA.pem: it is no PEM file", None);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf};
 use super::{among_mounts_of_its_own, oracle};
 use crate::{
     process::Launch,
-    stage::{Stage, last_event},
+    stage::{Stage, events, last_event},
 };
 
 /// Makes a home with a profile of Firefox and a store of Chromium.
@@ -241,6 +241,19 @@ fn nss_holds_a_limited_authority_to_its_limits() {
         let (accepted, said) = certutil(&stage, &["-V", "-u", "V", "-n", name], &store);
         assert_eq!(accepted, good, "{name}: {said}");
     }
+}
+
+#[test]
+fn the_commands_are_told_in_json_too() {
+    let stage = Stage::new();
+    let made = last_event(&stage.qecho("cert ca new --format json").run());
+    let dry = "cert install --dry-run --store system --system arch --format json";
+    let told = events(stage.qecho(dry).run().exits(0));
+    assert_eq!(told.len(), 2);
+    assert_eq!(told[0]["program"], "install");
+    assert_eq!(told[0]["arguments"][2], made["ca"]);
+    assert_eq!(told[0]["as_root"], true);
+    assert_eq!(told[1]["program"], "update-ca-trust");
 }
 
 #[test]

@@ -254,6 +254,16 @@ fn a_wildcard_comes_with_what_it_does_not_cover() {
 }
 
 #[test]
+fn a_slip_in_an_address_is_pointed_out() {
+    let stage = Stage::new();
+    let done = stage.qecho("cert new 192.168.1.300").run();
+    done.exits(0)
+        .complains("warning: 192.168.1.300 looks like an IP address, but is none");
+    let address = stage.qecho("cert new 192.168.1.30").run();
+    assert!(!address.exits(0).stderr.contains("warning"));
+}
+
+#[test]
 fn processes_that_start_at_once_make_one_authority() {
     let stage = Stage::new();
     let running: Vec<_> = (0..8)
@@ -297,4 +307,18 @@ fn what_is_replaced_is_named_with_its_pin() {
     let third = stage.qecho(new).run();
     third.exits(0).complains("replaced localhost-key.pem\n");
     assert_eq!(last_event(&third)["replaced_spki_sha256"], Value::Null);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_whose_name_is_no_text_is_told_of_in_json_all_the_same() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let stage = Stage::new();
+    let odd = OsStr::from_bytes(b"a\xff.pem");
+    let new = stage.qecho("cert new a.test --format json --cert-file");
+    let made = last_event(new.arg(odd).run().exits(0));
+    assert_eq!(made["certificate"], "a\u{fffd}.pem");
+    assert!(stage.home().join(odd).is_file());
+    let listed = last_event(stage.qecho("cert list --format json").run().exits(0));
+    assert_eq!(listed["file"], "a\u{fffd}.pem");
 }
