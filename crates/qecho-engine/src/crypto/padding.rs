@@ -49,6 +49,10 @@ impl PacketKey for Trimming {
 ///
 /// A frame's fields and data may end in zeros, too: only a reading of the frames
 /// tells where they end. What cannot be read is left alone.
+///
+/// The rest moves to memory of its own size. The state machine keeps pieces of it
+/// until what comes before them has arrived, and takes the payload's length for the
+/// memory that each holds back: a byte of data would be able to hold 65 kB.
 fn trim(payload: &mut BytesMut) {
     let ends_in_zeros = payload
         .last_chunk::<WORTHWHILE>()
@@ -58,7 +62,7 @@ fn trim(payload: &mut BytesMut) {
     }
     let last = frames(payload).last();
     if let Some(Ok(Frame::Padding { length })) = last {
-        payload.truncate(payload.len() - length + 1);
+        *payload = BytesMut::from(&payload[..=payload.len() - length]);
     }
 }
 
@@ -85,6 +89,15 @@ mod tests {
         let ack = [0x02, 0, 0, 0, 0];
         assert_eq!(trimmed(&with_zeros(&ack, 1_000))[..], [2, 0, 0, 0, 0, 0]);
         assert_eq!(trimmed(&[0; 65_507])[..], [0]);
+    }
+
+    #[test]
+    fn what_is_left_holds_no_memory_that_it_does_not_show() {
+        // STREAM with an offset and a length: a byte that waits for those before it.
+        let stream = [0x0e, 0, 0x40, 0x64, 1, b'x'];
+        let payload = trimmed(&with_zeros(&stream, 65_000));
+        assert_eq!(payload.len(), stream.len() + 1);
+        assert_eq!(payload.capacity(), payload.len());
     }
 
     #[test]
