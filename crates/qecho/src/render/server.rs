@@ -116,8 +116,10 @@ pub(crate) fn listening_json(listening: &Listening<'_>, out: &mut dyn Write) -> 
         ca: Option<PathText<'a>>,
         names: &'a [String],
         expires_unix: i64,
-use self::reach::is_loopback;
-use super::{PathText, alpn_name, counted, day, json_line, path_texts, pin_digits};
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        client_ca: Vec<PathText<'a>>,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        also: &'a [(&'static str, SocketAddr)],
     }
     let addresses = listening.addresses.iter();
     let line = Line {
@@ -127,8 +129,8 @@ use super::{PathText, alpn_name, counted, day, json_line, path_texts, pin_digits
         ca: listening.authority.map(PathText),
         names: listening.names,
         expires_unix: listening.expires.unix_timestamp(),
-use self::reach::is_loopback;
-use super::{PathText, alpn_name, counted, day, json_line, path_texts, pin_digits};
+        client_ca: path_texts(listening.client_authorities),
+        also: listening.beside,
     };
     json_line(&line, out)
 }
