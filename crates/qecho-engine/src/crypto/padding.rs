@@ -2,8 +2,8 @@
 //! byte for a frame of its own, which for a client's first datagram costs more
 //! than to open it, and for a probe of 65 kB some hundred times as much.
 //!
-//! What the packet means stays as it is (RFC 9000 §19.1): the datagram has been
-//! counted, and one byte of the PADDING is left.
+//! What the packet means stays as it is (RFC 9000 §19.1): one byte of the PADDING
+//! is left, or, where its length counts, all of it in fewer frames.
 
 use bytes::BytesMut;
 use quinn_proto::crypto::{CryptoError, PacketKey};
@@ -13,12 +13,33 @@ use crate::wire::{Frame, frames};
 /// Shorter PADDING costs less than to look where it begins.
 const WORTHWHILE: usize = 64;
 
-/// A key whose packets have lost the PADDING at their end once they are open.
-pub(super) struct Trimming(pub(super) Box<dyn PacketKey>);
+/// The frame type of PADDING in eight bytes, as a variable-length integer may have
+/// it (RFC 9000 §16).
+const PADDING_IN_EIGHT_BYTES: [u8; 8] = [0xc0, 0, 0, 0, 0, 0, 0, 0];
 
-impl PacketKey for Trimming {
+/// A key that does something to the PADDING of packets once they are open.
+pub(super) struct Sparing {
+    key: Box<dyn PacketKey>,
+    spare: fn(&mut BytesMut),
+}
+
+impl Sparing {
+    /// Cuts PADDING off the end of packets.
+    pub(super) fn trimming(key: Box<dyn PacketKey>) -> Self {
+        Self { key, spare: trim }
+    }
+
+    /// Leaves packets their length. That of the first which a server opens counts:
+    /// as much as three times of it the server may send (RFC 9000 §8.1), and here the
+    /// state machine does not count the datagram, but what was in the packet.
+    pub(super) fn keeping_length(key: Box<dyn PacketKey>) -> Self {
+        Self { key, spare: join }
+    }
+}
+
+impl PacketKey for Sparing {
     fn encrypt(&self, number: u64, packet: &mut [u8], header_length: usize) {
-        self.0.encrypt(number, packet, header_length);
+        self.key.encrypt(number, packet, header_length);
     }
 
     fn decrypt(
@@ -27,42 +48,56 @@ impl PacketKey for Trimming {
         header: &[u8],
         payload: &mut BytesMut,
     ) -> Result<(), CryptoError> {
-        self.0.decrypt(number, header, payload)?;
-        trim(payload);
+        self.key.decrypt(number, header, payload)?;
+        (self.spare)(payload);
         Ok(())
     }
 
     fn tag_len(&self) -> usize {
-        self.0.tag_len()
+        self.key.tag_len()
     }
 
     fn confidentiality_limit(&self) -> u64 {
-        self.0.confidentiality_limit()
+        self.key.confidentiality_limit()
     }
 
     fn integrity_limit(&self) -> u64 {
-        self.0.integrity_limit()
+        self.key.integrity_limit()
     }
 }
 
 /// Leaves one byte of the PADDING that ends a packet, if there is much of it.
 ///
-/// A frame's fields and data may end in zeros, too: only a reading of the frames
-/// tells where they end. What cannot be read is left alone.
-///
 /// The rest moves to memory of its own size. The state machine keeps pieces of it
 /// until what comes before them has arrived, and takes the payload's length for the
 /// memory that each holds back: a byte of data would be able to hold 65 kB.
 fn trim(payload: &mut BytesMut) {
-    let ends_in_zeros = payload
-        .last_chunk::<WORTHWHILE>()
-        .is_some_and(|end| *end == [0; WORTHWHILE]);
-    if !ends_in_zeros {
-        return;
-    }
-    let last = frames(payload).last();
-    if let Some(Ok(Frame::Padding { length })) = last {
+    if let Some(length) = padding_at_the_end(payload) {
         *payload = BytesMut::from(&payload[..=payload.len() - length]);
+    }
+}
+
+/// Joins the PADDING that ends a packet to fewer frames, if there is much of it.
+fn join(payload: &mut BytesMut) {
+    if let Some(length) = padding_at_the_end(payload) {
+        let begin = payload.len() - length;
+        for padding in payload[begin..].chunks_exact_mut(PADDING_IN_EIGHT_BYTES.len()) {
+            padding.copy_from_slice(&PADDING_IN_EIGHT_BYTES);
+        }
+    }
+}
+
+/// Returns how many bytes of PADDING end a packet, if they are many.
+///
+/// A frame's fields and data may end in zeros, too: only a reading of the frames
+/// tells where they end. What cannot be read is left alone.
+fn padding_at_the_end(payload: &[u8]) -> Option<usize> {
+    if *payload.last_chunk::<WORTHWHILE>()? != [0; WORTHWHILE] {
+        return None;
+    }
+    match frames(payload).last() {
+        Some(Ok(Frame::Padding { length })) => Some(length),
+        _ => None,
     }
 }
 
@@ -89,6 +124,26 @@ mod tests {
         let ack = [0x02, 0, 0, 0, 0];
         assert_eq!(trimmed(&with_zeros(&ack, 1_000))[..], [2, 0, 0, 0, 0, 0]);
         assert_eq!(trimmed(&[0; 65_507])[..], [0]);
+    }
+
+    #[test]
+    fn where_its_length_counts_a_packet_keeps_it() {
+        let mut payload = BytesMut::from(&with_zeros(&[PING], 1_003)[..]);
+        join(&mut payload);
+        assert_eq!(payload.len(), 1_004);
+        assert_eq!(payload[..2], [PING, 0xc0]);
+        let eights = payload[1..1_001].chunks(8);
+        assert!(
+            eights
+                .into_iter()
+                .all(|eight| eight == PADDING_IN_EIGHT_BYTES)
+        );
+        assert_eq!(payload[1_001..], [0; 3]);
+        // Zeros that a frame carries are none.
+        let crypto = with_zeros(&[0x06, 0, 0x43, 0xe8], 1_000);
+        let mut payload = BytesMut::from(&crypto[..]);
+        join(&mut payload);
+        assert_eq!(payload[..], crypto);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::BytesMut;
 use quinn_proto::crypto::{CryptoError, KeyPair, Keys, PacketKey};
 
-use super::padding::Trimming;
+use super::padding::Sparing;
 
 /// Where the keys of a shard that is watched leave copies.
 ///
@@ -71,6 +71,18 @@ pub(super) fn keys(plaintext: Option<&Plaintext>, keys: Keys) -> Keys {
     }
 }
 
+/// As [`keys`], for the first packet of a connection that a server opens.
+pub(super) fn first_keys(plaintext: Option<&Plaintext>, keys: Keys) -> Keys {
+    let KeyPair { local, remote } = watched(plaintext, keys.packet, 0);
+    Keys {
+        header: keys.header,
+        packet: KeyPair {
+            local,
+            remote: Box::new(Sparing::keeping_length(remote)),
+        },
+    }
+}
+
 /// As [`keys`], for the packet keys of one generation: key updates count it
 /// up (RFC 9001 §6).
 pub(super) fn pair(
@@ -78,16 +90,24 @@ pub(super) fn pair(
     keys: KeyPair<Box<dyn PacketKey>>,
     generation: u64,
 ) -> KeyPair<Box<dyn PacketKey>> {
-    let KeyPair { local, remote } = match plaintext {
+    let KeyPair { local, remote } = watched(plaintext, keys, generation);
+    KeyPair {
+        local,
+        remote: Box::new(Sparing::trimming(remote)),
+    }
+}
+
+fn watched(
+    plaintext: Option<&Plaintext>,
+    keys: KeyPair<Box<dyn PacketKey>>,
+    generation: u64,
+) -> KeyPair<Box<dyn PacketKey>> {
+    match plaintext {
         None => keys,
         Some(plaintext) => KeyPair {
             local: plaintext.watched(keys.local, generation),
             remote: plaintext.watched(keys.remote, generation),
         },
-    };
-    KeyPair {
-        local,
-        remote: Box::new(Trimming(remote)),
     }
 }
 

@@ -124,7 +124,7 @@ impl crypto::ServerConfig for ServerCrypto {
         destination_cid: &ConnectionId,
     ) -> Result<Keys, UnsupportedVersion> {
         match version {
-            1 => Ok(plaintext::keys(
+            1 => Ok(plaintext::first_keys(
                 self.plaintext.as_ref(),
                 initial::keys(destination_cid, Side::Server),
             )),
