@@ -7,6 +7,7 @@
 mod client;
 mod client_hello;
 mod initial;
+mod padding;
 mod plaintext;
 mod server;
 mod session;

@@ -22,7 +22,7 @@ use rustls::{
 use super::{
     AlpnPolicy, Plaintext, TlsError,
     client_hello::{self, ClientHello},
-    initial, plaintext, provider,
+    initial, padding, plaintext, provider,
     session::TlsSession,
 };
 
@@ -176,7 +176,10 @@ impl crypto::Session for ServerSession {
             Self::Pending { crypto, .. } => crypto.plaintext.as_ref(),
             Self::Running(session) => session.plaintext(),
         };
-        plaintext::keys(plaintext, initial::keys(destination_cid, side))
+        padding::cut(plaintext::keys(
+            plaintext,
+            initial::keys(destination_cid, side),
+        ))
     }
 
     fn handshake_data(&self) -> Option<Box<dyn Any>> {

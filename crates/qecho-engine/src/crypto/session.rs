@@ -9,7 +9,7 @@ use quinn_proto::{
 };
 use rustls::{CertificateError, HandshakeKind, quic};
 
-use super::{Plaintext, initial, plaintext};
+use super::{Plaintext, initial, padding, plaintext};
 use crate::handshake::{self, Handshake};
 
 /// rustls's half of a QUIC connection, in the shape that quinn-proto wants.
@@ -76,10 +76,10 @@ impl TlsSession {
 
 impl crypto::Session for TlsSession {
     fn initial_keys(&self, destination_cid: &ConnectionId, side: Side) -> Keys {
-        plaintext::keys(
+        padding::cut(plaintext::keys(
             self.plaintext.as_ref(),
             initial::keys(destination_cid, side),
-        )
+        ))
     }
 
     fn handshake_data(&self) -> Option<Box<dyn Any>> {
@@ -93,7 +93,7 @@ impl crypto::Session for TlsSession {
     fn early_crypto(&self) -> Option<(Box<dyn crypto::HeaderKey>, Box<dyn crypto::PacketKey>)> {
         let keys = self.connection.zero_rtt_keys()?;
         let packet_key = plaintext::single(self.plaintext.as_ref(), Box::new(keys.packet));
-        Some((Box::new(keys.header), packet_key))
+        Some((Box::new(keys.header), padding::cut_single(packet_key)))
     }
 
     fn early_data_accepted(&self) -> Option<bool> {
@@ -139,10 +139,10 @@ impl crypto::Session for TlsSession {
                 keys
             }
         };
-        Some(plaintext::keys(
+        Some(padding::cut(plaintext::keys(
             self.plaintext.as_ref(),
             initial::boxed(keys),
-        ))
+        )))
     }
 
     fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn crypto::PacketKey>>> {
@@ -152,11 +152,11 @@ impl crypto::Session for TlsSession {
             local: Box::new(keys.local),
             remote: Box::new(keys.remote),
         };
-        Some(plaintext::pair(
+        Some(padding::cut_pair(plaintext::pair(
             self.plaintext.as_ref(),
             keys,
             self.generation,
-        ))
+        )))
     }
 
     fn is_valid_retry(
