@@ -43,6 +43,10 @@ pub struct ServerTls {
     pub provider: Option<Arc<CryptoProvider>>,
 }
 
+/// TLS sessions that a client is given for a next time. Each can be resumed once, and whoever
+/// resumes it is given another.
+const TICKETS: usize = 1;
+
 /// [`ServerTls`] made ready for connections.
 pub(crate) struct ServerCrypto {
     policy: AlpnPolicy,
@@ -71,6 +75,7 @@ impl ServerCrypto {
             Some(_) => Arc::new(NoServerSessionStorage {}),
             None => sessions,
         };
+        without_alpn.send_tls13_tickets = TICKETS;
         if let Some(key_log) = &tls.key_log {
             without_alpn.key_log = key_log.clone();
         }
