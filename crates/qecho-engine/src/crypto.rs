@@ -11,6 +11,7 @@ mod padding;
 mod plaintext;
 mod server;
 mod session;
+mod shared;
 
 use std::sync::Arc;
 

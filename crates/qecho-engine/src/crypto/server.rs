@@ -24,6 +24,7 @@ use super::{
     client_hello::{self, ClientHello},
     initial, padding, plaintext, provider,
     session::TlsSession,
+    shared::LastInitialKeys,
 };
 
 /// How a server proves who it is and what it agrees to.
@@ -55,6 +56,7 @@ pub(crate) struct ServerCrypto {
     /// For the names of the policy; shares the session storage.
     with_alpn: Arc<rustls::ServerConfig>,
     plaintext: Option<Plaintext>,
+    initial_keys: LastInitialKeys,
 }
 
 impl ServerCrypto {
@@ -88,6 +90,7 @@ impl ServerCrypto {
             without_alpn: Arc::new(without_alpn),
             with_alpn: Arc::new(with_alpn),
             plaintext: None,
+            initial_keys: LastInitialKeys::default(),
         })
     }
 
@@ -121,7 +124,7 @@ impl crypto::ServerConfig for ServerCrypto {
         match version {
             1 => Ok(plaintext::keys(
                 self.plaintext.as_ref(),
-                initial::keys(destination_cid, Side::Server),
+                self.initial_keys.derive(destination_cid),
             )),
             _ => Err(UnsupportedVersion),
         }
@@ -177,14 +180,13 @@ impl ServerSession {
 
 impl crypto::Session for ServerSession {
     fn initial_keys(&self, destination_cid: &ConnectionId, side: Side) -> Keys {
-        let plaintext = match self {
-            Self::Pending { crypto, .. } => crypto.plaintext.as_ref(),
-            Self::Running(session) => session.plaintext(),
-        };
-        padding::cut(plaintext::keys(
-            plaintext,
-            initial::keys(destination_cid, side),
-        ))
+        match self {
+            Self::Pending { crypto, .. } => padding::cut(plaintext::keys(
+                crypto.plaintext.as_ref(),
+                crypto.initial_keys.again(destination_cid),
+            )),
+            Self::Running(session) => session.initial_keys(destination_cid, side),
+        }
     }
 
     fn handshake_data(&self) -> Option<Box<dyn Any>> {
