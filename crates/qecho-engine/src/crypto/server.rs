@@ -22,9 +22,10 @@ use rustls::{
 use super::{
     AlpnPolicy, Plaintext, TlsError,
     client_hello::{self, ClientHello},
-    initial, padding, plaintext, provider,
+    initial,
+    last_initial::LastInitialKeys,
+    padding, plaintext, provider,
     session::TlsSession,
-    shared::LastInitialKeys,
 };
 
 /// How a server proves who it is and what it agrees to.
