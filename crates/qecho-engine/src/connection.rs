@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use quinn_proto::{ReadError, VarInt, WriteError};
 
 pub use self::outcome::{Read, ReadEnd, SendDatagramError, Traffic, Written};
@@ -338,37 +338,56 @@ fn owned(part: Bytes, packet_max: usize) -> Bytes {
     }
 }
 
+/// Chunks that are copied at once: 64 KiB of an Ethernet's packets.
+const CHUNKS_JOINED_MAX: usize = 64;
+
 /// Joins chunks into one contiguous piece, copying only if there are several:
 /// the state machine's send buffer scans its pieces one by one, so many small
 /// ones would make bulk echo quadratic.
 #[derive(Default)]
 struct Gathered {
-    only: Bytes,
-    joined: BytesMut,
+    first: Bytes,
+    /// What follows it, to be copied once it is known how much that is.
+    more: Vec<Bytes>,
+    joined: Vec<u8>,
+    length: usize,
 }
 
 impl Gathered {
     fn len(&self) -> usize {
-        self.only.len() + self.joined.len()
+        self.length
     }
 
     fn push(&mut self, chunk: Bytes) {
-        if self.len() == 0 {
-            self.only = chunk;
+        self.length += chunk.len();
+        if self.length == chunk.len() {
+            self.first = chunk;
             return;
         }
-        if !self.only.is_empty() {
-            self.joined.extend_from_slice(&self.only);
-            self.only = Bytes::new();
+        if self.more.len() == CHUNKS_JOINED_MAX {
+            self.join();
         }
-        self.joined.extend_from_slice(&chunk);
+        if self.more.is_empty() {
+            self.more.reserve_exact(CHUNKS_JOINED_MAX);
+        }
+        self.more.push(chunk);
     }
 
-    fn into_bytes(self, packet_max: usize) -> Bytes {
-        if self.joined.is_empty() {
-            owned(self.only, packet_max)
-        } else {
-            self.joined.freeze()
+    fn join(&mut self) {
+        let before = self.joined.len();
+        self.joined.reserve(self.length - before);
+        self.joined
+            .extend_from_slice(&std::mem::take(&mut self.first));
+        for chunk in self.more.drain(..) {
+            self.joined.extend_from_slice(&chunk);
         }
+    }
+
+    fn into_bytes(mut self, packet_max: usize) -> Bytes {
+        if self.joined.is_empty() && self.more.is_empty() {
+            return owned(self.first, packet_max);
+        }
+        self.join();
+        self.joined.into()
     }
 }

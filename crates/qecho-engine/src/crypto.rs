@@ -7,6 +7,7 @@
 mod client;
 mod client_hello;
 mod initial;
+mod last_initial;
 mod padding;
 mod plaintext;
 mod server;
@@ -74,4 +75,22 @@ fn fastest_first() -> CryptoProvider {
         .cipher_suites
         .sort_by_key(|suite| suite.suite() != first);
     provider
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aes_128_is_preferred_and_every_other_suite_still_offered() {
+        let suites = |provider: CryptoProvider| -> Vec<_> {
+            let suites = provider.cipher_suites.into_iter();
+            suites.map(|suite| suite.suite()).collect()
+        };
+        let ours = suites(fastest_first());
+        assert_eq!(ours[0], CipherSuite::TLS13_AES_128_GCM_SHA256);
+        let theirs = suites(aws_lc_rs::default_provider());
+        assert_eq!(ours.len(), theirs.len());
+        assert!(theirs.iter().all(|suite| ours.contains(suite)));
+    }
 }

@@ -22,7 +22,9 @@ use rustls::{
 use super::{
     AlpnPolicy, Plaintext, TlsError,
     client_hello::{self, ClientHello},
-    initial, plaintext, provider,
+    initial,
+    last_initial::LastInitialKeys,
+    plaintext, provider,
     session::TlsSession,
 };
 
@@ -47,6 +49,10 @@ pub struct ServerTls {
     pub provider: Option<Arc<CryptoProvider>>,
 }
 
+/// TLS sessions that a client is given for a next time. Each can be resumed once, and whoever
+/// resumes it is given another.
+const TICKETS: usize = 1;
+
 /// [`ServerTls`] made ready for connections.
 pub(crate) struct ServerCrypto {
     policy: AlpnPolicy,
@@ -55,6 +61,7 @@ pub(crate) struct ServerCrypto {
     /// For the names of the policy; shares the session storage.
     with_alpn: Arc<rustls::ServerConfig>,
     plaintext: Option<Plaintext>,
+    initial_keys: LastInitialKeys,
 }
 
 impl ServerCrypto {
@@ -81,6 +88,7 @@ impl ServerCrypto {
             // RFC 9001 §4.6.1 knows no other number.
             without_alpn.max_early_data_size = u32::MAX;
         }
+        without_alpn.send_tls13_tickets = TICKETS;
         if let Some(key_log) = &tls.key_log {
             without_alpn.key_log = key_log.clone();
         }
@@ -93,6 +101,7 @@ impl ServerCrypto {
             without_alpn: Arc::new(without_alpn),
             with_alpn: Arc::new(with_alpn),
             plaintext: None,
+            initial_keys: LastInitialKeys::default(),
         })
     }
 
@@ -126,7 +135,7 @@ impl crypto::ServerConfig for ServerCrypto {
         match version {
             1 => Ok(plaintext::first_keys(
                 self.plaintext.as_ref(),
-                initial::keys(destination_cid, Side::Server),
+                self.initial_keys.derive(destination_cid),
             )),
             _ => Err(UnsupportedVersion),
         }
@@ -182,11 +191,13 @@ impl ServerSession {
 
 impl crypto::Session for ServerSession {
     fn initial_keys(&self, destination_cid: &ConnectionId, side: Side) -> Keys {
-        let plaintext = match self {
-            Self::Pending { crypto, .. } => crypto.plaintext.as_ref(),
-            Self::Running(session) => session.plaintext(),
-        };
-        plaintext::keys(plaintext, initial::keys(destination_cid, side))
+        match self {
+            Self::Pending { crypto, .. } => plaintext::keys(
+                crypto.plaintext.as_ref(),
+                crypto.initial_keys.again(destination_cid),
+            ),
+            Self::Running(session) => session.initial_keys(destination_cid, side),
+        }
     }
 
     fn handshake_data(&self) -> Option<Box<dyn Any>> {

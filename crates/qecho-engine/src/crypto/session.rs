@@ -35,10 +35,6 @@ impl TlsSession {
         }
     }
 
-    pub(super) fn plaintext(&self) -> Option<&Plaintext> {
-        self.plaintext.as_ref()
-    }
-
     fn side(&self) -> Side {
         match self.connection {
             quic::Connection::Client(_) => Side::Client,

@@ -104,7 +104,10 @@ impl<'a> Reader<'a> {
 
     /// Takes bytes as long as they are `wanted`; tells how many there were.
     pub(crate) fn skip_while(&mut self, wanted: u8) -> usize {
-        let length = self.rest.iter().take_while(|byte| **byte == wanted).count();
+        let blocks = self.rest.as_chunks::<32>().0.iter();
+        let whole = 32 * blocks.take_while(|block| **block == [wanted; 32]).count();
+        let more = self.rest[whole..].iter();
+        let length = whole + more.take_while(|byte| **byte == wanted).count();
         self.rest = &self.rest[length..];
         self.offset += length;
         length
@@ -131,6 +134,17 @@ mod tests {
             let mut reader = Reader::new(bytes);
             assert_eq!(reader.varint("integer"), Ok(value));
             assert!(reader.is_empty());
+        }
+    }
+
+    #[test]
+    fn equal_bytes_are_skipped_to_the_last() {
+        for length in [0, 1, 31, 32, 33, 64, 1_300] {
+            let bytes = [vec![0; length], vec![7, 0]].concat();
+            let mut reader = Reader::new(&bytes);
+            assert_eq!(reader.skip_while(0), length);
+            assert_eq!(reader.offset(), length);
+            assert_eq!(reader.byte("byte"), Ok(7));
         }
     }
 
