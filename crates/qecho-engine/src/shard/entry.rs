@@ -57,7 +57,7 @@ pub(crate) struct Meta {
     pub(crate) number: Option<u64>,
     pub(crate) began: Instant,
     settings: Arc<Transport>,
-    pub(crate) handshake: Option<Handshake>,
+    pub(crate) handshake: Option<Arc<Handshake>>,
     /// Whether the application asked for another turn.
     pub(crate) again: bool,
     /// Streams of the peer's that were accepted, by direction.
