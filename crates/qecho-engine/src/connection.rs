@@ -64,7 +64,7 @@ impl<'a> Connection<'a> {
 
     /// Returns what the handshake agreed on, once it is complete.
     pub fn handshake(&self) -> Option<&Handshake> {
-        self.meta.handshake.as_ref()
+        self.meta.handshake.as_deref()
     }
 
     /// Tells whether a client can send now although its handshake is not

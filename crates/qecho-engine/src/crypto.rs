@@ -6,6 +6,7 @@
 
 mod client;
 mod client_hello;
+mod completed;
 mod initial;
 mod last_initial;
 mod padding;

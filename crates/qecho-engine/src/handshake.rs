@@ -46,8 +46,11 @@ pub enum EarlyData {
 
 /// A peer's transport parameters as they came over the wire
 /// (RFC 9000 §18), unknown ones included.
+///
+/// A connection keeps them as long as it lives: in one piece, since most have
+/// a value of a few bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TransportParameters(Vec<(u64, Vec<u8>)>);
+pub struct TransportParameters(Box<[u8]>);
 
 const INITIAL_MAX_STREAMS_BIDI: u64 = 0x08;
 const INITIAL_MAX_STREAMS_UNI: u64 = 0x09;
@@ -57,12 +60,11 @@ impl TransportParameters {
     /// left out (the state machine has refused such a peer already).
     pub fn parse(bytes: &[u8]) -> Self {
         let mut reader = Reader::new(bytes);
-        let mut next = || {
-            let id = reader.varint("transport parameter")?;
-            let value = reader.take_counted("transport parameter")?;
-            Ok::<_, Malformed>((id, value.to_vec()))
-        };
-        Self(std::iter::from_fn(|| next().ok()).collect())
+        let mut length = 0;
+        while next(&mut reader).is_ok() {
+            length = reader.offset();
+        }
+        Self(bytes[..length].into())
     }
 
     /// Returns the name of a parameter (RFC 9000 §18.2 and the registry that it
@@ -99,10 +101,9 @@ impl TransportParameters {
 
     /// Returns the raw value of a parameter.
     pub fn get(&self, id: u64) -> Option<&[u8]> {
-        self.0
-            .iter()
+        self.iter()
             .find(|(known, _)| *known == id)
-            .map(|(_, value)| value.as_slice())
+            .map(|(_, value)| value)
     }
 
     /// Returns the value of a parameter that is an integer.
@@ -114,7 +115,8 @@ impl TransportParameters {
 
     /// Returns all parameters in the peer's order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        self.0.iter().map(|(id, value)| (*id, value.as_slice()))
+        let mut reader = Reader::new(&self.0);
+        std::iter::from_fn(move || next(&mut reader).ok())
     }
 
     /// Returns how many streams of a direction the peer allowed at first.
@@ -125,6 +127,12 @@ impl TransportParameters {
         };
         self.integer(id).unwrap_or(0)
     }
+}
+
+/// Takes the next parameter and its value off the front.
+fn next<'a>(reader: &mut Reader<'a>) -> Result<(u64, &'a [u8]), Malformed> {
+    let id = reader.varint("transport parameter")?;
+    Ok((id, reader.take_counted("transport parameter")?))
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use rustls::{
 use super::{
     AlpnPolicy, Plaintext, TlsError,
     client_hello::{self, ClientHello},
+    completed::{self, Completed},
     initial,
     last_initial::LastInitialKeys,
     plaintext, provider,
@@ -166,10 +167,6 @@ impl crypto::ServerConfig for ServerCrypto {
 }
 
 /// A server's TLS session.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives in one box; every session becomes the large variant"
-)]
 enum ServerSession {
     /// The ClientHello is not whole yet: a post-quantum one spans two packets.
     Pending {
@@ -177,31 +174,41 @@ enum ServerSession {
         parameters: Vec<u8>,
         received: Vec<u8>,
     },
-    Running(TlsSession),
+    Running(Box<TlsSession>),
+    /// A session keeps 4 kB for the handshake alone: buffers, states, keys of TLS records.
+    Completed(Completed),
 }
 
 impl ServerSession {
     fn running(&self) -> Option<&TlsSession> {
         match self {
-            Self::Pending { .. } => None,
             Self::Running(session) => Some(session),
+            Self::Pending { .. } | Self::Completed(_) => None,
         }
     }
 }
 
 impl crypto::Session for ServerSession {
     fn initial_keys(&self, destination_cid: &ConnectionId, side: Side) -> Keys {
-        match self {
-            Self::Pending { crypto, .. } => plaintext::keys(
+        let (plaintext, keys) = match self {
+            Self::Pending { crypto, .. } => (
                 crypto.plaintext.as_ref(),
                 crypto.initial_keys.again(destination_cid),
             ),
-            Self::Running(session) => session.initial_keys(destination_cid, side),
-        }
+            Self::Running(session) => return session.initial_keys(destination_cid, side),
+            Self::Completed(completed) => {
+                (completed.plaintext(), initial::keys(destination_cid, side))
+            }
+        };
+        plaintext::keys(plaintext, keys)
     }
 
     fn handshake_data(&self) -> Option<Box<dyn Any>> {
-        self.running()?.handshake_data()
+        match self {
+            Self::Pending { .. } => None,
+            Self::Running(session) => session.handshake_data(),
+            Self::Completed(completed) => Some(Box::new(completed.handshake())),
+        }
     }
 
     fn peer_identity(&self) -> Option<Box<dyn Any>> {
@@ -217,12 +224,17 @@ impl crypto::Session for ServerSession {
     }
 
     fn is_handshaking(&self) -> bool {
-        self.running().is_none_or(crypto::Session::is_handshaking)
+        match self {
+            Self::Pending { .. } => true,
+            Self::Running(session) => session.is_handshaking(),
+            Self::Completed(_) => false,
+        }
     }
 
     fn read_handshake(&mut self, bytes: &[u8]) -> Result<bool, TransportError> {
         let (crypto, parameters, received) = match self {
             Self::Running(session) => return session.read_handshake(bytes),
+            Self::Completed(_) => return Err(completed::unexpected_message()),
             Self::Pending {
                 crypto,
                 parameters,
@@ -254,28 +266,36 @@ impl crypto::Session for ServerSession {
         let received = std::mem::take(received);
         let mut session = TlsSession::new(connection.into(), crypto.plaintext.clone());
         let outcome = session.read_handshake(&received);
-        *self = Self::Running(session);
+        *self = Self::Running(Box::new(session));
         outcome
     }
 
     fn transport_parameters(&self) -> Result<Option<TransportParameters>, TransportError> {
-        match self.running() {
-            None => Ok(None),
-            Some(session) => session.transport_parameters(),
-        }
+        // Asked for while the handshake lasts.
+        self.running()
+            .map_or(Ok(None), crypto::Session::transport_parameters)
     }
 
     fn write_handshake(&mut self, buffer: &mut Vec<u8>) -> Option<Keys> {
-        match self {
-            Self::Pending { .. } => None,
-            Self::Running(session) => session.write_handshake(buffer),
+        let Self::Running(session) = self else {
+            return None;
+        };
+        let written = buffer.len();
+        let keys = session.write_handshake(buffer);
+        if keys.is_none()
+            && buffer.len() == written
+            && let Some(completed) = session.complete()
+        {
+            *self = Self::Completed(completed);
         }
+        keys
     }
 
     fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn crypto::PacketKey>>> {
         match self {
             Self::Pending { .. } => None,
             Self::Running(session) => session.next_1rtt_keys(),
+            Self::Completed(completed) => Some(completed.next_keys()),
         }
     }
 

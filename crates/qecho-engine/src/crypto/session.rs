@@ -1,6 +1,6 @@
 //! A TLS session that has its configuration.
 
-use std::any::Any;
+use std::{any::Any, sync::Arc};
 
 use quinn_proto::{
     ConnectionId, Side, TransportError, TransportErrorCode,
@@ -9,15 +9,17 @@ use quinn_proto::{
 };
 use rustls::{CertificateError, HandshakeKind, quic};
 
-use super::{Plaintext, initial, plaintext};
+use super::{
+    Plaintext,
+    completed::{Completed, KeyUpdates},
+    initial, plaintext,
+};
 use crate::handshake::{self, Handshake};
 
 /// rustls's half of a QUIC connection, in the shape that quinn-proto wants.
 pub(super) struct TlsSession {
     connection: quic::Connection,
-    next_secrets: Option<quic::Secrets>,
-    /// How often the keys of 1-RTT packets were derived anew.
-    generation: u64,
+    key_updates: Option<KeyUpdates>,
     plaintext: Option<Plaintext>,
     /// Whether `read_handshake` has said that the handshake's data is there.
     announced: bool,
@@ -28,8 +30,7 @@ impl TlsSession {
     pub(super) fn new(connection: quic::Connection, plaintext: Option<Plaintext>) -> Self {
         Self {
             connection,
-            next_secrets: None,
-            generation: 0,
+            key_updates: None,
             plaintext,
             announced: false,
         }
@@ -42,12 +43,23 @@ impl TlsSession {
         }
     }
 
-    fn handshake(&self) -> Option<Handshake> {
+    /// Returns what is left of a server's session once nothing is to be read or
+    /// written any more; this one is of no use then.
+    pub(super) fn complete(&mut self) -> Option<Completed> {
+        let handshake = self.handshake()?;
+        Some(Completed::new(
+            handshake,
+            self.key_updates.take()?,
+            self.plaintext.clone(),
+        ))
+    }
+
+    fn handshake(&self) -> Option<Arc<Handshake>> {
         if self.connection.is_handshaking() {
             return None;
         }
         let parameters = self.connection.quic_transport_parameters()?;
-        Some(Handshake {
+        Some(Arc::new(Handshake {
             version: 1,
             alpn: self.connection.alpn_protocol().map(<[u8]>::to_vec),
             server_name: match &self.connection {
@@ -67,7 +79,7 @@ impl TlsSession {
                 .map(|chain| chain.iter().map(|one| one.clone().into_owned()).collect())
                 .unwrap_or_default(),
             peer_parameters: handshake::TransportParameters::parse(parameters),
-        })
+        }))
     }
 }
 
@@ -132,7 +144,7 @@ impl crypto::Session for TlsSession {
         let keys = match self.connection.write_hs(buffer)? {
             quic::KeyChange::Handshake { keys } => keys,
             quic::KeyChange::OneRtt { keys, next } => {
-                self.next_secrets = Some(next);
+                self.key_updates = Some(KeyUpdates::new(next));
                 keys
             }
         };
@@ -143,17 +155,8 @@ impl crypto::Session for TlsSession {
     }
 
     fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn crypto::PacketKey>>> {
-        let keys = self.next_secrets.as_mut()?.next_packet_keys();
-        self.generation += 1;
-        let keys = KeyPair::<Box<dyn crypto::PacketKey>> {
-            local: Box::new(keys.local),
-            remote: Box::new(keys.remote),
-        };
-        Some(plaintext::pair(
-            self.plaintext.as_ref(),
-            keys,
-            self.generation,
-        ))
+        let key_updates = self.key_updates.as_mut()?;
+        Some(key_updates.next(self.plaintext.as_ref()))
     }
 
     fn is_valid_retry(

@@ -57,7 +57,7 @@ pub(crate) struct Meta {
     pub(crate) number: Option<u64>,
     pub(crate) began: Instant,
     settings: Arc<Transport>,
-    pub(crate) handshake: Option<Handshake>,
+    pub(crate) handshake: Option<Arc<Handshake>>,
     /// Whether the application asked for another turn.
     pub(crate) again: bool,
     /// Streams of the peer's that were accepted, by direction.
@@ -242,8 +242,8 @@ impl<S> Entry<S> {
             // The state machine has forgotten these streams.
             self.meta.answers.clear();
         }
-        if let Some(handshake) = &mut self.meta.handshake {
-            handshake.early_data = early_data;
+        if let (Some(handshake), Some(_)) = (&mut self.meta.handshake, early_data) {
+            Arc::make_mut(handshake).early_data = early_data;
         }
     }
 

@@ -1,5 +1,6 @@
 //! Peers that break the rules, against a shard, and what that costs it.
 
+mod after_handshake;
 mod attack;
 mod closing;
 mod counting;

@@ -29,12 +29,13 @@ fn kept_per_connection(scenario: &Scenario, clients: usize, run: impl Fn(&mut Wo
     (kept(clients) - kept(0)) / clients
 }
 
+/// Its keys in aws-lc, four of 600 bytes, are allocated in C: they are not counted.
 #[test]
-fn an_idle_connection_keeps_at_most_20_kb() {
+fn an_idle_connection_keeps_at_most_15_kb_beside_its_keys() {
     let kept = kept_per_connection(&Scenario::seeded(1), 50, |world| {
         world.run_for(Duration::from_secs(30));
     });
-    assert!(kept <= 20 * KB, "{kept} bytes");
+    assert!(kept <= 15 * KB, "{kept} bytes");
 }
 
 #[test]

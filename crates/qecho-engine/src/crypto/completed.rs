@@ -1,0 +1,84 @@
+//! What a server keeps of TLS after the handshake: the secrets that key updates
+//! need, and what was agreed on.
+
+use std::sync::Arc;
+
+use quinn_proto::{
+    TransportError, TransportErrorCode,
+    crypto::{KeyPair, PacketKey},
+};
+use rustls::{AlertDescription, quic};
+
+use super::{Plaintext, plaintext};
+use crate::handshake::Handshake;
+
+/// A session that has read and written all that it ever will: its client has
+/// sent Finished, and the tickets are written. Nothing may follow (RFC 9001
+/// §4.4, §6).
+pub(super) struct Completed {
+    handshake: Arc<Handshake>,
+    key_updates: KeyUpdates,
+    plaintext: Option<Plaintext>,
+}
+
+impl Completed {
+    pub(super) fn new(
+        handshake: Arc<Handshake>,
+        key_updates: KeyUpdates,
+        plaintext: Option<Plaintext>,
+    ) -> Self {
+        Self {
+            handshake,
+            key_updates,
+            plaintext,
+        }
+    }
+
+    pub(super) fn handshake(&self) -> Arc<Handshake> {
+        self.handshake.clone()
+    }
+
+    pub(super) fn plaintext(&self) -> Option<&Plaintext> {
+        self.plaintext.as_ref()
+    }
+
+    pub(super) fn next_keys(&mut self) -> KeyPair<Box<dyn PacketKey>> {
+        self.key_updates.next(self.plaintext.as_ref())
+    }
+}
+
+/// Says that a client's TLS goes on after its end, in rustls's own code.
+pub(super) fn unexpected_message() -> TransportError {
+    TransportError {
+        code: TransportErrorCode::crypto(AlertDescription::UnexpectedMessage.into()),
+        frame: None,
+        reason: "TLS message after the handshake".into(),
+    }
+}
+
+/// Makes the keys of 1-RTT packets that follow the first ones (RFC 9001 §6).
+pub(super) struct KeyUpdates {
+    secrets: quic::Secrets,
+    /// How often keys were made.
+    generation: u64,
+}
+
+impl KeyUpdates {
+    pub(super) fn new(secrets: quic::Secrets) -> Self {
+        Self {
+            secrets,
+            generation: 0,
+        }
+    }
+
+    /// Makes the next keys; `plaintext` sees what they protect.
+    pub(super) fn next(&mut self, plaintext: Option<&Plaintext>) -> KeyPair<Box<dyn PacketKey>> {
+        let keys = self.secrets.next_packet_keys();
+        self.generation += 1;
+        let keys = KeyPair::<Box<dyn PacketKey>> {
+            local: Box::new(keys.local),
+            remote: Box::new(keys.remote),
+        };
+        plaintext::pair(plaintext, keys, self.generation)
+    }
+}
