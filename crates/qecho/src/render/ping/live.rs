@@ -26,8 +26,8 @@ const HISTOGRAM_WIDTH: u16 = 34;
 /// Columns of a histogram's label.
 const LABEL_WIDTH: usize = 10;
 
-/// Rows below which a host has one line alone.
-const ROWS_OF_PLOT_MIN: u16 = 8;
+/// Rows below which no host has a plot: three have one on a terminal of 24 rows.
+const ROWS_OF_PLOT_MIN: u16 = 7;
 
 /// Whether colours are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,8 +93,13 @@ impl Live {
         let lines: Vec<_> = self.absent.iter().map(Line::raw).collect();
         frame.render_widget(Paragraph::new(lines), missing);
         let parts = Layout::vertical(self.hosts.iter().map(|_| Constraint::Fill(1))).split(body);
+        // Where the rows do not come out even, all hosts look alike nevertheless.
+        let have_plots = parts.iter().all(|area| area.height >= ROWS_OF_PLOT_MIN);
         for (host, area) in self.hosts.iter().zip(parts.iter()) {
-            host.draw(frame, *area, self.palette);
+            match have_plots {
+                true => host.draw(frame, *area, self.palette),
+                false => host.draw_lines(frame, *area),
+            }
         }
         frame.render_widget(Line::from(" q or Ctrl-C: end and sum up"), foot);
     }
@@ -140,15 +145,30 @@ impl Watched {
         };
     }
 
-    fn draw(&self, frame: &mut Frame<'_>, area: Rect, palette: Palette) {
+    fn title(&self) -> String {
         let Subject { host, over, .. } = &self.subject;
-        let title = format!(" {host} over {over}: {} ", self.status);
-        if area.height < ROWS_OF_PLOT_MIN {
-            let room = usize::from(area.width).saturating_sub(title.chars().count() + 1);
-            let line = format!("{title} {}", self.figures(room));
-            return frame.render_widget(Line::from(line), area);
+        format!(" {host} over {over}: {} ", self.status)
+    }
+
+    /// Draws a line or two alone; the counts are seen, whatever the title's length.
+    fn draw_lines(&self, frame: &mut Frame<'_>, area: Rect) {
+        let width = usize::from(area.width);
+        let title = self.title();
+        let counts = self.figures(0).chars().count() + 1;
+        let fits = title.chars().count() + counts <= width;
+        if !fits && area.height > 1 {
+            let lines = vec![Line::from(title), Line::from(self.figures(width))];
+            return frame.render_widget(Paragraph::new(lines), area);
         }
-        let block = Block::bordered().title(title);
+        let kept = width.saturating_sub(counts).max(width / 3);
+        let title: String = title.chars().take(kept).collect();
+        let room = width.saturating_sub(title.chars().count() + 1);
+        let line = format!("{title} {}", self.figures(room));
+        frame.render_widget(Line::from(line), area);
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, palette: Palette) {
+        let block = Block::bordered().title(self.title());
         let inner = block.inner(area);
         frame.render_widget(block, area);
         let [graphs, figures] =
@@ -345,6 +365,25 @@ mod tests {
         assert!(all.contains("max 10 ms"), "{all}");
         assert!(!all.contains("p90"), "{all}");
         assert!(all.contains("no.example: cannot find its address"), "{all}");
+    }
+
+    #[test]
+    fn hosts_look_alike_and_show_their_counts_on_every_screen() {
+        let names = ["one.example:4433", "two.example:4433", "six.example:4433"];
+        let mut live = Live {
+            absent: Vec::new(),
+            ..live(&names)
+        };
+        (0..3).for_each(|host| live.note(host, &reply(1, 10)));
+        for (width, height, plots) in [(80, 24, 3), (80, 21, 0), (40, 12, 0), (50, 4, 0)] {
+            let screen = screen(&live, width, height);
+            let count = |word: &str| screen.iter().filter(|line| line.contains(word)).count();
+            assert_eq!(count("┌"), plots, "{screen:#?}");
+            assert_eq!(count("1 sent, 1 received, 0 lost"), 3, "{screen:#?}");
+            for name in names {
+                assert_eq!(count(name), 1, "{screen:#?}");
+            }
+        }
     }
 
     #[test]
