@@ -307,6 +307,22 @@ fn a_ping_that_is_interrupted_without_any_answer_was_in_vain() {
 }
 
 #[test]
+fn a_ping_that_is_interrupted_before_it_has_connected_says_so() {
+    let stage = Stage::new();
+    for way in ["stream", "datagram", "frame"] {
+        let silent = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
+        let address = silent.local_addr().expect("it is bound");
+        let running = stage.qecho(&format!("ping {address} --over {way}")).start();
+        // Its first packet shows that it listens to signals.
+        silent.recv(&mut [0; 2_000]).expect("it sends something");
+        running.signal(Signal::INT);
+        let done = running.done();
+        done.exits(1)
+            .complains(&format!("qecho: stopped before {address} answered"));
+    }
+}
+
+#[test]
 fn packets_and_secrets_are_shown_as_by_a_client() {
     let stage = Stage::new();
     let server = stage.server("");

@@ -218,10 +218,18 @@ impl Voice {
 
     fn sum_up(&self, host: usize, report: &Report) -> io::Result<()> {
         let subject = &self.hosts[host].subject;
-        // Of a host that was never reached there is nothing to sum up.
         let mut out = io::stdout().lock();
         match self.form {
-            None if report.counts.sent == 0 => Ok(()),
+            // Of a host that was never reached there is nothing to sum up.
+            None if report.counts.sent == 0 => {
+                if report.outcome.is_ok() {
+                    say(&format!(
+                        "qecho: stopped before {} answered\n",
+                        subject.host
+                    ));
+                }
+                Ok(())
+            }
             None => render::ended(subject, report, &mut out),
             Some(form) => rows::ended(form, subject, report, &mut out),
         }

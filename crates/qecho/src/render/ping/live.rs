@@ -26,8 +26,8 @@ const HISTOGRAM_WIDTH: u16 = 34;
 /// Columns of a histogram's label.
 const LABEL_WIDTH: usize = 10;
 
-/// Rows below which a host has one line alone.
-const ROWS_OF_PLOT_MIN: u16 = 8;
+/// Rows below which no host has a plot: three have one on a terminal of 24 rows.
+const ROWS_OF_PLOT_MIN: u16 = 7;
 
 /// Whether colours are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,8 +93,13 @@ impl Live {
         let lines: Vec<_> = self.absent.iter().map(Line::raw).collect();
         frame.render_widget(Paragraph::new(lines), missing);
         let parts = Layout::vertical(self.hosts.iter().map(|_| Constraint::Fill(1))).split(body);
+        // Where the rows do not come out even, all hosts look alike nevertheless.
+        let have_plots = parts.iter().all(|area| area.height >= ROWS_OF_PLOT_MIN);
         for (host, area) in self.hosts.iter().zip(parts.iter()) {
-            host.draw(frame, *area, self.palette);
+            match have_plots {
+                true => host.draw(frame, *area, self.palette),
+                false => host.draw_lines(frame, *area),
+            }
         }
         frame.render_widget(Line::from(" q or Ctrl-C: end and sum up"), foot);
     }
@@ -140,15 +145,30 @@ impl Watched {
         };
     }
 
-    fn draw(&self, frame: &mut Frame<'_>, area: Rect, palette: Palette) {
+    fn title(&self) -> String {
         let Subject { host, over, .. } = &self.subject;
-        let title = format!(" {host} over {over}: {} ", self.status);
-        if area.height < ROWS_OF_PLOT_MIN {
-            let room = usize::from(area.width).saturating_sub(title.chars().count() + 1);
-            let line = format!("{title} {}", self.figures(room));
-            return frame.render_widget(Line::from(line), area);
+        format!(" {host} over {over}: {} ", self.status)
+    }
+
+    /// Draws a line or two alone; the counts are seen, whatever the title's length.
+    fn draw_lines(&self, frame: &mut Frame<'_>, area: Rect) {
+        let width = usize::from(area.width);
+        let title = self.title();
+        let counts = self.figures(0).chars().count() + 1;
+        let fits = title.chars().count() + counts <= width;
+        if !fits && area.height > 1 {
+            let lines = vec![Line::from(title), Line::from(self.figures(width))];
+            return frame.render_widget(Paragraph::new(lines), area);
         }
-        let block = Block::bordered().title(title);
+        let kept = width.saturating_sub(counts).max(width / 3);
+        let title: String = title.chars().take(kept).collect();
+        let room = width.saturating_sub(title.chars().count() + 1);
+        let line = format!("{title} {}", self.figures(room));
+        frame.render_widget(Line::from(line), area);
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, palette: Palette) {
+        let block = Block::bordered().title(self.title());
         let inner = block.inner(area);
         frame.render_widget(block, area);
         let [graphs, figures] =
@@ -268,105 +288,4 @@ fn milliseconds(time: Duration) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use qecho_tools::ping::{Content, Lost, Reply};
-    use ratatui::{Terminal, backend::TestBackend};
-
-    use super::*;
-
-    fn live(hosts: &[&str]) -> Live {
-        let subject = |host: &&str| Subject {
-            host: (*host).to_owned(),
-            over: "stream",
-            size: Some(64),
-            timeout: "5 s".into(),
-        };
-        let absent = vec![" no.example: cannot find its address".to_owned()];
-        Live::new(hosts.iter().map(subject), absent, Palette::Plain)
-    }
-
-    fn reply(sequence: u64, milliseconds: u64) -> News {
-        News::Reply(Reply {
-            sequence,
-            time: Duration::from_millis(milliseconds),
-            address: ([192, 0, 2, 1], 4433).into(),
-            content: Content::Echo { bytes: 64 },
-        })
-    }
-
-    fn screen(live: &Live, width: u16, height: u16) -> Vec<String> {
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("memory");
-        terminal.draw(|frame| live.draw(frame)).expect("memory");
-        let buffer = terminal.backend().buffer();
-        let row = |y| (0..width).map(move |x| buffer[(x, y)].symbol()).collect();
-        (0..height).map(row).collect()
-    }
-
-    #[test]
-    fn a_host_has_its_plot_its_histogram_and_its_figures() {
-        let mut live = live(&["one.example:4433"]);
-        for sequence in 1..=90 {
-            live.note(0, &reply(sequence, 10));
-        }
-        for sequence in 91..=100 {
-            live.note(0, &reply(sequence, 50));
-        }
-        let (sequence, reason) = (101, None);
-        live.note(0, &News::Lost(Lost { sequence, reason }));
-        let screen = screen(&live, 100, 20);
-        assert!(
-            screen[0].contains("one.example:4433 over stream: 192.0.2.1:4433"),
-            "{screen:#?}"
-        );
-        let all = screen.join("\n");
-        for words in [
-            "101 sent, 100 received, 1 lost",
-            "p50 10 ms",
-            "max 50 ms",
-            "█ 90",
-            "█ 10",
-            "55 ms",
-            "q or Ctrl-C",
-        ] {
-            assert!(all.contains(words), "{words} in {screen:#?}");
-        }
-    }
-
-    #[test]
-    fn figures_end_where_the_screen_does_and_absent_hosts_are_named() {
-        let mut live = live(&["one.example:4433"]);
-        live.note(0, &reply(1, 10));
-        let narrow = screen(&live, 80, 20);
-        let all = narrow.join("\n");
-        assert!(
-            all.contains("1 sent, 1 received, 0 lost, p50 10 ms"),
-            "{all}"
-        );
-        assert!(all.contains("max 10 ms"), "{all}");
-        assert!(!all.contains("p90"), "{all}");
-        assert!(all.contains("no.example: cannot find its address"), "{all}");
-    }
-
-    #[test]
-    fn nothing_is_drawn_outside_of_any_screen() {
-        let mut live = live(&["one", "two", "three"]);
-        for (width, height) in [(100, 40), (20, 9), (1, 1), (3, 2), (0, 0), (35, 30)] {
-            screen(&live, width, height);
-        }
-        live.note(1, &reply(1, 0));
-        live.note(2, &reply(u64::MAX, 3_600_000));
-        for (width, height) in [(100, 40), (20, 9), (1, 1), (3, 2), (0, 0), (35, 30)] {
-            screen(&live, width, height);
-        }
-    }
-
-    #[test]
-    fn only_the_last_are_kept() {
-        let mut live = live(&["one"]);
-        for sequence in 1..=10_000 {
-            live.note(0, &reply(sequence, 10));
-        }
-        assert_eq!(live.hosts[0].recent.len(), KEPT_MAX);
-        assert_eq!(live.hosts[0].counts.received, 10_000);
-    }
-}
+mod tests;

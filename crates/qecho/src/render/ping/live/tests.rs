@@ -1,0 +1,121 @@
+//! The live view on terminals of all sizes.
+
+use qecho_tools::ping::{Content, Lost, Reply};
+use ratatui::{Terminal, backend::TestBackend};
+
+use super::*;
+
+fn live(hosts: &[&str]) -> Live {
+    let subject = |host: &&str| Subject {
+        host: (*host).to_owned(),
+        over: "stream",
+        size: Some(64),
+        timeout: "5 s".into(),
+    };
+    let absent = vec![" no.example: cannot find its address".to_owned()];
+    Live::new(hosts.iter().map(subject), absent, Palette::Plain)
+}
+
+fn reply(sequence: u64, milliseconds: u64) -> News {
+    News::Reply(Reply {
+        sequence,
+        time: Duration::from_millis(milliseconds),
+        address: ([192, 0, 2, 1], 4433).into(),
+        content: Content::Echo { bytes: 64 },
+    })
+}
+
+fn screen(live: &Live, width: u16, height: u16) -> Vec<String> {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("memory");
+    terminal.draw(|frame| live.draw(frame)).expect("memory");
+    let buffer = terminal.backend().buffer();
+    let row = |y| (0..width).map(move |x| buffer[(x, y)].symbol()).collect();
+    (0..height).map(row).collect()
+}
+
+#[test]
+fn a_host_has_its_plot_its_histogram_and_its_figures() {
+    let mut live = live(&["one.example:4433"]);
+    for sequence in 1..=90 {
+        live.note(0, &reply(sequence, 10));
+    }
+    for sequence in 91..=100 {
+        live.note(0, &reply(sequence, 50));
+    }
+    let (sequence, reason) = (101, None);
+    live.note(0, &News::Lost(Lost { sequence, reason }));
+    let screen = screen(&live, 100, 20);
+    assert!(
+        screen[0].contains("one.example:4433 over stream: 192.0.2.1:4433"),
+        "{screen:#?}"
+    );
+    let all = screen.join("\n");
+    for words in [
+        "101 sent, 100 received, 1 lost",
+        "p50 10 ms",
+        "max 50 ms",
+        "█ 90",
+        "█ 10",
+        "55 ms",
+        "q or Ctrl-C",
+    ] {
+        assert!(all.contains(words), "{words} in {screen:#?}");
+    }
+}
+
+#[test]
+fn figures_end_where_the_screen_does_and_absent_hosts_are_named() {
+    let mut live = live(&["one.example:4433"]);
+    live.note(0, &reply(1, 10));
+    let narrow = screen(&live, 80, 20);
+    let all = narrow.join("\n");
+    assert!(
+        all.contains("1 sent, 1 received, 0 lost, p50 10 ms"),
+        "{all}"
+    );
+    assert!(all.contains("max 10 ms"), "{all}");
+    assert!(!all.contains("p90"), "{all}");
+    assert!(all.contains("no.example: cannot find its address"), "{all}");
+}
+
+#[test]
+fn hosts_look_alike_and_show_their_counts_on_every_screen() {
+    let names = ["one.example:4433", "two.example:4433", "six.example:4433"];
+    let mut live = Live {
+        absent: Vec::new(),
+        ..live(&names)
+    };
+    (0..3).for_each(|host| live.note(host, &reply(1, 10)));
+    for (width, height, plots) in [(80, 24, 3), (80, 21, 0), (40, 12, 0), (50, 4, 0)] {
+        let screen = screen(&live, width, height);
+        let count = |word: &str| screen.iter().filter(|line| line.contains(word)).count();
+        assert_eq!(count("┌"), plots, "{screen:#?}");
+        assert_eq!(count("1 sent, 1 received, 0 lost"), 3, "{screen:#?}");
+        for name in names {
+            assert_eq!(count(name), 1, "{screen:#?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_drawn_outside_of_any_screen() {
+    let mut live = live(&["one", "two", "three"]);
+    for (width, height) in [(100, 40), (20, 9), (1, 1), (3, 2), (0, 0), (35, 30)] {
+        screen(&live, width, height);
+    }
+    live.note(1, &reply(1, 0));
+    live.note(2, &reply(u64::MAX, 3_600_000));
+    for (width, height) in [(100, 40), (20, 9), (1, 1), (3, 2), (0, 0), (35, 30)] {
+        screen(&live, width, height);
+    }
+}
+
+#[test]
+fn only_the_last_are_kept() {
+    let mut live = live(&["one"]);
+    for sequence in 1..=10_000 {
+        live.note(0, &reply(sequence, 10));
+    }
+    assert_eq!(live.hosts[0].recent.len(), KEPT_MAX);
+    assert_eq!(live.hosts[0].counts.received, 10_000);
+}
