@@ -16,13 +16,13 @@ pub use self::{
     merge::MergeError,
     numbers::{Interval, Latency},
     parts::{
-        ErrorCount, ErrorKind, GeneratorCost, Judgement, Limit, Run, ScheduleKept, Server,
-        ServerCost, Start, Stop, TotalCounts, TransportCounts,
+        EarlyCounts, ErrorCount, ErrorKind, GeneratorCost, Judgement, Limit, Run, ScheduleKept,
+        Server, ServerCost, Start, Stop, TotalCounts, TransportCounts,
     },
 };
 use super::{
     bound::Bound,
-    config::{Arrival, Config, Goal, Way},
+    config::{Arrival, Config, Goal, Sessions, Way},
     generator::Outcome,
     probe::Reached,
     processor::Usage,
@@ -81,6 +81,10 @@ pub struct Report {
     /// to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed: Option<u64>,
+    /// What became of the messages that were to go with the first packets of
+    /// those (0-RTT), if any were to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_data: Option<EarlyCounts>,
     /// DATAGRAM frames that did not come back in time.
     pub lost: u64,
     /// DATAGRAM frames that came back after that, or twice.
@@ -155,6 +159,7 @@ impl Report {
             Duration::ZERO => 0.0,
             elapsed => count as f64 / elapsed.as_secs_f64(),
         };
+        let sessions = findings.config.sessions;
         let stop = findings.outcomes.iter().find_map(|outcome| outcome.stop);
         Self {
             event: "report".into(),
@@ -173,7 +178,8 @@ impl Report {
             goodput_bytes_per_s: per_second(tally.bytes),
             latency: Latency::of(&tally.latency),
             connect: Latency::of(&tally.connect),
-            resumed: findings.config.resume.then_some(tally.resumed),
+            resumed: (sessions != Sessions::New).then_some(tally.resumed),
+            early_data: (sessions == Sessions::EarlyData).then_some(tally.early),
             lost: tally.lost,
             late: tally.late,
             unanswered: tally

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use hdrhistogram::Histogram;
 use qecho_engine::{Connection, Traffic};
 
-use super::report::ErrorKind;
+use super::report::{EarlyCounts, ErrorKind};
 
 /// Longest time that is told apart from longer ones.
 const TIME_MAX: Duration = Duration::from_secs(3_600);
@@ -58,6 +58,8 @@ pub(super) struct Tally {
     /// Connections that went on with a TLS session, in the time that is
     /// measured.
     pub(super) resumed: u64,
+    /// What became of messages that went with the first packets of those.
+    pub(super) early: EarlyCounts,
     pub(super) errors: Errors,
     pub(super) path: PathCounts,
     /// Everything since the start, warm-up included.
@@ -170,6 +172,8 @@ impl Tally {
             (&mut self.lost, other.lost),
             (&mut self.late, other.late),
             (&mut self.resumed, other.resumed),
+            (&mut self.early.accepted, other.early.accepted),
+            (&mut self.early.rejected, other.early.rejected),
             (&mut self.totals.connections, other.totals.connections),
             (&mut self.totals.messages, other.totals.messages),
             (&mut self.totals.bytes, other.totals.bytes),

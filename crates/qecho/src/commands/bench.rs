@@ -130,7 +130,7 @@ fn config(
         sockets: load.sockets,
         shards: load.shards,
         timeout: arguments.timeout,
-        resume: load.resume,
+        sessions: load.sessions,
         verify: load.verify,
         server_pid: arguments.server_pid,
         seed: arguments.seed,

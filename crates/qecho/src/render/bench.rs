@@ -91,6 +91,11 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
         let of = number(report.connect.count);
         rows.push(("resumed", format!("{} of {of} handshakes", number(resumed))));
     }
+    if let Some(early) = report.early_data {
+        let (accepted, rejected) = (number(early.accepted), number(early.rejected));
+        let words = format!("{accepted} messages accepted, {rejected} rejected and sent again");
+        rows.push(("0-RTT", words));
+    }
     if report.run.over == "datagram" {
         let late = match report.late {
             0 => String::new(),

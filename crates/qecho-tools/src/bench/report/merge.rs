@@ -1,6 +1,6 @@
 //! Several generators' reports as one.
 
-use super::{ErrorCount, GeneratorCost, Interval, Latency, Report, Start, histogram};
+use super::{EarlyCounts, ErrorCount, GeneratorCost, Interval, Latency, Report, Start, histogram};
 use crate::bench::tally::Times;
 
 /// Why reports cannot be merged.
@@ -24,6 +24,12 @@ pub enum MergeError {
     /// One searched for a limit, at rates of its own.
     #[error("a search for a limit cannot be merged: generators that search go different ways")]
     Search,
+    /// One compares QUIC with something else, in turns of its own.
+    #[error(
+        "a comparison cannot be merged: while one generator measures QUIC, another may measure \
+         what it is compared with"
+    )]
+    Comparison,
 }
 
 impl Report {
@@ -52,6 +58,9 @@ impl Report {
         }
         if reports.iter().any(|report| report.limit.is_some()) {
             return Err(MergeError::Search);
+        }
+        if reports.iter().any(|report| report.comparison.is_some()) {
+            return Err(MergeError::Comparison);
         }
         for other in others {
             if what(first) != what(other) {
@@ -123,6 +132,13 @@ impl Report {
 pub(super) fn add_counts(report: &mut Report, other: &Report) {
     report.resumed = match (report.resumed, other.resumed) {
         (Some(one), Some(other)) => Some(one + other),
+        (one, other) => one.or(other),
+    };
+    report.early_data = match (report.early_data, other.early_data) {
+        (Some(one), Some(other)) => Some(EarlyCounts {
+            accepted: one.accepted + other.accepted,
+            rejected: one.rejected + other.rejected,
+        }),
         (one, other) => one.or(other),
     };
     let transport = &mut report.transport;
