@@ -142,6 +142,10 @@ impl Book {
         self.under_way -= 1;
         self.tally.totals.messages += 1;
         self.tally.totals.bytes += bytes;
+        if self.stage == Stage::Measuring {
+            self.tally.in_time += 1;
+            self.tally.bytes_in_time += bytes;
+        }
         if message.measured {
             self.tally.messages += 1;
             self.tally.bytes += bytes;

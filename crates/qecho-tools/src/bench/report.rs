@@ -68,9 +68,10 @@ pub struct Report {
     pub messages: u64,
     /// Bytes of those messages, counted in one direction.
     pub bytes: u64,
-    /// Messages a second.
+    /// Messages a second that came back in that time: what comes back after it
+    /// is no achievement.
     pub rate_per_s: f64,
-    /// Bytes of messages a second, counted in one direction.
+    /// Bytes of those messages a second, counted in one direction.
     pub goodput_bytes_per_s: f64,
     /// From the instant a message was meant to be sent until its last byte
     /// came back.
@@ -174,8 +175,8 @@ impl Report {
             offered: tally.offered,
             messages: tally.messages,
             bytes: tally.bytes,
-            rate_per_s: per_second(tally.messages),
-            goodput_bytes_per_s: per_second(tally.bytes),
+            rate_per_s: per_second(tally.in_time),
+            goodput_bytes_per_s: per_second(tally.bytes_in_time),
             latency: Latency::of(&tally.latency),
             connect: Latency::of(&tally.connect),
             resumed: (sessions != Sessions::New).then_some(tally.resumed),
@@ -356,7 +357,8 @@ fn transport(path: &PathCounts) -> TransportCounts {
 fn generator(outcomes: &[Outcome]) -> GeneratorCost {
     let share = |outcome: &Outcome| match outcome.elapsed {
         Duration::ZERO => 0.0,
-        elapsed => outcome.processor.as_secs_f64() / elapsed.as_secs_f64(),
+        // A turn that is long ends after the time that is measured.
+        elapsed => (outcome.processor.as_secs_f64() / elapsed.as_secs_f64()).min(1.0),
     };
     let busiest_share = outcomes.iter().map(share).fold(0.0, f64::max);
     let processor: Duration = outcomes.iter().map(|outcome| outcome.processor).sum();

@@ -49,7 +49,11 @@ pub(super) struct Tally {
     /// Those of them that came back.
     pub(super) messages: u64,
     pub(super) bytes: u64,
-    /// Those that were never sent, for want of room.
+    /// Messages that came back while it was measured, and their bytes: also of
+    /// the warm-up, and none that came back after the end.
+    pub(super) in_time: u64,
+    pub(super) bytes_in_time: u64,
+    /// Messages that were never sent, for want of room.
     pub(super) unsent: u64,
     /// DATAGRAM frames that did not come back in time.
     pub(super) lost: u64,
@@ -168,6 +172,8 @@ impl Tally {
             (&mut self.offered, other.offered),
             (&mut self.messages, other.messages),
             (&mut self.bytes, other.bytes),
+            (&mut self.in_time, other.in_time),
+            (&mut self.bytes_in_time, other.bytes_in_time),
             (&mut self.unsent, other.unsent),
             (&mut self.lost, other.lost),
             (&mut self.late, other.late),

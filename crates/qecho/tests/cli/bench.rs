@@ -307,6 +307,25 @@ fn four_generators_merged_count_what_the_server_counts() {
 }
 
 #[test]
+fn what_would_be_counted_twice_or_beside_something_else_is_not_merged() {
+    let stage = Stage::new();
+    let server = stage.server("--also tls");
+    let [one, other] = ["one.json", "other.json"].map(|name| stage.path(name));
+    for (path, load) in [(&one, "-n 5"), (&other, "-n 5 --baseline tls")] {
+        let load = format!("{load} --output {}", path.display());
+        bench(&stage, &server, &load).run().exits(0);
+    }
+    let merge = |path: &std::path::Path| {
+        let launch = stage
+            .qecho("report --merge --output")
+            .arg(&stage.path("merged.json"));
+        launch.arg(&one).arg(path).run()
+    };
+    merge(&one).fails(2, "they are the same report", None);
+    merge(&other).fails(2, "a comparison cannot be merged", None);
+}
+
+#[test]
 fn runs_that_sent_different_things_are_not_merged() {
     let stage = Stage::new();
     let server = stage.server("");
