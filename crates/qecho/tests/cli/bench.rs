@@ -307,6 +307,46 @@ fn four_generators_merged_count_what_the_server_counts() {
 }
 
 #[test]
+fn a_report_that_somebody_has_tampered_with_makes_a_harmless_page() {
+    const HOSTILE: &str = "</title><script>alert(1)</script>\"'<img src=x>";
+    let stage = Stage::new();
+    let server = stage.server("");
+    let [honest, bad, page] = ["1.json", "bad.json", "page.html"].map(|name| stage.path(name));
+    let load = format!("-n 5 --output {}", honest.display());
+    bench(&stage, &server, &load).run().exits(0);
+    let text = std::fs::read_to_string(&honest).expect("it was written");
+    for (pointer, value) in [
+        ("/elapsed_s", Value::from(-3)),
+        ("/elapsed_s", 1e308.into()),
+        ("/rate_per_s", 1e308.into()),
+        ("/messages", u64::MAX.into()),
+        ("/run/warmup_s", 1e300.into()),
+        ("/latency/p50_us", (-1e300).into()),
+        ("/latency/max_us", 1e300.into()),
+        ("/histogram", "AAAA".into()),
+        ("/server/name", HOSTILE.into()),
+        ("/server/alpn", HOSTILE.into()),
+        ("/server/cipher_suite", HOSTILE.into()),
+        ("/run/over", HOSTILE.into()),
+        ("/run/transport", HOSTILE.into()),
+        ("/run/arrival", HOSTILE.into()),
+        ("/partial", HOSTILE.into()),
+        ("/version", HOSTILE.into()),
+    ] {
+        let mut report: Value = serde_json::from_str(&text).expect("it is JSON");
+        *report.pointer_mut(pointer).expect(pointer) = value;
+        std::fs::write(&bad, report.to_string()).expect("there is room");
+        let launch = stage.qecho("report").arg(&bad).arg(&honest);
+        launch.arg("--output").arg(&page).run().exits(0);
+        let shown = std::fs::read_to_string(&page).expect("it was written");
+        assert!(
+            !shown.contains("<script") && !shown.contains("<img"),
+            "{pointer}"
+        );
+    }
+}
+
+#[test]
 fn what_would_be_counted_twice_or_beside_something_else_is_not_merged() {
     let stage = Stage::new();
     let server = stage.server("--also tls");
