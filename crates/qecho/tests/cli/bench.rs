@@ -358,7 +358,7 @@ fn what_would_be_counted_twice_or_beside_something_else_is_not_merged() {
     let merge = |path: &std::path::Path| {
         let launch = stage
             .qecho("report --merge --output")
-            .arg(&stage.path("merged.json"));
+            .arg(stage.path("merged.json"));
         launch.arg(&one).arg(path).run()
     };
     merge(&one).fails(2, "they are the same report", None);
