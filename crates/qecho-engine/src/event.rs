@@ -33,6 +33,9 @@ pub enum Event {
     ///
     /// [`Connection::handshake`]: crate::Connection::handshake
     Connected,
+    /// The handshake is confirmed, which only a client is told
+    /// (RFC 9001 §4.1.2): servers give TLS sessions by then.
+    Confirmed,
     /// The peer opened a stream; it may already be readable.
     ///
     /// Streams of one direction are reported strictly in order, those too that

@@ -74,6 +74,8 @@ pub(crate) struct Meta {
     /// Why it was closed, until those who watch were told.
     pub(super) untold_close: Option<Box<CloseReason>>,
     pub(super) ticket: Option<Ticket>,
+    /// Whether the application of a client knows that the handshake is confirmed.
+    is_confirmed: bool,
     handshake_deadline: Option<Instant>,
     /// By when something is sent because something was heard.
     answer_due: Option<Instant>,
@@ -104,6 +106,7 @@ impl Meta {
             reported_closed: false,
             untold_close: None,
             ticket: None,
+            is_confirmed: false,
             handshake_deadline: None,
             answer_due: None,
             answers_past_window: 0,
@@ -245,6 +248,16 @@ impl<S> Entry<S> {
         if let (Some(handshake), Some(_)) = (&mut self.meta.handshake, early_data) {
             Arc::make_mut(handshake).early_data = early_data;
         }
+    }
+
+    /// Tells, once, that a client's handshake is confirmed.
+    pub(super) fn is_newly_confirmed(&mut self) -> bool {
+        let may_be = self.meta.handshake.is_some() && !self.meta.is_confirmed;
+        if !may_be || self.proto.side().is_server() {
+            return false;
+        }
+        self.meta.is_confirmed = self.proto.stats().frame_rx.handshake_done > 0;
+        self.meta.is_confirmed
     }
 
     /// Returns what became of 0-RTT, once the handshake is complete.

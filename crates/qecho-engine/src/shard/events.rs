@@ -40,6 +40,10 @@ impl<S> Entry<S> {
             any = true;
             self.translate(application, now, event);
         }
+        if self.is_newly_confirmed() {
+            any = true;
+            self.deliver(application, now, Event::Confirmed);
+        }
         if let Some(reason) = self.meta.take_local_close() {
             any = true;
             self.deliver(application, now, Event::Closed(reason));

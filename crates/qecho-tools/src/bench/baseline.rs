@@ -23,7 +23,7 @@ use self::{
 use super::{
     BenchError, Progress,
     collector::{self, Collector},
-    config::{Config, Goal},
+    config::{Config, Goal, Sessions},
     generator::{Listener, Outcome},
     processor::{self, Usage},
     report::{Findings, Report, Server},
@@ -183,7 +183,7 @@ fn tls_of(config: &Config) -> Result<ClientConfig, TlsError> {
         .dangerous()
         .with_custom_certificate_verifier(config.verifier.clone());
     let mut tls = builder.with_no_client_auth();
-    if !config.resume {
+    if config.sessions == Sessions::New {
         tls.resumption = Resumption::disabled();
     }
     tls.alpn_protocols = match &config.alpn {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     chance::Chance,
-    config::{Config, Goal, Work},
+    config::{Config, Goal, Sessions, Work},
     pattern::Pattern,
     report::ErrorKind,
     tally::{Tally, Times},
@@ -46,6 +46,9 @@ pub(super) struct Book {
     /// Time for the echo of each message.
     pub(super) timeout: Duration,
     is_closed_loop: bool,
+    /// Whether a connection that has its echo waits for the TLS sessions of
+    /// which others need one.
+    pub(super) awaits_sessions: bool,
     pub(super) stage: Stage,
     /// Messages that may still be sent to be measured; `None` is no limit.
     left: Option<u64>,
@@ -81,6 +84,7 @@ impl Book {
             verify: config.verify,
             timeout: config.timeout,
             is_closed_loop: config.arrival.rate().is_none(),
+            awaits_sessions: config.sessions != Sessions::New,
             stage: Stage::Silent,
             left: match config.goal {
                 Goal::Duration(_) => None,
@@ -138,6 +142,10 @@ impl Book {
         self.under_way -= 1;
         self.tally.totals.messages += 1;
         self.tally.totals.bytes += bytes;
+        if self.stage == Stage::Measuring {
+            self.tally.in_time += 1;
+            self.tally.bytes_in_time += bytes;
+        }
         if message.measured {
             self.tally.messages += 1;
             self.tally.bytes += bytes;

@@ -9,6 +9,7 @@ use qecho_engine::{Connection, Direction, ReadEnd, StreamId, Written};
 
 use super::{
     book::{Book, Fault, Message},
+    config::Way,
     lane::{ended, reset, stopped, too_much},
     pattern::Pattern,
 };
@@ -60,6 +61,13 @@ impl Brief {
         self.open(connection, book)
     }
 
+    /// Forgets the streams, which are no more; their messages wait again.
+    pub(super) fn start_anew(&mut self) {
+        let exchanges = self.streams.drain();
+        self.waiting
+            .extend(exchanges.map(|(_, exchange)| exchange.message));
+    }
+
     /// Opens a stream for each message that waits, as far as the peer allows.
     pub(super) fn open(
         &mut self,
@@ -70,7 +78,11 @@ impl Brief {
             && let Some(id) = connection.open(Direction::Bidirectional)
             && let Some(mut message) = self.waiting.pop_front()
         {
-            book.sends(connection.now(), &mut message);
+            match book.work.way {
+                // The connection was begun for it; the echo has its own time.
+                Way::Handshake => message.sent = connection.now(),
+                _ => book.sends(connection.now(), &mut message),
+            }
             self.opened += 1;
             let exchange = Exchange {
                 message,

@@ -51,9 +51,8 @@ pub struct Config {
     pub shards: usize,
     /// Time for a handshake and for the echo of each message.
     pub timeout: Duration,
-    /// Whether connections go on with the TLS session of one before
-    /// ([`Way::Handshake`]).
-    pub resume: bool,
+    /// What connections know of those before ([`Way::Handshake`]).
+    pub sessions: Sessions,
     /// Whether every byte that comes back is compared.
     pub verify: bool,
     /// A process on this host whose processor time is measured too.
@@ -107,7 +106,7 @@ impl Config {
             sockets: Sockets::One,
             shards: 1,
             timeout: TIMEOUT,
-            resume: false,
+            sessions: Sessions::New,
             verify: true,
             server_pid: None,
             seed: 0,
@@ -179,6 +178,18 @@ impl Way {
     pub(super) fn is_connecting(self) -> bool {
         self == Self::Handshake
     }
+}
+
+/// What connections know of those before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sessions {
+    /// Nothing: each handshake is a full one.
+    New,
+    /// They go on with the TLS session of one before, if the server lets them.
+    Resumed,
+    /// The same, and their message goes with the first packets (0-RTT), if the
+    /// server has allowed it.
+    EarlyData,
 }
 
 /// When messages are sent.

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_engine::{Application, ConnectTo, Connection, ConnectionKey, Control, Event};
+use qecho_engine::{Application, ConnectTo, Connection, ConnectionKey, Control, EarlyData, Event};
 
 use self::course::{Course, Phase};
 pub use self::{
@@ -124,7 +124,17 @@ impl Generator {
             let binding = place % self.part.sockets.max(1);
             let under_way = session.under_way();
             match control.connect_from(binding, &to, session) {
-                Ok(key) => self.slots.occupy(Some(key)),
+                Ok(key) => {
+                    self.slots.occupy(Some(key));
+                    self.with(
+                        control,
+                        key,
+                        &mut |own, connection, session| match connection.can_send_early() {
+                            true => session.press_on(connection, &mut own.book),
+                            false => Ok(()),
+                        },
+                    );
+                }
                 Err(error) => {
                     self.book.gave_up(under_way);
                     self.slots.occupy(None);
@@ -140,12 +150,22 @@ impl Generator {
         self.slots.connected();
         self.failures_in_row = 0;
         self.book.tally.totals.connections += 1;
+        let handshake = connection.handshake();
+        let early_data = handshake.and_then(|handshake| handshake.early_data);
+        if early_data == Some(EarlyData::Rejected) {
+            session.start_anew();
+        }
         if self.course.phase == Phase::Connecting || self.course.is_measuring() {
             let time = connection.now() - connection.began();
             self.book.tally.connect.record(time);
-            let handshake = connection.handshake();
             let is_resumed = handshake.is_some_and(|handshake| handshake.resumed);
-            self.book.tally.resumed += u64::from(is_resumed);
+            let tally = &mut self.book.tally;
+            tally.resumed += u64::from(is_resumed);
+            match early_data {
+                Some(EarlyData::Accepted) => tally.early.accepted += 1,
+                Some(EarlyData::Rejected) => tally.early.rejected += 1,
+                None => {}
+            }
         }
         self.course.press(connection.now());
     }
@@ -268,6 +288,10 @@ impl Application for Generator {
             Event::Connected => {
                 self.connected(connection, session);
                 session.press_on(connection, &mut self.book)
+            }
+            Event::Confirmed => {
+                session.may_end = true;
+                Ok(())
             }
             Event::Closed(reason) => {
                 let kind = match session.connected {

@@ -16,13 +16,13 @@ pub use self::{
     merge::MergeError,
     numbers::{Interval, Latency},
     parts::{
-        ErrorCount, ErrorKind, GeneratorCost, Judgement, Limit, Run, ScheduleKept, Server,
-        ServerCost, Start, Stop, TotalCounts, TransportCounts,
+        EarlyCounts, ErrorCount, ErrorKind, GeneratorCost, Judgement, Limit, Run, ScheduleKept,
+        Server, ServerCost, Start, Stop, TotalCounts, TransportCounts,
     },
 };
 use super::{
     bound::Bound,
-    config::{Arrival, Config, Goal, Way},
+    config::{Arrival, Config, Goal, Sessions, Way},
     generator::Outcome,
     probe::Reached,
     processor::Usage,
@@ -68,9 +68,10 @@ pub struct Report {
     pub messages: u64,
     /// Bytes of those messages, counted in one direction.
     pub bytes: u64,
-    /// Messages a second.
+    /// Messages a second that came back in that time: what comes back after it
+    /// is no achievement.
     pub rate_per_s: f64,
-    /// Bytes of messages a second, counted in one direction.
+    /// Bytes of those messages a second, counted in one direction.
     pub goodput_bytes_per_s: f64,
     /// From the instant a message was meant to be sent until its last byte
     /// came back.
@@ -81,6 +82,10 @@ pub struct Report {
     /// to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed: Option<u64>,
+    /// What became of the messages that were to go with the first packets of
+    /// those (0-RTT), if any were to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_data: Option<EarlyCounts>,
     /// DATAGRAM frames that did not come back in time.
     pub lost: u64,
     /// DATAGRAM frames that came back after that, or twice.
@@ -155,6 +160,7 @@ impl Report {
             Duration::ZERO => 0.0,
             elapsed => count as f64 / elapsed.as_secs_f64(),
         };
+        let sessions = findings.config.sessions;
         let stop = findings.outcomes.iter().find_map(|outcome| outcome.stop);
         Self {
             event: "report".into(),
@@ -169,11 +175,12 @@ impl Report {
             offered: tally.offered,
             messages: tally.messages,
             bytes: tally.bytes,
-            rate_per_s: per_second(tally.messages),
-            goodput_bytes_per_s: per_second(tally.bytes),
+            rate_per_s: per_second(tally.in_time),
+            goodput_bytes_per_s: per_second(tally.bytes_in_time),
             latency: Latency::of(&tally.latency),
             connect: Latency::of(&tally.connect),
-            resumed: findings.config.resume.then_some(tally.resumed),
+            resumed: (sessions != Sessions::New).then_some(tally.resumed),
+            early_data: (sessions == Sessions::EarlyData).then_some(tally.early),
             lost: tally.lost,
             late: tally.late,
             unanswered: tally
@@ -350,7 +357,8 @@ fn transport(path: &PathCounts) -> TransportCounts {
 fn generator(outcomes: &[Outcome]) -> GeneratorCost {
     let share = |outcome: &Outcome| match outcome.elapsed {
         Duration::ZERO => 0.0,
-        elapsed => outcome.processor.as_secs_f64() / elapsed.as_secs_f64(),
+        // A turn that is long ends after the time that is measured.
+        elapsed => (outcome.processor.as_secs_f64() / elapsed.as_secs_f64()).min(1.0),
     };
     let busiest_share = outcomes.iter().map(share).fold(0.0, f64::max);
     let processor: Duration = outcomes.iter().map(|outcome| outcome.processor).sum();

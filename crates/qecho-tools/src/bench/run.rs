@@ -17,7 +17,7 @@ use qecho_engine::{
 use super::{
     BenchError, Progress, Stopper,
     collector::{self, Collector},
-    config::{Config, Goal, Way},
+    config::{Config, Goal, Sessions, Way},
     generator::{Generator, Listener, Mail, Outcome, Part, Told},
     probe::{Probe, Reached},
     processor::{self, Usage},
@@ -57,9 +57,10 @@ impl Run<'_> {
         for number in 0..self.config.shards {
             let mut part = Part {
                 remote: reached.address,
-                connector: match self.config.resume {
-                    true => connector.clone(),
-                    false => connector.without_resumption(),
+                connector: match self.config.sessions {
+                    Sessions::New => connector.without_resumption(),
+                    Sessions::Resumed => connector.clone(),
+                    Sessions::EarlyData => connector.with_early_data(),
                 },
                 sockets: 0,
                 number,

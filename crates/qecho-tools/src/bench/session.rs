@@ -20,6 +20,8 @@ pub struct Session {
     /// Its place among the generator's connections.
     pub(super) slot: usize,
     pub(super) connected: bool,
+    /// Whether it has waited for the server's TLS sessions, if it has to.
+    pub(super) may_end: bool,
     /// Until when it must have connected.
     pub(super) due: Instant,
     /// What the transport told when the measuring began.
@@ -56,6 +58,7 @@ impl Session {
         Self {
             slot,
             connected: false,
+            may_end: !book.awaits_sessions,
             due,
             before: PathCounts::default(),
             work,
@@ -73,21 +76,34 @@ impl Session {
         }
     }
 
-    /// Tells whether everything has come back on a connection that lives.
+    /// Tells whether a connection that lives has done all that it was for.
     pub(super) fn is_done(&self) -> bool {
-        self.connected && self.under_way() == 0
+        self.connected && self.may_end && self.under_way() == 0
     }
 
     /// Adds a message that [`press_on`](Self::press_on) is to send.
-    pub(super) fn add(&mut self, now: Instant, message: Message, book: &mut Book) {
+    pub(super) fn add(&mut self, now: Instant, mut message: Message, book: &mut Book) {
         match &mut self.work {
             Work::Lanes(lanes) => {
                 self.turn = (self.turn + 1) % lanes.len();
                 lanes[self.turn].add(now, message, book);
             }
+            Work::Brief(brief) if book.work.way == Way::Handshake => {
+                // Its sending begins with the handshake.
+                book.sends(now, &mut message);
+                brief.add(message);
+            }
             Work::Brief(brief) => brief.add(message),
             Work::Datagrams(datagrams) => datagrams.add(message),
             Work::Idle => book.gave_up(1),
+        }
+    }
+
+    /// Sends again what the server did not look at, from
+    /// [`press_on`](Self::press_on) on.
+    pub(super) fn start_anew(&mut self) {
+        if let Work::Brief(brief) = &mut self.work {
+            brief.start_anew();
         }
     }
 

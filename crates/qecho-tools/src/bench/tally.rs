@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use hdrhistogram::Histogram;
 use qecho_engine::{Connection, Traffic};
 
-use super::report::ErrorKind;
+use super::report::{EarlyCounts, ErrorKind};
 
 /// Longest time that is told apart from longer ones.
 const TIME_MAX: Duration = Duration::from_secs(3_600);
@@ -49,7 +49,11 @@ pub(super) struct Tally {
     /// Those of them that came back.
     pub(super) messages: u64,
     pub(super) bytes: u64,
-    /// Those that were never sent, for want of room.
+    /// Messages that came back while it was measured, and their bytes: also of
+    /// the warm-up, and none that came back after the end.
+    pub(super) in_time: u64,
+    pub(super) bytes_in_time: u64,
+    /// Messages that were never sent, for want of room.
     pub(super) unsent: u64,
     /// DATAGRAM frames that did not come back in time.
     pub(super) lost: u64,
@@ -58,6 +62,8 @@ pub(super) struct Tally {
     /// Connections that went on with a TLS session, in the time that is
     /// measured.
     pub(super) resumed: u64,
+    /// What became of messages that went with the first packets of those.
+    pub(super) early: EarlyCounts,
     pub(super) errors: Errors,
     pub(super) path: PathCounts,
     /// Everything since the start, warm-up included.
@@ -166,10 +172,14 @@ impl Tally {
             (&mut self.offered, other.offered),
             (&mut self.messages, other.messages),
             (&mut self.bytes, other.bytes),
+            (&mut self.in_time, other.in_time),
+            (&mut self.bytes_in_time, other.bytes_in_time),
             (&mut self.unsent, other.unsent),
             (&mut self.lost, other.lost),
             (&mut self.late, other.late),
             (&mut self.resumed, other.resumed),
+            (&mut self.early.accepted, other.early.accepted),
+            (&mut self.early.rejected, other.early.rejected),
             (&mut self.totals.connections, other.totals.connections),
             (&mut self.totals.messages, other.totals.messages),
             (&mut self.totals.bytes, other.totals.bytes),

@@ -331,7 +331,10 @@ impl Application for Echo {
                 });
                 *state = EchoConnection::default();
             }
-            Event::Finished(_) | Event::StreamsAvailable(_) | Event::DatagramsUnblocked => {}
+            Event::Confirmed
+            | Event::Finished(_)
+            | Event::StreamsAvailable(_)
+            | Event::DatagramsUnblocked => {}
         }
     }
 

@@ -4,15 +4,16 @@
 use std::{num::NonZeroU64, sync::mpsc, time::Duration};
 
 use qecho_engine::{
-    Application, Shard,
+    Application, Connector, Shard,
     config::ShardConfig,
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
 };
 use qecho_tools::{
+    ALPN_ECHO,
     bench::{
-        Arrival, Config, Generator, Goal, Mail, Outcome, Part, Sizes, Sockets, Stop, Told, Way,
-        Work,
+        Arrival, Config, EarlyCounts, Generator, Goal, Mail, Outcome, Part, Sessions, Sizes,
+        Sockets, Stop, Told, Way, Work,
     },
     dial::{Alpn, Target},
     server::Echo,
@@ -60,12 +61,20 @@ fn path(delay: Duration, loss: f64) -> Conditions {
 /// Runs a load to its end; returns what was measured and the server.
 fn run<F: Application>(config: &Config, far: Shard<F>, path: &Conditions) -> (Outcome, Shard<F>) {
     let offers = Alpn::Auto.offers(&config.verifier, None, None);
+    let connector = offers.expect("these settings work").first;
+    run_by(&connector.without_resumption(), config, far, path)
+}
+
+/// The same with connections that may know of others.
+fn run_by<F: Application>(
+    connector: &Connector,
+    config: &Config,
+    far: Shard<F>,
+    path: &Conditions,
+) -> (Outcome, Shard<F>) {
     let part = Part {
         remote: FAR,
-        connector: offers
-            .expect("these settings work")
-            .first
-            .without_resumption(),
+        connector: connector.clone(),
         sockets: 1,
         number: 0,
         of: 1,
@@ -119,6 +128,38 @@ fn every_message_over_every_way_is_counted_as_the_server_counts_it() {
         };
         assert_eq!(server.streams, streams, "{way:?}");
     }
+}
+
+#[test]
+fn messages_of_early_data_come_back_sooner_and_are_sent_again_if_they_are_rejected() {
+    let identity = Identity::new();
+    let connector = identity.connector(&[ALPN_ECHO]).with_early_data();
+    let config = Config {
+        goal: messages(5),
+        sessions: Sessions::EarlyData,
+        ..config(&identity, Way::Handshake)
+    };
+    // A server that was started anew has forgotten the session.
+    for (accepted, rejected) in [(4, 0), (4, 1)] {
+        let far = Scenario::seeded(7).early_data().server(&identity);
+        let path = path(Duration::from_millis(5), 0.0);
+        let (outcome, far) = run_by(&connector, &config, far, &path);
+        assert_eq!(outcome.errors(), []);
+        let counts = EarlyCounts { accepted, rejected };
+        assert_eq!(outcome.early_data(), counts);
+        // One round trip; the first message takes two.
+        let times = outcome.latency();
+        assert_eq!(
+            (times.count, ms(times.p50_us), ms(times.max_us)),
+            (5, 10, 20)
+        );
+        assert_eq!(far.application().report().bytes_echoed, 500);
+    }
+}
+
+/// Returns the nearest whole number of milliseconds.
+fn ms(microseconds: f64) -> u64 {
+    (microseconds / 1e3).round() as u64
 }
 
 #[test]

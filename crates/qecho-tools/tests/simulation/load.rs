@@ -199,7 +199,8 @@ impl Client {
                     self.datagrams_received.push(data);
                 }
             }
-            Event::Finished(_)
+            Event::Confirmed
+            | Event::Finished(_)
             | Event::StreamsAvailable(_)
             | Event::DatagramsUnblocked
             | Event::Again => {}

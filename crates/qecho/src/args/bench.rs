@@ -116,6 +116,12 @@ pub(crate) struct BenchArguments {
     #[arg(long)]
     resume: bool,
 
+    /// With --over handshake --resume: send the message with the first packets
+    /// (0-RTT), if the server has allowed it (server --early-data on); the
+    /// report says how many it took
+    #[arg(long, requires = "resume", conflicts_with = "baseline")]
+    early_data: bool,
+
     /// Do not compare the bytes that come back, and say so
     #[arg(long)]
     no_verify: bool,

@@ -130,7 +130,7 @@ fn config(
         sockets: load.sockets,
         shards: load.shards,
         timeout: arguments.timeout,
-        resume: load.resume,
+        sessions: load.sessions,
         verify: load.verify,
         server_pid: arguments.server_pid,
         seed: arguments.seed,
@@ -151,9 +151,10 @@ fn explain(arguments: &BenchArguments, verifier: &TrustVerifier, error: BenchErr
         BenchError::Bind(_) => {
             Some("give fewer --sockets, or let a process open more files (ulimit -n)")
         }
-        BenchError::NoBaseline { .. } => {
-            Some("the server answers there if it is started with --also tls or --also udp")
-        }
+        BenchError::NoBaseline { transport, .. } => Some(match transport.as_str() {
+            "tls" => "the server answers there if it is started with --also tls",
+            _ => "the server answers there if it is started with --also udp",
+        }),
         BenchError::Process { .. } => Some("--server-pid names a server on this host (Linux)"),
         _ => None,
     };

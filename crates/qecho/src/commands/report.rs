@@ -17,6 +17,7 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<Ending, Failure> {
     let runs = arguments.reports.iter().map(|path| read(path));
     let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
     if arguments.merge {
+        check_distinct(&runs)?;
         let reports: Vec<_> = runs.iter().map(|run| run.report.clone()).collect();
         let report = Report::merge(&reports).context("cannot merge the reports")?;
         let name = format!("{} merged", reports.len());
@@ -32,6 +33,22 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<Ending, Failure> {
     }
     Output::open(&arguments.output)?.write_all(&runs)?;
     Ok(Ending::Done)
+}
+
+/// Refuses what would be counted twice.
+fn check_distinct(runs: &[Named]) -> anyhow::Result<()> {
+    for (place, run) in runs.iter().enumerate() {
+        if let Some(same) = runs[..place]
+            .iter()
+            .find(|other| other.report == run.report)
+        {
+            let (one, other) = (&same.name, &run.name);
+            return Err(anyhow!(
+                "cannot merge {one} and {other}: they are the same report"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Reads a report, named by its file.

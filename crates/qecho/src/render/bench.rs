@@ -78,7 +78,7 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
         return rows;
     }
     if let Some(start) = &report.start {
-        let late = text::duration(Duration::from_secs_f64(start.late_s));
+        let late = seconds(start.late_s);
         rows.push(("start", format!("at {}, {late} late", start.at)));
     }
     let sends = report.run.size_bytes > 0;
@@ -90,6 +90,11 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
     if let Some(resumed) = report.resumed {
         let of = number(report.connect.count);
         rows.push(("resumed", format!("{} of {of} handshakes", number(resumed))));
+    }
+    if let Some(early) = report.early_data {
+        let (accepted, rejected) = (number(early.accepted), number(early.rejected));
+        let words = format!("{accepted} messages accepted, {rejected} rejected and sent again");
+        rows.push(("0-RTT", words));
     }
     if report.run.over == "datagram" {
         let late = match report.late {
@@ -121,6 +126,14 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
         rows.push(("server cost", server_cost(cost, report)));
     }
     rows
+}
+
+/// Writes a number of seconds; a file may hold some that are no time at all.
+fn seconds(seconds: f64) -> String {
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) => text::duration(time),
+        Err(_) => format!("{seconds} s"),
+    }
 }
 
 fn server(report: &Report) -> String {
@@ -166,7 +179,6 @@ fn load(run: &Run) -> String {
 }
 
 fn measured(report: &Report) -> String {
-    let seconds = |seconds: f64| text::duration(Duration::from_secs_f64(seconds));
     let mut words = seconds(report.elapsed_s);
     if report.run.warmup_s > 0.0 {
         words += &format!(" after {} of warm-up", seconds(report.run.warmup_s));
@@ -269,7 +281,7 @@ const LATE_S: f64 = 0.1;
 fn warnings(report: &Report) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(start) = report.start.as_ref().filter(|start| start.late_s > LATE_S) {
-        let late = text::duration(Duration::from_secs_f64(start.late_s));
+        let late = seconds(start.late_s);
         warnings.push(format!("the run began {late} after --start-at"));
     }
     if !report.steps.is_empty() {

@@ -54,10 +54,15 @@ fn section(place: usize, run: &Named, out: &mut dyn Write) -> io::Result<()> {
         None => String::new(),
     };
     let began = report.started_at.as_deref().unwrap_or("at an unknown time");
+    // Words may be broken where it is narrow, but no table.
+    let class = match report.steps.is_empty() && report.comparison.is_none() {
+        true => "",
+        false => " class=\"table\"",
+    };
     writeln!(
         out,
         "<section><h2><span class=\"key s{}\"></span>{}{partial}</h2>\n\
-         <p>{}, qecho {}</p>\n<pre>{}</pre></section>",
+         <p>{}, qecho {}</p>\n<pre{class}>{}</pre></section>",
         place % chart::COLOURS,
         escaped(&run.name),
         escaped(began),

@@ -276,6 +276,12 @@ impl Generator {
                 let words = format!("no answer within {time}");
                 return Err(Fault::new(ErrorKind::Handshake, words));
             }
+            // A server that gives no session is not waited for any longer.
+            session.may_end |= session.due <= now;
+            if own.way().is_connecting() && session.is_done() {
+                own.done(connection, session);
+                return Ok(());
+            }
             session.handle_tick(connection, &mut own.book)
         });
     }

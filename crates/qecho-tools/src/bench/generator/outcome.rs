@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::bench::{
-    report::{ErrorKind, Latency, Stop, TotalCounts},
+    report::{EarlyCounts, ErrorKind, Latency, Stop, TotalCounts},
     tally::Tally,
 };
 
@@ -37,6 +37,11 @@ impl Outcome {
     /// Returns how late it began, if it was told when to.
     pub fn late(&self) -> Option<Duration> {
         self.late
+    }
+
+    /// Returns what became of messages that went with the first packets.
+    pub fn early_data(&self) -> EarlyCounts {
+        self.tally.early
     }
 
     /// Returns how many DATAGRAM frames did not come back.

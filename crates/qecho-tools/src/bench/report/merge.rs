@@ -1,6 +1,6 @@
 //! Several generators' reports as one.
 
-use super::{ErrorCount, GeneratorCost, Interval, Latency, Report, Start, histogram};
+use super::{EarlyCounts, ErrorCount, GeneratorCost, Interval, Latency, Report, Start, histogram};
 use crate::bench::tally::Times;
 
 /// Why reports cannot be merged.
@@ -24,6 +24,12 @@ pub enum MergeError {
     /// One searched for a limit, at rates of its own.
     #[error("a search for a limit cannot be merged: generators that search go different ways")]
     Search,
+    /// One compares QUIC with something else, in turns of its own.
+    #[error(
+        "a comparison cannot be merged: while one generator measures QUIC, another may measure \
+         what it is compared with"
+    )]
+    Comparison,
 }
 
 impl Report {
@@ -53,6 +59,9 @@ impl Report {
         if reports.iter().any(|report| report.limit.is_some()) {
             return Err(MergeError::Search);
         }
+        if reports.iter().any(|report| report.comparison.is_some()) {
+            return Err(MergeError::Comparison);
+        }
         for other in others {
             if what(first) != what(other) {
                 return Err(MergeError::Different {
@@ -66,9 +75,14 @@ impl Report {
         merged.connect = Latency::of(&connect);
         merged.histogram = histogram::encode(&latency);
         merged.connect_histogram = histogram::encode(&connect);
+        let in_time = |of: fn(&Self) -> f64| {
+            let counts = reports.iter().map(|report| of(report) * report.elapsed_s);
+            counts.sum::<f64>()
+        };
         if merged.elapsed_s > 0.0 {
-            merged.rate_per_s = merged.messages as f64 / merged.elapsed_s;
-            merged.goodput_bytes_per_s = merged.bytes as f64 / merged.elapsed_s;
+            merged.rate_per_s = in_time(|report| report.rate_per_s) / merged.elapsed_s;
+            let bytes = in_time(|report| report.goodput_bytes_per_s);
+            merged.goodput_bytes_per_s = bytes / merged.elapsed_s;
         }
         for (place, step) in merged.steps.iter_mut().enumerate() {
             let parts = reports
@@ -97,14 +111,14 @@ impl Report {
             (&mut run.shards, other.run.shards),
             (&mut run.sockets, other.run.sockets),
         ] {
-            *sum += part;
+            *sum = sum.saturating_add(part);
         }
         let rates = run.offered_rate_per_s.zip(other.run.offered_rate_per_s);
         run.offered_rate_per_s = rates.map(|(one, other)| one + other);
         run.count = run
             .count
             .zip(other.run.count)
-            .map(|(one, other)| one + other);
+            .map(|(one, other)| one.saturating_add(other));
         self.generator = GeneratorCost {
             processor_s: self.generator.processor_s + other.generator.processor_s,
             busiest_share: self
@@ -122,7 +136,14 @@ impl Report {
 /// Adds what is added however two runs stand to each other.
 pub(super) fn add_counts(report: &mut Report, other: &Report) {
     report.resumed = match (report.resumed, other.resumed) {
-        (Some(one), Some(other)) => Some(one + other),
+        (Some(one), Some(other)) => Some(one.saturating_add(other)),
+        (one, other) => one.or(other),
+    };
+    report.early_data = match (report.early_data, other.early_data) {
+        (Some(one), Some(other)) => Some(EarlyCounts {
+            accepted: one.accepted.saturating_add(other.accepted),
+            rejected: one.rejected.saturating_add(other.rejected),
+        }),
         (one, other) => one.or(other),
     };
     let transport = &mut report.transport;
@@ -156,14 +177,14 @@ pub(super) fn add_counts(report: &mut Report, other: &Report) {
         (&mut report.totals.messages, other.totals.messages),
         (&mut report.totals.bytes, other.totals.bytes),
     ] {
-        *sum += part;
+        *sum = sum.saturating_add(part);
     }
     transport.mtu_bytes = transport.mtu_bytes.max(other.transport.mtu_bytes);
     report.run.verified &= other.run.verified;
     if let (Some(schedule), Some(other)) = (&mut report.schedule, &other.schedule) {
         schedule.is_kept &= other.is_kept;
         schedule.late_p99_us = schedule.late_p99_us.max(other.late_p99_us);
-        schedule.unsent += other.unsent;
+        schedule.unsent = schedule.unsent.saturating_add(other.unsent);
     }
     for error in &other.errors {
         add_error(&mut report.errors, error);
@@ -186,14 +207,14 @@ fn what(report: &Report) -> String {
 
 fn add_error(errors: &mut Vec<ErrorCount>, error: &ErrorCount) {
     match errors.iter_mut().find(|known| known.kind == error.kind) {
-        Some(known) => known.count += error.count,
+        Some(known) => known.count = known.count.saturating_add(error.count),
         None => errors.push(error.clone()),
     }
 }
 
 fn add_intervals(rows: &mut Vec<Interval>, others: &[Interval]) {
     for (row, other) in rows.iter_mut().zip(others) {
-        row.messages += other.messages;
+        row.messages = row.messages.saturating_add(other.messages);
         row.rate_per_s += other.rate_per_s;
         row.p50_us = row.p50_us.max(other.p50_us);
         row.p99_us = row.p99_us.max(other.p99_us);

@@ -132,6 +132,15 @@ impl fmt::Display for Stop {
     }
 }
 
+/// What became of messages that went with the first packets (0-RTT).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlyCounts {
+    /// The server took so many of them.
+    pub accepted: u64,
+    /// It did not look at so many, which were sent again.
+    pub rejected: u64,
+}
+
 /// What the transport tells of the measured time, of all connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransportCounts {

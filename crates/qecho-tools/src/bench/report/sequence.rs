@@ -11,11 +11,6 @@ impl Report {
         for report in reports {
             joined.follow(report);
         }
-        let elapsed = joined.elapsed_s;
-        if elapsed > 0.0 {
-            joined.rate_per_s = joined.messages as f64 / elapsed;
-            joined.goodput_bytes_per_s = joined.bytes as f64 / elapsed;
-        }
         Some(joined)
     }
 
@@ -43,7 +38,16 @@ impl Report {
             busiest_share: share.max(next.generator.busiest_share),
             is_bottleneck: self.generator.is_bottleneck || next.generator.is_bottleneck,
         };
-        self.elapsed_s += next.elapsed_s;
+        let (before, after) = (self.elapsed_s, next.elapsed_s);
+        self.elapsed_s += after;
+        for (rate, other) in [
+            (&mut self.rate_per_s, next.rate_per_s),
+            (&mut self.goodput_bytes_per_s, next.goodput_bytes_per_s),
+        ] {
+            if self.elapsed_s > 0.0 {
+                *rate = (*rate * before + other * after) / self.elapsed_s;
+            }
+        }
         self.partial = self.partial.take().or(next.partial.clone());
         let run = &mut self.run;
         if run.offered_rate_per_s != next.run.offered_rate_per_s {

@@ -142,8 +142,7 @@ fn accept(
             return;
         }
         for socket in sockets {
-            // What could not be accepted has gone, or waits for the next turn.
-            while let Ok((stream, _)) = socket.accept() {
+            while let Some(stream) = accept_one(socket, bell) {
                 if count.load(Relaxed) >= CONNECTIONS_MAX {
                     continue;
                 }
@@ -155,6 +154,27 @@ fn accept(
                     return;
                 }
             }
+        }
+    }
+}
+
+/// Accepts a connection that waits, if there is one.
+fn accept_one(socket: &TcpListener, bell: &PipeReader) -> Option<TcpStream> {
+    match socket.accept() {
+        Ok((stream, _)) => Some(stream),
+        Err(error) => {
+            let has_gone = matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionAborted
+            );
+            if !has_gone {
+                // It waits on and would ring without end, for instance as long as
+                // the process has no file descriptor left. A wait that fails
+                // fails again in the next turn.
+                let mut descriptors = [PollFd::from_borrowed_fd(bell.as_fd(), PollFlags::IN)];
+                let _ = tcp::wait(&mut descriptors, TICK);
+            }
+            None
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use qecho_tools::{
     UDP_PAYLOAD_USUAL,
-    bench::{Arrival, Baseline, Figure, Goal, Plan, Sizes, Sockets, Unit, Way, Work},
+    bench::{Arrival, Baseline, Figure, Goal, Plan, Sessions, Sizes, Sockets, Unit, Way, Work},
     server::TCP_CONNECTIONS_MAX,
 };
 
@@ -21,7 +21,7 @@ pub(crate) struct Load {
     pub(crate) connections: usize,
     pub(crate) sockets: Sockets,
     pub(crate) shards: usize,
-    pub(crate) resume: bool,
+    pub(crate) sessions: Sessions,
     pub(crate) verify: bool,
 }
 
@@ -74,7 +74,11 @@ impl BenchArguments {
             connections: self.connections,
             sockets: self.sockets,
             shards: self.shards,
-            resume: self.resume,
+            sessions: match (self.resume, self.early_data) {
+                (false, _) => Sessions::New,
+                (true, false) => Sessions::Resumed,
+                (true, true) => Sessions::EarlyData,
+            },
             verify: !self.no_verify,
         })
     }
@@ -272,6 +276,11 @@ mod tests {
             ("--fail-if p98>5ms", "there is no figure"),
             ("--over idle --fail-if p99>5ms", "no echo time"),
             ("--resume", "for --over handshake"),
+            ("--over handshake --early-data", "--resume"),
+            (
+                "--over handshake --resume --early-data --baseline tls",
+                "cannot be used with",
+            ),
             ("--baseline tls --over idle", "over TLS there are"),
             ("--baseline tls --streams 2", "TCP has one stream"),
             ("--baseline tls --connections 2000", "1024 TCP connections"),

@@ -110,6 +110,22 @@ fn the_limit_that_is_found_is_that_of_the_line() {
 }
 
 #[test]
+fn a_rate_that_the_line_cannot_carry_is_offered_but_not_achieved() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let to = server.place();
+    let relay = format!("relay --format json --listen localhost:0 --to {to} --rate 500kbit");
+    let relay = stage.await_server(stage.qecho(&format!("{relay} --queue 10000")));
+    let load = "--rate 2k -d 500ms --warmup 0s --timeout 20s --format json";
+    let done = bench(&stage, &relay, load).run();
+    let report = last_event(&done);
+    // All of them come back, but most when the measuring is over.
+    assert_eq!(report["messages"], report["offered"], "{report}");
+    let rate = report["rate_per_s"].as_f64().expect("a number");
+    assert!((1.0..1_400.0).contains(&rate), "{report}");
+}
+
+#[test]
 fn steps_of_several_generators_are_merged_step_by_step() {
     let stage = Stage::new();
     let server = stage.server("");
