@@ -13,8 +13,10 @@ use crate::wire::{Frame, frames};
 /// Shorter PADDING costs less than to look where it begins.
 const WORTHWHILE: usize = 64;
 
-/// The frame type of PADDING in eight bytes, as a variable-length integer may have
-/// it (RFC 9000 §16).
+/// The frame type of PADDING as a variable-length integer of eight bytes (RFC 9000
+/// §16). On the wire a frame type must be in the shortest form (§12.4); this never
+/// goes there, and the state machine does not insist. If it ever does, no handshake
+/// works, and every test says so.
 const PADDING_IN_EIGHT_BYTES: [u8; 8] = [0xc0, 0, 0, 0, 0, 0, 0, 0];
 
 /// A key that does something to the PADDING of packets once they are open.
