@@ -41,6 +41,10 @@ const FAILURES_MAX: usize = 100;
 /// nobody listens: anybody on the path can forge that.
 const DOUBT: Duration = Duration::from_secs(1);
 
+/// Messages of an open loop that are sent in one turn: what other threads tell is
+/// heard between turns, however late the generator is.
+const SENDS_PER_TURN_MAX: usize = 1 << 16;
+
 /// A load generator as the application of a shard.
 pub struct Generator {
     part: Part,
@@ -229,12 +233,19 @@ impl Generator {
         }
     }
 
-    /// Sends what the schedule has before `until`.
-    fn send_due(&mut self, control: &mut Control<'_, Session>, until: Instant) {
+    /// Sends what the schedule has before `until`, as much as one turn may;
+    /// tells whether that is all.
+    fn send_due(&mut self, control: &mut Control<'_, Session>, until: Instant) -> bool {
         let now = control.now();
+        let mut left = SENDS_PER_TURN_MAX;
         while let Some(schedule) = &mut self.schedule
             && schedule.due() <= until
         {
+            if left == 0 {
+                self.course.press(now);
+                return false;
+            }
+            left -= 1;
             let intended = schedule.due();
             schedule.advance();
             let Some(message) = self.book.take(now, intended) else {
@@ -253,6 +264,7 @@ impl Generator {
                 session.press_on(connection, &mut own.book)
             });
         }
+        true
     }
 
     fn heard(&self) -> (u64, u64) {

@@ -3,6 +3,8 @@
 
 mod baseline;
 mod bounds;
+mod handshakes;
+mod reports;
 mod seen;
 mod series;
 mod starting;
@@ -70,48 +72,6 @@ fn messages_of_many_sizes_are_counted_as_the_server_counts_them() {
         bytes.is_some_and(|bytes| (400_000..600_000).contains(&bytes)),
         "{report}"
     );
-}
-
-#[test]
-fn handshakes_that_may_go_on_with_a_session_do_and_are_counted() {
-    let (report, _) = counted("-n 30 --over handshake --connections 2 --resume");
-    let resumed = report["resumed"].as_u64().expect("a number");
-    assert!((28..=30).contains(&resumed), "{report}");
-    let (report, _) = counted("-n 5 --over handshake");
-    assert_eq!(report.get("resumed"), None);
-}
-
-#[test]
-fn messages_that_go_with_the_first_packets_are_counted_by_what_became_of_them() {
-    const LOAD: &str = "-n 30 --over handshake --connections 2 --resume --early-data";
-    for (option, accepted) in [("--early-data on", 28..=29), ("", 0..=0)] {
-        let stage = Stage::new();
-        let server = stage.server(option);
-        let done = bench(&stage, &server, &format!("{LOAD} --format json")).run();
-        done.exits(0);
-        let (report, server) = (last_event(&done), server.ends_well());
-        let count = |name: &str| report["early_data"][name].as_u64().expect("a number");
-        assert_eq!(report["messages"], 30, "{report}");
-        assert_eq!(server["bytes_echoed"], 30 * 64, "{report}");
-        assert_eq!(count("rejected"), 0, "{report}");
-        // The first of each place knows of none before, unless another was quicker.
-        assert!(accepted.contains(&count("accepted")), "{report}");
-    }
-}
-
-#[test]
-fn handshakes_that_take_long_are_not_taken_for_a_generator_that_is_late() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let to = server.place();
-    let relay = format!("relay --format json --listen localhost:0 --to {to} --delay 100ms");
-    let relay = stage.await_server(stage.qecho(&relay));
-    let load = "-n 10 --rate 50 --over handshake --connections 20 --format json";
-    let done = bench(&stage, &relay, load).run();
-    done.exits(0);
-    let schedule = &last_event(&done)["schedule"];
-    let late = schedule["late_p99_us"].as_f64().expect("a number");
-    assert!(late < 100_000.0, "{schedule}");
 }
 
 #[test]
@@ -270,117 +230,6 @@ fn a_page_about_several_runs_needs_nothing_but_itself() {
     }
     report(&page).fails(2, "is no report of qecho bench", None);
     report(&stage.path("nowhere.json")).fails(2, "cannot read ", None);
-}
-
-#[test]
-fn four_generators_merged_count_what_the_server_counts() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let paths = [1, 2, 3, 4].map(|number| stage.path(&format!("{number}.json")));
-    let running = paths.each_ref().map(|path| {
-        let arguments = format!("-n 250 --connections 2 --output {}", path.display());
-        bench(&stage, &server, &arguments).start()
-    });
-    for generator in running {
-        generator.done().exits(0);
-    }
-    let merged = stage.path("merged.json");
-    let mut launch = stage.qecho("report --merge --output").arg(&merged);
-    for path in &paths {
-        launch = launch.arg(path);
-    }
-    launch.run().exits(0);
-    let read = |path: &std::path::Path| -> Value {
-        let text = std::fs::read_to_string(path).expect("it was written");
-        serde_json::from_str(&text).expect("it is JSON")
-    };
-    let (merged, server) = (read(&merged), server.ends_well());
-    assert_eq!(merged["totals"]["bytes"], server["bytes_echoed"]);
-    assert_eq!(merged["totals"]["connections"], server["connections"]);
-    assert_eq!(merged["latency"]["count"], 1_000);
-    assert_eq!(merged["connect"]["count"], 8);
-    let longest = paths
-        .iter()
-        .map(|path| read(path)["latency"]["max_us"].as_f64());
-    let longest = longest.max_by(|one, other| one.partial_cmp(other).expect("numbers"));
-    assert_eq!(merged["latency"]["max_us"].as_f64(), longest.flatten());
-}
-
-#[test]
-fn a_report_that_somebody_has_tampered_with_makes_a_harmless_page() {
-    const HOSTILE: &str = "</title><script>alert(1)</script>\"'<img src=x>";
-    let stage = Stage::new();
-    let server = stage.server("");
-    let [honest, bad, page] = ["1.json", "bad.json", "page.html"].map(|name| stage.path(name));
-    let load = format!("-n 5 --output {}", honest.display());
-    bench(&stage, &server, &load).run().exits(0);
-    let text = std::fs::read_to_string(&honest).expect("it was written");
-    for (pointer, value) in [
-        ("/elapsed_s", Value::from(-3)),
-        ("/elapsed_s", 1e308.into()),
-        ("/rate_per_s", 1e308.into()),
-        ("/messages", u64::MAX.into()),
-        ("/run/warmup_s", 1e300.into()),
-        ("/latency/p50_us", (-1e300).into()),
-        ("/latency/max_us", 1e300.into()),
-        ("/histogram", "AAAA".into()),
-        ("/server/name", HOSTILE.into()),
-        ("/server/alpn", HOSTILE.into()),
-        ("/server/cipher_suite", HOSTILE.into()),
-        ("/run/over", HOSTILE.into()),
-        ("/run/transport", HOSTILE.into()),
-        ("/run/arrival", HOSTILE.into()),
-        ("/partial", HOSTILE.into()),
-        ("/version", HOSTILE.into()),
-    ] {
-        let mut report: Value = serde_json::from_str(&text).expect("it is JSON");
-        *report.pointer_mut(pointer).expect(pointer) = value;
-        std::fs::write(&bad, report.to_string()).expect("there is room");
-        let launch = stage.qecho("report").arg(&bad).arg(&honest);
-        launch.arg("--output").arg(&page).run().exits(0);
-        let shown = std::fs::read_to_string(&page).expect("it was written");
-        assert!(
-            !shown.contains("<script") && !shown.contains("<img"),
-            "{pointer}"
-        );
-    }
-}
-
-#[test]
-fn what_would_be_counted_twice_or_beside_something_else_is_not_merged() {
-    let stage = Stage::new();
-    let server = stage.server("--also tls");
-    let [one, other] = ["one.json", "other.json"].map(|name| stage.path(name));
-    for (path, load) in [(&one, "-n 5"), (&other, "-n 5 --baseline tls")] {
-        let load = format!("{load} --output {}", path.display());
-        bench(&stage, &server, &load).run().exits(0);
-    }
-    let merge = |path: &std::path::Path| {
-        let launch = stage
-            .qecho("report --merge --output")
-            .arg(stage.path("merged.json"));
-        launch.arg(&one).arg(path).run()
-    };
-    merge(&one).fails(2, "they are the same report", None);
-    merge(&other).fails(2, "a comparison cannot be merged", None);
-}
-
-#[test]
-fn runs_that_sent_different_things_are_not_merged() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let paths = [64, 65].map(|size| stage.path(&format!("{size}.json")));
-    for (path, size) in paths.iter().zip([64, 65]) {
-        let arguments = format!("-n 5 -s {size} --output {}", path.display());
-        bench(&stage, &server, &arguments).run().exits(0);
-    }
-    let [one, other] = &paths;
-    let merge = |output: &str, options: &str| {
-        let launch = stage.qecho(&format!("report {options} --output {output}"));
-        launch.arg(one).arg(other).run()
-    };
-    merge("a.html", "--merge").fails(2, "the runs differ in what they sent", None);
-    merge("a.json", "").fails(2, "a .json file takes one report", Some("--merge"));
 }
 
 #[test]

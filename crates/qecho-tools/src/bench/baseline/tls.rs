@@ -112,16 +112,19 @@ impl<'a> Load<'a> {
     ) -> io::Result<(Outcome, Option<Agreed>)> {
         let mut buffer = ReadBuffer::new();
         let timeout = self.config.timeout;
+        let mut connected = Ok(());
         if !self.connects() {
             self.fill(tcp::clock());
             let until = tcp::clock() + timeout;
-            self.work(&mut buffer, tell, Some(until), |own| {
+            connected = self.work(&mut buffer, tell, Some(until), |own| {
                 own.peers.iter().flatten().all(|peer| peer.connected)
-            })?;
+            });
         }
         let live = self.peers.iter().flatten().count();
         tell(Told::Ready { live });
+        // Others wait here, also for one that has failed.
         barrier.wait();
+        connected?;
         let began = tcp::clock();
         let arrival = self.config.arrival.part(self.config.shards);
         let seed = self.config.seed.wrapping_add(self.number as u64);

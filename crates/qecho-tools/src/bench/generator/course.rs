@@ -205,7 +205,7 @@ impl Generator {
         }
         self.resolve_doubt(now);
         let last = self.course.until.map_or(now, |until| until.min(now));
-        self.send_due(control, last);
+        let is_caught_up = self.send_due(control, last);
         self.connect_more(control);
         self.check_times(control);
         if self.course.stop.is_some() {
@@ -224,8 +224,12 @@ impl Generator {
                 (self.listener)(Told::Ready { live });
             }
             Phase::Ready if self.course.is_over(now) => self.begin(control),
-            Phase::Warmup if self.course.is_over(now) => self.begin_measuring(control),
-            Phase::Measuring if self.course.is_over(now) || self.book.is_spent() => {
+            Phase::Warmup if self.course.is_over(now) && is_caught_up => {
+                self.begin_measuring(control)
+            }
+            Phase::Measuring
+                if self.course.is_over(now) && is_caught_up || self.book.is_spent() =>
+            {
                 self.end_measuring(control);
                 self.course.press(now);
             }
