@@ -24,8 +24,18 @@ pub enum Listen {
     Address(SocketAddr),
 }
 
-/// Attempts to find a port that is free for both address families.
-const PORT_ATTEMPTS_MAX: usize = 16;
+impl Listen {
+    /// Tells whether the system chooses the port.
+    pub(crate) fn takes_any_port(&self) -> bool {
+        let (Self::Loopback { port } | Self::Everywhere { port }) = *self else {
+            return matches!(self, Self::Address(address) if address.port() == 0);
+        };
+        port == 0
+    }
+}
+
+/// Attempts to find a port that is free for all that shall listen there.
+pub(crate) const PORT_ATTEMPTS_MAX: usize = 16;
 
 /// Binds every place.
 pub(crate) fn bind(places: &[Listen]) -> Result<Vec<Socket>, BindError> {

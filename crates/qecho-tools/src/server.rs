@@ -77,9 +77,8 @@ impl Server {
         config: &Config,
         notices: Option<SyncSender<Notice>>,
     ) -> Result<Self, ServerError> {
-        let sockets = listen::bind(&config.listen)?;
+        let (sockets, beside) = bind(config)?;
         let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
-        let beside = beside::Running::start(config, &addresses)?;
         let steering = Steering::new(&config.secrets, config.shards);
         let Divided { shards, unsteered } = divide(sockets, &steering);
         let count = NonZeroUsize::new(shards.len()).unwrap_or(NonZeroUsize::MIN);
@@ -168,6 +167,24 @@ impl Server {
             Err(panic) => std::panic::resume_unwind(panic),
         });
         echoes.collect()
+    }
+}
+
+/// Binds the sockets for QUIC and starts what is wanted beside it.
+fn bind(config: &Config) -> Result<(Vec<Socket>, beside::Running), ServerError> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let sockets = listen::bind(&config.listen)?;
+        let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
+        match beside::Running::start(config, &addresses) {
+            // The port is free for QUIC, and not, or not the next, for what is beside
+            // it. Who left the choice to the system gets another.
+            Err(ServerError::Bind(_))
+                if attempts < listen::PORT_ATTEMPTS_MAX
+                    && config.listen.iter().any(Listen::takes_any_port) => {}
+            beside => return Ok((sockets, beside?)),
+        }
     }
 }
 
