@@ -16,6 +16,7 @@ use qecho_tools::{
     server::Report,
     trace::{Event, Sink, Trace, What},
 };
+use rand::Rng;
 
 use crate::sharded::{Sharded, Talk};
 
@@ -214,9 +215,10 @@ fn datagrams_of_several_shards_that_come_in_one_batch_reach_each_of_them() {
     // stateless reset, the first at once and the others not so soon.
     const SIZE: usize = 100;
     let mut contents = vec![0x40; 32 * SIZE];
-    for (number, datagram) in contents.chunks_mut(SIZE).enumerate() {
-        let word = (number as u32).wrapping_mul(0x9e37_79b9);
-        datagram[1..5].copy_from_slice(&word.to_be_bytes());
+    // At random: those that count up in equal steps all belong to one shard
+    // under every sixtieth key. These do once in some billions.
+    for datagram in contents.chunks_mut(SIZE) {
+        rand::rng().fill_bytes(&mut datagram[1..5]);
     }
     let batch = quinn_udp::Transmit {
         destination: server,
