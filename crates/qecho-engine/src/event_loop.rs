@@ -25,7 +25,7 @@ use self::{spin::Spinning, tapped::Tapped};
 pub use crate::mailbox::{Inbox, mailbox};
 use crate::{
     application::Application,
-    limits::{MAIL_PER_TURN_MAX, RECEIVE_BATCHES_PER_TURN},
+    limits::{MAIL_PER_TURN_MAX, RECEIVE_BATCHES_PER_TURN, RECEIVE_BYTES_PER_TURN},
     outbox::Datagram,
     shard::{Received, Shard},
     socket::{ReceiveBuffers, Socket},
@@ -173,6 +173,7 @@ impl<A: Application> EventLoop<A> {
             while let Some((peer, reason)) = socket.next_error() {
                 shard.handle_unreachable(now, peer, &reason);
             }
+            let mut bytes = 0;
             for _ in 0..RECEIVE_BATCHES_PER_TURN {
                 let received = socket.receive(binding, &mut self.buffers, |received, joined| {
                     // What came alone, the kernel has steered.
@@ -190,10 +191,13 @@ impl<A: Application> EventLoop<A> {
                 // Errors of single datagrams are the network's losses; a
                 // socket that is broken for good shows as a connection that
                 // times out.
-                self.received |= received.is_ok();
-                match received {
-                    Ok(quinn_udp::BATCH_SIZE) => {}
-                    Ok(_) | Err(_) => break,
+                let Ok(batch) = received else {
+                    break;
+                };
+                self.received = true;
+                bytes += batch.bytes;
+                if !batch.is_full || bytes >= RECEIVE_BYTES_PER_TURN {
+                    break;
                 }
             }
         }

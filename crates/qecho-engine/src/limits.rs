@@ -86,6 +86,10 @@ pub const HANDED_OVER_MAX: usize = 1_024;
 /// Receive batches taken from one socket before the turn goes on.
 pub const RECEIVE_BATCHES_PER_TURN: usize = 4;
 
+/// Bytes taken from one socket before the turn goes on, about: as many as stay in
+/// a core's cache until their echo is sent.
+pub const RECEIVE_BYTES_PER_TURN: usize = 192 * 1024;
+
 /// Shards of a server: each has a thread and, for each address, a socket.
 pub const SHARDS_MAX: usize = 256;
 

@@ -2,30 +2,28 @@
 //! addresses, no fragmentation.
 
 mod group;
+mod receive;
 
 use std::{
-    io::{self, IoSliceMut},
+    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     os::fd::{AsFd, BorrowedFd},
 };
 
-use bytes::BytesMut;
-use quinn_udp::{BATCH_SIZE, EcnCodepoint, RecvMeta, UdpSockRef, UdpSocketState};
+use quinn_udp::{EcnCodepoint, UdpSockRef, UdpSocketState};
 use rustix::net::sockopt::set_socket_reuseport;
 use socket2::{Domain, Protocol, Type};
 
 use self::group::Company;
 pub use self::group::{Divided, divide};
-use crate::{outbox::Datagram, shard::Received};
+pub(crate) use self::receive::ReceiveBuffers;
+use crate::outbox::Datagram;
 
 /// Bytes that the kernel is asked to keep for a socket in each direction.
 ///
 /// A burst larger than this is lost before QUIC sees it; the kernel may grant
 /// less.
 const KERNEL_BUFFER: usize = 4 << 20;
-
-/// Bytes of one receive buffer: the largest UDP payload or GRO batch.
-const RECEIVE_BUFFER: usize = 65_535;
 
 /// Whether a socket learns of ICMP errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,39 +142,6 @@ impl Socket {
         self.state.try_send(UdpSockRef::from(&self.io), &transmit)
     }
 
-    /// Receives one batch and hands on each datagram of it, and whether the
-    /// kernel had it joined with others; returns how many buffers were filled.
-    pub(crate) fn receive(
-        &self,
-        binding: usize,
-        buffers: &mut ReceiveBuffers,
-        mut each: impl FnMut(Received, bool),
-    ) -> io::Result<usize> {
-        let mut metas = [RecvMeta::default(); BATCH_SIZE];
-        let mut pieces = buffers.0.chunks_exact_mut(RECEIVE_BUFFER);
-        let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
-            std::array::from_fn(|_| IoSliceMut::new(pieces.next().unwrap_or_default()));
-        let filled = self
-            .state
-            .recv(UdpSockRef::from(&self.io), &mut slices, &mut metas)?;
-        for (meta, slice) in metas.iter().zip(&slices).take(filled) {
-            // Each datagram gets memory of its own: as slices of the batch, one
-            // kept byte would keep 64 KiB that no limit knows of.
-            let joined = meta.len > meta.stride;
-            for data in slice[..meta.len].chunks(meta.stride.max(1)) {
-                let received = Received {
-                    binding,
-                    remote: meta.addr,
-                    local_ip: meta.dst_ip,
-                    ecn: meta.ecn.map_or(0, |ecn| ecn as u8),
-                    data: BytesMut::from(data),
-                };
-                each(received, joined);
-            }
-        }
-        Ok(filled)
-    }
-
     /// Takes the next ICMP error: the peer that was not reached and why.
     pub(crate) fn next_error(&self) -> Option<(SocketAddr, io::Error)> {
         if self.errors == ReceiveErrors::No {
@@ -233,53 +198,4 @@ pub(crate) fn towards(destination: SocketAddr) -> Option<UdpSocket> {
     let socket = UdpSocket::bind((unspecified, 0)).ok()?;
     socket.connect(destination).ok()?;
     Some(socket)
-}
-
-/// Memory that batches are received into.
-pub(crate) struct ReceiveBuffers(Vec<u8>);
-
-impl ReceiveBuffers {
-    pub(crate) fn new() -> Self {
-        Self(vec![0; RECEIVE_BUFFER * BATCH_SIZE])
-    }
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn datagrams_that_the_kernel_has_joined_keep_their_ecn_bits() {
-        for address in ["127.0.0.1:0", "[::1]:0"] {
-            let bind = || Socket::bind(address.parse().expect("an address"), ReceiveErrors::No);
-            // A host without IPv6 has nothing to show there.
-            let (Ok(from), Ok(to)) = (bind(), bind()) else {
-                continue;
-            };
-            let batch = Datagram {
-                binding: 0,
-                destination: to.address(),
-                ecn: 2,
-                contents: vec![7; 2_400],
-                segment_size: Some(1_200),
-                source_ip: None,
-                dissected: None,
-            };
-            from.send(&batch).expect("loopback takes it");
-            let mut buffers = ReceiveBuffers::new();
-            let mut received = Vec::new();
-            while received.len() < 2 {
-                let mut wait = [rustix::event::PollFd::new(
-                    &to,
-                    rustix::event::PollFlags::IN,
-                )];
-                rustix::event::poll(&mut wait, None).expect("a socket can be waited for");
-                to.receive(0, &mut buffers, |datagram, _| {
-                    received.push((datagram.data.len(), datagram.ecn));
-                })
-                .expect("it is there");
-            }
-            assert_eq!(received, [(1_200, 2); 2], "{address}");
-        }
-    }
 }

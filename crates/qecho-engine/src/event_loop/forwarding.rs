@@ -68,9 +68,8 @@ impl<F: Forwarder> ForwardingLoop<F> {
                 });
                 // What is left is there in the next turn; errors of single
                 // datagrams are the network's losses.
-                match received {
-                    Ok(quinn_udp::BATCH_SIZE) => {}
-                    Ok(_) | Err(_) => break,
+                if !received.is_ok_and(|batch| batch.is_full) {
+                    break;
                 }
             }
         }
