@@ -27,6 +27,11 @@ impl Lane {
         }
     }
 
+    /// Tells whether the server has allowed the stream already.
+    pub(super) fn is_open(&self) -> bool {
+        self.id.is_some()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.flow.len()
     }

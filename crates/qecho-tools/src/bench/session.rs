@@ -177,6 +177,7 @@ impl Session {
             Work::Lanes(lanes) => {
                 let oldest = lanes.iter().filter_map(Lane::oldest).min();
                 book.check_patience(now, oldest)
+                    .map_err(|fault| too_few_streams(lanes).unwrap_or(fault))
             }
             Work::Brief(brief) => book.check_patience(now, brief.oldest()),
             Work::Datagrams(datagrams) => {
@@ -188,6 +189,17 @@ impl Session {
             Work::Idle => Ok(()),
         }
     }
+}
+
+/// Returns the fault of a connection that still waits for the server to allow
+/// it all of its streams.
+fn too_few_streams(lanes: &[Lane]) -> Option<Fault> {
+    let open = lanes.iter().filter(|lane| lane.is_open()).count();
+    let words = format!(
+        "the server allows {open} streams at once, and the load has {}",
+        lanes.len()
+    );
+    (open < lanes.len()).then(|| Fault::new(ErrorKind::NoEcho, words))
 }
 
 fn no_room(connection: &mut Connection<'_>, book: &Book) -> Fault {

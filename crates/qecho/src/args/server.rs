@@ -74,6 +74,12 @@ pub(crate) struct ServerArguments {
           default_value_t = qecho_engine::limits::CONNECTIONS_PER_ADDRESS_MAX)]
     pub(crate) max_connections_per_address: usize,
 
+    /// Streams of each direction that a client may have open at once on one
+    /// connection
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=65_536),
+          default_value_t = qecho_engine::limits::STREAMS_PER_CONNECTION_MAX)]
+    pub(crate) max_streams: u64,
+
     /// Threads that share the work, each with sockets of its own [default: one
     /// for each core that the server may use]
     #[arg(long, value_name = "N", value_parser = shards)]

@@ -119,6 +119,8 @@ fn config(
         },
         transport: Transport {
             idle_timeout: arguments.idle_timeout,
+            bidirectional_streams_max: arguments.max_streams,
+            unidirectional_streams_max: arguments.max_streams,
             ..Transport::default()
         },
         end: match arguments.end {

@@ -8,6 +8,7 @@ mod reports;
 mod seen;
 mod series;
 mod starting;
+mod streams;
 
 use rustix::process::Signal;
 use serde_json::Value;

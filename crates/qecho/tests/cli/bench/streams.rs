@@ -1,0 +1,25 @@
+//! Loads of many streams on a connection.
+
+use super::bench;
+use crate::stage::{Stage, last_event};
+
+#[test]
+fn a_server_that_may_allow_a_thousand_streams_echoes_on_all_of_them() {
+    let stage = Stage::new();
+    let server = stage.server("--max-streams 1000");
+    let load = "-n 3000 --streams 1000 --timeout 30s --format json";
+    let done = bench(&stage, &server, load).run();
+    done.exits(0);
+    assert_eq!(last_event(&done)["messages"], 3_000);
+    assert_eq!(server.ends_well()["streams"], 1_000);
+}
+
+#[test]
+fn a_load_of_more_streams_than_the_server_allows_says_so() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let load = "-d 1h --streams 101 --timeout 2s";
+    let done = bench(&stage, &server, load).run();
+    let reason = "the server allows 100 streams at once, and the load has 101";
+    done.fails(1, reason, None);
+}
