@@ -1,6 +1,7 @@
 //! The view of one connection that an application gets.
 
 mod outcome;
+mod reading;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -8,9 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use quinn_proto::{ReadError, VarInt, WriteError};
+use quinn_proto::{VarInt, WriteError};
 
 pub use self::outcome::{Read, ReadEnd, SendDatagramError, Traffic, Written};
+use self::reading::owned;
 use crate::{
     handshake::Handshake,
     observation::Recovery,
@@ -141,52 +143,6 @@ impl<'a> Connection<'a> {
     pub fn limit_streams(&mut self, direction: Direction, most: u64) {
         self.meta.limit_streams(direction, most);
         self.meta.allow_streams(self.proto, direction);
-    }
-
-    /// Reads at most `max` bytes of a stream into one contiguous piece.
-    pub fn read(&mut self, id: StreamId, max: usize) -> Read {
-        if !self.receives(id) {
-            return Read::nothing(ReadEnd::Closed);
-        }
-        let mut stream = self.proto.recv_stream(id.to_proto());
-        let Ok(mut chunks) = stream.read(true) else {
-            return Read::nothing(ReadEnd::Closed);
-        };
-        let mut gathered = Gathered::default();
-        let packet_max = self.meta.packet_max();
-        let end = loop {
-            if gathered.len() == max {
-                break ReadEnd::More;
-            }
-            match chunks.next(max - gathered.len()) {
-                Ok(Some(chunk)) => gathered.push(chunk.bytes),
-                Ok(None) => break ReadEnd::Fin,
-                Err(ReadError::Blocked) => break ReadEnd::Blocked,
-                Err(ReadError::Reset(code)) => break ReadEnd::Reset(code.into_inner()),
-            }
-        };
-        // Whether flow control credit must be sent is found out by the drain
-        // of this connection that ends every turn.
-        let _ = chunks.finalize();
-        if matches!(end, ReadEnd::Fin | ReadEnd::Reset(_)) {
-            self.meta.answers.remove(&id);
-        }
-        Read {
-            data: gathered.into_bytes(packet_max),
-            end,
-        }
-    }
-
-    /// Returns the code of the peer's RESET_STREAM, if one has come, without
-    /// reading what came before it; the stream is gone then.
-    pub fn received_reset(&mut self, id: StreamId) -> Option<u64> {
-        if !self.receives(id) {
-            return None;
-        }
-        let reset = self.proto.recv_stream(id.to_proto()).received_reset();
-        let code = reset.ok().flatten()?;
-        self.meta.answers.remove(&id);
-        Some(code.into_inner())
     }
 
     /// Writes to a stream as much as flow control and the send window take.
@@ -326,68 +282,4 @@ impl<'a> Connection<'a> {
 /// Codes that a peer sent are valid by construction; our own are small.
 fn varint(code: u64) -> VarInt {
     VarInt::from_u64(code).unwrap_or(VarInt::MAX)
-}
-
-/// Copies what is a small part of its packet: it would keep the whole packet
-/// in memory, of which the windows and queues count only this part.
-fn owned(part: Bytes, packet_max: usize) -> Bytes {
-    if part.len() < packet_max / 2 {
-        Bytes::copy_from_slice(&part)
-    } else {
-        part
-    }
-}
-
-/// Chunks that are copied at once: 64 KiB of an Ethernet's packets.
-const CHUNKS_JOINED_MAX: usize = 64;
-
-/// Joins chunks into one contiguous piece, copying only if there are several:
-/// the state machine's send buffer scans its pieces one by one, so many small
-/// ones would make bulk echo quadratic.
-#[derive(Default)]
-struct Gathered {
-    first: Bytes,
-    /// What follows it, to be copied once it is known how much that is.
-    more: Vec<Bytes>,
-    joined: Vec<u8>,
-    length: usize,
-}
-
-impl Gathered {
-    fn len(&self) -> usize {
-        self.length
-    }
-
-    fn push(&mut self, chunk: Bytes) {
-        self.length += chunk.len();
-        if self.length == chunk.len() {
-            self.first = chunk;
-            return;
-        }
-        if self.more.len() == CHUNKS_JOINED_MAX {
-            self.join();
-        }
-        if self.more.is_empty() {
-            self.more.reserve_exact(CHUNKS_JOINED_MAX);
-        }
-        self.more.push(chunk);
-    }
-
-    fn join(&mut self) {
-        let before = self.joined.len();
-        self.joined.reserve(self.length - before);
-        self.joined
-            .extend_from_slice(&std::mem::take(&mut self.first));
-        for chunk in self.more.drain(..) {
-            self.joined.extend_from_slice(&chunk);
-        }
-    }
-
-    fn into_bytes(mut self, packet_max: usize) -> Bytes {
-        if self.joined.is_empty() && self.more.is_empty() {
-            return owned(self.first, packet_max);
-        }
-        self.join();
-        self.joined.into()
-    }
 }

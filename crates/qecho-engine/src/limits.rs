@@ -44,6 +44,10 @@ pub const PIECES_UNACKNOWLEDGED_MAX: u64 = 16_384;
 /// Send window, in bytes, that a connection has for the smallest pieces.
 pub const SEND_WINDOW_MIN: u64 = 16 * 1024;
 
+/// Bytes of the smallest piece of a stream that is worth handing on as it came:
+/// smaller ones are joined, so that there are few.
+pub const PIECE_UNCOPIED_MIN: usize = 16 * 1024;
+
 /// Transmits that wait in the outbox for the socket to take them.
 ///
 /// Each holds one datagram or one GSO batch of at most [`GSO_BYTES_MAX`].

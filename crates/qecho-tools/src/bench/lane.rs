@@ -95,7 +95,7 @@ impl Lane {
         let now = connection.now();
         let before = self.len();
         loop {
-            let read = connection.read(id, COALESCE_MAX);
+            let read = connection.read_piece(id, COALESCE_MAX);
             self.flow.read(now, &read.data, book)?;
             match read.end {
                 ReadEnd::More => {}

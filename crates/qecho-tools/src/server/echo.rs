@@ -165,7 +165,12 @@ impl Echo {
             discard(connection, state, id);
             return;
         }
-        let read = connection.read(id, state.unsent.piece_max());
+        let most = state.unsent.piece_max();
+        let read = match self.end {
+            End::WithPeer => connection.read_piece(id, most),
+            // All that has come is the message.
+            End::AfterMessage => connection.read(id, most),
+        };
         if !read.data.is_empty() {
             self.report.bytes_echoed += read.data.len() as u64;
             self.notices
