@@ -289,7 +289,7 @@ fn a_load_that_cannot_be_is_refused_in_one_line() {
     for (arguments, code, reason) in [
         ("--over datagram -s 70000", 2, "fits into no DATAGRAM frame"),
         (
-            "--over datagram -s 1430 -n 1 --timeout 300ms",
+            "--over datagram -s 1430 -n 1 --timeout 2s",
             1,
             "takes at most",
         ),

@@ -112,7 +112,7 @@ fn one_connection_too_many_is_refused_at_once() {
 #[test]
 fn a_silent_connection_is_given_up_after_the_idle_timeout() {
     let stage = Stage::new();
-    let server = stage.server("--messages always --idle-timeout 300ms");
+    let server = stage.server("--messages always --idle-timeout 2s");
     let mut client = stage.client(&server, "").start();
     client.types(b"here");
     client.stdout.says("here");
