@@ -21,7 +21,7 @@ use rustls::{
 use crate::ALPN_ECHO;
 
 /// Time that an address has before the next is tried beside it
-/// (RFC 8305 §5).
+/// (RFC 8305 §5); and once more as much after that, if somebody has answered.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Whom to connect to.
@@ -179,6 +179,7 @@ pub struct Dialer {
     untried: VecDeque<SocketAddr>,
     attempts: Vec<(ConnectionKey, SocketAddr)>,
     next_attempt: Option<Instant>,
+    is_prolonged: bool,
     give_up: Option<Instant>,
     failure: Option<DialFailure>,
 }
@@ -193,6 +194,7 @@ impl Dialer {
             timeout,
             attempts: Vec::new(),
             next_attempt: None,
+            is_prolonged: false,
             give_up: None,
             failure: None,
         }
@@ -217,6 +219,7 @@ impl Dialer {
     /// Tries the next address that can be tried.
     fn attempt<S: Default>(&mut self, control: &mut Control<'_, S>) -> Progress {
         self.next_attempt = None;
+        self.is_prolonged = false;
         while let Some(address) = self.untried.pop_front() {
             let to = ConnectTo {
                 remote: address,
@@ -279,9 +282,24 @@ impl Dialer {
             return self.progress();
         }
         if self.next_attempt.is_some_and(|due| due <= now) {
+            if !self.is_prolonged && self.is_answered(control) {
+                self.is_prolonged = true;
+                self.next_attempt = Some(now + ATTEMPT_DELAY);
+                return Progress::Trying;
+            }
             return self.attempt(control);
         }
         Progress::Trying
+    }
+
+    /// Tells whether anybody has answered, be it in this turn, whose events are
+    /// still to come: a process that stood still finds both, answer and deadline.
+    fn is_answered<S>(&self, control: &mut Control<'_, S>) -> bool {
+        let mut attempts = self.connections();
+        attempts.any(|key| {
+            let connection = control.connection(key);
+            connection.is_some_and(|(connection, _)| connection.datagrams_received() > 0)
+        })
     }
 
     /// Ends the dialling because `winner` has connected; returns the attempts
