@@ -162,7 +162,7 @@ fn both_agree(server_arguments: &str, client_arguments: &str, input: Option<&[u8
     let client = End::new(&stage, "client");
     let host = match server_arguments.contains("[::1]") {
         true => "[::1]",
-        false => "localhost",
+        false => "127.0.0.1",
     };
     let port = server.server.port();
     let typed = format!("client {host}:{port} {client_arguments}");

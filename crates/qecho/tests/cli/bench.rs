@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::{
     cert::among_mounts_of_its_own,
     process::Launch,
-    stage::{Server, Stage, last_event},
+    stage::{Server, Stage, VacantPort, last_event},
 };
 
 fn bench(stage: &Stage, server: &Server, arguments: &str) -> Launch {
@@ -303,8 +303,8 @@ fn a_load_that_cannot_be_is_refused_in_one_line() {
             .filter(|line| line.starts_with("qecho: "));
         assert_eq!(lines.count(), 1, "{done:#?}");
     }
-    let port = server.port();
-    server.ends_well();
-    let done = stage.qecho(&format!("bench localhost:{port} -n 1")).run();
+    let vacant = VacantPort::keep();
+    let place = format!("127.0.0.1:{}", vacant.number());
+    let done = stage.qecho(&format!("bench {place} -n 1")).run();
     done.fails(1, "nobody listens there", Some("is a server running there"));
 }
