@@ -249,21 +249,22 @@ fn a_full_disk_keeps_the_figures_without_the_distribution_and_says_so() {
     let stage = Stage::new();
     let server = stage.server("");
     let place = server.place();
-    // There is room for the figures of eight steps, and not for nine distributions.
-    let steps = "--step 3001,3002,3003,3004,3005,3006,3007,3008";
-    let load = format!("\"$QECHO\" bench {place} -n 400 {steps}");
+    // There is room for the figures of eight steps, and not for nine distributions: 21 kB
+    // and 11 kB, and more of the one for each second that a machine is slow.
+    let steps = "--step 8001,8002,8003,8004,8005,8006,8007,8008";
+    let load = format!("\"$QECHO\" bench {place} -n 2000 -s 1..2k {steps}");
     let done = among_mounts_of_its_own(
         &stage,
         &format!(
-            "mkdir full; mount -t tmpfs -o size=20k none full; \
+            "mkdir full; mount -t tmpfs -o size=28k none full; \
              {load} --output full/a.json --output whole.html || echo \"exit $?\"; cat full/a.json; \
-             tail -n 1 whole.html; head -c 20k /dev/zero >full/a.json; \
+             tail -n 1 whole.html; head -c 28k /dev/zero >full/a.json; \
              {load} --output full/b.json --output full/b.html || echo \"exit $?\"; \
              stat -c %s full/b.json full/b.html"
         ),
     );
     done.exits(0)
-        .prints("3,008 ")
+        .prints("8,008 ")
         .prints("exit 2\n{\"event\":\"report\",")
         .prints("</html>\n")
         .prints("exit 2\n0\n0\n")
@@ -277,7 +278,7 @@ fn a_full_disk_keeps_the_figures_without_the_distribution_and_says_so() {
     assert!(partial.starts_with("not all was written: "), "{partial}");
     assert_eq!(
         (&kept["messages"], kept.get("histogram")),
-        (&3_200.into(), None)
+        (&16_000.into(), None)
     );
     assert_eq!(done.stderr.lines().count(), 2, "{done:#?}");
 }
