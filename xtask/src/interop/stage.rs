@@ -211,6 +211,7 @@ impl Stage {
         };
         let answers = ["--over", "vn", "-n", "1", "--timeout", "100ms"];
         while self.qecho_ping(&server, &answers)?.exits(0).is_err() {
+            ensure!(!server.peer.has_ended(), "{program} has ended");
             ensure!(
                 clock::now() < self.deadline.get(),
                 "{program} does not answer"
