@@ -1,6 +1,8 @@
 //! Connects to a name that may have several addresses (RFC 8305): the next is
 //! tried when one fails or is slow, and the first that answers wins.
 
+mod failure;
+
 use std::{
     collections::VecDeque,
     io,
@@ -11,17 +13,19 @@ use std::{
 
 use qecho_engine::{
     BindError, ClientTls, CloseReason, ConnectTo, ConnectionKey, Connector, Control, ReceiveErrors,
-    Socket, TlsError, event,
+    Socket, TlsError,
 };
 use rustls::{
     KeyLog,
     client::{ResolvesClientCert, danger::ServerCertVerifier},
 };
 
+pub use self::failure::DialFailure;
+use self::failure::alpn_refused;
 use crate::ALPN_ECHO;
 
 /// Time that an address has before the next is tried beside it
-/// (RFC 8305 §5).
+/// (RFC 8305 §5); and once more as much after that, if somebody has answered.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Whom to connect to.
@@ -84,72 +88,6 @@ impl Alpn {
     }
 }
 
-/// Why no connection came about.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DialFailure {
-    /// The host says that nobody listens there.
-    #[error("nobody listens there ({address})")]
-    NobodyListens {
-        /// Where it was tried.
-        address: SocketAddr,
-    },
-    /// The system or network says that the host cannot be reached.
-    #[error("{reason} ({address})")]
-    Unreachable {
-        /// Where it was tried.
-        address: SocketAddr,
-        /// What was said.
-        reason: String,
-    },
-    /// Nobody answered in time.
-    #[error("no answer within {}", crate::text::duration(*.after))]
-    NoAnswer {
-        /// How long was waited.
-        after: Duration,
-    },
-    /// The handshake failed.
-    #[error("{reason} ({address})")]
-    Handshake {
-        /// Where it was tried.
-        address: SocketAddr,
-        /// Why it failed.
-        reason: CloseReason,
-    },
-    /// The name or address cannot be used at all.
-    #[error("{reason}")]
-    Impossible {
-        /// Why.
-        reason: String,
-    },
-}
-
-impl DialFailure {
-    fn unreachable(address: SocketAddr, reason: &io::Error) -> Self {
-        let reason = match reason.kind() {
-            io::ErrorKind::ConnectionRefused => return Self::NobodyListens { address },
-            io::ErrorKind::NetworkUnreachable => "the network is unreachable".into(),
-            io::ErrorKind::HostUnreachable => "the host is unreachable".into(),
-            io::ErrorKind::AddrNotAvailable => "this host has no such address".into(),
-            _ => reason.to_string(),
-        };
-        Self::Unreachable { address, reason }
-    }
-
-    /// The answer of a server says more than silence.
-    fn weight(&self) -> u8 {
-        match self {
-            Self::Impossible { .. } => 0,
-            Self::Unreachable { .. } => 1,
-            Self::NoAnswer { .. } => 2,
-            Self::NobodyListens { .. } => 3,
-            Self::Handshake { reason, .. } if !alpn_refused(reason) => 4,
-            // There is a way on after this one.
-            Self::Handshake { .. } => 5,
-        }
-    }
-}
-
 /// How the dialling stands.
 #[derive(Debug)]
 pub enum Progress {
@@ -179,6 +117,7 @@ pub struct Dialer {
     untried: VecDeque<SocketAddr>,
     attempts: Vec<(ConnectionKey, SocketAddr)>,
     next_attempt: Option<Instant>,
+    is_prolonged: bool,
     give_up: Option<Instant>,
     failure: Option<DialFailure>,
 }
@@ -193,6 +132,7 @@ impl Dialer {
             timeout,
             attempts: Vec::new(),
             next_attempt: None,
+            is_prolonged: false,
             give_up: None,
             failure: None,
         }
@@ -217,6 +157,7 @@ impl Dialer {
     /// Tries the next address that can be tried.
     fn attempt<S: Default>(&mut self, control: &mut Control<'_, S>) -> Progress {
         self.next_attempt = None;
+        self.is_prolonged = false;
         while let Some(address) = self.untried.pop_front() {
             let to = ConnectTo {
                 remote: address,
@@ -279,9 +220,24 @@ impl Dialer {
             return self.progress();
         }
         if self.next_attempt.is_some_and(|due| due <= now) {
+            if !self.is_prolonged && self.is_answered(control) {
+                self.is_prolonged = true;
+                self.next_attempt = Some(now + ATTEMPT_DELAY);
+                return Progress::Trying;
+            }
             return self.attempt(control);
         }
         Progress::Trying
+    }
+
+    /// Tells whether anybody has answered, be it in this turn, whose events are
+    /// still to come: a process that stood still finds both, answer and deadline.
+    fn is_answered<S>(&self, control: &mut Control<'_, S>) -> bool {
+        let mut attempts = self.connections();
+        attempts.any(|key| {
+            let connection = control.connection(key);
+            connection.is_some_and(|(connection, _)| connection.datagrams_received() > 0)
+        })
     }
 
     /// Ends the dialling because `winner` has connected; returns the attempts
@@ -358,10 +314,6 @@ impl Dialer {
         }
         self.attempt(control)
     }
-}
-
-fn alpn_refused(reason: &CloseReason) -> bool {
-    reason.transport_code() == Some(event::NO_APPLICATION_PROTOCOL)
 }
 
 /// Binds a socket for each family that is needed; a host may lack one of

@@ -114,6 +114,11 @@ impl Peer {
         }
     }
 
+    /// Tells whether it has closed both its outputs, as it does at its end.
+    pub(super) fn has_ended(&self) -> bool {
+        self.stdout.is_finished() && self.stderr.is_finished()
+    }
+
     /// Waits for the end.
     pub(super) fn finish(self) -> Result<Done> {
         let limit = self.remaining();

@@ -1,5 +1,6 @@
 //! The stage of one case: a home of its own, a deadline, and ways to start the players.
 
+use std::cell::Cell;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,8 @@ use crate::{clock, setup, workspace};
 pub(crate) struct Stage {
     folder: PathBuf,
     binary: PathBuf,
-    deadline: Instant,
+    limit: Duration,
+    deadline: Cell<Instant>,
     transcript: Transcript,
 }
 
@@ -49,13 +51,19 @@ impl Stage {
         fs::create_dir_all(folder.join("home"))
             .with_context(|| format!("cannot make {}", folder.display()))?;
         let binary = binary.to_path_buf();
-        let deadline = clock::now() + limit;
+        let deadline = Cell::new(clock::now() + limit);
         Ok(Self {
             folder,
             binary,
+            limit,
             deadline,
             transcript: Transcript::default(),
         })
+    }
+
+    /// Gives those who are started from now on as much time as if the case began now.
+    pub(super) fn begin_again(&self) {
+        self.deadline.set(clock::now() + self.limit);
     }
 
     /// Lets a command see the stage's folders only, in place of the person's.
@@ -203,7 +211,11 @@ impl Stage {
         };
         let answers = ["--over", "vn", "-n", "1", "--timeout", "100ms"];
         while self.qecho_ping(&server, &answers)?.exits(0).is_err() {
-            ensure!(clock::now() < self.deadline, "{program} does not answer");
+            ensure!(!server.peer.has_ended(), "{program} has ended");
+            ensure!(
+                clock::now() < self.deadline.get(),
+                "{program} does not answer"
+            );
         }
         Ok(server)
     }
@@ -299,7 +311,7 @@ impl Stage {
 
     fn start(&self, label: &str, mut command: Command) -> Result<Peer> {
         self.move_in(&mut command);
-        Peer::start(label, command, self.deadline, &self.transcript)
+        Peer::start(label, command, self.deadline.get(), &self.transcript)
     }
 
     /// Starts a server and waits for the line that says where it listens.

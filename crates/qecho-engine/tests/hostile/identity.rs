@@ -25,8 +25,12 @@ impl Identity {
     pub(crate) fn new() -> Self {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("randomness");
-        let certificate = rcgen::CertificateParams::new(vec![SERVER_NAME.to_owned()])
-            .and_then(|parameters| parameters.self_signed(&key))
+        let mut parameters = rcgen::CertificateParams::new(vec![SERVER_NAME.to_owned()])
+            .expect("the name is a name");
+        // One that comes of the key is sometimes a byte shorter.
+        parameters.serial_number = Some(1_u64.into());
+        let certificate = parameters
+            .self_signed(&key)
             .expect("a name and a key are all that it takes");
         let der = key.serialize_der().try_into().expect("PKCS#8");
         let key = CertifiedKey::from_der(vec![certificate.der().clone()], der, &provider);

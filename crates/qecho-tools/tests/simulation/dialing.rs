@@ -1,9 +1,10 @@
 //! How the client tool finds its server, or says why not.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{cell::Cell, io, net::SocketAddr, rc::Rc, time::Duration};
 
 use qecho_engine::{
     Connection, Event, ReadEnd,
+    config::RetryPolicy,
     event::{CONNECTION_REFUSED, NO_APPLICATION_PROTOCOL},
     link::Conditions,
     simulation::FAR,
@@ -152,6 +153,58 @@ fn a_second_address_is_tried_while_the_first_keeps_silent() {
         );
         assert!(took < Duration::from_secs(2), "{addresses:?} took {took:?}");
     }
+}
+
+#[test]
+fn a_second_address_is_left_alone_if_the_first_has_answered_just_in_time() {
+    let identity = Identity::new();
+    let second = SocketAddr::from(([192, 0, 2, 99], 4_433));
+    let config = config(&identity, &[FAR, second], Alpn::Auto);
+    // The answer is there when the second address is due, as it is for a client
+    // that was stopped meanwhile.
+    let slow = Conditions {
+        delay: Duration::from_millis(125),
+        ..Conditions::default()
+    };
+    let far = Scenario::seeded(52).server(&identity);
+    let mut conversation = Conversation::new(&config, far, &slow, 52);
+    let tried = count_to(second, &mut conversation);
+    conversation.say(Way::Stream, b"hello");
+    conversation.tell(Mail::Finish);
+    let (outcome, _) = conversation.outcome();
+    assert_eq!(outcome.map(|report| report.messages), Ok(1));
+    assert_eq!(tried.get(), 0);
+}
+
+#[test]
+fn an_answer_that_leads_to_nothing_puts_the_second_address_off_once() {
+    let identity = Identity::new();
+    let second = SocketAddr::from(([192, 0, 2, 99], 4_433));
+    let config = config(&identity, &[FAR, second], Alpn::Auto);
+    let retrying = Scenario::seeded(53).retry(RetryPolicy::Always);
+    let mut conversation = Conversation::new(&config, retrying.server(&identity), &good_path(), 53);
+    let tried = count_to(second, &mut conversation);
+    // The Retry packet comes; what the client sends then does not.
+    conversation.simulation.run_for(Duration::from_millis(7));
+    let dead = Conditions {
+        loss: 1.0,
+        ..good_path()
+    };
+    conversation.simulation.links().0.set_conditions(dead);
+    conversation.simulation.run_for(Duration::from_millis(450));
+    assert_eq!(tried.get(), 0);
+    conversation.simulation.run_for(Duration::from_millis(50));
+    assert!(tried.get() > 0);
+}
+
+/// Counts the datagrams to an address from now on.
+fn count_to(address: SocketAddr, conversation: &mut Conversation<Echo>) -> Rc<Cell<u32>> {
+    let count = Rc::new(Cell::new(0));
+    let counted = count.clone();
+    conversation.simulation.observe(move |sighting| {
+        counted.set(counted.get() + u32::from(sighting.peer == address));
+    });
+    count
 }
 
 #[test]

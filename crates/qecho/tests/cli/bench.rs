@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     cert::among_mounts_of_its_own,
     process::Launch,
-    stage::{Server, Stage, last_event},
+    stage::{Server, Stage, VacantPort, last_event},
 };
 
 fn bench(stage: &Stage, server: &Server, arguments: &str) -> Launch {
@@ -250,21 +250,22 @@ fn a_full_disk_keeps_the_figures_without_the_distribution_and_says_so() {
     let stage = Stage::new();
     let server = stage.server("");
     let place = server.place();
-    // There is room for the figures of eight steps, and not for nine distributions.
-    let steps = "--step 3001,3002,3003,3004,3005,3006,3007,3008";
-    let load = format!("\"$QECHO\" bench {place} -n 400 {steps}");
+    // There is room for the figures of eight steps, and not for nine distributions: 21 kB
+    // and 11 kB, and more of the one for each second that a machine is slow.
+    let steps = "--step 8001,8002,8003,8004,8005,8006,8007,8008";
+    let load = format!("\"$QECHO\" bench {place} -n 2000 -s 1..2k {steps}");
     let done = among_mounts_of_its_own(
         &stage,
         &format!(
-            "mkdir full; mount -t tmpfs -o size=20k none full; \
+            "mkdir full; mount -t tmpfs -o size=28k none full; \
              {load} --output full/a.json --output whole.html || echo \"exit $?\"; cat full/a.json; \
-             tail -n 1 whole.html; head -c 20k /dev/zero >full/a.json; \
+             tail -n 1 whole.html; head -c 28k /dev/zero >full/a.json; \
              {load} --output full/b.json --output full/b.html || echo \"exit $?\"; \
              stat -c %s full/b.json full/b.html"
         ),
     );
     done.exits(0)
-        .prints("3,008 ")
+        .prints("8,008 ")
         .prints("exit 2\n{\"event\":\"report\",")
         .prints("</html>\n")
         .prints("exit 2\n0\n0\n")
@@ -278,7 +279,7 @@ fn a_full_disk_keeps_the_figures_without_the_distribution_and_says_so() {
     assert!(partial.starts_with("not all was written: "), "{partial}");
     assert_eq!(
         (&kept["messages"], kept.get("histogram")),
-        (&3_200.into(), None)
+        (&16_000.into(), None)
     );
     assert_eq!(done.stderr.lines().count(), 2, "{done:#?}");
 }
@@ -290,7 +291,7 @@ fn a_load_that_cannot_be_is_refused_in_one_line() {
     for (arguments, code, reason) in [
         ("--over datagram -s 70000", 2, "fits into no DATAGRAM frame"),
         (
-            "--over datagram -s 1430 -n 1 --timeout 300ms",
+            "--over datagram -s 1430 -n 1 --timeout 2s",
             1,
             "takes at most",
         ),
@@ -304,8 +305,8 @@ fn a_load_that_cannot_be_is_refused_in_one_line() {
             .filter(|line| line.starts_with("qecho: "));
         assert_eq!(lines.count(), 1, "{done:#?}");
     }
-    let port = server.port();
-    server.ends_well();
-    let done = stage.qecho(&format!("bench localhost:{port} -n 1")).run();
+    let vacant = VacantPort::keep();
+    let place = format!("127.0.0.1:{}", vacant.number());
+    let done = stage.qecho(&format!("bench {place} -n 1")).run();
     done.fails(1, "nobody listens there", Some("is a server running there"));
 }

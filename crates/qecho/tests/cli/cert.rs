@@ -16,6 +16,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output},
+    time::Duration,
 };
 
 use crate::{
@@ -76,6 +77,9 @@ fn openssl_in(folder: &Path, arguments: &[&str]) -> (bool, String) {
     )
 }
 
+/// A script runs many programs: each is quick, on a machine that has nothing else to do.
+const MOUNTED_LIMIT: Duration = Duration::from_secs(120);
+
 /// Runs a shell script as root of mounts of its own: what it mounts is seen by
 /// nobody else, and is gone when it ends.
 pub(crate) fn among_mounts_of_its_own(stage: &Stage, script: &str) -> Done {
@@ -87,5 +91,5 @@ pub(crate) fn among_mounts_of_its_own(stage: &Stage, script: &str) -> Done {
         .args(["--mount", "sh", "-euc", script])
         .env("QECHO", env!("CARGO_BIN_EXE_qecho"))
         .current_dir(stage.path(""));
-    Launch::new(command).run()
+    Launch::new(command).start().done_within(MOUNTED_LIMIT)
 }

@@ -55,7 +55,7 @@ fn a_client_of_the_right_authority_is_let_in_by_every_way() {
     let shown = stage.qecho(&format!("cert show {}", server.place())).run();
     shown
         .exits(0)
-        .prints("trusted      for localhost, by qecho's local CA");
+        .prints("trusted      for 127.0.0.1, by qecho's local CA");
     let counts = server.ends_well();
     assert_eq!(counts["streams"], 4);
 }

@@ -5,13 +5,7 @@ use std::net::UdpSocket;
 
 use rustix::process::Signal;
 
-use crate::stage::{Stage, events, last_event};
-
-/// Returns a UDP port of 127.0.0.1 on which nobody listens.
-fn free_port() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
-    socket.local_addr().expect("it is bound").port()
-}
+use crate::stage::{Stage, VacantPort, events, last_event};
 
 #[test]
 fn a_host_that_does_not_answer_is_named_with_the_time_that_it_had() {
@@ -45,7 +39,8 @@ fn a_host_that_does_not_answer_is_named_with_the_time_that_it_had() {
 #[test]
 fn nobody_there_is_noticed_at_once() {
     let stage = Stage::new();
-    let port = free_port();
+    let vacant = VacantPort::keep();
+    let port = vacant.number();
     for way in ["stream", "datagram", "frame"] {
         let command = format!("ping 127.0.0.1:{port} --over {way} -n 2");
         stage.qecho(&command).run().fails(
@@ -105,7 +100,8 @@ fn one_unknown_name_among_good_ones_keeps_nothing_from_being_pinged() {
     let stage = Stage::new();
     let server = stage.server("");
     let good = server.place();
-    let nobody = free_port();
+    let vacant = VacantPort::keep();
+    let nobody = vacant.number();
     for way in ["stream", "datagram", "frame", "handshake", "vn"] {
         let command = format!(
             "ping {good} nobody.invalid 127.0.0.1:{nobody} --over {way} -n 3 -i 0 --timeout 3s"

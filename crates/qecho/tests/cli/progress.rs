@@ -27,7 +27,7 @@ fn a_pipe_tells_on_a_terminal_how_far_it_has_come() {
         assert!(shown.contains(" echoed, "), "{shown:?}");
         assert!(shown.contains("(0 B on the way)"), "{shown:?}");
         let lines: Vec<_> = shown.lines().map(str::trim_end).collect();
-        assert!(lines[0].starts_with("Connecting to localhost:") && lines[0].contains("connected"));
+        assert!(lines[0].starts_with("Connecting to 127.0.0.1:") && lines[0].contains("connected"));
         assert!(lines.contains(&"done"), "on a line of its own: {shown:?}");
     }
 }

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use crate::{
     process::Launch,
-    stage::{Server, Stage},
+    stage::{Server, Stage, VacantPort},
     terminal::{CTRL_C, CTRL_D, Terminal, UP},
 };
 
@@ -180,10 +180,9 @@ fn a_server_that_ends_while_the_person_thinks_ends_the_prompt() {
 #[test]
 fn a_prompt_without_server_says_so_and_asks_nothing() {
     let stage = Stage::new();
-    let server = stage.server("");
-    let place = server.place();
-    server.ends_well();
-    let terminal = Terminal::start(stage.qecho(&format!("client {place}")));
+    let vacant = VacantPort::keep();
+    let client = format!("client 127.0.0.1:{}", vacant.number());
+    let terminal = Terminal::start(stage.qecho(&client));
     let shown = terminal.exits(1);
     assert!(shown.contains("nobody listens there"), "{shown}");
     assert!(!shown.contains("Message: "), "{shown}");

@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::stage::{Server, Stage, last_event};
 
-/// Makes a certificate for localhost in `c.pem` and `c-key.pem`, and returns its pin.
+/// Makes a certificate for this host in `c.pem` and `c-key.pem`, and returns its pin.
 fn make(stage: &Stage, more: &str) -> String {
     let files = "--cert-file c.pem --key-file c-key.pem";
-    let new = format!("cert new localhost {more} {files} --format json");
+    let new = format!("cert new localhost 127.0.0.1 {more} {files} --format json");
     let made = last_event(stage.qecho(&new).run().exits(0));
     format!("sha256:{}", text(&made, "spki_sha256"))
 }
@@ -43,7 +43,8 @@ fn new_files_are_shown_to_new_clients_and_old_connections_go_on() {
     let new = make(&stage, "a.test --ed25519");
     let told = server.event("certificate_reloaded");
     assert_eq!(format!("sha256:{}", text(&told, "spki_sha256")), new);
-    assert_eq!(told["names"], serde_json::json!(["localhost", "a.test"]));
+    let names = ["localhost", "127.0.0.1", "a.test"];
+    assert_eq!(told["names"], serde_json::json!(names));
     shows(&stage, &server, &new);
     let refused = stage.client(&server, &format!("-m a --pin {old}")).run();
     refused.exits(1).complains("was asked for");
@@ -125,7 +126,9 @@ fn a_renewal_while_the_server_runs_is_all_it_takes() {
         format!("sha256:{}", told["spki_sha256"].as_str().expect("a text")),
         pin
     );
-    let line = text.stdout.line_with("new certificate: localhost; until ");
+    let line = text
+        .stdout
+        .line_with("new certificate: localhost, 127.0.0.1; until ");
     assert!(line.ends_with(&format!(", pin {pin}")), "{line}");
     shows(&stage, &server, &pin);
     server.ends_well();

@@ -47,7 +47,7 @@ impl BigEcho {
 #[test]
 fn a_server_that_is_terminated_lets_a_big_echo_finish() {
     let stage = Stage::new();
-    let server = stage.server("--messages always --drain 25s");
+    let server = stage.server("--messages always --drain 2m");
     let mut echo = BigEcho::begin(&stage, &server);
     let mut some = vec![0; 50_000];
     echo.stdout

@@ -23,10 +23,10 @@ fn interrupted_exchange(stage: &Stage, server: &Server, arguments: &str) -> Done
 fn a_datagram_that_is_lost_is_told_and_counted() {
     let stage = Stage::new();
     let server = stage.server("");
-    let done = interrupted_exchange(&stage, &server, "--over datagram --timeout 300ms");
+    let done = interrupted_exchange(&stage, &server, "--over datagram --timeout 1s");
     done.fails(1, "1 of 2 datagrams did not come back", None)
         .prints("lost: datagram 2 did not come back");
-    let command = "--over datagram --timeout 300ms --format json";
+    let command = "--over datagram --timeout 1s --format json";
     let json = interrupted_exchange(&stage, &server, command);
     json.exits(1);
     let all = events(&json);
@@ -42,11 +42,11 @@ fn a_datagram_that_is_lost_is_told_and_counted() {
 fn an_echo_that_does_not_come_in_time_is_a_failure() {
     let stage = Stage::new();
     let server = stage.server("");
-    let over = "--over stream-per-message --timeout 300ms";
+    let over = "--over stream-per-message --timeout 1s";
     let done = interrupted_exchange(&stage, &server, over);
     done.fails(
         1,
-        "no echo within 300 ms; 6 of 6 bytes did not come back",
+        "no echo within 1 s; 6 of 6 bytes did not come back",
         None,
     );
     let json = interrupted_exchange(&stage, &server, &format!("{over} --format json"));
@@ -58,11 +58,11 @@ fn an_echo_that_does_not_come_in_time_is_a_failure() {
 fn a_prompt_waits_for_a_silent_server_as_long_as_the_person_does() {
     let stage = Stage::new();
     let server = stage.server("");
-    let terminal = crate::terminal::Terminal::start(stage.client(&server, "--timeout 100ms"));
+    let terminal = crate::terminal::Terminal::start(stage.client(&server, "--timeout 1s"));
     terminal.screen.says("Message: ");
     server.process.halt();
     terminal.enters("hello");
-    let waits = std::time::Duration::from_millis(500);
+    let waits = std::time::Duration::from_secs(2);
     assert!(!terminal.ends_within(waits), "{:?}", terminal.screen);
     server.process.signal(Signal::CONT);
     terminal.screen.says("echo: \"hello\"");
@@ -74,10 +74,10 @@ fn a_prompt_waits_for_a_silent_server_as_long_as_the_person_does() {
 fn a_pipe_in_which_nothing_moves_ends_when_patience_does() {
     let stage = Stage::new();
     let server = stage.server("");
-    let done = interrupted_exchange(&stage, &server, "--timeout 300ms");
+    let done = interrupted_exchange(&stage, &server, "--timeout 2s");
     done.fails(
         1,
-        "nothing came back for 300 ms; 7 of 13 bytes are missing",
+        "nothing came back for 2 s; 7 of 13 bytes are missing",
         None,
     );
 }

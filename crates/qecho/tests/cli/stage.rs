@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::UdpSocket,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -95,9 +96,10 @@ impl Stage {
 }
 
 impl Server {
-    /// Returns what a client is told to reach it.
+    /// Returns what a client is told to reach it. This is no name, which may have two
+    /// addresses: a client on a busy machine tries both.
     pub(crate) fn place(&self) -> String {
-        format!("localhost:{}", self.port())
+        format!("127.0.0.1:{}", self.port())
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -125,6 +127,26 @@ impl Server {
         let done = self.process.done();
         done.exits(0);
         last_event(&done)
+    }
+}
+
+/// A UDP port of 127.0.0.1 on which nobody listens, and which nobody else can take.
+#[derive(Debug)]
+pub(crate) struct VacantPort(UdpSocket);
+
+impl VacantPort {
+    pub(crate) fn keep() -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
+        // A socket that is connected hears nobody else: to all others the system
+        // says that the port is closed.
+        socket
+            .connect("127.0.0.1:9")
+            .expect("loopback has all ports");
+        Self(socket)
+    }
+
+    pub(crate) fn number(&self) -> u16 {
+        self.0.local_addr().expect("it is bound").port()
     }
 }
 

@@ -4,19 +4,14 @@ use std::{net::UdpSocket, time::Duration};
 
 use crate::{
     process::{quickly, timed},
-    stage::{Stage, last_event},
+    stage::{Stage, VacantPort, last_event},
 };
-
-/// Returns a UDP port of 127.0.0.1 on which nobody listens.
-fn free_port() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
-    socket.local_addr().expect("it is bound").port()
-}
 
 #[test]
 fn no_server_is_noticed_at_once_and_the_address_named() {
     let stage = Stage::new();
-    let port = free_port();
+    let vacant = VacantPort::keep();
+    let port = vacant.number();
     for host in ["127.0.0.1", "localhost"] {
         let command = format!("client {host}:{port} -m a");
         quickly(Duration::from_secs(2), || {
@@ -34,8 +29,9 @@ fn no_server_is_noticed_at_once_and_the_address_named() {
 #[test]
 fn a_pipe_to_nobody_does_not_hang_on_its_input() {
     let stage = Stage::new();
+    let vacant = VacantPort::keep();
     for way in ["stream", "uni", "datagram", "stream-per-message"] {
-        let command = format!("client 127.0.0.1:{} --over {way}", free_port());
+        let command = format!("client 127.0.0.1:{} --over {way}", vacant.number());
         let mut client = stage.qecho(&command).start();
         let open = client.stdin.take();
         client.done_within(Duration::from_secs(10)).fails(
@@ -112,7 +108,7 @@ fn one_connection_too_many_is_refused_at_once() {
 #[test]
 fn a_silent_connection_is_given_up_after_the_idle_timeout() {
     let stage = Stage::new();
-    let server = stage.server("--messages always --idle-timeout 300ms");
+    let server = stage.server("--messages always --idle-timeout 2s");
     let mut client = stage.client(&server, "").start();
     client.types(b"here");
     client.stdout.says("here");

@@ -194,7 +194,11 @@ fn play(stage: &Stage, trial: &Trial, pair: Pair) -> Result<()> {
     };
     let mut outcome = attempt(stage, trial, pair);
     for _ in 1..attempts {
-        outcome = outcome.or_else(|_| attempt(stage, trial, pair));
+        outcome = outcome.or_else(|_| {
+            // What failed has taken more than half of the time.
+            stage.begin_again();
+            attempt(stage, trial, pair)
+        });
     }
     outcome
 }

@@ -1,5 +1,6 @@
 //! What other programs capture, as `qecho trace` reads it.
 
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
@@ -15,9 +16,9 @@ const KEY_LOG: &str = "secrets.log";
 const MESSAGE: &str = "to be seen in a capture";
 const BULK: usize = 3_000_000;
 
-/// What the kernel hands to captures waits so long at most, and a capture that is stopped sooner
-/// lacks it.
-const BUFFERED: Duration = Duration::from_millis(600);
+/// When the file has not grown for so long, all that passed is in it: the kernel hands it to
+/// captures a little later, and a capture that is stopped sooner lacks it.
+const QUIET: Duration = Duration::from_secs(1);
 
 pub(super) const CASES: &[Case] = &[
     Case::short(
@@ -28,7 +29,7 @@ pub(super) const CASES: &[Case] = &[
             let arguments = ["--alpn", "echo", "--keylog", KEY_LOG, "-m", MESSAGE];
             let client = stage.peer_client("message_client.py", &server, &arguments)?;
             client.exits(0)?.prints("done")?;
-            stop(sniffer)?;
+            stop(stage, sniffer)?;
             server.ends_well()?;
 
             let trace = traced(stage)?;
@@ -53,7 +54,7 @@ pub(super) const CASES: &[Case] = &[
             let sniffer = sniff(stage, &server)?;
             let arguments = ["--keylog", KEY_LOG, "--trace=packets"];
             let client = stage.qecho_client_of(&server, BULK, &arguments)?.exits(0)?;
-            stop(sniffer)?;
+            stop(stage, sniffer)?;
             server.ends_well()?;
 
             let trace = traced(stage)?;
@@ -90,8 +91,16 @@ fn sniff(stage: &Stage, server: &Server) -> Result<Peer> {
     Ok(sniffer)
 }
 
-fn stop(sniffer: Peer) -> Result<()> {
-    thread::sleep(BUFFERED);
+fn stop(stage: &Stage, sniffer: Peer) -> Result<()> {
+    let length = || fs::metadata(stage.folder().join(CAPTURE)).map(|file| file.len());
+    let mut known = length()?;
+    loop {
+        thread::sleep(QUIET);
+        match length()? {
+            same if same == known => break,
+            longer => known = longer,
+        }
+    }
     sniffer.stop()?.exits(0).map(drop)
 }
 

@@ -10,29 +10,33 @@ use crate::setup::{CADDY, NGTCP2_SERVER};
 
 /// Port 0 is no choice here: neither server tells which port it has got.
 const FREE: &str = "127.0.0.1:0";
+/// Ports that a server is started on, until it has one to itself.
+const PORTS_MAX: u32 = 3;
 
 pub(super) const CASES: &[Case] = &[
     Case::short(
         "qecho ping gets its answers from ngtcp2's server",
         |stage| {
-            let port = free_port()?;
             stage.certificate()?;
-            let quiet = ["--quiet", "127.0.0.1", &port, "k.pem", "c.pem"];
-            let server = stage.other_server("gtlsserver", &quiet, &port, None)?;
+            let server = on_a_free_port(|port| {
+                let quiet = ["--quiet", "127.0.0.1", port, "k.pem", "c.pem"];
+                stage.other_server("gtlsserver", &quiet, port, None)
+            })?;
             all_ways(stage, &server, 2)
         },
     )
     .with(&NGTCP2_SERVER),
     Case::short("qecho ping gets its answers from caddy", |stage| {
-        let port = free_port()?;
         stage.certificate()?;
-        let settings = format!(
-            "{{\n admin off\n auto_https off\n}}\n\
-             https://localhost:{port} {{\n bind 127.0.0.1\n tls c.pem k.pem\n respond \"hello\"\n}}\n"
-        );
-        fs::write(stage.folder().join("Caddyfile"), settings).context("cannot write a file")?;
-        let run = ["run", "--config", "Caddyfile", "--adapter", "caddyfile"];
-        let server = stage.other_server("caddy", &run, &port, Some("serving initial"))?;
+        let server = on_a_free_port(|port| {
+            let settings = format!(
+                "{{\n admin off\n auto_https off\n}}\n\
+                 https://localhost:{port} {{\n bind 127.0.0.1\n tls c.pem k.pem\n respond \"hello\"\n}}\n"
+            );
+            fs::write(stage.folder().join("Caddyfile"), settings).context("cannot write a file")?;
+            let run = ["run", "--config", "Caddyfile", "--adapter", "caddyfile"];
+            stage.other_server("caddy", &run, port, Some("serving initial"))
+        })?;
         all_ways(stage, &server, 3)
     })
     .with(&CADDY),
@@ -64,6 +68,16 @@ fn all_ways(stage: &Stage, server: &Server, versions_min: usize) -> Result<()> {
     )?;
     let resumed = ["handshake", "--resume", "--early-data"];
     ping(&resumed, &["resumed handshake", "0-RTT accepted"]).map(drop)
+}
+
+/// Starts a server on a port that nobody has just now; if somebody else takes it first,
+/// on another.
+fn on_a_free_port(start: impl Fn(&str) -> Result<Server>) -> Result<Server> {
+    let mut started = start(&free_port()?);
+    for _ in 1..PORTS_MAX {
+        started = started.or_else(|_| start(&free_port()?));
+    }
+    started
 }
 
 /// Returns a port that nobody has just now.

@@ -84,9 +84,9 @@ pub(super) const CASES: &[Case] = &[
         "qecho client does not wait for ever for a server that is silent",
         |stage| {
             let server = stage.peer_server("sink_server.py", &["--alpn", "echo"])?;
-            let arguments = ["-m", MESSAGE, "--timeout", "1s"];
+            let arguments = ["-m", MESSAGE, "--timeout", "3s"];
             let client = stage.qecho_client(&server, &arguments)?;
-            client.exits(1)?.complains("no echo within 1").map(drop)
+            client.exits(1)?.complains("no echo within 3 s").map(drop)
         },
     ),
     Case::short(

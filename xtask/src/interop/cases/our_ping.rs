@@ -57,7 +57,7 @@ pub(super) const CASES: &[Case] = &[
         "qecho ping of a server that echoes nothing loses everything",
         |stage| {
             let server = stage.peer_server("sink_server.py", &["--alpn", "echo"])?;
-            let arguments = [&THREE[..], &["--timeout", "1s"]].concat();
+            let arguments = [&THREE[..], &["--timeout", "3s"]].concat();
             let ping = stage.qecho_ping(&server, &arguments)?;
             ping.exits(1)?
                 .prints("3 sent, 0 received, 3 lost (100%)")

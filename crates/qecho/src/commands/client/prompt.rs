@@ -145,9 +145,10 @@ impl Question {
 /// changed the terminal.
 const LOOKS_MAX: usize = 200;
 
-/// Time in which the line editor shows a line that it was given: what it shows
-/// later, it shows below the question.
-const SHOWING: Duration = Duration::from_millis(20);
+/// Time in which the line editor shows a line that it was given, on a thread that
+/// may have to wait for a core: it does not say when. What it shows later, it shows
+/// below the question or not at all.
+const SHOWING: Duration = Duration::from_millis(200);
 
 /// Ends what the line editor has asked a terminal for (bracketed paste), and
 /// the line.
@@ -173,11 +174,11 @@ impl Terminal {
     /// a person.
     fn restore(&self) {
         let asked = Question::forbid(&self.question);
-        self.screen.take_back(|was_shared| {
+        self.screen.take_back(|had_lines| {
             if asked {
                 self.await_change();
             }
-            if asked && was_shared {
+            if asked && had_lines {
                 thread::sleep(SHOWING);
             }
             // Nothing can be done about a terminal that has gone.

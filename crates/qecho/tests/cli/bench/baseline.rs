@@ -75,7 +75,7 @@ fn a_server_without_a_baseline_is_told_apart_from_one_that_is_slow() {
     let stage = Stage::new();
     let server = stage.server("");
     for baseline in ["tls", "udp"] {
-        let load = format!("-n 10 --timeout 1s --baseline {baseline}");
+        let load = format!("-n 10 --timeout 2s --baseline {baseline}");
         let done = bench(&stage, &server, &load).run();
         let words = format!("nothing comes back over {baseline}");
         done.fails(1, &words, Some("--also"));

@@ -36,12 +36,13 @@ fn handshakes_that_take_long_are_not_taken_for_a_generator_that_is_late() {
     let stage = Stage::new();
     let server = stage.server("");
     let to = server.place();
-    let relay = format!("relay --format json --listen localhost:0 --to {to} --delay 100ms");
+    let relay = format!("relay --format json --listen localhost:0 --to {to} --delay 300ms");
     let relay = stage.await_server(stage.qecho(&relay));
     let load = "-n 10 --rate 50 --over handshake --connections 20 --format json";
     let done = bench(&stage, &relay, load).run();
     done.exits(0);
     let schedule = &last_event(&done)["schedule"];
     let late = schedule["late_p99_us"].as_f64().expect("a number");
-    assert!(late < 100_000.0, "{schedule}");
+    // A handshake takes 600 ms at least.
+    assert!(late < 600_000.0, "{schedule}");
 }

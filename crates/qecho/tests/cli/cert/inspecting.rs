@@ -108,7 +108,7 @@ fn what_a_server_shows_is_shown_whoever_it_is() {
         .run();
     stranger
         .exits(0)
-        .prints("not trusted  for localhost: the certificate's issuer is not trusted");
+        .prints("not trusted  for 127.0.0.1: the certificate's issuer is not trusted");
     let counts = server.ends_well();
     assert_eq!(counts["connections"], 2);
     assert_eq!(counts["streams"], 0, "nothing was sent");
@@ -116,7 +116,7 @@ fn what_a_server_shows_is_shown_whoever_it_is() {
         .qecho(&format!("cert show {place} --timeout 1s"))
         .run();
     let hint = "is a server running there, on UDP port";
-    gone.fails(1, "cannot connect to localhost:", Some(hint));
+    gone.fails(1, "cannot connect to 127.0.0.1:", Some(hint));
     let none = stage.qecho("cert show none.pem").run();
     none.fails(2, "cannot read none.pem: No such file", None);
 }

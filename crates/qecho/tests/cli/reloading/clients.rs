@@ -89,7 +89,7 @@ fn broken_files_keep_the_old_authorities_of_clients_and_say_so() {
 #[test]
 fn a_hangup_reads_the_certificate_and_the_authorities_of_clients() {
     let stage = two_authorities();
-    let new = "cert new localhost --cert-file c.pem --key-file c-key.pem";
+    let new = "cert new localhost 127.0.0.1 --cert-file c.pem --key-file c-key.pem";
     stage.qecho(new).run().exits(0);
     let files = "--cert c.pem --key c-key.pem --client-ca clients.pem";
     let server = stage.server(files);
@@ -100,7 +100,8 @@ fn a_hangup_reads_the_certificate_and_the_authorities_of_clients() {
     server.event("certificate_reloaded");
     server.event("client_ca_reloaded");
     text.signal(Signal::HUP);
-    text.stdout.says("new certificate: localhost; until ");
+    text.stdout
+        .says("new certificate: localhost, 127.0.0.1; until ");
     text.stdout.says("new CAs of clients: clients.pem\n");
     says_a(&stage, &server, "one").exits(0);
     server.ends_well();
