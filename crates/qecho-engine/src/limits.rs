@@ -94,6 +94,10 @@ pub const RECEIVE_BATCHES_PER_TURN: usize = 4;
 /// a core's cache until their echo is sent.
 pub const RECEIVE_BYTES_PER_TURN: usize = 192 * 1024;
 
+/// Receive buffers of 64 KiB that a socket's reader may have handed on whole and somebody
+/// still keeps a part of; beyond that, each datagram gets memory of its own.
+pub const RECEIVE_BUFFERS_LENT_MAX: usize = 32;
+
 /// Shards of a server: each has a thread and, for each address, a socket.
 pub const SHARDS_MAX: usize = 256;
 

@@ -6,14 +6,25 @@ use bytes::BytesMut;
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef};
 
 use super::Socket;
-use crate::{limits::RECEIVE_BYTES_PER_TURN, shard::Received};
+use crate::{
+    limits::{RECEIVE_BUFFERS_LENT_MAX, RECEIVE_BYTES_PER_TURN},
+    shard::Received,
+};
 
 /// Bytes of one receive buffer: the largest UDP payload or GRO batch.
 const RECEIVE_BUFFER: usize = 65_535;
 
+/// Bytes of a batch that is handed on without a copy: one that fills most of its
+/// buffer.
+const LENT_MIN: usize = 48 * 1024;
+
 /// Memory that batches are received into.
 pub(crate) struct ReceiveBuffers {
-    memory: Vec<u8>,
+    /// Where the kernel writes: [`RECEIVE_BUFFER`] bytes each.
+    places: Vec<BytesMut>,
+    /// The ends of buffers whose datagrams were handed on without a copy; each knows
+    /// whether somebody still keeps one of them.
+    lent: Vec<BytesMut>,
     /// How many buffers the next batch may fill.
     at_once: usize,
 }
@@ -28,10 +39,54 @@ pub(crate) struct Batch {
 
 impl ReceiveBuffers {
     pub(crate) fn new() -> Self {
+        let place = |_| BytesMut::zeroed(RECEIVE_BUFFER);
         Self {
-            memory: vec![0; RECEIVE_BUFFER * BATCH_SIZE],
+            places: (0..BATCH_SIZE).map(place).collect(),
+            lent: Vec::new(),
             at_once: BATCH_SIZE,
         }
+    }
+
+    /// Puts another buffer in a place, so that what came there can be handed on as
+    /// it is; `None` if that is not worth it, or too many are lent already.
+    ///
+    /// A kept byte keeps the whole buffer, which no window knows of: that is why
+    /// they are counted here.
+    fn replace(&mut self, place: usize, length: usize) -> Option<BytesMut> {
+        if length < LENT_MIN {
+            return None;
+        }
+        let mut ends = self.lent.iter_mut();
+        let mut other = match ends.rposition(|end| end.try_reclaim(RECEIVE_BUFFER)) {
+            Some(returned) => self.lent.swap_remove(returned),
+            None if self.lent.len() < RECEIVE_BUFFERS_LENT_MAX => BytesMut::new(),
+            None => return None,
+        };
+        other.resize(RECEIVE_BUFFER, 0);
+        Some(std::mem::replace(&mut self.places[place], other))
+    }
+
+    /// Hands on each datagram of a batch: `length` bytes in a place, all but the last
+    /// of `stride` bytes.
+    fn hand_on(
+        &mut self,
+        place: usize,
+        length: usize,
+        stride: usize,
+        mut each: impl FnMut(BytesMut),
+    ) {
+        let stride = stride.max(1);
+        let Some(mut buffer) = self.replace(place, length) else {
+            let batch = &self.places[place][..length];
+            batch.chunks(stride).for_each(|data| each(data.into()));
+            return;
+        };
+        let mut batch = buffer.split_to(length);
+        while !batch.is_empty() {
+            each(batch.split_to(stride.min(batch.len())));
+        }
+        buffer.clear();
+        self.lent.push(buffer);
     }
 }
 
@@ -45,9 +100,9 @@ impl Socket {
         mut each: impl FnMut(Received, bool),
     ) -> io::Result<Batch> {
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
-        let mut pieces = buffers.memory.chunks_exact_mut(RECEIVE_BUFFER);
+        let mut places = buffers.places.iter_mut();
         let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
-            std::array::from_fn(|_| IoSliceMut::new(pieces.next().unwrap_or_default()));
+            std::array::from_fn(|_| IoSliceMut::new(places.next().map_or(&mut [], |all| all)));
         let at_once = buffers.at_once;
         let filled = self.state.recv(
             UdpSockRef::from(&self.io),
@@ -55,20 +110,18 @@ impl Socket {
             &mut metas[..at_once],
         )?;
         let metas = &metas[..filled];
-        for (meta, slice) in metas.iter().zip(&slices) {
-            // Each datagram gets memory of its own: as slices of the batch, one
-            // kept byte would keep 64 KiB that no limit knows of.
+        for (place, meta) in metas.iter().enumerate() {
             let joined = meta.len > meta.stride;
-            for data in slice[..meta.len].chunks(meta.stride.max(1)) {
+            buffers.hand_on(place, meta.len, meta.stride, |data| {
                 let received = Received {
                     binding,
                     remote: meta.addr,
                     local_ip: meta.dst_ip,
                     ecn: meta.ecn.map_or(0, |ecn| ecn as u8),
-                    data: BytesMut::from(data),
+                    data,
                 };
                 each(received, joined);
-            }
+            });
         }
         let largest = metas.iter().map(|meta| meta.len).max();
         buffers.at_once = at_once_next(largest.unwrap_or_default());
@@ -161,5 +214,56 @@ mod tests {
         receive(1, 100);
         let small_ones = receive(32, 100);
         assert_eq!((small_ones.bytes, small_ones.is_full), (3_200, true));
+    }
+
+    /// Receives a batch of 44 datagrams of 1,452 bytes that begin with `first`.
+    fn batch(buffers: &mut ReceiveBuffers, first: u8) -> Vec<BytesMut> {
+        const LENGTH: usize = 44 * 1_452;
+        buffers.places[0][..LENGTH].fill(first);
+        let mut datagrams = Vec::new();
+        buffers.hand_on(0, LENGTH, 1_452, |data| datagrams.push(data));
+        assert_eq!(datagrams.len(), 44);
+        assert!(datagrams.iter().all(|data| data[..] == [first; 1_452]));
+        datagrams
+    }
+
+    #[test]
+    fn a_full_buffer_is_lent_and_used_again_when_nothing_of_it_is_kept() {
+        let mut buffers = ReceiveBuffers::new();
+        for round in 0..10 {
+            drop(batch(&mut buffers, round));
+            assert_eq!(buffers.lent.len(), 1);
+        }
+        let mut kept = batch(&mut buffers, 77);
+        drop(kept.split_off(1));
+        for round in 0..10 {
+            drop(batch(&mut buffers, round));
+            assert_eq!(buffers.lent.len(), 2);
+        }
+        assert_eq!(kept[0][..], [77; 1_452]);
+    }
+
+    #[test]
+    fn when_too_many_buffers_are_kept_datagrams_get_memory_of_their_own() {
+        let mut buffers = ReceiveBuffers::new();
+        let mut kept: Vec<_> = (0..RECEIVE_BUFFERS_LENT_MAX + 9)
+            .map(|round| batch(&mut buffers, round as u8))
+            .collect();
+        assert_eq!(buffers.lent.len(), RECEIVE_BUFFERS_LENT_MAX);
+        for (round, datagrams) in kept.iter().enumerate() {
+            assert_eq!(datagrams[43][..], [round as u8; 1_452]);
+        }
+        kept.clear();
+        drop(batch(&mut buffers, 1));
+        assert_eq!(buffers.lent.len(), RECEIVE_BUFFERS_LENT_MAX);
+    }
+
+    #[test]
+    fn little_that_came_never_keeps_a_buffer() {
+        let mut buffers = ReceiveBuffers::new();
+        let mut kept = Vec::new();
+        buffers.hand_on(0, LENT_MIN - 1, 1_200, |data| kept.push(data));
+        assert!(buffers.lent.is_empty());
+        assert!(kept.iter().all(|data| data.capacity() == data.len()));
     }
 }
