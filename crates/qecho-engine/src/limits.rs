@@ -90,11 +90,11 @@ pub const HANDED_OVER_MAX: usize = 1_024;
 /// Receive batches taken from one socket before the turn goes on.
 pub const RECEIVE_BATCHES_PER_TURN: usize = 4;
 
-/// Bytes taken from one socket before the turn goes on, about: as many as stay in
-/// a core's cache until their echo is sent.
+/// Bytes that a turn aims to take from one socket: as many as stay in a core's cache
+/// until their echo is sent. A batch that is larger than the last was is taken whole.
 pub const RECEIVE_BYTES_PER_TURN: usize = 192 * 1024;
 
-/// Receive buffers of 64 KiB that a socket's reader may have handed on whole and somebody
+/// Receive buffers of 64 KiB that an event loop may have handed on whole and somebody
 /// still keeps a part of; beyond that, each datagram gets memory of its own.
 pub const RECEIVE_BUFFERS_LENT_MAX: usize = 32;
 

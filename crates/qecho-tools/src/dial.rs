@@ -25,7 +25,7 @@ use self::failure::alpn_refused;
 use crate::ALPN_ECHO;
 
 /// Time that an address has before the next is tried beside it
-/// (RFC 8305 §5); and once more as much after that, if somebody has answered.
+/// (RFC 8305 §5); and as much again, once for each, if somebody has answered.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Whom to connect to.

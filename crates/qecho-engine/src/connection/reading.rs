@@ -13,8 +13,8 @@ impl Connection<'_> {
     }
 
     /// Reads at most `max` bytes of a stream that came together: what a large packet
-    /// brought as it is, without a copy, and what several small ones brought joined.
-    /// [`ReadEnd::More`] may be followed by nothing.
+    /// brought as it is, without a copy, unless a small piece is before it, and what
+    /// several small ones brought joined.
     pub fn read_piece(&mut self, id: StreamId, max: usize) -> Read {
         self.gather(id, max, |gathered| gathered.is_one_of(PIECE_UNCOPIED_MIN))
     }
@@ -30,10 +30,14 @@ impl Connection<'_> {
         let mut gathered = Gathered::default();
         let packet_max = self.meta.packet_max();
         let end = loop {
-            if gathered.len() == max || is_enough(&gathered) {
-                break ReadEnd::More;
-            }
-            match chunks.next(max - gathered.len()) {
+            let room = match is_enough(&gathered) {
+                true => 0,
+                false => max - gathered.len(),
+            };
+            // Without room nothing is taken, but it is told what follows: a FIN that
+            // came with these bytes is to go with their echo.
+            match chunks.next(room) {
+                Ok(Some(_)) if room == 0 => break ReadEnd::More,
                 Ok(Some(chunk)) => gathered.push(chunk.bytes),
                 Ok(None) => break ReadEnd::Fin,
                 Err(ReadError::Blocked) => break ReadEnd::Blocked,
@@ -66,7 +70,10 @@ impl Connection<'_> {
 }
 
 /// Copies what is a small part of its packet: it would keep the whole packet
-/// in memory, of which the windows and queues count only this part.
+/// in memory, of which the windows and queues count only this part. (Or the whole
+/// receive buffer, of which [`RECEIVE_BUFFERS_LENT_MAX`] may be kept.)
+///
+/// [`RECEIVE_BUFFERS_LENT_MAX`]: crate::limits::RECEIVE_BUFFERS_LENT_MAX
 pub(super) fn owned(part: Bytes, packet_max: usize) -> Bytes {
     if part.len() < packet_max / 2 {
         Bytes::copy_from_slice(&part)

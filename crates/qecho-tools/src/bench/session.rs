@@ -175,9 +175,15 @@ impl Session {
         let now = connection.now();
         match &mut self.work {
             Work::Lanes(lanes) => {
-                let oldest = lanes.iter().filter_map(Lane::oldest).min();
-                book.check_patience(now, oldest)
-                    .map_err(|fault| too_few_streams(lanes).unwrap_or(fault))
+                let oldest = |open| {
+                    let lanes = lanes.iter().filter(|lane| lane.is_open() == open);
+                    lanes.filter_map(Lane::oldest).min()
+                };
+                // A server that is silent on a stream that it has allowed is at fault
+                // there.
+                book.check_patience(now, oldest(true))?;
+                book.check_patience(now, oldest(false))
+                    .map_err(|_| too_few_streams(lanes))
             }
             Work::Brief(brief) => book.check_patience(now, brief.oldest()),
             Work::Datagrams(datagrams) => {
@@ -191,15 +197,15 @@ impl Session {
     }
 }
 
-/// Returns the fault of a connection that still waits for the server to allow
-/// it all of its streams.
-fn too_few_streams(lanes: &[Lane]) -> Option<Fault> {
+/// Returns the fault of a connection that has waited for the server to allow it
+/// another stream.
+fn too_few_streams(lanes: &[Lane]) -> Fault {
     let open = lanes.iter().filter(|lane| lane.is_open()).count();
     let words = format!(
         "the server allows {open} streams at once, and the load has {}",
         lanes.len()
     );
-    (open < lanes.len()).then(|| Fault::new(ErrorKind::NoEcho, words))
+    Fault::new(ErrorKind::NoEcho, words)
 }
 
 fn no_room(connection: &mut Connection<'_>, book: &Book) -> Fault {

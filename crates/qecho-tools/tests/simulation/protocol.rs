@@ -214,6 +214,30 @@ fn a_message_and_the_fin_of_its_echo_come_together() {
 }
 
 #[test]
+fn a_fin_that_came_with_a_large_packet_goes_with_its_echo() {
+    const LARGE: u64 = 20_000;
+    let mut world = Scenario::seeded(343)
+        .path_mtu(65_535)
+        .udp_payload_max(60_000)
+        .echo(4 * MIB)
+        .begin();
+    world.until("the path is known", |both| {
+        both.near.application().is_done()
+    });
+    world.run_for(Duration::from_secs(1));
+    let before = world.links().1.counts().sent;
+    world.tell(Mail::Open(Plan::bidirectional(LARGE)));
+    world.until("something has come back", |both| {
+        let client = &both.near.application().connections[0];
+        let large = client.streams.values().nth(1);
+        large.is_some_and(|stream| stream.received > 0)
+    });
+    assert_eq!(world.links().1.counts().sent, before + 1, "in one datagram");
+    let large = world.streams()[1];
+    assert_eq!((large.received, large.ended), (LARGE, Some(Ended::Fin)));
+}
+
+#[test]
 fn what_follows_an_ended_message_is_not_wanted() {
     for direction in BOTH_DIRECTIONS {
         let plan = Plan::new(direction, 4 * MIB);

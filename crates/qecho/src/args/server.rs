@@ -75,8 +75,8 @@ pub(crate) struct ServerArguments {
     pub(crate) max_connections_per_address: usize,
 
     /// Streams of each direction that a client may have open at once on one
-    /// connection
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=65_536),
+    /// connection: each may cost up to 0.1 MB, where a client is hostile
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000),
           default_value_t = qecho_engine::limits::STREAMS_PER_CONNECTION_MAX)]
     pub(crate) max_streams: u64,
 

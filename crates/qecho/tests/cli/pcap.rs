@@ -101,7 +101,10 @@ impl<'a> Capture<'a> {
         let mut ways = BTreeSet::new();
         for line in &lines {
             let columns: Vec<&str> = line.split('\t').collect();
-            let frames = columns[1].split(',').zip(columns[2].split(','));
+            let streams: Vec<&str> = columns[1].split(',').collect();
+            let data: Vec<&str> = columns[2].split(',').collect();
+            assert_eq!(streams.len(), data.len(), "every frame has bytes: {line}");
+            let frames = streams.into_iter().zip(data);
             let with_them = frames.filter(|(_, data)| data.contains(&hex));
             ways.extend(with_them.map(|(stream, _)| (columns[0], stream)));
         }

@@ -112,7 +112,7 @@ fn wrong_usage_exits_with_2_and_says_what_is_wrong() {
             "`70000` is no port number",
         ),
         ("server --max-connections many", "'many'"),
-        ("server --max-streams 0", "0 is not in 1..=65536"),
+        ("server --max-streams 0", "0 is not in 1..=10000"),
         ("server --alpn a,,b", "1 to 255 bytes"),
         ("server --messages sometimes", "'sometimes'"),
         ("demo one two", "'two'"),

@@ -1,5 +1,7 @@
 //! Loads of many streams on a connection.
 
+use rustix::process::Signal;
+
 use super::bench;
 use crate::stage::{Stage, last_event};
 
@@ -22,4 +24,16 @@ fn a_load_of_more_streams_than_the_server_allows_says_so() {
     let done = bench(&stage, &server, load).run();
     let reason = "the server allows 100 streams at once, and the load has 101";
     done.fails(1, reason, None);
+}
+
+#[test]
+fn a_server_that_falls_silent_is_not_said_to_allow_too_few_streams() {
+    let stage = Stage::new();
+    let server = stage.server("--messages always");
+    let load = "-d 1h --warmup 0s --rate 20 --streams 100 --timeout 2s";
+    let running = bench(&stage, &server, load).start();
+    server.event("received");
+    server.process.halt();
+    running.done().fails(1, "no echo within 2 s", None);
+    server.process.signal(Signal::CONT);
 }
