@@ -31,6 +31,7 @@ mod trust;
 mod unreachable;
 mod usage;
 
+mod captured;
 mod certificates;
 mod hearing;
 mod oracle;

@@ -5,8 +5,9 @@ use std::fs;
 use rustix::process::Signal;
 
 use crate::{
+    captured::{Capture, mode},
     oracle::{self, Seen},
-    pcap::{Capture, listening, mode},
+    pcap::listening,
     process::Running,
     rows::Rows,
     stage::{Server, Stage},
