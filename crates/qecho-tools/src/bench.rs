@@ -14,6 +14,7 @@ mod config;
 mod datagrams;
 mod flow;
 mod generator;
+mod intervals;
 mod lane;
 mod pattern;
 mod probe;

@@ -23,7 +23,7 @@ use self::{
 use super::{
     BenchError, Progress,
     collector::{self, Collector},
-    config::{Config, Goal, Sessions},
+    config::{Config, Sessions},
     generator::{Listener, Outcome},
     processor::{self, Usage},
     report::{Findings, Report, Server},
@@ -48,7 +48,8 @@ impl Run<'_> {
         let loads = loads.collect::<Result<Vec<_>, _>>()?;
         let barrier = Arc::new(Barrier::new(self.config.shards));
         let (told, hear) = channel();
-        let mut collector = Collector::new(interval, self.config.shards);
+        let mut collector =
+            Collector::new(interval, self.config.goal.duration(), self.config.shards);
         let (usages, outcomes) = thread::scope(|scope| {
             let mut workers = Vec::new();
             for (number, load) in loads.into_iter().enumerate() {
@@ -114,7 +115,8 @@ impl Run<'_> {
             workers.push(worker.map_err(BenchError::Start)?);
         }
         drop(told);
-        let mut collector = Collector::new(interval, self.config.shards);
+        let mut collector =
+            Collector::new(interval, self.config.goal.duration(), self.config.shards);
         let usages = self.hear(&hear, &mut collector, tell);
         let outcomes = workers.into_iter().map(super::run::join);
         let outcomes = outcomes.collect::<Result<Vec<_>, _>>()?;
@@ -131,10 +133,7 @@ impl Run<'_> {
     }
 
     fn interval(&self) -> Duration {
-        collector::interval(match self.config.goal {
-            Goal::Duration(duration) => Some(duration),
-            Goal::Messages(_) => None,
-        })
+        collector::interval(self.config.goal.duration())
     }
 
     fn report_over(&self, over: Over) -> Report {

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use super::{
     chance::Chance,
     config::{Config, Goal, Sessions, Work},
+    intervals::Intervals,
     pattern::Pattern,
     report::ErrorKind,
-    tally::{Tally, Times},
+    tally::Tally,
 };
 
 /// A message that is under way.
@@ -55,8 +56,7 @@ pub(super) struct Book {
     /// Messages that were sent, or wait for room, and have not come back.
     pub(super) under_way: u64,
     pub(super) tally: Tally,
-    /// What was measured since the last look.
-    pub(super) recent: Times,
+    pub(super) intervals: Intervals,
     /// When the last measured message came back.
     pub(super) last: Option<Instant>,
 }
@@ -76,7 +76,12 @@ pub(super) enum Stage {
 const UNDER_WAY_MAX: u64 = 1 << 20;
 
 impl Book {
-    pub(super) fn new(config: &Config, messages: Option<u64>, seed: u64) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        messages: Option<u64>,
+        seed: u64,
+        interval: Duration,
+    ) -> Self {
         Self {
             pattern: Pattern::new(),
             work: config.work,
@@ -92,7 +97,7 @@ impl Book {
             },
             under_way: 0,
             tally: Tally::default(),
-            recent: Times::default(),
+            intervals: Intervals::new(interval, config.goal.duration()),
             last: None,
         }
     }
@@ -149,11 +154,11 @@ impl Book {
         if message.measured {
             self.tally.messages += 1;
             self.tally.bytes += bytes;
-            let time = now - message.intended;
-            self.tally.latency.record(time);
-            self.recent.record(time);
+            self.tally.latency.record(now - message.intended);
             self.last = Some(now);
         }
+        let time = message.measured.then(|| now - message.intended);
+        self.intervals.record(now, time);
     }
 
     /// Notes that a DATAGRAM frame will not come back.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::report::{Latency, Report};
+use super::report::Report;
 
 /// A figure of a report that a bound can be set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,24 +82,21 @@ impl Figure {
     }
 
     /// Returns the figure of a report; there is no echo time if nothing came
-    /// back.
+    /// back, and no limit if no rate was kept.
     pub fn of(self, report: &Report) -> Option<f64> {
-        let time = |value: fn(&Latency) -> f64| {
-            let latency = &report.latency;
-            (latency.count > 0).then(|| value(latency))
-        };
+        let latency = &report.latency;
         match self {
-            Self::Min => time(|latency| latency.min_us),
-            Self::Mean => time(|latency| latency.mean_us),
-            Self::P50 => time(|latency| latency.p50_us),
-            Self::P90 => time(|latency| latency.p90_us),
-            Self::P99 => time(|latency| latency.p99_us),
-            Self::P99_9 => time(|latency| latency.p99_9_us),
-            Self::P99_99 => time(|latency| latency.p99_99_us),
-            Self::Max => time(|latency| latency.max_us),
+            Self::Min => latency.min_us,
+            Self::Mean => latency.mean_us,
+            Self::P50 => latency.p50_us,
+            Self::P90 => latency.p90_us,
+            Self::P99 => latency.p99_us,
+            Self::P99_9 => latency.p99_9_us,
+            Self::P99_99 => latency.p99_99_us,
+            Self::Max => latency.max_us,
             Self::Rate => Some(report.rate_per_s),
             Self::Goodput => Some(report.goodput_bytes_per_s),
-            Self::Limit => Some(report.limit.as_ref()?.rate_per_s.unwrap_or(0.0)),
+            Self::Limit => report.limit.as_ref()?.rate_per_s,
             Self::Lost => Some(report.lost as f64),
             Self::Unanswered => Some(report.unanswered as f64),
             Self::Errors => {

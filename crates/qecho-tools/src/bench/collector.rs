@@ -4,22 +4,36 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{generator::Recent, report::Interval, tally::Times};
 
-/// Intervals that a report keeps; later ones are left out.
-const INTERVALS_MAX: usize = 3_600;
+/// Intervals that a report keeps of the measuring, and as many after its end; the
+/// last has all that is left.
+pub(super) const INTERVALS_MAX: usize = 3_600;
 
 #[derive(Debug)]
 pub(super) struct Collector {
     interval: Duration,
+    /// Time of measuring, if that is the goal.
+    duration: Option<Duration>,
     shards: usize,
-    /// By number, with how many shards have told.
-    pending: BTreeMap<usize, (usize, Times)>,
-    rows: Vec<Interval>,
+    /// What not all shards have told yet: whether it is after the end, and its
+    /// number.
+    pending: BTreeMap<(bool, usize), Joined>,
+    rows: Vec<(usize, Interval)>,
+}
+
+/// What some shards have told of one interval.
+#[derive(Debug, Default)]
+struct Joined {
+    shards: usize,
+    length: Duration,
+    came: u64,
+    times: Times,
 }
 
 impl Collector {
-    pub(super) fn new(interval: Duration, shards: usize) -> Self {
+    pub(super) fn new(interval: Duration, duration: Option<Duration>, shards: usize) -> Self {
         Self {
             interval,
+            duration,
             shards,
             pending: BTreeMap::new(),
             rows: Vec::new(),
@@ -28,41 +42,62 @@ impl Collector {
 
     /// Adds one shard's part; returns the interval if that was the last one.
     pub(super) fn add(&mut self, recent: &Recent) -> Option<Interval> {
-        if recent.number >= INTERVALS_MAX {
+        let key = (recent.after_end, recent.number);
+        let joined = self.pending.entry(key).or_default();
+        joined.shards += 1;
+        joined.came += recent.came;
+        joined.length = joined.length.max(recent.length);
+        if let Some(times) = &recent.times {
+            joined.times.add(times);
+        }
+        if joined.shards < self.shards {
             return None;
         }
-        let (shards, times) = self.pending.entry(recent.number).or_default();
-        *shards += 1;
-        times.add(&recent.times);
-        if *shards < self.shards {
-            return None;
-        }
-        let (_, times) = self.pending.remove(&recent.number)?;
-        let row = self.row(recent.number, &times);
-        self.rows.push(row);
-        Some(row)
+        let joined = self.pending.remove(&key)?;
+        Some(self.keep(key, &joined))
     }
 
-    fn row(&self, number: usize, times: &Times) -> Interval {
-        let length = self.interval.as_secs_f64();
-        Interval::of(times, number as f64 * length, length)
+    fn keep(&mut self, (after_end, number): (bool, usize), joined: &Joined) -> Interval {
+        let end = self.duration.filter(|_| after_end).unwrap_or_default();
+        let at = end + self.interval * number as u32;
+        let length = joined.length.as_secs_f64();
+        let row = Interval {
+            after_end,
+            at_s: at.as_secs_f64(),
+            length_s: length,
+            rate_per_s: match length {
+                0.0 => 0.0,
+                length => joined.came as f64 / length,
+            },
+            ..Interval::of(&joined.times)
+        };
+        self.rows.push((number, row));
+        row
     }
 
-    /// Returns all intervals of a run that took so long.
+    /// Returns all intervals of a run that measured for so long.
     pub(super) fn into_rows(mut self, elapsed: Duration) -> Vec<Interval> {
-        for (number, (_, times)) in std::mem::take(&mut self.pending) {
-            self.rows.push(self.row(number, &times));
+        for (key, joined) in std::mem::take(&mut self.pending) {
+            self.keep(key, &joined);
         }
         self.rows
-            .sort_by(|one, other| one.at_s.total_cmp(&other.at_s));
-        if let Some(last) = self.rows.last_mut() {
-            let length = (elapsed.as_secs_f64() - last.at_s).clamp(0.0, last.length_s);
-            if length > 0.0 {
-                last.rate_per_s = last.messages as f64 / length;
-                last.length_s = length;
+            .sort_by_key(|(number, row)| (row.after_end, *number));
+        let rows = self.rows.into_iter().map(|(number, mut row)| {
+            if row.after_end {
+                row.at_s = (elapsed + self.interval * number as u32).as_secs_f64();
             }
+            row
+        });
+        let mut rows: Vec<_> = rows
+            .filter(|row| row.length_s > 0.0 || row.messages > 0)
+            .collect();
+        while rows
+            .last()
+            .is_some_and(|row| row.after_end && row.messages == 0)
+        {
+            rows.pop();
         }
-        self.rows
+        rows
     }
 }
 

@@ -276,6 +276,16 @@ pub enum Goal {
     Messages(NonZeroU64),
 }
 
+impl Goal {
+    /// Returns the time of measuring, if that is the goal.
+    pub fn duration(self) -> Option<Duration> {
+        match self {
+            Self::Duration(duration) => Some(duration),
+            Self::Messages(_) => None,
+        }
+    }
+}
+
 /// From how many sockets connections come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sockets {

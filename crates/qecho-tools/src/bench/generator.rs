@@ -80,7 +80,7 @@ impl Generator {
         };
         Self {
             server_name: config.target.server_name.clone(),
-            book: Book::new(config, messages, part.seed(config.seed)),
+            book: Book::new(config, messages, part.seed(config.seed), part.interval),
             slots: Slots::new(connections, connecting_is_the_work),
             waiting: VecDeque::new(),
             schedule: None,
@@ -339,7 +339,8 @@ impl Application for Generator {
     fn deadline(&self) -> Option<Instant> {
         let due = self.schedule.as_ref().map(Schedule::due);
         let doubt = self.doubt.as_ref().map(|doubt| doubt.until);
-        [self.course.deadline(), due, doubt]
+        let interval = self.book.intervals.deadline();
+        [self.course.deadline(), due, doubt, interval]
             .into_iter()
             .flatten()
             .min()

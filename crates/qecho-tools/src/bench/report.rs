@@ -225,6 +225,12 @@ impl Report {
         self.fail_if = judged.collect();
     }
 
+    /// Returns how many of the messages came back when the measuring was over.
+    pub fn messages_after_end(&self) -> u64 {
+        let late = self.intervals.iter().filter(|row| row.after_end);
+        late.map(|row| row.messages).sum()
+    }
+
     /// Returns the distribution of the echo times: microseconds, and how many
     /// messages took so long. Empty if it is not kept, or cannot be read.
     pub fn distribution(&self) -> Vec<(f64, u64)> {
@@ -385,10 +391,11 @@ fn server_cost(pid: u32, [first, begun, ended]: [Usage; 3], tally: &Tally) -> Se
 
 fn schedule(arrival: Arrival, tally: &Tally) -> Option<ScheduleKept> {
     arrival.rate()?;
-    let late = Duration::from_nanos(tally.lateness.0.value_at_quantile(0.99));
+    let late = Latency::of(&tally.lateness).p99_us;
+    let limit = LATE.as_nanos() as f64 / 1e3;
     Some(ScheduleKept {
-        is_kept: late <= LATE && tally.unsent == 0,
-        late_p99_us: late.as_nanos() as f64 / 1e3,
+        is_kept: late.is_none_or(|late| late <= limit) && tally.unsent == 0,
+        late_p99_us: late,
         unsent: tally.unsent,
     })
 }

@@ -17,7 +17,7 @@ use qecho_engine::{
 use super::{
     BenchError, Progress, Stopper,
     collector::{self, Collector},
-    config::{Config, Goal, Sessions, Way},
+    config::{Config, Sessions, Way},
     generator::{Generator, Listener, Mail, Outcome, Part, Told},
     probe::{Probe, Reached},
     processor::{self, Usage},
@@ -46,10 +46,7 @@ impl Run<'_> {
             return Err(BenchError::NoDatagrams);
         }
         tell(Progress::Reached(Box::new(reached.clone())));
-        let duration = match self.config.goal {
-            Goal::Duration(duration) => Some(duration),
-            Goal::Messages(_) => None,
-        };
+        let duration = self.config.goal.duration();
         let interval = collector::interval(duration);
         let (told, hear) = channel();
         let mut sockets = 0;
@@ -73,7 +70,7 @@ impl Run<'_> {
             workers.push(self.start(part, told.clone())?);
         }
         drop(told);
-        let mut collector = Collector::new(interval, self.config.shards);
+        let mut collector = Collector::new(interval, duration, self.config.shards);
         let usages = self.hear(&hear, &mut collector, tell);
         let mut outcomes = Vec::new();
         for worker in workers {

@@ -272,7 +272,8 @@ fn keeps(report: &Report, bound: &Bound) -> bool {
 /// so late that it shows.
 fn is_the_generators(report: &Report, bound: &Bound) -> bool {
     let is_late = report.schedule.is_some_and(|schedule| {
-        schedule.unsent > 0 || schedule.late_p99_us >= bound.value * LATENESS_SHARE
+        let is_late = |late: f64| late >= bound.value * LATENESS_SHARE;
+        schedule.unsent > 0 || schedule.late_p99_us.is_some_and(is_late)
     });
     report.generator.is_bottleneck || is_late
 }

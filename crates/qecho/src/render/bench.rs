@@ -202,8 +202,15 @@ fn rate(report: &Report) -> String {
     };
     let rate = decimal(report.rate_per_s);
     let goodput = decimal(report.goodput_bytes_per_s / 1e6);
+    // In a closed loop they are those that were under way.
+    let late = match report.messages_after_end() {
+        late @ 1.. if report.run.arrival != "closed" => {
+            format!(", {} of them after the end", number(late))
+        }
+        _ => String::new(),
+    };
     format!(
-        "{rate} {unit} a second, {goodput} MB/s each way ({} in all)",
+        "{rate} {unit} a second, {goodput} MB/s each way ({} in all{late})",
         number(report.messages)
     )
 }
@@ -212,7 +219,6 @@ fn latency(latency: &Latency) -> String {
     if latency.count == 0 {
         return "none".into();
     }
-    let time = microseconds_text;
     format!(
         "p50 {}  p90 {}  p99 {}  p99.9 {}  p99.99 {}  max {}",
         time(latency.p50_us),
@@ -222,6 +228,11 @@ fn latency(latency: &Latency) -> String {
         time(latency.p99_99_us),
         time(latency.max_us),
     )
+}
+
+/// Writes a time that is given in microseconds; there may be none.
+pub(crate) fn time(microseconds: Option<f64>) -> String {
+    microseconds.map_or("–".into(), microseconds_text)
 }
 
 fn microseconds_text(microseconds: f64) -> String {
@@ -296,7 +307,7 @@ fn warnings(report: &Report) -> Vec<String> {
         );
     }
     if let Some(schedule) = report.schedule.filter(|schedule| !schedule.is_kept) {
-        let late = text::duration(Duration::from_nanos((schedule.late_p99_us * 1e3) as u64));
+        let late = time(schedule.late_p99_us);
         warnings.push(format!(
             "the schedule was not kept: 1 of 100 messages left more than {late} late, {} never",
             number(schedule.unsent)
@@ -308,7 +319,7 @@ fn warnings(report: &Report) -> Vec<String> {
 /// Writes a figure by its name; there may be none.
 pub(crate) fn figure(name: &str, value: Option<f64>) -> String {
     let Some(value) = value else {
-        return "unknown".into();
+        return "none".into();
     };
     match Figure::ALL.iter().find(|(known, _)| *known == name) {
         Some((_, figure)) => match figure.unit() {

@@ -2,6 +2,7 @@
 
 mod chart;
 mod headline;
+mod over_time;
 mod view;
 
 use std::io::{self, Write};
@@ -116,7 +117,7 @@ fn results(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
             latency.p99_99_us,
             latency.max_us,
         ] {
-            write!(out, "<td>{}</td>", chart::microseconds(time))?;
+            write!(out, "<td>{}</td>", bench::time(time))?;
         }
         writeln!(out, "<td>{}</td></tr>", report.transport.packets_lost)?;
     }
@@ -150,13 +151,10 @@ fn beside(run: &Named, out: &mut dyn Write) -> io::Result<()> {
 
 fn charts(runs: &[Named], parts: &[Named], out: &mut dyn Write) -> io::Result<()> {
     let whole = view::over_time(runs);
-    let over_time = |value: fn(&Interval) -> f64| {
-        lines(&whole, &move |report| {
-            let rows = report.intervals.iter();
-            let rows = rows.filter(|row| row.messages > 0 || value(row) == 0.0);
-            rows.map(|row| (row.at_s + row.length_s / 2.0, value(row)))
-                .collect()
-        })
+    let over_time = |figure: fn(&Interval) -> Option<f64>| -> Vec<_> {
+        let runs = whole.iter();
+        runs.map(|run| over_time::series(&run.name, &run.report, figure))
+            .collect()
     };
     let time = |title, series| Chart {
         title,
@@ -169,7 +167,7 @@ fn charts(runs: &[Named], parts: &[Named], out: &mut dyn Write) -> io::Result<()
             title: "Rate over time",
             x: ("seconds", Scale::Linear),
             y: ("messages a second", Scale::FromZero),
-            series: over_time(|row| row.rate_per_s),
+            series: over_time(|row| Some(row.rate_per_s)),
         },
         time("Median echo time over time", over_time(|row| row.p50_us)),
         time("99th percentile over time", over_time(|row| row.p99_us)),
@@ -197,10 +195,7 @@ fn charts(runs: &[Named], parts: &[Named], out: &mut dyn Write) -> io::Result<()
 
 /// Makes a line of each run.
 fn lines<'a>(runs: &'a [Named], points: &dyn Fn(&Report) -> Vec<(f64, f64)>) -> Vec<Series<'a>> {
-    let line = |run: &'a Named| Series {
-        name: &run.name,
-        points: points(&run.report),
-    };
+    let line = |run: &'a Named| Series::whole(&run.name, points(&run.report));
     runs.iter().map(line).collect()
 }
 

@@ -14,7 +14,7 @@ use crate::bench::{
     book::{Book, Stage},
     config::{Config, Goal, Work},
     datagrams::{Carrier, Datagrams},
-    generator::{Listener, Mail, Outcome, Recent, Told},
+    generator::{Listener, Mail, Outcome, Told},
     processor,
     report::Stop,
     schedule::Schedule,
@@ -47,9 +47,6 @@ pub(super) struct BareLoad {
     phase: Phase,
     until: Option<Instant>,
     ticked: Option<Instant>,
-    /// When the current interval ends, and its number.
-    current: Option<(Instant, usize)>,
-    interval: Duration,
     began: Option<Instant>,
     elapsed: Duration,
     processor: Duration,
@@ -115,7 +112,7 @@ impl BareLoad {
         };
         let seed = config.seed.wrapping_add(number as u64);
         Self {
-            book: Book::new(&config, messages, seed),
+            book: Book::new(&config, messages, seed, interval),
             config,
             number,
             schedule: None,
@@ -130,8 +127,6 @@ impl BareLoad {
             phase: Phase::Ready,
             until: None,
             ticked: None,
-            current: None,
-            interval,
             began: None,
             elapsed: Duration::ZERO,
             processor: Duration::ZERO,
@@ -163,7 +158,7 @@ impl BareLoad {
         self.phase = Phase::Measuring;
         self.began = Some(now);
         self.processor = processor::of_this_thread();
-        self.current = Some((now + self.interval, 0));
+        self.book.intervals.begin(now);
         self.until = match self.config.goal {
             Goal::Duration(duration) => Some(now + duration),
             Goal::Messages(_) => None,
@@ -180,16 +175,22 @@ impl BareLoad {
             Goal::Duration(_) => now,
             Goal::Messages(_) => self.book.last.unwrap_or(now),
         };
+        self.book.intervals.end_measuring(end);
         self.elapsed = self.began.map_or(Duration::ZERO, |began| end - began);
         self.until = Some(now + self.book.timeout);
         (self.listener)(Told::Measured);
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self, now: Instant) {
         self.phase = Phase::Ended;
-        let number = self.current.take().map_or(0, |(_, number)| number);
-        let times = std::mem::take(&mut self.book.recent);
-        (self.listener)(Told::Recent(Recent { number, times }));
+        self.book.intervals.finish(now);
+        self.tell_intervals();
+    }
+
+    fn tell_intervals(&mut self) {
+        for recent in self.book.intervals.take_over() {
+            (self.listener)(Told::Recent(recent));
+        }
     }
 
     /// Goes on to the phase that it is time for.
@@ -199,12 +200,12 @@ impl BareLoad {
             if self.phase == Phase::Measuring {
                 self.end_measuring(now);
             }
-            return self.finish();
+            return self.finish(now);
         }
         match self.phase {
             Phase::Warmup if is_over => self.measure(now),
             Phase::Measuring if is_over || self.book.is_spent() => self.end_measuring(now),
-            Phase::Draining if is_over || self.book.under_way == 0 => self.finish(),
+            Phase::Draining if is_over || self.book.under_way == 0 => self.finish(now),
             _ => {}
         }
     }
@@ -254,19 +255,8 @@ impl Forwarder for BareLoad {
             self.ticked = Some(now);
             self.datagrams.expire(now, &mut self.book);
         }
-        // What comes back in the end belongs to the last interval.
-        let is_last = |end: Instant| match self.phase {
-            Phase::Measuring => self
-                .until
-                .is_some_and(|last| end + self.interval / 2 >= last),
-            _ => true,
-        };
-        let over = |(end, _): &(Instant, usize)| *end <= now && !is_last(*end);
-        if let Some((end, number)) = self.current.filter(over) {
-            let times = std::mem::take(&mut self.book.recent);
-            (self.listener)(Told::Recent(Recent { number, times }));
-            self.current = Some((end + self.interval, number + 1));
-        }
+        self.book.intervals.advance(now);
+        self.tell_intervals();
         self.go_on(now);
         if self.phase != Phase::Ended {
             self.send(now);

@@ -22,7 +22,7 @@ use crate::{
         BenchError, Stopper,
         book::{Book, Fault, Message, Stage},
         config::{Config, Goal},
-        generator::{Outcome, Recent, Told},
+        generator::{Outcome, Told},
         processor,
         report::{ErrorKind, Stop},
         run::Run,
@@ -55,11 +55,6 @@ pub(super) struct Load<'a> {
     failures: usize,
     ticked: Instant,
     stop: Option<Stop>,
-    interval: Duration,
-    /// When the current interval ends, and its number.
-    current: Option<(Instant, usize)>,
-    /// When the measuring ends, if time ends it.
-    end: Option<Instant>,
 }
 
 impl<'a> Load<'a> {
@@ -88,7 +83,7 @@ impl<'a> Load<'a> {
             remote,
             name,
             tls,
-            book: Book::new(config, messages, seed),
+            book: Book::new(config, messages, seed, interval),
             schedule: None,
             peers: (0..share(config.connections)).map(|_| None).collect(),
             waiting: VecDeque::new(),
@@ -97,9 +92,6 @@ impl<'a> Load<'a> {
             failures: 0,
             ticked: tcp::clock(),
             stop: None,
-            interval,
-            current: None,
-            end: None,
         })
     }
 
@@ -137,13 +129,12 @@ impl<'a> Load<'a> {
         self.enter(Stage::Measuring);
         tell(Told::Measuring);
         let measuring = tcp::clock();
-        self.current = Some((measuring + self.interval, 0));
+        self.book.intervals.begin(measuring);
         let processor = processor::of_this_thread();
         let until = match self.config.goal {
             Goal::Duration(duration) => Some(measuring + duration),
             Goal::Messages(_) => None,
         };
-        self.end = until;
         self.work(&mut buffer, tell, until, |own| own.book.is_spent())?;
         self.book.stage = Stage::Silent;
         self.schedule = None;
@@ -152,14 +143,14 @@ impl<'a> Load<'a> {
             Goal::Duration(_) => tcp::clock(),
             Goal::Messages(_) => self.book.last.unwrap_or(measuring),
         };
+        self.book.intervals.end_measuring(end);
         tell(Told::Measured);
-        let number = self.current.take().map_or(0, |(_, number)| number);
         let until = tcp::clock() + timeout;
         self.work(&mut buffer, tell, Some(until), |own| {
             own.book.under_way == 0
         })?;
-        let times = std::mem::take(&mut self.book.recent);
-        tell(Told::Recent(Recent { number, times }));
+        self.book.intervals.finish(tcp::clock());
+        self.tell_intervals(tell);
         let outcome = Outcome {
             tally: self.book.tally,
             elapsed: end - measuring,
@@ -319,16 +310,16 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// Closes an interval, and looks for what has waited too long.
-    fn tick(&mut self, now: Instant, tell: &dyn Fn(Told)) {
-        // What comes back in the end belongs to the last interval.
-        let is_last = |end: Instant| self.end.is_some_and(|last| end + self.interval / 2 >= last);
-        let over = |(end, _): &(Instant, usize)| *end <= now && !is_last(*end);
-        if let Some((end, number)) = self.current.filter(over) {
-            let times = std::mem::take(&mut self.book.recent);
-            tell(Told::Recent(Recent { number, times }));
-            self.current = Some((end + self.interval, number + 1));
+    fn tell_intervals(&mut self, tell: &dyn Fn(Told)) {
+        for recent in self.book.intervals.take_over() {
+            tell(Told::Recent(recent));
         }
+    }
+
+    /// Tells the intervals that are over, and looks for what has waited too long.
+    fn tick(&mut self, now: Instant, tell: &dyn Fn(Told)) {
+        self.book.intervals.advance(now);
+        self.tell_intervals(tell);
         if now - self.ticked < TICK {
             return;
         }

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use qecho_engine::Control;
 
-use super::{CODE_DONE, CODE_FAILED, Generator, Part, Recent, Session, Told};
+use super::{CODE_DONE, CODE_FAILED, Generator, Part, Session, Told};
 use crate::bench::{
     book::{Fault, Stage},
-    config::{Arrival, Config, Goal, Way},
+    config::{Arrival, Config, Way},
     report::{ErrorKind, Stop},
     schedule::Schedule,
     tally::PathCounts,
@@ -48,9 +48,6 @@ pub(super) struct Course {
     warmup: Duration,
     /// Time of measuring, if that is the goal.
     duration: Option<Duration>,
-    interval: Duration,
-    interval_end: Option<Instant>,
-    intervals: usize,
     /// Processor time when the measuring began; after it, what it has used.
     pub(super) processor: Duration,
     pub(super) elapsed: Duration,
@@ -70,13 +67,7 @@ impl Course {
             arrival: config.arrival.part(part.of),
             seed: part.seed(config.seed),
             warmup: config.warmup,
-            duration: match config.goal {
-                Goal::Duration(duration) => Some(duration),
-                Goal::Messages(_) => None,
-            },
-            interval: part.interval,
-            interval_end: None,
-            intervals: 0,
+            duration: config.goal.duration(),
             processor: Duration::ZERO,
             elapsed: Duration::ZERO,
             stop: None,
@@ -105,7 +96,7 @@ impl Course {
         if self.phase == Phase::Ended {
             return None;
         }
-        let times = [self.pressing, self.until, self.tick, self.interval_end];
+        let times = [self.pressing, self.until, self.tick];
         times.into_iter().flatten().min()
     }
 
@@ -155,7 +146,7 @@ impl Generator {
         self.book.stage = Stage::Measuring;
         self.course.began = Some(now);
         self.course.processor = (self.processor)();
-        self.course.interval_end = Some(now + self.course.interval);
+        self.book.intervals.begin(now);
         let until = self.course.duration.map(|duration| now + duration);
         self.course.enter(Phase::Measuring, until);
         (self.listener)(Told::Measuring);
@@ -176,13 +167,14 @@ impl Generator {
             None => self.book.last.unwrap_or(now),
         };
         course.elapsed = course.began.map_or(Duration::ZERO, |began| end - began);
-        course.interval_end = None;
+        self.book.intervals.end_measuring(end);
         course.enter(Phase::Draining, Some(now + self.book.timeout));
         (self.listener)(Told::Measured);
     }
 
     fn finish(&mut self, control: &mut Control<'_, Session>) {
-        self.tell_recent();
+        self.book.intervals.finish(control.now());
+        self.tell_intervals();
         self.course.enter(Phase::Ended, None);
         match self.course.stop {
             None | Some(Stop::Interrupted) => control.shut_down(CODE_DONE, ""),
@@ -190,10 +182,10 @@ impl Generator {
         }
     }
 
-    fn tell_recent(&mut self) {
-        let times = std::mem::take(&mut self.book.recent);
-        let number = self.course.intervals;
-        (self.listener)(Told::Recent(Recent { number, times }));
+    fn tell_intervals(&mut self) {
+        for recent in self.book.intervals.take_over() {
+            (self.listener)(Told::Recent(recent));
+        }
     }
 
     /// Does all that is due.
@@ -252,20 +244,11 @@ impl Generator {
         }
     }
 
-    /// Closes an interval, and looks for what has waited too long.
+    /// Tells the intervals that are over, and looks for what has waited too long.
     fn check_times(&mut self, control: &mut Control<'_, Session>) {
         let now = control.now();
-        while let Some(end) = self.course.interval_end.filter(|end| *end <= now) {
-            // What comes back in the end belongs to the last interval.
-            let until = self.course.until.unwrap_or(now + self.course.interval);
-            if end + self.course.interval / 2 >= until {
-                self.course.interval_end = None;
-                break;
-            }
-            self.tell_recent();
-            self.course.intervals += 1;
-            self.course.interval_end = Some(end + self.course.interval);
-        }
+        self.book.intervals.advance(now);
+        self.tell_intervals();
         if self.course.tick.is_some_and(|tick| tick > now) {
             return;
         }

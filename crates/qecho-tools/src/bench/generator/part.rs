@@ -35,9 +35,14 @@ pub enum Told {
 /// What was measured in one interval.
 #[derive(Clone, Debug)]
 pub struct Recent {
-    /// From 0.
+    /// Whether the measuring was over.
+    pub(in crate::bench) after_end: bool,
+    /// From 0, of the measuring or after its end.
     pub(in crate::bench) number: usize,
-    pub(in crate::bench) times: Times,
+    pub(in crate::bench) length: Duration,
+    /// Messages that came back, those of the warm-up too.
+    pub(in crate::bench) came: u64,
+    pub(in crate::bench) times: Option<Times>,
 }
 
 /// Hears what a generator tells, on the generator's own thread: it must not

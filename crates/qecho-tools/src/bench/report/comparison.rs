@@ -41,8 +41,8 @@ impl Comparison {
         let figures: [(&str, Figure); 5] = [
             ("rate", |report| Some(report.rate_per_s)),
             ("goodput", |report| Some(report.goodput_bytes_per_s)),
-            ("p50", |report| Some(report.latency.p50_us)),
-            ("p99", |report| Some(report.latency.p99_us)),
+            ("p50", |report| report.latency.p50_us),
+            ("p99", |report| report.latency.p99_us),
             ("server_processor", |report| {
                 report.server_process.as_ref()?.processor_us_per_message
             }),

@@ -1,6 +1,8 @@
 //! Several generators' reports as one.
 
-use super::{EarlyCounts, ErrorCount, GeneratorCost, Interval, Latency, Report, Start, histogram};
+use super::{
+    EarlyCounts, ErrorCount, GeneratorCost, Interval, Latency, Report, Start, histogram, sequence,
+};
 use crate::bench::tally::Times;
 
 /// Why reports cannot be merged.
@@ -90,6 +92,9 @@ impl Report {
                 .map(|report| report.steps.get(place).cloned());
             let parts: Vec<_> = parts.flatten().collect();
             *step = Self::merge(&parts)?;
+        }
+        if !merged.steps.is_empty() {
+            merged.intervals = sequence::intervals(&merged.steps);
         }
         Ok(merged)
     }
@@ -183,7 +188,7 @@ pub(super) fn add_counts(report: &mut Report, other: &Report) {
     report.run.verified &= other.run.verified;
     if let (Some(schedule), Some(other)) = (&mut report.schedule, &other.schedule) {
         schedule.is_kept &= other.is_kept;
-        schedule.late_p99_us = schedule.late_p99_us.max(other.late_p99_us);
+        schedule.late_p99_us = worst(schedule.late_p99_us, other.late_p99_us);
         schedule.unsent = schedule.unsent.saturating_add(other.unsent);
     }
     for error in &other.errors {
@@ -212,13 +217,30 @@ fn add_error(errors: &mut Vec<ErrorCount>, error: &ErrorCount) {
     }
 }
 
+/// Adds what was measured in the same interval; of late answers only those can
+/// have been in the same.
 fn add_intervals(rows: &mut Vec<Interval>, others: &[Interval]) {
+    let (mut late, mut measured): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.after_end);
+    let (others_late, others_measured): (Vec<_>, Vec<_>) =
+        others.iter().partition(|row| row.after_end);
+    add_rows(&mut measured, &others_measured);
+    add_rows(&mut late, &others_late);
+    rows.clear();
+    rows.extend(measured.into_iter().chain(late));
+}
+
+fn add_rows(rows: &mut Vec<Interval>, others: &[Interval]) {
     for (row, other) in rows.iter_mut().zip(others) {
         row.messages = row.messages.saturating_add(other.messages);
         row.rate_per_s += other.rate_per_s;
-        row.p50_us = row.p50_us.max(other.p50_us);
-        row.p99_us = row.p99_us.max(other.p99_us);
-        row.max_us = row.max_us.max(other.max_us);
+        row.p50_us = worst(row.p50_us, other.p50_us);
+        row.p99_us = worst(row.p99_us, other.p99_us);
+        row.max_us = worst(row.max_us, other.max_us);
     }
     rows.extend(others.iter().skip(rows.len()).copied().collect::<Vec<_>>());
+}
+
+/// Returns the longer of two times, of which there may be none.
+fn worst(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    one.into_iter().chain(other).reduce(f64::max)
 }

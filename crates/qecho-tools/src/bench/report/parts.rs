@@ -198,8 +198,9 @@ pub struct ScheduleKept {
     /// Whether 99 of 100 messages left at most a millisecond late, and none
     /// was left out.
     pub is_kept: bool,
-    /// Lateness that 99 of 100 messages did not exceed, in microseconds.
-    pub late_p99_us: f64,
+    /// Lateness that 99 of 100 messages did not exceed, in microseconds; `null` if
+    /// none left.
+    pub late_p99_us: Option<f64>,
     /// Messages that were never sent, because a million waited already.
     pub unsent: u64,
 }

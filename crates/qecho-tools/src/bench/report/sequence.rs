@@ -1,6 +1,6 @@
 //! Reports of runs that followed one another as one.
 
-use super::{GeneratorCost, Latency, Report, ServerCost, histogram, merge};
+use super::{GeneratorCost, Interval, Latency, Report, ServerCost, histogram, merge};
 
 impl Report {
     /// Joins the reports of runs on one server that followed one another:
@@ -27,10 +27,7 @@ impl Report {
             *figures = Latency::of(&times);
             *text = histogram::encode(&times);
         }
-        for mut row in next.intervals.iter().copied() {
-            row.at_s += self.elapsed_s;
-            self.intervals.push(row);
-        }
+        follow_intervals(&mut self.intervals, &next.intervals);
         self.server_process = follow_cost(self, &next);
         let share = self.generator.busiest_share;
         self.generator = GeneratorCost {
@@ -58,6 +55,24 @@ impl Report {
         run.count = run.count.zip(next.run.count).map(|(one, two)| one + two);
         merge::add_counts(self, &next);
     }
+}
+
+/// Returns the intervals of runs that followed one another, in a row.
+pub(super) fn intervals(reports: &[Report]) -> Vec<Interval> {
+    let mut rows = Vec::new();
+    for report in reports {
+        follow_intervals(&mut rows, &report.intervals);
+    }
+    rows
+}
+
+/// Adds intervals to those before, whose last one may be after the end.
+fn follow_intervals(rows: &mut Vec<Interval>, next: &[Interval]) {
+    let end = rows.last().map_or(0.0, |row| row.at_s + row.length_s);
+    rows.extend(next.iter().map(|row| Interval {
+        at_s: end + row.at_s,
+        ..*row
+    }));
 }
 
 fn follow_cost(before: &Report, next: &Report) -> Option<ServerCost> {

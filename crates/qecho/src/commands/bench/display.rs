@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -80,16 +80,15 @@ impl Display {
             Progress::Interval(interval) => {
                 let over = interval.at_s + interval.length_s;
                 bar.set_position((over * 1e3) as u64);
-                let time = |microseconds: f64| {
-                    text::duration(Duration::from_nanos((microseconds * 1e3) as u64))
+                let goal = match interval.after_end {
+                    true => ", late answers",
+                    false => &self.goal,
                 };
                 bar.set_message(format!(
-                    "{step}{:.1} s{}  {:.0}/s  p50 {}  p99 {}",
-                    interval.at_s + interval.length_s,
-                    self.goal,
+                    "{step}{over:.1} s{goal}  {:.0}/s  p50 {}  p99 {}",
                     interval.rate_per_s,
-                    time(interval.p50_us),
-                    time(interval.p99_us),
+                    bench::time(interval.p50_us),
+                    bench::time(interval.p99_us),
                 ));
             }
             _ => {}

@@ -31,14 +31,14 @@ const COLUMNS: &[Column] = &[
     ("goodput_bytes_per_s", |report| {
         report.goodput_bytes_per_s.to_string()
     }),
-    ("min_us", |report| time(report, report.latency.min_us)),
-    ("mean_us", |report| time(report, report.latency.mean_us)),
-    ("p50_us", |report| time(report, report.latency.p50_us)),
-    ("p90_us", |report| time(report, report.latency.p90_us)),
-    ("p99_us", |report| time(report, report.latency.p99_us)),
-    ("p99_9_us", |report| time(report, report.latency.p99_9_us)),
-    ("p99_99_us", |report| time(report, report.latency.p99_99_us)),
-    ("max_us", |report| time(report, report.latency.max_us)),
+    ("min_us", |report| time(report.latency.min_us)),
+    ("mean_us", |report| time(report.latency.mean_us)),
+    ("p50_us", |report| time(report.latency.p50_us)),
+    ("p90_us", |report| time(report.latency.p90_us)),
+    ("p99_us", |report| time(report.latency.p99_us)),
+    ("p99_9_us", |report| time(report.latency.p99_9_us)),
+    ("p99_99_us", |report| time(report.latency.p99_99_us)),
+    ("max_us", |report| time(report.latency.max_us)),
     ("lost", |report| report.lost.to_string()),
     ("unanswered", |report| report.unanswered.to_string()),
     ("errors", |report| {
@@ -61,6 +61,9 @@ const COLUMNS: &[Column] = &[
         report.partial.clone().unwrap_or_default()
     }),
     ("transport", |report| report.run.transport.clone()),
+    ("messages_after_end", |report| {
+        report.messages_after_end().to_string()
+    }),
 ];
 
 /// Writes a header, and a row for the report, or one for each of its steps, and
@@ -82,11 +85,9 @@ pub(crate) fn csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Writes a time; without an answer there is none.
-fn time(report: &Report, microseconds: f64) -> String {
-    match report.latency.count {
-        0 => String::new(),
-        _ => microseconds.to_string(),
-    }
+fn time(microseconds: Option<f64>) -> String {
+    let words = microseconds.map(|microseconds| microseconds.to_string());
+    words.unwrap_or_default()
 }
 
 fn quoted(field: &str) -> String {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use qecho_tools::bench::{Limit, Report};
 
-use super::{decimal, microseconds_text, number};
+use super::{decimal, number, time};
 
 /// Writes a line for each step, and what a search has found.
 pub(super) fn steps(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -26,10 +26,7 @@ pub(super) fn steps(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             latency.p99_9_us,
             latency.max_us,
         ];
-        let [p50, p99, p99_9, max] = times.map(|microseconds| match latency.count {
-            0 => "none".into(),
-            _ => microseconds_text(microseconds),
-        });
+        let [p50, p99, p99_9, max] = times.map(time);
         let share = format!("{:.0} %", step.generator.busiest_share * 100.0);
         let flaws = flaws(step);
         writeln!(

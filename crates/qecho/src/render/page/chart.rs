@@ -29,7 +29,36 @@ pub(super) struct Chart<'a> {
 /// One run's line.
 pub(super) struct Series<'a> {
     pub(super) name: &'a str,
+    /// Between them is a gap, unless one begins where the other ends.
+    pub(super) pieces: Vec<Piece>,
+    /// Whether it lacks something where nothing came back.
+    pub(super) has_gap: bool,
+    /// Up to where it was measured, if that is more than has points.
+    pub(super) until: Option<f64>,
+}
+
+/// A part of a line without gaps.
+#[derive(Default)]
+pub(super) struct Piece {
+    /// Whether it is drawn dashed, as what came back after the end of a run.
+    pub(super) after_end: bool,
     pub(super) points: Vec<(f64, f64)>,
+}
+
+impl<'a> Series<'a> {
+    /// Returns a line without gaps.
+    pub(super) fn whole(name: &'a str, points: Vec<(f64, f64)>) -> Self {
+        let piece = Piece {
+            after_end: false,
+            points,
+        };
+        Self {
+            name,
+            pieces: vec![piece],
+            has_gap: false,
+            until: None,
+        }
+    }
 }
 
 /// How numbers become places and marks.
@@ -113,11 +142,13 @@ impl Chart<'_> {
             out,
             "<figure><figcaption>{title} <small>{unit}</small></figcaption>"
         )?;
-        let points = || self.series.iter().flat_map(|series| &series.points);
+        let pieces = || self.series.iter().flat_map(|series| &series.pieces);
+        let points = || pieces().flat_map(|piece| &piece.points);
         if points().next().is_none() {
             return writeln!(out, "<p>Nothing was measured.</p></figure>");
         }
-        let x_range = self.x.1.range(points().map(|(x, _)| *x));
+        let until = self.series.iter().filter_map(|series| series.until);
+        let x_range = self.x.1.range(points().map(|(x, _)| *x).chain(until));
         let y_range = self.y.1.range(points().map(|(_, y)| *y));
         let along =
             |place: f64, (least, greatest): (f64, f64)| (place - least) / (greatest - least);
@@ -155,38 +186,60 @@ impl Chart<'_> {
             HEIGHT - 8.0,
             self.x.0,
         )?;
-        for (number, series) in self.series.iter().enumerate() {
-            let place = |(x, y): &(f64, f64)| {
-                let (x, y) = (self.x.1.place(*x), self.y.1.place(*y));
-                format!("{:.1} {:.1}", x_at(x), y_at(y))
-            };
-            let line: Vec<_> = series.points.iter().map(place).collect();
-            // A line of one point is seen by its round ends.
-            let line = line.join("L");
-            writeln!(
-                out,
-                "<path class=\"line s{}\" d=\"M{line}h0\"><title>{}</title></path>",
-                number % COLOURS,
-                escaped(series.name)
-            )?;
-        }
+        let place = |(x, y): &(f64, f64)| {
+            let (x, y) = (self.x.1.place(*x), self.y.1.place(*y));
+            format!("{:.1} {:.1}", x_at(x), y_at(y))
+        };
+        self.lines(&place, out)?;
         writeln!(out, "</svg>")?;
         self.legend(out)?;
         writeln!(out, "</figure>")
     }
 
+    /// Writes the lines, whose points stand at these places.
+    fn lines(&self, place: &dyn Fn(&(f64, f64)) -> String, out: &mut dyn Write) -> io::Result<()> {
+        for (number, series) in self.series.iter().enumerate() {
+            let (colour, name) = (number % COLOURS, escaped(series.name));
+            let pieces = series.pieces.iter();
+            for piece in pieces.filter(|piece| !piece.points.is_empty()) {
+                let line: Vec<_> = piece.points.iter().map(place).collect();
+                let after = if piece.after_end { " after" } else { "" };
+                // A line of one point is seen by its round ends.
+                let line = line.join("L");
+                writeln!(
+                    out,
+                    "<path class=\"line s{colour}{after}\" d=\"M{line}h0\">\
+                     <title>{name}</title></path>"
+                )?;
+            }
+        }
+        Ok(())
+    }
+
     fn legend(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.series.len() < 2 {
+        let several = self.series.iter().filter(|_| self.series.len() > 1);
+        let mut pieces = self.series.iter().flat_map(|series| &series.pieces);
+        let has_late = pieces.any(|piece| piece.after_end);
+        let has_gap = self.series.iter().any(|series| series.has_gap);
+        if self.series.len() < 2 && !has_late && !has_gap {
             return Ok(());
         }
         write!(out, "<p class=\"legend\">")?;
-        for (number, series) in self.series.iter().enumerate() {
+        for (number, series) in several.enumerate() {
             let colour = number % COLOURS;
             let name = escaped(series.name);
             write!(
                 out,
                 "<span><span class=\"key s{colour}\"></span>{name}</span> "
             )?;
+        }
+        for (is_seen, words) in [
+            (has_gap, "gap: no answer came back"),
+            (has_late, "dashed: answers after the end"),
+        ] {
+            if is_seen {
+                write!(out, "<span>{words}</span> ")?;
+            }
         }
         writeln!(out, "</p>")
     }

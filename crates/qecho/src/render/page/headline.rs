@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use qecho_tools::bench::Report;
 
-use super::{bench, chart, escaped};
+use super::{bench, escaped};
 
 /// Writes the figures that one looks for first.
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -30,7 +30,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             (latency.p99_us, "99th percentile"),
             (latency.p99_9_us, "99.9th percentile"),
         ] {
-            figures.push((chart::microseconds(time), name.into()));
+            figures.push((bench::time(time), name.into()));
         }
     }
     if figures.is_empty() {

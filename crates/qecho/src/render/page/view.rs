@@ -48,13 +48,10 @@ pub(super) fn over_time(runs: &[Named]) -> Vec<Named> {
 pub(super) fn by_rate(runs: &[Named]) -> Option<Chart<'_>> {
     let stepped = runs.iter().filter(|run| !run.report.steps.is_empty());
     let stepped: Vec<_> = stepped.collect();
-    let line = |name, report: &Report, time: fn(&Report) -> f64| Series {
-        name,
-        points: by_offer(report)
-            .into_iter()
-            .filter(|step| step.latency.count > 0)
-            .map(|step| (step.run.offered_rate_per_s.unwrap_or_default(), time(step)))
-            .collect(),
+    let line = |name, report: &Report, time: fn(&Report) -> Option<f64>| {
+        let point = |step: &Report| Some((step.run.offered_rate_per_s?, time(step)?));
+        let steps = by_offer(report);
+        Series::whole(name, steps.into_iter().filter_map(point).collect())
     };
     let series = match stepped.as_slice() {
         [] => return None,

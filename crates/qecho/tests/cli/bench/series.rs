@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::bench;
+use super::{bench, over_time};
 use crate::stage::{Stage, last_event};
 
 #[test]
@@ -42,7 +42,7 @@ fn the_page_of_steps_and_of_a_comparison_has_a_line_for_each() {
         bench(&stage, &server, &load).run().exits(0);
         let text = std::fs::read_to_string(&page).expect("it was written");
         assert_eq!(text.matches("<svg").count(), charts, "{load}");
-        assert_eq!(text.matches("class=\"line ").count(), lines, "{load}");
+        assert_eq!(over_time::lines(&text), lines, "{load}");
         assert!(!text.contains("NaN"), "{load}");
     }
 }

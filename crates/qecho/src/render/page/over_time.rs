@@ -1,0 +1,53 @@
+//! Lines over the time of a run: with a gap where nothing came back, and dashed
+//! after the end.
+
+use qecho_tools::bench::{Interval, Report};
+
+use super::chart::{Piece, Series};
+
+/// Returns the line of a figure of each interval, which may lack it.
+pub(super) fn series<'a>(
+    name: &'a str,
+    report: &Report,
+    figure: fn(&Interval) -> Option<f64>,
+) -> Series<'a> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut is_gap = true;
+    for row in &report.intervals {
+        let Some(value) = figure(row) else {
+            is_gap = true;
+            continue;
+        };
+        let last = pieces.last().filter(|_| !is_gap);
+        match last {
+            Some(piece) if piece.after_end == row.after_end => {}
+            // What goes on in another manner is not cut off.
+            Some(piece) => {
+                let points = piece.points.last().copied().into_iter().collect();
+                pieces.push(piece_of(row, points));
+            }
+            None => pieces.push(piece_of(row, Vec::new())),
+        }
+        is_gap = false;
+        if let Some(piece) = pieces.last_mut() {
+            piece.points.push((middle(row), value));
+        }
+    }
+    Series {
+        name,
+        pieces,
+        has_gap: report.intervals.iter().any(|row| figure(row).is_none()),
+        until: report.intervals.last().map(middle),
+    }
+}
+
+fn middle(row: &Interval) -> f64 {
+    row.at_s + row.length_s / 2.0
+}
+
+fn piece_of(row: &Interval, points: Vec<(f64, f64)>) -> Piece {
+    Piece {
+        after_end: row.after_end,
+        points,
+    }
+}
