@@ -225,6 +225,14 @@ impl Report {
         self.fail_if = judged.collect();
     }
 
+    /// Returns the step whose rate is the highest that was kept, if this tells of a
+    /// search that has found one.
+    pub fn limit_step(&self) -> Option<&Self> {
+        let rate = self.limit.as_ref()?.rate_per_s?;
+        let mut steps = self.steps.iter().rev();
+        steps.find(|step| step.run.offered_rate_per_s == Some(rate))
+    }
+
     /// Returns how many of the messages came back when the measuring was over.
     pub fn messages_after_end(&self) -> u64 {
         let late = self.intervals.iter().filter(|row| row.after_end);

@@ -24,7 +24,7 @@ pub(crate) struct Named {
 pub(crate) fn page(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
     let names: Vec<_> = runs.iter().map(|run| run.name.as_str()).collect();
     let title = format!("qecho bench: {}", names.join(", "));
-    let lines = view::lines(runs);
+    let (rows, lines) = (view::rows(runs), view::lines(runs));
     writeln!(
         out,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -36,11 +36,11 @@ pub(crate) fn page(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
     if let [run] = runs {
         headline::write(&run.report, out)?;
     }
-    results(&lines, out)?;
+    results(&rows, out)?;
     for run in runs {
         beside(run, out)?;
     }
-    charts(runs, &lines, out)?;
+    charts(runs, &lines, rows.len() - lines.len(), out)?;
     for (place, run) in runs.iter().enumerate() {
         section(place, run, out)?;
     }
@@ -149,7 +149,7 @@ fn beside(run: &Named, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</table></div>")
 }
 
-fn charts(runs: &[Named], parts: &[Named], out: &mut dyn Write) -> io::Result<()> {
+fn charts(runs: &[Named], parts: &[Named], left_out: usize, out: &mut dyn Write) -> io::Result<()> {
     let whole = view::over_time(runs);
     let over_time = |figure: fn(&Interval) -> Option<f64>| -> Vec<_> {
         let runs = whole.iter();
@@ -161,6 +161,7 @@ fn charts(runs: &[Named], parts: &[Named], out: &mut dyn Write) -> io::Result<()
         x: ("seconds", Scale::Linear),
         y: ("echo time", Scale::Time),
         series,
+        left_out: 0,
     };
     let charts = [
         Chart {
@@ -168,6 +169,7 @@ fn charts(runs: &[Named], parts: &[Named], out: &mut dyn Write) -> io::Result<()
             x: ("seconds", Scale::Linear),
             y: ("messages a second", Scale::FromZero),
             series: over_time(|row| Some(row.rate_per_s)),
+            left_out: 0,
         },
         time("Median echo time over time", over_time(|row| row.p50_us)),
         time("99th percentile over time", over_time(|row| row.p99_us)),
@@ -176,12 +178,14 @@ fn charts(runs: &[Named], parts: &[Named], out: &mut dyn Write) -> io::Result<()
             x: ("percentile", Scale::Percentile),
             y: ("echo time", Scale::Time),
             series: lines(parts, &percentiles),
+            left_out,
         },
         Chart {
             title: "Distribution of echo times",
             x: ("echo time", Scale::Time),
             y: ("% of messages", Scale::FromZero),
             series: lines(parts, &distribution),
+            left_out,
         },
     ];
     if let Some(chart) = view::by_rate(runs) {

@@ -6,7 +6,8 @@ use qecho_tools::bench::Report;
 
 type Column = (&'static str, fn(&Report) -> String);
 
-/// Every column, in its order; new ones stand last.
+/// Every column of a run by itself, in its order; new ones stand last of these.
+/// Whether it is the limit that a search has found follows them.
 const COLUMNS: &[Column] = &[
     ("server", |report| report.server.name.clone()),
     ("over", |report| report.run.over.clone()),
@@ -70,7 +71,14 @@ const COLUMNS: &[Column] = &[
 /// one for what it is compared with.
 pub(crate) fn csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let names: Vec<_> = COLUMNS.iter().map(|(name, _)| *name).collect();
-    writeln!(out, "{}", names.join(","))?;
+    writeln!(out, "{},is_limit", names.join(","))?;
+    let limit = report.limit_step();
+    let is_limit = |row: &Report| match &report.limit {
+        Some(_) => limit
+            .is_some_and(|step| std::ptr::eq(step, row))
+            .to_string(),
+        None => String::new(),
+    };
     let mut rows: Vec<_> = match report.steps.is_empty() {
         true => vec![report],
         false => report.steps.iter().collect(),
@@ -79,7 +87,7 @@ pub(crate) fn csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     rows.extend(comparison.map(|comparison| &comparison.report));
     for report in rows {
         let fields: Vec<_> = COLUMNS.iter().map(|(_, of)| quoted(&of(report))).collect();
-        writeln!(out, "{}", fields.join(","))?;
+        writeln!(out, "{},{}", fields.join(","), is_limit(report))?;
     }
     Ok(())
 }

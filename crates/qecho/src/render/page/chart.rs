@@ -24,6 +24,8 @@ pub(super) struct Chart<'a> {
     pub(super) x: (&'a str, Scale),
     pub(super) y: (&'a str, Scale),
     pub(super) series: Vec<Series<'a>>,
+    /// Lines for which there was no room.
+    pub(super) left_out: usize,
 }
 
 /// One run's line.
@@ -240,6 +242,10 @@ impl Chart<'_> {
             if is_seen {
                 write!(out, "<span>{words}</span> ")?;
             }
+        }
+        if self.left_out > 0 {
+            let left_out = self.left_out;
+            write!(out, "<span>{left_out} more are in the table alone</span>")?;
         }
         writeln!(out, "</p>")
     }

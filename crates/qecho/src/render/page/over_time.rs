@@ -21,12 +21,13 @@ pub(super) fn series<'a>(
         let last = pieces.last().filter(|_| !is_gap);
         match last {
             Some(piece) if piece.after_end == row.after_end => {}
-            // What goes on in another manner is not cut off.
-            Some(piece) => {
+            // The late answers of a run follow it.
+            Some(piece) if row.after_end => {
                 let points = piece.points.last().copied().into_iter().collect();
                 pieces.push(piece_of(row, points));
             }
-            None => pieces.push(piece_of(row, Vec::new())),
+            // Here another run begins.
+            _ => pieces.push(piece_of(row, Vec::new())),
         }
         is_gap = false;
         if let Some(piece) = pieces.last_mut() {

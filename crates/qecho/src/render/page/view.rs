@@ -7,29 +7,43 @@ use super::{
     chart::{COLOURS, Chart, Scale, Series},
 };
 
-/// Returns what has a line of its own: each run; of a run in steps, each step
-/// (of many, some); and what a run was compared with.
+/// Returns what has a row of its own: each run; of a run in steps, each step by
+/// its rate; and what a run was compared with.
+pub(super) fn rows(runs: &[Named]) -> Vec<Named> {
+    parts(runs, by_offer)
+}
+
+/// Returns what has a line of its own, which is the same, but of many steps some.
 pub(super) fn lines(runs: &[Named]) -> Vec<Named> {
-    let mut lines = Vec::new();
+    parts(runs, some)
+}
+
+fn parts(runs: &[Named], steps: fn(&Report) -> Vec<&Report>) -> Vec<Named> {
+    let mut parts = Vec::new();
     for run in runs {
         let name = |words: &str| match runs.len() {
             1 => words.to_owned(),
             _ => format!("{}, {words}", run.name),
         };
-        for step in some(&by_offer(&run.report)) {
-            lines.push(named(name(&format!("{}/s", rate(step))), step));
+        for step in steps(&run.report) {
+            let limit = run
+                .report
+                .limit_step()
+                .filter(|limit| std::ptr::eq(*limit, step));
+            let limit = limit.map_or("", |_| " (limit)");
+            parts.push(named(name(&format!("{}/s{limit}", rate(step))), step));
         }
         match &run.report.comparison {
             _ if !run.report.steps.is_empty() => {}
-            None => lines.push(named(run.name.clone(), &run.report)),
+            None => parts.push(named(run.name.clone(), &run.report)),
             Some(comparison) => {
                 let other = bench::transport_name(&comparison.report.run.transport);
-                lines.push(named(name("QUIC"), &run.report));
-                lines.push(named(name(other), &comparison.report));
+                parts.push(named(name("QUIC"), &run.report));
+                parts.push(named(name(other), &comparison.report));
             }
         }
     }
-    lines
+    parts
 }
 
 /// Returns the same for what is drawn over time, where steps follow one
@@ -50,7 +64,7 @@ pub(super) fn by_rate(runs: &[Named]) -> Option<Chart<'_>> {
     let stepped: Vec<_> = stepped.collect();
     let line = |name, report: &Report, time: fn(&Report) -> Option<f64>| {
         let point = |step: &Report| Some((step.run.offered_rate_per_s?, time(step)?));
-        let steps = by_offer(report);
+        let steps = once(report);
         Series::whole(name, steps.into_iter().filter_map(point).collect())
     };
     let series = match stepped.as_slice() {
@@ -75,6 +89,7 @@ pub(super) fn by_rate(runs: &[Named]) -> Option<Chart<'_>> {
         x: ("messages a second offered", Scale::Linear),
         y: ("echo time", Scale::Time),
         series,
+        left_out: 0,
     })
 }
 
@@ -86,24 +101,45 @@ fn named(name: String, report: &Report) -> Named {
 }
 
 fn rate(step: &Report) -> String {
-    bench::decimal(step.run.offered_rate_per_s.unwrap_or_default())
+    bench::decimal(offered(step))
 }
 
-/// Returns the steps by what they offered; of several that offered the same,
-/// the last.
+/// Returns the steps by what they offered; those that offered the same in the order
+/// in which they were made.
 fn by_offer(report: &Report) -> Vec<&Report> {
-    let mut steps: Vec<_> = report.steps.iter().rev().collect();
-    let offered = |step: &&Report| step.run.offered_rate_per_s.unwrap_or_default();
+    let mut steps: Vec<_> = report.steps.iter().collect();
     steps.sort_by(|one, two| offered(one).total_cmp(&offered(two)));
-    steps.dedup_by(|one, two| offered(one) == offered(two));
     steps
 }
 
-/// Returns as many as there are colours, from the first to the last.
-fn some<'a>(steps: &[&'a Report]) -> Vec<&'a Report> {
+/// Returns the same without those that were made again.
+fn once(report: &Report) -> Vec<&Report> {
+    let mut steps = by_offer(report);
+    steps.reverse();
+    steps.dedup_by(|one, two| offered(one) == offered(two));
+    steps.reverse();
+    steps
+}
+
+fn offered(step: &Report) -> f64 {
+    step.run.offered_rate_per_s.unwrap_or_default()
+}
+
+/// Returns as many as there are colours, from the first to the last; the limit
+/// that was found is one of them.
+fn some(report: &Report) -> Vec<&Report> {
+    let steps = once(report);
     if steps.len() <= COLOURS {
-        return steps.to_vec();
+        return steps;
     }
     let place = |number: usize| number * (steps.len() - 1) / (COLOURS - 1);
-    (0..COLOURS).map(|number| steps[place(number)]).collect()
+    let mut places: Vec<_> = (0..COLOURS).map(place).collect();
+    let limit = report.limit_step();
+    let limit = limit.and_then(|limit| steps.iter().position(|step| std::ptr::eq(*step, limit)));
+    if let Some(limit) = limit
+        && let Some(nearest) = places.iter_mut().min_by_key(|place| place.abs_diff(limit))
+    {
+        *nearest = limit;
+    }
+    places.into_iter().map(|place| steps[place]).collect()
 }

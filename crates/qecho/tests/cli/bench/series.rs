@@ -1,7 +1,7 @@
 //! Loads of several runs: steps, and the search for a limit.
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{bench, over_time};
 use crate::stage::{Stage, last_event};
@@ -93,15 +93,23 @@ fn the_limit_that_is_found_is_that_of_the_line() {
     // 500 kbit a second are some 600 messages with their headers.
     let relay = format!("relay --format json --listen localhost:0 --to {to} --rate 500kbit");
     let relay = stage.await_server(stage.qecho(&format!("{relay} --queue 1000")));
-    let load = "--find-limit p50<200ms --rate 100 -d 400ms --warmup 0s --format json";
-    let done = bench(&stage, &relay, &format!("{load} --fail-if limit<50")).run();
+    let kept = stage.path("limit.json");
+    let load = "--find-limit p50<200ms --rate 100 -d 400ms --warmup 0s --format csv";
+    let options = format!("--fail-if limit<50 --output {}", kept.display());
+    let done = bench(&stage, &relay, &format!("{load} {options}")).run();
     done.exits(0);
-    let report = last_event(&done);
+    let text = std::fs::read_to_string(&kept).expect("it was written");
+    let report: Value = serde_json::from_str(&text).expect("it is JSON");
     let number = |name: &str| report["limit"][name].as_f64().expect("a number");
     let (kept, broken) = (number("rate_per_s"), number("broken_at_per_s"));
     assert!((100.0..2_000.0).contains(&kept), "{report}");
     assert!(kept < broken && broken <= kept * 1.06, "{report}");
     let steps = report["steps"].as_array().expect("a list");
+    let rows = done.stdout.lines().skip(1);
+    assert_eq!(rows.clone().count(), steps.len(), "{done:#?}");
+    let limit: Vec<_> = rows.filter(|row| row.ends_with(",true")).collect();
+    assert_eq!(limit.len(), 1, "{done:#?}");
+    assert!(limit[0].contains(&format!(",{kept},")), "{done:#?}");
     let bytes: f64 = steps
         .iter()
         .filter_map(|step| step["totals"]["bytes"].as_f64())
@@ -146,4 +154,46 @@ fn steps_of_several_generators_are_merged_step_by_step() {
         assert_eq!(step["latency"]["count"], 40, "{step}");
     }
     assert_eq!(merged["latency"]["count"], 80);
+}
+
+#[test]
+fn the_page_has_every_step_in_its_table_and_the_limit_that_was_found_in_its_charts() {
+    let stage = Stage::new();
+    let server = stage.server("");
+    let [file, page] = ["steps.json", "page.html"].map(|name| stage.path(name));
+    let load = format!("--step 200,400 -n 20 --output {}", file.display());
+    bench(&stage, &server, &load).run().exits(0);
+    let text = std::fs::read_to_string(&file).expect("it was written");
+    let mut report: Value = serde_json::from_str(&text).expect("it is JSON");
+    let step = report["steps"][0].clone();
+    // As a search makes them: up, and one rate twice.
+    let rates: Vec<f64> = (1..=20).map(f64::from).chain([20.0]).collect();
+    let steps = rates.iter().map(|rate| {
+        let mut step = step.clone();
+        step["run"]["offered_rate_per_s"] = (*rate).into();
+        step
+    });
+    report["steps"] = steps.collect();
+    for kept in 1..=20 {
+        let limit = json!({"bound": "p99<5ms", "rate_per_s": f64::from(kept),
+            "broken_at_per_s": 21.0, "is_generators": false});
+        report["limit"] = limit;
+        std::fs::write(&file, report.to_string()).expect("there is room");
+        let launch = stage.qecho("report").arg(&file);
+        launch.arg("--output").arg(&page).run().exits(0);
+        let page = std::fs::read_to_string(&page).expect("it was written");
+        let results = page
+            .split("<h2>Results</h2>")
+            .nth(1)
+            .expect("they are there");
+        let (table, charts) = results.split_once("</table>").expect("it is a table");
+        assert_eq!(
+            table.matches("<tr><th>").count(),
+            1 + rates.len(),
+            "{table}"
+        );
+        assert_eq!(table.matches("/s (limit)</th>").count(), 1, "{kept}");
+        assert_eq!(charts.matches("/s (limit)</title>").count(), 2, "{kept}");
+        assert!(charts.contains("15 more are in the table alone"), "{kept}");
+    }
 }
