@@ -69,6 +69,13 @@ impl<'a> Connection<'a> {
         self.meta.handshake.as_deref()
     }
 
+    /// Tells whether a client's handshake is confirmed (RFC 9001 §4.1.2): until then
+    /// the server may lack the end of it, and can open nothing that follows, not even
+    /// a CONNECTION_CLOSE frame.
+    pub fn is_confirmed(&self) -> bool {
+        self.meta.is_confirmed
+    }
+
     /// Tells whether a client can send now although its handshake is not
     /// complete: as 0-RTT, which an attacker can replay and the server reject
     /// ([`Handshake::early_data`] tells it).

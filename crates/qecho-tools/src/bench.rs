@@ -43,7 +43,7 @@ pub use self::{
     },
     datagrams::LOST_AFTER,
     generator::{Generator, Listener, Mail, Outcome, Part, ProcessorClock, Recent, Told},
-    probe::Reached,
+    probe::{Probe, Reached},
     report::{
         Comparison, EarlyCounts, ErrorCount, ErrorKind, GeneratorCost, Interval, Judgement,
         Latency, Limit, MergeError, Ratio, Report, Run, SCHEMA, ScheduleKept, Server, ServerCost,

@@ -28,6 +28,13 @@ use crate::ALPN_ECHO;
 /// (RFC 8305 §5); and as much again, once for each, if somebody has answered.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
+/// Time for which a client that has nothing to send leaves its connection open for the
+/// handshake to be confirmed ([`Connection::is_confirmed`]): some five probe timeouts
+/// of a path of 50 ms, each twice as long as the one before.
+///
+/// [`Connection::is_confirmed`]: qecho_engine::Connection::is_confirmed
+pub(crate) const CONFIRMATION_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// Whom to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {

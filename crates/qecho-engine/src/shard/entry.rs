@@ -75,7 +75,7 @@ pub(crate) struct Meta {
     pub(super) untold_close: Option<Box<CloseReason>>,
     pub(super) ticket: Option<Ticket>,
     /// Whether the application of a client knows that the handshake is confirmed.
-    is_confirmed: bool,
+    pub(crate) is_confirmed: bool,
     handshake_deadline: Option<Instant>,
     /// By when something is sent because something was heard.
     answer_due: Option<Instant>,

@@ -5,10 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_engine::{Application, Connection, ConnectionKey, Connector, Control, Event, Handshake};
+use qecho_engine::{
+    Application, CloseReason, Connection, ConnectionKey, Connector, Control, Event, Handshake,
+};
 
 use super::{config::Config, generator::Mail};
-use crate::dial::{DialFailure, Dialer, Offers, Progress};
+use crate::dial::{CONFIRMATION_WAIT_MAX, DialFailure, Dialer, Offers, Progress};
 
 /// Where and as what the server answers.
 #[derive(Clone, Debug)]
@@ -26,18 +28,26 @@ pub struct Reached {
     pub takes_datagrams: bool,
 }
 
-/// Dials once and hangs up.
-pub(super) struct Probe {
+/// Dials once and hangs up, as the application of a shard.
+pub struct Probe {
     dialer: Dialer,
     offers: Offers,
     without_alpn: bool,
     outcome: Option<Result<Reached, DialFailure>>,
     is_stopped: bool,
     pressing: Option<Instant>,
+    /// The attempt that has won.
+    winner: Option<ConnectionKey>,
+    /// Those that have lost.
+    losers: Vec<ConnectionKey>,
+    /// When to hang up: once the handshake is confirmed, or when that has taken too
+    /// long.
+    hangs_up: Option<Instant>,
 }
 
 impl Probe {
-    pub(super) fn new(config: &Config, offers: Offers) -> Self {
+    /// Makes a probe that makes these offers.
+    pub fn new(config: &Config, offers: Offers) -> Self {
         Self {
             dialer: Dialer::new(config.target.clone(), offers.clone(), config.timeout),
             offers,
@@ -45,12 +55,18 @@ impl Probe {
             outcome: None,
             is_stopped: false,
             pressing: None,
+            winner: None,
+            losers: Vec::new(),
+            hangs_up: None,
         }
     }
 
     /// Returns how the server is reached, and what to offer it; `None` if the
     /// probe was stopped.
-    pub(super) fn into_outcome(self) -> Option<Result<(Reached, Connector), DialFailure>> {
+    ///
+    /// # Errors
+    /// [`DialFailure`] if the server was not reached.
+    pub fn into_outcome(self) -> Option<Result<(Reached, Connector), DialFailure>> {
         let Offers {
             first,
             without_alpn,
@@ -71,8 +87,21 @@ impl Probe {
     }
 
     fn end(&mut self, now: Instant, outcome: Result<Reached, DialFailure>) {
+        let wait = match outcome {
+            Ok(_) => CONFIRMATION_WAIT_MAX,
+            Err(_) => Duration::ZERO,
+        };
         self.outcome.get_or_insert(outcome);
+        self.hangs_up = Some(now + wait);
         self.pressing = Some(now);
+    }
+
+    fn close_losers(&mut self, control: &mut Control<'_, ()>) {
+        for loser in std::mem::take(&mut self.losers) {
+            if let Some((mut connection, ())) = control.connection(loser) {
+                connection.close(0, "another address answered first");
+            }
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -105,12 +134,21 @@ impl Application for Probe {
                     without_alpn: self.without_alpn,
                     takes_datagrams: connection.datagram_max().is_some(),
                 };
-                self.dialer.connected(connection.key());
+                self.winner = Some(connection.key());
+                self.losers = self.dialer.connected(connection.key());
                 self.end(now, Ok(reached));
             }
             Event::Closed(reason) if !self.is_over() => {
                 let is_attempt = self.dialer.closed(connection.key(), reason);
                 self.pressing = is_attempt.then_some(now).or(self.pressing);
+            }
+            Event::Confirmed | Event::Closed(_) if self.winner == Some(connection.key()) => {
+                // A server may want a certificate to be shown.
+                if let Event::Closed(reason @ CloseReason::Peer { .. }) = event {
+                    let address = connection.remote_address();
+                    self.outcome = Some(Err(DialFailure::Handshake { address, reason }));
+                }
+                self.hangs_up = Some(now);
             }
             _ => {}
         }
@@ -119,20 +157,27 @@ impl Application for Probe {
     fn handle_mail(&mut self, control: &mut Control<'_, ()>, mail: Mail) {
         if mail == Mail::Stop {
             self.is_stopped = true;
+            self.hangs_up = Some(control.now());
             self.pressing = Some(control.now());
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
         let dialing = self.dialer.deadline().filter(|_| !self.is_over());
-        [self.pressing, dialing].into_iter().flatten().min()
+        [self.pressing, self.hangs_up, dialing]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn handle_deadline(&mut self, control: &mut Control<'_, ()>) {
         let was_pressing = self.pressing.take().is_some();
+        self.close_losers(control);
         if self.is_over() {
-            // Attempts that have lost are closed with the one that has won.
-            return control.shut_down(0, "");
+            if self.hangs_up.take_if(|due| *due <= control.now()).is_some() {
+                control.shut_down(0, "");
+            }
+            return;
         }
         let progress = match was_pressing {
             true => self.dialer.handle_failure(control),

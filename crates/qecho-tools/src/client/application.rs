@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_engine::{Application, Connection, ConnectionKey, Control, Event, TlsError};
+use qecho_engine::{Application, CloseReason, Connection, ConnectionKey, Control, Event, TlsError};
 
 use super::{
     config::{Config, Message},
@@ -14,7 +14,7 @@ use super::{
     pipe::{Pipe, PipeEnds},
     report::{ClientEvent, Connected, Failure, Report},
 };
-use crate::dial::{Dialer, Progress};
+use crate::dial::{CONFIRMATION_WAIT_MAX, Dialer, Progress};
 
 /// Application code of a client that has all it came for.
 const CODE_DONE: u64 = 0;
@@ -56,6 +56,8 @@ pub struct ClientApplication {
     outcome: Option<Result<Report, Failure>>,
     /// Set when there is something to do that needs the whole shard.
     pressing: Option<Instant>,
+    /// When to hang up although the server may lack the end of the handshake.
+    hangs_up: Option<Instant>,
     doubt: Option<Doubt>,
     /// Whether the keys are still to be updated.
     update_keys: bool,
@@ -111,6 +113,7 @@ impl ClientApplication {
             losers: Vec::new(),
             outcome: None,
             pressing: None,
+            hangs_up: None,
             doubt: None,
             update_keys: config.update_keys,
         })
@@ -222,6 +225,19 @@ impl ClientApplication {
         }
     }
 
+    /// Tells whether all is done, but nothing has shown that the server has the whole
+    /// handshake.
+    fn awaits_confirmation(&mut self, control: &mut Control<'_, ()>) -> bool {
+        let now = control.now();
+        let live = self.live.and_then(|key| control.connection(key));
+        let is_open = live.is_some_and(|(connection, ())| !connection.is_confirmed());
+        let is_silent = self.report() == Report::default();
+        if !is_open || !is_silent || !matches!(self.outcome, Some(Ok(_))) {
+            return false;
+        }
+        now < *self.hangs_up.get_or_insert(now + CONFIRMATION_WAIT_MAX)
+    }
+
     /// Does what needs the whole shard.
     fn press_on(&mut self, control: &mut Control<'_, ()>) {
         for loser in std::mem::take(&mut self.losers) {
@@ -233,9 +249,13 @@ impl ClientApplication {
             let progress = self.dialer.handle_failure(control);
             self.follow(control.now(), progress);
         }
+        if self.awaits_confirmation(control) {
+            return;
+        }
         let Some(outcome) = &self.outcome else {
             return;
         };
+        self.hangs_up = None;
         match outcome {
             Ok(_) => control.shut_down(CODE_DONE, ""),
             Err(failure) => control.shut_down(CODE_FAILED, &failure.to_string()),
@@ -259,6 +279,15 @@ impl Application for ClientApplication {
         let key = connection.key();
         match event {
             Event::Connected if self.live.is_none() => self.connected(connection),
+            Event::Confirmed | Event::Closed(_)
+                if self.live == Some(key) && self.hangs_up.is_some() =>
+            {
+                // A server may refuse a client's certificate, or that there is none.
+                if let Event::Closed(reason @ CloseReason::Peer { .. }) = event {
+                    self.outcome = Some(Err(Failure::Closed(reason)));
+                }
+                self.pressing = Some(connection.now());
+            }
             Event::Closed(reason) if self.live == Some(key) => {
                 self.end(connection.now(), Err(Failure::Closed(reason)));
             }
@@ -278,7 +307,12 @@ impl Application for ClientApplication {
 
     fn handle_mail(&mut self, control: &mut Control<'_, ()>, mail: Mail) {
         match (mail, &mut self.work) {
-            (Mail::Stop, _) => self.end(control.now(), Ok(self.report())),
+            (Mail::Stop, _) => {
+                if self.outcome.is_none() || self.hangs_up.is_some() {
+                    self.hangs_up = Some(control.now());
+                }
+                self.end(control.now(), Ok(self.report()));
+            }
             (Mail::Message(message), Work::Conversation(work)) => work.add(message),
             (Mail::Finish, Work::Conversation(work)) => work.complete(),
             // A pipe has its own ends.
@@ -299,12 +333,16 @@ impl Application for ClientApplication {
         let doubt = self.doubt.as_ref().map(|doubt| doubt.until);
         let waiting = [self.dialer.deadline(), work, doubt].into_iter().flatten();
         let waiting = waiting.min().filter(|_| self.outcome.is_none());
-        [self.pressing, waiting].into_iter().flatten().min()
+        [self.pressing, self.hangs_up, waiting]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn handle_deadline(&mut self, control: &mut Control<'_, ()>) {
         let now = control.now();
-        if self.pressing.take().is_some() {
+        let hangs_up = self.hangs_up.is_some_and(|due| due <= now);
+        if self.pressing.take().is_some() || hangs_up {
             self.press_on(control);
         }
         if self.outcome.is_some() {

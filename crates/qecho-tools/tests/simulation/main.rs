@@ -14,6 +14,7 @@ mod echo;
 #[path = "../../../qecho-engine/tests/hostile/failing_seed.rs"]
 mod failing_seed;
 mod flow_control;
+mod hanging_up;
 #[path = "../../../qecho-engine/tests/hostile/identity.rs"]
 mod identity;
 mod load;

@@ -16,10 +16,11 @@ use std::{
 
 use anyhow::anyhow;
 use qecho_cert::TrustVerifier;
-use qecho_engine::{Side, config::Transport};
+use qecho_engine::{Side, config::Transport, event::CERTIFICATE_REQUIRED};
 use qecho_tools::{
     Sight,
     bench::{Bench, BenchError, Config, Way},
+    dial::DialFailure,
 };
 
 use self::{display::Display, output::Output};
@@ -139,10 +140,19 @@ fn config(
 }
 
 /// Finds the words for a load that did not come about.
+fn wants_certificate(dial: &DialFailure) -> bool {
+    matches!(dial, DialFailure::Handshake { reason, .. }
+        if reason.transport_code() == Some(CERTIFICATE_REQUIRED))
+}
+
 fn explain(arguments: &BenchArguments, verifier: &TrustVerifier, error: BenchError) -> Failure {
     if let BenchError::Dial(dial) = &error {
         let (error, hint) =
             dialing::explain(&arguments.place, &arguments.alpn, verifier, false, dial);
+        let hint = match wants_certificate(dial) {
+            true => Some("qecho bench shows none; start the server without --client-ca".into()),
+            false => hint,
+        };
         let exit = dialing::exit(dial);
         let error = Some(error);
         return Failure { exit, error, hint };

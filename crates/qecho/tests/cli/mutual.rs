@@ -91,6 +91,20 @@ fn a_client_without_a_certificate_is_refused_on_both_sides() {
 }
 
 #[test]
+fn a_client_with_nothing_to_say_and_a_load_learn_that_a_certificate_is_wanted() {
+    for (command, hint) in [
+        ("client", "show one by --cert FILE --key FILE"),
+        ("bench", "qecho bench shows none"),
+    ] {
+        let stage = Stage::new();
+        let server = serve(&stage);
+        let launch = stage.qecho(&format!("{command} {}", server.place()));
+        let done = launch.run();
+        refused(server, &done, "the client sent no certificate", hint);
+    }
+}
+
+#[test]
 fn a_certificate_of_another_authority_is_refused_on_both_sides() {
     let stage = Stage::new();
     let server = serve(&stage);

@@ -291,7 +291,8 @@ impl Load {
             Self::Bytes(_) | Self::Streams(_) => 1,
         };
         match self {
-            // `qecho bench` looks first who is there.
+            // `qecho bench` looks first who is there, by a handshake that it waits to be
+            // confirmed: however much is lost, the server counts it.
             Self::Connections(_) | Self::Streams(_) if pair == Pair::QechoQecho => asked + 1,
             _ => asked,
         }
