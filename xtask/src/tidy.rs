@@ -58,6 +58,7 @@ const RULES: &[Rule] = &[
     lines::only_the_event_loop_reads_the_clock,
     lines::nothing_is_unfinished,
     pages::links_lead_somewhere,
+    pages::rust_is_compiled,
 ];
 
 /// Applies every rule to the workspace.

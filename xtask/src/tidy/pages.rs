@@ -13,8 +13,6 @@ const PAGES: &[&str] = &[
 /// A relative link points to a file or folder of this tree.
 pub(super) fn links_lead_somewhere(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let is_page =
-        |path: &str| PAGES.contains(&path) || (path.starts_with("docs/") && path.ends_with(".md"));
     for (path, text) in tree.files().filter(|(path, _)| is_page(path)) {
         let mut in_code = false;
         for (index, line) in text.lines().enumerate() {
@@ -32,6 +30,35 @@ pub(super) fn links_lead_somewhere(tree: &Tree) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Rust on a page stands line by line in a source of this tree, which is compiled: in
+/// an example, say.
+pub(super) fn rust_is_compiled(tree: &Tree) -> Vec<Finding> {
+    let sources = tree.files().filter(|(path, _)| path.ends_with(".rs"));
+    let sources: Vec<String> = sources.map(|(_, text)| trimmed(text.lines())).collect();
+    let mut findings = Vec::new();
+    for (path, text) in tree.files().filter(|(path, _)| is_page(path)) {
+        let mut lines = text.lines().enumerate();
+        while let Some((index, _)) = lines.find(|(_, line)| line.trim_start() == "```rust") {
+            let code = lines.by_ref().map(|(_, line)| line);
+            let code = trimmed(code.take_while(|line| line.trim_start() != "```"));
+            if !sources.iter().any(|source| source.contains(&code)) {
+                let message = "no source has these lines: copy them from one, which is compiled";
+                findings.push(Finding::error(path, index + 1, message));
+            }
+        }
+    }
+    findings
+}
+
+/// Returns whole lines without their indentation, with a break before and after each.
+fn trimmed<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    lines.fold("\n".into(), |text, line| text + line.trim() + "\n")
+}
+
+fn is_page(path: &str) -> bool {
+    PAGES.contains(&path) || (path.starts_with("docs/") && path.ends_with(".md"))
 }
 
 /// Returns the relative links of a line, without their anchors.
@@ -66,6 +93,15 @@ fn resolve(page: &str, link: &str) -> String {
 mod tests {
     use super::super::fires;
     use super::*;
+
+    #[test]
+    fn rust_that_no_source_has_is_found() {
+        let readme = "```rust\nfn main() {\n    run();\n}\n```\n\n```sh\nrun\n```\n\
+            ```rust\nrun()\n```\n";
+        let example = "//! Runs.\n\nmod all {\n    fn main() {\n        run();\n    }\n}\n";
+        let files = [("README.md", readme), ("examples/run.rs", example)];
+        assert_eq!(fires(rust_is_compiled, &files), ["README.md:10"]);
+    }
 
     #[test]
     fn a_dead_link_is_found() {

@@ -11,7 +11,8 @@ use crate::identity::read_chain;
 
 const MACOS_KEYCHAIN: &str = "/Library/Keychains/System.keychain";
 
-/// A family of systems that keep their roots in the same way.
+/// A family of systems that keep their roots in the same way. What is made for others
+/// than Debian's was never run there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum System {

@@ -167,7 +167,7 @@ pub(crate) struct StoreArguments {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// With --dry-run: the commands for another system
+    /// With --dry-run: the commands for another system; only Debian's were ever run
     #[arg(
         long,
         value_name = "debian|fedora|arch|opensuse|macos|windows",
