@@ -236,7 +236,7 @@ impl Chart<'_> {
             )?;
         }
         for (is_seen, words) in [
-            (has_gap, "gap: no answer came back"),
+            (has_gap, "gap: no measured message came back"),
             (has_late, "dashed: answers after the end"),
         ] {
             if is_seen {

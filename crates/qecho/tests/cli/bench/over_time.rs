@@ -60,7 +60,7 @@ fn an_interval_without_an_answer_has_no_echo_time_and_late_answers_have_their_ow
     }
     let page = std::fs::read_to_string(&page).expect("it was written");
     assert!(page.contains("class=\"line s0 after\""), "{page}");
-    for words in ["gap: no answer", " of them after the end)"] {
+    for words in ["gap: no measured message", " of them after the end)"] {
         assert!(page.contains(words), "{words}: {page}");
     }
     assert!(!page.contains(">1 ns<"), "{page}");
@@ -109,7 +109,7 @@ fn a_report_that_has_zeros_in_place_of_no_times_is_read_as_without_times() {
     let launch = stage.qecho("report").arg(&file);
     launch.arg("--output").arg(&page).run().exits(0);
     let page = std::fs::read_to_string(&page).expect("it was written");
-    assert!(page.contains("gap: no answer"), "{page}");
+    assert!(page.contains("gap: no measured message"), "{page}");
     // One line of the rate; two pieces of each echo time.
     let over_time: Vec<_> = page.split("<svg").skip(1).take(3).collect();
     let pieces = over_time
