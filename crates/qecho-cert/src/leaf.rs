@@ -46,7 +46,9 @@ pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 /// authority and renewed while the server runs.
 ///
 /// The key stays the same, so a [`Pin`] stays good. The leaf is sent alone: clients
-/// hold the authority.
+/// hold the authority. A client that names its host (SNI, RFC 6066 §3) is shown one
+/// without the addresses: BoringSSL knows no name constraints for addresses, and refuses
+/// a leaf that has any below an authority that limits them.
 pub struct AutomaticLeaf {
     authority: Arc<Authority>,
     clock: Clock,
@@ -58,8 +60,12 @@ pub struct AutomaticLeaf {
     renewal: Mutex<()>,
 }
 
+/// The certificates of one time, with one key.
 struct Leaf {
-    certified: Arc<CertifiedKey>,
+    /// Shown where the client names its host.
+    without_addresses: Arc<CertifiedKey>,
+    /// Shown where it names none.
+    with_addresses: Arc<CertifiedKey>,
     not_before: OffsetDateTime,
     not_after: OffsetDateTime,
 }
@@ -163,9 +169,14 @@ impl ServerIdentity for AutomaticLeaf {
 }
 
 impl ResolvesServerCert for AutomaticLeaf {
-    fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.renew_if_due((self.clock)().into());
-        Some(self.read(|leaf| Arc::clone(&leaf.certified)))
+        // An address in the SNI, where none may be, is no name to rustls.
+        let names_host = client_hello.server_name().is_some();
+        Some(self.read(|leaf| match names_host {
+            true => Arc::clone(&leaf.without_addresses),
+            false => Arc::clone(&leaf.with_addresses),
+        }))
     }
 }
 
@@ -186,11 +197,19 @@ impl Leaf {
         signing_key: &Arc<dyn SigningKey>,
         now: OffsetDateTime,
     ) -> Result<Self, rcgen::Error> {
-        let params = template(now)?;
-        let certificate = authority.sign(&params, key)?;
-        let chain = vec![certificate.der().clone()];
+        let mut params = template(now)?;
+        let certify = |params: &CertificateParams| {
+            let chain = vec![authority.sign(params, key)?.der().clone()];
+            Ok(Arc::new(CertifiedKey::new(chain, Arc::clone(signing_key))))
+        };
+        let without_addresses = certify(&params)?;
+        params.serial_number = Some(serial_number()?);
+        params
+            .subject_alt_names
+            .extend(ADDRESSES.map(SanType::IpAddress));
         Ok(Self {
-            certified: Arc::new(CertifiedKey::new(chain, Arc::clone(signing_key))),
+            without_addresses,
+            with_addresses: certify(&params)?,
             not_before: params.not_before,
             not_after: params.not_after,
         })
@@ -212,9 +231,6 @@ fn template(now: OffsetDateTime) -> Result<CertificateParams, rcgen::Error> {
     params.serial_number = Some(serial_number()?);
     params.distinguished_name = DistinguishedName::new();
     params.subject_alt_names = vec![SanType::DnsName(DNS_NAME.try_into()?)];
-    params
-        .subject_alt_names
-        .extend(ADDRESSES.map(SanType::IpAddress));
     // Said explicitly, because rcgen writes the subject key identifier only then.
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

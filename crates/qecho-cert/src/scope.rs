@@ -79,6 +79,15 @@ impl Scope {
 }
 
 impl Limits {
+    /// Tells whether there are address ranges among them.
+    ///
+    /// BoringSSL has no name constraints for addresses: it refuses a leaf with an address
+    /// below an authority that has them, even one that keeps to them.
+    pub fn has_ranges(&self) -> bool {
+        let is_range = |limit: &Limit| matches!(limit, Limit::Range { .. });
+        self.0.iter().any(is_range)
+    }
+
     fn name_constraints(&self) -> NameConstraints {
         let is_domain = |limit: &Limit| matches!(limit, Limit::Domain(_));
         let is_of = |limit: &Limit, v4| matches!(limit, Limit::Range { address, .. } if address.is_ipv4() == v4);
@@ -193,6 +202,13 @@ mod tests {
             limits.to_string(),
             "example.test, 10.0.0.0/8, 192.0.2.1/32, fd00::/8"
         );
+    }
+
+    #[test]
+    fn ranges_are_told_from_domains() {
+        let has_ranges = |text: &str| text.parse::<Limits>().unwrap().has_ranges();
+        assert!(has_ranges("a.test,fd00::/8") && has_ranges("192.0.2.1"));
+        assert!(!has_ranges("a.test,b.test"));
     }
 
     #[test]

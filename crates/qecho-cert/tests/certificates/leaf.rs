@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-use qecho_cert::{Authority, AutomaticLeaf, Clock, Pin, ServerIdentity};
+use qecho_cert::{Authority, AutomaticLeaf, Clock, Details, Pin, ServerIdentity};
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
@@ -22,7 +22,7 @@ fn the_leaf_is_for_localhost_and_short_lived() {
     assert_eq!(leaf.names(), ["localhost", "127.0.0.1", "::1"]);
     assert_eq!(leaf.expires(), OffsetDateTime::from(now() + 13 * DAY));
     assert_eq!(leaf.authority_path(), None);
-    let der = shown(&leaf);
+    let der = shown_to(&leaf, "127.0.0.1");
     assert_eq!(Pin::of_certificate(&der).unwrap(), leaf.pin());
     let (_, certificate) = X509Certificate::from_der(&der).unwrap();
     assert_eq!(
@@ -50,6 +50,22 @@ fn the_leaf_is_for_localhost_and_short_lived() {
         )
     });
     assert_eq!(identifiers.count(), 2);
+}
+
+#[test]
+fn a_client_that_names_a_host_is_shown_no_address() {
+    // BoringSSL refuses every address below a CA that limits addresses.
+    let leaf = ephemeral(clock());
+    for (called, names) in [
+        ("localhost", &["localhost"][..]),
+        ("example.test", &["localhost"]),
+        ("127.0.0.1", &["localhost", "127.0.0.1", "::1"]),
+        ("::1", &["localhost", "127.0.0.1", "::1"]),
+    ] {
+        let der = shown_to(&leaf, called);
+        assert_eq!(Details::of(&der).unwrap().names, names, "{called}");
+        assert_eq!(Pin::of_certificate(&der).unwrap(), leaf.pin(), "{called}");
+    }
 }
 
 #[test]
@@ -120,11 +136,13 @@ fn the_leaf_is_renewed_when_half_its_life_is_over() {
     let (clock, time) = movable_clock();
     let leaf = ephemeral(clock);
     let first = shown(&leaf);
+    let first_of_addresses = shown_to(&leaf, "::1");
     advance(&time, 6 * DAY);
     assert_eq!(shown(&leaf), first, "not yet");
     advance(&time, DAY);
     let second = shown(&leaf);
     assert_ne!(second, first);
+    assert_ne!(shown_to(&leaf, "::1"), first_of_addresses);
     assert_eq!(
         Pin::of_certificate(&second).unwrap(),
         leaf.pin(),
@@ -185,9 +203,15 @@ fn advance(time: &AtomicU64, by: Duration) {
     time.fetch_add(by.as_secs(), Ordering::Relaxed);
 }
 
-/// Returns the leaf that a client is shown.
+/// Returns the leaf that a client of localhost is shown.
 fn shown(leaf: &Arc<AutomaticLeaf>) -> CertificateDer<'static> {
-    meet(trusting_anybody(), "localhost", Arc::clone(leaf) as _)
+    shown_to(leaf, "localhost")
+}
+
+/// Returns the leaf that a client is shown which calls the server so; it sends no SNI
+/// for an address.
+fn shown_to(leaf: &Arc<AutomaticLeaf>, called: &'static str) -> CertificateDer<'static> {
+    meet(trusting_anybody(), called, Arc::clone(leaf) as _)
         .result
         .expect("anybody is accepted")
 }

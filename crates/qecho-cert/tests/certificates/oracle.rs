@@ -15,24 +15,27 @@ use crate::wire::{clock, meet, meet_at, now, trusting};
 #[test]
 fn openssl_accepts_our_leaf_for_the_loopback_names() {
     let folder = tempfile::tempdir().unwrap();
-    let pem = our_leaf(&folder);
     let (names, addresses) = ("-verify_hostname", "-verify_ip");
     for (option, name) in [
         (names, "localhost"),
         (addresses, "127.0.0.1"),
         (addresses, "::1"),
     ] {
+        let pem = our_leaf(&folder, name);
         let (accepted, said) = openssl_verifies(&folder, &pem, option, name);
         assert!(accepted, "{said}");
+        let (accepted, said) = openssl_verifies(&folder, &pem, names, "example.com");
+        assert!(!accepted && said.contains("hostname mismatch"), "{said}");
     }
-    let (accepted, said) = openssl_verifies(&folder, &pem, names, "example.com");
-    assert!(!accepted && said.contains("hostname mismatch"), "{said}");
+    let unnamed = our_leaf(&folder, "::1");
+    let (accepted, said) = openssl_verifies(&folder, &unnamed, names, "localhost");
+    assert!(accepted, "without an SNI: {said}");
 }
 
 #[test]
 fn openssl_refuses_a_leaf_of_our_authority_for_any_other_name() {
     let folder = tempfile::tempdir().unwrap();
-    our_leaf(&folder);
+    our_leaf(&folder, "localhost");
     let thief = Issuing::stolen(folder.path());
     for (option, name) in [
         ("-verify_hostname", "example.com"),
@@ -105,9 +108,9 @@ fn automatic(folder: &tempfile::TempDir) -> Arc<AutomaticLeaf> {
     Arc::new(leaf.expect("the folder is usable"))
 }
 
-/// Writes our leaf as PEM, as a client is shown it.
-fn our_leaf(folder: &tempfile::TempDir) -> std::path::PathBuf {
-    let met = meet(trusting(folder), "localhost", automatic(folder));
+/// Writes our leaf as PEM, as a client is shown it that calls the server so.
+fn our_leaf(folder: &tempfile::TempDir, called: &'static str) -> std::path::PathBuf {
+    let met = meet(trusting(folder), called, automatic(folder));
     let der = folder.path().join("leaf.der");
     std::fs::write(&der, met.result.expect("our own is accepted")).expect("the folder is ours");
     let pem = folder.path().join("leaf.pem");

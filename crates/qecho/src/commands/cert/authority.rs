@@ -3,9 +3,9 @@
 use std::io;
 
 use anyhow::{Context, anyhow};
-use qecho_cert::{Authority, Details, Origin, Scope, store::System};
+use qecho_cert::{Authority, Details, Limits, Origin, Scope, store::System};
 
-use super::{open, open_or_create};
+use super::{open, open_or_create, say};
 use crate::{
     args::{AuthorityNewArguments, AuthorityShowArguments, Format, RootArgument},
     ending::{Ending, Failure},
@@ -30,6 +30,16 @@ pub(super) fn make(arguments: &AuthorityNewArguments) -> Result<Ending, Failure>
             path.display()
         ))
         .hint("make another in a folder of its own by --ca-root DIR"));
+    }
+    if arguments
+        .name_constraints
+        .as_ref()
+        .is_some_and(Limits::has_ranges)
+    {
+        say(
+            "clients that verify with BoringSSL, such as quiche's, refuse certificates with \
+             IP addresses from this CA: BoringSSL cannot check address ranges",
+        );
     }
     describe(&authority, arguments.format)
 }

@@ -58,6 +58,19 @@ fn an_authority_signs_within_its_limits_and_openssl_holds_a_thief_to_them() {
 }
 
 #[test]
+fn an_authority_with_address_ranges_says_who_will_refuse_its_addresses() {
+    let stage = Stage::new();
+    let make = |limits: &str| {
+        let command = format!("cert ca new --ca-root {limits} --name-constraints");
+        stage.qecho(&command).arg(limits).run()
+    };
+    let words = "BoringSSL, such as quiche's, refuse certificates with IP addresses from this CA";
+    make("a.test,192.0.2.1").exits(0).complains(words);
+    let domains = make("a.test");
+    assert_eq!(domains.exits(0).stderr, "", "{domains:#?}");
+}
+
+#[test]
 fn an_authority_that_is_there_is_shown_and_not_replaced() {
     let stage = Stage::new();
     let none = stage.qecho("cert ca show").run();
