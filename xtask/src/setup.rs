@@ -2,6 +2,7 @@
 //!
 //! Everything is looked for before anything is installed; a second run touches no network.
 
+mod node;
 mod platform;
 mod programs;
 mod python;
@@ -12,10 +13,11 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
+pub(crate) use self::node::modules as node_modules;
 use self::platform::Platform;
 pub(crate) use self::programs::{
     CADDY, CLANG, CMAKE, CXX, LIBNUMA, NGTCP2_CLIENT, NGTCP2_SERVER, OPENSSL, PERL, Program,
-    TSHARK, VALGRIND,
+    QUICHE_CLIENT, TSHARK, VALGRIND,
 };
 use crate::process;
 use crate::{Outcome, workspace};
@@ -48,6 +50,7 @@ pub(crate) fn run() -> Result<Outcome> {
     }
     fetch_crates()?;
     python::ensure_ready()?;
+    node::ensure_ready()?;
     ensure_cargo_deny()?;
     println!("setup: all there");
     Ok(Outcome::Good)

@@ -230,6 +230,16 @@ impl Stage {
         self.python_client(&format!("interop/peers/{script}"), server, arguments)
     }
 
+    /// Runs one of the clients in interop/peers that are for Node.
+    pub(super) fn node_client(&self, script: &str, server: &Server) -> Result<Done> {
+        let mut command = Command::new("node");
+        command
+            .arg(workspace::root().join("interop/peers").join(script))
+            .arg(setup::node_modules())
+            .args([&server.port, &server.ca]);
+        self.start(script, command)?.finish()
+    }
+
     /// Starts the server in examples/python, with a certificate made as its text says.
     pub(super) fn example_server(&self, arguments: &[&str]) -> Result<Server> {
         self.run(

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 use std::{env, fs};
 
+use super::node;
 use super::platform::{Manager, Platform};
 use crate::process;
 
@@ -34,6 +35,8 @@ enum Proof {
     Header(&'static str),
     /// Python can import these; Debian packs them apart from Python.
     PythonModules(&'static str),
+    /// A package in target/node, which setup installs itself, runs on this system.
+    NodePackage(&'static str),
 }
 
 /// ngtcp2's client with GnuTLS.
@@ -50,6 +53,15 @@ pub(crate) const NGTCP2_SERVER: Program = Program {
     name: "gtlsserver",
     proof: Proof::OnPath("gtlsserver"),
     apt: Some("ngtcp2-server"),
+    dnf: None,
+    brew: None,
+};
+
+/// quiche, with BoringSSL, for Node.
+pub(crate) const QUICHE_CLIENT: Program = Program {
+    name: node::QUIC,
+    proof: Proof::NodePackage(node::QUIC),
+    apt: None,
     dnf: None,
     brew: None,
 };
@@ -135,7 +147,7 @@ pub(crate) const CXX: Program = Program {
     brew: None,
 };
 
-const PROGRAMS: [Program; 12] = [
+const PROGRAMS: [Program; 13] = [
     Program {
         name: "python3",
         proof: Proof::OnPath("python3"),
@@ -149,6 +161,13 @@ const PROGRAMS: [Program; 12] = [
         apt: Some("python3-venv"),
         dnf: Some("python3"),
         brew: Some("python"),
+    },
+    Program {
+        name: "npm",
+        proof: Proof::OnPath("npm"),
+        apt: Some("npm"),
+        dnf: Some("npm"),
+        brew: Some("node"),
     },
     TSHARK,
     Program {
@@ -206,6 +225,7 @@ impl Program {
                 process::capture(question, QUESTION_LIMIT)
                     .is_ok_and(|(ended, ..)| ended.is_success())
             }
+            Proof::NodePackage(name) => node::has_native(name),
         }
     }
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{Case, Stage};
-use crate::setup::{NGTCP2_CLIENT, OPENSSL};
+use crate::setup::{NGTCP2_CLIENT, OPENSSL, QUICHE_CLIENT};
 
 pub(super) const CASES: &[Case] = &[
     Case::short("aioquic client without ALPN gets its echo", |stage| {
@@ -24,6 +24,16 @@ pub(super) const CASES: &[Case] = &[
             .prints("done")?;
         server.ends_well()
     }),
+    Case::short(
+        "quiche client on BoringSSL gets its echo with the CA that the server prints",
+        |stage| {
+            let server = stage.qecho_server(&[])?;
+            let client = stage.node_client("boringssl_client.mjs", &server)?;
+            client.exits(0)?.prints("echo: \"Grüße, 日本語\"")?;
+            server.ends_well()
+        },
+    )
+    .with(&QUICHE_CLIENT),
     Case::short(
         "aioquic client verifies a certificate of qecho cert",
         |stage| {
