@@ -27,7 +27,9 @@ use rustls::KeyLog;
 use self::{output::Output, secrets::Secrets, tap::CaptureTap, writer::Writer};
 pub use self::{
     output::{LIMIT_MIN, NextFile, REPEATED_BYTES_MAX, Rotation},
-    reader::{BLOCK_BYTES_MAX, CaptureReader, Captured, INTERFACES_MAX, Item, ReadError},
+    reader::{
+        BLOCK_BYTES_MAX, CaptureReader, Captured, INTERFACES_MAX, Item, ReadError, SkipReason,
+    },
     writer::{QUEUE_BYTES_MAX, Report, SECRETS_BYTES_MAX},
 };
 

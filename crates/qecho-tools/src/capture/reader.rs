@@ -11,6 +11,7 @@ mod error;
 mod fields;
 mod link;
 mod records;
+mod skipped;
 mod source;
 mod udp;
 
@@ -23,7 +24,9 @@ use std::{
 
 use qecho_engine::Passage;
 
-pub use self::{blocks::INTERFACES_MAX, error::ReadError, source::BLOCK_BYTES_MAX};
+pub use self::{
+    blocks::INTERFACES_MAX, error::ReadError, skipped::SkipReason, source::BLOCK_BYTES_MAX,
+};
 use self::{
     blocks::{Blocks, SECTION_HEADER},
     records::Records,
@@ -44,8 +47,8 @@ pub enum Item {
         number: u64,
         /// Where its block or record begins in the file.
         offset: u64,
-        /// What it is instead: `an IP fragment`.
-        why: &'static str,
+        /// Why there is none.
+        why: SkipReason,
     },
 }
 
@@ -99,7 +102,7 @@ enum Format {
 /// What a block or record is.
 enum Piece<'a> {
     /// A packet, or why it is of no use.
-    Packet(Result<Frame<'a>, &'static str>),
+    Packet(Result<Frame<'a>, SkipReason>),
     /// No packet, but it has a number.
     Numbered,
     Secrets(String),
@@ -206,7 +209,7 @@ fn magic(reader: &mut impl Read) -> Result<[u8; 4], ReadError> {
 }
 
 /// Returns a packet's datagram, or why there is none.
-fn item(packet: Result<Frame<'_>, &'static str>, number: u64, offset: u64) -> Item {
+fn item(packet: Result<Frame<'_>, SkipReason>, number: u64, offset: u64) -> Item {
     let read = packet.and_then(|frame| {
         let packet = link::ip_packet(frame.link, frame.bytes)?;
         let datagram = udp::datagram(packet, frame.cut)?;

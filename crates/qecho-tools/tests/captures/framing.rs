@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use qecho_tools::capture::{CaptureReader, INTERFACES_MAX, Item};
+use qecho_tools::capture::{CaptureReader, INTERFACES_MAX, Item, SkipReason};
 
 use crate::files::{Order, Pcapng, RAW, TLS_KEY_LOG, datagrams, items, read, refusal, v4_packet};
 
@@ -65,7 +65,7 @@ fn a_packet_block_that_lies_spoils_nothing_after_it() {
         matches!(
             item,
             Item::Skipped {
-                why: "a packet block without its fields",
+                why: SkipReason::BlockCut,
                 ..
             }
         )

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qecho_tools::capture::{Captured, Item};
+use qecho_tools::capture::{Captured, Item, SkipReason};
 
 use crate::files::{Order, datagrams, items, pcap, refusal, v4_packet};
 
@@ -87,7 +87,7 @@ fn packets_that_are_not_shown_have_their_numbers_too() {
     let skipped = Item::Skipped {
         number: 1,
         offset: 24,
-        why: "an ICMP packet",
+        why: SkipReason::Icmp,
     };
     assert_eq!((first, second.number), (&skipped, 2));
 }
@@ -98,7 +98,7 @@ fn an_unknown_link_type_is_named_as_the_reason() {
     let [Item::Skipped { why, .. }] = items[..] else {
         panic!("{items:?}");
     };
-    assert_eq!(why, "a packet of an unknown link type");
+    assert_eq!(why, SkipReason::LinkType(105));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qecho_engine::Passage;
-use qecho_tools::capture::{Captured, Item};
+use qecho_tools::capture::{Captured, Item, SkipReason};
 
 use crate::files::{Order, Pcapng, RAW, TLS_KEY_LOG, datagrams, items, v4_packet};
 
@@ -118,7 +118,7 @@ fn a_section_forgets_the_interfaces_and_byte_order_of_the_one_before() {
         panic!("{items:?}");
     };
     assert_eq!(second.number, 2);
-    assert_eq!(*why, "a packet of an interface that was not described");
+    assert_eq!(*why, SkipReason::UnknownInterface);
 }
 
 #[test]

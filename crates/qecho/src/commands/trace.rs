@@ -1,20 +1,20 @@
 //! `qecho trace`: the packets in a file.
 
+mod counts;
 mod input;
 
 use std::{collections::HashSet, io, net::SocketAddr, time::Duration};
 
 use anyhow::anyhow;
-use qecho_engine::{
-    Dissected, Observation, Side, Unprocessed, limits::INITIAL_DATAGRAM_MIN, wire::PacketType,
-};
+use qecho_engine::{Dissected, Observation, Side, limits::INITIAL_DATAGRAM_MIN, wire::PacketType};
 use qecho_tools::{
     capture::Item,
     dissect::{Dissector, Seen},
     trace::{Event, Losses, Sink, Tracer, qlog::Qlog},
 };
 
-use self::input::{Input, add_key_log, add_secrets_inside, say};
+use self::counts::Counts;
+use self::input::{Input, add_key_log, add_secrets_inside};
 use super::tracing;
 use crate::{
     args::TraceFileArguments,
@@ -52,15 +52,21 @@ pub(super) fn run(arguments: &TraceFileArguments) -> Result<Ending, Failure> {
     if let Some(qlog) = &qlog {
         tracing::conclude_qlog(qlog);
     }
-    view.counts.tell();
-    outcome?;
-    if view.counts.datagrams == 0 {
-        let shown = input.shown();
-        return Err(Failure::negative(anyhow!(
-            "there is no QUIC of version 1 in {shown}"
-        )));
+    let counts = &view.counts;
+    if counts.has_quic() || outcome.is_err() {
+        counts.tell();
     }
-    Ok(Ending::Done)
+    outcome?;
+    if counts.has_quic() {
+        return Ok(Ending::Done);
+    }
+    let shown = input.shown();
+    let left_out = counts.left_out();
+    let left_out = left_out.map(|words| format!(", but {words}"));
+    Err(Failure::negative(anyhow!(
+        "there is no QUIC of version 1 in {shown}{}",
+        left_out.unwrap_or_default()
+    )))
 }
 
 fn sinks(arguments: &TraceFileArguments, qlog: Option<&Qlog>) -> Vec<Box<dyn Sink>> {
@@ -94,15 +100,6 @@ struct View {
     failure: Option<io::Error>,
 }
 
-#[derive(Default)]
-struct Counts {
-    /// Datagrams with QUIC in them.
-    datagrams: u64,
-    /// Packets that only missing secrets keep closed.
-    closed: u64,
-    opened: u64,
-}
-
 impl View {
     fn read(&mut self, input: &mut Input, dissector: &mut Dissector) -> Result<(), Failure> {
         let mut at = Duration::ZERO;
@@ -125,7 +122,7 @@ impl View {
                         false => self.show(at, &observation),
                     });
                 }
-                Item::Skipped { .. } => {}
+                Item::Skipped { why, .. } => self.counts.leave_out(why),
             }
             if let Some(failure) = self.failure.take() {
                 return Err(failure.into());
@@ -138,6 +135,7 @@ impl View {
     fn show(&mut self, at: Duration, observation: &Observation) {
         if let Observation::Datagram(datagram) = observation {
             if !self.is_quic(datagram) {
+                self.counts.other_udp += 1;
                 return;
             }
             self.counts.count(datagram);
@@ -189,28 +187,6 @@ fn pass_on(event: &Event<'_>, sinks: &mut [Box<dyn Sink>], failure: &mut Option<
         if let Err(error) = sink.take(event) {
             failure.get_or_insert(error);
         }
-    }
-}
-
-impl Counts {
-    fn count(&mut self, datagram: &Dissected) {
-        self.datagrams += 1;
-        for packet in &datagram.packets {
-            self.opened += u64::from(packet.opened.is_some());
-            self.closed += u64::from(packet.unprocessed == Some(Unprocessed::NoSecrets));
-        }
-    }
-
-    /// Says what could not be shown.
-    fn tell(&self) {
-        let words = match self.closed {
-            0 => return,
-            1 => "1 packet stays closed: its TLS secrets are".to_owned(),
-            count => format!("{count} packets stay closed: their TLS secrets are"),
-        };
-        say(&format!(
-            "{words} neither inside nor in a --keylog; programs write them to $SSLKEYLOGFILE"
-        ));
     }
 }
 

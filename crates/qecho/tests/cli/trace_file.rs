@@ -5,11 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{process::Done, stage::Stage};
+use crate::{oracle, process::Done, stage::Stage};
 
 /// The types of pcapng's blocks (draft-ietf-opsawg-pcapng §4).
 const PACKET: u32 = 6;
 const SECRETS: u32 = 10;
+const INTERFACE: u32 = 1;
+
+/// Link types (<https://www.tcpdump.org/linktypes.html>).
+const PPP: u16 = 9;
+const RADIO: u16 = 105;
 
 /// A client's capture of one message, and its key log.
 struct Recording {
@@ -67,6 +72,38 @@ fn blocks(bytes: &[u8]) -> Vec<(u32, std::ops::Range<usize>)> {
         at = end;
     }
     blocks
+}
+
+/// Returns a capture of the same packets on a link of another type, behind its header.
+fn behind(capture: &[u8], link: u16, header: &[u8]) -> Vec<u8> {
+    let mut changed = Vec::new();
+    for (kind, range) in blocks(capture) {
+        let block = &capture[range];
+        let mut body = block[8..block.len() - 4].to_vec();
+        match kind {
+            INTERFACE => body[..2].copy_from_slice(&link.to_le_bytes()),
+            PACKET => body = packet_behind(&body, header),
+            _ => {}
+        }
+        let length = (body.len() as u32 + 12).to_le_bytes();
+        changed.extend([&kind.to_le_bytes()[..], &length, &body, &length].concat());
+    }
+    changed
+}
+
+fn packet_behind(body: &[u8], header: &[u8]) -> Vec<u8> {
+    let length = |at: usize| {
+        let bytes = body[at..at + 4].try_into().expect("four bytes");
+        u32::from_le_bytes(bytes) as usize
+    };
+    let lengths = [12, 16].map(|at| (length(at) + header.len()) as u32);
+    let (packet, rest) = body[20..].split_at(length(12));
+    let mut changed = body[..12].to_vec();
+    changed.extend(lengths.iter().flat_map(|length| length.to_le_bytes()));
+    changed.extend([header, packet].concat());
+    changed.resize(changed.len().next_multiple_of(4), 0);
+    changed.extend(&rest[packet.len().next_multiple_of(4) - packet.len()..]);
+    changed
 }
 
 #[test]
@@ -170,6 +207,46 @@ fn what_is_no_capture_is_refused_with_what_to_do() {
     let other = recording.only(|kind| kind != PACKET);
     let done = recording.trace(&other, "");
     done.fails(1, "there is no QUIC of version 1 in ", None);
+}
+
+#[test]
+fn a_capture_of_ppp_is_shown_as_that_of_a_network_is() {
+    let recording = Recording::make();
+    let shown = recording.trace(&recording.bytes, "--detail frames");
+    for header in [&[0xff, 0x03, 0, 0x21][..], &[0, 0x21], &[0x21]] {
+        let ppp = behind(&recording.bytes, PPP, header);
+        let done = recording.trace(&ppp, "--detail frames");
+        done.exits(0);
+        assert_eq!((&*done.stderr, &done.stdout), ("", &shown.stdout));
+        let seen = |bytes: &[u8]| oracle::datagrams(&recording.stage, &recording.write(bytes));
+        assert_eq!(seen(&ppp), seen(&recording.bytes), "tshark, {header:x?}");
+    }
+}
+
+#[test]
+fn what_is_left_out_is_counted_with_its_reason() {
+    let recording = Recording::make();
+    let packets = blocks(&recording.bytes).into_iter();
+    let packets = packets.filter(|(kind, _)| *kind == PACKET).count();
+    let radio = behind(&recording.bytes, RADIO, &[0; 24]);
+    let done = recording.trace(&radio, "");
+    let of_radio =
+        format!("{packets} packets of link type 105 (802.11), which qecho does not read");
+    let none = "there is no QUIC of version 1 in ";
+    done.fails(1, none, None)
+        .complains(&format!(", but {of_radio}\n"));
+    let both = recording.trace(&[&radio[..], &recording.bytes].concat(), "");
+    both.exits(0).prints("STREAM 0 [0..5)");
+    assert_eq!(both.stderr, format!("not shown: {of_radio}\n"));
+    let mut changed = recording.bytes.clone();
+    let blocks = blocks(&changed).into_iter();
+    let places = blocks.filter(|(kind, _)| *kind == PACKET);
+    // The protocol in the IPv4 header: two packets of TCP, one of ICMP.
+    for ((_, place), protocol) in places.zip([6, 6, 1]) {
+        changed[place.start + 28 + 9] = protocol;
+    }
+    let done = recording.trace(&changed, "");
+    done.complains("2 packets of other IP protocols than UDP; 1 packet of ICMP");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use qecho_engine::Passage;
 use super::{
     super::followed::COMMENTS_OF_REPEATED,
     Frame, Piece, ReadError,
+    SkipReason::{self, BlockCut, UnknownInterface},
     clock::Clock,
     fields::{ByteOrder, Fields},
     source::{BLOCK_BYTES_MAX, Source},
@@ -42,9 +43,6 @@ const HEADER: usize = 8;
 /// Bytes of the length that stands at its end again.
 const TRAILER: usize = 4;
 const VERSION: u16 = 1;
-
-const TOO_SHORT: &str = "a packet block without its fields";
-const NOT_DESCRIBED: &str = "a packet of an interface that was not described";
 
 /// What a section has said of itself so far.
 pub(super) struct Blocks {
@@ -178,27 +176,23 @@ impl Blocks {
     }
 
     /// §4.3
-    fn enhanced_packet<'a>(&self, mut body: Fields<'a>) -> Result<Frame<'a>, &'static str> {
-        let interface = body.u32().ok_or(TOO_SHORT)?;
+    fn enhanced_packet<'a>(&self, mut body: Fields<'a>) -> Result<Frame<'a>, SkipReason> {
+        let interface = body.u32().ok_or(BlockCut)?;
         self.packet(interface as usize, body)
     }
 
     /// Appendix A
-    fn obsolete_packet<'a>(&self, mut body: Fields<'a>) -> Result<Frame<'a>, &'static str> {
-        let interface = body.u16().ok_or(TOO_SHORT)?;
-        let _drops = body.u16().ok_or(TOO_SHORT)?;
+    fn obsolete_packet<'a>(&self, mut body: Fields<'a>) -> Result<Frame<'a>, SkipReason> {
+        let interface = body.u16().ok_or(BlockCut)?;
+        let _drops = body.u16().ok_or(BlockCut)?;
         self.packet(interface.into(), body)
     }
 
     /// What both have after their interface.
-    fn packet<'a>(
-        &self,
-        interface: usize,
-        mut body: Fields<'a>,
-    ) -> Result<Frame<'a>, &'static str> {
-        let mut word = || body.u32().ok_or(TOO_SHORT);
+    fn packet<'a>(&self, interface: usize, mut body: Fields<'a>) -> Result<Frame<'a>, SkipReason> {
+        let mut word = || body.u32().ok_or(BlockCut);
         let [high, low, captured, original] = [word()?, word()?, word()?, word()?];
-        let interface = self.interfaces.get(interface).ok_or(NOT_DESCRIBED)?;
+        let interface = self.interfaces.get(interface).ok_or(UnknownInterface)?;
         let bytes = body.bytes_at_most(captured);
         body.padding_of(bytes.len());
         let (passage, repeated) = remarks(body, self.order);
@@ -213,9 +207,9 @@ impl Blocks {
     }
 
     /// §4.4: a packet of the first interface, without a stamp.
-    fn simple_packet<'a>(&self, mut body: Fields<'a>) -> Result<Frame<'a>, &'static str> {
-        let original = body.u32().ok_or(TOO_SHORT)?;
-        let interface = self.interfaces.first().ok_or(NOT_DESCRIBED)?;
+    fn simple_packet<'a>(&self, mut body: Fields<'a>) -> Result<Frame<'a>, SkipReason> {
+        let original = body.u32().ok_or(BlockCut)?;
+        let interface = self.interfaces.first().ok_or(UnknownInterface)?;
         let captured = match interface.snap_length {
             0 => original,
             limit => original.min(limit),

@@ -3,12 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::link::{HEADERS_CUT, NOT_IP};
-
-const FRAGMENT: &str = "an IP fragment";
-const ICMP: &str = "an ICMP packet";
-const NOT_UDP: &str = "a packet that is not UDP";
-const LENGTHS: &str = "a packet whose lengths contradict one another";
+use super::SkipReason::{self, Fragment, HeadersCut, Icmp, Lengths, NotIp, NotUdp};
 
 /// Protocol numbers (<https://www.iana.org/assignments/protocol-numbers>).
 const UDP: u8 = 17;
@@ -69,33 +64,33 @@ impl<'a> Content<'a> {
 
 /// Returns the datagram of an IP packet, or why there is none; `cut` tells
 /// that the packet was longer than these bytes.
-pub(super) fn datagram(bytes: &[u8], cut: bool) -> Result<Datagram<'_>, &'static str> {
+pub(super) fn datagram(bytes: &[u8], cut: bool) -> Result<Datagram<'_>, SkipReason> {
     let content = Content { bytes, cut };
-    let packet = match bytes.first().ok_or(HEADERS_CUT)? >> 4 {
+    let packet = match bytes.first().ok_or(HeadersCut)? >> 4 {
         4 => v4(content)?,
         6 => v6(content)?,
-        _ => return Err(NOT_IP),
+        _ => return Err(NotIp),
     };
     match packet.protocol {
         UDP => udp(&packet),
-        ICMP_V4 | ICMP_V6 => Err(ICMP),
-        _ => Err(NOT_UDP),
+        ICMP_V4 | ICMP_V6 => Err(Icmp),
+        _ => Err(NotUdp),
     }
 }
 
 /// RFC 791 §3.1
-fn v4(packet: Content<'_>) -> Result<Packet<'_>, &'static str> {
-    let header = packet.bytes.first_chunk::<V4_HEADER>().ok_or(HEADERS_CUT)?;
+fn v4(packet: Content<'_>) -> Result<Packet<'_>, SkipReason> {
+    let header = packet.bytes.first_chunk::<V4_HEADER>().ok_or(HeadersCut)?;
     let header_length = usize::from(header[0] & 0x0f) * 4;
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
     if header_length < V4_HEADER || (1..header_length).contains(&length) {
-        return Err(LENGTHS);
+        return Err(Lengths);
     }
     if u16::from_be_bytes([header[6], header[7]]) & FRAGMENT_V4 != 0 {
-        return Err(FRAGMENT);
+        return Err(Fragment);
     }
     let rest = Content {
-        bytes: packet.bytes.get(header_length..).ok_or(HEADERS_CUT)?,
+        bytes: packet.bytes.get(header_length..).ok_or(HeadersCut)?,
         ..packet
     };
     let address = |at: usize| Ipv4Addr::from([0, 1, 2, 3].map(|byte| header[at + byte]));
@@ -109,11 +104,11 @@ fn v4(packet: Content<'_>) -> Result<Packet<'_>, &'static str> {
 }
 
 /// RFC 8200 §3
-fn v6(packet: Content<'_>) -> Result<Packet<'_>, &'static str> {
+fn v6(packet: Content<'_>) -> Result<Packet<'_>, SkipReason> {
     let (header, bytes) = packet
         .bytes
         .split_first_chunk::<V6_HEADER>()
-        .ok_or(HEADERS_CUT)?;
+        .ok_or(HeadersCut)?;
     let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
     let rest = Content { bytes, ..packet };
     let content = rest.limit((length > 0).then_some(length));
@@ -134,18 +129,18 @@ fn v6(packet: Content<'_>) -> Result<Packet<'_>, &'static str> {
 
 /// Passes over extension headers (RFC 8200 §4) and returns the protocol and
 /// what follows them. Those of mobility and its like carry no datagrams.
-fn after_extensions(mut protocol: u8, mut bytes: &[u8]) -> Result<(u8, &[u8]), &'static str> {
+fn after_extensions(mut protocol: u8, mut bytes: &[u8]) -> Result<(u8, &[u8]), SkipReason> {
     while matches!(
         protocol,
         HOP_BY_HOP | ROUTING | FRAGMENT_HEADER | AUTHENTICATION | DESTINATION
     ) {
         // Every one of them has eight bytes at least.
-        let header = bytes.first_chunk::<8>().ok_or(HEADERS_CUT)?;
+        let header = bytes.first_chunk::<8>().ok_or(HeadersCut)?;
         let length = match protocol {
             FRAGMENT_HEADER => {
                 // One that is all of its packet is none (RFC 6946).
                 if u16::from_be_bytes([header[2], header[3]]) & FRAGMENT_V6 != 0 {
-                    return Err(FRAGMENT);
+                    return Err(Fragment);
                 }
                 8
             }
@@ -154,22 +149,22 @@ fn after_extensions(mut protocol: u8, mut bytes: &[u8]) -> Result<(u8, &[u8]), &
             _ => (usize::from(header[1]) + 1) * 8,
         };
         protocol = header[0];
-        bytes = bytes.get(length..).ok_or(HEADERS_CUT)?;
+        bytes = bytes.get(length..).ok_or(HeadersCut)?;
     }
     Ok((protocol, bytes))
 }
 
 /// RFC 768
-fn udp<'a>(packet: &Packet<'a>) -> Result<Datagram<'a>, &'static str> {
+fn udp<'a>(packet: &Packet<'a>) -> Result<Datagram<'a>, SkipReason> {
     let (header, bytes) = packet
         .content
         .bytes
         .split_first_chunk::<UDP_HEADER>()
-        .ok_or(HEADERS_CUT)?;
+        .ok_or(HeadersCut)?;
     let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
     let length = usize::from(word(4));
     if (1..UDP_HEADER).contains(&length) {
-        return Err(LENGTHS);
+        return Err(Lengths);
     }
     let rest = Content {
         bytes,
@@ -209,12 +204,12 @@ mod tests {
     }
 
     /// Returns the payload and whether it is cut.
-    fn read(packet: &[u8]) -> Result<(Vec<u8>, bool), &'static str> {
+    fn read(packet: &[u8]) -> Result<(Vec<u8>, bool), SkipReason> {
         let datagram = datagram(packet, false)?;
         Ok((datagram.payload.to_vec(), datagram.cut))
     }
 
-    fn whole() -> Result<(Vec<u8>, bool), &'static str> {
+    fn whole() -> Result<(Vec<u8>, bool), SkipReason> {
         Ok((vec![1, 2, 3, 4, 5], false))
     }
 
@@ -265,7 +260,7 @@ mod tests {
         let packet = v6_packet(chain.len() as u16, HOP_BY_HOP, &chain);
         assert_eq!(read(&packet), whole());
         for length in 40..packet.len() - UDP_PAYLOAD.len() + UDP_HEADER {
-            assert_eq!(read(&packet[..length]), Err(HEADERS_CUT), "{length}");
+            assert_eq!(read(&packet[..length]), Err(HeadersCut), "{length}");
         }
     }
 
@@ -284,7 +279,7 @@ mod tests {
         assert_eq!(read(&packet[..30]), Ok((vec![1, 2], true)));
         assert_eq!(read(&packet[..28]), Ok((vec![], true)));
         for length in 0..28 {
-            assert_eq!(read(&packet[..length]), Err(HEADERS_CUT), "{length}");
+            assert_eq!(read(&packet[..length]), Err(HeadersCut), "{length}");
         }
         let snapped = datagram(&packet, true).unwrap();
         assert!(!snapped.cut);
@@ -305,15 +300,15 @@ mod tests {
     fn lengths_that_contradict_one_another_are_told() {
         for length in 1..20 {
             let packet = v4_packet(length, 0, UDP, &UDP_PAYLOAD);
-            assert_eq!(read(&packet), Err(LENGTHS), "{length}");
+            assert_eq!(read(&packet), Err(Lengths), "{length}");
         }
         let mut short_header = v4_packet(33, 0, UDP, &UDP_PAYLOAD);
         short_header[0] = 0x44;
-        assert_eq!(read(&short_header), Err(LENGTHS));
+        assert_eq!(read(&short_header), Err(Lengths));
         let mut content = UDP_PAYLOAD;
         for length in 1..8 {
             content[5] = length;
-            assert_eq!(read(&v4_packet(33, 0, UDP, &content)), Err(LENGTHS));
+            assert_eq!(read(&v4_packet(33, 0, UDP, &content)), Err(Lengths));
         }
         content[5] = 14;
         let longer_than_its_packet = v4_packet(33, 0, UDP, &content);
@@ -325,22 +320,22 @@ mod tests {
     fn fragments_are_told_from_packets() {
         for fragment in [0x2000, 0x0001, 0x1fff] {
             let packet = v4_packet(33, fragment, UDP, &UDP_PAYLOAD);
-            assert_eq!(read(&packet), Err(FRAGMENT));
+            assert_eq!(read(&packet), Err(Fragment));
         }
         for fragment in [[0, 1], [0, 8], [0xff, 0xf8]] {
             let header = [UDP, 0, fragment[0], fragment[1], 0, 0, 0, 0];
             let content = [&header[..], &UDP_PAYLOAD].concat();
             let packet = v6_packet(21, FRAGMENT_HEADER, &content);
-            assert_eq!(read(&packet), Err(FRAGMENT));
+            assert_eq!(read(&packet), Err(Fragment));
         }
     }
 
     #[test]
     fn other_protocols_are_told() {
-        assert_eq!(read(&v4_packet(33, 0, 1, &UDP_PAYLOAD)), Err(ICMP));
-        assert_eq!(read(&v6_packet(13, 58, &UDP_PAYLOAD)), Err(ICMP));
-        assert_eq!(read(&v4_packet(33, 0, 6, &UDP_PAYLOAD)), Err(NOT_UDP));
-        assert_eq!(read(&v6_packet(0, 59, &[])), Err(NOT_UDP));
-        assert_eq!(read(&[0x50; 60]), Err(NOT_IP));
+        assert_eq!(read(&v4_packet(33, 0, 1, &UDP_PAYLOAD)), Err(Icmp));
+        assert_eq!(read(&v6_packet(13, 58, &UDP_PAYLOAD)), Err(Icmp));
+        assert_eq!(read(&v4_packet(33, 0, 6, &UDP_PAYLOAD)), Err(NotUdp));
+        assert_eq!(read(&v6_packet(0, 59, &[])), Err(NotUdp));
+        assert_eq!(read(&[0x50; 60]), Err(NotIp));
     }
 }
