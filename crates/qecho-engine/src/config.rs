@@ -10,7 +10,7 @@ use quinn_proto::{
 use crate::{
     congestion::CongestionFactory,
     connection_id::SeededConnectionIds,
-    crypto::{Plaintext, ServerCrypto, ServerTls, TlsError},
+    crypto::{PacketKeys, ServerCrypto, ServerTls, TlsError},
     limits::{self, UDP_PAYLOAD_MAX, UNKNOWN_ROUTE_PAYLOAD},
     secrets::Secrets,
     share::Share,
@@ -237,18 +237,17 @@ impl ShardConfig {
     pub(crate) fn server_config(
         &self,
         transport: Arc<TransportConfig>,
-        plaintext: Option<Plaintext>,
+        keys: PacketKeys,
     ) -> Result<Option<Arc<ServerConfig>>, TlsError> {
         let Some(accepting) = &self.accepting else {
             return Ok(None);
         };
-        let crypto =
-            Arc::new(ServerCrypto::new(&accepting.tls, self.share.sessions())?.watched(plaintext));
+        let crypto = ServerCrypto::new(&accepting.tls, self.share.sessions(), keys)?;
         // Retry tokens alone: NEW_TOKEN would need a memory of used tokens
         // that all shards share.
         let mut tokens = ValidationTokenConfig::default();
         tokens.sent(0);
-        let mut config = ServerConfig::new(crypto, self.secrets.token_key());
+        let mut config = ServerConfig::new(Arc::new(crypto), self.secrets.token_key());
         config
             .transport_config(transport)
             .validation_token_config(tokens);

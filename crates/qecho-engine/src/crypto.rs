@@ -7,9 +7,12 @@
 mod client;
 mod client_hello;
 mod completed;
+mod fragments;
 mod initial;
 mod last_initial;
+mod packet_keys;
 mod padding;
+mod path_frames;
 mod plaintext;
 mod server;
 mod session;
@@ -21,8 +24,9 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs},
 };
 
-pub(crate) use client::WatchedClient;
+pub(crate) use client::ShardClient;
 pub use client::{ClientTls, Connector};
+pub(crate) use packet_keys::{Findings, PacketKeys};
 pub(crate) use plaintext::{Opened, Plaintext, Sealed};
 pub(crate) use server::ServerCrypto;
 pub use server::ServerTls;

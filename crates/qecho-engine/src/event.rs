@@ -25,6 +25,9 @@ pub const APPLICATION_ERROR: u64 = 0x0c;
 /// CONNECTION_REFUSED (RFC 9000 §20.1).
 pub const CONNECTION_REFUSED: u64 = 0x02;
 
+/// PROTOCOL_VIOLATION (RFC 9000 §20.1).
+pub const PROTOCOL_VIOLATION: u64 = 0x0a;
+
 /// Something that happened on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {

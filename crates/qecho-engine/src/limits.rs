@@ -15,6 +15,28 @@ pub const CLIENT_HELLO_MAX: usize = 64 * 1024;
 /// Bytes of out-of-order CRYPTO data kept in each packet number space.
 pub const CRYPTO_BUFFER_MAX: usize = 16 * 1024;
 
+/// Pieces of CRYPTO data in a packet number space that were not appended to what had come
+/// before, repeated ones included; the packet that brings one more is lost. A client that
+/// cuts its ClientHello to pieces on purpose sends some ten at a time.
+pub const CRYPTO_PIECES_MAX: usize = 512;
+
+/// Gaps in the streams of a connection, in all; the packet that leaves one more is lost.
+pub const GAPS_MAX: usize = 4_096;
+
+/// Streams of a connection of which it is known what has come, before those that have ended
+/// are looked for.
+pub const STREAMS_TRACKED_MIN: usize = 1_024;
+
+/// Fragments that one packet may make the state machine copy, at a microsecond or less
+/// each; the packet that takes more is lost.
+pub const FRAGMENTS_COPIED_MAX: u64 = 4_096;
+
+/// The same while the peer's address or its handshake is not confirmed.
+pub const FRAGMENTS_COPIED_UNCONFIRMED_MAX: u64 = 256;
+
+/// Packets of a connection that may be lost for their gaps; one more closes it.
+pub const FRAGMENTED_PACKETS_MAX: usize = 4;
+
 /// Bytes of received DATAGRAM frames that wait for the application.
 pub const DATAGRAM_RECEIVE_BUFFER: usize = 256 * 1024;
 
@@ -60,6 +82,13 @@ pub const UDP_PAYLOAD_MAX: u16 = 65_527;
 /// is known: an Ethernet's, with an IPv6 header.
 pub const UNKNOWN_ROUTE_PAYLOAD: u16 = 1_452;
 
+/// Bytes of the largest UDP payload on an Ethernet, with an IPv4 header.
+pub const ETHERNET_PAYLOAD_MAX: usize = 1_472;
+
+/// Bytes of the largest datagram that may begin with a long header: those of a handshake
+/// have no reason to be larger than an Ethernet carries, and anybody can send them.
+pub const LONG_HEADER_DATAGRAM_MAX: usize = 4_096;
+
 /// Kinds of routes, by what they can carry, for which settings are kept.
 pub const ROUTE_KINDS_MAX: usize = 16;
 
@@ -82,6 +111,30 @@ pub const TAP_SOURCES_MAX: usize = 1_024;
 /// Bytes of the smallest datagram in which a client may send an Initial packet
 /// (RFC 9000 §14.1).
 pub const INITIAL_DATAGRAM_MIN: u16 = 1_200;
+
+/// How many times the bytes that came from an address may be sent there before the client
+/// was proved to receive there (RFC 9000 §8).
+pub const AMPLIFICATION_MAX: u64 = 3;
+
+/// Addresses of a client for which it is counted what came and what was sent, beside the one
+/// that is validated.
+pub const UNVALIDATED_ADDRESSES_MAX: usize = 8;
+
+/// Addresses of a client that stay validated, the last of them.
+pub const VALIDATED_ADDRESSES_MAX: usize = 3;
+
+/// PATH_CHALLENGE frames to an address of which the answer is known.
+pub const CHALLENGES_KEPT_MAX: usize = 4;
+
+/// Datagrams to addresses that are not validated that may be larger than is allowed, on one
+/// connection at once, each the first on a new path.
+pub const EXCEEDING_BURST_MAX: u32 = 3;
+
+/// Time after which there may be one more.
+pub const EXCEEDS_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Time for which it is known what came from an address that the client has left.
+pub const UNVALIDATED_KEPT_TIME: Duration = Duration::from_secs(10);
 
 /// Datagrams that other shards have received for one and it has not taken yet;
 /// more are lost.
@@ -108,16 +161,25 @@ pub const TLS_SESSIONS_MAX: usize = 256;
 /// validated; one more gets a Retry.
 pub const HALF_OPEN_UNVALIDATED_MAX: usize = 256;
 
-/// Handshakes under way on a shard in all; one more is refused.
+/// Handshakes under way on a shard in all; one more, from a validated address, takes the
+/// place of the oldest from the address that has most.
 pub const HALF_OPEN_MAX: usize = 1_024;
+
+/// Handshakes from one address (IPv6: /64) with which it has its share of a table that is
+/// full: one more takes the place of its own oldest.
+pub const HALF_OPEN_PER_ADDRESS_MAX: usize = 64;
 
 /// Handshakes under way on a shard from one unvalidated address (IPv6: /64);
 /// one more gets a Retry.
 pub const HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX: usize = 64;
 
 /// Closed connections that a shard remembers, each for three probe timeouts
-/// (RFC 9000 §10.2); at this number newcomers are refused.
-pub const DRAINING_MAX: usize = 10_000;
+/// (RFC 9000 §10.2); a newcomer takes the place of the oldest of so many.
+pub const CLOSED_KEPT_MAX: usize = 10_000;
+
+/// Time for which a closed connection is remembered at the most: three probe timeouts are
+/// what the peer makes of them, by the delays that it announces and shows.
+pub const CLOSED_KEPT_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Connections that a server serves at once on all its shards, unless configured otherwise.
 pub const CONNECTIONS_MAX: usize = 10_000;
@@ -131,6 +193,9 @@ pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 1_000;
 /// Where 30 % of all datagrams are lost each way, one handshake of a hundred
 /// takes more than 30 seconds: both ends wait twice as long each time.
 pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The same once half of the handshakes that there may be are under way, and another comes.
+pub const HANDSHAKE_DEADLINE_CROWDED: Duration = Duration::from_secs(10);
 
 /// Time that a closing endpoint waits for its CONNECTION_CLOSE to be answered.
 pub const LINGER: Duration = Duration::from_secs(1);

@@ -115,6 +115,8 @@ pub enum Unprocessed {
     /// It is not from the peer, or was changed on its way: the key does not
     /// fit.
     NotAuthentic,
+    /// Its frames leave so many gaps that it would cost too much work.
+    TooFragmented,
     /// It has come before.
     Duplicate,
     /// It came before the end of the handshake that it builds on.
@@ -127,6 +129,8 @@ pub enum Unprocessed {
     UnknownConnection,
     /// Only version 1 is spoken.
     UnsupportedVersion,
+    /// Its datagram is larger than any handshake's, or than the route carries.
+    Oversized,
     /// An Initial packet needs a datagram of 1,200 bytes (RFC 9000 §14.1).
     DatagramTooSmall,
     /// The client is to prove its address first.
@@ -151,12 +155,14 @@ impl fmt::Display for Unprocessed {
             Self::Malformed(malformed) => return malformed.fmt(f),
             Self::NoKeys => "there are no keys for it",
             Self::NotAuthentic => "its key does not fit",
+            Self::TooFragmented => "its frames leave too many gaps",
             Self::Duplicate => "it has come before",
             Self::HandshakePending => "the handshake is not complete",
             Self::OtherAddress => "it comes from another address during the handshake",
             Self::Closed => "the connection is closed",
             Self::UnknownConnection => "no such connection is known",
             Self::UnsupportedVersion => "its version is not spoken",
+            Self::Oversized => "its datagram is larger than one that can be meant",
             Self::DatagramTooSmall => "an Initial takes a datagram of 1,200 bytes",
             Self::AnsweredWithRetry => "answered with Retry: the address is not proved yet",
             Self::Refused => "the client is turned away",

@@ -13,9 +13,12 @@ mod core;
 mod deadlines;
 mod entry;
 mod events;
+mod half_open;
 mod receive;
 mod routes;
 mod telling;
+mod transmit;
+mod validation;
 mod watch;
 
 use std::{
@@ -163,6 +166,10 @@ impl<A: Application> Shard<A> {
             let Some(entry) = self.core.entry(key) else {
                 continue;
             };
+            if entry.meta.is_to_be_forgotten(now) {
+                self.core.forget(now, key);
+                continue;
+            }
             entry.handle_timeout(now);
             self.core.mark_dirty(key);
             if self.core.watch.is_some() {

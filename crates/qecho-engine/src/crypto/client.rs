@@ -12,7 +12,7 @@ use rustls::{
     version::TLS13,
 };
 
-use super::{Plaintext, TlsError, provider, session::TlsSession};
+use super::{PacketKeys, TlsError, provider, session::TlsSession};
 
 /// How a client proves whom it talks to and what it offers.
 #[derive(Clone, Debug)]
@@ -91,12 +91,12 @@ impl ClientCrypto {
 }
 
 impl ClientCrypto {
-    /// Starts the TLS of one connection; `plaintext` sees its packets.
+    /// Starts the TLS of one connection, whose packet keys are wrapped by `keys`.
     fn session(
         &self,
         server_name: &str,
         parameters: &TransportParameters,
-        plaintext: Option<Plaintext>,
+        keys: PacketKeys,
     ) -> Result<Box<dyn crypto::Session>, ConnectError> {
         let invalid = || ConnectError::InvalidServerName(server_name.into());
         let name = ServerName::try_from(server_name)
@@ -107,35 +107,24 @@ impl ClientCrypto {
         let connection =
             quic::ClientConnection::new(self.0.clone(), quic::Version::V1, name, encoded)
                 .map_err(|_| invalid())?;
-        Ok(Box::new(TlsSession::new(connection.into(), plaintext)))
+        Ok(Box::new(TlsSession::new(connection.into(), keys)))
     }
 }
 
-impl crypto::ClientConfig for ClientCrypto {
-    fn start_session(
-        self: Arc<Self>,
-        _version: u32,
-        server_name: &str,
-        parameters: &TransportParameters,
-    ) -> Result<Box<dyn crypto::Session>, ConnectError> {
-        self.session(server_name, parameters, None)
-    }
-}
-
-/// A client's TLS whose sessions are watched.
-pub(crate) struct WatchedClient {
+/// A client's TLS with the packet keys of its shard.
+pub(crate) struct ShardClient {
     pub(crate) crypto: Arc<ClientCrypto>,
-    pub(crate) plaintext: Plaintext,
+    pub(crate) keys: PacketKeys,
 }
 
-impl crypto::ClientConfig for WatchedClient {
+impl crypto::ClientConfig for ShardClient {
     fn start_session(
         self: Arc<Self>,
         _version: u32,
         server_name: &str,
         parameters: &TransportParameters,
     ) -> Result<Box<dyn crypto::Session>, ConnectError> {
-        let plaintext = Some(self.plaintext.clone());
-        self.crypto.session(server_name, parameters, plaintext)
+        self.crypto
+            .session(server_name, parameters, self.keys.clone())
     }
 }

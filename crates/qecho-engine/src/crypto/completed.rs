@@ -9,7 +9,10 @@ use quinn_proto::{
 };
 use rustls::{AlertDescription, quic};
 
-use super::{Plaintext, plaintext};
+use super::{
+    fragments::{Level, Tracker},
+    packet_keys::PacketKeys,
+};
 use crate::handshake::Handshake;
 
 /// A session that has read and written all that it ever will: its client has
@@ -18,19 +21,19 @@ use crate::handshake::Handshake;
 pub(super) struct Completed {
     handshake: Arc<Handshake>,
     key_updates: KeyUpdates,
-    plaintext: Option<Plaintext>,
+    keys: PacketKeys,
 }
 
 impl Completed {
     pub(super) fn new(
         handshake: Arc<Handshake>,
         key_updates: KeyUpdates,
-        plaintext: Option<Plaintext>,
+        keys: PacketKeys,
     ) -> Self {
         Self {
             handshake,
             key_updates,
-            plaintext,
+            keys,
         }
     }
 
@@ -38,12 +41,12 @@ impl Completed {
         self.handshake.clone()
     }
 
-    pub(super) fn plaintext(&self) -> Option<&Plaintext> {
-        self.plaintext.as_ref()
+    pub(super) fn keys(&self) -> &PacketKeys {
+        &self.keys
     }
 
     pub(super) fn next_keys(&mut self) -> KeyPair<Box<dyn PacketKey>> {
-        self.key_updates.next(self.plaintext.as_ref())
+        self.key_updates.next(&self.keys)
     }
 }
 
@@ -59,26 +62,28 @@ pub(super) fn unexpected_message() -> TransportError {
 /// Makes the keys of 1-RTT packets that follow the first ones (RFC 9001 §6).
 pub(super) struct KeyUpdates {
     secrets: quic::Secrets,
+    tracker: Tracker,
     /// How often keys were made.
     generation: u64,
 }
 
 impl KeyUpdates {
-    pub(super) fn new(secrets: quic::Secrets) -> Self {
+    pub(super) fn new(secrets: quic::Secrets, tracker: Tracker) -> Self {
         Self {
             secrets,
+            tracker,
             generation: 0,
         }
     }
 
-    /// Makes the next keys; `plaintext` sees what they protect.
-    pub(super) fn next(&mut self, plaintext: Option<&Plaintext>) -> KeyPair<Box<dyn PacketKey>> {
+    /// Makes the next keys, wrapped by `packet_keys`.
+    pub(super) fn next(&mut self, packet_keys: &PacketKeys) -> KeyPair<Box<dyn PacketKey>> {
         let keys = self.secrets.next_packet_keys();
         self.generation += 1;
         let keys = KeyPair::<Box<dyn PacketKey>> {
             local: Box::new(keys.local),
             remote: Box::new(keys.remote),
         };
-        plaintext::pair(plaintext, keys, self.generation)
+        packet_keys.pair(Level::OneRtt, self.tracker.clone(), keys, self.generation)
     }
 }

@@ -9,31 +9,36 @@ use quinn_proto::{
     crypto::{CryptoError, HeaderKey, KeyPair, Keys, PacketKey},
 };
 
-use super::initial;
+use super::{fragments::Tracker, initial};
 
 /// The Initial keys that were derived last, until their connection takes them.
 ///
 /// Keys have to be shareable between threads; in fact only one shard uses these, so
 /// that nobody ever waits for the lock.
 #[derive(Default)]
-pub(super) struct LastInitialKeys(Mutex<Option<(ConnectionId, SharedKeys)>>);
+pub(super) struct LastInitialKeys(Mutex<Option<(ConnectionId, Tracker, SharedKeys)>>);
 
 impl LastInitialKeys {
-    /// Derives a server's keys for the client's first destination connection ID.
-    pub(super) fn derive(&self, destination_cid: &ConnectionId) -> Keys {
+    /// Derives a server's keys for the client's first destination connection ID, and begins
+    /// to track what comes.
+    pub(super) fn derive(&self, destination_cid: &ConnectionId) -> (Tracker, Keys) {
         let keys = SharedKeys::new(initial::keys(destination_cid, Side::Server));
         let boxed = keys.boxed();
+        let tracker = Tracker::default();
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = Some((*destination_cid, keys));
-        boxed
+        *last = Some((*destination_cid, tracker.clone(), keys));
+        (tracker, boxed)
     }
 
-    /// Returns the same keys again; derives them if others were derived since.
-    pub(super) fn again(&self, destination_cid: &ConnectionId) -> Keys {
+    /// Returns the same again; makes them anew if others were derived since.
+    pub(super) fn again(&self, destination_cid: &ConnectionId) -> (Tracker, Keys) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match last.take() {
-            Some((cid, keys)) if cid == *destination_cid => keys.boxed(),
-            _ => initial::keys(destination_cid, Side::Server),
+            Some((cid, tracker, keys)) if cid == *destination_cid => (tracker, keys.boxed()),
+            _ => {
+                let keys = initial::keys(destination_cid, Side::Server);
+                (Tracker::default(), keys)
+            }
         }
     }
 }
@@ -132,13 +137,13 @@ mod tests {
         let [one, other] = [[1; 8], [2; 8]].map(|bytes| ConnectionId::new(&bytes));
         let fresh = |cid| sealed(&initial::keys(cid, Side::Server));
         let last = LastInitialKeys::default();
-        assert_eq!(sealed(&last.derive(&one)), fresh(&one));
-        assert_eq!(sealed(&last.again(&one)), fresh(&one));
-        assert_eq!(sealed(&last.again(&one)), fresh(&one));
+        assert_eq!(sealed(&last.derive(&one).1), fresh(&one));
+        assert_eq!(sealed(&last.again(&one).1), fresh(&one));
+        assert_eq!(sealed(&last.again(&one).1), fresh(&one));
         last.derive(&one);
         last.derive(&other);
-        assert_eq!(sealed(&last.again(&one)), fresh(&one));
-        assert_eq!(sealed(&last.again(&other)), fresh(&other));
+        assert_eq!(sealed(&last.again(&one).1), fresh(&one));
+        assert_eq!(sealed(&last.again(&other).1), fresh(&other));
         assert_ne!(fresh(&one), fresh(&other));
     }
 }

@@ -6,7 +6,6 @@
 //! is left, or, where its length counts, all of it in fewer frames.
 
 use bytes::BytesMut;
-use quinn_proto::crypto::{CryptoError, PacketKey};
 
 use crate::wire::{Frame, frames};
 
@@ -19,68 +18,23 @@ const WORTHWHILE: usize = 64;
 /// works, and every test says so.
 const PADDING_IN_EIGHT_BYTES: [u8; 8] = [0xc0, 0, 0, 0, 0, 0, 0, 0];
 
-/// A key that does something to the PADDING of packets once they are open.
-pub(super) struct Sparing {
-    key: Box<dyn PacketKey>,
-    spare: fn(&mut BytesMut),
-}
-
-impl Sparing {
-    /// Cuts PADDING off the end of packets.
-    pub(super) fn trimming(key: Box<dyn PacketKey>) -> Self {
-        Self { key, spare: trim }
-    }
-
-    /// Leaves packets their length. That of the first which a server opens counts:
-    /// as much as three times of it the server may send (RFC 9000 §8.1), and here the
-    /// state machine does not count the datagram, but what was in the packet.
-    pub(super) fn keeping_length(key: Box<dyn PacketKey>) -> Self {
-        Self { key, spare: join }
-    }
-}
-
-impl PacketKey for Sparing {
-    fn encrypt(&self, number: u64, packet: &mut [u8], header_length: usize) {
-        self.key.encrypt(number, packet, header_length);
-    }
-
-    fn decrypt(
-        &self,
-        number: u64,
-        header: &[u8],
-        payload: &mut BytesMut,
-    ) -> Result<(), CryptoError> {
-        self.key.decrypt(number, header, payload)?;
-        (self.spare)(payload);
-        Ok(())
-    }
-
-    fn tag_len(&self) -> usize {
-        self.key.tag_len()
-    }
-
-    fn confidentiality_limit(&self) -> u64 {
-        self.key.confidentiality_limit()
-    }
-
-    fn integrity_limit(&self) -> u64 {
-        self.key.integrity_limit()
-    }
-}
-
 /// Leaves one byte of the PADDING that ends a packet, if there is much of it.
 ///
 /// The rest moves to memory of its own size. The state machine keeps pieces of it
 /// until what comes before them has arrived, and takes the payload's length for the
 /// memory that each holds back: a byte of data would be able to hold 65 kB.
-fn trim(payload: &mut BytesMut) {
+pub(super) fn trim(payload: &mut BytesMut) {
     if let Some(length) = padding_at_the_end(payload) {
         *payload = BytesMut::from(&payload[..=payload.len() - length]);
     }
 }
 
 /// Joins the PADDING that ends a packet to fewer frames, if there is much of it.
-fn join(payload: &mut BytesMut) {
+///
+/// That is for the first packet which a server opens, whose length counts: as much as three
+/// times of it the server may send (RFC 9000 §8.1), and here the state machine does not
+/// count the datagram, but what was in the packet.
+pub(super) fn keep_length(payload: &mut BytesMut) {
     if let Some(length) = padding_at_the_end(payload) {
         let begin = payload.len() - length;
         for padding in payload[begin..].chunks_exact_mut(PADDING_IN_EIGHT_BYTES.len()) {
@@ -131,7 +85,7 @@ mod tests {
     #[test]
     fn where_its_length_counts_a_packet_keeps_it() {
         let mut payload = BytesMut::from(&with_zeros(&[PING], 1_003)[..]);
-        join(&mut payload);
+        keep_length(&mut payload);
         assert_eq!(payload.len(), 1_004);
         assert_eq!(payload[..2], [PING, 0xc0]);
         let eights = payload[1..1_001].chunks(8);
@@ -144,7 +98,7 @@ mod tests {
         // Zeros that a frame carries are none.
         let crypto = with_zeros(&[0x06, 0, 0x43, 0xe8], 1_000);
         let mut payload = BytesMut::from(&crypto[..]);
-        join(&mut payload);
+        keep_length(&mut payload);
         assert_eq!(payload[..], crypto);
     }
 

@@ -1,13 +1,9 @@
-//! The keys that protect packets, as the QUIC state machine gets them: to whoever
-//! watches the shard they show each packet in the clear, and of what came they
-//! leave the PADDING at its end out.
+//! Copies of packets in the clear, for whoever watches the shard.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
-use quinn_proto::crypto::{CryptoError, KeyPair, Keys, PacketKey};
-
-use super::padding::Sparing;
+use quinn_proto::crypto::{CryptoError, PacketKey};
 
 /// Where the keys of a shard that is watched leave copies.
 ///
@@ -47,6 +43,8 @@ pub(crate) struct Opened {
     /// Bytes that it took in its datagram.
     pub(crate) size: usize,
     pub(crate) generation: u64,
+    /// Whether its frames would cost too much.
+    pub(crate) refused: bool,
 }
 
 impl Plaintext {
@@ -54,68 +52,28 @@ impl Plaintext {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn watched(&self, key: Box<dyn PacketKey>, generation: u64) -> Box<dyn PacketKey> {
+    /// Notes that the packet that was opened last is not for the state machine.
+    pub(super) fn refuse_last(&self) {
+        if let Some(last) = self.copies().opened.last_mut() {
+            last.refused = true;
+        }
+    }
+
+    /// Leaves bytes at the end of the packet out that was sealed last.
+    pub(super) fn shorten_last(&self, length: usize) {
+        if let Some(last) = self.copies().sealed.last_mut() {
+            last.bytes.truncate(last.bytes.len() - length);
+            last.size -= length;
+        }
+    }
+
+    /// Lets copies be seen of what passes `key`.
+    pub(super) fn watched(&self, key: Box<dyn PacketKey>, generation: u64) -> Box<dyn PacketKey> {
         Box::new(WatchedKey {
             key,
             plaintext: self.clone(),
             generation,
         })
-    }
-}
-
-/// Lets `plaintext`, if there is one, see what passes these keys, whole.
-pub(super) fn keys(plaintext: Option<&Plaintext>, keys: Keys) -> Keys {
-    Keys {
-        header: keys.header,
-        packet: pair(plaintext, keys.packet, 0),
-    }
-}
-
-/// As [`keys`], for the first packet of a connection that a server opens.
-pub(super) fn first_keys(plaintext: Option<&Plaintext>, keys: Keys) -> Keys {
-    let KeyPair { local, remote } = watched(plaintext, keys.packet, 0);
-    Keys {
-        header: keys.header,
-        packet: KeyPair {
-            local,
-            remote: Box::new(Sparing::keeping_length(remote)),
-        },
-    }
-}
-
-/// As [`keys`], for the packet keys of one generation: key updates count it
-/// up (RFC 9001 §6).
-pub(super) fn pair(
-    plaintext: Option<&Plaintext>,
-    keys: KeyPair<Box<dyn PacketKey>>,
-    generation: u64,
-) -> KeyPair<Box<dyn PacketKey>> {
-    let KeyPair { local, remote } = watched(plaintext, keys, generation);
-    KeyPair {
-        local,
-        remote: Box::new(Sparing::trimming(remote)),
-    }
-}
-
-fn watched(
-    plaintext: Option<&Plaintext>,
-    keys: KeyPair<Box<dyn PacketKey>>,
-    generation: u64,
-) -> KeyPair<Box<dyn PacketKey>> {
-    match plaintext {
-        None => keys,
-        Some(plaintext) => KeyPair {
-            local: plaintext.watched(keys.local, generation),
-            remote: plaintext.watched(keys.remote, generation),
-        },
-    }
-}
-
-/// As [`keys`], for the one key of 0-RTT packets.
-pub(super) fn single(plaintext: Option<&Plaintext>, key: Box<dyn PacketKey>) -> Box<dyn PacketKey> {
-    match plaintext {
-        None => key,
-        Some(plaintext) => plaintext.watched(key, 0),
     }
 }
 
@@ -152,6 +110,7 @@ impl PacketKey for WatchedKey {
             payload: outcome.is_ok().then(|| payload.to_vec()),
             size,
             generation: self.generation,
+            refused: false,
         });
         outcome
     }

@@ -20,12 +20,13 @@ use rustls::{
 };
 
 use super::{
-    AlpnPolicy, Plaintext, TlsError,
+    AlpnPolicy, PacketKeys, TlsError,
     client_hello::{self, ClientHello},
     completed::{self, Completed},
+    fragments::{Level, Tracker},
     initial,
     last_initial::LastInitialKeys,
-    plaintext, provider,
+    provider,
     session::TlsSession,
 };
 
@@ -61,7 +62,7 @@ pub(crate) struct ServerCrypto {
     without_alpn: Arc<rustls::ServerConfig>,
     /// For the names of the policy; shares the session storage.
     with_alpn: Arc<rustls::ServerConfig>,
-    plaintext: Option<Plaintext>,
+    keys: PacketKeys,
     initial_keys: LastInitialKeys,
 }
 
@@ -69,6 +70,7 @@ impl ServerCrypto {
     pub(crate) fn new(
         tls: &ServerTls,
         sessions: Arc<dyn StoresServerSessions>,
+        keys: PacketKeys,
     ) -> Result<Self, TlsError> {
         let builder = rustls::ServerConfig::builder_with_provider(provider(tls.provider.as_ref())?)
             .with_protocol_versions(&[&TLS13])?;
@@ -101,14 +103,9 @@ impl ServerCrypto {
             policy: tls.alpn.clone(),
             without_alpn: Arc::new(without_alpn),
             with_alpn: Arc::new(with_alpn),
-            plaintext: None,
+            keys,
             initial_keys: LastInitialKeys::default(),
         })
-    }
-
-    /// Lets `plaintext` see the packets of all connections.
-    pub(crate) fn watched(self, plaintext: Option<Plaintext>) -> Self {
-        Self { plaintext, ..self }
     }
 
     fn fitting(&self, mut offered: Vec<Vec<u8>>) -> Arc<rustls::ServerConfig> {
@@ -134,10 +131,10 @@ impl crypto::ServerConfig for ServerCrypto {
         destination_cid: &ConnectionId,
     ) -> Result<Keys, UnsupportedVersion> {
         match version {
-            1 => Ok(plaintext::first_keys(
-                self.plaintext.as_ref(),
-                self.initial_keys.derive(destination_cid),
-            )),
+            1 => {
+                let (tracker, keys) = self.initial_keys.derive(destination_cid);
+                Ok(self.keys.wrap_first(tracker, keys))
+            }
             _ => Err(UnsupportedVersion),
         }
     }
@@ -190,17 +187,17 @@ impl ServerSession {
 
 impl crypto::Session for ServerSession {
     fn initial_keys(&self, destination_cid: &ConnectionId, side: Side) -> Keys {
-        let (plaintext, keys) = match self {
-            Self::Pending { crypto, .. } => (
-                crypto.plaintext.as_ref(),
-                crypto.initial_keys.again(destination_cid),
-            ),
+        let (wrapping, (tracker, keys)) = match self {
+            Self::Pending { crypto, .. } => {
+                (&crypto.keys, crypto.initial_keys.again(destination_cid))
+            }
             Self::Running(session) => return session.initial_keys(destination_cid, side),
             Self::Completed(completed) => {
-                (completed.plaintext(), initial::keys(destination_cid, side))
+                let keys = initial::keys(destination_cid, side);
+                (completed.keys(), (Tracker::default(), keys))
             }
         };
-        plaintext::keys(plaintext, keys)
+        wrapping.wrap(Level::Initial, tracker, keys)
     }
 
     fn handshake_data(&self) -> Option<Box<dyn Any>> {
@@ -264,7 +261,7 @@ impl crypto::Session for ServerSession {
             reason: error.to_string(),
         })?;
         let received = std::mem::take(received);
-        let mut session = TlsSession::new(connection.into(), crypto.plaintext.clone());
+        let mut session = TlsSession::new(connection.into(), crypto.keys.clone());
         let outcome = session.read_handshake(&received);
         *self = Self::Running(Box::new(session));
         outcome

@@ -10,9 +10,10 @@ use quinn_proto::{
 use rustls::{CertificateError, HandshakeKind, quic};
 
 use super::{
-    Plaintext,
     completed::{Completed, KeyUpdates},
-    initial, plaintext,
+    fragments::{Level, Tracker},
+    initial,
+    packet_keys::PacketKeys,
 };
 use crate::handshake::{self, Handshake};
 
@@ -20,18 +21,21 @@ use crate::handshake::{self, Handshake};
 pub(super) struct TlsSession {
     connection: quic::Connection,
     key_updates: Option<KeyUpdates>,
-    plaintext: Option<Plaintext>,
+    keys: PacketKeys,
+    /// What came in 0-RTT and 1-RTT packets.
+    tracker: Tracker,
     /// Whether `read_handshake` has said that the handshake's data is there.
     announced: bool,
 }
 
 impl TlsSession {
-    /// Makes the session; `plaintext` sees what its keys protect.
-    pub(super) fn new(connection: quic::Connection, plaintext: Option<Plaintext>) -> Self {
+    /// Makes the session, whose packet keys are wrapped by `keys`.
+    pub(super) fn new(connection: quic::Connection, keys: PacketKeys) -> Self {
         Self {
             connection,
             key_updates: None,
-            plaintext,
+            keys,
+            tracker: Tracker::default(),
             announced: false,
         }
     }
@@ -50,7 +54,7 @@ impl TlsSession {
         Some(Completed::new(
             handshake,
             self.key_updates.take()?,
-            self.plaintext.clone(),
+            self.keys.clone(),
         ))
     }
 
@@ -85,10 +89,8 @@ impl TlsSession {
 
 impl crypto::Session for TlsSession {
     fn initial_keys(&self, destination_cid: &ConnectionId, side: Side) -> Keys {
-        plaintext::keys(
-            self.plaintext.as_ref(),
-            initial::keys(destination_cid, side),
-        )
+        let keys = initial::keys(destination_cid, side);
+        self.keys.wrap(Level::Initial, Tracker::default(), keys)
     }
 
     fn handshake_data(&self) -> Option<Box<dyn Any>> {
@@ -101,7 +103,9 @@ impl crypto::Session for TlsSession {
 
     fn early_crypto(&self) -> Option<(Box<dyn crypto::HeaderKey>, Box<dyn crypto::PacketKey>)> {
         let keys = self.connection.zero_rtt_keys()?;
-        let packet_key = plaintext::single(self.plaintext.as_ref(), Box::new(keys.packet));
+        let packet_key = self
+            .keys
+            .zero_rtt(self.tracker.clone(), Box::new(keys.packet));
         Some((Box::new(keys.header), packet_key))
     }
 
@@ -129,7 +133,10 @@ impl crypto::Session for TlsSession {
             });
         }
         let first = !self.announced && !self.connection.is_handshaking();
-        self.announced |= first;
+        if first {
+            self.announced = true;
+            self.tracker.complete();
+        }
         Ok(first)
     }
 
@@ -141,22 +148,20 @@ impl crypto::Session for TlsSession {
     }
 
     fn write_handshake(&mut self, buffer: &mut Vec<u8>) -> Option<Keys> {
-        let keys = match self.connection.write_hs(buffer)? {
-            quic::KeyChange::Handshake { keys } => keys,
+        let (level, tracker, keys) = match self.connection.write_hs(buffer)? {
+            quic::KeyChange::Handshake { keys } => (Level::Handshake, Tracker::default(), keys),
             quic::KeyChange::OneRtt { keys, next } => {
-                self.key_updates = Some(KeyUpdates::new(next));
-                keys
+                let tracker = self.tracker.clone();
+                self.key_updates = Some(KeyUpdates::new(next, tracker.clone()));
+                (Level::OneRtt, tracker, keys)
             }
         };
-        Some(plaintext::keys(
-            self.plaintext.as_ref(),
-            initial::boxed(keys),
-        ))
+        Some(self.keys.wrap(level, tracker, initial::boxed(keys)))
     }
 
     fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn crypto::PacketKey>>> {
         let key_updates = self.key_updates.as_mut()?;
-        Some(key_updates.next(self.plaintext.as_ref()))
+        Some(key_updates.next(&self.keys))
     }
 
     fn is_valid_retry(
@@ -171,7 +176,7 @@ impl crypto::Session for TlsSession {
         let (token, tag) = payload.split_at(token_length);
         // Both sides of the comparison are public: the key is in the RFC.
         let valid = initial::retry_tag(original_destination_cid, &[header, token]) == tag;
-        if let (true, Some(plaintext)) = (valid, &self.plaintext) {
+        if let (true, Some(plaintext)) = (valid, self.keys.plaintext()) {
             plaintext.copies().valid_retry = true;
         }
         valid

@@ -4,13 +4,14 @@
 //! unvalidated address may occupy is limited more tightly than what a
 //! validated one may: a flood of the former never shuts out the latter.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Instant};
 
+use super::{entry::ConnectionKey, half_open::HalfOpen};
 use crate::{
     config::{AdmissionSettings, RetryPolicy},
     limits::{
-        DRAINING_MAX, HALF_OPEN_MAX, HALF_OPEN_UNVALIDATED_MAX,
-        HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX,
+        CLOSED_KEPT_MAX, HALF_OPEN_MAX, HALF_OPEN_UNVALIDATED_MAX,
+        HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX, HANDSHAKE_DEADLINE, HANDSHAKE_DEADLINE_CROWDED,
     },
     places::{Origin, Places},
 };
@@ -32,9 +33,11 @@ pub(super) enum Decision {
 pub(crate) struct Ticket {
     origin: Origin,
     validated: bool,
+    /// Its place in the order in which connections came.
+    number: u64,
     half_open: bool,
-    /// Whether the connection is closed and only waits to be forgotten.
-    draining: bool,
+    /// Its place among those that are closed and only wait to be forgotten.
+    closed: Option<u64>,
 }
 
 /// Counts connections and handshakes under way.
@@ -45,10 +48,11 @@ pub(crate) struct Ticket {
 pub(super) struct Admission {
     settings: AdmissionSettings,
     places: Arc<Places>,
-    half_open: usize,
-    half_open_unvalidated: usize,
-    half_open_by_origin: HashMap<Origin, usize>,
-    draining: usize,
+    half_open: HalfOpen,
+    /// Closed connections that are remembered, in the order in which they closed.
+    closed: BTreeMap<u64, ConnectionKey>,
+    /// The last number of an order.
+    number: u64,
     closed_for_good: bool,
 }
 
@@ -57,17 +61,16 @@ impl Admission {
         Self {
             settings,
             places,
-            half_open: 0,
-            half_open_unvalidated: 0,
-            half_open_by_origin: HashMap::new(),
-            draining: 0,
+            half_open: HalfOpen::default(),
+            closed: BTreeMap::new(),
+            number: 0,
             closed_for_good: false,
         }
     }
 
     /// Returns how many handshakes are under way.
     pub(super) fn half_open(&self) -> usize {
-        self.half_open
+        self.half_open.count()
     }
 
     /// Refuses everybody from now on.
@@ -77,24 +80,36 @@ impl Admission {
 
     pub(super) fn decide(&self, remote: IpAddr, validated: bool) -> Decision {
         let origin = Origin::from(remote);
-        if self.closed_for_good
-            || self.half_open >= HALF_OPEN_MAX
-            || self.draining >= DRAINING_MAX
-            || !self.places.has_room(origin, &self.settings)
-        {
+        if self.closed_for_good || !self.places.has_room(origin, &self.settings) {
             return Decision::Refuse;
         }
         if validated {
             return Decision::Accept;
         }
-        let from_origin = self.half_open_by_origin.get(&origin);
-        let crowded = self.half_open_unvalidated >= HALF_OPEN_UNVALIDATED_MAX
-            || from_origin.is_some_and(|count| *count >= HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX);
+        let crowded = self.half_open() >= HALF_OPEN_MAX
+            || self.half_open.unvalidated() >= HALF_OPEN_UNVALIDATED_MAX
+            || self.half_open.unvalidated_of(origin) >= HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX;
         match self.settings.retry {
             RetryPolicy::Always => Decision::Retry,
             RetryPolicy::Auto if crowded => Decision::Retry,
             RetryPolicy::Never if crowded => Decision::Refuse,
             RetryPolicy::Auto | RetryPolicy::Never => Decision::Accept,
+        }
+    }
+
+    /// Returns a connection that must make room before a client from `remote` is let in, if
+    /// one must: of closed ones the oldest that is remembered, of handshakes one that takes
+    /// too long for a crowd, or another from an address that has more than its share.
+    pub(super) fn in_the_way(&self, now: Instant, remote: IpAddr) -> Option<ConnectionKey> {
+        if self.closed.len() >= CLOSED_KEPT_MAX {
+            return self.closed.first_key_value().map(|(_, key)| *key);
+        }
+        let crowded = self.half_open() >= HALF_OPEN_MAX / 2;
+        let slow = |began: Instant| now.duration_since(began) >= HANDSHAKE_DEADLINE_CROWDED;
+        match self.half_open.oldest() {
+            Some((began, key)) if crowded && slow(began) => Some(key),
+            _ if self.half_open() >= HALF_OPEN_MAX => self.half_open.victim(Origin::from(remote)),
+            _ => None,
         }
     }
 
@@ -105,43 +120,45 @@ impl Admission {
         if !self.places.take(origin, &self.settings) {
             return None;
         }
-        self.half_open += 1;
-        if !validated {
-            self.half_open_unvalidated += 1;
-            *self.half_open_by_origin.entry(origin).or_default() += 1;
-        }
         Some(Ticket {
             origin,
             validated,
-            half_open: true,
-            draining: false,
+            number: self.next_number(),
+            half_open: false,
+            closed: None,
         })
     }
 
-    /// Notes that a handshake is over, well or badly.
-    pub(super) fn handshake_over(&mut self, ticket: &mut Ticket) {
-        if !std::mem::take(&mut ticket.half_open) {
-            return;
+    /// Notes that a handshake is under way; returns by when it must be over.
+    pub(super) fn begin_handshake(
+        &mut self,
+        ticket: &mut Ticket,
+        now: Instant,
+        key: ConnectionKey,
+    ) -> Instant {
+        ticket.half_open = true;
+        self.half_open
+            .insert(ticket.number, ticket.origin, ticket.validated, (now, key));
+        now + HANDSHAKE_DEADLINE
+    }
+
+    /// Notes that a handshake is over, well or badly; tells whether it still counted.
+    pub(super) fn handshake_over(&mut self, ticket: &mut Ticket) -> bool {
+        let counted = std::mem::take(&mut ticket.half_open);
+        if counted {
+            self.half_open
+                .remove(ticket.number, ticket.origin, ticket.validated);
         }
-        self.half_open -= 1;
-        if ticket.validated {
-            return;
-        }
-        self.half_open_unvalidated -= 1;
-        let Some(from_origin) = self.half_open_by_origin.get_mut(&ticket.origin) else {
-            return;
-        };
-        *from_origin -= 1;
-        if *from_origin == 0 {
-            self.half_open_by_origin.remove(&ticket.origin);
-        }
+        counted
     }
 
     /// Notes that a connection that had completed its handshake is closed: its
     /// place is free, though it is remembered for a while yet.
-    pub(super) fn closed(&mut self, ticket: &mut Ticket) {
-        if !std::mem::replace(&mut ticket.draining, true) {
-            self.draining += 1;
+    pub(super) fn closed(&mut self, ticket: &mut Ticket, key: ConnectionKey) {
+        if ticket.closed.is_none() {
+            let number = self.next_number();
+            ticket.closed = Some(number);
+            self.closed.insert(number, key);
             self.places.give_back(ticket.origin);
         }
     }
@@ -149,11 +166,15 @@ impl Admission {
     /// Takes a connection that is forgotten out of the counts.
     pub(super) fn leave(&mut self, mut ticket: Ticket) {
         self.handshake_over(&mut ticket);
-        if ticket.draining {
-            self.draining -= 1;
-        } else {
-            self.places.give_back(ticket.origin);
+        match ticket.closed {
+            Some(number) => drop(self.closed.remove(&number)),
+            None => self.places.give_back(ticket.origin),
         }
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
     }
 }
 
@@ -171,10 +192,28 @@ mod tests {
         Admission::new(settings, Arc::default())
     }
 
-    fn enter(admission: &mut Admission, remote: IpAddr, validated: bool) -> Ticket {
-        admission
+    fn key(number: u64) -> ConnectionKey {
+        ConnectionKey::new(0, quinn_proto::ConnectionHandle(0), number)
+    }
+
+    /// Lets a client in whose handshake begins `now`.
+    fn enter_at(
+        admission: &mut Admission,
+        now: Instant,
+        remote: IpAddr,
+        validated: bool,
+    ) -> Ticket {
+        let mut ticket = admission
             .enter(remote, validated)
-            .expect("there is a place")
+            .expect("there is a place");
+        let key = key(ticket.number);
+        admission.begin_handshake(&mut ticket, now, key);
+        ticket
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
+    fn enter(admission: &mut Admission, remote: IpAddr, validated: bool) -> Ticket {
+        enter_at(admission, Instant::now(), remote, validated)
     }
 
     #[test]
@@ -222,11 +261,11 @@ mod tests {
         });
         let mut ticket = enter(&mut admission, HERE, true);
         admission.handshake_over(&mut ticket);
-        admission.closed(&mut ticket);
-        admission.closed(&mut ticket);
+        admission.closed(&mut ticket, key(1));
+        admission.closed(&mut ticket, key(1));
         assert_eq!(admission.decide(HERE, true), Decision::Accept);
         admission.leave(ticket);
-        assert_eq!(admission.draining, 0);
+        assert!(admission.closed.is_empty());
         assert!(admission.places.is_empty());
     }
 
@@ -260,5 +299,60 @@ mod tests {
         assert_eq!(other.decide(HERE, true), Decision::Refuse);
         one.leave(ticket);
         assert!(other.enter(HERE, true).is_some());
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
+    fn a_full_table_makes_room_by_the_oldest_of_the_address_that_has_most() {
+        let now = Instant::now();
+        let mut admission = admission(AdmissionSettings {
+            connections_per_address_max: usize::MAX,
+            ..AdmissionSettings::default()
+        });
+        let from = |host| IpAddr::from([10, 0, 0, host]);
+        let tickets: Vec<_> = (0..HALF_OPEN_MAX)
+            .map(|host| enter_at(&mut admission, now, from((host % 3) as u8), true))
+            .collect();
+        let honest = from(7);
+        assert_eq!(admission.decide(honest, true), Decision::Accept);
+        assert_eq!(admission.decide(honest, false), Decision::Retry);
+        // 1,024 are 342 of the first and 341 of each other.
+        assert_eq!(admission.in_the_way(now, honest), Some(key(1)));
+        let theirs = admission.in_the_way(now, from(2));
+        assert_eq!(
+            theirs,
+            Some(key(3)),
+            "who has more than a share makes room itself"
+        );
+        for ticket in tickets.into_iter().take(1) {
+            admission.leave(ticket);
+        }
+        assert_eq!(admission.in_the_way(now, honest), None);
+        let later = now + HANDSHAKE_DEADLINE_CROWDED;
+        assert_eq!(
+            admission.in_the_way(later, honest),
+            Some(key(2)),
+            "it is slow"
+        );
+    }
+
+    #[test]
+    fn closed_connections_make_room_before_anybody_is_turned_away() {
+        let mut admission = admission(AdmissionSettings {
+            connections_max: usize::MAX,
+            ..AdmissionSettings::default()
+        });
+        let mut tickets: Vec<_> = (0..CLOSED_KEPT_MAX)
+            .map(|_| enter(&mut admission, HERE, true))
+            .collect();
+        let now = admission.half_open.oldest().expect("there are many").0;
+        for ticket in &mut tickets {
+            admission.handshake_over(ticket);
+            let key = key(ticket.number);
+            admission.closed(ticket, key);
+        }
+        assert_eq!(admission.in_the_way(now, HERE), Some(key(1)));
+        admission.leave(tickets.swap_remove(0));
+        assert_eq!(admission.in_the_way(now, HERE), None);
     }
 }

@@ -34,6 +34,8 @@ pub(super) enum Fate {
     Failed,
     /// Knew no connection for it, answered or not.
     Unknown,
+    /// Took no look at it, for nobody can mean to send so much at once.
+    Oversized,
 }
 
 /// What the connection looks like after it had the datagram.
@@ -110,8 +112,10 @@ impl Arrival {
     ) -> Packet {
         let header = &protected.header;
         let tried = copy.is_some();
+        let refused = copy.as_ref().is_some_and(|copy| copy.refused);
         let opened = copy.and_then(clear);
         let unprocessed = match (&opened, header.packet_type) {
+            _ if refused => Some(Unprocessed::TooFragmented),
             (Some(opened), packet_type) => {
                 // A closed connection heeds the peer's CONNECTION_CLOSE alone.
                 let closed = matches!(fate, Fate::Handed(_, true)) && !closes(opened);
@@ -144,6 +148,7 @@ impl Arrival {
             Fate::Retried => Unprocessed::AnsweredWithRetry,
             Fate::Refused => Unprocessed::Refused,
             Fate::Failed => Unprocessed::HandshakeFailed,
+            Fate::Oversized => Unprocessed::Oversized,
             _ if header.packet_type == PacketType::Unknown => Unprocessed::UnsupportedVersion,
             Fate::Unknown => {
                 let small = self.data.len() < usize::from(crate::limits::INITIAL_DATAGRAM_MIN);

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     connection::Connection,
-    crypto::{Connector, WatchedClient},
+    crypto::{Connector, ShardClient},
     stream_id::Side,
 };
 
@@ -106,13 +106,10 @@ impl<'a, S> Control<'a, S> {
             .get_mut(binding)
             .filter(|binding| binding.address.is_ipv4() == remote.is_ipv4())
             .ok_or(ConnectError::NoSocket { remote })?;
-        let mut config = match &self.core.watch {
-            None => ClientConfig::new(connector.0.clone()),
-            Some(watch) => ClientConfig::new(Arc::new(WatchedClient {
-                crypto: connector.0.clone(),
-                plaintext: watch.plaintext().clone(),
-            })),
-        };
+        let mut config = ClientConfig::new(Arc::new(ShardClient {
+            crypto: connector.0.clone(),
+            keys: self.core.keys.clone(),
+        }));
         config.transport_config(self.core.routes.transport_config(remote.ip()));
         let destination_cid = self.core.initial_cids.next();
         config.initial_dst_cid_provider(Arc::new(move || destination_cid));

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Instant};
 
-use quinn_proto::{Endpoint, Transmit, VarInt};
+use quinn_proto::{Endpoint, EndpointEvent, Transmit, VarInt};
 
 use super::{
     admission::Admission,
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::{AdmissionSettings, ShardConfig},
     connection::Connection,
-    crypto::{Plaintext, TlsError},
+    crypto::{PacketKeys, TlsError},
     event::CloseReason,
     limits::LINGER,
     outbox::Outbox,
@@ -37,6 +37,8 @@ pub(crate) struct Core<S> {
     /// server that steers by connection ID, the whole batch would go to one
     /// shard: only a server does so.
     joins: bool,
+    /// Wraps the packet keys of all connections.
+    pub(super) keys: PacketKeys,
     /// Set if somebody watches.
     pub(super) watch: Option<Box<Watch>>,
     lifecycle: Lifecycle,
@@ -68,8 +70,8 @@ pub(super) struct Farewell {
 impl<S> Core<S> {
     pub(super) fn new(config: &ShardConfig, addresses: &[SocketAddr]) -> Result<Self, TlsError> {
         let settings = Arc::new(config.transport.clone());
-        let plaintext = config.watched.then(Plaintext::default);
-        let routes = Routes::new(config, plaintext.clone())?;
+        let keys = PacketKeys::new(config.watched);
+        let routes = Routes::new(config, keys.clone())?;
         let bindings = addresses
             .iter()
             .enumerate()
@@ -97,7 +99,10 @@ impl<S> Core<S> {
             steering: (config.steering(), config.share.index()),
             joins: config.accepting.is_some(),
             initial_cids: InitialCids::new(config.initial_cid_seed()),
-            watch: plaintext.map(|plaintext| Box::new(Watch::new(plaintext, config.share.clone()))),
+            watch: keys
+                .plaintext()
+                .map(|plaintext| Box::new(Watch::new(plaintext.clone(), config.share.clone()))),
+            keys,
             lifecycle: Lifecycle::Running,
         })
     }
@@ -158,6 +163,13 @@ impl<S> Core<S> {
         exchange.any
     }
 
+    /// Forgets a connection before its time.
+    pub(super) fn forget(&mut self, now: Instant, key: ConnectionKey) {
+        let endpoint = &mut self.bindings[key.binding()].endpoint;
+        endpoint.handle_event(key.handle(), EndpointEvent::drained());
+        self.remove(now, key);
+    }
+
     fn remove(&mut self, now: Instant, key: ConnectionKey) {
         let Some(mut entry) = self.bindings[key.binding()].remove(key) else {
             return;
@@ -185,7 +197,8 @@ impl<S> Core<S> {
         let was_closed = entry.proto.is_closed();
         while !self.outbox.is_full() {
             let mut contents = self.outbox.buffer();
-            let Some(transmit) = entry.poll_transmit(now, gso_segments, &mut contents) else {
+            let Some(transmit) = entry.poll_transmit(now, gso_segments, &self.keys, &mut contents)
+            else {
                 self.outbox.recycle(contents);
                 break;
             };
@@ -221,8 +234,11 @@ impl<S> Core<S> {
         if let (Some(_), Some(ticket)) = (&entry.meta.handshake, &mut entry.meta.ticket) {
             self.admission.handshake_over(ticket);
             if entry.meta.reported_closed {
-                self.admission.closed(ticket);
+                self.admission.closed(ticket, key);
             }
+        }
+        if entry.meta.reported_closed {
+            entry.meta.note_closed(now);
         }
         if let Some(watch) = &mut self.watch {
             watch.closed(now, key, entry.meta.untold_close.take());

@@ -2,17 +2,15 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
-use quinn_proto::{ConnectionHandle, Dir, Transmit, VarInt};
+use quinn_proto::{ConnectionHandle, Dir, VarInt};
 
-use super::admission::Ticket;
+use super::{admission::Ticket, validation::AddressValidation};
 use crate::{
     config::Transport,
-    congestion::Door,
     event::CloseReason,
     handshake::{EarlyData, Handshake},
     limits::{
-        ANSWER_DELAY_MAX, ANSWER_DOUBLINGS_MAX, GSO_BYTES_MAX, HANDSHAKE_DEADLINE,
-        INITIAL_DATAGRAM_MIN,
+        ANSWER_DELAY_MAX, CLOSED_KEPT_TIME_MAX, FRAGMENTED_PACKETS_MAX, INITIAL_DATAGRAM_MIN,
     },
     pieces::Pieces,
     stream_id::{Direction, StreamId},
@@ -77,11 +75,19 @@ pub(crate) struct Meta {
     /// Whether the application of a client knows that the handshake is confirmed.
     pub(crate) is_confirmed: bool,
     handshake_deadline: Option<Instant>,
+    /// When it is forgotten, once it is closed.
+    forget_at: Option<Instant>,
+    /// Where a client may be sent to; `None` for a client's own connections.
+    pub(super) validation: Option<AddressValidation>,
+    /// Whether an address of the client is not validated, so that what is sent is limited.
+    pub(super) is_limited: bool,
+    /// Packets that the state machine was not to see because of their gaps.
+    fragmented_packets: usize,
     /// By when something is sent because something was heard.
-    answer_due: Option<Instant>,
+    pub(super) answer_due: Option<Instant>,
     /// Answers in a row that had to leave past a full congestion window; each
     /// doubles the time until the next.
-    answers_past_window: u32,
+    pub(super) answers_past_window: u32,
     local_close: Option<CloseReason>,
     /// Bytes of the largest datagram that was heard.
     largest_heard: usize,
@@ -108,6 +114,10 @@ impl Meta {
             ticket: None,
             is_confirmed: false,
             handshake_deadline: None,
+            forget_at: None,
+            validation: None,
+            is_limited: false,
+            fragmented_packets: 0,
             answer_due: None,
             answers_past_window: 0,
             local_close: None,
@@ -151,9 +161,32 @@ impl Meta {
     }
 
     /// Notes that a client was let in, and by when it must have connected.
-    pub(super) fn admit(&mut self, ticket: Ticket, now: Instant) {
+    pub(super) fn admit(&mut self, ticket: Ticket, deadline: Instant) {
         self.ticket = Some(ticket);
-        self.handshake_deadline = Some(now + HANDSHAKE_DEADLINE);
+        self.handshake_deadline = Some(deadline);
+    }
+
+    /// Limits what is sent to a server's client until its address is validated.
+    pub(super) fn limit(&mut self, validation: AddressValidation) {
+        self.is_limited = validation.is_begun();
+        self.validation = Some(validation);
+    }
+
+    /// Notes packets that the state machine was not to see for their gaps; tells whether they
+    /// are so many that the connection is to be closed.
+    pub(super) fn note_refused(&mut self, packets: usize) -> bool {
+        self.fragmented_packets += packets;
+        packets > 0 && self.fragmented_packets > FRAGMENTED_PACKETS_MAX
+    }
+
+    /// Notes that the connection is closed, so that it is forgotten in time, however long
+    /// the peer makes its probe timeouts.
+    pub(super) fn note_closed(&mut self, now: Instant) {
+        self.forget_at.get_or_insert(now + CLOSED_KEPT_TIME_MAX);
+    }
+
+    pub(super) fn is_to_be_forgotten(&self, now: Instant) -> bool {
+        self.forget_at.is_some_and(|due| due <= now)
     }
 
     /// Notes why we close, for the application to hear; the first reason
@@ -177,6 +210,7 @@ impl<S> Entry<S> {
             self.proto.poll_timeout(),
             self.meta.handshake_deadline,
             self.meta.answer_due,
+            self.meta.forget_at,
         ];
         timers.into_iter().flatten().min()
     }
@@ -188,46 +222,22 @@ impl<S> Entry<S> {
         self.meta.answer_due.get_or_insert(now + delay);
     }
 
-    /// Returns what the connection has to send, at most `segments_max`
-    /// datagrams.
-    pub(super) fn poll_transmit(
-        &mut self,
-        now: Instant,
-        segments_max: usize,
-        contents: &mut Vec<u8>,
-    ) -> Option<Transmit> {
-        let segments = GSO_BYTES_MAX / usize::from(self.proto.current_mtu());
-        let segments = segments.clamp(1, segments_max);
-        let transmit = self.proto.poll_transmit(now, segments, contents);
-        let answer_is_due = self.meta.answer_due.is_some_and(|due| due <= now);
-        if transmit.is_some() {
-            self.meta.answers_past_window = 0;
-        }
-        if transmit.is_some() || answer_is_due {
-            self.meta.answer_due = None;
-        }
-        if transmit.is_some() || !(answer_is_due || self.proto.is_closed()) {
-            return transmit;
-        }
-        let _door = Door::open(&self.proto);
-        let answer = self.proto.poll_transmit(now, 1, contents);
-        if answer.is_some() {
-            let doublings = self.meta.answers_past_window + 1;
-            self.meta.answers_past_window = doublings.min(ANSWER_DOUBLINGS_MAX);
-        }
-        answer
-    }
-
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.meta.scheduled = None;
         if self.meta.handshake_deadline.is_some_and(|due| due <= now) {
-            self.meta.handshake_deadline = None;
-            self.meta.close_locally(CloseReason::HandshakeDeadline);
-            self.proto
-                .close(now, VarInt::from_u32(0), "handshake too slow".into());
+            self.give_up_handshake(now);
         }
         if self.proto.poll_timeout().is_some_and(|due| due <= now) {
             self.proto.handle_timeout(now);
+        }
+    }
+
+    /// Closes a connection whose handshake takes too long.
+    pub(super) fn give_up_handshake(&mut self, now: Instant) {
+        if self.meta.handshake_deadline.take().is_some() {
+            self.meta.close_locally(CloseReason::HandshakeDeadline);
+            self.proto
+                .close(now, VarInt::from_u32(0), "handshake too slow".into());
         }
     }
 

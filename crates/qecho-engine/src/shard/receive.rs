@@ -1,14 +1,25 @@
 //! What becomes of a datagram: a connection's, a new client's, or nobody's.
 
-use std::time::Instant;
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
 
-use quinn_proto::{DatagramEvent, EcnCodepoint, EndpointEvent, Incoming};
+use quinn_proto::{
+    ConnectionEvent, DatagramEvent, EcnCodepoint, EndpointEvent, Incoming, ReadableError, VarInt,
+};
 
-use super::{Received, Shard, admission::Decision, arrival::Fate, entry::Entry};
+use super::{
+    ConnectionKey, Received, Shard, admission::Decision, arrival::Fate, core::Core, entry::Entry,
+    validation::AddressValidation,
+};
 use crate::{
     application::{Application, TurnedAway},
     connection::Connection,
-    stream_id::Side,
+    crypto::Findings,
+    event::{CloseReason, PROTOCOL_VIOLATION},
+    limits::LONG_HEADER_DATAGRAM_MAX,
+    stream_id::{Direction, Side, StreamId},
 };
 
 impl<A: Application> Shard<A> {
@@ -21,6 +32,9 @@ impl<A: Application> Shard<A> {
             data,
         } = received;
         let size = data.len();
+        if !self.can_be_meant(remote, &data) {
+            return Fate::Oversized;
+        }
         let mut response = self.core.outbox.buffer();
         let endpoint = &mut self.core.bindings[binding].endpoint;
         let ecn = EcnCodepoint::from_bits(ecn);
@@ -32,14 +46,12 @@ impl<A: Application> Shard<A> {
                     return Fate::Unknown;
                 };
                 let was_closed = entry.proto.is_closed();
-                entry.proto.handle_event(event);
-                entry.heard(now, size);
                 let key = entry.meta.key;
-                self.core.mark_dirty(key);
+                self.core.hand_over(now, key, remote, size, event);
                 Fate::Handed(key, was_closed)
             }
             Some(DatagramEvent::NewConnection(incoming)) => {
-                self.admit(now, binding, incoming, response)
+                self.admit(now, (binding, size), incoming, response)
             }
             Some(DatagramEvent::Response(transmit)) => {
                 self.core.respond(binding, transmit, response);
@@ -52,11 +64,36 @@ impl<A: Application> Shard<A> {
         }
     }
 
+    /// Tells whether a datagram is no larger than one that somebody can have a reason to
+    /// send.
+    fn can_be_meant(&mut self, remote: SocketAddr, data: &[u8]) -> bool {
+        let has_long_header = data.first().is_some_and(|first| first & 0x80 != 0);
+        match has_long_header {
+            true => data.len() <= LONG_HEADER_DATAGRAM_MAX,
+            false => self.core.routes.can_bring(remote.ip(), data.len()),
+        }
+    }
+
+    /// Lets those go that are in the way of a client from `remote`.
+    fn make_room(&mut self, now: Instant, remote: IpAddr) {
+        while let Some(key) = self.core.admission.in_the_way(now, remote) {
+            if self.core.end_handshake_count(key) {
+                continue;
+            }
+            if let Some(entry) = self.core.entry(key) {
+                entry.give_up_handshake(now);
+                entry.poll_events(&mut self.application, now);
+                self.core.poll_transmits(now, key);
+            }
+            self.core.forget(now, key);
+        }
+    }
+
     /// Decides on a client's first packet in the turn it arrives.
     fn admit(
         &mut self,
         now: Instant,
-        binding: usize,
+        (binding, size): (usize, usize),
         incoming: Incoming,
         mut response: Vec<u8>,
     ) -> Fate {
@@ -81,13 +118,16 @@ impl<A: Application> Shard<A> {
                 return self.refuse(now, binding, incoming, response);
             }
         }
-        let Some(ticket) = self.core.admission.enter(remote, validated) else {
+        self.make_room(now, remote);
+        let Some(mut ticket) = self.core.admission.enter(remote, validated) else {
             return self.refuse(now, binding, incoming, response);
         };
         let original_destination = *incoming.orig_dst_cid();
         let config = self.core.routes.server_config(remote);
         let endpoint = &mut self.core.bindings[binding].endpoint;
-        match endpoint.accept(incoming, now, &mut response, config) {
+        let accepted = endpoint.accept(incoming, now, &mut response, config);
+        let findings = self.core.keys.take_findings().unwrap_or_default();
+        match accepted {
             Ok((handle, mut proto)) => {
                 self.core.outbox.recycle(response);
                 // A first packet that closes its own connection leaves one
@@ -98,8 +138,11 @@ impl<A: Application> Shard<A> {
                     return Fate::Failed;
                 }
                 let mut meta = self.core.bindings[binding].meta(handle, now);
-                meta.admit(ticket, now);
                 let key = meta.key;
+                let deadline = self.core.admission.begin_handshake(&mut ticket, now, key);
+                meta.admit(ticket, deadline);
+                meta.note_refused(findings.refused);
+                meta.limit(AddressValidation::new(now, (peer, validated), size));
                 if let Some(watch) = &mut self.core.watch {
                     let addresses = (self.core.bindings[binding].address, peer);
                     watch.began(now, key, addresses, Side::Server, &original_destination);
@@ -117,7 +160,10 @@ impl<A: Application> Shard<A> {
                     Some(transmit) => self.core.respond(binding, transmit, response),
                     None => self.core.outbox.recycle(response),
                 }
-                let reason = TurnedAway::Handshake(error.cause.into());
+                let reason = match findings.refused {
+                    0 => TurnedAway::Handshake(error.cause.into()),
+                    _ => TurnedAway::Handshake(too_fragmented()),
+                };
                 self.application.turned_away(now, peer, &reason);
                 Fate::Failed
             }
@@ -138,5 +184,110 @@ impl<A: Application> Shard<A> {
         self.core.respond(binding, transmit, response);
         self.application.turned_away(now, peer, &TurnedAway::Full);
         Fate::Refused
+    }
+}
+
+impl<S> Core<S> {
+    /// Counts a handshake as over that is complete, though its connection was not driven yet;
+    /// tells whether it was.
+    fn end_handshake_count(&mut self, key: ConnectionKey) -> bool {
+        let Some(entry) = self.bindings[key.binding()].entry(key) else {
+            return false;
+        };
+        let is_complete = !entry.proto.is_handshaking() && !entry.proto.is_closed();
+        match &mut entry.meta.ticket {
+            Some(ticket) if is_complete => self.admission.handshake_over(ticket),
+            _ => false,
+        }
+    }
+
+    /// Hands a datagram to its connection.
+    fn hand_over(
+        &mut self,
+        now: Instant,
+        key: ConnectionKey,
+        remote: SocketAddr,
+        size: usize,
+        event: ConnectionEvent,
+    ) {
+        let Some(entry) = self.bindings[key.binding()].entry(key) else {
+            return;
+        };
+        let path = entry.proto.remote_address();
+        let is_limited = entry.meta.is_limited || remote != path;
+        match &mut entry.meta.validation {
+            Some(validation) if is_limited => validation.received(now, remote, size, path),
+            _ => {}
+        }
+        self.keys.follow_paths(is_limited);
+        entry.proto.handle_event(event);
+        entry.heard(now, size);
+        let findings = self.keys.take_findings();
+        if findings.is_some() || is_limited {
+            entry.note_findings(now, remote, path, findings.unwrap_or_default());
+        }
+        self.mark_dirty(key);
+    }
+}
+
+impl<S> Entry<S> {
+    /// Notes what the packets of a datagram from `remote` have shown; `path` is where packets
+    /// were sent before.
+    fn note_findings(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        path: SocketAddr,
+        findings: Findings,
+    ) {
+        if self.meta.note_refused(findings.refused) {
+            self.close_for_fragments(now);
+        }
+        if let Some(tracker) = findings.crowded {
+            tracker.forget_streams(|id| self.is_receiving(id));
+        }
+        let Some(validation) = &mut self.meta.validation else {
+            return;
+        };
+        let new_path = self.proto.remote_address();
+        // RFC 9000 §8.1: a Handshake packet could not be made without what was sent there.
+        if findings.handshake && remote == path && self.meta.handshake.is_none() {
+            validation.validate(remote);
+        }
+        for response in findings.path_responses {
+            validation.responded(remote, response);
+        }
+        if new_path != path {
+            validation.moved(now, new_path);
+        }
+        self.meta.is_limited = !validation.is_over(new_path);
+    }
+
+    /// Tells whether the state machine still takes data on a stream.
+    fn is_receiving(&mut self, id: u64) -> bool {
+        let id = StreamId::from_value(id);
+        if id.direction() == Direction::Unidirectional && id.initiator() == self.proto.side().into()
+        {
+            return false;
+        }
+        let mut stream = self.proto.recv_stream(id.to_proto());
+        !matches!(stream.read(true), Err(ReadableError::ClosedStream))
+    }
+
+    /// Closes a connection whose peer sends such packets again and again: with an application
+    /// code, since the state machine closes with no others for us.
+    fn close_for_fragments(&mut self, now: Instant) {
+        self.meta.close_locally(too_fragmented());
+        self.proto
+            .close(now, VarInt::from_u32(0), TOO_FRAGMENTED.into());
+    }
+}
+
+const TOO_FRAGMENTED: &str = "packets whose frames leave too many gaps";
+
+fn too_fragmented() -> CloseReason {
+    CloseReason::Violation {
+        code: PROTOCOL_VIOLATION,
+        reason: TOO_FRAGMENTED.into(),
     }
 }

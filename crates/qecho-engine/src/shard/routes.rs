@@ -6,8 +6,8 @@ use quinn_proto::{ServerConfig, TransportConfig};
 
 use crate::{
     config::ShardConfig,
-    crypto::{Plaintext, TlsError},
-    limits::ROUTE_KINDS_MAX,
+    crypto::{PacketKeys, TlsError},
+    limits::{ETHERNET_PAYLOAD_MAX, ROUTE_KINDS_MAX},
 };
 
 /// Tells how many bytes of UDP payload the first hop to a peer carries, if that
@@ -30,15 +30,12 @@ struct Kind {
 }
 
 impl Routes {
-    pub(super) fn new(
-        config: &ShardConfig,
-        plaintext: Option<Plaintext>,
-    ) -> Result<Self, TlsError> {
+    pub(super) fn new(config: &ShardConfig, keys: PacketKeys) -> Result<Self, TlsError> {
         let transport = config.transport_config(config.transport.largest_tried(None));
         Ok(Self {
             surveyor: None,
             usual: Kind {
-                server: config.server_config(transport.clone(), plaintext)?,
+                server: config.server_config(transport.clone(), keys)?,
                 transport,
             },
             kinds: BTreeMap::new(),
@@ -64,6 +61,21 @@ impl Routes {
     /// Returns the settings of a client's connection with a server.
     pub(super) fn transport_config(&mut self, peer: IpAddr) -> Arc<TransportConfig> {
         self.kind(peer).transport.clone()
+    }
+
+    /// Tells whether a datagram of `size` bytes can have come from `peer` as one packet of
+    /// IP: what is larger than its route carries can only have been put together of
+    /// fragments, which QUIC forbids (RFC 9000 §14).
+    pub(super) fn can_bring(&mut self, peer: IpAddr, size: usize) -> bool {
+        if size <= ETHERNET_PAYLOAD_MAX {
+            return true;
+        }
+        let transport = &self.config.transport;
+        let most = match self.surveyor.as_mut().and_then(|survey| survey(peer)) {
+            Some(route) => route.min(transport.largest_receivable()),
+            None => transport.largest_tried(None),
+        };
+        size <= most.into()
     }
 
     fn kind(&mut self, peer: IpAddr) -> &Kind {

@@ -56,10 +56,6 @@ impl Watch {
         Some((arrival, std::mem::take(&mut copies.opened), valid_retry))
     }
 
-    pub(super) fn plaintext(&self) -> &Plaintext {
-        &self.plaintext
-    }
-
     pub(super) fn pop(&mut self) -> Option<(Instant, Observation)> {
         self.told.pop_front()
     }

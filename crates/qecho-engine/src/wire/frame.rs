@@ -195,6 +195,13 @@ pub fn frames(payload: &[u8]) -> Frames<'_> {
     Frames(Reader::new(payload))
 }
 
+impl Frames<'_> {
+    /// Returns how many bytes were read.
+    pub(crate) fn offset(&self) -> usize {
+        self.0.offset()
+    }
+}
+
 impl<'a> Iterator for Frames<'a> {
     type Item = Result<Frame<'a>, Malformed>;
 

@@ -112,6 +112,10 @@ pub(crate) struct Attack<A: Application = Deaf> {
     to_victim: Vec<Vec<u8>>,
     /// Whether the attacker takes no notice of its victim's packets.
     pub(crate) deaf: bool,
+    /// Where the attacker's packets seem to come from.
+    pub(crate) from: SocketAddr,
+    /// Datagrams that the victim sent, and to whom.
+    pub(crate) sent: Vec<(SocketAddr, Vec<u8>)>,
 }
 
 /// Time from one end to the other.
@@ -119,23 +123,32 @@ const DELAY: Duration = Duration::from_millis(1);
 
 impl<A: Application> Attack<A> {
     /// Connects an attacker to a server that runs `application`.
-    #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
     pub(crate) fn on(application: A) -> Self {
+        Self::with_mtu(application, 1_200)
+    }
+
+    /// As [`on`](Self::on); the attacker's packets can have so many bytes.
+    #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
+    pub(crate) fn with_mtu(application: A, mtu: u16) -> Self {
         let now = Instant::now();
         let identity = Identity::new();
         let accepting = Accepting {
             tls: identity.server(&[b"echo"]),
             admission: AdmissionSettings::default(),
         };
+        let transport = Transport {
+            udp_payload_max: (mtu > 1_472).then_some(mtu),
+            ..Transport::default()
+        };
         let config = ShardConfig {
             seed: [7; 32],
             secrets: Secrets::from_master(&[8; 32]),
-            ..ShardConfig::server(Transport::default(), accepting)
+            ..ShardConfig::server(transport, accepting)
         };
         let victim = Shard::new(&config, &[FAR], application).expect("these settings work");
         let mut endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), None, true, None);
         let (handle, attacker) = endpoint
-            .connect(now, attacker_config(&identity), FAR, SERVER_NAME)
+            .connect(now, attacker_config(&identity, mtu), FAR, SERVER_NAME)
             .expect("the address and the name are good");
         let mut attack = Self {
             victim,
@@ -145,6 +158,8 @@ impl<A: Application> Attack<A> {
             attacker,
             to_victim: Vec::new(),
             deaf: false,
+            from: NEAR,
+            sent: Vec::new(),
         };
         attack.victim.start(now);
         attack.run(200);
@@ -162,9 +177,24 @@ impl<A: Application> Attack<A> {
     /// Lets so many seconds pass.
     pub(crate) fn run_slowly(&mut self, seconds: usize) {
         for _ in 0..seconds {
-            self.now += Duration::from_secs(1);
-            self.turn();
+            self.wait(Duration::from_secs(1));
         }
+    }
+
+    /// Lets the attacker send what it has.
+    pub(crate) fn turn_once(&mut self) {
+        self.turn();
+    }
+
+    /// Returns the bytes of the attacker's datagrams that have not arrived yet.
+    pub(crate) fn last_sent(&self) -> usize {
+        self.to_victim.iter().map(Vec::len).sum()
+    }
+
+    /// Lets time pass, and then a turn.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        self.now += time;
+        self.turn();
     }
 
     /// Sends packets with these frames, one packet for each.
@@ -185,12 +215,16 @@ impl<A: Application> Attack<A> {
         let now = self.now;
         self.victim.handle_timeouts(now);
         for data in std::mem::take(&mut self.to_victim) {
-            self.deliver(NEAR, &data);
+            self.deliver(self.from, &data);
         }
         while {
             self.victim.drive(now);
             while let Some(datagram) = self.victim.pop_datagram() {
-                self.return_to_attacker(&datagram.contents);
+                let segment = datagram.segment_size.unwrap_or(datagram.contents.len());
+                for data in datagram.contents.chunks(segment) {
+                    self.sent.push((datagram.destination, data.to_vec()));
+                    self.return_to_attacker(data);
+                }
                 self.victim.recycle(datagram.contents);
             }
             self.victim.is_dirty()
@@ -213,7 +247,8 @@ impl<A: Application> Attack<A> {
         }
     }
 
-    fn deliver(&mut self, from: SocketAddr, data: &[u8]) {
+    /// Hands a datagram of anybody's making to the victim.
+    pub(crate) fn deliver(&mut self, from: SocketAddr, data: &[u8]) {
         let received = Received {
             binding: 0,
             remote: from,
@@ -238,13 +273,19 @@ impl<A: Application> Attack<A> {
         }
     }
 
+    /// Returns how many bytes were sent to an address.
+    pub(crate) fn sent_to(&self, address: SocketAddr) -> usize {
+        let sent = self.sent.iter().filter(|(to, _)| *to == address);
+        sent.map(|(_, data)| data.len()).sum()
+    }
+
     /// Ends the attacker and gives its victim.
     pub(crate) fn into_victim(self) -> Shard<A> {
         self.victim
     }
 }
 
-fn attacker_config(identity: &Identity) -> quinn_proto::ClientConfig {
+pub(crate) fn attacker_config(identity: &Identity, mtu: u16) -> quinn_proto::ClientConfig {
     let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(
         rustls::crypto::aws_lc_rs::default_provider(),
     ))
@@ -257,6 +298,7 @@ fn attacker_config(identity: &Identity) -> quinn_proto::ClientConfig {
     let tls = QuicClientConfig::try_from(tls).expect("there is an Initial suite");
     let mut transport = TransportConfig::default();
     transport
+        .initial_mtu(mtu)
         .datagram_send_buffer_size(1 << 30)
         .stream_receive_window(VarInt::MAX)
         .receive_window(VarInt::MAX)

@@ -22,8 +22,21 @@ pub(crate) fn forged(frames: &[u8]) -> Vec<u8> {
     [MARK, frames, &vec![0; padding]].concat()
 }
 
-/// Type and length of the DATAGRAM frame before the mark (RFC 9221 §4).
-const FRAME_HEADER: usize = 3;
+/// Returns the length of the DATAGRAM frame whose data begins with a mark, and how many bytes
+/// its type and length have (RFC 9221 §4).
+fn datagram_length(payload: &[u8], mark: usize) -> (usize, usize) {
+    // A length of two bytes begins with the bits 01, one of four with 10.
+    match payload[mark - 2] >> 6 {
+        1 => {
+            let length = u16::from_be_bytes([payload[mark - 2], payload[mark - 1]]) & 0x3fff;
+            (length.into(), 3)
+        }
+        _ => {
+            let length = payload[mark - 4..mark].try_into().expect("four bytes");
+            ((u32::from_be_bytes(length) & 0x3fff_ffff) as usize, 5)
+        }
+    }
+}
 
 /// Replaces a marked DATAGRAM frame by the frames in it, and what remains of
 /// its room by PADDING frames.
@@ -31,11 +44,10 @@ fn forge(payload: &mut [u8]) {
     let Some(mark) = payload.windows(MARK.len()).position(|bytes| bytes == MARK) else {
         return;
     };
-    let begin = mark - FRAME_HEADER;
-    let length = usize::from(u16::from_be_bytes([payload[mark - 2], payload[mark - 1]]) & 0x3fff);
-    let end = mark + length;
+    let (length, header) = datagram_length(payload, mark);
+    let (begin, end) = (mark - header, mark + length);
     payload.copy_within(mark + MARK.len()..end, begin);
-    payload[end - FRAME_HEADER - MARK.len()..end].fill(0);
+    payload[end - header - MARK.len()..end].fill(0);
 }
 
 /// TLS as an attacker.

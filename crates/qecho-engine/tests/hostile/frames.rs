@@ -88,11 +88,20 @@ pub(crate) fn packed<T>(
     items: impl IntoIterator<Item = T>,
     frame: impl Fn(Frames, T) -> Frames,
 ) -> Vec<Vec<u8>> {
+    packed_to(PACKET_ROOM, items, frame)
+}
+
+/// As [`packed`], for packets with room for so many bytes.
+pub(crate) fn packed_to<T>(
+    room: usize,
+    items: impl IntoIterator<Item = T>,
+    frame: impl Fn(Frames, T) -> Frames,
+) -> Vec<Vec<u8>> {
     let mut packets = Vec::new();
     let mut frames = Frames::default();
     for item in items {
         frames = frame(frames, item);
-        if frames.is_full() {
+        if frames.len() > room - 40 {
             packets.push(std::mem::take(&mut frames).into_packet());
         }
     }

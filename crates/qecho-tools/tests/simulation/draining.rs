@@ -72,6 +72,24 @@ fn live_streams_finish_and_then_every_client_is_told() {
 }
 
 #[test]
+fn a_closed_connection_is_forgotten_in_time_however_long_its_round_trips_seem() {
+    let delay = Duration::from_secs(4);
+    let mut world = Scenario::seeded(15)
+        .delay(delay, Duration::ZERO)
+        .echo(KIB)
+        .finish();
+    world.tell(Mail::Close(0));
+    world.within(2 * delay, "the server has heard of it", |both| {
+        both.far.connections() == 1 && both.near.application().connections[0].closed.is_some()
+    });
+    // Three probe timeouts, as the round trips have them, would be a minute.
+    let most = delay + limits::CLOSED_KEPT_TIME_MAX + Duration::from_millis(1);
+    world.within(most, "the server forgets it", |both| {
+        both.far.connections() == 0
+    });
+}
+
+#[test]
 fn a_server_without_connections_ends_at_once() {
     let mut world = Scenario::seeded(10).clients(0).begin();
     drain(&mut world, GRACE);

@@ -223,6 +223,8 @@ fn dropped(packet: &Packet<'_>, passage: Passage) -> Option<(Unprocessed, &'stat
         Unprocessed::OtherAddress
         | Unprocessed::AnsweredWithRetry
         | Unprocessed::Refused
+        | Unprocessed::TooFragmented
+        | Unprocessed::Oversized
         | Unprocessed::HandshakeFailed => "rejected",
         Unprocessed::UnknownConnection => "connection_unknown",
         Unprocessed::UnsupportedVersion => "unsupported",

@@ -1,0 +1,357 @@
+//! Bounds the work of putting fragments in order that a peer can cause.
+//!
+//! quinn-proto keeps the fragments of a stream that wait for what comes before them
+//! in a heap, counts for each the whole packet that it came in as memory, and copies
+//! them all to new memory whenever that count is 32 KiB over their length (0.11.19,
+//! `connection/assembler.rs`). A packet with thousands of small frames makes it copy
+//! thousands of fragments thousands of times: half a second for one datagram. So the
+//! keys that open packets count gaps before the state machine sees a packet, and do
+//! not let those through that would cost too much: for the peer they are lost.
+
+mod ranges;
+mod scan;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use self::{
+    ranges::Ranges,
+    scan::{Fragment, scan},
+};
+use crate::limits::{
+    CRYPTO_PIECES_MAX, FRAGMENTS_COPIED_MAX, FRAGMENTS_COPIED_UNCONFIRMED_MAX, GAPS_MAX,
+    STREAMS_TRACKED_MIN,
+};
+
+/// Bytes that the state machine counts too much before it copies its fragments.
+const COPY_THRESHOLD: u64 = 32 * 1024;
+
+/// Bytes of packets that make up for one fragment copied.
+const BYTES_PER_COPY: u64 = 16;
+
+/// Bytes of a piece that the state machine does not join to its neighbours, and how many of
+/// those it keeps.
+const PIECE_KEPT: u64 = 128;
+const PIECES_KEPT_MAX: u64 = 1_024;
+
+/// Which keys protect a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Initial,
+    Handshake,
+    ZeroRtt,
+    OneRtt,
+}
+
+/// A packet would cost too much work.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooFragmented;
+
+/// What has come to a connection in one packet number space, as the keys of all its
+/// generations know it.
+#[derive(Clone, Default)]
+pub(crate) struct Tracker(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    numbers: Numbers,
+    /// Whether the handshake is complete.
+    is_complete: bool,
+    /// Most connections have nothing that must be known.
+    fragments: Option<Box<Fragments>>,
+}
+
+impl Tracker {
+    /// Takes note of a packet that was opened; tells whether so many streams are known by now
+    /// that those should be [forgotten](Self::forget_streams) that have ended.
+    ///
+    /// # Errors
+    /// [`TooFragmented`] if the state machine must not see it.
+    pub(super) fn note(
+        &self,
+        level: Level,
+        number: u64,
+        payload: &[u8],
+    ) -> Result<bool, TooFragmented> {
+        let mut state = self.lock();
+        let State {
+            numbers,
+            is_complete,
+            fragments,
+        } = &mut *state;
+        let before = *numbers;
+        // The state machine drops packets that have come before, and 1-RTT packets that come
+        // before the handshake is complete, but only once they are open.
+        if numbers.insert(number) || (level == Level::OneRtt && !*is_complete) {
+            return Ok(false);
+        }
+        let outcome = match fragments {
+            Some(fragments) => fragments.note(level, payload),
+            None if begins(payload) => Ok(false),
+            None => fragments.insert(Box::default()).note(level, payload),
+        };
+        if outcome.is_err() {
+            *numbers = before;
+        }
+        outcome
+    }
+
+    /// Notes that the handshake is complete.
+    pub(super) fn complete(&self) {
+        self.lock().is_complete = true;
+    }
+
+    /// Forgets what is known of streams that are not `open`.
+    pub(crate) fn forget_streams(&self, open: impl FnMut(u64) -> bool) {
+        if let Some(fragments) = &mut self.lock().fragments {
+            fragments.forget_streams(open);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Keys have to be shareable between threads; in fact nobody ever waits for this lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells whether all that a packet has of streams is their beginnings, and nothing of CRYPTO.
+fn begins(payload: &[u8]) -> bool {
+    let begins = scan(payload, |fragment| match fragment.is_a_beginning() {
+        true => Ok(()),
+        false => Err(()),
+    });
+    begins.is_ok()
+}
+
+/// The packet numbers that the state machine takes for known: those that have come, and all
+/// that are too far behind.
+#[derive(Clone, Copy, Default)]
+struct Numbers {
+    /// The lowest above all that have come.
+    next: u64,
+    /// Of the 128 below the highest that has come, those that have come too.
+    window: u128,
+}
+
+impl Numbers {
+    /// Adds a packet number; tells whether it was known.
+    #[inline]
+    fn insert(&mut self, number: u64) -> bool {
+        if number == self.next {
+            self.window = self.window << 1 | 1;
+            self.next = number + 1;
+            return false;
+        }
+        self.insert_other(number)
+    }
+
+    #[cold]
+    fn insert_other(&mut self, number: u64) -> bool {
+        if let Some(ahead) = number.checked_sub(self.next) {
+            let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+            self.window = (self.window << 1 | 1).checked_shl(ahead).unwrap_or(0);
+            self.next = number + 1;
+            return false;
+        }
+        let behind = self.next - 1 - number;
+        if behind == 0 || behind > 128 {
+            return true;
+        }
+        let mask = 1 << (behind - 1);
+        let known = self.window & mask != 0;
+        self.window |= mask;
+        known
+    }
+}
+
+/// The gaps in what was received, and how many fragments the peer may make the state
+/// machine copy.
+#[derive(Debug)]
+struct Fragments {
+    crypto: Crypto,
+    /// Streams of which more than their beginning has come.
+    streams: BTreeMap<u64, Ranges>,
+    /// Streams, and gaps, from which on streams that have ended should be forgotten.
+    streams_max: usize,
+    gaps_max: usize,
+    /// Gaps in all streams together.
+    gaps: usize,
+    /// Gaps that may be there, but nobody knows where: those that refused packets closed.
+    out_of_sight: usize,
+    /// Packets so far.
+    packets: u64,
+    /// Fragments that may be copied, times [`COPY_THRESHOLD`].
+    allowance: u64,
+    /// Bytes of packets for which nothing was added to that yet.
+    received: u64,
+    /// Whether that was done for a 1-RTT packet.
+    is_confirmed: bool,
+}
+
+/// CRYPTO data. A state machine that has thrown a packet away can have any gaps before what
+/// seems to be the end, so that everything counts that was not appended there.
+#[derive(Debug, Default)]
+struct Crypto {
+    end: u64,
+    pieces: usize,
+}
+
+impl Default for Fragments {
+    fn default() -> Self {
+        Self {
+            crypto: Crypto::default(),
+            streams: BTreeMap::new(),
+            streams_max: STREAMS_TRACKED_MIN,
+            gaps_max: GAPS_MAX / 2,
+            gaps: 0,
+            out_of_sight: 0,
+            packets: 0,
+            allowance: FRAGMENTS_COPIED_UNCONFIRMED_MAX * COPY_THRESHOLD,
+            received: 0,
+            is_confirmed: false,
+        }
+    }
+}
+
+impl Fragments {
+    fn note(&mut self, level: Level, payload: &[u8]) -> Result<bool, TooFragmented> {
+        self.received += payload.len() as u64;
+        self.packets += 1;
+        let mut closed = 0;
+        let outcome = self.weigh(level, payload, &mut closed);
+        if outcome.is_err() {
+            self.out_of_sight += closed;
+        }
+        outcome.map(|()| self.streams.len() >= self.streams_max || self.gaps >= self.gaps_max)
+    }
+
+    /// Adds up what a packet costs: for each frame the fragments that may be copied, times
+    /// the part of [`COPY_THRESHOLD`] for which it counts. Counts the gaps that are `closed`.
+    fn weigh(
+        &mut self,
+        level: Level,
+        payload: &[u8],
+        closed: &mut usize,
+    ) -> Result<(), TooFragmented> {
+        let weight = (payload.len() as u64).min(COPY_THRESHOLD);
+        let mut most = None;
+        let mut cost = 0;
+        scan(payload, |fragment| {
+            cost += match fragment {
+                Fragment::Crypto { offset, length } => {
+                    self.crypto.add(offset, length)? as u64 * weight
+                }
+                Fragment::Stream { id, offset, length } => {
+                    self.stream(id, offset, length, weight, closed)?
+                }
+                Fragment::Reset { id } => {
+                    *closed += self.forget(id);
+                    0
+                }
+            };
+            match cost > 0 && cost > *most.get_or_insert_with(|| self.earn(level)) {
+                true => Err(TooFragmented),
+                false => Ok(()),
+            }
+        })?;
+        self.allowance -= cost;
+        Ok(())
+    }
+
+    /// Adds what was earned to what may be copied, and returns what a packet may cost.
+    #[cold]
+    fn earn(&mut self, level: Level) -> u64 {
+        let most = COPY_THRESHOLD
+            * match level {
+                Level::OneRtt => FRAGMENTS_COPIED_MAX,
+                _ => FRAGMENTS_COPIED_UNCONFIRMED_MAX,
+            };
+        if level == Level::OneRtt && !std::mem::replace(&mut self.is_confirmed, true) {
+            self.allowance = most;
+        }
+        let received = std::mem::take(&mut self.received);
+        let earned = received.saturating_mul(COPY_THRESHOLD / BYTES_PER_COPY);
+        // Who has more for 1-RTT packets keeps it for them.
+        let sum = self.allowance.saturating_add(earned).min(most);
+        self.allowance = self.allowance.max(sum);
+        self.allowance.min(most)
+    }
+
+    /// Notes a part of a stream; returns what it costs.
+    fn stream(
+        &mut self,
+        id: u64,
+        offset: u64,
+        length: usize,
+        weight: u64,
+        closed: &mut usize,
+    ) -> Result<u64, TooFragmented> {
+        if offset == 0 && self.streams.is_empty() {
+            return Ok(0);
+        }
+        let Some(ranges) = self.streams.get_mut(&id) else {
+            if offset > 0 {
+                let ranges = Ranges::beginning(offset, length, self.packets);
+                self.streams.insert(id, ranges);
+            }
+            return Ok(self.out_of_sight as u64 * weight);
+        };
+        let before = ranges.gaps();
+        ranges.insert(offset, length);
+        let after = ranges.gaps();
+        *closed += before.saturating_sub(after);
+        self.gaps = self.gaps + after - before;
+        let mut cost = (after + self.out_of_sight) as u64 * weight;
+        if std::mem::replace(&mut ranges.packet, self.packets) == self.packets {
+            cost += cost_of_pieces(ranges.length(), weight);
+        }
+        let too_many = self.gaps + self.out_of_sight > GAPS_MAX;
+        match too_many && after > before {
+            true => Err(TooFragmented),
+            false => Ok(cost),
+        }
+    }
+
+    fn forget(&mut self, id: u64) -> usize {
+        let gaps = self.streams.remove(&id).map_or(0, |ranges| ranges.gaps());
+        self.gaps -= gaps;
+        gaps
+    }
+
+    fn forget_streams(&mut self, mut open: impl FnMut(u64) -> bool) {
+        self.streams.retain(|id, _| open(*id));
+        self.gaps = self.streams.values().map(Ranges::gaps).sum();
+        self.streams_max = STREAMS_TRACKED_MIN.max(2 * self.streams.len());
+        self.gaps_max = (GAPS_MAX / 2).max(self.gaps + GAPS_MAX / 16);
+    }
+}
+
+/// Returns what one more frame of a stream in a packet may cost even if there are no gaps:
+/// pieces of [`PIECE_KEPT`] bytes that nobody has read are copied, too, if half as much
+/// again was counted too much.
+fn cost_of_pieces(length: u64, weight: u64) -> u64 {
+    let pieces = (length / PIECE_KEPT).min(PIECES_KEPT_MAX);
+    let threshold = COPY_THRESHOLD.max(pieces * PIECE_KEPT * 3 / 2);
+    pieces * weight * COPY_THRESHOLD / threshold
+}
+
+impl Crypto {
+    /// Adds a piece; returns how many may have to be copied.
+    fn add(&mut self, offset: u64, length: usize) -> Result<usize, TooFragmented> {
+        let end = offset.saturating_add(length as u64);
+        if offset <= self.end && end > self.end {
+            self.end = end;
+            return Ok(self.pieces);
+        }
+        self.pieces += 1;
+        match self.pieces > CRYPTO_PIECES_MAX {
+            true => Err(TooFragmented),
+            false => Ok(self.pieces),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+//! Counts what is sent to addresses at which a client has not proved to receive: at most
+//! three times what came from there (RFC 9000 §8).
+//!
+//! quinn-proto counts, too, but lets a whole datagram over, and asks for nothing before it
+//! sends PATH_CHALLENGE and probes for the MTU. So it is asked for datagrams only as long
+//! as whole ones may be sent, and what it has made is dropped where nothing is lost by it.
+
+use std::{net::SocketAddr, time::Instant};
+
+use crate::limits::{
+    AMPLIFICATION_MAX, CHALLENGES_KEPT_MAX, EXCEEDING_BURST_MAX, EXCEEDS_AGAIN_AFTER,
+    UNVALIDATED_ADDRESSES_MAX, UNVALIDATED_KEPT_TIME, VALIDATED_ADDRESSES_MAX,
+};
+
+/// The addresses of a server's client.
+#[derive(Debug)]
+pub(super) struct AddressValidation {
+    /// At these the client was proved to receive, oldest first.
+    validated: Vec<SocketAddr>,
+    /// Others that datagrams came from, oldest first.
+    unvalidated: Vec<Unvalidated>,
+    /// Datagrams that may be larger than the limit allows, and since when it is so many.
+    exceeding: (u32, Option<Instant>),
+}
+
+#[derive(Debug)]
+struct Unvalidated {
+    address: SocketAddr,
+    /// When a datagram came from there last.
+    heard: Instant,
+    /// Bytes of UDP payload, as those that were sent.
+    received: u64,
+    sent: u64,
+    /// What PATH_CHALLENGE frames said that were sent there, oldest first.
+    challenges: Vec<[u8; 8]>,
+    /// Whether one datagram may be larger than the limit allows. The first on a new path
+    /// has the PATH_CHALLENGE, and may have data, which would be lost with it.
+    may_exceed: bool,
+}
+
+impl AddressValidation {
+    /// Begins with the address of a client's first datagram, of so many bytes, and whether a
+    /// token has validated it.
+    pub(super) fn new(now: Instant, (address, validated): (SocketAddr, bool), size: usize) -> Self {
+        let mut validation = Self {
+            validated: validated.then_some(address).into_iter().collect(),
+            unvalidated: Vec::new(),
+            exceeding: (EXCEEDING_BURST_MAX, None),
+        };
+        validation.received(now, address, size, address);
+        validation
+    }
+
+    /// Tells whether any address is to be watched.
+    pub(super) fn is_begun(&self) -> bool {
+        !self.unvalidated.is_empty()
+    }
+
+    /// Tells whether `path` is validated, and no other address is to be watched.
+    pub(super) fn is_over(&self, path: SocketAddr) -> bool {
+        self.is_validated(path) && !self.is_begun()
+    }
+
+    fn is_validated(&self, address: SocketAddr) -> bool {
+        self.validated.contains(&address)
+    }
+
+    /// Counts a datagram; `path` is where packets are sent now.
+    pub(super) fn received(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        size: usize,
+        path: SocketAddr,
+    ) {
+        self.unvalidated.retain(|one| {
+            one.address == path || now.duration_since(one.heard) < UNVALIDATED_KEPT_TIME
+        });
+        if self.is_validated(from) {
+            return;
+        }
+        if self.record(from).is_none() {
+            if self.unvalidated.len() >= UNVALIDATED_ADDRESSES_MAX {
+                let oldest = self.unvalidated.iter().position(|one| one.address != path);
+                self.unvalidated.remove(oldest.unwrap_or(0));
+            }
+            self.unvalidated.push(Unvalidated {
+                address: from,
+                heard: now,
+                received: 0,
+                sent: 0,
+                challenges: Vec::new(),
+                may_exceed: false,
+            });
+        }
+        if let Some(record) = self.record(from) {
+            record.heard = now;
+            record.received += size as u64;
+        }
+    }
+
+    /// Notes that packets are sent to `path` from now on.
+    pub(super) fn moved(&mut self, now: Instant, path: SocketAddr) {
+        let (left, since) = self.exceeding;
+        let passed = since.map_or(0, |since| {
+            now.duration_since(since).as_secs() / EXCEEDS_AGAIN_AFTER.as_secs()
+        });
+        let left = (u64::from(left) + passed).min(EXCEEDING_BURST_MAX.into()) as u32;
+        let Some(record) = self.unvalidated.iter_mut().find(|one| one.address == path) else {
+            return;
+        };
+        if left > 0 && !record.may_exceed {
+            record.may_exceed = true;
+            self.exceeding = (left - 1, Some(now));
+        }
+    }
+
+    /// Returns how many bytes may be sent to an address; `None` if it is validated.
+    pub(super) fn allowance(&self, to: SocketAddr) -> Option<u64> {
+        if self.is_validated(to) {
+            return None;
+        }
+        let mut records = self.unvalidated.iter();
+        let record = records.find(|record| record.address == to);
+        let allowance =
+            record.map(|record| (AMPLIFICATION_MAX * record.received).saturating_sub(record.sent));
+        // To an address that nothing is known of nothing came.
+        Some(allowance.unwrap_or(0))
+    }
+
+    /// Tells whether one datagram to an address may be larger than is allowed.
+    pub(super) fn may_exceed(&self, to: SocketAddr) -> bool {
+        let mut records = self.unvalidated.iter();
+        records.any(|record| record.address == to && record.may_exceed)
+    }
+
+    /// Counts a datagram or batch, and notes what its PATH_CHALLENGE says.
+    pub(super) fn sent(&mut self, to: SocketAddr, size: usize, challenge: Option<[u8; 8]>) {
+        let Some(record) = self.record(to) else {
+            return;
+        };
+        record.sent += size as u64;
+        record.may_exceed = false;
+        let challenge = challenge.filter(|challenge| !record.challenges.contains(challenge));
+        if let Some(challenge) = challenge {
+            if record.challenges.len() >= CHALLENGES_KEPT_MAX {
+                record.challenges.remove(0);
+            }
+            record.challenges.push(challenge);
+        }
+    }
+
+    /// Notes what a PATH_RESPONSE from an address says; that it says what a challenge did
+    /// validates the address (RFC 9000 §8.2.3).
+    pub(super) fn responded(&mut self, from: SocketAddr, response: [u8; 8]) {
+        let record = self.record(from);
+        if record.is_some_and(|record| record.challenges.contains(&response)) {
+            self.validate(from);
+        }
+    }
+
+    /// Notes that the client was proved to receive at an address.
+    pub(super) fn validate(&mut self, address: SocketAddr) {
+        self.unvalidated.retain(|one| one.address != address);
+        self.validated.retain(|validated| *validated != address);
+        if self.validated.len() >= VALIDATED_ADDRESSES_MAX {
+            self.validated.remove(0);
+        }
+        self.validated.push(address);
+    }
+
+    fn record(&mut self, address: SocketAddr) -> Option<&mut Unvalidated> {
+        let mut records = self.unvalidated.iter_mut();
+        records.find(|record| record.address == address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn address(port: u16) -> SocketAddr {
+        ([192, 0, 2, 1], port).into()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
+    fn begin() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn three_times_what_came_may_be_sent_until_the_address_is_validated() {
+        let now = begin();
+        let mut validation = AddressValidation::new(now, (address(1), false), 1_200);
+        assert_eq!(validation.allowance(address(1)), Some(3_600));
+        validation.sent(address(1), 3_500, None);
+        assert_eq!(validation.allowance(address(1)), Some(100));
+        validation.validate(address(1));
+        assert_eq!(validation.allowance(address(1)), None);
+        assert!(validation.is_over(address(1)));
+    }
+
+    #[test]
+    fn only_the_answer_to_its_own_challenge_validates_an_address() {
+        let now = begin();
+        let mut validation = AddressValidation::new(now, (address(1), true), 1_200);
+        for port in [2, 3] {
+            validation.received(now, address(port), 40, address(1));
+            validation.moved(now, address(port));
+            assert!(validation.may_exceed(address(port)));
+            validation.sent(address(port), 60, Some([port as u8; 8]));
+            assert!(!validation.may_exceed(address(port)));
+        }
+        validation.responded(address(2), [3; 8]);
+        validation.responded(address(3), [2; 8]);
+        assert_eq!(validation.allowance(address(2)), Some(60));
+        assert_eq!(validation.allowance(address(3)), Some(60));
+        validation.responded(address(3), [3; 8]);
+        assert_eq!(validation.allowance(address(3)), None);
+        assert_eq!(
+            validation.allowance(address(2)),
+            Some(60),
+            "that is another's"
+        );
+        assert_eq!(
+            validation.allowance(address(1)),
+            None,
+            "who was there stays"
+        );
+    }
+
+    #[test]
+    fn a_late_answer_from_an_address_that_the_client_has_left_takes_nothing_from_others() {
+        let now = begin();
+        let mut validation = AddressValidation::new(now, (address(1), true), 1_200);
+        validation.received(now, address(2), 40, address(1));
+        validation.moved(now, address(2));
+        validation.sent(address(2), 60, Some([2; 8]));
+        // It is back, or further, before the answer comes.
+        validation.received(now, address(1), 40, address(2));
+        validation.moved(now, address(1));
+        validation.received(now, address(3), 40, address(1));
+        validation.moved(now, address(3));
+        validation.responded(address(2), [2; 8]);
+        assert_eq!(validation.allowance(address(1)), None);
+        assert!(validation.may_exceed(address(3)));
+        assert_eq!(validation.allowance(address(3)), Some(120));
+    }
+
+    #[test]
+    fn a_connection_exceeds_three_times_at_once_and_once_a_second() {
+        let now = begin();
+        let mut validation = AddressValidation::new(now, (address(1), true), 1_200);
+        let mut exceeded = Vec::new();
+        for (port, milliseconds) in [
+            (2, 0),
+            (3, 1),
+            (4, 2),
+            (5, 3),
+            (6, 999),
+            (7, 1_010),
+            (8, 1_020),
+        ] {
+            let now = now + Duration::from_millis(milliseconds);
+            validation.received(now, address(port), 40, address(1));
+            validation.moved(now, address(port));
+            if validation.may_exceed(address(port)) {
+                exceeded.push(port);
+            }
+            validation.sent(address(port), 1_200, Some([7; 8]));
+        }
+        assert_eq!(exceeded, [2, 3, 4, 7]);
+        assert!(!validation.is_over(address(1)));
+        let later = now + Duration::from_secs(2) + UNVALIDATED_KEPT_TIME;
+        validation.received(later, address(1), 40, address(1));
+        assert!(validation.is_over(address(1)));
+    }
+
+    #[test]
+    fn datagrams_from_many_addresses_do_not_make_the_path_forget_its_count() {
+        let now = begin();
+        let mut validation = AddressValidation::new(now, (address(1), true), 1_200);
+        validation.received(now, address(2), 100, address(2));
+        validation.sent(address(2), 290, None);
+        for port in 3..100 {
+            validation.received(now, address(port), 1_000, address(2));
+        }
+        assert_eq!(validation.allowance(address(2)), Some(10));
+        assert_eq!(validation.unvalidated.len(), UNVALIDATED_ADDRESSES_MAX);
+    }
+}

@@ -1,0 +1,225 @@
+//! What a server sends to addresses at which nobody has proved to receive: three times what
+//! came from there, to the byte (RFC 9000 §8, §9.3).
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use qecho_engine::{
+    Received, Secrets, ServerTls, Shard,
+    config::{Accepting, AdmissionSettings, RetryPolicy, ShardConfig, Transport},
+    simulation::{FAR, NEAR},
+};
+use rustls::{
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+
+use crate::{
+    attack::{Attack, Deaf, Parrot},
+    frames::Frames,
+    identity::{Identity, SERVER_NAME},
+    initial::{client_hello, initial},
+};
+
+/// A chain of many certificates.
+#[derive(Debug)]
+struct Repeated(Arc<dyn ResolvesServerCert>);
+
+impl ResolvesServerCert for Repeated {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let mut key = CertifiedKey::clone(&*self.0.resolve(hello)?);
+        key.cert = vec![key.cert[0].clone(); 30];
+        Some(Arc::new(key))
+    }
+}
+
+/// Makes a server that has more to say than a client's first flight allows.
+fn talkative_server(retry: RetryPolicy) -> Shard<Deaf> {
+    let tls = Identity::new().server(&[b"echo"]);
+    let accepting = Accepting {
+        tls: ServerTls {
+            identity: Arc::new(Repeated(tls.identity.clone())),
+            ..tls
+        },
+        admission: AdmissionSettings {
+            retry,
+            ..AdmissionSettings::default()
+        },
+    };
+    let config = ShardConfig {
+        secrets: Secrets::from_master(&[8; 32]),
+        ..ShardConfig::server(Transport::default(), accepting)
+    };
+    Shard::new(&config, &[FAR], Deaf::default()).expect("these settings work")
+}
+
+/// Lets minutes pass after a flight from an address; returns what the server sent there.
+#[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
+fn answer(server: &mut Shard<Deaf>, flight: &[Vec<u8>]) -> usize {
+    let mut now = Instant::now();
+    let mut sent = 0;
+    let mut turn = |server: &mut Shard<Deaf>, now| {
+        server.handle_timeouts(now);
+        server.drive(now);
+        while let Some(datagram) = server.pop_datagram() {
+            assert_eq!(datagram.destination, NEAR);
+            sent += datagram.contents.len();
+        }
+    };
+    for datagram in flight {
+        let received = Received {
+            binding: 0,
+            remote: NEAR,
+            local_ip: None,
+            ecn: 0,
+            data: BytesMut::from(&datagram[..]),
+        };
+        server.handle_datagram(now, received);
+        turn(server, now);
+    }
+    for _ in 0..3_000 {
+        now += Duration::from_millis(100);
+        turn(server, now);
+    }
+    sent
+}
+
+#[test]
+fn a_first_flight_that_falls_silent_is_answered_by_three_times_its_bytes_at_most() {
+    let hello = Frames::default().crypto(0, &client_hello(SERVER_NAME, &[b"echo"]));
+    let hello = hello.into_packet();
+    let one = |size| vec![initial([7; 8], 0, &hello, size)];
+    let flights = [
+        one(1_200),
+        one(1_201),
+        one(1_250),
+        one(1_300),
+        one(1_500),
+        one(2_400),
+        vec![one(1_200).remove(0), initial([7; 8], 1, &[1], 1_200)],
+        vec![
+            one(1_200).remove(0),
+            vec![0x40; 21],
+            initial([7; 8], 1, &[1], 1_255),
+        ],
+    ];
+    for retry in [RetryPolicy::Auto, RetryPolicy::Always] {
+        for flight in &flights {
+            let came: usize = flight.iter().map(Vec::len).sum();
+            let went = answer(&mut talkative_server(retry), flight);
+            assert!(
+                went > 0 && went <= 3 * came,
+                "{came} bytes came, {went} went"
+            );
+            // What may be sent is used: less than a datagram is left.
+            let unused = 3 * came - went;
+            assert!(
+                retry == RetryPolicy::Always || unused < 1_200,
+                "{came}: {unused}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_first_flight_that_is_refused_is_answered_by_less_than_it_is() {
+    for frames in [
+        // No ALPN of the server's, an unknown frame, no ClientHello.
+        Frames::default().crypto(0, &client_hello(SERVER_NAME, &[b"other"])),
+        Frames::default().bytes(&[0x3f]),
+        Frames::default().crypto(0, b"GET / HTTP/1.1"),
+    ] {
+        let flight = [initial([7; 8], 0, &frames.into_packet(), 1_200)];
+        let went = answer(&mut talkative_server(RetryPolicy::Auto), &flight);
+        assert!(went <= 1_200, "{went} bytes");
+    }
+}
+
+fn elsewhere(number: u16) -> SocketAddr {
+    ([203, 0, 113, 7], 1_000 + number).into()
+}
+
+#[test]
+fn a_small_packet_from_a_forged_address_brings_three_times_its_bytes_there_at_most() {
+    let mut attack = Attack::on(Parrot::default());
+    attack.run(500);
+    for number in 0..6 {
+        attack.from = elsewhere(number);
+        attack.attacker.ping();
+        attack.turn_once();
+        let came = attack.last_sent();
+        // Nobody is there who could answer.
+        attack.deaf = true;
+        attack.run(2);
+        attack.from = NEAR;
+        for _ in 0..40 {
+            attack.wait(Duration::from_millis(500));
+        }
+        attack.deaf = false;
+        attack.attacker.ping();
+        attack.run(500);
+        let went = attack.sent_to(elsewhere(number));
+        assert!(
+            went > 0 && went <= 3 * came,
+            "{came} bytes came, {went} went"
+        );
+    }
+}
+
+#[test]
+fn a_client_that_has_moved_is_challenged_with_1200_bytes_where_that_is_allowed() {
+    let mut attack = Attack::on(Deaf::default());
+    attack.run(500);
+    for (number, length) in [(1, 30), (2, 700)] {
+        attack.from = elsewhere(number);
+        let data = vec![b'x'; length];
+        attack.send([Frames::default().datagram(&data).into_packet()]);
+        let (_, first) = &attack
+            .sent
+            .iter()
+            .find(|(to, _)| *to == attack.from)
+            .expect("one");
+        let full = length * 3 > 1_200;
+        assert_eq!(first.len() == 1_200, full, "{length}: {}", first.len());
+        attack.run(300);
+    }
+    let closed = &attack.victim.application().closed;
+    assert_eq!(closed.len(), 0, "{closed:?}");
+}
+
+#[test]
+fn with_data_under_way_a_forged_address_gets_one_datagram_and_no_more() {
+    let mut attack = Attack::on(Parrot::default());
+    attack.run(500);
+    let id = attack
+        .attacker
+        .streams()
+        .open(quinn_proto::Dir::Bi)
+        .expect("it is allowed");
+    let data = Bytes::from(vec![b'x'; 200_000]);
+    let written = attack.attacker.send_stream(id).write_chunks(&mut [data]);
+    assert_eq!(written.expect("there is room").bytes, 200_000);
+    attack.run(20);
+    attack.deaf = true;
+    attack.from = elsewhere(9);
+    attack.attacker.ping();
+    attack.turn_once();
+    attack.run(2);
+    attack.from = NEAR;
+    attack.run(3_000);
+    let went: Vec<usize> = attack
+        .sent
+        .iter()
+        .filter(|(to, _)| *to == elsewhere(9))
+        .map(|(_, data)| data.len())
+        .collect();
+    assert!(went.len() <= 1, "{went:?}");
+    assert!(
+        attack.victim.application().bytes > 0,
+        "something was echoed"
+    );
+}

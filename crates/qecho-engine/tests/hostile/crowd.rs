@@ -1,0 +1,143 @@
+//! Crowds of clients that hold their handshakes open, or make the server remember them for
+//! long: who else is served.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+use qecho_engine::{
+    Received, Secrets, Shard,
+    config::{Accepting, AdmissionSettings, ShardConfig, Transport},
+    limits,
+    simulation::FAR,
+};
+use quinn_proto::{DatagramEvent, Endpoint, EndpointConfig};
+
+use crate::{
+    attack::{Deaf, attacker_config},
+    identity::{Identity, SERVER_NAME},
+};
+
+/// A server and clients at any addresses, with nothing between them.
+struct Crowd {
+    server: Shard<Deaf>,
+    identity: Identity,
+    now: Instant,
+}
+
+/// One client, with a port of its own.
+struct Client {
+    endpoint: Endpoint,
+    connection: quinn_proto::Connection,
+    address: SocketAddr,
+}
+
+impl Crowd {
+    #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
+    fn new() -> Self {
+        let identity = Identity::new();
+        let accepting = Accepting {
+            tls: identity.server(&[b"echo"]),
+            admission: AdmissionSettings {
+                connections_per_address_max: usize::MAX,
+                ..AdmissionSettings::default()
+            },
+        };
+        let config = ShardConfig {
+            secrets: Secrets::from_master(&[8; 32]),
+            ..ShardConfig::server(Transport::default(), accepting)
+        };
+        let server = Shard::new(&config, &[FAR], Deaf::default()).expect("these settings work");
+        Self {
+            server,
+            identity,
+            now: Instant::now(),
+        }
+    }
+
+    fn client(&self, address: SocketAddr) -> Client {
+        let mut endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), None, true, None);
+        let config = attacker_config(&self.identity, 1_200);
+        let (_, connection) = endpoint
+            .connect(self.now, config, FAR, SERVER_NAME)
+            .expect("the address and the name are good");
+        Client {
+            endpoint,
+            connection,
+            address,
+        }
+    }
+
+    /// Lets a client send what it has and get the answers; tells whether it sent anything.
+    fn exchange(&mut self, client: &mut Client) -> bool {
+        let mut any = false;
+        let mut data = Vec::new();
+        while client
+            .connection
+            .poll_transmit(self.now, 1, &mut data)
+            .is_some()
+        {
+            any = true;
+            let received = Received {
+                binding: 0,
+                remote: client.address,
+                local_ip: None,
+                ecn: 0,
+                data: BytesMut::from(&data[..]),
+            };
+            self.server.handle_datagram(self.now, received);
+            data.clear();
+        }
+        self.server.handle_timeouts(self.now);
+        self.server.drive(self.now);
+        while let Some(datagram) = self.server.pop_datagram() {
+            if datagram.destination == client.address {
+                client.hear(self.now, &datagram.contents);
+            }
+        }
+        any
+    }
+}
+
+impl Client {
+    fn hear(&mut self, now: Instant, data: &[u8]) {
+        let data = BytesMut::from(data);
+        let mut answer = Vec::new();
+        let event = self
+            .endpoint
+            .handle(now, FAR, None, None, data, &mut answer);
+        if let Some(DatagramEvent::ConnectionEvent(_, event)) = event {
+            self.connection.handle_event(event);
+        }
+    }
+}
+
+#[test]
+fn handshakes_that_three_addresses_hold_shut_nobody_out() {
+    let mut crowd = Crowd::new();
+    // 34 a second, each of which answers a Retry and then falls silent.
+    for number in 0..1_500_u16 {
+        let address = IpAddr::from([10, 0, 0, (number % 3) as u8]);
+        let mut holder = crowd.client((address, 1_024 + number).into());
+        crowd.exchange(&mut holder);
+        let is_retried = holder.connection.stats().frame_rx.crypto == 0;
+        if is_retried {
+            crowd.exchange(&mut holder);
+        }
+        crowd.now += Duration::from_millis(29);
+        let held = crowd.server.half_open();
+        assert!(held <= limits::HALF_OPEN_MAX, "{held} are held");
+        if number % 10 == 9 {
+            let mut honest = crowd.client(([192, 0, 2, 7], 2_000 + number).into());
+            while crowd.exchange(&mut honest) {}
+            assert!(
+                !honest.connection.is_handshaking(),
+                "client {number} is served at once"
+            );
+        }
+    }
+    assert_eq!(crowd.server.application().connected, 150);
+}
