@@ -2,11 +2,9 @@
 
 use std::{io, net::SocketAddr, time::Instant};
 
-use crate::{
-    connection::Connection,
-    event::{CloseReason, Event},
-    shard::Control,
-};
+use crate::event::Event;
+use crate::{connection::Connection, shard::Control};
+use qecho_packet::CloseReason;
 
 /// The program on top of a shard: an echo server, a client, a load generator.
 ///

@@ -15,8 +15,8 @@ use crate::{
     secrets::Secrets,
     share::Share,
     steering::Steering,
-    stream_id::Direction,
 };
+use qecho_packet::Direction;
 
 /// The windows, timers and sizes of every connection of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]

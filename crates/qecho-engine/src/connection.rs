@@ -15,10 +15,10 @@ pub use self::outcome::{Read, ReadEnd, SendDatagramError, Traffic, Written};
 use self::reading::owned;
 use crate::{
     handshake::Handshake,
-    observation::Recovery,
+    proto::{ToOurs, ToProto, recovery},
     shard::{ConnectionKey, Meta},
-    stream_id::{Direction, Side, StreamId},
 };
+use qecho_packet::{Direction, Recovery, Side, StreamId};
 
 /// One connection during a turn.
 ///
@@ -51,7 +51,7 @@ impl<'a> Connection<'a> {
 
     /// Returns on which side of the connection we are.
     pub fn side(&self) -> Side {
-        self.proto.side().into()
+        self.proto.side().to_ours()
     }
 
     /// Returns the peer's current address.
@@ -100,7 +100,7 @@ impl<'a> Connection<'a> {
 
     /// Returns what the transport believes of the path (RFC 9002).
     pub fn recovery(&self) -> Recovery {
-        Recovery::of(self.proto)
+        recovery(self.proto)
     }
 
     /// Returns what passed on this connection so far.
@@ -135,7 +135,7 @@ impl<'a> Connection<'a> {
     /// ([`Event::StreamsAvailable`](crate::Event::StreamsAvailable) follows)
     /// or the connection is closed.
     pub fn open(&mut self, direction: Direction) -> Option<StreamId> {
-        let id = self.proto.streams().open(direction.to_proto())?.into();
+        let id = self.proto.streams().open(direction.to_proto())?.to_ours();
         if direction == Direction::Bidirectional {
             self.meta.answers.insert(id);
         }
@@ -252,7 +252,7 @@ impl<'a> Connection<'a> {
     /// Closes the connection at once with an application code and words for
     /// the peer (RFC 9000 §10.2). What was not acknowledged may be lost.
     pub fn close(&mut self, code: u64, reason: &str) {
-        self.meta.close_locally(crate::event::CloseReason::Local);
+        self.meta.close_locally(qecho_packet::CloseReason::Local);
         self.proto.close(
             self.now,
             varint(code),

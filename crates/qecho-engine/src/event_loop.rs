@@ -29,8 +29,8 @@ use crate::{
     outbox::Datagram,
     shard::{Received, Shard},
     socket::{ReceiveBuffers, Socket},
-    tap::Tap,
 };
+use qecho_packet::Tap;
 
 /// A shard with its sockets and mailbox.
 pub struct EventLoop<A: Application> {

@@ -24,35 +24,31 @@ mod handshake;
 pub mod limits;
 pub mod link;
 mod mailbox;
-mod observation;
 mod outbox;
-mod passage;
 mod pieces;
 mod places;
+mod proto;
 mod secrets;
 mod shard;
 mod share;
 pub mod simulation;
 mod socket;
 mod steering;
-mod stream_id;
-mod tap;
-pub mod wire;
 
 pub use application::{Application, TurnedAway};
 pub use connection::{Connection, Read, ReadEnd, SendDatagramError, Traffic, Written};
 pub use crypto::{AlpnPolicy, ClientTls, Connector, ServerTls, TlsError};
-pub use event::{CloseReason, Event};
+pub use event::Event;
 pub use forwarder::{Forwarder, Order};
-pub use handshake::{EarlyData, Handshake, TransportParameters};
+pub use handshake::{EarlyData, Handshake};
 pub use mailbox::{Mailbox, MailboxError, Waker};
-pub use observation::{Dissected, Observation, Opened, Packet, Recovery, Unprocessed};
 pub use outbox::Datagram;
-pub use passage::Passage;
+// What the engine's own speak of, so that who embeds it needs no other crate.
+pub use qecho_packet::{
+    CloseReason, Direction, Observation, Passage, Passing, Side, StreamId, Tap, TransportParameters,
+};
 pub use secrets::Secrets;
 pub use shard::{ConnectError, ConnectTo, ConnectionKey, Control, Received, Shard, Surveyor};
 pub use share::Share;
 pub use socket::{BindError, Divided, ReceiveErrors, Socket, divide};
 pub use steering::Steering;
-pub use stream_id::{Direction, Side, StreamId};
-pub use tap::{Passing, Tap};

@@ -5,10 +5,8 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use crate::{
-    limits::{GSO_BYTES_MAX, INITIAL_DATAGRAM_MIN, OUTBOX_TRANSMITS_MAX},
-    observation::Dissected,
-};
+use crate::limits::{GSO_BYTES_MAX, INITIAL_DATAGRAM_MIN, OUTBOX_TRANSMITS_MAX};
+use qecho_packet::Dissected;
 
 /// One UDP datagram, or a batch of equally long ones for the kernel to cut
 /// (GSO).

@@ -36,8 +36,9 @@ pub(crate) use self::entry::Meta;
 pub use self::routes::Surveyor;
 use crate::{
     application::Application, config::ShardConfig, crypto::TlsError, event::Event,
-    observation::Observation, outbox::Datagram, steering::Steering,
+    outbox::Datagram, steering::Steering,
 };
+use qecho_packet::Observation;
 
 /// A UDP datagram that one of the shard's addresses received.
 #[derive(Debug)]

@@ -11,13 +11,13 @@ use std::{
 
 use bytes::BytesMut;
 
-pub use crate::passage::Passage;
 use crate::{
     application::Application,
     link::{Conditions, InFlight, Link},
     outbox::Datagram,
     shard::{Received, Shard},
 };
+pub use qecho_packet::Passage;
 
 /// Two shards, `near` and `far`, each on one address, and the two directions
 /// of the path between them.

@@ -6,21 +6,13 @@
 //! of it. Nothing here prints; a program decides what to show.
 
 pub mod bench;
-pub mod capture;
 pub mod client;
 pub mod dial;
-pub mod dissect;
 pub mod listen;
 pub mod ping;
-mod protection;
 pub mod relay;
 pub mod server;
-mod sight;
 mod tcp;
-pub mod text;
-pub mod trace;
-
-pub use self::sight::Sight;
 
 /// The application protocol name of echo (RFC 7301).
 pub const ALPN_ECHO: &[u8] = b"echo";

@@ -21,7 +21,7 @@ use std::{
 
 use bytesize::ByteSize;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
-use qecho_tools::capture::LIMIT_MIN;
+use qecho_packet::capture::LIMIT_MIN;
 
 pub(crate) use self::{
     bench::{BenchArguments, BenchFormat, Load, StartAt},

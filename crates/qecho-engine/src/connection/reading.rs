@@ -4,7 +4,8 @@ use bytes::Bytes;
 use quinn_proto::ReadError;
 
 use super::{Connection, Read, ReadEnd};
-use crate::{limits::PIECE_UNCOPIED_MIN, stream_id::StreamId};
+use crate::{limits::PIECE_UNCOPIED_MIN, proto::ToProto};
+use qecho_packet::StreamId;
 
 impl Connection<'_> {
     /// Reads at most `max` bytes of a stream into one contiguous piece.

@@ -7,7 +7,7 @@
 
 use bytes::BytesMut;
 
-use crate::wire::{Frame, frames};
+use qecho_packet::wire::{Frame, frames};
 
 /// Shorter PADDING costs less than to look where it begins.
 const WORTHWHILE: usize = 64;

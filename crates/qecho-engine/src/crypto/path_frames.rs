@@ -4,7 +4,7 @@
 
 use quinn_proto::crypto::PacketKey;
 
-use crate::wire::{Frame, frames};
+use qecho_packet::wire::{Frame, frames};
 
 /// Bytes after a packet's header that decide how the header is protected, and that must
 /// stay what they are: the sample ends 20 bytes after the packet number begins (RFC 9001

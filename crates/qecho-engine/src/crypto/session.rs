@@ -15,7 +15,7 @@ use super::{
     initial,
     packet_keys::PacketKeys,
 };
-use crate::handshake::{self, Handshake};
+use crate::handshake::Handshake;
 
 /// rustls's half of a QUIC connection, in the shape that quinn-proto wants.
 pub(super) struct TlsSession {
@@ -82,7 +82,7 @@ impl TlsSession {
                 .peer_certificates()
                 .map(|chain| chain.iter().map(|one| one.clone().into_owned()).collect())
                 .unwrap_or_default(),
-            peer_parameters: handshake::TransportParameters::parse(parameters),
+            peer_parameters: qecho_packet::TransportParameters::parse(parameters),
         }))
     }
 }

@@ -7,15 +7,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use crate::{
-    limits::TAP_SOURCES_MAX,
-    observation::{Dissected, Observation},
-    outbox::Datagram,
-    passage::Passage,
-    shard::Received,
-    socket::source_towards,
-    tap::{Passing, Tap},
-};
+use crate::{limits::TAP_SOURCES_MAX, outbox::Datagram, shard::Received, socket::source_towards};
+use qecho_packet::{Dissected, Observation, Passage, Passing, Tap};
 
 /// A tap, and what it takes to tell it the truth.
 pub(super) struct Tapped {

@@ -3,11 +3,9 @@
 use std::net::SocketAddr;
 
 use super::{ConnectionKey, Received};
-use crate::{
-    connection_id,
-    crypto::Opened as OpenedCopy,
-    observation::{Dissected, Opened, Packet, Unprocessed},
-    passage::Passage,
+use crate::{connection_id, crypto::Opened as OpenedCopy};
+use qecho_packet::{
+    Dissected, Opened, Packet, Passage, Unprocessed,
     wire::{self, Frame, Header, PacketNumber, PacketType, Protected},
 };
 

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     connection::Connection,
     crypto::{Connector, ShardClient},
-    stream_id::Side,
 };
+use qecho_packet::Side;
 
 /// The shard in the hands of its application.
 pub struct Control<'a, S> {

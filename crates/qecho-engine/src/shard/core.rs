@@ -17,11 +17,11 @@ use crate::{
     config::{AdmissionSettings, ShardConfig},
     connection::Connection,
     crypto::{PacketKeys, TlsError},
-    event::CloseReason,
     limits::LINGER,
     outbox::Outbox,
     steering::Steering,
 };
+use qecho_packet::CloseReason;
 
 pub(crate) struct Core<S> {
     pub(super) bindings: Vec<Binding<S>>,

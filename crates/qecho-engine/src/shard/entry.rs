@@ -7,14 +7,14 @@ use quinn_proto::{ConnectionHandle, Dir, VarInt};
 use super::{admission::Ticket, validation::AddressValidation};
 use crate::{
     config::Transport,
-    event::CloseReason,
     handshake::{EarlyData, Handshake},
     limits::{
         ANSWER_DELAY_MAX, CLOSED_KEPT_TIME_MAX, FRAGMENTED_PACKETS_MAX, INITIAL_DATAGRAM_MIN,
     },
     pieces::Pieces,
-    stream_id::{Direction, StreamId},
+    proto::{ToOurs, ToProto},
 };
+use qecho_packet::{CloseReason, Direction, StreamId};
 
 /// Names a connection of a shard; never used for a second one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -285,7 +285,7 @@ impl<S> Entry<S> {
 
     /// Accepts the next stream of the peer.
     pub(super) fn accept_stream(&mut self, dir: Dir) -> Option<StreamId> {
-        let id = StreamId::from(self.proto.streams().accept(dir)?);
+        let id = self.proto.streams().accept(dir)?.to_ours();
         self.meta.accepted[id.direction() as usize] = id.index() + 1;
         Some(id)
     }

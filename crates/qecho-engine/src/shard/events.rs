@@ -3,11 +3,8 @@
 use std::time::Instant;
 
 use super::entry::Entry;
-use crate::{
-    application::Application,
-    connection::Connection,
-    event::{CloseReason, Event},
-};
+use crate::event::Event;
+use crate::{application::Application, connection::Connection, proto::ToOurs};
 
 impl<S> Entry<S> {
     /// Hands an event to the application.
@@ -64,7 +61,7 @@ impl<S> Entry<S> {
                 self.note_handshake();
                 Event::Connected
             }
-            Proto::ConnectionLost { reason } => Event::Closed(CloseReason::from(reason)),
+            Proto::ConnectionLost { reason } => Event::Closed(reason.to_ours()),
             Proto::DatagramReceived => Event::DatagramReceived,
             Proto::DatagramsUnblocked => Event::DatagramsUnblocked,
             Proto::Stream(Stream::Opened { dir }) => {
@@ -74,13 +71,13 @@ impl<S> Entry<S> {
                 }
                 return;
             }
-            Proto::Stream(Stream::Readable { id }) => Event::Readable(id.into()),
-            Proto::Stream(Stream::Writable { id }) => Event::Writable(id.into()),
-            Proto::Stream(Stream::Finished { id }) => Event::Finished(id.into()),
+            Proto::Stream(Stream::Readable { id }) => Event::Readable(id.to_ours()),
+            Proto::Stream(Stream::Writable { id }) => Event::Writable(id.to_ours()),
+            Proto::Stream(Stream::Finished { id }) => Event::Finished(id.to_ours()),
             Proto::Stream(Stream::Stopped { id, error_code }) => {
-                Event::Stopped(id.into(), error_code.into_inner())
+                Event::Stopped(id.to_ours(), error_code.into_inner())
             }
-            Proto::Stream(Stream::Available { dir }) => Event::StreamsAvailable(dir.into()),
+            Proto::Stream(Stream::Available { dir }) => Event::StreamsAvailable(dir.to_ours()),
         };
         self.deliver(application, now, event);
     }

@@ -17,10 +17,10 @@ use crate::{
     application::{Application, TurnedAway},
     connection::Connection,
     crypto::Findings,
-    event::{CloseReason, PROTOCOL_VIOLATION},
     limits::LONG_HEADER_DATAGRAM_MAX,
-    stream_id::{Direction, Side, StreamId},
+    proto::{ToOurs, ToProto},
 };
+use qecho_packet::{CloseReason, Direction, Side, StreamId, close::PROTOCOL_VIOLATION};
 
 impl<A: Application> Shard<A> {
     pub(super) fn process(&mut self, now: Instant, received: Received) -> Fate {
@@ -161,7 +161,7 @@ impl<A: Application> Shard<A> {
                     None => self.core.outbox.recycle(response),
                 }
                 let reason = match findings.refused {
-                    0 => TurnedAway::Handshake(error.cause.into()),
+                    0 => TurnedAway::Handshake(error.cause.to_ours()),
                     _ => TurnedAway::Handshake(too_fragmented()),
                 };
                 self.application.turned_away(now, peer, &reason);
@@ -266,7 +266,8 @@ impl<S> Entry<S> {
     /// Tells whether the state machine still takes data on a stream.
     fn is_receiving(&mut self, id: u64) -> bool {
         let id = StreamId::from_value(id);
-        if id.direction() == Direction::Unidirectional && id.initiator() == self.proto.side().into()
+        if id.direction() == Direction::Unidirectional
+            && id.initiator() == self.proto.side().to_ours()
         {
             return false;
         }

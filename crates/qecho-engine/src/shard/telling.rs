@@ -7,7 +7,7 @@ use super::{
     arrival::{After, Fate},
     core::Core,
 };
-use crate::observation::Observation;
+use qecho_packet::Observation;
 
 impl<S> Core<S> {
     /// Tells what became of the datagram that has arrived.

@@ -12,12 +12,12 @@ use quinn_proto::{ConnectionId as ProtoId, Transmit};
 use super::{ConnectionKey, Received, arrival::Arrival};
 use crate::{
     crypto::{Opened as OpenedCopy, Plaintext, Sealed},
-    event::CloseReason,
-    observation::{Dissected, Observation, Opened, Packet, Recovery},
     outbox::Datagram,
-    passage::Passage,
+    proto::recovery,
     share::Share,
-    stream_id::Side,
+};
+use qecho_packet::{
+    CloseReason, Dissected, Observation, Opened, Packet, Passage, Recovery, Side,
     wire::{self, ConnectionId, Header, PacketNumber},
 };
 
@@ -170,7 +170,7 @@ impl Watch {
         let Some(watched) = self.connections.get_mut(&key) else {
             return;
         };
-        let recovery = Recovery::of(proto);
+        let recovery = recovery(proto);
         if recovery != watched.recovery {
             watched.recovery = recovery;
             let connection = watched.number;

@@ -222,7 +222,7 @@ mod tests {
             let batch = to.receive(0, &mut buffers, |one, _| received.push(one.data.len()));
             let batch = batch.expect("it is there");
             let new = &received[before..];
-            assert_eq!(batch.bytes, new.iter().sum());
+            assert_eq!(batch.bytes, new.iter().sum::<usize>());
             assert_eq!(batch.is_full, new.len() == 2);
         }
         assert_eq!(received, [100, 200, 300]);

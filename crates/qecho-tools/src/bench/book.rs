@@ -195,7 +195,7 @@ impl Book {
     pub(super) fn check_patience(&self, now: Instant, sent: Option<Instant>) -> Result<(), Fault> {
         match sent {
             Some(sent) if now.saturating_duration_since(sent) >= self.timeout => {
-                let time = crate::text::duration(self.timeout);
+                let time = qecho_packet::text::duration(self.timeout);
                 Err(Fault::new(
                     ErrorKind::NoEcho,
                     format!("no echo within {time}"),

@@ -10,10 +10,8 @@ use qecho_engine::config::Transport;
 use rustls::{KeyLog, client::danger::ServerCertVerifier};
 
 use super::{bound::Bound, chance::Chance};
-use crate::{
-    Sight,
-    dial::{Alpn, Target},
-};
+use crate::dial::{Alpn, Target};
+use qecho_packet::Sight;
 
 /// Everything that a load generator is configured with.
 #[derive(Clone, Debug)]

@@ -10,9 +10,10 @@ use rustls::{
 };
 
 use crate::{
-    Sight, UDP_PAYLOAD_USUAL,
+    UDP_PAYLOAD_USUAL,
     dial::{Alpn, Target},
 };
+use qecho_packet::Sight;
 
 /// Everything that a client is configured with.
 #[derive(Clone, Debug)]

@@ -131,7 +131,7 @@ pub enum Failure {
     /// The answer to a message did not come in time.
     #[error(
         "no echo within {}; {missing} of {total} bytes did not come back",
-        crate::text::duration(*.after)
+        qecho_packet::text::duration(*.after)
     )]
     NoEcho {
         /// How long was waited.
@@ -144,7 +144,7 @@ pub enum Failure {
     /// A pipe stood still, and it was the peer that was waited for.
     #[error(
         "nothing came back for {}; {missing} of {total} bytes are missing",
-        crate::text::duration(*.after)
+        qecho_packet::text::duration(*.after)
     )]
     NoProgress {
         /// How long was waited.
@@ -157,7 +157,7 @@ pub enum Failure {
     /// Everything came back, but the peer did not end the stream.
     #[error(
         "peer did not end the stream within {} of our FIN",
-        crate::text::duration(*.after)
+        qecho_packet::text::duration(*.after)
     )]
     NoFin {
         /// How long was waited.
@@ -185,7 +185,7 @@ pub enum Failure {
         most: usize,
     },
     /// The peer allows no stream of the kind that is needed.
-    #[error("peer allows no such stream (waited {})", crate::text::duration(*.after))]
+    #[error("peer allows no such stream (waited {})", qecho_packet::text::duration(*.after))]
     NoStream {
         /// How long was waited.
         after: Duration,

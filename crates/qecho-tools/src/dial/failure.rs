@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use qecho_engine::{CloseReason, event};
+use qecho_packet::close::{self, CloseReason};
 
 /// Why no connection came about.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +23,7 @@ pub enum DialFailure {
         reason: String,
     },
     /// Nobody answered in time.
-    #[error("no answer within {}", crate::text::duration(*.after))]
+    #[error("no answer within {}", qecho_packet::text::duration(*.after))]
     NoAnswer {
         /// How long was waited.
         after: Duration,
@@ -72,5 +72,5 @@ impl DialFailure {
 
 /// Tells whether a server refused the application protocols that it was offered.
 pub(super) fn alpn_refused(reason: &CloseReason) -> bool {
-    reason.transport_code() == Some(event::NO_APPLICATION_PROTOCOL)
+    reason.transport_code() == Some(close::NO_APPLICATION_PROTOCOL)
 }

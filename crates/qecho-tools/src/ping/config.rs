@@ -9,9 +9,10 @@ use rustls::{
 };
 
 use crate::{
-    Sight, UDP_PAYLOAD_USUAL,
+    UDP_PAYLOAD_USUAL,
     dial::{Alpn, Target},
 };
+use qecho_packet::Sight;
 
 /// Time for a handshake and for each answer, unless another is named.
 pub const TIMEOUT: Duration = Duration::from_secs(5);

@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
-use qecho_engine::{
-    Dissected, Observation, Packet, Passage, Passing, Tap, Waker,
+use qecho_engine::Waker;
+use qecho_packet::{
+    Dissected, Observation, Packet, Passage, Passing, Tap,
     wire::{Ack, Frame, PacketType, frames},
 };
 

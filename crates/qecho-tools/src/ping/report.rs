@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use qecho_engine::{CloseReason, EarlyData, Handshake, Recovery};
+use qecho_engine::{CloseReason, EarlyData, Handshake};
+use qecho_packet::Recovery;
 
 use super::times::Times;
 use crate::dial::DialFailure;

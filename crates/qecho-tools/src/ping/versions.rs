@@ -3,10 +3,8 @@
 
 use std::{collections::VecDeque, io, net::SocketAddr, time::Instant};
 
-use qecho_engine::{
-    Datagram, Forwarder, Order, Received,
-    wire::{Header, PacketType, packets},
-};
+use qecho_engine::{Datagram, Forwarder, Order, Received};
+use qecho_packet::wire::{Header, PacketType, packets};
 
 use super::{
     application::{Listener, Mail},

@@ -11,7 +11,8 @@ use qecho_engine::{
 use rustls::server::ResolvesServerCert;
 
 use super::beside::Beside;
-use crate::{ALPN_ECHO, PORT, Sight, listen::Listen};
+use crate::{ALPN_ECHO, PORT, listen::Listen};
+use qecho_packet::Sight;
 
 /// Everything that an echo server is configured with.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use std::{
 use qecho_engine::{Connection, StreamId};
 
 use super::allowance::Allowance;
-use crate::text;
+use qecho_packet::text;
 
 /// Lines a second about what is received; what comes on top is only counted.
 pub const LINES_PER_SECOND_MAX: u32 = 20;

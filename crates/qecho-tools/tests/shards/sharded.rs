@@ -8,8 +8,9 @@ use std::{
 };
 
 use bytes::Bytes;
+use qecho_packet::Sight;
 use qecho_tools::{
-    ALPN_ECHO, Sight,
+    ALPN_ECHO,
     client::{self, Client, ClientEvent, Mail, Message, Way},
     dial::Target,
     listen::Listen,

@@ -8,12 +8,9 @@ use std::{
     time::Duration,
 };
 
-use qecho_engine::{
-    config::RetryPolicy,
-    event::CONNECTION_REFUSED,
-    limits,
-    simulation::{End, NEAR, Passage},
-};
+use qecho_engine::simulation::{End, NEAR};
+use qecho_engine::{config::RetryPolicy, limits};
+use qecho_packet::{Passage, close::CONNECTION_REFUSED};
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{

@@ -3,12 +3,9 @@
 use std::{cell::Cell, io, net::SocketAddr, rc::Rc, time::Duration};
 
 use qecho_engine::{
-    Connection, Event, ReadEnd,
-    config::RetryPolicy,
-    event::{CONNECTION_REFUSED, NO_APPLICATION_PROTOCOL},
-    link::Conditions,
-    simulation::FAR,
+    Connection, Event, ReadEnd, config::RetryPolicy, link::Conditions, simulation::FAR,
 };
+use qecho_packet::close::{CONNECTION_REFUSED, NO_APPLICATION_PROTOCOL};
 use qecho_tools::{
     client::{ClientEvent, Failure, Mail, Way},
     dial::{Alpn, DialFailure},

@@ -13,11 +13,11 @@ use std::{
 
 use bytes::Bytes;
 use qecho_engine::{
-    Dissected, Observation, Packet, Passage, Unprocessed,
     config::RetryPolicy,
     simulation::{End, FAR, NEAR},
 };
-use qecho_tools::dissect::{Dissector, Limits, Seen};
+use qecho_packet::dissect::{Dissector, Limits, Seen};
+use qecho_packet::{Dissected, Observation, Packet, Passage, Unprocessed};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rustls::KeyLog;
 

@@ -165,7 +165,7 @@ fn nobody_new_is_let_in_while_the_server_drains() {
     });
     let closed = world.load().connections[1].closed.clone();
     let code = closed.and_then(|reason| reason.transport_code());
-    assert_eq!(code, Some(qecho_engine::event::CONNECTION_REFUSED));
+    assert_eq!(code, Some(qecho_packet::close::CONNECTION_REFUSED));
 }
 
 #[test]

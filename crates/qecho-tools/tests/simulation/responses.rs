@@ -9,10 +9,11 @@ use std::{
 };
 
 use qecho_engine::{
-    Application, Shard, Tap,
+    Application, Shard,
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
 };
+use qecho_packet::Tap;
 use qecho_tools::{
     dial::Target,
     ping::{

@@ -13,8 +13,9 @@ use qecho_engine::{
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
 };
+use qecho_packet::Sight;
 use qecho_tools::{
-    ALPN_ECHO, Sight,
+    ALPN_ECHO,
     client::{ClientApplication, ClientEvent, Config, Failure, Mail, Message, Report, Way},
     dial::{Alpn, Target},
     server::Echo,

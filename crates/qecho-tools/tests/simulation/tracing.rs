@@ -5,13 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_engine::{
-    Application, Observation, Passage, Recovery, Shard,
-    config::RetryPolicy,
-    simulation::NEAR,
+use qecho_engine::{Application, Shard, config::RetryPolicy, simulation::NEAR};
+use qecho_packet::trace::{Event, LossReason, Losses, Lost, Tracer, What};
+use qecho_packet::{
+    Observation, Passage, Recovery,
     wire::{Frame, PacketType},
 };
-use qecho_tools::trace::{Event, LossReason, Losses, Lost, Tracer, What};
 
 use crate::{
     load::Mail,
@@ -67,7 +66,7 @@ impl Said {
         }
     }
 
-    fn packet(&mut self, passage: Passage, packet: &qecho_tools::trace::Packet<'_>) {
+    fn packet(&mut self, passage: Passage, packet: &qecho_packet::trace::Packet<'_>) {
         let (Some(header), Some(content)) = (packet.header, &packet.content) else {
             return;
         };
@@ -90,7 +89,7 @@ impl Said {
             (Passage::Came, None) => {
                 self.received.insert(name);
             }
-            (Passage::Came, Some(qecho_engine::Unprocessed::Duplicate)) => self.duplicates += 1,
+            (Passage::Came, Some(qecho_packet::Unprocessed::Duplicate)) => self.duplicates += 1,
             (Passage::Came, Some(_)) => {}
         }
     }

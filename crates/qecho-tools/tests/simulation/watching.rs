@@ -9,9 +9,12 @@ use std::{
 
 use bytes::Bytes;
 use qecho_engine::{
-    Application, Dissected, Observation, Packet, Passage, Shard, Unprocessed,
+    Application, Shard,
     config::RetryPolicy,
     simulation::{End, NEAR},
+};
+use qecho_packet::{
+    Dissected, Observation, Packet, Passage, Unprocessed,
     wire::{self, PacketType},
 };
 

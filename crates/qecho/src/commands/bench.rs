@@ -16,9 +16,10 @@ use std::{
 
 use anyhow::anyhow;
 use qecho_cert::TrustVerifier;
-use qecho_engine::{Side, config::Transport, event::CERTIFICATE_REQUIRED};
+use qecho_engine::{Side, config::Transport};
+use qecho_packet::Sight;
+use qecho_packet::close::CERTIFICATE_REQUIRED;
 use qecho_tools::{
-    Sight,
     bench::{Bench, BenchError, Config, Way},
     dial::DialFailure,
 };

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use qecho_tools::capture::{Capture, NextFile, Report, Rotation};
+use qecho_packet::capture::{Capture, NextFile, Report, Rotation};
 
 use crate::{
     args::CaptureArguments,
@@ -75,6 +75,7 @@ fn start(
         // A link stays, and so does the folder should the process leave it.
         let next = next_file(fs::canonicalize(path)?);
         let rotation = Rotation {
+            handshake_deadline: qecho_engine::limits::HANDSHAKE_DEADLINE,
             limit,
             silence,
             next,

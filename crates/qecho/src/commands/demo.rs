@@ -12,9 +12,8 @@ use qecho_cert::{
     Authority, AutomaticLeaf, LocalAuthority, ServerIdentity, TrustSettings, TrustVerifier,
 };
 use qecho_engine::Side;
+use qecho_packet::{Sight, capture::Capture};
 use qecho_tools::{
-    Sight,
-    capture::Capture,
     client::{
         self, Client, ClientEvent, Connected, Echoed, Failure as ClientFailure, Mail, Message, Way,
     },

@@ -2,7 +2,7 @@
 
 use anyhow::{Error, anyhow};
 use qecho_cert::TrustVerifier;
-use qecho_engine::{CloseReason, event};
+use qecho_packet::close::{self, CloseReason};
 use qecho_tools::dial::{Alpn, DialFailure};
 
 use crate::{args::Place, ending::Ending};
@@ -31,11 +31,11 @@ pub(super) fn explain(
                 return (error, Some(distrust.hint()));
             }
             let hint = match reason.transport_code() {
-                Some(event::NO_APPLICATION_PROTOCOL) => Some(alpn_hint(alpn)),
+                Some(close::NO_APPLICATION_PROTOCOL) => Some(alpn_hint(alpn)),
                 _ if refused_hint(reason, shows_certificate).is_some() => {
                     refused_hint(reason, shows_certificate)
                 }
-                Some(event::CONNECTION_REFUSED | event::APPLICATION_ERROR) => {
+                Some(close::CONNECTION_REFUSED | close::APPLICATION_ERROR) => {
                     Some("the server is full or shutting down; try again later".into())
                 }
                 _ => None,
@@ -52,11 +52,11 @@ pub(super) fn refused_hint(reason: &CloseReason, shows_certificate: bool) -> Opt
         return None;
     };
     match (*code, shows_certificate) {
-        (event::CERTIFICATE_REQUIRED, _) => Some(
+        (close::CERTIFICATE_REQUIRED, _) => Some(
             "the server lets in clients with a certificate alone; show one by --cert FILE --key FILE"
                 .into(),
         ),
-        (code, true) if event::CERTIFICATE_REFUSED.contains(&code) => {
+        (code, true) if close::CERTIFICATE_REFUSED.contains(&code) => {
             Some("show a certificate that the server's --client-ca has signed for clients".into())
         }
         _ => None,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-use qecho_tools::{Sight, capture::Capture};
+use qecho_packet::{Sight, capture::Capture};
 use rustls::KeyLog;
 
 use crate::args::KeyLogArguments;

@@ -15,8 +15,8 @@ use std::{
 use anyhow::{Context, anyhow};
 use qecho_cert::TrustVerifier;
 use qecho_engine::{Side, config::Transport};
+use qecho_packet::Sight;
 use qecho_tools::{
-    Sight,
     dial::Target,
     ping::{Config, Destination, Listener, News, Ping, PingEvent, SIZE, Way},
 };

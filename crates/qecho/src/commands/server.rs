@@ -19,10 +19,8 @@ use qecho_engine::{
     Secrets, ServerTls, Side,
     config::{AdmissionSettings, RetryPolicy, Transport},
 };
-use qecho_tools::{
-    Sight,
-    server::{Beside, Config, End, NOTICES_MAX, Notice, Reach, Server, ServerError},
-};
+use qecho_packet::Sight;
+use qecho_tools::server::{Beside, Config, End, NOTICES_MAX, Notice, Reach, Server, ServerError};
 use rustls::server::danger::ClientCertVerifier;
 
 use self::{

@@ -3,7 +3,7 @@
 use std::{io::Write, time::Duration};
 
 use qecho_engine::Side;
-use qecho_tools::Sight;
+use qecho_packet::Sight;
 
 use super::{capture, tracing::Onlookers};
 use crate::{

@@ -6,8 +6,9 @@ mod input;
 use std::{collections::HashSet, io, net::SocketAddr, time::Duration};
 
 use anyhow::anyhow;
-use qecho_engine::{Dissected, Observation, Side, limits::INITIAL_DATAGRAM_MIN, wire::PacketType};
-use qecho_tools::{
+use qecho_engine::{Side, limits::INITIAL_DATAGRAM_MIN};
+use qecho_packet::{Dissected, Observation, wire::PacketType};
+use qecho_packet::{
     capture::Item,
     dissect::{Dissector, Seen},
     trace::{Event, Losses, Sink, Tracer, qlog::Qlog},

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use qecho_engine::Side;
-use qecho_tools::trace::{Event, Report, Sink, Trace, qlog::Qlog};
+use qecho_packet::trace::{Event, Report, Sink, Trace, qlog::Qlog};
 use rustix::fs::{Access, access};
 
 use crate::{

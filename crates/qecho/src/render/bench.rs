@@ -9,10 +9,8 @@ use std::{
     time::Duration,
 };
 
-use qecho_tools::{
-    bench::{Figure, GeneratorCost, Latency, Report, Run, ServerCost, Unit},
-    text,
-};
+use qecho_packet::text;
+use qecho_tools::bench::{Figure, GeneratorCost, Latency, Report, Run, ServerCost, Unit};
 
 pub(crate) use self::{
     comparison::{ratio_name, ratio_value, transport_name},

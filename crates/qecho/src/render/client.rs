@@ -2,10 +2,8 @@
 
 use std::io::{self, Write};
 
-use qecho_tools::{
-    client::{Connected, Echoed, Failure, Report},
-    text,
-};
+use qecho_packet::text;
+use qecho_tools::client::{Connected, Echoed, Failure, Report};
 use serde::Serialize;
 
 use super::{

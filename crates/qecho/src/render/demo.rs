@@ -5,10 +5,8 @@ use std::{
     net::SocketAddr,
 };
 
-use qecho_tools::{
-    client::{Connected, Echoed},
-    text,
-};
+use qecho_packet::text;
+use qecho_tools::client::{Connected, Echoed};
 
 use super::{alpn, cipher_suite, key_exchange};
 

@@ -6,9 +6,9 @@ pub(crate) mod rows;
 use std::io::{self, Write};
 
 use qecho_engine::EarlyData;
-use qecho_tools::{
-    ping::{Connected, Content, Counts, Measure, News, Reply, Report, Summary, Transport},
-    text,
+use qecho_packet::text;
+use qecho_tools::ping::{
+    Connected, Content, Counts, Measure, News, Reply, Report, Summary, Transport,
 };
 
 use super::{alpn, counted};

@@ -11,11 +11,12 @@ use std::{
     time::Duration,
 };
 
-use qecho_engine::{
-    Passage, Side,
+use qecho_engine::Side;
+use qecho_packet::{
+    Passage,
     wire::{Frame, PacketType},
 };
-use qecho_tools::{
+use qecho_packet::{
     text,
     trace::{Connection, Datagram, Event, Lost, NotedFrame, Packet, What},
 };

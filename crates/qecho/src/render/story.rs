@@ -10,7 +10,7 @@ use std::{
     io::{self, Write},
 };
 
-use qecho_tools::trace::{Datagram, Event, What};
+use qecho_packet::trace::{Datagram, Event, What};
 
 use self::step::Step;
 use super::trace::{Detail, Layout, TraceText, wrapped};

@@ -20,8 +20,9 @@ use std::{
 };
 
 use anstyle::Style;
-use qecho_engine::{Passage, Recovery, Side, TransportParameters};
-use qecho_tools::trace::{Connection, Datagram, Event, Lost, What};
+use qecho_engine::Side;
+use qecho_packet::trace::{Connection, Datagram, Event, Lost, What};
+use qecho_packet::{Passage, Recovery, TransportParameters};
 
 pub(crate) use self::line::Layout;
 use self::{

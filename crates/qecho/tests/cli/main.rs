@@ -37,7 +37,7 @@ mod hearing;
 mod oracle;
 mod process;
 mod rows;
-#[path = "../../../qecho-tools/tests/qlog/schema.rs"]
+#[path = "../../../qecho-packet/tests/qlog/schema.rs"]
 mod schema;
 mod stage;
 mod terminal;

@@ -3,7 +3,7 @@
 //!
 //! [`wire`]: crate::wire
 
-use crate::wire::frames;
+use qecho_packet::wire::frames;
 
 /// A part of CRYPTO data or of a stream, or the end of one.
 pub(super) enum Fragment {

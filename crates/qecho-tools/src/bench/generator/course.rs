@@ -259,7 +259,7 @@ impl Generator {
         }
         self.each(control, |own, connection, session| {
             if !session.connected && session.due <= now {
-                let time = crate::text::duration(own.book.timeout);
+                let time = qecho_packet::text::duration(own.book.timeout);
                 let words = format!("no answer within {time}");
                 return Err(Fault::new(ErrorKind::Handshake, words));
             }

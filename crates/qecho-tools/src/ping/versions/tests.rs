@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use qecho_engine::wire::Protected;
+use qecho_packet::wire::Protected;
 
 use super::*;
 use crate::{dial::Target, ping::Way};

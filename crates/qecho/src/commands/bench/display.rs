@@ -6,10 +6,8 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use qecho_tools::{
-    bench::{Goal, Progress},
-    text,
-};
+use qecho_packet::text;
+use qecho_tools::bench::{Goal, Progress};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{

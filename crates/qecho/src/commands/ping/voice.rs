@@ -8,10 +8,10 @@ use std::{
 
 use anyhow::anyhow;
 use qecho_cert::TrustVerifier;
+use qecho_packet::text;
 use qecho_tools::{
     dial::{Alpn, DialFailure},
     ping::{self, Connected, News, Report},
-    text,
 };
 
 use super::super::dialing;

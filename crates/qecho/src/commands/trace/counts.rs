@@ -2,8 +2,8 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use qecho_engine::{Dissected, Unprocessed};
-use qecho_tools::capture::SkipReason;
+use qecho_packet::capture::SkipReason;
+use qecho_packet::{Dissected, Unprocessed};
 
 use super::input::say;
 

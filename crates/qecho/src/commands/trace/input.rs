@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use qecho_tools::{
+use qecho_packet::{
     capture::{CaptureReader, Item, ReadError},
     dissect::Dissector,
 };

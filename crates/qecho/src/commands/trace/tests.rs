@@ -1,6 +1,6 @@
 //! Captures that somebody has tampered with, as they are shown.
 
-#[path = "../../../../qecho-tools/tests/captures/tampering.rs"]
+#[path = "../../../../qecho-packet/tests/captures/tampering.rs"]
 mod tampering;
 
 use std::{

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use qecho_tools::text;
+use qecho_packet::text;
 
 use super::escaped;
 

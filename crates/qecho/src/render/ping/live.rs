@@ -2,10 +2,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use qecho_tools::{
-    ping::{Connected, Counts, News, Report, Summary, Times},
-    text,
-};
+use qecho_packet::text;
+use qecho_tools::ping::{Connected, Counts, News, Report, Summary, Times};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},

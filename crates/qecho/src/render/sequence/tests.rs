@@ -1,10 +1,11 @@
 //! What a diagram looks like, to the letter.
 
-use qecho_engine::{
-    CloseReason, Passage, Side,
+use qecho_engine::{CloseReason, Side};
+use qecho_packet::trace::{Connection, Event, LossReason, Lost, What};
+use qecho_packet::{
+    Passage,
     wire::{Frame, PacketType},
 };
-use qecho_tools::trace::{Connection, Event, LossReason, Lost, What};
 
 use super::{
     super::trace::samples::{self, ack, crypto, datagram, event, header, noted, packet, stream},

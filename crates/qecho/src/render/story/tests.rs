@@ -1,10 +1,11 @@
 //! What a story sounds like.
 
-use qecho_engine::{
-    CloseReason, Passage, Side,
+use qecho_engine::{CloseReason, Side};
+use qecho_packet::trace::{Again, Event, NotedFrame};
+use qecho_packet::{
+    Passage,
     wire::{Frame, PacketType},
 };
-use qecho_tools::trace::{Again, Event, NotedFrame};
 
 use super::{
     super::trace::samples::{self, ack, crypto, datagram, event, header, noted, packet, stream},
@@ -156,7 +157,7 @@ fn what_was_not_processed_is_no_step() {
     let connection = samples::connection(Side::Client);
     let one_rtt = header(PacketType::OneRtt);
     let mut late = packet(&one_rtt, 1, 30, vec![stream(0, false)]);
-    late.unprocessed = Some(qecho_engine::Unprocessed::Duplicate);
+    late.unprocessed = Some(qecho_packet::Unprocessed::Duplicate);
     let story = told(&[event(0, &connection, datagram(Passage::Came, vec![late]))]);
     assert!(story.starts_with("    0.000 ← 1-RTT 1"), "{story}");
 }

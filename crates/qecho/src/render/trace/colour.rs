@@ -4,7 +4,7 @@
 //! can be read on dark and on light ground.
 
 use anstyle::{AnsiColor, Effects, Style};
-use qecho_engine::wire::PacketType;
+use qecho_packet::wire::PacketType;
 
 /// Text that nothing sets apart.
 pub(crate) const PLAIN: Style = Style::new();

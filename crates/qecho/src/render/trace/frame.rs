@@ -4,11 +4,9 @@ mod full;
 
 use std::ops::RangeInclusive;
 
-use qecho_engine::{
-    Direction,
-    wire::{Ack, Frame},
-};
-use qecho_tools::{
+use qecho_engine::Direction;
+use qecho_packet::wire::{Ack, Frame};
+use qecho_packet::{
     text,
     trace::{Again, NotedFrame, TlsMessage},
 };

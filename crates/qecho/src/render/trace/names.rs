@@ -1,7 +1,8 @@
 //! Names for the numbers of the RFCs.
 
-use qecho_engine::{Passage, Side, event::transport_error_name};
-use qecho_tools::trace::Connection;
+use qecho_engine::Side;
+use qecho_packet::trace::Connection;
+use qecho_packet::{Passage, close::transport_error_name};
 
 /// Names an error code of the transport (RFC 9000 §20.1), a TLS alert among
 /// them by the name that RFC 8446 §6 gives it.

@@ -4,8 +4,9 @@
 use std::net::SocketAddr;
 
 use anstyle::Style;
-use qecho_engine::{CloseReason, Passage, Recovery};
-use qecho_tools::{
+use qecho_engine::CloseReason;
+use qecho_packet::{Passage, Recovery};
+use qecho_packet::{
     text,
     trace::{Connection, LossReason, Lost},
 };

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use anstyle::Style;
-use qecho_engine::{
+use qecho_packet::{
     Passage, Unprocessed,
     wire::{Frame, Header, PacketType},
 };
-use qecho_tools::{
+use qecho_packet::{
     text,
     trace::{Content, Datagram, NotedFrame, Packet},
 };

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use qecho_engine::TransportParameters;
+use qecho_packet::TransportParameters;
 
 use super::{
     names,

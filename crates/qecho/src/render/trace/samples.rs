@@ -2,12 +2,13 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use qecho_engine::{
-    Direction, Passage, Side, StreamId,
-    wire::{Ack, ConnectionId, EcnCounts, Frame, Header, PacketType},
-};
-use qecho_tools::trace::{
+use qecho_engine::{Direction, Side, StreamId};
+use qecho_packet::trace::{
     Again, Connection, Content, Datagram, Event, NotedFrame, Packet, TlsMessage, What,
+};
+use qecho_packet::{
+    Passage,
+    wire::{Ack, ConnectionId, EcnCounts, Frame, Header, PacketType},
 };
 
 /// A frame about which nothing more is known.

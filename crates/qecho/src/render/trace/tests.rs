@@ -4,11 +4,12 @@ mod hostile;
 mod notes;
 mod odd;
 
-use qecho_engine::{
-    CloseReason, Passage, Side,
+use qecho_engine::{CloseReason, Side};
+use qecho_packet::trace::{Connection, Event, LossReason, Lost, Packet, What};
+use qecho_packet::{
+    Passage,
     wire::{Frame, Header, PacketType},
 };
-use qecho_tools::trace::{Connection, Event, LossReason, Lost, Packet, What};
 
 use super::{
     Detail, Layout, TraceText,
@@ -170,7 +171,7 @@ fn a_packet_in_full_shows_its_header_and_each_frame() {
     let (mut initial, one_rtt) = (header(PacketType::Initial), header(PacketType::OneRtt));
     initial.token = vec![7, 8];
     let mut hello = crypto(0, &["ClientHello"]);
-    hello.again = Some(qecho_tools::trace::Again {
+    hello.again = Some(qecho_packet::trace::Again {
         number: 0,
         lost: false,
     });
@@ -218,7 +219,7 @@ fn lines_are_labelled_where_there_is_more_than_one_connection() {
             alone(
                 Passage::Came,
                 Packet {
-                    unprocessed: Some(qecho_engine::Unprocessed::UnknownConnection),
+                    unprocessed: Some(qecho_packet::Unprocessed::UnknownConnection),
                     ..unopened(None, 30)
                 },
             ),

@@ -131,7 +131,7 @@ impl Peer {
         match self.connected {
             true => book.check_patience(now, self.flow.oldest()),
             false if now - self.began >= book.timeout => {
-                let time = crate::text::duration(book.timeout);
+                let time = qecho_packet::text::duration(book.timeout);
                 let words = format!("no answer within {time}");
                 Err(Fault::new(ErrorKind::Handshake, words))
             }

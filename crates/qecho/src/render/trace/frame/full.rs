@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use qecho_engine::{
-    StreamId,
-    wire::{Ack, Frame},
-};
-use qecho_tools::{
+use qecho_engine::StreamId;
+use qecho_packet::wire::{Ack, Frame};
+use qecho_packet::{
     text,
     trace::{NotedFrame, TlsMessage},
 };

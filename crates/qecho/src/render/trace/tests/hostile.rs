@@ -3,11 +3,12 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use qecho_engine::{
-    CloseReason, Passage,
+use qecho_engine::CloseReason;
+use qecho_packet::trace::{Datagram, LossReason, NotedFrame, What};
+use qecho_packet::{
+    Passage,
     wire::{Frame, Header, PacketType},
 };
-use qecho_tools::trace::{Datagram, LossReason, NotedFrame, What};
 
 use super::{
     super::{

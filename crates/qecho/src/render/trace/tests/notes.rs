@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use qecho_engine::{CloseReason, Passage, Recovery, Side, TransportParameters, wire::PacketType};
-use qecho_tools::trace::{LossReason, What};
+use qecho_engine::{CloseReason, Side};
+use qecho_packet::trace::{LossReason, What};
+use qecho_packet::{Passage, Recovery, TransportParameters, wire::PacketType};
 
 use super::{
     super::{

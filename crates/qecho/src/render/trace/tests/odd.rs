@@ -1,10 +1,10 @@
 //! Packets that are not as they usually are.
 
-use qecho_engine::{
+use qecho_packet::trace::{Packet, What};
+use qecho_packet::{
     Passage, Unprocessed,
     wire::{Frame, Malformed, PacketType},
 };
-use qecho_tools::trace::{Packet, What};
 
 use super::{
     super::{

@@ -1,0 +1,198 @@
+//! Why connections end, and the error codes that say so.
+
+use std::fmt;
+
+use bytes::Bytes;
+/// TLS alert `no_application_protocol` as a QUIC error code
+/// (RFC 9001 §4.8, RFC 7301 §3.2).
+pub const NO_APPLICATION_PROTOCOL: u64 = 0x178;
+
+/// The peer wants a certificate to be shown (RFC 8446 §6.2, RFC 9001 §4.8).
+pub const CERTIFICATE_REQUIRED: u64 = 0x174;
+
+/// The alerts with which a peer refuses a certificate, from bad_certificate to
+/// unknown_ca without illegal_parameter.
+pub const CERTIFICATE_REFUSED: [u64; 6] = [0x12a, 0x12b, 0x12c, 0x12d, 0x12e, 0x130];
+
+/// APPLICATION_ERROR (RFC 9000 §20.1): the application closed the connection
+/// before its handshake was complete, when its own code must not be told.
+pub const APPLICATION_ERROR: u64 = 0x0c;
+
+/// CONNECTION_REFUSED (RFC 9000 §20.1).
+pub const CONNECTION_REFUSED: u64 = 0x02;
+
+/// PROTOCOL_VIOLATION (RFC 9000 §20.1).
+pub const PROTOCOL_VIOLATION: u64 = 0x0a;
+
+/// Why a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// We closed it.
+    Local,
+    /// The peer's application closed it.
+    Application {
+        /// The application's error code.
+        code: u64,
+        /// The peer's words, which may be no UTF-8.
+        reason: Bytes,
+    },
+    /// The peer's transport or TLS closed it.
+    Peer {
+        /// A QUIC transport error code; 0x100 + alert for TLS.
+        code: u64,
+        /// The peer's words, which may be no UTF-8.
+        reason: Bytes,
+    },
+    /// We found an error in what the peer sent, its certificate included.
+    Violation {
+        /// A QUIC transport error code; 0x100 + alert for TLS.
+        code: u64,
+        /// What was wrong.
+        reason: String,
+    },
+    /// Nothing was heard for the idle timeout.
+    TimedOut,
+    /// The peer lost its state (stateless reset, RFC 9000 §10.3).
+    Reset,
+    /// The peer speaks no version of ours.
+    VersionMismatch,
+    /// Our own handshake deadline passed.
+    HandshakeDeadline,
+}
+
+impl CloseReason {
+    /// Returns the transport error code, if one was given by either side.
+    pub fn transport_code(&self) -> Option<u64> {
+        match self {
+            Self::Peer { code, .. } | Self::Violation { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("closed by us"),
+            Self::Application { code, reason } => {
+                f.write_str("closed by the peer")?;
+                // A peer that has words needs no code that says nothing.
+                if *code != 0 || reason.is_empty() {
+                    write!(f, " with application code {code}")?;
+                }
+                said(f, &String::from_utf8_lossy(reason))
+            }
+            Self::Peer { code, reason } => {
+                write!(f, "closed by the peer with {}", ErrorCode(*code))?;
+                said(f, &String::from_utf8_lossy(reason))
+            }
+            Self::Violation { code, reason } => {
+                write!(f, "{}", ErrorCode(*code))?;
+                said(f, reason)
+            }
+            Self::TimedOut => f.write_str("the peer fell silent (idle timeout)"),
+            Self::Reset => f.write_str("the peer has lost its state (stateless reset)"),
+            Self::VersionMismatch => f.write_str("the peer does not speak QUIC version 1"),
+            Self::HandshakeDeadline => f.write_str("the handshake was not completed in time"),
+        }
+    }
+}
+
+/// Longest part of a peer's words that is shown, in characters.
+const REASON_SHOWN_MAX: usize = 200;
+
+/// Appends what somebody said, with control characters made harmless.
+fn said(f: &mut fmt::Formatter<'_>, words: &str) -> fmt::Result {
+    if words.is_empty() {
+        return Ok(());
+    }
+    f.write_str(": ")?;
+    for character in words.chars().take(REASON_SHOWN_MAX) {
+        if character.is_control() {
+            write!(f, "{}", character.escape_default())?;
+        } else {
+            write!(f, "{character}")?;
+        }
+    }
+    Ok(())
+}
+
+/// A transport error code, shown by its name in RFC 9000 §20.1.
+struct ErrorCode(u64);
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            NO_APPLICATION_PROTOCOL => f.write_str("no_application_protocol"),
+            0x100..=0x1ff => {
+                let number = (self.0 & 0xff) as u8;
+                let alert = rustls::AlertDescription::from(number);
+                write!(f, "TLS alert {number} ({alert:?})")
+            }
+            code => match transport_error_name(code) {
+                Some(name) => f.write_str(name),
+                None => write!(f, "error {code:#x}"),
+            },
+        }
+    }
+}
+
+/// Returns the name of a transport error code (RFC 9000 §20.1), if it has one;
+/// those of TLS alerts have none of their own.
+pub fn transport_error_name(code: u64) -> Option<&'static str> {
+    Some(match code {
+        0x00 => "NO_ERROR",
+        0x01 => "INTERNAL_ERROR",
+        CONNECTION_REFUSED => "CONNECTION_REFUSED",
+        0x03 => "FLOW_CONTROL_ERROR",
+        0x04 => "STREAM_LIMIT_ERROR",
+        0x05 => "STREAM_STATE_ERROR",
+        0x06 => "FINAL_SIZE_ERROR",
+        0x07 => "FRAME_ENCODING_ERROR",
+        0x08 => "TRANSPORT_PARAMETER_ERROR",
+        0x09 => "CONNECTION_ID_LIMIT_ERROR",
+        0x0a => "PROTOCOL_VIOLATION",
+        0x0b => "INVALID_TOKEN",
+        APPLICATION_ERROR => "APPLICATION_ERROR",
+        0x0d => "CRYPTO_BUFFER_EXCEEDED",
+        0x0e => "KEY_UPDATE_ERROR",
+        0x0f => "AEAD_LIMIT_REACHED",
+        0x10 => "NO_VIABLE_PATH",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_of_a_peer_are_escaped() {
+        let reason = CloseReason::Application {
+            code: 7,
+            reason: Bytes::from_static(b"bye\x1b[2J"),
+        };
+        assert_eq!(
+            reason.to_string(),
+            "closed by the peer with application code 7: bye\\u{1b}[2J"
+        );
+    }
+
+    #[test]
+    fn tls_alerts_have_their_names() {
+        assert_eq!(ErrorCode(0x130).to_string(), "TLS alert 48 (UnknownCA)");
+    }
+
+    #[test]
+    fn transport_codes_have_their_names() {
+        let reason = CloseReason::Peer {
+            code: 2,
+            reason: Bytes::new(),
+        };
+        assert_eq!(
+            reason.to_string(),
+            "closed by the peer with CONNECTION_REFUSED"
+        );
+    }
+}

@@ -1,0 +1,293 @@
+//! What is known of one connection.
+
+use std::{collections::VecDeque, net::SocketAddr};
+
+use crate::{
+    Opened, Side, Unprocessed,
+    wire::{self, ConnectionId, Frame, PacketType, Protected},
+};
+
+use super::{client_hello::ClientHello, key_log::KeyLog, segments::Sizes};
+use crate::protection::{self, Numbers, Protection, Secret, Suite};
+
+/// Connection IDs that are remembered of each side.
+pub(super) const CONNECTION_IDS_MAX: usize = 32;
+
+/// Pairs of addresses that are remembered.
+pub(super) const PATHS_MAX: usize = 8;
+
+/// The addresses of both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Path {
+    client: SocketAddr,
+    server: SocketAddr,
+}
+
+impl Path {
+    /// Returns the path of a datagram.
+    pub(super) fn of(sender: Side, source: SocketAddr, destination: SocketAddr) -> Self {
+        let (client, server) = match sender {
+            Side::Client => (source, destination),
+            Side::Server => (destination, source),
+        };
+        Self { client, server }
+    }
+}
+
+/// A connection.
+pub(super) struct Connection {
+    /// Whose view is told.
+    pub(super) side: Side,
+    original_destination: ConnectionId,
+    hello: ClientHello,
+    /// Both sides' for Handshake and 1-RTT packets.
+    suite: Option<Suite>,
+    initial: Box<InitialKeys>,
+    /// What the client uses after the Retry packet that it heeds.
+    initial_after_retry: Option<Box<InitialKeys>>,
+    client: Sender,
+    server: Sender,
+    /// Where it was seen.
+    pub(super) paths: VecDeque<Path>,
+    /// When it was last seen, in datagrams.
+    pub(super) seen: u64,
+    retried: bool,
+}
+
+/// What is known of one side.
+#[derive(Default)]
+struct Sender {
+    /// By these it is addressed, the oldest first.
+    ids: VecDeque<ConnectionId>,
+    handshake: Option<Box<Protection>>,
+    early: Option<Box<Protection>>,
+    one_rtt: Option<Box<Protection>>,
+    numbers: [Numbers; 3],
+    sizes: Sizes,
+}
+
+/// Keys for which anybody has the secret (RFC 9001 §5.2).
+pub(super) struct InitialKeys {
+    client: Protection,
+    server: Protection,
+}
+
+impl InitialKeys {
+    pub(super) fn new(destination: &ConnectionId) -> Self {
+        let protection = |sender| {
+            let secret = Secret::initial(destination, sender);
+            Protection::new(&secret, Suite::Aes128GcmSha256)
+        };
+        Self {
+            client: protection(Side::Client),
+            server: protection(Side::Server),
+        }
+    }
+
+    /// Opens an Initial packet, if it is authentic.
+    pub(super) fn open(
+        &mut self,
+        sender: Side,
+        packet: &Protected<'_>,
+        numbers: Numbers,
+    ) -> Option<Opened> {
+        match sender {
+            Side::Client => self.client.open(packet, numbers),
+            Side::Server => self.server.open(packet, numbers),
+        }
+    }
+}
+
+/// Returns the other side.
+pub(super) fn other(side: Side) -> Side {
+    match side {
+        Side::Client => Side::Server,
+        Side::Server => Side::Client,
+    }
+}
+
+/// Returns which packet number space a packet belongs to (RFC 9000 §12.3).
+fn space(packet_type: PacketType) -> usize {
+    match packet_type {
+        PacketType::Initial => 0,
+        PacketType::Handshake => 1,
+        _ => 2,
+    }
+}
+
+impl Connection {
+    /// Begins with the client's first Initial packet, addressed to `original`.
+    pub(super) fn new(side: Side, original: ConnectionId, keys: InitialKeys) -> Self {
+        Self {
+            side,
+            original_destination: original,
+            hello: ClientHello::default(),
+            suite: None,
+            initial: Box::new(keys),
+            initial_after_retry: None,
+            client: Sender::default(),
+            server: Sender::default(),
+            paths: VecDeque::new(),
+            seen: 0,
+            retried: false,
+        }
+    }
+
+    fn sender(&mut self, side: Side) -> &mut Sender {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+
+    /// Returns the sizes of the datagrams that a side sends.
+    pub(super) fn sizes(&mut self, side: Side) -> &mut Sizes {
+        &mut self.sender(side).sizes
+    }
+
+    /// Returns the connection IDs that address a side.
+    pub(super) fn ids(&self, side: Side) -> &VecDeque<ConnectionId> {
+        match side {
+            Side::Client => &self.client.ids,
+            Side::Server => &self.server.ids,
+        }
+    }
+
+    /// Remembers a connection ID; returns the one that makes room.
+    pub(super) fn remember(&mut self, side: Side, id: ConnectionId) -> Option<ConnectionId> {
+        let ids = &mut self.sender(side).ids;
+        ids.push_back(id);
+        match ids.len() > CONNECTION_IDS_MAX {
+            true => ids.pop_front(),
+            false => None,
+        }
+    }
+
+    /// Opens a packet, if there are keys for it and one fits.
+    pub(super) fn open(
+        &mut self,
+        sender: Side,
+        packet: &Protected<'_>,
+        key_log: &KeyLog,
+    ) -> Result<Opened, Unprocessed> {
+        let packet_type = packet.header.packet_type;
+        let opened = match packet_type {
+            PacketType::Initial => self
+                .open_initial(sender, packet)
+                .ok_or(Unprocessed::NotAuthentic)?,
+            _ => self.open_by_secret(sender, packet, key_log)?,
+        };
+        self.sender(sender).numbers[space(packet_type)].saw(opened.number);
+        Ok(opened)
+    }
+
+    /// Opens an Initial packet; its number is not noted.
+    pub(super) fn open_initial(&mut self, sender: Side, packet: &Protected<'_>) -> Option<Opened> {
+        let numbers = self.sender(sender).numbers[space(PacketType::Initial)];
+        let known = [self.initial_after_retry.as_mut(), Some(&mut self.initial)];
+        for keys in known.into_iter().flatten() {
+            if let Some(opened) = keys.open(sender, packet, numbers) {
+                return Some(opened);
+            }
+        }
+        // A server that is asked twice answers with two Retry packets; which
+        // one the client heeds shows in what it sends (RFC 9001 §5.2).
+        let destination = &packet.header.destination;
+        let after_retry = self.retried && self.server.ids.contains(destination);
+        if sender != Side::Client || !after_retry {
+            return None;
+        }
+        let mut keys = InitialKeys::new(destination);
+        let opened = keys.open(sender, packet, numbers)?;
+        self.initial_after_retry = Some(Box::new(keys));
+        // It ought to say the same again, but some begin anew.
+        self.hello = ClientHello::default();
+        Some(opened)
+    }
+
+    fn open_by_secret(
+        &mut self,
+        sender: Side,
+        packet: &Protected<'_>,
+        key_log: &KeyLog,
+    ) -> Result<Opened, Unprocessed> {
+        let packet_type = packet.header.packet_type;
+        let (random, agreed) = (self.hello.random(), self.suite);
+        let from = self.sender(sender);
+        let numbers = from.numbers[space(packet_type)];
+        let protection = match packet_type {
+            PacketType::Handshake => &mut from.handshake,
+            PacketType::ZeroRtt => &mut from.early,
+            _ => &mut from.one_rtt,
+        };
+        if let Some(protection) = protection {
+            let opened = protection.open(packet, numbers);
+            return opened.ok_or(Unprocessed::NotAuthentic);
+        }
+        let secret = random
+            .and_then(|random| key_log.secret(&random, sender, packet_type))
+            .ok_or(Unprocessed::NoSecrets)?;
+        // The ServerHello names the suite, but it may be missing or come
+        // later; the first packet that authenticates is a proof. 0-RTT packets
+        // have the suite of an earlier session.
+        let agreed = agreed.filter(|_| packet_type != PacketType::ZeroRtt);
+        for suite in secret.suites() {
+            if agreed.is_some_and(|agreed| agreed != *suite) {
+                continue;
+            }
+            let mut tried = Protection::new(secret, *suite);
+            if let Some(opened) = tried.open(packet, numbers) {
+                *protection = Some(Box::new(tried));
+                if packet_type != PacketType::ZeroRtt {
+                    self.suite = Some(*suite);
+                }
+                return Ok(opened);
+            }
+        }
+        Err(Unprocessed::NotAuthentic)
+    }
+
+    /// Notes what an authentic packet tells; returns the connection IDs in it,
+    /// and whom they address.
+    pub(super) fn learn(
+        &mut self,
+        sender: Side,
+        packet: &Protected<'_>,
+        opened: &Opened,
+    ) -> Vec<(Side, ConnectionId)> {
+        let header = &packet.header;
+        // That it was opened proves that a short header's connection ID has
+        // the length that was assumed.
+        let mut ids = vec![(other(sender), header.destination)];
+        ids.extend(header.source.map(|id| (sender, id)));
+        for frame in wire::frames(&opened.payload).map_while(Result::ok) {
+            match frame {
+                Frame::NewConnectionId { id, .. } => ids.push((sender, id)),
+                Frame::Ack(ack) => {
+                    let space = space(header.packet_type);
+                    self.sender(other(sender)).numbers[space].acknowledges(ack.largest());
+                }
+                Frame::Crypto { offset, data }
+                    if sender == Side::Client && header.packet_type == PacketType::Initial =>
+                {
+                    self.hello.add(offset, data);
+                }
+                _ => {}
+            }
+        }
+        ids
+    }
+
+    /// Tells whether a Retry packet is valid, and notes it if so.
+    pub(super) fn retry(&mut self, packet: &Protected<'_>) -> bool {
+        let valid = protection::is_valid_retry(&self.original_destination, packet.bytes);
+        self.retried |= valid;
+        valid
+    }
+
+    /// Tells whether the server has said anything.
+    pub(super) fn is_answered(&self) -> bool {
+        let numbers = &self.server.numbers;
+        self.retried || numbers.iter().any(|one| one.largest.is_some())
+    }
+}

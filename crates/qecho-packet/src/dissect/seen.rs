@@ -1,0 +1,102 @@
+//! A datagram, as far as a capture has it.
+
+use std::{borrow::Cow, net::SocketAddr};
+
+use crate::{
+    Packet, Passage, Unprocessed,
+    wire::{self, Malformed, Protected},
+};
+
+/// Bytes of the largest UDP payload (RFC 9000 §18.2).
+const UDP_PAYLOAD_MAX: usize = 65_527;
+
+const LONG_HEADER: u8 = 0x80;
+const FIXED_BIT: u8 = 0x40;
+
+/// A datagram of a capture.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Who sent it.
+    pub source: SocketAddr,
+    /// To whom.
+    pub destination: SocketAddr,
+    /// The ECN bits of its IP header (RFC 3168).
+    pub ecn: u8,
+    /// Which way it passed the host that made the capture, if that is told.
+    pub passage: Option<Passage>,
+    /// Its UDP payload, as far as the capture has it.
+    pub payload: &'a [u8],
+    /// Whether the capture has only the beginning of it.
+    pub cut: bool,
+}
+
+impl Seen<'_> {
+    /// Returns the local and the remote address.
+    pub(super) fn ends(&self, passage: Passage) -> (SocketAddr, SocketAddr) {
+        match passage {
+            Passage::Went => (self.source, self.destination),
+            Passage::Came => (self.destination, self.source),
+        }
+    }
+
+    /// Lengthens what was cut, so that the headers that are left can be read.
+    pub(super) fn whole(&self) -> Cow<'_, [u8]> {
+        if !self.cut {
+            return Cow::Borrowed(self.payload);
+        }
+        let mut payload = self.payload.to_vec();
+        payload.resize(UDP_PAYLOAD_MAX.max(payload.len() + 1), 0);
+        Cow::Owned(payload)
+    }
+
+    /// Returns the first packet of the whole datagram, if its long header is
+    /// there.
+    pub(super) fn first_packet<'a>(&self, datagram: &'a [u8]) -> Option<Protected<'a>> {
+        let packet = wire::packets(datagram, 0).next()?.ok()?;
+        (packet.number_offset <= self.payload.len()).then_some(packet)
+    }
+}
+
+/// Calls what stands after the packets of a datagram junk, if it only looks
+/// like a short header: whatever has no other form does.
+pub(super) fn doubt(packet: &mut Packet, before: &[Packet], bytes: &[u8], offset: usize) {
+    let destination = |packet: &Packet| packet.header.as_ref().map(|header| header.destination);
+    let is_short = bytes[0] & LONG_HEADER == 0;
+    // RFC 9000 §12.2: all have the same destination. §17.3.1: the bit is 1.
+    let looks_like_one =
+        bytes[0] & FIXED_BIT != 0 && before.first().and_then(destination) == destination(packet);
+    if is_short && !looks_like_one {
+        packet.header = None;
+        packet.unprocessed = Some(Unprocessed::Malformed(Malformed {
+            offset,
+            what: "packet: padding or junk",
+        }));
+    }
+}
+
+/// Tells of a packet of which only the first `rest` bytes are there.
+pub(super) fn cut(read: Protected<'_>, rest: usize) -> Packet {
+    let Protected {
+        mut header,
+        number_offset,
+        ..
+    } = read;
+    let is_whole = number_offset <= rest;
+    // What goes on to the end of the packet is not whole either.
+    if !header.packet_type.is_protected() {
+        header.token.clear();
+        header.versions.clear();
+    }
+    Packet {
+        header: Some(header).filter(|_| is_whole),
+        size: rest,
+        opened: None,
+        unprocessed: Some(Unprocessed::Cut),
+        tail: None,
+    }
+}
+
+/// Returns the bytes by which a stateless reset is known.
+pub(super) fn tail(bytes: &[u8]) -> Option<[u8; 16]> {
+    bytes.last_chunk().copied()
+}

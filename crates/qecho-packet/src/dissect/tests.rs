@@ -1,0 +1,258 @@
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::wire::Malformed;
+
+use super::*;
+use crate::protection::vectors::*;
+
+mod opening;
+mod segments;
+
+const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 40_000);
+const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 443);
+
+fn from_client(payload: &[u8]) -> Seen<'_> {
+    Seen {
+        source: CLIENT,
+        destination: SERVER,
+        ecn: 0,
+        passage: None,
+        payload,
+        cut: false,
+    }
+}
+
+fn from_server(payload: &[u8]) -> Seen<'_> {
+    Seen {
+        source: SERVER,
+        destination: CLIENT,
+        ..from_client(payload)
+    }
+}
+
+/// Takes datagrams in; returns what is told.
+fn told(dissector: &mut Dissector, datagrams: &[Seen<'_>]) -> Vec<Observation> {
+    let mut told = Vec::new();
+    for seen in datagrams {
+        dissector.datagram(seen, &mut |observation| told.push(observation));
+    }
+    told
+}
+
+/// Takes one datagram in, which begins nothing.
+fn dissected(dissector: &mut Dissector, seen: Seen<'_>) -> Dissected {
+    let mut told = told(dissector, &[seen]);
+    let dissected = match (told.pop(), told.len()) {
+        (Some(Observation::Datagram(dissected)), 0) => dissected,
+        other => panic!("{other:?}"),
+    };
+    let size: usize = dissected.packets.iter().map(|packet| packet.size).sum();
+    assert_eq!(size, seen.payload.len());
+    dissected
+}
+
+fn unprocessed(dissected: &Dissected) -> Vec<Option<Unprocessed>> {
+    let packets = dissected.packets.iter();
+    packets.map(|packet| packet.unprocessed).collect()
+}
+
+#[test]
+fn a_connection_begins_with_the_initial_packet_of_its_client() {
+    let datagram = bytes(CLIENT_INITIAL);
+    for (passage, side) in [
+        (None, Side::Client),
+        (Some(Passage::Went), Side::Client),
+        (Some(Passage::Came), Side::Server),
+    ] {
+        let seen = Seen {
+            passage,
+            ..from_client(&datagram)
+        };
+        let told = told(&mut Dissector::default(), &[seen]);
+        let [Observation::Began { .. }, Observation::Datagram(dissected)] = &told[..] else {
+            panic!("{told:?}");
+        };
+        let Observation::Began {
+            connection: 1,
+            side: begun,
+            local,
+            remote,
+            original_destination,
+        } = &told[0]
+        else {
+            panic!("{told:?}");
+        };
+        let ends = match side {
+            Side::Client => (CLIENT, SERVER),
+            Side::Server => (SERVER, CLIENT),
+        };
+        assert_eq!((*local, *remote), ends);
+        assert_eq!((dissected.local, dissected.remote), ends);
+        assert_eq!(*begun, side);
+        assert_eq!(original_destination[..], bytes(ORIGINAL_DESTINATION));
+        assert_eq!(dissected.connection, Some(1));
+        let opened = dissected.packets[0].opened.as_ref();
+        assert_eq!(opened.map(|opened| opened.number), Some(2));
+    }
+}
+
+#[test]
+fn a_server_without_the_clients_connection_id_is_known_by_addresses() {
+    let (initial, answer) = (bytes(CLIENT_INITIAL), bytes(SERVER_INITIAL));
+    let mut dissector = Dissector::default();
+    told(&mut dissector, &[from_client(&initial)]);
+    let answer = dissected(&mut dissector, from_server(&answer));
+    assert_eq!(
+        (answer.connection, answer.passage),
+        (Some(1), Passage::Came)
+    );
+    let opened = answer.packets[0].opened.as_ref().expect("it opens");
+    assert_eq!(opened.payload, bytes(SERVER_INITIAL_FRAMES));
+    // The server's own connection ID is known from now on, wherever the
+    // client is.
+    let mut short = vec![0x40; 50];
+    short[1..9].copy_from_slice(&bytes("f067a5502a4262b5"));
+    let elsewhere = Seen {
+        source: SocketAddr::new(CLIENT.ip(), 1),
+        ..from_client(&short)
+    };
+    let moved = dissected(&mut dissector, elsewhere);
+    assert_eq!((moved.connection, moved.passage), (Some(1), Passage::Went));
+    assert_eq!(unprocessed(&moved), [Some(Unprocessed::NoSecrets)]);
+}
+
+#[test]
+fn a_retry_packet_is_checked() {
+    let (initial, retry) = (bytes(CLIENT_INITIAL), bytes(RETRY));
+    let mut dissector = Dissector::default();
+    told(&mut dissector, &[from_client(&initial)]);
+    let mut forged = retry.clone();
+    forged[16] ^= 1;
+    let forged = dissected(&mut dissector, from_server(&forged));
+    assert_eq!(unprocessed(&forged), [Some(Unprocessed::InvalidRetry)]);
+    let first = dissected(&mut dissector, from_server(&retry));
+    assert_eq!(
+        (first.connection, unprocessed(&first)),
+        (Some(1), vec![None])
+    );
+    let second = dissected(&mut dissector, from_server(&retry));
+    assert_eq!(unprocessed(&second), [Some(Unprocessed::InvalidRetry)]);
+}
+
+#[test]
+fn what_belongs_to_no_connection_is_told_with_the_reason() {
+    let mut dissector = Dissector::default();
+    let mut forged = bytes(CLIENT_INITIAL);
+    forged[600] ^= 1;
+    let grease = bytes("c0aaaaaaaa01020103ffffff");
+    let negotiation = bytes("8000000000010301020000000112345678");
+    let mut short = vec![0x40; 50];
+    short[30] = 9;
+    for (datagram, reason) in [
+        (forged, Some(Unprocessed::UnknownConnection)),
+        (bytes(SERVER_INITIAL), Some(Unprocessed::UnknownConnection)),
+        (bytes(RETRY), Some(Unprocessed::UnknownConnection)),
+        (short, Some(Unprocessed::UnknownConnection)),
+        (grease, Some(Unprocessed::UnsupportedVersion)),
+        (negotiation, None),
+    ] {
+        let told = dissected(&mut dissector, from_server(&datagram));
+        assert_eq!((told.connection, told.passage), (None, Passage::Came));
+        assert_eq!(unprocessed(&told), [reason], "{told:?}");
+        assert_eq!(told.packets[0].tail, datagram.last_chunk().copied());
+    }
+    let told = dissected(&mut dissector, from_client(&[0xc0, 0, 0]));
+    assert_eq!(told.passage, Passage::Went);
+    assert!(matches!(
+        unprocessed(&told)[..],
+        [Some(Unprocessed::Malformed(_))]
+    ));
+    let nothing = dissected(&mut dissector, from_client(&[]));
+    assert!(nothing.packets.is_empty());
+}
+
+#[test]
+fn junk_after_a_packet_is_a_packet_without_header() {
+    for byte in [0xff, 0x00, 0x55] {
+        let mut datagram = bytes(CLIENT_INITIAL);
+        let size = datagram.len();
+        datagram.extend([byte; 40]);
+        let told = told(&mut Dissector::default(), &[from_client(&datagram)]);
+        let [_, Observation::Datagram(dissected)] = &told[..] else {
+            panic!("{told:?}");
+        };
+        let [first, junk] = &dissected.packets[..] else {
+            panic!("{dissected:?}");
+        };
+        assert!(first.opened.is_some());
+        assert_eq!((first.size, junk.size), (size, 40));
+        assert!(junk.header.is_none());
+        assert!(matches!(
+            junk.unprocessed,
+            Some(Unprocessed::Malformed(Malformed { offset, .. })) if offset >= size
+        ));
+    }
+}
+
+#[test]
+fn what_is_cut_still_shows_whose_it_is() {
+    let initial = bytes(CLIENT_INITIAL);
+    for length in 1..initial.len() {
+        let seen = Seen {
+            cut: true,
+            ..from_client(&initial[..length])
+        };
+        let mut dissector = Dissector::default();
+        let told = told(&mut dissector, &[seen]);
+        let Some(Observation::Datagram(dissected)) = told.last() else {
+            panic!("{told:?}");
+        };
+        assert_eq!(unprocessed(dissected), [Some(Unprocessed::Cut)]);
+        assert_eq!(dissected.packets[0].size, length);
+        assert_eq!(dissected.connection.is_some(), length >= 18, "{length}");
+        assert_eq!(dissected.packets[0].header.is_some(), length >= 18);
+    }
+}
+
+#[test]
+fn the_connection_that_was_idle_for_longest_makes_room() {
+    let mut dissector = Dissector::new(Limits {
+        connections: 2,
+        ..Limits::default()
+    });
+    let cut = |destination: u8| {
+        let mut datagram = bytes(CLIENT_INITIAL);
+        datagram[6..14].fill(destination);
+        datagram.truncate(100);
+        datagram
+    };
+    let mut observations = Vec::new();
+    for destination in [1, 2, 1, 3] {
+        let datagram = cut(destination);
+        let seen = Seen {
+            cut: true,
+            ..from_client(&datagram)
+        };
+        dissector.datagram(&seen, &mut |one| observations.push(one));
+    }
+    dissector.finish(&mut |one| observations.push(one));
+    let lives: Vec<_> = observations
+        .iter()
+        .filter_map(|observation| match observation {
+            Observation::Began { connection, .. } => Some((true, *connection)),
+            Observation::Forgotten { connection } => Some((false, *connection)),
+            _ => None,
+        })
+        .collect();
+    let expected = [
+        (true, 1),
+        (true, 2),
+        (false, 2),
+        (true, 3),
+        (false, 1),
+        (false, 3),
+    ];
+    assert_eq!(lives, expected);
+    let gone = dissected(&mut dissector, from_server(&bytes(SERVER_INITIAL)));
+    assert_eq!(gone.connection, None);
+}

@@ -1,0 +1,135 @@
+//! Opens the packets that one side sends, of one kind, and seals the like
+//! (RFC 9001 §5, §6): for whoever has the secrets of a connection.
+
+mod keys;
+mod sealing;
+#[cfg(test)]
+pub(crate) mod vectors;
+
+use crate::{Opened, wire::Protected};
+
+use self::keys::{Bared, HeaderKey, PacketKey};
+pub(crate) use self::{
+    keys::{Secret, Suite, hexadecimal, is_valid_retry},
+    sealing::Unsealed,
+};
+
+/// Keys, one generation after another (RFC 9001 §6).
+///
+/// What does not authenticate changes nothing.
+pub(crate) struct Protection {
+    suite: Suite,
+    /// The same in all generations.
+    header: HeaderKey,
+    /// What is reordered on its way still has the previous key.
+    previous: Option<PacketKey>,
+    current: Generation,
+    /// Derived when the key phase changes for the first time.
+    next: Option<Box<Generation>>,
+}
+
+struct Generation {
+    number: u64,
+    secret: Secret,
+    key: PacketKey,
+}
+
+/// Packet numbers of one packet number space, as one side sends them.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Numbers {
+    /// The largest that was seen.
+    pub(crate) largest: Option<u64>,
+    /// The largest that the other side has acknowledged.
+    ///
+    /// The sender says as much of a number as tells it from this one (RFC 9000
+    /// §A.2). Where a capture has a gap, `largest` may be too far off.
+    pub(crate) acknowledged: Option<u64>,
+}
+
+impl Generation {
+    fn new(number: u64, secret: Secret, suite: Suite) -> Self {
+        let key = secret.packet_key(suite);
+        Self {
+            number,
+            secret,
+            key,
+        }
+    }
+
+    fn next(&self, suite: Suite) -> Self {
+        Self::new(self.number + 1, self.secret.next(suite), suite)
+    }
+
+    fn has_phase(&self, phase: bool) -> bool {
+        (self.number % 2 == 1) == phase
+    }
+}
+
+impl Protection {
+    pub(crate) fn new(secret: &Secret, suite: Suite) -> Self {
+        Self {
+            suite,
+            header: secret.header_key(suite),
+            previous: None,
+            current: Generation::new(0, secret.clone(), suite),
+            next: None,
+        }
+    }
+
+    /// Opens a packet, if it is authentic.
+    pub(crate) fn open(&mut self, packet: &Protected<'_>, numbers: Numbers) -> Option<Opened> {
+        let bared = self.header.bare(packet)?;
+        let (number, generation, payload) = self.decrypt(&bared, numbers)?;
+        Some(Opened {
+            number,
+            number_length: bared.number.length,
+            key_phase: bared.number.key_phase,
+            generation,
+            payload,
+        })
+    }
+
+    fn decrypt(&mut self, packet: &Bared<'_>, numbers: Numbers) -> Option<(u64, u64, Vec<u8>)> {
+        let current = self.current.number;
+        if self.current.has_phase(packet.number.key_phase) {
+            let (number, payload) = numbers.open(&self.current.key, packet)?;
+            return Some((number, current, payload));
+        }
+        let previous = self.previous.as_ref();
+        if let Some((number, payload)) = previous.and_then(|key| numbers.open(key, packet)) {
+            return Some((number, current - 1, payload));
+        }
+        let next = self
+            .next
+            .get_or_insert_with(|| Box::new(self.current.next(self.suite)));
+        let (number, payload) = numbers.open(&next.key, packet)?;
+        if let Some(next) = self.next.take() {
+            let before = std::mem::replace(&mut self.current, *next);
+            self.previous = Some(before.key);
+        }
+        Some((number, self.current.number, payload))
+    }
+}
+
+impl Numbers {
+    pub(crate) fn saw(&mut self, number: u64) {
+        self.largest = self.largest.max(Some(number));
+    }
+
+    pub(crate) fn acknowledges(&mut self, number: u64) {
+        self.acknowledged = self.acknowledged.max(Some(number));
+    }
+
+    fn open(self, key: &PacketKey, packet: &Bared<'_>) -> Option<(u64, Vec<u8>)> {
+        let after = |number: Option<u64>| number.map_or(0, |number| number + 1);
+        let number = packet.number.expand(after(self.largest));
+        if let Some(payload) = key.open(packet, number) {
+            return Some((number, payload));
+        }
+        let other = packet.number.expand(after(self.acknowledged));
+        if other == number {
+            return None;
+        }
+        key.open(packet, other).map(|payload| (other, payload))
+    }
+}

@@ -1,0 +1,31 @@
+//! Who sees what passes the sockets of a tool.
+
+use crate::Tap;
+
+use crate::{capture::Capture, trace::Trace};
+
+/// Who sees every datagram, and who every packet; by default nobody.
+///
+/// For a capture to be read, TLS has to log its secrets to
+/// [`Capture::key_log`] too. A process that is both ends of a connection gives
+/// this to one of them, or sees everything twice.
+#[derive(Clone, Debug, Default)]
+pub struct Sight {
+    /// Writes the datagrams to a file.
+    pub capture: Option<Capture>,
+    /// Looks into the packets.
+    pub trace: Option<Trace>,
+}
+
+impl Sight {
+    /// Tells whether the shard has to tell what is in its packets.
+    pub fn is_watched(&self) -> bool {
+        self.trace.is_some()
+    }
+
+    /// Returns what one event loop has to show things to.
+    pub fn taps(&self) -> Vec<Box<dyn Tap>> {
+        let capture = self.capture.iter().map(Capture::tap);
+        capture.chain(self.trace.iter().map(Trace::tap)).collect()
+    }
+}

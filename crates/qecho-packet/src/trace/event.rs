@@ -1,0 +1,208 @@
+//! What a trace tells, piece by piece; every form of it is made from this.
+
+use std::{net::SocketAddr, time::Duration};
+
+use crate::{
+    CloseReason, Passage, Recovery, Side, TransportParameters, Unprocessed,
+    wire::{ConnectionId, Frame, Header, Malformed, PacketType},
+};
+
+/// Something that happened, at one of the ends or before somebody's eyes.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    /// When, since 1970-01-01 00:00 UTC.
+    pub at: Duration,
+    /// On which connection; `None` for datagrams that belong to none.
+    pub connection: Option<&'a Connection>,
+    /// What.
+    pub what: What<'a>,
+}
+
+/// Which connection it is.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Counted from 1, in the order in which they began.
+    pub number: u64,
+    /// Whose eyes see it: what that side sends, went.
+    pub side: Side,
+    /// This side's address, as it is now.
+    pub local: SocketAddr,
+    /// The other side's address, as it is now.
+    pub remote: SocketAddr,
+    /// The connection ID to which the client addressed its first packet; it
+    /// names the connection in every log.
+    pub original_destination: ConnectionId,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum What<'a> {
+    /// A connection began.
+    Began,
+    /// A datagram came or went, or did not leave after all.
+    Datagram(Datagram<'a>),
+    /// A packet of the endpoint that sent it was declared lost.
+    Lost(Lost),
+    /// A packet that was declared lost has arrived after all.
+    FoundAgain {
+        /// Who had sent it.
+        passage: Passage,
+        /// Its kind.
+        packet_type: PacketType,
+        /// Its number.
+        number: u64,
+    },
+    /// An endpoint's transport parameters became known.
+    Parameters {
+        /// Ours went, the peer's came.
+        passage: Passage,
+        /// What it sent, in its order.
+        parameters: &'a TransportParameters,
+    },
+    /// An endpoint began to use new keys (RFC 9001 §6).
+    KeyUpdate {
+        /// Who.
+        passage: Passage,
+        /// How many updates that makes.
+        generation: u64,
+    },
+    /// An address changed (RFC 9000 §9).
+    PathChanged {
+        /// This side's address and the other's, before.
+        before: (SocketAddr, SocketAddr),
+    },
+    /// What this side believes of the path changed.
+    Recovery(&'a Recovery),
+    /// The connection was closed.
+    Closed(&'a CloseReason),
+    /// Nothing more will be told of the connection.
+    Forgotten,
+    /// Nobody looked fast enough: so many observations were left out.
+    LeftOut {
+        /// How many.
+        count: u64,
+    },
+}
+
+/// A datagram.
+#[derive(Clone, Debug)]
+pub struct Datagram<'a> {
+    /// Which way it went.
+    pub passage: Passage,
+    /// This side's address.
+    pub local: SocketAddr,
+    /// The other side's address.
+    pub remote: SocketAddr,
+    /// The ECN bits of its IP header (RFC 3168).
+    pub ecn: u8,
+    /// Bytes of its UDP payload.
+    pub size: usize,
+    /// What it carries, in its order; more than one are coalesced (RFC 9000
+    /// §12.2).
+    pub packets: Vec<Packet<'a>>,
+    /// Why it did not leave after all, if it did not.
+    pub unsent: Option<&'a str>,
+}
+
+/// A packet.
+#[derive(Clone, Debug)]
+pub struct Packet<'a> {
+    /// What its header says; `None` if the bytes are no packet that anybody
+    /// could read.
+    pub header: Option<&'a Header>,
+    /// Bytes that it takes in its datagram.
+    pub size: usize,
+    /// What is in it, if it could be opened.
+    pub content: Option<Content<'a>>,
+    /// Why the endpoint made nothing of it, if it did not.
+    pub unprocessed: Option<Unprocessed>,
+    /// Whether it ends the connection without a word (RFC 9000 §10.3).
+    pub is_stateless_reset: bool,
+}
+
+/// What is in a packet.
+#[derive(Clone, Debug)]
+pub struct Content<'a> {
+    /// The whole packet number.
+    pub number: u64,
+    /// In how many bytes the header tells its end.
+    pub number_length: usize,
+    /// The key phase bit of a 1-RTT packet.
+    pub key_phase: bool,
+    /// Its frames, in their order.
+    pub frames: Vec<NotedFrame<'a>>,
+    /// Where they end to make sense, if they do.
+    pub malformed: Option<Malformed>,
+}
+
+/// A frame, and what is known of it beyond itself.
+#[derive(Clone, Debug)]
+pub struct NotedFrame<'a> {
+    /// The frame.
+    pub frame: Frame<'a>,
+    /// The packet that carried the same before, if one did.
+    pub again: Option<Again>,
+    /// The TLS messages that a CRYPTO frame begins or completes.
+    pub tls: Vec<TlsMessage>,
+    /// For an ACK: how long it was held back, if that can be told.
+    pub ack_delay: Option<Duration>,
+}
+
+/// An earlier packet that carried the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// The packet's number; of the same packet number space.
+    pub number: u64,
+    /// Whether it was declared lost; else it is sent again as a probe, before
+    /// anybody knows (RFC 9002 §6.2.4).
+    pub lost: bool,
+}
+
+/// A TLS handshake message (RFC 8446 §4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsMessage {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether all of it is there.
+    pub complete: bool,
+    /// What matters in it, in words; may be empty.
+    pub detail: String,
+}
+
+/// A packet that was declared lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Who had sent it.
+    pub passage: Passage,
+    /// Its kind.
+    pub packet_type: PacketType,
+    /// Its number.
+    pub number: u64,
+    /// Bytes that it took.
+    pub size: usize,
+    /// Why.
+    pub reason: LossReason,
+}
+
+/// Why a packet was declared lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LossReason {
+    /// A packet that was sent three or more later was acknowledged (RFC 9002
+    /// §6.1.1).
+    PacketThreshold {
+        /// The highest that was.
+        acknowledged: u64,
+    },
+    /// A later packet was acknowledged, and this one is older than 9/8 of a
+    /// round trip (RFC 9002 §6.1.2).
+    TimeThreshold {
+        /// The highest that was.
+        acknowledged: u64,
+        /// Time since it was sent.
+        age: Duration,
+    },
+    /// It probed for a larger MTU: no sign of congestion (RFC 9000 §14.4).
+    MtuProbe,
+}

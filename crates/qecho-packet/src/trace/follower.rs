@@ -1,0 +1,311 @@
+//! Follows what shards tell, on a thread of its own: whoever looks never holds
+//! a connection up.
+
+use std::{
+    fmt, io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use crate::{Observation, Passing, Tap};
+
+use super::{
+    Sink,
+    event::{Event, What},
+    tracer::{Losses, Tracer},
+};
+
+/// Bytes of observations that wait to be looked at; more are left out.
+pub const QUEUE_BYTES_MAX: usize = 32 << 20;
+
+/// What an observation takes beside the packets in it.
+const OBSERVATION_BYTES: usize = 512;
+
+/// Time for which nothing may be looked at before the end is given up.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A trace that is under way. Clones are the same one.
+#[derive(Clone)]
+pub struct Trace(Arc<Inner>);
+
+struct Inner {
+    orders: Sender<Order>,
+    state: Arc<State>,
+    ended: Mutex<Receiver<Vec<io::Error>>>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: AtomicUsize,
+    left_out: AtomicU64,
+}
+
+enum Order {
+    Observed(Vec<Seen>),
+    LeftOut(Duration, u64),
+    End,
+}
+
+type Seen = (Duration, Arc<Observation>);
+
+/// What came of a trace.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Observations that were left out because they came faster than they
+    /// could be shown.
+    pub left_out: u64,
+    /// What could not be written.
+    pub failures: Vec<io::Error>,
+}
+
+impl Trace {
+    /// Starts to pass what is seen on to `sinks`.
+    ///
+    /// # Errors
+    /// The system's, if it gives no thread.
+    pub fn start(sinks: Vec<Box<dyn Sink>>) -> io::Result<Self> {
+        let (orders, taken) = channel();
+        let (tell, ended) = channel();
+        let state = Arc::<State>::default();
+        let shared = state.clone();
+        thread::Builder::new().name("trace".into()).spawn(move || {
+            let failures = follow(sinks, &taken, &shared);
+            // Whoever started it may have gone without finishing it.
+            let _ = tell.send(failures);
+        })?;
+        Ok(Self(Arc::new(Inner {
+            orders,
+            state,
+            ended: Mutex::new(ended),
+        })))
+    }
+
+    /// Returns what shows the packets of one event loop to the trace; its
+    /// shard must be [watched](crate::config::ShardConfig::watched).
+    pub fn tap(&self) -> Box<dyn Tap> {
+        Box::new(TraceTap {
+            trace: self.clone(),
+            seen: Vec::new(),
+            bytes: 0,
+            gap: 0,
+        })
+    }
+
+    /// Shows what waits and ends the trace. What passes later is not in it.
+    ///
+    /// Sinks that take nothing for five seconds are given up.
+    pub fn finish(&self) -> Report {
+        let Inner {
+            orders,
+            state,
+            ended,
+        } = &*self.0;
+        // A thread that has ended has told why.
+        let _ = orders.send(Order::End);
+        let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = state.waiting.load(Relaxed);
+        let failures = loop {
+            match ended.recv_timeout(PATIENCE) {
+                Ok(failures) => break failures,
+                Err(RecvTimeoutError::Disconnected) => break Vec::new(),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let now = state.waiting.load(Relaxed);
+            if now >= waiting {
+                break vec![io::ErrorKind::TimedOut.into()];
+            }
+            waiting = now;
+        };
+        Report {
+            left_out: state.left_out.load(Relaxed),
+            failures,
+        }
+    }
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Trace(…)")
+    }
+}
+
+/// Makes events until the end; returns what could not be written.
+fn follow(sinks: Vec<Box<dyn Sink>>, orders: &Receiver<Order>, state: &State) -> Vec<io::Error> {
+    let mut tracer = Tracer::new(Losses::Told);
+    let mut sinks: Vec<Option<Box<dyn Sink>>> = sinks.into_iter().map(Some).collect();
+    let mut failures = Vec::new();
+    let mut pass_on = |event: &Event<'_>| {
+        for place in &mut sinks {
+            let Some(sink) = place else {
+                continue;
+            };
+            if let Err(error) = sink.take(event) {
+                failures.push(error);
+                *place = None;
+            }
+        }
+    };
+    for order in orders {
+        match order {
+            Order::Observed(seen) => {
+                for (at, observation) in seen {
+                    tracer.observe(at, &observation, &mut pass_on);
+                    state.waiting.fetch_sub(weight(&observation), Relaxed);
+                }
+            }
+            Order::LeftOut(at, count) => {
+                // What was acknowledged meanwhile will not be said again.
+                tracer.lighten();
+                pass_on(&Event {
+                    at,
+                    connection: None,
+                    what: What::LeftOut { count },
+                });
+            }
+            Order::End => break,
+        }
+    }
+    for sink in sinks.iter_mut().flatten() {
+        failures.extend(sink.finish().err());
+    }
+    failures
+}
+
+fn weight(observation: &Observation) -> usize {
+    match observation {
+        Observation::Datagram(datagram) => {
+            OBSERVATION_BYTES + 2 * datagram.size + size_of_val(&*datagram.packets)
+        }
+        _ => OBSERVATION_BYTES,
+    }
+}
+
+/// Shows the packets of one event loop to a trace.
+struct TraceTap {
+    trace: Trace,
+    /// What was seen since the last flush.
+    seen: Vec<Seen>,
+    bytes: usize,
+    /// Observations that were left out since the last that was not.
+    gap: u64,
+}
+
+impl TraceTap {
+    fn order(&self, order: Order) {
+        // Nobody looks any more once the trace has ended.
+        let _ = self.trace.0.orders.send(order);
+    }
+}
+
+impl Tap for TraceTap {
+    fn see(&mut self, _: &Passing<'_>) {}
+
+    fn observe(&mut self, at: Duration, observation: &Arc<Observation>) {
+        let state = &self.trace.0.state;
+        let bytes = weight(observation);
+        if state.waiting.load(Relaxed) + self.bytes + bytes > QUEUE_BYTES_MAX {
+            self.gap += 1;
+            state.left_out.fetch_add(1, Relaxed);
+            return;
+        }
+        if self.gap > 0 {
+            self.flush();
+            self.order(Order::LeftOut(at, self.gap));
+            self.gap = 0;
+        }
+        self.bytes += bytes;
+        self.seen.push((at, observation.clone()));
+    }
+
+    fn flush(&mut self) {
+        if !self.seen.is_empty() {
+            let bytes = std::mem::take(&mut self.bytes);
+            self.trace.0.state.waiting.fetch_add(bytes, Relaxed);
+            let seen = std::mem::take(&mut self.seen);
+            self.order(Order::Observed(seen));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use crate::{Dissected, Passage};
+
+    use super::*;
+
+    /// Takes an event when it is told to, and all once nobody can tell it.
+    struct Slow {
+        allowed: Receiver<()>,
+        told: Sender<String>,
+    }
+
+    impl Sink for Slow {
+        fn take(&mut self, event: &Event<'_>) -> io::Result<()> {
+            let _ = self.allowed.recv();
+            let words = match &event.what {
+                What::Datagram(datagram) => format!("{} bytes", datagram.size),
+                What::LeftOut { count } => format!("{count} left out"),
+                what => format!("{what:?}"),
+            };
+            let _ = self.told.send(words);
+            Ok(())
+        }
+    }
+
+    struct Broken;
+
+    impl Sink for Broken {
+        fn take(&mut self, _: &Event<'_>) -> io::Result<()> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+    }
+
+    fn datagram(size: usize) -> Arc<Observation> {
+        Arc::new(Observation::Datagram(Dissected {
+            connection: None,
+            passage: Passage::Came,
+            local: "127.0.0.1:1".parse().expect("an address"),
+            remote: "127.0.0.1:2".parse().expect("an address"),
+            ecn: 0,
+            size,
+            packets: Vec::new(),
+            unsent: None,
+        }))
+    }
+
+    #[test]
+    fn a_slow_look_leaves_out_and_says_how_much_and_never_waits() {
+        let (allow, allowed) = channel();
+        let (told, heard) = channel();
+        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Broken), Box::new(Slow { allowed, told })];
+        let trace = Trace::start(sinks).expect("there is a thread");
+        let mut tap = trace.tap();
+        let each = weight(&datagram(60_000));
+        let fits = QUEUE_BYTES_MAX / each;
+        for _ in 0..fits + 10 {
+            tap.observe(Duration::ZERO, &datagram(60_000));
+            tap.flush();
+        }
+        drop(allow);
+        for _ in 0..fits {
+            assert_eq!(heard.recv().expect("it goes on"), "60000 bytes");
+        }
+        while trace.0.state.waiting.load(Relaxed) > 0 {
+            thread::yield_now();
+        }
+        tap.observe(Duration::ZERO, &datagram(1));
+        tap.flush();
+        let report = trace.finish();
+        let rest: Vec<String> = heard.iter().collect();
+        assert_eq!(rest, ["10 left out", "1 bytes"]);
+        assert_eq!(report.left_out, 10);
+        assert_eq!(report.failures.len(), 1, "the other sink has failed once");
+    }
+}

@@ -1,0 +1,367 @@
+//! What is known of a connection while it is traced.
+
+mod learning;
+mod losses;
+
+use std::{collections::HashSet, time::Duration};
+
+use crate::{
+    Dissected, Opened, Packet as Observed, Passage, Recovery, Side, TransportParameters,
+    Unprocessed,
+    wire::{self, Ack, Frame, PacketType},
+};
+
+use super::{
+    crypto::Crypto,
+    event::{Connection, Content, Event, NotedFrame, Packet, TlsMessage, What},
+    ledger::{Ledger, RoundTrip},
+    ranges::Ranges,
+};
+
+/// Stateless reset tokens of one peer that are remembered.
+const RESET_TOKENS_MAX: usize = 100;
+
+/// RFC 9000 §18.2.
+const STATELESS_RESET_TOKEN: u64 = 0x02;
+const ACK_DELAY_EXPONENT: u64 = 0x0a;
+const ACK_DELAY_EXPONENT_DEFAULT: u64 = 3;
+const ACK_DELAY_EXPONENT_MAX: u64 = 20;
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Known {
+    connection: Connection,
+    /// When it began, if that is still to be told.
+    began_untold: Option<Duration>,
+    went: Sender,
+    came: Sender,
+    recovery: Recovery,
+}
+
+/// What one endpoint has sent.
+#[derive(Debug, Default)]
+struct Sender {
+    spaces: [Space; 3],
+    round_trip: RoundTrip,
+    generation: u64,
+    ack_delay_exponent: Option<u64>,
+    reset_tokens: HashSet<[u8; 16]>,
+}
+
+/// One packet number space of an endpoint (RFC 9000 §12.3).
+#[derive(Debug, Default)]
+struct Space {
+    ledger: Ledger,
+    seen: Ranges,
+    crypto: Crypto,
+}
+
+/// What a datagram has brought to light.
+#[derive(Debug, Default)]
+pub(super) struct Learned {
+    pub(super) parameters: Option<TransportParameters>,
+    pub(super) key_updates: Vec<u64>,
+    /// Packets that were declared lost and have arrived.
+    pub(super) found_again: Vec<(PacketType, u64)>,
+    /// Whether a packet came that moves the path (RFC 9000 §9.3).
+    moves: bool,
+}
+
+fn space(packet_type: PacketType) -> usize {
+    match packet_type {
+        PacketType::Initial => 0,
+        PacketType::Handshake => 1,
+        _ => 2,
+    }
+}
+
+impl Known {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            began_untold: None,
+            went: Sender::default(),
+            came: Sender::default(),
+            recovery: Recovery::default(),
+        }
+    }
+
+    pub(super) fn tell(&self, at: Duration, what: What<'_>, tell: &mut dyn FnMut(&Event<'_>)) {
+        tell(&Event {
+            at,
+            connection: Some(&self.connection),
+            what,
+        });
+    }
+
+    fn sender(&mut self, passage: Passage) -> &mut Sender {
+        match passage {
+            Passage::Went => &mut self.went,
+            Passage::Came => &mut self.came,
+        }
+    }
+
+    /// Takes a packet of a datagram in.
+    pub(super) fn packet<'a>(
+        &mut self,
+        at: Duration,
+        datagram: &Dissected,
+        packet: &'a Observed,
+        learned: &mut Learned,
+    ) -> Packet<'a> {
+        let passage = datagram.passage;
+        let is_stateless_reset = packet.opened.is_none()
+            && packet
+                .tail
+                .is_some_and(|tail| self.sender(passage).reset_tokens.contains(&tail));
+        let mut shown = Packet {
+            header: packet.header.as_ref(),
+            size: packet.size,
+            content: None,
+            unprocessed: packet.unprocessed.filter(|_| !is_stateless_reset),
+            is_stateless_reset,
+        };
+        let (Some(header), Some(opened)) = (&packet.header, &packet.opened) else {
+            if let (Some(header), None) = (&packet.header, packet.unprocessed)
+                && header.packet_type == PacketType::Retry
+            {
+                // The client begins anew, and has its address proved.
+                self.went.spaces[0] = Space::default();
+                self.came.spaces[0] = Space::default();
+            }
+            return shown;
+        };
+        let packet_type = header.packet_type;
+        let content = content(opened);
+        let space = &mut self.sender(passage).spaces[space(packet_type)];
+        if shown.unprocessed.is_none() && !space.seen.insert(opened.number) {
+            shown.unprocessed = Some(Unprocessed::Duplicate);
+        }
+        let counts = shown.unprocessed.is_none() && datagram.unsent.is_none();
+        let newest = space.seen.largest() == Some(opened.number);
+        shown.content = Some(content);
+        if let (true, Some(content)) = (counts, &mut shown.content) {
+            if packet_type == PacketType::OneRtt {
+                self.update_keys(passage, opened.generation, learned);
+                let mut frames = content.frames.iter();
+                learned.moves |= newest && frames.any(|noted| is_not_probing(&noted.frame));
+            }
+            let packet = (packet_type, opened.number, packet.size);
+            self.note(at, passage, packet, &mut content.frames, learned);
+        }
+        shown
+    }
+
+    fn update_keys(&mut self, passage: Passage, generation: u64, learned: &mut Learned) {
+        let sender = self.sender(passage);
+        if generation > sender.generation {
+            sender.generation = generation;
+            learned.key_updates.push(generation);
+        }
+    }
+
+    /// Keeps what the frames of a packet tell, and notes what they mean.
+    fn note(
+        &mut self,
+        at: Duration,
+        passage: Passage,
+        packet: (PacketType, u64, usize),
+        frames: &mut [NotedFrame<'_>],
+        learned: &mut Learned,
+    ) {
+        let (packet_type, ..) = packet;
+        let place = space(packet_type);
+        let ledger = &mut self.sender(passage).spaces[place].ledger;
+        ledger.send(at, packet, frames);
+        for noted in frames {
+            match &noted.frame {
+                Frame::Ack(ack) => {
+                    noted.ack_delay = self.acknowledge(at, passage, place, ack, learned);
+                }
+                Frame::Crypto { offset, data } => {
+                    noted.tls = self.crypto(passage, place, *offset, data, learned);
+                }
+                Frame::NewConnectionId { reset_token, .. } => {
+                    self.sender(passage).remember(*reset_token);
+                }
+                Frame::HandshakeDone => self.discard(1),
+                _ => {}
+            }
+        }
+        // RFC 9001 §4.9.1: the client drops its Initial keys when it sends its
+        // first Handshake packet, the server when it gets one.
+        let by_client = (passage == Passage::Went) == (self.connection.side == Side::Client);
+        if packet_type == PacketType::Handshake && by_client {
+            self.discard(0);
+        }
+    }
+
+    /// Tells what else a datagram has brought to light.
+    pub(super) fn tell_what_follows(
+        &self,
+        at: Duration,
+        passage: Passage,
+        learned: &Learned,
+        tell: &mut dyn FnMut(&Event<'_>),
+    ) {
+        for (packet_type, number) in &learned.found_again {
+            let what = What::FoundAgain {
+                passage: passage.opposite(),
+                packet_type: *packet_type,
+                number: *number,
+            };
+            self.tell(at, what, tell);
+        }
+        if let Some(parameters) = &learned.parameters {
+            let what = What::Parameters {
+                passage,
+                parameters,
+            };
+            self.tell(at, what, tell);
+        }
+    }
+
+    /// Returns how much is remembered, in pieces of some 100 bytes.
+    pub(super) fn weight(&self) -> usize {
+        let senders = [&self.went, &self.came].into_iter();
+        let spaces = senders.flat_map(|sender| &sender.spaces);
+        spaces
+            .map(|space| space.ledger.weight() + space.crypto.weight())
+            .sum()
+    }
+
+    /// Forgets what is not needed to read on.
+    pub(super) fn lighten(&mut self) {
+        for sender in [&mut self.went, &mut self.came] {
+            for space in &mut sender.spaces {
+                space.ledger = Ledger::default();
+                space.crypto = Crypto::default();
+            }
+        }
+    }
+
+    /// Forgets what was sent under keys that are gone; it is neither
+    /// acknowledged nor lost.
+    fn discard(&mut self, place: usize) {
+        self.went.spaces[place].ledger = Ledger::default();
+        self.came.spaces[place].ledger = Ledger::default();
+    }
+
+    fn acknowledge(
+        &mut self,
+        at: Duration,
+        passage: Passage,
+        place: usize,
+        ack: &Ack,
+        learned: &mut Learned,
+    ) -> Option<Duration> {
+        let exponent = self.sender(passage).ack_delay_exponent;
+        let exponent = exponent.unwrap_or(ACK_DELAY_EXPONENT_DEFAULT);
+        // It may be a number without sense; what is acknowledged counts.
+        let delay = ack.delay.checked_mul(1 << exponent);
+        let largest = ack.largest();
+        let other = self.sender(passage.opposite());
+        let mut sample = None;
+        other.spaces[place]
+            .ledger
+            .acknowledge(&ack.ranges, |packet_type, number, sent, lost| {
+                if number == largest {
+                    sample = Some(at.saturating_sub(sent));
+                }
+                if lost {
+                    learned.found_again.push((packet_type, number));
+                }
+            });
+        if let Some(sample) = sample {
+            other.round_trip.measure(sample);
+        }
+        delay.map(Duration::from_micros)
+    }
+
+    fn crypto(
+        &mut self,
+        passage: Passage,
+        place: usize,
+        offset: u64,
+        data: &[u8],
+        learned: &mut Learned,
+    ) -> Vec<TlsMessage> {
+        let sender = self.sender(passage);
+        let (messages, extensions) = sender.spaces[place].crypto.take(offset, data);
+        if let Some(parameters) = extensions.parameters {
+            let exponent = parameters.integer(ACK_DELAY_EXPONENT);
+            sender.ack_delay_exponent =
+                exponent.filter(|exponent| *exponent <= ACK_DELAY_EXPONENT_MAX);
+            let token = parameters.get(STATELESS_RESET_TOKEN);
+            if let Some(token) = token.and_then(|token| token.try_into().ok()) {
+                sender.remember(token);
+            }
+            learned.parameters = Some(parameters);
+        }
+        messages
+    }
+
+    /// Notes the addresses of a datagram that moves the path, if they differ.
+    pub(super) fn move_to(
+        &mut self,
+        at: Duration,
+        datagram: &Dissected,
+        learned: &Learned,
+        tell: &mut dyn FnMut(&Event<'_>),
+    ) {
+        let before = (self.connection.local, self.connection.remote);
+        if !learned.moves || before == (datagram.local, datagram.remote) {
+            return;
+        }
+        self.connection.local = datagram.local;
+        self.connection.remote = datagram.remote;
+        self.tell(at, What::PathChanged { before }, tell);
+    }
+}
+
+impl Sender {
+    fn remember(&mut self, reset_token: [u8; 16]) {
+        if self.reset_tokens.len() < RESET_TOKENS_MAX {
+            self.reset_tokens.insert(reset_token);
+        }
+    }
+}
+
+/// Reads what is in a packet, without what others tell of it.
+pub(super) fn content(opened: &Opened) -> Content<'_> {
+    let mut frames = Vec::new();
+    let mut malformed = None;
+    for frame in wire::frames(&opened.payload) {
+        match frame {
+            Ok(frame) => frames.push(unnoted(frame)),
+            Err(error) => malformed = Some(error),
+        }
+    }
+    Content {
+        number: opened.number,
+        number_length: opened.number_length,
+        key_phase: opened.key_phase,
+        frames,
+        malformed,
+    }
+}
+
+fn unnoted(frame: Frame<'_>) -> NotedFrame<'_> {
+    NotedFrame {
+        frame,
+        again: None,
+        tls: Vec::new(),
+        ack_delay: None,
+    }
+}
+
+/// Tells whether a frame shows that its sender uses the path (RFC 9000 §9.1).
+fn is_not_probing(frame: &Frame<'_>) -> bool {
+    !matches!(
+        frame,
+        Frame::PathChallenge { .. }
+            | Frame::PathResponse { .. }
+            | Frame::NewConnectionId { .. }
+            | Frame::Padding { .. }
+    )
+}

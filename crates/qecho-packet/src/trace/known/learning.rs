@@ -1,0 +1,45 @@
+//! What a connection's packets tell that are not told themselves.
+
+use std::time::Duration;
+
+use crate::{Dissected, wire::PacketType};
+
+use super::{Event, Known, Learned, What};
+
+impl Known {
+    /// Notes that nobody was told when it began.
+    pub(in super::super) fn begin_untold(&mut self, at: Duration) {
+        self.began_untold = Some(at);
+    }
+
+    pub(in super::super) fn is_untold(&self) -> bool {
+        self.began_untold.is_some()
+    }
+
+    /// Tells that it began, unless that was told.
+    pub(in super::super) fn tell_that_it_began(&mut self, tell: &mut dyn FnMut(&Event<'_>)) {
+        if let Some(at) = self.began_untold.take() {
+            self.tell(at, What::Began, tell);
+        }
+    }
+
+    /// Takes a datagram in of which all was told elsewhere.
+    pub(in super::super) fn learn(&mut self, at: Duration, datagram: &Dissected) {
+        let mut learned = Learned::default();
+        for packet in &datagram.packets {
+            self.packet(at, datagram, packet, &mut learned);
+            // The packets that lead from one key update to the next may all
+            // have the same number, and be taken for duplicates.
+            if let (Some(header), Some(opened)) = (&packet.header, &packet.opened)
+                && header.packet_type == PacketType::OneRtt
+            {
+                self.update_keys(datagram.passage, opened.generation, &mut learned);
+            }
+        }
+        // What became of it is not to be seen here: whether it was
+        // acknowledged, and what was sent since.
+        (0..3).for_each(|space| self.discard(space));
+        self.connection.local = datagram.local;
+        self.connection.remote = datagram.remote;
+    }
+}

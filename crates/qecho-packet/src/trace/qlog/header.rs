@@ -1,0 +1,94 @@
+//! The record that begins a file (main schema §5).
+
+use crate::{Side, wire::ConnectionId};
+use serde::Serialize;
+
+use super::{
+    record::Records,
+    value::{Hex, hex},
+};
+
+#[derive(Serialize)]
+struct Header<'a> {
+    file_schema: &'static str,
+    serialization_format: &'static str,
+    title: String,
+    trace: Trace<'a>,
+}
+
+#[derive(Serialize)]
+struct Trace<'a> {
+    vantage_point: VantagePoint<'a>,
+    common_fields: CommonFields<'a>,
+    event_schemas: [&'static str; 2],
+}
+
+#[derive(Serialize)]
+struct VantagePoint<'a> {
+    name: &'a str,
+    #[serde(rename = "type")]
+    side: &'static str,
+}
+
+#[derive(Serialize)]
+struct CommonFields<'a> {
+    /// The connection ID by which the draft advises to group (§7.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_id: Option<Hex<'a>>,
+    time_format: &'static str,
+    reference_time: ReferenceTime,
+}
+
+#[derive(Serialize)]
+struct ReferenceTime {
+    clock_type: &'static str,
+    epoch: &'static str,
+}
+
+/// Writes the header of a connection's file, or of the endpoint's.
+pub(super) fn write(
+    program: &str,
+    side: Side,
+    connection: Option<ConnectionId>,
+    records: &mut Records,
+) {
+    let side = side_name(side);
+    let title = match connection {
+        Some(original) => format!("{program}: connection {original}, seen by the {side}"),
+        None => format!("{program}: what belongs to no connection, seen by the {side}"),
+    };
+    records.push(&Header {
+        file_schema: "urn:ietf:params:qlog:file:sequential",
+        serialization_format: "application/qlog+json-seq",
+        title,
+        trace: Trace {
+            vantage_point: VantagePoint {
+                name: program,
+                side,
+            },
+            common_fields: CommonFields {
+                group_id: connection.as_deref().map(hex),
+                time_format: "relative_to_epoch",
+                // wall_clock_time is for an unknown epoch alone (§7.1).
+                reference_time: ReferenceTime {
+                    clock_type: "system",
+                    epoch: "1970-01-01T00:00:00.000Z",
+                },
+            },
+            // Drafts of the QUIC events carry their number (§2.1), those of the
+            // main schema none.
+            event_schemas: [
+                "urn:ietf:params:qlog:events:quic-13",
+                "urn:ietf:params:qlog:events:loglevel",
+            ],
+        },
+    });
+}
+
+/// Returns the name of a side, as qlog has it.
+pub(super) fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Client => "client",
+        Side::Server => "server",
+    }
+}

@@ -1,0 +1,251 @@
+//! What the events of one trace are in qlog, given those before.
+
+use crate::{
+    Passage, Recovery, Side,
+    wire::{Header, PacketType},
+};
+
+use super::{
+    close,
+    connectivity::{
+        self, KeyUpdated, Message, MigrationStateUpdated, StateUpdated, TupleAssigned,
+        UdpDatagramDropped, VersionInformation,
+    },
+    metrics, packet,
+    parameters::ParametersSet,
+    record::{Margin, Records},
+    tuples::{Pair, Tuples},
+    value::Version,
+};
+use crate::trace::{Connection, Datagram, Event, What};
+
+/// What has to be remembered of a trace.
+#[derive(Debug)]
+pub(super) struct Journal {
+    tuples: Tuples,
+    datagrams: u32,
+    /// The version that the connection uses, once that was told.
+    version: Option<Version>,
+    /// The newest generation of keys, and who used it first.
+    keys: (u64, Passage),
+    recovery: Recovery,
+}
+
+impl Journal {
+    pub(super) fn new(connection: Option<&Connection>) -> Self {
+        Self {
+            tuples: Tuples::new(connection.map(pair)),
+            datagrams: 0,
+            version: None,
+            keys: (0, Passage::Went),
+            recovery: Recovery::default(),
+        }
+    }
+
+    /// Writes an event, as none, one or more of qlog.
+    pub(super) fn note(&mut self, event: &Event<'_>, records: &mut Records) {
+        let margin = Margin {
+            at: event.at,
+            ..Margin::default()
+        };
+        if let What::Datagram(datagram) = &event.what {
+            let in_connection = event.connection.is_some();
+            self.note_datagram(datagram, in_connection, margin, records);
+        } else if let Some(connection) = event.connection {
+            self.note_connection(connection, &event.what, margin, records);
+        } else if let What::LeftOut { count } = event.what {
+            warn_left_out(count, margin, records);
+        }
+    }
+
+    fn note_connection(
+        &mut self,
+        connection: &Connection,
+        what: &What<'_>,
+        margin: Margin<'_>,
+        records: &mut Records,
+    ) {
+        match what {
+            What::Began => {
+                let started = connectivity::started(connection);
+                records.event("quic:connection_started", margin, started);
+            }
+            What::Datagram(_) => {}
+            What::Lost(lost) => packet::write_lost(lost, margin, records),
+            What::FoundAgain {
+                passage,
+                packet_type,
+                number,
+            } => {
+                let passed = match passage {
+                    Passage::Went => "sent",
+                    Passage::Came => "received",
+                };
+                let name = packet_type.name();
+                let message = format!(
+                    "{name} packet {number} ({passed}) was declared lost and has arrived after all"
+                );
+                records.event("loglevel:info", margin, Message { message });
+            }
+            What::Parameters {
+                passage,
+                parameters,
+            } => {
+                let initiator = match passage {
+                    Passage::Went => "local",
+                    Passage::Came => "remote",
+                };
+                let set = ParametersSet {
+                    initiator,
+                    parameters,
+                };
+                records.event("quic:parameters_set", margin, set);
+            }
+            What::KeyUpdate {
+                passage,
+                generation,
+            } => self.note_keys(connection.side, *passage, *generation, margin, records),
+            What::PathChanged { .. } => self.note_path(pair(connection), margin, records),
+            What::Recovery(recovery) => {
+                metrics::write(&self.recovery, recovery, margin, records);
+                self.recovery = **recovery;
+            }
+            What::Closed(reason) => {
+                records.event("quic:connection_closed", margin, close::closed(reason));
+            }
+            What::Forgotten => {
+                let closed = StateUpdated { new: "closed" };
+                records.event("quic:connection_state_updated", margin, closed);
+            }
+            What::LeftOut { count } => warn_left_out(*count, margin, records),
+        }
+    }
+
+    fn note_datagram(
+        &mut self,
+        datagram: &Datagram<'_>,
+        in_connection: bool,
+        margin: Margin<'_>,
+        records: &mut Records,
+    ) {
+        let id = self.datagrams;
+        self.datagrams = id.wrapping_add(1);
+        for packet in &datagram.packets {
+            if let Some(header) = packet.header {
+                self.note_version(header, in_connection, margin, records);
+            }
+        }
+        let addresses = (datagram.local, datagram.remote);
+        let (tuple, is_new) = self.tuples.name(addresses);
+        if let Some(tuple) = tuple.filter(|_| is_new) {
+            let assigned = TupleAssigned::new(tuple, addresses);
+            records.event("quic:tuple_assigned", margin, assigned);
+        }
+        let margin = Margin { tuple, ..margin };
+        if datagram.passage == Passage::Came {
+            let received = connectivity::datagrams(datagram, id);
+            records.event("quic:udp_datagrams_received", margin, received);
+            if datagram
+                .packets
+                .iter()
+                .all(|packet| packet.header.is_none())
+            {
+                drop_datagram(datagram, margin, records);
+                return;
+            }
+        }
+        for packet in &datagram.packets {
+            packet::write(packet, datagram.passage, id, margin, records);
+        }
+        match datagram.passage {
+            Passage::Went if datagram.unsent.is_some() => {
+                drop_datagram(datagram, margin, records);
+            }
+            Passage::Went => {
+                let sent = connectivity::datagrams(datagram, id);
+                records.event("quic:udp_datagrams_sent", margin, sent);
+            }
+            Passage::Came => {}
+        }
+    }
+
+    /// Tells which versions there are to choose from, and which is chosen.
+    fn note_version(
+        &mut self,
+        header: &Header,
+        in_connection: bool,
+        margin: Margin<'_>,
+        records: &mut Records,
+    ) {
+        let mut information = VersionInformation::default();
+        match (header.packet_type, header.version.map(Version)) {
+            (PacketType::VersionNegotiation, _) => {
+                information.server_versions =
+                    header.versions.iter().copied().map(Version).collect();
+                if information.server_versions.is_empty() {
+                    return;
+                }
+            }
+            (PacketType::Initial, version) if in_connection && self.version != version => {
+                self.version = version;
+                information.chosen_version = version;
+            }
+            _ => return,
+        }
+        records.event("quic:version_information", margin, information);
+    }
+
+    fn note_keys(
+        &mut self,
+        side: Side,
+        passage: Passage,
+        generation: u64,
+        margin: Margin<'_>,
+        records: &mut Records,
+    ) {
+        if generation > self.keys.0 {
+            self.keys = (generation, passage);
+        }
+        let updated = KeyUpdated::new(side, passage, generation, self.keys.1);
+        records.event("quic:key_updated", margin, updated);
+    }
+
+    fn note_path(&mut self, after: Pair, margin: Margin<'_>, records: &mut Records) {
+        let (tuple, is_new) = self.tuples.name(after);
+        let name = tuple.unwrap_or_default();
+        if is_new {
+            let assigned = TupleAssigned::new(name, after);
+            records.event("quic:tuple_assigned", margin, assigned);
+        }
+        let started = MigrationStateUpdated::started(name, after);
+        let margin = Margin { tuple, ..margin };
+        records.event("quic:migration_state_updated", margin, started);
+    }
+}
+
+fn pair(connection: &Connection) -> Pair {
+    (connection.local, connection.remote)
+}
+
+/// Writes that a datagram did not leave, or was of no use at all.
+fn drop_datagram(datagram: &Datagram<'_>, margin: Margin<'_>, records: &mut Records) {
+    let unprocessed = datagram
+        .packets
+        .first()
+        .and_then(|packet| packet.unprocessed);
+    let unprocessed = unprocessed.map(|reason| reason.to_string());
+    let margin = Margin {
+        note: datagram.unsent.or(unprocessed.as_deref()),
+        ..margin
+    };
+    records.event(
+        "quic:udp_datagram_dropped",
+        margin,
+        UdpDatagramDropped::new(datagram),
+    );
+}
+
+fn warn_left_out(count: u64, margin: Margin<'_>, records: &mut Records) {
+    let message = format!("nobody looked fast enough: {count} observations were left out");
+    records.event("loglevel:warning", margin, Message { message });
+}

@@ -1,0 +1,201 @@
+//! Makes events of observations: what each packet means, given what was seen
+//! before it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{Dissected, Observation, Passage};
+
+use super::{
+    event::{Connection, Datagram, Event, Packet, What},
+    known::{self, Known, Learned},
+};
+
+/// Whose word counts on what was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Losses {
+    /// The endpoint's own: it tells how many packets it has declared lost.
+    Told,
+    /// Nobody's: what RFC 9002 §6.1 says is taken for lost, both ways.
+    Inferred,
+}
+
+/// Pieces of all connections that are remembered, each of some 100 bytes;
+/// beyond, a connection that brings more is told with less context.
+const REMEMBERED_MAX: usize = 2_000_000;
+
+/// Makes events of observations.
+#[derive(Debug)]
+pub struct Tracer {
+    losses: Losses,
+    connections: BTreeMap<u64, Known>,
+    /// Pieces that the connections remember.
+    remembered: usize,
+}
+
+/// Takes each event as it is made.
+type Tell<'t> = &'t mut dyn FnMut(&Event<'_>);
+
+impl Tracer {
+    /// Begins with no connection.
+    pub fn new(losses: Losses) -> Self {
+        Self {
+            losses,
+            connections: BTreeMap::new(),
+            remembered: 0,
+        }
+    }
+
+    /// Learns from an observation that was told elsewhere already what those
+    /// after it mean. That a connection began is told once there is something
+    /// else to tell of it.
+    pub fn learn(&mut self, at: Duration, observation: &Observation, tell: Tell<'_>) {
+        match observation {
+            Observation::Began { connection, .. } => {
+                self.observe(at, observation, &mut |_| {});
+                self.with(*connection, |known| known.begin_untold(at));
+            }
+            Observation::Datagram(datagram) => {
+                if let Some(number) = datagram.connection {
+                    self.with(number, |known| known.learn(at, datagram));
+                }
+            }
+            // Another connection may have made room.
+            _ => self.observe(at, observation, tell),
+        }
+    }
+
+    /// Tells by `tell` what an observation means.
+    pub fn observe(&mut self, at: Duration, observation: &Observation, tell: Tell<'_>) {
+        match observation {
+            Observation::Began {
+                connection,
+                side,
+                local,
+                remote,
+                original_destination,
+            } => {
+                let known = Known::new(Connection {
+                    number: *connection,
+                    side: *side,
+                    local: *local,
+                    remote: *remote,
+                    original_destination: *original_destination,
+                });
+                known.tell(at, What::Began, tell);
+                self.connections.insert(*connection, known);
+            }
+            Observation::Datagram(datagram) => self.datagram(at, datagram, tell),
+            Observation::Recovery {
+                connection,
+                recovery,
+            } => {
+                self.with(*connection, |known| {
+                    known.tell_that_it_began(tell);
+                    known.recover(at, recovery, tell);
+                });
+            }
+            Observation::Closed { connection, reason } => {
+                self.with(*connection, |known| {
+                    known.tell_that_it_began(tell);
+                    known.tell(at, What::Closed(reason), tell);
+                });
+            }
+            Observation::Forgotten { connection } => {
+                let Some(known) = self.connections.remove(connection) else {
+                    return;
+                };
+                self.remembered -= known.weight();
+                if !known.is_untold() {
+                    known.tell(at, What::Forgotten, tell);
+                }
+            }
+        }
+    }
+
+    /// Forgets what is not needed to read on.
+    pub(super) fn lighten(&mut self) {
+        self.connections.values_mut().for_each(Known::lighten);
+        self.remembered = self.connections.values().map(Known::weight).sum();
+    }
+
+    /// Lets a connection take something in, within what may be remembered;
+    /// tells whether it is known.
+    fn with(&mut self, number: u64, act: impl FnOnce(&mut Known)) -> bool {
+        let Some(known) = self.connections.get_mut(&number) else {
+            return false;
+        };
+        self.remembered -= known.weight();
+        act(known);
+        if self.remembered + known.weight() > REMEMBERED_MAX {
+            known.lighten();
+        }
+        self.remembered += known.weight();
+        true
+    }
+
+    fn datagram(&mut self, at: Duration, datagram: &Dissected, tell: Tell<'_>) {
+        let losses = self.losses;
+        let is_known = datagram.connection.is_some_and(|number| {
+            self.with(number, |known| {
+                known.tell_that_it_began(tell);
+                belonging(known, at, datagram, tell);
+                if losses == Losses::Inferred {
+                    known.infer_losses(at, tell);
+                }
+            })
+        });
+        if !is_known {
+            self.stray(at, datagram, tell);
+        }
+    }
+
+    /// Tells of a datagram that belongs to no connection.
+    fn stray(&self, at: Duration, datagram: &Dissected, tell: Tell<'_>) {
+        let packets = datagram.packets.iter().map(|packet| Packet {
+            header: packet.header.as_ref(),
+            size: packet.size,
+            content: packet.opened.as_ref().map(known::content),
+            unprocessed: packet.unprocessed,
+            // An endpoint sends nothing else that is no packet.
+            is_stateless_reset: self.losses == Losses::Told
+                && datagram.passage == Passage::Went
+                && packet.header.is_none(),
+        });
+        tell(&Event {
+            at,
+            connection: None,
+            what: What::Datagram(shown(datagram, packets.collect())),
+        });
+    }
+}
+
+/// Tells of a datagram of a connection, and what it brings to light.
+fn belonging(known: &mut Known, at: Duration, datagram: &Dissected, tell: Tell<'_>) {
+    let mut learned = Learned::default();
+    let packets = datagram.packets.iter();
+    let packets = packets.map(|packet| known.packet(at, datagram, packet, &mut learned));
+    let packets = packets.collect();
+    known.move_to(at, datagram, &learned, tell);
+    for generation in &learned.key_updates {
+        let (passage, generation) = (datagram.passage, *generation);
+        let what = What::KeyUpdate {
+            passage,
+            generation,
+        };
+        known.tell(at, what, tell);
+    }
+    known.tell(at, What::Datagram(shown(datagram, packets)), tell);
+    known.tell_what_follows(at, datagram.passage, &learned, tell);
+}
+
+fn shown<'a>(datagram: &'a Dissected, packets: Vec<Packet<'a>>) -> Datagram<'a> {
+    Datagram {
+        passage: datagram.passage,
+        local: datagram.local,
+        remote: datagram.remote,
+        ecn: datagram.ecn,
+        size: datagram.size,
+        packets,
+        unsent: datagram.unsent.as_deref(),
+    }
+}

@@ -1,0 +1,119 @@
+//! Transport parameters (RFC 9000 §18).
+
+use crate::{
+    stream_id::Direction,
+    wire::{Malformed, Reader},
+};
+
+/// A peer's transport parameters as they came over the wire
+/// (RFC 9000 §18), unknown ones included.
+///
+/// A connection keeps them as long as it lives: in one piece, since most have
+/// a value of a few bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransportParameters(Box<[u8]>);
+
+const INITIAL_MAX_STREAMS_BIDI: u64 = 0x08;
+const INITIAL_MAX_STREAMS_UNI: u64 = 0x09;
+
+impl TransportParameters {
+    /// Splits the extension's bytes; what follows a malformed parameter is
+    /// left out (the state machine has refused such a peer already).
+    pub fn parse(bytes: &[u8]) -> Self {
+        let mut reader = Reader::new(bytes);
+        let mut length = 0;
+        while next(&mut reader).is_ok() {
+            length = reader.offset();
+        }
+        Self(bytes[..length].into())
+    }
+
+    /// Returns the name of a parameter (RFC 9000 §18.2 and the registry that it
+    /// founded), if it has one.
+    pub fn name(id: u64) -> Option<&'static str> {
+        Some(match id {
+            0x00 => "original_destination_connection_id",
+            0x01 => "max_idle_timeout",
+            0x02 => "stateless_reset_token",
+            0x03 => "max_udp_payload_size",
+            0x04 => "initial_max_data",
+            0x05 => "initial_max_stream_data_bidi_local",
+            0x06 => "initial_max_stream_data_bidi_remote",
+            0x07 => "initial_max_stream_data_uni",
+            INITIAL_MAX_STREAMS_BIDI => "initial_max_streams_bidi",
+            INITIAL_MAX_STREAMS_UNI => "initial_max_streams_uni",
+            0x0a => "ack_delay_exponent",
+            0x0b => "max_ack_delay",
+            0x0c => "disable_active_migration",
+            0x0d => "preferred_address",
+            0x0e => "active_connection_id_limit",
+            0x0f => "initial_source_connection_id",
+            0x10 => "retry_source_connection_id",
+            0x11 => "version_information",
+            0x20 => "max_datagram_frame_size",
+            0x2ab2 => "grease_quic_bit",
+            0x3127 => "google_initial_rtt",
+            0x3128 => "google_connection_options",
+            0x4752 => "google_version",
+            0xff04_de1b => "min_ack_delay",
+            _ => return None,
+        })
+    }
+
+    /// Returns the raw value of a parameter.
+    pub fn get(&self, id: u64) -> Option<&[u8]> {
+        self.iter()
+            .find(|(known, _)| *known == id)
+            .map(|(_, value)| value)
+    }
+
+    /// Returns the value of a parameter that is an integer.
+    pub fn integer(&self, id: u64) -> Option<u64> {
+        Reader::new(self.get(id)?)
+            .varint("transport parameter")
+            .ok()
+    }
+
+    /// Returns all parameters in the peer's order.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let mut reader = Reader::new(&self.0);
+        std::iter::from_fn(move || next(&mut reader).ok())
+    }
+
+    /// Returns how many streams of a direction the peer allowed at first.
+    pub fn initial_max_streams(&self, direction: Direction) -> u64 {
+        let id = match direction {
+            Direction::Bidirectional => INITIAL_MAX_STREAMS_BIDI,
+            Direction::Unidirectional => INITIAL_MAX_STREAMS_UNI,
+        };
+        self.integer(id).unwrap_or(0)
+    }
+}
+
+/// Takes the next parameter and its value off the front.
+fn next<'a>(reader: &mut Reader<'a>) -> Result<(u64, &'a [u8]), Malformed> {
+    let id = reader.varint("transport parameter")?;
+    Ok((id, reader.take_counted("transport parameter")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_parameter_ends_the_list_without_a_panic() {
+        let parameters = TransportParameters::parse(&[0x09, 0x01, 0x03, 0x0f, 0x40]);
+        assert_eq!(parameters.initial_max_streams(Direction::Unidirectional), 3);
+        assert_eq!(parameters.initial_max_streams(Direction::Bidirectional), 0);
+        assert_eq!(parameters.iter().count(), 1);
+    }
+
+    #[test]
+    fn parameters_have_the_names_of_their_registry() {
+        let named = (0..=0x10).filter(|id| TransportParameters::name(*id).is_some());
+        assert_eq!(named.count(), 17);
+        let name = TransportParameters::name(0x20);
+        assert_eq!(name, Some("max_datagram_frame_size"));
+        assert_eq!(TransportParameters::name(0x1b), None);
+    }
+}
