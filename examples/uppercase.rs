@@ -10,9 +10,12 @@ use anyhow::Context;
 use bytes::Bytes;
 use qecho_cert::{Authority, AutomaticLeaf, folder};
 use qecho_engine::{
-    AlpnPolicy, Application, Connection, Control, Event, ReadEnd, ReceiveErrors, ServerTls, Shard,
-    StreamId, Written,
+    AlpnPolicy, Application, Connection, Control, Event, ReadEnd, ServerTls, Shard, StreamId,
+    Written,
     config::{Accepting, AdmissionSettings, ShardConfig, Transport},
+};
+use qecho_io::{
+    ReceiveErrors,
     event_loop::{EventLoop, bind_all, mailbox},
 };
 

@@ -15,7 +15,7 @@ pub trait Application: Sized {
     type State;
 
     /// What other threads send to the application through the shard's
-    /// [`Mailbox`](crate::Mailbox).
+    /// mailbox (`qecho-io`).
     type Mail: Send;
 
     /// Starts the application, once, before the first turn.
@@ -45,7 +45,7 @@ pub trait Application: Sized {
     /// Handles a letter from another thread.
     fn handle_mail(&mut self, control: &mut Control<'_, Self::State>, mail: Self::Mail);
 
-    /// Handles the wish of a [`Waker`](crate::Waker): something that the
+    /// Handles the wish of a waker (`qecho-io`): something that the
     /// application shares with other threads has changed.
     fn handle_wake(&mut self, control: &mut Control<'_, Self::State>) {
         let _ = control;

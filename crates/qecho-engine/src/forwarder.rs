@@ -7,7 +7,7 @@ use crate::{outbox::Datagram, shard::Received};
 /// A sans-IO program that receives and sends datagrams on sockets which it
 /// opens and closes as it likes.
 ///
-/// [`ForwardingLoop`](crate::event_loop::ForwardingLoop) drives it. A turn is:
+/// `ForwardingLoop` of `qecho-io` drives it. A turn is:
 /// any number of `handle_mail`, any number of `handle_datagram`,
 /// `handle_timeouts`, and then its orders are carried out until there are
 /// none.
@@ -32,7 +32,7 @@ pub trait Forwarder: Send {
 
     /// Learns that datagrams do not reach a peer: the network said so by ICMP,
     /// which names the host or router that sent it, with port 0. Only sockets
-    /// that [receive errors](crate::ReceiveErrors) tell it.
+    /// that receive errors tell it.
     fn handle_unreachable(&mut self, now: Instant, peer: SocketAddr, reason: &io::Error) {
         let _ = (now, peer, reason);
     }

@@ -3,9 +3,9 @@
 //! The [`Shard`] is the heart: a sans-IO value that takes the time, datagrams
 //! and randomness as arguments and gives back datagrams, a deadline and events.
 //! An [`Application`] says what to do with the events: `qecho`'s echo server,
-//! client and every other tool are applications. [`event_loop`] drives a shard
-//! on real sockets and is the only place that reads the clock; [`simulation`]
-//! drives the same shard on virtual time. A [`Forwarder`] moves datagrams
+//! client and every other tool are applications. The event loop of `qecho-io`
+//! drives a shard on real sockets and is the only place that reads the clock;
+//! [`simulation`] drives the same shard on virtual time. A [`Forwarder`] moves datagrams
 //! without looking into them.
 //!
 //! This crate is the only one that names the QUIC state machine beneath
@@ -18,12 +18,10 @@ mod connection;
 mod connection_id;
 mod crypto;
 pub mod event;
-pub mod event_loop;
 mod forwarder;
 mod handshake;
 pub mod limits;
 pub mod link;
-mod mailbox;
 mod outbox;
 mod pieces;
 mod places;
@@ -32,7 +30,6 @@ mod secrets;
 mod shard;
 mod share;
 pub mod simulation;
-mod socket;
 mod steering;
 
 pub use application::{Application, TurnedAway};
@@ -41,7 +38,6 @@ pub use crypto::{AlpnPolicy, ClientTls, Connector, ServerTls, TlsError};
 pub use event::Event;
 pub use forwarder::{Forwarder, Order};
 pub use handshake::{EarlyData, Handshake};
-pub use mailbox::{Mailbox, MailboxError, Waker};
 pub use outbox::Datagram;
 // What the engine's own speak of, so that who embeds it needs no other crate.
 pub use qecho_packet::{
@@ -50,5 +46,4 @@ pub use qecho_packet::{
 pub use secrets::Secrets;
 pub use shard::{ConnectError, ConnectTo, ConnectionKey, Control, Received, Shard, Surveyor};
 pub use share::Share;
-pub use socket::{BindError, Divided, ReceiveErrors, Socket, divide};
-pub use steering::Steering;
+pub use steering::{STEERING_BYTES, Steering};

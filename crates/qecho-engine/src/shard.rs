@@ -111,12 +111,12 @@ impl<A: Application> Shard<A> {
     }
 
     /// Returns how packets are divided among the shards of this one's server.
-    pub(crate) fn steering(&self) -> Steering {
+    pub fn steering(&self) -> Steering {
         self.core.steering.0
     }
 
     /// Returns which of those shards this is.
-    pub(crate) fn index(&self) -> usize {
+    pub fn index(&self) -> usize {
         self.core.steering.1
     }
 

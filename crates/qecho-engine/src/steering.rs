@@ -16,7 +16,7 @@ use std::num::NonZeroUsize;
 use crate::{limits::SHARDS_MAX, secrets::Secrets};
 
 /// Bytes at the beginning of a connection ID that decide on its shard.
-pub(crate) const STEERING_BYTES: usize = 4;
+pub const STEERING_BYTES: usize = 4;
 
 /// How the connection IDs of a server are divided among its shards.
 #[derive(Clone, Copy)]
@@ -48,13 +48,13 @@ impl Steering {
     }
 
     /// Returns the shard of the connection IDs that begin with `bytes`.
-    pub(crate) fn shard(&self, bytes: [u8; STEERING_BYTES]) -> usize {
+    pub fn shard(&self, bytes: [u8; STEERING_BYTES]) -> usize {
         let product = u32::from_be_bytes(bytes).wrapping_mul(self.multiplier);
         ((product >> 16) % self.shards) as usize
     }
 
     /// Returns the shard of a datagram, as the kernel's program does.
-    pub(crate) fn owner(&self, datagram: &[u8]) -> usize {
+    pub fn owner(&self, datagram: &[u8]) -> usize {
         let at = match datagram.first() {
             Some(first) if first & 0x80 != 0 => 6,
             _ => 1,
@@ -73,52 +73,9 @@ impl Steering {
         word.to_be_bytes()
     }
 
-    /// Lets the kernel compute the shard of every packet for a group of
-    /// sockets, of which `socket` is one.
-    ///
-    /// # Errors
-    /// The system's, if it does not know how.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn attach(&self, socket: &std::net::UdpSocket) -> std::io::Result<()> {
-        use nix::{
-            libc::sock_fprog,
-            sys::socket::{setsockopt, sockopt::AttachReusePortCbpf},
-        };
-        let mut program = self.program();
-        let program = sock_fprog {
-            len: program.len() as u16,
-            filter: program.as_mut_ptr(),
-        };
-        Ok(setsockopt(socket, AttachReusePortCbpf, &program)?)
-    }
-
-    /// Returns the program. Its offsets count from the beginning of the UDP
-    /// payload; a datagram that is too short for it goes to the first shard.
-    #[cfg(target_os = "linux")]
-    fn program(&self) -> [nix::libc::sock_filter; 9] {
-        use nix::libc::{
-            BPF_A, BPF_ABS, BPF_ALU, BPF_B, BPF_JA, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_MOD,
-            BPF_MUL, BPF_RET, BPF_RSH, BPF_W, sock_filter,
-        };
-        let step = |code: u32, jt: u8, jf: u8, k: u32| sock_filter {
-            code: code as u16,
-            jt,
-            jf,
-            k,
-        };
-        [
-            // RFC 8999 §5: a long header has its connection ID at offset 6,
-            // behind the version and a length, a short header at offset 1.
-            step(BPF_LD | BPF_B | BPF_ABS, 0, 0, 0),
-            step(BPF_JMP | BPF_JSET | BPF_K, 0, 2, 0x80),
-            step(BPF_LD | BPF_W | BPF_ABS, 0, 0, 6),
-            step(BPF_JMP | BPF_JA, 0, 0, 1),
-            step(BPF_LD | BPF_W | BPF_ABS, 0, 0, 1),
-            step(BPF_ALU | BPF_MUL | BPF_K, 0, 0, self.multiplier),
-            step(BPF_ALU | BPF_RSH | BPF_K, 0, 0, 16),
-            step(BPF_ALU | BPF_MOD | BPF_K, 0, 0, self.shards),
-            step(BPF_RET | BPF_A, 0, 0, 0),
-        ]
+    /// Returns the odd number by which the first bytes of a connection ID are multiplied.
+    pub fn multiplier(&self) -> u32 {
+        self.multiplier
     }
 }
 

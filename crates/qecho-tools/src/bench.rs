@@ -31,7 +31,8 @@ mod tally;
 
 use std::io;
 
-use qecho_engine::{BindError, TlsError};
+use qecho_engine::TlsError;
+use qecho_io::BindError;
 
 use crate::dial::DialFailure;
 

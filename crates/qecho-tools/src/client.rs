@@ -12,9 +12,9 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use qecho_engine::{
-    BindError, Mailbox, Shard, Socket, TlsError, Waker,
-    config::ShardConfig,
+use qecho_engine::{Shard, TlsError, config::ShardConfig};
+use qecho_io::{
+    BindError, Mailbox, Socket, Waker,
     event_loop::{self, EventLoop},
 };
 

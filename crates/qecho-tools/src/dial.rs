@@ -12,9 +12,9 @@ use std::{
 };
 
 use qecho_engine::{
-    BindError, ClientTls, CloseReason, ConnectTo, ConnectionKey, Connector, Control, ReceiveErrors,
-    Socket, TlsError,
+    ClientTls, CloseReason, ConnectTo, ConnectionKey, Connector, Control, TlsError,
 };
+use qecho_io::{BindError, ReceiveErrors, Socket};
 use rustls::{
     KeyLog,
     client::{ResolvesClientCert, danger::ServerCertVerifier},

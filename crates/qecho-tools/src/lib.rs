@@ -8,7 +8,6 @@
 pub mod bench;
 pub mod client;
 pub mod dial;
-pub mod listen;
 pub mod ping;
 pub mod relay;
 pub mod server;

@@ -21,11 +21,10 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use qecho_engine::{
-    BindError, Mailbox, Shard, Socket, TlsError,
-    config::ShardConfig,
+use qecho_engine::{Shard, TlsError, config::ShardConfig, link};
+use qecho_io::{
+    BindError, Mailbox, Socket,
     event_loop::{self, EventLoop, ForwardingLoop, Inbox},
-    link,
 };
 
 use crate::dial;

@@ -15,14 +15,14 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use qecho_engine::{
+use qecho_engine::link::Conditions;
+use qecho_io::{
     BindError, Mailbox, ReceiveErrors, Socket,
     event_loop::{self, ForwardingLoop},
-    link::Conditions,
 };
 
 use self::forward::{Forward, Mail};
-use crate::listen;
+use qecho_io::listen;
 
 pub use self::{
     config::{

@@ -18,16 +18,18 @@ use std::{
 };
 
 use qecho_engine::{
-    BindError, Divided, Mailbox, Shard, Share, Socket, Steering, TlsError,
+    Shard, Share, Steering, TlsError,
     config::{Accepting, ShardConfig},
-    divide,
+};
+use qecho_io::{
+    BindError, Divided, Mailbox, Socket, divide,
     event_loop::{self, EventLoop, Inbox, Member, SpinSeats},
 };
 
 use self::notices::Notices;
-use crate::listen;
+use qecho_io::listen;
 
-pub use crate::listen::Listen;
+pub use qecho_io::listen::Listen;
 
 pub use self::{
     beside::{Beside, CONNECTIONS_MAX as TCP_CONNECTIONS_MAX, HANDSHAKE_TIMEOUT, Reach},

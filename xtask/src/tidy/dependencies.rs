@@ -23,13 +23,18 @@ const ARROWS: &[Arrows] = &[
         tests_also: &["qecho-cert"],
     },
     Arrows {
+        from: "qecho-io",
+        to: &["qecho-engine", "qecho-packet"],
+        tests_also: &[],
+    },
+    Arrows {
         from: "qecho-cert",
         to: &[],
         tests_also: &[],
     },
     Arrows {
         from: "qecho-tools",
-        to: &["qecho-engine", "qecho-packet"],
+        to: &["qecho-io", "qecho-engine", "qecho-packet"],
         tests_also: &["qecho-cert"],
     },
     Arrows {
@@ -87,7 +92,7 @@ pub(super) fn arrows_point_one_way(tree: &Tree) -> Vec<Finding> {
         if !allowed {
             let message = format!(
                 "{member} must not depend on {name}: arrows run qecho → qecho-tools → \
-                 qecho-engine → qecho-packet and qecho → qecho-cert; move what is shared to the \
+                 qecho-io → qecho-engine → qecho-packet and qecho → qecho-cert; move what is shared to the \
                  lower crate"
             );
             findings.push(Finding::error(path, dependency.line, message));

@@ -86,7 +86,7 @@ impl Trace {
     }
 
     /// Returns what shows the packets of one event loop to the trace; its
-    /// shard must be [watched](crate::config::ShardConfig::watched).
+    /// shard must be watched (`ShardConfig::watched` of the engine).
     pub fn tap(&self) -> Box<dyn Tap> {
         Box::new(TraceTap {
             trace: self.clone(),

@@ -10,8 +10,9 @@ use std::{
     time::Duration,
 };
 
-use qecho_engine::{
-    ReceiveErrors, Socket, TlsError,
+use qecho_engine::TlsError;
+use qecho_io::{
+    ReceiveErrors, Socket,
     event_loop::{self, ForwardingLoop},
 };
 use rustls::{ClientConfig, client::Resumption, version::TLS13};

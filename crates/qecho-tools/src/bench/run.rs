@@ -8,9 +8,9 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use qecho_engine::{
-    Connector, ReceiveErrors, Shard, Share, Socket,
-    config::ShardConfig,
+use qecho_engine::{Connector, Shard, Share, config::ShardConfig};
+use qecho_io::{
+    ReceiveErrors, Socket,
     event_loop::{self, EventLoop, Inbox},
 };
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use qecho_engine::Mailbox;
+use qecho_io::Mailbox;
 
 use super::generator::Mail;
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use qecho_engine::Waker;
+use qecho_io::Waker;
 use qecho_packet::{
     Dissected, Observation, Packet, Passage, Passing, Tap,
     wire::{Ack, Frame, PacketType, frames},

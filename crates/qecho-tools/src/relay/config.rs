@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use qecho_engine::link::Conditions;
 
-use crate::listen::Listen;
+use qecho_io::listen::Listen;
 
 /// Everything that a relay is configured with.
 #[derive(Clone, Debug)]

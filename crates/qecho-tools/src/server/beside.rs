@@ -9,7 +9,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use qecho_engine::{
+use qecho_io::{
     BindError, Mailbox, ReceiveErrors, Socket,
     event_loop::{self, ForwardingLoop},
 };

@@ -5,13 +5,14 @@ use std::{num::NonZeroUsize, sync::Arc};
 use qecho_engine::{
     AlpnPolicy, Secrets, ServerTls,
     config::{AdmissionSettings, Transport},
-    event_loop::Spin,
 };
+use qecho_io::event_loop::Spin;
 
 use rustls::server::ResolvesServerCert;
 
 use super::beside::Beside;
-use crate::{ALPN_ECHO, PORT, listen::Listen};
+use crate::{ALPN_ECHO, PORT};
+use qecho_io::listen::Listen;
 use qecho_packet::Sight;
 
 /// Everything that an echo server is configured with.

@@ -8,12 +8,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use qecho_io::listen::Listen;
 use qecho_packet::Sight;
 use qecho_tools::{
     ALPN_ECHO,
     client::{self, Client, ClientEvent, Mail, Message, Way},
     dial::Target,
-    listen::Listen,
     server::{self, Report, Server},
 };
 

@@ -9,12 +9,12 @@ use std::{
 
 use bytes::Bytes;
 use qecho_engine::config::RetryPolicy;
+use qecho_io::listen::Listen;
 use qecho_packet::{
     Sight,
     trace::{Event, Sink, Trace, What},
 };
 use qecho_tools::{
-    listen::Listen,
     relay::{self, Relay},
     server::Report,
 };

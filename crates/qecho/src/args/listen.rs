@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use qecho_tools::listen::Listen;
+use qecho_io::listen::Listen;
 
 use super::{Place, place};
 

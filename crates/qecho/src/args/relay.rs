@@ -6,10 +6,8 @@ mod grammar;
 use std::time::Duration;
 
 use qecho_engine::link::Conditions;
-use qecho_tools::{
-    listen::Listen,
-    relay::{PORT, REBIND_EVERY_MIN, Rebind, RebindKind},
-};
+use qecho_io::listen::Listen;
+use qecho_tools::relay::{PORT, REBIND_EVERY_MIN, Rebind, RebindKind};
 
 use self::conditions::ConditionArguments;
 use super::{Format, Place, listen, place};

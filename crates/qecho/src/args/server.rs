@@ -3,12 +3,10 @@
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
-use qecho_engine::{
-    AlpnPolicy,
-    event_loop::{SPIN_MAX, Spin},
-    limits::SHARDS_MAX,
-};
-use qecho_tools::{ALPN_ECHO, PORT, listen::Listen};
+use qecho_engine::{AlpnPolicy, limits::SHARDS_MAX};
+use qecho_io::event_loop::{SPIN_MAX, Spin};
+use qecho_io::listen::Listen;
+use qecho_tools::{ALPN_ECHO, PORT};
 
 use super::{CaptureArguments, Format, KeyLogArguments, TraceArguments, listen};
 

@@ -14,7 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_engine::{AlpnPolicy, BindError, TlsError};
+use qecho_engine::{AlpnPolicy, TlsError};
+use qecho_io::BindError;
 use rustix::event::{PollFd, PollFlags};
 use rustls::{ServerConfig, ServerConnection, version::TLS13};
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use qecho_engine::Mailbox;
+use qecho_io::Mailbox;
 use qecho_tools::client::{Client, ClientEvent, Mail, Way};
 
 use super::{Occurrence, message, tell_off, voice::Voice};

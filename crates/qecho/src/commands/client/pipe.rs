@@ -14,7 +14,8 @@ use std::{
 use anyhow::Context;
 use bytes::Bytes;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use qecho_engine::{Direction, Waker};
+use qecho_engine::Direction;
+use qecho_io::Waker;
 use qecho_tools::{
     COALESCE_MAX,
     client::{Client, ClientEvent, Config, Mail, PIECES_MAX, PipeEnds, Progress},

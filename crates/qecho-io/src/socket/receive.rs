@@ -6,9 +6,9 @@ use bytes::BytesMut;
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef};
 
 use super::Socket;
-use crate::{
+use qecho_engine::{
+    Received,
     limits::{RECEIVE_BUFFERS_LENT_MAX, RECEIVE_BYTES_PER_TURN},
-    shard::Received,
 };
 
 /// Bytes of one receive buffer: the largest UDP payload or GRO batch.
@@ -144,7 +144,8 @@ fn at_once_next(largest: usize) -> usize {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use crate::{outbox::Datagram, socket::ReceiveErrors};
+    use crate::socket::ReceiveErrors;
+    use qecho_engine::Datagram;
 
     fn bind(address: &str) -> Result<Socket, crate::BindError> {
         Socket::bind(address.parse().expect("an address"), ReceiveErrors::No)

@@ -3,6 +3,8 @@
 
 mod group;
 mod receive;
+#[cfg(target_os = "linux")]
+mod steering;
 
 use std::{
     io,
@@ -17,7 +19,7 @@ use socket2::{Domain, Protocol, Type};
 use self::group::Company;
 pub use self::group::{Divided, divide};
 pub(crate) use self::receive::ReceiveBuffers;
-use crate::outbox::Datagram;
+use qecho_engine::Datagram;
 
 /// Bytes that the kernel is asked to keep for a socket in each direction.
 ///

@@ -23,12 +23,10 @@ pub use self::{
 };
 use self::{spin::Spinning, tapped::Tapped};
 pub use crate::mailbox::{Inbox, mailbox};
-use crate::{
-    application::Application,
+use crate::socket::{ReceiveBuffers, Socket};
+use qecho_engine::{
+    Application, Datagram, Received, Shard,
     limits::{MAIL_PER_TURN_MAX, RECEIVE_BATCHES_PER_TURN, RECEIVE_BYTES_PER_TURN},
-    outbox::Datagram,
-    shard::{Received, Shard},
-    socket::{ReceiveBuffers, Socket},
 };
 use qecho_packet::Tap;
 

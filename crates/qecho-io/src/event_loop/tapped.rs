@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use crate::{limits::TAP_SOURCES_MAX, outbox::Datagram, shard::Received, socket::source_towards};
+use crate::socket::source_towards;
+use qecho_engine::{Datagram, Received, limits::TAP_SOURCES_MAX};
 use qecho_packet::{Dissected, Observation, Passage, Passing, Tap};
 
 /// A tap, and what it takes to tell it the truth.

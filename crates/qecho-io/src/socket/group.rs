@@ -5,7 +5,7 @@ use std::io;
 use rustix::net::sockopt::set_socket_reuseport;
 
 use super::Socket;
-use crate::steering::Steering;
+use qecho_engine::Steering;
 
 /// The sockets of a server, divided among its shards.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ fn others(first: &Socket, steering: &Steering, attach: Attach) -> io::Result<Vec
 
 #[cfg(target_os = "linux")]
 fn attach(socket: &Socket, steering: &Steering) -> io::Result<()> {
-    steering.attach(&socket.io)
+    super::steering::attach(steering, &socket.io)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -104,7 +104,8 @@ mod tests {
     };
 
     use super::*;
-    use crate::{secrets::Secrets, socket::ReceiveErrors};
+    use crate::socket::ReceiveErrors;
+    use qecho_engine::Secrets;
 
     const LIMIT: Duration = Duration::from_secs(30);
 

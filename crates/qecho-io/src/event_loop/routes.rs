@@ -5,10 +5,10 @@ use std::{
     net::{IpAddr, UdpSocket},
 };
 
-use crate::{
+use crate::socket::towards;
+use qecho_engine::{
+    Surveyor,
     limits::{INITIAL_DATAGRAM_MIN, ROUTES_MAX, UDP_PAYLOAD_MAX},
-    shard::Surveyor,
-    socket::towards,
 };
 
 /// Returns who asks the system, and remembers its answers.

@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use crate::limits::MAILBOX_MAX;
+use qecho_engine::limits::MAILBOX_MAX;
 
 /// Sends letters to a shard; at most [`MAILBOX_MAX`] wait.
 #[derive(Debug)]

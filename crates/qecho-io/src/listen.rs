@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use qecho_engine::{BindError, ReceiveErrors, Socket};
+use crate::{BindError, ReceiveErrors, Socket};
 
 /// A place to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum Listen {
 
 impl Listen {
     /// Tells whether the system chooses the port.
-    pub(crate) fn takes_any_port(&self) -> bool {
+    pub fn takes_any_port(&self) -> bool {
         let (Self::Loopback { port } | Self::Everywhere { port }) = *self else {
             return matches!(self, Self::Address(address) if address.port() == 0);
         };
@@ -35,10 +35,13 @@ impl Listen {
 }
 
 /// Attempts to find a port that is free for all that shall listen there.
-pub(crate) const PORT_ATTEMPTS_MAX: usize = 16;
+pub const PORT_ATTEMPTS_MAX: usize = 16;
 
 /// Binds every place.
-pub(crate) fn bind(places: &[Listen]) -> Result<Vec<Socket>, BindError> {
+///
+/// # Errors
+/// The first [`BindError`].
+pub fn bind(places: &[Listen]) -> Result<Vec<Socket>, BindError> {
     let mut sockets = Vec::new();
     for place in places {
         match *place {

@@ -8,7 +8,8 @@ use std::{
     },
 };
 
-use crate::{limits::HANDED_OVER_MAX, mailbox::Waker, shard::Received};
+use crate::mailbox::Waker;
+use qecho_engine::{Received, limits::HANDED_OVER_MAX};
 
 /// One event loop's membership in a party that ends when all of its members
 /// have ended, or one has failed.
