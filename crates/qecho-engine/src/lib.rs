@@ -5,7 +5,7 @@
 //! An [`Application`] says what to do with the events: `qecho`'s echo server,
 //! client and every other tool are applications. The event loop of `qecho-io`
 //! drives a shard on real sockets and is the only place that reads the clock;
-//! [`simulation`] drives the same shard on virtual time. A [`Forwarder`] moves datagrams
+//! `qecho-netsim` drives the same shard on virtual time. A [`Forwarder`] moves datagrams
 //! without looking into them.
 //!
 //! This crate is the only one that names the QUIC state machine beneath
@@ -21,7 +21,6 @@ pub mod event;
 mod forwarder;
 mod handshake;
 pub mod limits;
-pub mod link;
 mod outbox;
 mod pieces;
 mod places;
@@ -29,7 +28,6 @@ mod proto;
 mod secrets;
 mod shard;
 mod share;
-pub mod simulation;
 mod steering;
 
 pub use application::{Application, TurnedAway};

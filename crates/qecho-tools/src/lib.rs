@@ -1,15 +1,13 @@
 //! What each qecho tool does.
 //!
 //! Every tool has the same three rooms: `config` says what is wanted, its
-//! application does it on a [`qecho_engine::Shard`] (the relay, which does not
-//! speak QUIC, is a [`qecho_engine::Forwarder`]), and `report` says what came
+//! application does it on a [`qecho_engine::Shard`], and `report` says what came
 //! of it. Nothing here prints; a program decides what to show.
 
 pub mod bench;
 pub mod client;
 pub mod dial;
 pub mod ping;
-pub mod relay;
 pub mod server;
 mod tcp;
 

@@ -21,7 +21,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use qecho_engine::{Shard, TlsError, config::ShardConfig, link};
+use qecho_engine::{Shard, TlsError, config::ShardConfig};
 use qecho_io::{
     BindError, Mailbox, Socket,
     event_loop::{self, EventLoop, ForwardingLoop, Inbox},
@@ -148,7 +148,7 @@ fn ask_for_versions(
     inbox: Inbox<Mail>,
     listener: Listener,
 ) -> Work {
-    let nonce = link::random_seed();
+    let nonce = rand::random();
     let ping = VersionPing::new(config, &addresses(&sockets), nonce, listener);
     let forwarding = ForwardingLoop::new(ping, sockets, inbox);
     Box::new(|| forwarding.run().map(|_| ()))

@@ -20,11 +20,16 @@ const ARROWS: &[Arrows] = &[
     Arrows {
         from: "qecho-engine",
         to: &["qecho-packet"],
-        tests_also: &["qecho-cert"],
+        tests_also: &["qecho-netsim"],
     },
     Arrows {
         from: "qecho-io",
         to: &["qecho-engine", "qecho-packet"],
+        tests_also: &[],
+    },
+    Arrows {
+        from: "qecho-netsim",
+        to: &["qecho-io", "qecho-engine", "qecho-packet"],
         tests_also: &[],
     },
     Arrows {
@@ -35,7 +40,7 @@ const ARROWS: &[Arrows] = &[
     Arrows {
         from: "qecho-tools",
         to: &["qecho-io", "qecho-engine", "qecho-packet"],
-        tests_also: &["qecho-cert"],
+        tests_also: &["qecho-cert", "qecho-netsim"],
     },
     Arrows {
         from: "xtask",
@@ -161,7 +166,7 @@ mod tests {
             fires(engine, "[dependencies]\nqecho-cert.workspace = true"),
             [format!("{engine}:2")]
         );
-        assert!(fires(engine, "[dev-dependencies]\nqecho-cert.workspace = true").is_empty());
+        assert!(fires(engine, "[dev-dependencies]\nqecho-netsim.workspace = true").is_empty());
         assert_eq!(
             fires(engine, "[dev-dependencies]\nqecho-tools.workspace = true"),
             [format!("{engine}:2")]

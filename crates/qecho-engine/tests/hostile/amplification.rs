@@ -11,8 +11,8 @@ use bytes::{Bytes, BytesMut};
 use qecho_engine::{
     Received, Secrets, ServerTls, Shard,
     config::{Accepting, AdmissionSettings, RetryPolicy, ShardConfig, Transport},
-    simulation::{FAR, NEAR},
 };
+use qecho_netsim::simulation::{FAR, NEAR};
 use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,

@@ -13,8 +13,8 @@ use qecho_engine::{
     Application, CloseReason, Connection, Control, Event, Received, Secrets, Shard, StreamId,
     Written,
     config::{Accepting, AdmissionSettings, ShardConfig, Transport},
-    simulation::{FAR, NEAR},
 };
+use qecho_netsim::simulation::{FAR, NEAR};
 use quinn_proto::{
     ConnectionHandle, DatagramEvent, Endpoint, EndpointConfig, TransportConfig, VarInt,
     congestion::{Controller, ControllerFactory},

@@ -6,6 +6,8 @@ use std::time::Duration;
 use qecho_engine::{
     Application, ConnectTo, Connection, Connector, Control, Event, Secrets, Shard,
     config::{Accepting, AdmissionSettings, ShardConfig, Transport},
+};
+use qecho_netsim::{
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
 };

@@ -12,8 +12,8 @@ use qecho_engine::{
     Received, Secrets, Shard,
     config::{Accepting, AdmissionSettings, ShardConfig, Transport},
     limits,
-    simulation::FAR,
 };
+use qecho_netsim::simulation::FAR;
 use quinn_proto::{DatagramEvent, Endpoint, EndpointConfig};
 
 use crate::{

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use qecho_engine::{
     Application, ConnectTo, Connection, ConnectionKey, Connector, Control, Direction, Event,
-    StreamId, Written, simulation::FAR,
+    StreamId, Written,
 };
+use qecho_netsim::simulation::FAR;
 
 use crate::identity::SERVER_NAME;
 

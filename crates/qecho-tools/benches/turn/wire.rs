@@ -9,8 +9,8 @@ use bytes::BytesMut;
 use qecho_engine::{
     ClientTls, Datagram, Received, Secrets, ServerTls, Shard,
     config::{Accepting, AdmissionSettings, RetryPolicy, ShardConfig, Transport},
-    simulation::{FAR, NEAR},
 };
+use qecho_netsim::simulation::{FAR, NEAR};
 use qecho_tools::{
     ALPN_ECHO,
     server::{Echo, End},

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, fmt::Write, net::SocketAddr, rc::Rc, sync::Arc, sync::Mutex};
 
-use qecho_engine::simulation::{End, FAR};
+use qecho_netsim::simulation::{End, FAR};
 use qecho_packet::dissect::{Dissector, Limits, Seen};
 use qecho_packet::{Observation, Passage};
 use rustls::KeyLog;

@@ -10,14 +10,12 @@ use std::{
 use bytes::Bytes;
 use qecho_engine::config::RetryPolicy;
 use qecho_io::listen::Listen;
+use qecho_netsim::relay::{self, Relay};
 use qecho_packet::{
     Sight,
     trace::{Event, Sink, Trace, What},
 };
-use qecho_tools::{
-    relay::{self, Relay},
-    server::Report,
-};
+use qecho_tools::server::Report;
 use rand::Rng;
 
 use crate::sharded::{Sharded, Talk};

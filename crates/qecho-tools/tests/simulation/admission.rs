@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use qecho_engine::simulation::{End, NEAR};
 use qecho_engine::{config::RetryPolicy, limits};
+use qecho_netsim::simulation::{End, NEAR};
 use qecho_packet::{Passage, close::CONNECTION_REFUSED};
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 

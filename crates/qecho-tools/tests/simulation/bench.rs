@@ -3,9 +3,8 @@
 
 use std::{num::NonZeroU64, sync::mpsc, time::Duration};
 
-use qecho_engine::{
-    Application, Connector, Shard,
-    config::ShardConfig,
+use qecho_engine::{Application, Connector, Shard, config::ShardConfig};
+use qecho_netsim::{
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
 };

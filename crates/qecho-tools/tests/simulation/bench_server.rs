@@ -9,8 +9,8 @@ use bytes::Bytes;
 use qecho_engine::{
     Application, Connection, ConnectionKey, Control, Event, Shard, StreamId,
     config::{Accepting, AdmissionSettings, ShardConfig, Transport},
-    simulation::FAR,
 };
+use qecho_netsim::simulation::FAR;
 use qecho_tools::ALPN_ECHO;
 
 use crate::identity::Identity;

@@ -81,7 +81,7 @@ fn on_a_bad_path_each_comes_back_once_or_is_accounted_as_lost() {
             + report.datagrams_too_large
             + report.datagrams_unsupported;
         // One packet carries several small frames, at most 300 of four bytes.
-        let destroyed = |counts: qecho_engine::link::Counts| counts.lost + counts.corrupted;
+        let destroyed = |counts: qecho_netsim::link::Counts| counts.lost + counts.corrupted;
         assert!(arrived <= 1_000, "seed {seed}: {report:?}");
         assert!(
             1_000 - arrived <= destroyed(up) * 300,

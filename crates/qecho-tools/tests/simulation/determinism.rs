@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qecho_engine::link::Counts;
+use qecho_netsim::link::Counts;
 
 use crate::{
     scenario::{KIB, Scenario},

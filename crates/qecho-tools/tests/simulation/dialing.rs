@@ -2,9 +2,8 @@
 
 use std::{cell::Cell, io, net::SocketAddr, rc::Rc, time::Duration};
 
-use qecho_engine::{
-    Connection, Event, ReadEnd, config::RetryPolicy, link::Conditions, simulation::FAR,
-};
+use qecho_engine::{Connection, Event, ReadEnd, config::RetryPolicy};
+use qecho_netsim::{link::Conditions, simulation::FAR};
 use qecho_packet::close::{CONNECTION_REFUSED, NO_APPLICATION_PROTOCOL};
 use qecho_tools::{
     client::{ClientEvent, Failure, Mail, Way},

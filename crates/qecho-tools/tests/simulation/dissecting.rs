@@ -12,10 +12,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use qecho_engine::{
-    config::RetryPolicy,
-    simulation::{End, FAR, NEAR},
-};
+use qecho_engine::config::RetryPolicy;
+use qecho_netsim::simulation::{End, FAR, NEAR};
 use qecho_packet::dissect::{Dissector, Limits, Seen};
 use qecho_packet::{Dissected, Observation, Packet, Passage, Unprocessed};
 use rand::{RngExt, SeedableRng, rngs::StdRng};

@@ -7,11 +7,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use qecho_engine::simulation::{End, FAR, NEAR, Simulation};
 use qecho_engine::{
     Application, ConnectTo, Connection, ConnectionKey, Connector, Control, Direction, EarlyData,
     Event, Shard, StreamId,
 };
+use qecho_netsim::simulation::{End, FAR, NEAR, Simulation};
 use qecho_packet::Passage;
 use qecho_tools::{ALPN_ECHO, server::Echo};
 

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU64, time::Duration};
 
-use qecho_engine::{
+use qecho_netsim::{
     link::{Blackhole, Conditions, Counts},
     simulation::NEAR,
 };

@@ -4,9 +4,8 @@
 
 use std::time::Duration;
 
-use qecho_engine::{
-    Shard,
-    config::ShardConfig,
+use qecho_engine::{Shard, config::ShardConfig};
+use qecho_netsim::{
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
 };

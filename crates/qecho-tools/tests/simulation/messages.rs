@@ -9,9 +9,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use qecho_engine::{
-    CloseReason, Direction, Event, ReadEnd, Side, StreamId, link::Conditions, simulation::FAR,
-};
+use qecho_engine::{CloseReason, Direction, Event, ReadEnd, Side, StreamId};
+use qecho_netsim::{link::Conditions, simulation::FAR};
 use qecho_tools::{
     client::{ClientApplication, Failure, Mail, PIECES_MAX, PipeEnds, Way},
     dial::Alpn,

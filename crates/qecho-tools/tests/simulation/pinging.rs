@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use qecho_engine::{EarlyData, link::Conditions, simulation::FAR};
+use qecho_engine::EarlyData;
+use qecho_netsim::{link::Conditions, simulation::FAR};
 use qecho_tools::ping::{Config, Content, Early, Measure, News, Summary, Way};
 
 use crate::{

@@ -8,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_engine::{
-    Application, Shard,
+use qecho_engine::{Application, Shard};
+use qecho_netsim::{
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
 };

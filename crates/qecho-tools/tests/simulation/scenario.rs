@@ -10,6 +10,8 @@ use bytes::Bytes;
 use qecho_engine::{
     Connector, Secrets, ServerTls, Shard,
     config::{Accepting, AdmissionSettings, RetryPolicy, ShardConfig, Transport},
+};
+use qecho_netsim::{
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
 };

@@ -10,6 +10,8 @@ use bytes::Bytes;
 use qecho_engine::{
     Application, Connection, Control, Event, Shard,
     config::{Accepting, AdmissionSettings, ShardConfig, Transport},
+};
+use qecho_netsim::{
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
 };

@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_engine::{Application, Shard, config::RetryPolicy, simulation::NEAR};
+use qecho_engine::{Application, Shard, config::RetryPolicy};
+use qecho_netsim::simulation::NEAR;
 use qecho_packet::trace::{Event, LossReason, Losses, Lost, Tracer, What};
 use qecho_packet::{
     Observation, Passage, Recovery,

@@ -8,11 +8,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use qecho_engine::{
-    Application, Shard,
-    config::RetryPolicy,
-    simulation::{End, NEAR},
-};
+use qecho_engine::{Application, Shard, config::RetryPolicy};
+use qecho_netsim::simulation::{End, NEAR};
 use qecho_packet::{
     Dissected, Observation, Packet, Passage, Unprocessed,
     wire::{self, PacketType},

@@ -6,8 +6,8 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use qecho_engine::link;
-use qecho_tools::relay::{Config, Rebind, RebindKind, Relay, RelayError};
+use qecho_netsim::link;
+use qecho_netsim::relay::{Config, Rebind, RebindKind, Relay, RelayError};
 
 use super::{resolve, signals};
 use crate::{

@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use qecho_engine::link::Conditions;
-use qecho_tools::relay::{self, Relay};
+use qecho_netsim::link::Conditions;
+use qecho_netsim::relay::{self, Relay};
 
 use crate::{
     oracle::{self, Seen},

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU64, ops::RangeInclusive, time::Duration};
 
-use qecho_engine::link::{Blackhole, Conditions};
+use qecho_netsim::link::{Blackhole, Conditions};
 
 use super::grammar::{OrNone, blackhole, bursts, mtu, numbers, percent, queue, rate};
 use crate::args::duration;

@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, num::NonZeroU64, ops::RangeInclusive, str::FromStr};
 
-use qecho_engine::link::Blackhole;
+use qecho_netsim::link::Blackhole;
 
 use crate::args::positive_duration;
 

@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use qecho_engine::link::Conditions;
-use qecho_tools::relay::{Direction, RebindKind, Report};
+use qecho_netsim::link::Conditions;
+use qecho_netsim::relay::{Direction, RebindKind, Report};
 use serde::Serialize;
 
 use super::Relaying;

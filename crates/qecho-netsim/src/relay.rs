@@ -1,6 +1,6 @@
 //! A UDP relay that makes a bad network out of a good one.
 //!
-//! It is the simulator's model of a path ([`qecho_engine::link`]) on real
+//! It is the simulator's model of a path ([`crate::link`]) on real
 //! sockets, between any client and any server. It looks into no packet.
 
 mod config;
@@ -15,7 +15,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use qecho_engine::link::Conditions;
+use crate::link::Conditions;
 use qecho_io::{
     BindError, Mailbox, ReceiveErrors, Socket,
     event_loop::{self, ForwardingLoop},

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use qecho_engine::link::Conditions;
+use crate::link::Conditions;
 
 use qecho_io::listen::Listen;
 

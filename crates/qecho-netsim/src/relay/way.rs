@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use qecho_engine::link::{Conditions, InFlight, Link};
+use crate::link::{Conditions, InFlight, Link};
 
 use super::{
     config::{DATAGRAM_OVERHEAD, QUEUE_BYTES_MAX},

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU64, time::Duration};
 
-use qecho_engine::link::Blackhole;
+use crate::link::Blackhole;
 
 use super::*;
 use crate::relay::{Direction, FLOW_IDLE, FLOWS_MAX, QUEUE_BYTES_MAX, Rebind};

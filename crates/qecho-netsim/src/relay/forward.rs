@@ -6,7 +6,8 @@ use std::{
     time::Instant,
 };
 
-use qecho_engine::{Datagram, Forwarder, Order, Received, link::Conditions};
+use crate::link::Conditions;
+use qecho_engine::{Datagram, Forwarder, Order, Received};
 
 use super::{
     config::{Config, RebindKind},

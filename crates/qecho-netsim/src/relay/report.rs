@@ -1,6 +1,6 @@
 //! What a relay has done.
 
-use qecho_engine::link::Counts;
+use crate::link::Counts;
 
 /// Counts of a relay's life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

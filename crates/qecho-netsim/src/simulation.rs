@@ -11,12 +11,8 @@ use std::{
 
 use bytes::BytesMut;
 
-use crate::{
-    application::Application,
-    link::{Conditions, InFlight, Link},
-    outbox::Datagram,
-    shard::{Received, Shard},
-};
+use crate::link::{Conditions, InFlight, Link};
+use qecho_engine::{Application, Datagram, Received, Shard};
 pub use qecho_packet::Passage;
 
 /// Two shards, `near` and `far`, each on one address, and the two directions
