@@ -8,7 +8,7 @@
 use std::{net::Ipv4Addr, sync::mpsc::channel};
 
 use qecho_cert::{LocalAuthority, TrustSettings, TrustVerifier, folder};
-use qecho_tools::{
+use qecho_echo::{
     PORT,
     client::{Client, ClientEvent, Config, Mail, Message, Way},
     dial::Target,

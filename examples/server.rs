@@ -9,7 +9,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use anyhow::Context;
 use qecho_cert::{Authority, AutomaticLeaf, folder};
-use qecho_tools::server::{Config, Server};
+use qecho_echo::server::{Config, Server};
 
 fn main() -> anyhow::Result<()> {
     // A certificate for localhost from the CA that `qecho client` trusts.

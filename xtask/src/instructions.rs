@@ -184,7 +184,7 @@ fn total(profile: &str) -> Option<u64> {
 
 /// Builds the benchmark; returns its path.
 fn build() -> Result<PathBuf> {
-    let arguments = ["bench", "--package", "qecho-tools", "--bench", "turn"];
+    let arguments = ["bench", "--package", "qecho-echo", "--bench", "turn"];
     let mut command = workspace::cargo(&arguments);
     command.args(["--no-run", "--locked"]);
     command.arg("--message-format=json-render-diagnostics");

@@ -2,9 +2,9 @@
 
 use std::{io, net::SocketAddr, time::Instant};
 
-use crate::event::Event;
-use crate::{connection::Connection, shard::Control};
 use qecho_packet::CloseReason;
+
+use crate::{connection::Connection, event::Event, shard::Control};
 
 /// The program on top of a shard: an echo server, a client, a load generator.
 ///

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use qecho_packet::Direction;
 use quinn_proto::{
     EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig,
     ValidationTokenConfig, VarInt,
@@ -16,7 +17,6 @@ use crate::{
     share::Share,
     steering::Steering,
 };
-use qecho_packet::Direction;
 
 /// The windows, timers and sizes of every connection of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,9 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use crate::limits::{GSO_BYTES_MAX, INITIAL_DATAGRAM_MIN, OUTBOX_TRANSMITS_MAX};
 use qecho_packet::Dissected;
+
+use crate::limits::{GSO_BYTES_MAX, INITIAL_DATAGRAM_MIN, OUTBOX_TRANSMITS_MAX};
 
 /// One UDP datagram, or a batch of equally long ones for the kernel to cut
 /// (GSO).

@@ -26,7 +26,7 @@ pub enum Listen {
 
 impl Listen {
     /// Tells whether the system chooses the port.
-    pub fn takes_any_port(&self) -> bool {
+    fn takes_any_port(&self) -> bool {
         let (Self::Loopback { port } | Self::Everywhere { port }) = *self else {
             return matches!(self, Self::Address(address) if address.port() == 0);
         };
@@ -35,7 +35,7 @@ impl Listen {
 }
 
 /// Attempts to find a port that is free for all that shall listen there.
-pub const PORT_ATTEMPTS_MAX: usize = 16;
+const PORT_ATTEMPTS_MAX: usize = 16;
 
 /// Binds every place.
 ///
@@ -55,6 +55,31 @@ pub fn bind(places: &[Listen]) -> Result<Vec<Socket>, BindError> {
         }
     }
     Ok(sockets)
+}
+
+/// Binds every place, and what `others` binds beside it: where that is taken and the system
+/// has chosen a port, it chooses another.
+///
+/// # Errors
+/// Those of [`bind`], and those of `others`.
+pub fn bind_with<T, E: From<BindError>>(
+    places: &[Listen],
+    others: impl Fn(&[SocketAddr]) -> Result<T, E>,
+    is_taken: impl Fn(&E) -> bool,
+) -> Result<(Vec<Socket>, T), E> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let sockets = bind(places)?;
+        let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
+        match others(&addresses) {
+            Err(error)
+                if is_taken(&error)
+                    && attempts < PORT_ATTEMPTS_MAX
+                    && places.iter().any(Listen::takes_any_port) => {}
+            others => return Ok((sockets, others?)),
+        }
+    }
 }
 
 fn socket(address: SocketAddr) -> Result<Socket, BindError> {

@@ -15,14 +15,14 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use crate::link::Conditions;
 use qecho_io::{
     BindError, Mailbox, ReceiveErrors, Socket,
     event_loop::{self, ForwardingLoop},
+    listen,
 };
 
 use self::forward::{Forward, Mail};
-use qecho_io::listen;
+use crate::link::Conditions;
 
 pub use self::{
     config::{

@@ -10,9 +10,9 @@ use std::{
 };
 
 use bytes::BytesMut;
+use qecho_engine::{Application, Datagram, Received, Shard};
 
 use crate::link::{Conditions, InFlight, Link};
-use qecho_engine::{Application, Datagram, Received, Shard};
 pub use qecho_packet::Passage;
 
 /// Two shards, `near` and `far`, each on one address, and the two directions

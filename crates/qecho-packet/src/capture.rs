@@ -21,7 +21,6 @@ use std::{
     sync::Arc,
 };
 
-use crate::Tap;
 use rustls::KeyLog;
 
 use self::{output::Output, secrets::Secrets, tap::CaptureTap, writer::Writer};
@@ -32,6 +31,7 @@ pub use self::{
     },
     writer::{QUEUE_BYTES_MAX, Report, SECRETS_BYTES_MAX},
 };
+use crate::Tap;
 
 /// A capture that is being written, by a thread of its own.
 ///

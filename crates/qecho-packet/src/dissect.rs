@@ -13,17 +13,16 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use crate::{
-    Dissected, Observation, Opened, Packet, Passage, Side, Unprocessed,
-    wire::{self, PacketType, Protected},
-};
-
 use self::{
     connection::{Connection, InitialKeys, Path},
     key_log::KeyLog,
     table::{Belonging, Table},
 };
-use crate::protection::Numbers;
+use crate::{
+    Dissected, Observation, Opened, Packet, Passage, Side, Unprocessed,
+    protection::Numbers,
+    wire::{self, PacketType, Protected},
+};
 
 pub use self::seen::Seen;
 

@@ -1,8 +1,6 @@
 //! Who sees what passes the sockets of a tool.
 
-use crate::Tap;
-
-use crate::{capture::Capture, trace::Trace};
+use crate::{Tap, capture::Capture, trace::Trace};
 
 /// Who sees every datagram, and who every packet; by default nobody.
 ///

@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::{Context, Result};
 
 /// Where the figures stand, from the root.
-pub(super) const FILE: &str = "crates/qecho-tools/benches/turn/instructions.txt";
+pub(super) const FILE: &str = "crates/qecho-echo/benches/turn/instructions.txt";
 
 /// What a figure may grow by, in percent.
 const GROWTH_MAX: f64 = 5.0;

@@ -1,8 +1,10 @@
 //! Rules on the manifests: which way the arrows point, and who may use what.
 
-use super::Finding;
-use super::manifest::{self, Dependency, Kind};
-use super::tree::Tree;
+use super::{
+    Finding,
+    manifest::{self, Dependency, Kind},
+    tree::Tree,
+};
 
 /// What a crate may use of the workspace: by its code, and more by its tests and examples alone.
 struct Arrows {
@@ -38,9 +40,14 @@ const ARROWS: &[Arrows] = &[
         tests_also: &[],
     },
     Arrows {
-        from: "qecho-tools",
+        from: "qecho-echo",
         to: &["qecho-io", "qecho-engine", "qecho-packet"],
-        tests_also: &["qecho-cert", "qecho-netsim"],
+        tests_also: &["qecho-netsim"],
+    },
+    Arrows {
+        from: "qecho-measure",
+        to: &["qecho-echo", "qecho-io", "qecho-engine", "qecho-packet"],
+        tests_also: &["qecho-netsim"],
     },
     Arrows {
         from: "xtask",
@@ -83,7 +90,8 @@ pub(super) const OWNED: &[Owned] = &[
     },
 ];
 
-/// Arrows run qecho → tools → engine → packet and qecho → cert, never back.
+/// Arrows run qecho → measure → echo → io → engine → packet, netsim → io and qecho → cert,
+/// never back.
 pub(super) fn arrows_point_one_way(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (path, member, dependency) in uses(tree) {
@@ -96,9 +104,9 @@ pub(super) fn arrows_point_one_way(tree: &Tree) -> Vec<Finding> {
             || (dependency.kind == Kind::Development && arrows.tests_also.contains(&name));
         if !allowed {
             let message = format!(
-                "{member} must not depend on {name}: arrows run qecho → qecho-tools → \
-                 qecho-io → qecho-engine → qecho-packet and qecho → qecho-cert; move what is shared to the \
-                 lower crate"
+                "{member} must not depend on {name}: arrows run qecho → qecho-measure → \
+                 qecho-echo → qecho-io → qecho-engine → qecho-packet, qecho-netsim → qecho-io and \
+                 qecho → qecho-cert; move what is shared to the lower crate"
             );
             findings.push(Finding::error(path, dependency.line, message));
         }
@@ -168,10 +176,10 @@ mod tests {
         );
         assert!(fires(engine, "[dev-dependencies]\nqecho-netsim.workspace = true").is_empty());
         assert_eq!(
-            fires(engine, "[dev-dependencies]\nqecho-tools.workspace = true"),
+            fires(engine, "[dev-dependencies]\nqecho-echo.workspace = true"),
             [format!("{engine}:2")]
         );
-        let tools = "crates/qecho-tools/Cargo.toml";
+        let tools = "crates/qecho-echo/Cargo.toml";
         assert!(fires(tools, "[dependencies]\nqecho-engine.workspace = true").is_empty());
         assert_eq!(
             fires(tools, "[dependencies]\nqecho-cert = \"1\""),
@@ -182,7 +190,7 @@ mod tests {
     #[test]
     fn a_library_outside_its_crate_is_found() {
         let fires = |member, text| fires(crates_keep_to_their_owner, &[(member, text)]);
-        let tools = "crates/qecho-tools/Cargo.toml";
+        let tools = "crates/qecho-echo/Cargo.toml";
         assert_eq!(
             fires(tools, "[dependencies]\nquinn-proto = \"0.11\""),
             [format!("{tools}:2")]

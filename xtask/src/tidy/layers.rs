@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::dependencies::OWNED;
-use super::tree::Tree;
-use super::{Finding, text};
+use super::{Finding, dependencies::OWNED, text, tree::Tree};
 
-const TOOLS: &str = "crates/qecho-tools/src/";
+const TOOLS: [&str; 2] = ["crates/qecho-echo/src/", "crates/qecho-measure/src/"];
 const PROGRAM: &str = "crates/qecho/src/";
 /// The rules themselves hold bad samples.
 const RULES: &str = "xtask/src/tidy/";
@@ -38,14 +36,19 @@ pub(super) fn sources_name_only_their_own_crates(tree: &Tree) -> Vec<Finding> {
 
 /// Every tool stands alone: what two of them need belongs below both.
 pub(super) fn tools_never_import_one_another(tree: &Tree) -> Vec<Finding> {
+    let found = TOOLS.map(|folder| tools_apart(tree, folder));
+    found.into_iter().flatten().collect()
+}
+
+fn tools_apart(tree: &Tree, folder: &str) -> Vec<Finding> {
     let tools: BTreeSet<&str> = tree
         .rust()
-        .filter_map(|(path, _)| path.strip_prefix(TOOLS)?.strip_suffix("/config.rs"))
+        .filter_map(|(path, _)| path.strip_prefix(folder)?.strip_suffix("/config.rs"))
         .filter(|tool| !tool.contains('/'))
         .collect();
     let mut findings = Vec::new();
     for (path, text) in tree.rust() {
-        let Some(inside) = path.strip_prefix(TOOLS) else {
+        let Some(inside) = path.strip_prefix(folder) else {
             continue;
         };
         let (tool, up) = match inside.split_once('/') {
@@ -112,8 +115,8 @@ mod tests {
         let fires = |path, text| fires(sources_name_only_their_own_crates, &[(path, text)]);
         let text = "// quinn_proto::Ok\nuse qecho_engine::quinn_proto::Endpoint;";
         assert_eq!(
-            fires("crates/qecho-tools/src/a.rs", text),
-            ["crates/qecho-tools/src/a.rs:2"]
+            fires("crates/qecho-echo/src/a.rs", text),
+            ["crates/qecho-echo/src/a.rs:2"]
         );
         assert!(fires("crates/qecho-engine/src/a.rs", text).is_empty());
         let text = "fn main() -> anyhow::Result<()> {";
@@ -127,14 +130,14 @@ mod tests {
     #[test]
     fn a_tool_that_imports_another_is_found() {
         let fires = |path, text| {
-            let config = "crates/qecho-tools/src/client/config.rs";
-            let other = "crates/qecho-tools/src/server/config.rs";
+            let config = "crates/qecho-echo/src/client/config.rs";
+            let other = "crates/qecho-echo/src/server/config.rs";
             fires(
                 tools_never_import_one_another,
                 &[(config, ""), (other, ""), (path, text)],
             )
         };
-        let inner = "crates/qecho-tools/src/server/echo.rs";
+        let inner = "crates/qecho-echo/src/server/echo.rs";
         assert_eq!(
             fires(inner, "\nuse crate::client::Config;"),
             [format!("{inner}:2")]
@@ -148,18 +151,12 @@ mod tests {
             [format!("{inner}:1")]
         );
         assert!(fires(inner, "use crate::server::Config; use crate::words::X;").is_empty());
-        let outer = "crates/qecho-tools/src/server.rs";
+        let outer = "crates/qecho-echo/src/server.rs";
         assert_eq!(
             fires(outer, "use super::client::Config;"),
             [format!("{outer}:1")]
         );
-        assert!(
-            fires(
-                "crates/qecho-tools/src/lib.rs",
-                "use crate::client::Config;"
-            )
-            .is_empty()
-        );
+        assert!(fires("crates/qecho-echo/src/lib.rs", "use crate::client::Config;").is_empty());
     }
 
     #[test]

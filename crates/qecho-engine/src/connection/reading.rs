@@ -1,11 +1,11 @@
 //! Reading streams: what the state machine has in pieces comes out in few.
 
 use bytes::Bytes;
+use qecho_packet::StreamId;
 use quinn_proto::ReadError;
 
 use super::{Connection, Read, ReadEnd};
 use crate::{limits::PIECE_UNCOPIED_MIN, proto::ToProto};
-use qecho_packet::StreamId;
 
 impl Connection<'_> {
     /// Reads at most `max` bytes of a stream into one contiguous piece.

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 
-use super::{ConnectionKey, Received};
-use crate::{connection_id, crypto::Opened as OpenedCopy};
 use qecho_packet::{
     Dissected, Opened, Packet, Passage, Unprocessed,
     wire::{self, Frame, Header, PacketNumber, PacketType, Protected},
 };
+
+use super::{ConnectionKey, Received};
+use crate::{connection_id, crypto::Opened as OpenedCopy};
 
 /// A datagram while the state machine has it.
 pub(super) struct Arrival {

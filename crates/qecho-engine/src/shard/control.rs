@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use qecho_packet::Side;
 use quinn_proto::{ClientConfig, ConnectionId};
 use rand::Rng;
 
@@ -17,7 +18,6 @@ use crate::{
     connection::Connection,
     crypto::{Connector, ShardClient},
 };
-use qecho_packet::Side;
 
 /// The shard in the hands of its application.
 pub struct Control<'a, S> {

@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Instant};
 
+use qecho_packet::CloseReason;
 use quinn_proto::{Endpoint, EndpointEvent, Transmit, VarInt};
 
 use super::{
@@ -21,7 +22,6 @@ use crate::{
     outbox::Outbox,
     steering::Steering,
 };
-use qecho_packet::CloseReason;
 
 pub(crate) struct Core<S> {
     pub(super) bindings: Vec<Binding<S>>,

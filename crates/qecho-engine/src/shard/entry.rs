@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
+use qecho_packet::{CloseReason, Direction, StreamId};
 use quinn_proto::{ConnectionHandle, Dir, VarInt};
 
 use super::{admission::Ticket, validation::AddressValidation};
@@ -14,7 +15,6 @@ use crate::{
     pieces::Pieces,
     proto::{ToOurs, ToProto},
 };
-use qecho_packet::{CloseReason, Direction, StreamId};
 
 /// Names a connection of a shard; never used for a second one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use super::entry::Entry;
-use crate::event::Event;
-use crate::{application::Application, connection::Connection, proto::ToOurs};
+use crate::{application::Application, connection::Connection, event::Event, proto::ToOurs};
 
 impl<S> Entry<S> {
     /// Hands an event to the application.

@@ -5,6 +5,7 @@ use std::{
     time::Instant,
 };
 
+use qecho_packet::{CloseReason, Direction, Side, StreamId, close::PROTOCOL_VIOLATION};
 use quinn_proto::{
     ConnectionEvent, DatagramEvent, EcnCodepoint, EndpointEvent, Incoming, ReadableError, VarInt,
 };
@@ -20,7 +21,6 @@ use crate::{
     limits::LONG_HEADER_DATAGRAM_MAX,
     proto::{ToOurs, ToProto},
 };
-use qecho_packet::{CloseReason, Direction, Side, StreamId, close::PROTOCOL_VIOLATION};
 
 impl<A: Application> Shard<A> {
     pub(super) fn process(&mut self, now: Instant, received: Received) -> Fate {

@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
+use qecho_packet::Observation;
+
 use super::{
     ConnectionKey,
     arrival::{After, Fate},
     core::Core,
 };
-use qecho_packet::Observation;
 
 impl<S> Core<S> {
     /// Tells what became of the datagram that has arrived.

@@ -7,6 +7,10 @@ use std::{
     time::Instant,
 };
 
+use qecho_packet::{
+    CloseReason, Dissected, Observation, Opened, Packet, Passage, Recovery, Side,
+    wire::{self, ConnectionId, Header, PacketNumber},
+};
 use quinn_proto::{ConnectionId as ProtoId, Transmit};
 
 use super::{ConnectionKey, Received, arrival::Arrival};
@@ -15,10 +19,6 @@ use crate::{
     outbox::Datagram,
     proto::recovery,
     share::Share,
-};
-use qecho_packet::{
-    CloseReason, Dissected, Observation, Opened, Packet, Passage, Recovery, Side,
-    wire::{self, ConnectionId, Header, PacketNumber},
 };
 
 /// What a watched shard has to tell.

@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, io, os::fd::AsFd, time::Instant};
 
-use rustix::event::{PollFd, PollFlags};
-
-use super::{Inbox, clock, poll_for};
-use crate::socket::{ReceiveBuffers, ReceiveErrors, Socket};
 use qecho_engine::{
     Forwarder, Order,
     limits::{MAIL_PER_TURN_MAX, RECEIVE_BATCHES_PER_TURN},
 };
+use rustix::event::{PollFd, PollFlags};
+
+use super::{Inbox, clock, poll_for};
+use crate::socket::{ReceiveBuffers, ReceiveErrors, Socket};
 
 /// A forwarder with its sockets and mailbox.
 pub struct ForwardingLoop<F: Forwarder> {

@@ -8,8 +8,9 @@ use std::{
     },
 };
 
-use crate::mailbox::Waker;
 use qecho_engine::{Received, limits::HANDED_OVER_MAX};
+
+use crate::mailbox::Waker;
 
 /// One event loop's membership in a party that ends when all of its members
 /// have ended, or one has failed.

@@ -5,11 +5,12 @@ use std::{
     net::{IpAddr, UdpSocket},
 };
 
-use crate::socket::towards;
 use qecho_engine::{
     Surveyor,
     limits::{INITIAL_DATAGRAM_MIN, ROUTES_MAX, UDP_PAYLOAD_MAX},
 };
+
+use crate::socket::towards;
 
 /// Returns who asks the system, and remembers its answers.
 pub(super) fn surveyor() -> Surveyor {

@@ -7,9 +7,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use crate::socket::source_towards;
 use qecho_engine::{Datagram, Received, limits::TAP_SOURCES_MAX};
 use qecho_packet::{Dissected, Observation, Passage, Passing, Tap};
+
+use crate::socket::source_towards;
 
 /// A tap, and what it takes to tell it the truth.
 pub(super) struct Tapped {

@@ -2,10 +2,10 @@
 
 use std::io;
 
+use qecho_engine::Steering;
 use rustix::net::sockopt::set_socket_reuseport;
 
 use super::Socket;
-use qecho_engine::Steering;
 
 /// The sockets of a server, divided among its shards.
 #[derive(Debug)]

@@ -3,13 +3,13 @@
 use std::io::{self, IoSliceMut};
 
 use bytes::BytesMut;
-use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef};
-
-use super::Socket;
 use qecho_engine::{
     Received,
     limits::{RECEIVE_BUFFERS_LENT_MAX, RECEIVE_BYTES_PER_TURN},
 };
+use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef};
+
+use super::Socket;
 
 /// Bytes of one receive buffer: the largest UDP payload or GRO batch.
 const RECEIVE_BUFFER: usize = 65_535;

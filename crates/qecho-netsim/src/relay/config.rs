@@ -2,9 +2,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::link::Conditions;
-
 use qecho_io::listen::Listen;
+
+use crate::link::Conditions;
 
 /// Everything that a relay is configured with.
 #[derive(Clone, Debug)]

@@ -6,7 +6,6 @@ use std::{
     time::Instant,
 };
 
-use crate::link::Conditions;
 use qecho_engine::{Datagram, Forwarder, Order, Received};
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
     report::Report,
     way::{Parcel, Way},
 };
+use crate::link::Conditions;
 
 /// What other threads ask of a relay.
 #[derive(Debug)]

@@ -1,9 +1,10 @@
 //! The 1-RTT packets of one direction, opened as a reader of the capture will,
 //! and packets that show it where to go on.
 
-use crate::wire::{self, PacketType};
-
-use crate::protection::{Numbers, Protection, Secret, Suite, Unsealed};
+use crate::{
+    protection::{Numbers, Protection, Secret, Suite, Unsealed},
+    wire::{self, PacketType},
+};
 
 /// Key updates of one direction that are followed; a reader has to be shown
 /// each of them.

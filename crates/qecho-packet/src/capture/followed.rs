@@ -2,8 +2,6 @@
 
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
-use crate::{Passage, Passing};
-
 use super::{
     block::Captured,
     direction::{Direction, KEY_UPDATES_MAX},
@@ -11,7 +9,7 @@ use super::{
     ledger::{Entry, LINES_MAX},
     packet, pcapng,
 };
-use crate::protection::Secret;
+use crate::{Passage, Passing, protection::Secret};
 
 /// Length of the connection IDs that we issue.
 pub(super) const OUR_CID_LENGTH: usize = 8;

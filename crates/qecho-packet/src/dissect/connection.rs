@@ -2,13 +2,12 @@
 
 use std::{collections::VecDeque, net::SocketAddr};
 
+use super::{client_hello::ClientHello, key_log::KeyLog, segments::Sizes};
 use crate::{
     Opened, Side, Unprocessed,
+    protection::{self, Numbers, Protection, Secret, Suite},
     wire::{self, ConnectionId, Frame, PacketType, Protected},
 };
-
-use super::{client_hello::ClientHello, key_log::KeyLog, segments::Sizes};
-use crate::protection::{self, Numbers, Protection, Secret, Suite};
 
 /// Connection IDs that are remembered of each side.
 pub(super) const CONNECTION_IDS_MAX: usize = 32;

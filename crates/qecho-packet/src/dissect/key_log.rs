@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::{Side, wire::PacketType};
-
-use crate::protection::{Secret, hexadecimal};
+use crate::{
+    Side,
+    protection::{Secret, hexadecimal},
+    wire::PacketType,
+};
 
 /// Bytes of a client random (RFC 8446 §4.1.2).
 pub(super) const RANDOM_LENGTH: usize = 32;

@@ -1,9 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::wire::Malformed;
-
 use super::*;
-use crate::protection::vectors::*;
+use crate::{protection::vectors::*, wire::Malformed};
 
 mod opening;
 mod segments;

@@ -1,12 +1,13 @@
 //! Keys of packet protection, as they derive from secrets (RFC 9001 §5).
 
-use crate::{
-    Side,
-    wire::{ConnectionId, PacketNumber, Protected},
-};
 use aws_lc_rs::{
     aead::{self, quic},
     hkdf,
+};
+
+use crate::{
+    Side,
+    wire::{ConnectionId, PacketNumber, Protected},
 };
 
 /// RFC 9001 §5.2.

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use qecho_packet::Passage;
-use qecho_packet::capture::{Captured, Item, SkipReason};
+use qecho_packet::{
+    Passage,
+    capture::{Captured, Item, SkipReason},
+};
 
 use crate::files::{Order, Pcapng, RAW, TLS_KEY_LOG, datagrams, items, v4_packet};
 

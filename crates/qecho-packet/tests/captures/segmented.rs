@@ -4,8 +4,10 @@
 //! server that echo 7,000 bytes; the TLS secrets were added, and what names the
 //! machine taken out.
 
-use qecho_packet::dissect::{Dissector, Seen};
-use qecho_packet::{Observation, Passage};
+use qecho_packet::{
+    Observation, Passage,
+    dissect::{Dissector, Seen},
+};
 
 use crate::files::items;
 

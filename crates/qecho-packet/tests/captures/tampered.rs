@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use qecho_packet::Observation;
 use qecho_packet::{
+    Observation,
     capture::{CaptureReader, Item, ReadError},
     dissect::{Dissector, Seen},
     trace::{Event, Losses, Tracer, What},

@@ -7,8 +7,10 @@ use std::{
     time::Duration,
 };
 
-use qecho_packet::capture::{Capture, Captured, Item};
-use qecho_packet::{Passage, Passing};
+use qecho_packet::{
+    Passage, Passing,
+    capture::{Capture, Captured, Item},
+};
 
 use crate::files::items;
 

@@ -6,10 +6,12 @@ use std::{
     path::Path,
 };
 
-use qecho_packet::Side;
-use qecho_packet::trace::{
-    Connection, Sink, What,
-    qlog::{FILES_OPEN_MAX, Qlog},
+use qecho_packet::{
+    Side,
+    trace::{
+        Connection, Sink, What,
+        qlog::{FILES_OPEN_MAX, Qlog},
+    },
 };
 use tempfile::TempDir;
 

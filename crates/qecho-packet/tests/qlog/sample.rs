@@ -3,12 +3,12 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use qecho_packet::trace::{
-    Again, Connection, Content, Datagram, Event, LossReason, Lost, NotedFrame, Packet, TlsMessage,
-    What,
-};
 use qecho_packet::{
     CloseReason, Direction, Passage, Recovery, Side, StreamId, TransportParameters, Unprocessed,
+    trace::{
+        Again, Connection, Content, Datagram, Event, LossReason, Lost, NotedFrame, Packet,
+        TlsMessage, What,
+    },
     wire::{Ack, ConnectionId, EcnCounts, Frame, Header, Malformed, PacketType},
 };
 

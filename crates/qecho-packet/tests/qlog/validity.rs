@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, fs};
 
-use qecho_packet::trace::{Connection, Datagram, Event, Packet, Sink, What, qlog::Qlog};
 use qecho_packet::{
     Passage, Side, Unprocessed,
+    trace::{Connection, Datagram, Event, Packet, Sink, What, qlog::Qlog},
     wire::{Frame, Header, PacketType},
 };
 use serde_json::{Value, json};

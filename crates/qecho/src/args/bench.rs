@@ -8,10 +8,8 @@ mod start;
 use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
-use qecho_tools::{
-    bench::{Bound, Sizes, Sockets},
-    dial::Alpn,
-};
+use qecho_echo::dial::Alpn;
+use qecho_measure::bench::{Bound, Sizes, Sockets};
 
 pub(super) use self::grammar::output;
 pub(crate) use self::{load::Load, start::StartAt};

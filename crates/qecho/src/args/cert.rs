@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Subcommand, ValueEnum};
 use qecho_cert::{Limits, Name, store::System};
-use qecho_tools::dial::Alpn;
+use qecho_echo::dial::Alpn;
 
 use super::{EXIT_CODES, Format, Place, client::alpn, place};
 

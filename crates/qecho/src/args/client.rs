@@ -3,8 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
+use qecho_echo::dial::Alpn;
 use qecho_engine::limits::INITIAL_DATAGRAM_MIN;
-use qecho_tools::dial::Alpn;
 
 use super::{
     CaptureArguments, Format, KeyLogArguments, Place, TraceArguments, TrustArguments, place,

@@ -3,10 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
-use qecho_tools::{
-    dial::Alpn,
-    ping::{HOSTS_MAX, SIZE_MAX, SIZE_MIN},
-};
+use qecho_echo::dial::Alpn;
+use qecho_measure::ping::{HOSTS_MAX, SIZE_MAX, SIZE_MIN};
 
 use super::{
     CaptureArguments, KeyLogArguments, Place, TraceArguments, TrustArguments, client::alpn, place,

@@ -2,7 +2,7 @@
 
 use std::{net::Ipv6Addr, str::FromStr};
 
-use qecho_tools::PORT;
+use qecho_echo::PORT;
 
 /// A host by name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]

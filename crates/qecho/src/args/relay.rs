@@ -6,8 +6,10 @@ mod grammar;
 use std::time::Duration;
 
 use qecho_io::listen::Listen;
-use qecho_netsim::link::Conditions;
-use qecho_netsim::relay::{PORT, REBIND_EVERY_MIN, Rebind, RebindKind};
+use qecho_netsim::{
+    link::Conditions,
+    relay::{PORT, REBIND_EVERY_MIN, Rebind, RebindKind},
+};
 
 use self::conditions::ConditionArguments;
 use super::{Format, Place, listen, place};

@@ -16,13 +16,10 @@ use std::{
 
 use anyhow::anyhow;
 use qecho_cert::TrustVerifier;
+use qecho_echo::dial::DialFailure;
 use qecho_engine::{Side, config::Transport};
-use qecho_packet::Sight;
-use qecho_packet::close::CERTIFICATE_REQUIRED;
-use qecho_tools::{
-    bench::{Bench, BenchError, Config, Way},
-    dial::DialFailure,
-};
+use qecho_measure::bench::{Bench, BenchError, Config, Way};
+use qecho_packet::{Sight, close::CERTIFICATE_REQUIRED};
 
 use self::{display::Display, output::Output};
 use super::{dialing, key_log, resolve, sight, signals, trust};

@@ -17,9 +17,9 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
+use qecho_echo::client::{self, Client, ClientEvent, Mail, Message, Way};
 use qecho_engine::{Side, config::Transport};
 use qecho_packet::Sight;
-use qecho_tools::client::{self, Client, ClientEvent, Mail, Message, Way};
 use rustls::client::ResolvesClientCert;
 
 use self::{screen::Screen, voice::Voice};

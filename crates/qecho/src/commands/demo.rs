@@ -11,15 +11,15 @@ use bytes::Bytes;
 use qecho_cert::{
     Authority, AutomaticLeaf, LocalAuthority, ServerIdentity, TrustSettings, TrustVerifier,
 };
-use qecho_engine::Side;
-use qecho_packet::{Sight, capture::Capture};
-use qecho_tools::{
+use qecho_echo::{
     client::{
         self, Client, ClientEvent, Connected, Echoed, Failure as ClientFailure, Mail, Message, Way,
     },
     dial::Target,
     server::{self, Listen, Server},
 };
+use qecho_engine::Side;
+use qecho_packet::{Sight, capture::Capture};
 
 use super::{capture, tracing::Onlookers};
 use crate::{

@@ -2,8 +2,8 @@
 
 use anyhow::{Error, anyhow};
 use qecho_cert::TrustVerifier;
+use qecho_echo::dial::{Alpn, DialFailure};
 use qecho_packet::close::{self, CloseReason};
-use qecho_tools::dial::{Alpn, DialFailure};
 
 use crate::{args::Place, ending::Ending};
 

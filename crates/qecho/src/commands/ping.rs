@@ -14,12 +14,10 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use qecho_cert::TrustVerifier;
+use qecho_echo::dial::Target;
 use qecho_engine::{Side, config::Transport};
+use qecho_measure::ping::{Config, Destination, Listener, News, Ping, PingEvent, SIZE, Way};
 use qecho_packet::Sight;
-use qecho_tools::{
-    dial::Target,
-    ping::{Config, Destination, Listener, News, Ping, PingEvent, SIZE, Way},
-};
 
 use rustls::client::ResolvesClientCert;
 

@@ -6,8 +6,10 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use qecho_netsim::link;
-use qecho_netsim::relay::{Config, Rebind, RebindKind, Relay, RelayError};
+use qecho_netsim::{
+    link,
+    relay::{Config, Rebind, RebindKind, Relay, RelayError},
+};
 
 use super::{resolve, signals};
 use crate::{

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, anyhow};
-use qecho_tools::bench::{Report, SCHEMA};
+use qecho_measure::bench::{Report, SCHEMA};
 
 use super::bench::output::Output;
 use crate::{

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use anyhow::Context;
-use qecho_tools::dial::Target;
+use qecho_echo::dial::Target;
 
 use crate::{args::Place, ending::Failure};
 

@@ -15,12 +15,13 @@ use std::{
 
 use anyhow::Context;
 use qecho_cert::{ReloadingClients, ServerIdentity};
+use qecho_echo::server::{Config, End, NOTICES_MAX, Notice, Server, ServerError};
 use qecho_engine::{
     Secrets, ServerTls, Side,
     config::{AdmissionSettings, RetryPolicy, Transport},
 };
+use qecho_measure::beside::{Beside, Reach, Running};
 use qecho_packet::Sight;
-use qecho_tools::server::{Beside, Config, End, NOTICES_MAX, Notice, Reach, Server, ServerError};
 use rustls::server::danger::ClientCertVerifier;
 
 use self::{
@@ -51,7 +52,9 @@ fn serve(arguments: &ServerArguments, sight: Sight) -> Result<Ending, Failure> {
     let clients = clients(arguments)?;
     let config = config(arguments, &identity, clients.clone(), sight)?;
     let (notices, readable) = notices(arguments);
-    let server = Server::start(&config, notices).map_err(explain)?;
+    let bound = beside(&arguments.also).bind(&config);
+    let (sockets, beside) = bound.map_err(explain)?;
+    let server = Server::start_on(&config, sockets, notices).map_err(explain)?;
     if let Some(reason) = server.unsteered() {
         // With stderr gone there is nobody to tell.
         let _ = writeln!(
@@ -66,7 +69,7 @@ fn serve(arguments: &ServerArguments, sight: Sight) -> Result<Ending, Failure> {
     };
     let follower = Follower::new(files, arguments.format);
     drain_on_signal(arguments, &server, follower.as_ref())?;
-    announce(arguments, &server, &*identity)?;
+    announce(arguments, &server, &beside, &*identity)?;
     if let Some(follower) = follower {
         follower.start()?;
     }
@@ -75,6 +78,7 @@ fn serve(arguments: &ServerArguments, sight: Sight) -> Result<Ending, Failure> {
         thread::spawn(move || print(format, &readable))
     });
     let report = server.wait().context("cannot wait for packets")?;
+    drop(beside);
     if let Some(printer) = printer {
         // Its own end is nothing to report: stdout has gone.
         let _ = printer.join();
@@ -105,7 +109,6 @@ fn config(
             key_log: key_log::open(&arguments.key_log, &sight)?,
             provider: None,
         },
-        beside: beside(&arguments.also),
         admission: AdmissionSettings {
             retry: match arguments.retry {
                 RetryArgument::Auto => RetryPolicy::Auto,
@@ -179,11 +182,12 @@ fn explain(error: ServerError) -> Failure {
 fn announce(
     arguments: &ServerArguments,
     server: &Server,
+    beside: &Running,
     identity: &dyn ServerIdentity,
 ) -> Result<(), Failure> {
     let listening = render::server::Listening {
         addresses: server.addresses(),
-        beside: server.beside(),
+        beside: beside.addresses(),
         names: &identity.names(),
         expires: identity.expires(),
         pin: identity.pin(),

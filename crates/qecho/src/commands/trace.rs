@@ -7,15 +7,18 @@ use std::{collections::HashSet, io, net::SocketAddr, time::Duration};
 
 use anyhow::anyhow;
 use qecho_engine::{Side, limits::INITIAL_DATAGRAM_MIN};
-use qecho_packet::{Dissected, Observation, wire::PacketType};
 use qecho_packet::{
+    Dissected, Observation,
     capture::Item,
     dissect::{Dissector, Seen},
     trace::{Event, Losses, Sink, Tracer, qlog::Qlog},
+    wire::PacketType,
 };
 
-use self::counts::Counts;
-use self::input::{Input, add_key_log, add_secrets_inside};
+use self::{
+    counts::Counts,
+    input::{Input, add_key_log, add_secrets_inside},
+};
 use super::tracing;
 use crate::{
     args::TraceFileArguments,

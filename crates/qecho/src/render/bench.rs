@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
+use qecho_measure::bench::{Figure, GeneratorCost, Latency, Report, Run, ServerCost, Unit};
 use qecho_packet::text;
-use qecho_tools::bench::{Figure, GeneratorCost, Latency, Report, Run, ServerCost, Unit};
 
 pub(crate) use self::{
     comparison::{ratio_name, ratio_value, transport_name},

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
+use qecho_echo::client::{Connected, Echoed, Failure, Report};
 use qecho_packet::text;
-use qecho_tools::client::{Connected, Echoed, Failure, Report};
 use serde::Serialize;
 
 use super::{

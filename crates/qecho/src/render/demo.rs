@@ -5,8 +5,8 @@ use std::{
     net::SocketAddr,
 };
 
+use qecho_echo::client::{Connected, Echoed};
 use qecho_packet::text;
-use qecho_tools::client::{Connected, Echoed};
 
 use super::{alpn, cipher_suite, key_exchange};
 

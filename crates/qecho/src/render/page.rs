@@ -7,7 +7,7 @@ mod view;
 
 use std::io::{self, Write};
 
-use qecho_tools::bench::{Interval, Report};
+use qecho_measure::bench::{Interval, Report};
 
 use self::chart::{Chart, Scale, Series};
 use super::bench;

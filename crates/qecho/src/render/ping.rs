@@ -6,10 +6,10 @@ pub(crate) mod rows;
 use std::io::{self, Write};
 
 use qecho_engine::EarlyData;
-use qecho_packet::text;
-use qecho_tools::ping::{
+use qecho_measure::ping::{
     Connected, Content, Counts, Measure, News, Reply, Report, Summary, Transport,
 };
+use qecho_packet::text;
 
 use super::{alpn, counted};
 

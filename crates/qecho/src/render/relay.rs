@@ -9,8 +9,10 @@ use std::{
 };
 
 use humantime::format_duration;
-use qecho_netsim::link::{Blackhole, Conditions};
-use qecho_netsim::relay::{Config, Direction, Rebind, RebindKind, Report};
+use qecho_netsim::{
+    link::{Blackhole, Conditions},
+    relay::{Config, Direction, Rebind, RebindKind, Report},
+};
 
 use super::counted;
 

@@ -13,12 +13,9 @@ use std::{
 
 use qecho_engine::Side;
 use qecho_packet::{
-    Passage,
-    wire::{Frame, PacketType},
-};
-use qecho_packet::{
-    text,
+    Passage, text,
     trace::{Connection, Datagram, Event, Lost, NotedFrame, Packet, What},
+    wire::{Frame, PacketType},
 };
 
 use self::arrow::{Arrow, Fate, Lifelines};

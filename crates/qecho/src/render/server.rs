@@ -10,7 +10,7 @@ use std::{
 };
 
 use qecho_cert::Pin;
-use qecho_tools::{
+use qecho_echo::{
     PORT,
     server::{Notice, NoticeKind, Report},
 };

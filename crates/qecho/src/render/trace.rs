@@ -21,8 +21,10 @@ use std::{
 
 use anstyle::Style;
 use qecho_engine::Side;
-use qecho_packet::trace::{Connection, Datagram, Event, Lost, What};
-use qecho_packet::{Passage, Recovery, TransportParameters};
+use qecho_packet::{
+    Passage, Recovery, TransportParameters,
+    trace::{Connection, Datagram, Event, Lost, What},
+};
 
 pub(crate) use self::line::Layout;
 use self::{

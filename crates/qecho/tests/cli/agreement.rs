@@ -8,8 +8,10 @@ use std::{
     time::Duration,
 };
 
-use qecho_netsim::link::Conditions;
-use qecho_netsim::relay::{self, Relay};
+use qecho_netsim::{
+    link::Conditions,
+    relay::{self, Relay},
+};
 
 use crate::{
     oracle::{self, Seen},

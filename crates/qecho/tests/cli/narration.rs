@@ -1,6 +1,6 @@
 //! What a server tells of what it receives.
 
-use qecho_tools::server::{EVENTS_PER_SECOND_MAX, LINES_PER_SECOND_MAX};
+use qecho_echo::server::{EVENTS_PER_SECOND_MAX, LINES_PER_SECOND_MAX};
 
 use crate::{
     process::Running,

@@ -5,8 +5,10 @@ use std::{
     time::Duration,
 };
 
-use qecho_netsim::link::Conditions;
-use qecho_netsim::relay::{Config, Relay};
+use qecho_netsim::{
+    link::Conditions,
+    relay::{Config, Relay},
+};
 use rustix::process::Signal;
 use serde_json::Value;
 

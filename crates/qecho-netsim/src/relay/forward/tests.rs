@@ -2,10 +2,11 @@
 
 use std::{num::NonZeroU64, time::Duration};
 
-use crate::link::Blackhole;
-
 use super::*;
-use crate::relay::{Direction, FLOW_IDLE, FLOWS_MAX, QUEUE_BYTES_MAX, Rebind};
+use crate::{
+    link::Blackhole,
+    relay::{Direction, FLOW_IDLE, FLOWS_MAX, QUEUE_BYTES_MAX, Rebind},
+};
 
 const LISTENERS: usize = 2;
 

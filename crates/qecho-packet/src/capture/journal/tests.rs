@@ -1,13 +1,15 @@
 //! What is repeated and what is forgotten.
 
-use crate::Passing;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 use super::{
     super::{block::Blocks, direction::Direction, packet, pcapng},
     *,
 };
-use crate::protection::{Secret, Suite};
+use crate::{
+    Passing,
+    protection::{Secret, Suite},
+};
 
 const SILENCE: Duration = Duration::from_secs(120);
 

@@ -1,9 +1,10 @@
 //! Packets that the echo client and server do not send one another.
 
-use crate::wire::ConnectionId;
-
 use super::*;
-use crate::protection::{Secret, Suite, Unsealed};
+use crate::{
+    protection::{Secret, Suite, Unsealed},
+    wire::ConnectionId,
+};
 
 const CHACHA20: Suite = Suite::ChaCha20Poly1305Sha256;
 /// The random of the ClientHello of RFC 9001 Appendix A.2.

@@ -1,9 +1,9 @@
 //! One TLS handshake message, in words.
 
-use crate::TransportParameters;
 use rustls::{CipherSuite, NamedGroup};
 
 use super::TlsMessage;
+use crate::TransportParameters;
 
 /// Bytes before a message's body: its type and its length.
 pub(super) const HEADER: usize = 4;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::{Passage, Recovery};
-
 use super::Known;
-use crate::trace::{
-    event::{Event, LossReason, Lost, What},
-    ledger::Gone,
+use crate::{
+    Passage, Recovery,
+    trace::{
+        event::{Event, LossReason, Lost, What},
+        ledger::Gone,
+    },
 };
 
 impl Known {

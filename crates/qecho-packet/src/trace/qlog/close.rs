@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::CloseReason;
 use serde::{Serialize, Serializer};
+
+use crate::CloseReason;
 
 /// An error code, by its name where it has one.
 #[derive(Clone, Copy, Debug)]

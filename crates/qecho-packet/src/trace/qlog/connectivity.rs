@@ -1,13 +1,15 @@
 //! Beginnings, addresses, versions, keys and datagrams (QUIC events §4–§6).
 
-use crate::{Passage, Side};
 use serde::Serialize;
 
 use super::{
     tuples::Pair,
     value::{RawInfo, TupleEndpointInfo, Version, hex},
 };
-use crate::trace::{Connection, Datagram};
+use crate::{
+    Passage, Side,
+    trace::{Connection, Datagram},
+};
 
 #[derive(Serialize)]
 struct ConnectionStarted<'a> {

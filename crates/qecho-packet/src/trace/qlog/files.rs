@@ -7,8 +7,6 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Side, wire::ConnectionId};
-
 use super::{
     FILES_MAX, FILES_OPEN_MAX, Failure, Report,
     file::TraceFile,
@@ -16,7 +14,11 @@ use super::{
     journal::Journal,
     record::Records,
 };
-use crate::trace::{Connection, Event, What};
+use crate::{
+    Side,
+    trace::{Connection, Event, What},
+    wire::ConnectionId,
+};
 
 /// All files of a folder.
 pub(super) struct Files {

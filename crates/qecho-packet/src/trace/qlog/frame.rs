@@ -2,10 +2,6 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use crate::{
-    Direction,
-    wire::{Ack, Frame},
-};
 use serde::{Serialize, Serializer};
 
 use super::{
@@ -13,7 +9,11 @@ use super::{
     record::milliseconds,
     value::{Hex, RawInfo, Token, hex},
 };
-use crate::trace::NotedFrame;
+use crate::{
+    Direction,
+    trace::NotedFrame,
+    wire::{Ack, Frame},
+};
 
 /// A frame as it is written. ACK_FREQUENCY and IMMEDIATE_ACK are unknown ones
 /// to the draft: only their type can be told.

@@ -1,12 +1,12 @@
 //! The record that begins a file (main schema §5).
 
-use crate::{Side, wire::ConnectionId};
 use serde::Serialize;
 
 use super::{
     record::Records,
     value::{Hex, hex},
 };
+use crate::{Side, wire::ConnectionId};
 
 #[derive(Serialize)]
 struct Header<'a> {

@@ -1,10 +1,5 @@
 //! What the events of one trace are in qlog, given those before.
 
-use crate::{
-    Passage, Recovery, Side,
-    wire::{Header, PacketType},
-};
-
 use super::{
     close,
     connectivity::{
@@ -17,7 +12,11 @@ use super::{
     tuples::{Pair, Tuples},
     value::Version,
 };
-use crate::trace::{Connection, Datagram, Event, What};
+use crate::{
+    Passage, Recovery, Side,
+    trace::{Connection, Datagram, Event, What},
+    wire::{Header, PacketType},
+};
 
 /// What has to be remembered of a trace.
 #[derive(Debug)]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::Recovery;
 use serde::Serialize;
 
 use super::record::{Margin, Records, milliseconds};
+use crate::Recovery;
 
 #[derive(Default, PartialEq, Serialize)]
 struct RecoveryMetricsUpdated {

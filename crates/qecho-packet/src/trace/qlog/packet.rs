@@ -1,9 +1,5 @@
 //! Packets that came, went, or were of no use (QUIC events §5.5–§5.7).
 
-use crate::{
-    Passage, Unprocessed,
-    wire::{Header, PacketType},
-};
 use serde::Serialize;
 
 use super::{
@@ -11,7 +7,11 @@ use super::{
     record::{Margin, Records},
     value::{Hex, RawInfo, Token, Version, hex},
 };
-use crate::trace::{Content, LossReason, Lost, Packet};
+use crate::{
+    Passage, Unprocessed,
+    trace::{Content, LossReason, Lost, Packet},
+    wire::{Header, PacketType},
+};
 
 /// Bytes that packet protection adds (QUIC events §1.2).
 const AEAD_TAG: usize = 16;

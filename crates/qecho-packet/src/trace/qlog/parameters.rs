@@ -2,13 +2,13 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::TransportParameters;
 use serde::{
     Serialize, Serializer,
     ser::{Error, SerializeMap},
 };
 
 use super::value::{Hex, hex};
+use crate::TransportParameters;
 
 const PREFERRED_ADDRESS: u64 = 0x0d;
 

@@ -1,7 +1,7 @@
 //! How bounds on figures are written: `p99>5ms`.
 
 use bytesize::ByteSize;
-use qecho_tools::bench::{Bound, Figure, Relation, Unit};
+use qecho_measure::bench::{Bound, Figure, Relation, Unit};
 
 use super::grammar;
 

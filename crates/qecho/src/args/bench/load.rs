@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use qecho_tools::{
-    UDP_PAYLOAD_USUAL,
+use qecho_echo::UDP_PAYLOAD_USUAL;
+use qecho_measure::{
     bench::{Arrival, Baseline, Figure, Goal, Plan, Sessions, Sizes, Sockets, Unit, Way, Work},
-    server::TCP_CONNECTIONS_MAX,
+    beside::TCP_CONNECTIONS_MAX,
 };
 
 use super::{ArrivalArgument, BaselineArgument, BenchArguments, OverArgument};

@@ -6,8 +6,8 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
+use qecho_measure::bench::{Goal, Progress};
 use qecho_packet::text;
-use qecho_tools::bench::{Goal, Progress};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use qecho_tools::bench::Report;
+use qecho_measure::bench::Report;
 
 use crate::render::{
     bench,

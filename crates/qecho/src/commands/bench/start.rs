@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use qecho_tools::bench::Begin;
+use qecho_measure::bench::Begin;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::args::StartAt;

@@ -1,7 +1,7 @@
 //! Whether a load went well, and in one line why not.
 
 use anyhow::anyhow;
-use qecho_tools::bench::Report;
+use qecho_measure::bench::Report;
 
 use crate::{
     ending::{Ending, Failure},

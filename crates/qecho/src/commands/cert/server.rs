@@ -4,7 +4,7 @@ use std::{sync::mpsc::channel, time::Duration};
 
 use anyhow::{Context, anyhow};
 use qecho_cert::{TrustSettings, TrustVerifier};
-use qecho_tools::{
+use qecho_echo::{
     client::{self, Client, ClientEvent, Mail},
     dial::Alpn,
 };

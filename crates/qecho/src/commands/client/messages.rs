@@ -7,8 +7,8 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use qecho_echo::client::{Client, ClientEvent, Mail, Way};
 use qecho_io::Mailbox;
-use qecho_tools::client::{Client, ClientEvent, Mail, Way};
 
 use super::{Occurrence, message, tell_off, voice::Voice};
 use crate::{

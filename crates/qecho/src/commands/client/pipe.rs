@@ -14,12 +14,12 @@ use std::{
 use anyhow::Context;
 use bytes::Bytes;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use qecho_engine::Direction;
-use qecho_io::Waker;
-use qecho_tools::{
+use qecho_echo::{
     COALESCE_MAX,
     client::{Client, ClientEvent, Config, Mail, PIECES_MAX, PipeEnds, Progress},
 };
+use qecho_engine::Direction;
+use qecho_io::Waker;
 
 use super::{Occurrence, listener, tell_off, voice::Voice};
 use crate::{

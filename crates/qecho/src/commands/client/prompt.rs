@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::Context;
-use qecho_tools::client::{Client, ClientEvent, Mail, Way};
+use qecho_echo::client::{Client, ClientEvent, Mail, Way};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::{DefaultEditor, error::ReadlineError};
 

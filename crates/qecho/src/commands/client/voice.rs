@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Error, anyhow};
 use qecho_cert::TrustVerifier;
-use qecho_tools::{
+use qecho_echo::{
     client::{self, ClientEvent, Echoed, Report},
     dial::{Alpn, DialFailure},
 };

@@ -8,11 +8,9 @@ use std::{
 
 use anyhow::anyhow;
 use qecho_cert::TrustVerifier;
+use qecho_echo::dial::{Alpn, DialFailure};
+use qecho_measure::ping::{self, Connected, News, Report};
 use qecho_packet::text;
-use qecho_tools::{
-    dial::{Alpn, DialFailure},
-    ping::{self, Connected, News, Report},
-};
 
 use super::super::dialing;
 use crate::{

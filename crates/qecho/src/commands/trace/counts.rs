@@ -2,8 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use qecho_packet::capture::SkipReason;
-use qecho_packet::{Dissected, Unprocessed};
+use qecho_packet::{Dissected, Unprocessed, capture::SkipReason};
 
 use super::input::say;
 

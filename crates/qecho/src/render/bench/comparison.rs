@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use qecho_tools::bench::{Comparison, Ratio};
+use qecho_measure::bench::{Comparison, Ratio};
 
 use super::{decimal, microseconds_text};
 

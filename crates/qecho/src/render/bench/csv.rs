@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use qecho_tools::bench::Report;
+use qecho_measure::bench::Report;
 
 type Column = (&'static str, fn(&Report) -> String);
 

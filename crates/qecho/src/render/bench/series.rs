@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use qecho_tools::bench::{Limit, Report};
+use qecho_measure::bench::{Limit, Report};
 
 use super::{decimal, number, time};
 

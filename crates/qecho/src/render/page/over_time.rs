@@ -1,7 +1,7 @@
 //! Lines over the time of a run: with a gap where nothing came back, and dashed
 //! after the end.
 
-use qecho_tools::bench::{Interval, Report};
+use qecho_measure::bench::{Interval, Report};
 
 use super::chart::{Piece, Series};
 

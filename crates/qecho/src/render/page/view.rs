@@ -1,6 +1,6 @@
 //! Which lines a page draws of its reports.
 
-use qecho_tools::bench::Report;
+use qecho_measure::bench::Report;
 
 use super::{
     Named, bench,

@@ -2,8 +2,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use qecho_measure::ping::{Connected, Counts, News, Report, Summary, Times};
 use qecho_packet::text;
-use qecho_tools::ping::{Connected, Counts, News, Report, Summary, Times};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},

@@ -6,7 +6,7 @@ use std::{
 };
 
 use qecho_engine::EarlyData;
-use qecho_tools::ping::{Connected, Content, Measure, News, Reply, Report, Summary, Times};
+use qecho_measure::ping::{Connected, Content, Measure, News, Reply, Report, Summary, Times};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -6,8 +6,10 @@ use std::{
     time::Duration,
 };
 
-use qecho_netsim::link::Conditions;
-use qecho_netsim::relay::{Direction, RebindKind, Report};
+use qecho_netsim::{
+    link::Conditions,
+    relay::{Direction, RebindKind, Report},
+};
 use serde::Serialize;
 
 use super::Relaying;

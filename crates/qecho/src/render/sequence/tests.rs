@@ -1,9 +1,9 @@
 //! What a diagram looks like, to the letter.
 
 use qecho_engine::{CloseReason, Side};
-use qecho_packet::trace::{Connection, Event, LossReason, Lost, What};
 use qecho_packet::{
     Passage,
+    trace::{Connection, Event, LossReason, Lost, What},
     wire::{Frame, PacketType},
 };
 

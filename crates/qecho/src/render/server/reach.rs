@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use qecho_tools::PORT;
+use qecho_echo::PORT;
 
 use super::Listening;
 

@@ -1,8 +1,10 @@
 //! The steps of an echo, and what is to be said of each.
 
 use qecho_engine::{Direction, Side};
-use qecho_packet::trace::{Connection, Content, Datagram, NotedFrame};
-use qecho_packet::wire::{Frame, PacketType};
+use qecho_packet::{
+    trace::{Connection, Content, Datagram, NotedFrame},
+    wire::{Frame, PacketType},
+};
 
 use super::super::trace::sender;
 

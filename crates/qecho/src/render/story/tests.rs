@@ -1,9 +1,9 @@
 //! What a story sounds like.
 
 use qecho_engine::{CloseReason, Side};
-use qecho_packet::trace::{Again, Event, NotedFrame};
 use qecho_packet::{
     Passage,
+    trace::{Again, Event, NotedFrame},
     wire::{Frame, PacketType},
 };
 

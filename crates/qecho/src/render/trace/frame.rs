@@ -5,10 +5,10 @@ mod full;
 use std::ops::RangeInclusive;
 
 use qecho_engine::Direction;
-use qecho_packet::wire::{Ack, Frame};
 use qecho_packet::{
     text,
     trace::{Again, NotedFrame, TlsMessage},
+    wire::{Ack, Frame},
 };
 
 pub(crate) use self::full::full;

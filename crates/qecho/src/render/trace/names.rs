@@ -1,8 +1,7 @@
 //! Names for the numbers of the RFCs.
 
 use qecho_engine::Side;
-use qecho_packet::trace::Connection;
-use qecho_packet::{Passage, close::transport_error_name};
+use qecho_packet::{Passage, close::transport_error_name, trace::Connection};
 
 /// Names an error code of the transport (RFC 9000 §20.1), a TLS alert among
 /// them by the name that RFC 8446 §6 gives it.

@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 
 use anstyle::Style;
 use qecho_engine::CloseReason;
-use qecho_packet::{Passage, Recovery};
 use qecho_packet::{
-    text,
+    Passage, Recovery, text,
     trace::{Connection, LossReason, Lost},
 };
 

@@ -4,12 +4,9 @@ use std::net::SocketAddr;
 
 use anstyle::Style;
 use qecho_packet::{
-    Passage, Unprocessed,
-    wire::{Frame, Header, PacketType},
-};
-use qecho_packet::{
-    text,
+    Passage, Unprocessed, text,
     trace::{Content, Datagram, NotedFrame, Packet},
+    wire::{Frame, Header, PacketType},
 };
 
 use super::{

@@ -3,11 +3,9 @@
 use std::{net::SocketAddr, time::Duration};
 
 use qecho_engine::{Direction, Side, StreamId};
-use qecho_packet::trace::{
-    Again, Connection, Content, Datagram, Event, NotedFrame, Packet, TlsMessage, What,
-};
 use qecho_packet::{
     Passage,
+    trace::{Again, Connection, Content, Datagram, Event, NotedFrame, Packet, TlsMessage, What},
     wire::{Ack, ConnectionId, EcnCounts, Frame, Header, PacketType},
 };
 

@@ -5,9 +5,9 @@ mod notes;
 mod odd;
 
 use qecho_engine::{CloseReason, Side};
-use qecho_packet::trace::{Connection, Event, LossReason, Lost, Packet, What};
 use qecho_packet::{
     Passage,
+    trace::{Connection, Event, LossReason, Lost, Packet, What},
     wire::{Frame, Header, PacketType},
 };
 

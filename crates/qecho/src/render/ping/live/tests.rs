@@ -1,6 +1,6 @@
 //! The live view on terminals of all sizes.
 
-use qecho_tools::ping::{Content, Lost, Reply};
+use qecho_measure::ping::{Content, Lost, Reply};
 use ratatui::{Terminal, backend::TestBackend};
 
 use super::*;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use qecho_engine::StreamId;
-use qecho_packet::wire::{Ack, Frame};
 use qecho_packet::{
     text,
     trace::{NotedFrame, TlsMessage},
+    wire::{Ack, Frame},
 };
 
 use super::{

@@ -4,9 +4,9 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use qecho_engine::CloseReason;
-use qecho_packet::trace::{Datagram, LossReason, NotedFrame, What};
 use qecho_packet::{
     Passage,
+    trace::{Datagram, LossReason, NotedFrame, What},
     wire::{Frame, Header, PacketType},
 };
 

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use qecho_engine::{CloseReason, Side};
-use qecho_packet::trace::{LossReason, What};
-use qecho_packet::{Passage, Recovery, TransportParameters, wire::PacketType};
+use qecho_packet::{
+    Passage, Recovery, TransportParameters,
+    trace::{LossReason, What},
+    wire::PacketType,
+};
 
 use super::{
     super::{

@@ -1,8 +1,8 @@
 //! Packets that are not as they usually are.
 
-use qecho_packet::trace::{Packet, What};
 use qecho_packet::{
     Passage, Unprocessed,
+    trace::{Packet, What},
     wire::{Frame, Malformed, PacketType},
 };
 

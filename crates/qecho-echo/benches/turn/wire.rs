@@ -1,0 +1,244 @@
+//! Two shards in memory: the callers and the echo server that is measured.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+use qecho_echo::{
+    ALPN_ECHO,
+    server::{Echo, End},
+};
+use qecho_engine::{
+    ClientTls, Datagram, Received, Secrets, ServerTls, Shard,
+    config::{Accepting, AdmissionSettings, RetryPolicy, ShardConfig, Transport},
+};
+use qecho_netsim::simulation::{FAR, NEAR};
+use rustls::crypto::CryptoProvider;
+
+use crate::{
+    callers::{Callers, Order},
+    identity::Identity,
+    workload::Workload,
+};
+
+/// How long a datagram is under way.
+const DELAY: Duration = Duration::from_micros(25);
+
+/// Segments of a batch, as Linux takes them.
+const GSO_SEGMENTS: usize = 64;
+
+/// Handshakes at once: below the limits for one address.
+const HANDSHAKES: usize = 32;
+
+/// Both ends, and the datagrams between them.
+pub(crate) struct Wire {
+    near: Shard<Callers>,
+    server: Shard<Echo>,
+    now: Instant,
+    active: usize,
+    /// What is on its way to the server.
+    arrivals: Vec<Received>,
+    /// What the server has sent.
+    departures: Vec<Datagram>,
+}
+
+/// What a measurement takes of the server's turns.
+pub(crate) trait Meter {
+    /// Runs a turn.
+    fn measure(&mut self, turn: impl FnOnce());
+}
+
+/// Measures nothing.
+struct Unmeasured;
+
+impl Meter for Unmeasured {
+    fn measure(&mut self, turn: impl FnOnce()) {
+        turn();
+    }
+}
+
+impl Wire {
+    /// Makes both ends and lets them warm up.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "virtual time begins somewhere; from here on it is an argument"
+    )]
+    pub(crate) fn new(workload: &Workload, provider: Option<Arc<CryptoProvider>>) -> Self {
+        let identity = Identity::new();
+        let transport = Transport {
+            bidirectional_streams_max: 1_000,
+            udp_payload_max: Some(1_452),
+            ..Transport::default()
+        };
+        let mut wire = Self {
+            near: callers(workload, &identity, provider.clone(), transport.clone()),
+            server: server(&identity, provider, transport),
+            now: Instant::now(),
+            active: workload.active,
+            arrivals: Vec::new(),
+            departures: Vec::new(),
+        };
+        let mut connected = 0;
+        while connected < workload.open {
+            let more = HANDSHAKES.min(workload.open - connected);
+            wire.near.handle_mail(wire.now, Order::Connect(more));
+            wire.run(&mut Unmeasured);
+            connected += more;
+        }
+        for _ in 0..workload.warm_up {
+            wire.round(&mut Unmeasured);
+        }
+        wire
+    }
+
+    /// Lets each active connection send a message and have it back.
+    pub(crate) fn round(&mut self, meter: &mut impl Meter) {
+        self.near.handle_mail(self.now, Order::Send(self.active));
+        self.run(meter);
+    }
+
+    /// Goes on until everything has come back and nothing is under way.
+    fn run(&mut self, meter: &mut impl Meter) {
+        loop {
+            self.near_turn();
+            let quiet = self.arrivals.is_empty() && !self.near.is_dirty();
+            if quiet && self.near.application().are_done() {
+                return;
+            }
+            self.now += DELAY;
+            if quiet {
+                self.pass_time();
+            }
+            meter.measure(|| {
+                turn(
+                    &mut self.server,
+                    self.now,
+                    &mut self.arrivals,
+                    &mut self.departures,
+                );
+            });
+            self.now += DELAY;
+        }
+    }
+
+    /// Waits for what the ends wait for.
+    fn pass_time(&mut self) {
+        let deadlines = [self.near.deadline(), self.server.deadline()];
+        let next = deadlines.into_iter().flatten().min();
+        self.now = self.now.max(next.expect("somebody waits for something"));
+    }
+
+    fn near_turn(&mut self) {
+        for datagram in self.departures.drain(..) {
+            for received in split(&datagram, FAR) {
+                self.near.handle_datagram(self.now, received);
+            }
+            self.server.recycle(datagram.contents);
+        }
+        self.near.handle_timeouts(self.now);
+        loop {
+            self.near.drive(self.now);
+            let full = self.near.is_full();
+            while let Some(datagram) = self.near.pop_datagram() {
+                self.arrivals.extend(split(&datagram, NEAR));
+                self.near.recycle(datagram.contents);
+            }
+            if !full {
+                return;
+            }
+        }
+    }
+}
+
+/// A turn of the shard, as the event loop has it, without sockets.
+fn turn(
+    server: &mut Shard<Echo>,
+    now: Instant,
+    arrivals: &mut Vec<Received>,
+    departures: &mut Vec<Datagram>,
+) {
+    for received in arrivals.drain(..) {
+        server.handle_datagram(now, received);
+    }
+    server.handle_timeouts(now);
+    loop {
+        server.drive(now);
+        let full = server.is_full();
+        while let Some(datagram) = server.pop_datagram() {
+            departures.push(datagram);
+        }
+        if !full {
+            break;
+        }
+    }
+    std::hint::black_box(server.deadline());
+}
+
+/// Cuts a batch as the kernel does.
+fn split(datagram: &Datagram, from: std::net::SocketAddr) -> impl Iterator<Item = Received> {
+    let size = datagram.segment_size.unwrap_or(datagram.contents.len());
+    let ecn = datagram.ecn;
+    let parts = datagram.contents.chunks(size.max(1));
+    parts.map(move |part| Received {
+        binding: 0,
+        remote: from,
+        local_ip: None,
+        ecn,
+        data: BytesMut::from(part),
+    })
+}
+
+fn server(
+    identity: &Identity,
+    provider: Option<Arc<CryptoProvider>>,
+    transport: Transport,
+) -> Shard<Echo> {
+    let accepting = Accepting {
+        tls: ServerTls {
+            provider,
+            ..identity.server(&[ALPN_ECHO])
+        },
+        admission: AdmissionSettings {
+            retry: RetryPolicy::Never,
+            connections_max: usize::MAX,
+            connections_per_address_max: usize::MAX,
+        },
+    };
+    let config = ShardConfig {
+        seed: [2; 32],
+        secrets: Secrets::from_master(&[3; 32]),
+        ..ShardConfig::server(transport, accepting)
+    };
+    let echo = Echo::new(End::WithPeer, None);
+    let mut shard = Shard::new(&config, &[FAR], echo).expect("these settings work");
+    shard.set_gso_segments(0, GSO_SEGMENTS);
+    shard
+}
+
+fn callers(
+    workload: &Workload,
+    identity: &Identity,
+    provider: Option<Arc<CryptoProvider>>,
+    transport: Transport,
+) -> Shard<Callers> {
+    let tls = ClientTls {
+        verifier: identity.verifier(),
+        identity: None,
+        alpn: vec![ALPN_ECHO.to_vec()],
+        key_log: None,
+        provider,
+    };
+    let connector = tls.connector().expect("these settings work");
+    let connector = connector.without_resumption();
+    let callers = Callers::new(connector, workload.way, workload.length);
+    let config = ShardConfig {
+        seed: [1; 32],
+        secrets: Secrets::from_master(&[4; 32]),
+        ..ShardConfig::client(transport)
+    };
+    let mut shard = Shard::new(&config, &[NEAR], callers).expect("these settings work");
+    shard.set_gso_segments(0, GSO_SEGMENTS);
+    shard
+}

@@ -1,0 +1,102 @@
+//! What a client is asked to do.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use qecho_engine::config::Transport;
+use qecho_packet::Sight;
+use rustls::{
+    KeyLog,
+    client::{ResolvesClientCert, danger::ServerCertVerifier},
+};
+
+use crate::{
+    UDP_PAYLOAD_USUAL,
+    dial::{Alpn, Target},
+};
+
+/// Everything that a client is configured with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whom to connect to.
+    pub target: Target,
+    /// Which application protocols to offer.
+    pub alpn: Alpn,
+    /// Decides whether the server is the right one.
+    pub verifier: Arc<dyn ServerCertVerifier>,
+    /// What is shown to a server that asks for a certificate, if anything.
+    pub identity: Option<Arc<dyn ResolvesClientCert>>,
+    /// Where TLS secrets are logged, if anywhere.
+    pub key_log: Option<Arc<dyn KeyLog>>,
+    /// Windows and timers.
+    pub transport: Transport,
+    /// Time for the handshake.
+    pub timeout: Duration,
+    /// Time for the answer to each message and FIN, and for a pipe without
+    /// progress; `None` waits for ever.
+    pub patience: Option<Duration>,
+    /// Whether to update the keys as soon as that is allowed (RFC 9001 §6.1).
+    pub update_keys: bool,
+    /// Who sees what passes.
+    pub sight: Sight,
+}
+
+/// Time for the handshake and for each answer, unless another is named.
+pub const TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Config {
+    /// Returns the configuration of a client that connects to `target` if
+    /// `verifier` trusts it.
+    pub fn new(target: Target, verifier: Arc<dyn ServerCertVerifier>) -> Self {
+        Self {
+            target,
+            alpn: Alpn::Auto,
+            verifier,
+            identity: None,
+            key_log: None,
+            transport: transport(),
+            timeout: TIMEOUT,
+            patience: Some(TIMEOUT),
+            update_keys: false,
+            sight: Sight::default(),
+        }
+    }
+}
+
+/// On what a message travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// One bidirectional stream for all messages.
+    #[default]
+    Stream,
+    /// A bidirectional stream for each message.
+    StreamPerMessage,
+    /// One unidirectional stream for all messages; the echo comes back on the
+    /// server's stream of the same number.
+    Uni,
+    /// A DATAGRAM frame for each message.
+    Datagram,
+}
+
+/// Bytes to be echoed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The bytes.
+    pub data: Bytes,
+    /// On what they travel.
+    pub over: Way,
+}
+
+/// Transport settings that suit a client in conversation: it keeps its
+/// connection alive while a person thinks, and looks for no path that carries
+/// much.
+fn transport() -> Transport {
+    Transport {
+        keep_alive: Some(KEEP_ALIVE),
+        udp_payload_max: Some(UDP_PAYLOAD_USUAL),
+        ..Transport::default()
+    }
+}
+
+/// Well under the shortest idle timeout that is usual (30 s).
+const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -1,0 +1,352 @@
+//! Connects to a name that may have several addresses (RFC 8305): the next is
+//! tried when one fails or is slow, and the first that answers wins.
+
+mod failure;
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use qecho_engine::{
+    ClientTls, CloseReason, ConnectTo, ConnectionKey, Connector, Control, TlsError,
+};
+use qecho_io::{BindError, ReceiveErrors, Socket};
+use rustls::{
+    KeyLog,
+    client::{ResolvesClientCert, danger::ServerCertVerifier},
+};
+
+pub use self::failure::DialFailure;
+use self::failure::alpn_refused;
+use crate::ALPN_ECHO;
+
+/// Time that an address has before the next is tried beside it
+/// (RFC 8305 §5); and as much again, once for each, if somebody has answered.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// Time for which a client that has nothing to send leaves its connection open for the
+/// handshake to be confirmed ([`Connection::is_confirmed`]): some five probe timeouts
+/// of a path of 50 ms, each twice as long as the one before.
+///
+/// [`Connection::is_confirmed`]: qecho_engine::Connection::is_confirmed
+pub const CONFIRMATION_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Whom to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The name that the certificate must have; an IP address is a name too.
+    pub server_name: String,
+    /// Where that may be, best first.
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// Which application protocols a client offers (RFC 7301).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Alpn {
+    /// `echo`; and if the server refuses that, none, on a new connection.
+    #[default]
+    Auto,
+    /// None at all.
+    None,
+    /// This one.
+    Name(Vec<u8>),
+}
+
+impl Alpn {
+    /// Returns what is offered, each time anew: what servers gave for a next
+    /// time is kept in it.
+    ///
+    /// # Errors
+    /// [`TlsError`] if the TLS settings cannot work.
+    pub fn offers(
+        &self,
+        verifier: &Arc<dyn ServerCertVerifier>,
+        identity: Option<&Arc<dyn ResolvesClientCert>>,
+        key_log: Option<&Arc<dyn KeyLog>>,
+    ) -> Result<Offers, TlsError> {
+        let connector = |alpn: &[&[u8]]| {
+            ClientTls {
+                verifier: verifier.clone(),
+                identity: identity.cloned(),
+                alpn: alpn.iter().map(|name| name.to_vec()).collect(),
+                key_log: key_log.cloned(),
+                provider: None,
+            }
+            .connector()
+        };
+        Ok(match self {
+            Self::Auto => Offers {
+                first: connector(&[ALPN_ECHO])?,
+                without_alpn: Some(connector(&[])?),
+            },
+            Self::None => Offers {
+                first: connector(&[])?,
+                without_alpn: None,
+            },
+            Self::Name(name) => Offers {
+                first: connector(&[name])?,
+                without_alpn: None,
+            },
+        })
+    }
+}
+
+/// How the dialling stands.
+#[derive(Debug)]
+pub enum Progress {
+    /// Attempts are under way.
+    Trying,
+    /// The server refused ALPN `echo`; dialling began again offering none.
+    WithoutAlpn,
+    /// It is over.
+    Failed(DialFailure),
+}
+
+/// What a dialler offers by TLS, in the order in which it is tried.
+#[derive(Clone, Debug)]
+pub struct Offers {
+    /// The first offer.
+    pub first: Connector,
+    /// The offer after the first was refused for its ALPN.
+    pub without_alpn: Option<Connector>,
+}
+
+/// Attempts to reach a target.
+#[derive(Debug)]
+pub struct Dialer {
+    target: Target,
+    offers: Offers,
+    timeout: Duration,
+    untried: VecDeque<SocketAddr>,
+    attempts: Vec<(ConnectionKey, SocketAddr)>,
+    next_attempt: Option<Instant>,
+    is_prolonged: bool,
+    give_up: Option<Instant>,
+    failure: Option<DialFailure>,
+}
+
+impl Dialer {
+    /// Makes a dialler that gives up after `timeout`.
+    pub fn new(target: Target, offers: Offers, timeout: Duration) -> Self {
+        Self {
+            untried: target.addresses.iter().copied().collect(),
+            target,
+            offers,
+            timeout,
+            attempts: Vec::new(),
+            next_attempt: None,
+            is_prolonged: false,
+            give_up: None,
+            failure: None,
+        }
+    }
+
+    /// Returns the addresses that are being tried.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.attempts.iter().map(|(_, address)| *address)
+    }
+
+    /// Returns the connections by which attempts are under way.
+    pub fn connections(&self) -> impl Iterator<Item = ConnectionKey> {
+        self.attempts.iter().map(|(key, _)| *key)
+    }
+
+    /// Makes the first attempt.
+    pub fn start<S: Default>(&mut self, control: &mut Control<'_, S>) -> Progress {
+        self.give_up = Some(control.now() + self.timeout);
+        self.attempt(control)
+    }
+
+    /// Tries the next address that can be tried.
+    fn attempt<S: Default>(&mut self, control: &mut Control<'_, S>) -> Progress {
+        self.next_attempt = None;
+        self.is_prolonged = false;
+        while let Some(address) = self.untried.pop_front() {
+            let to = ConnectTo {
+                remote: address,
+                server_name: &self.target.server_name,
+                connector: &self.offers.first,
+            };
+            match control.connect(&to, S::default()) {
+                Ok(key) => {
+                    self.attempts.push((key, address));
+                    if !self.untried.is_empty() {
+                        self.next_attempt = Some(control.now() + ATTEMPT_DELAY);
+                    }
+                    return Progress::Trying;
+                }
+                Err(error) => self.note(DialFailure::Impossible {
+                    reason: error.to_string(),
+                }),
+            }
+        }
+        self.progress()
+    }
+
+    fn progress(&mut self) -> Progress {
+        if !self.attempts.is_empty() {
+            return Progress::Trying;
+        }
+        self.give_up = None;
+        Progress::Failed(self.failure.take().unwrap_or(DialFailure::Impossible {
+            reason: "the name has no address".into(),
+        }))
+    }
+
+    fn note(&mut self, failure: DialFailure) {
+        let weightier = self
+            .failure
+            .as_ref()
+            .is_none_or(|known| known.weight() < failure.weight());
+        if weightier {
+            self.failure = Some(failure);
+        }
+    }
+
+    /// Returns when the dialler wants to act.
+    pub fn deadline(&self) -> Option<Instant> {
+        match (self.next_attempt, self.give_up) {
+            (Some(next), Some(end)) => Some(next.min(end)),
+            (next, end) => next.or(end),
+        }
+    }
+
+    /// Tries the next address, or gives up.
+    pub fn handle_deadline<S: Default>(&mut self, control: &mut Control<'_, S>) -> Progress {
+        let now = control.now();
+        if self.give_up.is_some_and(|due| due <= now) {
+            self.note(DialFailure::NoAnswer {
+                after: self.timeout,
+            });
+            self.attempts.clear();
+            self.untried.clear();
+            return self.progress();
+        }
+        if self.next_attempt.is_some_and(|due| due <= now) {
+            if !self.is_prolonged && self.is_answered(control) {
+                self.is_prolonged = true;
+                self.next_attempt = Some(now + ATTEMPT_DELAY);
+                return Progress::Trying;
+            }
+            return self.attempt(control);
+        }
+        Progress::Trying
+    }
+
+    /// Tells whether anybody has answered, be it in this turn, whose events are
+    /// still to come: a process that stood still finds both, answer and deadline.
+    fn is_answered<S>(&self, control: &mut Control<'_, S>) -> bool {
+        let mut attempts = self.connections();
+        attempts.any(|key| {
+            let connection = control.connection(key);
+            connection.is_some_and(|(connection, _)| connection.datagrams_received() > 0)
+        })
+    }
+
+    /// Ends the dialling because `winner` has connected; returns the attempts
+    /// that have lost and are to be closed.
+    pub fn connected(&mut self, winner: ConnectionKey) -> Vec<ConnectionKey> {
+        self.give_up = None;
+        self.next_attempt = None;
+        self.untried.clear();
+        let attempts = std::mem::take(&mut self.attempts);
+        let losers = attempts.into_iter().map(|(key, _)| key);
+        losers.filter(|key| *key != winner).collect()
+    }
+
+    /// Notes that an attempt has failed and says what now follows by
+    /// [`handle_failure`](Self::handle_failure).
+    pub fn closed(&mut self, key: ConnectionKey, reason: CloseReason) -> bool {
+        let Some(position) = self.attempts.iter().position(|(known, _)| *known == key) else {
+            return false;
+        };
+        let (_, address) = self.attempts.swap_remove(position);
+        self.note(DialFailure::Handshake { address, reason });
+        true
+    }
+
+    /// Notes that a peer cannot be reached; its attempts have failed.
+    ///
+    /// Port 0 means that `peer` is whoever sent the ICMP message: the target
+    /// itself or a router on the way to the only one that is being tried. An
+    /// address that has failed already may say so again, for each datagram.
+    pub fn unreachable(&mut self, peer: SocketAddr, reason: &io::Error) -> Vec<ConnectionKey> {
+        let by_icmp = peer.port() == 0;
+        let mut targets = self.target.addresses.iter();
+        let from_target = targets.any(|address| address.ip() == peer.ip());
+        let only_one = self.attempts.len() == 1;
+        let is_meant = |address: SocketAddr| match (by_icmp, from_target) {
+            (false, _) => address == peer,
+            (true, true) => address.ip() == peer.ip(),
+            (true, false) => only_one,
+        };
+        let (failed, going): (Vec<_>, Vec<_>) = std::mem::take(&mut self.attempts)
+            .into_iter()
+            .partition(|(_, address)| is_meant(*address));
+        self.attempts = going;
+        for (_, address) in &failed {
+            self.note(DialFailure::unreachable(*address, reason));
+        }
+        failed.into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// Goes on after failed attempts: with the next address, or without ALPN
+    /// if that alone was refused.
+    pub fn handle_failure<S: Default>(&mut self, control: &mut Control<'_, S>) -> Progress {
+        if self.give_up.is_none() {
+            return Progress::Trying;
+        }
+        let Some(DialFailure::Handshake { address, reason }) = &self.failure else {
+            return self.attempt(control);
+        };
+        let refused = alpn_refused(reason);
+        if let Some(connector) = self.offers.without_alpn.take_if(|_| refused) {
+            self.offers.first = connector;
+            self.untried.push_front(*address);
+            self.failure = None;
+            return match self.attempt(control) {
+                Progress::Trying => Progress::WithoutAlpn,
+                other => other,
+            };
+        }
+        // Whoever is not to be trusted, or wants another protocol, is not
+        // asked at another address.
+        if refused || matches!(reason, CloseReason::Violation { .. }) {
+            self.untried.clear();
+            return self.progress();
+        }
+        self.attempt(control)
+    }
+}
+
+/// Binds a socket for each family that is needed; a host may lack one of
+/// them, and that address is then found to be impossible.
+///
+/// # Errors
+/// The first [`BindError`] if no socket can be had.
+pub fn bind(targets: &[SocketAddr]) -> Result<Vec<Socket>, BindError> {
+    let v4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    let v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
+    let mut sockets = Vec::new();
+    let mut failure = None;
+    for (local, needed) in [
+        (v4, targets.iter().any(SocketAddr::is_ipv4)),
+        (v6, targets.iter().any(SocketAddr::is_ipv6)),
+    ] {
+        if !needed {
+            continue;
+        }
+        match Socket::bind(local, ReceiveErrors::Yes) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) => failure = Some(error),
+        }
+    }
+    match failure {
+        Some(error) if sockets.is_empty() => Err(error),
+        _ => Ok(sockets),
+    }
+}

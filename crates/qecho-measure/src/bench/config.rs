@@ -1,0 +1,307 @@
+//! What a load generator is asked to do.
+
+use std::{
+    num::NonZeroU64,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use qecho_echo::dial::{Alpn, Target};
+use qecho_engine::config::Transport;
+use qecho_packet::Sight;
+use rustls::{KeyLog, client::danger::ServerCertVerifier};
+
+use super::{bound::Bound, chance::Chance};
+
+/// Everything that a load generator is configured with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whom to put load on.
+    pub target: Target,
+    /// Which application protocols to offer.
+    pub alpn: Alpn,
+    /// Decides whether the server is the right one.
+    pub verifier: Arc<dyn ServerCertVerifier>,
+    /// Where TLS secrets are logged, if anywhere.
+    pub key_log: Option<Arc<dyn KeyLog>>,
+    /// Who sees what passes, as far as it is QUIC.
+    pub sight: Sight,
+    /// Windows and timers.
+    pub transport: Transport,
+    /// What every connection does.
+    pub work: Work,
+    /// When messages are sent.
+    pub arrival: Arrival,
+    /// Whether that is all, or the beginning.
+    pub plan: Plan,
+    /// When to begin, unless at once.
+    pub begin: Option<Begin>,
+    /// When it is enough.
+    pub goal: Goal,
+    /// Time before the measuring, in which the same is done and not measured.
+    pub warmup: Duration,
+    /// Connections at once, at least 1.
+    pub connections: usize,
+    /// From how many sockets they come.
+    pub sockets: Sockets,
+    /// Threads that make the load, at least 1 and at most as many as
+    /// connections.
+    pub shards: usize,
+    /// Time for a handshake and for the echo of each message.
+    pub timeout: Duration,
+    /// What connections know of those before ([`Way::Handshake`]).
+    pub sessions: Sessions,
+    /// Whether every byte that comes back is compared.
+    pub verify: bool,
+    /// A process on this host whose processor time is measured too.
+    pub server_pid: Option<u32>,
+    /// Starts the chances of [`Arrival::Poisson`] and of [`Sizes`].
+    pub seed: u64,
+}
+
+/// Time for a handshake and for each echo, unless another is named.
+pub const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Most connections that one load has.
+pub const CONNECTIONS_MAX: usize = 100_000;
+
+/// Most messages that a connection may have under way, and most streams.
+pub const IN_FLIGHT_MAX: usize = 100_000;
+
+/// Most threads that make a load.
+pub const SHARDS_MAX: usize = 256;
+
+/// Bytes of the longest message: a stream has room for any, but it is kept
+/// track of in pieces.
+pub const SIZE_MAX: usize = 1 << 30;
+
+/// Messages a second that may be asked for.
+pub const RATE_MAX: f64 = 1e8;
+
+impl Config {
+    /// Returns the configuration of ten seconds of ping-pong with `target` on
+    /// one connection if `verifier` trusts it.
+    pub fn new(target: Target, verifier: Arc<dyn ServerCertVerifier>) -> Self {
+        Self {
+            target,
+            alpn: Alpn::Auto,
+            verifier,
+            key_log: None,
+            sight: Sight::default(),
+            transport: Transport::default(),
+            work: Work {
+                way: Way::Stream,
+                sizes: Sizes::fixed(64),
+                in_flight: 1,
+                streams: 1,
+            },
+            arrival: Arrival::Closed,
+            plan: Plan::Once,
+            begin: None,
+            goal: Goal::Duration(Duration::from_secs(10)),
+            warmup: Duration::from_secs(1),
+            connections: 1,
+            sockets: Sockets::One,
+            shards: 1,
+            timeout: TIMEOUT,
+            sessions: Sessions::New,
+            verify: true,
+            server_pid: None,
+            seed: 0,
+        }
+    }
+}
+
+/// What a connection does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// On what messages travel.
+    pub way: Way,
+    /// Bytes of a message.
+    pub sizes: Sizes,
+    /// Messages that a closed loop has under way on each stream
+    /// ([`Way::Stream`], [`Way::Bulk`]) or connection.
+    pub in_flight: usize,
+    /// Long-lived streams of each connection ([`Way::Stream`], [`Way::Bulk`]).
+    pub streams: usize,
+}
+
+/// Bytes of a message: each number from the least to the most is equally
+/// likely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// At least 1.
+    pub least: usize,
+    /// Not less.
+    pub most: usize,
+}
+
+impl Sizes {
+    /// Returns the sizes of messages that all have so many bytes.
+    pub fn fixed(size: usize) -> Self {
+        Self {
+            least: size,
+            most: size,
+        }
+    }
+
+    pub(super) fn draw(self, chance: &mut Chance) -> usize {
+        match self.most - self.least {
+            0 => self.least,
+            more => self.least + chance.below(more as u64 + 1) as usize,
+        }
+    }
+}
+
+/// On what a message travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Streams that live as long as their connection.
+    Stream,
+    /// The same with messages that make no sense alone: pieces of a transfer
+    /// that has no end.
+    Bulk,
+    /// A bidirectional stream for each message, to its FIN.
+    StreamPerMessage,
+    /// A DATAGRAM frame for each message.
+    Datagram,
+    /// A connection for each message: a full handshake, one echo, the close.
+    Handshake,
+    /// Nothing: connections are opened and held.
+    Idle,
+}
+
+impl Way {
+    /// Tells whether connections are the work itself, and not made before it.
+    pub(super) fn is_connecting(self) -> bool {
+        self == Self::Handshake
+    }
+}
+
+/// What connections know of those before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sessions {
+    /// Nothing: each handshake is a full one.
+    New,
+    /// They go on with the TLS session of one before, if the server lets them.
+    Resumed,
+    /// The same, and their message goes with the first packets (0-RTT), if the
+    /// server has allowed it.
+    EarlyData,
+}
+
+/// When messages are sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Arrival {
+    /// Each when one before it has come back: the server sets the pace, and a
+    /// server that stalls is asked less.
+    Closed,
+    /// So many a second, at equal intervals, whatever comes back.
+    Constant(f64),
+    /// So many a second on average, independent of one another.
+    Poisson(f64),
+}
+
+impl Arrival {
+    /// Returns the rate of an open loop.
+    pub fn rate(self) -> Option<f64> {
+        match self {
+            Self::Closed => None,
+            Self::Constant(rate) | Self::Poisson(rate) => Some(rate),
+        }
+    }
+
+    /// Returns the same at another rate; a closed loop becomes an open one.
+    pub(super) fn at(self, rate: f64) -> Self {
+        match self {
+            Self::Closed | Self::Constant(_) => Self::Constant(rate),
+            Self::Poisson(_) => Self::Poisson(rate),
+        }
+    }
+
+    /// Returns one of `count` equal parts.
+    pub(super) fn part(self, count: usize) -> Self {
+        match self {
+            Self::Closed => Self::Closed,
+            Self::Constant(rate) => Self::Constant(rate / count as f64),
+            Self::Poisson(rate) => Self::Poisson(rate / count as f64),
+        }
+    }
+}
+
+/// An instant at which a load is to begin, as others do elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begin {
+    /// The instant.
+    pub at: Instant,
+    /// The same on the clock of the day (RFC 3339).
+    pub name: String,
+}
+
+/// How many runs there are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Plan {
+    /// One.
+    Once,
+    /// One at each of these rates, which take the place of the arrival's.
+    Steps(Vec<f64>),
+    /// In turns, over QUIC and over something else.
+    Beside(Baseline),
+    /// As many as it takes to find the highest rate at which a bound is kept.
+    FindLimit {
+        /// What must be true.
+        bound: Bound,
+        /// The rate to begin with.
+        start: f64,
+    },
+}
+
+/// What QUIC is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Baseline {
+    /// TLS 1.3 over TCP, on the same port number.
+    Tls,
+    /// Bare UDP, on the port after it.
+    Udp,
+}
+
+/// When it is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// After this time of measuring.
+    Duration(Duration),
+    /// After so many messages, all of them measured.
+    Messages(NonZeroU64),
+}
+
+impl Goal {
+    /// Returns the time of measuring, if that is the goal.
+    pub fn duration(self) -> Option<Duration> {
+        match self {
+            Self::Duration(duration) => Some(duration),
+            Self::Messages(_) => None,
+        }
+    }
+}
+
+/// From how many sockets connections come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sockets {
+    /// One for each thread.
+    One,
+    /// One for each connection.
+    PerConnection,
+    /// So many for each thread.
+    Number(usize),
+}
+
+impl Sockets {
+    /// Returns how many a thread with so many connections has.
+    pub(super) fn count(self, connections: usize) -> usize {
+        match self {
+            Self::One => 1,
+            Self::PerConnection => connections,
+            Self::Number(number) => number.clamp(1, connections.max(1)),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Finds the address at which the server answers, before load is put on it.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use qecho_echo::dial::{CONFIRMATION_WAIT_MAX, DialFailure, Dialer, Offers, Progress};
+use qecho_engine::{
+    Application, CloseReason, Connection, ConnectionKey, Connector, Control, Event, Handshake,
+};
+
+use super::{config::Config, generator::Mail};
+
+/// Where and as what the server answers.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Reached {
+    /// Its address.
+    pub address: SocketAddr,
+    /// What was agreed on.
+    pub handshake: Handshake,
+    /// From the first packet to the completed handshake.
+    pub elapsed: Duration,
+    /// Whether it refused ALPN `echo` and was asked again without.
+    pub without_alpn: bool,
+    /// Whether it takes DATAGRAM frames.
+    pub takes_datagrams: bool,
+}
+
+/// Dials once and hangs up, as the application of a shard.
+pub struct Probe {
+    dialer: Dialer,
+    offers: Offers,
+    without_alpn: bool,
+    outcome: Option<Result<Reached, DialFailure>>,
+    is_stopped: bool,
+    pressing: Option<Instant>,
+    /// The attempt that has won.
+    winner: Option<ConnectionKey>,
+    /// Those that have lost.
+    losers: Vec<ConnectionKey>,
+    /// When to hang up: once the handshake is confirmed, or when that has taken too
+    /// long.
+    hangs_up: Option<Instant>,
+}
+
+impl Probe {
+    /// Makes a probe that makes these offers.
+    pub fn new(config: &Config, offers: Offers) -> Self {
+        Self {
+            dialer: Dialer::new(config.target.clone(), offers.clone(), config.timeout),
+            offers,
+            without_alpn: false,
+            outcome: None,
+            is_stopped: false,
+            pressing: None,
+            winner: None,
+            losers: Vec::new(),
+            hangs_up: None,
+        }
+    }
+
+    /// Returns how the server is reached, and what to offer it; `None` if the
+    /// probe was stopped.
+    ///
+    /// # Errors
+    /// [`DialFailure`] if the server was not reached.
+    pub fn into_outcome(self) -> Option<Result<(Reached, Connector), DialFailure>> {
+        let Offers {
+            first,
+            without_alpn,
+        } = self.offers;
+        let outcome = self.outcome?;
+        Some(outcome.map(|reached| {
+            let other = without_alpn.filter(|_| reached.without_alpn);
+            (reached, other.unwrap_or(first))
+        }))
+    }
+
+    fn follow(&mut self, now: Instant, progress: Progress) {
+        match progress {
+            Progress::Trying => {}
+            Progress::WithoutAlpn => self.without_alpn = true,
+            Progress::Failed(failure) => self.end(now, Err(failure)),
+        }
+    }
+
+    fn end(&mut self, now: Instant, outcome: Result<Reached, DialFailure>) {
+        let wait = match outcome {
+            Ok(_) => CONFIRMATION_WAIT_MAX,
+            Err(_) => Duration::ZERO,
+        };
+        self.outcome.get_or_insert(outcome);
+        self.hangs_up = Some(now + wait);
+        self.pressing = Some(now);
+    }
+
+    fn close_losers(&mut self, control: &mut Control<'_, ()>) {
+        for loser in std::mem::take(&mut self.losers) {
+            if let Some((mut connection, ())) = control.connection(loser) {
+                connection.close(0, "another address answered first");
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_stopped || self.outcome.is_some()
+    }
+}
+
+impl Application for Probe {
+    type State = ();
+    type Mail = Mail;
+
+    fn start(&mut self, control: &mut Control<'_, ()>) {
+        let progress = self.dialer.start(control);
+        self.follow(control.now(), progress);
+    }
+
+    fn accept(&mut self, _: &mut Connection<'_>) {}
+
+    fn handle_event(&mut self, connection: &mut Connection<'_>, (): &mut (), event: Event) {
+        let now = connection.now();
+        match event {
+            Event::Connected if !self.is_over() => {
+                let Some(handshake) = connection.handshake().cloned() else {
+                    return;
+                };
+                let reached = Reached {
+                    address: connection.remote_address(),
+                    handshake,
+                    elapsed: now - connection.began(),
+                    without_alpn: self.without_alpn,
+                    takes_datagrams: connection.datagram_max().is_some(),
+                };
+                self.winner = Some(connection.key());
+                self.losers = self.dialer.connected(connection.key());
+                self.end(now, Ok(reached));
+            }
+            Event::Closed(reason) if !self.is_over() => {
+                let is_attempt = self.dialer.closed(connection.key(), reason);
+                self.pressing = is_attempt.then_some(now).or(self.pressing);
+            }
+            Event::Confirmed | Event::Closed(_) if self.winner == Some(connection.key()) => {
+                // A server may want a certificate to be shown.
+                if let Event::Closed(reason @ CloseReason::Peer { .. }) = event {
+                    let address = connection.remote_address();
+                    self.outcome = Some(Err(DialFailure::Handshake { address, reason }));
+                }
+                self.hangs_up = Some(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn handle_mail(&mut self, control: &mut Control<'_, ()>, mail: Mail) {
+        if mail == Mail::Stop {
+            self.is_stopped = true;
+            self.hangs_up = Some(control.now());
+            self.pressing = Some(control.now());
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let dialing = self.dialer.deadline().filter(|_| !self.is_over());
+        [self.pressing, self.hangs_up, dialing]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn handle_deadline(&mut self, control: &mut Control<'_, ()>) {
+        let was_pressing = self.pressing.take().is_some();
+        self.close_losers(control);
+        if self.is_over() {
+            if self.hangs_up.take_if(|due| *due <= control.now()).is_some() {
+                control.shut_down(0, "");
+            }
+            return;
+        }
+        let progress = match was_pressing {
+            true => self.dialer.handle_failure(control),
+            false => self.dialer.handle_deadline(control),
+        };
+        self.follow(control.now(), progress);
+    }
+
+    fn handle_unreachable(
+        &mut self,
+        control: &mut Control<'_, ()>,
+        peer: SocketAddr,
+        reason: &std::io::Error,
+    ) {
+        if self.is_over() {
+            return;
+        }
+        let failed: Vec<ConnectionKey> = self.dialer.unreachable(peer, reason);
+        for key in failed {
+            if let Some((mut connection, ())) = control.connection(key) {
+                connection.close(1, "unreachable");
+            }
+            self.pressing = Some(control.now());
+        }
+    }
+}

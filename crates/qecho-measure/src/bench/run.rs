@@ -1,0 +1,202 @@
+//! One load on real sockets: a generator on each of its threads, and this
+//! thread joins what they measure.
+
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::mpsc::{Receiver, Sender, channel},
+    thread::{self, JoinHandle},
+};
+
+use qecho_echo::dial;
+use qecho_engine::{Connector, Shard, Share, config::ShardConfig};
+use qecho_io::{
+    ReceiveErrors, Socket,
+    event_loop::{self, EventLoop, Inbox},
+};
+
+use super::{
+    BenchError, Progress, Stopper,
+    collector::{self, Collector},
+    config::{Config, Sessions, Way},
+    generator::{Generator, Listener, Mail, Outcome, Part, Told},
+    probe::{Probe, Reached},
+    processor::{self, Usage},
+    report::{self, Findings, Report},
+};
+
+/// A thread that makes load; when it has ended, it tells nothing any more.
+type Worker = JoinHandle<io::Result<Outcome>>;
+
+/// One load, from the first connection to the last.
+pub(super) struct Run<'a> {
+    pub(super) config: &'a Config,
+    pub(super) stopper: &'a Stopper,
+    /// By it the connections of all shards have different numbers.
+    pub(super) share: &'a Share,
+}
+
+impl Run<'_> {
+    /// Makes the load and waits until it is over.
+    pub(super) fn run(&self, tell: &mut dyn FnMut(Progress)) -> Result<Report, BenchError> {
+        self.stopper.clear();
+        let first = self.usage()?;
+        let (reached, connector) = self.probe()?;
+        if self.config.work.way == Way::Datagram && !reached.takes_datagrams {
+            return Err(BenchError::NoDatagrams);
+        }
+        tell(Progress::Reached(Box::new(reached.clone())));
+        let duration = self.config.goal.duration();
+        let interval = collector::interval(duration);
+        let (told, hear) = channel();
+        let mut sockets = 0;
+        let mut workers = Vec::new();
+        for number in 0..self.config.shards {
+            let mut part = Part {
+                remote: reached.address,
+                connector: match self.config.sessions {
+                    Sessions::New => connector.without_resumption(),
+                    Sessions::Resumed => connector.clone(),
+                    Sessions::EarlyData => connector.with_early_data(),
+                },
+                sockets: 0,
+                number,
+                of: self.config.shards,
+                interval,
+            };
+            let connections = part.share(self.config.connections as u64) as usize;
+            part.sockets = self.config.sockets.count(connections);
+            sockets += part.sockets;
+            workers.push(self.start(part, told.clone())?);
+        }
+        drop(told);
+        let mut collector = Collector::new(interval, duration, self.config.shards);
+        let usages = self.hear(&hear, &mut collector, tell);
+        let mut outcomes = Vec::new();
+        for worker in workers {
+            outcomes.push(join(worker)?);
+        }
+        let elapsed = outcomes.iter().map(|outcome| outcome.elapsed).max();
+        Ok(Report::new(Findings {
+            config: self.config,
+            server: report::server(self.config, &reached),
+            probes: 1,
+            sockets,
+            outcomes: &outcomes,
+            intervals: collector.into_rows(elapsed.unwrap_or_default()),
+            usages: first
+                .zip(usages)
+                .map(|(first, [begun, ended])| [first, begun, ended]),
+        }))
+    }
+
+    /// Finds where the server answers, on this thread.
+    fn probe(&self) -> Result<(Reached, Connector), BenchError> {
+        let config = self.config;
+        let offers = config
+            .alpn
+            .offers(&config.verifier, None, config.key_log.as_ref())?;
+        let sockets = dial::bind(&config.target.addresses)?;
+        let (mailbox, inbox) = event_loop::mailbox().map_err(BenchError::Start)?;
+        self.stopper.add(mailbox);
+        let event_loop = self.event_loop(sockets, inbox, Probe::new(config, offers))?;
+        let probe = event_loop.run().map_err(BenchError::Wait)?;
+        Ok(probe.into_outcome().ok_or(BenchError::Stopped)??)
+    }
+
+    fn event_loop<A: qecho_engine::Application>(
+        &self,
+        sockets: Vec<Socket>,
+        inbox: Inbox<A::Mail>,
+        application: A,
+    ) -> Result<EventLoop<A>, BenchError> {
+        let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
+        let sight = &self.config.sight;
+        let shard_config = ShardConfig {
+            share: self.share.clone(),
+            watched: sight.is_watched(),
+            ..ShardConfig::client(self.config.transport.clone())
+        };
+        let shard = Shard::new(&shard_config, &addresses, application)?;
+        Ok(EventLoop::new(shard, sockets, inbox).tapped(sight.taps()))
+    }
+
+    /// Starts one part of the load on a thread of its own.
+    fn start(&self, part: Part, told: Sender<(usize, Told)>) -> Result<Worker, BenchError> {
+        let number = part.number;
+        let any = unspecified(part.remote);
+        let sockets = (0..part.sockets).map(|_| Socket::bind(any, ReceiveErrors::Yes));
+        let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
+        let listener: Listener = Box::new(move |words| {
+            // Who does not hear any more has been told enough.
+            let _ = told.send((number, words));
+        });
+        let generator = Generator::new(self.config, part, listener, processor::of_this_thread);
+        let (mailbox, inbox) = event_loop::mailbox().map_err(BenchError::Start)?;
+        let event_loop = self.event_loop(sockets, inbox, generator)?;
+        self.stopper.add(mailbox);
+        thread::Builder::new()
+            .name(format!("load {number}"))
+            .spawn(move || {
+                processor::wake_precisely();
+                event_loop.run().map(Generator::into_outcome)
+            })
+            .map_err(BenchError::Start)
+    }
+
+    /// Hears what the shards tell until all have ended; returns what the
+    /// server's process had used when the measuring began and when it ended.
+    pub(super) fn hear(
+        &self,
+        told: &Receiver<(usize, Told)>,
+        collector: &mut Collector,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Option<[Usage; 2]> {
+        let (mut ready, mut connections) = (0, 0);
+        let (mut begun, mut ended) = (None, None);
+        for (_, words) in told {
+            match words {
+                Told::Ready { live } => {
+                    ready += 1;
+                    connections += live;
+                    if ready == self.config.shards {
+                        tell(Progress::Ready { live: connections });
+                        self.stopper.tell(Mail::Begin);
+                    }
+                }
+                Told::Measuring if begun.is_none() => begun = self.usage().ok().flatten(),
+                Told::Measured if ended.is_none() => ended = self.usage().ok().flatten(),
+                Told::Recent(recent) => {
+                    if let Some(row) = collector.add(&recent) {
+                        tell(Progress::Interval(row));
+                    }
+                }
+                Told::Measuring | Told::Measured => {}
+            }
+        }
+        begun.zip(ended).map(|(begun, ended)| [begun, ended])
+    }
+
+    pub(super) fn usage(&self) -> Result<Option<Usage>, BenchError> {
+        let usage = |pid| {
+            let usage = processor::of_process(pid);
+            usage.map_err(|source| BenchError::Process { pid, source })
+        };
+        self.config.server_pid.map(usage).transpose()
+    }
+}
+
+pub(super) fn join(worker: Worker) -> Result<Outcome, BenchError> {
+    match worker.join() {
+        Ok(outcome) => outcome.map_err(BenchError::Wait),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// Returns what to bind to reach an address.
+pub(super) fn unspecified(remote: SocketAddr) -> SocketAddr {
+    match remote {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}

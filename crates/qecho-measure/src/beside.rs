@@ -1,0 +1,130 @@
+//! Echo over other transports beside a QUIC server, against which QUIC is measured.
+
+mod datagrams;
+mod streams;
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    thread::{self, JoinHandle},
+};
+
+use qecho_echo::server::{Config, ServerError};
+use qecho_io::{
+    BindError, Mailbox, ReceiveErrors, Socket,
+    event_loop::{self, ForwardingLoop},
+    listen,
+};
+
+use self::{datagrams::BareEcho, streams::Listeners};
+
+pub use self::streams::{CONNECTIONS_MAX as TCP_CONNECTIONS_MAX, HANDSHAKE_TIMEOUT};
+
+/// What is echoed beside QUIC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// TLS 1.3 over TCP, on the same port number.
+    pub tls: bool,
+    /// Bare UDP, on the port after it.
+    pub udp: Option<Reach>,
+}
+
+/// From where bare UDP is echoed: anybody can forge where it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// This host alone.
+    Loopback,
+    /// Wherever QUIC is listened for.
+    Anywhere,
+}
+
+/// What runs beside a server; it ends when this is dropped.
+#[derive(Debug, Default)]
+pub struct Running {
+    listeners: Option<Listeners>,
+    bare: Option<(Mailbox<()>, JoinHandle<()>)>,
+    addresses: Vec<(&'static str, SocketAddr)>,
+}
+
+impl Beside {
+    /// Binds the sockets of a server, and starts what is wanted beside it.
+    ///
+    /// # Errors
+    /// [`ServerError`] if either cannot be; nothing keeps running then.
+    pub fn bind(self, config: &Config) -> Result<(Vec<Socket>, Running), ServerError> {
+        listen::bind_with(
+            &config.listen,
+            |quic| Running::start(self, config, quic),
+            |error| matches!(error, ServerError::Bind(_)),
+        )
+    }
+}
+
+impl Running {
+    fn start(beside: Beside, config: &Config, quic: &[SocketAddr]) -> Result<Self, ServerError> {
+        let mut running = Self::default();
+        if beside.tls {
+            running.listeners = Some(Listeners::start(config, quic)?);
+            running.addresses = quic.iter().map(|address| ("tls", *address)).collect();
+        }
+        if let Some(reach) = beside.udp {
+            let bare = start_bare(reach, quic, &mut running.addresses)?;
+            running.bare = Some(bare);
+        }
+        Ok(running)
+    }
+
+    /// Returns what is listened on: `tls` or `udp`, and where.
+    pub fn addresses(&self) -> &[(&'static str, SocketAddr)] {
+        &self.addresses
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.listeners.take();
+        if let Some((mailbox, thread)) = self.bare.take() {
+            // Both fail if it has ended.
+            let _ = mailbox.send(());
+            let _ = thread.join();
+        }
+    }
+}
+
+fn start_bare(
+    reach: Reach,
+    quic: &[SocketAddr],
+    addresses: &mut Vec<(&'static str, SocketAddr)>,
+) -> Result<(Mailbox<()>, JoinHandle<()>), ServerError> {
+    let mut sockets = Vec::new();
+    for address in quic {
+        let port = address.port().checked_add(1).ok_or_else(|| BindError {
+            address: *address,
+            source: io::Error::other("there is no port after this one for bare UDP"),
+        })?;
+        let ip = match reach {
+            Reach::Anywhere => address.ip(),
+            Reach::Loopback => loopback(address.ip()),
+        };
+        sockets.push(Socket::bind((ip, port).into(), ReceiveErrors::No)?);
+    }
+    let own: Vec<_> = sockets.iter().map(Socket::address).collect();
+    addresses.extend(own.iter().map(|address| ("udp", *address)));
+    let (mailbox, inbox) = event_loop::mailbox().map_err(ServerError::Start)?;
+    let echo = ForwardingLoop::new(BareEcho::new(own), sockets, inbox);
+    let thread = thread::Builder::new()
+        .name("bare UDP".into())
+        .spawn(move || {
+            // A wait that fails ends this echo, and QUIC goes on.
+            let _ = echo.run();
+        });
+    Ok((mailbox, thread.map_err(ServerError::Start)?))
+}
+
+fn loopback(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_loopback() => ip.into(),
+        IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+    }
+}

@@ -1,0 +1,385 @@
+//! One host that is pinged: dials, works, says how it ended.
+
+mod handshaking;
+mod reachability;
+
+use std::{sync::Arc, time::Instant};
+
+use qecho_echo::dial::{DialFailure, Dialer, Offers, Progress};
+use qecho_engine::{CloseReason, Connection, ConnectionKey, Control, Event, TlsError};
+
+use self::reachability::{Doubt, Suspicion};
+use super::{
+    config::{Config, Destination, Way},
+    onlooker::Findings,
+    probes::Probes,
+    report::{Connected, Failure, Lost, News, Report, Transport},
+    work::{Context, Work},
+};
+
+/// Application code of a client that has all it came for.
+const CODE_DONE: u64 = 0;
+/// Application code of a client that did not get what it came for.
+const CODE_FAILED: u64 = 1;
+
+/// A host that is pinged.
+pub(super) struct Host {
+    settings: Arc<Config>,
+    destination: Destination,
+    findings: Findings,
+    offers: Offers,
+    stage: Stage,
+    work: Work,
+    probes: Probes,
+    epoch: Option<Instant>,
+    /// Connections that are to be closed.
+    losers: Vec<ConnectionKey>,
+    /// Set when there is something to do that needs the whole shard.
+    pressing: Option<Instant>,
+    doubt: Option<Doubt>,
+    suspicion: Option<Suspicion>,
+    was_connected: bool,
+    without_alpn: bool,
+}
+
+/// How far it is.
+enum Stage {
+    /// Nothing is under way: before the beginning, and between two handshakes.
+    Idle,
+    Dialing(Box<Dialer>),
+    Live(ConnectionKey),
+    Ended,
+}
+
+/// Hears what there is to tell of the host.
+pub(super) type Tell<'t> = &'t mut dyn FnMut(News);
+
+impl Host {
+    pub(super) fn new(
+        settings: &Arc<Config>,
+        destination: &Destination,
+        findings: &Findings,
+    ) -> Result<Self, TlsError> {
+        Ok(Self {
+            settings: settings.clone(),
+            destination: destination.clone(),
+            findings: findings.clone(),
+            offers: handshaking::offers(settings, destination)?,
+            stage: Stage::Idle,
+            work: Work::new(settings.over),
+            probes: Probes::new(settings),
+            epoch: None,
+            losers: Vec::new(),
+            pressing: None,
+            doubt: None,
+            suspicion: None,
+            was_connected: false,
+            without_alpn: false,
+        })
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ended)
+    }
+
+    /// Tells whether a connection is this host's.
+    pub(super) fn owns(&self, key: ConnectionKey) -> bool {
+        match &self.stage {
+            Stage::Dialing(dialer) => dialer.connections().any(|known| known == key),
+            Stage::Live(live) => *live == key,
+            Stage::Idle | Stage::Ended => false,
+        }
+    }
+
+    pub(super) fn start(&mut self, control: &mut Control<'_, ()>, tell: Tell<'_>) {
+        self.epoch = Some(control.now());
+        match self.settings.over {
+            Way::Handshake => {
+                self.probes.begin(control.now());
+                self.handle_deadline(control, tell);
+            }
+            _ => self.dial(control, tell),
+        }
+    }
+
+    fn dial(&mut self, control: &mut Control<'_, ()>, tell: Tell<'_>) {
+        let target = self.destination.target.clone();
+        let mut dialer = Dialer::new(target, self.offers.clone(), self.settings.timeout);
+        let progress = dialer.start(control);
+        self.stage = Stage::Dialing(Box::new(dialer));
+        self.follow(control, progress, tell);
+    }
+
+    fn follow(&mut self, control: &mut Control<'_, ()>, progress: Progress, tell: Tell<'_>) {
+        match progress {
+            Progress::Trying => {}
+            Progress::WithoutAlpn => {
+                self.without_alpn = true;
+                tell(News::WithoutAlpn);
+            }
+            Progress::Failed(failure) => self.dial_failed(control, failure, tell),
+        }
+    }
+
+    /// Between handshakes a host may be away for a while; but it is not asked
+    /// again when it refused.
+    fn dial_failed(&mut self, control: &mut Control<'_, ()>, failure: DialFailure, tell: Tell<'_>) {
+        let now = control.now();
+        self.stage = Stage::Idle;
+        let reason = failure.to_string();
+        let current = self.probes.current();
+        if let Some(probe) = current {
+            tell(News::Lost(self.probes.lose(
+                now,
+                probe.sequence,
+                Some(reason),
+            )));
+        }
+        let for_good = matches!(
+            failure,
+            DialFailure::Handshake { .. } | DialFailure::Impossible { .. }
+        );
+        if for_good || current.is_none() {
+            self.end(None, now, Err(failure.into()), tell);
+        }
+    }
+
+    pub(super) fn handle_event(
+        &mut self,
+        connection: &mut Connection<'_>,
+        event: &Event,
+        tell: Tell<'_>,
+    ) {
+        match (&mut self.stage, event) {
+            (Stage::Dialing(_), Event::Connected) => self.connected(connection, tell),
+            (Stage::Dialing(dialer), Event::Closed(reason)) => {
+                dialer.closed(connection.key(), reason.clone());
+                self.pressing = Some(connection.now());
+            }
+            (Stage::Live(_), Event::Closed(reason)) => self.closed(connection, reason, tell),
+            (Stage::Live(_), event) => self.work_on(connection, Some(event), tell),
+            _ => {}
+        }
+    }
+
+    fn connected(&mut self, connection: &mut Connection<'_>, tell: Tell<'_>) {
+        let key = connection.key();
+        let Stage::Dialing(mut dialer) = std::mem::replace(&mut self.stage, Stage::Live(key))
+        else {
+            return;
+        };
+        self.losers.extend(dialer.connected(key));
+        self.suspicion = None;
+        self.pressing = Some(connection.now());
+        let address = connection.remote_address();
+        self.destination.target.addresses = vec![address];
+        if let (false, Some(handshake)) = (self.was_connected, connection.handshake()) {
+            tell(News::Connected(Box::new(Connected {
+                address,
+                handshake: handshake.clone(),
+                elapsed: connection.now() - connection.began(),
+            })));
+        }
+        self.was_connected = true;
+        if let Work::Handshakes(handshakes) = &mut self.work {
+            handshakes.completed(connection);
+            self.send_now(connection);
+        }
+        self.work_on(connection, None, tell);
+    }
+
+    fn closed(&mut self, connection: &mut Connection<'_>, reason: &CloseReason, tell: Tell<'_>) {
+        let now = connection.now();
+        let failure = Failure::Closed(reason.clone());
+        if !matches!(self.work, Work::Handshakes(_)) {
+            return self.end(Some(connection), now, Err(failure), tell);
+        }
+        // A server that turns a client away once it knows who that is.
+        self.stage = Stage::Idle;
+        self.pressing = Some(now);
+        if let Some(probe) = self.probes.current() {
+            let reason = Some(failure.to_string());
+            tell(News::Lost(self.probes.lose(now, probe.sequence, reason)));
+        }
+    }
+
+    /// Lets the work go on after an event or without one.
+    fn work_on(&mut self, connection: &mut Connection<'_>, event: Option<&Event>, tell: Tell<'_>) {
+        let now = connection.now();
+        let mut context = Context {
+            connection,
+            probes: &mut self.probes,
+            findings: &self.findings,
+            epoch: self.epoch.unwrap_or(now),
+            size: self.settings.size,
+            early_data: self.settings.early_data,
+            tell,
+        };
+        let worked = match event {
+            Some(event) => self.work.handle_event(&mut context, event),
+            None => self.work.advance(&mut context),
+        };
+        if let Err(failure) = worked {
+            return self.end(Some(connection), now, Err(failure), tell);
+        }
+        self.finish_handshake(connection, false, tell);
+        if self.probes.is_over() {
+            self.end(Some(connection), now, Ok(()), tell);
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let (dialing, could_send) = match &self.stage {
+            Stage::Ended => return self.pressing,
+            Stage::Idle => (None, true),
+            Stage::Dialing(dialer) => (dialer.deadline(), false),
+            Stage::Live(_) => (None, self.work.has_room()),
+        };
+        let waits = [
+            self.pressing,
+            dialing,
+            self.probes.deadline(could_send),
+            self.work.deadline(),
+            self.doubt.as_ref().map(|doubt| doubt.until),
+            self.suspicion.as_ref().map(|suspicion| suspicion.until),
+        ];
+        waits.into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub(super) fn handle_deadline(&mut self, control: &mut Control<'_, ()>, tell: Tell<'_>) {
+        self.resolve_suspicion(control);
+        let pressing = self.pressing.take().is_some();
+        self.close_losers(control);
+        let dialing = match &mut self.stage {
+            Stage::Dialing(dialer) => {
+                let under_way: Vec<_> = dialer.connections().collect();
+                let progress = match pressing {
+                    true => dialer.handle_failure(control),
+                    false => dialer.handle_deadline(control),
+                };
+                Some((progress, under_way))
+            }
+            _ => None,
+        };
+        if let Some((progress, under_way)) = dialing {
+            if matches!(progress, Progress::Failed(_)) {
+                self.losers.extend(under_way);
+            }
+            self.follow(control, progress, tell);
+        }
+        if self.has_ended() {
+            return self.close_losers(control);
+        }
+        self.resolve_doubt(control, tell);
+        self.give_up_overdue(control, tell);
+        let live = self.live(control);
+        if let Some((mut connection, ())) = live {
+            self.work_on(&mut connection, None, tell);
+        }
+        if matches!(
+            (&self.stage, &self.work),
+            (Stage::Idle, Work::Handshakes(_))
+        ) {
+            match self.probes.is_over() {
+                true => self.end(None, control.now(), Ok(()), tell),
+                false => self.begin_handshake(control, tell),
+            }
+        }
+        self.close_losers(control);
+    }
+
+    fn live<'c>(&self, control: &'c mut Control<'_, ()>) -> Option<(Connection<'c>, &'c mut ())> {
+        match self.stage {
+            Stage::Live(key) => control.connection(key),
+            _ => None,
+        }
+    }
+
+    fn close_losers(&mut self, control: &mut Control<'_, ()>) {
+        for loser in std::mem::take(&mut self.losers) {
+            if let Some((mut connection, ())) = control.connection(loser) {
+                connection.close(CODE_DONE, "no longer needed");
+            }
+        }
+    }
+
+    /// Runs out of patience with pings that are overdue.
+    fn give_up_overdue(&mut self, control: &mut Control<'_, ()>, tell: Tell<'_>) {
+        let now = control.now();
+        let overdue = self.probes.current();
+        let overdue = overdue.filter(|probe| probe.intended + self.settings.timeout <= now);
+        if overdue.is_none() {
+            return;
+        }
+        if let Some((mut connection, ())) = self.live(control) {
+            self.finish_handshake(&mut connection, true, tell);
+        }
+        // Only a handshake is waited for while it is dialled.
+        if let Stage::Dialing(dialer) = &self.stage {
+            self.losers.extend(dialer.connections());
+            self.stage = Stage::Idle;
+        }
+        let mut despair = None;
+        while let Some(lost) = self.probes.give_up(now) {
+            tell(News::Lost(lost));
+            despair = self.work.despair(&self.probes);
+        }
+        let Some(failure) = despair else {
+            return;
+        };
+        if let Some((mut connection, ())) = self.live(control) {
+            self.end(Some(&mut connection), now, Err(failure), tell);
+        }
+    }
+
+    /// Ends at once, with what came so far.
+    pub(super) fn stop(&mut self, control: &mut Control<'_, ()>, tell: Tell<'_>) {
+        let now = control.now();
+        match self.live(control) {
+            Some((mut connection, ())) => self.end(Some(&mut connection), now, Ok(()), tell),
+            None => self.end(None, now, Ok(()), tell),
+        }
+    }
+
+    /// Ends, closes what is open and tells what came of it.
+    fn end(
+        &mut self,
+        connection: Option<&mut Connection<'_>>,
+        now: Instant,
+        outcome: Result<(), Failure>,
+        tell: Tell<'_>,
+    ) {
+        match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Ended => return,
+            Stage::Dialing(dialer) => self.losers.extend(dialer.connections()),
+            Stage::Idle | Stage::Live(_) => {}
+        }
+        self.pressing = Some(now);
+        self.doubt = None;
+        self.suspicion = None;
+        if outcome.is_err() {
+            let lost: Vec<Lost> = self.probes.lose_all(now, "there is no connection any more");
+            lost.into_iter().for_each(|lost| tell(News::Lost(lost)));
+        }
+        let transport = connection.map(|connection| {
+            let transport = Transport {
+                recovery: connection.recovery(),
+                ecn: self.findings.ecn(connection.remote_address()),
+            };
+            match &outcome {
+                Ok(()) => connection.close(CODE_DONE, ""),
+                Err(failure) => connection.close(CODE_FAILED, &failure.to_string()),
+            }
+            transport
+        });
+        let one_connection = self.settings.over != Way::Handshake;
+        tell(News::Ended(Box::new(Report {
+            counts: self.probes.counts(),
+            times: self.probes.times().clone(),
+            others: self.work.other_times(),
+            transport: transport.filter(|_| one_connection),
+            outcome,
+        })));
+    }
+}

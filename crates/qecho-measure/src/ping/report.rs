@@ -1,0 +1,257 @@
+//! What came of a ping.
+
+use std::{net::SocketAddr, time::Duration};
+
+use qecho_echo::dial::DialFailure;
+use qecho_engine::{CloseReason, EarlyData, Handshake};
+use qecho_packet::Recovery;
+
+use super::times::Times;
+
+/// Something that a ping has to tell while it works.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum PingEvent {
+    /// Something about one host.
+    Host {
+        /// Its place in the configuration.
+        host: usize,
+        /// What there is to tell.
+        news: News,
+    },
+    /// Every host has ended; no event follows.
+    Finished,
+}
+
+/// Something about one host.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum News {
+    /// The server refused ALPN `echo`; what follows offers none.
+    WithoutAlpn,
+    /// The connection on which everything happens is there.
+    Connected(Box<Connected>),
+    /// An answer came in time.
+    Reply(Reply),
+    /// An answer came after it was given up for lost.
+    Late(Reply),
+    /// An answer came once more.
+    Duplicate {
+        /// Whose.
+        sequence: u64,
+    },
+    /// No answer came in time.
+    Lost(Lost),
+    /// It is over; nothing more is told of this host.
+    Ended(Box<Report>),
+}
+
+/// A completed handshake.
+#[derive(Clone, Debug)]
+pub struct Connected {
+    /// The server's address.
+    pub address: SocketAddr,
+    /// What was agreed on.
+    pub handshake: Handshake,
+    /// From the first packet of this connection to the completed handshake.
+    pub elapsed: Duration,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Of which ping, from 1.
+    pub sequence: u64,
+    /// From the instant at which it was to be sent to its answer: the echo
+    /// time of a message, the round trip of a frame, the time of a handshake
+    /// until it was complete.
+    pub time: Duration,
+    /// Who answered.
+    pub address: SocketAddr,
+    /// What the answer was.
+    pub content: Content,
+}
+
+/// What an answer was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Content {
+    /// The message.
+    Echo {
+        /// Its length.
+        bytes: usize,
+    },
+    /// The acknowledgement of a PING frame.
+    Acknowledgement {
+        /// How long the peer says it has held it back (RFC 9000 §13.2.5);
+        /// `None` if it tells that of another packet.
+        delay: Option<Duration>,
+    },
+    /// A completed handshake.
+    Handshake(Phases),
+    /// Version Negotiation.
+    Versions {
+        /// Those that the server speaks, in its order.
+        versions: Vec<u32>,
+        /// Bytes of its datagram.
+        bytes: usize,
+    },
+}
+
+/// When a handshake had come how far, from its first packet on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phases {
+    /// The first datagram came from the server.
+    pub first_reply: Option<Duration>,
+    /// It was complete (RFC 9001 §4.1.1).
+    pub complete: Duration,
+    /// It was confirmed (RFC 9001 §4.1.2); `None` if that did not come in
+    /// time.
+    pub confirmed: Option<Duration>,
+    /// Whether the session of an earlier connection went on (RFC 8446 §2.2).
+    pub resumed: bool,
+    /// What became of the message, if one was to be sent as early as possible.
+    pub early: Option<Early>,
+}
+
+/// What became of a message that was sent as early as possible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Early {
+    /// What became of 0-RTT; `None` if the server has allowed none, or was not
+    /// known yet, and the message had to wait for the handshake.
+    pub early_data: Option<EarlyData>,
+    /// From the first packet to the echo; `None` if none came in time, or none
+    /// was expected of a server that speaks another protocol.
+    pub echoed: Option<Duration>,
+}
+
+/// A ping without an answer in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Which, from 1.
+    pub sequence: u64,
+    /// Why, if more is known than that nothing came.
+    pub reason: Option<String>,
+}
+
+/// What became of pings: `received + lost + unanswered` is `sent`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All that were sent.
+    pub sent: u64,
+    /// Answered in time.
+    pub received: u64,
+    /// Not answered in time, those answered late included.
+    pub lost: u64,
+    /// Without an answer when it ended, but not for long enough to be lost.
+    pub unanswered: u64,
+    /// Answered after they were given up.
+    pub late: u64,
+    /// Answers that came once more.
+    pub duplicates: u64,
+    /// Answers that came after that of a later ping.
+    pub reordered: u64,
+}
+
+/// What came of pinging one host.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What became of the pings.
+    pub counts: Counts,
+    /// The times of the answers that came in time.
+    pub times: Times,
+    /// Other times that were measured with them.
+    pub others: Vec<(Measure, Times)>,
+    /// What the transport believes of the path; `None` where there was no one
+    /// connection.
+    pub transport: Option<Transport>,
+    /// How it ended.
+    pub outcome: Result<(), Failure>,
+}
+
+/// A time that is measured beside the one that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Measure {
+    /// A round trip less the time for which the peer held the answer back.
+    LessAckDelay,
+    /// Until the first datagram of a handshake's other side.
+    FirstReply,
+    /// Until a handshake was confirmed.
+    Confirmed,
+    /// Until a message that was sent as early as possible had come back.
+    Echoed,
+}
+
+/// What the transport believes of the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transport {
+    /// Round trips, windows, losses.
+    pub recovery: Recovery,
+    /// What is known of ECN.
+    pub ecn: Ecn,
+}
+
+/// What is known of Explicit Congestion Notification on a path
+/// (RFC 9000 §13.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ecn {
+    /// Whether we still mark what we send: we stop when the peer's counts do
+    /// not confirm it. `None` if it was not looked at.
+    pub validated: Option<bool>,
+    /// Datagrams that came marked as having met congestion.
+    pub congestion_experienced: u64,
+}
+
+/// Why pinging a host ended before its time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// No connection came about.
+    #[error(transparent)]
+    Dial(#[from] DialFailure),
+    /// The connection ended.
+    #[error("connection lost: {0}")]
+    Closed(CloseReason),
+    /// The peer fell silent and its host says that nobody listens there.
+    #[error("connection lost: nobody listens there any more")]
+    Gone,
+    /// The peer ended the stream.
+    #[error("peer closed the stream without echoing everything")]
+    StreamEnded,
+    /// The peer abandoned its side of the stream.
+    #[error("peer reset the stream with code {0}")]
+    Reset(u64),
+    /// The peer wants no more on the stream.
+    #[error("peer stopped the stream with code {0}")]
+    Stopped(u64),
+    /// The peer allows no bidirectional stream.
+    #[error("peer allows no bidirectional stream")]
+    NoStream,
+    /// The peer leaves everything unanswered.
+    #[error("peer left {0} messages in a row without an answer")]
+    Silent(usize),
+    /// A message came back changed.
+    #[error("what came back differs from message {sequence}")]
+    Differs {
+        /// Which message.
+        sequence: u64,
+    },
+    /// More came back than was sent.
+    #[error("peer sent more than it was sent")]
+    TooMuch,
+    /// The peer takes no DATAGRAM frames.
+    #[error("peer takes no DATAGRAM frames (RFC 9221)")]
+    NoDatagrams,
+    /// The messages do not fit into DATAGRAM frames.
+    #[error("a message of {length} bytes is too large: a DATAGRAM frame takes at most {most} here")]
+    DatagramTooLarge {
+        /// Bytes of a message.
+        length: usize,
+        /// Bytes that would fit.
+        most: usize,
+    },
+    /// The program's own socket or thread failed.
+    #[error("{0}")]
+    Broken(String),
+}

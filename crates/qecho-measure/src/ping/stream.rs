@@ -1,0 +1,131 @@
+//! Messages on one bidirectional stream.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, Bytes};
+use qecho_echo::COALESCE_MAX;
+use qecho_engine::{Connection, Direction, Event, ReadEnd, StreamId, Written};
+
+use super::{config::UNANSWERED_MAX, payload::Payload, report::Failure};
+
+/// The stream and what is on its way in it.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    id: Option<StreamId>,
+    /// Messages that nothing was written of.
+    unwritten: VecDeque<Payload>,
+    /// What is left to be written of the one before those.
+    unsent: Bytes,
+    /// Messages that have not come back whole, in order; those that were given
+    /// up come first all the same.
+    expected: VecDeque<Payload>,
+    /// What is left to come back of the first of them.
+    rest: Bytes,
+}
+
+impl Stream {
+    /// Tells whether more may be sent.
+    pub(super) fn has_room(&self) -> bool {
+        self.expected.len() < UNANSWERED_MAX
+    }
+
+    /// Tells whether the peer lets us have the stream.
+    pub(super) fn is_open(&self) -> bool {
+        self.id.is_some()
+    }
+
+    pub(super) fn send(
+        &mut self,
+        connection: &mut Connection<'_>,
+        payload: Payload,
+    ) -> Result<(), Failure> {
+        self.unwritten.push_back(payload);
+        self.expected.push_back(payload);
+        self.advance(connection)
+    }
+
+    fn advance(&mut self, connection: &mut Connection<'_>) -> Result<(), Failure> {
+        let opened = self
+            .id
+            .or_else(|| connection.open(Direction::Bidirectional));
+        self.id = opened;
+        let Some(id) = opened else {
+            return Ok(());
+        };
+        loop {
+            if self.unsent.is_empty() {
+                let Some(next) = self.unwritten.pop_front() else {
+                    return Ok(());
+                };
+                self.unsent = next.bytes();
+            }
+            match connection.write(id, std::mem::take(&mut self.unsent)) {
+                Written::All => {}
+                Written::Blocked(rest) => {
+                    self.unsent = rest;
+                    return Ok(());
+                }
+                Written::Stopped(code) => return Err(Failure::Stopped(code)),
+                // It ends with a reset or a FIN of the peer's, which is what is
+                // reported.
+                Written::Closed => return Ok(()),
+            }
+        }
+    }
+
+    /// Handles an event; adds to `whole` the messages that have come back.
+    pub(super) fn handle_event(
+        &mut self,
+        connection: &mut Connection<'_>,
+        event: &Event,
+        whole: &mut Vec<Payload>,
+    ) -> Result<(), Failure> {
+        match event {
+            Event::Readable(id) if self.id == Some(*id) => self.read(connection, *id, whole)?,
+            Event::Stopped(id, code) if self.id == Some(*id) => {
+                return Err(Failure::Stopped(*code));
+            }
+            _ => {}
+        }
+        self.advance(connection)
+    }
+
+    fn read(
+        &mut self,
+        connection: &mut Connection<'_>,
+        id: StreamId,
+        whole: &mut Vec<Payload>,
+    ) -> Result<(), Failure> {
+        loop {
+            let read = connection.read(id, COALESCE_MAX);
+            self.compare(read.data, whole)?;
+            match read.end {
+                ReadEnd::More => {}
+                ReadEnd::Blocked | ReadEnd::Closed => return Ok(()),
+                ReadEnd::Fin => return Err(Failure::StreamEnded),
+                ReadEnd::Reset(code) => return Err(Failure::Reset(code)),
+            }
+        }
+    }
+
+    fn compare(&mut self, mut data: Bytes, whole: &mut Vec<Payload>) -> Result<(), Failure> {
+        while data.has_remaining() {
+            let Some(first) = self.expected.front().copied() else {
+                return Err(Failure::TooMuch);
+            };
+            if self.rest.is_empty() {
+                self.rest = first.bytes();
+            }
+            let length = data.len().min(self.rest.len());
+            if data.split_to(length) != self.rest.split_to(length) {
+                let sequence = first.sequence;
+                return Err(Failure::Differs { sequence });
+            }
+            if self.rest.is_empty() {
+                self.expected.pop_front();
+                whole.push(first);
+            }
+        }
+        Ok(())
+    }
+}

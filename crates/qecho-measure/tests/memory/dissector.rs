@@ -1,0 +1,112 @@
+//! What reading a capture keeps.
+
+use std::{
+    cell::RefCell,
+    fmt::Write,
+    net::SocketAddr,
+    rc::Rc,
+    sync::{Arc, Mutex},
+};
+
+use qecho_netsim::simulation::{End, FAR};
+use qecho_packet::{
+    Observation, Passage,
+    dissect::{Dissector, Limits, Seen},
+};
+use rustls::KeyLog;
+
+use crate::{
+    counting::freed_by_dropping,
+    scenario::{KIB, Scenario},
+};
+
+const KB: usize = 1_000;
+
+/// A key log, as text.
+#[derive(Debug, Default)]
+struct Secrets(Mutex<String>);
+
+impl KeyLog for Secrets {
+    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+        let mut text = self.0.lock().expect("nobody panicked");
+        text.push_str(label);
+        for bytes in [client_random, secret] {
+            text.push(' ');
+            for byte in bytes {
+                write!(text, "{byte:02x}").expect("a text takes it");
+            }
+        }
+        text.push('\n');
+    }
+}
+
+/// A datagram that the server received or sent, and which way it went.
+type Captured = (Passage, SocketAddr, Vec<u8>);
+
+/// Captures at the server what so many clients and it say.
+fn capture(clients: usize) -> (Vec<Captured>, String) {
+    let secrets = Arc::new(Secrets::default());
+    let scenario = Scenario::seeded(21).clients(clients).echo(KIB);
+    let mut world = scenario.key_log(secrets.clone()).begin();
+    let captured = Rc::<RefCell<Vec<Captured>>>::default();
+    let capture = captured.clone();
+    world.observe(move |sighting| {
+        if sighting.end == End::Far {
+            let data = sighting.data.to_vec();
+            let datagram = (sighting.passage, sighting.peer, data);
+            capture.borrow_mut().push(datagram);
+        }
+    });
+    // The server turns away those that are too many at once.
+    world.until("all is over", |both| {
+        let mut clients = both.near.application().connections.iter();
+        clients.all(|one| one.is_done() || one.closed.is_some())
+    });
+    let text = secrets.0.lock().expect("nobody panicked").clone();
+    (captured.take(), text)
+}
+
+/// Reads a capture; returns the kept bytes and how many connections began and
+/// how many of them were forgotten.
+fn kept(captured: &[Captured], secrets: &str, limits: Limits) -> (usize, usize, usize) {
+    let mut dissector = Dissector::new(limits);
+    dissector.add_secrets(secrets);
+    let (mut begun, mut forgotten) = (0, 0);
+    for (passage, peer, payload) in captured {
+        let (source, destination) = match passage {
+            Passage::Came => (*peer, FAR),
+            Passage::Went => (FAR, *peer),
+        };
+        let seen = Seen {
+            source,
+            destination,
+            ecn: 0,
+            passage: Some(*passage),
+            payload,
+            cut: false,
+        };
+        dissector.datagram(&seen, &mut |observation| match observation {
+            Observation::Began { .. } => begun += 1,
+            Observation::Forgotten { .. } => forgotten += 1,
+            _ => {}
+        });
+    }
+    (freed_by_dropping(dissector), begun, forgotten)
+}
+
+#[test]
+fn reading_a_capture_keeps_at_most_8_kb_for_each_connection_that_is_followed() {
+    let (captured, secrets) = capture(1_000);
+    let limits = |connections, sessions| Limits {
+        connections,
+        sessions,
+    };
+    let (all, begun, forgotten) = kept(&captured, &secrets, limits(2_000, 2_000));
+    assert_eq!((begun, forgotten), (1_000, 0));
+    assert!(all <= 1_000 * 8 * KB, "{all} bytes");
+    let (some, begun, forgotten) = kept(&captured, &secrets, limits(100, 100));
+    assert!(begun >= 1_000, "{begun} began");
+    assert_eq!(forgotten, begun - 100);
+    assert!(some <= 100 * 8 * KB, "{some} bytes");
+    println!("{all} bytes for 1,000, {some} for 100");
+}

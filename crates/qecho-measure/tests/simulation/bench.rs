@@ -1,0 +1,326 @@
+//! The load generator on virtual time: every message is counted, and the times
+//! that it tells are those that the server took.
+
+use std::{num::NonZeroU64, sync::mpsc, time::Duration};
+
+use qecho_echo::{
+    ALPN_ECHO,
+    dial::{Alpn, Target},
+    server::Echo,
+};
+use qecho_engine::{Application, Connector, Shard, config::ShardConfig};
+use qecho_measure::bench::{
+    Arrival, Config, EarlyCounts, Generator, Goal, Mail, Outcome, Part, Sessions, Sizes, Sockets,
+    Stop, Told, Way, Work,
+};
+use qecho_netsim::{
+    link::Conditions,
+    simulation::{FAR, NEAR, Simulation},
+};
+
+use crate::{
+    bench_server::Slow,
+    identity::{Identity, SERVER_NAME},
+    scenario::Scenario,
+};
+
+/// Virtual time that any load may take.
+const LIMIT: Duration = Duration::from_secs(600);
+
+fn config(identity: &Identity, way: Way) -> Config {
+    let target = Target {
+        server_name: SERVER_NAME.into(),
+        addresses: vec![FAR],
+    };
+    Config {
+        work: Work {
+            way,
+            sizes: Sizes::fixed(100),
+            in_flight: 1,
+            streams: 1,
+        },
+        warmup: Duration::ZERO,
+        sockets: Sockets::One,
+        ..Config::new(target, identity.verifier())
+    }
+}
+
+fn messages(count: u64) -> Goal {
+    Goal::Messages(NonZeroU64::new(count).expect("it is not zero"))
+}
+
+fn path(delay: Duration, loss: f64) -> Conditions {
+    Conditions {
+        delay,
+        loss,
+        ..Conditions::default()
+    }
+}
+
+/// Runs a load to its end; returns what was measured and the server.
+fn run<F: Application>(config: &Config, far: Shard<F>, path: &Conditions) -> (Outcome, Shard<F>) {
+    let offers = Alpn::Auto.offers(&config.verifier, None, None);
+    let connector = offers.expect("these settings work").first;
+    run_by(&connector.without_resumption(), config, far, path)
+}
+
+/// The same with connections that may know of others.
+fn run_by<F: Application>(
+    connector: &Connector,
+    config: &Config,
+    far: Shard<F>,
+    path: &Conditions,
+) -> (Outcome, Shard<F>) {
+    let part = Part {
+        remote: FAR,
+        connector: connector.clone(),
+        sockets: 1,
+        number: 0,
+        of: 1,
+        interval: Duration::from_secs(1),
+    };
+    let (tell, told) = mpsc::channel();
+    let listener = Box::new(move |words| drop(tell.send(words)));
+    let generator = Generator::new(config, part, listener, || Duration::ZERO);
+    let client = ShardConfig::client(config.transport.clone());
+    let near = Shard::new(&client, &[NEAR], generator).expect("these settings work");
+    let mut simulation = Simulation::new(near, far, path, 7);
+    let over = simulation.run_until(LIMIT, |both| {
+        let now = both.now();
+        if told
+            .try_iter()
+            .any(|words| matches!(words, Told::Ready { .. }))
+        {
+            both.near.handle_mail(now, Mail::Begin);
+        }
+        both.near.is_finished(now)
+    });
+    assert!(over, "the load ends");
+    let Simulation { near, far, .. } = simulation;
+    (near.into_application().into_outcome(), far)
+}
+
+fn with_echo(config: &Config, identity: &Identity, path: &Conditions) -> (Outcome, Shard<Echo>) {
+    let far = Scenario::seeded(7).server(identity);
+    run(config, far, path)
+}
+
+#[test]
+fn every_message_over_every_way_is_counted_as_the_server_counts_it() {
+    let identity = Identity::new();
+    for way in [Way::Stream, Way::StreamPerMessage, Way::Handshake] {
+        let config = Config {
+            connections: 3,
+            goal: messages(50),
+            ..config(&identity, way)
+        };
+        let (outcome, far) = with_echo(&config, &identity, &path(Duration::from_millis(5), 0.0));
+        assert_eq!(outcome.errors(), [], "{way:?}");
+        assert_eq!(outcome.latency().count, 50, "{way:?}");
+        let (totals, server) = (outcome.totals(), far.application().report());
+        assert_eq!((totals.messages, totals.bytes), (50, 5_000), "{way:?}");
+        assert_eq!(server.bytes_echoed, 5_000, "{way:?}");
+        assert_eq!(server.connections, totals.connections, "{way:?}");
+        let streams = match way {
+            Way::Stream => 3,
+            _ => 50,
+        };
+        assert_eq!(server.streams, streams, "{way:?}");
+    }
+}
+
+#[test]
+fn messages_of_early_data_come_back_sooner_and_are_sent_again_if_they_are_rejected() {
+    let identity = Identity::new();
+    let connector = identity.connector(&[ALPN_ECHO]).with_early_data();
+    // Of two that are alike in time, one ends the load and the other leaves a session
+    // to the next server, which was started anew and knows nothing of it.
+    for (connections, accepted, rejected) in [(2, 3, 0), (1, 4, 1)] {
+        let config = Config {
+            connections,
+            goal: messages(5),
+            sessions: Sessions::EarlyData,
+            ..config(&identity, Way::Handshake)
+        };
+        let far = Scenario::seeded(7).early_data().server(&identity);
+        let path = path(Duration::from_millis(5), 0.0);
+        let (outcome, far) = run_by(&connector, &config, far, &path);
+        assert_eq!(outcome.errors(), []);
+        let counts = EarlyCounts { accepted, rejected };
+        assert_eq!(outcome.early_data(), counts);
+        // One round trip; the first message of each takes two.
+        let times = outcome.latency();
+        assert_eq!(
+            (times.count, times.p50_us.map(ms), times.max_us.map(ms)),
+            (5, Some(10), Some(20))
+        );
+        assert_eq!(far.application().report().bytes_echoed, 500);
+    }
+}
+
+/// Returns the nearest whole number of milliseconds.
+fn ms(microseconds: f64) -> u64 {
+    (microseconds / 1e3).round() as u64
+}
+
+#[test]
+fn many_messages_under_way_on_many_streams_all_come_back_through_loss() {
+    let identity = Identity::new();
+    let mut config = Config {
+        connections: 2,
+        goal: messages(3_000),
+        ..config(&identity, Way::Stream)
+    };
+    config.work = Work {
+        way: Way::Bulk,
+        sizes: Sizes::fixed(5_000),
+        in_flight: 20,
+        streams: 3,
+    };
+    let (outcome, far) = with_echo(&config, &identity, &path(Duration::from_millis(5), 0.02));
+    assert_eq!(outcome.errors(), []);
+    assert_eq!(outcome.latency().count, 3_000);
+    assert_eq!(far.application().report().bytes_echoed, 15_000_000);
+}
+
+#[test]
+fn datagrams_that_are_lost_are_counted_and_the_others_too() {
+    let identity = Identity::new();
+    let mut config = Config {
+        goal: messages(1_000),
+        ..config(&identity, Way::Datagram)
+    };
+    config.work.in_flight = 10;
+    // Small ones have no room for a whole number.
+    for size in [1, 5, 100] {
+        config.work.sizes = Sizes::fixed(size);
+        let (outcome, _) = with_echo(&config, &identity, &path(Duration::from_millis(5), 0.05));
+        assert_eq!(outcome.errors(), [], "{size}");
+        assert_eq!(outcome.latency().count + outcome.lost(), 1_000, "{size}");
+        assert!((50..200).contains(&outcome.lost()), "{size}: {outcome:?}");
+    }
+}
+
+#[test]
+fn messages_of_many_sizes_are_compared_byte_for_byte_and_repeat_with_their_seed() {
+    let identity = Identity::new();
+    let path = path(Duration::from_millis(5), 0.02);
+    for way in [Way::Stream, Way::StreamPerMessage, Way::Datagram] {
+        let mut config = Config {
+            goal: messages(500),
+            seed: 7,
+            ..config(&identity, way)
+        };
+        config.work.sizes = Sizes {
+            least: 1,
+            most: 900,
+        };
+        config.work.in_flight = 3;
+        let bytes = |config: &Config| {
+            let (outcome, _) = with_echo(config, &identity, &path);
+            assert_eq!(outcome.errors(), [], "{way:?}");
+            assert_eq!(outcome.latency().count + outcome.lost(), 500, "{way:?}");
+            (outcome.lost(), outcome.totals().bytes)
+        };
+        let (lost, first) = bytes(&config);
+        let mean = first as f64 / (500 - lost) as f64;
+        assert!((400.0..500.0).contains(&mean), "{way:?}: {mean}");
+        if way != Way::Datagram {
+            assert_eq!(bytes(&config), (0, first), "{way:?}");
+            config.seed = 8;
+            assert_ne!(bytes(&config), (0, first), "{way:?}");
+        }
+    }
+}
+
+#[test]
+fn known_service_times_give_the_right_percentiles() {
+    let identity = Identity::new();
+    let config = Config {
+        goal: messages(1_000),
+        ..config(&identity, Way::Stream)
+    };
+    // Each of 1 ms to 100 ms ten times, in an order of its own; and 2 ms on
+    // the way.
+    let far = Slow::shard(&identity, |number, _| {
+        Duration::from_millis(number * 37 % 100 + 1)
+    });
+    let (outcome, _) = run(&config, far, &path(Duration::from_millis(1), 0.0));
+    let latency = outcome.latency();
+    for (measured_us, expected_ms) in [
+        (latency.min_us, 3.0),
+        (latency.p50_us, 52.0),
+        (latency.p90_us, 92.0),
+        (latency.p99_us, 101.0),
+        (latency.p99_9_us, 102.0),
+        (latency.max_us, 102.0),
+        (latency.mean_us, 52.5),
+    ] {
+        let measured_ms = measured_us.expect("messages came back") / 1e3;
+        // Three digits, and the microseconds of packing and pacing.
+        assert!(
+            (measured_ms / expected_ms - 1.0).abs() < 2e-3,
+            "{latency:?}"
+        );
+    }
+}
+
+/// A server that answers at once, but not from the fifth to the sixth second.
+fn stalling(identity: &Identity) -> Shard<Slow> {
+    Slow::shard(identity, |_, since| {
+        let begins = Duration::from_secs(5);
+        let ends = Duration::from_secs(6);
+        match since >= begins && since < ends {
+            true => ends - since,
+            false => Duration::ZERO,
+        }
+    })
+}
+
+#[test]
+fn an_open_loop_shows_the_stall_of_a_server_that_a_closed_loop_hides() {
+    let identity = Identity::new();
+    let closed = Config {
+        goal: Goal::Duration(Duration::from_secs(20)),
+        ..config(&identity, Way::Stream)
+    };
+    let path = path(Duration::from_millis(1), 0.0);
+    let (hidden, _) = run(&closed, stalling(&identity), &path);
+    let p99_us = hidden.latency().p99_us;
+    assert!(p99_us.is_some_and(|time| time < 3_000.0), "{p99_us:?}");
+    for arrival in [Arrival::Constant(200.0), Arrival::Poisson(200.0)] {
+        let open = Config {
+            arrival,
+            ..closed.clone()
+        };
+        let (shown, _) = run(&open, stalling(&identity), &path);
+        let latency = shown.latency();
+        // One second in twenty: a twentieth waits, half a second on average.
+        assert!((3_700..4_300).contains(&latency.count), "{latency:?}");
+        let (p50_us, p99_us) = latency.p50_us.zip(latency.p99_us).expect("they are there");
+        assert!(p50_us < 3_000.0, "{latency:?}");
+        assert!((700_000.0..1_010_000.0).contains(&p99_us), "{latency:?}");
+        assert_eq!(shown.errors(), []);
+    }
+}
+
+#[test]
+fn a_server_that_falls_silent_ends_the_load_and_what_was_measured_stays() {
+    let identity = Identity::new();
+    let config = Config {
+        goal: Goal::Duration(Duration::from_secs(60)),
+        connections: 2,
+        ..config(&identity, Way::Stream)
+    };
+    let far = Slow::shard(&identity, |number, _| match number {
+        0..1_000 => Duration::ZERO,
+        _ => Duration::from_secs(3_600),
+    });
+    let (outcome, _) = run(&config, far, &path(Duration::from_millis(1), 0.0));
+    assert_eq!(outcome.stop(), Some(Stop::NoConnection));
+    assert_eq!(outcome.latency().count, 1_000);
+    assert_eq!(
+        outcome.errors(),
+        [(qecho_measure::bench::ErrorKind::NoEcho, 2)]
+    );
+}

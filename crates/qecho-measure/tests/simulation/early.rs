@@ -1,0 +1,230 @@
+//! Data that a client sends before its handshake is complete (0-RTT).
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use qecho_echo::{ALPN_ECHO, server::Echo};
+use qecho_engine::{
+    Application, ConnectTo, Connection, ConnectionKey, Connector, Control, Direction, EarlyData,
+    Event, Shard, StreamId,
+};
+use qecho_netsim::simulation::{End, FAR, NEAR, Simulation};
+use qecho_packet::Passage;
+
+use crate::{
+    identity::{Identity, SERVER_NAME},
+    scenario::Scenario,
+};
+
+const MESSAGE: &[u8] = b"the earlier the better";
+/// Twice the delay of a scenario's path.
+const ROUND_TRIP: Duration = Duration::from_millis(10);
+
+/// What a test tells the client.
+#[derive(Debug)]
+enum Mail {
+    Connect,
+    Close,
+}
+
+/// What became of one connection.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Whether the message was sent before the handshake was complete.
+    sent_early: bool,
+    early_data: Option<EarlyData>,
+    /// From the beginning to the echo.
+    echoed_after: Option<Duration>,
+}
+
+/// A client that connects when it is told to, and sends its message as soon as
+/// it can.
+struct Early {
+    connector: Connector,
+    seen: Vec<Seen>,
+    live: Option<ConnectionKey>,
+}
+
+impl Early {
+    fn send(connection: &mut Connection<'_>) {
+        let id = connection.open(Direction::Bidirectional).expect("allowed");
+        connection.write(id, Bytes::from_static(MESSAGE));
+        connection.finish(id);
+    }
+
+    fn read(&mut self, connection: &mut Connection<'_>, id: StreamId) {
+        let read = connection.read(id, 1_000);
+        if read.data.is_empty() {
+            return;
+        }
+        assert_eq!(read.data, MESSAGE);
+        let seen = self.seen.last_mut().expect("there is a connection");
+        seen.echoed_after = Some(connection.now() - connection.began());
+    }
+}
+
+impl Application for Early {
+    type State = ();
+    type Mail = Mail;
+
+    fn accept(&mut self, _: &mut Connection<'_>) {}
+
+    fn handle_event(&mut self, connection: &mut Connection<'_>, (): &mut (), event: Event) {
+        match event {
+            Event::Connected => {
+                let handshake = connection.handshake().expect("it is complete");
+                let seen = self.seen.last_mut().expect("there is a connection");
+                seen.early_data = handshake.early_data;
+                if seen.early_data != Some(EarlyData::Accepted) {
+                    Self::send(connection);
+                }
+            }
+            Event::Readable(id) => self.read(connection, id),
+            _ => {}
+        }
+    }
+
+    fn handle_mail(&mut self, control: &mut Control<'_, ()>, mail: Mail) {
+        if let Mail::Close = mail {
+            let live = self.live.take().and_then(|key| control.connection(key));
+            return live.expect("it lives").0.close(0, "");
+        }
+        let to = ConnectTo {
+            remote: FAR,
+            server_name: SERVER_NAME,
+            connector: &self.connector,
+        };
+        let key = control.connect(&to, ()).expect("there is a socket");
+        self.live = Some(key);
+        let (mut connection, ()) = control.connection(key).expect("it has just begun");
+        let sent_early = connection.can_send_early();
+        if sent_early {
+            Self::send(&mut connection);
+        }
+        self.seen.push(Seen {
+            sent_early,
+            ..Seen::default()
+        });
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn handle_deadline(&mut self, control: &mut Control<'_, ()>) {
+        control.shut_down(0, "");
+    }
+}
+
+struct World(Simulation<Early, Echo>);
+
+impl World {
+    fn new(scenario: &Scenario, identity: &Identity, connector: &Connector) -> Self {
+        let early = Early {
+            connector: connector.clone(),
+            seen: Vec::new(),
+            live: None,
+        };
+        let near = Shard::new(&scenario.client_config(), &[NEAR], early).expect("it can be made");
+        let far = scenario.server(identity);
+        Self(Simulation::new(near, far, scenario.conditions(), 1))
+    }
+
+    /// Connects once, and lets everything end that there is to do.
+    fn connect(&mut self) -> &Seen {
+        let now = self.0.now();
+        self.0.near.handle_mail(now, Mail::Connect);
+        self.0.run_for(Duration::from_secs(2));
+        let seen = self.0.near.application().seen.last();
+        seen.expect("there was a connection")
+    }
+
+    fn streams_at_the_server(&self) -> u64 {
+        self.0.far.application().report().streams
+    }
+}
+
+fn early_connector(identity: &Identity) -> Connector {
+    identity.connector(&[ALPN_ECHO]).with_early_data()
+}
+
+#[test]
+fn a_client_that_comes_again_has_its_echo_after_one_round_trip() {
+    let identity = Identity::new();
+    let connector = early_connector(&identity);
+    let scenario = Scenario::seeded(60).early_data();
+    let mut world = World::new(&scenario, &identity, &connector);
+    let first = world.connect();
+    assert!(!first.sent_early && first.early_data.is_none(), "{first:?}");
+    assert_eq!(first.echoed_after, Some(2 * ROUND_TRIP));
+    for _ in 0..3 {
+        let again = world.connect();
+        assert!(again.sent_early);
+        assert_eq!(again.early_data, Some(EarlyData::Accepted));
+        assert_eq!(again.echoed_after, Some(ROUND_TRIP));
+    }
+    assert_eq!(world.streams_at_the_server(), 4);
+}
+
+#[test]
+fn a_server_that_does_not_want_early_data_gets_none() {
+    let identity = Identity::new();
+    let connector = early_connector(&identity);
+    let mut world = World::new(&Scenario::seeded(61), &identity, &connector);
+    for _ in 0..2 {
+        let seen = world.connect();
+        assert!(!seen.sent_early && seen.early_data.is_none(), "{seen:?}");
+        assert_eq!(seen.echoed_after, Some(2 * ROUND_TRIP));
+    }
+}
+
+#[test]
+fn rejected_early_data_is_sent_again_and_echoed_once() {
+    let identity = Identity::new();
+    let connector = early_connector(&identity);
+    let scenario = Scenario::seeded(62).early_data();
+    World::new(&scenario, &identity, &connector).connect();
+    // A server that was started anew has forgotten the session.
+    let mut world = World::new(&scenario, &identity, &connector);
+    let seen = world.connect();
+    assert!(seen.sent_early);
+    assert_eq!(seen.early_data, Some(EarlyData::Rejected));
+    assert_eq!(seen.echoed_after, Some(2 * ROUND_TRIP));
+    assert_eq!(world.streams_at_the_server(), 1);
+}
+
+#[test]
+fn replayed_early_data_is_not_echoed_twice() {
+    let identity = Identity::new();
+    let connector = early_connector(&identity);
+    let scenario = Scenario::seeded(63).early_data();
+    let mut world = World::new(&scenario, &identity, &connector);
+    world.connect();
+    let heard = Rc::new(RefCell::new(Vec::new()));
+    let recorder = heard.clone();
+    world.0.observe(move |sighting| {
+        if (sighting.end, sighting.passage) == (End::Near, Passage::Went) {
+            recorder.borrow_mut().push(sighting.data.to_vec());
+        }
+    });
+    assert_eq!(world.connect().early_data, Some(EarlyData::Accepted));
+    world.0.observe(|_| ());
+    assert_eq!(world.streams_at_the_server(), 2);
+    // Everything that the client said is said again, from elsewhere, when its
+    // connection is over.
+    let now = world.0.now();
+    world.0.near.handle_mail(now, Mail::Close);
+    world.0.run_for(Duration::from_secs(2));
+    for data in heard.borrow().iter() {
+        let elsewhere = ([192, 0, 2, 77], 1_234).into();
+        world.0.inject(elsewhere, data.clone());
+        world.0.run_for(Duration::from_millis(1));
+    }
+    assert_eq!(world.0.far.half_open(), 1, "the replay reached the server");
+    world.0.run_for(Duration::from_secs(2));
+    assert_eq!(world.streams_at_the_server(), 2);
+}

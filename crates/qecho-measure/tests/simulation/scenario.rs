@@ -1,0 +1,372 @@
+//! A network, a server, clients and what is asked of them, in one sentence.
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use qecho_echo::{
+    ALPN_ECHO,
+    server::{Echo, End},
+};
+use qecho_engine::{
+    Connector, Secrets, ServerTls, Shard,
+    config::{Accepting, AdmissionSettings, RetryPolicy, ShardConfig, Transport},
+};
+use qecho_netsim::{
+    link::Conditions,
+    simulation::{FAR, NEAR, Simulation},
+};
+use rustls::KeyLog;
+
+use crate::{
+    failing_seed::ShowsSeed,
+    identity::Identity,
+    load::{Client, Load, Mail},
+    stream::{Plan, Stream},
+};
+
+pub(crate) const KIB: u64 = 1 << 10;
+pub(crate) const MIB: u64 = 1 << 20;
+
+/// Virtual time that everything may take: loss of 30 % both ways needs many
+/// timeouts.
+const LIMIT: Duration = Duration::from_secs(3_600);
+
+/// Everything that a simulation is made of.
+#[derive(Clone)]
+pub(crate) struct Scenario {
+    seed: u64,
+    conditions: Conditions,
+    pub(crate) near: Transport,
+    pub(crate) far: Transport,
+    admission: AdmissionSettings,
+    end: End,
+    early_data: bool,
+    plans: Vec<Plan>,
+    datagrams: Vec<Bytes>,
+    clients: usize,
+    watched: bool,
+    key_log: Option<Arc<dyn KeyLog>>,
+}
+
+impl Scenario {
+    /// Begins with a good path of 5 ms, one client and nothing to do.
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self {
+            seed,
+            conditions: Conditions {
+                delay: Duration::from_millis(5),
+                ..Conditions::default()
+            },
+            near: Transport::default(),
+            far: Transport::default(),
+            admission: AdmissionSettings::default(),
+            end: End::WithPeer,
+            early_data: false,
+            plans: Vec::new(),
+            datagrams: Vec::new(),
+            clients: 1,
+            watched: false,
+            key_log: None,
+        }
+    }
+
+    pub(crate) fn loss(mut self, share: f64) -> Self {
+        self.conditions.loss = share;
+        self
+    }
+
+    pub(crate) fn reordering(mut self, share: f64) -> Self {
+        self.conditions.reorder = share;
+        self.conditions.jitter = self.conditions.jitter.max(Duration::from_millis(4));
+        self
+    }
+
+    pub(crate) fn duplication(mut self, share: f64) -> Self {
+        self.conditions.duplicate = share;
+        self
+    }
+
+    pub(crate) fn corruption(mut self, share: f64) -> Self {
+        self.conditions.corrupt = share;
+        self
+    }
+
+    pub(crate) fn delay(mut self, delay: Duration, jitter: Duration) -> Self {
+        self.conditions.delay = delay;
+        self.conditions.jitter = jitter;
+        self
+    }
+
+    /// Makes the path better or worse in any other way.
+    pub(crate) fn path(mut self, change: impl FnOnce(&mut Conditions)) -> Self {
+        change(&mut self.conditions);
+        self
+    }
+
+    /// Lets datagrams of this size pass at most.
+    pub(crate) fn path_mtu(mut self, mtu: usize) -> Self {
+        self.conditions.mtu = mtu;
+        self
+    }
+
+    /// Lets both ends look for a path MTU up to this.
+    pub(crate) fn udp_payload_max(mut self, size: u16) -> Self {
+        self.near.udp_payload_max = Some(size);
+        self.far.udp_payload_max = Some(size);
+        self
+    }
+
+    /// Lets the server have so many unidirectional streams open.
+    pub(crate) fn client_allows_unidirectional(mut self, streams: u64) -> Self {
+        self.near.unidirectional_streams_max = streams;
+        self
+    }
+
+    pub(crate) fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.admission.retry = policy;
+        self
+    }
+
+    pub(crate) fn connections_max(mut self, most: usize) -> Self {
+        self.admission.connections_max = most;
+        self
+    }
+
+    /// Lets the server take 0-RTT.
+    pub(crate) fn early_data(mut self) -> Self {
+        self.early_data = true;
+        self
+    }
+
+    /// Ends each stream after its first message.
+    pub(crate) fn end_after_message(mut self) -> Self {
+        self.end = End::AfterMessage;
+        self
+    }
+
+    /// Lets both ends tell what is in their packets.
+    pub(crate) fn watched(mut self) -> Self {
+        self.watched = true;
+        self
+    }
+
+    /// Lets the server log its TLS secrets.
+    pub(crate) fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
+        self.key_log = Some(key_log);
+        self
+    }
+
+    pub(crate) fn clients(mut self, count: usize) -> Self {
+        self.clients = count;
+        self
+    }
+
+    /// Does this on a stream of each connection.
+    pub(crate) fn stream(mut self, plan: Plan) -> Self {
+        self.plans.push(plan);
+        self
+    }
+
+    pub(crate) fn streams(self, count: usize, plan: &Plan) -> Self {
+        (0..count).fold(self, |scenario, _| scenario.stream(plan.clone()))
+    }
+
+    /// Sends so many bytes on a bidirectional stream.
+    pub(crate) fn echo(self, bytes: u64) -> Self {
+        self.stream(Plan::bidirectional(bytes))
+    }
+
+    pub(crate) fn datagrams(mut self, datagrams: Vec<Bytes>) -> Self {
+        self.datagrams = datagrams;
+        self
+    }
+
+    /// Makes the server's shard.
+    pub(crate) fn server(&self, identity: &Identity) -> Shard<Echo> {
+        let accepting = Accepting {
+            tls: ServerTls {
+                early_data: self.early_data,
+                key_log: self.key_log.clone(),
+                ..identity.server(&[ALPN_ECHO])
+            },
+            admission: self.admission.clone(),
+        };
+        let config = ShardConfig {
+            seed: self.seed_of(2),
+            secrets: Secrets::from_master(&self.seed_of(3)),
+            watched: self.watched,
+            ..ShardConfig::server(self.far.clone(), accepting)
+        };
+        let mut shard =
+            Shard::new(&config, &[FAR], Echo::new(self.end, None)).expect("these settings work");
+        shard.set_gso_segments(0, self.gso_segments());
+        shard
+    }
+
+    pub(crate) fn client_config(&self) -> ShardConfig {
+        ShardConfig {
+            seed: self.seed_of(1),
+            secrets: Secrets::from_master(&self.seed_of(4)),
+            watched: self.watched,
+            ..ShardConfig::client(self.near.clone())
+        }
+    }
+
+    fn client(&self, connector: Connector) -> Shard<Load> {
+        let load = Load::new(connector, FAR)
+            .streams(self.plans.clone())
+            .datagrams(self.datagrams.clone());
+        let mut shard =
+            Shard::new(&self.client_config(), &[NEAR], load).expect("these settings work");
+        shard.set_gso_segments(0, self.gso_segments());
+        shard
+    }
+
+    /// Kernels that cut batches and those that do not take turns.
+    fn gso_segments(&self) -> usize {
+        1 + (self.seed % 3) as usize * 5
+    }
+
+    fn seed_of(&self, part: u8) -> [u8; 32] {
+        let mut seed = [part; 32];
+        seed[..8].copy_from_slice(&self.seed.to_be_bytes());
+        seed
+    }
+
+    pub(crate) fn conditions(&self) -> &Conditions {
+        &self.conditions
+    }
+
+    /// Lets the clients begin to connect.
+    pub(crate) fn begin(&self) -> World {
+        let identity = Identity::new();
+        let near = self.client(identity.connector(&[ALPN_ECHO]));
+        let far = self.server(&identity);
+        let seed = self.seed;
+        let simulation = Simulation::new(near, far, &self.conditions, seed);
+        let mut world = World {
+            simulation,
+            _shows_seed: ShowsSeed(seed),
+        };
+        for _ in 0..self.clients {
+            world.tell(Mail::Connect);
+        }
+        world
+    }
+
+    /// Lets every client do everything; those that are not let in, because
+    /// loss lets their handshake take too long, try again.
+    pub(crate) fn finish(&self) -> World {
+        let mut world = self.begin();
+        loop {
+            world.until("everything is done", |both| {
+                let load = both.near.application();
+                load.is_done() || load.connections.iter().any(|one| one.closed.is_some())
+            });
+            let tries_again = world
+                .load()
+                .connections
+                .iter()
+                .any(Client::failed_to_connect);
+            if !tries_again {
+                world.check_no_fault();
+                return world;
+            }
+            world.tell(Mail::TryAgain);
+        }
+    }
+
+    /// Checks that every byte comes back once and in order, and every FIN is
+    /// answered.
+    pub(crate) fn check_all_returned(&self) {
+        self.finish().check_all_returned();
+    }
+}
+
+/// Both ends and the path between them.
+pub(crate) type Both = Simulation<Load, Echo>;
+
+/// A simulation under way.
+pub(crate) struct World {
+    pub(crate) simulation: Both,
+    _shows_seed: ShowsSeed,
+}
+
+impl Deref for World {
+    type Target = Both;
+
+    fn deref(&self) -> &Self::Target {
+        &self.simulation
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.simulation
+    }
+}
+
+impl World {
+    pub(crate) fn load(&self) -> &Load {
+        self.near.application()
+    }
+
+    /// Returns the first client.
+    pub(crate) fn client(&self) -> &Client {
+        &self.load().connections[0]
+    }
+
+    /// Returns a client's streams in the order in which they were opened,
+    /// bidirectional ones and then the others.
+    pub(crate) fn streams(&self) -> Vec<&Stream> {
+        let (bidirectional, unidirectional): (Vec<_>, Vec<_>) = self
+            .client()
+            .streams
+            .iter()
+            .partition(|(id, _)| id.direction() == qecho_engine::Direction::Bidirectional);
+        let both = bidirectional.into_iter().chain(unidirectional);
+        both.map(|(_, stream)| stream).collect()
+    }
+
+    pub(crate) fn tell(&mut self, mail: Mail) {
+        let now = self.simulation.now();
+        self.simulation.near.handle_mail(now, mail);
+    }
+
+    /// Lets time pass until something holds, which must be within an hour.
+    pub(crate) fn until(&mut self, what: &str, holds: impl FnMut(&mut Both) -> bool) {
+        self.within(LIMIT, what, holds);
+    }
+
+    pub(crate) fn within(
+        &mut self,
+        limit: Duration,
+        what: &str,
+        holds: impl FnMut(&mut Both) -> bool,
+    ) {
+        let held = self.simulation.run_until(limit, holds);
+        let connections = &self.load().connections;
+        let shown = &connections[..connections.len().min(3)];
+        assert!(held, "not within {limit:?}: {what}; clients {shown:#?}");
+    }
+
+    pub(crate) fn check_no_fault(&self) {
+        for client in &self.load().connections {
+            assert_eq!(client.fault, None, "{client:#?}");
+        }
+    }
+
+    pub(crate) fn check_all_returned(&self) {
+        self.check_no_fault();
+        for client in &self.load().connections {
+            assert_eq!(client.closed, None, "the connection lives");
+            for (id, stream) in &client.streams {
+                assert!(stream.is_whole(), "stream {id}: {stream:?}");
+            }
+        }
+    }
+}

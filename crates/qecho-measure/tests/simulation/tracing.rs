@@ -1,0 +1,220 @@
+//! What a trace says of losses and of what is sent again is true.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use qecho_engine::{Application, Shard, config::RetryPolicy};
+use qecho_netsim::simulation::NEAR;
+use qecho_packet::{
+    Observation, Passage, Recovery,
+    trace::{Event, LossReason, Losses, Lost, Tracer, What},
+    wire::{Frame, PacketType},
+};
+
+use crate::{
+    load::Mail,
+    scenario::{KIB, Scenario, World},
+    stream::Plan,
+};
+
+type PacketName = (PacketType, u64);
+
+/// What the trace of one end says, in figures.
+#[derive(Debug, Default)]
+struct Said {
+    lost: Vec<Lost>,
+    found_again: Vec<PacketName>,
+    /// Packets that arrived and were processed.
+    received: BTreeSet<PacketName>,
+    /// Packets that were sent with bytes of streams in them.
+    with_data: BTreeSet<PacketName>,
+    /// Packets whose content others carried again.
+    again: BTreeSet<u64>,
+    duplicates: usize,
+    parameters: Vec<Passage>,
+    key_updates: Vec<(Passage, u64)>,
+    paths: usize,
+    tls: Vec<&'static str>,
+    recovery: Recovery,
+    closed: usize,
+}
+
+impl Said {
+    fn hear(&mut self, event: &Event<'_>) {
+        match &event.what {
+            What::Lost(lost) => self.lost.push(*lost),
+            What::FoundAgain {
+                packet_type,
+                number,
+                ..
+            } => self.found_again.push((*packet_type, *number)),
+            What::Parameters { passage, .. } => self.parameters.push(*passage),
+            What::KeyUpdate {
+                passage,
+                generation,
+            } => self.key_updates.push((*passage, *generation)),
+            What::PathChanged { .. } => self.paths += 1,
+            What::Recovery(recovery) => self.recovery = **recovery,
+            What::Closed(_) => self.closed += 1,
+            What::Datagram(datagram) => {
+                for packet in &datagram.packets {
+                    self.packet(datagram.passage, packet);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn packet(&mut self, passage: Passage, packet: &qecho_packet::trace::Packet<'_>) {
+        let (Some(header), Some(content)) = (packet.header, &packet.content) else {
+            return;
+        };
+        let name = (header.packet_type, content.number);
+        assert_eq!(content.malformed, None);
+        for noted in &content.frames {
+            for message in noted.tls.iter().filter(|message| message.complete) {
+                self.tls.push(message.name);
+            }
+        }
+        match (passage, packet.unprocessed) {
+            (Passage::Went, _) => {
+                for noted in &content.frames {
+                    if let Frame::Stream { .. } = noted.frame {
+                        self.with_data.insert(name);
+                    }
+                    self.again.extend(noted.again.map(|again| again.number));
+                }
+            }
+            (Passage::Came, None) => {
+                self.received.insert(name);
+            }
+            (Passage::Came, Some(qecho_packet::Unprocessed::Duplicate)) => self.duplicates += 1,
+            (Passage::Came, Some(_)) => {}
+        }
+    }
+}
+
+fn said<A: Application>(shard: &mut Shard<A>, began: Instant) -> Said {
+    let mut said = Said::default();
+    let mut tracer = Tracer::new(Losses::Told);
+    while let Some((at, observation)) = shard.pop_observation() {
+        let at: Duration = at - began;
+        let _: &Observation = &observation;
+        tracer.observe(at, &observation, &mut |event| said.hear(event));
+    }
+    said
+}
+
+/// Runs a scenario; returns what the traces of the near and far ends say.
+fn traced(scenario: Scenario, meanwhile: impl FnOnce(&mut World)) -> (Said, Said) {
+    let mut world = scenario.watched().begin();
+    let began = world.now();
+    meanwhile(&mut world);
+    world.until("all is done", |both| both.near.application().is_done());
+    world.check_no_fault();
+    world.tell(Mail::ShutDown);
+    world.simulation.run_for(Duration::from_secs(60));
+    let near = said(&mut world.simulation.near, began);
+    let far = said(&mut world.simulation.far, began);
+    (near, far)
+}
+
+#[test]
+fn what_is_said_to_be_lost_was_lost_and_its_data_is_carried_again() {
+    let mut lost = 0;
+    let mut reasons = BTreeMap::<&str, usize>::new();
+    for seed in 0..8 {
+        let scenario = Scenario::seeded(seed)
+            .loss(0.1)
+            .streams(2, &Plan::bidirectional(300 * KIB));
+        let (near, far) = traced(scenario, |_| {});
+        for (from, to) in [(&near, &far), (&far, &near)] {
+            let told = from.recovery.lost_packets + from.recovery.lost_probes;
+            assert_eq!(from.lost.len() as u64, told);
+            for gone in &from.lost {
+                lost += 1;
+                let reason = match gone.reason {
+                    LossReason::PacketThreshold { .. } => "packets",
+                    LossReason::TimeThreshold { .. } => "time",
+                    _ => "probe",
+                };
+                *reasons.entry(reason).or_default() += 1;
+                let name = (gone.packet_type, gone.number);
+                assert_eq!(gone.passage, Passage::Went);
+                assert!(!to.received.contains(&name), "{gone:?} has arrived");
+                let data = from.with_data.contains(&name);
+                assert!(!data || from.again.contains(&gone.number), "{gone:?}");
+            }
+            assert_eq!(from.found_again, []);
+        }
+    }
+    assert!(lost > 300, "{lost}");
+    assert!(
+        reasons["packets"] > 100 && reasons["time"] > 0,
+        "{reasons:?}"
+    );
+}
+
+#[test]
+fn a_packet_that_was_only_late_is_found_again() {
+    let mut found = 0;
+    for seed in 0..5 {
+        let scenario = Scenario::seeded(seed)
+            .delay(Duration::from_millis(2), Duration::from_millis(30))
+            .reordering(0.3)
+            .streams(2, &Plan::bidirectional(100 * KIB));
+        let (near, far) = traced(scenario, |_| {});
+        for (from, to) in [(&near, &far), (&far, &near)] {
+            for name in &from.found_again {
+                found += 1;
+                assert!(to.received.contains(name), "{name:?}");
+            }
+        }
+    }
+    assert!(found > 10, "{found}");
+}
+
+#[test]
+fn both_ends_hear_the_whole_story() {
+    let scenario = Scenario::seeded(9)
+        .duplication(0.2)
+        .retry(RetryPolicy::Always)
+        .echo(200 * KIB);
+    let (near, far) = traced(scenario, |world| {
+        world.until("it is connected", |both| {
+            both.near.application().connections[0].connected
+        });
+        world.simulation.run_for(Duration::from_secs(1));
+        let mut address = NEAR;
+        address.set_port(50_001);
+        world.simulation.rebind(address);
+        world.tell(Mail::UpdateKeys);
+        world.tell(Mail::Open(Plan::bidirectional(KIB)));
+    });
+    for said in [&near, &far] {
+        let tls = [
+            "ClientHello",
+            "ServerHello",
+            "EncryptedExtensions",
+            "Certificate",
+            "CertificateVerify",
+            "Finished",
+        ];
+        // A client that got a Retry sends its ClientHello twice.
+        let hellos = said.tls.iter().take_while(|name| **name == "ClientHello");
+        let said_tls = &said.tls[hellos.count() - 1..];
+        assert_eq!(said_tls[..tls.len()], tls);
+        let finished = said_tls.iter().filter(|name| **name == "Finished");
+        assert_eq!(finished.count(), 2, "the server's and the client's");
+        assert!(said.duplicates > 10);
+        assert_eq!(said.closed, 1);
+        for passage in [Passage::Went, Passage::Came] {
+            assert!(said.parameters.contains(&passage));
+            assert!(said.key_updates.contains(&(passage, 1)));
+        }
+    }
+    assert_eq!(near.paths, 0, "the near end does not know of its NAT");
+    assert_eq!(far.paths, 1);
+}
