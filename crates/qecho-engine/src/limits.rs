@@ -126,12 +126,12 @@ pub const VALIDATED_ADDRESSES_MAX: usize = 3;
 /// PATH_CHALLENGE frames to an address of which the answer is known.
 pub const CHALLENGES_KEPT_MAX: usize = 4;
 
-/// Datagrams to addresses that are not validated that may be larger than is allowed, on one
-/// connection at once, each the first on a new path.
-pub const EXCEEDING_BURST_MAX: u32 = 3;
+/// Datagrams of a connection to addresses that are not validated that may be larger than is
+/// allowed, each the first on a new path; one more for each address that was validated since.
+pub const EXCEEDING_MAX: u32 = 3;
 
-/// Time after which there may be one more.
-pub const EXCEEDS_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// The same of all connections of a shard in a second.
+pub const EXCEEDING_PER_SECOND_MAX: u32 = 1_024;
 
 /// Time for which it is known what came from an address that the client has left.
 pub const UNVALIDATED_KEPT_TIME: Duration = Duration::from_secs(10);

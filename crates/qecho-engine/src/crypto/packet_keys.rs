@@ -89,6 +89,13 @@ impl PacketKeys {
         locked(&self.0.sealed).take()
     }
 
+    /// Notes that what was sealed is not sent.
+    pub(crate) fn forget_sealed(&self) {
+        if let Some(plaintext) = self.plaintext() {
+            plaintext.copies().sealed.clear();
+        }
+    }
+
     /// Leaves the PADDING at the end of the packet out that was sealed last, at the end of
     /// its datagram.
     pub(crate) fn strip_padding(&self, frames: &PathFrames, datagram: &mut Vec<u8>) {

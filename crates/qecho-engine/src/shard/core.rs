@@ -12,6 +12,7 @@ use super::{
     deadlines::Deadlines,
     entry::{ConnectionKey, Entry},
     routes::Routes,
+    validation::Exceeding,
     watch::Watch,
 };
 use crate::{
@@ -37,6 +38,7 @@ pub(crate) struct Core<S> {
     /// server that steers by connection ID, the whole batch would go to one
     /// shard: only a server does so.
     joins: bool,
+    pub(super) exceeding: Exceeding,
     /// Wraps the packet keys of all connections.
     pub(super) keys: PacketKeys,
     /// Set if somebody watches.
@@ -95,6 +97,7 @@ impl<S> Core<S> {
             admission: Admission::new(admission, config.share.places()),
             deadlines: Deadlines::default(),
             dirty: VecDeque::new(),
+            exceeding: Exceeding::default(),
             outbox: Outbox::default(),
             steering: (config.steering(), config.share.index()),
             joins: config.accepting.is_some(),

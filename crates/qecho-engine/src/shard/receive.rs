@@ -11,8 +11,12 @@ use quinn_proto::{
 };
 
 use super::{
-    ConnectionKey, Received, Shard, admission::Decision, arrival::Fate, core::Core, entry::Entry,
-    validation::AddressValidation,
+    ConnectionKey, Received, Shard,
+    admission::Decision,
+    arrival::Fate,
+    core::Core,
+    entry::Entry,
+    validation::{AddressValidation, Exceeding},
 };
 use crate::{
     application::{Application, TurnedAway},
@@ -224,7 +228,8 @@ impl<S> Core<S> {
         entry.heard(now, size);
         let findings = self.keys.take_findings();
         if findings.is_some() || is_limited {
-            entry.note_findings(now, remote, path, findings.unwrap_or_default());
+            let paths = (remote, path, &mut self.exceeding);
+            entry.note_findings(now, paths, findings.unwrap_or_default());
         }
         self.mark_dirty(key);
     }
@@ -236,8 +241,7 @@ impl<S> Entry<S> {
     fn note_findings(
         &mut self,
         now: Instant,
-        remote: SocketAddr,
-        path: SocketAddr,
+        (remote, path, exceeding): (SocketAddr, SocketAddr, &mut Exceeding),
         findings: Findings,
     ) {
         if self.meta.note_refused(findings.refused) {
@@ -258,7 +262,7 @@ impl<S> Entry<S> {
             validation.responded(remote, response);
         }
         if new_path != path {
-            validation.moved(now, new_path);
+            validation.moved(now, new_path, exceeding);
         }
         self.meta.is_limited = !validation.is_over(new_path);
     }

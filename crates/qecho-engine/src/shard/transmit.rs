@@ -132,6 +132,7 @@ impl<S> Entry<S> {
             && transmit.size > usize::from(self.proto.current_mtu());
         if is_mtu_probe || !(fits(transmit.size) || validation.may_exceed(to)) {
             contents.clear();
+            keys.forget_sealed();
             return None;
         }
         let challenge = frames.and_then(|frames| frames.challenge);

@@ -8,7 +8,7 @@
 use std::{net::SocketAddr, time::Instant};
 
 use crate::limits::{
-    AMPLIFICATION_MAX, CHALLENGES_KEPT_MAX, EXCEEDING_BURST_MAX, EXCEEDS_AGAIN_AFTER,
+    AMPLIFICATION_MAX, CHALLENGES_KEPT_MAX, EXCEEDING_MAX, EXCEEDING_PER_SECOND_MAX,
     UNVALIDATED_ADDRESSES_MAX, UNVALIDATED_KEPT_TIME, VALIDATED_ADDRESSES_MAX,
 };
 
@@ -19,8 +19,8 @@ pub(super) struct AddressValidation {
     validated: Vec<SocketAddr>,
     /// Others that datagrams came from, oldest first.
     unvalidated: Vec<Unvalidated>,
-    /// Datagrams that may be larger than the limit allows, and since when it is so many.
-    exceeding: (u32, Option<Instant>),
+    /// Datagrams that may be larger than the limit allows until an address is validated.
+    exceeding_left: u32,
 }
 
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl AddressValidation {
         let mut validation = Self {
             validated: validated.then_some(address).into_iter().collect(),
             unvalidated: Vec::new(),
-            exceeding: (EXCEEDING_BURST_MAX, None),
+            exceeding_left: EXCEEDING_MAX,
         };
         validation.received(now, address, size, address);
         validation
@@ -99,19 +99,15 @@ impl AddressValidation {
         }
     }
 
-    /// Notes that packets are sent to `path` from now on.
-    pub(super) fn moved(&mut self, now: Instant, path: SocketAddr) {
-        let (left, since) = self.exceeding;
-        let passed = since.map_or(0, |since| {
-            now.duration_since(since).as_secs() / EXCEEDS_AGAIN_AFTER.as_secs()
-        });
-        let left = (u64::from(left) + passed).min(EXCEEDING_BURST_MAX.into()) as u32;
+    /// Notes that packets are sent to `path` from now on, of which the first may be larger
+    /// than the limit allows as far as `exceeding` has room for it.
+    pub(super) fn moved(&mut self, now: Instant, path: SocketAddr, exceeding: &mut Exceeding) {
         let Some(record) = self.unvalidated.iter_mut().find(|one| one.address == path) else {
             return;
         };
-        if left > 0 && !record.may_exceed {
+        if !record.may_exceed && self.exceeding_left > 0 && exceeding.take(now) {
             record.may_exceed = true;
-            self.exceeding = (left - 1, Some(now));
+            self.exceeding_left -= 1;
         }
     }
 
@@ -156,6 +152,7 @@ impl AddressValidation {
         let record = self.record(from);
         if record.is_some_and(|record| record.challenges.contains(&response)) {
             self.validate(from);
+            self.exceeding_left = EXCEEDING_MAX.min(self.exceeding_left + 1);
         }
     }
 
@@ -172,6 +169,29 @@ impl AddressValidation {
     fn record(&mut self, address: SocketAddr) -> Option<&mut Unvalidated> {
         let mut records = self.unvalidated.iter_mut();
         records.find(|record| record.address == address)
+    }
+}
+
+/// Datagrams that a shard may send to addresses that are not validated although they are
+/// larger than the limit allows, to all clients together.
+#[derive(Debug, Default)]
+pub(super) struct Exceeding {
+    /// The second that is counted, and how many there were.
+    second: Option<(Instant, u32)>,
+}
+
+impl Exceeding {
+    fn take(&mut self, now: Instant) -> bool {
+        match &mut self.second {
+            Some((begin, count)) if now.duration_since(*begin).as_secs() == 0 => {
+                *count += 1;
+                *count <= EXCEEDING_PER_SECOND_MAX
+            }
+            second => {
+                *second = Some((now, 1));
+                true
+            }
+        }
     }
 }
 
@@ -205,10 +225,11 @@ mod tests {
     #[test]
     fn only_the_answer_to_its_own_challenge_validates_an_address() {
         let now = begin();
+        let exceeding = &mut Exceeding::default();
         let mut validation = AddressValidation::new(now, (address(1), true), 1_200);
         for port in [2, 3] {
             validation.received(now, address(port), 40, address(1));
-            validation.moved(now, address(port));
+            validation.moved(now, address(port), exceeding);
             assert!(validation.may_exceed(address(port)));
             validation.sent(address(port), 60, Some([port as u8; 8]));
             assert!(!validation.may_exceed(address(port)));
@@ -234,15 +255,16 @@ mod tests {
     #[test]
     fn a_late_answer_from_an_address_that_the_client_has_left_takes_nothing_from_others() {
         let now = begin();
+        let exceeding = &mut Exceeding::default();
         let mut validation = AddressValidation::new(now, (address(1), true), 1_200);
         validation.received(now, address(2), 40, address(1));
-        validation.moved(now, address(2));
+        validation.moved(now, address(2), exceeding);
         validation.sent(address(2), 60, Some([2; 8]));
         // It is back, or further, before the answer comes.
         validation.received(now, address(1), 40, address(2));
-        validation.moved(now, address(1));
+        validation.moved(now, address(1), exceeding);
         validation.received(now, address(3), 40, address(1));
-        validation.moved(now, address(3));
+        validation.moved(now, address(3), exceeding);
         validation.responded(address(2), [2; 8]);
         assert_eq!(validation.allowance(address(1)), None);
         assert!(validation.may_exceed(address(3)));
@@ -250,32 +272,41 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_exceeds_three_times_at_once_and_once_a_second() {
+    fn a_connection_exceeds_three_times_and_once_more_for_each_address_that_is_validated() {
         let now = begin();
+        let exceeding = &mut Exceeding::default();
         let mut validation = AddressValidation::new(now, (address(1), true), 1_200);
         let mut exceeded = Vec::new();
-        for (port, milliseconds) in [
-            (2, 0),
-            (3, 1),
-            (4, 2),
-            (5, 3),
-            (6, 999),
-            (7, 1_010),
-            (8, 1_020),
-        ] {
-            let now = now + Duration::from_millis(milliseconds);
+        for port in 2..12 {
+            let now = now + Duration::from_secs(port.into());
             validation.received(now, address(port), 40, address(1));
-            validation.moved(now, address(port));
+            validation.moved(now, address(port), exceeding);
             if validation.may_exceed(address(port)) {
                 exceeded.push(port);
             }
             validation.sent(address(port), 1_200, Some([7; 8]));
+            if port == 6 {
+                validation.responded(address(port), [7; 8]);
+            }
         }
         assert_eq!(exceeded, [2, 3, 4, 7]);
-        assert!(!validation.is_over(address(1)));
-        let later = now + Duration::from_secs(2) + UNVALIDATED_KEPT_TIME;
-        validation.received(later, address(1), 40, address(1));
-        assert!(validation.is_over(address(1)));
+        assert!(!validation.is_over(address(6)));
+        let later = now + Duration::from_secs(12) + UNVALIDATED_KEPT_TIME;
+        validation.received(later, address(6), 40, address(6));
+        assert!(validation.is_over(address(6)));
+    }
+
+    #[test]
+    fn all_connections_of_a_shard_exceed_so_often_in_a_second_and_no_more() {
+        let mut exceeding = Exceeding::default();
+        let now = begin();
+        let mut taken = |milliseconds| {
+            let now = now + Duration::from_millis(milliseconds);
+            (0..10_000).filter(|_| exceeding.take(now)).count()
+        };
+        assert_eq!(taken(0), EXCEEDING_PER_SECOND_MAX as usize);
+        assert_eq!(taken(999), 0);
+        assert_eq!(taken(1_000), EXCEEDING_PER_SECOND_MAX as usize);
     }
 
     #[test]
