@@ -17,12 +17,12 @@ const ARROWS: &[Arrows] = &[
     Arrows {
         from: "qecho-packet",
         to: &[],
-        tests_also: &[],
+        tests_also: &["qecho-testkit"],
     },
     Arrows {
         from: "qecho-engine",
         to: &["qecho-packet"],
-        tests_also: &["qecho-netsim"],
+        tests_also: &["qecho-netsim", "qecho-testkit"],
     },
     Arrows {
         from: "qecho-io",
@@ -42,12 +42,23 @@ const ARROWS: &[Arrows] = &[
     Arrows {
         from: "qecho-echo",
         to: &["qecho-io", "qecho-engine", "qecho-packet"],
-        tests_also: &["qecho-netsim"],
+        tests_also: &["qecho-netsim", "qecho-testkit"],
     },
     Arrows {
         from: "qecho-measure",
         to: &["qecho-echo", "qecho-io", "qecho-engine", "qecho-packet"],
-        tests_also: &["qecho-netsim"],
+        tests_also: &["qecho-netsim", "qecho-testkit"],
+    },
+    Arrows {
+        from: "qecho-testkit",
+        to: &[
+            "qecho-echo",
+            "qecho-netsim",
+            "qecho-io",
+            "qecho-engine",
+            "qecho-packet",
+        ],
+        tests_also: &[],
     },
     Arrows {
         from: "xtask",

@@ -7,7 +7,7 @@ use qecho_engine::{
 };
 use qecho_netsim::simulation::FAR;
 
-use crate::identity::SERVER_NAME;
+use qecho_testkit::identity::SERVER_NAME;
 
 /// What a message travels on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

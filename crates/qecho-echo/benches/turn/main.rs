@@ -10,9 +10,6 @@
 )]
 
 mod callers;
-#[path = "../../../qecho-engine/tests/hostile/identity.rs"]
-#[expect(dead_code, reason = "the tests connect with it, too")]
-mod identity;
 mod null_cipher;
 mod wire;
 mod workload;

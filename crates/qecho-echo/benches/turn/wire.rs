@@ -15,11 +15,11 @@ use qecho_engine::{
     config::{Accepting, AdmissionSettings, RetryPolicy, ShardConfig, Transport},
 };
 use qecho_netsim::simulation::{FAR, NEAR};
+use qecho_testkit::identity::Identity;
 use rustls::crypto::CryptoProvider;
 
 use crate::{
     callers::{Callers, Order},
-    identity::Identity,
     workload::Workload,
 };
 
@@ -66,7 +66,7 @@ impl Wire {
         reason = "virtual time begins somewhere; from here on it is an argument"
     )]
     pub(crate) fn new(workload: &Workload, provider: Option<Arc<CryptoProvider>>) -> Self {
-        let identity = Identity::new();
+        let identity = Identity::generate();
         let transport = Transport {
             bidirectional_streams_max: 1_000,
             udp_payload_max: Some(1_452),

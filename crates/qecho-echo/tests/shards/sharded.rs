@@ -17,7 +17,7 @@ use qecho_echo::{
 use qecho_io::listen::Listen;
 use qecho_packet::Sight;
 
-use crate::identity::{Identity, SERVER_NAME};
+use qecho_testkit::identity::{Identity, SERVER_NAME};
 
 /// What any one event may take on a machine that has much else to do.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
@@ -35,7 +35,7 @@ impl Sharded {
 
     /// Starts a server that is configured otherwise too.
     pub(crate) fn with(shards: usize, change: impl FnOnce(&mut server::Config)) -> Self {
-        let identity = Identity::new();
+        let identity = Identity::generate();
         let tls = identity.server(&[ALPN_ECHO]);
         let mut config = server::Config {
             listen: vec![Listen::Loopback { port: 0 }],

@@ -13,6 +13,7 @@ use qecho_engine::{
     config::{Accepting, AdmissionSettings, RetryPolicy, ShardConfig, Transport},
 };
 use qecho_netsim::simulation::{FAR, NEAR};
+use qecho_testkit::identity::{Identity, SERVER_NAME};
 use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
@@ -21,7 +22,6 @@ use rustls::{
 use crate::{
     attack::{Attack, Deaf, Parrot},
     frames::Frames,
-    identity::{Identity, SERVER_NAME},
     initial::{client_hello, initial},
 };
 
@@ -39,7 +39,7 @@ impl ResolvesServerCert for Repeated {
 
 /// Makes a server that has more to say than a client's first flight allows.
 fn talkative_server(retry: RetryPolicy) -> Shard<Deaf> {
-    let tls = Identity::new().server(&[b"echo"]);
+    let tls = Identity::generate().server(&[b"echo"]);
     let accepting = Accepting {
         tls: ServerTls {
             identity: Arc::new(Repeated(tls.identity.clone())),

@@ -15,16 +15,14 @@ use qecho_engine::{
     config::{Accepting, AdmissionSettings, ShardConfig, Transport},
 };
 use qecho_netsim::simulation::{FAR, NEAR};
+use qecho_testkit::identity::{Identity, SERVER_NAME};
 use quinn_proto::{
     ConnectionHandle, DatagramEvent, Endpoint, EndpointConfig, TransportConfig, VarInt,
     congestion::{Controller, ControllerFactory},
     crypto::rustls::QuicClientConfig,
 };
 
-use crate::{
-    forgery::{ForgingTls, forged},
-    identity::{Identity, SERVER_NAME},
-};
+use crate::forgery::{ForgingTls, forged};
 
 /// A server that takes whatever comes and reads none of it.
 #[derive(Default)]
@@ -131,7 +129,7 @@ impl<A: Application> Attack<A> {
     #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
     pub(crate) fn with_mtu(application: A, mtu: u16) -> Self {
         let now = Instant::now();
-        let identity = Identity::new();
+        let identity = Identity::generate();
         let accepting = Accepting {
             tls: identity.server(&[b"echo"]),
             admission: AdmissionSettings::default(),

@@ -11,11 +11,9 @@ use qecho_netsim::{
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
 };
+use qecho_testkit::identity::{Identity, SERVER_NAME};
 
-use crate::{
-    attack::Deaf,
-    identity::{Identity, SERVER_NAME},
-};
+use crate::attack::Deaf;
 
 const CLIENTS: usize = 300;
 
@@ -48,7 +46,7 @@ impl Application for Hasty {
 
 #[test]
 fn connections_that_close_themselves_at_once_occupy_nothing() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let accepting = Accepting {
         tls: identity.server(&[b"echo"]),
         admission: AdmissionSettings::default(),

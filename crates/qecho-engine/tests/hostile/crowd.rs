@@ -14,12 +14,10 @@ use qecho_engine::{
     limits,
 };
 use qecho_netsim::simulation::FAR;
+use qecho_testkit::identity::{Identity, SERVER_NAME};
 use quinn_proto::{DatagramEvent, Endpoint, EndpointConfig};
 
-use crate::{
-    attack::{Deaf, attacker_config},
-    identity::{Identity, SERVER_NAME},
-};
+use crate::attack::{Deaf, attacker_config};
 
 /// A server and clients at any addresses, with nothing between them.
 struct Crowd {
@@ -38,7 +36,7 @@ struct Client {
 impl Crowd {
     #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
     fn new() -> Self {
-        let identity = Identity::new();
+        let identity = Identity::generate();
         let accepting = Accepting {
             tls: identity.server(&[b"echo"]),
             admission: AdmissionSettings {

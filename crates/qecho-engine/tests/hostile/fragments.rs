@@ -1,9 +1,10 @@
 //! Packets of small frames that leave gaps: what an attacker can make the state machine
 //! do, counted in bytes that it allocates to put fragments in order.
 
+use qecho_testkit::counting::allocated_by;
+
 use crate::{
     attack::{Attack, Deaf, Parrot},
-    copying::allocated_by,
     frames::{Frames, packed, packed_to},
     initial::initial,
     memory::every_stream,

@@ -1,11 +1,11 @@
 //! Packets that are encrypted as they should be, with frames that nobody
 //! should send: no panic, and the connection is closed or lives on.
 
+use qecho_testkit::seed::ShowsSeed;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
     attack::{Attack, Parrot},
-    failing_seed::ShowsSeed,
     frames::{Frames, PACKET_ROOM},
 };
 

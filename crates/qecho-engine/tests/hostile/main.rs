@@ -4,17 +4,15 @@ mod after_handshake;
 mod amplification;
 mod attack;
 mod closing;
-mod copying;
-mod counting;
 mod crowd;
-mod failing_seed;
 mod forgery;
 mod fragments;
 mod frames;
 mod garbage;
-mod identity;
 mod initial;
 mod memory;
 
+use qecho_testkit::counting::Counting;
+
 #[global_allocator]
-static ALLOCATOR: copying::Copying = copying::Copying(counting::Counting);
+static ALLOCATOR: Counting = Counting;

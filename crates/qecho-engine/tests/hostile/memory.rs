@@ -2,10 +2,10 @@
 //! allow: the stated bounds.
 
 use qecho_engine::{Application, limits};
+use qecho_testkit::counting::freed_by_dropping;
 
 use crate::{
     attack::{Attack, Deaf, Parrot},
-    counting::freed_by_dropping,
     frames::{Frames, packed},
 };
 

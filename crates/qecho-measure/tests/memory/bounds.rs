@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{
+use qecho_testkit::{
     counting::freed_by_dropping,
     load::Mail,
     scenario::{MIB, Scenario, World},

@@ -15,7 +15,7 @@ use qecho_packet::{
 };
 use rustls::KeyLog;
 
-use crate::{
+use qecho_testkit::{
     counting::freed_by_dropping,
     scenario::{KIB, Scenario},
 };

@@ -13,7 +13,7 @@ use qecho_netsim::simulation::{End, NEAR};
 use qecho_packet::{Passage, close::CONNECTION_REFUSED};
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
-use crate::{
+use qecho_testkit::{
     load::Mail,
     scenario::{KIB, Scenario, World},
 };

@@ -17,12 +17,12 @@ use qecho_netsim::{
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
 };
-
-use crate::{
-    bench_server::Slow,
+use qecho_testkit::{
     identity::{Identity, SERVER_NAME},
     scenario::Scenario,
 };
+
+use crate::bench_server::Slow;
 
 /// Virtual time that any load may take.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -107,7 +107,7 @@ fn with_echo(config: &Config, identity: &Identity, path: &Conditions) -> (Outcom
 
 #[test]
 fn every_message_over_every_way_is_counted_as_the_server_counts_it() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     for way in [Way::Stream, Way::StreamPerMessage, Way::Handshake] {
         let config = Config {
             connections: 3,
@@ -131,7 +131,7 @@ fn every_message_over_every_way_is_counted_as_the_server_counts_it() {
 
 #[test]
 fn messages_of_early_data_come_back_sooner_and_are_sent_again_if_they_are_rejected() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let connector = identity.connector(&[ALPN_ECHO]).with_early_data();
     // Of two that are alike in time, one ends the load and the other leaves a session
     // to the next server, which was started anew and knows nothing of it.
@@ -165,7 +165,7 @@ fn ms(microseconds: f64) -> u64 {
 
 #[test]
 fn many_messages_under_way_on_many_streams_all_come_back_through_loss() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let mut config = Config {
         connections: 2,
         goal: messages(3_000),
@@ -185,7 +185,7 @@ fn many_messages_under_way_on_many_streams_all_come_back_through_loss() {
 
 #[test]
 fn datagrams_that_are_lost_are_counted_and_the_others_too() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let mut config = Config {
         goal: messages(1_000),
         ..config(&identity, Way::Datagram)
@@ -203,7 +203,7 @@ fn datagrams_that_are_lost_are_counted_and_the_others_too() {
 
 #[test]
 fn messages_of_many_sizes_are_compared_byte_for_byte_and_repeat_with_their_seed() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let path = path(Duration::from_millis(5), 0.02);
     for way in [Way::Stream, Way::StreamPerMessage, Way::Datagram] {
         let mut config = Config {
@@ -235,7 +235,7 @@ fn messages_of_many_sizes_are_compared_byte_for_byte_and_repeat_with_their_seed(
 
 #[test]
 fn known_service_times_give_the_right_percentiles() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let config = Config {
         goal: messages(1_000),
         ..config(&identity, Way::Stream)
@@ -279,7 +279,7 @@ fn stalling(identity: &Identity) -> Shard<Slow> {
 
 #[test]
 fn an_open_loop_shows_the_stall_of_a_server_that_a_closed_loop_hides() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let closed = Config {
         goal: Goal::Duration(Duration::from_secs(20)),
         ..config(&identity, Way::Stream)
@@ -306,7 +306,7 @@ fn an_open_loop_shows_the_stall_of_a_server_that_a_closed_loop_hides() {
 
 #[test]
 fn a_server_that_falls_silent_ends_the_load_and_what_was_measured_stays() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let config = Config {
         goal: Goal::Duration(Duration::from_secs(60)),
         connections: 2,

@@ -13,7 +13,7 @@ use qecho_engine::{
 };
 use qecho_netsim::simulation::FAR;
 
-use crate::identity::Identity;
+use qecho_testkit::identity::Identity;
 
 /// How long an echo takes: by its number, and by the time since the first.
 pub(crate) type Service = fn(u64, Duration) -> Duration;

@@ -4,7 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{
+use qecho_testkit::{
     load::Mail,
     scenario::{Scenario, World},
 };

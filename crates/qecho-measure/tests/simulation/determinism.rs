@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use qecho_netsim::link::Counts;
 
-use crate::{
+use qecho_testkit::{
     scenario::{KIB, Scenario},
     stream::Plan,
 };

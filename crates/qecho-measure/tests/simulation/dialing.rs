@@ -10,16 +10,13 @@ use qecho_echo::{
 use qecho_engine::{Connection, Event, ReadEnd, config::RetryPolicy};
 use qecho_netsim::{link::Conditions, simulation::FAR};
 use qecho_packet::close::{CONNECTION_REFUSED, NO_APPLICATION_PROTOCOL};
+use qecho_testkit::{identity::Identity, scenario::Scenario};
 
-use crate::{
-    identity::Identity,
-    scenario::Scenario,
-    talk::{Conversation, TIMEOUT, config, good_path, rude, with_echo},
-};
+use crate::talk::{Conversation, TIMEOUT, config, good_path, rude, with_echo};
 
 #[test]
 fn a_server_without_echo_in_its_alpn_is_asked_again_without_alpn() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let echo_all: fn(&mut Connection<'_>, &Event) = |connection, event| {
         if let Event::Opened(id) | Event::Readable(id) = event {
             let read = connection.read(*id, 1_000);
@@ -52,8 +49,8 @@ fn a_server_without_echo_in_its_alpn_is_asked_again_without_alpn() {
 
 #[test]
 fn a_certificate_that_is_not_the_right_one_ends_it_before_anything_is_sent() {
-    let config = config(&Identity::new(), &[FAR], Alpn::Auto);
-    let far = Scenario::seeded(35).server(&Identity::new());
+    let config = config(&Identity::generate(), &[FAR], Alpn::Auto);
+    let far = Scenario::seeded(35).server(&Identity::generate());
     let mut conversation = Conversation::new(&config, far, &good_path(), 35);
     conversation.say(Way::Stream, b"a secret");
     let Failure::Dial(DialFailure::Handshake { .. }) = conversation.failure() else {
@@ -66,7 +63,7 @@ fn a_certificate_that_is_not_the_right_one_ends_it_before_anything_is_sent() {
 
 #[test]
 fn nobody_there_is_said_after_the_timeout_and_no_hope_is_said_at_once() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let nobody = SocketAddr::from(([192, 0, 2, 99], 4_433));
     let config = config(&identity, &[nobody], Alpn::Auto);
     let far = || Scenario::seeded(40).server(&identity);
@@ -126,7 +123,7 @@ fn a_server_that_has_gone_is_believed_gone_only_if_it_stays_silent() {
 
 #[test]
 fn a_second_address_is_tried_while_the_first_keeps_silent() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let nobody = SocketAddr::from(([192, 0, 2, 99], 4_433));
     let nobody_at_all = SocketAddr::from(([192, 0, 2, 98], 4_433));
     let no_socket = SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 4_433));
@@ -153,7 +150,7 @@ fn a_second_address_is_tried_while_the_first_keeps_silent() {
 
 #[test]
 fn a_second_address_is_left_alone_if_the_first_has_answered_just_in_time() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let second = SocketAddr::from(([192, 0, 2, 99], 4_433));
     let config = config(&identity, &[FAR, second], Alpn::Auto);
     // The answer is there when the second address is due, as it is for a client
@@ -174,7 +171,7 @@ fn a_second_address_is_left_alone_if_the_first_has_answered_just_in_time() {
 
 #[test]
 fn an_answer_that_leads_to_nothing_puts_the_second_address_off_once() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let second = SocketAddr::from(([192, 0, 2, 99], 4_433));
     let config = config(&identity, &[FAR, second], Alpn::Auto);
     let retrying = Scenario::seeded(53).retry(RetryPolicy::Always);
@@ -205,7 +202,7 @@ fn count_to(address: SocketAddr, conversation: &mut Conversation<Echo>) -> Rc<Ce
 
 #[test]
 fn what_icmp_says_again_of_one_address_is_not_believed_of_the_other() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let nobody = SocketAddr::from(([192, 0, 2, 99], 4_433));
     let config = config(&identity, &[FAR, nobody], Alpn::Auto);
     let far = Scenario::seeded(51).server(&identity);
@@ -235,7 +232,7 @@ fn what_icmp_says_again_of_one_address_is_not_believed_of_the_other() {
 
 #[test]
 fn a_full_server_is_reported_as_such_at_once() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let config = config(&identity, &[FAR], Alpn::Auto);
     let far = Scenario::seeded(55).connections_max(0).server(&identity);
     let mut conversation = Conversation::new(&config, far, &good_path(), 55);

@@ -7,12 +7,11 @@ use qecho_echo::{
 };
 use qecho_engine::{Connection, Event};
 use qecho_measure::ping::{Failure, News, UNANSWERED_MAX, Way};
+use qecho_testkit::{identity::Identity, scenario::Scenario};
 
 use crate::{
-    identity::Identity,
     pinging::{deaf, milliseconds},
     responses::{Pinging, config, echo},
-    scenario::Scenario,
     talk::{good_path, rude},
 };
 
@@ -24,7 +23,7 @@ type Expected = fn(&Failure) -> bool;
 
 #[test]
 fn an_echo_that_comes_twice_is_counted_once() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let far = rude(&identity, &[ALPN_ECHO], |connection, event| {
         if matches!(event, Event::DatagramReceived) {
             while let Some(data) = connection.receive_datagram() {
@@ -117,7 +116,7 @@ fn a_server_that_ends_changes_or_breaks_is_found_out_and_what_came_is_kept() {
         ),
     ];
     for (act, expected) in cases {
-        let identity = Identity::new();
+        let identity = Identity::generate();
         let far = rude(&identity, &[ALPN_ECHO], act);
         let config = config(&identity, Way::Stream, 10);
         let mut ping = Pinging::new(&config, far, &good_path(), 1);
@@ -130,7 +129,7 @@ fn a_server_that_ends_changes_or_breaks_is_found_out_and_what_came_is_kept() {
 
 #[test]
 fn who_takes_no_datagrams_or_answers_nothing_is_named() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let far = rude(&identity, &[ALPN_ECHO], |_, _| {});
     let mut silent = config(&identity, Way::Stream, 3);
     silent.timeout = milliseconds(500);
@@ -160,7 +159,7 @@ fn who_takes_no_datagrams_or_answers_nothing_is_named() {
 #[test]
 fn nobody_there_is_one_failure_or_a_lost_ping_each_time() {
     let nobody = || {
-        let identity = Identity::new();
+        let identity = Identity::generate();
         (Scenario::seeded(1).server(&identity), identity)
     };
     let (far, identity) = nobody();
@@ -179,7 +178,7 @@ fn nobody_there_is_one_failure_or_a_lost_ping_each_time() {
 
     // One that refuses is not asked again.
     let (far, _) = nobody();
-    let stranger = config(&Identity::new(), Way::Handshake, 3);
+    let stranger = config(&Identity::generate(), Way::Handshake, 3);
     let mut ping = Pinging::new(&stranger, far, &good_path(), 1);
     let report = ping.report();
     assert!(matches!(
@@ -191,7 +190,7 @@ fn nobody_there_is_one_failure_or_a_lost_ping_each_time() {
 
 #[test]
 fn a_server_that_closes_before_it_confirms_is_quoted_each_time() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let far = rude(&identity, &[ALPN_ECHO], |connection, event| {
         if matches!(event, Event::Connected) {
             connection.close(7, "not you");
@@ -213,7 +212,7 @@ fn a_server_that_closes_before_it_confirms_is_quoted_each_time() {
 
 #[test]
 fn handshakes_offer_no_alpn_once_that_was_refused() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let far = rude(&identity, &[b"other"], |_, _| {});
     let mut config = config(&identity, Way::Handshake, 3);
     config.alpn = Alpn::Auto;

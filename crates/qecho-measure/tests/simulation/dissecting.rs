@@ -21,10 +21,10 @@ use qecho_packet::{
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rustls::KeyLog;
 
-use crate::{
-    failing_seed::ShowsSeed,
+use qecho_testkit::{
     load::Mail,
     scenario::{KIB, Scenario, World},
+    seed::ShowsSeed,
     stream::Plan,
 };
 

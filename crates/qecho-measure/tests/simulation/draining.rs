@@ -5,7 +5,7 @@ use std::time::Duration;
 use qecho_echo::server;
 use qecho_engine::{CloseReason, limits};
 
-use crate::{
+use qecho_testkit::{
     load::Mail,
     scenario::{Both, KIB, MIB, Scenario, World},
     stream::Plan,

@@ -15,7 +15,7 @@ use qecho_engine::{
 use qecho_netsim::simulation::{End, FAR, NEAR, Simulation};
 use qecho_packet::Passage;
 
-use crate::{
+use qecho_testkit::{
     identity::{Identity, SERVER_NAME},
     scenario::Scenario,
 };
@@ -154,7 +154,7 @@ fn early_connector(identity: &Identity) -> Connector {
 
 #[test]
 fn a_client_that_comes_again_has_its_echo_after_one_round_trip() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let connector = early_connector(&identity);
     let scenario = Scenario::seeded(60).early_data();
     let mut world = World::new(&scenario, &identity, &connector);
@@ -172,7 +172,7 @@ fn a_client_that_comes_again_has_its_echo_after_one_round_trip() {
 
 #[test]
 fn a_server_that_does_not_want_early_data_gets_none() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let connector = early_connector(&identity);
     let mut world = World::new(&Scenario::seeded(61), &identity, &connector);
     for _ in 0..2 {
@@ -184,7 +184,7 @@ fn a_server_that_does_not_want_early_data_gets_none() {
 
 #[test]
 fn rejected_early_data_is_sent_again_and_echoed_once() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let connector = early_connector(&identity);
     let scenario = Scenario::seeded(62).early_data();
     World::new(&scenario, &identity, &connector).connect();
@@ -199,7 +199,7 @@ fn rejected_early_data_is_sent_again_and_echoed_once() {
 
 #[test]
 fn replayed_early_data_is_not_echoed_twice() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let connector = early_connector(&identity);
     let scenario = Scenario::seeded(63).early_data();
     let mut world = World::new(&scenario, &identity, &connector);

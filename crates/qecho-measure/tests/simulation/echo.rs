@@ -7,7 +7,7 @@ use qecho_netsim::{
     simulation::NEAR,
 };
 
-use crate::{
+use qecho_testkit::{
     scenario::{KIB, MIB, Scenario},
     stream::Plan,
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{
+use qecho_testkit::{
     load::Mail,
     scenario::{KIB, MIB, Scenario},
     stream::Plan,

@@ -15,12 +15,12 @@ use qecho_netsim::{
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
 };
-
-use crate::{
+use qecho_testkit::{
     identity::{Identity, SERVER_NAME},
     scenario::Scenario,
-    talk::{good_path, with_echo},
 };
+
+use crate::talk::{good_path, with_echo};
 
 /// The first of the client's datagrams, among them that with its Finished.
 const FIRST: std::ops::RangeInclusive<u64> = 1..=6;
@@ -81,7 +81,7 @@ fn a_server_that_never_confirms_a_handshake_does_not_keep_a_client_for_long() {
 
 #[test]
 fn a_load_that_looks_first_who_is_there_does_so_by_a_whole_handshake() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let target = Target {
         server_name: SERVER_NAME.into(),
         addresses: vec![FAR],

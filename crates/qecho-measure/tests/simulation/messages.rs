@@ -15,12 +15,9 @@ use qecho_echo::{
 };
 use qecho_engine::{CloseReason, Direction, Event, ReadEnd, Side, StreamId};
 use qecho_netsim::{link::Conditions, simulation::FAR};
+use qecho_testkit::{identity::Identity, scenario::Scenario};
 
-use crate::{
-    identity::Identity,
-    scenario::Scenario,
-    talk::{Conversation, TIMEOUT, config, good_path, with_echo, with_rude},
-};
+use crate::talk::{Conversation, TIMEOUT, config, good_path, with_echo, with_rude};
 
 #[test]
 fn every_message_comes_back_over_every_way() {
@@ -177,7 +174,7 @@ fn a_server_that_says_nothing_runs_out_of_patience() {
 #[test]
 fn a_pipe_brings_every_byte_back_through_small_ends() {
     for direction in [Direction::Bidirectional, Direction::Unidirectional] {
-        let identity = Identity::new();
+        let identity = Identity::generate();
         let config = config(&identity, &[FAR], Alpn::Auto);
         let (give, input) = sync_channel(PIECES_MAX);
         let (output, take) = sync_channel(1);

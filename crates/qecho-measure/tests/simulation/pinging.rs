@@ -5,11 +5,10 @@ use std::time::Duration;
 use qecho_engine::EarlyData;
 use qecho_measure::ping::{Config, Content, Early, Measure, News, Summary, Way};
 use qecho_netsim::{link::Conditions, simulation::FAR};
+use qecho_testkit::{identity::Identity, scenario::Scenario};
 
 use crate::{
-    identity::Identity,
     responses::{Pinging, config, echo},
-    scenario::Scenario,
     talk::good_path,
 };
 
@@ -240,7 +239,7 @@ fn handshakes_know_of_those_before_only_if_they_are_let() {
 
 #[test]
 fn what_is_sent_early_has_come_back_when_the_handshake_is_complete() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let config = Config {
         resume: true,
         early_data: true,
@@ -285,7 +284,7 @@ fn who_stops_it_gets_what_came_so_far() {
 
 #[test]
 fn hosts_are_pinged_side_by_side_and_end_by_themselves() {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let mut config = config(&identity, Way::Stream, 5);
     let mut nobody = config.hosts[0].clone();
     nobody.target.addresses = vec![([192, 0, 2, 77], 1).into()];

@@ -7,7 +7,7 @@ use qecho_echo::server::{CODE_MESSAGE_ENDED, CODE_NO_UNIDIRECTIONAL_STREAMS};
 use qecho_engine::{Direction, Side, StreamId};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use crate::{
+use qecho_testkit::{
     load::Mail,
     scenario::{KIB, MIB, Scenario, World},
     stream::{Ended, Plan},

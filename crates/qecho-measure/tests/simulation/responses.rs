@@ -18,13 +18,13 @@ use qecho_netsim::{
     simulation::{FAR, NEAR, Simulation},
 };
 use qecho_packet::Tap;
-
-use crate::{
-    failing_seed::ShowsSeed,
+use qecho_testkit::{
     identity::{Identity, SERVER_NAME},
     scenario::Scenario,
-    talk::good_path,
+    seed::ShowsSeed,
 };
+
+use crate::talk::good_path;
 
 /// A ping, a server and the path between them.
 pub(crate) struct Pinging<F: Application> {
@@ -54,7 +54,7 @@ pub(crate) fn config(identity: &Identity, over: Way, count: u64) -> Config {
 
 /// Begins to ping an echo server on a good path of 5 ms.
 pub(crate) fn echo(over: Way, count: u64, change: impl FnOnce(&mut Config)) -> Pinging<Echo> {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let mut config = config(&identity, over, count);
     change(&mut config);
     let far = Scenario::seeded(count).server(&identity);

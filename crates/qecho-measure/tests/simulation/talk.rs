@@ -23,10 +23,10 @@ use qecho_netsim::{
 };
 use qecho_packet::Sight;
 
-use crate::{
-    failing_seed::ShowsSeed,
+use qecho_testkit::{
     identity::{Identity, SERVER_NAME},
     scenario::Scenario,
+    seed::ShowsSeed,
 };
 
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
@@ -170,7 +170,7 @@ impl<F: Application> Conversation<F> {
 
 /// Begins a conversation with an echo server.
 pub(crate) fn with_echo(seed: u64, conditions: &Conditions) -> Conversation<Echo> {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let config = config(&identity, &[FAR], Alpn::Auto);
     Conversation::new(
         &config,
@@ -182,7 +182,7 @@ pub(crate) fn with_echo(seed: u64, conditions: &Conditions) -> Conversation<Echo
 
 /// Begins a conversation with a server that is rude.
 pub(crate) fn with_rude(act: fn(&mut Connection<'_>, &Event)) -> Conversation<Rude> {
-    let identity = Identity::new();
+    let identity = Identity::generate();
     let config = config(&identity, &[FAR], Alpn::Auto);
     let far = rude(&identity, &[ALPN_ECHO], act);
     Conversation::new(&config, far, &good_path(), 1)

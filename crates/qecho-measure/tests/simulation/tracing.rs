@@ -13,7 +13,7 @@ use qecho_packet::{
     wire::{Frame, PacketType},
 };
 
-use crate::{
+use qecho_testkit::{
     load::Mail,
     scenario::{KIB, Scenario, World},
     stream::Plan,

@@ -15,7 +15,7 @@ use qecho_packet::{
     wire::{self, PacketType},
 };
 
-use crate::{
+use qecho_testkit::{
     load::Mail,
     scenario::{KIB, Scenario, World},
     stream::Plan,

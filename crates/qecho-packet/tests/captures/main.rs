@@ -1,11 +1,6 @@
 //! Captures: ours, other people's, and files that are none.
 
-#[path = "../../../qecho-engine/tests/hostile/counting.rs"]
-#[expect(dead_code, reason = "other tests use more of it")]
-mod counting;
 mod cut_off;
-#[path = "../../../qecho-engine/tests/hostile/failing_seed.rs"]
-mod failing_seed;
 mod files;
 mod framing;
 mod mutated;
@@ -13,8 +8,9 @@ mod pcap;
 mod pcapng;
 mod segmented;
 mod tampered;
-mod tampering;
 mod written;
 
+use qecho_testkit::counting::Counting;
+
 #[global_allocator]
-static ALLOCATOR: counting::Counting = counting::Counting;
+static ALLOCATOR: Counting = Counting;

@@ -3,13 +3,10 @@
 use std::io::{self, Read};
 
 use qecho_packet::capture::{BLOCK_BYTES_MAX, CaptureReader, Item};
+use qecho_testkit::{counting::live, seed::ShowsSeed};
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
-use crate::{
-    counting::live,
-    failing_seed::ShowsSeed,
-    files::{Order, Pcapng, RAW, TLS_KEY_LOG, pcap, v4_packet},
-};
+use crate::files::{Order, Pcapng, RAW, TLS_KEY_LOG, pcap, v4_packet};
 
 const SEEDS: u64 = 40_000;
 

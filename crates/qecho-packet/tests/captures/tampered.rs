@@ -11,9 +11,9 @@ use qecho_packet::{
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use crate::{
+use qecho_testkit::{
     counting::live,
-    failing_seed::ShowsSeed,
+    seed::ShowsSeed,
     tampering::{samples, tamper},
 };
 

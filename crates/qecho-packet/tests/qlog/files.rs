@@ -13,9 +13,10 @@ use qecho_packet::{
         qlog::{FILES_OPEN_MAX, Qlog},
     },
 };
+use qecho_testkit::schema::check_file;
 use tempfile::TempDir;
 
-use super::{sample, schema::check_file};
+use super::sample;
 
 fn folder() -> TempDir {
     TempDir::new().expect("there is room")

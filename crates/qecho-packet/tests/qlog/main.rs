@@ -3,5 +3,4 @@
 mod files;
 mod mutation;
 mod sample;
-mod schema;
 mod validity;

@@ -1,11 +1,9 @@
 //! The check can fail: whatever is changed in a valid record is found.
 
+use qecho_testkit::schema::{check_event, check_file, check_header, split};
 use serde_json::{Map, Value, json};
 
-use super::{
-    schema::{check_event, check_file, check_header, split},
-    validity::every_record,
-};
+use super::validity::every_record;
 
 /// Returns copies of a value, each changed in one place.
 fn changed(value: &Value, change: &dyn Fn(&Value) -> Vec<Value>) -> Vec<Value> {

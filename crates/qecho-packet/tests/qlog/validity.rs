@@ -7,10 +7,11 @@ use qecho_packet::{
     trace::{Connection, Datagram, Event, Packet, Sink, What, qlog::Qlog},
     wire::{Frame, Header, PacketType},
 };
+use qecho_testkit::schema::check_file;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{sample, schema::check_file};
+use super::sample;
 
 /// All that a connection can have, and what belongs to none; returns the
 /// records of both files.

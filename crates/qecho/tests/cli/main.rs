@@ -37,7 +37,5 @@ mod hearing;
 mod oracle;
 mod process;
 mod rows;
-#[path = "../../../qecho-packet/tests/qlog/schema.rs"]
-mod schema;
 mod stage;
 mod terminal;

@@ -5,10 +5,7 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use crate::{
-    oracle::{self, Seen},
-    schema,
-};
+use crate::oracle::{self, Seen};
 
 /// What one end has told of the packets.
 #[derive(Debug, Default)]
@@ -54,7 +51,7 @@ impl Rows {
         for file in fs::read_dir(directory).expect("it is there") {
             let path = file.expect("it can be read").path();
             let content = fs::read(&path).expect("it is ours");
-            let records = schema::check_file(&content);
+            let records = qecho_testkit::schema::check_file(&content);
             let records = records.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             for record in &records {
                 rows.take(record);

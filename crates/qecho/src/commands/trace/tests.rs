@@ -1,8 +1,5 @@
 //! Captures that somebody has tampered with, as they are shown.
 
-#[path = "../../../../qecho-packet/tests/captures/tampering.rs"]
-mod tampering;
-
 use std::{
     io::Cursor,
     path::Path,
@@ -81,13 +78,13 @@ fn view(file: &[u8]) -> (String, Option<Failure>) {
 
 #[test]
 fn whatever_a_capture_holds_what_is_shown_is_lines_of_text() {
-    let samples = tampering::samples();
+    let samples = qecho_testkit::tampering::samples();
     let (mut lines, mut failures) = (0, 0);
     for seed in 0..SEEDS {
         let mut random = StdRng::seed_from_u64(seed);
         let mut file = samples[random.random_range(0..samples.len())].clone();
         for _ in 0..random.random_range(1..8) {
-            tampering::tamper(&mut file, &mut random);
+            qecho_testkit::tampering::tamper(&mut file, &mut random);
         }
         let (shown, failure) = view(&file);
         let control = |character: &char| character.is_control() && *character != '\n';
@@ -103,7 +100,7 @@ fn whatever_a_capture_holds_what_is_shown_is_lines_of_text() {
 
 #[test]
 fn what_is_repeated_of_another_file_is_not_shown() {
-    let [all, repeated] = tampering::samples().map(|file| {
+    let [all, repeated] = qecho_testkit::tampering::samples().map(|file| {
         let (shown, failure) = view(&file);
         assert!(failure.is_none());
         shown

@@ -12,17 +12,19 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
-pub(crate) const SERVER_NAME: &str = "localhost";
+/// The name that the certificate is for.
+pub const SERVER_NAME: &str = "localhost";
 
 /// A server's certificate and key.
 #[derive(Clone)]
-pub(crate) struct Identity {
+pub struct Identity {
     key: Arc<CertifiedKey>,
     provider: Arc<CryptoProvider>,
 }
 
 impl Identity {
-    pub(crate) fn new() -> Self {
+    /// Makes a key, and a certificate for it.
+    pub fn generate() -> Self {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("randomness");
         let mut parameters = rcgen::CertificateParams::new(vec![SERVER_NAME.to_owned()])
@@ -41,7 +43,7 @@ impl Identity {
     }
 
     /// Shows this certificate to clients that offer no ALPN or one of `alpn`.
-    pub(crate) fn server(&self, alpn: &[&[u8]]) -> ServerTls {
+    pub fn server(&self, alpn: &[&[u8]]) -> ServerTls {
         let key = CertifiedKey::clone(&self.key);
         ServerTls {
             identity: Arc::new(SingleCertAndKey::from(key)),
@@ -54,7 +56,7 @@ impl Identity {
     }
 
     /// Connects to whoever has this certificate and its key.
-    pub(crate) fn connector(&self, alpn: &[&[u8]]) -> Connector {
+    pub fn connector(&self, alpn: &[&[u8]]) -> Connector {
         let tls = ClientTls {
             verifier: self.verifier(),
             identity: None,
@@ -65,7 +67,8 @@ impl Identity {
         tls.connector().expect("these settings work")
     }
 
-    pub(crate) fn verifier(&self) -> Arc<dyn ServerCertVerifier> {
+    /// Returns what accepts this certificate and no other.
+    pub fn verifier(&self) -> Arc<dyn ServerCertVerifier> {
         Arc::new(Exactly {
             certificate: self.key.cert[0].clone(),
             provider: self.provider.clone(),

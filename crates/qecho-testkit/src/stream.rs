@@ -7,24 +7,26 @@ use qecho_engine::{Connection, Direction, ReadEnd, Side, StreamId, Written};
 
 /// What to do on a stream.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    pub(crate) direction: Direction,
+pub struct Plan {
+    /// In which directions it carries data.
+    pub direction: Direction,
     /// Bytes to send, and the FIN after them.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Whether the FIN is sent.
-    pub(crate) fin: bool,
+    pub fin: bool,
     /// Whether what comes back is read at once.
-    pub(crate) reads: bool,
+    pub reads: bool,
     /// Abandons sending (RESET_STREAM) after so many bytes with this code.
-    pub(crate) reset: Option<(u64, u64)>,
+    pub reset: Option<(u64, u64)>,
     /// Asks for no more (STOP_SENDING) after so many bytes with this code.
-    pub(crate) stop: Option<(u64, u64)>,
+    pub stop: Option<(u64, u64)>,
     /// Bytes handed over in one write.
-    pub(crate) piece: u64,
+    pub piece: u64,
 }
 
 impl Plan {
-    pub(crate) fn new(direction: Direction, bytes: u64) -> Self {
+    /// Sends so many bytes, and ends with FIN.
+    pub fn new(direction: Direction, bytes: u64) -> Self {
         Self {
             direction,
             bytes,
@@ -36,63 +38,73 @@ impl Plan {
         }
     }
 
-    pub(crate) fn bidirectional(bytes: u64) -> Self {
+    /// Sends so many bytes on a bidirectional stream.
+    pub fn bidirectional(bytes: u64) -> Self {
         Self::new(Direction::Bidirectional, bytes)
     }
 
-    pub(crate) fn unidirectional(bytes: u64) -> Self {
+    /// Sends so many bytes on a unidirectional stream.
+    pub fn unidirectional(bytes: u64) -> Self {
         Self::new(Direction::Unidirectional, bytes)
     }
 
     /// Leaves the stream open after the last byte.
-    pub(crate) fn without_fin(self) -> Self {
+    pub fn without_fin(self) -> Self {
         Self { fin: false, ..self }
     }
 
     /// Reads nothing until it is told to.
-    pub(crate) fn unread(self) -> Self {
+    pub fn unread(self) -> Self {
         Self {
             reads: false,
             ..self
         }
     }
 
-    pub(crate) fn reset_after(self, bytes: u64, code: u64) -> Self {
+    /// Resets the stream after so many bytes.
+    pub fn reset_after(self, bytes: u64, code: u64) -> Self {
         Self {
             reset: Some((bytes, code)),
             ..self
         }
     }
 
-    pub(crate) fn stop_after(self, bytes: u64, code: u64) -> Self {
+    /// Stops the echo after so many bytes of it.
+    pub fn stop_after(self, bytes: u64, code: u64) -> Self {
         Self {
             stop: Some((bytes, code)),
             ..self
         }
     }
 
-    pub(crate) fn in_pieces_of(self, piece: u64) -> Self {
+    /// Writes pieces of so many bytes.
+    pub fn in_pieces_of(self, piece: u64) -> Self {
         Self { piece, ..self }
     }
 }
 
 /// How the server ended its side of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub enum Ended {
+    /// By FIN.
     Fin,
+    /// By RESET_STREAM with this code.
     Reset(u64),
 }
 
 /// The state of a stream.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub struct Stream {
     id: StreamId,
     plan: Plan,
-    pub(crate) written: u64,
-    pub(crate) received: u64,
-    pub(crate) ended: Option<Ended>,
+    /// Bytes that were written.
+    pub written: u64,
+    /// Bytes that came back.
+    pub received: u64,
+    /// How the echo ended, if it has.
+    pub ended: Option<Ended>,
     /// The code of the server's STOP_SENDING.
-    pub(crate) stop_code: Option<u64>,
+    pub stop_code: Option<u64>,
     sending_over: bool,
     stop_sent: bool,
     /// Whether the stream of the echo is there.
@@ -100,7 +112,8 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(id: StreamId, plan: Plan) -> Self {
+    /// Begins what is planned.
+    pub fn new(id: StreamId, plan: Plan) -> Self {
         Self {
             id,
             plan,
@@ -115,17 +128,18 @@ impl Stream {
     }
 
     /// Notes that the server has opened the stream of the echo.
-    pub(crate) fn opened(&mut self) {
+    pub fn opened(&mut self) {
         self.opened = true;
     }
 
-    pub(crate) fn read_from_now_on(&mut self) {
+    /// Reads what comes back from now on.
+    pub fn read_from_now_on(&mut self) {
         self.plan.reads = true;
     }
 
     /// Tells whether everything was sent, and everything that can be expected
     /// has come back.
-    pub(crate) fn is_done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         let answered = if self.plan.fin || self.plan.reset.is_some() {
             self.ended.is_some()
         } else {
@@ -135,17 +149,18 @@ impl Stream {
     }
 
     /// Tells whether every byte came back and the FIN after them.
-    pub(crate) fn is_whole(&self) -> bool {
+    pub fn is_whole(&self) -> bool {
         self.received == self.plan.bytes && self.ended == Some(Ended::Fin)
     }
 
-    pub(crate) fn stopped(&mut self, code: u64) {
+    /// Notes that the peer wants no more.
+    pub fn stopped(&mut self, code: u64) {
         self.stop_code = Some(code);
         self.sending_over = true;
     }
 
     /// Sends and reads as far as nobody has to wait.
-    pub(crate) fn advance(&mut self, connection: &mut Connection<'_>) -> Result<(), String> {
+    pub fn advance(&mut self, connection: &mut Connection<'_>) -> Result<(), String> {
         self.send(connection);
         if self.plan.reads && self.opened {
             self.read(connection)?;

@@ -22,14 +22,16 @@ use qecho_netsim::{
 use rustls::KeyLog;
 
 use crate::{
-    failing_seed::ShowsSeed,
     identity::Identity,
     load::{Client, Load, Mail},
+    seed::ShowsSeed,
     stream::{Plan, Stream},
 };
 
-pub(crate) const KIB: u64 = 1 << 10;
-pub(crate) const MIB: u64 = 1 << 20;
+/// Bytes of a kibibyte.
+pub const KIB: u64 = 1 << 10;
+/// Bytes of a mebibyte.
+pub const MIB: u64 = 1 << 20;
 
 /// Virtual time that everything may take: loss of 30 % both ways needs many
 /// timeouts.
@@ -37,11 +39,13 @@ const LIMIT: Duration = Duration::from_secs(3_600);
 
 /// Everything that a simulation is made of.
 #[derive(Clone)]
-pub(crate) struct Scenario {
+pub struct Scenario {
     seed: u64,
     conditions: Conditions,
-    pub(crate) near: Transport,
-    pub(crate) far: Transport,
+    /// The client's windows and timers.
+    pub near: Transport,
+    /// The server's windows and timers.
+    pub far: Transport,
     admission: AdmissionSettings,
     end: End,
     early_data: bool,
@@ -54,7 +58,7 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     /// Begins with a good path of 5 ms, one client and nothing to do.
-    pub(crate) fn seeded(seed: u64) -> Self {
+    pub fn seeded(seed: u64) -> Self {
         Self {
             seed,
             conditions: Conditions {
@@ -74,119 +78,129 @@ impl Scenario {
         }
     }
 
-    pub(crate) fn loss(mut self, share: f64) -> Self {
+    /// Loses this share of all datagrams.
+    pub fn loss(mut self, share: f64) -> Self {
         self.conditions.loss = share;
         self
     }
 
-    pub(crate) fn reordering(mut self, share: f64) -> Self {
+    /// Lets this share of all datagrams be overtaken.
+    pub fn reordering(mut self, share: f64) -> Self {
         self.conditions.reorder = share;
         self.conditions.jitter = self.conditions.jitter.max(Duration::from_millis(4));
         self
     }
 
-    pub(crate) fn duplication(mut self, share: f64) -> Self {
+    /// Repeats this share of all datagrams.
+    pub fn duplication(mut self, share: f64) -> Self {
         self.conditions.duplicate = share;
         self
     }
 
-    pub(crate) fn corruption(mut self, share: f64) -> Self {
+    /// Changes this share of all datagrams.
+    pub fn corruption(mut self, share: f64) -> Self {
         self.conditions.corrupt = share;
         self
     }
 
-    pub(crate) fn delay(mut self, delay: Duration, jitter: Duration) -> Self {
+    /// Delays each datagram.
+    pub fn delay(mut self, delay: Duration, jitter: Duration) -> Self {
         self.conditions.delay = delay;
         self.conditions.jitter = jitter;
         self
     }
 
     /// Makes the path better or worse in any other way.
-    pub(crate) fn path(mut self, change: impl FnOnce(&mut Conditions)) -> Self {
+    pub fn path(mut self, change: impl FnOnce(&mut Conditions)) -> Self {
         change(&mut self.conditions);
         self
     }
 
     /// Lets datagrams of this size pass at most.
-    pub(crate) fn path_mtu(mut self, mtu: usize) -> Self {
+    pub fn path_mtu(mut self, mtu: usize) -> Self {
         self.conditions.mtu = mtu;
         self
     }
 
     /// Lets both ends look for a path MTU up to this.
-    pub(crate) fn udp_payload_max(mut self, size: u16) -> Self {
+    pub fn udp_payload_max(mut self, size: u16) -> Self {
         self.near.udp_payload_max = Some(size);
         self.far.udp_payload_max = Some(size);
         self
     }
 
     /// Lets the server have so many unidirectional streams open.
-    pub(crate) fn client_allows_unidirectional(mut self, streams: u64) -> Self {
+    pub fn client_allows_unidirectional(mut self, streams: u64) -> Self {
         self.near.unidirectional_streams_max = streams;
         self
     }
 
-    pub(crate) fn retry(mut self, policy: RetryPolicy) -> Self {
+    /// Says when the server demands a Retry.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.admission.retry = policy;
         self
     }
 
-    pub(crate) fn connections_max(mut self, most: usize) -> Self {
+    /// Lets the server take so many connections.
+    pub fn connections_max(mut self, most: usize) -> Self {
         self.admission.connections_max = most;
         self
     }
 
     /// Lets the server take 0-RTT.
-    pub(crate) fn early_data(mut self) -> Self {
+    pub fn early_data(mut self) -> Self {
         self.early_data = true;
         self
     }
 
     /// Ends each stream after its first message.
-    pub(crate) fn end_after_message(mut self) -> Self {
+    pub fn end_after_message(mut self) -> Self {
         self.end = End::AfterMessage;
         self
     }
 
     /// Lets both ends tell what is in their packets.
-    pub(crate) fn watched(mut self) -> Self {
+    pub fn watched(mut self) -> Self {
         self.watched = true;
         self
     }
 
     /// Lets the server log its TLS secrets.
-    pub(crate) fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
+    pub fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
         self.key_log = Some(key_log);
         self
     }
 
-    pub(crate) fn clients(mut self, count: usize) -> Self {
+    /// Connects so many times.
+    pub fn clients(mut self, count: usize) -> Self {
         self.clients = count;
         self
     }
 
     /// Does this on a stream of each connection.
-    pub(crate) fn stream(mut self, plan: Plan) -> Self {
+    pub fn stream(mut self, plan: Plan) -> Self {
         self.plans.push(plan);
         self
     }
 
-    pub(crate) fn streams(self, count: usize, plan: &Plan) -> Self {
+    /// Does this on so many streams of each connection.
+    pub fn streams(self, count: usize, plan: &Plan) -> Self {
         (0..count).fold(self, |scenario, _| scenario.stream(plan.clone()))
     }
 
     /// Sends so many bytes on a bidirectional stream.
-    pub(crate) fn echo(self, bytes: u64) -> Self {
+    pub fn echo(self, bytes: u64) -> Self {
         self.stream(Plan::bidirectional(bytes))
     }
 
-    pub(crate) fn datagrams(mut self, datagrams: Vec<Bytes>) -> Self {
+    /// Sends these DATAGRAM frames on each connection.
+    pub fn datagrams(mut self, datagrams: Vec<Bytes>) -> Self {
         self.datagrams = datagrams;
         self
     }
 
     /// Makes the server's shard.
-    pub(crate) fn server(&self, identity: &Identity) -> Shard<Echo> {
+    pub fn server(&self, identity: &Identity) -> Shard<Echo> {
         let accepting = Accepting {
             tls: ServerTls {
                 early_data: self.early_data,
@@ -207,7 +221,8 @@ impl Scenario {
         shard
     }
 
-    pub(crate) fn client_config(&self) -> ShardConfig {
+    /// Returns the configuration of the client's shard.
+    pub fn client_config(&self) -> ShardConfig {
         ShardConfig {
             seed: self.seed_of(1),
             secrets: Secrets::from_master(&self.seed_of(4)),
@@ -237,13 +252,14 @@ impl Scenario {
         seed
     }
 
-    pub(crate) fn conditions(&self) -> &Conditions {
+    /// Returns what the path is like.
+    pub fn conditions(&self) -> &Conditions {
         &self.conditions
     }
 
     /// Lets the clients begin to connect.
-    pub(crate) fn begin(&self) -> World {
-        let identity = Identity::new();
+    pub fn begin(&self) -> World {
+        let identity = Identity::generate();
         let near = self.client(identity.connector(&[ALPN_ECHO]));
         let far = self.server(&identity);
         let seed = self.seed;
@@ -260,7 +276,7 @@ impl Scenario {
 
     /// Lets every client do everything; those that are not let in, because
     /// loss lets their handshake take too long, try again.
-    pub(crate) fn finish(&self) -> World {
+    pub fn finish(&self) -> World {
         let mut world = self.begin();
         loop {
             world.until("everything is done", |both| {
@@ -282,17 +298,18 @@ impl Scenario {
 
     /// Checks that every byte comes back once and in order, and every FIN is
     /// answered.
-    pub(crate) fn check_all_returned(&self) {
+    pub fn check_all_returned(&self) {
         self.finish().check_all_returned();
     }
 }
 
 /// Both ends and the path between them.
-pub(crate) type Both = Simulation<Load, Echo>;
+pub type Both = Simulation<Load, Echo>;
 
 /// A simulation under way.
-pub(crate) struct World {
-    pub(crate) simulation: Both,
+pub struct World {
+    /// Both ends and the path.
+    pub simulation: Both,
     _shows_seed: ShowsSeed,
 }
 
@@ -311,18 +328,19 @@ impl DerefMut for World {
 }
 
 impl World {
-    pub(crate) fn load(&self) -> &Load {
+    /// Returns the client's end.
+    pub fn load(&self) -> &Load {
         self.near.application()
     }
 
     /// Returns the first client.
-    pub(crate) fn client(&self) -> &Client {
+    pub fn client(&self) -> &Client {
         &self.load().connections[0]
     }
 
     /// Returns a client's streams in the order in which they were opened,
     /// bidirectional ones and then the others.
-    pub(crate) fn streams(&self) -> Vec<&Stream> {
+    pub fn streams(&self) -> Vec<&Stream> {
         let (bidirectional, unidirectional): (Vec<_>, Vec<_>) = self
             .client()
             .streams
@@ -332,35 +350,43 @@ impl World {
         both.map(|(_, stream)| stream).collect()
     }
 
-    pub(crate) fn tell(&mut self, mail: Mail) {
+    /// Sends the client a message.
+    pub fn tell(&mut self, mail: Mail) {
         let now = self.simulation.now();
         self.simulation.near.handle_mail(now, mail);
     }
 
     /// Lets time pass until something holds, which must be within an hour.
-    pub(crate) fn until(&mut self, what: &str, holds: impl FnMut(&mut Both) -> bool) {
+    pub fn until(&mut self, what: &str, holds: impl FnMut(&mut Both) -> bool) {
         self.within(LIMIT, what, holds);
     }
 
-    pub(crate) fn within(
-        &mut self,
-        limit: Duration,
-        what: &str,
-        holds: impl FnMut(&mut Both) -> bool,
-    ) {
+    /// Lets time pass until something holds.
+    ///
+    /// # Panics
+    /// If it does not within `limit`.
+    pub fn within(&mut self, limit: Duration, what: &str, holds: impl FnMut(&mut Both) -> bool) {
         let held = self.simulation.run_until(limit, holds);
         let connections = &self.load().connections;
         let shown = &connections[..connections.len().min(3)];
         assert!(held, "not within {limit:?}: {what}; clients {shown:#?}");
     }
 
-    pub(crate) fn check_no_fault(&self) {
+    /// Checks that nobody noticed a fault.
+    ///
+    /// # Panics
+    /// If somebody did.
+    pub fn check_no_fault(&self) {
         for client in &self.load().connections {
             assert_eq!(client.fault, None, "{client:#?}");
         }
     }
 
-    pub(crate) fn check_all_returned(&self) {
+    /// Checks that every byte came back, once and in order.
+    ///
+    /// # Panics
+    /// If one did not.
+    pub fn check_all_returned(&self) {
         self.check_no_fault();
         for client in &self.load().connections {
             assert_eq!(client.closed, None, "the connection lives");

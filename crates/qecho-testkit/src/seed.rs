@@ -3,7 +3,7 @@
 use std::io::Write;
 
 /// Held while a seed is tried.
-pub(crate) struct ShowsSeed(pub(crate) u64);
+pub struct ShowsSeed(pub u64);
 
 impl Drop for ShowsSeed {
     fn drop(&mut self) {

@@ -20,7 +20,7 @@ use crate::{
 
 /// What a test tells a load.
 #[derive(Clone, Debug)]
-pub(crate) enum Mail {
+pub enum Mail {
     /// Connect once more.
     Connect,
     /// Connect instead of what failed to connect.
@@ -42,35 +42,42 @@ pub(crate) enum Mail {
 }
 
 /// Connections to one server and what was done on them.
-pub(crate) struct Load {
+pub struct Load {
     remote: SocketAddr,
     connector: Connector,
     /// Done on every connection.
     plans: Vec<Plan>,
     datagrams: Vec<Bytes>,
-    pub(crate) connections: Vec<Client>,
+    /// Its connections, in the order in which they were begun.
+    pub connections: Vec<Client>,
 }
 
 /// What happened on one connection.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub struct Client {
     key: ConnectionKey,
-    pub(crate) connected: bool,
-    pub(crate) closed: Option<CloseReason>,
+    /// Whether the handshake was completed.
+    pub connected: bool,
+    /// Why it ended, if it has.
+    pub closed: Option<CloseReason>,
     /// Streams that the server does not allow yet.
     unopened: VecDeque<Plan>,
     /// By the identifier of the stream that was opened.
-    pub(crate) streams: BTreeMap<StreamId, Stream>,
+    pub streams: BTreeMap<StreamId, Stream>,
     unsent_datagrams: VecDeque<Bytes>,
-    pub(crate) datagrams_sent: usize,
-    pub(crate) datagrams_received: Vec<Bytes>,
-    pub(crate) datagrams_refused: usize,
+    /// DATAGRAM frames that were sent.
+    pub datagrams_sent: usize,
+    /// DATAGRAM frames that came back.
+    pub datagrams_received: Vec<Bytes>,
+    /// DATAGRAM frames that the connection did not take.
+    pub datagrams_refused: usize,
     /// What should not have happened.
-    pub(crate) fault: Option<String>,
+    pub fault: Option<String>,
 }
 
 impl Load {
-    pub(crate) fn new(connector: Connector, remote: SocketAddr) -> Self {
+    /// Makes a load that connects to `remote`.
+    pub fn new(connector: Connector, remote: SocketAddr) -> Self {
         Self {
             remote,
             connector,
@@ -80,18 +87,20 @@ impl Load {
         }
     }
 
-    pub(crate) fn streams(mut self, plans: Vec<Plan>) -> Self {
+    /// Does this on streams of each connection.
+    pub fn streams(mut self, plans: Vec<Plan>) -> Self {
         self.plans = plans;
         self
     }
 
-    pub(crate) fn datagrams(mut self, datagrams: Vec<Bytes>) -> Self {
+    /// Sends these DATAGRAM frames on each connection.
+    pub fn datagrams(mut self, datagrams: Vec<Bytes>) -> Self {
         self.datagrams = datagrams;
         self
     }
 
     /// Tells whether every connection has done all it was told to.
-    pub(crate) fn is_done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         self.connections.iter().all(Client::is_done)
     }
 
@@ -132,7 +141,8 @@ impl Load {
 }
 
 impl Client {
-    pub(crate) fn is_done(&self) -> bool {
+    /// Tells whether everything is done.
+    pub fn is_done(&self) -> bool {
         self.connected
             && self.unopened.is_empty()
             && self.unsent_datagrams.is_empty()
@@ -141,7 +151,7 @@ impl Client {
 
     /// Tells whether the connection ended before the server had completed
     /// its handshake; the client itself may have.
-    pub(crate) fn failed_to_connect(&self) -> bool {
+    pub fn failed_to_connect(&self) -> bool {
         let heard_nothing = self.streams.values().all(|stream| stream.received == 0);
         self.closed.is_some() && heard_nothing && self.datagrams_received.is_empty()
     }

@@ -1,6 +1,4 @@
 //! Tells whether a file is qlog as `schema.cddl` has it.
-//!
-//! Other tests take it in by `#[path]`; it needs `cddl-cat` and `serde_json`.
 
 use std::sync::LazyLock;
 
@@ -19,7 +17,7 @@ static SCHEMA: LazyLock<BasicContext> = LazyLock::new(|| {
 
 /// Checks a whole file and returns its records, of which the first is the
 /// header.
-pub(crate) fn check_file(file: &[u8]) -> Result<Vec<Value>, String> {
+pub fn check_file(file: &[u8]) -> Result<Vec<Value>, String> {
     let records = split(file)?;
     let mut latest = 0.0;
     for (index, record) in records.iter().enumerate() {
@@ -38,7 +36,7 @@ pub(crate) fn check_file(file: &[u8]) -> Result<Vec<Value>, String> {
 }
 
 /// Splits a JSON text sequence (RFC 7464 §2) into its records.
-pub(crate) fn split(file: &[u8]) -> Result<Vec<Value>, String> {
+pub fn split(file: &[u8]) -> Result<Vec<Value>, String> {
     let text = std::str::from_utf8(file).map_err(|error| error.to_string())?;
     let rest = text
         .strip_prefix('\x1e')
@@ -51,12 +49,12 @@ pub(crate) fn split(file: &[u8]) -> Result<Vec<Value>, String> {
 }
 
 /// Checks the record that begins a file.
-pub(crate) fn check_header(record: &Value) -> Result<(), String> {
+pub fn check_header(record: &Value) -> Result<(), String> {
     check("header", record)
 }
 
 /// Checks an event by the rule of its name.
-pub(crate) fn check_event(record: &Value) -> Result<(), String> {
+pub fn check_event(record: &Value) -> Result<(), String> {
     let name = record["name"].as_str().ok_or("an event has a name")?;
     check(&name.replace(':', "_"), record)
 }

@@ -10,10 +10,12 @@ use std::{
 thread_local! {
     /// Bytes; signed, for what another thread allocated.
     static LIVE: Cell<isize> = const { Cell::new(0) };
+    /// Bytes that were ever allocated.
+    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The system's allocator, counted.
-pub(crate) struct Counting;
+pub struct Counting;
 
 fn count(bytes: isize) {
     // A thread that ends frees after its counter is gone.
@@ -24,6 +26,7 @@ fn count(bytes: isize) {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
+        let _ = ALLOCATED.try_with(|bytes| bytes.set(bytes.get() + layout.size()));
         // SAFETY: the caller's promises are the same.
         unsafe { System.alloc(layout) }
     }
@@ -36,12 +39,20 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 /// Returns the bytes that this thread has allocated and not freed.
-pub(crate) fn live() -> isize {
+pub fn live() -> isize {
     LIVE.get()
 }
 
+/// Returns the bytes that this thread allocates while something is done, freed or not: work
+/// that consists of copying shows in it, and is the same on every machine.
+pub fn allocated_by(work: impl FnOnce()) -> usize {
+    let before = ALLOCATED.get();
+    work();
+    ALLOCATED.get() - before
+}
+
 /// Drops a value and returns the bytes that this gave back.
-pub(crate) fn freed_by_dropping<T>(value: T) -> usize {
+pub fn freed_by_dropping<T>(value: T) -> usize {
     let before = live();
     drop(value);
     usize::try_from(before - live()).unwrap_or(0)

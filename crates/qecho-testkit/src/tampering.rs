@@ -21,8 +21,8 @@ const NUMBERS: [u32; 8] = [
 
 /// Returns captures with their secrets inside; one of them begins with packets
 /// that are repeated of another.
-pub(crate) fn samples() -> [Vec<u8>; 2] {
-    let capture = include_bytes!("segmented.pcapng").to_vec();
+pub fn samples() -> [Vec<u8>; 2] {
+    let capture = include_bytes!("../../qecho-packet/tests/captures/segmented.pcapng").to_vec();
     let mut repeated = 0;
     let commented = blocks(&capture).map(|block| {
         if !block.starts_with(&ENHANCED_PACKET) || repeated == 4 {
@@ -54,7 +54,7 @@ fn blocks(file: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Changes a file in one way.
-pub(crate) fn tamper(file: &mut Vec<u8>, random: &mut StdRng) {
+pub fn tamper(file: &mut Vec<u8>, random: &mut StdRng) {
     let at = random.random_range(0..file.len());
     match random.random_range(0..12) {
         0..=4 => file[at] = random.random(),

@@ -1,0 +1,11 @@
+//! What the tests of qecho's crates share: one environment, so that each says only what it is
+//! about. Never published.
+
+pub mod counting;
+pub mod identity;
+pub mod load;
+pub mod scenario;
+pub mod schema;
+pub mod seed;
+pub mod stream;
+pub mod tampering;
