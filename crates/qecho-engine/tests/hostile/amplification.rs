@@ -163,10 +163,9 @@ fn a_small_packet_from_a_forged_address_brings_three_times_its_bytes_there_at_mo
         attack.attacker.ping();
         attack.run(500);
         let went = attack.sent_to(elsewhere(number));
-        assert!(
-            went > 0 && went <= 3 * came,
-            "{came} bytes came, {went} went"
-        );
+        assert!(went <= 3 * came, "{came} bytes came, {went} went");
+        // Who never answers is not challenged for ever.
+        assert!(went > 0 || number > 0, "the first is challenged");
     }
 }
 
