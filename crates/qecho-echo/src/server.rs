@@ -21,8 +21,8 @@ use qecho_engine::{
     config::{Accepting, ShardConfig},
 };
 use qecho_io::{
-    BindError, Divided, Mailbox, Socket, divide,
-    event_loop::{self, EventLoop, Inbox, Member, SpinSeats},
+    BindError, Mailbox, ShardSockets, Socket, divide,
+    event_loop::{self, EventLoop, Inbox, ShardHandle, SpinPermits},
     listen,
 };
 
@@ -90,7 +90,7 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
         let steering = Steering::new(&config.secrets, config.shards);
-        let Divided { shards, unsteered } = divide(sockets, &steering);
+        let ShardSockets { shards, unsteered } = divide(sockets, &steering);
         let count = NonZeroUsize::new(shards.len()).unwrap_or(NonZeroUsize::MIN);
         let mut mailboxes = Vec::with_capacity(count.get());
         let mut inboxes = Vec::with_capacity(count.get());
@@ -99,9 +99,9 @@ impl Server {
             mailboxes.push(mailbox);
             inboxes.push(inbox);
         }
-        let members = event_loop::party(mailboxes.iter().map(Mailbox::waker).collect());
+        let members = event_loop::shard_group(mailboxes.iter().map(Mailbox::waker).collect());
         let notices = Notices::new(notices);
-        let seats = SpinSeats::of_this_machine();
+        let seats = SpinPermits::of_this_machine();
         let parts = Share::divide(count).into_iter().zip(members).zip(inboxes);
         let prepared = shards.into_iter().zip(parts);
         let prepared = prepared.map(|(sockets, ((share, member), inbox))| {
@@ -111,8 +111,8 @@ impl Server {
         let prepared: Vec<Prepared> = prepared.collect::<Result<_, _>>()?;
         let mut threads = Vec::with_capacity(count.get());
         for (index, event_loop) in prepared.into_iter().enumerate() {
-            // Those that run already end when the rest is dropped: a member
-            // of their party has failed.
+            // Those that run already end when the rest is dropped: one of their
+            // group has failed.
             let thread = thread::Builder::new()
                 .name(format!("shard {index}"))
                 .spawn(|| event_loop.run())
@@ -178,10 +178,10 @@ fn prepare(
     config: &Config,
     sockets: Vec<Socket>,
     share: Share,
-    member: Member,
+    member: ShardHandle,
     inbox: Inbox<Mail>,
     echo: Echo,
-    seats: SpinSeats,
+    seats: SpinPermits,
 ) -> Result<Prepared, TlsError> {
     let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
     let accepting = Accepting {
@@ -196,7 +196,7 @@ fn prepare(
     };
     let shard = Shard::new(&shard_config, &addresses, echo)?;
     let event_loop = EventLoop::new(shard, sockets, inbox)
-        .with_party(member)
+        .with_group(member)
         .spinning(config.spin, seats);
     Ok(event_loop.tapped(config.sight.taps()))
 }

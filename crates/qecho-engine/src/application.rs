@@ -30,7 +30,7 @@ pub trait Application: Sized {
     fn accept(&mut self, connection: &mut Connection<'_>) -> Self::State;
 
     /// Notes that a client was turned away with its first packet.
-    fn turned_away(&mut self, now: Instant, peer: SocketAddr, reason: &TurnedAway) {
+    fn turned_away(&mut self, now: Instant, peer: SocketAddr, reason: &RejectReason) {
         let _ = (now, peer, reason);
     }
 
@@ -79,7 +79,7 @@ pub trait Application: Sized {
 /// Why a client was turned away with its first packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum TurnedAway {
+pub enum RejectReason {
     /// There are too many connections or handshakes under way, in all or from
     /// its address, or the shard is shutting down.
     Full,

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use qecho_packet::Direction;
+use qecho_packet::Dir;
 use quinn_proto::{
     EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig,
     ValidationTokenConfig, VarInt,
@@ -60,10 +60,10 @@ impl Transport {
     }
 
     /// Returns how many streams of a direction a peer may have open at once.
-    pub(crate) fn streams_max(&self, direction: Direction) -> u64 {
+    pub(crate) fn streams_max(&self, direction: Dir) -> u64 {
         match direction {
-            Direction::Bidirectional => self.bidirectional_streams_max,
-            Direction::Unidirectional => self.unidirectional_streams_max,
+            Dir::Bidirectional => self.bidirectional_streams_max,
+            Dir::Unidirectional => self.unidirectional_streams_max,
         }
     }
 }
@@ -170,10 +170,10 @@ impl ShardConfig {
     /// `udp_payload_max`.
     pub(crate) fn transport_config(&self, udp_payload_max: u16) -> Arc<TransportConfig> {
         let transport = &self.transport;
-        let streams = |direction: Direction| {
+        let streams = |direction: Dir| {
             let initial = match direction {
-                Direction::Bidirectional => limits::BIDIRECTIONAL_STREAMS_INITIAL,
-                Direction::Unidirectional => limits::UNIDIRECTIONAL_STREAMS_INITIAL,
+                Dir::Bidirectional => limits::BIDIRECTIONAL_STREAMS_INITIAL,
+                Dir::Unidirectional => limits::UNIDIRECTIONAL_STREAMS_INITIAL,
             };
             let most = transport.streams_max(direction);
             VarInt::from_u64(initial.min(most)).expect("a small number")
@@ -187,8 +187,8 @@ impl ShardConfig {
             .stream_receive_window(transport.stream_receive_window.into())
             .receive_window(transport.receive_window.into())
             .send_window(transport.send_window.into())
-            .max_concurrent_bidi_streams(streams(Direction::Bidirectional))
-            .max_concurrent_uni_streams(streams(Direction::Unidirectional))
+            .max_concurrent_bidi_streams(streams(Dir::Bidirectional))
+            .max_concurrent_uni_streams(streams(Dir::Unidirectional))
             .crypto_buffer_size(limits::CRYPTO_BUFFER_MAX)
             .datagram_receive_buffer_size(Some(limits::DATAGRAM_RECEIVE_BUFFER))
             .datagram_send_buffer_size(limits::DATAGRAM_SEND_BUFFER)

@@ -45,9 +45,9 @@ struct Congestion {
 }
 
 /// The door past the congestion window of a connection's current path.
-pub(crate) struct Door(Option<Arc<AtomicBool>>);
+pub(crate) struct CongestionBypass(Option<Arc<AtomicBool>>);
 
-impl Door {
+impl CongestionBypass {
     /// Opens the door; it closes when the value is dropped.
     pub(crate) fn open(connection: &quinn_proto::Connection) -> Self {
         let controller = connection.congestion_state().clone_box().into_any();
@@ -60,7 +60,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for CongestionBypass {
     fn drop(&mut self) {
         if let Some(open) = &self.0 {
             open.store(false, Ordering::Relaxed);

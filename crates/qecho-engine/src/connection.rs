@@ -16,9 +16,9 @@ use self::reading::owned;
 use crate::{
     handshake::Handshake,
     proto::{ToOurs, ToProto, recovery},
-    shard::{ConnectionKey, Meta},
+    shard::{ConnectionKey, ConnectionMeta},
 };
-use qecho_packet::{Direction, Recovery, Side, StreamId};
+use qecho_packet::{Dir, Recovery, Side, StreamId};
 
 /// One connection during a turn.
 ///
@@ -26,14 +26,14 @@ use qecho_packet::{Direction, Recovery, Side, StreamId};
 /// [`Event`](crate::Event) tells when it can.
 pub struct Connection<'a> {
     proto: &'a mut quinn_proto::Connection,
-    meta: &'a mut Meta,
+    meta: &'a mut ConnectionMeta,
     now: Instant,
 }
 
 impl<'a> Connection<'a> {
     pub(crate) fn new(
         proto: &'a mut quinn_proto::Connection,
-        meta: &'a mut Meta,
+        meta: &'a mut ConnectionMeta,
         now: Instant,
     ) -> Self {
         Self { proto, meta, now }
@@ -134,9 +134,9 @@ impl<'a> Connection<'a> {
     /// Opens a stream; `None` when the peer allows no more now
     /// ([`Event::StreamsAvailable`](crate::Event::StreamsAvailable) follows)
     /// or the connection is closed.
-    pub fn open(&mut self, direction: Direction) -> Option<StreamId> {
+    pub fn open(&mut self, direction: Dir) -> Option<StreamId> {
         let id = self.proto.streams().open(direction.to_proto())?.to_ours();
-        if direction == Direction::Bidirectional {
+        if direction == Dir::Bidirectional {
             self.meta.answers.insert(id);
         }
         Some(id)
@@ -147,7 +147,7 @@ impl<'a> Connection<'a> {
     ///
     /// Streams that are left unread hold their share of the receive window:
     /// an application that leaves streams waiting says here how many.
-    pub fn limit_streams(&mut self, direction: Direction, most: u64) {
+    pub fn limit_streams(&mut self, direction: Dir, most: u64) {
         self.meta.limit_streams(direction, most);
         self.meta.allow_streams(self.proto, direction);
     }
@@ -275,12 +275,12 @@ impl<'a> Connection<'a> {
     /// before every call.
     fn sends(&self, id: StreamId) -> bool {
         let ours = id.initiator() == self.side();
-        ours || (id.direction() == Direction::Bidirectional && self.meta.accepted(id))
+        ours || (id.direction() == Dir::Bidirectional && self.meta.accepted(id))
     }
 
     fn receives(&self, id: StreamId) -> bool {
         if id.initiator() == self.side() {
-            return id.direction() == Direction::Bidirectional;
+            return id.direction() == Dir::Bidirectional;
         }
         self.meta.accepted(id)
     }

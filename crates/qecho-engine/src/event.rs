@@ -1,6 +1,6 @@
 //! What a connection tells its application.
 
-use qecho_packet::{CloseReason, Direction, StreamId};
+use qecho_packet::{CloseReason, Dir, StreamId};
 
 /// Something that happened on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum Event {
     /// The peer asks us to send no more (STOP_SENDING, RFC 9000 §3.5).
     Stopped(StreamId, u64),
     /// The peer allows more streams of this direction.
-    StreamsAvailable(Direction),
+    StreamsAvailable(Dir),
     /// A DATAGRAM frame waits to be read.
     DatagramReceived,
     /// DATAGRAM frames may be sent again after the queue was full.

@@ -16,21 +16,21 @@ pub mod config;
 mod congestion;
 mod connection;
 mod connection_id;
+mod connection_limits;
 mod crypto;
 pub mod event;
 mod forwarder;
 mod handshake;
 pub mod limits;
 mod outbox;
-mod pieces;
-mod places;
 mod proto;
 mod secrets;
 mod shard;
 mod share;
 mod steering;
+mod write_size;
 
-pub use application::{Application, TurnedAway};
+pub use application::{Application, RejectReason};
 pub use connection::{Connection, Read, ReadEnd, SendDatagramError, Traffic, Written};
 pub use crypto::{AlpnPolicy, ClientTls, Connector, ServerTls, TlsError};
 pub use event::Event;
@@ -39,9 +39,10 @@ pub use handshake::{EarlyData, Handshake};
 pub use outbox::Datagram;
 // What the engine's own speak of, so that who embeds it needs no other crate.
 pub use qecho_packet::{
-    CloseReason, Direction, Observation, Passage, Passing, Side, StreamId, Tap, TransportParameters,
+    CloseReason, DatagramObserver, Dir, Direction, Observation, ObservedDatagram, Side, StreamId,
+    TransportParameters,
 };
 pub use secrets::Secrets;
-pub use shard::{ConnectError, ConnectTo, ConnectionKey, Control, Received, Shard, Surveyor};
+pub use shard::{ConnectError, ConnectTo, ConnectionKey, Control, Received, RouteMtu, Shard};
 pub use share::Share;
 pub use steering::{STEERING_BYTES, Steering};

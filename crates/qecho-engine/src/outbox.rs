@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use qecho_packet::Dissected;
+use qecho_packet::DecodedDatagram;
 
 use crate::limits::{GSO_BYTES_MAX, INITIAL_DATAGRAM_MIN, OUTBOX_TRANSMITS_MAX};
 
@@ -26,7 +26,7 @@ pub struct Datagram {
     /// The address to send from, where it matters.
     pub source_ip: Option<IpAddr>,
     /// What is in it, if the shard is watched.
-    pub dissected: Option<Box<[Dissected]>>,
+    pub dissected: Option<Box<[DecodedDatagram]>>,
 }
 
 impl Datagram {
@@ -87,7 +87,7 @@ impl Outbox {
         binding: usize,
         transmit: quinn_proto::Transmit,
         mut contents: Vec<u8>,
-        dissected: Option<Box<[Dissected]>>,
+        dissected: Option<Box<[DecodedDatagram]>>,
         segments_max: usize,
     ) {
         contents.truncate(transmit.size);

@@ -1,6 +1,6 @@
 //! Our own types and those of the state machine, each as the other.
 
-use qecho_packet::{CloseReason, Direction, Recovery, Side, StreamId};
+use qecho_packet::{CloseReason, Dir, Recovery, Side, StreamId};
 use quinn_proto::ConnectionError;
 
 /// A type of ours that the state machine has, too.
@@ -41,7 +41,7 @@ impl ToOurs for quinn_proto::StreamId {
     }
 }
 
-impl ToProto for Direction {
+impl ToProto for Dir {
     type Proto = quinn_proto::Dir;
 
     fn to_proto(self) -> quinn_proto::Dir {
@@ -53,12 +53,12 @@ impl ToProto for Direction {
 }
 
 impl ToOurs for quinn_proto::Dir {
-    type Ours = Direction;
+    type Ours = Dir;
 
-    fn to_ours(self) -> Direction {
+    fn to_ours(self) -> Dir {
         match self {
-            Self::Bi => Direction::Bidirectional,
-            Self::Uni => Direction::Unidirectional,
+            Self::Bi => Dir::Bidirectional,
+            Self::Uni => Dir::Unidirectional,
         }
     }
 }

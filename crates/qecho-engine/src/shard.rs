@@ -6,16 +6,16 @@
 //! deadline into the timetable.
 
 mod admission;
-mod arrival;
 mod binding;
 mod control;
-mod core;
 mod deadlines;
 mod entry;
 mod events;
 mod half_open;
+mod inbound;
 mod receive;
 mod routes;
+mod state;
 mod telling;
 mod transmit;
 mod validation;
@@ -30,10 +30,10 @@ use std::{
 use bytes::BytesMut;
 
 pub use self::control::{ConnectError, ConnectTo, Control};
-use self::core::Core;
 pub use self::entry::ConnectionKey;
-pub(crate) use self::entry::Meta;
-pub use self::routes::Surveyor;
+pub(crate) use self::entry::ConnectionMeta;
+pub use self::routes::RouteMtu;
+use self::state::ShardState;
 use crate::{
     application::Application, config::ShardConfig, crypto::TlsError, event::Event,
     outbox::Datagram, steering::Steering,
@@ -63,7 +63,7 @@ pub struct Received {
 /// dropped or waited on, a turn ends with every connection drained.
 pub struct Shard<A: Application> {
     application: A,
-    core: Core<A::State>,
+    core: ShardState<A::State>,
 }
 
 impl<A: Application> Shard<A> {
@@ -79,7 +79,7 @@ impl<A: Application> Shard<A> {
     ) -> Result<Self, TlsError> {
         Ok(Self {
             application,
-            core: Core::new(config, addresses)?,
+            core: ShardState::new(config, addresses)?,
         })
     }
 
@@ -106,7 +106,7 @@ impl<A: Application> Shard<A> {
 
     /// Lets the shard ask what the routes to its peers can carry; until then,
     /// it takes them for an Ethernet's.
-    pub fn set_surveyor(&mut self, surveyor: Surveyor) {
+    pub fn set_surveyor(&mut self, surveyor: RouteMtu) {
         self.core.routes.set_surveyor(surveyor);
     }
 
@@ -137,9 +137,9 @@ impl<A: Application> Shard<A> {
             let local = self.core.bindings[received.binding].address;
             watch.arrives(&received, local);
         }
-        let fate = self.process(now, received);
+        let disposition = self.process(now, received);
         if self.core.watch.is_some() {
-            self.core.tell_arrival(now, fate);
+            self.core.tell_arrival(now, disposition);
         }
     }
 

@@ -12,8 +12,8 @@ use std::{
 use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
 
 use crate::{
+    connection_limits::ConnectionLimits,
     limits::{SHARDS_MAX, TLS_SESSIONS_MAX},
-    places::Places,
 };
 
 /// One shard's share in a server: shards that are configured with the shares
@@ -26,7 +26,7 @@ pub struct Share {
 
 struct Server {
     shards: NonZeroUsize,
-    places: Arc<Places>,
+    places: Arc<ConnectionLimits>,
     /// A returning client's first packet may come to any shard.
     sessions: OnceLock<Arc<dyn StoresServerSessions>>,
     /// Connections that were numbered.
@@ -66,7 +66,7 @@ impl Share {
         self.server.shards
     }
 
-    pub(crate) fn places(&self) -> Arc<Places> {
+    pub(crate) fn places(&self) -> Arc<ConnectionLimits> {
         self.server.places.clone()
     }
 

@@ -2,10 +2,10 @@
 //! the clock.
 
 mod forwarding;
-mod party;
+mod observers;
 mod routes;
+mod shard_group;
 mod spin;
-mod tapped;
 
 use std::{
     io,
@@ -18,17 +18,17 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub use self::{
     forwarding::ForwardingLoop,
-    party::{Member, party},
-    spin::{SPIN_MAX, Spin, SpinSeats},
+    shard_group::{ShardHandle, shard_group},
+    spin::{SPIN_MAX, Spin, SpinPermits},
 };
-use self::{spin::Spinning, tapped::Tapped};
+use self::{observers::ObserverSet, spin::Spinning};
 pub use crate::mailbox::{Inbox, mailbox};
 use crate::socket::{ReceiveBuffers, Socket};
 use qecho_engine::{
     Application, Datagram, Received, Shard,
     limits::{MAIL_PER_TURN_MAX, RECEIVE_BATCHES_PER_TURN, RECEIVE_BYTES_PER_TURN},
 };
-use qecho_packet::Tap;
+use qecho_packet::DatagramObserver;
 
 /// A shard with its sockets and mailbox.
 pub struct EventLoop<A: Application> {
@@ -42,8 +42,8 @@ pub struct EventLoop<A: Application> {
     send_blocked: Option<usize>,
     /// Whether letters were left for the next turn.
     mail_left: bool,
-    tap: Option<Tapped>,
-    party: Option<Member>,
+    tap: Option<ObserverSet>,
+    group: Option<ShardHandle>,
     spinning: Spinning,
     /// Datagrams were received in this turn.
     received: bool,
@@ -65,33 +65,33 @@ impl<A: Application> EventLoop<A> {
             send_blocked: None,
             mail_left: false,
             tap: None,
-            party: None,
-            spinning: Spinning::new(Spin::Off, SpinSeats::of_this_machine()),
+            group: None,
+            spinning: Spinning::new(Spin::Off, SpinPermits::of_this_machine()),
             received: false,
         }
     }
 
     /// Looks for the next datagram before it sleeps; the event loops of a process
     /// share the seats.
-    pub fn spinning(self, spin: Spin, seats: SpinSeats) -> Self {
+    pub fn spinning(self, spin: Spin, seats: SpinPermits) -> Self {
         Self {
             spinning: Spinning::new(spin, seats),
             ..self
         }
     }
 
-    /// Ends with the others of a party: until then, it refuses newcomers.
-    pub fn with_party(self, member: Member) -> Self {
+    /// Ends with the others of a group: until then, it refuses newcomers.
+    pub fn with_group(self, member: ShardHandle) -> Self {
         Self {
-            party: Some(member),
+            group: Some(member),
             ..self
         }
     }
 
     /// Shows to `taps` every datagram that passes.
-    pub fn tapped(self, taps: Vec<Box<dyn Tap>>) -> Self {
+    pub fn tapped(self, taps: Vec<Box<dyn DatagramObserver>>) -> Self {
         Self {
-            tap: (!taps.is_empty()).then(|| Tapped::new(taps, clock)),
+            tap: (!taps.is_empty()).then(|| ObserverSet::new(taps, clock)),
             ..self
         }
     }
@@ -146,7 +146,7 @@ impl<A: Application> EventLoop<A> {
 
     fn is_over(&mut self, now: Instant) -> bool {
         let is_finished = self.shard.is_finished(now);
-        match &mut self.party {
+        match &mut self.group {
             None => is_finished,
             Some(member) if is_finished => member.end(),
             Some(member) => member.has_failed(),
@@ -155,15 +155,15 @@ impl<A: Application> EventLoop<A> {
 
     fn receive(&mut self, now: Instant) {
         self.received = false;
-        let handed_over = self.party.as_ref().map(Member::handed_over);
+        let handed_over = self.group.as_ref().map(ShardHandle::handed_over);
         for received in handed_over.into_iter().flatten() {
             self.received = true;
             let address = self.sockets[received.binding].address();
             take(&mut self.shard, &mut self.tap, address, now, received);
         }
         let steering = self.shard.steering();
-        let (shard, party) = (&mut self.shard, self.party.as_ref());
-        let party = party.filter(|_| steering.shards() > 1);
+        let (shard, group) = (&mut self.shard, self.group.as_ref());
+        let group = group.filter(|_| steering.shards() > 1);
         for (binding, socket) in self.sockets.iter().enumerate() {
             if !self.readable[binding] {
                 continue;
@@ -175,7 +175,7 @@ impl<A: Application> EventLoop<A> {
             for _ in 0..RECEIVE_BATCHES_PER_TURN {
                 let received = socket.receive(binding, &mut self.buffers, |received, joined| {
                     // What came alone, the kernel has steered.
-                    let owner = match party {
+                    let owner = match group {
                         Some(member) if joined => Some((member, steering.owner(&received.data))),
                         _ => None,
                     };
@@ -318,7 +318,7 @@ impl<A: Application> EventLoop<A> {
 /// Hands a datagram to the shard, before the eyes of the taps.
 fn take<A: Application>(
     shard: &mut Shard<A>,
-    tap: &mut Option<Tapped>,
+    tap: &mut Option<ObserverSet>,
     address: SocketAddr,
     now: Instant,
     received: Received,

@@ -13,5 +13,5 @@ mod socket;
 pub use self::{
     listen::Listen,
     mailbox::{Mailbox, MailboxError, Waker},
-    socket::{BindError, Divided, ReceiveErrors, Socket, divide},
+    socket::{BindError, ReceiveErrors, ShardSockets, Socket, divide},
 };

@@ -17,7 +17,7 @@ use rustix::net::sockopt::set_socket_reuseport;
 use socket2::{Domain, Protocol, Type};
 
 use self::group::Company;
-pub use self::group::{Divided, divide};
+pub use self::group::{ShardSockets, divide};
 pub(crate) use self::receive::ReceiveBuffers;
 use qecho_engine::Datagram;
 

@@ -28,7 +28,7 @@ pub use self::{
     config::{
         Config, FLOW_IDLE, FLOWS_MAX, PORT, QUEUE_BYTES_MAX, REBIND_EVERY_MIN, Rebind, RebindKind,
     },
-    report::{Direction, Report},
+    report::{DirectionReport, Report},
 };
 
 /// Why a relay could not be started.

@@ -13,7 +13,7 @@ use bytes::BytesMut;
 use qecho_engine::{Application, Datagram, Received, Shard};
 
 use crate::link::{Conditions, InFlight, Link};
-pub use qecho_packet::Passage;
+pub use qecho_packet::Direction;
 
 /// Two shards, `near` and `far`, each on one address, and the two directions
 /// of the path between them.
@@ -43,7 +43,7 @@ pub struct Sighting<'a> {
     /// At which end.
     pub end: End,
     /// Whether it came or went there.
-    pub passage: Passage,
+    pub direction: Direction,
     /// Who sent it to that end, or whom that end sent it to.
     pub peer: SocketAddr,
     /// The UDP payload.
@@ -204,7 +204,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
     }
 
     fn arrive(&mut self, flight: Flight) {
-        self.see(flight.to, Passage::Came, flight.from, &flight.data);
+        self.see(flight.to, Direction::Received, flight.from, &flight.data);
         let received = Received {
             binding: 0,
             remote: flight.from,
@@ -236,7 +236,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
         };
         let size = datagram.segment_size.unwrap_or(datagram.contents.len());
         for part in datagram.contents.chunks(size.max(1)) {
-            self.see(here, Passage::Went, datagram.destination, part);
+            self.see(here, Direction::Sent, datagram.destination, part);
             if datagram.destination != there {
                 continue;
             }
@@ -254,13 +254,13 @@ impl<N: Application, F: Application> Simulation<N, F> {
         }
     }
 
-    fn see(&mut self, end: End, passage: Passage, peer: SocketAddr, data: &[u8]) {
+    fn see(&mut self, end: End, direction: Direction, peer: SocketAddr, data: &[u8]) {
         let at = self.now;
         if let Some(observer) = &mut self.observer {
             observer(Sighting {
                 at,
                 end,
-                passage,
+                direction,
                 peer,
                 data,
             });

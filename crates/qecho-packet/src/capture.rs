@@ -8,12 +8,12 @@ mod followed;
 mod header;
 mod journal;
 mod ledger;
+mod observer;
 mod output;
 mod packet;
 mod pcapng;
 mod reader;
 mod secrets;
-mod tap;
 mod writer;
 
 use std::{
@@ -23,7 +23,7 @@ use std::{
 
 use rustls::KeyLog;
 
-use self::{output::Output, secrets::Secrets, tap::CaptureTap, writer::Writer};
+use self::{observer::CaptureObserver, output::Output, secrets::Secrets, writer::Writer};
 pub use self::{
     output::{LIMIT_MIN, NextFile, REPEATED_BYTES_MAX, Rotation},
     reader::{
@@ -31,7 +31,7 @@ pub use self::{
     },
     writer::{QUEUE_BYTES_MAX, Report, SECRETS_BYTES_MAX},
 };
-use crate::Tap;
+use crate::DatagramObserver;
 
 /// A capture that is being written, by a thread of its own.
 ///
@@ -74,8 +74,11 @@ impl Capture {
     }
 
     /// Returns what shows the datagrams of one event loop to the capture.
-    pub fn tap(&self) -> Box<dyn Tap> {
-        Box::new(CaptureTap::new(self.secrets.clone(), self.writer.queue()))
+    pub fn tap(&self) -> Box<dyn DatagramObserver> {
+        Box::new(CaptureObserver::new(
+            self.secrets.clone(),
+            self.writer.queue(),
+        ))
     }
 
     /// Writes what waits and ends the file. What passes later is not in it.

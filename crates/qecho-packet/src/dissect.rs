@@ -19,7 +19,7 @@ use self::{
     table::{Belonging, Table},
 };
 use crate::{
-    Dissected, Observation, Opened, Packet, Passage, Side, Unprocessed,
+    DecodedDatagram, Direction, DropReason, Observation, Opened, Packet, Side,
     protection::Numbers,
     wire::{self, PacketType, Protected},
 };
@@ -63,7 +63,7 @@ impl Default for Limits {
 /// and else from the client's.
 ///
 /// Secrets open what comes after them: a packet whose secrets come later is
-/// told as [`Unprocessed::NoSecrets`].
+/// told as [`DropReason::NoSecrets`].
 ///
 /// What only an endpoint knows is not told: neither what it believes of the
 /// path ([`Observation::Recovery`]) nor that it considers the connection
@@ -128,13 +128,13 @@ impl Dissector {
         seen: &Seen<'_>,
         datagram: &[u8],
         belonging: Option<Belonging>,
-    ) -> Dissected {
-        let passage = self.passage(seen, belonging);
-        let packets = self.packets(seen, datagram, belonging, passage);
-        let (local, remote) = seen.ends(passage);
-        Dissected {
+    ) -> DecodedDatagram {
+        let direction = self.direction(seen, belonging);
+        let packets = self.packets(seen, datagram, belonging, direction);
+        let (local, remote) = seen.ends(direction);
+        DecodedDatagram {
             connection: belonging.map(|belonging| belonging.connection),
-            passage,
+            direction,
             local,
             remote,
             ecn: seen.ecn,
@@ -178,14 +178,14 @@ impl Dissector {
             self.table.forget(connection);
             tell(Observation::Forgotten { connection });
         }
-        let (side, passage) = match seen.passage {
-            Some(Passage::Came) => (Side::Server, Passage::Came),
-            _ => (Side::Client, Passage::Went),
+        let (side, direction) = match seen.direction {
+            Some(Direction::Received) => (Side::Server, Direction::Received),
+            _ => (Side::Client, Direction::Sent),
         };
         let begun = Connection::new(side, original_destination, keys);
         let path = Path::of(Side::Client, seen.source, seen.destination);
         let connection = self.table.insert(begun, original_destination, path);
-        let (local, remote) = seen.ends(passage);
+        let (local, remote) = seen.ends(direction);
         tell(Observation::Began {
             connection,
             side,
@@ -204,7 +204,7 @@ impl Dissector {
     ///
     /// A capture of a loopback device may say that everything came, and one of
     /// both ends shows datagrams twice: within a connection, who sends counts.
-    fn passage(&mut self, seen: &Seen<'_>, belonging: Option<Belonging>) -> Passage {
+    fn direction(&mut self, seen: &Seen<'_>, belonging: Option<Belonging>) -> Direction {
         let sent_from_here = match belonging {
             Some(Belonging {
                 connection, sender, ..
@@ -213,14 +213,14 @@ impl Dissector {
                 connection.is_some_and(|connection| connection.side == sender)
             }
             // Servers usually have the lower port.
-            None => match seen.passage {
-                Some(passage) => return passage,
+            None => match seen.direction {
+                Some(direction) => return direction,
                 None => seen.source.port() > seen.destination.port(),
             },
         };
         match sent_from_here {
-            true => Passage::Went,
-            false => Passage::Came,
+            true => Direction::Sent,
+            false => Direction::Received,
         }
     }
 
@@ -229,7 +229,7 @@ impl Dissector {
         seen: &Seen<'_>,
         datagram: &[u8],
         belonging: Option<Belonging>,
-        passage: Passage,
+        direction: Direction,
     ) -> Vec<Packet> {
         let mut packets = Vec::new();
         let mut rest = seen.payload.len();
@@ -241,7 +241,7 @@ impl Dissector {
             let offset = seen.payload.len() - rest;
             let packet = match read {
                 Ok(read) if read.bytes.len() <= rest => {
-                    let mut packet = self.packet(seen, &read, belonging, passage);
+                    let mut packet = self.packet(seen, &read, belonging, direction);
                     if offset > 0 && packet.opened.is_none() {
                         seen::doubt(&mut packet, &packets, read.bytes, offset);
                     }
@@ -253,8 +253,8 @@ impl Dissector {
                     size: rest,
                     opened: None,
                     unprocessed: Some(match seen.cut {
-                        true => Unprocessed::Cut,
-                        false => Unprocessed::Malformed(malformed),
+                        true => DropReason::Cut,
+                        false => DropReason::Malformed(malformed),
                     }),
                     tail: seen::tail(seen.payload).filter(|_| !seen.cut),
                 },
@@ -270,17 +270,17 @@ impl Dissector {
         seen: &Seen<'_>,
         read: &Protected<'_>,
         belonging: Option<Belonging>,
-        passage: Passage,
+        direction: Direction,
     ) -> Packet {
         let mut opened = None;
         let unprocessed = match (read.header.packet_type, belonging) {
-            (PacketType::Unknown, _) => Some(Unprocessed::UnsupportedVersion),
+            (PacketType::Unknown, _) => Some(DropReason::UnsupportedVersion),
             (PacketType::VersionNegotiation, None) => None,
-            (_, None) => Some(Unprocessed::UnknownConnection),
+            (_, None) => Some(DropReason::UnknownConnection),
             (PacketType::VersionNegotiation, Some(belonging)) => {
-                self.negotiation(read, belonging, passage)
+                self.negotiation(read, belonging, direction)
             }
-            (PacketType::Retry, Some(belonging)) => self.retry(read, belonging, passage),
+            (PacketType::Retry, Some(belonging)) => self.retry(read, belonging, direction),
             (_, Some(belonging)) => match self.open(seen, read, belonging) {
                 Ok(content) => {
                     opened = Some(content);
@@ -306,9 +306,9 @@ impl Dissector {
         seen: &Seen<'_>,
         read: &Protected<'_>,
         belonging: Belonging,
-    ) -> Result<Opened, Unprocessed> {
+    ) -> Result<Opened, DropReason> {
         let connection = self.table.get(belonging.connection);
-        let connection = connection.ok_or(Unprocessed::UnknownConnection)?;
+        let connection = connection.ok_or(DropReason::UnknownConnection)?;
         let opened = connection.open(belonging.sender, read, &self.key_log)?;
         self.table.learn(belonging, seen, read, &opened);
         Ok(opened)
@@ -320,18 +320,18 @@ impl Dissector {
         &mut self,
         read: &Protected<'_>,
         belonging: Belonging,
-        passage: Passage,
-    ) -> Option<Unprocessed> {
+        direction: Direction,
+    ) -> Option<DropReason> {
         let connection = self.table.get(belonging.connection)?;
-        let is_late = connection.is_answered() && passage == Passage::Came;
+        let is_late = connection.is_answered() && direction == Direction::Received;
         if belonging.sender == Side::Client || !connection.retry(read) {
-            return Some(Unprocessed::InvalidRetry);
+            return Some(DropReason::InvalidRetry);
         }
         if let Some(source) = read.header.source {
             let number = belonging.connection;
             self.table.remember(number, Side::Server, source);
         }
-        is_late.then_some(Unprocessed::InvalidRetry)
+        is_late.then_some(DropReason::InvalidRetry)
     }
 
     /// Says why a Version Negotiation packet changes nothing, if it does not
@@ -340,12 +340,12 @@ impl Dissector {
         &mut self,
         read: &Protected<'_>,
         belonging: Belonging,
-        passage: Passage,
-    ) -> Option<Unprocessed> {
+        direction: Direction,
+    ) -> Option<DropReason> {
         let connection = self.table.get(belonging.connection)?;
         let idle = connection.is_answered() || read.header.versions.contains(&1);
-        let idle = idle && passage == Passage::Came;
-        idle.then_some(Unprocessed::IdleNegotiation)
+        let idle = idle && direction == Direction::Received;
+        idle.then_some(DropReason::IdleNegotiation)
     }
 }
 

@@ -7,13 +7,13 @@
 
 pub mod capture;
 pub mod close;
+mod direction;
 pub mod dissect;
 mod observation;
-mod passage;
+mod observer;
 mod protection;
 mod sight;
 mod stream_id;
-mod tap;
 pub mod text;
 pub mod trace;
 mod transport_parameters;
@@ -21,10 +21,10 @@ pub mod wire;
 
 pub use self::{
     close::CloseReason,
-    observation::{Dissected, Observation, Opened, Packet, Recovery, Unprocessed},
-    passage::Passage,
+    direction::Direction,
+    observation::{DecodedDatagram, DropReason, Observation, Opened, Packet, Recovery},
+    observer::{DatagramObserver, ObservedDatagram},
     sight::Sight,
-    stream_id::{Direction, Side, StreamId},
-    tap::{Passing, Tap},
+    stream_id::{Dir, Side, StreamId},
     transport_parameters::TransportParameters,
 };

@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, time::Duration};
 
 use crate::{
     close::CloseReason,
-    passage::Passage,
+    direction::Direction,
     stream_id::Side,
     wire::{ConnectionId, Header, Malformed},
 };
@@ -30,7 +30,7 @@ pub enum Observation {
         original_destination: ConnectionId,
     },
     /// A datagram came or went.
-    Datagram(Dissected),
+    Datagram(DecodedDatagram),
     /// What the path is like seemed to change.
     Recovery {
         /// The connection.
@@ -54,11 +54,11 @@ pub enum Observation {
 
 /// A datagram, taken apart into its packets.
 #[derive(Clone, Debug)]
-pub struct Dissected {
+pub struct DecodedDatagram {
     /// Whose it is; `None` if it belongs to no connection.
     pub connection: Option<u64>,
     /// Which way it went.
-    pub passage: Passage,
+    pub direction: Direction,
     /// The shard's address.
     pub local: SocketAddr,
     /// The peer's address.
@@ -83,7 +83,7 @@ pub struct Packet {
     /// What is in it.
     pub opened: Option<Opened>,
     /// Why the shard did not process it, if it did not.
-    pub unprocessed: Option<Unprocessed>,
+    pub unprocessed: Option<DropReason>,
     /// Its last bytes, of one that was not opened: a stateless reset is known
     /// by them (RFC 9000 §10.3).
     pub tail: Option<[u8; 16]>,
@@ -107,7 +107,7 @@ pub struct Opened {
 /// Why a packet was not processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Unprocessed {
+pub enum DropReason {
     /// The bytes are no packet.
     Malformed(Malformed),
     /// There are no keys for its kind, not yet or not any more.
@@ -149,7 +149,7 @@ pub enum Unprocessed {
     Cut,
 }
 
-impl fmt::Display for Unprocessed {
+impl fmt::Display for DropReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed(malformed) => return malformed.fmt(f),

@@ -1,6 +1,6 @@
 //! Who sees what passes the sockets of a tool.
 
-use crate::{Tap, capture::Capture, trace::Trace};
+use crate::{DatagramObserver, capture::Capture, trace::Trace};
 
 /// Who sees every datagram, and who every packet; by default nobody.
 ///
@@ -22,7 +22,7 @@ impl Sight {
     }
 
     /// Returns what one event loop has to show things to.
-    pub fn taps(&self) -> Vec<Box<dyn Tap>> {
+    pub fn taps(&self) -> Vec<Box<dyn DatagramObserver>> {
         let capture = self.capture.iter().map(Capture::tap);
         capture.chain(self.trace.iter().map(Trace::tap)).collect()
     }

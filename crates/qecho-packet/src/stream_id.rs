@@ -13,7 +13,7 @@ pub enum Side {
 
 /// In which directions a stream carries data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
+pub enum Dir {
     /// Both endpoints send.
     Bidirectional,
     /// Only the endpoint that opened the stream sends.
@@ -27,9 +27,9 @@ pub struct StreamId(u64);
 
 impl StreamId {
     /// Returns the `index`-th stream of its kind, counted from 0.
-    pub fn new(initiator: Side, direction: Direction, index: u64) -> Self {
+    pub fn new(initiator: Side, direction: Dir, index: u64) -> Self {
         let initiator = u64::from(initiator == Side::Server);
-        let direction = u64::from(direction == Direction::Unidirectional);
+        let direction = u64::from(direction == Dir::Unidirectional);
         Self(index << 2 | direction << 1 | initiator)
     }
 
@@ -53,11 +53,11 @@ impl StreamId {
     }
 
     /// Returns the stream's direction.
-    pub fn direction(self) -> Direction {
+    pub fn direction(self) -> Dir {
         if self.0 & 2 == 0 {
-            Direction::Bidirectional
+            Dir::Bidirectional
         } else {
-            Direction::Unidirectional
+            Dir::Unidirectional
         }
     }
 
@@ -79,10 +79,10 @@ mod tests {
 
     #[test]
     fn the_two_lowest_bits_tell_initiator_and_direction() {
-        let id = StreamId::new(Side::Server, Direction::Unidirectional, 5);
+        let id = StreamId::new(Side::Server, Dir::Unidirectional, 5);
         assert_eq!(id.to_string(), "23");
         assert_eq!(id.initiator(), Side::Server);
-        assert_eq!(id.direction(), Direction::Unidirectional);
+        assert_eq!(id.direction(), Dir::Unidirectional);
         assert_eq!(id.index(), 5);
         assert_eq!(StreamId::from_value(id.value()), id);
     }

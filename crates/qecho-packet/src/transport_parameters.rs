@@ -1,7 +1,7 @@
 //! Transport parameters (RFC 9000 §18).
 
 use crate::{
-    stream_id::Direction,
+    stream_id::Dir,
     wire::{Malformed, Reader},
 };
 
@@ -81,10 +81,10 @@ impl TransportParameters {
     }
 
     /// Returns how many streams of a direction the peer allowed at first.
-    pub fn initial_max_streams(&self, direction: Direction) -> u64 {
+    pub fn initial_max_streams(&self, direction: Dir) -> u64 {
         let id = match direction {
-            Direction::Bidirectional => INITIAL_MAX_STREAMS_BIDI,
-            Direction::Unidirectional => INITIAL_MAX_STREAMS_UNI,
+            Dir::Bidirectional => INITIAL_MAX_STREAMS_BIDI,
+            Dir::Unidirectional => INITIAL_MAX_STREAMS_UNI,
         };
         self.integer(id).unwrap_or(0)
     }
@@ -103,8 +103,8 @@ mod tests {
     #[test]
     fn a_cut_parameter_ends_the_list_without_a_panic() {
         let parameters = TransportParameters::parse(&[0x09, 0x01, 0x03, 0x0f, 0x40]);
-        assert_eq!(parameters.initial_max_streams(Direction::Unidirectional), 3);
-        assert_eq!(parameters.initial_max_streams(Direction::Bidirectional), 0);
+        assert_eq!(parameters.initial_max_streams(Dir::Unidirectional), 3);
+        assert_eq!(parameters.initial_max_streams(Dir::Bidirectional), 0);
         assert_eq!(parameters.iter().count(), 1);
     }
 

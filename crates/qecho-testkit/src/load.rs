@@ -9,8 +9,8 @@ use std::{
 
 use bytes::Bytes;
 use qecho_engine::{
-    Application, CloseReason, ConnectTo, Connection, ConnectionKey, Connector, Control, Direction,
-    Event, SendDatagramError, Side, StreamId,
+    Application, CloseReason, ConnectTo, Connection, ConnectionKey, Connector, Control, Dir, Event,
+    SendDatagramError, Side, StreamId,
 };
 
 use crate::{
@@ -278,9 +278,7 @@ impl Application for Load {
 /// Returns the stream whose echo comes on `id`.
 fn sent_on(id: StreamId) -> StreamId {
     match id.direction() {
-        Direction::Bidirectional => id,
-        Direction::Unidirectional => {
-            StreamId::new(Side::Client, Direction::Unidirectional, id.index())
-        }
+        Dir::Bidirectional => id,
+        Dir::Unidirectional => StreamId::new(Side::Client, Dir::Unidirectional, id.index()),
     }
 }

@@ -345,7 +345,7 @@ impl World {
             .client()
             .streams
             .iter()
-            .partition(|(id, _)| id.direction() == qecho_engine::Direction::Bidirectional);
+            .partition(|(id, _)| id.direction() == qecho_engine::Dir::Bidirectional);
         let both = bidirectional.into_iter().chain(unidirectional);
         both.map(|(_, stream)| stream).collect()
     }

@@ -3,13 +3,13 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use qecho_engine::{Connection, Direction, ReadEnd, Side, StreamId, Written};
+use qecho_engine::{Connection, Dir, ReadEnd, Side, StreamId, Written};
 
 /// What to do on a stream.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// In which directions it carries data.
-    pub direction: Direction,
+    pub direction: Dir,
     /// Bytes to send, and the FIN after them.
     pub bytes: u64,
     /// Whether the FIN is sent.
@@ -26,7 +26,7 @@ pub struct Plan {
 
 impl Plan {
     /// Sends so many bytes, and ends with FIN.
-    pub fn new(direction: Direction, bytes: u64) -> Self {
+    pub fn new(direction: Dir, bytes: u64) -> Self {
         Self {
             direction,
             bytes,
@@ -40,12 +40,12 @@ impl Plan {
 
     /// Sends so many bytes on a bidirectional stream.
     pub fn bidirectional(bytes: u64) -> Self {
-        Self::new(Direction::Bidirectional, bytes)
+        Self::new(Dir::Bidirectional, bytes)
     }
 
     /// Sends so many bytes on a unidirectional stream.
     pub fn unidirectional(bytes: u64) -> Self {
-        Self::new(Direction::Unidirectional, bytes)
+        Self::new(Dir::Unidirectional, bytes)
     }
 
     /// Leaves the stream open after the last byte.
@@ -123,7 +123,7 @@ impl Stream {
             stop_code: None,
             sending_over: false,
             stop_sent: false,
-            opened: id.direction() == Direction::Bidirectional,
+            opened: id.direction() == Dir::Bidirectional,
         }
     }
 
@@ -240,9 +240,9 @@ impl Stream {
     /// Returns the stream on which the echo comes.
     fn echo(&self) -> StreamId {
         match self.id.direction() {
-            Direction::Bidirectional => self.id,
-            Direction::Unidirectional => {
-                StreamId::new(Side::Server, Direction::Unidirectional, self.id.index())
+            Dir::Bidirectional => self.id,
+            Dir::Unidirectional => {
+                StreamId::new(Side::Server, Dir::Unidirectional, self.id.index())
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use qecho_engine::{
-    Application, ConnectTo, Connection, ConnectionKey, Connector, Control, Direction, Event,
-    StreamId, Written,
+    Application, ConnectTo, Connection, ConnectionKey, Connector, Control, Dir, Event, StreamId,
+    Written,
 };
 use qecho_netsim::simulation::FAR;
 
@@ -112,7 +112,7 @@ impl Caller {
             _ => usize::MAX,
         };
         if self.streams.len() < wanted
-            && let Some(stream) = connection.open(Direction::Bidirectional)
+            && let Some(stream) = connection.open(Dir::Bidirectional)
         {
             if way == Way::StreamPerMessage {
                 return stream;

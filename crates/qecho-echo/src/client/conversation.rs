@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_engine::{Connection, Direction, Event, ReadEnd, StreamId, Written};
+use qecho_engine::{Connection, Dir, Event, ReadEnd, StreamId, Written};
 
 use super::{
     config::{Message, Way},
@@ -120,8 +120,8 @@ impl Conversation {
             Way::StreamPerMessage => &mut exchange.stream,
         };
         let direction = match exchange.message.over {
-            Way::Uni => Direction::Unidirectional,
-            _ => Direction::Bidirectional,
+            Way::Uni => Dir::Unidirectional,
+            _ => Dir::Bidirectional,
         };
         let Some(stream) = kept.or_else(|| connection.open(direction)) else {
             return Ok(());

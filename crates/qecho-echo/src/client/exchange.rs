@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use qecho_engine::{Connection, Direction, SendDatagramError, Side, StreamId};
+use qecho_engine::{Connection, Dir, SendDatagramError, Side, StreamId};
 
 use super::{
     config::{Message, Way},
@@ -104,9 +104,7 @@ impl Exchange {
 /// Returns the stream on which the echo of `stream` comes back.
 pub(super) fn echo_of(stream: StreamId) -> StreamId {
     match stream.direction() {
-        Direction::Bidirectional => stream,
-        Direction::Unidirectional => {
-            StreamId::new(Side::Server, Direction::Unidirectional, stream.index())
-        }
+        Dir::Bidirectional => stream,
+        Dir::Unidirectional => StreamId::new(Side::Server, Dir::Unidirectional, stream.index()),
     }
 }

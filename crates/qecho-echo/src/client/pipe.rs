@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use qecho_engine::{Connection, Direction, Event, ReadEnd, Side, StreamId, Written};
+use qecho_engine::{Connection, Dir, Event, ReadEnd, Side, StreamId, Written};
 
 use super::report::{Failure, Report};
 use crate::COALESCE_MAX;
@@ -35,7 +35,7 @@ pub struct PipeEnds {
     /// Counts both directions, for whoever shows it.
     pub progress: Arc<Progress>,
     /// Which kind of stream carries the bytes.
-    pub direction: Direction,
+    pub direction: Dir,
 }
 
 /// How far a pipe has come.
@@ -153,10 +153,8 @@ impl Pipe {
         self.stream = Some(stream);
         self.send(connection, stream)?;
         let echo = match self.ends.direction {
-            Direction::Bidirectional => stream,
-            Direction::Unidirectional => {
-                StreamId::new(Side::Server, Direction::Unidirectional, stream.index())
-            }
+            Dir::Bidirectional => stream,
+            Dir::Unidirectional => StreamId::new(Side::Server, Dir::Unidirectional, stream.index()),
         };
         self.receive(connection, echo)?;
         // What came back makes room for more when comparing.

@@ -8,8 +8,8 @@ use std::{
 };
 
 use qecho_engine::{
-    Application, Connection, Control, Direction, Event, ReadEnd, SendDatagramError, Side, StreamId,
-    TurnedAway, Written, limits,
+    Application, Connection, Control, Dir, Event, ReadEnd, RejectReason, SendDatagramError, Side,
+    StreamId, Written, limits,
 };
 
 use super::{
@@ -107,14 +107,14 @@ impl Echo {
     ) {
         self.report.streams += 1;
         self.tell(connection, || NoticeKind::StreamOpened(id));
-        if id.direction() == Direction::Bidirectional {
+        if id.direction() == Dir::Bidirectional {
             self.echo(connection, state, id);
             return;
         }
         let allowed = connection
             .handshake()
             .map(|handshake| &handshake.peer_parameters)
-            .map(|parameters| parameters.initial_max_streams(Direction::Unidirectional));
+            .map(|parameters| parameters.initial_max_streams(Dir::Unidirectional));
         if allowed == Some(0) {
             connection.stop(id, CODE_NO_UNIDIRECTIONAL_STREAMS);
             return;
@@ -127,7 +127,7 @@ impl Echo {
     /// far as the peer allows; the others wait unread.
     fn pair(&mut self, connection: &mut Connection<'_>, state: &mut EchoConnection) {
         while state.unidirectional_paired < state.unidirectional_accepted {
-            let Some(reply) = connection.open(Direction::Unidirectional) else {
+            let Some(reply) = connection.open(Dir::Unidirectional) else {
                 return;
             };
             debug_assert_eq!(
@@ -145,8 +145,8 @@ impl Echo {
     /// Takes one step of echoing a stream: sends what is unsent, else reads a
     /// bounded piece and writes it back.
     fn echo(&mut self, connection: &mut Connection<'_>, state: &mut EchoConnection, id: StreamId) {
-        let waits_for_a_pair = id.direction() == Direction::Unidirectional
-            && id.index() >= state.unidirectional_paired;
+        let waits_for_a_pair =
+            id.direction() == Dir::Unidirectional && id.index() >= state.unidirectional_paired;
         if waits_for_a_pair {
             return;
         }
@@ -281,9 +281,9 @@ impl Application for Echo {
         EchoConnection::default()
     }
 
-    fn turned_away(&mut self, now: Instant, peer: SocketAddr, reason: &TurnedAway) {
+    fn turned_away(&mut self, now: Instant, peer: SocketAddr, reason: &RejectReason) {
         let (count, kind) = match reason {
-            TurnedAway::Handshake(reason) => {
+            RejectReason::Handshake(reason) => {
                 let reason = reason.to_string();
                 let kind = NoticeKind::HandshakeFailed { reason };
                 (&mut self.report.handshakes_failed, kind)
@@ -319,7 +319,7 @@ impl Application for Echo {
             Event::Readable(id) => self.echo(connection, state, id),
             Event::Writable(id) => self.echo(connection, state, answered(id)),
             Event::Stopped(id, code) => self.stopped(connection, state, id, code),
-            Event::StreamsAvailable(Direction::Unidirectional) => self.pair(connection, state),
+            Event::StreamsAvailable(Dir::Unidirectional) => self.pair(connection, state),
             Event::DatagramReceived => self.echo_datagrams(connection, state),
             Event::Again => {
                 for id in std::mem::take(&mut state.ready) {
@@ -363,7 +363,7 @@ impl Application for Echo {
 /// that are answered could not go on.
 fn allow_waiting(connection: &mut Connection<'_>, state: &EchoConnection) {
     let most = state.pairs.len() as u64 + limits::UNIDIRECTIONAL_STREAMS_INITIAL;
-    connection.limit_streams(Direction::Unidirectional, most);
+    connection.limit_streams(Dir::Unidirectional, most);
 }
 
 /// Reads what follows an ended message: a FIN is welcome, bytes are not.
@@ -380,19 +380,15 @@ fn discard(connection: &mut Connection<'_>, state: &mut EchoConnection, id: Stre
 /// Returns the stream that carries the echo of `id`.
 fn reply(id: StreamId) -> StreamId {
     match id.direction() {
-        Direction::Bidirectional => id,
-        Direction::Unidirectional => {
-            StreamId::new(Side::Server, Direction::Unidirectional, id.index())
-        }
+        Dir::Bidirectional => id,
+        Dir::Unidirectional => StreamId::new(Side::Server, Dir::Unidirectional, id.index()),
     }
 }
 
 /// Returns the stream whose echo `reply` carries.
 fn answered(reply: StreamId) -> StreamId {
     match reply.direction() {
-        Direction::Bidirectional => reply,
-        Direction::Unidirectional => {
-            StreamId::new(Side::Client, Direction::Unidirectional, reply.index())
-        }
+        Dir::Bidirectional => reply,
+        Dir::Unidirectional => StreamId::new(Side::Client, Dir::Unidirectional, reply.index()),
     }
 }

@@ -56,7 +56,7 @@ impl Unsent {
 
 #[cfg(test)]
 mod tests {
-    use qecho_engine::{Direction, Side};
+    use qecho_engine::{Dir, Side};
 
     use super::*;
 
@@ -71,7 +71,7 @@ mod tests {
     fn streams_that_do_not_move_are_read_in_ever_smaller_pieces() {
         let mut unsent = Unsent::default();
         let ids: Vec<_> = (0..1_000)
-            .map(|index| StreamId::new(Side::Client, Direction::Bidirectional, index))
+            .map(|index| StreamId::new(Side::Client, Dir::Bidirectional, index))
             .collect();
         let (first, rest) = ids.split_at(UNSENT_MAX / COALESCE_MAX);
         for id in first {

@@ -9,11 +9,11 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Instant};
 use super::{entry::ConnectionKey, half_open::HalfOpen};
 use crate::{
     config::{AdmissionSettings, RetryPolicy},
+    connection_limits::{AddressPrefix, ConnectionLimits},
     limits::{
         CLOSED_KEPT_MAX, HALF_OPEN_MAX, HALF_OPEN_UNVALIDATED_MAX,
         HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX, HANDSHAKE_DEADLINE, HANDSHAKE_DEADLINE_CROWDED,
     },
-    places::{Origin, Places},
 };
 
 /// What happens to a client's first packet.
@@ -30,8 +30,8 @@ pub(super) enum Decision {
 
 /// A connection's place in the counts; given back when it ends.
 #[derive(Debug)]
-pub(crate) struct Ticket {
-    origin: Origin,
+pub(crate) struct AdmissionPermit {
+    prefix: AddressPrefix,
     validated: bool,
     /// Its place in the order in which connections came.
     number: u64,
@@ -47,7 +47,7 @@ pub(crate) struct Ticket {
 /// work and memory of a shard, on each.
 pub(super) struct Admission {
     settings: AdmissionSettings,
-    places: Arc<Places>,
+    places: Arc<ConnectionLimits>,
     half_open: HalfOpen,
     /// Closed connections that are remembered, in the order in which they closed.
     closed: BTreeMap<u64, ConnectionKey>,
@@ -57,7 +57,7 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    pub(super) fn new(settings: AdmissionSettings, places: Arc<Places>) -> Self {
+    pub(super) fn new(settings: AdmissionSettings, places: Arc<ConnectionLimits>) -> Self {
         Self {
             settings,
             places,
@@ -79,8 +79,8 @@ impl Admission {
     }
 
     pub(super) fn decide(&self, remote: IpAddr, validated: bool) -> Decision {
-        let origin = Origin::from(remote);
-        if self.closed_for_good || !self.places.has_room(origin, &self.settings) {
+        let prefix = AddressPrefix::from(remote);
+        if self.closed_for_good || !self.places.has_room(prefix, &self.settings) {
             return Decision::Refuse;
         }
         if validated {
@@ -88,7 +88,7 @@ impl Admission {
         }
         let crowded = self.half_open() >= HALF_OPEN_MAX
             || self.half_open.unvalidated() >= HALF_OPEN_UNVALIDATED_MAX
-            || self.half_open.unvalidated_of(origin) >= HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX;
+            || self.half_open.unvalidated_of(prefix) >= HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX;
         match self.settings.retry {
             RetryPolicy::Always => Decision::Retry,
             RetryPolicy::Auto if crowded => Decision::Retry,
@@ -108,20 +108,22 @@ impl Admission {
         let slow = |began: Instant| now.duration_since(began) >= HANDSHAKE_DEADLINE_CROWDED;
         match self.half_open.oldest() {
             Some((began, key)) if crowded && slow(began) => Some(key),
-            _ if self.half_open() >= HALF_OPEN_MAX => self.half_open.victim(Origin::from(remote)),
+            _ if self.half_open() >= HALF_OPEN_MAX => {
+                self.half_open.victim(AddressPrefix::from(remote))
+            }
             _ => None,
         }
     }
 
     /// Counts a connection that is accepted, unless another shard has taken
     /// the last place since the decision.
-    pub(super) fn enter(&mut self, remote: IpAddr, validated: bool) -> Option<Ticket> {
-        let origin = Origin::from(remote);
-        if !self.places.take(origin, &self.settings) {
+    pub(super) fn enter(&mut self, remote: IpAddr, validated: bool) -> Option<AdmissionPermit> {
+        let prefix = AddressPrefix::from(remote);
+        if !self.places.take(prefix, &self.settings) {
             return None;
         }
-        Some(Ticket {
-            origin,
+        Some(AdmissionPermit {
+            prefix,
             validated,
             number: self.next_number(),
             half_open: false,
@@ -132,43 +134,43 @@ impl Admission {
     /// Notes that a handshake is under way; returns by when it must be over.
     pub(super) fn begin_handshake(
         &mut self,
-        ticket: &mut Ticket,
+        permit: &mut AdmissionPermit,
         now: Instant,
         key: ConnectionKey,
     ) -> Instant {
-        ticket.half_open = true;
+        permit.half_open = true;
         self.half_open
-            .insert(ticket.number, ticket.origin, ticket.validated, (now, key));
+            .insert(permit.number, permit.prefix, permit.validated, (now, key));
         now + HANDSHAKE_DEADLINE
     }
 
     /// Notes that a handshake is over, well or badly; tells whether it still counted.
-    pub(super) fn handshake_over(&mut self, ticket: &mut Ticket) -> bool {
-        let counted = std::mem::take(&mut ticket.half_open);
+    pub(super) fn handshake_over(&mut self, permit: &mut AdmissionPermit) -> bool {
+        let counted = std::mem::take(&mut permit.half_open);
         if counted {
             self.half_open
-                .remove(ticket.number, ticket.origin, ticket.validated);
+                .remove(permit.number, permit.prefix, permit.validated);
         }
         counted
     }
 
     /// Notes that a connection that had completed its handshake is closed: its
     /// place is free, though it is remembered for a while yet.
-    pub(super) fn closed(&mut self, ticket: &mut Ticket, key: ConnectionKey) {
-        if ticket.closed.is_none() {
+    pub(super) fn closed(&mut self, permit: &mut AdmissionPermit, key: ConnectionKey) {
+        if permit.closed.is_none() {
             let number = self.next_number();
-            ticket.closed = Some(number);
+            permit.closed = Some(number);
             self.closed.insert(number, key);
-            self.places.give_back(ticket.origin);
+            self.places.give_back(permit.prefix);
         }
     }
 
     /// Takes a connection that is forgotten out of the counts.
-    pub(super) fn leave(&mut self, mut ticket: Ticket) {
-        self.handshake_over(&mut ticket);
-        match ticket.closed {
+    pub(super) fn leave(&mut self, mut permit: AdmissionPermit) {
+        self.handshake_over(&mut permit);
+        match permit.closed {
             Some(number) => drop(self.closed.remove(&number)),
-            None => self.places.give_back(ticket.origin),
+            None => self.places.give_back(permit.prefix),
         }
     }
 
@@ -202,17 +204,17 @@ mod tests {
         now: Instant,
         remote: IpAddr,
         validated: bool,
-    ) -> Ticket {
-        let mut ticket = admission
+    ) -> AdmissionPermit {
+        let mut permit = admission
             .enter(remote, validated)
             .expect("there is a place");
-        let key = key(ticket.number);
-        admission.begin_handshake(&mut ticket, now, key);
-        ticket
+        let key = key(permit.number);
+        admission.begin_handshake(&mut permit, now, key);
+        permit
     }
 
     #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
-    fn enter(admission: &mut Admission, remote: IpAddr, validated: bool) -> Ticket {
+    fn enter(admission: &mut Admission, remote: IpAddr, validated: bool) -> AdmissionPermit {
         enter_at(admission, Instant::now(), remote, validated)
     }
 
@@ -231,12 +233,12 @@ mod tests {
     #[test]
     fn one_slash_64_counts_as_one_address() {
         let mut admission = admission(AdmissionSettings::default());
-        let mut tickets: Vec<_> = (0..HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX as u64)
+        let mut permits: Vec<_> = (0..HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX as u64)
             .map(|host| enter(&mut admission, address(host), false))
             .collect();
         assert_eq!(admission.decide(address(1 << 60), false), Decision::Retry);
         assert_eq!(admission.decide(HERE, false), Decision::Accept);
-        admission.handshake_over(&mut tickets[0]);
+        admission.handshake_over(&mut permits[0]);
         assert_eq!(admission.decide(address(1 << 60), false), Decision::Accept);
     }
 
@@ -246,9 +248,9 @@ mod tests {
             connections_max: 1,
             ..AdmissionSettings::default()
         });
-        let ticket = enter(&mut admission, HERE, true);
+        let permit = enter(&mut admission, HERE, true);
         assert_eq!(admission.decide(HERE, true), Decision::Refuse);
-        admission.leave(ticket);
+        admission.leave(permit);
         assert_eq!(admission.decide(HERE, true), Decision::Accept);
         assert!(admission.places.is_empty());
     }
@@ -259,12 +261,12 @@ mod tests {
             connections_max: 1,
             ..AdmissionSettings::default()
         });
-        let mut ticket = enter(&mut admission, HERE, true);
-        admission.handshake_over(&mut ticket);
-        admission.closed(&mut ticket, key(1));
-        admission.closed(&mut ticket, key(1));
+        let mut permit = enter(&mut admission, HERE, true);
+        admission.handshake_over(&mut permit);
+        admission.closed(&mut permit, key(1));
+        admission.closed(&mut permit, key(1));
         assert_eq!(admission.decide(HERE, true), Decision::Accept);
-        admission.leave(ticket);
+        admission.leave(permit);
         assert!(admission.closed.is_empty());
         assert!(admission.places.is_empty());
     }
@@ -290,14 +292,14 @@ mod tests {
             connections_max: 1,
             ..AdmissionSettings::default()
         };
-        let places = Arc::<Places>::default();
+        let places = Arc::<ConnectionLimits>::default();
         let mut one = Admission::new(settings.clone(), places.clone());
         let mut other = Admission::new(settings, places);
         assert_eq!(other.decide(HERE, true), Decision::Accept);
-        let ticket = enter(&mut one, HERE, true);
+        let permit = enter(&mut one, HERE, true);
         assert!(other.enter(HERE, true).is_none());
         assert_eq!(other.decide(HERE, true), Decision::Refuse);
-        one.leave(ticket);
+        one.leave(permit);
         assert!(other.enter(HERE, true).is_some());
     }
 
@@ -310,7 +312,7 @@ mod tests {
             ..AdmissionSettings::default()
         });
         let from = |host| IpAddr::from([10, 0, 0, host]);
-        let tickets: Vec<_> = (0..HALF_OPEN_MAX)
+        let permits: Vec<_> = (0..HALF_OPEN_MAX)
             .map(|host| enter_at(&mut admission, now, from((host % 3) as u8), true))
             .collect();
         let honest = from(7);
@@ -324,8 +326,8 @@ mod tests {
             Some(key(3)),
             "who has more than a share makes room itself"
         );
-        for ticket in tickets.into_iter().take(1) {
-            admission.leave(ticket);
+        for permit in permits.into_iter().take(1) {
+            admission.leave(permit);
         }
         assert_eq!(admission.in_the_way(now, honest), None);
         let later = now + HANDSHAKE_DEADLINE_CROWDED;
@@ -342,17 +344,17 @@ mod tests {
             connections_max: usize::MAX,
             ..AdmissionSettings::default()
         });
-        let mut tickets: Vec<_> = (0..CLOSED_KEPT_MAX)
+        let mut permits: Vec<_> = (0..CLOSED_KEPT_MAX)
             .map(|_| enter(&mut admission, HERE, true))
             .collect();
         let now = admission.half_open.oldest().expect("there are many").0;
-        for ticket in &mut tickets {
-            admission.handshake_over(ticket);
-            let key = key(ticket.number);
-            admission.closed(ticket, key);
+        for permit in &mut permits {
+            admission.handshake_over(permit);
+            let key = key(permit.number);
+            admission.closed(permit, key);
         }
         assert_eq!(admission.in_the_way(now, HERE), Some(key(1)));
-        admission.leave(tickets.swap_remove(0));
+        admission.leave(permits.swap_remove(0));
         assert_eq!(admission.in_the_way(now, HERE), None);
     }
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use quinn_proto::{ConnectionHandle, Endpoint};
 
-use super::entry::{ConnectionKey, Entry, Meta};
+use super::entry::{ConnectionEntry, ConnectionKey, ConnectionMeta};
 use crate::config::Transport;
 
 pub(super) struct Binding<S> {
@@ -14,7 +14,7 @@ pub(super) struct Binding<S> {
     index: usize,
     /// By the endpoint's own handle, which it uses again after a connection
     /// has drained: the generation tells the two apart.
-    connections: Vec<Option<Box<Entry<S>>>>,
+    connections: Vec<Option<Box<ConnectionEntry<S>>>>,
     generation: u64,
     settings: Arc<Transport>,
 }
@@ -38,13 +38,13 @@ impl<S> Binding<S> {
     }
 
     /// Makes the record for a connection that the endpoint has just begun.
-    pub(super) fn meta(&mut self, handle: ConnectionHandle, now: Instant) -> Meta {
+    pub(super) fn meta(&mut self, handle: ConnectionHandle, now: Instant) -> ConnectionMeta {
         self.generation += 1;
         let key = ConnectionKey::new(self.index, handle, self.generation);
-        Meta::new(key, now, self.settings.clone())
+        ConnectionMeta::new(key, now, self.settings.clone())
     }
 
-    pub(super) fn insert(&mut self, entry: Entry<S>) {
+    pub(super) fn insert(&mut self, entry: ConnectionEntry<S>) {
         let index = entry.meta.key.handle().0;
         if self.connections.len() <= index {
             self.connections.resize_with(index + 1, || None);
@@ -61,17 +61,17 @@ impl<S> Binding<S> {
         Some(entry.meta.key)
     }
 
-    pub(super) fn entry(&mut self, key: ConnectionKey) -> Option<&mut Entry<S>> {
+    pub(super) fn entry(&mut self, key: ConnectionKey) -> Option<&mut ConnectionEntry<S>> {
         let entry = self.connections.get_mut(key.handle().0)?.as_mut()?;
         (entry.meta.key == key).then_some(entry)
     }
 
-    pub(super) fn remove(&mut self, key: ConnectionKey) -> Option<Box<Entry<S>>> {
+    pub(super) fn remove(&mut self, key: ConnectionKey) -> Option<Box<ConnectionEntry<S>>> {
         self.entry(key)?;
         self.connections.get_mut(key.handle().0)?.take()
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry<S>> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = &ConnectionEntry<S>> {
         self.connections.iter().flatten().map(|entry| &**entry)
     }
 

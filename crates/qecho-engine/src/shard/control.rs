@@ -11,8 +11,8 @@ use quinn_proto::{ClientConfig, ConnectionId};
 use rand::Rng;
 
 use super::{
-    core::{Core, Farewell},
-    entry::{ConnectionKey, Entry},
+    entry::{ConnectionEntry, ConnectionKey},
+    state::{CloseFrame, ShardState},
 };
 use crate::{
     connection::Connection,
@@ -21,7 +21,7 @@ use crate::{
 
 /// The shard in the hands of its application.
 pub struct Control<'a, S> {
-    core: &'a mut Core<S>,
+    core: &'a mut ShardState<S>,
     now: Instant,
 }
 
@@ -59,7 +59,7 @@ pub enum ConnectError {
 }
 
 impl<'a, S> Control<'a, S> {
-    pub(super) fn new(core: &'a mut Core<S>, now: Instant) -> Self {
+    pub(super) fn new(core: &'a mut ShardState<S>, now: Instant) -> Self {
         Self { core, now }
     }
 
@@ -128,7 +128,7 @@ impl<'a, S> Control<'a, S> {
             watch.began(self.now, key, addresses, Side::Client, &destination_cid);
             meta.number = watch.number(key);
         }
-        self.core.insert(Entry { proto, meta, state });
+        self.core.insert(ConnectionEntry { proto, meta, state });
         Ok(key)
     }
 
@@ -149,7 +149,8 @@ impl<'a, S> Control<'a, S> {
     /// `grace`. Then the shard is finished.
     pub fn drain(&mut self, grace: Duration, code: u64, reason: &str) {
         let reason = reason.to_owned();
-        self.core.drain(self.now + grace, Farewell { code, reason });
+        self.core
+            .drain(self.now + grace, CloseFrame { code, reason });
     }
 
     /// Closes every connection at once with `code` and `reason`; the shard is
@@ -158,7 +159,7 @@ impl<'a, S> Control<'a, S> {
     /// [`LINGER`]: crate::limits::LINGER
     pub fn shut_down(&mut self, code: u64, reason: &str) {
         let reason = reason.to_owned();
-        self.core.shut_down(self.now, &Farewell { code, reason });
+        self.core.shut_down(self.now, &CloseFrame { code, reason });
     }
 }
 

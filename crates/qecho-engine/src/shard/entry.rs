@@ -2,18 +2,18 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
-use qecho_packet::{CloseReason, Direction, StreamId};
-use quinn_proto::{ConnectionHandle, Dir, VarInt};
+use qecho_packet::{CloseReason, Dir, StreamId};
+use quinn_proto::{ConnectionHandle, VarInt};
 
-use super::{admission::Ticket, validation::AddressValidation};
+use super::{admission::AdmissionPermit, validation::AddressValidation};
 use crate::{
     config::Transport,
     handshake::{EarlyData, Handshake},
     limits::{
         ANSWER_DELAY_MAX, CLOSED_KEPT_TIME_MAX, FRAGMENTED_PACKETS_MAX, INITIAL_DATAGRAM_MIN,
     },
-    pieces::Pieces,
     proto::{ToOurs, ToProto},
+    write_size::WriteSizeEstimator,
 };
 
 /// Names a connection of a shard; never used for a second one.
@@ -42,14 +42,14 @@ impl ConnectionKey {
     }
 }
 
-pub(super) struct Entry<S> {
+pub(super) struct ConnectionEntry<S> {
     pub(super) proto: quinn_proto::Connection,
-    pub(super) meta: Meta,
+    pub(super) meta: ConnectionMeta,
     pub(super) state: S,
 }
 
 /// What the shard itself knows of a connection.
-pub(crate) struct Meta {
+pub(crate) struct ConnectionMeta {
     pub(crate) key: ConnectionKey,
     /// How those who watch are told its name.
     pub(crate) number: Option<u64>,
@@ -64,14 +64,14 @@ pub(crate) struct Meta {
     streams_max: [u64; 2],
     /// Bidirectional streams of ours that the peer has not ended.
     pub(crate) answers: BTreeSet<StreamId>,
-    pieces: Pieces,
+    pieces: WriteSizeEstimator,
     pub(super) dirty: bool,
     /// Where the connection stands in the timetable.
     pub(super) scheduled: Option<Instant>,
     pub(super) reported_closed: bool,
     /// Why it was closed, until those who watch were told.
     pub(super) untold_close: Option<Box<CloseReason>>,
-    pub(super) ticket: Option<Ticket>,
+    pub(super) permit: Option<AdmissionPermit>,
     /// Whether the application of a client knows that the handshake is confirmed.
     pub(crate) is_confirmed: bool,
     handshake_deadline: Option<Instant>,
@@ -93,25 +93,25 @@ pub(crate) struct Meta {
     largest_heard: usize,
 }
 
-impl Meta {
+impl ConnectionMeta {
     pub(super) fn new(key: ConnectionKey, now: Instant, settings: Arc<Transport>) -> Self {
         Self {
             key,
             number: None,
             began: now,
-            streams_max: [Direction::Bidirectional, Direction::Unidirectional]
+            streams_max: [Dir::Bidirectional, Dir::Unidirectional]
                 .map(|direction| settings.streams_max(direction)),
             settings,
             handshake: None,
             again: false,
             accepted: [0; 2],
             answers: BTreeSet::new(),
-            pieces: Pieces::default(),
+            pieces: WriteSizeEstimator::default(),
             dirty: false,
             scheduled: None,
             reported_closed: false,
             untold_close: None,
-            ticket: None,
+            permit: None,
             is_confirmed: false,
             handshake_deadline: None,
             forget_at: None,
@@ -131,13 +131,13 @@ impl Meta {
     }
 
     /// Sets how many streams the peer may have open at once.
-    pub(crate) fn limit_streams(&mut self, direction: Direction, most: u64) {
+    pub(crate) fn limit_streams(&mut self, direction: Dir, most: u64) {
         let most = most.min(self.settings.streams_max(direction));
         self.streams_max[direction as usize] = most;
     }
 
     /// Allows the peer more streams once it has half of the allowed ones open.
-    pub(crate) fn allow_streams(&self, proto: &mut quinn_proto::Connection, direction: Direction) {
+    pub(crate) fn allow_streams(&self, proto: &mut quinn_proto::Connection, direction: Dir) {
         let most = self.streams_max[direction as usize];
         let dir = direction.to_proto();
         let allowed = proto.max_concurrent_streams(dir);
@@ -161,8 +161,8 @@ impl Meta {
     }
 
     /// Notes that a client was let in, and by when it must have connected.
-    pub(super) fn admit(&mut self, ticket: Ticket, deadline: Instant) {
-        self.ticket = Some(ticket);
+    pub(super) fn admit(&mut self, permit: AdmissionPermit, deadline: Instant) {
+        self.permit = Some(permit);
         self.handshake_deadline = Some(deadline);
     }
 
@@ -203,7 +203,7 @@ impl Meta {
     }
 }
 
-impl<S> Entry<S> {
+impl<S> ConnectionEntry<S> {
     /// Returns when the connection must be looked at again.
     pub(super) fn deadline(&mut self) -> Option<Instant> {
         let timers = [
@@ -284,7 +284,7 @@ impl<S> Entry<S> {
     }
 
     /// Accepts the next stream of the peer.
-    pub(super) fn accept_stream(&mut self, dir: Dir) -> Option<StreamId> {
+    pub(super) fn accept_stream(&mut self, dir: quinn_proto::Dir) -> Option<StreamId> {
         let id = self.proto.streams().accept(dir)?.to_ours();
         self.meta.accepted[id.direction() as usize] = id.index() + 1;
         Some(id)

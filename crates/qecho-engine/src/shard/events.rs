@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use super::entry::Entry;
+use super::entry::ConnectionEntry;
 use crate::{application::Application, connection::Connection, event::Event, proto::ToOurs};
 
-impl<S> Entry<S> {
+impl<S> ConnectionEntry<S> {
     /// Hands an event to the application.
     pub(super) fn deliver<A: Application<State = S>>(
         &mut self,

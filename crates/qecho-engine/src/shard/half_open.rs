@@ -6,19 +6,19 @@ use std::{
 };
 
 use super::entry::ConnectionKey;
-use crate::{limits::HALF_OPEN_PER_ADDRESS_MAX, places::Origin};
+use crate::{connection_limits::AddressPrefix, limits::HALF_OPEN_PER_ADDRESS_MAX};
 
 /// Handshakes under way, named by their place in the order in which they came.
 #[derive(Default)]
 pub(super) struct HalfOpen {
     /// When each began.
     all: BTreeMap<u64, (Instant, ConnectionKey)>,
-    by_origin: HashMap<Origin, OfOrigin>,
+    by_prefix: HashMap<AddressPrefix, OfPrefix>,
     unvalidated: usize,
 }
 
 #[derive(Default)]
-struct OfOrigin {
+struct OfPrefix {
     numbers: BTreeSet<u64>,
     unvalidated: usize,
 }
@@ -34,35 +34,35 @@ impl HalfOpen {
     }
 
     /// Returns how many of those are from one address.
-    pub(super) fn unvalidated_of(&self, origin: Origin) -> usize {
-        let of_origin = self.by_origin.get(&origin);
-        of_origin.map_or(0, |of_origin| of_origin.unvalidated)
+    pub(super) fn unvalidated_of(&self, prefix: AddressPrefix) -> usize {
+        let of_prefix = self.by_prefix.get(&prefix);
+        of_prefix.map_or(0, |of_prefix| of_prefix.unvalidated)
     }
 
     pub(super) fn insert(
         &mut self,
         number: u64,
-        origin: Origin,
+        prefix: AddressPrefix,
         validated: bool,
         handshake: (Instant, ConnectionKey),
     ) {
         self.all.insert(number, handshake);
-        let of_origin = self.by_origin.entry(origin).or_default();
-        of_origin.numbers.insert(number);
-        of_origin.unvalidated += usize::from(!validated);
+        let of_prefix = self.by_prefix.entry(prefix).or_default();
+        of_prefix.numbers.insert(number);
+        of_prefix.unvalidated += usize::from(!validated);
         self.unvalidated += usize::from(!validated);
     }
 
-    pub(super) fn remove(&mut self, number: u64, origin: Origin, validated: bool) {
+    pub(super) fn remove(&mut self, number: u64, prefix: AddressPrefix, validated: bool) {
         self.all.remove(&number);
         self.unvalidated -= usize::from(!validated);
-        let Some(of_origin) = self.by_origin.get_mut(&origin) else {
+        let Some(of_prefix) = self.by_prefix.get_mut(&prefix) else {
             return;
         };
-        of_origin.numbers.remove(&number);
-        of_origin.unvalidated -= usize::from(!validated);
-        if of_origin.numbers.is_empty() {
-            self.by_origin.remove(&origin);
+        of_prefix.numbers.remove(&number);
+        of_prefix.unvalidated -= usize::from(!validated);
+        if of_prefix.numbers.is_empty() {
+            self.by_prefix.remove(&prefix);
         }
     }
 
@@ -70,14 +70,14 @@ impl HalfOpen {
         self.all.first_key_value().map(|(_, handshake)| *handshake)
     }
 
-    /// Returns the handshake that makes room for one from `origin`: the oldest from there
+    /// Returns the handshake that makes room for one from `prefix`: the oldest from there
     /// if it has its share, else the oldest of the address that has most.
-    pub(super) fn victim(&self, origin: Origin) -> Option<ConnectionKey> {
-        let own = self.by_origin.get(&origin);
+    pub(super) fn victim(&self, prefix: AddressPrefix) -> Option<ConnectionKey> {
+        let own = self.by_prefix.get(&prefix);
         let numbers = match own {
             Some(own) if own.numbers.len() >= HALF_OPEN_PER_ADDRESS_MAX => &own.numbers,
             _ => {
-                let all = self.by_origin.values().map(|of_origin| &of_origin.numbers);
+                let all = self.by_prefix.values().map(|of_prefix| &of_prefix.numbers);
                 // Where several have most, the one whose oldest is the oldest of all.
                 all.max_by_key(|numbers| (numbers.len(), std::cmp::Reverse(numbers.first())))?
             }

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use qecho_packet::{CloseReason, Direction, Side, StreamId, close::PROTOCOL_VIOLATION};
+use qecho_packet::{CloseReason, Dir, Side, StreamId, close::PROTOCOL_VIOLATION};
 use quinn_proto::{
     ConnectionEvent, DatagramEvent, EcnCodepoint, EndpointEvent, Incoming, ReadableError, VarInt,
 };
@@ -13,13 +13,13 @@ use quinn_proto::{
 use super::{
     ConnectionKey, Received, Shard,
     admission::Decision,
-    arrival::Fate,
-    core::Core,
-    entry::Entry,
+    entry::ConnectionEntry,
+    inbound::Disposition,
+    state::ShardState,
     validation::{AddressValidation, Exceeding},
 };
 use crate::{
-    application::{Application, TurnedAway},
+    application::{Application, RejectReason},
     connection::Connection,
     crypto::Findings,
     limits::LONG_HEADER_DATAGRAM_MAX,
@@ -27,7 +27,7 @@ use crate::{
 };
 
 impl<A: Application> Shard<A> {
-    pub(super) fn process(&mut self, now: Instant, received: Received) -> Fate {
+    pub(super) fn process(&mut self, now: Instant, received: Received) -> Disposition {
         let Received {
             binding,
             remote,
@@ -37,7 +37,7 @@ impl<A: Application> Shard<A> {
         } = received;
         let size = data.len();
         if !self.can_be_meant(remote, &data) {
-            return Fate::Oversized;
+            return Disposition::Oversized;
         }
         let mut response = self.core.outbox.buffer();
         let endpoint = &mut self.core.bindings[binding].endpoint;
@@ -47,23 +47,23 @@ impl<A: Application> Shard<A> {
                 self.core.outbox.recycle(response);
                 let key = self.core.bindings[binding].key(handle);
                 let Some(entry) = key.and_then(|key| self.core.entry(key)) else {
-                    return Fate::Unknown;
+                    return Disposition::Unknown;
                 };
                 let was_closed = entry.proto.is_closed();
                 let key = entry.meta.key;
                 self.core.hand_over(now, key, remote, size, event);
-                Fate::Handed(key, was_closed)
+                Disposition::Handed(key, was_closed)
             }
             Some(DatagramEvent::NewConnection(incoming)) => {
                 self.admit(now, (binding, size), incoming, response)
             }
             Some(DatagramEvent::Response(transmit)) => {
                 self.core.respond(binding, transmit, response);
-                Fate::Unknown
+                Disposition::Unknown
             }
             None => {
                 self.core.outbox.recycle(response);
-                Fate::Unknown
+                Disposition::Unknown
             }
         }
     }
@@ -100,7 +100,7 @@ impl<A: Application> Shard<A> {
         (binding, size): (usize, usize),
         incoming: Incoming,
         mut response: Vec<u8>,
-    ) -> Fate {
+    ) -> Disposition {
         let peer = incoming.remote_address();
         let remote = peer.ip();
         let validated = incoming.remote_address_validated();
@@ -113,17 +113,17 @@ impl<A: Application> Shard<A> {
                     Err(error) => {
                         let transmit = endpoint.refuse(error.into_incoming(), &mut response);
                         self.core.respond(binding, transmit, response);
-                        return Fate::Refused;
+                        return Disposition::Refused;
                     }
                 }
-                return Fate::Retried;
+                return Disposition::Retried;
             }
             Decision::Refuse => {
                 return self.refuse(now, binding, incoming, response);
             }
         }
         self.make_room(now, remote);
-        let Some(mut ticket) = self.core.admission.enter(remote, validated) else {
+        let Some(mut permit) = self.core.admission.enter(remote, validated) else {
             return self.refuse(now, binding, incoming, response);
         };
         let original_destination = *incoming.orig_dst_cid();
@@ -138,13 +138,13 @@ impl<A: Application> Shard<A> {
                 // whose only timer is the idle timeout.
                 if proto.is_closed() {
                     endpoint.handle_event(handle, EndpointEvent::drained());
-                    self.core.admission.leave(ticket);
-                    return Fate::Failed;
+                    self.core.admission.leave(permit);
+                    return Disposition::Failed;
                 }
                 let mut meta = self.core.bindings[binding].meta(handle, now);
                 let key = meta.key;
-                let deadline = self.core.admission.begin_handshake(&mut ticket, now, key);
-                meta.admit(ticket, deadline);
+                let deadline = self.core.admission.begin_handshake(&mut permit, now, key);
+                meta.admit(permit, deadline);
                 meta.note_refused(findings.refused);
                 meta.limit(AddressValidation::new(now, (peer, validated), size));
                 if let Some(watch) = &mut self.core.watch {
@@ -155,21 +155,21 @@ impl<A: Application> Shard<A> {
                 let state = self
                     .application
                     .accept(&mut Connection::new(&mut proto, &mut meta, now));
-                self.core.insert(Entry { proto, meta, state });
-                Fate::Admitted(key)
+                self.core.insert(ConnectionEntry { proto, meta, state });
+                Disposition::Admitted(key)
             }
             Err(error) => {
-                self.core.admission.leave(ticket);
+                self.core.admission.leave(permit);
                 match error.response {
                     Some(transmit) => self.core.respond(binding, transmit, response),
                     None => self.core.outbox.recycle(response),
                 }
                 let reason = match findings.refused {
-                    0 => TurnedAway::Handshake(error.cause.to_ours()),
-                    _ => TurnedAway::Handshake(too_fragmented()),
+                    0 => RejectReason::Handshake(error.cause.to_ours()),
+                    _ => RejectReason::Handshake(too_fragmented()),
                 };
                 self.application.turned_away(now, peer, &reason);
-                Fate::Failed
+                Disposition::Failed
             }
         }
     }
@@ -181,17 +181,17 @@ impl<A: Application> Shard<A> {
         binding: usize,
         incoming: Incoming,
         mut response: Vec<u8>,
-    ) -> Fate {
+    ) -> Disposition {
         let peer = incoming.remote_address();
         let endpoint = &mut self.core.bindings[binding].endpoint;
         let transmit = endpoint.refuse(incoming, &mut response);
         self.core.respond(binding, transmit, response);
-        self.application.turned_away(now, peer, &TurnedAway::Full);
-        Fate::Refused
+        self.application.turned_away(now, peer, &RejectReason::Full);
+        Disposition::Refused
     }
 }
 
-impl<S> Core<S> {
+impl<S> ShardState<S> {
     /// Counts a handshake as over that is complete, though its connection was not driven yet;
     /// tells whether it was.
     fn end_handshake_count(&mut self, key: ConnectionKey) -> bool {
@@ -199,8 +199,8 @@ impl<S> Core<S> {
             return false;
         };
         let is_complete = !entry.proto.is_handshaking() && !entry.proto.is_closed();
-        match &mut entry.meta.ticket {
-            Some(ticket) if is_complete => self.admission.handshake_over(ticket),
+        match &mut entry.meta.permit {
+            Some(permit) if is_complete => self.admission.handshake_over(permit),
             _ => false,
         }
     }
@@ -235,7 +235,7 @@ impl<S> Core<S> {
     }
 }
 
-impl<S> Entry<S> {
+impl<S> ConnectionEntry<S> {
     /// Notes what the packets of a datagram from `remote` have shown; `path` is where packets
     /// were sent before.
     fn note_findings(
@@ -270,9 +270,7 @@ impl<S> Entry<S> {
     /// Tells whether the state machine still takes data on a stream.
     fn is_receiving(&mut self, id: u64) -> bool {
         let id = StreamId::from_value(id);
-        if id.direction() == Direction::Unidirectional
-            && id.initiator() == self.proto.side().to_ours()
-        {
+        if id.direction() == Dir::Unidirectional && id.initiator() == self.proto.side().to_ours() {
             return false;
         }
         let mut stream = self.proto.recv_stream(id.to_proto());

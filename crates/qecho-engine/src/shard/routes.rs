@@ -12,12 +12,12 @@ use crate::{
 
 /// Tells how many bytes of UDP payload the first hop to a peer carries, if that
 /// can be known. MTU discovery finds out what the rest of the path does.
-pub type Surveyor = Box<dyn FnMut(IpAddr) -> Option<u16> + Send>;
+pub type RouteMtu = Box<dyn FnMut(IpAddr) -> Option<u16> + Send>;
 
 /// The settings of connections, which differ by what their routes carry.
 pub(super) struct Routes {
     config: ShardConfig,
-    surveyor: Option<Surveyor>,
+    surveyor: Option<RouteMtu>,
     usual: Kind,
     /// By the largest UDP payload that is tried.
     kinds: BTreeMap<u16, Kind>,
@@ -43,7 +43,7 @@ impl Routes {
         })
     }
 
-    pub(super) fn set_surveyor(&mut self, surveyor: Surveyor) {
+    pub(super) fn set_surveyor(&mut self, surveyor: RouteMtu) {
         self.surveyor = Some(surveyor);
     }
 

@@ -6,13 +6,13 @@ use qecho_packet::Observation;
 
 use super::{
     ConnectionKey,
-    arrival::{After, Fate},
-    core::Core,
+    inbound::{After, Disposition},
+    state::ShardState,
 };
 
-impl<S> Core<S> {
+impl<S> ShardState<S> {
     /// Tells what became of the datagram that has arrived.
-    pub(super) fn tell_arrival(&mut self, now: Instant, fate: Fate) {
+    pub(super) fn tell_arrival(&mut self, now: Instant, disposition: Disposition) {
         let Some(watch) = &mut self.watch else {
             return;
         };
@@ -25,8 +25,8 @@ impl<S> Core<S> {
             same_address: true,
             turned,
         };
-        let key = match fate {
-            Fate::Handed(key, _) | Fate::Admitted(key) => Some(key),
+        let key = match disposition {
+            Disposition::Handed(key, _) | Disposition::Admitted(key) => Some(key),
             _ => None,
         };
         let entry = key.and_then(|key| self.bindings[key.binding()].entry(key));
@@ -34,9 +34,10 @@ impl<S> Core<S> {
             after.connection = watch.number(key);
             after.handshaking = entry.proto.is_handshaking();
             after.same_address = arrival.came_from(entry.proto.remote_address());
-            after.turned |= entry.proto.is_closed() && matches!(fate, Fate::Handed(_, false));
+            after.turned |=
+                entry.proto.is_closed() && matches!(disposition, Disposition::Handed(_, false));
         }
-        let dissected = arrival.dissect(fate, after, opened);
+        let dissected = arrival.dissect(disposition, after, opened);
         watch.tell(now, Observation::Datagram(dissected));
         if let Some(key) = key {
             self.tell_recovery(now, key);

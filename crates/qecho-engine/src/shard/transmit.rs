@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use quinn_proto::Transmit;
 
-use super::entry::Entry;
+use super::entry::ConnectionEntry;
 use crate::{
-    congestion::Door,
+    congestion::CongestionBypass,
     crypto::PacketKeys,
     limits::{ANSWER_DOUBLINGS_MAX, GSO_BYTES_MAX, UNVALIDATED_ADDRESSES_MAX},
 };
 
-impl<S> Entry<S> {
+impl<S> ConnectionEntry<S> {
     /// Returns what the connection has to send, at most `segments_max`
     /// datagrams.
     pub(super) fn poll_transmit(
@@ -34,7 +34,7 @@ impl<S> Entry<S> {
         if transmit.is_some() || !(answer_is_due || self.proto.is_closed()) {
             return transmit;
         }
-        let _door = Door::open(&self.proto);
+        let _bypass = CongestionBypass::open(&self.proto);
         let answer = self.poll_within_limit(now, 1, keys, contents);
         if answer.is_some() {
             let doublings = self.meta.answers_past_window + 1;

@@ -8,12 +8,12 @@ use std::{
 };
 
 use qecho_packet::{
-    CloseReason, Dissected, Observation, Opened, Packet, Passage, Recovery, Side,
+    CloseReason, DecodedDatagram, Direction, Observation, Opened, Packet, Recovery, Side,
     wire::{self, ConnectionId, Header, PacketNumber},
 };
 use quinn_proto::{ConnectionId as ProtoId, Transmit};
 
-use super::{ConnectionKey, Received, arrival::Arrival};
+use super::{ConnectionKey, Received, inbound::InboundDatagram};
 use crate::{
     crypto::{Opened as OpenedCopy, Plaintext, Sealed},
     outbox::Datagram,
@@ -28,7 +28,7 @@ pub(super) struct Watch {
     connections: HashMap<ConnectionKey, Watched>,
     share: Share,
     /// The datagram that is being processed.
-    arrival: Option<Arrival>,
+    arrival: Option<InboundDatagram>,
 }
 
 struct Watched {
@@ -49,7 +49,7 @@ impl Watch {
 
     /// Takes the datagram that is being processed, and what was tried on it:
     /// packets that were opened or could not be, and whether a Retry is valid.
-    pub(super) fn take_arrival(&mut self) -> Option<(Arrival, Vec<OpenedCopy>, bool)> {
+    pub(super) fn take_arrival(&mut self) -> Option<(InboundDatagram, Vec<OpenedCopy>, bool)> {
         let arrival = self.arrival.take()?;
         let mut copies = self.plaintext.copies();
         let valid_retry = std::mem::take(&mut copies.valid_retry);
@@ -93,7 +93,7 @@ impl Watch {
     }
 
     pub(super) fn arrives(&mut self, received: &Received, local: SocketAddr) {
-        self.arrival = Some(Arrival::new(received, local));
+        self.arrival = Some(InboundDatagram::new(received, local));
     }
 
     /// Takes apart what is to be sent, as long as its copies are at hand.
@@ -103,7 +103,7 @@ impl Watch {
         local: SocketAddr,
         transmit: &Transmit,
         contents: &[u8],
-    ) -> Box<[Dissected]> {
+    ) -> Box<[DecodedDatagram]> {
         let contents = &contents[..transmit.size];
         let sealed = std::mem::take(&mut self.plaintext.copies().sealed);
         let mut sealed = sealed.into_iter().peekable();
@@ -125,9 +125,9 @@ impl Watch {
                 // stateless resets, which look like nothing in particular.
                 packets.extend(unsealed(&bytes[bytes.len() - rest..]));
             }
-            Dissected {
+            DecodedDatagram {
                 connection,
-                passage: Passage::Went,
+                direction: Direction::Sent,
                 local,
                 remote: transmit.destination,
                 ecn: transmit.ecn.map_or(0, |ecn| ecn as u8),

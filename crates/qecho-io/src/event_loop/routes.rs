@@ -6,14 +6,14 @@ use std::{
 };
 
 use qecho_engine::{
-    Surveyor,
+    RouteMtu,
     limits::{INITIAL_DATAGRAM_MIN, ROUTES_MAX, UDP_PAYLOAD_MAX},
 };
 
 use crate::socket::towards;
 
 /// Returns who asks the system, and remembers its answers.
-pub(super) fn surveyor() -> Surveyor {
+pub(super) fn surveyor() -> RouteMtu {
     let mut known = HashMap::new();
     Box::new(move |peer: IpAddr| {
         let peer = peer.to_canonical();

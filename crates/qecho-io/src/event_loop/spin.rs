@@ -52,9 +52,9 @@ const MEMORY: u32 = 16;
 /// Room for event loops that look on at the same time, one fewer than there are
 /// cores: whoever talks to them needs one, too.
 #[derive(Clone, Debug)]
-pub struct SpinSeats(Arc<AtomicUsize>);
+pub struct SpinPermits(Arc<AtomicUsize>);
 
-impl SpinSeats {
+impl SpinPermits {
     /// Makes the seats of a process, for all of its event loops.
     pub fn of_this_machine() -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -82,7 +82,7 @@ impl SpinSeats {
 #[derive(Debug)]
 pub(super) struct Spinning {
     spin: Spin,
-    seats: SpinSeats,
+    seats: SpinPermits,
     is_seated: bool,
     /// How many of the last waits would have been worth looking on, of
     /// [`WHOLE`]: known also when none was.
@@ -98,7 +98,7 @@ pub(super) struct Spinning {
 }
 
 impl Spinning {
-    pub(super) fn new(spin: Spin, seats: SpinSeats) -> Self {
+    pub(super) fn new(spin: Spin, seats: SpinPermits) -> Self {
         Self {
             spin,
             seats,
@@ -187,7 +187,7 @@ mod tests {
 
     impl Loop {
         #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
-        fn new(seats: &SpinSeats) -> Self {
+        fn new(seats: &SpinPermits) -> Self {
             Self {
                 spinning: Spinning::new(Spin::Auto, seats.clone()),
                 now: Instant::now(),
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn auto_begins_when_datagrams_come_soon_and_ends_when_they_do_not() {
-        let mut event_loop = Loop::new(&SpinSeats::new(1));
+        let mut event_loop = Loop::new(&SpinPermits::new(1));
         assert!(!event_loop.looks_on());
         event_loop.receives(30, 30 * MICROSECOND, Duration::ZERO);
         assert!(event_loop.looks_on());
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn auto_leaves_the_core_to_others_that_want_it() {
-        let mut event_loop = Loop::new(&SpinSeats::new(1));
+        let mut event_loop = Loop::new(&SpinPermits::new(1));
         let second = 1_000_000 * MICROSECOND;
         // Alone, it looks on half of the time: until each datagram comes.
         let alone = event_loop.receives(25_000, 40 * MICROSECOND, Duration::ZERO);
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn auto_does_not_look_on_for_what_comes_too_late() {
-        let mut event_loop = Loop::new(&SpinSeats::new(1));
+        let mut event_loop = Loop::new(&SpinPermits::new(1));
         // Late, but a sleeper could take it for one that woke up late.
         let looked_on = event_loop.receives(10_000, 80 * MICROSECOND, Duration::ZERO);
         assert!(looked_on < 2_000 * MICROSECOND, "{looked_on:?}");
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn auto_leaves_one_core_alone_at_least() {
-        let seats = SpinSeats::new(1);
+        let seats = SpinPermits::new(1);
         let (mut first, mut second) = (Loop::new(&seats), Loop::new(&seats));
         for event_loop in [&mut first, &mut second] {
             event_loop.receives(30, 30 * MICROSECOND, Duration::ZERO);
@@ -263,7 +263,7 @@ mod tests {
         assert!(second.looks_on());
         drop(second);
         assert!(first.looks_on());
-        let mut on_one_core = Loop::new(&SpinSeats::new(0));
+        let mut on_one_core = Loop::new(&SpinPermits::new(0));
         on_one_core.receives(30, 30 * MICROSECOND, Duration::ZERO);
         assert!(!on_one_core.looks_on());
     }
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn what_was_asked_for_has_a_bound() {
         let looks_on = |spin, waited| {
-            let mut event_loop = Loop::new(&SpinSeats::new(0));
+            let mut event_loop = Loop::new(&SpinPermits::new(0));
             event_loop.spinning.spin = spin;
             let began = event_loop.now;
             event_loop.spinning.looks_on(began, began + waited)

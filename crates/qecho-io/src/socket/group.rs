@@ -9,7 +9,7 @@ use super::Socket;
 
 /// The sockets of a server, divided among its shards.
 #[derive(Debug)]
-pub struct Divided {
+pub struct ShardSockets {
     /// For each shard, its socket on each address.
     pub shards: Vec<Vec<Socket>>,
     /// Why there is one shard alone, if more were wanted: the system cannot
@@ -22,13 +22,13 @@ pub struct Divided {
 ///
 /// The sockets of an address must live until the last shard has ended: when
 /// one is closed, the kernel numbers the others anew.
-pub fn divide(sockets: Vec<Socket>, steering: &Steering) -> Divided {
+pub fn divide(sockets: Vec<Socket>, steering: &Steering) -> ShardSockets {
     divide_by(sockets, steering, attach)
 }
 
 type Attach = fn(&Socket, &Steering) -> io::Result<()>;
 
-fn divide_by(sockets: Vec<Socket>, steering: &Steering, attach: Attach) -> Divided {
+fn divide_by(sockets: Vec<Socket>, steering: &Steering, attach: Attach) -> ShardSockets {
     let mut shards: Vec<Vec<Socket>> = (0..steering.shards()).map(|_| Vec::new()).collect();
     let mut unsteered = None;
     if steering.shards() > 1 {
@@ -54,7 +54,7 @@ fn divide_by(sockets: Vec<Socket>, steering: &Steering, attach: Attach) -> Divid
         }
     }
     shards[0] = sockets;
-    Divided { shards, unsteered }
+    ShardSockets { shards, unsteered }
 }
 
 /// Opens the other sockets of a group in which `first` is the first: the order

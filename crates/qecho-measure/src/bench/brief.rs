@@ -6,7 +6,7 @@ use std::{
 };
 
 use qecho_echo::COALESCE_MAX;
-use qecho_engine::{Connection, Direction, ReadEnd, StreamId, Written};
+use qecho_engine::{Connection, Dir, ReadEnd, StreamId, Written};
 
 use super::{
     book::{Book, Fault, Message},
@@ -75,7 +75,7 @@ impl Brief {
         book: &mut Book,
     ) -> Result<(), Fault> {
         while !self.waiting.is_empty()
-            && let Some(id) = connection.open(Direction::Bidirectional)
+            && let Some(id) = connection.open(Dir::Bidirectional)
             && let Some(mut message) = self.waiting.pop_front()
         {
             match book.work.way {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use qecho_engine::{Connection, Direction, ReadEnd, StreamId, Written};
+use qecho_engine::{Connection, Dir, ReadEnd, StreamId, Written};
 
 pub(super) use super::flow::too_much;
 use super::{
@@ -64,7 +64,7 @@ impl Lane {
     ) -> Result<(), Fault> {
         while let Some(piece) = self.flow.unwritten(book) {
             if self.id.is_none() {
-                self.id = connection.open(Direction::Bidirectional);
+                self.id = connection.open(Dir::Bidirectional);
             }
             let Some(id) = self.id else {
                 return Ok(());

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use qecho_echo::{ALPN_ECHO, dial::Alpn};
-use qecho_engine::{Connection, Direction, ReadEnd, StreamId};
+use qecho_engine::{Connection, Dir, ReadEnd, StreamId};
 
 use super::report::Failure;
 
@@ -32,7 +32,7 @@ impl EarlyMessage {
         sequence: u64,
         message: Bytes,
     ) -> Option<Self> {
-        let id = connection.open(Direction::Bidirectional)?;
+        let id = connection.open(Dir::Bidirectional)?;
         if message.is_empty() {
             connection.reset(id, CODE_CANCELLED);
             connection.stop(id, CODE_CANCELLED);

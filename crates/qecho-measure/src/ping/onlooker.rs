@@ -11,7 +11,7 @@ use std::{
 
 use qecho_io::Waker;
 use qecho_packet::{
-    Dissected, Observation, Packet, Passage, Passing, Tap,
+    DatagramObserver, DecodedDatagram, Direction, Observation, ObservedDatagram, Packet,
     wire::{Ack, Frame, PacketType, frames},
 };
 
@@ -134,19 +134,19 @@ impl Onlooker {
     }
 }
 
-impl Tap for Onlooker {
-    fn see(&mut self, passing: &Passing<'_>) {
+impl DatagramObserver for Onlooker {
+    fn see(&mut self, passing: &ObservedDatagram<'_>) {
         let mut found = self.findings.found();
         if found.peers.len() == PEERS_MAX && !found.peers.contains_key(&passing.remote) {
             return;
         }
         let ecn = found.peers.entry(passing.remote).or_default();
-        match passing.passage {
-            Passage::Went => ecn.validated = Some(passing.ecn != 0),
-            Passage::Came if passing.ecn == CONGESTION_EXPERIENCED => {
+        match passing.direction {
+            Direction::Sent => ecn.validated = Some(passing.ecn != 0),
+            Direction::Received if passing.ecn == CONGESTION_EXPERIENCED => {
                 ecn.congestion_experienced += 1;
             }
-            Passage::Came => {}
+            Direction::Received => {}
         }
     }
 
@@ -184,16 +184,16 @@ impl Tap for Onlooker {
 
 impl Followed {
     /// Tells whether there was something new in a datagram.
-    fn look_into(&mut self, at: Duration, datagram: &Dissected) -> bool {
-        match datagram.passage {
-            Passage::Went if datagram.unsent.is_none() => {
+    fn look_into(&mut self, at: Duration, datagram: &DecodedDatagram) -> bool {
+        match datagram.direction {
+            Direction::Sent if datagram.unsent.is_none() => {
                 for packet in &datagram.packets {
                     self.packet_went(at, packet);
                 }
                 false
             }
-            Passage::Went => false,
-            Passage::Came => {
+            Direction::Sent => false,
+            Direction::Received => {
                 let processed = |packet: &&Packet| packet.unprocessed.is_none();
                 let mut is_new = false;
                 for packet in datagram.packets.iter().filter(processed) {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes};
 use qecho_echo::COALESCE_MAX;
-use qecho_engine::{Connection, Direction, Event, ReadEnd, StreamId, Written};
+use qecho_engine::{Connection, Dir, Event, ReadEnd, StreamId, Written};
 
 use super::{config::UNANSWERED_MAX, payload::Payload, report::Failure};
 
@@ -45,9 +45,7 @@ impl Stream {
     }
 
     fn advance(&mut self, connection: &mut Connection<'_>) -> Result<(), Failure> {
-        let opened = self
-            .id
-            .or_else(|| connection.open(Direction::Bidirectional));
+        let opened = self.id.or_else(|| connection.open(Dir::Bidirectional));
         self.id = opened;
         let Some(id) = opened else {
             return Ok(());

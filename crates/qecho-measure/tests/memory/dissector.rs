@@ -10,7 +10,7 @@ use std::{
 
 use qecho_netsim::simulation::{End, FAR};
 use qecho_packet::{
-    Observation, Passage,
+    Direction, Observation,
     dissect::{Dissector, Limits, Seen},
 };
 use rustls::KeyLog;
@@ -41,7 +41,7 @@ impl KeyLog for Secrets {
 }
 
 /// A datagram that the server received or sent, and which way it went.
-type Captured = (Passage, SocketAddr, Vec<u8>);
+type Captured = (Direction, SocketAddr, Vec<u8>);
 
 /// Captures at the server what so many clients and it say.
 fn capture(clients: usize) -> (Vec<Captured>, String) {
@@ -53,7 +53,7 @@ fn capture(clients: usize) -> (Vec<Captured>, String) {
     world.observe(move |sighting| {
         if sighting.end == End::Far {
             let data = sighting.data.to_vec();
-            let datagram = (sighting.passage, sighting.peer, data);
+            let datagram = (sighting.direction, sighting.peer, data);
             capture.borrow_mut().push(datagram);
         }
     });
@@ -72,16 +72,16 @@ fn kept(captured: &[Captured], secrets: &str, limits: Limits) -> (usize, usize, 
     let mut dissector = Dissector::new(limits);
     dissector.add_secrets(secrets);
     let (mut begun, mut forgotten) = (0, 0);
-    for (passage, peer, payload) in captured {
-        let (source, destination) = match passage {
-            Passage::Came => (*peer, FAR),
-            Passage::Went => (FAR, *peer),
+    for (direction, peer, payload) in captured {
+        let (source, destination) = match direction {
+            Direction::Received => (*peer, FAR),
+            Direction::Sent => (FAR, *peer),
         };
         let seen = Seen {
             source,
             destination,
             ecn: 0,
-            passage: Some(*passage),
+            direction: Some(*direction),
             payload,
             cut: false,
         };

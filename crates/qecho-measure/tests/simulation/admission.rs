@@ -10,7 +10,7 @@ use std::{
 
 use qecho_engine::{config::RetryPolicy, limits};
 use qecho_netsim::simulation::{End, NEAR};
-use qecho_packet::{Passage, close::CONNECTION_REFUSED};
+use qecho_packet::{Direction, close::CONNECTION_REFUSED};
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 use qecho_testkit::{
@@ -21,17 +21,17 @@ use qecho_testkit::{
 /// Returns the clients' first datagrams: Initial packets from strangers.
 fn first_datagrams(count: usize, seed: u64) -> Vec<Vec<u8>> {
     let mut world = Scenario::seeded(seed).clients(count).begin();
-    let seen = record(&mut world, End::Near, Passage::Went);
+    let seen = record(&mut world, End::Near, Direction::Sent);
     world.run_for(Duration::ZERO);
     seen.take()
 }
 
 /// Keeps every datagram that is seen from now on.
-fn record(world: &mut World, end: End, passage: Passage) -> Rc<RefCell<Vec<Vec<u8>>>> {
+fn record(world: &mut World, end: End, direction: Direction) -> Rc<RefCell<Vec<Vec<u8>>>> {
     let seen = Rc::new(RefCell::new(Vec::new()));
     let kept = seen.clone();
     world.observe(move |sighting| {
-        if (sighting.end, sighting.passage) == (end, passage) {
+        if (sighting.end, sighting.direction) == (end, direction) {
             kept.borrow_mut().push(sighting.data.to_vec());
         }
     });
@@ -90,7 +90,7 @@ fn a_client_proves_its_address_by_retry_and_gets_everything() {
 /// Counts the Retry packets that a lone client gets.
 fn retries(policy: RetryPolicy) -> usize {
     let mut world = Scenario::seeded(15).retry(policy).echo(KIB).begin();
-    let sent = record(&mut world, End::Far, Passage::Went);
+    let sent = record(&mut world, End::Far, Direction::Sent);
     world.until("all is done", |both| both.near.application().is_done());
     // RFC 9000 §17.2.5: a long header of type 3.
     let sent = sent.borrow();
@@ -142,7 +142,7 @@ fn a_flood_from_invented_addresses_brings_retry_and_a_real_client_still_gets_in(
     }
     world.run_for(Duration::from_millis(1));
     assert_eq!(world.far.half_open(), limits::HALF_OPEN_UNVALIDATED_MAX);
-    let sent = record(&mut world, End::Far, Passage::Went);
+    let sent = record(&mut world, End::Far, Direction::Sent);
     world.tell(Mail::Connect);
     world.within(
         Duration::from_secs(2),
@@ -184,9 +184,9 @@ fn before_validation_nobody_gets_more_than_three_times_what_he_sent() {
             }
             let mut counted = counted.borrow_mut();
             let (came, went) = counted.entry(sighting.peer).or_default();
-            match sighting.passage {
-                Passage::Came => *came += sighting.data.len(),
-                Passage::Went => *went += sighting.data.len(),
+            match sighting.direction {
+                Direction::Received => *came += sighting.data.len(),
+                Direction::Sent => *went += sighting.data.len(),
             }
             assert!(*went <= 3 * *came, "{sighting:?}: {came} came, {went} went");
         });
@@ -212,9 +212,9 @@ fn garbage_is_never_answered_by_more_than_it_is() {
     let counted = bytes.clone();
     world.observe(move |sighting| {
         let (came, went) = &mut *counted.borrow_mut();
-        match sighting.passage {
-            Passage::Came => *came += sighting.data.len(),
-            Passage::Went => *went += sighting.data.len(),
+        match sighting.direction {
+            Direction::Received => *came += sighting.data.len(),
+            Direction::Sent => *went += sighting.data.len(),
         }
     });
     for number in 0..20_000 {
@@ -233,7 +233,7 @@ fn garbage_is_never_answered_by_more_than_it_is() {
 fn mutations_of_real_datagrams_harm_neither_server_nor_client() {
     for seed in 100..400 {
         let mut world = Scenario::seeded(seed).echo(20 * KIB).echo(KIB).begin();
-        let seen = record(&mut world, End::Near, Passage::Went);
+        let seen = record(&mut world, End::Near, Direction::Sent);
         let mut random = StdRng::seed_from_u64(seed);
         for _ in 0..10 {
             world.run_for(Duration::from_millis(5));

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use qecho_engine::config::RetryPolicy;
 use qecho_netsim::simulation::{End, FAR, NEAR};
 use qecho_packet::{
-    Dissected, Observation, Packet, Passage, Unprocessed,
+    DecodedDatagram, Direction, DropReason, Observation, Packet,
     dissect::{Dissector, Limits, Seen},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -49,7 +49,7 @@ impl KeyLog for Secrets {
 /// What a capture at one of the ends has of a datagram.
 #[derive(Clone)]
 struct Captured {
-    passage: Passage,
+    direction: Direction,
     local: SocketAddr,
     remote: SocketAddr,
     payload: Vec<u8>,
@@ -57,15 +57,15 @@ struct Captured {
 
 impl Captured {
     fn seen(&self) -> Seen<'_> {
-        let (source, destination) = match self.passage {
-            Passage::Went => (self.local, self.remote),
-            Passage::Came => (self.remote, self.local),
+        let (source, destination) = match self.direction {
+            Direction::Sent => (self.local, self.remote),
+            Direction::Received => (self.remote, self.local),
         };
         Seen {
             source,
             destination,
             ecn: 0,
-            passage: Some(self.passage),
+            direction: Some(self.direction),
             payload: &self.payload,
             cut: false,
         }
@@ -92,7 +92,7 @@ fn watched(scenario: &Scenario, meanwhile: impl FnOnce(&mut World)) -> [Watched;
             End::Far => (1, FAR),
         };
         captures.borrow_mut()[end].push(Captured {
-            passage: sighting.passage,
+            direction: sighting.direction,
             local,
             remote: sighting.peer,
             payload: sighting.data.to_vec(),
@@ -124,9 +124,9 @@ fn watched(scenario: &Scenario, meanwhile: impl FnOnce(&mut World)) -> [Watched;
     ]
 }
 
-fn datagrams(observations: &[Observation], passage: Passage) -> Vec<&Dissected> {
+fn datagrams(observations: &[Observation], direction: Direction) -> Vec<&DecodedDatagram> {
     let datagrams = observations.iter().filter_map(|one| match one {
-        Observation::Datagram(datagram) if datagram.passage == passage => Some(datagram),
+        Observation::Datagram(datagram) if datagram.direction == direction => Some(datagram),
         _ => None,
     });
     datagrams.collect()
@@ -166,12 +166,12 @@ impl Watched {
         let dissected = self.dissected();
         let [told_begun, found_begun] = [&self.told, &dissected].map(|one| beginnings(one));
         let mut processed = 0;
-        for passage in [Passage::Went, Passage::Came] {
-            let told = datagrams(&self.told, passage);
-            let found = datagrams(&dissected, passage);
+        for direction in [Direction::Sent, Direction::Received] {
+            let told = datagrams(&self.told, direction);
+            let found = datagrams(&dissected, direction);
             assert_eq!(told.len(), found.len());
             for (told, found) in told.into_iter().zip(found) {
-                let context = || format!("{:?} {passage:?}\n{told:?}\n{found:?}", self.end);
+                let context = || format!("{:?} {direction:?}\n{told:?}\n{found:?}", self.end);
                 assert_eq!((told.local, told.remote), (found.local, found.remote));
                 let sizes: usize = found.packets.iter().map(|packet| packet.size).sum();
                 assert_eq!((told.size, found.size), (sizes, sizes), "{}", context());
@@ -262,14 +262,14 @@ fn a_capture_tells_key_updates() {
         });
         for watched in both {
             watched.check();
-            for passage in [Passage::Went, Passage::Came] {
-                let latest = datagrams(&watched.dissected(), passage)
+            for direction in [Direction::Sent, Direction::Received] {
+                let latest = datagrams(&watched.dissected(), direction)
                     .into_iter()
                     .flat_map(|datagram| &datagram.packets)
                     .filter_map(|packet| packet.opened.as_ref())
                     .map(|opened| opened.generation)
                     .max();
-                assert!(latest >= Some(2), "{passage:?}: {latest:?}");
+                assert!(latest >= Some(2), "{direction:?}: {latest:?}");
             }
         }
     }
@@ -294,7 +294,7 @@ fn without_directions_a_capture_is_the_clients_view() {
         let mut observations = Vec::new();
         for captured in &watched.captured {
             let seen = Seen {
-                passage: None,
+                direction: None,
                 ..captured.seen()
             };
             dissector.datagram(&seen, &mut |one| observations.push(one));
@@ -305,8 +305,8 @@ fn without_directions_a_capture_is_the_clients_view() {
             told.starts_with(found.trim_end_matches(']')),
             watched.end == End::Near
         );
-        for passage in [Passage::Went, Passage::Came] {
-            for datagram in datagrams(&observations, passage) {
+        for direction in [Direction::Sent, Direction::Received] {
+            for datagram in datagrams(&observations, direction) {
                 assert_eq!(datagram.local.ip(), NEAR.ip());
             }
         }
@@ -329,7 +329,7 @@ fn packets_whose_secrets_come_later_are_told_so() {
             }
         });
     }
-    let missing = Some(Unprocessed::NoSecrets);
+    let missing = Some(DropReason::NoSecrets);
     assert!(reasons.iter().any(|(_, reason)| *reason == missing));
     for (index, reason) in reasons {
         assert!(reason.is_none() || (index < half && reason == missing));
@@ -353,7 +353,7 @@ fn mutate(random: &mut StdRng, captured: &mut [Captured]) {
         4 => payload.extend(std::iter::repeat_n(random.random::<u8>(), 20)),
         5 => captured.swap(one, other),
         6 => captured[one].remote = captured[other].remote,
-        7 => captured[one].passage = captured[other].passage,
+        7 => captured[one].direction = captured[other].direction,
         _ => {
             let copy = captured[other].payload.clone();
             captured[one].payload.extend(copy);

@@ -9,11 +9,11 @@ use std::{
 use bytes::Bytes;
 use qecho_echo::{ALPN_ECHO, server::Echo};
 use qecho_engine::{
-    Application, ConnectTo, Connection, ConnectionKey, Connector, Control, Direction, EarlyData,
-    Event, Shard, StreamId,
+    Application, ConnectTo, Connection, ConnectionKey, Connector, Control, Dir, EarlyData, Event,
+    Shard, StreamId,
 };
 use qecho_netsim::simulation::{End, FAR, NEAR, Simulation};
-use qecho_packet::Passage;
+use qecho_packet::Direction;
 
 use qecho_testkit::{
     identity::{Identity, SERVER_NAME},
@@ -51,7 +51,7 @@ struct Early {
 
 impl Early {
     fn send(connection: &mut Connection<'_>) {
-        let id = connection.open(Direction::Bidirectional).expect("allowed");
+        let id = connection.open(Dir::Bidirectional).expect("allowed");
         connection.write(id, Bytes::from_static(MESSAGE));
         connection.finish(id);
     }
@@ -207,7 +207,7 @@ fn replayed_early_data_is_not_echoed_twice() {
     let heard = Rc::new(RefCell::new(Vec::new()));
     let recorder = heard.clone();
     world.0.observe(move |sighting| {
-        if (sighting.end, sighting.passage) == (End::Near, Passage::Went) {
+        if (sighting.end, sighting.direction) == (End::Near, Direction::Sent) {
             recorder.borrow_mut().push(sighting.data.to_vec());
         }
     });

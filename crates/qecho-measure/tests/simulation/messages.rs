@@ -13,7 +13,7 @@ use qecho_echo::{
     client::{ClientApplication, Failure, Mail, PIECES_MAX, PipeEnds, Way},
     dial::Alpn,
 };
-use qecho_engine::{CloseReason, Direction, Event, ReadEnd, Side, StreamId};
+use qecho_engine::{CloseReason, Dir, Event, ReadEnd, Side, StreamId};
 use qecho_netsim::{link::Conditions, simulation::FAR};
 use qecho_testkit::{identity::Identity, scenario::Scenario};
 
@@ -173,7 +173,7 @@ fn a_server_that_says_nothing_runs_out_of_patience() {
 
 #[test]
 fn a_pipe_brings_every_byte_back_through_small_ends() {
-    for direction in [Direction::Bidirectional, Direction::Unidirectional] {
+    for direction in [Dir::Bidirectional, Dir::Unidirectional] {
         let identity = Identity::generate();
         let config = config(&identity, &[FAR], Alpn::Auto);
         let (give, input) = sync_channel(PIECES_MAX);
@@ -225,7 +225,7 @@ fn a_pipe_brings_every_byte_back_through_small_ends() {
 #[test]
 fn a_server_cannot_touch_a_stream_before_the_client_opens_it() {
     let mut conversation = with_rude(|connection, event| {
-        let unopened = StreamId::new(Side::Client, Direction::Bidirectional, 5);
+        let unopened = StreamId::new(Side::Client, Dir::Bidirectional, 5);
         match event {
             Event::Connected => {
                 connection.stop(unopened, 1);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use qecho_echo::server::{CODE_MESSAGE_ENDED, CODE_NO_UNIDIRECTIONAL_STREAMS};
-use qecho_engine::{Direction, Side, StreamId};
+use qecho_engine::{Dir, Side, StreamId};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use qecho_testkit::{
@@ -13,7 +13,7 @@ use qecho_testkit::{
     stream::{Ended, Plan},
 };
 
-const BOTH_DIRECTIONS: [Direction; 2] = [Direction::Bidirectional, Direction::Unidirectional];
+const BOTH_DIRECTIONS: [Dir; 2] = [Dir::Bidirectional, Dir::Unidirectional];
 
 #[test]
 fn fin_answers_fin_after_the_last_byte_and_not_before() {

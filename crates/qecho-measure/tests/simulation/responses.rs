@@ -17,7 +17,7 @@ use qecho_netsim::{
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
 };
-use qecho_packet::Tap;
+use qecho_packet::DatagramObserver;
 use qecho_testkit::{
     identity::{Identity, SERVER_NAME},
     scenario::Scenario,

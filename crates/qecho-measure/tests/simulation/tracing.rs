@@ -8,7 +8,7 @@ use std::{
 use qecho_engine::{Application, Shard, config::RetryPolicy};
 use qecho_netsim::simulation::NEAR;
 use qecho_packet::{
-    Observation, Passage, Recovery,
+    Direction, Observation, Recovery,
     trace::{Event, LossReason, Losses, Lost, Tracer, What},
     wire::{Frame, PacketType},
 };
@@ -33,8 +33,8 @@ struct Said {
     /// Packets whose content others carried again.
     again: BTreeSet<u64>,
     duplicates: usize,
-    parameters: Vec<Passage>,
-    key_updates: Vec<(Passage, u64)>,
+    parameters: Vec<Direction>,
+    key_updates: Vec<(Direction, u64)>,
     paths: usize,
     tls: Vec<&'static str>,
     recovery: Recovery,
@@ -50,24 +50,24 @@ impl Said {
                 number,
                 ..
             } => self.found_again.push((*packet_type, *number)),
-            What::Parameters { passage, .. } => self.parameters.push(*passage),
+            What::Parameters { direction, .. } => self.parameters.push(*direction),
             What::KeyUpdate {
-                passage,
+                direction,
                 generation,
-            } => self.key_updates.push((*passage, *generation)),
+            } => self.key_updates.push((*direction, *generation)),
             What::PathChanged { .. } => self.paths += 1,
             What::Recovery(recovery) => self.recovery = **recovery,
             What::Closed(_) => self.closed += 1,
             What::Datagram(datagram) => {
                 for packet in &datagram.packets {
-                    self.packet(datagram.passage, packet);
+                    self.packet(datagram.direction, packet);
                 }
             }
             _ => {}
         }
     }
 
-    fn packet(&mut self, passage: Passage, packet: &qecho_packet::trace::Packet<'_>) {
+    fn packet(&mut self, direction: Direction, packet: &qecho_packet::trace::Packet<'_>) {
         let (Some(header), Some(content)) = (packet.header, &packet.content) else {
             return;
         };
@@ -78,8 +78,8 @@ impl Said {
                 self.tls.push(message.name);
             }
         }
-        match (passage, packet.unprocessed) {
-            (Passage::Went, _) => {
+        match (direction, packet.unprocessed) {
+            (Direction::Sent, _) => {
                 for noted in &content.frames {
                     if let Frame::Stream { .. } = noted.frame {
                         self.with_data.insert(name);
@@ -87,11 +87,13 @@ impl Said {
                     self.again.extend(noted.again.map(|again| again.number));
                 }
             }
-            (Passage::Came, None) => {
+            (Direction::Received, None) => {
                 self.received.insert(name);
             }
-            (Passage::Came, Some(qecho_packet::Unprocessed::Duplicate)) => self.duplicates += 1,
-            (Passage::Came, Some(_)) => {}
+            (Direction::Received, Some(qecho_packet::DropReason::Duplicate)) => {
+                self.duplicates += 1
+            }
+            (Direction::Received, Some(_)) => {}
         }
     }
 }
@@ -142,7 +144,7 @@ fn what_is_said_to_be_lost_was_lost_and_its_data_is_carried_again() {
                 };
                 *reasons.entry(reason).or_default() += 1;
                 let name = (gone.packet_type, gone.number);
-                assert_eq!(gone.passage, Passage::Went);
+                assert_eq!(gone.direction, Direction::Sent);
                 assert!(!to.received.contains(&name), "{gone:?} has arrived");
                 let data = from.with_data.contains(&name);
                 assert!(!data || from.again.contains(&gone.number), "{gone:?}");
@@ -210,9 +212,9 @@ fn both_ends_hear_the_whole_story() {
         assert_eq!(finished.count(), 2, "the server's and the client's");
         assert!(said.duplicates > 10);
         assert_eq!(said.closed, 1);
-        for passage in [Passage::Went, Passage::Came] {
-            assert!(said.parameters.contains(&passage));
-            assert!(said.key_updates.contains(&(passage, 1)));
+        for direction in [Direction::Sent, Direction::Received] {
+            assert!(said.parameters.contains(&direction));
+            assert!(said.key_updates.contains(&(direction, 1)));
         }
     }
     assert_eq!(near.paths, 0, "the near end does not know of its NAT");

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use qecho_engine::{Application, Shard, config::RetryPolicy};
 use qecho_netsim::simulation::{End, NEAR};
 use qecho_packet::{
-    Dissected, Observation, Packet, Passage, Unprocessed,
+    DecodedDatagram, Direction, DropReason, Observation, Packet,
     wire::{self, PacketType},
 };
 
@@ -25,7 +25,7 @@ use qecho_testkit::{
 struct Told {
     near: Vec<Observation>,
     far: Vec<Observation>,
-    passed: Rc<RefCell<HashMap<(End, Passage), usize>>>,
+    passed: Rc<RefCell<HashMap<(End, Direction), usize>>>,
 }
 
 fn observations<A: Application>(shard: &mut Shard<A>) -> Vec<Observation> {
@@ -36,17 +36,17 @@ fn observations<A: Application>(shard: &mut Shard<A>) -> Vec<Observation> {
 
 impl Told {
     /// Begins to count before the first datagram.
-    fn counting(world: &mut World) -> Rc<RefCell<HashMap<(End, Passage), usize>>> {
+    fn counting(world: &mut World) -> Rc<RefCell<HashMap<(End, Direction), usize>>> {
         let passed = Rc::<RefCell<HashMap<_, _>>>::default();
         let counts = passed.clone();
         world.observe(move |sighting| {
-            let key = (sighting.end, sighting.passage);
+            let key = (sighting.end, sighting.direction);
             *counts.borrow_mut().entry(key).or_default() += 1;
         });
         passed
     }
 
-    fn by(world: &mut World, passed: Rc<RefCell<HashMap<(End, Passage), usize>>>) -> Self {
+    fn by(world: &mut World, passed: Rc<RefCell<HashMap<(End, Direction), usize>>>) -> Self {
         Self {
             near: observations(&mut world.near),
             far: observations(&mut world.far),
@@ -54,35 +54,37 @@ impl Told {
         }
     }
 
-    fn datagrams(&self, end: End, passage: Passage) -> impl Iterator<Item = &Dissected> {
+    fn datagrams(&self, end: End, direction: Direction) -> impl Iterator<Item = &DecodedDatagram> {
         let told = match end {
             End::Near => &self.near,
             End::Far => &self.far,
         };
         told.iter()
             .filter_map(move |observation| match observation {
-                Observation::Datagram(datagram) if datagram.passage == passage => Some(datagram),
+                Observation::Datagram(datagram) if datagram.direction == direction => {
+                    Some(datagram)
+                }
                 _ => None,
             })
     }
 
-    fn packets(&self, end: End, passage: Passage) -> impl Iterator<Item = &Packet> {
-        self.datagrams(end, passage)
+    fn packets(&self, end: End, direction: Direction) -> impl Iterator<Item = &Packet> {
+        self.datagrams(end, direction)
             .flat_map(|datagram| &datagram.packets)
     }
 
     /// Checks what holds on every path.
     fn check(&self) {
         for end in [End::Near, End::Far] {
-            for passage in [Passage::Came, Passage::Went] {
-                let told = self.datagrams(end, passage).count();
+            for direction in [Direction::Received, Direction::Sent] {
+                let told = self.datagrams(end, direction).count();
                 let passed = self.passed.borrow();
                 assert_eq!(
                     Some(&told),
-                    passed.get(&(end, passage)),
-                    "{end:?} {passage:?}"
+                    passed.get(&(end, direction)),
+                    "{end:?} {direction:?}"
                 );
-                self.datagrams(end, passage).for_each(check_datagram);
+                self.datagrams(end, direction).for_each(check_datagram);
             }
         }
         self.check_received(End::Near, End::Far);
@@ -93,11 +95,11 @@ impl Told {
     /// to the byte.
     fn check_received(&self, from: End, to: End) {
         let sent: HashSet<_> = self
-            .packets(from, Passage::Went)
+            .packets(from, Direction::Sent)
             .filter_map(identity)
             .collect();
         let mut processed = 0;
-        for packet in self.packets(to, Passage::Came) {
+        for packet in self.packets(to, Direction::Received) {
             if packet.unprocessed.is_none() && packet.opened.is_some() {
                 processed += 1;
                 let identity = identity(packet).expect("it is opened");
@@ -125,7 +127,7 @@ fn identity(packet: &Packet) -> Option<Identity<'_>> {
     ))
 }
 
-fn check_datagram(datagram: &Dissected) {
+fn check_datagram(datagram: &DecodedDatagram) {
     let sizes: usize = datagram.packets.iter().map(|packet| packet.size).sum();
     assert_eq!(sizes, datagram.size, "{datagram:?}");
     for packet in &datagram.packets {
@@ -135,7 +137,7 @@ fn check_datagram(datagram: &Dissected) {
         }
         let explained = packet.opened.is_some()
             || packet.unprocessed.is_some()
-            || datagram.passage == Passage::Went
+            || datagram.direction == Direction::Sent
             || packet
                 .header
                 .as_ref()
@@ -169,7 +171,7 @@ fn packets_in_the_clear_are_those_that_were_sent_on_every_path() {
         let good = told(&everything(seed), |_| {});
         good.check();
         for end in [End::Near, End::Far] {
-            for packet in good.packets(end, Passage::Came) {
+            for packet in good.packets(end, Direction::Received) {
                 assert!(is_processed(packet), "{end:?} {packet:?}");
             }
         }
@@ -185,10 +187,10 @@ fn changed_datagrams_are_told_with_the_reason() {
     let told = told(&everything(5).corruption(0.2), |_| {});
     told.check();
     let reasons: Vec<_> = told
-        .packets(End::Far, Passage::Came)
+        .packets(End::Far, Direction::Received)
         .filter_map(|packet| packet.unprocessed)
         .collect();
-    assert!(reasons.contains(&Unprocessed::NotAuthentic), "{reasons:?}");
+    assert!(reasons.contains(&DropReason::NotAuthentic), "{reasons:?}");
 }
 
 #[test]
@@ -201,20 +203,20 @@ fn a_retry_is_told_at_both_ends() {
             .is_some_and(|header| header.packet_type == PacketType::Retry)
     };
     assert_eq!(
-        told.packets(End::Far, Passage::Went)
+        told.packets(End::Far, Direction::Sent)
             .filter(is_retry)
             .count(),
         1
     );
     let came: Vec<_> = told
-        .packets(End::Near, Passage::Came)
+        .packets(End::Near, Direction::Received)
         .filter(is_retry)
         .collect();
     assert_eq!(came.len(), 1);
     assert_eq!(came[0].unprocessed, None);
-    let first = told.packets(End::Far, Passage::Came).next();
+    let first = told.packets(End::Far, Direction::Received).next();
     let why = first.and_then(|packet| packet.unprocessed);
-    assert_eq!(why, Some(Unprocessed::AnsweredWithRetry));
+    assert_eq!(why, Some(DropReason::AnsweredWithRetry));
 }
 
 #[test]
@@ -231,9 +233,9 @@ fn key_updates_count_the_generations_up() {
         }
     });
     told.check();
-    for passage in [Passage::Went, Passage::Came] {
+    for direction in [Direction::Sent, Direction::Received] {
         let opened = told
-            .packets(End::Near, passage)
+            .packets(End::Near, direction)
             .filter_map(|packet| packet.opened.as_ref());
         let mut latest = 0;
         for opened in opened {
@@ -247,7 +249,7 @@ fn key_updates_count_the_generations_up() {
         }
         // The state machine makes updates of its own, so that ours may come
         // too early and be passed over.
-        assert!(latest >= 2, "{passage:?}: {latest}");
+        assert!(latest >= 2, "{direction:?}: {latest}");
     }
 }
 
@@ -261,7 +263,7 @@ fn a_rebinding_loses_no_packet_from_sight() {
     });
     told.check();
     let moved = told
-        .datagrams(End::Far, Passage::Came)
+        .datagrams(End::Far, Direction::Received)
         .any(|datagram| datagram.remote.port() == 50_000);
     assert!(moved);
 }

@@ -6,9 +6,9 @@ use crate::link::Counts;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// What became of the clients' datagrams.
-    pub up: Direction,
+    pub up: DirectionReport,
     /// What became of the server's datagrams.
-    pub down: Direction,
+    pub down: DirectionReport,
     /// Clients that were served.
     pub flows: u64,
     /// Datagrams that were refused, for there were
@@ -29,7 +29,7 @@ pub struct Report {
 /// `counts.arriving()` of them come out of the modelled path:
 /// `delivered + overflowed + unsent + under_way`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Direction {
+pub struct DirectionReport {
     /// What the modelled path did.
     pub counts: Counts,
     /// Bytes of UDP payload that came.

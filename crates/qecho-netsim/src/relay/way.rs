@@ -7,7 +7,7 @@ use crate::link::{Conditions, InFlight, Link};
 use super::{
     config::{DATAGRAM_OVERHEAD, QUEUE_BYTES_MAX},
     flows::Client,
-    report::Direction,
+    report::DirectionReport,
 };
 
 /// A datagram of a client, or for one.
@@ -26,7 +26,7 @@ pub(super) struct Way {
     in_flight: InFlight<Parcel>,
     /// What is in flight, in bytes of memory.
     held: usize,
-    report: Direction,
+    report: DirectionReport,
 }
 
 impl Way {
@@ -35,7 +35,7 @@ impl Way {
             link: Link::new(conditions, seed),
             in_flight: InFlight::default(),
             held: 0,
-            report: Direction::default(),
+            report: DirectionReport::default(),
         }
     }
 
@@ -83,8 +83,8 @@ impl Way {
         self.in_flight.next()
     }
 
-    pub(super) fn report(&self) -> Direction {
-        Direction {
+    pub(super) fn report(&self) -> DirectionReport {
+        DirectionReport {
             counts: self.link.counts(),
             under_way: self.in_flight.len() as u64,
             ..self.report

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::Passage;
+use crate::Direction;
 
 use super::pcapng;
 
@@ -37,7 +37,7 @@ pub(super) enum Content<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Captured<'a> {
     pub(super) at: Duration,
-    pub(super) passage: Passage,
+    pub(super) direction: Direction,
     pub(super) local: SocketAddr,
     pub(super) remote: SocketAddr,
     pub(super) payload: &'a [u8],
@@ -78,13 +78,13 @@ fn packet(block: &[u8]) -> Option<Captured<'_>> {
     let source = SocketAddr::new(source, u16::from_be_bytes([ports[0], ports[1]]));
     let destination = SocketAddr::new(destination, u16::from_be_bytes([ports[2], ports[3]]));
     // The direction is the last option that we write.
-    let (passage, local, remote) = match word(block, block.len().checked_sub(12)?)? & 0b11 {
-        0b01 => (Passage::Came, destination, source),
-        _ => (Passage::Went, source, destination),
+    let (direction, local, remote) = match word(block, block.len().checked_sub(12)?)? & 0b11 {
+        0b01 => (Direction::Received, destination, source),
+        _ => (Direction::Sent, source, destination),
     };
     Some(Captured {
         at: Duration::from_nanos(stamp),
-        passage,
+        direction,
         local,
         remote,
         payload,
@@ -107,19 +107,19 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use crate::Passing;
+    use crate::ObservedDatagram;
 
     use super::{super::packet, *};
 
     #[test]
     fn what_was_written_is_read_back() {
-        for (passage, local, remote) in [
-            (Passage::Came, "192.0.2.1:1", "192.0.2.2:65535"),
-            (Passage::Went, "[2001:db8::1]:1", "[2001:db8::2]:2"),
+        for (direction, local, remote) in [
+            (Direction::Received, "192.0.2.1:1", "192.0.2.2:65535"),
+            (Direction::Sent, "[2001:db8::1]:1", "[2001:db8::2]:2"),
         ] {
-            let passing = Passing {
+            let passing = ObservedDatagram {
                 at: Duration::from_nanos(0x1_0000_0002),
-                passage,
+                direction,
                 local: local.parse().expect(local),
                 remote: remote.parse().expect(remote),
                 ecn: 0,
@@ -128,7 +128,7 @@ mod tests {
             };
             let mut out = pcapng::secrets("A 1 2\n");
             for comment in [None, Some("a comment")] {
-                pcapng::packet(&mut out, passing.at, passage, comment, |out| {
+                pcapng::packet(&mut out, passing.at, direction, comment, |out| {
                     packet::write(out, &passing, b"abcde")
                 });
             }
@@ -141,7 +141,7 @@ mod tests {
                     panic!("no packet");
                 };
                 assert_eq!(captured.at, passing.at);
-                assert_eq!(captured.passage, passage);
+                assert_eq!(captured.direction, direction);
                 assert_eq!(captured.local, passing.local);
                 assert_eq!(captured.remote, passing.remote);
                 assert_eq!(captured.payload, b"abcde");

@@ -14,7 +14,7 @@ pub(super) const KEY_UPDATES_MAX: u64 = 64;
 const FRAMES: [u8; 4] = [0; 4];
 
 /// The 1-RTT packets of one direction.
-pub(super) struct Direction {
+pub(super) struct DirectionKeys {
     suite: Suite,
     first: Secret,
     protection: Protection,
@@ -22,7 +22,7 @@ pub(super) struct Direction {
     updates: u64,
 }
 
-impl Direction {
+impl DirectionKeys {
     pub(super) fn new(suite: Suite, secret: &Secret) -> Self {
         Self {
             suite,
@@ -97,7 +97,7 @@ impl Direction {
 }
 
 #[cfg(test)]
-impl Direction {
+impl DirectionKeys {
     /// Makes a packet as its sender would before any key update, for tests.
     pub(super) fn sealed(&self, cid: &[u8], number: u64, frames: &[u8]) -> Vec<u8> {
         self.seal(cid, &self.first, 0, number, frames)
@@ -115,7 +115,7 @@ mod tests {
         for length in [32, 48] {
             let first = Secret::new(&vec![7; length]).expect("a hash has this length");
             for suite in first.suites() {
-                let new = || Direction::new(*suite, &first);
+                let new = || DirectionKeys::new(*suite, &first);
                 let (mut ahead, mut reader) = (new(), new());
                 let mut secret = first.clone();
                 for update in 0..=5 {
@@ -141,7 +141,7 @@ mod tests {
     fn what_is_no_packet_of_the_connection_changes_nothing() {
         let direction = |byte| {
             let secret = Secret::new(&[byte; 32]).expect("a hash has this length");
-            Direction::new(Suite::Aes128GcmSha256, &secret)
+            DirectionKeys::new(Suite::Aes128GcmSha256, &secret)
         };
         let mut ours = direction(7);
         let foreign = direction(8).sealed(CID, 9, &[1; 4]);

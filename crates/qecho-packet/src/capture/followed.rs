@@ -4,12 +4,12 @@ use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 use super::{
     block::Captured,
-    direction::{Direction, KEY_UPDATES_MAX},
+    direction::{DirectionKeys, KEY_UPDATES_MAX},
     header,
     ledger::{Entry, LINES_MAX},
     packet, pcapng,
 };
-use crate::{Passage, Passing, protection::Secret};
+use crate::{Direction, ObservedDatagram, protection::Secret};
 
 /// Length of the connection IDs that we issue.
 pub(super) const OUR_CID_LENGTH: usize = 8;
@@ -54,7 +54,7 @@ pub(super) struct Followed {
     /// The client random of its secrets, once they are known.
     pub(super) random: Option<String>,
     /// Which way the client's packets pass.
-    client: Passage,
+    client: Direction,
     remote_cid_length: usize,
     beginning: Vec<(Duration, Vec<u8>)>,
     beginning_bytes: usize,
@@ -65,8 +65,8 @@ pub(super) struct Followed {
 
 /// The 1-RTT packets that pass in one direction.
 struct Lane {
-    passage: Passage,
-    packets: Direction,
+    direction: Direction,
+    packets: DirectionKeys,
     last: Duration,
     cid: Vec<u8>,
     /// Whether there were packets that are not of the beginning.
@@ -86,7 +86,7 @@ impl Followed {
             closed: false,
             batch,
             random: None,
-            client: first.passage,
+            client: first.direction,
             remote_cid_length: 0,
             beginning: Vec::new(),
             beginning_bytes: 0,
@@ -122,7 +122,7 @@ impl Followed {
     /// Learns of a datagram that begins with a long header.
     pub(super) fn see_long(&mut self, captured: &Captured<'_>, source: &[u8], block: &[u8]) {
         self.last = captured.at;
-        if captured.passage == Passage::Came {
+        if captured.direction == Direction::Received {
             self.remote_cid_length = source.len();
         }
         self.keep(captured, block);
@@ -131,8 +131,8 @@ impl Followed {
     /// Learns of a datagram that has a short header; tells whether it has
     /// proved to be of this connection.
     pub(super) fn see_short(&mut self, captured: &Captured<'_>, block: &[u8]) -> bool {
-        let length = self.cid_length(captured.passage);
-        let seen = &mut self.short_headers[captured.passage as usize];
+        let length = self.cid_length(captured.direction);
+        let seen = &mut self.short_headers[captured.direction as usize];
         *seen += 1;
         let mut went_on = *seen > BEGINNING_SHORT_MAX;
         if !went_on {
@@ -142,7 +142,7 @@ impl Followed {
             self.last = captured.at;
             return false;
         };
-        let lane = &mut lanes[captured.passage as usize];
+        let lane = &mut lanes[captured.direction as usize];
         let Some(frames) = lane.packets.open(captured.payload, length) else {
             return false;
         };
@@ -174,26 +174,26 @@ impl Followed {
             return false;
         };
         let (came, went) = match self.client {
-            Passage::Came => (client, server),
-            Passage::Went => (server, client),
+            Direction::Received => (client, server),
+            Direction::Sent => (server, client),
         };
-        let length = self.cid_length(captured.passage);
-        let secret = match captured.passage {
-            Passage::Came => came,
-            Passage::Went => went,
+        let length = self.cid_length(captured.direction);
+        let secret = match captured.direction {
+            Direction::Received => came,
+            Direction::Sent => went,
         };
         for suite in secret.suites() {
-            let opened = Direction::new(*suite, secret).open(captured.payload, length);
+            let opened = DirectionKeys::new(*suite, secret).open(captured.payload, length);
             if opened.is_some() {
-                let lane = |passage, secret: &Secret| Lane {
-                    passage,
-                    packets: Direction::new(*suite, secret),
+                let lane = |direction, secret: &Secret| Lane {
+                    direction,
+                    packets: DirectionKeys::new(*suite, secret),
                     last: captured.at,
                     cid: Vec::new(),
                     went_on: false,
                     updates_shown: 0,
                 };
-                self.lanes = Some([lane(Passage::Came, came), lane(Passage::Went, went)]);
+                self.lanes = Some([lane(Direction::Received, came), lane(Direction::Sent, went)]);
                 self.random = Some(random.to_owned());
                 return true;
             }
@@ -206,9 +206,9 @@ impl Followed {
         out.extend(self.beginning.iter().cloned());
         for lane in self.lanes.iter().flatten().filter(|lane| lane.went_on) {
             for payload in lane.packets.bookmarks(&lane.cid, lane.updates_shown) {
-                let passing = Passing {
+                let passing = ObservedDatagram {
                     at: lane.last,
-                    passage: lane.passage,
+                    direction: lane.direction,
                     local: self.local,
                     remote: self.remote,
                     ecn: 0,
@@ -216,18 +216,22 @@ impl Followed {
                     segment_size: None,
                 };
                 let mut block = Vec::new();
-                pcapng::packet(&mut block, lane.last, lane.passage, Some(BOOKMARK), |out| {
-                    packet::write(out, &passing, &payload)
-                });
+                pcapng::packet(
+                    &mut block,
+                    lane.last,
+                    lane.direction,
+                    Some(BOOKMARK),
+                    |out| packet::write(out, &passing, &payload),
+                );
                 out.push((lane.last, block));
             }
         }
     }
 
-    fn cid_length(&self, passage: Passage) -> usize {
-        match passage {
-            Passage::Came => OUR_CID_LENGTH,
-            Passage::Went => self.remote_cid_length,
+    fn cid_length(&self, direction: Direction) -> usize {
+        match direction {
+            Direction::Received => OUR_CID_LENGTH,
+            Direction::Sent => self.remote_cid_length,
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     header,
     ledger::Ledger,
 };
-use crate::Passage;
+use crate::Direction;
 
 /// Time after its CONNECTION_CLOSE in which packets of a connection may still
 /// pass.
@@ -161,7 +161,7 @@ impl Journal {
 
     /// Follows a connection to other addresses and connection IDs.
     fn follow(&mut self, number: u64, captured: &Captured<'_>, cid: &[u8]) {
-        if captured.passage == Passage::Came {
+        if captured.direction == Direction::Received {
             self.add_cid(number, cid);
         }
         let Some(connection) = self.connections.get_mut(&number) else {

@@ -201,7 +201,7 @@ mod tests {
             pcapng::packet(
                 &mut out,
                 Duration::ZERO,
-                crate::Passage::Came,
+                crate::Direction::Received,
                 None,
                 |out| out.resize(out.len() + length, 0x40),
             );

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::{Passage, Passing};
+use crate::{Direction, ObservedDatagram};
 
 /// Bytes of the longest headers.
 pub(super) const HEADERS_MAX: usize = 48;
@@ -14,10 +14,10 @@ const TIME_TO_LIVE: u8 = 64;
 const DONT_FRAGMENT: u16 = 0x4000;
 
 /// Appends one of the datagrams that passed, with its headers.
-pub(super) fn write(out: &mut Vec<u8>, passing: &Passing<'_>, payload: &[u8]) {
-    let (source, destination) = match passing.passage {
-        Passage::Came => (passing.remote, passing.local),
-        Passage::Went => (passing.local, passing.remote),
+pub(super) fn write(out: &mut Vec<u8>, passing: &ObservedDatagram<'_>, payload: &[u8]) {
+    let (source, destination) = match passing.direction {
+        Direction::Received => (passing.remote, passing.local),
+        Direction::Sent => (passing.local, passing.remote),
     };
     let length = (UDP_HEADER + payload.len()) as u16;
     let mut sum = Checksum::default();
@@ -120,10 +120,16 @@ mod tests {
 
     use super::*;
 
-    fn written(passage: Passage, local: &str, remote: &str, ecn: u8, payload: &[u8]) -> Vec<u8> {
-        let passing = Passing {
+    fn written(
+        direction: Direction,
+        local: &str,
+        remote: &str,
+        ecn: u8,
+        payload: &[u8],
+    ) -> Vec<u8> {
+        let passing = ObservedDatagram {
             at: Duration::ZERO,
-            passage,
+            direction,
             local: local.parse().expect(local),
             remote: remote.parse().expect(remote),
             ecn,
@@ -151,7 +157,7 @@ mod tests {
     #[test]
     fn an_ipv4_packet_is_right_to_the_bit() {
         let out = written(
-            Passage::Went,
+            Direction::Sent,
             "192.0.2.1:4433",
             "198.51.100.2:80",
             0b10,
@@ -175,7 +181,7 @@ mod tests {
     #[test]
     fn an_ipv6_packet_that_came_has_the_peer_as_its_source() {
         let out = written(
-            Passage::Came,
+            Direction::Received,
             "[2001:db8::1]:1",
             "[2001:db8::2]:2",
             0b11,
@@ -191,10 +197,10 @@ mod tests {
 
     #[test]
     fn a_checksum_of_zero_is_sent_as_all_ones() {
-        let plain = written(Passage::Went, "0.0.0.0:0", "0.0.0.0:0", 0, &[0, 0]);
+        let plain = written(Direction::Sent, "0.0.0.0:0", "0.0.0.0:0", 0, &[0, 0]);
         // What makes the sum come out as zero.
         let filling = [plain[26], plain[27]];
-        let out = written(Passage::Went, "0.0.0.0:0", "0.0.0.0:0", 0, &filling);
+        let out = written(Direction::Sent, "0.0.0.0:0", "0.0.0.0:0", 0, &filling);
         assert_eq!(out[26..28], [0xff, 0xff]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Passage;
+use crate::Direction;
 
 /// Packets begin with their IP header (LINKTYPE_RAW).
 const LINK_TYPE_RAW: u16 = 101;
@@ -88,7 +88,7 @@ fn whole_lines(key_log: &str) -> usize {
 pub(super) fn packet(
     out: &mut Vec<u8>,
     at: Duration,
-    passage: Passage,
+    direction: Direction,
     comment: Option<&str>,
     write: impl FnOnce(&mut Vec<u8>),
 ) {
@@ -105,9 +105,9 @@ pub(super) fn packet(
         if let Some(comment) = comment {
             option(out, OPTION_COMMENT, comment.as_bytes());
         }
-        let direction: u32 = match passage {
-            Passage::Came => 0b01,
-            Passage::Went => 0b10,
+        let direction: u32 = match direction {
+            Direction::Received => 0b01,
+            Direction::Sent => 0b10,
         };
         option(out, EPB_FLAGS, &direction.to_le_bytes());
         end_of_options(out);
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_packet_has_its_stamp_lengths_and_direction() {
         let mut out = vec![0xff; 4];
-        packet(&mut out, AT, Passage::Went, None, |out| {
+        packet(&mut out, AT, Direction::Sent, None, |out| {
             out.extend([1, 2, 3, 4, 5])
         });
         let expected = "ffffffff
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn a_comment_stands_at_the_packet_after_the_gap() {
         let mut out = Vec::new();
-        packet(&mut out, AT, Passage::Came, Some("gap"), |_| {});
+        packet(&mut out, AT, Direction::Received, Some("gap"), |_| {});
         let expected = "
             06000000 34000000 00000000 67452301 efcdab89 00000000 00000000
               0100 0300 67617000 0200 0400 01000000 00000000 34000000";
@@ -243,7 +243,7 @@ mod tests {
     fn a_comment_that_comes_later_stands_where_it_would_have() {
         let with = |comment: Option<&str>| {
             let mut out = Vec::new();
-            packet(&mut out, AT, Passage::Came, comment, |out| {
+            packet(&mut out, AT, Direction::Received, comment, |out| {
                 out.extend([1, 2, 3, 4, 5])
             });
             out

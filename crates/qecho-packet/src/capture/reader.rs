@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use crate::Passage;
+use crate::Direction;
 
 pub use self::{
     blocks::INTERFACES_MAX, error::ReadError, skipped::SkipReason, source::BLOCK_BYTES_MAX,
@@ -64,7 +64,7 @@ pub struct Captured {
     /// The ECN bits of its IP header (RFC 3168).
     pub ecn: u8,
     /// Which way it passed the machine that captured it, if the file tells.
-    pub passage: Option<Passage>,
+    pub direction: Option<Direction>,
     /// Its UDP payload.
     pub payload: Vec<u8>,
     /// Whether the end of the payload is missing: the capture kept only the
@@ -114,7 +114,7 @@ enum Piece<'a> {
 struct Frame<'a> {
     at: Duration,
     link: u32,
-    passage: Option<Passage>,
+    direction: Option<Direction>,
     /// Whether its comment says that it is repeated.
     repeated: bool,
     bytes: &'a [u8],
@@ -218,7 +218,7 @@ fn item(packet: Result<Frame<'_>, SkipReason>, number: u64, offset: u64) -> Item
             source: datagram.source,
             destination: datagram.destination,
             ecn: datagram.ecn,
-            passage: frame.passage,
+            direction: frame.direction,
             payload: datagram.payload.to_vec(),
             cut: datagram.cut,
             repeated: frame.repeated,

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, net::SocketAddr};
 
 use super::{client_hello::ClientHello, key_log::KeyLog, segments::Sizes};
 use crate::{
-    Opened, Side, Unprocessed,
+    DropReason, Opened, Side,
     protection::{self, Numbers, Protection, Secret, Suite},
     wire::{self, ConnectionId, Frame, PacketType, Protected},
 };
@@ -168,12 +168,12 @@ impl Connection {
         sender: Side,
         packet: &Protected<'_>,
         key_log: &KeyLog,
-    ) -> Result<Opened, Unprocessed> {
+    ) -> Result<Opened, DropReason> {
         let packet_type = packet.header.packet_type;
         let opened = match packet_type {
             PacketType::Initial => self
                 .open_initial(sender, packet)
-                .ok_or(Unprocessed::NotAuthentic)?,
+                .ok_or(DropReason::NotAuthentic)?,
             _ => self.open_by_secret(sender, packet, key_log)?,
         };
         self.sender(sender).numbers[space(packet_type)].saw(opened.number);
@@ -209,7 +209,7 @@ impl Connection {
         sender: Side,
         packet: &Protected<'_>,
         key_log: &KeyLog,
-    ) -> Result<Opened, Unprocessed> {
+    ) -> Result<Opened, DropReason> {
         let packet_type = packet.header.packet_type;
         let (random, agreed) = (self.hello.random(), self.suite);
         let from = self.sender(sender);
@@ -221,11 +221,11 @@ impl Connection {
         };
         if let Some(protection) = protection {
             let opened = protection.open(packet, numbers);
-            return opened.ok_or(Unprocessed::NotAuthentic);
+            return opened.ok_or(DropReason::NotAuthentic);
         }
         let secret = random
             .and_then(|random| key_log.secret(&random, sender, packet_type))
-            .ok_or(Unprocessed::NoSecrets)?;
+            .ok_or(DropReason::NoSecrets)?;
         // The ServerHello names the suite, but it may be missing or come
         // later; the first packet that authenticates is a proof. 0-RTT packets
         // have the suite of an earlier session.
@@ -243,7 +243,7 @@ impl Connection {
                 return Ok(opened);
             }
         }
-        Err(Unprocessed::NotAuthentic)
+        Err(DropReason::NotAuthentic)
     }
 
     /// Notes what an authentic packet tells; returns the connection IDs in it,

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, net::SocketAddr};
 
 use crate::{
-    Packet, Passage, Unprocessed,
+    Direction, DropReason, Packet,
     wire::{self, Malformed, Protected},
 };
 
@@ -23,7 +23,7 @@ pub struct Seen<'a> {
     /// The ECN bits of its IP header (RFC 3168).
     pub ecn: u8,
     /// Which way it passed the host that made the capture, if that is told.
-    pub passage: Option<Passage>,
+    pub direction: Option<Direction>,
     /// Its UDP payload, as far as the capture has it.
     pub payload: &'a [u8],
     /// Whether the capture has only the beginning of it.
@@ -32,10 +32,10 @@ pub struct Seen<'a> {
 
 impl Seen<'_> {
     /// Returns the local and the remote address.
-    pub(super) fn ends(&self, passage: Passage) -> (SocketAddr, SocketAddr) {
-        match passage {
-            Passage::Went => (self.source, self.destination),
-            Passage::Came => (self.destination, self.source),
+    pub(super) fn ends(&self, direction: Direction) -> (SocketAddr, SocketAddr) {
+        match direction {
+            Direction::Sent => (self.source, self.destination),
+            Direction::Received => (self.destination, self.source),
         }
     }
 
@@ -67,7 +67,7 @@ pub(super) fn doubt(packet: &mut Packet, before: &[Packet], bytes: &[u8], offset
         bytes[0] & FIXED_BIT != 0 && before.first().and_then(destination) == destination(packet);
     if is_short && !looks_like_one {
         packet.header = None;
-        packet.unprocessed = Some(Unprocessed::Malformed(Malformed {
+        packet.unprocessed = Some(DropReason::Malformed(Malformed {
             offset,
             what: "packet: padding or junk",
         }));
@@ -91,7 +91,7 @@ pub(super) fn cut(read: Protected<'_>, rest: usize) -> Packet {
         header: Some(header).filter(|_| is_whole),
         size: rest,
         opened: None,
-        unprocessed: Some(Unprocessed::Cut),
+        unprocessed: Some(DropReason::Cut),
         tail: None,
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{Packet, Unprocessed, wire, wire::PacketType};
+use crate::{DropReason, Packet, wire, wire::PacketType};
 
 use super::{
     Dissector, Seen,
@@ -137,8 +137,8 @@ impl Dissector {
 /// although there are keys.
 fn is_closed(packet: &Packet) -> bool {
     match (&packet.header, packet.unprocessed) {
-        (Some(header), Some(Unprocessed::NotAuthentic)) => header.packet_type == PacketType::OneRtt,
-        (None, Some(Unprocessed::Malformed(_))) => true,
+        (Some(header), Some(DropReason::NotAuthentic)) => header.packet_type == PacketType::OneRtt,
+        (None, Some(DropReason::Malformed(_))) => true,
         _ => false,
     }
 }

@@ -14,7 +14,7 @@ fn from_client(payload: &[u8]) -> Seen<'_> {
         source: CLIENT,
         destination: SERVER,
         ecn: 0,
-        passage: None,
+        direction: None,
         payload,
         cut: false,
     }
@@ -38,7 +38,7 @@ fn told(dissector: &mut Dissector, datagrams: &[Seen<'_>]) -> Vec<Observation> {
 }
 
 /// Takes one datagram in, which begins nothing.
-fn dissected(dissector: &mut Dissector, seen: Seen<'_>) -> Dissected {
+fn dissected(dissector: &mut Dissector, seen: Seen<'_>) -> DecodedDatagram {
     let mut told = told(dissector, &[seen]);
     let dissected = match (told.pop(), told.len()) {
         (Some(Observation::Datagram(dissected)), 0) => dissected,
@@ -49,7 +49,7 @@ fn dissected(dissector: &mut Dissector, seen: Seen<'_>) -> Dissected {
     dissected
 }
 
-fn unprocessed(dissected: &Dissected) -> Vec<Option<Unprocessed>> {
+fn unprocessed(dissected: &DecodedDatagram) -> Vec<Option<DropReason>> {
     let packets = dissected.packets.iter();
     packets.map(|packet| packet.unprocessed).collect()
 }
@@ -57,13 +57,13 @@ fn unprocessed(dissected: &Dissected) -> Vec<Option<Unprocessed>> {
 #[test]
 fn a_connection_begins_with_the_initial_packet_of_its_client() {
     let datagram = bytes(CLIENT_INITIAL);
-    for (passage, side) in [
+    for (direction, side) in [
         (None, Side::Client),
-        (Some(Passage::Went), Side::Client),
-        (Some(Passage::Came), Side::Server),
+        (Some(Direction::Sent), Side::Client),
+        (Some(Direction::Received), Side::Server),
     ] {
         let seen = Seen {
-            passage,
+            direction,
             ..from_client(&datagram)
         };
         let told = told(&mut Dissector::default(), &[seen]);
@@ -101,8 +101,8 @@ fn a_server_without_the_clients_connection_id_is_known_by_addresses() {
     told(&mut dissector, &[from_client(&initial)]);
     let answer = dissected(&mut dissector, from_server(&answer));
     assert_eq!(
-        (answer.connection, answer.passage),
-        (Some(1), Passage::Came)
+        (answer.connection, answer.direction),
+        (Some(1), Direction::Received)
     );
     let opened = answer.packets[0].opened.as_ref().expect("it opens");
     assert_eq!(opened.payload, bytes(SERVER_INITIAL_FRAMES));
@@ -115,8 +115,11 @@ fn a_server_without_the_clients_connection_id_is_known_by_addresses() {
         ..from_client(&short)
     };
     let moved = dissected(&mut dissector, elsewhere);
-    assert_eq!((moved.connection, moved.passage), (Some(1), Passage::Went));
-    assert_eq!(unprocessed(&moved), [Some(Unprocessed::NoSecrets)]);
+    assert_eq!(
+        (moved.connection, moved.direction),
+        (Some(1), Direction::Sent)
+    );
+    assert_eq!(unprocessed(&moved), [Some(DropReason::NoSecrets)]);
 }
 
 #[test]
@@ -127,14 +130,14 @@ fn a_retry_packet_is_checked() {
     let mut forged = retry.clone();
     forged[16] ^= 1;
     let forged = dissected(&mut dissector, from_server(&forged));
-    assert_eq!(unprocessed(&forged), [Some(Unprocessed::InvalidRetry)]);
+    assert_eq!(unprocessed(&forged), [Some(DropReason::InvalidRetry)]);
     let first = dissected(&mut dissector, from_server(&retry));
     assert_eq!(
         (first.connection, unprocessed(&first)),
         (Some(1), vec![None])
     );
     let second = dissected(&mut dissector, from_server(&retry));
-    assert_eq!(unprocessed(&second), [Some(Unprocessed::InvalidRetry)]);
+    assert_eq!(unprocessed(&second), [Some(DropReason::InvalidRetry)]);
 }
 
 #[test]
@@ -147,23 +150,26 @@ fn what_belongs_to_no_connection_is_told_with_the_reason() {
     let mut short = vec![0x40; 50];
     short[30] = 9;
     for (datagram, reason) in [
-        (forged, Some(Unprocessed::UnknownConnection)),
-        (bytes(SERVER_INITIAL), Some(Unprocessed::UnknownConnection)),
-        (bytes(RETRY), Some(Unprocessed::UnknownConnection)),
-        (short, Some(Unprocessed::UnknownConnection)),
-        (grease, Some(Unprocessed::UnsupportedVersion)),
+        (forged, Some(DropReason::UnknownConnection)),
+        (bytes(SERVER_INITIAL), Some(DropReason::UnknownConnection)),
+        (bytes(RETRY), Some(DropReason::UnknownConnection)),
+        (short, Some(DropReason::UnknownConnection)),
+        (grease, Some(DropReason::UnsupportedVersion)),
         (negotiation, None),
     ] {
         let told = dissected(&mut dissector, from_server(&datagram));
-        assert_eq!((told.connection, told.passage), (None, Passage::Came));
+        assert_eq!(
+            (told.connection, told.direction),
+            (None, Direction::Received)
+        );
         assert_eq!(unprocessed(&told), [reason], "{told:?}");
         assert_eq!(told.packets[0].tail, datagram.last_chunk().copied());
     }
     let told = dissected(&mut dissector, from_client(&[0xc0, 0, 0]));
-    assert_eq!(told.passage, Passage::Went);
+    assert_eq!(told.direction, Direction::Sent);
     assert!(matches!(
         unprocessed(&told)[..],
-        [Some(Unprocessed::Malformed(_))]
+        [Some(DropReason::Malformed(_))]
     ));
     let nothing = dissected(&mut dissector, from_client(&[]));
     assert!(nothing.packets.is_empty());
@@ -187,7 +193,7 @@ fn junk_after_a_packet_is_a_packet_without_header() {
         assert!(junk.header.is_none());
         assert!(matches!(
             junk.unprocessed,
-            Some(Unprocessed::Malformed(Malformed { offset, .. })) if offset >= size
+            Some(DropReason::Malformed(Malformed { offset, .. })) if offset >= size
         ));
     }
 }
@@ -205,7 +211,7 @@ fn what_is_cut_still_shows_whose_it_is() {
         let Some(Observation::Datagram(dissected)) = told.last() else {
             panic!("{told:?}");
         };
-        assert_eq!(unprocessed(dissected), [Some(Unprocessed::Cut)]);
+        assert_eq!(unprocessed(dissected), [Some(DropReason::Cut)]);
         assert_eq!(dissected.packets[0].size, length);
         assert_eq!(dissected.connection.is_some(), length >= 18, "{length}");
         assert_eq!(dissected.packets[0].header.is_some(), length >= 18);

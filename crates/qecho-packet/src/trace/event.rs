@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use crate::{
-    CloseReason, Passage, Recovery, Side, TransportParameters, Unprocessed,
+    CloseReason, Direction, DropReason, Recovery, Side, TransportParameters,
     wire::{ConnectionId, Frame, Header, Malformed, PacketType},
 };
 
@@ -47,7 +47,7 @@ pub enum What<'a> {
     /// A packet that was declared lost has arrived after all.
     FoundAgain {
         /// Who had sent it.
-        passage: Passage,
+        direction: Direction,
         /// Its kind.
         packet_type: PacketType,
         /// Its number.
@@ -56,14 +56,14 @@ pub enum What<'a> {
     /// An endpoint's transport parameters became known.
     Parameters {
         /// Ours went, the peer's came.
-        passage: Passage,
+        direction: Direction,
         /// What it sent, in its order.
         parameters: &'a TransportParameters,
     },
     /// An endpoint began to use new keys (RFC 9001 §6).
     KeyUpdate {
         /// Who.
-        passage: Passage,
+        direction: Direction,
         /// How many updates that makes.
         generation: u64,
     },
@@ -89,7 +89,7 @@ pub enum What<'a> {
 #[derive(Clone, Debug)]
 pub struct Datagram<'a> {
     /// Which way it went.
-    pub passage: Passage,
+    pub direction: Direction,
     /// This side's address.
     pub local: SocketAddr,
     /// The other side's address.
@@ -116,7 +116,7 @@ pub struct Packet<'a> {
     /// What is in it, if it could be opened.
     pub content: Option<Content<'a>>,
     /// Why the endpoint made nothing of it, if it did not.
-    pub unprocessed: Option<Unprocessed>,
+    pub unprocessed: Option<DropReason>,
     /// Whether it ends the connection without a word (RFC 9000 §10.3).
     pub is_stateless_reset: bool,
 }
@@ -174,7 +174,7 @@ pub struct TlsMessage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost {
     /// Who had sent it.
-    pub passage: Passage,
+    pub direction: Direction,
     /// Its kind.
     pub packet_type: PacketType,
     /// Its number.

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Observation, Passing, Tap};
+use crate::{DatagramObserver, Observation, ObservedDatagram};
 
 use super::{
     Sink,
@@ -87,7 +87,7 @@ impl Trace {
 
     /// Returns what shows the packets of one event loop to the trace; its
     /// shard must be watched (`ShardConfig::watched` of the engine).
-    pub fn tap(&self) -> Box<dyn Tap> {
+    pub fn tap(&self) -> Box<dyn DatagramObserver> {
         Box::new(TraceTap {
             trace: self.clone(),
             seen: Vec::new(),
@@ -202,8 +202,8 @@ impl TraceTap {
     }
 }
 
-impl Tap for TraceTap {
-    fn see(&mut self, _: &Passing<'_>) {}
+impl DatagramObserver for TraceTap {
+    fn see(&mut self, _: &ObservedDatagram<'_>) {}
 
     fn observe(&mut self, at: Duration, observation: &Arc<Observation>) {
         let state = &self.trace.0.state;
@@ -236,7 +236,7 @@ impl Tap for TraceTap {
 mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
 
-    use crate::{Dissected, Passage};
+    use crate::{DecodedDatagram, Direction};
 
     use super::*;
 
@@ -268,9 +268,9 @@ mod tests {
     }
 
     fn datagram(size: usize) -> Arc<Observation> {
-        Arc::new(Observation::Datagram(Dissected {
+        Arc::new(Observation::Datagram(DecodedDatagram {
             connection: None,
-            passage: Passage::Came,
+            direction: Direction::Received,
             local: "127.0.0.1:1".parse().expect("an address"),
             remote: "127.0.0.1:2".parse().expect("an address"),
             ecn: 0,

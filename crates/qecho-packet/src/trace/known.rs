@@ -6,8 +6,8 @@ mod losses;
 use std::{collections::HashSet, time::Duration};
 
 use crate::{
-    Dissected, Opened, Packet as Observed, Passage, Recovery, Side, TransportParameters,
-    Unprocessed,
+    DecodedDatagram, Direction, DropReason, Opened, Packet as Observed, Recovery, Side,
+    TransportParameters,
     wire::{self, Ack, Frame, PacketType},
 };
 
@@ -94,10 +94,10 @@ impl Known {
         });
     }
 
-    fn sender(&mut self, passage: Passage) -> &mut Sender {
-        match passage {
-            Passage::Went => &mut self.went,
-            Passage::Came => &mut self.came,
+    fn sender(&mut self, direction: Direction) -> &mut Sender {
+        match direction {
+            Direction::Sent => &mut self.went,
+            Direction::Received => &mut self.came,
         }
     }
 
@@ -105,15 +105,15 @@ impl Known {
     pub(super) fn packet<'a>(
         &mut self,
         at: Duration,
-        datagram: &Dissected,
+        datagram: &DecodedDatagram,
         packet: &'a Observed,
         learned: &mut Learned,
     ) -> Packet<'a> {
-        let passage = datagram.passage;
+        let direction = datagram.direction;
         let is_stateless_reset = packet.opened.is_none()
             && packet
                 .tail
-                .is_some_and(|tail| self.sender(passage).reset_tokens.contains(&tail));
+                .is_some_and(|tail| self.sender(direction).reset_tokens.contains(&tail));
         let mut shown = Packet {
             header: packet.header.as_ref(),
             size: packet.size,
@@ -133,27 +133,27 @@ impl Known {
         };
         let packet_type = header.packet_type;
         let content = content(opened);
-        let space = &mut self.sender(passage).spaces[space(packet_type)];
+        let space = &mut self.sender(direction).spaces[space(packet_type)];
         if shown.unprocessed.is_none() && !space.seen.insert(opened.number) {
-            shown.unprocessed = Some(Unprocessed::Duplicate);
+            shown.unprocessed = Some(DropReason::Duplicate);
         }
         let counts = shown.unprocessed.is_none() && datagram.unsent.is_none();
         let newest = space.seen.largest() == Some(opened.number);
         shown.content = Some(content);
         if let (true, Some(content)) = (counts, &mut shown.content) {
             if packet_type == PacketType::OneRtt {
-                self.update_keys(passage, opened.generation, learned);
+                self.update_keys(direction, opened.generation, learned);
                 let mut frames = content.frames.iter();
                 learned.moves |= newest && frames.any(|noted| is_not_probing(&noted.frame));
             }
             let packet = (packet_type, opened.number, packet.size);
-            self.note(at, passage, packet, &mut content.frames, learned);
+            self.note(at, direction, packet, &mut content.frames, learned);
         }
         shown
     }
 
-    fn update_keys(&mut self, passage: Passage, generation: u64, learned: &mut Learned) {
-        let sender = self.sender(passage);
+    fn update_keys(&mut self, direction: Direction, generation: u64, learned: &mut Learned) {
+        let sender = self.sender(direction);
         if generation > sender.generation {
             sender.generation = generation;
             learned.key_updates.push(generation);
@@ -164,25 +164,25 @@ impl Known {
     fn note(
         &mut self,
         at: Duration,
-        passage: Passage,
+        direction: Direction,
         packet: (PacketType, u64, usize),
         frames: &mut [NotedFrame<'_>],
         learned: &mut Learned,
     ) {
         let (packet_type, ..) = packet;
         let place = space(packet_type);
-        let ledger = &mut self.sender(passage).spaces[place].ledger;
+        let ledger = &mut self.sender(direction).spaces[place].ledger;
         ledger.send(at, packet, frames);
         for noted in frames {
             match &noted.frame {
                 Frame::Ack(ack) => {
-                    noted.ack_delay = self.acknowledge(at, passage, place, ack, learned);
+                    noted.ack_delay = self.acknowledge(at, direction, place, ack, learned);
                 }
                 Frame::Crypto { offset, data } => {
-                    noted.tls = self.crypto(passage, place, *offset, data, learned);
+                    noted.tls = self.crypto(direction, place, *offset, data, learned);
                 }
                 Frame::NewConnectionId { reset_token, .. } => {
-                    self.sender(passage).remember(*reset_token);
+                    self.sender(direction).remember(*reset_token);
                 }
                 Frame::HandshakeDone => self.discard(1),
                 _ => {}
@@ -190,7 +190,7 @@ impl Known {
         }
         // RFC 9001 §4.9.1: the client drops its Initial keys when it sends its
         // first Handshake packet, the server when it gets one.
-        let by_client = (passage == Passage::Went) == (self.connection.side == Side::Client);
+        let by_client = (direction == Direction::Sent) == (self.connection.side == Side::Client);
         if packet_type == PacketType::Handshake && by_client {
             self.discard(0);
         }
@@ -200,13 +200,13 @@ impl Known {
     pub(super) fn tell_what_follows(
         &self,
         at: Duration,
-        passage: Passage,
+        direction: Direction,
         learned: &Learned,
         tell: &mut dyn FnMut(&Event<'_>),
     ) {
         for (packet_type, number) in &learned.found_again {
             let what = What::FoundAgain {
-                passage: passage.opposite(),
+                direction: direction.opposite(),
                 packet_type: *packet_type,
                 number: *number,
             };
@@ -214,7 +214,7 @@ impl Known {
         }
         if let Some(parameters) = &learned.parameters {
             let what = What::Parameters {
-                passage,
+                direction,
                 parameters,
             };
             self.tell(at, what, tell);
@@ -250,17 +250,17 @@ impl Known {
     fn acknowledge(
         &mut self,
         at: Duration,
-        passage: Passage,
+        direction: Direction,
         place: usize,
         ack: &Ack,
         learned: &mut Learned,
     ) -> Option<Duration> {
-        let exponent = self.sender(passage).ack_delay_exponent;
+        let exponent = self.sender(direction).ack_delay_exponent;
         let exponent = exponent.unwrap_or(ACK_DELAY_EXPONENT_DEFAULT);
         // It may be a number without sense; what is acknowledged counts.
         let delay = ack.delay.checked_mul(1 << exponent);
         let largest = ack.largest();
-        let other = self.sender(passage.opposite());
+        let other = self.sender(direction.opposite());
         let mut sample = None;
         other.spaces[place]
             .ledger
@@ -280,13 +280,13 @@ impl Known {
 
     fn crypto(
         &mut self,
-        passage: Passage,
+        direction: Direction,
         place: usize,
         offset: u64,
         data: &[u8],
         learned: &mut Learned,
     ) -> Vec<TlsMessage> {
-        let sender = self.sender(passage);
+        let sender = self.sender(direction);
         let (messages, extensions) = sender.spaces[place].crypto.take(offset, data);
         if let Some(parameters) = extensions.parameters {
             let exponent = parameters.integer(ACK_DELAY_EXPONENT);
@@ -305,7 +305,7 @@ impl Known {
     pub(super) fn move_to(
         &mut self,
         at: Duration,
-        datagram: &Dissected,
+        datagram: &DecodedDatagram,
         learned: &Learned,
         tell: &mut dyn FnMut(&Event<'_>),
     ) {

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{Dissected, Observation, Passage};
+use crate::{DecodedDatagram, Direction, Observation};
 
 use super::{
     event::{Connection, Datagram, Event, Packet, What},
@@ -133,7 +133,7 @@ impl Tracer {
         true
     }
 
-    fn datagram(&mut self, at: Duration, datagram: &Dissected, tell: Tell<'_>) {
+    fn datagram(&mut self, at: Duration, datagram: &DecodedDatagram, tell: Tell<'_>) {
         let losses = self.losses;
         let is_known = datagram.connection.is_some_and(|number| {
             self.with(number, |known| {
@@ -150,7 +150,7 @@ impl Tracer {
     }
 
     /// Tells of a datagram that belongs to no connection.
-    fn stray(&self, at: Duration, datagram: &Dissected, tell: Tell<'_>) {
+    fn stray(&self, at: Duration, datagram: &DecodedDatagram, tell: Tell<'_>) {
         let packets = datagram.packets.iter().map(|packet| Packet {
             header: packet.header.as_ref(),
             size: packet.size,
@@ -158,7 +158,7 @@ impl Tracer {
             unprocessed: packet.unprocessed,
             // An endpoint sends nothing else that is no packet.
             is_stateless_reset: self.losses == Losses::Told
-                && datagram.passage == Passage::Went
+                && datagram.direction == Direction::Sent
                 && packet.header.is_none(),
         });
         tell(&Event {
@@ -170,27 +170,27 @@ impl Tracer {
 }
 
 /// Tells of a datagram of a connection, and what it brings to light.
-fn belonging(known: &mut Known, at: Duration, datagram: &Dissected, tell: Tell<'_>) {
+fn belonging(known: &mut Known, at: Duration, datagram: &DecodedDatagram, tell: Tell<'_>) {
     let mut learned = Learned::default();
     let packets = datagram.packets.iter();
     let packets = packets.map(|packet| known.packet(at, datagram, packet, &mut learned));
     let packets = packets.collect();
     known.move_to(at, datagram, &learned, tell);
     for generation in &learned.key_updates {
-        let (passage, generation) = (datagram.passage, *generation);
+        let (direction, generation) = (datagram.direction, *generation);
         let what = What::KeyUpdate {
-            passage,
+            direction,
             generation,
         };
         known.tell(at, what, tell);
     }
     known.tell(at, What::Datagram(shown(datagram, packets)), tell);
-    known.tell_what_follows(at, datagram.passage, &learned, tell);
+    known.tell_what_follows(at, datagram.direction, &learned, tell);
 }
 
-fn shown<'a>(datagram: &'a Dissected, packets: Vec<Packet<'a>>) -> Datagram<'a> {
+fn shown<'a>(datagram: &'a DecodedDatagram, packets: Vec<Packet<'a>>) -> Datagram<'a> {
     Datagram {
-        passage: datagram.passage,
+        direction: datagram.direction,
         local: datagram.local,
         remote: datagram.remote,
         ecn: datagram.ecn,

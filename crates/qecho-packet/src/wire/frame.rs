@@ -6,7 +6,7 @@ use super::{
     ConnectionId,
     reader::{Malformed, Reader},
 };
-use crate::stream_id::{Direction, StreamId};
+use crate::stream_id::{Dir, StreamId};
 
 /// A frame; what it carries is borrowed from its packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub enum Frame<'a> {
     /// §19.11
     MaxStreams {
         /// Of which streams.
-        direction: Direction,
+        direction: Dir,
         /// Streams in all.
         maximum: u64,
     },
@@ -93,7 +93,7 @@ pub enum Frame<'a> {
     /// §19.14
     StreamsBlocked {
         /// Of which streams.
-        direction: Direction,
+        direction: Dir,
         /// The limit that was met, in streams.
         limit: u64,
     },
@@ -319,8 +319,8 @@ fn stream<'a>(reader: &mut Reader<'a>, frame_type: u64) -> Result<Frame<'a>, Mal
 
 fn flow_control<'a>(reader: &mut Reader<'a>, frame_type: u64) -> Result<Frame<'a>, Malformed> {
     let direction = match frame_type & 0x01 {
-        0 => Direction::Bidirectional,
-        _ => Direction::Unidirectional,
+        0 => Dir::Bidirectional,
+        _ => Dir::Unidirectional,
     };
     Ok(match frame_type {
         0x10 => Frame::MaxData {

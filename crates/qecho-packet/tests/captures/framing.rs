@@ -84,7 +84,7 @@ fn a_packet_block_that_lies_spoils_nothing_after_it() {
     };
     assert_eq!(lying.payload, b"abc");
     assert!(!lying.cut, "what its own headers promise is there");
-    assert_eq!((&honest.payload[..], honest.passage), (&b"abc"[..], None));
+    assert_eq!((&honest.payload[..], honest.direction), (&b"abc"[..], None));
     assert_eq!(secrets, "AAAA");
 }
 

@@ -23,7 +23,7 @@ fn a_classic_file_counts_micro_or_nanoseconds_in_either_byte_order() {
             source: "192.0.2.1:4433".parse().unwrap(),
             destination: "198.51.100.2:80".parse().unwrap(),
             ecn: 0,
-            passage: None,
+            direction: None,
             payload: b"one".to_vec(),
             cut: false,
             repeated: false,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qecho_packet::{
-    Passage,
+    Direction,
     capture::{Captured, Item, SkipReason},
 };
 
@@ -33,7 +33,7 @@ fn a_packet_has_what_its_block_and_interface_say() {
             source: "192.0.2.1:4433".parse().unwrap(),
             destination: "198.51.100.2:80".parse().unwrap(),
             ecn: 0,
-            passage: Some(Passage::Went),
+            direction: Some(Direction::Sent),
             payload: b"abc".to_vec(),
             cut: false,
             repeated: false,
@@ -51,11 +51,11 @@ fn a_direction_is_known_only_if_it_is_told() {
         let flags = flags.to_le_bytes();
         file.packet(0, 0, &v4_packet(b"a"), &[(FLAGS, &flags)])
     };
-    let passage = |flags| datagrams(&flagged(flags).bytes)[0].passage;
-    assert_eq!(passage(0b1100), None);
-    assert_eq!(passage(0b1101), Some(Passage::Came));
-    assert_eq!(passage(0b1110), Some(Passage::Went));
-    assert_eq!(passage(0b1111), None);
+    let direction = |flags| datagrams(&flagged(flags).bytes)[0].direction;
+    assert_eq!(direction(0b1100), None);
+    assert_eq!(direction(0b1101), Some(Direction::Received));
+    assert_eq!(direction(0b1110), Some(Direction::Sent));
+    assert_eq!(direction(0b1111), None);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn obsolete_packets_are_read_as_others() {
         let captured = &datagrams(&file.bytes)[0];
         assert_eq!(captured.payload, b"abcd");
         assert_eq!(captured.at, Duration::from_micros(3));
-        assert_eq!(captured.passage, Some(Passage::Came));
+        assert_eq!(captured.direction, Some(Direction::Received));
     }
 }
 
@@ -193,7 +193,7 @@ fn nothing_is_an_option_after_their_end() {
         &v4_packet(b"a"),
         &end_and_flags,
     );
-    assert_eq!(datagrams(&file.bytes)[0].passage, None);
+    assert_eq!(datagrams(&file.bytes)[0].direction, None);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_file_of_dumpcap_is_read_as_wireshark_reads_it() {
         source: source.parse().unwrap(),
         destination: destination.parse().unwrap(),
         ecn,
-        passage: None,
+        direction: None,
         payload: payload.to_vec(),
         cut: false,
         repeated: false,

@@ -5,7 +5,7 @@
 //! machine taken out.
 
 use qecho_packet::{
-    Observation, Passage,
+    Direction, Observation,
     dissect::{Dissector, Seen},
 };
 
@@ -32,7 +32,7 @@ fn the_datagrams_of_a_batch_are_told_one_by_one() {
             source: captured.source,
             destination: captured.destination,
             ecn: captured.ecn,
-            passage: captured.passage,
+            direction: captured.direction,
             payload: &captured.payload,
             cut: captured.cut,
         };
@@ -43,15 +43,17 @@ fn the_datagrams_of_a_batch_are_told_one_by_one() {
         });
     }
     assert_eq!(longest, 7_478);
-    let sizes = |passage: Passage| -> Vec<usize> {
-        let datagrams = told.iter().filter(|datagram| datagram.passage == passage);
+    let sizes = |direction: Direction| -> Vec<usize> {
+        let datagrams = told
+            .iter()
+            .filter(|datagram| datagram.direction == direction);
         datagrams.map(|datagram| datagram.size).collect()
     };
     let batch = [1_200; 6];
     let went = [&[1_200], &batch[..], &[278, 1_326, 62, 1_389, 38]].concat();
-    assert_eq!(sizes(Passage::Went), went);
+    assert_eq!(sizes(Direction::Sent), went);
     let came = [&[1_200], &batch[..], &[189, 1_326, 38]].concat();
-    assert_eq!(sizes(Passage::Came), came);
+    assert_eq!(sizes(Direction::Received), came);
     for datagram in &told {
         let size: usize = datagram.packets.iter().map(|packet| packet.size).sum();
         assert_eq!(size, datagram.size);

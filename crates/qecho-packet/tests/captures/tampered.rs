@@ -68,7 +68,7 @@ impl Tally {
                 source: captured.source,
                 destination: captured.destination,
                 ecn: captured.ecn,
-                passage: captured.passage,
+                direction: captured.direction,
                 payload: &captured.payload,
                 cut: captured.cut,
             };

@@ -8,7 +8,7 @@ use std::{
 };
 
 use qecho_packet::{
-    Passage, Passing,
+    Direction, ObservedDatagram,
     capture::{Capture, Captured, Item},
 };
 
@@ -53,13 +53,13 @@ fn what_was_written_is_read_again() {
     for (round, (local, remote)) in (0..8).zip(pairs.iter().cycle()) {
         let (local, remote): (SocketAddr, SocketAddr) =
             (local.parse().unwrap(), remote.parse().unwrap());
-        let passage = match round % 4 {
-            0 | 1 => Passage::Came,
-            _ => Passage::Went,
+        let direction = match round % 4 {
+            0 | 1 => Direction::Received,
+            _ => Direction::Sent,
         };
-        let passing = Passing {
+        let passing = ObservedDatagram {
             at: Duration::from_nanos(1_700_000_000_123_456_789 + round),
-            passage,
+            direction,
             local,
             remote,
             ecn: (round % 4) as u8,
@@ -81,9 +81,9 @@ fn what_was_written_is_read_again() {
         )));
         tap.see(&passing);
         tap.flush();
-        let (source, destination) = match passage {
-            Passage::Came => (remote, local),
-            Passage::Went => (local, remote),
+        let (source, destination) = match direction {
+            Direction::Received => (remote, local),
+            Direction::Sent => (local, remote),
         };
         expected.extend(passing.datagrams().zip(1..).map(|(payload, place)| {
             Item::Datagram(Captured {
@@ -91,7 +91,7 @@ fn what_was_written_is_read_again() {
                 source,
                 destination,
                 ecn: passing.ecn,
-                passage: Some(passage),
+                direction: Some(direction),
                 payload: payload.to_vec(),
                 cut: false,
                 repeated: false,
@@ -114,9 +114,9 @@ fn the_longest_and_the_shortest_datagrams_come_back() {
     let lengths = [0, 1, 2, 3, 4, 65_507];
     // An empty datagram has no piece to be shown; only the others are.
     for length in lengths {
-        tap.see(&Passing {
+        tap.see(&ObservedDatagram {
             at: Duration::ZERO,
-            passage: Passage::Came,
+            direction: Direction::Received,
             local: "127.0.0.1:1".parse().unwrap(),
             remote: "127.0.0.1:2".parse().unwrap(),
             ecn: 0,

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use qecho_packet::{
-    CloseReason, Direction, Passage, Recovery, Side, StreamId, TransportParameters, Unprocessed,
+    CloseReason, Dir, Direction, DropReason, Recovery, Side, StreamId, TransportParameters,
     trace::{
         Again, Connection, Content, Datagram, Event, LossReason, Lost, NotedFrame, Packet,
         TlsMessage, What,
@@ -138,13 +138,13 @@ fn limits_and_paths() -> Vec<Frame<'static>> {
         Frame::MaxData { maximum: 1 },
         Frame::MaxStreamData { id, maximum: 1 },
         Frame::MaxStreams {
-            direction: Direction::Unidirectional,
+            direction: Dir::Unidirectional,
             maximum: 1,
         },
         Frame::DataBlocked { limit: 1 },
         Frame::StreamDataBlocked { id, limit: 1 },
         Frame::StreamsBlocked {
-            direction: Direction::Bidirectional,
+            direction: Dir::Bidirectional,
             limit: 1,
         },
         Frame::NewConnectionId {
@@ -244,9 +244,9 @@ pub(crate) fn packet<'a>(header: Option<&'a Header>, frames: Option<Vec<Frame<'a
     }
 }
 
-pub(crate) fn datagram(passage: Passage, packets: Vec<Packet<'_>>) -> Datagram<'_> {
+pub(crate) fn datagram(direction: Direction, packets: Vec<Packet<'_>>) -> Datagram<'_> {
     Datagram {
-        passage,
+        direction,
         local: address("192.0.2.1:4433"),
         remote: address("[2001:db8::7]:50000"),
         ecn: 2,
@@ -256,24 +256,24 @@ pub(crate) fn datagram(passage: Passage, packets: Vec<Packet<'_>>) -> Datagram<'
     }
 }
 
-pub(crate) const UNPROCESSED: [Unprocessed; 17] = [
-    Unprocessed::Malformed(MALFORMED),
-    Unprocessed::NoKeys,
-    Unprocessed::NotAuthentic,
-    Unprocessed::Duplicate,
-    Unprocessed::HandshakePending,
-    Unprocessed::OtherAddress,
-    Unprocessed::Closed,
-    Unprocessed::UnknownConnection,
-    Unprocessed::UnsupportedVersion,
-    Unprocessed::DatagramTooSmall,
-    Unprocessed::AnsweredWithRetry,
-    Unprocessed::Refused,
-    Unprocessed::HandshakeFailed,
-    Unprocessed::InvalidRetry,
-    Unprocessed::IdleNegotiation,
-    Unprocessed::NoSecrets,
-    Unprocessed::Cut,
+pub(crate) const UNPROCESSED: [DropReason; 17] = [
+    DropReason::Malformed(MALFORMED),
+    DropReason::NoKeys,
+    DropReason::NotAuthentic,
+    DropReason::Duplicate,
+    DropReason::HandshakePending,
+    DropReason::OtherAddress,
+    DropReason::Closed,
+    DropReason::UnknownConnection,
+    DropReason::UnsupportedVersion,
+    DropReason::DatagramTooSmall,
+    DropReason::AnsweredWithRetry,
+    DropReason::Refused,
+    DropReason::HandshakeFailed,
+    DropReason::InvalidRetry,
+    DropReason::IdleNegotiation,
+    DropReason::NoSecrets,
+    DropReason::Cut,
 ];
 
 pub(crate) fn losses() -> Vec<What<'static>> {
@@ -287,7 +287,7 @@ pub(crate) fn losses() -> Vec<What<'static>> {
     ];
     let lost = reasons.map(|reason| {
         What::Lost(Lost {
-            passage: Passage::Went,
+            direction: Direction::Sent,
             packet_type: PacketType::OneRtt,
             number: 5,
             size: 1200,
@@ -296,7 +296,7 @@ pub(crate) fn losses() -> Vec<What<'static>> {
     });
     let mut losses = Vec::from(lost);
     losses.push(What::FoundAgain {
-        passage: Passage::Went,
+        direction: Direction::Sent,
         packet_type: PacketType::OneRtt,
         number: 5,
     });

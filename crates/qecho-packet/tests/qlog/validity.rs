@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs};
 
 use qecho_packet::{
-    Passage, Side, Unprocessed,
+    Direction, DropReason, Side,
     trace::{Connection, Datagram, Event, Packet, Sink, What, qlog::Qlog},
     wire::{Frame, Header, PacketType},
 };
@@ -34,8 +34,8 @@ pub(crate) fn every_record() -> [Vec<Value>; 2] {
     };
     tell(Some(&connection), What::Began);
     for connection in [Some(&connection), None] {
-        for passage in [Passage::Came, Passage::Went] {
-            for datagram in datagrams(passage, &headers) {
+        for direction in [Direction::Received, Direction::Sent] {
+            for datagram in datagrams(direction, &headers) {
                 tell(connection, What::Datagram(datagram));
             }
         }
@@ -44,14 +44,17 @@ pub(crate) fn every_record() -> [Vec<Value>; 2] {
     for what in sample::losses() {
         tell(Some(&connection), what);
     }
-    for (passage, parameters) in [Passage::Went, Passage::Came].into_iter().zip(&parameters) {
+    for (direction, parameters) in [Direction::Sent, Direction::Received]
+        .into_iter()
+        .zip(&parameters)
+    {
         let what = What::Parameters {
-            passage,
+            direction,
             parameters,
         };
         tell(Some(&connection), what);
         let what = What::KeyUpdate {
-            passage,
+            direction,
             generation: 1,
         };
         tell(Some(&connection), what);
@@ -83,7 +86,7 @@ pub(crate) fn every_record() -> [Vec<Value>; 2] {
 }
 
 /// Datagrams with every kind of packet, processed and not, and no packet.
-fn datagrams(passage: Passage, headers: &[Header]) -> Vec<Datagram<'_>> {
+fn datagrams(direction: Direction, headers: &[Header]) -> Vec<Datagram<'_>> {
     let mut datagrams = Vec::new();
     for header in headers {
         let bare = sample::packet(Some(header), None);
@@ -97,17 +100,17 @@ fn datagrams(passage: Passage, headers: &[Header]) -> Vec<Datagram<'_>> {
                 ..packets[packets.len() - 1].clone()
             });
         }
-        datagrams.push(sample::datagram(passage, packets));
+        datagrams.push(sample::datagram(direction, packets));
         if header.packet_type == PacketType::OneRtt {
             let reset = Packet {
                 is_stateless_reset: true,
                 ..bare
             };
-            datagrams.push(sample::datagram(passage, vec![reset]));
+            datagrams.push(sample::datagram(direction, vec![reset]));
         }
     }
     let nothing = Packet {
-        unprocessed: Some(Unprocessed::Malformed(sample::MALFORMED)),
+        unprocessed: Some(DropReason::Malformed(sample::MALFORMED)),
         ..sample::packet(None, None)
     };
     let mut cut = sample::packet(headers.last(), Some(vec![Frame::Ping]));
@@ -115,9 +118,9 @@ fn datagrams(passage: Passage, headers: &[Header]) -> Vec<Datagram<'_>> {
     if let Some(content) = &mut cut.content {
         content.malformed = Some(sample::MALFORMED);
     }
-    datagrams.push(sample::datagram(passage, vec![nothing.clone()]));
-    datagrams.push(sample::datagram(passage, vec![cut, nothing]));
-    let mut unsent = sample::datagram(passage, Vec::new());
+    datagrams.push(sample::datagram(direction, vec![nothing.clone()]));
+    datagrams.push(sample::datagram(direction, vec![cut, nothing]));
+    let mut unsent = sample::datagram(direction, Vec::new());
     unsent.unsent = Some("no buffer space");
     unsent.remote = sample::address("198.51.100.1:1");
     datagrams.push(unsent);

@@ -1,7 +1,7 @@
 //! Frames as bytes, each integer in as few as it takes.
 
 use qecho_packet::{
-    Direction,
+    Dir,
     wire::{Ack, Frame},
 };
 
@@ -53,7 +53,7 @@ pub(crate) fn encode(frame: &Frame<'_>) -> Vec<u8> {
 }
 
 fn control(frame: &Frame<'_>) -> Vec<u8> {
-    let unidirectional = |direction| u64::from(direction == Direction::Unidirectional);
+    let unidirectional = |direction| u64::from(direction == Dir::Unidirectional);
     match *frame {
         Frame::MaxData { maximum } => integers([0x10, maximum]),
         Frame::MaxStreamData { id, maximum } => integers([0x11, id.value(), maximum]),

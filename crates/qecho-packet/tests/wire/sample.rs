@@ -1,7 +1,7 @@
 //! Every kind of frame, as its bytes and as what they mean.
 
 use qecho_packet::{
-    Direction, StreamId,
+    Dir, StreamId,
     wire::{Ack, ConnectionId, EcnCounts, Frame},
 };
 
@@ -100,7 +100,7 @@ fn data() -> Vec<(&'static str, Frame<'static>)> {
 fn limits() -> Vec<(&'static str, Frame<'static>)> {
     let id = StreamId::from_value(7);
     let maximum = (1 << 62) - 1;
-    let (both, one) = (Direction::Bidirectional, Direction::Unidirectional);
+    let (both, one) = (Dir::Bidirectional, Dir::Unidirectional);
     let streams = |direction| Frame::MaxStreams {
         direction,
         maximum: 63,

@@ -8,7 +8,7 @@ use std::{collections::HashSet, io, net::SocketAddr, time::Duration};
 use anyhow::anyhow;
 use qecho_engine::{Side, limits::INITIAL_DATAGRAM_MIN};
 use qecho_packet::{
-    Dissected, Observation,
+    DecodedDatagram, Observation,
     capture::Item,
     dissect::{Dissector, Seen},
     trace::{Event, Losses, Sink, Tracer, qlog::Qlog},
@@ -116,7 +116,7 @@ impl View {
                         source: captured.source,
                         destination: captured.destination,
                         ecn: captured.ecn,
-                        passage: captured.passage,
+                        direction: captured.direction,
                         payload: &captured.payload,
                         cut: captured.cut,
                     };
@@ -161,7 +161,7 @@ impl View {
 
     /// Tells whether a datagram is to be taken for QUIC: anything that is UDP
     /// may be in a capture.
-    fn is_quic(&mut self, datagram: &Dissected) -> bool {
+    fn is_quic(&mut self, datagram: &DecodedDatagram) -> bool {
         let ends = (datagram.local, datagram.remote);
         if datagram.connection.is_some() {
             self.known.insert(ends);

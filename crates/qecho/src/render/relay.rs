@@ -11,7 +11,7 @@ use std::{
 use humantime::format_duration;
 use qecho_netsim::{
     link::{Blackhole, Conditions},
-    relay::{Config, Direction, Rebind, RebindKind, Report},
+    relay::{Config, DirectionReport, Rebind, RebindKind, Report},
 };
 
 use super::counted;
@@ -157,7 +157,7 @@ pub(crate) fn stopped_text(report: &Report, out: &mut dyn Write) -> io::Result<(
 }
 
 /// Says what became of a direction's datagrams, without what did not happen.
-fn fates(direction: &Direction) -> String {
+fn fates(direction: &DirectionReport) -> String {
     let counts = &direction.counts;
     let mut words = vec![format!(
         "{} came ({}), {} passed ({})",

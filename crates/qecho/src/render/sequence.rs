@@ -13,7 +13,7 @@ use std::{
 
 use qecho_engine::Side;
 use qecho_packet::{
-    Passage, text,
+    Direction, text,
     trace::{Connection, Datagram, Event, Lost, NotedFrame, Packet, What},
     wire::{Frame, PacketType},
 };
@@ -56,7 +56,7 @@ enum Row {
 #[derive(Debug)]
 struct Drawn {
     connection: u64,
-    passage: Passage,
+    direction: Direction,
     packets: Vec<(PacketType, u64)>,
     arrow: Arrow,
 }
@@ -88,14 +88,14 @@ impl Sequence {
             (What::Lost(lost), Some(connection)) => self.lost(stamp, connection, lost),
             (
                 What::FoundAgain {
-                    passage,
+                    direction,
                     packet_type,
                     number,
                 },
                 Some(connection),
             ) => {
                 let packet = (*packet_type, *number);
-                if let Some(drawn) = self.find(connection.number, *passage, packet) {
+                if let Some(drawn) = self.find(connection.number, *direction, packet) {
                     drawn.arrow.fate = Fate::Late;
                 }
             }
@@ -180,11 +180,11 @@ impl Sequence {
         };
         self.rows.push_back(Row::Arrow(Drawn {
             connection: connection.number,
-            passage: datagram.passage,
+            direction: datagram.direction,
             packets: packets.collect(),
             arrow: Arrow {
                 stamp,
-                sender: sender(connection, datagram.passage),
+                sender: sender(connection, datagram.direction),
                 packets: datagram.packets.iter().map(describe).collect(),
                 fate,
             },
@@ -193,7 +193,7 @@ impl Sequence {
 
     fn lost(&mut self, stamp: String, connection: &Connection, what: &Lost) {
         let packet = (what.packet_type, what.number);
-        match self.find(connection.number, what.passage, packet) {
+        match self.find(connection.number, what.direction, packet) {
             Some(drawn) => drawn.arrow.fate = Fate::Lost,
             None => {
                 let name = packet::numbered(what.packet_type, what.number);
@@ -208,13 +208,13 @@ impl Sequence {
     fn find(
         &mut self,
         connection: u64,
-        passage: Passage,
+        direction: Direction,
         packet: (PacketType, u64),
     ) -> Option<&mut Drawn> {
         self.rows.iter_mut().rev().find_map(|row| match row {
             Row::Arrow(drawn)
                 if drawn.connection == connection
-                    && drawn.passage == passage
+                    && drawn.direction == direction
                     && drawn.packets.contains(&packet) =>
             {
                 Some(drawn)
@@ -274,9 +274,9 @@ fn note(what: &What<'_>, connection: &Connection) -> Option<String> {
     Some(match what {
         What::Closed(reason) => closed(Some(connection), reason).1,
         What::KeyUpdate {
-            passage,
+            direction,
             generation,
-        } => super::trace::key_update(Some(connection), *passage, *generation).1,
+        } => super::trace::key_update(Some(connection), *direction, *generation).1,
         What::PathChanged { before } => super::trace::path_changed(Some(connection), *before).1,
         _ => return None,
     })

@@ -22,7 +22,7 @@ use std::{
 use anstyle::Style;
 use qecho_engine::Side;
 use qecho_packet::{
-    Passage, Recovery, TransportParameters,
+    Direction, Recovery, TransportParameters,
     trace::{Connection, Datagram, Event, Lost, What},
 };
 
@@ -107,14 +107,14 @@ impl TraceText {
                 self.note(event, (style, format!("{name} {text}")), out)
             }
             What::Parameters {
-                passage,
+                direction,
                 parameters,
-            } => self.parameters(event, *passage, parameters, out),
+            } => self.parameters(event, *direction, parameters, out),
             What::KeyUpdate {
-                passage,
+                direction,
                 generation,
             } => {
-                let note = note::key_update(event.connection, *passage, *generation);
+                let note = note::key_update(event.connection, *direction, *generation);
                 self.note(event, note, out)
             }
             What::PathChanged { before } => {
@@ -189,7 +189,7 @@ impl TraceText {
         let packet = &datagram.packets[index];
         let style = packet::style(packet);
         let stamp = if begun { "+".into() } else { self.stamp(event) };
-        let mut line = self.line(event, &stamp, style, arrow(datagram.passage));
+        let mut line = self.line(event, &stamp, style, arrow(datagram.direction));
         packet::begin(&mut line, style, &packet::name(packet), packet.size);
         packet::fate(&mut line, datagram, packet, event.connection.is_none());
         let hang = self.label_columns() + INDENT + packet::COLUMNS;
@@ -221,11 +221,11 @@ impl TraceText {
     fn parameters(
         &self,
         event: &Event<'_>,
-        passage: Passage,
+        direction: Direction,
         parameters: &TransportParameters,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let who = names::sender_name(event.connection, passage);
+        let who = names::sender_name(event.connection, direction);
         let named = parameters::named(parameters);
         let hang = self.label_columns() + INDENT;
         let mut heading = self.line(event, &self.stamp(event), DIM, "•");
@@ -309,9 +309,9 @@ impl TraceText {
     }
 }
 
-fn arrow(passage: Passage) -> &'static str {
-    match passage {
-        Passage::Went => "→",
-        Passage::Came => "←",
+fn arrow(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Sent => "→",
+        Direction::Received => "←",
     }
 }

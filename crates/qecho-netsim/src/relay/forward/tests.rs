@@ -5,7 +5,7 @@ use std::{num::NonZeroU64, time::Duration};
 use super::*;
 use crate::{
     link::Blackhole,
-    relay::{Direction, FLOW_IDLE, FLOWS_MAX, QUEUE_BYTES_MAX, Rebind},
+    relay::{DirectionReport, FLOW_IDLE, FLOWS_MAX, QUEUE_BYTES_MAX, Rebind},
 };
 
 const LISTENERS: usize = 2;
@@ -89,7 +89,7 @@ impl World {
     }
 
     /// Returns the counts of both directions, which must add up.
-    fn counts(&self) -> (Direction, Direction) {
+    fn counts(&self) -> (DirectionReport, DirectionReport) {
         let report = self.forward.report();
         for direction in [report.up, report.down] {
             let known =
@@ -164,7 +164,7 @@ fn what_is_not_the_servers_is_dropped_and_counted() {
 }
 
 /// Sends a thousand datagrams, 1 ms apart, each of which is answered.
-fn traffic(conditions: &Conditions) -> (Direction, Direction) {
+fn traffic(conditions: &Conditions) -> (DirectionReport, DirectionReport) {
     let mut world = World::both_ways(conditions.clone());
     for number in 0..1_000 {
         world.until(milliseconds(number));

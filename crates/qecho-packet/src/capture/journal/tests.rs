@@ -3,11 +3,11 @@
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 use super::{
-    super::{block::Blocks, direction::Direction, packet, pcapng},
+    super::{block::Blocks, direction::DirectionKeys, packet, pcapng},
     *,
 };
 use crate::{
-    Passing,
+    ObservedDatagram,
     protection::{Secret, Suite},
 };
 
@@ -26,10 +26,10 @@ impl Stage {
         }
     }
 
-    fn pass(&mut self, passage: Passage, connection: u16, payload: &[u8]) {
-        let passing = Passing {
+    fn pass(&mut self, direction: Direction, connection: u16, payload: &[u8]) {
+        let passing = ObservedDatagram {
             at: self.now,
-            passage,
+            direction,
             local: ([127, 0, 0, 1], 1).into(),
             remote: ([127, 0, 0, 2], connection).into(),
             ecn: 0,
@@ -37,7 +37,7 @@ impl Stage {
             segment_size: None,
         };
         let mut block = Vec::new();
-        pcapng::packet(&mut block, self.now, passage, None, |out| {
+        pcapng::packet(&mut block, self.now, direction, None, |out| {
             packet::write(out, &passing, payload)
         });
         self.journal.see(&block);
@@ -55,13 +55,13 @@ impl Stage {
         self.journal.see(&pcapng::secrets(&key_log));
         let mut initial = [&[0xc0, 0, 0, 0, 1, 8][..], &cid(connection), &[0]].concat();
         initial.resize(length, 0);
-        self.pass(Passage::Came, connection, &initial);
+        self.pass(Direction::Received, connection, &initial);
         self.send(connection, 0, &[1; 4]);
     }
 
     fn send(&mut self, connection: u16, number: u64, frames: &[u8]) {
         let packet = direction(connection).sealed(&cid(connection), number, frames);
-        self.pass(Passage::Came, connection, &packet);
+        self.pass(Direction::Received, connection, &packet);
     }
 
     /// Returns the connections whose secrets are repeated, and how many
@@ -77,9 +77,9 @@ impl Stage {
 }
 
 /// What a connection's client sends.
-fn direction(connection: u16) -> Direction {
+fn direction(connection: u16) -> DirectionKeys {
     let secret = Secret::new(&[connection as u8; 32]).expect("a hash has this length");
-    Direction::new(Suite::Aes128GcmSha256, &secret)
+    DirectionKeys::new(Suite::Aes128GcmSha256, &secret)
 }
 
 fn cid(connection: u16) -> [u8; 8] {
@@ -158,7 +158,7 @@ fn what_is_repeated_has_a_bound_and_what_is_forgotten_is_counted() {
     for connection in 1_000..2_000_u16 {
         let mut initial = [&[0xc0, 0, 0, 0, 1, 8][..], &cid(connection), &[0]].concat();
         initial.resize(1_400, 0);
-        stage.pass(Passage::Came, connection, &initial);
+        stage.pass(Direction::Received, connection, &initial);
     }
     assert!(stage.journal.cost <= 128 << 10);
     assert!(stage.repeats().0.len() >= repeated / 2);
@@ -170,9 +170,9 @@ fn a_connection_is_followed_to_another_address() {
     stage.connect(1, 1_200);
     let packet = |number| direction(1).sealed(&cid(1), number, &[1; 4]);
     let (forged, rebound) = ([&[0x40], &cid(1)[..], &[7; 40]].concat(), packet(1));
-    stage.pass(Passage::Came, 66, &forged);
+    stage.pass(Direction::Received, 66, &forged);
     assert_eq!(stage.journal.connections[&1].remote.port(), 1);
-    stage.pass(Passage::Came, 9, &rebound);
+    stage.pass(Direction::Received, 9, &rebound);
     assert_eq!(stage.journal.connections[&1].remote.port(), 9);
     assert_eq!(stage.journal.by_addresses.len(), 1);
 }
@@ -189,11 +189,11 @@ fn no_datagram_of_a_stranger_costs_more_than_its_share() {
             // Half of them say that they are of version 1.
             datagram[..6].copy_from_slice(&[0xc0, 0, 0, 0, 1, 8]);
         }
-        let passage = match random.random() {
-            true => Passage::Came,
-            false => Passage::Went,
+        let direction = match random.random() {
+            true => Direction::Received,
+            false => Direction::Sent,
         };
-        stage.pass(passage, random.random_range(1..9), &datagram);
+        stage.pass(direction, random.random_range(1..9), &datagram);
     }
     let journal = &stage.journal;
     let cost: usize = journal.connections.values().map(Followed::cost).sum();

@@ -3,7 +3,7 @@
 
 use std::{io::Read, time::Duration};
 
-use crate::Passage;
+use crate::Direction;
 
 use super::{
     super::followed::COMMENTS_OF_REPEATED,
@@ -195,11 +195,11 @@ impl Blocks {
         let interface = self.interfaces.get(interface).ok_or(UnknownInterface)?;
         let bytes = body.bytes_at_most(captured);
         body.padding_of(bytes.len());
-        let (passage, repeated) = remarks(body, self.order);
+        let (direction, repeated) = remarks(body, self.order);
         Ok(Frame {
             at: interface.clock.time(u64::from(high) << 32 | u64::from(low)),
             link: interface.link,
-            passage,
+            direction,
             repeated,
             bytes,
             cut: bytes.len() < captured.max(original) as usize,
@@ -218,7 +218,7 @@ impl Blocks {
         Ok(Frame {
             at: Duration::ZERO,
             link: interface.link,
-            passage: None,
+            direction: None,
             repeated: false,
             bytes,
             cut: bytes.len() < original as usize,
@@ -240,14 +240,14 @@ fn secrets<'a>(mut body: Fields<'_>) -> Option<Piece<'a>> {
 
 /// Returns which way a packet went, if its flags tell (§4.3.1), and whether a
 /// comment says that it is repeated.
-fn remarks(rest: Fields<'_>, order: ByteOrder) -> (Option<Passage>, bool) {
-    let (mut passage, mut repeated) = (None, false);
+fn remarks(rest: Fields<'_>, order: ByteOrder) -> (Option<Direction>, bool) {
+    let (mut direction, mut repeated) = (None, false);
     for (code, mut value) in options(rest, order) {
         match code {
-            PACKET_FLAGS if passage.is_none() => {
-                passage = match value.u32().map(|flags| flags & 0b11) {
-                    Some(0b01) => Some(Passage::Came),
-                    Some(0b10) => Some(Passage::Went),
+            PACKET_FLAGS if direction.is_none() => {
+                direction = match value.u32().map(|flags| flags & 0b11) {
+                    Some(0b01) => Some(Direction::Received),
+                    Some(0b10) => Some(Direction::Sent),
                     _ => None,
                 };
             }
@@ -260,7 +260,7 @@ fn remarks(rest: Fields<'_>, order: ByteOrder) -> (Option<Passage>, bool) {
             _ => {}
         }
     }
-    (passage, repeated)
+    (direction, repeated)
 }
 
 /// Returns options (§3.5), as far as they keep to their form.

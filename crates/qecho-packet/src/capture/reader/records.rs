@@ -81,7 +81,7 @@ impl Records {
         Ok(Some(Piece::Packet(Ok(Frame {
             at: Duration::from_secs(seconds.into()) + fraction,
             link: self.link,
-            passage: None,
+            direction: None,
             repeated: false,
             bytes: &source.block()[RECORD_HEADER..],
             cut: captured < original,

@@ -54,7 +54,7 @@ pub(super) fn short(label: usize, generation: u64, number: u64) -> Unsealed {
 }
 
 /// Returns number and generation of the only packet of a datagram.
-fn opened(dissector: &mut Dissector, seen: Seen<'_>) -> Result<(u64, u64), Unprocessed> {
+fn opened(dissector: &mut Dissector, seen: Seen<'_>) -> Result<(u64, u64), DropReason> {
     let dissected = dissected(dissector, seen);
     assert_eq!(dissected.connection, Some(1));
     let [packet] = &dissected.packets[..] else {
@@ -87,7 +87,7 @@ fn zero_rtt_has_a_secret_and_a_suite_of_its_own() {
     // Only clients send 0-RTT.
     let packet = bytes("d000000001000040140123456789abcdef0123456789abcdef01234567");
     let found = opened(&mut dissector, from_server(&packet));
-    assert_eq!(found, Err(Unprocessed::NoSecrets));
+    assert_eq!(found, Err(DropReason::NoSecrets));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn an_unknown_connection_id_of_the_usual_length_is_tried() {
 fn key_updates_are_followed_and_the_latest_key_before_is_kept() {
     let mut dissector = begun();
     told(&mut dissector, &[from_server(&bytes(SERVER_INITIAL))]);
-    let not_authentic = Err(Unprocessed::NotAuthentic);
+    let not_authentic = Err(DropReason::NotAuthentic);
     for (generation, number, found) in [
         (0, 0, Ok((0, 0))),
         (1, 2, Ok((2, 1))),
@@ -218,7 +218,7 @@ fn acknowledgements_help_over_gaps() {
     let first = short(2, 0, 0).seal();
     assert_eq!(opened(&mut dissector, from_client(&first)), Ok((0, 0)));
     let far = short(2, 0, 1_000_000).seal();
-    let not_authentic = Err(Unprocessed::NotAuthentic);
+    let not_authentic = Err(DropReason::NotAuthentic);
     assert_eq!(opened(&mut dissector, from_client(&far)), not_authentic);
     // The server acknowledges up to 999,999.
     let acknowledgement = bytes("02800f423f000000");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Dissected, wire::PacketType};
+use crate::{DecodedDatagram, wire::PacketType};
 
 use super::{Event, Known, Learned, What};
 
@@ -24,7 +24,7 @@ impl Known {
     }
 
     /// Takes a datagram in of which all was told elsewhere.
-    pub(in super::super) fn learn(&mut self, at: Duration, datagram: &Dissected) {
+    pub(in super::super) fn learn(&mut self, at: Duration, datagram: &DecodedDatagram) {
         let mut learned = Learned::default();
         for packet in &datagram.packets {
             self.packet(at, datagram, packet, &mut learned);
@@ -33,7 +33,7 @@ impl Known {
             if let (Some(header), Some(opened)) = (&packet.header, &packet.opened)
                 && header.packet_type == PacketType::OneRtt
             {
-                self.update_keys(datagram.passage, opened.generation, &mut learned);
+                self.update_keys(datagram.direction, opened.generation, &mut learned);
             }
         }
         // What became of it is not to be seen here: whether it was

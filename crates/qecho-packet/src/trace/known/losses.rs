@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Known;
 use crate::{
-    Passage, Recovery,
+    Direction, Recovery,
     trace::{
         event::{Event, LossReason, Lost, What},
         ledger::Gone,
@@ -46,7 +46,7 @@ impl Known {
             };
             if *left > 0 {
                 *left -= 1;
-                self.lose(at, Passage::Went, place, gone, tell);
+                self.lose(at, Direction::Sent, place, gone, tell);
             }
         }
         self.tell(at, What::Recovery(recovery), tell);
@@ -59,12 +59,12 @@ impl Known {
         at: Duration,
         tell: &mut dyn FnMut(&Event<'_>),
     ) {
-        for passage in [Passage::Went, Passage::Came] {
+        for direction in [Direction::Sent, Direction::Received] {
             for place in 0..3 {
-                let sender = self.sender(passage);
+                let sender = self.sender(direction);
                 let lost = sender.spaces[place].ledger.lost(at, &sender.round_trip);
                 for gone in lost {
-                    self.lose(at, passage, place, gone, tell);
+                    self.lose(at, direction, place, gone, tell);
                 }
             }
         }
@@ -73,12 +73,12 @@ impl Known {
     fn lose(
         &mut self,
         at: Duration,
-        passage: Passage,
+        direction: Direction,
         place: usize,
         gone: Gone,
         tell: &mut dyn FnMut(&Event<'_>),
     ) {
-        let ledger = &mut self.sender(passage).spaces[place].ledger;
+        let ledger = &mut self.sender(direction).spaces[place].ledger;
         ledger.declare_lost(gone.number);
         let Gone {
             packet_type,
@@ -87,7 +87,7 @@ impl Known {
             reason,
         } = gone;
         let lost = Lost {
-            passage,
+            direction,
             packet_type,
             number,
             size,

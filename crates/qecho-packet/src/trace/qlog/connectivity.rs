@@ -7,7 +7,7 @@ use super::{
     value::{RawInfo, TupleEndpointInfo, Version, hex},
 };
 use crate::{
-    Passage, Side,
+    Direction, Side,
     trace::{Connection, Datagram},
 };
 
@@ -89,10 +89,10 @@ pub(super) struct KeyUpdated {
 }
 
 impl KeyUpdated {
-    /// Of the keys of the 1-RTT packets that `passage` means, seen by `side`;
+    /// Of the keys of the 1-RTT packets that `direction` means, seen by `side`;
     /// `first` was the first to use keys of that generation.
-    pub(super) fn new(side: Side, passage: Passage, generation: u64, first: Passage) -> Self {
-        let ours = passage == Passage::Went;
+    pub(super) fn new(side: Side, direction: Direction, generation: u64, first: Direction) -> Self {
+        let ours = direction == Direction::Sent;
         Self {
             key_type: match (side == Side::Client) == ours {
                 true => "client_1rtt_secret",
@@ -100,8 +100,8 @@ impl KeyUpdated {
             },
             key_phase: generation,
             trigger: match first {
-                Passage::Went => "local_update",
-                Passage::Came => "remote_update",
+                Direction::Sent => "local_update",
+                Direction::Received => "remote_update",
             },
         }
     }

@@ -10,7 +10,7 @@ use super::{
     value::{Hex, RawInfo, Token, hex},
 };
 use crate::{
-    Direction,
+    Dir,
     trace::NotedFrame,
     wire::{Ack, Frame},
 };
@@ -271,10 +271,10 @@ impl<'a> CloseRecord<'a> {
     }
 }
 
-fn stream_type(direction: Direction) -> &'static str {
+fn stream_type(direction: Dir) -> &'static str {
     match direction {
-        Direction::Bidirectional => "bidirectional",
-        Direction::Unidirectional => "unidirectional",
+        Dir::Bidirectional => "bidirectional",
+        Dir::Unidirectional => "unidirectional",
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     value::Version,
 };
 use crate::{
-    Passage, Recovery, Side,
+    Direction, Recovery, Side,
     trace::{Connection, Datagram, Event, What},
     wire::{Header, PacketType},
 };
@@ -26,7 +26,7 @@ pub(super) struct Journal {
     /// The version that the connection uses, once that was told.
     version: Option<Version>,
     /// The newest generation of keys, and who used it first.
-    keys: (u64, Passage),
+    keys: (u64, Direction),
     recovery: Recovery,
 }
 
@@ -36,7 +36,7 @@ impl Journal {
             tuples: Tuples::new(connection.map(pair)),
             datagrams: 0,
             version: None,
-            keys: (0, Passage::Went),
+            keys: (0, Direction::Sent),
             recovery: Recovery::default(),
         }
     }
@@ -72,13 +72,13 @@ impl Journal {
             What::Datagram(_) => {}
             What::Lost(lost) => packet::write_lost(lost, margin, records),
             What::FoundAgain {
-                passage,
+                direction,
                 packet_type,
                 number,
             } => {
-                let passed = match passage {
-                    Passage::Went => "sent",
-                    Passage::Came => "received",
+                let passed = match direction {
+                    Direction::Sent => "sent",
+                    Direction::Received => "received",
                 };
                 let name = packet_type.name();
                 let message = format!(
@@ -87,12 +87,12 @@ impl Journal {
                 records.event("loglevel:info", margin, Message { message });
             }
             What::Parameters {
-                passage,
+                direction,
                 parameters,
             } => {
-                let initiator = match passage {
-                    Passage::Went => "local",
-                    Passage::Came => "remote",
+                let initiator = match direction {
+                    Direction::Sent => "local",
+                    Direction::Received => "remote",
                 };
                 let set = ParametersSet {
                     initiator,
@@ -101,9 +101,9 @@ impl Journal {
                 records.event("quic:parameters_set", margin, set);
             }
             What::KeyUpdate {
-                passage,
+                direction,
                 generation,
-            } => self.note_keys(connection.side, *passage, *generation, margin, records),
+            } => self.note_keys(connection.side, *direction, *generation, margin, records),
             What::PathChanged { .. } => self.note_path(pair(connection), margin, records),
             What::Recovery(recovery) => {
                 metrics::write(&self.recovery, recovery, margin, records);
@@ -141,7 +141,7 @@ impl Journal {
             records.event("quic:tuple_assigned", margin, assigned);
         }
         let margin = Margin { tuple, ..margin };
-        if datagram.passage == Passage::Came {
+        if datagram.direction == Direction::Received {
             let received = connectivity::datagrams(datagram, id);
             records.event("quic:udp_datagrams_received", margin, received);
             if datagram
@@ -154,17 +154,17 @@ impl Journal {
             }
         }
         for packet in &datagram.packets {
-            packet::write(packet, datagram.passage, id, margin, records);
+            packet::write(packet, datagram.direction, id, margin, records);
         }
-        match datagram.passage {
-            Passage::Went if datagram.unsent.is_some() => {
+        match datagram.direction {
+            Direction::Sent if datagram.unsent.is_some() => {
                 drop_datagram(datagram, margin, records);
             }
-            Passage::Went => {
+            Direction::Sent => {
                 let sent = connectivity::datagrams(datagram, id);
                 records.event("quic:udp_datagrams_sent", margin, sent);
             }
-            Passage::Came => {}
+            Direction::Received => {}
         }
     }
 
@@ -197,15 +197,15 @@ impl Journal {
     fn note_keys(
         &mut self,
         side: Side,
-        passage: Passage,
+        direction: Direction,
         generation: u64,
         margin: Margin<'_>,
         records: &mut Records,
     ) {
         if generation > self.keys.0 {
-            self.keys = (generation, passage);
+            self.keys = (generation, direction);
         }
-        let updated = KeyUpdated::new(side, passage, generation, self.keys.1);
+        let updated = KeyUpdated::new(side, direction, generation, self.keys.1);
         records.event("quic:key_updated", margin, updated);
     }
 

@@ -8,7 +8,7 @@ use super::{
     value::{Hex, RawInfo, Token, Version, hex},
 };
 use crate::{
-    Passage, Unprocessed,
+    Direction, DropReason,
     trace::{Content, LossReason, Lost, Packet},
     wire::{Header, PacketType},
 };
@@ -78,13 +78,13 @@ struct PacketLost<'a> {
 /// Writes what became of a packet.
 pub(super) fn write(
     packet: &Packet<'_>,
-    passage: Passage,
+    direction: Direction,
     datagram_id: u32,
     margin: Margin<'_>,
     records: &mut Records,
 ) {
     let raw = raw(packet);
-    if let Some((reason, trigger)) = dropped(packet, passage) {
+    if let Some((reason, trigger)) = dropped(packet, direction) {
         let dropped = PacketDropped {
             header: full_header(packet),
             raw,
@@ -113,11 +113,13 @@ pub(super) fn write(
             .collect(),
         raw,
         datagram_id,
-        trigger: content.filter(|_| passage == Passage::Went).and_then(again),
+        trigger: content
+            .filter(|_| direction == Direction::Sent)
+            .and_then(again),
     };
-    let name = match passage {
-        Passage::Came => "quic:packet_received",
-        Passage::Went => "quic:packet_sent",
+    let name = match direction {
+        Direction::Received => "quic:packet_received",
+        Direction::Sent => "quic:packet_sent",
     };
     let note = malformed.as_deref().or(margin.note);
     records.event(name, Margin { note, ..margin }, passed);
@@ -126,7 +128,7 @@ pub(super) fn write(
 /// Writes that a packet was declared lost, if its sender's eyes see it: the
 /// draft has no event for what the other side believes.
 pub(super) fn write_lost(lost: &Lost, margin: Margin<'_>, records: &mut Records) {
-    if lost.passage == Passage::Came {
+    if lost.direction == Direction::Received {
         return;
     }
     let trigger = match lost.reason {
@@ -206,28 +208,28 @@ fn raw(packet: &Packet<'_>) -> RawInfo<'static> {
 }
 
 /// Returns why the endpoint made nothing of a packet, and how qlog calls that.
-fn dropped(packet: &Packet<'_>, passage: Passage) -> Option<(Unprocessed, &'static str)> {
+fn dropped(packet: &Packet<'_>, direction: Direction) -> Option<(DropReason, &'static str)> {
     let reason = packet.unprocessed?;
-    if passage == Passage::Went || packet.is_stateless_reset {
+    if direction == Direction::Sent || packet.is_stateless_reset {
         return None;
     }
     let trigger = match reason {
         // Not the endpoint made nothing of it, but who looks on.
-        Unprocessed::NoSecrets | Unprocessed::Cut if packet.header.is_some() => return None,
-        Unprocessed::Malformed(_) | Unprocessed::DatagramTooSmall | Unprocessed::InvalidRetry => {
+        DropReason::NoSecrets | DropReason::Cut if packet.header.is_some() => return None,
+        DropReason::Malformed(_) | DropReason::DatagramTooSmall | DropReason::InvalidRetry => {
             "invalid"
         }
-        Unprocessed::NoKeys => "key_unavailable",
-        Unprocessed::NotAuthentic => "decryption_failure",
-        Unprocessed::Duplicate => "duplicate",
-        Unprocessed::OtherAddress
-        | Unprocessed::AnsweredWithRetry
-        | Unprocessed::Refused
-        | Unprocessed::TooFragmented
-        | Unprocessed::Oversized
-        | Unprocessed::HandshakeFailed => "rejected",
-        Unprocessed::UnknownConnection => "connection_unknown",
-        Unprocessed::UnsupportedVersion => "unsupported",
+        DropReason::NoKeys => "key_unavailable",
+        DropReason::NotAuthentic => "decryption_failure",
+        DropReason::Duplicate => "duplicate",
+        DropReason::OtherAddress
+        | DropReason::AnsweredWithRetry
+        | DropReason::Refused
+        | DropReason::TooFragmented
+        | DropReason::Oversized
+        | DropReason::HandshakeFailed => "rejected",
+        DropReason::UnknownConnection => "connection_unknown",
+        DropReason::UnsupportedVersion => "unsupported",
         _ => "general",
     };
     Some((reason, trigger))

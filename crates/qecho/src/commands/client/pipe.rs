@@ -18,7 +18,7 @@ use qecho_echo::{
     COALESCE_MAX,
     client::{Client, ClientEvent, Config, Mail, PIECES_MAX, PipeEnds, Progress},
 };
-use qecho_engine::Direction;
+use qecho_engine::Dir;
 use qecho_io::Waker;
 
 use super::{Occurrence, listener, tell_off, voice::Voice};
@@ -46,8 +46,8 @@ pub(super) fn run(
         output: (!arguments.verify).then_some(output),
         progress: progress.clone(),
         direction: match arguments.over {
-            OverArgument::Uni => Direction::Unidirectional,
-            _ => Direction::Bidirectional,
+            OverArgument::Uni => Dir::Unidirectional,
+            _ => Dir::Bidirectional,
         },
     };
     let client =

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use qecho_packet::{Dissected, Unprocessed, capture::SkipReason};
+use qecho_packet::{DecodedDatagram, DropReason, capture::SkipReason};
 
 use super::input::say;
 
@@ -24,10 +24,10 @@ pub(super) struct Counts {
 
 impl Counts {
     /// Counts a datagram with QUIC in it.
-    pub(super) fn count(&mut self, datagram: &Dissected) {
+    pub(super) fn count(&mut self, datagram: &DecodedDatagram) {
         self.datagrams += 1;
         for packet in &datagram.packets {
-            self.closed += u64::from(packet.unprocessed == Some(Unprocessed::NoSecrets));
+            self.closed += u64::from(packet.unprocessed == Some(DropReason::NoSecrets));
         }
     }
 

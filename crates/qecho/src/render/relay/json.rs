@@ -8,7 +8,7 @@ use std::{
 
 use qecho_netsim::{
     link::Conditions,
-    relay::{Direction, RebindKind, Report},
+    relay::{DirectionReport, RebindKind, Report},
 };
 use serde::Serialize;
 
@@ -145,8 +145,8 @@ struct DirectionCounts {
     under_way: u64,
 }
 
-impl From<&Direction> for DirectionCounts {
-    fn from(direction: &Direction) -> Self {
+impl From<&DirectionReport> for DirectionCounts {
+    fn from(direction: &DirectionReport) -> Self {
         let counts = &direction.counts;
         Self {
             received: counts.sent,

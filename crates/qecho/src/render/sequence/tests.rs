@@ -2,7 +2,7 @@
 
 use qecho_engine::{CloseReason, Side};
 use qecho_packet::{
-    Passage,
+    Direction,
     trace::{Connection, Event, LossReason, Lost, What},
     wire::{Frame, PacketType},
 };
@@ -22,9 +22,9 @@ fn drawn(width: usize, events: &[Event<'_>]) -> String {
     String::from_utf8(out).expect("it is text")
 }
 
-fn lost(passage: Passage, number: u64) -> What<'static> {
+fn lost(direction: Direction, number: u64) -> What<'static> {
     What::Lost(Lost {
-        passage,
+        direction,
         packet_type: PacketType::OneRtt,
         number,
         size: 30,
@@ -57,9 +57,9 @@ fn datagrams_are_arrows_between_two_lifelines() {
     let probe = packet(&one_rtt, 1, 1_326, vec![noted(Frame::Ping), padding]);
     let events = [
         event(0, &connection, What::Began),
-        event(312, &connection, datagram(Passage::Went, vec![hello])),
-        event(1_680, &connection, datagram(Passage::Came, answer)),
-        event(1_700, &connection, datagram(Passage::Went, vec![probe])),
+        event(312, &connection, datagram(Direction::Sent, vec![hello])),
+        event(1_680, &connection, datagram(Direction::Received, answer)),
+        event(1_700, &connection, datagram(Direction::Sent, vec![probe])),
         event(2_000, &connection, What::Closed(&CloseReason::Local)),
     ];
     assert_eq!(
@@ -82,12 +82,12 @@ fn a_lost_datagram_does_not_reach_the_other_side() {
     let one_rtt = header(PacketType::OneRtt);
     let data = |number| {
         datagram(
-            Passage::Went,
+            Direction::Sent,
             vec![packet(&one_rtt, number, 30, vec![stream(0, false)])],
         )
     };
     let found = What::FoundAgain {
-        passage: Passage::Went,
+        direction: Direction::Sent,
         packet_type: PacketType::OneRtt,
         number: 2,
     };
@@ -98,11 +98,11 @@ fn a_lost_datagram_does_not_reach_the_other_side() {
     let whats = [
         data(1),
         data(2),
-        lost(Passage::Went, 1),
-        lost(Passage::Went, 2),
+        lost(Direction::Sent, 1),
+        lost(Direction::Sent, 2),
         found,
         unsent,
-        lost(Passage::Came, 1),
+        lost(Direction::Received, 1),
     ];
     let seen_by = |side| {
         let connection = samples::connection(side);
@@ -133,7 +133,7 @@ fn what_happens_between_datagrams_stands_between_the_arrows() {
     let connection = samples::connection(Side::Client);
     let before = (samples::address(1, 40_000), samples::address(2, 4433));
     let update = What::KeyUpdate {
-        passage: Passage::Went,
+        direction: Direction::Sent,
         generation: 1,
     };
     let whats = [
@@ -174,7 +174,7 @@ fn every_line_keeps_to_its_width() {
     }));
     let all = || {
         datagram(
-            Passage::Came,
+            Direction::Received,
             vec![packet(&one_rtt, u64::MAX, 900, frames.clone())],
         )
     };
@@ -212,7 +212,7 @@ fn rows_wait_only_as_long_as_their_limit_allows() {
     let connection = samples::connection(Side::Client);
     let one_rtt = header(PacketType::OneRtt);
     let ping = datagram(
-        Passage::Went,
+        Direction::Sent,
         vec![packet(&one_rtt, 1, 30, vec![noted(Frame::Ping)])],
     );
     let mut sequence = Sequence::new(80);

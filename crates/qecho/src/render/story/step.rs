@@ -1,6 +1,6 @@
 //! The steps of an echo, and what is to be said of each.
 
-use qecho_engine::{Direction, Side};
+use qecho_engine::{Dir, Side};
 use qecho_packet::{
     trace::{Connection, Content, Datagram, NotedFrame},
     wire::{Frame, PacketType},
@@ -146,7 +146,7 @@ pub(super) fn of(connection: &Connection, datagram: &Datagram<'_>, index: usize)
     let (Some(header), None) = (packet.header, packet.unprocessed) else {
         return Vec::new();
     };
-    let from = sender(connection, datagram.passage);
+    let from = sender(connection, datagram.direction);
     let mut steps = Vec::new();
     if index == 0 && is_coalesced(datagram) {
         steps.push(Step::Coalesced);
@@ -235,12 +235,12 @@ fn of_message(from: Side, name: &str) -> Option<Step> {
     })
 }
 
-fn of_stream(from: Side, initiator: Side, direction: Direction) -> Option<Step> {
+fn of_stream(from: Side, initiator: Side, direction: Dir) -> Option<Step> {
     match (direction, initiator, from) {
-        (Direction::Bidirectional, Side::Client, Side::Client) => Some(Step::Stream),
-        (Direction::Bidirectional, Side::Client, Side::Server) => Some(Step::StreamEcho),
-        (Direction::Unidirectional, Side::Client, Side::Client) => Some(Step::Unidirectional),
-        (Direction::Unidirectional, Side::Server, Side::Server) => Some(Step::UnidirectionalEcho),
+        (Dir::Bidirectional, Side::Client, Side::Client) => Some(Step::Stream),
+        (Dir::Bidirectional, Side::Client, Side::Server) => Some(Step::StreamEcho),
+        (Dir::Unidirectional, Side::Client, Side::Client) => Some(Step::Unidirectional),
+        (Dir::Unidirectional, Side::Server, Side::Server) => Some(Step::UnidirectionalEcho),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use qecho_engine::{CloseReason, Side};
 use qecho_packet::{
-    Passage,
+    Direction,
     trace::{Again, Event, NotedFrame},
     wire::{Frame, PacketType},
 };
@@ -34,9 +34,9 @@ fn a_step_is_explained_when_it_is_first_taken() {
     let data = |number| packet(&one_rtt, number, 48, vec![stream(0, false)]);
     let events = [
         event(0, &connection, What::Began),
-        event(1, &connection, datagram(Passage::Went, vec![hello])),
-        event(2, &connection, datagram(Passage::Went, vec![data(0)])),
-        event(3, &connection, datagram(Passage::Went, vec![data(1)])),
+        event(1, &connection, datagram(Direction::Sent, vec![hello])),
+        event(2, &connection, datagram(Direction::Sent, vec![data(0)])),
+        event(3, &connection, datagram(Direction::Sent, vec![data(1)])),
         event(4, &connection, What::Closed(&CloseReason::Local)),
     ];
     assert_eq!(
@@ -62,41 +62,57 @@ fn a_step_is_explained_when_it_is_first_taken() {
 }
 
 /// What the story says of a packet with these frames, on lines of any length.
-fn said(passage: Passage, packet_type: PacketType, frames: Vec<NotedFrame<'_>>) -> String {
+fn said(direction: Direction, packet_type: PacketType, frames: Vec<NotedFrame<'_>>) -> String {
     let connection = samples::connection(Side::Client);
     let header = header(packet_type);
-    let what = datagram(passage, vec![packet(&header, 1, 60, frames)]);
+    let what = datagram(direction, vec![packet(&header, 1, 60, frames)]);
     told(&[event(0, &connection, what)]).replace("\n  ", " ")
 }
 
-fn check_explained(passage: Passage, frame: NotedFrame<'_>, words: &str) {
-    let story = said(passage, PacketType::OneRtt, vec![frame]);
+fn check_explained(direction: Direction, frame: NotedFrame<'_>, words: &str) {
+    let story = said(direction, PacketType::OneRtt, vec![frame]);
     assert!(story.contains(words), "{words}: {story}");
 }
 
 #[test]
 fn every_step_of_a_handshake_has_its_explanation() {
     let cases = [
-        (Passage::Came, "EncryptedExtensions", "transport parameters"),
-        (Passage::Came, "Certificate", "says who the server is"),
-        (Passage::Came, "CertificateVerify", "says who the server is"),
-        (Passage::Came, "Finished", "the server's part"),
-        (Passage::Went, "Finished", "the handshake is complete"),
+        (
+            Direction::Received,
+            "EncryptedExtensions",
+            "transport parameters",
+        ),
+        (Direction::Received, "Certificate", "says who the server is"),
+        (
+            Direction::Received,
+            "CertificateVerify",
+            "says who the server is",
+        ),
+        (Direction::Received, "Finished", "the server's part"),
+        (Direction::Sent, "Finished", "the handshake is complete"),
     ];
-    for (passage, message, words) in cases {
-        let story = said(passage, PacketType::Handshake, vec![crypto(0, &[message])]);
+    for (direction, message, words) in cases {
+        let story = said(
+            direction,
+            PacketType::Handshake,
+            vec![crypto(0, &[message])],
+        );
         assert!(story.contains(words), "{words}: {story}");
     }
-    check_explained(Passage::Came, crypto(0, &["NewSessionTicket"]), "resume");
+    check_explained(
+        Direction::Received,
+        crypto(0, &["NewSessionTicket"]),
+        "resume",
+    );
     let done = noted(Frame::HandshakeDone);
-    check_explained(Passage::Came, done, "the handshake is confirmed");
+    check_explained(Direction::Received, done, "the handshake is confirmed");
     let token = noted(Frame::NewToken { token: b"t" });
-    check_explained(Passage::Came, token, "NEW_TOKEN is");
+    check_explained(Direction::Received, token, "NEW_TOKEN is");
 }
 
 #[test]
 fn every_step_of_an_echo_has_its_explanation() {
-    let (client, server) = (Passage::Went, Passage::Came);
+    let (client, server) = (Direction::Sent, Direction::Received);
     check_explained(
         client,
         stream(0, true),
@@ -135,7 +151,7 @@ fn coalescing_and_probes_for_the_mtu_are_explained() {
         packet(&initial, 0, 145, vec![ack(0), crypto(0, &["ServerHello"])]),
         packet(&handshake, 0, 900, vec![noted(Frame::Ping)]),
     ];
-    let story = told(&[event(0, &connection, datagram(Passage::Went, both))]);
+    let story = told(&[event(0, &connection, datagram(Direction::Sent, both))]);
     let place = |words| story.find(words).unwrap_or(usize::MAX);
     assert!(
         place("several packets") < place("ServerHello: now"),
@@ -145,7 +161,7 @@ fn coalescing_and_probes_for_the_mtu_are_explained() {
     assert!(story.contains("#1          + → Handshake 0"), "{story}");
     let probe = |size| {
         let frames = vec![noted(Frame::Ping), noted(Frame::Padding { length: 1_300 })];
-        let what = datagram(Passage::Went, vec![packet(&one_rtt, 1, size, frames)]);
+        let what = datagram(Direction::Sent, vec![packet(&one_rtt, 1, size, frames)]);
         told(&[event(0, &connection, what)]).contains("PING and PADDING in a datagram")
     };
     assert!(probe(1_326));
@@ -157,7 +173,11 @@ fn what_was_not_processed_is_no_step() {
     let connection = samples::connection(Side::Client);
     let one_rtt = header(PacketType::OneRtt);
     let mut late = packet(&one_rtt, 1, 30, vec![stream(0, false)]);
-    late.unprocessed = Some(qecho_packet::Unprocessed::Duplicate);
-    let story = told(&[event(0, &connection, datagram(Passage::Came, vec![late]))]);
+    late.unprocessed = Some(qecho_packet::DropReason::Duplicate);
+    let story = told(&[event(
+        0,
+        &connection,
+        datagram(Direction::Received, vec![late]),
+    )]);
     assert!(story.starts_with("    0.000 ← 1-RTT 1"), "{story}");
 }

@@ -4,7 +4,7 @@ mod full;
 
 use std::ops::RangeInclusive;
 
-use qecho_engine::Direction;
+use qecho_engine::Dir;
 use qecho_packet::{
     text,
     trace::{Again, NotedFrame, TlsMessage},
@@ -171,10 +171,10 @@ fn range(range: &RangeInclusive<u64>) -> String {
     }
 }
 
-fn direction_name(direction: Direction) -> &'static str {
+fn direction_name(direction: Dir) -> &'static str {
     match direction {
-        Direction::Bidirectional => "bidirectional",
-        Direction::Unidirectional => "unidirectional",
+        Dir::Bidirectional => "bidirectional",
+        Dir::Unidirectional => "unidirectional",
     }
 }
 

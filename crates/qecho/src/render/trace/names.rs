@@ -1,7 +1,7 @@
 //! Names for the numbers of the RFCs.
 
 use qecho_engine::Side;
-use qecho_packet::{Passage, close::transport_error_name, trace::Connection};
+use qecho_packet::{Direction, close::transport_error_name, trace::Connection};
 
 /// Names an error code of the transport (RFC 9000 §20.1), a TLS alert among
 /// them by the name that RFC 8446 §6 gives it.
@@ -97,23 +97,23 @@ pub(crate) fn side(side: Side) -> &'static str {
 }
 
 /// Tells which side sent what passed, seen from one of them.
-pub(crate) fn sender(connection: &Connection, passage: Passage) -> Side {
-    match (connection.side, passage) {
-        (side, Passage::Went) => side,
-        (Side::Client, Passage::Came) => Side::Server,
-        (Side::Server, Passage::Came) => Side::Client,
+pub(crate) fn sender(connection: &Connection, direction: Direction) -> Side {
+    match (connection.side, direction) {
+        (side, Direction::Sent) => side,
+        (Side::Client, Direction::Received) => Side::Server,
+        (Side::Server, Direction::Received) => Side::Client,
     }
 }
 
 /// Names who sent what passed.
-pub(crate) fn sender_name(connection: Option<&Connection>, passage: Passage) -> &'static str {
-    match (connection, passage) {
-        (Some(connection), _) => match sender(connection, passage) {
+pub(crate) fn sender_name(connection: Option<&Connection>, direction: Direction) -> &'static str {
+    match (connection, direction) {
+        (Some(connection), _) => match sender(connection, direction) {
             Side::Client => "the client",
             Side::Server => "the server",
         },
-        (None, Passage::Went) => "this side",
-        (None, Passage::Came) => "the peer",
+        (None, Direction::Sent) => "this side",
+        (None, Direction::Received) => "the peer",
     }
 }
 

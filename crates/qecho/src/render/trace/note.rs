@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use anstyle::Style;
 use qecho_engine::CloseReason;
 use qecho_packet::{
-    Passage, Recovery, text,
+    Direction, Recovery, text,
     trace::{Connection, LossReason, Lost},
 };
 
@@ -22,8 +22,8 @@ pub(crate) type Note = (Style, String);
 /// Says who a connection is between, and which arrow points where.
 pub(super) fn began(connection: &Connection) -> [Note; 3] {
     let Connection { local, remote, .. } = connection;
-    let here = names::sender_name(Some(connection), Passage::Went);
-    let there = names::sender_name(Some(connection), Passage::Came);
+    let here = names::sender_name(Some(connection), Direction::Sent);
+    let there = names::sender_name(Some(connection), Direction::Received);
     let id = &connection.original_destination;
     [
         (
@@ -40,9 +40,9 @@ pub(super) fn began(connection: &Connection) -> [Note; 3] {
 
 /// Says why a packet was declared lost.
 pub(crate) fn lost(lost: &Lost) -> String {
-    let what = match lost.passage {
-        Passage::Went => "lost",
-        Passage::Came => "lost on its way here",
+    let what = match lost.direction {
+        Direction::Sent => "lost",
+        Direction::Received => "lost on its way here",
     };
     let why = match lost.reason {
         LossReason::PacketThreshold { acknowledged } => {
@@ -69,10 +69,10 @@ pub(super) fn found_again() -> Note {
 /// Says that an endpoint uses new keys.
 pub(crate) fn key_update(
     connection: Option<&Connection>,
-    passage: Passage,
+    direction: Direction,
     generation: u64,
 ) -> Note {
-    let who = names::sender_name(connection, passage);
+    let who = names::sender_name(connection, direction);
     let note = format!("key update {generation}: {who} sends under new keys (RFC 9001 §6)");
     (STRONG, note)
 }
@@ -86,8 +86,8 @@ pub(crate) fn path_changed(
         return (STRONG, "the path changed (RFC 9000 §9)".into());
     };
     let now = (connection.local, connection.remote);
-    let here = names::sender_name(Some(connection), Passage::Went);
-    let there = names::sender_name(Some(connection), Passage::Came);
+    let here = names::sender_name(Some(connection), Direction::Sent);
+    let there = names::sender_name(Some(connection), Direction::Received);
     let changes = [(here, before.0, now.0), (there, before.1, now.1)];
     let changes: Vec<_> = changes
         .into_iter()
@@ -105,7 +105,7 @@ pub(crate) fn path_changed(
 pub(crate) fn closed(connection: Option<&Connection>, reason: &CloseReason) -> Note {
     match reason {
         CloseReason::Local => {
-            let who = names::sender_name(connection, Passage::Went);
+            let who = names::sender_name(connection, Direction::Sent);
             (STRONG, format!("closed by {who}"))
         }
         CloseReason::Application { .. } => (STRONG, text::shown(&reason.to_string())),

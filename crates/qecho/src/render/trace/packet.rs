@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anstyle::Style;
 use qecho_packet::{
-    Passage, Unprocessed, text,
+    Direction, DropReason, text,
     trace::{Content, Datagram, NotedFrame, Packet},
     wire::{Frame, Header, PacketType},
 };
@@ -56,7 +56,7 @@ pub(super) fn style(packet: &Packet<'_>) -> Style {
 /// closed, that is as it should be (RFC 9000 §10.2.1).
 fn ignored(packet: &Packet<'_>) -> Style {
     match packet.unprocessed {
-        Some(Unprocessed::Closed) => DIM,
+        Some(DropReason::Closed) => DIM,
         _ => WRONG,
     }
 }
@@ -80,14 +80,14 @@ pub(super) fn fate(line: &mut Line, datagram: &Datagram<'_>, packet: &Packet<'_>
     }
     // What belongs to no connection says elsewhere whose it is.
     if strange {
-        line.item(PLAIN, far_end(datagram.passage, datagram.remote));
+        line.item(PLAIN, far_end(datagram.direction, datagram.remote));
     }
 }
 
-fn far_end(passage: Passage, remote: SocketAddr) -> String {
-    match passage {
-        Passage::Came => format!("from {remote}"),
-        Passage::Went => format!("to {remote}"),
+fn far_end(direction: Direction, remote: SocketAddr) -> String {
+    match direction {
+        Direction::Received => format!("from {remote}"),
+        Direction::Sent => format!("to {remote}"),
     }
 }
 
@@ -276,7 +276,7 @@ pub(super) fn concerns_handshake(packet: &Packet<'_>) -> bool {
     };
     let ignored = packet
         .unprocessed
-        .is_some_and(|reason| reason != Unprocessed::Closed);
+        .is_some_and(|reason| reason != DropReason::Closed);
     !is_short(header)
         || ignored
         || packet.is_stateless_reset

@@ -2,9 +2,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use qecho_engine::{Direction, Side, StreamId};
+use qecho_engine::{Dir, Side, StreamId};
 use qecho_packet::{
-    Passage,
+    Direction,
     trace::{Again, Connection, Content, Datagram, Event, NotedFrame, Packet, TlsMessage, What},
     wire::{Ack, ConnectionId, EcnCounts, Frame, Header, PacketType},
 };
@@ -108,7 +108,7 @@ pub(crate) fn frames() -> Vec<NotedFrame<'static>> {
 
 fn limits() -> [Frame<'static>; 6] {
     let id = StreamId::from_value(4);
-    let direction = Direction::Unidirectional;
+    let direction = Dir::Unidirectional;
     [
         Frame::MaxData { maximum: 1 << 20 },
         Frame::MaxStreamData {
@@ -116,7 +116,7 @@ fn limits() -> [Frame<'static>; 6] {
             maximum: 65_536,
         },
         Frame::MaxStreams {
-            direction: Direction::Bidirectional,
+            direction: Dir::Bidirectional,
             maximum: 100,
         },
         Frame::DataBlocked { limit: 1 << 20 },
@@ -226,9 +226,9 @@ pub(crate) fn packet<'a>(
 }
 
 /// A datagram of these packets.
-pub(crate) fn datagram(passage: Passage, packets: Vec<Packet<'_>>) -> What<'_> {
+pub(crate) fn datagram(direction: Direction, packets: Vec<Packet<'_>>) -> What<'_> {
     What::Datagram(Datagram {
-        passage,
+        direction,
         local: address(1, 50_000),
         remote: address(2, 4433),
         ecn: 0,

@@ -6,7 +6,7 @@ mod odd;
 
 use qecho_engine::{CloseReason, Side};
 use qecho_packet::{
-    Passage,
+    Direction,
     trace::{Connection, Event, LossReason, Lost, Packet, What},
     wire::{Frame, Header, PacketType},
 };
@@ -40,13 +40,13 @@ fn line(detail: Detail, what: What<'_>) -> String {
     written(detail, PLAIN, &[event(0, &connection, what)])
 }
 
-fn alone<'a>(passage: Passage, packet: Packet<'a>) -> What<'a> {
-    samples::datagram(passage, vec![packet])
+fn alone<'a>(direction: Direction, packet: Packet<'a>) -> What<'a> {
+    samples::datagram(direction, vec![packet])
 }
 
 fn loss(reason: LossReason) -> What<'static> {
     What::Lost(Lost {
-        passage: Passage::Went,
+        direction: Direction::Sent,
         packet_type: PacketType::OneRtt,
         number: 12,
         size: 1_200,
@@ -104,21 +104,25 @@ fn beginning<'a>(headers: &'a Headers, connection: &'a Connection) -> Vec<Event<
         event(
             312,
             connection,
-            alone(Passage::Went, packet(&headers.initial, 0, 1_200, hello)),
+            alone(Direction::Sent, packet(&headers.initial, 0, 1_200, hello)),
         ),
-        event(1_680, connection, samples::datagram(Passage::Came, answer)),
+        event(
+            1_680,
+            connection,
+            samples::datagram(Direction::Received, answer),
+        ),
         event(
             1_700,
             connection,
             alone(
-                Passage::Went,
+                Direction::Sent,
                 packet(&headers.one_rtt, 0, 48, vec![stream(0, false)]),
             ),
         ),
         event(
             23_456_789,
             connection,
-            alone(Passage::Came, packet(&headers.one_rtt, 1, 50, done)),
+            alone(Direction::Received, packet(&headers.one_rtt, 1, 50, done)),
         ),
     ]
 }
@@ -181,7 +185,7 @@ fn a_packet_in_full_shows_its_header_and_each_frame() {
         content.number_length = 2;
     }
     let first = packet(&initial, 1, 1_160, vec![hello]);
-    let mut what = samples::datagram(Passage::Went, vec![first, data]);
+    let mut what = samples::datagram(Direction::Sent, vec![first, data]);
     if let What::Datagram(datagram) = &mut what {
         datagram.ecn = 2;
     }
@@ -217,9 +221,9 @@ fn lines_are_labelled_where_there_is_more_than_one_connection() {
             5,
             &server,
             alone(
-                Passage::Came,
+                Direction::Received,
                 Packet {
-                    unprocessed: Some(qecho_packet::Unprocessed::UnknownConnection),
+                    unprocessed: Some(qecho_packet::DropReason::UnknownConnection),
                     ..unopened(None, 30)
                 },
             ),

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use bytes::Bytes;
 use qecho_engine::CloseReason;
 use qecho_packet::{
-    Passage,
+    Direction,
     trace::{Datagram, LossReason, NotedFrame, What},
     wire::{Frame, Header, PacketType},
 };
@@ -35,7 +35,7 @@ fn hostile<'a>(header: &'a Header, text: &'a str, reason: &'a CloseReason) -> Ve
     frames.push(hello);
     let address = SocketAddr::from(([0; 16], u16::MAX));
     let datagram = Datagram {
-        passage: Passage::Went,
+        direction: Direction::Sent,
         local: address,
         remote: address,
         ecn: u8::MAX,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use qecho_engine::{CloseReason, Side};
 use qecho_packet::{
-    Passage, Recovery, TransportParameters,
+    Direction, Recovery, TransportParameters,
     trace::{LossReason, What},
     wire::PacketType,
 };
@@ -53,7 +53,7 @@ fn what_happens_between_packets_has_a_line_of_its_own() {
     let cases = [
         (
             What::FoundAgain {
-                passage: Passage::Went,
+                direction: Direction::Sent,
                 packet_type: PacketType::OneRtt,
                 number: 12,
             },
@@ -61,7 +61,7 @@ fn what_happens_between_packets_has_a_line_of_its_own() {
         ),
         (
             What::KeyUpdate {
-                passage: Passage::Came,
+                direction: Direction::Received,
                 generation: 2,
             },
             "• key update 2: the server sends under new keys (RFC 9001 §6)",
@@ -97,7 +97,7 @@ fn what_happens_between_packets_has_a_line_of_its_own() {
 fn transport_parameters_are_a_table_or_a_paragraph() {
     let parameters = TransportParameters::parse(&[0x01, 0x02, 0x47, 0xd0, 0x0c, 0x00]);
     let what = || What::Parameters {
-        passage: Passage::Came,
+        direction: Direction::Received,
         parameters: &parameters,
     };
     let table = "    0.000 • the server's transport parameters:

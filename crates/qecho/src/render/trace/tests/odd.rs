@@ -1,7 +1,7 @@
 //! Packets that are not as they usually are.
 
 use qecho_packet::{
-    Passage, Unprocessed,
+    Direction, DropReason,
     trace::{Packet, What},
     wire::{Frame, Malformed, PacketType},
 };
@@ -43,7 +43,7 @@ fn packets_that_are_not_opened_say_what_they_are() {
         ),
         (
             Packet {
-                unprocessed: Some(Unprocessed::NoKeys),
+                unprocessed: Some(DropReason::NoKeys),
                 ..unopened(Some(&one_rtt), 30)
             },
             "1-RTT           30 B  not processed: there are no keys for it",
@@ -57,7 +57,7 @@ fn packets_that_are_not_opened_say_what_they_are() {
         ),
         (
             Packet {
-                unprocessed: Some(Unprocessed::Malformed(Malformed {
+                unprocessed: Some(DropReason::Malformed(Malformed {
                     offset: 0,
                     what: "version",
                 })),
@@ -69,7 +69,7 @@ fn packets_that_are_not_opened_say_what_they_are() {
     for (packet, expected) in cases {
         let expected = format!("    0.000 ← {expected}\n");
         assert_eq!(
-            line(Detail::Packets, alone(Passage::Came, packet)),
+            line(Detail::Packets, alone(Direction::Received, packet)),
             expected
         );
     }
@@ -80,14 +80,14 @@ fn what_went_wrong_with_a_packet_stands_before_its_frames() {
     let one_rtt = header(PacketType::OneRtt);
     let ping = || packet(&one_rtt, 3, 30, vec![noted(Frame::Ping)]);
     let duplicate = Packet {
-        unprocessed: Some(Unprocessed::Duplicate),
+        unprocessed: Some(DropReason::Duplicate),
         ..ping()
     };
     assert_eq!(
-        line(Detail::Handshake, alone(Passage::Came, duplicate)),
+        line(Detail::Handshake, alone(Direction::Received, duplicate)),
         "    0.000 ← 1-RTT 3         30 B  not processed: it has come before · PING\n"
     );
-    let mut unsent = alone(Passage::Went, ping());
+    let mut unsent = alone(Direction::Sent, ping());
     if let What::Datagram(datagram) = &mut unsent {
         datagram.unsent = Some("Message too long\n");
     }
@@ -103,7 +103,7 @@ fn what_went_wrong_with_a_packet_stands_before_its_frames() {
         });
     }
     assert_eq!(
-        line(Detail::Handshake, alone(Passage::Came, cut)),
+        line(Detail::Handshake, alone(Direction::Received, cut)),
         "    0.000 ← 1-RTT 3         30 B  PING · malformed STREAM at byte 1\n"
     );
 }
@@ -112,10 +112,10 @@ fn what_went_wrong_with_a_packet_stands_before_its_frames() {
 fn packets_after_the_close_are_no_news() {
     let one_rtt = header(PacketType::OneRtt);
     let late = Packet {
-        unprocessed: Some(Unprocessed::Closed),
+        unprocessed: Some(DropReason::Closed),
         ..packet(&one_rtt, 3, 30, vec![noted(Frame::Ping)])
     };
-    let what = || alone(Passage::Came, late.clone());
+    let what = || alone(Direction::Received, late.clone());
     assert_eq!(line(Detail::Handshake, what()), "");
     assert_eq!(
         line(Detail::Packets, what()),
@@ -154,6 +154,9 @@ fn in_full_too_they_say_what_their_headers_tell() {
     ];
     for (packet, expected) in cases {
         let expected = format!("    0.000 ← {expected}\n");
-        assert_eq!(line(Detail::Frames, alone(Passage::Came, packet)), expected);
+        assert_eq!(
+            line(Detail::Frames, alone(Direction::Received, packet)),
+            expected
+        );
     }
 }

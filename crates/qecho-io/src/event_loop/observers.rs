@@ -8,13 +8,13 @@ use std::{
 };
 
 use qecho_engine::{Datagram, Received, limits::TAP_SOURCES_MAX};
-use qecho_packet::{Dissected, Observation, Passage, Passing, Tap};
+use qecho_packet::{DatagramObserver, DecodedDatagram, Direction, Observation, ObservedDatagram};
 
 use crate::socket::source_towards;
 
 /// A tap, and what it takes to tell it the truth.
-pub(super) struct Tapped {
-    taps: Vec<Box<dyn Tap>>,
+pub(super) struct ObserverSet {
+    taps: Vec<Box<dyn DatagramObserver>>,
     clock: fn() -> Instant,
     began: Instant,
     /// The same instant since 1970; a clock that is set later changes nothing.
@@ -23,8 +23,8 @@ pub(super) struct Tapped {
     sources: HashMap<IpAddr, IpAddr>,
 }
 
-impl Tapped {
-    pub(super) fn new(taps: Vec<Box<dyn Tap>>, clock: fn() -> Instant) -> Self {
+impl ObserverSet {
+    pub(super) fn new(taps: Vec<Box<dyn DatagramObserver>>, clock: fn() -> Instant) -> Self {
         Self {
             taps,
             clock,
@@ -39,7 +39,7 @@ impl Tapped {
         self.began_at + now.saturating_duration_since(self.began)
     }
 
-    fn see(&mut self, passing: &Passing<'_>) {
+    fn see(&mut self, passing: &ObservedDatagram<'_>) {
         for tap in &mut self.taps {
             tap.see(passing);
         }
@@ -48,7 +48,7 @@ impl Tapped {
     /// Passes on what the shard tells, with true addresses.
     pub(super) fn observe(&mut self, at: Instant, mut observation: Observation) {
         match &mut observation {
-            Observation::Datagram(Dissected { local, remote, .. })
+            Observation::Datagram(DecodedDatagram { local, remote, .. })
             | Observation::Began { local, remote, .. }
                 if local.ip().is_unspecified() =>
             {
@@ -72,9 +72,9 @@ impl Tapped {
                 *source = ip;
             }
         }
-        self.see(&Passing {
+        self.see(&ObservedDatagram {
             at: self.at((self.clock)()),
-            passage: Passage::Came,
+            direction: Direction::Received,
             local,
             remote: received.remote,
             ecn: received.ecn,
@@ -97,9 +97,9 @@ impl Tapped {
         } else if socket.ip().is_unspecified() {
             local.set_ip(self.source(socket.ip(), datagram.destination));
         }
-        self.see(&Passing {
+        self.see(&ObservedDatagram {
             at: self.at(at),
-            passage: Passage::Went,
+            direction: Direction::Sent,
             local,
             remote: datagram.destination,
             ecn: datagram.ecn,

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use crate::{observation::Observation, passage::Passage};
+use crate::{direction::Direction, observation::Observation};
 
 /// Sees every datagram that the sockets of an event loop receive and send, and
 /// what is in it.
@@ -10,11 +10,11 @@ use crate::{observation::Observation, passage::Passage};
 /// It runs on the loop's thread: whatever takes long belongs elsewhere.
 ///
 /// Datagrams are shown in the order in which they passed, a received one
-/// before the shard has it. TLS secrets that it brings forth are logged until
-/// the next [`flush`](Self::flush): hold back until then what needs them.
-pub trait Tap: Send {
+/// before the shard has it. Secrets derived from a datagram are in the key log by
+/// the next [`flush`](Self::flush); buffer until then what must be written after them.
+pub trait DatagramObserver: Send {
     /// Sees one datagram, or a batch of them.
-    fn see(&mut self, passing: &Passing<'_>);
+    fn see(&mut self, passing: &ObservedDatagram<'_>);
 
     /// Learns what a watched shard tells of its packets.
     fn observe(&mut self, at: Duration, observation: &Arc<Observation>) {
@@ -27,11 +27,11 @@ pub trait Tap: Send {
 
 /// Datagrams that passed a socket at once, from one address to one other.
 #[derive(Clone, Copy, Debug)]
-pub struct Passing<'a> {
+pub struct ObservedDatagram<'a> {
     /// Time since 1970-01-01 00:00 UTC; never goes back.
     pub at: Duration,
     /// Which way they went.
-    pub passage: Passage,
+    pub direction: Direction,
     /// Our own address, as the peer sees it unless there is a NAT between.
     pub local: SocketAddr,
     /// The peer's address.
@@ -44,7 +44,7 @@ pub struct Passing<'a> {
     pub segment_size: Option<usize>,
 }
 
-impl<'a> Passing<'a> {
+impl<'a> ObservedDatagram<'a> {
     /// Returns the UDP payload of each datagram.
     pub fn datagrams(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let size = self.segment_size.unwrap_or(self.contents.len());

@@ -11,7 +11,7 @@ use crate::limits::{PIECES_UNACKNOWLEDGED_MAX, SEND_WINDOW_MIN};
 /// of megabytes with millions of them: the smaller the pieces, the smaller the
 /// window.
 #[derive(Debug, Default)]
-pub(crate) struct Pieces {
+pub(crate) struct WriteSizeEstimator {
     bytes: u64,
     count: u64,
 }
@@ -19,7 +19,7 @@ pub(crate) struct Pieces {
 /// Pieces over which the mean is taken, about.
 const MEMORY: u64 = 256;
 
-impl Pieces {
+impl WriteSizeEstimator {
     /// Notes a piece and returns the send window that suits, at most `most`.
     pub(crate) fn note(&mut self, length: usize, most: u64) -> u64 {
         self.bytes += length as u64;
@@ -40,7 +40,7 @@ mod tests {
     const MOST: u64 = 4 << 20;
 
     fn window_after(lengths: impl IntoIterator<Item = usize>) -> u64 {
-        let mut pieces = Pieces::default();
+        let mut pieces = WriteSizeEstimator::default();
         let windows = lengths.into_iter().map(|length| pieces.note(length, MOST));
         windows.last().expect("there is a piece")
     }
@@ -59,6 +59,6 @@ mod tests {
 
     #[test]
     fn a_window_that_was_chosen_small_stays_so() {
-        assert_eq!(Pieces::default().note(1, 1_000), 1_000);
+        assert_eq!(WriteSizeEstimator::default().note(1, 1_000), 1_000);
     }
 }

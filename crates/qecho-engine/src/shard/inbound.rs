@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use qecho_packet::{
-    Dissected, Opened, Packet, Passage, Unprocessed,
+    DecodedDatagram, Direction, DropReason, Opened, Packet,
     wire::{self, Frame, Header, PacketNumber, PacketType, Protected},
 };
 
@@ -11,7 +11,7 @@ use super::{ConnectionKey, Received};
 use crate::{connection_id, crypto::Opened as OpenedCopy};
 
 /// A datagram while the state machine has it.
-pub(super) struct Arrival {
+pub(super) struct InboundDatagram {
     local: SocketAddr,
     remote: SocketAddr,
     ecn: u8,
@@ -20,7 +20,7 @@ pub(super) struct Arrival {
 
 /// What the shard did with a datagram.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Fate {
+pub(super) enum Disposition {
     /// Handed it to a connection, which was closed already or not.
     Handed(ConnectionKey, bool),
     /// Began a connection with it.
@@ -48,7 +48,7 @@ pub(super) struct After {
     pub(super) turned: bool,
 }
 
-impl Arrival {
+impl InboundDatagram {
     pub(super) fn new(received: &Received, local: SocketAddr) -> Self {
         let mut local = local;
         if let Some(ip) = received.local_ip {
@@ -68,14 +68,19 @@ impl Arrival {
 
     /// Takes the datagram apart; `opened` are those that keys were tried
     /// on.
-    pub(super) fn dissect(&self, fate: Fate, after: After, opened: Vec<OpenedCopy>) -> Dissected {
+    pub(super) fn dissect(
+        &self,
+        disposition: Disposition,
+        after: After,
+        opened: Vec<OpenedCopy>,
+    ) -> DecodedDatagram {
         let mut opened = opened.into_iter().peekable();
         let mut packets = Vec::new();
         for protected in wire::packets(&self.data, connection_id::LENGTH) {
             let packet = match protected {
                 Ok(protected) => {
                     let copy = opened.next_if(|copy| belongs(copy, &protected));
-                    self.packet(&protected, copy, fate, after)
+                    self.packet(&protected, copy, disposition, after)
                 }
                 Err(malformed) => {
                     let read: usize = packets.iter().map(|packet: &Packet| packet.size).sum();
@@ -83,16 +88,16 @@ impl Arrival {
                         header: None,
                         size: self.data.len() - read,
                         opened: None,
-                        unprocessed: Some(Unprocessed::Malformed(malformed)),
+                        unprocessed: Some(DropReason::Malformed(malformed)),
                         tail: self.data.last_chunk().copied(),
                     }
                 }
             };
             packets.push(packet);
         }
-        Dissected {
+        DecodedDatagram {
             connection: after.connection,
-            passage: Passage::Came,
+            direction: Direction::Received,
             local: self.local,
             remote: self.remote,
             ecn: self.ecn,
@@ -106,7 +111,7 @@ impl Arrival {
         &self,
         protected: &Protected<'_>,
         copy: Option<OpenedCopy>,
-        fate: Fate,
+        disposition: Disposition,
         after: After,
     ) -> Packet {
         let header = &protected.header;
@@ -114,19 +119,19 @@ impl Arrival {
         let refused = copy.as_ref().is_some_and(|copy| copy.refused);
         let opened = copy.and_then(clear);
         let unprocessed = match (&opened, header.packet_type) {
-            _ if refused => Some(Unprocessed::TooFragmented),
+            _ if refused => Some(DropReason::TooFragmented),
             (Some(opened), packet_type) => {
                 // A closed connection heeds the peer's CONNECTION_CLOSE alone.
-                let closed = matches!(fate, Fate::Handed(_, true)) && !closes(opened);
+                let closed = matches!(disposition, Disposition::Handed(_, true)) && !closes(opened);
                 let early = packet_type == PacketType::OneRtt && after.handshaking;
                 match (closed, early) {
-                    (true, _) => Some(Unprocessed::Closed),
-                    (_, true) => Some(Unprocessed::HandshakePending),
+                    (true, _) => Some(DropReason::Closed),
+                    (_, true) => Some(DropReason::HandshakePending),
                     _ => None,
                 }
             }
             (None, PacketType::Retry | PacketType::VersionNegotiation) if after.turned => None,
-            (None, _) => Some(self.why_not(header, tried, fate, after)),
+            (None, _) => Some(self.why_not(header, tried, disposition, after)),
         };
         Packet {
             header: Some(header.clone()),
@@ -141,27 +146,33 @@ impl Arrival {
     }
 
     /// Says why a packet was not opened.
-    fn why_not(&self, header: &Header, tried: bool, fate: Fate, after: After) -> Unprocessed {
-        match fate {
-            _ if tried => Unprocessed::NotAuthentic,
-            Fate::Retried => Unprocessed::AnsweredWithRetry,
-            Fate::Refused => Unprocessed::Refused,
-            Fate::Failed => Unprocessed::HandshakeFailed,
-            Fate::Oversized => Unprocessed::Oversized,
-            _ if header.packet_type == PacketType::Unknown => Unprocessed::UnsupportedVersion,
-            Fate::Unknown => {
+    fn why_not(
+        &self,
+        header: &Header,
+        tried: bool,
+        disposition: Disposition,
+        after: After,
+    ) -> DropReason {
+        match disposition {
+            _ if tried => DropReason::NotAuthentic,
+            Disposition::Retried => DropReason::AnsweredWithRetry,
+            Disposition::Refused => DropReason::Refused,
+            Disposition::Failed => DropReason::HandshakeFailed,
+            Disposition::Oversized => DropReason::Oversized,
+            _ if header.packet_type == PacketType::Unknown => DropReason::UnsupportedVersion,
+            Disposition::Unknown => {
                 let small = self.data.len() < usize::from(crate::limits::INITIAL_DATAGRAM_MIN);
                 match header.packet_type {
-                    PacketType::Initial if small => Unprocessed::DatagramTooSmall,
-                    _ => Unprocessed::UnknownConnection,
+                    PacketType::Initial if small => DropReason::DatagramTooSmall,
+                    _ => DropReason::UnknownConnection,
                 }
             }
-            Fate::Handed(_, true) => Unprocessed::Closed,
-            Fate::Handed(..) | Fate::Admitted(_) => match header.packet_type {
-                PacketType::Retry => Unprocessed::InvalidRetry,
-                PacketType::VersionNegotiation => Unprocessed::IdleNegotiation,
-                _ if after.handshaking && !after.same_address => Unprocessed::OtherAddress,
-                _ => Unprocessed::NoKeys,
+            Disposition::Handed(_, true) => DropReason::Closed,
+            Disposition::Handed(..) | Disposition::Admitted(_) => match header.packet_type {
+                PacketType::Retry => DropReason::InvalidRetry,
+                PacketType::VersionNegotiation => DropReason::IdleNegotiation,
+                _ if after.handshaking && !after.same_address => DropReason::OtherAddress,
+                _ => DropReason::NoKeys,
             },
         }
     }

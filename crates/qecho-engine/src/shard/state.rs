@@ -10,7 +10,7 @@ use super::{
     binding::Binding,
     control::InitialCids,
     deadlines::Deadlines,
-    entry::{ConnectionKey, Entry},
+    entry::{ConnectionEntry, ConnectionKey},
     routes::Routes,
     validation::Exceeding,
     watch::Watch,
@@ -24,7 +24,7 @@ use crate::{
     steering::Steering,
 };
 
-pub(crate) struct Core<S> {
+pub(crate) struct ShardState<S> {
     pub(super) bindings: Vec<Binding<S>>,
     pub(super) routes: Routes,
     pub(super) admission: Admission,
@@ -52,7 +52,7 @@ enum Lifecycle {
     /// Nobody new; live streams may finish.
     Draining {
         until: Instant,
-        farewell: Farewell,
+        farewell: CloseFrame,
     },
     /// Every connection was closed; the answers are awaited.
     Closing {
@@ -64,12 +64,12 @@ enum Lifecycle {
 
 /// What CONNECTION_CLOSE says.
 #[derive(Clone)]
-pub(super) struct Farewell {
+pub(super) struct CloseFrame {
     pub(super) code: u64,
     pub(super) reason: String,
 }
 
-impl<S> Core<S> {
+impl<S> ShardState<S> {
     pub(super) fn new(config: &ShardConfig, addresses: &[SocketAddr]) -> Result<Self, TlsError> {
         let settings = Arc::new(config.transport.clone());
         let keys = PacketKeys::new(config.watched);
@@ -110,7 +110,7 @@ impl<S> Core<S> {
         })
     }
 
-    pub(super) fn entry(&mut self, key: ConnectionKey) -> Option<&mut Entry<S>> {
+    pub(super) fn entry(&mut self, key: ConnectionKey) -> Option<&mut ConnectionEntry<S>> {
         self.bindings.get_mut(key.binding())?.entry(key)
     }
 
@@ -128,7 +128,7 @@ impl<S> Core<S> {
             .collect()
     }
 
-    pub(super) fn insert(&mut self, entry: Entry<S>) {
+    pub(super) fn insert(&mut self, entry: ConnectionEntry<S>) {
         let key = entry.meta.key;
         self.bindings[key.binding()].insert(entry);
         self.mark_dirty(key);
@@ -182,8 +182,8 @@ impl<S> Core<S> {
             watch.forget(now, key);
         }
         self.deadlines.remove(key, &mut entry.meta.scheduled);
-        if let Some(ticket) = entry.meta.ticket.take() {
-            self.admission.leave(ticket);
+        if let Some(permit) = entry.meta.permit.take() {
+            self.admission.leave(permit);
         }
     }
 
@@ -234,10 +234,10 @@ impl<S> Core<S> {
         };
         // A handshake that failed counts until its connection has drained:
         // failing must not be the way past the limits.
-        if let (Some(_), Some(ticket)) = (&entry.meta.handshake, &mut entry.meta.ticket) {
-            self.admission.handshake_over(ticket);
+        if let (Some(_), Some(permit)) = (&entry.meta.handshake, &mut entry.meta.permit) {
+            self.admission.handshake_over(permit);
             if entry.meta.reported_closed {
-                self.admission.closed(ticket, key);
+                self.admission.closed(permit, key);
             }
         }
         if entry.meta.reported_closed {
@@ -259,7 +259,7 @@ impl<S> Core<S> {
         }
     }
 
-    fn close_if_idle(&mut self, now: Instant, key: ConnectionKey, farewell: &Farewell) {
+    fn close_if_idle(&mut self, now: Instant, key: ConnectionKey, farewell: &CloseFrame) {
         let Some(entry) = self.entry(key) else {
             return;
         };
@@ -269,7 +269,7 @@ impl<S> Core<S> {
         }
     }
 
-    fn close(&mut self, now: Instant, key: ConnectionKey, farewell: &Farewell) {
+    fn close(&mut self, now: Instant, key: ConnectionKey, farewell: &CloseFrame) {
         let Some(entry) = self.entry(key) else {
             return;
         };
@@ -285,7 +285,7 @@ impl<S> Core<S> {
     }
 
     /// Lets nobody in any more and live streams finish until `until`.
-    pub(super) fn drain(&mut self, until: Instant, farewell: Farewell) {
+    pub(super) fn drain(&mut self, until: Instant, farewell: CloseFrame) {
         if !matches!(self.lifecycle, Lifecycle::Running) {
             return;
         }
@@ -297,7 +297,7 @@ impl<S> Core<S> {
     }
 
     /// Closes every connection and waits a moment for the answers.
-    pub(super) fn shut_down(&mut self, now: Instant, farewell: &Farewell) {
+    pub(super) fn shut_down(&mut self, now: Instant, farewell: &CloseFrame) {
         if matches!(self.lifecycle, Lifecycle::Closing { .. } | Lifecycle::Ended) {
             return;
         }
@@ -343,6 +343,8 @@ impl<S> Core<S> {
         };
         let mut entries = self.bindings.iter().flat_map(Binding::entries);
         until <= now
-            || (self.outbox.is_empty() && self.dirty.is_empty() && entries.all(Entry::is_settled))
+            || (self.outbox.is_empty()
+                && self.dirty.is_empty()
+                && entries.all(ConnectionEntry::is_settled))
     }
 }

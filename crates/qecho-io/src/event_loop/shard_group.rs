@@ -12,21 +12,21 @@ use qecho_engine::{Received, limits::HANDED_OVER_MAX};
 
 use crate::mailbox::Waker;
 
-/// One event loop's membership in a party that ends when all of its members
-/// have ended, or one has failed.
+/// Handle of one shard in its server's shard group. The group stops when every shard has
+/// ended, or as soon as one fails.
 ///
 /// The shards of a server end at different times, but until the last has, the
 /// kernel must find a socket for each, and newcomers to any of them are to
 /// hear that they are refused.
 #[derive(Debug)]
-pub struct Member {
-    party: Arc<Party>,
+pub struct ShardHandle {
+    group: Arc<ShardGroup>,
     index: usize,
     has_ended: bool,
 }
 
 #[derive(Debug)]
-struct Party {
+struct ShardGroup {
     running: AtomicUsize,
     failed: AtomicBool,
     /// In the order of the members.
@@ -43,28 +43,28 @@ struct HandedOver {
     datagrams: Mutex<VecDeque<Received>>,
 }
 
-/// Makes a party of the event loops that these wake.
-pub fn party(wakers: Vec<Waker>) -> Vec<Member> {
+/// Makes a group of the event loops that these wake.
+pub fn shard_group(wakers: Vec<Waker>) -> Vec<ShardHandle> {
     let members = wakers.len();
-    let party = Arc::new(Party {
+    let group = Arc::new(ShardGroup {
         running: AtomicUsize::new(members),
         failed: AtomicBool::new(false),
         handed_over: wakers.iter().map(|_| HandedOver::default()).collect(),
         wakers,
     });
-    let member = |index| Member {
-        party: party.clone(),
+    let member = |index| ShardHandle {
+        group: group.clone(),
         index,
         has_ended: false,
     };
     (0..members).map(member).collect()
 }
 
-impl Member {
+impl ShardHandle {
     /// Hands a datagram to the member whose it is; what is too much is lost, as
     /// on a network.
     pub(super) fn hand_over(&self, to: usize, received: Received) {
-        let Some(place) = self.party.handed_over.get(to) else {
+        let Some(place) = self.group.handed_over.get(to) else {
             return;
         };
         let mut datagrams = place
@@ -76,12 +76,12 @@ impl Member {
         }
         place.any.store(true, Ordering::Release);
         drop(datagrams);
-        self.party.wakers[to].wake();
+        self.group.wakers[to].wake();
     }
 
     /// Takes what others have handed over to this member.
     pub(super) fn handed_over(&self) -> VecDeque<Received> {
-        let place = &self.party.handed_over[self.index];
+        let place = &self.group.handed_over[self.index];
         if !place.any.swap(false, Ordering::AcqRel) {
             return VecDeque::new();
         }
@@ -89,32 +89,32 @@ impl Member {
         std::mem::take(&mut *datagrams.unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Notes that this member has ended; tells whether the party is over.
+    /// Notes that this member has ended; tells whether the group is over.
     pub(super) fn end(&mut self) -> bool {
         if !std::mem::replace(&mut self.has_ended, true) {
-            let running = self.party.running.fetch_sub(1, Ordering::AcqRel);
+            let running = self.group.running.fetch_sub(1, Ordering::AcqRel);
             if running == 1 {
                 self.wake_all();
             }
         }
-        self.party.running.load(Ordering::Acquire) == 0 || self.has_failed()
+        self.group.running.load(Ordering::Acquire) == 0 || self.has_failed()
     }
 
     /// Tells whether a member has failed, and there is no use in going on.
     pub(super) fn has_failed(&self) -> bool {
-        self.party.failed.load(Ordering::Acquire)
+        self.group.failed.load(Ordering::Acquire)
     }
 
     fn wake_all(&self) {
-        self.party.wakers.iter().for_each(Waker::wake);
+        self.group.wakers.iter().for_each(Waker::wake);
     }
 }
 
-impl Drop for Member {
+impl Drop for ShardHandle {
     /// Who leaves without having ended has failed.
     fn drop(&mut self) {
         if !self.has_ended {
-            self.party.failed.store(true, Ordering::Release);
+            self.group.failed.store(true, Ordering::Release);
             self.wake_all();
         }
     }
@@ -125,12 +125,12 @@ mod tests {
     use super::*;
     use crate::mailbox::{Inbox, mailbox};
 
-    fn guests() -> (Vec<Member>, Vec<Inbox<()>>) {
+    fn guests() -> (Vec<ShardHandle>, Vec<Inbox<()>>) {
         let (wakers, inboxes) = (0..3)
             .map(|_| mailbox::<()>().expect("there are file descriptors"))
             .map(|(mailbox, inbox)| (mailbox.waker(), inbox))
             .unzip();
-        (party(wakers), inboxes)
+        (shard_group(wakers), inboxes)
     }
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
         assert!(inboxes[2].answer(), "it is woken");
         assert!(!inboxes[1].answer());
         assert!(members[1].handed_over().is_empty());
-        let numbers = |member: &Member| -> Vec<u8> {
+        let numbers = |member: &ShardHandle| -> Vec<u8> {
             let datagrams = member.handed_over().into_iter();
             datagrams.map(|datagram| datagram.data[0]).collect()
         };
@@ -181,7 +181,7 @@ mod tests {
     fn a_party_is_over_at_once_when_somebody_fails() {
         let (mut members, mut inboxes) = guests();
         drop(members.pop());
-        assert!(members.iter().all(Member::has_failed));
+        assert!(members.iter().all(ShardHandle::has_failed));
         assert!(inboxes.iter_mut().all(Inbox::answer));
         assert!(members[0].end());
     }

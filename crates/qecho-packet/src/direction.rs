@@ -2,19 +2,19 @@
 
 /// Which way a datagram passed an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Passage {
+pub enum Direction {
     /// It arrived from the path.
-    Came,
+    Received,
     /// It was sent; the path may lose it yet.
-    Went,
+    Sent,
 }
 
-impl Passage {
+impl Direction {
     /// Returns the other way.
     pub fn opposite(self) -> Self {
         match self {
-            Self::Came => Self::Went,
-            Self::Went => Self::Came,
+            Self::Received => Self::Sent,
+            Self::Sent => Self::Received,
         }
     }
 }

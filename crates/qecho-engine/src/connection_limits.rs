@@ -1,4 +1,4 @@
-//! Places for connections, counted over all shards of a server.
+//! Limits on connections, counted over all shards of a server.
 
 use std::{
     collections::HashMap,
@@ -10,9 +10,9 @@ use crate::config::AdmissionSettings;
 
 /// Addresses that one person can have many of are counted as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Origin(IpAddr);
+pub(crate) struct AddressPrefix(IpAddr);
 
-impl From<IpAddr> for Origin {
+impl From<IpAddr> for AddressPrefix {
     fn from(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V4(address) => address.into(),
@@ -30,58 +30,58 @@ impl From<IpAddr> for Origin {
 /// A lock, but none on the data path: it is taken when a connection begins and
 /// when it ends.
 #[derive(Debug, Default)]
-pub(crate) struct Places(Mutex<Taken>);
+pub(crate) struct ConnectionLimits(Mutex<ConnectionCounts>);
 
 #[derive(Debug, Default)]
-struct Taken {
+struct ConnectionCounts {
     connections: usize,
-    by_origin: HashMap<Origin, usize>,
+    by_prefix: HashMap<AddressPrefix, usize>,
 }
 
-impl Taken {
-    fn has_room(&self, origin: Origin, settings: &AdmissionSettings) -> bool {
-        let from_origin = self.by_origin.get(&origin).copied().unwrap_or_default();
+impl ConnectionCounts {
+    fn has_room(&self, prefix: AddressPrefix, settings: &AdmissionSettings) -> bool {
+        let from_prefix = self.by_prefix.get(&prefix).copied().unwrap_or_default();
         self.connections < settings.connections_max
-            && (origin.0.is_loopback() || from_origin < settings.connections_per_address_max)
+            && (prefix.0.is_loopback() || from_prefix < settings.connections_per_address_max)
     }
 }
 
-impl Places {
-    /// Tells whether one more connection from `origin` would be let in now.
-    pub(crate) fn has_room(&self, origin: Origin, settings: &AdmissionSettings) -> bool {
-        self.lock().has_room(origin, settings)
+impl ConnectionLimits {
+    /// Tells whether one more connection from `prefix` would be let in now.
+    pub(crate) fn has_room(&self, prefix: AddressPrefix, settings: &AdmissionSettings) -> bool {
+        self.lock().has_room(prefix, settings)
     }
 
     /// Takes a place, unless another shard has just taken the last one.
-    pub(crate) fn take(&self, origin: Origin, settings: &AdmissionSettings) -> bool {
+    pub(crate) fn take(&self, prefix: AddressPrefix, settings: &AdmissionSettings) -> bool {
         let mut taken = self.lock();
-        if !taken.has_room(origin, settings) {
+        if !taken.has_room(prefix, settings) {
             return false;
         }
         taken.connections += 1;
-        *taken.by_origin.entry(origin).or_default() += 1;
+        *taken.by_prefix.entry(prefix).or_default() += 1;
         true
     }
 
-    pub(crate) fn give_back(&self, origin: Origin) {
+    pub(crate) fn give_back(&self, prefix: AddressPrefix) {
         let mut taken = self.lock();
         taken.connections -= 1;
-        let Some(from_origin) = taken.by_origin.get_mut(&origin) else {
+        let Some(from_prefix) = taken.by_prefix.get_mut(&prefix) else {
             return;
         };
-        *from_origin -= 1;
-        if *from_origin == 0 {
-            taken.by_origin.remove(&origin);
+        *from_prefix -= 1;
+        if *from_prefix == 0 {
+            taken.by_prefix.remove(&prefix);
         }
     }
 
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         let taken = self.lock();
-        taken.connections == 0 && taken.by_origin.is_empty()
+        taken.connections == 0 && taken.by_prefix.is_empty()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Taken> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, ConnectionCounts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -98,13 +98,13 @@ mod tests {
             connections_max: 100,
             ..AdmissionSettings::default()
         };
-        let places = Arc::<Places>::default();
+        let places = Arc::<ConnectionLimits>::default();
         let threads: Vec<_> = (0..4_u8)
             .map(|shard| {
                 let (places, settings) = (places.clone(), settings.clone());
-                let origin = Origin::from(IpAddr::from([10, 0, 0, shard]));
+                let prefix = AddressPrefix::from(IpAddr::from([10, 0, 0, shard]));
                 std::thread::spawn(move || {
-                    let takes = (0..1_000).map(|_| places.take(origin, &settings));
+                    let takes = (0..1_000).map(|_| places.take(prefix, &settings));
                     takes.filter(|taken| *taken).count()
                 })
             })

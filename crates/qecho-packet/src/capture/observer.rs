@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Passing, Tap};
+use crate::{DatagramObserver, ObservedDatagram};
 
 use super::{packet, pcapng, secrets::Secrets, writer::Queue};
 
@@ -10,14 +10,14 @@ use super::{packet, pcapng, secrets::Secrets, writer::Queue};
 const BLOCK_OVERHEAD: usize = 56;
 
 /// Shows what passes one event loop to a capture.
-pub(super) struct CaptureTap {
+pub(super) struct CaptureObserver {
     secrets: Arc<Secrets>,
     queue: Queue,
     /// What was seen since the last flush.
     blocks: Vec<u8>,
 }
 
-impl CaptureTap {
+impl CaptureObserver {
     pub(super) fn new(secrets: Arc<Secrets>, queue: Queue) -> Self {
         Self {
             secrets,
@@ -27,8 +27,8 @@ impl CaptureTap {
     }
 }
 
-impl Tap for CaptureTap {
-    fn see(&mut self, passing: &Passing<'_>) {
+impl DatagramObserver for CaptureObserver {
+    fn see(&mut self, passing: &ObservedDatagram<'_>) {
         if self.queue.is_over() {
             return;
         }
@@ -45,7 +45,7 @@ impl Tap for CaptureTap {
             pcapng::packet(
                 &mut self.blocks,
                 passing.at,
-                passing.passage,
+                passing.direction,
                 comment.as_deref(),
                 |out| packet::write(out, passing, payload),
             );
@@ -80,7 +80,7 @@ mod tests {
         time::Duration,
     };
 
-    use crate::Passage;
+    use crate::Direction;
     use rustls::KeyLog;
 
     use super::{
@@ -114,7 +114,7 @@ mod tests {
     struct Stage {
         secrets: Arc<Secrets>,
         writer: Writer,
-        tap: CaptureTap,
+        tap: CaptureObserver,
         allow: Option<Sender<()>>,
         content: Arc<Mutex<Vec<u8>>>,
     }
@@ -133,7 +133,7 @@ mod tests {
             content.lock().expect("nobody panics with it").clear();
             let writer = Writer::start(output).expect("there is a thread");
             Self {
-                tap: CaptureTap::new(secrets.clone(), writer.queue()),
+                tap: CaptureObserver::new(secrets.clone(), writer.queue()),
                 secrets,
                 writer,
                 allow: Some(allow),
@@ -143,9 +143,9 @@ mod tests {
 
         /// Shows a batch of 50 datagrams.
         fn batch(&mut self) {
-            self.tap.see(&Passing {
+            self.tap.see(&ObservedDatagram {
                 at: Duration::from_nanos(1),
-                passage: Passage::Went,
+                direction: Direction::Sent,
                 local: "127.0.0.1:1".parse().expect("an address"),
                 remote: "127.0.0.1:2".parse().expect("an address"),
                 ecn: 0,
@@ -223,9 +223,9 @@ mod tests {
         let mut stage = Stage::new();
         stage.allow = None;
         let passing = |stage: &mut Stage| {
-            stage.tap.see(&Passing {
+            stage.tap.see(&ObservedDatagram {
                 at: Duration::ZERO,
-                passage: Passage::Came,
+                direction: Direction::Received,
                 local: "[::1]:1".parse().expect("an address"),
                 remote: "[::1]:2".parse().expect("an address"),
                 ecn: 0,
