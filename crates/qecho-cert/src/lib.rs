@@ -11,6 +11,16 @@
 //!
 //! Absent on purpose: QUIC, sockets, printing, and any change to a system's
 //! certificate store: [`store`] knows the commands, and runs none.
+//!
+//! ```
+//! use qecho_cert::Pin;
+//!
+//! let pin: Pin = "sha256:2a2d8e260000000000000000000000000000000000000000000000000000beef"
+//!     .parse()
+//!     .expect("it has 64 hexadecimal digits");
+//! assert!(pin.to_string().ends_with("beef"));
+//! assert!("sha256:2a2d".parse::<Pin>().is_err());
+//! ```
 
 pub mod authority;
 pub mod details;

@@ -10,6 +10,23 @@
 //! `server/echo.rs`, is where the bytes are written back. [`client`] sends and compares,
 //! [`dial`] finds a connection to a name that has several addresses.
 //! Nothing here prints; a program decides what to show.
+//!
+//! A server of its own port, on a thread for each of its shards:
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use qecho_echo::server::{Config, Server};
+//! use rustls::server::ResolvesServerCert;
+//!
+//! /// Echoes until somebody ends it, as who `identity` says.
+//! fn serve(identity: Arc<dyn ResolvesServerCert>) -> Result<(), Box<dyn std::error::Error>> {
+//!     let server = Server::start(&Config::new(identity), None)?;
+//!     println!("echoing on {:?}", server.addresses());
+//!     println!("{} bytes came back", server.wait()?.bytes_echoed);
+//!     Ok(())
+//! }
+//! ```
 
 pub mod client;
 pub mod dial;

@@ -10,6 +10,43 @@
 //!
 //! This crate is the only one that names the QUIC state machine beneath
 //! (quinn-proto), and it knows nothing of echo.
+//!
+//! What a program does with streams is an [`Application`]; this one answers each by its length:
+//!
+//! ```
+//! use qecho_engine::{Application, Connection, Control, Event, ReadEnd};
+//!
+//! struct Lengths;
+//!
+//! impl Application for Lengths {
+//!     type State = u64;
+//!     type Mail = ();
+//!
+//!     fn accept(&mut self, _: &mut Connection<'_>) -> u64 {
+//!         0
+//!     }
+//!
+//!     fn handle_event(&mut self, connection: &mut Connection<'_>, length: &mut u64, event: Event) {
+//!         let (Event::Opened(id) | Event::Readable(id)) = event else {
+//!             return;
+//!         };
+//!         loop {
+//!             let read = connection.read(id, 64 * 1024);
+//!             *length += read.data.len() as u64;
+//!             match read.end {
+//!                 ReadEnd::More => continue,
+//!                 ReadEnd::Fin => {
+//!                     connection.write(id, length.to_string().into());
+//!                     return connection.finish(id);
+//!                 }
+//!                 _ => return,
+//!             }
+//!         }
+//!     }
+//!
+//!     fn handle_mail(&mut self, _: &mut Control<'_, u64>, (): ()) {}
+//! }
+//! ```
 
 pub mod application;
 pub mod config;

@@ -4,6 +4,26 @@
 //! [`qecho_engine::Shard`], and `report` says what came of it. [`beside`] is the server's
 //! half of the baselines against which QUIC is measured. Nothing here prints; a program
 //! decides what to show.
+//!
+//! A load on a server:
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use qecho_echo::dial::Target;
+//! use qecho_measure::bench::{Bench, Config};
+//! use rustls::client::danger::ServerCertVerifier;
+//!
+//! /// Puts load on `target`, whose certificate `verifier` knows, for ten seconds.
+//! fn load(
+//!     target: Target,
+//!     verifier: Arc<dyn ServerCertVerifier>,
+//! ) -> Result<(), Box<dyn std::error::Error>> {
+//!     let report = Bench::new(Config::new(target, verifier)).run(&mut |_| {})?;
+//!     println!("{} messages came back, the slowest: {:?}", report.messages, report.latency);
+//!     Ok(())
+//! }
+//! ```
 
 pub mod bench;
 pub mod beside;

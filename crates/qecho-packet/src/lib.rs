@@ -4,6 +4,19 @@
 //! captures ([`capture`]), a reader of captures of any make ([`dissect`]), and traces
 //! ([`trace`]), which tell what was in packets, line by line or as qlog.
 //! [`Observation`]s are what an endpoint that is watched tells of its packets.
+//!
+//! The frames of a packet that was opened:
+//!
+//! ```
+//! use qecho_packet::wire::{Frame, frames};
+//!
+//! // PING, and a STREAM frame with two bytes of stream 0.
+//! let payload = [0x01, 0x08, 0x00, b'h', b'i'];
+//! let read: Vec<_> = frames(&payload).collect::<Result<_, _>>()?;
+//! assert_eq!(read[0], Frame::Ping);
+//! assert!(matches!(read[1], Frame::Stream { offset: 0, data: b"hi", .. }));
+//! # Ok::<(), qecho_packet::wire::Malformed>(())
+//! ```
 
 pub mod capture;
 pub mod close;
