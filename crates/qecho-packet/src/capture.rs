@@ -4,16 +4,16 @@
 
 mod block;
 mod direction;
-mod followed;
 mod header;
-mod journal;
-mod ledger;
 mod observer;
 mod output;
 mod packet;
 mod pcapng;
 mod reader;
+mod rotation_index;
+mod secret_store;
 mod secrets;
+mod tracked_connection;
 mod writer;
 
 use std::{

@@ -16,7 +16,7 @@ mod tests;
 use self::{
     connection::{Connection, InitialKeys, Path},
     key_log::KeyLog,
-    table::{Belonging, Table},
+    table::{ConnectionMatch, Table},
 };
 use crate::{
     DecodedDatagram, Direction, DropReason, Observation, Opened, Packet, Side,
@@ -127,7 +127,7 @@ impl Dissector {
         &mut self,
         seen: &Seen<'_>,
         datagram: &[u8],
-        belonging: Option<Belonging>,
+        belonging: Option<ConnectionMatch>,
     ) -> DecodedDatagram {
         let direction = self.direction(seen, belonging);
         let packets = self.packets(seen, datagram, belonging, direction);
@@ -158,7 +158,7 @@ impl Dissector {
         seen: &Seen<'_>,
         datagram: &[u8],
         tell: &mut dyn FnMut(Observation),
-    ) -> Option<Belonging> {
+    ) -> Option<ConnectionMatch> {
         let packet = seen.first_packet(datagram)?;
         if packet.header.packet_type != PacketType::Initial {
             return None;
@@ -193,7 +193,7 @@ impl Dissector {
             remote,
             original_destination,
         });
-        Some(Belonging {
+        Some(ConnectionMatch {
             connection,
             sender: Side::Client,
             destination_length: original_destination.len(),
@@ -204,9 +204,9 @@ impl Dissector {
     ///
     /// A capture of a loopback device may say that everything came, and one of
     /// both ends shows datagrams twice: within a connection, who sends counts.
-    fn direction(&mut self, seen: &Seen<'_>, belonging: Option<Belonging>) -> Direction {
+    fn direction(&mut self, seen: &Seen<'_>, belonging: Option<ConnectionMatch>) -> Direction {
         let sent_from_here = match belonging {
-            Some(Belonging {
+            Some(ConnectionMatch {
                 connection, sender, ..
             }) => {
                 let connection = self.table.get(connection);
@@ -228,7 +228,7 @@ impl Dissector {
         &mut self,
         seen: &Seen<'_>,
         datagram: &[u8],
-        belonging: Option<Belonging>,
+        belonging: Option<ConnectionMatch>,
         direction: Direction,
     ) -> Vec<Packet> {
         let mut packets = Vec::new();
@@ -269,7 +269,7 @@ impl Dissector {
         &mut self,
         seen: &Seen<'_>,
         read: &Protected<'_>,
-        belonging: Option<Belonging>,
+        belonging: Option<ConnectionMatch>,
         direction: Direction,
     ) -> Packet {
         let mut opened = None;
@@ -305,7 +305,7 @@ impl Dissector {
         &mut self,
         seen: &Seen<'_>,
         read: &Protected<'_>,
-        belonging: Belonging,
+        belonging: ConnectionMatch,
     ) -> Result<Opened, DropReason> {
         let connection = self.table.get(belonging.connection);
         let connection = connection.ok_or(DropReason::UnknownConnection)?;
@@ -319,7 +319,7 @@ impl Dissector {
     fn retry(
         &mut self,
         read: &Protected<'_>,
-        belonging: Belonging,
+        belonging: ConnectionMatch,
         direction: Direction,
     ) -> Option<DropReason> {
         let connection = self.table.get(belonging.connection)?;
@@ -339,7 +339,7 @@ impl Dissector {
     fn negotiation(
         &mut self,
         read: &Protected<'_>,
-        belonging: Belonging,
+        belonging: ConnectionMatch,
         direction: Direction,
     ) -> Option<DropReason> {
         let connection = self.table.get(belonging.connection)?;

@@ -1,18 +1,18 @@
 //! The packets of connections as they happen: what each carries, what became
 //! of it, and what follows from it.
 
+mod connection_tracker;
 mod crypto;
 mod event;
 mod follower;
-mod known;
-mod ledger;
 pub mod qlog;
 mod ranges;
+mod sent_packets;
 mod tracer;
 
 pub use self::event::{
-    Again, Connection, Content, Datagram, Event, LossReason, Lost, NotedFrame, Packet, TlsMessage,
-    What,
+    Again, AnnotatedFrame, Connection, Content, Datagram, Event, EventKind, LossReason, Lost,
+    Packet, TlsMessage,
 };
 
 pub use self::follower::{QUEUE_BYTES_MAX, Report, Trace};

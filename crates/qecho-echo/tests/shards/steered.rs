@@ -14,7 +14,7 @@ use qecho_io::listen::Listen;
 use qecho_netsim::relay::{self, Relay};
 use qecho_packet::{
     Sight,
-    trace::{Event, Sink, Trace, What},
+    trace::{Event, EventKind, Sink, Trace},
 };
 use rand::Rng;
 
@@ -176,7 +176,7 @@ struct Beginnings(Sender<u64>);
 
 impl Sink for Beginnings {
     fn take(&mut self, event: &Event<'_>) -> io::Result<()> {
-        if let (What::Began, Some(connection)) = (&event.what, event.connection) {
+        if let (EventKind::Began, Some(connection)) = (&event.what, event.connection) {
             self.0.send(connection.number).map_err(io::Error::other)?;
         }
         Ok(())

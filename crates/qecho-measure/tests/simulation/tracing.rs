@@ -9,7 +9,7 @@ use qecho_engine::{Application, Shard, config::RetryPolicy};
 use qecho_netsim::simulation::NEAR;
 use qecho_packet::{
     Direction, Observation, Recovery,
-    trace::{Event, LossReason, Losses, Lost, Tracer, What},
+    trace::{Event, EventKind, LossReason, Losses, Lost, Tracer},
     wire::{Frame, PacketType},
 };
 
@@ -44,21 +44,21 @@ struct Said {
 impl Said {
     fn hear(&mut self, event: &Event<'_>) {
         match &event.what {
-            What::Lost(lost) => self.lost.push(*lost),
-            What::FoundAgain {
+            EventKind::Lost(lost) => self.lost.push(*lost),
+            EventKind::FoundAgain {
                 packet_type,
                 number,
                 ..
             } => self.found_again.push((*packet_type, *number)),
-            What::Parameters { direction, .. } => self.parameters.push(*direction),
-            What::KeyUpdate {
+            EventKind::Parameters { direction, .. } => self.parameters.push(*direction),
+            EventKind::KeyUpdate {
                 direction,
                 generation,
             } => self.key_updates.push((*direction, *generation)),
-            What::PathChanged { .. } => self.paths += 1,
-            What::Recovery(recovery) => self.recovery = **recovery,
-            What::Closed(_) => self.closed += 1,
-            What::Datagram(datagram) => {
+            EventKind::PathChanged { .. } => self.paths += 1,
+            EventKind::Recovery(recovery) => self.recovery = **recovery,
+            EventKind::Closed(_) => self.closed += 1,
+            EventKind::Datagram(datagram) => {
                 for packet in &datagram.packets {
                     self.packet(datagram.direction, packet);
                 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{block::Blocks, journal::Journal, pcapng};
+use super::{block::Blocks, pcapng, rotation_index::RotationIndex};
 
 /// The smallest limit of a file: in its second half there is room for any
 /// datagram.
@@ -49,7 +49,7 @@ pub(super) struct Output {
 struct Limited {
     rotation: Rotation,
     program: String,
-    journal: Journal,
+    journal: RotationIndex,
     written: u64,
     files: u64,
 }
@@ -69,7 +69,7 @@ impl Output {
             rotation.limit = rotation.limit.max(LIMIT_MIN);
             let half = usize::try_from(rotation.limit / 2).unwrap_or(REPEATED_BYTES_MAX);
             Limited {
-                journal: Journal::new(
+                journal: RotationIndex::new(
                     half.min(REPEATED_BYTES_MAX),
                     rotation.silence,
                     rotation.handshake_deadline,

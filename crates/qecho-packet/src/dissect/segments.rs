@@ -12,7 +12,7 @@ use crate::{DropReason, Packet, wire, wire::PacketType};
 
 use super::{
     Dissector, Seen,
-    table::{Belonging, TELLING_LENGTH},
+    table::{ConnectionMatch, TELLING_LENGTH},
 };
 
 /// Sizes that are tried for one datagram.
@@ -84,7 +84,7 @@ impl Dissector {
     pub(super) fn segment_size(
         &mut self,
         seen: &Seen<'_>,
-        belonging: Option<Belonging>,
+        belonging: Option<ConnectionMatch>,
         packets: &[Packet],
     ) -> Option<usize> {
         let belonging = belonging.filter(|_| !seen.cut)?;
@@ -114,13 +114,13 @@ impl Dissector {
         found
     }
 
-    fn sizes(&mut self, belonging: Belonging) -> Option<&mut Sizes> {
+    fn sizes(&mut self, belonging: ConnectionMatch) -> Option<&mut Sizes> {
         let connection = self.table.get(belonging.connection)?;
         Some(connection.sizes(belonging.sender))
     }
 
     /// Tells whether these bytes are a packet with a short header.
-    fn opens(&mut self, bytes: &[u8], belonging: Belonging) -> bool {
+    fn opens(&mut self, bytes: &[u8], belonging: ConnectionMatch) -> bool {
         let packet = wire::packets(bytes, belonging.destination_length).next();
         let Some(Ok(packet)) = packet else {
             return false;

@@ -29,7 +29,7 @@ pub(super) struct Table {
     idle: BTreeMap<u64, u64>,
     /// Datagrams that were found to belong to a connection.
     found: u64,
-    holders: HashMap<ConnectionId, Vec<Holder>>,
+    holders: HashMap<ConnectionId, Vec<CidOwner>>,
     /// How many of these connection IDs have each length.
     lengths: [usize; ConnectionId::LENGTH_MAX + 1],
     /// The latest connection on each path.
@@ -38,14 +38,14 @@ pub(super) struct Table {
 
 /// Whom a connection ID addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Holder {
+struct CidOwner {
     connection: u64,
     side: Side,
 }
 
 /// To what a datagram belongs.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Belonging {
+pub(super) struct ConnectionMatch {
     pub(super) connection: u64,
     pub(super) sender: Side,
     /// Bytes of the connection ID of its short header.
@@ -71,7 +71,7 @@ impl Table {
     }
 
     /// Finds out to what a datagram of these bytes belongs.
-    pub(super) fn find(&mut self, seen: &Seen<'_>, datagram: &[u8]) -> Option<Belonging> {
+    pub(super) fn find(&mut self, seen: &Seen<'_>, datagram: &[u8]) -> Option<ConnectionMatch> {
         let long = datagram.first()? & 0x80 != 0;
         let found = match long {
             true => self.find_long(seen, &seen.first_packet(datagram)?)?,
@@ -81,11 +81,11 @@ impl Table {
         Some(found)
     }
 
-    fn find_long(&mut self, seen: &Seen<'_>, packet: &Protected<'_>) -> Option<Belonging> {
+    fn find_long(&mut self, seen: &Seen<'_>, packet: &Protected<'_>) -> Option<ConnectionMatch> {
         let header = &packet.header;
         let destination_length = header.destination.len();
         if let Some(holder) = self.holder(&header.destination, seen) {
-            return Some(Belonging {
+            return Some(ConnectionMatch {
                 connection: holder.connection,
                 sender: other(holder.side),
                 destination_length,
@@ -102,14 +102,14 @@ impl Table {
             PacketType::Initial => from_it && known.open_initial(sender, packet).is_some(),
             _ => from_it,
         };
-        is_its_own.then_some(Belonging {
+        is_its_own.then_some(ConnectionMatch {
             connection,
             sender,
             destination_length,
         })
     }
 
-    fn find_short(&self, seen: &Seen<'_>) -> Option<Belonging> {
+    fn find_short(&self, seen: &Seen<'_>) -> Option<ConnectionMatch> {
         for destination_length in (1..self.lengths.len()).rev() {
             if self.lengths[destination_length] == 0 {
                 continue;
@@ -117,7 +117,7 @@ impl Table {
             let id = seen.payload.get(1..=destination_length);
             let id = id.and_then(ConnectionId::new);
             if let Some(holder) = id.and_then(|id| self.holder(&id, seen)) {
-                return Some(Belonging {
+                return Some(ConnectionMatch {
                     connection: holder.connection,
                     sender: other(holder.side),
                     destination_length,
@@ -128,7 +128,7 @@ impl Table {
         // it. An endpoint's usually have the same length.
         let (connection, sender) = self.on_path(seen)?;
         let ids = self.connections.get(&connection)?.ids(other(sender));
-        Some(Belonging {
+        Some(ConnectionMatch {
             connection,
             sender,
             destination_length: ids.back().map_or(0, |id| id.len()),
@@ -137,9 +137,9 @@ impl Table {
 
     /// Returns whom a connection ID addresses, preferably on the datagram's
     /// path.
-    fn holder(&self, id: &ConnectionId, seen: &Seen<'_>) -> Option<Holder> {
+    fn holder(&self, id: &ConnectionId, seen: &Seen<'_>) -> Option<CidOwner> {
         let holders = self.holders.get(id)?;
-        let is_here = |holder: &&Holder| {
+        let is_here = |holder: &&CidOwner| {
             let path = Path::of(other(holder.side), seen.source, seen.destination);
             let connection = self.connections.get(&holder.connection);
             connection.is_some_and(|connection| connection.paths.contains(&path))
@@ -195,12 +195,12 @@ impl Table {
     /// Notes what an authentic packet tells.
     pub(super) fn learn(
         &mut self,
-        belonging: Belonging,
+        belonging: ConnectionMatch,
         seen: &Seen<'_>,
         packet: &Protected<'_>,
         opened: &Opened,
     ) {
-        let Belonging {
+        let ConnectionMatch {
             connection: number,
             sender,
             ..
@@ -222,7 +222,7 @@ impl Table {
         if connection.ids(side).contains(&id) {
             return;
         }
-        let holder = Holder {
+        let holder = CidOwner {
             connection: number,
             side,
         };
@@ -244,7 +244,7 @@ impl Table {
         holders.push(holder);
     }
 
-    fn drop_holder(&mut self, id: &ConnectionId, holder: Holder) {
+    fn drop_holder(&mut self, id: &ConnectionId, holder: CidOwner) {
         if let Some(holders) = self.holders.get_mut(id) {
             holders.retain(|one| *one != holder);
             if holders.is_empty() {
@@ -288,7 +288,7 @@ impl Table {
         };
         self.idle.remove(&connection.seen);
         for side in [Side::Client, Side::Server] {
-            let holder = Holder {
+            let holder = CidOwner {
                 connection: number,
                 side,
             };

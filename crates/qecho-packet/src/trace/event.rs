@@ -15,7 +15,7 @@ pub struct Event<'a> {
     /// On which connection; `None` for datagrams that belong to none.
     pub connection: Option<&'a Connection>,
     /// What.
-    pub what: What<'a>,
+    pub what: EventKind<'a>,
 }
 
 /// Which connection it is.
@@ -37,7 +37,7 @@ pub struct Connection {
 /// What happened.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum What<'a> {
+pub enum EventKind<'a> {
     /// A connection began.
     Began,
     /// A datagram came or went, or did not leave after all.
@@ -131,14 +131,14 @@ pub struct Content<'a> {
     /// The key phase bit of a 1-RTT packet.
     pub key_phase: bool,
     /// Its frames, in their order.
-    pub frames: Vec<NotedFrame<'a>>,
+    pub frames: Vec<AnnotatedFrame<'a>>,
     /// Where they end to make sense, if they do.
     pub malformed: Option<Malformed>,
 }
 
 /// A frame, and what is known of it beyond itself.
 #[derive(Clone, Debug)]
-pub struct NotedFrame<'a> {
+pub struct AnnotatedFrame<'a> {
     /// The frame.
     pub frame: Frame<'a>,
     /// The packet that carried the same before, if one did.

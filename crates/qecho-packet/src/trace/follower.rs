@@ -16,7 +16,7 @@ use crate::{DatagramObserver, Observation, ObservedDatagram};
 
 use super::{
     Sink,
-    event::{Event, What},
+    event::{Event, EventKind},
     tracer::{Losses, Tracer},
 };
 
@@ -164,7 +164,7 @@ fn follow(sinks: Vec<Box<dyn Sink>>, orders: &Receiver<Order>, state: &State) ->
                 pass_on(&Event {
                     at,
                     connection: None,
-                    what: What::LeftOut { count },
+                    what: EventKind::LeftOut { count },
                 });
             }
             Order::End => break,
@@ -250,8 +250,8 @@ mod tests {
         fn take(&mut self, event: &Event<'_>) -> io::Result<()> {
             let _ = self.allowed.recv();
             let words = match &event.what {
-                What::Datagram(datagram) => format!("{} bytes", datagram.size),
-                What::LeftOut { count } => format!("{count} left out"),
+                EventKind::Datagram(datagram) => format!("{} bytes", datagram.size),
+                EventKind::LeftOut { count } => format!("{count} left out"),
                 what => format!("{what:?}"),
             };
             let _ = self.told.send(words);

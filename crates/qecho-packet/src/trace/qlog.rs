@@ -20,11 +20,11 @@ mod file;
 mod files;
 mod frame;
 mod header;
-mod journal;
 mod metrics;
 mod packet;
 mod parameters;
 mod record;
+mod state;
 mod tuples;
 mod value;
 

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{DecodedDatagram, Direction, Observation};
 
 use super::{
-    event::{Connection, Datagram, Event, Packet, What},
-    known::{self, Known, Learned},
+    connection_tracker::{self, ConnectionTracker, PacketEffects},
+    event::{Connection, Datagram, Event, EventKind, Packet},
 };
 
 /// Whose word counts on what was lost.
@@ -27,7 +27,7 @@ const REMEMBERED_MAX: usize = 2_000_000;
 #[derive(Debug)]
 pub struct Tracer {
     losses: Losses,
-    connections: BTreeMap<u64, Known>,
+    connections: BTreeMap<u64, ConnectionTracker>,
     /// Pieces that the connections remember.
     remembered: usize,
 }
@@ -74,14 +74,14 @@ impl Tracer {
                 remote,
                 original_destination,
             } => {
-                let known = Known::new(Connection {
+                let known = ConnectionTracker::new(Connection {
                     number: *connection,
                     side: *side,
                     local: *local,
                     remote: *remote,
                     original_destination: *original_destination,
                 });
-                known.tell(at, What::Began, tell);
+                known.tell(at, EventKind::Began, tell);
                 self.connections.insert(*connection, known);
             }
             Observation::Datagram(datagram) => self.datagram(at, datagram, tell),
@@ -97,7 +97,7 @@ impl Tracer {
             Observation::Closed { connection, reason } => {
                 self.with(*connection, |known| {
                     known.tell_that_it_began(tell);
-                    known.tell(at, What::Closed(reason), tell);
+                    known.tell(at, EventKind::Closed(reason), tell);
                 });
             }
             Observation::Forgotten { connection } => {
@@ -106,7 +106,7 @@ impl Tracer {
                 };
                 self.remembered -= known.weight();
                 if !known.is_untold() {
-                    known.tell(at, What::Forgotten, tell);
+                    known.tell(at, EventKind::Forgotten, tell);
                 }
             }
         }
@@ -114,13 +114,19 @@ impl Tracer {
 
     /// Forgets what is not needed to read on.
     pub(super) fn lighten(&mut self) {
-        self.connections.values_mut().for_each(Known::lighten);
-        self.remembered = self.connections.values().map(Known::weight).sum();
+        self.connections
+            .values_mut()
+            .for_each(ConnectionTracker::lighten);
+        self.remembered = self
+            .connections
+            .values()
+            .map(ConnectionTracker::weight)
+            .sum();
     }
 
     /// Lets a connection take something in, within what may be remembered;
     /// tells whether it is known.
-    fn with(&mut self, number: u64, act: impl FnOnce(&mut Known)) -> bool {
+    fn with(&mut self, number: u64, act: impl FnOnce(&mut ConnectionTracker)) -> bool {
         let Some(known) = self.connections.get_mut(&number) else {
             return false;
         };
@@ -154,7 +160,7 @@ impl Tracer {
         let packets = datagram.packets.iter().map(|packet| Packet {
             header: packet.header.as_ref(),
             size: packet.size,
-            content: packet.opened.as_ref().map(known::content),
+            content: packet.opened.as_ref().map(connection_tracker::content),
             unprocessed: packet.unprocessed,
             // An endpoint sends nothing else that is no packet.
             is_stateless_reset: self.losses == Losses::Told
@@ -164,27 +170,32 @@ impl Tracer {
         tell(&Event {
             at,
             connection: None,
-            what: What::Datagram(shown(datagram, packets.collect())),
+            what: EventKind::Datagram(shown(datagram, packets.collect())),
         });
     }
 }
 
 /// Tells of a datagram of a connection, and what it brings to light.
-fn belonging(known: &mut Known, at: Duration, datagram: &DecodedDatagram, tell: Tell<'_>) {
-    let mut learned = Learned::default();
+fn belonging(
+    known: &mut ConnectionTracker,
+    at: Duration,
+    datagram: &DecodedDatagram,
+    tell: Tell<'_>,
+) {
+    let mut learned = PacketEffects::default();
     let packets = datagram.packets.iter();
     let packets = packets.map(|packet| known.packet(at, datagram, packet, &mut learned));
     let packets = packets.collect();
     known.move_to(at, datagram, &learned, tell);
     for generation in &learned.key_updates {
         let (direction, generation) = (datagram.direction, *generation);
-        let what = What::KeyUpdate {
+        let what = EventKind::KeyUpdate {
             direction,
             generation,
         };
         known.tell(at, what, tell);
     }
-    known.tell(at, What::Datagram(shown(datagram, packets)), tell);
+    known.tell(at, EventKind::Datagram(shown(datagram, packets)), tell);
     known.tell_what_follows(at, datagram.direction, &learned, tell);
 }
 

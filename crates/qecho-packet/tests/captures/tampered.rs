@@ -7,7 +7,7 @@ use qecho_packet::{
     Observation,
     capture::{CaptureReader, Item, ReadError},
     dissect::{Dissector, Seen},
-    trace::{Event, Losses, Tracer, What},
+    trace::{Event, EventKind, Losses, Tracer},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -38,8 +38,8 @@ struct Tally {
 impl Tally {
     fn hear(&mut self, event: &Event<'_>) {
         match &event.what {
-            What::Lost(_) => self.lost += 1,
-            What::Datagram(datagram) => {
+            EventKind::Lost(_) => self.lost += 1,
+            EventKind::Datagram(datagram) => {
                 self.datagrams += 1;
                 for packet in &datagram.packets {
                     match packet.content {

@@ -9,7 +9,7 @@ use std::{
 use qecho_packet::{
     Side,
     trace::{
-        Connection, Sink, What,
+        Connection, EventKind, Sink,
         qlog::{FILES_OPEN_MAX, Qlog},
     },
 };
@@ -26,7 +26,7 @@ fn start(directory: &Path) -> Qlog {
     Qlog::new(directory.into(), "qecho test", Side::Client).expect("the folder can be had")
 }
 
-fn tell(qlog: &mut Qlog, connection: Option<&Connection>, what: What<'_>) {
+fn tell(qlog: &mut Qlog, connection: Option<&Connection>, what: EventKind<'_>) {
     let taken = qlog.take(&sample::event(0, connection, what));
     taken.expect("a sink never fails");
 }
@@ -60,7 +60,7 @@ fn a_folder_is_made_and_nobody_else_may_look_in() {
     tell(
         &mut qlog,
         Some(&sample::connection(1, Side::Client)),
-        What::Began,
+        EventKind::Began,
     );
     assert_eq!(mode(&directory), 0o700);
     assert_eq!(
@@ -84,11 +84,11 @@ fn each_side_of_each_connection_has_its_own_file() {
     for side in [Side::Client, Side::Server] {
         for number in [1, 2] {
             let connection = sample::connection(number, side);
-            tell(&mut qlog, Some(&connection), What::Began);
-            tell(&mut qlog.clone(), Some(&connection), What::Forgotten);
+            tell(&mut qlog, Some(&connection), EventKind::Began);
+            tell(&mut qlog.clone(), Some(&connection), EventKind::Forgotten);
         }
     }
-    tell(&mut qlog, None, What::LeftOut { count: 1 });
+    tell(&mut qlog, None, EventKind::LeftOut { count: 1 });
     let wanted = [
         "8394c8f03e515701_client.sqlog",
         "8394c8f03e515701_server.sqlog",
@@ -112,7 +112,7 @@ fn what_is_there_already_stays_as_it_is() {
     tell(
         &mut qlog,
         Some(&sample::connection(1, Side::Client)),
-        What::Began,
+        EventKind::Began,
     );
     assert_eq!(fs::read(&taken).expect("it is there"), b"mine");
     assert!(!elsewhere.exists());
@@ -145,7 +145,7 @@ fn files_that_were_closed_meanwhile_go_on() {
     };
     for _ in 0..3 {
         for number in 0..many {
-            tell(&mut qlog, Some(&connection(number)), What::Began);
+            tell(&mut qlog, Some(&connection(number)), EventKind::Began);
         }
         assert!(opened() <= FILES_OPEN_MAX);
     }
@@ -154,7 +154,7 @@ fn files_that_were_closed_meanwhile_go_on() {
         assert_eq!(count_events(&directory.path().join(name)), 3);
     }
     for number in 0..many {
-        tell(&mut qlog, Some(&connection(number)), What::Forgotten);
+        tell(&mut qlog, Some(&connection(number)), EventKind::Forgotten);
     }
     assert_eq!(opened(), 0);
 }
@@ -164,18 +164,18 @@ fn a_closed_file_that_was_exchanged_is_not_touched() {
     let directory = folder();
     let mut qlog = start(directory.path());
     let first = sample::connection(1, Side::Client);
-    tell(&mut qlog, Some(&first), What::Began);
+    tell(&mut qlog, Some(&first), EventKind::Began);
     for number in 0..FILES_OPEN_MAX as u64 {
         let other = Connection {
             number: 1000 + number,
             ..sample::connection(2, Side::Client)
         };
-        tell(&mut qlog, Some(&other), What::Began);
+        tell(&mut qlog, Some(&other), EventKind::Began);
     }
     let path = directory.path().join("8394c8f03e515701_client.sqlog");
     fs::write(directory.path().join("new"), "mine").expect("there is room");
     fs::rename(directory.path().join("new"), &path).expect("both are there");
-    tell(&mut qlog, Some(&first), What::Forgotten);
+    tell(&mut qlog, Some(&first), EventKind::Forgotten);
     assert_eq!(fs::read(&path).expect("it is there"), b"mine");
     let report = qlog.report();
     assert_eq!(report.events_lost, 1);
@@ -189,8 +189,8 @@ fn a_folder_that_vanishes_is_noted_once_and_stops_nothing() {
     let mut qlog = start(&path);
     fs::remove_dir(&path).expect("it is empty");
     let connection = sample::connection(1, Side::Client);
-    tell(&mut qlog, Some(&connection), What::Began);
-    tell(&mut qlog, Some(&connection), What::Forgotten);
+    tell(&mut qlog, Some(&connection), EventKind::Began);
+    tell(&mut qlog, Some(&connection), EventKind::Forgotten);
     let report = qlog.report();
     assert_eq!((report.files, report.events_lost), (0, 2));
     let failure = report.failure.expect("it is noted");
@@ -201,7 +201,7 @@ fn a_folder_that_vanishes_is_noted_once_and_stops_nothing() {
     );
 
     fs::create_dir(&path).expect("there is room");
-    tell(&mut qlog, Some(&connection), What::Began);
+    tell(&mut qlog, Some(&connection), EventKind::Began);
     assert_eq!(count_events(&file), 1);
     assert_eq!(qlog.report().events_lost, 2);
 }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use qecho_packet::{
     CloseReason, Dir, Direction, DropReason, Recovery, Side, StreamId, TransportParameters,
     trace::{
-        Again, Connection, Content, Datagram, Event, LossReason, Lost, NotedFrame, Packet,
-        TlsMessage, What,
+        Again, AnnotatedFrame, Connection, Content, Datagram, Event, EventKind, LossReason, Lost,
+        Packet, TlsMessage,
     },
     wire::{Ack, ConnectionId, EcnCounts, Frame, Header, Malformed, PacketType},
 };
@@ -30,7 +30,7 @@ pub(crate) fn connection(number: u64, side: Side) -> Connection {
 pub(crate) fn event<'a>(
     milliseconds: u64,
     connection: Option<&'a Connection>,
-    what: What<'a>,
+    what: EventKind<'a>,
 ) -> Event<'a> {
     Event {
         at: Duration::from_millis(1_795_000_000_000 + milliseconds) + Duration::from_micros(125),
@@ -211,9 +211,9 @@ pub(crate) fn frame_name(frame: &Frame<'_>) -> &'static str {
 }
 
 /// A frame with all that may be known beyond itself.
-pub(crate) fn noted(frame: Frame<'_>) -> NotedFrame<'_> {
+pub(crate) fn noted(frame: Frame<'_>) -> AnnotatedFrame<'_> {
     let is_ack = matches!(frame, Frame::Ack(_));
-    NotedFrame {
+    AnnotatedFrame {
         frame,
         again: Some(Again {
             number: 3,
@@ -276,7 +276,7 @@ pub(crate) const UNPROCESSED: [DropReason; 17] = [
     DropReason::Cut,
 ];
 
-pub(crate) fn losses() -> Vec<What<'static>> {
+pub(crate) fn losses() -> Vec<EventKind<'static>> {
     let reasons = [
         LossReason::PacketThreshold { acknowledged: 9 },
         LossReason::TimeThreshold {
@@ -286,7 +286,7 @@ pub(crate) fn losses() -> Vec<What<'static>> {
         LossReason::MtuProbe,
     ];
     let lost = reasons.map(|reason| {
-        What::Lost(Lost {
+        EventKind::Lost(Lost {
             direction: Direction::Sent,
             packet_type: PacketType::OneRtt,
             number: 5,
@@ -295,7 +295,7 @@ pub(crate) fn losses() -> Vec<What<'static>> {
         })
     });
     let mut losses = Vec::from(lost);
-    losses.push(What::FoundAgain {
+    losses.push(EventKind::FoundAgain {
         direction: Direction::Sent,
         packet_type: PacketType::OneRtt,
         number: 5,

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs};
 
 use qecho_packet::{
     Direction, DropReason, Side,
-    trace::{Connection, Datagram, Event, Packet, Sink, What, qlog::Qlog},
+    trace::{Connection, Datagram, Event, EventKind, Packet, Sink, qlog::Qlog},
     wire::{Frame, Header, PacketType},
 };
 use qecho_testkit::schema::check_file;
@@ -28,18 +28,18 @@ pub(crate) fn every_record() -> [Vec<Value>; 2] {
     let reasons = sample::close_reasons();
 
     let mut milliseconds = 0;
-    let mut tell = |connection: Option<&Connection>, what: What<'_>| {
+    let mut tell = |connection: Option<&Connection>, what: EventKind<'_>| {
         milliseconds += 1;
         take(&sample::event(milliseconds, connection, what));
     };
-    tell(Some(&connection), What::Began);
+    tell(Some(&connection), EventKind::Began);
     for connection in [Some(&connection), None] {
         for direction in [Direction::Received, Direction::Sent] {
             for datagram in datagrams(direction, &headers) {
-                tell(connection, What::Datagram(datagram));
+                tell(connection, EventKind::Datagram(datagram));
             }
         }
-        tell(connection, What::LeftOut { count: 3 });
+        tell(connection, EventKind::LeftOut { count: 3 });
     }
     for what in sample::losses() {
         tell(Some(&connection), what);
@@ -48,30 +48,30 @@ pub(crate) fn every_record() -> [Vec<Value>; 2] {
         .into_iter()
         .zip(&parameters)
     {
-        let what = What::Parameters {
+        let what = EventKind::Parameters {
             direction,
             parameters,
         };
         tell(Some(&connection), what);
-        let what = What::KeyUpdate {
+        let what = EventKind::KeyUpdate {
             direction,
             generation: 1,
         };
         tell(Some(&connection), what);
     }
     for recovery in &recoveries {
-        tell(Some(&connection), What::Recovery(recovery));
+        tell(Some(&connection), EventKind::Recovery(recovery));
     }
     let before = (connection.local, connection.remote);
     let moved = Connection {
         remote: sample::address("198.51.100.9:9"),
         ..connection.clone()
     };
-    tell(Some(&moved), What::PathChanged { before });
+    tell(Some(&moved), EventKind::PathChanged { before });
     for reason in &reasons {
-        tell(Some(&moved), What::Closed(reason));
+        tell(Some(&moved), EventKind::Closed(reason));
     }
-    tell(Some(&moved), What::Forgotten);
+    tell(Some(&moved), EventKind::Forgotten);
     let report = qlog.report();
     assert_eq!(report.events_lost, 0);
     assert_eq!(report.files, 2);

@@ -14,7 +14,7 @@ use std::{
 use qecho_engine::Side;
 use qecho_packet::{
     Direction, text,
-    trace::{Connection, Datagram, Event, Lost, NotedFrame, Packet, What},
+    trace::{AnnotatedFrame, Connection, Datagram, Event, EventKind, Lost, Packet},
     wire::{Frame, PacketType},
 };
 
@@ -80,14 +80,14 @@ impl Sequence {
         let start = *self.start.get_or_insert(event.at);
         let stamp = stamp(event.at.saturating_sub(start));
         match (&event.what, event.connection) {
-            (What::Datagram(_), None) => self.strays += 1,
-            (What::Datagram(datagram), Some(connection)) => {
+            (EventKind::Datagram(_), None) => self.strays += 1,
+            (EventKind::Datagram(datagram), Some(connection)) => {
                 self.head(connection);
                 self.datagram(stamp, connection, datagram);
             }
-            (What::Lost(lost), Some(connection)) => self.lost(stamp, connection, lost),
+            (EventKind::Lost(lost), Some(connection)) => self.lost(stamp, connection, lost),
             (
-                What::FoundAgain {
+                EventKind::FoundAgain {
                     direction,
                     packet_type,
                     number,
@@ -99,7 +99,7 @@ impl Sequence {
                     drawn.arrow.fate = Fate::Late;
                 }
             }
-            (What::LeftOut { count }, _) => {
+            (EventKind::LeftOut { count }, _) => {
                 let text = left_out(*count).1;
                 self.rows.push_back(Row::Note { stamp, text });
             }
@@ -256,7 +256,7 @@ fn describe(packet: &Packet<'_>) -> Vec<String> {
 }
 
 /// Tells whether a packet's size is all that matters of it: a probe's.
-fn is_filler(frames: &[NotedFrame<'_>]) -> bool {
+fn is_filler(frames: &[AnnotatedFrame<'_>]) -> bool {
     let mut frames = frames.iter().map(|noted| &noted.frame);
     frames
         .clone()
@@ -270,14 +270,16 @@ fn is_filler(frames: &[NotedFrame<'_>]) -> bool {
 }
 
 /// Returns what a diagram says of events that are no datagrams.
-fn note(what: &What<'_>, connection: &Connection) -> Option<String> {
+fn note(what: &EventKind<'_>, connection: &Connection) -> Option<String> {
     Some(match what {
-        What::Closed(reason) => closed(Some(connection), reason).1,
-        What::KeyUpdate {
+        EventKind::Closed(reason) => closed(Some(connection), reason).1,
+        EventKind::KeyUpdate {
             direction,
             generation,
         } => super::trace::key_update(Some(connection), *direction, *generation).1,
-        What::PathChanged { before } => super::trace::path_changed(Some(connection), *before).1,
+        EventKind::PathChanged { before } => {
+            super::trace::path_changed(Some(connection), *before).1
+        }
         _ => return None,
     })
 }

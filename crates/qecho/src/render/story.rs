@@ -10,7 +10,7 @@ use std::{
     io::{self, Write},
 };
 
-use qecho_packet::trace::{Datagram, Event, What};
+use qecho_packet::trace::{Datagram, Event, EventKind};
 
 use self::step::Step;
 use super::trace::{Detail, Layout, TraceText, wrapped};
@@ -48,10 +48,10 @@ impl Story {
     /// Writes an event, and before it what it means, unless that was told.
     pub(crate) fn write(&mut self, event: &Event<'_>, out: &mut dyn Write) -> io::Result<()> {
         match &event.what {
-            What::Datagram(datagram) => self.datagram(event, datagram, out),
+            EventKind::Datagram(datagram) => self.datagram(event, datagram, out),
             // The handshake's explanation says what they are for; a list of
             // twenty would bury it.
-            What::Parameters { .. } => Ok(()),
+            EventKind::Parameters { .. } => Ok(()),
             _ => self.text.write(event, out),
         }
     }

@@ -23,7 +23,7 @@ use anstyle::Style;
 use qecho_engine::Side;
 use qecho_packet::{
     Direction, Recovery, TransportParameters,
-    trace::{Connection, Datagram, Event, Lost, What},
+    trace::{Connection, Datagram, Event, EventKind, Lost},
 };
 
 pub(crate) use self::line::Layout;
@@ -94,10 +94,10 @@ impl TraceText {
     pub(crate) fn write(&mut self, event: &Event<'_>, out: &mut dyn Write) -> io::Result<()> {
         self.meet(event);
         match &event.what {
-            What::Began => self.began(event, out),
-            What::Datagram(datagram) => self.datagram(event, datagram, out),
-            What::Lost(lost) => self.lost(event, lost, out),
-            What::FoundAgain {
+            EventKind::Began => self.began(event, out),
+            EventKind::Datagram(datagram) => self.datagram(event, datagram, out),
+            EventKind::Lost(lost) => self.lost(event, lost, out),
+            EventKind::FoundAgain {
                 packet_type,
                 number,
                 ..
@@ -106,28 +106,28 @@ impl TraceText {
                 let name = packet::numbered(*packet_type, *number);
                 self.note(event, (style, format!("{name} {text}")), out)
             }
-            What::Parameters {
+            EventKind::Parameters {
                 direction,
                 parameters,
             } => self.parameters(event, *direction, parameters, out),
-            What::KeyUpdate {
+            EventKind::KeyUpdate {
                 direction,
                 generation,
             } => {
                 let note = note::key_update(event.connection, *direction, *generation);
                 self.note(event, note, out)
             }
-            What::PathChanged { before } => {
+            EventKind::PathChanged { before } => {
                 let note = note::path_changed(event.connection, *before);
                 self.note(event, note, out)
             }
-            What::Recovery(recovery) => self.recovery(event, recovery, out),
-            What::Closed(reason) => {
+            EventKind::Recovery(recovery) => self.recovery(event, recovery, out),
+            EventKind::Closed(reason) => {
                 let note = note::closed(event.connection, reason);
                 self.note(event, note, out)
             }
-            What::Forgotten => self.forgotten(event, out),
-            What::LeftOut { count } => self.note(event, note::left_out(*count), out),
+            EventKind::Forgotten => self.forgotten(event, out),
+            EventKind::LeftOut { count } => self.note(event, note::left_out(*count), out),
             _ => Ok(()),
         }
     }

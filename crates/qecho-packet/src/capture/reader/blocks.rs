@@ -6,7 +6,7 @@ use std::{io::Read, time::Duration};
 use crate::Direction;
 
 use super::{
-    super::followed::COMMENTS_OF_REPEATED,
+    super::tracked_connection::COMMENTS_OF_REPEATED,
     Frame, Piece, ReadError,
     SkipReason::{self, BlockCut, UnknownInterface},
     clock::Clock,

@@ -9,7 +9,7 @@ use crate::CloseReason;
 /// An error code, by its name where it has one.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ErrorName {
-    Known(&'static str),
+    ConnectionTracker(&'static str),
     /// A TLS alert (RFC 9001 §4.8).
     Crypto(u8),
     Unknown,
@@ -18,7 +18,7 @@ pub(super) enum ErrorName {
 impl Serialize for ErrorName {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Known(name) => serializer.serialize_str(name),
+            Self::ConnectionTracker(name) => serializer.serialize_str(name),
             Self::Crypto(alert) => {
                 serializer.collect_str(&format_args!("crypto_error_0x1{alert:02x}"))
             }
@@ -52,7 +52,7 @@ impl ErrorName {
             0x100..=0x1ff => return (Self::Crypto((code & 0xff) as u8), None),
             _ => return (Self::Unknown, Some(code)),
         };
-        (Self::Known(name), None)
+        (Self::ConnectionTracker(name), None)
     }
 }
 

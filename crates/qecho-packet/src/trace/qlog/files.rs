@@ -11,12 +11,12 @@ use super::{
     FILES_MAX, FILES_OPEN_MAX, Failure, Report,
     file::TraceFile,
     header::{self, side_name},
-    journal::Journal,
     record::Records,
+    state::QlogState,
 };
 use crate::{
     Side,
-    trace::{Connection, Event, What},
+    trace::{Connection, Event, EventKind},
     wire::ConnectionId,
 };
 
@@ -46,7 +46,7 @@ struct Key {
 }
 
 struct Trace {
-    journal: Journal,
+    journal: QlogState,
     /// `None` if there could be none.
     file: Option<TraceFile>,
 }
@@ -75,7 +75,7 @@ impl Files {
         if !self.find_or_begin(key, event) || !self.write(key, event) {
             self.report.events_lost += 1;
         }
-        if matches!(event.what, What::Forgotten) && key.connection.is_some() {
+        if matches!(event.what, EventKind::Forgotten) && key.connection.is_some() {
             self.traces.remove(&key);
             self.open.retain(|open| *open != key);
         }
@@ -97,7 +97,7 @@ impl Files {
         };
         // The file of what belongs to no connection is one, and never refused.
         if key.connection.is_some() && self.begun >= FILES_MAX {
-            if matches!(event.what, What::Began) {
+            if matches!(event.what, EventKind::Began) {
                 self.report.connections_left_out += 1;
             }
             return false;
@@ -114,7 +114,7 @@ impl Files {
             self.report.files += 1;
             self.open.push_back(key);
         }
-        let journal = Journal::new(event.connection);
+        let journal = QlogState::new(event.connection);
         vacant.insert(Trace { journal, file });
         if self.open.len() > FILES_OPEN_MAX {
             self.close_oldest();
@@ -207,7 +207,7 @@ mod tests {
             remote: address,
             original_destination: ConnectionId::default(),
         };
-        let mut tell = |connection: Option<&Connection>, what: What<'_>| {
+        let mut tell = |connection: Option<&Connection>, what: EventKind<'_>| {
             files.begun = FILES_MAX;
             let at = Duration::ZERO;
             files.take(&Event {
@@ -216,9 +216,9 @@ mod tests {
                 what,
             });
         };
-        tell(Some(&connection), What::Began);
-        tell(Some(&connection), What::Forgotten);
-        tell(None, What::LeftOut { count: 1 });
+        tell(Some(&connection), EventKind::Began);
+        tell(Some(&connection), EventKind::Forgotten);
+        tell(None, EventKind::LeftOut { count: 1 });
         let report = files.report();
         assert_eq!(report.connections_left_out, 1);
         assert_eq!(report.events_lost, 2);

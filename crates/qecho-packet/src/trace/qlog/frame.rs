@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Dir,
-    trace::NotedFrame,
+    trace::AnnotatedFrame,
     wire::{Ack, Frame},
 };
 
@@ -127,8 +127,8 @@ pub(super) struct CloseRecord<'a> {
     trigger_frame_type: Option<u64>,
 }
 
-impl<'a> From<&'a NotedFrame<'_>> for FrameRecord<'a> {
-    fn from(noted: &'a NotedFrame<'_>) -> Self {
+impl<'a> From<&'a AnnotatedFrame<'_>> for FrameRecord<'a> {
+    fn from(noted: &'a AnnotatedFrame<'_>) -> Self {
         match &noted.frame {
             Frame::Padding { length } => Self::Padding {
                 raw: RawInfo::of_padding(*length),

@@ -3,7 +3,7 @@
 use qecho_engine::{CloseReason, Side};
 use qecho_packet::{
     Direction,
-    trace::{Connection, Event, LossReason, Lost, What},
+    trace::{Connection, Event, EventKind, LossReason, Lost},
     wire::{Frame, PacketType},
 };
 
@@ -22,8 +22,8 @@ fn drawn(width: usize, events: &[Event<'_>]) -> String {
     String::from_utf8(out).expect("it is text")
 }
 
-fn lost(direction: Direction, number: u64) -> What<'static> {
-    What::Lost(Lost {
+fn lost(direction: Direction, number: u64) -> EventKind<'static> {
+    EventKind::Lost(Lost {
         direction,
         packet_type: PacketType::OneRtt,
         number,
@@ -56,11 +56,11 @@ fn datagrams_are_arrows_between_two_lifelines() {
     ];
     let probe = packet(&one_rtt, 1, 1_326, vec![noted(Frame::Ping), padding]);
     let events = [
-        event(0, &connection, What::Began),
+        event(0, &connection, EventKind::Began),
         event(312, &connection, datagram(Direction::Sent, vec![hello])),
         event(1_680, &connection, datagram(Direction::Received, answer)),
         event(1_700, &connection, datagram(Direction::Sent, vec![probe])),
-        event(2_000, &connection, What::Closed(&CloseReason::Local)),
+        event(2_000, &connection, EventKind::Closed(&CloseReason::Local)),
     ];
     assert_eq!(
         drawn(80, &events),
@@ -86,13 +86,13 @@ fn a_lost_datagram_does_not_reach_the_other_side() {
             vec![packet(&one_rtt, number, 30, vec![stream(0, false)])],
         )
     };
-    let found = What::FoundAgain {
+    let found = EventKind::FoundAgain {
         direction: Direction::Sent,
         packet_type: PacketType::OneRtt,
         number: 2,
     };
     let mut unsent = data(3);
-    if let What::Datagram(datagram) = &mut unsent {
+    if let EventKind::Datagram(datagram) = &mut unsent {
         datagram.unsent = Some("no route");
     }
     let whats = [
@@ -132,15 +132,15 @@ fn a_lost_datagram_does_not_reach_the_other_side() {
 fn what_happens_between_datagrams_stands_between_the_arrows() {
     let connection = samples::connection(Side::Client);
     let before = (samples::address(1, 40_000), samples::address(2, 4433));
-    let update = What::KeyUpdate {
+    let update = EventKind::KeyUpdate {
         direction: Direction::Sent,
         generation: 1,
     };
     let whats = [
-        What::PathChanged { before },
+        EventKind::PathChanged { before },
         update,
-        What::LeftOut { count: 7 },
-        What::Forgotten,
+        EventKind::LeftOut { count: 7 },
+        EventKind::Forgotten,
     ];
     let events = whats.map(|what| event(0, &connection, what));
     let text = drawn(100, &events);

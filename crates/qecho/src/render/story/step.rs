@@ -2,7 +2,7 @@
 
 use qecho_engine::{Dir, Side};
 use qecho_packet::{
-    trace::{Connection, Content, Datagram, NotedFrame},
+    trace::{AnnotatedFrame, Connection, Content, Datagram},
     wire::{Frame, PacketType},
 };
 
@@ -203,7 +203,7 @@ fn is_mtu_probe(content: &Content<'_>, size: usize) -> bool {
         })
 }
 
-fn of_frame(from: Side, noted: &NotedFrame<'_>, steps: &mut Vec<Step>) {
+fn of_frame(from: Side, noted: &AnnotatedFrame<'_>, steps: &mut Vec<Step>) {
     if noted.again.is_some_and(|again| !again.lost) {
         steps.push(Step::Probe);
     }

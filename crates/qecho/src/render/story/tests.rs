@@ -3,7 +3,7 @@
 use qecho_engine::{CloseReason, Side};
 use qecho_packet::{
     Direction,
-    trace::{Again, Event, NotedFrame},
+    trace::{Again, AnnotatedFrame, Event},
     wire::{Frame, PacketType},
 };
 
@@ -33,11 +33,11 @@ fn a_step_is_explained_when_it_is_first_taken() {
     let hello = packet(&initial, 0, 1_200, vec![crypto(0, &["ClientHello"])]);
     let data = |number| packet(&one_rtt, number, 48, vec![stream(0, false)]);
     let events = [
-        event(0, &connection, What::Began),
+        event(0, &connection, EventKind::Began),
         event(1, &connection, datagram(Direction::Sent, vec![hello])),
         event(2, &connection, datagram(Direction::Sent, vec![data(0)])),
         event(3, &connection, datagram(Direction::Sent, vec![data(1)])),
-        event(4, &connection, What::Closed(&CloseReason::Local)),
+        event(4, &connection, EventKind::Closed(&CloseReason::Local)),
     ];
     assert_eq!(
         told(&events),
@@ -62,14 +62,14 @@ fn a_step_is_explained_when_it_is_first_taken() {
 }
 
 /// What the story says of a packet with these frames, on lines of any length.
-fn said(direction: Direction, packet_type: PacketType, frames: Vec<NotedFrame<'_>>) -> String {
+fn said(direction: Direction, packet_type: PacketType, frames: Vec<AnnotatedFrame<'_>>) -> String {
     let connection = samples::connection(Side::Client);
     let header = header(packet_type);
     let what = datagram(direction, vec![packet(&header, 1, 60, frames)]);
     told(&[event(0, &connection, what)]).replace("\n  ", " ")
 }
 
-fn check_explained(direction: Direction, frame: NotedFrame<'_>, words: &str) {
+fn check_explained(direction: Direction, frame: AnnotatedFrame<'_>, words: &str) {
     let story = said(direction, PacketType::OneRtt, vec![frame]);
     assert!(story.contains(words), "{words}: {story}");
 }

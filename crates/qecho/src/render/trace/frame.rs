@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use qecho_engine::Dir;
 use qecho_packet::{
     text,
-    trace::{Again, NotedFrame, TlsMessage},
+    trace::{Again, AnnotatedFrame, TlsMessage},
     wire::{Ack, Frame},
 };
 
@@ -18,7 +18,7 @@ use super::{names, number::counted};
 const RANGES_SHOWN_MAX: usize = 4;
 
 /// Writes a frame in short: pieces that stay whole where the line is broken.
-pub(crate) fn short(noted: &NotedFrame<'_>) -> Vec<String> {
+pub(crate) fn short(noted: &AnnotatedFrame<'_>) -> Vec<String> {
     let mut pieces = vec![in_short(&noted.frame)];
     let names = message_names(&noted.tls);
     let last = names.len().saturating_sub(1);
@@ -32,8 +32,8 @@ pub(crate) fn short(noted: &NotedFrame<'_>) -> Vec<String> {
 
 /// Writes the frames at the head of some that say one thing together: the
 /// connection IDs that an endpoint hands out. Tells how many they are.
-pub(crate) fn together(frames: &[NotedFrame<'_>]) -> Option<(usize, String)> {
-    let sequence = |noted: &NotedFrame<'_>| match noted.frame {
+pub(crate) fn together(frames: &[AnnotatedFrame<'_>]) -> Option<(usize, String)> {
+    let sequence = |noted: &AnnotatedFrame<'_>| match noted.frame {
         Frame::NewConnectionId { sequence, .. } if noted.again.is_none() => Some(sequence),
         _ => None,
     };
@@ -52,7 +52,7 @@ pub(crate) fn together(frames: &[NotedFrame<'_>]) -> Option<(usize, String)> {
 
 /// Writes a frame in as few words as a diagram has place for, unless it says
 /// nothing there.
-pub(crate) fn brief(noted: &NotedFrame<'_>) -> Option<String> {
+pub(crate) fn brief(noted: &AnnotatedFrame<'_>) -> Option<String> {
     let text = match noted.frame {
         Frame::Padding { .. } => return None,
         Frame::Crypto { .. } if !noted.tls.is_empty() => {
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_probe_says_that_nothing_is_known_yet() {
-        let mut ping = NotedFrame {
+        let mut ping = AnnotatedFrame {
             frame: Frame::Ping,
             again: None,
             tls: Vec::new(),

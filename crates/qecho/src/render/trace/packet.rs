@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anstyle::Style;
 use qecho_packet::{
     Direction, DropReason, text,
-    trace::{Content, Datagram, NotedFrame, Packet},
+    trace::{AnnotatedFrame, Content, Datagram, Packet},
     wire::{Frame, Header, PacketType},
 };
 
@@ -175,7 +175,7 @@ fn end(line: &mut Line, content: &Content<'_>) {
     }
 }
 
-fn frame_style(noted: &NotedFrame<'_>) -> Style {
+fn frame_style(noted: &AnnotatedFrame<'_>) -> Style {
     match noted.frame {
         Frame::Padding { .. } => DIM,
         _ => PLAIN,

@@ -5,13 +5,15 @@ use std::{net::SocketAddr, time::Duration};
 use qecho_engine::{Dir, Side, StreamId};
 use qecho_packet::{
     Direction,
-    trace::{Again, Connection, Content, Datagram, Event, NotedFrame, Packet, TlsMessage, What},
+    trace::{
+        Again, AnnotatedFrame, Connection, Content, Datagram, Event, EventKind, Packet, TlsMessage,
+    },
     wire::{Ack, ConnectionId, EcnCounts, Frame, Header, PacketType},
 };
 
 /// A frame about which nothing more is known.
-pub(crate) fn noted(frame: Frame<'_>) -> NotedFrame<'_> {
-    NotedFrame {
+pub(crate) fn noted(frame: Frame<'_>) -> AnnotatedFrame<'_> {
+    AnnotatedFrame {
         frame,
         again: None,
         tls: Vec::new(),
@@ -20,16 +22,16 @@ pub(crate) fn noted(frame: Frame<'_>) -> NotedFrame<'_> {
 }
 
 /// A CRYPTO frame with these whole messages.
-pub(crate) fn crypto(offset: u64, messages: &[&'static str]) -> NotedFrame<'static> {
+pub(crate) fn crypto(offset: u64, messages: &[&'static str]) -> AnnotatedFrame<'static> {
     let data = &[0; 4];
-    NotedFrame {
+    AnnotatedFrame {
         tls: messages.iter().map(|name| message(name, true)).collect(),
         ..noted(Frame::Crypto { offset, data })
     }
 }
 
 /// STREAM with the demo's text.
-pub(crate) fn stream(id: u64, fin: bool) -> NotedFrame<'static> {
+pub(crate) fn stream(id: u64, fin: bool) -> AnnotatedFrame<'static> {
     noted(Frame::Stream {
         id: StreamId::from_value(id),
         offset: 0,
@@ -39,7 +41,7 @@ pub(crate) fn stream(id: u64, fin: bool) -> NotedFrame<'static> {
 }
 
 /// ACK of all packets up to one.
-pub(crate) fn ack(largest: u64) -> NotedFrame<'static> {
+pub(crate) fn ack(largest: u64) -> AnnotatedFrame<'static> {
     noted(Frame::Ack(Ack {
         delay: 0,
         ranges: vec![0..=largest],
@@ -57,7 +59,7 @@ pub(crate) fn message(name: &'static str, complete: bool) -> TlsMessage {
 }
 
 /// One of each kind of frame.
-pub(crate) fn frames() -> Vec<NotedFrame<'static>> {
+pub(crate) fn frames() -> Vec<AnnotatedFrame<'static>> {
     let id = StreamId::from_value;
     let mut hello = crypto(0, &["ClientHello"]);
     hello.tls[0].detail = "server name localhost\x07, ALPN echo".into();
@@ -208,7 +210,7 @@ pub(crate) fn packet<'a>(
     header: &'a Header,
     number: u64,
     size: usize,
-    frames: Vec<NotedFrame<'a>>,
+    frames: Vec<AnnotatedFrame<'a>>,
 ) -> Packet<'a> {
     Packet {
         header: Some(header),
@@ -226,8 +228,8 @@ pub(crate) fn packet<'a>(
 }
 
 /// A datagram of these packets.
-pub(crate) fn datagram(direction: Direction, packets: Vec<Packet<'_>>) -> What<'_> {
-    What::Datagram(Datagram {
+pub(crate) fn datagram(direction: Direction, packets: Vec<Packet<'_>>) -> EventKind<'_> {
+    EventKind::Datagram(Datagram {
         direction,
         local: address(1, 50_000),
         remote: address(2, 4433),
@@ -239,7 +241,7 @@ pub(crate) fn datagram(direction: Direction, packets: Vec<Packet<'_>>) -> What<'
 }
 
 /// An event, so many microseconds after some day.
-pub(crate) fn event<'a>(micros: u64, connection: &'a Connection, what: What<'a>) -> Event<'a> {
+pub(crate) fn event<'a>(micros: u64, connection: &'a Connection, what: EventKind<'a>) -> Event<'a> {
     Event {
         at: Duration::from_secs(1_700_000_000) + Duration::from_micros(micros),
         connection: Some(connection),

@@ -7,7 +7,7 @@ mod odd;
 use qecho_engine::{CloseReason, Side};
 use qecho_packet::{
     Direction,
-    trace::{Connection, Event, LossReason, Lost, Packet, What},
+    trace::{Connection, Event, EventKind, LossReason, Lost, Packet},
     wire::{Frame, Header, PacketType},
 };
 
@@ -35,17 +35,17 @@ fn packets(events: &[Event<'_>]) -> String {
 }
 
 /// What one event looks like on a connection that has begun.
-fn line(detail: Detail, what: What<'_>) -> String {
+fn line(detail: Detail, what: EventKind<'_>) -> String {
     let connection = samples::connection(Side::Client);
     written(detail, PLAIN, &[event(0, &connection, what)])
 }
 
-fn alone<'a>(direction: Direction, packet: Packet<'a>) -> What<'a> {
+fn alone<'a>(direction: Direction, packet: Packet<'a>) -> EventKind<'a> {
     samples::datagram(direction, vec![packet])
 }
 
-fn loss(reason: LossReason) -> What<'static> {
-    What::Lost(Lost {
+fn loss(reason: LossReason) -> EventKind<'static> {
+    EventKind::Lost(Lost {
         direction: Direction::Sent,
         packet_type: PacketType::OneRtt,
         number: 12,
@@ -100,7 +100,7 @@ fn beginning<'a>(headers: &'a Headers, connection: &'a Connection) -> Vec<Event<
     ];
     let done = vec![noted(Frame::HandshakeDone), stream(0, true)];
     vec![
-        event(0, connection, What::Began),
+        event(0, connection, EventKind::Began),
         event(
             312,
             connection,
@@ -186,7 +186,7 @@ fn a_packet_in_full_shows_its_header_and_each_frame() {
     }
     let first = packet(&initial, 1, 1_160, vec![hello]);
     let mut what = samples::datagram(Direction::Sent, vec![first, data]);
-    if let What::Datagram(datagram) = &mut what {
+    if let EventKind::Datagram(datagram) = &mut what {
         datagram.ecn = 2;
     }
     assert_eq!(
@@ -206,7 +206,7 @@ fn lines_are_labelled_where_there_is_more_than_one_connection() {
         number: 2,
         ..first.clone()
     };
-    let closed = |connection| event(0, connection, What::Closed(&CloseReason::Local));
+    let closed = |connection| event(0, connection, EventKind::Closed(&CloseReason::Local));
     assert_eq!(
         packets(&[closed(&first), closed(&second), closed(&first)]),
         "    0.000 • closed by the client
@@ -230,7 +230,7 @@ fn lines_are_labelled_where_there_is_more_than_one_connection() {
         )
     };
     assert_eq!(
-        packets(&[event(0, &server, What::Began), stray]),
+        packets(&[event(0, &server, EventKind::Began), stray]),
         "#1      0.000 • connection 1, original destination connection ID 8394c8f03e515708
                 → sent by the server 192.0.2.2:4433, ← by the client 192.0.2.1:50000
         0.005 ← no packet       30 B  not processed: no such connection is known · from 192.0.2.2:4433

@@ -5,7 +5,7 @@ use std::time::Duration;
 use qecho_engine::StreamId;
 use qecho_packet::{
     text,
-    trace::{NotedFrame, TlsMessage},
+    trace::{AnnotatedFrame, TlsMessage},
     wire::{Ack, Frame},
 };
 
@@ -26,7 +26,7 @@ const PREVIEW_BYTES: usize = 128;
 const PREVIEW_MAX: usize = 32;
 
 /// Writes a frame in full, field by field.
-pub(crate) fn full(noted: &NotedFrame<'_>) -> Vec<String> {
+pub(crate) fn full(noted: &AnnotatedFrame<'_>) -> Vec<String> {
     let mut fields = match &noted.frame {
         Frame::Ack(ack) => acknowledgement(ack, noted.ack_delay),
         Frame::Crypto { offset, data } => crypto(*offset, data, &noted.tls),
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn numbers_that_no_endpoint_could_send_are_only_numbers() {
-        let noted = NotedFrame {
+        let noted = AnnotatedFrame {
             frame: Frame::Stream {
                 id: StreamId::from_value(u64::MAX),
                 offset: u64::MAX,

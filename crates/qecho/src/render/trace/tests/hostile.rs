@@ -6,7 +6,7 @@ use bytes::Bytes;
 use qecho_engine::CloseReason;
 use qecho_packet::{
     Direction,
-    trace::{Datagram, LossReason, NotedFrame, What},
+    trace::{AnnotatedFrame, Datagram, EventKind, LossReason},
     wire::{Frame, Header, PacketType},
 };
 
@@ -19,8 +19,8 @@ use super::{
 };
 
 /// Everything that a stranger or a system may say, as nastily as possible.
-fn hostile<'a>(header: &'a Header, text: &'a str, reason: &'a CloseReason) -> Vec<What<'a>> {
-    let mut frames: Vec<NotedFrame<'a>> = samples::frames();
+fn hostile<'a>(header: &'a Header, text: &'a str, reason: &'a CloseReason) -> Vec<EventKind<'a>> {
+    let mut frames: Vec<AnnotatedFrame<'a>> = samples::frames();
     frames.push(noted(Frame::ConnectionClose {
         application: true,
         code: u64::MAX,
@@ -44,13 +44,13 @@ fn hostile<'a>(header: &'a Header, text: &'a str, reason: &'a CloseReason) -> Ve
         unsent: Some(text),
     };
     vec![
-        What::Datagram(datagram),
-        What::Closed(reason),
+        EventKind::Datagram(datagram),
+        EventKind::Closed(reason),
         loss(LossReason::TimeThreshold {
             acknowledged: u64::MAX,
             age: Duration::MAX,
         }),
-        What::LeftOut { count: u64::MAX },
+        EventKind::LeftOut { count: u64::MAX },
     ]
 }
 
@@ -63,7 +63,7 @@ fn nothing_that_a_stranger_says_leaves_its_line() {
     };
     let header = header(PacketType::Initial);
     for what in hostile(&header, &text, &reason) {
-        let is_packet = matches!(what, What::Datagram(_));
+        let is_packet = matches!(what, EventKind::Datagram(_));
         for detail in [Detail::Handshake, Detail::Packets, Detail::Frames] {
             let shown = line(detail, what.clone());
             let lines = match is_packet && detail == Detail::Frames {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use qecho_engine::{CloseReason, Side};
 use qecho_packet::{
     Direction, Recovery, TransportParameters,
-    trace::{LossReason, What},
+    trace::{EventKind, LossReason},
     wire::PacketType,
 };
 
@@ -52,7 +52,7 @@ fn what_happens_between_packets_has_a_line_of_its_own() {
     };
     let cases = [
         (
-            What::FoundAgain {
+            EventKind::FoundAgain {
                 direction: Direction::Sent,
                 packet_type: PacketType::OneRtt,
                 number: 12,
@@ -60,27 +60,30 @@ fn what_happens_between_packets_has_a_line_of_its_own() {
             "• 1-RTT 12 lost no more: it arrived late (RFC 9002 §6.1)",
         ),
         (
-            What::KeyUpdate {
+            EventKind::KeyUpdate {
                 direction: Direction::Received,
                 generation: 2,
             },
             "• key update 2: the server sends under new keys (RFC 9001 §6)",
         ),
         (
-            What::PathChanged { before },
+            EventKind::PathChanged { before },
             "• the client moved from 192.0.2.1:40000 to 192.0.2.1:50000 (RFC 9000 §9)",
         ),
-        (What::Closed(&CloseReason::Local), "• closed by the client"),
         (
-            What::Closed(&reason),
+            EventKind::Closed(&CloseReason::Local),
+            "• closed by the client",
+        ),
+        (
+            EventKind::Closed(&reason),
             "• closed by the peer with application code 7: bye",
         ),
         (
-            What::Closed(&CloseReason::TimedOut),
+            EventKind::Closed(&CloseReason::TimedOut),
             "✕ closed: the peer fell silent (idle timeout)",
         ),
         (
-            What::LeftOut { count: 1_234 },
+            EventKind::LeftOut { count: 1_234 },
             "✕ 1,234 observations left out: too many at once",
         ),
     ];
@@ -89,14 +92,14 @@ fn what_happens_between_packets_has_a_line_of_its_own() {
         assert_eq!(line(Detail::Handshake, what), expected);
     }
     let forgotten = "    0.000 • connection 1 is forgotten\n";
-    assert_eq!(line(Detail::Frames, What::Forgotten), forgotten);
-    assert_eq!(line(Detail::Packets, What::Forgotten), "");
+    assert_eq!(line(Detail::Frames, EventKind::Forgotten), forgotten);
+    assert_eq!(line(Detail::Packets, EventKind::Forgotten), "");
 }
 
 #[test]
 fn transport_parameters_are_a_table_or_a_paragraph() {
     let parameters = TransportParameters::parse(&[0x01, 0x02, 0x47, 0xd0, 0x0c, 0x00]);
-    let what = || What::Parameters {
+    let what = || EventKind::Parameters {
         direction: Direction::Received,
         parameters: &parameters,
     };
@@ -135,7 +138,7 @@ fn of_the_path_only_its_mtu_and_congestion_are_told_and_only_in_full() {
         ..wider
     };
     let events = [&first, &slower, &wider, &cut]
-        .map(|recovery| event(0, &connection, What::Recovery(recovery)));
+        .map(|recovery| event(0, &connection, EventKind::Recovery(recovery)));
     assert_eq!(packets(&events), "");
     assert_eq!(
         written(Detail::Frames, PLAIN, &events),

@@ -2,7 +2,7 @@
 
 use qecho_packet::{
     Direction, DropReason,
-    trace::{Packet, What},
+    trace::{EventKind, Packet},
     wire::{Frame, Malformed, PacketType},
 };
 
@@ -88,7 +88,7 @@ fn what_went_wrong_with_a_packet_stands_before_its_frames() {
         "    0.000 ← 1-RTT 3         30 B  not processed: it has come before · PING\n"
     );
     let mut unsent = alone(Direction::Sent, ping());
-    if let What::Datagram(datagram) = &mut unsent {
+    if let EventKind::Datagram(datagram) = &mut unsent {
         datagram.unsent = Some("Message too long\n");
     }
     assert_eq!(

@@ -31,7 +31,7 @@ pub(super) struct Entry {
 }
 
 /// All of them.
-pub(super) struct Ledger {
+pub(super) struct SecretStore {
     entries: HashMap<String, Entry>,
     /// Those that no connection has claimed, the oldest first.
     waiting: VecDeque<String>,
@@ -39,7 +39,7 @@ pub(super) struct Ledger {
     batch: u64,
 }
 
-impl Ledger {
+impl SecretStore {
     /// Begins one in which those that wait take at most so many bytes.
     pub(super) fn new(waiting_bytes: usize) -> Self {
         Self {
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn secrets_are_kept_until_they_are_forgotten() {
-        let mut ledger = Ledger::new(WAITING);
+        let mut ledger = SecretStore::new(WAITING);
         let secret = "01".repeat(32);
         let client = format!("CLIENT_TRAFFIC_SECRET_0 aa {secret}\n");
         ledger.add(NOW, &(client + "EXPORTER_SECRET aa 03\n"));
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn secrets_that_nobody_claims_are_bounded_in_number_and_time() {
-        let mut ledger = Ledger::new(WAITING);
+        let mut ledger = SecretStore::new(WAITING);
         for random in 0..=8 {
             ledger.add(NOW, &format!("A {random:04x} 00\n"));
         }
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn lines_without_end_are_cut() {
-        let mut ledger = Ledger::new(WAITING);
+        let mut ledger = SecretStore::new(WAITING);
         for _ in 0..1_000 {
             ledger.add(NOW, "A 00 11\n");
         }

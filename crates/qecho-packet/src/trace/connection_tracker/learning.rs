@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::{DecodedDatagram, wire::PacketType};
 
-use super::{Event, Known, Learned, What};
+use super::{ConnectionTracker, Event, EventKind, PacketEffects};
 
-impl Known {
+impl ConnectionTracker {
     /// Notes that nobody was told when it began.
     pub(in super::super) fn begin_untold(&mut self, at: Duration) {
         self.began_untold = Some(at);
@@ -19,13 +19,13 @@ impl Known {
     /// Tells that it began, unless that was told.
     pub(in super::super) fn tell_that_it_began(&mut self, tell: &mut dyn FnMut(&Event<'_>)) {
         if let Some(at) = self.began_untold.take() {
-            self.tell(at, What::Began, tell);
+            self.tell(at, EventKind::Began, tell);
         }
     }
 
     /// Takes a datagram in of which all was told elsewhere.
     pub(in super::super) fn learn(&mut self, at: Duration, datagram: &DecodedDatagram) {
-        let mut learned = Learned::default();
+        let mut learned = PacketEffects::default();
         for packet in &datagram.packets {
             self.packet(at, datagram, packet, &mut learned);
             // The packets that lead from one key update to the next may all

@@ -14,14 +14,14 @@ use crate::{
 const SILENCE: Duration = Duration::from_secs(120);
 
 struct Stage {
-    journal: Journal,
+    journal: RotationIndex,
     now: Duration,
 }
 
 impl Stage {
     fn new(bytes_max: usize) -> Self {
         Self {
-            journal: Journal::new(bytes_max, SILENCE, SILENCE / 2),
+            journal: RotationIndex::new(bytes_max, SILENCE, SILENCE / 2),
             now: Duration::from_secs(1_000),
         }
     }
@@ -130,7 +130,11 @@ fn connections_that_have_ended_are_forgotten() {
     let journal = &stage.journal;
     assert_eq!(journal.by_addresses.len(), 1);
     assert_eq!(journal.by_cid.len(), 1);
-    let left: usize = journal.connections.values().map(Followed::cost).sum();
+    let left: usize = journal
+        .connections
+        .values()
+        .map(TrackedConnection::cost)
+        .sum();
     assert_eq!(journal.cost, left);
 }
 
@@ -196,7 +200,11 @@ fn no_datagram_of_a_stranger_costs_more_than_its_share() {
         stage.pass(direction, random.random_range(1..9), &datagram);
     }
     let journal = &stage.journal;
-    let cost: usize = journal.connections.values().map(Followed::cost).sum();
+    let cost: usize = journal
+        .connections
+        .values()
+        .map(TrackedConnection::cost)
+        .sum();
     assert_eq!(journal.cost, cost);
     assert!(cost <= 128 << 10);
     assert!(journal.by_cid.len() <= 16 * journal.connections.len());

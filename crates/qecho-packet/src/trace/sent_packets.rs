@@ -12,7 +12,7 @@ use crate::{
     wire::{Frame, PacketType},
 };
 
-use super::event::{Again, LossReason, NotedFrame};
+use super::event::{Again, AnnotatedFrame, LossReason};
 
 /// Packets of one packet number space that are remembered, and as many that
 /// were lost; beyond, the oldest are forgotten.
@@ -32,7 +32,7 @@ const PROBE_MIN: usize = 1_200;
 
 /// The packets of one endpoint in one packet number space.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct SentPackets {
     packets: BTreeMap<u64, Sent>,
     /// Those that were declared lost; they may arrive yet.
     lost: BTreeMap<u64, Sent>,
@@ -75,14 +75,14 @@ pub(super) struct Gone {
     pub(super) reason: LossReason,
 }
 
-impl Ledger {
+impl SentPackets {
     /// Remembers a packet; notes with each of its frames which other packet
     /// carried the same.
     pub(super) fn send(
         &mut self,
         at: Duration,
         (packet_type, number, size): (PacketType, u64, usize),
-        frames: &mut [NotedFrame<'_>],
+        frames: &mut [AnnotatedFrame<'_>],
     ) {
         let mut sent = Sent {
             at,
@@ -289,8 +289,8 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn unnoted(frame: Frame<'_>) -> NotedFrame<'_> {
-        NotedFrame {
+    fn unnoted(frame: Frame<'_>) -> AnnotatedFrame<'_> {
+        AnnotatedFrame {
             frame,
             again: None,
             tls: Vec::new(),
@@ -307,14 +307,14 @@ mod tests {
         }
     }
 
-    fn send(ledger: &mut Ledger, number: u64, frame: Frame<'_>) -> Option<Again> {
+    fn send(ledger: &mut SentPackets, number: u64, frame: Frame<'_>) -> Option<Again> {
         let packet = (PacketType::OneRtt, number, 100);
         let mut noted = [unnoted(frame)];
         ledger.send(MS * number as u32, packet, &mut noted);
         noted[0].again
     }
 
-    fn acknowledge(ledger: &mut Ledger, range: RangeInclusive<u64>) -> Vec<(u64, bool)> {
+    fn acknowledge(ledger: &mut SentPackets, range: RangeInclusive<u64>) -> Vec<(u64, bool)> {
         let mut arrived = Vec::new();
         ledger.acknowledge(&[range], |_, number, _, lost| arrived.push((number, lost)));
         arrived
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn what_is_sent_again_names_the_packet_that_had_it_whole_or_in_part() {
-        let mut ledger = Ledger::default();
+        let mut ledger = SentPackets::default();
         assert_eq!(send(&mut ledger, 0, stream(0, b"0123456789")), None);
         assert_eq!(send(&mut ledger, 1, stream(10, b"0123456789")), None);
         let again = |number, lost| Some(Again { number, lost });
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn what_was_acknowledged_is_not_sent_again() {
-        let mut ledger = Ledger::default();
+        let mut ledger = SentPackets::default();
         send(&mut ledger, 0, stream(0, b"0123456789"));
         assert_eq!(acknowledge(&mut ledger, 0..=0), [(0, false)]);
         assert_eq!(send(&mut ledger, 1, stream(0, b"0123456789")), None);
@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn what_is_never_acknowledged_is_forgotten_in_the_end() {
-        let mut ledger = Ledger::default();
+        let mut ledger = SentPackets::default();
         let stream_at = |at: u64| unnoted(stream(at * 10, b"012345678"));
         let mut many: Vec<_> = (0..100).map(stream_at).collect();
         for number in 0..2_000 {
@@ -368,7 +368,7 @@ mod tests {
 
     #[test]
     fn three_later_or_an_eighth_of_a_round_trip_too_late_is_lost() {
-        let mut ledger = Ledger::default();
+        let mut ledger = SentPackets::default();
         let mut round_trip = RoundTrip::default();
         for number in 0..6 {
             send(&mut ledger, number, stream(number * 10, b"0123456789"));

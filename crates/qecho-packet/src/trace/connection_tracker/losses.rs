@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::Known;
+use super::ConnectionTracker;
 use crate::{
     Direction, Recovery,
     trace::{
-        event::{Event, LossReason, Lost, What},
-        ledger::Gone,
+        event::{Event, EventKind, LossReason, Lost},
+        sent_packets::Gone,
     },
 };
 
-impl Known {
+impl ConnectionTracker {
     /// Takes the endpoint's word on its path and on what was lost.
     pub(in crate::trace) fn recover(
         &mut self,
@@ -24,7 +24,7 @@ impl Known {
         let mut probes = recovery.lost_probes.saturating_sub(before.lost_probes);
         self.recovery = *recovery;
         if (lost, probes) == (0, 0) {
-            self.tell(at, What::Recovery(recovery), tell);
+            self.tell(at, EventKind::Recovery(recovery), tell);
             return;
         }
         let mut overtaken: Vec<_> = (0..3)
@@ -49,7 +49,7 @@ impl Known {
                 self.lose(at, Direction::Sent, place, gone, tell);
             }
         }
-        self.tell(at, What::Recovery(recovery), tell);
+        self.tell(at, EventKind::Recovery(recovery), tell);
     }
 
     /// Takes for lost, in both directions, what an endpoint would that saw
@@ -93,6 +93,6 @@ impl Known {
             size,
             reason,
         };
-        self.tell(at, What::Lost(lost), tell);
+        self.tell(at, EventKind::Lost(lost), tell);
     }
 }

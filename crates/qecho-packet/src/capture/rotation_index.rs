@@ -5,9 +5,9 @@ use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use super::{
     block::{Captured, Content, content},
-    followed::{Followed, OUR_CID_LENGTH},
     header,
-    ledger::Ledger,
+    secret_store::SecretStore,
+    tracked_connection::{OUR_CID_LENGTH, TrackedConnection},
 };
 use crate::Direction;
 
@@ -19,11 +19,11 @@ const CLOSED_LINGER: Duration = Duration::from_secs(3);
 const CANDIDATES_MAX: usize = 256;
 
 /// The connections that pass, as a reader of the capture will know them.
-pub(super) struct Journal {
-    connections: HashMap<u64, Followed>,
+pub(super) struct RotationIndex {
+    connections: HashMap<u64, TrackedConnection>,
     by_cid: HashMap<Vec<u8>, u64>,
     by_addresses: HashMap<(SocketAddr, SocketAddr), u64>,
-    ledger: Ledger,
+    ledger: SecretStore,
     count: u64,
     now: Duration,
     /// Silence after which a connection has ended.
@@ -44,14 +44,14 @@ pub(super) struct Repeated {
     pub(super) forgotten: u64,
 }
 
-impl Journal {
+impl RotationIndex {
     /// Begins one that repeats at most so many bytes, and takes not many more.
     pub(super) fn new(bytes_max: usize, silence: Duration, handshake_deadline: Duration) -> Self {
         Self {
             connections: HashMap::new(),
             by_cid: HashMap::new(),
             by_addresses: HashMap::new(),
-            ledger: Ledger::new(bytes_max / 4),
+            ledger: SecretStore::new(bytes_max / 4),
             count: 0,
             now: Duration::ZERO,
             silence,
@@ -180,7 +180,7 @@ impl Journal {
 
     fn begin(&mut self, first: &Captured<'_>) -> u64 {
         self.count += 1;
-        let connection = Followed::new(first, self.ledger.batch());
+        let connection = TrackedConnection::new(first, self.ledger.batch());
         self.cost += connection.cost();
         self.connections.insert(self.count, connection);
         self.by_addresses

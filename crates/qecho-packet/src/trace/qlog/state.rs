@@ -14,13 +14,13 @@ use super::{
 };
 use crate::{
     Direction, Recovery, Side,
-    trace::{Connection, Datagram, Event, What},
+    trace::{Connection, Datagram, Event, EventKind},
     wire::{Header, PacketType},
 };
 
 /// What has to be remembered of a trace.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(super) struct QlogState {
     tuples: Tuples,
     datagrams: u32,
     /// The version that the connection uses, once that was told.
@@ -30,7 +30,7 @@ pub(super) struct Journal {
     recovery: Recovery,
 }
 
-impl Journal {
+impl QlogState {
     pub(super) fn new(connection: Option<&Connection>) -> Self {
         Self {
             tuples: Tuples::new(connection.map(pair)),
@@ -47,12 +47,12 @@ impl Journal {
             at: event.at,
             ..Margin::default()
         };
-        if let What::Datagram(datagram) = &event.what {
+        if let EventKind::Datagram(datagram) = &event.what {
             let in_connection = event.connection.is_some();
             self.note_datagram(datagram, in_connection, margin, records);
         } else if let Some(connection) = event.connection {
             self.note_connection(connection, &event.what, margin, records);
-        } else if let What::LeftOut { count } = event.what {
+        } else if let EventKind::LeftOut { count } = event.what {
             warn_left_out(count, margin, records);
         }
     }
@@ -60,18 +60,18 @@ impl Journal {
     fn note_connection(
         &mut self,
         connection: &Connection,
-        what: &What<'_>,
+        what: &EventKind<'_>,
         margin: Margin<'_>,
         records: &mut Records,
     ) {
         match what {
-            What::Began => {
+            EventKind::Began => {
                 let started = connectivity::started(connection);
                 records.event("quic:connection_started", margin, started);
             }
-            What::Datagram(_) => {}
-            What::Lost(lost) => packet::write_lost(lost, margin, records),
-            What::FoundAgain {
+            EventKind::Datagram(_) => {}
+            EventKind::Lost(lost) => packet::write_lost(lost, margin, records),
+            EventKind::FoundAgain {
                 direction,
                 packet_type,
                 number,
@@ -86,7 +86,7 @@ impl Journal {
                 );
                 records.event("loglevel:info", margin, Message { message });
             }
-            What::Parameters {
+            EventKind::Parameters {
                 direction,
                 parameters,
             } => {
@@ -100,23 +100,23 @@ impl Journal {
                 };
                 records.event("quic:parameters_set", margin, set);
             }
-            What::KeyUpdate {
+            EventKind::KeyUpdate {
                 direction,
                 generation,
             } => self.note_keys(connection.side, *direction, *generation, margin, records),
-            What::PathChanged { .. } => self.note_path(pair(connection), margin, records),
-            What::Recovery(recovery) => {
+            EventKind::PathChanged { .. } => self.note_path(pair(connection), margin, records),
+            EventKind::Recovery(recovery) => {
                 metrics::write(&self.recovery, recovery, margin, records);
                 self.recovery = **recovery;
             }
-            What::Closed(reason) => {
+            EventKind::Closed(reason) => {
                 records.event("quic:connection_closed", margin, close::closed(reason));
             }
-            What::Forgotten => {
+            EventKind::Forgotten => {
                 let closed = StateUpdated { new: "closed" };
                 records.event("quic:connection_state_updated", margin, closed);
             }
-            What::LeftOut { count } => warn_left_out(*count, margin, records),
+            EventKind::LeftOut { count } => warn_left_out(*count, margin, records),
         }
     }
 

@@ -13,9 +13,9 @@ use crate::{
 
 use super::{
     crypto::Crypto,
-    event::{Connection, Content, Event, NotedFrame, Packet, TlsMessage, What},
-    ledger::{Ledger, RoundTrip},
+    event::{AnnotatedFrame, Connection, Content, Event, EventKind, Packet, TlsMessage},
     ranges::Ranges,
+    sent_packets::{RoundTrip, SentPackets},
 };
 
 /// Stateless reset tokens of one peer that are remembered.
@@ -29,7 +29,7 @@ const ACK_DELAY_EXPONENT_MAX: u64 = 20;
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct ConnectionTracker {
     connection: Connection,
     /// When it began, if that is still to be told.
     began_untold: Option<Duration>,
@@ -51,14 +51,14 @@ struct Sender {
 /// One packet number space of an endpoint (RFC 9000 §12.3).
 #[derive(Debug, Default)]
 struct Space {
-    ledger: Ledger,
+    ledger: SentPackets,
     seen: Ranges,
     crypto: Crypto,
 }
 
 /// What a datagram has brought to light.
 #[derive(Debug, Default)]
-pub(super) struct Learned {
+pub(super) struct PacketEffects {
     pub(super) parameters: Option<TransportParameters>,
     pub(super) key_updates: Vec<u64>,
     /// Packets that were declared lost and have arrived.
@@ -75,7 +75,7 @@ fn space(packet_type: PacketType) -> usize {
     }
 }
 
-impl Known {
+impl ConnectionTracker {
     pub(super) fn new(connection: Connection) -> Self {
         Self {
             connection,
@@ -86,7 +86,7 @@ impl Known {
         }
     }
 
-    pub(super) fn tell(&self, at: Duration, what: What<'_>, tell: &mut dyn FnMut(&Event<'_>)) {
+    pub(super) fn tell(&self, at: Duration, what: EventKind<'_>, tell: &mut dyn FnMut(&Event<'_>)) {
         tell(&Event {
             at,
             connection: Some(&self.connection),
@@ -107,7 +107,7 @@ impl Known {
         at: Duration,
         datagram: &DecodedDatagram,
         packet: &'a Observed,
-        learned: &mut Learned,
+        learned: &mut PacketEffects,
     ) -> Packet<'a> {
         let direction = datagram.direction;
         let is_stateless_reset = packet.opened.is_none()
@@ -152,7 +152,7 @@ impl Known {
         shown
     }
 
-    fn update_keys(&mut self, direction: Direction, generation: u64, learned: &mut Learned) {
+    fn update_keys(&mut self, direction: Direction, generation: u64, learned: &mut PacketEffects) {
         let sender = self.sender(direction);
         if generation > sender.generation {
             sender.generation = generation;
@@ -166,8 +166,8 @@ impl Known {
         at: Duration,
         direction: Direction,
         packet: (PacketType, u64, usize),
-        frames: &mut [NotedFrame<'_>],
-        learned: &mut Learned,
+        frames: &mut [AnnotatedFrame<'_>],
+        learned: &mut PacketEffects,
     ) {
         let (packet_type, ..) = packet;
         let place = space(packet_type);
@@ -201,11 +201,11 @@ impl Known {
         &self,
         at: Duration,
         direction: Direction,
-        learned: &Learned,
+        learned: &PacketEffects,
         tell: &mut dyn FnMut(&Event<'_>),
     ) {
         for (packet_type, number) in &learned.found_again {
-            let what = What::FoundAgain {
+            let what = EventKind::FoundAgain {
                 direction: direction.opposite(),
                 packet_type: *packet_type,
                 number: *number,
@@ -213,7 +213,7 @@ impl Known {
             self.tell(at, what, tell);
         }
         if let Some(parameters) = &learned.parameters {
-            let what = What::Parameters {
+            let what = EventKind::Parameters {
                 direction,
                 parameters,
             };
@@ -234,7 +234,7 @@ impl Known {
     pub(super) fn lighten(&mut self) {
         for sender in [&mut self.went, &mut self.came] {
             for space in &mut sender.spaces {
-                space.ledger = Ledger::default();
+                space.ledger = SentPackets::default();
                 space.crypto = Crypto::default();
             }
         }
@@ -243,8 +243,8 @@ impl Known {
     /// Forgets what was sent under keys that are gone; it is neither
     /// acknowledged nor lost.
     fn discard(&mut self, place: usize) {
-        self.went.spaces[place].ledger = Ledger::default();
-        self.came.spaces[place].ledger = Ledger::default();
+        self.went.spaces[place].ledger = SentPackets::default();
+        self.came.spaces[place].ledger = SentPackets::default();
     }
 
     fn acknowledge(
@@ -253,7 +253,7 @@ impl Known {
         direction: Direction,
         place: usize,
         ack: &Ack,
-        learned: &mut Learned,
+        learned: &mut PacketEffects,
     ) -> Option<Duration> {
         let exponent = self.sender(direction).ack_delay_exponent;
         let exponent = exponent.unwrap_or(ACK_DELAY_EXPONENT_DEFAULT);
@@ -284,7 +284,7 @@ impl Known {
         place: usize,
         offset: u64,
         data: &[u8],
-        learned: &mut Learned,
+        learned: &mut PacketEffects,
     ) -> Vec<TlsMessage> {
         let sender = self.sender(direction);
         let (messages, extensions) = sender.spaces[place].crypto.take(offset, data);
@@ -306,7 +306,7 @@ impl Known {
         &mut self,
         at: Duration,
         datagram: &DecodedDatagram,
-        learned: &Learned,
+        learned: &PacketEffects,
         tell: &mut dyn FnMut(&Event<'_>),
     ) {
         let before = (self.connection.local, self.connection.remote);
@@ -315,7 +315,7 @@ impl Known {
         }
         self.connection.local = datagram.local;
         self.connection.remote = datagram.remote;
-        self.tell(at, What::PathChanged { before }, tell);
+        self.tell(at, EventKind::PathChanged { before }, tell);
     }
 }
 
@@ -346,8 +346,8 @@ pub(super) fn content(opened: &Opened) -> Content<'_> {
     }
 }
 
-fn unnoted(frame: Frame<'_>) -> NotedFrame<'_> {
-    NotedFrame {
+fn unnoted(frame: Frame<'_>) -> AnnotatedFrame<'_> {
+    AnnotatedFrame {
         frame,
         again: None,
         tls: Vec::new(),

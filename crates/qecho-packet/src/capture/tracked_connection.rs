@@ -5,9 +5,8 @@ use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 use super::{
     block::Captured,
     direction::{DirectionKeys, KEY_UPDATES_MAX},
-    header,
-    ledger::{Entry, LINES_MAX},
-    packet, pcapng,
+    header, packet, pcapng,
+    secret_store::{Entry, LINES_MAX},
 };
 use crate::{Direction, ObservedDatagram, protection::Secret};
 
@@ -41,7 +40,7 @@ const BOOKMARK: &str = "never sent: written here to tell a reader the packet num
 pub(super) const COMMENTS_OF_REPEATED: [&str; 2] = [REPEATED, BOOKMARK];
 
 /// What the writer of a capture knows of one connection.
-pub(super) struct Followed {
+pub(super) struct TrackedConnection {
     pub(super) local: SocketAddr,
     pub(super) remote: SocketAddr,
     pub(super) cids: VecDeque<Vec<u8>>,
@@ -75,7 +74,7 @@ struct Lane {
     updates_shown: u64,
 }
 
-impl Followed {
+impl TrackedConnection {
     /// Begins with a connection's first packet.
     pub(super) fn new(first: &Captured<'_>, batch: u64) -> Self {
         Self {
