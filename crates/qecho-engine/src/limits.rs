@@ -112,8 +112,8 @@ pub const TAP_SOURCES_MAX: usize = 1_024;
 /// (RFC 9000 §14.1).
 pub const INITIAL_DATAGRAM_MIN: u16 = 1_200;
 
-/// How many times the bytes that came from an address may be sent there before the client
-/// was proved to receive there (RFC 9000 §8).
+/// Bytes that may be sent to an address for each that came from there, before the client was
+/// proved to receive there (RFC 9000 §8).
 pub const AMPLIFICATION_MAX: u64 = 3;
 
 /// Addresses of a client for which it is counted what came and what was sent, beside the one

@@ -1,4 +1,4 @@
-//! What the tests of qecho's crates share: one environment, so that each says only what it is
+//! The environment that the tests of qecho's crates share, so that each says only what it is
 //! about. Never published.
 
 pub mod counting;

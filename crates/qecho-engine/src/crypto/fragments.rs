@@ -36,7 +36,7 @@ const BYTES_PER_COPY: u64 = 16;
 const PIECE_KEPT: u64 = 128;
 const PIECES_KEPT_MAX: u64 = 1_024;
 
-/// Which keys protect a packet.
+/// Encryption level of a packet, by the keys that protect it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
     Initial,
@@ -49,8 +49,8 @@ pub(super) enum Level {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooFragmented;
 
-/// What has come to a connection in one packet number space, as the keys of all its
-/// generations know it.
+/// Record of what has come to a connection in one packet number space, shared by the keys of
+/// all its generations.
 #[derive(Clone, Default)]
 pub(crate) struct Tracker(Arc<Mutex<State>>);
 

@@ -34,16 +34,16 @@ struct Shared {
     sealed: Mutex<Option<PathFrames>>,
 }
 
-/// What packets have shown that were opened.
+/// Findings of the keys in packets that they opened.
 #[derive(Default)]
 pub(crate) struct Findings {
     /// Packets that the state machine was not to see.
     pub(crate) refused: usize,
     /// Whether a Handshake packet of the peer was among them.
     pub(crate) handshake: bool,
-    /// What PATH_RESPONSE frames said.
+    /// Data of the PATH_RESPONSE frames.
     pub(crate) path_responses: Vec<[u8; 8]>,
-    /// What knows too many streams, of which some may have ended.
+    /// The tracker that knows too many streams, of which some may have ended.
     pub(crate) crowded: Option<Tracker>,
 }
 
@@ -204,7 +204,7 @@ struct OpeningKey {
     keys: PacketKeys,
     level: Level,
     tracker: Tracker,
-    /// What is done to the PADDING of packets once they are open.
+    /// Shortens the PADDING of packets once they are open.
     spare: fn(&mut BytesMut),
 }
 

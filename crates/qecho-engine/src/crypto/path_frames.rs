@@ -11,14 +11,14 @@ use qecho_packet::wire::{Frame, frames};
 /// §5.4.2).
 const SAMPLED: usize = 20;
 
-/// What a 1-RTT packet that was sealed has of such frames.
+/// Path validation frames of a 1-RTT packet that was sealed.
 pub(crate) struct PathFrames {
-    /// What a PATH_CHALLENGE says.
+    /// Data of its PATH_CHALLENGE.
     pub(crate) challenge: Option<[u8; 8]>,
     unpadded: Option<Unpadded>,
 }
 
-/// How the same packet ends if the PADDING at its end is left out. What comes before is the
+/// End of the same packet without the PADDING at its end. The bytes before it are the
 /// same: AES-GCM and ChaCha20-Poly1305 encrypt each byte by itself, and only one of both
 /// packets is ever sent.
 struct Unpadded {

@@ -22,7 +22,7 @@ pub(super) struct TlsSession {
     connection: quic::Connection,
     key_updates: Option<KeyUpdates>,
     keys: PacketKeys,
-    /// What came in 0-RTT and 1-RTT packets.
+    /// Record of 0-RTT and 1-RTT packets.
     tracker: Tracker,
     /// Whether `read_handshake` has said that the handshake's data is there.
     announced: bool,

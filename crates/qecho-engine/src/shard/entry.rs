@@ -75,9 +75,9 @@ pub(crate) struct ConnectionMeta {
     /// Whether the application of a client knows that the handshake is confirmed.
     pub(crate) is_confirmed: bool,
     handshake_deadline: Option<Instant>,
-    /// When it is forgotten, once it is closed.
+    /// Instant at which it is forgotten, once it is closed.
     forget_at: Option<Instant>,
-    /// Where a client may be sent to; `None` for a client's own connections.
+    /// Addresses of a server's client; `None` on a client.
     pub(super) validation: Option<AddressValidation>,
     /// Whether an address of the client is not validated, so that what is sent is limited.
     pub(super) is_limited: bool,

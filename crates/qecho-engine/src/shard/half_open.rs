@@ -11,7 +11,7 @@ use crate::{connection_limits::AddressPrefix, limits::HALF_OPEN_PER_ADDRESS_MAX}
 /// Handshakes under way, named by their place in the order in which they came.
 #[derive(Default)]
 pub(super) struct HalfOpen {
-    /// When each began.
+    /// The instant at which each began, by its number.
     all: BTreeMap<u64, (Instant, ConnectionKey)>,
     by_prefix: HashMap<AddressPrefix, OfPrefix>,
     unvalidated: usize,

@@ -26,12 +26,12 @@ pub(super) struct AddressValidation {
 #[derive(Debug)]
 struct Unvalidated {
     address: SocketAddr,
-    /// When a datagram came from there last.
+    /// Instant at which a datagram came from there last.
     heard: Instant,
     /// Bytes of UDP payload, as those that were sent.
     received: u64,
     sent: u64,
-    /// What PATH_CHALLENGE frames said that were sent there, oldest first.
+    /// Data of the PATH_CHALLENGE frames that were sent there, oldest first.
     challenges: Vec<[u8; 8]>,
     /// Whether one datagram may be larger than the limit allows. The first on a new path
     /// has the PATH_CHALLENGE, and may have data, which would be lost with it.

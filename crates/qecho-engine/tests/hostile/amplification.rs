@@ -1,5 +1,5 @@
-//! What a server sends to addresses at which nobody has proved to receive: three times what
-//! came from there, to the byte (RFC 9000 §8, §9.3).
+//! The bytes that a server sends to addresses at which nobody has proved to receive: three
+//! times what came from there, to the byte (RFC 9000 §8, §9.3).
 
 use std::{
     net::SocketAddr,

@@ -110,7 +110,7 @@ pub(crate) struct Attack<A: Application = Deaf> {
     to_victim: Vec<Vec<u8>>,
     /// Whether the attacker takes no notice of its victim's packets.
     pub(crate) deaf: bool,
-    /// Where the attacker's packets seem to come from.
+    /// The address that the attacker's packets seem to come from.
     pub(crate) from: SocketAddr,
     /// Datagrams that the victim sent, and to whom.
     pub(crate) sent: Vec<(SocketAddr, Vec<u8>)>,

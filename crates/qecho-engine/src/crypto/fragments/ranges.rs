@@ -1,4 +1,4 @@
-//! What was received of a stream.
+//! The parts of a stream that were received.
 
 use std::collections::BTreeMap;
 
