@@ -10,7 +10,7 @@ use std::{net::Ipv4Addr, sync::mpsc::channel};
 use qecho_cert::{LocalAuthority, TrustSettings, TrustVerifier, folder};
 use qecho_echo::{
     PORT,
-    client::{Client, ClientEvent, Config, Mail, Message, Way},
+    client::{Client, ClientEvent, Command, Config, Message, Mode},
     dial::Target,
 };
 
@@ -29,11 +29,11 @@ fn main() -> anyhow::Result<()> {
     let (tell, events) = channel();
     let listener = Box::new(move |event| _ = tell.send(event));
     let client = Client::converse(&Config::new(target, verifier), listener)?;
-    client.send(Mail::Message(Message {
+    client.send(Command::Message(Message {
         data: text.into(),
-        over: Way::Stream,
+        over: Mode::Stream,
     }));
-    client.send(Mail::Finish);
+    client.send(Command::Finish);
     for event in events {
         match event {
             ClientEvent::Echoed(echo) => eprintln!("echoed in {:?}", echo.echo_time),

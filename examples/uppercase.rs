@@ -10,7 +10,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use qecho_cert::{Authority, AutomaticLeaf, folder};
 use qecho_engine::{
-    AlpnPolicy, Application, Connection, Control, Event, ReadEnd, ServerTls, Shard, StreamId,
+    AlpnPolicy, Application, Connection, Event, ReadEnd, ServerTls, Shard, ShardContext, StreamId,
     Written,
     config::{Accepting, AdmissionSettings, ShardConfig, Transport},
 };
@@ -24,7 +24,7 @@ struct Uppercase;
 impl Application for Uppercase {
     /// What a stream's send side refused, and whether it is the last.
     type State = HashMap<StreamId, (Bytes, bool)>;
-    type Mail = ();
+    type Command = ();
 
     fn accept(&mut self, _: &mut Connection<'_>) -> Self::State {
         HashMap::new()
@@ -55,7 +55,7 @@ impl Application for Uppercase {
         }
     }
 
-    fn handle_mail(&mut self, _: &mut Control<'_, Self::State>, (): ()) {}
+    fn handle_command(&mut self, _: &mut ShardContext<'_, Self::State>, (): ()) {}
 }
 
 fn main() -> anyhow::Result<()> {

@@ -21,8 +21,8 @@ use qecho_io::{
 use crate::dial;
 
 pub use self::{
-    application::{ClientApplication, Listener, Mail},
-    config::{Config, Message, TIMEOUT, Way},
+    application::{ClientApplication, Command, Listener},
+    config::{Config, Message, Mode, TIMEOUT},
     pipe::{PIECES_MAX, PipeEnds, Progress, VERIFY_OUTSTANDING_MAX},
     report::{ClientEvent, Connected, Echoed, Failure, Report},
 };
@@ -45,7 +45,7 @@ pub enum ClientError {
 /// A running client.
 #[derive(Debug)]
 pub struct Client {
-    mailbox: Mailbox<Mail>,
+    mailbox: Mailbox<Command>,
     thread: JoinHandle<io::Result<()>>,
 }
 
@@ -73,12 +73,13 @@ impl Client {
         let sockets = dial::bind(&config.target.addresses)?;
         let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
         let shard_config = ShardConfig {
-            watched: config.sight.is_watched(),
+            watched: config.observers.is_watched(),
             ..ShardConfig::client(config.transport.clone())
         };
         let shard = Shard::new(&shard_config, &addresses, application)?;
         let (mailbox, inbox) = event_loop::mailbox().map_err(ClientError::Start)?;
-        let event_loop = EventLoop::new(shard, sockets, inbox).tapped(config.sight.taps());
+        let event_loop = EventLoop::new(shard, sockets, inbox)
+            .observed_by(config.observers.datagram_observers());
         let thread = thread::Builder::new()
             .name("client".into())
             .spawn(|| event_loop.run().map(|_| ()))
@@ -87,13 +88,13 @@ impl Client {
     }
 
     /// Gives the client something to do.
-    pub fn send(&self, mail: Mail) {
+    pub fn send(&self, mail: Command) {
         // A client that has ended says so by its last event.
         let _ = self.mailbox.send(mail);
     }
 
     /// Returns the way to give the client something from another thread.
-    pub fn mailbox(&self) -> Mailbox<Mail> {
+    pub fn mailbox(&self) -> Mailbox<Command> {
         self.mailbox.clone()
     }
 

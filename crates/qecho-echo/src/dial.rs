@@ -12,7 +12,7 @@ use std::{
 };
 
 use qecho_engine::{
-    ClientTls, CloseReason, ConnectTo, ConnectionKey, Connector, Control, TlsError,
+    ClientTls, CloseReason, ConnectTo, ConnectionKey, Connector, ShardContext, TlsError,
 };
 use qecho_io::{BindError, ReceiveErrors, Socket};
 use rustls::{
@@ -156,13 +156,13 @@ impl Dialer {
     }
 
     /// Makes the first attempt.
-    pub fn start<S: Default>(&mut self, control: &mut Control<'_, S>) -> Progress {
-        self.give_up = Some(control.now() + self.timeout);
-        self.attempt(control)
+    pub fn start<S: Default>(&mut self, context: &mut ShardContext<'_, S>) -> Progress {
+        self.give_up = Some(context.now() + self.timeout);
+        self.attempt(context)
     }
 
     /// Tries the next address that can be tried.
-    fn attempt<S: Default>(&mut self, control: &mut Control<'_, S>) -> Progress {
+    fn attempt<S: Default>(&mut self, context: &mut ShardContext<'_, S>) -> Progress {
         self.next_attempt = None;
         self.is_prolonged = false;
         while let Some(address) = self.untried.pop_front() {
@@ -171,11 +171,11 @@ impl Dialer {
                 server_name: &self.target.server_name,
                 connector: &self.offers.first,
             };
-            match control.connect(&to, S::default()) {
+            match context.connect(&to, S::default()) {
                 Ok(key) => {
                     self.attempts.push((key, address));
                     if !self.untried.is_empty() {
-                        self.next_attempt = Some(control.now() + ATTEMPT_DELAY);
+                        self.next_attempt = Some(context.now() + ATTEMPT_DELAY);
                     }
                     return Progress::Trying;
                 }
@@ -216,8 +216,8 @@ impl Dialer {
     }
 
     /// Tries the next address, or gives up.
-    pub fn handle_deadline<S: Default>(&mut self, control: &mut Control<'_, S>) -> Progress {
-        let now = control.now();
+    pub fn handle_deadline<S: Default>(&mut self, context: &mut ShardContext<'_, S>) -> Progress {
+        let now = context.now();
         if self.give_up.is_some_and(|due| due <= now) {
             self.note(DialFailure::NoAnswer {
                 after: self.timeout,
@@ -227,22 +227,22 @@ impl Dialer {
             return self.progress();
         }
         if self.next_attempt.is_some_and(|due| due <= now) {
-            if !self.is_prolonged && self.is_answered(control) {
+            if !self.is_prolonged && self.is_answered(context) {
                 self.is_prolonged = true;
                 self.next_attempt = Some(now + ATTEMPT_DELAY);
                 return Progress::Trying;
             }
-            return self.attempt(control);
+            return self.attempt(context);
         }
         Progress::Trying
     }
 
     /// Tells whether anybody has answered, be it in this turn, whose events are
     /// still to come: a process that stood still finds both, answer and deadline.
-    fn is_answered<S>(&self, control: &mut Control<'_, S>) -> bool {
+    fn is_answered<S>(&self, context: &mut ShardContext<'_, S>) -> bool {
         let mut attempts = self.connections();
         attempts.any(|key| {
-            let connection = control.connection(key);
+            let connection = context.connection(key);
             connection.is_some_and(|(connection, _)| connection.datagrams_received() > 0)
         })
     }
@@ -296,19 +296,19 @@ impl Dialer {
 
     /// Goes on after failed attempts: with the next address, or without ALPN
     /// if that alone was refused.
-    pub fn handle_failure<S: Default>(&mut self, control: &mut Control<'_, S>) -> Progress {
+    pub fn handle_failure<S: Default>(&mut self, context: &mut ShardContext<'_, S>) -> Progress {
         if self.give_up.is_none() {
             return Progress::Trying;
         }
         let Some(DialFailure::Handshake { address, reason }) = &self.failure else {
-            return self.attempt(control);
+            return self.attempt(context);
         };
         let refused = alpn_refused(reason);
         if let Some(connector) = self.offers.without_alpn.take_if(|_| refused) {
             self.offers.first = connector;
             self.untried.push_front(*address);
             self.failure = None;
-            return match self.attempt(control) {
+            return match self.attempt(context) {
                 Progress::Trying => Progress::WithoutAlpn,
                 other => other,
             };
@@ -319,7 +319,7 @@ impl Dialer {
             self.untried.clear();
             return self.progress();
         }
-        self.attempt(control)
+        self.attempt(context)
     }
 }
 

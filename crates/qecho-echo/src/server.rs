@@ -17,7 +17,7 @@ use std::{
 };
 
 use qecho_engine::{
-    Shard, Share, Steering, TlsError,
+    ServerShared, Shard, Steering, TlsError,
     config::{Accepting, ShardConfig},
 };
 use qecho_io::{
@@ -32,7 +32,7 @@ pub use qecho_io::listen::Listen;
 
 pub use self::{
     config::{Config, End},
-    echo::{CODE_MESSAGE_ENDED, CODE_NO_UNIDIRECTIONAL_STREAMS, Echo, EchoConnection, Mail},
+    echo::{CODE_MESSAGE_ENDED, CODE_NO_UNIDIRECTIONAL_STREAMS, Command, Echo, EchoConnection},
     notices::{EVENTS_PER_SECOND_MAX, LINES_PER_SECOND_MAX, NOTICES_MAX, Notice, NoticeKind},
     report::Report,
 };
@@ -56,7 +56,7 @@ pub enum ServerError {
 #[derive(Debug)]
 pub struct Server {
     addresses: Vec<SocketAddr>,
-    mailboxes: Vec<Mailbox<Mail>>,
+    mailboxes: Vec<Mailbox<Command>>,
     threads: Vec<JoinHandle<io::Result<Echo>>>,
     unsteered: Option<io::Error>,
 }
@@ -102,11 +102,22 @@ impl Server {
         let members = event_loop::shard_group(mailboxes.iter().map(Mailbox::waker).collect());
         let notices = Notices::new(notices);
         let seats = SpinPermits::of_this_machine();
-        let parts = Share::divide(count).into_iter().zip(members).zip(inboxes);
+        let parts = ServerShared::split(count)
+            .into_iter()
+            .zip(members)
+            .zip(inboxes);
         let prepared = shards.into_iter().zip(parts);
-        let prepared = prepared.map(|(sockets, ((share, member), inbox))| {
+        let prepared = prepared.map(|(sockets, ((server_shared, member), inbox))| {
             let echo = Echo::of_shard(config.end, notices.for_another_shard());
-            prepare(config, sockets, share, member, inbox, echo, seats.clone())
+            prepare(
+                config,
+                sockets,
+                server_shared,
+                member,
+                inbox,
+                echo,
+                seats.clone(),
+            )
         });
         let prepared: Vec<Prepared> = prepared.collect::<Result<_, _>>()?;
         let mut threads = Vec::with_capacity(count.get());
@@ -177,9 +188,9 @@ impl Server {
 fn prepare(
     config: &Config,
     sockets: Vec<Socket>,
-    share: Share,
+    server_shared: ServerShared,
     member: ShardHandle,
-    inbox: Inbox<Mail>,
+    inbox: Inbox<Command>,
     echo: Echo,
     seats: SpinPermits,
 ) -> Result<Prepared, TlsError> {
@@ -190,20 +201,20 @@ fn prepare(
     };
     let shard_config = ShardConfig {
         secrets: config.secrets.clone(),
-        share,
-        watched: config.sight.is_watched(),
+        server_shared,
+        watched: config.observers.is_watched(),
         ..ShardConfig::server(config.transport.clone(), accepting)
     };
     let shard = Shard::new(&shard_config, &addresses, echo)?;
     let event_loop = EventLoop::new(shard, sockets, inbox)
         .with_group(member)
         .spinning(config.spin, seats);
-    Ok(event_loop.tapped(config.sight.taps()))
+    Ok(event_loop.observed_by(config.observers.datagram_observers()))
 }
 
 /// Ends a server.
 #[derive(Clone, Debug)]
-pub struct Stopper(Vec<Mailbox<Mail>>);
+pub struct Stopper(Vec<Mailbox<Command>>);
 
 impl Stopper {
     /// Lets nobody in any more and live streams finish for at most `grace`;
@@ -211,7 +222,7 @@ impl Stopper {
     pub fn drain(&self, grace: Duration) {
         for mailbox in &self.0 {
             // A server that has ended needs no telling.
-            let _ = mailbox.send(Mail::Drain(grace));
+            let _ = mailbox.send(Command::Drain(grace));
         }
     }
 }

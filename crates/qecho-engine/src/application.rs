@@ -4,23 +4,23 @@ use std::{io, net::SocketAddr, time::Instant};
 
 use qecho_packet::CloseReason;
 
-use crate::{connection::Connection, event::Event, shard::Control};
+use crate::{connection::Connection, event::Event, shard::ShardContext};
 
 /// The program on top of a shard: an echo server, a client, a load generator.
 ///
 /// Every method runs on the shard's thread inside a turn and must not block.
-/// The time of the turn is [`Connection::now`] and [`Control::now`].
+/// The time of the turn is [`Connection::now`] and [`ShardContext::now`].
 pub trait Application: Sized {
     /// What the application keeps for each connection.
     type State;
 
     /// What other threads send to the application through the shard's
     /// mailbox (`qecho-io`).
-    type Mail: Send;
+    type Command: Send;
 
     /// Starts the application, once, before the first turn.
-    fn start(&mut self, control: &mut Control<'_, Self::State>) {
-        let _ = control;
+    fn start(&mut self, context: &mut ShardContext<'_, Self::State>) {
+        let _ = context;
     }
 
     /// Makes the state for a connection that a peer is opening.
@@ -43,12 +43,12 @@ pub trait Application: Sized {
     );
 
     /// Handles a letter from another thread.
-    fn handle_mail(&mut self, control: &mut Control<'_, Self::State>, mail: Self::Mail);
+    fn handle_command(&mut self, context: &mut ShardContext<'_, Self::State>, mail: Self::Command);
 
     /// Handles the wish of a waker (`qecho-io`): something that the
     /// application shares with other threads has changed.
-    fn handle_wake(&mut self, control: &mut Control<'_, Self::State>) {
-        let _ = control;
+    fn handle_wake(&mut self, context: &mut ShardContext<'_, Self::State>) {
+        let _ = context;
     }
 
     /// Returns the instant at which the application wants to be called.
@@ -57,8 +57,8 @@ pub trait Application: Sized {
     }
 
     /// Handles the passing of the application's own deadline.
-    fn handle_deadline(&mut self, control: &mut Control<'_, Self::State>) {
-        let _ = control;
+    fn handle_deadline(&mut self, context: &mut ShardContext<'_, Self::State>) {
+        let _ = context;
     }
 
     /// Handles the news that datagrams do not reach a peer: the network said
@@ -68,11 +68,11 @@ pub trait Application: Sized {
     /// that anybody on the path can forge.
     fn handle_unreachable(
         &mut self,
-        control: &mut Control<'_, Self::State>,
+        context: &mut ShardContext<'_, Self::State>,
         peer: SocketAddr,
         reason: &io::Error,
     ) {
-        let _ = (control, peer, reason);
+        let _ = (context, peer, reason);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     crypto::{PacketKeys, ServerCrypto, ServerTls, TlsError},
     limits::{self, UDP_PAYLOAD_MAX, UNKNOWN_ROUTE_PAYLOAD},
     secrets::Secrets,
-    share::Share,
+    server_shared::ServerShared,
     steering::Steering,
 };
 
@@ -137,7 +137,7 @@ pub struct ShardConfig {
     pub secrets: Secrets,
     /// Which of a server's shards this is. Two servers need two: their
     /// limits count together otherwise.
-    pub share: Share,
+    pub server_shared: ServerShared,
     /// Starts every random choice of the shard.
     pub seed: [u8; 32],
     /// Whether the shard tells what is in its packets, by
@@ -152,7 +152,7 @@ impl ShardConfig {
             transport,
             accepting: None,
             secrets: Secrets::random(),
-            share: Share::whole(),
+            server_shared: ServerShared::alone(),
             seed: rand::random(),
             watched: false,
         }
@@ -199,7 +199,7 @@ impl ShardConfig {
 
     /// Returns how packets are steered to the shards.
     pub(crate) fn steering(&self) -> Steering {
-        Steering::new(&self.secrets, self.share.shards())
+        Steering::new(&self.secrets, self.server_shared.shards())
     }
 
     /// Starts the choice of a server's first connection IDs.
@@ -215,7 +215,7 @@ impl ShardConfig {
         seed[0] ^= index as u8;
         let mut connection_id_seed = seed;
         connection_id_seed[31] ^= 0x80;
-        let (steering, shard) = (self.steering(), self.share.index());
+        let (steering, shard) = (self.steering(), self.server_shared.index());
         let connection_ids = move || {
             Box::new(SeededConnectionIds::new(
                 connection_id_seed,
@@ -242,7 +242,7 @@ impl ShardConfig {
         let Some(accepting) = &self.accepting else {
             return Ok(None);
         };
-        let crypto = ServerCrypto::new(&accepting.tls, self.share.sessions(), keys)?;
+        let crypto = ServerCrypto::new(&accepting.tls, self.server_shared.sessions(), keys)?;
         // Retry tokens alone: NEW_TOKEN would need a memory of used tokens
         // that all shards share.
         let mut tokens = ValidationTokenConfig::default();

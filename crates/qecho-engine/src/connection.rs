@@ -18,7 +18,7 @@ use crate::{
     proto::{ToOurs, ToProto, recovery},
     shard::{ConnectionKey, ConnectionMeta},
 };
-use qecho_packet::{Dir, Recovery, Side, StreamId};
+use qecho_packet::{Dir, RecoveryMetrics, Side, StreamId};
 
 /// One connection during a turn.
 ///
@@ -99,7 +99,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Returns what the transport believes of the path (RFC 9002).
-    pub fn recovery(&self) -> Recovery {
+    pub fn recovery(&self) -> RecoveryMetrics {
         recovery(self.proto)
     }
 
@@ -229,10 +229,10 @@ impl<'a> Connection<'a> {
         self.proto.datagrams().max_size()
     }
 
-    /// Asks for [`Event::Again`](crate::Event::Again) in the next turn, so
+    /// Asks for [`Event::TurnRequested`](crate::Event::TurnRequested) in the next turn, so
     /// that a long task is done in bounded steps.
-    pub fn again(&mut self) {
-        self.meta.again = true;
+    pub fn request_turn(&mut self) {
+        self.meta.turn_requested = true;
     }
 
     /// Protects what is sent from now on with new keys (RFC 9001 §6), unless

@@ -27,7 +27,7 @@ use rustls::{
 pub(crate) use client::ShardClient;
 pub use client::{ClientTls, Connector};
 pub(crate) use packet_keys::{Findings, PacketKeys};
-pub(crate) use plaintext::{Opened, Plaintext, Sealed};
+pub(crate) use plaintext::{OpenedCopy, Plaintext, Sealed};
 pub(crate) use server::ServerCrypto;
 pub use server::ServerTls;
 

@@ -32,10 +32,10 @@ pub enum Event {
     DatagramReceived,
     /// DATAGRAM frames may be sent again after the queue was full.
     DatagramsUnblocked,
-    /// The turn that the application asked for by [`Connection::again`].
+    /// The turn that the application asked for by [`Connection::request_turn`].
     ///
-    /// [`Connection::again`]: crate::Connection::again
-    Again,
+    /// [`Connection::request_turn`]: crate::Connection::request_turn
+    TurnRequested,
     /// The connection is over; no event follows.
     Closed(CloseReason),
 }

@@ -8,12 +8,12 @@ use crate::{outbox::Datagram, shard::Received};
 /// opens and closes as it likes.
 ///
 /// `ForwardingLoop` of `qecho-io` drives it. A turn is:
-/// any number of `handle_mail`, any number of `handle_datagram`,
+/// any number of `handle_command`, any number of `handle_datagram`,
 /// `handle_timeouts`, and then its orders are carried out until there are
 /// none.
 pub trait Forwarder: Send {
     /// What other threads may tell it.
-    type Mail: Send;
+    type Command: Send;
 
     /// Takes a datagram.
     fn handle_datagram(&mut self, now: Instant, received: Received);
@@ -22,7 +22,7 @@ pub trait Forwarder: Send {
     fn handle_timeouts(&mut self, now: Instant);
 
     /// Takes a letter from another thread.
-    fn handle_mail(&mut self, now: Instant, mail: Self::Mail);
+    fn handle_command(&mut self, now: Instant, mail: Self::Command);
 
     /// Learns that a socket which it ordered cannot be had.
     fn handle_open_failed(&mut self, binding: usize);
@@ -38,7 +38,7 @@ pub trait Forwarder: Send {
     }
 
     /// Returns the next thing that is to be done.
-    fn pop_order(&mut self) -> Option<Order>;
+    fn pop_output(&mut self) -> Option<ForwarderOutput>;
 
     /// Returns the instant at which it wants to be woken, if any.
     fn deadline(&self) -> Option<Instant>;
@@ -49,7 +49,7 @@ pub trait Forwarder: Send {
 
 /// Something that a [`Forwarder`] wants done.
 #[derive(Debug)]
-pub enum Order {
+pub enum ForwarderOutput {
     /// Binds a socket, which has this number from now on.
     Open {
         /// A number that no open socket has.

@@ -14,13 +14,13 @@
 //! What a program does with streams is an [`Application`]; this one answers each by its length:
 //!
 //! ```
-//! use qecho_engine::{Application, Connection, Control, Event, ReadEnd};
+//! use qecho_engine::{Application, Connection, ShardContext, Event, ReadEnd};
 //!
 //! struct Lengths;
 //!
 //! impl Application for Lengths {
 //!     type State = u64;
-//!     type Mail = ();
+//!     type Command = ();
 //!
 //!     fn accept(&mut self, _: &mut Connection<'_>) -> u64 {
 //!         0
@@ -44,7 +44,7 @@
 //!         }
 //!     }
 //!
-//!     fn handle_mail(&mut self, _: &mut Control<'_, u64>, (): ()) {}
+//!     fn handle_command(&mut self, _: &mut ShardContext<'_, u64>, (): ()) {}
 //! }
 //! ```
 
@@ -62,8 +62,8 @@ pub mod limits;
 mod outbox;
 mod proto;
 mod secrets;
+mod server_shared;
 mod shard;
-mod share;
 mod steering;
 mod write_size;
 
@@ -71,7 +71,7 @@ pub use application::{Application, RejectReason};
 pub use connection::{Connection, Read, ReadEnd, SendDatagramError, Traffic, Written};
 pub use crypto::{AlpnPolicy, ClientTls, Connector, ServerTls, TlsError};
 pub use event::Event;
-pub use forwarder::{Forwarder, Order};
+pub use forwarder::{Forwarder, ForwarderOutput};
 pub use handshake::{EarlyData, Handshake};
 pub use outbox::Datagram;
 // What the engine's own speak of, so that who embeds it needs no other crate.
@@ -80,6 +80,6 @@ pub use qecho_packet::{
     TransportParameters,
 };
 pub use secrets::Secrets;
-pub use shard::{ConnectError, ConnectTo, ConnectionKey, Control, Received, RouteMtu, Shard};
-pub use share::Share;
+pub use server_shared::ServerShared;
+pub use shard::{ConnectError, ConnectTo, ConnectionKey, Received, RouteMtu, Shard, ShardContext};
 pub use steering::{STEERING_BYTES, Steering};

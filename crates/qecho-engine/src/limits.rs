@@ -106,7 +106,7 @@ pub const MAILBOX_MAX: usize = 1_024;
 pub const MAIL_PER_TURN_MAX: usize = 64;
 
 /// Peers for which it is kept from which address they are sent to, for a tap.
-pub const TAP_SOURCES_MAX: usize = 1_024;
+pub const OBSERVED_SOURCES_MAX: usize = 1_024;
 
 /// Bytes of the smallest datagram in which a client may send an Initial packet
 /// (RFC 9000 §14.1).

@@ -1,6 +1,6 @@
 //! Our own types and those of the state machine, each as the other.
 
-use qecho_packet::{CloseReason, Dir, Recovery, Side, StreamId};
+use qecho_packet::{CloseReason, Dir, RecoveryMetrics, Side, StreamId};
 use quinn_proto::ConnectionError;
 
 /// A type of ours that the state machine has, too.
@@ -100,9 +100,9 @@ impl ToOurs for ConnectionError {
 }
 
 /// Returns what a connection believes of its path.
-pub(crate) fn recovery(connection: &quinn_proto::Connection) -> Recovery {
+pub(crate) fn recovery(connection: &quinn_proto::Connection) -> RecoveryMetrics {
     let path = connection.stats().path;
-    Recovery {
+    RecoveryMetrics {
         smoothed_rtt: path.rtt,
         min_rtt: path.min_rtt,
         congestion_window: path.cwnd,

@@ -7,7 +7,7 @@
 
 mod admission;
 mod binding;
-mod control;
+mod context;
 mod deadlines;
 mod entry;
 mod events;
@@ -29,7 +29,7 @@ use std::{
 
 use bytes::BytesMut;
 
-pub use self::control::{ConnectError, ConnectTo, Control};
+pub use self::context::{ConnectError, ConnectTo, ShardContext};
 pub use self::entry::ConnectionKey;
 pub(crate) use self::entry::ConnectionMeta;
 pub use self::routes::RouteMtu;
@@ -58,7 +58,7 @@ pub struct Received {
 /// One thread's share of an endpoint: addresses, connections, application.
 ///
 /// A turn is: `handle_timeouts`, any number of `handle_datagram` and
-/// `handle_mail`, then [`drive`](Self::drive), and the outbox sent by
+/// `handle_command`, then [`drive`](Self::drive), and the outbox sent by
 /// [`pop_datagram`](Self::pop_datagram) until it is empty. Before it is
 /// dropped or waited on, a turn ends with every connection drained.
 pub struct Shard<A: Application> {
@@ -86,7 +86,7 @@ impl<A: Application> Shard<A> {
     /// Starts the application.
     pub fn start(&mut self, now: Instant) {
         self.application
-            .start(&mut Control::new(&mut self.core, now));
+            .start(&mut ShardContext::new(&mut self.core, now));
     }
 
     /// Returns the application.
@@ -144,21 +144,24 @@ impl<A: Application> Shard<A> {
     }
 
     /// Takes a letter for the application in.
-    pub fn handle_mail(&mut self, now: Instant, mail: A::Mail) {
+    pub fn handle_command(&mut self, now: Instant, mail: A::Command) {
         self.application
-            .handle_mail(&mut Control::new(&mut self.core, now), mail);
+            .handle_command(&mut ShardContext::new(&mut self.core, now), mail);
     }
 
     /// Passes a waker's wish on to the application.
     pub fn handle_wake(&mut self, now: Instant) {
         self.application
-            .handle_wake(&mut Control::new(&mut self.core, now));
+            .handle_wake(&mut ShardContext::new(&mut self.core, now));
     }
 
     /// Passes on that datagrams to `peer` fail.
     pub fn handle_unreachable(&mut self, now: Instant, peer: SocketAddr, reason: &io::Error) {
-        self.application
-            .handle_unreachable(&mut Control::new(&mut self.core, now), peer, reason);
+        self.application.handle_unreachable(
+            &mut ShardContext::new(&mut self.core, now),
+            peer,
+            reason,
+        );
     }
 
     /// Does what has become due.
@@ -180,7 +183,7 @@ impl<A: Application> Shard<A> {
         self.core.handle_lifecycle(now);
         if self.application.deadline().is_some_and(|due| due <= now) {
             self.application
-                .handle_deadline(&mut Control::new(&mut self.core, now));
+                .handle_deadline(&mut ShardContext::new(&mut self.core, now));
         }
     }
 
@@ -204,8 +207,8 @@ impl<A: Application> Shard<A> {
             return;
         };
         entry.meta.dirty = false;
-        if std::mem::take(&mut entry.meta.again) {
-            entry.deliver(&mut self.application, now, Event::Again);
+        if std::mem::take(&mut entry.meta.turn_requested) {
+            entry.deliver(&mut self.application, now, Event::TurnRequested);
         }
         // It is asked for what it sends until there is nothing, which costs as much as
         // a packet: again only if something has happened since.

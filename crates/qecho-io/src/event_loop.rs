@@ -36,13 +36,13 @@ pub struct EventLoop<A: Application> {
     sockets: Vec<Socket>,
     /// Whether each of them may have something to receive.
     readable: Vec<bool>,
-    inbox: Inbox<A::Mail>,
+    inbox: Inbox<A::Command>,
     buffers: ReceiveBuffers,
     /// The binding whose kernel buffer was full.
     send_blocked: Option<usize>,
     /// Whether letters were left for the next turn.
     mail_left: bool,
-    tap: Option<ObserverSet>,
+    observer: Option<ObserverSet>,
     group: Option<ShardHandle>,
     spinning: Spinning,
     /// Datagrams were received in this turn.
@@ -51,7 +51,7 @@ pub struct EventLoop<A: Application> {
 
 impl<A: Application> EventLoop<A> {
     /// Puts a shard on the sockets of its addresses, in the same order.
-    pub fn new(mut shard: Shard<A>, sockets: Vec<Socket>, inbox: Inbox<A::Mail>) -> Self {
+    pub fn new(mut shard: Shard<A>, sockets: Vec<Socket>, inbox: Inbox<A::Command>) -> Self {
         for (binding, socket) in sockets.iter().enumerate() {
             shard.set_gso_segments(binding, socket.gso_segments());
         }
@@ -64,7 +64,7 @@ impl<A: Application> EventLoop<A> {
             buffers: ReceiveBuffers::new(),
             send_blocked: None,
             mail_left: false,
-            tap: None,
+            observer: None,
             group: None,
             spinning: Spinning::new(Spin::Off, SpinPermits::of_this_machine()),
             received: false,
@@ -89,9 +89,9 @@ impl<A: Application> EventLoop<A> {
     }
 
     /// Shows to `taps` every datagram that passes.
-    pub fn tapped(self, taps: Vec<Box<dyn DatagramObserver>>) -> Self {
+    pub fn observed_by(self, taps: Vec<Box<dyn DatagramObserver>>) -> Self {
         Self {
-            tap: (!taps.is_empty()).then(|| ObserverSet::new(taps, clock)),
+            observer: (!taps.is_empty()).then(|| ObserverSet::new(taps, clock)),
             ..self
         }
     }
@@ -159,7 +159,7 @@ impl<A: Application> EventLoop<A> {
         for received in handed_over.into_iter().flatten() {
             self.received = true;
             let address = self.sockets[received.binding].address();
-            take(&mut self.shard, &mut self.tap, address, now, received);
+            take(&mut self.shard, &mut self.observer, address, now, received);
         }
         let steering = self.shard.steering();
         let (shard, group) = (&mut self.shard, self.group.as_ref());
@@ -183,7 +183,7 @@ impl<A: Application> EventLoop<A> {
                         Some((member, owner)) if owner != shard.index() => {
                             member.hand_over(owner, received);
                         }
-                        _ => take(shard, &mut self.tap, socket.address(), now, received),
+                        _ => take(shard, &mut self.observer, socket.address(), now, received),
                     }
                 });
                 // Errors of single datagrams are the network's losses; a
@@ -209,7 +209,7 @@ impl<A: Application> EventLoop<A> {
                 self.mail_left = false;
                 break;
             };
-            self.shard.handle_mail(now, mail);
+            self.shard.handle_command(now, mail);
         }
         if rang {
             self.shard.handle_wake(now);
@@ -242,19 +242,19 @@ impl<A: Application> EventLoop<A> {
 
     fn flush_tap(&mut self) {
         while let Some((at, observation)) = self.shard.pop_observation() {
-            if let Some(tap) = &mut self.tap {
-                tap.observe(at, observation);
+            if let Some(observer) = &mut self.observer {
+                observer.observe(at, observation);
             }
         }
-        if let Some(tap) = &mut self.tap {
-            tap.flush();
+        if let Some(observer) = &mut self.observer {
+            observer.flush();
         }
     }
 
     fn send(&mut self, now: Instant, datagram: &mut Datagram) -> Sent {
         let socket = &self.sockets[datagram.binding];
         // Before it is sent: nobody may seem to receive it earlier.
-        let at = self.tap.as_ref().map(|_| clock());
+        let at = self.observer.as_ref().map(|_| clock());
         let mut sent = socket.send(datagram);
         if sent.as_ref().is_err_and(|error| !is_final(error)) {
             // The error may be an ICMP report of another datagram, or that
@@ -268,8 +268,8 @@ impl<A: Application> EventLoop<A> {
         }
         let error = match sent {
             Ok(length) => {
-                if let (Some(tap), Some(at)) = (&mut self.tap, at) {
-                    tap.sent(at, socket.address(), datagram, length);
+                if let (Some(observer), Some(at)) = (&mut self.observer, at) {
+                    observer.sent(at, socket.address(), datagram, length);
                 }
                 self.shard
                     .note_sent(at.unwrap_or(now), datagram, Ok(length));
@@ -318,13 +318,13 @@ impl<A: Application> EventLoop<A> {
 /// Hands a datagram to the shard, before the eyes of the taps.
 fn take<A: Application>(
     shard: &mut Shard<A>,
-    tap: &mut Option<ObserverSet>,
+    observer: &mut Option<ObserverSet>,
     address: SocketAddr,
     now: Instant,
     received: Received,
 ) {
-    if let Some(tap) = tap {
-        tap.received(address, &received);
+    if let Some(observer) = observer {
+        observer.received(address, &received);
     }
     shard.handle_datagram(now, received);
 }

@@ -6,7 +6,6 @@
 
 mod baseline;
 mod book;
-mod bound;
 mod brief;
 mod chance;
 mod collector;
@@ -28,6 +27,7 @@ mod session;
 mod slots;
 mod stopper;
 mod tally;
+mod threshold;
 
 use std::io;
 
@@ -37,22 +37,22 @@ use qecho_io::BindError;
 use qecho_echo::dial::DialFailure;
 
 pub use self::{
-    bound::{Bound, Figure, Relation, Unit},
     config::{
-        Arrival, Baseline, Begin, CONNECTIONS_MAX, Config, Goal, IN_FLIGHT_MAX, Plan, RATE_MAX,
-        SHARDS_MAX, SIZE_MAX, Sessions, Sizes, Sockets, TIMEOUT, Way, Work,
+        Arrival, Baseline, Begin, CONNECTIONS_MAX, Config, Goal, IN_FLIGHT_MAX, Mode, Plan,
+        RATE_MAX, SHARDS_MAX, SIZE_MAX, Sessions, Sizes, Sockets, TIMEOUT, Workload,
     },
     datagrams::LOST_AFTER,
-    generator::{Generator, Listener, Mail, Outcome, Part, ProcessorClock, Recent, Told},
+    generator::{Command, Generator, Listener, Outcome, Part, ProcessorClock, Recent, Told},
     probe::{Probe, Reached},
     report::{
-        Comparison, EarlyCounts, ErrorCount, ErrorKind, GeneratorCost, Interval, Judgement,
-        Latency, Limit, MergeError, Ratio, Report, Run, SCHEMA, ScheduleKept, Server, ServerCost,
-        Start, Stop, TotalCounts, TransportCounts, name,
+        Comparison, EarlyCounts, ErrorCount, ErrorKind, GeneratorCost, Interval, Latency, MaxRate,
+        MergeError, Ratio, Report, Run, SCHEMA, ScheduleKept, Server, ServerCost, Start, Stop,
+        ThresholdResult, TotalCounts, TransportCounts, name,
     },
     series::Step,
     session::Session,
     stopper::Stopper,
+    threshold::{Metric, Relation, Threshold, Unit},
 };
 
 /// Why there is nothing to report.

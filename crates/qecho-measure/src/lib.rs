@@ -1,7 +1,7 @@
 //! How long answers take, and how much there can be: ping, bench and their reports.
 //!
 //! Each has the same three rooms: `config` says what is wanted, its application does it on a
-//! [`qecho_engine::Shard`], and `report` says what came of it. [`beside`] is the server's
+//! [`qecho_engine::Shard`], and `report` says what came of it. [`baseline_servers`] is the server's
 //! half of the baselines against which QUIC is measured. Nothing here prints; a program
 //! decides what to show.
 //!
@@ -25,7 +25,7 @@
 //! }
 //! ```
 
+pub mod baseline_servers;
 pub mod bench;
-pub mod beside;
 pub mod ping;
 mod tcp;

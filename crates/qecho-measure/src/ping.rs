@@ -30,15 +30,15 @@ use qecho_io::{
 use qecho_echo::dial;
 
 pub use self::{
-    application::{Listener, Mail, PingApplication},
+    application::{Command, Listener, PingApplication},
     config::{
-        Config, Destination, HOSTS_MAX, INTERVAL, SIZE, SIZE_MAX, SIZE_MIN, TIMEOUT,
-        UNANSWERED_MAX, Way,
+        Config, Destination, HOSTS_MAX, INTERVAL, Mode, SIZE, SIZE_MAX, SIZE_MIN, TIMEOUT,
+        UNANSWERED_MAX,
     },
-    onlooker::Onlooker,
+    onlooker::PingObserver,
     report::{
-        Connected, Content, Counts, Early, Ecn, Failure, Lost, Measure, News, Phases, PingEvent,
-        Reply, Report, Transport,
+        Connected, Content, Counts, Early, Ecn, Failure, HostEvent, Lost, Measure, Phases,
+        PingEvent, Reply, Report, Transport,
     },
     times::{Summary, Times},
     versions::VersionPing,
@@ -62,13 +62,13 @@ pub enum PingError {
 /// A running ping.
 #[derive(Debug)]
 pub struct Ping {
-    mailbox: Mailbox<Mail>,
+    mailbox: Mailbox<Command>,
     thread: JoinHandle<io::Result<()>>,
 }
 
 /// Ends a ping.
 #[derive(Clone, Debug)]
-pub struct Stopper(Mailbox<Mail>);
+pub struct Stopper(Mailbox<Command>);
 
 impl Ping {
     /// Starts to ping every host, on a thread of its own.
@@ -85,7 +85,7 @@ impl Ping {
         let sockets = dial::bind(&targets)?;
         let (mailbox, inbox) = event_loop::mailbox().map_err(PingError::Start)?;
         let work = match config.over {
-            Way::VersionNegotiation => ask_for_versions(config, sockets, inbox, listener),
+            Mode::VersionNegotiation => ask_for_versions(config, sockets, inbox, listener),
             _ => connect(config, sockets, inbox, &mailbox, listener)?,
         };
         let thread = thread::Builder::new()
@@ -116,7 +116,7 @@ impl Stopper {
     /// Ends the ping; each host says what came so far.
     pub fn stop(&self) {
         // A ping that has ended needs no telling.
-        let _ = self.0.send(Mail::Stop);
+        let _ = self.0.send(Command::Stop);
     }
 }
 
@@ -125,27 +125,27 @@ type Work = Box<dyn FnOnce() -> io::Result<()> + Send>;
 fn connect(
     config: &Config,
     sockets: Vec<Socket>,
-    inbox: Inbox<Mail>,
-    mailbox: &Mailbox<Mail>,
+    inbox: Inbox<Command>,
+    mailbox: &Mailbox<Command>,
     listener: Listener,
 ) -> Result<Work, PingError> {
     let application = PingApplication::new(config, listener)?;
     let onlooker = application.onlooker().waking(mailbox.waker());
     let shard_config = ShardConfig {
-        watched: config.sight.is_watched() || config.over.looks_into_packets(),
+        watched: config.observers.is_watched() || config.over.looks_into_packets(),
         ..ShardConfig::client(config.transport.clone())
     };
     let shard = Shard::new(&shard_config, &addresses(&sockets), application)?;
-    let mut taps = config.sight.taps();
-    taps.push(Box::new(onlooker));
-    let event_loop = EventLoop::new(shard, sockets, inbox).tapped(taps);
+    let mut datagram_observers = config.observers.datagram_observers();
+    datagram_observers.push(Box::new(onlooker));
+    let event_loop = EventLoop::new(shard, sockets, inbox).observed_by(datagram_observers);
     Ok(Box::new(|| event_loop.run().map(|_| ())))
 }
 
 fn ask_for_versions(
     config: &Config,
     sockets: Vec<Socket>,
-    inbox: Inbox<Mail>,
+    inbox: Inbox<Command>,
     listener: Listener,
 ) -> Work {
     let nonce = rand::random();

@@ -21,7 +21,7 @@ use qecho_io::{
     listen,
 };
 
-use self::forward::{Forward, Mail};
+use self::forward::{Command, Forward};
 use crate::link::Conditions;
 
 pub use self::{
@@ -62,7 +62,7 @@ pub enum RelayError {
 #[derive(Debug)]
 pub struct Relay {
     addresses: Vec<SocketAddr>,
-    mailbox: Mailbox<Mail>,
+    mailbox: Mailbox<Command>,
     thread: JoinHandle<io::Result<Forward>>,
 }
 
@@ -106,12 +106,12 @@ impl Relay {
     /// Gives every client a new port towards the server, or an address if that
     /// is what the configuration changes, soon.
     pub fn rebind(&self) {
-        self.tell(Mail::Rebind);
+        self.tell(Command::Rebind);
     }
 
     /// Makes the path better or worse for what comes from now on.
     pub fn set_conditions(&self, up: Conditions, down: Conditions) {
-        self.tell(Mail::SetConditions(Box::new((up, down))));
+        self.tell(Command::SetConditions(Box::new((up, down))));
     }
 
     /// Returns what ends the relay from another thread.
@@ -139,7 +139,7 @@ impl Relay {
         }
     }
 
-    fn tell(&self, mail: Mail) {
+    fn tell(&self, mail: Command) {
         // A relay that has ended needs no telling.
         let _ = self.mailbox.send(mail);
     }
@@ -147,13 +147,13 @@ impl Relay {
 
 /// Ends a relay.
 #[derive(Clone, Debug)]
-pub struct Stopper(Mailbox<Mail>);
+pub struct Stopper(Mailbox<Command>);
 
 impl Stopper {
     /// Ends the relay; what is on its way is not delivered.
     pub fn stop(&self) {
         // A relay that has ended needs no telling.
-        let _ = self.0.send(Mail::Stop);
+        let _ = self.0.send(Command::Stop);
     }
 }
 

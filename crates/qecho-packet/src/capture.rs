@@ -74,7 +74,7 @@ impl Capture {
     }
 
     /// Returns what shows the datagrams of one event loop to the capture.
-    pub fn tap(&self) -> Box<dyn DatagramObserver> {
+    pub fn observer(&self) -> Box<dyn DatagramObserver> {
         Box::new(CaptureObserver::new(
             self.secrets.clone(),
             self.writer.queue(),

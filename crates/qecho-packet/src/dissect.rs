@@ -19,12 +19,12 @@ use self::{
     table::{ConnectionMatch, Table},
 };
 use crate::{
-    DecodedDatagram, Direction, DropReason, Observation, Opened, Packet, Side,
+    DecodedDatagram, DecryptedPacket, Direction, DropReason, Observation, Packet, Side,
     protection::Numbers,
     wire::{self, PacketType, Protected},
 };
 
-pub use self::seen::Seen;
+pub use self::seen::CapturedDatagram;
 
 /// Connections that are followed at once, unless [`Limits`] say otherwise.
 pub const CONNECTIONS_MAX: usize = 10_000;
@@ -104,7 +104,7 @@ impl Dissector {
     ///
     /// What left its sender as many datagrams at once, and was captured before
     /// they were cut apart, is told as these.
-    pub fn datagram(&mut self, seen: &Seen<'_>, tell: &mut dyn FnMut(Observation)) {
+    pub fn datagram(&mut self, seen: &CapturedDatagram<'_>, tell: &mut dyn FnMut(Observation)) {
         let datagram = seen.whole();
         let belonging = self
             .table
@@ -116,7 +116,7 @@ impl Dissector {
             return;
         };
         for payload in seen.payload.chunks(size) {
-            let segment = Seen { payload, ..*seen };
+            let segment = CapturedDatagram { payload, ..*seen };
             let belonging = self.table.find(&segment, payload);
             let dissected = self.dissected(&segment, payload, belonging);
             tell(Observation::Datagram(dissected));
@@ -125,7 +125,7 @@ impl Dissector {
 
     fn dissected(
         &mut self,
-        seen: &Seen<'_>,
+        seen: &CapturedDatagram<'_>,
         datagram: &[u8],
         belonging: Option<ConnectionMatch>,
     ) -> DecodedDatagram {
@@ -148,14 +148,14 @@ impl Dissector {
     pub fn finish(&mut self, tell: &mut dyn FnMut(Observation)) {
         for connection in self.table.numbers() {
             self.table.forget(connection);
-            tell(Observation::Forgotten { connection });
+            tell(Observation::ConnectionRemoved { connection });
         }
     }
 
     /// Begins a connection, if this is the first datagram of one.
     fn begin(
         &mut self,
-        seen: &Seen<'_>,
+        seen: &CapturedDatagram<'_>,
         datagram: &[u8],
         tell: &mut dyn FnMut(Observation),
     ) -> Option<ConnectionMatch> {
@@ -176,7 +176,7 @@ impl Dissector {
         }
         if let Some(connection) = self.table.superfluous() {
             self.table.forget(connection);
-            tell(Observation::Forgotten { connection });
+            tell(Observation::ConnectionRemoved { connection });
         }
         let (side, direction) = match seen.direction {
             Some(Direction::Received) => (Side::Server, Direction::Received),
@@ -186,7 +186,7 @@ impl Dissector {
         let path = Path::of(Side::Client, seen.source, seen.destination);
         let connection = self.table.insert(begun, original_destination, path);
         let (local, remote) = seen.ends(direction);
-        tell(Observation::Began {
+        tell(Observation::ConnectionStarted {
             connection,
             side,
             local,
@@ -204,7 +204,11 @@ impl Dissector {
     ///
     /// A capture of a loopback device may say that everything came, and one of
     /// both ends shows datagrams twice: within a connection, who sends counts.
-    fn direction(&mut self, seen: &Seen<'_>, belonging: Option<ConnectionMatch>) -> Direction {
+    fn direction(
+        &mut self,
+        seen: &CapturedDatagram<'_>,
+        belonging: Option<ConnectionMatch>,
+    ) -> Direction {
         let sent_from_here = match belonging {
             Some(ConnectionMatch {
                 connection, sender, ..
@@ -226,7 +230,7 @@ impl Dissector {
 
     fn packets(
         &mut self,
-        seen: &Seen<'_>,
+        seen: &CapturedDatagram<'_>,
         datagram: &[u8],
         belonging: Option<ConnectionMatch>,
         direction: Direction,
@@ -267,7 +271,7 @@ impl Dissector {
 
     fn packet(
         &mut self,
-        seen: &Seen<'_>,
+        seen: &CapturedDatagram<'_>,
         read: &Protected<'_>,
         belonging: Option<ConnectionMatch>,
         direction: Direction,
@@ -303,10 +307,10 @@ impl Dissector {
 
     fn open(
         &mut self,
-        seen: &Seen<'_>,
+        seen: &CapturedDatagram<'_>,
         read: &Protected<'_>,
         belonging: ConnectionMatch,
-    ) -> Result<Opened, DropReason> {
+    ) -> Result<DecryptedPacket, DropReason> {
         let connection = self.table.get(belonging.connection);
         let connection = connection.ok_or(DropReason::UnknownConnection)?;
         let opened = connection.open(belonging.sender, read, &self.key_log)?;

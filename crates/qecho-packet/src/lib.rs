@@ -24,8 +24,8 @@ mod direction;
 pub mod dissect;
 mod observation;
 mod observer;
+mod observers;
 mod protection;
-mod sight;
 mod stream_id;
 pub mod text;
 pub mod trace;
@@ -35,9 +35,11 @@ pub mod wire;
 pub use self::{
     close::CloseReason,
     direction::Direction,
-    observation::{DecodedDatagram, DropReason, Observation, Opened, Packet, Recovery},
+    observation::{
+        DecodedDatagram, DecryptedPacket, DropReason, Observation, Packet, RecoveryMetrics,
+    },
     observer::{DatagramObserver, ObservedDatagram},
-    sight::Sight,
+    observers::Observers,
     stream_id::{Dir, Side, StreamId},
     transport_parameters::TransportParameters,
 };

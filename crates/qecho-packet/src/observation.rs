@@ -17,7 +17,7 @@ use crate::{
 #[non_exhaustive]
 pub enum Observation {
     /// A connection began.
-    Began {
+    ConnectionStarted {
         /// The connection.
         connection: u64,
         /// Which side of it the shard is.
@@ -36,7 +36,7 @@ pub enum Observation {
         /// The connection.
         connection: u64,
         /// What it seems like now.
-        recovery: Recovery,
+        recovery: RecoveryMetrics,
     },
     /// A connection was closed by either side, or given up.
     Closed {
@@ -46,7 +46,7 @@ pub enum Observation {
         reason: CloseReason,
     },
     /// Nothing more will be told of a connection.
-    Forgotten {
+    ConnectionRemoved {
         /// The connection.
         connection: u64,
     },
@@ -81,7 +81,7 @@ pub struct Packet {
     /// Bytes that it takes in its datagram.
     pub size: usize,
     /// What is in it.
-    pub opened: Option<Opened>,
+    pub opened: Option<DecryptedPacket>,
     /// Why the shard did not process it, if it did not.
     pub unprocessed: Option<DropReason>,
     /// Its last bytes, of one that was not opened: a stateless reset is known
@@ -91,7 +91,7 @@ pub struct Packet {
 
 /// What only the keys of a connection show of a packet.
 #[derive(Clone, Debug)]
-pub struct Opened {
+pub struct DecryptedPacket {
     /// The whole packet number.
     pub number: u64,
     /// In how many bytes the header tells its end.
@@ -177,7 +177,7 @@ impl fmt::Display for DropReason {
 
 /// What an endpoint believes of its path (RFC 9002).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recovery {
+pub struct RecoveryMetrics {
     /// Round trip, smoothed (RFC 9002 §5.3).
     pub smoothed_rtt: Duration,
     /// The shortest round trip (§5.2).

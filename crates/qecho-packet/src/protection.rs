@@ -6,7 +6,7 @@ mod sealing;
 #[cfg(test)]
 pub(crate) mod vectors;
 
-use crate::{Opened, wire::Protected};
+use crate::{DecryptedPacket, wire::Protected};
 
 use self::keys::{Bared, HeaderKey, PacketKey};
 pub(crate) use self::{
@@ -77,10 +77,14 @@ impl Protection {
     }
 
     /// Opens a packet, if it is authentic.
-    pub(crate) fn open(&mut self, packet: &Protected<'_>, numbers: Numbers) -> Option<Opened> {
+    pub(crate) fn open(
+        &mut self,
+        packet: &Protected<'_>,
+        numbers: Numbers,
+    ) -> Option<DecryptedPacket> {
         let bared = self.header.bare(packet)?;
         let (number, generation, payload) = self.decrypt(&bared, numbers)?;
-        Some(Opened {
+        Some(DecryptedPacket {
             number,
             number_length: bared.number.length,
             key_phase: bared.number.key_phase,

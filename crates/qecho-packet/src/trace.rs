@@ -11,12 +11,12 @@ mod sent_packets;
 mod tracer;
 
 pub use self::event::{
-    Again, AnnotatedFrame, Connection, Content, Datagram, Event, EventKind, LossReason, Lost,
-    Packet, TlsMessage,
+    AnnotatedFrame, Connection, Content, Datagram, Event, EventKind, LossReason, Lost, Packet,
+    RetransmissionOf, TlsMessage,
 };
 
 pub use self::follower::{QUEUE_BYTES_MAX, Report, Trace};
-pub use self::tracer::{Losses, Tracer};
+pub use self::tracer::{LossSource, Tracer};
 
 /// Takes events as they happen.
 pub trait Sink: Send {

@@ -9,8 +9,8 @@ use std::{
 
 use bytes::Bytes;
 use qecho_engine::{
-    Application, CloseReason, ConnectTo, Connection, ConnectionKey, Connector, Control, Dir, Event,
-    SendDatagramError, Side, StreamId,
+    Application, CloseReason, ConnectTo, Connection, ConnectionKey, Connector, Dir, Event,
+    SendDatagramError, ShardContext, Side, StreamId,
 };
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 
 /// What a test tells a load.
 #[derive(Clone, Debug)]
-pub enum Mail {
+pub enum Command {
     /// Connect once more.
     Connect,
     /// Connect instead of what failed to connect.
@@ -104,13 +104,13 @@ impl Load {
         self.connections.iter().all(Client::is_done)
     }
 
-    fn connect(&mut self, control: &mut Control<'_, usize>, index: usize) -> Client {
+    fn connect(&mut self, context: &mut ShardContext<'_, usize>, index: usize) -> Client {
         let to = ConnectTo {
             remote: self.remote,
             server_name: SERVER_NAME,
             connector: &self.connector,
         };
-        let key = control
+        let key = context
             .connect(&to, index)
             .expect("the address and the name are good");
         Client {
@@ -129,11 +129,11 @@ impl Load {
 
     fn on_each(
         &mut self,
-        control: &mut Control<'_, usize>,
+        context: &mut ShardContext<'_, usize>,
         mut act: impl FnMut(&mut Client, &mut Connection<'_>),
     ) {
         for client in &mut self.connections {
-            if let Some((mut connection, _)) = control.connection(client.key) {
+            if let Some((mut connection, _)) = context.connection(client.key) {
                 act(client, &mut connection);
             }
         }
@@ -213,7 +213,7 @@ impl Client {
             | Event::Finished(_)
             | Event::StreamsAvailable(_)
             | Event::DatagramsUnblocked
-            | Event::Again => {}
+            | Event::TurnRequested => {}
         }
         if self.connected {
             self.advance(connection);
@@ -223,7 +223,7 @@ impl Client {
 
 impl Application for Load {
     type State = usize;
-    type Mail = Mail;
+    type Command = Command;
 
     fn accept(&mut self, _: &mut Connection<'_>) -> usize {
         unreachable!("a load accepts nobody")
@@ -233,24 +233,24 @@ impl Application for Load {
         self.connections[*index].handle_event(connection, event);
     }
 
-    fn handle_mail(&mut self, control: &mut Control<'_, usize>, mail: Mail) {
+    fn handle_command(&mut self, context: &mut ShardContext<'_, usize>, mail: Command) {
         match mail {
-            Mail::Connect => {
-                let client = self.connect(control, self.connections.len());
+            Command::Connect => {
+                let client = self.connect(context, self.connections.len());
                 self.connections.push(client);
             }
-            Mail::TryAgain => {
+            Command::TryAgain => {
                 for index in 0..self.connections.len() {
                     if self.connections[index].failed_to_connect() {
-                        self.connections[index] = self.connect(control, index);
+                        self.connections[index] = self.connect(context, index);
                     }
                 }
             }
-            Mail::Open(plan) => self.on_each(control, |client, connection| {
+            Command::Open(plan) => self.on_each(context, |client, connection| {
                 client.unopened.push_back(plan.clone());
                 client.advance(connection);
             }),
-            Mail::Read => self.on_each(control, |client, connection| {
+            Command::Read => self.on_each(context, |client, connection| {
                 let ids: Vec<_> = client.streams.keys().copied().collect();
                 for id in ids {
                     if let Some(stream) = client.streams.get_mut(&id) {
@@ -259,18 +259,18 @@ impl Application for Load {
                     client.work_on(connection, id);
                 }
             }),
-            Mail::Datagram(data) => self.on_each(control, |client, connection| {
+            Command::Datagram(data) => self.on_each(context, |client, connection| {
                 client.unsent_datagrams.push_back(data.clone());
                 client.advance(connection);
             }),
-            Mail::UpdateKeys => self.on_each(control, |_, connection| {
+            Command::UpdateKeys => self.on_each(context, |_, connection| {
                 assert!(connection.update_keys(), "the handshake is confirmed");
             }),
-            Mail::Close(code) => self.on_each(control, |_, connection| {
+            Command::Close(code) => self.on_each(context, |_, connection| {
                 connection.close(code, "the test is over");
             }),
-            Mail::ShutDown => control.shut_down(0, ""),
-            Mail::Drain(grace) => control.drain(grace, 0, ""),
+            Command::ShutDown => context.shut_down(0, ""),
+            Command::Drain(grace) => context.drain(grace, 0, ""),
         }
     }
 }

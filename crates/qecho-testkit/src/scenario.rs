@@ -23,7 +23,7 @@ use rustls::KeyLog;
 
 use crate::{
     identity::Identity,
-    load::{Client, Load, Mail},
+    load::{Client, Command, Load},
     seed::ShowsSeed,
     stream::{Plan, Stream},
 };
@@ -269,7 +269,7 @@ impl Scenario {
             _shows_seed: ShowsSeed(seed),
         };
         for _ in 0..self.clients {
-            world.tell(Mail::Connect);
+            world.tell(Command::Connect);
         }
         world
     }
@@ -292,7 +292,7 @@ impl Scenario {
                 world.check_no_fault();
                 return world;
             }
-            world.tell(Mail::TryAgain);
+            world.tell(Command::TryAgain);
         }
     }
 
@@ -351,9 +351,9 @@ impl World {
     }
 
     /// Sends the client a message.
-    pub fn tell(&mut self, mail: Mail) {
+    pub fn tell(&mut self, mail: Command) {
         let now = self.simulation.now();
-        self.simulation.near.handle_mail(now, mail);
+        self.simulation.near.handle_command(now, mail);
     }
 
     /// Lets time pass until something holds, which must be within an hour.

@@ -33,7 +33,7 @@ pub(crate) use self::{
     client::{ClientArguments, OverArgument},
     demo::{DemoArguments, DemoTraceArgument},
     ping::{PingArguments, PingFormat, PingOver},
-    place::Place,
+    place::HostPort,
     relay::RelayArguments,
     report::ReportArguments,
     server::{AlsoArgument, EndArgument, MessagesArgument, RetryArgument, ServerArguments, Switch},

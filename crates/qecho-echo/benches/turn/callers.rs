@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use qecho_engine::{
-    Application, ConnectTo, Connection, ConnectionKey, Connector, Control, Dir, Event, StreamId,
-    Written,
+    Application, ConnectTo, Connection, ConnectionKey, Connector, Dir, Event, ShardContext,
+    StreamId, Written,
 };
 use qecho_netsim::simulation::FAR;
 
@@ -68,13 +68,13 @@ impl Callers {
         self.awaited == 0 && self.connected == self.callers.len()
     }
 
-    fn connect(&mut self, control: &mut Control<'_, usize>) {
+    fn connect(&mut self, context: &mut ShardContext<'_, usize>) {
         let to = ConnectTo {
             remote: FAR,
             server_name: SERVER_NAME,
             connector: &self.connector,
         };
-        let key = control
+        let key = context
             .connect(&to, self.callers.len())
             .expect("the address and the name are good");
         self.callers.push(Caller {
@@ -84,9 +84,9 @@ impl Callers {
         });
     }
 
-    fn send(&mut self, control: &mut Control<'_, usize>, index: usize) {
+    fn send(&mut self, context: &mut ShardContext<'_, usize>, index: usize) {
         let caller = &mut self.callers[index];
-        let (mut connection, _) = control
+        let (mut connection, _) = context
             .connection(caller.key)
             .expect("nobody closes a connection");
         let message = self.message.clone();
@@ -126,7 +126,7 @@ impl Caller {
 
 impl Application for Callers {
     type State = usize;
-    type Mail = Order;
+    type Command = Order;
 
     fn accept(&mut self, _: &mut Connection<'_>) -> usize {
         unreachable!("callers accept nobody")
@@ -148,20 +148,20 @@ impl Application for Callers {
         }
     }
 
-    fn handle_mail(&mut self, control: &mut Control<'_, usize>, order: Order) {
+    fn handle_command(&mut self, context: &mut ShardContext<'_, usize>, order: Order) {
         match order {
-            Order::Connect(count) => (0..count).for_each(|_| self.connect(control)),
+            Order::Connect(count) => (0..count).for_each(|_| self.connect(context)),
             Order::Send(_) if self.way == Way::Handshake => {
                 if let Some((mut last, _)) = self
                     .callers
                     .last()
-                    .and_then(|caller| control.connection(caller.key))
+                    .and_then(|caller| context.connection(caller.key))
                 {
                     last.close(0, "");
                 }
-                self.connect(control);
+                self.connect(context);
             }
-            Order::Send(count) => (0..count).for_each(|index| self.send(control, index)),
+            Order::Send(count) => (0..count).for_each(|index| self.send(context, index)),
         }
     }
 }

@@ -83,7 +83,7 @@ impl Wire {
         let mut connected = 0;
         while connected < workload.open {
             let more = HANDSHAKES.min(workload.open - connected);
-            wire.near.handle_mail(wire.now, Order::Connect(more));
+            wire.near.handle_command(wire.now, Order::Connect(more));
             wire.run(&mut Unmeasured);
             connected += more;
         }
@@ -95,7 +95,7 @@ impl Wire {
 
     /// Lets each active connection send a message and have it back.
     pub(crate) fn round(&mut self, meter: &mut impl Meter) {
-        self.near.handle_mail(self.now, Order::Send(self.active));
+        self.near.handle_command(self.now, Order::Send(self.active));
         self.run(meter);
     }
 

@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_engine::{Application, CloseReason, Connection, ConnectionKey, Control, Event, TlsError};
+use qecho_engine::{
+    Application, CloseReason, Connection, ConnectionKey, Event, ShardContext, TlsError,
+};
 
 use super::{
     config::{Config, Message},
@@ -23,7 +25,7 @@ const CODE_FAILED: u64 = 1;
 
 /// What other threads tell a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mail {
+pub enum Command {
     /// Send this when what was sent before has come back.
     Message(Message),
     /// No message will follow: end the streams and the connection.
@@ -77,7 +79,7 @@ const DOUBT: Duration = Duration::from_secs(3);
 
 impl ClientApplication {
     /// Makes a client that sends messages one after the other, as they come
-    /// by [`Mail`].
+    /// by [`Command`].
     ///
     /// # Errors
     /// [`TlsError`] if the TLS settings cannot work.
@@ -194,16 +196,21 @@ impl ClientApplication {
         }
     }
 
-    fn work_on_live(&mut self, control: &mut Control<'_, ()>) {
-        let live = self.live.and_then(|key| control.connection(key));
+    fn work_on_live(&mut self, context: &mut ShardContext<'_, ()>) {
+        let live = self.live.and_then(|key| context.connection(key));
         if let Some((mut connection, ())) = live {
             self.work_on(&mut connection, None);
         }
     }
 
-    fn doubt_peer(&mut self, control: &mut Control<'_, ()>, peer: SocketAddr, why: &io::Error) {
-        let until = control.now() + DOUBT;
-        let live = self.live.and_then(|key| control.connection(key));
+    fn doubt_peer(
+        &mut self,
+        context: &mut ShardContext<'_, ()>,
+        peer: SocketAddr,
+        why: &io::Error,
+    ) {
+        let until = context.now() + DOUBT;
+        let live = self.live.and_then(|key| context.connection(key));
         if let Some((connection, ())) = live
             && why.kind() == io::ErrorKind::ConnectionRefused
             && connection.remote_address().ip() == peer.ip()
@@ -214,12 +221,12 @@ impl ClientApplication {
         }
     }
 
-    fn resolve_doubt(&mut self, control: &mut Control<'_, ()>) {
-        let now = control.now();
+    fn resolve_doubt(&mut self, context: &mut ShardContext<'_, ()>) {
+        let now = context.now();
         let Some(doubt) = self.doubt.take_if(|doubt| doubt.until <= now) else {
             return;
         };
-        let live = self.live.and_then(|key| control.connection(key));
+        let live = self.live.and_then(|key| context.connection(key));
         if live.is_some_and(|(connection, ())| connection.datagrams_received() == doubt.heard) {
             self.end(now, Err(Failure::Gone));
         }
@@ -227,9 +234,9 @@ impl ClientApplication {
 
     /// Tells whether all is done, but nothing has shown that the server has the whole
     /// handshake.
-    fn awaits_confirmation(&mut self, control: &mut Control<'_, ()>) -> bool {
-        let now = control.now();
-        let live = self.live.and_then(|key| control.connection(key));
+    fn awaits_confirmation(&mut self, context: &mut ShardContext<'_, ()>) -> bool {
+        let now = context.now();
+        let live = self.live.and_then(|key| context.connection(key));
         let is_open = live.is_some_and(|(connection, ())| !connection.is_confirmed());
         let is_silent = self.report() == Report::default();
         if !is_open || !is_silent || !matches!(self.outcome, Some(Ok(_))) {
@@ -239,17 +246,17 @@ impl ClientApplication {
     }
 
     /// Does what needs the whole shard.
-    fn press_on(&mut self, control: &mut Control<'_, ()>) {
+    fn press_on(&mut self, context: &mut ShardContext<'_, ()>) {
         for loser in std::mem::take(&mut self.losers) {
-            if let Some((mut connection, ())) = control.connection(loser) {
+            if let Some((mut connection, ())) = context.connection(loser) {
                 connection.close(CODE_DONE, "another address answered first");
             }
         }
         if self.live.is_none() && self.outcome.is_none() {
-            let progress = self.dialer.handle_failure(control);
-            self.follow(control.now(), progress);
+            let progress = self.dialer.handle_failure(context);
+            self.follow(context.now(), progress);
         }
-        if self.awaits_confirmation(control) {
+        if self.awaits_confirmation(context) {
             return;
         }
         let Some(outcome) = &self.outcome else {
@@ -257,8 +264,8 @@ impl ClientApplication {
         };
         self.hangs_up = None;
         match outcome {
-            Ok(_) => control.shut_down(CODE_DONE, ""),
-            Err(failure) => control.shut_down(CODE_FAILED, &failure.to_string()),
+            Ok(_) => context.shut_down(CODE_DONE, ""),
+            Err(failure) => context.shut_down(CODE_FAILED, &failure.to_string()),
         }
         (self.listener)(ClientEvent::Ended(outcome.clone()));
     }
@@ -266,11 +273,11 @@ impl ClientApplication {
 
 impl Application for ClientApplication {
     type State = ();
-    type Mail = Mail;
+    type Command = Command;
 
-    fn start(&mut self, control: &mut Control<'_, ()>) {
-        let progress = self.dialer.start(control);
-        self.follow(control.now(), progress);
+    fn start(&mut self, context: &mut ShardContext<'_, ()>) {
+        let progress = self.dialer.start(context);
+        self.follow(context.now(), progress);
     }
 
     fn accept(&mut self, _: &mut Connection<'_>) {}
@@ -305,24 +312,24 @@ impl Application for ClientApplication {
         }
     }
 
-    fn handle_mail(&mut self, control: &mut Control<'_, ()>, mail: Mail) {
+    fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, mail: Command) {
         match (mail, &mut self.work) {
-            (Mail::Stop, _) => {
+            (Command::Stop, _) => {
                 if self.outcome.is_none() || self.hangs_up.is_some() {
-                    self.hangs_up = Some(control.now());
+                    self.hangs_up = Some(context.now());
                 }
-                self.end(control.now(), Ok(self.report()));
+                self.end(context.now(), Ok(self.report()));
             }
-            (Mail::Message(message), Work::Conversation(work)) => work.add(message),
-            (Mail::Finish, Work::Conversation(work)) => work.complete(),
+            (Command::Message(message), Work::Conversation(work)) => work.add(message),
+            (Command::Finish, Work::Conversation(work)) => work.complete(),
             // A pipe has its own ends.
-            (Mail::Message(_) | Mail::Finish, Work::Pipe(_)) => {}
+            (Command::Message(_) | Command::Finish, Work::Pipe(_)) => {}
         }
-        self.work_on_live(control);
+        self.work_on_live(context);
     }
 
-    fn handle_wake(&mut self, control: &mut Control<'_, ()>) {
-        self.work_on_live(control);
+    fn handle_wake(&mut self, context: &mut ShardContext<'_, ()>) {
+        self.work_on_live(context);
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -339,17 +346,17 @@ impl Application for ClientApplication {
             .min()
     }
 
-    fn handle_deadline(&mut self, control: &mut Control<'_, ()>) {
-        let now = control.now();
+    fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>) {
+        let now = context.now();
         let hangs_up = self.hangs_up.is_some_and(|due| due <= now);
         if self.pressing.take().is_some() || hangs_up {
-            self.press_on(control);
+            self.press_on(context);
         }
         if self.outcome.is_some() {
             return;
         }
         if self.live.is_none() {
-            let progress = self.dialer.handle_deadline(control);
+            let progress = self.dialer.handle_deadline(context);
             self.follow(now, progress);
             return;
         }
@@ -360,13 +367,13 @@ impl Application for ClientApplication {
         if let Err(failure) = outcome {
             self.end(now, Err(failure));
         }
-        self.resolve_doubt(control);
-        self.work_on_live(control);
+        self.resolve_doubt(context);
+        self.work_on_live(context);
     }
 
     fn handle_unreachable(
         &mut self,
-        control: &mut Control<'_, ()>,
+        context: &mut ShardContext<'_, ()>,
         peer: SocketAddr,
         why: &io::Error,
     ) {
@@ -374,14 +381,14 @@ impl Application for ClientApplication {
             return;
         }
         if self.live.is_some() {
-            self.doubt_peer(control, peer, why);
+            self.doubt_peer(context, peer, why);
             return;
         }
         for key in self.dialer.unreachable(peer, why) {
-            if let Some((mut connection, ())) = control.connection(key) {
+            if let Some((mut connection, ())) = context.connection(key) {
                 connection.close(CODE_FAILED, "unreachable");
             }
-            self.pressing = Some(control.now());
+            self.pressing = Some(context.now());
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use qecho_engine::config::Transport;
-use qecho_packet::Sight;
+use qecho_packet::Observers;
 use rustls::{
     KeyLog,
     client::{ResolvesClientCert, danger::ServerCertVerifier},
@@ -38,7 +38,7 @@ pub struct Config {
     /// Whether to update the keys as soon as that is allowed (RFC 9001 §6.1).
     pub update_keys: bool,
     /// Who sees what passes.
-    pub sight: Sight,
+    pub observers: Observers,
 }
 
 /// Time for the handshake and for each answer, unless another is named.
@@ -58,14 +58,14 @@ impl Config {
             timeout: TIMEOUT,
             patience: Some(TIMEOUT),
             update_keys: false,
-            sight: Sight::default(),
+            observers: Observers::default(),
         }
     }
 }
 
 /// On what a message travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Way {
+pub enum Mode {
     /// One bidirectional stream for all messages.
     #[default]
     Stream,
@@ -84,7 +84,7 @@ pub struct Message {
     /// The bytes.
     pub data: Bytes,
     /// On what they travel.
-    pub over: Way,
+    pub over: Mode,
 }
 
 /// Transport settings that suit a client in conversation: it keeps its

@@ -9,7 +9,7 @@ use std::{
 use qecho_engine::{Connection, Dir, Event, ReadEnd, StreamId, Written};
 
 use super::{
-    config::{Message, Way},
+    config::{Message, Mode},
     exchange::{Exchange, echo_of},
     report::{ClientEvent, Echoed, Failure, Report},
 };
@@ -20,9 +20,9 @@ use crate::COALESCE_MAX;
 pub(super) struct Conversation {
     waiting: VecDeque<Message>,
     current: Option<Exchange>,
-    /// The stream that [`Way::Stream`] uses for all messages.
+    /// The stream that [`Mode::Stream`] uses for all messages.
     bidirectional: Option<StreamId>,
-    /// The stream that [`Way::Uni`] uses for all messages.
+    /// The stream that [`Mode::Uni`] uses for all messages.
     unidirectional: Option<StreamId>,
     /// Streams whose FIN is awaited.
     ending: Vec<StreamId>,
@@ -114,13 +114,13 @@ impl Conversation {
             return Ok(());
         };
         let kept = match exchange.message.over {
-            Way::Datagram => return exchange.send_datagram(connection),
-            Way::Stream => &mut self.bidirectional,
-            Way::Uni => &mut self.unidirectional,
-            Way::StreamPerMessage => &mut exchange.stream,
+            Mode::Datagram => return exchange.send_datagram(connection),
+            Mode::Stream => &mut self.bidirectional,
+            Mode::Uni => &mut self.unidirectional,
+            Mode::StreamPerMessage => &mut exchange.stream,
         };
         let direction = match exchange.message.over {
-            Way::Uni => Dir::Unidirectional,
+            Mode::Uni => Dir::Unidirectional,
             _ => Dir::Bidirectional,
         };
         let Some(stream) = kept.or_else(|| connection.open(direction)) else {
@@ -138,7 +138,7 @@ impl Conversation {
             Written::Blocked(rest) => exchange.unsent = rest,
             Written::Stopped(code) => return Err(exchange.stopped(code)),
         }
-        if exchange.sent && exchange.message.over == Way::StreamPerMessage {
+        if exchange.sent && exchange.message.over == Mode::StreamPerMessage {
             connection.finish(stream);
         }
         Ok(())
@@ -227,7 +227,7 @@ impl Conversation {
             self.await_answer(now);
         }
         self.report.messages += 1;
-        if let (Way::StreamPerMessage, Some(stream)) = (exchange.message.over, exchange.stream) {
+        if let (Mode::StreamPerMessage, Some(stream)) = (exchange.message.over, exchange.stream) {
             self.ending.push(stream);
             self.await_answer(now);
         }
@@ -285,7 +285,7 @@ impl Conversation {
             // What equals no message of ours is an echo that was given up, or
             // a stranger's.
             if let Some(exchange) = &mut self.current
-                && exchange.message.over == Way::Datagram
+                && exchange.message.over == Mode::Datagram
                 && exchange.message.data == data
             {
                 exchange.echoed = data.len();
@@ -311,7 +311,7 @@ impl Conversation {
         self.due = None;
         match self.current.take() {
             None => Err(Failure::NoFin { after }),
-            Some(exchange) if exchange.message.over == Way::Datagram => {
+            Some(exchange) if exchange.message.over == Mode::Datagram => {
                 self.report.lost += 1;
                 let number = exchange.number;
                 tell(ClientEvent::Lost { number, after });

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use qecho_engine::{Connection, Dir, SendDatagramError, Side, StreamId};
 
 use super::{
-    config::{Message, Way},
+    config::{Message, Mode},
     report::Failure,
 };
 
@@ -31,7 +31,7 @@ impl Exchange {
     pub(super) fn new(number: u64, message: Message, now: Instant) -> Self {
         Self {
             unsent: message.data.clone(),
-            came: message.over != Way::Datagram,
+            came: message.over != Mode::Datagram,
             message,
             number,
             began: now,

@@ -7,7 +7,7 @@ use qecho_engine::{
     config::{AdmissionSettings, Transport},
 };
 use qecho_io::{event_loop::Spin, listen::Listen};
-use qecho_packet::Sight;
+use qecho_packet::Observers;
 use rustls::server::ResolvesServerCert;
 
 use crate::{ALPN_ECHO, PORT};
@@ -34,7 +34,7 @@ pub struct Config {
     /// started again can tell old peers that it has lost their connections.
     pub secrets: Secrets,
     /// Who sees what passes.
-    pub sight: Sight,
+    pub observers: Observers,
 }
 
 impl Config {
@@ -57,7 +57,7 @@ impl Config {
             transport: Transport::default(),
             end: End::default(),
             secrets: Secrets::random(),
-            sight: Sight::default(),
+            observers: Observers::default(),
         }
     }
 }

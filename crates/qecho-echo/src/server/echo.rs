@@ -8,8 +8,8 @@ use std::{
 };
 
 use qecho_engine::{
-    Application, Connection, Control, Dir, Event, ReadEnd, RejectReason, SendDatagramError, Side,
-    StreamId, Written, limits,
+    Application, Connection, Dir, Event, ReadEnd, RejectReason, SendDatagramError, ShardContext,
+    Side, StreamId, Written, limits,
 };
 
 use super::{
@@ -33,7 +33,7 @@ const CODE_NO_ERROR: u64 = 0;
 
 /// What other threads tell an echo server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mail {
+pub enum Command {
     /// Let nobody in; give live streams so long to finish.
     Drain(Duration),
 }
@@ -187,7 +187,7 @@ impl Echo {
             ReadEnd::Reset(code) => self.abandon(connection, state, id, code),
             ReadEnd::More if open || message_ended => {
                 state.ready.insert(id);
-                connection.again();
+                connection.request_turn();
             }
             ReadEnd::More | ReadEnd::Blocked | ReadEnd::Fin | ReadEnd::Closed => {}
         }
@@ -275,7 +275,7 @@ impl Echo {
 
 impl Application for Echo {
     type State = EchoConnection;
-    type Mail = Mail;
+    type Command = Command;
 
     fn accept(&mut self, _: &mut Connection<'_>) -> EchoConnection {
         EchoConnection::default()
@@ -321,7 +321,7 @@ impl Application for Echo {
             Event::Stopped(id, code) => self.stopped(connection, state, id, code),
             Event::StreamsAvailable(Dir::Unidirectional) => self.pair(connection, state),
             Event::DatagramReceived => self.echo_datagrams(connection, state),
-            Event::Again => {
+            Event::TurnRequested => {
                 for id in std::mem::take(&mut state.ready) {
                     self.echo(connection, state, id);
                 }
@@ -343,9 +343,9 @@ impl Application for Echo {
         }
     }
 
-    fn handle_mail(&mut self, control: &mut Control<'_, EchoConnection>, mail: Mail) {
+    fn handle_command(&mut self, context: &mut ShardContext<'_, EchoConnection>, mail: Command) {
         match mail {
-            Mail::Drain(grace) => control.drain(grace, CODE_NO_ERROR, "server shutting down"),
+            Command::Drain(grace) => context.drain(grace, CODE_NO_ERROR, "server shutting down"),
         }
     }
 
@@ -353,8 +353,8 @@ impl Application for Echo {
         self.notices.deadline()
     }
 
-    fn handle_deadline(&mut self, control: &mut Control<'_, EchoConnection>) {
-        self.notices.handle_deadline(control.now());
+    fn handle_deadline(&mut self, context: &mut ShardContext<'_, EchoConnection>) {
+        self.notices.handle_deadline(context.now());
     }
 }
 

@@ -10,12 +10,12 @@ use std::{
 use bytes::Bytes;
 use qecho_echo::{
     ALPN_ECHO,
-    client::{self, Client, ClientEvent, Mail, Message, Way},
+    client::{self, Client, ClientEvent, Command, Message, Mode},
     dial::Target,
     server::{self, Report, Server},
 };
 use qecho_io::listen::Listen;
-use qecho_packet::Sight;
+use qecho_packet::Observers;
 
 use qecho_testkit::identity::{Identity, SERVER_NAME};
 
@@ -63,7 +63,7 @@ impl Sharded {
         let config = client::Config {
             timeout: LIMIT,
             patience: Some(LIMIT),
-            sight: Sight::default(),
+            observers: Observers::default(),
             ..client::Config::new(target, self.identity.verifier())
         };
         let (tell, events) = channel();
@@ -90,8 +90,8 @@ pub(crate) struct Talk {
 
 impl Talk {
     pub(crate) fn say(&self, data: impl Into<Bytes>) {
-        let (data, over) = (data.into(), Way::Stream);
-        self.client.send(Mail::Message(Message { data, over }));
+        let (data, over) = (data.into(), Mode::Stream);
+        self.client.send(Command::Message(Message { data, over }));
     }
 
     /// Waits until the next message is back.
@@ -107,7 +107,7 @@ impl Talk {
 
     /// Ends the client, which must have had all it sent for.
     pub(crate) fn finish(self) -> client::Report {
-        self.client.send(Mail::Finish);
+        self.client.send(Command::Finish);
         loop {
             if let ClientEvent::Ended(how) = self.next() {
                 self.client.wait().expect("it waits well");

@@ -13,7 +13,7 @@ use qecho_engine::config::RetryPolicy;
 use qecho_io::listen::Listen;
 use qecho_netsim::relay::{self, Relay};
 use qecho_packet::{
-    Sight,
+    Observers,
     trace::{Event, EventKind, Sink, Trace},
 };
 use rand::Rng;
@@ -188,9 +188,9 @@ fn a_trace_of_all_shards_gives_each_connection_a_number_of_its_own() {
     let (tell, told) = channel();
     let trace = Trace::start(vec![Box::new(Beginnings(tell))]).expect("there is a thread");
     let sharded = Sharded::with(4, |config| {
-        config.sight = Sight {
+        config.observers = Observers {
             trace: Some(trace.clone()),
-            ..Sight::default()
+            ..Observers::default()
         };
     });
     crowd(&sharded, 40);

@@ -17,7 +17,7 @@ pub(crate) struct Copies {
     /// Packets that were sealed since the last look, in their order.
     pub(crate) sealed: Vec<Sealed>,
     /// Packets that were opened, or could not be, since the last look.
-    pub(crate) opened: Vec<Opened>,
+    pub(crate) opened: Vec<OpenedCopy>,
     /// Whether a valid Retry came since the last look.
     pub(crate) valid_retry: bool,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Sealed {
 }
 
 /// A packet that was to be decrypted.
-pub(crate) struct Opened {
+pub(crate) struct OpenedCopy {
     pub(crate) number: u64,
     /// The header without its protection.
     pub(crate) header: Vec<u8>,
@@ -104,7 +104,7 @@ impl PacketKey for WatchedKey {
     ) -> Result<(), CryptoError> {
         let size = header.len() + payload.len();
         let outcome = self.key.decrypt(number, header, payload);
-        self.plaintext.copies().opened.push(Opened {
+        self.plaintext.copies().opened.push(OpenedCopy {
             number,
             header: header.to_vec(),
             payload: outcome.is_ok().then(|| payload.to_vec()),

@@ -57,7 +57,7 @@ pub(crate) struct ConnectionMeta {
     settings: Arc<Transport>,
     pub(crate) handshake: Option<Arc<Handshake>>,
     /// Whether the application asked for another turn.
-    pub(crate) again: bool,
+    pub(crate) turn_requested: bool,
     /// Streams of the peer's that were accepted, by direction.
     accepted: [u64; 2],
     /// Streams that the peer may come to have open, by direction.
@@ -103,7 +103,7 @@ impl ConnectionMeta {
                 .map(|direction| settings.streams_max(direction)),
             settings,
             handshake: None,
-            again: false,
+            turn_requested: false,
             accepted: [0; 2],
             answers: BTreeSet::new(),
             pieces: WriteSizeEstimator::default(),

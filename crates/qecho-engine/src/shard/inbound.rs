@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use qecho_packet::{
-    DecodedDatagram, Direction, DropReason, Opened, Packet,
+    DecodedDatagram, DecryptedPacket, Direction, DropReason, Packet,
     wire::{self, Frame, Header, PacketNumber, PacketType, Protected},
 };
 
 use super::{ConnectionKey, Received};
-use crate::{connection_id, crypto::Opened as OpenedCopy};
+use crate::{connection_id, crypto::OpenedCopy};
 
 /// A datagram while the state machine has it.
 pub(super) struct InboundDatagram {
@@ -178,7 +178,7 @@ impl InboundDatagram {
     }
 }
 
-fn closes(opened: &Opened) -> bool {
+fn closes(opened: &DecryptedPacket) -> bool {
     let mut frames = wire::frames(&opened.payload);
     frames.any(|frame| matches!(frame, Ok(Frame::ConnectionClose { .. })))
 }
@@ -202,12 +202,12 @@ fn type_bits(first: u8) -> u8 {
     }
 }
 
-fn clear(copy: OpenedCopy) -> Option<Opened> {
+fn clear(copy: OpenedCopy) -> Option<DecryptedPacket> {
     let first = *copy.header.first()?;
     let number_length = usize::from(first & 0x03) + 1;
     let number_offset = copy.header.len().checked_sub(number_length)?;
     let number = PacketNumber::read(first, &copy.header[number_offset..])?;
-    Some(Opened {
+    Some(DecryptedPacket {
         number: copy.number,
         number_length,
         key_phase: number.key_phase,

@@ -8,7 +8,7 @@ use quinn_proto::{Endpoint, EndpointEvent, Transmit, VarInt};
 use super::{
     admission::Admission,
     binding::Binding,
-    control::InitialCids,
+    context::InitialCids,
     deadlines::Deadlines,
     entry::{ConnectionEntry, ConnectionKey},
     routes::Routes,
@@ -94,17 +94,17 @@ impl<S> ShardState<S> {
         Ok(Self {
             bindings,
             routes,
-            admission: Admission::new(admission, config.share.places()),
+            admission: Admission::new(admission, config.server_shared.places()),
             deadlines: Deadlines::default(),
             dirty: VecDeque::new(),
             exceeding: Exceeding::default(),
             outbox: Outbox::default(),
-            steering: (config.steering(), config.share.index()),
+            steering: (config.steering(), config.server_shared.index()),
             joins: config.accepting.is_some(),
             initial_cids: InitialCids::new(config.initial_cid_seed()),
-            watch: keys
-                .plaintext()
-                .map(|plaintext| Box::new(Watch::new(plaintext.clone(), config.share.clone()))),
+            watch: keys.plaintext().map(|plaintext| {
+                Box::new(Watch::new(plaintext.clone(), config.server_shared.clone()))
+            }),
             keys,
             lifecycle: Lifecycle::Running,
         })
@@ -249,7 +249,7 @@ impl<S> ShardState<S> {
         let deadline = entry.deadline();
         self.deadlines
             .schedule(key, &mut entry.meta.scheduled, deadline);
-        let again = entry.meta.again;
+        let again = entry.meta.turn_requested;
         let closed = entry.meta.reported_closed;
         if let (Some(farewell), false) = (draining, closed) {
             self.close_if_idle(now, key, &farewell);

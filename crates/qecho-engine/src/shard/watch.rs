@@ -8,17 +8,18 @@ use std::{
 };
 
 use qecho_packet::{
-    CloseReason, DecodedDatagram, Direction, Observation, Opened, Packet, Recovery, Side,
+    CloseReason, DecodedDatagram, DecryptedPacket, Direction, Observation, Packet, RecoveryMetrics,
+    Side,
     wire::{self, ConnectionId, Header, PacketNumber},
 };
 use quinn_proto::{ConnectionId as ProtoId, Transmit};
 
 use super::{ConnectionKey, Received, inbound::InboundDatagram};
 use crate::{
-    crypto::{Opened as OpenedCopy, Plaintext, Sealed},
+    crypto::{OpenedCopy, Plaintext, Sealed},
     outbox::Datagram,
     proto::recovery,
-    share::Share,
+    server_shared::ServerShared,
 };
 
 /// What a watched shard has to tell.
@@ -26,23 +27,23 @@ pub(super) struct Watch {
     plaintext: Plaintext,
     told: VecDeque<(Instant, Observation)>,
     connections: HashMap<ConnectionKey, Watched>,
-    share: Share,
+    server_shared: ServerShared,
     /// The datagram that is being processed.
     arrival: Option<InboundDatagram>,
 }
 
 struct Watched {
     number: u64,
-    recovery: Recovery,
+    recovery: RecoveryMetrics,
 }
 
 impl Watch {
-    pub(super) fn new(plaintext: Plaintext, share: Share) -> Self {
+    pub(super) fn new(plaintext: Plaintext, server_shared: ServerShared) -> Self {
         Self {
             plaintext,
             told: VecDeque::new(),
             connections: HashMap::new(),
-            share,
+            server_shared,
             arrival: None,
         }
     }
@@ -76,13 +77,13 @@ impl Watch {
         side: Side,
         original_destination: &ProtoId,
     ) {
-        let number = self.share.next_connection();
-        let recovery = Recovery::default();
+        let number = self.server_shared.next_connection();
+        let recovery = RecoveryMetrics::default();
         self.connections.insert(key, Watched { number, recovery });
         let original_destination = ConnectionId::new(original_destination).unwrap_or_default();
         self.tell(
             now,
-            Observation::Began {
+            Observation::ConnectionStarted {
                 connection: number,
                 side,
                 local,
@@ -196,7 +197,7 @@ impl Watch {
 
     pub(super) fn forget(&mut self, now: Instant, key: ConnectionKey) {
         if let Some(Watched { number, .. }) = self.connections.remove(&key) {
-            self.tell(now, Observation::Forgotten { connection: number });
+            self.tell(now, Observation::ConnectionRemoved { connection: number });
         }
     }
 }
@@ -218,7 +219,7 @@ fn packet(sealed: Sealed) -> Packet {
     Packet {
         header,
         size,
-        opened: Some(Opened {
+        opened: Some(DecryptedPacket {
             number,
             number_length,
             key_phase: phase.is_some_and(|number| number.key_phase),

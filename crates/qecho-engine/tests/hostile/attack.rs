@@ -10,7 +10,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use qecho_engine::{
-    Application, CloseReason, Connection, Control, Event, Received, Secrets, Shard, StreamId,
+    Application, CloseReason, Connection, Event, Received, Secrets, Shard, ShardContext, StreamId,
     Written,
     config::{Accepting, AdmissionSettings, ShardConfig, Transport},
 };
@@ -35,7 +35,7 @@ pub(crate) struct Deaf {
 
 impl Application for Deaf {
     type State = ();
-    type Mail = ();
+    type Command = ();
 
     fn accept(&mut self, _: &mut Connection<'_>) {}
 
@@ -49,7 +49,7 @@ impl Application for Deaf {
         }
     }
 
-    fn handle_mail(&mut self, _: &mut Control<'_, ()>, (): ()) {}
+    fn handle_command(&mut self, _: &mut ShardContext<'_, ()>, (): ()) {}
 }
 
 /// A server that sends back what comes, at once.
@@ -63,7 +63,7 @@ pub(crate) struct Parrot {
 impl Application for Parrot {
     /// What a stream did not take; it is not read until it does.
     type State = HashMap<StreamId, Bytes>;
-    type Mail = ();
+    type Command = ();
 
     fn accept(&mut self, _: &mut Connection<'_>) -> Self::State {
         HashMap::new()
@@ -97,7 +97,7 @@ impl Application for Parrot {
         }
     }
 
-    fn handle_mail(&mut self, _: &mut Control<'_, Self::State>, (): ()) {}
+    fn handle_command(&mut self, _: &mut ShardContext<'_, Self::State>, (): ()) {}
 }
 
 /// An attacker, its victim, and nothing between them but a millisecond.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use qecho_engine::{
-    Application, ConnectTo, Connection, Connector, Control, Event, Secrets, Shard,
+    Application, ConnectTo, Connection, Connector, Event, Secrets, Shard, ShardContext,
     config::{Accepting, AdmissionSettings, ShardConfig, Transport},
 };
 use qecho_netsim::{
@@ -22,17 +22,17 @@ struct Hasty(Connector);
 
 impl Application for Hasty {
     type State = ();
-    type Mail = ();
+    type Command = ();
 
-    fn start(&mut self, control: &mut Control<'_, ()>) {
+    fn start(&mut self, context: &mut ShardContext<'_, ()>) {
         for _ in 0..CLIENTS {
             let to = ConnectTo {
                 remote: FAR,
                 server_name: SERVER_NAME,
                 connector: &self.0,
             };
-            let key = control.connect(&to, ()).expect("there is a socket");
-            let (mut connection, ()) = control.connection(key).expect("it was just made");
+            let key = context.connect(&to, ()).expect("there is a socket");
+            let (mut connection, ()) = context.connection(key).expect("it was just made");
             connection.close(0, "");
         }
     }
@@ -41,7 +41,7 @@ impl Application for Hasty {
 
     fn handle_event(&mut self, _: &mut Connection<'_>, (): &mut (), _: Event) {}
 
-    fn handle_mail(&mut self, _: &mut Control<'_, ()>, (): ()) {}
+    fn handle_command(&mut self, _: &mut ShardContext<'_, ()>, (): ()) {}
 }
 
 #[test]

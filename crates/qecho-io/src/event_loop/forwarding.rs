@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io, os::fd::AsFd, time::Instant};
 
 use qecho_engine::{
-    Forwarder, Order,
+    Forwarder, ForwarderOutput,
     limits::{MAIL_PER_TURN_MAX, RECEIVE_BATCHES_PER_TURN},
 };
 use rustix::event::{PollFd, PollFlags};
@@ -16,7 +16,7 @@ pub struct ForwardingLoop<F: Forwarder> {
     forwarder: F,
     /// By the forwarder's numbers.
     sockets: BTreeMap<usize, Socket>,
-    inbox: Inbox<F::Mail>,
+    inbox: Inbox<F::Command>,
     buffers: ReceiveBuffers,
     /// Whether something was left for the next turn.
     unread: bool,
@@ -25,7 +25,7 @@ pub struct ForwardingLoop<F: Forwarder> {
 impl<F: Forwarder> ForwardingLoop<F> {
     /// Puts a forwarder on the sockets that it has from the start, numbered
     /// from 0.
-    pub fn new(forwarder: F, sockets: Vec<Socket>, inbox: Inbox<F::Mail>) -> Self {
+    pub fn new(forwarder: F, sockets: Vec<Socket>, inbox: Inbox<F::Command>) -> Self {
         Self {
             forwarder,
             sockets: sockets.into_iter().enumerate().collect(),
@@ -47,7 +47,7 @@ impl<F: Forwarder> ForwardingLoop<F> {
             self.read_mail(now);
             self.receive(now);
             self.forwarder.handle_timeouts(now);
-            while let Some(order) = self.forwarder.pop_order() {
+            while let Some(order) = self.forwarder.pop_output() {
                 self.carry_out(order);
             }
             if self.forwarder.is_finished() {
@@ -81,19 +81,21 @@ impl<F: Forwarder> ForwardingLoop<F> {
             let Some(mail) = self.inbox.next() else {
                 return;
             };
-            self.forwarder.handle_mail(now, mail);
+            self.forwarder.handle_command(now, mail);
         }
         self.unread = true;
     }
 
-    fn carry_out(&mut self, order: Order) {
+    fn carry_out(&mut self, order: ForwarderOutput) {
         match order {
-            Order::Open { binding, address } => match Socket::bind(address, ReceiveErrors::No) {
-                Ok(socket) => drop(self.sockets.insert(binding, socket)),
-                Err(_) => self.forwarder.handle_open_failed(binding),
-            },
-            Order::Close { binding } => drop(self.sockets.remove(&binding)),
-            Order::Send(datagram) => {
+            ForwarderOutput::Open { binding, address } => {
+                match Socket::bind(address, ReceiveErrors::No) {
+                    Ok(socket) => drop(self.sockets.insert(binding, socket)),
+                    Err(_) => self.forwarder.handle_open_failed(binding),
+                }
+            }
+            ForwarderOutput::Close { binding } => drop(self.sockets.remove(&binding)),
+            ForwarderOutput::Send(datagram) => {
                 let socket = self.sockets.get(&datagram.binding);
                 // The first error may report what became of an earlier one.
                 let sent = socket.is_some_and(|socket| {

@@ -1,4 +1,4 @@
-//! Tells a tap what passes: when, and from where to where.
+//! Tells a observer what passes: when, and from where to where.
 
 use std::{
     collections::HashMap,
@@ -7,14 +7,14 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use qecho_engine::{Datagram, Received, limits::TAP_SOURCES_MAX};
+use qecho_engine::{Datagram, Received, limits::OBSERVED_SOURCES_MAX};
 use qecho_packet::{DatagramObserver, DecodedDatagram, Direction, Observation, ObservedDatagram};
 
 use crate::socket::source_towards;
 
-/// A tap, and what it takes to tell it the truth.
+/// A observer, and what it takes to tell it the truth.
 pub(super) struct ObserverSet {
-    taps: Vec<Box<dyn DatagramObserver>>,
+    observers: Vec<Box<dyn DatagramObserver>>,
     clock: fn() -> Instant,
     began: Instant,
     /// The same instant since 1970; a clock that is set later changes nothing.
@@ -24,9 +24,9 @@ pub(super) struct ObserverSet {
 }
 
 impl ObserverSet {
-    pub(super) fn new(taps: Vec<Box<dyn DatagramObserver>>, clock: fn() -> Instant) -> Self {
+    pub(super) fn new(observers: Vec<Box<dyn DatagramObserver>>, clock: fn() -> Instant) -> Self {
         Self {
-            taps,
+            observers,
             clock,
             began: clock(),
             began_at: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default(),
@@ -34,14 +34,14 @@ impl ObserverSet {
         }
     }
 
-    /// Returns an instant as taps are told it.
+    /// Returns an instant as observers are told it.
     fn at(&self, now: Instant) -> Duration {
         self.began_at + now.saturating_duration_since(self.began)
     }
 
     fn see(&mut self, passing: &ObservedDatagram<'_>) {
-        for tap in &mut self.taps {
-            tap.see(passing);
+        for observer in &mut self.observers {
+            observer.see(passing);
         }
     }
 
@@ -49,7 +49,7 @@ impl ObserverSet {
     pub(super) fn observe(&mut self, at: Instant, mut observation: Observation) {
         match &mut observation {
             Observation::Datagram(DecodedDatagram { local, remote, .. })
-            | Observation::Began { local, remote, .. }
+            | Observation::ConnectionStarted { local, remote, .. }
                 if local.ip().is_unspecified() =>
             {
                 let ip = self.source(local.ip(), *remote);
@@ -59,8 +59,8 @@ impl ObserverSet {
         }
         let observation = Arc::new(observation);
         let at = self.at(at);
-        for tap in &mut self.taps {
-            tap.observe(at, &observation);
+        for observer in &mut self.observers {
+            observer.observe(at, &observation);
         }
     }
 
@@ -109,8 +109,8 @@ impl ObserverSet {
     }
 
     pub(super) fn flush(&mut self) {
-        for tap in &mut self.taps {
-            tap.flush();
+        for observer in &mut self.observers {
+            observer.flush();
         }
     }
 
@@ -119,7 +119,7 @@ impl ObserverSet {
             return *source;
         }
         let source = source_towards(destination).unwrap_or(unspecified);
-        if self.sources.len() == TAP_SOURCES_MAX {
+        if self.sources.len() == OBSERVED_SOURCES_MAX {
             self.sources.clear();
         }
         self.sources.insert(destination.ip(), source);

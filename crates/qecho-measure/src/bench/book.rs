@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     chance::Chance,
-    config::{Config, Goal, Sessions, Work},
+    config::{Config, Goal, Sessions, Workload},
     intervals::Intervals,
     pattern::Pattern,
     report::ErrorKind,
@@ -41,7 +41,7 @@ impl Fault {
 /// What all connections of a shard share.
 pub(super) struct Book {
     pub(super) pattern: Pattern,
-    pub(super) work: Work,
+    pub(super) work: Workload,
     chance: Chance,
     verify: bool,
     /// Time for the echo of each message.

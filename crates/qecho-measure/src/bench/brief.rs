@@ -10,7 +10,7 @@ use qecho_engine::{Connection, Dir, ReadEnd, StreamId, Written};
 
 use super::{
     book::{Book, Fault, Message},
-    config::Way,
+    config::Mode,
     lane::{ended, reset, stopped, too_much},
     pattern::Pattern,
 };
@@ -80,7 +80,7 @@ impl Brief {
         {
             match book.work.way {
                 // The connection was begun for it; the echo has its own time.
-                Way::Handshake => message.sent = connection.now(),
+                Mode::Handshake => message.sent = connection.now(),
                 _ => book.sends(connection.now(), &mut message),
             }
             self.opened += 1;

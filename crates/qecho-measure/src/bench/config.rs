@@ -8,10 +8,10 @@ use std::{
 
 use qecho_echo::dial::{Alpn, Target};
 use qecho_engine::config::Transport;
-use qecho_packet::Sight;
+use qecho_packet::Observers;
 use rustls::{KeyLog, client::danger::ServerCertVerifier};
 
-use super::{bound::Bound, chance::Chance};
+use super::{chance::Chance, threshold::Threshold};
 
 /// Everything that a load generator is configured with.
 #[derive(Clone, Debug)]
@@ -25,11 +25,11 @@ pub struct Config {
     /// Where TLS secrets are logged, if anywhere.
     pub key_log: Option<Arc<dyn KeyLog>>,
     /// Who sees what passes, as far as it is QUIC.
-    pub sight: Sight,
+    pub observers: Observers,
     /// Windows and timers.
     pub transport: Transport,
     /// What every connection does.
-    pub work: Work,
+    pub work: Workload,
     /// When messages are sent.
     pub arrival: Arrival,
     /// Whether that is all, or the beginning.
@@ -49,7 +49,7 @@ pub struct Config {
     pub shards: usize,
     /// Time for a handshake and for the echo of each message.
     pub timeout: Duration,
-    /// What connections know of those before ([`Way::Handshake`]).
+    /// What connections know of those before ([`Mode::Handshake`]).
     pub sessions: Sessions,
     /// Whether every byte that comes back is compared.
     pub verify: bool,
@@ -87,10 +87,10 @@ impl Config {
             alpn: Alpn::Auto,
             verifier,
             key_log: None,
-            sight: Sight::default(),
+            observers: Observers::default(),
             transport: Transport::default(),
-            work: Work {
-                way: Way::Stream,
+            work: Workload {
+                way: Mode::Stream,
                 sizes: Sizes::fixed(64),
                 in_flight: 1,
                 streams: 1,
@@ -114,15 +114,15 @@ impl Config {
 
 /// What a connection does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Work {
+pub struct Workload {
     /// On what messages travel.
-    pub way: Way,
+    pub way: Mode,
     /// Bytes of a message.
     pub sizes: Sizes,
     /// Messages that a closed loop has under way on each stream
-    /// ([`Way::Stream`], [`Way::Bulk`]) or connection.
+    /// ([`Mode::Stream`], [`Mode::Bulk`]) or connection.
     pub in_flight: usize,
-    /// Long-lived streams of each connection ([`Way::Stream`], [`Way::Bulk`]).
+    /// Long-lived streams of each connection ([`Mode::Stream`], [`Mode::Bulk`]).
     pub streams: usize,
 }
 
@@ -155,7 +155,7 @@ impl Sizes {
 
 /// On what a message travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Mode {
     /// Streams that live as long as their connection.
     Stream,
     /// The same with messages that make no sense alone: pieces of a transfer
@@ -171,7 +171,7 @@ pub enum Way {
     Idle,
 }
 
-impl Way {
+impl Mode {
     /// Tells whether connections are the work itself, and not made before it.
     pub(super) fn is_connecting(self) -> bool {
         self == Self::Handshake
@@ -250,7 +250,7 @@ pub enum Plan {
     /// As many as it takes to find the highest rate at which a bound is kept.
     FindLimit {
         /// What must be true.
-        bound: Bound,
+        bound: Threshold,
         /// The rate to begin with.
         start: f64,
     },

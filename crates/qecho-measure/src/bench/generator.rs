@@ -11,16 +11,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_engine::{Application, ConnectTo, Connection, ConnectionKey, Control, EarlyData, Event};
+use qecho_engine::{
+    Application, ConnectTo, Connection, ConnectionKey, EarlyData, Event, ShardContext,
+};
 
 use self::course::{Course, Phase};
 pub use self::{
     outcome::Outcome,
-    part::{Listener, Mail, Part, ProcessorClock, Recent, Told},
+    part::{Command, Listener, Part, ProcessorClock, Recent, Told},
 };
 use super::{
     book::{Book, Fault, Message},
-    config::{Config, Goal, Way},
+    config::{Config, Goal, Mode},
     report::{ErrorKind, Stop},
     schedule::Schedule,
     session::Session,
@@ -104,13 +106,13 @@ impl Generator {
         }
     }
 
-    fn way(&self) -> Way {
+    fn way(&self) -> Mode {
         self.book.work.way
     }
 
     /// Begins connections, as far as they may.
-    fn connect_more(&mut self, control: &mut Control<'_, Session>) {
-        let now = control.now();
+    fn connect_more(&mut self, context: &mut ShardContext<'_, Session>) {
+        let now = context.now();
         while let Some(place) = self.slots.vacant() {
             let mut session = Session::new(place, now + self.book.timeout, &self.book);
             if self.way().is_connecting() {
@@ -127,11 +129,11 @@ impl Generator {
             };
             let binding = place % self.part.sockets.max(1);
             let under_way = session.under_way();
-            match control.connect_from(binding, &to, session) {
+            match context.connect_from(binding, &to, session) {
                 Ok(key) => {
                     self.slots.occupy(Some(key));
                     self.with(
-                        control,
+                        context,
                         key,
                         &mut |own, connection, session| match connection.can_send_early() {
                             true => session.press_on(connection, &mut own.book),
@@ -212,21 +214,21 @@ impl Generator {
     /// Does something with every connection that lives or connects.
     fn each(
         &mut self,
-        control: &mut Control<'_, Session>,
+        context: &mut ShardContext<'_, Session>,
         mut act: impl FnMut(&mut Self, &mut Connection<'_>, &mut Session) -> Result<(), Fault>,
     ) {
         for key in self.slots.keys() {
-            self.with(control, key, &mut act);
+            self.with(context, key, &mut act);
         }
     }
 
     fn with(
         &mut self,
-        control: &mut Control<'_, Session>,
+        context: &mut ShardContext<'_, Session>,
         key: ConnectionKey,
         act: &mut impl FnMut(&mut Self, &mut Connection<'_>, &mut Session) -> Result<(), Fault>,
     ) {
-        if let Some((mut connection, session)) = control.connection(key)
+        if let Some((mut connection, session)) = context.connection(key)
             && let Err(fault) = act(self, &mut connection, session)
         {
             self.fail(&mut connection, session, fault);
@@ -235,8 +237,8 @@ impl Generator {
 
     /// Sends what the schedule has before `until`, as much as one turn may;
     /// tells whether that is all.
-    fn send_due(&mut self, control: &mut Control<'_, Session>, until: Instant) -> bool {
-        let now = control.now();
+    fn send_due(&mut self, context: &mut ShardContext<'_, Session>, until: Instant) -> bool {
+        let now = context.now();
         let mut left = SENDS_PER_TURN_MAX;
         while let Some(schedule) = &mut self.schedule
             && schedule.due() <= until
@@ -259,7 +261,7 @@ impl Generator {
                 self.book.gave_up(1);
                 continue;
             };
-            self.with(control, key, &mut |own, connection, session| {
+            self.with(context, key, &mut |own, connection, session| {
                 session.add(now, message, &mut own.book);
                 session.press_on(connection, &mut own.book)
             });
@@ -275,10 +277,10 @@ impl Generator {
 
 impl Application for Generator {
     type State = Session;
-    type Mail = Mail;
+    type Command = Command;
 
-    fn start(&mut self, control: &mut Control<'_, Session>) {
-        self.course.press(control.now());
+    fn start(&mut self, context: &mut ShardContext<'_, Session>) {
+        self.course.press(context.now());
     }
 
     fn accept(&mut self, connection: &mut Connection<'_>) -> Session {
@@ -328,12 +330,12 @@ impl Application for Generator {
         }
     }
 
-    fn handle_mail(&mut self, control: &mut Control<'_, Session>, mail: Mail) {
+    fn handle_command(&mut self, context: &mut ShardContext<'_, Session>, mail: Command) {
         match mail {
-            Mail::Begin => self.begin(control),
-            Mail::Stop => self.course.stop(Stop::Interrupted),
+            Command::Begin => self.begin(context),
+            Command::Stop => self.course.stop(Stop::Interrupted),
         }
-        self.course.press(control.now());
+        self.course.press(context.now());
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -346,23 +348,23 @@ impl Application for Generator {
             .min()
     }
 
-    fn handle_deadline(&mut self, control: &mut Control<'_, Session>) {
-        self.go_on(control);
+    fn handle_deadline(&mut self, context: &mut ShardContext<'_, Session>) {
+        self.go_on(context);
     }
 
     fn handle_unreachable(
         &mut self,
-        control: &mut Control<'_, Session>,
+        context: &mut ShardContext<'_, Session>,
         peer: SocketAddr,
         reason: &io::Error,
     ) {
         let is_meant = peer.ip() == self.part.remote.ip()
             && reason.kind() == io::ErrorKind::ConnectionRefused
             // Idle connections are not heard of even if they live.
-            && self.way() != Way::Idle;
+            && self.way() != Mode::Idle;
         if is_meant && self.doubt.is_none() {
             let heard = self.heard();
-            let until = control.now() + DOUBT;
+            let until = context.now() + DOUBT;
             self.doubt = Some(Doubt { until, heard });
         }
     }

@@ -7,10 +7,10 @@ use std::{
 
 use qecho_echo::dial::{CONFIRMATION_WAIT_MAX, DialFailure, Dialer, Offers, Progress};
 use qecho_engine::{
-    Application, CloseReason, Connection, ConnectionKey, Connector, Control, Event, Handshake,
+    Application, CloseReason, Connection, ConnectionKey, Connector, Event, Handshake, ShardContext,
 };
 
-use super::{config::Config, generator::Mail};
+use super::{config::Config, generator::Command};
 
 /// Where and as what the server answers.
 #[derive(Clone, Debug)]
@@ -96,9 +96,9 @@ impl Probe {
         self.pressing = Some(now);
     }
 
-    fn close_losers(&mut self, control: &mut Control<'_, ()>) {
+    fn close_losers(&mut self, context: &mut ShardContext<'_, ()>) {
         for loser in std::mem::take(&mut self.losers) {
-            if let Some((mut connection, ())) = control.connection(loser) {
+            if let Some((mut connection, ())) = context.connection(loser) {
                 connection.close(0, "another address answered first");
             }
         }
@@ -111,11 +111,11 @@ impl Probe {
 
 impl Application for Probe {
     type State = ();
-    type Mail = Mail;
+    type Command = Command;
 
-    fn start(&mut self, control: &mut Control<'_, ()>) {
-        let progress = self.dialer.start(control);
-        self.follow(control.now(), progress);
+    fn start(&mut self, context: &mut ShardContext<'_, ()>) {
+        let progress = self.dialer.start(context);
+        self.follow(context.now(), progress);
     }
 
     fn accept(&mut self, _: &mut Connection<'_>) {}
@@ -154,11 +154,11 @@ impl Application for Probe {
         }
     }
 
-    fn handle_mail(&mut self, control: &mut Control<'_, ()>, mail: Mail) {
-        if mail == Mail::Stop {
+    fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, mail: Command) {
+        if mail == Command::Stop {
             self.is_stopped = true;
-            self.hangs_up = Some(control.now());
-            self.pressing = Some(control.now());
+            self.hangs_up = Some(context.now());
+            self.pressing = Some(context.now());
         }
     }
 
@@ -170,25 +170,25 @@ impl Application for Probe {
             .min()
     }
 
-    fn handle_deadline(&mut self, control: &mut Control<'_, ()>) {
+    fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>) {
         let was_pressing = self.pressing.take().is_some();
-        self.close_losers(control);
+        self.close_losers(context);
         if self.is_over() {
-            if self.hangs_up.take_if(|due| *due <= control.now()).is_some() {
-                control.shut_down(0, "");
+            if self.hangs_up.take_if(|due| *due <= context.now()).is_some() {
+                context.shut_down(0, "");
             }
             return;
         }
         let progress = match was_pressing {
-            true => self.dialer.handle_failure(control),
-            false => self.dialer.handle_deadline(control),
+            true => self.dialer.handle_failure(context),
+            false => self.dialer.handle_deadline(context),
         };
-        self.follow(control.now(), progress);
+        self.follow(context.now(), progress);
     }
 
     fn handle_unreachable(
         &mut self,
-        control: &mut Control<'_, ()>,
+        context: &mut ShardContext<'_, ()>,
         peer: SocketAddr,
         reason: &std::io::Error,
     ) {
@@ -197,10 +197,10 @@ impl Application for Probe {
         }
         let failed: Vec<ConnectionKey> = self.dialer.unreachable(peer, reason);
         for key in failed {
-            if let Some((mut connection, ())) = control.connection(key) {
+            if let Some((mut connection, ())) = context.connection(key) {
                 connection.close(1, "unreachable");
             }
-            self.pressing = Some(control.now());
+            self.pressing = Some(context.now());
         }
     }
 }

@@ -17,17 +17,17 @@ pub use self::{
     merge::MergeError,
     numbers::{Interval, Latency},
     parts::{
-        EarlyCounts, ErrorCount, ErrorKind, GeneratorCost, Judgement, Limit, Run, ScheduleKept,
-        Server, ServerCost, Start, Stop, TotalCounts, TransportCounts,
+        EarlyCounts, ErrorCount, ErrorKind, GeneratorCost, MaxRate, Run, ScheduleKept, Server,
+        ServerCost, Start, Stop, ThresholdResult, TotalCounts, TransportCounts,
     },
 };
 use super::{
-    bound::Bound,
-    config::{Arrival, Config, Goal, Sessions, Way},
+    config::{Arrival, Config, Goal, Mode, Sessions},
     generator::Outcome,
     probe::Reached,
     processor::Usage,
     tally::{PathCounts, Tally},
+    threshold::Threshold,
 };
 
 /// The form of a report; a new number means that members have changed their
@@ -110,7 +110,7 @@ pub struct Report {
     pub totals: TotalCounts,
     /// Whether it fails by what the user has set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fail_if: Vec<Judgement>,
+    pub fail_if: Vec<ThresholdResult>,
     /// The runs of which this tells together, if it is of several that followed
     /// one another.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -120,7 +120,7 @@ pub struct Report {
     pub comparison: Option<Box<Comparison>>,
     /// What a search for the highest rate has found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<Limit>,
+    pub limit: Option<MaxRate>,
     /// The distribution of `latency` in nanoseconds: an HdrHistogram, V2
     /// compressed, in Base64 (RFC 4648 §4), as its tools in other languages
     /// read it.
@@ -213,11 +213,11 @@ impl Report {
     /// Notes for each of these whether it is true of the report, which fails
     /// then; so it does if it lacks the figure. Of a report in steps, unless
     /// they were a search, each step is judged.
-    pub fn judge(&mut self, bounds: &[Bound]) {
+    pub fn judge(&mut self, bounds: &[Threshold]) {
         if !self.steps.is_empty() && self.limit.is_none() {
             return self.steps.iter_mut().for_each(|step| step.judge(bounds));
         }
-        let judged = bounds.iter().map(|bound| Judgement {
+        let judged = bounds.iter().map(|bound| ThresholdResult {
             bound: bound.text.clone(),
             figure: bound.figure.to_string(),
             value: bound.figure.of(self),
@@ -228,14 +228,14 @@ impl Report {
 }
 
 /// Returns the name of a way as it is typed.
-pub fn name(way: Way) -> &'static str {
+pub fn name(way: Mode) -> &'static str {
     match way {
-        Way::Stream => "stream",
-        Way::Bulk => "bulk",
-        Way::StreamPerMessage => "stream-per-message",
-        Way::Datagram => "datagram",
-        Way::Handshake => "handshake",
-        Way::Idle => "idle",
+        Mode::Stream => "stream",
+        Mode::Bulk => "bulk",
+        Mode::StreamPerMessage => "stream-per-message",
+        Mode::Datagram => "datagram",
+        Mode::Handshake => "handshake",
+        Mode::Idle => "idle",
     }
 }
 

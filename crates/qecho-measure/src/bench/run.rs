@@ -9,7 +9,7 @@ use std::{
 };
 
 use qecho_echo::dial;
-use qecho_engine::{Connector, Shard, Share, config::ShardConfig};
+use qecho_engine::{Connector, ServerShared, Shard, config::ShardConfig};
 use qecho_io::{
     ReceiveErrors, Socket,
     event_loop::{self, EventLoop, Inbox},
@@ -18,8 +18,8 @@ use qecho_io::{
 use super::{
     BenchError, Progress, Stopper,
     collector::{self, Collector},
-    config::{Config, Sessions, Way},
-    generator::{Generator, Listener, Mail, Outcome, Part, Told},
+    config::{Config, Mode, Sessions},
+    generator::{Command, Generator, Listener, Outcome, Part, Told},
     probe::{Probe, Reached},
     processor::{self, Usage},
     report::{self, Findings, Report},
@@ -33,7 +33,7 @@ pub(super) struct Run<'a> {
     pub(super) config: &'a Config,
     pub(super) stopper: &'a Stopper,
     /// By it the connections of all shards have different numbers.
-    pub(super) share: &'a Share,
+    pub(super) server_shared: &'a ServerShared,
 }
 
 impl Run<'_> {
@@ -42,7 +42,7 @@ impl Run<'_> {
         self.stopper.clear();
         let first = self.usage()?;
         let (reached, connector) = self.probe()?;
-        if self.config.work.way == Way::Datagram && !reached.takes_datagrams {
+        if self.config.work.way == Mode::Datagram && !reached.takes_datagrams {
             return Err(BenchError::NoDatagrams);
         }
         tell(Progress::Reached(Box::new(reached.clone())));
@@ -107,18 +107,18 @@ impl Run<'_> {
     fn event_loop<A: qecho_engine::Application>(
         &self,
         sockets: Vec<Socket>,
-        inbox: Inbox<A::Mail>,
+        inbox: Inbox<A::Command>,
         application: A,
     ) -> Result<EventLoop<A>, BenchError> {
         let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
-        let sight = &self.config.sight;
+        let observers = &self.config.observers;
         let shard_config = ShardConfig {
-            share: self.share.clone(),
-            watched: sight.is_watched(),
+            server_shared: self.server_shared.clone(),
+            watched: observers.is_watched(),
             ..ShardConfig::client(self.config.transport.clone())
         };
         let shard = Shard::new(&shard_config, &addresses, application)?;
-        Ok(EventLoop::new(shard, sockets, inbox).tapped(sight.taps()))
+        Ok(EventLoop::new(shard, sockets, inbox).observed_by(observers.datagram_observers()))
     }
 
     /// Starts one part of the load on a thread of its own.
@@ -161,7 +161,7 @@ impl Run<'_> {
                     connections += live;
                     if ready == self.config.shards {
                         tell(Progress::Ready { live: connections });
-                        self.stopper.tell(Mail::Begin);
+                        self.stopper.tell(Command::Begin);
                     }
                 }
                 Told::Measuring if begun.is_none() => begun = self.usage().ok().flatten(),

@@ -2,15 +2,15 @@
 
 use std::{num::NonZeroU64, time::Duration};
 
-use qecho_engine::Share;
+use qecho_engine::ServerShared;
 
 use super::{
     Bench, BenchError, Progress, Stopper,
-    bound::Bound,
     config::{Baseline, Begin, Config, Goal, Plan},
-    report::{Comparison, Limit, Report, Server, Stop},
+    report::{Comparison, MaxRate, Report, Server, Stop},
     run::Run,
     search::Search,
+    threshold::Threshold,
 };
 
 /// Share of the messages that must come back for a rate to be kept.
@@ -42,7 +42,7 @@ impl Bench {
         let mut series = Series {
             config: &self.config,
             stopper: &self.stopper,
-            share: Share::whole(),
+            server_shared: ServerShared::alone(),
             tell,
             reports: Vec::new(),
             failure: None,
@@ -59,7 +59,7 @@ impl Bench {
 struct Series<'a> {
     config: &'a Config,
     stopper: &'a Stopper,
-    share: Share,
+    server_shared: ServerShared,
     tell: &'a mut dyn FnMut(Progress),
     reports: Vec<Report>,
     /// Why there are no more.
@@ -71,7 +71,7 @@ impl Series<'_> {
         let run = Run {
             config,
             stopper: self.stopper,
-            share: &self.share,
+            server_shared: &self.server_shared,
         };
         run.run(self.tell)
     }
@@ -121,7 +121,7 @@ impl Series<'_> {
         self.joined(rates.len())
     }
 
-    fn limit(mut self, bound: &Bound, start: f64) -> Result<Report, BenchError> {
+    fn limit(mut self, bound: &Threshold, start: f64) -> Result<Report, BenchError> {
         let mut search = Search::new(start);
         let mut is_generators = false;
         while let Some(rate) = search.next() {
@@ -139,7 +139,7 @@ impl Series<'_> {
         let is_found = search.next().is_none();
         let steps = self.reports.len() + usize::from(!is_found);
         let mut report = self.joined(steps)?;
-        report.limit = Some(Limit {
+        report.limit = Some(MaxRate {
             bound: bound.text.clone(),
             rate_per_s: search.kept,
             broken_at_per_s: search.broken,
@@ -206,7 +206,7 @@ impl Series<'_> {
         let run = Run {
             config,
             stopper: self.stopper,
-            share: &self.share,
+            server_shared: &self.server_shared,
         };
         let other = match baseline {
             Baseline::Tls => run.run_over_tls(remote, self.tell)?,
@@ -262,7 +262,7 @@ impl Series<'_> {
 
 /// Tells whether a run kept a bound, with nearly all answers there. That the
 /// generator was late is in the times already.
-fn keeps(report: &Report, bound: &Bound) -> bool {
+fn keeps(report: &Report, bound: &Threshold) -> bool {
     let is_answered = report.messages as f64 >= report.offered as f64 * ANSWERED_MIN;
     let is_true = bound.is_true_of(report).unwrap_or(false);
     is_true && is_answered && report.is_flawless()
@@ -270,7 +270,7 @@ fn keeps(report: &Report, bound: &Bound) -> bool {
 
 /// Tells whether it was the generator that broke a bound: it was always busy, or
 /// so late that it shows.
-fn is_the_generators(report: &Report, bound: &Bound) -> bool {
+fn is_the_generators(report: &Report, bound: &Threshold) -> bool {
     let is_late = report.schedule.is_some_and(|schedule| {
         let is_late = |late: f64| late >= bound.value * LATENESS_SHARE;
         schedule.unsent > 0 || schedule.late_p99_us.is_some_and(is_late)

@@ -7,7 +7,7 @@ use qecho_engine::{Connection, Event};
 use super::{
     book::{Book, Fault, Message},
     brief::Brief,
-    config::Way,
+    config::Mode,
     datagrams::Datagrams,
     lane::{Lane, stopped},
     report::ErrorKind,
@@ -26,13 +26,13 @@ pub struct Session {
     pub(super) due: Instant,
     /// What the transport told when the measuring began.
     pub(super) before: PathCounts,
-    work: Work,
+    work: Workload,
     /// Which stream the next message of an open loop is for.
     turn: usize,
 }
 
 #[derive(Debug)]
-enum Work {
+enum Workload {
     Lanes(Vec<Lane>),
     Brief(Brief),
     Datagrams(Datagrams),
@@ -42,18 +42,18 @@ enum Work {
 impl Session {
     pub(super) fn new(slot: usize, due: Instant, book: &Book) -> Self {
         let work = match book.work.way {
-            Way::Stream | Way::Bulk => {
+            Mode::Stream | Mode::Bulk => {
                 let streams = book.work.streams;
                 let number = |stream| (slot * streams + stream) as u64;
-                Work::Lanes(
+                Workload::Lanes(
                     (0..streams)
                         .map(|stream| Lane::new(number(stream)))
                         .collect(),
                 )
             }
-            Way::StreamPerMessage | Way::Handshake => Work::Brief(Brief::default()),
-            Way::Datagram => Work::Datagrams(Datagrams::default()),
-            Way::Idle => Work::Idle,
+            Mode::StreamPerMessage | Mode::Handshake => Workload::Brief(Brief::default()),
+            Mode::Datagram => Workload::Datagrams(Datagrams::default()),
+            Mode::Idle => Workload::Idle,
         };
         Self {
             slot,
@@ -69,10 +69,10 @@ impl Session {
     /// Returns how many messages are under way.
     pub(super) fn under_way(&self) -> usize {
         match &self.work {
-            Work::Lanes(lanes) => lanes.iter().map(Lane::len).sum(),
-            Work::Brief(brief) => brief.len(),
-            Work::Datagrams(datagrams) => datagrams.len(),
-            Work::Idle => 0,
+            Workload::Lanes(lanes) => lanes.iter().map(Lane::len).sum(),
+            Workload::Brief(brief) => brief.len(),
+            Workload::Datagrams(datagrams) => datagrams.len(),
+            Workload::Idle => 0,
         }
     }
 
@@ -84,25 +84,25 @@ impl Session {
     /// Adds a message that [`press_on`](Self::press_on) is to send.
     pub(super) fn add(&mut self, now: Instant, mut message: Message, book: &mut Book) {
         match &mut self.work {
-            Work::Lanes(lanes) => {
+            Workload::Lanes(lanes) => {
                 self.turn = (self.turn + 1) % lanes.len();
                 lanes[self.turn].add(now, message, book);
             }
-            Work::Brief(brief) if book.work.way == Way::Handshake => {
+            Workload::Brief(brief) if book.work.way == Mode::Handshake => {
                 // Its sending begins with the handshake.
                 book.sends(now, &mut message);
                 brief.add(message);
             }
-            Work::Brief(brief) => brief.add(message),
-            Work::Datagrams(datagrams) => datagrams.add(message),
-            Work::Idle => book.gave_up(1),
+            Workload::Brief(brief) => brief.add(message),
+            Workload::Datagrams(datagrams) => datagrams.add(message),
+            Workload::Idle => book.gave_up(1),
         }
     }
 
     /// Sends again what the server did not look at, from
     /// [`press_on`](Self::press_on) on.
     pub(super) fn start_anew(&mut self) {
-        if let Work::Brief(brief) = &mut self.work {
+        if let Workload::Brief(brief) = &mut self.work {
             brief.start_anew();
         }
     }
@@ -114,14 +114,16 @@ impl Session {
         book: &mut Book,
     ) -> Result<(), Fault> {
         match &mut self.work {
-            Work::Lanes(lanes) => lanes
+            Workload::Lanes(lanes) => lanes
                 .iter_mut()
                 .try_for_each(|lane| lane.top_up(connection, book)),
             // The message of a handshake was taken when the connection began.
-            Work::Brief(brief) if book.work.way == Way::Handshake => brief.open(connection, book),
-            Work::Brief(brief) => brief.top_up(connection, book),
-            Work::Datagrams(datagrams) => datagrams.top_up(connection, book),
-            Work::Idle => Ok(()),
+            Workload::Brief(brief) if book.work.way == Mode::Handshake => {
+                brief.open(connection, book)
+            }
+            Workload::Brief(brief) => brief.top_up(connection, book),
+            Workload::Datagrams(datagrams) => datagrams.top_up(connection, book),
+            Workload::Idle => Ok(()),
         }
     }
 
@@ -135,26 +137,26 @@ impl Session {
             return Err(stopped(*code));
         }
         match (&mut self.work, event) {
-            (Work::Lanes(lanes), Event::Readable(id)) => {
+            (Workload::Lanes(lanes), Event::Readable(id)) => {
                 if let Some(lane) = lanes.get_mut(id.index() as usize)
                     && lane.read(connection, book)?
                 {
                     lane.top_up(connection, book)?;
                 }
             }
-            (Work::Lanes(lanes), Event::Writable(id)) => {
+            (Workload::Lanes(lanes), Event::Writable(id)) => {
                 if let Some(lane) = lanes.get_mut(id.index() as usize) {
                     lane.write(connection, book)?;
                 }
             }
-            (Work::Brief(brief), Event::Readable(id)) => {
+            (Workload::Brief(brief), Event::Readable(id)) => {
                 let is_over = brief.read(connection, *id, book)?;
-                if is_over && book.work.way != Way::Handshake {
+                if is_over && book.work.way != Mode::Handshake {
                     brief.top_up(connection, book)?;
                 }
             }
-            (Work::Brief(brief), Event::Writable(id)) => brief.write(connection, *id, book)?,
-            (Work::Datagrams(datagrams), Event::DatagramReceived) => {
+            (Workload::Brief(brief), Event::Writable(id)) => brief.write(connection, *id, book)?,
+            (Workload::Datagrams(datagrams), Event::DatagramReceived) => {
                 datagrams.receive(connection, book)?;
                 datagrams.top_up(connection, book)?;
             }
@@ -174,7 +176,7 @@ impl Session {
     ) -> Result<(), Fault> {
         let now = connection.now();
         match &mut self.work {
-            Work::Lanes(lanes) => {
+            Workload::Lanes(lanes) => {
                 let oldest = |open| {
                     let lanes = lanes.iter().filter(|lane| lane.is_open() == open);
                     lanes.filter_map(Lane::oldest).min()
@@ -185,14 +187,14 @@ impl Session {
                 book.check_patience(now, oldest(false))
                     .map_err(|_| too_few_streams(lanes))
             }
-            Work::Brief(brief) => book.check_patience(now, brief.oldest()),
-            Work::Datagrams(datagrams) => {
+            Workload::Brief(brief) => book.check_patience(now, brief.oldest()),
+            Workload::Datagrams(datagrams) => {
                 datagrams.expire(now, book);
                 datagrams.top_up(connection, book)?;
                 book.check_patience(now, datagrams.oldest_waiting())
                     .map_err(|_| no_room(connection, book))
             }
-            Work::Idle => Ok(()),
+            Workload::Idle => Ok(()),
         }
     }
 }

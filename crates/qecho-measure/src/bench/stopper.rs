@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use qecho_io::Mailbox;
 
-use super::generator::Mail;
+use super::generator::Command;
 
 /// Ends a load from another thread.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +13,7 @@ pub struct Stopper(Arc<Mutex<Stoppable>>);
 #[derive(Debug, Default)]
 struct Stoppable {
     is_stopped: bool,
-    mailboxes: Vec<Mailbox<Mail>>,
+    mailboxes: Vec<Mailbox<Command>>,
 }
 
 impl Stopper {
@@ -23,20 +23,20 @@ impl Stopper {
         stoppable.is_stopped = true;
         for mailbox in &stoppable.mailboxes {
             // What has ended needs no telling.
-            let _ = mailbox.send(Mail::Stop);
+            let _ = mailbox.send(Command::Stop);
         }
     }
 
-    pub(super) fn add(&self, mailbox: Mailbox<Mail>) {
+    pub(super) fn add(&self, mailbox: Mailbox<Command>) {
         let mut stoppable = self.lock();
         if stoppable.is_stopped {
-            let _ = mailbox.send(Mail::Stop);
+            let _ = mailbox.send(Command::Stop);
         }
         stoppable.mailboxes.push(mailbox);
     }
 
     /// Tells all parts of the load something.
-    pub(super) fn tell(&self, mail: Mail) {
+    pub(super) fn tell(&self, mail: Command) {
         for mailbox in &self.lock().mailboxes {
             // Whoever has ended needs no telling.
             let _ = mailbox.send(mail);

@@ -2,18 +2,18 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
-use qecho_engine::{Application, Connection, Control, Event, TlsError};
+use qecho_engine::{Application, Connection, Event, ShardContext, TlsError};
 
 use super::{
     config::Config,
     host::Host,
-    onlooker::{Findings, Onlooker},
+    onlooker::{Findings, PingObserver},
     report::PingEvent,
 };
 
 /// What other threads tell a ping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mail {
+pub enum Command {
     /// End at once, with what came so far.
     Stop,
 }
@@ -54,12 +54,12 @@ impl PingApplication {
     /// program of its own making calls
     /// [`Shard::handle_wake`](qecho_engine::Shard::handle_wake) after it was
     /// shown some.
-    pub fn onlooker(&self) -> Onlooker {
-        Onlooker::new(self.findings.clone())
+    pub fn onlooker(&self) -> PingObserver {
+        PingObserver::new(self.findings.clone())
     }
 
     /// Does something with every host.
-    fn each(&mut self, mut work: impl FnMut(&mut Host, &mut dyn FnMut(super::News))) {
+    fn each(&mut self, mut work: impl FnMut(&mut Host, &mut dyn FnMut(super::HostEvent))) {
         for (place, host) in self.hosts.iter_mut().enumerate() {
             let listener = &mut self.listener;
             work(host, &mut |news| {
@@ -68,16 +68,16 @@ impl PingApplication {
         }
     }
 
-    fn act(&mut self, control: &mut Control<'_, ()>) {
-        self.each(|host, tell| host.handle_deadline(control, tell));
-        self.finish(control);
+    fn act(&mut self, context: &mut ShardContext<'_, ()>) {
+        self.each(|host, tell| host.handle_deadline(context, tell));
+        self.finish(context);
     }
 
     /// Shuts down when every host has ended.
-    fn finish(&mut self, control: &mut Control<'_, ()>) {
+    fn finish(&mut self, context: &mut ShardContext<'_, ()>) {
         if !self.is_finished && self.hosts.iter().all(Host::has_ended) {
             self.is_finished = true;
-            control.shut_down(0, "");
+            context.shut_down(0, "");
             (self.listener)(PingEvent::Finished);
         }
     }
@@ -85,11 +85,11 @@ impl PingApplication {
 
 impl Application for PingApplication {
     type State = ();
-    type Mail = Mail;
+    type Command = Command;
 
-    fn start(&mut self, control: &mut Control<'_, ()>) {
-        self.each(|host, tell| host.start(control, tell));
-        self.finish(control);
+    fn start(&mut self, context: &mut ShardContext<'_, ()>) {
+        self.each(|host, tell| host.start(context, tell));
+        self.finish(context);
     }
 
     fn accept(&mut self, _: &mut Connection<'_>) {}
@@ -106,15 +106,15 @@ impl Application for PingApplication {
         });
     }
 
-    fn handle_mail(&mut self, control: &mut Control<'_, ()>, mail: Mail) {
+    fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, mail: Command) {
         match mail {
-            Mail::Stop => self.each(|host, tell| host.stop(control, tell)),
+            Command::Stop => self.each(|host, tell| host.stop(context, tell)),
         }
-        self.act(control);
+        self.act(context);
     }
 
-    fn handle_wake(&mut self, control: &mut Control<'_, ()>) {
-        self.act(control);
+    fn handle_wake(&mut self, context: &mut ShardContext<'_, ()>) {
+        self.act(context);
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -122,13 +122,13 @@ impl Application for PingApplication {
         hosts.filter(|_| !self.is_finished)
     }
 
-    fn handle_deadline(&mut self, control: &mut Control<'_, ()>) {
-        self.act(control);
+    fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>) {
+        self.act(context);
     }
 
     fn handle_unreachable(
         &mut self,
-        control: &mut Control<'_, ()>,
+        context: &mut ShardContext<'_, ()>,
         peer: SocketAddr,
         why: &io::Error,
     ) {
@@ -140,8 +140,8 @@ impl Application for PingApplication {
         let is_ambiguous = peer.port() == 0 && meant.len() > 1;
         for host in &mut self.hosts {
             match is_ambiguous {
-                true => host.suspect(control, peer, why),
-                false => host.handle_unreachable(control, peer, why),
+                true => host.suspect(context, peer, why),
+                false => host.handle_unreachable(context, peer, why),
             }
         }
     }

@@ -12,7 +12,7 @@ use qecho_echo::{
     UDP_PAYLOAD_USUAL,
     dial::{Alpn, Target},
 };
-use qecho_packet::Sight;
+use qecho_packet::Observers;
 
 /// Time for a handshake and for each answer, unless another is named.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,7 +42,7 @@ pub struct Config {
     /// Whom to ping; reports name them by their place in this list.
     pub hosts: Vec<Destination>,
     /// What is sent and awaited.
-    pub over: Way,
+    pub over: Mode,
     /// How many times; `None` goes on until it is stopped.
     pub count: Option<u64>,
     /// Time from one ping to the next; zero sends the next when the one before
@@ -66,7 +66,7 @@ pub struct Config {
     /// Windows and timers.
     pub transport: Transport,
     /// Who sees what passes.
-    pub sight: Sight,
+    pub observers: Observers,
 }
 
 /// Somebody to be pinged.
@@ -80,7 +80,7 @@ pub struct Destination {
 
 /// What is sent and awaited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Way {
+pub enum Mode {
     /// Messages on one bidirectional stream, which come back from an echo
     /// server.
     #[default]
@@ -97,7 +97,7 @@ pub enum Way {
     VersionNegotiation,
 }
 
-impl Way {
+impl Mode {
     /// Tells whether the next is sent only when the one before is answered or
     /// given up.
     pub(super) fn one_at_a_time(self) -> bool {
@@ -115,7 +115,7 @@ impl Config {
     pub fn new(hosts: Vec<Destination>) -> Self {
         Self {
             hosts,
-            over: Way::Stream,
+            over: Mode::Stream,
             count: None,
             interval: INTERVAL,
             size: SIZE,
@@ -130,7 +130,7 @@ impl Config {
                 udp_payload_max: Some(UDP_PAYLOAD_USUAL),
                 ..Transport::default()
             },
-            sight: Sight::default(),
+            observers: Observers::default(),
         }
     }
 }

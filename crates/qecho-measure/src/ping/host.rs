@@ -6,14 +6,14 @@ mod reachability;
 use std::{sync::Arc, time::Instant};
 
 use qecho_echo::dial::{DialFailure, Dialer, Offers, Progress};
-use qecho_engine::{CloseReason, Connection, ConnectionKey, Control, Event, TlsError};
+use qecho_engine::{CloseReason, Connection, ConnectionKey, Event, ShardContext, TlsError};
 
 use self::reachability::{Doubt, Suspicion};
 use super::{
-    config::{Config, Destination, Way},
+    config::{Config, Destination, Mode},
     onlooker::Findings,
     probes::Probes,
-    report::{Connected, Failure, Lost, News, Report, Transport},
+    report::{Connected, Failure, HostEvent, Lost, Report, Transport},
     work::{Context, Work},
 };
 
@@ -52,7 +52,7 @@ enum Stage {
 }
 
 /// Hears what there is to tell of the host.
-pub(super) type Tell<'t> = &'t mut dyn FnMut(News);
+pub(super) type Tell<'t> = &'t mut dyn FnMut(HostEvent);
 
 impl Host {
     pub(super) fn new(
@@ -91,45 +91,50 @@ impl Host {
         }
     }
 
-    pub(super) fn start(&mut self, control: &mut Control<'_, ()>, tell: Tell<'_>) {
-        self.epoch = Some(control.now());
+    pub(super) fn start(&mut self, context: &mut ShardContext<'_, ()>, tell: Tell<'_>) {
+        self.epoch = Some(context.now());
         match self.settings.over {
-            Way::Handshake => {
-                self.probes.begin(control.now());
-                self.handle_deadline(control, tell);
+            Mode::Handshake => {
+                self.probes.begin(context.now());
+                self.handle_deadline(context, tell);
             }
-            _ => self.dial(control, tell),
+            _ => self.dial(context, tell),
         }
     }
 
-    fn dial(&mut self, control: &mut Control<'_, ()>, tell: Tell<'_>) {
+    fn dial(&mut self, context: &mut ShardContext<'_, ()>, tell: Tell<'_>) {
         let target = self.destination.target.clone();
         let mut dialer = Dialer::new(target, self.offers.clone(), self.settings.timeout);
-        let progress = dialer.start(control);
+        let progress = dialer.start(context);
         self.stage = Stage::Dialing(Box::new(dialer));
-        self.follow(control, progress, tell);
+        self.follow(context, progress, tell);
     }
 
-    fn follow(&mut self, control: &mut Control<'_, ()>, progress: Progress, tell: Tell<'_>) {
+    fn follow(&mut self, context: &mut ShardContext<'_, ()>, progress: Progress, tell: Tell<'_>) {
         match progress {
             Progress::Trying => {}
             Progress::WithoutAlpn => {
                 self.without_alpn = true;
-                tell(News::WithoutAlpn);
+                tell(HostEvent::WithoutAlpn);
             }
-            Progress::Failed(failure) => self.dial_failed(control, failure, tell),
+            Progress::Failed(failure) => self.dial_failed(context, failure, tell),
         }
     }
 
     /// Between handshakes a host may be away for a while; but it is not asked
     /// again when it refused.
-    fn dial_failed(&mut self, control: &mut Control<'_, ()>, failure: DialFailure, tell: Tell<'_>) {
-        let now = control.now();
+    fn dial_failed(
+        &mut self,
+        context: &mut ShardContext<'_, ()>,
+        failure: DialFailure,
+        tell: Tell<'_>,
+    ) {
+        let now = context.now();
         self.stage = Stage::Idle;
         let reason = failure.to_string();
         let current = self.probes.current();
         if let Some(probe) = current {
-            tell(News::Lost(self.probes.lose(
+            tell(HostEvent::Lost(self.probes.lose(
                 now,
                 probe.sequence,
                 Some(reason),
@@ -174,7 +179,7 @@ impl Host {
         let address = connection.remote_address();
         self.destination.target.addresses = vec![address];
         if let (false, Some(handshake)) = (self.was_connected, connection.handshake()) {
-            tell(News::Connected(Box::new(Connected {
+            tell(HostEvent::Connected(Box::new(Connected {
                 address,
                 handshake: handshake.clone(),
                 elapsed: connection.now() - connection.began(),
@@ -199,7 +204,11 @@ impl Host {
         self.pressing = Some(now);
         if let Some(probe) = self.probes.current() {
             let reason = Some(failure.to_string());
-            tell(News::Lost(self.probes.lose(now, probe.sequence, reason)));
+            tell(HostEvent::Lost(self.probes.lose(
+                now,
+                probe.sequence,
+                reason,
+            )));
         }
     }
 
@@ -247,16 +256,16 @@ impl Host {
     }
 
     /// Does what is due.
-    pub(super) fn handle_deadline(&mut self, control: &mut Control<'_, ()>, tell: Tell<'_>) {
-        self.resolve_suspicion(control);
+    pub(super) fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>, tell: Tell<'_>) {
+        self.resolve_suspicion(context);
         let pressing = self.pressing.take().is_some();
-        self.close_losers(control);
+        self.close_losers(context);
         let dialing = match &mut self.stage {
             Stage::Dialing(dialer) => {
                 let under_way: Vec<_> = dialer.connections().collect();
                 let progress = match pressing {
-                    true => dialer.handle_failure(control),
-                    false => dialer.handle_deadline(control),
+                    true => dialer.handle_failure(context),
+                    false => dialer.handle_deadline(context),
                 };
                 Some((progress, under_way))
             }
@@ -266,14 +275,14 @@ impl Host {
             if matches!(progress, Progress::Failed(_)) {
                 self.losers.extend(under_way);
             }
-            self.follow(control, progress, tell);
+            self.follow(context, progress, tell);
         }
         if self.has_ended() {
-            return self.close_losers(control);
+            return self.close_losers(context);
         }
-        self.resolve_doubt(control, tell);
-        self.give_up_overdue(control, tell);
-        let live = self.live(control);
+        self.resolve_doubt(context, tell);
+        self.give_up_overdue(context, tell);
+        let live = self.live(context);
         if let Some((mut connection, ())) = live {
             self.work_on(&mut connection, None, tell);
         }
@@ -282,37 +291,40 @@ impl Host {
             (Stage::Idle, Work::Handshakes(_))
         ) {
             match self.probes.is_over() {
-                true => self.end(None, control.now(), Ok(()), tell),
-                false => self.begin_handshake(control, tell),
+                true => self.end(None, context.now(), Ok(()), tell),
+                false => self.begin_handshake(context, tell),
             }
         }
-        self.close_losers(control);
+        self.close_losers(context);
     }
 
-    fn live<'c>(&self, control: &'c mut Control<'_, ()>) -> Option<(Connection<'c>, &'c mut ())> {
+    fn live<'c>(
+        &self,
+        context: &'c mut ShardContext<'_, ()>,
+    ) -> Option<(Connection<'c>, &'c mut ())> {
         match self.stage {
-            Stage::Live(key) => control.connection(key),
+            Stage::Live(key) => context.connection(key),
             _ => None,
         }
     }
 
-    fn close_losers(&mut self, control: &mut Control<'_, ()>) {
+    fn close_losers(&mut self, context: &mut ShardContext<'_, ()>) {
         for loser in std::mem::take(&mut self.losers) {
-            if let Some((mut connection, ())) = control.connection(loser) {
+            if let Some((mut connection, ())) = context.connection(loser) {
                 connection.close(CODE_DONE, "no longer needed");
             }
         }
     }
 
     /// Runs out of patience with pings that are overdue.
-    fn give_up_overdue(&mut self, control: &mut Control<'_, ()>, tell: Tell<'_>) {
-        let now = control.now();
+    fn give_up_overdue(&mut self, context: &mut ShardContext<'_, ()>, tell: Tell<'_>) {
+        let now = context.now();
         let overdue = self.probes.current();
         let overdue = overdue.filter(|probe| probe.intended + self.settings.timeout <= now);
         if overdue.is_none() {
             return;
         }
-        if let Some((mut connection, ())) = self.live(control) {
+        if let Some((mut connection, ())) = self.live(context) {
             self.finish_handshake(&mut connection, true, tell);
         }
         // Only a handshake is waited for while it is dialled.
@@ -322,21 +334,21 @@ impl Host {
         }
         let mut despair = None;
         while let Some(lost) = self.probes.give_up(now) {
-            tell(News::Lost(lost));
+            tell(HostEvent::Lost(lost));
             despair = self.work.despair(&self.probes);
         }
         let Some(failure) = despair else {
             return;
         };
-        if let Some((mut connection, ())) = self.live(control) {
+        if let Some((mut connection, ())) = self.live(context) {
             self.end(Some(&mut connection), now, Err(failure), tell);
         }
     }
 
     /// Ends at once, with what came so far.
-    pub(super) fn stop(&mut self, control: &mut Control<'_, ()>, tell: Tell<'_>) {
-        let now = control.now();
-        match self.live(control) {
+    pub(super) fn stop(&mut self, context: &mut ShardContext<'_, ()>, tell: Tell<'_>) {
+        let now = context.now();
+        match self.live(context) {
             Some((mut connection, ())) => self.end(Some(&mut connection), now, Ok(()), tell),
             None => self.end(None, now, Ok(()), tell),
         }
@@ -360,7 +372,8 @@ impl Host {
         self.suspicion = None;
         if outcome.is_err() {
             let lost: Vec<Lost> = self.probes.lose_all(now, "there is no connection any more");
-            lost.into_iter().for_each(|lost| tell(News::Lost(lost)));
+            lost.into_iter()
+                .for_each(|lost| tell(HostEvent::Lost(lost)));
         }
         let transport = connection.map(|connection| {
             let transport = Transport {
@@ -373,8 +386,8 @@ impl Host {
             }
             transport
         });
-        let one_connection = self.settings.over != Way::Handshake;
-        tell(News::Ended(Box::new(Report {
+        let one_connection = self.settings.over != Mode::Handshake;
+        tell(HostEvent::Ended(Box::new(Report {
             counts: self.probes.counts(),
             times: self.probes.times().clone(),
             others: self.work.other_times(),

@@ -110,13 +110,13 @@ impl Findings {
 }
 
 /// Sees what passes, and wakes the application when it has found something.
-pub struct Onlooker {
+pub struct PingObserver {
     findings: Findings,
     waker: Option<Waker>,
     is_new: bool,
 }
 
-impl Onlooker {
+impl PingObserver {
     pub(super) fn new(findings: Findings) -> Self {
         Self {
             findings,
@@ -134,7 +134,7 @@ impl Onlooker {
     }
 }
 
-impl DatagramObserver for Onlooker {
+impl DatagramObserver for PingObserver {
     fn see(&mut self, passing: &ObservedDatagram<'_>) {
         let mut found = self.findings.found();
         if found.peers.len() == PEERS_MAX && !found.peers.contains_key(&passing.remote) {
@@ -153,7 +153,7 @@ impl DatagramObserver for Onlooker {
     fn observe(&mut self, at: Duration, observation: &Arc<Observation>) {
         let mut found = self.findings.found();
         match &**observation {
-            Observation::Began { connection, .. } => {
+            Observation::ConnectionStarted { connection, .. } => {
                 let followed = Followed {
                     began: at,
                     ..Followed::default()
@@ -168,7 +168,7 @@ impl DatagramObserver for Onlooker {
                     self.is_new |= followed.look_into(at, datagram);
                 }
             }
-            Observation::Forgotten { connection } => {
+            Observation::ConnectionRemoved { connection } => {
                 found.connections.remove(connection);
             }
             _ => {}

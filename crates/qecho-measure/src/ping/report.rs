@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use qecho_echo::dial::DialFailure;
 use qecho_engine::{CloseReason, EarlyData, Handshake};
-use qecho_packet::Recovery;
+use qecho_packet::RecoveryMetrics;
 
 use super::times::Times;
 
@@ -17,7 +17,7 @@ pub enum PingEvent {
         /// Its place in the configuration.
         host: usize,
         /// What there is to tell.
-        news: News,
+        news: HostEvent,
     },
     /// Every host has ended; no event follows.
     Finished,
@@ -26,7 +26,7 @@ pub enum PingEvent {
 /// Something about one host.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum News {
+pub enum HostEvent {
     /// The server refused ALPN `echo`; what follows offers none.
     WithoutAlpn,
     /// The connection on which everything happens is there.
@@ -187,7 +187,7 @@ pub enum Measure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transport {
     /// Round trips, windows, losses.
-    pub recovery: Recovery,
+    pub recovery: RecoveryMetrics,
     /// What is known of ECN.
     pub ecn: Ecn,
 }

@@ -3,14 +3,14 @@
 
 use std::{collections::VecDeque, io, net::SocketAddr, time::Instant};
 
-use qecho_engine::{Datagram, Forwarder, Order, Received};
+use qecho_engine::{Datagram, Forwarder, ForwarderOutput, Received};
 use qecho_packet::wire::{Header, PacketType, packets};
 
 use super::{
-    application::{Listener, Mail},
+    application::{Command, Listener},
     config::{Config, Destination},
     probes::{Answer, Probes},
-    report::{Content, News, PingEvent, Reply, Report},
+    report::{Content, HostEvent, PingEvent, Reply, Report},
 };
 
 /// A version that nobody speaks: it is reserved for this use (RFC 9000 §15).
@@ -31,7 +31,7 @@ const SENDS_PER_TURN_MAX: usize = 64;
 pub struct VersionPing {
     hosts: Vec<Asked>,
     bindings: Vec<SocketAddr>,
-    orders: VecDeque<Order>,
+    outputs: VecDeque<ForwarderOutput>,
     listener: Listener,
     has_begun: bool,
     is_finished: bool,
@@ -46,7 +46,7 @@ impl VersionPing {
         Self {
             hosts: hosts.map(asked).collect(),
             bindings: bindings.to_vec(),
-            orders: VecDeque::new(),
+            outputs: VecDeque::new(),
             listener,
             has_begun: false,
             is_finished: false,
@@ -73,7 +73,7 @@ impl VersionPing {
                         binding,
                         ..question
                     };
-                    self.orders.push_back(Order::Send(datagram));
+                    self.outputs.push_back(ForwarderOutput::Send(datagram));
                 }
             }
         }
@@ -85,7 +85,7 @@ impl VersionPing {
 }
 
 impl Forwarder for VersionPing {
-    type Mail = Mail;
+    type Command = Command;
 
     fn handle_datagram(&mut self, now: Instant, received: Received) {
         let size = received.data.len();
@@ -104,9 +104,9 @@ impl Forwarder for VersionPing {
         self.each(|host| host.handle_timeouts(now));
     }
 
-    fn handle_mail(&mut self, _: Instant, mail: Mail) {
+    fn handle_command(&mut self, _: Instant, mail: Command) {
         match mail {
-            Mail::Stop => self.each(Asked::end),
+            Command::Stop => self.each(Asked::end),
         }
     }
 
@@ -128,8 +128,8 @@ impl Forwarder for VersionPing {
         }
     }
 
-    fn pop_order(&mut self) -> Option<Order> {
-        self.orders.pop_front()
+    fn pop_output(&mut self) -> Option<ForwarderOutput> {
+        self.outputs.pop_front()
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -151,7 +151,7 @@ struct Asked {
     probes: Probes,
     has_answered: bool,
     has_ended: bool,
-    news: Vec<News>,
+    news: Vec<HostEvent>,
     questions: Vec<Datagram>,
 }
 
@@ -184,7 +184,7 @@ impl Asked {
 
     fn handle_timeouts(&mut self, now: Instant) {
         while let Some(lost) = self.probes.give_up(now) {
-            self.news.push(News::Lost(lost));
+            self.news.push(HostEvent::Lost(lost));
             self.try_next_address();
         }
         for _ in 0..SENDS_PER_TURN_MAX {
@@ -222,7 +222,7 @@ impl Asked {
                 return self.ask(probe.sequence);
             }
             let lost = self.probes.lose(now, probe.sequence, Some(reason.clone()));
-            self.news.push(News::Lost(lost));
+            self.news.push(HostEvent::Lost(lost));
         }
         if self.probes.is_over() {
             self.end();
@@ -243,9 +243,9 @@ impl Asked {
             },
         };
         self.news.push(match self.probes.answer(now, sequence) {
-            Answer::Reply(time) => News::Reply(reply(time)),
-            Answer::Late(time) => News::Late(reply(time)),
-            Answer::Duplicate => News::Duplicate { sequence },
+            Answer::Reply(time) => HostEvent::Reply(reply(time)),
+            Answer::Late(time) => HostEvent::Late(reply(time)),
+            Answer::Duplicate => HostEvent::Duplicate { sequence },
             Answer::Unknown => return,
         });
         self.has_answered = true;
@@ -274,7 +274,7 @@ impl Asked {
 
     fn end(&mut self) {
         self.has_ended = true;
-        self.news.push(News::Ended(Box::new(Report {
+        self.news.push(HostEvent::Ended(Box::new(Report {
             counts: self.probes.counts(),
             times: self.probes.times().clone(),
             others: Vec::new(),

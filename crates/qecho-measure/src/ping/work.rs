@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use qecho_engine::{Connection, Event};
 
 use super::{
-    config::Way,
+    config::Mode,
     datagram::Datagrams,
     early::EarlyMessage,
     onlooker::Findings,
     payload::{Payload, stamp},
     probes::{Answer, Probe, Probes},
-    report::{Content, Early, Failure, Measure, News, Phases, Reply},
+    report::{Content, Early, Failure, HostEvent, Measure, Phases, Reply},
     stream::Stream,
     times::Times,
 };
@@ -74,7 +74,7 @@ pub(super) struct Context<'c, 'a> {
     pub(super) size: usize,
     /// Whether a message is sent as early as possible.
     pub(super) early_data: bool,
-    pub(super) tell: &'c mut dyn FnMut(News),
+    pub(super) tell: &'c mut dyn FnMut(HostEvent),
 }
 
 impl Context<'_, '_> {
@@ -108,9 +108,9 @@ impl Context<'_, '_> {
             content,
         };
         let news = match answer {
-            Answer::Reply(time) => News::Reply(reply(time)),
-            Answer::Late(time) => News::Late(reply(time)),
-            Answer::Duplicate => News::Duplicate { sequence },
+            Answer::Reply(time) => HostEvent::Reply(reply(time)),
+            Answer::Late(time) => HostEvent::Late(reply(time)),
+            Answer::Duplicate => HostEvent::Duplicate { sequence },
             Answer::Unknown => return,
         };
         (self.tell)(news);
@@ -118,13 +118,13 @@ impl Context<'_, '_> {
 }
 
 impl Work {
-    pub(super) fn new(over: Way) -> Self {
+    pub(super) fn new(over: Mode) -> Self {
         match over {
-            Way::Datagram => Self::Datagrams(Datagrams::default()),
-            Way::Frame => Self::Frames(Frames::default()),
-            Way::Handshake => Self::Handshakes(Box::default()),
+            Mode::Datagram => Self::Datagrams(Datagrams::default()),
+            Mode::Frame => Self::Frames(Frames::default()),
+            Mode::Handshake => Self::Handshakes(Box::default()),
             // Version negotiation needs no connection, and is not done here.
-            Way::Stream | Way::VersionNegotiation => Self::Stream(Stream::default()),
+            Mode::Stream | Mode::VersionNegotiation => Self::Stream(Stream::default()),
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use qecho_testkit::{
     counting::freed_by_dropping,
-    load::Mail,
+    load::Command,
     scenario::{MIB, Scenario, World},
     stream::Plan,
 };
@@ -88,14 +88,14 @@ fn nothing_is_kept_of_connections_that_are_gone() {
                     .last()
                     .is_some_and(|client| client.is_done())
             });
-            world.tell(Mail::Close(0));
+            world.tell(Command::Close(0));
             world.until("the server has forgotten it", |both| {
                 both.far.connections() == 0
             });
-            world.tell(Mail::Connect);
+            world.tell(Command::Connect);
         }
         world.run_for(Duration::from_secs(1));
-        world.tell(Mail::Close(0));
+        world.tell(Command::Close(0));
         world.run_for(Duration::from_secs(60));
         assert_eq!(world.far.connections(), 0);
         kept_by_server(world)

@@ -11,7 +11,7 @@ use std::{
 use qecho_netsim::simulation::{End, FAR};
 use qecho_packet::{
     Direction, Observation,
-    dissect::{Dissector, Limits, Seen},
+    dissect::{CapturedDatagram, Dissector, Limits},
 };
 use rustls::KeyLog;
 
@@ -77,7 +77,7 @@ fn kept(captured: &[Captured], secrets: &str, limits: Limits) -> (usize, usize, 
             Direction::Received => (*peer, FAR),
             Direction::Sent => (FAR, *peer),
         };
-        let seen = Seen {
+        let seen = CapturedDatagram {
             source,
             destination,
             ecn: 0,
@@ -86,8 +86,8 @@ fn kept(captured: &[Captured], secrets: &str, limits: Limits) -> (usize, usize, 
             cut: false,
         };
         dissector.datagram(&seen, &mut |observation| match observation {
-            Observation::Began { .. } => begun += 1,
-            Observation::Forgotten { .. } => forgotten += 1,
+            Observation::ConnectionStarted { .. } => begun += 1,
+            Observation::ConnectionRemoved { .. } => forgotten += 1,
             _ => {}
         });
     }

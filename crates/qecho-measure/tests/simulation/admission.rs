@@ -14,7 +14,7 @@ use qecho_packet::{Direction, close::CONNECTION_REFUSED};
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 use qecho_testkit::{
-    load::Mail,
+    load::Command,
     scenario::{KIB, Scenario, World},
 };
 
@@ -50,7 +50,7 @@ fn one_connection_over_the_limit_is_refused_at_once() {
         .clients(3)
         .echo(KIB)
         .finish();
-    world.tell(Mail::Connect);
+    world.tell(Command::Connect);
     world.within(Duration::from_secs(1), "the fourth is refused", |both| {
         both.near.application().connections[3].closed.is_some()
     });
@@ -63,9 +63,9 @@ fn one_connection_over_the_limit_is_refused_at_once() {
             .all(|client| client.closed.is_none())
     );
     // The place of one that has left is free for another.
-    world.tell(Mail::Close(0));
+    world.tell(Command::Close(0));
     world.until("all have left", |both| both.far.connections() == 0);
-    world.tell(Mail::Connect);
+    world.tell(Command::Connect);
     world.within(Duration::from_secs(1), "the fifth is let in", |both| {
         both.near.application().connections[4].is_done()
     });
@@ -143,7 +143,7 @@ fn a_flood_from_invented_addresses_brings_retry_and_a_real_client_still_gets_in(
     world.run_for(Duration::from_millis(1));
     assert_eq!(world.far.half_open(), limits::HALF_OPEN_UNVALIDATED_MAX);
     let sent = record(&mut world, End::Far, Direction::Sent);
-    world.tell(Mail::Connect);
+    world.tell(Command::Connect);
     world.within(
         Duration::from_secs(2),
         "the real client is served",

@@ -10,8 +10,8 @@ use qecho_echo::{
 };
 use qecho_engine::{Application, Connector, Shard, config::ShardConfig};
 use qecho_measure::bench::{
-    Arrival, Config, EarlyCounts, Generator, Goal, Mail, Outcome, Part, Sessions, Sizes, Sockets,
-    Stop, Told, Way, Work,
+    Arrival, Command, Config, EarlyCounts, Generator, Goal, Mode, Outcome, Part, Sessions, Sizes,
+    Sockets, Stop, Told, Workload,
 };
 use qecho_netsim::{
     link::Conditions,
@@ -27,13 +27,13 @@ use crate::bench_server::Slow;
 /// Virtual time that any load may take.
 const LIMIT: Duration = Duration::from_secs(600);
 
-fn config(identity: &Identity, way: Way) -> Config {
+fn config(identity: &Identity, way: Mode) -> Config {
     let target = Target {
         server_name: SERVER_NAME.into(),
         addresses: vec![FAR],
     };
     Config {
-        work: Work {
+        work: Workload {
             way,
             sizes: Sizes::fixed(100),
             in_flight: 1,
@@ -91,7 +91,7 @@ fn run_by<F: Application>(
             .try_iter()
             .any(|words| matches!(words, Told::Ready { .. }))
         {
-            both.near.handle_mail(now, Mail::Begin);
+            both.near.handle_command(now, Command::Begin);
         }
         both.near.is_finished(now)
     });
@@ -108,7 +108,7 @@ fn with_echo(config: &Config, identity: &Identity, path: &Conditions) -> (Outcom
 #[test]
 fn every_message_over_every_way_is_counted_as_the_server_counts_it() {
     let identity = Identity::generate();
-    for way in [Way::Stream, Way::StreamPerMessage, Way::Handshake] {
+    for way in [Mode::Stream, Mode::StreamPerMessage, Mode::Handshake] {
         let config = Config {
             connections: 3,
             goal: messages(50),
@@ -122,7 +122,7 @@ fn every_message_over_every_way_is_counted_as_the_server_counts_it() {
         assert_eq!(server.bytes_echoed, 5_000, "{way:?}");
         assert_eq!(server.connections, totals.connections, "{way:?}");
         let streams = match way {
-            Way::Stream => 3,
+            Mode::Stream => 3,
             _ => 50,
         };
         assert_eq!(server.streams, streams, "{way:?}");
@@ -140,7 +140,7 @@ fn messages_of_early_data_come_back_sooner_and_are_sent_again_if_they_are_reject
             connections,
             goal: messages(5),
             sessions: Sessions::EarlyData,
-            ..config(&identity, Way::Handshake)
+            ..config(&identity, Mode::Handshake)
         };
         let far = Scenario::seeded(7).early_data().server(&identity);
         let path = path(Duration::from_millis(5), 0.0);
@@ -169,10 +169,10 @@ fn many_messages_under_way_on_many_streams_all_come_back_through_loss() {
     let mut config = Config {
         connections: 2,
         goal: messages(3_000),
-        ..config(&identity, Way::Stream)
+        ..config(&identity, Mode::Stream)
     };
-    config.work = Work {
-        way: Way::Bulk,
+    config.work = Workload {
+        way: Mode::Bulk,
         sizes: Sizes::fixed(5_000),
         in_flight: 20,
         streams: 3,
@@ -188,7 +188,7 @@ fn datagrams_that_are_lost_are_counted_and_the_others_too() {
     let identity = Identity::generate();
     let mut config = Config {
         goal: messages(1_000),
-        ..config(&identity, Way::Datagram)
+        ..config(&identity, Mode::Datagram)
     };
     config.work.in_flight = 10;
     // Small ones have no room for a whole number.
@@ -205,7 +205,7 @@ fn datagrams_that_are_lost_are_counted_and_the_others_too() {
 fn messages_of_many_sizes_are_compared_byte_for_byte_and_repeat_with_their_seed() {
     let identity = Identity::generate();
     let path = path(Duration::from_millis(5), 0.02);
-    for way in [Way::Stream, Way::StreamPerMessage, Way::Datagram] {
+    for way in [Mode::Stream, Mode::StreamPerMessage, Mode::Datagram] {
         let mut config = Config {
             goal: messages(500),
             seed: 7,
@@ -225,7 +225,7 @@ fn messages_of_many_sizes_are_compared_byte_for_byte_and_repeat_with_their_seed(
         let (lost, first) = bytes(&config);
         let mean = first as f64 / (500 - lost) as f64;
         assert!((400.0..500.0).contains(&mean), "{way:?}: {mean}");
-        if way != Way::Datagram {
+        if way != Mode::Datagram {
             assert_eq!(bytes(&config), (0, first), "{way:?}");
             config.seed = 8;
             assert_ne!(bytes(&config), (0, first), "{way:?}");
@@ -238,7 +238,7 @@ fn known_service_times_give_the_right_percentiles() {
     let identity = Identity::generate();
     let config = Config {
         goal: messages(1_000),
-        ..config(&identity, Way::Stream)
+        ..config(&identity, Mode::Stream)
     };
     // Each of 1 ms to 100 ms ten times, in an order of its own; and 2 ms on
     // the way.
@@ -282,7 +282,7 @@ fn an_open_loop_shows_the_stall_of_a_server_that_a_closed_loop_hides() {
     let identity = Identity::generate();
     let closed = Config {
         goal: Goal::Duration(Duration::from_secs(20)),
-        ..config(&identity, Way::Stream)
+        ..config(&identity, Mode::Stream)
     };
     let path = path(Duration::from_millis(1), 0.0);
     let (hidden, _) = run(&closed, stalling(&identity), &path);
@@ -310,7 +310,7 @@ fn a_server_that_falls_silent_ends_the_load_and_what_was_measured_stays() {
     let config = Config {
         goal: Goal::Duration(Duration::from_secs(60)),
         connections: 2,
-        ..config(&identity, Way::Stream)
+        ..config(&identity, Mode::Stream)
     };
     let far = Slow::shard(&identity, |number, _| match number {
         0..1_000 => Duration::ZERO,

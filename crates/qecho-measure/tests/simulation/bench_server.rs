@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use qecho_echo::ALPN_ECHO;
 use qecho_engine::{
-    Application, Connection, ConnectionKey, Control, Event, Shard, StreamId,
+    Application, Connection, ConnectionKey, Event, Shard, ShardContext, StreamId,
     config::{Accepting, AdmissionSettings, ShardConfig, Transport},
 };
 use qecho_netsim::simulation::FAR;
@@ -46,7 +46,7 @@ impl Slow {
 
 impl Application for Slow {
     type State = ();
-    type Mail = ();
+    type Command = ();
 
     fn accept(&mut self, _: &mut Connection<'_>) {}
 
@@ -65,18 +65,18 @@ impl Application for Slow {
         self.waiting.push_back((due, connection.key(), id, data));
     }
 
-    fn handle_mail(&mut self, _: &mut Control<'_, ()>, (): ()) {}
+    fn handle_command(&mut self, _: &mut ShardContext<'_, ()>, (): ()) {}
 
     fn deadline(&self) -> Option<Instant> {
         self.waiting.front().map(|(due, ..)| *due)
     }
 
-    fn handle_deadline(&mut self, control: &mut Control<'_, ()>) {
+    fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>) {
         while let Some((due, key, id, data)) = self.waiting.front().cloned()
-            && due <= control.now()
+            && due <= context.now()
         {
             self.waiting.pop_front();
-            if let Some((mut connection, ())) = control.connection(key) {
+            if let Some((mut connection, ())) = context.connection(key) {
                 connection.write(id, data);
             }
         }

@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use bytes::Bytes;
 
 use qecho_testkit::{
-    load::Mail,
+    load::Command,
     scenario::{Scenario, World},
 };
 
@@ -112,7 +112,7 @@ fn a_datagram_that_the_server_cannot_send_back_is_counted() {
     scenario.far.udp_payload_max = Some(1_200);
     let mut world = scenario.echo(100_000).finish();
     world.run_for(Duration::from_secs(5));
-    world.tell(Mail::Datagram(Bytes::from(vec![1; 1_300])));
+    world.tell(Command::Datagram(Bytes::from(vec![1; 1_300])));
     world.run_for(Duration::from_secs(5));
     assert_eq!(world.client().datagrams_sent, 1);
     assert_eq!(world.client().datagrams_received.len(), 0);

@@ -3,7 +3,7 @@
 use std::{cell::Cell, io, net::SocketAddr, rc::Rc, time::Duration};
 
 use qecho_echo::{
-    client::{ClientEvent, Failure, Mail, Way},
+    client::{ClientEvent, Command, Failure, Mode},
     dial::{Alpn, DialFailure},
     server::Echo,
 };
@@ -29,8 +29,8 @@ fn a_server_without_echo_in_its_alpn_is_asked_again_without_alpn() {
     let far = rude(&identity, &[b"other"], echo_all);
     let auto = config(&identity, &[FAR], Alpn::Auto);
     let mut conversation = Conversation::new(&auto, far, &good_path(), 30);
-    conversation.say(Way::Stream, b"hello");
-    conversation.tell(Mail::Finish);
+    conversation.say(Mode::Stream, b"hello");
+    conversation.tell(Command::Finish);
     assert_eq!(
         conversation.outcome().0.map(|report| report.messages),
         Ok(1)
@@ -52,7 +52,7 @@ fn a_certificate_that_is_not_the_right_one_ends_it_before_anything_is_sent() {
     let config = config(&Identity::generate(), &[FAR], Alpn::Auto);
     let far = Scenario::seeded(35).server(&Identity::generate());
     let mut conversation = Conversation::new(&config, far, &good_path(), 35);
-    conversation.say(Way::Stream, b"a secret");
+    conversation.say(Mode::Stream, b"a secret");
     let Failure::Dial(DialFailure::Handshake { .. }) = conversation.failure() else {
         panic!("refused: {:?}", conversation.seen);
     };
@@ -98,12 +98,12 @@ fn report_refusal(conversation: &mut Conversation<Echo>) {
 #[test]
 fn a_server_that_has_gone_is_believed_gone_only_if_it_stays_silent() {
     let mut conversation = with_echo(45, &good_path());
-    conversation.say(Way::Stream, b"hello");
+    conversation.say(Mode::Stream, b"hello");
     conversation.simulation.run_for(Duration::from_secs(1));
     // A forged report: the server still answers.
     report_refusal(&mut conversation);
     conversation.simulation.run_for(Duration::from_millis(10));
-    conversation.say(Way::Stream, b"still there");
+    conversation.say(Mode::Stream, b"still there");
     conversation.simulation.run_for(Duration::from_secs(20));
     conversation.seen.extend(conversation.events.try_iter());
     let echoed = |event: &&ClientEvent| matches!(event, ClientEvent::Echoed(_));
@@ -114,7 +114,7 @@ fn a_server_that_has_gone_is_believed_gone_only_if_it_stays_silent() {
         ..good_path()
     };
     conversation.simulation.links().1.set_conditions(dead);
-    conversation.say(Way::Stream, b"and now");
+    conversation.say(Mode::Stream, b"and now");
     report_refusal(&mut conversation);
     let (outcome, took) = conversation.outcome();
     assert_eq!(outcome, Err(Failure::Gone));
@@ -136,8 +136,8 @@ fn a_second_address_is_tried_while_the_first_keeps_silent() {
         let config = config(&identity, &addresses, Alpn::Auto);
         let far = Scenario::seeded(50).server(&identity);
         let mut conversation = Conversation::new(&config, far, &good_path(), 50);
-        conversation.say(Way::Stream, b"hello");
-        conversation.tell(Mail::Finish);
+        conversation.say(Mode::Stream, b"hello");
+        conversation.tell(Command::Finish);
         let (outcome, took) = conversation.outcome();
         assert_eq!(
             outcome.map(|report| report.messages),
@@ -162,8 +162,8 @@ fn a_second_address_is_left_alone_if_the_first_has_answered_just_in_time() {
     let far = Scenario::seeded(52).server(&identity);
     let mut conversation = Conversation::new(&config, far, &slow, 52);
     let tried = count_to(second, &mut conversation);
-    conversation.say(Way::Stream, b"hello");
-    conversation.tell(Mail::Finish);
+    conversation.say(Mode::Stream, b"hello");
+    conversation.tell(Command::Finish);
     let (outcome, _) = conversation.outcome();
     assert_eq!(outcome.map(|report| report.messages), Ok(1));
     assert_eq!(tried.get(), 0);
@@ -211,8 +211,8 @@ fn what_icmp_says_again_of_one_address_is_not_believed_of_the_other() {
         ..good_path()
     };
     let mut conversation = Conversation::new(&config, far, &dead, 51);
-    conversation.say(Way::Stream, b"hello");
-    conversation.tell(Mail::Finish);
+    conversation.say(Mode::Stream, b"hello");
+    conversation.tell(Command::Finish);
     let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
     let by_icmp = SocketAddr::new(nobody.ip(), 0);
     conversation.simulation.run_for(Duration::from_millis(300));

@@ -6,7 +6,7 @@ use qecho_echo::{
     dial::{Alpn, DialFailure},
 };
 use qecho_engine::{Connection, Event};
-use qecho_measure::ping::{Failure, News, UNANSWERED_MAX, Way};
+use qecho_measure::ping::{Failure, HostEvent, Mode, UNANSWERED_MAX};
 use qecho_testkit::{identity::Identity, scenario::Scenario};
 
 use crate::{
@@ -33,7 +33,7 @@ fn an_echo_that_comes_twice_is_counted_once() {
             }
         }
     });
-    let config = config(&identity, Way::Datagram, 10);
+    let config = config(&identity, Mode::Datagram, 10);
     let mut ping = Pinging::new(&config, far, &good_path(), 1);
     let report = ping.report();
     assert_eq!(report.counts.received, 10);
@@ -47,7 +47,7 @@ fn an_echo_that_comes_twice_is_counted_once() {
 
 #[test]
 fn handshakes_go_on_when_a_server_comes_back() {
-    let mut ping = echo(Way::Handshake, 6, |config| {
+    let mut ping = echo(Mode::Handshake, 6, |config| {
         config.interval = milliseconds(500)
     });
     ping.run(milliseconds(1_250));
@@ -118,7 +118,7 @@ fn a_server_that_ends_changes_or_breaks_is_found_out_and_what_came_is_kept() {
     for (act, expected) in cases {
         let identity = Identity::generate();
         let far = rude(&identity, &[ALPN_ECHO], act);
-        let config = config(&identity, Way::Stream, 10);
+        let config = config(&identity, Mode::Stream, 10);
         let mut ping = Pinging::new(&config, far, &good_path(), 1);
         let report = ping.report();
         let failure = report.outcome.expect_err("the server is rude");
@@ -131,7 +131,7 @@ fn a_server_that_ends_changes_or_breaks_is_found_out_and_what_came_is_kept() {
 fn who_takes_no_datagrams_or_answers_nothing_is_named() {
     let identity = Identity::generate();
     let far = rude(&identity, &[ALPN_ECHO], |_, _| {});
-    let mut silent = config(&identity, Way::Stream, 3);
+    let mut silent = config(&identity, Mode::Stream, 3);
     silent.timeout = milliseconds(500);
     let mut ping = Pinging::new(&silent, far, &good_path(), 1);
     let report = ping.report();
@@ -140,7 +140,7 @@ fn who_takes_no_datagrams_or_answers_nothing_is_named() {
 
     // Who asks for more than can wait ends it.
     let far = rude(&identity, &[ALPN_ECHO], |_, _| {});
-    let mut eager = config(&identity, Way::Stream, 30_000);
+    let mut eager = config(&identity, Mode::Stream, 30_000);
     eager.timeout = milliseconds(500);
     eager.interval = milliseconds(1);
     let mut ping = Pinging::new(&eager, far, &good_path(), 1);
@@ -148,7 +148,7 @@ fn who_takes_no_datagrams_or_answers_nothing_is_named() {
     assert_eq!(report.outcome, Err(Failure::Silent(UNANSWERED_MAX)));
     assert_eq!(report.counts.lost, UNANSWERED_MAX as u64);
 
-    let mut ping = echo(Way::Datagram, 3, |config| config.size = 2_000);
+    let mut ping = echo(Mode::Datagram, 3, |config| config.size = 2_000);
     let failure = ping.report().outcome.expect_err("it is too large");
     assert!(
         matches!(failure, Failure::DatagramTooLarge { length: 2_000, most } if most > 1_100),
@@ -163,7 +163,7 @@ fn nobody_there_is_one_failure_or_a_lost_ping_each_time() {
         (Scenario::seeded(1).server(&identity), identity)
     };
     let (far, identity) = nobody();
-    let mut ping = Pinging::new(&config(&identity, Way::Stream, 3), far, &deaf(), 1);
+    let mut ping = Pinging::new(&config(&identity, Mode::Stream, 3), far, &deaf(), 1);
     let failure = ping.report().outcome.expect_err("nobody is there");
     assert!(matches!(
         failure,
@@ -171,14 +171,14 @@ fn nobody_there_is_one_failure_or_a_lost_ping_each_time() {
     ));
 
     let (far, identity) = nobody();
-    let mut ping = Pinging::new(&config(&identity, Way::Handshake, 3), far, &deaf(), 1);
+    let mut ping = Pinging::new(&config(&identity, Mode::Handshake, 3), far, &deaf(), 1);
     let report = ping.report();
     assert_eq!(report.outcome, Ok(()));
     assert_eq!(ping.lost(), [1, 2, 3]);
 
     // One that refuses is not asked again.
     let (far, _) = nobody();
-    let stranger = config(&Identity::generate(), Way::Handshake, 3);
+    let stranger = config(&Identity::generate(), Mode::Handshake, 3);
     let mut ping = Pinging::new(&stranger, far, &good_path(), 1);
     let report = ping.report();
     assert!(matches!(
@@ -196,12 +196,12 @@ fn a_server_that_closes_before_it_confirms_is_quoted_each_time() {
             connection.close(7, "not you");
         }
     });
-    let config = config(&identity, Way::Handshake, 3);
+    let config = config(&identity, Mode::Handshake, 3);
     let mut ping = Pinging::new(&config, far, &good_path(), 1);
     let report = ping.report();
     assert_eq!((report.counts.lost, report.outcome), (3, Ok(())));
     let quoted = ping.seen.iter().filter(|news| match news {
-        News::Lost(lost) => {
+        HostEvent::Lost(lost) => {
             let reason = lost.reason.as_deref();
             reason.is_some_and(|reason| reason.contains("not you"))
         }
@@ -214,11 +214,11 @@ fn a_server_that_closes_before_it_confirms_is_quoted_each_time() {
 fn handshakes_offer_no_alpn_once_that_was_refused() {
     let identity = Identity::generate();
     let far = rude(&identity, &[b"other"], |_, _| {});
-    let mut config = config(&identity, Way::Handshake, 3);
+    let mut config = config(&identity, Mode::Handshake, 3);
     config.alpn = Alpn::Auto;
     let mut ping = Pinging::new(&config, far, &good_path(), 1);
     let report = ping.report();
     let refusals = ping.seen.iter();
-    let refusals = refusals.filter(|news| matches!(news, News::WithoutAlpn));
+    let refusals = refusals.filter(|news| matches!(news, HostEvent::WithoutAlpn));
     assert_eq!((report.counts.received, refusals.count()), (3, 1));
 }

@@ -16,13 +16,13 @@ use qecho_engine::config::RetryPolicy;
 use qecho_netsim::simulation::{End, FAR, NEAR};
 use qecho_packet::{
     DecodedDatagram, Direction, DropReason, Observation, Packet,
-    dissect::{Dissector, Limits, Seen},
+    dissect::{CapturedDatagram, Dissector, Limits},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rustls::KeyLog;
 
 use qecho_testkit::{
-    load::Mail,
+    load::Command,
     scenario::{KIB, Scenario, World},
     seed::ShowsSeed,
     stream::Plan,
@@ -56,12 +56,12 @@ struct Captured {
 }
 
 impl Captured {
-    fn seen(&self) -> Seen<'_> {
+    fn seen(&self) -> CapturedDatagram<'_> {
         let (source, destination) = match self.direction {
             Direction::Sent => (self.local, self.remote),
             Direction::Received => (self.remote, self.local),
         };
-        Seen {
+        CapturedDatagram {
             source,
             destination,
             ecn: 0,
@@ -104,7 +104,7 @@ fn watched(scenario: &Scenario, meanwhile: impl FnOnce(&mut World)) -> [Watched;
         let load = both.near.application();
         load.is_done() || load.connections.iter().any(|one| one.closed.is_some())
     });
-    world.tell(Mail::ShutDown);
+    world.tell(Command::ShutDown);
     world.run_for(Duration::from_secs(60));
     world.check_no_fault();
     let near = std::iter::from_fn(|| world.near.pop_observation());
@@ -135,7 +135,7 @@ fn datagrams(observations: &[Observation], direction: Direction) -> Vec<&Decoded
 /// How a connection is described when it begins.
 fn beginnings(observations: &[Observation]) -> HashMap<u64, String> {
     let beginnings = observations.iter().filter_map(|one| match one {
-        Observation::Began { connection, .. } => {
+        Observation::ConnectionStarted { connection, .. } => {
             let text = format!("{one:?}");
             Some((
                 *connection,
@@ -256,8 +256,8 @@ fn a_capture_tells_key_updates() {
                     both.near.application().connections[0].connected
                 });
                 world.run_for(Duration::from_secs(1));
-                world.tell(Mail::UpdateKeys);
-                world.tell(Mail::Open(Plan::bidirectional(20 * KIB)));
+                world.tell(Command::UpdateKeys);
+                world.tell(Command::Open(Plan::bidirectional(20 * KIB)));
             }
         });
         for watched in both {
@@ -293,7 +293,7 @@ fn without_directions_a_capture_is_the_clients_view() {
         dissector.add_secrets(&watched.secrets);
         let mut observations = Vec::new();
         for captured in &watched.captured {
-            let seen = Seen {
+            let seen = CapturedDatagram {
                 direction: None,
                 ..captured.seen()
             };
@@ -366,7 +366,7 @@ fn whatever_a_capture_holds_nothing_panics() {
     let scenario = everything(13).clients(3).retry(RetryPolicy::Always);
     let [_, far] = watched(&scenario.reordering(0.2), |world| {
         world.run_for(Duration::from_millis(100));
-        world.tell(Mail::UpdateKeys);
+        world.tell(Command::UpdateKeys);
     });
     for seed in 0..100 {
         let _shows_seed = ShowsSeed(seed);
@@ -383,7 +383,7 @@ fn whatever_a_capture_holds_nothing_panics() {
         dissector.add_secrets(&far.secrets);
         for one in &captured {
             let mut told = 0;
-            let seen = Seen {
+            let seen = CapturedDatagram {
                 cut: random.random_bool(0.1),
                 ..one.seen()
             };

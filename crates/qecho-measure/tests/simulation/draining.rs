@@ -6,7 +6,7 @@ use qecho_echo::server;
 use qecho_engine::{CloseReason, limits};
 
 use qecho_testkit::{
-    load::Mail,
+    load::Command,
     scenario::{Both, KIB, MIB, Scenario, World},
     stream::Plan,
 };
@@ -15,7 +15,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 fn drain(world: &mut World, grace: Duration) {
     let now = world.now();
-    world.far.handle_mail(now, server::Mail::Drain(grace));
+    world.far.handle_command(now, server::Command::Drain(grace));
 }
 
 fn server_is_finished(both: &mut Both) -> bool {
@@ -78,7 +78,7 @@ fn a_closed_connection_is_forgotten_in_time_however_long_its_round_trips_seem() 
         .delay(delay, Duration::ZERO)
         .echo(KIB)
         .finish();
-    world.tell(Mail::Close(0));
+    world.tell(Command::Close(0));
     world.within(2 * delay, "the server has heard of it", |both| {
         both.far.connections() == 1 && both.near.application().connections[0].closed.is_some()
     });
@@ -159,7 +159,7 @@ fn nobody_new_is_let_in_while_the_server_drains() {
         .begin();
     world.run_for(Duration::from_secs(1));
     drain(&mut world, GRACE);
-    world.tell(Mail::Connect);
+    world.tell(Command::Connect);
     world.within(Duration::from_secs(1), "the newcomer is refused", |both| {
         both.near.application().connections[1].closed.is_some()
     });
@@ -171,7 +171,7 @@ fn nobody_new_is_let_in_while_the_server_drains() {
 #[test]
 fn a_client_that_shuts_down_is_finished_when_the_server_has_answered() {
     let mut world = Scenario::seeded(50).echo(100 * KIB).finish();
-    world.tell(Mail::ShutDown);
+    world.tell(Command::ShutDown);
     world.within(Duration::from_millis(100), "the client ends", |both| {
         let now = both.now();
         both.near.is_finished(now)
@@ -185,7 +185,7 @@ fn a_client_that_shuts_down_waits_no_longer_than_it_lingers() {
     let mut dead = scenario.conditions().clone();
     dead.loss = 1.0;
     world.links().1.set_conditions(dead);
-    world.tell(Mail::ShutDown);
+    world.tell(Command::ShutDown);
     world.run_for(Duration::from_millis(50));
     let now = world.now();
     assert!(!world.near.is_finished(now), "nobody has answered yet");
@@ -199,7 +199,7 @@ fn a_client_that_shuts_down_waits_no_longer_than_it_lingers() {
 fn a_client_drains_too() {
     let mut world = Scenario::seeded(52).echo(MIB).begin();
     world.run_for(Duration::from_millis(20));
-    world.tell(Mail::Drain(GRACE));
+    world.tell(Command::Drain(GRACE));
     world.within(GRACE, "the client ends", |both| {
         let now = both.now();
         both.near.is_finished(now)
@@ -226,7 +226,7 @@ fn a_close_leaves_even_when_the_congestion_window_is_full() {
         world.links().1.set_conditions(deaf);
         // No acknowledgement comes, so the window fills.
         world.run_for(Duration::from_millis(15));
-        world.tell(Mail::Close(7));
+        world.tell(Command::Close(7));
         world.within(Duration::from_secs(1), "the server hears it", |both| {
             both.far.connections() == 0
         });

@@ -9,8 +9,8 @@ use std::{
 use bytes::Bytes;
 use qecho_echo::{ALPN_ECHO, server::Echo};
 use qecho_engine::{
-    Application, ConnectTo, Connection, ConnectionKey, Connector, Control, Dir, EarlyData, Event,
-    Shard, StreamId,
+    Application, ConnectTo, Connection, ConnectionKey, Connector, Dir, EarlyData, Event, Shard,
+    ShardContext, StreamId,
 };
 use qecho_netsim::simulation::{End, FAR, NEAR, Simulation};
 use qecho_packet::Direction;
@@ -26,7 +26,7 @@ const ROUND_TRIP: Duration = Duration::from_millis(10);
 
 /// What a test tells the client.
 #[derive(Debug)]
-enum Mail {
+enum Command {
     Connect,
     Close,
 }
@@ -69,7 +69,7 @@ impl Early {
 
 impl Application for Early {
     type State = ();
-    type Mail = Mail;
+    type Command = Command;
 
     fn accept(&mut self, _: &mut Connection<'_>) {}
 
@@ -88,9 +88,9 @@ impl Application for Early {
         }
     }
 
-    fn handle_mail(&mut self, control: &mut Control<'_, ()>, mail: Mail) {
-        if let Mail::Close = mail {
-            let live = self.live.take().and_then(|key| control.connection(key));
+    fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, mail: Command) {
+        if let Command::Close = mail {
+            let live = self.live.take().and_then(|key| context.connection(key));
             return live.expect("it lives").0.close(0, "");
         }
         let to = ConnectTo {
@@ -98,9 +98,9 @@ impl Application for Early {
             server_name: SERVER_NAME,
             connector: &self.connector,
         };
-        let key = control.connect(&to, ()).expect("there is a socket");
+        let key = context.connect(&to, ()).expect("there is a socket");
         self.live = Some(key);
-        let (mut connection, ()) = control.connection(key).expect("it has just begun");
+        let (mut connection, ()) = context.connection(key).expect("it has just begun");
         let sent_early = connection.can_send_early();
         if sent_early {
             Self::send(&mut connection);
@@ -115,8 +115,8 @@ impl Application for Early {
         None
     }
 
-    fn handle_deadline(&mut self, control: &mut Control<'_, ()>) {
-        control.shut_down(0, "");
+    fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>) {
+        context.shut_down(0, "");
     }
 }
 
@@ -137,7 +137,7 @@ impl World {
     /// Connects once, and lets everything end that there is to do.
     fn connect(&mut self) -> &Seen {
         let now = self.0.now();
-        self.0.near.handle_mail(now, Mail::Connect);
+        self.0.near.handle_command(now, Command::Connect);
         self.0.run_for(Duration::from_secs(2));
         let seen = self.0.near.application().seen.last();
         seen.expect("there was a connection")
@@ -217,7 +217,7 @@ fn replayed_early_data_is_not_echoed_twice() {
     // Everything that the client said is said again, from elsewhere, when its
     // connection is over.
     let now = world.0.now();
-    world.0.near.handle_mail(now, Mail::Close);
+    world.0.near.handle_command(now, Command::Close);
     world.0.run_for(Duration::from_secs(2));
     for data in heard.borrow().iter() {
         let elsewhere = ([192, 0, 2, 77], 1_234).into();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qecho_testkit::{
-    load::Mail,
+    load::Command,
     scenario::{KIB, MIB, Scenario},
     stream::Plan,
 };
@@ -23,7 +23,7 @@ fn a_client_that_does_not_read_holds_the_server_back_and_gets_every_byte_when_it
             world.run_for(Duration::from_secs(60));
             let after = world.far.application().report().bytes_echoed;
             assert_eq!(after, echoed, "seed {seed}: nobody moves");
-            world.tell(Mail::Read);
+            world.tell(Command::Read);
             world.until("all is done", |both| both.near.application().is_done());
             world.check_all_returned();
         }
@@ -36,8 +36,8 @@ fn unread_streams_do_not_stall_those_that_are_read() {
         .streams(3, &Plan::bidirectional(10 * MIB).unread())
         .begin();
     world.run_for(Duration::from_secs(60));
-    world.tell(Mail::Open(Plan::bidirectional(500 * KIB)));
-    world.tell(Mail::Open(Plan::unidirectional(500 * KIB)));
+    world.tell(Command::Open(Plan::bidirectional(500 * KIB)));
+    world.tell(Command::Open(Plan::unidirectional(500 * KIB)));
     world.until("the streams that are read are whole", |both| {
         let client = &both.near.application().connections[0];
         client

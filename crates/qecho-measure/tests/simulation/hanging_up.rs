@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use qecho_echo::{
-    client::{ClientEvent, Mail},
+    client::{ClientEvent, Command},
     dial::{Alpn, Target},
     server::Echo,
 };
@@ -47,7 +47,7 @@ fn a_client_with_nothing_to_say_completes_its_handshake_whichever_datagram_is_lo
         let mut conversation = with_echo(60, &good_path());
         let links = conversation.simulation.links();
         links.0.set_conditions(without(number));
-        conversation.tell(Mail::Finish);
+        conversation.tell(Command::Finish);
         let (outcome, took) = conversation.outcome();
         assert!(outcome.is_ok(), "without {number}: {outcome:?}");
         assert!(took < Duration::from_secs(10), "without {number}: {took:?}");
@@ -71,7 +71,7 @@ fn a_server_that_never_confirms_a_handshake_does_not_keep_a_client_for_long() {
         ..good_path()
     };
     conversation.simulation.links().1.set_conditions(dead);
-    conversation.tell(Mail::Finish);
+    conversation.tell(Command::Finish);
     let (outcome, took) = conversation.outcome();
     assert!(outcome.is_ok(), "{outcome:?}");
     // The server confirms it in its next datagram, which is lost already.

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use qecho_echo::{
-    client::{ClientApplication, Failure, Mail, PIECES_MAX, PipeEnds, Way},
+    client::{ClientApplication, Command, Failure, Mode, PIECES_MAX, PipeEnds},
     dial::Alpn,
 };
 use qecho_engine::{CloseReason, Dir, Event, ReadEnd, Side, StreamId};
@@ -27,12 +27,12 @@ fn every_message_comes_back_over_every_way() {
             ..good_path()
         };
         let mut conversation = with_echo(seed, &conditions);
-        for over in [Way::Stream, Way::Uni, Way::StreamPerMessage] {
+        for over in [Mode::Stream, Mode::Uni, Mode::StreamPerMessage] {
             for message in ["", "one", "two", &"long ".repeat(50_000)] {
                 conversation.say(over, message.as_bytes());
             }
         }
-        conversation.tell(Mail::Finish);
+        conversation.tell(Command::Finish);
         let (outcome, _) = conversation.outcome();
         let report = outcome.unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
         assert_eq!((report.messages, report.lost), (12, 0), "seed {seed}");
@@ -44,28 +44,28 @@ fn every_message_comes_back_over_every_way() {
 fn datagrams_come_back_or_are_reported_as_lost() {
     let mut conversation = with_echo(20, &good_path());
     for message in ["", "one", &"x".repeat(1_000)] {
-        conversation.say(Way::Datagram, message.as_bytes());
+        conversation.say(Mode::Datagram, message.as_bytes());
     }
-    conversation.tell(Mail::Finish);
+    conversation.tell(Command::Finish);
     let report = conversation.outcome().0.expect("the path is good");
     assert_eq!(report.messages, 3);
 
     let mut conversation = with_echo(21, &good_path());
-    conversation.say(Way::Stream, b"are you there");
+    conversation.say(Mode::Stream, b"are you there");
     conversation.simulation.run_for(Duration::from_secs(1));
     let deaf = Conditions {
         loss: 1.0,
         ..good_path()
     };
     conversation.simulation.links().0.set_conditions(deaf);
-    conversation.say(Way::Datagram, b"lost");
+    conversation.say(Mode::Datagram, b"lost");
     conversation.simulation.run_for(Duration::from_millis(100));
     conversation
         .simulation
         .links()
         .0
         .set_conditions(good_path());
-    conversation.tell(Mail::Finish);
+    conversation.tell(Command::Finish);
     let failure = conversation.failure();
     assert_eq!(failure, Failure::Lost { lost: 1, total: 2 });
 }
@@ -77,7 +77,7 @@ fn a_server_that_ends_the_stream_early_is_found_out() {
             connection.finish(*id);
         }
     });
-    conversation.say(Way::Stream, b"seventeen bytes !");
+    conversation.say(Mode::Stream, b"seventeen bytes !");
     let failure = conversation.failure();
     let (missing, total) = (17, 17);
     assert_eq!(failure, Failure::NotEchoed { missing, total });
@@ -94,7 +94,7 @@ fn a_server_that_changes_a_byte_is_found_out() {
             connection.write(*id, data.into());
         }
     });
-    conversation.say(Way::Stream, b"hello");
+    conversation.say(Mode::Stream, b"hello");
     let differs = Failure::Differs {
         offset: 2,
         sent: b'l',
@@ -111,7 +111,7 @@ fn a_server_that_sends_more_than_it_got_is_found_out() {
             connection.write(*id, [&data[..], b"more"].concat().into());
         }
     });
-    conversation.say(Way::Stream, b"hello");
+    conversation.say(Mode::Stream, b"hello");
     assert_eq!(conversation.failure(), Failure::TooMuch { bytes: 4 });
 }
 
@@ -122,7 +122,7 @@ fn a_server_that_resets_stops_or_closes_is_reported_with_its_code() {
             connection.reset(*id, 7);
         }
     });
-    conversation.say(Way::Stream, b"hello");
+    conversation.say(Mode::Stream, b"hello");
     let (code, missing, total) = (7, 5, 5);
     let reset = Failure::Reset {
         code,
@@ -136,7 +136,7 @@ fn a_server_that_resets_stops_or_closes_is_reported_with_its_code() {
             connection.stop(*id, 8);
         }
     });
-    conversation.say(Way::Stream, b"hello");
+    conversation.say(Mode::Stream, b"hello");
     let stopped = conversation.failure();
     assert!(
         matches!(
@@ -151,7 +151,7 @@ fn a_server_that_resets_stops_or_closes_is_reported_with_its_code() {
             connection.close(9, "go away");
         }
     });
-    conversation.say(Way::Stream, b"hello");
+    conversation.say(Mode::Stream, b"hello");
     let Failure::Closed(CloseReason::Application { code: 9, .. }) = conversation.failure() else {
         panic!("closed: {:?}", conversation.seen);
     };
@@ -160,7 +160,7 @@ fn a_server_that_resets_stops_or_closes_is_reported_with_its_code() {
 #[test]
 fn a_server_that_says_nothing_runs_out_of_patience() {
     let mut conversation = with_rude(|_, _| {});
-    conversation.say(Way::Stream, b"hello");
+    conversation.say(Mode::Stream, b"hello");
     let (outcome, took) = conversation.outcome();
     let no_echo = Failure::NoEcho {
         after: TIMEOUT,
@@ -241,9 +241,9 @@ fn a_server_cannot_touch_a_stream_before_the_client_opens_it() {
             _ => {}
         }
     });
-    conversation.say(Way::Stream, b"hello");
+    conversation.say(Mode::Stream, b"hello");
     conversation.simulation.run_for(Duration::from_secs(1));
-    conversation.tell(Mail::Stop);
+    conversation.tell(Command::Stop);
     let outcome = conversation.outcome().0;
     assert_eq!(outcome.map(|report| report.messages), Ok(1));
 }

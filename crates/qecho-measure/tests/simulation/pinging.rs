@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qecho_engine::EarlyData;
-use qecho_measure::ping::{Config, Content, Early, Measure, News, Summary, Way};
+use qecho_measure::ping::{Config, Content, Early, HostEvent, Measure, Mode, Summary};
 use qecho_netsim::{link::Conditions, simulation::FAR};
 use qecho_testkit::{identity::Identity, scenario::Scenario};
 
@@ -41,7 +41,7 @@ fn check(found: Duration, expected: Duration) {
 
 #[test]
 fn a_steady_path_has_one_time() {
-    for over in [Way::Stream, Way::Datagram] {
+    for over in [Mode::Stream, Mode::Datagram] {
         for interval in [milliseconds(100), Duration::ZERO] {
             let mut ping = echo(over, 200, |config| config.interval = interval);
             let report = ping.report();
@@ -68,7 +68,7 @@ fn a_steady_path_has_one_time() {
 
 #[test]
 fn percentiles_tell_of_the_slow_ones() {
-    for over in [Way::Stream, Way::Datagram] {
+    for over in [Mode::Stream, Mode::Datagram] {
         let mut ping = echo(over, 100, |_| ());
         // 80 at 10 ms, 15 at 40 ms, 5 at 90 ms: each is sent in the middle
         // between two changes.
@@ -90,7 +90,7 @@ fn percentiles_tell_of_the_slow_ones() {
 
 #[test]
 fn exactly_those_datagrams_are_lost_that_the_path_lost() {
-    let mut ping = echo(Way::Datagram, 40, |_| ());
+    let mut ping = echo(Mode::Datagram, 40, |_| ());
     // The handshake takes 10 ms, and the first is sent then.
     ping.run(milliseconds(10 + 9 * 100 + 50));
     ping.path(&deaf());
@@ -111,7 +111,7 @@ fn a_lossy_path_loses_its_share_of_datagrams_and_nothing_of_a_stream() {
         loss: 0.1,
         ..good_path()
     };
-    for (over, lost) in [(Way::Datagram, 150..=230), (Way::Stream, 0..=0)] {
+    for (over, lost) in [(Mode::Datagram, 150..=230), (Mode::Stream, 0..=0)] {
         let mut ping = echo(over, 1_000, |config| config.interval = milliseconds(50));
         ping.run(milliseconds(30));
         ping.path(&lossy);
@@ -125,7 +125,9 @@ fn a_lossy_path_loses_its_share_of_datagrams_and_nothing_of_a_stream() {
 
 #[test]
 fn an_answer_that_comes_too_late_is_a_row_of_its_own_and_stays_lost() {
-    let mut ping = echo(Way::Stream, 10, |config| config.timeout = milliseconds(300));
+    let mut ping = echo(Mode::Stream, 10, |config| {
+        config.timeout = milliseconds(300)
+    });
     ping.run(milliseconds(10 + 2 * 100 + 50));
     ping.path(&deaf());
     ping.run(milliseconds(600));
@@ -135,7 +137,7 @@ fn an_answer_that_comes_too_late_is_a_row_of_its_own_and_stays_lost() {
         .seen
         .iter()
         .filter_map(|news| match news {
-            News::Late(reply) => Some(reply),
+            HostEvent::Late(reply) => Some(reply),
             _ => None,
         })
         .collect();
@@ -157,7 +159,7 @@ fn datagrams_that_overtake_others_are_counted() {
         jitter: milliseconds(80),
         ..good_path()
     };
-    let mut ping = echo(Way::Datagram, 500, |config| {
+    let mut ping = echo(Mode::Datagram, 500, |config| {
         config.interval = milliseconds(10)
     });
     ping.run(milliseconds(50));
@@ -175,7 +177,7 @@ fn datagrams_that_overtake_others_are_counted() {
 
 #[test]
 fn a_frame_is_timed_to_its_acknowledgement_with_and_without_the_delay_of_it() {
-    let mut ping = echo(Way::Frame, 20, |_| ());
+    let mut ping = echo(Mode::Frame, 20, |_| ());
     ping.run(milliseconds(10 + 10 * 100 + 50));
     ping.path(&deaf());
     ping.run(milliseconds(300));
@@ -199,7 +201,7 @@ fn a_frame_is_timed_to_its_acknowledgement_with_and_without_the_delay_of_it() {
 #[test]
 fn a_handshake_is_complete_after_one_round_trip_and_confirmed_after_two() {
     for interval in [milliseconds(100), Duration::ZERO] {
-        let mut ping = echo(Way::Handshake, 20, |config| config.interval = interval);
+        let mut ping = echo(Mode::Handshake, 20, |config| config.interval = interval);
         let report = ping.report();
         assert_eq!(report.counts.received, 20);
         for reply in ping.replies() {
@@ -216,7 +218,7 @@ fn a_handshake_is_complete_after_one_round_trip_and_confirmed_after_two() {
 
 #[test]
 fn a_large_datagram_waits_until_the_path_is_known_to_take_it() {
-    let mut ping = echo(Way::Datagram, 5, |config| config.size = 1_400);
+    let mut ping = echo(Mode::Datagram, 5, |config| config.size = 1_400);
     let report = ping.report();
     assert_eq!(report.outcome, Ok(()));
     assert_eq!((report.counts.sent, report.counts.received), (5, 5));
@@ -225,7 +227,7 @@ fn a_large_datagram_waits_until_the_path_is_known_to_take_it() {
 #[test]
 fn handshakes_know_of_those_before_only_if_they_are_let() {
     for resume in [false, true] {
-        let mut ping = echo(Way::Handshake, 5, |config| config.resume = resume);
+        let mut ping = echo(Mode::Handshake, 5, |config| config.resume = resume);
         assert_eq!(ping.report().counts.received, 5);
         let replies = ping.replies().into_iter();
         let resumed = replies.map(|reply| match &reply.content {
@@ -243,7 +245,7 @@ fn what_is_sent_early_has_come_back_when_the_handshake_is_complete() {
     let config = Config {
         resume: true,
         early_data: true,
-        ..config(&identity, Way::Handshake, 4)
+        ..config(&identity, Mode::Handshake, 4)
     };
     let far = Scenario::seeded(80).early_data().server(&identity);
     let mut ping = Pinging::new(&config, far, &good_path(), 80);
@@ -268,7 +270,7 @@ fn what_is_sent_early_has_come_back_when_the_handshake_is_complete() {
 
 #[test]
 fn who_stops_it_gets_what_came_so_far() {
-    for over in [Way::Stream, Way::Datagram, Way::Frame, Way::Handshake] {
+    for over in [Mode::Stream, Mode::Datagram, Mode::Frame, Mode::Handshake] {
         let mut ping = echo(over, 1_000, |_| ());
         ping.run(milliseconds(1_000));
         ping.stop();
@@ -285,7 +287,7 @@ fn who_stops_it_gets_what_came_so_far() {
 #[test]
 fn hosts_are_pinged_side_by_side_and_end_by_themselves() {
     let identity = Identity::generate();
-    let mut config = config(&identity, Way::Stream, 5);
+    let mut config = config(&identity, Mode::Stream, 5);
     let mut nobody = config.hosts[0].clone();
     nobody.target.addresses = vec![([192, 0, 2, 77], 1).into()];
     config.hosts.push(nobody);
@@ -296,7 +298,7 @@ fn hosts_are_pinged_side_by_side_and_end_by_themselves() {
     let mut ping = Pinging::new(&config, far, &good_path(), 1);
     assert!(ping.run(Duration::from_secs(60)));
     let ended = ping.seen.iter().filter_map(|news| match news {
-        News::Ended(report) => Some(report.counts.received),
+        HostEvent::Ended(report) => Some(report.counts.received),
         _ => None,
     });
     assert_eq!(ended.collect::<Vec<_>>(), [5, 5, 0]);

@@ -8,7 +8,7 @@ use qecho_engine::{Dir, Side, StreamId};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use qecho_testkit::{
-    load::Mail,
+    load::Command,
     scenario::{KIB, MIB, Scenario, World},
     stream::{Ended, Plan},
 };
@@ -107,7 +107,7 @@ fn a_close_at_any_moment_leaves_nothing_behind() {
             .begin();
         world.run_for(Duration::from_millis(random.random_range(0..500)));
         world.check_no_fault();
-        world.tell(Mail::Close(7));
+        world.tell(Command::Close(7));
         // The close may get lost; then the idle timeout ends it.
         world.until("both ends have forgotten the connection", |both| {
             both.near.connections() == 0 && both.far.connections() == 0
@@ -226,7 +226,7 @@ fn a_fin_that_came_with_a_large_packet_goes_with_its_echo() {
     });
     world.run_for(Duration::from_secs(1));
     let before = world.links().1.counts().sent;
-    world.tell(Mail::Open(Plan::bidirectional(LARGE)));
+    world.tell(Command::Open(Plan::bidirectional(LARGE)));
     world.until("something has come back", |both| {
         let client = &both.near.application().connections[0];
         let large = client.streams.values().nth(1);
@@ -264,7 +264,7 @@ fn what_follows_an_ended_message_is_not_wanted() {
 
 /// Checks that the server keeps nothing of a connection that is over.
 fn check_nothing_is_kept(mut world: World) {
-    world.tell(Mail::Close(0));
+    world.tell(Command::Close(0));
     world.until("both ends have forgotten the connection", |both| {
         both.near.connections() == 0 && both.far.connections() == 0
     });

@@ -11,7 +11,8 @@ use std::{
 use qecho_echo::{dial::Target, server::Echo};
 use qecho_engine::{Application, Shard};
 use qecho_measure::ping::{
-    Config, Destination, Mail, News, Onlooker, PingApplication, PingEvent, Reply, Report, Way,
+    Command, Config, Destination, HostEvent, Mode, PingApplication, PingEvent, PingObserver, Reply,
+    Report,
 };
 use qecho_netsim::{
     link::Conditions,
@@ -29,15 +30,15 @@ use crate::talk::good_path;
 /// A ping, a server and the path between them.
 pub(crate) struct Pinging<F: Application> {
     pub(crate) simulation: Simulation<PingApplication, F>,
-    onlooker: Onlooker,
+    onlooker: PingObserver,
     began: Instant,
     events: Receiver<PingEvent>,
-    pub(crate) seen: Vec<News>,
+    pub(crate) seen: Vec<HostEvent>,
     _shows_seed: ShowsSeed,
 }
 
 /// Returns a configuration that sends `count` pings, one each 100 ms.
-pub(crate) fn config(identity: &Identity, over: Way, count: u64) -> Config {
+pub(crate) fn config(identity: &Identity, over: Mode, count: u64) -> Config {
     let target = Target {
         server_name: SERVER_NAME.into(),
         addresses: vec![FAR],
@@ -53,7 +54,7 @@ pub(crate) fn config(identity: &Identity, over: Way, count: u64) -> Config {
 }
 
 /// Begins to ping an echo server on a good path of 5 ms.
-pub(crate) fn echo(over: Way, count: u64, change: impl FnOnce(&mut Config)) -> Pinging<Echo> {
+pub(crate) fn echo(over: Mode, count: u64, change: impl FnOnce(&mut Config)) -> Pinging<Echo> {
     let identity = Identity::generate();
     let mut config = config(&identity, over, count);
     change(&mut config);
@@ -114,7 +115,7 @@ impl<F: Application> Pinging<F> {
             "it does not end: {:#?}",
             self.seen
         );
-        let Some(News::Ended(report)) = self.seen.last() else {
+        let Some(HostEvent::Ended(report)) = self.seen.last() else {
             panic!("the last news is not the end: {:#?}", self.seen);
         };
         let counts = report.counts;
@@ -136,13 +137,13 @@ impl<F: Application> Pinging<F> {
 
     pub(crate) fn stop(&mut self) {
         let now = self.simulation.now();
-        self.simulation.near.handle_mail(now, Mail::Stop);
+        self.simulation.near.handle_command(now, Command::Stop);
     }
 
     pub(crate) fn replies(&self) -> Vec<&Reply> {
         let replies = self.seen.iter();
         let replies = replies.filter_map(|news| match news {
-            News::Reply(reply) => Some(reply),
+            HostEvent::Reply(reply) => Some(reply),
             _ => None,
         });
         replies.collect()
@@ -151,7 +152,7 @@ impl<F: Application> Pinging<F> {
     pub(crate) fn lost(&self) -> Vec<u64> {
         let lost = self.seen.iter();
         let lost = lost.filter_map(|news| match news {
-            News::Lost(lost) => Some(lost.sequence),
+            HostEvent::Lost(lost) => Some(lost.sequence),
             _ => None,
         });
         lost.collect()

@@ -9,19 +9,19 @@ use std::{
 use bytes::Bytes;
 use qecho_echo::{
     ALPN_ECHO,
-    client::{ClientApplication, ClientEvent, Config, Failure, Mail, Message, Report, Way},
+    client::{ClientApplication, ClientEvent, Command, Config, Failure, Message, Mode, Report},
     dial::{Alpn, Target},
     server::Echo,
 };
 use qecho_engine::{
-    Application, Connection, Control, Event, Shard,
+    Application, Connection, Event, Shard, ShardContext,
     config::{Accepting, AdmissionSettings, ShardConfig, Transport},
 };
 use qecho_netsim::{
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
 };
-use qecho_packet::Sight;
+use qecho_packet::Observers;
 
 use qecho_testkit::{
     identity::{Identity, SERVER_NAME},
@@ -36,7 +36,7 @@ pub(crate) struct Rude(fn(&mut Connection<'_>, &Event));
 
 impl Application for Rude {
     type State = ();
-    type Mail = ();
+    type Command = ();
 
     fn accept(&mut self, _: &mut Connection<'_>) {}
 
@@ -44,7 +44,7 @@ impl Application for Rude {
         (self.0)(connection, &event);
     }
 
-    fn handle_mail(&mut self, _: &mut Control<'_, ()>, (): ()) {}
+    fn handle_command(&mut self, _: &mut ShardContext<'_, ()>, (): ()) {}
 }
 
 /// The client tool, a server and the path between them.
@@ -69,7 +69,7 @@ pub(crate) fn config(identity: &Identity, addresses: &[SocketAddr], alpn: Alpn) 
         timeout: TIMEOUT,
         patience: Some(TIMEOUT),
         update_keys: false,
-        sight: Sight::default(),
+        observers: Observers::default(),
     }
 }
 
@@ -127,14 +127,14 @@ impl<F: Application> Conversation<F> {
         }
     }
 
-    pub(crate) fn tell(&mut self, mail: Mail) {
+    pub(crate) fn tell(&mut self, mail: Command) {
         let now = self.simulation.now();
-        self.simulation.near.handle_mail(now, mail);
+        self.simulation.near.handle_command(now, mail);
     }
 
-    pub(crate) fn say(&mut self, over: Way, data: &[u8]) {
+    pub(crate) fn say(&mut self, over: Mode, data: &[u8]) {
         let data = Bytes::copy_from_slice(data);
-        self.tell(Mail::Message(Message { data, over }));
+        self.tell(Command::Message(Message { data, over }));
     }
 
     /// Returns how the client ended, and what time it took.

@@ -8,13 +8,13 @@ use std::{
 use qecho_engine::{Application, Shard, config::RetryPolicy};
 use qecho_netsim::simulation::NEAR;
 use qecho_packet::{
-    Direction, Observation, Recovery,
-    trace::{Event, EventKind, LossReason, Losses, Lost, Tracer},
+    Direction, Observation, RecoveryMetrics,
+    trace::{Event, EventKind, LossReason, LossSource, Lost, Tracer},
     wire::{Frame, PacketType},
 };
 
 use qecho_testkit::{
-    load::Mail,
+    load::Command,
     scenario::{KIB, Scenario, World},
     stream::Plan,
 };
@@ -37,7 +37,7 @@ struct Said {
     key_updates: Vec<(Direction, u64)>,
     paths: usize,
     tls: Vec<&'static str>,
-    recovery: Recovery,
+    recovery: RecoveryMetrics,
     closed: usize,
 }
 
@@ -45,7 +45,7 @@ impl Said {
     fn hear(&mut self, event: &Event<'_>) {
         match &event.what {
             EventKind::Lost(lost) => self.lost.push(*lost),
-            EventKind::FoundAgain {
+            EventKind::SpuriousLoss {
                 packet_type,
                 number,
                 ..
@@ -100,7 +100,7 @@ impl Said {
 
 fn said<A: Application>(shard: &mut Shard<A>, began: Instant) -> Said {
     let mut said = Said::default();
-    let mut tracer = Tracer::new(Losses::Told);
+    let mut tracer = Tracer::new(LossSource::Reported);
     while let Some((at, observation)) = shard.pop_observation() {
         let at: Duration = at - began;
         let _: &Observation = &observation;
@@ -116,7 +116,7 @@ fn traced(scenario: Scenario, meanwhile: impl FnOnce(&mut World)) -> (Said, Said
     meanwhile(&mut world);
     world.until("all is done", |both| both.near.application().is_done());
     world.check_no_fault();
-    world.tell(Mail::ShutDown);
+    world.tell(Command::ShutDown);
     world.simulation.run_for(Duration::from_secs(60));
     let near = said(&mut world.simulation.near, began);
     let far = said(&mut world.simulation.far, began);
@@ -192,8 +192,8 @@ fn both_ends_hear_the_whole_story() {
         let mut address = NEAR;
         address.set_port(50_001);
         world.simulation.rebind(address);
-        world.tell(Mail::UpdateKeys);
-        world.tell(Mail::Open(Plan::bidirectional(KIB)));
+        world.tell(Command::UpdateKeys);
+        world.tell(Command::Open(Plan::bidirectional(KIB)));
     });
     for said in [&near, &far] {
         let tls = [

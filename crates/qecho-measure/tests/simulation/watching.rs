@@ -16,7 +16,7 @@ use qecho_packet::{
 };
 
 use qecho_testkit::{
-    load::Mail,
+    load::Command,
     scenario::{KIB, Scenario, World},
     stream::Plan,
 };
@@ -152,7 +152,7 @@ fn told(scenario: &Scenario, meanwhile: impl FnOnce(&mut World)) -> Told {
     let passed = Told::counting(&mut world);
     meanwhile(&mut world);
     world.until("all is done", |both| both.near.application().is_done());
-    world.tell(Mail::ShutDown);
+    world.tell(Command::ShutDown);
     world.simulation.run_for(Duration::from_secs(60));
     world.check_no_fault();
     Told::by(&mut world, passed)
@@ -228,8 +228,8 @@ fn key_updates_count_the_generations_up() {
                 both.near.application().connections[0].connected
             });
             world.simulation.run_for(Duration::from_secs(1));
-            world.tell(Mail::UpdateKeys);
-            world.tell(Mail::Open(Plan::bidirectional(KIB)));
+            world.tell(Command::UpdateKeys);
+            world.tell(Command::Open(Plan::bidirectional(KIB)));
         }
     });
     told.check();

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use qecho_engine::{Datagram, Forwarder, Order, Received};
+use qecho_engine::{Datagram, Forwarder, ForwarderOutput, Received};
 
 use super::{
     config::{Config, RebindKind},
@@ -18,7 +18,7 @@ use crate::link::Conditions;
 
 /// What other threads ask of a relay.
 #[derive(Debug)]
-pub(super) enum Mail {
+pub(super) enum Command {
     /// Gives every client a new port, or address, towards the server.
     Rebind,
     /// Makes the path better or worse, from the clients and back.
@@ -36,7 +36,7 @@ pub(super) struct Forward {
     flows: Flows,
     up: Way,
     down: Way,
-    orders: VecDeque<Order>,
+    outputs: VecDeque<ForwarderOutput>,
     /// The last number of the addresses towards the server, if they change.
     last_octet: Option<u8>,
     /// All but the two directions.
@@ -54,7 +54,7 @@ impl Forward {
             flows: Flows::new(listeners, config.rebind.map(|rebind| rebind.every)),
             up: Way::new(config.up.clone(), config.seed),
             down: Way::new(config.down.clone(), config.seed ^ u64::MAX),
-            orders: VecDeque::new(),
+            outputs: VecDeque::new(),
             last_octet: config.rebind.and_then(|rebind| match rebind.kind {
                 RebindKind::Port => None,
                 RebindKind::Address => Some(1),
@@ -114,7 +114,7 @@ impl Forward {
                 self.up.not_sent(parcel.data.len());
                 continue;
             };
-            self.orders.push_back(Order::Send(Datagram {
+            self.outputs.push_back(ForwarderOutput::Send(Datagram {
                 binding,
                 destination: self.to,
                 ecn: parcel.ecn,
@@ -125,7 +125,7 @@ impl Forward {
             }));
         }
         while let Some(parcel) = self.down.pop(now) {
-            self.orders.push_back(Order::Send(Datagram {
+            self.outputs.push_back(ForwarderOutput::Send(Datagram {
                 binding: parcel.client.listener,
                 destination: parcel.client.address,
                 ecn: parcel.ecn,
@@ -143,7 +143,8 @@ impl Forward {
             self.last_octet = self.last_octet.map(next_octet);
             // In this order the new port cannot be the old one.
             self.open(opened);
-            self.orders.push_back(Order::Close { binding: closed });
+            self.outputs
+                .push_back(ForwarderOutput::Close { binding: closed });
         }
     }
 
@@ -152,12 +153,13 @@ impl Forward {
             Some(octet) => (Ipv4Addr::new(127, 0, 0, octet), 0).into(),
             None => towards(self.to),
         };
-        self.orders.push_back(Order::Open { binding, address });
+        self.outputs
+            .push_back(ForwarderOutput::Open { binding, address });
     }
 }
 
 impl Forwarder for Forward {
-    type Mail = Mail;
+    type Command = Command;
 
     fn handle_datagram(&mut self, now: Instant, received: Received) {
         if received.binding < self.listeners {
@@ -172,22 +174,22 @@ impl Forwarder for Forward {
         self.rebind(rebound);
         self.deliver(now);
         while let Some(binding) = self.flows.pop_idle(now) {
-            self.orders.push_back(Order::Close { binding });
+            self.outputs.push_back(ForwarderOutput::Close { binding });
         }
     }
 
-    fn handle_mail(&mut self, now: Instant, mail: Mail) {
+    fn handle_command(&mut self, now: Instant, mail: Command) {
         match mail {
-            Mail::Rebind => {
+            Command::Rebind => {
                 let rebound = self.flows.rebind_all(now);
                 self.rebind(rebound);
             }
-            Mail::SetConditions(conditions) => {
+            Command::SetConditions(conditions) => {
                 let (up, down) = *conditions;
                 self.up.set_conditions(up);
                 self.down.set_conditions(down);
             }
-            Mail::Stop => self.finished = true,
+            Command::Stop => self.finished = true,
         }
     }
 
@@ -204,8 +206,8 @@ impl Forwarder for Forward {
         way.not_sent(datagram.contents.len());
     }
 
-    fn pop_order(&mut self) -> Option<Order> {
-        self.orders.pop_front()
+    fn pop_output(&mut self) -> Option<ForwarderOutput> {
+        self.outputs.pop_front()
     }
 
     fn deadline(&self) -> Option<Instant> {

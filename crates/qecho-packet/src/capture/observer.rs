@@ -114,7 +114,7 @@ mod tests {
     struct Stage {
         secrets: Arc<Secrets>,
         writer: Writer,
-        tap: CaptureObserver,
+        observer: CaptureObserver,
         allow: Option<Sender<()>>,
         content: Arc<Mutex<Vec<u8>>>,
     }
@@ -133,7 +133,7 @@ mod tests {
             content.lock().expect("nobody panics with it").clear();
             let writer = Writer::start(output).expect("there is a thread");
             Self {
-                tap: CaptureObserver::new(secrets.clone(), writer.queue()),
+                observer: CaptureObserver::new(secrets.clone(), writer.queue()),
                 secrets,
                 writer,
                 allow: Some(allow),
@@ -143,7 +143,7 @@ mod tests {
 
         /// Shows a batch of 50 datagrams.
         fn batch(&mut self) {
-            self.tap.see(&ObservedDatagram {
+            self.observer.see(&ObservedDatagram {
                 at: Duration::from_nanos(1),
                 direction: Direction::Sent,
                 local: "127.0.0.1:1".parse().expect("an address"),
@@ -152,13 +152,13 @@ mod tests {
                 contents: &[0xaa; 60_000],
                 segment_size: Some(1_200),
             });
-            self.tap.flush();
+            self.observer.flush();
         }
 
         /// Lets the file take all that waits.
         fn hurry(&mut self) {
             self.allow = None;
-            while !self.tap.queue.has_room(QUEUE_BYTES_MAX) {
+            while !self.observer.queue.has_room(QUEUE_BYTES_MAX) {
                 thread::yield_now();
             }
         }
@@ -223,7 +223,7 @@ mod tests {
         let mut stage = Stage::new();
         stage.allow = None;
         let passing = |stage: &mut Stage| {
-            stage.tap.see(&ObservedDatagram {
+            stage.observer.see(&ObservedDatagram {
                 at: Duration::ZERO,
                 direction: Direction::Received,
                 local: "[::1]:1".parse().expect("an address"),
@@ -236,9 +236,9 @@ mod tests {
         passing(&mut stage);
         stage.secrets.log("A", &[1], &[2]);
         passing(&mut stage);
-        stage.tap.flush();
+        stage.observer.flush();
         passing(&mut stage);
-        stage.tap.flush();
+        stage.observer.flush();
         assert_eq!(stage.writer.finish().seen, 3);
         let kinds: Vec<_> = stage.blocks().iter().map(|(kind, _)| *kind).collect();
         assert_eq!(kinds, [10, 6, 6, 6, 5]);
@@ -247,11 +247,11 @@ mod tests {
     #[test]
     fn secrets_without_end_end_the_capture_and_not_the_memory() {
         let mut stage = Stage::new();
-        stage.tap.queue.push(vec![0; QUEUE_BYTES_MAX]);
-        stage.tap.queue.push(vec![0; SECRETS_BYTES_MAX]);
-        assert!(!stage.tap.queue.is_over());
-        stage.tap.queue.push(vec![0; 1]);
-        assert!(stage.tap.queue.is_over());
+        stage.observer.queue.push(vec![0; QUEUE_BYTES_MAX]);
+        stage.observer.queue.push(vec![0; SECRETS_BYTES_MAX]);
+        assert!(!stage.observer.queue.is_over());
+        stage.observer.queue.push(vec![0; 1]);
+        assert!(stage.observer.queue.is_over());
         stage.batch();
         stage.allow = None;
         let report = stage.writer.finish();

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, net::SocketAddr};
 
 use super::{client_hello::ClientHello, key_log::KeyLog, segments::Sizes};
 use crate::{
-    DropReason, Opened, Side,
+    DecryptedPacket, DropReason, Side,
     protection::{self, Numbers, Protection, Secret, Suite},
     wire::{self, ConnectionId, Frame, PacketType, Protected},
 };
@@ -89,7 +89,7 @@ impl InitialKeys {
         sender: Side,
         packet: &Protected<'_>,
         numbers: Numbers,
-    ) -> Option<Opened> {
+    ) -> Option<DecryptedPacket> {
         match sender {
             Side::Client => self.client.open(packet, numbers),
             Side::Server => self.server.open(packet, numbers),
@@ -168,7 +168,7 @@ impl Connection {
         sender: Side,
         packet: &Protected<'_>,
         key_log: &KeyLog,
-    ) -> Result<Opened, DropReason> {
+    ) -> Result<DecryptedPacket, DropReason> {
         let packet_type = packet.header.packet_type;
         let opened = match packet_type {
             PacketType::Initial => self
@@ -181,7 +181,11 @@ impl Connection {
     }
 
     /// Opens an Initial packet; its number is not noted.
-    pub(super) fn open_initial(&mut self, sender: Side, packet: &Protected<'_>) -> Option<Opened> {
+    pub(super) fn open_initial(
+        &mut self,
+        sender: Side,
+        packet: &Protected<'_>,
+    ) -> Option<DecryptedPacket> {
         let numbers = self.sender(sender).numbers[space(PacketType::Initial)];
         let known = [self.initial_after_retry.as_mut(), Some(&mut self.initial)];
         for keys in known.into_iter().flatten() {
@@ -209,7 +213,7 @@ impl Connection {
         sender: Side,
         packet: &Protected<'_>,
         key_log: &KeyLog,
-    ) -> Result<Opened, DropReason> {
+    ) -> Result<DecryptedPacket, DropReason> {
         let packet_type = packet.header.packet_type;
         let (random, agreed) = (self.hello.random(), self.suite);
         let from = self.sender(sender);
@@ -252,7 +256,7 @@ impl Connection {
         &mut self,
         sender: Side,
         packet: &Protected<'_>,
-        opened: &Opened,
+        opened: &DecryptedPacket,
     ) -> Vec<(Side, ConnectionId)> {
         let header = &packet.header;
         // That it was opened proves that a short header's connection ID has

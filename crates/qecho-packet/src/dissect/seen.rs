@@ -15,7 +15,7 @@ const FIXED_BIT: u8 = 0x40;
 
 /// A datagram of a capture.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct CapturedDatagram<'a> {
     /// Who sent it.
     pub source: SocketAddr,
     /// To whom.
@@ -30,7 +30,7 @@ pub struct Seen<'a> {
     pub cut: bool,
 }
 
-impl Seen<'_> {
+impl CapturedDatagram<'_> {
     /// Returns the local and the remote address.
     pub(super) fn ends(&self, direction: Direction) -> (SocketAddr, SocketAddr) {
         match direction {

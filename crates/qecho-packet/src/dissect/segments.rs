@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use crate::{DropReason, Packet, wire, wire::PacketType};
 
 use super::{
-    Dissector, Seen,
+    CapturedDatagram, Dissector,
     table::{ConnectionMatch, TELLING_LENGTH},
 };
 
@@ -83,7 +83,7 @@ impl Dissector {
     /// consists of many; `packets` are what it seems to have.
     pub(super) fn segment_size(
         &mut self,
-        seen: &Seen<'_>,
+        seen: &CapturedDatagram<'_>,
         belonging: Option<ConnectionMatch>,
         packets: &[Packet],
     ) -> Option<usize> {

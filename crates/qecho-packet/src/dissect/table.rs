@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::{
-    Opened, Side,
+    DecryptedPacket, Side,
     wire::{ConnectionId, PacketType, Protected},
 };
 
 use super::{
-    Seen,
+    CapturedDatagram,
     connection::{Connection, PATHS_MAX, Path, other},
 };
 
@@ -71,7 +71,11 @@ impl Table {
     }
 
     /// Finds out to what a datagram of these bytes belongs.
-    pub(super) fn find(&mut self, seen: &Seen<'_>, datagram: &[u8]) -> Option<ConnectionMatch> {
+    pub(super) fn find(
+        &mut self,
+        seen: &CapturedDatagram<'_>,
+        datagram: &[u8],
+    ) -> Option<ConnectionMatch> {
         let long = datagram.first()? & 0x80 != 0;
         let found = match long {
             true => self.find_long(seen, &seen.first_packet(datagram)?)?,
@@ -81,7 +85,11 @@ impl Table {
         Some(found)
     }
 
-    fn find_long(&mut self, seen: &Seen<'_>, packet: &Protected<'_>) -> Option<ConnectionMatch> {
+    fn find_long(
+        &mut self,
+        seen: &CapturedDatagram<'_>,
+        packet: &Protected<'_>,
+    ) -> Option<ConnectionMatch> {
         let header = &packet.header;
         let destination_length = header.destination.len();
         if let Some(holder) = self.holder(&header.destination, seen) {
@@ -109,7 +117,7 @@ impl Table {
         })
     }
 
-    fn find_short(&self, seen: &Seen<'_>) -> Option<ConnectionMatch> {
+    fn find_short(&self, seen: &CapturedDatagram<'_>) -> Option<ConnectionMatch> {
         for destination_length in (1..self.lengths.len()).rev() {
             if self.lengths[destination_length] == 0 {
                 continue;
@@ -137,7 +145,7 @@ impl Table {
 
     /// Returns whom a connection ID addresses, preferably on the datagram's
     /// path.
-    fn holder(&self, id: &ConnectionId, seen: &Seen<'_>) -> Option<CidOwner> {
+    fn holder(&self, id: &ConnectionId, seen: &CapturedDatagram<'_>) -> Option<CidOwner> {
         let holders = self.holders.get(id)?;
         let is_here = |holder: &&CidOwner| {
             let path = Path::of(other(holder.side), seen.source, seen.destination);
@@ -151,7 +159,7 @@ impl Table {
 
     /// Returns the latest connection between the addresses of a datagram, and
     /// which side has sent it.
-    fn on_path(&self, seen: &Seen<'_>) -> Option<(u64, Side)> {
+    fn on_path(&self, seen: &CapturedDatagram<'_>) -> Option<(u64, Side)> {
         [Side::Client, Side::Server].into_iter().find_map(|sender| {
             let path = Path::of(sender, seen.source, seen.destination);
             self.paths.get(&path).map(|number| (*number, sender))
@@ -196,9 +204,9 @@ impl Table {
     pub(super) fn learn(
         &mut self,
         belonging: ConnectionMatch,
-        seen: &Seen<'_>,
+        seen: &CapturedDatagram<'_>,
         packet: &Protected<'_>,
-        opened: &Opened,
+        opened: &DecryptedPacket,
     ) {
         let ConnectionMatch {
             connection: number,

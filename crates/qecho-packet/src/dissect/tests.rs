@@ -9,8 +9,8 @@ mod segments;
 const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 40_000);
 const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 443);
 
-fn from_client(payload: &[u8]) -> Seen<'_> {
-    Seen {
+fn from_client(payload: &[u8]) -> CapturedDatagram<'_> {
+    CapturedDatagram {
         source: CLIENT,
         destination: SERVER,
         ecn: 0,
@@ -20,8 +20,8 @@ fn from_client(payload: &[u8]) -> Seen<'_> {
     }
 }
 
-fn from_server(payload: &[u8]) -> Seen<'_> {
-    Seen {
+fn from_server(payload: &[u8]) -> CapturedDatagram<'_> {
+    CapturedDatagram {
         source: SERVER,
         destination: CLIENT,
         ..from_client(payload)
@@ -29,7 +29,7 @@ fn from_server(payload: &[u8]) -> Seen<'_> {
 }
 
 /// Takes datagrams in; returns what is told.
-fn told(dissector: &mut Dissector, datagrams: &[Seen<'_>]) -> Vec<Observation> {
+fn told(dissector: &mut Dissector, datagrams: &[CapturedDatagram<'_>]) -> Vec<Observation> {
     let mut told = Vec::new();
     for seen in datagrams {
         dissector.datagram(seen, &mut |observation| told.push(observation));
@@ -38,7 +38,7 @@ fn told(dissector: &mut Dissector, datagrams: &[Seen<'_>]) -> Vec<Observation> {
 }
 
 /// Takes one datagram in, which begins nothing.
-fn dissected(dissector: &mut Dissector, seen: Seen<'_>) -> DecodedDatagram {
+fn dissected(dissector: &mut Dissector, seen: CapturedDatagram<'_>) -> DecodedDatagram {
     let mut told = told(dissector, &[seen]);
     let dissected = match (told.pop(), told.len()) {
         (Some(Observation::Datagram(dissected)), 0) => dissected,
@@ -62,15 +62,19 @@ fn a_connection_begins_with_the_initial_packet_of_its_client() {
         (Some(Direction::Sent), Side::Client),
         (Some(Direction::Received), Side::Server),
     ] {
-        let seen = Seen {
+        let seen = CapturedDatagram {
             direction,
             ..from_client(&datagram)
         };
         let told = told(&mut Dissector::default(), &[seen]);
-        let [Observation::Began { .. }, Observation::Datagram(dissected)] = &told[..] else {
+        let [
+            Observation::ConnectionStarted { .. },
+            Observation::Datagram(dissected),
+        ] = &told[..]
+        else {
             panic!("{told:?}");
         };
-        let Observation::Began {
+        let Observation::ConnectionStarted {
             connection: 1,
             side: begun,
             local,
@@ -110,7 +114,7 @@ fn a_server_without_the_clients_connection_id_is_known_by_addresses() {
     // client is.
     let mut short = vec![0x40; 50];
     short[1..9].copy_from_slice(&bytes("f067a5502a4262b5"));
-    let elsewhere = Seen {
+    let elsewhere = CapturedDatagram {
         source: SocketAddr::new(CLIENT.ip(), 1),
         ..from_client(&short)
     };
@@ -202,7 +206,7 @@ fn junk_after_a_packet_is_a_packet_without_header() {
 fn what_is_cut_still_shows_whose_it_is() {
     let initial = bytes(CLIENT_INITIAL);
     for length in 1..initial.len() {
-        let seen = Seen {
+        let seen = CapturedDatagram {
             cut: true,
             ..from_client(&initial[..length])
         };
@@ -233,7 +237,7 @@ fn the_connection_that_was_idle_for_longest_makes_room() {
     let mut observations = Vec::new();
     for destination in [1, 2, 1, 3] {
         let datagram = cut(destination);
-        let seen = Seen {
+        let seen = CapturedDatagram {
             cut: true,
             ..from_client(&datagram)
         };
@@ -243,8 +247,8 @@ fn the_connection_that_was_idle_for_longest_makes_room() {
     let lives: Vec<_> = observations
         .iter()
         .filter_map(|observation| match observation {
-            Observation::Began { connection, .. } => Some((true, *connection)),
-            Observation::Forgotten { connection } => Some((false, *connection)),
+            Observation::ConnectionStarted { connection, .. } => Some((true, *connection)),
+            Observation::ConnectionRemoved { connection } => Some((false, *connection)),
             _ => None,
         })
         .collect();

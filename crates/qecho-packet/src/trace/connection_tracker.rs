@@ -6,8 +6,8 @@ mod losses;
 use std::{collections::HashSet, time::Duration};
 
 use crate::{
-    DecodedDatagram, Direction, DropReason, Opened, Packet as Observed, Recovery, Side,
-    TransportParameters,
+    DecodedDatagram, DecryptedPacket, Direction, DropReason, Packet as Observed, RecoveryMetrics,
+    Side, TransportParameters,
     wire::{self, Ack, Frame, PacketType},
 };
 
@@ -35,7 +35,7 @@ pub(super) struct ConnectionTracker {
     began_untold: Option<Duration>,
     went: Sender,
     came: Sender,
-    recovery: Recovery,
+    recovery: RecoveryMetrics,
 }
 
 /// What one endpoint has sent.
@@ -82,7 +82,7 @@ impl ConnectionTracker {
             began_untold: None,
             went: Sender::default(),
             came: Sender::default(),
-            recovery: Recovery::default(),
+            recovery: RecoveryMetrics::default(),
         }
     }
 
@@ -205,7 +205,7 @@ impl ConnectionTracker {
         tell: &mut dyn FnMut(&Event<'_>),
     ) {
         for (packet_type, number) in &learned.found_again {
-            let what = EventKind::FoundAgain {
+            let what = EventKind::SpuriousLoss {
                 direction: direction.opposite(),
                 packet_type: *packet_type,
                 number: *number,
@@ -328,7 +328,7 @@ impl Sender {
 }
 
 /// Reads what is in a packet, without what others tell of it.
-pub(super) fn content(opened: &Opened) -> Content<'_> {
+pub(super) fn content(opened: &DecryptedPacket) -> Content<'_> {
     let mut frames = Vec::new();
     let mut malformed = None;
     for frame in wire::frames(&opened.payload) {

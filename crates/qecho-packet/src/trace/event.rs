@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use crate::{
-    CloseReason, Direction, DropReason, Recovery, Side, TransportParameters,
+    CloseReason, Direction, DropReason, RecoveryMetrics, Side, TransportParameters,
     wire::{ConnectionId, Frame, Header, Malformed, PacketType},
 };
 
@@ -45,7 +45,7 @@ pub enum EventKind<'a> {
     /// A packet of the endpoint that sent it was declared lost.
     Lost(Lost),
     /// A packet that was declared lost has arrived after all.
-    FoundAgain {
+    SpuriousLoss {
         /// Who had sent it.
         direction: Direction,
         /// Its kind.
@@ -73,13 +73,13 @@ pub enum EventKind<'a> {
         before: (SocketAddr, SocketAddr),
     },
     /// What this side believes of the path changed.
-    Recovery(&'a Recovery),
+    Recovery(&'a RecoveryMetrics),
     /// The connection was closed.
     Closed(&'a CloseReason),
     /// Nothing more will be told of the connection.
     Forgotten,
     /// Nobody looked fast enough: so many observations were left out.
-    LeftOut {
+    EventsDropped {
         /// How many.
         count: u64,
     },
@@ -142,7 +142,7 @@ pub struct AnnotatedFrame<'a> {
     /// The frame.
     pub frame: Frame<'a>,
     /// The packet that carried the same before, if one did.
-    pub again: Option<Again>,
+    pub again: Option<RetransmissionOf>,
     /// The TLS messages that a CRYPTO frame begins or completes.
     pub tls: Vec<TlsMessage>,
     /// For an ACK: how long it was held back, if that can be told.
@@ -151,7 +151,7 @@ pub struct AnnotatedFrame<'a> {
 
 /// An earlier packet that carried the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Again {
+pub struct RetransmissionOf {
     /// The packet's number; of the same packet number space.
     pub number: u64,
     /// Whether it was declared lost; else it is sent again as a probe, before

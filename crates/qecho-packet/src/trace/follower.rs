@@ -17,7 +17,7 @@ use crate::{DatagramObserver, Observation, ObservedDatagram};
 use super::{
     Sink,
     event::{Event, EventKind},
-    tracer::{Losses, Tracer},
+    tracer::{LossSource, Tracer},
 };
 
 /// Bytes of observations that wait to be looked at; more are left out.
@@ -46,12 +46,12 @@ struct State {
 }
 
 enum Order {
-    Observed(Vec<Seen>),
-    LeftOut(Duration, u64),
+    Observed(Vec<ObservedAt>),
+    EventsDropped(Duration, u64),
     End,
 }
 
-type Seen = (Duration, Arc<Observation>);
+type ObservedAt = (Duration, Arc<Observation>);
 
 /// What came of a trace.
 #[derive(Debug, Default)]
@@ -87,7 +87,7 @@ impl Trace {
 
     /// Returns what shows the packets of one event loop to the trace; its
     /// shard must be watched (`ShardConfig::watched` of the engine).
-    pub fn tap(&self) -> Box<dyn DatagramObserver> {
+    pub fn observer(&self) -> Box<dyn DatagramObserver> {
         Box::new(TraceTap {
             trace: self.clone(),
             seen: Vec::new(),
@@ -136,7 +136,7 @@ impl fmt::Debug for Trace {
 
 /// Makes events until the end; returns what could not be written.
 fn follow(sinks: Vec<Box<dyn Sink>>, orders: &Receiver<Order>, state: &State) -> Vec<io::Error> {
-    let mut tracer = Tracer::new(Losses::Told);
+    let mut tracer = Tracer::new(LossSource::Reported);
     let mut sinks: Vec<Option<Box<dyn Sink>>> = sinks.into_iter().map(Some).collect();
     let mut failures = Vec::new();
     let mut pass_on = |event: &Event<'_>| {
@@ -158,13 +158,13 @@ fn follow(sinks: Vec<Box<dyn Sink>>, orders: &Receiver<Order>, state: &State) ->
                     state.waiting.fetch_sub(weight(&observation), Relaxed);
                 }
             }
-            Order::LeftOut(at, count) => {
+            Order::EventsDropped(at, count) => {
                 // What was acknowledged meanwhile will not be said again.
                 tracer.lighten();
                 pass_on(&Event {
                     at,
                     connection: None,
-                    what: EventKind::LeftOut { count },
+                    what: EventKind::EventsDropped { count },
                 });
             }
             Order::End => break,
@@ -189,7 +189,7 @@ fn weight(observation: &Observation) -> usize {
 struct TraceTap {
     trace: Trace,
     /// What was seen since the last flush.
-    seen: Vec<Seen>,
+    seen: Vec<ObservedAt>,
     bytes: usize,
     /// Observations that were left out since the last that was not.
     gap: u64,
@@ -215,7 +215,7 @@ impl DatagramObserver for TraceTap {
         }
         if self.gap > 0 {
             self.flush();
-            self.order(Order::LeftOut(at, self.gap));
+            self.order(Order::EventsDropped(at, self.gap));
             self.gap = 0;
         }
         self.bytes += bytes;
@@ -251,7 +251,7 @@ mod tests {
             let _ = self.allowed.recv();
             let words = match &event.what {
                 EventKind::Datagram(datagram) => format!("{} bytes", datagram.size),
-                EventKind::LeftOut { count } => format!("{count} left out"),
+                EventKind::EventsDropped { count } => format!("{count} left out"),
                 what => format!("{what:?}"),
             };
             let _ = self.told.send(words);
@@ -286,12 +286,12 @@ mod tests {
         let (told, heard) = channel();
         let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Broken), Box::new(Slow { allowed, told })];
         let trace = Trace::start(sinks).expect("there is a thread");
-        let mut tap = trace.tap();
+        let mut observer = trace.observer();
         let each = weight(&datagram(60_000));
         let fits = QUEUE_BYTES_MAX / each;
         for _ in 0..fits + 10 {
-            tap.observe(Duration::ZERO, &datagram(60_000));
-            tap.flush();
+            observer.observe(Duration::ZERO, &datagram(60_000));
+            observer.flush();
         }
         drop(allow);
         for _ in 0..fits {
@@ -300,8 +300,8 @@ mod tests {
         while trace.0.state.waiting.load(Relaxed) > 0 {
             thread::yield_now();
         }
-        tap.observe(Duration::ZERO, &datagram(1));
-        tap.flush();
+        observer.observe(Duration::ZERO, &datagram(1));
+        observer.flush();
         let report = trace.finish();
         let rest: Vec<String> = heard.iter().collect();
         assert_eq!(rest, ["10 left out", "1 bytes"]);

@@ -12,7 +12,7 @@ use crate::{
     wire::{Frame, PacketType},
 };
 
-use super::event::{Again, AnnotatedFrame, LossReason};
+use super::event::{AnnotatedFrame, LossReason, RetransmissionOf};
 
 /// Packets of one packet number space that are remembered, and as many that
 /// were lost; beyond, the oldest are forgotten.
@@ -131,14 +131,14 @@ impl SentPackets {
         self.packets.len() + self.lost.len() + self.pieces
     }
 
-    fn earlier(&self, carrier: Carrier, start: u64, end: u64) -> Option<Again> {
+    fn earlier(&self, carrier: Carrier, start: u64, end: u64) -> Option<RetransmissionOf> {
         let carried = self.carried.get(&carrier)?;
         let before = carried.range(..=start).next_back();
         let covering = before.filter(|(_, (covered, _))| *covered > start);
         let (_, (_, number)) = covering.or_else(|| carried.range(start..end).next())?;
         let number = *number;
         let lost = self.lost.contains_key(&number);
-        Some(Again { number, lost })
+        Some(RetransmissionOf { number, lost })
     }
 
     fn forget(&mut self, number: u64, sent: &Sent) {
@@ -307,7 +307,7 @@ mod tests {
         }
     }
 
-    fn send(ledger: &mut SentPackets, number: u64, frame: Frame<'_>) -> Option<Again> {
+    fn send(ledger: &mut SentPackets, number: u64, frame: Frame<'_>) -> Option<RetransmissionOf> {
         let packet = (PacketType::OneRtt, number, 100);
         let mut noted = [unnoted(frame)];
         ledger.send(MS * number as u32, packet, &mut noted);
@@ -325,7 +325,7 @@ mod tests {
         let mut ledger = SentPackets::default();
         assert_eq!(send(&mut ledger, 0, stream(0, b"0123456789")), None);
         assert_eq!(send(&mut ledger, 1, stream(10, b"0123456789")), None);
-        let again = |number, lost| Some(Again { number, lost });
+        let again = |number, lost| Some(RetransmissionOf { number, lost });
         assert_eq!(send(&mut ledger, 2, stream(3, b"34")), again(0, false));
         ledger.declare_lost(1);
         assert_eq!(send(&mut ledger, 3, stream(12, b"2")), again(1, true));

@@ -12,9 +12,9 @@ use super::{
 
 /// Whose word counts on what was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Losses {
+pub enum LossSource {
     /// The endpoint's own: it tells how many packets it has declared lost.
-    Told,
+    Reported,
     /// Nobody's: what RFC 9002 §6.1 says is taken for lost, both ways.
     Inferred,
 }
@@ -26,7 +26,7 @@ const REMEMBERED_MAX: usize = 2_000_000;
 /// Makes events of observations.
 #[derive(Debug)]
 pub struct Tracer {
-    losses: Losses,
+    losses: LossSource,
     connections: BTreeMap<u64, ConnectionTracker>,
     /// Pieces that the connections remember.
     remembered: usize,
@@ -37,7 +37,7 @@ type Tell<'t> = &'t mut dyn FnMut(&Event<'_>);
 
 impl Tracer {
     /// Begins with no connection.
-    pub fn new(losses: Losses) -> Self {
+    pub fn new(losses: LossSource) -> Self {
         Self {
             losses,
             connections: BTreeMap::new(),
@@ -50,7 +50,7 @@ impl Tracer {
     /// else to tell of it.
     pub fn learn(&mut self, at: Duration, observation: &Observation, tell: Tell<'_>) {
         match observation {
-            Observation::Began { connection, .. } => {
+            Observation::ConnectionStarted { connection, .. } => {
                 self.observe(at, observation, &mut |_| {});
                 self.with(*connection, |known| known.begin_untold(at));
             }
@@ -67,7 +67,7 @@ impl Tracer {
     /// Tells by `tell` what an observation means.
     pub fn observe(&mut self, at: Duration, observation: &Observation, tell: Tell<'_>) {
         match observation {
-            Observation::Began {
+            Observation::ConnectionStarted {
                 connection,
                 side,
                 local,
@@ -100,7 +100,7 @@ impl Tracer {
                     known.tell(at, EventKind::Closed(reason), tell);
                 });
             }
-            Observation::Forgotten { connection } => {
+            Observation::ConnectionRemoved { connection } => {
                 let Some(known) = self.connections.remove(connection) else {
                     return;
                 };
@@ -145,7 +145,7 @@ impl Tracer {
             self.with(number, |known| {
                 known.tell_that_it_began(tell);
                 belonging(known, at, datagram, tell);
-                if losses == Losses::Inferred {
+                if losses == LossSource::Inferred {
                     known.infer_losses(at, tell);
                 }
             })
@@ -163,7 +163,7 @@ impl Tracer {
             content: packet.opened.as_ref().map(connection_tracker::content),
             unprocessed: packet.unprocessed,
             // An endpoint sends nothing else that is no packet.
-            is_stateless_reset: self.losses == Losses::Told
+            is_stateless_reset: self.losses == LossSource::Reported
                 && datagram.direction == Direction::Sent
                 && packet.header.is_none(),
         });

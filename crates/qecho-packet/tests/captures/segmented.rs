@@ -6,7 +6,7 @@
 
 use qecho_packet::{
     Direction, Observation,
-    dissect::{Dissector, Seen},
+    dissect::{CapturedDatagram, Dissector},
 };
 
 use crate::files::items;
@@ -28,7 +28,7 @@ fn the_datagrams_of_a_batch_are_told_one_by_one() {
             skipped => panic!("{skipped:?}"),
         };
         longest = longest.max(captured.payload.len());
-        let seen = Seen {
+        let seen = CapturedDatagram {
             source: captured.source,
             destination: captured.destination,
             ecn: captured.ecn,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use qecho_packet::{
     Observation,
     capture::{CaptureReader, Item, ReadError},
-    dissect::{Dissector, Seen},
-    trace::{Event, EventKind, Losses, Tracer},
+    dissect::{CapturedDatagram, Dissector},
+    trace::{Event, EventKind, LossSource, Tracer},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -57,14 +57,14 @@ impl Tally {
         let before = live();
         let mut most = 0;
         let mut dissector = Dissector::default();
-        let mut tracer = Tracer::new(Losses::Inferred);
+        let mut tracer = Tracer::new(LossSource::Inferred);
         let outcome = each_item(file, |item| {
             let captured = match item {
                 Item::Datagram(captured) => captured,
                 Item::Secrets(secrets) => return dissector.add_secrets(&secrets),
                 Item::Skipped { .. } => return,
             };
-            let seen = Seen {
+            let seen = CapturedDatagram {
                 source: captured.source,
                 destination: captured.destination,
                 ecn: captured.ecn,

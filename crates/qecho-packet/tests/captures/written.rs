@@ -43,7 +43,7 @@ fn placeless(item: Item) -> Item {
 fn what_was_written_is_read_again() {
     let content = Content::default();
     let capture = Capture::start(Box::new(content.clone()), "qecho", None).unwrap();
-    let mut tap = capture.tap();
+    let mut observer = capture.observer();
     let mut expected = Vec::new();
     let pairs = [
         ("192.0.2.1:4433", "198.51.100.2:50000"),
@@ -79,8 +79,8 @@ fn what_was_written_is_read_again() {
             hex(&random),
             hex(&secret)
         )));
-        tap.see(&passing);
-        tap.flush();
+        observer.see(&passing);
+        observer.flush();
         let (source, destination) = match direction {
             Direction::Received => (remote, local),
             Direction::Sent => (local, remote),
@@ -110,11 +110,11 @@ fn what_was_written_is_read_again() {
 fn the_longest_and_the_shortest_datagrams_come_back() {
     let content = Content::default();
     let capture = Capture::start(Box::new(content.clone()), "qecho", None).unwrap();
-    let mut tap = capture.tap();
+    let mut observer = capture.observer();
     let lengths = [0, 1, 2, 3, 4, 65_507];
     // An empty datagram has no piece to be shown; only the others are.
     for length in lengths {
-        tap.see(&ObservedDatagram {
+        observer.see(&ObservedDatagram {
             at: Duration::ZERO,
             direction: Direction::Received,
             local: "127.0.0.1:1".parse().unwrap(),
@@ -124,7 +124,7 @@ fn the_longest_and_the_shortest_datagrams_come_back() {
             segment_size: None,
         });
     }
-    tap.flush();
+    observer.flush();
     assert!(capture.finish().failure.is_none());
     let content = content.0.lock().expect("nobody panics with it");
     let read = items(&content).into_iter().map(|item| match item {

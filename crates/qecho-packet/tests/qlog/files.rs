@@ -88,7 +88,7 @@ fn each_side_of_each_connection_has_its_own_file() {
             tell(&mut qlog.clone(), Some(&connection), EventKind::Forgotten);
         }
     }
-    tell(&mut qlog, None, EventKind::LeftOut { count: 1 });
+    tell(&mut qlog, None, EventKind::EventsDropped { count: 1 });
     let wanted = [
         "8394c8f03e515701_client.sqlog",
         "8394c8f03e515701_server.sqlog",

@@ -4,10 +4,10 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use qecho_packet::{
-    CloseReason, Dir, Direction, DropReason, Recovery, Side, StreamId, TransportParameters,
+    CloseReason, Dir, Direction, DropReason, RecoveryMetrics, Side, StreamId, TransportParameters,
     trace::{
-        Again, AnnotatedFrame, Connection, Content, Datagram, Event, EventKind, LossReason, Lost,
-        Packet, TlsMessage,
+        AnnotatedFrame, Connection, Content, Datagram, Event, EventKind, LossReason, Lost, Packet,
+        RetransmissionOf, TlsMessage,
     },
     wire::{Ack, ConnectionId, EcnCounts, Frame, Header, Malformed, PacketType},
 };
@@ -215,7 +215,7 @@ pub(crate) fn noted(frame: Frame<'_>) -> AnnotatedFrame<'_> {
     let is_ack = matches!(frame, Frame::Ack(_));
     AnnotatedFrame {
         frame,
-        again: Some(Again {
+        again: Some(RetransmissionOf {
             number: 3,
             lost: false,
         }),
@@ -295,7 +295,7 @@ pub(crate) fn losses() -> Vec<EventKind<'static>> {
         })
     });
     let mut losses = Vec::from(lost);
-    losses.push(EventKind::FoundAgain {
+    losses.push(EventKind::SpuriousLoss {
         direction: Direction::Sent,
         packet_type: PacketType::OneRtt,
         number: 5,
@@ -363,8 +363,8 @@ pub(crate) fn broken_parameters() -> TransportParameters {
     TransportParameters::parse(&[0x01, 0x02, 0x80, 0x00, 0x0d, 0x01, 0x00, 0x04, 0x00])
 }
 
-pub(crate) fn recovery(mtu: u16) -> Recovery {
-    Recovery {
+pub(crate) fn recovery(mtu: u16) -> RecoveryMetrics {
+    RecoveryMetrics {
         smoothed_rtt: Duration::from_micros(1500),
         min_rtt: Duration::from_millis(1),
         congestion_window: 12_000,

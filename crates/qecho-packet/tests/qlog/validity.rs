@@ -39,7 +39,7 @@ pub(crate) fn every_record() -> [Vec<Value>; 2] {
                 tell(connection, EventKind::Datagram(datagram));
             }
         }
-        tell(connection, EventKind::LeftOut { count: 3 });
+        tell(connection, EventKind::EventsDropped { count: 3 });
     }
     for what in sample::losses() {
         tell(Some(&connection), what);

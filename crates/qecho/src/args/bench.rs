@@ -9,12 +9,12 @@ use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 use qecho_echo::dial::Alpn;
-use qecho_measure::bench::{Bound, Sizes, Sockets};
+use qecho_measure::bench::{Sizes, Sockets, Threshold};
 
 pub(super) use self::grammar::output;
 pub(crate) use self::{load::Load, start::StartAt};
 use super::{
-    CaptureArguments, KeyLogArguments, Place, TraceArguments, TrustArguments, client, place,
+    CaptureArguments, HostPort, KeyLogArguments, TraceArguments, TrustArguments, client, place,
 };
 
 /// Options of `qecho bench`.
@@ -22,7 +22,7 @@ use super::{
 pub(crate) struct BenchArguments {
     /// The echo server: a name or address, with a port if it is not 4433
     #[arg(value_name = "HOST[:PORT]", value_parser = place::reachable)]
-    pub(crate) place: Place,
+    pub(crate) place: HostPort,
 
     /// What the load is made of
     #[arg(long, value_enum, default_value = "stream")]
@@ -90,7 +90,7 @@ pub(crate) struct BenchArguments {
     /// back; the report says if the limit is the generator's
     #[arg(long, value_name = "BOUND", value_parser = bound::upper_bound,
           conflicts_with_all = ["step", "count"])]
-    find_limit: Option<Bound>,
+    find_limit: Option<Threshold>,
 
     /// Make the same load over something else too, in turns of a fifth each, and
     /// show the ratios: tls is TLS 1.3 over TCP on the same port number (the
@@ -170,7 +170,7 @@ pub(crate) struct BenchArguments {
     /// figures are min, mean, p50, p90, p99, p99.9, p99.99, max, rate, goodput,
     /// lost, unanswered and errors, of each step; with --find-limit, limit
     #[arg(long, value_name = "BOUND", value_parser = bound::bound)]
-    pub(crate) fail_if: Vec<Bound>,
+    pub(crate) fail_if: Vec<Threshold>,
 
     #[command(flatten)]
     pub(crate) key_log: KeyLogArguments,

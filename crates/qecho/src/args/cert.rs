@@ -11,7 +11,7 @@ use clap::{Subcommand, ValueEnum};
 use qecho_cert::{Limits, Name, store::System};
 use qecho_echo::dial::Alpn;
 
-use super::{EXIT_CODES, Format, Place, client::alpn, place};
+use super::{EXIT_CODES, Format, HostPort, client::alpn, place};
 
 const DAYS: &str = "Days for which it is good; Apple's systems take at most 825";
 
@@ -236,7 +236,7 @@ pub(crate) enum SubjectArgument {
     /// One in a file.
     File(PathBuf),
     /// A server's.
-    Server(Place),
+    Server(HostPort),
 }
 
 /// Options of `qecho cert verify`.

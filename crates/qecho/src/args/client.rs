@@ -7,7 +7,7 @@ use qecho_echo::dial::Alpn;
 use qecho_engine::limits::INITIAL_DATAGRAM_MIN;
 
 use super::{
-    CaptureArguments, Format, KeyLogArguments, Place, TraceArguments, TrustArguments, place,
+    CaptureArguments, Format, HostPort, KeyLogArguments, TraceArguments, TrustArguments, place,
     server::alpn_name,
 };
 
@@ -16,7 +16,7 @@ use super::{
 pub(crate) struct ClientArguments {
     /// The server: a name or address, with a port if it is not 4433
     #[arg(value_name = "HOST[:PORT]", value_parser = place::reachable)]
-    pub(crate) place: Place,
+    pub(crate) place: HostPort,
 
     /// Send TEXT and wait for its echo; may be given more than once
     #[arg(

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use qecho_io::listen::Listen;
 
-use super::{Place, place};
+use super::{HostPort, place};
 
 /// Reads a place to listen on whose port, if none is named, is `usual_port`.
 pub(super) fn read(text: &str, usual_port: u16) -> Result<Listen, String> {
@@ -18,7 +18,7 @@ pub(super) fn read(text: &str, usual_port: u16) -> Result<Listen, String> {
         let port = place::port(port)?;
         return Ok(Listen::Everywhere { port });
     }
-    let Place { host, port } = Place::read(text, usual_port)?;
+    let HostPort { host, port } = HostPort::read(text, usual_port)?;
     if host == "localhost" {
         return Ok(Listen::Loopback { port });
     }

@@ -7,7 +7,8 @@ use qecho_echo::dial::Alpn;
 use qecho_measure::ping::{HOSTS_MAX, SIZE_MAX, SIZE_MIN};
 
 use super::{
-    CaptureArguments, KeyLogArguments, Place, TraceArguments, TrustArguments, client::alpn, place,
+    CaptureArguments, HostPort, KeyLogArguments, TraceArguments, TrustArguments, client::alpn,
+    place,
 };
 
 /// Options of `qecho ping`.
@@ -16,7 +17,7 @@ pub(crate) struct PingArguments {
     /// Whom to ping: names or addresses, with a port if it is not 4433
     #[arg(value_name = "HOST[:PORT]", value_parser = place::reachable, required = true,
           num_args = 1..=HOSTS_MAX)]
-    pub(crate) places: Vec<Place>,
+    pub(crate) places: Vec<HostPort>,
 
     /// What is sent and awaited: stream and datagram take an echo server, the
     /// others any QUIC server (name its protocol by --alpn, for instance h3)

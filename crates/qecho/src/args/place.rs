@@ -6,13 +6,13 @@ use qecho_echo::PORT;
 
 /// A host by name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct HostPort {
     /// Without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for HostPort {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)
@@ -22,7 +22,7 @@ impl std::fmt::Display for Place {
     }
 }
 
-impl FromStr for Place {
+impl FromStr for HostPort {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -30,7 +30,7 @@ impl FromStr for Place {
     }
 }
 
-impl Place {
+impl HostPort {
     /// Reads a place whose port, if none is named, is `usual_port`.
     pub(super) fn read(text: &str, usual_port: u16) -> Result<Self, String> {
         if text.contains("://") {
@@ -75,8 +75,8 @@ impl Place {
 }
 
 /// Reads a place that can be reached.
-pub(super) fn reachable(text: &str) -> Result<Place, String> {
-    let place: Place = text.parse()?;
+pub(super) fn reachable(text: &str) -> Result<HostPort, String> {
+    let place: HostPort = text.parse()?;
     match place.port {
         0 => Err("nobody can be reached on port 0".into()),
         _ => Ok(place),
@@ -104,7 +104,7 @@ mod tests {
             ("192.0.2.1:1", "192.0.2.1:1"),
         ];
         for (typed, meant) in cases {
-            let place: Place = typed.parse().expect(typed);
+            let place: HostPort = typed.parse().expect(typed);
             assert_eq!(place.to_string(), meant);
         }
     }
@@ -125,7 +125,7 @@ mod tests {
             ("[::1]4433", "no `:` after `]`"),
         ];
         for (typed, reason) in cases {
-            assert_eq!(typed.parse::<Place>(), Err(reason.to_owned()), "{typed}");
+            assert_eq!(typed.parse::<HostPort>(), Err(reason.to_owned()), "{typed}");
         }
     }
 }

@@ -12,7 +12,7 @@ use qecho_netsim::{
 };
 
 use self::conditions::ConditionArguments;
-use super::{Format, Place, listen, place};
+use super::{Format, HostPort, listen, place};
 
 /// Options of `qecho relay`.
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,7 @@ pub(crate) struct RelayArguments {
     /// addresses the first
     #[arg(long, value_name = "HOST[:PORT]", value_parser = place::reachable,
           default_value = "localhost:4433")]
-    pub(crate) to: Place,
+    pub(crate) to: HostPort,
 
     /// Give each client a new port towards the server every TIME, as a NAT
     /// does that forgets (`every 5s` is understood too)

@@ -18,11 +18,11 @@ use anyhow::anyhow;
 use qecho_cert::TrustVerifier;
 use qecho_echo::dial::DialFailure;
 use qecho_engine::{Side, config::Transport};
-use qecho_measure::bench::{Bench, BenchError, Config, Way};
-use qecho_packet::{Sight, close::CERTIFICATE_REQUIRED};
+use qecho_measure::bench::{Bench, BenchError, Config, Mode};
+use qecho_packet::{Observers, close::CERTIFICATE_REQUIRED};
 
 use self::{display::Display, output::Output};
-use super::{dialing, key_log, resolve, sight, signals, trust};
+use super::{dialing, key_log, observers, resolve, signals, trust};
 use crate::{
     args::{BenchArguments, BenchFormat, Load},
     ending::{Ending, Failure},
@@ -37,19 +37,19 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Failure> {
     let silence = Transport::default().idle_timeout;
     let BenchArguments { capture, trace, .. } = arguments;
     let lines = Box::new(io::stderr());
-    sight::during(capture, trace, lines, Side::Client, silence, |sight| {
-        bench(arguments, &load, sight)
+    observers::during(capture, trace, lines, Side::Client, silence, |observers| {
+        bench(arguments, &load, observers)
     })
 }
 
-fn bench(arguments: &BenchArguments, load: &Load, sight: Sight) -> Result<Ending, Failure> {
+fn bench(arguments: &BenchArguments, load: &Load, observers: Observers) -> Result<Ending, Failure> {
     let verifier = trust::verifier(&arguments.trust)?;
     if arguments.trust.insecure {
         display::say(
             "warning: --insecure trusts anybody; anyone in between can read and change everything\n",
         );
     }
-    let config = config(arguments, load, verifier.clone(), sight)?;
+    let config = config(arguments, load, verifier.clone(), observers)?;
     let begin = config.begin.clone();
     // Before the work: nobody wants to learn after it that it cannot be kept.
     let outputs = arguments.output.iter().map(|path| Output::open(path));
@@ -103,17 +103,17 @@ fn config(
     arguments: &BenchArguments,
     load: &Load,
     verifier: Arc<TrustVerifier>,
-    sight: Sight,
+    observers: Observers,
 ) -> Result<Config, Failure> {
     let target = resolve::target(&arguments.place)?;
     let transport = Transport::default();
     // What is held must not be woken; the others may be silent for long when
     // their rate is low.
-    let keep_alive = (load.work.way != Way::Idle).then_some(transport.idle_timeout / 8);
+    let keep_alive = (load.work.way != Mode::Idle).then_some(transport.idle_timeout / 8);
     Ok(Config {
         alpn: arguments.alpn.clone(),
-        key_log: key_log::open(&arguments.key_log, &sight)?,
-        sight,
+        key_log: key_log::open(&arguments.key_log, &observers)?,
+        observers,
         transport: Transport {
             udp_payload_max: Some(arguments.udp_payload_max),
             keep_alive,

@@ -17,13 +17,13 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
-use qecho_echo::client::{self, Client, ClientEvent, Mail, Message, Way};
+use qecho_echo::client::{self, Client, ClientEvent, Command, Message, Mode};
 use qecho_engine::{Side, config::Transport};
-use qecho_packet::Sight;
+use qecho_packet::Observers;
 use rustls::client::ResolvesClientCert;
 
-use self::{screen::Screen, voice::Voice};
-use super::{key_log, resolve, sight, signals, trust};
+use self::{screen::Screen, voice::Reporter};
+use super::{key_log, observers, resolve, signals, trust};
 use crate::{
     args::{ClientArguments, Format, OverArgument},
     ending::{Ending, Failure},
@@ -100,8 +100,8 @@ pub(super) fn run(arguments: ClientArguments) -> Result<Ending, Failure> {
     let ClientArguments { capture, trace, .. } = &arguments;
     let screen = Screen::default();
     let lines = Box::new(screen.clone());
-    sight::during(capture, trace, lines, Side::Client, silence, |sight| {
-        connect(&arguments, input, &screen, sight)
+    observers::during(capture, trace, lines, Side::Client, silence, |observers| {
+        connect(&arguments, input, &screen, observers)
     })
 }
 
@@ -109,7 +109,7 @@ fn connect(
     arguments: &ClientArguments,
     input: Input,
     screen: &Screen,
-    sight: Sight,
+    observers: Observers,
 ) -> Result<Ending, Failure> {
     let verifier = trust::verifier(&arguments.trust)?;
     let identity = trust::identity(arguments.cert.as_deref(), arguments.key.as_deref())?;
@@ -122,17 +122,17 @@ fn connect(
         },
         alpn: arguments.alpn.clone(),
         identity: identity.map(|identity| identity as Arc<dyn ResolvesClientCert>),
-        key_log: key_log::open(&arguments.key_log, &sight)?,
+        key_log: key_log::open(&arguments.key_log, &observers)?,
         timeout: arguments.timeout.unwrap_or(client::TIMEOUT),
         patience: input.patience(arguments.timeout),
         update_keys: arguments.update_keys,
-        sight,
+        observers,
         ..usual
     };
     let (tell, occurrences) = channel();
     let interrupted = tell.clone();
     signals::on_signal(move |ending| tell_off(&interrupted, Occurrence::Signal(ending)))?;
-    let mut voice = Voice::new(arguments, verifier);
+    let mut voice = Reporter::new(arguments, verifier);
     voice.connecting();
     if input == Input::Bytes {
         return pipe::run(arguments, &config, voice, tell, &occurrences);
@@ -151,7 +151,7 @@ fn connect(
 /// Ends the client, whatever its command came to, and waits for that.
 fn finish(client: Client, ending: Result<Ending, Failure>) -> Result<Ending, Failure> {
     if ending.is_err() {
-        client.send(Mail::Stop);
+        client.send(Command::Stop);
     }
     client.wait().context("cannot wait for packets")?;
     ending
@@ -188,16 +188,16 @@ fn check(arguments: &ClientArguments, input: Input) -> Result<(), Failure> {
     Ok(())
 }
 
-fn way(over: OverArgument) -> Way {
+fn way(over: OverArgument) -> Mode {
     match over {
-        OverArgument::Stream => Way::Stream,
-        OverArgument::StreamPerMessage => Way::StreamPerMessage,
-        OverArgument::Uni => Way::Uni,
-        OverArgument::Datagram => Way::Datagram,
+        OverArgument::Stream => Mode::Stream,
+        OverArgument::StreamPerMessage => Mode::StreamPerMessage,
+        OverArgument::Uni => Mode::Uni,
+        OverArgument::Datagram => Mode::Datagram,
     }
 }
 
-fn message(data: impl Into<Vec<u8>>, over: Way) -> Message {
+fn message(data: impl Into<Vec<u8>>, over: Mode) -> Message {
     let data = Bytes::from(data.into());
     Message { data, over }
 }

@@ -13,15 +13,16 @@ use qecho_cert::{
 };
 use qecho_echo::{
     client::{
-        self, Client, ClientEvent, Connected, Echoed, Failure as ClientFailure, Mail, Message, Way,
+        self, Client, ClientEvent, Command, Connected, Echoed, Failure as ClientFailure, Message,
+        Mode,
     },
     dial::Target,
     server::{self, Listen, Server},
 };
 use qecho_engine::Side;
-use qecho_packet::{Sight, capture::Capture};
+use qecho_packet::{Observers, capture::Capture};
 
-use super::{capture, tracing::Onlookers};
+use super::{capture, tracing::TraceSinks};
 use crate::{
     args::{DemoArguments, DemoTraceArgument},
     ending::{Ending, Failure},
@@ -57,16 +58,16 @@ fn show(arguments: &DemoArguments, capture: Option<Capture>) -> Result<Ending, F
         .context("cannot make a certificate for the demo")?;
     let server = serve(Arc::new(identity)).context("cannot start the demo's server")?;
     render::demo::server(server.addresses()[0], &mut io::stdout())?;
-    let conversation =
-        onlookers.during(|trace| converse(arguments, &server, &trust, Sight { capture, trace }))?;
+    let conversation = onlookers
+        .during(|trace| converse(arguments, &server, &trust, Observers { capture, trace }))?;
     server.stopper().drain(Duration::ZERO);
     server.wait().context("cannot wait for packets")?;
     tell(&conversation, &trust)
 }
 
 /// Makes what shows the packets, if that was asked for.
-fn onlookers(arguments: &DemoArguments) -> Result<Onlookers, Failure> {
-    let nobody = Onlookers::default();
+fn onlookers(arguments: &DemoArguments) -> Result<TraceSinks, Failure> {
+    let nobody = TraceSinks::default();
     let stderr = || Box::new(io::stderr());
     let onlookers = match arguments.trace {
         None => nobody,
@@ -113,7 +114,7 @@ fn converse(
     arguments: &DemoArguments,
     server: &Server,
     trust: &Arc<TrustVerifier>,
-    sight: Sight,
+    observers: Observers,
 ) -> Result<Conversation, Failure> {
     let target = Target {
         server_name: "localhost".into(),
@@ -123,8 +124,8 @@ fn converse(
         timeout: PATIENCE,
         patience: Some(PATIENCE),
         // One end sees all that passes; from both, it would show twice.
-        key_log: sight.capture.as_ref().map(Capture::key_log),
-        sight,
+        key_log: observers.capture.as_ref().map(Capture::key_log),
+        observers,
         ..client::Config::new(target, trust.clone())
     };
     let (tell, events) = channel();
@@ -135,11 +136,11 @@ fn converse(
     let client =
         Client::converse(&config, Box::new(listener)).context("cannot start the demo's client")?;
     let data = Bytes::from(arguments.text.clone());
-    for over in [Way::Stream, Way::Uni, Way::Datagram] {
+    for over in [Mode::Stream, Mode::Uni, Mode::Datagram] {
         let data = data.clone();
-        client.send(Mail::Message(Message { data, over }));
+        client.send(Command::Message(Message { data, over }));
     }
-    client.send(Mail::Finish);
+    client.send(Command::Finish);
     let mut conversation = Conversation::default();
     for event in events {
         match event {

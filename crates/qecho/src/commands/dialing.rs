@@ -5,11 +5,11 @@ use qecho_cert::TrustVerifier;
 use qecho_echo::dial::{Alpn, DialFailure};
 use qecho_packet::close::{self, CloseReason};
 
-use crate::{args::Place, ending::Ending};
+use crate::{args::HostPort, ending::Ending};
 
 /// Finds the words for a failure, and what to do.
 pub(super) fn explain(
-    place: &Place,
+    place: &HostPort,
     alpn: &Alpn,
     verifier: &TrustVerifier,
     shows_certificate: bool,

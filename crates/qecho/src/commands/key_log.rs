@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-use qecho_packet::{Sight, capture::Capture};
+use qecho_packet::{Observers, capture::Capture};
 use rustls::KeyLog;
 
 use crate::args::KeyLogArguments;
@@ -34,11 +34,11 @@ struct FanOut(Vec<Arc<dyn KeyLog>>);
 /// once what they reveal; a capture wants the secrets too.
 pub(super) fn open(
     arguments: &KeyLogArguments,
-    sight: &Sight,
+    observers: &Observers,
 ) -> anyhow::Result<Option<Arc<dyn KeyLog>>> {
     let files = open_files(arguments)?.map(|files| Arc::new(files) as Arc<dyn KeyLog>);
     Ok(
-        match (files, sight.capture.as_ref().map(Capture::key_log)) {
+        match (files, observers.capture.as_ref().map(Capture::key_log)) {
             (Some(files), Some(capture)) => Some(Arc::new(FanOut(vec![files, capture]))),
             (files, capture) => files.or(capture),
         },

@@ -16,15 +16,15 @@ use anyhow::{Context, anyhow};
 use qecho_cert::TrustVerifier;
 use qecho_echo::dial::Target;
 use qecho_engine::{Side, config::Transport};
-use qecho_measure::ping::{Config, Destination, Listener, News, Ping, PingEvent, SIZE, Way};
-use qecho_packet::Sight;
+use qecho_measure::ping::{Config, Destination, HostEvent, Listener, Mode, Ping, PingEvent, SIZE};
+use qecho_packet::Observers;
 
 use rustls::client::ResolvesClientCert;
 
-use self::{screen::Screen, voice::Voice};
-use super::{key_log, resolve, sight, signals, trust};
+use self::{screen::Screen, voice::Reporter};
+use super::{key_log, observers, resolve, signals, trust};
 use crate::{
-    args::{PingArguments, PingOver, Place},
+    args::{HostPort, PingArguments, PingOver},
     ending::{Ending, Failure},
 };
 
@@ -46,8 +46,8 @@ pub(super) fn run(arguments: &PingArguments) -> Result<Ending, Failure> {
     let silence = Transport::default().idle_timeout;
     let PingArguments { capture, trace, .. } = arguments;
     let lines = Box::new(io::stderr());
-    sight::during(capture, trace, lines, Side::Client, silence, |sight| {
-        ping(arguments, sight)
+    observers::during(capture, trace, lines, Side::Client, silence, |observers| {
+        ping(arguments, observers)
     })
 }
 
@@ -85,9 +85,9 @@ fn check(arguments: &PingArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn ping(arguments: &PingArguments, sight: Sight) -> Result<Ending, Failure> {
+fn ping(arguments: &PingArguments, observers: Observers) -> Result<Ending, Failure> {
     let size = arguments.size.unwrap_or(SIZE);
-    let mut voice = Voice::new(arguments, size);
+    let mut voice = Reporter::new(arguments, size);
     voice.header()?;
     let destinations = destinations(arguments, &mut voice)?;
     let identity = trust::identity(arguments.cert.as_deref(), arguments.key.as_deref())?;
@@ -101,8 +101,8 @@ fn ping(arguments: &PingArguments, sight: Sight) -> Result<Ending, Failure> {
         resume: arguments.resume,
         early_data: arguments.early_data,
         identity: identity.map(|identity| identity as Arc<dyn ResolvesClientCert>),
-        key_log: key_log::open(&arguments.key_log, &sight)?,
-        sight,
+        key_log: key_log::open(&arguments.key_log, &observers)?,
+        observers,
         ..Config::new(destinations)
     };
     let (tell, occurrences) = sync_channel(ROWS_MAX);
@@ -142,7 +142,7 @@ fn ping(arguments: &PingArguments, sight: Sight) -> Result<Ending, Failure> {
 /// stopped it, if something has.
 fn follow(
     ping: &Ping,
-    voice: &mut Voice,
+    voice: &mut Reporter,
     mut screen: Option<&mut Screen>,
     occurrences: &Receiver<Occurrence>,
 ) -> Result<Option<Ending>, Failure> {
@@ -173,7 +173,10 @@ fn listener(tell: SyncSender<Occurrence>, left_out: Arc<AtomicU64>) -> Listener 
         let is_row = matches!(
             event,
             PingEvent::Host {
-                news: News::Reply(_) | News::Late(_) | News::Lost(_) | News::Duplicate { .. },
+                news: HostEvent::Reply(_)
+                    | HostEvent::Late(_)
+                    | HostEvent::Lost(_)
+                    | HostEvent::Duplicate { .. },
                 ..
             }
         );
@@ -189,7 +192,10 @@ fn listener(tell: SyncSender<Occurrence>, left_out: Arc<AtomicU64>) -> Listener 
 
 /// Finds the addresses of all hosts. One that has none is said to the voice,
 /// and the others are pinged; but not if there are no others.
-fn destinations(arguments: &PingArguments, voice: &mut Voice) -> Result<Vec<Destination>, Failure> {
+fn destinations(
+    arguments: &PingArguments,
+    voice: &mut Reporter,
+) -> Result<Vec<Destination>, Failure> {
     let mut destinations = Vec::new();
     let mut failures = Vec::new();
     for place in &arguments.places {
@@ -218,7 +224,7 @@ fn destinations(arguments: &PingArguments, voice: &mut Voice) -> Result<Vec<Dest
 
 fn destination(
     arguments: &PingArguments,
-    place: &Place,
+    place: &HostPort,
 ) -> Result<(Target, Arc<TrustVerifier>), Failure> {
     let mut target = resolve::target(place)?;
     for (only, family, keeps) in [
@@ -238,12 +244,12 @@ fn destination(
     Ok((target, verifier))
 }
 
-fn way(over: PingOver) -> Way {
+fn way(over: PingOver) -> Mode {
     match over {
-        PingOver::Stream => Way::Stream,
-        PingOver::Datagram => Way::Datagram,
-        PingOver::Frame => Way::Frame,
-        PingOver::Handshake => Way::Handshake,
-        PingOver::Vn => Way::VersionNegotiation,
+        PingOver::Stream => Mode::Stream,
+        PingOver::Datagram => Mode::Datagram,
+        PingOver::Frame => Mode::Frame,
+        PingOver::Handshake => Mode::Handshake,
+        PingOver::Vn => Mode::VersionNegotiation,
     }
 }

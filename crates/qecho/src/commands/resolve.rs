@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use anyhow::Context;
 use qecho_echo::dial::Target;
 
-use crate::{args::Place, ending::Failure};
+use crate::{args::HostPort, ending::Failure};
 
 /// Finds the addresses of a place.
-pub(super) fn target(place: &Place) -> Result<Target, Failure> {
+pub(super) fn target(place: &HostPort) -> Result<Target, Failure> {
     let mut addresses = if is_localhost(&place.host) {
         // Both addresses, whatever the host's files say (RFC 6761 §6.3).
         [IpAddr::V4(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()]
@@ -28,7 +28,7 @@ fn is_localhost(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
 }
 
-fn resolve(place: &Place) -> Result<Vec<SocketAddr>, Failure> {
+fn resolve(place: &HostPort) -> Result<Vec<SocketAddr>, Failure> {
     (place.host.as_str(), place.port)
         .to_socket_addrs()
         .map(Iterator::collect)

@@ -20,15 +20,15 @@ use qecho_engine::{
     Secrets, ServerTls, Side,
     config::{AdmissionSettings, RetryPolicy, Transport},
 };
-use qecho_measure::beside::{Beside, Reach, Running};
-use qecho_packet::Sight;
+use qecho_measure::baseline_servers::{BaselineServers, BindScope, Running};
+use qecho_packet::Observers;
 use rustls::server::danger::ClientCertVerifier;
 
 use self::{
     certificate::Shown,
     following::{Files, Follower},
 };
-use super::{key_log, sight, signals};
+use super::{key_log, observers, signals};
 use crate::{
     args::{
         AlsoArgument, EndArgument, Format, MessagesArgument, RetryArgument, ServerArguments, Switch,
@@ -42,18 +42,18 @@ pub(super) fn run(arguments: &ServerArguments) -> Result<Ending, Failure> {
     let silence = arguments.idle_timeout;
     let ServerArguments { capture, trace, .. } = arguments;
     let lines = Box::new(io::stderr());
-    sight::during(capture, trace, lines, Side::Server, silence, |sight| {
-        serve(arguments, sight)
+    observers::during(capture, trace, lines, Side::Server, silence, |observers| {
+        serve(arguments, observers)
     })
 }
 
-fn serve(arguments: &ServerArguments, sight: Sight) -> Result<Ending, Failure> {
+fn serve(arguments: &ServerArguments, observers: Observers) -> Result<Ending, Failure> {
     let Shown { identity, files } = certificate::load(arguments)?;
     let clients = clients(arguments)?;
-    let config = config(arguments, &identity, clients.clone(), sight)?;
+    let config = config(arguments, &identity, clients.clone(), observers)?;
     let (notices, readable) = notices(arguments);
-    let bound = beside(&arguments.also).bind(&config);
-    let (sockets, beside) = bound.map_err(explain)?;
+    let bound = baseline_servers(&arguments.also).bind(&config);
+    let (sockets, baseline_servers) = bound.map_err(explain)?;
     let server = Server::start_on(&config, sockets, notices).map_err(explain)?;
     if let Some(reason) = server.unsteered() {
         // With stderr gone there is nobody to tell.
@@ -69,7 +69,7 @@ fn serve(arguments: &ServerArguments, sight: Sight) -> Result<Ending, Failure> {
     };
     let follower = Follower::new(files, arguments.format);
     drain_on_signal(arguments, &server, follower.as_ref())?;
-    announce(arguments, &server, &beside, &*identity)?;
+    announce(arguments, &server, &baseline_servers, &*identity)?;
     if let Some(follower) = follower {
         follower.start()?;
     }
@@ -78,7 +78,7 @@ fn serve(arguments: &ServerArguments, sight: Sight) -> Result<Ending, Failure> {
         thread::spawn(move || print(format, &readable))
     });
     let report = server.wait().context("cannot wait for packets")?;
-    drop(beside);
+    drop(baseline_servers);
     if let Some(printer) = printer {
         // Its own end is nothing to report: stdout has gone.
         let _ = printer.join();
@@ -95,7 +95,7 @@ fn config(
     arguments: &ServerArguments,
     identity: &Arc<dyn ServerIdentity>,
     clients: Option<Arc<ReloadingClients>>,
-    sight: Sight,
+    observers: Observers,
 ) -> Result<Config, Failure> {
     Ok(Config {
         listen: arguments.listen.clone(),
@@ -106,7 +106,7 @@ fn config(
             client_verifier: clients.map(|clients| clients as Arc<dyn ClientCertVerifier>),
             alpn: arguments.alpn.clone(),
             early_data: arguments.early_data == Switch::On,
-            key_log: key_log::open(&arguments.key_log, &sight)?,
+            key_log: key_log::open(&arguments.key_log, &observers)?,
             provider: None,
         },
         admission: AdmissionSettings {
@@ -129,17 +129,17 @@ fn config(
             EndArgument::AfterMessage => End::AfterMessage,
         },
         secrets: Secrets::from_master(&identity.secret()),
-        sight,
+        observers,
     })
 }
 
-fn beside(also: &[AlsoArgument]) -> Beside {
+fn baseline_servers(also: &[AlsoArgument]) -> BaselineServers {
     let has = |wanted| also.contains(&wanted);
-    Beside {
+    BaselineServers {
         tls: has(AlsoArgument::Tls),
         udp: match (has(AlsoArgument::UdpAnywhere), has(AlsoArgument::Udp)) {
-            (true, _) => Some(Reach::Anywhere),
-            (false, true) => Some(Reach::Loopback),
+            (true, _) => Some(BindScope::Anywhere),
+            (false, true) => Some(BindScope::Loopback),
             (false, false) => None,
         },
     }
@@ -182,12 +182,12 @@ fn explain(error: ServerError) -> Failure {
 fn announce(
     arguments: &ServerArguments,
     server: &Server,
-    beside: &Running,
+    baseline_servers: &Running,
     identity: &dyn ServerIdentity,
 ) -> Result<(), Failure> {
     let listening = render::server::Listening {
         addresses: server.addresses(),
-        beside: beside.addresses(),
+        baseline_servers: baseline_servers.addresses(),
         names: &identity.names(),
         expires: identity.expires(),
         pin: identity.pin(),

@@ -10,8 +10,8 @@ use qecho_engine::{Side, limits::INITIAL_DATAGRAM_MIN};
 use qecho_packet::{
     DecodedDatagram, Observation,
     capture::Item,
-    dissect::{Dissector, Seen},
-    trace::{Event, Losses, Sink, Tracer, qlog::Qlog},
+    dissect::{CapturedDatagram, Dissector},
+    trace::{Event, LossSource, Sink, Tracer, qlog::Qlog},
     wire::PacketType,
 };
 
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &TraceFileArguments) -> Result<Ending, Failure> {
         Some(directory) => Some(tracing::make_qlog(directory, Side::Client)?),
     };
     let mut view = View {
-        tracer: Tracer::new(Losses::Inferred),
+        tracer: Tracer::new(LossSource::Inferred),
         sinks: sinks(arguments, qlog.as_ref()),
         known: HashSet::new(),
         counts: Counts::default(),
@@ -112,7 +112,7 @@ impl View {
                 Item::Secrets(secrets) => dissector.add_secrets(&secrets),
                 Item::Datagram(captured) => {
                     at = captured.at;
-                    let seen = Seen {
+                    let seen = CapturedDatagram {
                         source: captured.source,
                         destination: captured.destination,
                         ecn: captured.ecn,

@@ -34,12 +34,12 @@ impl From<TraceArgument> for Detail {
 
 /// Who is to see the packets.
 #[derive(Default)]
-pub(super) struct Onlookers {
+pub(super) struct TraceSinks {
     sinks: Vec<Box<dyn Sink>>,
     qlog: Option<Qlog>,
 }
 
-impl Onlookers {
+impl TraceSinks {
     /// Adds lines on stderr, which `out` leads to.
     pub(super) fn lines(mut self, detail: Detail, out: Box<dyn Write + Send>) -> Self {
         self.sinks

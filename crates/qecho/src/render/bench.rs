@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use qecho_measure::bench::{Figure, GeneratorCost, Latency, Report, Run, ServerCost, Unit};
+use qecho_measure::bench::{GeneratorCost, Latency, Metric, Report, Run, ServerCost, Unit};
 use qecho_packet::text;
 
 pub(crate) use self::{
@@ -319,7 +319,7 @@ pub(crate) fn figure(name: &str, value: Option<f64>) -> String {
     let Some(value) = value else {
         return "none".into();
     };
-    match Figure::ALL.iter().find(|(known, _)| *known == name) {
+    match Metric::ALL.iter().find(|(known, _)| *known == name) {
         Some((_, figure)) => match figure.unit() {
             Unit::Time => text::duration(Duration::from_nanos((value * 1e3) as u64)),
             Unit::Rate => format!("{} a second", decimal(value)),

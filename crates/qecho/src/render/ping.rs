@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use qecho_engine::EarlyData;
 use qecho_measure::ping::{
-    Connected, Content, Counts, Measure, News, Reply, Report, Summary, Transport,
+    Connected, Content, Counts, HostEvent, Measure, Reply, Report, Summary, Transport,
 };
 use qecho_packet::text;
 
@@ -59,13 +59,13 @@ pub(crate) fn connected(
 
 /// Writes what there is to tell of a ping, if it is an answer or that there is
 /// none.
-pub(crate) fn news(subject: &Subject, news: &News, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn news(subject: &Subject, news: &HostEvent, out: &mut dyn Write) -> io::Result<()> {
     let Subject { host, timeout, .. } = subject;
     match news {
-        News::Reply(reply) => writeln!(out, "{}", replied(host, reply)),
-        News::Late(reply) => writeln!(out, "{}, late", replied(host, reply)),
-        News::Duplicate { sequence } => writeln!(out, "{host}: seq={sequence} came once more"),
-        News::Lost(lost) => {
+        HostEvent::Reply(reply) => writeln!(out, "{}", replied(host, reply)),
+        HostEvent::Late(reply) => writeln!(out, "{}, late", replied(host, reply)),
+        HostEvent::Duplicate { sequence } => writeln!(out, "{host}: seq={sequence} came once more"),
+        HostEvent::Lost(lost) => {
             let nothing = || format!("no answer within {timeout}");
             let reason = lost.reason.clone().unwrap_or_else(nothing);
             writeln!(out, "{host}: seq={} lost: {reason}", lost.sequence)

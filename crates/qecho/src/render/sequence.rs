@@ -87,7 +87,7 @@ impl Sequence {
             }
             (EventKind::Lost(lost), Some(connection)) => self.lost(stamp, connection, lost),
             (
-                EventKind::FoundAgain {
+                EventKind::SpuriousLoss {
                     direction,
                     packet_type,
                     number,
@@ -99,7 +99,7 @@ impl Sequence {
                     drawn.arrow.fate = Fate::Late;
                 }
             }
-            (EventKind::LeftOut { count }, _) => {
+            (EventKind::EventsDropped { count }, _) => {
                 let text = left_out(*count).1;
                 self.rows.push_back(Row::Note { stamp, text });
             }

@@ -25,7 +25,7 @@ use super::{PathText, alpn_name, counted, day, json_line, path_texts, pin_digits
 pub(crate) struct Listening<'a> {
     pub(crate) addresses: &'a [SocketAddr],
     /// What is echoed beside QUIC, and where.
-    pub(crate) beside: &'a [(&'static str, SocketAddr)],
+    pub(crate) baseline_servers: &'a [(&'static str, SocketAddr)],
     pub(crate) names: &'a [String],
     pub(crate) expires: OffsetDateTime,
     pub(crate) pin: Pin,
@@ -45,8 +45,8 @@ pub(crate) fn listening_text(listening: &Listening<'_>, out: &mut dyn Write) -> 
     let expires = day(listening.expires)?;
     writeln!(out, "qecho {} echo server", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "  listening    {}", addresses.join(", "))?;
-    if !listening.beside.is_empty() {
-        let also = listening.beside.iter();
+    if !listening.baseline_servers.is_empty() {
+        let also = listening.baseline_servers.iter();
         let also: Vec<_> = also.map(|(name, at)| format!("{name} {at}")).collect();
         writeln!(out, "  also         {}", also.join(", "))?;
     }
@@ -130,7 +130,7 @@ pub(crate) fn listening_json(listening: &Listening<'_>, out: &mut dyn Write) -> 
         names: listening.names,
         expires_unix: listening.expires.unix_timestamp(),
         client_ca: path_texts(listening.client_authorities),
-        also: listening.beside,
+        also: listening.baseline_servers,
     };
     json_line(&line, out)
 }
@@ -307,7 +307,7 @@ mod tests {
         let address = |text: &&str| text.parse().expect("it is an address");
         let listening = Listening {
             addresses: &addresses.iter().map(address).collect::<Vec<_>>(),
-            beside: &[],
+            baseline_servers: &[],
             names: &names
                 .iter()
                 .map(|name| (*name).to_owned())

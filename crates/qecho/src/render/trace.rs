@@ -22,7 +22,7 @@ use std::{
 use anstyle::Style;
 use qecho_engine::Side;
 use qecho_packet::{
-    Direction, Recovery, TransportParameters,
+    Direction, RecoveryMetrics, TransportParameters,
     trace::{Connection, Datagram, Event, EventKind, Lost},
 };
 
@@ -74,7 +74,7 @@ pub(crate) struct TraceText {
     labelled: bool,
     /// What was last known of each path; entries go when their connections are
     /// forgotten.
-    recoveries: HashMap<u64, Recovery>,
+    recoveries: HashMap<u64, RecoveryMetrics>,
 }
 
 impl TraceText {
@@ -97,7 +97,7 @@ impl TraceText {
             EventKind::Began => self.began(event, out),
             EventKind::Datagram(datagram) => self.datagram(event, datagram, out),
             EventKind::Lost(lost) => self.lost(event, lost, out),
-            EventKind::FoundAgain {
+            EventKind::SpuriousLoss {
                 packet_type,
                 number,
                 ..
@@ -127,7 +127,7 @@ impl TraceText {
                 self.note(event, note, out)
             }
             EventKind::Forgotten => self.forgotten(event, out),
-            EventKind::LeftOut { count } => self.note(event, note::left_out(*count), out),
+            EventKind::EventsDropped { count } => self.note(event, note::left_out(*count), out),
             _ => Ok(()),
         }
     }
@@ -249,7 +249,7 @@ impl TraceText {
     fn recovery(
         &mut self,
         event: &Event<'_>,
-        recovery: &Recovery,
+        recovery: &RecoveryMetrics,
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let Some(connection) = event.connection else {

@@ -8,13 +8,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use qecho_engine::{Datagram, Forwarder, Order, Received, SendDatagramError};
+use qecho_engine::{Datagram, Forwarder, ForwarderOutput, Received, SendDatagramError};
 
 use crate::bench::{
     book::{Book, Stage},
-    config::{Config, Goal, Work},
+    config::{Config, Goal, Workload},
     datagrams::{Carrier, Datagrams},
-    generator::{Listener, Mail, Outcome, Told},
+    generator::{Command, Listener, Outcome, Told},
     processor,
     report::Stop,
     schedule::Schedule,
@@ -57,16 +57,16 @@ pub(super) struct BareLoad {
 struct Bare {
     now: Option<Instant>,
     remote: SocketAddr,
-    orders: VecDeque<Order>,
+    outputs: VecDeque<ForwarderOutput>,
     received: VecDeque<Bytes>,
 }
 
 impl Carrier for Bare {
     fn send(&mut self, data: Bytes) -> Result<(), SendDatagramError> {
-        if self.orders.len() >= WAITING_MAX {
+        if self.outputs.len() >= WAITING_MAX {
             return Err(SendDatagramError::Blocked);
         }
-        self.orders.push_back(Order::Send(Datagram {
+        self.outputs.push_back(ForwarderOutput::Send(Datagram {
             binding: 0,
             destination: self.remote,
             ecn: 0,
@@ -107,7 +107,7 @@ impl BareLoad {
         let work = config.work;
         let in_flight = work.in_flight * work.streams * share(config.connections as u64) as usize;
         let config = Config {
-            work: Work { in_flight, ..work },
+            work: Workload { in_flight, ..work },
             ..config.clone()
         };
         let seed = config.seed.wrapping_add(number as u64);
@@ -120,7 +120,7 @@ impl BareLoad {
             socket: Bare {
                 now: None,
                 remote,
-                orders: VecDeque::new(),
+                outputs: VecDeque::new(),
                 received: VecDeque::new(),
             },
             listener,
@@ -234,7 +234,7 @@ impl BareLoad {
 }
 
 impl Forwarder for BareLoad {
-    type Mail = Mail;
+    type Command = Command;
 
     fn handle_datagram(&mut self, now: Instant, received: Received) {
         // Nobody else has a say in what comes back.
@@ -263,11 +263,11 @@ impl Forwarder for BareLoad {
         }
     }
 
-    fn handle_mail(&mut self, now: Instant, mail: Mail) {
+    fn handle_command(&mut self, now: Instant, mail: Command) {
         match mail {
-            Mail::Begin if self.phase == Phase::Ready => self.begin(now),
-            Mail::Begin => {}
-            Mail::Stop => drop(self.stop.get_or_insert(Stop::Interrupted)),
+            Command::Begin if self.phase == Phase::Ready => self.begin(now),
+            Command::Begin => {}
+            Command::Stop => drop(self.stop.get_or_insert(Stop::Interrupted)),
         }
     }
 
@@ -285,8 +285,8 @@ impl Forwarder for BareLoad {
         }
     }
 
-    fn pop_order(&mut self) -> Option<Order> {
-        self.socket.orders.pop_front()
+    fn pop_output(&mut self) -> Option<ForwarderOutput> {
+        self.socket.outputs.pop_front()
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use qecho_engine::Control;
+use qecho_engine::ShardContext;
 
 use super::{CODE_DONE, CODE_FAILED, Generator, Part, Session, Told};
 use crate::bench::{
     book::{Fault, Stage},
-    config::{Arrival, Config, Way},
+    config::{Arrival, Config, Mode},
     report::{ErrorKind, Stop},
     schedule::Schedule,
     tally::PathCounts,
@@ -112,11 +112,11 @@ impl Course {
 
 impl Generator {
     /// Begins to send, once every shard is ready and it is time.
-    pub(super) fn begin(&mut self, control: &mut Control<'_, Session>) {
+    pub(super) fn begin(&mut self, context: &mut ShardContext<'_, Session>) {
         if self.course.phase != Phase::Ready {
             return;
         }
-        let now = control.now();
+        let now = context.now();
         if let Some(at) = self.course.begin_at {
             if now < at {
                 self.course.until = Some(at);
@@ -126,20 +126,20 @@ impl Generator {
         }
         self.schedule = Schedule::new(self.course.arrival, now, self.course.seed);
         if self.course.warmup.is_zero() {
-            self.begin_measuring(control);
+            self.begin_measuring(context);
         } else {
             self.book.stage = Stage::Warmup;
             let until = now + self.course.warmup;
             self.course.enter(Phase::Warmup, Some(until));
         }
-        self.each(control, |own, connection, session| {
+        self.each(context, |own, connection, session| {
             session.press_on(connection, &mut own.book)
         });
     }
 
-    fn begin_measuring(&mut self, control: &mut Control<'_, Session>) {
-        let now = control.now();
-        self.each(control, |_, connection, session| {
+    fn begin_measuring(&mut self, context: &mut ShardContext<'_, Session>) {
+        let now = context.now();
+        self.each(context, |_, connection, session| {
             session.before = PathCounts::of(connection);
             Ok(())
         });
@@ -152,9 +152,9 @@ impl Generator {
         (self.listener)(Told::Measuring);
     }
 
-    fn end_measuring(&mut self, control: &mut Control<'_, Session>) {
-        let now = control.now();
-        self.each(control, |own, connection, session| {
+    fn end_measuring(&mut self, context: &mut ShardContext<'_, Session>) {
+        let now = context.now();
+        self.each(context, |own, connection, session| {
             own.note_path(connection, session);
             Ok(())
         });
@@ -172,13 +172,13 @@ impl Generator {
         (self.listener)(Told::Measured);
     }
 
-    fn finish(&mut self, control: &mut Control<'_, Session>) {
-        self.book.intervals.finish(control.now());
+    fn finish(&mut self, context: &mut ShardContext<'_, Session>) {
+        self.book.intervals.finish(context.now());
         self.tell_intervals();
         self.course.enter(Phase::Ended, None);
         match self.course.stop {
-            None | Some(Stop::Interrupted) => control.shut_down(CODE_DONE, ""),
-            Some(stop) => control.shut_down(CODE_FAILED, &stop.to_string()),
+            None | Some(Stop::Interrupted) => context.shut_down(CODE_DONE, ""),
+            Some(stop) => context.shut_down(CODE_FAILED, &stop.to_string()),
         }
     }
 
@@ -189,22 +189,22 @@ impl Generator {
     }
 
     /// Does all that is due.
-    pub(super) fn go_on(&mut self, control: &mut Control<'_, Session>) {
-        let now = control.now();
+    pub(super) fn go_on(&mut self, context: &mut ShardContext<'_, Session>) {
+        let now = context.now();
         self.course.pressing = None;
         if self.course.phase == Phase::Ended {
             return;
         }
         self.resolve_doubt(now);
         let last = self.course.until.map_or(now, |until| until.min(now));
-        let is_caught_up = self.send_due(control, last);
-        self.connect_more(control);
-        self.check_times(control);
+        let is_caught_up = self.send_due(context, last);
+        self.connect_more(context);
+        self.check_times(context);
         if self.course.stop.is_some() {
             if self.course.is_measuring() {
-                self.end_measuring(control);
+                self.end_measuring(context);
             }
-            return self.finish(control);
+            return self.finish(context);
         }
         match self.course.phase {
             Phase::Connecting if self.slots.are_settled() || self.way().is_connecting() => {
@@ -215,18 +215,18 @@ impl Generator {
                 };
                 (self.listener)(Told::Ready { live });
             }
-            Phase::Ready if self.course.is_over(now) => self.begin(control),
+            Phase::Ready if self.course.is_over(now) => self.begin(context),
             Phase::Warmup if self.course.is_over(now) && is_caught_up => {
-                self.begin_measuring(control)
+                self.begin_measuring(context)
             }
             Phase::Measuring
                 if self.course.is_over(now) && is_caught_up || self.book.is_spent() =>
             {
-                self.end_measuring(control);
+                self.end_measuring(context);
                 self.course.press(now);
             }
             Phase::Draining if self.book.under_way == 0 || self.course.is_over(now) => {
-                self.finish(control);
+                self.finish(context);
             }
             Phase::Warmup | Phase::Measuring if self.slots.are_deserted() => {
                 self.course.stop(Stop::NoConnection);
@@ -245,19 +245,19 @@ impl Generator {
     }
 
     /// Tells the intervals that are over, and looks for what has waited too long.
-    fn check_times(&mut self, control: &mut Control<'_, Session>) {
-        let now = control.now();
+    fn check_times(&mut self, context: &mut ShardContext<'_, Session>) {
+        let now = context.now();
         self.book.intervals.advance(now);
         self.tell_intervals();
         if self.course.tick.is_some_and(|tick| tick > now) {
             return;
         }
-        let is_quiet = self.way() == Way::Idle && self.slots.connecting == 0;
+        let is_quiet = self.way() == Mode::Idle && self.slots.connecting == 0;
         self.course.tick = (!is_quiet).then_some(now + TICK);
         if is_quiet {
             return;
         }
-        self.each(control, |own, connection, session| {
+        self.each(context, |own, connection, session| {
             if !session.connected && session.due <= now {
                 let time = qecho_packet::text::duration(own.book.timeout);
                 let words = format!("no answer within {time}");

@@ -8,7 +8,7 @@ use crate::bench::tally::Times;
 
 /// What other threads tell a generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mail {
+pub enum Command {
     /// Every generator is ready: begin.
     Begin,
     /// End at once.
@@ -19,7 +19,7 @@ pub enum Mail {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Told {
-    /// Every connection has come about or failed; [`Mail::Begin`] is awaited.
+    /// Every connection has come about or failed; [`Command::Begin`] is awaited.
     Ready {
         /// Connections that live.
         live: usize,

@@ -31,14 +31,14 @@ pub struct Ratio {
     pub most: f64,
 }
 
-type Figure = fn(&Report) -> Option<f64>;
+type Metric = fn(&Report) -> Option<f64>;
 
 impl Comparison {
     /// Compares pairs of slices, of which there is one at least.
     pub(in crate::bench) fn of(pairs: Vec<(Report, Report)>) -> Option<(Report, Self)> {
         let (quic, other): (Vec<_>, Vec<_>) = pairs.iter().cloned().unzip();
         let (quic, other) = (Report::in_sequence(quic)?, Report::in_sequence(other)?);
-        let figures: [(&str, Figure); 5] = [
+        let figures: [(&str, Metric); 5] = [
             ("rate", |report| Some(report.rate_per_s)),
             ("goodput", |report| Some(report.goodput_bytes_per_s)),
             ("p50", |report| report.latency.p50_us),
@@ -47,7 +47,7 @@ impl Comparison {
                 report.server_process.as_ref()?.processor_us_per_message
             }),
         ];
-        let ratio = |(name, of): (&str, Figure)| {
+        let ratio = |(name, of): (&str, Metric)| {
             let divide = |quic: &Report, other: &Report| {
                 let (quic, other) = (of(quic)?, of(other)?);
                 (other > 0.0).then_some((quic, other, quic / other))

@@ -219,7 +219,7 @@ pub struct TotalCounts {
 
 /// What became of a bound that was set to a report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Judgement {
+pub struct ThresholdResult {
     /// The bound, as it was typed.
     pub bound: String,
     /// The figure that it is about.
@@ -233,7 +233,7 @@ pub struct Judgement {
 
 /// The highest rate at which a server keeps a bound.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Limit {
+pub struct MaxRate {
     /// The bound.
     pub bound: String,
     /// The highest rate that was offered and kept, in messages a second;

@@ -1,7 +1,7 @@
 //! What is asked of a report.
 
 use super::{Report, histogram, name};
-use crate::bench::config::Way;
+use crate::bench::config::Mode;
 
 impl Report {
     /// Returns the step whose rate is the highest that was kept, if this tells of a
@@ -38,7 +38,7 @@ impl Report {
         if let Some(limit) = &self.limit {
             return self.partial.is_none() && limit.rate_per_s.is_some();
         }
-        let idle = self.run.over == name(Way::Idle);
+        let idle = self.run.over == name(Mode::Idle);
         self.partial.is_none() && self.errors.is_empty() && (idle || self.messages > 0)
     }
 

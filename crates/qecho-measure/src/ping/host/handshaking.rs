@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use qecho_echo::dial::Offers;
-use qecho_engine::{Connection, Control, EarlyData, TlsError};
+use qecho_engine::{Connection, EarlyData, ShardContext, TlsError};
 
 use super::{
     super::{
@@ -20,8 +20,8 @@ use super::{
 
 impl Host {
     /// Begins the next handshake if it is due.
-    pub(super) fn begin_handshake(&mut self, control: &mut Control<'_, ()>, tell: Tell<'_>) {
-        let Some(probe) = self.probes.take(control.now()) else {
+    pub(super) fn begin_handshake(&mut self, context: &mut ShardContext<'_, ()>, tell: Tell<'_>) {
+        let Some(probe) = self.probes.take(context.now()) else {
             return;
         };
         if let Work::Handshakes(handshakes) = &mut self.work {
@@ -29,26 +29,26 @@ impl Host {
             handshakes.early = None;
             // Until the right address is found, that search is no lateness.
             handshakes.lateness = match self.was_connected {
-                true => control.now().saturating_duration_since(probe.intended),
+                true => context.now().saturating_duration_since(probe.intended),
                 false => Duration::ZERO,
             };
         }
         if let Err(error) = self.renew_offers() {
             let failure = Failure::Broken(error.to_string());
-            return self.end(None, control.now(), Err(failure), tell);
+            return self.end(None, context.now(), Err(failure), tell);
         }
-        self.dial(control, tell);
-        self.send_early(control, probe);
+        self.dial(context, tell);
+        self.send_early(context, probe);
     }
 
     /// Sends a message with the first packets, where the server has allowed it.
-    fn send_early(&mut self, control: &mut Control<'_, ()>, probe: Probe) {
+    fn send_early(&mut self, context: &mut ShardContext<'_, ()>, probe: Probe) {
         let (Stage::Dialing(dialer), true) = (&self.stage, self.settings.early_data) else {
             return;
         };
         let attempts: Vec<_> = dialer.connections().collect();
         for key in attempts {
-            if let Some((mut connection, ())) = control.connection(key)
+            if let Some((mut connection, ())) = context.connection(key)
                 && connection.can_send_early()
             {
                 self.send_message(&mut connection, probe);

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_engine::Control;
+use qecho_engine::ShardContext;
 
 use super::{Failure, Host, Stage, Tell, Work};
 
@@ -36,11 +36,11 @@ impl Host {
     /// Learns that datagrams do not reach a peer.
     pub(in super::super) fn handle_unreachable(
         &mut self,
-        control: &mut Control<'_, ()>,
+        context: &mut ShardContext<'_, ()>,
         peer: SocketAddr,
         why: &io::Error,
     ) {
-        let now = control.now();
+        let now = context.now();
         if let Stage::Dialing(dialer) = &mut self.stage {
             let failed = dialer.unreachable(peer, why);
             if !failed.is_empty() {
@@ -55,7 +55,7 @@ impl Host {
         if why.kind() != io::ErrorKind::ConnectionRefused || self.doubt.is_some() || is_brief {
             return;
         }
-        let Some((mut connection, ())) = self.live(control) else {
+        let Some((mut connection, ())) = self.live(context) else {
             return;
         };
         if connection.remote_address().ip() == peer.ip() {
@@ -80,34 +80,34 @@ impl Host {
     /// this one is believed to be meant if it is silent for a while.
     pub(in super::super) fn suspect(
         &mut self,
-        control: &mut Control<'_, ()>,
+        context: &mut ShardContext<'_, ()>,
         peer: SocketAddr,
         why: &io::Error,
     ) {
         if let Stage::Dialing(_) = &self.stage {
-            let until = control.now() + SUSPICION;
+            let until = context.now() + SUSPICION;
             let kind = why.kind();
             self.suspicion
                 .get_or_insert(Suspicion { until, peer, kind });
         } else {
-            self.handle_unreachable(control, peer, why);
+            self.handle_unreachable(context, peer, why);
         }
     }
 
-    pub(super) fn resolve_suspicion(&mut self, control: &mut Control<'_, ()>) {
-        let now = control.now();
+    pub(super) fn resolve_suspicion(&mut self, context: &mut ShardContext<'_, ()>) {
+        let now = context.now();
         let suspicion = self.suspicion.take_if(|suspicion| suspicion.until <= now);
         if let (Some(Suspicion { peer, kind, .. }), Stage::Dialing(_)) = (suspicion, &self.stage) {
-            self.handle_unreachable(control, peer, &kind.into());
+            self.handle_unreachable(context, peer, &kind.into());
         }
     }
 
-    pub(super) fn resolve_doubt(&mut self, control: &mut Control<'_, ()>, tell: Tell<'_>) {
-        let now = control.now();
+    pub(super) fn resolve_doubt(&mut self, context: &mut ShardContext<'_, ()>, tell: Tell<'_>) {
+        let now = context.now();
         let Some(doubt) = self.doubt.take_if(|doubt| doubt.until <= now) else {
             return;
         };
-        if let Some((mut connection, ())) = self.live(control)
+        if let Some((mut connection, ())) = self.live(context)
             && connection.datagrams_received() == doubt.heard
         {
             self.end(Some(&mut connection), now, Err(Failure::Gone), tell);

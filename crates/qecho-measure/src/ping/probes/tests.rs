@@ -1,7 +1,7 @@
 //! What is due when, and what answers are worth.
 
 use super::*;
-use crate::ping::Way;
+use crate::ping::Mode;
 
 const TICK: Duration = Duration::from_millis(100);
 
@@ -63,7 +63,7 @@ fn without_an_interval_the_next_follows_the_answer() {
 
 #[test]
 fn what_goes_one_at_a_time_leaves_out_what_it_missed() {
-    let (mut probes, start) = begin(|config| config.over = Way::Frame);
+    let (mut probes, start) = begin(|config| config.over = Mode::Frame);
     assert_eq!(take_all(&mut probes, start), [1]);
     assert!(take_all(&mut probes, start + 2 * TICK).is_empty());
     probes.answer(start + TICK * 5 / 2, 1);

@@ -10,7 +10,7 @@ use qecho_echo::dial::Target;
 use qecho_packet::wire::Protected;
 
 use super::*;
-use crate::ping::Way;
+use crate::ping::Mode;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -75,7 +75,7 @@ impl Asking {
         };
         let verifier = std::sync::Arc::new(Nobody);
         let config = Config {
-            over: Way::VersionNegotiation,
+            over: Mode::VersionNegotiation,
             count: Some(count),
             ..Config::new(vec![Destination { target, verifier }])
         };
@@ -90,10 +90,10 @@ impl Asking {
 
     /// Takes the only datagram that is to be sent.
     fn question(&mut self) -> (SocketAddr, Vec<u8>) {
-        let Some(Order::Send(datagram)) = self.ping.pop_order() else {
+        let Some(ForwarderOutput::Send(datagram)) = self.ping.pop_output() else {
             panic!("there is a question");
         };
-        assert!(self.ping.pop_order().is_none());
+        assert!(self.ping.pop_output().is_none());
         (datagram.destination, datagram.contents)
     }
 
@@ -108,7 +108,7 @@ impl Asking {
         self.ping.handle_datagram(self.now, received);
     }
 
-    fn news(&self) -> Vec<News> {
+    fn news(&self) -> Vec<HostEvent> {
         let events = self.events.try_iter();
         let news = events.filter_map(|event| match event {
             PingEvent::Host { news, .. } => Some(news),
@@ -154,7 +154,7 @@ fn the_versions_of_the_answer_are_told_with_its_time() {
     asking.now += SECOND;
     let answer = answer(&question, &[1, 0x6b33_43cf]);
     asking.hear(address(1), &answer);
-    let [News::Reply(reply), News::Ended(report)] = &asking.news()[..] else {
+    let [HostEvent::Reply(reply), HostEvent::Ended(report)] = &asking.news()[..] else {
         panic!("a reply and the end");
     };
     assert_eq!((reply.sequence, reply.time), (1, SECOND));
@@ -197,14 +197,14 @@ fn another_address_is_asked_when_nobody_listens_at_the_first() {
     let (destination, question) = asking.question();
     assert_eq!(destination, address(2));
     asking.hear(address(2), &answer(&question, &[1]));
-    assert!(matches!(asking.news()[..], [News::Reply(_)]));
+    assert!(matches!(asking.news()[..], [HostEvent::Reply(_)]));
     // That one stays, whatever happens to it.
     asking.now += SECOND;
     asking.ping.handle_timeouts(asking.now);
     assert_eq!(asking.question().0, address(2));
     let host = SocketAddr::new(address(2).ip(), 0);
     asking.ping.handle_unreachable(asking.now, host, &refused);
-    let [News::Lost(lost), News::Ended(_)] = &asking.news()[..] else {
+    let [HostEvent::Lost(lost), HostEvent::Ended(_)] = &asking.news()[..] else {
         panic!("a loss and the end");
     };
     let reason = lost.reason.as_deref();
@@ -220,7 +220,12 @@ fn silence_is_a_loss_each_time() {
         asking.ping.handle_timeouts(due);
     }
     let news = asking.news();
-    let [News::Lost(_), News::Lost(_), News::Ended(report)] = &news[..] else {
+    let [
+        HostEvent::Lost(_),
+        HostEvent::Lost(_),
+        HostEvent::Ended(report),
+    ] = &news[..]
+    else {
         panic!("{news:?}");
     };
     assert_eq!((report.counts.sent, report.counts.lost), (2, 2));

@@ -16,7 +16,7 @@ struct World {
     began: Instant,
     now: Instant,
     /// What was ordered, and how long after the beginning.
-    done: Vec<(Duration, Order)>,
+    done: Vec<(Duration, ForwarderOutput)>,
 }
 
 impl World {
@@ -53,7 +53,7 @@ impl World {
 
     fn turn(&mut self) {
         self.forward.handle_timeouts(self.now);
-        while let Some(order) = self.forward.pop_order() {
+        while let Some(order) = self.forward.pop_output() {
             self.done.push((self.now - self.began, order));
         }
     }
@@ -77,7 +77,7 @@ impl World {
     /// Takes what was sent by now: when, by which socket, to whom, how much.
     fn sent(&mut self) -> Vec<(u64, usize, SocketAddr, usize)> {
         let sent = |(at, order)| match order {
-            Order::Send(datagram) => {
+            ForwarderOutput::Send(datagram) => {
                 assert_eq!(datagram.ecn, 2, "ECN bits pass unchanged");
                 let at = Duration::as_millis(&at) as u64;
                 let length = datagram.contents.len();
@@ -121,7 +121,7 @@ fn datagrams_go_to_the_server_and_back_with_their_delays() {
     world.client_sends(1, b"hello");
     assert!(matches!(
         world.done.pop(),
-        Some((Duration::ZERO, Order::Open { binding: 2, .. }))
+        Some((Duration::ZERO, ForwarderOutput::Open { binding: 2, .. }))
     ));
     world.until(milliseconds(100));
     assert_eq!(world.sent(), [(20, 2, server(), 5)]);
@@ -257,9 +257,9 @@ fn a_client_gets_a_new_port_every_time_it_is_due() {
         .done
         .iter()
         .map(|(at, order)| match order {
-            Order::Open { binding, .. } => (at.as_millis(), "open", *binding),
-            Order::Close { binding } => (at.as_millis(), "close", *binding),
-            Order::Send(datagram) => (at.as_millis(), "send", datagram.binding),
+            ForwarderOutput::Open { binding, .. } => (at.as_millis(), "open", *binding),
+            ForwarderOutput::Close { binding } => (at.as_millis(), "close", *binding),
+            ForwarderOutput::Send(datagram) => (at.as_millis(), "send", datagram.binding),
         })
         .collect();
     assert_eq!(
@@ -274,14 +274,14 @@ fn a_client_gets_a_new_port_every_time_it_is_due() {
             (10_000, "close", 3),
         ]
     );
-    world.forward.handle_mail(world.now, Mail::Rebind);
+    world.forward.handle_command(world.now, Command::Rebind);
     world.done.clear();
     world.turn();
     assert!(matches!(
         world.done[..],
         [
-            (_, Order::Open { binding: 5, .. }),
-            (_, Order::Close { binding: 4 })
+            (_, ForwarderOutput::Open { binding: 5, .. }),
+            (_, ForwarderOutput::Close { binding: 4 })
         ]
     ));
     assert_eq!(world.forward.report().rebinds, 3);
@@ -302,11 +302,11 @@ fn a_client_gets_a_new_address_every_time_it_is_due() {
         .done
         .iter()
         .filter_map(|(_, order)| match order {
-            Order::Open { address, .. } => match address.ip() {
+            ForwarderOutput::Open { address, .. } => match address.ip() {
                 std::net::IpAddr::V4(ip) => Some(ip.octets()[3]),
                 std::net::IpAddr::V6(_) => None,
             },
-            Order::Close { .. } | Order::Send(_) => None,
+            ForwarderOutput::Close { .. } | ForwarderOutput::Send(_) => None,
         })
         .collect();
     assert_eq!(octets[..4], [1, 2, 3, 4]);
@@ -364,7 +364,7 @@ fn what_the_system_refuses_is_counted_and_the_client_begins_anew() {
     world.client_sends(1, b"a");
     world.forward.handle_open_failed(2);
     for (_, order) in std::mem::take(&mut world.done) {
-        if let Order::Send(datagram) = order {
+        if let ForwarderOutput::Send(datagram) = order {
             world.forward.handle_unsent(&datagram);
         }
     }
@@ -387,12 +387,12 @@ fn conditions_change_for_what_comes_later() {
     let now = world.now;
     world
         .forward
-        .handle_mail(now, Mail::SetConditions(conditions));
+        .handle_command(now, Command::SetConditions(conditions));
     world.client_sends(1, b"b");
     world.receive(2, server(), b"c");
     let (up, down) = world.counts();
     assert_eq!((up.delivered, up.counts.lost, down.delivered), (1, 1, 1));
     assert!(!world.forward.is_finished());
-    world.forward.handle_mail(now, Mail::Stop);
+    world.forward.handle_command(now, Command::Stop);
     assert!(world.forward.is_finished());
 }

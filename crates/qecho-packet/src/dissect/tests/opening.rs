@@ -54,7 +54,7 @@ pub(super) fn short(label: usize, generation: u64, number: u64) -> Unsealed {
 }
 
 /// Returns number and generation of the only packet of a datagram.
-fn opened(dissector: &mut Dissector, seen: Seen<'_>) -> Result<(u64, u64), DropReason> {
+fn opened(dissector: &mut Dissector, seen: CapturedDatagram<'_>) -> Result<(u64, u64), DropReason> {
     let dissected = dissected(dissector, seen);
     assert_eq!(dissected.connection, Some(1));
     let [packet] = &dissected.packets[..] else {
@@ -109,11 +109,11 @@ fn a_client_without_connection_id_is_known_by_addresses() {
     let moved = SocketAddr::new(CLIENT.ip(), 50_000);
     let packet = short(2, 0, 0).seal();
     let answer = to_client(1);
-    let from_moved = Seen {
+    let from_moved = CapturedDatagram {
         source: moved,
         ..from_client(&packet)
     };
-    let to_moved = Seen {
+    let to_moved = CapturedDatagram {
         destination: moved,
         ..from_server(&answer)
     };
@@ -143,7 +143,7 @@ fn connection_ids_of_new_connection_id_frames_are_known_elsewhere() {
         ..short(2, 0, 0)
     };
     let packet = packet.seal();
-    let elsewhere = Seen {
+    let elsewhere = CapturedDatagram {
         source: SocketAddr::new(CLIENT.ip(), 1),
         ..from_client(&packet)
     };
@@ -169,7 +169,7 @@ fn an_unknown_connection_id_of_the_usual_length_is_tried() {
         packet(CLIENT, 1),
         packet(elsewhere, 2),
     ] {
-        let seen = Seen {
+        let seen = CapturedDatagram {
             source,
             ..from_client(&payload)
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::ConnectionTracker;
 use crate::{
-    Direction, Recovery,
+    Direction, RecoveryMetrics,
     trace::{
         event::{Event, EventKind, LossReason, Lost},
         sent_packets::Gone,
@@ -16,7 +16,7 @@ impl ConnectionTracker {
     pub(in crate::trace) fn recover(
         &mut self,
         at: Duration,
-        recovery: &Recovery,
+        recovery: &RecoveryMetrics,
         tell: &mut dyn FnMut(&Event<'_>),
     ) {
         let before = &self.recovery;

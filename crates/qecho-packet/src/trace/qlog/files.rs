@@ -218,7 +218,7 @@ mod tests {
         };
         tell(Some(&connection), EventKind::Began);
         tell(Some(&connection), EventKind::Forgotten);
-        tell(None, EventKind::LeftOut { count: 1 });
+        tell(None, EventKind::EventsDropped { count: 1 });
         let report = files.report();
         assert_eq!(report.connections_left_out, 1);
         assert_eq!(report.events_lost, 2);

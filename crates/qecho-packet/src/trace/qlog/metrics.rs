@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::record::{Margin, Records, milliseconds};
-use crate::Recovery;
+use crate::RecoveryMetrics;
 
 #[derive(Default, PartialEq, Serialize)]
 struct RecoveryMetricsUpdated {
@@ -29,8 +29,8 @@ struct MtuUpdated {
 /// How often the window was cut and how many packets were lost have no
 /// members.
 pub(super) fn write(
-    before: &Recovery,
-    after: &Recovery,
+    before: &RecoveryMetrics,
+    after: &RecoveryMetrics,
     margin: Margin<'_>,
     records: &mut Records,
 ) {

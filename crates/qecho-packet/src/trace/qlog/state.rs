@@ -13,7 +13,7 @@ use super::{
     value::Version,
 };
 use crate::{
-    Direction, Recovery, Side,
+    Direction, RecoveryMetrics, Side,
     trace::{Connection, Datagram, Event, EventKind},
     wire::{Header, PacketType},
 };
@@ -27,7 +27,7 @@ pub(super) struct QlogState {
     version: Option<Version>,
     /// The newest generation of keys, and who used it first.
     keys: (u64, Direction),
-    recovery: Recovery,
+    recovery: RecoveryMetrics,
 }
 
 impl QlogState {
@@ -37,7 +37,7 @@ impl QlogState {
             datagrams: 0,
             version: None,
             keys: (0, Direction::Sent),
-            recovery: Recovery::default(),
+            recovery: RecoveryMetrics::default(),
         }
     }
 
@@ -52,7 +52,7 @@ impl QlogState {
             self.note_datagram(datagram, in_connection, margin, records);
         } else if let Some(connection) = event.connection {
             self.note_connection(connection, &event.what, margin, records);
-        } else if let EventKind::LeftOut { count } = event.what {
+        } else if let EventKind::EventsDropped { count } = event.what {
             warn_left_out(count, margin, records);
         }
     }
@@ -71,7 +71,7 @@ impl QlogState {
             }
             EventKind::Datagram(_) => {}
             EventKind::Lost(lost) => packet::write_lost(lost, margin, records),
-            EventKind::FoundAgain {
+            EventKind::SpuriousLoss {
                 direction,
                 packet_type,
                 number,
@@ -116,7 +116,7 @@ impl QlogState {
                 let closed = StateUpdated { new: "closed" };
                 records.event("quic:connection_state_updated", margin, closed);
             }
-            EventKind::LeftOut { count } => warn_left_out(*count, margin, records),
+            EventKind::EventsDropped { count } => warn_left_out(*count, margin, records),
         }
     }
 

@@ -1,12 +1,12 @@
 //! How bounds on figures are written: `p99>5ms`.
 
 use bytesize::ByteSize;
-use qecho_measure::bench::{Bound, Figure, Relation, Unit};
+use qecho_measure::bench::{Metric, Relation, Threshold, Unit};
 
 use super::grammar;
 
 /// Reads a bound such as `p99>5ms`, `rate<20k`, `goodput<100MB` or `errors>0`.
-pub(super) fn bound(text: &str) -> Result<Bound, String> {
+pub(super) fn bound(text: &str) -> Result<Threshold, String> {
     let relations = [
         ("<=", Relation::AtMost),
         (">=", Relation::AtLeast),
@@ -20,13 +20,13 @@ pub(super) fn bound(text: &str) -> Result<Bound, String> {
     let Some((name, relation, value)) = parts else {
         return Err("it is no bound; write for instance 'p99>5ms', in quotes".into());
     };
-    let known = Figure::ALL.iter().find(|(known, _)| *known == name);
+    let known = Metric::ALL.iter().find(|(known, _)| *known == name);
     let Some((_, figure)) = known else {
-        let names: Vec<_> = Figure::ALL.iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = Metric::ALL.iter().map(|(name, _)| *name).collect();
         let names = names.join(", ");
         return Err(format!("there is no figure `{name}`, but {names}"));
     };
-    Ok(Bound {
+    Ok(Threshold {
         text: text.trim().into(),
         figure: *figure,
         relation,
@@ -36,7 +36,7 @@ pub(super) fn bound(text: &str) -> Result<Bound, String> {
 }
 
 /// Reads a bound on a time that a loaded server is to keep, such as `p99<5ms`.
-pub(super) fn upper_bound(text: &str) -> Result<Bound, String> {
+pub(super) fn upper_bound(text: &str) -> Result<Threshold, String> {
     let bound = bound(text)?;
     match (bound.figure.unit(), bound.relation) {
         (Unit::Time, Relation::Less | Relation::AtMost) => Ok(bound),
@@ -69,12 +69,12 @@ mod tests {
     #[test]
     fn bounds_are_read_as_people_write_them() {
         for (text, figure, relation, value) in [
-            ("p99>5ms", Figure::P99, Relation::More, 5e3),
-            ("p99.99 >= 1.5s", Figure::P99_99, Relation::AtLeast, 1.5e6),
-            ("mean<250us", Figure::Mean, Relation::Less, 250.0),
-            ("rate<20k", Figure::Rate, Relation::Less, 2e4),
-            ("goodput<=100MB/s", Figure::Goodput, Relation::AtMost, 1e8),
-            ("errors>0", Figure::Errors, Relation::More, 0.0),
+            ("p99>5ms", Metric::P99, Relation::More, 5e3),
+            ("p99.99 >= 1.5s", Metric::P99_99, Relation::AtLeast, 1.5e6),
+            ("mean<250us", Metric::Mean, Relation::Less, 250.0),
+            ("rate<20k", Metric::Rate, Relation::Less, 2e4),
+            ("goodput<=100MB/s", Metric::Goodput, Relation::AtMost, 1e8),
+            ("errors>0", Metric::Errors, Relation::More, 0.0),
         ] {
             let read = bound(text).expect(text);
             assert_eq!(

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use qecho_echo::UDP_PAYLOAD_USUAL;
 use qecho_measure::{
-    bench::{Arrival, Baseline, Figure, Goal, Plan, Sessions, Sizes, Sockets, Unit, Way, Work},
-    beside::TCP_CONNECTIONS_MAX,
+    baseline_servers::TCP_CONNECTIONS_MAX,
+    bench::{
+        Arrival, Baseline, Goal, Metric, Mode, Plan, Sessions, Sizes, Sockets, Unit, Workload,
+    },
 };
 
 use super::{ArrivalArgument, BaselineArgument, BenchArguments, OverArgument};
@@ -13,7 +15,7 @@ use super::{ArrivalArgument, BaselineArgument, BenchArguments, OverArgument};
 /// The load that was asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Load {
-    pub(crate) work: Work,
+    pub(crate) work: Workload,
     pub(crate) arrival: Arrival,
     pub(crate) plan: Plan,
     pub(crate) goal: Goal,
@@ -62,7 +64,7 @@ impl BenchArguments {
             None => Goal::Duration(self.duration.unwrap_or(duration)),
         };
         let usual_warmup = match (goal, work.way) {
-            (Goal::Messages(_), _) | (_, Way::Idle) => Duration::ZERO,
+            (Goal::Messages(_), _) | (_, Mode::Idle) => Duration::ZERO,
             _ => warmup,
         };
         Ok(Load {
@@ -99,7 +101,7 @@ impl BenchArguments {
         }
     }
 
-    fn plan(&self, work: Work) -> Result<Plan, String> {
+    fn plan(&self, work: Workload) -> Result<Plan, String> {
         if let Some(baseline) = self.baseline {
             return self.beside(baseline, work).map(Plan::Beside);
         }
@@ -114,9 +116,9 @@ impl BenchArguments {
     }
 
     /// Returns what QUIC is compared with, if that can do the same work.
-    fn beside(&self, baseline: BaselineArgument, work: Work) -> Result<Baseline, String> {
+    fn beside(&self, baseline: BaselineArgument, work: Workload) -> Result<Baseline, String> {
         match (baseline, work.way) {
-            (BaselineArgument::Tls, Way::Stream | Way::Bulk | Way::Handshake) => {
+            (BaselineArgument::Tls, Mode::Stream | Mode::Bulk | Mode::Handshake) => {
                 if work.streams > 1 {
                     return Err("TCP has one stream: leave out --streams".into());
                 }
@@ -131,7 +133,7 @@ impl BenchArguments {
             (BaselineArgument::Tls, _) => {
                 Err("over TLS there are stream, bulk and handshake".into())
             }
-            (BaselineArgument::Udp, Way::Stream | Way::Datagram) => match work.sizes.most {
+            (BaselineArgument::Udp, Mode::Stream | Mode::Datagram) => match work.sizes.most {
                 most if most > usize::from(UDP_PAYLOAD_USUAL) => Err(format!(
                     "a message of {most} bytes is no UDP datagram: at most {UDP_PAYLOAD_USUAL}"
                 )),
@@ -142,15 +144,15 @@ impl BenchArguments {
     }
 
     /// Refuses bounds on what there will not be.
-    fn check_bounds(&self, way: Way) -> Result<(), String> {
+    fn check_bounds(&self, way: Mode) -> Result<(), String> {
         for bound in &self.fail_if {
             let text = &bound.text;
-            if bound.figure.unit() == Unit::Time && way == Way::Idle {
+            if bound.figure.unit() == Unit::Time && way == Mode::Idle {
                 return Err(format!(
                     "idle connections have no echo time to fail by: {text}"
                 ));
             }
-            if (bound.figure == Figure::Limit) != self.find_limit.is_some() {
+            if (bound.figure == Metric::Limit) != self.find_limit.is_some() {
                 return Err(format!(
                     "a limit, and nothing else, is what --find-limit can fail by: {text}"
                 ));
@@ -159,46 +161,46 @@ impl BenchArguments {
         Ok(())
     }
 
-    fn work(&self) -> Result<Work, String> {
+    fn work(&self) -> Result<Workload, String> {
         let way = match self.over {
-            OverArgument::Stream => Way::Stream,
-            OverArgument::StreamPerMessage => Way::StreamPerMessage,
-            OverArgument::Bulk => Way::Bulk,
-            OverArgument::Datagram => Way::Datagram,
-            OverArgument::Handshake => Way::Handshake,
-            OverArgument::Idle => Way::Idle,
+            OverArgument::Stream => Mode::Stream,
+            OverArgument::StreamPerMessage => Mode::StreamPerMessage,
+            OverArgument::Bulk => Mode::Bulk,
+            OverArgument::Datagram => Mode::Datagram,
+            OverArgument::Handshake => Mode::Handshake,
+            OverArgument::Idle => Mode::Idle,
         };
-        let long_lived = matches!(way, Way::Stream | Way::Bulk);
+        let long_lived = matches!(way, Mode::Stream | Mode::Bulk);
         if self.streams.is_some() && !long_lived {
             return Err("--streams is for long-lived streams: --over stream or bulk".into());
         }
-        if way == Way::Idle && (self.size, self.count, self.in_flight) != (None, None, None) {
+        if way == Mode::Idle && (self.size, self.count, self.in_flight) != (None, None, None) {
             return Err("idle connections send no messages: give --connections and -d".into());
         }
-        if way == Way::Idle && self.is_open_loop() {
+        if way == Mode::Idle && self.is_open_loop() {
             return Err("idle connections send no messages at any --rate".into());
         }
-        if self.resume && way != Way::Handshake {
+        if self.resume && way != Mode::Handshake {
             return Err("--resume is for --over handshake".into());
         }
-        if way == Way::Handshake && self.in_flight.is_some() {
+        if way == Mode::Handshake && self.in_flight.is_some() {
             return Err("a handshake brings one message: give --connections instead".into());
         }
         let (size, in_flight) = match way {
-            Way::Bulk => (64 * 1024, 16),
-            Way::Idle => (0, 0),
+            Mode::Bulk => (64 * 1024, 16),
+            Mode::Idle => (0, 0),
             _ => (64, 1),
         };
         let sizes = self.size.unwrap_or(Sizes::fixed(size));
         let most = usize::from(self.udp_payload_max) - DATAGRAM_OVERHEAD_MIN;
-        if way == Way::Datagram && sizes.most > most {
+        if way == Mode::Datagram && sizes.most > most {
             return Err(format!(
                 "a message of {} bytes fits into no DATAGRAM frame: at most {most} with \
                  --udp-payload-max {}",
                 sizes.most, self.udp_payload_max
             ));
         }
-        Ok(Work {
+        Ok(Workload {
             way,
             sizes,
             in_flight: self.in_flight.unwrap_or(in_flight),

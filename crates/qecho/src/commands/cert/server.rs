@@ -5,17 +5,17 @@ use std::{sync::mpsc::channel, time::Duration};
 use anyhow::{Context, anyhow};
 use qecho_cert::{TrustSettings, TrustVerifier};
 use qecho_echo::{
-    client::{self, Client, ClientEvent, Mail},
+    client::{self, Client, ClientEvent, Command},
     dial::Alpn,
 };
 use rustls::pki_types::CertificateDer;
 
 use super::super::{dialing, resolve};
-use crate::{args::Place, ending::Failure};
+use crate::{args::HostPort, ending::Failure};
 
 /// Connects, asks nothing, trusts nobody with anything, and takes the chain.
 pub(super) fn chain(
-    place: &Place,
+    place: &HostPort,
     alpn: &Alpn,
     timeout: Duration,
 ) -> Result<Vec<CertificateDer<'static>>, Failure> {
@@ -41,7 +41,7 @@ pub(super) fn chain(
         match event {
             ClientEvent::Connected(connected) => {
                 chain = Ok(connected.handshake.peer_certificates.clone());
-                client.send(Mail::Finish);
+                client.send(Command::Finish);
             }
             ClientEvent::Ended(outcome) => {
                 if let (Err(failure), Err(_)) = (outcome, &chain) {
@@ -57,7 +57,7 @@ pub(super) fn chain(
 }
 
 fn explain(
-    place: &Place,
+    place: &HostPort,
     alpn: &Alpn,
     verifier: &TrustVerifier,
     failure: &client::Failure,

@@ -7,10 +7,10 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use qecho_echo::client::{Client, ClientEvent, Mail, Way};
+use qecho_echo::client::{Client, ClientEvent, Command, Mode};
 use qecho_io::Mailbox;
 
-use super::{Occurrence, message, tell_off, voice::Voice};
+use super::{Occurrence, message, tell_off, voice::Reporter};
 use crate::{
     args::ClientArguments,
     ending::{Ending, Failure},
@@ -26,8 +26,8 @@ const LINES_UNANSWERED_MAX: usize = 16;
 pub(super) fn run(
     arguments: &ClientArguments,
     client: &Client,
-    over: Way,
-    voice: &mut Voice,
+    over: Mode,
+    voice: &mut Reporter,
     tell: Sender<Occurrence>,
     occurrences: &Receiver<Occurrence>,
 ) -> Result<Ending, Failure> {
@@ -37,9 +37,9 @@ pub(super) fn run(
     } else {
         drop(tell);
         for text in &arguments.messages {
-            client.send(Mail::Message(message(text.as_str(), over)));
+            client.send(Command::Message(message(text.as_str(), over)));
         }
-        client.send(Mail::Finish);
+        client.send(Command::Finish);
     }
     let mut stopped = None;
     for occurrence in occurrences {
@@ -59,12 +59,12 @@ pub(super) fn run(
             }
             Occurrence::Signal(ending) => {
                 stopped = Some(Failure::silent(ending));
-                client.send(Mail::Stop);
+                client.send(Command::Stop);
             }
             Occurrence::BadInput(error) => {
                 voice.end_line();
                 stopped.get_or_insert(error.into());
-                client.send(Mail::Stop);
+                client.send(Command::Stop);
             }
             Occurrence::Line(_) | Occurrence::EndOfInput | Occurrence::Written(_) => {}
         }
@@ -75,8 +75,8 @@ pub(super) fn run(
 /// Sends each line of stdin as a message, on a thread of its own; `unanswered`
 /// is full and holds it back while too many have not come back.
 fn read_lines(
-    mailbox: Mailbox<Mail>,
-    over: Way,
+    mailbox: Mailbox<Command>,
+    over: Mode,
     unanswered: SyncSender<()>,
     tell: Sender<Occurrence>,
 ) -> Result<(), Failure> {
@@ -98,13 +98,13 @@ fn read_lines(
                         return tell_off(&tell, Occurrence::BadInput(error));
                     }
                 };
-                let mail = Mail::Message(message(line, over));
+                let mail = Command::Message(message(line, over));
                 if unanswered.send(()).is_err() || mailbox.send(mail).is_err() {
                     return;
                 }
             }
             // If the client has ended there is nothing to finish.
-            let _ = mailbox.send(Mail::Finish);
+            let _ = mailbox.send(Command::Finish);
         })
         .context("cannot start a thread")?;
     Ok(())

@@ -16,12 +16,12 @@ use bytes::Bytes;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use qecho_echo::{
     COALESCE_MAX,
-    client::{Client, ClientEvent, Config, Mail, PIECES_MAX, PipeEnds, Progress},
+    client::{Client, ClientEvent, Command, Config, PIECES_MAX, PipeEnds, Progress},
 };
 use qecho_engine::Dir;
 use qecho_io::Waker;
 
-use super::{Occurrence, listener, tell_off, voice::Voice};
+use super::{Occurrence, listener, tell_off, voice::Reporter};
 use crate::{
     args::{ClientArguments, Format, OverArgument},
     ending::{Ending, Failure},
@@ -34,7 +34,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 pub(super) fn run(
     arguments: &ClientArguments,
     config: &Config,
-    mut voice: Voice,
+    mut voice: Reporter,
     tell: Sender<Occurrence>,
     occurrences: &Receiver<Occurrence>,
 ) -> Result<Ending, Failure> {
@@ -78,7 +78,7 @@ fn has_bar(arguments: &ClientArguments) -> bool {
 /// wrong, and shows how far it has come if that is wanted.
 fn follow(
     client: &Client,
-    voice: &mut Voice,
+    voice: &mut Reporter,
     progress: Option<&Progress>,
     occurrences: &Receiver<Occurrence>,
     unsaid: SyncSender<()>,
@@ -121,7 +121,7 @@ fn follow(
             }
             Ok(Occurrence::Signal(ending)) => {
                 interrupted = Some(ending);
-                client.send(Mail::Stop);
+                client.send(Command::Stop);
             }
             Ok(Occurrence::Line(_) | Occurrence::EndOfInput | Occurrence::BadInput(_)) => {}
             Err(RecvTimeoutError::Timeout) => {

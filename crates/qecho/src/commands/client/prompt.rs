@@ -12,11 +12,11 @@ use std::{
 };
 
 use anyhow::Context;
-use qecho_echo::client::{Client, ClientEvent, Mail, Way};
+use qecho_echo::client::{Client, ClientEvent, Command, Mode};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::{DefaultEditor, error::ReadlineError};
 
-use super::{Occurrence, message, screen::Screen, tell_off, voice::Voice};
+use super::{Occurrence, message, screen::Screen, tell_off, voice::Reporter};
 use crate::ending::{Ending, Failure};
 
 const PROMPT: &str = "Message: ";
@@ -24,8 +24,8 @@ const PROMPT: &str = "Message: ";
 /// Asks for messages until the person or the server ends it.
 pub(super) fn run(
     client: &Client,
-    over: Way,
-    voice: &mut Voice,
+    over: Mode,
+    voice: &mut Reporter,
     screen: &Screen,
     tell: Sender<Occurrence>,
     occurrences: &Receiver<Occurrence>,
@@ -41,11 +41,11 @@ pub(super) fn run(
         match occurrence {
             Occurrence::Line(line) if line.is_empty() => next_question(),
             Occurrence::BadInput(_) | Occurrence::Written(_) => {}
-            Occurrence::Line(line) => client.send(Mail::Message(message(line, over))),
-            Occurrence::EndOfInput => client.send(Mail::Finish),
+            Occurrence::Line(line) => client.send(Command::Message(message(line, over))),
+            Occurrence::EndOfInput => client.send(Command::Finish),
             Occurrence::Signal(ending) => {
                 interrupted = Some(ending);
-                client.send(Mail::Stop);
+                client.send(Command::Stop);
             }
             Occurrence::Client(ClientEvent::Ended(outcome)) => {
                 terminal.restore();

@@ -14,14 +14,14 @@ use qecho_echo::{
 
 use super::super::dialing;
 use crate::{
-    args::{ClientArguments, Format, Place},
+    args::{ClientArguments, Format, HostPort},
     ending::{Ending, Failure},
     render,
 };
 
 /// The voice of one run.
-pub(super) struct Voice {
-    place: Place,
+pub(super) struct Reporter {
+    place: HostPort,
     format: Format,
     alpn: Alpn,
     insecure: bool,
@@ -33,7 +33,7 @@ pub(super) struct Voice {
     traced: bool,
 }
 
-impl Voice {
+impl Reporter {
     pub(super) fn new(arguments: &ClientArguments, verifier: Arc<TrustVerifier>) -> Self {
         Self {
             place: arguments.place.clone(),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use qecho_measure::ping::News;
+use qecho_measure::ping::HostEvent;
 use ratatui::{
     DefaultTerminal,
     crossterm::event::{self, Event, KeyCode, KeyModifiers},
@@ -31,7 +31,7 @@ pub(super) struct Screen {
     terminal: DefaultTerminal,
     live: Live,
     /// What is said when the terminal is given back.
-    later: Vec<(usize, News)>,
+    later: Vec<(usize, HostEvent)>,
 }
 
 /// Refuses where there is no terminal to show anything on.
@@ -81,11 +81,11 @@ impl Screen {
     }
 
     /// Notes what the ping tells of a host.
-    pub(super) fn note(&mut self, host: usize, news: &News) {
+    pub(super) fn note(&mut self, host: usize, news: &HostEvent) {
         self.live.note(host, news);
         if matches!(
             news,
-            News::Connected(_) | News::Ended(_) | News::WithoutAlpn
+            HostEvent::Connected(_) | HostEvent::Ended(_) | HostEvent::WithoutAlpn
         ) {
             self.later.push((host, news.clone()));
         }
@@ -97,7 +97,7 @@ impl Screen {
     }
 
     /// Gives the terminal back; returns what is to be said on it.
-    pub(super) fn close(mut self) -> Vec<(usize, News)> {
+    pub(super) fn close(mut self) -> Vec<(usize, HostEvent)> {
         std::mem::take(&mut self.later)
     }
 }

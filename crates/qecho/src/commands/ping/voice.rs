@@ -9,12 +9,12 @@ use std::{
 use anyhow::anyhow;
 use qecho_cert::TrustVerifier;
 use qecho_echo::dial::{Alpn, DialFailure};
-use qecho_measure::ping::{self, Connected, News, Report};
+use qecho_measure::ping::{self, Connected, HostEvent, Report};
 use qecho_packet::text;
 
 use super::super::dialing;
 use crate::{
-    args::{PingArguments, PingFormat, PingOver, Place},
+    args::{HostPort, PingArguments, PingFormat, PingOver},
     ending::{Ending, Failure},
     render::ping::{
         self as render, Subject,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The voice of one run.
-pub(super) struct Voice {
+pub(super) struct Reporter {
     hosts: Vec<Host>,
     /// `None` for text.
     form: Option<Form>,
@@ -45,12 +45,12 @@ pub(super) struct Voice {
 
 /// A host, as the voice knows it.
 struct Host {
-    place: Place,
+    place: HostPort,
     verifier: Arc<TrustVerifier>,
     subject: Subject,
 }
 
-impl Voice {
+impl Reporter {
     /// Begins to speak of messages of so many bytes.
     pub(super) fn new(arguments: &PingArguments, size: usize) -> Self {
         let sends_messages = matches!(arguments.over, PingOver::Stream | PingOver::Datagram);
@@ -76,7 +76,7 @@ impl Voice {
     }
 
     /// Comes to know the next host.
-    pub(super) fn add(&mut self, place: &Place, verifier: Arc<TrustVerifier>) {
+    pub(super) fn add(&mut self, place: &HostPort, verifier: Arc<TrustVerifier>) {
         self.hosts.push(Host {
             place: place.clone(),
             verifier,
@@ -124,7 +124,7 @@ impl Voice {
     }
 
     /// Says why a host is not even tried.
-    pub(super) fn cannot_ping(&mut self, place: &Place, failure: &Failure) -> io::Result<()> {
+    pub(super) fn cannot_ping(&mut self, place: &HostPort, failure: &Failure) -> io::Result<()> {
         self.ending = Ending::CouldNotRun;
         let reason = failure.error.as_ref();
         let reason = reason.map_or_else(String::new, |error| format!("{error:#}"));
@@ -145,11 +145,11 @@ impl Voice {
     }
 
     /// Says what the ping tells of a host.
-    pub(super) fn tell(&mut self, host: usize, news: &News) -> io::Result<()> {
+    pub(super) fn tell(&mut self, host: usize, news: &HostEvent) -> io::Result<()> {
         match news {
-            News::Connected(connected) => self.connected(host, connected),
-            News::Ended(report) => self.ended(host, report),
-            News::WithoutAlpn if self.form.is_none() => {
+            HostEvent::Connected(connected) => self.connected(host, connected),
+            HostEvent::Ended(report) => self.ended(host, report),
+            HostEvent::WithoutAlpn if self.form.is_none() => {
                 let Host { place, .. } = &self.hosts[host];
                 say(&format!(
                     "{place} refuses ALPN echo; once more without ALPN\n"

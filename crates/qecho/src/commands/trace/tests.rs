@@ -61,7 +61,7 @@ impl Sink for Every {
 fn view(file: &[u8]) -> (String, Option<Failure>) {
     let shown = Arc::default();
     let mut view = View {
-        tracer: Tracer::new(Losses::Inferred),
+        tracer: Tracer::new(LossSource::Inferred),
         sinks: vec![Box::new(Every::new(Arc::clone(&shown)))],
         known: HashSet::new(),
         counts: Counts::default(),

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use qecho_measure::bench::{Limit, Report};
+use qecho_measure::bench::{MaxRate, Report};
 
 use super::{decimal, number, time};
 
@@ -70,7 +70,7 @@ fn flaws(step: &Report) -> String {
     words
 }
 
-fn words_of(limit: &Limit) -> String {
+fn words_of(limit: &MaxRate) -> String {
     let bound = &limit.bound;
     let a_second = |rate: f64| format!("{} a second", decimal(rate));
     let mut words = match (limit.rate_per_s, limit.broken_at_per_s) {

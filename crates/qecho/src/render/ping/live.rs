@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use qecho_measure::ping::{Connected, Counts, News, Report, Summary, Times};
+use qecho_measure::ping::{Connected, Counts, HostEvent, Report, Summary, Times};
 use qecho_packet::text;
 use ratatui::{
     Frame,
@@ -75,7 +75,7 @@ impl Live {
     }
 
     /// Notes what there is to tell of a host.
-    pub(crate) fn note(&mut self, host: usize, news: &News) {
+    pub(crate) fn note(&mut self, host: usize, news: &HostEvent) {
         self.hosts[host].note(news);
     }
 
@@ -104,25 +104,25 @@ impl Live {
 }
 
 impl Watched {
-    fn note(&mut self, news: &News) {
+    fn note(&mut self, news: &HostEvent) {
         match news {
-            News::Connected(connected) => {
+            HostEvent::Connected(connected) => {
                 let Connected { address, .. } = **connected;
                 self.status = address.to_string();
             }
-            News::Reply(reply) => {
+            HostEvent::Reply(reply) => {
                 self.counts.received += 1;
                 self.status = reply.address.to_string();
                 self.times.add(reply.time);
                 self.remember(reply.sequence, Some(reply.time));
             }
-            News::Lost(lost) => {
+            HostEvent::Lost(lost) => {
                 self.counts.lost += 1;
                 self.remember(lost.sequence, None);
             }
-            News::Late(_) => self.counts.late += 1,
-            News::Duplicate { .. } => self.counts.duplicates += 1,
-            News::Ended(report) => self.end(report),
+            HostEvent::Late(_) => self.counts.late += 1,
+            HostEvent::Duplicate { .. } => self.counts.duplicates += 1,
+            HostEvent::Ended(report) => self.end(report),
             _ => {}
         }
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use qecho_engine::EarlyData;
-use qecho_measure::ping::{Connected, Content, Measure, News, Reply, Report, Summary, Times};
+use qecho_measure::ping::{Connected, Content, HostEvent, Measure, Reply, Report, Summary, Times};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -144,27 +144,27 @@ pub(crate) fn connected(
 pub(crate) fn news(
     form: Form,
     subject: &Subject,
-    news: &News,
+    news: &HostEvent,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let host = &subject.host;
     let row = match news {
-        News::Reply(reply) => replied("reply", host, reply),
-        News::Late(reply) => replied("late", host, reply),
-        News::Duplicate { sequence } => Row {
+        HostEvent::Reply(reply) => replied("reply", host, reply),
+        HostEvent::Late(reply) => replied("late", host, reply),
+        HostEvent::Duplicate { sequence } => Row {
             r#type: "duplicate",
             host,
             seq: Some(*sequence),
             ..Row::default()
         },
-        News::Lost(lost) => Row {
+        HostEvent::Lost(lost) => Row {
             r#type: "lost",
             host,
             seq: Some(lost.sequence),
             reason: lost.reason.as_deref(),
             ..Row::default()
         },
-        News::WithoutAlpn => Row {
+        HostEvent::WithoutAlpn => Row {
             r#type: "without_alpn",
             host,
             ..Row::default()

@@ -86,7 +86,7 @@ fn a_lost_datagram_does_not_reach_the_other_side() {
             vec![packet(&one_rtt, number, 30, vec![stream(0, false)])],
         )
     };
-    let found = EventKind::FoundAgain {
+    let found = EventKind::SpuriousLoss {
         direction: Direction::Sent,
         packet_type: PacketType::OneRtt,
         number: 2,
@@ -139,7 +139,7 @@ fn what_happens_between_datagrams_stands_between_the_arrows() {
     let whats = [
         EventKind::PathChanged { before },
         update,
-        EventKind::LeftOut { count: 7 },
+        EventKind::EventsDropped { count: 7 },
         EventKind::Forgotten,
     ];
     let events = whats.map(|what| event(0, &connection, what));

@@ -3,7 +3,7 @@
 use qecho_engine::{CloseReason, Side};
 use qecho_packet::{
     Direction,
-    trace::{Again, AnnotatedFrame, Event},
+    trace::{AnnotatedFrame, Event, RetransmissionOf},
     wire::{Frame, PacketType},
 };
 
@@ -135,7 +135,7 @@ fn every_step_of_an_echo_has_its_explanation() {
     };
     check_explained(client, noted(close), "ends the connection");
     let mut probe = noted(Frame::Ping);
-    probe.again = Some(Again {
+    probe.again = Some(RetransmissionOf {
         number: 1,
         lost: false,
     });

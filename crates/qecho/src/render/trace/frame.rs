@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use qecho_engine::Dir;
 use qecho_packet::{
     text,
-    trace::{Again, AnnotatedFrame, TlsMessage},
+    trace::{AnnotatedFrame, RetransmissionOf, TlsMessage},
     wire::{Ack, Frame},
 };
 
@@ -135,8 +135,8 @@ fn message_name(message: &TlsMessage) -> String {
 }
 
 /// Writes which packet carried the same before.
-fn again(again: Again) -> String {
-    let Again { number, lost } = again;
+fn again(again: RetransmissionOf) -> String {
+    let RetransmissionOf { number, lost } = again;
     match lost {
         true => format!("(again: {number} was lost)"),
         false => format!("(again, as a probe: {number} is unanswered)"),
@@ -243,7 +243,7 @@ mod tests {
             tls: Vec::new(),
             ack_delay: None,
         };
-        ping.again = Some(Again {
+        ping.again = Some(RetransmissionOf {
             number: 12,
             lost: false,
         });

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use anstyle::Style;
 use qecho_engine::CloseReason;
 use qecho_packet::{
-    Direction, Recovery, text,
+    Direction, RecoveryMetrics, text,
     trace::{Connection, LossReason, Lost},
 };
 
@@ -127,7 +127,7 @@ pub(crate) fn left_out(count: u64) -> Note {
 
 /// Says what of the path a person cares about: how large packets may be, and
 /// that it is congested.
-pub(super) fn recovery(before: &Recovery, now: &Recovery) -> Option<Note> {
+pub(super) fn recovery(before: &RecoveryMetrics, now: &RecoveryMetrics) -> Option<Note> {
     let mut changes = Vec::new();
     if now.mtu != before.mtu {
         let size = counted(now.mtu, "byte");

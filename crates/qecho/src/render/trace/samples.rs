@@ -6,7 +6,8 @@ use qecho_engine::{Dir, Side, StreamId};
 use qecho_packet::{
     Direction,
     trace::{
-        Again, AnnotatedFrame, Connection, Content, Datagram, Event, EventKind, Packet, TlsMessage,
+        AnnotatedFrame, Connection, Content, Datagram, Event, EventKind, Packet, RetransmissionOf,
+        TlsMessage,
     },
     wire::{Ack, ConnectionId, EcnCounts, Frame, Header, PacketType},
 };
@@ -65,7 +66,7 @@ pub(crate) fn frames() -> Vec<AnnotatedFrame<'static>> {
     hello.tls[0].detail = "server name localhost\x07, ALPN echo".into();
     let mut certificate = crypto(4, &["Certificate"]);
     certificate.tls.push(message("CertificateVerify", false));
-    certificate.again = Some(Again {
+    certificate.again = Some(RetransmissionOf {
         number: 12,
         lost: true,
     });

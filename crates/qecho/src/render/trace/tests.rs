@@ -175,7 +175,7 @@ fn a_packet_in_full_shows_its_header_and_each_frame() {
     let (mut initial, one_rtt) = (header(PacketType::Initial), header(PacketType::OneRtt));
     initial.token = vec![7, 8];
     let mut hello = crypto(0, &["ClientHello"]);
-    hello.again = Some(qecho_packet::trace::Again {
+    hello.again = Some(qecho_packet::trace::RetransmissionOf {
         number: 0,
         lost: false,
     });

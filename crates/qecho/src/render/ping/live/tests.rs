@@ -16,8 +16,8 @@ fn live(hosts: &[&str]) -> Live {
     Live::new(hosts.iter().map(subject), absent, Palette::Plain)
 }
 
-fn reply(sequence: u64, milliseconds: u64) -> News {
-    News::Reply(Reply {
+fn reply(sequence: u64, milliseconds: u64) -> HostEvent {
+    HostEvent::Reply(Reply {
         sequence,
         time: Duration::from_millis(milliseconds),
         address: ([192, 0, 2, 1], 4433).into(),
@@ -43,7 +43,7 @@ fn a_host_has_its_plot_its_histogram_and_its_figures() {
         live.note(0, &reply(sequence, 50));
     }
     let (sequence, reason) = (101, None);
-    live.note(0, &News::Lost(Lost { sequence, reason }));
+    live.note(0, &HostEvent::Lost(Lost { sequence, reason }));
     let screen = screen(&live, 100, 20);
     assert!(
         screen[0].contains("one.example:4433 over stream: 192.0.2.1:4433"),

@@ -50,7 +50,7 @@ fn hostile<'a>(header: &'a Header, text: &'a str, reason: &'a CloseReason) -> Ve
             acknowledged: u64::MAX,
             age: Duration::MAX,
         }),
-        EventKind::LeftOut { count: u64::MAX },
+        EventKind::EventsDropped { count: u64::MAX },
     ]
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use qecho_engine::{CloseReason, Side};
 use qecho_packet::{
-    Direction, Recovery, TransportParameters,
+    Direction, RecoveryMetrics, TransportParameters,
     trace::{EventKind, LossReason},
     wire::PacketType,
 };
@@ -52,7 +52,7 @@ fn what_happens_between_packets_has_a_line_of_its_own() {
     };
     let cases = [
         (
-            EventKind::FoundAgain {
+            EventKind::SpuriousLoss {
                 direction: Direction::Sent,
                 packet_type: PacketType::OneRtt,
                 number: 12,
@@ -83,7 +83,7 @@ fn what_happens_between_packets_has_a_line_of_its_own() {
             "✕ closed: the peer fell silent (idle timeout)",
         ),
         (
-            EventKind::LeftOut { count: 1_234 },
+            EventKind::EventsDropped { count: 1_234 },
             "✕ 1,234 observations left out: too many at once",
         ),
     ];
@@ -118,21 +118,21 @@ fn transport_parameters_are_a_table_or_a_paragraph() {
 #[test]
 fn of_the_path_only_its_mtu_and_congestion_are_told_and_only_in_full() {
     let connection = samples::connection(Side::Client);
-    let first = Recovery {
+    let first = RecoveryMetrics {
         smoothed_rtt: Duration::from_micros(1_500),
         mtu: 1_200,
         congestion_window: 12_000,
-        ..Recovery::default()
+        ..RecoveryMetrics::default()
     };
-    let slower = Recovery {
+    let slower = RecoveryMetrics {
         smoothed_rtt: Duration::from_micros(2_500),
         ..first
     };
-    let wider = Recovery {
+    let wider = RecoveryMetrics {
         mtu: 1_452,
         ..slower
     };
-    let cut = Recovery {
+    let cut = RecoveryMetrics {
         congestion_window: 6_000,
         congestion_events: 1,
         ..wider

@@ -22,16 +22,16 @@ pub use self::streams::{CONNECTIONS_MAX as TCP_CONNECTIONS_MAX, HANDSHAKE_TIMEOU
 
 /// What is echoed beside QUIC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Beside {
+pub struct BaselineServers {
     /// TLS 1.3 over TCP, on the same port number.
     pub tls: bool,
     /// Bare UDP, on the port after it.
-    pub udp: Option<Reach>,
+    pub udp: Option<BindScope>,
 }
 
 /// From where bare UDP is echoed: anybody can forge where it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum BindScope {
     /// This host alone.
     Loopback,
     /// Wherever QUIC is listened for.
@@ -46,7 +46,7 @@ pub struct Running {
     addresses: Vec<(&'static str, SocketAddr)>,
 }
 
-impl Beside {
+impl BaselineServers {
     /// Binds the sockets of a server, and starts what is wanted beside it.
     ///
     /// # Errors
@@ -61,13 +61,17 @@ impl Beside {
 }
 
 impl Running {
-    fn start(beside: Beside, config: &Config, quic: &[SocketAddr]) -> Result<Self, ServerError> {
+    fn start(
+        baseline_servers: BaselineServers,
+        config: &Config,
+        quic: &[SocketAddr],
+    ) -> Result<Self, ServerError> {
         let mut running = Self::default();
-        if beside.tls {
+        if baseline_servers.tls {
             running.listeners = Some(Listeners::start(config, quic)?);
             running.addresses = quic.iter().map(|address| ("tls", *address)).collect();
         }
-        if let Some(reach) = beside.udp {
+        if let Some(reach) = baseline_servers.udp {
             let bare = start_bare(reach, quic, &mut running.addresses)?;
             running.bare = Some(bare);
         }
@@ -92,7 +96,7 @@ impl Drop for Running {
 }
 
 fn start_bare(
-    reach: Reach,
+    reach: BindScope,
     quic: &[SocketAddr],
     addresses: &mut Vec<(&'static str, SocketAddr)>,
 ) -> Result<(Mailbox<()>, JoinHandle<()>), ServerError> {
@@ -103,8 +107,8 @@ fn start_bare(
             source: io::Error::other("there is no port after this one for bare UDP"),
         })?;
         let ip = match reach {
-            Reach::Anywhere => address.ip(),
-            Reach::Loopback => loopback(address.ip()),
+            BindScope::Anywhere => address.ip(),
+            BindScope::Loopback => loopback(address.ip()),
         };
         sockets.push(Socket::bind((ip, port).into(), ReceiveErrors::No)?);
     }

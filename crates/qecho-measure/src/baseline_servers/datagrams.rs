@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, net::SocketAddr, time::Instant};
 
-use qecho_engine::{Datagram, Forwarder, Order, Received};
+use qecho_engine::{Datagram, Forwarder, ForwarderOutput, Received};
 
 /// Ports below this belong to the system's own services: an echo to one of them
 /// may start a conversation that does not end.
@@ -15,7 +15,7 @@ const WAITING_MAX: usize = 4_096;
 /// amplifies nothing.
 pub(super) struct BareEcho {
     own: Vec<SocketAddr>,
-    orders: VecDeque<Order>,
+    outputs: VecDeque<ForwarderOutput>,
     is_finished: bool,
 }
 
@@ -24,7 +24,7 @@ impl BareEcho {
     pub(super) fn new(own: Vec<SocketAddr>) -> Self {
         Self {
             own,
-            orders: VecDeque::new(),
+            outputs: VecDeque::new(),
             is_finished: false,
         }
     }
@@ -38,11 +38,11 @@ impl BareEcho {
 }
 
 impl Forwarder for BareEcho {
-    type Mail = ();
+    type Command = ();
 
     fn handle_datagram(&mut self, _: Instant, received: Received) {
-        if self.orders.len() < WAITING_MAX && self.may_answer(received.remote) {
-            self.orders.push_back(Order::Send(Datagram {
+        if self.outputs.len() < WAITING_MAX && self.may_answer(received.remote) {
+            self.outputs.push_back(ForwarderOutput::Send(Datagram {
                 binding: received.binding,
                 destination: received.remote,
                 ecn: 0,
@@ -56,7 +56,7 @@ impl Forwarder for BareEcho {
 
     fn handle_timeouts(&mut self, _: Instant) {}
 
-    fn handle_mail(&mut self, _: Instant, (): ()) {
+    fn handle_command(&mut self, _: Instant, (): ()) {
         self.is_finished = true;
     }
 
@@ -64,8 +64,8 @@ impl Forwarder for BareEcho {
 
     fn handle_unsent(&mut self, _: &Datagram) {}
 
-    fn pop_order(&mut self) -> Option<Order> {
-        self.orders.pop_front()
+    fn pop_output(&mut self) -> Option<ForwarderOutput> {
+        self.outputs.pop_front()
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -115,7 +115,7 @@ mod tests {
             );
         }
         let mut count = 0;
-        while let Some(Order::Send(datagram)) = echo.pop_order() {
+        while let Some(ForwarderOutput::Send(datagram)) = echo.pop_output() {
             assert_eq!(datagram.contents, b"what came");
             count += 1;
         }

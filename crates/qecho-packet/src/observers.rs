@@ -8,22 +8,24 @@ use crate::{DatagramObserver, capture::Capture, trace::Trace};
 /// [`Capture::key_log`] too. A process that is both ends of a connection gives
 /// this to one of them, or sees everything twice.
 #[derive(Clone, Debug, Default)]
-pub struct Sight {
+pub struct Observers {
     /// Writes the datagrams to a file.
     pub capture: Option<Capture>,
     /// Looks into the packets.
     pub trace: Option<Trace>,
 }
 
-impl Sight {
+impl Observers {
     /// Tells whether the shard has to tell what is in its packets.
     pub fn is_watched(&self) -> bool {
         self.trace.is_some()
     }
 
     /// Returns what one event loop has to show things to.
-    pub fn taps(&self) -> Vec<Box<dyn DatagramObserver>> {
-        let capture = self.capture.iter().map(Capture::tap);
-        capture.chain(self.trace.iter().map(Trace::tap)).collect()
+    pub fn datagram_observers(&self) -> Vec<Box<dyn DatagramObserver>> {
+        let capture = self.capture.iter().map(Capture::observer);
+        capture
+            .chain(self.trace.iter().map(Trace::observer))
+            .collect()
     }
 }

@@ -7,7 +7,7 @@ use super::report::Report;
 /// A figure of a report that a bound can be set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Figure {
+pub enum Metric {
     /// The shortest echo time.
     Min,
     /// The mean echo time.
@@ -52,7 +52,7 @@ pub enum Unit {
     Count,
 }
 
-impl Figure {
+impl Metric {
     /// Every figure, as it is named.
     pub const ALL: [(&str, Self); 14] = [
         ("min", Self::Min),
@@ -107,7 +107,7 @@ impl Figure {
     }
 }
 
-impl fmt::Display for Figure {
+impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = Self::ALL.iter().find(|(_, figure)| figure == self);
         f.write_str(name.map_or("", |(name, _)| name))
@@ -129,18 +129,18 @@ pub enum Relation {
 
 /// Something that is true of a report or not.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Bound {
+pub struct Threshold {
     /// As it was typed.
     pub text: String,
     /// What is looked at.
-    pub figure: Figure,
+    pub figure: Metric,
     /// How it must stand to the value.
     pub relation: Relation,
     /// The value, in the unit of the figure.
     pub value: f64,
 }
 
-impl Bound {
+impl Threshold {
     /// Tells whether it is true of a report; `None` if the report lacks the
     /// figure.
     pub fn is_true_of(&self, report: &Report) -> Option<bool> {

@@ -3,9 +3,9 @@
 use std::{io::Write, time::Duration};
 
 use qecho_engine::Side;
-use qecho_packet::Sight;
+use qecho_packet::Observers;
 
-use super::{capture, tracing::Onlookers};
+use super::{capture, tracing::TraceSinks};
 use crate::{
     args::{CaptureArguments, TraceArguments},
     ending::{Ending, Failure},
@@ -21,16 +21,16 @@ pub(super) fn during(
     lines: Box<dyn Write + Send>,
     side: Side,
     silence: Duration,
-    work: impl FnOnce(Sight) -> Result<Ending, Failure>,
+    work: impl FnOnce(Observers) -> Result<Ending, Failure>,
 ) -> Result<Ending, Failure> {
     capture::during(capturing, silence, |capture| {
-        let mut onlookers = Onlookers::default();
+        let mut onlookers = TraceSinks::default();
         if let Some(detail) = arguments.trace {
             onlookers = onlookers.lines(detail.into(), lines);
         }
         if let Some(directory) = &arguments.qlog.directory {
             onlookers = onlookers.qlog(directory, side)?;
         }
-        onlookers.during(|trace| work(Sight { capture, trace }))
+        onlookers.during(|trace| work(Observers { capture, trace }))
     })
 }

@@ -19,7 +19,7 @@ use crate::{
 /// One shard's share in a server: shards that are configured with the shares
 /// of one server have their limits and TLS sessions in common.
 #[derive(Clone, Debug)]
-pub struct Share {
+pub struct ServerShared {
     index: usize,
     server: Arc<Server>,
 }
@@ -33,9 +33,9 @@ struct Server {
     connections: AtomicU64,
 }
 
-impl Share {
+impl ServerShared {
     /// Returns the share of a shard that is alone.
-    pub fn whole() -> Self {
+    pub fn alone() -> Self {
         Self {
             index: 0,
             server: Server::new(NonZeroUsize::MIN),
@@ -45,15 +45,15 @@ impl Share {
     /// Returns the shares of `shards` shards, at most [`SHARDS_MAX`].
     ///
     /// [`SHARDS_MAX`]: crate::limits::SHARDS_MAX
-    pub fn divide(shards: NonZeroUsize) -> Vec<Self> {
+    pub fn split(shards: NonZeroUsize) -> Vec<Self> {
         let most = const { NonZeroUsize::new(SHARDS_MAX).expect("not zero") };
         let shards = shards.min(most);
         let server = Server::new(shards);
-        let share = |index| Self {
+        let server_shared = |index| Self {
             index,
             server: server.clone(),
         };
-        (0..shards.get()).map(share).collect()
+        (0..shards.get()).map(server_shared).collect()
     }
 
     /// Returns which of the shards this is.
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn connections_are_numbered_in_the_order_in_which_they_begin_anywhere() {
-        let shares = Share::divide(NonZeroUsize::new(3).expect("not zero"));
+        let shares = ServerShared::split(NonZeroUsize::new(3).expect("not zero"));
         let begin = |at: usize| shares[at].next_connection();
         assert_eq!([2, 0, 0, 1, 2].map(begin), [1, 2, 3, 4, 5]);
     }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The shard in the hands of its application.
-pub struct Control<'a, S> {
+pub struct ShardContext<'a, S> {
     core: &'a mut ShardState<S>,
     now: Instant,
 }
@@ -58,7 +58,7 @@ pub enum ConnectError {
     },
 }
 
-impl<'a, S> Control<'a, S> {
+impl<'a, S> ShardContext<'a, S> {
     pub(super) fn new(core: &'a mut ShardState<S>, now: Instant) -> Self {
         Self { core, now }
     }
