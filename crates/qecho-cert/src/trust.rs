@@ -2,6 +2,7 @@
 
 mod anchors;
 mod clients;
+mod context;
 mod failure;
 mod local;
 mod policy;
@@ -20,7 +21,8 @@ use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::pin::Pin;
-use policy::{Policy, Presented};
+use context::CertificateContext;
+use policy::Policy;
 
 pub use anchors::{Anchor, TrustError};
 pub use clients::{ClientVerifier, Refusal};
@@ -101,7 +103,7 @@ impl TrustVerifier {
         let since = now
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
-        self.policy.judge(&Presented {
+        self.policy.judge(&CertificateContext {
             end_entity,
             intermediates,
             name,
@@ -153,14 +155,14 @@ impl ServerCertVerifier for TrustVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let presented = Presented {
+        let context = CertificateContext {
             end_entity,
             intermediates,
             name,
             ocsp_response,
             now,
         };
-        match self.policy.judge(&presented) {
+        match self.policy.judge(&context) {
             Ok(anchor) => {
                 *self.outcome() = Outcome::Verified(anchor);
                 Ok(ServerCertVerified::assertion())

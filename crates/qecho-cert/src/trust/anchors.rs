@@ -12,8 +12,8 @@ use rustls::crypto::CryptoProvider;
 use rustls_pki_types::CertificateDer;
 use rustls_platform_verifier::Verifier;
 
+use super::context::CertificateContext;
 use super::local::{LocalAuthority, Source};
-use super::policy::Presented;
 use crate::authority::CERTIFICATE_FILE;
 use crate::identity::{IdentityError, read_chain};
 use crate::pin::Pin;
@@ -137,14 +137,14 @@ impl Anchored {
         self.certificates.contains(certificate)
     }
 
-    pub(super) fn verify(&self, presented: &Presented<'_>) -> Result<(), rustls::Error> {
+    pub(super) fn verify(&self, context: &CertificateContext<'_>) -> Result<(), rustls::Error> {
         self.verifier
             .verify_server_cert(
-                presented.end_entity,
-                presented.intermediates,
-                presented.name,
-                presented.ocsp_response,
-                presented.now,
+                context.end_entity,
+                context.intermediates,
+                context.name,
+                context.ocsp_response,
+                context.now,
             )
             .map(|_| ())
     }

@@ -16,7 +16,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::anchors::{TrustError, certificates_in};
-use super::policy::{Presented, Standing};
+use super::context::{CertificateContext, TrustStanding};
 use super::reason::Reason;
 use crate::facts::Facts;
 
@@ -84,19 +84,19 @@ impl ClientVerifier {
             return Refusal("the client is refused: its certificate is malformed".to_owned());
         };
         let standing = match self.authorities.iter().any(|own| own == end_entity) {
-            true => Standing::Anchor,
-            false => Standing::Stranger,
+            true => TrustStanding::Anchor,
+            false => TrustStanding::Unknown,
         };
         // A client is called by no name, and none is looked at.
         let name = ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into());
-        let presented = Presented {
+        let context = CertificateContext {
             end_entity,
             intermediates,
             name: &name,
             ocsp_response: &[],
             now,
         };
-        let reason = match Reason::of(error, &facts, &presented, standing) {
+        let reason = match Reason::of(error, &facts, &context, standing) {
             Reason::WrongPurpose => "the certificate is not meant for a client".to_owned(),
             Reason::AuthorityAsServer | Reason::AnchorAsServer => {
                 "this is a CA's own certificate and cannot be a client's".to_owned()

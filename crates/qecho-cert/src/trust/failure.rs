@@ -5,7 +5,7 @@ use std::fmt;
 use rustls::{CertificateError, Error};
 use rustls_pki_types::CertificateDer;
 
-use super::policy::{Presented, Standing};
+use super::context::{CertificateContext, TrustStanding};
 use super::reason::Reason;
 use crate::facts::Facts;
 use crate::pin::Pin;
@@ -106,14 +106,14 @@ impl VerifyFailure {
 
     pub(super) fn of_certificate(
         error: Error,
-        presented: &Presented<'_>,
-        standing: Standing,
+        context: &CertificateContext<'_>,
+        standing: TrustStanding,
     ) -> Self {
-        let reason = match Facts::of(presented.end_entity) {
-            Ok(facts) => Reason::of(&error, &facts, presented, standing),
+        let reason = match Facts::of(context.end_entity) {
+            Ok(facts) => Reason::of(&error, &facts, context, standing),
             Err(_) => Reason::Malformed,
         };
-        let seen = Pin::of_certificate(presented.end_entity).ok();
+        let seen = Pin::of_certificate(context.end_entity).ok();
         Self {
             reason,
             seen,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 use rustls::{CertificateError, Error};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::ServerName;
 
 use super::TrustSettings;
 use super::anchors::{Anchor, Anchored, Platform, TrustError, note};
+use super::context::{CertificateContext, TrustStanding};
 use super::failure::{VerifyFailure, more_telling};
 use crate::pin::Pin;
 
@@ -22,32 +23,6 @@ pub(super) enum Policy {
         platform: Platform,
         notes: Vec<String>,
     },
-}
-
-/// What a server presents, and to whose name it must answer.
-pub(super) struct Presented<'a> {
-    pub(super) end_entity: &'a CertificateDer<'a>,
-    pub(super) intermediates: &'a [CertificateDer<'a>],
-    pub(super) name: &'a ServerName<'a>,
-    pub(super) ocsp_response: &'a [u8],
-    pub(super) now: UnixTime,
-}
-
-/// Whether the certificate that is presented was known before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// It is one of the anchors itself.
-    Anchor,
-    Stranger,
-}
-
-impl Standing {
-    fn of(certificate: &CertificateDer<'_>, anchors: &[Anchored]) -> Self {
-        match anchors.iter().any(|anchor| anchor.holds(certificate)) {
-            true => Self::Anchor,
-            false => Self::Stranger,
-        }
-    }
 }
 
 impl Policy {
@@ -81,33 +56,42 @@ impl Policy {
         })
     }
 
-    /// Returns who vouches for what is presented, or why nobody does.
-    pub(super) fn judge(&self, presented: &Presented<'_>) -> Result<Anchor, Box<VerifyFailure>> {
+    /// Returns the anchor that the chain leads to, or why there is none.
+    pub(super) fn judge(
+        &self,
+        context: &CertificateContext<'_>,
+    ) -> Result<Anchor, Box<VerifyFailure>> {
         let refused = |error, anchors: &[Anchored]| {
-            let standing = Standing::of(presented.end_entity, anchors);
-            Box::new(VerifyFailure::of_certificate(error, presented, standing))
+            let is_anchor = anchors
+                .iter()
+                .any(|anchor| anchor.holds(context.end_entity));
+            let standing = match is_anchor {
+                true => TrustStanding::Anchor,
+                false => TrustStanding::Unknown,
+            };
+            Box::new(VerifyFailure::of_certificate(error, context, standing))
         };
         match self {
-            Self::Key(pin) => judge_key(*pin, presented),
+            Self::Key(pin) => judge_key(*pin, context),
             Self::Anybody => Ok(Anchor::Nobody),
             Self::Files(anchors) => {
-                judge_by(anchors, presented).map_err(|error| refused(error, anchors))
+                judge_by(anchors, context).map_err(|error| refused(error, anchors))
             }
             Self::Machine {
                 local,
                 platform,
                 notes,
             } => {
-                let (local, notes) = match is_loopback(presented.name) {
+                let (local, notes) = match is_loopback(context.name) {
                     true => (&local[..], &notes[..]),
                     false => (&[][..], &[][..]),
                 };
-                let error = match judge_by(local, presented) {
+                let error = match judge_by(local, context) {
                     Ok(anchor) => return Ok(anchor),
                     Err(error) => error,
                 };
                 let (error, missing) = match platform.anchored() {
-                    Ok(roots) => match judge_by([roots], presented) {
+                    Ok(roots) => match judge_by([roots], context) {
                         Ok(anchor) => return Ok(anchor),
                         Err(second) => (more_telling(error, second), None),
                     },
@@ -120,16 +104,16 @@ impl Policy {
     }
 }
 
-fn judge_key(asked: Pin, presented: &Presented<'_>) -> Result<Anchor, Box<VerifyFailure>> {
-    match Pin::of_certificate(presented.end_entity) {
+fn judge_key(asked: Pin, context: &CertificateContext<'_>) -> Result<Anchor, Box<VerifyFailure>> {
+    match Pin::of_certificate(context.end_entity) {
         Ok(seen) if seen == asked => Ok(Anchor::Pin(seen)),
         Ok(seen) => Err(Box::new(VerifyFailure::of_pin(asked, seen))),
         Err(_) => {
             let error = CertificateError::BadEncoding.into();
             Err(Box::new(VerifyFailure::of_certificate(
                 error,
-                presented,
-                Standing::Stranger,
+                context,
+                TrustStanding::Unknown,
             )))
         }
     }
@@ -137,11 +121,11 @@ fn judge_key(asked: Pin, presented: &Presented<'_>) -> Result<Anchor, Box<Verify
 
 fn judge_by<'a>(
     anchors: impl IntoIterator<Item = &'a Anchored>,
-    presented: &Presented<'_>,
+    context: &CertificateContext<'_>,
 ) -> Result<Anchor, Error> {
     let mut most_telling = CertificateError::UnknownIssuer.into();
     for anchored in anchors {
-        match anchored.verify(presented) {
+        match anchored.verify(context) {
             Ok(()) => return Ok(anchored.anchor.clone()),
             Err(error) => most_telling = more_telling(most_telling, error),
         }

@@ -8,7 +8,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
-use super::policy::{Presented, Standing};
+use super::context::{CertificateContext, TrustStanding};
 use super::words;
 use crate::facts::Facts;
 use crate::pin::Pin;
@@ -99,8 +99,8 @@ impl Reason {
     pub(super) fn of(
         error: &Error,
         facts: &Facts,
-        presented: &Presented<'_>,
-        standing: Standing,
+        context: &CertificateContext<'_>,
+        standing: TrustStanding,
     ) -> Self {
         use CertificateError as Certificate;
         let in_words = || Self::Other {
@@ -116,7 +116,7 @@ impl Reason {
             | Certificate::BadSignature
             | Certificate::UnsupportedSignatureAlgorithmContext { .. }
             | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
-                if facts.self_issued && standing == Standing::Stranger =>
+                if facts.self_issued && standing == TrustStanding::Unknown =>
             {
                 Self::SelfSigned
             }
@@ -144,7 +144,7 @@ impl Reason {
             },
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
                 Self::WrongName {
-                    asked: presented.name.to_str().into_owned(),
+                    asked: context.name.to_str().into_owned(),
                     valid_for: facts.names.clone(),
                 }
             }
@@ -157,9 +157,9 @@ impl Reason {
                     names: facts.names.clone(),
                 },
                 Some(webpki::Error::CaUsedAsEndEntity) => match standing {
-                    Standing::Anchor => Self::AnchorAsServer,
-                    Standing::Stranger if facts.self_issued => Self::SelfSigned,
-                    Standing::Stranger => Self::AuthorityAsServer,
+                    TrustStanding::Anchor => Self::AnchorAsServer,
+                    TrustStanding::Unknown if facts.self_issued => Self::SelfSigned,
+                    TrustStanding::Unknown => Self::AuthorityAsServer,
                 },
                 // The platform's verifier does not say it in the library's terms.
                 None if !facts.for_servers => Self::WrongPurpose,
