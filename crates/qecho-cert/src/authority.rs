@@ -16,8 +16,8 @@ use time::OffsetDateTime;
 
 use crate::facts::Facts;
 use crate::identity::read_text;
-use crate::publish::{Access, Published, create_folder, publish};
-use crate::scope::Scope;
+use crate::name_constraints::NameConstraints;
+use crate::publish::{Access, PublishOutcome, create_folder, publish};
 
 pub use error::AuthorityError;
 pub(crate) use template::{printable, serial_number};
@@ -41,11 +41,11 @@ pub struct Authority {
 
 /// Where an authority came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum AuthorityOrigin {
     /// It was made by this call.
     Created,
     /// It was there, or another process made it at the same moment.
-    Found,
+    Existing,
 }
 
 impl Authority {
@@ -56,7 +56,8 @@ impl Authority {
     pub fn ephemeral(now: SystemTime) -> Result<Self, AuthorityError> {
         let sign = |source| AuthorityError::Sign { source };
         let key = KeyPair::generate().map_err(sign)?;
-        let params = template::authority(&Scope::Loopback, None, now.into()).map_err(sign)?;
+        let params =
+            template::authority(&NameConstraints::Loopback, None, now.into()).map_err(sign)?;
         let certificate = params.self_signed(&key).map_err(sign)?;
         Ok(Self {
             certificate: certificate.der().clone(),
@@ -75,8 +76,8 @@ impl Authority {
         folder: &Path,
         owner: Option<&str>,
         now: SystemTime,
-    ) -> Result<(Self, Origin), AuthorityError> {
-        Self::open_or_create_for(&Scope::Loopback, folder, owner, now)
+    ) -> Result<(Self, AuthorityOrigin), AuthorityError> {
+        Self::open_or_create_for(&NameConstraints::Loopback, folder, owner, now)
     }
 
     /// Opens the authority in a folder.
@@ -93,7 +94,7 @@ impl Authority {
     }
 
     /// Opens the authority in a folder, whatever it may sign, or makes one with this
-    /// scope if there is none.
+    /// constraints if there is none.
     ///
     /// `owner` (see [`crate::folder::owner`]) goes into the name of a new one.
     ///
@@ -107,20 +108,20 @@ impl Authority {
     /// A file cannot be read or written, is not what its name says, or the
     /// authority has expired. Nothing is repaired by overwriting.
     pub fn open_or_create_for(
-        scope: &Scope,
+        constraints: &NameConstraints,
         folder: &Path,
         owner: Option<&str>,
         now: SystemTime,
-    ) -> Result<(Self, Origin), AuthorityError> {
+    ) -> Result<(Self, AuthorityOrigin), AuthorityError> {
         let files = Files::below(folder)?;
         if let Some(pem) = read_if_there(&files.certificate)? {
-            return Ok((files.open(pem, now)?, Origin::Found));
+            return Ok((files.open(pem, now)?, AuthorityOrigin::Existing));
         }
         create_folder(folder).map_err(|source| AuthorityError::CreateFolder {
             folder: folder.into(),
             source,
         })?;
-        let origin = files.create(scope, owner, now)?;
+        let origin = files.create(constraints, owner, now)?;
         let pem = read_if_there(&files.certificate)?
             .ok_or_else(|| AuthorityError::vanished(&files.certificate))?;
         Ok((files.open(pem, now)?, origin))
@@ -188,20 +189,20 @@ impl Files {
 
     fn create(
         &self,
-        scope: &Scope,
+        constraints: &NameConstraints,
         owner: Option<&str>,
         now: SystemTime,
-    ) -> Result<Origin, AuthorityError> {
+    ) -> Result<AuthorityOrigin, AuthorityError> {
         let sign = |source| AuthorityError::Sign { source };
         let key = match read_if_there(&self.key)? {
             Some(pem) => parse_key(&self.key, &pem)?,
             None => self.create_key()?,
         };
-        let params = template::authority(scope, owner, now.into()).map_err(sign)?;
+        let params = template::authority(constraints, owner, now.into()).map_err(sign)?;
         let pem = params.self_signed(&key).map_err(sign)?.pem();
         match publish(&self.certificate, Access::Public, pem.as_bytes()) {
-            Ok(Published::Now) => Ok(Origin::Created),
-            Ok(Published::Before) => Ok(Origin::Found),
+            Ok(PublishOutcome::Created) => Ok(AuthorityOrigin::Created),
+            Ok(PublishOutcome::Existing) => Ok(AuthorityOrigin::Existing),
             Err(source) => Err(AuthorityError::Write {
                 path: self.certificate.clone(),
                 source,
@@ -212,8 +213,8 @@ impl Files {
     fn create_key(&self) -> Result<KeyPair, AuthorityError> {
         let key = KeyPair::generate().map_err(|source| AuthorityError::Sign { source })?;
         match publish(&self.key, Access::Sealed, key.serialize_pem().as_bytes()) {
-            Ok(Published::Now) => Ok(key),
-            Ok(Published::Before) => {
+            Ok(PublishOutcome::Created) => Ok(key),
+            Ok(PublishOutcome::Existing) => {
                 let pem =
                     read_if_there(&self.key)?.ok_or_else(|| AuthorityError::vanished(&self.key))?;
                 parse_key(&self.key, &pem)

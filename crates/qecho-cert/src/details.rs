@@ -10,13 +10,13 @@ use x509_parser::extensions::{GeneralSubtree, NameConstraints};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::facts::{Facts, MalformedCertificate, name, printable};
-use crate::issue::KeyKind;
+use crate::issue::KeyType;
 use crate::pin::Pin;
 
 /// All that a person is told about a certificate; the texts are fit for a terminal.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Details {
+pub struct CertificateDetails {
     /// The subject alternative names, in their order.
     pub names: Vec<String>,
     /// Whose it is; may be empty.
@@ -32,7 +32,7 @@ pub struct Details {
     /// Its number, in hexadecimal digits.
     pub serial: String,
     /// What kind of key it has.
-    pub key: KeyKind,
+    pub key: KeyType,
     /// SHA-256 of the whole certificate, in hexadecimal digits.
     pub fingerprint: String,
     /// SHA-1 of it, by which some systems name certificates.
@@ -51,7 +51,7 @@ pub struct Details {
     pub excluded: Vec<String>,
 }
 
-impl Details {
+impl CertificateDetails {
     /// Reads a certificate.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl Details {
         Ok(Self {
             subject: printable(&certificate.subject().to_string()),
             serial: hex(certificate.raw_serial()),
-            key: KeyKind::of(certificate.public_key()),
+            key: KeyType::of(certificate.public_key()),
             fingerprint: hex(digest::digest(&digest::SHA256, der).as_ref()),
             sha1: hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der).as_ref()),
             pin: Pin::of_public_key(&facts.subject_public_key_info),
@@ -91,7 +91,7 @@ impl Details {
     }
 }
 
-impl Details {
+impl CertificateDetails {
     pub(crate) fn fits(&self, subject_public_key_info: &[u8]) -> bool {
         self.pin == Pin::of_public_key(subject_public_key_info)
     }

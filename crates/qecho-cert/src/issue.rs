@@ -16,11 +16,11 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use time::{Duration, OffsetDateTime};
 
 use crate::authority::{Authority, printable, serial_number};
-use crate::name::Name;
+use crate::subject_alt_name::SubjectAltName;
 
 pub use error::IssueError;
-pub use files::{FilesError, PairFiles};
-pub use key::KeyKind;
+pub use files::{CertificateFiles, CertificateFilesError};
+pub use key::KeyType;
 
 /// mkcert's two years and three months: under the 825 days that Apple's systems take.
 const USUAL_LIFE: Duration = Duration::days(820);
@@ -33,35 +33,35 @@ const ORGANIZATION: &str = "qecho development certificate";
 
 /// What somebody asks a certificate for.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct IssueRequest {
     /// The names, in their order; at least one.
-    pub names: Vec<Name>,
+    pub names: Vec<SubjectAltName>,
     /// Whether a client, too, may show it.
     pub client: bool,
     /// How long it shall be good.
-    pub life: Life,
+    pub life: Validity,
 }
 
 /// How long a certificate is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
+pub enum Validity {
     /// 820 days, or until the authority expires.
-    Usual,
+    Default,
     /// 13 days, so that WebTransport takes it by its hash.
     Short,
     /// So many days.
     Days(u16),
     /// So long, or until the authority expires.
-    AsLongAs(Duration),
+    AtMost(Duration),
 }
 
-impl Life {
+impl Validity {
     /// By so much a certificate is older than it is.
     pub(crate) const BACKDATED: Duration = CLOCK_SKEW;
 }
 
 /// A certificate and its key, which are nowhere but here yet.
-pub struct Issued {
+pub struct IssuedCertificate {
     certificate: CertificateDer<'static>,
     pem: String,
     authority_pem: String,
@@ -80,11 +80,11 @@ impl Authority {
     /// The authority may not sign for these names or for so long.
     pub fn issue(
         &self,
-        request: &Request,
-        key: KeyKind,
+        request: &IssueRequest,
+        key: KeyType,
         owner: Option<&str>,
         now: SystemTime,
-    ) -> Result<Issued, IssueError> {
+    ) -> Result<IssuedCertificate, IssueError> {
         let key = key
             .generate()
             .map_err(|source| IssueError::Sign { source })?;
@@ -93,15 +93,15 @@ impl Authority {
 
     pub(crate) fn issue_for(
         &self,
-        request: &Request,
+        request: &IssueRequest,
         key: KeyPair,
         owner: Option<&str>,
         now: SystemTime,
-    ) -> Result<Issued, IssueError> {
+    ) -> Result<IssuedCertificate, IssueError> {
         let sign = |source| IssueError::Sign { source };
         let mut params = template(request, owner, now.into()).map_err(sign)?;
         if params.not_after > self.expires() {
-            if let Life::Days(_) = request.life {
+            if let Validity::Days(_) = request.life {
                 return Err(IssueError::BeyondAuthority {
                     ends: self.expires().date(),
                 });
@@ -110,7 +110,7 @@ impl Authority {
         }
         let certificate = self.sign(&params, &key).map_err(sign)?;
         self.vouches(certificate.der(), request, now)?;
-        Ok(Issued {
+        Ok(IssuedCertificate {
             certificate: certificate.der().clone(),
             pem: certificate.pem(),
             authority_pem: self.certificate_pem().to_owned(),
@@ -122,10 +122,10 @@ impl Authority {
     fn vouches(
         &self,
         certificate: &CertificateDer<'_>,
-        request: &Request,
+        request: &IssueRequest,
         now: SystemTime,
     ) -> Result<(), IssueError> {
-        let usage = match request.names.iter().any(Name::is_for_servers) {
+        let usage = match request.names.iter().any(SubjectAltName::is_for_servers) {
             true => webpki::KeyUsage::server_auth(),
             false if request.client => webpki::KeyUsage::client_auth(),
             // An e-mail address alone is for no handshake.
@@ -153,21 +153,25 @@ impl Authority {
             })
             .map_err(|cause| match cause {
                 webpki::Error::NameConstraintViolation => IssueError::NotPermitted {
-                    names: request.names.iter().map(Name::to_string).collect(),
+                    names: request
+                        .names
+                        .iter()
+                        .map(SubjectAltName::to_string)
+                        .collect(),
                 },
                 cause => IssueError::Unverifiable { cause },
             })
     }
 }
 
-impl Issued {
+impl IssuedCertificate {
     /// Returns the certificate.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
     }
 }
 
-impl fmt::Debug for Issued {
+impl fmt::Debug for IssuedCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Issued")
             .field("pem", &self.pem)
@@ -176,7 +180,7 @@ impl fmt::Debug for Issued {
 }
 
 fn template(
-    request: &Request,
+    request: &IssueRequest,
     owner: Option<&str>,
     now: OffsetDateTime,
 ) -> Result<CertificateParams, rcgen::Error> {
@@ -185,10 +189,10 @@ fn template(
     params.not_before = (now - CLOCK_SKEW).max(OffsetDateTime::UNIX_EPOCH);
     params.not_after = now
         + match request.life {
-            Life::Usual => USUAL_LIFE,
-            Life::Short => SHORT_LIFE,
-            Life::Days(days) => Duration::days(days.into()),
-            Life::AsLongAs(duration) => duration,
+            Validity::Default => USUAL_LIFE,
+            Validity::Short => SHORT_LIFE,
+            Validity::Days(days) => Duration::days(days.into()),
+            Validity::AtMost(duration) => duration,
         };
     params.serial_number = Some(serial_number()?);
     params.distinguished_name = DistinguishedName::new();
@@ -203,7 +207,7 @@ fn template(
     params.subject_alt_names = request
         .names
         .iter()
-        .map(Name::subject_alternative_name)
+        .map(SubjectAltName::subject_alternative_name)
         .collect::<Result<_, _>>()?;
     // Said explicitly, because rcgen writes the subject key identifier only then.
     params.is_ca = IsCa::ExplicitNoCa;
@@ -214,16 +218,16 @@ fn template(
 }
 
 // What mkcert's certificates are for.
-fn purposes(request: &Request) -> Vec<ExtendedKeyUsagePurpose> {
+fn purposes(request: &IssueRequest) -> Vec<ExtendedKeyUsagePurpose> {
     let names = &request.names;
     let wanted = [
         (request.client, ExtendedKeyUsagePurpose::ClientAuth),
         (
-            names.iter().any(Name::is_for_servers),
+            names.iter().any(SubjectAltName::is_for_servers),
             ExtendedKeyUsagePurpose::ServerAuth,
         ),
         (
-            names.iter().any(Name::is_email),
+            names.iter().any(SubjectAltName::is_email),
             ExtendedKeyUsagePurpose::EmailProtection,
         ),
     ];

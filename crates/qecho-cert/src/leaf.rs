@@ -22,7 +22,7 @@ use time::{Duration, OffsetDateTime};
 use crate::authority::{Authority, serial_number};
 use crate::identity::{ServerIdentity, read_text};
 use crate::pin::Pin;
-use crate::publish::{Access, Published, create_folder, publish};
+use crate::publish::{Access, PublishOutcome, create_folder, publish};
 use crate::secret;
 
 pub use error::LeafError;
@@ -252,8 +252,8 @@ fn open_or_create_key(path: &Path) -> Result<KeyPair, LeafError> {
     }
     let key = KeyPair::generate().map_err(|source| LeafError::Sign { source })?;
     match publish(path, Access::Private, key.serialize_pem().as_bytes()) {
-        Ok(Published::Now) => Ok(key),
-        Ok(Published::Before) => {
+        Ok(PublishOutcome::Created) => Ok(key),
+        Ok(PublishOutcome::Existing) => {
             let pem = read_text(path).map_err(|source| LeafError::Read {
                 path: path.into(),
                 source,

@@ -29,31 +29,34 @@ pub mod identity;
 pub mod issue;
 pub mod leaf;
 pub mod listing;
-pub mod name;
+pub mod name_constraints;
 pub mod pin;
 pub mod reload;
 pub mod renew;
-pub mod scope;
 pub mod store;
+pub mod subject_alt_name;
 pub mod trust;
 
 mod facts;
 mod publish;
 mod secret;
 
-pub use authority::{Authority, AuthorityError, Origin};
-pub use details::Details;
+pub use authority::{Authority, AuthorityError, AuthorityOrigin};
+pub use details::CertificateDetails;
 pub use facts::MalformedCertificate;
 pub use identity::{Identity, IdentityError, ServerIdentity, read_chain};
-pub use issue::{FilesError, IssueError, Issued, KeyKind, Life, PairFiles, Request};
+pub use issue::{
+    CertificateFiles, CertificateFilesError, IssueError, IssueRequest, IssuedCertificate, KeyType,
+    Validity,
+};
 pub use leaf::{AutomaticLeaf, Clock, LeafError};
-pub use listing::Listing;
-pub use name::{Name, ParseNameError};
+pub use listing::CertificateListing;
+pub use name_constraints::{NameConstraints, ParseSubtreesError, PermittedSubtrees};
 pub use pin::{ParsePinError, Pin};
-pub use reload::{Look, ReloadingClients, ReloadingIdentity};
-pub use renew::{KeyChange, RenewError, Renewable};
-pub use scope::{Limits, ParseLimitsError, Scope};
+pub use reload::{PollResult, ReloadingClients, ReloadingIdentity};
+pub use renew::{RenewError, RenewableCertificate, RenewalKey};
+pub use subject_alt_name::{ParseSubjectAltNameError, SubjectAltName};
 pub use trust::{
-    Anchor, ClientVerifier, LocalAuthority, Reason, TrustError, TrustSettings, TrustVerifier,
-    VerifyFailure,
+    Anchor, ClientVerifier, LocalAuthority, RejectionReason, TrustError, TrustSettings,
+    TrustVerifier, VerifyFailure,
 };

@@ -29,11 +29,11 @@ impl Access {
 
 /// Who made the file that now stands at the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Published {
+pub(crate) enum PublishOutcome {
     /// This call did.
-    Now,
+    Created,
     /// Somebody else had been faster; their file is untouched.
-    Before,
+    Existing,
 }
 
 /// Creates a folder and those above it (0755, as mkcert does: the CA's
@@ -53,25 +53,25 @@ pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
 /// So however many processes try at once and wherever one of them dies, `path` is
 /// absent or one writer's whole content, and it never changes afterwards. A process
 /// killed in between leaves its draft behind, under the same access rights.
-pub(crate) fn publish(path: &Path, access: Access, content: &[u8]) -> io::Result<Published> {
+pub(crate) fn publish(path: &Path, access: Access, content: &[u8]) -> io::Result<PublishOutcome> {
     let folder = folder_of(path);
     let draft = Draft::write(folder, access, content)?;
     match fs::hard_link(&draft.path, path) {
         Ok(()) => {
             flush_folder(folder)?;
-            Ok(Published::Now)
+            Ok(PublishOutcome::Created)
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Published::Before),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(PublishOutcome::Existing),
         Err(error) => Err(error),
     }
 }
 
 /// The right to replace files that belong together, while others wait for theirs.
-pub(crate) struct Turn {
+pub(crate) struct WriteLock {
     _held: Option<File>,
 }
 
-impl Turn {
+impl WriteLock {
     /// Waits until nobody else has the turn that goes with a file. Where the file cannot
     /// be read or locked there are no turns.
     pub(crate) fn await_at(path: &Path) -> Self {
@@ -243,7 +243,13 @@ mod tests {
                 .map(|writer| writer.join().unwrap())
                 .collect()
         });
-        assert_eq!(outcomes.iter().filter(|o| **o == Published::Now).count(), 1);
+        assert_eq!(
+            outcomes
+                .iter()
+                .filter(|o| **o == PublishOutcome::Created)
+                .count(),
+            1
+        );
         let content = fs::read(&path).unwrap();
         assert_eq!(content.len(), 100_000);
         assert!(content.iter().all(|byte| *byte == content[0]));
@@ -261,7 +267,7 @@ mod tests {
         fs::write(&path, "theirs").unwrap();
         assert_eq!(
             publish(&path, Access::Private, b"ours").unwrap(),
-            Published::Before
+            PublishOutcome::Existing
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
     }

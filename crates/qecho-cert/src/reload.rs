@@ -13,8 +13,8 @@ use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
 
 pub use self::clients::ReloadingClients;
-pub use self::watch::Look;
-use self::watch::Watch;
+use self::watch::FileWatcher;
+pub use self::watch::PollResult;
 use crate::identity::{Identity, IdentityError, ServerIdentity};
 use crate::pin::Pin;
 
@@ -28,7 +28,7 @@ pub struct ReloadingIdentity {
     /// That of the first key: what hangs on it must not change while a server runs.
     secret: [u8; 32],
     current: RwLock<Arc<Identity>>,
-    watch: Watch,
+    watch: FileWatcher,
 }
 
 impl ReloadingIdentity {
@@ -37,7 +37,7 @@ impl ReloadingIdentity {
     /// # Errors
     /// Those of [`Identity::load`].
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
-        let watch = Watch::new(vec![certificate.into(), key.into()]);
+        let watch = FileWatcher::new(vec![certificate.into(), key.into()]);
         let identity = Identity::load(certificate, key)?;
         Ok(Self {
             certificate: certificate.into(),
@@ -50,8 +50,8 @@ impl ReloadingIdentity {
 
     /// Looks whether the files have changed, and reads them again once they are the
     /// same at two looks: two files cannot be replaced at once.
-    pub fn look(&self) -> Look<IdentityError> {
-        self.watch.look(|| self.read())
+    pub fn poll(&self) -> PollResult<IdentityError> {
+        self.watch.poll(|| self.read())
     }
 
     /// Reads the files again, whether they have changed or not.
@@ -116,18 +116,18 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::{Authority, Issued, KeyKind, Life, PairFiles, Request};
+    use crate::{Authority, CertificateFiles, IssueRequest, IssuedCertificate, KeyType, Validity};
 
     struct Place {
         _folder: tempfile::TempDir,
         authority: Authority,
-        files: PairFiles,
+        files: CertificateFiles,
     }
 
     impl Place {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let files = PairFiles::beside(&folder.path().join("a.pem"));
+            let files = CertificateFiles::beside(&folder.path().join("a.pem"));
             let place = Self {
                 _folder: folder,
                 authority: Authority::ephemeral(SystemTime::now()).unwrap(),
@@ -137,16 +137,16 @@ mod tests {
             place
         }
 
-        fn issue(&self) -> Issued {
-            let request = Request {
+        fn issue(&self) -> IssuedCertificate {
+            let request = IssueRequest {
                 names: vec!["localhost".parse().unwrap()],
                 client: false,
-                life: Life::Short,
+                life: Validity::Short,
             };
             let now = SystemTime::now();
             let issued = self
                 .authority
-                .issue(&request, KeyKind::EcdsaP256, None, now);
+                .issue(&request, KeyType::EcdsaP256, None, now);
             issued.unwrap()
         }
 
@@ -160,14 +160,14 @@ mod tests {
         let place = Place::new();
         let identity = place.identity();
         let (pin, secret) = (identity.pin(), identity.secret());
-        assert!(matches!(identity.look(), Look::Unchanged));
+        assert!(matches!(identity.poll(), PollResult::Unchanged));
         place.files.write(&place.issue()).unwrap();
-        assert!(matches!(identity.look(), Look::Changing));
+        assert!(matches!(identity.poll(), PollResult::Changing));
         assert_eq!(identity.pin(), pin);
-        assert!(matches!(identity.look(), Look::Reloaded));
+        assert!(matches!(identity.poll(), PollResult::Reloaded));
         assert_ne!(identity.pin(), pin);
         assert_eq!(identity.secret(), secret);
-        assert!(matches!(identity.look(), Look::Unchanged));
+        assert!(matches!(identity.poll(), PollResult::Unchanged));
     }
 
     #[test]
@@ -177,16 +177,16 @@ mod tests {
         let pin = identity.pin();
         for breakage in ["", "garbage"] {
             fs::write(&place.files.certificate, breakage).unwrap();
-            assert!(matches!(identity.look(), Look::Changing));
-            assert!(matches!(identity.look(), Look::Kept(_)));
-            assert!(matches!(identity.look(), Look::Unchanged));
+            assert!(matches!(identity.poll(), PollResult::Changing));
+            assert!(matches!(identity.poll(), PollResult::Failed(_)));
+            assert!(matches!(identity.poll(), PollResult::Unchanged));
             assert!(identity.reload().is_err());
         }
         fs::remove_file(&place.files.certificate).unwrap();
-        assert!(matches!(identity.look(), Look::Changing));
+        assert!(matches!(identity.poll(), PollResult::Changing));
         assert!(matches!(
-            identity.look(),
-            Look::Kept(IdentityError::Read { .. })
+            identity.poll(),
+            PollResult::Failed(IdentityError::Read { .. })
         ));
         assert_eq!(identity.pin(), pin);
     }
@@ -202,13 +202,16 @@ mod tests {
         let key = &place.files.key;
         let set = |mode| fs::set_permissions(key, fs::Permissions::from_mode(mode)).unwrap();
         set(0o000);
-        assert!(matches!(identity.look(), Look::Changing));
+        assert!(matches!(identity.poll(), PollResult::Changing));
         // Who runs as root reads it all the same.
-        let kept = matches!(identity.look(), Look::Kept(IdentityError::Read { .. }));
+        let kept = matches!(
+            identity.poll(),
+            PollResult::Failed(IdentityError::Read { .. })
+        );
         assert_eq!(kept, identity.pin() == pin);
         set(0o600);
-        assert!(matches!(identity.look(), Look::Changing));
-        assert!(matches!(identity.look(), Look::Reloaded));
+        assert!(matches!(identity.poll(), PollResult::Changing));
+        assert!(matches!(identity.poll(), PollResult::Reloaded));
         assert_ne!(identity.pin(), pin);
     }
 
@@ -220,13 +223,21 @@ mod tests {
         place.files.write(&place.issue()).unwrap();
         let new = fs::read(&place.files.certificate).unwrap();
         fs::write(&place.files.certificate, old).unwrap();
-        assert!(matches!(identity.look(), Look::Changing));
+        assert!(matches!(identity.poll(), PollResult::Changing));
         fs::write(&place.files.certificate, new).unwrap();
         let mut looks = Vec::new();
         for _ in 0..3 {
-            looks.push(identity.look());
+            looks.push(identity.poll());
         }
-        assert!(looks.iter().any(|look| matches!(look, Look::Reloaded)));
-        assert!(!looks.iter().any(|look| matches!(look, Look::Kept(_))));
+        assert!(
+            looks
+                .iter()
+                .any(|look| matches!(look, PollResult::Reloaded))
+        );
+        assert!(
+            !looks
+                .iter()
+                .any(|look| matches!(look, PollResult::Failed(_)))
+        );
     }
 }

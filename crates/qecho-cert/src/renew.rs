@@ -9,28 +9,28 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use time::Duration;
 
 use crate::authority::Authority;
-use crate::details::Details;
+use crate::details::CertificateDetails;
 use crate::facts::MalformedCertificate;
 use crate::identity::{IdentityError, read_chain, read_key};
-use crate::issue::{IssueError, Issued, Life, PairFiles, Request};
-use crate::name::Name;
+use crate::issue::{CertificateFiles, IssueError, IssueRequest, IssuedCertificate, Validity};
+use crate::subject_alt_name::SubjectAltName;
 
 /// A certificate on disk that can be made anew: same names, same kind of key.
-pub struct Renewable {
-    files: PairFiles,
+pub struct RenewableCertificate {
+    files: CertificateFiles,
     certificate: CertificateDer<'static>,
-    details: Details,
-    names: Vec<Name>,
+    details: CertificateDetails,
+    names: Vec<SubjectAltName>,
     key: KeyPair,
 }
 
 /// What becomes of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyChange {
+pub enum RenewalKey {
     /// A new one of the same kind.
-    Anew,
+    New,
     /// It stays, and with it the pin.
-    Keep,
+    Reuse,
 }
 
 /// Why a certificate cannot be made anew.
@@ -92,7 +92,7 @@ pub enum RenewError {
     },
 }
 
-impl Renewable {
+impl RenewableCertificate {
     /// Reads a certificate; its key is in `key`, else beside it (`NAME-key.pem`) or in
     /// the same file.
     ///
@@ -101,10 +101,11 @@ impl Renewable {
     pub fn load(certificate: &Path, key: Option<&Path>) -> Result<Self, RenewError> {
         let path = || certificate.to_owned();
         let chain = read_chain(certificate)?;
-        let details = Details::of(&chain[0]).map_err(|source| RenewError::Malformed {
-            path: path(),
-            source,
-        })?;
+        let details =
+            CertificateDetails::of(&chain[0]).map_err(|source| RenewError::Malformed {
+                path: path(),
+                source,
+            })?;
         if details.is_authority {
             return Err(RenewError::Authority { path: path() });
         }
@@ -114,8 +115,8 @@ impl Renewable {
         let names = names(certificate, &details)?;
         let (key_path, key) = find_key(certificate, key)?;
         if details.fits(&key.subject_public_key_info()) {
-            let beside = PairFiles::chain_beside(certificate);
-            let files = PairFiles {
+            let beside = CertificateFiles::chain_beside(certificate);
+            let files = CertificateFiles {
                 certificate: path(),
                 key: key_path,
                 chain: beside.is_file().then_some(beside),
@@ -138,12 +139,12 @@ impl Renewable {
     }
 
     /// Returns its files, which the new ones replace.
-    pub fn files(&self) -> &PairFiles {
+    pub fn files(&self) -> &CertificateFiles {
         &self.files
     }
 
     /// Returns what it is.
-    pub fn details(&self) -> &Details {
+    pub fn details(&self) -> &CertificateDetails {
         &self.details
     }
 
@@ -176,31 +177,31 @@ impl Renewable {
     pub fn renew(
         self,
         authority: &Authority,
-        key: KeyChange,
-        life: Option<Life>,
+        key: RenewalKey,
+        life: Option<Validity>,
         owner: Option<&str>,
         now: SystemTime,
-    ) -> Result<Issued, IssueError> {
-        let Details {
+    ) -> Result<IssuedCertificate, IssueError> {
+        let CertificateDetails {
             not_before,
             not_after,
             ..
         } = self.details;
-        let request = Request {
+        let request = IssueRequest {
             names: self.names,
             client: self.details.for_clients,
-            life: life.unwrap_or(Life::AsLongAs(
-                (not_after - not_before - Life::BACKDATED).max(Duration::HOUR),
+            life: life.unwrap_or(Validity::AtMost(
+                (not_after - not_before - Validity::BACKDATED).max(Duration::HOUR),
             )),
         };
         match key {
-            KeyChange::Keep => authority.issue_for(&request, self.key, owner, now),
-            KeyChange::Anew => authority.issue(&request, self.details.key, owner, now),
+            RenewalKey::Reuse => authority.issue_for(&request, self.key, owner, now),
+            RenewalKey::New => authority.issue(&request, self.details.key, owner, now),
         }
     }
 }
 
-fn names(path: &Path, details: &Details) -> Result<Vec<Name>, RenewError> {
+fn names(path: &Path, details: &CertificateDetails) -> Result<Vec<SubjectAltName>, RenewError> {
     if details.names.is_empty() {
         return Err(RenewError::Nameless { path: path.into() });
     }
@@ -214,7 +215,7 @@ fn names(path: &Path, details: &Details) -> Result<Vec<Name>, RenewError> {
 }
 
 fn find_key(certificate: &Path, named: Option<&Path>) -> Result<(PathBuf, KeyPair), RenewError> {
-    let beside = PairFiles::beside(certificate).key;
+    let beside = CertificateFiles::beside(certificate).key;
     let candidates = match named {
         Some(path) => vec![path.to_owned()],
         None => vec![beside.clone(), certificate.to_owned()],

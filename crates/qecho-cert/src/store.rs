@@ -10,17 +10,17 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::details::Details;
+use crate::details::CertificateDetails;
 
-pub use nss::{Found, Profile, profiles};
-pub use system::System;
+pub use nss::{NssProfile, StoredAuthority, nss_profiles};
+pub use system::SystemStore;
 
 /// Characters of a fingerprint that tell one authority from another.
 const ID_CHARACTERS: usize = 16;
 
 /// An authority that is to be trusted, or no more.
 #[derive(Clone, Debug)]
-pub struct Candidate {
+pub struct AuthorityReference {
     path: PathBuf,
     id: String,
     sha1: String,
@@ -30,7 +30,7 @@ pub struct Candidate {
 
 /// A command, and whether it takes root.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct StoreCommand {
     /// The program's name.
     pub program: &'static str,
     /// Its arguments.
@@ -39,9 +39,9 @@ pub struct Step {
     pub as_root: bool,
 }
 
-impl Candidate {
+impl AuthorityReference {
     /// Names an authority by the file of its certificate, which should be absolute.
-    pub fn new(path: &Path, details: &Details) -> Self {
+    pub fn new(path: &Path, details: &CertificateDetails) -> Self {
         Self {
             path: path.into(),
             id: details.fingerprint.chars().take(ID_CHARACTERS).collect(),
@@ -69,7 +69,7 @@ fn decimal(hexadecimal: &str) -> Option<String> {
     Some(u128::from_str_radix(digits, 16).ok()?.to_string())
 }
 
-impl Step {
+impl StoreCommand {
     fn new(program: &'static str, arguments: &[&dyn AsOsString]) -> Self {
         Self {
             program,
@@ -87,7 +87,7 @@ impl Step {
 }
 
 /// As a person would type it into a shell.
-impl fmt::Display for Step {
+impl fmt::Display for StoreCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.program)?;
         for argument in &self.arguments {
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_step_is_written_as_a_shell_takes_it() {
-        let step = Step::new("rm", &[&"-f", &"/a b/it's", &"", &"sql:/x"]);
+        let step = StoreCommand::new("rm", &[&"-f", &"/a b/it's", &"", &"sql:/x"]);
         assert_eq!(step.to_string(), r"rm -f '/a b/it'\''s' '' sql:/x");
     }
 }

@@ -22,13 +22,13 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::pin::Pin;
 use context::CertificateContext;
-use policy::Policy;
+use policy::TrustPolicy;
 
 pub use anchors::{Anchor, TrustError};
 pub use clients::{ClientVerifier, Refusal};
 pub use failure::VerifyFailure;
 pub use local::LocalAuthority;
-pub use reason::Reason;
+pub use reason::RejectionReason;
 
 /// Whom to trust, as asked for.
 ///
@@ -54,7 +54,7 @@ pub struct TrustSettings {
 /// of the full handshake before it.
 #[derive(Debug)]
 pub struct TrustVerifier {
-    policy: Policy,
+    policy: TrustPolicy,
     algorithms: WebPkiSupportedAlgorithms,
     outcome: Mutex<Outcome>,
 }
@@ -77,7 +77,7 @@ impl TrustVerifier {
     pub fn new(settings: TrustSettings) -> Result<Arc<Self>, TrustError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let algorithms = provider.signature_verification_algorithms;
-        let policy = Policy::of(settings, provider)?;
+        let policy = TrustPolicy::of(settings, provider)?;
         Ok(Arc::new(Self {
             policy,
             algorithms,
@@ -90,7 +90,7 @@ impl TrustVerifier {
     ///
     /// # Errors
     /// Nobody does, for this reason.
-    pub fn judge(
+    pub fn verify_chain(
         &self,
         chain: &[CertificateDer<'_>],
         name: &ServerName<'_>,
@@ -103,7 +103,7 @@ impl TrustVerifier {
         let since = now
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
-        self.policy.judge(&CertificateContext {
+        self.policy.verify_chain(&CertificateContext {
             end_entity,
             intermediates,
             name,
@@ -162,7 +162,7 @@ impl ServerCertVerifier for TrustVerifier {
             ocsp_response,
             now,
         };
-        match self.policy.judge(&context) {
+        match self.policy.verify_chain(&context) {
             Ok(anchor) => {
                 *self.outcome() = Outcome::Verified(anchor);
                 Ok(ServerCertVerified::assertion())

@@ -6,7 +6,7 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::scope::Scope;
+use crate::name_constraints::NameConstraints;
 
 const LIFE: Duration = Duration::days(3652);
 /// How far a client's clock may lag behind ours.
@@ -16,7 +16,7 @@ const NAME_CHARACTERS_MAX: usize = 64;
 const SERIAL_NUMBER_BYTES: usize = 16;
 
 pub(super) fn authority(
-    scope: &Scope,
+    constraints: &NameConstraints,
     owner: Option<&str>,
     now: OffsetDateTime,
 ) -> Result<CertificateParams, rcgen::Error> {
@@ -25,18 +25,18 @@ pub(super) fn authority(
     params.not_before = (now - CLOCK_SKEW).max(OffsetDateTime::UNIX_EPOCH);
     params.not_after = now + LIFE;
     params.serial_number = Some(serial_number()?);
-    params.distinguished_name = distinguished_name(organization(scope), owner);
+    params.distinguished_name = distinguished_name(organization(constraints), owner);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params.name_constraints = scope.name_constraints();
+    params.name_constraints = constraints.to_extension();
     Ok(params)
 }
 
-fn organization(scope: &Scope) -> &'static str {
-    match scope {
-        Scope::Loopback => "qecho local CA (loopback only)",
-        Scope::Unlimited => "qecho development CA",
-        Scope::Limited(_) => "qecho development CA (name-constrained)",
+fn organization(constraints: &NameConstraints) -> &'static str {
+    match constraints {
+        NameConstraints::Loopback => "qecho local CA (loopback only)",
+        NameConstraints::Unconstrained => "qecho development CA",
+        NameConstraints::Permitted(_) => "qecho development CA (name-constrained)",
     }
 }
 

@@ -6,16 +6,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Issued;
+use super::IssuedCertificate;
 use crate::authority;
-use crate::details::Details;
+use crate::details::CertificateDetails;
 use crate::identity::read_chain;
-use crate::name::Name;
-use crate::publish::{Access, Replacement, Turn, folder_of, replace_all};
+use crate::publish::{Access, Replacement, WriteLock, folder_of, replace_all};
+use crate::subject_alt_name::SubjectAltName;
 
 /// Where a certificate and its key are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PairFiles {
+pub struct CertificateFiles {
     /// The certificate (0644).
     pub certificate: PathBuf,
     /// The key (0600); it may be the same file, which is 0600 then.
@@ -27,7 +27,7 @@ pub struct PairFiles {
 /// Why the files were not written; there is nothing of them then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum FilesError {
+pub enum CertificateFilesError {
     /// The file is an authority's.
     #[error("{} belongs to a CA, and is not replaced", path.display())]
     Authority {
@@ -50,11 +50,14 @@ pub enum FilesError {
     },
 }
 
-impl PairFiles {
+impl CertificateFiles {
     /// Returns the names that mkcert chooses in the current folder: the first name,
     /// `+N` for N more, `-client`.
-    pub fn for_names(names: &[Name], client: bool) -> Self {
-        let first = names.first().map(Name::to_string).unwrap_or_default();
+    pub fn for_names(names: &[SubjectAltName], client: bool) -> Self {
+        let first = names
+            .first()
+            .map(SubjectAltName::to_string)
+            .unwrap_or_default();
         // mkcert fails at the slashes of a URI; a file's name has none.
         let mut stem = first.replace([':', '/'], "_").replace('*', "_wildcard");
         if names.len() > 1 {
@@ -93,7 +96,7 @@ impl PairFiles {
     ///
     /// # Errors
     /// A file cannot be written, or is an authority's.
-    pub fn write(&self, issued: &Issued) -> Result<(), FilesError> {
+    pub fn write(&self, issued: &IssuedCertificate) -> Result<(), CertificateFilesError> {
         let chain = issued.pem.clone() + &issued.authority_pem;
         let key = issued.key.serialize_pem();
         let both = issued.pem.clone() + &key;
@@ -115,7 +118,7 @@ impl PairFiles {
         let mut replacements = Vec::new();
         for ((path, target), access, content) in files {
             if typed.iter().any(|(_, other)| *other == target) {
-                return Err(FilesError::Twice { path: path.clone() });
+                return Err(CertificateFilesError::Twice { path: path.clone() });
             }
             typed.push((path, target.clone()));
             replacements.push(Replacement {
@@ -125,18 +128,18 @@ impl PairFiles {
             });
         }
         // The authority's key and no lock of its own: nobody else can open, and so hold it.
-        let _turn = issued.authority_key.as_deref().map(Turn::await_at);
+        let _turn = issued.authority_key.as_deref().map(WriteLock::await_at);
         replace_all(&replacements).map_err(|(target, source)| {
             let typed = typed.iter().find(|(_, other)| *other == target);
             let path = typed.map_or(target.clone(), |(path, _)| (*path).clone());
-            FilesError::Write { path, source }
+            CertificateFilesError::Write { path, source }
         })
     }
 }
 
 /// Returns the file that a path leads to, if it may be replaced.
-fn target(path: &Path) -> Result<PathBuf, FilesError> {
-    let refused = |source| FilesError::Write {
+fn target(path: &Path) -> Result<PathBuf, CertificateFilesError> {
+    let refused = |source| CertificateFilesError::Write {
         path: path.into(),
         source,
     };
@@ -164,7 +167,7 @@ fn target(path: &Path) -> Result<PathBuf, FilesError> {
         .iter()
         .any(|name| target.file_name().is_some_and(|own| own == *name));
     if named_so || holds_an_authority(&target) {
-        return Err(FilesError::Authority { path: path.into() });
+        return Err(CertificateFilesError::Authority { path: path.into() });
     }
     Ok(target)
 }
@@ -182,7 +185,7 @@ fn holds_an_authority(path: &Path) -> bool {
     let Ok(chain) = read_chain(path) else {
         return false;
     };
-    Details::of(&chain[0]).is_ok_and(|details| details.is_authority)
+    CertificateDetails::of(&chain[0]).is_ok_and(|details| details.is_authority)
 }
 
 fn with_suffix(certificate: &Path, suffix: &str) -> PathBuf {
@@ -199,14 +202,14 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::{Authority, Identity, KeyKind, Life, Request};
+    use crate::{Authority, Identity, IssueRequest, KeyType, Validity};
 
     fn named(names: &str, client: bool) -> String {
-        let names: Vec<Name> = names
+        let names: Vec<SubjectAltName> = names
             .split(' ')
             .map(|name| name.parse().expect("it is a name"))
             .collect();
-        PairFiles::for_names(&names, client)
+        CertificateFiles::for_names(&names, client)
             .certificate
             .display()
             .to_string()
@@ -230,13 +233,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let now = std::time::SystemTime::now();
         let (authority, _) = Authority::open_or_create(folder.path(), None, now).unwrap();
-        let files = PairFiles::beside(&folder.path().join("a.pem"));
-        let request = Request {
+        let files = CertificateFiles::beside(&folder.path().join("a.pem"));
+        let request = IssueRequest {
             names: vec!["localhost".parse().unwrap()],
             client: false,
-            life: Life::Short,
+            life: Validity::Short,
         };
-        let issue = || authority.issue(&request, KeyKind::Ed25519, None, now);
+        let issue = || authority.issue(&request, KeyType::Ed25519, None, now);
         let start = Barrier::new(WRITERS);
         for _ in 0..20 {
             thread::scope(|scope| {
@@ -254,10 +257,10 @@ mod tests {
 
     #[test]
     fn the_key_is_beside_its_certificate() {
-        let files = PairFiles::beside(Path::new("/x/1.2.pem"));
+        let files = CertificateFiles::beside(Path::new("/x/1.2.pem"));
         assert_eq!(files.key, Path::new("/x/1.2-key.pem"));
         assert_eq!(
-            PairFiles::chain_beside(Path::new("a.crt")),
+            CertificateFiles::chain_beside(Path::new("a.crt")),
             Path::new("a-chain.pem")
         );
     }

@@ -11,7 +11,7 @@ const OID_ED25519: &str = "1.3.101.112";
 /// A kind of key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum KeyKind {
+pub enum KeyType {
     /// ECDSA on P-256: small, quick, and known everywhere.
     #[default]
     EcdsaP256,
@@ -27,7 +27,7 @@ pub enum KeyKind {
     Other,
 }
 
-impl KeyKind {
+impl KeyType {
     pub(super) fn generate(self) -> Result<KeyPair, rcgen::Error> {
         let rsa = |size| KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size);
         match self {
@@ -60,7 +60,7 @@ impl KeyKind {
     }
 }
 
-impl fmt::Display for KeyKind {
+impl fmt::Display for KeyType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EcdsaP256 => f.write_str("ECDSA P-256"),

@@ -8,7 +8,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use super::watch::{Look, Watch};
+use super::watch::{FileWatcher, PollResult};
 use crate::trust::{ClientVerifier, TrustError};
 
 /// A [`ClientVerifier`] whose files are read again when they have changed.
@@ -21,7 +21,7 @@ use crate::trust::{ClientVerifier, TrustError};
 #[derive(Debug)]
 pub struct ReloadingClients {
     current: RwLock<Arc<ClientVerifier>>,
-    watch: Watch,
+    watch: FileWatcher,
 }
 
 impl ReloadingClients {
@@ -30,7 +30,7 @@ impl ReloadingClients {
     /// # Errors
     /// Those of [`ClientVerifier::new`].
     pub fn load(ca_files: &[PathBuf]) -> Result<Self, TrustError> {
-        let watch = Watch::new(ca_files.to_vec());
+        let watch = FileWatcher::new(ca_files.to_vec());
         Ok(Self {
             current: RwLock::new(ClientVerifier::new(ca_files)?),
             watch,
@@ -44,8 +44,8 @@ impl ReloadingClients {
 
     /// Looks whether the files have changed, and reads them again once they are the
     /// same at two looks.
-    pub fn look(&self) -> Look<TrustError> {
-        self.watch.look(|| self.read())
+    pub fn poll(&self) -> PollResult<TrustError> {
+        self.watch.poll(|| self.read())
     }
 
     /// Reads the files again, whether they have changed or not.
@@ -113,7 +113,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::{Authority, KeyKind, Life, Request};
+    use crate::{Authority, IssueRequest, KeyType, Validity};
 
     #[test]
     fn new_authorities_let_their_clients_in_and_broken_files_change_nothing() {
@@ -129,26 +129,26 @@ mod tests {
         fs::copy(root(0), &file).unwrap();
         let clients = ReloadingClients::load(std::slice::from_ref(&file)).unwrap();
         let lets_in = |one: usize| {
-            let request = Request {
+            let request = IssueRequest {
                 names: vec!["localhost".parse().unwrap()],
                 client: true,
-                life: Life::Days(1),
+                life: Validity::Days(1),
             };
-            let issued = authorities[one].issue(&request, KeyKind::EcdsaP256, None, now);
+            let issued = authorities[one].issue(&request, KeyType::EcdsaP256, None, now);
             let issued = issued.unwrap();
             let verdict = clients.verify_client_cert(issued.certificate(), &[], UnixTime::now());
             verdict.is_ok()
         };
         assert_eq!([lets_in(0), lets_in(1)], [true, false]);
         fs::write(&file, "garbage").unwrap();
-        assert!(matches!(clients.look(), Look::Changing));
-        assert!(matches!(clients.look(), Look::Kept(_)));
-        assert!(matches!(clients.look(), Look::Unchanged));
+        assert!(matches!(clients.poll(), PollResult::Changing));
+        assert!(matches!(clients.poll(), PollResult::Failed(_)));
+        assert!(matches!(clients.poll(), PollResult::Unchanged));
         assert!(clients.reload().is_err());
         assert_eq!([lets_in(0), lets_in(1)], [true, false]);
         fs::copy(root(1), &file).unwrap();
-        assert!(matches!(clients.look(), Look::Changing));
-        assert!(matches!(clients.look(), Look::Reloaded));
+        assert!(matches!(clients.poll(), PollResult::Changing));
+        assert!(matches!(clients.poll(), PollResult::Reloaded));
         assert_eq!([lets_in(0), lets_in(1)], [false, true]);
         assert!(clients.reload().is_ok());
     }

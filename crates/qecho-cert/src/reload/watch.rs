@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 /// What a look at the files has brought.
 #[derive(Debug)]
-pub enum Look<E> {
+pub enum PollResult<E> {
     /// They are as they were.
     Unchanged,
     /// They have changed a moment ago, and perhaps still do: look again.
@@ -16,12 +16,12 @@ pub enum Look<E> {
     Reloaded,
     /// They have changed and cannot be used; the old ones stay in use. This is said
     /// once for each change.
-    Kept(E),
+    Failed(E),
 }
 
 /// Some files, and what was known of them.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct FileWatcher {
     paths: Vec<PathBuf>,
     stamps: Mutex<Stamps>,
 }
@@ -48,7 +48,7 @@ struct Stamp {
     rights: (u32, u32, u32),
 }
 
-impl Watch {
+impl FileWatcher {
     /// Begins to watch; the files must not be read before.
     pub(super) fn new(paths: Vec<PathBuf>) -> Self {
         let seen = stamps(&paths);
@@ -67,20 +67,20 @@ impl Watch {
 
     /// Looks whether the files have changed, and has them read again once they are the
     /// same at two looks: several files cannot be replaced at once.
-    pub(super) fn look<E>(&self, read: impl FnOnce() -> Result<(), E>) -> Look<E> {
+    pub(super) fn poll<E>(&self, read: impl FnOnce() -> Result<(), E>) -> PollResult<E> {
         let now = stamps(&self.paths);
         let mut stamps = self.stamps();
         let settled = stamps.seen == now;
         stamps.seen = now;
         if stamps.read == stamps.seen {
-            return Look::Unchanged;
+            return PollResult::Unchanged;
         }
         if !settled {
-            return Look::Changing;
+            return PollResult::Changing;
         }
         match stamps.read(read) {
-            Ok(()) => Look::Reloaded,
-            Err(error) => Look::Kept(error),
+            Ok(()) => PollResult::Reloaded,
+            Err(error) => PollResult::Failed(error),
         }
     }
 

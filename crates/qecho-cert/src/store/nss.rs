@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Candidate, Step};
+use super::{AuthorityReference, StoreCommand};
 use crate::folder::{Variables, non_empty};
 
 const PROGRAM: &str = "certutil";
@@ -39,7 +39,7 @@ const PROFILES_MAX: usize = 200;
 
 /// A store of NSS.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Profile {
+pub struct NssProfile {
     folder: PathBuf,
     form: &'static str,
     as_root: bool,
@@ -47,7 +47,7 @@ pub struct Profile {
 
 /// Finds the stores below a user's home and the other folders that the environment
 /// names, and the one that all users share.
-pub fn profiles(variables: Variables<'_>) -> Vec<Profile> {
+pub fn nss_profiles(variables: Variables<'_>) -> Vec<NssProfile> {
     let home = non_empty(variables, "HOME").map(PathBuf::from);
     let below_home = |places: &'static [&str]| {
         let home = home.clone();
@@ -65,8 +65,8 @@ pub fn profiles(variables: Variables<'_>) -> Vec<Profile> {
     stores
         .chain(firefox.flat_map(|place| folders(&place)))
         .filter(|folder| seen.insert(folder.clone()))
-        .filter_map(|folder| Profile::at(folder, false))
-        .chain(Profile::at(SHARED.into(), true))
+        .filter_map(|folder| NssProfile::at(folder, false))
+        .chain(NssProfile::at(SHARED.into(), true))
         .take(PROFILES_MAX)
         .collect()
 }
@@ -80,7 +80,7 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-impl Profile {
+impl NssProfile {
     fn at(folder: PathBuf, as_root: bool) -> Option<Self> {
         let forms = [("cert9.db", "sql"), ("cert8.db", "dbm")];
         let (_, form) = forms
@@ -98,13 +98,13 @@ impl Profile {
         &self.folder
     }
 
-    /// Returns what lists what the store has; [`Found::in_listing`] reads it.
-    pub fn look(&self) -> Step {
-        Step::new(PROGRAM, &[&"-L", &"-d", &self.store()])
+    /// Returns what lists what the store has; [`StoredAuthority::in_listing`] reads it.
+    pub fn list(&self) -> StoreCommand {
+        StoreCommand::new(PROGRAM, &[&"-L", &"-d", &self.store()])
     }
 
     /// Returns what makes it trust an authority.
-    pub fn install(&self, candidate: &Candidate) -> Step {
+    pub fn install(&self, candidate: &AuthorityReference) -> StoreCommand {
         let nickname = candidate.nickname();
         let arguments: [&dyn super::AsOsString; 9] = [
             &"-A",
@@ -117,15 +117,15 @@ impl Profile {
             &"-i",
             &candidate.path,
         ];
-        self.with_rights(Step::new(PROGRAM, &arguments))
+        self.with_rights(StoreCommand::new(PROGRAM, &arguments))
     }
 
     /// Returns what leaves no trace of an authority that was found so.
-    pub fn uninstall(&self, found: &Found) -> Vec<Step> {
+    pub fn uninstall(&self, found: &StoredAuthority) -> Vec<StoreCommand> {
         let remove = |nickname: &String| {
             let arguments: [&dyn super::AsOsString; 5] =
                 [&"-D", &"-d", &self.store(), &"-n", nickname];
-            self.with_rights(Step::new(PROGRAM, &arguments))
+            self.with_rights(StoreCommand::new(PROGRAM, &arguments))
         };
         found.nicknames.iter().map(remove).collect()
     }
@@ -136,7 +136,7 @@ impl Profile {
         store
     }
 
-    fn with_rights(&self, step: Step) -> Step {
+    fn with_rights(&self, step: StoreCommand) -> StoreCommand {
         match self.as_root {
             true => step.by_root(),
             false => step,
@@ -146,7 +146,7 @@ impl Profile {
 
 /// What a store has of an authority.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct StoredAuthority {
     /// The names that it has there: ours, mkcert's, or both.
     nicknames: Vec<String>,
     /// Servers are trusted by it. NSS may know an authority and not trust it, as when
@@ -154,17 +154,17 @@ pub struct Found {
     trusted: bool,
 }
 
-impl Found {
+impl StoredAuthority {
     /// Takes a store to have an authority under our name, where nobody can look.
-    pub fn supposed(candidate: &Candidate) -> Self {
+    pub fn supposed(candidate: &AuthorityReference) -> Self {
         Self {
             nicknames: vec![candidate.nickname()],
             trusted: true,
         }
     }
 
-    /// Reads what [`Profile::look`] prints: a nickname and its trust on each line.
-    pub fn in_listing(listing: &str, candidate: &Candidate) -> Self {
+    /// Reads what [`NssProfile::list`] prints: a nickname and its trust on each line.
+    pub fn in_listing(listing: &str, candidate: &AuthorityReference) -> Self {
         let known = [Some(candidate.nickname()), candidate.mkcerts_nickname()];
         let mut found = Self::default();
         for line in listing.lines() {
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_listing_tells_who_is_there_and_who_is_trusted() {
-        let candidate = Candidate {
+        let candidate = AuthorityReference {
             path: "/ca".into(),
             id: "0123".into(),
             sha1: String::new(),
@@ -206,7 +206,7 @@ mod tests {
         };
         let found = |lines: &str| {
             let head = "\nCertificate Nickname      Trust Attributes\n   SSL,S/MIME,JAR/XPI\n\n";
-            let found = Found::in_listing(&format!("{head}{lines}"), &candidate);
+            let found = StoredAuthority::in_listing(&format!("{head}{lines}"), &candidate);
             (found.nicknames.len(), found.is_trusted())
         };
         assert_eq!(found(""), (0, false));
@@ -250,7 +250,7 @@ mod tests {
             };
             Some(home.path().join(place).into())
         };
-        let found: Vec<_> = profiles(&variables)
+        let found: Vec<_> = nss_profiles(&variables)
             .into_iter()
             .filter(|profile| !profile.as_root)
             .map(|profile| profile.store().to_string_lossy().into_owned())

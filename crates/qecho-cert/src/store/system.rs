@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use rustls_pki_types::CertificateDer;
 
-use super::{AsOsString, Candidate, Step};
+use super::{AsOsString, AuthorityReference, StoreCommand};
 use crate::identity::read_chain;
 
 const MACOS_KEYCHAIN: &str = "/Library/Keychains/System.keychain";
@@ -15,7 +15,7 @@ const MACOS_KEYCHAIN: &str = "/Library/Keychains/System.keychain";
 /// than Debian's was never run there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum System {
+pub enum SystemStore {
     /// Debian, Ubuntu and their kin.
     Debian,
     /// Fedora, Red Hat and their kin.
@@ -33,7 +33,7 @@ pub enum System {
 /// A system of this kind is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is none of debian, fedora, arch, opensuse, macos, windows")]
-pub struct UnknownSystem;
+pub struct UnknownSystemStore;
 
 /// Where a Linux system keeps what is added, and what it makes of all.
 struct Anchors {
@@ -44,7 +44,7 @@ struct Anchors {
     bundle: &'static str,
 }
 
-impl System {
+impl SystemStore {
     /// Finds out which system this is, by the folders that are there, in mkcert's order.
     pub fn detect(exists: &dyn Fn(&Path) -> bool) -> Option<Self> {
         if cfg!(windows) {
@@ -62,12 +62,12 @@ impl System {
     }
 
     /// Returns what makes the system trust an authority.
-    pub fn install(self, candidate: &Candidate) -> Vec<Step> {
+    pub fn install(self, candidate: &AuthorityReference) -> Vec<StoreCommand> {
         let ca = &candidate.path;
         if let Some(anchors) = self.anchors() {
             let target = anchors.file(candidate);
             return vec![
-                Step::new("install", &[&"-m", &"644", ca, &target]).by_root(),
+                StoreCommand::new("install", &[&"-m", &"644", ca, &target]).by_root(),
                 anchors.update(anchors.update),
             ];
         }
@@ -82,9 +82,9 @@ impl System {
                     &MACOS_KEYCHAIN,
                     ca,
                 ];
-                vec![Step::new("security", &arguments).by_root()]
+                vec![StoreCommand::new("security", &arguments).by_root()]
             }
-            _ => vec![Step::new(
+            _ => vec![StoreCommand::new(
                 "certutil",
                 &[&"-user", &"-addstore", &"Root", ca],
             )],
@@ -92,24 +92,24 @@ impl System {
     }
 
     /// Returns what leaves no trace of an authority.
-    pub fn uninstall(self, candidate: &Candidate) -> Vec<Step> {
+    pub fn uninstall(self, candidate: &AuthorityReference) -> Vec<StoreCommand> {
         if let Some(anchors) = self.anchors() {
             let mut remove: Vec<&dyn AsOsString> = vec![&"-f"];
             let files = anchors.traces(candidate);
             remove.extend(files.iter().map(|file| file as &dyn AsOsString));
             return vec![
-                Step::new("rm", &remove).by_root(),
+                StoreCommand::new("rm", &remove).by_root(),
                 anchors.update(anchors.update_after_removal),
             ];
         }
         match self {
             Self::MacOs => vec![
-                Step::new(
+                StoreCommand::new(
                     "security",
                     &[&"remove-trusted-cert", &"-d", &candidate.path],
                 )
                 .by_root(),
-                Step::new(
+                StoreCommand::new(
                     "security",
                     &[
                         &"delete-certificate",
@@ -120,7 +120,7 @@ impl System {
                 )
                 .by_root(),
             ],
-            _ => vec![Step::new(
+            _ => vec![StoreCommand::new(
                 "certutil",
                 &[&"-user", &"-delstore", &"Root", &candidate.sha1],
             )],
@@ -137,7 +137,11 @@ impl System {
 
     /// Tells whether there is anything of an authority; `None` where that is not in a
     /// file.
-    pub fn has_trace(self, candidate: &Candidate, authority: &CertificateDer<'_>) -> Option<bool> {
+    pub fn has_trace(
+        self,
+        candidate: &AuthorityReference,
+        authority: &CertificateDer<'_>,
+    ) -> Option<bool> {
         let mut files = self.anchors()?.traces(candidate).into_iter();
         Some(files.any(|file| file.symlink_metadata().is_ok()) || self.trusts(authority)?)
     }
@@ -180,12 +184,12 @@ impl System {
 }
 
 impl Anchors {
-    fn file(&self, candidate: &Candidate) -> PathBuf {
+    fn file(&self, candidate: &AuthorityReference) -> PathBuf {
         self.file_named(&candidate.nickname())
     }
 
     /// Returns where an authority may be: our file, and mkcert's if there is one.
-    fn traces(&self, candidate: &Candidate) -> Vec<PathBuf> {
+    fn traces(&self, candidate: &AuthorityReference) -> Vec<PathBuf> {
         let mkcerts = candidate.mkcerts_nickname();
         let mkcerts = mkcerts.map(|name| self.file_named(&name.replace(' ', "_")));
         let mkcerts = mkcerts.filter(|file| file.symlink_metadata().is_ok());
@@ -198,9 +202,9 @@ impl Anchors {
         Path::new(self.folder).join(format!("{name}.{}", self.extension))
     }
 
-    fn update(&self, command: &'static [&'static str]) -> Step {
+    fn update(&self, command: &'static [&'static str]) -> StoreCommand {
         let (program, arguments) = command.split_first().expect("there is a program");
-        Step {
+        StoreCommand {
             program,
             arguments: arguments.iter().map(Into::into).collect(),
             as_root: true,
@@ -208,8 +212,8 @@ impl Anchors {
     }
 }
 
-impl FromStr for System {
-    type Err = UnknownSystem;
+impl FromStr for SystemStore {
+    type Err = UnknownSystemStore;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text {
@@ -219,12 +223,12 @@ impl FromStr for System {
             "opensuse" => Self::OpenSuse,
             "macos" => Self::MacOs,
             "windows" => Self::Windows,
-            _ => return Err(UnknownSystem),
+            _ => return Err(UnknownSystemStore),
         })
     }
 }
 
-impl fmt::Display for System {
+impl fmt::Display for SystemStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Debian => "debian",
@@ -244,19 +248,22 @@ mod tests {
     #[test]
     fn a_system_is_known_by_its_folder_and_mkcerts_order_decides() {
         let detect = |folders: &[&str]| {
-            System::detect(&|path| folders.iter().any(|own| path == Path::new(own)))
+            SystemStore::detect(&|path| folders.iter().any(|own| path == Path::new(own)))
         };
         let (fedora, debian) = (
             "/etc/pki/ca-trust/source/anchors",
             "/usr/local/share/ca-certificates",
         );
-        assert_eq!(detect(&[debian]), Some(System::Debian));
-        assert_eq!(detect(&[debian, fedora]), Some(System::Fedora));
+        assert_eq!(detect(&[debian]), Some(SystemStore::Debian));
+        assert_eq!(detect(&[debian, fedora]), Some(SystemStore::Fedora));
         assert_eq!(
             detect(&["/etc/ca-certificates/trust-source/anchors"]),
-            Some(System::Arch)
+            Some(SystemStore::Arch)
         );
-        assert_eq!(detect(&["/etc/pki/trust/anchors"]), Some(System::OpenSuse));
+        assert_eq!(
+            detect(&["/etc/pki/trust/anchors"]),
+            Some(SystemStore::OpenSuse)
+        );
         assert_eq!(detect(&[]), None);
     }
 }

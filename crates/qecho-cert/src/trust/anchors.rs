@@ -37,7 +37,7 @@ pub enum Anchor {
     /// The key itself.
     Pin(Pin),
     /// Nothing was checked but that the server holds its certificate's key.
-    Nobody,
+    Unverified,
 }
 
 impl fmt::Display for Anchor {
@@ -47,7 +47,7 @@ impl fmt::Display for Anchor {
             Self::CaFile { path } => write!(f, "CA file {}", path.display()),
             Self::Platform => f.write_str("the platform's roots"),
             Self::Pin(pin) => write!(f, "pin {}", pin.abbreviated()),
-            Self::Nobody => f.write_str("nobody (--insecure)"),
+            Self::Unverified => f.write_str("nobody (--insecure)"),
         }
     }
 }
@@ -83,14 +83,14 @@ pub enum TrustError {
 
 /// An anchor and what verifies against it.
 #[derive(Debug)]
-pub(super) struct Anchored {
+pub(super) struct AnchorVerifier {
     pub(super) anchor: Anchor,
     /// The certificates, where they are not the platform's.
     certificates: Vec<CertificateDer<'static>>,
     verifier: Arc<dyn ServerCertVerifier>,
 }
 
-impl Anchored {
+impl AnchorVerifier {
     pub(super) fn file(path: PathBuf, provider: &Arc<CryptoProvider>) -> Result<Self, TrustError> {
         let certificates = certificates_in(&path)?;
         let verifier = verifier_from(&certificates, &path, provider)?;
@@ -152,12 +152,12 @@ impl Anchored {
 
 /// The operating system's roots, loaded when first asked for: a client of its own
 /// machine's server never needs them.
-pub(super) struct Platform {
+pub(super) struct PlatformRoots {
     provider: Arc<CryptoProvider>,
-    loaded: OnceLock<Result<Anchored, String>>,
+    loaded: OnceLock<Result<AnchorVerifier, String>>,
 }
 
-impl Platform {
+impl PlatformRoots {
     pub(super) fn new(provider: Arc<CryptoProvider>) -> Self {
         Self {
             provider,
@@ -167,11 +167,11 @@ impl Platform {
 
     /// Returns the roots, or a line that says why there are none: an empty container
     /// has none, and is no reason to refuse what somebody else vouches for.
-    pub(super) fn anchored(&self) -> Result<&Anchored, &str> {
+    pub(super) fn anchored(&self) -> Result<&AnchorVerifier, &str> {
         let loaded = self
             .loaded
             .get_or_init(|| match Verifier::new(Arc::clone(&self.provider)) {
-                Ok(verifier) => Ok(Anchored {
+                Ok(verifier) => Ok(AnchorVerifier {
                     anchor: Anchor::Platform,
                     certificates: Vec::new(),
                     verifier: Arc::new(verifier),
@@ -183,7 +183,7 @@ impl Platform {
     }
 }
 
-impl fmt::Debug for Platform {
+impl fmt::Debug for PlatformRoots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Platform")
             .field("loaded", &self.loaded)

@@ -17,7 +17,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::anchors::{TrustError, certificates_in};
 use super::context::{CertificateContext, TrustStanding};
-use super::reason::Reason;
+use super::reason::RejectionReason;
 use crate::facts::Facts;
 
 /// Lets in the clients whose certificate an authority in some files has signed for
@@ -96,9 +96,9 @@ impl ClientVerifier {
             ocsp_response: &[],
             now,
         };
-        let reason = match Reason::of(error, &facts, &context, standing) {
-            Reason::WrongPurpose => "the certificate is not meant for a client".to_owned(),
-            Reason::AuthorityAsServer | Reason::AnchorAsServer => {
+        let reason = match RejectionReason::of(error, &facts, &context, standing) {
+            RejectionReason::WrongPurpose => "the certificate is not meant for a client".to_owned(),
+            RejectionReason::CaUsedAsEndEntity | RejectionReason::AnchorUsedAsEndEntity => {
                 "this is a CA's own certificate and cannot be a client's".to_owned()
             }
             reason => reason.to_string(),
@@ -173,7 +173,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::{Authority, KeyKind, Life, Request};
+    use crate::{Authority, IssueRequest, KeyType, Validity};
 
     #[test]
     fn clients_are_let_in_or_refused_with_a_reason() {
@@ -184,12 +184,12 @@ mod tests {
         let theirs = Authority::ephemeral(now).unwrap();
         let day = Duration::from_secs(24 * 60 * 60);
         let judge = |authority: &Authority, client, age: u32| {
-            let request = Request {
+            let request = IssueRequest {
                 names: vec!["localhost".parse().unwrap()],
                 client,
-                life: Life::Days(1),
+                life: Validity::Days(1),
             };
-            let issued = authority.issue(&request, KeyKind::Ed25519, None, now);
+            let issued = authority.issue(&request, KeyType::Ed25519, None, now);
             let then = (now + day * age).duration_since(SystemTime::UNIX_EPOCH);
             let then = UnixTime::since_unix_epoch(then.unwrap());
             let verdict = verifier.verify_client_cert(issued.unwrap().certificate(), &[], then);

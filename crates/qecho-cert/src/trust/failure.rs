@@ -6,7 +6,7 @@ use rustls::{CertificateError, Error};
 use rustls_pki_types::CertificateDer;
 
 use super::context::{CertificateContext, TrustStanding};
-use super::reason::Reason;
+use super::reason::RejectionReason;
 use crate::facts::Facts;
 use crate::pin::Pin;
 
@@ -17,7 +17,7 @@ const NO_AUTHORITY: &str = "make the server's certificate with basicConstraints 
 /// It displays as one line without a full stop; [`VerifyFailure::hint`] is another.
 #[derive(Clone, Debug)]
 pub struct VerifyFailure {
-    reason: Reason,
+    reason: RejectionReason,
     seen: Option<Pin>,
     notes: Vec<String>,
     error: Error,
@@ -25,7 +25,7 @@ pub struct VerifyFailure {
 
 impl VerifyFailure {
     /// Returns what is wrong.
-    pub fn reason(&self) -> &Reason {
+    pub fn reason(&self) -> &RejectionReason {
         &self.reason
     }
 
@@ -48,37 +48,42 @@ impl VerifyFailure {
             None => "ask whoever runs the server".to_owned(),
         };
         match self.reason {
-            Reason::UntrustedIssuer { .. } | Reason::NameNotPermitted { .. } => {
+            RejectionReason::UntrustedIssuer { .. } | RejectionReason::NameNotPermitted { .. } => {
                 format!("give the server's CA with --ca FILE, or {accept}")
             }
-            Reason::IssuerKeyDiffers { .. } => format!(
+            RejectionReason::IssuerKeyDiffers { .. } => format!(
                 "if the CA was made anew, restart the server; \
                  else give the server's CA with --ca FILE, or {accept}"
             ),
-            Reason::SelfSigned | Reason::WrongPurpose => accept,
-            Reason::AuthorityAsServer => format!("{NO_AUTHORITY}, or {accept}"),
-            Reason::AnchorAsServer => match self.seen {
+            RejectionReason::SelfSigned | RejectionReason::WrongPurpose => accept,
+            RejectionReason::CaUsedAsEndEntity => format!("{NO_AUTHORITY}, or {accept}"),
+            RejectionReason::AnchorUsedAsEndEntity => match self.seen {
                 Some(pin) => format!("{NO_AUTHORITY}, or accept exactly this key with --pin {pin}"),
                 None => NO_AUTHORITY.to_owned(),
             },
-            Reason::SignatureAlgorithm { .. } | Reason::IntermediateSignatureAlgorithm { .. } => {
+            RejectionReason::SignatureAlgorithm { .. }
+            | RejectionReason::IntermediateSignatureAlgorithm { .. } => {
                 format!("the server needs a certificate signed with SHA-256 or better, or {accept}")
             }
-            Reason::Expired { .. } | Reason::IntermediateExpired { .. } => {
+            RejectionReason::Expired { .. } | RejectionReason::IntermediateExpired { .. } => {
                 "check the clock; if it is right, the server needs a new certificate".to_owned()
             }
-            Reason::NotYetValid { .. } => "check the clock, here and on the server".to_owned(),
-            Reason::WrongName { .. } => {
+            RejectionReason::NotYetValid { .. } => {
+                "check the clock, here and on the server".to_owned()
+            }
+            RejectionReason::WrongName { .. } => {
                 format!("call the server by a name the certificate is valid for, or {accept}")
             }
-            Reason::WrongPin { seen, .. } => format!(
+            RejectionReason::WrongPin { seen, .. } => format!(
                 "the server has another key now, or this is another server; \
                  if you expected that, use --pin {seen}"
             ),
-            Reason::HandshakeSignature => {
+            RejectionReason::HandshakeSignature => {
                 "somebody may be in between: do not go on before you know who".to_owned()
             }
-            Reason::Malformed | Reason::Other { .. } => "ask whoever runs the server".to_owned(),
+            RejectionReason::Malformed | RejectionReason::Other { .. } => {
+                "ask whoever runs the server".to_owned()
+            }
         }
     }
 
@@ -88,7 +93,7 @@ impl VerifyFailure {
 
     pub(super) fn of_pin(asked: Pin, seen: Pin) -> Self {
         Self {
-            reason: Reason::WrongPin { asked, seen },
+            reason: RejectionReason::WrongPin { asked, seen },
             seen: Some(seen),
             notes: Vec::new(),
             error: CertificateError::ApplicationVerificationFailure.into(),
@@ -97,7 +102,7 @@ impl VerifyFailure {
 
     pub(super) fn of_signature(certificate: &CertificateDer<'_>) -> Self {
         Self {
-            reason: Reason::HandshakeSignature,
+            reason: RejectionReason::HandshakeSignature,
             seen: Pin::of_certificate(certificate).ok(),
             notes: Vec::new(),
             error: CertificateError::BadSignature.into(),
@@ -110,8 +115,8 @@ impl VerifyFailure {
         standing: TrustStanding,
     ) -> Self {
         let reason = match Facts::of(context.end_entity) {
-            Ok(facts) => Reason::of(&error, &facts, context, standing),
-            Err(_) => Reason::Malformed,
+            Ok(facts) => RejectionReason::of(&error, &facts, context, standing),
+            Err(_) => RejectionReason::Malformed,
         };
         let seen = Pin::of_certificate(context.end_entity).ok();
         Self {
@@ -165,7 +170,7 @@ impl fmt::Display for VerifyFailure {
         // Another anchor would not have helped against the other reasons.
         if matches!(
             self.reason,
-            Reason::UntrustedIssuer { .. } | Reason::SelfSigned
+            RejectionReason::UntrustedIssuer { .. } | RejectionReason::SelfSigned
         ) {
             self.notes
                 .iter()

@@ -8,60 +8,60 @@ use rustls::{CertificateError, Error};
 use rustls_pki_types::ServerName;
 
 use super::TrustSettings;
-use super::anchors::{Anchor, Anchored, Platform, TrustError, note};
+use super::anchors::{Anchor, AnchorVerifier, PlatformRoots, TrustError, note};
 use super::context::{CertificateContext, TrustStanding};
 use super::failure::{VerifyFailure, more_telling};
 use crate::pin::Pin;
 
 #[derive(Debug)]
-pub(super) enum Policy {
-    Key(Pin),
+pub(super) enum TrustPolicy {
+    Pin(Pin),
     Anybody,
-    Files(Vec<Anchored>),
+    Files(Vec<AnchorVerifier>),
     Machine {
-        local: Vec<Anchored>,
-        platform: Platform,
+        local: Vec<AnchorVerifier>,
+        platform: PlatformRoots,
         notes: Vec<String>,
     },
 }
 
-impl Policy {
+impl TrustPolicy {
     pub(super) fn of(
         settings: TrustSettings,
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, TrustError> {
         if let Some(pin) = settings.pin {
-            return Ok(Self::Key(pin));
+            return Ok(Self::Pin(pin));
         }
         if settings.insecure {
             return Ok(Self::Anybody);
         }
         if !settings.ca_files.is_empty() {
             let files = settings.ca_files.into_iter();
-            let anchors = files.map(|path| Anchored::file(path, &provider));
+            let anchors = files.map(|path| AnchorVerifier::file(path, &provider));
             return Ok(Self::Files(anchors.collect::<Result<_, _>>()?));
         }
         let mut local = Vec::new();
         let mut notes = Vec::new();
         for authority in settings.local_authorities {
-            match Anchored::local(&authority, &provider) {
+            match AnchorVerifier::local(&authority, &provider) {
                 Ok(found) => local.extend(found),
                 Err(error) => notes.push(note(&authority, &error)),
             }
         }
         Ok(Self::Machine {
             local,
-            platform: Platform::new(provider),
+            platform: PlatformRoots::new(provider),
             notes,
         })
     }
 
     /// Returns the anchor that the chain leads to, or why there is none.
-    pub(super) fn judge(
+    pub(super) fn verify_chain(
         &self,
         context: &CertificateContext<'_>,
     ) -> Result<Anchor, Box<VerifyFailure>> {
-        let refused = |error, anchors: &[Anchored]| {
+        let refused = |error, anchors: &[AnchorVerifier]| {
             let is_anchor = anchors
                 .iter()
                 .any(|anchor| anchor.holds(context.end_entity));
@@ -72,8 +72,8 @@ impl Policy {
             Box::new(VerifyFailure::of_certificate(error, context, standing))
         };
         match self {
-            Self::Key(pin) => judge_key(*pin, context),
-            Self::Anybody => Ok(Anchor::Nobody),
+            Self::Pin(pin) => judge_key(*pin, context),
+            Self::Anybody => Ok(Anchor::Unverified),
             Self::Files(anchors) => {
                 judge_by(anchors, context).map_err(|error| refused(error, anchors))
             }
@@ -120,7 +120,7 @@ fn judge_key(asked: Pin, context: &CertificateContext<'_>) -> Result<Anchor, Box
 }
 
 fn judge_by<'a>(
-    anchors: impl IntoIterator<Item = &'a Anchored>,
+    anchors: impl IntoIterator<Item = &'a AnchorVerifier>,
     context: &CertificateContext<'_>,
 ) -> Result<Anchor, Error> {
     let mut most_telling = CertificateError::UnknownIssuer.into();

@@ -21,7 +21,7 @@ const MINUTE: &[BorrowedFormatItem<'_>] =
 /// What is wrong with a server's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum RejectionReason {
     /// No anchor leads to its issuer.
     UntrustedIssuer {
         /// The issuer's name, as the certificate gives it.
@@ -64,9 +64,9 @@ pub enum Reason {
     /// It is not meant for servers.
     WrongPurpose,
     /// It is a CA's own, and its issuer is another.
-    AuthorityAsServer,
+    CaUsedAsEndEntity,
     /// It is a CA's own, and that very CA is trusted.
-    AnchorAsServer,
+    AnchorUsedAsEndEntity,
     /// It is signed with an algorithm that is not accepted.
     SignatureAlgorithm {
         /// The algorithm's name, or its number where it is not known.
@@ -95,7 +95,7 @@ pub enum Reason {
     },
 }
 
-impl Reason {
+impl RejectionReason {
     pub(super) fn of(
         error: &Error,
         facts: &Facts,
@@ -157,9 +157,9 @@ impl Reason {
                     names: facts.names.clone(),
                 },
                 Some(webpki::Error::CaUsedAsEndEntity) => match standing {
-                    TrustStanding::Anchor => Self::AnchorAsServer,
+                    TrustStanding::Anchor => Self::AnchorUsedAsEndEntity,
                     TrustStanding::Unknown if facts.self_issued => Self::SelfSigned,
-                    TrustStanding::Unknown => Self::AuthorityAsServer,
+                    TrustStanding::Unknown => Self::CaUsedAsEndEntity,
                 },
                 // The platform's verifier does not say it in the library's terms.
                 None if !facts.for_servers => Self::WrongPurpose,
@@ -180,7 +180,7 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for RejectionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UntrustedIssuer { issuer } => {
@@ -214,7 +214,7 @@ impl fmt::Display for Reason {
                 )
             }
             Self::WrongPurpose => f.write_str("the certificate is not meant for a server"),
-            Self::AuthorityAsServer | Self::AnchorAsServer => {
+            Self::CaUsedAsEndEntity | Self::AnchorUsedAsEndEntity => {
                 f.write_str("this is a CA's own certificate and cannot be a server's")
             }
             Self::SignatureAlgorithm { algorithm } => write!(

@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-use qecho_cert::{Authority, AutomaticLeaf, Clock, Details, Pin, ServerIdentity};
+use qecho_cert::{Authority, AutomaticLeaf, CertificateDetails, Clock, Pin, ServerIdentity};
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
@@ -63,7 +63,11 @@ fn a_client_that_names_a_host_is_shown_no_address() {
         ("::1", &["localhost", "127.0.0.1", "::1"]),
     ] {
         let der = shown_to(&leaf, called);
-        assert_eq!(Details::of(&der).unwrap().names, names, "{called}");
+        assert_eq!(
+            CertificateDetails::of(&der).unwrap().names,
+            names,
+            "{called}"
+        );
         assert_eq!(Pin::of_certificate(&der).unwrap(), leaf.pin(), "{called}");
     }
 }

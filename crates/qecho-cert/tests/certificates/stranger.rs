@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use qecho_cert::{
-    Authority, LocalAuthority, Pin, Reason, ServerIdentity, TrustError, TrustSettings,
+    Authority, LocalAuthority, Pin, RejectionReason, ServerIdentity, TrustError, TrustSettings,
     TrustVerifier,
 };
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
@@ -131,7 +131,7 @@ fn an_unconstrained_local_authority_speaks_for_loopback_alone() {
     let issuer = "CN=mkcert's CA".to_owned();
     assert_eq!(
         met.verifier.failure().unwrap().reason(),
-        &Reason::UntrustedIssuer { issuer }
+        &RejectionReason::UntrustedIssuer { issuer }
     );
 }
 

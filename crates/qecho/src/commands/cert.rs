@@ -18,7 +18,8 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use qecho_cert::{
-    Authority, AuthorityError, LocalAuthority, Origin, Scope, TrustSettings, TrustVerifier, folder,
+    Authority, AuthorityError, AuthorityOrigin, LocalAuthority, NameConstraints, TrustSettings,
+    TrustVerifier, folder,
 };
 
 use self::store::Wish;
@@ -57,15 +58,18 @@ fn root_folder(root: &RootArguments) -> Result<PathBuf, Failure> {
 }
 
 /// Opens the CA that is meant; one's own is made if it is not there.
-fn open_or_create(root: &RootArguments, scope: &Scope) -> Result<(Authority, Origin), Failure> {
+fn open_or_create(
+    root: &RootArguments,
+    constraints: &NameConstraints,
+) -> Result<(Authority, AuthorityOrigin), Failure> {
     let folder = root_folder(root)?;
     let now = SystemTime::now();
     if root.place == Some(RootArgument::Mkcert) {
         let authority = Authority::open(&folder, now).map_err(|error| explain(root, error))?;
-        return Ok((authority, Origin::Found));
+        return Ok((authority, AuthorityOrigin::Existing));
     }
     let owner = folder::owner(&folder::process_variable);
-    Authority::open_or_create_for(scope, &folder, owner.as_deref(), now)
+    Authority::open_or_create_for(constraints, &folder, owner.as_deref(), now)
         .map_err(|error| explain(root, error))
 }
 

@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use qecho_cert::{Details, PairFiles, Pin};
+use qecho_cert::{CertificateDetails, CertificateFiles, Pin};
 use serde::Serialize;
 
 use super::{PathText, day, json_line, pin_digits};
@@ -21,8 +21,8 @@ pub(crate) use self::store::{Change, State, change_json, change_text, step_json,
 
 /// A certificate that was made, and where it is.
 pub(crate) struct Made<'a> {
-    pub(crate) files: &'a PairFiles,
-    pub(crate) details: &'a Details,
+    pub(crate) files: &'a CertificateFiles,
+    pub(crate) details: &'a CertificateDetails,
     pub(crate) authority: Option<&'a Path>,
     /// The pin of the certificate that was in its place, if it has another key.
     pub(crate) replaced: Option<Pin>,
@@ -31,7 +31,7 @@ pub(crate) struct Made<'a> {
 /// An authority, and where it is.
 pub(crate) struct AuthorityShown<'a> {
     pub(crate) path: Option<&'a Path>,
-    pub(crate) details: &'a Details,
+    pub(crate) details: &'a CertificateDetails,
     /// Whether the system's store has it, where that can be known.
     pub(crate) installed: Option<bool>,
 }
@@ -134,7 +134,7 @@ pub(crate) fn authority_json(shown: &AuthorityShown<'_>, out: &mut dyn Write) ->
 }
 
 /// Says what an authority may sign for.
-fn scope(details: &Details) -> String {
+fn scope(details: &CertificateDetails) -> String {
     let permitted = details.permitted.join(", ");
     let excluded = details.excluded.join(", ");
     match (permitted.is_empty(), excluded.is_empty()) {

@@ -9,8 +9,10 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use qecho_cert::{
-    Details, folder, read_chain,
-    store::{Candidate, Found, Profile, Step, System, profiles},
+    CertificateDetails, folder, read_chain,
+    store::{
+        AuthorityReference, NssProfile, StoreCommand, StoredAuthority, SystemStore, nss_profiles,
+    },
 };
 use rustls::pki_types::CertificateDer;
 
@@ -30,14 +32,14 @@ pub(super) enum Wish {
 
 /// A store, and what brings it there.
 enum Store {
-    System(System),
-    Profile(Profile),
+    System(SystemStore),
+    Profile(NssProfile),
 }
 
 /// The authority that is meant.
 struct Authority {
     certificate: CertificateDer<'static>,
-    candidate: Candidate,
+    candidate: AuthorityReference,
 }
 
 /// Makes stores trust the CA, or forget it.
@@ -96,7 +98,7 @@ fn authority(arguments: &StoreArguments, wish: Wish) -> Result<Authority, Failur
         };
         Failure::from(anyhow::Error::new(error).context("cannot use the CA")).hint(hint)
     })?;
-    let details = Details::of(&chain[0])
+    let details = CertificateDetails::of(&chain[0])
         .with_context(|| format!("cannot use the CA in {}", path.display()))?;
     if !details.is_authority {
         return Err(anyhow!("the certificate in {} is not a CA's", path.display()).into());
@@ -106,7 +108,7 @@ fn authority(arguments: &StoreArguments, wish: Wish) -> Result<Authority, Failur
         return Err(anyhow!("the CA in {} expired on {day}", path.display()).into());
     }
     Ok(Authority {
-        candidate: Candidate::new(&path, &details),
+        candidate: AuthorityReference::new(&path, &details),
         certificate: chain[0].clone(),
     })
 }
@@ -116,7 +118,7 @@ fn stores(arguments: &StoreArguments, wish: Wish) -> Result<Vec<Store>, Failure>
     if arguments.store != StoreArgument::Nss {
         let system = arguments
             .system
-            .or_else(|| System::detect(&|path| path.is_dir()));
+            .or_else(|| SystemStore::detect(&|path| path.is_dir()));
         let system = system.ok_or_else(|| {
             Failure::from(anyhow!("this system's store is not known")).hint(
                 "--store nss is for browsers alone; your system's manual says how it adds a CA",
@@ -124,8 +126,8 @@ fn stores(arguments: &StoreArguments, wish: Wish) -> Result<Vec<Store>, Failure>
         })?;
         stores.push(Store::System(system));
     }
-    if arguments.store != StoreArgument::System && arguments.system != Some(System::Windows) {
-        let found = profiles(&folder::process_variable);
+    if arguments.store != StoreArgument::System && arguments.system != Some(SystemStore::Windows) {
+        let found = nss_profiles(&folder::process_variable);
         if found.is_empty() {
             say_that_no_browser_has_started(arguments, wish)?;
         }
@@ -157,14 +159,14 @@ impl Store {
         }
     }
 
-    fn steps(&self, candidate: &Candidate, wish: Wish) -> Vec<Step> {
+    fn steps(&self, candidate: &AuthorityReference, wish: Wish) -> Vec<StoreCommand> {
         match (self, wish) {
             (Self::System(system), Wish::Trusted) => system.install(candidate),
             (Self::System(system), Wish::Gone) => system.uninstall(candidate),
             (Self::Profile(profile), Wish::Trusted) => vec![profile.install(candidate)],
             (Self::Profile(profile), Wish::Gone) => {
-                let found = find(profile, candidate).filter(Found::is_there);
-                profile.uninstall(&found.unwrap_or_else(|| Found::supposed(candidate)))
+                let found = find(profile, candidate).filter(StoredAuthority::is_there);
+                profile.uninstall(&found.unwrap_or_else(|| StoredAuthority::supposed(candidate)))
             }
         }
     }
@@ -189,13 +191,13 @@ impl Store {
 }
 
 /// Looks for an authority in a store of NSS; `None` where that cannot be read.
-fn find(profile: &Profile, candidate: &Candidate) -> Option<Found> {
-    let look = profile.look();
+fn find(profile: &NssProfile, candidate: &AuthorityReference) -> Option<StoredAuthority> {
+    let look = profile.list();
     let mut command = Command::new(look.program);
     let output = command.args(&look.arguments).stdin(Stdio::null()).output();
     let output = output.ok().filter(|output| output.status.success())?;
     let listing = String::from_utf8_lossy(&output.stdout);
-    Some(Found::in_listing(&listing, candidate))
+    Some(StoredAuthority::in_listing(&listing, candidate))
 }
 
 impl From<Wish> for render::cert::State {
@@ -224,7 +226,7 @@ fn bring(store: &Store, authority: &Authority, wish: Wish) -> anyhow::Result<Cha
 }
 
 /// Runs a command, as root where it takes that.
-fn take(step: &Step) -> anyhow::Result<()> {
+fn take(step: &StoreCommand) -> anyhow::Result<()> {
     let needs_sudo = step.as_root && !is_root();
     if step.as_root {
         say(&format!("as root: {step}"));
@@ -266,7 +268,7 @@ fn take(step: &Step) -> anyhow::Result<()> {
     }
 }
 
-fn missing(step: &Step, needs_sudo: bool) -> String {
+fn missing(step: &StoreCommand, needs_sudo: bool) -> String {
     match (needs_sudo, step.program) {
         (true, _) => "it takes root, and sudo is not there".to_owned(),
         (false, "certutil") => {

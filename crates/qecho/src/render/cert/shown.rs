@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use qecho_cert::Details;
+use qecho_cert::CertificateDetails;
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -17,7 +17,7 @@ pub(crate) struct Shown<'a> {
     /// From 0, the leaf.
     pub(crate) position: usize,
     pub(crate) count: usize,
-    pub(crate) details: &'a Details,
+    pub(crate) details: &'a CertificateDetails,
     pub(crate) verdicts: &'a [Verdict],
     pub(crate) now: OffsetDateTime,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Listed<'a> {
     /// Whose authority it is, if it is one of this machine.
     pub(crate) role: Option<&'static str>,
     pub(crate) path: &'a Path,
-    pub(crate) details: &'a Details,
+    pub(crate) details: &'a CertificateDetails,
     pub(crate) now: OffsetDateTime,
 }
 
@@ -138,7 +138,7 @@ impl<'a> VerdictLine<'a> {
 /// Writes that a certificate is accepted.
 pub(crate) fn verdict_text(
     verdict: &Verdict,
-    details: &Details,
+    details: &CertificateDetails,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let Ok(anchor) = &verdict.outcome else {
@@ -155,7 +155,7 @@ pub(crate) fn verdict_text(
 /// Writes whether a certificate is accepted as JSON.
 pub(crate) fn verdict_json(
     verdict: &Verdict,
-    details: &Details,
+    details: &CertificateDetails,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     #[derive(Serialize)]
@@ -231,7 +231,7 @@ fn left(not_after: OffsetDateTime, now: OffsetDateTime) -> io::Result<String> {
     })
 }
 
-fn purposes(details: &Details) -> Vec<&'static str> {
+fn purposes(details: &CertificateDetails) -> Vec<&'static str> {
     [
         (details.for_servers, "servers"),
         (details.for_clients, "clients"),
