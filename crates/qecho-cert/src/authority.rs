@@ -2,10 +2,8 @@
 //! nothing else, the user's, and mkcert's.
 
 mod error;
-mod template;
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -14,13 +12,13 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use time::OffsetDateTime;
 
-use crate::facts::Facts;
-use crate::identity::read_text;
+use crate::details::CertificateDetails;
 use crate::name_constraints::NameConstraints;
-use crate::publish::{Access, PublishOutcome, create_folder, publish};
+use crate::publish::{Access, PublishOutcome};
+use crate::storage::{self, StorageError};
+use crate::template;
 
 pub use error::AuthorityError;
-pub(crate) use template::{printable, serial_number};
 
 /// The file names are mkcert's, so that people know which is which.
 pub(crate) const CERTIFICATE_FILE: &str = "rootCA.pem";
@@ -87,7 +85,7 @@ impl Authority {
     /// its name says, or the authority has expired.
     pub fn open(folder: &Path, now: SystemTime) -> Result<Self, AuthorityError> {
         let files = Files::below(folder)?;
-        let pem = read_if_there(&files.certificate)?.ok_or_else(|| AuthorityError::NotThere {
+        let pem = storage::read(&files.certificate)?.ok_or_else(|| AuthorityError::NotThere {
             folder: folder.into(),
         })?;
         files.open(pem, now)
@@ -114,16 +112,13 @@ impl Authority {
         now: SystemTime,
     ) -> Result<(Self, AuthorityOrigin), AuthorityError> {
         let files = Files::below(folder)?;
-        if let Some(pem) = read_if_there(&files.certificate)? {
+        if let Some(pem) = storage::read(&files.certificate)? {
             return Ok((files.open(pem, now)?, AuthorityOrigin::Existing));
         }
-        create_folder(folder).map_err(|source| AuthorityError::CreateFolder {
-            folder: folder.into(),
-            source,
-        })?;
+        storage::create_folder(folder)?;
         let origin = files.create(constraints, owner, now)?;
-        let pem = read_if_there(&files.certificate)?
-            .ok_or_else(|| AuthorityError::vanished(&files.certificate))?;
+        let pem = storage::read(&files.certificate)?
+            .ok_or_else(|| StorageError::vanished(&files.certificate))?;
         Ok((files.open(pem, now)?, origin))
     }
 
@@ -176,11 +171,7 @@ struct Files {
 
 impl Files {
     fn below(folder: &Path) -> Result<Self, AuthorityError> {
-        let folder =
-            std::path::absolute(folder).map_err(|source| AuthorityError::CreateFolder {
-                folder: folder.into(),
-                source,
-            })?;
+        let folder = storage::absolute(folder)?;
         Ok(Self {
             certificate: folder.join(CERTIFICATE_FILE),
             key: folder.join(KEY_FILE),
@@ -194,36 +185,15 @@ impl Files {
         now: SystemTime,
     ) -> Result<AuthorityOrigin, AuthorityError> {
         let sign = |source| AuthorityError::Sign { source };
-        let key = match read_if_there(&self.key)? {
-            Some(pem) => parse_key(&self.key, &pem)?,
-            None => self.create_key()?,
-        };
+        let key = storage::open_or_create_key(&self.key, Access::OwnerReadOnly)?;
         let params = template::authority(constraints, owner, now.into()).map_err(sign)?;
         let pem = params.self_signed(&key).map_err(sign)?.pem();
-        match publish(&self.certificate, Access::Public, pem.as_bytes()) {
-            Ok(PublishOutcome::Created) => Ok(AuthorityOrigin::Created),
-            Ok(PublishOutcome::Existing) => Ok(AuthorityOrigin::Existing),
-            Err(source) => Err(AuthorityError::Write {
-                path: self.certificate.clone(),
-                source,
-            }),
-        }
-    }
-
-    fn create_key(&self) -> Result<KeyPair, AuthorityError> {
-        let key = KeyPair::generate().map_err(|source| AuthorityError::Sign { source })?;
-        match publish(&self.key, Access::Sealed, key.serialize_pem().as_bytes()) {
-            Ok(PublishOutcome::Created) => Ok(key),
-            Ok(PublishOutcome::Existing) => {
-                let pem =
-                    read_if_there(&self.key)?.ok_or_else(|| AuthorityError::vanished(&self.key))?;
-                parse_key(&self.key, &pem)
-            }
-            Err(source) => Err(AuthorityError::Write {
-                path: self.key.clone(),
-                source,
-            }),
-        }
+        Ok(
+            match storage::publish(&self.certificate, Access::Public, &pem)? {
+                PublishOutcome::Created => AuthorityOrigin::Created,
+                PublishOutcome::Existing => AuthorityOrigin::Existing,
+            },
+        )
     }
 
     fn open(&self, pem: String, now: SystemTime) -> Result<Authority, AuthorityError> {
@@ -234,26 +204,26 @@ impl Files {
                 source,
             }
         })?;
-        let facts =
-            Facts::of(&certificate).map_err(|source| AuthorityError::MalformedCertificate {
+        let details = CertificateDetails::of(&certificate).map_err(|source| {
+            AuthorityError::MalformedCertificate {
                 path: path(),
                 source,
-            })?;
-        if !facts.is_authority {
+            }
+        })?;
+        if !details.is_authority {
             return Err(AuthorityError::NotAnAuthority { path: path() });
         }
-        if facts.not_after < now {
+        if details.not_after < now {
             return Err(AuthorityError::Expired {
                 path: path(),
-                on: facts.not_after.date(),
+                on: details.not_after.date(),
             });
         }
-        let key_pem = read_if_there(&self.key)?.ok_or_else(|| AuthorityError::KeyMissing {
+        let key = storage::open_key(&self.key)?.ok_or_else(|| AuthorityError::KeyMissing {
             certificate: path(),
             key: self.key.clone(),
         })?;
-        let key = parse_key(&self.key, &key_pem)?;
-        if key.subject_public_key_info() != facts.subject_public_key_info {
+        if !details.has_key(&key.subject_public_key_info()) {
             return Err(AuthorityError::KeyMismatch {
                 certificate: path(),
                 key: self.key.clone(),
@@ -266,33 +236,7 @@ impl Files {
             certificate,
             pem,
             path: Some(path()),
-            expires: facts.not_after,
+            expires: details.not_after,
         })
-    }
-}
-
-fn parse_key(path: &Path, pem: &str) -> Result<KeyPair, AuthorityError> {
-    KeyPair::from_pem(pem).map_err(|source| AuthorityError::MalformedKey {
-        path: path.into(),
-        source,
-    })
-}
-
-fn read_if_there(path: &Path) -> Result<Option<String>, AuthorityError> {
-    match read_text(path) {
-        Ok(text) => Ok(Some(text)),
-        // Where the folder should be stands a file: creating the folder will say so.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(None)
-        }
-        Err(source) => Err(AuthorityError::Read {
-            path: path.into(),
-            source,
-        }),
     }
 }

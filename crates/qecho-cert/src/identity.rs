@@ -15,7 +15,7 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use time::OffsetDateTime;
 
-use crate::facts::{Facts, MalformedCertificate};
+use crate::details::{CertificateDetails, MalformedCertificate};
 use crate::pin::Pin;
 use crate::secret;
 
@@ -38,7 +38,9 @@ pub trait ServerIdentity: ResolvesServerCert {
 
     /// Returns the file of the local authority that signed the certificate, for
     /// programs that want to trust it; `None` where there is no such file.
-    fn authority_path(&self) -> Option<&Path>;
+    fn authority_path(&self) -> Option<&Path> {
+        None
+    }
 
     /// Returns a secret that is derived from the private key: a server that is
     /// started again with the same key has it again.
@@ -71,9 +73,9 @@ impl Identity {
         };
         // Intermediates are looked at too: clients would refuse the whole chain.
         for certificate in &chain[1..] {
-            Facts::of(certificate).map_err(malformed)?;
+            CertificateDetails::of(certificate).map_err(malformed)?;
         }
-        let facts = Facts::of(&chain[0]).map_err(malformed)?;
+        let details = CertificateDetails::of(&chain[0]).map_err(malformed)?;
         let pin = Pin::of_certificate(&chain[0]).map_err(malformed)?;
         let private_key = read_key(key_path)?;
         let secret = secret::of_key(private_key.secret_der());
@@ -91,8 +93,8 @@ impl Identity {
             })?;
         Ok(Self {
             certified: Arc::new(certified),
-            names: facts.names,
-            expires: facts.not_after,
+            names: details.names,
+            expires: details.not_after,
             pin,
             secret,
         })
@@ -110,10 +112,6 @@ impl ServerIdentity for Identity {
 
     fn pin(&self) -> Pin {
         self.pin
-    }
-
-    fn authority_path(&self) -> Option<&Path> {
-        None
     }
 
     fn secret(&self) -> [u8; 32] {

@@ -8,27 +8,20 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use rcgen::{
-    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
-};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use time::{Duration, OffsetDateTime};
 
-use crate::authority::{Authority, printable, serial_number};
+use crate::authority::Authority;
 use crate::subject_alt_name::SubjectAltName;
+use crate::template::{SHORT_LIFETIME, end_entity, printable};
 
 pub use error::IssueError;
 pub use files::{CertificateFiles, CertificateFilesError};
 pub use key::KeyType;
 
 /// mkcert's two years and three months: under the 825 days that Apple's systems take.
-const USUAL_LIFE: Duration = Duration::days(820);
-/// Together with [`CLOCK_SKEW`] below the 14 days that WebTransport's
-/// `serverCertificateHashes` allow.
-const SHORT_LIFE: Duration = Duration::days(13);
-/// How far a peer's clock may lag behind ours.
-const CLOCK_SKEW: Duration = Duration::hours(1);
+const DEFAULT_LIFETIME: Duration = Duration::days(820);
 const ORGANIZATION: &str = "qecho development certificate";
 
 /// What somebody asks a certificate for.
@@ -39,7 +32,7 @@ pub struct IssueRequest {
     /// Whether a client, too, may show it.
     pub client: bool,
     /// How long it shall be good.
-    pub life: Validity,
+    pub validity: Validity,
 }
 
 /// How long a certificate is good.
@@ -53,11 +46,6 @@ pub enum Validity {
     Days(u16),
     /// So long, or until the authority expires.
     AtMost(Duration),
-}
-
-impl Validity {
-    /// By so much a certificate is older than it is.
-    pub(crate) const BACKDATED: Duration = CLOCK_SKEW;
 }
 
 /// A certificate and its key, which are nowhere but here yet.
@@ -101,7 +89,7 @@ impl Authority {
         let sign = |source| IssueError::Sign { source };
         let mut params = template(request, owner, now.into()).map_err(sign)?;
         if params.not_after > self.expires() {
-            if let Validity::Days(_) = request.life {
+            if let Validity::Days(_) = request.validity {
                 return Err(IssueError::BeyondAuthority {
                     ends: self.expires().date(),
                 });
@@ -184,36 +172,20 @@ fn template(
     owner: Option<&str>,
     now: OffsetDateTime,
 ) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = CertificateParams::default();
-    // Some parsers take no time before 1970, where a machine without a battery starts.
-    params.not_before = (now - CLOCK_SKEW).max(OffsetDateTime::UNIX_EPOCH);
-    params.not_after = now
-        + match request.life {
-            Validity::Default => USUAL_LIFE,
-            Validity::Short => SHORT_LIFE,
-            Validity::Days(days) => Duration::days(days.into()),
-            Validity::AtMost(duration) => duration,
-        };
-    params.serial_number = Some(serial_number()?);
-    params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::OrganizationName, ORGANIZATION);
+    let lifetime = match request.validity {
+        Validity::Default => DEFAULT_LIFETIME,
+        Validity::Short => SHORT_LIFETIME,
+        Validity::Days(days) => Duration::days(days.into()),
+        Validity::AtMost(duration) => duration,
+    };
+    let mut params = end_entity(lifetime, purposes(request), now)?;
+    let subject = &mut params.distinguished_name;
+    subject.push(DnType::OrganizationName, ORGANIZATION);
     if let Some(owner) = owner {
-        params
-            .distinguished_name
-            .push(DnType::OrganizationalUnitName, printable(owner));
+        subject.push(DnType::OrganizationalUnitName, printable(owner));
     }
-    params.subject_alt_names = request
-        .names
-        .iter()
-        .map(SubjectAltName::subject_alternative_name)
-        .collect::<Result<_, _>>()?;
-    // Said explicitly, because rcgen writes the subject key identifier only then.
-    params.is_ca = IsCa::ExplicitNoCa;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = purposes(request);
-    params.use_authority_key_identifier_extension = true;
+    let names = request.names.iter().map(SubjectAltName::to_san);
+    params.subject_alt_names = names.collect::<Result<_, _>>()?;
     Ok(params)
 }
 

@@ -1,37 +1,26 @@
 //! The certificate a server shows when nobody gave it one.
 
-mod error;
-
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 use std::time::SystemTime;
 
-use rcgen::{
-    CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
-    PublicKeyData, SanType,
-};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, PublicKeyData, SanType};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
-use crate::authority::{Authority, serial_number};
-use crate::identity::{ServerIdentity, read_text};
+use crate::authority::Authority;
+use crate::identity::ServerIdentity;
 use crate::pin::Pin;
-use crate::publish::{Access, PublishOutcome, create_folder, publish};
+use crate::publish::Access;
 use crate::secret;
+use crate::storage::{self, StorageError};
+use crate::template::{SHORT_LIFETIME, end_entity, serial_number};
 
-pub use error::LeafError;
-
-/// Together with [`CLOCK_SKEW`] below the 14 days that WebTransport's
-/// `serverCertificateHashes` allow.
-const LIFE: Duration = Duration::days(13);
-/// How far a client's clock may lag behind ours.
-const CLOCK_SKEW: Duration = Duration::hours(1);
 const KEY_FILE: &str = "server-key.pem";
 const DNS_NAME: &str = "localhost";
 const ADDRESSES: [IpAddr; 2] = [
@@ -39,7 +28,28 @@ const ADDRESSES: [IpAddr; 2] = [
     IpAddr::V6(Ipv6Addr::LOCALHOST),
 ];
 
-/// Tells the time; an argument, so that a test can let days go by.
+/// Error of making an [`AutomaticLeaf`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeafError {
+    /// The folder, or the key in it, cannot be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The TLS library does not take the key.
+    #[error("cannot serve with the key")]
+    Key {
+        /// Error of the library.
+        source: rustls::Error,
+    },
+    /// A key or a signature cannot be made.
+    #[error("cannot make the server's certificate")]
+    Sign {
+        /// Error of the library.
+        source: rcgen::Error,
+    },
+}
+
+/// Returns the time; an argument, so that a test can let days go by.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// A short-lived certificate for localhost, 127.0.0.1 and ::1, signed by the local
@@ -81,15 +91,9 @@ impl AutomaticLeaf {
         folder: &Path,
         clock: Clock,
     ) -> Result<Self, LeafError> {
-        let folder = std::path::absolute(folder).map_err(|source| LeafError::CreateFolder {
-            folder: folder.into(),
-            source,
-        })?;
-        create_folder(&folder).map_err(|source| LeafError::CreateFolder {
-            folder: folder.clone(),
-            source,
-        })?;
-        let key = open_or_create_key(&folder.join(KEY_FILE))?;
+        let folder = storage::absolute(folder)?;
+        storage::create_folder(&folder)?;
+        let key = storage::open_or_create_key(&folder.join(KEY_FILE), Access::Private)?;
         Self::with_key(authority, key, clock)
     }
 
@@ -197,7 +201,9 @@ impl Leaf {
         signing_key: &Arc<dyn SigningKey>,
         now: OffsetDateTime,
     ) -> Result<Self, rcgen::Error> {
-        let mut params = template(now)?;
+        let usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let mut params = end_entity(SHORT_LIFETIME, usages, now)?;
+        params.subject_alt_names = vec![SanType::DnsName(DNS_NAME.try_into()?)];
         let certify = |params: &CertificateParams| {
             let chain = vec![authority.sign(params, key)?.der().clone()];
             Ok(Arc::new(CertifiedKey::new(chain, Arc::clone(signing_key))))
@@ -221,55 +227,4 @@ impl Leaf {
         let half = (self.not_after - self.not_before) / 2;
         now > self.not_before + half || now < self.not_before
     }
-}
-
-fn template(now: OffsetDateTime) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = CertificateParams::default();
-    // Some parsers take no time before 1970, where a machine without a battery starts.
-    params.not_before = (now - CLOCK_SKEW).max(OffsetDateTime::UNIX_EPOCH);
-    params.not_after = now + LIFE;
-    params.serial_number = Some(serial_number()?);
-    params.distinguished_name = DistinguishedName::new();
-    params.subject_alt_names = vec![SanType::DnsName(DNS_NAME.try_into()?)];
-    // Said explicitly, because rcgen writes the subject key identifier only then.
-    params.is_ca = IsCa::ExplicitNoCa;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.use_authority_key_identifier_extension = true;
-    Ok(params)
-}
-
-fn open_or_create_key(path: &Path) -> Result<KeyPair, LeafError> {
-    match read_text(path) {
-        Ok(pem) => return parse_key(path, &pem),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(source) => {
-            return Err(LeafError::Read {
-                path: path.into(),
-                source,
-            });
-        }
-    }
-    let key = KeyPair::generate().map_err(|source| LeafError::Sign { source })?;
-    match publish(path, Access::Private, key.serialize_pem().as_bytes()) {
-        Ok(PublishOutcome::Created) => Ok(key),
-        Ok(PublishOutcome::Existing) => {
-            let pem = read_text(path).map_err(|source| LeafError::Read {
-                path: path.into(),
-                source,
-            })?;
-            parse_key(path, &pem)
-        }
-        Err(source) => Err(LeafError::Write {
-            path: path.into(),
-            source,
-        }),
-    }
-}
-
-fn parse_key(path: &Path, pem: &str) -> Result<KeyPair, LeafError> {
-    KeyPair::from_pem(pem).map_err(|source| LeafError::MalformedKey {
-        path: path.into(),
-        source,
-    })
 }

@@ -1,13 +1,11 @@
 //! Who is trusted?
 //!
-//! The answer has two halves. A server shows a [`ServerIdentity`]: an
-//! [`AutomaticLeaf`] signed by qecho's own local [`Authority`], or an
-//! [`Identity`] loaded from the files somebody names, or one that follows their changes
-//! ([`ReloadingIdentity`]). A client asks a
-//! [`TrustVerifier`], which says afterwards who vouched for the server, or in
-//! plain words why nobody did. Where clients show certificates too, an [`Identity`] is
-//! the client's, and a [`ClientVerifier`] the server's, or one that follows its files
-//! ([`ReloadingClients`]).
+//! A server shows a [`ServerIdentity`]: an [`AutomaticLeaf`] signed by qecho's own local
+//! [`Authority`], an [`Identity`] loaded from files, or a [`ReloadingIdentity`], which
+//! follows changes of its files. A client verifies it by a [`TrustVerifier`], which says
+//! afterwards which [`Anchor`] vouched for the server, or in plain words why none did.
+//! Where clients show certificates too, an [`Identity`] is the client's, and a
+//! [`ClientVerifier`] the server's.
 //!
 //! Absent on purpose: QUIC, sockets, printing, and any change to a system's
 //! certificate store: [`store`] knows the commands, and runs none.
@@ -22,28 +20,29 @@
 //! assert!("sha256:2a2d".parse::<Pin>().is_err());
 //! ```
 
-pub mod authority;
-pub mod details;
 pub mod folder;
-pub mod identity;
-pub mod issue;
-pub mod leaf;
-pub mod listing;
-pub mod name_constraints;
-pub mod pin;
-pub mod reload;
-pub mod renew;
 pub mod store;
-pub mod subject_alt_name;
-pub mod trust;
 
-mod facts;
+mod authority;
+mod details;
+mod identity;
+mod issue;
+mod leaf;
+mod listing;
+mod name_constraints;
+mod pin;
 mod publish;
+mod reloading;
+mod reloading_identity;
+mod renew;
 mod secret;
+mod storage;
+mod subject_alt_name;
+mod template;
+mod trust;
 
 pub use authority::{Authority, AuthorityError, AuthorityOrigin};
-pub use details::CertificateDetails;
-pub use facts::MalformedCertificate;
+pub use details::{CertificateDetails, MalformedCertificate};
 pub use identity::{Identity, IdentityError, ServerIdentity, read_chain};
 pub use issue::{
     CertificateFiles, CertificateFilesError, IssueError, IssueRequest, IssuedCertificate, KeyType,
@@ -53,8 +52,10 @@ pub use leaf::{AutomaticLeaf, Clock, LeafError};
 pub use listing::CertificateListing;
 pub use name_constraints::{NameConstraints, ParseSubtreesError, PermittedSubtrees};
 pub use pin::{ParsePinError, Pin};
-pub use reload::{PollResult, ReloadingClients, ReloadingIdentity};
+pub use reloading::PollResult;
+pub use reloading_identity::ReloadingIdentity;
 pub use renew::{RenewError, RenewableCertificate, RenewalKey};
+pub use storage::StorageError;
 pub use subject_alt_name::{ParseSubjectAltNameError, SubjectAltName};
 pub use trust::{
     Anchor, ClientVerifier, LocalAuthority, RejectionReason, TrustError, TrustSettings,

@@ -8,7 +8,7 @@ use crate::details::CertificateDetails;
 use crate::identity::{IdentityError, read_chain};
 
 /// More files than this of a folder are counted, not read.
-pub const FILES_MAX: usize = 1_000;
+const FILES_MAX: usize = 1_000;
 /// A file with a certificate is far smaller.
 const BYTES_MAX: u64 = 1 << 20;
 const EXTENSIONS: [&str; 3] = ["pem", "crt", "cer"];
@@ -20,7 +20,7 @@ pub struct CertificateListing {
     pub certificates: Vec<(PathBuf, CertificateDetails)>,
     /// Files that say to hold a certificate, but do not.
     pub broken: Vec<PathBuf>,
-    /// Files beyond [`FILES_MAX`], which were not looked at.
+    /// Number of files beyond the first thousand, which were not read.
     pub left_out: usize,
 }
 

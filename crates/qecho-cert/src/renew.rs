@@ -10,10 +10,11 @@ use time::Duration;
 
 use crate::authority::Authority;
 use crate::details::CertificateDetails;
-use crate::facts::MalformedCertificate;
+use crate::details::MalformedCertificate;
 use crate::identity::{IdentityError, read_chain, read_key};
 use crate::issue::{CertificateFiles, IssueError, IssueRequest, IssuedCertificate, Validity};
 use crate::subject_alt_name::SubjectAltName;
+use crate::template::CLOCK_SKEW;
 
 /// A certificate on disk that can be made anew: same names, same kind of key.
 pub struct RenewableCertificate {
@@ -114,7 +115,7 @@ impl RenewableCertificate {
         }
         let names = names(certificate, &details)?;
         let (key_path, key) = find_key(certificate, key)?;
-        if details.fits(&key.subject_public_key_info()) {
+        if details.has_key(&key.subject_public_key_info()) {
             let beside = CertificateFiles::chain_beside(certificate);
             let files = CertificateFiles {
                 certificate: path(),
@@ -170,7 +171,7 @@ impl RenewableCertificate {
     }
 
     /// Makes it anew: for the same names and purposes, for as long as before or for
-    /// `life`.
+    /// `validity`.
     ///
     /// # Errors
     /// The authority may not sign it, or the key cannot be made.
@@ -178,7 +179,7 @@ impl RenewableCertificate {
         self,
         authority: &Authority,
         key: RenewalKey,
-        life: Option<Validity>,
+        validity: Option<Validity>,
         owner: Option<&str>,
         now: SystemTime,
     ) -> Result<IssuedCertificate, IssueError> {
@@ -190,13 +191,13 @@ impl RenewableCertificate {
         let request = IssueRequest {
             names: self.names,
             client: self.details.for_clients,
-            life: life.unwrap_or(Validity::AtMost(
-                (not_after - not_before - Validity::BACKDATED).max(Duration::HOUR),
+            validity: validity.unwrap_or(Validity::AtMost(
+                (not_after - not_before - CLOCK_SKEW).max(Duration::HOUR),
             )),
         };
         match key {
             RenewalKey::Reuse => authority.issue_for(&request, self.key, owner, now),
-            RenewalKey::New => authority.issue(&request, self.details.key, owner, now),
+            RenewalKey::New => authority.issue(&request, self.details.key_type, owner, now),
         }
     }
 }

@@ -6,7 +6,7 @@
 mod nss;
 mod system;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,7 @@ impl AuthorityReference {
     pub fn new(path: &Path, details: &CertificateDetails) -> Self {
         Self {
             path: path.into(),
-            id: details.fingerprint.chars().take(ID_CHARACTERS).collect(),
+            id: details.sha256.chars().take(ID_CHARACTERS).collect(),
             sha1: details.sha1.clone(),
             serial: decimal(&details.serial),
         }
@@ -70,19 +70,25 @@ fn decimal(hexadecimal: &str) -> Option<String> {
 }
 
 impl StoreCommand {
-    fn new(program: &'static str, arguments: &[&dyn AsOsString]) -> Self {
+    fn new(program: &'static str) -> Self {
         Self {
             program,
-            arguments: arguments.iter().map(|one| one.as_os_string()).collect(),
+            arguments: Vec::new(),
             as_root: false,
         }
     }
 
-    fn by_root(self) -> Self {
-        Self {
-            as_root: true,
-            ..self
-        }
+    fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().into());
+        self
+    }
+
+    fn args<T: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = T>) -> Self {
+        arguments.into_iter().fold(self, Self::arg)
+    }
+
+    fn with_root(self, as_root: bool) -> Self {
+        Self { as_root, ..self }
     }
 }
 
@@ -102,17 +108,6 @@ impl fmt::Display for StoreCommand {
     }
 }
 
-/// What may be an argument.
-trait AsOsString {
-    fn as_os_string(&self) -> OsString;
-}
-
-impl<T: AsRef<std::ffi::OsStr>> AsOsString for T {
-    fn as_os_string(&self) -> OsString {
-        self.as_ref().into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_step_is_written_as_a_shell_takes_it() {
-        let step = StoreCommand::new("rm", &[&"-f", &"/a b/it's", &"", &"sql:/x"]);
+        let step = StoreCommand::new("rm").args(["-f", "/a b/it's", "", "sql:/x"]);
         assert_eq!(step.to_string(), r"rm -f '/a b/it'\''s' '' sql:/x");
     }
 }

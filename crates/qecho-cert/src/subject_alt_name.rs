@@ -86,7 +86,7 @@ impl SubjectAltName {
         self.kind == Kind::Host && last.is_some_and(is_number)
     }
 
-    pub(crate) fn subject_alternative_name(&self) -> Result<SanType, rcgen::Error> {
+    pub(crate) fn to_san(&self) -> Result<SanType, rcgen::Error> {
         let text = || Ia5String::try_from(self.text.as_str());
         Ok(match self.kind {
             Kind::Host => SanType::DnsName(text()?),

@@ -1,7 +1,7 @@
 //! Whom a client trusts, and what it says about its decision.
 
 mod anchors;
-mod clients;
+mod client_verifier;
 mod context;
 mod failure;
 mod local;
@@ -25,7 +25,7 @@ use context::CertificateContext;
 use policy::TrustPolicy;
 
 pub use anchors::{Anchor, TrustError};
-pub use clients::{ClientVerifier, Refusal};
+pub use client_verifier::ClientVerifier;
 pub use failure::VerifyFailure;
 pub use local::LocalAuthority;
 pub use reason::RejectionReason;

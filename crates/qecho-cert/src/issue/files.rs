@@ -128,7 +128,7 @@ impl CertificateFiles {
             });
         }
         // The authority's key and no lock of its own: nobody else can open, and so hold it.
-        let _turn = issued.authority_key.as_deref().map(WriteLock::await_at);
+        let _turn = issued.authority_key.as_deref().map(WriteLock::wait);
         replace_all(&replacements).map_err(|(target, source)| {
             let typed = typed.iter().find(|(_, other)| *other == target);
             let path = typed.map_or(target.clone(), |(path, _)| (*path).clone());
@@ -237,7 +237,7 @@ mod tests {
         let request = IssueRequest {
             names: vec!["localhost".parse().unwrap()],
             client: false,
-            life: Validity::Short,
+            validity: Validity::Short,
         };
         let issue = || authority.issue(&request, KeyType::Ed25519, None, now);
         let start = Barrier::new(WRITERS);

@@ -1,13 +1,13 @@
 //! NSS: the stores of Firefox and Chromium, one for each profile.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{AuthorityReference, StoreCommand};
 use crate::folder::{Variables, non_empty};
 
-const PROGRAM: &str = "certutil";
 /// The store that all users share, where there is one.
 const SHARED: &str = "/etc/pki/nssdb";
 /// Below the home: stores themselves. Chromium 146 and later makes its own below the
@@ -100,47 +100,38 @@ impl NssProfile {
 
     /// Returns what lists what the store has; [`StoredAuthority::in_listing`] reads it.
     pub fn list(&self) -> StoreCommand {
-        StoreCommand::new(PROGRAM, &[&"-L", &"-d", &self.store()])
+        self.certutil("-L")
     }
 
-    /// Returns what makes it trust an authority.
+    /// Returns the command that makes the store trust an authority.
     pub fn install(&self, candidate: &AuthorityReference) -> StoreCommand {
-        let nickname = candidate.nickname();
-        let arguments: [&dyn super::AsOsString; 9] = [
-            &"-A",
-            &"-d",
-            &self.store(),
-            &"-t",
-            &"C,,",
-            &"-n",
-            &nickname,
-            &"-i",
-            &candidate.path,
-        ];
-        self.with_rights(StoreCommand::new(PROGRAM, &arguments))
+        self.certutil("-A")
+            .args(["-t", "C,,", "-n", &candidate.nickname(), "-i"])
+            .arg(&candidate.path)
+            .with_root(self.as_root)
     }
 
-    /// Returns what leaves no trace of an authority that was found so.
+    /// Returns the commands that remove an authority's entries.
     pub fn uninstall(&self, found: &StoredAuthority) -> Vec<StoreCommand> {
-        let remove = |nickname: &String| {
-            let arguments: [&dyn super::AsOsString; 5] =
-                [&"-D", &"-d", &self.store(), &"-n", nickname];
-            self.with_rights(StoreCommand::new(PROGRAM, &arguments))
+        let remove = |nickname| {
+            self.certutil("-D")
+                .args(["-n", nickname])
+                .with_root(self.as_root)
         };
-        found.nicknames.iter().map(remove).collect()
+        let nicknames = found.nicknames.iter().map(String::as_str);
+        nicknames.map(remove).collect()
     }
 
-    fn store(&self) -> std::ffi::OsString {
-        let mut store = std::ffi::OsString::from(format!("{}:", self.form));
+    fn certutil(&self, action: &str) -> StoreCommand {
+        StoreCommand::new("certutil")
+            .args([action, "-d"])
+            .arg(self.store())
+    }
+
+    fn store(&self) -> OsString {
+        let mut store = OsString::from(format!("{}:", self.form));
         store.push(&self.folder);
         store
-    }
-
-    fn with_rights(&self, step: StoreCommand) -> StoreCommand {
-        match self.as_root {
-            true => step.by_root(),
-            false => step,
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use rustls_pki_types::CertificateDer;
 
-use super::{AsOsString, AuthorityReference, StoreCommand};
+use super::{AuthorityReference, StoreCommand};
 use crate::identity::read_chain;
 
 const MACOS_KEYCHAIN: &str = "/Library/Keychains/System.keychain";
@@ -61,69 +61,49 @@ impl SystemStore {
             })
     }
 
-    /// Returns what makes the system trust an authority.
-    pub fn install(self, candidate: &AuthorityReference) -> Vec<StoreCommand> {
-        let ca = &candidate.path;
+    /// Returns the commands that make the system trust an authority.
+    pub fn install(self, authority: &AuthorityReference) -> Vec<StoreCommand> {
         if let Some(anchors) = self.anchors() {
-            let target = anchors.file(candidate);
-            return vec![
-                StoreCommand::new("install", &[&"-m", &"644", ca, &target]).by_root(),
-                anchors.update(anchors.update),
-            ];
+            let copy = StoreCommand::new("install")
+                .args(["-m", "644"])
+                .arg(&authority.path)
+                .arg(anchors.file(authority));
+            return vec![copy.with_root(true), anchors.update(anchors.update)];
+        }
+        let command = match self {
+            Self::MacOs => StoreCommand::new("security")
+                .args(["add-trusted-cert", "-d", "-r", "trustRoot", "-k"])
+                .arg(MACOS_KEYCHAIN)
+                .with_root(true),
+            _ => StoreCommand::new("certutil").args(["-user", "-addstore", "Root"]),
+        };
+        vec![command.arg(&authority.path)]
+    }
+
+    /// Returns the commands that remove an authority.
+    pub fn uninstall(self, authority: &AuthorityReference) -> Vec<StoreCommand> {
+        if let Some(anchors) = self.anchors() {
+            let remove = StoreCommand::new("rm")
+                .arg("-f")
+                .args(anchors.possible_files(authority));
+            let update = anchors.update(anchors.update_after_removal);
+            return vec![remove.with_root(true), update];
         }
         match self {
             Self::MacOs => {
-                let arguments: [&dyn AsOsString; 7] = [
-                    &"add-trusted-cert",
-                    &"-d",
-                    &"-r",
-                    &"trustRoot",
-                    &"-k",
-                    &MACOS_KEYCHAIN,
-                    ca,
-                ];
-                vec![StoreCommand::new("security", &arguments).by_root()]
+                let security = || StoreCommand::new("security").with_root(true);
+                let delete = ["delete-certificate", "-Z", &authority.sha1, MACOS_KEYCHAIN];
+                vec![
+                    security()
+                        .args(["remove-trusted-cert", "-d"])
+                        .arg(&authority.path),
+                    security().args(delete),
+                ]
             }
-            _ => vec![StoreCommand::new(
-                "certutil",
-                &[&"-user", &"-addstore", &"Root", ca],
-            )],
-        }
-    }
-
-    /// Returns what leaves no trace of an authority.
-    pub fn uninstall(self, candidate: &AuthorityReference) -> Vec<StoreCommand> {
-        if let Some(anchors) = self.anchors() {
-            let mut remove: Vec<&dyn AsOsString> = vec![&"-f"];
-            let files = anchors.traces(candidate);
-            remove.extend(files.iter().map(|file| file as &dyn AsOsString));
-            return vec![
-                StoreCommand::new("rm", &remove).by_root(),
-                anchors.update(anchors.update_after_removal),
-            ];
-        }
-        match self {
-            Self::MacOs => vec![
-                StoreCommand::new(
-                    "security",
-                    &[&"remove-trusted-cert", &"-d", &candidate.path],
-                )
-                .by_root(),
-                StoreCommand::new(
-                    "security",
-                    &[
-                        &"delete-certificate",
-                        &"-Z",
-                        &candidate.sha1,
-                        &MACOS_KEYCHAIN,
-                    ],
-                )
-                .by_root(),
-            ],
-            _ => vec![StoreCommand::new(
-                "certutil",
-                &[&"-user", &"-delstore", &"Root", &candidate.sha1],
-            )],
+            _ => {
+                let arguments = ["-user", "-delstore", "Root", &authority.sha1];
+                vec![StoreCommand::new("certutil").args(arguments)]
+            }
         }
     }
 
@@ -142,7 +122,7 @@ impl SystemStore {
         candidate: &AuthorityReference,
         authority: &CertificateDer<'_>,
     ) -> Option<bool> {
-        let mut files = self.anchors()?.traces(candidate).into_iter();
+        let mut files = self.anchors()?.possible_files(candidate).into_iter();
         Some(files.any(|file| file.symlink_metadata().is_ok()) || self.trusts(authority)?)
     }
 
@@ -189,7 +169,7 @@ impl Anchors {
     }
 
     /// Returns where an authority may be: our file, and mkcert's if there is one.
-    fn traces(&self, candidate: &AuthorityReference) -> Vec<PathBuf> {
+    fn possible_files(&self, candidate: &AuthorityReference) -> Vec<PathBuf> {
         let mkcerts = candidate.mkcerts_nickname();
         let mkcerts = mkcerts.map(|name| self.file_named(&name.replace(' ', "_")));
         let mkcerts = mkcerts.filter(|file| file.symlink_metadata().is_ok());
@@ -204,11 +184,7 @@ impl Anchors {
 
     fn update(&self, command: &'static [&'static str]) -> StoreCommand {
         let (program, arguments) = command.split_first().expect("there is a program");
-        StoreCommand {
-            program,
-            arguments: arguments.iter().map(Into::into).collect(),
-            as_root: true,
-        }
+        StoreCommand::new(program).args(arguments).with_root(true)
     }
 }
 

@@ -7,7 +7,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::context::{CertificateContext, TrustStanding};
 use super::reason::RejectionReason;
-use crate::facts::Facts;
+use crate::details::CertificateDetails;
 use crate::pin::Pin;
 
 const NO_AUTHORITY: &str = "make the server's certificate with basicConstraints CA:FALSE";
@@ -114,8 +114,8 @@ impl VerifyFailure {
         context: &CertificateContext<'_>,
         standing: TrustStanding,
     ) -> Self {
-        let reason = match Facts::of(context.end_entity) {
-            Ok(facts) => RejectionReason::of(&error, &facts, context, standing),
+        let reason = match CertificateDetails::of(context.end_entity) {
+            Ok(details) => RejectionReason::of(&error, &details, context, standing),
             Err(_) => RejectionReason::Malformed,
         };
         let seen = Pin::of_certificate(context.end_entity).ok();

@@ -10,7 +10,7 @@ use time::{OffsetDateTime, UtcOffset};
 
 use super::context::{CertificateContext, TrustStanding};
 use super::words;
-use crate::facts::Facts;
+use crate::details::CertificateDetails;
 use crate::pin::Pin;
 
 /// More names than this of a certificate are counted, not listed.
@@ -98,7 +98,7 @@ pub enum RejectionReason {
 impl RejectionReason {
     pub(super) fn of(
         error: &Error,
-        facts: &Facts,
+        details: &CertificateDetails,
         context: &CertificateContext<'_>,
         standing: TrustStanding,
     ) -> Self {
@@ -109,14 +109,14 @@ impl RejectionReason {
         let Error::InvalidCertificate(error) = error else {
             return in_words();
         };
-        let issuer = || facts.issuer.clone();
+        let issuer = || details.issuer.clone();
         match error {
             // It needs no issuer: an anchor that answers shares its name by chance.
             Certificate::UnknownIssuer
             | Certificate::BadSignature
             | Certificate::UnsupportedSignatureAlgorithmContext { .. }
             | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
-                if facts.self_issued && standing == TrustStanding::Unknown =>
+                if details.self_issued && standing == TrustStanding::Unknown =>
             {
                 Self::SelfSigned
             }
@@ -128,16 +128,16 @@ impl RejectionReason {
             Certificate::UnsupportedSignatureAlgorithmContext {
                 signature_algorithm_id,
                 ..
-            } => Self::of_algorithm(signature_algorithm_id, facts),
+            } => Self::of_algorithm(signature_algorithm_id, details),
             Certificate::Expired => Self::Expired {
-                at: facts.not_after,
+                at: details.not_after,
             },
             Certificate::ExpiredContext { not_after, .. } => match date_time(*not_after) {
-                at if at == facts.not_after => Self::Expired { at },
+                at if at == details.not_after => Self::Expired { at },
                 at => Self::IntermediateExpired { at },
             },
             Certificate::NotValidYet => Self::NotYetValid {
-                from: facts.not_before,
+                from: details.not_before,
             },
             Certificate::NotValidYetContext { not_before, .. } => Self::NotYetValid {
                 from: date_time(*not_before),
@@ -145,7 +145,7 @@ impl RejectionReason {
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
                 Self::WrongName {
                     asked: context.name.to_str().into_owned(),
-                    valid_for: facts.names.clone(),
+                    valid_for: details.names.clone(),
                 }
             }
             Certificate::InvalidPurpose | Certificate::InvalidPurposeContext { .. } => {
@@ -154,26 +154,26 @@ impl RejectionReason {
             Certificate::BadEncoding => Self::Malformed,
             Certificate::Other(other) => match other.0.downcast_ref() {
                 Some(webpki::Error::NameConstraintViolation) => Self::NameNotPermitted {
-                    names: facts.names.clone(),
+                    names: details.names.clone(),
                 },
                 Some(webpki::Error::CaUsedAsEndEntity) => match standing {
                     TrustStanding::Anchor => Self::AnchorUsedAsEndEntity,
-                    TrustStanding::Unknown if facts.self_issued => Self::SelfSigned,
+                    TrustStanding::Unknown if details.self_issued => Self::SelfSigned,
                     TrustStanding::Unknown => Self::CaUsedAsEndEntity,
                 },
                 // The platform's verifier does not say it in the library's terms.
-                None if !facts.for_servers => Self::WrongPurpose,
+                None if !details.for_servers => Self::WrongPurpose,
                 _ => in_words(),
             },
             _ => in_words(),
         }
     }
 
-    fn of_algorithm(algorithm_identifier: &[u8], facts: &Facts) -> Self {
+    fn of_algorithm(algorithm_identifier: &[u8], details: &CertificateDetails) -> Self {
         let refused = words::object_identifier(algorithm_identifier)
-            .unwrap_or_else(|| facts.signature_algorithm.clone());
+            .unwrap_or_else(|| details.signature_algorithm.clone());
         let algorithm = words::algorithm(&refused);
-        match refused == facts.signature_algorithm {
+        match refused == details.signature_algorithm {
             true => Self::SignatureAlgorithm { algorithm },
             false => Self::IntermediateSignatureAlgorithm { algorithm },
         }

@@ -5,7 +5,7 @@ use rustls::{CertificateError, Error};
 use x509_parser::asn1_rs::Oid;
 use x509_parser::prelude::FromDer;
 
-use crate::facts::printable;
+use crate::details::printable;
 
 const UNTOLD: &str = "it breaks a rule that all servers' certificates have to keep";
 

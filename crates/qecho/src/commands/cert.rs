@@ -18,8 +18,8 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use qecho_cert::{
-    Authority, AuthorityError, AuthorityOrigin, LocalAuthority, NameConstraints, TrustSettings,
-    TrustVerifier, folder,
+    Authority, AuthorityError, AuthorityOrigin, LocalAuthority, NameConstraints, StorageError,
+    TrustSettings, TrustVerifier, folder,
 };
 
 use self::store::Wish;
@@ -88,7 +88,7 @@ fn explain(root: &RootArguments, error: AuthorityError) -> Failure {
         AuthorityError::KeyMissing { .. } => Some(
             "without its key a CA signs nothing: bring the key back, or name another CA by --ca-root DIR",
         ),
-        AuthorityError::CreateFolder { .. } | AuthorityError::Write { .. } => {
+        AuthorityError::Storage(StorageError::CreateFolder { .. } | StorageError::Write { .. }) => {
             Some("name a writable folder by --ca-root DIR or QECHO_HOME")
         }
         _ => None,

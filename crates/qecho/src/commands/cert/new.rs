@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &NewArguments) -> Result<Ending, Failure> {
     let request = IssueRequest {
         names: arguments.names.clone(),
         client: arguments.client,
-        life: life(&arguments.life),
+        validity: validity(&arguments.life),
     };
     let key = match arguments.ed25519 {
         true => KeyType::Ed25519,
@@ -95,7 +95,7 @@ impl Replaced {
 }
 
 /// Reads how long a certificate shall be good.
-pub(super) fn life(arguments: &LifeArguments) -> Validity {
+pub(super) fn validity(arguments: &LifeArguments) -> Validity {
     match arguments.days {
         Some(days) => Validity::Days(days),
         None if arguments.short_lived => Validity::Short,

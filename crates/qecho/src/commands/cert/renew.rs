@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &RenewArguments) -> Result<Ending, Failure> {
         None => signer(&old)?,
     };
     let life = match arguments.life.days.is_some() || arguments.life.short_lived {
-        true => Some(new::life(&arguments.life)),
+        true => Some(new::validity(&arguments.life)),
         false => None,
     };
     let key = match arguments.keep_key {

@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::Context;
-use qecho_cert::{PollResult, ReloadingClients, ReloadingIdentity, ServerIdentity};
+use qecho_cert::{ClientVerifier, PollResult, ReloadingIdentity, ServerIdentity};
 
 use super::certificate::warn_if_expired;
 use crate::{args::Format, render::server::reloaded};
@@ -26,7 +26,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone, Default)]
 pub(super) struct Files {
     pub(super) identity: Option<Arc<ReloadingIdentity>>,
-    pub(super) clients: Option<Arc<ReloadingClients>>,
+    pub(super) clients: Option<Arc<ClientVerifier>>,
 }
 
 /// Follows what becomes of the files.
@@ -136,7 +136,7 @@ fn tell_identity(
 }
 
 fn tell_clients(
-    clients: &ReloadingClients,
+    clients: &ClientVerifier,
     format: Format,
     outcome: Result<(), impl Error + Send + Sync + 'static>,
 ) -> io::Result<()> {

@@ -1,34 +1,25 @@
-//! Files that may change while a server uses them: the identity that it shows, and the
-//! authorities of its clients.
-
-mod clients;
-mod watch;
+//! The certificate of a server whose files may change while it runs.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::Arc;
 
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
 
-pub use self::clients::ReloadingClients;
-use self::watch::FileWatcher;
-pub use self::watch::PollResult;
 use crate::identity::{Identity, IdentityError, ServerIdentity};
 use crate::pin::Pin;
+use crate::reloading::{PollResult, Reloading};
 
 /// An [`Identity`] that is read again when its files have changed.
 ///
-/// Handshakes from then on see the new one; connections that are there go on. Files
-/// that cannot be used change nothing.
+/// Later handshakes use the new one; existing connections go on. Files that cannot be
+/// used change nothing.
 pub struct ReloadingIdentity {
-    certificate: PathBuf,
-    key: PathBuf,
-    /// That of the first key: what hangs on it must not change while a server runs.
+    files: Reloading<Identity, IdentityError>,
+    /// Derived from the first key: what depends on it must not change while a server runs.
     secret: [u8; 32],
-    current: RwLock<Arc<Identity>>,
-    watch: FileWatcher,
 }
 
 impl ReloadingIdentity {
@@ -37,21 +28,16 @@ impl ReloadingIdentity {
     /// # Errors
     /// Those of [`Identity::load`].
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
-        let watch = FileWatcher::new(vec![certificate.into(), key.into()]);
-        let identity = Identity::load(certificate, key)?;
-        Ok(Self {
-            certificate: certificate.into(),
-            key: key.into(),
-            secret: identity.secret(),
-            current: RwLock::new(Arc::new(identity)),
-            watch,
-        })
+        let paths = vec![certificate.into(), key.into()];
+        let files = Reloading::load(paths, |paths| Identity::load(&paths[0], &paths[1]))?;
+        let secret = files.current().secret();
+        Ok(Self { files, secret })
     }
 
-    /// Looks whether the files have changed, and reads them again once they are the
-    /// same at two looks: two files cannot be replaced at once.
+    /// Reads the files again if they have changed and are the same at two polls: two
+    /// files cannot be replaced at once.
     pub fn poll(&self) -> PollResult<IdentityError> {
-        self.watch.poll(|| self.read())
+        self.files.poll()
     }
 
     /// Reads the files again, whether they have changed or not.
@@ -59,35 +45,21 @@ impl ReloadingIdentity {
     /// # Errors
     /// They cannot be used; the old ones stay in use.
     pub fn reload(&self) -> Result<(), IdentityError> {
-        self.watch.reload(|| self.read())
-    }
-
-    fn read(&self) -> Result<(), IdentityError> {
-        let identity = Identity::load(&self.certificate, &self.key)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(identity);
-        Ok(())
-    }
-
-    fn current(&self) -> Arc<Identity> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        self.files.reload()
     }
 }
 
 impl ServerIdentity for ReloadingIdentity {
     fn names(&self) -> Vec<String> {
-        self.current().names()
+        self.files.current().names()
     }
 
     fn expires(&self) -> OffsetDateTime {
-        self.current().expires()
+        self.files.current().expires()
     }
 
     fn pin(&self) -> Pin {
-        self.current().pin()
-    }
-
-    fn authority_path(&self) -> Option<&Path> {
-        None
+        self.files.current().pin()
     }
 
     fn secret(&self) -> [u8; 32] {
@@ -97,15 +69,15 @@ impl ServerIdentity for ReloadingIdentity {
 
 impl ResolvesServerCert for ReloadingIdentity {
     fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.current().resolve(client_hello)
+        ResolvesServerCert::resolve(&*self.files.current(), client_hello)
     }
 }
 
 impl fmt::Debug for ReloadingIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReloadingIdentity")
-            .field("certificate", &self.certificate)
-            .field("current", &self.current())
+            .field("paths", &self.files.paths())
+            .field("current", &self.files.current())
             .finish_non_exhaustive()
     }
 }
@@ -141,7 +113,7 @@ mod tests {
             let request = IssueRequest {
                 names: vec!["localhost".parse().unwrap()],
                 client: false,
-                life: Validity::Short,
+                validity: Validity::Short,
             };
             let now = SystemTime::now();
             let issued = self
