@@ -1,5 +1,5 @@
-//! Certificate authorities in folders: qecho's own, which can vouch for loopback and
-//! nothing else, the user's, and mkcert's.
+//! Certificate authorities in folders: qecho's own, which can sign for loopback names
+//! alone, the user's, and mkcert's.
 
 mod error;
 
@@ -37,12 +37,12 @@ pub struct Authority {
     expires: OffsetDateTime,
 }
 
-/// Where an authority came from.
+/// Origin of an authority that was opened or made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthorityOrigin {
-    /// It was made by this call.
+    /// This call made the authority.
     Created,
-    /// It was there, or another process made it at the same moment.
+    /// The authority was there, or another process made it at the same moment.
     Existing,
 }
 
@@ -69,7 +69,7 @@ impl Authority {
     /// Opens the authority in a folder, or makes one for loopback if there is none.
     ///
     /// # Errors
-    /// Those of [`open_or_create_for`](Self::open_or_create_for).
+    /// The same as those of [`open_or_create_for`](Self::open_or_create_for).
     pub fn open_or_create(
         folder: &Path,
         owner: Option<&str>,
@@ -91,16 +91,16 @@ impl Authority {
         files.open(pem, now)
     }
 
-    /// Opens the authority in a folder, whatever it may sign, or makes one with this
+    /// Opens the authority in a folder, whatever it may sign, or makes one with these
     /// constraints if there is none.
     ///
     /// `owner` (see [`crate::folder::owner`]) goes into the name of a new one.
     ///
     /// The key is published before the certificate and neither is ever replaced
-    /// (see `publish`). So a certificate always has its key; and whoever finds a key
-    /// alone, left by somebody who was killed or who is just about to go on,
-    /// certifies that same key. Processes that start at once therefore agree on one
-    /// authority without a lock, and one that dies in between stops nobody.
+    /// (see `publish`). So a certificate always has its key; and a process that finds a
+    /// key alone, because another was killed or has not gone on yet, certifies that same
+    /// key. Processes that start at once therefore agree on one authority without a lock,
+    /// and one that dies in between does not stop the others.
     ///
     /// # Errors
     /// A file cannot be read or written, is not what its name says, or the

@@ -13,14 +13,14 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use crate::issue::KeyType;
 use crate::pin::Pin;
 
-/// The most characters of a name that comes out of somebody's certificate.
+/// Names in a certificate are cut to this length.
 const NAME_CHARACTERS_MAX: usize = 260;
 
 /// Error of a certificate that is no well-formed X.509.
 #[derive(Debug, thiserror::Error)]
 #[error("not a well-formed X.509 certificate")]
 pub struct MalformedCertificate {
-    // Not its `source`: a parser's words are its data, and would be printed behind ours.
+    // Not its `source`: a parser's text is for debugging, and would be printed behind ours.
     cause: Box<dyn Error + Send + Sync>,
 }
 
@@ -31,7 +31,7 @@ impl MalformedCertificate {
         }
     }
 
-    /// Returns what the parser said, for debugging.
+    /// Returns the parser's error, for debugging.
     pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.cause
     }
@@ -84,7 +84,7 @@ impl CertificateDetails {
     /// Parses a certificate in DER.
     ///
     /// # Errors
-    /// It is malformed.
+    /// The certificate is malformed.
     pub fn of(der: &CertificateDer<'_>) -> Result<Self, MalformedCertificate> {
         use MalformedCertificate as Malformed;
         let (rest, certificate) = X509Certificate::from_der(der).map_err(Malformed::new)?;

@@ -1,4 +1,4 @@
-//! Certificates that somebody asks an authority for.
+//! Certificates that an authority issues.
 
 mod error;
 mod files;
@@ -24,36 +24,37 @@ pub use key::KeyType;
 const DEFAULT_LIFETIME: Duration = Duration::days(820);
 const ORGANIZATION: &str = "qecho development certificate";
 
-/// What somebody asks a certificate for.
+/// Names, purposes and validity of a certificate to issue.
 #[derive(Clone, Debug)]
 pub struct IssueRequest {
     /// The names, in their order; at least one.
     pub names: Vec<SubjectAltName>,
-    /// Whether a client, too, may show it.
+    /// A TLS client, too, may use the certificate.
     pub client: bool,
-    /// How long it shall be good.
+    /// The validity.
     pub validity: Validity,
 }
 
-/// How long a certificate is good.
+/// Validity of a certificate to issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Validity {
     /// 820 days, or until the authority expires.
     Default,
     /// 13 days, so that WebTransport takes it by its hash.
     Short,
-    /// So many days.
+    /// Exactly this many days.
     Days(u16),
-    /// So long, or until the authority expires.
+    /// This duration, or until the authority expires.
     AtMost(Duration),
 }
 
-/// A certificate and its key, which are nowhere but here yet.
+/// A certificate and its key, not written to files yet.
 pub struct IssuedCertificate {
     certificate: CertificateDer<'static>,
     pem: String,
     authority_pem: String,
-    /// What its signers write one after the other: its key's file, if there is one.
+    /// File of the authority's key, if there is one: the lock of those who write what it
+    /// signs.
     authority_key: Option<PathBuf>,
     key: KeyPair,
 }
@@ -65,7 +66,7 @@ impl Authority {
     /// verified against the authority, as a peer does.
     ///
     /// # Errors
-    /// The authority may not sign for these names or for so long.
+    /// The authority may not sign these names or for that long.
     pub fn issue(
         &self,
         request: &IssueRequest,
@@ -189,7 +190,7 @@ fn template(
     Ok(params)
 }
 
-// What mkcert's certificates are for.
+// The same as mkcert's.
 fn purposes(request: &IssueRequest) -> Vec<ExtendedKeyUsagePurpose> {
     let names = &request.names;
     let wanted = [

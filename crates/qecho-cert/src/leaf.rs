@@ -1,4 +1,4 @@
-//! The certificate a server shows when nobody gave it one.
+//! The certificate of a server that was given none.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -70,11 +70,11 @@ pub struct AutomaticLeaf {
     renewal: Mutex<()>,
 }
 
-/// The certificates of one time, with one key.
+/// The certificates in use; both have the same key and validity.
 struct Leaf {
-    /// Shown where the client names its host.
+    /// For clients that send an SNI.
     without_addresses: Arc<CertifiedKey>,
-    /// Shown where it names none.
+    /// For clients that send none.
     with_addresses: Arc<CertifiedKey>,
     not_before: OffsetDateTime,
     not_after: OffsetDateTime,
@@ -125,10 +125,10 @@ impl AutomaticLeaf {
         })
     }
 
-    // Handshakes go on with the old leaf while one of them signs the new one, and
-    // after it failed to: half a life is left to try again.
+    // Handshakes go on with the old leaf while one of them signs the new one, and if that
+    // fails: half of the validity is left to try again.
     fn renew_if_due(&self, now: OffsetDateTime) {
-        if !self.read(|leaf| leaf.is_due(now)) {
+        if !self.with_current(|leaf| leaf.is_due(now)) {
             return;
         }
         let _turn = match self.renewal.try_lock() {
@@ -136,8 +136,8 @@ impl AutomaticLeaf {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        // The one before us may have been quicker than our look at the leaf.
-        if !self.read(|leaf| leaf.is_due(now)) {
+        // Another thread may have renewed it in between.
+        if !self.with_current(|leaf| leaf.is_due(now)) {
             return;
         }
         if let Ok(leaf) = Leaf::sign(&self.authority, &self.key, &self.signing_key, now) {
@@ -145,7 +145,7 @@ impl AutomaticLeaf {
         }
     }
 
-    fn read<T>(&self, look: impl FnOnce(&Leaf) -> T) -> T {
+    fn with_current<T>(&self, look: impl FnOnce(&Leaf) -> T) -> T {
         look(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -156,7 +156,7 @@ impl ServerIdentity for AutomaticLeaf {
     }
 
     fn expires(&self) -> OffsetDateTime {
-        self.read(|leaf| leaf.not_after)
+        self.with_current(|leaf| leaf.not_after)
     }
 
     fn pin(&self) -> Pin {
@@ -175,9 +175,9 @@ impl ServerIdentity for AutomaticLeaf {
 impl ResolvesServerCert for AutomaticLeaf {
     fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.renew_if_due((self.clock)().into());
-        // An address in the SNI, where none may be, is no name to rustls.
+        // rustls takes an address in the SNI, which must not have one, for no name.
         let names_host = client_hello.server_name().is_some();
-        Some(self.read(|leaf| match names_host {
+        Some(self.with_current(|leaf| match names_host {
             true => Arc::clone(&leaf.without_addresses),
             false => Arc::clone(&leaf.with_addresses),
         }))
@@ -221,7 +221,7 @@ impl Leaf {
         })
     }
 
-    // Half its life is over; or the clock was set back and clients would find the
+    // Half of the validity is over; or the clock was set back, and clients would find the
     // leaf not valid yet.
     fn is_due(&self, now: OffsetDateTime) -> bool {
         let half = (self.not_after - self.not_before) / 2;

@@ -1,4 +1,5 @@
-//! Who is trusted?
+//! Trust: certificates of servers and clients, and their verification.
+
 //!
 //! A server shows a [`ServerIdentity`]: an [`AutomaticLeaf`] signed by qecho's own local
 //! [`Authority`], an [`Identity`] loaded from files, or a [`ReloadingIdentity`], which

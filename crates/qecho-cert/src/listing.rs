@@ -13,12 +13,12 @@ const FILES_MAX: usize = 1_000;
 const BYTES_MAX: u64 = 1 << 20;
 const EXTENSIONS: [&str; 3] = ["pem", "crt", "cer"];
 
-/// What was found in a folder.
+/// Certificates in a folder.
 #[derive(Debug, Default)]
 pub struct CertificateListing {
     /// Files that begin with a certificate, by name.
     pub certificates: Vec<(PathBuf, CertificateDetails)>,
-    /// Files that say to hold a certificate, but do not.
+    /// Files with a PEM certificate that is malformed.
     pub broken: Vec<PathBuf>,
     /// Number of files beyond the first thousand, which were not read.
     pub left_out: usize,
@@ -56,7 +56,7 @@ impl CertificateListing {
         }
         let details = match read_chain(&path) {
             Ok(chain) => CertificateDetails::of(&chain[0]).ok(),
-            // Keys, for instance, and what others may read alone.
+            // Keys, for instance, and files of other users.
             Err(IdentityError::NoCertificate { .. } | IdentityError::Read { .. }) => return,
             Err(_) => None,
         };

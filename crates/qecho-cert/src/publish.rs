@@ -33,7 +33,7 @@ impl Access {
 pub(crate) enum PublishOutcome {
     /// This call made it.
     Created,
-    /// Somebody else was faster; their file is untouched.
+    /// The file was there, or another process was faster; it is untouched.
     Existing,
 }
 

@@ -26,7 +26,7 @@ impl ReloadingIdentity {
     /// Loads a chain and its key, as [`Identity::load`] does.
     ///
     /// # Errors
-    /// Those of [`Identity::load`].
+    /// The same as those of [`Identity::load`].
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
         let paths = vec![certificate.into(), key.into()];
         let files = Reloading::load(paths, |paths| Identity::load(&paths[0], &paths[1]))?;
@@ -43,7 +43,7 @@ impl ReloadingIdentity {
     /// Reads the files again, whether they have changed or not.
     ///
     /// # Errors
-    /// They cannot be used; the old ones stay in use.
+    /// The files cannot be used; the old ones stay in use.
     pub fn reload(&self) -> Result<(), IdentityError> {
         self.files.reload()
     }

@@ -1,4 +1,4 @@
-//! A certificate that is there, made anew.
+//! Renewal of a certificate on disk.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::issue::{CertificateFiles, IssueError, IssueRequest, IssuedCertificate
 use crate::subject_alt_name::SubjectAltName;
 use crate::template::CLOCK_SKEW;
 
-/// A certificate on disk that can be made anew: same names, same kind of key.
+/// A certificate on disk that can be renewed, with the same names and type of key.
 pub struct RenewableCertificate {
     files: CertificateFiles,
     certificate: CertificateDer<'static>,
@@ -25,20 +25,20 @@ pub struct RenewableCertificate {
     key: KeyPair,
 }
 
-/// What becomes of the key.
+/// Key of a renewed certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RenewalKey {
-    /// A new one of the same kind.
+    /// A new key of the same type.
     New,
-    /// It stays, and with it the pin.
+    /// The old key: the pin stays the same.
     Reuse,
 }
 
-/// Why a certificate cannot be made anew.
+/// Error of loading a certificate to renew.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RenewError {
-    /// The certificate or its key cannot be read or used, or one is another's.
+    /// The certificate or its key cannot be read or used, or the key is another's.
     #[error(transparent)]
     Load(#[from] IdentityError),
     /// The certificate is malformed.
@@ -46,22 +46,22 @@ pub enum RenewError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
+        /// Error of the parser.
         source: MalformedCertificate,
     },
-    /// It is an authority's.
+    /// The certificate is a CA's.
     #[error("the certificate in {} is a CA's: whoever trusts it would not know a new one", path.display())]
     Authority {
         /// The file.
         path: PathBuf,
     },
-    /// There is more than one certificate in the file.
+    /// The file holds more than one certificate.
     #[error("{} holds a chain; name the file with the certificate alone", path.display())]
     Chain {
         /// The file.
         path: PathBuf,
     },
-    /// It is for names of a kind that we do not make.
+    /// A name is none that can be issued.
     #[error("the certificate in {} has a name that cannot be asked for: `{name}`", path.display())]
     Name {
         /// The file.
@@ -69,36 +69,36 @@ pub enum RenewError {
         /// The name.
         name: String,
     },
-    /// It has no name at all.
+    /// The certificate has no subject alternative name.
     #[error("the certificate in {} is for no name", path.display())]
     Nameless {
         /// The file.
         path: PathBuf,
     },
-    /// Its key is in no file that can be found.
+    /// No file with the key is found.
     #[error("cannot find the key of {}: it is not in {}", certificate.display(), looked.display())]
     KeyNotFound {
         /// The certificate's file.
         certificate: PathBuf,
-        /// Where the key was looked for.
+        /// Path at which the key was expected.
         looked: PathBuf,
     },
-    /// The key is of a kind that cannot be used again.
+    /// The key is of a type that cannot be used again.
     #[error("cannot use the key in {}", path.display())]
     Key {
         /// The file.
         path: PathBuf,
-        /// What the library said.
+        /// Error of the library.
         source: rcgen::Error,
     },
 }
 
 impl RenewableCertificate {
-    /// Reads a certificate; its key is in `key`, else beside it (`NAME-key.pem`) or in
-    /// the same file.
+    /// Reads a certificate and its key: from the file `key`, else from the file beside it
+    /// (`NAME-key.pem`) or the same file.
     ///
     /// # Errors
-    /// It cannot be read, or cannot be made anew.
+    /// The certificate cannot be read or renewed.
     pub fn load(certificate: &Path, key: Option<&Path>) -> Result<Self, RenewError> {
         let path = || certificate.to_owned();
         let chain = read_chain(certificate)?;
@@ -139,17 +139,17 @@ impl RenewableCertificate {
         .into())
     }
 
-    /// Returns its files, which the new ones replace.
+    /// Returns the files, which the new ones replace.
     pub fn files(&self) -> &CertificateFiles {
         &self.files
     }
 
-    /// Returns what it is.
+    /// Returns the contents of the certificate.
     pub fn details(&self) -> &CertificateDetails {
         &self.details
     }
 
-    /// Tells whether this authority has signed it, however long ago.
+    /// Returns whether this authority has signed the certificate, however long ago.
     pub fn is_signed_by(&self, authority: &CertificateDer<'_>) -> bool {
         let algorithms = rustls::crypto::aws_lc_rs::default_provider()
             .signature_verification_algorithms
@@ -170,8 +170,8 @@ impl RenewableCertificate {
             .is_ok()
     }
 
-    /// Makes it anew: for the same names and purposes, for as long as before or for
-    /// `validity`.
+    /// Issues a certificate for the same names and purposes, valid for as long as before
+    /// or for `validity`.
     ///
     /// # Errors
     /// The authority may not sign it, or the key cannot be made.

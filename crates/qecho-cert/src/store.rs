@@ -1,7 +1,6 @@
-//! Where a machine keeps whom it trusts, and the commands that change it.
+//! Trust stores of a machine, and the commands that change them.
 //!
-//! Nothing is run here: these are the decisions, so that what would be done on any
-//! system can be shown on every other.
+//! Nothing is run here, so the commands of each system can be shown on every other.
 
 mod nss;
 mod system;
@@ -18,29 +17,29 @@ pub use system::SystemStore;
 /// Characters of a fingerprint that tell one authority from another.
 const ID_CHARACTERS: usize = 16;
 
-/// An authority that is to be trusted, or no more.
+/// Certificate file of an authority, with the identifiers that stores know it by.
 #[derive(Clone, Debug)]
 pub struct AuthorityReference {
     path: PathBuf,
     id: String,
     sha1: String,
-    /// In decimal digits, by which mkcert names its own.
+    /// Serial number in decimal digits, which mkcert's nickname ends in.
     serial: Option<String>,
 }
 
-/// A command, and whether it takes root.
+/// A command that changes or lists a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreCommand {
     /// The program's name.
     pub program: &'static str,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// Whether only root may do it.
+    /// Only root may run the command.
     pub as_root: bool,
 }
 
 impl AuthorityReference {
-    /// Names an authority by the file of its certificate, which should be absolute.
+    /// Identifies an authority by the file of its certificate; the path should be absolute.
     pub fn new(path: &Path, details: &CertificateDetails) -> Self {
         Self {
             path: path.into(),
@@ -50,13 +49,13 @@ impl AuthorityReference {
         }
     }
 
-    /// The name under which stores keep it: the same whenever it is asked for.
+    /// Returns the name under which stores keep the authority.
     fn nickname(&self) -> String {
         format!("qecho_{}", self.id)
     }
 
-    /// The name under which mkcert would have put it there; there is none for an
-    /// authority that is not mkcert's.
+    /// Returns the name under which mkcert would have put the authority there; `None` for
+    /// a serial number that is not mkcert's.
     fn mkcerts_nickname(&self) -> Option<String> {
         Some(format!("mkcert development CA {}", self.serial.as_ref()?))
     }
@@ -92,7 +91,7 @@ impl StoreCommand {
     }
 }
 
-/// As a person would type it into a shell.
+/// Written as a person would type it into a shell.
 impl fmt::Display for StoreCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.program)?;

@@ -1,4 +1,4 @@
-//! The names that a certificate is made for, as people type them.
+//! Subject alternative names, as people type them.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,8 +17,8 @@ const OTHER_CHARACTERS_MAX: usize = 254;
 /// One name of a certificate: a host (also `*.example.test`), an address, an
 /// e-mail address or a URI.
 ///
-/// What is typed in other letters than ASCII becomes what goes over the wire
-/// (`bücher.example` becomes `xn--bcher-kva.example`).
+/// A host in other letters than ASCII takes its form on the wire (`bücher.example`
+/// becomes `xn--bcher-kva.example`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectAltName {
     text: String,
@@ -33,53 +33,53 @@ enum Kind {
     Uri,
 }
 
-/// Why a text is no name.
+/// Error of parsing a [`SubjectAltName`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseSubjectAltNameError {
-    /// There is white space in it.
+    /// The text has white space in it.
     #[error("a name has no spaces; give several names as several words")]
     Space,
-    /// There is a port behind it.
+    /// The text ends in a port.
     #[error("a certificate is for a host, whatever its port: leave the port out")]
     Port,
-    /// It is neither a host, an address, an e-mail address nor a URI.
+    /// The text is neither a host, an address, an e-mail address nor a URI.
     #[error("it is no host name, IP address, e-mail address or URI")]
     NotAName,
-    /// It is an address in other letters than addresses have.
+    /// The text looks like an address, but has other digits than ASCII's.
     #[error("it looks like an IP address, but is none; type it in ASCII digits")]
     NotAnAddress,
-    /// A star is somewhere else than alone in front.
+    /// A star is not the whole first label, or not the only one.
     #[error("a wildcard is one star in front of a domain, as in *.example.test")]
     Wildcard,
-    /// It is longer than a name may be.
+    /// The text is longer than a name may be.
     #[error("it is too long")]
     TooLong,
 }
 
 impl SubjectAltName {
-    /// Tells whether a server can be called by the name.
+    /// Returns whether a server can be called by the name.
     pub fn is_for_servers(&self) -> bool {
         self.kind != Kind::Email
     }
 
-    /// Tells whether it is a host, with or without a star in front.
+    /// Returns whether the name is a host, wildcard or not.
     pub fn is_host(&self) -> bool {
         self.kind == Kind::Host
     }
 
-    /// Tells whether it is an e-mail address.
+    /// Returns whether the name is an e-mail address.
     pub fn is_email(&self) -> bool {
         self.kind == Kind::Email
     }
 
-    /// Tells whether it is a host with a star in front.
+    /// Returns whether the name is a wildcard (`*.example.test`).
     pub fn is_wildcard(&self) -> bool {
         self.kind == Kind::Host && self.text.starts_with('*')
     }
 
-    /// Tells whether it is a host that ends in a number, as 192.168.1.300 does: a slip,
-    /// since clients take that for an address that is none.
+    /// Returns whether the name is a host that ends in a number, as 192.168.1.300 does:
+    /// clients take it for a malformed address.
     pub fn is_like_an_address(&self) -> bool {
         let last = self.text.rsplit('.').next();
         let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
@@ -153,7 +153,7 @@ fn host(typed: &str) -> Result<String, ParseSubjectAltNameError> {
     if !ascii.split('.').all(is_label) {
         return Err(ParseSubjectAltNameError::NotAName);
     }
-    // What other letters than ASCII's have become: １２７.0.0.1.
+    // Other digits than ASCII's, as in １２７.0.0.1, have become an address.
     match ascii.parse::<IpAddr>() {
         Ok(_) => Err(ParseSubjectAltNameError::NotAnAddress),
         Err(_) => Ok(ascii),

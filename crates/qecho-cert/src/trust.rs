@@ -1,13 +1,13 @@
-//! Whom a client trusts, and what it says about its decision.
+//! Verification of servers and clients.
 
 mod anchors;
 mod client_verifier;
 mod context;
+mod error_text;
 mod failure;
-mod local;
+mod local_authority;
 mod policy;
 mod reason;
-mod words;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,10 +27,10 @@ use policy::TrustPolicy;
 pub use anchors::{Anchor, TrustError};
 pub use client_verifier::ClientVerifier;
 pub use failure::VerifyFailure;
-pub use local::LocalAuthority;
+pub use local_authority::LocalAuthority;
 pub use reason::RejectionReason;
 
-/// Whom to trust, as asked for.
+/// Trust anchors of a client.
 ///
 /// The first of these that is given decides alone: `pin`, `insecure`, `ca_files`.
 /// If none is, the platform's roots are trusted for every name, and before them
@@ -39,19 +39,19 @@ pub use reason::RejectionReason;
 pub struct TrustSettings {
     /// PEM files with CA certificates: exactly these are trusted.
     pub ca_files: Vec<PathBuf>,
-    /// The one key to accept; it replaces chain, name and expiry checks.
+    /// The only key to accept; it replaces chain, name and expiry checks.
     pub pin: Option<Pin>,
-    /// Accept whoever answers.
+    /// Accept every server.
     pub insecure: bool,
-    /// The local authorities that may vouch for loopback names.
+    /// The local authorities to trust for loopback names.
     pub local_authorities: Vec<LocalAuthority>,
 }
 
-/// Verifies servers, and remembers who vouched for the last one or why nobody did.
+/// Verifies servers, and remembers the anchor or the failure of the last one.
 ///
-/// The handshake's signature is verified always, so that whoever answers holds the
-/// certificate's key. A resumed session is not verified again: the memory is that
-/// of the full handshake before it.
+/// The handshake's signature is verified always, so that the server holds the
+/// certificate's key. A resumed session is not verified again: the result of the full
+/// handshake before it stays.
 #[derive(Debug)]
 pub struct TrustVerifier {
     policy: TrustPolicy,
@@ -69,8 +69,8 @@ enum Outcome {
 impl TrustVerifier {
     /// Loads what the settings name.
     ///
-    /// Local authorities that cannot be loaded are passed over: a failure tells of
-    /// them. The platform's roots are loaded when first needed.
+    /// Local authorities that cannot be loaded are passed over, and named in
+    /// [`VerifyFailure::notes`]. The platform's roots are loaded when first needed.
     ///
     /// # Errors
     /// A CA file cannot be read or used.
@@ -85,11 +85,11 @@ impl TrustVerifier {
         }))
     }
 
-    /// Tells who vouches for a chain (leaf first) under a name at a time, as in a
-    /// handshake but for its signature; this is not remembered.
+    /// Verifies a chain (leaf first) for a name at a time, as in a handshake but for its
+    /// signature; the result is not remembered.
     ///
     /// # Errors
-    /// Nobody does, for this reason.
+    /// No anchor leads to the chain, or it is not valid for the name or the time.
     pub fn verify_chain(
         &self,
         chain: &[CertificateDer<'_>],
@@ -112,7 +112,7 @@ impl TrustVerifier {
         })
     }
 
-    /// Returns who vouched for the server verified last, if it was accepted.
+    /// Returns the anchor of the server verified last, if it was accepted.
     pub fn verified_by(&self) -> Option<Anchor> {
         match &*self.outcome() {
             Outcome::Verified(anchor) => Some(anchor.clone()),
@@ -120,7 +120,7 @@ impl TrustVerifier {
         }
     }
 
-    /// Returns why the server verified last was refused, if it was.
+    /// Returns the failure of the server verified last, if it was refused.
     pub fn failure(&self) -> Option<VerifyFailure> {
         match &*self.outcome() {
             Outcome::Failed(failure) => Some(VerifyFailure::clone(failure)),
@@ -132,7 +132,7 @@ impl TrustVerifier {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    // Whoever presents a certificate without holding its key is refused last.
+    // A server without the certificate's key is refused after the chain was accepted.
     fn note_signature<T>(
         &self,
         certificate: &CertificateDer<'_>,

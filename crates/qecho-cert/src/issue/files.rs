@@ -1,5 +1,4 @@
-//! The files of a certificate and its key: what they are called, and how they are
-//! written.
+//! The files of a certificate and its key.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,18 +12,18 @@ use crate::identity::read_chain;
 use crate::publish::{Access, Replacement, WriteLock, folder_of, replace_all};
 use crate::subject_alt_name::SubjectAltName;
 
-/// Where a certificate and its key are.
+/// Paths of a certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
     /// The certificate (0644).
     pub certificate: PathBuf,
     /// The key (0600); it may be the same file, which is 0600 then.
     pub key: PathBuf,
-    /// The certificate with the authority's behind it, if that is wanted.
+    /// The certificate followed by the authority's, if that is wanted.
     pub chain: Option<PathBuf>,
 }
 
-/// Why the files were not written; there is nothing of them then.
+/// Error of writing [`CertificateFiles`]; none of them was written then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertificateFilesError {
@@ -36,7 +35,7 @@ pub enum CertificateFilesError {
     },
     /// Two of the files are one.
     #[error("{} cannot be two files at once", path.display())]
-    Twice {
+    SamePath {
         /// The file.
         path: PathBuf,
     },
@@ -45,7 +44,7 @@ pub enum CertificateFilesError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
 }
@@ -82,17 +81,17 @@ impl CertificateFiles {
         }
     }
 
-    /// Returns where the chain is, beside the certificate.
+    /// Returns the path of the chain beside a certificate.
     pub fn chain_beside(certificate: &Path) -> PathBuf {
         with_suffix(certificate, "-chain.pem")
     }
 
-    /// Writes the files, in place of those that are there.
+    /// Writes the files, and replaces existing ones.
     ///
-    /// Everything is written and flushed to the disk before the first of them gets its
-    /// name, so a disk that is full changes nothing. Each file is replaced in one step;
-    /// whoever reads both in that moment may find a key that does not fit. Processes that
-    /// write at once do so one after the other, if the same authority signs for them.
+    /// Everything is written and flushed to the disk before the first file gets its name,
+    /// so a full disk changes nothing. Each file is replaced in one step; a reader of both
+    /// in that moment may find a key that does not fit. Processes that write at once take
+    /// turns if the same authority signs for them.
     ///
     /// # Errors
     /// A file cannot be written, or is an authority's.
@@ -103,7 +102,7 @@ impl CertificateFiles {
         let certificate = (&self.certificate, target(&self.certificate)?);
         let key_place = (&self.key, target(&self.key)?);
         let mut files = Vec::new();
-        // However it is written: a certificate must not replace its own key.
+        // However the paths are typed, a certificate must not replace its own key.
         if certificate.1 == key_place.1 {
             files.push((key_place, Access::Private, both.as_bytes()));
         } else {
@@ -118,7 +117,7 @@ impl CertificateFiles {
         let mut replacements = Vec::new();
         for ((path, target), access, content) in files {
             if typed.iter().any(|(_, other)| *other == target) {
-                return Err(CertificateFilesError::Twice { path: path.clone() });
+                return Err(CertificateFilesError::SamePath { path: path.clone() });
             }
             typed.push((path, target.clone()));
             replacements.push(Replacement {
@@ -127,8 +126,8 @@ impl CertificateFiles {
                 content,
             });
         }
-        // The authority's key and no lock of its own: nobody else can open, and so hold it.
-        let _turn = issued.authority_key.as_deref().map(WriteLock::wait);
+        // The authority's key is the lock: other users cannot open it, and so not hold it.
+        let _lock = issued.authority_key.as_deref().map(WriteLock::wait);
         replace_all(&replacements).map_err(|(target, source)| {
             let typed = typed.iter().find(|(_, other)| *other == target);
             let path = typed.map_or(target.clone(), |(path, _)| (*path).clone());
@@ -143,8 +142,8 @@ fn target(path: &Path) -> Result<PathBuf, CertificateFilesError> {
         path: path.into(),
         source,
     };
-    // The system's own look: it follows no link that somebody else has laid into a
-    // folder for all, where it is told not to.
+    // The system decides whether a link is followed: Linux can forbid those of other users
+    // in a shared folder.
     let metadata = fs::metadata(path);
     // The file behind a link is replaced, not the link.
     let target = match fs::canonicalize(path) {
@@ -172,7 +171,7 @@ fn target(path: &Path) -> Result<PathBuf, CertificateFilesError> {
     Ok(target)
 }
 
-/// Returns where a file that is not there yet will be, in the one way to write that.
+/// Returns the canonical path of a file that is not there yet.
 fn new_file(path: &Path) -> io::Result<PathBuf> {
     let is_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
     match path.file_name() {

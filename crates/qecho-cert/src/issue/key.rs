@@ -1,4 +1,4 @@
-//! The kinds of keys that certificates are made for.
+//! Types of keys.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 
 const OID_ED25519: &str = "1.3.101.112";
 
-/// A kind of key.
+/// Type of a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyType {
@@ -21,9 +21,9 @@ pub enum KeyType {
     EcdsaP521,
     /// Ed25519; browsers do not know it.
     Ed25519,
-    /// RSA with so many bits.
+    /// RSA with this number of bits.
     Rsa(usize),
-    /// Another.
+    /// Another type, which cannot be generated.
     Other,
 }
 

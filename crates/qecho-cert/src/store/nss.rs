@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{AuthorityReference, StoreCommand};
-use crate::folder::{Variables, non_empty};
+use crate::folder::{Environment, non_empty};
 
 /// The store that all users share, where there is one.
 const SHARED: &str = "/etc/pki/nssdb";
@@ -31,13 +31,13 @@ const FIREFOX: [&str; 6] = [
     ".var/app/org.mozilla.firefox/config/mozilla/firefox",
     "Library/Application Support/Firefox/Profiles",
 ];
-/// The same below the folders that a variable names in place of those in the home.
+/// The same below the folders that a variable names instead of those in the home.
 const DATA: (&str, &str) = ("XDG_DATA_HOME", "pki/nssdb");
 const CONFIGURATION: (&str, &str) = ("XDG_CONFIG_HOME", "mozilla/firefox");
-/// More profiles than this are nobody's.
+/// No user has more profiles than this.
 const PROFILES_MAX: usize = 200;
 
-/// A store of NSS.
+/// An NSS store of one profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NssProfile {
     folder: PathBuf,
@@ -47,7 +47,7 @@ pub struct NssProfile {
 
 /// Finds the stores below a user's home and the other folders that the environment
 /// names, and the one that all users share.
-pub fn nss_profiles(variables: Variables<'_>) -> Vec<NssProfile> {
+pub fn nss_profiles(variables: Environment<'_>) -> Vec<NssProfile> {
     let home = non_empty(variables, "HOME").map(PathBuf::from);
     let below_home = |places: &'static [&str]| {
         let home = home.clone();
@@ -98,16 +98,16 @@ impl NssProfile {
         &self.folder
     }
 
-    /// Returns what lists what the store has; [`StoredAuthority::in_listing`] reads it.
+    /// Returns the command that lists the store; [`StoredAuthority::parse`] reads its output.
     pub fn list(&self) -> StoreCommand {
         self.certutil("-L")
     }
 
     /// Returns the command that makes the store trust an authority.
-    pub fn install(&self, candidate: &AuthorityReference) -> StoreCommand {
+    pub fn install(&self, authority: &AuthorityReference) -> StoreCommand {
         self.certutil("-A")
-            .args(["-t", "C,,", "-n", &candidate.nickname(), "-i"])
-            .arg(&candidate.path)
+            .args(["-t", "C,,", "-n", &authority.nickname(), "-i"])
+            .arg(&authority.path)
             .with_root(self.as_root)
     }
 
@@ -135,28 +135,28 @@ impl NssProfile {
     }
 }
 
-/// What a store has of an authority.
+/// Entries of one authority in an NSS store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredAuthority {
-    /// The names that it has there: ours, mkcert's, or both.
+    /// Nicknames of the authority: ours, mkcert's, or both.
     nicknames: Vec<String>,
-    /// Servers are trusted by it. NSS may know an authority and not trust it, as when
-    /// the password of a profile was wrong.
+    /// The authority is trusted for servers. NSS may know an authority and not trust it,
+    /// as when the password of a profile was wrong.
     trusted: bool,
 }
 
 impl StoredAuthority {
-    /// Takes a store to have an authority under our name, where nobody can look.
-    pub fn supposed(candidate: &AuthorityReference) -> Self {
+    /// Returns the entry that is assumed where the store cannot be listed: under our name.
+    pub fn assumed(authority: &AuthorityReference) -> Self {
         Self {
-            nicknames: vec![candidate.nickname()],
+            nicknames: vec![authority.nickname()],
             trusted: true,
         }
     }
 
-    /// Reads what [`NssProfile::list`] prints: a nickname and its trust on each line.
-    pub fn in_listing(listing: &str, candidate: &AuthorityReference) -> Self {
-        let known = [Some(candidate.nickname()), candidate.mkcerts_nickname()];
+    /// Parses the output of [`NssProfile::list`]: a nickname and its trust on each line.
+    pub fn parse(listing: &str, authority: &AuthorityReference) -> Self {
+        let known = [Some(authority.nickname()), authority.mkcerts_nickname()];
         let mut found = Self::default();
         for line in listing.lines() {
             let Some((nickname, trust)) = line.trim_end().rsplit_once(char::is_whitespace) else {
@@ -172,12 +172,12 @@ impl StoredAuthority {
         found
     }
 
-    /// Tells whether there is anything of the authority.
-    pub fn is_there(&self) -> bool {
+    /// Returns whether the store has an entry of the authority.
+    pub fn is_present(&self) -> bool {
         !self.nicknames.is_empty()
     }
 
-    /// Tells whether servers are trusted by it.
+    /// Returns whether the authority is trusted for servers.
     pub fn is_trusted(&self) -> bool {
         self.trusted
     }
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_listing_tells_who_is_there_and_who_is_trusted() {
-        let candidate = AuthorityReference {
+        let authority = AuthorityReference {
             path: "/ca".into(),
             id: "0123".into(),
             sha1: String::new(),
@@ -197,7 +197,7 @@ mod tests {
         };
         let found = |lines: &str| {
             let head = "\nCertificate Nickname      Trust Attributes\n   SSL,S/MIME,JAR/XPI\n\n";
-            let found = StoredAuthority::in_listing(&format!("{head}{lines}"), &candidate);
+            let found = StoredAuthority::parse(&format!("{head}{lines}"), &authority);
             (found.nicknames.len(), found.is_trusted())
         };
         assert_eq!(found(""), (0, false));

@@ -11,8 +11,8 @@ use crate::identity::read_chain;
 
 const MACOS_KEYCHAIN: &str = "/Library/Keychains/System.keychain";
 
-/// A family of systems that keep their roots in the same way. What is made for others
-/// than Debian's was never run there.
+/// Trust store of a family of operating systems. Commands for others than Debian's were
+/// never run there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SystemStore {
@@ -26,17 +26,17 @@ pub enum SystemStore {
     OpenSuse,
     /// macOS.
     MacOs,
-    /// Windows; the store of the one user.
+    /// Windows; the store of the current user.
     Windows,
 }
 
-/// A system of this kind is not known.
+/// Error of parsing a [`SystemStore`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is none of debian, fedora, arch, opensuse, macos, windows")]
 pub struct UnknownSystemStore;
 
-/// Where a Linux system keeps what is added, and what it makes of all.
-struct Anchors {
+/// Folder of added CAs on a Linux system, and the bundle that is made of all CAs.
+struct AnchorFolder {
     folder: &'static str,
     extension: &'static str,
     update: &'static [&'static str],
@@ -45,7 +45,7 @@ struct Anchors {
 }
 
 impl SystemStore {
-    /// Finds out which system this is, by the folders that are there, in mkcert's order.
+    /// Detects this machine's store by the folders that exist, in mkcert's order.
     pub fn detect(exists: &dyn Fn(&Path) -> bool) -> Option<Self> {
         if cfg!(windows) {
             return Some(Self::Windows);
@@ -56,7 +56,7 @@ impl SystemStore {
         [Self::Fedora, Self::Debian, Self::Arch, Self::OpenSuse]
             .into_iter()
             .find(|system| {
-                let folder = |anchors: Anchors| exists(Path::new(anchors.folder));
+                let folder = |anchors: AnchorFolder| exists(Path::new(anchors.folder));
                 system.anchors().is_some_and(folder)
             })
     }
@@ -107,35 +107,34 @@ impl SystemStore {
         }
     }
 
-    /// Tells whether the system's programs find an authority among its roots; `None`
-    /// where that is not in a file.
-    pub fn trusts(self, authority: &CertificateDer<'_>) -> Option<bool> {
+    /// Returns whether the system trusts a CA; `None` where no file says so.
+    pub fn trusts(self, certificate: &CertificateDer<'_>) -> Option<bool> {
         let bundle = self.anchors()?.bundle;
         let chain = read_chain(Path::new(bundle)).unwrap_or_default();
-        Some(chain.iter().any(|root| root == authority))
+        Some(chain.iter().any(|root| root == certificate))
     }
 
-    /// Tells whether there is anything of an authority; `None` where that is not in a
-    /// file.
+    /// Returns whether the system trusts an authority or has a file of it; `None` where no
+    /// file says so.
     pub fn has_trace(
         self,
-        candidate: &AuthorityReference,
-        authority: &CertificateDer<'_>,
+        authority: &AuthorityReference,
+        certificate: &CertificateDer<'_>,
     ) -> Option<bool> {
-        let mut files = self.anchors()?.possible_files(candidate).into_iter();
-        Some(files.any(|file| file.symlink_metadata().is_ok()) || self.trusts(authority)?)
+        let mut files = self.anchors()?.possible_files(authority).into_iter();
+        Some(files.any(|file| file.symlink_metadata().is_ok()) || self.trusts(certificate)?)
     }
 
-    fn anchors(self) -> Option<Anchors> {
+    fn anchors(self) -> Option<AnchorFolder> {
         Some(match self {
-            Self::Fedora => Anchors {
+            Self::Fedora => AnchorFolder {
                 folder: "/etc/pki/ca-trust/source/anchors",
                 extension: "pem",
                 update: &["update-ca-trust", "extract"],
                 update_after_removal: &["update-ca-trust", "extract"],
                 bundle: "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
             },
-            Self::Debian => Anchors {
+            Self::Debian => AnchorFolder {
                 folder: "/usr/local/share/ca-certificates",
                 extension: "crt",
                 update: &["update-ca-certificates"],
@@ -143,14 +142,14 @@ impl SystemStore {
                 update_after_removal: &["update-ca-certificates", "--fresh"],
                 bundle: "/etc/ssl/certs/ca-certificates.crt",
             },
-            Self::Arch => Anchors {
+            Self::Arch => AnchorFolder {
                 folder: "/etc/ca-certificates/trust-source/anchors",
                 extension: "crt",
                 update: &["update-ca-trust", "extract"],
                 update_after_removal: &["update-ca-trust", "extract"],
                 bundle: "/etc/ca-certificates/extracted/tls-ca-bundle.pem",
             },
-            Self::OpenSuse => Anchors {
+            Self::OpenSuse => AnchorFolder {
                 // Packages have theirs below /usr, which may be read-only.
                 folder: "/etc/pki/trust/anchors",
                 extension: "pem",
@@ -163,17 +162,17 @@ impl SystemStore {
     }
 }
 
-impl Anchors {
-    fn file(&self, candidate: &AuthorityReference) -> PathBuf {
-        self.file_named(&candidate.nickname())
+impl AnchorFolder {
+    fn file(&self, authority: &AuthorityReference) -> PathBuf {
+        self.file_named(&authority.nickname())
     }
 
-    /// Returns where an authority may be: our file, and mkcert's if there is one.
-    fn possible_files(&self, candidate: &AuthorityReference) -> Vec<PathBuf> {
-        let mkcerts = candidate.mkcerts_nickname();
+    /// Returns the files in which an authority may be: ours, and mkcert's if it exists.
+    fn possible_files(&self, authority: &AuthorityReference) -> Vec<PathBuf> {
+        let mkcerts = authority.mkcerts_nickname();
         let mkcerts = mkcerts.map(|name| self.file_named(&name.replace(' ', "_")));
         let mkcerts = mkcerts.filter(|file| file.symlink_metadata().is_ok());
-        std::iter::once(self.file(candidate))
+        std::iter::once(self.file(authority))
             .chain(mkcerts)
             .collect()
     }

@@ -1,4 +1,4 @@
-//! The anchors: everybody who can vouch for a server.
+//! Trust anchors of servers: files, local authorities and the platform's roots.
 
 use std::fmt;
 use std::io;
@@ -13,18 +13,18 @@ use rustls_pki_types::CertificateDer;
 use rustls_platform_verifier::Verifier;
 
 use super::context::CertificateContext;
-use super::local::{LocalAuthority, Source};
+use super::local_authority::{CertificateSource, LocalAuthority};
 use crate::authority::CERTIFICATE_FILE;
 use crate::identity::{IdentityError, read_chain};
 use crate::pin::Pin;
 
-/// Who vouched for a server.
+/// Trust anchor that a server was verified by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Anchor {
     /// An authority on this machine, for a loopback name.
     LocalAuthority {
-        /// Whose it is, such as `qecho` or `mkcert`.
+        /// Name of its owner, such as `qecho` or `mkcert`.
         name: String,
     },
     /// A CA in a file that the user named.
@@ -34,9 +34,9 @@ pub enum Anchor {
     },
     /// A root that the operating system trusts.
     Platform,
-    /// The key itself.
+    /// The pinned key.
     Pin(Pin),
-    /// Nothing was checked but that the server holds its certificate's key.
+    /// None: only the possession of the certificate's key was checked.
     Unverified,
 }
 
@@ -52,14 +52,14 @@ impl fmt::Display for Anchor {
     }
 }
 
-/// Why a CA file gives no anchor.
+/// Error of loading CA files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
     /// The file cannot be read, or there is no certificate in it.
     #[error("cannot load the CA file")]
     Load {
-        /// Which file, and why.
+        /// Error with the file's path.
         source: IdentityError,
     },
     /// A certificate in the file cannot be a trust anchor.
@@ -67,10 +67,10 @@ pub enum TrustError {
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What the library said, for debugging.
+        /// Error of the library, for debugging.
         cause: rustls::Error,
     },
-    /// A certificate in the file is another's, and vouches for nobody.
+    /// A certificate in the file is not a CA's.
     #[error("a certificate in {} is not a CA's", path.display())]
     NotAnAuthority {
         /// The file.
@@ -107,8 +107,10 @@ impl AnchorVerifier {
         provider: &Arc<CryptoProvider>,
     ) -> Result<Option<Self>, TrustError> {
         let (path, certificates) = match authority.source() {
-            Source::Memory(certificate) => ("memory".into(), Ok(vec![certificate.clone()])),
-            Source::Path(path) => {
+            CertificateSource::Memory(certificate) => {
+                ("memory".into(), Ok(vec![certificate.clone()]))
+            }
+            CertificateSource::Path(path) => {
                 let path = match path.is_dir() {
                     true => path.join(CERTIFICATE_FILE),
                     false => path.clone(),
@@ -150,8 +152,8 @@ impl AnchorVerifier {
     }
 }
 
-/// The operating system's roots, loaded when first asked for: a client of its own
-/// machine's server never needs them.
+/// The operating system's roots, loaded when first needed: never for a server on
+/// loopback that a local authority has signed for.
 pub(super) struct PlatformRoots {
     provider: Arc<CryptoProvider>,
     loaded: OnceLock<Result<AnchorVerifier, String>>,
@@ -165,9 +167,9 @@ impl PlatformRoots {
         }
     }
 
-    /// Returns the roots, or a line that says why there are none: an empty container
-    /// has none, and is no reason to refuse what somebody else vouches for.
-    pub(super) fn anchored(&self) -> Result<&AnchorVerifier, &str> {
+    /// Returns the roots, or one line on why there are none. An empty container has none,
+    /// which must not stop the other anchors.
+    pub(super) fn verifier(&self) -> Result<&AnchorVerifier, &str> {
         let loaded = self
             .loaded
             .get_or_init(|| match Verifier::new(Arc::clone(&self.provider)) {
@@ -195,7 +197,7 @@ fn unavailable(why: &str) -> String {
     format!("the platform's roots are not available: {why}")
 }
 
-/// Says in a line why a local authority was passed over.
+/// Returns one line on why a local authority is not used.
 pub(super) fn note(authority: &LocalAuthority, error: &TrustError) -> String {
     let mut line = format!("{}'s local CA is not used", authority.name());
     let mut cause: Option<&dyn std::error::Error> = match error {

@@ -1,4 +1,4 @@
-//! Which clients a server lets in, by the certificates that they show.
+//! Verification of clients by the certificates that they show.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ impl ClientVerifier {
     /// Reads the files again, whether they have changed or not.
     ///
     /// # Errors
-    /// They cannot be used; the old ones stay in use.
+    /// The files cannot be used; the old ones stay in use.
     pub fn reload(&self) -> Result<(), TrustError> {
         self.files.reload()
     }
@@ -89,7 +89,7 @@ impl Authorities {
                 };
                 roots.add(certificate.clone()).map_err(unusable)?;
                 let details = CertificateDetails::of(&certificate);
-                // One that signed itself can be a client's own, and vouch for it alone.
+                // A self-signed one can be a client's own, and is trusted for it alone.
                 if details.is_ok_and(|details| !details.is_authority && !details.self_issued) {
                     return Err(TrustError::NotAnAuthority { path: path.clone() });
                 }

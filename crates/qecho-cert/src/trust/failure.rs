@@ -1,4 +1,4 @@
-//! Why nobody vouched for a server, in plain words.
+//! Failed verification of a server, in plain words.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ use crate::pin::Pin;
 
 const NO_AUTHORITY: &str = "make the server's certificate with basicConstraints CA:FALSE";
 
-/// A server's certificate was refused: why, and what can be done.
+/// Failed verification of a server's certificate: the reason, and a hint on what to do.
 ///
-/// It displays as one line without a full stop; [`VerifyFailure::hint`] is another.
+/// Displayed as one line without a full stop; [`VerifyFailure::hint`] is another.
 #[derive(Clone, Debug)]
 pub struct VerifyFailure {
     reason: RejectionReason,
@@ -24,17 +24,17 @@ pub struct VerifyFailure {
 }
 
 impl VerifyFailure {
-    /// Returns what is wrong.
+    /// Returns the reason.
     pub fn reason(&self) -> &RejectionReason {
         &self.reason
     }
 
-    /// Returns the pin of the key the server showed, where it could be read.
+    /// Returns the pin of the server's key, if it could be read.
     pub fn seen(&self) -> Option<Pin> {
         self.seen
     }
 
-    /// Returns which anchors could not be asked, one line each.
+    /// Returns one line for each anchor that could not be used.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -133,7 +133,7 @@ impl VerifyFailure {
 }
 
 /// Returns the error that says more about the certificate; the first of equals.
-pub(super) fn more_telling(first: Error, second: Error) -> Error {
+pub(super) fn more_specific(first: Error, second: Error) -> Error {
     if rank(&second) > rank(&first) {
         second
     } else {
@@ -141,8 +141,7 @@ pub(super) fn more_telling(first: Error, second: Error) -> Error {
     }
 }
 
-// An anchor that knows the issuer says what is wrong; one that does not knows only
-// that it does not.
+// Only the error of an anchor that knows the issuer says what is wrong.
 fn rank(error: &Error) -> u8 {
     use CertificateError as Certificate;
     let Error::InvalidCertificate(error) = error else {

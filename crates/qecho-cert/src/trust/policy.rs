@@ -1,4 +1,4 @@
-//! Decides who may vouch for which name.
+//! Choice of the anchors that a server is verified by.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use rustls_pki_types::ServerName;
 use super::TrustSettings;
 use super::anchors::{Anchor, AnchorVerifier, PlatformRoots, TrustError, note};
 use super::context::{CertificateContext, TrustStanding};
-use super::failure::{VerifyFailure, more_telling};
+use super::failure::{VerifyFailure, more_specific};
 use crate::pin::Pin;
 
 #[derive(Debug)]
 pub(super) enum TrustPolicy {
     Pin(Pin),
-    Anybody,
-    Files(Vec<AnchorVerifier>),
-    Machine {
+    Insecure,
+    CaFiles(Vec<AnchorVerifier>),
+    LocalAndPlatform {
         local: Vec<AnchorVerifier>,
         platform: PlatformRoots,
         notes: Vec<String>,
@@ -34,12 +34,12 @@ impl TrustPolicy {
             return Ok(Self::Pin(pin));
         }
         if settings.insecure {
-            return Ok(Self::Anybody);
+            return Ok(Self::Insecure);
         }
         if !settings.ca_files.is_empty() {
             let files = settings.ca_files.into_iter();
             let anchors = files.map(|path| AnchorVerifier::file(path, &provider));
-            return Ok(Self::Files(anchors.collect::<Result<_, _>>()?));
+            return Ok(Self::CaFiles(anchors.collect::<Result<_, _>>()?));
         }
         let mut local = Vec::new();
         let mut notes = Vec::new();
@@ -49,7 +49,7 @@ impl TrustPolicy {
                 Err(error) => notes.push(note(&authority, &error)),
             }
         }
-        Ok(Self::Machine {
+        Ok(Self::LocalAndPlatform {
             local,
             platform: PlatformRoots::new(provider),
             notes,
@@ -72,12 +72,12 @@ impl TrustPolicy {
             Box::new(VerifyFailure::of_certificate(error, context, standing))
         };
         match self {
-            Self::Pin(pin) => judge_key(*pin, context),
-            Self::Anybody => Ok(Anchor::Unverified),
-            Self::Files(anchors) => {
-                judge_by(anchors, context).map_err(|error| refused(error, anchors))
+            Self::Pin(pin) => verify_key(*pin, context),
+            Self::Insecure => Ok(Anchor::Unverified),
+            Self::CaFiles(anchors) => {
+                verify_by(anchors, context).map_err(|error| refused(error, anchors))
             }
-            Self::Machine {
+            Self::LocalAndPlatform {
                 local,
                 platform,
                 notes,
@@ -86,14 +86,14 @@ impl TrustPolicy {
                     true => (&local[..], &notes[..]),
                     false => (&[][..], &[][..]),
                 };
-                let error = match judge_by(local, context) {
+                let error = match verify_by(local, context) {
                     Ok(anchor) => return Ok(anchor),
                     Err(error) => error,
                 };
-                let (error, missing) = match platform.anchored() {
-                    Ok(roots) => match judge_by([roots], context) {
+                let (error, missing) = match platform.verifier() {
+                    Ok(roots) => match verify_by([roots], context) {
                         Ok(anchor) => return Ok(anchor),
-                        Err(second) => (more_telling(error, second), None),
+                        Err(second) => (more_specific(error, second), None),
                     },
                     Err(note) => (error, Some(note.to_owned())),
                 };
@@ -104,7 +104,7 @@ impl TrustPolicy {
     }
 }
 
-fn judge_key(asked: Pin, context: &CertificateContext<'_>) -> Result<Anchor, Box<VerifyFailure>> {
+fn verify_key(asked: Pin, context: &CertificateContext<'_>) -> Result<Anchor, Box<VerifyFailure>> {
     match Pin::of_certificate(context.end_entity) {
         Ok(seen) if seen == asked => Ok(Anchor::Pin(seen)),
         Ok(seen) => Err(Box::new(VerifyFailure::of_pin(asked, seen))),
@@ -119,22 +119,22 @@ fn judge_key(asked: Pin, context: &CertificateContext<'_>) -> Result<Anchor, Box
     }
 }
 
-fn judge_by<'a>(
+fn verify_by<'a>(
     anchors: impl IntoIterator<Item = &'a AnchorVerifier>,
     context: &CertificateContext<'_>,
 ) -> Result<Anchor, Error> {
-    let mut most_telling = CertificateError::UnknownIssuer.into();
-    for anchored in anchors {
-        match anchored.verify(context) {
-            Ok(()) => return Ok(anchored.anchor.clone()),
-            Err(error) => most_telling = more_telling(most_telling, error),
+    let mut most_specific = CertificateError::UnknownIssuer.into();
+    for anchor in anchors {
+        match anchor.verify(context) {
+            Ok(()) => return Ok(anchor.anchor.clone()),
+            Err(error) => most_specific = more_specific(most_specific, error),
         }
     }
-    Err(most_telling)
+    Err(most_specific)
 }
 
-// Local authorities vouch for these names alone: one that is not constrained, such
-// as mkcert's, must not speak for the rest of the world.
+// Local authorities are trusted for these names alone: one without name constraints,
+// such as mkcert's, must not be for others.
 fn is_loopback(name: &ServerName<'_>) -> bool {
     match name {
         ServerName::DnsName(name) => {

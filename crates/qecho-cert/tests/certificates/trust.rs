@@ -35,7 +35,7 @@ fn an_identity_of_any_kind_serves_as_a_resolver() {
 fn an_authority_in_memory_vouches_without_a_file() {
     let authority = Arc::new(Authority::ephemeral(now()).unwrap());
     let settings = TrustSettings {
-        local_authorities: vec![LocalAuthority::held("this demo", &authority)],
+        local_authorities: vec![LocalAuthority::in_memory("this demo", &authority)],
         ..TrustSettings::default()
     };
     let leaf = Arc::new(AutomaticLeaf::ephemeral(authority, clock()).unwrap());

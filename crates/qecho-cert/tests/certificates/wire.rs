@@ -51,7 +51,7 @@ pub(crate) fn trusting_anybody() -> TrustSettings {
     }
 }
 
-/// What the client learnt from a handshake.
+/// Outcome of a handshake for the client.
 pub(crate) struct Met {
     pub(crate) verifier: Arc<TrustVerifier>,
     /// The certificate it saw, or the error it ended with.

@@ -49,7 +49,7 @@ fn root_folder(root: &RootArguments) -> Result<PathBuf, Failure> {
     let found = match &root.place {
         Some(RootArgument::Folder(folder)) => Some(folder.clone()),
         Some(RootArgument::Mkcert) => folder::mkcert_folder(variables),
-        None => folder::own_authority_folder(variables),
+        None => folder::user_authority_folder(variables),
     };
     found.ok_or_else(|| {
         Failure::from(anyhow!("cannot find the folder of the CA: HOME is not set"))

@@ -49,7 +49,7 @@ fn show(arguments: &DemoArguments, capture: Option<Capture>) -> Result<Ending, F
     let authority =
         Arc::new(Authority::ephemeral(SystemTime::now()).context("cannot make a CA for the demo")?);
     let trust = TrustVerifier::new(TrustSettings {
-        local_authorities: vec![LocalAuthority::held(AUTHORITY, &authority)],
+        local_authorities: vec![LocalAuthority::in_memory(AUTHORITY, &authority)],
         ..TrustSettings::default()
     })
     .context("cannot trust the demo's CA")?;

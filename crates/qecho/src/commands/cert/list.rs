@@ -75,7 +75,7 @@ fn authorities() -> Vec<(&'static str, PathBuf, CertificateDetails)> {
     let variables = &folder::process_variable;
     let places = [
         ("qecho's, for loopback", folder::data_folder(variables)),
-        ("your own", folder::own_authority_folder(variables)),
+        ("your own", folder::user_authority_folder(variables)),
         ("mkcert's", folder::mkcert_folder(variables)),
     ];
     let mut found = Vec::new();

@@ -39,7 +39,7 @@ enum Store {
 /// The authority that is meant.
 struct Authority {
     certificate: CertificateDer<'static>,
-    candidate: AuthorityReference,
+    reference: AuthorityReference,
 }
 
 /// Makes stores trust the CA, or forget it.
@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &StoreArguments, wish: Wish) -> Result<Ending, Fail
         if arguments.dry_run {
             let is_here = arguments.system.is_none();
             if !is_here || store.change(&authority, wish) != Some(Change::Already(wish.into())) {
-                for step in store.steps(&authority.candidate, wish) {
+                for step in store.steps(&authority.reference, wish) {
                     let mut out = io::stdout().lock();
                     let sudo = step.as_root && (!is_here || !is_root());
                     match arguments.format {
@@ -108,7 +108,7 @@ fn authority(arguments: &StoreArguments, wish: Wish) -> Result<Authority, Failur
         return Err(anyhow!("the CA in {} expired on {day}", path.display()).into());
     }
     Ok(Authority {
-        candidate: AuthorityReference::new(&path, &details),
+        reference: AuthorityReference::new(&path, &details),
         certificate: chain[0].clone(),
     })
 }
@@ -159,14 +159,14 @@ impl Store {
         }
     }
 
-    fn steps(&self, candidate: &AuthorityReference, wish: Wish) -> Vec<StoreCommand> {
+    fn steps(&self, reference: &AuthorityReference, wish: Wish) -> Vec<StoreCommand> {
         match (self, wish) {
-            (Self::System(system), Wish::Trusted) => system.install(candidate),
-            (Self::System(system), Wish::Gone) => system.uninstall(candidate),
-            (Self::Profile(profile), Wish::Trusted) => vec![profile.install(candidate)],
+            (Self::System(system), Wish::Trusted) => system.install(reference),
+            (Self::System(system), Wish::Gone) => system.uninstall(reference),
+            (Self::Profile(profile), Wish::Trusted) => vec![profile.install(reference)],
             (Self::Profile(profile), Wish::Gone) => {
-                let found = find(profile, candidate).filter(StoredAuthority::is_there);
-                profile.uninstall(&found.unwrap_or_else(|| StoredAuthority::supposed(candidate)))
+                let found = find(profile, reference).filter(StoredAuthority::is_present);
+                profile.uninstall(&found.unwrap_or_else(|| StoredAuthority::assumed(reference)))
             }
         }
     }
@@ -175,13 +175,13 @@ impl Store {
     fn change(&self, authority: &Authority, wish: Wish) -> Option<Change> {
         let Authority {
             certificate,
-            candidate,
+            reference,
         } = authority;
         let is_there = match (self, wish) {
             (Self::System(system), Wish::Trusted) => system.trusts(certificate)?,
-            (Self::System(system), Wish::Gone) => system.has_trace(candidate, certificate)?,
-            (Self::Profile(profile), Wish::Trusted) => find(profile, candidate)?.is_trusted(),
-            (Self::Profile(profile), Wish::Gone) => find(profile, candidate)?.is_there(),
+            (Self::System(system), Wish::Gone) => system.has_trace(reference, certificate)?,
+            (Self::Profile(profile), Wish::Trusted) => find(profile, reference)?.is_trusted(),
+            (Self::Profile(profile), Wish::Gone) => find(profile, reference)?.is_present(),
         };
         Some(match is_there == (wish == Wish::Trusted) {
             true => Change::Already(wish.into()),
@@ -191,13 +191,13 @@ impl Store {
 }
 
 /// Looks for an authority in a store of NSS; `None` where that cannot be read.
-fn find(profile: &NssProfile, candidate: &AuthorityReference) -> Option<StoredAuthority> {
-    let look = profile.list();
-    let mut command = Command::new(look.program);
-    let output = command.args(&look.arguments).stdin(Stdio::null()).output();
+fn find(profile: &NssProfile, reference: &AuthorityReference) -> Option<StoredAuthority> {
+    let list = profile.list();
+    let mut command = Command::new(list.program);
+    let output = command.args(&list.arguments).stdin(Stdio::null()).output();
     let output = output.ok().filter(|output| output.status.success())?;
     let listing = String::from_utf8_lossy(&output.stdout);
-    Some(StoredAuthority::in_listing(&listing, candidate))
+    Some(StoredAuthority::parse(&listing, reference))
 }
 
 impl From<Wish> for render::cert::State {
@@ -215,7 +215,7 @@ fn bring(store: &Store, authority: &Authority, wish: Wish) -> anyhow::Result<Cha
     if let Some(already @ Change::Already(_)) = change {
         return Ok(already);
     }
-    for step in store.steps(&authority.candidate, wish) {
+    for step in store.steps(&authority.reference, wish) {
         take(&step)?;
     }
     // A tool that says nothing may have done nothing.
