@@ -26,17 +26,38 @@ const ORGANIZATION: &str = "qecho development certificate";
 
 /// Names, purposes and validity of a certificate to issue.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct IssueRequest {
     /// The names, in their order; at least one.
     pub names: Vec<SubjectAltName>,
     /// A TLS client, too, may use the certificate.
-    pub client: bool,
+    pub for_clients: bool,
     /// The validity.
     pub validity: Validity,
 }
 
+impl IssueRequest {
+    /// Asks for a certificate for servers.
+    pub fn new(names: Vec<SubjectAltName>, validity: Validity) -> Self {
+        Self {
+            names,
+            for_clients: false,
+            validity,
+        }
+    }
+
+    /// Sets [`for_clients`](Self::for_clients).
+    pub fn with_clients(self, for_clients: bool) -> Self {
+        Self {
+            for_clients,
+            ..self
+        }
+    }
+}
+
 /// Validity of a certificate to issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Validity {
     /// 820 days, or until the authority expires.
     Default,
@@ -116,7 +137,7 @@ impl Authority {
     ) -> Result<(), IssueError> {
         let usage = match request.names.iter().any(SubjectAltName::is_for_servers) {
             true => webpki::KeyUsage::server_auth(),
-            false if request.client => webpki::KeyUsage::client_auth(),
+            false if request.for_clients => webpki::KeyUsage::client_auth(),
             // An e-mail address alone is for no handshake.
             false => return Ok(()),
         };
@@ -194,7 +215,7 @@ fn template(
 fn purposes(request: &IssueRequest) -> Vec<ExtendedKeyUsagePurpose> {
     let names = &request.names;
     let wanted = [
-        (request.client, ExtendedKeyUsagePurpose::ClientAuth),
+        (request.for_clients, ExtendedKeyUsagePurpose::ClientAuth),
         (
             names.iter().any(SubjectAltName::is_for_servers),
             ExtendedKeyUsagePurpose::ServerAuth,

@@ -15,6 +15,7 @@ const EXTENSIONS: [&str; 3] = ["pem", "crt", "cer"];
 
 /// Certificates in a folder.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct CertificateListing {
     /// Files that begin with a certificate, by name.
     pub certificates: Vec<(PathBuf, CertificateDetails)>,

@@ -110,11 +110,8 @@ mod tests {
         }
 
         fn issue(&self) -> IssuedCertificate {
-            let request = IssueRequest {
-                names: vec!["localhost".parse().unwrap()],
-                client: false,
-                validity: Validity::Short,
-            };
+            let names = vec!["localhost".parse().unwrap()];
+            let request = IssueRequest::new(names, Validity::Short);
             let now = SystemTime::now();
             let issued = self
                 .authority

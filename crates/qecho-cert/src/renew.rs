@@ -9,8 +9,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use time::Duration;
 
 use crate::authority::Authority;
-use crate::details::CertificateDetails;
-use crate::details::MalformedCertificate;
+use crate::details::{CertificateDetails, MalformedCertificate};
 use crate::identity::{IdentityError, read_chain, read_key};
 use crate::issue::{CertificateFiles, IssueError, IssueRequest, IssuedCertificate, Validity};
 use crate::subject_alt_name::SubjectAltName;
@@ -188,13 +187,10 @@ impl RenewableCertificate {
             not_after,
             ..
         } = self.details;
-        let request = IssueRequest {
-            names: self.names,
-            client: self.details.for_clients,
-            validity: validity.unwrap_or(Validity::AtMost(
-                (not_after - not_before - CLOCK_SKEW).max(Duration::HOUR),
-            )),
-        };
+        let lifetime = (not_after - not_before - CLOCK_SKEW).max(Duration::HOUR);
+        let validity = validity.unwrap_or(Validity::AtMost(lifetime));
+        let request =
+            IssueRequest::new(self.names, validity).with_clients(self.details.for_clients);
         match key {
             RenewalKey::Reuse => authority.issue_for(&request, self.key, owner, now),
             RenewalKey::New => authority.issue(&request, self.details.key_type, owner, now),

@@ -29,6 +29,7 @@ pub struct AuthorityReference {
 
 /// A command that changes or lists a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StoreCommand {
     /// The program's name.
     pub program: &'static str,

@@ -36,6 +36,7 @@ pub use reason::RejectionReason;
 /// If none is, the platform's roots are trusted for every name, and before them
 /// `local_authorities` for loopback names.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct TrustSettings {
     /// PEM files with CA certificates: exactly these are trusted.
     pub ca_files: Vec<PathBuf>,
@@ -45,6 +46,32 @@ pub struct TrustSettings {
     pub insecure: bool,
     /// The local authorities to trust for loopback names.
     pub local_authorities: Vec<LocalAuthority>,
+}
+
+impl TrustSettings {
+    /// Sets [`ca_files`](Self::ca_files).
+    pub fn with_ca_files(self, ca_files: Vec<PathBuf>) -> Self {
+        Self { ca_files, ..self }
+    }
+
+    /// Sets [`pin`](Self::pin).
+    pub fn with_pin(self, pin: impl Into<Option<Pin>>) -> Self {
+        let pin = pin.into();
+        Self { pin, ..self }
+    }
+
+    /// Sets [`insecure`](Self::insecure).
+    pub fn with_insecure(self, insecure: bool) -> Self {
+        Self { insecure, ..self }
+    }
+
+    /// Sets [`local_authorities`](Self::local_authorities).
+    pub fn with_local_authorities(self, local_authorities: Vec<LocalAuthority>) -> Self {
+        Self {
+            local_authorities,
+            ..self
+        }
+    }
 }
 
 /// Verifies servers, and remembers the anchor or the failure of the last one.

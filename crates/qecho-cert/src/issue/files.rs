@@ -14,6 +14,7 @@ use crate::subject_alt_name::SubjectAltName;
 
 /// Paths of a certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CertificateFiles {
     /// The certificate (0644).
     pub certificate: PathBuf,
@@ -233,11 +234,8 @@ mod tests {
         let now = std::time::SystemTime::now();
         let (authority, _) = Authority::open_or_create(folder.path(), None, now).unwrap();
         let files = CertificateFiles::beside(&folder.path().join("a.pem"));
-        let request = IssueRequest {
-            names: vec!["localhost".parse().unwrap()],
-            client: false,
-            validity: Validity::Short,
-        };
+        let names = vec!["localhost".parse().unwrap()];
+        let request = IssueRequest::new(names, Validity::Short);
         let issue = || authority.issue(&request, KeyType::Ed25519, None, now);
         let start = Barrier::new(WRITERS);
         for _ in 0..20 {

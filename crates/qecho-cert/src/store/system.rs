@@ -33,6 +33,7 @@ pub enum SystemStore {
 /// Error of parsing a [`SystemStore`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is none of debian, fedora, arch, opensuse, macos, windows")]
+#[non_exhaustive]
 pub struct UnknownSystemStore;
 
 /// Folder of added CAs on a Linux system, and the bundle that is made of all CAs.

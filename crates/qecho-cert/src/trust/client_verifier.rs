@@ -197,37 +197,51 @@ mod tests {
     use super::*;
     use crate::{Authority, IssueRequest, KeyType, Validity};
 
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn folder_with_authority() -> (tempfile::TempDir, Authority) {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = Authority::open_or_create(folder.path(), None, SystemTime::now());
+        (folder, opened.unwrap().0)
+    }
+
+    /// Returns the error for a certificate of one day, or an empty text.
+    fn error_of(
+        verifier: &ClientVerifier,
+        signer: &Authority,
+        for_clients: bool,
+        age: Duration,
+    ) -> String {
+        let now = SystemTime::now();
+        let names = vec!["localhost".parse().unwrap()];
+        let request = IssueRequest::new(names, Validity::Days(1)).with_clients(for_clients);
+        let issued = signer.issue(&request, KeyType::Ed25519, None, now).unwrap();
+        let then = (now + age).duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let then = UnixTime::since_unix_epoch(then);
+        match verifier.verify_client_cert(issued.certificate(), &[], then) {
+            Ok(_) => String::new(),
+            Err(Error::InvalidCertificate(CertificateError::Other(other))) => other.0.to_string(),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn clients_are_let_in_or_refused_with_a_reason() {
-        let folder = tempfile::tempdir().unwrap();
-        let now = SystemTime::now();
-        let (ours, _) = Authority::open_or_create(folder.path(), None, now).unwrap();
+        let (folder, ours) = folder_with_authority();
         let verifier = ClientVerifier::load(&[folder.path().join("rootCA.pem")]).unwrap();
-        let theirs = Authority::ephemeral(now).unwrap();
-        let day = Duration::from_secs(24 * 60 * 60);
-        let judge = |authority: &Authority, client, age: u32| {
-            let request = IssueRequest {
-                names: vec!["localhost".parse().unwrap()],
-                client,
-                validity: Validity::Days(1),
-            };
-            let issued = authority.issue(&request, KeyType::Ed25519, None, now);
-            let then = (now + day * age).duration_since(SystemTime::UNIX_EPOCH);
-            let then = UnixTime::since_unix_epoch(then.unwrap());
-            let verdict = verifier.verify_client_cert(issued.unwrap().certificate(), &[], then);
-            match verdict {
-                Ok(_) => String::new(),
-                Err(Error::InvalidCertificate(CertificateError::Other(other))) => {
-                    other.0.to_string()
-                }
-                Err(other) => panic!("{other:?}"),
-            }
-        };
-        assert_eq!(judge(&ours, true, 0), "");
+        let theirs = Authority::ephemeral(SystemTime::now()).unwrap();
+        let error = |signer, for_clients, age| error_of(&verifier, signer, for_clients, age);
+        assert_eq!(error(&ours, true, Duration::ZERO), "");
         for (said, words) in [
-            (judge(&ours, false, 0), "is not meant for a client"),
-            (judge(&ours, true, 2), "the certificate expired on "),
-            (judge(&theirs, true, 0), "but another key signed it"),
+            (
+                error(&ours, false, Duration::ZERO),
+                "is not meant for a client",
+            ),
+            (error(&ours, true, 2 * DAY), "the certificate expired on "),
+            (
+                error(&theirs, true, Duration::ZERO),
+                "but another key signed it",
+            ),
         ] {
             assert!(said.starts_with("the client is refused: "), "{said}");
             assert!(said.contains(words), "{said}");
@@ -236,39 +250,26 @@ mod tests {
 
     #[test]
     fn new_authorities_let_their_clients_in_and_broken_files_change_nothing() {
-        let now = SystemTime::now();
-        let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
-        let authorities = [&folders[0], &folders[1]].map(|folder| {
-            Authority::open_or_create(folder.path(), None, now)
-                .unwrap()
-                .0
-        });
-        let root = |one: usize| folders[one].path().join("rootCA.pem");
-        let file = folders[0].path().join("clients.pem");
+        let places = [folder_with_authority(), folder_with_authority()];
+        let root = |one: usize| places[one].0.path().join("rootCA.pem");
+        let file = places[0].0.path().join("clients.pem");
         fs::copy(root(0), &file).unwrap();
         let clients = ClientVerifier::load(std::slice::from_ref(&file)).unwrap();
-        let lets_in = |one: usize| {
-            let request = IssueRequest {
-                names: vec!["localhost".parse().unwrap()],
-                client: true,
-                validity: Validity::Days(1),
-            };
-            let issued = authorities[one].issue(&request, KeyType::EcdsaP256, None, now);
-            let issued = issued.unwrap();
-            let verdict = clients.verify_client_cert(issued.certificate(), &[], UnixTime::now());
-            verdict.is_ok()
+        let let_in = || {
+            [&places[0].1, &places[1].1]
+                .map(|signer| error_of(&clients, signer, true, Duration::ZERO).is_empty())
         };
-        assert_eq!([lets_in(0), lets_in(1)], [true, false]);
+        assert_eq!(let_in(), [true, false]);
         fs::write(&file, "garbage").unwrap();
         assert!(matches!(clients.poll(), PollResult::Changing));
         assert!(matches!(clients.poll(), PollResult::Failed(_)));
         assert!(matches!(clients.poll(), PollResult::Unchanged));
         assert!(clients.reload().is_err());
-        assert_eq!([lets_in(0), lets_in(1)], [true, false]);
+        assert_eq!(let_in(), [true, false]);
         fs::copy(root(1), &file).unwrap();
         assert!(matches!(clients.poll(), PollResult::Changing));
         assert!(matches!(clients.poll(), PollResult::Reloaded));
-        assert_eq!([lets_in(0), lets_in(1)], [false, true]);
+        assert_eq!(let_in(), [false, true]);
         assert!(clients.reload().is_ok());
     }
 }

@@ -178,3 +178,5 @@ impl fmt::Display for VerifyFailure {
         Ok(())
     }
 }
+
+impl std::error::Error for VerifyFailure {}

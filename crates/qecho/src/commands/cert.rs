@@ -102,12 +102,11 @@ fn explain(root: &RootArguments, error: AuthorityError) -> Failure {
 
 /// Makes the verifier that decides as `qecho client` does.
 fn verifier(ca_files: &[PathBuf]) -> anyhow::Result<Arc<TrustVerifier>> {
-    TrustVerifier::new(TrustSettings {
-        ca_files: ca_files.to_vec(),
-        local_authorities: LocalAuthority::of_this_machine(&folder::process_variable),
-        ..TrustSettings::default()
-    })
-    .context("cannot decide whom to trust")
+    let local = LocalAuthority::of_this_machine(&folder::process_variable);
+    let settings = TrustSettings::default()
+        .with_ca_files(ca_files.to_vec())
+        .with_local_authorities(local);
+    TrustVerifier::new(settings).context("cannot decide whom to trust")
 }
 
 /// Says something on stderr; with that gone there is nobody to tell.

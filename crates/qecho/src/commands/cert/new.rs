@@ -26,11 +26,8 @@ pub(super) fn run(arguments: &NewArguments) -> Result<Ending, Failure> {
             path.display()
         ));
     }
-    let request = IssueRequest {
-        names: arguments.names.clone(),
-        client: arguments.client,
-        validity: validity(&arguments.life),
-    };
+    let request = IssueRequest::new(arguments.names.clone(), validity(&arguments.life))
+        .with_clients(arguments.client);
     let key = match arguments.ed25519 {
         true => KeyType::Ed25519,
         false => KeyType::EcdsaP256,
