@@ -1,4 +1,4 @@
-//! The kinds of keys that certificates are made for.
+//! Types of keys.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 
 const OID_ED25519: &str = "1.3.101.112";
 
-/// A kind of key.
+/// Type of a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum KeyKind {
+pub enum KeyType {
     /// ECDSA on P-256: small, quick, and known everywhere.
     #[default]
     EcdsaP256,
@@ -21,13 +21,13 @@ pub enum KeyKind {
     EcdsaP521,
     /// Ed25519; browsers do not know it.
     Ed25519,
-    /// RSA with so many bits.
+    /// RSA with this number of bits.
     Rsa(usize),
-    /// Another.
+    /// Another type, which cannot be generated.
     Other,
 }
 
-impl KeyKind {
+impl KeyType {
     pub(super) fn generate(self) -> Result<KeyPair, rcgen::Error> {
         let rsa = |size| KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size);
         match self {
@@ -60,7 +60,7 @@ impl KeyKind {
     }
 }
 
-impl fmt::Display for KeyKind {
+impl fmt::Display for KeyType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EcdsaP256 => f.write_str("ECDSA P-256"),

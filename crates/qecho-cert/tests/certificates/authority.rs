@@ -9,7 +9,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use qecho_cert::{Authority, AuthorityError, Origin};
+use qecho_cert::{Authority, AuthorityError, AuthorityOrigin};
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 
 use crate::issue::{Issuing, file, key, self_signed, server};
@@ -82,10 +82,10 @@ fn the_second_start_finds_what_the_first_one_made() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("a/b/qecho");
     let (made, origin) = open(&folder).unwrap();
-    assert_eq!(origin, Origin::Created);
+    assert_eq!(origin, AuthorityOrigin::Created);
     let before = contents(&folder);
     let (found, origin) = open(&folder).unwrap();
-    assert_eq!(origin, Origin::Found);
+    assert_eq!(origin, AuthorityOrigin::Existing);
     assert_eq!(found.certificate_der(), made.certificate_der());
     assert_eq!(found.certificate_pem(), made.certificate_pem());
     assert_eq!(found.expires(), made.expires());
@@ -132,7 +132,7 @@ fn threads_that_start_at_once_agree_on_one_authority() {
     });
     let made = opened
         .iter()
-        .filter(|(_, origin)| *origin == Origin::Created)
+        .filter(|(_, origin)| *origin == AuthorityOrigin::Created)
         .count();
     assert_eq!(made, 1);
     let certificates: HashSet<_> = opened
@@ -163,7 +163,7 @@ fn processes_that_start_at_once_agree_on_one_authority() {
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
-    assert_eq!(open(&folder).unwrap().1, Origin::Found);
+    assert_eq!(open(&folder).unwrap().1, AuthorityOrigin::Existing);
     assert_eq!(contents(&folder).len(), 2);
 }
 
@@ -211,12 +211,12 @@ fn a_key_left_alone_gets_its_certificate() {
     file(&folder, "rootCA-key.pem", &key);
     file(&folder, ".draft-0123456789abcdef", "half of a certifi");
     let (_, origin) = open(folder.path()).unwrap();
-    assert_eq!(origin, Origin::Created);
+    assert_eq!(origin, AuthorityOrigin::Created);
     assert_eq!(
         fs::read_to_string(folder.path().join("rootCA-key.pem")).unwrap(),
         key
     );
-    assert_eq!(open(folder.path()).unwrap().1, Origin::Found);
+    assert_eq!(open(folder.path()).unwrap().1, AuthorityOrigin::Existing);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn an_expired_authority_is_not_used() {
     assert_eq!(contents(folder.path()), before);
     fs::remove_file(path).unwrap();
     let (_, origin) = Authority::open_or_create(folder.path(), None, later).unwrap();
-    assert_eq!(origin, Origin::Created, "as the message promised");
+    assert_eq!(origin, AuthorityOrigin::Created, "as the message promised");
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn a_folder_that_cannot_be_made_is_one_clear_error() {
     );
 }
 
-fn open(folder: &Path) -> Result<(Authority, Origin), AuthorityError> {
+fn open(folder: &Path) -> Result<(Authority, AuthorityOrigin), AuthorityError> {
     Authority::open_or_create(folder, None, now())
 }
 

@@ -1,10 +1,11 @@
 //! Makes certificates of every kind, good and bad, beside those the crate makes.
 
+use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use qecho_cert::{Authority, AutomaticLeaf, Identity, Pin};
+use qecho_cert::{Authority, AutomaticLeaf, Clock, Identity, Pin};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose,
@@ -114,9 +115,28 @@ pub(crate) fn self_signed(params: &CertificateParams) -> (String, Arc<Identity>)
 }
 
 /// Makes a server's automatic leaf whose authority nobody knows.
-pub(crate) fn automatic() -> Arc<AutomaticLeaf> {
-    let authority = Arc::new(Authority::ephemeral(now()).expect("keys can be made"));
-    Arc::new(AutomaticLeaf::ephemeral(authority, clock()).expect("keys can be made"))
+pub(crate) fn automatic(clock: Clock) -> Arc<AutomaticLeaf> {
+    let authority = Arc::new(Authority::ephemeral(clock()).expect("keys can be made"));
+    Arc::new(AutomaticLeaf::ephemeral(authority, clock).expect("keys can be made"))
+}
+
+/// Makes a server's automatic leaf, with its key and its authority in a folder.
+pub(crate) fn automatic_in(folder: &Path) -> Arc<AutomaticLeaf> {
+    let (authority, _) =
+        Authority::open_or_create(folder, None, now()).expect("the folder is usable");
+    let leaf = AutomaticLeaf::open_or_create(Arc::new(authority), folder, clock());
+    Arc::new(leaf.expect("the folder is usable"))
+}
+
+/// Returns an error as a program prints it: with its causes.
+pub(crate) fn printed(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// Returns how a hint ends that shows an untrusted server's pin.

@@ -78,10 +78,8 @@ fn a_system_without_roots_is_told_of_and_stops_nobody_else() {
 
 fn meet_a_server_in_an_empty_container(folder: &Path) {
     let root = Issuing::stolen(folder);
-    let settings = TrustSettings {
-        local_authorities: vec![qecho_cert::LocalAuthority::at("qecho", folder)],
-        ..TrustSettings::default()
-    };
+    let settings = TrustSettings::default()
+        .with_local_authorities(vec![qecho_cert::LocalAuthority::at("qecho", folder)]);
     let leaf = root.leaf(&server(&["localhost", "example.com"]), &[]);
     let met = meet(settings.clone(), "localhost", leaf.clone());
     assert_eq!(met.accepted(), "qecho's local CA");

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use qecho_cert::{
-    Authority, LocalAuthority, Pin, Reason, ServerIdentity, TrustError, TrustSettings,
-    TrustVerifier,
+    Authority, LocalAuthority, Pin, RejectionReason, ServerIdentity, TrustSettings, TrustVerifier,
 };
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -14,17 +13,16 @@ use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, Error};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
-use crate::issue::{Issuing, accept, authority, automatic, file, key, self_signed, server};
-use crate::wire::{meet, now, trusting, trusting_anybody, trusting_file};
+use crate::issue::{
+    Issuing, accept, authority, automatic, file, key, printed, self_signed, server,
+};
+use crate::wire::{clock, meet, now, trusting, trusting_anybody, trusting_ca, trusting_file};
 
 #[test]
 fn another_key_than_the_pinned_one_is_refused() {
-    let leaf = automatic();
+    let leaf = automatic(clock());
     let asked = Pin::of_public_key(b"another key");
-    let settings = TrustSettings {
-        pin: Some(asked),
-        ..Default::default()
-    };
+    let settings = TrustSettings::default().with_pin(asked);
     let met = meet(settings, "localhost", Arc::clone(&leaf) as _);
     let seen = leaf.pin();
     let (reason, hint) = met.refused();
@@ -46,7 +44,7 @@ fn another_key_than_the_pinned_one_is_refused() {
 #[test]
 fn an_issuer_that_is_not_in_the_ca_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let (leaf, other) = (automatic(), Issuing::root("another CA"));
+    let (leaf, other) = (automatic(clock()), Issuing::root("another CA"));
     let pin = leaf.pin();
     let met = meet(trusting_file(&folder, &other.pem), "localhost", leaf);
     let (reason, hint) = met.refused();
@@ -68,7 +66,7 @@ fn an_issuer_that_is_not_in_the_ca_file_is_refused() {
 fn an_authority_of_the_same_name_but_another_key_is_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     Authority::open_or_create(folder.path(), None, now()).unwrap();
-    let leaf = automatic();
+    let leaf = automatic(clock());
     let pin = leaf.pin();
     let (reason, hint) = meet(trusting(&folder), "localhost", leaf).refused();
     assert_eq!(
@@ -131,7 +129,7 @@ fn an_unconstrained_local_authority_speaks_for_loopback_alone() {
     let issuer = "CN=mkcert's CA".to_owned();
     assert_eq!(
         met.verifier.failure().unwrap().reason(),
-        &Reason::UntrustedIssuer { issuer }
+        &RejectionReason::UntrustedIssuer { issuer }
     );
 }
 
@@ -149,15 +147,12 @@ fn a_ca_file_is_trusted_instead_of_the_local_authorities() {
 
 #[test]
 fn a_stolen_certificate_without_its_key_convinces_nobody() {
-    let leaf = automatic();
+    let leaf = automatic(clock());
     let shown = meet(trusting_anybody(), "localhost", Arc::clone(&leaf) as _)
         .result
         .unwrap();
     let impostor = Arc::new(Impostor::with(shown));
-    let pinned = TrustSettings {
-        pin: Some(leaf.pin()),
-        ..Default::default()
-    };
+    let pinned = TrustSettings::default().with_pin(leaf.pin());
     for settings in [trusting_anybody(), pinned] {
         let met = meet(settings, "localhost", Arc::clone(&impostor) as _);
         let (reason, hint) = met.refused();
@@ -214,13 +209,10 @@ fn a_ca_file_that_gives_no_anchor_is_an_error_at_once() {
             "cannot use the CA in PATH: a certificate in it is malformed",
         ),
     ] {
-        let settings = TrustSettings {
-            ca_files: vec![path.clone()],
-            ..Default::default()
-        };
+        let settings = trusting_ca(path.clone());
         let error = TrustVerifier::new(settings).unwrap_err();
         assert_eq!(
-            chain(&error).replace(&path.display().to_string(), "PATH"),
+            printed(&error).replace(&path.display().to_string(), "PATH"),
             expected
         );
     }
@@ -231,25 +223,13 @@ fn a_local_authority_may_be_named_by_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let root = Issuing::root("local");
     let path = file(&folder, "some.pem", &root.pem);
-    let settings = TrustSettings {
-        local_authorities: vec![LocalAuthority::at("corp", path)],
-        ..TrustSettings::default()
-    };
+    let settings =
+        TrustSettings::default().with_local_authorities(vec![LocalAuthority::at("corp", path)]);
     let leaf = root.leaf(&server(&["127.0.0.9"]), &[]);
     assert_eq!(
         meet(settings, "127.0.0.9", leaf).accepted(),
         "corp's local CA"
     );
-}
-
-fn chain(error: &TrustError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// Shows a certificate of somebody else and signs with a key of its own.

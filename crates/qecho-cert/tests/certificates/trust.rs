@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use qecho_cert::{Anchor, Authority, AutomaticLeaf, LocalAuthority, ServerIdentity, TrustSettings};
 
-use crate::issue::{Issuing, authority, file, self_signed, server};
-use crate::wire::{clock, meet, meet_at, now, trusting};
+use crate::issue::{Issuing, authority, automatic_in, file, self_signed, server};
+use crate::wire::{DAY, clock, meet, meet_at, now, trusting, trusting_anybody, trusting_ca};
 
 #[test]
 fn the_local_authority_vouches_for_the_loopback_names() {
     let folder = tempfile::tempdir().unwrap();
-    let leaf = automatic(&folder);
+    let leaf = automatic_in(folder.path());
     for name in ["localhost", "LOCALHOST", "127.0.0.1", "::1"] {
         let met = meet(trusting(&folder), name, Arc::clone(&leaf) as _);
         assert_eq!(met.accepted(), "qecho's local CA");
@@ -24,7 +24,7 @@ fn the_local_authority_vouches_for_the_loopback_names() {
 #[test]
 fn an_identity_of_any_kind_serves_as_a_resolver() {
     let folder = tempfile::tempdir().unwrap();
-    let identity: Arc<dyn ServerIdentity> = automatic(&folder);
+    let identity: Arc<dyn ServerIdentity> = automatic_in(folder.path());
     assert_eq!(
         meet(trusting(&folder), "localhost", identity).accepted(),
         "qecho's local CA"
@@ -34,10 +34,8 @@ fn an_identity_of_any_kind_serves_as_a_resolver() {
 #[test]
 fn an_authority_in_memory_vouches_without_a_file() {
     let authority = Arc::new(Authority::ephemeral(now()).unwrap());
-    let settings = TrustSettings {
-        local_authorities: vec![LocalAuthority::held("this demo", &authority)],
-        ..TrustSettings::default()
-    };
+    let settings = TrustSettings::default()
+        .with_local_authorities(vec![LocalAuthority::in_memory("this demo", &authority)]);
     let leaf = Arc::new(AutomaticLeaf::ephemeral(authority, clock()).unwrap());
     assert_eq!(
         meet(settings, "localhost", leaf).accepted(),
@@ -48,7 +46,7 @@ fn an_authority_in_memory_vouches_without_a_file() {
 #[test]
 fn the_first_authority_that_can_vouches() {
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    automatic(&ours);
+    automatic_in(ours.path());
     let root = Issuing::root("somebody's CA");
     file(&theirs, "rootCA.pem", &root.pem);
     let mut settings = trusting(&ours);
@@ -75,10 +73,7 @@ fn a_ca_file_vouches_through_an_intermediate() {
     );
     let middle = root.intermediate(authority("middle"));
     let leaf = middle.leaf(&server(&["*.example.com"]), &[&middle]);
-    let settings = TrustSettings {
-        ca_files: vec![other, corp.clone()],
-        ..Default::default()
-    };
+    let settings = TrustSettings::default().with_ca_files(vec![other, corp.clone()]);
     let met = meet(settings, "www.example.com", leaf);
     assert_eq!(met.accepted(), format!("CA file {}", corp.display()));
 }
@@ -86,13 +81,10 @@ fn a_ca_file_vouches_through_an_intermediate() {
 #[test]
 fn a_pin_replaces_chain_name_and_expiry() {
     let folder = tempfile::tempdir().unwrap();
-    let leaf = automatic(&folder);
+    let leaf = automatic_in(folder.path());
     let pin = leaf.pin();
-    let settings = TrustSettings {
-        pin: Some(pin),
-        ..Default::default()
-    };
-    let in_2100 = now() + 80 * 365 * crate::wire::DAY;
+    let settings = TrustSettings::default().with_pin(pin);
+    let in_2100 = now() + 80 * 365 * DAY;
     let met = meet_at(in_2100, settings, "example.com", leaf);
     assert_eq!(met.accepted(), format!("pin {}…", &pin.to_string()[..15]));
 }
@@ -100,10 +92,7 @@ fn a_pin_replaces_chain_name_and_expiry() {
 #[test]
 fn insecure_accepts_anybody_and_says_so() {
     let (_, identity) = self_signed(&server(&["somebody.example"]));
-    let settings = TrustSettings {
-        insecure: true,
-        ..Default::default()
-    };
+    let settings = trusting_anybody();
     assert_eq!(
         meet(settings, "localhost", identity).accepted(),
         "nobody (--insecure)"
@@ -115,10 +104,7 @@ fn a_self_signed_certificate_can_be_its_own_ca_file() {
     let folder = tempfile::tempdir().unwrap();
     let (pem, identity) = self_signed(&server(&["localhost"]));
     let path = file(&folder, "self.pem", &pem);
-    let settings = TrustSettings {
-        ca_files: vec![path.clone()],
-        ..Default::default()
-    };
+    let settings = trusting_ca(path.clone());
     let accepted = meet(settings, "localhost", identity).accepted();
     assert_eq!(accepted, format!("CA file {}", path.display()));
 }
@@ -126,7 +112,7 @@ fn a_self_signed_certificate_can_be_its_own_ca_file() {
 #[test]
 fn a_missing_local_authority_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
-    let leaf = automatic(&folder);
+    let leaf = automatic_in(folder.path());
     let mut settings = trusting(&folder);
     settings
         .local_authorities
@@ -141,7 +127,7 @@ fn a_missing_local_authority_is_no_error() {
 fn an_unreadable_local_authority_does_not_stop_the_others() {
     let (broken, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     file(&broken, "rootCA.pem", "garbage");
-    let leaf = automatic(&folder);
+    let leaf = automatic_in(folder.path());
     let mut settings = trusting(&folder);
     settings
         .local_authorities
@@ -150,11 +136,4 @@ fn an_unreadable_local_authority_does_not_stop_the_others() {
         meet(settings, "localhost", leaf).accepted(),
         "qecho's local CA"
     );
-}
-
-fn automatic(folder: &tempfile::TempDir) -> Arc<AutomaticLeaf> {
-    let (authority, _) =
-        Authority::open_or_create(folder.path(), None, now()).expect("the folder is usable");
-    let leaf = AutomaticLeaf::open_or_create(Arc::new(authority), folder.path(), clock());
-    Arc::new(leaf.expect("the folder is usable"))
 }

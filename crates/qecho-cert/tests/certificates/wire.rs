@@ -1,5 +1,6 @@
 //! A TLS 1.3 handshake between a client and a server over two vectors.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -28,30 +29,26 @@ pub(crate) fn clock() -> Clock {
 
 /// Trusts the local authority in a folder, under the name `qecho`.
 pub(crate) fn trusting(folder: &tempfile::TempDir) -> TrustSettings {
-    TrustSettings {
-        local_authorities: vec![LocalAuthority::at("qecho", folder.path())],
-        ..TrustSettings::default()
-    }
+    let local = vec![LocalAuthority::at("qecho", folder.path())];
+    TrustSettings::default().with_local_authorities(local)
+}
+
+/// Trusts the CA in a file.
+pub(crate) fn trusting_ca(path: PathBuf) -> TrustSettings {
+    TrustSettings::default().with_ca_files(vec![path])
 }
 
 /// Trusts the CA whose certificate is given, by way of a file in a folder.
 pub(crate) fn trusting_file(folder: &tempfile::TempDir, pem: &str) -> TrustSettings {
-    let ca_files = vec![file(folder, "ca.pem", pem)];
-    TrustSettings {
-        ca_files,
-        ..TrustSettings::default()
-    }
+    trusting_ca(file(folder, "ca.pem", pem))
 }
 
-/// Trusts whoever answers.
+/// Trusts every server.
 pub(crate) fn trusting_anybody() -> TrustSettings {
-    TrustSettings {
-        insecure: true,
-        ..TrustSettings::default()
-    }
+    TrustSettings::default().with_insecure(true)
 }
 
-/// What the client learnt from a handshake.
+/// Outcome of a handshake for the client.
 pub(crate) struct Met {
     pub(crate) verifier: Arc<TrustVerifier>,
     /// The certificate it saw, or the error it ended with.

@@ -49,11 +49,9 @@ fn show(arguments: &DemoArguments, capture: Option<Capture>) -> Result<Ending, F
     let onlookers = onlookers(arguments)?;
     let authority =
         Arc::new(Authority::ephemeral(SystemTime::now()).context("cannot make a CA for the demo")?);
-    let trust = TrustVerifier::new(TrustSettings {
-        local_authorities: vec![LocalAuthority::held(AUTHORITY, &authority)],
-        ..TrustSettings::default()
-    })
-    .context("cannot trust the demo's CA")?;
+    let local = vec![LocalAuthority::in_memory(AUTHORITY, &authority)];
+    let trust = TrustVerifier::new(TrustSettings::default().with_local_authorities(local))
+        .context("cannot trust the demo's CA")?;
     let identity = AutomaticLeaf::ephemeral(authority, Arc::new(SystemTime::now))
         .context("cannot make a certificate for the demo")?;
     let server = serve(Arc::new(identity)).context("cannot start the demo's server")?;

@@ -14,7 +14,7 @@ use std::{
 };
 
 use anyhow::Context;
-use qecho_cert::{ReloadingClients, ServerIdentity};
+use qecho_cert::{ClientVerifier, ServerIdentity};
 use qecho_echo::server::{Config, End, NOTICES_MAX, Notice, Server, ServerError};
 use qecho_engine::{
     Secrets, ServerTls, Side,
@@ -94,7 +94,7 @@ fn serve(arguments: &ServerArguments, observers: Observers) -> Result<Ending, Fa
 fn config(
     arguments: &ServerArguments,
     identity: &Arc<dyn ServerIdentity>,
-    clients: Option<Arc<ReloadingClients>>,
+    clients: Option<Arc<ClientVerifier>>,
     observers: Observers,
 ) -> Result<Config, Failure> {
     Ok(Config {
@@ -146,11 +146,11 @@ fn baseline_servers(also: &[AlsoArgument]) -> BaselineServers {
 }
 
 /// Loads the CAs that clients must be known to, if there are any.
-fn clients(arguments: &ServerArguments) -> anyhow::Result<Option<Arc<ReloadingClients>>> {
+fn clients(arguments: &ServerArguments) -> anyhow::Result<Option<Arc<ClientVerifier>>> {
     if arguments.client_ca.is_empty() {
         return Ok(None);
     }
-    let clients = ReloadingClients::load(&arguments.client_ca)
+    let clients = ClientVerifier::load(&arguments.client_ca)
         .context("cannot decide which clients to let in")?;
     Ok(Some(Arc::new(clients)))
 }

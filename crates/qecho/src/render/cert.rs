@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use qecho_cert::{Details, PairFiles, Pin};
+use qecho_cert::{CertificateDetails, CertificateFiles, Pin};
 use serde::Serialize;
 
 use super::{PathText, day, json_line, pin_digits};
@@ -21,8 +21,8 @@ pub(crate) use self::store::{Change, State, change_json, change_text, step_json,
 
 /// A certificate that was made, and where it is.
 pub(crate) struct Made<'a> {
-    pub(crate) files: &'a PairFiles,
-    pub(crate) details: &'a Details,
+    pub(crate) files: &'a CertificateFiles,
+    pub(crate) details: &'a CertificateDetails,
     pub(crate) authority: Option<&'a Path>,
     /// The pin of the certificate that was in its place, if it has another key.
     pub(crate) replaced: Option<Pin>,
@@ -31,7 +31,7 @@ pub(crate) struct Made<'a> {
 /// An authority, and where it is.
 pub(crate) struct AuthorityShown<'a> {
     pub(crate) path: Option<&'a Path>,
-    pub(crate) details: &'a Details,
+    pub(crate) details: &'a CertificateDetails,
     /// Whether the system's store has it, where that can be known.
     pub(crate) installed: Option<bool>,
 }
@@ -46,7 +46,7 @@ pub(crate) fn made_text(made: &Made<'_>, out: &mut dyn Write) -> io::Result<()> 
     }
     row("names", details.names.join(", "), out)?;
     row("expires", day(details.not_after)?, out)?;
-    row("SHA-256", &details.fingerprint, out)?;
+    row("SHA-256", &details.sha256, out)?;
     row("pin", details.pin, out)?;
     match made.authority {
         Some(path) => row("CA", path.display(), out),
@@ -77,7 +77,7 @@ pub(crate) fn made_json(made: &Made<'_>, out: &mut dyn Write) -> io::Result<()> 
         chain: files.chain.as_deref().map(PathText),
         names: &details.names,
         expires_unix: details.not_after.unix_timestamp(),
-        sha256: &details.fingerprint,
+        sha256: &details.sha256,
         spki_sha256: pin_digits(&details.pin),
         ca: made.authority.map(PathText),
         replaced_spki_sha256: made.replaced.as_ref().map(pin_digits),
@@ -92,10 +92,10 @@ pub(crate) fn authority_text(shown: &AuthorityShown<'_>, out: &mut dyn Write) ->
         row("CA", path.display(), out)?;
     }
     row("name", &details.subject, out)?;
-    row("key", details.key, out)?;
+    row("key", details.key_type, out)?;
     row("expires", day(details.not_after)?, out)?;
     row("may sign", scope(details), out)?;
-    row("SHA-256", &details.fingerprint, out)?;
+    row("SHA-256", &details.sha256, out)?;
     row("pin", details.pin, out)?;
     match shown.installed {
         Some(true) => row("installed", "in the system's store", out),
@@ -122,11 +122,11 @@ pub(crate) fn authority_json(shown: &AuthorityShown<'_>, out: &mut dyn Write) ->
     let line = Line {
         ca: shown.path.map(PathText),
         subject: &details.subject,
-        key_type: details.key.to_string(),
+        key_type: details.key_type.to_string(),
         expires_unix: details.not_after.unix_timestamp(),
         permitted: &details.permitted,
         excluded: &details.excluded,
-        sha256: &details.fingerprint,
+        sha256: &details.sha256,
         spki_sha256: pin_digits(&details.pin),
         installed: shown.installed,
     };
@@ -134,7 +134,7 @@ pub(crate) fn authority_json(shown: &AuthorityShown<'_>, out: &mut dyn Write) ->
 }
 
 /// Says what an authority may sign for.
-fn scope(details: &Details) -> String {
+fn scope(details: &CertificateDetails) -> String {
     let permitted = details.permitted.join(", ");
     let excluded = details.excluded.join(", ");
     match (permitted.is_empty(), excluded.is_empty()) {

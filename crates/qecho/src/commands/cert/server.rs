@@ -20,11 +20,8 @@ pub(super) fn chain(
     timeout: Duration,
 ) -> Result<Vec<CertificateDer<'static>>, Failure> {
     // Nothing is sent, so whoever answers may show what they have.
-    let verifier = TrustVerifier::new(TrustSettings {
-        insecure: true,
-        ..TrustSettings::default()
-    })
-    .context("cannot prepare TLS")?;
+    let verifier = TrustVerifier::new(TrustSettings::default().with_insecure(true))
+        .context("cannot prepare TLS")?;
     let config = client::Config {
         alpn: alpn.clone(),
         timeout,

@@ -9,8 +9,10 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use qecho_cert::{
-    Details, folder, read_chain,
-    store::{Candidate, Found, Profile, Step, System, profiles},
+    CertificateDetails, folder, read_chain,
+    store::{
+        AuthorityReference, NssProfile, StoreCommand, StoredAuthority, SystemStore, nss_profiles,
+    },
 };
 use rustls::pki_types::CertificateDer;
 
@@ -30,14 +32,14 @@ pub(super) enum Wish {
 
 /// A store, and what brings it there.
 enum Store {
-    System(System),
-    Profile(Profile),
+    System(SystemStore),
+    Profile(NssProfile),
 }
 
 /// The authority that is meant.
 struct Authority {
     certificate: CertificateDer<'static>,
-    candidate: Candidate,
+    reference: AuthorityReference,
 }
 
 /// Makes stores trust the CA, or forget it.
@@ -48,7 +50,7 @@ pub(super) fn run(arguments: &StoreArguments, wish: Wish) -> Result<Ending, Fail
         if arguments.dry_run {
             let is_here = arguments.system.is_none();
             if !is_here || store.change(&authority, wish) != Some(Change::Already(wish.into())) {
-                for step in store.steps(&authority.candidate, wish) {
+                for step in store.steps(&authority.reference, wish) {
                     let mut out = io::stdout().lock();
                     let sudo = step.as_root && (!is_here || !is_root());
                     match arguments.format {
@@ -96,7 +98,7 @@ fn authority(arguments: &StoreArguments, wish: Wish) -> Result<Authority, Failur
         };
         Failure::from(anyhow::Error::new(error).context("cannot use the CA")).hint(hint)
     })?;
-    let details = Details::of(&chain[0])
+    let details = CertificateDetails::of(&chain[0])
         .with_context(|| format!("cannot use the CA in {}", path.display()))?;
     if !details.is_authority {
         return Err(anyhow!("the certificate in {} is not a CA's", path.display()).into());
@@ -106,7 +108,7 @@ fn authority(arguments: &StoreArguments, wish: Wish) -> Result<Authority, Failur
         return Err(anyhow!("the CA in {} expired on {day}", path.display()).into());
     }
     Ok(Authority {
-        candidate: Candidate::new(&path, &details),
+        reference: AuthorityReference::new(&path, &details),
         certificate: chain[0].clone(),
     })
 }
@@ -116,7 +118,7 @@ fn stores(arguments: &StoreArguments, wish: Wish) -> Result<Vec<Store>, Failure>
     if arguments.store != StoreArgument::Nss {
         let system = arguments
             .system
-            .or_else(|| System::detect(&|path| path.is_dir()));
+            .or_else(|| SystemStore::detect(&|path| path.is_dir()));
         let system = system.ok_or_else(|| {
             Failure::from(anyhow!("this system's store is not known")).hint(
                 "--store nss is for browsers alone; your system's manual says how it adds a CA",
@@ -124,8 +126,8 @@ fn stores(arguments: &StoreArguments, wish: Wish) -> Result<Vec<Store>, Failure>
         })?;
         stores.push(Store::System(system));
     }
-    if arguments.store != StoreArgument::System && arguments.system != Some(System::Windows) {
-        let found = profiles(&folder::process_variable);
+    if arguments.store != StoreArgument::System && arguments.system != Some(SystemStore::Windows) {
+        let found = nss_profiles(&folder::process_variable);
         if found.is_empty() {
             say_that_no_browser_has_started(arguments, wish)?;
         }
@@ -157,14 +159,14 @@ impl Store {
         }
     }
 
-    fn steps(&self, candidate: &Candidate, wish: Wish) -> Vec<Step> {
+    fn steps(&self, reference: &AuthorityReference, wish: Wish) -> Vec<StoreCommand> {
         match (self, wish) {
-            (Self::System(system), Wish::Trusted) => system.install(candidate),
-            (Self::System(system), Wish::Gone) => system.uninstall(candidate),
-            (Self::Profile(profile), Wish::Trusted) => vec![profile.install(candidate)],
+            (Self::System(system), Wish::Trusted) => system.install(reference),
+            (Self::System(system), Wish::Gone) => system.uninstall(reference),
+            (Self::Profile(profile), Wish::Trusted) => vec![profile.install(reference)],
             (Self::Profile(profile), Wish::Gone) => {
-                let found = find(profile, candidate).filter(Found::is_there);
-                profile.uninstall(&found.unwrap_or_else(|| Found::supposed(candidate)))
+                let found = find(profile, reference).filter(StoredAuthority::is_present);
+                profile.uninstall(&found.unwrap_or_else(|| StoredAuthority::assumed(reference)))
             }
         }
     }
@@ -173,13 +175,13 @@ impl Store {
     fn change(&self, authority: &Authority, wish: Wish) -> Option<Change> {
         let Authority {
             certificate,
-            candidate,
+            reference,
         } = authority;
         let is_there = match (self, wish) {
             (Self::System(system), Wish::Trusted) => system.trusts(certificate)?,
-            (Self::System(system), Wish::Gone) => system.has_trace(candidate, certificate)?,
-            (Self::Profile(profile), Wish::Trusted) => find(profile, candidate)?.is_trusted(),
-            (Self::Profile(profile), Wish::Gone) => find(profile, candidate)?.is_there(),
+            (Self::System(system), Wish::Gone) => system.has_trace(reference, certificate)?,
+            (Self::Profile(profile), Wish::Trusted) => find(profile, reference)?.is_trusted(),
+            (Self::Profile(profile), Wish::Gone) => find(profile, reference)?.is_present(),
         };
         Some(match is_there == (wish == Wish::Trusted) {
             true => Change::Already(wish.into()),
@@ -189,13 +191,13 @@ impl Store {
 }
 
 /// Looks for an authority in a store of NSS; `None` where that cannot be read.
-fn find(profile: &Profile, candidate: &Candidate) -> Option<Found> {
-    let look = profile.look();
-    let mut command = Command::new(look.program);
-    let output = command.args(&look.arguments).stdin(Stdio::null()).output();
+fn find(profile: &NssProfile, reference: &AuthorityReference) -> Option<StoredAuthority> {
+    let list = profile.list();
+    let mut command = Command::new(list.program);
+    let output = command.args(&list.arguments).stdin(Stdio::null()).output();
     let output = output.ok().filter(|output| output.status.success())?;
     let listing = String::from_utf8_lossy(&output.stdout);
-    Some(Found::in_listing(&listing, candidate))
+    Some(StoredAuthority::parse(&listing, reference))
 }
 
 impl From<Wish> for render::cert::State {
@@ -213,7 +215,7 @@ fn bring(store: &Store, authority: &Authority, wish: Wish) -> anyhow::Result<Cha
     if let Some(already @ Change::Already(_)) = change {
         return Ok(already);
     }
-    for step in store.steps(&authority.candidate, wish) {
+    for step in store.steps(&authority.reference, wish) {
         take(&step)?;
     }
     // A tool that says nothing may have done nothing.
@@ -224,7 +226,7 @@ fn bring(store: &Store, authority: &Authority, wish: Wish) -> anyhow::Result<Cha
 }
 
 /// Runs a command, as root where it takes that.
-fn take(step: &Step) -> anyhow::Result<()> {
+fn take(step: &StoreCommand) -> anyhow::Result<()> {
     let needs_sudo = step.as_root && !is_root();
     if step.as_root {
         say(&format!("as root: {step}"));
@@ -266,7 +268,7 @@ fn take(step: &Step) -> anyhow::Result<()> {
     }
 }
 
-fn missing(step: &Step, needs_sudo: bool) -> String {
+fn missing(step: &StoreCommand, needs_sudo: bool) -> String {
     match (needs_sudo, step.program) {
         (true, _) => "it takes root, and sudo is not there".to_owned(),
         (false, "certutil") => {

@@ -8,7 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use qecho_cert::{Authority, AutomaticLeaf, Origin, ReloadingIdentity, ServerIdentity, folder};
+use qecho_cert::{
+    Authority, AuthorityOrigin, AutomaticLeaf, ReloadingIdentity, ServerIdentity, folder,
+};
 
 use crate::{args::ServerArguments, ending::Failure};
 
@@ -63,7 +65,7 @@ fn automatic_leaf(folder: &Path) -> anyhow::Result<Arc<dyn ServerIdentity>> {
     let (authority, origin) =
         Authority::open_or_create(folder, owner.as_deref(), SystemTime::now())
             .context("cannot open the local CA")?;
-    if let (Origin::Created, Some(path)) = (origin, authority.certificate_path()) {
+    if let (AuthorityOrigin::Created, Some(path)) = (origin, authority.certificate_path()) {
         // With stderr gone there is nobody to tell.
         let _ = writeln!(
             io::stderr(),

@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::Context;
-use qecho_cert::{Look, ReloadingClients, ReloadingIdentity, ServerIdentity};
+use qecho_cert::{ClientVerifier, PollResult, ReloadingIdentity, ServerIdentity};
 
 use super::certificate::warn_if_expired;
 use crate::{args::Format, render::server::reloaded};
@@ -26,7 +26,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone, Default)]
 pub(super) struct Files {
     pub(super) identity: Option<Arc<ReloadingIdentity>>,
-    pub(super) clients: Option<Arc<ReloadingClients>>,
+    pub(super) clients: Option<Arc<ClientVerifier>>,
 }
 
 /// Follows what becomes of the files.
@@ -90,14 +90,14 @@ impl Follower {
             if let Some(identity) = &files.identity {
                 let outcome = match asked {
                     true => Some(identity.reload()),
-                    false => news(identity.look()),
+                    false => news(identity.poll()),
                 };
                 let _ = outcome.map(|outcome| tell_identity(identity, format, outcome));
             }
             if let Some(clients) = &files.clients {
                 let outcome = match asked {
                     true => Some(clients.reload()),
-                    false => news(clients.look()),
+                    false => news(clients.poll()),
                 };
                 let _ = outcome.map(|outcome| tell_clients(clients, format, outcome));
             }
@@ -106,11 +106,11 @@ impl Follower {
 }
 
 /// Returns what there is to tell after a look.
-fn news<E>(look: Look<E>) -> Option<Result<(), E>> {
+fn news<E>(look: PollResult<E>) -> Option<Result<(), E>> {
     match look {
-        Look::Unchanged | Look::Changing => None,
-        Look::Reloaded => Some(Ok(())),
-        Look::Kept(error) => Some(Err(error)),
+        PollResult::Unchanged | PollResult::Changing => None,
+        PollResult::Reloaded => Some(Ok(())),
+        PollResult::Failed(error) => Some(Err(error)),
     }
 }
 
@@ -136,7 +136,7 @@ fn tell_identity(
 }
 
 fn tell_clients(
-    clients: &ReloadingClients,
+    clients: &ClientVerifier,
     format: Format,
     outcome: Result<(), impl Error + Send + Sync + 'static>,
 ) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use qecho_cert::Details;
+use qecho_cert::CertificateDetails;
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -17,7 +17,7 @@ pub(crate) struct Shown<'a> {
     /// From 0, the leaf.
     pub(crate) position: usize,
     pub(crate) count: usize,
-    pub(crate) details: &'a Details,
+    pub(crate) details: &'a CertificateDetails,
     pub(crate) verdicts: &'a [Verdict],
     pub(crate) now: OffsetDateTime,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Listed<'a> {
     /// Whose authority it is, if it is one of this machine.
     pub(crate) role: Option<&'static str>,
     pub(crate) path: &'a Path,
-    pub(crate) details: &'a Details,
+    pub(crate) details: &'a CertificateDetails,
     pub(crate) now: OffsetDateTime,
 }
 
@@ -55,13 +55,13 @@ pub(crate) fn shown_text(shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<(
     let since = day(details.not_before)?;
     let left = left(details.not_after, shown.now)?;
     row("valid", format!("from {since}; {left}"), out)?;
-    row("key", details.key, out)?;
+    row("key", details.key_type, out)?;
     match details.is_authority {
         true => row("may sign", scope(details), out)?,
         false => row("for", purposes(details).join(" and "), out)?,
     }
     row("serial", &details.serial, out)?;
-    row("SHA-256", &details.fingerprint, out)?;
+    row("SHA-256", &details.sha256, out)?;
     row("pin", details.pin, out)?;
     for verdict in shown.verdicts {
         let name = &verdict.name;
@@ -101,13 +101,13 @@ pub(crate) fn shown_json(shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<(
         issuer: &details.issuer,
         not_before_unix: details.not_before.unix_timestamp(),
         expires_unix: details.not_after.unix_timestamp(),
-        key_type: details.key.to_string(),
+        key_type: details.key_type.to_string(),
         is_ca: details.is_authority,
         permitted: &details.permitted,
         excluded: &details.excluded,
         purposes: purposes(details),
         serial: &details.serial,
-        sha256: &details.fingerprint,
+        sha256: &details.sha256,
         spki_sha256: pin_digits(&details.pin),
         trust: shown.verdicts.iter().map(VerdictLine::of).collect(),
     };
@@ -138,7 +138,7 @@ impl<'a> VerdictLine<'a> {
 /// Writes that a certificate is accepted.
 pub(crate) fn verdict_text(
     verdict: &Verdict,
-    details: &Details,
+    details: &CertificateDetails,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let Ok(anchor) = &verdict.outcome else {
@@ -155,7 +155,7 @@ pub(crate) fn verdict_text(
 /// Writes whether a certificate is accepted as JSON.
 pub(crate) fn verdict_json(
     verdict: &Verdict,
-    details: &Details,
+    details: &CertificateDetails,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     #[derive(Serialize)]
@@ -214,8 +214,8 @@ pub(crate) fn listed_json(listed: &Listed<'_>, out: &mut dyn Write) -> io::Resul
         issuer: &details.issuer,
         expires_unix: details.not_after.unix_timestamp(),
         expired: details.not_after < listed.now,
-        key_type: details.key.to_string(),
-        sha256: &details.fingerprint,
+        key_type: details.key_type.to_string(),
+        sha256: &details.sha256,
         spki_sha256: pin_digits(&details.pin),
     };
     json_line(&line, out)
@@ -231,7 +231,7 @@ fn left(not_after: OffsetDateTime, now: OffsetDateTime) -> io::Result<String> {
     })
 }
 
-fn purposes(details: &Details) -> Vec<&'static str> {
+fn purposes(details: &CertificateDetails) -> Vec<&'static str> {
     [
         (details.for_servers, "servers"),
         (details.for_clients, "clients"),

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use qecho_cert::store::Step;
+use qecho_cert::store::StoreCommand;
 use serde::Serialize;
 
 use crate::render::{PathText, json_line};
@@ -27,12 +27,12 @@ pub(crate) enum Change {
 }
 
 /// Writes a command as a person would type it.
-pub(crate) fn step_text(step: &Step, sudo: bool, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn step_text(step: &StoreCommand, sudo: bool, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}{step}", if sudo { "sudo " } else { "" })
 }
 
 /// Writes a command as JSON.
-pub(crate) fn step_json(step: &Step, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn step_json(step: &StoreCommand, out: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a> {
         program: &'static str,

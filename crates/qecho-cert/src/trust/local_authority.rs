@@ -1,23 +1,23 @@
-//! The authorities on this machine that may vouch for loopback names.
+//! Authorities on this machine that are trusted for loopback names.
 
 use std::path::PathBuf;
 
 use rustls_pki_types::CertificateDer;
 
 use crate::authority::Authority;
-use crate::folder::{self, Variables};
+use crate::folder::{self, Environment};
 
 /// An authority that is trusted for loopback names and for no others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalAuthority {
     name: String,
-    source: Source,
+    source: CertificateSource,
 }
 
-/// Where the authority's certificate is.
+/// Location of an authority's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    /// In this folder or in this file, if there is one.
+pub(super) enum CertificateSource {
+    /// This folder or file, if it is there.
     Path(PathBuf),
     Memory(CertificateDer<'static>),
 }
@@ -28,25 +28,25 @@ impl LocalAuthority {
     pub fn at(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
         Self {
             name: name.into(),
-            source: Source::Path(path.into()),
+            source: CertificateSource::Path(path.into()),
         }
     }
 
-    /// Names an authority that this program holds, on disk or not.
-    pub fn held(name: impl Into<String>, authority: &Authority) -> Self {
+    /// Names an authority that this program has opened or made.
+    pub fn in_memory(name: impl Into<String>, authority: &Authority) -> Self {
         let certificate = authority.certificate_der().clone();
         Self {
             name: name.into(),
-            source: Source::Memory(certificate),
+            source: CertificateSource::Memory(certificate),
         }
     }
 
-    /// Returns where this machine would keep qecho's authorities (that of the automatic
+    /// Returns the authorities that this machine may have: qecho's (that of the automatic
     /// leaf and that of `qecho cert`) and mkcert's.
-    pub fn of_this_machine(variables: Variables<'_>) -> Vec<Self> {
+    pub fn of_this_machine(variables: Environment<'_>) -> Vec<Self> {
         let places = [
             ("qecho", folder::data_folder(variables)),
-            ("qecho cert", folder::own_authority_folder(variables)),
+            ("qecho cert", folder::user_authority_folder(variables)),
             ("mkcert", folder::mkcert_folder(variables)),
         ];
         let known = |(name, folder): (&str, Option<PathBuf>)| Some(Self::at(name, folder?));
@@ -57,7 +57,7 @@ impl LocalAuthority {
         &self.name
     }
 
-    pub(super) fn source(&self) -> &Source {
+    pub(super) fn source(&self) -> &CertificateSource {
         &self.source
     }
 }

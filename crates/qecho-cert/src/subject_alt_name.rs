@@ -1,4 +1,4 @@
-//! The names that a certificate is made for, as people type them.
+//! Subject alternative names, as people type them.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,10 +17,10 @@ const OTHER_CHARACTERS_MAX: usize = 254;
 /// One name of a certificate: a host (also `*.example.test`), an address, an
 /// e-mail address or a URI.
 ///
-/// What is typed in other letters than ASCII becomes what goes over the wire
-/// (`bücher.example` becomes `xn--bcher-kva.example`).
+/// A host in other letters than ASCII takes its form on the wire (`bücher.example`
+/// becomes `xn--bcher-kva.example`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name {
+pub struct SubjectAltName {
     text: String,
     kind: Kind,
 }
@@ -33,60 +33,60 @@ enum Kind {
     Uri,
 }
 
-/// Why a text is no name.
+/// Error of parsing a [`SubjectAltName`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ParseNameError {
-    /// There is white space in it.
+pub enum ParseSubjectAltNameError {
+    /// The text has white space in it.
     #[error("a name has no spaces; give several names as several words")]
     Space,
-    /// There is a port behind it.
+    /// The text ends in a port.
     #[error("a certificate is for a host, whatever its port: leave the port out")]
     Port,
-    /// It is neither a host, an address, an e-mail address nor a URI.
+    /// The text is neither a host, an address, an e-mail address nor a URI.
     #[error("it is no host name, IP address, e-mail address or URI")]
     NotAName,
-    /// It is an address in other letters than addresses have.
+    /// The text looks like an address, but has other digits than ASCII's.
     #[error("it looks like an IP address, but is none; type it in ASCII digits")]
     NotAnAddress,
-    /// A star is somewhere else than alone in front.
+    /// A star is not the whole first label, or not the only one.
     #[error("a wildcard is one star in front of a domain, as in *.example.test")]
     Wildcard,
-    /// It is longer than a name may be.
+    /// The text is longer than a name may be.
     #[error("it is too long")]
     TooLong,
 }
 
-impl Name {
-    /// Tells whether a server can be called by the name.
+impl SubjectAltName {
+    /// Returns whether a server can be called by the name.
     pub fn is_for_servers(&self) -> bool {
         self.kind != Kind::Email
     }
 
-    /// Tells whether it is a host, with or without a star in front.
+    /// Returns whether the name is a host, wildcard or not.
     pub fn is_host(&self) -> bool {
         self.kind == Kind::Host
     }
 
-    /// Tells whether it is an e-mail address.
+    /// Returns whether the name is an e-mail address.
     pub fn is_email(&self) -> bool {
         self.kind == Kind::Email
     }
 
-    /// Tells whether it is a host with a star in front.
+    /// Returns whether the name is a wildcard (`*.example.test`).
     pub fn is_wildcard(&self) -> bool {
         self.kind == Kind::Host && self.text.starts_with('*')
     }
 
-    /// Tells whether it is a host that ends in a number, as 192.168.1.300 does: a slip,
-    /// since clients take that for an address that is none.
+    /// Returns whether the name is a host that ends in a number, as 192.168.1.300 does:
+    /// clients take it for a malformed address.
     pub fn is_like_an_address(&self) -> bool {
         let last = self.text.rsplit('.').next();
         let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
         self.kind == Kind::Host && last.is_some_and(is_number)
     }
 
-    pub(crate) fn subject_alternative_name(&self) -> Result<SanType, rcgen::Error> {
+    pub(crate) fn to_san(&self) -> Result<SanType, rcgen::Error> {
         let text = || Ia5String::try_from(self.text.as_str());
         Ok(match self.kind {
             Kind::Host => SanType::DnsName(text()?),
@@ -97,18 +97,18 @@ impl Name {
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for SubjectAltName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl FromStr for Name {
-    type Err = ParseNameError;
+impl FromStr for SubjectAltName {
+    type Err = ParseSubjectAltNameError;
 
     fn from_str(typed: &str) -> Result<Self, Self::Err> {
         if typed.contains(char::is_whitespace) {
-            return Err(ParseNameError::Space);
+            return Err(ParseSubjectAltNameError::Space);
         }
         if let Ok(address) = typed.parse::<IpAddr>() {
             let kind = Kind::Address(address.to_canonical());
@@ -133,29 +133,29 @@ impl FromStr for Name {
     }
 }
 
-fn host(typed: &str) -> Result<String, ParseNameError> {
+fn host(typed: &str) -> Result<String, ParseSubjectAltNameError> {
     if typed.contains('*') {
-        return Err(ParseNameError::Wildcard);
+        return Err(ParseSubjectAltNameError::Wildcard);
     }
     if let Some((_, port)) = typed.rsplit_once(':')
         && port.parse::<u16>().is_ok()
     {
-        return Err(ParseNameError::Port);
+        return Err(ParseSubjectAltNameError::Port);
     }
     // ASCII stays as it was typed: files are named after it.
     let ascii = match typed.is_ascii() {
         true => typed.to_owned(),
-        false => idna::domain_to_ascii(typed).map_err(|_| ParseNameError::NotAName)?,
+        false => idna::domain_to_ascii(typed).map_err(|_| ParseSubjectAltNameError::NotAName)?,
     };
     if ascii.len() > HOST_CHARACTERS_MAX {
-        return Err(ParseNameError::TooLong);
+        return Err(ParseSubjectAltNameError::TooLong);
     }
     if !ascii.split('.').all(is_label) {
-        return Err(ParseNameError::NotAName);
+        return Err(ParseSubjectAltNameError::NotAName);
     }
-    // What other letters than ASCII's have become: １２７.0.0.1.
+    // Other digits than ASCII's, as in １２７.0.0.1, have become an address.
     match ascii.parse::<IpAddr>() {
-        Ok(_) => Err(ParseNameError::NotAnAddress),
+        Ok(_) => Err(ParseSubjectAltNameError::NotAnAddress),
         Err(_) => Ok(ascii),
     }
 }
@@ -168,19 +168,23 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-fn email(typed: &str, mailbox: &str, domain: &str) -> Result<Name, ParseNameError> {
+fn email(
+    typed: &str,
+    mailbox: &str,
+    domain: &str,
+) -> Result<SubjectAltName, ParseSubjectAltNameError> {
     let printable = |c: char| c.is_ascii_graphic() && !"()<>[]:;@\\,\"/".contains(c);
     if mailbox.is_empty() || !mailbox.chars().all(printable) {
-        return Err(ParseNameError::NotAName);
+        return Err(ParseSubjectAltNameError::NotAName);
     }
     limited(typed)?;
-    Ok(Name {
+    Ok(SubjectAltName {
         text: format!("{mailbox}@{}", host(domain)?),
         kind: Kind::Email,
     })
 }
 
-fn uri(typed: &str, scheme: &str, rest: &str) -> Result<Name, ParseNameError> {
+fn uri(typed: &str, scheme: &str, rest: &str) -> Result<SubjectAltName, ParseSubjectAltNameError> {
     let in_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     let starts_well = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
     let names_a_host = !rest.is_empty() && !rest.starts_with('/');
@@ -189,18 +193,18 @@ fn uri(typed: &str, scheme: &str, rest: &str) -> Result<Name, ParseNameError> {
         && names_a_host
         && rest.chars().all(|c| c.is_ascii_graphic());
     if !well_formed {
-        return Err(ParseNameError::NotAName);
+        return Err(ParseSubjectAltNameError::NotAName);
     }
     limited(typed)?;
-    Ok(Name {
+    Ok(SubjectAltName {
         text: typed.to_owned(),
         kind: Kind::Uri,
     })
 }
 
-fn limited(typed: &str) -> Result<(), ParseNameError> {
+fn limited(typed: &str) -> Result<(), ParseSubjectAltNameError> {
     match typed.len() > OTHER_CHARACTERS_MAX {
-        true => Err(ParseNameError::TooLong),
+        true => Err(ParseSubjectAltNameError::TooLong),
         false => Ok(()),
     }
 }
@@ -223,14 +227,14 @@ mod tests {
             ("a@b.example", "a@b.example"),
             ("https://a.example/b", "https://a.example/b"),
         ] {
-            let name: Name = typed.parse().expect(typed);
+            let name: SubjectAltName = typed.parse().expect(typed);
             assert_eq!(name.to_string(), text);
         }
     }
 
     #[test]
     fn an_ipv4_address_in_ipv6_form_is_the_ipv4_address() {
-        let name: Name = "::ffff:192.0.2.1".parse().unwrap();
+        let name: SubjectAltName = "::ffff:192.0.2.1".parse().unwrap();
         assert_eq!(name.kind, Kind::Address([192, 0, 2, 1].into()));
     }
 
@@ -243,7 +247,7 @@ mod tests {
             ("a.test", false),
             ("1.2.a3", false),
         ] {
-            let name: Name = typed.parse().expect(typed);
+            let name: SubjectAltName = typed.parse().expect(typed);
             assert_eq!(name.is_like_an_address(), like, "{typed}");
         }
     }
@@ -252,25 +256,28 @@ mod tests {
     fn what_is_no_name_is_refused_with_a_reason() {
         let long = "a".repeat(64);
         for (typed, error) in [
-            ("", ParseNameError::NotAName),
-            ("a b", ParseNameError::Space),
-            ("x.", ParseNameError::NotAName),
-            ("１２７.0.0.1", ParseNameError::NotAnAddress),
-            ("a..b", ParseNameError::NotAName),
-            ("-x", ParseNameError::NotAName),
-            ("*", ParseNameError::Wildcard),
-            ("*.*.a", ParseNameError::Wildcard),
-            ("a.*.b", ParseNameError::Wildcard),
-            ("localhost:4433", ParseNameError::Port),
-            ("fe80::1%eth0", ParseNameError::NotAName),
-            ("../a", ParseNameError::NotAName),
-            ("a/b@c", ParseNameError::NotAName),
-            ("@b", ParseNameError::NotAName),
-            ("https://", ParseNameError::NotAName),
-            (&long, ParseNameError::NotAName),
-            (&format!("a.{}", "b.".repeat(130)), ParseNameError::TooLong),
+            ("", ParseSubjectAltNameError::NotAName),
+            ("a b", ParseSubjectAltNameError::Space),
+            ("x.", ParseSubjectAltNameError::NotAName),
+            ("１２７.0.0.1", ParseSubjectAltNameError::NotAnAddress),
+            ("a..b", ParseSubjectAltNameError::NotAName),
+            ("-x", ParseSubjectAltNameError::NotAName),
+            ("*", ParseSubjectAltNameError::Wildcard),
+            ("*.*.a", ParseSubjectAltNameError::Wildcard),
+            ("a.*.b", ParseSubjectAltNameError::Wildcard),
+            ("localhost:4433", ParseSubjectAltNameError::Port),
+            ("fe80::1%eth0", ParseSubjectAltNameError::NotAName),
+            ("../a", ParseSubjectAltNameError::NotAName),
+            ("a/b@c", ParseSubjectAltNameError::NotAName),
+            ("@b", ParseSubjectAltNameError::NotAName),
+            ("https://", ParseSubjectAltNameError::NotAName),
+            (&long, ParseSubjectAltNameError::NotAName),
+            (
+                &format!("a.{}", "b.".repeat(130)),
+                ParseSubjectAltNameError::TooLong,
+            ),
         ] {
-            assert_eq!(typed.parse::<Name>(), Err(error), "{typed}");
+            assert_eq!(typed.parse::<SubjectAltName>(), Err(error), "{typed}");
         }
     }
 }

@@ -1,15 +1,15 @@
-//! Puts into plain words what the TLS library and the platform say: the library's own
-//! texts are mostly its data, written for debugging.
+//! Errors of the TLS library and the platform in plain words: the library's own texts
+//! are written for debugging.
 
 use rustls::{CertificateError, Error};
 use x509_parser::asn1_rs::Oid;
 use x509_parser::prelude::FromDer;
 
-use crate::facts::printable;
+use crate::details::printable;
 
 const UNTOLD: &str = "it breaks a rule that all servers' certificates have to keep";
 
-/// Returns what is wrong, as it may stand behind a colon.
+/// Returns the reason of an error, to be written behind a colon.
 pub(super) fn plain(error: &Error) -> String {
     let Error::InvalidCertificate(error) = error else {
         return "it could not be checked".to_owned();
@@ -72,7 +72,7 @@ pub(super) fn object_identifier(algorithm_identifier: &[u8]) -> Option<String> {
     Some(printable(&identifier.to_id_string()))
 }
 
-/// Names a signature algorithm of which certificates are not accepted.
+/// Returns the name of a signature algorithm that is not accepted.
 pub(super) fn algorithm(object_identifier: &str) -> String {
     let name = match object_identifier {
         "1.2.840.113549.1.1.2" => "MD2 with RSA",

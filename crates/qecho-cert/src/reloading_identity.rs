@@ -1,93 +1,65 @@
-//! Files that may change while a server uses them: the identity that it shows, and the
-//! authorities of its clients.
-
-mod clients;
-mod watch;
+//! The certificate of a server whose files may change while it runs.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::Arc;
 
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
 
-pub use self::clients::ReloadingClients;
-pub use self::watch::Look;
-use self::watch::Watch;
 use crate::identity::{Identity, IdentityError, ServerIdentity};
 use crate::pin::Pin;
+use crate::reloading::{PollResult, Reloading};
 
 /// An [`Identity`] that is read again when its files have changed.
 ///
-/// Handshakes from then on see the new one; connections that are there go on. Files
-/// that cannot be used change nothing.
+/// Later handshakes use the new one; existing connections go on. Files that cannot be
+/// used change nothing.
 pub struct ReloadingIdentity {
-    certificate: PathBuf,
-    key: PathBuf,
-    /// That of the first key: what hangs on it must not change while a server runs.
+    files: Reloading<Identity, IdentityError>,
+    /// Derived from the first key: what depends on it must not change while a server runs.
     secret: [u8; 32],
-    current: RwLock<Arc<Identity>>,
-    watch: Watch,
 }
 
 impl ReloadingIdentity {
     /// Loads a chain and its key, as [`Identity::load`] does.
     ///
     /// # Errors
-    /// Those of [`Identity::load`].
+    /// The same as those of [`Identity::load`].
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
-        let watch = Watch::new(vec![certificate.into(), key.into()]);
-        let identity = Identity::load(certificate, key)?;
-        Ok(Self {
-            certificate: certificate.into(),
-            key: key.into(),
-            secret: identity.secret(),
-            current: RwLock::new(Arc::new(identity)),
-            watch,
-        })
+        let paths = vec![certificate.into(), key.into()];
+        let files = Reloading::load(paths, |paths| Identity::load(&paths[0], &paths[1]))?;
+        let secret = files.current().secret();
+        Ok(Self { files, secret })
     }
 
-    /// Looks whether the files have changed, and reads them again once they are the
-    /// same at two looks: two files cannot be replaced at once.
-    pub fn look(&self) -> Look<IdentityError> {
-        self.watch.look(|| self.read())
+    /// Reads the files again if they have changed and are the same at two polls: two
+    /// files cannot be replaced at once.
+    pub fn poll(&self) -> PollResult<IdentityError> {
+        self.files.poll()
     }
 
     /// Reads the files again, whether they have changed or not.
     ///
     /// # Errors
-    /// They cannot be used; the old ones stay in use.
+    /// The files cannot be used; the old ones stay in use.
     pub fn reload(&self) -> Result<(), IdentityError> {
-        self.watch.reload(|| self.read())
-    }
-
-    fn read(&self) -> Result<(), IdentityError> {
-        let identity = Identity::load(&self.certificate, &self.key)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(identity);
-        Ok(())
-    }
-
-    fn current(&self) -> Arc<Identity> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        self.files.reload()
     }
 }
 
 impl ServerIdentity for ReloadingIdentity {
     fn names(&self) -> Vec<String> {
-        self.current().names()
+        self.files.current().names()
     }
 
     fn expires(&self) -> OffsetDateTime {
-        self.current().expires()
+        self.files.current().expires()
     }
 
     fn pin(&self) -> Pin {
-        self.current().pin()
-    }
-
-    fn authority_path(&self) -> Option<&Path> {
-        None
+        self.files.current().pin()
     }
 
     fn secret(&self) -> [u8; 32] {
@@ -97,15 +69,15 @@ impl ServerIdentity for ReloadingIdentity {
 
 impl ResolvesServerCert for ReloadingIdentity {
     fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.current().resolve(client_hello)
+        ResolvesServerCert::resolve(&*self.files.current(), client_hello)
     }
 }
 
 impl fmt::Debug for ReloadingIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReloadingIdentity")
-            .field("certificate", &self.certificate)
-            .field("current", &self.current())
+            .field("paths", &self.files.paths())
+            .field("current", &self.files.current())
             .finish_non_exhaustive()
     }
 }
@@ -116,18 +88,18 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::{Authority, Issued, KeyKind, Life, PairFiles, Request};
+    use crate::{Authority, CertificateFiles, IssueRequest, IssuedCertificate, KeyType, Validity};
 
     struct Place {
         _folder: tempfile::TempDir,
         authority: Authority,
-        files: PairFiles,
+        files: CertificateFiles,
     }
 
     impl Place {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let files = PairFiles::beside(&folder.path().join("a.pem"));
+            let files = CertificateFiles::beside(&folder.path().join("a.pem"));
             let place = Self {
                 _folder: folder,
                 authority: Authority::ephemeral(SystemTime::now()).unwrap(),
@@ -137,16 +109,13 @@ mod tests {
             place
         }
 
-        fn issue(&self) -> Issued {
-            let request = Request {
-                names: vec!["localhost".parse().unwrap()],
-                client: false,
-                life: Life::Short,
-            };
+        fn issue(&self) -> IssuedCertificate {
+            let names = vec!["localhost".parse().unwrap()];
+            let request = IssueRequest::new(names, Validity::Short);
             let now = SystemTime::now();
             let issued = self
                 .authority
-                .issue(&request, KeyKind::EcdsaP256, None, now);
+                .issue(&request, KeyType::EcdsaP256, None, now);
             issued.unwrap()
         }
 
@@ -160,14 +129,14 @@ mod tests {
         let place = Place::new();
         let identity = place.identity();
         let (pin, secret) = (identity.pin(), identity.secret());
-        assert!(matches!(identity.look(), Look::Unchanged));
+        assert!(matches!(identity.poll(), PollResult::Unchanged));
         place.files.write(&place.issue()).unwrap();
-        assert!(matches!(identity.look(), Look::Changing));
+        assert!(matches!(identity.poll(), PollResult::Changing));
         assert_eq!(identity.pin(), pin);
-        assert!(matches!(identity.look(), Look::Reloaded));
+        assert!(matches!(identity.poll(), PollResult::Reloaded));
         assert_ne!(identity.pin(), pin);
         assert_eq!(identity.secret(), secret);
-        assert!(matches!(identity.look(), Look::Unchanged));
+        assert!(matches!(identity.poll(), PollResult::Unchanged));
     }
 
     #[test]
@@ -177,16 +146,16 @@ mod tests {
         let pin = identity.pin();
         for breakage in ["", "garbage"] {
             fs::write(&place.files.certificate, breakage).unwrap();
-            assert!(matches!(identity.look(), Look::Changing));
-            assert!(matches!(identity.look(), Look::Kept(_)));
-            assert!(matches!(identity.look(), Look::Unchanged));
+            assert!(matches!(identity.poll(), PollResult::Changing));
+            assert!(matches!(identity.poll(), PollResult::Failed(_)));
+            assert!(matches!(identity.poll(), PollResult::Unchanged));
             assert!(identity.reload().is_err());
         }
         fs::remove_file(&place.files.certificate).unwrap();
-        assert!(matches!(identity.look(), Look::Changing));
+        assert!(matches!(identity.poll(), PollResult::Changing));
         assert!(matches!(
-            identity.look(),
-            Look::Kept(IdentityError::Read { .. })
+            identity.poll(),
+            PollResult::Failed(IdentityError::Read { .. })
         ));
         assert_eq!(identity.pin(), pin);
     }
@@ -202,13 +171,16 @@ mod tests {
         let key = &place.files.key;
         let set = |mode| fs::set_permissions(key, fs::Permissions::from_mode(mode)).unwrap();
         set(0o000);
-        assert!(matches!(identity.look(), Look::Changing));
+        assert!(matches!(identity.poll(), PollResult::Changing));
         // Who runs as root reads it all the same.
-        let kept = matches!(identity.look(), Look::Kept(IdentityError::Read { .. }));
+        let kept = matches!(
+            identity.poll(),
+            PollResult::Failed(IdentityError::Read { .. })
+        );
         assert_eq!(kept, identity.pin() == pin);
         set(0o600);
-        assert!(matches!(identity.look(), Look::Changing));
-        assert!(matches!(identity.look(), Look::Reloaded));
+        assert!(matches!(identity.poll(), PollResult::Changing));
+        assert!(matches!(identity.poll(), PollResult::Reloaded));
         assert_ne!(identity.pin(), pin);
     }
 
@@ -220,13 +192,21 @@ mod tests {
         place.files.write(&place.issue()).unwrap();
         let new = fs::read(&place.files.certificate).unwrap();
         fs::write(&place.files.certificate, old).unwrap();
-        assert!(matches!(identity.look(), Look::Changing));
+        assert!(matches!(identity.poll(), PollResult::Changing));
         fs::write(&place.files.certificate, new).unwrap();
         let mut looks = Vec::new();
         for _ in 0..3 {
-            looks.push(identity.look());
+            looks.push(identity.poll());
         }
-        assert!(looks.iter().any(|look| matches!(look, Look::Reloaded)));
-        assert!(!looks.iter().any(|look| matches!(look, Look::Kept(_))));
+        assert!(
+            looks
+                .iter()
+                .any(|look| matches!(look, PollResult::Reloaded))
+        );
+        assert!(
+            !looks
+                .iter()
+                .any(|look| matches!(look, PollResult::Failed(_)))
+        );
     }
 }
