@@ -12,24 +12,26 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-pub(crate) use self::group::{Group, kill_everything_on_signals};
+pub use self::group::{Group, kill_everything_on_signals};
 use crate::Outcome;
 
 /// How a child ended.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Ended {
+pub enum Ended {
+    /// By itself, or by a signal of somebody else.
     Exited(ExitStatus),
+    /// Killed at its time limit.
     TimedOut(Duration),
 }
 
 impl Ended {
     /// Tells whether the child itself said that all is well.
-    pub(crate) fn is_success(&self) -> bool {
+    pub fn is_success(&self) -> bool {
         matches!(self, Self::Exited(status) if status.success())
     }
 
     /// Returns the exit code, if the child ended by itself with one.
-    pub(crate) fn code(&self) -> Option<i32> {
+    pub fn code(&self) -> Option<i32> {
         match self {
             Self::Exited(status) => status.code(),
             Self::TimedOut(_) => None,
@@ -37,7 +39,7 @@ impl Ended {
     }
 
     /// Returns what a command that only runs this child came to.
-    pub(crate) fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> Outcome {
         match self.is_success() {
             true => Outcome::Good,
             false => Outcome::Bad,
@@ -55,13 +57,13 @@ impl std::fmt::Display for Ended {
 }
 
 /// Runs a child whose output the reader sees as it comes.
-pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Ended> {
+pub fn run(mut command: Command, limit: Duration) -> Result<Ended> {
     command.stdin(Stdio::null());
     start(&mut command)?.wait(limit)
 }
 
 /// Runs a child whose standard output the reader sees and the caller gets.
-pub(crate) fn tee(mut command: Command, limit: Duration) -> Result<(Ended, String)> {
+pub fn tee(mut command: Command, limit: Duration) -> Result<(Ended, String)> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut group = start(&mut command)?;
     let stdout = group.stdout().context("standard output is a pipe")?;
@@ -72,7 +74,7 @@ pub(crate) fn tee(mut command: Command, limit: Duration) -> Result<(Ended, Strin
 }
 
 /// Runs a child that nobody sees; returns both its outputs.
-pub(crate) fn capture(mut command: Command, limit: Duration) -> Result<(Ended, String, String)> {
+pub fn capture(mut command: Command, limit: Duration) -> Result<(Ended, String, String)> {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-pub(crate) use self::node::modules as node_modules;
+pub use self::node::modules as node_modules;
 use self::platform::Platform;
-pub(crate) use self::programs::{
+pub use self::programs::{
     CADDY, CLANG, CMAKE, CXX, LIBNUMA, NGTCP2_CLIENT, NGTCP2_SERVER, OPENSSL, PERL, Program,
     QUICHE_CLIENT, TSHARK, VALGRIND,
 };
@@ -28,7 +28,7 @@ const FETCH_LIMIT: Duration = Duration::from_secs(600);
 const QUESTION_LIMIT: Duration = Duration::from_secs(10);
 
 /// Installs what is missing, or says in one line how to.
-pub(crate) fn run() -> Result<Outcome> {
+pub fn run() -> Result<Outcome> {
     let platform = Platform::here();
     let missing = programs::missing(&platform);
     if !missing.is_empty() {
@@ -57,7 +57,7 @@ pub(crate) fn run() -> Result<Outcome> {
 }
 
 /// Installs those of `programs` that are missing; where we may not, the error is what to paste.
-pub(crate) fn obtain(programs: &[Program]) -> Result<()> {
+pub fn obtain(programs: &[Program]) -> Result<()> {
     let platform = Platform::here();
     let is_missing = |program: &&Program| !program.is_here();
     let missing: Vec<Program> = programs.iter().filter(is_missing).cloned().collect();
@@ -74,18 +74,18 @@ pub(crate) fn obtain(programs: &[Program]) -> Result<()> {
 }
 
 /// Makes the Python environment ready; returns the version of aioquic in it.
-pub(crate) fn python_with_aioquic() -> Result<String> {
+pub fn python_with_aioquic() -> Result<String> {
     python::ensure_ready()?;
     python::aioquic_version()
 }
 
 /// Returns the interpreter that has aioquic.
-pub(crate) fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     python::interpreter()
 }
 
 /// Returns the path of our own cargo-deny.
-pub(crate) fn cargo_deny() -> PathBuf {
+pub fn cargo_deny() -> PathBuf {
     tools().join("bin/cargo-deny")
 }
 

@@ -20,7 +20,7 @@ static LIVE: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// A child process with all its descendants; dropping it kills them.
 #[derive(Debug)]
-pub(crate) struct Group {
+pub struct Group {
     leader: Child,
     pid: Pid,
     reaped: bool,
@@ -28,7 +28,7 @@ pub(crate) struct Group {
 
 impl Group {
     /// Starts a child as the leader of a new group.
-    pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
+    pub fn spawn(command: &mut Command) -> io::Result<Self> {
         // Held over the start, so that a signal never misses a new group.
         let mut live = live();
         let leader = command.process_group(0).spawn()?;
@@ -42,28 +42,28 @@ impl Group {
     }
 
     /// Returns the child's standard output, once, if it is a pipe.
-    pub(crate) fn stdout(&mut self) -> Option<ChildStdout> {
+    pub fn stdout(&mut self) -> Option<ChildStdout> {
         self.leader.stdout.take()
     }
 
     /// Returns the child's standard error, once, if it is a pipe.
-    pub(crate) fn stderr(&mut self) -> Option<ChildStderr> {
+    pub fn stderr(&mut self) -> Option<ChildStderr> {
         self.leader.stderr.take()
     }
 
     /// Returns the leader's number.
-    pub(crate) fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.leader.id()
     }
 
     /// Sends a signal to the leader alone.
-    pub(crate) fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         // ESRCH cannot be: a leader that ended stays a zombie until it is reaped here.
         let _ = kill_process(self.pid, signal);
     }
 
     /// Waits until the leader ends, at most for `limit`, then kills what is left of the group.
-    pub(crate) fn wait(mut self, limit: Duration) -> Result<Ended> {
+    pub fn wait(mut self, limit: Duration) -> Result<Ended> {
         let (sender, ended) = mpsc::channel();
         let pid = self.pid;
         // The leader stays a zombie: its number cannot be given to anybody else before the kill.
@@ -103,7 +103,7 @@ impl Drop for Group {
 }
 
 /// Lets SIGINT and SIGTERM end every child too, although they lead groups of their own.
-pub(crate) fn kill_everything_on_signals() -> Result<()> {
+pub fn kill_everything_on_signals() -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {

@@ -21,7 +21,7 @@ pub(super) const QUIC: &str = "@matrixai/quic";
 const STAMP: &str = "qecho-complete";
 
 /// Returns the folder of the packages.
-pub(crate) fn modules() -> PathBuf {
+pub fn modules() -> PathBuf {
     folder().join("node_modules")
 }
 

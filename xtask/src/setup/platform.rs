@@ -16,7 +16,7 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 
 /// A package manager that we know the names of packages for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Manager {
+pub(super) enum Manager {
     Apt,
     Dnf,
     Brew,
@@ -24,14 +24,14 @@ pub(crate) enum Manager {
 
 /// This machine, as far as installing goes.
 #[derive(Debug)]
-pub(crate) struct Platform {
-    pub(crate) manager: Manager,
+pub(super) struct Platform {
+    pub(super) manager: Manager,
     is_root: bool,
 }
 
 impl Platform {
     /// Looks at the machine that we run on.
-    pub(crate) fn here() -> Self {
+    pub(super) fn here() -> Self {
         let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
         let manager = match cfg!(target_os = "macos") {
             true => Manager::Brew,
@@ -44,12 +44,12 @@ impl Platform {
     }
 
     /// Tells whether packages can be installed with no question asked.
-    pub(crate) fn may_install(&self) -> bool {
+    pub(super) fn may_install(&self) -> bool {
         self.manager == Manager::Apt && (self.is_root || sudo_asks_nothing())
     }
 
     /// Returns one line for a shell that installs `programs`.
-    pub(crate) fn line_to_paste(&self, programs: &[Program]) -> String {
+    pub(super) fn line_to_paste(&self, programs: &[Program]) -> String {
         let packages = self.packages(programs).join(" ");
         let sudo = if self.is_root { "" } else { "sudo " };
         match self.manager {
@@ -62,7 +62,7 @@ impl Platform {
     }
 
     /// Installs with apt.
-    pub(crate) fn install(&self, programs: &[Program]) -> Result<()> {
+    pub(super) fn install(&self, programs: &[Program]) -> Result<()> {
         let packages = self.packages(programs);
         println!("setup: installing {}", packages.join(" "));
         self.apt_get(&["update", "--quiet"])?;

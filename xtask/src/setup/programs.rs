@@ -13,7 +13,7 @@ const QUESTION_LIMIT: Duration = Duration::from_secs(3);
 
 /// A program that a check calls.
 #[derive(Clone, Debug)]
-pub(crate) struct Program {
+pub struct Program {
     /// What a person calls it.
     name: &'static str,
     proof: Proof,
@@ -40,7 +40,7 @@ enum Proof {
 }
 
 /// ngtcp2's client with GnuTLS.
-pub(crate) const NGTCP2_CLIENT: Program = Program {
+pub const NGTCP2_CLIENT: Program = Program {
     name: "gtlsclient",
     proof: Proof::OnPath("gtlsclient"),
     apt: Some("ngtcp2-client"),
@@ -49,7 +49,7 @@ pub(crate) const NGTCP2_CLIENT: Program = Program {
 };
 
 /// ngtcp2's server with GnuTLS.
-pub(crate) const NGTCP2_SERVER: Program = Program {
+pub const NGTCP2_SERVER: Program = Program {
     name: "gtlsserver",
     proof: Proof::OnPath("gtlsserver"),
     apt: Some("ngtcp2-server"),
@@ -58,7 +58,7 @@ pub(crate) const NGTCP2_SERVER: Program = Program {
 };
 
 /// quiche, with BoringSSL, for Node.
-pub(crate) const QUICHE_CLIENT: Program = Program {
+pub const QUICHE_CLIENT: Program = Program {
     name: node::QUIC,
     proof: Proof::NodePackage(node::QUIC),
     apt: None,
@@ -67,7 +67,7 @@ pub(crate) const QUICHE_CLIENT: Program = Program {
 };
 
 /// A web server with HTTP/3, on quic-go.
-pub(crate) const CADDY: Program = Program {
+pub const CADDY: Program = Program {
     name: "caddy",
     proof: Proof::OnPath("caddy"),
     apt: Some("caddy"),
@@ -76,7 +76,7 @@ pub(crate) const CADDY: Program = Program {
 };
 
 /// Makes certificates that are none of ours.
-pub(crate) const OPENSSL: Program = Program {
+pub const OPENSSL: Program = Program {
     name: "openssl",
     proof: Proof::OnPath("openssl"),
     apt: Some("openssl"),
@@ -85,7 +85,7 @@ pub(crate) const OPENSSL: Program = Program {
 };
 
 /// Captures, and takes apart what was captured.
-pub(crate) const TSHARK: Program = Program {
+pub const TSHARK: Program = Program {
     name: "tshark",
     proof: Proof::OnPath("tshark"),
     apt: Some("tshark"),
@@ -94,7 +94,7 @@ pub(crate) const TSHARK: Program = Program {
 };
 
 /// Counts the instructions of a program.
-pub(crate) const VALGRIND: Program = Program {
+pub const VALGRIND: Program = Program {
     name: "valgrind",
     proof: Proof::OnPath("valgrind"),
     apt: Some("valgrind"),
@@ -103,7 +103,7 @@ pub(crate) const VALGRIND: Program = Program {
 };
 
 /// Builds the C and C++ parts of other people's stacks.
-pub(crate) const CMAKE: Program = Program {
+pub const CMAKE: Program = Program {
     name: "cmake",
     proof: Proof::OnPath("cmake"),
     apt: Some("cmake"),
@@ -112,7 +112,7 @@ pub(crate) const CMAKE: Program = Program {
 };
 
 /// Brings libclang, by which Rust reads the headers of those parts.
-pub(crate) const CLANG: Program = Program {
+pub const CLANG: Program = Program {
     name: "clang",
     proof: Proof::OnPath("clang"),
     apt: Some("clang"),
@@ -121,7 +121,7 @@ pub(crate) const CLANG: Program = Program {
 };
 
 /// Tells which memory is near which core: a library that msquic links.
-pub(crate) const LIBNUMA: Program = Program {
+pub const LIBNUMA: Program = Program {
     name: "libnuma",
     proof: Proof::Header("numa.h"),
     apt: Some("libnuma-dev"),
@@ -130,7 +130,7 @@ pub(crate) const LIBNUMA: Program = Program {
 };
 
 /// Configures quictls, which msquic stands on.
-pub(crate) const PERL: Program = Program {
+pub const PERL: Program = Program {
     name: "perl",
     proof: Proof::OnPath("perl"),
     apt: Some("perl"),
@@ -139,7 +139,7 @@ pub(crate) const PERL: Program = Program {
 };
 
 /// A C++ compiler, which Rust does without.
-pub(crate) const CXX: Program = Program {
+pub const CXX: Program = Program {
     name: "c++",
     proof: Proof::OnPath("c++"),
     apt: Some("g++"),
@@ -208,12 +208,12 @@ const PROGRAMS: [Program; 13] = [
 
 impl Program {
     /// Returns what a person calls the program.
-    pub(crate) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         self.name
     }
 
     /// Tells whether the program is on this machine.
-    pub(crate) fn is_here(&self) -> bool {
+    pub fn is_here(&self) -> bool {
         match self.proof {
             Proof::OnPath(name) => find(name).is_some(),
             Proof::OneOnPath(names) => names.iter().any(|name| find(name).is_some()),
@@ -230,7 +230,7 @@ impl Program {
     }
 
     /// Returns the name of the program's package.
-    pub(crate) fn package(&self, manager: Manager) -> Option<&'static str> {
+    pub(super) fn package(&self, manager: Manager) -> Option<&'static str> {
         match manager {
             Manager::Apt => self.apt,
             Manager::Dnf => self.dnf,
@@ -240,7 +240,7 @@ impl Program {
 }
 
 /// Returns what is not here and could be.
-pub(crate) fn missing(platform: &Platform) -> Vec<Program> {
+pub(super) fn missing(platform: &Platform) -> Vec<Program> {
     let obtainable = |program: &Program| program.package(platform.manager).is_some();
     PROGRAMS
         .into_iter()
@@ -250,7 +250,7 @@ pub(crate) fn missing(platform: &Platform) -> Vec<Program> {
 }
 
 /// Returns the names of programs for a sentence.
-pub(crate) fn names(programs: &[Program]) -> String {
+pub(super) fn names(programs: &[Program]) -> String {
     programs
         .iter()
         .map(|program| program.name)

@@ -17,12 +17,12 @@ const QUESTION_LIMIT: Duration = Duration::from_secs(30);
 const STAMP: &str = "qecho-complete";
 
 /// Returns the environment's interpreter.
-pub(crate) fn interpreter() -> PathBuf {
+pub(super) fn interpreter() -> PathBuf {
     folder().join("bin/python")
 }
 
 /// Makes the environment unless it is complete.
-pub(crate) fn ensure_ready() -> Result<()> {
+pub(super) fn ensure_ready() -> Result<()> {
     let stamp = wanted_stamp()?;
     let present = fs::read_to_string(folder().join(STAMP)).unwrap_or_default();
     if present == stamp && imports_aioquic() {
@@ -57,7 +57,7 @@ pub(crate) fn ensure_ready() -> Result<()> {
 }
 
 /// Returns the version of aioquic that the environment has.
-pub(crate) fn aioquic_version() -> Result<String> {
+pub(super) fn aioquic_version() -> Result<String> {
     let mut question = Command::new(interpreter());
     question.args(["-c", "import aioquic; print(aioquic.__version__)"]);
     let (ended, version, error) = process::capture(question, QUESTION_LIMIT)?;

@@ -85,7 +85,7 @@ pub(super) const OWNED: &[Owned] = &[
     },
     Owned {
         library: "anyhow",
-        owners: &["qecho", "xtask"],
+        owners: &["qecho", "xtask", "harness", "bench"],
     },
     Owned {
         library: "rustyline",

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::figures::three_digits;
-use super::record::{Figure, Record};
+use crate::figures::three_digits;
+use crate::record::{Figure, Record};
 
 /// Differences below this share are ties on a noisy machine.
 const TIE: f64 = 0.15;
@@ -42,7 +42,7 @@ enum Direction {
 
 /// A wish and what came of it.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(crate) struct Line {
     wish: &'static Wish,
     value: Option<f64>,
 }
@@ -155,7 +155,7 @@ impl Wish {
 }
 
 /// Compares what was measured with what is wished.
-pub(super) fn lines(record: &Record) -> Vec<Line> {
+pub(crate) fn lines(record: &Record) -> Vec<Line> {
     let line = |wish: &'static Wish| Line {
         wish,
         value: wish.value(record),
@@ -164,7 +164,7 @@ pub(super) fn lines(record: &Record) -> Vec<Line> {
 }
 
 /// Returns the table of all wishes for which there are figures.
-pub(super) fn table(record: &Record) -> String {
+pub(crate) fn table(record: &Record) -> String {
     let mut text = "\n### The bar\n\nRatios of medians, ours over the best QUIC peer's of this \
                     run where nobody else is named.\n\n\
                     | | measured | floor | stretch | |\n|---|---|---|---|---|\n"
@@ -191,7 +191,7 @@ pub(super) fn table(record: &Record) -> String {
 }
 
 impl Line {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({
             "what": self.wish.what,
             "workload": self.wish.workload,
@@ -205,9 +205,9 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use super::super::catalogue::PEERS;
-    use super::super::workload::named;
     use super::*;
+    use crate::catalogue::PEERS;
+    use crate::workload::named;
 
     #[test]
     fn a_verdict_knows_both_directions_and_ties() {

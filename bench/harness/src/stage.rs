@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use xtask::process::{self, Group};
+use xtask::workspace;
 
-use super::build;
-use super::catalogue::{Peer, Recipe};
-use super::workload::Workload;
-use crate::process::{self, Group};
-use crate::workspace;
+use crate::build;
+use crate::catalogue::{Peer, Recipe};
+use crate::workload::Workload;
 
 /// Time for a server to say where it listens.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -27,7 +27,7 @@ const CERTIFICATE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What all measurements share.
 #[derive(Debug)]
-pub(super) struct Stage {
+pub(crate) struct Stage {
     folder: PathBuf,
     server_core: String,
     generator_core: String,
@@ -35,14 +35,14 @@ pub(super) struct Stage {
 
 /// A server that listens; dropping it kills it.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     group: Group,
     address: SocketAddr,
 }
 
 impl Stage {
     /// Builds the program of this workspace, and lets it make a certificate for everybody.
-    pub(super) fn prepare(cores: [usize; 2]) -> Result<Self> {
+    pub(crate) fn prepare(cores: [usize; 2]) -> Result<Self> {
         eprintln!("building qecho");
         let build = workspace::cargo(&["build", "--release", "--locked", "--package", "qecho"]);
         let ended = process::run(build, BUILD_LIMIT)?;
@@ -66,7 +66,7 @@ impl Stage {
     }
 
     /// Starts a server on its core, and waits until it listens.
-    pub(super) fn start(&self, peer: &Peer, workload: &Workload) -> Result<Server> {
+    pub(crate) fn start(&self, peer: &Peer, workload: &Workload) -> Result<Server> {
         let mut command = self.command(Path::new("taskset"));
         command.args(["--cpu-list", &self.server_core]);
         command.args(build::command_line(peer));
@@ -99,7 +99,7 @@ impl Stage {
     }
 
     /// Puts load on a server from the other core; returns the generator's report.
-    pub(super) fn load(
+    pub(crate) fn load(
         &self,
         peer: &Peer,
         server: &Server,

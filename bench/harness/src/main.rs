@@ -3,6 +3,12 @@
 //! Every server is driven by the same generator; the server has one core and the generator
 //! another. The runs are interleaved, so that a slow minute of the machine falls on everybody.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "its reader sits at a terminal or pastes what it prints"
+)]
+
 mod bar;
 mod build;
 mod catalogue;
@@ -16,19 +22,27 @@ mod table;
 mod workload;
 
 use std::fs;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use xtask::Outcome;
 
-pub(crate) use self::options::Options;
-use self::{
-    build::Built, machine::Machine, measure::Sample, record::Record, stage::Stage,
-    workload::Workload,
-};
-use crate::Outcome;
+use self::build::Built;
+use self::machine::Machine;
+use self::measure::Sample;
+use self::options::Options;
+use self::record::Record;
+use self::stage::Stage;
+use self::workload::Workload;
+
+fn main() -> ExitCode {
+    xtask::main(run)
+}
 
 /// Builds, runs and measures what the options select, and prints what came of it.
-pub(crate) fn run(options: &Options) -> Result<Outcome> {
+fn run(arguments: &[String]) -> Result<Outcome> {
+    let options = &Options::parse(arguments)?;
     ensure!(
         cfg!(target_os = "linux"),
         "peers are measured on Linux only"
