@@ -27,7 +27,7 @@ Usage: cargo xtask <command>
                            platform lacks a program for fails instead of being left out
   setup                    what the checks need: system programs, target/python, target/tools
   fmt                      formats every file
-  tidy                     the rules of the house that no compiler knows
+  tidy                     the rules of the house that no other tool knows
   interop [--require-all] [--binary FILE] [--list] [WORD]
                            other people's QUIC stacks against the built program;
                            WORD: only the cases whose name contains it
@@ -39,7 +39,7 @@ Usage: cargo xtask <command>
                            our echo server and other people's, built and measured in one
                            interleaved run: tables on stdout as Markdown, FILE for JSON;
                            --list: what NAME can be (Linux, two cores; 5 rounds of 2 s)
-  deny                     licences, bans and sources of the dependencies
+  deny                     licences and sources of the dependencies, and who may use them
   advisories               known vulnerabilities in the dependencies (needs the network)
 
 Exit status: 0 all well, 1 a check failed, 2 could not run.
