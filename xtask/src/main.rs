@@ -4,13 +4,12 @@
     reason = "xtask is a program whose reader sits at a terminal or reads a CI log"
 )]
 
+mod checks;
 mod ci;
-mod deny;
-mod format;
 mod instructions;
 mod interop;
+mod report;
 mod tidy;
-mod totals;
 
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
@@ -54,24 +53,28 @@ fn run(arguments: &[String]) -> Result<Outcome> {
         print!("{HELP}");
         return Ok(Outcome::CouldNotRun);
     };
-    match command.as_str() {
-        "ci" => ci::run(&ci::Options {
-            require_all: only_require_all(rest)?,
-        }),
-        "setup" => no_more(rest).and_then(|()| setup::run()),
-        "fmt" => no_more(rest).and_then(|()| format::apply()),
-        "tidy" => no_more(rest).and_then(|()| tidy::run()),
-        "interop" => interop::run(&interop::Options::parse(rest)?),
-        "instructions" => instructions::run(&instructions::Options::parse(rest)?),
-        "peers" => peers(rest),
-        "deny" => no_more(rest).and_then(|()| deny::gate()),
-        "advisories" => no_more(rest).and_then(|()| deny::advisories()),
-        "help" | "--help" | "-h" => {
+    let report = match (command.as_str(), rest) {
+        ("ci", []) => return ci::run(false),
+        ("ci", [flag]) if flag == "--require-all" => return ci::run(true),
+        ("ci", _) => bail!("`ci` takes --require-all and nothing else"),
+        ("peers", _) => return peers(rest),
+        ("interop", _) => return interop::command(rest),
+        ("instructions", _) => return instructions::command(rest),
+        ("help" | "--help" | "-h", _) => {
             print!("{HELP}");
-            Ok(Outcome::Good)
+            return Ok(Outcome::Good);
         }
-        unknown => bail!("there is no command {unknown:?}; `cargo xtask help` lists them"),
-    }
+        ("setup", []) => return setup::run().map(|()| Outcome::Good),
+        ("fmt", []) => checks::format(&[]),
+        ("tidy", []) => tidy::run(),
+        ("deny", []) => checks::deny(),
+        ("advisories", []) => checks::advisories(),
+        ("setup" | "fmt" | "tidy" | "deny" | "advisories", [unknown, ..]) => {
+            bail!("unexpected argument {unknown:?}")
+        }
+        (unknown, _) => bail!("there is no command {unknown:?}; `cargo xtask help` lists them"),
+    };
+    Ok(report?.outcome(false))
 }
 
 /// Gives way to the harness in `bench/harness`, which nothing else builds.
@@ -86,19 +89,4 @@ fn peers(arguments: &[String]) -> Result<Outcome> {
     ];
     let error = workspace::cargo(&package).args(arguments).exec();
     Err(error).context("cannot start cargo")
-}
-
-fn no_more(rest: &[String]) -> Result<()> {
-    match rest.first() {
-        None => Ok(()),
-        Some(unknown) => bail!("unexpected argument {unknown:?}"),
-    }
-}
-
-fn only_require_all(rest: &[String]) -> Result<bool> {
-    match rest {
-        [] => Ok(false),
-        [flag] if flag == "--require-all" => Ok(true),
-        _ => bail!("`ci` takes --require-all and nothing else"),
-    }
 }

@@ -11,7 +11,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::{Outcome, workspace};
+use crate::report::Report;
+use crate::workspace;
 
 /// Folders that hold nothing of ours.
 const SKIPPED: &[&str] = &["target", ".git", "__pycache__"];
@@ -43,7 +44,7 @@ const RULES: &[Rule] = &[
 ];
 
 /// Applies every rule to the workspace.
-pub(crate) fn run() -> Result<Outcome> {
+pub(crate) fn run() -> Result<Report> {
     let mut tree = Tree::new();
     read(&workspace::root(), "", &mut tree)?;
     let findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(&tree)).collect();
@@ -61,8 +62,8 @@ pub(crate) fn run() -> Result<Outcome> {
         tree.len()
     );
     Ok(match errors {
-        0 => Outcome::Good,
-        _ => Outcome::Bad,
+        0 => Report::default(),
+        _ => Report::failure("see above"),
     })
 }
 

@@ -1,8 +1,16 @@
-//! Where things lie: the root, the target folder, the built program, cargo itself.
+//! The workspace: its root, the target folder, the built program, cargo itself.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
+use std::{env, fs};
+
+use anyhow::{Context, Result};
+
+use crate::process;
+
+/// Time for everything to be built on a small machine.
+pub const BUILD_LIMIT: Duration = Duration::from_secs(900);
 
 /// Returns the root of the workspace.
 pub fn root() -> PathBuf {
@@ -24,6 +32,20 @@ pub fn target() -> PathBuf {
 /// Returns the path of the released program.
 pub fn release_binary() -> PathBuf {
     target().join("release/qecho")
+}
+
+/// Makes a folder that is empty.
+pub fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
+/// Builds the released program.
+pub fn build_release() -> Result<()> {
+    let build = cargo(&["build", "--release", "--locked", "--quiet"]);
+    process::succeed(build, BUILD_LIMIT)
 }
 
 /// Returns a cargo command that runs in the root.

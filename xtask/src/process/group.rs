@@ -1,7 +1,7 @@
 //! A child process that leads a process group, and the list of all live groups.
 
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, ChildStdout, Command};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 use std::{io, process, thread};
@@ -15,10 +15,10 @@ use signal_hook::iterator::Signals;
 
 use super::Ended;
 
-/// Groups whose leader is not reaped yet, so that their numbers are still theirs.
+/// Groups of which the leader is not reaped yet, so that their numbers are still theirs.
 static LIVE: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
-/// A child process with all its descendants; dropping it kills them.
+/// Child process with all its descendants; dropping it kills them.
 #[derive(Debug)]
 pub struct Group {
     leader: Child,
@@ -28,10 +28,11 @@ pub struct Group {
 
 impl Group {
     /// Starts a child as the leader of a new group.
-    pub fn spawn(command: &mut Command) -> io::Result<Self> {
+    pub fn spawn(command: &mut Command) -> Result<Self> {
         // Held over the start, so that a signal never misses a new group.
         let mut live = live();
-        let leader = command.process_group(0).spawn()?;
+        let leader = command.process_group(0).spawn();
+        let leader = leader.with_context(|| format!("cannot start {}", super::line(command)))?;
         let pid = Pid::from_child(&leader);
         live.push(pid);
         Ok(Self {
@@ -41,14 +42,26 @@ impl Group {
         })
     }
 
+    /// Starts such a child without input, and with pipes for both outputs.
+    pub fn spawn_piped(command: &mut Command) -> Result<Self> {
+        command.stdin(Stdio::null());
+        Self::spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
+    }
+
     /// Returns the child's standard output, once, if it is a pipe.
-    pub fn stdout(&mut self) -> Option<ChildStdout> {
-        self.leader.stdout.take()
+    pub fn stdout(&mut self) -> Result<ChildStdout> {
+        self.leader
+            .stdout
+            .take()
+            .context("standard output is no pipe")
     }
 
     /// Returns the child's standard error, once, if it is a pipe.
-    pub fn stderr(&mut self) -> Option<ChildStderr> {
-        self.leader.stderr.take()
+    pub fn stderr(&mut self) -> Result<ChildStderr> {
+        self.leader
+            .stderr
+            .take()
+            .context("standard error is no pipe")
     }
 
     /// Returns the leader's number.
