@@ -14,11 +14,11 @@ use crate::catalogue::{Kind, Peer, Recipe};
 /// BoringSSL alone takes minutes on a small machine.
 const BUILD_LIMIT: Duration = Duration::from_secs(3_600);
 
-/// A peer, and whether it can be measured.
+/// Peer that can be measured, or a reason why not.
 #[derive(Debug)]
 pub(crate) struct Built {
     pub(crate) peer: &'static Peer,
-    /// The version of the stack, or why there is none.
+    /// Version of the stack, or why there is none.
     pub(crate) version: Result<String, String>,
 }
 

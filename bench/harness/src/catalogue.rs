@@ -2,7 +2,7 @@
 
 use xtask::setup::{CLANG, CMAKE, CXX, LIBNUMA, PERL, Program};
 
-/// An echo server.
+/// Echo server.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
@@ -12,7 +12,7 @@ pub(crate) struct Peer {
     pub(crate) arguments: &'static [&'static str],
     /// Names of the workloads that it does, between spaces; none: all.
     pub(crate) only: &'static str,
-    /// The largest UDP payload that does its sending good, found by trying; the search of a stack
+    /// Largest UDP payload that does its sending good, found by trying; the search of a stack
     /// that nothing stops goes up to what the row allows.
     pub(crate) payload_max: u16,
     /// Description for the tables.
@@ -31,20 +31,20 @@ pub(crate) enum Kind {
 /// Source that a peer is built from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Recipe {
-    /// The released program of this workspace.
+    /// Released program of this workspace.
     Qecho,
-    /// A package in `bench/peers` of its own name; the crate whose version counts.
+    /// Package in `bench/peers` of its own name; the crate whose version counts.
     Cargo {
         package: &'static str,
         library: &'static str,
         /// Programs that building it takes, beside Rust and a C compiler.
         needs: &'static [Program],
     },
-    /// A script in `bench/peers`, run by the Python that the interoperability checks use.
+    /// Script in `bench/peers`, run by the Python that the interoperability checks use.
     Python { script: &'static str },
 }
 
-/// All peers, in the order of the tables.
+/// Peers, in the order of the tables.
 pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "qecho",

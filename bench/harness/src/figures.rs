@@ -1,6 +1,6 @@
 //! Numbers of several runs as one, and how they are written.
 
-/// The middle and the spread of several values.
+/// Median and the spread of several values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) median: f64,

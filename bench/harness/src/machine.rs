@@ -93,8 +93,8 @@ fn first_two(list: &str) -> Option<[usize; 2]> {
 fn answer(question: &[&str]) -> String {
     let mut command = Command::new(question[0]);
     command.args(&question[1..]);
-    let answer = process::capture(command, QUESTION_LIMIT);
-    answer.map_or_else(|_| "unknown".into(), |(_, text, _)| text.trim().to_owned())
+    let answer = process::answer(command, QUESTION_LIMIT);
+    answer.map_or_else(|_| "unknown".into(), |text| text.trim().to_owned())
 }
 
 #[cfg(test)]

@@ -9,16 +9,16 @@
     reason = "its reader sits at a terminal or pastes what it prints"
 )]
 
-mod bar;
 mod build;
 mod catalogue;
 mod figures;
+mod goals;
 mod machine;
 mod measure;
 mod options;
 mod record;
-mod stage;
 mod table;
+mod testbed;
 mod workload;
 
 use std::fs;
@@ -33,7 +33,7 @@ use self::machine::Machine;
 use self::measure::Sample;
 use self::options::Options;
 use self::record::Record;
-use self::stage::Stage;
+use self::testbed::Testbed;
 use self::workload::Workload;
 
 fn main() -> ExitCode {
@@ -53,7 +53,7 @@ fn run(arguments: &[String]) -> Result<Outcome> {
     }
     let cores = machine::cores_for_both()?;
     let machine = Machine::look(cores);
-    let stage = Stage::prepare(cores)?;
+    let testbed = Testbed::prepare(cores)?;
     let built: Vec<Built> = options
         .peers
         .iter()
@@ -62,7 +62,7 @@ fn run(arguments: &[String]) -> Result<Outcome> {
     let mut record = Record::new(options, &built);
     for round in 0..options.rounds {
         for workload in &options.workloads {
-            measure_all(&stage, options, round, workload, &mut record);
+            measure_all(&testbed, options, round, workload, &mut record);
         }
     }
     print!("{}", table::page(&machine, options, &built, &record));
@@ -76,7 +76,7 @@ fn run(arguments: &[String]) -> Result<Outcome> {
 
 /// Lets every peer do one workload once; each round begins with another peer.
 fn measure_all(
-    stage: &Stage,
+    testbed: &Testbed,
     options: &Options,
     round: usize,
     workload: &Workload,
@@ -92,7 +92,7 @@ fn measure_all(
             workload.name,
             peer.name
         );
-        let sample = measure::measure(stage, peer, workload, options.seconds);
+        let sample = measure::measure(testbed, peer, workload, options.seconds);
         eprintln!("{}", brief(workload, &sample));
         record.add(workload, peer, sample);
     }
@@ -112,6 +112,6 @@ fn report(machine: &Machine, options: &Options, built: &[Built], record: &Record
         "seconds": options.seconds,
         "peers": built.iter().map(Built::json).collect::<Vec<_>>(),
         "workloads": record.json(),
-        "bar": bar::lines(record).iter().map(bar::Line::json).collect::<Vec<_>>(),
+        "bar": goals::lines(record).iter().map(goals::Line::json).collect::<Vec<_>>(),
     })
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::catalogue::Peer;
-use crate::stage::Stage;
+use crate::testbed::Testbed;
 use crate::workload::{IDLE_CONNECTIONS, Measure, Workload};
 
 /// Share of its core from which on a side counts as always busy.
@@ -14,7 +14,7 @@ const BUSY: f64 = 0.95;
 /// connections bring into memory are not counted.
 const FIRST_CONNECTIONS: &[&str] = &["--over", "idle", "--connections", "16"];
 
-/// What one run came to.
+/// Figures of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sample {
     /// In the workload's own unit.
@@ -29,25 +29,25 @@ pub(crate) struct Sample {
     pub(crate) server_share: f64,
     /// Mean UDP payload that the server sent, in bytes; 0 where there are no datagrams.
     pub(crate) payload: f64,
-    /// The cipher suite and the group of the key exchange, as the server chose them.
+    /// Cipher suite and the group of the key exchange, as the server chose them.
     pub(crate) agreed: String,
 }
 
 /// Starts a server, puts load on it, and ends it.
 pub(crate) fn measure(
-    stage: &Stage,
+    testbed: &Testbed,
     peer: &Peer,
     workload: &Workload,
     seconds: f64,
 ) -> Result<Sample> {
-    let server = stage.start(peer, workload)?;
+    let server = testbed.start(peer, workload)?;
     if workload.measure == Measure::Memory {
-        stage.load(peer, &server, FIRST_CONNECTIONS, 0.1)?;
+        testbed.load(peer, &server, FIRST_CONNECTIONS, 0.1)?;
     }
     let payload = workload.udp_payload_max.to_string();
     let mut arguments: Vec<&str> = workload.arguments.split(' ').collect();
     arguments.extend(["--udp-payload-max", &payload]);
-    let report = stage.load(peer, &server, &arguments, seconds)?;
+    let report = testbed.load(peer, &server, &arguments, seconds)?;
     Sample::read(workload, &report)
 }
 

@@ -16,7 +16,7 @@ const SECONDS: f64 = 2.0;
 /// Most seconds of each measurement.
 const SECONDS_MAX: f64 = 60.0;
 
-/// What to measure, and how often.
+/// Options of the command.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) peers: Vec<&'static Peer>,

@@ -10,20 +10,20 @@ use crate::figures::Spread;
 use crate::measure::Sample;
 use crate::workload::Workload;
 
-/// All rows of all tables.
+/// Rows of all tables.
 #[derive(Debug)]
 pub(crate) struct Record {
     rows: Vec<Row>,
 }
 
-/// What a peer came to with a workload.
+/// Samples of a peer with a workload.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) workload: &'static Workload,
     pub(crate) peer: &'static Peer,
     pub(crate) is_here: bool,
     pub(crate) samples: Vec<Sample>,
-    /// What went wrong, of each run that failed.
+    /// Error of each run that failed.
     pub(crate) failures: Vec<String>,
 }
 

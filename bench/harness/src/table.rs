@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use crate::Options;
-use crate::bar;
 use crate::build::Built;
 use crate::catalogue::PEERS;
 use crate::figures::{Spread, three_digits};
+use crate::goals;
 use crate::machine::Machine;
 use crate::record::{Figure, Record, Row};
 use crate::workload::{Measure, WORKLOADS, Workload};
@@ -42,7 +42,7 @@ pub(crate) fn page(
     for workload in &options.workloads {
         page += &table(workload, record);
     }
-    page += &bar::table(record);
+    page += &goals::table(record);
     page
 }
 

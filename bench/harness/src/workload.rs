@@ -12,7 +12,7 @@ pub(crate) struct Workload {
     pub(crate) udp_payload_max: u16,
     /// Largest UDP payload that servers may search it for.
     pub(crate) server_payload_max: u16,
-    /// Whether servers need DATAGRAM frames.
+    /// True if servers need DATAGRAM frames.
     pub(crate) datagrams: bool,
 }
 
@@ -32,14 +32,14 @@ pub(crate) enum Measure {
 /// Connections that are held for [`Measure::Memory`].
 pub(crate) const IDLE_CONNECTIONS: u32 = 5_000;
 
-/// The usual payload: what an Ethernet carries with IPv6.
+/// Usual payload: what an Ethernet carries with IPv6.
 const USUAL: u16 = 1_452;
-/// The same with IPv4; the generator takes so much, and our server finds that out.
+/// Payload that it carries with IPv4; the generator takes so much, and our server finds that out.
 const USUAL_TO_GENERATOR: u16 = 1_472;
-/// The most that IPv4 carries, and so loopback.
+/// Largest payload that IPv4 carries, and so loopback.
 const LARGEST: u16 = 65_507;
 
-/// All workloads, in the order of the tables.
+/// Workloads, in the order of the tables.
 pub(crate) const WORKLOADS: &[Workload] = &[
     Workload::of(
         "a",
