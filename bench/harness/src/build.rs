@@ -7,23 +7,23 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
+use xtask::{process, setup, workspace};
 
-use super::catalogue::{Kind, Peer, Recipe};
-use crate::{process, setup, workspace};
+use crate::catalogue::{Kind, Peer, Recipe};
 
 /// BoringSSL alone takes minutes on a small machine.
 const BUILD_LIMIT: Duration = Duration::from_secs(3_600);
 
-/// A peer, and whether it can be measured.
+/// Peer that can be measured, or a reason why not.
 #[derive(Debug)]
-pub(super) struct Built {
-    pub(super) peer: &'static Peer,
-    /// The version of the stack, or why there is none.
-    pub(super) version: Result<String, String>,
+pub(crate) struct Built {
+    pub(crate) peer: &'static Peer,
+    /// Version of the stack, or why there is none.
+    pub(crate) version: Result<String, String>,
 }
 
 impl Built {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({
             "name": self.peer.name,
             "version": self.version.as_ref().ok(),
@@ -34,7 +34,7 @@ impl Built {
 }
 
 /// Builds a peer and what it needs.
-pub(super) fn build(peer: &'static Peer) -> Built {
+pub(crate) fn build(peer: &'static Peer) -> Built {
     let version = match peer.recipe {
         Recipe::Qecho => locked_version(&workspace::root(), "qecho"),
         Recipe::Cargo {
@@ -52,7 +52,7 @@ pub(super) fn build(peer: &'static Peer) -> Built {
 }
 
 /// Returns what starts a peer.
-pub(super) fn command_line(peer: &Peer) -> Vec<OsString> {
+pub(crate) fn command_line(peer: &Peer) -> Vec<OsString> {
     match peer.recipe {
         Recipe::Qecho => vec![
             workspace::release_binary().into(),
@@ -71,7 +71,7 @@ pub(super) fn command_line(peer: &Peer) -> Vec<OsString> {
 }
 
 /// Returns what starts the generator for a peer.
-pub(super) fn generator(peer: &Peer) -> Vec<OsString> {
+pub(crate) fn generator(peer: &Peer) -> Vec<OsString> {
     if let (Kind::Baseline, Recipe::Cargo { package, .. }) = (peer.kind, peer.recipe) {
         return vec![binary(&format!("generator-{package}")).into()];
     }

@@ -2,17 +2,17 @@
 
 use std::fmt::Write;
 
-use super::Options;
-use super::bar;
-use super::build::Built;
-use super::catalogue::PEERS;
-use super::figures::{Spread, three_digits};
-use super::machine::Machine;
-use super::record::{Figure, Record, Row};
-use super::workload::{Measure, WORKLOADS, Workload};
+use crate::Options;
+use crate::build::Built;
+use crate::catalogue::PEERS;
+use crate::figures::{Spread, three_digits};
+use crate::goals;
+use crate::machine::Machine;
+use crate::record::{Figure, Record, Row};
+use crate::workload::{Measure, WORKLOADS, Workload};
 
 /// Returns everything that a run has to say.
-pub(super) fn page(
+pub(crate) fn page(
     machine: &Machine,
     options: &Options,
     built: &[Built],
@@ -42,12 +42,12 @@ pub(super) fn page(
     for workload in &options.workloads {
         page += &table(workload, record);
     }
-    page += &bar::table(record);
+    page += &goals::table(record);
     page
 }
 
 /// Returns what could be selected.
-pub(super) fn catalogue() -> String {
+pub(crate) fn catalogue() -> String {
     let mut text = "peers\n".to_owned();
     for peer in PEERS {
         text += &format!("  {:<22}{}\n", peer.name, peer.settings);
@@ -174,8 +174,8 @@ fn in_a_cell(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::catalogue::Kind;
     use super::*;
+    use crate::catalogue::Kind;
 
     #[test]
     fn a_reason_stays_in_its_cell() {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::catalogue::{PEERS, Peer};
-use super::workload::{WORKLOADS, Workload};
+use crate::catalogue::{PEERS, Peer};
+use crate::workload::{WORKLOADS, Workload};
 
 /// Rounds unless others are asked for: enough for a median and its quartiles.
 const ROUNDS: usize = 5;
@@ -16,15 +16,15 @@ const SECONDS: f64 = 2.0;
 /// Most seconds of each measurement.
 const SECONDS_MAX: f64 = 60.0;
 
-/// What to measure, and how often.
+/// Options of the command.
 #[derive(Debug)]
 pub(crate) struct Options {
-    pub(super) peers: Vec<&'static Peer>,
-    pub(super) workloads: Vec<&'static Workload>,
-    pub(super) rounds: usize,
-    pub(super) seconds: f64,
-    pub(super) output: Option<PathBuf>,
-    pub(super) list: bool,
+    pub(crate) peers: Vec<&'static Peer>,
+    pub(crate) workloads: Vec<&'static Workload>,
+    pub(crate) rounds: usize,
+    pub(crate) seconds: f64,
+    pub(crate) output: Option<PathBuf>,
+    pub(crate) list: bool,
 }
 
 impl Options {

@@ -1,16 +1,16 @@
 //! Numbers of several runs as one, and how they are written.
 
-/// The middle and the spread of several values.
+/// Median and the spread of several values.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Spread {
-    pub(super) median: f64,
-    pub(super) min: f64,
-    pub(super) max: f64,
+pub(crate) struct Spread {
+    pub(crate) median: f64,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
 }
 
 impl Spread {
     /// Sums values up, if there are any.
-    pub(super) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let (min, max) = (*values.first()?, *values.last()?);
@@ -25,7 +25,7 @@ impl Spread {
 }
 
 /// Writes a number with three digits that count, or all of its whole ones, in groups.
-pub(super) fn three_digits(value: f64) -> String {
+pub(crate) fn three_digits(value: f64) -> String {
     let decimals = match value.abs() {
         size if size >= 100.0 => return grouped(value),
         size if size >= 10.0 => 1,

@@ -1,4 +1,4 @@
-//! Where servers and generators meet: a folder with a certificate, and a core for each side.
+//! The testbed, where servers and generators meet: a folder with a certificate, and a core for each side.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -9,64 +9,57 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::Value;
+use xtask::process::{self, Group};
+use xtask::workspace;
 
-use super::build;
-use super::catalogue::{Peer, Recipe};
-use super::workload::Workload;
-use crate::process::{self, Group};
-use crate::workspace;
+use crate::build;
+use crate::catalogue::{Peer, Recipe};
+use crate::workload::Workload;
 
 /// Time for a server to say where it listens.
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// Time that a generator has beyond that of measuring: thousands of handshakes with a slow server.
 const GENERATOR_LIMIT: Duration = Duration::from_secs(90);
-const BUILD_LIMIT: Duration = Duration::from_secs(1_800);
 const CERTIFICATE_LIMIT: Duration = Duration::from_secs(10);
 
-/// What all measurements share.
+/// Folder and cores that all measurements share.
 #[derive(Debug)]
-pub(super) struct Stage {
+pub(crate) struct Testbed {
     folder: PathBuf,
     server_core: String,
     generator_core: String,
 }
 
-/// A server that listens; dropping it kills it.
+/// Server that listens; dropping it kills it.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     group: Group,
     address: SocketAddr,
 }
 
-impl Stage {
+impl Testbed {
     /// Builds the program of this workspace, and lets it make a certificate for everybody.
-    pub(super) fn prepare(cores: [usize; 2]) -> Result<Self> {
+    pub(crate) fn prepare(cores: [usize; 2]) -> Result<Self> {
         eprintln!("building qecho");
-        let build = workspace::cargo(&["build", "--release", "--locked", "--package", "qecho"]);
-        let ended = process::run(build, BUILD_LIMIT)?;
-        ensure!(ended.is_success(), "cannot build qecho: {ended}");
-        let folder = workspace::target().join("peers/stage");
-        if folder.exists() {
-            fs::remove_dir_all(&folder).context("cannot empty target/peers/stage")?;
-        }
-        fs::create_dir_all(&folder).context("cannot make target/peers/stage")?;
+        workspace::build_release()?;
+        let folder = workspace::target().join("peers/testbed");
+        workspace::empty(&folder)?;
         let [server_core, generator_core] = cores.map(|core| core.to_string());
-        let stage = Self {
+        let testbed = Self {
             folder,
             server_core,
             generator_core,
         };
-        let mut certificate = stage.command(&workspace::release_binary());
+        let mut certificate = testbed.command(&workspace::release_binary());
         certificate.args(["cert", "new", "localhost", "127.0.0.1", "--short-lived"]);
-        let (ended, _, error) = process::capture(certificate, CERTIFICATE_LIMIT)?;
-        ensure!(ended.is_success(), "cannot make a certificate: {error}");
-        Ok(stage)
+        process::answer(certificate, CERTIFICATE_LIMIT)?;
+        Ok(testbed)
     }
 
     /// Starts a server on its core, and waits until it listens.
-    pub(super) fn start(&self, peer: &Peer, workload: &Workload) -> Result<Server> {
+    pub(crate) fn start(&self, peer: &Peer, workload: &Workload) -> Result<Server> {
         let mut command = self.command(Path::new("taskset"));
         command.args(["--cpu-list", &self.server_core]);
         command.args(build::command_line(peer));
@@ -89,9 +82,8 @@ impl Stage {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log);
-        let mut group = Group::spawn(&mut command).context("cannot start taskset")?;
-        let stdout = group.stdout().context("standard output is a pipe")?;
-        let address = listening(stdout).with_context(|| {
+        let mut group = Group::spawn(&mut command)?;
+        let address = listening(group.stdout()?).with_context(|| {
             let log = self.folder.join(format!("{}.log", peer.name));
             format!("it does not listen: {}", last_line(&log))
         })?;
@@ -99,7 +91,7 @@ impl Stage {
     }
 
     /// Puts load on a server from the other core; returns the generator's report.
-    pub(super) fn load(
+    pub(crate) fn load(
         &self,
         peer: &Peer,
         server: &Server,
@@ -124,7 +116,7 @@ impl Stage {
         serde_json::from_str(report.trim()).with_context(complaint)
     }
 
-    /// Makes a command that sees the stage's folders only.
+    /// Makes a command that sees the testbed's folders only.
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command

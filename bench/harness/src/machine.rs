@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-
-use crate::process;
+use xtask::process;
 
 const QUESTION_LIMIT: Duration = Duration::from_secs(10);
 
 /// Facts without which a figure says nothing.
 #[derive(Debug)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     processor: String,
     processors: usize,
     cores: [usize; 2],
@@ -24,7 +23,7 @@ pub(super) struct Machine {
 
 impl Machine {
     /// Looks at the machine that we run on.
-    pub(super) fn look(cores: [usize; 2]) -> Self {
+    pub(crate) fn look(cores: [usize; 2]) -> Self {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let models = || {
             let lines = cpuinfo.lines().filter_map(|line| line.split_once(':'));
@@ -48,7 +47,7 @@ impl Machine {
     }
 
     /// Returns one fact a line, as Markdown.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let [server, generator] = self.cores;
         format!(
             "- {}, {} cores; Linux {}; {}\n\
@@ -58,7 +57,7 @@ impl Machine {
         )
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({
             "processor": self.processor,
             "cores": self.processors,
@@ -72,7 +71,7 @@ impl Machine {
 }
 
 /// Returns the core of the server and that of the generator.
-pub(super) fn cores_for_both() -> Result<[usize; 2]> {
+pub(crate) fn cores_for_both() -> Result<[usize; 2]> {
     let status = fs::read_to_string("/proc/self/status").context("cannot ask for our cores")?;
     let list = status
         .lines()
@@ -94,8 +93,8 @@ fn first_two(list: &str) -> Option<[usize; 2]> {
 fn answer(question: &[&str]) -> String {
     let mut command = Command::new(question[0]);
     command.args(&question[1..]);
-    let answer = process::capture(command, QUESTION_LIMIT);
-    answer.map_or_else(|_| "unknown".into(), |(_, text, _)| text.trim().to_owned())
+    let answer = process::answer(command, QUESTION_LIMIT);
+    answer.map_or_else(|_| "unknown".into(), |text| text.trim().to_owned())
 }
 
 #[cfg(test)]

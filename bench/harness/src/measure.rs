@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::catalogue::Peer;
-use super::stage::Stage;
-use super::workload::{IDLE_CONNECTIONS, Measure, Workload};
+use crate::catalogue::Peer;
+use crate::testbed::Testbed;
+use crate::workload::{IDLE_CONNECTIONS, Measure, Workload};
 
 /// Share of its core from which on a side counts as always busy.
 const BUSY: f64 = 0.95;
@@ -14,40 +14,40 @@ const BUSY: f64 = 0.95;
 /// connections bring into memory are not counted.
 const FIRST_CONNECTIONS: &[&str] = &["--over", "idle", "--connections", "16"];
 
-/// What one run came to.
+/// Figures of one run.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Sample {
+pub(crate) struct Sample {
     /// In the workload's own unit.
-    pub(super) cost: f64,
-    pub(super) rate: f64,
-    pub(super) p50_us: f64,
-    pub(super) p99_us: f64,
+    pub(crate) cost: f64,
+    pub(crate) rate: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
     /// Share of messages that did not come back, which DATAGRAM frames need not.
-    pub(super) lost: f64,
+    pub(crate) lost: f64,
     /// Shares of their cores that both sides used.
-    pub(super) generator_share: f64,
-    pub(super) server_share: f64,
+    pub(crate) generator_share: f64,
+    pub(crate) server_share: f64,
     /// Mean UDP payload that the server sent, in bytes; 0 where there are no datagrams.
-    pub(super) payload: f64,
-    /// The cipher suite and the group of the key exchange, as the server chose them.
-    pub(super) agreed: String,
+    pub(crate) payload: f64,
+    /// Cipher suite and the group of the key exchange, as the server chose them.
+    pub(crate) agreed: String,
 }
 
 /// Starts a server, puts load on it, and ends it.
-pub(super) fn measure(
-    stage: &Stage,
+pub(crate) fn measure(
+    testbed: &Testbed,
     peer: &Peer,
     workload: &Workload,
     seconds: f64,
 ) -> Result<Sample> {
-    let server = stage.start(peer, workload)?;
+    let server = testbed.start(peer, workload)?;
     if workload.measure == Measure::Memory {
-        stage.load(peer, &server, FIRST_CONNECTIONS, 0.1)?;
+        testbed.load(peer, &server, FIRST_CONNECTIONS, 0.1)?;
     }
     let payload = workload.udp_payload_max.to_string();
-    let mut arguments = workload.arguments.to_vec();
+    let mut arguments: Vec<&str> = workload.arguments.split(' ').collect();
     arguments.extend(["--udp-payload-max", &payload]);
-    let report = stage.load(peer, &server, &arguments, seconds)?;
+    let report = testbed.load(peer, &server, &arguments, seconds)?;
     Sample::read(workload, &report)
 }
 
@@ -99,11 +99,11 @@ impl Sample {
     }
 
     /// Tells whether the server could have done more if the generator could.
-    pub(super) fn generator_was_the_bottleneck(&self) -> bool {
+    pub(crate) fn generator_was_the_bottleneck(&self) -> bool {
         self.generator_share >= BUSY && self.server_share < BUSY
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({
             "cost": self.cost,
             "rate": self.rate,
@@ -133,8 +133,8 @@ fn memory(process: &Value, number: &dyn Fn(&Value, &str) -> Result<f64>) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use super::super::workload::named;
     use super::*;
+    use crate::workload::named;
 
     fn report() -> Value {
         json!({

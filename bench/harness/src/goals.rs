@@ -1,16 +1,16 @@
-//! How far ahead we want to be, and how far we are.
+//! The bar: how far ahead we want to be, and how far we are.
 
 use serde_json::{Value, json};
 
-use super::figures::three_digits;
-use super::record::{Figure, Record};
+use crate::figures::three_digits;
+use crate::record::{Figure, Record};
 
 /// Differences below this share are ties on a noisy machine.
 const TIE: f64 = 0.15;
 
-/// A wish.
+/// Ratio of figures that we want to reach.
 #[derive(Debug)]
-struct Wish {
+struct Goal {
     what: &'static str,
     workload: &'static str,
     against: Against,
@@ -23,7 +23,7 @@ struct Wish {
 enum Against {
     /// Median echo time of this server of ours over the best QUIC peer's.
     EchoTime(&'static str),
-    /// The same over that of one peer.
+    /// Median echo time of the first server over that of one peer.
     EchoTimeOf(&'static str, &'static str),
     /// Our cost over the best QUIC peer's.
     Best,
@@ -36,54 +36,54 @@ enum Against {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direction {
     AtMost,
-    /// The other's over ours.
+    /// The ratio is the other way round.
     AtLeast,
 }
 
-/// A wish and what came of it.
+/// Goal and the measured value, if there is one.
 #[derive(Debug)]
-pub(super) struct Line {
-    wish: &'static Wish,
+pub(crate) struct Line {
+    goal: &'static Goal,
     value: Option<f64>,
 }
 
-const WISHES: &[Wish] = &[
-    Wish::of(
+const GOALS: &[Goal] = &[
+    Goal::of(
         "a: p50 with spin",
         "a",
         Against::EchoTime("qecho-spin"),
         0.5,
         0.3,
     ),
-    Wish::of("a: p50 without", "a", Against::EchoTime("qecho"), 1.0, 0.9),
-    Wish::of("b", "b", Against::Best, 0.95, 0.7),
-    Wish::of("b1, one socket", "b1", Against::Best, 0.95, 0.7),
-    Wish::of("c", "c", Against::Best, 0.65, 0.5),
-    Wish::of("d", "d", Against::Best, 0.95, 0.75),
-    Wish::of(
+    Goal::of("a: p50 without", "a", Against::EchoTime("qecho"), 1.0, 0.9),
+    Goal::of("b", "b", Against::Best, 0.95, 0.7),
+    Goal::of("b1, one socket", "b1", Against::Best, 0.95, 0.7),
+    Goal::of("c", "c", Against::Best, 0.65, 0.5),
+    Goal::of("d", "d", Against::Best, 0.95, 0.75),
+    Goal::of(
         "d, largest payloads",
         "d-largest",
         Against::Best,
         0.95,
         0.75,
     ),
-    Wish::of("e", "e", Against::Best, 1.3, 1.0),
-    Wish::of("f, kB a connection", "f", Against::Nobody, 20.0, 10.5),
-    Wish::of("g", "g", Against::Best, 1.0, 0.85),
-    Wish::floor("b: of TCP + TLS", "b", Against::Peer("tcp-tls"), 1.0),
-    Wish::floor(
+    Goal::of("e", "e", Against::Best, 1.3, 1.0),
+    Goal::of("f, kB a connection", "f", Against::Nobody, 20.0, 10.5),
+    Goal::of("g", "g", Against::Best, 1.0, 0.85),
+    Goal::floor("b: of TCP + TLS", "b", Against::Peer("tcp-tls"), 1.0),
+    Goal::floor(
         "a: p50 with spin, of TCP + TLS",
         "a",
         Against::EchoTimeOf("qecho-spin", "tcp-tls"),
         1.0,
     ),
-    Wish::floor("d: of TCP + TLS", "d", Against::Peer("tcp-tls"), 1.25),
-    Wish::times_cheaper("b: aioquic over qecho", "b", 45.0),
-    Wish::times_cheaper("c: aioquic over qecho", "c", 150.0),
-    Wish::times_cheaper("d: aioquic over qecho", "d", 70.0),
+    Goal::floor("d: of TCP + TLS", "d", Against::Peer("tcp-tls"), 1.25),
+    Goal::times_cheaper("b: aioquic over qecho", "b", 45.0),
+    Goal::times_cheaper("c: aioquic over qecho", "c", 150.0),
+    Goal::times_cheaper("d: aioquic over qecho", "d", 70.0),
 ];
 
-impl Wish {
+impl Goal {
     const fn of(
         what: &'static str,
         workload: &'static str,
@@ -154,78 +154,78 @@ impl Wish {
     }
 }
 
-/// Compares what was measured with what is wished.
-pub(super) fn lines(record: &Record) -> Vec<Line> {
-    let line = |wish: &'static Wish| Line {
-        wish,
-        value: wish.value(record),
+/// Compares what was measured with what is wanted.
+pub(crate) fn lines(record: &Record) -> Vec<Line> {
+    let line = |goal: &'static Goal| Line {
+        goal,
+        value: goal.value(record),
     };
-    WISHES.iter().map(line).collect()
+    GOALS.iter().map(line).collect()
 }
 
-/// Returns the table of all wishes for which there are figures.
-pub(super) fn table(record: &Record) -> String {
+/// Returns the table of all goals for which there are figures.
+pub(crate) fn table(record: &Record) -> String {
     let mut text = "\n### The bar\n\nRatios of medians, ours over the best QUIC peer's of this \
                     run where nobody else is named.\n\n\
                     | | measured | floor | stretch | |\n|---|---|---|---|---|\n"
         .to_owned();
-    for Line { wish, value } in lines(record) {
-        let sign = match wish.direction {
+    for Line { goal, value } in lines(record) {
+        let sign = match goal.direction {
             Direction::AtMost => "≤",
             Direction::AtLeast => "≥",
         };
         let (measured, verdict) = match value {
-            Some(value) => (three_digits(value), wish.verdict(value)),
+            Some(value) => (three_digits(value), goal.verdict(value)),
             None => (String::new(), "not measured"),
         };
-        let stretch = wish
+        let stretch = goal
             .stretch
             .map_or(String::new(), |it| format!("{sign} {it}"));
-        let floor = format!("{sign} {}", wish.floor);
+        let floor = format!("{sign} {}", goal.floor);
         text += &format!(
             "| {} | {measured} | {floor} | {stretch} | {verdict} |\n",
-            wish.what
+            goal.what
         );
     }
     text
 }
 
 impl Line {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({
-            "what": self.wish.what,
-            "workload": self.wish.workload,
+            "what": self.goal.what,
+            "workload": self.goal.workload,
             "measured": self.value,
-            "floor": self.wish.floor,
-            "stretch": self.wish.stretch,
-            "verdict": self.value.map(|value| self.wish.verdict(value)),
+            "floor": self.goal.floor,
+            "stretch": self.goal.stretch,
+            "verdict": self.value.map(|value| self.goal.verdict(value)),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::catalogue::PEERS;
-    use super::super::workload::named;
     use super::*;
+    use crate::catalogue::PEERS;
+    use crate::workload::named;
 
     #[test]
     fn a_verdict_knows_both_directions_and_ties() {
-        let most = Wish::of("", "b", Against::Best, 1.0, 0.8);
+        let most = Goal::of("", "b", Against::Best, 1.0, 0.8);
         assert_eq!(most.verdict(0.8), "stretch held");
         assert_eq!(most.verdict(0.9), "floor held");
         assert!(most.verdict(1.1).contains("a tie"));
         assert_eq!(most.verdict(1.2), "floor missed");
-        let least = Wish::times_cheaper("", "b", 45.0);
+        let least = Goal::times_cheaper("", "b", 45.0);
         assert_eq!(least.verdict(50.0), "floor held");
         assert_eq!(least.verdict(20.0), "floor missed");
     }
 
     #[test]
-    fn every_wish_is_about_a_workload_and_peers_that_exist() {
-        for wish in WISHES {
-            named(wish.workload);
-            if let Against::Peer(peer) | Against::EchoTimeOf(_, peer) = wish.against {
+    fn every_goal_is_about_a_workload_and_peers_that_exist() {
+        for goal in GOALS {
+            named(goal.workload);
+            if let Against::Peer(peer) | Against::EchoTimeOf(_, peer) = goal.against {
                 assert!(PEERS.iter().any(|it| it.name == peer), "{peer}");
             }
         }

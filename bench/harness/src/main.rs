@@ -3,32 +3,46 @@
 //! Every server is driven by the same generator; the server has one core and the generator
 //! another. The runs are interleaved, so that a slow minute of the machine falls on everybody.
 
-mod bar;
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "its reader sits at a terminal or pastes what it prints"
+)]
+
 mod build;
 mod catalogue;
 mod figures;
+mod goals;
 mod machine;
 mod measure;
 mod options;
 mod record;
-mod stage;
 mod table;
+mod testbed;
 mod workload;
 
 use std::fs;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use xtask::Outcome;
 
-pub(crate) use self::options::Options;
-use self::{
-    build::Built, machine::Machine, measure::Sample, record::Record, stage::Stage,
-    workload::Workload,
-};
-use crate::Outcome;
+use self::build::Built;
+use self::machine::Machine;
+use self::measure::Sample;
+use self::options::Options;
+use self::record::Record;
+use self::testbed::Testbed;
+use self::workload::Workload;
+
+fn main() -> ExitCode {
+    xtask::main(run)
+}
 
 /// Builds, runs and measures what the options select, and prints what came of it.
-pub(crate) fn run(options: &Options) -> Result<Outcome> {
+fn run(arguments: &[String]) -> Result<Outcome> {
+    let options = &Options::parse(arguments)?;
     ensure!(
         cfg!(target_os = "linux"),
         "peers are measured on Linux only"
@@ -39,7 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<Outcome> {
     }
     let cores = machine::cores_for_both()?;
     let machine = Machine::look(cores);
-    let stage = Stage::prepare(cores)?;
+    let testbed = Testbed::prepare(cores)?;
     let built: Vec<Built> = options
         .peers
         .iter()
@@ -48,7 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<Outcome> {
     let mut record = Record::new(options, &built);
     for round in 0..options.rounds {
         for workload in &options.workloads {
-            measure_all(&stage, options, round, workload, &mut record);
+            measure_all(&testbed, options, round, workload, &mut record);
         }
     }
     print!("{}", table::page(&machine, options, &built, &record));
@@ -62,7 +76,7 @@ pub(crate) fn run(options: &Options) -> Result<Outcome> {
 
 /// Lets every peer do one workload once; each round begins with another peer.
 fn measure_all(
-    stage: &Stage,
+    testbed: &Testbed,
     options: &Options,
     round: usize,
     workload: &Workload,
@@ -78,7 +92,7 @@ fn measure_all(
             workload.name,
             peer.name
         );
-        let sample = measure::measure(stage, peer, workload, options.seconds);
+        let sample = measure::measure(testbed, peer, workload, options.seconds);
         eprintln!("{}", brief(workload, &sample));
         record.add(workload, peer, sample);
     }
@@ -98,6 +112,6 @@ fn report(machine: &Machine, options: &Options, built: &[Built], record: &Record
         "seconds": options.seconds,
         "peers": built.iter().map(Built::json).collect::<Vec<_>>(),
         "workloads": record.json(),
-        "bar": bar::lines(record).iter().map(bar::Line::json).collect::<Vec<_>>(),
+        "bar": goals::lines(record).iter().map(goals::Line::json).collect::<Vec<_>>(),
     })
 }

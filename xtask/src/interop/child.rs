@@ -1,31 +1,28 @@
 //! A process of a case: its lines as they come, its end.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::process::Command;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use rustix::process::Signal;
 
 use crate::clock;
-use crate::process::{Ended, Group};
+use crate::process::{self, Ended, Group};
 
 /// More than this of a case's output helps nobody.
 const TRANSCRIPT_LINES_SHOWN: usize = 200;
 
-/// What all processes of a case said, in the order in which it came.
+/// Lines of all processes of a case, in the order in which they came.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Transcript(Arc<Mutex<Vec<String>>>);
 
 impl Transcript {
-    pub(super) fn add(&self, line: String) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(line);
+    fn add(&self, line: String) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push(line);
     }
 
     /// Returns the last lines.
@@ -39,9 +36,9 @@ impl Transcript {
     }
 }
 
-/// A running process; dropping it kills it and all it started.
+/// Running process; dropping it kills it and all it started.
 #[derive(Debug)]
-pub(super) struct Peer {
+pub(super) struct Child {
     label: String,
     group: Group,
     deadline: Instant,
@@ -50,51 +47,43 @@ pub(super) struct Peer {
     stderr: JoinHandle<String>,
 }
 
-/// A process that ended.
+/// Process that ended.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(super) struct Output {
     label: String,
     ended: Ended,
-    stdout: String,
-    stderr: String,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
 }
 
-impl Peer {
-    /// Starts a process that must have done its part at `deadline`.
+impl Child {
+    /// Starts a process that must have ended at `deadline`.
     pub(super) fn start(
         label: &str,
         mut command: Command,
         deadline: Instant,
         transcript: &Transcript,
     ) -> Result<Self> {
-        let words = [command.get_program()]
-            .into_iter()
-            .chain(command.get_args());
-        let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
-        transcript.add(format!("$ {}", words.join(" ")));
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut group =
-            Group::spawn(&mut command).with_context(|| format!("cannot start {label}"))?;
+        transcript.add(format!("$ {}", process::line(&command)));
+        let mut group = Group::spawn_piped(&mut command)?;
         let (sender, lines) = mpsc::channel();
-        let stdout = group.stdout().context("standard output is a pipe")?;
-        let stderr = group.stderr().context("standard error is a pipe")?;
-        let stdout = read(
-            stdout,
-            format!("{label}: "),
-            sender.clone(),
-            transcript.clone(),
-        );
-        let stderr = read(stderr, format!("{label}! "), sender, transcript.clone());
+        let note = |mark: char| {
+            let (sender, transcript) = (sender.clone(), transcript.clone());
+            let label = label.to_owned();
+            move |line: &str| {
+                let line = line.trim_end();
+                transcript.add(format!("{label}{mark} {line}"));
+                // Nobody may be waiting for lines any more.
+                drop(sender.send(line.to_owned()));
+            }
+        };
         Ok(Self {
             label: label.to_owned(),
+            stdout: process::read_lines(group.stdout()?, note(':')),
+            stderr: process::read_lines(group.stderr()?, note('!')),
             group,
             deadline,
             lines,
-            stdout,
-            stderr,
         })
     }
 
@@ -104,10 +93,10 @@ impl Peer {
             match self.lines.recv_timeout(self.remaining()) {
                 Ok(line) if line.contains(words) => return Ok(line),
                 Ok(_) => {}
-                Err(mpsc::RecvTimeoutError::Timeout) => {
+                Err(RecvTimeoutError::Timeout) => {
                     bail!("{} did not say {words:?} in time", self.label)
                 }
-                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                Err(RecvTimeoutError::Disconnected) => {
                     bail!("{} ended without saying {words:?}", self.label)
                 }
             }
@@ -120,21 +109,19 @@ impl Peer {
     }
 
     /// Waits for the end.
-    pub(super) fn finish(self) -> Result<Done> {
+    pub(super) fn finish(self) -> Result<Output> {
         let limit = self.remaining();
-        let ended = self.group.wait(limit)?;
-        // The group is gone and with it every writer of the pipes.
-        let join = |reader: JoinHandle<String>| reader.join().expect("reading does not panic");
-        Ok(Done {
+        Ok(Output {
+            ended: self.group.wait(limit)?,
             label: self.label,
-            ended,
-            stdout: join(self.stdout),
-            stderr: join(self.stderr),
+            // The group is gone and with it every writer of the pipes.
+            stdout: process::joined(self.stdout),
+            stderr: process::joined(self.stderr),
         })
     }
 
     /// Asks for the end with SIGTERM, and waits for it.
-    pub(super) fn stop(self) -> Result<Done> {
+    pub(super) fn stop(self) -> Result<Output> {
         self.group.signal(Signal::TERM);
         self.finish()
     }
@@ -144,7 +131,7 @@ impl Peer {
     }
 }
 
-impl Done {
+impl Output {
     /// Expects an exit code.
     pub(super) fn exits(self, code: i32) -> Result<Self> {
         let Self { label, ended, .. } = &self;
@@ -153,6 +140,20 @@ impl Done {
             "{label}: {ended}, expected exit status: {code}"
         );
         Ok(self)
+    }
+
+    /// Expects exit code 0 and these words on standard output.
+    pub(super) fn succeeds(self, words: &[&str]) -> Result<Self> {
+        words
+            .iter()
+            .try_fold(self.exits(0)?, |output, words| output.prints(words))
+    }
+
+    /// Expects exit code 1 and these words on standard error.
+    pub(super) fn fails(self, words: &[&str]) -> Result<Self> {
+        words
+            .iter()
+            .try_fold(self.exits(1)?, |output, words| output.complains(words))
     }
 
     /// Expects words on standard output.
@@ -165,16 +166,6 @@ impl Done {
         Ok(self)
     }
 
-    /// Returns what was printed on standard output.
-    pub(super) fn stdout(&self) -> &str {
-        &self.stdout
-    }
-
-    /// Returns what was printed on standard error.
-    pub(super) fn stderr(&self) -> &str {
-        &self.stderr
-    }
-
     /// Expects words on standard error.
     pub(super) fn complains(self, words: &str) -> Result<Self> {
         ensure!(
@@ -184,26 +175,4 @@ impl Done {
         );
         Ok(self)
     }
-}
-
-fn read(
-    from: impl Read + Send + 'static,
-    prefix: String,
-    lines: Sender<String>,
-    transcript: Transcript,
-) -> JoinHandle<String> {
-    thread::spawn(move || {
-        let mut from = BufReader::new(from);
-        let mut all = String::new();
-        let mut line = Vec::new();
-        while matches!(from.read_until(b'\n', &mut line), Ok(1..)) {
-            let text = String::from_utf8_lossy(&line).into_owned();
-            all.push_str(&text);
-            transcript.add(format!("{prefix}{}", text.trim_end()));
-            // Nobody may be waiting for lines any more.
-            drop(lines.send(text.trim_end().to_owned()));
-            line.clear();
-        }
-        all
-    })
 }
