@@ -3,15 +3,12 @@
 //! and of anybody's.
 
 mod block;
-mod direction;
-mod header;
 mod observer;
 mod output;
 mod packet;
 mod pcapng;
 mod reader;
 mod rotation_index;
-mod secret_store;
 mod secrets;
 mod tracked_connection;
 mod writer;

@@ -45,11 +45,11 @@ pub(super) struct Output {
     limited: Option<Limited>,
 }
 
-/// What it takes to go on in another.
+/// State that it takes to go on in another.
 struct Limited {
     rotation: Rotation,
     program: String,
-    journal: RotationIndex,
+    index: RotationIndex,
     written: u64,
     files: u64,
 }
@@ -69,7 +69,7 @@ impl Output {
             rotation.limit = rotation.limit.max(LIMIT_MIN);
             let half = usize::try_from(rotation.limit / 2).unwrap_or(REPEATED_BYTES_MAX);
             Limited {
-                journal: RotationIndex::new(
+                index: RotationIndex::new(
                     half.min(REPEATED_BYTES_MAX),
                     rotation.silence,
                     rotation.handshake_deadline,
@@ -101,7 +101,7 @@ impl Output {
             end += block.len();
             limited.written += block.len() as u64;
             // Here it is in the file already; the next may have to repeat it.
-            limited.journal.see(block);
+            limited.index.see(block);
         }
         self.file.write_all(&blocks[start..end])
     }
@@ -121,7 +121,7 @@ impl Limited {
 
     /// Goes on in another file.
     fn next(&mut self) -> io::Result<Box<dyn Write + Send>> {
-        let repeated = self.journal.repeat();
+        let repeated = self.index.repeat();
         let mut file = (self.rotation.next)()?;
         self.files += 1;
         let comment = of_this_capture(self.files, repeated.forgotten);
@@ -260,7 +260,8 @@ mod tests {
         let next = files.clone();
         let next = rotation(Box::new(move || Ok(next.begin())));
         let mut output = Output::begin(files.begin(), "a test", next).expect("it begins");
-        let secrets = pcapng::secrets("LABEL 01 02\n");
+        let line = format!("LABEL {} {}\n", "01".repeat(32), "02".repeat(32));
+        let secrets = pcapng::secrets(&line);
         output.write(&secrets, closing).expect("it writes");
         output
             .write(&packets(300, 1_200), closing)
