@@ -6,7 +6,41 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::config::AdmissionSettings;
+use crate::limits;
+
+/// When an unvalidated address must prove itself by a Retry (RFC 9000 §8.1.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RetryPolicy {
+    /// When many handshakes are under way, in all or from one address.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never: over the limits, clients are refused.
+    Never,
+}
+
+/// Whom a server lets in.
+#[derive(Clone, Debug)]
+pub struct AdmissionSettings {
+    /// When a Retry is demanded.
+    pub retry: RetryPolicy,
+    /// Connections at once, on all shards together; one more is refused.
+    pub connections_max: usize,
+    /// Connections from one address (IPv6: /64) unless it is loopback, on all
+    /// shards together.
+    pub connections_per_address_max: usize,
+}
+
+impl Default for AdmissionSettings {
+    fn default() -> Self {
+        Self {
+            retry: RetryPolicy::Auto,
+            connections_max: limits::CONNECTIONS_MAX,
+            connections_per_address_max: limits::CONNECTIONS_PER_ADDRESS_MAX,
+        }
+    }
+}
 
 /// Addresses that one person can have many of are counted as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

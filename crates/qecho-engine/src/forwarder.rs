@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Instant};
 
-use crate::{outbox::Datagram, shard::Received};
+use crate::datagram::{Datagram, Received};
 
 /// A sans-IO program that receives and sends datagrams on sockets which it
 /// opens and closes as it likes.

@@ -54,26 +54,31 @@ mod congestion;
 mod connection;
 mod connection_id;
 mod connection_limits;
+mod context;
 mod crypto;
+mod datagram;
 pub mod event;
 mod forwarder;
 mod handshake;
 pub mod limits;
-mod outbox;
 mod proto;
 mod secrets;
 mod server_shared;
 mod shard;
+mod state;
 mod steering;
 mod write_size;
 
 pub use application::{Application, RejectReason};
-pub use connection::{Connection, Read, ReadEnd, SendDatagramError, Traffic, Written};
+pub use connection::{
+    Connection, ConnectionKey, Read, ReadEnd, SendDatagramError, Traffic, Written,
+};
+pub use context::{ConnectError, ConnectTo, ShardContext};
 pub use crypto::{AlpnPolicy, ClientTls, Connector, ServerTls, TlsError};
+pub use datagram::{Datagram, Received};
 pub use event::Event;
 pub use forwarder::{Forwarder, ForwarderOutput};
 pub use handshake::{EarlyData, Handshake};
-pub use outbox::Datagram;
 // What the engine's own speak of, so that who embeds it needs no other crate.
 pub use qecho_packet::{
     CloseReason, DatagramObserver, Dir, Direction, Observation, ObservedDatagram, Side, StreamId,
@@ -81,5 +86,6 @@ pub use qecho_packet::{
 };
 pub use secrets::Secrets;
 pub use server_shared::ServerShared;
-pub use shard::{ConnectError, ConnectTo, ConnectionKey, Received, RouteMtu, Shard, ShardContext};
+pub use shard::Shard;
+pub use state::RouteMtu;
 pub use steering::{STEERING_BYTES, Steering};

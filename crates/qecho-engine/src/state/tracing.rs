@@ -1,4 +1,4 @@
-//! Tells those who watch what is in the packets.
+//! Tracing: what is in the packets, and what becomes of connections, as observations.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -14,74 +14,69 @@ use qecho_packet::{
 };
 use quinn_proto::{ConnectionId as ProtoId, Transmit};
 
-use super::{ConnectionKey, Received, inbound::InboundDatagram};
+use super::inbound::{ConnectionAfter, Disposition, InboundDatagram};
 use crate::{
-    crypto::{OpenedCopy, Plaintext, Sealed},
-    outbox::Datagram,
+    connection::ConnectionKey,
+    crypto::{Plaintext, Sealed},
+    datagram::{Datagram, Received},
     proto::recovery,
     server_shared::ServerShared,
 };
 
-/// What a watched shard has to tell.
-pub(super) struct Watch {
+/// Observations of a shard whose packets are traced.
+pub(crate) struct PacketTracing {
     plaintext: Plaintext,
-    told: VecDeque<(Instant, Observation)>,
-    connections: HashMap<ConnectionKey, Watched>,
+    observations: VecDeque<(Instant, Observation)>,
+    connections: HashMap<ConnectionKey, TracedConnection>,
     server_shared: ServerShared,
     /// The datagram that is being processed.
-    arrival: Option<InboundDatagram>,
+    inbound: Option<InboundDatagram>,
 }
 
-struct Watched {
+struct TracedConnection {
     number: u64,
     recovery: RecoveryMetrics,
 }
 
-impl Watch {
+impl PacketTracing {
     pub(super) fn new(plaintext: Plaintext, server_shared: ServerShared) -> Self {
         Self {
             plaintext,
-            told: VecDeque::new(),
+            observations: VecDeque::new(),
             connections: HashMap::new(),
             server_shared,
-            arrival: None,
+            inbound: None,
         }
     }
 
-    /// Takes the datagram that is being processed, and what was tried on it:
-    /// packets that were opened or could not be, and whether a Retry is valid.
-    pub(super) fn take_arrival(&mut self) -> Option<(InboundDatagram, Vec<OpenedCopy>, bool)> {
-        let arrival = self.arrival.take()?;
-        let mut copies = self.plaintext.copies();
-        let valid_retry = std::mem::take(&mut copies.valid_retry);
-        Some((arrival, std::mem::take(&mut copies.opened), valid_retry))
+    /// Returns the next observation, and its time.
+    pub(crate) fn pop(&mut self) -> Option<(Instant, Observation)> {
+        self.observations.pop_front()
     }
 
-    pub(super) fn pop(&mut self) -> Option<(Instant, Observation)> {
-        self.told.pop_front()
+    fn push(&mut self, now: Instant, observation: Observation) {
+        self.observations.push_back((now, observation));
     }
 
-    pub(super) fn tell(&mut self, now: Instant, observation: Observation) {
-        self.told.push_back((now, observation));
+    fn number(&self, key: ConnectionKey) -> Option<u64> {
+        self.connections.get(&key).map(|traced| traced.number)
     }
 
-    pub(super) fn number(&self, key: ConnectionKey) -> Option<u64> {
-        self.connections.get(&key).map(|watched| watched.number)
-    }
-
-    pub(super) fn began(
+    /// Begins to trace a connection; returns its number.
+    pub(crate) fn started(
         &mut self,
         now: Instant,
         key: ConnectionKey,
         (local, remote): (SocketAddr, SocketAddr),
         side: Side,
         original_destination: &ProtoId,
-    ) {
+    ) -> u64 {
         let number = self.server_shared.next_connection();
         let recovery = RecoveryMetrics::default();
-        self.connections.insert(key, Watched { number, recovery });
+        self.connections
+            .insert(key, TracedConnection { number, recovery });
         let original_destination = ConnectionId::new(original_destination).unwrap_or_default();
-        self.tell(
+        self.push(
             now,
             Observation::ConnectionStarted {
                 connection: number,
@@ -91,14 +86,47 @@ impl Watch {
                 original_destination,
             },
         );
+        number
     }
 
-    pub(super) fn arrives(&mut self, received: &Received, local: SocketAddr) {
-        self.arrival = Some(InboundDatagram::new(received, local));
+    /// Keeps a datagram until it is [processed](Self::received).
+    pub(crate) fn begin_datagram(&mut self, received: &Received, local: SocketAddr) {
+        self.inbound = Some(InboundDatagram::new(received, local));
+    }
+
+    /// Traces the datagram that was processed, by the packets that were opened or could not
+    /// be; `proto` is the connection that has it, if one has.
+    pub(super) fn received(
+        &mut self,
+        now: Instant,
+        disposition: Disposition,
+        proto: Option<&quinn_proto::Connection>,
+    ) {
+        let Some(inbound) = self.inbound.take() else {
+            return;
+        };
+        let mut copies = self.plaintext.copies();
+        let mut after = ConnectionAfter {
+            connection: None,
+            handshaking: false,
+            same_address: true,
+            turned: std::mem::take(&mut copies.valid_retry),
+        };
+        let opened = std::mem::take(&mut copies.opened);
+        drop(copies);
+        if let Some(proto) = proto {
+            after.connection = disposition.connection().and_then(|key| self.number(key));
+            after.handshaking = proto.is_handshaking();
+            after.same_address = inbound.came_from(proto.remote_address());
+            after.turned |=
+                proto.is_closed() && matches!(disposition, Disposition::Handed(_, false));
+        }
+        let datagram = inbound.dissect(disposition, after, opened);
+        self.push(now, Observation::Datagram(datagram));
     }
 
     /// Takes apart what is to be sent, as long as its copies are at hand.
-    pub(super) fn dissect(
+    pub(crate) fn dissect(
         &mut self,
         key: Option<ConnectionKey>,
         local: SocketAddr,
@@ -141,7 +169,7 @@ impl Watch {
     }
 
     /// Tells of a datagram or batch what of it was sent, and why not the rest.
-    pub(super) fn sent(
+    pub(crate) fn sent(
         &mut self,
         now: Instant,
         datagram: &mut Datagram,
@@ -157,33 +185,33 @@ impl Watch {
                 Ok(_) => Some("the system took only what came before it".into()),
                 Err(error) => Some(error.to_string()),
             };
-            self.told.push_back((now, Observation::Datagram(dissected)));
+            self.push(now, Observation::Datagram(dissected));
         }
     }
 
-    /// Tells what the path seems like, if that has changed.
-    pub(super) fn measure(
+    /// Traces the recovery metrics of a connection, if they have changed.
+    pub(crate) fn recovery(
         &mut self,
         now: Instant,
         key: ConnectionKey,
         proto: &quinn_proto::Connection,
     ) {
-        let Some(watched) = self.connections.get_mut(&key) else {
+        let Some(traced) = self.connections.get_mut(&key) else {
             return;
         };
         let recovery = recovery(proto);
-        if recovery != watched.recovery {
-            watched.recovery = recovery;
-            let connection = watched.number;
+        if recovery != traced.recovery {
+            traced.recovery = recovery;
+            let connection = traced.number;
             let observation = Observation::Recovery {
                 connection,
                 recovery,
             };
-            self.tell(now, observation);
+            self.push(now, observation);
         }
     }
 
-    pub(super) fn closed(
+    pub(crate) fn closed(
         &mut self,
         now: Instant,
         key: ConnectionKey,
@@ -191,13 +219,13 @@ impl Watch {
     ) {
         if let (Some(connection), Some(reason)) = (self.number(key), reason) {
             let reason = *reason;
-            self.tell(now, Observation::Closed { connection, reason });
+            self.push(now, Observation::Closed { connection, reason });
         }
     }
 
-    pub(super) fn forget(&mut self, now: Instant, key: ConnectionKey) {
-        if let Some(Watched { number, .. }) = self.connections.remove(&key) {
-            self.tell(now, Observation::ConnectionRemoved { connection: number });
+    pub(crate) fn removed(&mut self, now: Instant, key: ConnectionKey) {
+        if let Some(TracedConnection { number, .. }) = self.connections.remove(&key) {
+            self.push(now, Observation::ConnectionRemoved { connection: number });
         }
     }
 }

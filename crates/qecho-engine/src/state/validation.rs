@@ -14,7 +14,7 @@ use crate::limits::{
 
 /// The addresses of a server's client.
 #[derive(Debug)]
-pub(super) struct AddressValidation {
+pub(crate) struct AddressValidation {
     /// At these the client was proved to receive, oldest first.
     validated: Vec<SocketAddr>,
     /// Others that datagrams came from, oldest first.
@@ -41,7 +41,7 @@ struct Unvalidated {
 impl AddressValidation {
     /// Begins with the address of a client's first datagram, of so many bytes, and whether a
     /// token has validated it.
-    pub(super) fn new(now: Instant, (address, validated): (SocketAddr, bool), size: usize) -> Self {
+    pub(crate) fn new(now: Instant, (address, validated): (SocketAddr, bool), size: usize) -> Self {
         let mut validation = Self {
             validated: validated.then_some(address).into_iter().collect(),
             unvalidated: Vec::new(),
@@ -52,12 +52,12 @@ impl AddressValidation {
     }
 
     /// Tells whether any address is to be watched.
-    pub(super) fn is_begun(&self) -> bool {
+    pub(crate) fn is_begun(&self) -> bool {
         !self.unvalidated.is_empty()
     }
 
     /// Tells whether `path` is validated, and no other address is to be watched.
-    pub(super) fn is_over(&self, path: SocketAddr) -> bool {
+    pub(crate) fn is_over(&self, path: SocketAddr) -> bool {
         self.is_validated(path) && !self.is_begun()
     }
 
@@ -66,7 +66,7 @@ impl AddressValidation {
     }
 
     /// Counts a datagram; `path` is where packets are sent now.
-    pub(super) fn received(
+    pub(crate) fn received(
         &mut self,
         now: Instant,
         from: SocketAddr,
@@ -100,19 +100,24 @@ impl AddressValidation {
     }
 
     /// Notes that packets are sent to `path` from now on, of which the first may be larger
-    /// than the limit allows as far as `exceeding` has room for it.
-    pub(super) fn moved(&mut self, now: Instant, path: SocketAddr, exceeding: &mut Exceeding) {
+    /// than the limit allows as far as `exceptions` has room for it.
+    pub(crate) fn moved(
+        &mut self,
+        now: Instant,
+        path: SocketAddr,
+        exceptions: &mut AmplificationExceptions,
+    ) {
         let Some(record) = self.unvalidated.iter_mut().find(|one| one.address == path) else {
             return;
         };
-        if !record.may_exceed && self.exceeding_left > 0 && exceeding.take(now) {
+        if !record.may_exceed && self.exceeding_left > 0 && exceptions.take(now) {
             record.may_exceed = true;
             self.exceeding_left -= 1;
         }
     }
 
     /// Returns how many bytes may be sent to an address; `None` if it is validated.
-    pub(super) fn allowance(&self, to: SocketAddr) -> Option<u64> {
+    pub(crate) fn allowance(&self, to: SocketAddr) -> Option<u64> {
         if self.is_validated(to) {
             return None;
         }
@@ -125,13 +130,13 @@ impl AddressValidation {
     }
 
     /// Tells whether one datagram to an address may be larger than is allowed.
-    pub(super) fn may_exceed(&self, to: SocketAddr) -> bool {
+    pub(crate) fn may_exceed(&self, to: SocketAddr) -> bool {
         let mut records = self.unvalidated.iter();
         records.any(|record| record.address == to && record.may_exceed)
     }
 
     /// Counts a datagram or batch, and notes what its PATH_CHALLENGE says.
-    pub(super) fn sent(&mut self, to: SocketAddr, size: usize, challenge: Option<[u8; 8]>) {
+    pub(crate) fn sent(&mut self, to: SocketAddr, size: usize, challenge: Option<[u8; 8]>) {
         let Some(record) = self.record(to) else {
             return;
         };
@@ -148,7 +153,7 @@ impl AddressValidation {
 
     /// Notes what a PATH_RESPONSE from an address says; that it says what a challenge did
     /// validates the address (RFC 9000 §8.2.3).
-    pub(super) fn responded(&mut self, from: SocketAddr, response: [u8; 8]) {
+    pub(crate) fn responded(&mut self, from: SocketAddr, response: [u8; 8]) {
         let record = self.record(from);
         if record.is_some_and(|record| record.challenges.contains(&response)) {
             self.validate(from);
@@ -157,7 +162,7 @@ impl AddressValidation {
     }
 
     /// Notes that the client was proved to receive at an address.
-    pub(super) fn validate(&mut self, address: SocketAddr) {
+    pub(crate) fn validate(&mut self, address: SocketAddr) {
         self.unvalidated.retain(|one| one.address != address);
         self.validated.retain(|validated| *validated != address);
         if self.validated.len() >= VALIDATED_ADDRESSES_MAX {
@@ -175,12 +180,12 @@ impl AddressValidation {
 /// Datagrams that a shard may send to addresses that are not validated although they are
 /// larger than the limit allows, to all clients together.
 #[derive(Debug, Default)]
-pub(super) struct Exceeding {
+pub(crate) struct AmplificationExceptions {
     /// The second that is counted, and how many there were.
     second: Option<(Instant, u32)>,
 }
 
-impl Exceeding {
+impl AmplificationExceptions {
     fn take(&mut self, now: Instant) -> bool {
         match &mut self.second {
             Some((begin, count)) if now.duration_since(*begin).as_secs() == 0 => {
@@ -225,11 +230,11 @@ mod tests {
     #[test]
     fn only_the_answer_to_its_own_challenge_validates_an_address() {
         let now = begin();
-        let exceeding = &mut Exceeding::default();
+        let exceptions = &mut AmplificationExceptions::default();
         let mut validation = AddressValidation::new(now, (address(1), true), 1_200);
         for port in [2, 3] {
             validation.received(now, address(port), 40, address(1));
-            validation.moved(now, address(port), exceeding);
+            validation.moved(now, address(port), exceptions);
             assert!(validation.may_exceed(address(port)));
             validation.sent(address(port), 60, Some([port as u8; 8]));
             assert!(!validation.may_exceed(address(port)));
@@ -255,16 +260,16 @@ mod tests {
     #[test]
     fn a_late_answer_from_an_address_that_the_client_has_left_takes_nothing_from_others() {
         let now = begin();
-        let exceeding = &mut Exceeding::default();
+        let exceptions = &mut AmplificationExceptions::default();
         let mut validation = AddressValidation::new(now, (address(1), true), 1_200);
         validation.received(now, address(2), 40, address(1));
-        validation.moved(now, address(2), exceeding);
+        validation.moved(now, address(2), exceptions);
         validation.sent(address(2), 60, Some([2; 8]));
         // It is back, or further, before the answer comes.
         validation.received(now, address(1), 40, address(2));
-        validation.moved(now, address(1), exceeding);
+        validation.moved(now, address(1), exceptions);
         validation.received(now, address(3), 40, address(1));
-        validation.moved(now, address(3), exceeding);
+        validation.moved(now, address(3), exceptions);
         validation.responded(address(2), [2; 8]);
         assert_eq!(validation.allowance(address(1)), None);
         assert!(validation.may_exceed(address(3)));
@@ -274,13 +279,13 @@ mod tests {
     #[test]
     fn a_connection_exceeds_three_times_and_once_more_for_each_address_that_is_validated() {
         let now = begin();
-        let exceeding = &mut Exceeding::default();
+        let exceptions = &mut AmplificationExceptions::default();
         let mut validation = AddressValidation::new(now, (address(1), true), 1_200);
         let mut exceeded = Vec::new();
         for port in 2..12 {
             let now = now + Duration::from_secs(port.into());
             validation.received(now, address(port), 40, address(1));
-            validation.moved(now, address(port), exceeding);
+            validation.moved(now, address(port), exceptions);
             if validation.may_exceed(address(port)) {
                 exceeded.push(port);
             }
@@ -298,11 +303,11 @@ mod tests {
 
     #[test]
     fn all_connections_of_a_shard_exceed_so_often_in_a_second_and_no_more() {
-        let mut exceeding = Exceeding::default();
+        let mut exceptions = AmplificationExceptions::default();
         let now = begin();
         let mut taken = |milliseconds| {
             let now = now + Duration::from_millis(milliseconds);
-            (0..10_000).filter(|_| exceeding.take(now)).count()
+            (0..10_000).filter(|_| exceptions.take(now)).count()
         };
         assert_eq!(taken(0), EXCEEDING_PER_SECOND_MAX as usize);
         assert_eq!(taken(999), 0);

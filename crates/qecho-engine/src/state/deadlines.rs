@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use super::entry::ConnectionKey;
+use crate::connection::ConnectionKey;
 
 /// A timetable with at most one entry per connection.
 ///
@@ -10,15 +10,15 @@ use super::entry::ConnectionKey;
 /// with every packet: it is then looked at for nothing and entered anew. That
 /// is far cheaper than keeping the table exact.
 #[derive(Default)]
-pub(super) struct Deadlines(BTreeSet<(Instant, ConnectionKey)>);
+pub(crate) struct Deadlines(BTreeSet<(Instant, ConnectionKey)>);
 
 impl Deadlines {
-    pub(super) fn first(&self) -> Option<Instant> {
+    pub(crate) fn first(&self) -> Option<Instant> {
         self.0.first().map(|(due, _)| *due)
     }
 
     /// Takes out the next connection whose time has come.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<ConnectionKey> {
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<ConnectionKey> {
         if self.first()? > now {
             return None;
         }
@@ -26,7 +26,7 @@ impl Deadlines {
     }
 
     /// Moves a connection's entry so that it is not later than `wanted`.
-    pub(super) fn schedule(
+    pub(crate) fn schedule(
         &mut self,
         key: ConnectionKey,
         scheduled: &mut Option<Instant>,
@@ -43,7 +43,7 @@ impl Deadlines {
         *scheduled = Some(wanted);
     }
 
-    pub(super) fn remove(&mut self, key: ConnectionKey, scheduled: &mut Option<Instant>) {
+    pub(crate) fn remove(&mut self, key: ConnectionKey, scheduled: &mut Option<Instant>) {
         if let Some(at) = scheduled.take() {
             self.0.remove(&(at, key));
         }

@@ -1,48 +1,61 @@
 //! The shard without its application.
 
+mod admission;
+mod binding;
+mod deadlines;
+mod entry;
+mod half_open;
+mod inbound;
+mod outbox;
+mod routes;
+mod tracing;
+mod transmit;
+mod validation;
+
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Instant};
 
 use qecho_packet::CloseReason;
 use quinn_proto::{Endpoint, EndpointEvent, Transmit, VarInt};
 
-use super::{
-    admission::Admission,
-    binding::Binding,
-    context::InitialCids,
-    deadlines::Deadlines,
-    entry::{ConnectionEntry, ConnectionKey},
-    routes::Routes,
-    validation::Exceeding,
-    watch::Watch,
+pub use self::routes::RouteMtu;
+use self::{
+    admission::Admission, binding::Binding, deadlines::Deadlines, outbox::Outbox, routes::Routes,
+    tracing::PacketTracing,
+};
+pub(crate) use self::{
+    admission::Decision,
+    entry::ConnectionEntry,
+    inbound::Disposition,
+    validation::{AddressValidation, AmplificationExceptions},
 };
 use crate::{
     config::{AdmissionSettings, ShardConfig},
-    connection::Connection,
+    connection::{Connection, ConnectionKey},
+    connection_id::InitialCids,
     crypto::{PacketKeys, TlsError},
     limits::LINGER,
-    outbox::Outbox,
     steering::Steering,
 };
 
 pub(crate) struct ShardState<S> {
-    pub(super) bindings: Vec<Binding<S>>,
-    pub(super) routes: Routes,
-    pub(super) admission: Admission,
-    pub(super) deadlines: Deadlines,
-    pub(super) dirty: VecDeque<ConnectionKey>,
-    pub(super) outbox: Outbox,
-    pub(super) initial_cids: InitialCids,
+    pub(crate) bindings: Vec<Binding<S>>,
+    pub(crate) routes: Routes,
+    pub(crate) admission: Admission,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) dirty: VecDeque<ConnectionKey>,
+    pub(crate) outbox: Outbox,
+    pub(crate) initial_cids: InitialCids,
     /// Which shard of which server this is.
-    pub(super) steering: (Steering, usize),
+    pub(crate) steering: (Steering, usize),
     /// Whether datagrams of several connections may leave as one batch. To a
     /// server that steers by connection ID, the whole batch would go to one
     /// shard: only a server does so.
     joins: bool,
-    pub(super) exceeding: Exceeding,
+    pub(crate) exceptions: AmplificationExceptions,
     /// Wraps the packet keys of all connections.
-    pub(super) keys: PacketKeys,
-    /// Set if somebody watches.
-    pub(super) watch: Option<Box<Watch>>,
+    pub(crate) keys: PacketKeys,
+    /// Set if packets are traced.
+    pub(crate) tracing: Option<Box<PacketTracing>>,
     lifecycle: Lifecycle,
 }
 
@@ -64,13 +77,13 @@ enum Lifecycle {
 
 /// What CONNECTION_CLOSE says.
 #[derive(Clone)]
-pub(super) struct CloseFrame {
-    pub(super) code: u64,
-    pub(super) reason: String,
+pub(crate) struct CloseFrame {
+    pub(crate) code: u64,
+    pub(crate) reason: String,
 }
 
 impl<S> ShardState<S> {
-    pub(super) fn new(config: &ShardConfig, addresses: &[SocketAddr]) -> Result<Self, TlsError> {
+    pub(crate) fn new(config: &ShardConfig, addresses: &[SocketAddr]) -> Result<Self, TlsError> {
         let settings = Arc::new(config.transport.clone());
         let keys = PacketKeys::new(config.watched);
         let routes = Routes::new(config, keys.clone())?;
@@ -97,58 +110,59 @@ impl<S> ShardState<S> {
             admission: Admission::new(admission, config.server_shared.places()),
             deadlines: Deadlines::default(),
             dirty: VecDeque::new(),
-            exceeding: Exceeding::default(),
+            exceptions: AmplificationExceptions::default(),
             outbox: Outbox::default(),
             steering: (config.steering(), config.server_shared.index()),
             joins: config.accepting.is_some(),
             initial_cids: InitialCids::new(config.initial_cid_seed()),
-            watch: keys.plaintext().map(|plaintext| {
-                Box::new(Watch::new(plaintext.clone(), config.server_shared.clone()))
+            tracing: keys.plaintext().map(|plaintext| {
+                let server = config.server_shared.clone();
+                Box::new(PacketTracing::new(plaintext.clone(), server))
             }),
             keys,
             lifecycle: Lifecycle::Running,
         })
     }
 
-    pub(super) fn entry(&mut self, key: ConnectionKey) -> Option<&mut ConnectionEntry<S>> {
+    pub(crate) fn entry(&mut self, key: ConnectionKey) -> Option<&mut ConnectionEntry<S>> {
         self.bindings.get_mut(key.binding())?.entry(key)
     }
 
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.bindings
             .iter()
             .map(|binding| binding.entries().count())
             .sum()
     }
 
-    pub(super) fn keys(&self) -> Vec<ConnectionKey> {
+    pub(crate) fn keys(&self) -> Vec<ConnectionKey> {
         self.bindings
             .iter()
             .flat_map(|binding| binding.entries().map(|entry| entry.meta.key))
             .collect()
     }
 
-    pub(super) fn insert(&mut self, entry: ConnectionEntry<S>) {
+    pub(crate) fn insert(&mut self, entry: ConnectionEntry<S>) {
         let key = entry.meta.key;
         self.bindings[key.binding()].insert(entry);
         self.mark_dirty(key);
     }
 
-    pub(super) fn mark_dirty(&mut self, key: ConnectionKey) {
+    pub(crate) fn mark_dirty(&mut self, key: ConnectionKey) {
         let Some(entry) = self.entry(key) else {
             return;
         };
-        if !std::mem::replace(&mut entry.meta.dirty, true) {
+        if !std::mem::replace(&mut entry.dirty, true) {
             self.dirty.push_back(key);
         }
     }
 
     /// Queues an answer that belongs to no connection; when the outbox is full
     /// it is lost, as on a network.
-    pub(super) fn respond(&mut self, binding: usize, transmit: Transmit, contents: Vec<u8>) {
-        let dissected = self.watch.as_mut().map(|watch| {
+    pub(crate) fn respond(&mut self, binding: usize, transmit: Transmit, contents: Vec<u8>) {
+        let dissected = self.tracing.as_mut().map(|tracing| {
             let address = self.bindings[binding].address;
-            watch.dissect(None, address, &transmit, &contents)
+            tracing.dissect(None, address, &transmit, &contents)
         });
         if self.outbox.is_full() {
             self.outbox.recycle(contents);
@@ -157,8 +171,29 @@ impl<S> ShardState<S> {
         }
     }
 
+    /// Traces a datagram that was received, and what it changed.
+    pub(crate) fn trace_received(&mut self, now: Instant, disposition: Disposition) {
+        let Some(tracing) = &mut self.tracing else {
+            return;
+        };
+        let key = disposition.connection();
+        let entry = key.and_then(|key| self.bindings[key.binding()].entry(key));
+        tracing.received(now, disposition, entry.map(|entry| &entry.proto));
+        if let Some(key) = key {
+            self.trace_recovery(now, key);
+        }
+    }
+
+    /// Traces the recovery metrics of a connection, if they have changed.
+    pub(crate) fn trace_recovery(&mut self, now: Instant, key: ConnectionKey) {
+        let entry = self.bindings[key.binding()].entry(key);
+        if let (Some(tracing), Some(entry)) = (&mut self.tracing, entry) {
+            tracing.recovery(now, key, &entry.proto);
+        }
+    }
+
     /// Exchanges events with the endpoint; tells whether there were any.
-    pub(super) fn exchange_endpoint_events(&mut self, now: Instant, key: ConnectionKey) -> bool {
+    pub(crate) fn exchange_endpoint_events(&mut self, now: Instant, key: ConnectionKey) -> bool {
         let exchange = self.bindings[key.binding()].exchange_events(key);
         if exchange.drained {
             self.remove(now, key);
@@ -167,7 +202,7 @@ impl<S> ShardState<S> {
     }
 
     /// Forgets a connection before its time.
-    pub(super) fn forget(&mut self, now: Instant, key: ConnectionKey) {
+    pub(crate) fn forget(&mut self, now: Instant, key: ConnectionKey) {
         let endpoint = &mut self.bindings[key.binding()].endpoint;
         endpoint.handle_event(key.handle(), EndpointEvent::drained());
         self.remove(now, key);
@@ -177,19 +212,19 @@ impl<S> ShardState<S> {
         let Some(mut entry) = self.bindings[key.binding()].remove(key) else {
             return;
         };
-        if let Some(watch) = &mut self.watch {
-            watch.closed(now, key, entry.meta.untold_close.take());
-            watch.forget(now, key);
+        if let Some(tracing) = &mut self.tracing {
+            tracing.closed(now, key, entry.untraced_close.take());
+            tracing.removed(now, key);
         }
-        self.deadlines.remove(key, &mut entry.meta.scheduled);
-        if let Some(permit) = entry.meta.permit.take() {
+        self.deadlines.remove(key, &mut entry.scheduled);
+        if let Some(permit) = entry.permit.take() {
             self.admission.leave(permit);
         }
     }
 
     /// Moves what a connection has to send into the outbox; tells whether
     /// that has changed anything.
-    pub(super) fn poll_transmits(&mut self, now: Instant, key: ConnectionKey) -> bool {
+    pub(crate) fn poll_transmits(&mut self, now: Instant, key: ConnectionKey) -> bool {
         let binding = &mut self.bindings[key.binding()];
         let gso_segments = binding.gso_segments;
         let address = binding.address;
@@ -207,9 +242,9 @@ impl<S> ShardState<S> {
             };
             any = true;
             let dissected = self
-                .watch
+                .tracing
                 .as_mut()
-                .map(|watch| watch.dissect(Some(key), address, &transmit, &contents));
+                .map(|tracing| tracing.dissect(Some(key), address, &transmit, &contents));
             let joined_max = if self.joins { gso_segments } else { 1 };
             self.outbox
                 .push(key.binding(), transmit, contents, dissected, joined_max);
@@ -219,7 +254,7 @@ impl<S> ShardState<S> {
     }
 
     /// Ends a connection's part of the turn.
-    pub(super) fn settle(&mut self, now: Instant, key: ConnectionKey) {
+    pub(crate) fn settle(&mut self, now: Instant, key: ConnectionKey) {
         let draining = match &self.lifecycle {
             Lifecycle::Draining { farewell, .. } => Some(farewell.clone()),
             _ => None,
@@ -234,23 +269,22 @@ impl<S> ShardState<S> {
         };
         // A handshake that failed counts until its connection has drained:
         // failing must not be the way past the limits.
-        if let (Some(_), Some(permit)) = (&entry.meta.handshake, &mut entry.meta.permit) {
+        if let (Some(_), Some(permit)) = (&entry.meta.handshake, &mut entry.permit) {
             self.admission.handshake_over(permit);
-            if entry.meta.reported_closed {
+            if entry.reported_closed {
                 self.admission.closed(permit, key);
             }
         }
-        if entry.meta.reported_closed {
-            entry.meta.note_closed(now);
+        if entry.reported_closed {
+            entry.note_closed(now);
         }
-        if let Some(watch) = &mut self.watch {
-            watch.closed(now, key, entry.meta.untold_close.take());
+        if let Some(tracing) = &mut self.tracing {
+            tracing.closed(now, key, entry.untraced_close.take());
         }
         let deadline = entry.deadline();
-        self.deadlines
-            .schedule(key, &mut entry.meta.scheduled, deadline);
+        self.deadlines.schedule(key, &mut entry.scheduled, deadline);
         let again = entry.meta.turn_requested;
-        let closed = entry.meta.reported_closed;
+        let closed = entry.reported_closed;
         if let (Some(farewell), false) = (draining, closed) {
             self.close_if_idle(now, key, &farewell);
         }
@@ -285,7 +319,7 @@ impl<S> ShardState<S> {
     }
 
     /// Lets nobody in any more and live streams finish until `until`.
-    pub(super) fn drain(&mut self, until: Instant, farewell: CloseFrame) {
+    pub(crate) fn drain(&mut self, until: Instant, farewell: CloseFrame) {
         if !matches!(self.lifecycle, Lifecycle::Running) {
             return;
         }
@@ -297,7 +331,7 @@ impl<S> ShardState<S> {
     }
 
     /// Closes every connection and waits a moment for the answers.
-    pub(super) fn shut_down(&mut self, now: Instant, farewell: &CloseFrame) {
+    pub(crate) fn shut_down(&mut self, now: Instant, farewell: &CloseFrame) {
         if matches!(self.lifecycle, Lifecycle::Closing { .. } | Lifecycle::Ended) {
             return;
         }
@@ -309,7 +343,7 @@ impl<S> ShardState<S> {
         self.lifecycle = Lifecycle::Closing { until };
     }
 
-    pub(super) fn handle_lifecycle(&mut self, now: Instant) {
+    pub(crate) fn handle_lifecycle(&mut self, now: Instant) {
         if let Lifecycle::Closing { until } = self.lifecycle
             && until <= now
         {
@@ -328,14 +362,14 @@ impl<S> ShardState<S> {
         }
     }
 
-    pub(super) fn lifecycle_deadline(&self) -> Option<Instant> {
+    pub(crate) fn lifecycle_deadline(&self) -> Option<Instant> {
         match self.lifecycle {
             Lifecycle::Running | Lifecycle::Ended => None,
             Lifecycle::Draining { until, .. } | Lifecycle::Closing { until } => Some(until),
         }
     }
 
-    pub(super) fn is_finished(&self, now: Instant) -> bool {
+    pub(crate) fn is_finished(&self, now: Instant) -> bool {
         let until = match self.lifecycle {
             Lifecycle::Running | Lifecycle::Draining { .. } => return false,
             Lifecycle::Closing { until } => until,

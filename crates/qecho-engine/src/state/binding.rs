@@ -4,13 +4,16 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use quinn_proto::{ConnectionHandle, Endpoint};
 
-use super::entry::{ConnectionEntry, ConnectionKey, ConnectionMeta};
-use crate::config::Transport;
+use super::entry::ConnectionEntry;
+use crate::{
+    config::Transport,
+    connection::{ConnectionKey, ConnectionMeta},
+};
 
-pub(super) struct Binding<S> {
-    pub(super) endpoint: Endpoint,
-    pub(super) address: SocketAddr,
-    pub(super) gso_segments: usize,
+pub(crate) struct Binding<S> {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) address: SocketAddr,
+    pub(crate) gso_segments: usize,
     index: usize,
     /// By the endpoint's own handle, which it uses again after a connection
     /// has drained: the generation tells the two apart.
@@ -20,7 +23,7 @@ pub(super) struct Binding<S> {
 }
 
 impl<S> Binding<S> {
-    pub(super) fn new(
+    pub(crate) fn new(
         index: usize,
         address: SocketAddr,
         endpoint: Endpoint,
@@ -38,13 +41,13 @@ impl<S> Binding<S> {
     }
 
     /// Makes the record for a connection that the endpoint has just begun.
-    pub(super) fn meta(&mut self, handle: ConnectionHandle, now: Instant) -> ConnectionMeta {
+    pub(crate) fn meta(&mut self, handle: ConnectionHandle, now: Instant) -> ConnectionMeta {
         self.generation += 1;
         let key = ConnectionKey::new(self.index, handle, self.generation);
         ConnectionMeta::new(key, now, self.settings.clone())
     }
 
-    pub(super) fn insert(&mut self, entry: ConnectionEntry<S>) {
+    pub(crate) fn insert(&mut self, entry: ConnectionEntry<S>) {
         let index = entry.meta.key.handle().0;
         if self.connections.len() <= index {
             self.connections.resize_with(index + 1, || None);
@@ -56,28 +59,28 @@ impl<S> Binding<S> {
         self.connections[index] = Some(Box::new(entry));
     }
 
-    pub(super) fn key(&self, handle: ConnectionHandle) -> Option<ConnectionKey> {
+    pub(crate) fn key(&self, handle: ConnectionHandle) -> Option<ConnectionKey> {
         let entry = self.connections.get(handle.0)?.as_ref()?;
         Some(entry.meta.key)
     }
 
-    pub(super) fn entry(&mut self, key: ConnectionKey) -> Option<&mut ConnectionEntry<S>> {
+    pub(crate) fn entry(&mut self, key: ConnectionKey) -> Option<&mut ConnectionEntry<S>> {
         let entry = self.connections.get_mut(key.handle().0)?.as_mut()?;
         (entry.meta.key == key).then_some(entry)
     }
 
-    pub(super) fn remove(&mut self, key: ConnectionKey) -> Option<Box<ConnectionEntry<S>>> {
+    pub(crate) fn remove(&mut self, key: ConnectionKey) -> Option<Box<ConnectionEntry<S>>> {
         self.entry(key)?;
         self.connections.get_mut(key.handle().0)?.take()
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = &ConnectionEntry<S>> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &ConnectionEntry<S>> {
         self.connections.iter().flatten().map(|entry| &**entry)
     }
 
     /// Exchanges events between a connection and the endpoint; tells whether
     /// there were any, and whether the connection has drained.
-    pub(super) fn exchange_events(&mut self, key: ConnectionKey) -> Exchange {
+    pub(crate) fn exchange_events(&mut self, key: ConnectionKey) -> Exchange {
         let mut exchange = Exchange::default();
         let Some(Some(entry)) = self.connections.get_mut(key.handle().0) else {
             return exchange;
@@ -95,7 +98,7 @@ impl<S> Binding<S> {
 
 /// What an exchange between a connection and its endpoint came to.
 #[derive(Default)]
-pub(super) struct Exchange {
-    pub(super) any: bool,
-    pub(super) drained: bool,
+pub(crate) struct Exchange {
+    pub(crate) any: bool,
+    pub(crate) drained: bool,
 }

@@ -5,12 +5,13 @@ use std::{
     time::Instant,
 };
 
-use super::entry::ConnectionKey;
-use crate::{connection_limits::AddressPrefix, limits::HALF_OPEN_PER_ADDRESS_MAX};
+use crate::{
+    connection::ConnectionKey, connection_limits::AddressPrefix, limits::HALF_OPEN_PER_ADDRESS_MAX,
+};
 
 /// Handshakes under way, named by their place in the order in which they came.
 #[derive(Default)]
-pub(super) struct HalfOpen {
+pub(crate) struct HalfOpen {
     /// The instant at which each began, by its number.
     all: BTreeMap<u64, (Instant, ConnectionKey)>,
     by_prefix: HashMap<AddressPrefix, OfPrefix>,
@@ -24,22 +25,22 @@ struct OfPrefix {
 }
 
 impl HalfOpen {
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.all.len()
     }
 
     /// Returns how many are from addresses that are not validated.
-    pub(super) fn unvalidated(&self) -> usize {
+    pub(crate) fn unvalidated(&self) -> usize {
         self.unvalidated
     }
 
     /// Returns how many of those are from one address.
-    pub(super) fn unvalidated_of(&self, prefix: AddressPrefix) -> usize {
+    pub(crate) fn unvalidated_of(&self, prefix: AddressPrefix) -> usize {
         let of_prefix = self.by_prefix.get(&prefix);
         of_prefix.map_or(0, |of_prefix| of_prefix.unvalidated)
     }
 
-    pub(super) fn insert(
+    pub(crate) fn insert(
         &mut self,
         number: u64,
         prefix: AddressPrefix,
@@ -53,7 +54,7 @@ impl HalfOpen {
         self.unvalidated += usize::from(!validated);
     }
 
-    pub(super) fn remove(&mut self, number: u64, prefix: AddressPrefix, validated: bool) {
+    pub(crate) fn remove(&mut self, number: u64, prefix: AddressPrefix, validated: bool) {
         self.all.remove(&number);
         self.unvalidated -= usize::from(!validated);
         let Some(of_prefix) = self.by_prefix.get_mut(&prefix) else {
@@ -66,13 +67,13 @@ impl HalfOpen {
         }
     }
 
-    pub(super) fn oldest(&self) -> Option<(Instant, ConnectionKey)> {
+    pub(crate) fn oldest(&self) -> Option<(Instant, ConnectionKey)> {
         self.all.first_key_value().map(|(_, handshake)| *handshake)
     }
 
     /// Returns the handshake that makes room for one from `prefix`: the oldest from there
     /// if it has its share, else the oldest of the address that has most.
-    pub(super) fn victim(&self, prefix: AddressPrefix) -> Option<ConnectionKey> {
+    pub(crate) fn victim(&self, prefix: AddressPrefix) -> Option<ConnectionKey> {
         let own = self.by_prefix.get(&prefix);
         let numbers = match own {
             Some(own) if own.numbers.len() >= HALF_OPEN_PER_ADDRESS_MAX => &own.numbers,

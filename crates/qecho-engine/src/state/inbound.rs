@@ -7,11 +7,10 @@ use qecho_packet::{
     wire::{self, Frame, Header, PacketNumber, PacketType, Protected},
 };
 
-use super::{ConnectionKey, Received};
-use crate::{connection_id, crypto::OpenedCopy};
+use crate::{connection::ConnectionKey, connection_id, crypto::OpenedCopy, datagram::Received};
 
 /// A datagram while the state machine has it.
-pub(super) struct InboundDatagram {
+pub(crate) struct InboundDatagram {
     local: SocketAddr,
     remote: SocketAddr,
     ecn: u8,
@@ -20,7 +19,7 @@ pub(super) struct InboundDatagram {
 
 /// What the shard did with a datagram.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Disposition {
+pub(crate) enum Disposition {
     /// Handed it to a connection, which was closed already or not.
     Handed(ConnectionKey, bool),
     /// Began a connection with it.
@@ -37,19 +36,29 @@ pub(super) enum Disposition {
     Oversized,
 }
 
-/// What the connection looks like after it had the datagram.
+impl Disposition {
+    /// Returns the connection that has the datagram, if one has.
+    pub(crate) fn connection(self) -> Option<ConnectionKey> {
+        match self {
+            Self::Handed(key, _) | Self::Admitted(key) => Some(key),
+            _ => None,
+        }
+    }
+}
+
+/// State of the connection after a datagram.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct After {
-    pub(super) connection: Option<u64>,
-    pub(super) handshaking: bool,
+pub(crate) struct ConnectionAfter {
+    pub(crate) connection: Option<u64>,
+    pub(crate) handshaking: bool,
     /// Whether the datagram came from the address that the handshake is with.
-    pub(super) same_address: bool,
+    pub(crate) same_address: bool,
     /// Whether a Retry or Version Negotiation had its effect.
-    pub(super) turned: bool,
+    pub(crate) turned: bool,
 }
 
 impl InboundDatagram {
-    pub(super) fn new(received: &Received, local: SocketAddr) -> Self {
+    pub(crate) fn new(received: &Received, local: SocketAddr) -> Self {
         let mut local = local;
         if let Some(ip) = received.local_ip {
             local.set_ip(ip);
@@ -62,16 +71,16 @@ impl InboundDatagram {
         }
     }
 
-    pub(super) fn came_from(&self, address: SocketAddr) -> bool {
+    pub(crate) fn came_from(&self, address: SocketAddr) -> bool {
         self.remote == address
     }
 
     /// Takes the datagram apart; `opened` are those that keys were tried
     /// on.
-    pub(super) fn dissect(
+    pub(crate) fn dissect(
         &self,
         disposition: Disposition,
-        after: After,
+        after: ConnectionAfter,
         opened: Vec<OpenedCopy>,
     ) -> DecodedDatagram {
         let mut opened = opened.into_iter().peekable();
@@ -112,7 +121,7 @@ impl InboundDatagram {
         protected: &Protected<'_>,
         copy: Option<OpenedCopy>,
         disposition: Disposition,
-        after: After,
+        after: ConnectionAfter,
     ) -> Packet {
         let header = &protected.header;
         let tried = copy.is_some();
@@ -151,7 +160,7 @@ impl InboundDatagram {
         header: &Header,
         tried: bool,
         disposition: Disposition,
-        after: After,
+        after: ConnectionAfter,
     ) -> DropReason {
         match disposition {
             _ if tried => DropReason::NotAuthentic,

@@ -15,7 +15,7 @@ use crate::{
 pub type RouteMtu = Box<dyn FnMut(IpAddr) -> Option<u16> + Send>;
 
 /// The settings of connections, which differ by what their routes carry.
-pub(super) struct Routes {
+pub(crate) struct Routes {
     config: ShardConfig,
     surveyor: Option<RouteMtu>,
     usual: Kind,
@@ -30,7 +30,7 @@ struct Kind {
 }
 
 impl Routes {
-    pub(super) fn new(config: &ShardConfig, keys: PacketKeys) -> Result<Self, TlsError> {
+    pub(crate) fn new(config: &ShardConfig, keys: PacketKeys) -> Result<Self, TlsError> {
         let transport = config.transport_config(config.transport.largest_tried(None));
         Ok(Self {
             surveyor: None,
@@ -43,30 +43,30 @@ impl Routes {
         })
     }
 
-    pub(super) fn set_surveyor(&mut self, surveyor: RouteMtu) {
+    pub(crate) fn set_surveyor(&mut self, surveyor: RouteMtu) {
         self.surveyor = Some(surveyor);
     }
 
     /// Returns the settings of a server's connections where nothing is known
     /// of their route.
-    pub(super) fn usual_server_config(&self) -> Option<Arc<ServerConfig>> {
+    pub(crate) fn usual_server_config(&self) -> Option<Arc<ServerConfig>> {
         self.usual.server.clone()
     }
 
     /// Returns the settings of a server's connection with a client.
-    pub(super) fn server_config(&mut self, peer: IpAddr) -> Option<Arc<ServerConfig>> {
+    pub(crate) fn server_config(&mut self, peer: IpAddr) -> Option<Arc<ServerConfig>> {
         self.kind(peer).server.clone()
     }
 
     /// Returns the settings of a client's connection with a server.
-    pub(super) fn transport_config(&mut self, peer: IpAddr) -> Arc<TransportConfig> {
+    pub(crate) fn transport_config(&mut self, peer: IpAddr) -> Arc<TransportConfig> {
         self.kind(peer).transport.clone()
     }
 
     /// Tells whether a datagram of `size` bytes can have come from `peer` as one packet of
     /// IP: what is larger than its route carries can only have been put together of
     /// fragments, which QUIC forbids (RFC 9000 §14).
-    pub(super) fn can_bring(&mut self, peer: IpAddr, size: usize) -> bool {
+    pub(crate) fn can_bring(&mut self, peer: IpAddr, size: usize) -> bool {
         if size <= ETHERNET_PAYLOAD_MAX {
             return true;
         }

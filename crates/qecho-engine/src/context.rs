@@ -7,21 +7,17 @@ use std::{
 };
 
 use qecho_packet::Side;
-use quinn_proto::{ClientConfig, ConnectionId};
-use rand::Rng;
+use quinn_proto::ClientConfig;
 
-use super::{
-    entry::{ConnectionEntry, ConnectionKey},
-    state::{CloseFrame, ShardState},
-};
 use crate::{
-    connection::Connection,
+    connection::{Connection, ConnectionKey},
     crypto::{Connector, ShardClient},
+    state::{CloseFrame, ConnectionEntry, ShardState},
 };
 
 /// The shard in the hands of its application.
 pub struct ShardContext<'a, S> {
-    core: &'a mut ShardState<S>,
+    shard: &'a mut ShardState<S>,
     now: Instant,
 }
 
@@ -59,8 +55,8 @@ pub enum ConnectError {
 }
 
 impl<'a, S> ShardContext<'a, S> {
-    pub(super) fn new(core: &'a mut ShardState<S>, now: Instant) -> Self {
-        Self { core, now }
+    pub(crate) fn new(shard: &'a mut ShardState<S>, now: Instant) -> Self {
+        Self { shard, now }
     }
 
     /// Returns the time of this turn.
@@ -75,7 +71,7 @@ impl<'a, S> ShardContext<'a, S> {
     /// whether anybody answers is told by events.
     pub fn connect(&mut self, to: &ConnectTo<'_>, state: S) -> Result<ConnectionKey, ConnectError> {
         let is_ipv4 = to.remote.is_ipv4();
-        let mut bindings = self.core.bindings.iter();
+        let mut bindings = self.shard.bindings.iter();
         let fits = bindings.position(|binding| binding.address.is_ipv4() == is_ipv4);
         match fits {
             Some(binding) => self.connect_from(binding, to, state),
@@ -101,17 +97,17 @@ impl<'a, S> ShardContext<'a, S> {
             connector,
         } = *to;
         let binding = self
-            .core
+            .shard
             .bindings
             .get_mut(binding)
             .filter(|binding| binding.address.is_ipv4() == remote.is_ipv4())
             .ok_or(ConnectError::NoSocket { remote })?;
         let mut config = ClientConfig::new(Arc::new(ShardClient {
             crypto: connector.0.clone(),
-            keys: self.core.keys.clone(),
+            keys: self.shard.keys.clone(),
         }));
-        config.transport_config(self.core.routes.transport_config(remote.ip()));
-        let destination_cid = self.core.initial_cids.next();
+        config.transport_config(self.shard.routes.transport_config(remote.ip()));
+        let destination_cid = self.shard.initial_cids.next();
         config.initial_dst_cid_provider(Arc::new(move || destination_cid));
         let (handle, proto) = binding
             .endpoint
@@ -123,21 +119,21 @@ impl<'a, S> ShardContext<'a, S> {
             })?;
         let mut meta = binding.meta(handle, self.now);
         let key = meta.key;
-        if let Some(watch) = &mut self.core.watch {
+        if let Some(tracing) = &mut self.shard.tracing {
             let addresses = (binding.address, remote);
-            watch.began(self.now, key, addresses, Side::Client, &destination_cid);
-            meta.number = watch.number(key);
+            let number = tracing.started(self.now, key, addresses, Side::Client, &destination_cid);
+            meta.number = Some(number);
         }
-        self.core.insert(ConnectionEntry { proto, meta, state });
+        self.shard.insert(ConnectionEntry::new(proto, meta, state));
         Ok(key)
     }
 
     /// Returns a connection and its state to work on.
     pub fn connection(&mut self, key: ConnectionKey) -> Option<(Connection<'_>, &mut S)> {
-        self.core.mark_dirty(key);
+        self.shard.mark_dirty(key);
         let now = self.now;
-        let entry = self.core.entry(key)?;
-        if entry.meta.reported_closed {
+        let entry = self.shard.entry(key)?;
+        if entry.reported_closed {
             return None;
         }
         let connection = Connection::new(&mut entry.proto, &mut entry.meta, now);
@@ -149,7 +145,7 @@ impl<'a, S> ShardContext<'a, S> {
     /// `grace`. Then the shard is finished.
     pub fn drain(&mut self, grace: Duration, code: u64, reason: &str) {
         let reason = reason.to_owned();
-        self.core
+        self.shard
             .drain(self.now + grace, CloseFrame { code, reason });
     }
 
@@ -159,22 +155,6 @@ impl<'a, S> ShardContext<'a, S> {
     /// [`LINGER`]: crate::limits::LINGER
     pub fn shut_down(&mut self, code: u64, reason: &str) {
         let reason = reason.to_owned();
-        self.core.shut_down(self.now, &CloseFrame { code, reason });
-    }
-}
-
-/// Draws the connection IDs that name a server before it has chosen its own.
-pub(super) struct InitialCids(rand::rngs::StdRng);
-
-impl InitialCids {
-    pub(super) fn new(seed: [u8; 32]) -> Self {
-        Self(rand::SeedableRng::from_seed(seed))
-    }
-
-    fn next(&mut self) -> ConnectionId {
-        // RFC 9000 §7.2: at least eight unpredictable bytes.
-        let mut bytes = [0; 8];
-        self.0.fill_bytes(&mut bytes);
-        ConnectionId::new(&bytes)
+        self.shard.shut_down(self.now, &CloseFrame { code, reason });
     }
 }

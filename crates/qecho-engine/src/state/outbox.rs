@@ -1,58 +1,10 @@
 //! Datagrams that wait to be sent.
 
-use std::{
-    collections::VecDeque,
-    net::{IpAddr, SocketAddr},
-};
+use std::collections::VecDeque;
 
 use qecho_packet::DecodedDatagram;
 
-use crate::limits::{GSO_BYTES_MAX, INITIAL_DATAGRAM_MIN, OUTBOX_TRANSMITS_MAX};
-
-/// One UDP datagram, or a batch of equally long ones for the kernel to cut
-/// (GSO).
-#[derive(Debug)]
-pub struct Datagram {
-    /// Which of the shard's addresses sends it.
-    pub binding: usize,
-    /// Whom it is for.
-    pub destination: SocketAddr,
-    /// The ECN bits of its IP header (RFC 3168).
-    pub ecn: u8,
-    /// The UDP payload.
-    pub contents: Vec<u8>,
-    /// Length of each datagram of a batch; the last may be shorter.
-    pub segment_size: Option<usize>,
-    /// The address to send from, where it matters.
-    pub source_ip: Option<IpAddr>,
-    /// What is in it, if the shard is watched.
-    pub dissected: Option<Box<[DecodedDatagram]>>,
-}
-
-impl Datagram {
-    /// Tells whether `next`, perhaps of another connection, can leave in one
-    /// batch with this: many connections behind one address have small
-    /// datagrams that cost more to send than to make.
-    ///
-    /// Only what every path carries: a batch in which something is too long
-    /// is lost as a whole.
-    fn takes(&self, next: &Self, segments_max: usize) -> bool {
-        let size = self.segment_size.unwrap_or(self.contents.len());
-        let segments = self.contents.len() / size.max(1);
-        next.segment_size.is_none()
-            && (1..=size).contains(&next.contents.len())
-            && size <= INITIAL_DATAGRAM_MIN.into()
-            && self.contents.len() == segments * size
-            && segments < segments_max
-            && self.contents.len() + next.contents.len() <= GSO_BYTES_MAX
-            && self.binding == next.binding
-            && self.destination == next.destination
-            && self.ecn == next.ecn
-            && self.source_ip == next.source_ip
-            && self.dissected.is_none()
-            && next.dissected.is_none()
-    }
-}
+use crate::{datagram::Datagram, limits::OUTBOX_TRANSMITS_MAX};
 
 /// A queue of at most [`OUTBOX_TRANSMITS_MAX`] transmits whose buffers are
 /// used again.
@@ -127,6 +79,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::GSO_BYTES_MAX;
 
     /// Returns the lengths of the segments and of all that leaves at once.
     fn left(sent: &[(u16, usize)], segments_max: usize) -> Vec<(Option<usize>, usize)> {

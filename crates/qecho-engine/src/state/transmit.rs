@@ -14,7 +14,7 @@ use crate::{
 impl<S> ConnectionEntry<S> {
     /// Returns what the connection has to send, at most `segments_max`
     /// datagrams.
-    pub(super) fn poll_transmit(
+    pub(crate) fn poll_transmit(
         &mut self,
         now: Instant,
         segments_max: usize,
@@ -24,12 +24,12 @@ impl<S> ConnectionEntry<S> {
         let segments = GSO_BYTES_MAX / usize::from(self.proto.current_mtu());
         let segments = segments.clamp(1, segments_max);
         let transmit = self.poll_within_limit(now, segments, keys, contents);
-        let answer_is_due = self.meta.answer_due.is_some_and(|due| due <= now);
+        let answer_is_due = self.answer_due.is_some_and(|due| due <= now);
         if transmit.is_some() {
-            self.meta.answers_past_window = 0;
+            self.answers_past_window = 0;
         }
         if transmit.is_some() || answer_is_due {
-            self.meta.answer_due = None;
+            self.answer_due = None;
         }
         if transmit.is_some() || !(answer_is_due || self.proto.is_closed()) {
             return transmit;
@@ -37,8 +37,8 @@ impl<S> ConnectionEntry<S> {
         let _bypass = CongestionBypass::open(&self.proto);
         let answer = self.poll_within_limit(now, 1, keys, contents);
         if answer.is_some() {
-            let doublings = self.meta.answers_past_window + 1;
-            self.meta.answers_past_window = doublings.min(ANSWER_DOUBLINGS_MAX);
+            let doublings = self.answers_past_window + 1;
+            self.answers_past_window = doublings.min(ANSWER_DOUBLINGS_MAX);
         }
         answer
     }
@@ -51,7 +51,7 @@ impl<S> ConnectionEntry<S> {
         keys: &PacketKeys,
         contents: &mut Vec<u8>,
     ) -> Option<Transmit> {
-        match self.meta.is_limited {
+        match self.is_limited {
             false => self.proto.poll_transmit(now, segments_max, contents),
             true => self.poll_limited(now, segments_max, keys, contents),
         }
@@ -86,7 +86,7 @@ impl<S> ConnectionEntry<S> {
     /// Returns how many datagrams may be sent on the path now, of at most `most`.
     fn datagrams_allowed(&self, most: usize) -> usize {
         let path = self.proto.remote_address();
-        let Some(validation) = &self.meta.validation else {
+        let Some(validation) = &self.validation else {
             return most;
         };
         let Some(allowance) = validation.allowance(path) else {
@@ -111,7 +111,7 @@ impl<S> ConnectionEntry<S> {
     ) -> Option<Transmit> {
         let to = transmit.destination;
         let frames = keys.take_path_frames();
-        let Some(validation) = &mut self.meta.validation else {
+        let Some(validation) = &mut self.validation else {
             return Some(transmit);
         };
         let Some(allowance) = validation.allowance(to) else {

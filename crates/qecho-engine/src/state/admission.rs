@@ -6,10 +6,10 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Instant};
 
-use super::{entry::ConnectionKey, half_open::HalfOpen};
+use super::half_open::HalfOpen;
 use crate::{
-    config::{AdmissionSettings, RetryPolicy},
-    connection_limits::{AddressPrefix, ConnectionLimits},
+    connection::ConnectionKey,
+    connection_limits::{AddressPrefix, AdmissionSettings, ConnectionLimits, RetryPolicy},
     limits::{
         CLOSED_KEPT_MAX, HALF_OPEN_MAX, HALF_OPEN_UNVALIDATED_MAX,
         HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX, HANDSHAKE_DEADLINE, HANDSHAKE_DEADLINE_CROWDED,
@@ -18,7 +18,7 @@ use crate::{
 
 /// What happens to a client's first packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Decision {
+pub(crate) enum Decision {
     /// The handshake begins.
     Accept,
     /// The client must first show that it receives at its address
@@ -45,7 +45,7 @@ pub(crate) struct AdmissionPermit {
 /// What a person sets, connections in all and from one address, counts on all
 /// shards together; the handshakes under way, of which the limits bound the
 /// work and memory of a shard, on each.
-pub(super) struct Admission {
+pub(crate) struct Admission {
     settings: AdmissionSettings,
     places: Arc<ConnectionLimits>,
     half_open: HalfOpen,
@@ -57,7 +57,7 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    pub(super) fn new(settings: AdmissionSettings, places: Arc<ConnectionLimits>) -> Self {
+    pub(crate) fn new(settings: AdmissionSettings, places: Arc<ConnectionLimits>) -> Self {
         Self {
             settings,
             places,
@@ -69,16 +69,16 @@ impl Admission {
     }
 
     /// Returns how many handshakes are under way.
-    pub(super) fn half_open(&self) -> usize {
+    pub(crate) fn half_open(&self) -> usize {
         self.half_open.count()
     }
 
     /// Refuses everybody from now on.
-    pub(super) fn close_for_good(&mut self) {
+    pub(crate) fn close_for_good(&mut self) {
         self.closed_for_good = true;
     }
 
-    pub(super) fn decide(&self, remote: IpAddr, validated: bool) -> Decision {
+    pub(crate) fn decide(&self, remote: IpAddr, validated: bool) -> Decision {
         let prefix = AddressPrefix::from(remote);
         if self.closed_for_good || !self.places.has_room(prefix, &self.settings) {
             return Decision::Refuse;
@@ -100,7 +100,7 @@ impl Admission {
     /// Returns a connection that must make room before a client from `remote` is let in, if
     /// one must: of closed ones the oldest that is remembered, of handshakes one that takes
     /// too long for a crowd, or another from an address that has more than its share.
-    pub(super) fn in_the_way(&self, now: Instant, remote: IpAddr) -> Option<ConnectionKey> {
+    pub(crate) fn in_the_way(&self, now: Instant, remote: IpAddr) -> Option<ConnectionKey> {
         if self.closed.len() >= CLOSED_KEPT_MAX {
             return self.closed.first_key_value().map(|(_, key)| *key);
         }
@@ -117,7 +117,7 @@ impl Admission {
 
     /// Counts a connection that is accepted, unless another shard has taken
     /// the last place since the decision.
-    pub(super) fn enter(&mut self, remote: IpAddr, validated: bool) -> Option<AdmissionPermit> {
+    pub(crate) fn enter(&mut self, remote: IpAddr, validated: bool) -> Option<AdmissionPermit> {
         let prefix = AddressPrefix::from(remote);
         if !self.places.take(prefix, &self.settings) {
             return None;
@@ -132,7 +132,7 @@ impl Admission {
     }
 
     /// Notes that a handshake is under way; returns by when it must be over.
-    pub(super) fn begin_handshake(
+    pub(crate) fn begin_handshake(
         &mut self,
         permit: &mut AdmissionPermit,
         now: Instant,
@@ -145,7 +145,7 @@ impl Admission {
     }
 
     /// Notes that a handshake is over, well or badly; tells whether it still counted.
-    pub(super) fn handshake_over(&mut self, permit: &mut AdmissionPermit) -> bool {
+    pub(crate) fn handshake_over(&mut self, permit: &mut AdmissionPermit) -> bool {
         let counted = std::mem::take(&mut permit.half_open);
         if counted {
             self.half_open
@@ -156,7 +156,7 @@ impl Admission {
 
     /// Notes that a connection that had completed its handshake is closed: its
     /// place is free, though it is remembered for a while yet.
-    pub(super) fn closed(&mut self, permit: &mut AdmissionPermit, key: ConnectionKey) {
+    pub(crate) fn closed(&mut self, permit: &mut AdmissionPermit, key: ConnectionKey) {
         if permit.closed.is_none() {
             let number = self.next_number();
             permit.closed = Some(number);
@@ -166,7 +166,7 @@ impl Admission {
     }
 
     /// Takes a connection that is forgotten out of the counts.
-    pub(super) fn leave(&mut self, mut permit: AdmissionPermit) {
+    pub(crate) fn leave(&mut self, mut permit: AdmissionPermit) {
         self.handshake_over(&mut permit);
         match permit.closed {
             Some(number) => drop(self.closed.remove(&number)),
