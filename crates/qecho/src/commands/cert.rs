@@ -9,12 +9,7 @@ mod show;
 mod store;
 mod verify;
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use anyhow::{Context, anyhow};
 use qecho_cert::{
@@ -104,9 +99,4 @@ fn verifier(ca_files: &[PathBuf]) -> anyhow::Result<Arc<TrustVerifier>> {
         ..TrustSettings::default()
     })
     .context("cannot decide whom to trust")
-}
-
-/// Says something on stderr; with that gone there is nobody to tell.
-fn say(words: &str) {
-    let _ = writeln!(io::stderr(), "{words}");
 }

@@ -5,11 +5,12 @@ use std::io;
 use anyhow::{Context, anyhow};
 use qecho_cert::{Authority, Details, Limits, Origin, Scope, store::System};
 
-use super::{open, open_or_create, say};
+use super::{open, open_or_create};
 use crate::{
     args::{AuthorityNewArguments, AuthorityShowArguments, Format, RootArgument},
     ending::{Ending, Failure},
     render,
+    stderr::say,
 };
 
 /// Makes the CA, unless there is one.
