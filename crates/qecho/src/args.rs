@@ -195,6 +195,19 @@ pub(crate) struct TraceArguments {
     pub(crate) qlog: QlogArguments,
 }
 
+/// Options that every command with connections has.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ObserveArguments {
+    #[command(flatten)]
+    pub(crate) key_log: KeyLogArguments,
+
+    #[command(flatten)]
+    pub(crate) capture: CaptureArguments,
+
+    #[command(flatten)]
+    pub(crate) trace: TraceArguments,
+}
+
 /// Options for files about packets.
 #[derive(Debug, clap::Args)]
 pub(crate) struct QlogArguments {

@@ -7,7 +7,7 @@ mod client;
 mod demo;
 mod dialing;
 mod key_log;
-mod observers;
+mod observing;
 mod ping;
 mod relay;
 mod report;
@@ -18,10 +18,17 @@ mod trace;
 mod tracing;
 mod trust;
 
+use std::thread;
+
+use anyhow::Context;
+
 use crate::{
     args::{Arguments, Command},
     ending::{Ending, Failure},
 };
+
+/// Name of this program in files.
+const PROGRAM: &str = concat!("qecho ", env!("CARGO_PKG_VERSION"));
 
 /// Runs the command that was typed.
 pub(crate) fn run(arguments: Arguments) -> Result<Ending, Failure> {
@@ -36,4 +43,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<Ending, Failure> {
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Cert(command) => cert::run(&command),
     }
+}
+
+/// Starts work on a thread of its own, which ends with the process if it has not
+/// before.
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
+    let thread = thread::Builder::new().name(name.into()).spawn(work);
+    thread.context("cannot start a thread").map(drop)
 }

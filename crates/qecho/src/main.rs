@@ -7,10 +7,11 @@ mod args;
 mod commands;
 mod ending;
 mod render;
+mod stderr;
 
-use std::{io::Write, process::ExitCode};
+use std::process::ExitCode;
 
-use crate::{args::Arguments, ending::Failure};
+use crate::args::Arguments;
 
 /// A stream, a handshake and a packet each take memory and give it back; this
 /// does so cheaper than the C library (docs/performance.md).
@@ -21,21 +22,10 @@ fn main() -> ExitCode {
     match commands::run(Arguments::read()) {
         Ok(ending) => ending.into(),
         Err(failure) => {
-            explain(&failure);
+            if let Some(error) = &failure.error {
+                stderr::say_failure(format_args!("{error:#}"), failure.hint.as_deref());
+            }
             failure.exit.into()
         }
     }
-}
-
-/// Says on stderr what was attempted, why it failed and what to do.
-fn explain(failure: &Failure) {
-    let Some(error) = &failure.error else {
-        return;
-    };
-    let mut lines = format!("qecho: {error:#}\n");
-    if let Some(hint) = &failure.hint {
-        lines.push_str(&format!("hint: {hint}\n"));
-    }
-    // With stderr gone there is nobody to tell.
-    let _ = std::io::stderr().write_all(lines.as_bytes());
 }

@@ -13,9 +13,7 @@ use qecho_measure::bench::{Sizes, Sockets, Threshold};
 
 pub(super) use self::grammar::output;
 pub(crate) use self::{load::Load, start::StartAt};
-use super::{
-    CaptureArguments, HostPort, KeyLogArguments, TraceArguments, TrustArguments, client, place,
-};
+use super::{HostPort, ObserveArguments, TrustArguments, client, place};
 
 /// Options of `qecho bench`.
 #[derive(Debug, clap::Args)]
@@ -173,13 +171,7 @@ pub(crate) struct BenchArguments {
     pub(crate) fail_if: Vec<Threshold>,
 
     #[command(flatten)]
-    pub(crate) key_log: KeyLogArguments,
-
-    #[command(flatten)]
-    pub(crate) capture: CaptureArguments,
-
-    #[command(flatten)]
-    pub(crate) trace: TraceArguments,
+    pub(crate) observe: ObserveArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -6,10 +6,7 @@ use clap::ValueEnum;
 use qecho_echo::dial::Alpn;
 use qecho_engine::limits::INITIAL_DATAGRAM_MIN;
 
-use super::{
-    CaptureArguments, Format, HostPort, KeyLogArguments, TraceArguments, TrustArguments, place,
-    server::alpn_name,
-};
+use super::{Format, HostPort, ObserveArguments, TrustArguments, place, server::alpn_name};
 
 /// Options of `qecho client`.
 #[derive(Debug, clap::Args)]
@@ -71,13 +68,7 @@ pub(crate) struct ClientArguments {
     pub(crate) format: Format,
 
     #[command(flatten)]
-    pub(crate) key_log: KeyLogArguments,
-
-    #[command(flatten)]
-    pub(crate) capture: CaptureArguments,
-
-    #[command(flatten)]
-    pub(crate) trace: TraceArguments,
+    pub(crate) observe: ObserveArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

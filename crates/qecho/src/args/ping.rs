@@ -6,10 +6,7 @@ use clap::ValueEnum;
 use qecho_echo::dial::Alpn;
 use qecho_measure::ping::{HOSTS_MAX, SIZE_MAX, SIZE_MIN};
 
-use super::{
-    CaptureArguments, HostPort, KeyLogArguments, TraceArguments, TrustArguments, client::alpn,
-    place,
-};
+use super::{HostPort, ObserveArguments, TrustArguments, client::alpn, place};
 
 /// Options of `qecho ping`.
 #[derive(Debug, clap::Args)]
@@ -89,13 +86,7 @@ pub(crate) struct PingArguments {
     pub(crate) format: PingFormat,
 
     #[command(flatten)]
-    pub(crate) key_log: KeyLogArguments,
-
-    #[command(flatten)]
-    pub(crate) capture: CaptureArguments,
-
-    #[command(flatten)]
-    pub(crate) trace: TraceArguments,
+    pub(crate) observe: ObserveArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

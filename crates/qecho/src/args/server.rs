@@ -10,7 +10,7 @@ use qecho_io::{
     listen::Listen,
 };
 
-use super::{CaptureArguments, Format, KeyLogArguments, TraceArguments, listen};
+use super::{Format, ObserveArguments, listen};
 
 /// Options of `qecho server`.
 #[derive(Debug, clap::Args)]
@@ -108,13 +108,7 @@ pub(crate) struct ServerArguments {
     pub(crate) format: Format,
 
     #[command(flatten)]
-    pub(crate) key_log: KeyLogArguments,
-
-    #[command(flatten)]
-    pub(crate) capture: CaptureArguments,
-
-    #[command(flatten)]
-    pub(crate) trace: TraceArguments,
+    pub(crate) observe: ObserveArguments,
 }
 
 /// What a server echoes beside QUIC.

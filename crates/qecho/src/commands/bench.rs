@@ -19,14 +19,15 @@ use qecho_cert::TrustVerifier;
 use qecho_echo::dial::DialFailure;
 use qecho_engine::{Side, config::Transport};
 use qecho_measure::bench::{Bench, BenchError, Config, Mode};
-use qecho_packet::{Observers, close::CERTIFICATE_REQUIRED};
+use qecho_packet::close::CERTIFICATE_REQUIRED;
 
 use self::{display::Display, output::Output};
-use super::{dialing, key_log, observers, resolve, signals, trust};
+use super::{dialing, observing::Observing, resolve, signals, trust};
 use crate::{
     args::{BenchArguments, BenchFormat, Load},
     ending::{Ending, Failure},
     render::bench,
+    stderr::{INSECURE, say},
 };
 
 /// Puts load on a server and reports what was measured.
@@ -34,22 +35,24 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Failure> {
     let load = arguments
         .load()
         .map_err(|reason| Failure::from(anyhow!(reason)))?;
-    let silence = Transport::default().idle_timeout;
-    let BenchArguments { capture, trace, .. } = arguments;
-    let lines = Box::new(io::stderr());
-    observers::during(capture, trace, lines, Side::Client, silence, |observers| {
-        bench(arguments, &load, observers)
-    })
+    let idle_timeout = Transport::default().idle_timeout;
+    let lines = io::stderr();
+    let observing = Observing::start(&arguments.observe, Side::Client, idle_timeout, lines)?;
+    let ending = bench(arguments, &load, &observing);
+    observing.finish();
+    ending
 }
 
-fn bench(arguments: &BenchArguments, load: &Load, observers: Observers) -> Result<Ending, Failure> {
+fn bench(
+    arguments: &BenchArguments,
+    load: &Load,
+    observing: &Observing,
+) -> Result<Ending, Failure> {
     let verifier = trust::verifier(&arguments.trust)?;
     if arguments.trust.insecure {
-        display::say(
-            "warning: --insecure trusts anybody; anyone in between can read and change everything\n",
-        );
+        say(INSECURE);
     }
-    let config = config(arguments, load, verifier.clone(), observers)?;
+    let config = config(arguments, load, verifier.clone(), observing)?;
     let begin = config.begin.clone();
     // Before the work: nobody wants to learn after it that it cannot be kept.
     let outputs = arguments.output.iter().map(|path| Output::open(path));
@@ -103,7 +106,7 @@ fn config(
     arguments: &BenchArguments,
     load: &Load,
     verifier: Arc<TrustVerifier>,
-    observers: Observers,
+    observing: &Observing,
 ) -> Result<Config, Failure> {
     let target = resolve::target(&arguments.place)?;
     let transport = Transport::default();
@@ -112,8 +115,8 @@ fn config(
     let keep_alive = (load.work.way != Mode::Idle).then_some(transport.idle_timeout / 8);
     Ok(Config {
         alpn: arguments.alpn.clone(),
-        key_log: key_log::open(&arguments.key_log, &observers)?,
-        observers,
+        key_log: observing.key_log(&arguments.observe.key_log)?,
+        observers: observing.observers(),
         transport: Transport {
             udp_payload_max: Some(arguments.udp_payload_max),
             keep_alive,

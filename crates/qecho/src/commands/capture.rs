@@ -14,44 +14,41 @@ use std::{
 use anyhow::{Context, anyhow};
 use qecho_packet::capture::{Capture, NextFile, Report, Rotation};
 
-use crate::{
-    args::CaptureArguments,
-    ending::{Ending, Failure},
-};
+use super::PROGRAM;
+use crate::{args::CaptureArguments, ending::Failure, stderr::say};
 
-const PROGRAM: &str = concat!("qecho ", env!("CARGO_PKG_VERSION"));
-
-/// Does a command's work with the capture that was asked for, if any; ends its
-/// file whatever comes of the work, and says what is missing in it. A
-/// connection that was silent for so long has ended.
-pub(super) fn during(
-    arguments: &CaptureArguments,
-    silence: Duration,
-    work: impl FnOnce(Option<Capture>) -> Result<Ending, Failure>,
-) -> Result<Ending, Failure> {
-    let Some(path) = &arguments.pcap else {
-        return work(None);
-    };
-    let shown = match arguments.is_stdout() {
-        true => "stdout".to_owned(),
-        false => path.display().to_string(),
-    };
-    let capture = start(arguments, path, silence)?
-        .with_context(|| format!("cannot write packets to {shown}"))?;
-    say(&format!(
-        "writing packets and TLS secrets to {shown}: whoever has them can read this traffic"
-    ));
-    let ending = work(Some(capture.clone()));
-    conclude(&capture.finish(), &shown);
-    ending
+/// Returns the name of the capture's file in messages.
+pub(super) fn name(arguments: &CaptureArguments) -> String {
+    match &arguments.pcap {
+        Some(path) if !arguments.is_stdout() => path.display().to_string(),
+        _ => "stdout".to_owned(),
+    }
 }
 
-/// Starts the capture; what may go wrong with its file is for the caller to
+/// Starts the capture that was asked for, if any, and says what it reveals. A
+/// connection that was silent for `idle_timeout` has ended.
+pub(super) fn start(
+    arguments: &CaptureArguments,
+    name: &str,
+    idle_timeout: Duration,
+) -> Result<Option<Capture>, Failure> {
+    let Some(path) = &arguments.pcap else {
+        return Ok(None);
+    };
+    let capture = open(arguments, path, idle_timeout)?
+        .with_context(|| format!("cannot write packets to {name}"))?;
+    say(format_args!(
+        "writing packets and TLS secrets to {name}: whoever has them can read this traffic"
+    ));
+    Ok(Some(capture))
+}
+
+/// Opens the capture's file; what may go wrong with it is for the caller to
 /// explain.
-fn start(
+fn open(
     arguments: &CaptureArguments,
     path: &Path,
-    silence: Duration,
+    idle_timeout: Duration,
 ) -> Result<io::Result<Capture>, Failure> {
     if arguments.is_stdout() {
         if arguments.pcap_limit.is_some() {
@@ -77,7 +74,7 @@ fn start(
         let rotation = Rotation {
             handshake_deadline: qecho_engine::limits::HANDSHAKE_DEADLINE,
             limit,
-            silence,
+            silence: idle_timeout,
             next,
         };
         Capture::start(Box::new(file), PROGRAM, Some(rotation))
@@ -131,22 +128,18 @@ fn take_stdout() -> Result<File, Failure> {
     Ok(file.into())
 }
 
-fn conclude(report: &Report, shown: &str) {
+/// Says what the capture lacks.
+pub(super) fn conclude(report: &Report, name: &str) {
     let Report { seen, left_out, .. } = report;
     if *left_out > 0 {
-        say(&format!(
-            "warning: datagrams left out of {shown}: {left_out} of {seen}; it was written too slowly"
+        say(format_args!(
+            "warning: datagrams left out of {name}: {left_out} of {seen}; it was written too slowly"
         ));
     }
     match &report.failure {
         // Who looked has seen enough.
         Some(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        Some(error) => say(&format!("warning: {shown} ends too early: {error}")),
+        Some(error) => say(format_args!("warning: {name} ends too early: {error}")),
         None => {}
     }
-}
-
-/// Says something on stderr; with that gone there is nobody to tell.
-fn say(words: &str) {
-    let _ = writeln!(io::stderr(), "{words}");
 }

@@ -9,12 +9,7 @@ mod show;
 mod store;
 mod verify;
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use anyhow::{Context, anyhow};
 use qecho_cert::{
@@ -107,9 +102,4 @@ fn verifier(ca_files: &[PathBuf]) -> anyhow::Result<Arc<TrustVerifier>> {
         .with_ca_files(ca_files.to_vec())
         .with_local_authorities(local);
     TrustVerifier::new(settings).context("cannot decide whom to trust")
-}
-
-/// Says something on stderr; with that gone there is nobody to tell.
-fn say(words: &str) {
-    let _ = writeln!(io::stderr(), "{words}");
 }

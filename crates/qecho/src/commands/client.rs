@@ -19,11 +19,10 @@ use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use qecho_echo::client::{self, Client, ClientEvent, Command, Message, Mode};
 use qecho_engine::{Side, config::Transport};
-use qecho_packet::Observers;
 use rustls::client::ResolvesClientCert;
 
 use self::{screen::Screen, voice::Reporter};
-use super::{key_log, observers, resolve, signals, trust};
+use super::{observing::Observing, resolve, signals, trust};
 use crate::{
     args::{ClientArguments, Format, OverArgument},
     ending::{Ending, Failure},
@@ -68,7 +67,7 @@ impl Input {
         let by_bytes = matches!(arguments.over, OverArgument::Stream | OverArgument::Uni);
         // A person who types while stdout goes elsewhere sees no prompt, and
         // where stdout carries something else, lines are messages.
-        let taken = arguments.format == Format::Json || arguments.capture.is_stdout();
+        let taken = arguments.format == Format::Json || arguments.observe.capture.is_stdout();
         let by_lines = typed && taken && !arguments.verify;
         if !arguments.messages.is_empty() {
             Self::Messages
@@ -96,20 +95,20 @@ impl Input {
 pub(super) fn run(arguments: ClientArguments) -> Result<Ending, Failure> {
     let input = Input::of(&arguments);
     check(&arguments, input)?;
-    let silence = Transport::default().idle_timeout;
-    let ClientArguments { capture, trace, .. } = &arguments;
+    let idle_timeout = Transport::default().idle_timeout;
     let screen = Screen::default();
-    let lines = Box::new(screen.clone());
-    observers::during(capture, trace, lines, Side::Client, silence, |observers| {
-        connect(&arguments, input, &screen, observers)
-    })
+    let lines = screen.clone();
+    let observing = Observing::start(&arguments.observe, Side::Client, idle_timeout, lines)?;
+    let ending = connect(&arguments, input, &screen, &observing);
+    observing.finish();
+    ending
 }
 
 fn connect(
     arguments: &ClientArguments,
     input: Input,
     screen: &Screen,
-    observers: Observers,
+    observing: &Observing,
 ) -> Result<Ending, Failure> {
     let verifier = trust::verifier(&arguments.trust)?;
     let identity = trust::identity(arguments.cert.as_deref(), arguments.key.as_deref())?;
@@ -122,11 +121,11 @@ fn connect(
         },
         alpn: arguments.alpn.clone(),
         identity: identity.map(|identity| identity as Arc<dyn ResolvesClientCert>),
-        key_log: key_log::open(&arguments.key_log, &observers)?,
+        key_log: observing.key_log(&arguments.observe.key_log)?,
         timeout: arguments.timeout.unwrap_or(client::TIMEOUT),
         patience: input.patience(arguments.timeout),
         update_keys: arguments.update_keys,
-        observers,
+        observers: observing.observers(),
         ..usual
     };
     let (tell, occurrences) = channel();
@@ -173,7 +172,7 @@ fn check(arguments: &ClientArguments, input: Input) -> Result<(), Failure> {
                 .hint("only a DATAGRAM frame can be empty: --over datagram"),
         );
     }
-    if raw && arguments.capture.is_stdout() && !arguments.verify {
+    if raw && arguments.observe.capture.is_stdout() && !arguments.verify {
         return Err(Failure::from(anyhow!(
             "cannot write both packets and the bytes of a pipe to stdout"
         ))

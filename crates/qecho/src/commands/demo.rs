@@ -20,9 +20,9 @@ use qecho_echo::{
     server::{self, Listen, Server},
 };
 use qecho_engine::Side;
-use qecho_packet::{Observers, capture::Capture};
+use qecho_packet::{Observers, capture::Capture, trace::Sink};
 
-use super::{capture, tracing::TraceSinks};
+use super::{observing::Observing, tracing};
 use crate::{
     args::{DemoArguments, DemoTraceArgument},
     ending::{Ending, Failure},
@@ -40,13 +40,15 @@ const TEXT_MAX: usize = 1_000;
 /// Runs the demo.
 pub(super) fn run(arguments: DemoArguments) -> Result<Ending, Failure> {
     check(&arguments.text)?;
-    capture::during(&arguments.capture, PATIENCE, |capture| {
-        show(&arguments, capture)
-    })
+    let (lines, qlog) = (arguments.trace.map(lines), &arguments.qlog);
+    let mut observing =
+        Observing::start_with(&arguments.capture, PATIENCE, lines, qlog, Side::Client)?;
+    let ending = show(&arguments, &mut observing);
+    observing.finish();
+    ending
 }
 
-fn show(arguments: &DemoArguments, capture: Option<Capture>) -> Result<Ending, Failure> {
-    let onlookers = onlookers(arguments)?;
+fn show(arguments: &DemoArguments, observing: &mut Observing) -> Result<Ending, Failure> {
     let authority =
         Arc::new(Authority::ephemeral(SystemTime::now()).context("cannot make a CA for the demo")?);
     let local = vec![LocalAuthority::in_memory(AUTHORITY, &authority)];
@@ -56,28 +58,24 @@ fn show(arguments: &DemoArguments, capture: Option<Capture>) -> Result<Ending, F
         .context("cannot make a certificate for the demo")?;
     let server = serve(Arc::new(identity)).context("cannot start the demo's server")?;
     render::demo::server(server.addresses()[0], &mut io::stdout())?;
-    let conversation = onlookers
-        .during(|trace| converse(arguments, &server, &trust, Observers { capture, trace }))?;
+    let conversation = converse(arguments, &server, &trust, observing.observers());
+    // Before what follows on stdout.
+    observing.finish_trace();
+    let conversation = conversation?;
     server.stopper().drain(Duration::ZERO);
     server.wait().context("cannot wait for packets")?;
     tell(&conversation, &trust)
 }
 
-/// Makes what shows the packets, if that was asked for.
-fn onlookers(arguments: &DemoArguments) -> Result<TraceSinks, Failure> {
-    let nobody = TraceSinks::default();
-    let stderr = || Box::new(io::stderr());
-    let onlookers = match arguments.trace {
-        None => nobody,
-        Some(DemoTraceArgument::Story) => nobody.story(),
-        Some(DemoTraceArgument::Handshake) => nobody.lines(Detail::Handshake, stderr()),
-        Some(DemoTraceArgument::Packets) => nobody.lines(Detail::Packets, stderr()),
-        Some(DemoTraceArgument::Frames) => nobody.lines(Detail::Frames, stderr()),
+/// Returns what shows the packets.
+fn lines(trace: DemoTraceArgument) -> Box<dyn Sink> {
+    let detail = match trace {
+        DemoTraceArgument::Story => return tracing::story(),
+        DemoTraceArgument::Handshake => Detail::Handshake,
+        DemoTraceArgument::Packets => Detail::Packets,
+        DemoTraceArgument::Frames => Detail::Frames,
     };
-    match &arguments.qlog.directory {
-        None => Ok(onlookers),
-        Some(directory) => onlookers.qlog(directory, Side::Client),
-    }
+    tracing::lines_to(detail, tracing::layout(&io::stderr()), io::stderr())
 }
 
 /// Refuses a text that cannot be echoed in every way.

@@ -9,10 +9,10 @@ use std::{
 };
 
 use anyhow::Context;
-use qecho_packet::{Observers, capture::Capture};
+use qecho_packet::capture::Capture;
 use rustls::KeyLog;
 
-use crate::args::KeyLogArguments;
+use crate::{args::KeyLogArguments, stderr::say};
 
 /// Appends secrets to files in the NSS key log format.
 #[derive(Debug)]
@@ -34,15 +34,13 @@ struct FanOut(Vec<Arc<dyn KeyLog>>);
 /// once what they reveal; a capture wants the secrets too.
 pub(super) fn open(
     arguments: &KeyLogArguments,
-    observers: &Observers,
+    capture: Option<&Capture>,
 ) -> anyhow::Result<Option<Arc<dyn KeyLog>>> {
     let files = open_files(arguments)?.map(|files| Arc::new(files) as Arc<dyn KeyLog>);
-    Ok(
-        match (files, observers.capture.as_ref().map(Capture::key_log)) {
-            (Some(files), Some(capture)) => Some(Arc::new(FanOut(vec![files, capture]))),
-            (files, capture) => files.or(capture),
-        },
-    )
+    Ok(match (files, capture.map(Capture::key_log)) {
+        (Some(files), Some(capture)) => Some(Arc::new(FanOut(vec![files, capture]))),
+        (files, capture) => files.or(capture),
+    })
 }
 
 fn open_files(arguments: &KeyLogArguments) -> anyhow::Result<Option<KeyLogFiles>> {
@@ -61,11 +59,9 @@ fn open_files(arguments: &KeyLogArguments) -> anyhow::Result<Option<KeyLogFiles>
             failed: false,
         }));
         let shown = path.display();
-        // With stderr gone there is nobody to tell.
-        let _ = writeln!(
-            std::io::stderr(),
+        say(format_args!(
             "writing TLS secrets to {shown}: whoever has them can read this traffic"
-        );
+        ));
     }
     Ok(Some(KeyLogFiles(files)))
 }
@@ -99,11 +95,9 @@ impl KeyLogFile {
             && !std::mem::replace(&mut self.failed, true)
         {
             let path = self.path.display();
-            let warning = format!(
-                "warning: cannot write TLS secrets to {path}: {error}; what follows cannot be decrypted with it\n"
-            );
-            // With stderr gone there is nobody to tell.
-            let _ = std::io::stderr().write_all(warning.as_bytes());
+            say(format_args!(
+                "warning: cannot write TLS secrets to {path}: {error}; what follows cannot be decrypted with it"
+            ));
         }
     }
 }

@@ -17,14 +17,12 @@ use qecho_cert::TrustVerifier;
 use qecho_echo::dial::Target;
 use qecho_engine::{Side, config::Transport};
 use qecho_measure::ping::{Config, Destination, HostEvent, Listener, Mode, Ping, PingEvent, SIZE};
-use qecho_packet::Observers;
-
 use rustls::client::ResolvesClientCert;
 
 use self::{screen::Screen, voice::Reporter};
-use super::{key_log, observers, resolve, signals, trust};
+use super::{observing::Observing, resolve, signals, trust};
 use crate::{
-    args::{HostPort, PingArguments, PingOver},
+    args::{HostPort, ObserveArguments, PingArguments, PingOver},
     ending::{Ending, Failure},
 };
 
@@ -43,12 +41,12 @@ enum Occurrence {
 /// Pings until it is done or a signal ends it.
 pub(super) fn run(arguments: &PingArguments) -> Result<Ending, Failure> {
     check(arguments)?;
-    let silence = Transport::default().idle_timeout;
-    let PingArguments { capture, trace, .. } = arguments;
-    let lines = Box::new(io::stderr());
-    observers::during(capture, trace, lines, Side::Client, silence, |observers| {
-        ping(arguments, observers)
-    })
+    let idle_timeout = Transport::default().idle_timeout;
+    let lines = io::stderr();
+    let observing = Observing::start(&arguments.observe, Side::Client, idle_timeout, lines)?;
+    let ending = ping(arguments, &observing);
+    observing.finish();
+    ending
 }
 
 /// Refuses what cannot be meant together.
@@ -67,12 +65,11 @@ fn check(arguments: &PingArguments) -> Result<(), Failure> {
     if arguments.live {
         screen::check()?;
     }
-    let PingArguments {
+    let ObserveArguments {
         capture,
         trace,
         key_log,
-        ..
-    } = arguments;
+    } = &arguments.observe;
     let is_seen = capture.pcap.is_some()
         || trace.trace.is_some()
         || trace.qlog.directory.is_some()
@@ -85,7 +82,7 @@ fn check(arguments: &PingArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn ping(arguments: &PingArguments, observers: Observers) -> Result<Ending, Failure> {
+fn ping(arguments: &PingArguments, observing: &Observing) -> Result<Ending, Failure> {
     let size = arguments.size.unwrap_or(SIZE);
     let mut voice = Reporter::new(arguments, size);
     voice.header()?;
@@ -101,8 +98,8 @@ fn ping(arguments: &PingArguments, observers: Observers) -> Result<Ending, Failu
         resume: arguments.resume,
         early_data: arguments.early_data,
         identity: identity.map(|identity| identity as Arc<dyn ResolvesClientCert>),
-        key_log: key_log::open(&arguments.key_log, &observers)?,
-        observers,
+        key_log: observing.key_log(&arguments.observe.key_log)?,
+        observers: observing.observers(),
         ..Config::new(destinations)
     };
     let (tell, occurrences) = sync_channel(ROWS_MAX);

@@ -21,46 +21,43 @@ use qecho_engine::{
     config::{AdmissionSettings, RetryPolicy, Transport},
 };
 use qecho_measure::baseline_servers::{BaselineServers, BindScope, Running};
-use qecho_packet::Observers;
 use rustls::server::danger::ClientCertVerifier;
 
 use self::{
     certificate::Shown,
     following::{Files, Follower},
 };
-use super::{key_log, observers, signals};
+use super::{observing::Observing, signals};
 use crate::{
     args::{
         AlsoArgument, EndArgument, Format, MessagesArgument, RetryArgument, ServerArguments, Switch,
     },
     ending::{Ending, Failure},
     render,
+    stderr::say,
 };
 
 /// Runs the server until a signal ends it.
 pub(super) fn run(arguments: &ServerArguments) -> Result<Ending, Failure> {
-    let silence = arguments.idle_timeout;
-    let ServerArguments { capture, trace, .. } = arguments;
-    let lines = Box::new(io::stderr());
-    observers::during(capture, trace, lines, Side::Server, silence, |observers| {
-        serve(arguments, observers)
-    })
+    let (idle_timeout, lines) = (arguments.idle_timeout, io::stderr());
+    let observing = Observing::start(&arguments.observe, Side::Server, idle_timeout, lines)?;
+    let ending = serve(arguments, &observing);
+    observing.finish();
+    ending
 }
 
-fn serve(arguments: &ServerArguments, observers: Observers) -> Result<Ending, Failure> {
+fn serve(arguments: &ServerArguments, observing: &Observing) -> Result<Ending, Failure> {
     let Shown { identity, files } = certificate::load(arguments)?;
     let clients = clients(arguments)?;
-    let config = config(arguments, &identity, clients.clone(), observers)?;
+    let config = config(arguments, &identity, clients.clone(), observing)?;
     let (notices, readable) = notices(arguments);
     let bound = baseline_servers(&arguments.also).bind(&config);
     let (sockets, baseline_servers) = bound.map_err(explain)?;
     let server = Server::start_on(&config, sockets, notices).map_err(explain)?;
     if let Some(reason) = server.unsteered() {
-        // With stderr gone there is nobody to tell.
-        let _ = writeln!(
-            io::stderr(),
+        say(format_args!(
             "one shard does all the work: this system cannot steer packets to several ({reason})"
-        );
+        ));
     }
     // Whoever reads that the server listens may ask it to end at once.
     let files = Files {
@@ -95,7 +92,7 @@ fn config(
     arguments: &ServerArguments,
     identity: &Arc<dyn ServerIdentity>,
     clients: Option<Arc<ClientVerifier>>,
-    observers: Observers,
+    observing: &Observing,
 ) -> Result<Config, Failure> {
     Ok(Config {
         listen: arguments.listen.clone(),
@@ -106,7 +103,7 @@ fn config(
             client_verifier: clients.map(|clients| clients as Arc<dyn ClientCertVerifier>),
             alpn: arguments.alpn.clone(),
             early_data: arguments.early_data == Switch::On,
-            key_log: key_log::open(&arguments.key_log, &observers)?,
+            key_log: observing.key_log(&arguments.observe.key_log)?,
             provider: None,
         },
         admission: AdmissionSettings {
@@ -129,7 +126,7 @@ fn config(
             EndArgument::AfterMessage => End::AfterMessage,
         },
         secrets: Secrets::from_master(&identity.secret()),
-        observers,
+        observers: observing.observers(),
     })
 }
 
@@ -255,10 +252,9 @@ fn drain_on_signal(
         // signal.
         thread::spawn(move || {
             let grace = humantime::format_duration(grace);
-            let _ = writeln!(
-                io::stderr(),
+            say(format_args!(
                 "shutting down: open streams have {grace} to finish; a second signal stops at once"
-            );
+            ));
         });
     };
     signals::on_signal_or_hangup(react, move || {

@@ -1,4 +1,4 @@
-//! Shows the packets as they pass: lines on stderr, and qlog files.
+//! Packets as they pass: lines for people, and qlog files.
 
 use std::{
     io::{self, ErrorKind, IsTerminal, Write},
@@ -8,9 +8,10 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use qecho_engine::Side;
-use qecho_packet::trace::{Event, Report, Sink, Trace, qlog::Qlog};
+use qecho_packet::trace::{Event, Report, Sink, qlog::Qlog};
 use rustix::fs::{Access, access};
 
+use super::PROGRAM;
 use crate::{
     args::TraceArgument,
     ending::Failure,
@@ -18,9 +19,8 @@ use crate::{
         story::Story,
         trace::{Detail, Layout, TraceText},
     },
+    stderr::say,
 };
-
-const PROGRAM: &str = concat!("qecho ", env!("CARGO_PKG_VERSION"));
 
 impl From<TraceArgument> for Detail {
     fn from(argument: TraceArgument) -> Self {
@@ -29,61 +29,6 @@ impl From<TraceArgument> for Detail {
             TraceArgument::Packets => Self::Packets,
             TraceArgument::Frames => Self::Frames,
         }
-    }
-}
-
-/// Who is to see the packets.
-#[derive(Default)]
-pub(super) struct TraceSinks {
-    sinks: Vec<Box<dyn Sink>>,
-    qlog: Option<Qlog>,
-}
-
-impl TraceSinks {
-    /// Adds lines on stderr, which `out` leads to.
-    pub(super) fn lines(mut self, detail: Detail, out: Box<dyn Write + Send>) -> Self {
-        self.sinks
-            .push(lines_to(detail, layout(&io::stderr()), out));
-        self
-    }
-
-    /// Adds the story of the first steps, on stdout.
-    pub(super) fn story(mut self) -> Self {
-        let mut story = Story::new(layout(&io::stdout()));
-        let write = move |event: &Event<'_>, out: &mut Vec<u8>| story.write(event, out);
-        self.sinks.push(Box::new(Lines::new(write, io::stdout())));
-        self
-    }
-
-    /// Adds qlog files in a folder, and says what they reveal.
-    pub(super) fn qlog(mut self, directory: &Path, side: Side) -> Result<Self, Failure> {
-        let qlog = make_qlog(directory, side)?;
-        self.sinks.push(Box::new(qlog.clone()));
-        self.qlog = Some(qlog);
-        Ok(self)
-    }
-
-    /// Does a command's work while they see what passes; says what they have
-    /// missed.
-    pub(super) fn during<T>(
-        self,
-        work: impl FnOnce(Option<Trace>) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        if self.sinks.is_empty() {
-            return work(None);
-        }
-        let trace = Trace::start(self.sinks).context("cannot start a thread")?;
-        let outcome = work(Some(trace.clone()));
-        let report = trace.finish();
-        // Whoever does not read the trace would hold up what is said of it too.
-        let stuck = |failure: &io::Error| failure.kind() == ErrorKind::TimedOut;
-        if !report.failures.iter().any(stuck) {
-            conclude(&report);
-        }
-        if let Some(qlog) = &self.qlog {
-            conclude_qlog(qlog);
-        }
-        outcome
     }
 }
 
@@ -101,15 +46,16 @@ pub(super) fn make_qlog(directory: &Path, side: Side) -> Result<Qlog, Failure> {
             Ok(qlog)
         })
         .with_context(|| format!("cannot write qlog files to {shown}"))?;
-    say(&format!(
+    say(format_args!(
         "writing qlog files to {shown}: whoever has them knows who talked to whom, when and how much"
     ));
     Ok(qlog)
 }
 
-fn conclude(report: &Report) {
+/// Says what the trace lacks.
+pub(super) fn conclude(report: &Report) {
     if report.left_out > 0 {
-        say(&format!(
+        say(format_args!(
             "warning: left out of the trace: {} datagrams and events; they came faster than they could be shown",
             report.left_out
         ));
@@ -117,7 +63,7 @@ fn conclude(report: &Report) {
     for failure in &report.failures {
         // Who looked has seen enough.
         if failure.kind() != ErrorKind::BrokenPipe {
-            say(&format!("warning: the trace ends too early: {failure}"));
+            say(format_args!("warning: the trace ends too early: {failure}"));
         }
     }
 }
@@ -127,13 +73,13 @@ pub(super) fn conclude_qlog(qlog: &Qlog) {
     let report = qlog.report();
     if let Some(failure) = &report.failure {
         let (events, source) = (report.events_lost, &failure.source);
-        say(&format!(
+        say(format_args!(
             "warning: {failure}: {source}; events that are in no qlog file: {events}"
         ));
     }
     if report.connections_left_out > 0 {
         let count = report.connections_left_out;
-        say(&format!(
+        say(format_args!(
             "warning: connections without a qlog file: {count}; there are {} files",
             report.files
         ));
@@ -158,7 +104,14 @@ fn is_coloured(out: &impl IsTerminal) -> bool {
     out.is_terminal() && !refused && !dumb
 }
 
-/// Makes what writes events as lines.
+/// Returns a sink that explains each step when it first happens, on stdout.
+pub(super) fn story() -> Box<dyn Sink> {
+    let mut story = Story::new(layout(&io::stdout()));
+    let write = move |event: &Event<'_>, out: &mut Vec<u8>| story.write(event, out);
+    Box::new(Lines::new(write, io::stdout()))
+}
+
+/// Returns a sink that writes events as lines.
 pub(super) fn lines_to(
     detail: Detail,
     layout: Layout,
@@ -198,9 +151,4 @@ where
     fn finish(&mut self) -> io::Result<()> {
         self.out.flush()
     }
-}
-
-/// Says something on stderr; with that gone there is nobody to tell.
-fn say(words: &str) {
-    let _ = writeln!(io::stderr(), "{words}");
 }

@@ -1,7 +1,7 @@
 //! What is seen on stderr while load is made.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     time::SystemTime,
 };
 
@@ -13,6 +13,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use crate::{
     args::{BenchArguments, Load},
     render::bench,
+    stderr::say,
 };
 
 /// A line on a terminal; elsewhere nothing.
@@ -28,7 +29,7 @@ impl Display {
     pub(super) fn new(arguments: &BenchArguments, load: &Load) -> Self {
         let place = &arguments.place;
         // Packets are shown on stderr, or how it goes.
-        let is_shown = io::stderr().is_terminal() && arguments.trace.trace.is_none();
+        let is_shown = io::stderr().is_terminal() && arguments.observe.trace.trace.is_none();
         let bar = is_shown.then(|| bar(load.goal));
         if let Some(bar) = &bar {
             bar.set_message(format!("connecting to {place} …"));
@@ -52,7 +53,7 @@ impl Display {
                 bar.set_message(format!("waiting until {until} …"));
                 bar.tick();
             }
-            None => say(&format!("waiting until {until}\n")),
+            None => say(format_args!("waiting until {until}")),
         }
     }
 
@@ -119,9 +120,4 @@ fn bar(goal: Goal) -> ProgressBar {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
-}
-
-/// Says something on stderr; with that gone there is nobody to tell.
-pub(super) fn say(words: &str) {
-    let _ = io::stderr().write_all(words.as_bytes());
 }

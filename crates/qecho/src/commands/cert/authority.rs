@@ -8,11 +8,12 @@ use qecho_cert::{
     store::SystemStore,
 };
 
-use super::{open, open_or_create, say};
+use super::{open, open_or_create};
 use crate::{
     args::{AuthorityNewArguments, AuthorityShowArguments, Format, RootArgument},
     ending::{Ending, Failure},
     render,
+    stderr::say,
 };
 
 /// Makes the CA, unless there is one.

@@ -9,11 +9,11 @@ use std::{
 use anyhow::Context;
 use qecho_cert::{CertificateDetails, CertificateListing, folder, read_chain};
 
-use super::say;
 use crate::{
     args::{Format, ListArguments},
     ending::{Ending, Failure},
     render,
+    stderr::say,
 };
 
 /// Lists the CAs of this machine and the certificates of a folder.
@@ -44,13 +44,13 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Ending, Failure> {
         write(&row, arguments.format, &mut out)?;
     }
     for path in &listing.broken {
-        say(&format!(
+        say(format_args!(
             "{} says to hold a certificate, but it is malformed",
             path.display()
         ));
     }
     if listing.left_out > 0 {
-        say(&format!(
+        say(format_args!(
             "{} more files were not looked at",
             listing.left_out
         ));
@@ -93,7 +93,7 @@ fn authorities() -> Vec<(&'static str, PathBuf, CertificateDetails)> {
             .and_then(|chain| Ok(CertificateDetails::of(&chain[0])?));
         match details {
             Ok(details) => found.push((role, path, details)),
-            Err(error) => say(&format!("the CA in {}: {error:#}", folder.display())),
+            Err(error) => say(format_args!("the CA in {}: {error:#}", folder.display())),
         }
     }
     found

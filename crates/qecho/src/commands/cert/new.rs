@@ -9,18 +9,19 @@ use qecho_cert::{
     Validity, folder, read_chain,
 };
 
-use super::{open_or_create, say};
+use super::open_or_create;
 use crate::{
     args::{Format, LifeArguments, NewArguments},
     ending::{Ending, Failure},
     render,
+    stderr::say,
 };
 
 /// Makes a certificate and its key.
 pub(super) fn run(arguments: &NewArguments) -> Result<Ending, Failure> {
     let (authority, origin) = open_or_create(&arguments.root, &NameConstraints::Unconstrained)?;
     if let (AuthorityOrigin::Created, Some(path)) = (origin, authority.certificate_path()) {
-        say(&format!(
+        say(format_args!(
             "made a CA of your own, which may sign for every name: {}\n\
              nothing trusts it yet but qecho, for loopback names; `qecho cert install` changes that",
             path.display()
@@ -175,7 +176,7 @@ pub(super) fn report(
 
 fn note_odd_names(names: &[SubjectAltName]) {
     for name in names.iter().filter(|name| name.is_like_an_address()) {
-        say(&format!(
+        say(format_args!(
             "warning: {name} looks like an IP address, but is none: clients do not call a host so"
         ));
     }
@@ -183,11 +184,11 @@ fn note_odd_names(names: &[SubjectAltName]) {
         let text = name.to_string();
         let domain = text.trim_start_matches("*.");
         if !domain.contains('.') {
-            say(&format!(
+            say(format_args!(
                 "warning: many clients take no wildcard as wide as {text}"
             ));
         }
-        say(&format!(
+        say(format_args!(
             "note: {text} is for one level: neither for {domain} nor for a.b.{domain}"
         ));
     }

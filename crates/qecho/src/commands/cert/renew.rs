@@ -5,10 +5,11 @@ use std::time::SystemTime;
 use anyhow::anyhow;
 use qecho_cert::{Authority, AuthorityError, RenewableCertificate, RenewalKey, folder, read_chain};
 
-use super::{explain, new, open, root_folder, say};
+use super::{explain, new, open, root_folder};
 use crate::{
     args::{RenewArguments, RootArgument, RootArguments},
     ending::{Ending, Failure},
+    stderr::say,
 };
 
 /// Makes a certificate anew.
@@ -41,7 +42,7 @@ pub(super) fn run(arguments: &RenewArguments) -> Result<Ending, Failure> {
         "it is made anew where it is: whoever may write there can do it",
     )?;
     if key == RenewalKey::New {
-        say(&format!("the key is new: {pin} is no longer its pin"));
+        say(format_args!("the key is new: {pin} is no longer its pin"));
     }
     let replaced = (key == RenewalKey::New).then_some(pin);
     new::report(&authority, &issued, &files, replaced, arguments.format)

@@ -16,11 +16,12 @@ use qecho_cert::{
 };
 use rustls::pki_types::CertificateDer;
 
-use super::{root_folder, say};
+use super::root_folder;
 use crate::{
     args::{Format, RootArgument, StoreArgument, StoreArguments},
     ending::{Ending, Failure},
     render::{self, cert::Change},
+    stderr::say,
 };
 
 /// What is wanted of the stores.
@@ -144,7 +145,7 @@ fn say_that_no_browser_has_started(arguments: &StoreArguments, wish: Wish) -> Re
         (Wish::Trusted, StoreArgument::Nss) => {
             return Err(Failure::from(anyhow!(none)).hint(hint));
         }
-        (Wish::Trusted, _) => say(&format!("{none}: {hint}")),
+        (Wish::Trusted, _) => say(format_args!("{none}: {hint}")),
         (Wish::Gone, StoreArgument::Nss) => say(none),
         (Wish::Gone, _) => {}
     }
@@ -229,7 +230,7 @@ fn bring(store: &Store, authority: &Authority, wish: Wish) -> anyhow::Result<Cha
 fn take(step: &StoreCommand) -> anyhow::Result<()> {
     let needs_sudo = step.as_root && !is_root();
     if step.as_root {
-        say(&format!("as root: {step}"));
+        say(format_args!("as root: {step}"));
     }
     let mut command = match needs_sudo {
         true => {

@@ -3,14 +3,13 @@
 use std::{
     io::{self, BufRead, Read},
     sync::mpsc::{Receiver, Sender, SyncSender, sync_channel},
-    thread,
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use qecho_echo::client::{Client, ClientEvent, Command, Mode};
 use qecho_io::Mailbox;
 
-use super::{Occurrence, message, tell_off, voice::Reporter};
+use super::{super::spawn, Occurrence, message, tell_off, voice::Reporter};
 use crate::{
     args::ClientArguments,
     ending::{Ending, Failure},
@@ -79,35 +78,30 @@ fn read_lines(
     over: Mode,
     unanswered: SyncSender<()>,
     tell: Sender<Occurrence>,
-) -> Result<(), Failure> {
-    thread::Builder::new()
-        .name("stdin".into())
-        .spawn(move || {
-            let mut stdin = io::stdin().lock();
-            for number in 1_u64.. {
-                let line = match next_line(&mut stdin) {
-                    Ok(Some(line)) if line.len() <= LINE_MAX => line,
-                    Ok(None) => break,
-                    Ok(Some(_)) => {
-                        let error =
-                            anyhow!("line {number} of stdin is longer than {LINE_MAX} bytes");
-                        return tell_off(&tell, Occurrence::BadInput(error));
-                    }
-                    Err(error) => {
-                        let error = anyhow::Error::new(error).context("cannot read stdin");
-                        return tell_off(&tell, Occurrence::BadInput(error));
-                    }
-                };
-                let mail = Command::Message(message(line, over));
-                if unanswered.send(()).is_err() || mailbox.send(mail).is_err() {
-                    return;
+) -> anyhow::Result<()> {
+    spawn("stdin", move || {
+        let mut stdin = io::stdin().lock();
+        for number in 1_u64.. {
+            let line = match next_line(&mut stdin) {
+                Ok(Some(line)) if line.len() <= LINE_MAX => line,
+                Ok(None) => break,
+                Ok(Some(_)) => {
+                    let error = anyhow!("line {number} of stdin is longer than {LINE_MAX} bytes");
+                    return tell_off(&tell, Occurrence::BadInput(error));
                 }
+                Err(error) => {
+                    let error = anyhow::Error::new(error).context("cannot read stdin");
+                    return tell_off(&tell, Occurrence::BadInput(error));
+                }
+            };
+            let mail = Command::Message(message(line, over));
+            if unanswered.send(()).is_err() || mailbox.send(mail).is_err() {
+                return;
             }
-            // If the client has ended there is nothing to finish.
-            let _ = mailbox.send(Command::Finish);
-        })
-        .context("cannot start a thread")?;
-    Ok(())
+        }
+        // If the client has ended there is nothing to finish.
+        let _ = mailbox.send(Command::Finish);
+    })
 }
 
 /// Reads a line without its end; of one that is too long only so much that it shows.

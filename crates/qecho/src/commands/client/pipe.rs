@@ -7,7 +7,6 @@ use std::{
         atomic::Ordering,
         mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel},
     },
-    thread,
     time::Duration,
 };
 
@@ -21,10 +20,11 @@ use qecho_echo::{
 use qecho_engine::Dir;
 use qecho_io::Waker;
 
-use super::{Occurrence, listener, tell_off, voice::Reporter};
+use super::{super::spawn, Occurrence, listener, tell_off, voice::Reporter};
 use crate::{
     args::{ClientArguments, Format, OverArgument},
     ending::{Ending, Failure},
+    stderr::say,
 };
 
 /// How often the progress bar moves.
@@ -70,7 +70,7 @@ pub(super) fn run(
 /// themselves or packets, which tell enough, it would be drawn.
 fn has_bar(arguments: &ClientArguments) -> bool {
     let bytes = !arguments.verify && io::stdout().is_terminal();
-    let packets = arguments.trace.trace.is_some();
+    let packets = arguments.observe.trace.trace.is_some();
     io::stderr().is_terminal() && !bytes && !packets
 }
 
@@ -170,35 +170,31 @@ impl<'a> Bar<'a> {
     fn end(self) {
         self.show();
         self.bar.abandon();
-        super::voice::say("\n");
+        say("");
     }
 }
 
 /// Reads stdin in pieces on a thread of its own; the full pipe holds it back.
-fn start_reading(input: SyncSender<io::Result<Bytes>>, waker: Waker) -> Result<(), Failure> {
-    thread::Builder::new()
-        .name("stdin".into())
-        .spawn(move || {
-            let mut stdin = io::stdin().lock();
-            let mut buffer = vec![0; COALESCE_MAX];
-            loop {
-                let piece = match stdin.read(&mut buffer) {
-                    Ok(0) => break,
-                    Ok(length) => Ok(Bytes::copy_from_slice(&buffer[..length])),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) => Err(error),
-                };
-                let failed = piece.is_err();
-                if input.send(piece).is_err() || failed {
-                    break;
-                }
-                waker.wake();
+fn start_reading(input: SyncSender<io::Result<Bytes>>, waker: Waker) -> anyhow::Result<()> {
+    spawn("stdin", move || {
+        let mut stdin = io::stdin().lock();
+        let mut buffer = vec![0; COALESCE_MAX];
+        loop {
+            let piece = match stdin.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => Ok(Bytes::copy_from_slice(&buffer[..length])),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
+            let failed = piece.is_err();
+            if input.send(piece).is_err() || failed {
+                break;
             }
-            drop(input);
             waker.wake();
-        })
-        .context("cannot start a thread")?;
-    Ok(())
+        }
+        drop(input);
+        waker.wake();
+    })
 }
 
 /// Writes what came back to stdout on a thread of its own.
@@ -207,18 +203,14 @@ fn start_writing(
     said: Receiver<()>,
     waker: Waker,
     tell: Sender<Occurrence>,
-) -> Result<(), Failure> {
-    thread::Builder::new()
-        .name("stdout".into())
-        .spawn(move || {
-            // Its other end is dropped then.
-            let _ = said.recv();
-            let written = write_all(received, &waker);
-            waker.wake();
-            tell_off(&tell, Occurrence::Written(written));
-        })
-        .context("cannot start a thread")?;
-    Ok(())
+) -> anyhow::Result<()> {
+    spawn("stdout", move || {
+        // Its other end is dropped then.
+        let _ = said.recv();
+        let written = write_all(received, &waker);
+        waker.wake();
+        tell_off(&tell, Occurrence::Written(written));
+    })
 }
 
 fn write_all(received: Receiver<Bytes>, waker: &Waker) -> io::Result<()> {

@@ -16,7 +16,7 @@ use qecho_echo::client::{Client, ClientEvent, Command, Mode};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::{DefaultEditor, error::ReadlineError};
 
-use super::{Occurrence, message, screen::Screen, tell_off, voice::Reporter};
+use super::{super::spawn, Occurrence, message, screen::Screen, tell_off, voice::Reporter};
 use crate::ending::{Ending, Failure};
 
 const PROMPT: &str = "Message: ";
@@ -76,33 +76,30 @@ fn start_asking(tell: Sender<Occurrence>, terminal: &Terminal) -> Result<SyncSen
         screen.share(printer);
     }
     let (ask, asked) = sync_channel(1);
-    thread::Builder::new()
-        .name("prompt".into())
-        .spawn(move || {
-            for () in asked {
-                if !Question::begin(&question) {
-                    return;
-                }
-                let answer = editor.readline(PROMPT);
-                Question::end(&question);
-                let occurrence = match answer {
-                    Ok(line) => {
-                        // History is a convenience: without it, none.
-                        let _ = editor.add_history_entry(&line);
-                        Occurrence::Line(line)
-                    }
-                    Err(ReadlineError::Interrupted) => Occurrence::Signal(Ending::Interrupted),
-                    Err(_) => Occurrence::EndOfInput,
-                };
-                let is_last = !matches!(occurrence, Occurrence::Line(_));
-                tell_off(&tell, occurrence);
-                if is_last {
-                    screen.take_back(|_| ());
-                    return;
-                }
+    spawn("prompt", move || {
+        for () in asked {
+            if !Question::begin(&question) {
+                return;
             }
-        })
-        .context("cannot start a thread")?;
+            let answer = editor.readline(PROMPT);
+            Question::end(&question);
+            let occurrence = match answer {
+                Ok(line) => {
+                    // History is a convenience: without it, none.
+                    let _ = editor.add_history_entry(&line);
+                    Occurrence::Line(line)
+                }
+                Err(ReadlineError::Interrupted) => Occurrence::Signal(Ending::Interrupted),
+                Err(_) => Occurrence::EndOfInput,
+            };
+            let is_last = !matches!(occurrence, Occurrence::Line(_));
+            tell_off(&tell, occurrence);
+            if is_last {
+                screen.take_back(|_| ());
+                return;
+            }
+        }
+    })?;
     Ok(ask)
 }
 

@@ -17,6 +17,7 @@ use crate::{
     args::{ClientArguments, Format, HostPort},
     ending::{Ending, Failure},
     render,
+    stderr::{INSECURE, say, say_part},
 };
 
 /// The voice of one run.
@@ -43,16 +44,14 @@ impl Reporter {
             shows_certificate: arguments.cert.is_some(),
             verifier,
             line_open: false,
-            traced: arguments.trace.trace.is_some(),
+            traced: arguments.observe.trace.trace.is_some(),
         }
     }
 
     /// Says whom the client is about to reach.
     pub(super) fn connecting(&mut self) {
         if self.insecure {
-            say(
-                "warning: --insecure trusts anybody; anyone in between can read and change everything\n",
-            );
+            say(INSECURE);
         }
         if self.format == Format::Text {
             self.say_on(&format!("Connecting to {} …", self.place));
@@ -62,9 +61,9 @@ impl Reporter {
     /// Says words whose line goes on, unless other lines may come in between.
     fn say_on(&mut self, words: &str) {
         if self.traced {
-            say(&format!("{}\n", words.trim_start()));
+            say(words.trim_start());
         } else {
-            say(words);
+            say_part(words);
             self.line_open = true;
         }
     }
@@ -72,7 +71,7 @@ impl Reporter {
     /// Ends a line that waits for its rest.
     pub(super) fn end_line(&mut self) {
         if std::mem::take(&mut self.line_open) {
-            say("\n");
+            say("");
         }
     }
 
@@ -115,7 +114,7 @@ impl Reporter {
                 render::client::connected_text(connected, &anchor, &mut line)?;
                 let line = String::from_utf8_lossy(&line);
                 let goes_on = std::mem::take(&mut self.line_open);
-                say(if goes_on { &line } else { line.trim_start() });
+                say_part(if goes_on { &line } else { line.trim_start() });
                 Ok(())
             }
         }
@@ -138,7 +137,7 @@ impl Reporter {
         let failure = match outcome {
             Ok(report) => {
                 match self.format {
-                    Format::Text if io::stderr().is_terminal() => say("done\n"),
+                    Format::Text if io::stderr().is_terminal() => say("done"),
                     Format::Text => {}
                     Format::Json => {
                         render::client::done_json(&report, &mut io::stdout().lock())?;
@@ -193,9 +192,4 @@ impl Reporter {
             _ => (anyhow!("{failure}"), None),
         }
     }
-}
-
-/// Says something on stderr; with that gone there is nobody to tell.
-pub(super) fn say(words: &str) {
-    let _ = io::stderr().write_all(words.as_bytes());
 }

@@ -14,7 +14,7 @@ use ratatui::{
     crossterm::event::{self, Event, KeyCode, KeyModifiers},
 };
 
-use super::Occurrence;
+use super::{super::spawn, Occurrence};
 use crate::{
     ending::{Ending, Failure},
     render::ping::{
@@ -106,11 +106,6 @@ impl Drop for Screen {
     fn drop(&mut self) {
         ratatui::restore();
     }
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
-    let thread = thread::Builder::new().name(name.into()).spawn(work);
-    thread.context("cannot start a thread").map(drop)
 }
 
 /// Tells whether a key asks for the end. Of a terminal in raw mode Ctrl-C is a

@@ -1,10 +1,6 @@
 //! What the ping's command says, in the form that was asked for.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, io, sync::Arc};
 
 use anyhow::anyhow;
 use qecho_cert::TrustVerifier;
@@ -20,6 +16,7 @@ use crate::{
         self as render, Subject,
         rows::{self, Form},
     },
+    stderr::{INSECURE, say, say_failure},
 };
 
 /// The voice of one run.
@@ -110,9 +107,7 @@ impl Reporter {
     /// Says what comes before the first answer.
     pub(super) fn begin(&self) -> io::Result<()> {
         if self.insecure && self.over != PingOver::Vn {
-            say(
-                "warning: --insecure trusts anybody; anyone in between can read and change everything\n",
-            );
+            say(INSECURE);
         }
         // Of others the connection tells.
         if self.over == PingOver::Vn && self.form.is_none() {
@@ -133,11 +128,7 @@ impl Reporter {
     }
 
     fn failed(&self, host: &str, reason: &str, hint: Option<&str>) -> io::Result<()> {
-        let mut lines = format!("qecho: {reason}\n");
-        if let Some(hint) = hint {
-            lines.push_str(&format!("hint: {hint}\n"));
-        }
-        say(&lines);
+        say_failure(reason, hint);
         match self.form {
             Some(form) => rows::failed(form, host, reason, hint, &mut io::stdout().lock()),
             None => Ok(()),
@@ -151,8 +142,8 @@ impl Reporter {
             HostEvent::Ended(report) => self.ended(host, report),
             HostEvent::WithoutAlpn if self.form.is_none() => {
                 let Host { place, .. } = &self.hosts[host];
-                say(&format!(
-                    "{place} refuses ALPN echo; once more without ALPN\n"
+                say(format_args!(
+                    "{place} refuses ALPN echo; once more without ALPN"
                 ));
                 Ok(())
             }
@@ -221,8 +212,8 @@ impl Reporter {
             // Of a host that was never reached there is nothing to sum up.
             None if report.counts.sent == 0 => {
                 if report.outcome.is_ok() {
-                    say(&format!(
-                        "qecho: stopped before {} answered\n",
+                    say(format_args!(
+                        "qecho: stopped before {} answered",
                         subject.host
                     ));
                 }
@@ -262,8 +253,8 @@ impl Reporter {
     /// Says how many rows were not written, if any.
     pub(super) fn left_out(&self, rows: u64) {
         if rows > 0 {
-            say(&format!(
-                "warning: {rows} lines were left out: they were written too slowly; the summary has all\n"
+            say(format_args!(
+                "warning: {rows} lines were left out: they were written too slowly; the summary has all"
             ));
         }
     }
@@ -278,9 +269,4 @@ impl Reporter {
             None => self.ending,
         }
     }
-}
-
-/// Says something on stderr; with that gone there is nobody to tell.
-fn say(words: &str) {
-    let _ = io::stderr().write_all(words.as_bytes());
 }

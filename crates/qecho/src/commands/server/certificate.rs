@@ -1,18 +1,13 @@
 //! The certificate that the server shows.
 
-use std::{
-    io::{self, Write},
-    path::Path,
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{path::Path, sync::Arc, time::SystemTime};
 
 use anyhow::{Context, anyhow};
 use qecho_cert::{
     Authority, AuthorityOrigin, AutomaticLeaf, ReloadingIdentity, ServerIdentity, folder,
 };
 
-use crate::{args::ServerArguments, ending::Failure};
+use crate::{args::ServerArguments, ending::Failure, stderr::say};
 
 /// What the server shows.
 pub(super) struct Shown {
@@ -52,11 +47,9 @@ pub(super) fn warn_if_expired(identity: &ReloadingIdentity) {
     let expires = identity.expires();
     if expires < SystemTime::now() {
         let day = expires.date();
-        // With stderr gone there is nobody to tell.
-        let _ = writeln!(
-            io::stderr(),
+        say(format_args!(
             "warning: the certificate expired on {day}: clients refuse it, unless they pin its key"
-        );
+        ));
     }
 }
 
@@ -66,12 +59,10 @@ fn automatic_leaf(folder: &Path) -> anyhow::Result<Arc<dyn ServerIdentity>> {
         Authority::open_or_create(folder, owner.as_deref(), SystemTime::now())
             .context("cannot open the local CA")?;
     if let (AuthorityOrigin::Created, Some(path)) = (origin, authority.certificate_path()) {
-        // With stderr gone there is nobody to tell.
-        let _ = writeln!(
-            io::stderr(),
+        say(format_args!(
             "made a local CA, good for localhost alone: {}",
             path.display()
-        );
+        ));
     }
     let clock = Arc::new(SystemTime::now);
     let leaf = AutomaticLeaf::open_or_create(Arc::new(authority), folder, clock)

@@ -8,15 +8,13 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
-    thread,
     time::Duration,
 };
 
-use anyhow::Context;
 use qecho_cert::{ClientVerifier, PollResult, ReloadingIdentity, ServerIdentity};
 
-use super::certificate::warn_if_expired;
-use crate::{args::Format, render::server::reloaded};
+use super::{super::spawn, certificate::warn_if_expired};
+use crate::{args::Format, render::server::reloaded, stderr::say};
 
 /// How often the files are looked at. Where and how they are kept (links, network file
 /// systems, containers) makes no difference to a look.
@@ -65,11 +63,7 @@ impl Follower {
 
     /// Follows the files on a thread of its own, for as long as the process lives.
     pub(super) fn start(self) -> anyhow::Result<()> {
-        thread::Builder::new()
-            .name("reload".into())
-            .spawn(move || self.follow())
-            .context("cannot start a thread")?;
-        Ok(())
+        spawn("reload", move || self.follow())
     }
 
     fn follow(self) {
@@ -119,7 +113,7 @@ fn tell_identity(
     format: Format,
     outcome: Result<(), impl Error + Send + Sync + 'static>,
 ) -> io::Result<()> {
-    let reason = complain("certificate, and keeps the old one", outcome)?;
+    let reason = complain("certificate, and keeps the old one", outcome);
     warn_if_expired(identity);
     let news = reloaded::Identity {
         names: &identity.names(),
@@ -140,7 +134,7 @@ fn tell_clients(
     format: Format,
     outcome: Result<(), impl Error + Send + Sync + 'static>,
 ) -> io::Result<()> {
-    let reason = complain("CAs of clients, and keeps the old ones", outcome)?;
+    let reason = complain("CAs of clients, and keeps the old ones", outcome);
     let news = reloaded::Clients {
         authorities: clients.paths(),
         kept_for: reason.as_deref(),
@@ -154,14 +148,8 @@ fn tell_clients(
 }
 
 /// Says on stderr what cannot be used, and returns why.
-fn complain(
-    what: &str,
-    outcome: Result<(), impl Error + Send + Sync + 'static>,
-) -> io::Result<Option<String>> {
-    let Err(error) = outcome else {
-        return Ok(None);
-    };
-    let reason = format!("{:#}", anyhow::Error::new(error));
-    writeln!(io::stderr(), "qecho: cannot use the new {what}: {reason}")?;
-    Ok(Some(reason))
+fn complain(what: &str, outcome: Result<(), impl Error + Send + Sync + 'static>) -> Option<String> {
+    let reason = format!("{:#}", anyhow::Error::new(outcome.err()?));
+    say(format_args!("qecho: cannot use the new {what}: {reason}"));
+    Some(reason)
 }

@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use qecho_packet::{DecodedDatagram, DropReason, capture::SkipReason};
 
-use super::input::say;
+use crate::stderr::say;
 
 /// Reasons that are told; those with the most packets.
 const REASONS_MAX: usize = 8;
@@ -74,14 +74,14 @@ impl Counts {
     /// Says what could not be shown.
     pub(super) fn tell(&self) {
         if let Some(words) = self.left_out() {
-            say(&format!("not shown: {words}"));
+            say(format_args!("not shown: {words}"));
         }
         let words = match self.closed {
             0 => return,
             1 => "1 packet stays closed: its TLS secrets are".to_owned(),
             count => format!("{count} packets stay closed: their TLS secrets are"),
         };
-        say(&format!(
+        say(format_args!(
             "{words} neither inside nor in a --keylog; programs write them to $SSLKEYLOGFILE"
         ));
     }

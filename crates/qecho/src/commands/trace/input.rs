@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read},
     path::Path,
 };
 
@@ -12,7 +12,7 @@ use qecho_packet::{
     dissect::Dissector,
 };
 
-use crate::ending::Failure;
+use crate::{ending::Failure, stderr::say};
 
 /// Bytes of a key log that are read.
 const KEY_LOG_BYTES_MAX: u64 = 64 << 20;
@@ -114,13 +114,13 @@ pub(super) fn add_key_log(path: &Path, dissector: &mut Dissector) -> Result<(), 
         label.is_some_and(|label| label.contains("_TRAFFIC_SECRET"))
     };
     if !secrets.lines().any(of_quic) {
-        say(&format!(
+        say(format_args!(
             "warning: no TLS secrets in {shown}: it has no lines such as CLIENT_TRAFFIC_SECRET_0 …"
         ));
     }
     if secrets.len() as u64 >= KEY_LOG_BYTES_MAX {
         let most = KEY_LOG_BYTES_MAX >> 20;
-        say(&format!(
+        say(format_args!(
             "warning: of {shown}, only the first {most} MiB are read"
         ));
     }
@@ -128,7 +128,7 @@ pub(super) fn add_key_log(path: &Path, dissector: &mut Dissector) -> Result<(), 
     dissector.add_secrets(&secrets);
     let malformed = dissector.malformed_secrets() - before;
     if malformed > 0 {
-        say(&format!(
+        say(format_args!(
             "warning: lines of {shown} that make no sense: {malformed}"
         ));
     }
@@ -157,9 +157,4 @@ pub(super) fn add_secrets_inside(path: &Path, dissector: &mut Dissector) {
             dissector.add_secrets(&secrets);
         }
     }
-}
-
-/// Says something on stderr; with that gone there is nobody to tell.
-pub(super) fn say(words: &str) {
-    let _ = writeln!(io::stderr(), "{words}");
 }

@@ -1,0 +1,126 @@
+//! What a command keeps and shows of its packets, from its beginning to its end.
+
+use std::{
+    io::{self, ErrorKind, Write},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use qecho_engine::Side;
+use qecho_packet::{
+    Observers,
+    trace::{Sink, Trace, qlog::Qlog},
+};
+use rustls::KeyLog;
+
+use super::{capture, key_log, tracing};
+use crate::{
+    args::{CaptureArguments, KeyLogArguments, ObserveArguments, QlogArguments},
+    ending::Failure,
+};
+
+/// The capture, the trace and the qlog files of a command, which end with
+/// [`finish`](Self::finish).
+pub(super) struct Observing {
+    observers: Observers,
+    /// Name of the capture's file in messages.
+    capture_name: String,
+    qlog: Option<Qlog>,
+}
+
+impl Observing {
+    /// Begins what was asked for; lines about packets go to `lines`, which leads
+    /// to stderr. A connection that was silent for `idle_timeout` has ended.
+    pub(super) fn start(
+        arguments: &ObserveArguments,
+        side: Side,
+        idle_timeout: Duration,
+        lines: impl Write + Send + 'static,
+    ) -> Result<Self, Failure> {
+        let detail = arguments.trace.trace;
+        let lines = detail
+            .map(|detail| tracing::lines_to(detail.into(), tracing::layout(&io::stderr()), lines));
+        let qlog = &arguments.trace.qlog;
+        Self::start_with(&arguments.capture, idle_timeout, lines, qlog, side)
+    }
+
+    /// Begins with any way to show the packets.
+    pub(super) fn start_with(
+        arguments: &CaptureArguments,
+        idle_timeout: Duration,
+        lines: Option<Box<dyn Sink>>,
+        qlog: &QlogArguments,
+        side: Side,
+    ) -> Result<Self, Failure> {
+        let capture_name = capture::name(arguments);
+        let mut observing = Self {
+            observers: Observers {
+                capture: capture::start(arguments, &capture_name, idle_timeout)?,
+                trace: None,
+            },
+            capture_name,
+            qlog: None,
+        };
+        match observing.start_trace(lines, qlog, side) {
+            Ok(()) => Ok(observing),
+            Err(failure) => {
+                observing.finish();
+                Err(failure)
+            }
+        }
+    }
+
+    fn start_trace(
+        &mut self,
+        lines: Option<Box<dyn Sink>>,
+        qlog: &QlogArguments,
+        side: Side,
+    ) -> Result<(), Failure> {
+        let mut sinks: Vec<_> = lines.into_iter().collect();
+        if let Some(directory) = &qlog.directory {
+            let qlog = self.qlog.insert(tracing::make_qlog(directory, side)?);
+            sinks.push(Box::new(qlog.clone()));
+        }
+        if !sinks.is_empty() {
+            self.observers.trace = Some(Trace::start(sinks).context("cannot start a thread")?);
+        }
+        Ok(())
+    }
+
+    /// Returns what the command's shards tell of their packets.
+    pub(super) fn observers(&self) -> Observers {
+        self.observers.clone()
+    }
+
+    /// Opens the key logs that were asked for; the capture wants the secrets too.
+    pub(super) fn key_log(
+        &self,
+        arguments: &KeyLogArguments,
+    ) -> anyhow::Result<Option<Arc<dyn KeyLog>>> {
+        key_log::open(arguments, self.observers.capture.as_ref())
+    }
+
+    /// Ends the trace and the qlog files, and says what is missing in them.
+    pub(super) fn finish_trace(&mut self) {
+        if let Some(trace) = self.observers.trace.take() {
+            let report = trace.finish();
+            // Whoever does not read the trace would hold up what is said of it too.
+            let is_stuck = |failure: &io::Error| failure.kind() == ErrorKind::TimedOut;
+            if !report.failures.iter().any(is_stuck) {
+                tracing::conclude(&report);
+            }
+        }
+        if let Some(qlog) = self.qlog.take() {
+            tracing::conclude_qlog(&qlog);
+        }
+    }
+
+    /// Ends all files, and says what is missing in them.
+    pub(super) fn finish(mut self) {
+        self.finish_trace();
+        if let Some(capture) = &self.observers.capture {
+            capture::conclude(&capture.finish(), &self.capture_name);
+        }
+    }
+}

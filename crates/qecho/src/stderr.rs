@@ -1,0 +1,26 @@
+//! What is said on stderr, beside the results; with stderr gone there is nobody to tell.
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+};
+
+/// Warning of a client that trusts anybody.
+pub(crate) const INSECURE: &str =
+    "warning: --insecure trusts anybody; anyone in between can read and change everything";
+
+/// Says a line, at once, so that no other comes in between.
+pub(crate) fn say(line: impl Display) {
+    say_part(&format!("{line}\n"));
+}
+
+/// Says words whose line goes on.
+pub(crate) fn say_part(words: &str) {
+    let _ = io::stderr().write_all(words.as_bytes());
+}
+
+/// Says why something failed, and what to do about it.
+pub(crate) fn say_failure(reason: impl Display, hint: Option<&str>) {
+    let hint = hint.map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+    say(format_args!("qecho: {reason}{hint}"));
+}
