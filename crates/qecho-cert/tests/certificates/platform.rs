@@ -35,31 +35,25 @@ fn meet_a_server_of_a_public_ca(folder: &Path) {
             name,
             root.leaf(&server(&[name]), &[]),
         );
-        assert_eq!(met.accepted(), "the platform's roots");
+        met.accepted_by("the platform's roots");
         assert_eq!(met.verifier.verified_by(), Some(Anchor::Platform));
     }
     let stranger = Issuing::root("stranger").leaf(&server(&["example.com"]), &[]);
-    let (reason, _) = meet(TrustSettings::default(), "example.com", stranger).refused();
-    assert_eq!(
-        reason,
-        "the certificate's issuer is not trusted (CN=stranger)"
-    );
+    meet(TrustSettings::default(), "example.com", stranger)
+        .refused_because("the certificate's issuer is not trusted (CN=stranger)");
     // A root of the same name, such as Debian's ssl-cert-snakeoil, hides nothing.
     let mut params = server(&["localhost"]);
     params.distinguished_name = authority("public CA").distinguished_name;
     let (_, namesake) = self_signed(&params);
-    let (reason, _) = meet(TrustSettings::default(), "localhost", namesake).refused();
-    assert_eq!(reason, "the certificate is self-signed");
+    meet(TrustSettings::default(), "localhost", namesake)
+        .refused_because("the certificate is self-signed");
     // The reason of the anchor that knows the issuer, though it is asked last.
     let wrong = root.leaf(&server(&["example.com"]), &[]);
     let empty = tempfile::tempdir().expect("a temporary folder");
     fs::write(empty.path().join("rootCA.pem"), Issuing::root("local").pem)
         .expect("the folder is writable");
-    let (reason, _) = meet(trusting(&empty), "localhost", wrong).refused();
-    assert_eq!(
-        reason,
-        "the certificate is not valid for localhost (valid for example.com)"
-    );
+    meet(trusting(&empty), "localhost", wrong)
+        .refused_because("the certificate is not valid for localhost (valid for example.com)");
 }
 
 #[test]
@@ -82,12 +76,10 @@ fn meet_a_server_in_an_empty_container(folder: &Path) {
         .with_local_authorities(vec![qecho_cert::LocalAuthority::at("qecho", folder)]);
     let leaf = root.leaf(&server(&["localhost", "example.com"]), &[]);
     let met = meet(settings.clone(), "localhost", leaf.clone());
-    assert_eq!(met.accepted(), "qecho's local CA");
-    let (reason, _) = meet(settings, "example.com", leaf).refused();
-    assert_eq!(
-        reason,
+    met.accepted_by("qecho's local CA");
+    meet(settings, "example.com", leaf).refused_because(
         "the certificate's issuer is not trusted (CN=local CA); the platform's roots are not \
-         available: No CA certificates were loaded from the system"
+         available: No CA certificates were loaded from the system",
     );
 }
 
