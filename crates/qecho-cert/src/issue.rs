@@ -2,7 +2,6 @@
 
 mod error;
 mod files;
-mod key;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,12 +12,12 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use time::{Duration, OffsetDateTime};
 
 use crate::authority::Authority;
+use crate::key_type::KeyType;
 use crate::subject_alt_name::SubjectAltName;
 use crate::template::{SHORT_LIFETIME, end_entity, printable};
 
 pub use error::IssueError;
 pub use files::{CertificateFiles, CertificateFilesError};
-pub use key::KeyType;
 
 /// mkcert's two years and three months: under the 825 days that Apple's systems take.
 const DEFAULT_LIFETIME: Duration = Duration::days(820);

@@ -9,7 +9,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use time::Duration;
 
 use crate::authority::Authority;
-use crate::details::{CertificateDetails, MalformedCertificate};
+use crate::details::CertificateDetails;
 use crate::identity::{IdentityError, read_chain, read_key};
 use crate::issue::{
     CertificateFiles, IssueError, IssueRequest, IssuedCertificate, Validity, verify_signed_by,
@@ -42,14 +42,6 @@ pub enum RenewError {
     /// The certificate or its key cannot be read or used, or the key is another's.
     #[error(transparent)]
     Load(#[from] IdentityError),
-    /// The certificate is malformed.
-    #[error("cannot use the certificate in {}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// Error of the parser.
-        source: MalformedCertificate,
-    },
     /// The certificate is a CA's.
     #[error("the certificate in {} is a CA's: whoever trusts it would not know a new one", path.display())]
     Authority {
@@ -103,11 +95,11 @@ impl RenewableCertificate {
     pub fn load(certificate: &Path, key: Option<&Path>) -> Result<Self, RenewError> {
         let path = || certificate.to_owned();
         let chain = read_chain(certificate)?;
-        let details =
-            CertificateDetails::of(&chain[0]).map_err(|source| RenewError::Malformed {
-                path: path(),
-                source,
-            })?;
+        let malformed = |source| IdentityError::MalformedCertificate {
+            path: path(),
+            source,
+        };
+        let details = CertificateDetails::of(&chain[0]).map_err(malformed)?;
         if details.is_authority {
             return Err(RenewError::Authority { path: path() });
         }

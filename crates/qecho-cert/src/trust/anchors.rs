@@ -114,7 +114,7 @@ impl AnchorVerifier {
         authority: &LocalAuthority,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Option<Self>, TrustError> {
-        let (path, certificates) = match authority.source() {
+        let (path, certificates) = match &authority.source {
             CertificateSource::Memory(certificate) => {
                 ("memory".into(), Ok(vec![certificate.clone()]))
             }
@@ -134,7 +134,7 @@ impl AnchorVerifier {
             certificates => certificates?,
         };
         let verifier = verifier_from(&certificates, &path, provider)?;
-        let name = authority.name().to_owned();
+        let name = authority.name.clone();
         Ok(Some(Self {
             anchor: Anchor::LocalAuthority { name },
             certificates,
@@ -207,7 +207,7 @@ fn unavailable(why: &str) -> String {
 
 /// Returns one line on why a local authority is not used.
 pub(super) fn note(authority: &LocalAuthority, error: &TrustError) -> String {
-    let mut line = format!("{}'s local CA is not used", authority.name());
+    let mut line = format!("{}'s local CA is not used", authority.name);
     let mut cause: Option<&dyn std::error::Error> = match error {
         TrustError::Load { source } => Some(source),
         TrustError::Unusable { .. }

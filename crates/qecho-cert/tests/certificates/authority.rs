@@ -224,32 +224,27 @@ fn an_expired_authority_is_not_used() {
 
 #[test]
 fn what_is_no_authority_is_refused_by_name() {
-    let expect = |certificate: &str, start: &str| {
+    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (certificate, expected) in [
+        ("", "cannot find a certificate in PATH"),
+        (
+            "-----BEGIN CERTIFICATE-----\nMII",
+            "cannot find a certificate in PATH",
+        ),
+        (garbage, "cannot use the certificate in PATH"),
+        (
+            &self_signed(&server(&["localhost"])).0,
+            "the certificate in PATH is not a CA's",
+        ),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         open(folder.path()).unwrap();
         let path = file(&folder, "rootCA.pem", certificate);
-        let error = open(folder.path()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            start.replace("PATH", &path.display().to_string())
-        );
-        assert_eq!(
-            fs::read_to_string(path).unwrap(),
-            certificate,
-            "left as it was"
-        );
-    };
-    expect("", "cannot find a certificate in PATH");
-    expect(
-        "-----BEGIN CERTIFICATE-----\nMII",
-        "cannot find a certificate in PATH",
-    );
-    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    expect(garbage, "cannot use the certificate in PATH");
-    expect(
-        &self_signed(&server(&["localhost"])).0,
-        "the certificate in PATH is not a CA's",
-    );
+        let error = open(folder.path()).unwrap_err().to_string();
+        assert_eq!(error.replace(path.to_str().unwrap(), "PATH"), expected);
+        let after = fs::read_to_string(path).unwrap();
+        assert_eq!(after, certificate, "left as it was");
+    }
 }
 
 #[test]

@@ -2,12 +2,11 @@
 #![cfg(all(unix, not(target_vendor = "apple")))]
 
 use std::env;
-use std::fs;
 use std::path::Path;
 
 use qecho_cert::{Anchor, TrustSettings};
 
-use crate::issue::{Issuing, authority, file, self_signed, server};
+use crate::issue::{Issuing, authority, self_signed, server};
 use crate::process::{passes, running};
 use crate::wire::{meet, trusting};
 
@@ -20,9 +19,7 @@ fn the_platforms_roots_vouch_for_any_name() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let root = Issuing::root("public CA");
-    let roots = file(&folder, "rootCA.pem", &root.pem);
-    file(&folder, "rootCA-key.pem", &root.key_pem());
+    let roots = Issuing::root("public CA").write_to(&folder);
     let command = "platform::the_platforms_roots_vouch_for_any_name";
     assert!(run(command, folder.path(), &roots));
 }
@@ -50,8 +47,7 @@ fn meet_a_server_of_a_public_ca(folder: &Path) {
     // The reason of the anchor that knows the issuer, though it is asked last.
     let wrong = root.leaf(&server(&["example.com"]), &[]);
     let empty = tempfile::tempdir().expect("a temporary folder");
-    fs::write(empty.path().join("rootCA.pem"), Issuing::root("local").pem)
-        .expect("the folder is writable");
+    Issuing::root("local").write_to(&empty);
     meet(trusting(&empty), "localhost", wrong)
         .refused_because("the certificate is not valid for localhost (valid for example.com)");
 }
@@ -63,9 +59,7 @@ fn a_system_without_roots_is_told_of_and_stops_nobody_else() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let root = Issuing::root("local CA");
-    file(&folder, "rootCA.pem", &root.pem);
-    file(&folder, "rootCA-key.pem", &root.key_pem());
+    Issuing::root("local CA").write_to(&folder);
     let command = "platform::a_system_without_roots_is_told_of_and_stops_nobody_else";
     assert!(run(command, folder.path(), Path::new("/nonexistent")));
 }
