@@ -18,7 +18,7 @@ use crate::process::openssl;
 use crate::wire::{DAY, clock, meet, meet_at, now, trusting_ca, trusting_file};
 
 const YEAR: std::time::Duration = DAY.saturating_mul(365);
-/// What OpenSSL signs is valid from the real time on, for a hundred years.
+/// Arguments of OpenSSL for a certificate that is valid from the real time on, for a century.
 const SIGN_WITH_RSA: &str = "req -x509 -newkey rsa:2048 -nodes -days 36500 -subj";
 const WRONG_CA: &str = "this is a CA's own certificate and cannot be a server's";
 
