@@ -1,7 +1,5 @@
 //! Contents of a certificate, as text for people.
 
-use std::error::Error;
-use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use aws_lc_rs::digest;
@@ -10,32 +8,12 @@ use time::OffsetDateTime;
 use x509_parser::extensions::GeneralSubtree;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use crate::issue::KeyType;
+use crate::key_type::KeyType;
+use crate::malformed::MalformedCertificate;
 use crate::pin::Pin;
 
 /// Names in a certificate are cut to this length.
 const NAME_CHARACTERS_MAX: usize = 260;
-
-/// Error of a certificate that is no well-formed X.509.
-#[derive(Debug, thiserror::Error)]
-#[error("not a well-formed X.509 certificate")]
-pub struct MalformedCertificate {
-    // Not its `source`: a parser's text is for debugging, and would be printed behind ours.
-    cause: Box<dyn Error + Send + Sync>,
-}
-
-impl MalformedCertificate {
-    pub(crate) fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self {
-            cause: cause.into(),
-        }
-    }
-
-    /// Returns the parser's error, for debugging.
-    pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
-        &*self.cause
-    }
-}
 
 /// Contents of a certificate.
 ///
@@ -175,11 +153,7 @@ fn range(bytes: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // A String takes whatever is written.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn name(name: &GeneralName<'_>) -> Option<String> {

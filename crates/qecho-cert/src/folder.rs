@@ -107,10 +107,6 @@ pub(crate) fn non_empty(variables: Environment<'_>, name: &str) -> Option<OsStri
 mod tests {
     use super::*;
 
-    fn qecho(system: Platform, variables: &[(&str, &str)]) -> Option<PathBuf> {
-        system.folder(&read_from(variables), "QECHO_HOME", "qecho")
-    }
-
     fn read_from(variables: &[(&str, &str)]) -> impl Fn(&str) -> Option<OsString> {
         move |name| {
             let (_, value) = variables.iter().find(|(key, _)| *key == name)?;
@@ -119,56 +115,27 @@ mod tests {
     }
 
     #[test]
-    fn qecho_home_is_used_as_it_is() {
-        for system in [Platform::Windows, Platform::MacOs, Platform::Other] {
-            let variables = [
-                ("QECHO_HOME", "/q"),
-                ("XDG_DATA_HOME", "/x"),
-                ("HOME", "/h"),
-            ];
-            assert_eq!(qecho(system, &variables), Some("/q".into()));
-        }
-    }
-
-    #[test]
-    fn each_system_has_its_own_place_below_home() {
-        let home = [("HOME", "/h"), ("LocalAppData", "/local")];
-        assert_eq!(
-            qecho(Platform::Other, &home),
-            Some("/h/.local/share/qecho".into())
-        );
-        assert_eq!(
-            qecho(Platform::MacOs, &home),
-            Some("/h/Library/Application Support/qecho".into())
-        );
-        assert_eq!(qecho(Platform::Windows, &home), Some("/local/qecho".into()));
-    }
-
-    #[test]
-    fn xdg_data_home_wins_except_on_windows() {
-        let both = [
-            ("XDG_DATA_HOME", "/x"),
-            ("HOME", "/h"),
-            ("LocalAppData", "/local"),
-        ];
-        assert_eq!(qecho(Platform::Other, &both), Some("/x/qecho".into()));
-        assert_eq!(qecho(Platform::MacOs, &both), Some("/x/qecho".into()));
-        assert_eq!(qecho(Platform::Windows, &both), Some("/local/qecho".into()));
-    }
-
-    #[test]
-    fn an_empty_variable_counts_as_unset() {
-        let variables = [("QECHO_HOME", ""), ("XDG_DATA_HOME", ""), ("HOME", "/h")];
-        assert_eq!(
-            qecho(Platform::Other, &variables),
-            Some("/h/.local/share/qecho".into())
-        );
-    }
-
-    #[test]
-    fn without_a_home_there_is_no_folder() {
-        for system in [Platform::Windows, Platform::MacOs, Platform::Other] {
-            assert_eq!(qecho(system, &[]), None);
+    fn each_system_has_its_own_place_and_variables_win() {
+        let (qecho, xdg) = (("QECHO_HOME", "/q"), ("XDG_DATA_HOME", "/x"));
+        let (home, local) = (("HOME", "/h"), ("LocalAppData", "/local"));
+        let (unset_qecho, unset_xdg) = (("QECHO_HOME", ""), ("XDG_DATA_HOME", ""));
+        let in_library = "/h/Library/Application Support/qecho";
+        let below_home = ["/local/qecho", in_library, "/h/.local/share/qecho"];
+        for (variables, expected) in [
+            (&[qecho, xdg, home, local][..], ["/q"; 3].map(Some)),
+            (&[home, local], below_home.map(Some)),
+            (&[unset_qecho, unset_xdg, home, local], below_home.map(Some)),
+            // On Windows it is not looked at.
+            (
+                &[xdg, home, local],
+                ["/local/qecho", "/x/qecho", "/x/qecho"].map(Some),
+            ),
+            (&[], [None; 3]),
+        ] {
+            let systems = [Platform::Windows, Platform::MacOs, Platform::Other];
+            let found =
+                systems.map(|system| system.folder(&read_from(variables), "QECHO_HOME", "qecho"));
+            assert_eq!(found, expected.map(|folder| folder.map(PathBuf::from)));
         }
     }
 

@@ -15,7 +15,8 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use time::OffsetDateTime;
 
-use crate::details::{CertificateDetails, MalformedCertificate};
+use crate::details::CertificateDetails;
+use crate::malformed::MalformedCertificate;
 use crate::pin::Pin;
 use crate::secret;
 

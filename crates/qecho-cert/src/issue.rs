@@ -2,7 +2,6 @@
 
 mod error;
 mod files;
-mod key;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,12 +12,12 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use time::{Duration, OffsetDateTime};
 
 use crate::authority::Authority;
+use crate::key_type::KeyType;
 use crate::subject_alt_name::SubjectAltName;
 use crate::template::{SHORT_LIFETIME, end_entity, printable};
 
 pub use error::IssueError;
 pub use files::{CertificateFiles, CertificateFilesError};
-pub use key::KeyType;
 
 /// mkcert's two years and three months: under the 825 days that Apple's systems take.
 const DEFAULT_LIFETIME: Duration = Duration::days(820);
@@ -141,27 +140,10 @@ impl Authority {
             // An e-mail address alone is for no handshake.
             false => return Ok(()),
         };
-        let algorithms = rustls::crypto::aws_lc_rs::default_provider()
-            .signature_verification_algorithms
-            .all;
-        let since = now
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        webpki::anchor_from_trusted_cert(self.certificate_der())
-            .and_then(|anchor| {
-                webpki::EndEntityCert::try_from(certificate)?
-                    .verify_for_usage(
-                        algorithms,
-                        &[anchor],
-                        &[],
-                        UnixTime::since_unix_epoch(since),
-                        usage,
-                        None,
-                        None,
-                    )
-                    .map(|_| ())
-            })
-            .map_err(|cause| match cause {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH);
+        let now = UnixTime::since_unix_epoch(since.unwrap_or_default());
+        verify_signed_by(certificate, self.certificate_der(), usage, now).map_err(|cause| {
+            match cause {
                 webpki::Error::NameConstraintViolation => IssueError::NotPermitted {
                     names: request
                         .names
@@ -170,7 +152,8 @@ impl Authority {
                         .collect(),
                 },
                 cause => IssueError::Unverifiable { cause },
-            })
+            }
+        })
     }
 }
 
@@ -209,6 +192,21 @@ fn template(
     let names = request.names.iter().map(SubjectAltName::to_san);
     params.subject_alt_names = names.collect::<Result<_, _>>()?;
     Ok(params)
+}
+
+/// Verifies that an authority has signed a certificate, as a peer does.
+pub(crate) fn verify_signed_by(
+    certificate: &CertificateDer<'_>,
+    authority: &CertificateDer<'_>,
+    usage: webpki::KeyUsage,
+    now: UnixTime,
+) -> Result<(), webpki::Error> {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let algorithms = provider.signature_verification_algorithms.all;
+    let anchors = [webpki::anchor_from_trusted_cert(authority)?];
+    webpki::EndEntityCert::try_from(certificate)?
+        .verify_for_usage(algorithms, &anchors, &[], now, usage, None, None)
+        .map(|_| ())
 }
 
 // The same as mkcert's.

@@ -64,7 +64,6 @@ pub struct AutomaticLeaf {
     clock: Clock,
     key: KeyPair,
     signing_key: Arc<dyn SigningKey>,
-    names: Vec<String>,
     current: RwLock<Leaf>,
     /// Held by the one thread that renews.
     renewal: Mutex<()>,
@@ -111,15 +110,11 @@ impl AutomaticLeaf {
         let signing_key = any_supported_type(&der).map_err(|source| LeafError::Key { source })?;
         let leaf = Leaf::sign(&authority, &key, &signing_key, clock().into())
             .map_err(|source| LeafError::Sign { source })?;
-        let names = std::iter::once(DNS_NAME.to_owned())
-            .chain(ADDRESSES.iter().map(IpAddr::to_string))
-            .collect();
         Ok(Self {
             authority,
             clock,
             key,
             signing_key,
-            names,
             current: RwLock::new(leaf),
             renewal: Mutex::new(()),
         })
@@ -152,7 +147,10 @@ impl AutomaticLeaf {
 
 impl ServerIdentity for AutomaticLeaf {
     fn names(&self) -> Vec<String> {
-        self.names.clone()
+        let addresses = ADDRESSES.iter().map(IpAddr::to_string);
+        std::iter::once(DNS_NAME.to_owned())
+            .chain(addresses)
+            .collect()
     }
 
     fn expires(&self) -> OffsetDateTime {
@@ -187,7 +185,7 @@ impl ResolvesServerCert for AutomaticLeaf {
 impl fmt::Debug for AutomaticLeaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AutomaticLeaf")
-            .field("names", &self.names)
+            .field("names", &self.names())
             .field("expires", &self.expires())
             .field("pin", &self.pin())
             .finish_non_exhaustive()

@@ -51,8 +51,10 @@ mod authority;
 mod details;
 mod identity;
 mod issue;
+mod key_type;
 mod leaf;
 mod listing;
+mod malformed;
 mod name_constraints;
 mod pin;
 mod publish;
@@ -66,14 +68,15 @@ mod template;
 mod trust;
 
 pub use authority::{Authority, AuthorityError, AuthorityOrigin};
-pub use details::{CertificateDetails, MalformedCertificate};
+pub use details::CertificateDetails;
 pub use identity::{Identity, IdentityError, ServerIdentity, read_chain};
 pub use issue::{
-    CertificateFiles, CertificateFilesError, IssueError, IssueRequest, IssuedCertificate, KeyType,
-    Validity,
+    CertificateFiles, CertificateFilesError, IssueError, IssueRequest, IssuedCertificate, Validity,
 };
+pub use key_type::KeyType;
 pub use leaf::{AutomaticLeaf, Clock, LeafError};
 pub use listing::CertificateListing;
+pub use malformed::MalformedCertificate;
 pub use name_constraints::{NameConstraints, ParseSubtreesError, PermittedSubtrees};
 pub use pin::{ParsePinError, Pin};
 pub use reloading::PollResult;

@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 use rustls::server::ParsedCertificate;
 use rustls_pki_types::CertificateDer;
 
-use crate::details::MalformedCertificate;
+use crate::malformed::MalformedCertificate;
 
 const PREFIX: &str = "sha256:";
 const HEX_DIGITS: usize = 2 * digest::SHA256_OUTPUT_LEN;

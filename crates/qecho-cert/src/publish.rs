@@ -92,7 +92,7 @@ impl WriteLock {
 pub(crate) struct Replacement<'a> {
     pub(crate) path: PathBuf,
     pub(crate) access: Access,
-    pub(crate) content: &'a [u8],
+    pub(crate) content: &'a str,
 }
 
 /// Replaces files, each in one step, once all of them lie on the disk.
@@ -107,7 +107,7 @@ pub(crate) fn replace_all(files: &[Replacement<'_>]) -> Result<(), (PathBuf, io:
     };
     let mut drafts = Vec::new();
     for file in files {
-        drafts.push(draft(&file.path, file.access, file.content).map_err(at(file))?);
+        drafts.push(draft(&file.path, file.access, file.content.as_bytes()).map_err(at(file))?);
     }
     let mut replaced = Vec::new();
     for (file, draft) in files.iter().zip(drafts) {
@@ -207,43 +207,38 @@ mod tests {
 
     use super::*;
 
+    fn replacement(path: PathBuf) -> Replacement<'static> {
+        Replacement {
+            path,
+            access: Access::Private,
+            content: "ours",
+        }
+    }
+
     #[test]
     fn one_of_many_writers_publishes_and_nothing_else_remains() {
-        const WRITERS: usize = 16;
+        const WRITERS: u8 = 16;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        let start = Barrier::new(WRITERS);
+        let start = Barrier::new(WRITERS.into());
+        let write = |writer| {
+            let content = vec![b'a' + writer; 100_000];
+            start.wait();
+            publish(&path, Access::Public, &content).unwrap()
+        };
         let outcomes: Vec<_> = thread::scope(|scope| {
-            let (path, start) = (&path, &start);
-            let writers: Vec<_> = (0..WRITERS)
-                .map(|k| {
-                    scope.spawn(move || {
-                        let content = vec![b'a' + k as u8; 100_000];
-                        start.wait();
-                        publish(path, Access::Public, &content).unwrap()
-                    })
-                })
-                .collect();
-            writers
-                .into_iter()
-                .map(|writer| writer.join().unwrap())
-                .collect()
+            let writers = (0..WRITERS).map(|writer| scope.spawn(move || write(writer)));
+            let writers: Vec<_> = writers.collect();
+            let outcomes = writers.into_iter().map(|writer| writer.join().unwrap());
+            outcomes.collect()
         });
-        assert_eq!(
-            outcomes
-                .iter()
-                .filter(|o| **o == PublishOutcome::Created)
-                .count(),
-            1
-        );
+        let created = |outcome: &&PublishOutcome| **outcome == PublishOutcome::Created;
+        assert_eq!(outcomes.iter().filter(created).count(), 1);
         let content = fs::read(&path).unwrap();
         assert_eq!(content.len(), 100_000);
         assert!(content.iter().all(|byte| *byte == content[0]));
-        assert_eq!(
-            fs::read_dir(folder.path()).unwrap().count(),
-            1,
-            "drafts are removed"
-        );
+        let left = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 1, "drafts are removed");
     }
 
     #[test]
@@ -251,10 +246,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "theirs").unwrap();
-        assert_eq!(
-            publish(&path, Access::Private, b"ours").unwrap(),
-            PublishOutcome::Existing
-        );
+        let outcome = publish(&path, Access::Private, b"ours").unwrap();
+        assert_eq!(outcome, PublishOutcome::Existing);
         assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
     }
 
@@ -263,16 +256,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let good = folder.path().join("good");
         fs::write(&good, "theirs").unwrap();
-        let replacement = |path: &Path| Replacement {
-            path: path.to_owned(),
-            access: Access::Private,
-            content: b"ours",
-        };
         let missing = folder.path().join("none/bad");
-        let (path, _) = replace_all(&[replacement(&good), replacement(&missing)]).unwrap_err();
-        assert_eq!(path, missing);
+        let files = [good.clone(), missing.clone()].map(replacement);
+        assert_eq!(replace_all(&files).unwrap_err().0, missing);
         assert_eq!(fs::read_to_string(&good).unwrap(), "theirs");
-        replace_all(&[replacement(&good)]).unwrap();
+        replace_all(&files[..1]).unwrap();
         assert_eq!(fs::read_to_string(&good).unwrap(), "ours");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -280,19 +268,13 @@ mod tests {
     #[test]
     fn what_was_replaced_comes_back_when_the_next_cannot_be() {
         let folder = tempfile::tempdir().unwrap();
-        let replacement = |name: &str| Replacement {
-            path: folder.path().join(name),
-            access: Access::Private,
-            content: b"ours",
-        };
-        fs::write(folder.path().join("old"), "theirs").unwrap();
+        let paths = ["old", "new", "folder"].map(|name| folder.path().join(name));
+        fs::write(&paths[0], "theirs").unwrap();
         // Nothing replaces a folder that is not empty.
-        fs::create_dir_all(folder.path().join("folder/full")).unwrap();
-        let files = ["old", "new", "folder"].map(replacement);
-        let (path, _) = replace_all(&files).unwrap_err();
-        assert_eq!(path, folder.path().join("folder"));
-        let old = fs::read_to_string(folder.path().join("old")).unwrap();
-        assert_eq!(old, "theirs");
+        fs::create_dir_all(paths[2].join("full")).unwrap();
+        let (path, _) = replace_all(&paths.clone().map(replacement)).unwrap_err();
+        assert_eq!(path, paths[2]);
+        assert_eq!(fs::read_to_string(&paths[0]).unwrap(), "theirs");
         let left = fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(left, 2, "the old file and the folder");
     }

@@ -90,23 +90,23 @@ mod tests {
     use super::*;
     use crate::{Authority, CertificateFiles, IssueRequest, IssuedCertificate, KeyType, Validity};
 
-    struct Place {
+    struct Fixture {
         _folder: tempfile::TempDir,
         authority: Authority,
         files: CertificateFiles,
     }
 
-    impl Place {
+    impl Fixture {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let files = CertificateFiles::beside(&folder.path().join("a.pem"));
-            let place = Self {
+            let fixture = Self {
                 _folder: folder,
                 authority: Authority::ephemeral(SystemTime::now()).unwrap(),
                 files,
             };
-            place.files.write(&place.issue()).unwrap();
-            place
+            fixture.files.write(&fixture.issue()).unwrap();
+            fixture
         }
 
         fn issue(&self) -> IssuedCertificate {
@@ -126,11 +126,11 @@ mod tests {
 
     #[test]
     fn files_that_are_replaced_come_into_use_once_they_rest() {
-        let place = Place::new();
-        let identity = place.identity();
+        let fixture = Fixture::new();
+        let identity = fixture.identity();
         let (pin, secret) = (identity.pin(), identity.secret());
         assert!(matches!(identity.poll(), PollResult::Unchanged));
-        place.files.write(&place.issue()).unwrap();
+        fixture.files.write(&fixture.issue()).unwrap();
         assert!(matches!(identity.poll(), PollResult::Changing));
         assert_eq!(identity.pin(), pin);
         assert!(matches!(identity.poll(), PollResult::Reloaded));
@@ -141,17 +141,17 @@ mod tests {
 
     #[test]
     fn broken_files_are_told_of_once_and_change_nothing() {
-        let place = Place::new();
-        let identity = place.identity();
+        let fixture = Fixture::new();
+        let identity = fixture.identity();
         let pin = identity.pin();
         for breakage in ["", "garbage"] {
-            fs::write(&place.files.certificate, breakage).unwrap();
+            fs::write(&fixture.files.certificate, breakage).unwrap();
             assert!(matches!(identity.poll(), PollResult::Changing));
             assert!(matches!(identity.poll(), PollResult::Failed(_)));
             assert!(matches!(identity.poll(), PollResult::Unchanged));
             assert!(identity.reload().is_err());
         }
-        fs::remove_file(&place.files.certificate).unwrap();
+        fs::remove_file(&fixture.files.certificate).unwrap();
         assert!(matches!(identity.poll(), PollResult::Changing));
         assert!(matches!(
             identity.poll(),
@@ -164,11 +164,11 @@ mod tests {
     #[test]
     fn a_key_whose_rights_come_later_is_read_then() {
         use std::os::unix::fs::PermissionsExt;
-        let place = Place::new();
-        let identity = place.identity();
+        let fixture = Fixture::new();
+        let identity = fixture.identity();
         let pin = identity.pin();
-        place.files.write(&place.issue()).unwrap();
-        let key = &place.files.key;
+        fixture.files.write(&fixture.issue()).unwrap();
+        let key = &fixture.files.key;
         let set = |mode| fs::set_permissions(key, fs::Permissions::from_mode(mode)).unwrap();
         set(0o000);
         assert!(matches!(identity.poll(), PollResult::Changing));
@@ -186,14 +186,14 @@ mod tests {
 
     #[test]
     fn a_key_without_its_certificate_waits_for_it() {
-        let place = Place::new();
-        let identity = place.identity();
-        let old = fs::read(&place.files.certificate).unwrap();
-        place.files.write(&place.issue()).unwrap();
-        let new = fs::read(&place.files.certificate).unwrap();
-        fs::write(&place.files.certificate, old).unwrap();
+        let fixture = Fixture::new();
+        let identity = fixture.identity();
+        let old = fs::read(&fixture.files.certificate).unwrap();
+        fixture.files.write(&fixture.issue()).unwrap();
+        let new = fs::read(&fixture.files.certificate).unwrap();
+        fs::write(&fixture.files.certificate, old).unwrap();
         assert!(matches!(identity.poll(), PollResult::Changing));
-        fs::write(&place.files.certificate, new).unwrap();
+        fs::write(&fixture.files.certificate, new).unwrap();
         let mut looks = Vec::new();
         for _ in 0..3 {
             looks.push(identity.poll());

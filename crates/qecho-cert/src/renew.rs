@@ -9,9 +9,11 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use time::Duration;
 
 use crate::authority::Authority;
-use crate::details::{CertificateDetails, MalformedCertificate};
+use crate::details::CertificateDetails;
 use crate::identity::{IdentityError, read_chain, read_key};
-use crate::issue::{CertificateFiles, IssueError, IssueRequest, IssuedCertificate, Validity};
+use crate::issue::{
+    CertificateFiles, IssueError, IssueRequest, IssuedCertificate, Validity, verify_signed_by,
+};
 use crate::subject_alt_name::SubjectAltName;
 use crate::template::CLOCK_SKEW;
 
@@ -40,14 +42,6 @@ pub enum RenewError {
     /// The certificate or its key cannot be read or used, or the key is another's.
     #[error(transparent)]
     Load(#[from] IdentityError),
-    /// The certificate is malformed.
-    #[error("cannot use the certificate in {}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// Error of the parser.
-        source: MalformedCertificate,
-    },
     /// The certificate is a CA's.
     #[error("the certificate in {} is a CA's: whoever trusts it would not know a new one", path.display())]
     Authority {
@@ -101,11 +95,11 @@ impl RenewableCertificate {
     pub fn load(certificate: &Path, key: Option<&Path>) -> Result<Self, RenewError> {
         let path = || certificate.to_owned();
         let chain = read_chain(certificate)?;
-        let details =
-            CertificateDetails::of(&chain[0]).map_err(|source| RenewError::Malformed {
-                path: path(),
-                source,
-            })?;
+        let malformed = |source| IdentityError::MalformedCertificate {
+            path: path(),
+            source,
+        };
+        let details = CertificateDetails::of(&chain[0]).map_err(malformed)?;
         if details.is_authority {
             return Err(RenewError::Authority { path: path() });
         }
@@ -150,23 +144,13 @@ impl RenewableCertificate {
 
     /// Returns whether this authority has signed the certificate, however long ago.
     pub fn is_signed_by(&self, authority: &CertificateDer<'_>) -> bool {
-        let algorithms = rustls::crypto::aws_lc_rs::default_provider()
-            .signature_verification_algorithms
-            .all;
         let end = u64::try_from(self.details.not_after.unix_timestamp()).unwrap_or(0);
-        let then = UnixTime::since_unix_epoch(std::time::Duration::from_secs(end));
+        let end = UnixTime::since_unix_epoch(std::time::Duration::from_secs(end));
         let usage = match self.details.for_servers {
             true => webpki::KeyUsage::server_auth(),
             false => webpki::KeyUsage::client_auth(),
         };
-        let Ok(anchor) = webpki::anchor_from_trusted_cert(authority) else {
-            return false;
-        };
-        let Ok(own) = webpki::EndEntityCert::try_from(&self.certificate) else {
-            return false;
-        };
-        own.verify_for_usage(algorithms, &[anchor], &[], then, usage, None, None)
-            .is_ok()
+        verify_signed_by(&self.certificate, authority, usage, end).is_ok()
     }
 
     /// Issues a certificate for the same names and purposes, valid for as long as before

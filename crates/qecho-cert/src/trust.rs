@@ -2,7 +2,6 @@
 
 mod anchors;
 mod client_verifier;
-mod context;
 mod error_text;
 mod failure;
 mod local_authority;
@@ -21,7 +20,7 @@ use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::pin::Pin;
-use context::CertificateContext;
+use anchors::CertificateContext;
 use policy::TrustPolicy;
 
 pub use anchors::{Anchor, TrustError};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rustls_pki_types::pem;
 use time::Date;
 
-use crate::details::MalformedCertificate;
+use crate::malformed::MalformedCertificate;
 use crate::storage::StorageError;
 
 /// Error of opening or making an [`Authority`](super::Authority).

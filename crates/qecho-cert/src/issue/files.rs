@@ -100,38 +100,41 @@ impl CertificateFiles {
         let chain = issued.pem.clone() + &issued.authority_pem;
         let key = issued.key.serialize_pem();
         let both = issued.pem.clone() + &key;
-        let certificate = (&self.certificate, target(&self.certificate)?);
-        let key_place = (&self.key, target(&self.key)?);
-        let mut files = Vec::new();
-        // However the paths are typed, a certificate must not replace its own key.
-        if certificate.1 == key_place.1 {
-            files.push((key_place, Access::Private, both.as_bytes()));
-        } else {
-            // The key first: a certificate always has its key.
-            files.push((key_place, Access::Private, key.as_bytes()));
-            files.push((certificate, Access::Public, issued.pem.as_bytes()));
-        }
-        if let Some(path) = &self.chain {
-            files.push(((path, target(path)?), Access::Public, chain.as_bytes()));
-        }
-        let mut typed: Vec<(&PathBuf, PathBuf)> = Vec::new();
-        let mut replacements = Vec::new();
-        for ((path, target), access, content) in files {
-            if typed.iter().any(|(_, other)| *other == target) {
-                return Err(CertificateFilesError::SamePath { path: path.clone() });
-            }
-            typed.push((path, target.clone()));
-            replacements.push(Replacement {
-                path: target,
+        let file = |typed: &PathBuf, access, content| {
+            let path = target(typed)?;
+            let replacement = Replacement {
+                path,
                 access,
                 content,
-            });
+            };
+            Ok((typed.clone(), replacement))
+        };
+        let certificate = file(&self.certificate, Access::Public, &issued.pem)?;
+        // The key first: a certificate always has its key.
+        let mut files = vec![file(&self.key, Access::Private, &key)?, certificate];
+        // However the paths are typed, a certificate must not replace its own key.
+        if files[0].1.path == files[1].1.path {
+            files.pop();
+            files[0].1.content = &both;
+        }
+        if let Some(path) = &self.chain {
+            files.push(file(path, Access::Public, &chain)?);
+        }
+        let (typed, files): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+        for (position, file) in files.iter().enumerate() {
+            if files[..position]
+                .iter()
+                .any(|other| other.path == file.path)
+            {
+                let path = typed[position].clone();
+                return Err(CertificateFilesError::SamePath { path });
+            }
         }
         // The authority's key is the lock: other users cannot open it, and so not hold it.
         let _lock = issued.authority_key.as_deref().map(WriteLock::wait);
-        replace_all(&replacements).map_err(|(target, source)| {
-            let typed = typed.iter().find(|(_, other)| *other == target);
-            let path = typed.map_or(target.clone(), |(path, _)| (*path).clone());
+        replace_all(&files).map_err(|(failed, source)| {
+            let position = files.iter().position(|file| file.path == failed);
+            let path = position.map_or(failed, |position| typed[position].clone());
             CertificateFilesError::Write { path, source }
         })
     }

@@ -9,6 +9,14 @@ use rustls_pki_types::CertificateDer;
 use super::{AuthorityReference, StoreCommand};
 use crate::identity::read_chain;
 
+const NAMES: [(SystemStore, &str); 6] = [
+    (SystemStore::Debian, "debian"),
+    (SystemStore::Fedora, "fedora"),
+    (SystemStore::Arch, "arch"),
+    (SystemStore::OpenSuse, "opensuse"),
+    (SystemStore::MacOs, "macos"),
+    (SystemStore::Windows, "windows"),
+];
 const MACOS_KEYCHAIN: &str = "/Library/Keychains/System.keychain";
 
 /// Trust store of a family of operating systems. Commands for others than Debian's were
@@ -192,28 +200,15 @@ impl FromStr for SystemStore {
     type Err = UnknownSystemStore;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
-            "debian" => Self::Debian,
-            "fedora" => Self::Fedora,
-            "arch" => Self::Arch,
-            "opensuse" => Self::OpenSuse,
-            "macos" => Self::MacOs,
-            "windows" => Self::Windows,
-            _ => return Err(UnknownSystemStore),
-        })
+        let found = NAMES.iter().find(|(_, name)| *name == text);
+        found.map(|(system, _)| *system).ok_or(UnknownSystemStore)
     }
 }
 
 impl fmt::Display for SystemStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Debian => "debian",
-            Self::Fedora => "fedora",
-            Self::Arch => "arch",
-            Self::OpenSuse => "opensuse",
-            Self::MacOs => "macos",
-            Self::Windows => "windows",
-        })
+        let named = NAMES.iter().find(|(system, _)| system == self);
+        f.write_str(named.map_or("", |(_, name)| name))
     }
 }
 

@@ -9,10 +9,9 @@ use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls_platform_verifier::Verifier;
 
-use super::context::CertificateContext;
 use super::local_authority::{CertificateSource, LocalAuthority};
 use crate::authority::CERTIFICATE_FILE;
 use crate::identity::{IdentityError, read_chain};
@@ -81,7 +80,16 @@ pub enum TrustError {
     NoAuthority,
 }
 
-/// An anchor and what verifies against it.
+/// Certificate chain of a server, with the name that it must be valid for and the time.
+pub(super) struct CertificateContext<'a> {
+    pub(super) end_entity: &'a CertificateDer<'a>,
+    pub(super) intermediates: &'a [CertificateDer<'a>],
+    pub(super) name: &'a ServerName<'a>,
+    pub(super) ocsp_response: &'a [u8],
+    pub(super) now: UnixTime,
+}
+
+/// An anchor, and the verifier that trusts it.
 #[derive(Debug)]
 pub(super) struct AnchorVerifier {
     pub(super) anchor: Anchor,
@@ -106,7 +114,7 @@ impl AnchorVerifier {
         authority: &LocalAuthority,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Option<Self>, TrustError> {
-        let (path, certificates) = match authority.source() {
+        let (path, certificates) = match &authority.source {
             CertificateSource::Memory(certificate) => {
                 ("memory".into(), Ok(vec![certificate.clone()]))
             }
@@ -126,7 +134,7 @@ impl AnchorVerifier {
             certificates => certificates?,
         };
         let verifier = verifier_from(&certificates, &path, provider)?;
-        let name = authority.name().to_owned();
+        let name = authority.name.clone();
         Ok(Some(Self {
             anchor: Anchor::LocalAuthority { name },
             certificates,
@@ -134,7 +142,7 @@ impl AnchorVerifier {
         }))
     }
 
-    /// Returns whether this very certificate is an anchor.
+    /// Returns whether a certificate is an anchor itself.
     pub(super) fn holds(&self, certificate: &CertificateDer<'_>) -> bool {
         self.certificates.contains(certificate)
     }
@@ -199,7 +207,7 @@ fn unavailable(why: &str) -> String {
 
 /// Returns one line on why a local authority is not used.
 pub(super) fn note(authority: &LocalAuthority, error: &TrustError) -> String {
-    let mut line = format!("{}'s local CA is not used", authority.name());
+    let mut line = format!("{}'s local CA is not used", authority.name);
     let mut cause: Option<&dyn std::error::Error> = match error {
         TrustError::Load { source } => Some(source),
         TrustError::Unusable { .. }

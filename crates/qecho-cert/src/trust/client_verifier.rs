@@ -11,10 +11,9 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore,
     SignatureScheme,
 };
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::anchors::{TrustError, certificates_in};
-use super::context::{CertificateContext, TrustStanding};
 use super::reason::RejectionReason;
 use crate::details::CertificateDetails;
 use crate::reloading::{PollResult, Reloading};
@@ -106,40 +105,18 @@ impl Authorities {
         })
     }
 
-    fn rejection(
-        &self,
-        error: &Error,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> ClientRejected {
-        let Ok(details) = CertificateDetails::of(end_entity) else {
-            return ClientRejected("its certificate is malformed".to_owned());
-        };
-        let standing = match self.certificates.iter().any(|own| own == end_entity) {
-            true => TrustStanding::Anchor,
-            false => TrustStanding::Unknown,
-        };
-        // Clients are verified without a name.
-        let name = ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into());
-        let context = CertificateContext {
-            end_entity,
-            intermediates,
-            name: &name,
-            ocsp_response: &[],
-            now,
-        };
-        ClientRejected(
-            match RejectionReason::of(error, &details, &context, standing) {
-                RejectionReason::WrongPurpose => {
-                    "the certificate is not meant for a client".to_owned()
-                }
-                RejectionReason::CaUsedAsEndEntity | RejectionReason::AnchorUsedAsEndEntity => {
-                    "this is a CA's own certificate and cannot be a client's".to_owned()
-                }
-                reason => reason.to_string(),
-            },
-        )
+    fn rejection(&self, error: &Error, certificate: &CertificateDer<'_>) -> ClientRejected {
+        use RejectionReason as Reason;
+        let is_anchor = self.certificates.iter().any(|own| own == certificate);
+        // A client is verified for no host.
+        ClientRejected(match Reason::of(error, certificate, "", is_anchor) {
+            Reason::Malformed => "its certificate is malformed".to_owned(),
+            Reason::WrongPurpose => "the certificate is not meant for a client".to_owned(),
+            Reason::CaUsedAsEndEntity | Reason::AnchorUsedAsEndEntity => {
+                "this is a CA's own certificate and cannot be a client's".to_owned()
+            }
+            reason => reason.to_string(),
+        })
     }
 }
 
@@ -159,7 +136,7 @@ impl ClientCertVerifier for ClientVerifier {
             .verifier
             .verify_client_cert(end_entity, intermediates, now);
         verified.map_err(|error| {
-            let rejected = authorities.rejection(&error, end_entity, intermediates, now);
+            let rejected = authorities.rejection(&error, end_entity);
             CertificateError::Other(OtherError(Arc::new(rejected))).into()
         })
     }

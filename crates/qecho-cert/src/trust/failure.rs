@@ -5,9 +5,8 @@ use std::fmt;
 use rustls::{CertificateError, Error};
 use rustls_pki_types::CertificateDer;
 
-use super::context::{CertificateContext, TrustStanding};
+use super::anchors::CertificateContext;
 use super::reason::RejectionReason;
-use crate::details::CertificateDetails;
 use crate::pin::Pin;
 
 const NO_AUTHORITY: &str = "make the server's certificate with basicConstraints CA:FALSE";
@@ -112,16 +111,12 @@ impl VerifyFailure {
     pub(super) fn of_certificate(
         error: Error,
         context: &CertificateContext<'_>,
-        standing: TrustStanding,
+        is_anchor: bool,
     ) -> Self {
-        let reason = match CertificateDetails::of(context.end_entity) {
-            Ok(details) => RejectionReason::of(&error, &details, context, standing),
-            Err(_) => RejectionReason::Malformed,
-        };
-        let seen = Pin::of_certificate(context.end_entity).ok();
+        let host = context.name.to_str();
         Self {
-            reason,
-            seen,
+            reason: RejectionReason::of(&error, context.end_entity, &host, is_anchor),
+            seen: Pin::of_certificate(context.end_entity).ok(),
             notes: Vec::new(),
             error,
         }

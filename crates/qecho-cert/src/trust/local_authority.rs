@@ -10,8 +10,8 @@ use crate::folder::{self, Environment};
 /// An authority that is trusted for loopback names and for no others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalAuthority {
-    name: String,
-    source: CertificateSource,
+    pub(super) name: String,
+    pub(super) source: CertificateSource,
 }
 
 /// Location of an authority's certificate.
@@ -51,14 +51,6 @@ impl LocalAuthority {
         ];
         let known = |(name, folder): (&str, Option<PathBuf>)| Some(Self::at(name, folder?));
         places.into_iter().filter_map(known).collect()
-    }
-
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(super) fn source(&self) -> &CertificateSource {
-        &self.source
     }
 }
 

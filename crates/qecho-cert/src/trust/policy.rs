@@ -8,8 +8,7 @@ use rustls::{CertificateError, Error};
 use rustls_pki_types::ServerName;
 
 use super::TrustSettings;
-use super::anchors::{Anchor, AnchorVerifier, PlatformRoots, TrustError, note};
-use super::context::{CertificateContext, TrustStanding};
+use super::anchors::{Anchor, AnchorVerifier, CertificateContext, PlatformRoots, TrustError, note};
 use super::failure::{VerifyFailure, more_specific};
 use crate::pin::Pin;
 
@@ -65,11 +64,7 @@ impl TrustPolicy {
             let is_anchor = anchors
                 .iter()
                 .any(|anchor| anchor.holds(context.end_entity));
-            let standing = match is_anchor {
-                true => TrustStanding::Anchor,
-                false => TrustStanding::Unknown,
-            };
-            Box::new(VerifyFailure::of_certificate(error, context, standing))
+            Box::new(VerifyFailure::of_certificate(error, context, is_anchor))
         };
         match self {
             Self::Pin(pin) => verify_key(*pin, context),
@@ -110,11 +105,7 @@ fn verify_key(asked: Pin, context: &CertificateContext<'_>) -> Result<Anchor, Bo
         Ok(seen) => Err(Box::new(VerifyFailure::of_pin(asked, seen))),
         Err(_) => {
             let error = CertificateError::BadEncoding.into();
-            Err(Box::new(VerifyFailure::of_certificate(
-                error,
-                context,
-                TrustStanding::Unknown,
-            )))
+            Err(VerifyFailure::of_certificate(error, context, false).into())
         }
     }
 }

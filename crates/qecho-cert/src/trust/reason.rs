@@ -3,12 +3,11 @@
 use std::fmt;
 
 use rustls::{CertificateError, Error};
-use rustls_pki_types::UnixTime;
+use rustls_pki_types::{CertificateDer, UnixTime};
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
-use super::context::{CertificateContext, TrustStanding};
 use super::error_text;
 use crate::details::CertificateDetails;
 use crate::pin::Pin;
@@ -96,13 +95,18 @@ pub enum RejectionReason {
 }
 
 impl RejectionReason {
+    /// Finds the reason behind an error of the verifier; `is_anchor` says that the
+    /// certificate is itself trusted as a CA.
     pub(super) fn of(
         error: &Error,
-        details: &CertificateDetails,
-        context: &CertificateContext<'_>,
-        standing: TrustStanding,
+        certificate: &CertificateDer<'_>,
+        host: &str,
+        is_anchor: bool,
     ) -> Self {
         use CertificateError as Certificate;
+        let Ok(details) = &CertificateDetails::of(certificate) else {
+            return Self::Malformed;
+        };
         let in_words = || Self::Other {
             text: error_text::plain(error),
         };
@@ -116,7 +120,7 @@ impl RejectionReason {
             | Certificate::BadSignature
             | Certificate::UnsupportedSignatureAlgorithmContext { .. }
             | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
-                if details.self_issued && standing == TrustStanding::Unknown =>
+                if details.self_issued && !is_anchor =>
             {
                 Self::SelfSigned
             }
@@ -144,7 +148,7 @@ impl RejectionReason {
             },
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
                 Self::WrongName {
-                    asked: context.name.to_str().into_owned(),
+                    asked: host.to_owned(),
                     valid_for: details.names.clone(),
                 }
             }
@@ -156,10 +160,10 @@ impl RejectionReason {
                 Some(webpki::Error::NameConstraintViolation) => Self::NameNotPermitted {
                     names: details.names.clone(),
                 },
-                Some(webpki::Error::CaUsedAsEndEntity) => match standing {
-                    TrustStanding::Anchor => Self::AnchorUsedAsEndEntity,
-                    TrustStanding::Unknown if details.self_issued => Self::SelfSigned,
-                    TrustStanding::Unknown => Self::CaUsedAsEndEntity,
+                Some(webpki::Error::CaUsedAsEndEntity) => match is_anchor {
+                    true => Self::AnchorUsedAsEndEntity,
+                    false if details.self_issued => Self::SelfSigned,
+                    false => Self::CaUsedAsEndEntity,
                 },
                 // The platform's verifier does not say it in the library's terms.
                 None if !details.for_servers => Self::WrongPurpose,

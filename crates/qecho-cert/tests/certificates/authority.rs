@@ -5,7 +5,6 @@ use std::env;
 use std::fs;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
-use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use qecho_cert::{Authority, AuthorityError, AuthorityOrigin};
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 
 use crate::issue::{Issuing, file, key, self_signed, server};
-use crate::process::running;
+use crate::process::{at_once, running};
 use crate::wire::{DAY, now};
 
 const FOLDER: &str = "QECHO_TEST_FOLDER";
@@ -113,28 +112,10 @@ fn only_the_owner_reads_the_key() {
 
 #[test]
 fn threads_that_start_at_once_agree_on_one_authority() {
-    const THREADS: usize = 16;
     let folder = tempfile::tempdir().unwrap();
-    let start = Barrier::new(THREADS);
-    let opened: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS)
-            .map(|_| {
-                scope.spawn(|| {
-                    start.wait();
-                    open(folder.path()).unwrap()
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
-    });
-    let made = opened
-        .iter()
-        .filter(|(_, origin)| *origin == AuthorityOrigin::Created)
-        .count();
-    assert_eq!(made, 1);
+    let opened = at_once(16, || open(folder.path()).unwrap());
+    let made = |(_, origin): &&(_, _)| *origin == AuthorityOrigin::Created;
+    assert_eq!(opened.iter().filter(made).count(), 1);
     let certificates: HashSet<_> = opened
         .iter()
         .map(|(authority, _)| authority.certificate_der().to_vec())
@@ -243,32 +224,27 @@ fn an_expired_authority_is_not_used() {
 
 #[test]
 fn what_is_no_authority_is_refused_by_name() {
-    let expect = |certificate: &str, start: &str| {
+    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (certificate, expected) in [
+        ("", "cannot find a certificate in PATH"),
+        (
+            "-----BEGIN CERTIFICATE-----\nMII",
+            "cannot find a certificate in PATH",
+        ),
+        (garbage, "cannot use the certificate in PATH"),
+        (
+            &self_signed(&server(&["localhost"])).0,
+            "the certificate in PATH is not a CA's",
+        ),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         open(folder.path()).unwrap();
         let path = file(&folder, "rootCA.pem", certificate);
-        let error = open(folder.path()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            start.replace("PATH", &path.display().to_string())
-        );
-        assert_eq!(
-            fs::read_to_string(path).unwrap(),
-            certificate,
-            "left as it was"
-        );
-    };
-    expect("", "cannot find a certificate in PATH");
-    expect(
-        "-----BEGIN CERTIFICATE-----\nMII",
-        "cannot find a certificate in PATH",
-    );
-    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    expect(garbage, "cannot use the certificate in PATH");
-    expect(
-        &self_signed(&server(&["localhost"])).0,
-        "the certificate in PATH is not a CA's",
-    );
+        let error = open(folder.path()).unwrap_err().to_string();
+        assert_eq!(error.replace(path.to_str().unwrap(), "PATH"), expected);
+        let after = fs::read_to_string(path).unwrap();
+        assert_eq!(after, certificate, "left as it was");
+    }
 }
 
 #[test]

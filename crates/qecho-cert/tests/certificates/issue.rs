@@ -34,11 +34,9 @@ impl Issuing {
     /// Takes the authority in a folder of qecho's or mkcert's, key and all, as a
     /// thief would.
     pub(crate) fn stolen(folder: &Path) -> Self {
-        let pem = fs::read_to_string(folder.join("rootCA.pem")).expect("there is an authority");
         let key = fs::read_to_string(folder.join("rootCA-key.pem")).expect("there is its key");
         let key = KeyPair::from_pem(&key).expect("it is a key");
-        let issuer = Issuer::from_ca_cert_pem(&pem, key).expect("it is an authority");
-        Self { issuer, pem }
+        Self::of(&folder.join("rootCA.pem"), key)
     }
 
     /// Takes an authority that somebody else made.
@@ -48,18 +46,17 @@ impl Issuing {
         Self { issuer, pem }
     }
 
-    /// Returns the key, for a test in another process.
-    pub(crate) fn key_pem(&self) -> String {
-        self.issuer.key().serialize_pem()
+    /// Writes the authority into a folder, with its key, as qecho and mkcert do.
+    pub(crate) fn write_to(&self, folder: &tempfile::TempDir) -> PathBuf {
+        let key = self.issuer.key().serialize_pem();
+        file(folder, "rootCA-key.pem", &key);
+        file(folder, "rootCA.pem", &self.pem)
     }
 
     /// Makes an authority below this one.
     pub(crate) fn intermediate(&self, params: CertificateParams) -> Self {
         let key = key();
-        let pem = params
-            .signed_by(&key, &self.issuer)
-            .expect("an authority signs")
-            .pem();
+        let pem = self.sign(&params, &key).pem();
         Self {
             issuer: Issuer::new(params, key),
             pem,

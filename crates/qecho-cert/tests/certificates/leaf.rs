@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Barrier};
-use std::thread;
 use std::time::Duration;
 
 use qecho_cert::{Authority, AutomaticLeaf, CertificateDetails, Clock, Pin, ServerIdentity};
@@ -13,6 +12,7 @@ use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
 
 use crate::issue::{automatic, automatic_in, file};
+use crate::process::at_once;
 use crate::wire::{DAY, HOUR, clock, meet, now, trusting_anybody};
 
 #[test]
@@ -101,23 +101,10 @@ fn only_the_owner_reads_the_servers_key() {
 
 #[test]
 fn servers_that_start_at_once_share_one_key() {
-    const SERVERS: usize = 16;
     let folder = tempfile::tempdir().unwrap();
-    let start = Barrier::new(SERVERS);
-    let pins: HashSet<_> = thread::scope(|scope| {
-        let servers: Vec<_> = (0..SERVERS)
-            .map(|_| {
-                scope.spawn(|| {
-                    start.wait();
-                    automatic_in(folder.path()).pin()
-                })
-            })
-            .collect();
-        servers
-            .into_iter()
-            .map(|server| server.join().unwrap())
-            .collect()
-    });
+    let pins: HashSet<_> = at_once(16, || automatic_in(folder.path()).pin())
+        .into_iter()
+        .collect();
     assert_eq!(pins.len(), 1);
 }
 

@@ -80,7 +80,7 @@ fn files_of_mkcert_serve_and_its_authority_vouches() {
     ]);
     let real_now = std::time::SystemTime::now();
     let met = meet_at(real_now, settings, "localhost", identity);
-    assert_eq!(met.accepted(), "mkcert's local CA");
+    met.accepted_by("mkcert's local CA");
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn an_authority_of_mkcert_in_our_folder_signs_our_leaf() {
     mkcert(folder.path(), &["localhost"]);
     let leaf = automatic_in(folder.path());
     let met = meet(trusting(&folder), "localhost", leaf);
-    assert_eq!(met.accepted(), "qecho's local CA");
+    met.accepted_by("qecho's local CA");
 }
 
 /// Writes our leaf as PEM, as a client is shown it that calls the server so.

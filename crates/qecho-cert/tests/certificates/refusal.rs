@@ -18,7 +18,7 @@ use crate::process::openssl;
 use crate::wire::{DAY, clock, meet, meet_at, now, trusting_ca, trusting_file};
 
 const YEAR: std::time::Duration = DAY.saturating_mul(365);
-/// What OpenSSL signs is valid from the real time on, for a hundred years.
+/// Arguments of OpenSSL for a certificate that is valid from the real time on, for a century.
 const SIGN_WITH_RSA: &str = "req -x509 -newkey rsa:2048 -nodes -days 36500 -subj";
 const WRONG_CA: &str = "this is a CA's own certificate and cannot be a server's";
 
@@ -97,7 +97,7 @@ fn the_fault_of_an_intermediate_is_not_blamed_on_the_leaf() {
         let middle = root.intermediate(params);
         let leaf = middle.leaf(&server(&["localhost"]), &[&middle]);
         let settings = trusting_file(&folder, &root.pem);
-        assert_eq!(meet(settings, "localhost", leaf).refused().0, expected);
+        meet(settings, "localhost", leaf).refused_because(expected);
     }
 }
 
@@ -111,9 +111,8 @@ fn the_most_telling_of_several_anchors_is_heard() {
         file(&folder, "last.pem", &other.pem),
     ]);
     let leaf = known.leaf(&server(&["a.example", "b.example"]), &[]);
-    assert_eq!(
-        meet(settings, "c.example", leaf).refused().0,
-        "the certificate is not valid for c.example (valid for a.example, b.example)"
+    meet(settings, "c.example", leaf).refused_because(
+        "the certificate is not valid for c.example (valid for a.example, b.example)",
     );
 }
 
@@ -143,7 +142,7 @@ fn a_certificate_for_clients_is_no_servers() {
     params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
     let leaf = root.leaf(&params, &[]);
     let met = meet(trusting_file(&folder, &root.pem), "localhost", leaf);
-    assert_eq!(met.refused().0, "the certificate is not meant for a server");
+    met.refused_because("the certificate is not meant for a server");
 }
 
 #[test]
@@ -200,7 +199,7 @@ fn an_anchor_that_shares_a_name_does_not_hide_that_a_certificate_is_self_signed(
         for anchor in [&rsa, &ecdsa] {
             let leaf = Arc::clone(&leaf) as _;
             let met = meet_at(time, trusting_ca(anchor.clone()), "localhost", leaf);
-            assert_eq!(met.refused().0, "the certificate is self-signed");
+            met.refused_because("the certificate is self-signed");
         }
     }
 }
@@ -210,10 +209,8 @@ fn an_anchor_with_a_key_of_another_kind_is_not_the_issuer() {
     let folder = tempfile::tempdir().unwrap();
     let (_, rsa) = signed_by_openssl(&folder, "/CN=corp");
     let leaf = Issuing::root("corp").leaf(&server(&["localhost"]), &[]);
-    assert_eq!(
-        meet(trusting_ca(rsa), "localhost", leaf).refused().0,
-        "the certificate's issuer is not trusted (CN=corp)"
-    );
+    meet(trusting_ca(rsa), "localhost", leaf)
+        .refused_because("the certificate's issuer is not trusted (CN=corp)");
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub enum KeyType {
 }
 
 impl KeyType {
-    pub(super) fn generate(self) -> Result<KeyPair, rcgen::Error> {
+    pub(crate) fn generate(self) -> Result<KeyPair, rcgen::Error> {
         let rsa = |size| KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size);
         match self {
             Self::EcdsaP256 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
