@@ -2,7 +2,6 @@
 //! the TLS secrets inside, so that they open decrypted; and a reader of these
 //! and of anybody's.
 
-mod block;
 mod observer;
 mod output;
 mod packet;

@@ -4,12 +4,12 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{
-    block::{Captured, Content, content},
+    reader::{Captured, Item, Section},
     tracked_connection::TrackedConnection,
 };
 use crate::{
-    Observation,
-    dissect::{CapturedDatagram, Dissector, LINES_MAX},
+    Direction, Observation,
+    dissect::{Dissector, LINES_MAX},
 };
 
 /// Time after its CONNECTION_CLOSE in which packets of a connection may still
@@ -23,6 +23,7 @@ const UNCLAIMED_MAX: usize = 1_024;
 /// The connections that pass, as a reader of the capture will know them: by
 /// the same [`Dissector`].
 pub(super) struct RotationIndex {
+    section: Section,
     dissector: Dissector,
     connections: HashMap<u64, TrackedConnection>,
     now: Duration,
@@ -49,6 +50,7 @@ impl RotationIndex {
     pub(super) fn new(bytes_max: usize, silence: Duration, handshake_deadline: Duration) -> Self {
         let unclaimed_max = (bytes_max / 4 / LINES_MAX).min(UNCLAIMED_MAX);
         Self {
+            section: Section::default(),
             dissector: Dissector::for_rotation(unclaimed_max),
             connections: HashMap::new(),
             now: Duration::ZERO,
@@ -62,14 +64,14 @@ impl RotationIndex {
 
     /// Learns of a block that is being written.
     pub(super) fn see(&mut self, block: &[u8]) {
-        match content(block) {
-            Content::Secrets(key_log) => self.dissector.add_secrets_at(self.now, key_log),
-            Content::Packet(captured) => {
+        match self.section.read_back(block) {
+            Some(Item::Secrets(key_log)) => self.dissector.add_secrets_at(self.now, &key_log),
+            Some(Item::Datagram(captured)) => {
                 self.now = self.now.max(captured.at);
                 self.see_packet(&captured, block);
                 self.make_room();
             }
-            Content::Other => {}
+            _ => {}
         }
     }
 
@@ -109,34 +111,27 @@ impl RotationIndex {
         }
     }
 
-    fn see_packet(&mut self, captured: &Captured<'_>, block: &[u8]) {
-        let (source, destination) = captured.direction.ends(captured.local, captured.remote);
-        let datagram = CapturedDatagram {
-            source,
-            destination,
-            ecn: 0,
-            direction: Some(captured.direction),
-            payload: captured.payload,
-            cut: false,
-        };
+    fn see_packet(&mut self, captured: &Captured, block: &[u8]) {
+        let direction = captured.direction.unwrap_or(Direction::Received);
         let (mut number, mut packets) = (None, Vec::new());
-        self.dissector.datagram(&datagram, &mut |observation| {
-            if let Observation::Datagram(datagram) = observation {
-                number = number.or(datagram.connection);
-                packets.extend(datagram.packets);
-            }
-        });
+        self.dissector
+            .datagram(&captured.datagram(), &mut |observation| {
+                if let Observation::Datagram(datagram) = observation {
+                    number = number.or(datagram.connection);
+                    packets.extend(datagram.packets);
+                }
+            });
         let Some(number) = number else {
             return;
         };
         let connection = self.connections.entry(number).or_insert_with(|| {
-            let begun = TrackedConnection::new(captured);
+            let begun = TrackedConnection::new(captured, direction);
             self.cost += begun.cost();
             begun
         });
         let was_established = connection.established;
         self.cost -= connection.cost();
-        connection.see(captured, block, &packets);
+        connection.see(captured, direction, block, &packets);
         self.cost += connection.cost();
         if connection.is_beyond_limits() {
             self.forgotten += 1;

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use super::{block::Captured, packet, pcapng};
+use super::{packet, pcapng, reader::Captured};
 use crate::{
     Direction, ObservedDatagram, Packet,
     dissect::LINES_MAX,
@@ -28,13 +28,6 @@ const BEGINNING_SHORT_MAX: usize = 2;
 /// and a synthetic packet in each direction.
 const COST: usize = LINES_MAX + (5 << 10);
 const COST_OF_KEY_UPDATE: usize = 192;
-
-/// The comments of packets that did not pass now. Our own reader knows them by
-/// these words: whoever changes them keeps the old ones for it too.
-const REPEATED: &str = "repeated: so its connection began; it opens what follows";
-const SYNTHETIC: &str = "never sent: written here to tell a reader the packet numbers and keys \
-                         of what follows";
-pub(super) const COMMENTS_OF_REPEATED: [&str; 2] = [REPEATED, SYNTHETIC];
 
 /// The beginning of a connection, and where each direction stands now.
 pub(super) struct TrackedConnection {
@@ -67,10 +60,11 @@ struct OneRtt {
 
 impl TrackedConnection {
     /// Begins with a connection's first datagram.
-    pub(super) fn new(first: &Captured<'_>) -> Self {
+    pub(super) fn new(first: &Captured, direction: Direction) -> Self {
+        let (local, remote) = direction.ends(first.source, first.destination);
         Self {
-            local: first.local,
-            remote: first.remote,
+            local,
+            remote,
             last: first.at,
             closed: false,
             established: false,
@@ -93,8 +87,14 @@ impl TrackedConnection {
     }
 
     /// Learns of a datagram with these packets.
-    pub(super) fn see(&mut self, captured: &Captured<'_>, block: &[u8], packets: &[Packet]) {
-        let direction = &mut self.directions[captured.direction as usize];
+    pub(super) fn see(
+        &mut self,
+        captured: &Captured,
+        way: Direction,
+        block: &[u8],
+        packets: &[Packet],
+    ) {
+        let direction = &mut self.directions[way as usize];
         let is_short = captured
             .payload
             .first()
@@ -102,7 +102,7 @@ impl TrackedConnection {
         direction.short_headers += usize::from(is_short);
         let begins = !is_short || direction.short_headers <= BEGINNING_SHORT_MAX;
         let kept = begins && self.keep(captured, block);
-        let direction = &mut self.directions[captured.direction as usize];
+        let direction = &mut self.directions[way as usize];
         let mut proved = false;
         for packet in packets {
             let (Some(header), Some(opened)) = (&packet.header, &packet.opened) else {
@@ -123,7 +123,7 @@ impl TrackedConnection {
             }
         }
         if proved {
-            (self.local, self.remote) = (captured.local, captured.remote);
+            (self.local, self.remote) = way.ends(captured.source, captured.destination);
         }
         if proved || !is_short || !self.established {
             self.last = captured.at;
@@ -155,22 +155,26 @@ impl TrackedConnection {
                     segment_size: None,
                 };
                 let mut block = Vec::new();
-                pcapng::packet(&mut block, passing.at, way, Some(SYNTHETIC), |out| {
-                    packet::write(out, &passing, &payload)
-                });
+                pcapng::packet(
+                    &mut block,
+                    passing.at,
+                    way,
+                    Some(pcapng::SYNTHETIC),
+                    |out| packet::write(out, &passing, &payload),
+                );
                 out.push((passing.at, block));
             }
         }
     }
 
     /// Keeps a datagram of the beginning, if there is room.
-    fn keep(&mut self, captured: &Captured<'_>, block: &[u8]) -> bool {
+    fn keep(&mut self, captured: &Captured, block: &[u8]) -> bool {
         if self.beginning.len() == BEGINNING_DATAGRAMS_MAX
             || self.beginning_bytes + block.len() > BEGINNING_BYTES_MAX
         {
             return false;
         }
-        let block = pcapng::with_comment(block, REPEATED);
+        let block = pcapng::with_comment(block, pcapng::REPEATED);
         self.beginning_bytes += block.len();
         self.beginning.push((captured.at, block));
         true

@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 use super::{
-    super::{block::Blocks, packet, pcapng},
+    super::{packet, pcapng},
     *,
 };
 use crate::{
@@ -21,8 +21,10 @@ struct Stage {
 
 impl Stage {
     fn new(bytes_max: usize) -> Self {
+        let mut index = RotationIndex::new(bytes_max, SILENCE, SILENCE / 2);
+        pcapng::split(&pcapng::opening("a test", None)).for_each(|block| index.see(block));
         Self {
-            index: RotationIndex::new(bytes_max, SILENCE, SILENCE / 2),
+            index,
             now: Duration::from_secs(1_000),
         }
     }
@@ -72,7 +74,7 @@ impl Stage {
         let mut connections: Vec<_> = repeated.key_log.lines().filter_map(random).collect();
         connections.sort_unstable();
         connections.dedup();
-        (connections, Blocks(&repeated.packets).count())
+        (connections, pcapng::split(&repeated.packets).count())
     }
 }
 
@@ -119,21 +121,23 @@ fn initial(connection: u16, length: usize) -> Vec<u8> {
 fn numbers_read(repeated: &Repeated, more: &[Vec<u8>]) -> Vec<u64> {
     let mut reader = Dissector::default();
     reader.add_secrets(&repeated.key_log);
-    let payloads = Blocks(&repeated.packets).map(|block| match content(block) {
-        Content::Packet(captured) => captured.payload,
-        _ => panic!("no packet"),
-    });
+    let mut section = Section::default();
+    let opening = pcapng::opening("a test", None);
+    let blocks = pcapng::split(&opening).chain(pcapng::split(&repeated.packets));
+    let mut captured: Vec<_> = blocks
+        .filter_map(|block| match section.read_back(block)? {
+            Item::Datagram(captured) => Some(captured),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    for payload in more {
+        let last = captured.last().expect("the client's").clone();
+        let payload = payload.clone();
+        captured.push(Captured { payload, ..last });
+    }
     let mut numbers = Vec::new();
-    for payload in payloads.chain(more.iter().map(|packet| &packet[..])) {
-        let datagram = CapturedDatagram {
-            source: ([127, 0, 0, 2], 1).into(),
-            destination: ([127, 0, 0, 1], 1).into(),
-            ecn: 0,
-            direction: Some(Direction::Received),
-            payload,
-            cut: false,
-        };
-        reader.datagram(&datagram, &mut |observation| {
+    for captured in captured {
+        reader.datagram(&captured.datagram(), &mut |observation| {
             if let Observation::Datagram(datagram) = observation {
                 let opened = datagram.packets.into_iter().filter_map(|one| one.opened);
                 numbers.extend(opened.map(|opened| opened.number));

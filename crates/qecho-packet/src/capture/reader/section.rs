@@ -6,12 +6,13 @@ use std::{io::Read, time::Duration};
 use crate::Direction;
 
 use super::{
-    super::tracked_connection::COMMENTS_OF_REPEATED,
-    Frame, Piece, ReadError,
-    SkipReason::{self, BlockCut, UnknownInterface},
+    super::pcapng::COMMENTS_OF_REPEATED,
     clock::Clock,
+    error::{BLOCK_BYTES_MAX, ReadError},
     fields::{ByteOrder, Fields},
-    source::{BLOCK_BYTES_MAX, Source},
+    item::{Block, Frame, Item},
+    skipped::SkipReason::{self, BlockCut, UnknownInterface},
+    source::Source,
 };
 
 /// Interfaces that a section may describe.
@@ -44,8 +45,10 @@ const HEADER: usize = 8;
 const TRAILER: usize = 4;
 const VERSION: u16 = 1;
 
-/// What a section has said of itself so far.
-pub(super) struct Blocks {
+/// A section, as far as it has described itself.
+#[derive(Default)]
+pub(in crate::capture) struct Section {
+    /// That of its first block.
     order: ByteOrder,
     interfaces: Vec<Interface>,
 }
@@ -57,20 +60,12 @@ struct Interface {
     clock: Clock,
 }
 
-impl Blocks {
-    pub(super) fn new() -> Self {
-        Self {
-            // The first block says which.
-            order: ByteOrder::Little,
-            interfaces: Vec::new(),
-        }
-    }
-
+impl Section {
     /// Reads a block, if there is one more.
     pub(super) fn next<'a>(
         &mut self,
         source: &'a mut Source<impl Read>,
-    ) -> Result<Option<Piece<'a>>, ReadError> {
+    ) -> Result<Option<Block<'a>>, ReadError> {
         if !source.begin()? {
             return Ok(None);
         }
@@ -78,19 +73,36 @@ impl Blocks {
         let source = &*source;
         let block = source.block();
         let body = Fields::new(&block[HEADER..block.len() - TRAILER], self.order);
-        let piece = match kind {
-            INTERFACE_DESCRIPTION => self
-                .describe(body)
-                .map(|()| Piece::Other)
-                .map_err(|what| malformed(source, what))?,
-            ENHANCED_PACKET => Piece::Packet(self.enhanced_packet(body)),
-            OBSOLETE_PACKET => Piece::Packet(self.obsolete_packet(body)),
-            SIMPLE_PACKET => Piece::Packet(self.simple_packet(body)),
-            DECRYPTION_SECRETS => secrets(body).unwrap_or(Piece::Other),
-            kind if NUMBERED.contains(&kind) => Piece::Numbered,
-            _ => Piece::Other,
-        };
-        Ok(Some(piece))
+        let block = self.parse(kind, body);
+        block.map(Some).map_err(|what| malformed(source, what))
+    }
+
+    /// Reads a block that we have written, if it holds anything.
+    pub(in crate::capture) fn read_back(&mut self, block: &[u8]) -> Option<Item> {
+        let (kind, rest) = block.split_first_chunk()?;
+        let body = rest.get(HEADER - 4..rest.len().checked_sub(TRAILER)?)?;
+        let kind = u32::from_le_bytes(*kind);
+        match self.parse(kind, Fields::new(body, self.order)).ok()? {
+            Block::Packet(packet) => Some(Item::of(packet, 0, 0)),
+            Block::Secrets(key_log) => Some(Item::Secrets(key_log)),
+            _ => None,
+        }
+    }
+
+    /// Reads what is between the lengths of a block.
+    fn parse<'a>(&mut self, kind: u32, body: Fields<'a>) -> Result<Block<'a>, &'static str> {
+        Ok(match kind {
+            INTERFACE_DESCRIPTION => {
+                self.describe(body)?;
+                Block::Other
+            }
+            ENHANCED_PACKET => Block::Packet(self.enhanced_packet(body)),
+            OBSOLETE_PACKET => Block::Packet(self.obsolete_packet(body)),
+            SIMPLE_PACKET => Block::Packet(self.simple_packet(body)),
+            DECRYPTION_SECRETS => secrets(body).unwrap_or(Block::Other),
+            kind if NUMBERED.contains(&kind) => Block::Numbered,
+            _ => Block::Other,
+        })
     }
 
     /// Reads a block as a whole and returns its type (§3.1).
@@ -227,7 +239,7 @@ impl Blocks {
 }
 
 /// Returns the TLS secrets of a Decryption Secrets Block (§4.7).
-fn secrets<'a>(mut body: Fields<'_>) -> Option<Piece<'a>> {
+fn secrets<'a>(mut body: Fields<'_>) -> Option<Block<'a>> {
     if body.u32()? != TLS_KEY_LOG {
         return None;
     }
@@ -235,7 +247,7 @@ fn secrets<'a>(mut body: Fields<'_>) -> Option<Piece<'a>> {
     let key_log = body.bytes_at_most(length).iter();
     // Labels and hex digits; and what is no text must not become longer.
     let text = key_log.map(|byte| if byte.is_ascii() { *byte as char } else { '?' });
-    Some(Piece::Secrets(text.collect()))
+    Some(Block::Secrets(text.collect()))
 }
 
 /// Returns which way a packet went, if its flags tell (§4.3.1), and whether a
