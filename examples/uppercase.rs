@@ -12,7 +12,7 @@ use qecho_cert::{Authority, AutomaticLeaf, folder};
 use qecho_engine::{
     AlpnPolicy, Application, Connection, Event, ReadEnd, ServerTls, Shard, ShardContext, StreamId,
     Written,
-    config::{Accepting, AdmissionSettings, ShardConfig, Transport},
+    config::{ShardConfig, Transport},
 };
 use qecho_io::{
     ReceiveErrors,
@@ -63,20 +63,10 @@ fn main() -> anyhow::Result<()> {
     let (authority, _) = Authority::open_or_create(&folder, None, SystemTime::now())?;
     let clock = Arc::new(SystemTime::now);
     let identity = AutomaticLeaf::open_or_create(Arc::new(authority), &folder, clock)?;
-    let accepting = Accepting {
-        tls: ServerTls {
-            identity: Arc::new(identity),
-            client_verifier: None,
-            alpn: AlpnPolicy::Any,
-            early_data: false,
-            key_log: None,
-            provider: None,
-        },
-        admission: AdmissionSettings::default(),
-    };
+    let tls = ServerTls::new(Arc::new(identity), AlpnPolicy::Any);
 
     let address = "127.0.0.1:4433".parse()?;
-    let config = ShardConfig::server(Transport::default(), accepting);
+    let config = ShardConfig::server(Transport::default(), tls);
     let shard = Shard::new(&config, &[address], Uppercase)?;
     let (_mailbox, inbox) = mailbox()?;
     EventLoop::new(shard, bind_all(&[address], ReceiveErrors::No)?, inbox).run()?;

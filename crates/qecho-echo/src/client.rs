@@ -72,10 +72,8 @@ impl Client {
     fn start(config: &Config, application: ClientApplication) -> Result<Self, ClientError> {
         let sockets = dial::bind(&config.target.addresses)?;
         let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
-        let shard_config = ShardConfig {
-            watched: config.observers.is_watched(),
-            ..ShardConfig::client(config.transport.clone())
-        };
+        let shard_config = ShardConfig::client(config.transport.clone())
+            .with_packet_tracing(config.observers.is_watched());
         let shard = Shard::new(&shard_config, &addresses, application)?;
         let (mailbox, inbox) = event_loop::mailbox().map_err(ClientError::Start)?;
         let event_loop = EventLoop::new(shard, sockets, inbox)

@@ -69,14 +69,11 @@ impl Alpn {
         key_log: Option<&Arc<dyn KeyLog>>,
     ) -> Result<Offers, TlsError> {
         let connector = |alpn: &[&[u8]]| {
-            ClientTls {
-                verifier: verifier.clone(),
-                identity: identity.cloned(),
-                alpn: alpn.iter().map(|name| name.to_vec()).collect(),
-                key_log: key_log.cloned(),
-                provider: None,
-            }
-            .connector()
+            ClientTls::new(verifier.clone())
+                .with_identity(identity.cloned())
+                .with_alpn(alpn)
+                .with_key_log(key_log.cloned())
+                .connector()
         };
         Ok(match self {
             Self::Auto => Offers {

@@ -16,10 +16,7 @@ use std::{
     time::Duration,
 };
 
-use qecho_engine::{
-    ServerShared, Shard, Steering, TlsError,
-    config::{Accepting, ShardConfig},
-};
+use qecho_engine::{ServerShared, Shard, Steering, TlsError, config::ShardConfig};
 use qecho_io::{
     BindError, Mailbox, ShardSockets, Socket, divide,
     event_loop::{self, EventLoop, Inbox, ShardHandle, SpinPermits},
@@ -195,16 +192,11 @@ fn prepare(
     seats: SpinPermits,
 ) -> Result<Prepared, TlsError> {
     let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
-    let accepting = Accepting {
-        tls: config.tls.clone(),
-        admission: config.admission.clone(),
-    };
-    let shard_config = ShardConfig {
-        secrets: config.secrets.clone(),
-        server_shared,
-        watched: config.observers.is_watched(),
-        ..ShardConfig::server(config.transport.clone(), accepting)
-    };
+    let shard_config = ShardConfig::server(config.transport.clone(), config.tls.clone())
+        .with_admission(config.admission.clone())
+        .with_secrets(config.secrets.clone())
+        .with_server_shared(server_shared)
+        .with_packet_tracing(config.observers.is_watched());
     let shard = Shard::new(&shard_config, &addresses, echo)?;
     let event_loop = EventLoop::new(shard, sockets, inbox)
         .with_group(member)

@@ -20,8 +20,9 @@ pub enum RetryPolicy {
     Never,
 }
 
-/// Whom a server lets in.
+/// Limits on the clients that a server lets in.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct AdmissionSettings {
     /// When a Retry is demanded.
     pub retry: RetryPolicy,
@@ -30,6 +31,29 @@ pub struct AdmissionSettings {
     /// Connections from one address (IPv6: /64) unless it is loopback, on all
     /// shards together.
     pub connections_per_address_max: usize,
+}
+
+impl AdmissionSettings {
+    /// Sets when a Retry is demanded.
+    pub fn with_retry(self, retry: RetryPolicy) -> Self {
+        Self { retry, ..self }
+    }
+
+    /// Sets how many connections there may be at once, on all shards together.
+    pub fn with_connections_max(self, connections_max: usize) -> Self {
+        Self {
+            connections_max,
+            ..self
+        }
+    }
+
+    /// Sets how many of them may be from one address.
+    pub fn with_connections_per_address_max(self, connections_per_address_max: usize) -> Self {
+        Self {
+            connections_per_address_max,
+            ..self
+        }
+    }
 }
 
 impl Default for AdmissionSettings {

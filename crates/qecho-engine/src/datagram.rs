@@ -3,16 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::BytesMut;
-use qecho_packet::DecodedDatagram;
 
 use crate::limits::{GSO_BYTES_MAX, INITIAL_DATAGRAM_MIN};
 
 /// A UDP datagram that one of the shard's addresses received.
 #[derive(Debug)]
 pub struct Received {
-    /// Which of the shard's addresses received it.
+    /// Index of the address that received it, among the shard's.
     pub binding: usize,
-    /// Who sent it.
+    /// Address of the sender.
     pub remote: SocketAddr,
     /// The address it was sent to, where the system tells it.
     pub local_ip: Option<IpAddr>,
@@ -22,13 +21,14 @@ pub struct Received {
     pub data: BytesMut,
 }
 
-/// One UDP datagram, or a batch of equally long ones for the kernel to cut
+/// A UDP datagram to send, or a batch of equally long ones for the kernel to cut
 /// (GSO).
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Datagram {
-    /// Which of the shard's addresses sends it.
+    /// Index of the address that sends it, among the shard's.
     pub binding: usize,
-    /// Whom it is for.
+    /// Address to send it to.
     pub destination: SocketAddr,
     /// The ECN bits of its IP header (RFC 3168).
     pub ecn: u8,
@@ -38,11 +38,35 @@ pub struct Datagram {
     pub segment_size: Option<usize>,
     /// The address to send from, where it matters.
     pub source_ip: Option<IpAddr>,
-    /// What is in it, if the shard is watched.
-    pub dissected: Option<Box<[DecodedDatagram]>>,
+    /// Name of what its packets were decoded to, if packets are traced.
+    pub(crate) trace: Option<u64>,
 }
 
 impl Datagram {
+    /// Makes a single datagram without ECN bits, from whichever source address the
+    /// system chooses.
+    pub fn new(binding: usize, destination: SocketAddr, contents: Vec<u8>) -> Self {
+        Self {
+            binding,
+            destination,
+            ecn: 0,
+            contents,
+            segment_size: None,
+            source_ip: None,
+            trace: None,
+        }
+    }
+
+    /// Sets the ECN bits.
+    pub fn with_ecn(self, ecn: u8) -> Self {
+        Self { ecn, ..self }
+    }
+
+    /// Sets the address to send from.
+    pub fn with_source_ip(self, source_ip: Option<IpAddr>) -> Self {
+        Self { source_ip, ..self }
+    }
+
     /// Tells whether `next`, perhaps of another connection, can leave in one
     /// batch with this: many connections behind one address have small
     /// datagrams that cost more to send than to make.
@@ -62,7 +86,7 @@ impl Datagram {
             && self.destination == next.destination
             && self.ecn == next.ecn
             && self.source_ip == next.source_ip
-            && self.dissected.is_none()
-            && next.dissected.is_none()
+            && self.trace.is_none()
+            && next.trace.is_none()
     }
 }

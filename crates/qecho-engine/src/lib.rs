@@ -9,7 +9,9 @@
 //! without looking into them.
 //!
 //! This crate is the only one that names the QUIC state machine beneath
-//! (quinn-proto), and it knows nothing of echo.
+//! (quinn-proto), which its public API does not show, and it knows nothing of echo. TLS is
+//! [`rustls`], whose types are in the public API ([`ServerTls`], [`ClientTls`],
+//! [`Handshake`]): it is re-exported, for the version that fits.
 //!
 //! What a program does with streams is an [`Application`]; this one answers each by its length:
 //!
@@ -48,7 +50,7 @@
 //! }
 //! ```
 
-pub mod application;
+mod application;
 pub mod config;
 mod congestion;
 mod connection;
@@ -57,7 +59,7 @@ mod connection_limits;
 mod context;
 mod crypto;
 mod datagram;
-pub mod event;
+mod event;
 mod forwarder;
 mod handshake;
 pub mod limits;
@@ -84,8 +86,9 @@ pub use qecho_packet::{
     CloseReason, DatagramObserver, Dir, Direction, Observation, ObservedDatagram, Side, StreamId,
     TransportParameters,
 };
+pub use rustls;
 pub use secrets::Secrets;
 pub use server_shared::ServerShared;
-pub use shard::Shard;
+pub use shard::{Output, Shard};
 pub use state::RouteMtu;
 pub use steering::{STEERING_BYTES, Steering};

@@ -1,7 +1,7 @@
 //! The shard: connections, driven by arguments alone.
 //!
 //! *Single-mutation invariant*: whatever changes a connection marks it dirty,
-//! and [`Shard::drive`] drains every dirty connection completely: events to
+//! and [`Shard::poll_output`] drains every dirty connection completely: events to
 //! the application, endpoint events both ways, transmits into the outbox, its
 //! deadline into the timetable.
 
@@ -26,13 +26,28 @@ use crate::{
 
 /// One thread's share of an endpoint: addresses, connections, application.
 ///
-/// A turn is: `handle_timeouts`, any number of `handle_datagram` and
-/// `handle_command`, then [`drive`](Self::drive), and the outbox sent by
-/// [`pop_datagram`](Self::pop_datagram) until it is empty. Before it is
-/// dropped or waited on, a turn ends with every connection drained.
+/// A turn is [`handle_timeouts`](Self::handle_timeouts), any number of other inputs, and then
+/// [`poll_output`](Self::poll_output) until it returns [`Output::Timeout`]. By then, every
+/// connection is drained.
 pub struct Shard<A: Application> {
     application: A,
     state: ShardState<A::State>,
+    /// Whether the connections that changed were drained since the last timeout.
+    is_driven: bool,
+}
+
+/// Output of a [`Shard`].
+#[derive(Debug)]
+pub enum Output {
+    /// A datagram or batch to send; it is given back by [`Shard::note_sent`] or, if the socket
+    /// does not take it now, [`Shard::put_back`].
+    Datagram(Datagram),
+    /// An observation, and its time; there are none unless
+    /// [packets are traced](ShardConfig::with_packet_tracing).
+    Observation(Instant, Observation),
+    /// Instant at which the shard wants another turn if there is no input before; no later
+    /// than now if it has more to do.
+    Timeout(Option<Instant>),
 }
 
 impl<A: Application> Shard<A> {
@@ -49,6 +64,7 @@ impl<A: Application> Shard<A> {
         Ok(Self {
             application,
             state: ShardState::new(config, addresses)?,
+            is_driven: false,
         })
     }
 
@@ -68,15 +84,15 @@ impl<A: Application> Shard<A> {
         self.application
     }
 
-    /// Tells how many datagrams of equal length a binding may send at once.
+    /// Sets how many datagrams of equal length a binding may send at once.
     pub fn set_gso_segments(&mut self, binding: usize, segments: usize) {
         self.state.bindings[binding].gso_segments = segments.max(1);
     }
 
     /// Lets the shard ask what the routes to its peers can carry; until then,
     /// it takes them for an Ethernet's.
-    pub fn set_surveyor(&mut self, surveyor: RouteMtu) {
-        self.state.routes.set_surveyor(surveyor);
+    pub fn set_route_mtu(&mut self, route_mtu: RouteMtu) {
+        self.state.routes.set_route_mtu(route_mtu);
     }
 
     /// Returns how packets are divided among the shards of this one's server.
@@ -100,7 +116,7 @@ impl<A: Application> Shard<A> {
         self.state.admission.half_open()
     }
 
-    /// Takes a datagram in.
+    /// Handles a datagram.
     pub fn handle_datagram(&mut self, now: Instant, received: Received) {
         if let Some(tracing) = &mut self.state.tracing {
             let local = self.state.bindings[received.binding].address;
@@ -112,19 +128,19 @@ impl<A: Application> Shard<A> {
         }
     }
 
-    /// Takes a letter for the application in.
-    pub fn handle_command(&mut self, now: Instant, mail: A::Command) {
+    /// Hands a command to the application.
+    pub fn handle_command(&mut self, now: Instant, command: A::Command) {
         self.application
-            .handle_command(&mut ShardContext::new(&mut self.state, now), mail);
+            .handle_command(&mut ShardContext::new(&mut self.state, now), command);
     }
 
-    /// Passes a waker's wish on to the application.
+    /// Tells the application that a waker was used.
     pub fn handle_wake(&mut self, now: Instant) {
         self.application
             .handle_wake(&mut ShardContext::new(&mut self.state, now));
     }
 
-    /// Passes on that datagrams to `peer` fail.
+    /// Tells the application that datagrams to `peer` fail.
     pub fn handle_unreachable(&mut self, now: Instant, peer: SocketAddr, reason: &io::Error) {
         self.application.handle_unreachable(
             &mut ShardContext::new(&mut self.state, now),
@@ -133,8 +149,10 @@ impl<A: Application> Shard<A> {
         );
     }
 
-    /// Does what has become due.
+    /// Begins a turn by what has become due.
     pub fn handle_timeouts(&mut self, now: Instant) {
+        self.state.outbox.release();
+        self.is_driven = false;
         while let Some(key) = self.state.deadlines.pop_due(now) {
             let Some(entry) = self.state.entry(key) else {
                 continue;
@@ -156,9 +174,26 @@ impl<A: Application> Shard<A> {
         }
     }
 
-    /// Drains the connections that changed, each once, until the outbox is
-    /// full: send it and call again while [`is_dirty`](Self::is_dirty).
-    pub fn drive(&mut self, now: Instant) {
+    /// Returns the next output of this turn.
+    pub fn poll_output(&mut self, now: Instant) -> Output {
+        loop {
+            let tracing = self.state.tracing.as_mut();
+            if let Some((at, observation)) = tracing.and_then(|tracing| tracing.pop()) {
+                return Output::Observation(at, observation);
+            }
+            if let Some(datagram) = self.state.outbox.pop() {
+                return Output::Datagram(datagram);
+            }
+            if std::mem::take(&mut self.is_driven) || self.state.outbox.is_held() {
+                return Output::Timeout(self.deadline(now));
+            }
+            self.drive(now);
+            self.is_driven = !self.state.outbox.is_full();
+        }
+    }
+
+    /// Drains the connections that changed, each once, until the outbox is full.
+    fn drive(&mut self, now: Instant) {
         for _ in 0..self.state.dirty.len() {
             if self.state.outbox.is_full() {
                 return;
@@ -200,57 +235,30 @@ impl<A: Application> Shard<A> {
         self.state.settle(now, key);
     }
 
-    /// Tells whether connections wait to be driven: the next turn must not
-    /// wait, unless the outbox is full.
-    pub fn is_dirty(&self) -> bool {
-        !self.state.dirty.is_empty()
-    }
-
-    /// Tells whether the outbox takes no more.
-    pub fn is_full(&self) -> bool {
-        self.state.outbox.is_full()
-    }
-
-    /// Takes the next datagram to send.
-    pub fn pop_datagram(&mut self) -> Option<Datagram> {
-        self.state.outbox.pop()
-    }
-
-    /// Puts back a datagram that the socket did not take.
+    /// Puts back a datagram that its socket does not take now: it is the next to be sent, and
+    /// nothing else is in this turn.
     pub fn put_back(&mut self, datagram: Datagram) {
         self.state.outbox.put_back(datagram);
     }
 
-    /// Notes that a datagram or batch was sent, or so many bytes of it, or why
-    /// not. Who watches hears of it by this alone.
+    /// Notes how many bytes of a datagram or batch were sent, or why none: packets are traced
+    /// as sent by this alone. Its buffer is used again.
     pub fn note_sent(
         &mut self,
         now: Instant,
-        datagram: &mut Datagram,
+        datagram: Datagram,
         outcome: Result<usize, &io::Error>,
     ) {
-        if let Some(tracing) = &mut self.state.tracing {
-            tracing.sent(now, datagram, outcome);
+        if let (Some(tracing), Some(name)) = (&mut self.state.tracing, datagram.trace) {
+            tracing.sent(now, name, outcome);
         }
+        self.state.outbox.recycle(datagram.contents);
     }
 
-    /// Takes the next thing that a watched shard has to tell, and when it was.
-    pub fn pop_observation(&mut self) -> Option<(Instant, Observation)> {
-        self.state.tracing.as_mut()?.pop()
-    }
-
-    /// Gives back the buffer of a datagram that was sent.
-    pub fn recycle(&mut self, buffer: Vec<u8>) {
-        self.state.outbox.recycle(buffer);
-    }
-
-    /// Tells whether datagrams wait to be sent.
-    pub fn has_datagrams(&self) -> bool {
-        !self.state.outbox.is_empty()
-    }
-
-    /// Returns the instant at which this shard wants to be woken, if any.
-    pub fn deadline(&self) -> Option<Instant> {
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        if !self.state.dirty.is_empty() && !self.state.outbox.is_held() {
+            return Some(now);
+        }
         [
             self.state.deadlines.first(),
             self.state.lifecycle_deadline(),

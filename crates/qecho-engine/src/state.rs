@@ -29,7 +29,7 @@ pub(crate) use self::{
     validation::{AddressValidation, AmplificationExceptions},
 };
 use crate::{
-    config::{AdmissionSettings, ShardConfig},
+    config::ShardConfig,
     connection::{Connection, ConnectionKey},
     connection_id::InitialCids,
     crypto::{PacketKeys, TlsError},
@@ -85,7 +85,7 @@ pub(crate) struct CloseFrame {
 impl<S> ShardState<S> {
     pub(crate) fn new(config: &ShardConfig, addresses: &[SocketAddr]) -> Result<Self, TlsError> {
         let settings = Arc::new(config.transport.clone());
-        let keys = PacketKeys::new(config.watched);
+        let keys = PacketKeys::new(config.traces_packets);
         let routes = Routes::new(config, keys.clone())?;
         let bindings = addresses
             .iter()
@@ -100,20 +100,16 @@ impl<S> ShardState<S> {
                 Binding::new(index, *address, endpoint, settings.clone())
             })
             .collect();
-        let admission = match &config.accepting {
-            Some(accepting) => accepting.admission.clone(),
-            None => AdmissionSettings::default(),
-        };
         Ok(Self {
             bindings,
             routes,
-            admission: Admission::new(admission, config.server_shared.places()),
+            admission: Admission::new(config.admission.clone(), config.server_shared.limits()),
             deadlines: Deadlines::default(),
             dirty: VecDeque::new(),
             exceptions: AmplificationExceptions::default(),
             outbox: Outbox::default(),
             steering: (config.steering(), config.server_shared.index()),
-            joins: config.accepting.is_some(),
+            joins: config.tls.is_some(),
             initial_cids: InitialCids::new(config.initial_cid_seed()),
             tracing: keys.plaintext().map(|plaintext| {
                 let server = config.server_shared.clone();
@@ -160,15 +156,15 @@ impl<S> ShardState<S> {
     /// Queues an answer that belongs to no connection; when the outbox is full
     /// it is lost, as on a network.
     pub(crate) fn respond(&mut self, binding: usize, transmit: Transmit, contents: Vec<u8>) {
-        let dissected = self.tracing.as_mut().map(|tracing| {
-            let address = self.bindings[binding].address;
-            tracing.dissect(None, address, &transmit, &contents)
-        });
         if self.outbox.is_full() {
-            self.outbox.recycle(contents);
-        } else {
-            self.outbox.push(binding, transmit, contents, dissected, 1);
+            self.keys.forget_sealed();
+            return self.outbox.recycle(contents);
         }
+        let trace = self.tracing.as_mut().map(|tracing| {
+            let address = self.bindings[binding].address;
+            tracing.queued(None, address, &transmit, &contents)
+        });
+        self.outbox.push(binding, transmit, contents, trace, 1);
     }
 
     /// Traces a datagram that was received, and what it changed.
@@ -241,13 +237,13 @@ impl<S> ShardState<S> {
                 break;
             };
             any = true;
-            let dissected = self
+            let trace = self
                 .tracing
                 .as_mut()
-                .map(|tracing| tracing.dissect(Some(key), address, &transmit, &contents));
+                .map(|tracing| tracing.queued(Some(key), address, &transmit, &contents));
             let joined_max = if self.joins { gso_segments } else { 1 };
             self.outbox
-                .push(key.binding(), transmit, contents, dissected, joined_max);
+                .push(key.binding(), transmit, contents, trace, joined_max);
         }
         // Sending can end a connection, when nothing can be sent lawfully.
         any || entry.proto.is_closed() != was_closed

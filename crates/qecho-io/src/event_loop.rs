@@ -25,8 +25,10 @@ use self::{observers::ObserverSet, spin::Spinning};
 pub use crate::mailbox::{Inbox, mailbox};
 use crate::socket::{ReceiveBuffers, Socket};
 use qecho_engine::{
-    Application, Datagram, Received, Shard,
-    limits::{MAIL_PER_TURN_MAX, RECEIVE_BATCHES_PER_TURN, RECEIVE_BYTES_PER_TURN},
+    Application, Datagram, Output, Received, Shard,
+    limits::{
+        MAIL_PER_TURN_MAX, OUTBOX_TRANSMITS_MAX, RECEIVE_BATCHES_PER_TURN, RECEIVE_BYTES_PER_TURN,
+    },
 };
 use qecho_packet::DatagramObserver;
 
@@ -55,7 +57,7 @@ impl<A: Application> EventLoop<A> {
         for (binding, socket) in sockets.iter().enumerate() {
             shard.set_gso_segments(binding, socket.gso_segments());
         }
-        shard.set_surveyor(routes::surveyor());
+        shard.set_route_mtu(routes::route_mtu());
         Self {
             shard,
             readable: vec![true; sockets.len()],
@@ -110,8 +112,7 @@ impl<A: Application> EventLoop<A> {
             self.receive(now);
             self.shard.handle_timeouts(now);
             self.read_mail(now);
-            self.drive_and_send(now);
-            self.flush_tap();
+            let deadline = self.send(now);
             if self.is_over(now) {
                 return Ok(self.shard.into_application());
             }
@@ -128,7 +129,7 @@ impl<A: Application> EventLoop<A> {
                 continue;
             }
             self.spinning.stand_up();
-            self.wait(now)?;
+            self.wait(now, deadline)?;
         }
     }
 
@@ -216,88 +217,83 @@ impl<A: Application> EventLoop<A> {
         }
     }
 
-    /// Drives the shard and sends what it has, until it is quiet or the
-    /// kernel takes no more.
-    fn drive_and_send(&mut self, now: Instant) {
+    /// Sends what the shard has until it is quiet or the kernel takes no more; returns the
+    /// shard's deadline.
+    fn send(&mut self, now: Instant) -> Option<Instant> {
         self.send_blocked = None;
+        let mut transmits = 0;
         loop {
-            self.shard.drive(now);
-            let full = self.shard.is_full();
-            while let Some(mut datagram) = self.shard.pop_datagram() {
-                match self.send(now, &mut datagram) {
-                    Sent::Done => self.shard.recycle(datagram.contents),
-                    Sent::Blocked => {
-                        self.send_blocked = Some(datagram.binding);
-                        self.shard.put_back(datagram);
-                        return;
+            match self.shard.poll_output(now) {
+                Output::Datagram(datagram) => {
+                    self.send_one(now, datagram);
+                    transmits += 1;
+                    if transmits % OUTBOX_TRANSMITS_MAX == 0 {
+                        self.flush_observers();
                     }
                 }
+                Output::Observation(at, observation) => {
+                    if let Some(observer) = &mut self.observer {
+                        observer.observe(at, observation);
+                    }
+                }
+                Output::Timeout(deadline) => {
+                    self.flush_observers();
+                    return deadline;
+                }
             }
-            if !full {
-                return;
-            }
-            self.flush_tap();
         }
     }
 
-    fn flush_tap(&mut self) {
-        while let Some((at, observation)) = self.shard.pop_observation() {
-            if let Some(observer) = &mut self.observer {
-                observer.observe(at, observation);
-            }
-        }
+    fn flush_observers(&mut self) {
         if let Some(observer) = &mut self.observer {
             observer.flush();
         }
     }
 
-    fn send(&mut self, now: Instant, datagram: &mut Datagram) -> Sent {
+    fn send_one(&mut self, now: Instant, datagram: Datagram) {
         let socket = &self.sockets[datagram.binding];
         // Before it is sent: nobody may seem to receive it earlier.
         let at = self.observer.as_ref().map(|_| clock());
-        let mut sent = socket.send(datagram);
+        let mut sent = socket.send(&datagram);
         if sent.as_ref().is_err_and(|error| !is_final(error)) {
             // The error may be an ICMP report of another datagram, or that
             // the kernel does not cut batches, which the socket now knows.
             self.shard
                 .set_gso_segments(datagram.binding, socket.gso_segments());
             sent = match datagram.segment_size {
-                Some(_) if socket.gso_segments() == 1 => socket.send_singly(datagram),
-                _ => socket.send(datagram),
+                Some(_) if socket.gso_segments() == 1 => socket.send_singly(&datagram),
+                _ => socket.send(&datagram),
             };
         }
         let error = match sent {
             Ok(length) => {
                 if let (Some(observer), Some(at)) = (&mut self.observer, at) {
-                    observer.sent(at, socket.address(), datagram, length);
+                    observer.sent(at, socket.address(), &datagram, length);
                 }
-                self.shard
-                    .note_sent(at.unwrap_or(now), datagram, Ok(length));
-                return Sent::Done;
+                let at = at.unwrap_or(now);
+                return self.shard.note_sent(at, datagram, Ok(length));
             }
             Err(error) => error,
         };
         if error.kind() == io::ErrorKind::WouldBlock {
-            return Sent::Blocked;
+            self.send_blocked = Some(datagram.binding);
+            return self.shard.put_back(datagram);
         }
+        let peer = datagram.destination;
         self.shard.note_sent(now, datagram, Err(&error));
         // To the state machine every failure is a lost datagram, and one that
         // is too long for the path a failed MTU probe.
         if is_about_the_peer(&error) {
-            self.shard
-                .handle_unreachable(now, datagram.destination, &error);
+            self.shard.handle_unreachable(now, peer, &error);
         }
-        Sent::Done
     }
 
-    fn wait(&mut self, now: Instant) -> io::Result<()> {
-        let busy = self.shard.is_dirty() && self.send_blocked.is_none();
-        let timeout = if busy || self.mail_left {
-            Some(Duration::ZERO)
-        } else {
-            let deadline = self.shard.deadline();
-            deadline.map(|deadline| deadline.saturating_duration_since(now.max(clock())))
+    fn wait(&mut self, now: Instant, deadline: Option<Instant>) -> io::Result<()> {
+        let deadline = match self.mail_left {
+            true => Some(now),
+            false => deadline,
         };
+        let timeout = deadline.map(|deadline| deadline.saturating_duration_since(clock()));
         let mut descriptors = Vec::with_capacity(self.sockets.len() + 1);
         descriptors.push(PollFd::from_borrowed_fd(self.inbox.as_fd(), PollFlags::IN));
         for (binding, socket) in self.sockets.iter().enumerate() {
@@ -339,11 +335,6 @@ fn poll_for(descriptors: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Re
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }
-}
-
-enum Sent {
-    Done,
-    Blocked,
 }
 
 /// Tells whether sending once more is of no use.

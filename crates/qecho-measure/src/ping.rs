@@ -131,10 +131,8 @@ fn connect(
 ) -> Result<Work, PingError> {
     let application = PingApplication::new(config, listener)?;
     let onlooker = application.onlooker().waking(mailbox.waker());
-    let shard_config = ShardConfig {
-        watched: config.observers.is_watched() || config.over.looks_into_packets(),
-        ..ShardConfig::client(config.transport.clone())
-    };
+    let traces = config.observers.is_watched() || config.over.looks_into_packets();
+    let shard_config = ShardConfig::client(config.transport.clone()).with_packet_tracing(traces);
     let shard = Shard::new(&shard_config, &addresses(&sockets), application)?;
     let mut datagram_observers = config.observers.datagram_observers();
     datagram_observers.push(Box::new(onlooker));

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use qecho_engine::{Application, Datagram, Received, Shard};
+use qecho_engine::{Application, Datagram, Observation, Output, Received, Shard};
 
 use crate::link::{Conditions, InFlight, Link};
 pub use qecho_packet::Direction;
@@ -30,6 +30,8 @@ pub struct Simulation<N: Application, F: Application> {
     near_address: SocketAddr,
     far_address: SocketAddr,
     observer: Option<Observer>,
+    /// Of the near end, and of the far one.
+    observations: [Vec<(Instant, Observation)>; 2],
 }
 
 /// Sees every datagram that comes or goes.
@@ -99,6 +101,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
             near_address: NEAR,
             far_address: FAR,
             observer: None,
+            observations: Default::default(),
         };
         simulation.up.begin(simulation.now);
         simulation.down.begin(simulation.now);
@@ -120,6 +123,11 @@ impl<N: Application, F: Application> Simulation<N, F> {
     /// Shows every datagram from now on to `observer`.
     pub fn observe(&mut self, observer: impl FnMut(Sighting<'_>) + 'static) {
         self.observer = Some(Box::new(observer));
+    }
+
+    /// Takes the observations that the shard at an end has made so far, if it traces packets.
+    pub fn take_observations(&mut self, end: End) -> Vec<(Instant, Observation)> {
+        std::mem::take(&mut self.observations[end as usize])
     }
 
     /// Gives the near end a new address, as a NAT does after a pause.
@@ -146,7 +154,8 @@ impl<N: Application, F: Application> Simulation<N, F> {
             if done(self) {
                 return true;
             }
-            match self.next_instant() {
+            // What `done` has done may have to be sent.
+            match self.send() {
                 Some(next) if next <= end => {
                     turns = if next > self.now { 0 } else { turns + 1 };
                     assert!(turns < TURNS_PER_INSTANT_MAX, "time stands still");
@@ -165,42 +174,40 @@ impl<N: Application, F: Application> Simulation<N, F> {
         self.run_until(duration, |_| false);
     }
 
-    fn next_instant(&self) -> Option<Instant> {
-        if self.near.is_dirty() || self.far.is_dirty() {
-            return Some(self.now);
-        }
-        [
-            self.near.deadline(),
-            self.far.deadline(),
-            self.in_flight.next(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-
     /// Does everything that is due now.
     fn turn(&mut self) {
         while let Some(flight) = self.in_flight.pop(self.now) {
             self.arrive(flight);
         }
-        let now = self.now;
-        self.near.handle_timeouts(now);
-        self.far.handle_timeouts(now);
-        loop {
-            self.near.drive(now);
-            self.far.drive(now);
-            let full = self.near.is_full() || self.far.is_full();
-            while let Some(datagram) = self.near.pop_datagram() {
-                self.depart(End::Far, datagram);
+        self.near.handle_timeouts(self.now);
+        self.far.handle_timeouts(self.now);
+        self.send();
+    }
+
+    /// Sends what the shards have; returns the instant of the next turn.
+    fn send(&mut self) -> Option<Instant> {
+        let near = loop {
+            match self.near.poll_output(self.now) {
+                Output::Datagram(datagram) => self.depart(End::Far, datagram),
+                Output::Observation(at, observation) => {
+                    self.observations[0].push((at, observation));
+                }
+                Output::Timeout(deadline) => break deadline,
             }
-            while let Some(datagram) = self.far.pop_datagram() {
-                self.depart(End::Near, datagram);
+        };
+        let far = loop {
+            match self.far.poll_output(self.now) {
+                Output::Datagram(datagram) => self.depart(End::Near, datagram),
+                Output::Observation(at, observation) => {
+                    self.observations[1].push((at, observation));
+                }
+                Output::Timeout(deadline) => break deadline,
             }
-            if !full {
-                return;
-            }
-        }
+        };
+        [near, far, self.in_flight.next()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn arrive(&mut self, flight: Flight) {
@@ -218,12 +225,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
         }
     }
 
-    fn depart(&mut self, to: End, mut datagram: Datagram) {
-        let length = datagram.contents.len();
-        match to {
-            End::Near => self.far.note_sent(self.now, &mut datagram, Ok(length)),
-            End::Far => self.near.note_sent(self.now, &mut datagram, Ok(length)),
-        }
+    fn depart(&mut self, to: End, datagram: Datagram) {
         let from = match to {
             End::Near => self.far_address,
             End::Far => self.near_address,
@@ -251,6 +253,11 @@ impl<N: Application, F: Application> Simulation<N, F> {
             for (at, data) in arrivals {
                 self.launch(at, to, from, datagram.ecn, data);
             }
+        }
+        let length = datagram.contents.len();
+        match to {
+            End::Near => self.far.note_sent(self.now, datagram, Ok(length)),
+            End::Far => self.near.note_sent(self.now, datagram, Ok(length)),
         }
     }
 

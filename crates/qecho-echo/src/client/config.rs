@@ -91,11 +91,9 @@ pub struct Message {
 /// connection alive while a person thinks, and looks for no path that carries
 /// much.
 fn transport() -> Transport {
-    Transport {
-        keep_alive: Some(KEEP_ALIVE),
-        udp_payload_max: Some(UDP_PAYLOAD_USUAL),
-        ..Transport::default()
-    }
+    Transport::default()
+        .with_keep_alive(KEEP_ALIVE)
+        .with_udp_payload_max(UDP_PAYLOAD_USUAL)
 }
 
 /// Well under the shortest idle timeout that is usual (30 s).

@@ -2,8 +2,6 @@
 
 use std::collections::VecDeque;
 
-use qecho_packet::DecodedDatagram;
-
 use crate::{datagram::Datagram, limits::OUTBOX_TRANSMITS_MAX};
 
 /// A queue of at most [`OUTBOX_TRANSMITS_MAX`] transmits whose buffers are
@@ -12,6 +10,8 @@ use crate::{datagram::Datagram, limits::OUTBOX_TRANSMITS_MAX};
 pub(crate) struct Outbox {
     waiting: VecDeque<Datagram>,
     buffers: Vec<Vec<u8>>,
+    /// Whether a socket has refused the first: nothing is sent until the next turn.
+    is_held: bool,
 }
 
 impl Outbox {
@@ -39,7 +39,7 @@ impl Outbox {
         binding: usize,
         transmit: quinn_proto::Transmit,
         mut contents: Vec<u8>,
-        dissected: Option<Box<[DecodedDatagram]>>,
+        trace: Option<u64>,
         segments_max: usize,
     ) {
         contents.truncate(transmit.size);
@@ -50,7 +50,7 @@ impl Outbox {
             contents,
             segment_size: transmit.segment_size,
             source_ip: transmit.src_ip,
-            dissected,
+            trace,
         };
         match self.waiting.back_mut() {
             Some(last) if last.takes(&datagram, segments_max) => {
@@ -62,13 +62,27 @@ impl Outbox {
         }
     }
 
+    /// Returns the next datagram, unless they are held.
     pub(crate) fn pop(&mut self) -> Option<Datagram> {
-        self.waiting.pop_front()
+        match self.is_held {
+            true => None,
+            false => self.waiting.pop_front(),
+        }
     }
 
-    /// Puts back what the socket did not take.
+    /// Puts back what the socket did not take, and holds everything.
     pub(crate) fn put_back(&mut self, datagram: Datagram) {
         self.waiting.push_front(datagram);
+        self.is_held = true;
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// Lets datagrams be sent again after one was put back.
+    pub(crate) fn release(&mut self) {
+        self.is_held = false;
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -10,21 +10,21 @@ use crate::{
     limits::{ETHERNET_PAYLOAD_MAX, ROUTE_KINDS_MAX},
 };
 
-/// Tells how many bytes of UDP payload the first hop to a peer carries, if that
+/// Function that returns how many bytes of UDP payload the first hop to a peer carries, if that
 /// can be known. MTU discovery finds out what the rest of the path does.
 pub type RouteMtu = Box<dyn FnMut(IpAddr) -> Option<u16> + Send>;
 
 /// The settings of connections, which differ by what their routes carry.
 pub(crate) struct Routes {
     config: ShardConfig,
-    surveyor: Option<RouteMtu>,
-    usual: Kind,
+    route_mtu: Option<RouteMtu>,
+    usual: RouteSettings,
     /// By the largest UDP payload that is tried.
-    kinds: BTreeMap<u16, Kind>,
+    by_payload_max: BTreeMap<u16, RouteSettings>,
 }
 
 #[derive(Clone)]
-struct Kind {
+struct RouteSettings {
     transport: Arc<TransportConfig>,
     server: Option<Arc<ServerConfig>>,
 }
@@ -33,18 +33,18 @@ impl Routes {
     pub(crate) fn new(config: &ShardConfig, keys: PacketKeys) -> Result<Self, TlsError> {
         let transport = config.transport_config(config.transport.largest_tried(None));
         Ok(Self {
-            surveyor: None,
-            usual: Kind {
+            route_mtu: None,
+            usual: RouteSettings {
                 server: config.server_config(transport.clone(), keys)?,
                 transport,
             },
-            kinds: BTreeMap::new(),
+            by_payload_max: BTreeMap::new(),
             config: config.clone(),
         })
     }
 
-    pub(crate) fn set_surveyor(&mut self, surveyor: RouteMtu) {
-        self.surveyor = Some(surveyor);
+    pub(crate) fn set_route_mtu(&mut self, route_mtu: RouteMtu) {
+        self.route_mtu = Some(route_mtu);
     }
 
     /// Returns the settings of a server's connections where nothing is known
@@ -55,12 +55,12 @@ impl Routes {
 
     /// Returns the settings of a server's connection with a client.
     pub(crate) fn server_config(&mut self, peer: IpAddr) -> Option<Arc<ServerConfig>> {
-        self.kind(peer).server.clone()
+        self.settings(peer).server.clone()
     }
 
     /// Returns the settings of a client's connection with a server.
     pub(crate) fn transport_config(&mut self, peer: IpAddr) -> Arc<TransportConfig> {
-        self.kind(peer).transport.clone()
+        self.settings(peer).transport.clone()
     }
 
     /// Tells whether a datagram of `size` bytes can have come from `peer` as one packet of
@@ -71,38 +71,45 @@ impl Routes {
             return true;
         }
         let transport = &self.config.transport;
-        let most = match self.surveyor.as_mut().and_then(|survey| survey(peer)) {
+        let most = match self
+            .route_mtu
+            .as_mut()
+            .and_then(|route_mtu| route_mtu(peer))
+        {
             Some(route) => route.min(transport.largest_receivable()),
             None => transport.largest_tried(None),
         };
         size <= most.into()
     }
 
-    fn kind(&mut self, peer: IpAddr) -> &Kind {
-        let route = self.surveyor.as_mut().and_then(|survey| survey(peer));
+    fn settings(&mut self, peer: IpAddr) -> &RouteSettings {
+        let route = self
+            .route_mtu
+            .as_mut()
+            .and_then(|route_mtu| route_mtu(peer));
         let tried = self.config.transport.largest_tried(route);
         let is_usual = tried == self.config.transport.largest_tried(None);
         // Interfaces have few different sizes; whoever changes them for fun
         // gets what an Ethernet carries.
-        let is_one_too_many =
-            self.kinds.len() >= ROUTE_KINDS_MAX && !self.kinds.contains_key(&tried);
+        let is_one_too_many = self.by_payload_max.len() >= ROUTE_KINDS_MAX
+            && !self.by_payload_max.contains_key(&tried);
         if is_usual || is_one_too_many {
             return &self.usual;
         }
         let Self {
-            kinds,
+            by_payload_max,
             config,
             usual,
             ..
         } = self;
-        kinds.entry(tried).or_insert_with(|| {
+        by_payload_max.entry(tried).or_insert_with(|| {
             let transport = config.transport_config(tried);
             let server = usual.server.as_ref().map(|usual| {
                 let mut server = ServerConfig::clone(usual);
                 server.transport_config(transport.clone());
                 Arc::new(server)
             });
-            Kind { transport, server }
+            RouteSettings { transport, server }
         })
     }
 }

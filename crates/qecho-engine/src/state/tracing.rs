@@ -18,7 +18,8 @@ use super::inbound::{ConnectionAfter, Disposition, InboundDatagram};
 use crate::{
     connection::ConnectionKey,
     crypto::{Plaintext, Sealed},
-    datagram::{Datagram, Received},
+    datagram::Received,
+    limits::UNSENT_TRACED_MAX,
     proto::recovery,
     server_shared::ServerShared,
 };
@@ -31,6 +32,11 @@ pub(crate) struct PacketTracing {
     server_shared: ServerShared,
     /// The datagram that is being processed.
     inbound: Option<InboundDatagram>,
+    /// Datagrams and batches that are not sent yet, in their order, by what the outbox's call
+    /// them.
+    unsent: VecDeque<(u64, Box<[DecodedDatagram]>)>,
+    /// Name of the last of them.
+    last_unsent: u64,
 }
 
 struct TracedConnection {
@@ -46,6 +52,8 @@ impl PacketTracing {
             connections: HashMap::new(),
             server_shared,
             inbound: None,
+            unsent: VecDeque::new(),
+            last_unsent: 0,
         }
     }
 
@@ -125,14 +133,15 @@ impl PacketTracing {
         self.push(now, Observation::Datagram(datagram));
     }
 
-    /// Takes apart what is to be sent, as long as its copies are at hand.
-    pub(crate) fn dissect(
+    /// Keeps what is in a datagram or batch until it is [sent](Self::sent), by the packets that
+    /// were sealed; returns the name by which it is kept.
+    pub(super) fn queued(
         &mut self,
         key: Option<ConnectionKey>,
         local: SocketAddr,
         transmit: &Transmit,
         contents: &[u8],
-    ) -> Box<[DecodedDatagram]> {
+    ) -> u64 {
         let contents = &contents[..transmit.size];
         let sealed = std::mem::take(&mut self.plaintext.copies().sealed);
         let mut sealed = sealed.into_iter().peekable();
@@ -142,7 +151,7 @@ impl PacketTracing {
             local.set_ip(ip);
         }
         let size = transmit.segment_size.unwrap_or(contents.len()).max(1);
-        let dissected = |bytes: &[u8]| {
+        let decoded = |bytes: &[u8]| {
             let mut packets = Vec::new();
             let mut rest = bytes.len();
             while let Some(one) = sealed.next_if(|one| one.size <= rest) {
@@ -165,27 +174,35 @@ impl PacketTracing {
                 unsent: None,
             }
         };
-        contents.chunks(size).map(dissected).collect()
+        self.last_unsent += 1;
+        let datagrams = contents.chunks(size).map(decoded).collect();
+        self.unsent.push_back((self.last_unsent, datagrams));
+        if self.unsent.len() > UNSENT_TRACED_MAX {
+            self.unsent.pop_front();
+        }
+        self.last_unsent
     }
 
-    /// Tells of a datagram or batch what of it was sent, and why not the rest.
-    pub(crate) fn sent(
-        &mut self,
-        now: Instant,
-        datagram: &mut Datagram,
-        outcome: Result<usize, &io::Error>,
-    ) {
+    /// Traces how much of a datagram or batch was sent, and why not the rest. Those that were
+    /// queued before it and are not sent yet never will be.
+    pub(crate) fn sent(&mut self, now: Instant, name: u64, outcome: Result<usize, &io::Error>) {
+        let found = self.unsent.binary_search_by_key(&name, |(other, _)| *other);
+        let Some((_, datagrams)) = found
+            .ok()
+            .and_then(|at| self.unsent.drain(..=at).next_back())
+        else {
+            return;
+        };
         let mut left = outcome.unwrap_or(0);
-        let dissected = datagram.dissected.take().into_iter();
-        for mut dissected in dissected.flatten() {
-            let whole = dissected.size <= left;
-            left -= dissected.size.min(left);
-            dissected.unsent = match outcome {
+        for mut datagram in datagrams {
+            let whole = datagram.size <= left;
+            left -= datagram.size.min(left);
+            datagram.unsent = match outcome {
                 _ if whole => None,
                 Ok(_) => Some("the system took only what came before it".into()),
                 Err(error) => Some(error.to_string()),
             };
-            self.push(now, Observation::Datagram(dissected));
+            self.push(now, Observation::Datagram(datagram));
         }
     }
 
@@ -284,4 +301,42 @@ fn unsealed(bytes: &[u8]) -> Vec<Packet> {
         unprocessed: None,
         tail: bytes.last_chunk().copied(),
     }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
+    fn datagrams_are_kept_until_they_or_later_ones_are_sent() {
+        let mut tracing = PacketTracing::new(Plaintext::default(), ServerShared::alone());
+        let address = SocketAddr::from(([192, 0, 2, 1], 1));
+        let transmit = Transmit {
+            destination: address,
+            ecn: None,
+            size: 3,
+            segment_size: Some(2),
+            src_ip: None,
+        };
+        let mut queue = || tracing.queued(None, address, &transmit, &[0x40, 2, 3]);
+        let [_, second, third] = [queue(), queue(), queue()];
+        tracing.sent(Instant::now(), second, Ok(2));
+        let unsent: Vec<_> = std::iter::from_fn(|| tracing.pop())
+            .map(|(_, observation)| match observation {
+                Observation::Datagram(datagram) => datagram.unsent.is_some(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(unsent, [false, true]);
+        assert_eq!(tracing.unsent.len(), 1, "the first was dropped");
+        tracing.sent(Instant::now(), second, Ok(2));
+        assert!(tracing.pop().is_none(), "each is sent once");
+        tracing.sent(Instant::now(), third, Ok(3));
+        assert!(tracing.unsent.is_empty());
+        for _ in 0..3 * UNSENT_TRACED_MAX {
+            tracing.queued(None, address, &transmit, &[0x40, 2, 3]);
+        }
+        assert_eq!(tracing.unsent.len(), UNSENT_TRACED_MAX);
+    }
 }

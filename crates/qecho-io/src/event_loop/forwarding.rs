@@ -47,7 +47,7 @@ impl<F: Forwarder> ForwardingLoop<F> {
             self.read_mail(now);
             self.receive(now);
             self.forwarder.handle_timeouts(now);
-            while let Some(order) = self.forwarder.pop_output() {
+            while let Some(order) = self.forwarder.poll_output() {
                 self.carry_out(order);
             }
             if self.forwarder.is_finished() {

@@ -166,15 +166,8 @@ mod tests {
             let (Ok(from), Ok(to)) = (bind(address), bind(address)) else {
                 continue;
             };
-            let batch = Datagram {
-                binding: 0,
-                destination: to.address(),
-                ecn: 2,
-                contents: vec![7; 2_400],
-                segment_size: Some(1_200),
-                source_ip: None,
-                dissected: None,
-            };
+            let mut batch = Datagram::new(0, to.address(), vec![7; 2_400]).with_ecn(2);
+            batch.segment_size = Some(1_200);
             from.send(&batch).expect("loopback takes it");
             let mut buffers = ReceiveBuffers::new();
             let mut received = Vec::new();
@@ -202,15 +195,7 @@ mod tests {
         let from = bind("127.0.0.1:0").expect("loopback has ports");
         let to = bind("127.0.0.1:0").expect("loopback has ports");
         let mut buffers = ReceiveBuffers::new();
-        let single = |length| Datagram {
-            binding: 0,
-            destination: to.address(),
-            ecn: 0,
-            contents: vec![7; length],
-            segment_size: None,
-            source_ip: None,
-            dissected: None,
-        };
+        let single = |length| Datagram::new(0, to.address(), vec![7; length]);
         buffers.at_once = 2;
         for length in [100, 200, 300] {
             from.send(&single(length)).expect("loopback takes it");

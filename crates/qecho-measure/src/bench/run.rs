@@ -112,11 +112,9 @@ impl Run<'_> {
     ) -> Result<EventLoop<A>, BenchError> {
         let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
         let observers = &self.config.observers;
-        let shard_config = ShardConfig {
-            server_shared: self.server_shared.clone(),
-            watched: observers.is_watched(),
-            ..ShardConfig::client(self.config.transport.clone())
-        };
+        let shard_config = ShardConfig::client(self.config.transport.clone())
+            .with_server_shared(self.server_shared.clone())
+            .with_packet_tracing(observers.is_watched());
         let shard = Shard::new(&shard_config, &addresses, application)?;
         Ok(EventLoop::new(shard, sockets, inbox).observed_by(observers.datagram_observers()))
     }

@@ -15,7 +15,7 @@ use qecho_echo::{
 };
 use qecho_engine::{
     Application, Connection, Event, Shard, ShardContext,
-    config::{Accepting, AdmissionSettings, ShardConfig, Transport},
+    config::{ShardConfig, Transport},
 };
 use qecho_netsim::{
     link::Conditions,
@@ -78,11 +78,7 @@ pub(crate) fn rude(
     alpn: &[&[u8]],
     act: fn(&mut Connection<'_>, &Event),
 ) -> Shard<Rude> {
-    let accepting = Accepting {
-        tls: identity.server(alpn),
-        admission: AdmissionSettings::default(),
-    };
-    let config = ShardConfig::server(Transport::default(), accepting);
+    let config = ShardConfig::server(Transport::default(), identity.server(alpn));
     Shard::new(&config, &[FAR], Rude(act)).expect("these settings work")
 }
 

@@ -114,26 +114,15 @@ impl Forward {
                 self.up.not_sent(parcel.data.len());
                 continue;
             };
-            self.outputs.push_back(ForwarderOutput::Send(Datagram {
-                binding,
-                destination: self.to,
-                ecn: parcel.ecn,
-                contents: parcel.data,
-                segment_size: None,
-                source_ip: None,
-                dissected: None,
-            }));
+            let datagram = Datagram::new(binding, self.to, parcel.data).with_ecn(parcel.ecn);
+            self.outputs.push_back(ForwarderOutput::Send(datagram));
         }
         while let Some(parcel) = self.down.pop(now) {
-            self.outputs.push_back(ForwarderOutput::Send(Datagram {
-                binding: parcel.client.listener,
-                destination: parcel.client.address,
-                ecn: parcel.ecn,
-                contents: parcel.data,
-                segment_size: None,
-                source_ip: parcel.client.local_ip,
-                dissected: None,
-            }));
+            let client = parcel.client;
+            let datagram = Datagram::new(client.listener, client.address, parcel.data)
+                .with_ecn(parcel.ecn)
+                .with_source_ip(client.local_ip);
+            self.outputs.push_back(ForwarderOutput::Send(datagram));
         }
     }
 
@@ -206,7 +195,7 @@ impl Forwarder for Forward {
         way.not_sent(datagram.contents.len());
     }
 
-    fn pop_output(&mut self) -> Option<ForwarderOutput> {
+    fn poll_output(&mut self) -> Option<ForwarderOutput> {
         self.outputs.pop_front()
     }
 

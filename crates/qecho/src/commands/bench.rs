@@ -117,11 +117,9 @@ fn config(
         alpn: arguments.alpn.clone(),
         key_log: observing.key_log(&arguments.observe.key_log)?,
         observers: observing.observers(),
-        transport: Transport {
-            udp_payload_max: Some(arguments.udp_payload_max),
-            keep_alive,
-            ..transport
-        },
+        transport: transport
+            .with_udp_payload_max(arguments.udp_payload_max)
+            .with_keep_alive(keep_alive),
         work: load.work,
         arrival: load.arrival,
         plan: load.plan.clone(),

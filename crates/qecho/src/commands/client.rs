@@ -115,10 +115,10 @@ fn connect(
     let target = resolve::target(&arguments.place)?;
     let usual = client::Config::new(target, verifier.clone());
     let config = client::Config {
-        transport: Transport {
-            udp_payload_max: arguments.udp_payload_max.0,
-            ..usual.transport.clone()
-        },
+        transport: usual
+            .transport
+            .clone()
+            .with_udp_payload_max(arguments.udp_payload_max.0),
         alpn: arguments.alpn.clone(),
         identity: identity.map(|identity| identity as Arc<dyn ResolvesClientCert>),
         key_log: observing.key_log(&arguments.observe.key_log)?,

@@ -98,29 +98,21 @@ fn config(
         listen: arguments.listen.clone(),
         shards: arguments.shards.unwrap_or_else(cores),
         spin: arguments.spin,
-        tls: ServerTls {
-            identity: identity.clone(),
-            client_verifier: clients.map(|clients| clients as Arc<dyn ClientCertVerifier>),
-            alpn: arguments.alpn.clone(),
-            early_data: arguments.early_data == Switch::On,
-            key_log: observing.key_log(&arguments.observe.key_log)?,
-            provider: None,
-        },
-        admission: AdmissionSettings {
-            retry: match arguments.retry {
+        tls: ServerTls::new(identity.clone(), arguments.alpn.clone())
+            .with_client_verifier(clients.map(|clients| clients as Arc<dyn ClientCertVerifier>))
+            .with_early_data(arguments.early_data == Switch::On)
+            .with_key_log(observing.key_log(&arguments.observe.key_log)?),
+        admission: AdmissionSettings::default()
+            .with_retry(match arguments.retry {
                 RetryArgument::Auto => RetryPolicy::Auto,
                 RetryArgument::Always => RetryPolicy::Always,
                 RetryArgument::Never => RetryPolicy::Never,
-            },
-            connections_max: arguments.max_connections,
-            connections_per_address_max: arguments.max_connections_per_address,
-        },
-        transport: Transport {
-            idle_timeout: arguments.idle_timeout,
-            bidirectional_streams_max: arguments.max_streams,
-            unidirectional_streams_max: arguments.max_streams,
-            ..Transport::default()
-        },
+            })
+            .with_connections_max(arguments.max_connections)
+            .with_connections_per_address_max(arguments.max_connections_per_address),
+        transport: Transport::default()
+            .with_idle_timeout(arguments.idle_timeout)
+            .with_streams_max(arguments.max_streams),
         end: match arguments.end {
             EndArgument::WithPeer => End::WithPeer,
             EndArgument::AfterMessage => End::AfterMessage,

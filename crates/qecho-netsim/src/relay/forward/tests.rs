@@ -53,7 +53,7 @@ impl World {
 
     fn turn(&mut self) {
         self.forward.handle_timeouts(self.now);
-        while let Some(order) = self.forward.pop_output() {
+        while let Some(order) = self.forward.poll_output() {
             self.done.push((self.now - self.began, order));
         }
     }
