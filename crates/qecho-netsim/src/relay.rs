@@ -4,10 +4,10 @@
 //! sockets, between any client and any server. It looks into no packet.
 
 mod config;
-mod flows;
-mod forward;
+mod forwarder;
+mod nat_table;
+mod path_direction;
 mod report;
-mod way;
 
 use std::{
     io,
@@ -21,7 +21,7 @@ use qecho_io::{
     listen,
 };
 
-use self::forward::{Command, Forward};
+use self::forwarder::{Command, RelayForwarder};
 use crate::link::Conditions;
 
 pub use self::{
@@ -63,7 +63,7 @@ pub enum RelayError {
 pub struct Relay {
     addresses: Vec<SocketAddr>,
     mailbox: Mailbox<Command>,
-    thread: JoinHandle<io::Result<Forward>>,
+    thread: JoinHandle<io::Result<RelayForwarder>>,
 }
 
 impl Relay {
@@ -85,8 +85,8 @@ impl Relay {
             check_addresses(config.to)?;
         }
         let (mailbox, inbox) = event_loop::mailbox().map_err(RelayError::Start)?;
-        let forward = Forward::new(config, sockets.len());
-        let forwarding = ForwardingLoop::new(forward, sockets, inbox);
+        let forwarder = RelayForwarder::new(config, sockets.len());
+        let forwarding = ForwardingLoop::new(forwarder, sockets, inbox);
         let thread = thread::Builder::new()
             .name("relay".into())
             .spawn(|| forwarding.run())

@@ -12,7 +12,7 @@ use std::{
 use bytes::BytesMut;
 use qecho_engine::{Application, Datagram, Received, Shard};
 
-use crate::link::{Conditions, InFlight, Link};
+use crate::link::{Conditions, DelayQueue, Link};
 pub use qecho_packet::Direction;
 
 /// Two shards, `near` and `far`, each on one address, and the two directions
@@ -25,26 +25,26 @@ pub struct Simulation<N: Application, F: Application> {
     now: Instant,
     up: Link,
     down: Link,
-    in_flight: InFlight<Flight>,
+    in_transit: DelayQueue<Delivery>,
     /// The near end's address as the far end sees it.
     near_address: SocketAddr,
     far_address: SocketAddr,
     observer: Option<Observer>,
 }
 
-/// Sees every datagram that comes or goes.
-type Observer = Box<dyn FnMut(Sighting<'_>)>;
+/// Function that is called with every datagram that is sent or received.
+type Observer = Box<dyn FnMut(DatagramEvent<'_>)>;
 
-/// A datagram that was seen at one of the ends.
+/// A datagram that one of the ends has sent or received.
 #[derive(Clone, Copy, Debug)]
-pub struct Sighting<'a> {
-    /// When.
+pub struct DatagramEvent<'a> {
+    /// The instant.
     pub at: Instant,
-    /// At which end.
+    /// The end that has sent or received it.
     pub end: End,
-    /// Whether it came or went there.
+    /// Whether it was received or sent.
     pub direction: Direction,
-    /// Who sent it to that end, or whom that end sent it to.
+    /// Address at the other side: the sender's if it was received, else the destination.
     pub peer: SocketAddr,
     /// The UDP payload.
     pub data: &'a [u8],
@@ -62,7 +62,7 @@ pub const FAR: SocketAddr = SocketAddr::new(
     4_433,
 );
 
-struct Flight {
+struct Delivery {
     to: End,
     from: SocketAddr,
     ecn: u8,
@@ -95,7 +95,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
             now: Instant::now(),
             up: Link::new(conditions.clone(), seed),
             down: Link::new(conditions.clone(), seed ^ u64::MAX),
-            in_flight: InFlight::default(),
+            in_transit: DelayQueue::default(),
             near_address: NEAR,
             far_address: FAR,
             observer: None,
@@ -118,7 +118,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
     }
 
     /// Shows every datagram from now on to `observer`.
-    pub fn observe(&mut self, observer: impl FnMut(Sighting<'_>) + 'static) {
+    pub fn observe(&mut self, observer: impl FnMut(DatagramEvent<'_>) + 'static) {
         self.observer = Some(Box::new(observer));
     }
 
@@ -127,10 +127,10 @@ impl<N: Application, F: Application> Simulation<N, F> {
         self.near_address = address;
     }
 
-    /// Sends a datagram of anybody's making to the far end, past the link.
+    /// Sends a datagram of any origin to the far end, past the link.
     pub fn inject(&mut self, from: SocketAddr, data: Vec<u8>) {
         let at = self.now;
-        self.launch(at, End::Far, from, 0, data);
+        self.deliver_at(at, End::Far, from, 0, data);
     }
 
     /// Lets time pass until `done` says so; tells whether it did within
@@ -172,7 +172,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
         [
             self.near.deadline(),
             self.far.deadline(),
-            self.in_flight.next(),
+            self.in_transit.next(),
         ]
         .into_iter()
         .flatten()
@@ -181,8 +181,8 @@ impl<N: Application, F: Application> Simulation<N, F> {
 
     /// Does everything that is due now.
     fn turn(&mut self) {
-        while let Some(flight) = self.in_flight.pop(self.now) {
-            self.arrive(flight);
+        while let Some(delivery) = self.in_transit.pop(self.now) {
+            self.receive(delivery);
         }
         let now = self.now;
         self.near.handle_timeouts(now);
@@ -192,10 +192,10 @@ impl<N: Application, F: Application> Simulation<N, F> {
             self.far.drive(now);
             let full = self.near.is_full() || self.far.is_full();
             while let Some(datagram) = self.near.pop_datagram() {
-                self.depart(End::Far, datagram);
+                self.send(End::Far, datagram);
             }
             while let Some(datagram) = self.far.pop_datagram() {
-                self.depart(End::Near, datagram);
+                self.send(End::Near, datagram);
             }
             if !full {
                 return;
@@ -203,22 +203,27 @@ impl<N: Application, F: Application> Simulation<N, F> {
         }
     }
 
-    fn arrive(&mut self, flight: Flight) {
-        self.see(flight.to, Direction::Received, flight.from, &flight.data);
+    fn receive(&mut self, delivery: Delivery) {
+        self.note(
+            delivery.to,
+            Direction::Received,
+            delivery.from,
+            &delivery.data,
+        );
         let received = Received {
             binding: 0,
-            remote: flight.from,
+            remote: delivery.from,
             local_ip: None,
-            ecn: flight.ecn,
-            data: BytesMut::from(&flight.data[..]),
+            ecn: delivery.ecn,
+            data: BytesMut::from(&delivery.data[..]),
         };
-        match flight.to {
+        match delivery.to {
             End::Near => self.near.handle_datagram(self.now, received),
             End::Far => self.far.handle_datagram(self.now, received),
         }
     }
 
-    fn depart(&mut self, to: End, mut datagram: Datagram) {
+    fn send(&mut self, to: End, mut datagram: Datagram) {
         let length = datagram.contents.len();
         match to {
             End::Near => self.far.note_sent(self.now, &mut datagram, Ok(length)),
@@ -236,7 +241,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
         };
         let size = datagram.segment_size.unwrap_or(datagram.contents.len());
         for part in datagram.contents.chunks(size.max(1)) {
-            self.see(here, Direction::Sent, datagram.destination, part);
+            self.note(here, Direction::Sent, datagram.destination, part);
             if datagram.destination != there {
                 continue;
             }
@@ -249,15 +254,15 @@ impl<N: Application, F: Application> Simulation<N, F> {
                 arrivals.push((at, data))
             });
             for (at, data) in arrivals {
-                self.launch(at, to, from, datagram.ecn, data);
+                self.deliver_at(at, to, from, datagram.ecn, data);
             }
         }
     }
 
-    fn see(&mut self, end: End, direction: Direction, peer: SocketAddr, data: &[u8]) {
+    fn note(&mut self, end: End, direction: Direction, peer: SocketAddr, data: &[u8]) {
         let at = self.now;
         if let Some(observer) = &mut self.observer {
-            observer(Sighting {
+            observer(DatagramEvent {
                 at,
                 end,
                 direction,
@@ -267,13 +272,13 @@ impl<N: Application, F: Application> Simulation<N, F> {
         }
     }
 
-    fn launch(&mut self, at: Instant, to: End, from: SocketAddr, ecn: u8, data: Vec<u8>) {
-        let flight = Flight {
+    fn deliver_at(&mut self, at: Instant, to: End, from: SocketAddr, ecn: u8, data: Vec<u8>) {
+        let delivery = Delivery {
             to,
             from,
             ecn,
             data,
         };
-        self.in_flight.push(at, flight);
+        self.in_transit.push(at, delivery);
     }
 }
