@@ -4,8 +4,8 @@ mod application;
 mod config;
 mod conversation;
 mod exchange;
-mod pipe;
 mod report;
+mod transfer;
 
 use std::{
     io,
@@ -23,8 +23,8 @@ use crate::dial;
 pub use self::{
     application::{ClientApplication, Command, Listener},
     config::{Config, Message, Mode, TIMEOUT},
-    pipe::{PIECES_MAX, PipeEnds, Progress, VERIFY_OUTSTANDING_MAX},
     report::{ClientEvent, Connected, Echoed, Failure, Report},
+    transfer::{CHUNKS_MAX, TransferIo, TransferProgress, VERIFY_OUTSTANDING_MAX},
 };
 
 /// Why a client could not be started.
@@ -65,8 +65,12 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`] if it cannot; that nobody answers is an event.
-    pub fn pipe(config: &Config, listener: Listener, ends: PipeEnds) -> Result<Self, ClientError> {
-        Self::start(config, ClientApplication::pipe(config, listener, ends)?)
+    pub fn transfer(
+        config: &Config,
+        listener: Listener,
+        io: TransferIo,
+    ) -> Result<Self, ClientError> {
+        Self::start(config, ClientApplication::transfer(config, listener, io)?)
     }
 
     fn start(config: &Config, application: ClientApplication) -> Result<Self, ClientError> {
