@@ -145,7 +145,7 @@ impl ClientApplication {
         self.advance(connection, None);
     }
 
-    /// Lets the work go on after an event or without one.
+    /// Lets the task go on after an event or without one.
     fn advance(&mut self, connection: &mut Connection<'_>, event: Option<&Event>) {
         if self.outcome.is_some() {
             return;
@@ -297,8 +297,8 @@ impl Application for ClientApplication {
         }
     }
 
-    fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, mail: Command) {
-        match (mail, &mut self.task) {
+    fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, command: Command) {
+        match (command, &mut self.task) {
             (Command::Stop, _) => {
                 if self.outcome.is_none() || self.confirmed_by.is_some() {
                     self.confirmed_by = Some(context.now());

@@ -13,10 +13,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use qecho_engine::{Connection, Dir, Event, ReadEnd, Side, StreamId, Written};
+use qecho_engine::{Connection, Dir, Event, ReadEnd, StreamId, Written};
 
 use super::report::{Failure, Report};
-use crate::COALESCE_MAX;
+use crate::{COALESCE_MAX, reply};
 
 /// Chunks that wait between a transfer and the thread that reads or writes.
 pub const CHUNKS_MAX: usize = 16;
@@ -151,11 +151,7 @@ impl Transfer {
         };
         self.stream = Some(stream);
         self.send(connection, stream)?;
-        let echo = match self.io.direction {
-            Dir::Bidirectional => stream,
-            Dir::Unidirectional => StreamId::new(Side::Server, Dir::Unidirectional, stream.index()),
-        };
-        self.receive(connection, echo)?;
+        self.receive(connection, reply(stream))?;
         // What came back makes room for more when comparing.
         self.send(connection, stream)
     }

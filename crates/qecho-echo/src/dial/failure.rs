@@ -25,7 +25,7 @@ pub enum DialFailure {
     /// Nobody answered in time.
     #[error("no answer within {}", qecho_packet::text::duration(*.after))]
     NoAnswer {
-        /// How long was waited.
+        /// Time that was waited.
         after: Duration,
     },
     /// The handshake failed.
