@@ -12,7 +12,7 @@ use std::{
 use bytes::BytesMut;
 use qecho_engine::{Application, Datagram, Observation, Output, Received, Shard};
 
-use crate::link::{Conditions, InFlight, Link};
+use crate::link::{Conditions, DelayQueue, Link};
 pub use qecho_packet::Direction;
 
 /// Two shards, `near` and `far`, each on one address, and the two directions
@@ -25,7 +25,7 @@ pub struct Simulation<N: Application, F: Application> {
     now: Instant,
     up: Link,
     down: Link,
-    in_flight: InFlight<Flight>,
+    in_transit: DelayQueue<Delivery>,
     /// The near end's address as the far end sees it.
     near_address: SocketAddr,
     far_address: SocketAddr,
@@ -34,19 +34,19 @@ pub struct Simulation<N: Application, F: Application> {
     observations: [Vec<(Instant, Observation)>; 2],
 }
 
-/// Sees every datagram that comes or goes.
-type Observer = Box<dyn FnMut(Sighting<'_>)>;
+/// Function that is called with every datagram that is sent or received.
+type Observer = Box<dyn FnMut(DatagramEvent<'_>)>;
 
-/// A datagram that was seen at one of the ends.
+/// A datagram that one of the ends has sent or received.
 #[derive(Clone, Copy, Debug)]
-pub struct Sighting<'a> {
-    /// When.
+pub struct DatagramEvent<'a> {
+    /// The instant.
     pub at: Instant,
-    /// At which end.
+    /// The end that has sent or received it.
     pub end: End,
-    /// Whether it came or went there.
+    /// Whether it was received or sent.
     pub direction: Direction,
-    /// Who sent it to that end, or whom that end sent it to.
+    /// Address at the other side: the sender's if it was received, else the destination.
     pub peer: SocketAddr,
     /// The UDP payload.
     pub data: &'a [u8],
@@ -64,7 +64,7 @@ pub const FAR: SocketAddr = SocketAddr::new(
     4_433,
 );
 
-struct Flight {
+struct Delivery {
     to: End,
     from: SocketAddr,
     ecn: u8,
@@ -97,7 +97,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
             now: Instant::now(),
             up: Link::new(conditions.clone(), seed),
             down: Link::new(conditions.clone(), seed ^ u64::MAX),
-            in_flight: InFlight::default(),
+            in_transit: DelayQueue::default(),
             near_address: NEAR,
             far_address: FAR,
             observer: None,
@@ -121,7 +121,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
     }
 
     /// Shows every datagram from now on to `observer`.
-    pub fn observe(&mut self, observer: impl FnMut(Sighting<'_>) + 'static) {
+    pub fn observe(&mut self, observer: impl FnMut(DatagramEvent<'_>) + 'static) {
         self.observer = Some(Box::new(observer));
     }
 
@@ -135,10 +135,10 @@ impl<N: Application, F: Application> Simulation<N, F> {
         self.near_address = address;
     }
 
-    /// Sends a datagram of anybody's making to the far end, past the link.
+    /// Sends a datagram of any origin to the far end, past the link.
     pub fn inject(&mut self, from: SocketAddr, data: Vec<u8>) {
         let at = self.now;
-        self.launch(at, End::Far, from, 0, data);
+        self.deliver_at(at, End::Far, from, 0, data);
     }
 
     /// Lets time pass until `done` says so; tells whether it did within
@@ -176,8 +176,8 @@ impl<N: Application, F: Application> Simulation<N, F> {
 
     /// Does everything that is due now.
     fn turn(&mut self) {
-        while let Some(flight) = self.in_flight.pop(self.now) {
-            self.arrive(flight);
+        while let Some(delivery) = self.in_transit.pop(self.now) {
+            self.receive(delivery);
         }
         self.near.handle_timeouts(self.now);
         self.far.handle_timeouts(self.now);
@@ -188,7 +188,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
     fn send(&mut self) -> Option<Instant> {
         let near = loop {
             match self.near.poll_output(self.now) {
-                Output::Datagram(datagram) => self.depart(End::Far, datagram),
+                Output::Datagram(datagram) => self.send_one(End::Far, datagram),
                 Output::Observation(at, observation) => {
                     self.observations[0].push((at, observation));
                 }
@@ -197,35 +197,40 @@ impl<N: Application, F: Application> Simulation<N, F> {
         };
         let far = loop {
             match self.far.poll_output(self.now) {
-                Output::Datagram(datagram) => self.depart(End::Near, datagram),
+                Output::Datagram(datagram) => self.send_one(End::Near, datagram),
                 Output::Observation(at, observation) => {
                     self.observations[1].push((at, observation));
                 }
                 Output::Timeout(deadline) => break deadline,
             }
         };
-        [near, far, self.in_flight.next()]
+        [near, far, self.in_transit.next()]
             .into_iter()
             .flatten()
             .min()
     }
 
-    fn arrive(&mut self, flight: Flight) {
-        self.see(flight.to, Direction::Received, flight.from, &flight.data);
+    fn receive(&mut self, delivery: Delivery) {
+        self.note(
+            delivery.to,
+            Direction::Received,
+            delivery.from,
+            &delivery.data,
+        );
         let received = Received {
             binding: 0,
-            remote: flight.from,
+            remote: delivery.from,
             local_ip: None,
-            ecn: flight.ecn,
-            data: BytesMut::from(&flight.data[..]),
+            ecn: delivery.ecn,
+            data: BytesMut::from(&delivery.data[..]),
         };
-        match flight.to {
+        match delivery.to {
             End::Near => self.near.handle_datagram(self.now, received),
             End::Far => self.far.handle_datagram(self.now, received),
         }
     }
 
-    fn depart(&mut self, to: End, datagram: Datagram) {
+    fn send_one(&mut self, to: End, datagram: Datagram) {
         let from = match to {
             End::Near => self.far_address,
             End::Far => self.near_address,
@@ -238,7 +243,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
         };
         let size = datagram.segment_size.unwrap_or(datagram.contents.len());
         for part in datagram.contents.chunks(size.max(1)) {
-            self.see(here, Direction::Sent, datagram.destination, part);
+            self.note(here, Direction::Sent, datagram.destination, part);
             if datagram.destination != there {
                 continue;
             }
@@ -251,7 +256,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
                 arrivals.push((at, data))
             });
             for (at, data) in arrivals {
-                self.launch(at, to, from, datagram.ecn, data);
+                self.deliver_at(at, to, from, datagram.ecn, data);
             }
         }
         let length = datagram.contents.len();
@@ -261,10 +266,10 @@ impl<N: Application, F: Application> Simulation<N, F> {
         }
     }
 
-    fn see(&mut self, end: End, direction: Direction, peer: SocketAddr, data: &[u8]) {
+    fn note(&mut self, end: End, direction: Direction, peer: SocketAddr, data: &[u8]) {
         let at = self.now;
         if let Some(observer) = &mut self.observer {
-            observer(Sighting {
+            observer(DatagramEvent {
                 at,
                 end,
                 direction,
@@ -274,13 +279,13 @@ impl<N: Application, F: Application> Simulation<N, F> {
         }
     }
 
-    fn launch(&mut self, at: Instant, to: End, from: SocketAddr, ecn: u8, data: Vec<u8>) {
-        let flight = Flight {
+    fn deliver_at(&mut self, at: Instant, to: End, from: SocketAddr, ecn: u8, data: Vec<u8>) {
+        let delivery = Delivery {
             to,
             from,
             ecn,
             data,
         };
-        self.in_flight.push(at, flight);
+        self.in_transit.push(at, delivery);
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     workload::Workload,
 };
 
-/// How long a datagram is under way.
+/// Time that a datagram is under way.
 const DELAY: Duration = Duration::from_micros(25);
 
 /// Segments of a batch, as Linux takes them.
@@ -38,15 +38,15 @@ pub(crate) struct Wire {
     server: Shard<Echo>,
     now: Instant,
     active: usize,
-    /// What is on its way to the server.
+    /// Datagrams on their way to the server.
     arrivals: Vec<Received>,
-    /// What the server has sent.
+    /// Datagrams that the server has sent.
     departures: Vec<Datagram>,
     /// When the server wants another turn.
     deadline: Option<Instant>,
 }
 
-/// What a measurement takes of the server's turns.
+/// The part of the server's turns that is measured.
 pub(crate) trait Meter {
     /// Runs a turn.
     fn measure(&mut self, turn: impl FnOnce());

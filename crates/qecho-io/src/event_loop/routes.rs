@@ -12,7 +12,7 @@ use qecho_engine::{
 
 use crate::socket::towards;
 
-/// Returns a function that asks the system, and remembers its answers.
+/// Returns a function that asks the system and remembers its answers.
 pub(super) fn route_mtu() -> RouteMtu {
     let mut known = HashMap::new();
     Box::new(move |peer: IpAddr| {

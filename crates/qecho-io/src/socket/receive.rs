@@ -20,12 +20,12 @@ const LENT_MIN: usize = 48 * 1024;
 
 /// Memory that batches are received into.
 pub(crate) struct ReceiveBuffers {
-    /// Where the kernel writes: [`RECEIVE_BUFFER`] bytes each.
+    /// Buffers that the kernel writes: [`RECEIVE_BUFFER`] bytes each.
     places: Vec<BytesMut>,
     /// The ends of buffers whose datagrams were handed on without a copy; each knows
     /// whether somebody still keeps one of them.
     lent: Vec<BytesMut>,
-    /// How many buffers the next batch may fill.
+    /// Number of buffers that the next batch may fill.
     at_once: usize,
 }
 

@@ -18,6 +18,7 @@ use anyhow::anyhow;
 use qecho_cert::TrustVerifier;
 use qecho_echo::dial::DialFailure;
 use qecho_engine::{Side, config::Transport};
+use qecho_io::StartError;
 use qecho_measure::bench::{Bench, BenchError, Config, Mode};
 use qecho_packet::close::CERTIFICATE_REQUIRED;
 
@@ -157,7 +158,7 @@ fn explain(arguments: &BenchArguments, verifier: &TrustVerifier, error: BenchErr
         return Failure { exit, error, hint };
     }
     let hint = match &error {
-        BenchError::Bind(_) => {
+        BenchError::Start(StartError::Bind(_)) => {
             Some("give fewer --sockets, or let a process open more files (ulimit -n)")
         }
         BenchError::NoBaseline { transport, .. } => Some(match transport.as_str() {

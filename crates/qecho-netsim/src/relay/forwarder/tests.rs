@@ -10,26 +10,26 @@ use crate::{
 
 const LISTENERS: usize = 2;
 
-/// A relay, the time, and what has become of its orders.
-struct World {
-    forward: Forward,
+/// A relay on virtual time, and its outputs.
+struct TestRelay {
+    forwarder: RelayForwarder,
     began: Instant,
     now: Instant,
-    /// What was ordered, and how long after the beginning.
-    done: Vec<(Duration, ForwarderOutput)>,
+    /// Outputs, and how long after the beginning they came.
+    outputs: Vec<(Duration, ForwarderOutput)>,
 }
 
-impl World {
+impl TestRelay {
     #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
     fn new(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new(server(), 7);
         change(&mut config);
         let now = Instant::now();
         Self {
-            forward: Forward::new(&config, LISTENERS),
+            forwarder: RelayForwarder::new(&config, LISTENERS),
             began: now,
             now,
-            done: Vec::new(),
+            outputs: Vec::new(),
         }
     }
 
@@ -43,7 +43,7 @@ impl World {
     /// Lets the time come so long after the beginning, and all that is due.
     fn until(&mut self, elapsed: Duration) {
         let end = self.began + elapsed;
-        while let Some(next) = self.forward.deadline().filter(|next| *next <= end) {
+        while let Some(next) = self.forwarder.deadline().filter(|next| *next <= end) {
             self.now = self.now.max(next);
             self.turn();
         }
@@ -52,9 +52,9 @@ impl World {
     }
 
     fn turn(&mut self) {
-        self.forward.handle_timeouts(self.now);
-        while let Some(order) = self.forward.poll_output() {
-            self.done.push((self.now - self.began, order));
+        self.forwarder.handle_timeouts(self.now);
+        while let Some(output) = self.forwarder.poll_output() {
+            self.outputs.push((self.now - self.began, output));
         }
     }
 
@@ -66,7 +66,7 @@ impl World {
             ecn: 2,
             data: data.into(),
         };
-        self.forward.handle_datagram(self.now, received);
+        self.forwarder.handle_datagram(self.now, received);
         self.turn();
     }
 
@@ -76,7 +76,7 @@ impl World {
 
     /// Takes what was sent by now: when, by which socket, to whom, how much.
     fn sent(&mut self) -> Vec<(u64, usize, SocketAddr, usize)> {
-        let sent = |(at, order)| match order {
+        let sent = |(at, output)| match output {
             ForwarderOutput::Send(datagram) => {
                 assert_eq!(datagram.ecn, 2, "ECN bits pass unchanged");
                 let at = Duration::as_millis(&at) as u64;
@@ -85,12 +85,12 @@ impl World {
             }
             _ => None,
         };
-        self.done.drain(..).filter_map(sent).collect()
+        self.outputs.drain(..).filter_map(sent).collect()
     }
 
     /// Returns the counts of both directions, which must add up.
     fn counts(&self) -> (DirectionReport, DirectionReport) {
-        let report = self.forward.report();
+        let report = self.forwarder.report();
         for direction in [report.up, report.down] {
             let known =
                 direction.delivered + direction.overflowed + direction.unsent + direction.under_way;
@@ -114,65 +114,65 @@ fn milliseconds(number: u64) -> Duration {
 
 #[test]
 fn datagrams_go_to_the_server_and_back_with_their_delays() {
-    let mut world = World::new(|config| {
+    let mut relay = TestRelay::new(|config| {
         config.up.delay = milliseconds(20);
         config.down.delay = milliseconds(30);
     });
-    world.client_sends(1, b"hello");
+    relay.client_sends(1, b"hello");
     assert!(matches!(
-        world.done.pop(),
+        relay.outputs.pop(),
         Some((Duration::ZERO, ForwarderOutput::Open { binding: 2, .. }))
     ));
-    world.until(milliseconds(100));
-    assert_eq!(world.sent(), [(20, 2, server(), 5)]);
-    world.receive(2, server(), b"back");
-    world.until(milliseconds(200));
-    assert_eq!(world.sent(), [(130, 0, client(1), 4)]);
-    let (up, down) = world.counts();
+    relay.until(milliseconds(100));
+    assert_eq!(relay.sent(), [(20, 2, server(), 5)]);
+    relay.receive(2, server(), b"back");
+    relay.until(milliseconds(200));
+    assert_eq!(relay.sent(), [(130, 0, client(1), 4)]);
+    let (up, down) = relay.counts();
     assert_eq!((up.delivered, up.bytes_delivered), (1, 5));
     assert_eq!((down.delivered, down.bytes_delivered), (1, 4));
 }
 
 #[test]
 fn each_client_has_a_socket_of_its_own_and_gets_its_own_answers() {
-    let mut world = World::new(|_| ());
-    world.client_sends(1, b"a");
-    world.client_sends(2, b"b");
-    world.receive(1, client(1), b"another of the relay's addresses");
+    let mut relay = TestRelay::new(|_| ());
+    relay.client_sends(1, b"a");
+    relay.client_sends(2, b"b");
+    relay.receive(1, client(1), b"another of the relay's addresses");
     let by = |sent: Vec<(u64, usize, SocketAddr, usize)>| -> Vec<_> {
         sent.into_iter().map(|(_, by, to, _)| (by, to)).collect()
     };
     let expected = [(2, server()), (3, server()), (4, server())];
-    assert_eq!(by(world.sent()), expected);
-    world.receive(3, server(), b"c");
-    world.receive(4, server(), b"d");
-    assert_eq!(by(world.sent()), [(0, client(2)), (1, client(1))]);
+    assert_eq!(by(relay.sent()), expected);
+    relay.receive(3, server(), b"c");
+    relay.receive(4, server(), b"d");
+    assert_eq!(by(relay.sent()), [(0, client(2)), (1, client(1))]);
 }
 
 #[test]
 fn what_is_not_the_servers_is_dropped_and_counted() {
-    let mut world = World::new(|_| ());
-    world.client_sends(1, b"a");
-    world.sent();
-    world.receive(2, client(9), b"who am I?");
+    let mut relay = TestRelay::new(|_| ());
+    relay.client_sends(1, b"a");
+    relay.sent();
+    relay.receive(2, client(9), b"who am I?");
     let mut other_port = server();
     other_port.set_port(4434);
-    world.receive(2, other_port, b"not the server");
-    world.receive(99, server(), b"nobody's socket");
-    assert_eq!(world.sent(), []);
-    assert_eq!(world.forward.report().strays, 2);
+    relay.receive(2, other_port, b"not the server");
+    relay.receive(99, server(), b"nobody's socket");
+    assert_eq!(relay.sent(), []);
+    assert_eq!(relay.forwarder.report().strays, 2);
 }
 
 /// Sends a thousand datagrams, 1 ms apart, each of which is answered.
 fn traffic(conditions: &Conditions) -> (DirectionReport, DirectionReport) {
-    let mut world = World::both_ways(conditions.clone());
+    let mut relay = TestRelay::both_ways(conditions.clone());
     for number in 0..1_000 {
-        world.until(milliseconds(number));
-        world.client_sends(1, &[0; 100]);
-        world.receive(2, server(), &[0; 100]);
+        relay.until(milliseconds(number));
+        relay.client_sends(1, &[0; 100]);
+        relay.receive(2, server(), &[0; 100]);
     }
-    world.until(Duration::from_secs(60));
-    world.counts()
+    relay.until(Duration::from_secs(60));
+    relay.counts()
 }
 
 #[test]
@@ -230,33 +230,33 @@ fn a_blackhole_cuts_both_directions_at_once() {
 
 #[test]
 fn what_is_longer_than_the_mtu_vanishes() {
-    let mut world = World::both_ways(Conditions {
+    let mut relay = TestRelay::both_ways(Conditions {
         mtu: 1_280,
         ..Conditions::default()
     });
-    world.client_sends(1, &[0; 1_281]);
-    world.client_sends(1, &[0; 1_280]);
-    assert_eq!(world.sent(), [(0, 2, server(), 1_280)]);
-    assert_eq!(world.counts().0.counts.too_long, 1);
+    relay.client_sends(1, &[0; 1_281]);
+    relay.client_sends(1, &[0; 1_280]);
+    assert_eq!(relay.sent(), [(0, 2, server(), 1_280)]);
+    assert_eq!(relay.counts().0.counts.too_long, 1);
 }
 
 #[test]
 fn a_client_gets_a_new_port_every_time_it_is_due() {
-    let mut world = World::new(|config| {
+    let mut relay = TestRelay::new(|config| {
         config.rebind = Some(Rebind {
             kind: RebindKind::Port,
             every: Duration::from_secs(5),
         });
         config.up.delay = milliseconds(20);
     });
-    world.client_sends(1, b"a");
-    world.until(milliseconds(4_990));
-    world.client_sends(1, b"on its way when the port changes");
-    world.until(milliseconds(11_000));
-    let changes: Vec<_> = world
-        .done
+    relay.client_sends(1, b"a");
+    relay.until(milliseconds(4_990));
+    relay.client_sends(1, b"on its way when the port changes");
+    relay.until(milliseconds(11_000));
+    let changes: Vec<_> = relay
+        .outputs
         .iter()
-        .map(|(at, order)| match order {
+        .map(|(at, output)| match output {
             ForwarderOutput::Open { binding, .. } => (at.as_millis(), "open", *binding),
             ForwarderOutput::Close { binding } => (at.as_millis(), "close", *binding),
             ForwarderOutput::Send(datagram) => (at.as_millis(), "send", datagram.binding),
@@ -274,34 +274,34 @@ fn a_client_gets_a_new_port_every_time_it_is_due() {
             (10_000, "close", 3),
         ]
     );
-    world.forward.handle_command(world.now, Command::Rebind);
-    world.done.clear();
-    world.turn();
+    relay.forwarder.handle_command(relay.now, Command::Rebind);
+    relay.outputs.clear();
+    relay.turn();
     assert!(matches!(
-        world.done[..],
+        relay.outputs[..],
         [
             (_, ForwarderOutput::Open { binding: 5, .. }),
             (_, ForwarderOutput::Close { binding: 4 })
         ]
     ));
-    assert_eq!(world.forward.report().rebinds, 3);
-    assert_eq!(world.forward.report().flows, 1);
+    assert_eq!(relay.forwarder.report().rebinds, 3);
+    assert_eq!(relay.forwarder.report().flows, 1);
 }
 
 #[test]
 fn a_client_gets_a_new_address_every_time_it_is_due() {
-    let mut world = World::new(|config| {
+    let mut relay = TestRelay::new(|config| {
         config.rebind = Some(Rebind {
             kind: RebindKind::Address,
             every: Duration::from_secs(1),
         });
     });
-    world.client_sends(1, b"a");
-    world.until(Duration::from_secs(256));
-    let octets: Vec<u8> = world
-        .done
+    relay.client_sends(1, b"a");
+    relay.until(Duration::from_secs(256));
+    let octets: Vec<u8> = relay
+        .outputs
         .iter()
-        .filter_map(|(_, order)| match order {
+        .filter_map(|(_, output)| match output {
             ForwarderOutput::Open { address, .. } => match address.ip() {
                 std::net::IpAddr::V4(ip) => Some(ip.octets()[3]),
                 std::net::IpAddr::V6(_) => None,
@@ -317,82 +317,82 @@ fn a_client_gets_a_new_address_every_time_it_is_due() {
 
 #[test]
 fn one_client_too_many_replaces_nobody_until_another_is_forgotten() {
-    let mut world = World::new(|_| ());
+    let mut relay = TestRelay::new(|_| ());
     for port in 1..=FLOWS_MAX as u16 {
-        world.client_sends(port, b"a");
+        relay.client_sends(port, b"a");
     }
-    assert_eq!(world.sent().len(), FLOWS_MAX);
-    world.client_sends(1_000, b"one too many");
-    assert_eq!(world.sent(), []);
-    assert_eq!(world.forward.report().refused, 1);
+    assert_eq!(relay.sent().len(), FLOWS_MAX);
+    relay.client_sends(1_000, b"one too many");
+    assert_eq!(relay.sent(), []);
+    assert_eq!(relay.forwarder.report().refused, 1);
     // Silence of the client alone is none: its server still speaks to it.
-    world.until(FLOW_IDLE - milliseconds(1));
-    world.client_sends(1, b"still here");
-    world.receive(3, server(), b"and I answer client 2");
-    world.done.clear();
-    world.until(FLOW_IDLE);
-    let closed = world.done.len();
+    relay.until(FLOW_IDLE - milliseconds(1));
+    relay.client_sends(1, b"still here");
+    relay.receive(3, server(), b"and I answer client 2");
+    relay.outputs.clear();
+    relay.until(FLOW_IDLE);
+    let closed = relay.outputs.len();
     assert_eq!(closed, FLOWS_MAX - 2);
-    world.client_sends(1_000, b"now there is room");
-    world.client_sends(2, b"known");
-    let by: Vec<_> = world.sent().iter().map(|sent| sent.1).collect();
+    relay.client_sends(1_000, b"now there is room");
+    relay.client_sends(2, b"known");
+    let by: Vec<_> = relay.sent().iter().map(|sent| sent.1).collect();
     assert_eq!(by, [LISTENERS + FLOWS_MAX, 3]);
 }
 
 #[test]
 fn what_is_on_its_way_has_a_limit_in_bytes() {
-    let mut world = World::both_ways(Conditions {
+    let mut relay = TestRelay::both_ways(Conditions {
         delay: Duration::from_secs(10),
         ..Conditions::default()
     });
     let datagram = vec![0; 60_000];
     let fit = QUEUE_BYTES_MAX / (60_000 + 128);
     for _ in 0..fit + 5 {
-        world.client_sends(1, &datagram);
+        relay.client_sends(1, &datagram);
     }
-    let (up, _) = world.counts();
+    let (up, _) = relay.counts();
     assert_eq!((up.overflowed, up.under_way), (5, fit as u64));
-    world.until(Duration::from_secs(11));
-    world.client_sends(1, &datagram);
-    let (up, _) = world.counts();
+    relay.until(Duration::from_secs(11));
+    relay.client_sends(1, &datagram);
+    let (up, _) = relay.counts();
     assert_eq!((up.overflowed, up.under_way), (5, 1));
 }
 
 #[test]
 fn what_the_system_refuses_is_counted_and_the_client_begins_anew() {
-    let mut world = World::new(|_| ());
-    world.client_sends(1, b"a");
-    world.forward.handle_open_failed(2);
-    for (_, order) in std::mem::take(&mut world.done) {
-        if let ForwarderOutput::Send(datagram) = order {
-            world.forward.handle_unsent(&datagram);
+    let mut relay = TestRelay::new(|_| ());
+    relay.client_sends(1, b"a");
+    relay.forwarder.handle_open_failed(2);
+    for (_, output) in std::mem::take(&mut relay.outputs) {
+        if let ForwarderOutput::Send(datagram) = output {
+            relay.forwarder.handle_unsent(&datagram);
         }
     }
-    world.client_sends(1, b"b");
-    assert_eq!(world.sent(), [(0, 3, server(), 1)]);
-    let (up, _) = world.counts();
+    relay.client_sends(1, b"b");
+    assert_eq!(relay.sent(), [(0, 3, server(), 1)]);
+    let (up, _) = relay.counts();
     assert_eq!((up.delivered, up.bytes_delivered, up.unsent), (1, 1, 1));
-    assert_eq!(world.forward.report().sockets_failed, 1);
+    assert_eq!(relay.forwarder.report().sockets_failed, 1);
 }
 
 #[test]
 fn conditions_change_for_what_comes_later() {
-    let mut world = World::new(|_| ());
-    world.client_sends(1, b"a");
+    let mut relay = TestRelay::new(|_| ());
+    relay.client_sends(1, b"a");
     let deaf = Conditions {
         loss: 1.0,
         ..Conditions::default()
     };
     let conditions = Box::new((deaf, Conditions::default()));
-    let now = world.now;
-    world
-        .forward
+    let now = relay.now;
+    relay
+        .forwarder
         .handle_command(now, Command::SetConditions(conditions));
-    world.client_sends(1, b"b");
-    world.receive(2, server(), b"c");
-    let (up, down) = world.counts();
+    relay.client_sends(1, b"b");
+    relay.receive(2, server(), b"c");
+    let (up, down) = relay.counts();
     assert_eq!((up.delivered, up.counts.lost, down.delivered), (1, 1, 1));
-    assert!(!world.forward.is_finished());
-    world.forward.handle_command(now, Command::Stop);
-    assert!(world.forward.is_finished());
+    assert!(!relay.forwarder.is_finished());
+    relay.forwarder.handle_command(now, Command::Stop);
+    assert!(relay.forwarder.is_finished());
 }

@@ -1,4 +1,4 @@
-//! What is on its way, by its time of arrival.
+//! A queue of items that are due at an instant each.
 
 use std::{
     cmp::{Ordering, Reverse},
@@ -6,22 +6,22 @@ use std::{
     time::Instant,
 };
 
-/// Things on their way; those that arrive together keep the order in which
-/// they were sent.
+/// Items by the instant at which they are due; those that are due together keep the order in
+/// which they were added.
 #[derive(Debug)]
-pub struct InFlight<T> {
-    heap: BinaryHeap<Reverse<Flight<T>>>,
+pub struct DelayQueue<T> {
+    heap: BinaryHeap<Reverse<Entry<T>>>,
     number: u64,
 }
 
 #[derive(Debug)]
-struct Flight<T> {
+struct Entry<T> {
     at: Instant,
     number: u64,
-    cargo: T,
+    item: T,
 }
 
-impl<T> Default for InFlight<T> {
+impl<T> Default for DelayQueue<T> {
     fn default() -> Self {
         Self {
             heap: BinaryHeap::new(),
@@ -30,57 +30,57 @@ impl<T> Default for InFlight<T> {
     }
 }
 
-impl<T> InFlight<T> {
-    /// Sends something that arrives at an instant.
-    pub fn push(&mut self, at: Instant, cargo: T) {
+impl<T> DelayQueue<T> {
+    /// Adds an item that is due at an instant.
+    pub fn push(&mut self, at: Instant, item: T) {
         self.number += 1;
-        self.heap.push(Reverse(Flight {
+        self.heap.push(Reverse(Entry {
             at,
             number: self.number,
-            cargo,
+            item,
         }));
     }
 
-    /// Takes the next thing that has arrived by `now`.
+    /// Takes the next item that is due by `now`.
     pub fn pop(&mut self, now: Instant) -> Option<T> {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse(flight)| flight.cargo)
+        self.heap.pop().map(|Reverse(entry)| entry.item)
     }
 
-    /// Returns when the next thing arrives.
+    /// Returns the instant at which the next item is due.
     pub fn next(&self) -> Option<Instant> {
-        self.heap.peek().map(|Reverse(flight)| flight.at)
+        self.heap.peek().map(|Reverse(entry)| entry.at)
     }
 
-    /// Returns how many things are on their way.
+    /// Returns how many items there are.
     pub fn len(&self) -> usize {
         self.heap.len()
     }
 
-    /// Tells whether nothing is on its way.
+    /// Tells whether there is none.
     pub fn is_empty(&self) -> bool {
         self.heap.is_empty()
     }
 }
 
-impl<T> Ord for Flight<T> {
+impl<T> Ord for Entry<T> {
     fn cmp(&self, other: &Self) -> Ordering {
         (self.at, self.number).cmp(&(other.at, other.number))
     }
 }
 
-impl<T> PartialOrd for Flight<T> {
+impl<T> PartialOrd for Entry<T> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<T> PartialEq for Flight<T> {
+impl<T> PartialEq for Entry<T> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl<T> Eq for Flight<T> {}
+impl<T> Eq for Entry<T> {}

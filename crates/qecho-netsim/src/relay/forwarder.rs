@@ -1,4 +1,4 @@
-//! What the relay does with datagrams and time, without sockets or a clock.
+//! The relay without sockets or a clock: what it does with datagrams and time.
 
 use std::{
     collections::VecDeque,
@@ -10,13 +10,13 @@ use qecho_engine::{Datagram, Forwarder, ForwarderOutput, Received};
 
 use super::{
     config::{Config, RebindKind},
-    flows::{Admission, Client, Flows, Rebound},
+    nat_table::{Client, Lookup, NatTable, Rebinding},
+    path_direction::{ClientDatagram, PathDirection},
     report::Report,
-    way::{Parcel, Way},
 };
 use crate::link::Conditions;
 
-/// What other threads ask of a relay.
+/// Command of another thread to a relay.
 #[derive(Debug)]
 pub(super) enum Command {
     /// Gives every client a new port, or address, towards the server.
@@ -27,15 +27,15 @@ pub(super) enum Command {
     Stop,
 }
 
-/// The relay itself.
+/// The relay as a forwarder.
 #[derive(Debug)]
-pub(super) struct Forward {
+pub(super) struct RelayForwarder {
     to: SocketAddr,
     /// Sockets that clients send to: the first ones.
     listeners: usize,
-    flows: Flows,
-    up: Way,
-    down: Way,
+    clients: NatTable,
+    up: PathDirection,
+    down: PathDirection,
     outputs: VecDeque<ForwarderOutput>,
     /// The last number of the addresses towards the server, if they change.
     last_octet: Option<u8>,
@@ -44,16 +44,16 @@ pub(super) struct Forward {
     finished: bool,
 }
 
-impl Forward {
-    /// Makes a relay whose first `listeners` sockets are those that clients
+impl RelayForwarder {
+    /// Makes a forwarder whose first `listeners` sockets are those that clients
     /// send to.
     pub(super) fn new(config: &Config, listeners: usize) -> Self {
         Self {
             to: config.to,
             listeners,
-            flows: Flows::new(listeners, config.rebind.map(|rebind| rebind.every)),
-            up: Way::new(config.up.clone(), config.seed),
-            down: Way::new(config.down.clone(), config.seed ^ u64::MAX),
+            clients: NatTable::new(listeners, config.rebind.map(|rebind| rebind.every)),
+            up: PathDirection::new(config.up.clone(), config.seed),
+            down: PathDirection::new(config.down.clone(), config.seed ^ u64::MAX),
             outputs: VecDeque::new(),
             last_octet: config.rebind.and_then(|rebind| match rebind.kind {
                 RebindKind::Port => None,
@@ -78,20 +78,20 @@ impl Forward {
             address: received.remote,
             local_ip: received.local_ip,
         };
-        match self.flows.admit(now, client) {
-            Admission::Known => {}
-            Admission::New(binding) => {
+        match self.clients.look_up(now, client) {
+            Lookup::Found => {}
+            Lookup::Added(binding) => {
                 self.report.flows += 1;
                 self.open(binding);
             }
-            Admission::Refused => {
+            Lookup::Full => {
                 self.report.refused += 1;
                 return;
             }
         }
         // Both directions are cut at the same time.
         self.down.begin(now);
-        self.up.send(now, parcel(client, received));
+        self.up.send(now, client_datagram(client, received));
     }
 
     fn handle_server(&mut self, now: Instant, received: Received) {
@@ -101,33 +101,33 @@ impl Forward {
             self.report.strays += 1;
             return;
         }
-        let Some(client) = self.flows.hear_server(now, received.binding) else {
+        let Some(client) = self.clients.hear_server(now, received.binding) else {
             return;
         };
-        self.down.send(now, parcel(client, received));
+        self.down.send(now, client_datagram(client, received));
     }
 
     fn deliver(&mut self, now: Instant) {
-        while let Some(parcel) = self.up.pop(now) {
-            let Some(binding) = self.flows.binding(&parcel.client) else {
-                // The path was longer than anybody's patience.
-                self.up.not_sent(parcel.data.len());
+        while let Some(datagram) = self.up.pop(now) {
+            let Some(binding) = self.clients.binding(&datagram.client) else {
+                // Its client was silent for too long, and has no socket any more.
+                self.up.not_sent(datagram.data.len());
                 continue;
             };
-            let datagram = Datagram::new(binding, self.to, parcel.data).with_ecn(parcel.ecn);
-            self.outputs.push_back(ForwarderOutput::Send(datagram));
+            let sent = Datagram::new(binding, self.to, datagram.data).with_ecn(datagram.ecn);
+            self.outputs.push_back(ForwarderOutput::Send(sent));
         }
-        while let Some(parcel) = self.down.pop(now) {
-            let client = parcel.client;
-            let datagram = Datagram::new(client.listener, client.address, parcel.data)
-                .with_ecn(parcel.ecn)
+        while let Some(datagram) = self.down.pop(now) {
+            let client = datagram.client;
+            let sent = Datagram::new(client.listener, client.address, datagram.data)
+                .with_ecn(datagram.ecn)
                 .with_source_ip(client.local_ip);
-            self.outputs.push_back(ForwarderOutput::Send(datagram));
+            self.outputs.push_back(ForwarderOutput::Send(sent));
         }
     }
 
-    fn rebind(&mut self, rebound: Vec<Rebound>) {
-        for Rebound { opened, closed } in rebound {
+    fn rebind(&mut self, rebindings: Vec<Rebinding>) {
+        for Rebinding { opened, closed } in rebindings {
             self.report.rebinds += 1;
             self.last_octet = self.last_octet.map(next_octet);
             // In this order the new port cannot be the old one.
@@ -147,7 +147,7 @@ impl Forward {
     }
 }
 
-impl Forwarder for Forward {
+impl Forwarder for RelayForwarder {
     type Command = Command;
 
     fn handle_datagram(&mut self, now: Instant, received: Received) {
@@ -159,19 +159,19 @@ impl Forwarder for Forward {
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
-        let rebound = self.flows.rebind_due(now);
-        self.rebind(rebound);
+        let rebindings = self.clients.rebind_due(now);
+        self.rebind(rebindings);
         self.deliver(now);
-        while let Some(binding) = self.flows.pop_idle(now) {
+        while let Some(binding) = self.clients.pop_idle(now) {
             self.outputs.push_back(ForwarderOutput::Close { binding });
         }
     }
 
-    fn handle_command(&mut self, now: Instant, mail: Command) {
-        match mail {
+    fn handle_command(&mut self, now: Instant, command: Command) {
+        match command {
             Command::Rebind => {
-                let rebound = self.flows.rebind_all(now);
-                self.rebind(rebound);
+                let rebindings = self.clients.rebind_all(now);
+                self.rebind(rebindings);
             }
             Command::SetConditions(conditions) => {
                 let (up, down) = *conditions;
@@ -184,15 +184,15 @@ impl Forwarder for Forward {
 
     fn handle_open_failed(&mut self, binding: usize) {
         self.report.sockets_failed += 1;
-        self.flows.forget(binding);
+        self.clients.remove(binding);
     }
 
     fn handle_unsent(&mut self, datagram: &Datagram) {
-        let way = match datagram.binding < self.listeners {
+        let direction = match datagram.binding < self.listeners {
             true => &mut self.down,
             false => &mut self.up,
         };
-        way.not_sent(datagram.contents.len());
+        direction.not_sent(datagram.contents.len());
     }
 
     fn poll_output(&mut self) -> Option<ForwarderOutput> {
@@ -200,7 +200,7 @@ impl Forwarder for Forward {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        [self.up.next(), self.down.next(), self.flows.deadline()]
+        [self.up.next(), self.down.next(), self.clients.deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -211,15 +211,15 @@ impl Forwarder for Forward {
     }
 }
 
-fn parcel(client: Client, received: Received) -> Parcel {
-    Parcel {
+fn client_datagram(client: Client, received: Received) -> ClientDatagram {
+    ClientDatagram {
         client,
         ecn: received.ecn,
         data: received.data.into(),
     }
 }
 
-/// Returns what to bind in order to reach the server: loopback stays loopback.
+/// Returns the address to bind in order to reach the server: loopback stays loopback.
 fn towards(server: SocketAddr) -> SocketAddr {
     let ip = match server {
         SocketAddr::V4(server) if server.ip().is_loopback() => Ipv4Addr::LOCALHOST.into(),
@@ -238,7 +238,7 @@ fn next_octet(octet: u8) -> u8 {
     }
 }
 
-/// Compares what a sender can be known by: not the flow label of IPv6.
+/// Tells whether two addresses are the same, whatever the flow label of IPv6.
 fn is_same(one: SocketAddr, other: SocketAddr) -> bool {
     (one.ip(), one.port()) == (other.ip(), other.port())
 }

@@ -1,4 +1,4 @@
-//! What a server tells those who watch it, a bounded number of lines a second.
+//! Notices of what happens on a server, a bounded number a second.
 
 use std::{
     collections::BTreeMap,
@@ -10,16 +10,9 @@ use std::{
 use qecho_engine::{Connection, StreamId};
 use qecho_packet::text;
 
-use super::allowance::Allowance;
+use super::rate_limit::{RateLimit, Subject};
 
-/// Lines a second about what is received; what comes on top is only counted.
-pub const LINES_PER_SECOND_MAX: u32 = 20;
-
-/// Lines a second about connections and streams that come and go; what comes
-/// on top is only counted. Apart, so that no message drowns them.
-pub const EVENTS_PER_SECOND_MAX: u32 = 40;
-
-/// Notices that wait for a slow reader; what comes on top is only counted.
+/// Notices that wait for a slow reader; more are only counted.
 pub const NOTICES_MAX: usize = 256;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -29,11 +22,11 @@ const SECOND: Duration = Duration::from_secs(1);
 pub struct Notice {
     /// The connection's peer; `None` for what concerns them all.
     pub peer: Option<SocketAddr>,
-    /// What happened.
+    /// Its kind.
     pub kind: NoticeKind,
 }
 
-/// What happened.
+/// Kind of a notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NoticeKind {
@@ -55,79 +48,60 @@ pub enum NoticeKind {
     },
     /// The echo of a stream has ended.
     StreamClosed(StreamId),
-    /// A client was turned away with its first packet.
+    /// A client was refused at its first packet.
     Refused {
-        /// Why.
+        /// The reason, for people.
         reason: String,
     },
     /// A handshake was not completed.
     HandshakeFailed {
-        /// Why.
+        /// The reason, for people.
         reason: String,
     },
     /// A connection has ended.
     Closed {
-        /// Why.
+        /// The reason, for people.
         reason: String,
     },
-    /// So many notices were left out.
+    /// This many notices were left out.
     LeftOut(u64),
 }
 
 /// The text of each stream that was cut inside a character.
 pub(super) type Decoders = BTreeMap<StreamId, text::Decoder>;
 
-/// Lets notices through to their reader, within the limits.
-#[derive(Debug)]
-pub(super) struct Notices {
+/// Sender of notices, within the limits. A clone is for another shard of the same server.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ServerLog {
     reader: Option<SyncSender<Notice>>,
     /// One for all shards of the server.
-    allowance: Arc<Allowance>,
+    limit: Arc<RateLimit>,
     second_began: Option<Instant>,
     left_out: u64,
 }
 
-/// What a notice is about, which decides how many there may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum About {
-    /// Something that was received.
-    Message,
-    /// A connection or stream that comes or goes.
-    Life,
-}
-
-impl Notices {
+impl ServerLog {
     pub(super) fn new(reader: Option<SyncSender<Notice>>) -> Self {
         Self {
             reader,
-            allowance: Arc::default(),
-            second_began: None,
-            left_out: 0,
+            ..Self::default()
         }
     }
 
-    /// Returns the notices of another shard of the same server.
-    pub(super) fn for_another_shard(&self) -> Self {
-        Self {
-            allowance: self.allowance.clone(),
-            ..Self::new(self.reader.clone())
-        }
-    }
-
-    /// Asks to tell something: true if it may be told now, else it is counted.
-    pub(super) fn may_tell(&mut self, now: Instant, about: About) -> bool {
+    /// Tells whether a notice may be sent now; else it is counted.
+    pub(super) fn may_tell(&mut self, now: Instant, subject: Subject) -> bool {
         if self.reader.is_none() {
             return false;
         }
         self.begin_second(now);
-        if self.allowance.take(now, about) {
+        if self.limit.take(now, subject) {
             return true;
         }
         self.left_out += 1;
         false
     }
 
-    /// Tells something that [`may_tell`](Self::may_tell) has allowed.
+    /// Sends a notice that [`may_tell`](Self::may_tell) has allowed.
     pub(super) fn tell(&mut self, peer: SocketAddr, kind: NoticeKind) {
         let peer = Some(peer);
         if !self.hand_over(Notice { peer, kind }) {
@@ -135,7 +109,7 @@ impl Notices {
         }
     }
 
-    /// Tells what was received, if it may be told now.
+    /// Sends a notice of what was received, if that may be sent now.
     pub(super) fn tell_received(
         &mut self,
         connection: &Connection<'_>,
@@ -143,7 +117,7 @@ impl Notices {
         stream: Option<StreamId>,
         data: &[u8],
     ) {
-        if !self.may_tell(connection.now(), About::Message) {
+        if !self.may_tell(connection.now(), Subject::Message) {
             if let Some(id) = stream {
                 decoders.remove(&id);
             }
@@ -186,7 +160,7 @@ impl Notices {
         self.tell_left_out();
     }
 
-    /// Tells how much was left out since this was last told.
+    /// Sends the count of what was left out since the last one.
     pub(super) fn tell_left_out(&mut self) {
         if self.left_out == 0 {
             return;
@@ -197,7 +171,7 @@ impl Notices {
         }
     }
 
-    /// Returns when the count of what was left out is to be told.
+    /// Returns the instant at which the count of what was left out is to be sent.
     pub(super) fn deadline(&self) -> Option<Instant> {
         (self.left_out > 0 && self.reader.is_some()).then_some(self.second_began? + SECOND)
     }
@@ -211,7 +185,7 @@ impl Notices {
 mod tests {
     use std::sync::mpsc::sync_channel;
 
-    use super::*;
+    use super::{super::rate_limit::LINES_PER_SECOND_MAX, *};
 
     #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
     fn start() -> Instant {
@@ -221,7 +195,7 @@ mod tests {
     #[test]
     fn the_twenty_first_line_of_a_second_is_counted_and_told_in_the_next() {
         let (sender, reader) = sync_channel(NOTICES_MAX);
-        let mut notices = Notices::new(Some(sender));
+        let mut log = ServerLog::new(Some(sender));
         let now = start();
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         let received = NoticeKind::Received {
@@ -230,20 +204,20 @@ mod tests {
             bytes: 1,
         };
         for _ in 0..LINES_PER_SECOND_MAX + 5 {
-            if notices.may_tell(now, About::Message) {
-                notices.tell(peer, received.clone());
+            if log.may_tell(now, Subject::Message) {
+                log.tell(peer, received.clone());
             }
         }
         assert_eq!(reader.try_iter().count(), LINES_PER_SECOND_MAX as usize);
         assert!(
-            notices.may_tell(now, About::Life),
+            log.may_tell(now, Subject::Lifecycle),
             "what comes and goes has lines of its own"
         );
-        let due = notices.deadline().expect("something was left out");
+        let due = log.deadline().expect("something was left out");
         assert_eq!(due, now + SECOND);
-        notices.handle_deadline(due);
+        log.handle_deadline(due);
         let told: Vec<_> = reader.try_iter().map(|notice| notice.kind).collect();
         assert_eq!(told, [NoticeKind::LeftOut(5)]);
-        assert_eq!(notices.deadline(), None);
+        assert_eq!(log.deadline(), None);
     }
 }

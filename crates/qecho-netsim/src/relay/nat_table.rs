@@ -8,7 +8,7 @@ use std::{
 
 use super::config::{FLOW_IDLE, FLOWS_MAX, REBIND_EVERY_MIN};
 
-/// A client, as the relay sees it: from where, to where.
+/// Addresses by which the relay knows a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Client {
     /// The relay's socket that it sends to.
@@ -18,44 +18,44 @@ pub(super) struct Client {
     pub(super) local_ip: Option<IpAddr>,
 }
 
-/// A socket that is to be opened for a client, and one that is no longer used.
+/// A change of a client's socket: one that is to be opened, and one that is no longer used.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Rebound {
+pub(super) struct Rebinding {
     pub(super) opened: usize,
     pub(super) closed: usize,
 }
 
-/// A client's place in the table.
+/// Result of looking a client up.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Admission {
-    /// It has one.
-    Known,
-    /// It has one from now on, and this socket is to be opened.
-    New(usize),
-    /// There is none.
-    Refused,
+pub(super) enum Lookup {
+    /// It has an entry.
+    Found,
+    /// It has an entry from now on, and this socket is to be opened.
+    Added(usize),
+    /// The table is full.
+    Full,
 }
 
 #[derive(Debug)]
 struct Flow {
     /// Number of its socket towards the server.
     binding: usize,
-    /// When something last came from either side.
+    /// Instant at which something last came from either side.
     heard: Instant,
     rebind_at: Option<Instant>,
 }
 
-/// At most [`FLOWS_MAX`] clients.
+/// Table of clients, at most [`FLOWS_MAX`], and their sockets towards the server, as of a NAT.
 #[derive(Debug)]
-pub(super) struct Flows {
+pub(super) struct NatTable {
     flows: BTreeMap<Client, Flow>,
-    /// By the number of a socket towards the server, whose it is.
+    /// Clients by the number of their socket towards the server.
     clients: HashMap<usize, Client>,
     next_binding: usize,
     rebind_every: Option<Duration>,
 }
 
-impl Flows {
+impl NatTable {
     /// Begins with none; their sockets are numbered from `first_binding`.
     pub(super) fn new(first_binding: usize, rebind_every: Option<Duration>) -> Self {
         Self {
@@ -66,14 +66,14 @@ impl Flows {
         }
     }
 
-    /// Notes that a client was heard, and gives it a place if it has none.
-    pub(super) fn admit(&mut self, now: Instant, client: Client) -> Admission {
+    /// Notes that a client was heard, and adds it if it is new.
+    pub(super) fn look_up(&mut self, now: Instant, client: Client) -> Lookup {
         if let Some(flow) = self.flows.get_mut(&client) {
             flow.heard = now;
-            return Admission::Known;
+            return Lookup::Found;
         }
         if self.flows.len() == FLOWS_MAX {
-            return Admission::Refused;
+            return Lookup::Full;
         }
         let binding = self.bind(client);
         let flow = Flow {
@@ -82,10 +82,10 @@ impl Flows {
             rebind_at: self.rebind_every.map(|every| now + every),
         };
         self.flows.insert(client, flow);
-        Admission::New(binding)
+        Lookup::Added(binding)
     }
 
-    /// Returns whose socket the server has sent to, and notes that.
+    /// Returns the client whose socket the server has sent to, and notes that.
     pub(super) fn hear_server(&mut self, now: Instant, binding: usize) -> Option<Client> {
         let client = *self.clients.get(&binding)?;
         self.flows.get_mut(&client)?.heard = now;
@@ -97,41 +97,41 @@ impl Flows {
         Some(self.flows.get(client)?.binding)
     }
 
-    /// Forgets whose socket this is; it need not be closed.
-    pub(super) fn forget(&mut self, binding: usize) {
+    /// Removes the client of a socket, which need not be closed.
+    pub(super) fn remove(&mut self, binding: usize) {
         if let Some(client) = self.clients.remove(&binding) {
             self.flows.remove(&client);
         }
     }
 
-    /// Forgets one of the clients that were silent for too long; returns its
+    /// Removes one of the clients that were silent for too long; returns its
     /// socket, which is to be closed.
     pub(super) fn pop_idle(&mut self, now: Instant) -> Option<usize> {
         let idle = |flow: &&Flow| flow.heard + FLOW_IDLE <= now;
         let binding = self.flows.values().find(idle)?.binding;
-        self.forget(binding);
+        self.remove(binding);
         Some(binding)
     }
 
     /// Gives new sockets to the clients whose time has come.
-    pub(super) fn rebind_due(&mut self, now: Instant) -> Vec<Rebound> {
+    pub(super) fn rebind_due(&mut self, now: Instant) -> Vec<Rebinding> {
         let due = |flow: &Flow| flow.rebind_at.is_some_and(|at| at <= now);
         self.rebind_where(now, due)
     }
 
     /// Gives a new socket to every client.
-    pub(super) fn rebind_all(&mut self, now: Instant) -> Vec<Rebound> {
+    pub(super) fn rebind_all(&mut self, now: Instant) -> Vec<Rebinding> {
         self.rebind_where(now, |_| true)
     }
 
-    fn rebind_where(&mut self, now: Instant, chosen: impl Fn(&Flow) -> bool) -> Vec<Rebound> {
+    fn rebind_where(&mut self, now: Instant, chosen: impl Fn(&Flow) -> bool) -> Vec<Rebinding> {
         let clients: Vec<_> = self
             .flows
             .iter()
             .filter(|(_, flow)| chosen(flow))
             .map(|(client, _)| *client)
             .collect();
-        let mut rebound = Vec::new();
+        let mut rebindings = Vec::new();
         for client in clients {
             let opened = self.bind(client);
             let Some(flow) = self.flows.get_mut(&client) else {
@@ -140,12 +140,12 @@ impl Flows {
             let closed = std::mem::replace(&mut flow.binding, opened);
             flow.rebind_at = self.rebind_every.map(|every| now + every);
             self.clients.remove(&closed);
-            rebound.push(Rebound { opened, closed });
+            rebindings.push(Rebinding { opened, closed });
         }
-        rebound
+        rebindings
     }
 
-    /// Returns when one of them is next due for anything.
+    /// Returns the instant at which a client is next due for anything.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let due = |flow: &Flow| {
             let idle_at = flow.heard + FLOW_IDLE;

@@ -1,5 +1,5 @@
-//! Bytes without messages: what is read goes out, what comes back is written,
-//! both as fast as the slower side takes.
+//! Transfer of bytes without messages: what is read goes out, what comes back is written, both as
+//! fast as the slower side takes.
 
 use std::{
     collections::VecDeque,
@@ -13,44 +13,44 @@ use std::{
 };
 
 use bytes::Bytes;
-use qecho_engine::{Connection, Dir, Event, ReadEnd, Side, StreamId, Written};
+use qecho_engine::{Connection, Dir, Event, ReadEnd, StreamId, Written};
 
 use super::report::{Failure, Report};
-use crate::COALESCE_MAX;
+use crate::{COALESCE_MAX, reply};
 
-/// Pieces that wait between a pipe and the thread at its end.
-pub const PIECES_MAX: usize = 16;
+/// Chunks that wait between a transfer and the thread that reads or writes.
+pub const CHUNKS_MAX: usize = 16;
 
-/// Bytes that are remembered for comparing; no more are sent until some of
+/// Bytes that are kept for comparing; no more are sent until some of
 /// them have come back.
 pub const VERIFY_OUTSTANDING_MAX: usize = 16 << 20;
 
-/// The ends of a pipe that other threads hold.
+/// Input and output of a transfer, whose other ends other threads hold.
 #[derive(Debug)]
-pub struct PipeEnds {
-    /// Gives what is to be sent; it ends when the sender is dropped.
+pub struct TransferIo {
+    /// Bytes to be sent; they end when the sender is dropped.
     pub input: Receiver<io::Result<Bytes>>,
-    /// Takes what came back; dropped at the end. `None` compares instead.
+    /// Bytes that came back; dropped at the end. `None` compares instead.
     pub output: Option<SyncSender<Bytes>>,
-    /// Counts both directions, for whoever shows it.
-    pub progress: Arc<Progress>,
-    /// Which kind of stream carries the bytes.
+    /// Counts of both directions, to be shown.
+    pub progress: Arc<TransferProgress>,
+    /// Kind of stream that carries the bytes.
     pub direction: Dir,
 }
 
-/// How far a pipe has come.
+/// Counts of a transfer under way.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct TransferProgress {
     /// Bytes taken by the send side.
     pub sent: AtomicU64,
     /// Bytes that came back.
     pub received: AtomicU64,
 }
 
-/// The state of a pipe.
+/// State of a transfer.
 #[derive(Debug)]
-pub(super) struct Pipe {
-    ends: PipeEnds,
+pub(super) struct Transfer {
+    io: TransferIo,
     stream: Option<StreamId>,
     unsent: Bytes,
     undelivered: Bytes,
@@ -63,15 +63,14 @@ pub(super) struct Pipe {
     sent: u64,
     received: u64,
     patience: Option<Duration>,
-    /// When patience with the peer ends, while it is the peer that is waited
-    /// for.
+    /// Instant at which patience with the peer ends, while it is the peer that is waited for.
     due: Option<Instant>,
 }
 
-impl Pipe {
-    pub(super) fn new(ends: PipeEnds, patience: Option<Duration>) -> Self {
+impl Transfer {
+    pub(super) fn new(io: TransferIo, patience: Option<Duration>) -> Self {
         Self {
-            ends,
+            io,
             stream: None,
             unsent: Bytes::new(),
             undelivered: Bytes::new(),
@@ -147,16 +146,12 @@ impl Pipe {
     }
 
     fn move_bytes(&mut self, connection: &mut Connection<'_>) -> Result<(), Failure> {
-        let Some(stream) = self.stream.or_else(|| connection.open(self.ends.direction)) else {
+        let Some(stream) = self.stream.or_else(|| connection.open(self.io.direction)) else {
             return Ok(());
         };
         self.stream = Some(stream);
         self.send(connection, stream)?;
-        let echo = match self.ends.direction {
-            Dir::Bidirectional => stream,
-            Dir::Unidirectional => StreamId::new(Side::Server, Dir::Unidirectional, stream.index()),
-        };
-        self.receive(connection, echo)?;
+        self.receive(connection, reply(stream))?;
         // What came back makes room for more when comparing.
         self.send(connection, stream)
     }
@@ -171,7 +166,7 @@ impl Pipe {
 
     fn send(&mut self, connection: &mut Connection<'_>, stream: StreamId) -> Result<(), Failure> {
         while !self.fin_sent {
-            if self.unsent.is_empty() && !self.next_piece()? {
+            if self.unsent.is_empty() && !self.next_chunk()? {
                 return Ok(());
             }
             if self.unsent.is_empty() {
@@ -190,7 +185,7 @@ impl Pipe {
                 Written::Closed => return Ok(()),
             };
             self.sent += (before - self.unsent.len()) as u64;
-            self.ends.progress.sent.store(self.sent, Ordering::Relaxed);
+            self.io.progress.sent.store(self.sent, Ordering::Relaxed);
             if blocked {
                 return Ok(());
             }
@@ -198,30 +193,30 @@ impl Pipe {
         Ok(())
     }
 
-    /// Takes the next piece of input, if it is there: an empty one is the end.
-    fn next_piece(&mut self) -> Result<bool, Failure> {
-        let comparing = self.ends.output.is_none();
+    /// Takes the next chunk of input, if it is there: an empty one is the end.
+    fn next_chunk(&mut self) -> Result<bool, Failure> {
+        let comparing = self.io.output.is_none();
         if comparing && self.outstanding_bytes >= VERIFY_OUTSTANDING_MAX {
             return Ok(false);
         }
         loop {
-            let piece = match self.ends.input.try_recv() {
+            let chunk = match self.io.input.try_recv() {
                 Err(TryRecvError::Empty) => return Ok(false),
                 Err(TryRecvError::Disconnected) => return Ok(true),
                 Ok(Err(error)) => {
                     return Err(Failure::Broken(format!("cannot read the input: {error}")));
                 }
-                Ok(Ok(piece)) => piece,
+                Ok(Ok(chunk)) => chunk,
             };
-            // An empty piece is none: the end is the sender's dropping.
-            if piece.is_empty() {
+            // An empty chunk is none: the end is the sender's dropping.
+            if chunk.is_empty() {
                 continue;
             }
             if comparing {
-                self.outstanding_bytes += piece.len();
-                self.outstanding.push_back(piece.clone());
+                self.outstanding_bytes += chunk.len();
+                self.outstanding.push_back(chunk.clone());
             }
-            self.unsent = piece;
+            self.unsent = chunk;
             return Ok(true);
         }
     }
@@ -230,7 +225,7 @@ impl Pipe {
         while self.deliver() && !self.fin_received {
             let read = connection.read(echo, COALESCE_MAX);
             self.received += read.data.len() as u64;
-            self.ends
+            self.io
                 .progress
                 .received
                 .store(self.received, Ordering::Relaxed);
@@ -238,7 +233,7 @@ impl Pipe {
                 let bytes = self.received - self.sent;
                 return Err(Failure::TooMuch { bytes });
             }
-            if self.ends.output.is_none() {
+            if self.io.output.is_none() {
                 self.compare(&read.data)?;
             } else {
                 self.undelivered = read.data;
@@ -268,7 +263,7 @@ impl Pipe {
 
     /// Hands over what came back; tells whether there is room for more.
     fn deliver(&mut self) -> bool {
-        let Some(output) = &self.ends.output else {
+        let Some(output) = &self.io.output else {
             return true;
         };
         if self.undelivered.is_empty() {
@@ -276,8 +271,8 @@ impl Pipe {
         }
         match output.try_send(std::mem::take(&mut self.undelivered)) {
             Ok(()) => true,
-            Err(TrySendError::Full(piece)) => {
-                self.undelivered = piece;
+            Err(TrySendError::Full(chunk)) => {
+                self.undelivered = chunk;
                 false
             }
             Err(TrySendError::Disconnected(_)) => {

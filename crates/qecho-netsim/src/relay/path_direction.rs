@@ -1,39 +1,39 @@
-//! One direction of a relay: the modelled path and what is on its way.
+//! One direction of a relay: the modelled path and the datagrams on it.
 
 use std::time::Instant;
 
-use crate::link::{Conditions, InFlight, Link};
+use crate::link::{Conditions, DelayQueue, Link};
 
 use super::{
     config::{DATAGRAM_OVERHEAD, QUEUE_BYTES_MAX},
-    flows::Client,
+    nat_table::Client,
     report::DirectionReport,
 };
 
 /// A datagram of a client, or for one.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Parcel {
+pub(super) struct ClientDatagram {
     pub(super) client: Client,
     /// The ECN bits of its IP header (RFC 3168).
     pub(super) ecn: u8,
     pub(super) data: Vec<u8>,
 }
 
-/// The way from the clients to the server, or back.
+/// The path from the clients to the server, or back.
 #[derive(Debug)]
-pub(super) struct Way {
+pub(super) struct PathDirection {
     link: Link,
-    in_flight: InFlight<Parcel>,
-    /// What is in flight, in bytes of memory.
+    in_transit: DelayQueue<ClientDatagram>,
+    /// Bytes of memory that the datagrams in transit take.
     held: usize,
     report: DirectionReport,
 }
 
-impl Way {
+impl PathDirection {
     pub(super) fn new(conditions: Conditions, seed: u64) -> Self {
         Self {
             link: Link::new(conditions, seed),
-            in_flight: InFlight::default(),
+            in_transit: DelayQueue::default(),
             held: 0,
             report: DirectionReport::default(),
         }
@@ -49,8 +49,8 @@ impl Way {
     }
 
     /// Takes a datagram that came at one end.
-    pub(super) fn send(&mut self, now: Instant, parcel: Parcel) {
-        let Parcel { client, ecn, data } = parcel;
+    pub(super) fn send(&mut self, now: Instant, datagram: ClientDatagram) {
+        let ClientDatagram { client, ecn, data } = datagram;
         self.report.bytes_received += data.len() as u64;
         self.link.send(now, data, |at, data| {
             let cost = data.len() + DATAGRAM_OVERHEAD;
@@ -59,17 +59,18 @@ impl Way {
                 return;
             }
             self.held += cost;
-            self.in_flight.push(at, Parcel { client, ecn, data });
+            self.in_transit
+                .push(at, ClientDatagram { client, ecn, data });
         });
     }
 
     /// Returns the next datagram that has reached the other end.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<Parcel> {
-        let parcel = self.in_flight.pop(now)?;
-        self.held -= parcel.data.len() + DATAGRAM_OVERHEAD;
+    pub(super) fn pop(&mut self, now: Instant) -> Option<ClientDatagram> {
+        let datagram = self.in_transit.pop(now)?;
+        self.held -= datagram.data.len() + DATAGRAM_OVERHEAD;
         self.report.delivered += 1;
-        self.report.bytes_delivered += parcel.data.len() as u64;
-        Some(parcel)
+        self.report.bytes_delivered += datagram.data.len() as u64;
+        Some(datagram)
     }
 
     /// Takes back that a datagram was delivered.
@@ -80,13 +81,13 @@ impl Way {
     }
 
     pub(super) fn next(&self) -> Option<Instant> {
-        self.in_flight.next()
+        self.in_transit.next()
     }
 
     pub(super) fn report(&self) -> DirectionReport {
         DirectionReport {
             counts: self.link.counts(),
-            under_way: self.in_flight.len() as u64,
+            under_way: self.in_transit.len() as u64,
             ..self.report
         }
     }
