@@ -1,9 +1,11 @@
 //! What was typed.
 
+mod alpn;
 mod bench;
 mod cert;
 mod client;
 mod demo;
+mod dial;
 mod listen;
 mod ping;
 mod place;
@@ -11,7 +13,6 @@ mod relay;
 mod report;
 mod server;
 mod trace;
-mod trust;
 
 use std::{
     ffi::OsString,
@@ -32,13 +33,13 @@ pub(crate) use self::{
     },
     client::{ClientArguments, OverArgument},
     demo::{DemoArguments, DemoTraceArgument},
+    dial::DialArguments,
     ping::{PingArguments, PingFormat, PingOver},
     place::HostPort,
     relay::RelayArguments,
     report::ReportArguments,
     server::{AlsoArgument, EndArgument, MessagesArgument, RetryArgument, ServerArguments, Switch},
     trace::TraceFileArguments,
-    trust::TrustArguments,
 };
 
 const EXIT_CODES: &str = "\
@@ -98,21 +99,21 @@ pub(crate) enum Command {
     /// Send to an echo server: a prompt, a pipe, or messages from the command line
     #[command(after_help = EXIT_CODES)]
     Client(ClientArguments),
+    /// Make a bad network out of a good one: a UDP relay between clients and a server
+    #[command(after_help = EXIT_CODES)]
+    Relay(Box<RelayArguments>),
     /// Measure how long answers take and how many are lost, again and again
     #[command(after_help = EXIT_CODES)]
     Ping(Box<PingArguments>),
+    /// Show the QUIC packets in a capture, decrypted
+    #[command(after_help = EXIT_CODES)]
+    Trace(TraceFileArguments),
     /// Put load on an echo server and measure its rate and echo times
     #[command(after_help = EXIT_CODES)]
     Bench(Box<BenchArguments>),
     /// Lay reports of `qecho bench` over each other, as one page for a browser
     #[command(after_help = EXIT_CODES)]
     Report(ReportArguments),
-    /// Make a bad network out of a good one: a UDP relay between clients and a server
-    #[command(after_help = EXIT_CODES)]
-    Relay(Box<RelayArguments>),
-    /// Show the QUIC packets in a capture, decrypted
-    #[command(after_help = EXIT_CODES)]
-    Trace(TraceFileArguments),
     /// Make and look after certificates for development, as mkcert does
     #[command(subcommand, after_help = EXIT_CODES)]
     Cert(CertCommand),

@@ -110,7 +110,7 @@ fn connect(
     screen: &Screen,
     observing: &Observing,
 ) -> Result<Ending, Failure> {
-    let verifier = trust::verifier(&arguments.trust)?;
+    let verifier = trust::verifier(&arguments.dial)?;
     let identity = trust::identity(arguments.cert.as_deref(), arguments.key.as_deref())?;
     let target = resolve::target(&arguments.place)?;
     let usual = client::Config::new(target, verifier.clone());
@@ -119,7 +119,7 @@ fn connect(
             udp_payload_max: arguments.udp_payload_max.0,
             ..usual.transport.clone()
         },
-        alpn: arguments.alpn.clone(),
+        alpn: arguments.dial.alpn.clone(),
         identity: identity.map(|identity| identity as Arc<dyn ResolvesClientCert>),
         key_log: observing.key_log(&arguments.observe.key_log)?,
         timeout: arguments.timeout.unwrap_or(client::TIMEOUT),

@@ -5,10 +5,10 @@ use std::{path::Path, sync::Arc};
 use anyhow::Context;
 use qecho_cert::{Identity, LocalAuthority, TrustSettings, TrustVerifier, folder};
 
-use crate::args::TrustArguments;
+use crate::args::DialArguments;
 
 /// Makes the verifier that decides about the server's certificate.
-pub(super) fn verifier(arguments: &TrustArguments) -> anyhow::Result<Arc<TrustVerifier>> {
+pub(super) fn verifier(arguments: &DialArguments) -> anyhow::Result<Arc<TrustVerifier>> {
     TrustVerifier::new(TrustSettings {
         ca_files: arguments.ca.clone(),
         pin: arguments.pin,
