@@ -6,6 +6,7 @@ mod cert;
 mod client;
 mod demo;
 mod dial;
+mod help;
 mod listen;
 mod ping;
 mod place;
@@ -21,7 +22,7 @@ use std::{
 };
 
 use bytesize::ByteSize;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use qecho_packet::capture::LIMIT_MIN;
 
 pub(crate) use self::{
@@ -65,7 +66,10 @@ impl Arguments {
     pub(crate) fn read() -> Self {
         let typed: Vec<OsString> = std::env::args_os().collect();
         match detail_apart(&typed) {
-            None => Self::parse_from(typed),
+            None => {
+                let matches = help::grouped(Self::command()).get_matches_from(typed);
+                Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+            }
             Some(detail) => {
                 let words = format!("the detail of --trace follows `=`: write --trace={detail}");
                 Self::command().error(ErrorKind::InvalidValue, words).exit()
@@ -88,6 +92,7 @@ fn detail_apart(typed: &[OsString]) -> Option<&str> {
     apart.filter(|detail| has_option && DemoTraceArgument::from_str(detail, false).is_ok())
 }
 
+/// The commands, in the order in which help groups them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show QUIC at work: a server and a client in one process, three echoes
