@@ -1,9 +1,12 @@
 //! What was typed.
 
+mod alpn;
 mod bench;
 mod cert;
 mod client;
 mod demo;
+mod dial;
+mod help;
 mod listen;
 mod ping;
 mod place;
@@ -11,7 +14,6 @@ mod relay;
 mod report;
 mod server;
 mod trace;
-mod trust;
 
 use std::{
     ffi::OsString,
@@ -20,7 +22,7 @@ use std::{
 };
 
 use bytesize::ByteSize;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use qecho_packet::capture::LIMIT_MIN;
 
 pub(crate) use self::{
@@ -32,13 +34,13 @@ pub(crate) use self::{
     },
     client::{ClientArguments, OverArgument},
     demo::{DemoArguments, DemoTraceArgument},
+    dial::DialArguments,
     ping::{PingArguments, PingFormat, PingOver},
     place::HostPort,
     relay::RelayArguments,
     report::ReportArguments,
     server::{AlsoArgument, EndArgument, MessagesArgument, RetryArgument, ServerArguments, Switch},
     trace::TraceFileArguments,
-    trust::TrustArguments,
 };
 
 const EXIT_CODES: &str = "\
@@ -64,7 +66,10 @@ impl Arguments {
     pub(crate) fn read() -> Self {
         let typed: Vec<OsString> = std::env::args_os().collect();
         match detail_apart(&typed) {
-            None => Self::parse_from(typed),
+            None => {
+                let matches = help::grouped(Self::command()).get_matches_from(typed);
+                Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+            }
             Some(detail) => {
                 let words = format!("the detail of --trace follows `=`: write --trace={detail}");
                 Self::command().error(ErrorKind::InvalidValue, words).exit()
@@ -87,6 +92,7 @@ fn detail_apart(typed: &[OsString]) -> Option<&str> {
     apart.filter(|detail| has_option && DemoTraceArgument::from_str(detail, false).is_ok())
 }
 
+/// The commands, in the order in which help groups them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show QUIC at work: a server and a client in one process, three echoes
@@ -98,21 +104,21 @@ pub(crate) enum Command {
     /// Send to an echo server: a prompt, a pipe, or messages from the command line
     #[command(after_help = EXIT_CODES)]
     Client(ClientArguments),
+    /// Make a bad network out of a good one: a UDP relay between clients and a server
+    #[command(after_help = EXIT_CODES)]
+    Relay(Box<RelayArguments>),
     /// Measure how long answers take and how many are lost, again and again
     #[command(after_help = EXIT_CODES)]
     Ping(Box<PingArguments>),
+    /// Show the QUIC packets in a capture, decrypted
+    #[command(after_help = EXIT_CODES)]
+    Trace(TraceFileArguments),
     /// Put load on an echo server and measure its rate and echo times
     #[command(after_help = EXIT_CODES)]
     Bench(Box<BenchArguments>),
     /// Lay reports of `qecho bench` over each other, as one page for a browser
     #[command(after_help = EXIT_CODES)]
     Report(ReportArguments),
-    /// Make a bad network out of a good one: a UDP relay between clients and a server
-    #[command(after_help = EXIT_CODES)]
-    Relay(Box<RelayArguments>),
-    /// Show the QUIC packets in a capture, decrypted
-    #[command(after_help = EXIT_CODES)]
-    Trace(TraceFileArguments),
     /// Make and look after certificates for development, as mkcert does
     #[command(subcommand, after_help = EXIT_CODES)]
     Cert(CertCommand),

@@ -18,13 +18,17 @@ mod trace;
 mod tracing;
 mod trust;
 
-use std::thread;
+use std::{
+    io::{self, Write},
+    thread,
+};
 
 use anyhow::Context;
 
 use crate::{
-    args::{Arguments, Command},
+    args::{Arguments, Command, Format},
     ending::{Ending, Failure},
+    render::Render,
 };
 
 /// Name of this program in files.
@@ -50,4 +54,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<Ending, Failure> {
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
     let thread = thread::Builder::new().name(name.into()).spawn(work);
     thread.context("cannot start a thread").map(drop)
+}
+
+/// Writes something to stdout, in the format that was asked for.
+fn show(what: &dyn Render, format: Format) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match format {
+        Format::Text => what.text(&mut out)?,
+        Format::Json => what.json(&mut out)?,
+    }
+    out.flush()
 }

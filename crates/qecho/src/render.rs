@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod cert;
 pub(crate) mod client;
 pub(crate) mod demo;
+mod json;
 pub(crate) mod page;
 pub(crate) mod ping;
 pub(crate) mod relay;
@@ -20,50 +21,41 @@ use std::{
 
 use qecho_cert::Pin;
 use qecho_engine::Handshake;
-use serde::{Serialize, Serializer};
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
-/// Writes one JSON object and ends its line.
-fn json_line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
-    writeln!(out)
+pub(crate) use self::json::Object;
+
+/// What a command shows in the form that was asked for.
+pub(crate) trait Render {
+    /// Writes it for people.
+    fn text(&self, out: &mut dyn Write) -> io::Result<()>;
+
+    /// Writes it as JSON.
+    fn json(&self, out: &mut dyn Write) -> io::Result<()>;
 }
 
-/// A path as text, also one that is no Unicode: what is none in it is replaced, since
-/// JSON has no other texts.
-struct PathText<'a>(&'a Path);
-
-impl Serialize for PathText<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0.display())
-    }
+/// A path as text, also one that is no Unicode: what is none in it is replaced,
+/// since JSON has no other texts.
+fn path_text(path: impl AsRef<Path>) -> String {
+    path.as_ref().display().to_string()
 }
 
-fn path_texts(paths: &[PathBuf]) -> Vec<PathText<'_>> {
-    paths.iter().map(|path| PathText(path)).collect()
-}
-
-/// Bytes as text if they are UTF-8, else as hexadecimal digits.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Payload<'a> {
-    Text(&'a str),
-    Hex(String),
-}
-
-impl<'a> From<&'a [u8]> for Payload<'a> {
-    fn from(bytes: &'a [u8]) -> Self {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Self::Text(text),
-            Err(_) => Self::Hex(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
-        }
-    }
+fn path_texts(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(path_text).collect()
 }
 
 /// The name of an application protocol as JSON has it: names are ASCII, and
 /// what is not is replaced.
 fn alpn_name(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
+}
+
+/// A field of comma-separated values (RFC 4180).
+fn csv_field(field: &str) -> String {
+    match field.contains(['"', ',', '\n', '\r']) {
+        true => format!("\"{}\"", field.replace('"', "\"\"")),
+        false => field.into(),
+    }
 }
 
 /// The day of an instant, in UTC.

@@ -8,12 +8,11 @@ mod start;
 use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
-use qecho_echo::dial::Alpn;
 use qecho_measure::bench::{Sizes, Sockets, Threshold};
 
 pub(super) use self::grammar::output;
 pub(crate) use self::{load::Load, start::StartAt};
-use super::{HostPort, ObserveArguments, TrustArguments, client, place};
+use super::{DialArguments, HostPort, ObserveArguments, place};
 
 /// Options of `qecho bench`.
 #[derive(Debug, clap::Args)]
@@ -143,13 +142,8 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
 
-    /// Application protocol to offer; auto: `echo`, then none
-    #[arg(long, value_name = "auto|none|NAME", value_parser = client::alpn,
-          default_value = "auto")]
-    pub(crate) alpn: Alpn,
-
     #[command(flatten)]
-    pub(crate) trust: TrustArguments,
+    pub(crate) dial: DialArguments,
 
     /// Form of the report
     #[arg(long, value_enum, default_value = "text")]

@@ -11,7 +11,7 @@ use clap::{Subcommand, ValueEnum};
 use qecho_cert::{PermittedSubtrees, SubjectAltName, store::SystemStore};
 use qecho_echo::dial::Alpn;
 
-use super::{EXIT_CODES, Format, HostPort, client::alpn, place};
+use super::{EXIT_CODES, Format, HostPort, alpn, place};
 
 const DAYS: &str = "Days for which it is good; Apple's systems take at most 825";
 
@@ -218,7 +218,7 @@ pub(crate) struct ShowArguments {
     pub(crate) subject: SubjectArgument,
 
     /// Application protocol to offer to a server; auto: `echo`, then none
-    #[arg(long, value_name = "auto|none|NAME", value_parser = alpn, default_value = "auto")]
+    #[arg(long, value_name = "auto|none|NAME", value_parser = alpn::offer, default_value = "auto")]
     pub(crate) alpn: Alpn,
 
     /// Time for the server to answer

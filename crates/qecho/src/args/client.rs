@@ -3,10 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
-use qecho_echo::dial::Alpn;
 use qecho_engine::limits::INITIAL_DATAGRAM_MIN;
 
-use super::{Format, HostPort, ObserveArguments, TrustArguments, place, server::alpn_name};
+use super::{DialArguments, Format, HostPort, ObserveArguments, place};
 
 /// Options of `qecho client`.
 #[derive(Debug, clap::Args)]
@@ -28,12 +27,8 @@ pub(crate) struct ClientArguments {
     #[arg(long, value_enum, default_value = "stream")]
     pub(crate) over: OverArgument,
 
-    /// Application protocol to offer; auto: `echo`, then none
-    #[arg(long, value_name = "auto|none|NAME", value_parser = alpn, default_value = "auto")]
-    pub(crate) alpn: Alpn,
-
     #[command(flatten)]
-    pub(crate) trust: TrustArguments,
+    pub(crate) dial: DialArguments,
 
     /// Certificate chain in PEM form, for a server that asks for one (`qecho cert
     /// new NAME --client` makes one)
@@ -81,14 +76,6 @@ pub(crate) enum OverArgument {
     Uni,
     /// A DATAGRAM frame for each message (of a pipe: for each line)
     Datagram,
-}
-
-pub(super) fn alpn(text: &str) -> Result<Alpn, String> {
-    match text {
-        "auto" => Ok(Alpn::Auto),
-        "none" => Ok(Alpn::None),
-        name => alpn_name(name).map(Alpn::Name),
-    }
 }
 
 /// How large a UDP payload to look for.

@@ -3,10 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
-use qecho_echo::dial::Alpn;
 use qecho_measure::ping::{HOSTS_MAX, SIZE_MAX, SIZE_MIN};
 
-use super::{HostPort, ObserveArguments, TrustArguments, client::alpn, place};
+use super::{DialArguments, HostPort, ObserveArguments, place};
 
 /// Options of `qecho ping`.
 #[derive(Debug, clap::Args)]
@@ -66,12 +65,8 @@ pub(crate) struct PingArguments {
     #[arg(long, conflicts_with_all = ["quiet", "format", "trace"])]
     pub(crate) live: bool,
 
-    /// Application protocol to offer; auto: `echo`, then none
-    #[arg(long, value_name = "auto|none|NAME", value_parser = alpn, default_value = "auto")]
-    pub(crate) alpn: Alpn,
-
     #[command(flatten)]
-    pub(crate) trust: TrustArguments,
+    pub(crate) dial: DialArguments,
 
     /// Certificate chain (PEM) to show to a server that asks for one
     #[arg(long, value_name = "FILE", requires = "key")]

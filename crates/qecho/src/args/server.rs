@@ -3,11 +3,11 @@
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
-use qecho_echo::{ALPN_ECHO, PORT};
+use qecho_echo::PORT;
 use qecho_engine::{AlpnPolicy, limits::SHARDS_MAX};
 use qecho_io::{Listen, SPIN_MAX, Spin};
 
-use super::{Format, ObserveArguments, listen};
+use super::{Format, ObserveArguments, alpn, listen};
 
 /// Options of `qecho server`.
 #[derive(Debug, clap::Args)]
@@ -34,7 +34,7 @@ pub(crate) struct ServerArguments {
 
     /// Application protocols to agree to beside `echo`, or `any`; clients
     /// that offer none are always served
-    #[arg(long, value_name = "NAME,…|any", value_parser = alpn, default_value = "echo")]
+    #[arg(long, value_name = "NAME,…|any", value_parser = alpn::policy, default_value = "echo")]
     pub(crate) alpn: AlpnPolicy,
 
     /// Echo other transports beside QUIC, for `qecho bench --baseline`: tls is
@@ -167,42 +167,5 @@ fn spin(text: &str) -> Result<Spin, String> {
             Ok(time) if time <= SPIN_MAX => Ok(Spin::For(time)),
             _ => Err("auto, off or a time of at most 1ms is expected".into()),
         },
-    }
-}
-
-fn alpn(text: &str) -> Result<AlpnPolicy, String> {
-    if text == "any" {
-        return Ok(AlpnPolicy::Any);
-    }
-    let mut names = vec![ALPN_ECHO.to_vec()];
-    for name in text.split(',') {
-        let name = alpn_name(name)?;
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    Ok(AlpnPolicy::Names(names))
-}
-
-/// Reads the name of an application protocol (RFC 7301 §3.1).
-pub(super) fn alpn_name(name: &str) -> Result<Vec<u8>, String> {
-    match name.len() {
-        1..=255 => Ok(name.as_bytes().to_vec()),
-        _ => Err("a protocol name has 1 to 255 bytes".into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn echo_is_among_the_protocols_whatever_is_added() {
-        assert_eq!(
-            alpn("h3,echo"),
-            Ok(AlpnPolicy::Names(vec![b"echo".to_vec(), b"h3".to_vec()]))
-        );
-        assert_eq!(alpn("any"), Ok(AlpnPolicy::Any));
-        assert!(alpn("a,,b").is_err());
     }
 }

@@ -49,8 +49,8 @@ fn bench(
     load: &Load,
     observing: &Observing,
 ) -> Result<Ending, Failure> {
-    let verifier = trust::verifier(&arguments.trust)?;
-    if arguments.trust.insecure {
+    let verifier = trust::verifier(&arguments.dial)?;
+    if arguments.dial.insecure {
         say(INSECURE);
     }
     let config = config(arguments, load, verifier.clone(), observing)?;
@@ -115,7 +115,7 @@ fn config(
     // their rate is low.
     let keep_alive = (load.work.way != Mode::Idle).then_some(transport.idle_timeout / 8);
     Ok(Config {
-        alpn: arguments.alpn.clone(),
+        alpn: arguments.dial.alpn.clone(),
         key_log: observing.key_log(&arguments.observe.key_log)?,
         observers: observing.observers(),
         transport: transport
@@ -147,8 +147,13 @@ fn wants_certificate(dial: &DialFailure) -> bool {
 
 fn explain(arguments: &BenchArguments, verifier: &TrustVerifier, error: BenchError) -> Failure {
     if let BenchError::Dial(dial) = &error {
-        let (error, hint) =
-            dialing::explain(&arguments.place, &arguments.alpn, verifier, false, dial);
+        let (error, hint) = dialing::explain(
+            &arguments.place,
+            &arguments.dial.alpn,
+            verifier,
+            false,
+            dial,
+        );
         let hint = match wants_certificate(dial) {
             true => Some("qecho bench shows none; start the server without --client-ca".into()),
             false => hint,

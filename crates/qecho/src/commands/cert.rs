@@ -17,10 +17,10 @@ use qecho_cert::{
     TrustSettings, TrustVerifier, folder,
 };
 
-use self::store::Wish;
 use crate::{
     args::{AuthorityCommand, CertCommand, RootArgument, RootArguments},
     ending::{Ending, Failure},
+    render::cert::TrustState,
 };
 
 /// Does what was asked about certificates.
@@ -31,8 +31,8 @@ pub(super) fn run(command: &CertCommand) -> Result<Ending, Failure> {
         CertCommand::Show(arguments) => show::run(arguments),
         CertCommand::Verify(arguments) => verify::run(arguments),
         CertCommand::Renew(arguments) => renew::run(arguments),
-        CertCommand::Install(arguments) => store::run(arguments, Wish::Trusted),
-        CertCommand::Uninstall(arguments) => store::run(arguments, Wish::Gone),
+        CertCommand::Install(arguments) => store::run(arguments, TrustState::Trusted),
+        CertCommand::Uninstall(arguments) => store::run(arguments, TrustState::Absent),
         CertCommand::Ca(AuthorityCommand::New(arguments)) => authority::make(arguments),
         CertCommand::Ca(AuthorityCommand::Show(arguments)) => authority::show(arguments),
     }

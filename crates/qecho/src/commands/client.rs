@@ -110,14 +110,14 @@ fn connect(
     screen: &Screen,
     observing: &Observing,
 ) -> Result<Ending, Failure> {
-    let verifier = trust::verifier(&arguments.trust)?;
+    let verifier = trust::verifier(&arguments.dial)?;
     let identity = trust::identity(arguments.cert.as_deref(), arguments.key.as_deref())?;
     let target = resolve::target(&arguments.place)?;
     let mut config = client::Config::new(target, verifier.clone());
     config.transport = config
         .transport
         .with_udp_payload_max(arguments.udp_payload_max.0);
-    config.alpn = arguments.alpn.clone();
+    config.alpn = arguments.dial.alpn.clone();
     config.identity = identity.map(|identity| identity as Arc<dyn ResolvesClientCert>);
     config.key_log = observing.key_log(&arguments.observe.key_log)?;
     config.timeout = arguments.timeout.unwrap_or(client::TIMEOUT);

@@ -94,7 +94,7 @@ fn ping(arguments: &PingArguments, observing: &Observing) -> Result<Ending, Fail
         interval: arguments.interval,
         size,
         timeout: arguments.timeout,
-        alpn: arguments.alpn.clone(),
+        alpn: arguments.dial.alpn.clone(),
         resume: arguments.resume,
         early_data: arguments.early_data,
         identity: identity.map(|identity| identity as Arc<dyn ResolvesClientCert>),
@@ -237,7 +237,7 @@ fn destination(
             }
         }
     }
-    let verifier = trust::verifier(&arguments.trust)?;
+    let verifier = trust::verifier(&arguments.dial)?;
     Ok((target, verifier))
 }
 

@@ -1,7 +1,7 @@
 //! `qecho relay`.
 
 use std::{
-    io::{self, Write},
+    io,
     net::{IpAddr, SocketAddr},
 };
 
@@ -12,11 +12,11 @@ use qecho_netsim::{
     relay::{Config, Rebind, RebindKind, Relay, RelayError},
 };
 
-use super::{resolve, signals};
+use super::{resolve, show, signals};
 use crate::{
-    args::{Format, RelayArguments},
+    args::RelayArguments,
     ending::{Ending, Failure},
-    render::relay::{self, Relaying},
+    render::relay::{Relaying, Stopped},
 };
 
 /// Relays until a signal ends it.
@@ -30,20 +30,13 @@ pub(super) fn run(arguments: &RelayArguments) -> Result<Ending, Failure> {
         addresses: relay.addresses(),
         config: &config,
     };
-    {
-        let mut out = io::stdout().lock();
-        match arguments.format {
-            Format::Text => relay::relaying_text(&relaying, &mut out)?,
-            Format::Json => relay::json::relaying(&relaying, &mut out)?,
-        }
-        out.flush()?;
-    }
+    show(&relaying, arguments.format)?;
     let report = relay.wait().context("cannot wait for packets")?;
-    let mut out = io::stdout().lock();
-    match arguments.format {
-        Format::Text => relay::stopped_text(&report, &mut out)?,
-        Format::Json => relay::json::stopped(&report, config.seed, &mut out)?,
-    }
+    let stopped = Stopped {
+        report: &report,
+        seed: config.seed,
+    };
+    show(&stopped, arguments.format)?;
     Ok(Ending::Done)
 }
 

@@ -4,7 +4,7 @@ mod certificate;
 mod following;
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     num::NonZeroUsize,
     sync::{
         Arc,
@@ -28,11 +28,9 @@ use self::{
     certificate::Shown,
     following::{Files, Follower},
 };
-use super::{observing::Observing, signals};
+use super::{observing::Observing, show, signals};
 use crate::{
-    args::{
-        AlsoArgument, EndArgument, Format, MessagesArgument, RetryArgument, ServerArguments, Switch,
-    },
+    args::{AlsoArgument, EndArgument, MessagesArgument, RetryArgument, ServerArguments, Switch},
     ending::{Ending, Failure},
     render,
     stderr::say,
@@ -79,9 +77,9 @@ fn serve(arguments: &ServerArguments, observing: &Observing) -> Result<Ending, F
     if let Some(follower) = follower {
         follower.start()?;
     }
-    let printer = readable.map(|readable| {
-        let format = arguments.format;
-        thread::spawn(move || print(format, &readable))
+    let format = arguments.format;
+    let printer = readable.map(|notices| {
+        thread::spawn(move || notices.iter().try_for_each(|notice| show(&notice, format)))
     });
     let echoes = server.wait().context("cannot wait for packets")?;
     let report: Report = echoes.into_iter().map(Echo::into_report).sum();
@@ -90,11 +88,7 @@ fn serve(arguments: &ServerArguments, observing: &Observing) -> Result<Ending, F
         // Its own end is nothing to report: stdout has gone.
         let _ = printer.join();
     }
-    let mut out = io::stdout().lock();
-    match arguments.format {
-        Format::Text => render::server::stopped_text(&report, &mut out)?,
-        Format::Json => render::server::stopped_json(&report, &mut out)?,
-    }
+    show(&report, arguments.format)?;
     Ok(Ending::Done)
 }
 
@@ -179,7 +173,7 @@ fn announce(
     server: &Server<Echo>,
     baseline_servers: &Running,
     identity: &dyn ServerIdentity,
-) -> Result<(), Failure> {
+) -> io::Result<()> {
     let listening = render::server::Listening {
         addresses: server.addresses(),
         baseline_servers: baseline_servers.addresses(),
@@ -189,13 +183,7 @@ fn announce(
         authority: identity.authority_path(),
         client_authorities: &arguments.client_ca,
     };
-    let mut out = io::stdout().lock();
-    match arguments.format {
-        Format::Text => render::server::listening_text(&listening, &mut out)?,
-        Format::Json => render::server::listening_json(&listening, &mut out)?,
-    }
-    out.flush()?;
-    Ok(())
+    show(&listening, arguments.format)
 }
 
 /// Makes the way by which the server tells what happens, if that is wanted.
@@ -215,18 +203,6 @@ fn notices(
     }
     let (sender, receiver) = sync_channel(NOTICES_MAX);
     (Some(sender), Some(receiver))
-}
-
-fn print(format: Format, notices: &Receiver<Notice>) -> io::Result<()> {
-    for notice in notices {
-        let mut out = io::stdout().lock();
-        match format {
-            Format::Text => render::server::notice_text(&notice, &mut out)?,
-            Format::Json => render::server::notice_json(&notice, &mut out)?,
-        }
-        out.flush()?;
-    }
-    Ok(())
 }
 
 /// Ends gracefully on the first signal, at once on the second; SIGHUP is for the

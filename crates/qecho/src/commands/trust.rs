@@ -5,10 +5,10 @@ use std::{path::Path, sync::Arc};
 use anyhow::Context;
 use qecho_cert::{Identity, LocalAuthority, TrustSettings, TrustVerifier, folder};
 
-use crate::args::TrustArguments;
+use crate::args::DialArguments;
 
 /// Makes the verifier that decides about the server's certificate.
-pub(super) fn verifier(arguments: &TrustArguments) -> anyhow::Result<Arc<TrustVerifier>> {
+pub(super) fn verifier(arguments: &DialArguments) -> anyhow::Result<Arc<TrustVerifier>> {
     let local = LocalAuthority::of_this_machine(&folder::process_variable);
     let settings = TrustSettings::default()
         .with_ca_files(arguments.ca.clone())

@@ -17,16 +17,16 @@ pub(crate) use self::{
     csv::csv,
     series::offered,
 };
-use super::{counted, json_line};
+use super::{counted, json};
 
 /// Writes a report as JSON, without the long distribution.
 pub(crate) fn json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    json_line(&report.without_distributions(), out)
+    json::line(&report.without_distributions(), out)
 }
 
 /// Writes all of a report as JSON.
 pub(crate) fn json_file(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    json_line(report, out)
+    json::line(report, out)
 }
 
 /// Writes a report for people.

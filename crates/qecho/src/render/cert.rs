@@ -9,15 +9,13 @@ use std::{
 };
 
 use qecho_cert::{CertificateDetails, CertificateFiles, Pin};
-use serde::Serialize;
 
-use super::{PathText, day, json_line, pin_digits};
+use super::{Object, Render, day, path_text, pin_digits};
 
-pub(crate) use self::shown::{
-    Listed, Shown, Verdict, listed_json, listed_text, shown_json, shown_text, verdict_json,
-    verdict_text,
+pub(crate) use self::{
+    shown::{Judged, Listed, Shown, Verdict},
+    store::{StoreChange, StoreStep, TrustState},
 };
-pub(crate) use self::store::{Change, State, change_json, change_text, step_json, step_text};
 
 /// A certificate that was made, and where it is.
 pub(crate) struct Made<'a> {
@@ -36,101 +34,76 @@ pub(crate) struct AuthorityShown<'a> {
     pub(crate) installed: Option<bool>,
 }
 
-/// Writes what was made.
-pub(crate) fn made_text(made: &Made<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let Made { files, details, .. } = made;
-    row("certificate", files.certificate.display(), out)?;
-    row("key", files.key.display(), out)?;
-    if let Some(chain) = &files.chain {
-        row("chain", chain.display(), out)?;
+impl Render for Made<'_> {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Made { files, details, .. } = self;
+        row("certificate", files.certificate.display(), out)?;
+        row("key", files.key.display(), out)?;
+        if let Some(chain) = &files.chain {
+            row("chain", chain.display(), out)?;
+        }
+        row("names", details.names.join(", "), out)?;
+        row("expires", day(details.not_after)?, out)?;
+        row("SHA-256", &details.sha256, out)?;
+        row("pin", details.pin, out)?;
+        match self.authority {
+            Some(path) => row("CA", path.display(), out),
+            None => Ok(()),
+        }
     }
-    row("names", details.names.join(", "), out)?;
-    row("expires", day(details.not_after)?, out)?;
-    row("SHA-256", &details.sha256, out)?;
-    row("pin", details.pin, out)?;
-    match made.authority {
-        Some(path) => row("CA", path.display(), out),
-        None => Ok(()),
+
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Made { files, details, .. } = self;
+        Object::default()
+            .with("certificate", path_text(&files.certificate))
+            .with("key", path_text(&files.key))
+            .with_some("chain", files.chain.as_ref().map(path_text))
+            .with("names", &details.names)
+            .with("expires_unix", details.not_after.unix_timestamp())
+            .with("sha256", &details.sha256)
+            .with("spki_sha256", pin_digits(&details.pin))
+            .with("ca", self.authority.map(path_text))
+            .with_some(
+                "replaced_spki_sha256",
+                self.replaced.as_ref().map(pin_digits),
+            )
+            .line(out)
     }
 }
 
-/// Writes what was made as JSON.
-pub(crate) fn made_json(made: &Made<'_>, out: &mut dyn Write) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        certificate: PathText<'a>,
-        key: PathText<'a>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        chain: Option<PathText<'a>>,
-        names: &'a [String],
-        expires_unix: i64,
-        sha256: &'a str,
-        spki_sha256: String,
-        ca: Option<PathText<'a>>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        replaced_spki_sha256: Option<String>,
+impl Render for AuthorityShown<'_> {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let details = self.details;
+        if let Some(path) = self.path {
+            row("CA", path.display(), out)?;
+        }
+        row("name", &details.subject, out)?;
+        row("key", details.key_type, out)?;
+        row("expires", day(details.not_after)?, out)?;
+        row("may sign", scope(details), out)?;
+        row("SHA-256", &details.sha256, out)?;
+        row("pin", details.pin, out)?;
+        match self.installed {
+            Some(true) => row("installed", "in the system's store", out),
+            Some(false) => row("installed", "no; `qecho cert install` does it", out),
+            None => Ok(()),
+        }
     }
-    let Made { files, details, .. } = made;
-    let line = Line {
-        certificate: PathText(&files.certificate),
-        key: PathText(&files.key),
-        chain: files.chain.as_deref().map(PathText),
-        names: &details.names,
-        expires_unix: details.not_after.unix_timestamp(),
-        sha256: &details.sha256,
-        spki_sha256: pin_digits(&details.pin),
-        ca: made.authority.map(PathText),
-        replaced_spki_sha256: made.replaced.as_ref().map(pin_digits),
-    };
-    json_line(&line, out)
-}
 
-/// Writes what an authority is.
-pub(crate) fn authority_text(shown: &AuthorityShown<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let details = shown.details;
-    if let Some(path) = shown.path {
-        row("CA", path.display(), out)?;
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let details = self.details;
+        Object::default()
+            .with("ca", self.path.map(path_text))
+            .with("subject", &details.subject)
+            .with("key_type", details.key_type.to_string())
+            .with("expires_unix", details.not_after.unix_timestamp())
+            .with("permitted", &details.permitted)
+            .with("excluded", &details.excluded)
+            .with("sha256", &details.sha256)
+            .with("spki_sha256", pin_digits(&details.pin))
+            .with("installed", self.installed)
+            .line(out)
     }
-    row("name", &details.subject, out)?;
-    row("key", details.key_type, out)?;
-    row("expires", day(details.not_after)?, out)?;
-    row("may sign", scope(details), out)?;
-    row("SHA-256", &details.sha256, out)?;
-    row("pin", details.pin, out)?;
-    match shown.installed {
-        Some(true) => row("installed", "in the system's store", out),
-        Some(false) => row("installed", "no; `qecho cert install` does it", out),
-        None => Ok(()),
-    }
-}
-
-/// Writes what an authority is as JSON.
-pub(crate) fn authority_json(shown: &AuthorityShown<'_>, out: &mut dyn Write) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        ca: Option<PathText<'a>>,
-        subject: &'a str,
-        key_type: String,
-        expires_unix: i64,
-        permitted: &'a [String],
-        excluded: &'a [String],
-        sha256: &'a str,
-        spki_sha256: String,
-        installed: Option<bool>,
-    }
-    let details = shown.details;
-    let line = Line {
-        ca: shown.path.map(PathText),
-        subject: &details.subject,
-        key_type: details.key_type.to_string(),
-        expires_unix: details.not_after.unix_timestamp(),
-        permitted: &details.permitted,
-        excluded: &details.excluded,
-        sha256: &details.sha256,
-        spki_sha256: pin_digits(&details.pin),
-        installed: shown.installed,
-    };
-    json_line(&line, out)
 }
 
 /// Says what an authority may sign for.

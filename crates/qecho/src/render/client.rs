@@ -4,11 +4,8 @@ use std::io::{self, Write};
 
 use qecho_echo::client::{Connected, Echoed, Failure, Report};
 use qecho_packet::text;
-use serde::Serialize;
 
-use super::{
-    Payload, alpn, alpn_name, cipher_suite, counted, json_line, key_exchange, microseconds,
-};
+use super::{Object, Render, alpn, alpn_name, cipher_suite, counted, key_exchange, microseconds};
 
 /// Writes whom the client has reached, and who vouches for it.
 pub(crate) fn connected_text(
@@ -25,119 +22,70 @@ pub(crate) fn connected_text(
     )
 }
 
-/// Writes whom the client has reached as JSON.
-pub(crate) fn connected_json(
-    connected: &Connected,
-    anchor: &str,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        event: &'static str,
-        address: String,
-        verified_by: &'a str,
-        handshake_us: f64,
-        quic_version: u32,
-        cipher_suite: String,
-        key_exchange: String,
-        alpn: Option<String>,
-    }
+/// Returns whom the client has reached as JSON.
+pub(crate) fn connected_json(connected: &Connected, anchor: &str) -> Object {
     let handshake = &connected.handshake;
-    let line = Line {
-        event: "connected",
-        address: connected.address.to_string(),
-        verified_by: anchor,
-        handshake_us: microseconds(connected.elapsed),
-        quic_version: handshake.version,
-        cipher_suite: cipher_suite(handshake),
-        key_exchange: key_exchange(handshake),
-        alpn: handshake.alpn.as_deref().map(alpn_name),
-    };
-    json_line(&line, out)
+    Object::event("connected")
+        .with("address", connected.address)
+        .with("verified_by", anchor)
+        .with("handshake_us", microseconds(connected.elapsed))
+        .with("quic_version", handshake.version)
+        .with("cipher_suite", cipher_suite(handshake))
+        .with("key_exchange", key_exchange(handshake))
+        .with("alpn", handshake.alpn.as_deref().map(alpn_name))
 }
 
-/// Writes a message that came back.
-pub(crate) fn echoed_text(echoed: &Echoed, out: &mut dyn Write) -> io::Result<()> {
-    let bytes = counted(echoed.data.len(), "byte");
-    let time = text::duration(echoed.echo_time);
-    match std::str::from_utf8(&echoed.data) {
-        Ok(text) => writeln!(out, "echo: \"{}\", {bytes} in {time}", text::shown(text)),
-        Err(_) => writeln!(out, "echo: {bytes}, no text, in {time}"),
+impl Render for Echoed {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let bytes = counted(self.data.len(), "byte");
+        let time = text::duration(self.echo_time);
+        match std::str::from_utf8(&self.data) {
+            Ok(text) => writeln!(out, "echo: \"{}\", {bytes} in {time}", text::shown(text)),
+            Err(_) => writeln!(out, "echo: {bytes}, no text, in {time}"),
+        }
+    }
+
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let object = Object::event("echo")
+            .with("number", self.number)
+            .with("bytes", self.data.len())
+            .with("echo_time_us", microseconds(self.echo_time));
+        let object = match std::str::from_utf8(&self.data) {
+            Ok(text) => object.with("text", text),
+            Err(_) => {
+                let digits = self.data.iter().map(|byte| format!("{byte:02x}"));
+                object.with("hex", digits.collect::<String>())
+            }
+        };
+        object.line(out)
     }
 }
 
-/// Writes a message that came back as JSON.
-pub(crate) fn echoed_json(echoed: &Echoed, out: &mut dyn Write) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        event: &'static str,
-        number: u64,
-        bytes: usize,
-        echo_time_us: f64,
-        #[serde(flatten)]
-        payload: Payload<'a>,
+/// A DATAGRAM frame that did not come back.
+pub(crate) struct LostDatagram {
+    pub(crate) number: u64,
+}
+
+impl Render for LostDatagram {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "lost: datagram {} did not come back", self.number)
     }
-    let line = Line {
-        event: "echo",
-        number: echoed.number,
-        bytes: echoed.data.len(),
-        echo_time_us: microseconds(echoed.echo_time),
-        payload: Payload::from(&echoed.data[..]),
-    };
-    json_line(&line, out)
-}
 
-/// Writes that a DATAGRAM frame did not come back.
-pub(crate) fn lost_text(number: u64, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "lost: datagram {number} did not come back")
-}
-
-/// Writes that a DATAGRAM frame did not come back as JSON.
-pub(crate) fn lost_json(number: u64, out: &mut dyn Write) -> io::Result<()> {
-    json_line(
-        &serde_json::json!({ "event": "lost", "number": number }),
-        out,
-    )
-}
-
-/// Writes that the server wanted no ALPN `echo`, as JSON.
-pub(crate) fn without_alpn_json(out: &mut dyn Write) -> io::Result<()> {
-    json_line(&serde_json::json!({ "event": "without_alpn" }), out)
-}
-
-/// Writes that everything is done as JSON.
-pub(crate) fn done_json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line {
-        event: &'static str,
-        messages: u64,
-        bytes_sent: u64,
-        bytes_received: u64,
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        Object::event("lost").with("number", self.number).line(out)
     }
-    let line = Line {
-        event: "done",
-        messages: report.messages,
-        bytes_sent: report.bytes_sent,
-        bytes_received: report.bytes_received,
-    };
-    json_line(&line, out)
 }
 
-/// Writes why it went wrong as JSON.
-pub(crate) fn failure_json(
-    failure: &Failure,
-    reason: &str,
-    hint: Option<&str>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        event: &'static str,
-        kind: &'static str,
-        reason: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        hint: Option<&'a str>,
-    }
+/// Returns that everything is done as JSON.
+pub(crate) fn done_json(report: &Report) -> Object {
+    Object::event("done")
+        .with("messages", report.messages)
+        .with("bytes_sent", report.bytes_sent)
+        .with("bytes_received", report.bytes_received)
+}
+
+/// Returns why it went wrong as JSON.
+pub(crate) fn failure_json(failure: &Failure, reason: &str, hint: Option<&str>) -> Object {
     let kind = match failure {
         Failure::Dial(_) => "not_connected",
         Failure::Closed(_) | Failure::Gone => "connection_lost",
@@ -153,11 +101,8 @@ pub(crate) fn failure_json(
         Failure::NoDatagrams | Failure::DatagramTooLarge { .. } => "datagram",
         _ => "broken",
     };
-    let line = Line {
-        event: "error",
-        kind,
-        reason,
-        hint,
-    };
-    json_line(&line, out)
+    Object::event("error")
+        .with("kind", kind)
+        .with("reason", reason)
+        .with_some("hint", hint)
 }

@@ -59,9 +59,9 @@ pub(crate) fn connected(
 
 /// Writes what there is to tell of a ping, if it is an answer or that there is
 /// none.
-pub(crate) fn news(subject: &Subject, news: &HostEvent, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn event(subject: &Subject, event: &HostEvent, out: &mut dyn Write) -> io::Result<()> {
     let Subject { host, timeout, .. } = subject;
-    match news {
+    match event {
         HostEvent::Reply(reply) => writeln!(out, "{}", replied(host, reply)),
         HostEvent::Late(reply) => writeln!(out, "{}, late", replied(host, reply)),
         HostEvent::Duplicate { sequence } => writeln!(out, "{host}: seq={sequence} came once more"),

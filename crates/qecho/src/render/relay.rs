@@ -1,6 +1,6 @@
-//! What a relay shows: here as text.
+//! What a relay shows.
 
-pub(crate) mod json;
+mod json;
 
 use std::{
     io::{self, Write},
@@ -14,7 +14,7 @@ use qecho_netsim::{
     relay::{Config, DirectionReport, Rebind, RebindKind, Report},
 };
 
-use super::counted;
+use super::{Render, counted};
 
 /// What a relay says when it is ready.
 #[derive(Debug)]
@@ -23,41 +23,50 @@ pub(crate) struct Relaying<'a> {
     pub(crate) config: &'a Config,
 }
 
-/// Writes between whom the relay is, and how bad it is.
-pub(crate) fn relaying_text(relaying: &Relaying<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let config = relaying.config;
-    let addresses: Vec<_> = relaying
-        .addresses
-        .iter()
-        .map(SocketAddr::to_string)
-        .collect();
-    writeln!(out, "relaying {} → {}", addresses.join(", "), config.to)?;
-    if config.up == config.down {
-        writeln!(out, "  both ways  {}", words(&config.up))?;
-    } else {
-        writeln!(out, "  up         {}", words(&config.up))?;
-        writeln!(out, "  down       {}", words(&config.down))?;
+/// What a relay says when it has ended.
+#[derive(Debug)]
+pub(crate) struct Stopped<'a> {
+    pub(crate) report: &'a Report,
+    pub(crate) seed: u64,
+}
+
+impl Render for Relaying<'_> {
+    /// Writes between whom the relay is, and how bad it is.
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let config = self.config;
+        let addresses: Vec<_> = self.addresses.iter().map(SocketAddr::to_string).collect();
+        writeln!(out, "relaying {} → {}", addresses.join(", "), config.to)?;
+        if config.up == config.down {
+            writeln!(out, "  both ways  {}", words(&config.up))?;
+        } else {
+            writeln!(out, "  up         {}", words(&config.up))?;
+            writeln!(out, "  down       {}", words(&config.down))?;
+        }
+        if let Some(Rebind { kind, every }) = config.rebind {
+            let every = format_duration(every);
+            let what = match kind {
+                RebindKind::Port => "port",
+                RebindKind::Address => "address and port",
+            };
+            writeln!(
+                out,
+                "  rebinding  a new {what} towards the server every {every}"
+            )?;
+        }
+        writeln!(out, "  seed       {}", config.seed)?;
+        if !self.addresses.iter().all(|own| own.ip().is_loopback()) {
+            writeln!(
+                out,
+                "  open       anyone who reaches this port reaches {} by it",
+                config.to
+            )?;
+        }
+        writeln!(out)
     }
-    if let Some(Rebind { kind, every }) = config.rebind {
-        let every = format_duration(every);
-        let what = match kind {
-            RebindKind::Port => "port",
-            RebindKind::Address => "address and port",
-        };
-        writeln!(
-            out,
-            "  rebinding  a new {what} towards the server every {every}"
-        )?;
+
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        json::relaying(self).line(out)
     }
-    writeln!(out, "  seed       {}", config.seed)?;
-    if !relaying.addresses.iter().all(|own| own.ip().is_loopback()) {
-        writeln!(
-            out,
-            "  open       anyone who reaches this port reaches {} by it",
-            config.to
-        )?;
-    }
-    writeln!(out)
 }
 
 /// Says what happens to datagrams, most important first.
@@ -127,33 +136,40 @@ fn bits(rate: u64) -> String {
     format!("{rate}bit/s")
 }
 
-/// Writes what the relay did in its life.
-pub(crate) fn stopped_text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "stopped: {}, {}",
-        counted(report.flows, "client"),
-        counted(report.rebinds, "rebinding")
-    )?;
-    for (name, direction) in [("up  ", &report.up), ("down", &report.down)] {
-        writeln!(out, "{name}  {}", fates(direction))?;
-    }
-    for (count, what) in [
-        (report.refused, "from one client too many, refused"),
-        (
-            report.strays,
-            "from somebody who is not the server, dropped",
-        ),
-    ] {
-        if count > 0 {
-            writeln!(out, "{} {what}", counted(count, "datagram"))?;
+impl Render for Stopped<'_> {
+    /// Writes what the relay did in its life.
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let report = self.report;
+        writeln!(
+            out,
+            "stopped: {}, {}",
+            counted(report.flows, "client"),
+            counted(report.rebinds, "rebinding")
+        )?;
+        for (name, direction) in [("up  ", &report.up), ("down", &report.down)] {
+            writeln!(out, "{name}  {}", fates(direction))?;
         }
+        for (count, what) in [
+            (report.refused, "from one client too many, refused"),
+            (
+                report.strays,
+                "from somebody who is not the server, dropped",
+            ),
+        ] {
+            if count > 0 {
+                writeln!(out, "{} {what}", counted(count, "datagram"))?;
+            }
+        }
+        if report.sockets_failed > 0 {
+            let sockets = counted(report.sockets_failed, "socket");
+            writeln!(out, "{sockets} towards the server could not be had")?;
+        }
+        Ok(())
     }
-    if report.sockets_failed > 0 {
-        let sockets = counted(report.sockets_failed, "socket");
-        writeln!(out, "{sockets} towards the server could not be had")?;
+
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        json::stopped(self).line(out)
     }
-    Ok(())
 }
 
 /// Says what became of a direction's datagrams, without what did not happen.
@@ -227,7 +243,11 @@ mod tests {
         report.up.bytes_received = 12_000;
         report.up.bytes_delivered = 9_600;
         let mut shown = Vec::new();
-        stopped_text(&report, &mut shown).expect("memory takes bytes");
+        let stopped = Stopped {
+            report: &report,
+            seed: 7,
+        };
+        stopped.text(&mut shown).expect("memory takes bytes");
         let shown = String::from_utf8(shown).expect("it is text");
         let lines: Vec<_> = shown.lines().collect();
         assert_eq!(lines[0], "stopped: 1 client, 0 rebindings");

@@ -14,11 +14,10 @@ use qecho_echo::{
     PORT,
     server::{Notice, NoticeKind, Report},
 };
-use serde::Serialize;
 use time::OffsetDateTime;
 
 use self::reach::is_loopback;
-use super::{PathText, alpn_name, counted, day, json_line, path_texts, pin_digits};
+use super::{Object, Render, alpn_name, counted, day, path_text, path_texts, pin_digits};
 
 /// What a server says when it is ready.
 #[derive(Debug)]
@@ -35,45 +34,61 @@ pub(crate) struct Listening<'a> {
     pub(crate) client_authorities: &'a [PathBuf],
 }
 
-/// Writes where the server listens, who it is and how it is reached.
-pub(crate) fn listening_text(listening: &Listening<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let addresses: Vec<_> = listening
-        .addresses
-        .iter()
-        .map(SocketAddr::to_string)
-        .collect();
-    let expires = day(listening.expires)?;
-    writeln!(out, "qecho {} echo server", env!("CARGO_PKG_VERSION"))?;
-    writeln!(out, "  listening    {}", addresses.join(", "))?;
-    if !listening.baseline_servers.is_empty() {
-        let also = listening.baseline_servers.iter();
-        let also: Vec<_> = also.map(|(name, at)| format!("{name} {at}")).collect();
-        writeln!(out, "  also         {}", also.join(", "))?;
-    }
-    let names = listening.names.join(", ");
-    match listening.authority {
-        Some(path) => {
+impl Render for Listening<'_> {
+    /// Writes where the server listens, who it is and how it is reached.
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let addresses: Vec<_> = self.addresses.iter().map(SocketAddr::to_string).collect();
+        let expires = day(self.expires)?;
+        writeln!(out, "qecho {} echo server", env!("CARGO_PKG_VERSION"))?;
+        writeln!(out, "  listening    {}", addresses.join(", "))?;
+        if !self.baseline_servers.is_empty() {
+            let also = self.baseline_servers.iter();
+            let also: Vec<_> = also.map(|(name, at)| format!("{name} {at}")).collect();
+            writeln!(out, "  also         {}", also.join(", "))?;
+        }
+        let names = self.names.join(", ");
+        match self.authority {
+            Some(path) => {
+                writeln!(
+                    out,
+                    "  certificate  {names}; until {expires}, renewed while the server runs"
+                )?;
+                writeln!(
+                    out,
+                    "  local CA     {}, for programs of other make",
+                    path.display()
+                )?;
+            }
+            None => writeln!(out, "  certificate  {names}; until {expires}")?,
+        }
+        if !self.client_authorities.is_empty() {
+            let paths = path_texts(self.client_authorities).join(", ");
             writeln!(
                 out,
-                "  certificate  {names}; until {expires}, renewed while the server runs"
-            )?;
-            writeln!(
-                out,
-                "  local CA     {}, for programs of other make",
-                path.display()
+                "  clients      only with a certificate that {paths} vouches for"
             )?;
         }
-        None => writeln!(out, "  certificate  {names}; until {expires}")?,
+        reach_text(self, out)?;
+        writeln!(out)
     }
-    if !listening.client_authorities.is_empty() {
-        let paths = reloaded::paths(listening.client_authorities);
-        writeln!(
-            out,
-            "  clients      only with a certificate that {paths} vouches for"
-        )?;
+
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let some = |is_empty: bool| (!is_empty).then_some(());
+        let client_ca = some(self.client_authorities.is_empty());
+        let also = some(self.baseline_servers.is_empty());
+        Object::event("listening")
+            .with("addresses", self.addresses)
+            .with("spki_sha256", pin_digits(&self.pin))
+            .with("ca", self.authority.map(path_text))
+            .with("names", self.names)
+            .with("expires_unix", self.expires.unix_timestamp())
+            .with_some(
+                "client_ca",
+                client_ca.map(|()| path_texts(self.client_authorities)),
+            )
+            .with_some("also", also.map(|()| self.baseline_servers))
+            .line(out)
     }
-    reach_text(listening, out)?;
-    writeln!(out)
 }
 
 /// Writes the commands by which clients reach the server.
@@ -106,196 +121,114 @@ fn reach_text(listening: &Listening<'_>, out: &mut dyn Write) -> io::Result<()> 
     )
 }
 
-/// Writes the first line of `server --format json`.
-pub(crate) fn listening_json(listening: &Listening<'_>, out: &mut dyn Write) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        event: &'static str,
-        addresses: Vec<String>,
-        spki_sha256: String,
-        ca: Option<PathText<'a>>,
-        names: &'a [String],
-        expires_unix: i64,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        client_ca: Vec<PathText<'a>>,
-        #[serde(skip_serializing_if = "<[_]>::is_empty")]
-        also: &'a [(&'static str, SocketAddr)],
-    }
-    let addresses = listening.addresses.iter();
-    let line = Line {
-        event: "listening",
-        addresses: addresses.map(SocketAddr::to_string).collect(),
-        spki_sha256: pin_digits(&listening.pin),
-        ca: listening.authority.map(PathText),
-        names: listening.names,
-        expires_unix: listening.expires.unix_timestamp(),
-        client_ca: path_texts(listening.client_authorities),
-        also: listening.baseline_servers,
-    };
-    json_line(&line, out)
-}
-
-/// Writes what happened.
-pub(crate) fn notice_text(notice: &Notice, out: &mut dyn Write) -> io::Result<()> {
-    if let Some(peer) = notice.peer {
-        write!(out, "{peer}  ")?;
-    }
-    match &notice.kind {
-        NoticeKind::Connected { alpn: None } => writeln!(out, "connected, no ALPN"),
-        NoticeKind::Connected { alpn: Some(name) } => {
-            let name = String::from_utf8_lossy(name);
-            writeln!(out, "connected, ALPN {}", name.escape_debug())
+impl Render for Notice {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(peer) = self.peer {
+            write!(out, "{peer}  ")?;
         }
-        NoticeKind::StreamOpened(id) => writeln!(out, "stream {id} opened"),
-        NoticeKind::StreamClosed(id) => writeln!(out, "stream {id} closed"),
-        NoticeKind::Received {
-            stream,
-            text,
-            bytes,
-        } => {
-            match stream {
-                Some(id) => write!(out, "stream {id} ")?,
-                None => write!(out, "datagram ")?,
+        match &self.kind {
+            NoticeKind::Connected { alpn: None } => writeln!(out, "connected, no ALPN"),
+            NoticeKind::Connected { alpn: Some(name) } => {
+                let name = String::from_utf8_lossy(name);
+                writeln!(out, "connected, ALPN {}", name.escape_debug())
             }
-            match text {
-                Some(text) => writeln!(out, "received \"{text}\", {}", counted(*bytes, "byte")),
-                None => writeln!(out, "received {}, no text", counted(*bytes, "byte")),
+            NoticeKind::StreamOpened(id) => writeln!(out, "stream {id} opened"),
+            NoticeKind::StreamClosed(id) => writeln!(out, "stream {id} closed"),
+            NoticeKind::Received {
+                stream,
+                text,
+                bytes,
+            } => {
+                match stream {
+                    Some(id) => write!(out, "stream {id} ")?,
+                    None => write!(out, "datagram ")?,
+                }
+                let bytes = counted(*bytes, "byte");
+                match text {
+                    Some(text) => writeln!(out, "received \"{text}\", {bytes}"),
+                    None => writeln!(out, "received {bytes}, no text"),
+                }
             }
+            NoticeKind::Refused { reason } => writeln!(out, "refused: {reason}"),
+            NoticeKind::HandshakeFailed { reason } => writeln!(out, "handshake failed: {reason}"),
+            NoticeKind::Closed { reason } => writeln!(out, "connection ended: {reason}"),
+            NoticeKind::LeftOut(count) => writeln!(out, "… and {count} more lines, not shown"),
+            _ => Ok(()),
         }
-        NoticeKind::Refused { reason } => writeln!(out, "refused: {reason}"),
-        NoticeKind::HandshakeFailed { reason } => writeln!(out, "handshake failed: {reason}"),
-        NoticeKind::Closed { reason } => writeln!(out, "connection ended: {reason}"),
-        NoticeKind::LeftOut(count) => writeln!(out, "… and {count} more lines, not shown"),
-        _ => Ok(()),
+    }
+
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let event = |name| Object::event(name).with_some("peer", self.peer);
+        let object = match &self.kind {
+            NoticeKind::Connected { alpn } => {
+                event("connected").with_some("alpn", alpn.as_deref().map(alpn_name))
+            }
+            NoticeKind::StreamOpened(id) => event("stream_opened").with("stream", id.value()),
+            NoticeKind::StreamClosed(id) => event("stream_closed").with("stream", id.value()),
+            NoticeKind::Received {
+                stream,
+                text,
+                bytes,
+            } => event("received")
+                .with_some("stream", stream.map(|id| id.value()))
+                .with_some("text", text.as_deref())
+                .with("bytes", bytes),
+            NoticeKind::Refused { reason } => event("refused").with("reason", reason),
+            NoticeKind::HandshakeFailed { reason } => {
+                event("handshake_failed").with("reason", reason)
+            }
+            NoticeKind::Closed { reason } => event("closed").with("reason", reason),
+            NoticeKind::LeftOut(count) => event("left_out").with("count", count),
+            _ => return Ok(()),
+        };
+        object.line(out)
     }
 }
 
-/// Writes what happened as JSON.
-pub(crate) fn notice_json(notice: &Notice, out: &mut dyn Write) -> io::Result<()> {
-    #[derive(Default, Serialize)]
-    struct Line<'a> {
-        event: &'static str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        peer: Option<String>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        stream: Option<u64>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        alpn: Option<String>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        text: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        bytes: Option<usize>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        reason: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        count: Option<u64>,
-    }
-    let mut line = Line {
-        peer: notice.peer.map(|peer| peer.to_string()),
-        ..Line::default()
-    };
-    match &notice.kind {
-        NoticeKind::Connected { alpn } => {
-            line.event = "connected";
-            line.alpn = alpn.as_deref().map(alpn_name);
-        }
-        NoticeKind::StreamOpened(id) => {
-            line.event = "stream_opened";
-            line.stream = Some(id.value());
-        }
-        NoticeKind::StreamClosed(id) => {
-            line.event = "stream_closed";
-            line.stream = Some(id.value());
-        }
-        NoticeKind::Received {
-            stream,
-            text,
-            bytes,
-        } => {
-            line.event = "received";
-            line.stream = stream.map(|id| id.value());
-            line.text = text.as_deref();
-            line.bytes = Some(*bytes);
-        }
-        NoticeKind::Refused { reason } => {
-            line.event = "refused";
-            line.reason = Some(reason);
-        }
-        NoticeKind::HandshakeFailed { reason } => {
-            line.event = "handshake_failed";
-            line.reason = Some(reason);
-        }
-        NoticeKind::Closed { reason } => {
-            line.event = "closed";
-            line.reason = Some(reason);
-        }
-        NoticeKind::LeftOut(count) => {
-            line.event = "left_out";
-            line.count = Some(*count);
-        }
-        _ => return Ok(()),
-    }
-    json_line(&line, out)
-}
-
-/// Writes what the server did in its life.
-pub(crate) fn stopped_text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "stopped: {}, {}, {} and {} echoed",
-        counted(report.connections, "connection"),
-        counted(report.streams, "stream"),
-        counted(report.bytes_echoed, "byte"),
-        counted(report.datagrams_echoed, "datagram")
-    )?;
-    if report.handshakes_failed + report.refused > 0 {
+impl Render for Report {
+    /// Writes what the server did in its life.
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(
             out,
-            "turned away: {} refused, {} failed",
-            counted(report.refused, "client"),
-            counted(report.handshakes_failed, "handshake")
+            "stopped: {}, {}, {} and {} echoed",
+            counted(self.connections, "connection"),
+            counted(self.streams, "stream"),
+            counted(self.bytes_echoed, "byte"),
+            counted(self.datagrams_echoed, "datagram")
         )?;
+        if self.handshakes_failed + self.refused > 0 {
+            writeln!(
+                out,
+                "turned away: {} refused, {} failed",
+                counted(self.refused, "client"),
+                counted(self.handshakes_failed, "handshake")
+            )?;
+        }
+        let dropped =
+            self.datagrams_blocked + self.datagrams_too_large + self.datagrams_unsupported;
+        if dropped > 0 {
+            writeln!(
+                out,
+                "dropped datagrams: {} queue full, {} too large, {} to peers that take none",
+                self.datagrams_blocked, self.datagrams_too_large, self.datagrams_unsupported
+            )?;
+        }
+        Ok(())
     }
-    let dropped =
-        report.datagrams_blocked + report.datagrams_too_large + report.datagrams_unsupported;
-    if dropped > 0 {
-        writeln!(
-            out,
-            "dropped datagrams: {} queue full, {} too large, {} to peers that take none",
-            report.datagrams_blocked, report.datagrams_too_large, report.datagrams_unsupported
-        )?;
-    }
-    Ok(())
-}
 
-/// Writes what the server did in its life as JSON.
-pub(crate) fn stopped_json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line {
-        event: &'static str,
-        connections: u64,
-        handshakes_failed: u64,
-        refused: u64,
-        streams: u64,
-        bytes_echoed: u64,
-        datagrams_echoed: u64,
-        datagrams_dropped_blocked: u64,
-        datagrams_dropped_too_large: u64,
-        datagrams_dropped_unsupported: u64,
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        Object::event("stopped")
+            .with("connections", self.connections)
+            .with("handshakes_failed", self.handshakes_failed)
+            .with("refused", self.refused)
+            .with("streams", self.streams)
+            .with("bytes_echoed", self.bytes_echoed)
+            .with("datagrams_echoed", self.datagrams_echoed)
+            .with("datagrams_dropped_blocked", self.datagrams_blocked)
+            .with("datagrams_dropped_too_large", self.datagrams_too_large)
+            .with("datagrams_dropped_unsupported", self.datagrams_unsupported)
+            .line(out)
     }
-    let line = Line {
-        event: "stopped",
-        connections: report.connections,
-        handshakes_failed: report.handshakes_failed,
-        refused: report.refused,
-        streams: report.streams,
-        bytes_echoed: report.bytes_echoed,
-        datagrams_echoed: report.datagrams_echoed,
-        datagrams_dropped_blocked: report.datagrams_blocked,
-        datagrams_dropped_too_large: report.datagrams_too_large,
-        datagrams_dropped_unsupported: report.datagrams_unsupported,
-    };
-    json_line(&line, out)
 }
 
 #[cfg(test)]
@@ -318,7 +251,7 @@ mod tests {
             client_authorities: &[],
         };
         let mut banner = Vec::new();
-        listening_text(&listening, &mut banner).expect("memory takes bytes");
+        listening.text(&mut banner).expect("memory takes bytes");
         let banner = String::from_utf8(banner).expect("it is text");
         let command = |line: &str| {
             let (_, command) = line.split_once("   qecho client ")?;

@@ -2,7 +2,7 @@
 //! has the same number, type and frames in both.
 
 use std::{
-    net::{SocketAddr, UdpSocket},
+    net::SocketAddr,
     panic::{catch_unwind, resume_unwind},
     path::PathBuf,
     time::Duration,
@@ -14,28 +14,28 @@ use qecho_netsim::{
 };
 
 use crate::{
-    oracle::{self, Seen},
-    process::{Done, Launch},
+    cmd::{Cmd, Output},
+    env::{self, Server, TestEnv},
     rows::Rows,
-    stage::{Server, Stage},
+    tshark::{self, Seen},
 };
 
 /// An end whose packets are captured and traced in every way.
 struct End<'a> {
-    stage: &'a Stage,
+    env: &'a TestEnv,
     name: &'static str,
 }
 
 impl<'a> End<'a> {
-    fn new(stage: &'a Stage, name: &'static str) -> Self {
-        Self { stage, name }
+    fn new(env: &'a TestEnv, name: &'static str) -> Self {
+        Self { env, name }
     }
 
     fn path(&self, what: &str) -> PathBuf {
-        self.stage.path(&format!("{}-{what}", self.name))
+        self.env.path(&format!("{}-{what}", self.name))
     }
 
-    fn watching(&self, launch: Launch) -> Launch {
+    fn watching(&self, launch: Cmd) -> Cmd {
         launch
             .arg("--trace=frames")
             .arg("--pcap")
@@ -48,7 +48,7 @@ impl<'a> End<'a> {
     /// as we read it tell the same; returns what the lines say.
     #[track_caller]
     fn agrees(&self, stderr: &str) -> Rows {
-        let datagrams = oracle::datagrams(self.stage, &self.path("capture"));
+        let datagrams = tshark::datagrams(self.env, &self.path("capture"));
         let count = datagrams.len();
         let theirs: Vec<Seen> = datagrams.into_iter().flatten().collect();
         let live = Rows::of_lines(stderr);
@@ -63,11 +63,10 @@ impl<'a> End<'a> {
         assert_eq!(live.processed.len(), qlog.processed.len());
         assert_eq!(live.dropped.len(), qlog.dropped.len());
         let read = self
-            .stage
+            .env
             .qecho("trace --detail frames")
             .arg(self.path("capture"))
-            .run();
-        read.exits(0);
+            .ok();
         agree(&theirs, count, &Rows::of_lines(&read.stdout), "the file");
         live
     }
@@ -130,7 +129,7 @@ fn is_duplicate(why: &str) -> bool {
 /// Leaves out what tshark cannot know: it stops at a frame of an extension.
 fn comparable(seen: &Seen) -> Seen {
     let mut seen = seen.clone();
-    let extension = |frame: &String| frame == oracle::IMMEDIATE_ACK;
+    let extension = |frame: &String| frame == tshark::IMMEDIATE_ACK;
     if let Some(at) = seen.frames.iter().position(extension) {
         seen.frames.truncate(at);
     }
@@ -144,18 +143,16 @@ struct Watched<'a> {
 }
 
 impl<'a> Watched<'a> {
-    fn start(stage: &'a Stage, arguments: &str) -> Self {
-        let end = End::new(stage, "server");
+    fn start(env: &'a TestEnv, arguments: &str) -> Self {
+        let end = End::new(env, "server");
         let typed = format!("server --format json {arguments}");
-        let server = stage.await_server(end.watching(stage.qecho(&typed)));
+        let server = env.await_server(end.watching(env.qecho(&typed)));
         Self { end, server }
     }
 
     #[track_caller]
     fn ends(self) -> Rows {
-        self.server.process.terminate();
-        let done = self.server.process.done();
-        done.exits(0);
+        let done = self.server.ends();
         self.end.agrees(&done.stderr)
     }
 }
@@ -163,17 +160,17 @@ impl<'a> Watched<'a> {
 /// Runs a watched client; both ends must agree with tshark.
 #[track_caller]
 fn both_agree(server_arguments: &str, client_arguments: &str, input: Option<&[u8]>) -> [Rows; 2] {
-    let stage = Stage::new();
-    let server = Watched::start(&stage, server_arguments);
-    let client = End::new(&stage, "client");
+    let env = TestEnv::new();
+    let server = Watched::start(&env, server_arguments);
+    let client = End::new(&env, "client");
     let host = match server_arguments.contains("[::1]") {
         true => "[::1]",
         false => "127.0.0.1",
     };
     let port = server.server.port();
     let typed = format!("client {host}:{port} {client_arguments}");
-    let launch = client.watching(stage.qecho(&typed));
-    let done: Done = match input {
+    let launch = client.watching(env.qecho(&typed));
+    let done: Output = match input {
         None => launch.run(),
         Some(input) => launch.run_with(input),
     };
@@ -240,10 +237,10 @@ fn a_retry_is_seen_alike() {
 #[test]
 fn a_key_update_is_seen_alike() {
     let typed = "--update-keys -m one -m two -m three";
-    let stage = Stage::new();
-    let server = Watched::start(&stage, "--listen localhost:0");
-    let client = End::new(&stage, "client");
-    let launch = client.watching(stage.client(&server.server, typed));
+    let env = TestEnv::new();
+    let server = Watched::start(&env, "--listen localhost:0");
+    let client = End::new(&env, "client");
+    let launch = client.watching(env.client(&server.server, typed));
     let done = launch.run();
     done.exits(0).complains("key update 1");
     client.agrees(&done.stderr);
@@ -252,9 +249,9 @@ fn a_key_update_is_seen_alike() {
 
 #[test]
 fn version_negotiation_is_seen_alike_by_a_server() {
-    let stage = Stage::new();
-    let server = Watched::start(&stage, "--listen 127.0.0.1:0");
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+    let env = TestEnv::new();
+    let server = Watched::start(&env, "--listen 127.0.0.1:0");
+    let socket = env::socket();
     let mut probe = vec![0; 1_200];
     // A version that is reserved for this (RFC 9000 §15), two connection IDs.
     probe[..7].copy_from_slice(&[0xc0, 0x1a, 0x2a, 0x3a, 0x4a, 8, 1]);
@@ -272,12 +269,12 @@ fn version_negotiation_is_seen_alike_by_a_server() {
 
 #[test]
 fn version_negotiation_is_seen_alike_by_a_client() {
-    let stage = Stage::new();
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
-    let port = socket.local_addr().expect("it is bound").port();
-    let client = End::new(&stage, "client");
+    let env = TestEnv::new();
+    let socket = env::socket();
+    let port = env::address(&socket).port();
+    let client = End::new(&env, "client");
     let typed = format!("client 127.0.0.1:{port} -m a");
-    let running = client.watching(stage.qecho(&typed)).start();
+    let running = client.watching(env.qecho(&typed)).start();
     let mut first = [0; 2_000];
     let (_, from) = socket.recv_from(&mut first).expect("the client begins");
     // Byte 5 counts the destination connection ID, and what follows the source.
@@ -321,12 +318,12 @@ fn through(conditions: &Conditions) -> [Rows; 2] {
 }
 
 fn once_through(conditions: &Conditions) -> [Rows; 2] {
-    let stage = Stage::new();
-    let server = Watched::start(&stage, "--listen 127.0.0.1:0");
+    let env = TestEnv::new();
+    let server = Watched::start(&env, "--listen 127.0.0.1:0");
     let relay = relay_to(&server.server, conditions.clone());
-    let client = End::new(&stage, "client");
+    let client = End::new(&env, "client");
     let typed = format!("client {} --verify", relay.addresses()[0]);
-    let launch = client.watching(stage.qecho(&typed));
+    let launch = client.watching(env.qecho(&typed));
     let done = launch.run_with(&vec![b'x'; 300_000]);
     done.exits(0)
         .complains("lost: ")
@@ -369,24 +366,21 @@ fn what_was_changed_on_its_way_is_seen_alike() {
 
 #[test]
 fn a_client_that_gets_another_port_is_seen_alike() {
-    let stage = Stage::new();
-    let server = Watched::start(&stage, "--listen 127.0.0.1:0");
+    let env = TestEnv::new();
+    let server = Watched::start(&env, "--listen 127.0.0.1:0");
     let relay = relay_to(&server.server, Conditions::default());
-    let client = End::new(&stage, "client");
+    let client = End::new(&env, "client");
     let place = relay.addresses()[0];
     let typed = format!("client {place}");
-    let mut running = client.watching(stage.qecho(&typed)).start();
-    running.types(b"before");
-    running.stdout.says("before");
+    let mut running = client.watching(env.qecho(&typed)).start();
+    running.echoes("before");
     relay.rebind();
-    running.types(b"after");
-    running.stdout.says("after");
+    running.echoes("after");
     let done = running.done();
     done.exits(0);
     client.agrees(&done.stderr);
     relay.stop().expect("it ran");
-    server.server.process.terminate();
-    let done = server.server.process.done();
+    let done = server.server.ends();
     done.exits(0).complains("moved from 127.0.0.1:");
     let rows = server.end.agrees(&done.stderr);
     assert!(count(&rows, has("PATH_RESPONSE")) >= 1);

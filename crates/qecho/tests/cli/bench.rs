@@ -16,22 +16,20 @@ use serde_json::Value;
 
 use crate::{
     cert::among_mounts_of_its_own,
-    process::Launch,
-    stage::{Server, Stage, VacantPort, last_event},
+    cmd::Cmd,
+    env::{self, Server, TestEnv, VacantPort},
 };
 
-fn bench(stage: &Stage, server: &Server, arguments: &str) -> Launch {
-    stage.qecho(&format!("bench {} {arguments}", server.place()))
+fn bench(env: &TestEnv, server: &Server, arguments: &str) -> Cmd {
+    env.qecho(format!("bench {} {arguments}", server.place()))
 }
 
 /// Runs a load that must end well; returns its report and what the server
 /// counted.
 fn counted(arguments: &str) -> (Value, Value) {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let done = bench(&stage, &server, &format!("--format json {arguments}")).run();
-    done.exits(0);
-    (last_event(&done), server.ends_well())
+    let (env, server) = TestEnv::with_server("");
+    let done = bench(&env, &server, &format!("--format json {arguments}")).ok();
+    (done.last_event(), server.ends_well())
 }
 
 #[test]
@@ -86,13 +84,11 @@ fn datagrams_are_counted_and_so_are_those_that_are_lost() {
 
 #[test]
 fn a_report_in_json_says_what_was_asked_for_and_what_came_of_it() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let pid = server.process.id();
     let arguments = format!("-d 300ms --warmup 50ms --format json --server-pid {pid}");
-    let done = bench(&stage, &server, &arguments).run();
-    done.exits(0);
-    let report = last_event(&done);
+    let done = bench(&env, &server, &arguments).ok();
+    let report = done.last_event();
     assert_eq!(
         (&report["event"], &report["schema"]),
         (&"report".into(), &1.into())
@@ -139,66 +135,59 @@ fn a_report_in_json_says_what_was_asked_for_and_what_came_of_it() {
 
 #[test]
 fn a_report_for_people_says_when_nothing_was_compared() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let done = bench(&stage, &server, "-n 10 --no-verify").run();
+    let (env, server) = TestEnv::with_server("");
+    let done = bench(&env, &server, "-n 10 --no-verify").run();
     done.exits(0)
         .prints("NOT compared")
         .prints("echo time    p50 ");
     assert_eq!(done.stderr, "");
-    let idle = bench(&stage, &server, "-d 100ms --over idle --connections 5").run();
+    let idle = bench(&env, &server, "-d 100ms --over idle --connections 5").run();
     idle.exits(0).prints("5 connections from 1 socket, held");
 }
 
 #[test]
 fn an_interrupted_load_reports_what_there_is() {
-    let stage = Stage::new();
-    let server = stage.server("--messages always");
-    let running = bench(&stage, &server, "-d 1h --warmup 0s --format json").start();
+    let (env, server) = TestEnv::with_server("--messages always");
+    let running = bench(&env, &server, "-d 1h --warmup 0s --format json").start();
     server.event("received");
     running.signal(Signal::INT);
     let done = running.done();
     done.exits(130);
-    let report = last_event(&done);
+    let report = done.last_event();
     assert_eq!(report["partial"], "interrupted");
 }
 
 #[test]
 fn a_server_that_dies_in_the_middle_leaves_a_partial_report() {
-    let stage = Stage::new();
-    let server = stage.server("--messages always");
-    let running = bench(&stage, &server, "-d 1h --warmup 0s --format json").start();
+    let (env, server) = TestEnv::with_server("--messages always");
+    let running = bench(&env, &server, "-d 1h --warmup 0s --format json").start();
     server.event("received");
     server.process.signal(Signal::KILL);
     let done = running.done();
     done.fails(1, "the run ended early: ", None);
-    let report = last_event(&done);
+    let report = done.last_event();
     assert_eq!(report["partial"], "nobody listens there any more");
     assert_eq!(report["messages"], report["latency"]["count"]);
 }
 
 #[test]
 fn a_server_that_shuts_down_in_the_middle_is_said_to() {
-    let stage = Stage::new();
-    let server = stage.server("--messages always --drain 0s");
-    let running = bench(&stage, &server, "-d 1h --warmup 0s --format json").start();
+    let (env, server) = TestEnv::with_server("--messages always --drain 0s");
+    let running = bench(&env, &server, "-d 1h --warmup 0s --format json").start();
     server.event("received");
     server.process.terminate();
     let done = running.done();
     done.fails(1, "server shutting down", None);
-    assert_eq!(last_event(&done)["errors"][0]["kind"], "closed");
+    assert_eq!(done.last_event()["errors"][0]["kind"], "closed");
 }
 
 #[test]
 fn a_report_in_a_file_has_the_whole_distribution_and_else_what_is_printed() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let path = stage.file("kept.json", &"what was there before ".repeat(1_000));
+    let (env, server) = TestEnv::with_server("");
+    let path = env.file("kept.json", &"what was there before ".repeat(1_000));
     let arguments = format!("-n 100 --format json --output {}", path.display());
-    let done = bench(&stage, &server, &arguments).run();
-    done.exits(0);
-    let text = std::fs::read_to_string(&path).expect("it was written");
-    let mut kept: Value = serde_json::from_str(&text).expect("it is JSON");
+    let done = bench(&env, &server, &arguments).ok();
+    let mut kept: Value = env::read_json(&path);
     let members = kept.as_object_mut().expect("an object");
     for name in ["histogram", "connect_histogram"] {
         let histogram = members.remove(name).expect("it is there");
@@ -206,26 +195,25 @@ fn a_report_in_a_file_has_the_whole_distribution_and_else_what_is_printed() {
         // The cookie of a compressed V2 histogram, in Base64.
         assert!(text.starts_with("HISTF"), "{text}");
     }
-    assert_eq!(kept, last_event(&done));
+    assert_eq!(kept, done.last_event());
 }
 
 #[test]
 fn a_page_about_several_runs_needs_nothing_but_itself() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for name in ["one", "a<b"] {
-        let path = stage.path(&format!("{name}.json"));
+        let path = env.path(&format!("{name}.json"));
         let arguments = format!("-d 300ms --warmup 0s --output {}", path.display());
-        bench(&stage, &server, &arguments).run().exits(0);
+        bench(&env, &server, &arguments).ok();
     }
-    let page = stage.path("page.html");
-    let [one, other, out] = [stage.path("one.json"), stage.path("a<b.json"), page.clone()];
+    let page = env.path("page.html");
+    let [one, other, out] = [env.path("one.json"), env.path("a<b.json"), page.clone()];
     let report = |first: &std::path::Path| {
-        let launch = stage.qecho("report").arg(first).arg(&other);
+        let launch = env.qecho("report").arg(first).arg(&other);
         launch.arg("--output").arg(&out).run()
     };
     report(&one).exits(0);
-    let text = std::fs::read_to_string(&page).expect("it was written");
+    let text = env::read(&page);
     assert_eq!(text.matches("<svg").count(), 5);
     assert_eq!(over_time::lines(&text), 10);
     assert!(text.contains("a&lt;b") && !text.contains("a<b"));
@@ -233,16 +221,15 @@ fn a_page_about_several_runs_needs_nothing_but_itself() {
         assert!(!text.contains(foreign), "{foreign}");
     }
     report(&page).fails(2, "is no report of qecho bench", None);
-    report(&stage.path("nowhere.json")).fails(2, "cannot read ", None);
+    report(&env.path("nowhere.json")).fails(2, "cannot read ", None);
 }
 
 #[test]
 fn a_file_that_cannot_be_written_is_said_before_the_work() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let path = stage.path("nowhere").join("report.json");
+    let (env, server) = TestEnv::with_server("");
+    let path = env.path("nowhere").join("report.json");
     let arguments = format!("-n 1 --output {}", path.display());
-    let done = bench(&stage, &server, &arguments).run();
+    let done = bench(&env, &server, &arguments).run();
     done.fails(2, "cannot write ", None);
     assert_eq!(done.stdout, "");
     assert_eq!(server.ends_well()["connections"], 0);
@@ -250,15 +237,14 @@ fn a_file_that_cannot_be_written_is_said_before_the_work() {
 
 #[test]
 fn a_full_disk_keeps_the_figures_without_the_distribution_and_says_so() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let place = server.place();
     // There is room for the figures of eight steps, and not for nine distributions: 21 kB
     // and 11 kB, and more of the one for each second that a machine is slow.
     let steps = "--step 8001,8002,8003,8004,8005,8006,8007,8008";
     let load = format!("\"$QECHO\" bench {place} -n 2000 -s 1..2k {steps}");
     let done = among_mounts_of_its_own(
-        &stage,
+        &env,
         &format!(
             "mkdir full; mount -t tmpfs -o size=28k none full; \
              {load} --output full/a.json --output whole.html || echo \"exit $?\"; cat full/a.json; \
@@ -289,8 +275,7 @@ fn a_full_disk_keeps_the_figures_without_the_distribution_and_says_so() {
 
 #[test]
 fn a_load_that_cannot_be_is_refused_in_one_line() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for (arguments, code, reason) in [
         ("--over datagram -s 70000", 2, "fits into no DATAGRAM frame"),
         (
@@ -300,7 +285,7 @@ fn a_load_that_cannot_be_is_refused_in_one_line() {
         ),
         ("--server-pid 4294967295", 2, "process 4294967295"),
     ] {
-        let done = bench(&stage, &server, arguments).run();
+        let done = bench(&env, &server, arguments).run();
         done.exits(code).complains(reason);
         let lines = done
             .stderr
@@ -310,6 +295,6 @@ fn a_load_that_cannot_be_is_refused_in_one_line() {
     }
     let vacant = VacantPort::keep();
     let place = format!("127.0.0.1:{}", vacant.number());
-    let done = stage.qecho(&format!("bench {place} -n 1")).run();
+    let done = env.qecho(format!("bench {place} -n 1")).run();
     done.fails(1, "nobody listens there", Some("is a server running there"));
 }

@@ -9,28 +9,28 @@ use std::{
     time::Duration,
 };
 
-use crate::{hearing::LIMIT, oracle, process::Launch, stage::Stage};
+use crate::{cmd::Cmd, env::TestEnv, transcript::LIMIT, tshark};
 
 /// A capture, and who reads it.
 pub(crate) struct Capture<'a> {
-    stage: &'a Stage,
+    env: &'a TestEnv,
     pub(crate) path: PathBuf,
 }
 
 impl<'a> Capture<'a> {
-    pub(crate) fn new(stage: &'a Stage, name: &str) -> Self {
-        let path = stage.path(name);
-        Self { stage, path }
+    pub(crate) fn new(env: &'a TestEnv, name: &str) -> Self {
+        let path = env.path(name);
+        Self { env, path }
     }
 
     /// Adds `--pcap` to a command.
-    pub(crate) fn of(&self, launch: Launch) -> Launch {
+    pub(crate) fn of(&self, launch: Cmd) -> Cmd {
         launch.arg("--pcap").arg(&self.path)
     }
 
     /// Returns fields of the packets that pass a filter, a line for each.
     pub(crate) fn fields(&self, filter: &str, fields: &[&str]) -> Vec<String> {
-        let mut command = oracle::reader(self.stage, &self.path);
+        let mut command = tshark::reader(self.env, &self.path);
         for checked in ["ip", "udp"] {
             command.arg("-o");
             command.arg(format!("{checked}.check_checksum:TRUE"));

@@ -15,25 +15,25 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Command, Output},
+    process::{self, Command},
     time::Duration,
 };
 
 use crate::{
-    process::{Done, Launch},
-    stage::Stage,
+    cmd::{Cmd, Output},
+    env::TestEnv,
 };
 
 /// Prepares `qecho cert` in a folder, with its arguments as they are.
-fn cert_in(stage: &Stage, folder: &Path, arguments: &[&str]) -> Launch {
-    let mut command = stage.command(env!("CARGO_BIN_EXE_qecho"));
+fn cert_in(env: &TestEnv, folder: &Path, arguments: &[&str]) -> Cmd {
+    let mut command = env.command(env!("CARGO_BIN_EXE_qecho"));
     command.arg("cert").args(arguments).current_dir(folder);
-    Launch::new(command)
+    Cmd::new(command)
 }
 
 /// Makes a folder beside the home.
-fn folder(stage: &Stage, name: &str) -> std::path::PathBuf {
-    let path = stage.path(name);
+fn folder(env: &TestEnv, name: &str) -> std::path::PathBuf {
+    let path = env.path(name);
     fs::create_dir(&path).expect("the folder takes folders");
     path
 }
@@ -52,7 +52,7 @@ fn files(folder: &Path) -> BTreeMap<String, u32> {
 }
 
 /// Runs a program that we are held against.
-fn oracle(command: &mut Command) -> Output {
+fn oracle(command: &mut Command) -> process::Output {
     let program = command.get_program().to_owned();
     command.output().unwrap_or_else(|error| {
         panic!(
@@ -63,12 +63,13 @@ fn oracle(command: &mut Command) -> Output {
 }
 
 /// Runs mkcert in a folder.
-fn mkcert_in(stage: &Stage, folder: &Path, arguments: &[&str]) -> Output {
-    oracle(stage.command("mkcert").args(arguments).current_dir(folder))
+fn mkcert_in(env: &TestEnv, folder: &Path, arguments: &[&str]) -> process::Output {
+    oracle(env.command("mkcert").args(arguments).current_dir(folder))
 }
 
-/// Asks OpenSSL something about files in a folder.
-fn openssl_in(folder: &Path, arguments: &[&str]) -> (bool, String) {
+/// Asks OpenSSL something about files in a folder, with an argument for each word.
+fn openssl_in(folder: &Path, arguments: impl AsRef<str>) -> (bool, String) {
+    let arguments = arguments.as_ref().split_whitespace();
     let output = oracle(Command::new("openssl").args(arguments).current_dir(folder));
     let said = [output.stdout, output.stderr].concat();
     (
@@ -82,14 +83,14 @@ const MOUNTED_LIMIT: Duration = Duration::from_secs(120);
 
 /// Runs a shell script as root of mounts of its own: what it mounts is seen by
 /// nobody else, and is gone when it ends.
-pub(crate) fn among_mounts_of_its_own(stage: &Stage, script: &str) -> Done {
-    let mut command = stage.command("unshare");
+pub(crate) fn among_mounts_of_its_own(env: &TestEnv, script: &str) -> Output {
+    let mut command = env.command("unshare");
     if !rustix::process::geteuid().is_root() {
         command.arg("--map-root-user");
     }
     command
         .args(["--mount", "sh", "-euc", script])
         .env("QECHO", env!("CARGO_BIN_EXE_qecho"))
-        .current_dir(stage.path(""));
-    Launch::new(command).start().done_within(MOUNTED_LIMIT)
+        .current_dir(env.path(""));
+    Cmd::new(command).start().done_within(MOUNTED_LIMIT)
 }

@@ -5,13 +5,21 @@ use std::path::PathBuf;
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rcgen::{Issuer, date_time_ymd};
 
-use crate::stage::Stage;
+use crate::env::TestEnv;
 
 /// The files of a certificate authority and of a server that it vouches for.
 pub(crate) struct Files {
     pub(crate) ca: PathBuf,
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
+}
+
+impl Files {
+    /// Returns the options by which a server shows this certificate.
+    pub(crate) fn options(&self) -> String {
+        let (certificate, key) = (self.certificate.display(), self.key.display());
+        format!("--cert {certificate} --key {key}")
+    }
 }
 
 /// Whether a certificate may be used today.
@@ -21,7 +29,7 @@ pub(crate) enum Validity {
 }
 
 /// Makes a certificate for one name, signed by an authority made for it.
-pub(crate) fn certificate_for(stage: &Stage, name: &str, validity: &Validity) -> Files {
+pub(crate) fn certificate_for(env: &TestEnv, name: &str, validity: &Validity) -> Files {
     let (ca_key, key) = (key(), key());
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -46,9 +54,9 @@ pub(crate) fn certificate_for(stage: &Stage, name: &str, validity: &Validity) ->
         .expect("an authority signs")
         .pem();
     Files {
-        ca: stage.file("ca.pem", &ca),
-        certificate: stage.file("certificate.pem", &certificate),
-        key: stage.file("key.pem", &key.serialize_pem()),
+        ca: env.file("ca.pem", &ca),
+        certificate: env.file("certificate.pem", &certificate),
+        key: env.file("key.pem", &key.serialize_pem()),
     }
 }
 

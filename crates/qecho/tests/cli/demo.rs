@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use crate::{process::Done, stage::Stage};
+use crate::{cmd::Output, env::TestEnv};
 
 const VERDICT: &str = "ok: 3 of 3 echoes identical (stream, uni, datagram)";
 
 #[track_caller]
-fn is_ok(done: &Done) {
+fn is_ok(done: &Output) {
     done.exits(0);
     assert_eq!(done.stdout.lines().last(), Some(VERDICT), "{done:#?}");
     assert_eq!(done.stderr, "");
@@ -15,7 +15,7 @@ fn is_ok(done: &Done) {
 
 #[test]
 fn the_demo_echoes_three_ways_and_tells_what_was_agreed() {
-    let done = Stage::new().qecho("demo").run();
+    let done = TestEnv::new().qecho("demo").run();
     is_ok(&done);
     done.prints("certificate verified by the demo's local CA")
         .prints("QUIC version 1, TLS_")
@@ -27,26 +27,26 @@ fn the_demo_echoes_three_ways_and_tells_what_was_agreed() {
 
 #[test]
 fn the_demo_echoes_any_text() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     for (text, shown) in [
         ("日本語 🦀", "\"日本語 🦀\""),
         ("two\nlines\x1b[31m", "\"two\\nlines\\u{1b}[31m\""),
         ("-", "\"-\""),
     ] {
-        let done = stage.qecho("demo").arg(text).run();
+        let done = env.qecho("demo").arg(text).run();
         is_ok(&done);
         done.prints(shown);
     }
     let longest = "x".repeat(1_000);
-    is_ok(&stage.qecho("demo").arg(longest).run());
+    is_ok(&env.qecho("demo").arg(longest).run());
 }
 
 #[test]
 fn a_text_that_cannot_be_echoed_every_way_is_refused_in_a_line() {
-    let stage = Stage::new();
-    let long = stage.qecho("demo").arg("語".repeat(334)).run();
+    let env = TestEnv::new();
+    let long = env.qecho("demo").arg("語".repeat(334)).run();
     long.fails(2, "the text has 1002 bytes", Some("1000"));
-    let empty = stage.qecho("demo").arg("").run();
+    let empty = env.qecho("demo").arg("").run();
     empty.fails(2, "the text is empty", None);
     for done in [long, empty] {
         assert_eq!(done.stdout, "");
@@ -55,11 +55,11 @@ fn a_text_that_cannot_be_echoed_every_way_is_refused_in_a_line() {
 
 #[test]
 fn the_demo_writes_no_file_and_needs_no_home() {
-    let stage = Stage::new();
-    is_ok(&stage.qecho("demo").run());
-    let left: Vec<_> = fs::read_dir(stage.home()).expect("it is there").collect();
+    let env = TestEnv::new();
+    is_ok(&env.qecho("demo").run());
+    let left: Vec<_> = fs::read_dir(env.home()).expect("it is there").collect();
     assert!(left.is_empty(), "{left:?}");
-    let mut homeless = stage.qecho("demo").env("HOME", "/nonexistent");
+    let mut homeless = env.qecho("demo").env("HOME", "/nonexistent");
     for variable in ["XDG_DATA_HOME", "XDG_CONFIG_HOME", "CAROOT", "QECHO_HOME"] {
         homeless = homeless.without(variable);
     }
@@ -68,7 +68,7 @@ fn the_demo_writes_no_file_and_needs_no_home() {
 
 #[test]
 fn a_reader_that_leaves_the_demo_early_is_no_error() {
-    let (running, stdout) = Stage::new().qecho("demo").start_unread();
+    let (running, stdout) = TestEnv::new().qecho("demo").start_unread();
     drop(stdout);
     let done = running.done();
     done.exits(0);

@@ -2,17 +2,16 @@
 
 use serde_json::Value;
 
-use crate::stage::{Server, Stage, events, last_event};
+use crate::env::{Server, TestEnv, assert_contains};
 
 const WAYS: [&str; 4] = ["stream", "stream-per-message", "uni", "datagram"];
 
 #[test]
 fn every_message_comes_back_with_its_echo_time_whatever_it_travels_on() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for way in WAYS {
-        let done = stage
-            .client(&server, &format!("--over {way} -m"))
+        let done = env
+            .client(&server, format!("--over {way} -m"))
             .arg("this is a message")
             .arg("--message=日本語 \x1b[31m")
             .run();
@@ -37,14 +36,12 @@ fn every_message_comes_back_with_its_echo_time_whatever_it_travels_on() {
 
 #[test]
 fn json_has_one_object_per_event() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for way in WAYS {
         let command = format!("--over {way} --format json -m 日本語 -m b");
-        let done = stage.client(&server, &command).run();
-        done.exits(0);
+        let done = env.client(&server, &command).ok();
         assert_eq!(done.stderr, "");
-        let [connected, first, second, last] = &events(&done)[..] else {
+        let [connected, first, second, last] = &done.events()[..] else {
             panic!("{done:#?}")
         };
         assert_eq!(connected["event"], "connected");
@@ -54,11 +51,7 @@ fn json_has_one_object_per_event() {
                 .is_some_and(|a| a.ends_with(&server.port().to_string()))
         );
         assert_eq!(connected["verified_by"], "qecho's local CA");
-        assert!(
-            connected["handshake_us"]
-                .as_f64()
-                .is_some_and(|time| time > 0.0)
-        );
+        assert!(connected["handshake_us"].as_f64() > Some(0.0));
         assert_eq!(connected["quic_version"], 1);
         assert!(
             connected["cipher_suite"]
@@ -72,11 +65,7 @@ fn json_has_one_object_per_event() {
             assert_eq!(event["number"], number);
             assert_eq!(event["bytes"], text.len());
             assert_eq!(event["text"], text);
-            assert!(
-                event["echo_time_us"]
-                    .as_f64()
-                    .is_some_and(|time| time > 0.0)
-            );
+            assert!(event["echo_time_us"].as_f64() > Some(0.0));
         }
         let done = serde_json::json!({
             "event": "done", "messages": 2, "bytes_sent": 10, "bytes_received": 10,
@@ -87,19 +76,17 @@ fn json_has_one_object_per_event() {
 
 #[test]
 fn a_big_message_comes_back_and_is_shown_in_part() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let big = "x".repeat(100_000);
-    let done = stage.client(&server, "-m").arg(&big).run();
+    let done = env.client(&server, "-m").arg(&big).run();
     done.exits(0).prints("x…\", 100000 bytes in ");
     assert!(done.stdout.len() < 300);
 }
 
 #[test]
 fn a_message_that_fits_into_no_datagram_is_said_so() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let done = stage
+    let (env, server) = TestEnv::with_server("");
+    let done = env
         .client(&server, "--over datagram -m")
         .arg("x".repeat(70_000))
         .run();
@@ -112,11 +99,10 @@ fn a_message_that_fits_into_no_datagram_is_said_so() {
 
 #[test]
 fn both_addresses_of_localhost_are_served() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for address in server.listening["addresses"].as_array().expect("a list") {
         let address = address.as_str().expect("a text");
-        let done = stage.qecho(&format!("client {address} -m a")).run();
+        let done = env.qecho(format!("client {address} -m a")).run();
         done.exits(0)
             .complains(&format!("connected to {address} in "));
     }
@@ -124,7 +110,7 @@ fn both_addresses_of_localhost_are_served() {
 
 #[test]
 fn a_client_may_offer_no_alpn_or_another_that_the_server_knows() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     for (server_alpn, offered, agreed) in [
         ("", "", Some("echo")),
         ("", "--alpn none", None),
@@ -134,11 +120,10 @@ fn a_client_may_offer_no_alpn_or_another_that_the_server_knows() {
         ("--alpn any", "--alpn whatever", Some("whatever")),
         ("--alpn any", "--alpn none", None),
     ] {
-        let server = stage.server(server_alpn);
+        let server = env.server(server_alpn);
         let command = format!("-m a --format json {offered}");
-        let done = stage.client(&server, &command).run();
-        done.exits(0);
-        let alpn = &events(&done)[0]["alpn"];
+        let done = env.client(&server, &command).ok();
+        let alpn = &done.events()[0]["alpn"];
         let expected = agreed.map_or(Value::Null, Value::from);
         assert_eq!(*alpn, expected, "{server_alpn} {offered}");
     }
@@ -146,24 +131,19 @@ fn a_client_may_offer_no_alpn_or_another_that_the_server_knows() {
 
 #[test]
 fn a_protocol_that_the_server_does_not_know_is_refused_by_name() {
-    let stage = Stage::new();
-    let server = stage.server("--messages always");
-    let done = stage.client(&server, "-m a --alpn h3").run();
+    let (env, server) = TestEnv::with_server("--messages always");
+    let done = env.client(&server, "-m a --alpn h3").run();
     done.fails(
         1,
         "no_application_protocol",
         Some("the server does not agree to h3"),
     );
-    let json = stage.client(&server, "-m a --alpn h3 --format json").run();
+    let json = env.client(&server, "-m a --alpn h3 --format json").run();
     json.exits(1);
-    let event = last_event(&json);
+    let event = json.last_event();
     assert_eq!(event["event"], "error");
     assert_eq!(event["kind"], "not_connected");
-    assert!(
-        event["reason"]
-            .as_str()
-            .is_some_and(|r| r.contains("no_application_protocol"))
-    );
+    assert_contains(&event["reason"], "no_application_protocol");
     assert!(event["hint"].is_string());
     nothing_was_sent(server);
 }
@@ -177,38 +157,25 @@ fn nothing_was_sent(server: Server) {
 
 #[test]
 fn a_server_that_ends_streams_after_a_message_echoes_each_on_its_own() {
-    let stage = Stage::new();
-    let server = stage.server("--end after-message");
+    let (env, server) = TestEnv::with_server("--end after-message");
     for way in ["stream", "stream-per-message", "uni", "datagram"] {
-        let done = stage
-            .client(&server, &format!("--over {way} -m a -m b"))
-            .run();
+        let done = env.client(&server, format!("--over {way} -m a -m b")).run();
         done.exits(0).prints("echo: \"a\"").prints("echo: \"b\"");
     }
 }
 
 #[test]
 fn every_client_may_be_asked_to_prove_its_address_first() {
-    let stage = Stage::new();
-    let server = stage.server("--retry always");
-    stage
-        .client(&server, "-m a")
-        .run()
-        .exits(0)
-        .prints("echo: \"a\"");
-    let never = stage.server("--retry never");
-    stage
-        .client(&never, "-m a")
-        .run()
-        .exits(0)
-        .prints("echo: \"a\"");
+    let (env, server) = TestEnv::with_server("--retry always");
+    env.client(&server, "-m a").ok().prints("echo: \"a\"");
+    let never = env.server("--retry never");
+    env.client(&never, "-m a").ok().prints("echo: \"a\"");
 }
 
 #[test]
 fn a_reader_that_leaves_early_is_no_error() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let (running, stdout) = stage.client(&server, "-m a -m b").start_unread();
+    let (env, server) = TestEnv::with_server("");
+    let (running, stdout) = env.client(&server, "-m a -m b").start_unread();
     drop(stdout);
     let done = running.done();
     done.exits(0);

@@ -1,13 +1,12 @@
-//! Where a server listens, and how it says so.
+//! Addresses of a server, and how it says them.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 
-use crate::stage::{Stage, port};
+use crate::env::{self, TestEnv, port};
 
 #[test]
 fn the_first_line_of_json_says_all_that_a_script_needs() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let line = &server.listening;
     assert_eq!(line["event"], "listening");
     let addresses = line["addresses"].as_array().expect("a list");
@@ -24,8 +23,8 @@ fn the_first_line_of_json_says_all_that_a_script_needs() {
     let pin = line["spki_sha256"].as_str().expect("a text");
     assert!(pin.len() == 64 && pin.chars().all(|digit| digit.is_ascii_hexdigit()));
     let ca = line["ca"].as_str().expect("a text");
-    assert_eq!(ca, stage.home().join("qecho/rootCA.pem").to_string_lossy());
-    let pem = std::fs::read_to_string(ca).expect("the CA can be read");
+    assert_eq!(ca, env.home().join("qecho/rootCA.pem").to_string_lossy());
+    let pem = env::read(ca);
     assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"));
     assert_eq!(
         line["names"],
@@ -36,8 +35,8 @@ fn the_first_line_of_json_says_all_that_a_script_needs() {
             .as_i64()
             .is_some_and(|seconds| seconds > 1_700_000_000)
     );
-    let done = stage
-        .qecho(&format!("client {} --ca {ca} -m a", server.place()))
+    let done = env
+        .qecho(format!("client {} --ca {ca} -m a", server.place()))
         .run();
     done.exits(0).complains("verified by CA file ");
     let last = server.ends_well();
@@ -46,8 +45,8 @@ fn the_first_line_of_json_says_all_that_a_script_needs() {
 
 #[test]
 fn the_banner_tells_a_person_what_to_paste() {
-    let stage = Stage::new();
-    let server = stage.qecho("server --listen localhost:0").start();
+    let env = TestEnv::new();
+    let server = env.qecho("server --listen localhost:0").start();
     server.stdout.says("\n\n");
     let banner = server.stdout.text();
     let lines: Vec<_> = banner.lines().collect();
@@ -58,7 +57,7 @@ fn the_banner_tells_a_person_what_to_paste() {
     let port = port(lines[1].trim());
     assert!(lines[1].starts_with("  listening    127.0.0.1:") || lines[1].contains("[::1]:"));
     assert!(lines[2].starts_with("  certificate  localhost, 127.0.0.1, ::1; until 20"));
-    let ca = stage.home().join("qecho/rootCA.pem");
+    let ca = env.home().join("qecho/rootCA.pem");
     assert!(lines[3].starts_with(&format!("  local CA     {}", ca.display())));
     let near = lines[4]
         .trim_start()
@@ -74,7 +73,7 @@ fn the_banner_tells_a_person_what_to_paste() {
     assert!(far.starts_with(&format!("qecho client HOST:{port} --pin sha256:")));
     for command in [near, &far.replace("HOST", "127.0.0.1")] {
         let typed = command.strip_prefix("qecho ").expect("it is ours");
-        stage.qecho(&format!("{typed} -m a")).run().exits(0);
+        env.qecho(format!("{typed} -m a")).ok();
     }
     assert!(
         server
@@ -94,9 +93,9 @@ fn the_banner_tells_a_person_what_to_paste() {
 
 #[test]
 fn the_key_and_the_pin_survive_a_restart() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let pins = [(); 2].map(|()| {
-        let server = stage.server("");
+        let server = env.server("");
         let pin = server.pin();
         server.ends_well();
         pin
@@ -106,11 +105,11 @@ fn the_key_and_the_pin_survive_a_restart() {
 
 #[test]
 fn several_places_may_be_listened_on() {
-    let stage = Stage::new();
-    let launch = stage.qecho(
+    let env = TestEnv::new();
+    let launch = env.qecho(
         "server --format json --listen 127.0.0.1:0 --listen 127.0.0.1:0 --listen localhost:0",
     );
-    let server = stage.await_server(launch);
+    let server = env.await_server(launch);
     let addresses = server.listening["addresses"]
         .as_array()
         .expect("a list")
@@ -118,25 +117,22 @@ fn several_places_may_be_listened_on() {
     assert!(addresses.len() >= 3, "{addresses:?}");
     for address in addresses {
         let address = address.as_str().expect("a text");
-        stage
-            .qecho(&format!("client {address} -m a"))
-            .run()
-            .exits(0);
+        env.qecho(format!("client {address} -m a")).ok();
     }
 }
 
 #[test]
 fn any_sensible_number_of_shards_can_be_had() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     for shards in ["1", "8"] {
-        let server = stage.server(&format!("--shards {shards}"));
+        let server = env.server(&format!("--shards {shards}"));
         for _ in 0..4 {
-            stage.client(&server, "-m a").run().exits(0);
+            env.client(&server, "-m a").ok();
         }
         assert_eq!(server.ends_well()["connections"], 4);
     }
     for shards in ["0", "257", "all"] {
-        let done = stage.qecho(&format!("server --shards {shards}")).run();
+        let done = env.qecho(format!("server --shards {shards}")).run();
         done.exits(2)
             .complains("a number from 1 to 256 is expected");
     }
@@ -144,20 +140,20 @@ fn any_sensible_number_of_shards_can_be_had() {
 
 #[test]
 fn a_server_that_spins_echoes_and_ends_as_any_other() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     for spin in ["auto", "off", "50us"] {
-        let server = stage.server(&format!("--spin {spin} --shards 1"));
-        stage.client(&server, "-m a").run().exits(0);
+        let server = env.server(&format!("--spin {spin} --shards 1"));
+        env.client(&server, "-m a").ok();
         assert_eq!(server.ends_well()["connections"], 1);
     }
-    let done = stage.qecho("server --spin 1s").run();
+    let done = env.qecho("server --spin 1s").run();
     done.exits(2).complains("at most 1ms");
 }
 
 #[test]
 fn a_server_open_to_others_says_so() {
-    let stage = Stage::new();
-    let server = stage.qecho("server --listen *:0").start();
+    let env = TestEnv::new();
+    let server = env.qecho("server --listen *:0").start();
     server.stdout.says("\n\n");
     let banner = server.stdout.text();
     assert!(
@@ -169,36 +165,31 @@ fn a_server_open_to_others_says_so() {
 
 #[test]
 fn a_busy_port_is_named_with_a_hint_whoever_holds_it() {
-    let stage = Stage::new();
-    let other = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
-    let server = stage.server("");
-    for holder in [
-        other.local_addr().expect("it is bound").port(),
-        server.port(),
-    ] {
+    let env = TestEnv::new();
+    let other = env::socket();
+    let server = env.server("");
+    for holder in [env::address(&other).port(), server.port()] {
         for host in ["localhost", "127.0.0.1", "*"] {
-            let done = stage
-                .qecho(&format!("server --listen {host}:{holder}"))
-                .run();
+            let done = env.qecho(format!("server --listen {host}:{holder}")).run();
             done.fails(2, "cannot listen on ", Some("--listen"));
             done.complains(&holder.to_string());
             assert_eq!(done.stdout, "", "it does not say that it listens");
         }
     }
-    stage.client(&server, "-m a").run().exits(0);
+    env.client(&server, "-m a").ok();
 }
 
 #[test]
 fn an_address_of_another_host_is_refused_with_a_hint() {
-    let done = Stage::new().qecho("server --listen 192.0.2.1:0").run();
+    let done = TestEnv::new().qecho("server --listen 192.0.2.1:0").run();
     done.fails(2, "cannot listen on 192.0.2.1:0", Some("this host"));
 }
 
 #[test]
 fn a_home_that_takes_no_files_is_refused_with_a_hint() {
-    let stage = Stage::new();
-    let file = stage.file("file", "no folder");
-    let done = stage
+    let env = TestEnv::new();
+    let file = env.file("file", "no folder");
+    let done = env
         .qecho("server --listen localhost:0")
         .env("QECHO_HOME", file)
         .run();
@@ -207,8 +198,8 @@ fn a_home_that_takes_no_files_is_refused_with_a_hint() {
 
 #[test]
 fn a_reader_that_leaves_after_the_first_line_does_not_end_the_server() {
-    let stage = Stage::new();
-    let server = stage.qecho("server --format json --messages always --listen localhost:0");
+    let env = TestEnv::new();
+    let server = env.qecho("server --format json --messages always --listen localhost:0");
     let (running, stdout) = server.start_unread();
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).expect("a line");
@@ -218,10 +209,7 @@ fn a_reader_that_leaves_after_the_first_line_does_not_end_the_server() {
         .expect("a text")
         .to_owned();
     for _ in 0..3 {
-        stage
-            .qecho(&format!("client {address} -m a"))
-            .run()
-            .exits(0);
+        env.qecho(format!("client {address} -m a")).ok();
     }
     running.terminate();
     running.done().exits(0);

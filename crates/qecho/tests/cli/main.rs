@@ -33,9 +33,9 @@ mod usage;
 
 mod captured;
 mod certificates;
-mod hearing;
-mod oracle;
-mod process;
+mod cmd;
+mod env;
 mod rows;
-mod stage;
 mod terminal;
+mod transcript;
+mod tshark;

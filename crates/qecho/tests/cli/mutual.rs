@@ -3,21 +3,20 @@
 use std::{fs, path::Path};
 
 use crate::{
-    process::Done,
-    stage::{Server, Stage, events},
+    cmd::Output,
+    env::{Server, TestEnv, assert_contains},
 };
 
 const CLIENT_CA: &str = "--client-ca qecho/ca/rootCA.pem --messages always";
 
 /// Starts a server that lets in clients of the CA of `qecho cert`.
-fn serve(stage: &Stage) -> Server {
-    stage.qecho("cert ca new").run().exits(0);
-    stage.server(CLIENT_CA)
+fn serve(env: &TestEnv) -> Server {
+    env.qecho("cert ca new").ok();
+    env.server(CLIENT_CA)
 }
 
-fn client_with(stage: &Stage, server: &Server, certificate: &Path, key: &Path) -> Done {
-    stage
-        .client(server, "-m secret --cert")
+fn client_with(env: &TestEnv, server: &Server, certificate: &Path, key: &Path) -> Output {
+    env.client(server, "-m secret --cert")
         .arg(certificate)
         .arg("--key")
         .arg(key)
@@ -26,7 +25,7 @@ fn client_with(stage: &Stage, server: &Server, certificate: &Path, key: &Path) -
 
 /// Checks what both sides say, and that nothing was echoed.
 #[track_caller]
-fn refused(server: Server, done: &Done, words: &str, hint: &str) {
+fn refused(server: Server, done: &Output, words: &str, hint: &str) {
     done.fails(1, words, Some(hint));
     assert_eq!(done.stdout, "", "nothing was echoed");
     let reason = server.event("handshake_failed");
@@ -39,20 +38,20 @@ fn refused(server: Server, done: &Done, words: &str, hint: &str) {
 
 #[test]
 fn a_client_of_the_right_authority_is_let_in_by_every_way() {
-    let stage = Stage::new();
-    let server = serve(&stage);
+    let env = TestEnv::new();
+    let server = serve(&env);
     let listening = &server.listening["client_ca"];
     assert_eq!(listening, &serde_json::json!(["qecho/ca/rootCA.pem"]));
     for (name, kind) in [("ada@engine.test", ""), ("a.test", "--ed25519")] {
         let files = "--cert-file me.pem --key-file me-key.pem";
         let new = format!("cert new {name} --client {kind} {files}");
-        stage.qecho(&new).run().exits(0);
+        env.qecho(&new).ok();
         for way in ["stream", "uni", "datagram"] {
             let command = format!("-m a --over {way} --cert me.pem --key me-key.pem");
-            stage.client(&server, &command).run().exits(0);
+            env.client(&server, &command).ok();
         }
     }
-    let shown = stage.qecho(&format!("cert show {}", server.place())).run();
+    let shown = env.qecho(format!("cert show {}", server.place())).run();
     shown
         .exits(0)
         .prints("trusted      for 127.0.0.1, by qecho's local CA");
@@ -62,14 +61,14 @@ fn a_client_of_the_right_authority_is_let_in_by_every_way() {
 
 #[test]
 fn a_ping_is_let_in_with_a_certificate_and_told_what_to_show_without() {
-    let stage = Stage::new();
-    let server = serve(&stage);
+    let env = TestEnv::new();
+    let server = serve(&env);
     let files = "--cert-file me.pem --key-file me-key.pem";
     let new = format!("cert new ada@engine.test --client {files}");
-    stage.qecho(&new).run().exits(0);
+    env.qecho(&new).ok();
     let ping = |options: &str| {
         let place = server.place();
-        stage.qecho(&format!("ping {place} -n 1 {options}")).run()
+        env.qecho(format!("ping {place} -n 1 {options}")).run()
     };
     ping("--cert me.pem --key me-key.pem").exits(0);
     ping("")
@@ -81,10 +80,10 @@ fn a_ping_is_let_in_with_a_certificate_and_told_what_to_show_without() {
 #[test]
 fn a_client_without_a_certificate_is_refused_on_both_sides() {
     for input in [&b""[..], b"secret\n"] {
-        let stage = Stage::new();
-        let server = serve(&stage);
+        let env = TestEnv::new();
+        let server = serve(&env);
         let arguments = if input.is_empty() { "-m secret" } else { "" };
-        let done = stage.client(&server, arguments).run_with(input);
+        let done = env.client(&server, arguments).run_with(input);
         let hint = "show one by --cert FILE --key FILE";
         refused(server, &done, "the client sent no certificate", hint);
     }
@@ -96,9 +95,9 @@ fn a_client_with_nothing_to_say_and_a_load_learn_that_a_certificate_is_wanted() 
         ("client", "show one by --cert FILE --key FILE"),
         ("bench", "qecho bench shows none"),
     ] {
-        let stage = Stage::new();
-        let server = serve(&stage);
-        let launch = stage.qecho(&format!("{command} {}", server.place()));
+        let env = TestEnv::new();
+        let server = serve(&env);
+        let launch = env.qecho(format!("{command} {}", server.place()));
         let done = launch.run();
         refused(server, &done, "the client sent no certificate", hint);
     }
@@ -106,18 +105,18 @@ fn a_client_with_nothing_to_say_and_a_load_learn_that_a_certificate_is_wanted() 
 
 #[test]
 fn a_certificate_of_another_authority_is_refused_on_both_sides() {
-    let stage = Stage::new();
-    let server = serve(&stage);
+    let env = TestEnv::new();
+    let server = serve(&env);
     let other = "--ca-root other";
     for command in [
         &format!("ca new --name-constraints a.test {other}"),
         &format!("new a.test --client {other}"),
     ] {
-        stage.qecho(&format!("cert {command}")).run().exits(0);
+        env.qecho(format!("cert {command}")).ok();
     }
-    let home = stage.home();
+    let home = env.home();
     let (certificate, key) = ("a.test-client.pem", "a.test-client-key.pem");
-    let done = client_with(&stage, &server, &home.join(certificate), &home.join(key));
+    let done = client_with(&env, &server, &home.join(certificate), &home.join(key));
     let words = "the client is refused: the certificate's issuer is not trusted (O=";
     refused(
         server,
@@ -129,47 +128,47 @@ fn a_certificate_of_another_authority_is_refused_on_both_sides() {
 
 #[test]
 fn a_certificate_for_servers_alone_is_refused_on_both_sides() {
-    let stage = Stage::new();
-    let server = serve(&stage);
-    stage.qecho("cert new localhost").run().exits(0);
-    let home = stage.home();
+    let env = TestEnv::new();
+    let server = serve(&env);
+    env.qecho("cert new localhost").ok();
+    let home = env.home();
     let (certificate, key) = (home.join("localhost.pem"), home.join("localhost-key.pem"));
-    let done = client_with(&stage, &server, &certificate, &key);
+    let done = client_with(&env, &server, &certificate, &key);
     let words = "the client is refused: the certificate is not meant for a client";
     refused(server, &done, words, "for clients");
 }
 
 #[test]
 fn files_that_cannot_be_used_are_named_by_both_commands() {
-    let stage = Stage::new();
-    let server = serve(&stage);
-    let text = stage.file("text.pem", "no PEM at all");
-    let done = stage
+    let env = TestEnv::new();
+    let server = serve(&env);
+    let text = env.file("text.pem", "no PEM at all");
+    let done = env
         .qecho("server --listen localhost:0 --client-ca")
         .arg(&text);
     let reason = "cannot decide which clients to let in";
     done.run().fails(2, reason, None).complains("text.pem");
-    stage.qecho("cert new localhost").run().exits(0);
-    let leaf = stage.qecho("server --listen localhost:0 --client-ca localhost.pem");
+    env.qecho("cert new localhost").ok();
+    let leaf = env.qecho("server --listen localhost:0 --client-ca localhost.pem");
     let reason = "a certificate in localhost.pem is not a CA's";
     leaf.run().fails(2, reason, None);
-    let done = client_with(&stage, &server, &text, &text);
+    let done = client_with(&env, &server, &text, &text);
     done.fails(2, "cannot use this certificate", None);
-    stage.qecho("cert new a.test --client").run().exits(0);
-    let home = stage.home();
+    env.qecho("cert new a.test --client").ok();
+    let home = env.home();
     let other = home.join("qecho/ca/rootCA-key.pem");
-    let done = client_with(&stage, &server, &home.join("a.test-client.pem"), &other);
+    let done = client_with(&env, &server, &home.join("a.test-client.pem"), &other);
     done.fails(2, "does not fit the certificate", None);
-    let lonely = stage.client(&server, "-m a --cert a.pem").run();
+    let lonely = env.client(&server, "-m a --cert a.pem").run();
     lonely.exits(2).complains("--key <FILE>");
     server.ends_well();
 }
 
 #[test]
 fn a_person_reads_whom_the_server_lets_in() {
-    let stage = Stage::new();
-    stage.qecho("cert ca new").run().exits(0);
-    let server = stage.qecho(&format!("server --listen localhost:0 {CLIENT_CA}"));
+    let env = TestEnv::new();
+    env.qecho("cert ca new").ok();
+    let server = env.qecho(format!("server --listen localhost:0 {CLIENT_CA}"));
     let server = server.start();
     server.stdout.says("\n\n");
     let banner = server.stdout.text();
@@ -180,10 +179,10 @@ fn a_person_reads_whom_the_server_lets_in() {
 
 #[test]
 fn a_refusal_is_told_as_json_too() {
-    let stage = Stage::new();
-    let server = serve(&stage);
-    let done = stage.client(&server, "-m secret --format json").run();
-    let events = events(done.exits(1));
+    let env = TestEnv::new();
+    let server = serve(&env);
+    let done = env.client(&server, "-m secret --format json").run();
+    let events = done.exits(1).events();
     let last = events.last().expect("there is an event");
     assert_eq!(last["event"], "error");
     let reason = last["reason"].as_str().expect("a text");
@@ -191,43 +190,37 @@ fn a_refusal_is_told_as_json_too() {
         reason.contains("the client sent no certificate"),
         "{reason}"
     );
-    assert!(
-        last["hint"]
-            .as_str()
-            .is_some_and(|hint| hint.contains("--cert FILE"))
-    );
+    assert_contains(&last["hint"], "--cert FILE");
     server.ends_well();
 }
 
 #[test]
 fn mkcerts_clients_are_let_in_by_its_authority() {
-    let stage = Stage::new();
-    let made = stage
+    let env = TestEnv::new();
+    let made = env
         .command("mkcert")
         .args(["-client", "ada@engine.test"])
         .output()
         .unwrap_or_else(|error| panic!("cannot run mkcert: {error}; run `cargo xtask setup`"));
     assert!(made.status.success(), "{made:?}");
-    let server = stage.server("--client-ca caroot/rootCA.pem");
-    let certificate = stage.home().join("ada@engine.test-client.pem");
-    let key = stage.home().join("ada@engine.test-client-key.pem");
+    let server = env.server("--client-ca caroot/rootCA.pem");
+    let certificate = env.home().join("ada@engine.test-client.pem");
+    let key = env.home().join("ada@engine.test-client-key.pem");
     assert!(fs::metadata(&certificate).is_ok());
-    client_with(&stage, &server, &certificate, &key).exits(0);
+    client_with(&env, &server, &certificate, &key).exits(0);
     server.ends_well();
 }
 
 #[test]
 fn a_server_of_known_clients_gives_no_session_to_resume() {
-    let stage = Stage::new();
-    stage.qecho("cert ca new").run().exits(0);
-    stage
-        .qecho("cert new a.test --client --cert-file me.pem --key-file me-key.pem")
-        .run()
-        .exits(0);
+    let env = TestEnv::new();
+    env.qecho("cert ca new").ok();
+    env.qecho("cert new a.test --client --cert-file me.pem --key-file me-key.pem")
+        .ok();
     for (launch, gives) in [("", true), (CLIENT_CA, false)] {
-        let server = stage.server(launch);
+        let server = env.server(launch);
         let show = "-m a --cert me.pem --key me-key.pem --trace=frames";
-        let done = stage.client(&server, show).run();
+        let done = env.client(&server, show).run();
         let given = done.exits(0).stderr.contains("NewSessionTicket");
         assert_eq!(given, gives, "{done:#?}");
         server.ends_well();

@@ -1,17 +1,17 @@
-//! What a server tells of what it receives.
+//! Notices of a server about what it receives.
 
 use qecho_echo::server::{EVENTS_PER_SECOND_MAX, LINES_PER_SECOND_MAX};
 
 use crate::{
-    process::Running,
-    stage::{Stage, port},
+    cmd::Process,
+    env::{TestEnv, assert_contains, port},
     terminal::Terminal,
 };
 
 /// Starts a server that writes for people, and returns its port.
-fn text_server(stage: &Stage, arguments: &str) -> (Running, u16) {
-    let server = stage
-        .qecho(&format!("server --listen localhost:0 {arguments}"))
+fn text_server(env: &TestEnv, arguments: &str) -> (Process, u16) {
+    let server = env
+        .qecho(format!("server --listen localhost:0 {arguments}"))
         .start();
     server.stdout.says("\n\n");
     let port = port(server.stdout.line(1).trim());
@@ -19,7 +19,7 @@ fn text_server(stage: &Stage, arguments: &str) -> (Running, u16) {
 }
 
 /// Ends the server and returns the lines below its banner, without the peers' addresses.
-fn told(server: Running) -> Vec<String> {
+fn told(server: Process) -> Vec<String> {
     server.terminate();
     let done = server.done();
     done.exits(0);
@@ -37,10 +37,10 @@ fn told(server: Running) -> Vec<String> {
 
 #[test]
 fn a_stream_is_told_from_its_opening_to_its_end() {
-    let stage = Stage::new();
-    let (server, port) = text_server(&stage, "--messages always");
-    let client = stage.qecho(&format!("client 127.0.0.1:{port} -m"));
-    client.arg("grüß dich\x1b[2J\n").run().exits(0);
+    let env = TestEnv::new();
+    let (server, port) = text_server(&env, "--messages always");
+    let client = env.qecho(format!("client 127.0.0.1:{port} -m"));
+    client.arg("grüß dich\x1b[2J\n").ok();
     server.stdout.says("connection ended");
     assert_eq!(
         told(server),
@@ -57,11 +57,11 @@ fn a_stream_is_told_from_its_opening_to_its_end() {
 
 #[test]
 fn datagrams_and_one_way_streams_are_told_too() {
-    let stage = Stage::new();
-    let (server, port) = text_server(&stage, "--messages always");
+    let env = TestEnv::new();
+    let (server, port) = text_server(&env, "--messages always");
     for way in ["datagram", "uni"] {
         let command = format!("client 127.0.0.1:{port} --alpn none --over {way} -m a");
-        stage.qecho(&command).run().exits(0);
+        env.qecho(&command).ok();
     }
     server.stdout.says_times("connection ended", 2);
     let told = told(server);
@@ -76,11 +76,11 @@ fn datagrams_and_one_way_streams_are_told_too() {
 
 #[test]
 fn bytes_that_are_no_text_are_counted_and_long_text_is_cut() {
-    let stage = Stage::new();
-    let (server, port) = text_server(&stage, "--messages always");
+    let env = TestEnv::new();
+    let (server, port) = text_server(&env, "--messages always");
     let command = format!("client 127.0.0.1:{port}");
-    stage.qecho(&command).run_with(b"\xff\xfe\x00").exits(0);
-    stage.qecho(&command).run_with(&[b'x'; 1_000]).exits(0);
+    env.qecho(&command).run_with(b"\xff\xfe\x00").exits(0);
+    env.qecho(&command).run_with(&[b'x'; 1_000]).exits(0);
     server.stdout.says_times("connection ended", 2);
     let told = told(server);
     assert!(
@@ -100,11 +100,11 @@ fn bytes_that_are_no_text_are_counted_and_long_text_is_cut() {
 
 #[test]
 fn a_character_cut_between_two_packets_is_shown_whole() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let text = "日本語";
     for cut in [1, 2, 4, 8] {
-        let server = stage.server("--messages always");
-        let mut client = stage.client(&server, "").start();
+        let server = env.server("--messages always");
+        let mut client = env.client(&server, "").start();
         let (head, tail) = text.as_bytes().split_at(cut);
         client.types(head);
         client
@@ -117,7 +117,8 @@ fn a_character_cut_between_two_packets_is_shown_whole() {
         server.event("closed");
         server.process.terminate();
         let told = server.process.done();
-        let shown: String = crate::stage::events(&told)
+        let shown: String = told
+            .events()
             .iter()
             .filter(|event| event["event"] == "received")
             .map(|event| event["text"].as_str().expect("it is text").to_owned())
@@ -129,11 +130,11 @@ fn a_character_cut_between_two_packets_is_shown_whole() {
 
 #[test]
 fn under_load_only_so_many_lines_a_second_are_told_and_the_rest_is_counted() {
-    let stage = Stage::new();
-    let (server, port) = text_server(&stage, "--messages always");
+    let env = TestEnv::new();
+    let (server, port) = text_server(&env, "--messages always");
     let lines = "x\n".repeat(200);
     let command = format!("client 127.0.0.1:{port} --over stream-per-message");
-    let (done, took) = crate::process::timed(|| stage.qecho(&command).run_with(lines.as_bytes()));
+    let (done, took) = crate::cmd::timed(|| env.qecho(&command).run_with(lines.as_bytes()));
     done.exits(0);
     server.stdout.says("more lines, not shown");
     let told = told(server);
@@ -154,23 +155,17 @@ fn under_load_only_so_many_lines_a_second_are_told_and_the_rest_is_counted() {
 
 #[test]
 fn nobody_asks_for_messages_on_a_pipe_and_never_means_never() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     for messages in ["", "--messages auto", "--messages never"] {
-        let (server, port) = text_server(&stage, messages);
-        stage
-            .qecho(&format!("client 127.0.0.1:{port} -m a"))
-            .run()
-            .exits(0);
+        let (server, port) = text_server(&env, messages);
+        env.qecho(format!("client 127.0.0.1:{port} -m a")).ok();
         let told = told(server);
         assert_eq!(told.len(), 1, "{told:?}");
     }
-    let quiet = Terminal::start(stage.qecho("server --listen localhost:0 --messages never"));
+    let quiet = Terminal::start(env.qecho("server --listen localhost:0 --messages never"));
     quiet.screen.says("\r\n\r\n");
     let port = port(quiet.screen.line_with("  listening").trim());
-    stage
-        .qecho(&format!("client 127.0.0.1:{port} -m a"))
-        .run()
-        .exits(0);
+    env.qecho(format!("client 127.0.0.1:{port} -m a")).ok();
     quiet.signal(rustix::process::Signal::TERM);
     let shown = quiet.exits(0);
     assert!(!shown.contains("stream 0"), "{shown}");
@@ -178,16 +173,11 @@ fn nobody_asks_for_messages_on_a_pipe_and_never_means_never() {
 
 #[test]
 fn messages_are_told_as_json_too() {
-    let stage = Stage::new();
-    let server = stage.server("--messages always");
-    stage.client(&server, "-m a").run().exits(0);
-    stage.client(&server, "-m b --over datagram").run().exits(0);
+    let (env, server) = TestEnv::with_server("--messages always");
+    env.client(&server, "-m a").ok();
+    env.client(&server, "-m b --over datagram").ok();
     let connected = server.event("connected");
-    assert!(
-        connected["peer"]
-            .as_str()
-            .is_some_and(|peer| peer.contains(':'))
-    );
+    assert_contains(&connected["peer"], ":");
     assert_eq!(connected["alpn"], "echo");
     assert_eq!(server.event("stream_opened")["stream"], 0);
     let received = server.event("received");
@@ -204,14 +194,11 @@ fn messages_are_told_as_json_too() {
 
 #[test]
 fn a_server_on_a_terminal_shows_messages_unasked() {
-    let stage = Stage::new();
-    let server = Terminal::start(stage.qecho("server --listen localhost:0"));
+    let env = TestEnv::new();
+    let server = Terminal::start(env.qecho("server --listen localhost:0"));
     server.screen.says("\r\n\r\n");
     let port = port(server.screen.line_with("  listening").trim());
-    stage
-        .qecho(&format!("client 127.0.0.1:{port} -m hello"))
-        .run()
-        .exits(0);
+    env.qecho(format!("client 127.0.0.1:{port} -m hello")).ok();
     server.screen.says("stream 0 received \"hello\", 5 bytes");
     server.types(crate::terminal::CTRL_C);
     let shown = server.exits(0);
@@ -219,11 +206,11 @@ fn a_server_on_a_terminal_shows_messages_unasked() {
 }
 #[test]
 fn what_was_left_out_is_counted_before_the_server_ends() {
-    let stage = Stage::new();
-    let (server, port) = text_server(&stage, "--messages always");
+    let env = TestEnv::new();
+    let (server, port) = text_server(&env, "--messages always");
     let lines = "x\n".repeat(100);
     let command = format!("client 127.0.0.1:{port} --over stream-per-message");
-    stage.qecho(&command).run_with(lines.as_bytes()).exits(0);
+    env.qecho(&command).run_with(lines.as_bytes()).exits(0);
     let told = told(server);
     let all = 2 + 3 * 100;
     let (last, lines) = told.split_last().expect("it said something");
@@ -245,28 +232,21 @@ fn what_was_left_out_is_counted_before_the_server_ends() {
 
 #[test]
 fn clients_that_are_turned_away_are_told_of() {
-    let stage = Stage::new();
-    let server = stage.server("--messages always --max-connections 1");
-    stage.client(&server, "-m a --alpn other").run().exits(1);
-    let mut first = stage.client(&server, "").start();
-    first.types(b"here");
-    first.stdout.says("here");
-    stage.client(&server, "-m a").run().exits(1);
+    let (env, server) = TestEnv::with_server("--messages always --max-connections 1");
+    env.client(&server, "-m a --alpn other").run().exits(1);
+    let mut first = env.client(&server, "").start();
+    first.echoes("here");
+    env.client(&server, "-m a").run().exits(1);
     first.done().exits(0);
     let pin = "sha256:".to_owned() + &"0".repeat(64);
-    stage
-        .client(&server, &format!("-m a --pin {pin}"))
+    env.client(&server, format!("-m a --pin {pin}"))
         .run()
         .exits(1);
     let failed = server.event("handshake_failed");
     let why = failed["reason"].as_str().expect("it is told");
     assert!(why.contains("no_application_protocol"), "{why}");
     let refused = server.event("refused");
-    assert!(
-        refused["reason"]
-            .as_str()
-            .is_some_and(|why| why.contains("too many"))
-    );
+    assert_contains(&refused["reason"], "too many");
     let counts = server.ends_well();
     assert_eq!(counts["handshakes_failed"], 2);
     assert_eq!(counts["refused"], 1);

@@ -6,24 +6,24 @@ use rustix::process::Signal;
 
 use crate::{
     captured::{Capture, mode},
-    process::Done,
-    stage::{Server, Stage},
+    cmd::Output,
+    env::{Server, TestEnv},
     terminal::Terminal,
 };
 
 const FROM_US: &str = "frame.packet_flags_direction == 2";
 const TO_US: &str = "frame.packet_flags_direction == 1";
 
-pub(crate) fn listening(stage: &Stage, place: &str, capture: &Capture<'_>, more: &str) -> Server {
+pub(crate) fn listening(env: &TestEnv, place: &str, capture: &Capture<'_>, more: &str) -> Server {
     let typed = format!("server --format json --listen {place} {more}");
-    stage.await_server(capture.of(stage.qecho(&typed)))
+    env.await_server(capture.of(env.qecho(&typed)))
 }
 
 #[test]
 fn a_capture_of_the_demo_opens_decrypted() {
-    let stage = Stage::new();
-    let capture = Capture::new(&stage, "demo.pcapng");
-    let done = capture.of(stage.qecho("demo")).run();
+    let env = TestEnv::new();
+    let capture = Capture::new(&env, "demo.pcapng");
+    let done = capture.of(env.qecho("demo")).run();
     done.exits(0).prints("ok: 3 of 3 echoes identical");
     let said = format!(
         "writing packets and TLS secrets to {}: whoever has them can read this traffic\n",
@@ -42,9 +42,9 @@ fn a_capture_of_the_demo_opens_decrypted() {
 
 #[test]
 fn without_its_secrets_a_capture_stays_closed() {
-    let stage = Stage::new();
-    let capture = Capture::new(&stage, "demo.pcapng");
-    capture.of(stage.qecho("demo")).run().exits(0);
+    let env = TestEnv::new();
+    let capture = Capture::new(&env, "demo.pcapng");
+    capture.of(env.qecho("demo")).ok();
     let mut content = fs::read(&capture.path).expect("it is there");
     let begins = |window: &[u8]| window[..4] == [10, 0, 0, 0] && window[8..] == *b"KSLT";
     let block = content.windows(12).position(begins);
@@ -65,12 +65,12 @@ fn both_ends_capture_the_same_datagrams() {
         ("*:0", "127.0.0.1", ""),
         ("*:0", "[::1]", "--retry always"),
     ] {
-        let stage = Stage::new();
-        let ours = Capture::new(&stage, "client.pcapng");
-        let theirs = Capture::new(&stage, "server.pcapng");
-        let server = listening(&stage, place, &theirs, more);
+        let env = TestEnv::new();
+        let ours = Capture::new(&env, "client.pcapng");
+        let theirs = Capture::new(&env, "server.pcapng");
+        let server = listening(&env, place, &theirs, more);
         let typed = format!("client {host}:{} -m to-be-seen", server.port());
-        ours.of(stage.qecho(&typed)).run().exits(0);
+        ours.of(env.qecho(&typed)).ok();
         server.ends_well();
         for capture in [&ours, &theirs] {
             capture.is_sound();
@@ -94,13 +94,13 @@ fn both_ends_capture_the_same_datagrams() {
 
 #[test]
 fn batches_of_a_bulk_echo_are_split_and_every_packet_opens() {
-    let stage = Stage::new();
-    let ours = Capture::new(&stage, "client.pcapng");
-    let theirs = Capture::new(&stage, "server.pcapng");
-    let server = listening(&stage, "localhost:0", &theirs, "");
+    let env = TestEnv::new();
+    let ours = Capture::new(&env, "client.pcapng");
+    let theirs = Capture::new(&env, "server.pcapng");
+    let server = listening(&env, "localhost:0", &theirs, "");
     let bytes = vec![b'x'; 5_000_000];
     let typed = format!("client {} --verify", server.place());
-    ours.of(stage.qecho(&typed)).run_with(&bytes).exits(0);
+    ours.of(env.qecho(&typed)).run_with(&bytes).exits(0);
     server.ends_well();
     for capture in [&ours, &theirs] {
         let most = 2 * bytes.len() / 1_200;
@@ -112,10 +112,10 @@ fn batches_of_a_bulk_echo_are_split_and_every_packet_opens() {
 
 #[test]
 fn a_capture_is_good_when_its_process_is_killed() {
-    let stage = Stage::new();
-    let capture = Capture::new(&stage, "server.pcapng");
-    let server = listening(&stage, "localhost:0", &capture, "");
-    let mut client = stage.client(&server, "").start();
+    let env = TestEnv::new();
+    let capture = Capture::new(&env, "server.pcapng");
+    let server = listening(&env, "localhost:0", &capture, "");
+    let mut client = env.client(&server, "").start();
     client.types(&vec![b'x'; 300_000]);
     capture.grows_to(100_000);
     server.process.signal(Signal::KILL);
@@ -127,11 +127,11 @@ fn a_capture_is_good_when_its_process_is_killed() {
 
 #[test]
 fn an_older_file_is_replaced_and_its_owners_alone() {
-    let stage = Stage::new();
-    let capture = Capture::new(&stage, "old.pcapng");
+    let env = TestEnv::new();
+    let capture = Capture::new(&env, "old.pcapng");
     fs::write(&capture.path, vec![b'x'; 1_000_000]).expect("the folder takes files");
     fs::set_permissions(&capture.path, fs::Permissions::from_mode(0o644)).expect("it is ours");
-    capture.of(stage.qecho("demo")).run().exits(0);
+    capture.of(env.qecho("demo")).ok();
     assert_eq!(mode(&capture.path), 0o600);
     assert!(fs::metadata(&capture.path).expect("it is there").len() < 1_000_000);
     capture.is_sound();
@@ -139,12 +139,12 @@ fn an_older_file_is_replaced_and_its_owners_alone() {
 
 #[test]
 fn a_capture_and_a_key_log_have_the_same_secrets() {
-    let stage = Stage::new();
-    let capture = Capture::new(&stage, "client.pcapng");
-    let log = stage.path("key.log");
-    let server = stage.server("");
-    let client = stage.client(&server, "-m a --keylog").arg(&log);
-    capture.of(client).run().exits(0);
+    let env = TestEnv::new();
+    let capture = Capture::new(&env, "client.pcapng");
+    let log = env.path("key.log");
+    let server = env.server("");
+    let client = env.client(&server, "-m a --keylog").arg(&log);
+    capture.of(client).ok();
     capture.is_sound();
     let secrets = fs::read(&log).expect("it is there");
     let captured = fs::read(&capture.path).expect("it is there");
@@ -156,16 +156,16 @@ fn a_capture_and_a_key_log_have_the_same_secrets() {
 
 #[test]
 fn packets_go_to_stdout_and_results_to_stderr() {
-    let stage = Stage::new();
-    let capture = Capture::new(&stage, "stdout.pcapng");
-    let done = stage.qecho("demo --pcap -").run();
+    let env = TestEnv::new();
+    let capture = Capture::new(&env, "stdout.pcapng");
+    let done = env.qecho("demo --pcap -").run();
     done.exits(0)
         .complains("to stdout: whoever has them can read this traffic")
         .complains("ok: 3 of 3 echoes identical");
     fs::write(&capture.path, &done.bytes).expect("the folder takes files");
     assert!(capture.is_sound() >= 6);
-    let server = stage.server("");
-    let done = stage.client(&server, "-m a --format json --pcap -").run();
+    let server = env.server("");
+    let done = env.client(&server, "-m a --format json --pcap -").run();
     done.exits(0).complains(r#""event":"done""#);
     fs::write(&capture.path, &done.bytes).expect("the folder takes files");
     assert_eq!(capture.streamed("a"), 2);
@@ -173,46 +173,39 @@ fn packets_go_to_stdout_and_results_to_stderr() {
 
 #[test]
 fn a_reader_of_packets_that_leaves_does_not_end_the_server() {
-    let stage = Stage::new();
-    let launch = stage.qecho("server --listen localhost:0 --format json --pcap -");
+    let env = TestEnv::new();
+    let launch = env.qecho("server --listen localhost:0 --format json --pcap -");
     let (running, stdout) = launch.start_unread();
     let line = running.stderr.line_with("listening");
-    let listening = serde_json::from_str(&line).expect("the line is JSON");
     drop(stdout);
-    let server = Server {
-        process: running,
-        listening,
-    };
+    let server = Server::new(running, &line);
     for _ in 0..2 {
-        stage.client(&server, "-m a").run().exits(0).prints("a");
+        env.client(&server, "-m a").ok().prints("a");
     }
     server.process.terminate();
-    let done: Done = server.process.done();
+    let done: Output = server.process.done();
     done.exits(0);
     assert!(!done.stderr.contains("warning"), "{done:#?}");
 }
 
 #[test]
 fn a_reader_of_packets_that_stands_still_holds_up_nothing_but_its_packets() {
-    let stage = Stage::new();
-    let capture = Capture::new(&stage, "stdout.pcapng");
-    let launch = stage.qecho("server --listen localhost:0 --format json --pcap -");
+    let env = TestEnv::new();
+    let capture = Capture::new(&env, "stdout.pcapng");
+    let launch = env.qecho("server --listen localhost:0 --format json --pcap -");
     let (process, mut stdout) = launch.start_unread();
     let line = process.stderr.line_with("listening");
-    let listening = serde_json::from_str(&line).expect("the line is JSON");
-    let server = Server { process, listening };
+    let server = Server::new(process, &line);
     // More in both directions than may wait to be written.
     let bulk = vec![b'x'; 20 << 20];
-    let client = stage.client(&server, "--verify");
+    let client = env.client(&server, "--verify");
     client.run_with(&bulk).exits(0);
     let mut file = fs::File::create(&capture.path).expect("the folder takes files");
     let reader = thread::spawn(move || io::copy(&mut stdout, &mut file));
     capture.grows_to(31 << 20);
-    let client = stage.client(&server, "-m after-the-gap");
-    client.run().exits(0);
-    server.process.terminate();
-    let done = server.process.done();
-    done.exits(0);
+    let client = env.client(&server, "-m after-the-gap");
+    client.ok();
+    let done = server.ends();
     let copied = reader.join().expect("reading does not panic");
     copied.expect("the folder takes files");
     assert_eq!(capture.streamed("after-the-gap"), 2);
@@ -231,11 +224,11 @@ fn a_reader_of_packets_that_stands_still_holds_up_nothing_but_its_packets() {
 
 #[test]
 fn packets_that_cannot_be_written_could_not_run() {
-    let stage = Stage::new();
-    let missing = stage.path("missing/a.pcapng");
+    let env = TestEnv::new();
+    let missing = env.path("missing/a.pcapng");
     for (path, reason) in [
         (missing.as_path(), "No such file"),
-        (&stage.home(), "Is a directory"),
+        (&env.home(), "Is a directory"),
     ] {
         let reason = format!("cannot write packets to {}: {reason}", path.display());
         for typed in [
@@ -243,22 +236,21 @@ fn packets_that_cannot_be_written_could_not_run() {
             "server --listen localhost:0",
             "client localhost:1 -m a",
         ] {
-            let done = stage.qecho(typed).arg("--pcap").arg(path).run();
+            let done = env.qecho(typed).arg("--pcap").arg(path).run();
             done.fails(2, &reason, None);
             assert_eq!(done.stderr.lines().count(), 1, "{done:#?}");
             assert_eq!(done.stdout, "");
         }
     }
-    stage
-        .qecho("client localhost:1 --pcap -")
+    env.qecho("client localhost:1 --pcap -")
         .run_with(b"a")
         .fails(2, "both packets and the bytes of a pipe", Some("--verify"));
 }
 
 #[test]
 fn a_terminal_is_spared_the_packets() {
-    let stage = Stage::new();
-    let terminal = Terminal::start(stage.qecho("demo --pcap -"));
+    let env = TestEnv::new();
+    let terminal = Terminal::start(env.qecho("demo --pcap -"));
     terminal.screen.says("cannot write packets to a terminal");
     terminal.screen.says("hint: add `| wireshark -k -i -`");
 }

@@ -6,15 +6,15 @@ use rustix::process::Signal;
 
 use crate::{
     captured::{Capture, mode},
-    oracle::{self, Seen},
+    cmd::Process,
+    env::{Server, TestEnv},
     pcap::listening,
-    process::Running,
     rows::Rows,
-    stage::{Server, Stage},
+    tshark::{self, Seen},
 };
 
 const LIMIT: u64 = 256 << 10;
-/// How often a moment is looked for in which a file is neither new nor full.
+/// Attempts to find a moment in which a file is neither new nor full.
 const TRIES_MAX: u32 = 100;
 const LIMITED: &str = "--pcap-limit 256KiB";
 
@@ -23,15 +23,15 @@ const NEVER_SENT: &str = r#"frame.comment contains "never sent""#;
 
 /// Checks both files of a capture, and that there were more.
 #[track_caller]
-fn both_are_sound<'a>(stage: &'a Stage, name: &str) -> [Capture<'a>; 2] {
-    let both = [name.to_owned(), format!("{name}.1")].map(|name| Capture::new(stage, &name));
+fn both_are_sound<'a>(env: &'a TestEnv, name: &str) -> [Capture<'a>; 2] {
+    let both = [name.to_owned(), format!("{name}.1")].map(|name| Capture::new(env, &name));
     for capture in &both {
         let length = fs::metadata(&capture.path).expect("it is there").len();
         assert!(length <= LIMIT, "{length}");
         assert_eq!(mode(&capture.path), 0o600);
         assert!(capture.is_sound() > 5);
     }
-    let files = fs::read_dir(stage.path("")).expect("it is a folder");
+    let files = fs::read_dir(env.path("")).expect("it is a folder");
     let names = files.map(|file| file.expect("it is there").file_name());
     let of_capture = names.filter(|file| file.to_string_lossy().starts_with(name));
     assert_eq!(of_capture.count(), 2);
@@ -39,22 +39,22 @@ fn both_are_sound<'a>(stage: &'a Stage, name: &str) -> [Capture<'a>; 2] {
 }
 
 /// Echoes so many messages over a connection that stays.
-fn converse(client: &mut Running, messages: std::ops::Range<usize>) {
+fn converse(client: &mut Process, messages: std::ops::Range<usize>) {
     for number in messages {
         client.types(format!("message-{number}-\n").as_bytes());
         client.stdout.line_with(&format!("message-{number}-"));
     }
 }
 
-fn bulk(stage: &Stage, server: &Server) {
-    let client = stage.client(server, "--verify");
+fn bulk(env: &TestEnv, server: &Server) {
+    let client = env.client(server, "--verify");
     client.run_with(&vec![b'x'; 1_000_000]).exits(0);
 }
 
 /// Writes a capture without the packets that pass a filter.
-fn without<'a>(stage: &'a Stage, capture: &Capture<'_>, filter: &str) -> Capture<'a> {
-    let rest = Capture::new(stage, "rest.pcapng");
-    let mut command = oracle::reader(stage, &capture.path);
+fn without<'a>(env: &'a TestEnv, capture: &Capture<'_>, filter: &str) -> Capture<'a> {
+    let rest = Capture::new(env, "rest.pcapng");
+    let mut command = tshark::reader(env, &capture.path);
     command.arg("-w").arg(&rest.path);
     command.args(["-Y", &format!("!({filter})")]);
     let output = command.output().expect("tshark is here");
@@ -64,63 +64,57 @@ fn without<'a>(stage: &'a Stage, capture: &Capture<'_>, filter: &str) -> Capture
 
 #[test]
 fn a_connection_that_spans_files_opens_in_each() {
-    let stage = Stage::new();
-    let capture = Capture::new(&stage, "server.pcapng");
-    let server = listening(&stage, "localhost:0", &capture, LIMITED);
-    let client = stage.client(&server, "--over stream-per-message");
+    let env = TestEnv::new();
+    let capture = Capture::new(&env, "server.pcapng");
+    let server = listening(&env, "localhost:0", &capture, LIMITED);
+    let client = env.client(&server, "--over stream-per-message");
     let mut client = client.start();
     // More than a packet number of one byte can count.
     converse(&mut client, 0..300);
-    bulk(&stage, &server);
+    bulk(&env, &server);
     converse(&mut client, 300..310);
-    bulk(&stage, &server);
+    bulk(&env, &server);
     converse(&mut client, 310..320);
     client.done().exits(0);
     server.ends_well();
-    let [newest, _] = both_are_sound(&stage, "server.pcapng");
+    let [newest, _] = both_are_sound(&env, "server.pcapng");
     assert_eq!(newest.streamed("message-319-"), 2);
     assert!(newest.fields(REPEATED, &["frame.number"]).len() > 4);
     // From both ends, and one more after each key update.
     let bookmarks = newest.fields(NEVER_SENT, &["frame.number"]);
     assert!((2..20).contains(&bookmarks.len()), "{bookmarks:?}");
     for needed in [REPEATED, NEVER_SENT] {
-        let rest = without(&stage, &newest, needed);
+        let rest = without(&env, &newest, needed);
         assert!(!rest.faults().is_empty(), "without {needed}");
     }
 }
 
 /// Reads a file by `qecho trace`; returns what it shows.
-fn traced(stage: &Stage, capture: &Capture<'_>) -> String {
-    let done = stage
-        .qecho("trace --detail frames")
-        .arg(&capture.path)
-        .run();
-    done.exits(0);
+fn traced(env: &TestEnv, capture: &Capture<'_>) -> String {
+    let done = env.qecho("trace --detail frames").arg(&capture.path).ok();
     assert_eq!(done.stderr, "", "nothing stays closed");
     done.stdout.clone()
 }
 
 #[test]
 fn both_files_together_show_each_packet_that_passed_and_show_it_once() {
-    let stage = Stage::new();
-    let capture = Capture::new(&stage, "server.pcapng");
+    let env = TestEnv::new();
+    let capture = Capture::new(&env, "server.pcapng");
     let more = format!("{LIMITED} --trace=frames");
-    let server = listening(&stage, "localhost:0", &capture, &more);
-    let client = stage.client(&server, "--update-keys --over stream-per-message");
+    let server = listening(&env, "localhost:0", &capture, &more);
+    let client = env.client(&server, "--update-keys --over stream-per-message");
     let mut client = client.start();
     converse(&mut client, 0..5);
     // In the midst of these the file is full.
-    let other = stage.client(&server, "--verify");
+    let other = env.client(&server, "--verify");
     other.run_with(&vec![b'x'; 160_000]).exits(0);
     converse(&mut client, 5..20);
     client.done().exits(0);
-    server.process.terminate();
-    let done = server.process.done();
-    done.exits(0);
-    let [newest, oldest] = both_are_sound(&stage, "server.pcapng");
+    let done = server.ends();
+    let [newest, oldest] = both_are_sound(&env, "server.pcapng");
     assert!(!newest.fields(NEVER_SENT, &["frame.number"]).is_empty());
     let live = Rows::of_lines(&done.stderr);
-    let (first, second) = (traced(&stage, &oldest), traced(&stage, &newest));
+    let (first, second) = (traced(&env, &oldest), traced(&env, &newest));
     let [first_rows, second_rows] = [&first, &second].map(|text| Rows::of_lines(text));
     assert!(second_rows.processed.len() > 20);
     assert_eq!(first_rows.datagrams + second_rows.datagrams, live.datagrams);
@@ -151,25 +145,24 @@ fn both_files_together_show_each_packet_that_passed_and_show_it_once() {
 
 #[test]
 fn a_bulk_echo_fills_files_at_the_client_too() {
-    let stage = Stage::new();
-    let capture = Capture::new(&stage, "client.pcapng");
-    let server = stage.server("");
-    let client = stage.client(&server, &format!("--verify {LIMITED}"));
+    let env = TestEnv::new();
+    let capture = Capture::new(&env, "client.pcapng");
+    let server = env.server("");
+    let client = env.client(&server, format!("--verify {LIMITED}"));
     let done = capture.of(client).run_with(&vec![b'x'; 3_000_000]);
     done.exits(0);
     assert!(!done.stderr.contains("warning"), "{done:#?}");
-    both_are_sound(&stage, "client.pcapng");
+    both_are_sound(&env, "client.pcapng");
 }
 
 #[test]
 fn what_fits_is_in_one_file() {
-    let stage = Stage::new();
-    let capture = Capture::new(&stage, "demo.pcapng");
-    let done = capture.of(stage.qecho(&format!("demo {LIMITED}"))).run();
-    done.exits(0);
+    let env = TestEnv::new();
+    let capture = Capture::new(&env, "demo.pcapng");
+    capture.of(env.qecho(format!("demo {LIMITED}"))).ok();
     capture.is_sound();
     assert_eq!(capture.streamed("Hello, QUIC!"), 4);
-    assert!(!stage.path("demo.pcapng.1").exists());
+    assert!(!env.path("demo.pcapng.1").exists());
     assert!(
         capture
             .fields("frame.comment", &["frame.number"])
@@ -179,12 +172,12 @@ fn what_fits_is_in_one_file() {
 
 #[test]
 fn both_files_are_good_when_the_process_is_killed() {
-    let stage = Stage::new();
-    let capture = Capture::new(&stage, "server.pcapng");
-    let server = listening(&stage, "localhost:0", &capture, LIMITED);
-    let mut client = stage.client(&server, "").start();
+    let env = TestEnv::new();
+    let capture = Capture::new(&env, "server.pcapng");
+    let server = listening(&env, "localhost:0", &capture, LIMITED);
+    let mut client = env.client(&server, "").start();
     client.types(&vec![b'x'; 1_000_000]);
-    let aside = Capture::new(&stage, "server.pcapng.1");
+    let aside = Capture::new(&env, "server.pcapng.1");
     let mut typed = 1_000_000;
     for _ in 0..TRIES_MAX {
         client
@@ -201,34 +194,32 @@ fn both_files_are_good_when_the_process_is_killed() {
     }
     server.process.signal(Signal::KILL);
     server.process.done();
-    both_are_sound(&stage, "server.pcapng");
+    both_are_sound(&env, "server.pcapng");
 }
 
 #[test]
 fn a_link_stays_and_an_older_file_aside_is_replaced() {
-    let stage = Stage::new();
-    let target = stage.path("target.pcapng");
-    fs::write(stage.path("target.pcapng.1"), "older").expect("the folder takes files");
-    let link = Capture::new(&stage, "link");
+    let env = TestEnv::new();
+    let target = env.path("target.pcapng");
+    fs::write(env.path("target.pcapng.1"), "older").expect("the folder takes files");
+    let link = Capture::new(&env, "link");
     fs::write(&target, "older").expect("the folder takes files");
     std::os::unix::fs::symlink(&target, &link.path).expect("the folder takes links");
-    let server = listening(&stage, "localhost:0", &link, LIMITED);
-    bulk(&stage, &server);
+    let server = listening(&env, "localhost:0", &link, LIMITED);
+    bulk(&env, &server);
     server.ends_well();
-    both_are_sound(&stage, "target.pcapng");
+    both_are_sound(&env, "target.pcapng");
     assert_eq!(fs::read_link(&link.path).expect("a link"), target);
 }
 
 #[test]
 fn a_file_that_cannot_be_put_aside_ends_the_capture_alone() {
-    let stage = Stage::new();
-    let capture = Capture::new(&stage, "server.pcapng");
-    fs::create_dir(stage.path("server.pcapng.1")).expect("the folder takes folders");
-    let server = listening(&stage, "localhost:0", &capture, LIMITED);
-    bulk(&stage, &server);
-    server.process.terminate();
-    let done = server.process.done();
-    done.exits(0);
+    let env = TestEnv::new();
+    let capture = Capture::new(&env, "server.pcapng");
+    fs::create_dir(env.path("server.pcapng.1")).expect("the folder takes folders");
+    let server = listening(&env, "localhost:0", &capture, LIMITED);
+    bulk(&env, &server);
+    let done = server.ends();
     let warned = done
         .stderr
         .lines()
@@ -240,7 +231,7 @@ fn a_file_that_cannot_be_put_aside_ends_the_capture_alone() {
 
 #[test]
 fn limits_that_mean_nothing_are_refused() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     for command in ["demo", "server", "client localhost:1 -m a"] {
         for (typed, reason) in [
             (
@@ -250,18 +241,18 @@ fn limits_that_mean_nothing_are_refused() {
             ("--pcap a --pcap-limit 64k", "it must be at least 256KiB"),
             ("--pcap-limit 1M", "--pcap <FILE>"),
         ] {
-            let done = stage.qecho(&format!("{command} {typed}")).run();
+            let done = env.qecho(format!("{command} {typed}")).run();
             done.exits(2).complains(reason);
         }
-        let done = stage.qecho(&format!("{command} --pcap - {LIMITED}")).run();
+        let done = env.qecho(format!("{command} --pcap - {LIMITED}")).run();
         done.fails(
             2,
             "what goes to stdout has no --pcap-limit",
             Some("--pcap FILE"),
         );
         let typed = format!("{command} --pcap /dev/null {LIMITED}");
-        let done = stage.qecho(&typed).run();
+        let done = env.qecho(&typed).run();
         done.fails(2, "/dev/null: --pcap-limit is for regular files", None);
     }
-    assert!(!stage.home().join("a").exists());
+    assert!(!env.home().join("a").exists());
 }

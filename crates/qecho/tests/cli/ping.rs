@@ -1,7 +1,7 @@
-//! How long answers take, through good and bad networks.
+//! Times of answers, through good and bad networks.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
@@ -13,16 +13,15 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    process::{Done, Launch},
-    stage::{Server, Stage, events, last_event},
+    cmd::{Cmd, Output},
+    env::{self, Server, TestEnv},
 };
 
 const WAYS: [&str; 5] = ["stream", "datagram", "frame", "handshake", "vn"];
 
 #[test]
 fn every_way_gets_its_answers_and_says_what_they_come_to() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for (way, first, time) in [
         ("stream", "64 bytes from", "echo time "),
         ("datagram", "64 bytes from", "echo time "),
@@ -30,7 +29,7 @@ fn every_way_gets_its_answers_and_says_what_they_come_to() {
         ("handshake", "handshake from", "confirmed "),
         ("vn", "answer from", "answer "),
     ] {
-        let done = ping(&stage, &server, &format!("--over {way} -n 3 -i 0.01"));
+        let done = ping(&env, &server, &format!("--over {way} -n 3 -i 0.01"));
         done.exits(0).prints(&format!("PING {} ", server.place()));
         for sequence in 1..=3 {
             let place = server.place();
@@ -48,17 +47,15 @@ fn every_way_gets_its_answers_and_says_what_they_come_to() {
 
 #[test]
 fn quiet_leaves_out_all_but_the_beginning_and_the_end() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let done = ping(&stage, &server, "-q -n 100 -i 0");
+    let (env, server) = TestEnv::with_server("");
+    let done = ping(&env, &server, "-q -n 100 -i 0");
     done.exits(0).prints("100 sent, 100 received, 0 lost (0%)");
     assert!(!done.stdout.contains("seq="), "{done:#?}");
 }
 
 #[test]
 fn json_has_a_row_for_each_answer_and_a_summary() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for (way, time) in [
         ("stream", "echo_time_us"),
         ("datagram", "echo_time_us"),
@@ -67,12 +64,12 @@ fn json_has_a_row_for_each_answer_and_a_summary() {
         ("vn", "negotiation_us"),
     ] {
         let done = ping(
-            &stage,
+            &env,
             &server,
             &format!("--over {way} -n 4 -i 0 --format json"),
         );
         done.exits(0);
-        let rows = events(&done);
+        let rows = done.events();
         let replies: Vec<_> = rows.iter().filter(|row| row["type"] == "reply").collect();
         assert_eq!(replies.len(), 4, "{done:#?}");
         for (reply, sequence) in replies.iter().zip(1..) {
@@ -87,7 +84,7 @@ fn json_has_a_row_for_each_answer_and_a_summary() {
             let versions = replies[0]["versions"].as_array().expect("a list");
             assert!(versions.contains(&"1".into()), "{versions:?}");
         }
-        check_summary(&last_event(&done), way, 4);
+        check_summary(&done.last_event(), way, 4);
     }
 }
 
@@ -116,11 +113,10 @@ fn microseconds(row: &Value, name: &str) -> f64 {
 
 #[test]
 fn comma_separated_values_have_the_columns_of_their_header() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for way in WAYS {
         let done = ping(
-            &stage,
+            &env,
             &server,
             &format!("--over {way} -n 2 -i 0 --format csv"),
         );
@@ -142,8 +138,7 @@ fn comma_separated_values_have_the_columns_of_their_header() {
 
 #[test]
 fn a_delay_each_way_shows_in_every_way() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let relay = relay(&server);
     let slow = Conditions {
         delay: Duration::from_millis(20),
@@ -152,13 +147,12 @@ fn a_delay_each_way_shows_in_every_way() {
     relay.set_conditions(slow.clone(), slow);
     for way in WAYS {
         let place = format!("localhost:{}", relay.addresses()[0].port());
-        let done = stage
-            .qecho(&format!(
+        let done = env
+            .qecho(format!(
                 "ping {place} -4 --over {way} -n 5 -i 0 --format json"
             ))
-            .run();
-        done.exits(0);
-        let summary = last_event(&done);
+            .ok();
+        let summary = done.last_event();
         check_summary(&summary, way, 5);
         assert!(microseconds(&summary, "min_us") >= 40_000.0, "{summary}");
         if way == "frame" {
@@ -175,13 +169,12 @@ fn a_delay_each_way_shows_in_every_way() {
 
 #[test]
 fn as_many_datagrams_are_lost_as_the_relay_has_dropped() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let relay = relay(&server);
     let place = format!("localhost:{}", relay.addresses()[0].port());
     // Two messages do not fit into one packet.
     let options = "-4 --over datagram -s 800 -n 400 -i 10ms --timeout 1s --format json";
-    let running = launch(&stage, &place, options).start();
+    let running = launch(&env, &place, options).start();
     // By then both ends have found out what the path takes.
     running.stdout.says("\"seq\":30,");
     // Acknowledgements and probes pass: they are short.
@@ -194,14 +187,14 @@ fn as_many_datagrams_are_lost_as_the_relay_has_dropped() {
     relay.set_conditions(Conditions::default(), Conditions::default());
     let done = running.done();
     done.exits(0);
-    let summary = last_event(&done);
+    let summary = done.last_event();
     let report = relay.stop().expect("it waits well");
     let dropped = report.down.counts.too_long;
     assert!(dropped > 0, "{report:?}");
     // What the ends held back for want of acknowledgements came after all.
     let count = |name: &str| summary[name].as_u64().expect("it is counted");
     assert_eq!(count("lost") - count("late"), dropped, "{summary}");
-    let rows = events(&done);
+    let rows = done.events();
     let rows = |kind: &str| rows.iter().filter(|row| row["type"] == kind).count() as u64;
     assert_eq!((rows("lost"), rows("late")), (count("lost"), count("late")));
     assert_eq!(rows("reply"), 400 - count("lost"));
@@ -209,28 +202,27 @@ fn as_many_datagrams_are_lost_as_the_relay_has_dropped() {
 
 #[test]
 fn a_resumed_handshake_is_called_so() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let done = ping(&stage, &server, "--over handshake -n 3 -i 0 --resume");
+    let (env, server) = TestEnv::with_server("");
+    let done = ping(&env, &server, "--over handshake -n 3 -i 0 --resume");
     let place = server.place();
     done.exits(0)
         .prints(&format!("\nhandshake from {place}: seq=1 "))
         .prints(&format!("\nresumed handshake from {place}: seq=2 "))
         .prints(&format!("\nresumed handshake from {place}: seq=3 "));
-    let done = ping(&stage, &server, "-n 1 --resume");
+    let done = ping(&env, &server, "-n 1 --resume");
     done.fails(2, "--resume is for --over handshake", None);
 }
 
 #[test]
 fn what_is_sent_with_the_first_packets_is_told_of_each_handshake() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let handshakes = "--over handshake -n 3 -i 0 --resume --early-data";
     for (options, again, word) in [
         ("--early-data on", "0-RTT accepted", "accepted"),
         ("", "no 0-RTT", "not_sent"),
     ] {
-        let server = stage.server(options);
-        let done = ping(&stage, &server, handshakes);
+        let server = env.server(options);
+        let done = ping(&env, &server, handshakes);
         done.exits(0).prints("\nechoed         min ");
         let rows = |words: &str| {
             done.stdout
@@ -240,8 +232,8 @@ fn what_is_sent_with_the_first_packets_is_told_of_each_handshake() {
         };
         let first = usize::from(word == "not_sent");
         assert_eq!(rows(&format!(", {again}, echoed ")), 2 + first, "{done:#?}");
-        let done = ping(&stage, &server, &format!("{handshakes} --format json"));
-        let rows = events(&done);
+        let done = ping(&env, &server, &format!("{handshakes} --format json"));
+        let rows = done.events();
         let replies: Vec<_> = rows.iter().filter(|row| row["type"] == "reply").collect();
         let early = replies.iter().map(|row| row["early_data"].clone());
         assert_eq!(early.collect::<Vec<_>>(), ["not_sent", word, word]);
@@ -249,15 +241,14 @@ fn what_is_sent_with_the_first_packets_is_told_of_each_handshake() {
         // Nothing was echoed twice.
         assert_eq!(server.ends_well()["streams"], 6);
     }
-    let server = stage.server("");
-    let done = ping(&stage, &server, "--over handshake -n 1 --early-data");
+    let server = env.server("");
+    let done = ping(&env, &server, "--over handshake -n 1 --early-data");
     done.exits(2).complains("--resume");
 }
 
 #[test]
 fn a_lossy_network_loses_datagrams_but_nothing_of_a_stream() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let relay = relay(&server);
     let lossy = Conditions {
         loss: 0.1,
@@ -268,12 +259,12 @@ fn a_lossy_network_loses_datagrams_but_nothing_of_a_stream() {
         // A handshake that loses several packets in a row takes longer than a ping waits.
         relay.set_conditions(Conditions::default(), Conditions::default());
         let options = format!("-4 --over {way} -s 800 -n 200 -i 5ms --format json");
-        let running = launch(&stage, &place, &options).start();
+        let running = launch(&env, &place, &options).start();
         running.stdout.says("\"seq\":1,");
         relay.set_conditions(lossy.clone(), lossy.clone());
         let done = running.done();
         done.exits(0);
-        let summary = last_event(&done);
+        let summary = done.last_event();
         let lost = summary["lost"].as_u64().expect("it is counted");
         assert_eq!(lost > 0, way == "datagram", "{summary}");
     }
@@ -283,12 +274,11 @@ fn a_lossy_network_loses_datagrams_but_nothing_of_a_stream() {
 
 #[test]
 fn a_ping_that_is_interrupted_sums_up() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for (signal, code) in [(Signal::INT, 0), (Signal::TERM, 143)] {
         for way in WAYS {
             let arguments = format!("--over {way} -i 10ms");
-            let running = launch(&stage, &server.place(), &arguments).start();
+            let running = launch(&env, &server.place(), &arguments).start();
             running.stdout.says("seq=2 ");
             running.signal(signal);
             let done = running.done();
@@ -300,12 +290,12 @@ fn a_ping_that_is_interrupted_sums_up() {
 
 #[test]
 fn a_ping_that_is_interrupted_without_any_answer_was_in_vain() {
-    let stage = Stage::new();
-    let silent = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
-    let address = silent.local_addr().expect("it is bound");
+    let env = TestEnv::new();
+    let silent = env::socket();
+    let address = env::address(&silent);
     for way in ["vn", "handshake"] {
         let command = format!("ping {address} --over {way} -i 10ms --timeout 50ms");
-        let running = stage.qecho(&command).start();
+        let running = env.qecho(&command).start();
         running.stdout.says("seq=2 lost: no answer within 50 ms");
         running.signal(Signal::INT);
         running.done().exits(1).prints(" 0 received, ");
@@ -314,11 +304,11 @@ fn a_ping_that_is_interrupted_without_any_answer_was_in_vain() {
 
 #[test]
 fn a_ping_that_is_interrupted_before_it_has_connected_says_so() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     for way in ["stream", "datagram", "frame"] {
-        let silent = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
-        let address = silent.local_addr().expect("it is bound");
-        let running = stage.qecho(&format!("ping {address} --over {way}")).start();
+        let silent = env::socket();
+        let address = env::address(&silent);
+        let running = env.qecho(format!("ping {address} --over {way}")).start();
         // Its first packet shows that it listens to signals.
         silent.recv(&mut [0; 2_000]).expect("it sends something");
         running.signal(Signal::INT);
@@ -330,29 +320,28 @@ fn a_ping_that_is_interrupted_before_it_has_connected_says_so() {
 
 #[test]
 fn packets_and_secrets_are_shown_as_by_a_client() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for way in ["stream", "datagram", "frame", "handshake"] {
-        let (capture, keys) = (stage.path("ping.pcapng"), stage.path("keys"));
+        let (capture, keys) = (env.path("ping.pcapng"), env.path("keys"));
         let options = format!(
             "--over {way} -n 2 -i 0 --trace --pcap {} --keylog {}",
             capture.display(),
             keys.display()
         );
-        let done = ping(&stage, &server, &options);
+        let done = ping(&env, &server, &options);
         done.exits(0).complains("HANDSHAKE_DONE");
         assert!(std::fs::read(&keys).is_ok_and(|keys| !keys.is_empty()));
-        let shown = stage.qecho(&format!("trace {}", capture.display())).run();
+        let shown = env.qecho(format!("trace {}", capture.display())).run();
         shown.exits(0).prints("HANDSHAKE_DONE");
     }
 }
 
-fn ping(stage: &Stage, server: &Server, options: &str) -> Done {
-    launch(stage, &server.place(), options).run()
+fn ping(env: &TestEnv, server: &Server, options: &str) -> Output {
+    launch(env, &server.place(), options).run()
 }
 
-fn launch(stage: &Stage, place: &str, options: &str) -> Launch {
-    stage.qecho(&format!("ping {place} {options}"))
+fn launch(env: &TestEnv, place: &str, options: &str) -> Cmd {
+    env.qecho(format!("ping {place} {options}"))
 }
 
 /// Starts a relay to a server in this process.

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use crate::{
-    stage::Stage,
+    env::TestEnv,
     terminal::{CTRL_C, Terminal},
 };
 
@@ -12,12 +12,11 @@ const USUAL_SCREEN: &str = "\x1b[?1049l";
 
 #[test]
 fn a_live_view_is_drawn_until_a_key_ends_it_and_then_summed_up() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for way in ["stream", "frame", "handshake", "vn"] {
         for end in [b"q", CTRL_C, b"\x1b"] {
             let command = format!("ping {} --live --over {way} -i 10ms", server.place());
-            let terminal = Terminal::start(stage.qecho(&command));
+            let terminal = Terminal::start(env.qecho(&command));
             terminal.screen.says(ALTERNATE_SCREEN);
             // Blanks are leapt over.
             terminal.screen.says(way);
@@ -33,19 +32,18 @@ fn a_live_view_is_drawn_until_a_key_ends_it_and_then_summed_up() {
 
 #[test]
 fn a_live_view_ends_by_itself_and_gives_the_terminal_back_whatever_happens() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let place = server.place();
     let command = format!("ping {place} --live -n 5 -i 10ms");
-    let shown = Terminal::start(stage.qecho(&command)).exits(0);
+    let shown = Terminal::start(env.qecho(&command)).exits(0);
     assert!(shown.contains("5 sent, 5 received"), "{shown:?}");
 
-    let terminal = Terminal::start(stage.qecho(&format!("ping {place} --live -i 10ms")));
+    let terminal = Terminal::start(env.qecho(format!("ping {place} --live -i 10ms")));
     terminal.screen.says("█");
     terminal.signal(Signal::TERM);
     terminal.exits(143);
 
-    let terminal = Terminal::start(stage.qecho(&format!("ping {place} --live -i 10ms")));
+    let terminal = Terminal::start(env.qecho(format!("ping {place} --live -i 10ms")));
     terminal.screen.says("█");
     server.process.signal(Signal::KILL);
     let shown = terminal.exits(1);
@@ -55,9 +53,9 @@ fn a_live_view_ends_by_itself_and_gives_the_terminal_back_whatever_happens() {
 
 #[test]
 fn a_live_view_needs_a_terminal() {
-    let stage = Stage::new();
-    let done = stage.qecho("ping localhost --live").run();
+    let env = TestEnv::new();
+    let done = env.qecho("ping localhost --live").run();
     done.fails(2, "--live needs a terminal", Some("leave it out"));
-    let done = stage.qecho("ping localhost --live --format json").run();
+    let done = env.qecho("ping localhost --live --format json").run();
     done.exits(2).complains("cannot be used with");
 }

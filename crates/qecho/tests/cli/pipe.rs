@@ -5,20 +5,14 @@ use std::{
     thread,
 };
 
-use crate::{
-    process::Launch,
-    stage::{Stage, events, last_event},
-};
+use crate::{cmd::Cmd, env::TestEnv};
 
 #[test]
 fn bytes_come_back_exactly_and_nothing_else_is_written() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for way in ["stream", "uni"] {
         for input in [&b"a\nb\n"[..], b"no end of line", b"\0\xff\xfe\r\n", b""] {
-            let done = stage
-                .client(&server, &format!("--over {way}"))
-                .run_with(input);
+            let done = env.client(&server, format!("--over {way}")).run_with(input);
             done.exits(0);
             assert_eq!(done.bytes, input);
             assert_eq!(done.stderr.lines().count(), 1, "{done:#?}");
@@ -28,17 +22,16 @@ fn bytes_come_back_exactly_and_nothing_else_is_written() {
 
 #[test]
 fn twenty_megabytes_come_back_to_a_reader_that_begins_late() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for way in ["stream", "uni"] {
         let input = random(20_000_000);
-        let came = echoed_late(stage.client(&server, &format!("--over {way}")), &input);
+        let came = echoed_late(env.client(&server, format!("--over {way}")), &input);
         assert!(came == input, "{} bytes came back", came.len());
     }
 }
 
 /// Reads nothing until a good part of the input was taken, so that every queue is full.
-fn echoed_late(launch: Launch, input: &[u8]) -> Vec<u8> {
+fn echoed_late(launch: Cmd, input: &[u8]) -> Vec<u8> {
     let (mut running, mut stdout) = launch.start_unread();
     let (early, late) = input.split_at(1_000_000);
     running.types(early);
@@ -54,9 +47,8 @@ fn echoed_late(launch: Launch, input: &[u8]) -> Vec<u8> {
 
 #[test]
 fn what_is_typed_slowly_comes_back_at_once() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let mut client = stage.client(&server, "").start();
+    let (env, server) = TestEnv::with_server("");
+    let mut client = env.client(&server, "").start();
     for piece in ["first", "second", "third"] {
         client.types(piece.as_bytes());
         client.stdout.says(piece);
@@ -68,19 +60,18 @@ fn what_is_typed_slowly_comes_back_at_once() {
 
 #[test]
 fn verify_compares_and_tells_how_much() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let input = random(3_000_000);
     for way in ["stream", "uni"] {
-        let text = stage
-            .client(&server, &format!("--verify --over {way}"))
+        let text = env
+            .client(&server, format!("--verify --over {way}"))
             .run_with(&input);
         text.exits(0);
         assert_eq!(text.stdout, "ok: 3000000 bytes came back identical\n");
         let command = format!("--verify --format json --over {way}");
-        let json = stage.client(&server, &command).run_with(&input);
+        let json = env.client(&server, &command).run_with(&input);
         json.exits(0);
-        let last = last_event(&json);
+        let last = json.last_event();
         assert_eq!(last["event"], "done");
         assert_eq!(last["bytes_sent"], 3_000_000);
         assert_eq!(last["bytes_received"], 3_000_000);
@@ -89,30 +80,28 @@ fn verify_compares_and_tells_how_much() {
 
 #[test]
 fn a_stream_that_ends_before_all_is_echoed_is_no_success() {
-    let stage = Stage::new();
-    let server = stage.server("--end after-message");
+    let (env, server) = TestEnv::with_server("--end after-message");
     let input = random(1_000_000);
     for mode in ["", "--verify"] {
-        let done = stage.client(&server, mode).run_with(&input);
+        let done = env.client(&server, mode).run_with(&input);
         done.fails(1, "peer ", None);
     }
 }
 
 #[test]
 fn each_line_is_a_message_where_messages_have_borders() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for way in ["datagram", "stream-per-message"] {
-        let client = stage.client(&server, &format!("--over {way} --format json"));
+        let client = env.client(&server, format!("--over {way} --format json"));
         let done = client.run_with("a\n日本語\r\nlast".as_bytes());
         done.exits(0);
-        let all = events(&done);
+        let all = done.events();
         let texts: Vec<_> = all
             .iter()
             .filter_map(|event| event["text"].as_str())
             .collect();
         assert_eq!(texts, ["a", "日本語", "last"]);
-        assert_eq!(last_event(&done)["messages"], 3);
+        assert_eq!(done.last_event()["messages"], 3);
     }
     let counts = server.ends_well();
     assert_eq!(counts["datagrams_echoed"], 3);
@@ -121,22 +110,20 @@ fn each_line_is_a_message_where_messages_have_borders() {
 
 #[test]
 fn a_line_need_not_be_text() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let client = stage.client(&server, "--over datagram");
+    let (env, server) = TestEnv::with_server("");
+    let client = env.client(&server, "--over datagram");
     let done = client.run_with(b"\xff\xfe\n");
     done.exits(0).prints("echo: 2 bytes, no text, in ");
-    let client = stage.client(&server, "--over datagram --format json");
+    let client = env.client(&server, "--over datagram --format json");
     let done = client.run_with(b"\xff\xfe\n");
-    assert_eq!(events(&done)[1]["hex"], "fffe");
+    assert_eq!(done.events()[1]["hex"], "fffe");
 }
 
 #[test]
 fn a_line_without_end_is_refused_before_it_fills_the_memory() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let endless = vec![b'x'; 3 << 20];
-    let done = stage
+    let done = env
         .client(&server, "--over stream-per-message")
         .run_with(&endless);
     done.fails(2, "line 1 of stdin is longer than 1048576 bytes", None);
@@ -144,9 +131,8 @@ fn a_line_without_end_is_refused_before_it_fills_the_memory() {
 
 #[test]
 fn each_line_is_echoed_while_the_pipe_stays_open() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let mut client = stage.client(&server, "--over stream-per-message").start();
+    let (env, server) = TestEnv::with_server("");
+    let mut client = env.client(&server, "--over stream-per-message").start();
     for word in ["one", "two"] {
         client.types(format!("{word}\n").as_bytes());
         client.stdout.says(&format!("echo: \"{word}\""));
@@ -156,9 +142,8 @@ fn each_line_is_echoed_while_the_pipe_stays_open() {
 
 #[test]
 fn a_reader_that_leaves_ends_the_client_quietly() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let (mut client, mut stdout) = stage.client(&server, "").start_unread();
+    let (env, server) = TestEnv::with_server("");
+    let (mut client, mut stdout) = env.client(&server, "").start_unread();
     client.types(&random(100_000));
     let mut some = [0; 10];
     stdout.read_exact(&mut some).expect("some bytes come back");

@@ -1,29 +1,26 @@
 //! A pipe at a terminal: how far it has come, on lines of its own.
 
-use std::net::UdpSocket;
-
 use crate::{
-    process::Launch,
-    stage::Stage,
+    cmd::Cmd,
+    env::{self, TestEnv},
     terminal::{CTRL_C, Terminal},
 };
 
 /// Runs a shell at a terminal; `qecho` in its script is the program.
-fn shell(stage: &Stage, script: &str) -> Terminal {
+fn shell(env: &TestEnv, script: &str) -> Terminal {
     let script = script.replace("qecho", env!("CARGO_BIN_EXE_qecho"));
-    let shell = Launch::new(stage.command("/bin/sh"));
+    let shell = Cmd::new(env.command("/bin/sh"));
     Terminal::start(shell.arg("-c").arg(script))
 }
 
 #[test]
 fn a_pipe_tells_on_a_terminal_how_far_it_has_come() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let input = stage.file("input", &"x".repeat(100_000));
+    let (env, server) = TestEnv::with_server("");
+    let input = env.file("input", &"x".repeat(100_000));
     for (options, sink) in [("", "> /dev/null"), ("--verify", "")] {
         let client = format!("qecho client {} {options}", server.place());
         let script = format!("{client} < {} {sink}", input.display());
-        let shown = shell(&stage, &script).exits(0);
+        let shown = shell(&env, &script).exits(0);
         assert!(shown.contains(" echoed, "), "{shown:?}");
         assert!(shown.contains("(0 B on the way)"), "{shown:?}");
         let lines: Vec<_> = shown.lines().map(str::trim_end).collect();
@@ -34,21 +31,20 @@ fn a_pipe_tells_on_a_terminal_how_far_it_has_come() {
 
 #[test]
 fn no_bar_is_drawn_over_the_bytes_themselves() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let script = format!("printf 'a\\nb\\n' | qecho client {}", server.place());
-    let shown = shell(&stage, &script).exits(0);
+    let shown = shell(&env, &script).exits(0);
     assert!(shown.ends_with("\r\na\r\nb\r\ndone\r\n"), "{shown:?}");
     assert!(!shown.contains("on the way"), "{shown:?}");
 }
 
 #[test]
 fn nothing_is_drawn_before_there_is_a_connection() {
-    let stage = Stage::new();
-    let silent = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
-    let address = silent.local_addr().expect("it is bound");
+    let env = TestEnv::new();
+    let silent = env::socket();
+    let address = env::address(&silent);
     let client = format!("qecho client {address} --timeout 400ms");
-    let shown = shell(&stage, &format!("echo a | {client} > /dev/null")).exits(1);
+    let shown = shell(&env, &format!("echo a | {client} > /dev/null")).exits(1);
     assert!(!shown.contains("echoed"), "{shown:?}");
     let lines: Vec<_> = shown.lines().collect();
     assert_eq!(lines[0], format!("Connecting to {address} …"));
@@ -60,10 +56,9 @@ fn nothing_is_drawn_before_there_is_a_connection() {
 
 #[test]
 fn ctrl_c_ends_a_pipe_at_a_terminal() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let client = format!("qecho client {}", server.place());
-    let terminal = shell(&stage, &format!("exec {client} < /dev/zero > /dev/null"));
+    let terminal = shell(&env, &format!("exec {client} < /dev/zero > /dev/null"));
     terminal.screen.says("echoed");
     terminal.types(CTRL_C);
     let shown = terminal.exits(130);

@@ -1,23 +1,23 @@
 //! The prompt, as a person at a terminal has it.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::{
-    process::Launch,
-    stage::{Server, Stage, VacantPort},
+    cmd::Cmd,
+    env::{self, Server, TestEnv, VacantPort},
     terminal::{CTRL_C, CTRL_D, Terminal, UP},
 };
 
 /// Starts a client and waits until it asks for a message.
-fn prompt(stage: &Stage, server: &Server, arguments: &str) -> Terminal {
-    let terminal = Terminal::start(stage.client(server, arguments));
+fn prompt(env: &TestEnv, server: &Server, arguments: &str) -> Terminal {
+    let terminal = Terminal::start(env.client(server, arguments));
     asks(&terminal, 1);
     terminal
 }
 
-/// What the line editor asks the terminal for before each question, and takes back after it
+/// Sequences by which the line editor changes the terminal before each question, and takes back after it
 /// (bracketed paste).
 const QUESTION_BEGINS: &str = "\x1b[?2004h";
 const QUESTION_ENDS: &str = "\x1b[?2004l";
@@ -47,10 +47,9 @@ fn plain(shown: &str) -> String {
 
 #[test]
 fn the_prompt_comes_after_the_handshake_and_each_line_comes_back() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for way in ["stream", "stream-per-message", "uni", "datagram"] {
-        let terminal = prompt(&stage, &server, &format!("--over {way}"));
+        let terminal = prompt(&env, &server, &format!("--over {way}"));
         terminal.enters("hello there");
         asks(&terminal, 2);
         terminal.screen.says("echo: \"hello there\", 11 bytes in ");
@@ -71,9 +70,8 @@ fn the_prompt_comes_after_the_handshake_and_each_line_comes_back() {
 
 #[test]
 fn an_empty_line_just_asks_again() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let terminal = prompt(&stage, &server, "");
+    let (env, server) = TestEnv::with_server("");
+    let terminal = prompt(&env, &server, "");
     terminal.enters("");
     asks(&terminal, 2);
     terminal.types(CTRL_D);
@@ -84,9 +82,8 @@ fn an_empty_line_just_asks_again() {
 
 #[test]
 fn the_line_before_is_one_key_away() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let terminal = prompt(&stage, &server, "");
+    let (env, server) = TestEnv::with_server("");
+    let terminal = prompt(&env, &server, "");
     terminal.enters("once more");
     terminal.screen.says_times("echo: \"once more\"", 1);
     asks(&terminal, 2);
@@ -100,9 +97,8 @@ fn the_line_before_is_one_key_away() {
 
 #[test]
 fn a_message_that_would_steer_the_terminal_is_shown_escaped() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let terminal = prompt(&stage, &server, "");
+    let (env, server) = TestEnv::with_server("");
+    let terminal = prompt(&env, &server, "");
     // Ctrl-V takes the next key as it is.
     terminal.enters("a\x16\x1b[2Jb");
     asks(&terminal, 2);
@@ -113,14 +109,13 @@ fn a_message_that_would_steer_the_terminal_is_shown_escaped() {
 
 #[test]
 fn ctrl_c_at_the_prompt_and_signals_from_elsewhere_interrupt() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let terminal = prompt(&stage, &server, "");
+    let (env, server) = TestEnv::with_server("");
+    let terminal = prompt(&env, &server, "");
     terminal.types(b"half a li");
     terminal.types(CTRL_C);
     terminal.exits_within(Duration::from_secs(5), 130);
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let terminal = prompt(&stage, &server, "");
+        let terminal = prompt(&env, &server, "");
         terminal.signal(signal);
         terminal.exits_within(Duration::from_secs(5), code);
     }
@@ -129,9 +124,8 @@ fn ctrl_c_at_the_prompt_and_signals_from_elsewhere_interrupt() {
 
 #[test]
 fn ctrl_c_interrupts_the_wait_for_an_echo_too() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let terminal = prompt(&stage, &server, "");
+    let (env, server) = TestEnv::with_server("");
+    let terminal = prompt(&env, &server, "");
     server.process.halt();
     terminal.enters("hello?");
     terminal.screen.says(QUESTION_ENDS);
@@ -141,14 +135,11 @@ fn ctrl_c_interrupts_the_wait_for_an_echo_too() {
 
 #[test]
 fn ctrl_c_before_anybody_answers_interrupts_too() {
-    let stage = Stage::new();
-    let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
-    let address = silent.local_addr().expect("it is bound");
-    let terminal = Terminal::start(stage.qecho(&format!("client {address} --timeout 1m")));
+    let env = TestEnv::new();
+    let silent = env::socket();
+    let address = env::address(&silent);
+    let terminal = Terminal::start(env.qecho(format!("client {address} --timeout 1m")));
     terminal.screen.says("Connecting to");
-    silent
-        .set_read_timeout(Some(crate::hearing::LIMIT))
-        .expect("it is not zero");
     silent
         .recv(&mut [0; 2_000])
         .expect("the first packet comes");
@@ -158,9 +149,8 @@ fn ctrl_c_before_anybody_answers_interrupts_too() {
 
 #[test]
 fn a_server_that_ends_while_the_person_thinks_ends_the_prompt() {
-    let stage = Stage::new();
-    let server = stage.server("--drain 100ms");
-    let terminal = prompt(&stage, &server, "");
+    let (env, server) = TestEnv::with_server("--drain 100ms");
+    let terminal = prompt(&env, &server, "");
     terminal.enters("hello");
     terminal.screen.says("echo: \"hello\"");
     asks(&terminal, 2);
@@ -179,10 +169,10 @@ fn a_server_that_ends_while_the_person_thinks_ends_the_prompt() {
 
 #[test]
 fn a_prompt_without_server_says_so_and_asks_nothing() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let vacant = VacantPort::keep();
     let client = format!("client 127.0.0.1:{}", vacant.number());
-    let terminal = Terminal::start(stage.qecho(&client));
+    let terminal = Terminal::start(env.qecho(&client));
     let shown = terminal.exits(1);
     assert!(shown.contains("nobody listens there"), "{shown}");
     assert!(!shown.contains("Message: "), "{shown}");
@@ -190,9 +180,8 @@ fn a_prompt_without_server_says_so_and_asks_nothing() {
 
 #[test]
 fn lines_that_were_typed_ahead_are_not_lost() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let terminal = prompt(&stage, &server, "");
+    let (env, server) = TestEnv::with_server("");
+    let terminal = prompt(&env, &server, "");
     server.process.halt();
     terminal.enters("one");
     terminal.types(b"two\rthree\rfour\r");
@@ -207,9 +196,8 @@ fn lines_that_were_typed_ahead_are_not_lost() {
 
 #[test]
 fn packets_are_shown_above_what_a_person_types() {
-    let stage = Stage::new();
-    let server = stage.server("--drain 100ms");
-    let terminal = prompt(&stage, &server, "--trace");
+    let (env, server) = TestEnv::with_server("--drain 100ms");
+    let terminal = prompt(&env, &server, "--trace");
     // One that follows an echo comes while the next line is typed.
     terminal.enters("hello");
     asks(&terminal, 2);
@@ -241,24 +229,23 @@ fn packets_are_shown_above_what_a_person_types() {
 
 #[test]
 fn packets_that_go_to_a_file_are_not_on_the_terminal() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let (program, place) = (env!("CARGO_BIN_EXE_qecho"), server.place());
-    let trace = stage.path("trace");
-    let mut command = stage.command("sh");
+    let trace = env.path("trace");
+    let mut command = env.command("sh");
     let typed = format!(
         "exec {program} client {place} --trace 2>{}",
         trace.display()
     );
     command.arg("-c").arg(typed);
-    let terminal = Terminal::start(Launch::new(command));
+    let terminal = Terminal::start(Cmd::new(command));
     asks(&terminal, 1);
     terminal.enters("hello");
     asks(&terminal, 2);
     terminal.types(CTRL_D);
     let shown = terminal.exits(0);
     assert!(!shown.contains(['→', '←']), "{shown}");
-    let trace = fs::read_to_string(trace).expect("it was written");
+    let trace = env::read(&trace);
     for words in ["ClientHello", "STREAM 0 [0..5)", "CONNECTION_CLOSE"] {
         assert!(trace.contains(words), "no {words} in {trace}");
     }

@@ -6,24 +6,20 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    hearing::LIMIT,
+    env::{self, Server, TestEnv},
     pipe::random,
-    stage::{Server, Stage, events, last_event},
 };
 
 const WAYS: [&str; 4] = ["stream", "stream-per-message", "uni", "datagram"];
 
 #[test]
 fn a_perfect_relay_changes_nothing() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let relay = relay(&stage, &server.place(), "");
+    let (env, server) = TestEnv::with_server("");
+    let relay = env.relay(&server.place(), "");
     assert_eq!(relay.listening["event"], "relaying");
     assert_eq!(relay.listening["schema"], 1);
     for way in WAYS {
-        let done = stage
-            .client(&relay, &format!("--over {way} -m 日本語"))
-            .run();
+        let done = env.client(&relay, format!("--over {way} -m 日本語")).run();
         done.exits(0).prints("echo: \"日本語\", 9 bytes");
     }
     let counts = ends_well(relay);
@@ -40,13 +36,11 @@ fn a_perfect_relay_changes_nothing() {
 
 #[test]
 fn a_delay_each_way_shows_in_the_echo_time() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let relay = relay(&stage, &server.place(), "--delay 20ms");
-    let client = stage.client(&relay, "--format json -m a -m b");
-    let done = client.run();
-    done.exits(0);
-    for event in events(&done) {
+    let (env, server) = TestEnv::with_server("");
+    let relay = env.relay(&server.place(), "--delay 20ms");
+    let client = env.client(&relay, "--format json -m a -m b");
+    let done = client.ok();
+    for event in done.events() {
         for time in ["handshake_us", "echo_time_us"] {
             if let Some(time) = event[time].as_f64() {
                 assert!(time >= 40_000.0, "{event}");
@@ -57,15 +51,10 @@ fn a_delay_each_way_shows_in_the_echo_time() {
 
 #[test]
 fn a_megabyte_comes_back_whole_although_a_tenth_of_the_datagrams_is_lost() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let relay = relay(&stage, &server.place(), "--loss 10% --delay 2ms --seed 1");
+    let (env, server) = TestEnv::with_server("");
+    let relay = env.relay(&server.place(), "--loss 10% --delay 2ms --seed 1");
     assert_eq!(relay.listening["seed"], 1);
-    let done = stage
-        .client(&relay, "--verify")
-        .run_with(&random(1_000_000));
-    done.exits(0)
-        .prints("ok: 1000000 bytes came back identical");
+    all_comes_back(&env, &relay, 1_000_000);
     let counts = ends_well(relay);
     for direction in ["up", "down"] {
         let counts = &counts[direction];
@@ -77,18 +66,13 @@ fn a_megabyte_comes_back_whole_although_a_tenth_of_the_datagrams_is_lost() {
 
 #[test]
 fn a_bad_network_of_every_kind_loses_nothing_of_a_stream() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     // So bad that each harm is done some twenty times each way: by chance none never is.
     let bad = "--delay 3ms --jitter 2ms --loss 6% --burst 3 --reorder 4% --duplicate 3% \
                --corrupt 3% --rate 40mbit --queue 50 --mtu 1300 --blackhole 400ms/50ms \
                --up loss=7%,blackhole=none";
-    let relay = relay(&stage, &server.place(), bad);
-    let done = stage
-        .client(&relay, "--verify")
-        .run_with(&random(1_000_000));
-    done.exits(0)
-        .prints("ok: 1000000 bytes came back identical");
+    let relay = env.relay(&server.place(), bad);
+    all_comes_back(&env, &relay, 1_000_000);
     let counts = ends_well(relay);
     for direction in ["up", "down"] {
         for count in ["lost", "reordered", "duplicated", "corrupted", "too_long"] {
@@ -100,16 +84,11 @@ fn a_bad_network_of_every_kind_loses_nothing_of_a_stream() {
 
 #[test]
 fn a_client_whose_port_changes_all_the_time_loses_nothing() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     // So that it lasts for 1.6 s at least.
     let options = "--rebind-port 300ms --rate 100mbit --delay 1ms";
-    let relay = relay(&stage, &server.place(), options);
-    let done = stage
-        .client(&relay, "--verify")
-        .run_with(&random(20_000_000));
-    done.exits(0)
-        .prints("ok: 20000000 bytes came back identical");
+    let relay = env.relay(&server.place(), options);
+    all_comes_back(&env, &relay, 20_000_000);
     let counts = ends_well(relay);
     assert!(number(&counts, "rebinds") >= 5, "{counts}");
     assert_eq!(counts["clients"], 1);
@@ -119,17 +98,12 @@ fn a_client_whose_port_changes_all_the_time_loses_nothing() {
 
 #[test]
 fn a_client_whose_address_changes_all_the_time_loses_nothing() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     // So that it lasts for 1.6 s at least.
     let options = "--rebind-address every 300ms --rate 100mbit --delay 1ms";
-    let relay = relay(&stage, &server.place(), options);
+    let relay = env.relay(&server.place(), options);
     assert_eq!(relay.listening["rebind"], "address");
-    let done = stage
-        .client(&relay, "--verify")
-        .run_with(&random(20_000_000));
-    done.exits(0)
-        .prints("ok: 20000000 bytes came back identical");
+    all_comes_back(&env, &relay, 20_000_000);
     let counts = ends_well(relay);
     assert!(number(&counts, "rebinds") >= 5, "{counts}");
     assert_eq!(counts["sockets_failed"], 0);
@@ -138,9 +112,9 @@ fn a_client_whose_address_changes_all_the_time_loses_nothing() {
 
 #[test]
 fn the_datagrams_that_are_to_be_dropped_are_and_others_are_not() {
-    let stage = Stage::new();
-    let [server, client] = [(); 2].map(|()| socket());
-    let relay = relay(&stage, &address(&server).to_string(), "--drop 2-3");
+    let env = TestEnv::new();
+    let [server, client] = [(); 2].map(|()| env::socket());
+    let relay = env.relay(&env::address(&server).to_string(), "--drop 2-3");
     for data in [b"1", b"2", b"3", b"4"] {
         client
             .send_to(data, ("127.0.0.1", relay.port()))
@@ -155,9 +129,9 @@ fn the_datagrams_that_are_to_be_dropped_are_and_others_are_not() {
 
 #[test]
 fn nobody_but_the_one_server_is_reached_or_heard() {
-    let stage = Stage::new();
-    let [server, client, stranger] = [(); 3].map(|()| socket());
-    let relay = relay(&stage, &address(&server).to_string(), "");
+    let env = TestEnv::new();
+    let [server, client, stranger] = [(); 3].map(|()| env::socket());
+    let relay = env.relay(&env::address(&server).to_string(), "");
     let entrance = ("127.0.0.1", relay.port());
     client.send_to(b"hello", entrance).expect("it is sent");
     let (hello, exit) = received(&server);
@@ -180,12 +154,12 @@ fn nobody_but_the_one_server_is_reached_or_heard() {
 
 #[test]
 fn a_seed_repeats_the_fate_of_every_datagram() {
-    let stage = Stage::new();
-    let [server, client] = [(); 2].map(|()| socket());
+    let env = TestEnv::new();
+    let [server, client] = [(); 2].map(|()| env::socket());
     let fates = |seed: u64| {
         let options =
             format!("--loss 20% --burst 2 --duplicate 10% --corrupt 10% --mtu 100 --seed {seed}");
-        let relay = relay(&stage, &address(&server).to_string(), &options);
+        let relay = env.relay(&env::address(&server).to_string(), &options);
         for length in 1..=101 {
             let datagram = vec![0; length];
             client
@@ -204,22 +178,18 @@ fn a_seed_repeats_the_fate_of_every_datagram() {
 
 #[test]
 fn a_signal_ends_it_and_it_prints_what_it_did() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for signal in [Signal::INT, Signal::TERM] {
         let options = "--listen localhost:0 --delay 2ms --down loss=5%,burst=2 --rebind-port 5s";
-        let relay = stage
-            .qecho(&format!("relay {options} --to {}", server.place()))
+        let relay = env
+            .qecho(format!("relay {options} --to {}", server.place()))
             .start();
         let first = relay.stdout.line(0);
         let (_, entrance) = first.split_once("relaying ").expect("it says so");
         let (entrance, exit) = entrance.split_once(" → ").expect("it says so");
         assert_eq!(exit, format!("127.0.0.1:{}", server.port()));
         let (entrance, _) = entrance.split_once(',').unwrap_or((entrance, ""));
-        stage
-            .qecho(&format!("client {entrance} -m hello"))
-            .run()
-            .exits(0);
+        env.qecho(format!("client {entrance} -m hello")).ok();
         relay.signal(signal);
         let done = relay.done();
         done.exits(0);
@@ -240,10 +210,10 @@ fn a_signal_ends_it_and_it_prints_what_it_did() {
 
 #[test]
 fn json_tells_the_conditions_in_numbers() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let options = "--delay 20ms --loss 2% --blackhole 5s/2s --rebind-port every 5s \
                    --up rate=10mbit,mtu=1280,blackhole=none,drop=2-7";
-    let relay = relay(&stage, "127.0.0.1:9", options);
+    let relay = env.relay("127.0.0.1:9", options);
     let said = &relay.listening;
     assert_eq!(said["to"], "127.0.0.1:9");
     assert_eq!(said["rebind"], "port");
@@ -267,28 +237,27 @@ fn json_tells_the_conditions_in_numbers() {
 
 #[test]
 fn a_seed_is_drawn_if_none_is_given() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let seeds = [(); 2].map(|()| {
-        let relay = relay(&stage, "127.0.0.1:9", "");
+        let relay = env.relay("127.0.0.1:9", "");
         relay.listening["seed"].as_u64().expect("a number")
     });
     assert_ne!(seeds[0], seeds[1]);
 }
 
-/// Starts a relay on a free port and waits until it is ready.
-fn relay(stage: &Stage, to: &str, options: &str) -> Server {
-    stage.await_server(stage.qecho(&format!(
-        "relay --format json --listen localhost:0 --to {to} {options}"
-    )))
+/// Sends so many bytes through a relay, all of which must come back.
+#[track_caller]
+fn all_comes_back(env: &TestEnv, relay: &Server, bytes: usize) {
+    let done = env.client(relay, "--verify").run_with(&random(bytes));
+    done.exits(0)
+        .prints(&format!("ok: {bytes} bytes came back identical"));
 }
 
 /// Ends a relay, whose counts must add up, and returns them.
 #[track_caller]
 fn ends_well(relay: Server) -> Value {
-    relay.process.terminate();
-    let done = relay.process.done();
-    done.exits(0);
-    let counts = last_event(&done);
+    let done = relay.ends();
+    let counts = done.last_event();
     for direction in ["up", "down"] {
         let sum = |names: &[&str]| -> u64 {
             names
@@ -315,18 +284,6 @@ fn ends_well(relay: Server) -> Value {
 #[track_caller]
 fn number(counts: &Value, name: &str) -> u64 {
     counts[name].as_u64().expect("it is counted")
-}
-
-pub(crate) fn socket() -> UdpSocket {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
-    socket
-        .set_read_timeout(Some(LIMIT))
-        .expect("a socket has a timeout");
-    socket
-}
-
-pub(crate) fn address(socket: &UdpSocket) -> SocketAddr {
-    socket.local_addr().expect("it is bound")
 }
 
 #[track_caller]

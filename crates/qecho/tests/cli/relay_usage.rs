@@ -1,13 +1,10 @@
-//! What can be asked of a relay, and what is refused.
+//! Conditions that a relay takes, and those that it refuses.
 
-use crate::{
-    relay::{address, socket},
-    stage::Stage,
-};
+use crate::env::{TestEnv, address, socket};
 
 #[test]
 fn what_means_nothing_is_refused_in_one_line() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     for (typed, said) in [
         (
             "--loss 2",
@@ -35,7 +32,7 @@ fn what_means_nothing_is_refused_in_one_line() {
         ("--to localhost:0", "port 0"),
         ("--listen example.com:1", "write for instance 0.0.0.0:4434"),
     ] {
-        let done = stage.qecho(&format!("relay {typed}")).run();
+        let done = env.qecho(format!("relay {typed}")).run();
         done.exits(2).complains(said);
         assert_eq!(done.stdout, "", "{typed}");
         let about = done.stderr.lines().filter(|line| line.contains(said));
@@ -45,10 +42,9 @@ fn what_means_nothing_is_refused_in_one_line() {
 
 #[test]
 fn what_cannot_work_is_refused_with_a_reason() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let fails = |typed: &str, reason: &str, hint: Option<&str>| {
-        stage
-            .qecho(&format!("relay {typed}"))
+        env.qecho(format!("relay {typed}"))
             .run()
             .fails(2, reason, hint);
     };
@@ -73,7 +69,7 @@ fn what_cannot_work_is_refused_with_a_reason() {
     let mut tries = (0..3).map(|_| {
         let free = address(&socket());
         let typed = format!("relay --listen {free} --to {free}");
-        stage.qecho(&typed).run()
+        env.qecho(&typed).run()
     });
     let done = tries.find(|done| !done.stderr.contains("cannot listen on"));
     let done = done.expect("a port is free");
@@ -87,8 +83,8 @@ fn what_cannot_work_is_refused_with_a_reason() {
 
 #[test]
 fn help_says_what_each_condition_does() {
-    let stage = Stage::new();
-    let done = stage.qecho("relay --help").run();
+    let env = TestEnv::new();
+    let done = env.qecho("relay --help").run();
     done.exits(0).prints("Conditions, both ways:");
     for option in [
         "--listen",

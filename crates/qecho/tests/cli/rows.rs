@@ -1,13 +1,13 @@
-//! What a trace says of each packet, read from its lines and from its qlog
+//! The words of a trace on each packet, read from its lines and from its qlog
 //! files.
 
 use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use crate::oracle::{self, Seen};
+use crate::tshark::{self, Seen};
 
-/// What one end has told of the packets.
+/// Packets as one end has told of them.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     /// Packets that were processed.
@@ -99,7 +99,7 @@ struct PacketLine<'a> {
     seen: Seen,
     /// Whether it is not the first of its datagram.
     coalesced: bool,
-    /// Why it was not processed, if it was not.
+    /// Reason for which it was not processed, if it was not.
     why: Option<&'a str>,
 }
 
@@ -154,7 +154,7 @@ fn frame_of(line: &str) -> Option<String> {
             let mut ranges: Vec<_> = ranges.collect();
             ranges.sort();
             ranges.reverse();
-            oracle::acknowledged(ranges)
+            tshark::acknowledged(ranges)
         }
         "CRYPTO" => {
             let (start, length) = range(first);
@@ -164,7 +164,7 @@ fn frame_of(line: &str) -> Option<String> {
             let mut words = rest.split(' ');
             let id = number(words.next()?);
             let (start, length) = range(words.next()?);
-            oracle::stream(id, start, length, words.next() == Some("FIN"))
+            tshark::stream(id, start, length, words.next() == Some("FIN"))
         }
         "DATAGRAM" => {
             let length = line.split(" · ").nth(1)?;
@@ -231,12 +231,12 @@ fn frame_in(frame: &Value) -> String {
                 .collect();
             ranges.sort();
             ranges.reverse();
-            oracle::acknowledged(ranges)
+            tshark::acknowledged(ranges)
         }
         "crypto" => format!("CRYPTO {}+{length}", field("offset")),
         "stream" => {
             let fin = frame["fin"].as_bool().unwrap_or_default();
-            oracle::stream(field("stream_id"), field("offset"), length, fin)
+            tshark::stream(field("stream_id"), field("offset"), length, fin)
         }
         "datagram" => format!("DATAGRAM {length}"),
         "max_data" => format!("{upper} {}", field("maximum")),
@@ -253,7 +253,7 @@ fn frame_in(frame: &Value) -> String {
             let code = frame["error_code"].as_u64().or(frame["error"].as_u64());
             format!("{upper} {}", code.unwrap_or_default())
         }
-        "unknown" => oracle::IMMEDIATE_ACK.into(),
+        "unknown" => tshark::IMMEDIATE_ACK.into(),
         _ => upper,
     }
 }

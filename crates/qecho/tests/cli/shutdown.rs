@@ -10,10 +10,10 @@ use std::{
 use rustix::process::Signal;
 
 use crate::{
-    hearing::LIMIT,
+    cmd::{Process, timed},
+    env::{Server, TestEnv},
     pipe::random,
-    process::{Running, timed},
-    stage::{Server, Stage},
+    transcript::LIMIT,
 };
 
 const BIG: usize = 60_000_000;
@@ -21,14 +21,14 @@ const BIG: usize = 60_000_000;
 /// A client in the middle of a big echo, of which nothing was read so far; its server must tell
 /// messages.
 struct BigEcho {
-    client: Running,
+    client: Process,
     stdout: ChildStdout,
     writer: JoinHandle<()>,
 }
 
 impl BigEcho {
-    fn begin(stage: &Stage, server: &Server) -> Self {
-        let (mut client, stdout) = stage.client(server, "").start_unread();
+    fn begin(env: &TestEnv, server: &Server) -> Self {
+        let (mut client, stdout) = env.client(server, "").start_unread();
         client.types(&random(100_000));
         let mut stdin = client.stdin.take().expect("it was piped");
         let writer = thread::spawn(move || {
@@ -46,9 +46,8 @@ impl BigEcho {
 
 #[test]
 fn a_server_that_is_terminated_lets_a_big_echo_finish() {
-    let stage = Stage::new();
-    let server = stage.server("--messages always --drain 2m");
-    let mut echo = BigEcho::begin(&stage, &server);
+    let (env, server) = TestEnv::with_server("--messages always --drain 2m");
+    let mut echo = BigEcho::begin(&env, &server);
     let mut some = vec![0; 50_000];
     echo.stdout
         .read_exact(&mut some)
@@ -68,20 +67,19 @@ fn a_server_that_is_terminated_lets_a_big_echo_finish() {
     echo.writer.join().expect("writing does not panic");
     let done = server.process.done();
     done.exits(0);
-    let last = crate::stage::last_event(&done);
+    let last = done.last_event();
     assert_eq!(last["event"], "stopped");
     assert_eq!(last["bytes_echoed"], BIG);
 }
 
 #[test]
 fn a_stalled_peer_holds_a_server_no_longer_than_it_may_drain() {
-    let stage = Stage::new();
-    let server = stage.server("--messages always --drain 1s");
+    let (env, server) = TestEnv::with_server("--messages always --drain 1s");
     let BigEcho {
         client,
         mut stdout,
         writer,
-    } = BigEcho::begin(&stage, &server);
+    } = BigEcho::begin(&env, &server);
     server.process.terminate();
     let (done, took) = timed(|| server.process.done());
     done.exits(0);
@@ -99,13 +97,12 @@ fn a_stalled_peer_holds_a_server_no_longer_than_it_may_drain() {
 
 #[test]
 fn a_client_is_told_that_the_server_shuts_down_although_nobody_reads_its_output() {
-    let stage = Stage::new();
-    let server = stage.server("--messages always --drain 100ms");
+    let (env, server) = TestEnv::with_server("--messages always --drain 100ms");
     let BigEcho {
         client,
         stdout,
         writer,
-    } = BigEcho::begin(&stage, &server);
+    } = BigEcho::begin(&env, &server);
     server.ends_well();
     let done = client.done_within(Duration::from_secs(5));
     done.exits(1).complains("server shutting down");
@@ -115,10 +112,10 @@ fn a_client_is_told_that_the_server_shuts_down_although_nobody_reads_its_output(
 
 #[test]
 fn a_second_signal_ends_a_server_at_once() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
-        let server = stage.server("--messages always --drain 1m");
-        let echo = BigEcho::begin(&stage, &server);
+        let server = env.server("--messages always --drain 1m");
+        let echo = BigEcho::begin(&env, &server);
         server.process.signal(signal);
         server.process.stderr.says("shutting down");
         assert!(!server.process.has_ended(), "a stream is open");
@@ -134,13 +131,12 @@ fn a_second_signal_ends_a_server_at_once() {
 
 #[test]
 fn a_server_without_streams_ends_at_once_and_tells_its_idle_clients() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     for signal in [Signal::TERM, Signal::INT] {
-        let server = stage.server("--messages always --drain 1m");
+        let server = env.server("--messages always --drain 1m");
         // Nothing was sent, so no stream is open.
-        let mut client = stage.client(&server, "--over datagram").start();
-        client.types(b"here\n");
-        client.stdout.says("here");
+        let mut client = env.client(&server, "--over datagram").start();
+        client.echoes("here\n");
         let stdin = client.stdin.take();
         server.process.signal(signal);
         let done = server.process.done_within(Duration::from_secs(5));
@@ -153,14 +149,12 @@ fn a_server_without_streams_ends_at_once_and_tells_its_idle_clients() {
 
 #[test]
 fn nobody_is_let_in_while_the_server_drains() {
-    let stage = Stage::new();
-    let server = stage.server("--messages always --drain 25s");
-    let mut first = stage.client(&server, "").start();
-    first.types(b"here");
-    first.stdout.says("here");
+    let (env, server) = TestEnv::with_server("--messages always --drain 25s");
+    let mut first = env.client(&server, "").start();
+    first.echoes("here");
     server.process.terminate();
     server.process.stderr.says("shutting down");
-    let late = stage.client(&server, "-m a --timeout 2s").run();
+    let late = env.client(&server, "-m a --timeout 2s").run();
     late.exits(1).complains("CONNECTION_REFUSED");
     first.types(b", still");
     first.stdout.says("here, still");

@@ -4,17 +4,15 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::stage::Stage;
+use crate::env::TestEnv;
 
 #[test]
 fn a_client_that_is_interrupted_or_terminated_says_so_by_its_exit_code() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         for way in ["stream", "uni", "datagram", "stream-per-message"] {
-            let mut client = stage.client(&server, &format!("--over {way}")).start();
-            client.types(b"here\n");
-            client.stdout.says("here");
+            let mut client = env.client(&server, format!("--over {way}")).start();
+            client.echoes("here\n");
             let stdin = client.stdin.take();
             client.signal(signal);
             let done = client.done_within(Duration::from_secs(5));
@@ -28,9 +26,8 @@ fn a_client_that_is_interrupted_or_terminated_says_so_by_its_exit_code() {
 
 #[test]
 fn a_client_is_interrupted_while_the_last_bytes_wait_for_their_reader() {
-    let stage = Stage::new();
-    let server = stage.server("--messages always");
-    let (mut client, stdout) = stage.client(&server, "").start_unread();
+    let (env, server) = TestEnv::with_server("--messages always");
+    let (mut client, stdout) = env.client(&server, "").start_unread();
     // More than the 64 KiB of a pipe, and no more than the client's queue takes
     // beside them, however small the pieces are that come back.
     client.types(&crate::pipe::random(80_000));
@@ -43,9 +40,8 @@ fn a_client_is_interrupted_while_the_last_bytes_wait_for_their_reader() {
 
 #[test]
 fn a_client_is_interrupted_although_nobody_reads_its_output() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let (mut client, stdout) = stage.client(&server, "").start_unread();
+    let (env, server) = TestEnv::with_server("");
+    let (mut client, stdout) = env.client(&server, "").start_unread();
     client.types(&crate::pipe::random(1_000_000));
     client.signal(Signal::TERM);
     client.done_within(Duration::from_secs(5)).exits(143);

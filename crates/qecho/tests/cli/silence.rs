@@ -3,15 +3,14 @@
 use rustix::process::Signal;
 
 use crate::{
-    process::{Done, Running},
-    stage::{Server, Stage, events, last_event},
+    cmd::Output,
+    env::{Server, TestEnv},
 };
 
 /// Starts a client whose first line comes back, and whose second finds the server stopped.
-fn interrupted_exchange(stage: &Stage, server: &Server, arguments: &str) -> Done {
-    let mut client: Running = stage.client(server, arguments).start();
-    client.types(b"first\n");
-    client.stdout.says("first");
+fn interrupted_exchange(env: &TestEnv, server: &Server, arguments: &str) -> Output {
+    let mut client = env.client(server, arguments).start();
+    client.echoes("first\n");
     server.process.halt();
     client.types(b"second\n");
     let done = client.done();
@@ -21,44 +20,41 @@ fn interrupted_exchange(stage: &Stage, server: &Server, arguments: &str) -> Done
 
 #[test]
 fn a_datagram_that_is_lost_is_told_and_counted() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let done = interrupted_exchange(&stage, &server, "--over datagram --timeout 1s");
+    let (env, server) = TestEnv::with_server("");
+    let done = interrupted_exchange(&env, &server, "--over datagram --timeout 1s");
     done.fails(1, "1 of 2 datagrams did not come back", None)
         .prints("lost: datagram 2 did not come back");
     let command = "--over datagram --timeout 1s --format json";
-    let json = interrupted_exchange(&stage, &server, command);
+    let json = interrupted_exchange(&env, &server, command);
     json.exits(1);
-    let all = events(&json);
+    let all = json.events();
     let lost = all
         .iter()
         .find(|event| event["event"] == "lost")
         .expect("it is told");
     assert_eq!(lost["number"], 2);
-    assert_eq!(last_event(&json)["kind"], "lost");
+    assert_eq!(json.last_event()["kind"], "lost");
 }
 
 #[test]
 fn an_echo_that_does_not_come_in_time_is_a_failure() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let over = "--over stream-per-message --timeout 1s";
-    let done = interrupted_exchange(&stage, &server, over);
+    let done = interrupted_exchange(&env, &server, over);
     done.fails(
         1,
         "no echo within 1 s; 6 of 6 bytes did not come back",
         None,
     );
-    let json = interrupted_exchange(&stage, &server, &format!("{over} --format json"));
+    let json = interrupted_exchange(&env, &server, &format!("{over} --format json"));
     json.exits(1);
-    assert_eq!(last_event(&json)["kind"], "timeout");
+    assert_eq!(json.last_event()["kind"], "timeout");
 }
 
 #[test]
 fn a_prompt_waits_for_a_silent_server_as_long_as_the_person_does() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let terminal = crate::terminal::Terminal::start(stage.client(&server, "--timeout 1s"));
+    let (env, server) = TestEnv::with_server("");
+    let terminal = crate::terminal::Terminal::start(env.client(&server, "--timeout 1s"));
     terminal.screen.says("Message: ");
     server.process.halt();
     terminal.enters("hello");
@@ -72,9 +68,8 @@ fn a_prompt_waits_for_a_silent_server_as_long_as_the_person_does() {
 
 #[test]
 fn a_pipe_in_which_nothing_moves_ends_when_patience_does() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let done = interrupted_exchange(&stage, &server, "--timeout 2s");
+    let (env, server) = TestEnv::with_server("");
+    let done = interrupted_exchange(&env, &server, "--timeout 2s");
     done.fails(
         1,
         "nothing came back for 2 s; 7 of 13 bytes are missing",
@@ -84,11 +79,9 @@ fn a_pipe_in_which_nothing_moves_ends_when_patience_does() {
 
 #[test]
 fn a_server_that_was_killed_is_missed_within_seconds() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let mut client: Running = stage.client(&server, "").start();
-    client.types(b"first\n");
-    client.stdout.says("first");
+    let (env, server) = TestEnv::with_server("");
+    let mut client = env.client(&server, "").start();
+    client.echoes("first\n");
     server.process.signal(Signal::KILL);
     server.process.done();
     client.types(b"second\n");

@@ -12,19 +12,19 @@ use rustix::{
 };
 
 use crate::{
-    hearing::{Heard, LIMIT, Output},
-    process::{Launch, end_of},
+    cmd::{Cmd, end_of},
+    transcript::{LIMIT, Shared, Transcript},
 };
 
 /// A terminal in which the program runs.
 pub(crate) struct Terminal {
     child: Child,
-    ended: Heard<bool>,
+    ended: Shared<bool>,
     pty: Arc<Pty>,
     /// Kept open, so that the settings can be seen after the program's end.
     pts: Option<Pts>,
     /// All that was ever shown.
-    pub(crate) screen: Output,
+    pub(crate) screen: Transcript,
 }
 
 pub(crate) const UP: &[u8] = b"\x1b[A";
@@ -33,7 +33,7 @@ pub(crate) const CTRL_D: &[u8] = b"\x04";
 
 impl Terminal {
     /// Starts a program with stdin, stdout and stderr on a new terminal.
-    pub(crate) fn start(launch: Launch) -> Self {
+    pub(crate) fn start(launch: Cmd) -> Self {
         let (pty, pts) = open().expect("the system has pseudo-terminals");
         pty.resize(Size::new(40, 200)).expect("it has a size");
         let mut command = Command::from(launch.env("TERM", "xterm").into_command());
@@ -42,7 +42,7 @@ impl Terminal {
         Self {
             ended: end_of(&child),
             child,
-            screen: Output::collect(Reader(pty.clone())),
+            screen: Transcript::collect(Reader(pty.clone())),
             pty,
             pts: Some(pts),
         }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{oracle, process::Done, stage::Stage};
+use crate::{cmd::Output, env::TestEnv, tshark};
 
 /// The types of pcapng's blocks (draft-ietf-opsawg-pcapng §4).
 const PACKET: u32 = 6;
@@ -18,32 +18,32 @@ const RADIO: u16 = 105;
 
 /// A client's capture of one message, and its key log.
 struct Recording {
-    stage: Stage,
+    env: TestEnv,
     bytes: Vec<u8>,
     keys: PathBuf,
 }
 
 impl Recording {
     fn make() -> Self {
-        let stage = Stage::new();
-        let (capture, keys) = (stage.path("capture"), stage.path("keys"));
-        let server = stage.server("");
-        let client = stage.client(&server, "-m hello --pcap");
+        let env = TestEnv::new();
+        let (capture, keys) = (env.path("capture"), env.path("keys"));
+        let server = env.server("");
+        let client = env.client(&server, "-m hello --pcap");
         let client = client.arg(&capture).arg("--keylog").arg(&keys);
-        client.run().exits(0);
+        client.ok();
         server.ends_well();
         let bytes = fs::read(capture).expect("it was written");
-        Self { stage, bytes, keys }
+        Self { env, bytes, keys }
     }
 
     /// Shows a file of these bytes.
-    fn trace(&self, bytes: &[u8], arguments: &str) -> Done {
+    fn trace(&self, bytes: &[u8], arguments: &str) -> Output {
         let path = self.write(bytes);
-        self.stage.qecho("trace").arg(path).args(arguments).run()
+        self.env.qecho("trace").arg(path).args(arguments).run()
     }
 
     fn write(&self, bytes: &[u8]) -> PathBuf {
-        let path = self.stage.path("file");
+        let path = self.env.path("file");
         fs::write(&path, bytes).expect("the folder takes files");
         path
     }
@@ -114,7 +114,7 @@ fn a_capture_is_shown_from_a_file_and_from_a_pipe_alike() {
         .prints("STREAM 0 [0..5)")
         .prints("CONNECTION_CLOSE");
     assert_eq!(file.stderr, "");
-    let pipe = recording.stage.qecho("trace -").run_with(&recording.bytes);
+    let pipe = recording.env.qecho("trace -").run_with(&recording.bytes);
     pipe.exits(0);
     assert_eq!(pipe.stdout, file.stdout);
     let handshake = recording.trace(&recording.bytes, "--detail handshake");
@@ -184,14 +184,14 @@ fn a_packet_that_was_changed_is_shown_as_such() {
 #[test]
 fn what_is_no_capture_is_refused_with_what_to_do() {
     let recording = Recording::make();
-    let stage = &recording.stage;
-    let folder = stage.home();
+    let env = &recording.env;
+    let folder = env.home();
     for (path, reason) in [
         (Path::new("nothing"), "cannot read nothing: No such file"),
         (&folder, "it is a folder"),
         (Path::new("/dev/null"), "it is empty"),
     ] {
-        stage.qecho("trace").arg(path).run().fails(2, reason, None);
+        env.qecho("trace").arg(path).run().fails(2, reason, None);
     }
     for (bytes, hint) in [
         (&b"plain text"[..], "Wireshark"),
@@ -201,7 +201,7 @@ fn what_is_no_capture_is_refused_with_what_to_do() {
     ] {
         let done = recording.trace(bytes, "");
         done.fails(2, "it is neither pcapng nor pcap", Some(hint));
-        let done = stage.qecho("trace -").run_with(bytes);
+        let done = env.qecho("trace -").run_with(bytes);
         done.fails(2, "cannot read stdin: ", Some(hint.trim()));
     }
     let other = recording.only(|kind| kind != PACKET);
@@ -218,7 +218,7 @@ fn a_capture_of_ppp_is_shown_as_that_of_a_network_is() {
         let done = recording.trace(&ppp, "--detail frames");
         done.exits(0);
         assert_eq!((&*done.stderr, &done.stdout), ("", &shown.stdout));
-        let seen = |bytes: &[u8]| oracle::datagrams(&recording.stage, &recording.write(bytes));
+        let seen = |bytes: &[u8]| tshark::datagrams(&recording.env, &recording.write(bytes));
         assert_eq!(seen(&ppp), seen(&recording.bytes), "tshark, {header:x?}");
     }
 }
@@ -252,7 +252,7 @@ fn what_is_left_out_is_counted_with_its_reason() {
 #[test]
 fn without_secrets_it_is_said_how_much_stays_closed_and_a_key_log_opens_it() {
     let recording = Recording::make();
-    let stage = &recording.stage;
+    let env = &recording.env;
     let bare = recording.only(|kind| kind != SECRETS);
     let closed = " packets stay closed: their TLS secrets are neither inside nor in a --keylog";
     let done = recording.trace(&bare, "");
@@ -262,22 +262,19 @@ fn without_secrets_it_is_said_how_much_stays_closed_and_a_key_log_opens_it() {
     done.complains(&format!("{not_opened}{closed}"));
     let with = |keys: &Path| {
         let path = recording.write(&bare);
-        stage.qecho("trace").arg(path).arg("--keylog").arg(keys)
+        env.qecho("trace").arg(path).arg("--keylog").arg(keys)
     };
-    let opened = with(&recording.keys).run();
-    opened.exits(0);
+    let opened = with(&recording.keys).ok();
     assert_eq!(opened.stderr, "");
     assert_eq!(opened.stdout, recording.trace(&recording.bytes, "").stdout);
-    let text = stage.file("text", "# no secrets\n");
+    let text = env.file("text", "# no secrets\n");
     with(&text)
-        .run()
-        .exits(0)
+        .ok()
         .complains("warning: no TLS secrets in ")
         .complains(closed);
-    let broken = stage.file("broken", "CLIENT_TRAFFIC_SECRET_0 00 11\n");
+    let broken = env.file("broken", "CLIENT_TRAFFIC_SECRET_0 00 11\n");
     with(&broken)
-        .run()
-        .exits(0)
+        .ok()
         .complains("broken that make no sense: 1\n")
         .complains(closed);
     let other = Recording::make();
@@ -306,11 +303,11 @@ fn a_sequence_shows_who_sent_what_to_whom() {
 #[test]
 fn qlog_files_are_never_overwritten() {
     let recording = Recording::make();
-    let folder = recording.stage.path("qlog");
+    let folder = recording.env.path("qlog");
     let write = || {
         let path = recording.write(&recording.bytes);
-        let trace = recording.stage.qecho("trace").arg(path);
-        trace.arg("--qlog").arg(&folder).run().exits(0);
+        let trace = recording.env.qecho("trace").arg(path);
+        trace.arg("--qlog").arg(&folder).ok();
     };
     let contents = || {
         let files = fs::read_dir(&folder).expect("it is there");
@@ -334,7 +331,7 @@ fn a_reader_that_leaves_is_no_error() {
     let recording = Recording::make();
     let path = recording.write(&recording.bytes);
     for arguments in ["", "--detail frames", "--sequence"] {
-        let launch = recording.stage.qecho("trace").arg(&path).args(arguments);
+        let launch = recording.env.qecho("trace").arg(&path).args(arguments);
         let (running, stdout) = launch.start_unread();
         drop(stdout);
         let done = running.done();

@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::{
-    process::{Done, Launch},
-    stage::{Server, Stage},
+    cmd::{Cmd, Output},
+    env::{Server, TestEnv},
     terminal::Terminal,
 };
 
@@ -19,13 +19,13 @@ const VERDICT: &str = "ok: 3 of 3 echoes identical (stream, uni, datagram)";
 const BULK: usize = 20_000_000;
 
 #[track_caller]
-fn ok(launch: Launch) -> Done {
+fn ok(launch: Cmd) -> Output {
     let done = launch.run();
     done.exits(0).prints(VERDICT);
     done
 }
 
-/// How the steps of the demo begin that must be told, in chains of which each
+/// Beginnings of the steps of the demo that must be told, in chains of which each
 /// step follows from the one before.
 const STEPS: [&[&str]; 4] = [
     &[
@@ -58,7 +58,7 @@ const STEPS: [&[&str]; 4] = [
 
 #[test]
 fn the_story_tells_each_step_once_and_in_order_with_its_section() {
-    let done = ok(Stage::new().qecho("demo --trace"));
+    let done = ok(TestEnv::new().qecho("demo --trace"));
     assert_eq!(done.stderr, "");
     for chain in STEPS {
         let mut told = 0;
@@ -89,8 +89,8 @@ fn the_story_tells_each_step_once_and_in_order_with_its_section() {
 
 #[test]
 fn each_detail_shows_what_it_promises() {
-    let stage = Stage::new();
-    let traced = |detail| ok(stage.qecho(&format!("demo --trace={detail}"))).stderr;
+    let env = TestEnv::new();
+    let traced = |detail| ok(env.qecho(format!("demo --trace={detail}"))).stderr;
     let [handshake, packets, frames] = ["handshake", "packets", "frames"].map(traced);
     for trace in [&handshake, &packets, &frames] {
         for words in [
@@ -123,32 +123,31 @@ fn each_detail_shows_what_it_promises() {
 
 #[test]
 fn colours_are_for_terminals_that_want_them() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let shown = |launch| Terminal::start(launch).exits(0);
     for typed in ["demo --trace", "demo --trace=frames"] {
-        let coloured = shown(stage.qecho(typed));
+        let coloured = shown(env.qecho(typed));
         assert!(coloured.contains("\x1b["), "{coloured:?}");
-        let plain = shown(stage.qecho(typed).env("NO_COLOR", "1"));
+        let plain = shown(env.qecho(typed).env("NO_COLOR", "1"));
         assert!(!plain.contains('\x1b'), "{plain:?}");
-        let piped = ok(stage.qecho(typed));
+        let piped = ok(env.qecho(typed));
         assert!(!piped.stdout.contains('\x1b') && !piped.stderr.contains('\x1b'));
     }
 }
 
 /// Starts a server whose packets are traced; its stderr is for the test.
-fn traced_server(stage: &Stage) -> (Server, std::process::ChildStderr) {
-    let launch = stage.qecho("server --format json --listen localhost:0 --trace=frames");
+fn traced_server(env: &TestEnv) -> (Server, std::process::ChildStderr) {
+    let launch = env.qecho("server --format json --listen localhost:0 --trace=frames");
     let (process, stderr) = launch.start_untold();
     let line = process.stdout.line(0);
-    let listening = serde_json::from_str(&line).expect("the first line is JSON");
-    (Server { process, listening }, stderr)
+    (Server::new(process, &line), stderr)
 }
 
 #[test]
 fn a_trace_that_nobody_reads_holds_up_neither_echoes_nor_the_end() {
-    let stage = Stage::new();
-    let (server, mut stderr) = traced_server(&stage);
-    let done = stage.client(&server, "--verify").run_with(&vec![7; BULK]);
+    let env = TestEnv::new();
+    let (server, mut stderr) = traced_server(&env);
+    let done = env.client(&server, "--verify").run_with(&vec![7; BULK]);
     done.exits(0).prints("came back identical");
     // It waits a while for its reader, and ends without one.
     server.process.terminate();
@@ -161,12 +160,12 @@ fn a_trace_that_nobody_reads_holds_up_neither_echoes_nor_the_end() {
 
 #[test]
 fn a_reader_that_leaves_the_trace_is_no_error() {
-    let stage = Stage::new();
-    let (server, stderr) = traced_server(&stage);
+    let env = TestEnv::new();
+    let (server, stderr) = traced_server(&env);
     drop(stderr);
     for way in ["stream", "datagram"] {
         let typed = format!("--over {way} -m one -m two --trace=frames");
-        let (client, stderr) = stage.client(&server, &typed).start_untold();
+        let (client, stderr) = env.client(&server, &typed).start_untold();
         drop(stderr);
         client.done().exits(0).prints("echo: \"two\"");
     }
@@ -175,9 +174,8 @@ fn a_reader_that_leaves_the_trace_is_no_error() {
 
 #[test]
 fn a_trace_shows_what_a_peer_says_without_obeying_it() {
-    let stage = Stage::new();
-    let server = stage.server("--alpn any");
-    let done = stage
+    let (env, server) = TestEnv::with_server("--alpn any");
+    let done = env
         .client(&server, "--trace=frames")
         .arg("--alpn")
         .arg("e\x1b[31m\u{202e}")
@@ -192,15 +190,13 @@ fn a_trace_shows_what_a_peer_says_without_obeying_it() {
 
 #[test]
 fn a_server_tells_its_connections_apart() {
-    let stage = Stage::new();
-    let launch = stage.qecho("server --format json --listen localhost:0 --trace");
-    let server = stage.await_server(launch);
+    let env = TestEnv::new();
+    let launch = env.qecho("server --format json --listen localhost:0 --trace");
+    let server = env.await_server(launch);
     for _ in 0..3 {
-        stage.client(&server, "-m hi").run().exits(0);
+        env.client(&server, "-m hi").ok();
     }
-    server.process.terminate();
-    let done = server.process.done();
-    done.exits(0);
+    let done = server.ends();
     for number in 1..=3 {
         let closed = |line: &&str| {
             line.starts_with(&format!("#{number} ")) && line.contains("closed by the peer")
@@ -211,9 +207,9 @@ fn a_server_tells_its_connections_apart() {
 
 #[test]
 fn qlog_files_are_for_their_owner() {
-    let stage = Stage::new();
-    let folder = stage.path("new").join("qlog");
-    let done = ok(stage.qecho("demo --qlog").arg(&folder));
+    let env = TestEnv::new();
+    let folder = env.path("new").join("qlog");
+    let done = ok(env.qecho("demo --qlog").arg(&folder));
     let reveals = "writing qlog files to ";
     assert!(done.stderr.starts_with(reveals), "{done:#?}");
     let mode = |path| {
@@ -233,11 +229,11 @@ fn qlog_files_are_for_their_owner() {
 
 #[test]
 fn a_folder_that_is_none_is_refused_in_a_line() {
-    let stage = Stage::new();
-    let file = stage.file("file", "");
-    let done = stage.qecho("demo --qlog").arg(&file).run();
+    let env = TestEnv::new();
+    let file = env.file("file", "");
+    let done = env.qecho("demo --qlog").arg(&file).run();
     done.fails(2, "is there, and is no folder", None);
     let inside = file.join("folder");
-    let done = stage.qecho("demo --qlog").arg(inside).run();
+    let done = env.qecho("demo --qlog").arg(inside).run();
     done.fails(2, "cannot write qlog files to ", None);
 }

@@ -1,21 +1,20 @@
-//! Whom a client trusts, and that it sends nothing to anybody else.
+//! Trust of a client, which sends nothing to anybody else.
 
 use crate::{
     certificates::{Validity, certificate_for},
-    process::Done,
-    stage::{Server, Stage, events, last_event},
+    cmd::Output,
+    env::{Server, TestEnv, assert_contains},
 };
 
 /// Another home: a client in it knows nothing of the server's local CA.
-fn stranger(stage: &Stage, server: &Server, arguments: &str) -> crate::process::Launch {
-    stage
-        .client(server, arguments)
-        .env("QECHO_HOME", stage.path("elsewhere"))
+fn stranger(env: &TestEnv, server: &Server, arguments: &str) -> crate::cmd::Cmd {
+    env.client(server, arguments)
+        .env("QECHO_HOME", env.path("elsewhere"))
 }
 
 /// Checks that a refusal has one line of reason, one of hint, and that nothing was sent.
 #[track_caller]
-fn refused(done: &Done, server: Server, reason: &str, hint: &str) {
+fn refused(done: &Output, server: Server, reason: &str, hint: &str) {
     done.fails(1, reason, Some(hint));
     assert_eq!(done.stdout, "");
     let counts = server.ends_well();
@@ -26,20 +25,18 @@ fn refused(done: &Done, server: Server, reason: &str, hint: &str) {
 
 #[test]
 fn a_pin_is_enough_even_for_a_stranger_and_whatever_the_host_is_called() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let pin = server.pin();
-    let done = stranger(&stage, &server, &format!("-m a --pin {pin}")).run();
+    let done = stranger(&env, &server, &format!("-m a --pin {pin}")).run();
     done.exits(0).complains("verified by pin sha256:");
     let place = format!("127.0.0.1:{}", server.port());
     let command = format!(
         "client {place} -m a --format json --pin {}",
         pin.to_uppercase()
     );
-    let shouted = stage.qecho(&command.replace("SHA256", "sha256")).run();
-    shouted.exits(0);
+    let shouted = env.qecho(command.replace("SHA256", "sha256")).ok();
     assert!(
-        events(&shouted)[0]["verified_by"]
+        shouted.events()[0]["verified_by"]
             .as_str()
             .is_some_and(|by| by.starts_with("pin sha256:"))
     );
@@ -47,13 +44,13 @@ fn a_pin_is_enough_even_for_a_stranger_and_whatever_the_host_is_called() {
 
 #[test]
 fn another_key_than_the_pinned_one_is_refused() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     for way in ["stream", "uni", "datagram"] {
-        let server = stage.server("");
+        let server = env.server("");
         let wrong = "0".repeat(64);
         let pin = server.pin();
         let command = format!("--over {way} -m secret --pin sha256:{wrong}");
-        let done = stage.client(&server, &command).run();
+        let done = env.client(&server, &command).run();
         let reason = format!("the server's key has pin {pin}, but sha256:{wrong} was asked for");
         refused(&done, server, &reason, &pin);
     }
@@ -61,20 +58,17 @@ fn another_key_than_the_pinned_one_is_refused() {
 
 #[test]
 fn an_unknown_authority_is_refused_and_the_hint_helps() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let done = stranger(&stage, &server, "-m secret").run();
+    let (env, server) = TestEnv::with_server("");
+    let done = stranger(&env, &server, "-m secret").run();
     let hint = done.stderr.lines().last().expect("a hint").to_owned();
     let pin = hint
         .split(' ')
         .find(|word| word.starts_with("sha256:"))
         .expect("it has a pin");
-    stranger(&stage, &server, &format!("-m a --pin {pin}"))
-        .run()
-        .exits(0);
+    stranger(&env, &server, &format!("-m a --pin {pin}")).ok();
     server.ends_well();
-    let server = stage.server("");
-    let done = stranger(&stage, &server, "-m secret").run();
+    let server = env.server("");
+    let done = stranger(&env, &server, "-m secret").run();
     refused(
         &done,
         server,
@@ -85,9 +79,8 @@ fn an_unknown_authority_is_refused_and_the_hint_helps() {
 
 #[test]
 fn a_pipe_is_not_sent_to_a_stranger_either() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let done = stranger(&stage, &server, "").run_with(b"secret\n");
+    let (env, server) = TestEnv::with_server("");
+    let done = stranger(&env, &server, "").run_with(b"secret\n");
     refused(
         &done,
         server,
@@ -98,40 +91,27 @@ fn a_pipe_is_not_sent_to_a_stranger_either() {
 
 #[test]
 fn distrust_is_told_as_json_too() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let done = stranger(&stage, &server, "-m secret --format json").run();
+    let (env, server) = TestEnv::with_server("");
+    let done = stranger(&env, &server, "-m secret --format json").run();
     done.exits(1);
-    let event = last_event(&done);
+    let event = done.last_event();
     assert_eq!(event["event"], "error");
     assert_eq!(event["kind"], "not_connected");
-    assert!(
-        event["reason"]
-            .as_str()
-            .is_some_and(|reason| reason.contains("not trusted"))
-    );
-    assert!(
-        event["hint"]
-            .as_str()
-            .is_some_and(|hint| hint.contains("--ca"))
-    );
-    assert_eq!(events(&done).len(), 1);
+    assert_contains(&event["reason"], "not trusted");
+    assert_contains(&event["hint"], "--ca");
+    assert_eq!(done.events().len(), 1);
 }
 
 #[test]
 fn a_ca_file_makes_a_stranger_trust_that_authority_and_no_other() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let ca = server.listening["ca"].as_str().expect("a text").to_owned();
-    let done = stranger(&stage, &server, &format!("-m a --ca {ca}")).run();
+    let done = stranger(&env, &server, &format!("-m a --ca {ca}")).run();
     done.exits(0).complains("verified by CA file ");
-    let other = certificate_for(&stage, "localhost", &Validity::Now);
+    let other = certificate_for(&env, "localhost", &Validity::Now);
     let command = format!("-m secret --ca {}", other.ca.display());
-    let done = stage.client(&server, &command).run();
-    stage
-        .client(&server, &format!("{command} --ca {ca}"))
-        .run()
-        .exits(0);
+    let done = env.client(&server, &command).run();
+    env.client(&server, format!("{command} --ca {ca}")).ok();
     server.ends_well();
     done.fails(
         1,
@@ -142,11 +122,10 @@ fn a_ca_file_makes_a_stranger_trust_that_authority_and_no_other() {
 
 #[test]
 fn a_ca_file_that_cannot_be_used_is_named() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let missing = stage.path("missing.pem");
-    let empty = stage.file("text.pem", "this is no certificate");
-    let broken = stage.file(
+    let (env, server) = TestEnv::with_server("");
+    let missing = env.path("missing.pem");
+    let empty = env.file("text.pem", "this is no certificate");
+    let broken = env.file(
         "broken.pem",
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     );
@@ -155,7 +134,7 @@ fn a_ca_file_that_cannot_be_used_is_named() {
         (empty, "there is no certificate in"),
         (broken, "cannot use the CA in"),
     ] {
-        let done = stage.client(&server, "-m secret --ca").arg(&path).run();
+        let done = env.client(&server, "-m secret --ca").arg(&path).run();
         done.fails(2, reason, None)
             .complains(&path.display().to_string());
     }
@@ -163,10 +142,9 @@ fn a_ca_file_that_cannot_be_used_is_named() {
 
 #[test]
 fn insecure_goes_on_and_warns() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for arguments in ["-m a --insecure", "-m a --insecure --format json"] {
-        let done = stranger(&stage, &server, arguments).run();
+        let done = stranger(&env, &server, arguments).run();
         done.exits(0)
             .complains("warning: --insecure trusts anybody");
     }
@@ -174,37 +152,27 @@ fn insecure_goes_on_and_warns() {
 
 #[test]
 fn a_certificate_for_another_name_is_refused_with_its_names() {
-    let stage = Stage::new();
-    let files = certificate_for(&stage, "example.com", &Validity::Now);
-    let launch = format!(
-        "--cert {} --key {}",
-        files.certificate.display(),
-        files.key.display()
-    );
-    let server = stage.server(&launch);
+    let env = TestEnv::new();
+    let files = certificate_for(&env, "example.com", &Validity::Now);
+    let server = env.server(&files.options());
     assert_eq!(server.listening["ca"], serde_json::Value::Null);
     assert_eq!(
         server.listening["names"],
         serde_json::json!(["example.com"])
     );
     let command = format!("-m secret --ca {}", files.ca.display());
-    let done = stage.client(&server, &command).run();
+    let done = env.client(&server, &command).run();
     refused(&done, server, "example.com", "");
 }
 
 #[test]
 fn an_expired_certificate_is_refused_with_its_date() {
-    let stage = Stage::new();
-    let files = certificate_for(&stage, "localhost", &Validity::Expired);
-    let launch = format!(
-        "--cert {} --key {}",
-        files.certificate.display(),
-        files.key.display()
-    );
-    let server = stage.server(&launch);
+    let env = TestEnv::new();
+    let files = certificate_for(&env, "localhost", &Validity::Expired);
+    let server = env.server(&files.options());
     let warning = "warning: the certificate expired on 2020-02-01: clients refuse it";
     server.process.stderr.says(warning);
     let command = format!("-m secret --ca {}", files.ca.display());
-    let done = stage.client(&server, &command).run();
+    let done = env.client(&server, &command).run();
     refused(&done, server, "2020-02-01", "");
 }

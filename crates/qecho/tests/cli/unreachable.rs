@@ -1,21 +1,21 @@
 //! Servers that are not there, do not answer, or are full.
 
-use std::{net::UdpSocket, time::Duration};
+use std::time::Duration;
 
 use crate::{
-    process::{quickly, timed},
-    stage::{Stage, VacantPort, last_event},
+    cmd::{quickly, timed},
+    env::{self, TestEnv, VacantPort},
 };
 
 #[test]
 fn no_server_is_noticed_at_once_and_the_address_named() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let vacant = VacantPort::keep();
     let port = vacant.number();
     for host in ["127.0.0.1", "localhost"] {
         let command = format!("client {host}:{port} -m a");
         quickly(Duration::from_secs(2), || {
-            stage.qecho(&command).run().fails(
+            env.qecho(&command).run().fails(
                 1,
                 &format!(
                     "cannot connect to {host}:{port}: nobody listens there (127.0.0.1:{port})"
@@ -28,11 +28,11 @@ fn no_server_is_noticed_at_once_and_the_address_named() {
 
 #[test]
 fn a_pipe_to_nobody_does_not_hang_on_its_input() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let vacant = VacantPort::keep();
     for way in ["stream", "uni", "datagram", "stream-per-message"] {
         let command = format!("client 127.0.0.1:{} --over {way}", vacant.number());
-        let mut client = stage.qecho(&command).start();
+        let mut client = env.qecho(&command).start();
         let open = client.stdin.take();
         client.done_within(Duration::from_secs(10)).fails(
             1,
@@ -45,11 +45,11 @@ fn a_pipe_to_nobody_does_not_hang_on_its_input() {
 
 #[test]
 fn a_host_that_never_answers_is_given_up_after_the_timeout() {
-    let stage = Stage::new();
-    let silent = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
-    let address = silent.local_addr().expect("it is bound");
+    let env = TestEnv::new();
+    let silent = env::socket();
+    let address = env::address(&silent);
     let command = format!("client {address} -m a --timeout 700ms");
-    let (done, took) = timed(|| stage.qecho(&command).run());
+    let (done, took) = timed(|| env.qecho(&command).run());
     done.fails(
         1,
         "no answer within 700 ms",
@@ -57,23 +57,20 @@ fn a_host_that_never_answers_is_given_up_after_the_timeout() {
     );
     assert!(took >= Duration::from_millis(700), "it took {took:?}");
     assert!(took < Duration::from_secs(4), "it took {took:?}");
-    let json = stage.qecho(&format!("{command} --format json")).run();
+    let json = env.qecho(format!("{command} --format json")).run();
     json.exits(1);
-    assert_eq!(last_event(&json)["kind"], "not_connected");
+    assert_eq!(json.last_event()["kind"], "not_connected");
 }
 
 #[test]
 fn a_client_that_waits_for_an_answer_can_be_interrupted() {
-    let stage = Stage::new();
-    let silent = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
-    let address = silent.local_addr().expect("it is bound");
-    let client = stage
-        .qecho(&format!("client {address} -m a --timeout 1m"))
+    let env = TestEnv::new();
+    let silent = env::socket();
+    let address = env::address(&silent);
+    let client = env
+        .qecho(format!("client {address} -m a --timeout 1m"))
         .start();
     client.stderr.says("Connecting to");
-    silent
-        .set_read_timeout(Some(crate::hearing::LIMIT))
-        .expect("it is no zero");
     silent
         .recv(&mut [0; 2_000])
         .expect("the first packet comes");
@@ -83,7 +80,9 @@ fn a_client_that_waits_for_an_answer_can_be_interrupted() {
 
 #[test]
 fn a_name_without_address_could_not_run() {
-    let done = Stage::new().qecho("client no-such-host.invalid -m a").run();
+    let done = TestEnv::new()
+        .qecho("client no-such-host.invalid -m a")
+        .run();
     done.fails(
         2,
         "cannot find the address of no-such-host.invalid",
@@ -93,13 +92,11 @@ fn a_name_without_address_could_not_run() {
 
 #[test]
 fn one_connection_too_many_is_refused_at_once() {
-    let stage = Stage::new();
-    let server = stage.server("--max-connections 1");
-    let mut first = stage.client(&server, "").start();
-    first.types(b"here");
-    first.stdout.says("here");
+    let (env, server) = TestEnv::with_server("--max-connections 1");
+    let mut first = env.client(&server, "").start();
+    first.echoes("here");
     quickly(Duration::from_secs(1), || {
-        let done = stage.client(&server, "-m a").run();
+        let done = env.client(&server, "-m a").run();
         done.fails(1, "CONNECTION_REFUSED", Some("full or shutting down"));
     });
     first.done().exits(0);
@@ -107,11 +104,9 @@ fn one_connection_too_many_is_refused_at_once() {
 
 #[test]
 fn a_silent_connection_is_given_up_after_the_idle_timeout() {
-    let stage = Stage::new();
-    let server = stage.server("--messages always --idle-timeout 2s");
-    let mut client = stage.client(&server, "").start();
-    client.types(b"here");
-    client.stdout.says("here");
+    let (env, server) = TestEnv::with_server("--messages always --idle-timeout 2s");
+    let mut client = env.client(&server, "").start();
+    client.echoes("here");
     let stdin = client.stdin.take();
     let done = client.done();
     done.fails(
@@ -124,9 +119,8 @@ fn a_silent_connection_is_given_up_after_the_idle_timeout() {
 
 #[test]
 fn a_place_is_free_as_soon_as_its_client_has_gone() {
-    let stage = Stage::new();
-    let server = stage.server("--max-connections 1");
+    let (env, server) = TestEnv::with_server("--max-connections 1");
     for _ in 0..10 {
-        stage.client(&server, "-m a").run().exits(0);
+        env.client(&server, "-m a").ok();
     }
 }

@@ -1,6 +1,6 @@
 //! Help, versions, and command lines that mean nothing.
 
-use crate::stage::Stage;
+use crate::env::TestEnv;
 
 const CERT_COMMANDS: [&str; 11] = [
     "cert",
@@ -18,7 +18,7 @@ const CERT_COMMANDS: [&str; 11] = [
 
 #[test]
 fn every_help_tells_the_exit_codes() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let commands = [
         "", "demo", "server", "client", "ping", "relay", "trace", "help",
     ];
@@ -27,7 +27,7 @@ fn every_help_tells_the_exit_codes() {
             if command == "help" {
                 continue;
             }
-            let done = stage.qecho(&format!("{command} {flag}")).run();
+            let done = env.qecho(format!("{command} {flag}")).run();
             done.exits(0).prints("Usage: qecho");
             assert_eq!(done.stderr, "");
             for line in [
@@ -42,20 +42,43 @@ fn every_help_tells_the_exit_codes() {
             }
         }
     }
-    stage
-        .qecho("help client")
-        .run()
-        .exits(0)
-        .prints("Exit codes:");
+    env.qecho("help client").ok().prints("Exit codes:");
+}
+
+#[test]
+fn help_groups_the_commands_and_fits_the_terminal() {
+    let env = TestEnv::new();
+    for (columns, group) in [
+        (
+            "80",
+            "\nLook:\n  ping    Measure how long answers take and how many are lost, again and again\n  \
+             trace   Show the QUIC packets in a capture, decrypted\n\nLoad:\n",
+        ),
+        (
+            "40",
+            "\nLoad:\n  bench   Put load on an echo server and\n          measure its rate and echo\n",
+        ),
+    ] {
+        for typed in ["-h", "--help", "help"] {
+            let done = env.qecho(typed).env("COLUMNS", columns).ok();
+            done.prints(group);
+            let is_title = |line: &&str| line.ends_with(':') && !line.starts_with(' ');
+            let titles: Vec<_> = done.stdout.lines().filter(is_title).collect();
+            let groups = ["Echo:", "Look:", "Load:", "Certificates:", "Help:"];
+            assert_eq!(titles, [&groups[..], &["Options:", "Exit codes:"]].concat());
+            let widest = done.stdout.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= columns.parse().ok(), "{done:#?}");
+        }
+    }
 }
 
 #[test]
 fn every_command_knows_its_version() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let commands = ["", "demo", "server", "client", "ping", "relay", "trace"];
     for command in commands.into_iter().chain(CERT_COMMANDS) {
         for flag in ["-V", "--version"] {
-            let done = stage.qecho(&format!("{command} {flag}")).run();
+            let done = env.qecho(format!("{command} {flag}")).run();
             done.exits(0).prints(env!("CARGO_PKG_VERSION"));
             assert_eq!(done.stdout.lines().count(), 1);
         }
@@ -64,8 +87,8 @@ fn every_command_knows_its_version() {
 
 #[test]
 fn help_lists_the_ways_and_their_meaning() {
-    let stage = Stage::new();
-    let done = stage.qecho("client --help").run();
+    let env = TestEnv::new();
+    let done = env.qecho("client --help").run();
     for way in ["stream:", "stream-per-message:", "uni:", "datagram:"] {
         done.prints(way);
     }
@@ -73,7 +96,7 @@ fn help_lists_the_ways_and_their_meaning() {
 
 #[test]
 fn help_survives_a_reader_that_leaves() {
-    let (running, stdout) = Stage::new().qecho("server --help").start_unread();
+    let (running, stdout) = TestEnv::new().qecho("server --help").start_unread();
     drop(stdout);
     let done = running.done();
     assert!(!done.stderr.contains("panicked"), "{done:#?}");
@@ -81,7 +104,7 @@ fn help_survives_a_reader_that_leaves() {
 
 #[test]
 fn wrong_usage_exits_with_2_and_says_what_is_wrong() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     for (typed, said) in [
         ("", "Usage: qecho <COMMAND>"),
         ("ping-pong", "unrecognized subcommand 'ping-pong'"),
@@ -128,7 +151,7 @@ fn wrong_usage_exits_with_2_and_says_what_is_wrong() {
         ("trace", "<FILE>"),
         ("trace a --sequence --detail frames", "cannot be used with"),
     ] {
-        let done = stage.qecho(typed).run();
+        let done = env.qecho(typed).run();
         done.exits(2).complains(said);
         assert_eq!(done.stdout, "", "{typed}");
     }
@@ -136,17 +159,15 @@ fn wrong_usage_exits_with_2_and_says_what_is_wrong() {
 
 #[test]
 fn what_cannot_be_meant_together_is_refused_with_a_hint() {
-    let stage = Stage::new();
-    stage
-        .qecho("client localhost --format json")
+    let env = TestEnv::new();
+    env.qecho("client localhost --format json")
         .run_with(b"a")
         .fails(
             2,
             "cannot write both JSON and the bytes of a pipe to stdout",
             Some("--verify"),
         );
-    stage
-        .qecho("client localhost --verify --over datagram")
+    env.qecho("client localhost --verify --over datagram")
         .run_with(b"a")
         .fails(2, "--verify is for a pipe", Some("always compared"));
 }

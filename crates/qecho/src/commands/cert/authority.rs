@@ -1,7 +1,5 @@
 //! `qecho cert ca`.
 
-use std::io;
-
 use anyhow::{Context, anyhow};
 use qecho_cert::{
     Authority, AuthorityOrigin, CertificateDetails, NameConstraints, PermittedSubtrees,
@@ -62,10 +60,6 @@ fn describe(authority: &Authority, format: Format) -> Result<Ending, Failure> {
         installed: SystemStore::detect(&|path| path.is_dir())
             .and_then(|system| system.trusts(authority.certificate_der())),
     };
-    let mut out = io::stdout().lock();
-    match format {
-        Format::Text => render::cert::authority_text(&shown, &mut out)?,
-        Format::Json => render::cert::authority_json(&shown, &mut out)?,
-    }
+    super::super::show(&shown, format)?;
     Ok(Ending::Done)
 }

@@ -1,16 +1,13 @@
 //! `qecho cert list`.
 
-use std::{
-    io::{self, ErrorKind},
-    path::PathBuf,
-    time::SystemTime,
-};
+use std::{io::ErrorKind, path::PathBuf, time::SystemTime};
 
 use anyhow::Context;
 use qecho_cert::{CertificateDetails, CertificateListing, folder, read_chain};
 
+use super::super::show;
 use crate::{
-    args::{Format, ListArguments},
+    args::ListArguments,
     ending::{Ending, Failure},
     render,
     stderr::say,
@@ -22,7 +19,6 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Ending, Failure> {
     let listing = CertificateListing::of(folder)
         .with_context(|| format!("cannot read the folder {}", folder.display()))?;
     let now = SystemTime::now().into();
-    let mut out = io::stdout().lock();
     for (role, path, details) in authorities() {
         let row = render::cert::Listed {
             role: Some(role),
@@ -30,7 +26,7 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Ending, Failure> {
             details: &details,
             now,
         };
-        write(&row, arguments.format, &mut out)?;
+        show(&row, arguments.format)?;
     }
     for (path, details) in &listing.certificates {
         // In the current folder a name is enough.
@@ -41,7 +37,7 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Ending, Failure> {
             details,
             now,
         };
-        write(&row, arguments.format, &mut out)?;
+        show(&row, arguments.format)?;
     }
     for path in &listing.broken {
         say(format_args!(
@@ -56,17 +52,6 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Ending, Failure> {
         ));
     }
     Ok(Ending::Done)
-}
-
-fn write(
-    row: &render::cert::Listed<'_>,
-    format: Format,
-    out: &mut dyn io::Write,
-) -> io::Result<()> {
-    match format {
-        Format::Text => render::cert::listed_text(row, out),
-        Format::Json => render::cert::listed_json(row, out),
-    }
 }
 
 /// Finds the CAs of this machine that are there; those that cannot be used are

@@ -9,7 +9,7 @@ use qecho_cert::{
     Validity, folder, read_chain,
 };
 
-use super::open_or_create;
+use super::{super::show, open_or_create};
 use crate::{
     args::{Format, LifeArguments, NewArguments},
     ending::{Ending, Failure},
@@ -166,11 +166,7 @@ pub(super) fn report(
         authority: authority.certificate_path(),
         replaced,
     };
-    let mut out = io::stdout().lock();
-    match format {
-        Format::Text => render::cert::made_text(&made, &mut out)?,
-        Format::Json => render::cert::made_json(&made, &mut out)?,
-    }
+    show(&made, format)?;
     Ok(Ending::Done)
 }
 

@@ -1,14 +1,14 @@
 //! `qecho cert show`.
 
-use std::{io, time::SystemTime};
+use std::time::SystemTime;
 
 use anyhow::Context;
 use qecho_cert::{CertificateDetails, TrustVerifier, read_chain};
 use rustls::pki_types::{CertificateDer, ServerName};
 
-use super::{server, verifier};
+use super::{super::show, server, verifier};
 use crate::{
-    args::{Format, ShowArguments, SubjectArgument},
+    args::{ShowArguments, SubjectArgument},
     ending::{Ending, Failure},
     render::{self, cert::Verdict},
 };
@@ -42,7 +42,6 @@ pub(super) fn run(arguments: &ShowArguments) -> Result<Ending, Failure> {
     };
     let verdicts = judge(&*verifier(&[])?, &chain, names);
     let now = SystemTime::now().into();
-    let mut out = io::stdout().lock();
     for (position, details) in all.iter().enumerate() {
         let shown = render::cert::Shown {
             position,
@@ -51,10 +50,7 @@ pub(super) fn run(arguments: &ShowArguments) -> Result<Ending, Failure> {
             verdicts: if position == 0 { &verdicts } else { &[] },
             now,
         };
-        match arguments.format {
-            Format::Text => render::cert::shown_text(&shown, &mut out)?,
-            Format::Json => render::cert::shown_json(&shown, &mut out)?,
-        }
+        show(&shown, arguments.format)?;
     }
     Ok(Ending::Done)
 }

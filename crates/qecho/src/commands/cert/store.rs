@@ -1,8 +1,8 @@
 //! `qecho cert install` and `uninstall`.
 
 use std::{
-    io::{self, ErrorKind},
-    path::PathBuf,
+    io::ErrorKind,
+    path::Path,
     process::{Command, Stdio},
     time::SystemTime,
 };
@@ -16,20 +16,13 @@ use qecho_cert::{
 };
 use rustls::pki_types::CertificateDer;
 
-use super::root_folder;
+use super::{super::show, root_folder};
 use crate::{
-    args::{Format, RootArgument, StoreArgument, StoreArguments},
+    args::{RootArgument, StoreArgument, StoreArguments},
     ending::{Ending, Failure},
-    render::{self, cert::Change},
+    render::cert::{StoreChange, StoreStep, TrustState},
     stderr::say,
 };
-
-/// What is wanted of the stores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
-    Trusted,
-    Gone,
-}
 
 /// A store, and what brings it there.
 enum Store {
@@ -44,26 +37,29 @@ struct Authority {
 }
 
 /// Makes stores trust the CA, or forget it.
-pub(super) fn run(arguments: &StoreArguments, wish: Wish) -> Result<Ending, Failure> {
-    let authority = authority(arguments, wish)?;
+pub(super) fn run(arguments: &StoreArguments, wanted: TrustState) -> Result<Ending, Failure> {
+    let authority = authority(arguments, wanted)?;
     let mut failures = Vec::new();
-    for store in stores(arguments, wish)? {
+    for store in stores(arguments, wanted)? {
         if arguments.dry_run {
             let is_here = arguments.system.is_none();
-            if !is_here || store.change(&authority, wish) != Some(Change::Already(wish.into())) {
-                for step in store.steps(&authority.reference, wish) {
-                    let mut out = io::stdout().lock();
+            if !is_here || store.is_in(wanted, &authority) != Some(true) {
+                for step in &store.steps(&authority.reference, wanted) {
                     let sudo = step.as_root && (!is_here || !is_root());
-                    match arguments.format {
-                        Format::Text => render::cert::step_text(&step, sudo, &mut out)?,
-                        Format::Json => render::cert::step_json(&step, &mut out)?,
-                    }
+                    show(&StoreStep { step, sudo }, arguments.format)?;
                 }
             }
             continue;
         }
-        match bring(&store, &authority, wish) {
-            Ok(change) => report(&store, change, arguments.format)?,
+        match bring(&store, &authority, wanted) {
+            Ok(changed) => {
+                let change = StoreChange {
+                    folder: store.folder(),
+                    state: wanted,
+                    changed,
+                };
+                show(&change, arguments.format)?;
+            }
             Err(error) => {
                 // The others may do.
                 failures.push(error.context(format!("cannot change {}", store.title())));
@@ -84,13 +80,13 @@ pub(super) fn run(arguments: &StoreArguments, wish: Wish) -> Result<Ending, Fail
 }
 
 /// Reads the certificate of the CA that is meant; its key is not needed.
-fn authority(arguments: &StoreArguments, wish: Wish) -> Result<Authority, Failure> {
+fn authority(arguments: &StoreArguments, wanted: TrustState) -> Result<Authority, Failure> {
     let folder = root_folder(&arguments.root)?;
     let path = std::path::absolute(folder.join("rootCA.pem"))
         .with_context(|| format!("cannot find the folder {}", folder.display()))?;
     let chain = read_chain(&path).map_err(|error| {
-        let hint = match (wish, &arguments.root.place) {
-            (Wish::Gone, _) => {
+        let hint = match (wanted, &arguments.root.place) {
+            (TrustState::Absent, _) => {
                 "its certificate tells what to remove: put a copy (the system's store may have \
                  one, qecho_*) into DIR/rootCA.pem, and name --ca-root DIR"
             }
@@ -104,7 +100,7 @@ fn authority(arguments: &StoreArguments, wish: Wish) -> Result<Authority, Failur
     if !details.is_authority {
         return Err(anyhow!("the certificate in {} is not a CA's", path.display()).into());
     }
-    if wish == Wish::Trusted && details.not_after < SystemTime::now() {
+    if wanted == TrustState::Trusted && details.not_after < SystemTime::now() {
         let day = details.not_after.date();
         return Err(anyhow!("the CA in {} expired on {day}", path.display()).into());
     }
@@ -114,7 +110,7 @@ fn authority(arguments: &StoreArguments, wish: Wish) -> Result<Authority, Failur
     })
 }
 
-fn stores(arguments: &StoreArguments, wish: Wish) -> Result<Vec<Store>, Failure> {
+fn stores(arguments: &StoreArguments, wanted: TrustState) -> Result<Vec<Store>, Failure> {
     let mut stores = Vec::new();
     if arguments.store != StoreArgument::Nss {
         let system = arguments
@@ -130,7 +126,7 @@ fn stores(arguments: &StoreArguments, wish: Wish) -> Result<Vec<Store>, Failure>
     if arguments.store != StoreArgument::System && arguments.system != Some(SystemStore::Windows) {
         let found = nss_profiles(&folder::process_variable);
         if found.is_empty() {
-            say_that_no_browser_has_started(arguments, wish)?;
+            say_that_no_browser_has_started(arguments, wanted)?;
         }
         stores.extend(found.into_iter().map(Store::Profile));
     }
@@ -138,56 +134,66 @@ fn stores(arguments: &StoreArguments, wish: Wish) -> Result<Vec<Store>, Failure>
 }
 
 /// Browsers make their stores when they start for the first time, and not before.
-fn say_that_no_browser_has_started(arguments: &StoreArguments, wish: Wish) -> Result<(), Failure> {
+fn say_that_no_browser_has_started(
+    arguments: &StoreArguments,
+    wanted: TrustState,
+) -> Result<(), Failure> {
     let none = "there is no store of Firefox or Chromium yet";
     let hint = "start the browser once, which makes it, and run this again";
-    match (wish, arguments.store) {
-        (Wish::Trusted, StoreArgument::Nss) => {
+    match (wanted, arguments.store) {
+        (TrustState::Trusted, StoreArgument::Nss) => {
             return Err(Failure::from(anyhow!(none)).hint(hint));
         }
-        (Wish::Trusted, _) => say(format_args!("{none}: {hint}")),
-        (Wish::Gone, StoreArgument::Nss) => say(none),
-        (Wish::Gone, _) => {}
+        (TrustState::Trusted, _) => say(format_args!("{none}: {hint}")),
+        (TrustState::Absent, StoreArgument::Nss) => say(none),
+        (TrustState::Absent, _) => {}
     }
     Ok(())
 }
 
 impl Store {
-    fn title(&self) -> String {
+    /// Returns the folder of a browser's store.
+    fn folder(&self) -> Option<&Path> {
         match self {
-            Self::System(_) => "the system's store".to_owned(),
-            Self::Profile(profile) => profile.folder().display().to_string(),
+            Self::System(_) => None,
+            Self::Profile(profile) => Some(profile.folder()),
         }
     }
 
-    fn steps(&self, reference: &AuthorityReference, wish: Wish) -> Vec<StoreCommand> {
-        match (self, wish) {
-            (Self::System(system), Wish::Trusted) => system.install(reference),
-            (Self::System(system), Wish::Gone) => system.uninstall(reference),
-            (Self::Profile(profile), Wish::Trusted) => vec![profile.install(reference)],
-            (Self::Profile(profile), Wish::Gone) => {
+    fn title(&self) -> String {
+        match self.folder() {
+            None => "the system's store".to_owned(),
+            Some(folder) => folder.display().to_string(),
+        }
+    }
+
+    fn steps(&self, reference: &AuthorityReference, wanted: TrustState) -> Vec<StoreCommand> {
+        match (self, wanted) {
+            (Self::System(system), TrustState::Trusted) => system.install(reference),
+            (Self::System(system), TrustState::Absent) => system.uninstall(reference),
+            (Self::Profile(profile), TrustState::Trusted) => vec![profile.install(reference)],
+            (Self::Profile(profile), TrustState::Absent) => {
                 let found = find(profile, reference).filter(StoredAuthority::is_present);
                 profile.uninstall(&found.unwrap_or_else(|| StoredAuthority::assumed(reference)))
             }
         }
     }
 
-    /// Tells whether there is something to do; `None` where nobody can know.
-    fn change(&self, authority: &Authority, wish: Wish) -> Option<Change> {
+    /// Tells whether it is in a state already; `None` where nobody can know.
+    fn is_in(&self, state: TrustState, authority: &Authority) -> Option<bool> {
         let Authority {
             certificate,
             reference,
         } = authority;
-        let is_there = match (self, wish) {
-            (Self::System(system), Wish::Trusted) => system.trusts(certificate)?,
-            (Self::System(system), Wish::Gone) => system.has_trace(reference, certificate)?,
-            (Self::Profile(profile), Wish::Trusted) => find(profile, reference)?.is_trusted(),
-            (Self::Profile(profile), Wish::Gone) => find(profile, reference)?.is_present(),
+        let is_there = match (self, state) {
+            (Self::System(system), TrustState::Trusted) => system.trusts(certificate)?,
+            (Self::System(system), TrustState::Absent) => {
+                system.has_trace(reference, certificate)?
+            }
+            (Self::Profile(profile), TrustState::Trusted) => find(profile, reference)?.is_trusted(),
+            (Self::Profile(profile), TrustState::Absent) => find(profile, reference)?.is_present(),
         };
-        Some(match is_there == (wish == Wish::Trusted) {
-            true => Change::Already(wish.into()),
-            false => Change::Now(wish.into()),
-        })
+        Some(is_there == (state == TrustState::Trusted))
     }
 }
 
@@ -201,28 +207,18 @@ fn find(profile: &NssProfile, reference: &AuthorityReference) -> Option<StoredAu
     Some(StoredAuthority::parse(&listing, reference))
 }
 
-impl From<Wish> for render::cert::State {
-    fn from(wish: Wish) -> Self {
-        match wish {
-            Wish::Trusted => Self::Trusted,
-            Wish::Gone => Self::Gone,
-        }
+/// Brings a store to the wanted state; tells whether it was in another.
+fn bring(store: &Store, authority: &Authority, wanted: TrustState) -> anyhow::Result<bool> {
+    if store.is_in(wanted, authority) == Some(true) {
+        return Ok(false);
     }
-}
-
-/// Brings a store to what is wanted, if it is not there already.
-fn bring(store: &Store, authority: &Authority, wish: Wish) -> anyhow::Result<Change> {
-    let change = store.change(authority, wish);
-    if let Some(already @ Change::Already(_)) = change {
-        return Ok(already);
-    }
-    for step in store.steps(&authority.reference, wish) {
+    for step in store.steps(&authority.reference, wanted) {
         take(&step)?;
     }
     // A tool that says nothing may have done nothing.
-    match store.change(authority, wish) {
-        Some(Change::Now(_)) => bail!("its tool ended well, but nothing has changed"),
-        _ => Ok(Change::Now(wish.into())),
+    match store.is_in(wanted, authority) {
+        Some(false) => bail!("its tool ended well, but nothing has changed"),
+        _ => Ok(true),
     }
 }
 
@@ -281,16 +277,4 @@ fn missing(step: &StoreCommand, needs_sudo: bool) -> String {
 
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
-}
-
-fn report(store: &Store, change: Change, format: Format) -> io::Result<()> {
-    let folder: Option<PathBuf> = match store {
-        Store::System(_) => None,
-        Store::Profile(profile) => Some(profile.folder().to_owned()),
-    };
-    let mut out = io::stdout().lock();
-    match format {
-        Format::Text => render::cert::change_text(folder.as_deref(), change, &mut out),
-        Format::Json => render::cert::change_json(folder.as_deref(), change, &mut out),
-    }
 }

@@ -1,16 +1,16 @@
 //! `qecho cert verify`.
 
-use std::{io, time::SystemTime};
+use std::time::SystemTime;
 
 use anyhow::{Context, anyhow};
 use qecho_cert::{CertificateDetails, RejectionReason, read_chain};
 use rustls::pki_types::ServerName;
 
-use super::verifier;
+use super::{super::show, verifier};
 use crate::{
-    args::{Format, VerifyArguments},
+    args::VerifyArguments,
     ending::{Ending, Failure},
-    render::{self, cert::Verdict},
+    render::cert::{Judged, Verdict},
 };
 
 /// Says whether a client on this machine accepts a certificate for a host.
@@ -30,12 +30,11 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<Ending, Failure> {
             Err(failure) => Err(failure.to_string()),
         },
     };
-    let mut out = io::stdout().lock();
-    match (arguments.format, &outcome) {
-        (Format::Json, _) => render::cert::verdict_json(&verdict, &details, &mut out)?,
-        (Format::Text, Ok(_)) => render::cert::verdict_text(&verdict, &details, &mut out)?,
-        (Format::Text, Err(_)) => {}
-    }
+    let judged = Judged {
+        verdict: &verdict,
+        details: &details,
+    };
+    show(&judged, arguments.format)?;
     let Err(failure) = outcome else {
         return Ok(Ending::Done);
     };

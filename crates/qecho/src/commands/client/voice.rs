@@ -1,22 +1,25 @@
 //! What the client's command says, in the form that was asked for.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     sync::Arc,
 };
 
 use anyhow::{Error, anyhow};
 use qecho_cert::TrustVerifier;
 use qecho_echo::{
-    client::{self, ClientEvent, Echoed, Report},
+    client::{self, ClientEvent, Report},
     dial::{Alpn, DialFailure},
 };
 
-use super::super::dialing;
+use super::super::{dialing, show};
 use crate::{
     args::{ClientArguments, Format, HostPort},
     ending::{Ending, Failure},
-    render,
+    render::{
+        Object,
+        client::{self as render, LostDatagram},
+    },
     stderr::{INSECURE, say, say_part},
 };
 
@@ -39,8 +42,8 @@ impl Reporter {
         Self {
             place: arguments.place.clone(),
             format: arguments.format,
-            alpn: arguments.alpn.clone(),
-            insecure: arguments.trust.insecure,
+            alpn: arguments.dial.alpn.clone(),
+            insecure: arguments.dial.insecure,
             shows_certificate: arguments.cert.is_some(),
             verifier,
             line_open: false,
@@ -80,13 +83,9 @@ impl Reporter {
         match event {
             ClientEvent::WithoutAlpn => self.without_alpn(),
             ClientEvent::Connected(connected) => self.connected(connected),
-            ClientEvent::Echoed(echoed) => self.echoed(echoed),
+            ClientEvent::Echoed(echoed) => show(echoed, self.format),
             ClientEvent::Lost { number, .. } => {
-                let mut out = io::stdout().lock();
-                match self.format {
-                    Format::Text => render::client::lost_text(*number, &mut out),
-                    Format::Json => render::client::lost_json(*number, &mut out),
-                }
+                show(&LostDatagram { number: *number }, self.format)
             }
             _ => Ok(()),
         }
@@ -94,7 +93,7 @@ impl Reporter {
 
     fn without_alpn(&mut self) -> io::Result<()> {
         match self.format {
-            Format::Json => render::client::without_alpn_json(&mut io::stdout().lock()),
+            Format::Json => Object::event("without_alpn").line(&mut io::stdout()),
             Format::Text => {
                 self.say_on(" the server refuses ALPN echo; once more without ALPN …");
                 Ok(())
@@ -106,27 +105,16 @@ impl Reporter {
         let anchor = self.verifier.verified_by();
         let anchor = anchor.map_or_else(String::new, |anchor| anchor.to_string());
         match self.format {
-            Format::Json => {
-                render::client::connected_json(connected, &anchor, &mut io::stdout().lock())
-            }
+            Format::Json => render::connected_json(connected, &anchor).line(&mut io::stdout()),
             Format::Text => {
                 let mut line = Vec::new();
-                render::client::connected_text(connected, &anchor, &mut line)?;
+                render::connected_text(connected, &anchor, &mut line)?;
                 let line = String::from_utf8_lossy(&line);
                 let goes_on = std::mem::take(&mut self.line_open);
                 say_part(if goes_on { &line } else { line.trim_start() });
                 Ok(())
             }
         }
-    }
-
-    fn echoed(&mut self, echoed: &Echoed) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        match self.format {
-            Format::Text => render::client::echoed_text(echoed, &mut out)?,
-            Format::Json => render::client::echoed_json(echoed, &mut out)?,
-        }
-        out.flush()
     }
 
     /// Says how the client ended.
@@ -140,7 +128,7 @@ impl Reporter {
                     Format::Text if io::stderr().is_terminal() => say("done"),
                     Format::Text => {}
                     Format::Json => {
-                        render::client::done_json(&report, &mut io::stdout().lock())?;
+                        render::done_json(&report).line(&mut io::stdout())?;
                     }
                 }
                 return Ok(Ending::Done);
@@ -151,8 +139,7 @@ impl Reporter {
         let (error, hint) = self.explain(&failure);
         if self.format == Format::Json {
             let reason = format!("{error:#}");
-            let mut out = io::stdout().lock();
-            render::client::failure_json(&failure, &reason, hint.as_deref(), &mut out)?;
+            render::failure_json(&failure, &reason, hint.as_deref()).line(&mut io::stdout())?;
         }
         let exit = match &failure {
             client::Failure::Dial(DialFailure::Impossible { .. })

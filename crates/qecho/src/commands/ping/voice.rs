@@ -1,6 +1,10 @@
 //! What the ping's command says, in the form that was asked for.
 
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    sync::Arc,
+};
 
 use anyhow::anyhow;
 use qecho_cert::TrustVerifier;
@@ -12,9 +16,9 @@ use super::super::dialing;
 use crate::{
     args::{HostPort, PingArguments, PingFormat, PingOver},
     ending::{Ending, Failure},
-    render::ping::{
-        self as render, Subject,
-        rows::{self, Form},
+    render::{
+        Object,
+        ping::{self as render, Subject, rows},
     },
     stderr::{INSECURE, say, say_failure},
 };
@@ -22,8 +26,7 @@ use crate::{
 /// The voice of one run.
 pub(super) struct Reporter {
     hosts: Vec<Host>,
-    /// `None` for text.
-    form: Option<Form>,
+    format: PingFormat,
     over: PingOver,
     size: Option<usize>,
     timeout: String,
@@ -53,16 +56,12 @@ impl Reporter {
         let sends_messages = matches!(arguments.over, PingOver::Stream | PingOver::Datagram);
         Self {
             hosts: Vec::new(),
-            form: match arguments.format {
-                PingFormat::Text => None,
-                PingFormat::Json => Some(Form::Json),
-                PingFormat::Csv => Some(Form::Csv),
-            },
+            format: arguments.format,
             over: arguments.over,
             size: sends_messages.then_some(size),
             timeout: text::duration(arguments.timeout),
-            alpn: arguments.alpn.clone(),
-            insecure: arguments.trust.insecure,
+            alpn: arguments.dial.alpn.clone(),
+            insecure: arguments.dial.insecure,
             quiet: arguments.quiet,
             received: 0,
             ending: Ending::Done,
@@ -96,11 +95,21 @@ impl Reporter {
         self.hosts.iter().map(|host| host.subject.clone())
     }
 
-    /// Writes what the form begins with.
+    /// Writes what the format begins with.
     pub(super) fn header(&self) -> io::Result<()> {
-        match self.form {
-            Some(form) => rows::header(form, &mut io::stdout().lock()),
-            None => Ok(()),
+        match self.format {
+            PingFormat::Csv => writeln!(io::stdout(), "{}", rows::csv_header()),
+            PingFormat::Text | PingFormat::Json => Ok(()),
+        }
+    }
+
+    /// Writes a row, in a format that has rows.
+    fn row(&self, row: &Object) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match self.format {
+            PingFormat::Text => Ok(()),
+            PingFormat::Json => row.line(&mut out),
+            PingFormat::Csv => rows::csv(row, &mut out),
         }
     }
 
@@ -110,7 +119,7 @@ impl Reporter {
             say(INSECURE);
         }
         // Of others the connection tells.
-        if self.over == PingOver::Vn && self.form.is_none() {
+        if self.over == PingOver::Vn && self.format == PingFormat::Text {
             let mut out = io::stdout().lock();
             let mut hosts = self.hosts.iter();
             hosts.try_for_each(|host| render::begin(&host.subject, &mut out))?;
@@ -129,10 +138,7 @@ impl Reporter {
 
     fn failed(&self, host: &str, reason: &str, hint: Option<&str>) -> io::Result<()> {
         say_failure(reason, hint);
-        match self.form {
-            Some(form) => rows::failed(form, host, reason, hint, &mut io::stdout().lock()),
-            None => Ok(()),
-        }
+        self.row(&rows::failed(host, reason, hint))
     }
 
     /// Says what the ping tells of a host.
@@ -140,7 +146,7 @@ impl Reporter {
         match news {
             HostEvent::Connected(connected) => self.connected(host, connected),
             HostEvent::Ended(report) => self.ended(host, report),
-            HostEvent::WithoutAlpn if self.form.is_none() => {
+            HostEvent::WithoutAlpn if self.format == PingFormat::Text => {
                 let Host { place, .. } = &self.hosts[host];
                 say(format_args!(
                     "{place} refuses ALPN echo; once more without ALPN"
@@ -150,10 +156,9 @@ impl Reporter {
             _ if self.quiet => Ok(()),
             _ => {
                 let Host { subject, .. } = &self.hosts[host];
-                let mut out = io::stdout().lock();
-                match self.form {
-                    None => render::news(subject, news, &mut out),
-                    Some(form) => rows::news(form, subject, news, &mut out),
+                match self.format {
+                    PingFormat::Text => render::event(subject, news, &mut io::stdout().lock()),
+                    _ => rows::event(subject, news).map_or(Ok(()), |row| self.row(&row)),
                 }
             }
         }
@@ -165,10 +170,11 @@ impl Reporter {
         } = &self.hosts[host];
         let anchor = verifier.verified_by();
         let anchor = anchor.map_or_else(String::new, |anchor| anchor.to_string());
-        let mut out = io::stdout().lock();
-        match self.form {
-            None => render::connected(subject, connected, &anchor, &mut out),
-            Some(form) => rows::connected(form, subject, connected, &anchor, &mut out),
+        match self.format {
+            PingFormat::Text => {
+                render::connected(subject, connected, &anchor, &mut io::stdout().lock())
+            }
+            _ => self.row(&rows::connected(subject, connected, &anchor)),
         }
     }
 
@@ -207,10 +213,9 @@ impl Reporter {
 
     fn sum_up(&self, host: usize, report: &Report) -> io::Result<()> {
         let subject = &self.hosts[host].subject;
-        let mut out = io::stdout().lock();
-        match self.form {
+        match self.format {
             // Of a host that was never reached there is nothing to sum up.
-            None if report.counts.sent == 0 => {
+            PingFormat::Text if report.counts.sent == 0 => {
                 if report.outcome.is_ok() {
                     say(format_args!(
                         "qecho: stopped before {} answered",
@@ -219,8 +224,8 @@ impl Reporter {
                 }
                 Ok(())
             }
-            None => render::ended(subject, report, &mut out),
-            Some(form) => rows::ended(form, subject, report, &mut out),
+            PingFormat::Text => render::ended(subject, report, &mut io::stdout().lock()),
+            _ => self.row(&rows::ended(subject, report)),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::{
     error::Error,
-    io::{self, Write},
+    io,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
@@ -13,7 +13,10 @@ use std::{
 
 use qecho_cert::{ClientVerifier, PollResult, ReloadingIdentity, ServerIdentity};
 
-use super::{super::spawn, certificate::warn_if_expired};
+use super::{
+    super::{show, spawn},
+    certificate::warn_if_expired,
+};
 use crate::{args::Format, render::server::reloaded, stderr::say};
 
 /// How often the files are looked at. Where and how they are kept (links, network file
@@ -121,12 +124,7 @@ fn tell_identity(
         pin: identity.pin(),
         kept_for: reason.as_deref(),
     };
-    let mut out = io::stdout().lock();
-    match format {
-        Format::Text => reloaded::identity_text(&news, &mut out)?,
-        Format::Json => reloaded::identity_json(&news, &mut out)?,
-    }
-    out.flush()
+    show(&news, format)
 }
 
 fn tell_clients(
@@ -139,12 +137,7 @@ fn tell_clients(
         authorities: clients.paths(),
         kept_for: reason.as_deref(),
     };
-    let mut out = io::stdout().lock();
-    match format {
-        Format::Text => reloaded::clients_text(&news, &mut out)?,
-        Format::Json => reloaded::clients_json(&news, &mut out)?,
-    }
-    out.flush()
+    show(&news, format)
 }
 
 /// Says on stderr what cannot be used, and returns why.

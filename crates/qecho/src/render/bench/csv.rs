@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use qecho_measure::bench::Report;
 
+use crate::render::csv_field;
+
 type Column = (&'static str, fn(&Report) -> String);
 
 /// Every column of a run by itself, in its order; new ones stand last of these.
@@ -86,7 +88,10 @@ pub(crate) fn csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let comparison = report.comparison.as_ref();
     rows.extend(comparison.map(|comparison| &comparison.report));
     for report in rows {
-        let fields: Vec<_> = COLUMNS.iter().map(|(_, of)| quoted(&of(report))).collect();
+        let fields: Vec<_> = COLUMNS
+            .iter()
+            .map(|(_, of)| csv_field(&of(report)))
+            .collect();
         writeln!(out, "{},{}", fields.join(","), is_limit(report))?;
     }
     Ok(())
@@ -96,11 +101,4 @@ pub(crate) fn csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 fn time(microseconds: Option<f64>) -> String {
     let words = microseconds.map(|microseconds| microseconds.to_string());
     words.unwrap_or_default()
-}
-
-fn quoted(field: &str) -> String {
-    match field.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", field.replace('"', "\"\"")),
-        false => field.into(),
-    }
 }

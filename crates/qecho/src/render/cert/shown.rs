@@ -6,11 +6,10 @@ use std::{
 };
 
 use qecho_cert::CertificateDetails;
-use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{row, scope};
-use crate::render::{PathText, counted, day, json_line, pin_digits};
+use crate::render::{Object, Render, counted, day, path_text, pin_digits};
 
 /// A certificate of a chain, and who trusts it.
 pub(crate) struct Shown<'a> {
@@ -29,6 +28,12 @@ pub(crate) struct Verdict {
     pub(crate) outcome: Result<String, String>,
 }
 
+/// A verdict on a certificate.
+pub(crate) struct Judged<'a> {
+    pub(crate) verdict: &'a Verdict,
+    pub(crate) details: &'a CertificateDetails,
+}
+
 /// A certificate in a list.
 pub(crate) struct Listed<'a> {
     /// Whose authority it is, if it is one of this machine.
@@ -38,187 +43,134 @@ pub(crate) struct Listed<'a> {
     pub(crate) now: OffsetDateTime,
 }
 
-/// Writes all that a certificate says.
-pub(crate) fn shown_text(shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let details = shown.details;
-    if shown.count > 1 {
-        let number = shown.position + 1;
-        writeln!(out, "certificate {number} of {}", shown.count)?;
-    }
-    if !details.names.is_empty() {
-        row("names", details.names.join(", "), out)?;
-    }
-    if !details.subject.is_empty() {
-        row("subject", &details.subject, out)?;
-    }
-    row("issuer", &details.issuer, out)?;
-    let since = day(details.not_before)?;
-    let left = left(details.not_after, shown.now)?;
-    row("valid", format!("from {since}; {left}"), out)?;
-    row("key", details.key_type, out)?;
-    match details.is_authority {
-        true => row("may sign", scope(details), out)?,
-        false => row("for", purposes(details).join(" and "), out)?,
-    }
-    row("serial", &details.serial, out)?;
-    row("SHA-256", &details.sha256, out)?;
-    row("pin", details.pin, out)?;
-    for verdict in shown.verdicts {
-        let name = &verdict.name;
-        match &verdict.outcome {
-            Ok(anchor) => row("trusted", format!("for {name}, by {anchor}"), out)?,
-            Err(reason) => row("not trusted", format!("for {name}: {reason}"), out)?,
+impl Render for Shown<'_> {
+    /// Writes all that a certificate says.
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let details = self.details;
+        if self.count > 1 {
+            let number = self.position + 1;
+            writeln!(out, "certificate {number} of {}", self.count)?;
         }
-    }
-    Ok(())
-}
-
-/// Writes all that a certificate says as JSON.
-pub(crate) fn shown_json(shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        position: usize,
-        names: &'a [String],
-        subject: &'a str,
-        issuer: &'a str,
-        not_before_unix: i64,
-        expires_unix: i64,
-        key_type: String,
-        is_ca: bool,
-        permitted: &'a [String],
-        excluded: &'a [String],
-        purposes: Vec<&'static str>,
-        serial: &'a str,
-        sha256: &'a str,
-        spki_sha256: String,
-        trust: Vec<VerdictLine<'a>>,
-    }
-    let details = shown.details;
-    let line = Line {
-        position: shown.position,
-        names: &details.names,
-        subject: &details.subject,
-        issuer: &details.issuer,
-        not_before_unix: details.not_before.unix_timestamp(),
-        expires_unix: details.not_after.unix_timestamp(),
-        key_type: details.key_type.to_string(),
-        is_ca: details.is_authority,
-        permitted: &details.permitted,
-        excluded: &details.excluded,
-        purposes: purposes(details),
-        serial: &details.serial,
-        sha256: &details.sha256,
-        spki_sha256: pin_digits(&details.pin),
-        trust: shown.verdicts.iter().map(VerdictLine::of).collect(),
-    };
-    json_line(&line, out)
-}
-
-#[derive(Serialize)]
-struct VerdictLine<'a> {
-    host: &'a str,
-    trusted: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verified_by: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-}
-
-impl<'a> VerdictLine<'a> {
-    fn of(verdict: &'a Verdict) -> Self {
-        Self {
-            host: &verdict.name,
-            trusted: verdict.outcome.is_ok(),
-            verified_by: verdict.outcome.as_deref().ok(),
-            reason: verdict.outcome.as_ref().err().map(String::as_str),
+        if !details.names.is_empty() {
+            row("names", details.names.join(", "), out)?;
         }
+        if !details.subject.is_empty() {
+            row("subject", &details.subject, out)?;
+        }
+        row("issuer", &details.issuer, out)?;
+        let since = day(details.not_before)?;
+        let left = left(details.not_after, self.now)?;
+        row("valid", format!("from {since}; {left}"), out)?;
+        row("key", details.key_type, out)?;
+        match details.is_authority {
+            true => row("may sign", scope(details), out)?,
+            false => row("for", purposes(details).join(" and "), out)?,
+        }
+        row("serial", &details.serial, out)?;
+        row("SHA-256", &details.sha256, out)?;
+        row("pin", details.pin, out)?;
+        for verdict in self.verdicts {
+            let name = &verdict.name;
+            match &verdict.outcome {
+                Ok(anchor) => row("trusted", format!("for {name}, by {anchor}"), out)?,
+                Err(reason) => row("not trusted", format!("for {name}: {reason}"), out)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let details = self.details;
+        Object::default()
+            .with("position", self.position)
+            .with("names", &details.names)
+            .with("subject", &details.subject)
+            .with("issuer", &details.issuer)
+            .with("not_before_unix", details.not_before.unix_timestamp())
+            .with("expires_unix", details.not_after.unix_timestamp())
+            .with("key_type", details.key_type.to_string())
+            .with("is_ca", details.is_authority)
+            .with("permitted", &details.permitted)
+            .with("excluded", &details.excluded)
+            .with("purposes", purposes(details))
+            .with("serial", &details.serial)
+            .with("sha256", &details.sha256)
+            .with("spki_sha256", pin_digits(&details.pin))
+            .with(
+                "trust",
+                self.verdicts
+                    .iter()
+                    .map(Verdict::object)
+                    .collect::<Vec<_>>(),
+            )
+            .line(out)
     }
 }
 
-/// Writes that a certificate is accepted.
-pub(crate) fn verdict_text(
-    verdict: &Verdict,
-    details: &CertificateDetails,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let Ok(anchor) = &verdict.outcome else {
-        return Ok(());
-    };
-    let until = day(details.not_after)?;
-    writeln!(
-        out,
-        "ok: good for {} until {until}, verified by {anchor}",
-        verdict.name
-    )
-}
-
-/// Writes whether a certificate is accepted as JSON.
-pub(crate) fn verdict_json(
-    verdict: &Verdict,
-    details: &CertificateDetails,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        #[serde(flatten)]
-        verdict: VerdictLine<'a>,
-        names: &'a [String],
-        expires_unix: i64,
+impl Verdict {
+    fn object(&self) -> Object {
+        Object::default()
+            .with("host", &self.name)
+            .with("trusted", self.outcome.is_ok())
+            .with_some("verified_by", self.outcome.as_ref().ok())
+            .with_some("reason", self.outcome.as_ref().err())
     }
-    let line = Line {
-        verdict: VerdictLine::of(verdict),
-        names: &details.names,
-        expires_unix: details.not_after.unix_timestamp(),
-    };
-    json_line(&line, out)
 }
 
-/// Writes a line of a list.
-pub(crate) fn listed_text(listed: &Listed<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let details = listed.details;
-    let what = match (listed.role, details.is_authority) {
-        (Some(role), _) => format!("CA, {role}"),
-        (None, true) => format!("CA, {}", details.subject),
-        (None, false) => details.names.join(", "),
-    };
-    let end = day(details.not_after)?;
-    let left = match (details.not_after - listed.now).whole_days() {
-        _ if details.not_after < listed.now => "expired".to_owned(),
-        days => counted(days.unsigned_abs(), "day"),
-    };
-    writeln!(out, "{end}  {left:>9}  {}  {what}", listed.path.display())
-}
-
-/// Writes a line of a list as JSON.
-pub(crate) fn listed_json(listed: &Listed<'_>, out: &mut dyn Write) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        file: PathText<'a>,
-        is_ca: bool,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        role: Option<&'static str>,
-        names: &'a [String],
-        issuer: &'a str,
-        expires_unix: i64,
-        expired: bool,
-        key_type: String,
-        sha256: &'a str,
-        spki_sha256: String,
+impl Render for Judged<'_> {
+    /// Writes that a certificate is accepted, if it is.
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Verdict { name, outcome } = self.verdict;
+        let Ok(anchor) = outcome else {
+            return Ok(());
+        };
+        let until = day(self.details.not_after)?;
+        writeln!(
+            out,
+            "ok: good for {name} until {until}, verified by {anchor}"
+        )
     }
-    let details = listed.details;
-    let line = Line {
-        file: PathText(listed.path),
-        is_ca: details.is_authority,
-        role: listed.role,
-        names: &details.names,
-        issuer: &details.issuer,
-        expires_unix: details.not_after.unix_timestamp(),
-        expired: details.not_after < listed.now,
-        key_type: details.key_type.to_string(),
-        sha256: &details.sha256,
-        spki_sha256: pin_digits(&details.pin),
-    };
-    json_line(&line, out)
+
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.verdict
+            .object()
+            .with("names", &self.details.names)
+            .with("expires_unix", self.details.not_after.unix_timestamp())
+            .line(out)
+    }
+}
+
+impl Render for Listed<'_> {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let details = self.details;
+        let what = match (self.role, details.is_authority) {
+            (Some(role), _) => format!("CA, {role}"),
+            (None, true) => format!("CA, {}", details.subject),
+            (None, false) => details.names.join(", "),
+        };
+        let end = day(details.not_after)?;
+        let left = match (details.not_after - self.now).whole_days() {
+            _ if details.not_after < self.now => "expired".to_owned(),
+            days => counted(days.unsigned_abs(), "day"),
+        };
+        writeln!(out, "{end}  {left:>9}  {}  {what}", self.path.display())
+    }
+
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let details = self.details;
+        Object::default()
+            .with("file", path_text(self.path))
+            .with("is_ca", details.is_authority)
+            .with_some("role", self.role)
+            .with("names", &details.names)
+            .with("issuer", &details.issuer)
+            .with("expires_unix", details.not_after.unix_timestamp())
+            .with("expired", details.not_after < self.now)
+            .with("key_type", details.key_type.to_string())
+            .with("sha256", &details.sha256)
+            .with("spki_sha256", pin_digits(&details.pin))
+            .line(out)
+    }
 }
 
 /// Says how long a certificate is good, or since when no more.

@@ -6,89 +6,76 @@ use std::{
 };
 
 use qecho_cert::store::StoreCommand;
-use serde::Serialize;
 
-use crate::render::{PathText, json_line};
+use crate::render::{Object, Render, path_text};
 
-/// What a store is to an authority.
+/// Whether a store trusts an authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum TrustState {
     Trusted,
-    Gone,
+    /// It does not know the authority.
+    Absent,
 }
 
-/// What became of a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// It is so now.
-    Now(State),
-    /// It was so before.
-    Already(State),
+/// A command that brings a store to a state.
+pub(crate) struct StoreStep<'a> {
+    pub(crate) step: &'a StoreCommand,
+    /// Whether a person needs sudo for it.
+    pub(crate) sudo: bool,
 }
 
-/// Writes a command as a person would type it.
-pub(crate) fn step_text(step: &StoreCommand, sudo: bool, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{}{step}", if sudo { "sudo " } else { "" })
+/// A store in the state that was asked for.
+pub(crate) struct StoreChange<'a> {
+    /// Folder of the store; `None` for the system's.
+    pub(crate) folder: Option<&'a Path>,
+    pub(crate) state: TrustState,
+    /// Whether it was in another state before.
+    pub(crate) changed: bool,
 }
 
-/// Writes a command as JSON.
-pub(crate) fn step_json(step: &StoreCommand, out: &mut dyn Write) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        program: &'static str,
-        arguments: Vec<PathText<'a>>,
-        as_root: bool,
+impl Render for StoreStep<'_> {
+    /// Writes a command as a person would type it.
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let sudo = if self.sudo { "sudo " } else { "" };
+        writeln!(out, "{sudo}{}", self.step)
     }
-    let arguments = step.arguments.iter();
-    let line = Line {
-        program: step.program,
-        arguments: arguments
-            .map(|argument| PathText(argument.as_ref()))
-            .collect(),
-        as_root: step.as_root,
-    };
-    json_line(&line, out)
+
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let arguments = self.step.arguments.iter().map(path_text);
+        Object::default()
+            .with("program", self.step.program)
+            .with("arguments", arguments.collect::<Vec<_>>())
+            .with("as_root", self.step.as_root)
+            .line(out)
+    }
 }
 
-/// Writes what became of the system's store, or of the one in a folder.
-pub(crate) fn change_text(
-    folder: Option<&Path>,
-    change: Change,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    match folder {
-        None => write!(out, "the system's store")?,
-        Some(folder) => write!(out, "{}", folder.display())?,
+impl Render for StoreChange<'_> {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self.folder {
+            None => write!(out, "the system's store")?,
+            Some(folder) => write!(out, "{}", folder.display())?,
+        }
+        let words = match (self.state, self.changed) {
+            (TrustState::Trusted, true) => "trusts the CA now",
+            (TrustState::Trusted, false) => "trusts the CA already",
+            (TrustState::Absent, true) => "has forgotten the CA",
+            (TrustState::Absent, false) => "does not know the CA",
+        };
+        writeln!(out, " {words}")
     }
-    let words = match change {
-        Change::Now(State::Trusted) => "trusts the CA now",
-        Change::Already(State::Trusted) => "trusts the CA already",
-        Change::Now(State::Gone) => "has forgotten the CA",
-        Change::Already(State::Gone) => "does not know the CA",
-    };
-    writeln!(out, " {words}")
-}
 
-/// Writes the same as JSON.
-pub(crate) fn change_json(
-    folder: Option<&Path>,
-    change: Change,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        store: &'static str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        folder: Option<PathText<'a>>,
-        trusted: bool,
-        changed: bool,
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let store = if self.folder.is_some() {
+            "nss"
+        } else {
+            "system"
+        };
+        Object::default()
+            .with("store", store)
+            .with_some("folder", self.folder.map(path_text))
+            .with("trusted", self.state == TrustState::Trusted)
+            .with("changed", self.changed)
+            .line(out)
     }
-    let (Change::Now(state) | Change::Already(state)) = change;
-    let line = Line {
-        store: if folder.is_some() { "nss" } else { "system" },
-        folder: folder.map(PathText),
-        trusted: state == State::Trusted,
-        changed: matches!(change, Change::Now(_)),
-    };
-    json_line(&line, out)
 }

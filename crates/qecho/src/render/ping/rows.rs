@@ -7,21 +7,13 @@ use std::{
 
 use qecho_engine::EarlyData;
 use qecho_measure::ping::{Connected, Content, HostEvent, Measure, Reply, Report, Summary, Times};
-use serde::Serialize;
 use serde_json::Value;
 
 use super::{Subject, version_name};
-use crate::render::{alpn_name, cipher_suite, json_line, microseconds};
+use crate::render::{Object, alpn_name, cipher_suite, csv_field, microseconds};
 
 /// Version of the form of these rows.
 const SCHEMA: u32 = 1;
-
-/// How rows are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    Json,
-    Csv,
-}
 
 /// The columns of comma-separated values; a row leaves empty what it has not.
 const COLUMNS: &[&str] = &[
@@ -65,298 +57,155 @@ const COLUMNS: &[&str] = &[
     "schema",
 ];
 
-/// A row of its kind, with what it has.
-#[derive(Debug, Default, Serialize)]
-struct Row<'a> {
-    r#type: &'static str,
-    host: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seq: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bytes: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    echo_time_us: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    round_trip_us: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ack_delay_us: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    handshake_us: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    first_reply_us: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    confirmed_us: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resumed: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    early_data: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    echoed_us: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    negotiation_us: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    versions: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verified_by: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    alpn: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cipher_suite: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<&'a str>,
+/// Returns the header of comma-separated values.
+pub(crate) fn csv_header() -> String {
+    COLUMNS.join(",")
 }
 
-/// Writes the header that the form has.
-pub(crate) fn header(form: Form, out: &mut dyn Write) -> io::Result<()> {
-    match form {
-        Form::Json => Ok(()),
-        Form::Csv => writeln!(out, "{}", COLUMNS.join(",")),
-    }
+fn row(kind: &str, host: &str) -> Object {
+    Object::default().with("type", kind).with("host", host)
 }
 
-/// Writes whom the ping has reached.
-pub(crate) fn connected(
-    form: Form,
-    subject: &Subject,
-    connected: &Connected,
-    anchor: &str,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+/// Returns whom the ping has reached.
+pub(crate) fn connected(subject: &Subject, connected: &Connected, anchor: &str) -> Object {
     let handshake = &connected.handshake;
-    let row = Row {
-        r#type: "connected",
-        host: &subject.host,
-        handshake_us: Some(microseconds(connected.elapsed)),
-        address: Some(connected.address.to_string()),
-        verified_by: Some(anchor),
-        alpn: handshake.alpn.as_deref().map(alpn_name),
-        cipher_suite: Some(cipher_suite(handshake)),
-        ..Row::default()
-    };
-    write(form, &row, out)
+    row("connected", &subject.host)
+        .with("handshake_us", microseconds(connected.elapsed))
+        .with("address", connected.address)
+        .with("verified_by", anchor)
+        .with_some("alpn", handshake.alpn.as_deref().map(alpn_name))
+        .with("cipher_suite", cipher_suite(handshake))
 }
 
-/// Writes what there is to tell of a ping.
-pub(crate) fn news(
-    form: Form,
-    subject: &Subject,
-    news: &HostEvent,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+/// Returns what there is to tell of a ping, if that is anything.
+pub(crate) fn event(subject: &Subject, event: &HostEvent) -> Option<Object> {
     let host = &subject.host;
-    let row = match news {
+    Some(match event {
         HostEvent::Reply(reply) => replied("reply", host, reply),
         HostEvent::Late(reply) => replied("late", host, reply),
-        HostEvent::Duplicate { sequence } => Row {
-            r#type: "duplicate",
-            host,
-            seq: Some(*sequence),
-            ..Row::default()
-        },
-        HostEvent::Lost(lost) => Row {
-            r#type: "lost",
-            host,
-            seq: Some(lost.sequence),
-            reason: lost.reason.as_deref(),
-            ..Row::default()
-        },
-        HostEvent::WithoutAlpn => Row {
-            r#type: "without_alpn",
-            host,
-            ..Row::default()
-        },
-        _ => return Ok(()),
-    };
-    write(form, &row, out)
+        HostEvent::Duplicate { sequence } => row("duplicate", host).with("seq", sequence),
+        HostEvent::Lost(lost) => row("lost", host)
+            .with("seq", lost.sequence)
+            .with_some("reason", lost.reason.as_deref()),
+        HostEvent::WithoutAlpn => row("without_alpn", host),
+        _ => return None,
+    })
 }
 
-fn replied<'a>(kind: &'static str, host: &'a str, reply: &Reply) -> Row<'a> {
-    let mut row = Row {
-        r#type: kind,
-        host,
-        seq: Some(reply.sequence),
-        ..Row::default()
-    };
-    let time = Some(microseconds(reply.time));
+fn replied(kind: &str, host: &str, reply: &Reply) -> Object {
+    let row = row(kind, host).with("seq", reply.sequence);
+    let time = microseconds(reply.time);
     match &reply.content {
-        Content::Echo { bytes } => {
-            row.bytes = Some(*bytes);
-            row.echo_time_us = time;
-        }
-        Content::Acknowledgement { delay } => {
-            row.round_trip_us = time;
-            row.ack_delay_us = delay.map(microseconds);
-        }
+        Content::Echo { bytes } => row.with("bytes", bytes).with("echo_time_us", time),
+        Content::Acknowledgement { delay } => row
+            .with("round_trip_us", time)
+            .with_some("ack_delay_us", delay.map(microseconds)),
         Content::Handshake(phases) => {
-            row.handshake_us = time;
-            row.first_reply_us = phases.first_reply.map(microseconds);
-            row.confirmed_us = phases.confirmed.map(microseconds);
-            row.resumed = Some(phases.resumed);
-            row.early_data = phases.early.map(|early| match early.early_data {
+            let early_data = phases.early.map(|early| match early.early_data {
                 None => "not_sent",
                 Some(EarlyData::Accepted) => "accepted",
                 Some(EarlyData::Rejected) => "rejected",
             });
-            row.echoed_us = phases
-                .early
-                .and_then(|early| early.echoed)
-                .map(microseconds);
+            let echoed = phases.early.and_then(|early| early.echoed);
+            row.with("handshake_us", time)
+                .with_some("first_reply_us", phases.first_reply.map(microseconds))
+                .with_some("confirmed_us", phases.confirmed.map(microseconds))
+                .with("resumed", phases.resumed)
+                .with_some("early_data", early_data)
+                .with_some("echoed_us", echoed.map(microseconds))
         }
         Content::Versions { versions, bytes } => {
-            row.bytes = Some(*bytes);
-            row.negotiation_us = time;
-            row.versions = Some(versions.iter().map(|one| version_name(*one)).collect());
+            let versions = versions.iter().map(|version| version_name(*version));
+            row.with("bytes", bytes)
+                .with("negotiation_us", time)
+                .with("versions", versions.collect::<Vec<_>>())
         }
-        _ => {}
-    }
-    row
-}
-
-/// Writes why a host was not pinged, or not to the end.
-pub(crate) fn failed(
-    form: Form,
-    host: &str,
-    reason: &str,
-    hint: Option<&str>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let row = Row {
-        r#type: "error",
-        host,
-        reason: Some(reason),
-        hint,
-        ..Row::default()
-    };
-    write(form, &row, out)
-}
-
-/// What came of pinging a host.
-#[derive(Debug, Serialize)]
-struct SummaryRow<'a> {
-    r#type: &'static str,
-    host: &'a str,
-    over: &'static str,
-    sent: u64,
-    received: u64,
-    lost: u64,
-    unanswered: u64,
-    late: u64,
-    duplicates: u64,
-    reordered: u64,
-    #[serde(flatten)]
-    times: TimesPart,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    less_ack_delay: Option<TimesPart>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    first_reply: Option<TimesPart>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    confirmed: Option<TimesPart>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    echoed: Option<TimesPart>,
-    smoothed_rtt_us: Option<f64>,
-    min_rtt_us: Option<f64>,
-    congestion_window: Option<u64>,
-    mtu: Option<u16>,
-    packets_lost: Option<u64>,
-    ecn: Option<bool>,
-    ecn_congestion_experienced: Option<u64>,
-    schema: u32,
-}
-
-/// Times in microseconds; `null` if there were none.
-#[derive(Debug, Default, Serialize)]
-struct TimesPart {
-    min_us: Option<f64>,
-    mean_us: Option<f64>,
-    p50_us: Option<f64>,
-    p90_us: Option<f64>,
-    p99_us: Option<f64>,
-    max_us: Option<f64>,
-    jitter_us: Option<f64>,
-}
-
-impl From<&Times> for TimesPart {
-    fn from(times: &Times) -> Self {
-        let summary = times.summary();
-        let part = |pick: fn(&Summary) -> Duration| summary.as_ref().map(pick).map(microseconds);
-        Self {
-            min_us: part(|times| times.min),
-            mean_us: part(|times| times.mean),
-            p50_us: part(|times| times.p50),
-            p90_us: part(|times| times.p90),
-            p99_us: part(|times| times.p99),
-            max_us: part(|times| times.max),
-            jitter_us: part(|times| times.jitter),
-        }
+        _ => row,
     }
 }
 
-/// Writes what came of pinging a host.
-pub(crate) fn ended(
-    form: Form,
-    subject: &Subject,
-    report: &Report,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+/// Returns why a host was not pinged, or not to the end.
+pub(crate) fn failed(host: &str, reason: &str, hint: Option<&str>) -> Object {
+    row("error", host)
+        .with("reason", reason)
+        .with_some("hint", hint)
+}
+
+/// Returns what came of pinging a host.
+pub(crate) fn ended(subject: &Subject, report: &Report) -> Object {
     let counts = &report.counts;
     let other = |wanted: Measure| {
         let mut others = report.others.iter();
         let found = others.find(|(measure, _)| *measure == wanted);
-        found.map(|(_, times)| times.into())
+        found.map(|(_, other)| times(other))
     };
     let recovery = report.transport.map(|transport| transport.recovery);
     let ecn = report.transport.map(|transport| transport.ecn);
-    let row = SummaryRow {
-        r#type: "summary",
-        host: &subject.host,
-        over: subject.over,
-        sent: counts.sent,
-        received: counts.received,
-        lost: counts.lost,
-        unanswered: counts.unanswered,
-        late: counts.late,
-        duplicates: counts.duplicates,
-        reordered: counts.reordered,
-        times: (&report.times).into(),
-        less_ack_delay: other(Measure::LessAckDelay),
-        first_reply: other(Measure::FirstReply),
-        confirmed: other(Measure::Confirmed),
-        echoed: other(Measure::Echoed),
-        smoothed_rtt_us: recovery.map(|path| microseconds(path.smoothed_rtt)),
-        min_rtt_us: recovery.map(|path| microseconds(path.min_rtt)),
-        congestion_window: recovery.map(|path| path.congestion_window),
-        mtu: recovery.map(|path| path.mtu),
-        packets_lost: recovery.map(|path| path.lost_packets),
-        ecn: ecn.and_then(|ecn| ecn.validated),
-        ecn_congestion_experienced: ecn.map(|ecn| ecn.congestion_experienced),
-        schema: SCHEMA,
-    };
-    write(form, &row, out)
+    row("summary", &subject.host)
+        .with("over", subject.over)
+        .with("sent", counts.sent)
+        .with("received", counts.received)
+        .with("lost", counts.lost)
+        .with("unanswered", counts.unanswered)
+        .with("late", counts.late)
+        .with("duplicates", counts.duplicates)
+        .with("reordered", counts.reordered)
+        .and(times(&report.times))
+        .with_some("less_ack_delay", other(Measure::LessAckDelay))
+        .with_some("first_reply", other(Measure::FirstReply))
+        .with_some("confirmed", other(Measure::Confirmed))
+        .with_some("echoed", other(Measure::Echoed))
+        .with(
+            "smoothed_rtt_us",
+            recovery.map(|path| microseconds(path.smoothed_rtt)),
+        )
+        .with(
+            "min_rtt_us",
+            recovery.map(|path| microseconds(path.min_rtt)),
+        )
+        .with(
+            "congestion_window",
+            recovery.map(|path| path.congestion_window),
+        )
+        .with("mtu", recovery.map(|path| path.mtu))
+        .with("packets_lost", recovery.map(|path| path.lost_packets))
+        .with("ecn", ecn.and_then(|ecn| ecn.validated))
+        .with(
+            "ecn_congestion_experienced",
+            ecn.map(|ecn| ecn.congestion_experienced),
+        )
+        .with("schema", SCHEMA)
 }
 
-fn write(form: Form, row: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    if form == Form::Json {
-        return json_line(row, out);
-    }
+/// Returns times in microseconds; `null` if there were none.
+fn times(times: &Times) -> Object {
+    let summary = times.summary();
+    let time = |pick: fn(&Summary) -> Duration| summary.as_ref().map(pick).map(microseconds);
+    Object::default()
+        .with("min_us", time(|times| times.min))
+        .with("mean_us", time(|times| times.mean))
+        .with("p50_us", time(|times| times.p50))
+        .with("p90_us", time(|times| times.p90))
+        .with("p99_us", time(|times| times.p99))
+        .with("max_us", time(|times| times.max))
+        .with("jitter_us", time(|times| times.jitter))
+}
+
+/// Writes a row as comma-separated values.
+pub(crate) fn csv(row: &Object, out: &mut dyn Write) -> io::Result<()> {
     let row = serde_json::to_value(row)?;
     let cells: Vec<_> = COLUMNS.iter().map(|column| cell(&row[column])).collect();
     writeln!(out, "{}", cells.join(","))
 }
 
-/// Writes one value as RFC 4180 has it.
 fn cell(value: &Value) -> String {
-    let text = match value {
+    match value {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(" "),
+        Value::String(text) => csv_field(text),
+        Value::Array(values) => {
+            let values: Vec<_> = values.iter().map(cell).collect();
+            csv_field(&values.join(" "))
+        }
         other => other.to_string(),
-    };
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text,
     }
 }

@@ -1,169 +1,100 @@
 //! What a relay shows, as JSON.
 
-use std::{
-    io::{self, Write},
-    net::SocketAddr,
-    time::Duration,
-};
+use std::time::Duration;
 
 use qecho_netsim::{
     link::Conditions,
-    relay::{DirectionReport, RebindKind, Report},
+    relay::{DirectionReport, RebindKind},
 };
-use serde::Serialize;
 
-use super::Relaying;
-use crate::render::{json_line, microseconds};
+use super::{Relaying, Stopped};
+use crate::render::{Object, microseconds};
 
 /// Version of the form of these lines.
 const SCHEMA: u32 = 1;
 
-/// Writes between whom the relay is, and how bad it is.
-pub(crate) fn relaying(relaying: &Relaying<'_>, out: &mut dyn Write) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line {
-        event: &'static str,
-        schema: u32,
-        addresses: Vec<String>,
-        to: String,
-        seed: u64,
-        rebind: Option<&'static str>,
-        rebind_every_ms: Option<f64>,
-        up: Path,
-        down: Path,
-    }
+/// Returns between whom the relay is, and how bad it is.
+pub(super) fn relaying(relaying: &Relaying<'_>) -> Object {
     let config = relaying.config;
-    let addresses = relaying.addresses.iter();
-    let line = Line {
-        event: "relaying",
-        schema: SCHEMA,
-        addresses: addresses.map(SocketAddr::to_string).collect(),
-        to: config.to.to_string(),
-        seed: config.seed,
-        rebind: config.rebind.map(|rebind| match rebind.kind {
-            RebindKind::Port => "port",
-            RebindKind::Address => "address",
-        }),
-        rebind_every_ms: config.rebind.map(|rebind| milliseconds(rebind.every)),
-        up: (&config.up).into(),
-        down: (&config.down).into(),
-    };
-    json_line(&line, out)
+    let rebind = config.rebind.map(|rebind| match rebind.kind {
+        RebindKind::Port => "port",
+        RebindKind::Address => "address",
+    });
+    let every = config.rebind.map(|rebind| milliseconds(rebind.every));
+    Object::event("relaying")
+        .with("schema", SCHEMA)
+        .with("addresses", relaying.addresses)
+        .with("to", config.to)
+        .with("seed", config.seed)
+        .with("rebind", rebind)
+        .with("rebind_every_ms", every)
+        .with("up", conditions(&config.up))
+        .with("down", conditions(&config.down))
 }
 
-/// The conditions of one direction; `null` is no limit.
-#[derive(Serialize)]
-struct Path {
-    delay_ms: f64,
-    jitter_ms: f64,
-    loss: f64,
-    burst: u32,
-    reorder: f64,
-    duplicate: f64,
-    corrupt: f64,
-    rate_bits_per_second: Option<u64>,
-    queue: usize,
-    mtu: Option<usize>,
-    blackhole_open_ms: Option<f64>,
-    blackhole_closed_ms: Option<f64>,
-    drop_first: Option<u64>,
-    drop_last: Option<u64>,
-}
-
-impl From<&Conditions> for Path {
-    fn from(path: &Conditions) -> Self {
-        Self {
-            delay_ms: milliseconds(path.delay),
-            jitter_ms: milliseconds(path.jitter),
-            loss: path.loss,
-            burst: path.burst,
-            reorder: path.reorder,
-            duplicate: path.duplicate,
-            corrupt: path.corrupt,
-            rate_bits_per_second: path.rate.map(u64::from),
-            queue: path.queue,
-            mtu: (path.mtu < usize::MAX).then_some(path.mtu),
-            blackhole_open_ms: path.blackhole.map(|times| milliseconds(times.open)),
-            blackhole_closed_ms: path.blackhole.map(|times| milliseconds(times.closed)),
-            drop_first: path.drop.as_ref().map(|drop| *drop.start()),
-            drop_last: path.drop.as_ref().map(|drop| *drop.end()),
-        }
-    }
+/// Returns the conditions of one direction; `null` is no limit.
+fn conditions(path: &Conditions) -> Object {
+    let blackhole = path.blackhole;
+    let drop = path.drop.as_ref();
+    Object::default()
+        .with("delay_ms", milliseconds(path.delay))
+        .with("jitter_ms", milliseconds(path.jitter))
+        .with("loss", path.loss)
+        .with("burst", path.burst)
+        .with("reorder", path.reorder)
+        .with("duplicate", path.duplicate)
+        .with("corrupt", path.corrupt)
+        .with("rate_bits_per_second", path.rate)
+        .with("queue", path.queue)
+        .with("mtu", (path.mtu < usize::MAX).then_some(path.mtu))
+        .with(
+            "blackhole_open_ms",
+            blackhole.map(|times| milliseconds(times.open)),
+        )
+        .with(
+            "blackhole_closed_ms",
+            blackhole.map(|times| milliseconds(times.closed)),
+        )
+        .with("drop_first", drop.map(|drop| drop.start()))
+        .with("drop_last", drop.map(|drop| drop.end()))
 }
 
 fn milliseconds(duration: Duration) -> f64 {
     microseconds(duration) / 1e3
 }
 
-/// Writes what the relay did in its life as JSON.
-pub(crate) fn stopped(report: &Report, seed: u64, out: &mut dyn Write) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line {
-        event: &'static str,
-        schema: u32,
-        seed: u64,
-        clients: u64,
-        rebinds: u64,
-        datagrams_refused: u64,
-        datagrams_stray: u64,
-        sockets_failed: u64,
-        up: DirectionCounts,
-        down: DirectionCounts,
-    }
-    let line = Line {
-        event: "stopped",
-        schema: SCHEMA,
-        seed,
-        clients: report.flows,
-        rebinds: report.rebinds,
-        datagrams_refused: report.refused,
-        datagrams_stray: report.strays,
-        sockets_failed: report.sockets_failed,
-        up: (&report.up).into(),
-        down: (&report.down).into(),
-    };
-    json_line(&line, out)
+/// Returns what the relay did in its life.
+pub(super) fn stopped(stopped: &Stopped<'_>) -> Object {
+    let report = stopped.report;
+    Object::event("stopped")
+        .with("schema", SCHEMA)
+        .with("seed", stopped.seed)
+        .with("clients", report.flows)
+        .with("rebinds", report.rebinds)
+        .with("datagrams_refused", report.refused)
+        .with("datagrams_stray", report.strays)
+        .with("sockets_failed", report.sockets_failed)
+        .with("up", counts(&report.up))
+        .with("down", counts(&report.down))
 }
 
-/// Datagrams of one direction, by what became of them.
-#[derive(Serialize)]
-struct DirectionCounts {
-    received: u64,
-    bytes_received: u64,
-    delivered: u64,
-    bytes_delivered: u64,
-    dropped: u64,
-    lost: u64,
-    too_long: u64,
-    blackholed: u64,
-    queue_full: u64,
-    reordered: u64,
-    duplicated: u64,
-    corrupted: u64,
-    overflowed: u64,
-    unsent: u64,
-    under_way: u64,
-}
-
-impl From<&DirectionReport> for DirectionCounts {
-    fn from(direction: &DirectionReport) -> Self {
-        let counts = &direction.counts;
-        Self {
-            received: counts.sent,
-            bytes_received: direction.bytes_received,
-            delivered: direction.delivered,
-            bytes_delivered: direction.bytes_delivered,
-            dropped: counts.dropped,
-            lost: counts.lost,
-            too_long: counts.too_long,
-            blackholed: counts.blackholed,
-            queue_full: counts.queue_full,
-            reordered: counts.reordered,
-            duplicated: counts.duplicated,
-            corrupted: counts.corrupted,
-            overflowed: direction.overflowed,
-            unsent: direction.unsent,
-            under_way: direction.under_way,
-        }
-    }
+/// Returns the datagrams of one direction, by what became of them.
+fn counts(direction: &DirectionReport) -> Object {
+    let counts = &direction.counts;
+    Object::default()
+        .with("received", counts.sent)
+        .with("bytes_received", direction.bytes_received)
+        .with("delivered", direction.delivered)
+        .with("bytes_delivered", direction.bytes_delivered)
+        .with("dropped", counts.dropped)
+        .with("lost", counts.lost)
+        .with("too_long", counts.too_long)
+        .with("blackholed", counts.blackholed)
+        .with("queue_full", counts.queue_full)
+        .with("reordered", counts.reordered)
+        .with("duplicated", counts.duplicated)
+        .with("corrupted", counts.corrupted)
+        .with("overflowed", direction.overflowed)
+        .with("unsent", direction.unsent)
+        .with("under_way", direction.under_way)
 }

@@ -1,24 +1,18 @@
 //! The same load over something that is not QUIC, beside it.
 
-use std::{
-    io::Read,
-    net::{TcpStream, UdpSocket},
-    time::Duration,
-};
+use std::{io::Read, net::TcpStream, time::Duration};
 
 use rustix::process::Signal;
 use serde_json::Value;
 
 use super::bench;
-use crate::stage::{Server, Stage, last_event};
+use crate::env::{self, Server, TestEnv};
 
 fn compared(arguments: &str) -> Value {
-    let stage = Stage::new();
-    let server = stage.server("--also tls,udp");
+    let (env, server) = TestEnv::with_server("--also tls,udp");
     let arguments = format!("--format json {arguments}");
-    let done = bench(&stage, &server, &arguments).run();
-    done.exits(0);
-    let report = last_event(&done);
+    let done = bench(&env, &server, &arguments).ok();
+    let report = done.last_event();
     let quic = &report["totals"]["bytes"];
     if report["run"]["over"] != "datagram" {
         assert_eq!(quic, &server.ends_well()["bytes_echoed"], "{report}");
@@ -72,11 +66,10 @@ fn the_same_load_goes_over_bare_udp_and_losses_are_counted() {
 
 #[test]
 fn a_server_without_a_baseline_is_told_apart_from_one_that_is_slow() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for baseline in ["tls", "udp"] {
         let load = format!("-n 10 --timeout 2s --baseline {baseline}");
-        let done = bench(&stage, &server, &load).run();
+        let done = bench(&env, &server, &load).run();
         let words = format!("nothing comes back over {baseline}");
         done.fails(1, &words, Some("--also"));
     }
@@ -84,15 +77,14 @@ fn a_server_without_a_baseline_is_told_apart_from_one_that_is_slow() {
 
 #[test]
 fn a_server_that_dies_in_a_comparison_leaves_what_quic_has_brought() {
-    let stage = Stage::new();
-    let server = stage.server("--also tls --messages always");
+    let (env, server) = TestEnv::with_server("--also tls --messages always");
     let load = "-d 1h --warmup 0s --baseline tls --format json";
-    let running = bench(&stage, &server, load).start();
+    let running = bench(&env, &server, load).start();
     server.event("received");
     server.process.signal(Signal::KILL);
     let done = running.done();
     done.fails(1, "the run ended early: ", None);
-    let report = last_event(&done);
+    let report = done.last_event();
     assert_eq!(report["partial"], "nobody listens there any more");
     assert_eq!(report.get("comparison"), None);
 }
@@ -107,8 +99,7 @@ fn also(server: &Server, transport: &str) -> String {
 #[test]
 fn a_server_takes_only_so_many_tcp_connections() {
     const MOST: usize = 1_024;
-    let stage = Stage::new();
-    let server = stage.server("--also tls");
+    let (_env, server) = TestEnv::with_server("--also tls");
     let address = also(&server, "tls");
     let connect = || TcpStream::connect(&address).expect("the kernel takes it");
     let held: Vec<_> = (0..MOST).map(|_| connect()).collect();
@@ -121,11 +112,11 @@ fn a_server_takes_only_so_many_tcp_connections() {
 
 #[test]
 fn bare_udp_is_echoed_once_and_to_this_host_alone() {
-    let stage = Stage::new();
-    let server = stage.await_server(stage.qecho("server --format json --listen *:0 --also udp"));
+    let env = TestEnv::new();
+    let server = env.await_server(env.qecho("server --format json --listen *:0 --also udp"));
     let address = also(&server, "udp");
     assert!(address.starts_with("127.0.0.1:"), "{address}");
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has ports");
+    let socket = env::socket();
     let soon = Some(Duration::from_secs(10));
     socket.set_read_timeout(soon).expect("it is more than none");
     socket

@@ -3,38 +3,31 @@
 use rustix::process::Signal;
 
 use super::bench;
-use crate::stage::{Stage, last_event};
+use crate::env::TestEnv;
 
 #[test]
 fn a_bound_that_is_true_fails_the_run_and_is_named_with_the_figure() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let done = bench(
-        &stage,
-        &server,
-        "-n 20 --fail-if max>1ns --fail-if rate<0.1",
-    )
-    .run();
+    let (env, server) = TestEnv::with_server("");
+    let done = bench(&env, &server, "-n 20 --fail-if max>1ns --fail-if rate<0.1").run();
     done.fails(1, "failed by 'max>1ns'", None);
     done.prints("FAILED, max is ").prints("passed, rate is ");
     let both = "-n 20 --format json --fail-if p50>=1ns --fail-if goodput<1GB --fail-if lost>0";
-    let done = bench(&stage, &server, both).run();
+    let done = bench(&env, &server, both).run();
     done.fails(1, "failed by 'p50>=1ns'; goodput is ", None);
-    let report = last_event(&done);
+    let report = done.last_event();
     let fails = |place: usize| &report["fail_if"][place]["fails"];
     assert_eq!([fails(0), fails(1), fails(2)], [true, true, false]);
     assert_eq!(report["fail_if"][2]["value"], 0.0);
-    let done = bench(&stage, &server, "-n 20 --fail-if p99>1h --fail-if errors>0").run();
-    done.exits(0);
+    bench(&env, &server, "-n 20 --fail-if p99>1h --fail-if errors>0").ok();
 }
 
 #[test]
 fn a_bound_that_is_true_of_a_partial_report_is_said_too() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let load = |bound: &str| {
-        let server = stage.server("--messages always");
+        let server = env.server("--messages always");
         let load = format!("-d 1h --warmup 0s --fail-if {bound}");
-        let running = bench(&stage, &server, &load).start();
+        let running = bench(&env, &server, &load).start();
         server.event("received");
         (server, running)
     };
@@ -54,13 +47,12 @@ fn a_bound_that_is_true_of_a_partial_report_is_said_too() {
 
 #[test]
 fn what_is_no_bound_is_refused_before_anything_is_sent() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     for (bound, reason) in [
         ("p98>5ms", "there is no figure"),
         ("p99=5ms", "is no bound"),
     ] {
-        let done = bench(&stage, &server, &format!("-n 1 --fail-if {bound}")).run();
+        let done = bench(&env, &server, &format!("-n 1 --fail-if {bound}")).run();
         done.exits(2).complains(reason);
     }
     assert_eq!(server.ends_well()["connections"], 0);

@@ -1,7 +1,7 @@
 //! Loads of new connections, and what those know of others before.
 
 use super::{bench, counted};
-use crate::stage::{Stage, last_event};
+use crate::env::TestEnv;
 
 #[test]
 fn handshakes_that_may_go_on_with_a_session_do_and_are_counted() {
@@ -16,11 +16,9 @@ fn handshakes_that_may_go_on_with_a_session_do_and_are_counted() {
 fn messages_that_go_with_the_first_packets_are_counted_by_what_became_of_them() {
     const LOAD: &str = "-n 30 --over handshake --connections 2 --resume --early-data";
     for (option, accepted) in [("--early-data on", 28..=30), ("", 0..=0)] {
-        let stage = Stage::new();
-        let server = stage.server(option);
-        let done = bench(&stage, &server, &format!("{LOAD} --format json")).run();
-        done.exits(0);
-        let (report, server) = (last_event(&done), server.ends_well());
+        let (env, server) = TestEnv::with_server(option);
+        let done = bench(&env, &server, &format!("{LOAD} --format json")).ok();
+        let (report, server) = (done.last_event(), server.ends_well());
         let count = |name: &str| report["early_data"][name].as_u64().expect("a number");
         assert_eq!(report["messages"], 30, "{report}");
         assert_eq!(server["bytes_echoed"], 30 * 64, "{report}");
@@ -33,15 +31,13 @@ fn messages_that_go_with_the_first_packets_are_counted_by_what_became_of_them() 
 
 #[test]
 fn handshakes_that_take_long_are_not_taken_for_a_generator_that_is_late() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let to = server.place();
     let relay = format!("relay --format json --listen localhost:0 --to {to} --delay 300ms");
-    let relay = stage.await_server(stage.qecho(&relay));
+    let relay = env.await_server(env.qecho(&relay));
     let load = "-n 10 --rate 50 --over handshake --connections 20 --format json";
-    let done = bench(&stage, &relay, load).run();
-    done.exits(0);
-    let schedule = &last_event(&done)["schedule"];
+    let done = bench(&env, &relay, load).ok();
+    let schedule = &done.last_event()["schedule"];
     let late = schedule["late_p99_us"].as_f64().expect("a number");
     // A handshake takes 600 ms at least.
     assert!(late < 600_000.0, "{schedule}");

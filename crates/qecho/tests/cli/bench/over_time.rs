@@ -1,22 +1,21 @@
-//! What a report tells of each part of its time.
+//! The intervals of a report.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::bench;
-use crate::stage::{Stage, last_event};
+use crate::env::{self, TestEnv};
 
 /// Measures for half a second over a path on which an answer takes longer.
-fn answered_after_the_end(stage: &Stage, options: &str) -> Value {
-    let server = stage.server("");
+fn answered_after_the_end(env: &TestEnv, options: &str) -> Value {
+    let server = env.server("");
     let to = server.place();
     let relay = format!("relay --format json --listen localhost:0 --to {to} --delay 400ms");
-    let relay = stage.await_server(stage.qecho(&relay));
+    let relay = env.await_server(env.qecho(&relay));
     let load = "--rate 100 -d 500ms --warmup 0s --format json";
-    let done = bench(stage, &relay, &format!("{load} {options}")).run();
-    done.exits(0);
-    last_event(&done)
+    let done = bench(env, &relay, &format!("{load} {options}")).ok();
+    done.last_event()
 }
 
 /// Counts the lines of all charts of a page; one with gaps is one.
@@ -36,9 +35,9 @@ fn number(value: &Value) -> f64 {
 
 #[test]
 fn an_interval_without_an_answer_has_no_echo_time_and_late_answers_have_their_own_intervals() {
-    let stage = Stage::new();
-    let page = stage.path("page.html");
-    let report = answered_after_the_end(&stage, &format!("--output {}", page.display()));
+    let env = TestEnv::new();
+    let page = env.path("page.html");
+    let report = answered_after_the_end(&env, &format!("--output {}", page.display()));
     assert_eq!(number(&report["rate_per_s"]), 0.0, "{report:#}");
     let rows = report["intervals"].as_array().expect("a list");
     let (late, measured): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row["after_end"] == true);
@@ -58,7 +57,7 @@ fn an_interval_without_an_answer_has_no_echo_time_and_late_answers_have_their_ow
         assert!((number(&row["rate_per_s"]) - rate).abs() < 1e-6, "{row}");
         assert!(number(&row["p50_us"]) > 800_000.0, "{row}");
     }
-    let page = std::fs::read_to_string(&page).expect("it was written");
+    let page = env::read(&page);
     assert!(page.contains("class=\"line s0 after\""), "{page}");
     for words in ["gap: no measured message", " of them after the end)"] {
         assert!(page.contains(words), "{words}: {page}");
@@ -68,21 +67,20 @@ fn an_interval_without_an_answer_has_no_echo_time_and_late_answers_have_their_ow
 
 #[test]
 fn a_run_without_an_answer_has_no_echo_time_anywhere() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let to = server.place();
     // The handshakes pass, and nothing that is measured.
     let relay = format!("relay --format json --listen localhost:0 --to {to} --drop 30-1000000");
-    let relay = stage.await_server(stage.qecho(&relay));
-    let [page, json] = ["report.html", "report.json"].map(|name| stage.path(name));
+    let relay = env.await_server(env.qecho(&relay));
+    let [page, json] = ["report.html", "report.json"].map(|name| env.path(name));
     let (html, file) = (page.display(), json.display());
     let load = "-n 2 --in-flight 2 --warmup 1s --over datagram --format csv";
     let bound = format!("--fail-if p99>1h --output {html} --output {file}");
-    let done = bench(&stage, &relay, &format!("{load} {bound}")).run();
+    let done = bench(&env, &relay, &format!("{load} {bound}")).run();
     // Eight times are missing, and that is no time that keeps a bound.
     done.fails(1, "p99 is none, failed by 'p99>1h'", None)
         .prints(",0,0,0,,,,,,,,,2,");
-    let read = |path| std::fs::read_to_string(path).expect("it was written");
+    let read = |path| env::read(path);
     let report: Value = serde_json::from_str(&read(&json)).expect("it is JSON");
     assert_eq!(report["latency"]["p99_us"], Value::Null, "{report:#}");
     let page = read(&page);
@@ -93,22 +91,20 @@ fn a_run_without_an_answer_has_no_echo_time_anywhere() {
 
 #[test]
 fn a_report_that_has_zeros_in_place_of_no_times_is_read_as_without_times() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let [file, page] = ["old.json", "page.html"].map(|name| stage.path(name));
+    let (env, server) = TestEnv::with_server("");
+    let [file, page] = ["old.json", "page.html"].map(|name| env.path(name));
     let load = format!("-n 20 --output {}", file.display());
-    bench(&stage, &server, &load).run().exits(0);
-    let text = std::fs::read_to_string(&file).expect("it was written");
-    let mut report: Value = serde_json::from_str(&text).expect("it is JSON");
+    bench(&env, &server, &load).ok();
+    let mut report: Value = env::read_json(&file);
     let row = |at_s: f64, messages: u64, us: f64| {
         json!({"at_s": at_s, "length_s": 1.0, "messages": messages, "rate_per_s": messages,
             "p50_us": us, "p99_us": us, "max_us": us})
     };
     report["intervals"] = json!([row(0.0, 9, 50.0), row(1.0, 0, 0.0), row(2.0, 9, 50.0)]);
     std::fs::write(&file, report.to_string()).expect("there is room");
-    let launch = stage.qecho("report").arg(&file);
-    launch.arg("--output").arg(&page).run().exits(0);
-    let page = std::fs::read_to_string(&page).expect("it was written");
+    let launch = env.qecho("report").arg(&file);
+    launch.arg("--output").arg(&page).ok();
+    let page = env::read(&page);
     assert!(page.contains("gap: no measured message"), "{page}");
     // One line of the rate; two pieces of each echo time.
     let over_time: Vec<_> = page.split("<svg").skip(1).take(3).collect();

@@ -1,30 +1,29 @@
-//! What `qecho report` makes of reports that were kept.
+//! `qecho report`, which reads reports that were kept.
 
 use serde_json::Value;
 
 use super::bench;
-use crate::stage::Stage;
+use crate::env::{self, TestEnv};
 
 #[test]
 fn four_generators_merged_count_what_the_server_counts() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let paths = [1, 2, 3, 4].map(|number| stage.path(&format!("{number}.json")));
+    let (env, server) = TestEnv::with_server("");
+    let paths = [1, 2, 3, 4].map(|number| env.path(&format!("{number}.json")));
     let running = paths.each_ref().map(|path| {
         let arguments = format!("-n 250 --connections 2 --output {}", path.display());
-        bench(&stage, &server, &arguments).start()
+        bench(&env, &server, &arguments).start()
     });
     for generator in running {
         generator.done().exits(0);
     }
-    let merged = stage.path("merged.json");
-    let mut launch = stage.qecho("report --merge --output").arg(&merged);
+    let merged = env.path("merged.json");
+    let mut launch = env.qecho("report --merge --output").arg(&merged);
     for path in &paths {
         launch = launch.arg(path);
     }
-    launch.run().exits(0);
+    launch.ok();
     let read = |path: &std::path::Path| -> Value {
-        let text = std::fs::read_to_string(path).expect("it was written");
+        let text = env::read(path);
         serde_json::from_str(&text).expect("it is JSON")
     };
     let (merged, server) = (read(&merged), server.ends_well());
@@ -42,12 +41,11 @@ fn four_generators_merged_count_what_the_server_counts() {
 #[test]
 fn a_report_that_somebody_has_tampered_with_makes_a_harmless_page() {
     const HOSTILE: &str = "</title><script>alert(1)</script>\"'<img src=x>";
-    let stage = Stage::new();
-    let server = stage.server("");
-    let [honest, bad, page] = ["1.json", "bad.json", "page.html"].map(|name| stage.path(name));
+    let (env, server) = TestEnv::with_server("");
+    let [honest, bad, page] = ["1.json", "bad.json", "page.html"].map(|name| env.path(name));
     let load = format!("-n 5 --output {}", honest.display());
-    bench(&stage, &server, &load).run().exits(0);
-    let text = std::fs::read_to_string(&honest).expect("it was written");
+    bench(&env, &server, &load).ok();
+    let text = env::read(&honest);
     for (pointer, value) in [
         ("/elapsed_s", Value::from(-3)),
         ("/elapsed_s", 1e308.into()),
@@ -69,9 +67,9 @@ fn a_report_that_somebody_has_tampered_with_makes_a_harmless_page() {
         let mut report: Value = serde_json::from_str(&text).expect("it is JSON");
         *report.pointer_mut(pointer).expect(pointer) = value;
         std::fs::write(&bad, report.to_string()).expect("there is room");
-        let launch = stage.qecho("report").arg(&bad).arg(&honest);
-        launch.arg("--output").arg(&page).run().exits(0);
-        let shown = std::fs::read_to_string(&page).expect("it was written");
+        let launch = env.qecho("report").arg(&bad).arg(&honest);
+        launch.arg("--output").arg(&page).ok();
+        let shown = env::read(&page);
         assert!(
             !shown.contains("<script") && !shown.contains("<img"),
             "{pointer}"
@@ -81,17 +79,16 @@ fn a_report_that_somebody_has_tampered_with_makes_a_harmless_page() {
 
 #[test]
 fn what_would_be_counted_twice_or_beside_something_else_is_not_merged() {
-    let stage = Stage::new();
-    let server = stage.server("--also tls");
-    let [one, other] = ["one.json", "other.json"].map(|name| stage.path(name));
+    let (env, server) = TestEnv::with_server("--also tls");
+    let [one, other] = ["one.json", "other.json"].map(|name| env.path(name));
     for (path, load) in [(&one, "-n 5"), (&other, "-n 5 --baseline tls")] {
         let load = format!("{load} --output {}", path.display());
-        bench(&stage, &server, &load).run().exits(0);
+        bench(&env, &server, &load).ok();
     }
     let merge = |path: &std::path::Path| {
-        let launch = stage
+        let launch = env
             .qecho("report --merge --output")
-            .arg(stage.path("merged.json"));
+            .arg(env.path("merged.json"));
         launch.arg(&one).arg(path).run()
     };
     merge(&one).fails(2, "they are the same report", None);
@@ -100,16 +97,15 @@ fn what_would_be_counted_twice_or_beside_something_else_is_not_merged() {
 
 #[test]
 fn runs_that_sent_different_things_are_not_merged() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let paths = [64, 65].map(|size| stage.path(&format!("{size}.json")));
+    let (env, server) = TestEnv::with_server("");
+    let paths = [64, 65].map(|size| env.path(&format!("{size}.json")));
     for (path, size) in paths.iter().zip([64, 65]) {
         let arguments = format!("-n 5 -s {size} --output {}", path.display());
-        bench(&stage, &server, &arguments).run().exits(0);
+        bench(&env, &server, &arguments).ok();
     }
     let [one, other] = &paths;
     let merge = |output: &str, options: &str| {
-        let launch = stage.qecho(&format!("report {options} --output {output}"));
+        let launch = env.qecho(format!("report {options} --output {output}"));
         launch.arg(one).arg(other).run()
     };
     merge("a.html", "--merge").fails(2, "the runs differ in what they sent", None);

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::bench;
-use crate::stage::{Stage, last_event};
+use crate::env::TestEnv;
 
 fn unix_time() -> Duration {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -12,14 +12,12 @@ fn unix_time() -> Duration {
 
 #[test]
 fn a_load_begins_when_it_is_told_to_and_says_how_late() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let at = unix_time() + Duration::from_millis(1_500);
     let load = format!("-n 5 --format json --start-at {}", at.as_secs_f64());
-    let done = bench(&stage, &server, &load).run();
-    done.exits(0);
+    let done = bench(&env, &server, &load).ok();
     assert!(unix_time() >= at);
-    let report = last_event(&done);
+    let report = done.last_event();
     let late = report["start"]["late_s"].as_f64();
     assert!(
         late.is_some_and(|late| (0.0..1.0).contains(&late)),
@@ -29,23 +27,21 @@ fn a_load_begins_when_it_is_told_to_and_says_how_late() {
 
 #[test]
 fn a_load_that_begins_too_late_says_so() {
-    let stage = Stage::new();
-    let server = stage.server("");
-    let done = bench(&stage, &server, "-n 5 --start-at 2026-01-01T00:00:00Z").run();
+    let (env, server) = TestEnv::with_server("");
+    let done = bench(&env, &server, "-n 5 --start-at 2026-01-01T00:00:00Z").run();
     done.exits(0)
         .prints("start        at 2026-01-01T00:00:00Z, ")
         .prints("warning: the run began ");
-    let done = bench(&stage, &server, "-n 5 --start-at tomorrow").run();
+    let done = bench(&env, &server, "-n 5 --start-at tomorrow").run();
     done.exits(2).complains("RFC 3339");
 }
 
 #[test]
 fn a_load_that_waits_for_its_time_can_be_interrupted() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let at = unix_time() + Duration::from_secs(3_600);
     let load = format!("-n 5 --start-at {}", at.as_secs());
-    let running = bench(&stage, &server, &load).start();
+    let running = bench(&env, &server, &load).start();
     running.stderr.line_with("waiting until ");
     running.terminate();
     running.done().exits(143);
@@ -54,15 +50,13 @@ fn a_load_that_waits_for_its_time_can_be_interrupted() {
 
 #[test]
 fn comma_separated_values_have_a_row_for_each_step_and_as_many_fields_as_names() {
-    let stage = Stage::new();
-    let server = stage.server("--also tls");
+    let (env, server) = TestEnv::with_server("--also tls");
     for (load, rows) in [
         ("-n 20", 1),
         ("--step 200,400 -n 20 -s 5..9", 2),
         ("-n 20 --baseline tls", 2),
     ] {
-        let done = bench(&stage, &server, &format!("{load} --format csv")).run();
-        done.exits(0);
+        let done = bench(&env, &server, &format!("{load} --format csv")).ok();
         let lines: Vec<Vec<&str>> = done
             .stdout
             .lines()

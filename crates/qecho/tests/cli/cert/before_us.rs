@@ -4,31 +4,31 @@
 use std::fs;
 
 use super::{among_mounts_of_its_own, mkcert_in, oracle};
-use crate::{process::Launch, stage::Stage};
+use crate::{cmd::Cmd, env::TestEnv};
 
-/// Where Chromium keeps its store, below the home.
+/// Folder of Chromium's store, below the home.
 const STORE: &str = ".pki/nssdb";
 
 #[test]
 fn what_mkcert_has_put_into_a_browser_is_known_and_goes_without_a_trace() {
-    let stage = Stage::new();
-    let store = stage.home().join(STORE);
+    let env = TestEnv::new();
+    let store = env.home().join(STORE);
     fs::create_dir_all(&store).expect("the home takes folders");
     let database = format!("sql:{}", store.display());
     let certutil = |arguments: &[&str]| {
-        let mut command = stage.command("certutil");
+        let mut command = env.command("certutil");
         let output = oracle(command.args(arguments).args(["-d", &database]));
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     certutil(&["-N", "--empty-password"]);
     let before = certutil(&["-L"]);
-    let mut install = stage.command("mkcert");
+    let mut install = env.command("mkcert");
     oracle(install.arg("-install").env("TRUST_STORES", "nss"));
     let there = certutil(&["-L"]);
     assert!(there.contains("mkcert development CA"), "{there}");
     let run = |command: &str, words: &str| {
         let command = format!("cert {command} --ca-root mkcert --store nss");
-        let done = stage.qecho(&command).run();
+        let done = env.qecho(&command).run();
         let line = format!("{} {words}\n", store.display());
         done.exits(0).prints(&line);
     };
@@ -44,7 +44,7 @@ fn what_mkcert_has_put_into_a_browser_is_known_and_goes_without_a_trace() {
 
 #[test]
 fn what_mkcert_has_put_into_debians_store_goes_without_a_trace() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let script = r#"
         cp -a /etc/ssl/certs certs
         mount -t tmpfs none /etc/ssl/certs
@@ -64,7 +64,7 @@ fn what_mkcert_has_put_into_debians_store_goes_without_a_trace() {
         state >after
         diff before after && echo no trace
     "#;
-    let done = among_mounts_of_its_own(&stage, script);
+    let done = among_mounts_of_its_own(&env, script);
     done.exits(0).prints(
         "the system's store trusts the CA already\n\
          the system's store has forgotten the CA\n\
@@ -75,30 +75,27 @@ fn what_mkcert_has_put_into_debians_store_goes_without_a_trace() {
 
 #[test]
 fn a_profile_that_keeps_the_authority_without_trust_is_not_said_to_trust_it() {
-    let stage = Stage::new();
-    let store = stage.home().join(STORE);
+    let env = TestEnv::new();
+    let store = env.home().join(STORE);
     fs::create_dir_all(&store).expect("the home takes folders");
-    fs::write(stage.home().join("password"), "secret 1234\n").expect("the home takes files");
+    fs::write(env.home().join("password"), "secret 1234\n").expect("the home takes files");
     let database = format!("sql:{}", store.display());
     oracle(
-        stage
-            .command("certutil")
+        env.command("certutil")
             .args(["-N", "-f", "password", "-d", &database]),
     );
-    mkcert_in(&stage, &stage.home(), &["a.test"]);
+    mkcert_in(&env, &env.home(), &["a.test"]);
     // Twice: the tool that fails for want of the password leaves the CA there, untrusted.
     for _ in 0..2 {
-        let mut command = stage.command("setsid");
+        let mut command = env.command("setsid");
         command.args(["-w", env!("CARGO_BIN_EXE_qecho")]);
         command.args(["cert", "install", "--ca-root", "mkcert", "--store", "nss"]);
-        let done = Launch::new(command).run();
+        let done = Cmd::new(command).run();
         done.fails(2, "it has a password of its own", Some("--dry-run prints"));
     }
-    let gone = stage
-        .qecho("cert uninstall --ca-root mkcert --store nss")
-        .run();
-    gone.exits(0);
-    let mut list = stage.command("certutil");
+    env.qecho("cert uninstall --ca-root mkcert --store nss")
+        .ok();
+    let mut list = env.command("certutil");
     let list = oracle(list.args(["-L", "-d", &database]));
     let list = String::from_utf8_lossy(&list.stdout).into_owned();
     assert!(!list.contains("qecho_"), "{list}");

@@ -5,32 +5,32 @@ use std::{path::Path, process::Stdio, time::Duration};
 
 use super::{openssl_in, oracle};
 use crate::{
-    process::{Done, Launch, Running},
-    stage::{Stage, port},
+    cmd::{Cmd, Output, Process},
+    env::{TestEnv, port},
 };
 
 /// A browser starts in a second, and in many on a machine that has much else to do.
 const VISIT_LIMIT: Duration = Duration::from_secs(120);
 /// The names under which systems have it; they behave the same here.
 const BROWSERS: [&str; 3] = ["chromium", "google-chrome", "chromium-browser"];
-/// What OpenSSL's page begins with.
+/// First bytes of OpenSSL's page.
 const PAGE: &str = "s_server -accept";
 const NO_AUTHORITY: &str = "net::ERR_CERT_AUTHORITY_INVALID";
 
 /// An HTTPS server of other make.
 struct Website {
     port: u16,
-    _server: Running,
+    _server: Process,
 }
 
 impl Website {
     /// Serves a page with the certificate in `NAME.pem`.
-    fn serve(stage: &Stage, name: &str) -> Self {
-        let mut command = stage.command("openssl");
+    fn serve(env: &TestEnv, name: &str) -> Self {
+        let mut command = env.command("openssl");
         command.args(["s_server", "-accept", "127.0.0.1:0", "-www"]);
         command.args(["-cert", &format!("{name}.pem")]);
         command.args(["-key", &format!("{name}-key.pem")]);
-        let server = Launch::new(command).start();
+        let server = Cmd::new(command).start();
         let line = server.stdout.line_with("ACCEPT ");
         Self {
             port: port(&line),
@@ -39,31 +39,31 @@ impl Website {
     }
 
     /// Lets curl load the page, trusting one CA.
-    fn curl(&self, stage: &Stage, name: &str) -> Done {
-        let mut command = stage.command("curl");
+    fn curl(&self, env: &TestEnv, name: &str) -> Output {
+        let mut command = env.command("curl");
         command
             .args(["--silent", "--show-error", "--cacert", "qecho/rootCA.pem"])
             .args(["--noproxy", "*", "--resolve"])
             .arg(format!("{name}:{}:127.0.0.1", self.port))
             .arg(format!("https://{name}:{}/", self.port));
-        Launch::new(command).run()
+        Cmd::new(command).run()
     }
 
     /// Lets Python's `ssl` connect, trusting one CA.
-    fn python(&self, stage: &Stage, name: &str) -> Done {
-        let mut command = stage.command("python3");
+    fn python(&self, env: &TestEnv, name: &str) -> Output {
+        let mut command = env.command("python3");
         let script = "import socket, ssl, sys
 context = ssl.create_default_context(cafile='qecho/rootCA.pem')
 connection = socket.create_connection(('127.0.0.1', int(sys.argv[2])))
 context.wrap_socket(connection, server_hostname=sys.argv[1])";
         command.args(["-c", script, name, &self.port.to_string()]);
-        Launch::new(command).run()
+        Cmd::new(command).run()
     }
 
     /// Lets a browser that was never started before load the page.
-    fn visit(&self, stage: &Stage, name: &str) -> Done {
+    fn visit(&self, env: &TestEnv, name: &str) -> Output {
         let profile = tempfile::tempdir().expect("there is room for a folder");
-        let mut command = stage.command(browser());
+        let mut command = env.command(browser());
         command
             .args(["--headless", "--no-sandbox", "--disable-gpu"])
             .args(["--disable-quic", "--no-first-run", "--disable-sync"])
@@ -75,7 +75,7 @@ context.wrap_socket(connection, server_hostname=sys.argv[1])";
             .arg("--host-resolver-rules=MAP * 127.0.0.1")
             .arg("--dump-dom")
             .arg(format!("https://{name}:{}/", self.port));
-        Launch::new(command).start().done_within(VISIT_LIMIT)
+        Cmd::new(command).start().done_within(VISIT_LIMIT)
     }
 }
 
@@ -93,12 +93,12 @@ fn browser() -> &'static str {
 }
 
 #[track_caller]
-fn shows_the_page(visit: &Done) {
+fn shows_the_page(visit: &Output) {
     visit.exits(0).prints(PAGE);
 }
 
 #[track_caller]
-fn shows_no_page(visit: &Done, error: &str) {
+fn shows_no_page(visit: &Output, error: &str) {
     visit.complains(error);
     assert!(!visit.stdout.contains(PAGE), "{visit:#?}");
 }
@@ -109,71 +109,67 @@ fn steal(folder: &Path, name: &str) {
     let (certificate, key) = (format!("{name}.pem"), format!("{name}-key.pem"));
     let made = openssl_in(
         folder,
-        &[
-            ["req", "-x509", "-newkey", "rsa:2048", "-nodes"].as_slice(),
-            &["-subj", "/O=thief", "-days", "30", "-addext", &extension],
-            &["-addext", "basicConstraints=CA:FALSE"],
-            &["-addext", "extendedKeyUsage=serverAuth"],
-            &["-CA", "qecho/rootCA.pem", "-CAkey", "qecho/rootCA-key.pem"],
-            &["-keyout", &key, "-out", &certificate],
-        ]
-        .concat(),
+        format!(
+            "req -x509 -newkey rsa:2048 -nodes -subj /O=thief -days 30 -addext {extension} \
+             -addext basicConstraints=CA:FALSE -addext extendedKeyUsage=serverAuth \
+             -CA qecho/rootCA.pem -CAkey qecho/rootCA-key.pem -keyout {key} -out {certificate}"
+        ),
     );
     assert!(made.0, "{}", made.1);
 }
 
 #[test]
 fn chromium_shows_a_page_between_install_and_uninstall_and_not_else() {
-    let stage = Stage::new();
-    stage.qecho("cert new localhost").run().exits(0);
-    let website = Website::serve(&stage, "localhost");
-    let early = stage.qecho("cert install --store nss").run();
+    let env = TestEnv::new();
+    env.qecho("cert new localhost").ok();
+    let website = Website::serve(&env, "localhost");
+    let early = env.qecho("cert install --store nss").run();
     early.fails(2, "no store of Firefox or Chromium yet", Some("start the"));
     // The first start makes the store, where the second will look for it.
-    shows_no_page(&website.visit(&stage, "localhost"), NO_AUTHORITY);
-    let installed = stage.qecho("cert install --store nss").run();
+    shows_no_page(&website.visit(&env, "localhost"), NO_AUTHORITY);
+    let installed = env.qecho("cert install --store nss").run();
     installed.exits(0).prints("pki/nssdb trusts the CA now");
-    shows_the_page(&website.visit(&stage, "localhost"));
-    let uninstalled = stage.qecho("cert uninstall --store nss").run();
+    shows_the_page(&website.visit(&env, "localhost"));
+    let uninstalled = env.qecho("cert uninstall --store nss").run();
     uninstalled
         .exits(0)
         .prints("pki/nssdb has forgotten the CA");
-    shows_no_page(&website.visit(&stage, "localhost"), NO_AUTHORITY);
+    shows_no_page(&website.visit(&env, "localhost"), NO_AUTHORITY);
 }
 
 #[test]
 fn chromium_holds_the_loopback_authority_to_its_limits() {
-    let stage = Stage::new();
-    stage.server("").ends_well();
-    let store = stage.home().join(".pki/nssdb");
+    let env = TestEnv::new();
+    env.server("").ends_well();
+    let store = env.home().join(".pki/nssdb");
     std::fs::create_dir_all(&store).expect("the home takes folders");
-    let mut new = stage.command("certutil");
+    let mut new = env.command("certutil");
     new.args(["-N", "--empty-password", "-d"]);
     oracle(new.arg(format!("sql:{}", store.display())));
-    let install = stage.qecho("cert install --store nss --ca-root qecho");
-    install.run().exits(0).prints("trusts the CA now");
+    let install = env.qecho("cert install --store nss --ca-root qecho");
+    install.ok().prints("trusts the CA now");
     for name in ["localhost", "example.test"] {
-        steal(&stage.home(), name);
+        steal(&env.home(), name);
     }
-    let own = Website::serve(&stage, "localhost");
-    shows_the_page(&own.visit(&stage, "localhost"));
-    let stolen = Website::serve(&stage, "example.test");
-    shows_no_page(&stolen.visit(&stage, "example.test"), "net::ERR_CERT_");
+    let own = Website::serve(&env, "localhost");
+    shows_the_page(&own.visit(&env, "localhost"));
+    let stolen = Website::serve(&env, "example.test");
+    shows_no_page(&stolen.visit(&env, "example.test"), "net::ERR_CERT_");
 }
 
 #[test]
 fn curl_and_python_hold_the_loopback_authority_to_its_limits() {
-    let stage = Stage::new();
-    stage.server("").ends_well();
+    let env = TestEnv::new();
+    env.server("").ends_well();
     for name in ["localhost", "example.test"] {
-        steal(&stage.home(), name);
+        steal(&env.home(), name);
     }
-    let own = Website::serve(&stage, "localhost");
-    own.curl(&stage, "localhost").exits(0).prints(PAGE);
-    own.python(&stage, "localhost").exits(0);
-    let stolen = Website::serve(&stage, "example.test");
+    let own = Website::serve(&env, "localhost");
+    own.curl(&env, "localhost").exits(0).prints(PAGE);
+    own.python(&env, "localhost").exits(0);
+    let stolen = Website::serve(&env, "example.test");
     for visit in [Website::curl, Website::python] {
-        let refused = visit(&stolen, &stage, "example.test");
+        let refused = visit(&stolen, &env, "example.test");
         refused.complains("permitted subtree violation");
         assert!(!refused.status.success(), "{refused:#?}");
     }

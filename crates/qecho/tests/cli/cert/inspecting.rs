@@ -5,18 +5,18 @@ use serde_json::{Value, json};
 use super::{mkcert_in, openssl_in};
 use crate::{
     certificates::{Validity, certificate_for},
-    stage::{Stage, events, last_event},
+    env::TestEnv,
 };
 
 #[test]
 fn a_list_has_the_authorities_and_the_folders_certificates() {
-    let stage = Stage::new();
-    stage.qecho("cert new localhost").run().exits(0);
-    let home = stage.home();
-    assert!(mkcert_in(&stage, &home, &["a.test"]).status.success());
-    stage.server("").ends_well();
+    let env = TestEnv::new();
+    env.qecho("cert new localhost").ok();
+    let home = env.home();
+    assert!(mkcert_in(&env, &home, &["a.test"]).status.success());
+    env.server("").ends_well();
     std::fs::write(home.join("bad.pem"), "-----BEGIN CERTIFICATE-----\n!\n").expect("it is ours");
-    let done = stage.qecho("cert list").run();
+    let done = env.qecho("cert list").run();
     done.exits(0)
         .prints("CA, qecho's, for loopback")
         .prints("CA, your own")
@@ -24,29 +24,29 @@ fn a_list_has_the_authorities_and_the_folders_certificates() {
         .prints("   819 days  localhost.pem  localhost\n")
         .prints("  a.test.pem  a.test\n")
         .complains("bad.pem says to hold a certificate, but it is malformed");
-    let lines = events(&stage.qecho("cert list --format json").run());
+    let lines = env.qecho("cert list --format json").run().events();
     let roles: Vec<_> = lines.iter().map(|line| &line["role"]).collect();
     assert_eq!(
         json!(roles),
         json!(["qecho's, for loopback", "your own", "mkcert's", null, null])
     );
     assert_eq!(lines[4]["file"], "localhost.pem");
-    let none = stage.qecho("cert list nowhere").run();
+    let none = env.qecho("cert list nowhere").run();
     none.fails(2, "cannot read the folder nowhere: No such file", None);
 }
 
 #[test]
 fn an_expired_certificate_is_listed_as_such() {
-    let stage = Stage::new();
-    certificate_for(&stage, "a.test", &Validity::Expired);
-    let folder = stage.path("");
-    let done = stage.qecho("cert list").arg(&folder).run();
+    let env = TestEnv::new();
+    certificate_for(&env, "a.test", &Validity::Expired);
+    let folder = env.path("");
+    let done = env.qecho("cert list").arg(&folder).run();
     done.exits(0).prints("2020-02-01    expired  ");
-    let file = stage.path("certificate.pem");
-    let shown = stage.qecho("cert show").arg(&file).run();
+    let file = env.path("certificate.pem");
+    let shown = env.qecho("cert show").arg(&file).run();
     shown.exits(0).prints("; expired on 2020-02-01\n");
-    let ca = stage.path("ca.pem");
-    let verdict = stage.qecho("cert verify").arg(&file).arg("a.test");
+    let ca = env.path("ca.pem");
+    let verdict = env.qecho("cert verify").arg(&file).arg("a.test");
     verdict.arg("--ca").arg(&ca).run().fails(
         1,
         "is refused for a.test: the certificate expired on 2020-02-01",
@@ -56,16 +56,13 @@ fn an_expired_certificate_is_listed_as_such() {
 
 #[test]
 fn what_a_file_shows_is_what_openssl_reads() {
-    let stage = Stage::new();
-    stage
-        .qecho("cert new localhost a.test --chain --ed25519 --client")
+    let env = TestEnv::new();
+    env.qecho("cert new localhost a.test --chain --ed25519 --client")
+        .ok();
+    let chain = env
+        .qecho("cert show localhost+1-client-chain.pem --format json")
         .run()
-        .exits(0);
-    let chain = events(
-        &stage
-            .qecho("cert show localhost+1-client-chain.pem --format json")
-            .run(),
-    );
+        .events();
     let [leaf, authority] = &chain[..] else {
         panic!("{chain:?}");
     };
@@ -74,8 +71,8 @@ fn what_a_file_shows_is_what_openssl_reads() {
     assert_eq!(leaf["issuer"], authority["subject"]);
     assert_eq!(authority["is_ca"], true);
     let read = |option: &str| {
-        let arguments = ["x509", "-noout", option, "-in", "localhost+1-client.pem"];
-        let (_, said) = openssl_in(&stage.home(), &arguments);
+        let ask = format!("x509 -noout {option} -in localhost+1-client.pem");
+        let (_, said) = openssl_in(&env.home(), ask);
         let (_, value) = said.trim().split_once('=').expect("a name and a value");
         value.to_lowercase()
     };
@@ -85,26 +82,24 @@ fn what_a_file_shows_is_what_openssl_reads() {
     assert_eq!(trust[0]["verified_by"], "qecho cert's local CA");
     assert_eq!(trust[1]["host"], "a.test");
     assert_eq!(trust[1]["trusted"], false);
-    let text = stage.qecho("cert show localhost+1-client.pem").run();
+    let text = env.qecho("cert show localhost+1-client.pem").run();
     text.prints("trusted      for localhost, by qecho cert's local CA\n")
         .prints("not trusted  for a.test: the certificate's issuer is not trusted (");
 }
 
 #[test]
 fn what_a_server_shows_is_shown_whoever_it_is() {
-    let stage = Stage::new();
-    let server = stage.server("");
+    let (env, server) = TestEnv::with_server("");
     let place = server.place();
-    let shown = last_event(
-        &stage
-            .qecho(&format!("cert show {place} --format json"))
-            .run(),
-    );
+    let shown = env
+        .qecho(format!("cert show {place} --format json"))
+        .run()
+        .last_event();
     assert_eq!(shown["spki_sha256"], server.listening["spki_sha256"]);
     assert_eq!(shown["trust"][0]["trusted"], true);
-    let stranger = stage
-        .qecho(&format!("cert show {place}"))
-        .env("QECHO_HOME", stage.path("elsewhere"))
+    let stranger = env
+        .qecho(format!("cert show {place}"))
+        .env("QECHO_HOME", env.path("elsewhere"))
         .run();
     stranger
         .exits(0)
@@ -112,20 +107,18 @@ fn what_a_server_shows_is_shown_whoever_it_is() {
     let counts = server.ends_well();
     assert_eq!(counts["connections"], 2);
     assert_eq!(counts["streams"], 0, "nothing was sent");
-    let gone = stage
-        .qecho(&format!("cert show {place} --timeout 1s"))
-        .run();
+    let gone = env.qecho(format!("cert show {place} --timeout 1s")).run();
     let hint = "is a server running there, on UDP port";
     gone.fails(1, "cannot connect to 127.0.0.1:", Some(hint));
-    let none = stage.qecho("cert show none.pem").run();
+    let none = env.qecho("cert show none.pem").run();
     none.fails(2, "cannot read none.pem: No such file", None);
 }
 
 #[test]
 fn a_verdict_is_the_one_of_our_client() {
-    let stage = Stage::new();
-    stage.qecho("cert new localhost *.a.test").run().exits(0);
-    let verify = |arguments: &str| stage.qecho(&format!("cert verify {arguments}")).run();
+    let env = TestEnv::new();
+    env.qecho("cert new localhost *.a.test").ok();
+    let verify = |arguments: &str| env.qecho(format!("cert verify {arguments}")).run();
     let file = "localhost+1.pem";
     verify(&format!("{file} localhost"))
         .exits(0)
@@ -144,7 +137,7 @@ fn a_verdict_is_the_one_of_our_client() {
         None,
     );
     let refused = verify(&format!("{file} a.test {ca} --format json"));
-    let line: Value = last_event(refused.exits(1));
+    let line: Value = refused.exits(1).last_event();
     assert_eq!(line["trusted"], false);
     verify(&format!("{file} a/b")).fails(2, "`a/b` is no host name", None);
     verify("localhost+1-key.pem a").fails(2, "there is no certificate in", None);

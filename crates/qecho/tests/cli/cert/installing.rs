@@ -4,18 +4,15 @@
 use std::{fs, path::PathBuf};
 
 use super::{among_mounts_of_its_own, oracle};
-use crate::{
-    process::Launch,
-    stage::{Stage, events, last_event},
-};
+use crate::{cmd::Cmd, env::TestEnv};
 
 /// Makes a home with a profile of Firefox and a store of Chromium.
-fn profiles(stage: &Stage, real: bool) -> [PathBuf; 2] {
+fn profiles(env: &TestEnv, real: bool) -> [PathBuf; 2] {
     [".mozilla/firefox/a b.default", ".pki/nssdb"].map(|place| {
-        let folder = stage.home().join(place);
+        let folder = env.home().join(place);
         fs::create_dir_all(&folder).expect("the home takes folders");
         if real {
-            certutil(stage, &["-N", "--empty-password"], &folder);
+            certutil(env, &["-N", "--empty-password"], &folder);
         } else {
             fs::write(folder.join("cert9.db"), "").expect("the home takes files");
         }
@@ -24,8 +21,8 @@ fn profiles(stage: &Stage, real: bool) -> [PathBuf; 2] {
 }
 
 /// Asks NSS's own tool about a store; tells whether it is content, and what it says.
-fn certutil(stage: &Stage, arguments: &[&str], store: &std::path::Path) -> (bool, String) {
-    let mut command = stage.command("certutil");
+fn certutil(env: &TestEnv, arguments: &[&str], store: &std::path::Path) -> (bool, String) {
+    let mut command = env.command("certutil");
     command.args(arguments).arg("-d");
     let output = oracle(command.arg(format!("sql:{}", store.display())));
     let said = [output.stdout, output.stderr].concat();
@@ -37,9 +34,9 @@ fn certutil(stage: &Stage, arguments: &[&str], store: &std::path::Path) -> (bool
 
 #[test]
 fn the_commands_for_each_system_are_these() {
-    let stage = Stage::new();
-    profiles(&stage, false);
-    let made = last_event(&stage.qecho("cert ca new --format json").run());
+    let env = TestEnv::new();
+    profiles(&env, false);
+    let made = env.qecho("cert ca new --format json").run().last_event();
     let ca = made["ca"].as_str().expect("a text");
     let der = oracle(std::process::Command::new("openssl").args([
         "x509",
@@ -51,7 +48,7 @@ fn the_commands_for_each_system_are_these() {
     let sha1 = String::from_utf8_lossy(&der.stdout).into_owned();
     let (_, sha1) = sha1.trim().split_once('=').expect("it was asked for");
     let sha1 = sha1.replace(':', "").to_lowercase();
-    let home = stage.home().display().to_string();
+    let home = env.home().display().to_string();
     for (system, golden) in [
         ("debian", include_str!("golden/debian.txt")),
         ("fedora", include_str!("golden/fedora.txt")),
@@ -63,7 +60,7 @@ fn the_commands_for_each_system_are_these() {
         let mut printed = String::new();
         for command in ["install", "uninstall"] {
             let dry = format!("cert {command} --dry-run --system {system}");
-            let done = stage.qecho(&dry).run();
+            let done = env.qecho(&dry).run();
             assert_eq!(done.exits(0).stderr, "");
             printed += &format!("{command}:\n{}", done.stdout);
         }
@@ -80,7 +77,7 @@ fn the_commands_for_each_system_are_these() {
 
 #[test]
 fn on_debian_other_programs_trust_a_leaf_between_install_and_uninstall() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let script = r#"
         cp -a /etc/ssl/certs certs
         mount -t tmpfs none /etc/ssl/certs
@@ -124,7 +121,7 @@ context.wrap_socket(socket.create_connection(('localhost', $port)), server_hostn
         state >after
         diff before after && echo no trace
     "#;
-    let done = among_mounts_of_its_own(&stage, script);
+    let done = among_mounts_of_its_own(&env, script);
     done.exits(0).complains("as root: update-ca-certificates");
     let lines: Vec<_> = done.stdout.lines().collect();
     let expected = [
@@ -150,21 +147,20 @@ context.wrap_socket(socket.create_connection(('localhost', $port)), server_hostn
 
 #[test]
 fn nss_trusts_a_leaf_between_install_and_uninstall() {
-    let stage = Stage::new();
-    let stores = profiles(&stage, true);
-    stage.qecho("cert new localhost").run().exits(0);
+    let env = TestEnv::new();
+    let stores = profiles(&env, true);
+    env.qecho("cert new localhost").ok();
     let leaf = ["-A", "-t", ",,", "-n", "leaf", "-i", "localhost.pem"];
     let state = |store: &PathBuf| {
-        let (good, _) = certutil(&stage, &["-V", "-u", "V", "-n", "leaf"], store);
-        (good, certutil(&stage, &["-L"], store).1)
+        let (good, _) = certutil(&env, &["-V", "-u", "V", "-n", "leaf"], store);
+        (good, certutil(&env, &["-L"], store).1)
     };
     for store in &stores {
-        assert!(certutil(&stage, &leaf, store).0);
+        assert!(certutil(&env, &leaf, store).0);
     }
     let before: Vec<_> = stores.iter().map(state).collect();
     let run = |command: &str| {
-        let done = stage.qecho(&format!("cert {command} --store nss")).run();
-        done.exits(0);
+        let done = env.qecho(format!("cert {command} --store nss")).ok();
         let mine = |line: &&str| !line.starts_with("/etc/");
         done.stdout
             .lines()
@@ -199,56 +195,37 @@ fn nss_trusts_a_leaf_between_install_and_uninstall() {
 
 #[test]
 fn nss_holds_a_limited_authority_to_its_limits() {
-    let stage = Stage::new();
-    let [store, _] = profiles(&stage, true);
-    stage.server("").ends_well();
+    let env = TestEnv::new();
+    let [store, _] = profiles(&env, true);
+    env.server("").ends_well();
     let loopback = "--ca-root qecho --store nss";
-    stage
-        .qecho(&format!("cert install {loopback}"))
-        .run()
-        .exits(0);
+    env.qecho(format!("cert install {loopback}")).ok();
     // What a thief does with the key.
     for (name, good) in [("localhost", true), ("example.com", false)] {
         let extension = format!("subjectAltName=DNS:{name}");
         let file = format!("{name}.pem");
         let made = super::openssl_in(
-            &stage.home(),
-            &[
-                "req",
-                "-x509",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-subj",
-                "/O=thief",
-                "-addext",
-                &extension,
-                "-addext",
-                "basicConstraints=CA:FALSE",
-                "-CA",
-                "qecho/rootCA.pem",
-                "-CAkey",
-                "qecho/rootCA-key.pem",
-                "-keyout",
-                "thief-key.pem",
-                "-out",
-                &file,
-            ],
+            &env.home(),
+            format!(
+                "req -x509 -newkey rsa:2048 -nodes -subj /O=thief -addext {extension} \
+                 -addext basicConstraints=CA:FALSE -CA qecho/rootCA.pem \
+                 -CAkey qecho/rootCA-key.pem -keyout thief-key.pem -out {file}"
+            ),
         );
         assert!(made.0, "{}", made.1);
         let add = ["-A", "-t", ",,", "-n", name, "-i", &file];
-        assert!(certutil(&stage, &add, &store).0);
-        let (accepted, said) = certutil(&stage, &["-V", "-u", "V", "-n", name], &store);
+        assert!(certutil(&env, &add, &store).0);
+        let (accepted, said) = certutil(&env, &["-V", "-u", "V", "-n", name], &store);
         assert_eq!(accepted, good, "{name}: {said}");
     }
 }
 
 #[test]
 fn the_commands_are_told_in_json_too() {
-    let stage = Stage::new();
-    let made = last_event(&stage.qecho("cert ca new --format json").run());
+    let env = TestEnv::new();
+    let made = env.qecho("cert ca new --format json").run().last_event();
     let dry = "cert install --dry-run --store system --system arch --format json";
-    let told = events(stage.qecho(dry).run().exits(0));
+    let told = env.qecho(dry).ok().events();
     assert_eq!(told.len(), 2);
     assert_eq!(told[0]["program"], "install");
     assert_eq!(told[0]["arguments"][2], made["ca"]);
@@ -258,41 +235,39 @@ fn the_commands_are_told_in_json_too() {
 
 #[test]
 fn what_is_missing_is_named() {
-    let stage = Stage::new();
-    let none = stage.qecho("cert install --dry-run").run();
+    let env = TestEnv::new();
+    let none = env.qecho("cert install --dry-run").run();
     none.fails(2, "cannot use the CA", Some("`qecho cert ca new`"));
-    let mkcert = stage.qecho("cert install --dry-run --ca-root mkcert").run();
+    let mkcert = env.qecho("cert install --dry-run --ca-root mkcert").run();
     mkcert.fails(2, "cannot use the CA", Some("mkcert makes it"));
-    stage.qecho("cert ca new").run().exits(0);
-    profiles(&stage, true);
-    let nowhere = stage.path("nowhere");
-    let bare = stage
-        .qecho("cert install --store nss")
-        .env("PATH", &nowhere);
+    env.qecho("cert ca new").ok();
+    profiles(&env, true);
+    let nowhere = env.path("nowhere");
+    let bare = env.qecho("cert install --store nss").env("PATH", &nowhere);
     let done = bare.run();
     done.fails(2, "certutil is not there (package", Some("--dry-run"));
     done.complains("cannot change ");
-    let lonely = stage.qecho("cert install --system debian").run();
+    let lonely = env.qecho("cert install --system debian").run();
     lonely.exits(2).complains("--dry-run");
-    let unknown = stage.qecho("cert install --dry-run --system plan9").run();
+    let unknown = env.qecho("cert install --dry-run --system plan9").run();
     unknown.exits(2).complains("it is none of debian, fedora");
 }
 
 #[test]
 fn without_root_and_sudo_the_system_store_is_left_alone() {
-    let stage = Stage::new();
-    stage.qecho("cert ca new").run().exits(0);
+    let env = TestEnv::new();
+    env.qecho("cert ca new").ok();
     let unshare = std::env::split_paths(&std::env::var_os("PATH").expect("there is a path"))
         .map(|folder| folder.join("unshare"))
         .find(|file| file.is_file())
         .expect("util-linux is everywhere");
     // In a user namespace in which nobody is anybody, root is none either.
-    let mut command = stage.command(unshare);
+    let mut command = env.command(unshare);
     command
         .args(["--user", env!("CARGO_BIN_EXE_qecho")])
         .args(["cert", "install", "--store", "system"])
-        .env("PATH", stage.path("nowhere"));
-    let done = Launch::new(command).run();
+        .env("PATH", env.path("nowhere"));
+    let done = Cmd::new(command).run();
     let reason = "cannot change the system's store: it takes root, and sudo is not there";
     done.fails(2, reason, Some("--dry-run prints the commands"));
 }

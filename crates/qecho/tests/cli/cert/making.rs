@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, fs, path::Path};
 use serde_json::Value;
 
 use super::{cert_in, files, folder, mkcert_in, openssl_in};
-use crate::stage::{Stage, last_event};
+use crate::env::TestEnv;
 
 #[test]
 fn files_have_mkcerts_names_and_modes() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     for (number, arguments) in [
         "localhost",
         "localhost 127.0.0.1 ::1",
@@ -43,10 +43,10 @@ fn files_have_mkcerts_names_and_modes() {
     .into_iter()
     .enumerate()
     {
-        let ours = folder(&stage, &format!("ours{number}"));
-        let theirs = folder(&stage, &format!("theirs{number}"));
+        let ours = folder(&env, &format!("ours{number}"));
+        let theirs = folder(&env, &format!("theirs{number}"));
         let typed: Vec<_> = arguments.split(' ').collect();
-        let made = mkcert_in(&stage, &theirs, &typed);
+        let made = mkcert_in(&env, &theirs, &typed);
         let long: Vec<_> = typed
             .iter()
             .map(|word| match word.strip_prefix('-') {
@@ -55,7 +55,7 @@ fn files_have_mkcerts_names_and_modes() {
             })
             .collect();
         let long: Vec<_> = long.iter().map(String::as_str).collect();
-        let done = cert_in(&stage, &ours, &[&["new"][..], &long].concat()).run();
+        let done = cert_in(&env, &ours, &[&["new"][..], &long].concat()).run();
         assert_eq!(
             done.status.success(),
             made.status.success(),
@@ -63,15 +63,15 @@ fn files_have_mkcerts_names_and_modes() {
         );
         assert_eq!(files(&ours), files(&theirs), "{arguments}");
     }
-    let home = stage.home();
+    let home = env.home();
     let ca = files(&home.join("qecho/ca"));
     assert_eq!(ca, files(&home.join("caroot")), "the CA's, too");
 }
 
 #[test]
 fn names_become_what_mkcert_makes_of_them() {
-    let stage = Stage::new();
-    let place = folder(&stage, "place");
+    let env = TestEnv::new();
+    let place = folder(&env, "place");
     let names = [
         "localhost",
         "*.bücher.example",
@@ -81,8 +81,8 @@ fn names_become_what_mkcert_makes_of_them() {
         "::ffff:192.0.2.1",
     ];
     let extension = |file: &str| {
-        let arguments = ["x509", "-noout", "-ext", "subjectAltName", "-in", file];
-        let (_, said) = openssl_in(&place, &arguments);
+        let ask = format!("x509 -noout -ext subjectAltName -in {file}");
+        let (_, said) = openssl_in(&place, ask);
         // mkcert sorts them by kind, we leave them as they were typed.
         let names = said.lines().nth(1).expect("it has names").split(", ");
         names
@@ -90,9 +90,9 @@ fn names_become_what_mkcert_makes_of_them() {
             .collect::<BTreeSet<_>>()
     };
     let mine = [&["new", "--cert-file", "our.pem"][..], &names].concat();
-    cert_in(&stage, &place, &mine).run().exits(0);
+    cert_in(&env, &place, &mine).ok();
     mkcert_in(
-        &stage,
+        &env,
         &place,
         &[&["-cert-file", "their.pem"][..], &names].concat(),
     );
@@ -101,22 +101,20 @@ fn names_become_what_mkcert_makes_of_them() {
 
 #[test]
 fn openssl_accepts_it_for_its_names_and_no_others() {
-    let stage = Stage::new();
-    let place = folder(&stage, "place");
+    let env = TestEnv::new();
+    let place = folder(&env, "place");
     let kinds: [&[&str]; 4] = [&[], &["--ed25519"], &["--short-lived"], &["--days", "1"]];
     for kind in kinds {
         let names = ["new", "--cert-file", "c.pem", "*.a.test", "192.0.2.1"];
-        cert_in(&stage, &place, &[&names[..], kind].concat())
-            .run()
-            .exits(0);
-        let ca = stage.home().join("qecho/ca/rootCA.pem");
+        cert_in(&env, &place, &[&names[..], kind].concat()).ok();
+        let ca = env.home().join("qecho/ca/rootCA.pem");
         let ca = ca.to_str().expect("it is text");
         let verify = |option: &str, name: &str| {
             let purpose = "-x509_strict -purpose sslserver";
-            let mut arguments = vec!["verify", "-CAfile", ca, option, name];
-            arguments.extend(purpose.split(' '));
-            arguments.push("c.pem");
-            openssl_in(&place, &arguments)
+            openssl_in(
+                &place,
+                format!("verify -CAfile {ca} {option} {name} {purpose} c.pem"),
+            )
         };
         for (option, name, good) in [
             ("-verify_hostname", "x.a.test", true),
@@ -132,35 +130,24 @@ fn openssl_accepts_it_for_its_names_and_no_others() {
 
 #[test]
 fn what_is_printed_is_what_openssl_computes() {
-    let stage = Stage::new();
-    let place = folder(&stage, "place");
+    let env = TestEnv::new();
+    let place = folder(&env, "place");
     let arguments = ["new", "localhost", "::1", "--format", "json", "--chain"];
-    let done = cert_in(&stage, &place, &arguments).run();
-    done.exits(0);
-    let made = last_event(&done);
+    let done = cert_in(&env, &place, &arguments).ok();
+    let made = done.last_event();
     assert_eq!(made["certificate"], "localhost+1.pem");
     assert_eq!(made["key"], "localhost+1-key.pem");
     assert_eq!(made["chain"], "localhost+1-chain.pem");
     assert_eq!(made["names"], serde_json::json!(["localhost", "::1"]));
     let (_, said) = openssl_in(
         &place,
-        &[
-            "x509",
-            "-noout",
-            "-fingerprint",
-            "-sha256",
-            "-enddate",
-            "-dateopt",
-            "iso_8601",
-            "-in",
-            "localhost+1.pem",
-        ],
+        "x509 -noout -fingerprint -sha256 -enddate -dateopt iso_8601 -in localhost+1.pem",
     );
     let fingerprint = said.lines().find_map(|line| line.split_once("ngerprint="));
     let (_, fingerprint) = fingerprint.expect("it was asked for");
     let fingerprint = fingerprint.replace(':', "").to_lowercase();
     assert_eq!(made["sha256"], fingerprint);
-    let text = cert_in(&stage, &place, &["new", "localhost", "::1"]).run();
+    let text = cert_in(&env, &place, &["new", "localhost", "::1"]).run();
     let until = said.split_once("notAfter=").expect("it was asked for").1;
     text.prints(&format!("expires      {}\n", &until[..10]));
     text.prints("pin          sha256:");
@@ -172,22 +159,18 @@ fn what_is_printed_is_what_openssl_computes() {
 
 #[test]
 fn a_short_life_is_at_most_fourteen_days() {
-    let stage = Stage::new();
-    let place = folder(&stage, "place");
+    let env = TestEnv::new();
+    let place = folder(&env, "place");
     let days = |option: &[&str]| {
         let arguments = [&["new", "localhost"][..], option].concat();
-        cert_in(&stage, &place, &arguments).run().exits(0);
+        cert_in(&env, &place, &arguments).ok();
         let ends_within = |days: u64| {
-            let seconds = (days * 86_400).to_string();
-            let arguments = [
-                "x509",
-                "-noout",
-                "-checkend",
-                &seconds,
-                "-in",
-                "localhost.pem",
-            ];
-            !openssl_in(&place, &arguments).0
+            let seconds = days * 86_400;
+            !openssl_in(
+                &place,
+                format!("x509 -noout -checkend {seconds} -in localhost.pem"),
+            )
+            .0
         };
         let days: Vec<_> = (0..1000).collect();
         days.partition_point(|days| !ends_within(*days))
@@ -199,46 +182,45 @@ fn a_short_life_is_at_most_fourteen_days() {
 
 #[test]
 fn a_certificate_made_is_served_and_our_client_knows_who_vouches() {
-    let stage = Stage::new();
-    let done = stage.qecho("cert new localhost 127.0.0.1 ::1").run();
+    let env = TestEnv::new();
+    let done = env.qecho("cert new localhost 127.0.0.1 ::1").run();
     done.exits(0).complains("made a CA of your own");
-    let again = stage.qecho("cert new a.test").run();
+    let again = env.qecho("cert new a.test").run();
     assert_eq!(again.exits(0).stderr, "", "it is made once");
-    let server = stage.server("--cert localhost+2.pem --key localhost+2-key.pem");
-    let client = stage.client(&server, "-m a").run();
+    let server = env.server("--cert localhost+2.pem --key localhost+2-key.pem");
+    let client = env.client(&server, "-m a").run();
     client
         .exits(0)
         .complains("verified by qecho cert's local CA");
     server.ends_well();
-    let loopback = stage.home().join("qecho/rootCA.pem");
+    let loopback = env.home().join("qecho/rootCA.pem");
     assert!(!loopback.exists(), "the CA for loopback is another");
 }
 
 #[test]
 fn mkcerts_authority_signs_for_us() {
-    let stage = Stage::new();
-    let place = folder(&stage, "place");
-    let unmade = cert_in(&stage, &place, &["new", "a.test", "--ca-root", "mkcert"]).run();
+    let env = TestEnv::new();
+    let place = folder(&env, "place");
+    let unmade = cert_in(&env, &place, &["new", "a.test", "--ca-root", "mkcert"]).run();
     unmade.fails(2, "there is no CA in", Some("mkcert makes it"));
-    assert!(mkcert_in(&stage, &place, &["localhost"]).status.success());
+    assert!(mkcert_in(&env, &place, &["localhost"]).status.success());
     for kind in [&[][..], &["--ed25519"]] {
         let arguments = [&["new", "a.test", "--ca-root", "mkcert"][..], kind].concat();
-        cert_in(&stage, &place, &arguments).run().exits(0);
-        let ca = stage.home().join("caroot/rootCA.pem");
+        cert_in(&env, &place, &arguments).ok();
+        let ca = env.home().join("caroot/rootCA.pem");
         let ca = ca.to_str().expect("it is text");
-        let (accepted, said) = openssl_in(&place, &["verify", "-CAfile", ca, "a.test.pem"]);
+        let (accepted, said) = openssl_in(&place, format!("verify -CAfile {ca} a.test.pem"));
         assert!(accepted, "{said}");
     }
-    assert!(!stage.home().join("qecho").exists(), "no other CA is made");
+    assert!(!env.home().join("qecho").exists(), "no other CA is made");
 }
 
 #[test]
 fn keys_are_never_printed() {
-    let stage = Stage::new();
-    let done = stage.qecho("cert new localhost --format json").run();
-    done.exits(0);
+    let env = TestEnv::new();
+    let done = env.qecho("cert new localhost --format json").ok();
     for path in ["localhost-key.pem", "qecho/ca/rootCA-key.pem"] {
-        let key = fs::read_to_string(stage.home().join(path)).expect("it was made");
+        let key = fs::read_to_string(env.home().join(path)).expect("it was made");
         let inside = key.lines().nth(1).expect("it is PEM");
         assert!(!done.stdout.contains(inside) && !done.stderr.contains(inside));
     }
@@ -246,8 +228,8 @@ fn keys_are_never_printed() {
 
 #[test]
 fn a_wildcard_comes_with_what_it_does_not_cover() {
-    let stage = Stage::new();
-    let done = stage.qecho("cert new *.test").run();
+    let env = TestEnv::new();
+    let done = env.qecho("cert new *.test").run();
     done.exits(0)
         .complains("no wildcard as wide as *.test")
         .complains("neither for test nor for a.b.test");
@@ -255,70 +237,69 @@ fn a_wildcard_comes_with_what_it_does_not_cover() {
 
 #[test]
 fn a_slip_in_an_address_is_pointed_out() {
-    let stage = Stage::new();
-    let done = stage.qecho("cert new 192.168.1.300").run();
+    let env = TestEnv::new();
+    let done = env.qecho("cert new 192.168.1.300").run();
     done.exits(0)
         .complains("warning: 192.168.1.300 looks like an IP address, but is none");
-    let address = stage.qecho("cert new 192.168.1.30").run();
+    let address = env.qecho("cert new 192.168.1.30").run();
     assert!(!address.exits(0).stderr.contains("warning"));
 }
 
 #[test]
 fn processes_that_start_at_once_make_one_authority() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let running: Vec<_> = (0..8)
         .map(|number| {
             let command = format!("cert new localhost --format json --cert-file {number}.pem");
-            stage
-                .qecho(&format!("{command} --key-file {number}-key.pem"))
+            env.qecho(format!("{command} --key-file {number}-key.pem"))
                 .start()
         })
         .collect();
     let done: Vec<_> = running.into_iter().map(|one| one.done()).collect();
     let makers = done.iter().filter(|one| one.stderr.contains("made a CA"));
     assert_eq!(makers.count(), 1);
-    let ca = stage.home().join("qecho/ca/rootCA.pem");
+    let ca = env.home().join("qecho/ca/rootCA.pem");
     for (number, one) in done.iter().enumerate() {
-        let made: Value = last_event(one);
+        let made: Value = one.last_event();
         assert_eq!(made["ca"].as_str().map(Path::new), Some(&*ca));
         let leaf = format!("{number}.pem");
         let ca = ca.to_str().expect("it is text");
-        let (accepted, said) = openssl_in(&stage.home(), &["verify", "-CAfile", ca, &leaf]);
+        let (accepted, said) = openssl_in(&env.home(), format!("verify -CAfile {ca} {leaf}"));
         assert!(accepted, "{said}");
     }
-    assert_eq!(files(&stage.home().join("qecho/ca")).len(), 2);
+    assert_eq!(files(&env.home().join("qecho/ca")).len(), 2);
 }
 
 #[test]
 fn what_is_replaced_is_named_with_its_pin() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let new = "cert new localhost --format json";
-    let first = stage.qecho(new).run();
-    let old = last_event(first.exits(0));
+    let first = env.qecho(new).run();
+    let old = first.exits(0).last_event();
     assert!(!first.stderr.contains("replaced"), "{first:#?}");
-    let second = stage.qecho(new).run();
+    let second = env.qecho(new).run();
     let pin = old["spki_sha256"].as_str().expect("a text");
     second.exits(0).complains(&format!(
         "replaced localhost.pem, localhost-key.pem: the key is new, sha256:{pin} is no longer"
     ));
-    let made = last_event(&second);
+    let made = second.last_event();
     assert_eq!(made["replaced_spki_sha256"], old["spki_sha256"]);
-    fs::remove_file(stage.home().join("localhost.pem")).expect("it was made");
-    let third = stage.qecho(new).run();
+    fs::remove_file(env.home().join("localhost.pem")).expect("it was made");
+    let third = env.qecho(new).run();
     third.exits(0).complains("replaced localhost-key.pem\n");
-    assert_eq!(last_event(&third)["replaced_spki_sha256"], Value::Null);
+    assert_eq!(third.last_event()["replaced_spki_sha256"], Value::Null);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_whose_name_is_no_text_is_told_of_in_json_all_the_same() {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let odd = OsStr::from_bytes(b"a\xff.pem");
-    let new = stage.qecho("cert new a.test --format json --cert-file");
-    let made = last_event(new.arg(odd).run().exits(0));
+    let new = env.qecho("cert new a.test --format json --cert-file");
+    let made = new.arg(odd).ok().last_event();
     assert_eq!(made["certificate"], "a\u{fffd}.pem");
-    assert!(stage.home().join(odd).is_file());
-    let listed = last_event(stage.qecho("cert list --format json").run().exits(0));
+    assert!(env.home().join(odd).is_file());
+    let listed = env.qecho("cert list --format json").ok().last_event();
     assert_eq!(listed["file"], "a\u{fffd}.pem");
 }

@@ -7,29 +7,26 @@ use serde_json::{Value, json};
 use super::{files, mkcert_in, openssl_in};
 use crate::{
     certificates::{Validity, certificate_for},
-    stage::{Stage, last_event},
+    env::TestEnv,
 };
 
 /// Reads what a certificate in the home says.
-fn shown(stage: &Stage, file: &str) -> Value {
-    let shown = stage
-        .qecho(&format!("cert show {file} --format json"))
-        .run();
-    shown.exits(0);
+fn shown(env: &TestEnv, file: &str) -> Value {
+    let shown = env.qecho(format!("cert show {file} --format json")).ok();
     serde_json::from_str(shown.stdout.lines().next().expect("a line")).expect("it is JSON")
 }
 
 #[test]
 fn what_is_renewed_has_the_same_names_key_type_and_life() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     for kind in ["", "--ed25519 --client --days 30", "--chain --short-lived"] {
         let names = "localhost *.bücher.example 192.0.2.1 ada@engine.test";
         let new = format!("cert new {names} {kind} --cert-file c.pem --key-file c-key.pem");
-        stage.qecho(&new).run().exits(0);
-        let (old, before) = (shown(&stage, "c.pem"), files(&stage.home()));
-        let renewed = stage.qecho("cert renew c.pem").run();
+        env.qecho(&new).ok();
+        let (old, before) = (shown(&env, "c.pem"), files(&env.home()));
+        let renewed = env.qecho("cert renew c.pem").run();
         renewed.exits(0).complains("the key is new: sha256:");
-        let new = shown(&stage, "c.pem");
+        let new = shown(&env, "c.pem");
         for same in ["names", "key_type", "purposes", "subject", "issuer"] {
             assert_eq!(old[same], new[same], "{kind} {same}");
         }
@@ -41,65 +38,65 @@ fn what_is_renewed_has_the_same_names_key_type_and_life() {
             at("expires_unix") - at("not_before_unix")
         };
         assert_eq!(life(&old), life(&new), "{kind}");
-        assert_eq!(files(&stage.home()), before);
+        assert_eq!(files(&env.home()), before);
     }
     assert_eq!(
-        shown(&stage, "c-chain.pem")["sha256"],
-        shown(&stage, "c.pem")["sha256"]
+        shown(&env, "c-chain.pem")["sha256"],
+        shown(&env, "c.pem")["sha256"]
     );
 }
 
 #[test]
 fn the_key_can_stay_and_with_it_the_pin() {
-    let stage = Stage::new();
+    let env = TestEnv::new();
     let both = "--cert-file both.pem --key-file both.pem";
     for (new, file, key) in [
         ("cert new localhost", "localhost.pem", "localhost-key.pem"),
         (&format!("cert new a.test {both}"), "both.pem", "both.pem"),
     ] {
-        stage.qecho(new).run().exits(0);
-        let old = shown(&stage, file);
+        env.qecho(new).ok();
+        let old = shown(&env, file);
         let days = format!("cert renew {file} --keep-key --days 3 --format json");
-        let done = stage.qecho(&days).run();
-        let made = last_event(done.exits(0));
+        let done = env.qecho(&days).run();
+        let made = done.exits(0).last_event();
         assert_eq!(made["spki_sha256"], old["spki_sha256"]);
         assert_eq!(
             json!([made["certificate"], made["key"]]),
             json!([file, key])
         );
         assert_ne!(made["sha256"], old["sha256"]);
-        let key = fs::read_to_string(stage.home().join(key)).expect("it is there");
+        let key = fs::read_to_string(env.home().join(key)).expect("it is there");
         assert!(key.contains("PRIVATE KEY"));
     }
 }
 
 #[test]
 fn mkcerts_certificates_are_renewed_by_its_authority() {
-    let stage = Stage::new();
-    let home = stage.home();
+    let env = TestEnv::new();
+    let home = env.home();
     let names = ["localhost", "127.0.0.1"];
-    assert!(mkcert_in(&stage, &home, &names).status.success());
-    let old = shown(&stage, "localhost+1.pem");
+    assert!(mkcert_in(&env, &home, &names).status.success());
+    let old = shown(&env, "localhost+1.pem");
     assert_eq!(old["key_type"], "RSA 2048");
-    stage.qecho("cert renew localhost+1.pem").run().exits(0);
-    let new = shown(&stage, "localhost+1.pem");
+    env.qecho("cert renew localhost+1.pem").ok();
+    let new = shown(&env, "localhost+1.pem");
     for same in ["names", "key_type", "issuer"] {
         assert_eq!(old[same], new[same], "{same}");
     }
     let ca = home.join("caroot/rootCA.pem");
     let ca = ca.to_str().expect("it is text");
-    let (accepted, said) = openssl_in(&home, &["verify", "-CAfile", ca, "localhost+1.pem"]);
+    let (accepted, said) = openssl_in(&home, format!("verify -CAfile {ca} localhost+1.pem"));
     assert!(accepted, "{said}");
 }
 
 #[test]
 fn what_cannot_be_renewed_is_left_alone() {
-    let stage = Stage::new();
-    stage.qecho("cert new localhost --chain").run().exits(0);
-    let theirs = certificate_for(&stage, "a.test", &Validity::Now);
+    let env = TestEnv::new();
+    env.qecho("cert new localhost --chain").ok();
+    let theirs = certificate_for(&env, "a.test", &Validity::Now);
     let foreign = theirs.certificate.display();
     let key = theirs.key.display();
-    let home = stage.home();
+    let home = env.home();
     fs::copy(home.join("localhost.pem"), home.join("lonely.pem")).expect("it is ours");
     let before = fs::read(&theirs.certificate).expect("it is there");
     for (arguments, reason, hint) in [
@@ -118,12 +115,12 @@ fn what_cannot_be_renewed_is_left_alone() {
             Some("--ca-root DIR"),
         ),
     ] {
-        let done = stage.qecho(&format!("cert renew {arguments}")).run();
+        let done = env.qecho(format!("cert renew {arguments}")).run();
         done.fails(2, reason, hint);
     }
     assert_eq!(fs::read(&theirs.certificate).expect("it is there"), before);
-    let done = stage.qecho(&format!(
+    let done = env.qecho(format!(
         "cert renew {foreign} --key-file {key} --ca-root qecho/ca"
     ));
-    done.run().exits(0);
+    done.ok();
 }

@@ -1,8 +1,9 @@
-//! A home of its own for each test, in which nobody's own settings are found.
+//! The environment of one test: folders in which nobody's own settings are found, servers
+//! and relays on free ports, and what they have written.
 
 use std::{
     fs,
-    net::UdpSocket,
+    net::{SocketAddr, UdpSocket},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -10,25 +11,35 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::{Done, Launch, Running};
+use crate::{
+    cmd::{Cmd, Output, Process},
+    transcript::LIMIT,
+};
 
 /// The folders that one test's processes live in.
 #[derive(Debug)]
-pub(crate) struct Stage(TempDir);
+pub(crate) struct TestEnv(TempDir);
 
-/// A server that has said where it listens.
+/// A server or relay that has said where it listens.
 #[derive(Debug)]
 pub(crate) struct Server {
-    pub(crate) process: Running,
+    pub(crate) process: Process,
     /// Its first line.
     pub(crate) listening: Value,
 }
 
-impl Stage {
+impl TestEnv {
     pub(crate) fn new() -> Self {
-        let stage = Self(tempfile::tempdir().expect("there is room for a folder"));
-        fs::create_dir(stage.home()).expect("the folder takes folders");
-        stage
+        let env = Self(tempfile::tempdir().expect("there is room for a folder"));
+        fs::create_dir(env.home()).expect("the folder takes folders");
+        env
+    }
+
+    /// Makes an environment with a server in it.
+    pub(crate) fn with_server(arguments: &str) -> (Self, Server) {
+        let env = Self::new();
+        let server = env.server(arguments);
+        (env, server)
     }
 
     pub(crate) fn home(&self) -> PathBuf {
@@ -47,7 +58,7 @@ impl Stage {
         path
     }
 
-    /// Prepares a command whose folders are all the stage's.
+    /// Prepares a command whose folders are all of this environment.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         let home = self.home();
@@ -68,34 +79,47 @@ impl Stage {
     }
 
     /// Prepares `qecho` with its arguments, one for each word.
-    pub(crate) fn qecho(&self, arguments: &str) -> Launch {
+    pub(crate) fn qecho(&self, arguments: impl AsRef<str>) -> Cmd {
         let mut command = self.command(env!("CARGO_BIN_EXE_qecho"));
-        command.args(arguments.split_whitespace());
-        Launch::new(command)
+        command.args(arguments.as_ref().split_whitespace());
+        Cmd::new(command)
     }
 
     /// Starts a server on a free port and waits until it listens.
     pub(crate) fn server(&self, arguments: &str) -> Server {
-        self.await_server(self.qecho(&format!(
+        self.await_server(self.qecho(format!(
             "server --format json --listen localhost:0 {arguments}"
         )))
     }
 
+    /// Starts a relay on a free port and waits until it is ready.
+    pub(crate) fn relay(&self, to: &str, arguments: &str) -> Server {
+        self.await_server(self.qecho(format!(
+            "relay --format json --listen localhost:0 --to {to} {arguments}"
+        )))
+    }
+
     /// Starts a server and waits for its first line, which must be JSON.
-    pub(crate) fn await_server(&self, launch: Launch) -> Server {
-        let process = launch.start();
+    pub(crate) fn await_server(&self, cmd: Cmd) -> Server {
+        let process = cmd.start();
         let line = process.stdout.line(0);
-        let listening = serde_json::from_str(&line).expect("the first line is JSON");
-        Server { process, listening }
+        Server::new(process, &line)
     }
 
     /// Prepares a client of a server, with its arguments, one for each word.
-    pub(crate) fn client(&self, server: &Server, arguments: &str) -> Launch {
-        self.qecho(&format!("client {} {arguments}", server.place()))
+    pub(crate) fn client(&self, server: &Server, arguments: impl AsRef<str>) -> Cmd {
+        let arguments = arguments.as_ref();
+        self.qecho(format!("client {} {arguments}", server.place()))
     }
 }
 
 impl Server {
+    /// Makes a server of a process and the line in which it has said where it listens.
+    pub(crate) fn new(process: Process, line: &str) -> Self {
+        let listening = serde_json::from_str(line).expect("the line is JSON");
+        Self { process, listening }
+    }
+
     /// Returns what a client is told to reach it. This is no name, which may have two
     /// addresses: a client on a busy machine tries both.
     pub(crate) fn place(&self) -> String {
@@ -121,12 +145,19 @@ impl Server {
         serde_json::from_str(&line).expect("every line is JSON")
     }
 
-    /// Ends the server, which must end well, and returns its last line.
-    pub(crate) fn ends_well(self) -> Value {
+    /// Ends the server, which must end well.
+    #[track_caller]
+    pub(crate) fn ends(self) -> Output {
         self.process.terminate();
         let done = self.process.done();
         done.exits(0);
-        last_event(&done)
+        done
+    }
+
+    /// Ends the server, which must end well, and returns its last line.
+    #[track_caller]
+    pub(crate) fn ends_well(self) -> Value {
+        self.ends().last_event()
     }
 }
 
@@ -136,7 +167,7 @@ pub(crate) struct VacantPort(UdpSocket);
 
 impl VacantPort {
     pub(crate) fn keep() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
+        let socket = socket();
         // A socket that is connected hears nobody else: to all others the system
         // says that the port is closed.
         socket
@@ -146,8 +177,21 @@ impl VacantPort {
     }
 
     pub(crate) fn number(&self) -> u16 {
-        self.0.local_addr().expect("it is bound").port()
+        address(&self.0).port()
     }
+}
+
+/// Returns a socket on a free port, which waits for a datagram as long as a test may.
+pub(crate) fn socket() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
+    socket
+        .set_read_timeout(Some(LIMIT))
+        .expect("a socket has a timeout");
+    socket
+}
+
+pub(crate) fn address(socket: &UdpSocket) -> SocketAddr {
+    socket.local_addr().expect("it is bound")
 }
 
 /// Returns the port of an address in its usual form.
@@ -156,13 +200,21 @@ pub(crate) fn port(address: &str) -> u16 {
     port.parse().expect("a port is a number")
 }
 
-/// Returns every line of the output as the JSON object that it must be.
-pub(crate) fn events(done: &Done) -> Vec<Value> {
-    let parse = |line| serde_json::from_str(line).expect("every line is JSON");
-    done.stdout.lines().map(parse).collect()
+/// Reads a file of text, which must be there.
+#[track_caller]
+pub(crate) fn read(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(path).expect("it was written")
 }
 
-/// Returns the last of the output's events.
-pub(crate) fn last_event(done: &Done) -> Value {
-    events(done).pop().expect("there is an event")
+/// Reads a file of JSON, which must be there.
+#[track_caller]
+pub(crate) fn read_json(path: impl AsRef<Path>) -> Value {
+    serde_json::from_str(&read(path)).expect("it is JSON")
+}
+
+/// Checks that a text in JSON has these words.
+#[track_caller]
+pub(crate) fn assert_contains(text: &Value, words: &str) {
+    let found = text.as_str().is_some_and(|text| text.contains(words));
+    assert!(found, "no {words:?} in {text}");
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// What any one event may take on a machine that has much else to do.
+/// Time that any one event may take on a machine that has much else to do.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// Characters of an output that a failed test shows.
@@ -16,7 +16,7 @@ pub(crate) const SHOWN_MAX: usize = 4_000;
 
 /// Bytes that a process writes, collected on a thread.
 #[derive(Clone, Default)]
-pub(crate) struct Output(Heard<Collected>);
+pub(crate) struct Transcript(Shared<Collected>);
 
 #[derive(Default)]
 struct Collected {
@@ -24,8 +24,8 @@ struct Collected {
     ended: bool,
 }
 
-impl Output {
-    /// What the test reads itself, or nobody.
+impl Transcript {
+    /// Returns one of output that the test reads itself, or nobody.
     pub(crate) fn none() -> Self {
         let output = Self::default();
         output.0.change(|collected| collected.ended = true);
@@ -119,7 +119,7 @@ impl Output {
     }
 }
 
-impl Debug for Output {
+impl Debug for Transcript {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let text = self.text();
         let tail = text
@@ -133,15 +133,15 @@ impl Debug for Output {
 
 /// A value that one thread changes and another waits for.
 #[derive(Debug, Default)]
-pub(crate) struct Heard<T>(Arc<(Mutex<T>, Condvar)>);
+pub(crate) struct Shared<T>(Arc<(Mutex<T>, Condvar)>);
 
-impl<T> Clone for Heard<T> {
+impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T> Heard<T> {
+impl<T> Shared<T> {
     pub(crate) fn change(&self, change: impl FnOnce(&mut T)) {
         change(&mut self.0.0.lock().expect("no thread panics with it"));
         self.0.1.notify_all();

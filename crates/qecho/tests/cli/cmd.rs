@@ -9,25 +9,26 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use serde_json::Value;
 
-use crate::hearing::{Heard, LIMIT, Output, SHOWN_MAX};
+use crate::transcript::{LIMIT, SHOWN_MAX, Shared, Transcript};
 
 /// A process that is about to be started.
 #[derive(Debug)]
-pub(crate) struct Launch(Command);
+pub(crate) struct Cmd(Command);
 
 /// A process that runs until it ends or the test does.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub(crate) struct Process {
     child: Child,
-    ended: Heard<bool>,
+    ended: Shared<bool>,
     pub(crate) stdin: Option<ChildStdin>,
-    pub(crate) stdout: Output,
-    pub(crate) stderr: Output,
+    pub(crate) stdout: Transcript,
+    pub(crate) stderr: Transcript,
 }
 
 /// A process that has ended, and all it said.
-pub(crate) struct Done {
+pub(crate) struct Output {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -35,7 +36,7 @@ pub(crate) struct Done {
     pub(crate) bytes: Vec<u8>,
 }
 
-impl Launch {
+impl Cmd {
     pub(crate) fn new(command: Command) -> Self {
         Self(command)
     }
@@ -68,12 +69,12 @@ impl Launch {
     }
 
     /// Runs it to its end with nothing on stdin.
-    pub(crate) fn run(self) -> Done {
+    pub(crate) fn run(self) -> Output {
         self.run_with(b"")
     }
 
     /// Runs it to its end with `input` on stdin.
-    pub(crate) fn run_with(self, input: &[u8]) -> Done {
+    pub(crate) fn run_with(self, input: &[u8]) -> Output {
         let mut running = self.start();
         let mut stdin = running.stdin.take().expect("it was piped");
         let input = input.to_vec();
@@ -84,48 +85,56 @@ impl Launch {
         done
     }
 
+    /// Runs it to its end, which must be good.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Output {
+        let done = self.run();
+        done.exits(0);
+        done
+    }
+
     /// Starts it; what it says is collected.
-    pub(crate) fn start(self) -> Running {
+    pub(crate) fn start(self) -> Process {
         let (mut running, stdout) = self.start_unread();
-        running.stdout = Output::collect(stdout);
+        running.stdout = Transcript::collect(stdout);
         running
     }
 
     /// Starts it; its stdout is for the test to read, or not.
-    pub(crate) fn start_unread(self) -> (Running, ChildStdout) {
+    pub(crate) fn start_unread(self) -> (Process, ChildStdout) {
         let mut running = self.spawn();
         let stdout = running.child.stdout.take().expect("it was piped");
-        running.stderr = Output::collect(running.child.stderr.take().expect("it was piped"));
+        running.stderr = Transcript::collect(running.child.stderr.take().expect("it was piped"));
         (running, stdout)
     }
 
     /// Starts it; its stderr is for the test to read, or not.
-    pub(crate) fn start_untold(self) -> (Running, ChildStderr) {
+    pub(crate) fn start_untold(self) -> (Process, ChildStderr) {
         let mut running = self.spawn();
         let stderr = running.child.stderr.take().expect("it was piped");
-        running.stdout = Output::collect(running.child.stdout.take().expect("it was piped"));
+        running.stdout = Transcript::collect(running.child.stdout.take().expect("it was piped"));
         (running, stderr)
     }
 
-    fn spawn(mut self) -> Running {
+    fn spawn(mut self) -> Process {
         self.0
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = self.0.spawn().expect("the program starts");
-        Running {
+        Process {
             ended: end_of(&child),
             stdin: child.stdin.take(),
-            stdout: Output::none(),
-            stderr: Output::none(),
+            stdout: Transcript::none(),
+            stderr: Transcript::none(),
             child,
         }
     }
 }
 
 /// Tells when a process has ended, without burying it.
-pub(crate) fn end_of(child: &Child) -> Heard<bool> {
-    let ended = Heard::default();
+pub(crate) fn end_of(child: &Child) -> Shared<bool> {
+    let ended = Shared::default();
     let (pid, tell) = (Pid::from_child(child), ended.clone());
     thread::spawn(move || {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
@@ -136,7 +145,7 @@ pub(crate) fn end_of(child: &Child) -> Heard<bool> {
     ended
 }
 
-impl Running {
+impl Process {
     pub(crate) fn signal(&self, signal: Signal) {
         // Whether it still lives is for the test to say.
         let _ = kill_process(Pid::from_child(&self.child), signal);
@@ -165,20 +174,27 @@ impl Running {
         stdin.flush().expect("a pipe has nothing to flush");
     }
 
+    /// Writes a text to its stdin and waits until the words of it are on its stdout.
+    #[track_caller]
+    pub(crate) fn echoes(&mut self, text: &str) {
+        self.types(text.as_bytes());
+        self.stdout.says(text.trim_end());
+    }
+
     /// Waits for its end.
-    pub(crate) fn done(self) -> Done {
+    pub(crate) fn done(self) -> Output {
         self.done_within(LIMIT)
     }
 
     /// Waits for its end, which must come in time.
-    pub(crate) fn done_within(mut self, limit: Duration) -> Done {
+    pub(crate) fn done_within(mut self, limit: Duration) -> Output {
         drop(self.stdin.take());
         if !self.ended.within(limit, |ended| *ended) {
             panic!("still running after {limit:?}: {self:?}");
         }
         let status = self.child.wait().expect("it has ended");
         let bytes = self.stdout.all();
-        Done {
+        Output {
             status,
             stdout: String::from_utf8_lossy(&bytes).into_owned(),
             stderr: String::from_utf8_lossy(&self.stderr.all()).into_owned(),
@@ -192,7 +208,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for Process {
     fn drop(&mut self) {
         // Both fail if it has ended and was waited for.
         let _ = self.child.kill();
@@ -200,7 +216,7 @@ impl Drop for Running {
     }
 }
 
-impl Debug for Done {
+impl Debug for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let said = |text: &str| text.chars().take(SHOWN_MAX).collect::<String>();
         writeln!(f, "{}", self.status)?;
@@ -209,7 +225,7 @@ impl Debug for Done {
     }
 }
 
-impl Done {
+impl Output {
     /// Checks the exit code.
     #[track_caller]
     pub(crate) fn exits(&self, code: i32) -> &Self {
@@ -222,6 +238,17 @@ impl Done {
     pub(crate) fn complains(&self, words: &str) -> &Self {
         assert!(self.stderr.contains(words), "no {words:?} in {self:#?}");
         self
+    }
+
+    /// Returns every line of stdout as the JSON object that it must be.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        let parse = |line| serde_json::from_str(line).expect("every line is JSON");
+        self.stdout.lines().map(parse).collect()
+    }
+
+    /// Returns the last of the events.
+    pub(crate) fn last_event(&self) -> Value {
+        self.events().pop().expect("there is an event")
     }
 
     /// Checks that stdout has these words.

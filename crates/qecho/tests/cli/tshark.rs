@@ -1,10 +1,10 @@
-//! What tshark sees in a capture, packet for packet.
+//! Packets of a capture, as tshark sees them.
 
 use std::{path::Path, process::Command};
 
 use serde_json::Value;
 
-use crate::stage::Stage;
+use crate::env::TestEnv;
 
 /// A packet as somebody sees it; two who look at the same packet must say the
 /// same.
@@ -23,16 +23,16 @@ pub(crate) struct Seen {
 ///
 /// Left to itself it goes by port numbers, of which some that the system hands
 /// out belong to other protocols, and then by what the first bytes look like.
-pub(crate) fn reader(stage: &Stage, capture: &Path) -> Command {
-    let mut command = stage.command("tshark");
+pub(crate) fn reader(env: &TestEnv, capture: &Path) -> Command {
+    let mut command = env.command("tshark");
     command.args(["-d", "udp.port==1-65535,quic", "-r"]);
     command.arg(capture);
     command
 }
 
 /// The datagrams of a capture, each with its packets.
-pub(crate) fn datagrams(stage: &Stage, capture: &Path) -> Vec<Vec<Seen>> {
-    let mut command = reader(stage, capture);
+pub(crate) fn datagrams(env: &TestEnv, capture: &Path) -> Vec<Vec<Seen>> {
+    let mut command = reader(env, capture);
     command.args(["-T", "json", "--no-duplicate-keys", "-J", "frame quic"]);
     let output = command
         .output()

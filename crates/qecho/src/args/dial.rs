@@ -1,12 +1,19 @@
-//! Whom a client trusts.
+//! What a client offers to a server, and whom it trusts.
 
 use std::path::PathBuf;
 
 use qecho_cert::Pin;
+use qecho_echo::dial::Alpn;
+
+use super::alpn;
 
 /// Options that every command has which connects to a server.
 #[derive(Debug, clap::Args)]
-pub(crate) struct TrustArguments {
+pub(crate) struct DialArguments {
+    /// Application protocol to offer; auto: `echo`, then none
+    #[arg(long, value_name = "auto|none|NAME", value_parser = alpn::offer, default_value = "auto")]
+    pub(crate) alpn: Alpn,
+
     /// Trust the certificate authorities in FILE (PEM) and no others
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Vec<PathBuf>,

@@ -1,0 +1,56 @@
+//! JSON as it is written: one object a line.
+
+use std::io::{self, Write};
+
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
+
+/// A JSON object whose members stand in the order in which they were added.
+#[derive(Debug, Default)]
+pub(crate) struct Object(Vec<(&'static str, Box<RawValue>)>);
+
+impl Object {
+    /// Returns an object that tells of an event.
+    pub(crate) fn event(name: &str) -> Self {
+        Self::default().with("event", name)
+    }
+
+    /// Adds a member; without a value it is `null`.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
+        let value = to_raw_value(&value).expect("what is shown has no maps, whose keys might fail");
+        self.0.push((name, value));
+        self
+    }
+
+    /// Adds a member if it has a value.
+    pub(crate) fn with_some(self, name: &'static str, value: Option<impl Serialize>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    /// Adds the members of another object.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// Writes it as a line.
+    pub(crate) fn line(&self, out: &mut dyn Write) -> io::Result<()> {
+        line(self, out)
+    }
+}
+
+impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// Writes anything as a line of JSON, at once.
+pub(super) fn line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    out.write_all(&line)
+}
