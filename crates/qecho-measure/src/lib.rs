@@ -27,5 +27,6 @@
 
 pub mod baseline_servers;
 pub mod bench;
+mod latency;
 pub mod ping;
 mod tcp;

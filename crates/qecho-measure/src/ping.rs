@@ -1,19 +1,22 @@
-//! Pings: how long an answer takes, again and again, and how many fail to
-//! come.
+//! Pings: measures how long an answer takes, again and again, and how many fail
+//! to come.
 
 mod application;
 mod config;
+mod context;
 mod datagram;
 mod early;
+mod events;
+mod frames;
+mod handshakes;
 mod host;
-mod onlooker;
+mod observer;
 mod payload;
 mod probes;
 mod report;
 mod stream;
-mod times;
 mod versions;
-mod work;
+mod workload;
 
 use std::{
     io,
@@ -30,21 +33,22 @@ use qecho_io::{
 use qecho_echo::dial;
 
 pub use self::{
-    application::{Command, Listener, PingApplication},
+    application::PingApplication,
     config::{
         Config, Destination, HOSTS_MAX, INTERVAL, Mode, SIZE, SIZE_MAX, SIZE_MIN, TIMEOUT,
         UNANSWERED_MAX,
     },
-    onlooker::PingObserver,
+    events::{Command, EventSink, PingEvent},
+    observer::PingObserver,
     report::{
-        Connected, Content, Counts, Early, Ecn, Failure, HostEvent, Lost, Measure, Phases,
-        PingEvent, Reply, Report, Transport,
+        Connected, Counts, EarlyEcho, Ecn, Failure, HandshakeTimes, Lost, Measure, Reply,
+        ReplyKind, Report, Transport,
     },
-    times::{Summary, Times},
     versions::VersionPing,
 };
+pub use crate::latency::{LatencyRecorder, LatencySummary};
 
-/// Why a ping could not be started.
+/// Error that keeps a ping from starting.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PingError {
@@ -66,27 +70,28 @@ pub struct Ping {
     thread: JoinHandle<io::Result<()>>,
 }
 
-/// Ends a ping.
+/// Handle that ends a ping.
 #[derive(Clone, Debug)]
 pub struct Stopper(Mailbox<Command>);
 
 impl Ping {
     /// Starts to ping every host, on a thread of its own.
     ///
-    /// The last that `listener` hears is [`PingEvent::Finished`].
+    /// `sink` is called with each host's index and its events, the last of which
+    /// is [`PingEvent::Ended`].
     ///
     /// # Errors
     /// [`PingError`] if it cannot; that nobody answers is an event.
-    pub fn start(config: &Config, listener: Listener) -> Result<Self, PingError> {
+    pub fn start(config: &Config, sink: EventSink) -> Result<Self, PingError> {
         let hosts = config.hosts.iter();
         let targets: Vec<_> = hosts
             .flat_map(|host| host.target.addresses.iter().copied())
             .collect();
         let sockets = dial::bind(&targets)?;
         let (mailbox, inbox) = event_loop::mailbox().map_err(PingError::Start)?;
-        let work = match config.over {
-            Mode::VersionNegotiation => ask_for_versions(config, sockets, inbox, listener),
-            _ => connect(config, sockets, inbox, &mailbox, listener)?,
+        let work = match config.mode {
+            Mode::VersionNegotiation => ask_for_versions(config, sockets, inbox, sink),
+            _ => connect(config, sockets, inbox, &mailbox, sink)?,
         };
         let thread = thread::Builder::new()
             .name("ping".into())
@@ -95,7 +100,7 @@ impl Ping {
         Ok(Self { mailbox, thread })
     }
 
-    /// Returns what ends the ping from another thread.
+    /// Returns a handle that ends the ping from another thread.
     pub fn stopper(&self) -> Stopper {
         Stopper(self.mailbox.clone())
     }
@@ -113,9 +118,9 @@ impl Ping {
 }
 
 impl Stopper {
-    /// Ends the ping; each host says what came so far.
+    /// Ends the ping; each host reports what came so far.
     pub fn stop(&self) {
-        // A ping that has ended needs no telling.
+        // A ping that has ended needs no command.
         let _ = self.0.send(Command::Stop);
     }
 }
@@ -127,17 +132,17 @@ fn connect(
     sockets: Vec<Socket>,
     inbox: Inbox<Command>,
     mailbox: &Mailbox<Command>,
-    listener: Listener,
+    sink: EventSink,
 ) -> Result<Work, PingError> {
-    let application = PingApplication::new(config, listener)?;
-    let onlooker = application.onlooker().waking(mailbox.waker());
+    let application = PingApplication::new(config, sink)?;
+    let observer = application.observer().waking(mailbox.waker());
     let shard_config = ShardConfig {
-        watched: config.observers.is_watched() || config.over.looks_into_packets(),
+        watched: config.observers.is_watched() || config.mode.observes_packets(),
         ..ShardConfig::client(config.transport.clone())
     };
     let shard = Shard::new(&shard_config, &addresses(&sockets), application)?;
     let mut datagram_observers = config.observers.datagram_observers();
-    datagram_observers.push(Box::new(onlooker));
+    datagram_observers.push(Box::new(observer));
     let event_loop = EventLoop::new(shard, sockets, inbox).observed_by(datagram_observers);
     Ok(Box::new(|| event_loop.run().map(|_| ())))
 }
@@ -146,10 +151,10 @@ fn ask_for_versions(
     config: &Config,
     sockets: Vec<Socket>,
     inbox: Inbox<Command>,
-    listener: Listener,
+    sink: EventSink,
 ) -> Work {
     let nonce = rand::random();
-    let ping = VersionPing::new(config, &addresses(&sockets), nonce, listener);
+    let ping = VersionPing::new(config, &addresses(&sockets), nonce, sink);
     let forwarding = ForwardingLoop::new(ping, sockets, inbox);
     Box::new(|| forwarding.run().map(|_| ()))
 }

@@ -1,10 +1,6 @@
 //! The client on its shard: dials, works, says how it ended.
 
-use std::{
-    io,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{io, net::SocketAddr, time::Instant};
 
 use qecho_engine::{
     Application, CloseReason, Connection, ConnectionKey, Event, ShardContext, TlsError,
@@ -16,7 +12,7 @@ use super::{
     pipe::{Pipe, PipeEnds},
     report::{ClientEvent, Connected, Failure, Report},
 };
-use crate::dial::{CONFIRMATION_WAIT_MAX, Dialer, Progress};
+use crate::dial::{CONFIRMATION_WAIT_MAX, Dialer, Progress, UnreachableTimer};
 
 /// Application code of a client that has all it came for.
 const CODE_DONE: u64 = 0;
@@ -60,22 +56,11 @@ pub struct ClientApplication {
     pressing: Option<Instant>,
     /// When to hang up although the server may lack the end of the handshake.
     hangs_up: Option<Instant>,
-    doubt: Option<Doubt>,
+    /// Keeps the number of datagrams received on the connection.
+    unreachable: UnreachableTimer<u64>,
     /// Whether the keys are still to be updated.
     update_keys: bool,
 }
-
-/// The peer's host has said that nobody listens there; it may be forged, so
-/// the connection ends only if nothing more is heard.
-#[derive(Debug)]
-struct Doubt {
-    until: Instant,
-    /// Datagrams heard on the connection when the doubt arose.
-    heard: u64,
-}
-
-/// Time in which a peer may show that it lives after all.
-const DOUBT: Duration = Duration::from_secs(3);
 
 impl ClientApplication {
     /// Makes a client that sends messages one after the other, as they come
@@ -116,7 +101,7 @@ impl ClientApplication {
             outcome: None,
             pressing: None,
             hangs_up: None,
-            doubt: None,
+            unreachable: UnreachableTimer::default(),
             update_keys: config.update_keys,
         })
     }
@@ -203,31 +188,30 @@ impl ClientApplication {
         }
     }
 
-    fn doubt_peer(
+    fn start_grace(
         &mut self,
         context: &mut ShardContext<'_, ()>,
         peer: SocketAddr,
         why: &io::Error,
     ) {
-        let until = context.now() + DOUBT;
+        let now = context.now();
         let live = self.live.and_then(|key| context.connection(key));
         if let Some((connection, ())) = live
             && why.kind() == io::ErrorKind::ConnectionRefused
             && connection.remote_address().ip() == peer.ip()
-            && self.doubt.is_none()
         {
-            let heard = connection.datagrams_received();
-            self.doubt = Some(Doubt { until, heard });
+            let received = connection.datagrams_received();
+            let grace = UnreachableTimer::<u64>::GRACE;
+            self.unreachable.start(now, grace, received);
         }
     }
 
-    fn resolve_doubt(&mut self, context: &mut ShardContext<'_, ()>) {
+    fn check_unreachable(&mut self, context: &mut ShardContext<'_, ()>) {
         let now = context.now();
-        let Some(doubt) = self.doubt.take_if(|doubt| doubt.until <= now) else {
-            return;
-        };
         let live = self.live.and_then(|key| context.connection(key));
-        if live.is_some_and(|(connection, ())| connection.datagrams_received() == doubt.heard) {
+        if let Some(received) = self.unreachable.take_expired(now)
+            && live.is_some_and(|(connection, ())| connection.datagrams_received() == received)
+        {
             self.end(now, Err(Failure::Gone));
         }
     }
@@ -337,8 +321,9 @@ impl Application for ClientApplication {
             Work::Conversation(work) => work.deadline(),
             Work::Pipe(pipe) => pipe.deadline(),
         };
-        let doubt = self.doubt.as_ref().map(|doubt| doubt.until);
-        let waiting = [self.dialer.deadline(), work, doubt].into_iter().flatten();
+        let waiting = [self.dialer.deadline(), work, self.unreachable.deadline()]
+            .into_iter()
+            .flatten();
         let waiting = waiting.min().filter(|_| self.outcome.is_none());
         [self.pressing, self.hangs_up, waiting]
             .into_iter()
@@ -367,7 +352,7 @@ impl Application for ClientApplication {
         if let Err(failure) = outcome {
             self.end(now, Err(failure));
         }
-        self.resolve_doubt(context);
+        self.check_unreachable(context);
         self.work_on_live(context);
     }
 
@@ -381,7 +366,7 @@ impl Application for ClientApplication {
             return;
         }
         if self.live.is_some() {
-            self.doubt_peer(context, peer, why);
+            self.start_grace(context, peer, why);
             return;
         }
         for key in self.dialer.unreachable(peer, why) {

@@ -10,15 +10,15 @@ use qecho_engine::{
     Application, CloseReason, Connection, ConnectionKey, Connector, Event, Handshake, ShardContext,
 };
 
-use super::{config::Config, generator::Command};
+use super::{config::Config, events::Command};
 
-/// Where and as what the server answers.
+/// Address at which the server answers, and what was agreed on.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Reached {
     /// Its address.
     pub address: SocketAddr,
-    /// What was agreed on.
+    /// Result of the handshake.
     pub handshake: Handshake,
     /// From the first packet to the completed handshake.
     pub elapsed: Duration,
@@ -35,12 +35,12 @@ pub struct Probe {
     without_alpn: bool,
     outcome: Option<Result<Reached, DialFailure>>,
     is_stopped: bool,
-    pressing: Option<Instant>,
+    requested_turn: Option<Instant>,
     /// The attempt that has won.
     winner: Option<ConnectionKey>,
     /// Those that have lost.
     losers: Vec<ConnectionKey>,
-    /// When to hang up: once the handshake is confirmed, or when that has taken too
+    /// Time to hang up: once the handshake is confirmed, or when that has taken too
     /// long.
     hangs_up: Option<Instant>,
 }
@@ -54,15 +54,15 @@ impl Probe {
             without_alpn: false,
             outcome: None,
             is_stopped: false,
-            pressing: None,
+            requested_turn: None,
             winner: None,
             losers: Vec::new(),
             hangs_up: None,
         }
     }
 
-    /// Returns how the server is reached, and what to offer it; `None` if the
-    /// probe was stopped.
+    /// Returns how the server was reached, and a connector that offers what it
+    /// took; `None` if the probe was stopped.
     ///
     /// # Errors
     /// [`DialFailure`] if the server was not reached.
@@ -78,7 +78,7 @@ impl Probe {
         }))
     }
 
-    fn follow(&mut self, now: Instant, progress: Progress) {
+    fn handle_progress(&mut self, now: Instant, progress: Progress) {
         match progress {
             Progress::Trying => {}
             Progress::WithoutAlpn => self.without_alpn = true,
@@ -93,7 +93,7 @@ impl Probe {
         };
         self.outcome.get_or_insert(outcome);
         self.hangs_up = Some(now + wait);
-        self.pressing = Some(now);
+        self.requested_turn = Some(now);
     }
 
     fn close_losers(&mut self, context: &mut ShardContext<'_, ()>) {
@@ -115,7 +115,7 @@ impl Application for Probe {
 
     fn start(&mut self, context: &mut ShardContext<'_, ()>) {
         let progress = self.dialer.start(context);
-        self.follow(context.now(), progress);
+        self.handle_progress(context.now(), progress);
     }
 
     fn accept(&mut self, _: &mut Connection<'_>) {}
@@ -140,7 +140,7 @@ impl Application for Probe {
             }
             Event::Closed(reason) if !self.is_over() => {
                 let is_attempt = self.dialer.closed(connection.key(), reason);
-                self.pressing = is_attempt.then_some(now).or(self.pressing);
+                self.requested_turn = is_attempt.then_some(now).or(self.requested_turn);
             }
             Event::Confirmed | Event::Closed(_) if self.winner == Some(connection.key()) => {
                 // A server may want a certificate to be shown.
@@ -154,24 +154,24 @@ impl Application for Probe {
         }
     }
 
-    fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, mail: Command) {
-        if mail == Command::Stop {
+    fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, command: Command) {
+        if command == Command::Stop {
             self.is_stopped = true;
             self.hangs_up = Some(context.now());
-            self.pressing = Some(context.now());
+            self.requested_turn = Some(context.now());
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
         let dialing = self.dialer.deadline().filter(|_| !self.is_over());
-        [self.pressing, self.hangs_up, dialing]
+        [self.requested_turn, self.hangs_up, dialing]
             .into_iter()
             .flatten()
             .min()
     }
 
     fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>) {
-        let was_pressing = self.pressing.take().is_some();
+        let was_requested = self.requested_turn.take().is_some();
         self.close_losers(context);
         if self.is_over() {
             if self.hangs_up.take_if(|due| *due <= context.now()).is_some() {
@@ -179,11 +179,11 @@ impl Application for Probe {
             }
             return;
         }
-        let progress = match was_pressing {
+        let progress = match was_requested {
             true => self.dialer.handle_failure(context),
             false => self.dialer.handle_deadline(context),
         };
-        self.follow(context.now(), progress);
+        self.handle_progress(context.now(), progress);
     }
 
     fn handle_unreachable(
@@ -200,7 +200,7 @@ impl Application for Probe {
             if let Some((mut connection, ())) = context.connection(key) {
                 connection.close(1, "unreachable");
             }
-            self.pressing = Some(context.now());
+            self.requested_turn = Some(context.now());
         }
     }
 }

@@ -6,7 +6,7 @@ use qecho_echo::{
     dial::{Alpn, DialFailure},
 };
 use qecho_engine::{Connection, Event};
-use qecho_measure::ping::{Failure, HostEvent, Mode, UNANSWERED_MAX};
+use qecho_measure::ping::{Failure, Mode, PingEvent, UNANSWERED_MAX};
 use qecho_testkit::{identity::Identity, scenario::Scenario};
 
 use crate::{
@@ -200,8 +200,8 @@ fn a_server_that_closes_before_it_confirms_is_quoted_each_time() {
     let mut ping = Pinging::new(&config, far, &good_path(), 1);
     let report = ping.report();
     assert_eq!((report.counts.lost, report.outcome), (3, Ok(())));
-    let quoted = ping.seen.iter().filter(|news| match news {
-        HostEvent::Lost(lost) => {
+    let quoted = ping.seen.iter().filter(|event| match event {
+        PingEvent::Lost(lost) => {
             let reason = lost.reason.as_deref();
             reason.is_some_and(|reason| reason.contains("not you"))
         }
@@ -219,6 +219,6 @@ fn handshakes_offer_no_alpn_once_that_was_refused() {
     let mut ping = Pinging::new(&config, far, &good_path(), 1);
     let report = ping.report();
     let refusals = ping.seen.iter();
-    let refusals = refusals.filter(|news| matches!(news, HostEvent::WithoutAlpn));
+    let refusals = refusals.filter(|event| matches!(event, PingEvent::WithoutAlpn));
     assert_eq!((report.counts.received, refusals.count()), (3, 1));
 }

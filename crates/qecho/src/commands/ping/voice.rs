@@ -9,7 +9,7 @@ use std::{
 use anyhow::anyhow;
 use qecho_cert::TrustVerifier;
 use qecho_echo::dial::{Alpn, DialFailure};
-use qecho_measure::ping::{self, Connected, HostEvent, Report};
+use qecho_measure::ping::{self, Connected, PingEvent, Report};
 use qecho_packet::text;
 
 use super::super::dialing;
@@ -145,11 +145,11 @@ impl Reporter {
     }
 
     /// Says what the ping tells of a host.
-    pub(super) fn tell(&mut self, host: usize, news: &HostEvent) -> io::Result<()> {
-        match news {
-            HostEvent::Connected(connected) => self.connected(host, connected),
-            HostEvent::Ended(report) => self.ended(host, report),
-            HostEvent::WithoutAlpn if self.form.is_none() => {
+    pub(super) fn tell(&mut self, host: usize, event: &PingEvent) -> io::Result<()> {
+        match event {
+            PingEvent::Connected(connected) => self.connected(host, connected),
+            PingEvent::Ended(report) => self.ended(host, report),
+            PingEvent::WithoutAlpn if self.form.is_none() => {
                 let Host { place, .. } = &self.hosts[host];
                 say(&format!(
                     "{place} refuses ALPN echo; once more without ALPN\n"
@@ -161,8 +161,8 @@ impl Reporter {
                 let Host { subject, .. } = &self.hosts[host];
                 let mut out = io::stdout().lock();
                 match self.form {
-                    None => render::news(subject, news, &mut out),
-                    Some(form) => rows::news(form, subject, news, &mut out),
+                    None => render::news(subject, event, &mut out),
+                    Some(form) => rows::news(form, subject, event, &mut out),
                 }
             }
         }

@@ -6,7 +6,9 @@ use std::{
 };
 
 use qecho_engine::EarlyData;
-use qecho_measure::ping::{Connected, Content, HostEvent, Measure, Reply, Report, Summary, Times};
+use qecho_measure::ping::{
+    Connected, LatencyRecorder, LatencySummary, Measure, PingEvent, Reply, ReplyKind, Report,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -144,27 +146,27 @@ pub(crate) fn connected(
 pub(crate) fn news(
     form: Form,
     subject: &Subject,
-    news: &HostEvent,
+    event: &PingEvent,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let host = &subject.host;
-    let row = match news {
-        HostEvent::Reply(reply) => replied("reply", host, reply),
-        HostEvent::Late(reply) => replied("late", host, reply),
-        HostEvent::Duplicate { sequence } => Row {
+    let row = match event {
+        PingEvent::Reply(reply) => replied("reply", host, reply),
+        PingEvent::Late(reply) => replied("late", host, reply),
+        PingEvent::Duplicate { sequence } => Row {
             r#type: "duplicate",
             host,
             seq: Some(*sequence),
             ..Row::default()
         },
-        HostEvent::Lost(lost) => Row {
+        PingEvent::Lost(lost) => Row {
             r#type: "lost",
             host,
             seq: Some(lost.sequence),
             reason: lost.reason.as_deref(),
             ..Row::default()
         },
-        HostEvent::WithoutAlpn => Row {
+        PingEvent::WithoutAlpn => Row {
             r#type: "without_alpn",
             host,
             ..Row::default()
@@ -182,16 +184,16 @@ fn replied<'a>(kind: &'static str, host: &'a str, reply: &Reply) -> Row<'a> {
         ..Row::default()
     };
     let time = Some(microseconds(reply.time));
-    match &reply.content {
-        Content::Echo { bytes } => {
+    match &reply.kind {
+        ReplyKind::Echo { bytes } => {
             row.bytes = Some(*bytes);
             row.echo_time_us = time;
         }
-        Content::Acknowledgement { delay } => {
+        ReplyKind::Acknowledgement { delay } => {
             row.round_trip_us = time;
             row.ack_delay_us = delay.map(microseconds);
         }
-        Content::Handshake(phases) => {
+        ReplyKind::Handshake(phases) => {
             row.handshake_us = time;
             row.first_reply_us = phases.first_reply.map(microseconds);
             row.confirmed_us = phases.confirmed.map(microseconds);
@@ -206,7 +208,7 @@ fn replied<'a>(kind: &'static str, host: &'a str, reply: &Reply) -> Row<'a> {
                 .and_then(|early| early.echoed)
                 .map(microseconds);
         }
-        Content::Versions { versions, bytes } => {
+        ReplyKind::Versions { versions, bytes } => {
             row.bytes = Some(*bytes);
             row.negotiation_us = time;
             row.versions = Some(versions.iter().map(|one| version_name(*one)).collect());
@@ -279,10 +281,11 @@ struct TimesPart {
     jitter_us: Option<f64>,
 }
 
-impl From<&Times> for TimesPart {
-    fn from(times: &Times) -> Self {
+impl From<&LatencyRecorder> for TimesPart {
+    fn from(times: &LatencyRecorder) -> Self {
         let summary = times.summary();
-        let part = |pick: fn(&Summary) -> Duration| summary.as_ref().map(pick).map(microseconds);
+        let part =
+            |pick: fn(&LatencySummary) -> Duration| summary.as_ref().map(pick).map(microseconds);
         Self {
             min_us: part(|times| times.min),
             mean_us: part(|times| times.mean),

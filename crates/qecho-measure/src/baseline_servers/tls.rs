@@ -20,7 +20,7 @@ use qecho_io::BindError;
 use rustix::event::{PollFd, PollFlags};
 use rustls::{ServerConfig, ServerConnection, version::TLS13};
 
-use crate::tcp::{self, Came, ReadBuffer, Secured};
+use crate::tcp::{self, ReadBuffer, ReadOutcome, TlsStream};
 
 /// TCP connections at once; one more is closed.
 pub const CONNECTIONS_MAX: usize = 1_024;
@@ -28,7 +28,7 @@ pub const CONNECTIONS_MAX: usize = 1_024;
 /// Time for a handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often it is looked for connections that have waited too long.
+/// Time between two checks for connections that have waited too long.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Times that a connection is read from before others have their turn.
@@ -98,7 +98,7 @@ impl Drop for Listeners {
     fn drop(&mut self) {
         self.has_ended.store(true, Relaxed);
         for waker in &mut self.wakers {
-            // Whoever has ended needs no waking.
+            // A thread that has ended needs no waking.
             let _ = waker.write(&[0]);
         }
         for thread in self.threads.drain(..) {
@@ -124,7 +124,7 @@ fn tls(config: &Config) -> Result<ServerConfig, ServerError> {
     Ok(tls)
 }
 
-/// Lets connections in and shares them out, until the end.
+/// Accepts connections and shares them out, until the end.
 fn accept(
     sockets: &[TcpListener],
     bell: &PipeReader,
@@ -190,9 +190,9 @@ struct Worker {
 }
 
 struct Peer {
-    secured: Secured,
-    /// When it was last heard of.
-    heard: Instant,
+    stream: TlsStream,
+    /// When something was last received.
+    received: Instant,
     began: Instant,
     has_ended: bool,
 }
@@ -218,7 +218,7 @@ impl Worker {
             let before = self.peers.len();
             self.peers.retain(|peer| !peer.has_ended);
             self.count.fetch_sub(before - self.peers.len(), Relaxed);
-            self.let_in(now);
+            self.accept_streams(now);
         }
     }
 
@@ -226,12 +226,12 @@ impl Worker {
     fn wait(&mut self) -> io::Result<Vec<bool>> {
         let mut descriptors = vec![PollFd::from_borrowed_fd(self.bell.as_fd(), PollFlags::IN)];
         descriptors.extend(self.peers.iter().map(|peer| {
-            let interest = match peer.secured.is_blocked() {
+            let interest = match peer.stream.is_blocked() {
                 // It is read no further, so that it is held back.
                 true => PollFlags::OUT,
                 false => PollFlags::IN,
             };
-            PollFd::from_borrowed_fd(peer.secured.as_fd(), interest)
+            PollFd::from_borrowed_fd(peer.stream.as_fd(), interest)
         }));
         tcp::wait(&mut descriptors, TICK)?;
         let is_ready = |descriptor: &PollFd<'_>| !descriptor.revents().is_empty();
@@ -245,17 +245,17 @@ impl Worker {
         Ok(ready)
     }
 
-    fn let_in(&mut self, now: Instant) {
+    fn accept_streams(&mut self, now: Instant) {
         while let Ok(stream) = self.streams.try_recv() {
-            let secured = ServerConnection::new(self.tls.clone()).map(|mut tls| {
+            let accepted = ServerConnection::new(self.tls.clone()).map(|mut tls| {
                 // At most what was read last waits, and then nothing is read.
                 tls.set_buffer_limit(None);
-                Secured::new(stream, tls.into())
+                TlsStream::new(stream, tls.into())
             });
-            match secured {
-                Ok(Ok(secured)) => self.peers.push(Peer {
-                    secured,
-                    heard: now,
+            match accepted {
+                Ok(Ok(stream)) => self.peers.push(Peer {
+                    stream,
+                    received: now,
                     began: now,
                     has_ended: false,
                 }),
@@ -267,26 +267,26 @@ impl Worker {
 
 impl Peer {
     fn is_overdue(&self, now: Instant, idle_timeout: Duration) -> bool {
-        let is_slow = self.secured.is_handshaking() && now - self.began > HANDSHAKE_TIMEOUT;
-        is_slow || now - self.heard > idle_timeout
+        let is_slow = self.stream.is_handshaking() && now - self.began > HANDSHAKE_TIMEOUT;
+        is_slow || now - self.received > idle_timeout
     }
 
     /// Sends back what came; the end of the connection is an error.
     fn echo(&mut self, now: Instant, buffer: &mut ReadBuffer) -> io::Result<()> {
-        self.heard = now;
-        self.secured.flush()?;
+        self.received = now;
+        self.stream.flush()?;
         for _ in 0..READS_PER_TURN_MAX {
-            if self.secured.is_blocked() {
+            if self.stream.is_blocked() {
                 break;
             }
-            let came = self
-                .secured
+            let read = self
+                .stream
                 .read(buffer, |data, writer| writer.write_all(data))?;
-            self.secured.flush()?;
-            match came {
-                Came::Some => {}
-                Came::Nothing => break,
-                Came::End => return Err(io::ErrorKind::ConnectionAborted.into()),
+            self.stream.flush()?;
+            match read {
+                ReadOutcome::Data => {}
+                ReadOutcome::Blocked => break,
+                ReadOutcome::End => return Err(io::ErrorKind::ConnectionAborted.into()),
             }
         }
         Ok(())

@@ -9,14 +9,13 @@ use qecho_echo::COALESCE_MAX;
 use qecho_engine::{Connection, Dir, ReadEnd, StreamId, Written};
 
 use super::{
-    book::{Book, Fault, Message},
-    config::Mode,
-    lane::{ended, reset, stopped, too_much},
+    failure::ConnectionFailure,
+    message::{Message, MessageEvent},
     pattern::Pattern,
 };
 
 #[derive(Debug, Default)]
-pub(super) struct Brief {
+pub(super) struct StreamPerMessage {
     /// Messages for which the peer allows no stream yet.
     waiting: VecDeque<Message>,
     streams: HashMap<StreamId, Exchange>,
@@ -32,11 +31,12 @@ struct Exchange {
     received: u64,
 }
 
-impl Brief {
+impl StreamPerMessage {
     pub(super) fn len(&self) -> usize {
         self.waiting.len() + self.streams.len()
     }
 
+    /// Returns when the oldest message was sent that has not come back.
     pub(super) fn oldest(&self) -> Option<Instant> {
         let waiting = self.waiting.iter();
         let streams = self.streams.values().map(|exchange| &exchange.message);
@@ -48,21 +48,9 @@ impl Brief {
         self.waiting.push_back(message);
     }
 
-    pub(super) fn top_up(
-        &mut self,
-        connection: &mut Connection<'_>,
-        book: &mut Book,
-    ) -> Result<(), Fault> {
-        while self.len() < book.work.in_flight
-            && let Some(message) = book.next(connection.now())
-        {
-            self.add(message);
-        }
-        self.open(connection, book)
-    }
-
-    /// Forgets the streams, which are no more; their messages wait again.
-    pub(super) fn start_anew(&mut self) {
+    /// Forgets the streams, which the server has rejected; their messages wait
+    /// again.
+    pub(super) fn restart(&mut self) {
         let exchanges = self.streams.drain();
         self.waiting
             .extend(exchanges.map(|(_, exchange)| exchange.message));
@@ -72,17 +60,15 @@ impl Brief {
     pub(super) fn open(
         &mut self,
         connection: &mut Connection<'_>,
-        book: &mut Book,
-    ) -> Result<(), Fault> {
+        pattern: &Pattern,
+        events: &mut Vec<MessageEvent>,
+    ) -> Result<(), ConnectionFailure> {
         while !self.waiting.is_empty()
             && let Some(id) = connection.open(Dir::Bidirectional)
             && let Some(mut message) = self.waiting.pop_front()
         {
-            match book.work.way {
-                // The connection was begun for it; the echo has its own time.
-                Mode::Handshake => message.sent = connection.now(),
-                _ => book.sends(connection.now(), &mut message),
-            }
+            message.sent = connection.now();
+            events.push(MessageEvent::Sent(message));
             self.opened += 1;
             let exchange = Exchange {
                 message,
@@ -91,17 +77,18 @@ impl Brief {
                 received: 0,
             };
             self.streams.insert(id, exchange);
-            self.write(connection, id, book)?;
+            self.write(connection, id, pattern)?;
         }
         Ok(())
     }
 
+    /// Writes what the send window takes of a message, and FIN after it.
     pub(super) fn write(
         &mut self,
         connection: &mut Connection<'_>,
         id: StreamId,
-        book: &Book,
-    ) -> Result<(), Fault> {
+        pattern: &Pattern,
+    ) -> Result<(), ConnectionFailure> {
         let Some(exchange) = self.streams.get_mut(&id) else {
             return Ok(());
         };
@@ -109,7 +96,7 @@ impl Brief {
         while exchange.written < size {
             let left = (size - exchange.written).min(COALESCE_MAX as u64);
             let at = exchange.origin + exchange.written;
-            let piece = book.pattern.piece(at, left as usize);
+            let piece = pattern.piece(at, left as usize);
             let length = piece.len() as u64;
             match connection.write(id, piece) {
                 Written::All => exchange.written += length,
@@ -117,8 +104,8 @@ impl Brief {
                     exchange.written += length - rest.len() as u64;
                     return Ok(());
                 }
-                Written::Stopped(code) => return Err(stopped(code)),
-                Written::Closed => return Err(ended()),
+                Written::Stopped(code) => return Err(ConnectionFailure::stopped(code)),
+                Written::Closed => return Err(ConnectionFailure::stream_ended()),
             }
         }
         connection.finish(id);
@@ -130,30 +117,30 @@ impl Brief {
         &mut self,
         connection: &mut Connection<'_>,
         id: StreamId,
-        book: &mut Book,
-    ) -> Result<bool, Fault> {
+        pattern: &Pattern,
+        events: &mut Vec<MessageEvent>,
+    ) -> Result<bool, ConnectionFailure> {
         let Some(exchange) = self.streams.get_mut(&id) else {
             return Ok(false);
         };
         let size = exchange.message.size as u64;
         loop {
             let read = connection.read(id, COALESCE_MAX);
-            book.check(exchange.origin + exchange.received, &read.data)?;
+            pattern.check(exchange.origin + exchange.received, &read.data)?;
             exchange.received += read.data.len() as u64;
             if exchange.received > size {
-                return Err(too_much());
+                return Err(ConnectionFailure::too_much());
             }
             match read.end {
                 ReadEnd::More => {}
                 ReadEnd::Blocked => return Ok(false),
                 ReadEnd::Fin if exchange.received == size => break,
-                ReadEnd::Fin | ReadEnd::Closed => return Err(ended()),
-                ReadEnd::Reset(code) => return Err(reset(code)),
+                ReadEnd::Fin | ReadEnd::Closed => return Err(ConnectionFailure::stream_ended()),
+                ReadEnd::Reset(code) => return Err(ConnectionFailure::reset(code)),
             }
         }
-        if let Some(exchange) = self.streams.remove(&id) {
-            book.answered(connection.now(), exchange.message);
-        }
+        let ended = self.streams.remove(&id);
+        events.extend(ended.map(|exchange| MessageEvent::Echoed(exchange.message)));
         Ok(true)
     }
 }

@@ -1,35 +1,6 @@
-//! The same load over QUIC and over something else.
+//! Compares a load over QUIC with the same over a baseline.
 
-use serde::{Deserialize, Serialize};
-
-use super::Report;
-
-/// A load over another transport, and how QUIC compares with it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
-    /// What came of the same load over `run.transport`.
-    pub report: Report,
-    /// QUIC's figures by those of the other, of all slices together.
-    pub ratios: Vec<Ratio>,
-}
-
-/// A figure of QUIC by the same of something else.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ratio {
-    /// Which: `rate`, `goodput`, `p50`, `p99`, or `server_processor`, which is
-    /// the server's processor time for each message.
-    pub figure: String,
-    /// QUIC's.
-    pub quic: f64,
-    /// The other's.
-    pub other: f64,
-    /// The one by the other.
-    pub ratio: f64,
-    /// The least that any pair of slices gave.
-    pub least: f64,
-    /// The greatest.
-    pub most: f64,
-}
+use super::schema::{Comparison, Ratio, Report};
 
 type Metric = fn(&Report) -> Option<f64>;
 

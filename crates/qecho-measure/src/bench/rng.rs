@@ -1,10 +1,10 @@
-//! Chances that a seed repeats.
+//! Random numbers that a seed repeats, on every system and in every version.
 
 /// A generator of random numbers (SplitMix64).
 #[derive(Clone, Debug)]
-pub(super) struct Chance(u64);
+pub(super) struct Rng(u64);
 
-impl Chance {
+impl Rng {
     pub(super) fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -17,12 +17,12 @@ impl Chance {
         bits ^ (bits >> 31)
     }
 
-    /// Draws a number from 0 to 1, without 1.
+    /// Returns a number from 0 to 1, without 1.
     pub(super) fn share(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Draws one of `count` numbers from 0 on, all equally likely.
+    /// Returns one of `count` numbers from 0 on, all equally likely.
     pub(super) fn below(&mut self, count: u64) -> u64 {
         // The product's upper half (Lemire): no number is favoured by more
         // than one in 2^64 / count.
@@ -36,10 +36,10 @@ mod tests {
 
     #[test]
     fn numbers_below_a_count_are_all_drawn_and_equally_often() {
-        let mut chance = Chance::new(7);
+        let mut rng = Rng::new(7);
         let mut counts = [0; 10];
         for _ in 0..100_000 {
-            counts[chance.below(10) as usize] += 1;
+            counts[rng.below(10) as usize] += 1;
         }
         assert!(
             counts.iter().all(|count| (9_500..10_500).contains(count)),

@@ -1,19 +1,28 @@
-//! Times, and what they come to.
+//! Records latencies, and computes their percentiles.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// Times up to which percentiles are exact; of more, [`SIGNIFICANT_DIGITS`] of
-/// them can be relied on.
+/// Times up to which a summary's percentiles are exact; of more they have
+/// [`SIGNIFICANT_DIGITS`].
 const EXACT_MAX: usize = 1_000;
 
-/// Digits of a percentile that can be relied on; the others are exact.
+/// Significant digits of every percentile.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
-/// Times that were measured one after the other.
+/// Longest time that a histogram has room for from the beginning.
+const TIME_MAX: Duration = Duration::from_secs(3_600);
+
+/// Returns an empty distribution of times in nanoseconds.
+pub(crate) fn empty_histogram() -> Histogram<u64> {
+    let histogram = Histogram::new_with_max(TIME_MAX.as_nanos() as u64, SIGNIFICANT_DIGITS);
+    histogram.expect("the bounds are constants that fit")
+}
+
+/// Recorder of times that were measured one after the other.
 #[derive(Clone, Debug)]
-pub struct Times {
+pub struct LatencyRecorder {
     /// The first of them, as they were.
     exact: Vec<Duration>,
     /// In nanoseconds.
@@ -22,24 +31,24 @@ pub struct Times {
     min: Duration,
     max: Duration,
     last: Option<Duration>,
-    /// Of the differences between each and the next.
+    /// Sum of the differences between each and the next.
     differences: Duration,
 }
 
-/// What times come to.
+/// Summary of recorded times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// How many there were.
+pub struct LatencySummary {
+    /// Number of times.
     pub count: u64,
     /// The shortest.
     pub min: Duration,
     /// Their mean.
     pub mean: Duration,
-    /// Half of them were not longer.
+    /// The median.
     pub p50: Duration,
-    /// 90 of 100 were not longer.
+    /// The 90th percentile.
     pub p90: Duration,
-    /// 99 of 100 were not longer.
+    /// The 99th percentile.
     pub p99: Duration,
     /// The longest.
     pub max: Duration,
@@ -48,12 +57,14 @@ pub struct Summary {
     pub jitter: Duration,
 }
 
-impl Default for Times {
+impl Default for LatencyRecorder {
     fn default() -> Self {
+        let mut histogram = empty_histogram();
+        // Longer times make it grow, to 440 kB at most.
+        histogram.auto(true);
         Self {
             exact: Vec::new(),
-            histogram: Histogram::new(SIGNIFICANT_DIGITS)
-                .expect("a histogram has three significant digits"),
+            histogram,
             sum: Duration::ZERO,
             min: Duration::MAX,
             max: Duration::ZERO,
@@ -63,12 +74,13 @@ impl Default for Times {
     }
 }
 
-impl Times {
-    /// Adds one.
-    pub fn add(&mut self, time: Duration) {
+impl LatencyRecorder {
+    /// Records a time.
+    pub fn record(&mut self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        // It grows to 400 kB at most, for times of centuries.
-        let _ = self.histogram.record(nanoseconds);
+        self.histogram
+            .record(nanoseconds)
+            .expect("it grows for any value");
         if self.exact.len() < EXACT_MAX {
             self.exact.push(time);
         }
@@ -80,8 +92,27 @@ impl Times {
         }
     }
 
-    /// Returns what they come to; `None` if there are none.
-    pub fn summary(&self) -> Option<Summary> {
+    /// Adds the times of another recorder, as if they had followed these.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.histogram
+            .add(&other.histogram)
+            .expect("it grows for any value");
+        let room = EXACT_MAX - self.exact.len();
+        self.exact.extend(other.exact.iter().take(room));
+        self.sum += other.sum;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.last = other.last.or(self.last);
+        self.differences += other.differences;
+    }
+
+    /// Returns the distribution of the times in nanoseconds, to three digits.
+    pub(crate) fn histogram(&self) -> &Histogram<u64> {
+        &self.histogram
+    }
+
+    /// Returns a summary of the times; `None` if there are none.
+    pub fn summary(&self) -> Option<LatencySummary> {
         let count = self.histogram.len();
         self.last?;
         let mut sorted = self.exact.clone();
@@ -99,7 +130,7 @@ impl Times {
         let mean = |sum: Duration, count: u64| {
             Duration::from_nanos((sum.as_nanos() / u128::from(count.max(1))) as u64)
         };
-        Some(Summary {
+        Some(LatencySummary {
             count,
             min: self.min,
             mean: mean(self.sum, count),
@@ -116,10 +147,10 @@ impl Times {
 mod tests {
     use super::*;
 
-    fn times(milliseconds: impl IntoIterator<Item = u64>) -> Times {
-        let mut times = Times::default();
+    fn times(milliseconds: impl IntoIterator<Item = u64>) -> LatencyRecorder {
+        let mut times = LatencyRecorder::default();
         for time in milliseconds {
-            times.add(Duration::from_millis(time));
+            times.record(Duration::from_millis(time));
         }
         times
     }
@@ -162,7 +193,7 @@ mod tests {
             [seven; 5]
         );
         assert_eq!(summary.jitter, Duration::ZERO);
-        assert_eq!(Times::default().summary(), None);
+        assert_eq!(LatencyRecorder::default().summary(), None);
     }
 
     #[test]
@@ -176,8 +207,8 @@ mod tests {
     #[test]
     fn nothing_measured_is_too_long_or_too_short() {
         let mut times = times([]);
-        times.add(Duration::ZERO);
-        times.add(Duration::from_secs(365 * 24 * 60 * 60));
+        times.record(Duration::ZERO);
+        times.record(Duration::from_secs(365 * 24 * 60 * 60));
         let summary = times.summary().expect("there are some");
         assert_eq!(summary.min, Duration::ZERO);
         assert_eq!(summary.max.as_secs(), 365 * 24 * 60 * 60);

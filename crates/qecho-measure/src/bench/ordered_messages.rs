@@ -6,14 +6,14 @@ use bytes::Bytes;
 use qecho_echo::COALESCE_MAX;
 
 use super::{
-    book::{Book, Fault, Message},
+    failure::ConnectionFailure,
+    message::{Message, MessageEvent},
     pattern::Pattern,
-    report::ErrorKind,
 };
 
-/// An ordered flow of bytes, and the messages in it.
+/// An ordered sequence of bytes, and the messages in it.
 #[derive(Debug)]
-pub(super) struct Flow {
+pub(super) struct OrderedMessages {
     /// Where its part of the pattern begins.
     origin: u64,
     /// Bytes that are to be sent, were written, and came back.
@@ -24,8 +24,8 @@ pub(super) struct Flow {
     under_way: VecDeque<(u64, Message)>,
 }
 
-impl Flow {
-    /// Makes the `number`-th flow of all.
+impl OrderedMessages {
+    /// Makes the `number`-th sequence of all.
     pub(super) fn new(number: u64) -> Self {
         Self {
             origin: Pattern::origin(number),
@@ -46,51 +46,42 @@ impl Flow {
     }
 
     /// Adds a message, whose bytes are [`unwritten`](Self::unwritten) then.
-    pub(super) fn add(&mut self, now: Instant, mut message: Message, book: &mut Book) {
-        book.sends(now, &mut message);
+    pub(super) fn add(&mut self, message: Message) {
         self.wanted += message.size as u64;
         self.under_way.push_back((self.wanted, message));
     }
 
-    /// Keeps as many messages under way as the work says.
-    pub(super) fn top_up(&mut self, now: Instant, book: &mut Book) {
-        while self.len() < book.work.in_flight
-            && let Some(message) = book.next(now)
-        {
-            self.add(now, message, book);
-        }
-    }
-
     /// Returns the next piece to write, if there is one; messages that follow
     /// one another make one piece.
-    pub(super) fn unwritten(&self, book: &Book) -> Option<Bytes> {
+    pub(super) fn unwritten(&self, pattern: &Pattern) -> Option<Bytes> {
         let left = (self.wanted - self.written).min(COALESCE_MAX as u64);
         let at = self.origin + self.written;
-        (left > 0).then(|| book.pattern.piece(at, left as usize))
+        (left > 0).then(|| pattern.piece(at, left as usize))
     }
 
-    /// Notes how much of it was written.
+    /// Counts bytes of it as written.
     pub(super) fn wrote(&mut self, length: usize) {
         self.written += length as u64;
     }
 
-    /// Takes in what has come back.
-    pub(super) fn read(&mut self, now: Instant, data: &[u8], book: &mut Book) -> Result<(), Fault> {
-        book.check(self.origin + self.received, data)?;
+    /// Takes in what has come back, and reports the messages that are whole.
+    pub(super) fn read(
+        &mut self,
+        data: &[u8],
+        pattern: &Pattern,
+        events: &mut Vec<MessageEvent>,
+    ) -> Result<(), ConnectionFailure> {
+        pattern.check(self.origin + self.received, data)?;
         self.received += data.len() as u64;
         if self.received > self.written {
-            return Err(too_much());
+            return Err(ConnectionFailure::too_much());
         }
         while let Some((end, message)) = self.under_way.front().copied()
             && end <= self.received
         {
             self.under_way.pop_front();
-            book.answered(now, message);
+            events.push(MessageEvent::Echoed(message));
         }
         Ok(())
     }
-}
-
-pub(super) fn too_much() -> Fault {
-    Fault::new(ErrorKind::Differs, "peer sent more than it was sent")
 }

@@ -1,14 +1,14 @@
-//! Times as figures.
+//! Percentiles of times.
 
+use hdrhistogram::Histogram;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::bench::tally::Times;
-
-/// A distribution of times, in microseconds, exact to three digits; of none
-/// there is none of the figures.
+/// Percentiles of times in microseconds, exact to three digits; without a time
+/// there is none of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Latency {
-    /// How many there are.
+    /// Number of times.
     pub count: u64,
     /// The shortest.
     #[serde(default, deserialize_with = "time")]
@@ -19,19 +19,19 @@ pub struct Latency {
     /// Their standard deviation.
     #[serde(default)]
     pub deviation_us: Option<f64>,
-    /// What half of them do not exceed.
+    /// The median.
     #[serde(default, deserialize_with = "time")]
     pub p50_us: Option<f64>,
-    /// What 90 % do not exceed.
+    /// The 90th percentile.
     #[serde(default, deserialize_with = "time")]
     pub p90_us: Option<f64>,
-    /// What 99 % do not exceed.
+    /// The 99th percentile.
     #[serde(default, deserialize_with = "time")]
     pub p99_us: Option<f64>,
-    /// What 99.9 % do not exceed.
+    /// The 99.9th percentile.
     #[serde(default, deserialize_with = "time")]
     pub p99_9_us: Option<f64>,
-    /// What 99.99 % do not exceed.
+    /// The 99.99th percentile.
     #[serde(default, deserialize_with = "time")]
     pub p99_99_us: Option<f64>,
     /// The longest.
@@ -40,8 +40,7 @@ pub struct Latency {
 }
 
 impl Latency {
-    pub(in crate::bench) fn of(times: &Times) -> Self {
-        let histogram = &times.0;
+    pub(in crate::bench) fn of(histogram: &Histogram<u64>) -> Self {
         if histogram.is_empty() {
             return Self::default();
         }
@@ -62,26 +61,27 @@ impl Latency {
     }
 }
 
-/// What was measured in a part of the time; without an answer there is no time.
+/// Measurements of one interval; without an answer there is no time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Interval {
-    /// Whether the measuring was over: what came back in it is late, and has no
-    /// part in the achieved rate.
+    /// Whether the measuring was over: messages that came back in it are late,
+    /// and have no part in the achieved rate.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub after_end: bool,
-    /// When it began, in seconds since the measuring began.
+    /// Its beginning, in seconds since the measuring began.
     pub at_s: f64,
-    /// How long it was, in seconds.
+    /// Its length, in seconds.
     pub length_s: f64,
     /// Messages that came back in it, and were sent when it was measured.
     pub messages: u64,
     /// Messages a second that came back in it, those too that were sent in the
     /// warm-up: what the achieved rate is made of.
     pub rate_per_s: f64,
-    /// What half of them did not exceed, in microseconds.
+    /// The median, in microseconds.
     #[serde(default, deserialize_with = "time")]
     pub p50_us: Option<f64>,
-    /// What 99 % did not exceed, in microseconds.
+    /// The 99th percentile, in microseconds.
     #[serde(default, deserialize_with = "time")]
     pub p99_us: Option<f64>,
     /// The longest, in microseconds.
@@ -90,9 +90,10 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Returns an interval with these times, and nothing else yet.
-    pub(in crate::bench) fn of(times: &Times) -> Self {
-        let latency = Latency::of(times);
+    /// Returns an interval with the times of a distribution, and nothing else
+    /// yet.
+    pub(in crate::bench) fn of(histogram: &Histogram<u64>) -> Self {
+        let latency = Latency::of(histogram);
         Self {
             messages: latency.count,
             p50_us: latency.p50_us,

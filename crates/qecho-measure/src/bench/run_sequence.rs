@@ -1,22 +1,25 @@
-//! Runs that follow one another, and what they say together.
+//! Runs that follow one another, and their joint report.
 
 use std::{num::NonZeroU64, time::Duration};
 
 use qecho_engine::ServerShared;
 
 use super::{
-    Bench, BenchError, Progress, Stopper,
     config::{Baseline, Begin, Config, Goal, Plan},
-    report::{Comparison, MaxRate, Report, Server, Stop},
+    error::BenchError,
+    failure::StopReason,
+    progress::{Progress, Step},
+    report::{Comparison, MaxRate, Report, Server},
     run::Run,
     search::Search,
+    stopper::Stopper,
     threshold::Threshold,
 };
 
-/// Share of the messages that must come back for a rate to be kept.
+/// Share of the messages that must come back for a rate to be sustained.
 const ANSWERED_MIN: f64 = 0.99;
 
-/// Share of a bound from which on the generator's own lateness counts.
+/// Share of a threshold from which on the generator's own lateness counts.
 const LATENESS_SHARE: f64 = 0.1;
 
 /// Slices that a comparison is cut into.
@@ -26,47 +29,42 @@ const SLICES: usize = 5;
 /// connections.
 const STEP_PAUSE: Duration = Duration::from_secs(2);
 
-/// One of several runs.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
-    /// Which, from 1.
-    pub number: usize,
-    /// Of how many, if that is known.
-    pub of: Option<usize>,
-    /// Messages a second that it offers.
-    pub rate_per_s: f64,
-}
-
-impl Bench {
-    pub(super) fn series(&self, tell: &mut dyn FnMut(Progress)) -> Result<Report, BenchError> {
-        let mut series = Series {
-            config: &self.config,
-            stopper: &self.stopper,
-            server_shared: ServerShared::alone(),
-            tell,
-            reports: Vec::new(),
-            failure: None,
-        };
-        match &self.config.plan {
-            Plan::Once => series.run(&self.config),
-            Plan::Steps(rates) => series.steps(rates),
-            Plan::Beside(baseline) => series.beside(*baseline),
-            Plan::FindLimit { bound, start } => series.limit(bound, *start),
-        }
+/// Makes every run of the plan; `tell` is called with their progress.
+///
+/// # Errors
+/// [`BenchError`] if nothing was measured.
+pub(super) fn run(
+    config: &Config,
+    stopper: &Stopper,
+    tell: &mut dyn FnMut(Progress),
+) -> Result<Report, BenchError> {
+    let mut sequence = RunSequence {
+        config,
+        stopper,
+        server_shared: ServerShared::alone(),
+        tell,
+        reports: Vec::new(),
+        failure: None,
+    };
+    match &config.plan {
+        Plan::Once => sequence.run(config),
+        Plan::Steps(rates) => sequence.steps(rates),
+        Plan::Compare(baseline) => sequence.compare(*baseline),
+        Plan::FindLimit { threshold, start } => sequence.find_limit(threshold, *start),
     }
 }
 
-struct Series<'a> {
+struct RunSequence<'a> {
     config: &'a Config,
     stopper: &'a Stopper,
     server_shared: ServerShared,
     tell: &'a mut dyn FnMut(Progress),
     reports: Vec<Report>,
-    /// Why there are no more.
+    /// Error for which there are no more.
     failure: Option<BenchError>,
 }
 
-impl Series<'_> {
+impl RunSequence<'_> {
     fn run(&mut self, config: &Config) -> Result<Report, BenchError> {
         let run = Run {
             config,
@@ -76,7 +74,7 @@ impl Series<'_> {
         run.run(self.tell)
     }
 
-    /// Makes one run at a rate; tells whether the series may go on.
+    /// Makes one run at a rate; tells whether another may follow.
     fn step(&mut self, rate: f64, of: Option<usize>) -> bool {
         let step = Step {
             number: self.reports.len() + 1,
@@ -96,8 +94,8 @@ impl Series<'_> {
         self.failure.is_none() && !self.stopper.is_stopped()
     }
 
-    /// Returns when the next run is to begin: steps that are as long everywhere
-    /// begin together everywhere.
+    /// Returns the instant at which the next run is to begin: generators whose
+    /// steps have the same length begin each together.
     fn begin(&self, of: Option<usize>) -> Option<Begin> {
         let begin = self.config.begin.clone()?;
         let before = self.reports.len() as u32;
@@ -121,36 +119,36 @@ impl Series<'_> {
         self.joined(rates.len())
     }
 
-    fn limit(mut self, bound: &Threshold, start: f64) -> Result<Report, BenchError> {
+    fn find_limit(mut self, threshold: &Threshold, start: f64) -> Result<Report, BenchError> {
         let mut search = Search::new(start);
         let mut is_generators = false;
         while let Some(rate) = search.next() {
-            let goes_on = self.step(rate, None);
-            let Some(last) = self.reports.last().filter(|_| goes_on) else {
+            let may_follow = self.step(rate, None);
+            let Some(last) = self.reports.last().filter(|_| may_follow) else {
                 break;
             };
-            let is_kept = keeps(last, bound);
-            let at_limit = search.broken.is_none_or(|broken| rate <= broken);
-            if !is_kept && at_limit {
-                is_generators = is_the_generators(last, bound);
+            let has_passed = passes(last, threshold);
+            let at_limit = search.failed.is_none_or(|failed| rate <= failed);
+            if !has_passed && at_limit {
+                is_generators = is_the_generators(last, threshold);
             }
-            search.note(is_kept);
+            search.record(has_passed);
         }
         let is_found = search.next().is_none();
         let steps = self.reports.len() + usize::from(!is_found);
         let mut report = self.joined(steps)?;
         report.limit = Some(MaxRate {
-            bound: bound.text.clone(),
-            rate_per_s: search.kept,
-            broken_at_per_s: search.broken,
+            bound: threshold.text.clone(),
+            rate_per_s: search.passed,
+            broken_at_per_s: search.failed,
             is_generators,
         });
         Ok(report)
     }
 
-    /// Makes the load in turns over QUIC and over something else: what else the
-    /// host and the network do meets both alike.
-    fn beside(mut self, baseline: Baseline) -> Result<Report, BenchError> {
+    /// Makes the load in turns over QUIC and over a baseline, so that other work
+    /// of the host and the network meets both alike.
+    fn compare(mut self, baseline: Baseline) -> Result<Report, BenchError> {
         let config = self.slice();
         let mut pairs = Vec::new();
         let mut cut_short = None;
@@ -166,7 +164,7 @@ impl Series<'_> {
                     break;
                 }
             };
-            match self.beside_it(&config, baseline, &quic) {
+            match self.run_baseline(&config, baseline, &quic) {
                 Ok(other) => pairs.push((quic, other)),
                 Err(error) => {
                     self.failure = Some(error);
@@ -188,14 +186,15 @@ impl Series<'_> {
         }
         if is_partial && report.partial.is_none() {
             let failure = self.failure.map(|failure| failure.to_string());
-            report.partial = failure.or_else(|| Some(Stop::Interrupted.to_string()));
+            report.partial = failure.or_else(|| Some(StopReason::Interrupted.to_string()));
         }
         report.comparison = Some(Box::new(comparison));
         Ok(report)
     }
 
-    /// Makes one slice over something else, where QUIC has found the server.
-    fn beside_it(
+    /// Makes one slice over a baseline, at the address where QUIC has found the
+    /// server.
+    fn run_baseline(
         &mut self,
         config: &Config,
         baseline: Baseline,
@@ -226,7 +225,7 @@ impl Series<'_> {
         Ok(other)
     }
 
-    /// Returns one slice of the whole.
+    /// Returns the configuration of one slice of the whole.
     fn slice(&self) -> Config {
         let mut config = self.config.clone();
         let slices = SLICES as u32;
@@ -260,19 +259,20 @@ impl Series<'_> {
     }
 }
 
-/// Tells whether a run kept a bound, with nearly all answers there. That the
-/// generator was late is in the times already.
-fn keeps(report: &Report, bound: &Threshold) -> bool {
+/// Tells whether a run met a threshold, with nearly all answers there. Lateness
+/// of the generator is in the times already.
+fn passes(report: &Report, threshold: &Threshold) -> bool {
     let is_answered = report.messages as f64 >= report.offered as f64 * ANSWERED_MIN;
-    let is_true = bound.is_true_of(report).unwrap_or(false);
-    is_true && is_answered && report.is_flawless()
+    let value = report.metric(threshold.metric);
+    let is_met = value.is_some_and(|value| threshold.holds(value));
+    is_met && is_answered && report.is_flawless()
 }
 
-/// Tells whether it was the generator that broke a bound: it was always busy, or
-/// so late that it shows.
-fn is_the_generators(report: &Report, bound: &Threshold) -> bool {
+/// Tells whether it was the generator that missed a threshold: it was always
+/// busy, or so late that it shows.
+fn is_the_generators(report: &Report, threshold: &Threshold) -> bool {
     let is_late = report.schedule.is_some_and(|schedule| {
-        let is_late = |late: f64| late >= bound.value * LATENESS_SHARE;
+        let is_late = |late: f64| late >= threshold.value * LATENESS_SHARE;
         schedule.unsent > 0 || schedule.late_p99_us.is_some_and(is_late)
     });
     report.generator.is_bottleneck || is_late

@@ -13,13 +13,13 @@ const WAITING_MAX: usize = 4_096;
 
 /// An echo of datagrams. What comes back is never more than what came, so it
 /// amplifies nothing.
-pub(super) struct BareEcho {
+pub(super) struct UdpEcho {
     own: Vec<SocketAddr>,
     outputs: VecDeque<ForwarderOutput>,
     is_finished: bool,
 }
 
-impl BareEcho {
+impl UdpEcho {
     /// Makes an echo on sockets that are bound to `own`.
     pub(super) fn new(own: Vec<SocketAddr>) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl BareEcho {
     }
 }
 
-impl Forwarder for BareEcho {
+impl Forwarder for UdpEcho {
     type Command = ();
 
     fn handle_datagram(&mut self, _: Instant, received: Received) {
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn services_of_the_system_and_other_echoes_are_not_answered() {
         let address = |text: &str| text.parse::<SocketAddr>().expect(text);
-        let echo = BareEcho::new(vec![address("127.0.0.1:4434")]);
+        let echo = UdpEcho::new(vec![address("127.0.0.1:4434")]);
         for (remote, answered) in [
             ("127.0.0.1:7", false),
             ("127.0.0.1:1023", false),
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn an_echo_has_no_byte_more_than_what_came_and_few_wait() {
-        let mut echo = BareEcho::new(vec![]);
+        let mut echo = UdpEcho::new(vec![]);
         #[expect(clippy::disallowed_methods, reason = "any instant will do")]
         let now = Instant::now();
         for _ in 0..WAITING_MAX + 5 {

@@ -2,28 +2,28 @@
 
 use std::time::Instant;
 
+use qecho_echo::COALESCE_MAX;
 use qecho_engine::{Connection, Dir, ReadEnd, StreamId, Written};
 
-pub(super) use super::flow::too_much;
 use super::{
-    book::{Book, Fault, Message},
-    flow::Flow,
-    report::ErrorKind,
+    failure::ConnectionFailure,
+    message::{Message, MessageEvent},
+    ordered_messages::OrderedMessages,
+    pattern::Pattern,
 };
-use qecho_echo::COALESCE_MAX;
 
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct StreamWorker {
     id: Option<StreamId>,
-    flow: Flow,
+    messages: OrderedMessages,
 }
 
-impl Lane {
+impl StreamWorker {
     /// Makes the `number`-th stream of all connections.
     pub(super) fn new(number: u64) -> Self {
         Self {
             id: None,
-            flow: Flow::new(number),
+            messages: OrderedMessages::new(number),
         }
     }
 
@@ -33,36 +33,26 @@ impl Lane {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.flow.len()
+        self.messages.len()
     }
 
     /// Returns when the oldest message was sent that has not come back.
     pub(super) fn oldest(&self) -> Option<Instant> {
-        self.flow.oldest()
+        self.messages.oldest()
     }
 
     /// Adds a message; [`write`](Self::write) sends it.
-    pub(super) fn add(&mut self, now: Instant, message: Message, book: &mut Book) {
-        self.flow.add(now, message, book);
-    }
-
-    /// Keeps as many messages under way as the work says.
-    pub(super) fn top_up(
-        &mut self,
-        connection: &mut Connection<'_>,
-        book: &mut Book,
-    ) -> Result<(), Fault> {
-        self.flow.top_up(connection.now(), book);
-        self.write(connection, book)
+    pub(super) fn add(&mut self, message: Message) {
+        self.messages.add(message);
     }
 
     /// Writes what the send window takes.
     pub(super) fn write(
         &mut self,
         connection: &mut Connection<'_>,
-        book: &Book,
-    ) -> Result<(), Fault> {
-        while let Some(piece) = self.flow.unwritten(book) {
+        pattern: &Pattern,
+    ) -> Result<(), ConnectionFailure> {
+        while let Some(piece) = self.messages.unwritten(pattern) {
             if self.id.is_none() {
                 self.id = connection.open(Dir::Bidirectional);
             }
@@ -71,13 +61,13 @@ impl Lane {
             };
             let length = piece.len();
             match connection.write(id, piece) {
-                Written::All => self.flow.wrote(length),
+                Written::All => self.messages.wrote(length),
                 Written::Blocked(rest) => {
-                    self.flow.wrote(length - rest.len());
+                    self.messages.wrote(length - rest.len());
                     return Ok(());
                 }
-                Written::Stopped(code) => return Err(stopped(code)),
-                Written::Closed => return Err(ended()),
+                Written::Stopped(code) => return Err(ConnectionFailure::stopped(code)),
+                Written::Closed => return Err(ConnectionFailure::stream_ended()),
             }
         }
         Ok(())
@@ -87,37 +77,22 @@ impl Lane {
     pub(super) fn read(
         &mut self,
         connection: &mut Connection<'_>,
-        book: &mut Book,
-    ) -> Result<bool, Fault> {
+        pattern: &Pattern,
+        events: &mut Vec<MessageEvent>,
+    ) -> Result<bool, ConnectionFailure> {
         let Some(id) = self.id else {
             return Ok(false);
         };
-        let now = connection.now();
         let before = self.len();
         loop {
             let read = connection.read_piece(id, COALESCE_MAX);
-            self.flow.read(now, &read.data, book)?;
+            self.messages.read(&read.data, pattern, events)?;
             match read.end {
                 ReadEnd::More => {}
                 ReadEnd::Blocked => return Ok(self.len() < before),
-                ReadEnd::Fin | ReadEnd::Closed => return Err(ended()),
-                ReadEnd::Reset(code) => return Err(reset(code)),
+                ReadEnd::Fin | ReadEnd::Closed => return Err(ConnectionFailure::stream_ended()),
+                ReadEnd::Reset(code) => return Err(ConnectionFailure::reset(code)),
             }
         }
     }
-}
-
-pub(super) fn stopped(code: u64) -> Fault {
-    let words = format!("peer stopped a stream with code {code}");
-    Fault::new(ErrorKind::Stopped, words)
-}
-
-pub(super) fn reset(code: u64) -> Fault {
-    let words = format!("peer reset a stream with code {code}");
-    Fault::new(ErrorKind::Reset, words)
-}
-
-pub(super) fn ended() -> Fault {
-    let words = "peer ended a stream before everything had come back";
-    Fault::new(ErrorKind::NotEchoed, words)
 }

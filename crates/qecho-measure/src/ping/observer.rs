@@ -1,6 +1,6 @@
-//! Looks into the packets for what connections do not tell their application:
-//! which packet carried a PING and when it was acknowledged, when a handshake
-//! was confirmed, what became of ECN marks.
+//! Observes in the packets what connections do not report to their application:
+//! the acknowledgement of a PING frame, the confirmation of a handshake, ECN
+//! marks.
 
 use std::{
     collections::HashMap,
@@ -27,26 +27,26 @@ const CONGESTION_EXPERIENCED: u8 = 0b11;
 /// Peers whose ECN marks are remembered.
 const PEERS_MAX: usize = 1_024;
 
-/// What was found out. Clones are the same.
+/// Observations of all connections. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Findings(Arc<Mutex<Found>>);
+pub(super) struct PingObservations(Arc<Mutex<Observations>>);
 
 #[derive(Debug, Default)]
-struct Found {
-    /// By the numbers that observations have for them.
-    connections: HashMap<u64, Followed>,
+struct Observations {
+    /// By connection number.
+    connections: HashMap<u64, ObservedConnection>,
     peers: HashMap<SocketAddr, Ecn>,
 }
 
 #[derive(Debug, Default)]
-struct Followed {
+struct ObservedConnection {
     began: Duration,
     first_reply: Option<Duration>,
     confirmed: Option<Duration>,
     ping: Ping,
 }
 
-/// How a PING frame stands.
+/// State of a PING frame.
 #[derive(Clone, Copy, Debug, Default)]
 enum Ping {
     /// None was asked for.
@@ -56,7 +56,7 @@ enum Ping {
     Expected,
     /// A packet of this number left with it.
     Sent { number: u64, at: Duration },
-    /// That was acknowledged.
+    /// The packet was acknowledged.
     Acknowledged(Acknowledged),
 }
 
@@ -70,22 +70,22 @@ pub(super) struct Acknowledged {
     pub(super) delay: Option<u64>,
 }
 
-impl Findings {
-    fn found(&self) -> MutexGuard<'_, Found> {
+impl PingObservations {
+    fn lock(&self) -> MutexGuard<'_, Observations> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Awaits a PING on a connection from now on, and its acknowledgement.
     pub(super) fn expect_ping(&self, connection: u64) {
-        if let Some(followed) = self.found().connections.get_mut(&connection) {
+        if let Some(followed) = self.lock().connections.get_mut(&connection) {
             followed.ping = Ping::Expected;
         }
     }
 
     /// Takes the acknowledgement, if it has come.
     pub(super) fn acknowledged(&self, connection: u64) -> Option<Acknowledged> {
-        let mut found = self.found();
-        let followed = found.connections.get_mut(&connection)?;
+        let mut observations = self.lock();
+        let followed = observations.connections.get_mut(&connection)?;
         let Ping::Acknowledged(acknowledged) = followed.ping else {
             return None;
         };
@@ -93,33 +93,34 @@ impl Findings {
         Some(acknowledged)
     }
 
-    /// Returns when the first reply of a handshake came, and when it was
-    /// confirmed, from its beginning on.
-    pub(super) fn phases(&self, connection: u64) -> (Option<Duration>, Option<Duration>) {
-        let found = self.found();
-        let followed = found.connections.get(&connection);
+    /// Returns the times until the first reply of a handshake, and until it was
+    /// confirmed.
+    pub(super) fn handshake(&self, connection: u64) -> (Option<Duration>, Option<Duration>) {
+        let observations = self.lock();
+        let followed = observations.connections.get(&connection);
         followed.map_or((None, None), |followed| {
             (followed.first_reply, followed.confirmed)
         })
     }
 
-    /// Returns what is known of ECN on the path to a peer.
+    /// Returns the state of ECN on the path to a peer.
     pub(super) fn ecn(&self, peer: SocketAddr) -> Ecn {
-        self.found().peers.get(&peer).copied().unwrap_or_default()
+        self.lock().peers.get(&peer).copied().unwrap_or_default()
     }
 }
 
-/// Sees what passes, and wakes the application when it has found something.
+/// Observer of a ping's datagrams, which wakes the application when there is
+/// something new.
 pub struct PingObserver {
-    findings: Findings,
+    observations: PingObservations,
     waker: Option<Waker>,
     is_new: bool,
 }
 
 impl PingObserver {
-    pub(super) fn new(findings: Findings) -> Self {
+    pub(super) fn new(observations: PingObservations) -> Self {
         Self {
-            findings,
+            observations,
             waker: None,
             is_new: false,
         }
@@ -135,15 +136,17 @@ impl PingObserver {
 }
 
 impl DatagramObserver for PingObserver {
-    fn see(&mut self, passing: &ObservedDatagram<'_>) {
-        let mut found = self.findings.found();
-        if found.peers.len() == PEERS_MAX && !found.peers.contains_key(&passing.remote) {
+    fn see(&mut self, datagram: &ObservedDatagram<'_>) {
+        let mut observations = self.observations.lock();
+        if observations.peers.len() == PEERS_MAX
+            && !observations.peers.contains_key(&datagram.remote)
+        {
             return;
         }
-        let ecn = found.peers.entry(passing.remote).or_default();
-        match passing.direction {
-            Direction::Sent => ecn.validated = Some(passing.ecn != 0),
-            Direction::Received if passing.ecn == CONGESTION_EXPERIENCED => {
+        let ecn = observations.peers.entry(datagram.remote).or_default();
+        match datagram.direction {
+            Direction::Sent => ecn.validated = Some(datagram.ecn != 0),
+            Direction::Received if datagram.ecn == CONGESTION_EXPERIENCED => {
                 ecn.congestion_experienced += 1;
             }
             Direction::Received => {}
@@ -151,25 +154,25 @@ impl DatagramObserver for PingObserver {
     }
 
     fn observe(&mut self, at: Duration, observation: &Arc<Observation>) {
-        let mut found = self.findings.found();
+        let mut observations = self.observations.lock();
         match &**observation {
             Observation::ConnectionStarted { connection, .. } => {
-                let followed = Followed {
+                let started = ObservedConnection {
                     began: at,
-                    ..Followed::default()
+                    ..ObservedConnection::default()
                 };
-                found.connections.insert(*connection, followed);
+                observations.connections.insert(*connection, started);
             }
             Observation::Datagram(datagram) => {
                 let followed = datagram
                     .connection
-                    .and_then(|number| found.connections.get_mut(&number));
+                    .and_then(|number| observations.connections.get_mut(&number));
                 if let Some(followed) = followed {
-                    self.is_new |= followed.look_into(at, datagram);
+                    self.is_new |= followed.observe(at, datagram);
                 }
             }
             Observation::ConnectionRemoved { connection } => {
-                found.connections.remove(connection);
+                observations.connections.remove(connection);
             }
             _ => {}
         }
@@ -182,13 +185,13 @@ impl DatagramObserver for PingObserver {
     }
 }
 
-impl Followed {
-    /// Tells whether there was something new in a datagram.
-    fn look_into(&mut self, at: Duration, datagram: &DecodedDatagram) -> bool {
+impl ObservedConnection {
+    /// Observes a datagram; tells whether there was something new in it.
+    fn observe(&mut self, at: Duration, datagram: &DecodedDatagram) -> bool {
         match datagram.direction {
             Direction::Sent if datagram.unsent.is_none() => {
                 for packet in &datagram.packets {
-                    self.packet_went(at, packet);
+                    self.packet_sent(at, packet);
                 }
                 false
             }
@@ -197,14 +200,14 @@ impl Followed {
                 let processed = |packet: &&Packet| packet.unprocessed.is_none();
                 let mut is_new = false;
                 for packet in datagram.packets.iter().filter(processed) {
-                    is_new |= self.packet_came(at, packet);
+                    is_new |= self.packet_received(at, packet);
                 }
                 is_new
             }
         }
     }
 
-    fn packet_went(&mut self, at: Duration, packet: &Packet) {
+    fn packet_sent(&mut self, at: Duration, packet: &Packet) {
         if !matches!(self.ping, Ping::Expected) {
             return;
         }
@@ -224,7 +227,7 @@ impl Followed {
         }
     }
 
-    fn packet_came(&mut self, at: Duration, packet: &Packet) -> bool {
+    fn packet_received(&mut self, at: Duration, packet: &Packet) -> bool {
         let mut is_new = false;
         if self.first_reply.is_none() {
             self.first_reply = Some(at.saturating_sub(self.began));

@@ -1,0 +1,52 @@
+//! Errors of a load.
+
+use std::io;
+
+use qecho_echo::dial::DialFailure;
+use qecho_engine::TlsError;
+use qecho_io::BindError;
+
+/// Error for which there is nothing to report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BenchError {
+    /// The server cannot be reached.
+    #[error(transparent)]
+    Dial(#[from] DialFailure),
+    /// No local address could be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The TLS settings cannot work.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The system gave no thread or file descriptor.
+    #[error("cannot start a thread that makes load")]
+    Start(#[source] io::Error),
+    /// Waiting for packets failed.
+    #[error("cannot wait for packets")]
+    Wait(#[source] io::Error),
+    /// The server takes no DATAGRAM frames.
+    #[error("the server takes no DATAGRAM frames (RFC 9221)")]
+    NoDatagrams,
+    /// The usage of the server's process cannot be read.
+    #[error("cannot read what process {pid} uses")]
+    Process {
+        /// The process.
+        pid: u32,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Nothing comes back over the transport that QUIC is to be compared with.
+    #[error("nothing comes back over {transport} from {address}: {reason}")]
+    NoBaseline {
+        /// `tls` or `udp`.
+        transport: String,
+        /// The server's address there.
+        address: String,
+        /// Reason, as far as that is known.
+        reason: String,
+    },
+    /// It was told to end before it had begun to measure.
+    #[error("ended before anything was measured")]
+    Stopped,
+}
