@@ -5,12 +5,12 @@ use std::time::Duration;
 use qecho_engine::EarlyData;
 use qecho_measure::ping::{EarlyEcho, LatencySummary, Measure, Mode, PingEvent, ReplyKind};
 use qecho_netsim::{link::Conditions, simulation::FAR};
-use qecho_testkit::{identity::Identity, scenario::Scenario};
-
-use crate::{
-    responses::{Pinging, config, echo},
-    talk::good_path,
+use qecho_testkit::{
+    identity::Identity,
+    scenario::{Scenario, good_path},
 };
+
+use crate::responses::{Pinging, config, echo};
 
 pub(crate) const fn milliseconds(count: u64) -> Duration {
     Duration::from_millis(count)

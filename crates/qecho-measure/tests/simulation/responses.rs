@@ -20,11 +20,9 @@ use qecho_netsim::{
 use qecho_packet::DatagramObserver;
 use qecho_testkit::{
     identity::{Identity, SERVER_NAME},
-    scenario::Scenario,
+    scenario::{Scenario, good_path},
     seed::ShowsSeed,
 };
-
-use crate::talk::good_path;
 
 /// A ping, a server and the path between them.
 pub(crate) struct Pinging<F: Application> {

@@ -1,26 +1,18 @@
-//! Who hangs up at once, having nothing to send, does not before the server has its
-//! whole handshake: of a client whose Finished was lost, the server can open nothing
+//! A client that has nothing to send hangs up only when the server has its whole
+//! handshake: of a client whose Finished was lost, the server can open nothing
 //! that follows (RFC 9001 §5.7).
 
 use std::time::Duration;
 
 use qecho_echo::{
     client::{ClientEvent, Command},
-    dial::{Alpn, Target},
     server::Echo,
 };
-use qecho_engine::{Shard, config::ShardConfig};
-use qecho_measure::bench::{Config, Probe};
-use qecho_netsim::{
-    link::Conditions,
-    simulation::{FAR, NEAR, Simulation},
-};
-use qecho_testkit::{
-    identity::{Identity, SERVER_NAME},
-    scenario::Scenario,
-};
+use qecho_engine::Shard;
+use qecho_netsim::link::Conditions;
+use qecho_testkit::scenario::good_path;
 
-use crate::talk::{good_path, with_echo};
+use crate::talk::with_echo;
 
 /// The first of the client's datagrams, among them that with its Finished.
 const FIRST: std::ops::RangeInclusive<u64> = 1..=6;
@@ -77,32 +69,4 @@ fn a_server_that_never_confirms_a_handshake_does_not_keep_a_client_for_long() {
     // The server confirms it in its next datagram, which is lost already.
     let expected = Duration::from_secs(5)..Duration::from_secs(9);
     assert!(expected.contains(&took), "{took:?}");
-}
-
-#[test]
-fn a_load_that_looks_first_who_is_there_does_so_by_a_whole_handshake() {
-    let identity = Identity::generate();
-    let target = Target {
-        server_name: SERVER_NAME.into(),
-        addresses: vec![FAR],
-    };
-    let config = Config::new(target, identity.verifier());
-    for number in FIRST {
-        let offers = Alpn::Auto.offers(&config.verifier, None, None);
-        let probe = Probe::new(&config, offers.expect("these settings work"));
-        let client = ShardConfig::client(config.transport.clone());
-        let near = Shard::new(&client, &[NEAR], probe).expect("these settings work");
-        let far = Scenario::seeded(61).server(&identity);
-        let mut simulation = Simulation::new(near, far, &good_path(), 61);
-        simulation.links().0.set_conditions(without(number));
-        let over = simulation.run_until(LONG, |both| {
-            let now = both.now();
-            both.near.is_finished(now)
-        });
-        assert!(over, "without {number}");
-        simulation.run_for(LONG);
-        assert_eq!(counts(&simulation.far), (1, 0), "without {number}");
-        let outcome = simulation.near.into_application().into_outcome();
-        assert!(matches!(outcome, Some(Ok(_))), "without {number}");
-    }
 }

@@ -10,9 +10,14 @@ use qecho_echo::{
 use qecho_engine::{Connection, Event, ReadEnd, config::RetryPolicy};
 use qecho_netsim::{link::Conditions, simulation::FAR};
 use qecho_packet::close::{CONNECTION_REFUSED, NO_APPLICATION_PROTOCOL};
-use qecho_testkit::{identity::Identity, scenario::Scenario};
 
-use crate::talk::{Conversation, TIMEOUT, config, good_path, rude, with_echo};
+use qecho_testkit::{
+    identity::Identity,
+    scenario::{Scenario, good_path},
+    scripted::ScriptedServer,
+};
+
+use crate::talk::{Conversation, TIMEOUT, config, with_echo};
 
 #[test]
 fn a_server_without_echo_in_its_alpn_is_asked_again_without_alpn() {
@@ -26,7 +31,7 @@ fn a_server_without_echo_in_its_alpn_is_asked_again_without_alpn() {
             }
         }
     };
-    let far = rude(&identity, &[b"other"], echo_all);
+    let far = ScriptedServer::shard(&identity, &[b"other"], echo_all);
     let auto = config(&identity, &[FAR], Alpn::Auto);
     let mut conversation = Conversation::new(&auto, far, &good_path(), 30);
     conversation.say(Mode::Stream, b"hello");
@@ -37,7 +42,7 @@ fn a_server_without_echo_in_its_alpn_is_asked_again_without_alpn() {
     );
     assert!(conversation.tried_without_alpn());
 
-    let far = rude(&identity, &[b"other"], echo_all);
+    let far = ScriptedServer::shard(&identity, &[b"other"], echo_all);
     let named = config(&identity, &[FAR], Alpn::Name(b"echo".to_vec()));
     let mut conversation = Conversation::new(&named, far, &good_path(), 31);
     let Failure::Dial(DialFailure::Handshake { reason, .. }) = conversation.failure() else {

@@ -13,10 +13,7 @@ use qecho_echo::{
     dial::{Alpn, Target},
     server::Echo,
 };
-use qecho_engine::{
-    Application, Connection, Event, Shard, ShardContext,
-    config::{Accepting, AdmissionSettings, ShardConfig, Transport},
-};
+use qecho_engine::{Application, Shard, config::Transport};
 use qecho_netsim::{
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
@@ -25,27 +22,12 @@ use qecho_packet::Observers;
 
 use qecho_testkit::{
     identity::{Identity, SERVER_NAME},
-    scenario::Scenario,
+    scenario::{Scenario, good_path},
+    scripted::{Script, ScriptedServer},
     seed::ShowsSeed,
 };
 
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A server that does something else than echoing.
-pub(crate) struct Rude(fn(&mut Connection<'_>, &Event));
-
-impl Application for Rude {
-    type State = ();
-    type Command = ();
-
-    fn accept(&mut self, _: &mut Connection<'_>) {}
-
-    fn handle_event(&mut self, connection: &mut Connection<'_>, (): &mut (), event: Event) {
-        (self.0)(connection, &event);
-    }
-
-    fn handle_command(&mut self, _: &mut ShardContext<'_, ()>, (): ()) {}
-}
 
 /// The client tool, a server and the path between them.
 pub(crate) struct Conversation<F: Application> {
@@ -70,26 +52,6 @@ pub(crate) fn config(identity: &Identity, addresses: &[SocketAddr], alpn: Alpn) 
         patience: Some(TIMEOUT),
         update_keys: false,
         observers: Observers::default(),
-    }
-}
-
-pub(crate) fn rude(
-    identity: &Identity,
-    alpn: &[&[u8]],
-    act: fn(&mut Connection<'_>, &Event),
-) -> Shard<Rude> {
-    let accepting = Accepting {
-        tls: identity.server(alpn),
-        admission: AdmissionSettings::default(),
-    };
-    let config = ShardConfig::server(Transport::default(), accepting);
-    Shard::new(&config, &[FAR], Rude(act)).expect("these settings work")
-}
-
-pub(crate) fn good_path() -> Conditions {
-    Conditions {
-        delay: Duration::from_millis(5),
-        ..Conditions::default()
     }
 }
 
@@ -180,10 +142,10 @@ pub(crate) fn with_echo(seed: u64, conditions: &Conditions) -> Conversation<Echo
     )
 }
 
-/// Begins a conversation with a server that is rude.
-pub(crate) fn with_rude(act: fn(&mut Connection<'_>, &Event)) -> Conversation<Rude> {
+/// Begins a conversation with a server that does as the script says.
+pub(crate) fn with_scripted(script: Script) -> Conversation<ScriptedServer> {
     let identity = Identity::generate();
     let config = config(&identity, &[FAR], Alpn::Auto);
-    let far = rude(&identity, &[ALPN_ECHO], act);
+    let far = ScriptedServer::shard(&identity, &[ALPN_ECHO], script);
     Conversation::new(&config, far, &good_path(), 1)
 }

@@ -15,9 +15,13 @@ use qecho_echo::{
 };
 use qecho_engine::{CloseReason, Dir, Event, ReadEnd, Side, StreamId};
 use qecho_netsim::{link::Conditions, simulation::FAR};
-use qecho_testkit::{identity::Identity, scenario::Scenario};
 
-use crate::talk::{Conversation, TIMEOUT, config, good_path, with_echo, with_rude};
+use qecho_testkit::{
+    identity::Identity,
+    scenario::{Scenario, good_path},
+};
+
+use crate::talk::{Conversation, TIMEOUT, config, with_echo, with_scripted};
 
 #[test]
 fn every_message_comes_back_over_every_way() {
@@ -72,7 +76,7 @@ fn datagrams_come_back_or_are_reported_as_lost() {
 
 #[test]
 fn a_server_that_ends_the_stream_early_is_found_out() {
-    let mut conversation = with_rude(|connection, event| {
+    let mut conversation = with_scripted(|connection, event| {
         if let Event::Opened(id) = event {
             connection.finish(*id);
         }
@@ -85,7 +89,7 @@ fn a_server_that_ends_the_stream_early_is_found_out() {
 
 #[test]
 fn a_server_that_changes_a_byte_is_found_out() {
-    let mut conversation = with_rude(|connection, event| {
+    let mut conversation = with_scripted(|connection, event| {
         if let Event::Opened(id) | Event::Readable(id) = event {
             let mut data = connection.read(*id, 1_000).data.to_vec();
             if let Some(byte) = data.get_mut(2) {
@@ -105,7 +109,7 @@ fn a_server_that_changes_a_byte_is_found_out() {
 
 #[test]
 fn a_server_that_sends_more_than_it_got_is_found_out() {
-    let mut conversation = with_rude(|connection, event| {
+    let mut conversation = with_scripted(|connection, event| {
         if let Event::Opened(id) = event {
             let data = connection.read(*id, 1_000).data;
             connection.write(*id, [&data[..], b"more"].concat().into());
@@ -117,7 +121,7 @@ fn a_server_that_sends_more_than_it_got_is_found_out() {
 
 #[test]
 fn a_server_that_resets_stops_or_closes_is_reported_with_its_code() {
-    let mut conversation = with_rude(|connection, event| {
+    let mut conversation = with_scripted(|connection, event| {
         if let Event::Opened(id) = event {
             connection.reset(*id, 7);
         }
@@ -131,7 +135,7 @@ fn a_server_that_resets_stops_or_closes_is_reported_with_its_code() {
     };
     assert_eq!(conversation.failure(), reset);
 
-    let mut conversation = with_rude(|connection, event| {
+    let mut conversation = with_scripted(|connection, event| {
         if let Event::Opened(id) = event {
             connection.stop(*id, 8);
         }
@@ -146,7 +150,7 @@ fn a_server_that_resets_stops_or_closes_is_reported_with_its_code() {
         "{stopped:?}"
     );
 
-    let mut conversation = with_rude(|connection, event| {
+    let mut conversation = with_scripted(|connection, event| {
         if let Event::Opened(_) = event {
             connection.close(9, "go away");
         }
@@ -159,7 +163,7 @@ fn a_server_that_resets_stops_or_closes_is_reported_with_its_code() {
 
 #[test]
 fn a_server_that_says_nothing_runs_out_of_patience() {
-    let mut conversation = with_rude(|_, _| {});
+    let mut conversation = with_scripted(|_, _| {});
     conversation.say(Mode::Stream, b"hello");
     let (outcome, took) = conversation.outcome();
     let no_echo = Failure::NoEcho {
@@ -224,7 +228,7 @@ fn a_pipe_brings_every_byte_back_through_small_ends() {
 
 #[test]
 fn a_server_cannot_touch_a_stream_before_the_client_opens_it() {
-    let mut conversation = with_rude(|connection, event| {
+    let mut conversation = with_scripted(|connection, event| {
         let unopened = StreamId::new(Side::Client, Dir::Bidirectional, 5);
         match event {
             Event::Connected => {
