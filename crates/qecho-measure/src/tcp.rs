@@ -36,7 +36,7 @@ impl ReadBuffer {
 pub(crate) struct TlsStream {
     stream: TcpStream,
     tls: rustls::Connection,
-    /// Whether the kernel took no more.
+    /// Whether the kernel takes no more for now.
     is_blocked: bool,
 }
 
@@ -83,7 +83,7 @@ impl TlsStream {
     /// Reads once; `each` is given the plaintext, and what to answer it with.
     ///
     /// # Errors
-    /// The system's, or that of TLS, of which the peer is told.
+    /// The system's, or that of TLS, which is sent to the peer as an alert.
     pub(crate) fn read(
         &mut self,
         buffer: &mut ReadBuffer,

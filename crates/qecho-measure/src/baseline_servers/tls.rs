@@ -191,7 +191,7 @@ struct Worker {
 
 struct Peer {
     stream: TlsStream,
-    /// When something was last received.
+    /// Time at which something was last received.
     received: Instant,
     began: Instant,
     has_ended: bool,
@@ -271,7 +271,7 @@ impl Peer {
         is_slow || now - self.received > idle_timeout
     }
 
-    /// Sends back what came; the end of the connection is an error.
+    /// Sends back what was received; the end of the connection is an error.
     fn echo(&mut self, now: Instant, buffer: &mut ReadBuffer) -> io::Result<()> {
         self.received = now;
         self.stream.flush()?;

@@ -1,4 +1,4 @@
-//! Echoes bare UDP datagrams: each once, to where it says it comes from.
+//! Echoes bare UDP datagrams: each once, to its source address.
 
 use std::{collections::VecDeque, net::SocketAddr, time::Instant};
 
@@ -11,8 +11,7 @@ const PORT_MIN: u16 = 1_024;
 /// Datagrams that wait to be sent; more are dropped.
 const WAITING_MAX: usize = 4_096;
 
-/// An echo of datagrams. What comes back is never more than what came, so it
-/// amplifies nothing.
+/// An echo of datagrams, which amplifies nothing.
 pub(super) struct UdpEcho {
     own: Vec<SocketAddr>,
     outputs: VecDeque<ForwarderOutput>,

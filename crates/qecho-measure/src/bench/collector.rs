@@ -6,7 +6,6 @@ use super::{
     intervals::{INTERVALS_MAX, IntervalSample},
     report::latency::Interval,
 };
-use crate::latency::LatencyRecorder;
 
 #[derive(Debug)]
 pub(super) struct Collector {
@@ -15,18 +14,9 @@ pub(super) struct Collector {
     duration: Option<Duration>,
     shards: usize,
     /// Intervals that not all shards have reported yet, by whether they are
-    /// after the end, and by number.
-    pending: BTreeMap<(bool, usize), Joined>,
+    /// after the end, and by number: how many have, and the sum of their samples.
+    pending: BTreeMap<(bool, usize), (usize, IntervalSample)>,
     rows: Vec<(usize, Interval)>,
-}
-
-/// Sum of some shards' samples of one interval.
-#[derive(Debug, Default)]
-struct Joined {
-    shards: usize,
-    length: Duration,
-    received: u64,
-    times: LatencyRecorder,
 }
 
 impl Collector {
@@ -41,44 +31,43 @@ impl Collector {
     }
 
     /// Adds one shard's sample; returns the interval if that was the last one.
-    pub(super) fn add(&mut self, sample: &IntervalSample) -> Option<Interval> {
+    pub(super) fn add(&mut self, sample: IntervalSample) -> Option<Interval> {
         let key = (sample.after_end, sample.number);
-        let joined = self.pending.entry(key).or_default();
-        joined.shards += 1;
-        joined.received += sample.received;
-        joined.length = joined.length.max(sample.length);
-        if let Some(times) = &sample.times {
-            joined.times.add(times);
-        }
-        if joined.shards < self.shards {
+        let reported = match self.pending.remove(&key) {
+            Some((shards, sum)) => (shards + 1, sum.joined(sample)),
+            None => (1, sample),
+        };
+        if reported.0 < self.shards {
+            self.pending.insert(key, reported);
             return None;
         }
-        let joined = self.pending.remove(&key)?;
-        Some(self.keep(key, &joined))
+        Some(self.keep(&reported.1))
     }
 
-    fn keep(&mut self, (after_end, number): (bool, usize), joined: &Joined) -> Interval {
-        let end = self.duration.filter(|_| after_end).unwrap_or_default();
-        let at = end + self.interval * number as u32;
-        let length = joined.length.as_secs_f64();
+    fn keep(&mut self, sample: &IntervalSample) -> Interval {
+        let end = self.duration.filter(|_| sample.after_end);
+        let at = end.unwrap_or_default() + self.interval * sample.number as u32;
+        let length = sample.length.as_secs_f64();
+        let times = sample.times.as_deref();
+        let times = times.map(|times| Interval::of(times.histogram()));
         let row = Interval {
-            after_end,
+            after_end: sample.after_end,
             at_s: at.as_secs_f64(),
             length_s: length,
             rate_per_s: match length {
                 0.0 => 0.0,
-                length => joined.received as f64 / length,
+                length => sample.received as f64 / length,
             },
-            ..Interval::of(joined.times.histogram())
+            ..times.unwrap_or_default()
         };
-        self.rows.push((number, row));
+        self.rows.push((sample.number, row));
         row
     }
 
     /// Returns all intervals of a run that measured for so long.
     pub(super) fn into_rows(mut self, elapsed: Duration) -> Vec<Interval> {
-        for (key, joined) in std::mem::take(&mut self.pending) {
-            self.keep(key, &joined);
+        for (_, sample) in std::mem::take(&mut self.pending).into_values() {
+            self.keep(&sample);
         }
         self.rows
             .sort_by_key(|(number, row)| (row.after_end, *number));
@@ -151,7 +140,7 @@ mod tests {
         intervals.finish(began + ms(*last));
         let mut collector = Collector::new(LENGTH, Some(ms(duration)), 1);
         for sample in intervals.take_completed() {
-            collector.add(&sample);
+            collector.add(sample);
         }
         let rows = collector.into_rows(ms(duration)).into_iter();
         let whole = |seconds: f64| (seconds * 1e3).round() as u64;
@@ -195,7 +184,7 @@ mod tests {
         intervals.end_measuring(began + LENGTH);
         let mut collector = Collector::new(LENGTH, Some(LENGTH), 1);
         for sample in intervals.take_completed() {
-            collector.add(&sample);
+            collector.add(sample);
         }
         let rows = collector.into_rows(LENGTH);
         assert_eq!((rows[0].messages, rows[0].rate_per_s), (1, 20.0));

@@ -19,11 +19,11 @@ use super::{rng::Rng, threshold::Threshold};
 pub struct Config {
     /// Server to put load on.
     pub target: Target,
-    /// Which application protocols to offer.
+    /// Application protocols to offer.
     pub alpn: Alpn,
-    /// Decides whether the server is the right one.
+    /// Verifier of the server's certificate.
     pub verifier: Arc<dyn ServerCertVerifier>,
-    /// Where TLS secrets are logged, if anywhere.
+    /// Log of TLS secrets, if any.
     pub key_log: Option<Arc<dyn KeyLog>>,
     /// Observers of the datagrams, as far as they are QUIC.
     pub observers: Observers,
@@ -253,7 +253,7 @@ impl Arrival {
     }
 }
 
-/// An instant at which a load is to begin, as others do elsewhere.
+/// An instant at which several loads begin together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Begin {
     /// The instant.

@@ -54,7 +54,7 @@ pub(super) struct Datagrams {
     /// Those that were sent from the `first`-th on; `None` has come back.
     under_way: VecDeque<Option<Message>>,
     first: u64,
-    /// How many of them are awaited.
+    /// Number of them that are awaited.
     awaited: usize,
 }
 

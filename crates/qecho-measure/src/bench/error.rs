@@ -46,7 +46,7 @@ pub enum BenchError {
         /// Reason, as far as that is known.
         reason: String,
     },
-    /// It was told to end before it had begun to measure.
+    /// The load was stopped before the measuring had begun.
     #[error("ended before anything was measured")]
     Stopped,
 }

@@ -1,11 +1,12 @@
-//! What ends a connection of a load, and what ends a run before its time.
+//! Failures that end a connection of a load, and reasons that end a run before
+//! its time.
 
 use std::{fmt, time::Duration};
 
 use qecho_packet::text;
 use serde::{Deserialize, Serialize};
 
-/// What can go wrong on a connection.
+/// Kind of a connection's failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

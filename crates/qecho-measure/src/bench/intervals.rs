@@ -23,6 +23,22 @@ pub struct IntervalSample {
     pub(super) times: Option<Box<LatencyRecorder>>,
 }
 
+impl IntervalSample {
+    /// Adds another shard's sample of the same interval.
+    pub(super) fn joined(mut self, other: Self) -> Self {
+        self.length = self.length.max(other.length);
+        self.received += other.received;
+        self.times = match (self.times, other.times) {
+            (Some(mut times), Some(others)) => {
+                times.add(&others);
+                Some(times)
+            }
+            (one, other) => one.or(other),
+        };
+        self
+    }
+}
+
 /// The intervals of one shard's run: those of the measuring, and after its end
 /// those in which late answers come back.
 #[derive(Debug)]
@@ -39,7 +55,7 @@ pub(super) struct Intervals {
 #[derive(Debug)]
 struct Current {
     began: Instant,
-    /// When it is over; `None` if it is the last of its kind.
+    /// End of the interval; `None` if it is the last of its kind.
     until: Option<Instant>,
     /// Its length is known at its end.
     sample: IntervalSample,

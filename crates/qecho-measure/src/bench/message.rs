@@ -5,9 +5,9 @@ use std::time::Instant;
 /// A message that is under way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Message {
-    /// When it was meant to be sent.
+    /// Intended send time.
     pub(super) intended: Instant,
-    /// When its sending began.
+    /// Time at which its sending began.
     pub(super) sent: Instant,
     /// Its length in bytes.
     pub(super) size: usize,

@@ -14,13 +14,13 @@ use super::{
 /// An ordered sequence of bytes, and the messages in it.
 #[derive(Debug)]
 pub(super) struct OrderedMessages {
-    /// Where its part of the pattern begins.
+    /// Beginning of its part of the pattern.
     origin: u64,
     /// Bytes that are to be sent, were written, and came back.
     wanted: u64,
     written: u64,
     received: u64,
-    /// Where each message ends that has not come back.
+    /// End of each message that has not come back.
     under_way: VecDeque<(u64, Message)>,
 }
 

@@ -13,7 +13,7 @@ use super::{
 pub struct Outcome {
     pub(super) counters: Counters,
     pub(super) elapsed: Duration,
-    /// How late the run began, if it was told when to.
+    /// Lateness of the beginning, if the run was told an instant.
     pub(super) late: Option<Duration>,
     pub(super) processor: Duration,
     pub(super) stop: Option<StopReason>,

@@ -174,7 +174,7 @@ impl Run<'_> {
                 GeneratorEvent::Measuring if begun.is_none() => begun = self.usage().ok().flatten(),
                 GeneratorEvent::Measured if ended.is_none() => ended = self.usage().ok().flatten(),
                 GeneratorEvent::Interval(sample) => {
-                    if let Some(row) = collector.add(&sample) {
+                    if let Some(row) = collector.add(sample) {
                         tell(Progress::Interval(row));
                     }
                 }

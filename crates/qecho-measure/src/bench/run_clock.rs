@@ -17,13 +17,13 @@ pub type ProcessorClock = fn() -> Duration;
 pub(super) struct RunClock {
     pub(super) accounting: LoadAccounting,
     schedule: Option<Schedule>,
-    /// When the phase ends, if time ends it.
+    /// End of the phase, if time ends it.
     until: Option<Instant>,
     /// Set when there is something to do that needs the whole shard.
     requested: Option<Instant>,
-    /// When to begin, unless at once.
+    /// Instant at which to begin, unless at once.
     begin_at: Option<Instant>,
-    /// How much later that was.
+    /// Lateness of the beginning.
     late: Option<Duration>,
     began: Option<Instant>,
     arrival: Arrival,

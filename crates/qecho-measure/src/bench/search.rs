@@ -6,7 +6,8 @@ use super::config::RATE_MAX;
 /// Trials that a search takes at most.
 const TRIALS_MAX: usize = 60;
 
-/// How close the lowest rate that was too much is to the highest that was not.
+/// Ratio of the lowest rate that was too much to the highest that was not, at
+/// which a search ends.
 const PRECISION: f64 = 1.05;
 
 /// Lowest rate that is searched, in messages a second.

@@ -53,10 +53,10 @@ pub struct Config {
     pub size: usize,
     /// Time for the handshake and for each answer.
     pub timeout: Duration,
-    /// Which application protocols to offer.
+    /// Application protocols to offer.
     pub alpn: Alpn,
-    /// Whether a new connection goes on with the session of the one before, if
-    /// the server lets it.
+    /// Whether a new connection resumes the session of the one before, if the
+    /// server lets it.
     pub resume: bool,
     /// Whether a new connection sends a message as early as it can (0-RTT).
     pub early_data: bool,

@@ -19,7 +19,7 @@ pub(super) struct Context<'c, 'a> {
     pub(super) probes: &'c mut Probes,
     pub(super) observations: &'c PingObservations,
     pub(super) settings: &'c Config,
-    /// When the ping began: stamps count from there.
+    /// Beginning of the ping, from which stamps count.
     pub(super) epoch: Instant,
     pub(super) tell: &'c mut dyn FnMut(PingEvent),
 }

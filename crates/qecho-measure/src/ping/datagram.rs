@@ -18,9 +18,9 @@ const SEARCH_STEP: Duration = Duration::from_millis(10);
 pub(super) struct Datagrams {
     /// Message that the queue had no room for.
     blocked: Option<Payload>,
-    /// When the search for the MTU is given up.
+    /// End of the search for the MTU.
     search_ends: Option<Instant>,
-    /// When the search is checked next.
+    /// Time of the next check of the search.
     next_check: Option<Instant>,
     fits: bool,
 }

@@ -20,10 +20,10 @@ const ACK_DELAY_EXPONENT_MAX: u64 = 20;
 /// PING frames, one at a time.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
-    /// How much later than intended the last one was sent.
+    /// Lateness of the last one.
     lateness: Duration,
     pub(super) less_ack_delay: LatencyRecorder,
-    /// When the first is sent although the handshake is not confirmed.
+    /// Time at which the first is sent although the handshake is not confirmed.
     pub(super) begins_at: Option<Instant>,
     has_begun: bool,
 }

@@ -21,7 +21,7 @@ use crate::latency::LatencyRecorder;
 pub(super) struct Handshakes {
     /// Time until the one under way was complete.
     complete: Option<Duration>,
-    /// How much later than intended it was begun.
+    /// Lateness of its beginning.
     lateness: Duration,
     /// Message that was sent on it as early as possible.
     pub(super) early: Option<EarlyMessage>,

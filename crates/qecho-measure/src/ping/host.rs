@@ -20,9 +20,9 @@ use super::{
     workload::Workload,
 };
 
-/// Application code of a client that has all it came for.
+/// Application code of a ping that is complete.
 const CODE_DONE: u64 = 0;
-/// Application code of a client that did not get what it came for.
+/// Application code of a ping that has failed.
 const CODE_FAILED: u64 = 1;
 
 /// Time that a server which is dialled has to answer, although ICMP says that

@@ -21,7 +21,7 @@ const REMEMBERED_MAX: usize = 4_096;
 pub(super) struct Probe {
     /// From 1.
     pub(super) sequence: u64,
-    /// When it was to be sent: its time counts from there.
+    /// Intended send time, from which its time counts.
     pub(super) intended: Instant,
 }
 
@@ -62,10 +62,10 @@ pub(super) struct Probes {
     interval: Duration,
     one_at_a_time: bool,
     timeout: Duration,
-    /// When the next is to be sent; `None` when it waits for an answer.
+    /// Send time of the next; `None` when it waits for an answer.
     next: Option<Instant>,
     left: Option<u64>,
-    /// When they were to be sent, by sequence and so by time.
+    /// Intended send times by sequence, and so by time.
     outstanding: BTreeMap<u64, Instant>,
     given_up: BTreeMap<u64, Instant>,
     answered: BTreeSet<u64>,

@@ -64,14 +64,14 @@ pub enum ReplyKind {
 /// Times of a handshake, from its first packet on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandshakeTimes {
-    /// The first datagram came from the server.
+    /// Time until the first datagram of the server.
     pub first_reply: Option<Duration>,
-    /// It was complete (RFC 9001 §4.1.1).
+    /// Time until it was complete (RFC 9001 §4.1.1).
     pub complete: Duration,
-    /// It was confirmed (RFC 9001 §4.1.2); `None` if that did not come in
+    /// Time until it was confirmed (RFC 9001 §4.1.2); `None` if that was not in
     /// time.
     pub confirmed: Option<Duration>,
-    /// Whether the session of an earlier connection went on (RFC 8446 §2.2).
+    /// Whether the session of an earlier connection was resumed (RFC 8446 §2.2).
     pub resumed: bool,
     /// Fate of the message, if one was to be sent as early as possible.
     pub early: Option<EarlyEcho>,
@@ -83,8 +83,8 @@ pub struct EarlyEcho {
     /// Fate of 0-RTT; `None` if the server has allowed none, or was not
     /// known yet, and the message had to wait for the handshake.
     pub early_data: Option<EarlyData>,
-    /// From the first packet to the echo; `None` if none came in time, or none
-    /// was expected of a server that speaks another protocol.
+    /// Time from the first packet to the echo; `None` if there was none in time,
+    /// or none was expected of a server with another protocol.
     pub echoed: Option<Duration>,
 }
 
@@ -164,7 +164,7 @@ pub struct Ecn {
     /// Whether we still mark what we send: we stop when the peer's counts do
     /// not confirm it. `None` if it was not looked at.
     pub validated: Option<bool>,
-    /// Datagrams that came marked as having met congestion.
+    /// Datagrams received with the mark of congestion.
     pub congestion_experienced: u64,
 }
 

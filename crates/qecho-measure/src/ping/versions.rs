@@ -194,7 +194,7 @@ impl VersionHost {
         }
     }
 
-    /// Turns to another address, unless this one has answered; tells whether
+    /// Turns to the next address, unless this one has answered; returns whether
     /// there was one.
     fn try_next_address(&mut self) -> bool {
         if self.has_answered || self.addresses.len() < 2 {

@@ -20,9 +20,9 @@ pub enum MergeError {
     /// They are about different things.
     #[error("the runs differ in what they sent: {one}, and {other}")]
     Different {
-        /// What one run sent.
+        /// Load of one run.
         one: String,
-        /// What another run sent.
+        /// Load of another run.
         other: String,
     },
     /// One lacks the distribution, without which nothing exact can be said.

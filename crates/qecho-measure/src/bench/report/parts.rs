@@ -68,7 +68,7 @@ fn quic() -> String {
 pub struct Start {
     /// The instant (RFC 3339).
     pub at: String,
-    /// How much later it began, in seconds.
+    /// Lateness of the beginning, in seconds.
     pub late_s: f64,
 }
 

@@ -54,7 +54,7 @@ pub struct Report {
     pub latency: Latency,
     /// From the first packet of a connection to its completed handshake.
     pub connect: Latency,
-    /// How many of those connections resumed a TLS session, if they were to.
+    /// Number of those connections that resumed a TLS session, if they were to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed: Option<u64>,
     /// Fate of the messages that were to go with the first packets of those

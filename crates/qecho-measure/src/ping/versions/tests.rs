@@ -8,6 +8,7 @@ use std::{
 use bytes::BytesMut;
 use qecho_echo::dial::Target;
 use qecho_packet::wire::Protected;
+use qecho_testkit::identity::Identity;
 
 use super::*;
 use crate::ping::Mode;
@@ -19,44 +20,6 @@ struct HostPing {
     ping: VersionPing,
     now: Instant,
     events: Receiver<PingEvent>,
-}
-
-#[derive(Debug)]
-struct NoTrust;
-
-impl rustls::client::danger::ServerCertVerifier for NoTrust {
-    fn verify_server_cert(
-        &self,
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &[rustls::pki_types::CertificateDer<'_>],
-        _: &rustls::pki_types::ServerName<'_>,
-        _: &[u8],
-        _: rustls::pki_types::UnixTime,
-    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
-        Err(rustls::Error::General("nobody is trusted".into()))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General("nobody is trusted".into()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General("nobody is trusted".into()))
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        Vec::new()
-    }
 }
 
 fn address(last: u8) -> SocketAddr {
@@ -73,7 +36,7 @@ impl HostPing {
             server_name: "test".into(),
             addresses: addresses.to_vec(),
         };
-        let verifier = std::sync::Arc::new(NoTrust);
+        let verifier = Identity::generate().verifier();
         let config = Config {
             mode: Mode::VersionNegotiation,
             count: Some(count),
