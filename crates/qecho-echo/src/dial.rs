@@ -2,6 +2,7 @@
 //! tried when one fails or is slow, and the first that answers wins.
 
 mod failure;
+mod unreachable;
 
 use std::{
     collections::VecDeque,
@@ -20,8 +21,8 @@ use rustls::{
     client::{ResolvesClientCert, danger::ServerCertVerifier},
 };
 
-pub use self::failure::DialFailure;
 use self::failure::alpn_refused;
+pub use self::{failure::DialFailure, unreachable::UnreachableTimer};
 use crate::ALPN_ECHO;
 
 /// Time that an address has before the next is tried beside it

@@ -1,7 +1,7 @@
 //! Echo over other transports beside a QUIC server, against which QUIC is measured.
 
-mod datagrams;
-mod streams;
+mod tls;
+mod udp;
 
 use std::{
     io,
@@ -12,14 +12,14 @@ use qecho_io::{
     BindError, ForwardingLoop, ReceiveErrors, Runner, ServerConfig, Socket, StartError, listen,
 };
 
-use self::{datagrams::BareEcho, streams::Listeners};
+use self::{tls::Listeners, udp::UdpEcho};
 
-pub use self::streams::{CONNECTIONS_MAX as TCP_CONNECTIONS_MAX, HANDSHAKE_TIMEOUT};
+pub use self::tls::{CONNECTIONS_MAX as TCP_CONNECTIONS_MAX, HANDSHAKE_TIMEOUT};
 
-/// What a thread is for that could not be started.
+/// Name of a thread in the error that it cannot be started.
 const THREAD: &str = "the server's thread";
 
-/// What is echoed beside QUIC.
+/// Transports that are echoed beside QUIC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BaselineServers {
     /// TLS 1.3 over TCP, on the same port number.
@@ -28,20 +28,20 @@ pub struct BaselineServers {
     pub udp: Option<BindScope>,
 }
 
-/// From where bare UDP is echoed: anybody can forge where it comes from.
+/// Addresses at which bare UDP is echoed: its source addresses can be forged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BindScope {
     /// This host alone.
     Loopback,
-    /// Wherever QUIC is listened for.
+    /// All addresses of the QUIC server.
     Anywhere,
 }
 
-/// What runs beside a server; it ends when this is dropped.
+/// Running baseline servers; they end when this is dropped.
 #[derive(Debug, Default)]
 pub struct Running {
     listeners: Option<Listeners>,
-    bare: Option<Runner<BareEcho, ()>>,
+    udp: Option<Runner<UdpEcho, ()>>,
     addresses: Vec<(&'static str, SocketAddr)>,
 }
 
@@ -70,14 +70,14 @@ impl Running {
             running.listeners = Some(Listeners::start(config, quic)?);
             running.addresses = quic.iter().map(|address| ("tls", *address)).collect();
         }
-        if let Some(reach) = baseline_servers.udp {
-            let bare = start_bare(reach, quic, &mut running.addresses)?;
-            running.bare = Some(bare);
+        if let Some(scope) = baseline_servers.udp {
+            let udp = start_udp(scope, quic, &mut running.addresses)?;
+            running.udp = Some(udp);
         }
         Ok(running)
     }
 
-    /// Returns what is listened on: `tls` or `udp`, and where.
+    /// Returns each transport, `tls` or `udp`, and an address of it.
     pub fn addresses(&self) -> &[(&'static str, SocketAddr)] {
         &self.addresses
     }
@@ -86,26 +86,26 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.listeners.take();
-        if let Some(bare) = self.bare.take() {
+        if let Some(udp) = self.udp.take() {
             // Both fail if it has ended: a wait that fails ends this echo, and QUIC goes on.
-            let _ = bare.mailbox().send(());
-            let _ = bare.join();
+            let _ = udp.mailbox().send(());
+            let _ = udp.join();
         }
     }
 }
 
-fn start_bare(
-    reach: BindScope,
+fn start_udp(
+    scope: BindScope,
     quic: &[SocketAddr],
     addresses: &mut Vec<(&'static str, SocketAddr)>,
-) -> Result<Runner<BareEcho, ()>, StartError> {
+) -> Result<Runner<UdpEcho, ()>, StartError> {
     let mut sockets = Vec::new();
     for address in quic {
         let port = address.port().checked_add(1).ok_or_else(|| BindError {
             address: *address,
             source: io::Error::other("there is no port after this one for bare UDP"),
         })?;
-        let ip = match reach {
+        let ip = match scope {
             BindScope::Anywhere => address.ip(),
             BindScope::Loopback => loopback(address.ip()),
         };
@@ -113,7 +113,7 @@ fn start_bare(
     }
     let own: Vec<_> = sockets.iter().map(Socket::address).collect();
     addresses.extend(own.iter().map(|address| ("udp", *address)));
-    ForwardingLoop::new(THREAD, BareEcho::new(own), sockets)?.start("bare UDP", ForwardingLoop::run)
+    ForwardingLoop::new(THREAD, UdpEcho::new(own), sockets)?.start("bare UDP", ForwardingLoop::run)
 }
 
 fn loopback(ip: IpAddr) -> IpAddr {

@@ -1,130 +1,75 @@
 //! A load generator: sends messages to an echo server as fast as it answers, or
-//! at a rate, and tells how long the answers take.
+//! at a rate, and measures how long the answers take.
 //!
 //! One [`Generator`] runs on each shard; the thread that calls [`Bench::run`]
 //! joins what they measure.
+//!
+//! Data goes one way: workers on streams and in datagrams report what became of
+//! each message, `LoadAccounting` counts it, and a [`Report`] is made of the
+//! counters of all shards.
 
+mod accounting;
 mod baseline;
-mod book;
-mod brief;
-mod chance;
 mod collector;
 mod config;
+mod connection_slots;
+mod connections;
+mod counters;
 mod datagrams;
-mod flow;
+mod error;
+mod events;
+mod failure;
 mod generator;
 mod intervals;
-mod lane;
+mod message;
+mod ordered_messages;
+mod outcome;
 mod pattern;
 mod probe;
 mod processor;
+mod progress;
 mod report;
+mod rng;
 mod run;
+mod run_clock;
+mod run_sequence;
 mod schedule;
 mod search;
-mod series;
 mod session;
-mod slots;
+mod shard_plan;
 mod stopper;
-mod tally;
+mod stream_per_message;
+mod stream_worker;
 mod threshold;
-
-use std::io;
-
-use qecho_engine::TlsError;
-use qecho_io::{BindError, StartError};
-
-use qecho_echo::dial::DialFailure;
 
 pub use self::{
     config::{
         Arrival, Baseline, Begin, CONNECTIONS_MAX, Config, Goal, IN_FLIGHT_MAX, Mode, Plan,
         RATE_MAX, SHARDS_MAX, SIZE_MAX, Sessions, Sizes, Sockets, TIMEOUT, Workload,
     },
+    counters::{EarlyCounts, ErrorCount, TotalCounts, TransportCounts},
     datagrams::LOST_AFTER,
-    generator::{Command, Generator, Listener, Outcome, Part, ProcessorClock, Recent, Told},
+    error::BenchError,
+    events::{Command, EventSink, GeneratorEvent},
+    failure::{ErrorKind, StopReason},
+    generator::Generator,
+    intervals::IntervalSample,
+    outcome::Outcome,
     probe::{Probe, Reached},
+    progress::{Progress, Step},
     report::{
-        Comparison, EarlyCounts, ErrorCount, ErrorKind, GeneratorCost, Interval, Latency, MaxRate,
-        MergeError, Ratio, Report, Run, SCHEMA, ScheduleKept, Server, ServerCost, Start, Stop,
-        ThresholdResult, TotalCounts, TransportCounts, name,
+        Comparison, GeneratorCost, Interval, Latency, MaxRate, MergeError, Ratio, Report, Run,
+        SCHEMA, ScheduleKept, Server, ServerCost, Start, ThresholdResult,
     },
-    series::Step,
+    run_clock::ProcessorClock,
     session::Session,
+    shard_plan::ShardPlan,
     stopper::Stopper,
     threshold::{Metric, Relation, Threshold, Unit},
 };
 
-/// Why there is nothing to report.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BenchError {
-    /// The server cannot be reached.
-    #[error(transparent)]
-    Dial(#[from] DialFailure),
-    /// No local address could be bound, or the system gave no thread.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// Waiting for packets failed.
-    #[error("cannot wait for packets")]
-    Wait(#[source] io::Error),
-    /// The server takes no DATAGRAM frames.
-    #[error("the server takes no DATAGRAM frames (RFC 9221)")]
-    NoDatagrams,
-    /// What the server's process uses cannot be read.
-    #[error("cannot read what process {pid} uses")]
-    Process {
-        /// The process.
-        pid: u32,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// What QUIC is to be compared with brings nothing back.
-    #[error("nothing comes back over {transport} from {address}: {reason}")]
-    NoBaseline {
-        /// `tls` or `udp`.
-        transport: String,
-        /// Where.
-        address: String,
-        /// Why, as far as that is known.
-        reason: String,
-    },
-    /// It was told to end before it had begun to measure.
-    #[error("ended before anything was measured")]
-    Stopped,
-}
-
-impl From<BindError> for BenchError {
-    fn from(error: BindError) -> Self {
-        Self::Start(error.into())
-    }
-}
-
-impl From<TlsError> for BenchError {
-    fn from(error: TlsError) -> Self {
-        Self::Start(error.into())
-    }
-}
-
-/// What a thread is for that could not be started.
+/// Name of a thread in the error that it cannot be started.
 const THREAD: &str = "a thread that makes load";
-
-/// Something to show while load is made.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Progress {
-    /// The server answers.
-    Reached(Box<Reached>),
-    /// So many connections have come about.
-    Ready {
-        /// Connections that live.
-        live: usize,
-    },
-    /// An interval of the measuring is over.
-    Interval(Interval),
-    /// The next of several runs begins.
-    Step(Step),
-}
 
 /// A load that can be put on a server.
 #[derive(Debug)]
@@ -142,17 +87,18 @@ impl Bench {
         }
     }
 
-    /// Returns what ends the load from another thread.
+    /// Returns a handle that ends the load from another thread.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
     }
 
-    /// Makes the load and waits until it is over; `tell` hears how it goes.
+    /// Makes the load and waits until it is over; `tell` is called with its
+    /// progress.
     ///
     /// # Errors
     /// [`BenchError`] if nothing was measured. What goes wrong later is in the
     /// report.
     pub fn run(self, tell: &mut dyn FnMut(Progress)) -> Result<Report, BenchError> {
-        self.series(tell)
+        run_sequence::run(&self.config, &self.stopper, tell)
     }
 }

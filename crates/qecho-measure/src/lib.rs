@@ -1,31 +1,61 @@
-//! How long answers take, and how much there can be: ping, bench and their reports.
+//! Measures how long answers take over QUIC, and how much there can be.
 //!
-//! Each has the same three rooms: `config` says what is wanted, its application does it on a
-//! [`qecho_engine::Shard`], and `report` says what came of it. [`baseline_servers`] is the server's
-//! half of the baselines against which QUIC is measured. Nothing here prints; a program
-//! decides what to show.
+//! - [`ping`] sends small messages again and again, and reports the time of each answer.
+//! - [`bench`](mod@bench) puts load on a server, as fast as it answers or at a rate, and
+//!   reports its throughput and the percentiles of its echo times.
+//! - [`baseline_servers`] echo over TCP and bare UDP, so that a load can compare QUIC with them.
 //!
-//! A load on a server:
+//! Each is configured by a `Config`, runs as the application of a
+//! [`Shard`](qecho_engine::Shard), and ends with a `Report`. Nothing here prints. Times count
+//! from the instant at which a message was to be sent, so that a sender that was held up does
+//! not look fast.
+//!
+//! A load on a server, for ten seconds:
 //!
 //! ```no_run
-//! use std::sync::Arc;
+//! use std::{sync::Arc, time::Duration};
 //!
 //! use qecho_echo::dial::Target;
-//! use qecho_measure::bench::{Bench, Config};
+//! use qecho_measure::bench::{Arrival, Bench, Config, Goal};
 //! use rustls::client::danger::ServerCertVerifier;
 //!
-//! /// Puts load on `target`, whose certificate `verifier` knows, for ten seconds.
 //! fn load(
 //!     target: Target,
 //!     verifier: Arc<dyn ServerCertVerifier>,
 //! ) -> Result<(), Box<dyn std::error::Error>> {
-//!     let report = Bench::new(Config::new(target, verifier)).run(&mut |_| {})?;
-//!     println!("{} messages came back, the slowest: {:?}", report.messages, report.latency);
+//!     let mut config = Config::new(target, verifier);
+//!     config.goal = Goal::Duration(Duration::from_secs(10));
+//!     // An open loop: answers that are late do not delay the next message.
+//!     config.arrival = Arrival::Constant(1_000.0);
+//!     let report = Bench::new(config).run(&mut |_| {})?;
+//!     let p99_us = report.latency.p99_us.unwrap_or_default();
+//!     println!("{} messages came back, 99 % within {p99_us} µs", report.messages);
 //!     Ok(())
+//! }
+//! ```
+//!
+//! Five pings of a host, each shown as it is answered:
+//!
+//! ```no_run
+//! use qecho_measure::ping::{Config, Destination, Ping, PingEvent};
+//!
+//! fn ping(host: Destination) -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut config = Config::new(vec![host]);
+//!     config.count = Some(5);
+//!     let ping = Ping::start(
+//!         &config,
+//!         Box::new(|_host, event| match event {
+//!             PingEvent::Reply(reply) => println!("{}: {:?}", reply.sequence, reply.time),
+//!             PingEvent::Ended(report) => println!("{:?}", report.times.summary()),
+//!             _ => {}
+//!         }),
+//!     )?;
+//!     Ok(ping.wait()?)
 //! }
 //! ```
 
 pub mod baseline_servers;
 pub mod bench;
+mod latency;
 pub mod ping;
 mod tcp;

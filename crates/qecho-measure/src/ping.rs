@@ -1,19 +1,22 @@
-//! Pings: how long an answer takes, again and again, and how many fail to
-//! come.
+//! Pings: measures how long an answer takes, again and again, and how many fail
+//! to come.
 
 mod application;
 mod config;
+mod context;
 mod datagram;
 mod early;
+mod events;
+mod frames;
+mod handshakes;
 mod host;
-mod onlooker;
+mod observer;
 mod payload;
 mod probes;
 mod report;
 mod stream;
-mod times;
 mod versions;
-mod work;
+mod workload;
 
 use std::{io, net::SocketAddr};
 
@@ -23,19 +26,20 @@ use qecho_io::{EventLoop, ForwardingLoop, Mailbox, Runner, Socket, StartError};
 use qecho_echo::dial;
 
 pub use self::{
-    application::{Command, Listener, PingApplication},
+    application::PingApplication,
     config::{
         Config, Destination, HOSTS_MAX, INTERVAL, Mode, SIZE, SIZE_MAX, SIZE_MIN, TIMEOUT,
         UNANSWERED_MAX,
     },
-    onlooker::PingObserver,
+    events::{Command, EventSink, PingEvent},
+    observer::PingObserver,
     report::{
-        Connected, Content, Counts, Early, Ecn, Failure, HostEvent, Lost, Measure, Phases,
-        PingEvent, Reply, Report, Transport,
+        Connected, Counts, EarlyEcho, Ecn, Failure, HandshakeTimes, Lost, Measure, Reply,
+        ReplyKind, Report, Transport,
     },
-    times::{Summary, Times},
     versions::VersionPing,
 };
+pub use crate::latency::{LatencyRecorder, LatencySummary};
 
 /// A running ping.
 #[derive(Debug)]
@@ -43,38 +47,39 @@ pub struct Ping(Runner<(), Command>);
 
 const THREAD: &str = "the ping's thread";
 
-/// Ends a ping.
+/// Handle that ends a ping.
 #[derive(Clone, Debug)]
 pub struct Stopper(Mailbox<Command>);
 
 impl Ping {
     /// Starts to ping every host, on a thread of its own.
     ///
-    /// The last that `listener` hears is [`PingEvent::Finished`].
+    /// `sink` is called with each host's index and its events, the last of which
+    /// is [`PingEvent::Ended`].
     ///
     /// # Errors
     /// [`StartError`] if it cannot; that nobody answers is an event.
-    pub fn start(config: &Config, listener: Listener) -> Result<Self, StartError> {
+    pub fn start(config: &Config, sink: EventSink) -> Result<Self, StartError> {
         let hosts = config.hosts.iter();
         let targets: Vec<_> = hosts
             .flat_map(|host| host.target.addresses.iter().copied())
             .collect();
         let sockets = dial::bind(&targets)?;
-        Ok(Self(match config.over {
+        Ok(Self(match config.mode {
             Mode::VersionNegotiation => {
                 let nonce = rand::random();
-                let ping = VersionPing::new(config, &addresses(&sockets), nonce, listener);
+                let ping = VersionPing::new(config, &addresses(&sockets), nonce, sink);
                 let forwarding = ForwardingLoop::new(THREAD, ping, sockets)?;
                 forwarding.start("ping", |forwarding| forwarding.run().map(drop))?
             }
             _ => {
-                let event_loop = connect(config, sockets, listener)?;
+                let event_loop = connect(config, sockets, sink)?;
                 event_loop.start("ping", |event_loop| event_loop.run().map(drop))?
             }
         }))
     }
 
-    /// Returns what ends the ping from another thread.
+    /// Returns a handle that ends the ping from another thread.
     pub fn stopper(&self) -> Stopper {
         Stopper(self.0.mailbox().clone())
     }
@@ -89,9 +94,9 @@ impl Ping {
 }
 
 impl Stopper {
-    /// Ends the ping; each host says what came so far.
+    /// Ends the ping; each host reports what came so far.
     pub fn stop(&self) {
-        // A ping that has ended needs no telling.
+        // A ping that has ended needs no command.
         let _ = self.0.send(Command::Stop);
     }
 }
@@ -99,16 +104,16 @@ impl Stopper {
 fn connect(
     config: &Config,
     sockets: Vec<Socket>,
-    listener: Listener,
+    sink: EventSink,
 ) -> Result<EventLoop<PingApplication>, StartError> {
-    let application = PingApplication::new(config, listener)?;
-    let onlooker = application.onlooker();
-    let traces = config.observers.is_watched() || config.over.looks_into_packets();
+    let application = PingApplication::new(config, sink)?;
+    let observer = application.observer();
+    let traces = config.observers.is_watched() || config.mode.observes_packets();
     let shard_config = ShardConfig::client(config.transport.clone()).with_packet_tracing(traces);
     let event_loop = EventLoop::new(THREAD, &shard_config, sockets, application)?;
-    let onlooker = onlooker.waking(event_loop.mailbox().waker());
+    let observer = observer.waking(event_loop.mailbox().waker());
     let mut datagram_observers = config.observers.datagram_observers();
-    datagram_observers.push(Box::new(onlooker));
+    datagram_observers.push(Box::new(observer));
     Ok(event_loop.observed_by(datagram_observers))
 }
 

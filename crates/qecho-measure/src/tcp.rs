@@ -33,25 +33,25 @@ impl ReadBuffer {
 }
 
 /// A TLS connection over TCP.
-pub(crate) struct Secured {
+pub(crate) struct TlsStream {
     stream: TcpStream,
     tls: rustls::Connection,
-    /// Whether the kernel took no more.
+    /// Whether the kernel takes no more for now.
     is_blocked: bool,
 }
 
-/// What came of reading.
+/// Outcome of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Came {
-    /// Something, and there may be more.
-    Some,
-    /// Nothing for now.
-    Nothing,
-    /// The end.
+pub(crate) enum ReadOutcome {
+    /// Something was read, and there may be more.
+    Data,
+    /// There is nothing more for now.
+    Blocked,
+    /// The peer has ended the stream.
     End,
 }
 
-impl Secured {
+impl TlsStream {
     /// Takes a stream over, which is made not to wait.
     pub(crate) fn new(stream: TcpStream, tls: rustls::Connection) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
@@ -69,7 +69,7 @@ impl Secured {
         self.tls.is_handshaking()
     }
 
-    /// Returns what was agreed on.
+    /// Returns the TLS connection.
     pub(crate) fn tls(&self) -> &rustls::Connection {
         &self.tls
     }
@@ -83,16 +83,16 @@ impl Secured {
     /// Reads once; `each` is given the plaintext, and what to answer it with.
     ///
     /// # Errors
-    /// The system's, or that of TLS, of which the peer is told.
+    /// The system's, or that of TLS, which is sent to the peer as an alert.
     pub(crate) fn read(
         &mut self,
         buffer: &mut ReadBuffer,
         mut each: impl FnMut(&[u8], &mut dyn Write) -> io::Result<()>,
-    ) -> io::Result<Came> {
+    ) -> io::Result<ReadOutcome> {
         let length = match self.stream.read(&mut buffer.0) {
-            Ok(0) => return Ok(Came::End),
+            Ok(0) => return Ok(ReadOutcome::End),
             Ok(length) => length,
-            Err(error) if is_for_now(&error) => return Ok(Came::Nothing),
+            Err(error) if is_for_now(&error) => return Ok(ReadOutcome::Blocked),
             Err(error) => return Err(error),
         };
         let mut plaintext = [0; 16 * 1024];
@@ -111,12 +111,12 @@ impl Secured {
                 each(&plaintext[..length], &mut self.tls.writer())?;
             }
             if state.peer_has_closed() {
-                return Ok(Came::End);
+                return Ok(ReadOutcome::End);
             }
         }
         Ok(match length {
-            READ => Came::Some,
-            _ => Came::Nothing,
+            READ => ReadOutcome::Data,
+            _ => ReadOutcome::Blocked,
         })
     }
 
@@ -150,7 +150,7 @@ impl Secured {
     }
 }
 
-impl AsFd for Secured {
+impl AsFd for TlsStream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
@@ -199,7 +199,7 @@ pub(crate) fn wait(descriptors: &mut [PollFd<'_>], timeout: Duration) -> io::Res
     }
 }
 
-/// Returns the time, which whoever drives TCP has to read.
+/// Returns the time, which the driver of TCP has to read.
 #[expect(
     clippy::disallowed_methods,
     reason = "TCP is not driven by the engine's event loop"

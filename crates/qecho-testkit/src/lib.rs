@@ -6,6 +6,7 @@ pub mod identity;
 pub mod load;
 pub mod scenario;
 pub mod schema;
+pub mod scripted;
 pub mod seed;
 pub mod stream;
 pub mod tampering;

@@ -56,15 +56,20 @@ pub struct Scenario {
     key_log: Option<Arc<dyn KeyLog>>,
 }
 
+/// Returns a path with a delay of 5 ms and no loss.
+pub fn good_path() -> Conditions {
+    Conditions {
+        delay: Duration::from_millis(5),
+        ..Conditions::default()
+    }
+}
+
 impl Scenario {
     /// Begins with a good path of 5 ms, one client and nothing to do.
     pub fn seeded(seed: u64) -> Self {
         Self {
             seed,
-            conditions: Conditions {
-                delay: Duration::from_millis(5),
-                ..Conditions::default()
-            },
+            conditions: good_path(),
             near: Transport::default(),
             far: Transport::default(),
             admission: AdmissionSettings::default(),

@@ -1,10 +1,6 @@
 //! The client as the application of a shard: dials, sends, and tells how it ended.
 
-use std::{
-    io,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{io, net::SocketAddr, time::Instant};
 
 use qecho_engine::{
     Application, CloseReason, Connection, ConnectionKey, Event, ShardContext, TlsError,
@@ -16,7 +12,9 @@ use super::{
     report::{ClientEvent, Connected, Failure, Report},
     transfer::{Transfer, TransferIo},
 };
-use crate::dial::{CODE_DONE, CODE_FAILED, CONFIRMATION_WAIT_MAX, Dialer, Progress};
+use crate::dial::{
+    CODE_DONE, CODE_FAILED, CONFIRMATION_WAIT_MAX, Dialer, Progress, UnreachableTimer,
+};
 
 /// Command of another thread to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,22 +53,11 @@ pub struct ClientApplication {
     /// Instant at which to close the connection although the server may lack the end of the
     /// handshake.
     confirmed_by: Option<Instant>,
-    doubt: Option<Doubt>,
+    /// Keeps the number of datagrams received on the connection.
+    unreachable: UnreachableTimer<u64>,
     /// Whether the keys are still to be updated.
     update_keys: bool,
 }
-
-/// The peer's host has said that nobody listens there; it may be forged, so
-/// the connection ends only if nothing more is heard.
-#[derive(Debug)]
-struct Doubt {
-    until: Instant,
-    /// Datagrams heard on the connection when the doubt arose.
-    heard: u64,
-}
-
-/// Time in which a peer may show that it lives after all.
-const DOUBT: Duration = Duration::from_secs(3);
 
 impl ClientApplication {
     /// Makes a client that sends messages one after the other, as they come
@@ -110,7 +97,7 @@ impl ClientApplication {
             outcome: None,
             ends_at: None,
             confirmed_by: None,
-            doubt: None,
+            unreachable: UnreachableTimer::default(),
             update_keys: config.update_keys,
         })
     }
@@ -199,31 +186,30 @@ impl ClientApplication {
         }
     }
 
-    fn doubt_peer(
+    fn start_grace(
         &mut self,
         context: &mut ShardContext<'_, ()>,
         peer: SocketAddr,
         why: &io::Error,
     ) {
-        let until = context.now() + DOUBT;
+        let now = context.now();
         let live = self.live.and_then(|key| context.connection(key));
         if let Some((connection, ())) = live
             && why.kind() == io::ErrorKind::ConnectionRefused
             && connection.remote_address().ip() == peer.ip()
-            && self.doubt.is_none()
         {
-            let heard = connection.datagrams_received();
-            self.doubt = Some(Doubt { until, heard });
+            let received = connection.datagrams_received();
+            let grace = UnreachableTimer::<u64>::GRACE;
+            self.unreachable.start(now, grace, received);
         }
     }
 
-    fn resolve_doubt(&mut self, context: &mut ShardContext<'_, ()>) {
+    fn check_unreachable(&mut self, context: &mut ShardContext<'_, ()>) {
         let now = context.now();
-        let Some(doubt) = self.doubt.take_if(|doubt| doubt.until <= now) else {
-            return;
-        };
         let live = self.live.and_then(|key| context.connection(key));
-        if live.is_some_and(|(connection, ())| connection.datagrams_received() == doubt.heard) {
+        if let Some(received) = self.unreachable.take_expired(now)
+            && live.is_some_and(|(connection, ())| connection.datagrams_received() == received)
+        {
             self.end(now, Err(Failure::Gone));
         }
     }
@@ -324,8 +310,7 @@ impl Application for ClientApplication {
             Task::Conversation(conversation) => conversation.deadline(),
             Task::Transfer(transfer) => transfer.deadline(),
         };
-        let doubt = self.doubt.as_ref().map(|doubt| doubt.until);
-        let waiting = [task, doubt].into_iter().flatten();
+        let waiting = [task, self.unreachable.deadline()].into_iter().flatten();
         let waiting = waiting.min().filter(|_| self.outcome.is_none());
         let dialing = self.dialer.deadline();
         [dialing, self.ends_at, self.confirmed_by, waiting]
@@ -354,7 +339,7 @@ impl Application for ClientApplication {
         if let Err(failure) = outcome {
             self.end(now, Err(failure));
         }
-        self.resolve_doubt(context);
+        self.check_unreachable(context);
         self.advance_live(context);
     }
 
@@ -368,7 +353,7 @@ impl Application for ClientApplication {
             return;
         }
         if self.live.is_some() {
-            self.doubt_peer(context, peer, why);
+            self.start_grace(context, peer, why);
             return;
         }
         self.dialer.handle_unreachable(context, peer, why);

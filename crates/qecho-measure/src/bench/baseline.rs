@@ -1,7 +1,7 @@
-//! A load over something that is not QUIC, to compare QUIC with.
+//! A load over another transport, to compare QUIC with.
 
-mod bare;
 mod tls;
+mod udp;
 
 use std::{
     net::SocketAddr,
@@ -16,16 +16,19 @@ use qecho_io::{ForwardingLoop, ReceiveErrors, Runner, Socket};
 use rustls::{ClientConfig, client::Resumption, version::TLS13};
 
 use self::{
-    bare::BareLoad,
-    tls::{Agreed, Load},
+    tls::{Negotiated, TlsLoad},
+    udp::UdpLoad,
 };
 use super::{
-    BenchError, Progress, THREAD,
+    THREAD,
     collector::{self, Collector},
     config::{Config, Sessions},
-    generator::{Listener, Outcome},
+    error::BenchError,
+    events::EventSink,
+    outcome::Outcome,
     processor::{self, Usage},
-    report::{Findings, Report, Server},
+    progress::Progress,
+    report::{Measurements, Report, Server},
     run::{Run, unspecified},
 };
 
@@ -41,7 +44,16 @@ impl Run<'_> {
         let first = self.usage()?;
         let interval = self.interval();
         let tls = Arc::new(tls_of(self.config)?);
-        let load = |number| Load::new(self, number, remote, tls.clone(), interval);
+        let load = |number| {
+            TlsLoad::new(
+                self.config,
+                self.stopper,
+                number,
+                remote,
+                tls.clone(),
+                interval,
+            )
+        };
         let loads = (0..self.config.shards).map(load);
         let loads = loads.collect::<Result<Vec<_>, _>>()?;
         let barrier = Arc::new(Barrier::new(self.config.shards));
@@ -55,12 +67,12 @@ impl Run<'_> {
                 let barrier = barrier.clone();
                 workers.push(scope.spawn(move || {
                     processor::wake_precisely();
-                    // Who does not hear any more has been told enough.
-                    load.run(&barrier, &|words| drop(told.send((number, words))))
+                    // A receiver that is gone needs no event.
+                    load.run(&barrier, &|event| drop(told.send((number, event))))
                 }));
             }
             drop(told);
-            let usages = self.hear(&hear, &mut collector, tell);
+            let usages = self.receive_events(&hear, &mut collector, tell);
             let outcomes = workers.into_iter().map(|worker| match worker.join() {
                 Ok(outcome) => outcome.map_err(BenchError::Wait),
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -68,11 +80,11 @@ impl Run<'_> {
             let outcomes = outcomes.collect::<Result<Vec<_>, _>>()?;
             Ok::<_, BenchError>((usages, outcomes))
         })?;
-        let (outcomes, agreed): (Vec<_>, Vec<_>) = outcomes.into_iter().unzip();
-        Ok(self.report_over(Over {
+        let (outcomes, negotiated): (Vec<_>, Vec<_>) = outcomes.into_iter().unzip();
+        Ok(self.report_over(BaselineOutcome {
             name: "tls",
             remote,
-            agreed: agreed.into_iter().flatten().next().unwrap_or_default(),
+            negotiated: negotiated.into_iter().flatten().next().unwrap_or_default(),
             sockets: self.config.connections,
             first,
             usages,
@@ -95,17 +107,17 @@ impl Run<'_> {
         let mut workers = Vec::new();
         for number in 0..self.config.shards {
             let told = told.clone();
-            let listener: Listener = Box::new(move |words| {
-                // Who does not hear any more has been told enough.
-                let _ = told.send((number, words));
+            let sink: EventSink = Box::new(move |event| {
+                // A receiver that is gone needs no event.
+                let _ = told.send((number, event));
             });
-            let load = BareLoad::new(self.config, number, remote, interval, listener);
+            let load = UdpLoad::new(self.config, number, remote, interval, sink);
             let any = unspecified(remote);
             let sockets = vec![Socket::bind(any, ReceiveErrors::Yes)?];
             let forwarding = ForwardingLoop::new(THREAD, load, sockets)?;
             let worker = forwarding.start(format!("bare load {number}"), |forwarding| {
                 processor::wake_precisely();
-                forwarding.run().map(BareLoad::into_outcome)
+                forwarding.run().map(UdpLoad::into_outcome)
             })?;
             self.stopper.add(worker.mailbox().clone());
             workers.push(worker);
@@ -113,14 +125,14 @@ impl Run<'_> {
         drop(told);
         let mut collector =
             Collector::new(interval, self.config.goal.duration(), self.config.shards);
-        let usages = self.hear(&hear, &mut collector, tell);
+        let usages = self.receive_events(&hear, &mut collector, tell);
         let outcomes = workers.into_iter().map(Runner::join);
         let outcomes = outcomes.collect::<Result<Vec<_>, _>>();
         let outcomes = outcomes.map_err(BenchError::Wait)?;
-        Ok(self.report_over(Over {
+        Ok(self.report_over(BaselineOutcome {
             name: "udp",
             remote,
-            agreed: Agreed::default(),
+            negotiated: Negotiated::default(),
             sockets: self.config.shards,
             first,
             usages,
@@ -133,37 +145,41 @@ impl Run<'_> {
         collector::interval(self.config.goal.duration())
     }
 
-    fn report_over(&self, over: Over) -> Report {
-        let elapsed = over.outcomes.iter().map(|outcome| outcome.elapsed).max();
-        let agreed = over.agreed;
-        let mut report = Report::new(Findings {
+    fn report_over(&self, baseline: BaselineOutcome) -> Report {
+        let elapsed = baseline
+            .outcomes
+            .iter()
+            .map(|outcome| outcome.elapsed)
+            .max();
+        let negotiated = baseline.negotiated;
+        let mut report = Report::new(Measurements {
             config: self.config,
             server: Server {
                 name: self.config.target.server_name.clone(),
-                address: over.remote.to_string(),
-                alpn: agreed.alpn,
-                cipher_suite: agreed.cipher_suite,
-                key_exchange: agreed.key_exchange,
+                address: baseline.remote.to_string(),
+                alpn: negotiated.alpn,
+                cipher_suite: negotiated.cipher_suite,
+                key_exchange: negotiated.key_exchange,
             },
             probes: 0,
-            sockets: over.sockets,
-            outcomes: &over.outcomes,
-            intervals: over.collector.into_rows(elapsed.unwrap_or_default()),
-            usages: over
+            sockets: baseline.sockets,
+            outcomes: &baseline.outcomes,
+            intervals: baseline.collector.into_rows(elapsed.unwrap_or_default()),
+            usages: baseline
                 .first
-                .zip(over.usages)
+                .zip(baseline.usages)
                 .map(|(first, [begun, ended])| [first, begun, ended]),
         });
-        report.run.transport = over.name.into();
+        report.run.transport = baseline.name.into();
         report
     }
 }
 
-/// What a load over something else has brought.
-struct Over {
+/// Outcome of a load over another transport.
+struct BaselineOutcome {
     name: &'static str,
     remote: SocketAddr,
-    agreed: Agreed,
+    negotiated: Negotiated,
     sockets: usize,
     first: Option<Usage>,
     usages: Option<[Usage; 2]>,
@@ -171,7 +187,7 @@ struct Over {
     collector: Collector,
 }
 
-/// Returns the TLS that QUIC has, without QUIC.
+/// Returns the TLS settings of QUIC, for TCP.
 fn tls_of(config: &Config) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)

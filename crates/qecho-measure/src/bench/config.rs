@@ -1,4 +1,4 @@
-//! What a load generator is asked to do.
+//! Configuration of a load.
 
 use std::{
     num::NonZeroU64,
@@ -11,51 +11,52 @@ use qecho_engine::config::Transport;
 use qecho_packet::Observers;
 use rustls::{KeyLog, client::danger::ServerCertVerifier};
 
-use super::{chance::Chance, threshold::Threshold};
+use super::{rng::Rng, threshold::Threshold};
 
-/// Everything that a load generator is configured with.
+/// Configuration of a load.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
-    /// Whom to put load on.
+    /// Server to put load on.
     pub target: Target,
-    /// Which application protocols to offer.
+    /// Application protocols to offer.
     pub alpn: Alpn,
-    /// Decides whether the server is the right one.
+    /// Verifier of the server's certificate.
     pub verifier: Arc<dyn ServerCertVerifier>,
-    /// Where TLS secrets are logged, if anywhere.
+    /// Log of TLS secrets, if any.
     pub key_log: Option<Arc<dyn KeyLog>>,
-    /// Who sees what passes, as far as it is QUIC.
+    /// Observers of the datagrams, as far as they are QUIC.
     pub observers: Observers,
     /// Windows and timers.
     pub transport: Transport,
-    /// What every connection does.
-    pub work: Workload,
-    /// When messages are sent.
+    /// Work of every connection.
+    pub workload: Workload,
+    /// Send times of the messages.
     pub arrival: Arrival,
-    /// Whether that is all, or the beginning.
+    /// Number of runs, and how they differ.
     pub plan: Plan,
-    /// When to begin, unless at once.
+    /// Instant at which to begin, unless at once.
     pub begin: Option<Begin>,
-    /// When it is enough.
+    /// Length of the measuring.
     pub goal: Goal,
     /// Time before the measuring, in which the same is done and not measured.
     pub warmup: Duration,
     /// Connections at once, at least 1.
     pub connections: usize,
-    /// From how many sockets they come.
+    /// Number of sockets that they share.
     pub sockets: Sockets,
     /// Threads that make the load, at least 1 and at most as many as
     /// connections.
     pub shards: usize,
     /// Time for a handshake and for the echo of each message.
     pub timeout: Duration,
-    /// What connections know of those before ([`Mode::Handshake`]).
+    /// TLS sessions that connections resume ([`Mode::Handshake`]).
     pub sessions: Sessions,
     /// Whether every byte that comes back is compared.
     pub verify: bool,
     /// A process on this host whose processor time is measured too.
     pub server_pid: Option<u32>,
-    /// Starts the chances of [`Arrival::Poisson`] and of [`Sizes`].
+    /// Seed of the random numbers of [`Arrival::Poisson`] and [`Sizes`].
     pub seed: u64,
 }
 
@@ -89,8 +90,8 @@ impl Config {
             key_log: None,
             observers: Observers::default(),
             transport: Transport::default(),
-            work: Workload {
-                way: Mode::Stream,
+            workload: Workload {
+                mode: Mode::Stream,
                 sizes: Sizes::fixed(64),
                 in_flight: 1,
                 streams: 1,
@@ -110,13 +111,24 @@ impl Config {
             seed: 0,
         }
     }
+
+    /// Returns a shard's share of a number of things.
+    pub(super) fn share(&self, shard: usize, things: u64) -> u64 {
+        let (shards, shard) = (self.shards as u64, shard as u64);
+        things / shards + u64::from(shard < things % shards)
+    }
+
+    /// Returns the seed of a shard's random numbers.
+    pub(super) fn seed_of(&self, shard: usize) -> u64 {
+        self.seed.wrapping_add(shard as u64)
+    }
 }
 
-/// What a connection does.
+/// Work of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload {
-    /// On what messages travel.
-    pub way: Mode,
+    /// Carrier of the messages.
+    pub mode: Mode,
     /// Bytes of a message.
     pub sizes: Sizes,
     /// Messages that a closed loop has under way on each stream
@@ -145,15 +157,15 @@ impl Sizes {
         }
     }
 
-    pub(super) fn draw(self, chance: &mut Chance) -> usize {
+    pub(super) fn draw(self, rng: &mut Rng) -> usize {
         match self.most - self.least {
             0 => self.least,
-            more => self.least + chance.below(more as u64 + 1) as usize,
+            more => self.least + rng.below(more as u64 + 1) as usize,
         }
     }
 }
 
-/// On what a message travels.
+/// Carrier of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Streams that live as long as their connection.
@@ -172,25 +184,37 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Tells whether connections are the work itself, and not made before it.
+    /// Returns the name of the mode, as it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Bulk => "bulk",
+            Self::StreamPerMessage => "stream-per-message",
+            Self::Datagram => "datagram",
+            Self::Handshake => "handshake",
+            Self::Idle => "idle",
+        }
+    }
+
+    /// Tells whether handshakes are the load itself, and not made before it.
     pub(super) fn is_connecting(self) -> bool {
         self == Self::Handshake
     }
 }
 
-/// What connections know of those before.
+/// TLS sessions that connections resume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sessions {
-    /// Nothing: each handshake is a full one.
+    /// None: each handshake is a full one.
     New,
-    /// They go on with the TLS session of one before, if the server lets them.
+    /// That of an earlier connection, if the server lets them.
     Resumed,
     /// The same, and their message goes with the first packets (0-RTT), if the
     /// server has allowed it.
     EarlyData,
 }
 
-/// When messages are sent.
+/// Send times of messages.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Arrival {
     /// Each when one before it has come back: the server sets the pace, and a
@@ -229,7 +253,7 @@ impl Arrival {
     }
 }
 
-/// An instant at which a load is to begin, as others do elsewhere.
+/// An instant at which several loads begin together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Begin {
     /// The instant.
@@ -238,25 +262,25 @@ pub struct Begin {
     pub name: String,
 }
 
-/// How many runs there are.
+/// Number of runs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Plan {
     /// One.
     Once,
     /// One at each of these rates, which take the place of the arrival's.
     Steps(Vec<f64>),
-    /// In turns, over QUIC and over something else.
-    Beside(Baseline),
-    /// As many as it takes to find the highest rate at which a bound is kept.
+    /// In turns, over QUIC and over a baseline.
+    Compare(Baseline),
+    /// As many as it takes to find the highest rate at which a threshold holds.
     FindLimit {
-        /// What must be true.
-        bound: Threshold,
-        /// The rate to begin with.
+        /// Threshold that must hold.
+        threshold: Threshold,
+        /// Rate of the first run.
         start: f64,
     },
 }
 
-/// What QUIC is compared with.
+/// Transport that QUIC is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Baseline {
     /// TLS 1.3 over TCP, on the same port number.
@@ -265,7 +289,7 @@ pub enum Baseline {
     Udp,
 }
 
-/// When it is enough.
+/// Length of the measuring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
     /// After this time of measuring.
@@ -284,7 +308,7 @@ impl Goal {
     }
 }
 
-/// From how many sockets connections come.
+/// Number of sockets that connections share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sockets {
     /// One for each thread.
@@ -296,7 +320,7 @@ pub enum Sockets {
 }
 
 impl Sockets {
-    /// Returns how many a thread with so many connections has.
+    /// Returns the number of sockets of a thread with so many connections.
     pub(super) fn count(self, connections: usize) -> usize {
         match self {
             Self::One => 1,

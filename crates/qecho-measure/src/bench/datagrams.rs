@@ -9,9 +9,9 @@ use bytes::{Bytes, BytesMut};
 use qecho_engine::{Connection, SendDatagramError};
 
 use super::{
-    book::{Book, Fault, Message},
+    failure::{ConnectionFailure, ErrorKind},
+    message::{Message, MessageEvent},
     pattern::Pattern,
-    report::ErrorKind,
 };
 
 /// Time after which a DATAGRAM frame counts as lost, unless the time for an
@@ -21,7 +21,7 @@ pub const LOST_AFTER: Duration = Duration::from_secs(1);
 /// Bytes of the number that each begins with, as far as there is room.
 const NUMBER_BYTES: usize = 8;
 
-/// What datagrams travel on.
+/// Transport that carries datagrams.
 pub(super) trait Carrier {
     /// Sends one.
     fn send(&mut self, data: Bytes) -> Result<(), SendDatagramError>;
@@ -54,7 +54,7 @@ pub(super) struct Datagrams {
     /// Those that were sent from the `first`-th on; `None` has come back.
     under_way: VecDeque<Option<Message>>,
     first: u64,
-    /// How many of them are awaited.
+    /// Number of them that are awaited.
     awaited: usize,
 }
 
@@ -63,7 +63,7 @@ impl Datagrams {
         self.waiting.len() + self.awaited
     }
 
-    /// Returns since when a message waits for room.
+    /// Returns when the message was granted that has waited longest for room.
     pub(super) fn oldest_waiting(&self) -> Option<Instant> {
         self.waiting.front().map(|message| message.sent)
     }
@@ -73,41 +73,31 @@ impl Datagrams {
         self.waiting.push_back(message);
     }
 
-    pub(super) fn top_up(
-        &mut self,
-        carrier: &mut impl Carrier,
-        book: &mut Book,
-    ) -> Result<(), Fault> {
-        while self.len() < book.work.in_flight
-            && let Some(message) = book.next(carrier.now())
-        {
-            self.add(message);
-        }
-        self.send(carrier, book)
-    }
-
     /// Sends what waits, as far as there is room.
     pub(super) fn send(
         &mut self,
         carrier: &mut impl Carrier,
-        book: &mut Book,
-    ) -> Result<(), Fault> {
+        pattern: &Pattern,
+        events: &mut Vec<MessageEvent>,
+    ) -> Result<(), ConnectionFailure> {
         while let Some(mut message) = self.waiting.pop_front() {
             let number = self.first + self.under_way.len() as u64;
-            match carrier.send(payload(number, message.size, book)) {
+            match carrier.send(payload(number, message.size, pattern)) {
                 Ok(()) => {
-                    book.sends(carrier.now(), &mut message);
+                    message.sent = carrier.now();
+                    events.push(MessageEvent::Sent(message));
                     self.under_way.push_back(Some(message));
                     self.awaited += 1;
                 }
-                // The path MTU may still grow; who waits too long says so.
+                // The path MTU may still grow; what waits too long is a failure.
                 Err(SendDatagramError::Blocked | SendDatagramError::TooLarge) => {
                     self.waiting.push_front(message);
                     return Ok(());
                 }
                 Err(error) => {
                     self.waiting.push_front(message);
-                    return Err(Fault::new(ErrorKind::NoDatagrams, error.to_string()));
+                    let reason = error.to_string();
+                    return Err(ConnectionFailure::new(ErrorKind::NoDatagrams, reason));
                 }
             }
         }
@@ -118,16 +108,16 @@ impl Datagrams {
     pub(super) fn receive(
         &mut self,
         carrier: &mut impl Carrier,
-        book: &mut Book,
-    ) -> Result<(), Fault> {
+        pattern: &Pattern,
+        events: &mut Vec<MessageEvent>,
+    ) -> Result<(), ConnectionFailure> {
         while let Some(data) = carrier.receive() {
-            let Some(number) = self.number(&data) else {
-                book.tally.late += 1;
-                continue;
-            };
-            let place = (number - self.first) as usize;
-            let Some(message) = self.under_way[place].take() else {
-                book.tally.late += 1;
+            let awaited = self.number(&data).and_then(|number| {
+                let message = self.under_way[(number - self.first) as usize].take()?;
+                Some((number, message))
+            });
+            let Some((number, message)) = awaited else {
+                events.push(MessageEvent::Late);
                 continue;
             };
             self.awaited -= 1;
@@ -135,19 +125,18 @@ impl Datagrams {
             // The number is right by construction.
             let rest = data.get(NUMBER_BYTES..).unwrap_or_default();
             let is_whole = data.len() == message.size;
-            let compared = book.check(Pattern::origin(number), rest);
-            if !is_whole || compared.is_err() {
-                book.gave_up(1);
-                let words = format!("a DATAGRAM frame of {} bytes differs", data.len());
-                return Err(Fault::new(ErrorKind::Differs, words));
+            if !is_whole || pattern.check(Pattern::origin(number), rest).is_err() {
+                events.push(MessageEvent::Differed);
+                let reason = format!("a DATAGRAM frame of {} bytes differs", data.len());
+                return Err(ConnectionFailure::new(ErrorKind::Differs, reason));
             }
-            book.answered(carrier.now(), message);
+            events.push(MessageEvent::Echoed(message));
         }
         Ok(())
     }
 
-    /// Finds the whole number of a message from as much of it as came. Of
-    /// several that begin so, it is the oldest that is awaited.
+    /// Returns the whole number of a message by as much of it as was received:
+    /// of several that begin so, that of the oldest that is awaited.
     fn number(&self, data: &[u8]) -> Option<u64> {
         let known = data.len().min(NUMBER_BYTES);
         let mut bytes = [0; NUMBER_BYTES];
@@ -169,13 +158,18 @@ impl Datagrams {
         candidates.next().map(|distance| self.first + distance)
     }
 
-    /// Gives up what was sent too long ago.
-    pub(super) fn expire(&mut self, now: Instant, book: &mut Book) {
-        let after = book.timeout.min(LOST_AFTER);
+    /// Gives up what was sent too long ago, by the time for an echo.
+    pub(super) fn expire(
+        &mut self,
+        now: Instant,
+        timeout: Duration,
+        events: &mut Vec<MessageEvent>,
+    ) {
+        let after = timeout.min(LOST_AFTER);
         while let Some(Some(message)) = self.under_way.front()
             && now.saturating_duration_since(message.sent) >= after
         {
-            book.lost(*message);
+            events.push(MessageEvent::Lost(*message));
             self.awaited -= 1;
             self.under_way.pop_front();
             self.first += 1;
@@ -191,10 +185,10 @@ impl Datagrams {
     }
 }
 
-fn payload(number: u64, size: usize, book: &Book) -> Bytes {
+fn payload(number: u64, size: usize, pattern: &Pattern) -> Bytes {
     let mut data = BytesMut::with_capacity(size);
     data.extend_from_slice(&number.to_le_bytes()[..size.min(NUMBER_BYTES)]);
     let rest = size.saturating_sub(NUMBER_BYTES);
-    data.extend_from_slice(&book.pattern.piece(Pattern::origin(number), rest));
+    data.extend_from_slice(&pattern.piece(Pattern::origin(number), rest));
     data.freeze()
 }

@@ -3,7 +3,41 @@
 
 use std::time::{Duration, Instant};
 
-use super::{collector::INTERVALS_MAX, generator::Recent, tally::Times};
+use crate::latency::LatencyRecorder;
+
+/// Intervals that a report keeps of the measuring, and as many after its end;
+/// the last has all that is left.
+pub(super) const INTERVALS_MAX: usize = 3_600;
+
+/// Sample of one shard's counts in one interval.
+#[derive(Clone, Debug)]
+pub struct IntervalSample {
+    /// Whether the measuring was over.
+    pub(super) after_end: bool,
+    /// From 0, of the measuring or after its end.
+    pub(super) number: usize,
+    pub(super) length: Duration,
+    /// Messages that came back, those of the warm-up too.
+    pub(super) received: u64,
+    /// `None` while there are none: a distribution is large.
+    pub(super) times: Option<Box<LatencyRecorder>>,
+}
+
+impl IntervalSample {
+    /// Adds another shard's sample of the same interval.
+    pub(super) fn joined(mut self, other: Self) -> Self {
+        self.length = self.length.max(other.length);
+        self.received += other.received;
+        self.times = match (self.times, other.times) {
+            (Some(mut times), Some(others)) => {
+                times.add(&others);
+                Some(times)
+            }
+            (one, other) => one.or(other),
+        };
+        self
+    }
+}
 
 /// The intervals of one shard's run: those of the measuring, and after its end
 /// those in which late answers come back.
@@ -14,22 +48,17 @@ pub(super) struct Intervals {
     duration: Option<Duration>,
     current: Option<Current>,
     /// Intervals that are over and were not taken yet.
-    over: Vec<Recent>,
+    completed: Vec<IntervalSample>,
 }
 
 /// The interval that is going on.
 #[derive(Debug)]
 struct Current {
-    after_end: bool,
-    /// From 0, of its kind.
-    number: usize,
     began: Instant,
-    /// When it is over; `None` if it is the last of its kind.
+    /// End of the interval; `None` if it is the last of its kind.
     until: Option<Instant>,
-    /// Messages that came back.
-    came: u64,
-    /// `None` while there are none: a distribution is large.
-    times: Option<Times>,
+    /// Its length is known at its end.
+    sample: IntervalSample,
 }
 
 impl Intervals {
@@ -38,7 +67,7 @@ impl Intervals {
             length,
             duration,
             current: None,
-            over: Vec::new(),
+            completed: Vec::new(),
         }
     }
 
@@ -47,14 +76,14 @@ impl Intervals {
         self.enter(false, 0, now);
     }
 
-    /// Notes a message that has come back, and its echo time if it is measured: those
+    /// Records a message that has come back, and its echo time if it is measured: those
     /// of the warm-up are not, but take their part of the rate.
     pub(super) fn record(&mut self, now: Instant, time: Option<Duration>) {
         self.advance(now);
         if let Some(current) = &mut self.current {
-            current.came += 1;
+            current.sample.received += 1;
             if let Some(time) = time {
-                current.times.get_or_insert_default().record(time);
+                current.sample.times.get_or_insert_default().record(time);
             }
         }
     }
@@ -64,7 +93,7 @@ impl Intervals {
         while let Some(current) = &self.current
             && let Some(until) = current.until.filter(|until| *until <= now)
         {
-            let (after_end, number) = (current.after_end, current.number);
+            let (after_end, number) = (current.sample.after_end, current.sample.number);
             self.leave(until);
             self.enter(after_end, number + 1, until);
         }
@@ -87,8 +116,8 @@ impl Intervals {
     }
 
     /// Returns the intervals that are over since the last call.
-    pub(super) fn take_over(&mut self) -> Vec<Recent> {
-        std::mem::take(&mut self.over)
+    pub(super) fn take_completed(&mut self) -> Vec<IntervalSample> {
+        std::mem::take(&mut self.completed)
     }
 
     /// Returns when the interval that is going on is over.
@@ -104,135 +133,24 @@ impl Intervals {
         let is_last =
             number + 1 == INTERVALS_MAX || (!after_end && self.duration.is_some_and(reaches));
         self.current = Some(Current {
-            after_end,
-            number,
             began,
             until: (!is_last).then_some(until),
-            came: 0,
-            times: None,
+            sample: IntervalSample {
+                after_end,
+                number,
+                length: Duration::ZERO,
+                received: 0,
+                times: None,
+            },
         });
     }
 
     fn leave(&mut self, end: Instant) {
-        if let Some(current) = self.current.take() {
-            self.over.push(Recent {
-                after_end: current.after_end,
-                number: current.number,
-                length: end.saturating_duration_since(current.began),
-                came: current.came,
-                times: current.times,
+        if let Some(Current { began, sample, .. }) = self.current.take() {
+            self.completed.push(IntervalSample {
+                length: end.saturating_duration_since(began),
+                ..sample
             });
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bench::collector::Collector;
-
-    const LENGTH: Duration = Duration::from_millis(100);
-
-    fn ms(milliseconds: u64) -> Duration {
-        Duration::from_millis(milliseconds)
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
-    fn start() -> Instant {
-        Instant::now()
-    }
-
-    /// Lets answers come back at these times in ms; returns whether each row is
-    /// after the end, when it began, its length, and the answers in it.
-    fn rows(duration: u64, answers: &[u64]) -> Vec<(bool, u64, u64, u64)> {
-        let began = start();
-        let mut intervals = Intervals::new(LENGTH, Some(ms(duration)));
-        intervals.begin(began);
-        let (measured, late) =
-            answers.split_at(answers.partition_point(|answer| *answer < duration));
-        for answer in measured {
-            intervals.record(began + ms(*answer), Some(ms(1)));
-        }
-        intervals.end_measuring(began + ms(duration));
-        for answer in late {
-            intervals.record(began + ms(*answer), Some(ms(1)));
-        }
-        let last = answers.last().expect("there is one");
-        intervals.finish(began + ms(*last));
-        let mut collector = Collector::new(LENGTH, Some(ms(duration)), 1);
-        for recent in intervals.take_over() {
-            collector.add(&recent);
-        }
-        let rows = collector.into_rows(ms(duration)).into_iter();
-        let whole = |seconds: f64| (seconds * 1e3).round() as u64;
-        rows.map(|row| {
-            let rate = row.messages as f64 / row.length_s;
-            assert!((row.rate_per_s - rate).abs() < 1e-6, "{row:?}");
-            assert_eq!(row.p50_us.is_none(), row.messages == 0, "{row:?}");
-            (
-                row.after_end,
-                whole(row.at_s),
-                whole(row.length_s),
-                row.messages,
-            )
-        })
-        .collect()
-    }
-
-    #[test]
-    fn answers_after_the_end_are_in_intervals_of_their_own() {
-        assert_eq!(
-            rows(200, &[10, 20, 150, 201, 202, 450, 460]),
-            [
-                (false, 0, 100, 2),
-                (false, 100, 100, 1),
-                (true, 200, 100, 2),
-                (true, 300, 100, 0),
-                (true, 400, 100, 2),
-            ]
-        );
-        // Without late answers there is no interval for them.
-        assert_eq!(rows(100, &[10]), [(false, 0, 100, 1)]);
-    }
-
-    #[test]
-    fn answers_to_the_warm_up_take_part_in_the_rate_and_in_nothing_else() {
-        let began = start();
-        let mut intervals = Intervals::new(LENGTH, Some(LENGTH));
-        intervals.begin(began);
-        intervals.record(began + ms(1), None);
-        intervals.record(began + ms(2), Some(ms(1)));
-        intervals.end_measuring(began + LENGTH);
-        let mut collector = Collector::new(LENGTH, Some(LENGTH), 1);
-        for recent in intervals.take_over() {
-            collector.add(&recent);
-        }
-        let rows = collector.into_rows(LENGTH);
-        assert_eq!((rows[0].messages, rows[0].rate_per_s), (1, 20.0));
-    }
-
-    #[test]
-    fn a_last_interval_that_is_longer_or_shorter_has_the_rate_of_its_true_length() {
-        assert_eq!(
-            rows(249, &[110, 220, 230]),
-            [(false, 0, 100, 0), (false, 100, 149, 3)]
-        );
-        assert_eq!(
-            rows(160, &[10, 155]),
-            [(false, 0, 100, 1), (false, 100, 60, 1)]
-        );
-    }
-
-    #[test]
-    fn an_answer_that_is_seen_late_is_not_put_into_an_interval_that_is_over() {
-        assert_eq!(
-            rows(400, &[10, 350]),
-            [
-                (false, 0, 100, 1),
-                (false, 100, 100, 0),
-                (false, 200, 100, 0),
-                (false, 300, 100, 1),
-            ]
-        );
     }
 }

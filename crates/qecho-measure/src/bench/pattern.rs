@@ -1,20 +1,25 @@
-//! Bytes to send, by which one can tell what comes back wrong.
+//! Bytes to send, which show where an echo differs.
 
 use bytes::Bytes;
-
 use qecho_echo::COALESCE_MAX;
+
+use super::failure::{ConnectionFailure, ErrorKind};
 
 /// Bytes after which the pattern repeats: a prime number, so that messages of
 /// round sizes differ from one another for a long time.
 const PERIOD: usize = 1_048_573;
 
 /// A long sequence of bytes; every stream sends the part of it that begins
-/// where the stream's own origin is.
+/// at the stream's own origin.
 #[derive(Clone, Debug)]
-pub(super) struct Pattern(Bytes);
+pub(super) struct Pattern {
+    bytes: Bytes,
+    /// Whether echoes are compared.
+    verify: bool,
+}
 
 impl Pattern {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(verify: bool) -> Self {
         // A multiplicative generator is random enough to tell bytes apart.
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut next = || {
@@ -23,10 +28,11 @@ impl Pattern {
         };
         let mut bytes: Vec<u8> = (0..PERIOD).map(|_| next()).collect();
         bytes.extend_from_within(..COALESCE_MAX);
-        Self(bytes.into())
+        let bytes = bytes.into();
+        Self { bytes, verify }
     }
 
-    /// Returns where the `number`-th stream begins.
+    /// Returns the origin of the `number`-th stream.
     pub(super) fn origin(number: u64) -> u64 {
         number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % PERIOD as u64
     }
@@ -34,20 +40,32 @@ impl Pattern {
     /// Returns at most `length` bytes from `at`, uncopied.
     pub(super) fn piece(&self, at: u64, length: usize) -> Bytes {
         let start = (at % PERIOD as u64) as usize;
-        self.0.slice(start..start + length.min(COALESCE_MAX))
+        self.bytes.slice(start..start + length.min(COALESCE_MAX))
     }
 
-    /// Compares what came with what was sent from `at`; returns the place of
-    /// the first byte that differs.
-    pub(super) fn compare(&self, at: u64, came: &[u8]) -> Result<(), u64> {
+    /// Compares bytes that came back with those sent from `at`, if the load is
+    /// to be verified.
+    pub(super) fn check(&self, at: u64, received: &[u8]) -> Result<(), ConnectionFailure> {
+        if !self.verify {
+            return Ok(());
+        }
+        self.compare(at, received).map_err(|offset| {
+            let reason = format!("byte {offset} of a piece of {} differs", received.len());
+            ConnectionFailure::new(ErrorKind::Differs, reason)
+        })
+    }
+
+    /// Compares received bytes with those from `at`; the error is the offset
+    /// of the first that differs.
+    fn compare(&self, at: u64, received: &[u8]) -> Result<(), u64> {
         let mut offset = 0;
-        for part in came.chunks(COALESCE_MAX) {
+        for part in received.chunks(COALESCE_MAX) {
             let start = ((at + offset) % PERIOD as u64) as usize;
-            let sent = &self.0[start..start + part.len()];
+            let sent = &self.bytes[start..start + part.len()];
             if sent != part {
                 let mut pairs = sent.iter().zip(part);
-                let place = pairs.position(|(sent, came)| sent != came);
-                return Err(offset + place.unwrap_or_default() as u64);
+                let differing = pairs.position(|(sent, received)| sent != received);
+                return Err(offset + differing.unwrap_or_default() as u64);
             }
             offset += part.len() as u64;
         }
@@ -61,7 +79,7 @@ mod tests {
 
     #[test]
     fn what_is_sent_is_what_is_expected_wherever_it_begins() {
-        let pattern = Pattern::new();
+        let pattern = Pattern::new(true);
         for at in [0, 1, PERIOD as u64 - 1, 7 * PERIOD as u64 - 30_000] {
             let first = pattern.piece(at, COALESCE_MAX);
             let second = pattern.piece(at + first.len() as u64, 100);
@@ -74,7 +92,7 @@ mod tests {
 
     #[test]
     fn streams_are_told_apart_and_so_are_messages_of_one_stream() {
-        let pattern = Pattern::new();
+        let pattern = Pattern::new(true);
         let origin = Pattern::origin(1);
         let message = pattern.piece(origin, 64);
         assert!(pattern.compare(origin + 64, &message).is_err());

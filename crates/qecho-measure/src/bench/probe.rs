@@ -10,15 +10,15 @@ use qecho_engine::{
     Application, CloseReason, Connection, ConnectionKey, Connector, Event, Handshake, ShardContext,
 };
 
-use super::{config::Config, generator::Command};
+use super::{config::Config, events::Command};
 
-/// Where and as what the server answers.
+/// Address at which the server answers, and what was agreed on.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Reached {
     /// Its address.
     pub address: SocketAddr,
-    /// What was agreed on.
+    /// Result of the handshake.
     pub handshake: Handshake,
     /// From the first packet to the completed handshake.
     pub elapsed: Duration,
@@ -56,8 +56,8 @@ impl Probe {
         }
     }
 
-    /// Returns how the server is reached, and what to offer it; `None` if the
-    /// probe was stopped.
+    /// Returns how the server was reached, and a connector that offers what it
+    /// took; `None` if the probe was stopped.
     ///
     /// # Errors
     /// [`DialFailure`] if the server was not reached.
@@ -73,7 +73,7 @@ impl Probe {
         }))
     }
 
-    fn follow(&mut self, now: Instant, progress: Progress) {
+    fn handle_progress(&mut self, now: Instant, progress: Progress) {
         match progress {
             Progress::Trying => {}
             Progress::WithoutAlpn => self.without_alpn = true,
@@ -101,7 +101,7 @@ impl Application for Probe {
 
     fn start(&mut self, context: &mut ShardContext<'_, ()>) {
         let progress = self.dialer.start(context);
-        self.follow(context.now(), progress);
+        self.handle_progress(context.now(), progress);
     }
 
     fn accept(&mut self, _: &mut Connection<'_>) {}
@@ -139,8 +139,8 @@ impl Application for Probe {
         }
     }
 
-    fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, mail: Command) {
-        if mail == Command::Stop {
+    fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, command: Command) {
+        if command == Command::Stop {
             self.is_stopped = true;
             self.dialer.abandon(context.now());
             self.hangs_up = Some(context.now());
@@ -154,7 +154,7 @@ impl Application for Probe {
 
     fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>) {
         let progress = self.dialer.handle_deadline(context);
-        self.follow(context.now(), progress);
+        self.handle_progress(context.now(), progress);
         if self.hangs_up.take_if(|due| *due <= context.now()).is_some() {
             context.shut_down(CODE_DONE, "");
         }

@@ -10,7 +10,7 @@ pub(super) fn of_this_thread() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
-/// What a process has used.
+/// Processor time and memory of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Usage {
     pub(super) processor: Duration,
@@ -18,7 +18,7 @@ pub(super) struct Usage {
     pub(super) memory: Option<u64>,
 }
 
-/// Returns what a process has used until now, from Linux's `/proc`: to the
+/// Returns the usage of a process until now, from Linux's `/proc`: to the
 /// nanosecond, without threads that have ended.
 pub(super) fn of_process(pid: u32) -> io::Result<Usage> {
     let mut processor = Duration::ZERO;

@@ -11,20 +11,26 @@ use qecho_engine::{Application, Connector, ServerShared, config::ShardConfig};
 use qecho_io::{EventLoop, ReceiveErrors, Runner, Socket, StartError};
 
 use super::{
-    BenchError, Progress, Stopper, THREAD,
+    THREAD,
     collector::{self, Collector},
     config::{Config, Mode, Sessions},
-    generator::{Command, Generator, Listener, Outcome, Part, Told},
+    error::BenchError,
+    events::{Command, EventSink, GeneratorEvent},
+    generator::Generator,
+    outcome::Outcome,
     probe::{Probe, Reached},
     processor::{self, Usage},
-    report::{self, Findings, Report},
+    progress::Progress,
+    report::{Measurements, Report, Server},
+    shard_plan::ShardPlan,
+    stopper::Stopper,
 };
 
 /// One load, from the first connection to the last.
 pub(super) struct Run<'a> {
     pub(super) config: &'a Config,
     pub(super) stopper: &'a Stopper,
-    /// By it the connections of all shards have different numbers.
+    /// State by which the connections of all shards have different numbers.
     pub(super) server_shared: &'a ServerShared,
 }
 
@@ -34,7 +40,7 @@ impl Run<'_> {
         self.stopper.clear();
         let first = self.usage()?;
         let (reached, connector) = self.probe()?;
-        if self.config.work.way == Mode::Datagram && !reached.takes_datagrams {
+        if self.config.workload.mode == Mode::Datagram && !reached.takes_datagrams {
             return Err(BenchError::NoDatagrams);
         }
         tell(Progress::Reached(Box::new(reached.clone())));
@@ -44,34 +50,32 @@ impl Run<'_> {
         let mut sockets = 0;
         let mut workers = Vec::new();
         for number in 0..self.config.shards {
-            let mut part = Part {
+            let connections = self.config.share(number, self.config.connections as u64);
+            let plan = ShardPlan {
                 remote: reached.address,
                 connector: match self.config.sessions {
                     Sessions::New => connector.without_resumption(),
                     Sessions::Resumed => connector.clone(),
                     Sessions::EarlyData => connector.with_early_data(),
                 },
-                sockets: 0,
+                sockets: self.config.sockets.count(connections as usize),
                 number,
-                of: self.config.shards,
                 interval,
             };
-            let connections = part.share(self.config.connections as u64) as usize;
-            part.sockets = self.config.sockets.count(connections);
-            sockets += part.sockets;
-            workers.push(self.start(part, told.clone())?);
+            sockets += plan.sockets;
+            workers.push(self.start(plan, told.clone())?);
         }
         drop(told);
         let mut collector = Collector::new(interval, duration, self.config.shards);
-        let usages = self.hear(&hear, &mut collector, tell);
+        let usages = self.receive_events(&hear, &mut collector, tell);
         let mut outcomes = Vec::new();
         for worker in workers {
             outcomes.push(worker.join().map_err(BenchError::Wait)?);
         }
         let elapsed = outcomes.iter().map(|outcome| outcome.elapsed).max();
-        Ok(Report::new(Findings {
+        Ok(Report::new(Measurements {
             config: self.config,
-            server: report::server(self.config, &reached),
+            server: server(self.config, &reached),
             probes: 1,
             sockets,
             outcomes: &outcomes,
@@ -111,55 +115,54 @@ impl Run<'_> {
     /// Starts one part of the load on a thread of its own.
     fn start(
         &self,
-        part: Part,
-        told: Sender<(usize, Told)>,
+        plan: ShardPlan,
+        told: Sender<(usize, GeneratorEvent)>,
     ) -> Result<Runner<Outcome, Command>, StartError> {
-        let number = part.number;
-        let any = unspecified(part.remote);
-        let sockets = (0..part.sockets).map(|_| Socket::bind(any, ReceiveErrors::Yes));
+        let number = plan.number;
+        let any = unspecified(plan.remote);
+        let sockets = (0..plan.sockets).map(|_| Socket::bind(any, ReceiveErrors::Yes));
         let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
-        let listener: Listener = Box::new(move |words| {
-            // Who does not hear any more has been told enough.
-            let _ = told.send((number, words));
+        let sink: EventSink = Box::new(move |event| {
+            // A receiver that is gone needs no event.
+            let _ = told.send((number, event));
         });
-        let generator = Generator::new(self.config, part, listener, processor::of_this_thread);
+        let generator = Generator::new(self.config, plan, sink, processor::of_this_thread);
         let event_loop = self.event_loop(sockets, generator)?;
         self.stopper.add(event_loop.mailbox());
         event_loop.start(format!("load {number}"), |event_loop| {
             processor::wake_precisely();
-            // Whoever has ended tells nothing any more.
             event_loop.run().map(Generator::into_outcome)
         })
     }
 
-    /// Hears what the shards tell until all have ended; returns what the
-    /// server's process had used when the measuring began and when it ended.
-    pub(super) fn hear(
+    /// Handles the shards' events until all have ended; returns the usage of the
+    /// server's process when the measuring began and when it ended.
+    pub(super) fn receive_events(
         &self,
-        told: &Receiver<(usize, Told)>,
+        told: &Receiver<(usize, GeneratorEvent)>,
         collector: &mut Collector,
         tell: &mut dyn FnMut(Progress),
     ) -> Option<[Usage; 2]> {
         let (mut ready, mut connections) = (0, 0);
         let (mut begun, mut ended) = (None, None);
-        for (_, words) in told {
-            match words {
-                Told::Ready { live } => {
+        for (_, event) in told {
+            match event {
+                GeneratorEvent::Ready { live } => {
                     ready += 1;
                     connections += live;
                     if ready == self.config.shards {
                         tell(Progress::Ready { live: connections });
-                        self.stopper.tell(Command::Begin);
+                        self.stopper.send(Command::Begin);
                     }
                 }
-                Told::Measuring if begun.is_none() => begun = self.usage().ok().flatten(),
-                Told::Measured if ended.is_none() => ended = self.usage().ok().flatten(),
-                Told::Recent(recent) => {
-                    if let Some(row) = collector.add(&recent) {
+                GeneratorEvent::Measuring if begun.is_none() => begun = self.usage().ok().flatten(),
+                GeneratorEvent::Measured if ended.is_none() => ended = self.usage().ok().flatten(),
+                GeneratorEvent::Interval(sample) => {
+                    if let Some(row) = collector.add(sample) {
                         tell(Progress::Interval(row));
                     }
                 }
-                Told::Measuring | Told::Measured => {}
+                GeneratorEvent::Measuring | GeneratorEvent::Measured => {}
             }
         }
         begun.zip(ended).map(|(begun, ended)| [begun, ended])
@@ -174,7 +177,21 @@ impl Run<'_> {
     }
 }
 
-/// Returns what to bind to reach an address.
+/// Returns the server that QUIC has reached, as a report has it.
+fn server(config: &Config, reached: &Reached) -> Server {
+    let handshake = &reached.handshake;
+    let alpn = handshake.alpn.as_deref();
+    let suite = format!("{:?}", handshake.cipher_suite);
+    Server {
+        name: config.target.server_name.clone(),
+        address: reached.address.to_string(),
+        alpn: alpn.map(|name| String::from_utf8_lossy(name).into_owned()),
+        cipher_suite: suite.replacen("TLS13_", "TLS_", 1),
+        key_exchange: handshake.key_exchange.map(|group| format!("{group:?}")),
+    }
+}
+
+/// Returns the address to bind in order to reach another.
 pub(super) fn unspecified(remote: SocketAddr) -> SocketAddr {
     match remote {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),

@@ -1,10 +1,10 @@
-//! When the messages of an open loop are to be sent.
+//! Send times of an open loop's messages.
 
 use std::time::{Duration, Instant};
 
-use super::{chance::Chance, config::Arrival};
+use super::{config::Arrival, rng::Rng};
 
-/// Instants that do not depend on what comes back.
+/// Send times that do not depend on what comes back.
 #[derive(Debug)]
 pub(super) struct Schedule {
     arrival: Arrival,
@@ -13,7 +13,7 @@ pub(super) struct Schedule {
     count: u64,
     /// Seconds from the start to the next message.
     next: f64,
-    chance: Chance,
+    rng: Rng,
 }
 
 impl Schedule {
@@ -25,23 +25,33 @@ impl Schedule {
             start,
             count: 0,
             next: 0.0,
-            chance: Chance::new(seed),
+            rng: Rng::new(seed),
         })
     }
 
-    /// Returns when the next message is to be sent.
+    /// Returns the send time of the next message.
     pub(super) fn due(&self) -> Instant {
         self.start + Duration::from_secs_f64(self.next)
     }
 
-    /// Goes on to the message after the next.
-    pub(super) fn advance(&mut self) {
+    /// Returns the send time of the next message if it is not after `until`, and
+    /// goes on to the one after it.
+    pub(super) fn pop_due(&mut self, until: Instant) -> Option<Instant> {
+        let due = self.due();
+        if due > until {
+            return None;
+        }
+        self.advance();
+        Some(due)
+    }
+
+    fn advance(&mut self) {
         self.count += 1;
         self.next = match self.arrival {
             Arrival::Closed => self.next,
             // Not a sum, which would drift.
             Arrival::Constant(rate) => self.count as f64 / rate,
-            Arrival::Poisson(rate) => self.next - (1.0 - self.chance.share()).ln() / rate,
+            Arrival::Poisson(rate) => self.next - (1.0 - self.rng.share()).ln() / rate,
         };
     }
 }

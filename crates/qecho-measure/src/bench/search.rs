@@ -1,4 +1,4 @@
-//! Finds the highest rate that a server keeps up with, one trial after
+//! Searches the highest rate that a server sustains, one trial after
 //! another.
 
 use super::config::RATE_MAX;
@@ -6,10 +6,11 @@ use super::config::RATE_MAX;
 /// Trials that a search takes at most.
 const TRIALS_MAX: usize = 60;
 
-/// How close the lowest rate that was too much is to the highest that was not.
+/// Ratio of the lowest rate that was too much to the highest that was not, at
+/// which a search ends.
 const PRECISION: f64 = 1.05;
 
-/// Messages a second below which nobody searches.
+/// Lowest rate that is searched, in messages a second.
 const RATE_MIN: f64 = 1.0;
 
 /// A search: first up or down by doubling, then between the two.
@@ -17,11 +18,11 @@ const RATE_MIN: f64 = 1.0;
 pub(super) struct Search {
     next: Option<f64>,
     /// The highest rate that was not too much.
-    pub(super) kept: Option<f64>,
+    pub(super) passed: Option<f64>,
     /// The lowest rate that was too much.
-    pub(super) broken: Option<f64>,
+    pub(super) failed: Option<f64>,
     /// Whether `next` was too much once: one hiccup is no proof.
-    is_doubted: bool,
+    is_failed_once: bool,
     trials: usize,
 }
 
@@ -30,9 +31,9 @@ impl Search {
     pub(super) fn new(start: f64) -> Self {
         Self {
             next: Some(start),
-            kept: None,
-            broken: None,
-            is_doubted: false,
+            passed: None,
+            failed: None,
+            is_failed_once: false,
             trials: 0,
         }
     }
@@ -42,26 +43,26 @@ impl Search {
         self.next.filter(|_| self.trials < TRIALS_MAX)
     }
 
-    /// Notes what came of the trial.
-    pub(super) fn note(&mut self, is_kept: bool) {
+    /// Takes in the result of the trial.
+    pub(super) fn record(&mut self, has_passed: bool) {
         let Some(rate) = self.next else {
             return;
         };
         self.trials += 1;
-        if !is_kept && !self.is_doubted {
-            self.is_doubted = true;
+        if !has_passed && !self.is_failed_once {
+            self.is_failed_once = true;
             return;
         }
-        self.is_doubted = false;
-        match is_kept {
-            true => self.kept = Some(rate),
-            false => self.broken = Some(rate),
+        self.is_failed_once = false;
+        match has_passed {
+            true => self.passed = Some(rate),
+            false => self.failed = Some(rate),
         }
-        self.next = match (self.kept, self.broken) {
-            (Some(kept), None) if kept < RATE_MAX => Some((kept * 2.0).min(RATE_MAX)),
-            (None, Some(broken)) if broken > RATE_MIN => Some((broken / 2.0).max(RATE_MIN)),
-            (Some(kept), Some(broken)) if broken / kept > PRECISION => {
-                Some(rounded((kept * broken).sqrt()))
+        self.next = match (self.passed, self.failed) {
+            (Some(passed), None) if passed < RATE_MAX => Some((passed * 2.0).min(RATE_MAX)),
+            (None, Some(failed)) if failed > RATE_MIN => Some((failed / 2.0).max(RATE_MIN)),
+            (Some(passed), Some(failed)) if failed / passed > PRECISION => {
+                Some(rounded((passed * failed).sqrt()))
             }
             _ => None,
         };
@@ -84,7 +85,7 @@ mod tests {
         let mut search = Search::new(start);
         let mut trials = 0;
         while let Some(rate) = search.next() {
-            search.note(rate <= limit);
+            search.record(rate <= limit);
             trials += 1;
         }
         (search, trials)
@@ -94,9 +95,9 @@ mod tests {
     fn a_limit_is_found_from_below_and_from_above() {
         for (start, limit) in [(1e3, 23_456.0), (1e5, 23_456.0), (1e3, 1e3), (1e3, 3.7)] {
             let (search, trials) = search(start, limit);
-            let (kept, broken) = search.kept.zip(search.broken).expect("both were seen");
-            assert!(kept <= limit && limit < broken, "{search:?}");
-            assert!(broken / kept <= PRECISION, "{search:?}");
+            let (passed, failed) = search.passed.zip(search.failed).expect("both were seen");
+            assert!(passed <= limit && limit < failed, "{search:?}");
+            assert!(failed / passed <= PRECISION, "{search:?}");
             assert!(trials <= 26, "{trials}");
         }
     }
@@ -104,9 +105,12 @@ mod tests {
     #[test]
     fn a_server_that_keeps_nothing_or_everything_ends_the_search() {
         let (nothing, _) = search(1e3, 0.0);
-        assert_eq!((nothing.kept, nothing.broken), (None, Some(RATE_MIN)));
+        assert_eq!((nothing.passed, nothing.failed), (None, Some(RATE_MIN)));
         let (everything, _) = search(1e3, f64::INFINITY);
-        assert_eq!((everything.kept, everything.broken), (Some(RATE_MAX), None));
+        assert_eq!(
+            (everything.passed, everything.failed),
+            (Some(RATE_MAX), None)
+        );
     }
 
     #[test]
@@ -115,8 +119,11 @@ mod tests {
         let mut hiccups = [true, false, true, false].into_iter();
         while let Some(rate) = search.next() {
             let hiccup = hiccups.next().unwrap_or(false);
-            search.note(rate <= 10_000.0 && !hiccup);
+            search.record(rate <= 10_000.0 && !hiccup);
         }
-        assert!(search.kept.is_some_and(|kept| kept > 9_500.0), "{search:?}");
+        assert!(
+            search.passed.is_some_and(|passed| passed > 9_500.0),
+            "{search:?}"
+        );
     }
 }

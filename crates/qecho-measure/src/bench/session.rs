@@ -1,129 +1,140 @@
-//! One connection of a load.
+//! One connection of a load, and the workers on it.
 
 use std::time::Instant;
 
 use qecho_engine::{Connection, Event};
 
 use super::{
-    book::{Book, Fault, Message},
-    brief::Brief,
-    config::Mode,
+    accounting::LoadAccounting,
+    config::{Mode, Workload},
+    counters::TransportCounts,
     datagrams::Datagrams,
-    lane::{Lane, stopped},
-    report::ErrorKind,
-    tally::PathCounts,
+    failure::{ConnectionFailure, ErrorKind},
+    message::Message,
+    stream_per_message::StreamPerMessage,
+    stream_worker::StreamWorker,
 };
 
-/// What is kept for a connection.
+/// State of one connection.
 #[derive(Debug)]
 pub struct Session {
-    /// Its place among the generator's connections.
+    /// Its slot among the shard's connections.
     pub(super) slot: usize,
-    pub(super) connected: bool,
+    pub(super) is_connected: bool,
     /// Whether it has waited for the server's TLS sessions, if it has to.
     pub(super) may_end: bool,
-    /// Until when it must have connected.
-    pub(super) due: Instant,
-    /// What the transport told when the measuring began.
-    pub(super) before: PathCounts,
-    work: Workload,
-    /// Which stream the next message of an open loop is for.
+    /// When its handshake must be complete.
+    pub(super) connect_by: Instant,
+    /// The transport's counts when the measuring began.
+    pub(super) before: TransportCounts,
+    workers: Workers,
+    /// The stream that has the latest message of an open loop.
     turn: usize,
 }
 
 #[derive(Debug)]
-enum Workload {
-    Lanes(Vec<Lane>),
-    Brief(Brief),
+enum Workers {
+    Streams(Vec<StreamWorker>),
+    StreamPerMessage(StreamPerMessage),
     Datagrams(Datagrams),
     Idle,
 }
 
 impl Session {
-    pub(super) fn new(slot: usize, due: Instant, book: &Book) -> Self {
-        let work = match book.work.way {
+    pub(super) fn new(slot: usize, connect_by: Instant, workload: &Workload) -> Self {
+        let workers = match workload.mode {
             Mode::Stream | Mode::Bulk => {
-                let streams = book.work.streams;
-                let number = |stream| (slot * streams + stream) as u64;
-                Workload::Lanes(
-                    (0..streams)
-                        .map(|stream| Lane::new(number(stream)))
-                        .collect(),
-                )
+                let first = slot * workload.streams;
+                let numbers = first..first + workload.streams;
+                let worker = |number| StreamWorker::new(number as u64);
+                Workers::Streams(numbers.map(worker).collect())
             }
-            Mode::StreamPerMessage | Mode::Handshake => Workload::Brief(Brief::default()),
-            Mode::Datagram => Workload::Datagrams(Datagrams::default()),
-            Mode::Idle => Workload::Idle,
+            Mode::StreamPerMessage | Mode::Handshake => {
+                Workers::StreamPerMessage(StreamPerMessage::default())
+            }
+            Mode::Datagram => Workers::Datagrams(Datagrams::default()),
+            Mode::Idle => Workers::Idle,
         };
         Self {
             slot,
-            connected: false,
-            may_end: !book.awaits_sessions,
-            due,
-            before: PathCounts::default(),
-            work,
+            is_connected: false,
+            may_end: true,
+            connect_by,
+            before: TransportCounts::default(),
+            workers,
             turn: 0,
         }
     }
 
     /// Returns how many messages are under way.
     pub(super) fn under_way(&self) -> usize {
-        match &self.work {
-            Workload::Lanes(lanes) => lanes.iter().map(Lane::len).sum(),
-            Workload::Brief(brief) => brief.len(),
-            Workload::Datagrams(datagrams) => datagrams.len(),
-            Workload::Idle => 0,
+        match &self.workers {
+            Workers::Streams(streams) => streams.iter().map(StreamWorker::len).sum(),
+            Workers::StreamPerMessage(worker) => worker.len(),
+            Workers::Datagrams(datagrams) => datagrams.len(),
+            Workers::Idle => 0,
         }
     }
 
-    /// Tells whether a connection that lives has done all that it was for.
+    /// Tells whether a live connection has done all that it was for.
     pub(super) fn is_done(&self) -> bool {
-        self.connected && self.may_end && self.under_way() == 0
+        self.is_connected && self.may_end && self.under_way() == 0
     }
 
-    /// Adds a message that [`press_on`](Self::press_on) is to send.
-    pub(super) fn add(&mut self, now: Instant, mut message: Message, book: &mut Book) {
-        match &mut self.work {
-            Workload::Lanes(lanes) => {
-                self.turn = (self.turn + 1) % lanes.len();
-                lanes[self.turn].add(now, message, book);
+    /// Adds a message that [`send_pending`](Self::send_pending) is to send.
+    pub(super) fn add(&mut self, now: Instant, message: Message, accounting: &mut LoadAccounting) {
+        match &mut self.workers {
+            Workers::Streams(streams) => {
+                self.turn = (self.turn + 1) % streams.len();
+                streams[self.turn].add(accounting.begin_sending(now, message));
             }
-            Workload::Brief(brief) if book.work.way == Mode::Handshake => {
+            Workers::StreamPerMessage(worker) if accounting.workload.mode.is_connecting() => {
                 // Its sending begins with the handshake.
-                book.sends(now, &mut message);
-                brief.add(message);
+                worker.add(accounting.begin_sending(now, message));
             }
-            Workload::Brief(brief) => brief.add(message),
-            Workload::Datagrams(datagrams) => datagrams.add(message),
-            Workload::Idle => book.gave_up(1),
+            Workers::StreamPerMessage(worker) => worker.add(message),
+            Workers::Datagrams(datagrams) => datagrams.add(message),
+            Workers::Idle => accounting.abandon(1),
         }
     }
 
-    /// Sends again what the server did not look at, from
-    /// [`press_on`](Self::press_on) on.
-    pub(super) fn start_anew(&mut self) {
-        if let Workload::Brief(brief) = &mut self.work {
-            brief.start_anew();
+    /// Lets [`send_pending`](Self::send_pending) send again the early data that
+    /// the server has rejected.
+    pub(super) fn restart(&mut self) {
+        if let Workers::StreamPerMessage(worker) = &mut self.workers {
+            worker.restart();
         }
     }
 
     /// Sends as much as may be sent.
-    pub(super) fn press_on(
+    pub(super) fn send_pending(
         &mut self,
         connection: &mut Connection<'_>,
-        book: &mut Book,
-    ) -> Result<(), Fault> {
-        match &mut self.work {
-            Workload::Lanes(lanes) => lanes
+        accounting: &mut LoadAccounting,
+    ) -> Result<(), ConnectionFailure> {
+        let now = connection.now();
+        match &mut self.workers {
+            Workers::Streams(streams) => streams
                 .iter_mut()
-                .try_for_each(|lane| lane.top_up(connection, book)),
-            // The message of a handshake was taken when the connection began.
-            Workload::Brief(brief) if book.work.way == Mode::Handshake => {
-                brief.open(connection, book)
+                .try_for_each(|stream| refill_stream(stream, connection, accounting)),
+            Workers::StreamPerMessage(worker) => {
+                // The message of a handshake was granted when the connection began.
+                if !accounting.workload.mode.is_connecting() {
+                    let granted = accounting.refill(now, worker.len());
+                    granted.for_each(|message| worker.add(message));
+                }
+                accounting.account_for(now, |pattern, events| {
+                    worker.open(connection, pattern, events)
+                })
             }
-            Workload::Brief(brief) => brief.top_up(connection, book),
-            Workload::Datagrams(datagrams) => datagrams.top_up(connection, book),
-            Workload::Idle => Ok(()),
+            Workers::Datagrams(datagrams) => {
+                let granted = accounting.refill(now, datagrams.len());
+                granted.for_each(|message| datagrams.add(message));
+                accounting.account_for(now, |pattern, events| {
+                    datagrams.send(connection, pattern, events)
+                })
+            }
+            Workers::Idle => Ok(()),
         }
     }
 
@@ -131,37 +142,44 @@ impl Session {
         &mut self,
         connection: &mut Connection<'_>,
         event: &Event,
-        book: &mut Book,
-    ) -> Result<(), Fault> {
-        if let Event::Stopped(_, code) = event {
-            return Err(stopped(*code));
-        }
-        match (&mut self.work, event) {
-            (Workload::Lanes(lanes), Event::Readable(id)) => {
-                if let Some(lane) = lanes.get_mut(id.index() as usize)
-                    && lane.read(connection, book)?
+        accounting: &mut LoadAccounting,
+    ) -> Result<(), ConnectionFailure> {
+        let now = connection.now();
+        match (&mut self.workers, event) {
+            (_, Event::Stopped(_, code)) => return Err(ConnectionFailure::stopped(*code)),
+            (Workers::Streams(streams), Event::Readable(id)) => {
+                if let Some(stream) = streams.get_mut(id.index() as usize)
+                    && accounting.account_for(now, |pattern, events| {
+                        stream.read(connection, pattern, events)
+                    })?
                 {
-                    lane.top_up(connection, book)?;
+                    refill_stream(stream, connection, accounting)?;
                 }
             }
-            (Workload::Lanes(lanes), Event::Writable(id)) => {
-                if let Some(lane) = lanes.get_mut(id.index() as usize) {
-                    lane.write(connection, book)?;
+            (Workers::Streams(streams), Event::Writable(id)) => {
+                if let Some(stream) = streams.get_mut(id.index() as usize) {
+                    accounting.account_for(now, |pattern, _| stream.write(connection, pattern))?;
                 }
             }
-            (Workload::Brief(brief), Event::Readable(id)) => {
-                let is_over = brief.read(connection, *id, book)?;
-                if is_over && book.work.way != Mode::Handshake {
-                    brief.top_up(connection, book)?;
+            (Workers::StreamPerMessage(worker), Event::Readable(id)) => {
+                let is_over = accounting.account_for(now, |pattern, events| {
+                    worker.read(connection, *id, pattern, events)
+                })?;
+                if is_over && !accounting.workload.mode.is_connecting() {
+                    self.send_pending(connection, accounting)?;
                 }
             }
-            (Workload::Brief(brief), Event::Writable(id)) => brief.write(connection, *id, book)?,
-            (Workload::Datagrams(datagrams), Event::DatagramReceived) => {
-                datagrams.receive(connection, book)?;
-                datagrams.top_up(connection, book)?;
+            (Workers::StreamPerMessage(worker), Event::Writable(id)) => {
+                accounting.account_for(now, |pattern, _| worker.write(connection, *id, pattern))?;
+            }
+            (Workers::Datagrams(datagrams), Event::DatagramReceived) => {
+                accounting.account_for(now, |pattern, events| {
+                    datagrams.receive(connection, pattern, events)
+                })?;
+                self.send_pending(connection, accounting)?;
             }
             (_, Event::StreamsAvailable(_) | Event::DatagramsUnblocked) => {
-                self.press_on(connection, book)?;
+                self.send_pending(connection, accounting)?;
             }
             _ => {}
         }
@@ -169,51 +187,72 @@ impl Session {
     }
 
     /// Gives up what has waited too long.
-    pub(super) fn handle_tick(
+    pub(super) fn check_timeouts(
         &mut self,
         connection: &mut Connection<'_>,
-        book: &mut Book,
-    ) -> Result<(), Fault> {
+        accounting: &mut LoadAccounting,
+    ) -> Result<(), ConnectionFailure> {
         let now = connection.now();
-        match &mut self.work {
-            Workload::Lanes(lanes) => {
-                let oldest = |open| {
-                    let lanes = lanes.iter().filter(|lane| lane.is_open() == open);
-                    lanes.filter_map(Lane::oldest).min()
+        match &mut self.workers {
+            Workers::Streams(streams) => {
+                let oldest = |is_open| {
+                    let streams = streams.iter().filter(|stream| stream.is_open() == is_open);
+                    streams.filter_map(StreamWorker::oldest).min()
                 };
                 // A server that is silent on a stream that it has allowed is at fault
                 // there.
-                book.check_patience(now, oldest(true))?;
-                book.check_patience(now, oldest(false))
-                    .map_err(|_| too_few_streams(lanes))
+                accounting.check_timeout(now, oldest(true))?;
+                accounting
+                    .check_timeout(now, oldest(false))
+                    .map_err(|_| too_few_streams(streams))
             }
-            Workload::Brief(brief) => book.check_patience(now, brief.oldest()),
-            Workload::Datagrams(datagrams) => {
-                datagrams.expire(now, book);
-                datagrams.top_up(connection, book)?;
-                book.check_patience(now, datagrams.oldest_waiting())
-                    .map_err(|_| no_room(connection, book))
+            Workers::StreamPerMessage(worker) => accounting.check_timeout(now, worker.oldest()),
+            Workers::Datagrams(datagrams) => {
+                let timeout = accounting.timeout;
+                accounting.account_for(now, |_, events| {
+                    datagrams.expire(now, timeout, events);
+                    Ok(())
+                })?;
+                self.send_pending(connection, accounting)?;
+                let Workers::Datagrams(datagrams) = &self.workers else {
+                    return Ok(());
+                };
+                accounting
+                    .check_timeout(now, datagrams.oldest_waiting())
+                    .map_err(|_| no_room(connection, accounting))
             }
-            Workload::Idle => Ok(()),
+            Workers::Idle => Ok(()),
         }
     }
 }
 
-/// Returns the fault of a connection that has waited for the server to allow it
-/// another stream.
-fn too_few_streams(lanes: &[Lane]) -> Fault {
-    let open = lanes.iter().filter(|lane| lane.is_open()).count();
-    let words = format!(
-        "the server allows {open} streams at once, and the load has {}",
-        lanes.len()
-    );
-    Fault::new(ErrorKind::NoEcho, words)
+/// Keeps as many messages under way on a stream as the workload says.
+fn refill_stream(
+    stream: &mut StreamWorker,
+    connection: &mut Connection<'_>,
+    accounting: &mut LoadAccounting,
+) -> Result<(), ConnectionFailure> {
+    let now = connection.now();
+    let granted = accounting.refill(now, stream.len());
+    granted.for_each(|message| stream.add(message));
+    accounting.account_for(now, |pattern, _| stream.write(connection, pattern))
 }
 
-fn no_room(connection: &mut Connection<'_>, book: &Book) -> Fault {
+/// Returns the failure of a connection that has waited for the server to allow
+/// it another stream.
+fn too_few_streams(streams: &[StreamWorker]) -> ConnectionFailure {
+    let open = streams.iter().filter(|stream| stream.is_open()).count();
+    let reason = format!(
+        "the server allows {open} streams at once, and the load has {}",
+        streams.len()
+    );
+    ConnectionFailure::new(ErrorKind::NoEcho, reason)
+}
+
+fn no_room(connection: &mut Connection<'_>, accounting: &LoadAccounting) -> ConnectionFailure {
     let most = connection.datagram_max().unwrap_or_default();
-    let size = book.work.sizes.most;
-    let words =
+    let size = accounting.workload.sizes.most;
+    let reason =
         format!("a message has up to {size} bytes, but a DATAGRAM frame takes at most {most} here");
-    Fault::new(ErrorKind::DatagramTooLarge, words)
+    ConnectionFailure::new(ErrorKind::DatagramTooLarge, reason)
 }

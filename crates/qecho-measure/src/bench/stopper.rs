@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use qecho_io::Mailbox;
 
-use super::generator::Command;
+use super::events::Command;
 
-/// Ends a load from another thread.
+/// Handle that ends a load from another thread.
 #[derive(Clone, Debug, Default)]
 pub struct Stopper(Arc<Mutex<Stoppable>>);
 
@@ -22,7 +22,7 @@ impl Stopper {
         let mut stoppable = self.lock();
         stoppable.is_stopped = true;
         for mailbox in &stoppable.mailboxes {
-            // What has ended needs no telling.
+            // A part that has ended needs no command.
             let _ = mailbox.send(Command::Stop);
         }
     }
@@ -35,11 +35,11 @@ impl Stopper {
         stoppable.mailboxes.push(mailbox);
     }
 
-    /// Tells all parts of the load something.
-    pub(super) fn tell(&self, mail: Command) {
+    /// Sends a command to all parts of the load.
+    pub(super) fn send(&self, command: Command) {
         for mailbox in &self.lock().mailboxes {
-            // Whoever has ended needs no telling.
-            let _ = mailbox.send(mail);
+            // A part that has ended needs no command.
+            let _ = mailbox.send(command);
         }
     }
 

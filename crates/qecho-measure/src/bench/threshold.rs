@@ -1,10 +1,8 @@
-//! Bounds on the figures of a report, for programs that decide by them.
+//! Thresholds of a report's metrics, for programs that decide by them.
 
 use std::fmt;
 
-use super::report::Report;
-
-/// A figure of a report that a bound can be set to.
+/// A metric of a report that a threshold can be set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Metric {
@@ -12,15 +10,15 @@ pub enum Metric {
     Min,
     /// The mean echo time.
     Mean,
-    /// What half of the echo times do not exceed.
+    /// The median echo time.
     P50,
-    /// What 90 % do not exceed.
+    /// The 90th percentile of the echo times.
     P90,
-    /// What 99 % do not exceed.
+    /// The 99th percentile of the echo times.
     P99,
-    /// What 99.9 % do not exceed.
+    /// The 99.9th percentile of the echo times.
     P99_9,
-    /// What 99.99 % do not exceed.
+    /// The 99.99th percentile of the echo times.
     P99_99,
     /// The longest echo time.
     Max,
@@ -34,11 +32,11 @@ pub enum Metric {
     Unanswered,
     /// Connections that failed.
     Errors,
-    /// The highest rate that a search has found to be kept.
+    /// The highest rate that a search has found to be sustained.
     Limit,
 }
 
-/// What a figure is counted in.
+/// Unit of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unit {
@@ -48,12 +46,12 @@ pub enum Unit {
     Rate,
     /// Bytes a second.
     Bytes,
-    /// Things.
+    /// A plain number.
     Count,
 }
 
 impl Metric {
-    /// Every figure, as it is named.
+    /// Every metric, with its name.
     pub const ALL: [(&str, Self); 14] = [
         ("min", Self::Min),
         ("mean", Self::Mean),
@@ -71,7 +69,7 @@ impl Metric {
         ("limit", Self::Limit),
     ];
 
-    /// Returns what it is counted in.
+    /// Returns the metric's unit.
     pub fn unit(self) -> Unit {
         match self {
             Self::Rate | Self::Limit => Unit::Rate,
@@ -80,41 +78,16 @@ impl Metric {
             _ => Unit::Time,
         }
     }
-
-    /// Returns the figure of a report; there is no echo time if nothing came
-    /// back, and no limit if no rate was kept.
-    pub fn of(self, report: &Report) -> Option<f64> {
-        let latency = &report.latency;
-        match self {
-            Self::Min => latency.min_us,
-            Self::Mean => latency.mean_us,
-            Self::P50 => latency.p50_us,
-            Self::P90 => latency.p90_us,
-            Self::P99 => latency.p99_us,
-            Self::P99_9 => latency.p99_9_us,
-            Self::P99_99 => latency.p99_99_us,
-            Self::Max => latency.max_us,
-            Self::Rate => Some(report.rate_per_s),
-            Self::Goodput => Some(report.goodput_bytes_per_s),
-            Self::Limit => report.limit.as_ref()?.rate_per_s,
-            Self::Lost => Some(report.lost as f64),
-            Self::Unanswered => Some(report.unanswered as f64),
-            Self::Errors => {
-                let counts = report.errors.iter().map(|error| error.count);
-                Some(counts.sum::<u64>() as f64)
-            }
-        }
-    }
 }
 
 impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::ALL.iter().find(|(_, figure)| figure == self);
+        let name = Self::ALL.iter().find(|(_, metric)| metric == self);
         f.write_str(name.map_or("", |(name, _)| name))
     }
 }
 
-/// How a figure stands to a value.
+/// Relation of a metric to a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     /// `<`
@@ -127,29 +100,27 @@ pub enum Relation {
     AtLeast,
 }
 
-/// Something that is true of a report or not.
+/// A condition on a metric, which a report meets or not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Threshold {
-    /// As it was typed.
+    /// The text that was typed.
     pub text: String,
-    /// What is looked at.
-    pub figure: Metric,
-    /// How it must stand to the value.
+    /// The metric.
+    pub metric: Metric,
+    /// Its relation to the value.
     pub relation: Relation,
-    /// The value, in the unit of the figure.
+    /// The value, in the unit of the metric.
     pub value: f64,
 }
 
 impl Threshold {
-    /// Tells whether it is true of a report; `None` if the report lacks the
-    /// figure.
-    pub fn is_true_of(&self, report: &Report) -> Option<bool> {
-        let figure = self.figure.of(report)?;
-        Some(match self.relation {
-            Relation::Less => figure < self.value,
-            Relation::AtMost => figure <= self.value,
-            Relation::More => figure > self.value,
-            Relation::AtLeast => figure >= self.value,
-        })
+    /// Tells whether a value of its metric is as the threshold says.
+    pub fn holds(&self, value: f64) -> bool {
+        match self.relation {
+            Relation::Less => value < self.value,
+            Relation::AtMost => value <= self.value,
+            Relation::More => value > self.value,
+            Relation::AtLeast => value >= self.value,
+        }
     }
 }

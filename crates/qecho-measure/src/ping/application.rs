@@ -1,4 +1,4 @@
-//! A ping on its shard: every host, and what other threads ask for.
+//! A ping on its shard: all its hosts.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
@@ -6,28 +6,16 @@ use qecho_engine::{Application, Connection, Event, ShardContext, TlsError};
 
 use super::{
     config::Config,
+    events::{Command, EventSink, PingEvent},
     host::Host,
-    onlooker::{Findings, PingObserver},
-    report::PingEvent,
+    observer::{PingObservations, PingObserver},
 };
 
-/// What other threads tell a ping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// End at once, with what came so far.
-    Stop,
-}
-
-/// Hears what a ping has to tell, on the ping's own thread: it must not block.
-pub type Listener = Box<dyn FnMut(PingEvent) + Send>;
-
 /// A ping as the application of a shard.
-///
-/// The last that its listener hears is [`PingEvent::Finished`].
 pub struct PingApplication {
     hosts: Vec<Host>,
-    findings: Findings,
-    listener: Listener,
+    observations: PingObservations,
+    sink: EventSink,
     is_finished: bool,
 }
 
@@ -37,38 +25,35 @@ impl PingApplication {
     ///
     /// # Errors
     /// [`TlsError`] if the TLS settings cannot work.
-    pub fn new(config: &Config, listener: Listener) -> Result<Self, TlsError> {
+    pub fn new(config: &Config, sink: EventSink) -> Result<Self, TlsError> {
         let settings = Arc::new(config.clone());
-        let findings = Findings::default();
+        let observations = PingObservations::default();
         let hosts = config.hosts.iter();
-        let hosts = hosts.map(|destination| Host::new(&settings, destination, &findings));
+        let hosts = hosts.map(|destination| Host::new(&settings, destination, &observations));
         Ok(Self {
             hosts: hosts.collect::<Result<_, _>>()?,
-            findings,
-            listener,
+            observations,
+            sink,
             is_finished: false,
         })
     }
 
-    /// Returns what has to see the packets of the shard. It wakes nobody: a
-    /// program of its own making calls
-    /// [`Shard::handle_wake`](qecho_engine::Shard::handle_wake) after it was
+    /// Returns the observer that the shard's datagrams must be shown to. It has
+    /// no waker: the driver of the shard calls
+    /// [`Shard::handle_wake`](qecho_engine::Shard::handle_wake) after it has
     /// shown some.
-    pub fn onlooker(&self) -> PingObserver {
-        PingObserver::new(self.findings.clone())
+    pub fn observer(&self) -> PingObserver {
+        PingObserver::new(self.observations.clone())
     }
 
-    /// Does something with every host.
-    fn each(&mut self, mut work: impl FnMut(&mut Host, &mut dyn FnMut(super::HostEvent))) {
-        for (place, host) in self.hosts.iter_mut().enumerate() {
-            let listener = &mut self.listener;
-            work(host, &mut |news| {
-                listener(PingEvent::Host { host: place, news });
-            });
+    /// Calls a function with every host.
+    fn each(&mut self, mut act: impl FnMut(&mut Host, &mut dyn FnMut(PingEvent))) {
+        for (index, host) in self.hosts.iter_mut().enumerate() {
+            act(host, &mut |event| (self.sink)(index, event));
         }
     }
 
-    fn act(&mut self, context: &mut ShardContext<'_, ()>) {
+    fn advance(&mut self, context: &mut ShardContext<'_, ()>) {
         self.each(|host, tell| host.handle_deadline(context, tell));
         self.finish(context);
     }
@@ -78,7 +63,6 @@ impl PingApplication {
         if !self.is_finished && self.hosts.iter().all(Host::has_ended) {
             self.is_finished = true;
             context.shut_down(0, "");
-            (self.listener)(PingEvent::Finished);
         }
     }
 }
@@ -97,24 +81,22 @@ impl Application for PingApplication {
     fn handle_event(&mut self, connection: &mut Connection<'_>, (): &mut (), event: Event) {
         let key = connection.key();
         let mut hosts = self.hosts.iter_mut().enumerate();
-        let Some((place, host)) = hosts.find(|(_, host)| host.owns(key)) else {
+        let Some((index, host)) = hosts.find(|(_, host)| host.owns(key)) else {
             return;
         };
-        let listener = &mut self.listener;
-        host.handle_event(connection, &event, &mut |news| {
-            listener(PingEvent::Host { host: place, news });
-        });
+        let sink = &mut self.sink;
+        host.handle_event(connection, &event, &mut |event| sink(index, event));
     }
 
-    fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, mail: Command) {
-        match mail {
+    fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, command: Command) {
+        match command {
             Command::Stop => self.each(|host, tell| host.stop(context, tell)),
         }
-        self.act(context);
+        self.advance(context);
     }
 
     fn handle_wake(&mut self, context: &mut ShardContext<'_, ()>) {
-        self.act(context);
+        self.advance(context);
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -123,14 +105,14 @@ impl Application for PingApplication {
     }
 
     fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>) {
-        self.act(context);
+        self.advance(context);
     }
 
     fn handle_unreachable(
         &mut self,
         context: &mut ShardContext<'_, ()>,
         peer: SocketAddr,
-        why: &io::Error,
+        reason: &io::Error,
     ) {
         // ICMP tells no port: of several servers on one host each may be meant.
         let mut meant: Vec<_> = self.hosts.iter().flat_map(Host::addresses).collect();
@@ -140,8 +122,8 @@ impl Application for PingApplication {
         let is_ambiguous = peer.port() == 0 && meant.len() > 1;
         for host in &mut self.hosts {
             match is_ambiguous {
-                true => host.suspect(context, peer, why),
-                false => host.handle_unreachable(context, peer, why),
+                true => host.handle_ambiguous_unreachable(context, peer, reason),
+                false => host.handle_unreachable(context, peer, reason),
             }
         }
     }

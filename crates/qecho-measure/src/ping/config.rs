@@ -1,8 +1,8 @@
-//! What a ping is asked to do.
+//! Configuration of a ping.
 
 use std::{sync::Arc, time::Duration};
 
-use qecho_engine::config::Transport;
+use qecho_engine::{TlsError, config::Transport};
 use rustls::{
     KeyLog,
     client::{ResolvesClientCert, danger::ServerCertVerifier},
@@ -10,7 +10,7 @@ use rustls::{
 
 use qecho_echo::{
     UDP_PAYLOAD_USUAL,
-    dial::{Alpn, Target},
+    dial::{Alpn, Offers, Target},
 };
 use qecho_packet::Observers;
 
@@ -36,14 +36,15 @@ pub const HOSTS_MAX: usize = 64;
 /// its time runs.
 pub const UNANSWERED_MAX: usize = 10_000;
 
-/// Everything that a ping is configured with.
+/// Configuration of a ping.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
-    /// Whom to ping; reports name them by their place in this list.
+    /// Hosts to ping; events name them by their index in this list.
     pub hosts: Vec<Destination>,
-    /// What is sent and awaited.
-    pub over: Mode,
-    /// How many times; `None` goes on until it is stopped.
+    /// Messages that are sent, and their carrier.
+    pub mode: Mode,
+    /// Number of pings; `None` goes on until the ping is stopped.
     pub count: Option<u64>,
     /// Time from one ping to the next; zero sends the next when the one before
     /// is answered or given up.
@@ -52,33 +53,33 @@ pub struct Config {
     pub size: usize,
     /// Time for the handshake and for each answer.
     pub timeout: Duration,
-    /// Which application protocols to offer.
+    /// Application protocols to offer.
     pub alpn: Alpn,
-    /// Whether a new connection goes on with the session of the one before, if
-    /// the server lets it.
+    /// Whether a new connection resumes the session of the one before, if the
+    /// server lets it.
     pub resume: bool,
     /// Whether a new connection sends a message as early as it can (0-RTT).
     pub early_data: bool,
-    /// What is shown to a host that asks for a certificate, if anything.
+    /// Certificate for hosts that ask for one, if any.
     pub identity: Option<Arc<dyn ResolvesClientCert>>,
-    /// Where TLS secrets are logged, if anywhere.
+    /// Log of TLS secrets, if any.
     pub key_log: Option<Arc<dyn KeyLog>>,
     /// Windows and timers.
     pub transport: Transport,
-    /// Who sees what passes.
+    /// Observers of the datagrams.
     pub observers: Observers,
 }
 
-/// Somebody to be pinged.
+/// A host to be pinged.
 #[derive(Clone, Debug)]
 pub struct Destination {
     /// The name and addresses.
     pub target: Target,
-    /// Decides whether it is the right one.
+    /// Verifier of its certificate.
     pub verifier: Arc<dyn ServerCertVerifier>,
 }
 
-/// What is sent and awaited.
+/// Messages that are sent, and their carrier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Messages on one bidirectional stream, which come back from an echo
@@ -92,8 +93,8 @@ pub enum Mode {
     Frame,
     /// A new connection each time.
     Handshake,
-    /// A packet of a version that nobody speaks, which any QUIC server answers
-    /// with those that it does (RFC 9000 §6).
+    /// A packet of a reserved version, which any QUIC server answers with the
+    /// versions that it supports (RFC 9000 §6).
     VersionNegotiation,
 }
 
@@ -104,8 +105,8 @@ impl Mode {
         matches!(self, Self::Frame | Self::Handshake)
     }
 
-    /// Tells whether it takes a look into the packets.
-    pub(super) fn looks_into_packets(self) -> bool {
+    /// Tells whether it needs observations of packets.
+    pub(super) fn observes_packets(self) -> bool {
         matches!(self, Self::Frame | Self::Handshake)
     }
 }
@@ -115,7 +116,7 @@ impl Config {
     pub fn new(hosts: Vec<Destination>) -> Self {
         Self {
             hosts,
-            over: Mode::Stream,
+            mode: Mode::Stream,
             count: None,
             interval: INTERVAL,
             size: SIZE,
@@ -130,6 +131,21 @@ impl Config {
                 .with_udp_payload_max(UDP_PAYLOAD_USUAL),
             observers: Observers::default(),
         }
+    }
+
+    /// Returns what is offered to a host, with no memory of an earlier
+    /// connection.
+    pub(super) fn offers(&self, destination: &Destination) -> Result<Offers, TlsError> {
+        let mut offers = self.alpn.offers(
+            &destination.verifier,
+            self.identity.as_ref(),
+            self.key_log.as_ref(),
+        )?;
+        if self.early_data {
+            offers.first = offers.first.with_early_data();
+            offers.without_alpn = offers.without_alpn.map(|other| other.with_early_data());
+        }
+        Ok(offers)
     }
 }
 

@@ -10,18 +10,18 @@ use super::{payload::Payload, report::Failure};
 /// messages are too large at first.
 const SEARCH_MAX: Duration = Duration::from_secs(1);
 
-/// Time after which it is looked again how far the search has come.
+/// Time between two checks of that search.
 const SEARCH_STEP: Duration = Duration::from_millis(10);
 
-/// What was not sent yet.
+/// Messages in DATAGRAM frames.
 #[derive(Debug, Default)]
 pub(super) struct Datagrams {
-    /// One that the queue had no room for.
+    /// Message that the queue had no room for.
     blocked: Option<Payload>,
-    /// When the search for the MTU is given up.
+    /// End of the search for the MTU.
     search_ends: Option<Instant>,
-    /// When it is looked again how far it has come.
-    look_again: Option<Instant>,
+    /// Time of the next check of the search.
+    next_check: Option<Instant>,
     fits: bool,
 }
 
@@ -38,7 +38,7 @@ impl Datagrams {
         }
         let now = connection.now();
         let most = connection.datagram_max().ok_or(Failure::NoDatagrams)?;
-        self.look_again = None;
+        self.next_check = None;
         if size <= most {
             self.fits = true;
             return Ok(true);
@@ -47,13 +47,13 @@ impl Datagrams {
             let length = size;
             return Err(Failure::DatagramTooLarge { length, most });
         }
-        self.look_again = Some(now + SEARCH_STEP);
+        self.next_check = Some(now + SEARCH_STEP);
         Ok(false)
     }
 
-    /// Returns when to look again.
+    /// Returns when the search is to be checked.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.look_again
+        self.next_check
     }
 
     /// Tells whether another may be sent.
@@ -81,8 +81,8 @@ impl Datagrams {
         }
     }
 
-    /// Sends what had to wait.
-    pub(super) fn advance(&mut self, connection: &mut Connection<'_>) -> Result<(), Failure> {
+    /// Sends the message that had to wait.
+    pub(super) fn send_blocked(&mut self, connection: &mut Connection<'_>) -> Result<(), Failure> {
         match self.blocked.take() {
             Some(payload) => self.send(connection, payload),
             None => Ok(()),
@@ -94,7 +94,7 @@ impl Datagrams {
     pub(super) fn receive(connection: &mut Connection<'_>) -> Result<Vec<Payload>, Failure> {
         let mut whole = Vec::new();
         while let Some(data) = connection.receive_datagram() {
-            // What is too short for a number is a stranger's.
+            // A message that is too short for a number is a stranger's.
             let Some(payload) = Payload::read(&data) else {
                 continue;
             };

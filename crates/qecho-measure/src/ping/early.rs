@@ -12,13 +12,13 @@ use super::report::Failure;
 /// it is a code like any.
 const CODE_CANCELLED: u64 = 0x10c;
 
-/// What was sent on a stream of its own, and what of it has come back.
+/// A message on a stream of its own, and the rest of its echo.
 #[derive(Debug)]
 pub(super) struct EarlyMessage {
     id: StreamId,
     sequence: u64,
     began: Instant,
-    /// What is left to come back.
+    /// Bytes that have not come back.
     rest: Bytes,
     /// From the beginning of the connection until all had come back.
     pub(super) echoed: Option<Duration>,
@@ -80,7 +80,7 @@ impl EarlyMessage {
     }
 }
 
-/// Tells whether whoever agrees to this protocol echoes.
+/// Tells whether a server that agrees to this protocol echoes.
 pub(super) fn is_echoed(alpn: &Alpn) -> bool {
     match alpn {
         Alpn::Auto | Alpn::None => true,

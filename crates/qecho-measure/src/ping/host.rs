@@ -1,43 +1,55 @@
-//! One host that is pinged: dials, works, says how it ended.
+//! One host that is pinged: dials, sends pings, reports how it ended.
 
-mod handshaking;
-mod reachability;
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use std::{sync::Arc, time::Instant};
-
-use qecho_echo::dial::{CODE_DONE, CODE_FAILED, DialFailure, Dialer, Offers, Progress};
+use qecho_echo::dial::{
+    CODE_DONE, CODE_FAILED, DialFailure, Dialer, Offers, Progress, UnreachableTimer,
+};
 use qecho_engine::{CloseReason, Connection, ConnectionKey, Event, ShardContext, TlsError};
 
-use self::reachability::{Doubt, Suspicion};
 use super::{
     config::{Config, Destination, Mode},
-    onlooker::Findings,
-    probes::Probes,
-    report::{Connected, Failure, HostEvent, Lost, Report, Transport},
-    work::{Context, Work},
+    context::Context,
+    events::PingEvent,
+    observer::PingObservations,
+    probes::{Probe, Probes},
+    report::{Connected, Failure, Report, Transport},
+    workload::Workload,
 };
+
+/// Time that a server which is dialled has to answer, although ICMP says that
+/// one of several on its host does not listen.
+const AMBIGUOUS_GRACE: Duration = Duration::from_secs(1);
 
 /// A host that is pinged.
 pub(super) struct Host {
     settings: Arc<Config>,
     destination: Destination,
-    findings: Findings,
+    observations: PingObservations,
     offers: Offers,
     dialer: Dialer,
-    stage: Stage,
-    work: Work,
+    state: HostState,
+    workload: Workload,
     probes: Probes,
     epoch: Option<Instant>,
     /// Set when there is something to do that needs the whole shard.
-    pressing: Option<Instant>,
-    doubt: Option<Doubt>,
-    suspicion: Option<Suspicion>,
+    requested_turn: Option<Instant>,
+    /// Keeps the number of datagrams received on the connection.
+    unreachable: UnreachableTimer<u64>,
+    /// Keeps the address and the kind of an ICMP message that may be about this
+    /// host while it is dialled.
+    ambiguous: UnreachableTimer<(SocketAddr, io::ErrorKind)>,
     was_connected: bool,
     without_alpn: bool,
 }
 
-/// How far it is.
-enum Stage {
+/// State of a host.
+enum HostState {
     /// Nothing is under way: before the beginning, and between two handshakes.
     Idle,
     Dialing,
@@ -45,51 +57,51 @@ enum Stage {
     Ended,
 }
 
-/// Hears what there is to tell of the host.
-pub(super) type Tell<'t> = &'t mut dyn FnMut(HostEvent);
+/// Receiver of a host's events.
+pub(super) type Tell<'t> = &'t mut dyn FnMut(PingEvent);
 
 impl Host {
     pub(super) fn new(
         settings: &Arc<Config>,
         destination: &Destination,
-        findings: &Findings,
+        observations: &PingObservations,
     ) -> Result<Self, TlsError> {
-        let offers = handshaking::offers(settings, destination)?;
+        let offers = settings.offers(destination)?;
         let target = destination.target.clone();
         Ok(Self {
             settings: settings.clone(),
             destination: destination.clone(),
-            findings: findings.clone(),
+            observations: observations.clone(),
             dialer: Dialer::new(target, offers.clone(), settings.timeout),
             offers,
-            stage: Stage::Idle,
-            work: Work::new(settings.over),
+            state: HostState::Idle,
+            workload: Workload::new(settings.mode),
             probes: Probes::new(settings),
             epoch: None,
-            pressing: None,
-            doubt: None,
-            suspicion: None,
+            requested_turn: None,
+            unreachable: UnreachableTimer::default(),
+            ambiguous: UnreachableTimer::default(),
             was_connected: false,
             without_alpn: false,
         })
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        matches!(self.stage, Stage::Ended)
+        matches!(self.state, HostState::Ended)
     }
 
     /// Tells whether a connection is this host's.
     pub(super) fn owns(&self, key: ConnectionKey) -> bool {
-        match &self.stage {
-            Stage::Dialing => self.dialer.connections().any(|known| known == key),
-            Stage::Live(live) => *live == key,
-            Stage::Idle | Stage::Ended => false,
+        match &self.state {
+            HostState::Dialing => self.dialer.connections().any(|known| known == key),
+            HostState::Live(live) => *live == key,
+            HostState::Idle | HostState::Ended => false,
         }
     }
 
     pub(super) fn start(&mut self, context: &mut ShardContext<'_, ()>, tell: Tell<'_>) {
         self.epoch = Some(context.now());
-        match self.settings.over {
+        match self.settings.mode {
             Mode::Handshake => {
                 self.probes.begin(context.now());
                 self.handle_deadline(context, tell);
@@ -103,23 +115,28 @@ impl Host {
         self.dialer.close_unneeded(context);
         self.dialer = Dialer::new(target, self.offers.clone(), self.settings.timeout);
         let progress = self.dialer.start(context);
-        self.stage = Stage::Dialing;
-        self.follow(context, progress, tell);
+        self.state = HostState::Dialing;
+        self.handle_progress(context, progress, tell);
     }
 
-    fn follow(&mut self, context: &mut ShardContext<'_, ()>, progress: Progress, tell: Tell<'_>) {
+    fn handle_progress(
+        &mut self,
+        context: &mut ShardContext<'_, ()>,
+        progress: Progress,
+        tell: Tell<'_>,
+    ) {
         match progress {
             Progress::Trying => {}
             Progress::WithoutAlpn => {
                 self.without_alpn = true;
-                tell(HostEvent::WithoutAlpn);
+                tell(PingEvent::WithoutAlpn);
             }
             Progress::Failed(failure) => self.dial_failed(context, failure, tell),
         }
     }
 
-    /// Between handshakes a host may be away for a while; but it is not asked
-    /// again when it refused.
+    /// Ends the ping if dialling has failed for good: between handshakes a host may
+    /// be away for a while, but it is not dialled again when it refused.
     fn dial_failed(
         &mut self,
         context: &mut ShardContext<'_, ()>,
@@ -127,16 +144,9 @@ impl Host {
         tell: Tell<'_>,
     ) {
         let now = context.now();
-        self.stage = Stage::Idle;
-        let reason = failure.to_string();
+        self.state = HostState::Idle;
         let current = self.probes.current();
-        if let Some(probe) = current {
-            tell(HostEvent::Lost(self.probes.lose(
-                now,
-                probe.sequence,
-                Some(reason),
-            )));
-        }
+        self.lose(now, current, &failure.to_string(), tell);
         let for_good = matches!(
             failure,
             DialFailure::Handshake { .. } | DialFailure::Impossible { .. }
@@ -152,122 +162,134 @@ impl Host {
         event: &Event,
         tell: Tell<'_>,
     ) {
-        match (&mut self.stage, event) {
-            (Stage::Dialing, Event::Connected) => self.connected(connection, tell),
-            (Stage::Dialing, Event::Closed(reason)) => drop(self.dialer.closed(connection, reason)),
-            (Stage::Live(_), Event::Closed(reason)) => self.closed(connection, reason, tell),
-            (Stage::Live(_), event) => self.work_on(connection, Some(event), tell),
+        match (&self.state, event) {
+            (HostState::Dialing, Event::Connected) => self.connected(connection, event, tell),
+            (HostState::Dialing, Event::Closed(reason)) => {
+                self.dialer.closed(connection, reason);
+            }
+            (HostState::Live(_), Event::Closed(reason)) => self.closed(connection, reason, tell),
+            (HostState::Live(_), event) => self.work_on(connection, Some(event), false, tell),
             _ => {}
         }
     }
 
-    fn connected(&mut self, connection: &mut Connection<'_>, tell: Tell<'_>) {
-        self.stage = Stage::Live(connection.key());
+    fn connected(&mut self, connection: &mut Connection<'_>, event: &Event, tell: Tell<'_>) {
+        self.state = HostState::Live(connection.key());
         self.dialer.connected(connection);
-        self.suspicion = None;
-        self.pressing = Some(connection.now());
+        self.ambiguous.stop();
+        self.requested_turn = Some(connection.now());
         let address = connection.remote_address();
         self.destination.target.addresses = vec![address];
         if let (false, Some(handshake)) = (self.was_connected, connection.handshake()) {
-            tell(HostEvent::Connected(Box::new(Connected {
+            tell(PingEvent::Connected(Box::new(Connected {
                 address,
                 handshake: handshake.clone(),
                 elapsed: connection.now() - connection.began(),
             })));
         }
         self.was_connected = true;
-        if let Work::Handshakes(handshakes) = &mut self.work {
-            handshakes.completed(connection);
-            self.send_now(connection);
-        }
-        self.work_on(connection, None, tell);
+        self.work_on(connection, Some(event), false, tell);
     }
 
     fn closed(&mut self, connection: &mut Connection<'_>, reason: &CloseReason, tell: Tell<'_>) {
         let now = connection.now();
         let failure = Failure::Closed(reason.clone());
-        if !matches!(self.work, Work::Handshakes(_)) {
+        if !matches!(self.workload, Workload::Handshakes(_)) {
             return self.end(Some(connection), now, Err(failure), tell);
         }
-        // A server that turns a client away once it knows who that is.
-        self.stage = Stage::Idle;
-        self.pressing = Some(now);
-        if let Some(probe) = self.probes.current() {
-            let reason = Some(failure.to_string());
-            tell(HostEvent::Lost(self.probes.lose(
-                now,
-                probe.sequence,
-                reason,
-            )));
+        // A server that refuses a client once it knows who that is.
+        self.state = HostState::Idle;
+        self.requested_turn = Some(now);
+        let current = self.probes.current();
+        self.lose(now, current, &failure.to_string(), tell);
+    }
+
+    fn lose(&mut self, now: Instant, probe: Option<Probe>, reason: &str, tell: Tell<'_>) {
+        if let Some(probe) = probe {
+            let lost = self.probes.lose(now, probe.sequence, Some(reason.into()));
+            tell(PingEvent::Lost(lost));
         }
     }
 
-    /// Lets the work go on after an event or without one.
-    fn work_on(&mut self, connection: &mut Connection<'_>, event: Option<&Event>, tell: Tell<'_>) {
+    /// Continues the workload after an event or without one. A handshake that is
+    /// overdue ends as it is.
+    fn work_on(
+        &mut self,
+        connection: &mut Connection<'_>,
+        event: Option<&Event>,
+        is_overdue: bool,
+        tell: Tell<'_>,
+    ) {
         let now = connection.now();
         let mut context = Context {
             connection,
             probes: &mut self.probes,
-            findings: &self.findings,
+            observations: &self.observations,
+            settings: &self.settings,
             epoch: self.epoch.unwrap_or(now),
-            size: self.settings.size,
-            early_data: self.settings.early_data,
             tell,
         };
         let worked = match event {
-            Some(event) => self.work.handle_event(&mut context, event),
-            None => self.work.advance(&mut context),
+            Some(event) => self.workload.handle_event(&mut context, event),
+            None => self.workload.advance(&mut context),
+        };
+        let has_finished = match &mut self.workload {
+            Workload::Handshakes(handshakes) if worked.is_ok() => {
+                handshakes.finish(&mut context, is_overdue)
+            }
+            _ => false,
         };
         if let Err(failure) = worked {
             return self.end(Some(connection), now, Err(failure), tell);
         }
-        self.finish_handshake(connection, false, tell);
+        if has_finished {
+            connection.close(CODE_DONE, "");
+            self.state = HostState::Idle;
+        }
         if self.probes.is_over() {
             self.end(Some(connection), now, Ok(()), tell);
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let could_send = match &self.stage {
-            Stage::Ended => {
-                return [self.pressing, self.dialer.deadline()]
-                    .into_iter()
-                    .flatten()
-                    .min();
+        let could_send = match &self.state {
+            HostState::Ended => {
+                let due = [self.requested_turn, self.dialer.deadline()];
+                return due.into_iter().flatten().min();
             }
-            Stage::Idle => true,
-            Stage::Dialing => false,
-            Stage::Live(_) => self.work.has_room(),
+            HostState::Idle => true,
+            HostState::Dialing => false,
+            HostState::Live(_) => self.workload.has_room(),
         };
         let waits = [
-            self.pressing,
+            self.requested_turn,
             self.dialer.deadline(),
             self.probes.deadline(could_send),
-            self.work.deadline(),
-            self.doubt.as_ref().map(|doubt| doubt.until),
-            self.suspicion.as_ref().map(|suspicion| suspicion.until),
+            self.workload.deadline(),
+            self.unreachable.deadline(),
+            self.ambiguous.deadline(),
         ];
         waits.into_iter().flatten().min()
     }
 
     /// Does what is due.
     pub(super) fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>, tell: Tell<'_>) {
-        self.resolve_suspicion(context);
-        self.pressing = None;
+        self.check_ambiguous(context);
+        self.requested_turn = None;
         let progress = self.dialer.handle_deadline(context);
-        self.follow(context, progress, tell);
+        self.handle_progress(context, progress, tell);
         if self.has_ended() {
             return self.dialer.close_unneeded(context);
         }
-        self.resolve_doubt(context, tell);
+        self.check_unreachable(context, tell);
         self.give_up_overdue(context, tell);
         let live = self.live(context);
         if let Some((mut connection, ())) = live {
-            self.work_on(&mut connection, None, tell);
+            self.work_on(&mut connection, None, false, tell);
         }
         if matches!(
-            (&self.stage, &self.work),
-            (Stage::Idle, Work::Handshakes(_))
+            (&self.state, &self.workload),
+            (HostState::Idle, Workload::Handshakes(_))
         ) {
             match self.probes.is_over() {
                 true => self.end(None, context.now(), Ok(()), tell),
@@ -281,13 +303,13 @@ impl Host {
         &self,
         context: &'c mut ShardContext<'_, ()>,
     ) -> Option<(Connection<'c>, &'c mut ())> {
-        match self.stage {
-            Stage::Live(key) => context.connection(key),
+        match self.state {
+            HostState::Live(key) => context.connection(key),
             _ => None,
         }
     }
 
-    /// Runs out of patience with pings that are overdue.
+    /// Gives up pings that are overdue.
     fn give_up_overdue(&mut self, context: &mut ShardContext<'_, ()>, tell: Tell<'_>) {
         let now = context.now();
         let overdue = self.probes.current();
@@ -296,19 +318,19 @@ impl Host {
             return;
         }
         if let Some((mut connection, ())) = self.live(context) {
-            self.finish_handshake(&mut connection, true, tell);
+            self.work_on(&mut connection, None, true, tell);
         }
         // Only a handshake is waited for while it is dialled.
-        if matches!(self.stage, Stage::Dialing) {
+        if matches!(self.state, HostState::Dialing) {
             self.dialer.abandon(now);
-            self.stage = Stage::Idle;
+            self.state = HostState::Idle;
         }
-        let mut despair = None;
+        let mut fatal_error = None;
         while let Some(lost) = self.probes.give_up(now) {
-            tell(HostEvent::Lost(lost));
-            despair = self.work.despair(&self.probes);
+            tell(PingEvent::Lost(lost));
+            fatal_error = self.workload.fatal_error(&self.probes);
         }
-        let Some(failure) = despair else {
+        let Some(failure) = fatal_error else {
             return;
         };
         if let Some((mut connection, ())) = self.live(context) {
@@ -325,7 +347,7 @@ impl Host {
         }
     }
 
-    /// Ends, closes what is open and tells what came of it.
+    /// Ends, closes what is open and reports the outcome.
     fn end(
         &mut self,
         connection: Option<&mut Connection<'_>>,
@@ -333,23 +355,23 @@ impl Host {
         outcome: Result<(), Failure>,
         tell: Tell<'_>,
     ) {
-        match std::mem::replace(&mut self.stage, Stage::Ended) {
-            Stage::Ended => return,
-            Stage::Dialing => self.dialer.abandon(now),
-            Stage::Idle | Stage::Live(_) => {}
+        match std::mem::replace(&mut self.state, HostState::Ended) {
+            HostState::Ended => return,
+            HostState::Dialing => self.dialer.abandon(now),
+            HostState::Idle | HostState::Live(_) => {}
         }
-        self.pressing = Some(now);
-        self.doubt = None;
-        self.suspicion = None;
+        self.requested_turn = Some(now);
+        self.unreachable.stop();
+        self.ambiguous.stop();
         if outcome.is_err() {
-            let lost: Vec<Lost> = self.probes.lose_all(now, "there is no connection any more");
+            let lost = self.probes.lose_all(now, "there is no connection any more");
             lost.into_iter()
-                .for_each(|lost| tell(HostEvent::Lost(lost)));
+                .for_each(|lost| tell(PingEvent::Lost(lost)));
         }
         let transport = connection.map(|connection| {
             let transport = Transport {
                 recovery: connection.recovery(),
-                ecn: self.findings.ecn(connection.remote_address()),
+                ecn: self.observations.ecn(connection.remote_address()),
             };
             match &outcome {
                 Ok(()) => connection.close(CODE_DONE, ""),
@@ -357,13 +379,141 @@ impl Host {
             }
             transport
         });
-        let one_connection = self.settings.over != Mode::Handshake;
-        tell(HostEvent::Ended(Box::new(Report {
+        let one_connection = self.settings.mode != Mode::Handshake;
+        tell(PingEvent::Ended(Box::new(Report {
             counts: self.probes.counts(),
             times: self.probes.times().clone(),
-            others: self.work.other_times(),
+            others: self.workload.other_times(),
             transport: transport.filter(|_| one_connection),
             outcome,
         })));
+    }
+
+    /// Begins the next handshake if it is due.
+    fn begin_handshake(&mut self, context: &mut ShardContext<'_, ()>, tell: Tell<'_>) {
+        let now = context.now();
+        let Some(probe) = self.probes.take(now) else {
+            return;
+        };
+        if let Workload::Handshakes(handshakes) = &mut self.workload {
+            // Until the right address is found, that search is no lateness.
+            handshakes.begin(match self.was_connected {
+                true => now.saturating_duration_since(probe.intended),
+                false => Duration::ZERO,
+            });
+        }
+        if let Err(error) = self.renew_offers() {
+            let failure = Failure::Broken(error.to_string());
+            return self.end(None, now, Err(failure), tell);
+        }
+        self.dial(context, tell);
+        self.send_early(context, probe);
+    }
+
+    /// Sends a message with the first packets, where the server has allowed it.
+    fn send_early(&mut self, context: &mut ShardContext<'_, ()>, probe: Probe) {
+        let epoch = self.epoch.unwrap_or(probe.intended);
+        let (HostState::Dialing, Workload::Handshakes(handshakes), true) =
+            (&self.state, &mut self.workload, self.settings.early_data)
+        else {
+            return;
+        };
+        for key in self.dialer.connections() {
+            if let Some((mut connection, ())) = context.connection(key)
+                && connection.can_send_early()
+            {
+                handshakes.send_early(&mut connection, &self.settings, epoch, probe);
+            }
+        }
+    }
+
+    /// Decides what the next connection offers, and whether it resumes the
+    /// session of an earlier one.
+    fn renew_offers(&mut self) -> Result<(), TlsError> {
+        if !self.settings.resume {
+            self.offers = self.settings.offers(&self.destination)?;
+        }
+        if self.without_alpn
+            && let Some(other) = self.offers.without_alpn.take()
+        {
+            self.offers.first = other;
+        }
+        Ok(())
+    }
+
+    /// Returns the addresses that are being dialled or pinged.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        match &self.state {
+            HostState::Dialing => self.dialer.addresses().collect(),
+            HostState::Live(_) => self.destination.target.addresses.clone(),
+            HostState::Idle | HostState::Ended => Vec::new(),
+        }
+    }
+
+    /// Handles an ICMP message that datagrams do not reach a peer.
+    pub(super) fn handle_unreachable(
+        &mut self,
+        context: &mut ShardContext<'_, ()>,
+        peer: SocketAddr,
+        reason: &io::Error,
+    ) {
+        let now = context.now();
+        if matches!(self.state, HostState::Dialing) {
+            if self.dialer.handle_unreachable(context, peer, reason) {
+                self.ambiguous.stop();
+            }
+            return;
+        }
+        // The next of many handshakes shows whether the server lives.
+        let is_brief = matches!(self.workload, Workload::Handshakes(_));
+        let is_refused = reason.kind() == io::ErrorKind::ConnectionRefused;
+        if !is_refused || is_brief || self.unreachable.is_running() {
+            return;
+        }
+        let Some((mut connection, ())) = self.live(context) else {
+            return;
+        };
+        if connection.remote_address().ip() == peer.ip() {
+            // A live peer answers this, even if there is nothing else.
+            connection.ping();
+            let received = connection.datagrams_received();
+            let grace = UnreachableTimer::<u64>::GRACE;
+            self.unreachable.start(now, grace, received);
+        }
+    }
+
+    /// Handles an ICMP message about one of several servers on a host: this one
+    /// is believed to be meant if it is silent for a while.
+    pub(super) fn handle_ambiguous_unreachable(
+        &mut self,
+        context: &mut ShardContext<'_, ()>,
+        peer: SocketAddr,
+        reason: &io::Error,
+    ) {
+        match &self.state {
+            HostState::Dialing => {
+                let known = (peer, reason.kind());
+                self.ambiguous.start(context.now(), AMBIGUOUS_GRACE, known);
+            }
+            _ => self.handle_unreachable(context, peer, reason),
+        }
+    }
+
+    fn check_ambiguous(&mut self, context: &mut ShardContext<'_, ()>) {
+        if let Some((peer, kind)) = self.ambiguous.take_expired(context.now())
+            && matches!(self.state, HostState::Dialing)
+        {
+            self.handle_unreachable(context, peer, &kind.into());
+        }
+    }
+
+    fn check_unreachable(&mut self, context: &mut ShardContext<'_, ()>, tell: Tell<'_>) {
+        let now = context.now();
+        if let Some(received) = self.unreachable.take_expired(now)
+            && let Some((mut connection, ())) = self.live(context)
+            && connection.datagrams_received() == received
+        {
+            self.end(Some(&mut connection), now, Err(Failure::Gone), tell);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What a message carries: its number, its stamp, and a pattern.
+//! Contents of a message: its number, its stamp, and a pattern.
 
 use std::time::Instant;
 
@@ -6,12 +6,12 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{config::SIZE_MIN, probes::Probe};
 
-/// A message, by what it is made of.
+/// Contents of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Payload {
     /// From 1.
     pub(super) sequence: u64,
-    /// When it was to be sent, in nanoseconds since the ping began.
+    /// Time at which it was to be sent, in nanoseconds since the ping began.
     pub(super) stamp: u64,
     /// Bytes in all.
     pub(super) size: usize,
@@ -39,7 +39,7 @@ impl Payload {
         bytes.freeze()
     }
 
-    /// Reads what a message says of itself.
+    /// Reads the contents of a message.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let (sequence, rest) = bytes.split_first_chunk()?;
         let (stamp, _) = rest.split_first_chunk()?;
@@ -51,7 +51,8 @@ impl Payload {
     }
 }
 
-/// The time at which a message was to be sent, in nanoseconds.
+/// Returns the stamp of a message that was to be sent at `intended`, in
+/// nanoseconds.
 pub(super) fn stamp(epoch: Instant, intended: Instant) -> u64 {
     intended.saturating_duration_since(epoch).as_nanos() as u64
 }

@@ -1,4 +1,4 @@
-//! Which ping is to be sent when, and what became of each.
+//! Send times of pings, and the fate of each.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,9 +7,10 @@ use std::{
 
 use super::{
     config::{Config, UNANSWERED_MAX},
-    report::{Counts, Lost},
-    times::Times,
+    events::PingEvent,
+    report::{Counts, Lost, Reply},
 };
+use crate::latency::LatencyRecorder;
 
 /// Answered and given up pings that are remembered, to know their answers
 /// again when they come twice or late.
@@ -20,11 +21,11 @@ const REMEMBERED_MAX: usize = 4_096;
 pub(super) struct Probe {
     /// From 1.
     pub(super) sequence: u64,
-    /// When it was to be sent: its time counts from there.
+    /// Intended send time, from which its time counts.
     pub(super) intended: Instant,
 }
 
-/// What an answer is worth.
+/// Kind of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// The first, in time.
@@ -37,6 +38,23 @@ pub(super) enum Answer {
     Unknown,
 }
 
+impl Answer {
+    /// Returns the event of an answer, if there is one; `reply` makes it of its
+    /// time.
+    pub(super) fn event(
+        self,
+        sequence: u64,
+        reply: impl FnOnce(Duration) -> Reply,
+    ) -> Option<PingEvent> {
+        match self {
+            Self::Reply(time) => Some(PingEvent::Reply(reply(time))),
+            Self::Late(time) => Some(PingEvent::Late(reply(time))),
+            Self::Duplicate => Some(PingEvent::Duplicate { sequence }),
+            Self::Unknown => None,
+        }
+    }
+}
+
 /// The pings of one host.
 #[derive(Debug)]
 pub(super) struct Probes {
@@ -44,23 +62,23 @@ pub(super) struct Probes {
     interval: Duration,
     one_at_a_time: bool,
     timeout: Duration,
-    /// When the next is to be sent; `None` when it waits for an answer.
+    /// Send time of the next; `None` when it waits for an answer.
     next: Option<Instant>,
     left: Option<u64>,
-    /// When they were to be sent, by sequence and so by time.
+    /// Intended send times by sequence, and so by time.
     outstanding: BTreeMap<u64, Instant>,
     given_up: BTreeMap<u64, Instant>,
     answered: BTreeSet<u64>,
     highest_answered: u64,
     counts: Counts,
-    times: Times,
+    times: LatencyRecorder,
 }
 
 impl Probes {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             interval: config.interval,
-            one_at_a_time: config.over.one_at_a_time() || config.interval.is_zero(),
+            one_at_a_time: config.mode.one_at_a_time() || config.interval.is_zero(),
             timeout: config.timeout,
             next: None,
             left: config.count,
@@ -69,7 +87,7 @@ impl Probes {
             answered: BTreeSet::new(),
             highest_answered: 0,
             counts: Counts::default(),
-            times: Times::default(),
+            times: LatencyRecorder::default(),
         }
     }
 
@@ -119,7 +137,7 @@ impl Probes {
             .copied()
     }
 
-    /// Notes an answer.
+    /// Counts an answer.
     pub(super) fn answer(&mut self, now: Instant, sequence: u64) -> Answer {
         let Some(intended) = self.outstanding.get(&sequence) else {
             return self.answer_again(now, sequence);
@@ -128,13 +146,13 @@ impl Probes {
         self.answer_after(now, sequence, time)
     }
 
-    /// Notes the answer of an outstanding ping that took so long.
+    /// Counts the answer of an outstanding ping that took so long.
     pub(super) fn answer_after(&mut self, now: Instant, sequence: u64, time: Duration) -> Answer {
         if self.outstanding.remove(&sequence).is_none() {
             return Answer::Unknown;
         }
         self.counts.received += 1;
-        self.times.add(time);
+        self.times.record(time);
         if sequence < self.highest_answered {
             self.counts.reordered += 1;
         }
@@ -178,8 +196,7 @@ impl Probes {
         Some(self.lose(now, sequence, None))
     }
 
-    /// Notes that a ping will not be answered, because of `reason` if that is
-    /// known.
+    /// Counts a ping that will not be answered, for a reason if that is known.
     pub(super) fn lose(&mut self, now: Instant, sequence: u64, reason: Option<String>) -> Lost {
         if self.outstanding.remove(&sequence).is_some() {
             self.counts.lost += 1;
@@ -228,7 +245,7 @@ impl Probes {
         })
     }
 
-    /// Returns what became of all so far.
+    /// Returns the counts of all so far.
     pub(super) fn counts(&self) -> Counts {
         Counts {
             unanswered: self.outstanding.len() as u64,
@@ -236,7 +253,7 @@ impl Probes {
         }
     }
 
-    pub(super) fn times(&self) -> &Times {
+    pub(super) fn times(&self) -> &LatencyRecorder {
         &self.times
     }
 }

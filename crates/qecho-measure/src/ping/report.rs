@@ -1,4 +1,4 @@
-//! What came of a ping.
+//! Report of a ping.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -6,52 +6,15 @@ use qecho_echo::dial::DialFailure;
 use qecho_engine::{CloseReason, EarlyData, Handshake};
 use qecho_packet::RecoveryMetrics;
 
-use super::times::Times;
-
-/// Something that a ping has to tell while it works.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum PingEvent {
-    /// Something about one host.
-    Host {
-        /// Its place in the configuration.
-        host: usize,
-        /// What there is to tell.
-        news: HostEvent,
-    },
-    /// Every host has ended; no event follows.
-    Finished,
-}
-
-/// Something about one host.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum HostEvent {
-    /// The server refused ALPN `echo`; what follows offers none.
-    WithoutAlpn,
-    /// The connection on which everything happens is there.
-    Connected(Box<Connected>),
-    /// An answer came in time.
-    Reply(Reply),
-    /// An answer came after it was given up for lost.
-    Late(Reply),
-    /// An answer came once more.
-    Duplicate {
-        /// Whose.
-        sequence: u64,
-    },
-    /// No answer came in time.
-    Lost(Lost),
-    /// It is over; nothing more is told of this host.
-    Ended(Box<Report>),
-}
+use crate::latency::LatencyRecorder;
 
 /// A completed handshake.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Connected {
     /// The server's address.
     pub address: SocketAddr,
-    /// What was agreed on.
+    /// Result of the handshake.
     pub handshake: Handshake,
     /// From the first packet of this connection to the completed handshake.
     pub elapsed: Duration,
@@ -60,35 +23,35 @@ pub struct Connected {
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// Of which ping, from 1.
+    /// Number of the ping, from 1.
     pub sequence: u64,
     /// From the instant at which it was to be sent to its answer: the echo
     /// time of a message, the round trip of a frame, the time of a handshake
     /// until it was complete.
     pub time: Duration,
-    /// Who answered.
+    /// Address that answered.
     pub address: SocketAddr,
-    /// What the answer was.
-    pub content: Content,
+    /// Kind of the answer.
+    pub kind: ReplyKind,
 }
 
-/// What an answer was.
+/// Kind of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Content {
-    /// The message.
+pub enum ReplyKind {
+    /// The message itself.
     Echo {
         /// Its length.
         bytes: usize,
     },
     /// The acknowledgement of a PING frame.
     Acknowledgement {
-        /// How long the peer says it has held it back (RFC 9000 §13.2.5);
-        /// `None` if it tells that of another packet.
+        /// Time for which the peer says that it held it back (RFC 9000 §13.2.5);
+        /// `None` if its ACK frame says that of another packet.
         delay: Option<Duration>,
     },
     /// A completed handshake.
-    Handshake(Phases),
+    Handshake(HandshakeTimes),
     /// Version Negotiation.
     Versions {
         /// Those that the server speaks, in its order.
@@ -98,43 +61,43 @@ pub enum Content {
     },
 }
 
-/// When a handshake had come how far, from its first packet on.
+/// Times of a handshake, from its first packet on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Phases {
-    /// The first datagram came from the server.
+pub struct HandshakeTimes {
+    /// Time until the first datagram of the server.
     pub first_reply: Option<Duration>,
-    /// It was complete (RFC 9001 §4.1.1).
+    /// Time until it was complete (RFC 9001 §4.1.1).
     pub complete: Duration,
-    /// It was confirmed (RFC 9001 §4.1.2); `None` if that did not come in
+    /// Time until it was confirmed (RFC 9001 §4.1.2); `None` if that was not in
     /// time.
     pub confirmed: Option<Duration>,
-    /// Whether the session of an earlier connection went on (RFC 8446 §2.2).
+    /// Whether the session of an earlier connection was resumed (RFC 8446 §2.2).
     pub resumed: bool,
-    /// What became of the message, if one was to be sent as early as possible.
-    pub early: Option<Early>,
+    /// Fate of the message, if one was to be sent as early as possible.
+    pub early: Option<EarlyEcho>,
 }
 
-/// What became of a message that was sent as early as possible.
+/// Fate of a message that was sent as early as possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Early {
-    /// What became of 0-RTT; `None` if the server has allowed none, or was not
+pub struct EarlyEcho {
+    /// Fate of 0-RTT; `None` if the server has allowed none, or was not
     /// known yet, and the message had to wait for the handshake.
     pub early_data: Option<EarlyData>,
-    /// From the first packet to the echo; `None` if none came in time, or none
-    /// was expected of a server that speaks another protocol.
+    /// Time from the first packet to the echo; `None` if there was none in time,
+    /// or none was expected of a server with another protocol.
     pub echoed: Option<Duration>,
 }
 
 /// A ping without an answer in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
-    /// Which, from 1.
+    /// Number of the ping, from 1.
     pub sequence: u64,
-    /// Why, if more is known than that nothing came.
+    /// Reason, if more is known than that nothing came.
     pub reason: Option<String>,
 }
 
-/// What became of pings: `received + lost + unanswered` is `sent`.
+/// Counts of pings: `received + lost + unanswered` is `sent`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// All that were sent.
@@ -153,19 +116,20 @@ pub struct Counts {
     pub reordered: u64,
 }
 
-/// What came of pinging one host.
+/// Report of pinging one host.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Report {
-    /// What became of the pings.
+    /// Counts of the pings.
     pub counts: Counts,
     /// The times of the answers that came in time.
-    pub times: Times,
+    pub times: LatencyRecorder,
     /// Other times that were measured with them.
-    pub others: Vec<(Measure, Times)>,
-    /// What the transport believes of the path; `None` where there was no one
+    pub others: Vec<(Measure, LatencyRecorder)>,
+    /// The transport's estimates of the path; `None` if there was more than one
     /// connection.
     pub transport: Option<Transport>,
-    /// How it ended.
+    /// Failure that ended it before its time, if any.
     pub outcome: Result<(), Failure>,
 }
 
@@ -183,31 +147,32 @@ pub enum Measure {
     Echoed,
 }
 
-/// What the transport believes of the path.
+/// The transport's estimates of the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transport {
     /// Round trips, windows, losses.
     pub recovery: RecoveryMetrics,
-    /// What is known of ECN.
+    /// Explicit Congestion Notification.
     pub ecn: Ecn,
 }
 
-/// What is known of Explicit Congestion Notification on a path
-/// (RFC 9000 §13.4).
+/// State of Explicit Congestion Notification on a path (RFC 9000 §13.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Ecn {
     /// Whether we still mark what we send: we stop when the peer's counts do
     /// not confirm it. `None` if it was not looked at.
     pub validated: Option<bool>,
-    /// Datagrams that came marked as having met congestion.
+    /// Datagrams received with the mark of congestion.
     pub congestion_experienced: u64,
 }
 
-/// Why pinging a host ended before its time.
+/// Failure that ends the ping of a host before its time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// No connection came about.
+    /// No address answered.
     #[error(transparent)]
     Dial(#[from] DialFailure),
     /// The connection ended.
@@ -234,7 +199,7 @@ pub enum Failure {
     /// A message came back changed.
     #[error("what came back differs from message {sequence}")]
     Differs {
-        /// Which message.
+        /// Number of the message.
         sequence: u64,
     },
     /// More came back than was sent.

@@ -8,18 +8,18 @@ use qecho_engine::{Connection, Dir, Event, ReadEnd, StreamId, Written};
 
 use super::{config::UNANSWERED_MAX, payload::Payload, report::Failure};
 
-/// The stream and what is on its way in it.
+/// The stream and the messages that are under way on it.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     id: Option<StreamId>,
-    /// Messages that nothing was written of.
+    /// Messages of which nothing was written.
     unwritten: VecDeque<Payload>,
-    /// What is left to be written of the one before those.
+    /// Rest to be written of the one before those.
     unsent: Bytes,
     /// Messages that have not come back whole, in order; those that were given
     /// up come first all the same.
     expected: VecDeque<Payload>,
-    /// What is left to come back of the first of them.
+    /// Rest of the first of them, which has not come back.
     rest: Bytes,
 }
 
@@ -29,7 +29,7 @@ impl Stream {
         self.expected.len() < UNANSWERED_MAX
     }
 
-    /// Tells whether the peer lets us have the stream.
+    /// Tells whether the peer allows the stream.
     pub(super) fn is_open(&self) -> bool {
         self.id.is_some()
     }

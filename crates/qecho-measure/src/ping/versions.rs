@@ -1,5 +1,5 @@
-//! Version negotiation (RFC 9000 §6): asks which versions a server speaks, on
-//! bare datagrams.
+//! Version negotiation (RFC 9000 §6): asks a server for its versions, on bare
+//! datagrams.
 
 use std::{collections::VecDeque, io, net::SocketAddr, time::Instant};
 
@@ -7,13 +7,13 @@ use qecho_engine::{Datagram, Forwarder, ForwarderOutput, Received};
 use qecho_packet::wire::{Header, PacketType, packets};
 
 use super::{
-    application::{Command, Listener},
     config::{Config, Destination},
-    probes::{Answer, Probes},
-    report::{Content, HostEvent, PingEvent, Reply, Report},
+    events::{Command, EventSink, PingEvent},
+    probes::Probes,
+    report::{Reply, ReplyKind, Report},
 };
 
-/// A version that nobody speaks: it is reserved for this use (RFC 9000 §15).
+/// A version that is reserved to provoke Version Negotiation (RFC 9000 §15).
 const RESERVED_VERSION: u32 = 0x1a2a_3a4a;
 
 /// A long header, with the bit that is fixed in version 1.
@@ -22,17 +22,15 @@ const FIRST_BYTE: u8 = 0xc0;
 /// Bytes of a datagram that a server has to answer (RFC 9000 §14.1).
 const DATAGRAM_SIZE: usize = 1_200;
 
-/// Questions that are sent in one turn; more wait for the next.
+/// Requests that are sent in one turn; more wait for the next.
 const SENDS_PER_TURN_MAX: usize = 64;
 
 /// A ping by version negotiation.
-///
-/// The last that its listener hears is [`PingEvent::Finished`].
 pub struct VersionPing {
-    hosts: Vec<Asked>,
+    hosts: Vec<VersionHost>,
     bindings: Vec<SocketAddr>,
     outputs: VecDeque<ForwarderOutput>,
-    listener: Listener,
+    sink: EventSink,
     has_begun: bool,
     is_finished: bool,
 }
@@ -40,44 +38,44 @@ pub struct VersionPing {
 impl VersionPing {
     /// Makes a ping of every host, on sockets bound to `bindings`; `nonce`
     /// tells its packets from those of another.
-    pub fn new(config: &Config, bindings: &[SocketAddr], nonce: u64, listener: Listener) -> Self {
+    pub fn new(config: &Config, bindings: &[SocketAddr], nonce: u64, sink: EventSink) -> Self {
         let hosts = config.hosts.iter().enumerate();
-        let asked = |(place, host)| Asked::new(config, host, nonce.wrapping_add(place as u64));
+        let host = |(index, host): (usize, _)| {
+            VersionHost::new(config, host, nonce.wrapping_add(index as u64))
+        };
         Self {
-            hosts: hosts.map(asked).collect(),
+            hosts: hosts.map(host).collect(),
             bindings: bindings.to_vec(),
             outputs: VecDeque::new(),
-            listener,
+            sink,
             has_begun: false,
             is_finished: false,
         }
     }
 
-    /// Lets every host do something, tells the news of it, and sends what it
-    /// asks.
-    fn each(&mut self, mut work: impl FnMut(&mut Asked)) {
-        for (place, host) in self.hosts.iter_mut().enumerate() {
+    /// Calls a function with every host, reports its events, and sends its
+    /// requests.
+    fn each(&mut self, mut act: impl FnMut(&mut VersionHost)) {
+        for (index, host) in self.hosts.iter_mut().enumerate() {
             if host.has_ended {
                 continue;
             }
-            work(host);
-            for news in std::mem::take(&mut host.news) {
-                (self.listener)(PingEvent::Host { host: place, news });
+            act(host);
+            for event in std::mem::take(&mut host.events) {
+                (self.sink)(index, event);
             }
-            for question in std::mem::take(&mut host.questions) {
+            for mut request in std::mem::take(&mut host.requests) {
                 let mut bindings = self.bindings.iter();
-                let same = |own: &SocketAddr| own.is_ipv4() == question.destination.is_ipv4();
+                let same = |own: &SocketAddr| own.is_ipv4() == request.destination.is_ipv4();
                 // Without a socket for its family it is lost.
                 if let Some(binding) = bindings.position(same) {
-                    let (to, contents) = (question.destination, question.contents);
-                    let datagram = Datagram::new(binding, to, contents);
-                    self.outputs.push_back(ForwarderOutput::Send(datagram));
+                    request.binding = binding;
+                    self.outputs.push_back(ForwarderOutput::Send(request));
                 }
             }
         }
         if !self.is_finished && self.hosts.iter().all(|host| host.has_ended) {
             self.is_finished = true;
-            (self.listener)(PingEvent::Finished);
         }
     }
 }
@@ -90,7 +88,7 @@ impl Forwarder for VersionPing {
         let Some(Ok(packet)) = packets(&received.data, 0).next() else {
             return;
         };
-        self.each(|host| host.hear(now, received.remote, &packet.header, size));
+        self.each(|host| host.receive(now, received.remote, &packet.header, size));
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
@@ -102,9 +100,9 @@ impl Forwarder for VersionPing {
         self.each(|host| host.handle_timeouts(now));
     }
 
-    fn handle_command(&mut self, _: Instant, mail: Command) {
-        match mail {
-            Command::Stop => self.each(Asked::end),
+    fn handle_command(&mut self, _: Instant, command: Command) {
+        match command {
+            Command::Stop => self.each(VersionHost::end),
         }
     }
 
@@ -122,7 +120,7 @@ impl Forwarder for VersionPing {
         meant.sort_unstable();
         meant.dedup();
         if reason.kind() == io::ErrorKind::ConnectionRefused && meant.len() == 1 {
-            self.each(|host| host.nobody_listens(now, peer));
+            self.each(|host| host.handle_refused(now, peer));
         }
     }
 
@@ -141,7 +139,7 @@ impl Forwarder for VersionPing {
 }
 
 /// A host that is asked.
-struct Asked {
+struct VersionHost {
     /// In the order in which they are tried.
     addresses: VecDeque<SocketAddr>,
     /// Names this run's packets to this host.
@@ -149,11 +147,11 @@ struct Asked {
     probes: Probes,
     has_answered: bool,
     has_ended: bool,
-    news: Vec<HostEvent>,
-    questions: Vec<Datagram>,
+    events: Vec<PingEvent>,
+    requests: Vec<Datagram>,
 }
 
-impl Asked {
+impl VersionHost {
     fn new(config: &Config, destination: &Destination, nonce: u64) -> Self {
         Self {
             addresses: destination.target.addresses.iter().copied().collect(),
@@ -161,36 +159,35 @@ impl Asked {
             probes: Probes::new(config),
             has_answered: false,
             has_ended: false,
-            news: Vec::new(),
-            questions: Vec::new(),
+            events: Vec::new(),
+            requests: Vec::new(),
         }
     }
 
-    fn ask(&mut self, sequence: u64) {
+    fn send_request(&mut self, sequence: u64) {
         if let Some(destination) = self.addresses.front() {
-            let question = question(self.nonce, sequence);
-            self.questions
-                .push(Datagram::new(0, *destination, question));
+            let contents = request(self.nonce, sequence);
+            self.requests.push(Datagram::new(0, *destination, contents));
         }
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
         while let Some(lost) = self.probes.give_up(now) {
-            self.news.push(HostEvent::Lost(lost));
+            self.events.push(PingEvent::Lost(lost));
             self.try_next_address();
         }
         for _ in 0..SENDS_PER_TURN_MAX {
             let Some(probe) = self.probes.take(now) else {
                 break;
             };
-            self.ask(probe.sequence);
+            self.send_request(probe.sequence);
         }
         if self.probes.is_over() {
             self.end();
         }
     }
 
-    /// Turns to another address, unless this one has answered; tells whether
+    /// Turns to the next address, unless this one has answered; returns whether
     /// there was one.
     fn try_next_address(&mut self) -> bool {
         if self.has_answered || self.addresses.len() < 2 {
@@ -200,7 +197,7 @@ impl Asked {
         true
     }
 
-    fn nobody_listens(&mut self, now: Instant, peer: SocketAddr) {
+    fn handle_refused(&mut self, now: Instant, peer: SocketAddr) {
         let Some(address) = self.addresses.front().copied() else {
             return;
         };
@@ -211,52 +208,51 @@ impl Asked {
         let reason = format!("nobody listens there ({address})");
         while let Some(probe) = self.probes.current() {
             if elsewhere {
-                return self.ask(probe.sequence);
+                return self.send_request(probe.sequence);
             }
             let lost = self.probes.lose(now, probe.sequence, Some(reason.clone()));
-            self.news.push(HostEvent::Lost(lost));
+            self.events.push(PingEvent::Lost(lost));
         }
         if self.probes.is_over() {
             self.end();
         }
     }
 
-    fn hear(&mut self, now: Instant, from: SocketAddr, header: &Header, bytes: usize) {
-        let Some(sequence) = self.answered_by(from, header) else {
+    fn receive(&mut self, now: Instant, from: SocketAddr, header: &Header, bytes: usize) {
+        let Some(sequence) = self.sequence_of(from, header) else {
             return;
         };
-        let reply = |time| Reply {
+        let answer = self.probes.answer(now, sequence);
+        let event = answer.event(sequence, |time| Reply {
             sequence,
             time,
             address: from,
-            content: Content::Versions {
+            kind: ReplyKind::Versions {
                 versions: header.versions.clone(),
                 bytes,
             },
-        };
-        self.news.push(match self.probes.answer(now, sequence) {
-            Answer::Reply(time) => HostEvent::Reply(reply(time)),
-            Answer::Late(time) => HostEvent::Late(reply(time)),
-            Answer::Duplicate => HostEvent::Duplicate { sequence },
-            Answer::Unknown => return,
         });
+        let Some(event) = event else {
+            return;
+        };
+        self.events.push(event);
         self.has_answered = true;
         if self.probes.is_over() {
             self.end();
         }
     }
 
-    /// Tells which question a packet answers, if it is Version Negotiation for
+    /// Returns the number of the request that a packet answers, if it is Version Negotiation for
     /// one of ours: it has both our connection IDs, the other way round
     /// (RFC 9000 §17.2.1).
-    fn answered_by(&self, from: SocketAddr, header: &Header) -> Option<u64> {
+    fn sequence_of(&self, from: SocketAddr, header: &Header) -> Option<u64> {
         let ours = |id: &[u8]| {
             let (nonce, sequence) = id.split_first_chunk()?;
             (*nonce == self.nonce.to_be_bytes())
                 .then(|| sequence.try_into().ok().map(u64::from_be_bytes))?
         };
-        let asked_there = self.addresses.contains(&from);
-        if header.packet_type != PacketType::VersionNegotiation || !asked_there {
+        let is_expected = self.addresses.contains(&from);
+        if header.packet_type != PacketType::VersionNegotiation || !is_expected {
             return None;
         }
         let sequence = ours(&header.destination)?;
@@ -266,7 +262,7 @@ impl Asked {
 
     fn end(&mut self) {
         self.has_ended = true;
-        self.news.push(HostEvent::Ended(Box::new(Report {
+        self.events.push(PingEvent::Ended(Box::new(Report {
             counts: self.probes.counts(),
             times: self.probes.times().clone(),
             others: Vec::new(),
@@ -276,9 +272,8 @@ impl Asked {
     }
 }
 
-/// Returns a packet that no server knows what to do with but to name its
-/// versions: only what RFC 8999 says of long headers means anything in it.
-fn question(nonce: u64, sequence: u64) -> Vec<u8> {
+/// Returns a packet that a server can only answer with its versions: only what RFC 8999 says of long headers means anything in it.
+fn request(nonce: u64, sequence: u64) -> Vec<u8> {
     let mut packet = vec![FIRST_BYTE];
     packet.extend(RESERVED_VERSION.to_be_bytes());
     // The two must differ, and the server's part of them must be eight bytes

@@ -10,8 +10,8 @@ use qecho_echo::{
 };
 use qecho_engine::{Application, Connector, Shard, config::ShardConfig};
 use qecho_measure::bench::{
-    Arrival, Command, Config, EarlyCounts, Generator, Goal, Mode, Outcome, Part, Sessions, Sizes,
-    Sockets, Stop, Told, Workload,
+    Arrival, Command, Config, EarlyCounts, ErrorKind, Generator, GeneratorEvent, Goal, Mode,
+    Outcome, Sessions, ShardPlan, Sizes, Sockets, StopReason, Workload,
 };
 use qecho_netsim::{
     link::Conditions,
@@ -27,22 +27,21 @@ use crate::bench_server::Slow;
 /// Virtual time that any load may take.
 const LIMIT: Duration = Duration::from_secs(600);
 
-fn config(identity: &Identity, way: Mode) -> Config {
+fn config(identity: &Identity, mode: Mode) -> Config {
     let target = Target {
         server_name: SERVER_NAME.into(),
         addresses: vec![FAR],
     };
-    Config {
-        work: Workload {
-            way,
-            sizes: Sizes::fixed(100),
-            in_flight: 1,
-            streams: 1,
-        },
-        warmup: Duration::ZERO,
-        sockets: Sockets::One,
-        ..Config::new(target, identity.verifier())
-    }
+    let mut config = Config::new(target, identity.verifier());
+    config.workload = Workload {
+        mode,
+        sizes: Sizes::fixed(100),
+        in_flight: 1,
+        streams: 1,
+    };
+    config.warmup = Duration::ZERO;
+    config.sockets = Sockets::One;
+    config
 }
 
 fn messages(count: u64) -> Goal {
@@ -71,17 +70,16 @@ fn run_by<F: Application>(
     far: Shard<F>,
     path: &Conditions,
 ) -> (Outcome, Shard<F>) {
-    let part = Part {
+    let plan = ShardPlan {
         remote: FAR,
         connector: connector.clone(),
         sockets: 1,
         number: 0,
-        of: 1,
         interval: Duration::from_secs(1),
     };
     let (tell, told) = mpsc::channel();
-    let listener = Box::new(move |words| drop(tell.send(words)));
-    let generator = Generator::new(config, part, listener, || Duration::ZERO);
+    let sink = Box::new(move |event| drop(tell.send(event)));
+    let generator = Generator::new(config, plan, sink, || Duration::ZERO);
     let client = ShardConfig::client(config.transport.clone());
     let near = Shard::new(&client, &[NEAR], generator).expect("these settings work");
     let mut simulation = Simulation::new(near, far, path, 7);
@@ -89,7 +87,7 @@ fn run_by<F: Application>(
         let now = both.now();
         if told
             .try_iter()
-            .any(|words| matches!(words, Told::Ready { .. }))
+            .any(|event| matches!(event, GeneratorEvent::Ready { .. }))
         {
             both.near.handle_command(now, Command::Begin);
         }
@@ -108,24 +106,22 @@ fn with_echo(config: &Config, identity: &Identity, path: &Conditions) -> (Outcom
 #[test]
 fn every_message_over_every_way_is_counted_as_the_server_counts_it() {
     let identity = Identity::generate();
-    for way in [Mode::Stream, Mode::StreamPerMessage, Mode::Handshake] {
-        let config = Config {
-            connections: 3,
-            goal: messages(50),
-            ..config(&identity, way)
-        };
+    for mode in [Mode::Stream, Mode::StreamPerMessage, Mode::Handshake] {
+        let mut config = config(&identity, mode);
+        config.connections = 3;
+        config.goal = messages(50);
         let (outcome, far) = with_echo(&config, &identity, &path(Duration::from_millis(5), 0.0));
-        assert_eq!(outcome.errors(), [], "{way:?}");
-        assert_eq!(outcome.latency().count, 50, "{way:?}");
+        assert_eq!(outcome.errors(), [], "{mode:?}");
+        assert_eq!(outcome.latency().count, 50, "{mode:?}");
         let (totals, server) = (outcome.totals(), far.application().report());
-        assert_eq!((totals.messages, totals.bytes), (50, 5_000), "{way:?}");
-        assert_eq!(server.bytes_echoed, 5_000, "{way:?}");
-        assert_eq!(server.connections, totals.connections, "{way:?}");
-        let streams = match way {
+        assert_eq!((totals.messages, totals.bytes), (50, 5_000), "{mode:?}");
+        assert_eq!(server.bytes_echoed, 5_000, "{mode:?}");
+        assert_eq!(server.connections, totals.connections, "{mode:?}");
+        let streams = match mode {
             Mode::Stream => 3,
             _ => 50,
         };
-        assert_eq!(server.streams, streams, "{way:?}");
+        assert_eq!(server.streams, streams, "{mode:?}");
     }
 }
 
@@ -136,12 +132,10 @@ fn messages_of_early_data_come_back_sooner_and_are_sent_again_if_they_are_reject
     // Of two that are alike in time, one ends the load and the other leaves a session
     // to the next server, which was started anew and knows nothing of it.
     for (connections, accepted, rejected) in [(2, 3, 0), (1, 4, 1)] {
-        let config = Config {
-            connections,
-            goal: messages(5),
-            sessions: Sessions::EarlyData,
-            ..config(&identity, Mode::Handshake)
-        };
+        let mut config = config(&identity, Mode::Handshake);
+        config.connections = connections;
+        config.goal = messages(5);
+        config.sessions = Sessions::EarlyData;
         let far = Scenario::seeded(7).early_data().server(&identity);
         let path = path(Duration::from_millis(5), 0.0);
         let (outcome, far) = run_by(&connector, &config, far, &path);
@@ -166,13 +160,11 @@ fn ms(microseconds: f64) -> u64 {
 #[test]
 fn many_messages_under_way_on_many_streams_all_come_back_through_loss() {
     let identity = Identity::generate();
-    let mut config = Config {
-        connections: 2,
-        goal: messages(3_000),
-        ..config(&identity, Mode::Stream)
-    };
-    config.work = Workload {
-        way: Mode::Bulk,
+    let mut config = config(&identity, Mode::Stream);
+    config.connections = 2;
+    config.goal = messages(3_000);
+    config.workload = Workload {
+        mode: Mode::Bulk,
         sizes: Sizes::fixed(5_000),
         in_flight: 20,
         streams: 3,
@@ -186,14 +178,12 @@ fn many_messages_under_way_on_many_streams_all_come_back_through_loss() {
 #[test]
 fn datagrams_that_are_lost_are_counted_and_the_others_too() {
     let identity = Identity::generate();
-    let mut config = Config {
-        goal: messages(1_000),
-        ..config(&identity, Mode::Datagram)
-    };
-    config.work.in_flight = 10;
+    let mut config = config(&identity, Mode::Datagram);
+    config.goal = messages(1_000);
+    config.workload.in_flight = 10;
     // Small ones have no room for a whole number.
     for size in [1, 5, 100] {
-        config.work.sizes = Sizes::fixed(size);
+        config.workload.sizes = Sizes::fixed(size);
         let (outcome, _) = with_echo(&config, &identity, &path(Duration::from_millis(5), 0.05));
         assert_eq!(outcome.errors(), [], "{size}");
         assert_eq!(outcome.latency().count + outcome.lost(), 1_000, "{size}");
@@ -205,30 +195,28 @@ fn datagrams_that_are_lost_are_counted_and_the_others_too() {
 fn messages_of_many_sizes_are_compared_byte_for_byte_and_repeat_with_their_seed() {
     let identity = Identity::generate();
     let path = path(Duration::from_millis(5), 0.02);
-    for way in [Mode::Stream, Mode::StreamPerMessage, Mode::Datagram] {
-        let mut config = Config {
-            goal: messages(500),
-            seed: 7,
-            ..config(&identity, way)
-        };
-        config.work.sizes = Sizes {
+    for mode in [Mode::Stream, Mode::StreamPerMessage, Mode::Datagram] {
+        let mut config = config(&identity, mode);
+        config.goal = messages(500);
+        config.seed = 7;
+        config.workload.sizes = Sizes {
             least: 1,
             most: 900,
         };
-        config.work.in_flight = 3;
+        config.workload.in_flight = 3;
         let bytes = |config: &Config| {
             let (outcome, _) = with_echo(config, &identity, &path);
-            assert_eq!(outcome.errors(), [], "{way:?}");
-            assert_eq!(outcome.latency().count + outcome.lost(), 500, "{way:?}");
+            assert_eq!(outcome.errors(), [], "{mode:?}");
+            assert_eq!(outcome.latency().count + outcome.lost(), 500, "{mode:?}");
             (outcome.lost(), outcome.totals().bytes)
         };
         let (lost, first) = bytes(&config);
         let mean = first as f64 / (500 - lost) as f64;
-        assert!((400.0..500.0).contains(&mean), "{way:?}: {mean}");
-        if way != Mode::Datagram {
-            assert_eq!(bytes(&config), (0, first), "{way:?}");
+        assert!((400.0..500.0).contains(&mean), "{mode:?}: {mean}");
+        if mode != Mode::Datagram {
+            assert_eq!(bytes(&config), (0, first), "{mode:?}");
             config.seed = 8;
-            assert_ne!(bytes(&config), (0, first), "{way:?}");
+            assert_ne!(bytes(&config), (0, first), "{mode:?}");
         }
     }
 }
@@ -236,10 +224,8 @@ fn messages_of_many_sizes_are_compared_byte_for_byte_and_repeat_with_their_seed(
 #[test]
 fn known_service_times_give_the_right_percentiles() {
     let identity = Identity::generate();
-    let config = Config {
-        goal: messages(1_000),
-        ..config(&identity, Mode::Stream)
-    };
+    let mut config = config(&identity, Mode::Stream);
+    config.goal = messages(1_000);
     // Each of 1 ms to 100 ms ten times, in an order of its own; and 2 ms on
     // the way.
     let far = Slow::shard(&identity, |number, _| {
@@ -280,19 +266,15 @@ fn stalling(identity: &Identity) -> Shard<Slow> {
 #[test]
 fn an_open_loop_shows_the_stall_of_a_server_that_a_closed_loop_hides() {
     let identity = Identity::generate();
-    let closed = Config {
-        goal: Goal::Duration(Duration::from_secs(20)),
-        ..config(&identity, Mode::Stream)
-    };
+    let mut closed = config(&identity, Mode::Stream);
+    closed.goal = Goal::Duration(Duration::from_secs(20));
     let path = path(Duration::from_millis(1), 0.0);
     let (hidden, _) = run(&closed, stalling(&identity), &path);
     let p99_us = hidden.latency().p99_us;
     assert!(p99_us.is_some_and(|time| time < 3_000.0), "{p99_us:?}");
     for arrival in [Arrival::Constant(200.0), Arrival::Poisson(200.0)] {
-        let open = Config {
-            arrival,
-            ..closed.clone()
-        };
+        let mut open = closed.clone();
+        open.arrival = arrival;
         let (shown, _) = run(&open, stalling(&identity), &path);
         let latency = shown.latency();
         // One second in twenty: a twentieth waits, half a second on average.
@@ -307,20 +289,15 @@ fn an_open_loop_shows_the_stall_of_a_server_that_a_closed_loop_hides() {
 #[test]
 fn a_server_that_falls_silent_ends_the_load_and_what_was_measured_stays() {
     let identity = Identity::generate();
-    let config = Config {
-        goal: Goal::Duration(Duration::from_secs(60)),
-        connections: 2,
-        ..config(&identity, Mode::Stream)
-    };
+    let mut config = config(&identity, Mode::Stream);
+    config.goal = Goal::Duration(Duration::from_secs(60));
+    config.connections = 2;
     let far = Slow::shard(&identity, |number, _| match number {
         0..1_000 => Duration::ZERO,
         _ => Duration::from_secs(3_600),
     });
     let (outcome, _) = run(&config, far, &path(Duration::from_millis(1), 0.0));
-    assert_eq!(outcome.stop(), Some(Stop::NoConnection));
+    assert_eq!(outcome.stop(), Some(StopReason::NoConnection));
     assert_eq!(outcome.latency().count, 1_000);
-    assert_eq!(
-        outcome.errors(),
-        [(qecho_measure::bench::ErrorKind::NoEcho, 2)]
-    );
+    assert_eq!(outcome.errors(), [(ErrorKind::NoEcho, 2)]);
 }

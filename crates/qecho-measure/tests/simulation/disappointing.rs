@@ -1,22 +1,22 @@
-//! What a ping says of servers that are not there, refuse or do wrong.
+//! Pings of servers that are not there, refuse or do wrong.
 
 use bytes::Bytes;
 use qecho_echo::{
     ALPN_ECHO,
     dial::{Alpn, DialFailure},
 };
-use qecho_engine::{Connection, Event};
-use qecho_measure::ping::{Failure, HostEvent, Mode, UNANSWERED_MAX};
-use qecho_testkit::{identity::Identity, scenario::Scenario};
+use qecho_engine::Event;
+use qecho_measure::ping::{Failure, Mode, PingEvent, UNANSWERED_MAX};
+use qecho_testkit::{
+    identity::Identity,
+    scenario::{Scenario, good_path},
+    scripted::{Script, ScriptedServer},
+};
 
 use crate::{
     pinging::{deaf, milliseconds},
     responses::{Pinging, config, echo},
-    talk::{good_path, rude},
 };
-
-/// What a rude server does.
-type Act = fn(&mut Connection<'_>, &Event);
 
 /// Whether the right failure is found.
 type Expected = fn(&Failure) -> bool;
@@ -24,7 +24,7 @@ type Expected = fn(&Failure) -> bool;
 #[test]
 fn an_echo_that_comes_twice_is_counted_once() {
     let identity = Identity::generate();
-    let far = rude(&identity, &[ALPN_ECHO], |connection, event| {
+    let far = ScriptedServer::shard(&identity, &[ALPN_ECHO], |connection, event| {
         if matches!(event, Event::DatagramReceived) {
             while let Some(data) = connection.receive_datagram() {
                 for copy in [data.clone(), data] {
@@ -62,7 +62,7 @@ fn handshakes_go_on_when_a_server_comes_back() {
 
 #[test]
 fn a_server_that_ends_changes_or_breaks_is_found_out_and_what_came_is_kept() {
-    let cases: [(Act, Expected); 4] = [
+    let cases: [(Script, Expected); 4] = [
         (
             |connection, event| {
                 if let Event::Opened(id) | Event::Readable(id) = event {
@@ -117,11 +117,11 @@ fn a_server_that_ends_changes_or_breaks_is_found_out_and_what_came_is_kept() {
     ];
     for (act, expected) in cases {
         let identity = Identity::generate();
-        let far = rude(&identity, &[ALPN_ECHO], act);
+        let far = ScriptedServer::shard(&identity, &[ALPN_ECHO], act);
         let config = config(&identity, Mode::Stream, 10);
         let mut ping = Pinging::new(&config, far, &good_path(), 1);
         let report = ping.report();
-        let failure = report.outcome.expect_err("the server is rude");
+        let failure = report.outcome.expect_err("the server does wrong");
         assert!(expected(&failure), "{failure:?}");
         assert_eq!(report.counts.received, 5, "{failure:?}");
     }
@@ -130,7 +130,7 @@ fn a_server_that_ends_changes_or_breaks_is_found_out_and_what_came_is_kept() {
 #[test]
 fn who_takes_no_datagrams_or_answers_nothing_is_named() {
     let identity = Identity::generate();
-    let far = rude(&identity, &[ALPN_ECHO], |_, _| {});
+    let far = ScriptedServer::shard(&identity, &[ALPN_ECHO], |_, _| {});
     let mut silent = config(&identity, Mode::Stream, 3);
     silent.timeout = milliseconds(500);
     let mut ping = Pinging::new(&silent, far, &good_path(), 1);
@@ -139,7 +139,7 @@ fn who_takes_no_datagrams_or_answers_nothing_is_named() {
     assert_eq!(report.times.summary(), None);
 
     // Who asks for more than can wait ends it.
-    let far = rude(&identity, &[ALPN_ECHO], |_, _| {});
+    let far = ScriptedServer::shard(&identity, &[ALPN_ECHO], |_, _| {});
     let mut eager = config(&identity, Mode::Stream, 30_000);
     eager.timeout = milliseconds(500);
     eager.interval = milliseconds(1);
@@ -191,7 +191,7 @@ fn nobody_there_is_one_failure_or_a_lost_ping_each_time() {
 #[test]
 fn a_server_that_closes_before_it_confirms_is_quoted_each_time() {
     let identity = Identity::generate();
-    let far = rude(&identity, &[ALPN_ECHO], |connection, event| {
+    let far = ScriptedServer::shard(&identity, &[ALPN_ECHO], |connection, event| {
         if matches!(event, Event::Connected) {
             connection.close(7, "not you");
         }
@@ -200,8 +200,8 @@ fn a_server_that_closes_before_it_confirms_is_quoted_each_time() {
     let mut ping = Pinging::new(&config, far, &good_path(), 1);
     let report = ping.report();
     assert_eq!((report.counts.lost, report.outcome), (3, Ok(())));
-    let quoted = ping.seen.iter().filter(|news| match news {
-        HostEvent::Lost(lost) => {
+    let quoted = ping.seen.iter().filter(|event| match event {
+        PingEvent::Lost(lost) => {
             let reason = lost.reason.as_deref();
             reason.is_some_and(|reason| reason.contains("not you"))
         }
@@ -213,12 +213,12 @@ fn a_server_that_closes_before_it_confirms_is_quoted_each_time() {
 #[test]
 fn handshakes_offer_no_alpn_once_that_was_refused() {
     let identity = Identity::generate();
-    let far = rude(&identity, &[b"other"], |_, _| {});
+    let far = ScriptedServer::shard(&identity, &[b"other"], |_, _| {});
     let mut config = config(&identity, Mode::Handshake, 3);
     config.alpn = Alpn::Auto;
     let mut ping = Pinging::new(&config, far, &good_path(), 1);
     let report = ping.report();
     let refusals = ping.seen.iter();
-    let refusals = refusals.filter(|news| matches!(news, HostEvent::WithoutAlpn));
+    let refusals = refusals.filter(|event| matches!(event, PingEvent::WithoutAlpn));
     assert_eq!((report.counts.received, refusals.count()), (3, 1));
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use qecho_engine::EarlyData;
-use qecho_measure::ping::{Config, Content, Early, HostEvent, Measure, Mode, Summary};
+use qecho_measure::ping::{EarlyEcho, LatencySummary, Measure, Mode, PingEvent, ReplyKind};
 use qecho_netsim::{link::Conditions, simulation::FAR};
-use qecho_testkit::{identity::Identity, scenario::Scenario};
-
-use crate::{
-    responses::{Pinging, config, echo},
-    talk::good_path,
+use qecho_testkit::{
+    identity::Identity,
+    scenario::{Scenario, good_path},
 };
+
+use crate::responses::{Pinging, config, echo};
 
 pub(crate) const fn milliseconds(count: u64) -> Duration {
     Duration::from_millis(count)
@@ -49,7 +49,7 @@ fn a_steady_path_has_one_time() {
             assert_eq!((report.counts.sent, report.counts.received), (200, 200));
             let ten = milliseconds(10);
             let summary = report.times.summary();
-            let expected = Summary {
+            let expected = LatencySummary {
                 count: 200,
                 min: ten,
                 mean: ten,
@@ -136,8 +136,8 @@ fn an_answer_that_comes_too_late_is_a_row_of_its_own_and_stays_lost() {
     let late: Vec<_> = ping
         .seen
         .iter()
-        .filter_map(|news| match news {
-            HostEvent::Late(reply) => Some(reply),
+        .filter_map(|event| match event {
+            PingEvent::Late(reply) => Some(reply),
             _ => None,
         })
         .collect();
@@ -205,7 +205,7 @@ fn a_handshake_is_complete_after_one_round_trip_and_confirmed_after_two() {
         let report = ping.report();
         assert_eq!(report.counts.received, 20);
         for reply in ping.replies() {
-            let Content::Handshake(phases) = &reply.content else {
+            let ReplyKind::Handshake(phases) = &reply.kind else {
                 panic!("{reply:?}");
             };
             assert_eq!(phases.first_reply, Some(milliseconds(10)));
@@ -230,8 +230,8 @@ fn handshakes_know_of_those_before_only_if_they_are_let() {
         let mut ping = echo(Mode::Handshake, 5, |config| config.resume = resume);
         assert_eq!(ping.report().counts.received, 5);
         let replies = ping.replies().into_iter();
-        let resumed = replies.map(|reply| match &reply.content {
-            Content::Handshake(phases) => phases.resumed,
+        let resumed = replies.map(|reply| match &reply.kind {
+            ReplyKind::Handshake(phases) => phases.resumed,
             other => panic!("{other:?}"),
         });
         let expected = [false, resume, resume, resume, resume];
@@ -242,26 +242,21 @@ fn handshakes_know_of_those_before_only_if_they_are_let() {
 #[test]
 fn what_is_sent_early_has_come_back_when_the_handshake_is_complete() {
     let identity = Identity::generate();
-    let config = Config {
-        resume: true,
-        early_data: true,
-        ..config(&identity, Mode::Handshake, 4)
-    };
+    let mut config = config(&identity, Mode::Handshake, 4);
+    config.resume = true;
+    config.early_data = true;
     let far = Scenario::seeded(80).early_data().server(&identity);
     let mut ping = Pinging::new(&config, far, &good_path(), 80);
     assert_eq!(ping.report().counts.received, 4);
-    let early = ping
-        .replies()
-        .into_iter()
-        .map(|reply| match &reply.content {
-            Content::Handshake(phases) => phases.early.expect("it was asked for"),
-            other => panic!("{other:?}"),
-        });
-    let first = Early {
+    let early = ping.replies().into_iter().map(|reply| match &reply.kind {
+        ReplyKind::Handshake(phases) => phases.early.expect("it was asked for"),
+        other => panic!("{other:?}"),
+    });
+    let first = EarlyEcho {
         early_data: None,
         echoed: Some(milliseconds(20)),
     };
-    let again = Early {
+    let again = EarlyEcho {
         early_data: Some(EarlyData::Accepted),
         echoed: Some(milliseconds(10)),
     };
@@ -297,8 +292,8 @@ fn hosts_are_pinged_side_by_side_and_end_by_themselves() {
     let far = Scenario::seeded(1).server(&identity);
     let mut ping = Pinging::new(&config, far, &good_path(), 1);
     assert!(ping.run(Duration::from_secs(60)));
-    let ended = ping.seen.iter().filter_map(|news| match news {
-        HostEvent::Ended(report) => Some(report.counts.received),
+    let ended = ping.seen.iter().filter_map(|event| match event {
+        PingEvent::Ended(report) => Some(report.counts.received),
         _ => None,
     });
     assert_eq!(ended.collect::<Vec<_>>(), [5, 5, 0]);

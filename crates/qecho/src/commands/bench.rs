@@ -113,30 +113,29 @@ fn config(
     let transport = Transport::default();
     // What is held must not be woken; the others may be silent for long when
     // their rate is low.
-    let keep_alive = (load.work.way != Mode::Idle).then_some(transport.idle_timeout / 8);
-    Ok(Config {
-        alpn: arguments.dial.alpn.clone(),
-        key_log: observing.key_log(&arguments.observe.key_log)?,
-        observers: observing.observers(),
-        transport: transport
-            .with_udp_payload_max(arguments.udp_payload_max)
-            .with_keep_alive(keep_alive),
-        work: load.work,
-        arrival: load.arrival,
-        plan: load.plan.clone(),
-        begin: arguments.start_at.map(start::begin),
-        goal: load.goal,
-        warmup: load.warmup,
-        connections: load.connections,
-        sockets: load.sockets,
-        shards: load.shards,
-        timeout: arguments.timeout,
-        sessions: load.sessions,
-        verify: load.verify,
-        server_pid: arguments.server_pid,
-        seed: arguments.seed,
-        ..Config::new(target, verifier)
-    })
+    let keep_alive = (load.workload.mode != Mode::Idle).then_some(transport.idle_timeout / 8);
+    let mut config = Config::new(target, verifier);
+    config.alpn = arguments.dial.alpn.clone();
+    config.key_log = observing.key_log(&arguments.observe.key_log)?;
+    config.observers = observing.observers();
+    config.transport = transport
+        .with_udp_payload_max(arguments.udp_payload_max)
+        .with_keep_alive(keep_alive);
+    config.workload = load.workload;
+    config.arrival = load.arrival;
+    config.plan = load.plan.clone();
+    config.begin = arguments.start_at.map(start::begin);
+    config.goal = load.goal;
+    config.warmup = load.warmup;
+    config.connections = load.connections;
+    config.sockets = load.sockets;
+    config.shards = load.shards;
+    config.timeout = arguments.timeout;
+    config.sessions = load.sessions;
+    config.verify = load.verify;
+    config.server_pid = arguments.server_pid;
+    config.seed = arguments.seed;
+    Ok(config)
 }
 
 /// Finds the words for a load that did not come about.

@@ -16,7 +16,7 @@ use anyhow::{Context, anyhow};
 use qecho_cert::TrustVerifier;
 use qecho_echo::dial::Target;
 use qecho_engine::{Side, config::Transport};
-use qecho_measure::ping::{Config, Destination, HostEvent, Listener, Mode, Ping, PingEvent, SIZE};
+use qecho_measure::ping::{Config, Destination, EventSink, Mode, Ping, PingEvent, SIZE};
 use rustls::client::ResolvesClientCert;
 
 use self::{screen::Screen, voice::Reporter};
@@ -32,7 +32,8 @@ const ROWS_MAX: usize = 65_536;
 
 /// Something that the ping's command has to react to.
 enum Occurrence {
-    Ping(PingEvent),
+    /// An event of the host of this index.
+    Ping(usize, PingEvent),
     Signal(Ending),
     /// The live view is to be drawn.
     Picture,
@@ -88,20 +89,18 @@ fn ping(arguments: &PingArguments, observing: &Observing) -> Result<Ending, Fail
     voice.header()?;
     let destinations = destinations(arguments, &mut voice)?;
     let identity = trust::identity(arguments.cert.as_deref(), arguments.key.as_deref())?;
-    let config = Config {
-        over: way(arguments.over),
-        count: arguments.count,
-        interval: arguments.interval,
-        size,
-        timeout: arguments.timeout,
-        alpn: arguments.dial.alpn.clone(),
-        resume: arguments.resume,
-        early_data: arguments.early_data,
-        identity: identity.map(|identity| identity as Arc<dyn ResolvesClientCert>),
-        key_log: observing.key_log(&arguments.observe.key_log)?,
-        observers: observing.observers(),
-        ..Config::new(destinations)
-    };
+    let mut config = Config::new(destinations);
+    config.mode = mode(arguments.over);
+    config.count = arguments.count;
+    config.interval = arguments.interval;
+    config.size = size;
+    config.timeout = arguments.timeout;
+    config.alpn = arguments.dial.alpn.clone();
+    config.resume = arguments.resume;
+    config.early_data = arguments.early_data;
+    config.identity = identity.map(|identity| identity as Arc<dyn ResolvesClientCert>);
+    config.key_log = observing.key_log(&arguments.observe.key_log)?;
+    config.observers = observing.observers();
     let (tell, occurrences) = sync_channel(ROWS_MAX);
     let left_out = Arc::new(AtomicU64::new(0));
     let mut screen = match arguments.live {
@@ -117,11 +116,11 @@ fn ping(arguments: &PingArguments, observing: &Observing) -> Result<Ending, Fail
         voice.begin()?;
     }
     let ping =
-        Ping::start(&config, listener(tell, left_out.clone())).context("cannot start to ping")?;
+        Ping::start(&config, sink(tell, left_out.clone())).context("cannot start to ping")?;
     let ending = follow(&ping, &mut voice, screen.as_mut(), &occurrences);
     let ending = ending.and_then(|stopped| {
-        for (host, news) in screen.map(Screen::close).unwrap_or_default() {
-            voice.tell(host, &news)?;
+        for (host, event) in screen.map(Screen::close).unwrap_or_default() {
+            voice.tell(host, &event)?;
         }
         Ok(voice.ending(stopped))
     });
@@ -143,14 +142,20 @@ fn follow(
     mut screen: Option<&mut Screen>,
     occurrences: &Receiver<Occurrence>,
 ) -> Result<Option<Ending>, Failure> {
+    let mut live = voice.subjects().count();
     let mut stopped = None;
     for occurrence in occurrences {
         match occurrence {
-            Occurrence::Ping(PingEvent::Host { host, news }) => match &mut screen {
-                Some(screen) => screen.note(host, &news),
-                None => voice.tell(host, &news)?,
-            },
-            Occurrence::Ping(_) => return Ok(stopped),
+            Occurrence::Ping(host, event) => {
+                match &mut screen {
+                    Some(screen) => screen.note(host, &event),
+                    None => voice.tell(host, &event)?,
+                }
+                live -= usize::from(matches!(event, PingEvent::Ended(_)));
+                if live == 0 {
+                    return Ok(stopped);
+                }
+            }
             Occurrence::Picture => {
                 if let Some(screen) = &mut screen {
                     screen.draw()?;
@@ -165,19 +170,16 @@ fn follow(
     Err(anyhow!("the ping's thread ended without a word").into())
 }
 
-fn listener(tell: SyncSender<Occurrence>, left_out: Arc<AtomicU64>) -> Listener {
-    Box::new(move |event| {
+fn sink(tell: SyncSender<Occurrence>, left_out: Arc<AtomicU64>) -> EventSink {
+    Box::new(move |host, event| {
         let is_row = matches!(
             event,
-            PingEvent::Host {
-                news: HostEvent::Reply(_)
-                    | HostEvent::Late(_)
-                    | HostEvent::Lost(_)
-                    | HostEvent::Duplicate { .. },
-                ..
-            }
+            PingEvent::Reply(_)
+                | PingEvent::Late(_)
+                | PingEvent::Lost(_)
+                | PingEvent::Duplicate { .. }
         );
-        let occurrence = Occurrence::Ping(event);
+        let occurrence = Occurrence::Ping(host, event);
         if !is_row {
             // A command that has ended needs no telling.
             let _ = tell.send(occurrence);
@@ -241,7 +243,7 @@ fn destination(
     Ok((target, verifier))
 }
 
-fn way(over: PingOver) -> Mode {
+fn mode(over: PingOver) -> Mode {
     match over {
         PingOver::Stream => Mode::Stream,
         PingOver::Datagram => Mode::Datagram,

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use qecho_engine::EarlyData;
 use qecho_measure::ping::{
-    Connected, Content, Counts, HostEvent, Measure, Reply, Report, Summary, Transport,
+    Connected, Counts, LatencySummary, Measure, PingEvent, Reply, ReplyKind, Report, Transport,
 };
 use qecho_packet::text;
 
@@ -59,13 +59,13 @@ pub(crate) fn connected(
 
 /// Writes what there is to tell of a ping, if it is an answer or that there is
 /// none.
-pub(crate) fn event(subject: &Subject, event: &HostEvent, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn event(subject: &Subject, event: &PingEvent, out: &mut dyn Write) -> io::Result<()> {
     let Subject { host, timeout, .. } = subject;
     match event {
-        HostEvent::Reply(reply) => writeln!(out, "{}", replied(host, reply)),
-        HostEvent::Late(reply) => writeln!(out, "{}, late", replied(host, reply)),
-        HostEvent::Duplicate { sequence } => writeln!(out, "{host}: seq={sequence} came once more"),
-        HostEvent::Lost(lost) => {
+        PingEvent::Reply(reply) => writeln!(out, "{}", replied(host, reply)),
+        PingEvent::Late(reply) => writeln!(out, "{}, late", replied(host, reply)),
+        PingEvent::Duplicate { sequence } => writeln!(out, "{host}: seq={sequence} came once more"),
+        PingEvent::Lost(lost) => {
             let nothing = || format!("no answer within {timeout}");
             let reason = lost.reason.clone().unwrap_or_else(nothing);
             writeln!(out, "{host}: seq={} lost: {reason}", lost.sequence)
@@ -76,19 +76,19 @@ pub(crate) fn event(subject: &Subject, event: &HostEvent, out: &mut dyn Write) -
 
 fn replied(host: &str, reply: &Reply) -> String {
     let Reply { sequence, time, .. } = reply;
-    let what = match &reply.content {
-        Content::Echo { bytes } => counted(*bytes, "byte"),
-        Content::Acknowledgement { .. } => "acknowledgement".into(),
-        Content::Handshake(phases) if phases.resumed => "resumed handshake".into(),
-        Content::Handshake(_) => "handshake".into(),
+    let what = match &reply.kind {
+        ReplyKind::Echo { bytes } => counted(*bytes, "byte"),
+        ReplyKind::Acknowledgement { .. } => "acknowledgement".into(),
+        ReplyKind::Handshake(phases) if phases.resumed => "resumed handshake".into(),
+        ReplyKind::Handshake(_) => "handshake".into(),
         _ => "answer".into(),
     };
-    let more = match &reply.content {
-        Content::Acknowledgement { delay: Some(delay) } => {
+    let more = match &reply.kind {
+        ReplyKind::Acknowledgement { delay: Some(delay) } => {
             let less = text::duration(time.saturating_sub(*delay));
             format!(" ({less} less the peer's ack delay)")
         }
-        Content::Handshake(phases) => {
+        ReplyKind::Handshake(phases) => {
             let after = |phase: &str, time: Option<std::time::Duration>| match time {
                 Some(time) => format!("{phase} {}", text::duration(time)),
                 None => format!("not {phase}"),
@@ -106,7 +106,9 @@ fn replied(host: &str, reply: &Reply) -> String {
             });
             format!(" ({first_reply}, {confirmed}{early})")
         }
-        Content::Versions { versions, .. } => format!(", versions {}", versions_in_words(versions)),
+        ReplyKind::Versions { versions, .. } => {
+            format!(", versions {}", versions_in_words(versions))
+        }
         _ => String::new(),
     };
     let time = text::duration(*time);
@@ -187,8 +189,8 @@ fn counts(counts: &Counts) -> String {
     words
 }
 
-fn times(name: &str, summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
-    let Summary {
+fn times(name: &str, summary: &LatencySummary, out: &mut dyn Write) -> io::Result<()> {
+    let LatencySummary {
         min,
         mean,
         p50,
@@ -222,7 +224,7 @@ fn measure_name(measure: Measure) -> &'static str {
 }
 
 fn transport(figures: &Transport, out: &mut dyn Write) -> io::Result<()> {
-    let Transport { recovery, ecn } = figures;
+    let Transport { recovery, ecn, .. } = figures;
     let ecn = match (ecn.validated, ecn.congestion_experienced) {
         (None, _) => String::new(),
         (Some(false), _) => ", no ECN".into(),

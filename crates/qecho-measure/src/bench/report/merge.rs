@@ -1,11 +1,16 @@
 //! Several generators' reports as one.
 
 use super::{
-    EarlyCounts, ErrorCount, GeneratorCost, Interval, Latency, Report, Start, histogram, sequence,
+    histogram,
+    latency::{Interval, Latency},
+    parts::Start,
+    schema::Report,
+    sequence,
+    sum::{add_counts, worst},
 };
-use crate::bench::tally::Times;
+use crate::latency::empty_histogram;
 
-/// Why reports cannot be merged.
+/// Reason for which reports cannot be merged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MergeError {
@@ -15,9 +20,9 @@ pub enum MergeError {
     /// They are about different things.
     #[error("the runs differ in what they sent: {one}, and {other}")]
     Different {
-        /// What one run sent.
+        /// Load of one run.
         one: String,
-        /// What another run sent.
+        /// Load of another run.
         other: String,
     },
     /// One lacks the distribution, without which nothing exact can be said.
@@ -44,7 +49,7 @@ impl Report {
     pub fn merge(reports: &[Self]) -> Result<Self, MergeError> {
         let (first, others) = reports.split_first().ok_or(MergeError::Nothing)?;
         let mut merged = first.clone();
-        let (mut latency, mut connect) = (Times::default(), Times::default());
+        let (mut latency, mut connect) = (empty_histogram(), empty_histogram());
         for report in reports {
             let decode = |text: &str| {
                 let histogram = histogram::decode(text);
@@ -55,7 +60,7 @@ impl Report {
                 decode(&report.connect_histogram)?,
             ];
             for (sum, part) in [&mut latency, &mut connect].into_iter().zip(both) {
-                sum.0.add(part).map_err(|_| MergeError::NoDistribution)?;
+                sum.add(part).map_err(|_| MergeError::NoDistribution)?;
             }
         }
         if reports.iter().any(|report| report.limit.is_some()) {
@@ -65,10 +70,10 @@ impl Report {
             return Err(MergeError::Comparison);
         }
         for other in others {
-            if what(first) != what(other) {
+            if description(first) != description(other) {
                 return Err(MergeError::Different {
-                    one: what(first),
-                    other: what(other),
+                    one: description(first),
+                    other: description(other),
                 });
             }
             merged.add(other);
@@ -99,7 +104,7 @@ impl Report {
         Ok(merged)
     }
 
-    /// Adds what can be added.
+    /// Adds the report of a run at the same time.
     fn add(&mut self, other: &Self) {
         self.started_at = self.started_at.take().min(other.started_at.clone());
         let starts = self.start.take().zip(other.start.as_ref());
@@ -124,80 +129,15 @@ impl Report {
             .count
             .zip(other.run.count)
             .map(|(one, other)| one.saturating_add(other));
-        self.generator = GeneratorCost {
-            processor_s: self.generator.processor_s + other.generator.processor_s,
-            busiest_share: self
-                .generator
-                .busiest_share
-                .max(other.generator.busiest_share),
-            is_bottleneck: self.generator.is_bottleneck || other.generator.is_bottleneck,
-        };
+        self.generator.add(other.generator);
         self.server_process = self.server_process.or(other.server_process);
         add_counts(self, other);
         add_intervals(&mut self.intervals, &other.intervals);
     }
 }
 
-/// Adds what is added however two runs stand to each other.
-pub(super) fn add_counts(report: &mut Report, other: &Report) {
-    report.resumed = match (report.resumed, other.resumed) {
-        (Some(one), Some(other)) => Some(one.saturating_add(other)),
-        (one, other) => one.or(other),
-    };
-    report.early_data = match (report.early_data, other.early_data) {
-        (Some(one), Some(other)) => Some(EarlyCounts {
-            accepted: one.accepted.saturating_add(other.accepted),
-            rejected: one.rejected.saturating_add(other.rejected),
-        }),
-        (one, other) => one.or(other),
-    };
-    let transport = &mut report.transport;
-    for (sum, part) in [
-        (&mut report.offered, other.offered),
-        (&mut report.messages, other.messages),
-        (&mut report.bytes, other.bytes),
-        (&mut report.lost, other.lost),
-        (&mut report.late, other.late),
-        (&mut report.unanswered, other.unanswered),
-        (&mut transport.packets_sent, other.transport.packets_sent),
-        (&mut transport.packets_lost, other.transport.packets_lost),
-        (
-            &mut transport.congestion_events,
-            other.transport.congestion_events,
-        ),
-        (
-            &mut transport.datagrams_sent,
-            other.transport.datagrams_sent,
-        ),
-        (
-            &mut transport.datagrams_received,
-            other.transport.datagrams_received,
-        ),
-        (&mut transport.bytes_sent, other.transport.bytes_sent),
-        (
-            &mut transport.bytes_received,
-            other.transport.bytes_received,
-        ),
-        (&mut report.totals.connections, other.totals.connections),
-        (&mut report.totals.messages, other.totals.messages),
-        (&mut report.totals.bytes, other.totals.bytes),
-    ] {
-        *sum = sum.saturating_add(part);
-    }
-    transport.mtu_bytes = transport.mtu_bytes.max(other.transport.mtu_bytes);
-    report.run.verified &= other.run.verified;
-    if let (Some(schedule), Some(other)) = (&mut report.schedule, &other.schedule) {
-        schedule.is_kept &= other.is_kept;
-        schedule.late_p99_us = worst(schedule.late_p99_us, other.late_p99_us);
-        schedule.unsent = schedule.unsent.saturating_add(other.unsent);
-    }
-    for error in &other.errors {
-        add_error(&mut report.errors, error);
-    }
-}
-
-/// Says what must be the same.
-fn what(report: &Report) -> String {
+/// Returns a description of what must be the same.
+fn description(report: &Report) -> String {
     let run = &report.run;
     let steps = match report.steps.len() {
         0 => String::new(),
@@ -208,13 +148,6 @@ fn what(report: &Report) -> String {
         None => run.size_bytes.to_string(),
     };
     format!("{} of {size} bytes, {}{steps}", run.over, run.arrival)
-}
-
-fn add_error(errors: &mut Vec<ErrorCount>, error: &ErrorCount) {
-    match errors.iter_mut().find(|known| known.kind == error.kind) {
-        Some(known) => known.count = known.count.saturating_add(error.count),
-        None => errors.push(error.clone()),
-    }
 }
 
 /// Adds what was measured in the same interval; of late answers only those can
@@ -238,9 +171,4 @@ fn add_rows(rows: &mut Vec<Interval>, others: &[Interval]) {
         row.max_us = worst(row.max_us, other.max_us);
     }
     rows.extend(others.iter().skip(rows.len()).copied().collect::<Vec<_>>());
-}
-
-/// Returns the longer of two times, of which there may be none.
-fn worst(one: Option<f64>, other: Option<f64>) -> Option<f64> {
-    one.into_iter().chain(other).reduce(f64::max)
 }

@@ -1,6 +1,12 @@
 //! Reports of runs that followed one another as one.
 
-use super::{GeneratorCost, Interval, Latency, Report, ServerCost, histogram, merge};
+use super::{
+    histogram,
+    latency::{Interval, Latency},
+    parts::ServerCost,
+    schema::Report,
+    sum::add_counts,
+};
 
 impl Report {
     /// Joins the reports of runs on one server that followed one another:
@@ -9,12 +15,13 @@ impl Report {
         let mut reports = reports.into_iter();
         let mut joined = reports.next()?;
         for report in reports {
-            joined.follow(report);
+            joined.append(report);
         }
         Some(joined)
     }
 
-    fn follow(&mut self, next: Self) {
+    /// Adds the report of the run after this one.
+    fn append(&mut self, next: Self) {
         for (text, figures, other) in [
             (&mut self.histogram, &mut self.latency, &next.histogram),
             (
@@ -27,14 +34,9 @@ impl Report {
             *figures = Latency::of(&times);
             *text = histogram::encode(&times);
         }
-        follow_intervals(&mut self.intervals, &next.intervals);
-        self.server_process = follow_cost(self, &next);
-        let share = self.generator.busiest_share;
-        self.generator = GeneratorCost {
-            processor_s: self.generator.processor_s + next.generator.processor_s,
-            busiest_share: share.max(next.generator.busiest_share),
-            is_bottleneck: self.generator.is_bottleneck || next.generator.is_bottleneck,
-        };
+        append_intervals(&mut self.intervals, &next.intervals);
+        self.server_process = joined_cost(self, &next);
+        self.generator.add(next.generator);
         let (before, after) = (self.elapsed_s, next.elapsed_s);
         self.elapsed_s += after;
         for (rate, other) in [
@@ -53,7 +55,7 @@ impl Report {
         let durations = run.duration_s.zip(next.run.duration_s);
         run.duration_s = durations.map(|(one, two)| one + two);
         run.count = run.count.zip(next.run.count).map(|(one, two)| one + two);
-        merge::add_counts(self, &next);
+        add_counts(self, &next);
     }
 }
 
@@ -61,13 +63,13 @@ impl Report {
 pub(super) fn intervals(reports: &[Report]) -> Vec<Interval> {
     let mut rows = Vec::new();
     for report in reports {
-        follow_intervals(&mut rows, &report.intervals);
+        append_intervals(&mut rows, &report.intervals);
     }
     rows
 }
 
 /// Adds intervals to those before, whose last one may be after the end.
-fn follow_intervals(rows: &mut Vec<Interval>, next: &[Interval]) {
+fn append_intervals(rows: &mut Vec<Interval>, next: &[Interval]) {
     let end = rows.last().map_or(0.0, |row| row.at_s + row.length_s);
     rows.extend(next.iter().map(|row| Interval {
         at_s: end + row.at_s,
@@ -75,7 +77,7 @@ fn follow_intervals(rows: &mut Vec<Interval>, next: &[Interval]) {
     }));
 }
 
-fn follow_cost(before: &Report, next: &Report) -> Option<ServerCost> {
+fn joined_cost(before: &Report, next: &Report) -> Option<ServerCost> {
     let (one, two) = (before.server_process?, next.server_process?);
     let processor_s = one.processor_s + two.processor_s;
     let each = |count: u64, unit: f64| (count > 0).then(|| processor_s * unit / count as f64);

@@ -1,4 +1,4 @@
-//! What is due when, and what answers are worth.
+//! Due times, and kinds of answers.
 
 use super::*;
 use crate::ping::Mode;
@@ -40,7 +40,7 @@ fn one_is_due_at_each_interval_whether_there_are_answers_or_not() {
 fn a_time_counts_from_when_it_was_to_be_sent() {
     let (mut probes, start) = begin(|_| ());
     probes.take(start);
-    // Whoever sends is held up for two ticks and a half.
+    // The sender is held up for two ticks and a half.
     let late = start + TICK * 7 / 2;
     let probe = probes.take(late).expect("it is due");
     assert_eq!(probe.intended, start + TICK);
@@ -63,7 +63,7 @@ fn without_an_interval_the_next_follows_the_answer() {
 
 #[test]
 fn what_goes_one_at_a_time_leaves_out_what_it_missed() {
-    let (mut probes, start) = begin(|config| config.over = Mode::Frame);
+    let (mut probes, start) = begin(|config| config.mode = Mode::Frame);
     assert_eq!(take_all(&mut probes, start), [1]);
     assert!(take_all(&mut probes, start + 2 * TICK).is_empty());
     probes.answer(start + TICK * 5 / 2, 1);

@@ -1,4 +1,4 @@
-//! Who is asked what, and which answers count.
+//! Requests for versions, and the answers that count.
 
 use std::{
     sync::mpsc::{Receiver, channel},
@@ -8,62 +8,25 @@ use std::{
 use bytes::BytesMut;
 use qecho_echo::dial::Target;
 use qecho_packet::wire::Protected;
+use qecho_testkit::identity::Identity;
 
 use super::*;
 use crate::ping::Mode;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A ping of one host, and what it tells.
-struct Asking {
+/// A ping of one host, and its events.
+struct HostPing {
     ping: VersionPing,
     now: Instant,
     events: Receiver<PingEvent>,
-}
-
-#[derive(Debug)]
-struct Nobody;
-
-impl rustls::client::danger::ServerCertVerifier for Nobody {
-    fn verify_server_cert(
-        &self,
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &[rustls::pki_types::CertificateDer<'_>],
-        _: &rustls::pki_types::ServerName<'_>,
-        _: &[u8],
-        _: rustls::pki_types::UnixTime,
-    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
-        Err(rustls::Error::General("nobody is trusted".into()))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General("nobody is trusted".into()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General("nobody is trusted".into()))
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        Vec::new()
-    }
 }
 
 fn address(last: u8) -> SocketAddr {
     ([192, 0, 2, last], 443).into()
 }
 
-impl Asking {
+impl HostPing {
     #[expect(
         clippy::disallowed_methods,
         reason = "a test's time begins somewhere; from here on it is an argument"
@@ -73,31 +36,31 @@ impl Asking {
             server_name: "test".into(),
             addresses: addresses.to_vec(),
         };
-        let verifier = std::sync::Arc::new(Nobody);
+        let verifier = Identity::generate().verifier();
         let config = Config {
-            over: Mode::VersionNegotiation,
+            mode: Mode::VersionNegotiation,
             count: Some(count),
             ..Config::new(vec![Destination { target, verifier }])
         };
         let (tell, events) = channel();
-        let listener = move |event| tell.send(event).expect("the test listens");
+        let sink = move |_, event| tell.send(event).expect("the test receives");
         let own: SocketAddr = ([0, 0, 0, 0], 5).into();
-        let mut ping = VersionPing::new(&config, &[own], 7, Box::new(listener));
+        let mut ping = VersionPing::new(&config, &[own], 7, Box::new(sink));
         let now = Instant::now();
         ping.handle_timeouts(now);
         Self { ping, now, events }
     }
 
     /// Takes the only datagram that is to be sent.
-    fn question(&mut self) -> (SocketAddr, Vec<u8>) {
+    fn request(&mut self) -> (SocketAddr, Vec<u8>) {
         let Some(ForwarderOutput::Send(datagram)) = self.ping.poll_output() else {
-            panic!("there is a question");
+            panic!("there is a request");
         };
         assert!(self.ping.poll_output().is_none());
         (datagram.destination, datagram.contents)
     }
 
-    fn hear(&mut self, from: SocketAddr, data: &[u8]) {
+    fn receive(&mut self, from: SocketAddr, data: &[u8]) {
         let received = Received {
             binding: 0,
             remote: from,
@@ -108,19 +71,14 @@ impl Asking {
         self.ping.handle_datagram(self.now, received);
     }
 
-    fn news(&self) -> Vec<HostEvent> {
-        let events = self.events.try_iter();
-        let news = events.filter_map(|event| match event {
-            PingEvent::Host { news, .. } => Some(news),
-            PingEvent::Finished => None,
-        });
-        news.collect()
+    fn events(&self) -> Vec<PingEvent> {
+        self.events.try_iter().collect()
     }
 }
 
 /// Makes a server's answer, as RFC 9000 §17.2.1 has it.
-fn answer(question: &[u8], versions: &[u32]) -> Vec<u8> {
-    let Protected { header, .. } = packets(question, 0)
+fn answer(request: &[u8], versions: &[u32]) -> Vec<u8> {
+    let Protected { header, .. } = packets(request, 0)
         .next()
         .expect("it is a packet")
         .expect("it is well-formed");
@@ -135,11 +93,11 @@ fn answer(question: &[u8], versions: &[u32]) -> Vec<u8> {
 }
 
 #[test]
-fn a_question_is_a_datagram_that_has_to_be_answered() {
-    let (destination, question) = Asking::begin(&[address(1)], 1).question();
+fn a_request_is_a_datagram_that_has_to_be_answered() {
+    let (destination, request) = HostPing::begin(&[address(1)], 1).request();
     assert_eq!(destination, address(1));
-    assert_eq!(question.len(), 1_200);
-    let packet = packets(&question, 0).next().expect("a packet");
+    assert_eq!(request.len(), 1_200);
+    let packet = packets(&request, 0).next().expect("a packet");
     let header = packet.expect("well-formed").header;
     assert_eq!(header.packet_type, PacketType::Unknown);
     let version = header.version.expect("a long header has one");
@@ -149,62 +107,62 @@ fn a_question_is_a_datagram_that_has_to_be_answered() {
 
 #[test]
 fn the_versions_of_the_answer_are_told_with_its_time() {
-    let mut asking = Asking::begin(&[address(1)], 1);
-    let (_, question) = asking.question();
-    asking.now += SECOND;
-    let answer = answer(&question, &[1, 0x6b33_43cf]);
-    asking.hear(address(1), &answer);
-    let [HostEvent::Reply(reply), HostEvent::Ended(report)] = &asking.news()[..] else {
+    let mut ping = HostPing::begin(&[address(1)], 1);
+    let (_, request) = ping.request();
+    ping.now += SECOND;
+    let answer = answer(&request, &[1, 0x6b33_43cf]);
+    ping.receive(address(1), &answer);
+    let [PingEvent::Reply(reply), PingEvent::Ended(report)] = &ping.events()[..] else {
         panic!("a reply and the end");
     };
     assert_eq!((reply.sequence, reply.time), (1, SECOND));
-    let expected = Content::Versions {
+    let expected = ReplyKind::Versions {
         versions: vec![1, 0x6b33_43cf],
         bytes: answer.len(),
     };
-    assert_eq!(reply.content, expected);
+    assert_eq!(reply.kind, expected);
     assert_eq!(report.counts.received, 1);
-    assert!(asking.ping.is_finished());
+    assert!(ping.ping.is_finished());
 }
 
 #[test]
-fn what_is_no_answer_to_this_question_is_not_heard() {
-    let mut asking = Asking::begin(&[address(1)], 1);
-    let (_, question) = asking.question();
-    let good = answer(&question, &[1]);
-    asking.hear(address(2), &good);
-    asking.hear(address(1), &question);
+fn what_is_no_answer_to_this_request_is_not_heard() {
+    let mut ping = HostPing::begin(&[address(1)], 1);
+    let (_, request) = ping.request();
+    let good = answer(&request, &[1]);
+    ping.receive(address(2), &good);
+    ping.receive(address(1), &request);
     for place in [6, 22, 23, 38] {
         let mut bad = good.clone();
         bad[place] ^= 1;
-        asking.hear(address(1), &bad);
+        ping.receive(address(1), &bad);
     }
     for length in 0..good.len() {
-        asking.hear(address(1), &good[..length.min(38)]);
+        ping.receive(address(1), &good[..length.min(38)]);
     }
-    assert!(asking.news().is_empty());
-    asking.hear(address(1), &good);
-    assert_eq!(asking.news().len(), 2);
+    assert!(ping.events().is_empty());
+    ping.receive(address(1), &good);
+    assert_eq!(ping.events().len(), 2);
 }
 
 #[test]
 fn another_address_is_asked_when_nobody_listens_at_the_first() {
-    let mut asking = Asking::begin(&[address(1), address(2)], 2);
-    assert_eq!(asking.question().0, address(1));
+    let mut ping = HostPing::begin(&[address(1), address(2)], 2);
+    assert_eq!(ping.request().0, address(1));
     let refused = io::ErrorKind::ConnectionRefused.into();
     let host = SocketAddr::new(address(1).ip(), 0);
-    asking.ping.handle_unreachable(asking.now, host, &refused);
-    let (destination, question) = asking.question();
+    ping.ping.handle_unreachable(ping.now, host, &refused);
+    let (destination, request) = ping.request();
     assert_eq!(destination, address(2));
-    asking.hear(address(2), &answer(&question, &[1]));
-    assert!(matches!(asking.news()[..], [HostEvent::Reply(_)]));
+    ping.receive(address(2), &answer(&request, &[1]));
+    assert!(matches!(ping.events()[..], [PingEvent::Reply(_)]));
     // That one stays, whatever happens to it.
-    asking.now += SECOND;
-    asking.ping.handle_timeouts(asking.now);
-    assert_eq!(asking.question().0, address(2));
+    ping.now += SECOND;
+    ping.ping.handle_timeouts(ping.now);
+    assert_eq!(ping.request().0, address(2));
     let host = SocketAddr::new(address(2).ip(), 0);
-    asking.ping.handle_unreachable(asking.now, host, &refused);
-    let [HostEvent::Lost(lost), HostEvent::Ended(_)] = &asking.news()[..] else {
+    ping.ping.handle_unreachable(ping.now, host, &refused);
+    let [PingEvent::Lost(lost), PingEvent::Ended(_)] = &ping.events()[..] else {
         panic!("a loss and the end");
     };
     let reason = lost.reason.as_deref();
@@ -213,21 +171,21 @@ fn another_address_is_asked_when_nobody_listens_at_the_first() {
 
 #[test]
 fn silence_is_a_loss_each_time() {
-    let mut asking = Asking::begin(&[address(1)], 2);
-    asking.question();
-    while let Some(due) = asking.ping.deadline() {
-        asking.now = due;
-        asking.ping.handle_timeouts(due);
+    let mut ping = HostPing::begin(&[address(1)], 2);
+    ping.request();
+    while let Some(due) = ping.ping.deadline() {
+        ping.now = due;
+        ping.ping.handle_timeouts(due);
     }
-    let news = asking.news();
+    let events = ping.events();
     let [
-        HostEvent::Lost(_),
-        HostEvent::Lost(_),
-        HostEvent::Ended(report),
-    ] = &news[..]
+        PingEvent::Lost(_),
+        PingEvent::Lost(_),
+        PingEvent::Ended(report),
+    ] = &events[..]
     else {
-        panic!("{news:?}");
+        panic!("{events:?}");
     };
     assert_eq!((report.counts.sent, report.counts.lost), (2, 2));
-    assert!(asking.ping.is_finished());
+    assert!(ping.ping.is_finished());
 }

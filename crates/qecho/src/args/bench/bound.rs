@@ -21,16 +21,16 @@ pub(super) fn bound(text: &str) -> Result<Threshold, String> {
         return Err("it is no bound; write for instance 'p99>5ms', in quotes".into());
     };
     let known = Metric::ALL.iter().find(|(known, _)| *known == name);
-    let Some((_, figure)) = known else {
+    let Some((_, metric)) = known else {
         let names: Vec<_> = Metric::ALL.iter().map(|(name, _)| *name).collect();
         let names = names.join(", ");
         return Err(format!("there is no figure `{name}`, but {names}"));
     };
     Ok(Threshold {
         text: text.trim().into(),
-        figure: *figure,
+        metric: *metric,
         relation,
-        value: number(figure.unit(), value)
+        value: number(metric.unit(), value)
             .map_err(|reason| format!("`{value}` cannot be compared with {name}: {reason}"))?,
     })
 }
@@ -38,7 +38,7 @@ pub(super) fn bound(text: &str) -> Result<Threshold, String> {
 /// Reads a bound on a time that a loaded server is to keep, such as `p99<5ms`.
 pub(super) fn upper_bound(text: &str) -> Result<Threshold, String> {
     let bound = bound(text)?;
-    match (bound.figure.unit(), bound.relation) {
+    match (bound.metric.unit(), bound.relation) {
         (Unit::Time, Relation::Less | Relation::AtMost) => Ok(bound),
         _ => Err("it must say what an echo time stays below, as p99<5ms does".into()),
     }
@@ -78,7 +78,7 @@ mod tests {
         ] {
             let read = bound(text).expect(text);
             assert_eq!(
-                (read.figure, read.relation, read.value),
+                (read.metric, read.relation, read.value),
                 (figure, relation, value)
             );
         }

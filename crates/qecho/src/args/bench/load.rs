@@ -15,7 +15,7 @@ use super::{ArrivalArgument, BaselineArgument, BenchArguments, OverArgument};
 /// The load that was asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Load {
-    pub(crate) work: Workload,
+    pub(crate) workload: Workload,
     pub(crate) arrival: Arrival,
     pub(crate) plan: Plan,
     pub(crate) goal: Goal,
@@ -47,14 +47,14 @@ const RATE: f64 = 1_000.0;
 impl BenchArguments {
     /// Returns the load; or what of it makes no sense.
     pub(crate) fn load(&self) -> Result<Load, String> {
-        let work = self.work()?;
+        let workload = self.workload()?;
         if self.shards > self.connections {
             return Err(format!(
                 "{} threads have less than a connection each: give --connections {} or more",
                 self.shards, self.shards
             ));
         }
-        self.check_bounds(work.way)?;
+        self.check_bounds(workload.mode)?;
         let (duration, warmup) = match self.find_limit {
             None => (DURATION, WARMUP),
             Some(_) => (TRIAL, TRIAL_WARMUP),
@@ -63,14 +63,14 @@ impl BenchArguments {
             Some(count) => Goal::Messages(count),
             None => Goal::Duration(self.duration.unwrap_or(duration)),
         };
-        let usual_warmup = match (goal, work.way) {
+        let usual_warmup = match (goal, workload.mode) {
             (Goal::Messages(_), _) | (_, Mode::Idle) => Duration::ZERO,
             _ => warmup,
         };
         Ok(Load {
-            work,
+            workload,
             arrival: self.arrival()?,
-            plan: self.plan(work)?,
+            plan: self.plan(workload)?,
             goal,
             warmup: self.warmup.unwrap_or(usual_warmup),
             connections: self.connections,
@@ -101,13 +101,13 @@ impl BenchArguments {
         }
     }
 
-    fn plan(&self, work: Workload) -> Result<Plan, String> {
+    fn plan(&self, workload: Workload) -> Result<Plan, String> {
         if let Some(baseline) = self.baseline {
-            return self.beside(baseline, work).map(Plan::Beside);
+            return self.compare(baseline, workload).map(Plan::Compare);
         }
         Ok(match (&self.find_limit, self.step.is_empty()) {
             (Some(bound), _) => Plan::FindLimit {
-                bound: bound.clone(),
+                threshold: bound.clone(),
                 start: self.rate.unwrap_or(RATE),
             },
             (None, false) => Plan::Steps(self.step.clone()),
@@ -116,10 +116,10 @@ impl BenchArguments {
     }
 
     /// Returns what QUIC is compared with, if that can do the same work.
-    fn beside(&self, baseline: BaselineArgument, work: Workload) -> Result<Baseline, String> {
-        match (baseline, work.way) {
+    fn compare(&self, baseline: BaselineArgument, workload: Workload) -> Result<Baseline, String> {
+        match (baseline, workload.mode) {
             (BaselineArgument::Tls, Mode::Stream | Mode::Bulk | Mode::Handshake) => {
-                if work.streams > 1 {
+                if workload.streams > 1 {
                     return Err("TCP has one stream: leave out --streams".into());
                 }
                 if self.connections > TCP_CONNECTIONS_MAX {
@@ -133,7 +133,7 @@ impl BenchArguments {
             (BaselineArgument::Tls, _) => {
                 Err("over TLS there are stream, bulk and handshake".into())
             }
-            (BaselineArgument::Udp, Mode::Stream | Mode::Datagram) => match work.sizes.most {
+            (BaselineArgument::Udp, Mode::Stream | Mode::Datagram) => match workload.sizes.most {
                 most if most > usize::from(UDP_PAYLOAD_USUAL) => Err(format!(
                     "a message of {most} bytes is no UDP datagram: at most {UDP_PAYLOAD_USUAL}"
                 )),
@@ -144,15 +144,15 @@ impl BenchArguments {
     }
 
     /// Refuses bounds on what there will not be.
-    fn check_bounds(&self, way: Mode) -> Result<(), String> {
+    fn check_bounds(&self, mode: Mode) -> Result<(), String> {
         for bound in &self.fail_if {
             let text = &bound.text;
-            if bound.figure.unit() == Unit::Time && way == Mode::Idle {
+            if bound.metric.unit() == Unit::Time && mode == Mode::Idle {
                 return Err(format!(
                     "idle connections have no echo time to fail by: {text}"
                 ));
             }
-            if (bound.figure == Metric::Limit) != self.find_limit.is_some() {
+            if (bound.metric == Metric::Limit) != self.find_limit.is_some() {
                 return Err(format!(
                     "a limit, and nothing else, is what --find-limit can fail by: {text}"
                 ));
@@ -161,8 +161,8 @@ impl BenchArguments {
         Ok(())
     }
 
-    fn work(&self) -> Result<Workload, String> {
-        let way = match self.over {
+    fn workload(&self) -> Result<Workload, String> {
+        let mode = match self.over {
             OverArgument::Stream => Mode::Stream,
             OverArgument::StreamPerMessage => Mode::StreamPerMessage,
             OverArgument::Bulk => Mode::Bulk,
@@ -170,30 +170,30 @@ impl BenchArguments {
             OverArgument::Handshake => Mode::Handshake,
             OverArgument::Idle => Mode::Idle,
         };
-        let long_lived = matches!(way, Mode::Stream | Mode::Bulk);
+        let long_lived = matches!(mode, Mode::Stream | Mode::Bulk);
         if self.streams.is_some() && !long_lived {
             return Err("--streams is for long-lived streams: --over stream or bulk".into());
         }
-        if way == Mode::Idle && (self.size, self.count, self.in_flight) != (None, None, None) {
+        if mode == Mode::Idle && (self.size, self.count, self.in_flight) != (None, None, None) {
             return Err("idle connections send no messages: give --connections and -d".into());
         }
-        if way == Mode::Idle && self.is_open_loop() {
+        if mode == Mode::Idle && self.is_open_loop() {
             return Err("idle connections send no messages at any --rate".into());
         }
-        if self.resume && way != Mode::Handshake {
+        if self.resume && mode != Mode::Handshake {
             return Err("--resume is for --over handshake".into());
         }
-        if way == Mode::Handshake && self.in_flight.is_some() {
+        if mode == Mode::Handshake && self.in_flight.is_some() {
             return Err("a handshake brings one message: give --connections instead".into());
         }
-        let (size, in_flight) = match way {
+        let (size, in_flight) = match mode {
             Mode::Bulk => (64 * 1024, 16),
             Mode::Idle => (0, 0),
             _ => (64, 1),
         };
         let sizes = self.size.unwrap_or(Sizes::fixed(size));
         let most = usize::from(self.udp_payload_max) - DATAGRAM_OVERHEAD_MIN;
-        if way == Mode::Datagram && sizes.most > most {
+        if mode == Mode::Datagram && sizes.most > most {
             return Err(format!(
                 "a message of {} bytes fits into no DATAGRAM frame: at most {most} with \
                  --udp-payload-max {}",
@@ -201,7 +201,7 @@ impl BenchArguments {
             ));
         }
         Ok(Workload {
-            way,
+            mode,
             sizes,
             in_flight: self.in_flight.unwrap_or(in_flight),
             streams: self.streams.unwrap_or(1),
@@ -231,7 +231,7 @@ mod tests {
     fn what_is_not_said_has_a_usual_value_for_each_way() {
         let stream = load("").expect("nothing is needed");
         assert_eq!(
-            (stream.work.sizes, stream.work.in_flight),
+            (stream.workload.sizes, stream.workload.in_flight),
             (Sizes::fixed(64), 1)
         );
         assert_eq!(stream.goal, Goal::Duration(DURATION));
@@ -239,7 +239,7 @@ mod tests {
         assert!(stream.verify);
         let bulk = load("--over bulk").expect("it is well-formed");
         assert_eq!(
-            (bulk.work.sizes, bulk.work.in_flight),
+            (bulk.workload.sizes, bulk.workload.in_flight),
             (Sizes::fixed(65_536), 16)
         );
         let counted = load("-n 5").expect("it is well-formed");

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use qecho_measure::ping::HostEvent;
+use qecho_measure::ping::PingEvent;
 use ratatui::{
     DefaultTerminal,
     crossterm::event::{self, Event, KeyCode, KeyModifiers},
@@ -31,7 +31,7 @@ pub(super) struct Screen {
     terminal: DefaultTerminal,
     live: Live,
     /// What is said when the terminal is given back.
-    later: Vec<(usize, HostEvent)>,
+    later: Vec<(usize, PingEvent)>,
 }
 
 /// Refuses where there is no terminal to show anything on.
@@ -81,13 +81,13 @@ impl Screen {
     }
 
     /// Notes what the ping tells of a host.
-    pub(super) fn note(&mut self, host: usize, news: &HostEvent) {
-        self.live.note(host, news);
+    pub(super) fn note(&mut self, host: usize, event: &PingEvent) {
+        self.live.note(host, event);
         if matches!(
-            news,
-            HostEvent::Connected(_) | HostEvent::Ended(_) | HostEvent::WithoutAlpn
+            event,
+            PingEvent::Connected(_) | PingEvent::Ended(_) | PingEvent::WithoutAlpn
         ) {
-            self.later.push((host, news.clone()));
+            self.later.push((host, event.clone()));
         }
     }
 
@@ -97,7 +97,7 @@ impl Screen {
     }
 
     /// Gives the terminal back; returns what is to be said on it.
-    pub(super) fn close(mut self) -> Vec<(usize, HostEvent)> {
+    pub(super) fn close(mut self) -> Vec<(usize, PingEvent)> {
         std::mem::take(&mut self.later)
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::anyhow;
 use qecho_cert::TrustVerifier;
 use qecho_echo::dial::{Alpn, DialFailure};
-use qecho_measure::ping::{self, Connected, HostEvent, Report};
+use qecho_measure::ping::{self, Connected, PingEvent, Report};
 use qecho_packet::text;
 
 use super::super::dialing;
@@ -142,11 +142,11 @@ impl Reporter {
     }
 
     /// Says what the ping tells of a host.
-    pub(super) fn tell(&mut self, host: usize, news: &HostEvent) -> io::Result<()> {
-        match news {
-            HostEvent::Connected(connected) => self.connected(host, connected),
-            HostEvent::Ended(report) => self.ended(host, report),
-            HostEvent::WithoutAlpn if self.format == PingFormat::Text => {
+    pub(super) fn tell(&mut self, host: usize, event: &PingEvent) -> io::Result<()> {
+        match event {
+            PingEvent::Connected(connected) => self.connected(host, connected),
+            PingEvent::Ended(report) => self.ended(host, report),
+            PingEvent::WithoutAlpn if self.format == PingFormat::Text => {
                 let Host { place, .. } = &self.hosts[host];
                 say(format_args!(
                     "{place} refuses ALPN echo; once more without ALPN"
@@ -157,8 +157,8 @@ impl Reporter {
             _ => {
                 let Host { subject, .. } = &self.hosts[host];
                 match self.format {
-                    PingFormat::Text => render::event(subject, news, &mut io::stdout().lock()),
-                    _ => rows::event(subject, news).map_or(Ok(()), |row| self.row(&row)),
+                    PingFormat::Text => render::event(subject, event, &mut io::stdout().lock()),
+                    _ => rows::event(subject, event).map_or(Ok(()), |row| self.row(&row)),
                 }
             }
         }

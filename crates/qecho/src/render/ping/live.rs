@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use qecho_measure::ping::{Connected, Counts, HostEvent, Report, Summary, Times};
+use qecho_measure::ping::{Connected, Counts, LatencyRecorder, LatencySummary, PingEvent, Report};
 use qecho_packet::text;
 use ratatui::{
     Frame,
@@ -51,7 +51,7 @@ struct Watched {
     /// The last answers, `None` for those that did not come.
     recent: VecDeque<(u64, Option<Duration>)>,
     counts: Counts,
-    times: Times,
+    times: LatencyRecorder,
 }
 
 impl Live {
@@ -65,7 +65,7 @@ impl Live {
             status: "connecting".into(),
             recent: VecDeque::new(),
             counts: Counts::default(),
-            times: Times::default(),
+            times: LatencyRecorder::default(),
         };
         Self {
             hosts: subjects.map(watched).collect(),
@@ -75,8 +75,8 @@ impl Live {
     }
 
     /// Notes what there is to tell of a host.
-    pub(crate) fn note(&mut self, host: usize, news: &HostEvent) {
-        self.hosts[host].note(news);
+    pub(crate) fn note(&mut self, host: usize, event: &PingEvent) {
+        self.hosts[host].note(event);
     }
 
     /// Draws everything.
@@ -104,25 +104,25 @@ impl Live {
 }
 
 impl Watched {
-    fn note(&mut self, news: &HostEvent) {
-        match news {
-            HostEvent::Connected(connected) => {
+    fn note(&mut self, event: &PingEvent) {
+        match event {
+            PingEvent::Connected(connected) => {
                 let Connected { address, .. } = **connected;
                 self.status = address.to_string();
             }
-            HostEvent::Reply(reply) => {
+            PingEvent::Reply(reply) => {
                 self.counts.received += 1;
                 self.status = reply.address.to_string();
-                self.times.add(reply.time);
+                self.times.record(reply.time);
                 self.remember(reply.sequence, Some(reply.time));
             }
-            HostEvent::Lost(lost) => {
+            PingEvent::Lost(lost) => {
                 self.counts.lost += 1;
                 self.remember(lost.sequence, None);
             }
-            HostEvent::Late(_) => self.counts.late += 1,
-            HostEvent::Duplicate { .. } => self.counts.duplicates += 1,
-            HostEvent::Ended(report) => self.end(report),
+            PingEvent::Late(_) => self.counts.late += 1,
+            PingEvent::Duplicate { .. } => self.counts.duplicates += 1,
+            PingEvent::Ended(report) => self.end(report),
             _ => {}
         }
     }
@@ -252,7 +252,7 @@ impl Watched {
             ..
         } = self.counts;
         let mut words = format!(" {sent} sent, {received} received, {lost} lost");
-        if let Some(Summary {
+        if let Some(LatencySummary {
             min,
             p50,
             p90,

@@ -6,7 +6,9 @@ use std::{
 };
 
 use qecho_engine::EarlyData;
-use qecho_measure::ping::{Connected, Content, HostEvent, Measure, Reply, Report, Summary, Times};
+use qecho_measure::ping::{
+    Connected, LatencyRecorder, LatencySummary, Measure, PingEvent, Reply, ReplyKind, Report,
+};
 use serde_json::Value;
 
 use super::{Subject, version_name};
@@ -78,16 +80,16 @@ pub(crate) fn connected(subject: &Subject, connected: &Connected, anchor: &str) 
 }
 
 /// Returns what there is to tell of a ping, if that is anything.
-pub(crate) fn event(subject: &Subject, event: &HostEvent) -> Option<Object> {
+pub(crate) fn event(subject: &Subject, event: &PingEvent) -> Option<Object> {
     let host = &subject.host;
     Some(match event {
-        HostEvent::Reply(reply) => replied("reply", host, reply),
-        HostEvent::Late(reply) => replied("late", host, reply),
-        HostEvent::Duplicate { sequence } => row("duplicate", host).with("seq", sequence),
-        HostEvent::Lost(lost) => row("lost", host)
+        PingEvent::Reply(reply) => replied("reply", host, reply),
+        PingEvent::Late(reply) => replied("late", host, reply),
+        PingEvent::Duplicate { sequence } => row("duplicate", host).with("seq", sequence),
+        PingEvent::Lost(lost) => row("lost", host)
             .with("seq", lost.sequence)
             .with_some("reason", lost.reason.as_deref()),
-        HostEvent::WithoutAlpn => row("without_alpn", host),
+        PingEvent::WithoutAlpn => row("without_alpn", host),
         _ => return None,
     })
 }
@@ -95,12 +97,12 @@ pub(crate) fn event(subject: &Subject, event: &HostEvent) -> Option<Object> {
 fn replied(kind: &str, host: &str, reply: &Reply) -> Object {
     let row = row(kind, host).with("seq", reply.sequence);
     let time = microseconds(reply.time);
-    match &reply.content {
-        Content::Echo { bytes } => row.with("bytes", bytes).with("echo_time_us", time),
-        Content::Acknowledgement { delay } => row
+    match &reply.kind {
+        ReplyKind::Echo { bytes } => row.with("bytes", bytes).with("echo_time_us", time),
+        ReplyKind::Acknowledgement { delay } => row
             .with("round_trip_us", time)
             .with_some("ack_delay_us", delay.map(microseconds)),
-        Content::Handshake(phases) => {
+        ReplyKind::Handshake(phases) => {
             let early_data = phases.early.map(|early| match early.early_data {
                 None => "not_sent",
                 Some(EarlyData::Accepted) => "accepted",
@@ -114,7 +116,7 @@ fn replied(kind: &str, host: &str, reply: &Reply) -> Object {
                 .with_some("early_data", early_data)
                 .with_some("echoed_us", echoed.map(microseconds))
         }
-        Content::Versions { versions, bytes } => {
+        ReplyKind::Versions { versions, bytes } => {
             let versions = versions.iter().map(|version| version_name(*version));
             row.with("bytes", bytes)
                 .with("negotiation_us", time)
@@ -178,9 +180,9 @@ pub(crate) fn ended(subject: &Subject, report: &Report) -> Object {
 }
 
 /// Returns times in microseconds; `null` if there were none.
-fn times(times: &Times) -> Object {
+fn times(times: &LatencyRecorder) -> Object {
     let summary = times.summary();
-    let time = |pick: fn(&Summary) -> Duration| summary.as_ref().map(pick).map(microseconds);
+    let time = |pick: fn(&LatencySummary) -> Duration| summary.as_ref().map(pick).map(microseconds);
     Object::default()
         .with("min_us", time(|times| times.min))
         .with("mean_us", time(|times| times.mean))

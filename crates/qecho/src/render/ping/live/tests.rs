@@ -1,6 +1,6 @@
 //! The live view on terminals of all sizes.
 
-use qecho_measure::ping::{Content, Lost, Reply};
+use qecho_measure::ping::{Lost, Reply, ReplyKind};
 use ratatui::{Terminal, backend::TestBackend};
 
 use super::*;
@@ -16,12 +16,12 @@ fn live(hosts: &[&str]) -> Live {
     Live::new(hosts.iter().map(subject), absent, Palette::Plain)
 }
 
-fn reply(sequence: u64, milliseconds: u64) -> HostEvent {
-    HostEvent::Reply(Reply {
+fn reply(sequence: u64, milliseconds: u64) -> PingEvent {
+    PingEvent::Reply(Reply {
         sequence,
         time: Duration::from_millis(milliseconds),
         address: ([192, 0, 2, 1], 4433).into(),
-        content: Content::Echo { bytes: 64 },
+        kind: ReplyKind::Echo { bytes: 64 },
     })
 }
 
@@ -43,7 +43,7 @@ fn a_host_has_its_plot_its_histogram_and_its_figures() {
         live.note(0, &reply(sequence, 50));
     }
     let (sequence, reason) = (101, None);
-    live.note(0, &HostEvent::Lost(Lost { sequence, reason }));
+    live.note(0, &PingEvent::Lost(Lost { sequence, reason }));
     let screen = screen(&live, 100, 20);
     assert!(
         screen[0].contains("one.example:4433 over stream: 192.0.2.1:4433"),

@@ -1,0 +1,37 @@
+//! Commands to a ping, and the events that it reports.
+
+use super::report::{Connected, Lost, Reply, Report};
+
+/// Command of another thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// End at once, with what came so far.
+    Stop,
+}
+
+/// Event of one host's ping.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum PingEvent {
+    /// The server refused ALPN `echo`; what follows offers none.
+    WithoutAlpn,
+    /// The connection of all messages, or the first of many, is open.
+    Connected(Box<Connected>),
+    /// An answer came in time.
+    Reply(Reply),
+    /// An answer came after it was given up for lost.
+    Late(Reply),
+    /// An answer came once more.
+    Duplicate {
+        /// Number of the ping.
+        sequence: u64,
+    },
+    /// No answer came in time.
+    Lost(Lost),
+    /// The ping of this host has ended; no event of it follows.
+    Ended(Box<Report>),
+}
+
+/// Receiver of a ping's events, on the ping's own thread: it must not block.
+/// It is called with the host's index in the configuration and the event.
+pub type EventSink = Box<dyn FnMut(usize, PingEvent) + Send>;
