@@ -81,13 +81,17 @@ impl LoadAccounting {
         }
     }
 
-    /// Grants messages of a closed loop to a worker that has so many under way.
+    /// Grants messages of a closed loop to a worker that has so many under way;
+    /// none where each message was granted with its connection.
     pub(super) fn refill(
         &mut self,
         now: Instant,
         under_way: usize,
     ) -> impl Iterator<Item = Message> {
-        let room = self.workload.in_flight.saturating_sub(under_way);
+        let room = match self.workload.mode.is_connecting() {
+            true => 0,
+            false => self.workload.in_flight.saturating_sub(under_way),
+        };
         std::iter::from_fn(move || self.next(now)).take(room)
     }
 

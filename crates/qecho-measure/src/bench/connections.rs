@@ -3,6 +3,7 @@
 
 use std::{
     collections::VecDeque,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
@@ -74,7 +75,7 @@ impl Connections {
     }
 
     /// Tells whether a datagram to this peer may have been one of the load's.
-    pub(super) fn is_server(&self, peer: std::net::SocketAddr) -> bool {
+    pub(super) fn is_server(&self, peer: SocketAddr) -> bool {
         peer.ip() == self.plan.remote.ip()
     }
 

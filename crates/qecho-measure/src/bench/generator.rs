@@ -160,7 +160,8 @@ impl Application for Generator {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let unreachable = self.unreachable.deadline();
+        let is_over = self.connections.clock.phase() == Phase::Ended;
+        let unreachable = self.unreachable.deadline().filter(|_| !is_over);
         let connections = self.connections.deadline();
         unreachable.into_iter().chain(connections).min()
     }

@@ -118,11 +118,8 @@ impl Session {
                 .iter_mut()
                 .try_for_each(|stream| refill_stream(stream, connection, accounting)),
             Workers::StreamPerMessage(worker) => {
-                // The message of a handshake was granted when the connection began.
-                if !accounting.workload.mode.is_connecting() {
-                    let granted = accounting.refill(now, worker.len());
-                    granted.for_each(|message| worker.add(message));
-                }
+                let granted = accounting.refill(now, worker.len());
+                granted.for_each(|message| worker.add(message));
                 accounting.account_for(now, |pattern, events| {
                     worker.open(connection, pattern, events)
                 })
@@ -165,7 +162,7 @@ impl Session {
                 let is_over = accounting.account_for(now, |pattern, events| {
                     worker.read(connection, *id, pattern, events)
                 })?;
-                if is_over && !accounting.workload.mode.is_connecting() {
+                if is_over {
                     self.send_pending(connection, accounting)?;
                 }
             }

@@ -86,7 +86,7 @@ fn bench(
         (Err(error), _) => return Err(explain(arguments, &verifier, error)),
     };
     report.started_at = Some(display.started_at());
-    report.judge(&arguments.fail_if);
+    report.check_thresholds(&arguments.fail_if);
     let mut out = io::stdout().lock();
     match arguments.format {
         BenchFormat::Text => bench::text(&report, &mut out)?,

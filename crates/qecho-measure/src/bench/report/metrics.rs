@@ -35,10 +35,10 @@ impl Report {
     /// Compares the report with thresholds, and fails by each that is met or
     /// whose metric is missing. Of a report in steps, unless they were a search,
     /// each step is compared.
-    pub fn judge(&mut self, thresholds: &[Threshold]) {
+    pub fn check_thresholds(&mut self, thresholds: &[Threshold]) {
         if !self.steps.is_empty() && self.limit.is_none() {
             let steps = self.steps.iter_mut();
-            return steps.for_each(|step| step.judge(thresholds));
+            return steps.for_each(|step| step.check_thresholds(thresholds));
         }
         let judged = thresholds.iter().map(|threshold| {
             let value = self.metric(threshold.metric);

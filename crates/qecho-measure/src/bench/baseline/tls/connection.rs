@@ -110,17 +110,14 @@ impl TlsConnection {
         }
     }
 
-    /// Sends as much as may be sent; a connection that has one message was
-    /// given it at its beginning.
+    /// Sends as much as may be sent.
     pub(super) fn send_pending(
         &mut self,
         now: Instant,
         accounting: &mut LoadAccounting,
     ) -> Result<(), ConnectionFailure> {
-        if !accounting.workload.mode.is_connecting() {
-            let granted = accounting.refill(now, self.messages.len());
-            granted.for_each(|message| self.messages.add(message));
-        }
+        let granted = accounting.refill(now, self.messages.len());
+        granted.for_each(|message| self.messages.add(message));
         self.write(now, accounting)
     }
 
