@@ -1,7 +1,7 @@
 //! `qecho ping`.
 
+mod reporter;
 mod screen;
-mod voice;
 
 use std::{
     io,
@@ -19,11 +19,11 @@ use qecho_engine::{Side, config::Transport};
 use qecho_measure::ping::{Config, Destination, HostEvent, Listener, Mode, Ping, PingEvent, SIZE};
 use rustls::client::ResolvesClientCert;
 
-use self::{screen::Screen, voice::Reporter};
+use self::{reporter::Reporter, screen::Screen};
 use super::{observing::Observing, resolve, signals, trust};
 use crate::{
     args::{HostPort, ObserveArguments, PingArguments, PingOver},
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
 };
 
 /// Rows that wait to be written; more are counted and left out, for the ping
@@ -31,15 +31,15 @@ use crate::{
 const ROWS_MAX: usize = 65_536;
 
 /// Something that the ping's command has to react to.
-enum Occurrence {
+enum CommandEvent {
     Ping(PingEvent),
-    Signal(Ending),
+    Signal(ExitStatus),
     /// The live view is to be drawn.
     Picture,
 }
 
 /// Pings until it is done or a signal ends it.
-pub(super) fn run(arguments: &PingArguments) -> Result<Ending, Failure> {
+pub(super) fn run(arguments: &PingArguments) -> Result<ExitStatus, Failure> {
     check(arguments)?;
     let idle_timeout = Transport::default().idle_timeout;
     let lines = io::stderr();
@@ -82,14 +82,14 @@ fn check(arguments: &PingArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn ping(arguments: &PingArguments, observing: &Observing) -> Result<Ending, Failure> {
+fn ping(arguments: &PingArguments, observing: &Observing) -> Result<ExitStatus, Failure> {
     let size = arguments.size.unwrap_or(SIZE);
-    let mut voice = Reporter::new(arguments, size);
-    voice.header()?;
-    let destinations = destinations(arguments, &mut voice)?;
+    let mut reporter = Reporter::new(arguments, size);
+    reporter.header()?;
+    let destinations = destinations(arguments, &mut reporter)?;
     let identity = trust::identity(arguments.cert.as_deref(), arguments.key.as_deref())?;
     let config = Config {
-        over: way(arguments.over),
+        over: mode(arguments.over),
         count: arguments.count,
         interval: arguments.interval,
         size,
@@ -102,36 +102,40 @@ fn ping(arguments: &PingArguments, observing: &Observing) -> Result<Ending, Fail
         observers: observing.observers(),
         ..Config::new(destinations)
     };
-    let (tell, occurrences) = sync_channel(ROWS_MAX);
+    let (sender, events) = sync_channel(ROWS_MAX);
     let left_out = Arc::new(AtomicU64::new(0));
     let mut screen = match arguments.live {
-        true => Some(Screen::open(voice.subjects(), voice.absent(), &tell)?),
+        true => Some(Screen::open(
+            reporter.subjects(),
+            reporter.absent(),
+            &sender,
+        )?),
         false => None,
     };
-    let interrupted = tell.clone();
+    let interrupted = sender.clone();
     signals::on_signal(move |ending| {
         // Whoever does not listen any more has ended.
-        let _ = interrupted.send(Occurrence::Signal(ending));
+        let _ = interrupted.send(CommandEvent::Signal(ending));
     })?;
     if screen.is_none() {
-        voice.begin()?;
+        reporter.begin()?;
     }
     let ping =
-        Ping::start(&config, listener(tell, left_out.clone())).context("cannot start to ping")?;
-    let ending = follow(&ping, &mut voice, screen.as_mut(), &occurrences);
+        Ping::start(&config, listener(sender, left_out.clone())).context("cannot start to ping")?;
+    let ending = follow(&ping, &mut reporter, screen.as_mut(), &events);
     let ending = ending.and_then(|stopped| {
         for (host, news) in screen.map(Screen::close).unwrap_or_default() {
-            voice.tell(host, &news)?;
+            reporter.report(host, &news)?;
         }
-        Ok(voice.ending(stopped))
+        Ok(reporter.ending(stopped))
     });
     if ending.is_err() {
         ping.stopper().stop();
         // It must not wait for somebody to listen.
-        drop(occurrences);
+        drop(events);
     }
     ping.wait().context("cannot wait for packets")?;
-    voice.left_out(left_out.load(Relaxed));
+    reporter.left_out(left_out.load(Relaxed));
     ending
 }
 
@@ -139,24 +143,24 @@ fn ping(arguments: &PingArguments, observing: &Observing) -> Result<Ending, Fail
 /// stopped it, if something has.
 fn follow(
     ping: &Ping,
-    voice: &mut Reporter,
+    reporter: &mut Reporter,
     mut screen: Option<&mut Screen>,
-    occurrences: &Receiver<Occurrence>,
-) -> Result<Option<Ending>, Failure> {
+    events: &Receiver<CommandEvent>,
+) -> Result<Option<ExitStatus>, Failure> {
     let mut stopped = None;
-    for occurrence in occurrences {
-        match occurrence {
-            Occurrence::Ping(PingEvent::Host { host, news }) => match &mut screen {
+    for event in events {
+        match event {
+            CommandEvent::Ping(PingEvent::Host { host, news }) => match &mut screen {
                 Some(screen) => screen.note(host, &news),
-                None => voice.tell(host, &news)?,
+                None => reporter.report(host, &news)?,
             },
-            Occurrence::Ping(_) => return Ok(stopped),
-            Occurrence::Picture => {
+            CommandEvent::Ping(_) => return Ok(stopped),
+            CommandEvent::Picture => {
                 if let Some(screen) = &mut screen {
                     screen.draw()?;
                 }
             }
-            Occurrence::Signal(ending) => {
+            CommandEvent::Signal(ending) => {
                 stopped = Some(ending);
                 ping.stopper().stop();
             }
@@ -165,7 +169,7 @@ fn follow(
     Err(anyhow!("the ping's thread ended without a word").into())
 }
 
-fn listener(tell: SyncSender<Occurrence>, left_out: Arc<AtomicU64>) -> Listener {
+fn listener(sender: SyncSender<CommandEvent>, left_out: Arc<AtomicU64>) -> Listener {
     Box::new(move |event| {
         let is_row = matches!(
             event,
@@ -177,31 +181,31 @@ fn listener(tell: SyncSender<Occurrence>, left_out: Arc<AtomicU64>) -> Listener 
                 ..
             }
         );
-        let occurrence = Occurrence::Ping(event);
+        let event = CommandEvent::Ping(event);
         if !is_row {
             // A command that has ended needs no telling.
-            let _ = tell.send(occurrence);
-        } else if let Err(TrySendError::Full(_)) = tell.try_send(occurrence) {
+            let _ = sender.send(event);
+        } else if let Err(TrySendError::Full(_)) = sender.try_send(event) {
             left_out.fetch_add(1, Relaxed);
         }
     })
 }
 
-/// Finds the addresses of all hosts. One that has none is said to the voice,
-/// and the others are pinged; but not if there are no others.
+/// Finds the addresses of all hosts. A host without one is reported, and the
+/// others are pinged, unless there are none.
 fn destinations(
     arguments: &PingArguments,
-    voice: &mut Reporter,
+    reporter: &mut Reporter,
 ) -> Result<Vec<Destination>, Failure> {
     let mut destinations = Vec::new();
     let mut failures = Vec::new();
-    for place in &arguments.places {
-        match destination(arguments, place) {
+    for server in &arguments.hosts {
+        match destination(arguments, server) {
             Ok((target, verifier)) => {
-                voice.add(place, verifier.clone());
+                reporter.add(server, verifier.clone());
                 destinations.push(Destination { target, verifier });
             }
-            Err(failure) => failures.push((place, failure)),
+            Err(failure) => failures.push((server, failure)),
         }
     }
     if destinations.is_empty()
@@ -210,20 +214,20 @@ fn destinations(
     {
         return Err(failure);
     }
-    for (place, failure) in failures {
-        voice.cannot_ping(place, &failure)?;
+    for (server, failure) in failures {
+        reporter.cannot_ping(server, &failure)?;
     }
     match destinations.is_empty() {
-        true => Err(Failure::silent(Ending::CouldNotRun)),
+        true => Err(Failure::silent(ExitStatus::CouldNotRun)),
         false => Ok(destinations),
     }
 }
 
 fn destination(
     arguments: &PingArguments,
-    place: &HostPort,
+    server: &HostPort,
 ) -> Result<(Target, Arc<TrustVerifier>), Failure> {
-    let mut target = resolve::target(place)?;
+    let mut target = resolve::target(server)?;
     for (only, family, keeps) in [
         (arguments.ipv4, "IPv4", true),
         (arguments.ipv6, "IPv6", false),
@@ -233,7 +237,7 @@ fn destination(
                 .addresses
                 .retain(|address| address.is_ipv4() == keeps);
             if target.addresses.is_empty() {
-                return Err(anyhow!("{} has no {family} address", place.host).into());
+                return Err(anyhow!("{} has no {family} address", server.host).into());
             }
         }
     }
@@ -241,7 +245,7 @@ fn destination(
     Ok((target, verifier))
 }
 
-fn way(over: PingOver) -> Mode {
+fn mode(over: PingOver) -> Mode {
     match over {
         PingOver::Stream => Mode::Stream,
         PingOver::Datagram => Mode::Datagram,

@@ -1,4 +1,4 @@
-//! What a ping shows, as JSON or as comma-separated values: the same rows.
+//! A ping as rows of JSON or of comma-separated values.
 
 use std::{
     io::{self, Write},
@@ -9,7 +9,7 @@ use qecho_engine::EarlyData;
 use qecho_measure::ping::{Connected, Content, HostEvent, Measure, Reply, Report, Summary, Times};
 use serde_json::Value;
 
-use super::{Subject, version_name};
+use super::{PingTarget, version_name};
 use crate::render::{Object, alpn_name, cipher_suite, csv_field, microseconds};
 
 /// Version of the form of these rows.
@@ -67,7 +67,7 @@ fn row(kind: &str, host: &str) -> Object {
 }
 
 /// Returns whom the ping has reached.
-pub(crate) fn connected(subject: &Subject, connected: &Connected, anchor: &str) -> Object {
+pub(crate) fn connected(subject: &PingTarget, connected: &Connected, anchor: &str) -> Object {
     let handshake = &connected.handshake;
     row("connected", &subject.host)
         .with("handshake_us", microseconds(connected.elapsed))
@@ -78,7 +78,7 @@ pub(crate) fn connected(subject: &Subject, connected: &Connected, anchor: &str) 
 }
 
 /// Returns what there is to tell of a ping, if that is anything.
-pub(crate) fn event(subject: &Subject, event: &HostEvent) -> Option<Object> {
+pub(crate) fn event(subject: &PingTarget, event: &HostEvent) -> Option<Object> {
     let host = &subject.host;
     Some(match event {
         HostEvent::Reply(reply) => replied("reply", host, reply),
@@ -132,7 +132,7 @@ pub(crate) fn failed(host: &str, reason: &str, hint: Option<&str>) -> Object {
 }
 
 /// Returns what came of pinging a host.
-pub(crate) fn ended(subject: &Subject, report: &Report) -> Object {
+pub(crate) fn ended(subject: &PingTarget, report: &Report) -> Object {
     let counts = &report.counts;
     let other = |wanted: Measure| {
         let mut others = report.others.iter();
