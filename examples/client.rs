@@ -16,10 +16,8 @@ use qecho_echo::{
 
 fn main() -> anyhow::Result<()> {
     let text = std::env::args().nth(1).unwrap_or_else(|| "Hello".into());
-    let verifier = TrustVerifier::new(TrustSettings {
-        local_authorities: LocalAuthority::of_this_machine(&folder::process_variable),
-        ..TrustSettings::default()
-    })?;
+    let local = LocalAuthority::of_this_machine(&folder::process_variable);
+    let verifier = TrustVerifier::new(TrustSettings::default().with_local_authorities(local))?;
     let target = Target {
         server_name: "localhost".into(),
         addresses: vec![(Ipv4Addr::LOCALHOST, PORT).into()],

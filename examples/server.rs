@@ -9,7 +9,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use anyhow::Context;
 use qecho_cert::{Authority, AutomaticLeaf, folder};
-use qecho_echo::server::{Config, Server};
+use qecho_echo::server::{self, Echo};
 
 fn main() -> anyhow::Result<()> {
     // A certificate for localhost from the CA that `qecho client` trusts.
@@ -18,7 +18,7 @@ fn main() -> anyhow::Result<()> {
     let clock = Arc::new(SystemTime::now);
     let identity = AutomaticLeaf::open_or_create(Arc::new(authority), &folder, clock)?;
 
-    let server = Server::start(&Config::new(Arc::new(identity)), None)?;
+    let server = server::config(Arc::new(identity)).start(|_shard| Echo::default())?;
     eprintln!("echoing on {:?}", server.addresses());
     server.wait()?;
     Ok(())

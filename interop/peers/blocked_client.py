@@ -8,37 +8,24 @@ The echo must be there when it wakes, and the connection must carry a second mes
 import argparse
 import time
 
-from verified_connection import (
-    IDLE_TIMEOUT_SECONDS,
-    PeerFailed,
-    VerifiedConnection,
-    arguments,
-    main,
-    step,
-    verified_connection,
-)
+from verified_connection import IDLE_TIMEOUT_SECONDS, arguments, main, step, verified_connection
 
 
 async def run(args: argparse.Namespace) -> None:
+    message = args.message.encode()
     # Our own idle timeout must not be what ends the connection.
     async with verified_connection(args, max(IDLE_TIMEOUT_SECONDS, 2 * args.block)) as connection:
         step(f"connected, ALPN {connection.alpn}")
         stream = connection.open_stream()
-        connection.send(stream, args.message.encode())
+        connection.send(stream, message)
         step(f"sent, blocking the event loop for {args.block:g} s")
         time.sleep(args.block)
-        await check(connection, stream, args.message)
+        await connection.check_echo(stream, message)
         step("echo after the block")
-        connection.send(stream, args.message.encode())
-        await check(connection, stream, args.message)
+        connection.send(stream, message)
+        await connection.check_echo(stream, message)
         step("echo of a second message")
     step("done")
-
-
-async def check(connection: VerifiedConnection, stream: int, message: str) -> None:
-    echo = await connection.echo_of(stream, len(message.encode()))
-    if echo != message.encode():
-        raise PeerFailed(f"{echo!r} came back for {message!r}")
 
 
 if __name__ == "__main__":

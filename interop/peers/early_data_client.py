@@ -6,21 +6,16 @@ Says whether the server allowed it, took it or rejected it; aioquic sends reject
 
 import argparse
 
-from verified_connection import (
-    PeerFailed,
-    VerifiedConnection,
-    arguments,
-    main,
-    step,
-    verified_connection,
-)
+from verified_connection import VerifiedConnection, arguments, main, step, verified_connection
 
 MESSAGE = b"the earlier the better"
 
 
 async def run(args: argparse.Namespace) -> None:
     async with verified_connection(args) as connection:
-        await echo(connection, connection.open_stream())
+        stream = connection.open_stream()
+        connection.send(stream, MESSAGE, end_stream=True)
+        await connection.check_echo(stream, MESSAGE)
         await connection.until(lambda: bool(connection.tickets), "session ticket")
     ticket = connection.tickets[-1]
     if ticket.max_early_data_size is None:
@@ -37,15 +32,8 @@ async def run(args: argparse.Namespace) -> None:
         assert connection.handshake is not None, "it was waited for"
         accepted = connection.handshake.early_data_accepted
         step(f"0-RTT {'accepted' if accepted else 'rejected'}")
-        if await connection.echo_of(streams[0], len(MESSAGE)) != MESSAGE:
-            raise PeerFailed("the bytes that came back differ from those sent")
+        await connection.check_echo(streams[0], MESSAGE)
     step("done")
-
-
-async def echo(connection: VerifiedConnection, stream: int) -> None:
-    connection.send(stream, MESSAGE, end_stream=True)
-    if await connection.echo_of(stream, len(MESSAGE)) != MESSAGE:
-        raise PeerFailed("the bytes that came back differ from those sent")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ client, taught to offer a name.
 
 import argparse
 
-from verified_connection import PeerFailed, arguments, main, step, verified_connection
+from verified_connection import arguments, main, step, verified_connection
 
 
 async def run(args: argparse.Namespace) -> None:
@@ -17,10 +17,8 @@ async def run(args: argparse.Namespace) -> None:
         stream = connection.open_stream()
         connection.send(stream, message)
         step(f"sent {len(message)} bytes")
-        echo = await connection.echo_of(stream, len(message))
-        if echo != message:
-            raise PeerFailed(f"{echo!r} came back for {message!r}")
-        step(f'echo: "{echo.decode()}"')
+        await connection.check_echo(stream, message)
+        step(f'echo: "{args.message}"')
     step(f"done, sessions to resume: {len(connection.tickets)}")
 
 

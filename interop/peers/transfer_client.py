@@ -33,8 +33,7 @@ async def one_stream(connection: VerifiedConnection, args: argparse.Namespace) -
     message = os.urandom(args.size)
     stream = connection.open_stream()
     connection.send(stream, message, end_stream=True)
-    if await connection.echo_of(stream, len(message), args.limit) != message:
-        raise PeerFailed(f"stream {stream}: the bytes that came back differ from those sent")
+    await connection.check_echo(stream, message, args.limit)
     arrived = connection.arrived[stream]
     await connection.until(lambda: arrived.ended, f"end of stream {stream}", args.limit)
     if arrived.data or not arrived.fin:

@@ -112,18 +112,21 @@ class VerifiedConnection(QuicConnectionProtocol):
             assert end is not None, "nothing else ends the wait"
             raise ConnectionEnded(what, end.error_code, end.reason_phrase)
 
-    async def echo_of(self, stream: int, count: int, seconds: float = ANSWER_SECONDS) -> bytes:
-        """Takes the next `count` bytes off the stream."""
-        arrived = self.arrived[stream]
+    async def check_echo(
+        self, stream: int, message: bytes, seconds: float = ANSWER_SECONDS
+    ) -> None:
+        """Takes the echo of a message off the stream, or fails if it is not the same."""
+        arrived, count = self.arrived[stream], len(message)
         await self.until(
             lambda: len(arrived.data) >= count or arrived.ended, f"echo of {count} bytes", seconds
         )
         if len(arrived.data) < count:
             how = "FIN" if arrived.fin else f"RESET_STREAM code {arrived.reset_code}"
             raise PeerFailed(f"stream ended ({how}) after {len(arrived.data)} of {count} bytes")
-        data = bytes(arrived.data[:count])
+        echo = bytes(arrived.data[:count])
         del arrived.data[:count]
-        return data
+        if echo != message:
+            raise PeerFailed(f"stream {stream}: the bytes that came back differ from those sent")
 
 
 @asynccontextmanager

@@ -2,161 +2,211 @@
 //!
 //! A check that fails does not keep the others from running, unless they need what it makes.
 
-mod checks;
-mod table;
-
 use std::io::{self, Write};
 
 use anyhow::Result;
 
-use self::checks::{CHECKS, Check};
-use self::table::{Row, Verdict};
-use crate::totals::Totals;
+use crate::checks::{CHECKS, Check, SETUP};
+use crate::report::Report;
 use crate::{Outcome, clock};
 
-/// How strict the checks are.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Options {
-    /// A check that cannot run on this platform fails.
-    pub(crate) require_all: bool,
+/// Line of the table.
+#[derive(Debug)]
+struct Row {
+    check: &'static str,
+    /// Verdict, with the number of tests that ran.
+    ran: String,
+    is_bad: bool,
+    seconds: f64,
 }
 
-/// Runs all checks.
-pub(crate) fn run(options: &Options) -> Result<Outcome> {
+/// Runs all checks; with `require_all` one that cannot run on this platform fails.
+pub(crate) fn run(require_all: bool) -> Result<Outcome> {
     let mut rows: Vec<Row> = Vec::new();
+    let (mut passed, mut failed) = (0, 0);
     for check in CHECKS {
-        let row = match missing_ground(check, &rows) {
-            Some(ground) => Row::not_run(check.name, ground),
-            None => run_one(check, options),
+        let (row, report) = match missing_ground(check, &rows) {
+            Some(row) => (row, Report::default()),
+            None => run_one(check, require_all),
         };
+        passed += report.passed;
+        failed += report.failed;
         rows.push(row);
     }
-    let totals = rows.iter().fold(Totals::default(), |mut sum, row| {
-        sum += row.totals;
-        sum
-    });
     let mut out = io::stdout().lock();
-    table::write(&rows, &mut out)?;
+    write(&rows, &mut out)?;
     // The last line of all: other programs look for it.
-    writeln!(out, "{} passed, {} failed", totals.passed, totals.failed)?;
+    writeln!(out, "{passed} passed, {failed} failed")?;
     Ok(outcome(&rows))
 }
 
-fn run_one(check: &Check, options: &Options) -> Row {
-    println!("\n== {}", check.name);
+fn run_one(&(check, _, run): &Check, require_all: bool) -> (Row, Report) {
+    println!("\n== {check}");
     let start = clock::now();
-    let (verdict, totals) = (check.run)(options)
-        .unwrap_or_else(|error| (Verdict::Failed(format!("{error:#}")), Totals::default()));
-    let verdict = match verdict {
-        Verdict::Passed if totals.failed > 0 => Verdict::Failed("tests failed".to_owned()),
-        Verdict::NotHere(what) if options.require_all => Verdict::Failed(what),
-        verdict => verdict,
-    };
-    if let Verdict::Failed(reason) = &verdict {
-        println!("== {}: FAILED: {reason}", check.name);
+    let report = run().unwrap_or_else(|error| Report::failure(format!("{error:#}")));
+    let reason = report.reason(require_all);
+    if let Some(reason) = reason {
+        println!("== {check}: FAILED: {reason}");
     }
-    Row {
-        check: check.name,
-        verdict,
-        totals,
+    let row = Row {
+        check,
+        ran: ran(&report, reason),
+        is_bad: reason.is_some(),
         seconds: start.elapsed().as_secs_f64(),
+    };
+    (row, report)
+}
+
+/// Returns what ran in words, and why it failed if it did.
+fn ran(report: &Report, reason: Option<&str>) -> String {
+    let counted = match (report.passed, report.failed) {
+        (0, 0) => None,
+        (passed, failed) => Some(format!("{passed} passed, {failed} failed")),
+    };
+    match (reason, &report.not_here) {
+        (Some(reason), _) => {
+            let first = reason.lines().next().unwrap_or_default();
+            format!("FAILED: {}", counted.as_deref().unwrap_or(first))
+        }
+        (None, not_here) => {
+            let mut text = counted.unwrap_or_else(|| "ok".to_owned());
+            if let Some(what) = not_here {
+                text += &format!("; not on this platform: {what}");
+            }
+            text
+        }
     }
 }
 
-/// Returns the check that `check` stands on, if that one did not pass.
-fn missing_ground(check: &Check, rows: &[Row]) -> Option<&'static str> {
-    let fell = |ground: &&&str| {
-        rows.iter()
-            .any(|row| row.check == **ground && row.verdict.is_bad())
-    };
-    check.needs.iter().find(fell).copied()
+/// Returns the row of a check that does not run, since the one that it stands on did not pass.
+fn missing_ground(&(check, needs, _): &Check, rows: &[Row]) -> Option<Row> {
+    let fell = rows.iter().any(|row| row.check == needs && row.is_bad);
+    fell.then(|| Row {
+        check,
+        ran: format!("NOT RUN: {needs} failed"),
+        is_bad: true,
+        seconds: 0.0,
+    })
 }
 
 fn outcome(rows: &[Row]) -> Outcome {
-    let bad = |row: &&Row| row.verdict.is_bad();
-    match rows.iter().find(bad) {
+    match rows.iter().find(|row| row.is_bad) {
         None => Outcome::Good,
-        Some(row) if row.check == checks::SETUP => Outcome::CouldNotRun,
+        Some(row) if row.check == SETUP => Outcome::CouldNotRun,
         Some(_) => Outcome::Bad,
     }
+}
+
+/// Writes the table: check, ran, seconds.
+fn write(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
+    let width = |cell: fn(&Row) -> &str, title: &str| {
+        let cells = rows.iter().map(cell).chain([title]);
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let first = width(|row| row.check, "check");
+    let second = width(|row| &row.ran, "ran");
+    writeln!(out, "\n{:first$}  {:second$}  seconds", "check", "ran")?;
+    for row in rows {
+        let Row {
+            check,
+            ran,
+            seconds,
+            ..
+        } = row;
+        writeln!(out, "{check:first$}  {ran:second$}  {seconds:7.1}")?;
+    }
+    writeln!(out)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checks::Run;
 
-    fn row(check: &'static str, verdict: Verdict) -> Row {
+    fn row(check: &'static str, ran: &str, is_bad: bool, seconds: f64) -> Row {
         Row {
             check,
-            verdict,
-            totals: Totals::default(),
-            seconds: 0.0,
+            ran: ran.to_owned(),
+            is_bad,
+            seconds,
         }
     }
 
-    fn check(needs: &'static [&'static str], run: checks::Run) -> Check {
-        Check {
-            name: "sample",
-            needs,
-            run,
-        }
+    fn is_bad(run: Run, require_all: bool) -> bool {
+        run_one(&("sample", "", run), require_all).0.is_bad
     }
 
     #[test]
     fn a_check_whose_ground_failed_does_not_run() {
-        let rows = [row("build", Verdict::Failed("no".to_owned()))];
-        let passes: checks::Run = |_| Ok((Verdict::Passed, Totals::default()));
+        let rows = [row("build", "", true, 0.0)];
+        let passes: Run = || Ok(Report::default());
+        let not_run = missing_ground(&("sample", "build", passes), &rows).expect("it must not run");
         assert_eq!(
-            missing_ground(&check(&["build"], passes), &rows),
-            Some("build")
+            (not_run.ran.as_str(), not_run.is_bad),
+            ("NOT RUN: build failed", true)
         );
-        assert_eq!(missing_ground(&check(&["other"], passes), &rows), None);
+        assert!(missing_ground(&("sample", "other", passes), &rows).is_none());
     }
 
     #[test]
     fn a_check_that_is_not_for_this_platform_fails_only_when_all_are_required() {
-        let sample = check(&[], |_| {
-            Ok((Verdict::NotHere("no ngtcp2".to_owned()), Totals::default()))
-        });
-        assert!(
-            !run_one(&sample, &Options { require_all: false })
-                .verdict
-                .is_bad()
-        );
-        assert!(
-            run_one(&sample, &Options { require_all: true })
-                .verdict
-                .is_bad()
-        );
+        let sample: Run = || {
+            Ok(Report {
+                not_here: Some("no ngtcp2".to_owned()),
+                ..Report::default()
+            })
+        };
+        assert!(!is_bad(sample, false));
+        assert!(is_bad(sample, true));
     }
 
     #[test]
     fn failed_tests_fail_the_check() {
-        let sample = check(&[], |_| {
-            Ok((
-                Verdict::Passed,
-                Totals {
-                    passed: 8,
-                    failed: 1,
-                },
-            ))
-        });
-        assert!(
-            run_one(&sample, &Options { require_all: false })
-                .verdict
-                .is_bad()
-        );
+        assert!(is_bad(
+            || Ok(Report::default().count("test result: F. 8 passed; 1 failed")),
+            false
+        ));
     }
 
     #[test]
     fn a_failure_shows_in_the_exit_status() {
-        let passed = || row("format", Verdict::Passed);
+        let passed = || row("format", "ok", false, 0.0);
         assert_eq!(outcome(&[passed()]), Outcome::Good);
-        assert_eq!(
-            outcome(&[passed(), row("x", Verdict::NotRun("build"))]),
-            Outcome::Bad
-        );
-        let setup = row(checks::SETUP, Verdict::Failed(String::new()));
-        assert_eq!(outcome(&[setup]), Outcome::CouldNotRun);
+        assert_eq!(outcome(&[passed(), row("x", "", true, 0.0)]), Outcome::Bad);
+        assert_eq!(outcome(&[row(SETUP, "", true, 0.0)]), Outcome::CouldNotRun);
+    }
+
+    #[test]
+    fn the_table_shows_what_ran_what_failed_and_what_could_not() {
+        let failed = Report::failure("exit status: 101\nmore");
+        let here = |not_here| Report {
+            passed: 14,
+            not_here,
+            ..Report::default()
+        };
+        let rows = [
+            row("format", &ran(&Report::default(), None), false, 0.52),
+            row("clippy", &ran(&failed, failed.reason(false)), true, 12.0),
+            row(
+                "interop",
+                &ran(&here(Some("gtlsclient".to_owned())), None),
+                false,
+                51.0,
+            ),
+            row("CLI", &ran(&here(None), Some("tests failed")), true, 2.0),
+            row("demo", "NOT RUN: release build failed", true, 0.0),
+        ];
+        let mut out = Vec::new();
+        write(&rows, &mut out).expect("a vector takes everything");
+        let expected = "
+check    ran                                                    seconds
+format   ok                                                         0.5
+clippy   FAILED: exit status: 101                                  12.0
+interop  14 passed, 0 failed; not on this platform: gtlsclient     51.0
+CLI      FAILED: 14 passed, 0 failed                                2.0
+demo     NOT RUN: release build failed                              0.0
+
+";
+        assert_eq!(String::from_utf8(out).expect("names are UTF-8"), expected);
     }
 }

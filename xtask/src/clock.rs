@@ -7,6 +7,6 @@ use std::time::Instant;
     clippy::disallowed_methods,
     reason = "xtask is a program's edge: it measures real processes"
 )]
-pub(crate) fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }

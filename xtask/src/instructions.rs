@@ -16,18 +16,19 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use self::figures::{Comparison, Figures};
+use crate::report::Report;
+use crate::workspace::BUILD_LIMIT;
 use crate::{Outcome, process, setup, workspace};
 
-const BUILD_LIMIT: Duration = Duration::from_secs(900);
 const COUNT_LIMIT: Duration = Duration::from_secs(300);
 const QUESTION_LIMIT: Duration = Duration::from_secs(30);
 /// Counts at a time.
-const LANES: usize = 2;
+const WORKERS: usize = 2;
 
-/// The function of the benchmark inside which is counted.
+/// Function of the benchmark inside which is counted.
 const COUNTED: &str = "*counted_turn*";
 
-/// The workloads, those that take longest first.
+/// Workloads, those that take longest first.
 const WORKLOADS: &[&str] = &[
     "64-of-1000-connections",
     "64-connections",
@@ -38,14 +39,14 @@ const WORKLOADS: &[&str] = &[
     "datagram",
 ];
 
-/// What to run.
+/// Options of the command.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
-    /// Figures that cannot be compared on this machine fail.
+    /// Fails when figures cannot be compared on this machine.
     require_all: bool,
     /// Writes what was counted in place of the committed figures.
     update: bool,
-    /// A word in the names of the workloads.
+    /// Word in the names of the workloads.
     word: String,
 }
 
@@ -68,37 +69,14 @@ impl Options {
     }
 }
 
-/// What came out.
-#[derive(Debug, Default)]
-pub(crate) struct Report {
-    /// Workloads that cost too much.
-    costly: usize,
-    /// Why the figures cannot be compared here.
-    pub(crate) not_here: Option<String>,
+/// Runs the command on what was typed.
+pub(crate) fn command(arguments: &[String]) -> Result<Outcome> {
+    let options = Options::parse(arguments)?;
+    Ok(run(&options)?.outcome(options.require_all))
 }
 
-impl Report {
-    /// Tells whether nothing costs too much.
-    pub(crate) fn is_good(&self) -> bool {
-        self.costly == 0
-    }
-}
-
-/// Counts and compares, or counts and writes.
-pub(crate) fn run(options: &Options) -> Result<Outcome> {
-    let report = check(options)?;
-    if let Some(what) = &report.not_here {
-        println!("not compared: {what}");
-    }
-    let lacks = options.require_all && report.not_here.is_some();
-    Ok(match report.is_good() && !lacks {
-        true => Outcome::Good,
-        false => Outcome::Bad,
-    })
-}
-
-/// As [`run`], for who wants to know more than an exit status.
-pub(crate) fn check(options: &Options) -> Result<Report> {
+/// Counts, and compares with the committed figures.
+pub(crate) fn run(options: &Options) -> Result<Report> {
     if !setup::VALGRIND.is_here() {
         ensure!(!options.update, "--update needs valgrind");
         return Ok(Report {
@@ -113,15 +91,16 @@ pub(crate) fn check(options: &Options) -> Result<Report> {
     let text = fs::read_to_string(file()).with_context(|| cannot("read"))?;
     let committed = Figures::parse(&text).with_context(|| cannot("read"))?;
     let comparison = Comparison::new(&committed, &counted);
-    print!("{comparison}");
+    print!("{}", comparison.text);
     if options.update {
         fs::write(file(), counted.to_string()).with_context(|| cannot("write"))?;
         println!("written; commit it, and say why what has grown is worth it");
         return Ok(Report::default());
     }
     Ok(Report {
-        costly: comparison.costly(),
+        failure: (comparison.costly > 0).then(|| "see above".to_owned()),
         not_here: comparison.not_here,
+        ..Report::default()
     })
 }
 
@@ -135,22 +114,22 @@ fn count_all(word: &str) -> Result<Vec<(String, u64)>> {
     let waiting = Mutex::new(chosen.iter());
     let counted = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        let lane = || -> Result<()> {
+        let worker = || -> Result<()> {
             loop {
-                let next = waiting.lock().expect("no lane panics").next();
+                let next = waiting.lock().expect("no worker panics").next();
                 let Some(name) = next else {
                     return Ok(());
                 };
                 let figure = count(&program, &folder, name)?;
-                let mut counted = counted.lock().expect("no lane panics");
+                let mut counted = counted.lock().expect("no worker panics");
                 counted.push(((**name).to_owned(), figure));
             }
         };
-        let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(lane)).collect();
-        let mut ends = lanes.into_iter().map(|lane| lane.join());
-        ends.try_for_each(|end| end.expect("no lane panics"))
+        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(worker)).collect();
+        let mut ends = workers.into_iter().map(|worker| worker.join());
+        ends.try_for_each(|end| end.expect("no worker panics"))
     })?;
-    let mut counted = counted.into_inner().expect("no lane panics");
+    let mut counted = counted.into_inner().expect("no worker panics");
     counted.sort_unstable();
     Ok(counted)
 }
@@ -165,8 +144,7 @@ fn count(program: &Path, folder: &Path, name: &str) -> Result<u64> {
         .arg(format!("--callgrind-out-file={}", profile.display()))
         .arg(program)
         .args(["--count", name]);
-    let (ended, output, errors) = process::capture(command, COUNT_LIMIT)?;
-    ensure!(ended.is_success(), "{name}: {ended}\n{errors}");
+    let output = process::answer(command, COUNT_LIMIT)?;
     let messages = output.split(' ').next().and_then(|n| n.parse::<u64>().ok());
     let messages = messages.with_context(|| format!("{name} says no number but {output:?}"))?;
     let profile = fs::read_to_string(&profile).context("cannot read what valgrind has written")?;
@@ -186,10 +164,12 @@ fn total(profile: &str) -> Option<u64> {
 fn build() -> Result<PathBuf> {
     let arguments = ["bench", "--package", "qecho-echo", "--bench", "turn"];
     let mut command = workspace::cargo(&arguments);
-    command.args(["--no-run", "--locked"]);
-    command.arg("--message-format=json-render-diagnostics");
-    let (ended, messages, errors) = process::capture(command, BUILD_LIMIT)?;
-    ensure!(ended.is_success(), "cargo bench: {ended}\n{errors}");
+    command.args([
+        "--no-run",
+        "--locked",
+        "--message-format=json-render-diagnostics",
+    ]);
+    let messages = process::answer(command, BUILD_LIMIT)?;
     let built = messages.lines().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let is_ours = message["target"]["name"] == "turn";
@@ -206,8 +186,7 @@ fn compiler() -> Result<String> {
     let mut question = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     question.arg("--version").arg("--verbose");
     question.current_dir(workspace::root());
-    let (ended, answer, errors) = process::capture(question, QUESTION_LIMIT)?;
-    ensure!(ended.is_success(), "rustc: {ended}\n{errors}");
+    let answer = process::answer(question, QUESTION_LIMIT)?;
     let value = |key: &str| answer.lines().find_map(|line| line.strip_prefix(key));
     let (release, host) = (value("release: "), value("host: "));
     let (release, host) = release

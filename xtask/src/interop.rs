@@ -3,8 +3,8 @@
 //! To add a case, add a few lines to `cases/our_server.rs` or `cases/our_client.rs`.
 
 mod cases;
-mod peer;
-mod stage;
+mod child;
+mod env;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -15,24 +15,23 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 
 use self::cases::Case;
-pub(crate) use self::stage::Stage;
-use crate::totals::Totals;
-use crate::{Outcome, clock, process, workspace};
+pub(crate) use self::env::TestEnv;
+use crate::report::Report;
+use crate::{Outcome, clock, workspace};
 
-const BUILD_LIMIT: Duration = Duration::from_secs(900);
 /// Short cases at a time; the long ones, which mostly wait, run beside them.
-const LANES: usize = 2;
+const WORKERS: usize = 2;
 
-/// What to run.
+/// Options of the command.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
-    /// A case whose program this platform lacks fails.
+    /// Fails when this platform lacks a program for a case.
     require_all: bool,
-    /// A program to test in place of a fresh release build.
+    /// Program to test in place of a fresh release build.
     binary: Option<PathBuf>,
     /// Names the cases only.
     list: bool,
-    /// A word in the names of the cases to run.
+    /// Word in the names of the cases to run.
     word: String,
 }
 
@@ -57,142 +56,132 @@ impl Options {
     }
 }
 
-/// What came out.
-#[derive(Debug, Default)]
-pub(crate) struct Report {
-    pub(crate) totals: Totals,
-    /// Programs that this platform lacks.
-    pub(crate) not_here: Vec<String>,
-}
-
-/// How one case ended.
+/// End of a case.
 enum Ending {
     Passed,
     Failed { reason: String, transcript: String },
     NotHere(&'static str),
 }
 
-/// Runs the command.
-pub(crate) fn run(options: &Options) -> Result<Outcome> {
+/// Runs the command on what was typed.
+pub(crate) fn command(arguments: &[String]) -> Result<Outcome> {
+    let options = Options::parse(arguments)?;
     if options.list {
-        cases::all().for_each(|case| println!("{}", case.name));
+        cases::all()
+            .iter()
+            .for_each(|case| println!("{}", case.name));
         return Ok(Outcome::Good);
     }
-    let report = run_cases(options)?;
-    let bad = report.totals.failed > 0 || (options.require_all && !report.not_here.is_empty());
-    Ok(if bad { Outcome::Bad } else { Outcome::Good })
+    Ok(run(&options)?.outcome(options.require_all))
 }
 
 /// Runs the cases, long and short ones side by side, and prints them as the test runners do.
-pub(crate) fn run_cases(options: &Options) -> Result<Report> {
+pub(crate) fn run(options: &Options) -> Result<Report> {
     let binary = match &options.binary {
         Some(binary) => binary.clone(),
-        None => build()?,
+        None => workspace::build_release().map(|()| workspace::release_binary())?,
     };
-    let wanted = |case: &&Case| case.name.contains(&options.word);
-    let (long, short): (Vec<&Case>, Vec<&Case>) = cases::all()
-        .filter(wanted)
-        .partition(|case| case.limit > cases::SHORT);
+    let mut cases = cases::all();
+    cases.retain(|case| case.name.contains(&options.word));
     ensure!(
-        long.len() + short.len() > 0,
+        !cases.is_empty(),
         "no case has {:?} in its name",
         options.word
     );
-    println!("running {} tests", long.len() + short.len());
+    println!("running {} tests", cases.len());
 
+    let (long, short): (Vec<_>, Vec<_>) = cases.iter().partition(|case| case.limit > cases::SHORT);
     let mut report = Report::default();
+    let mut not_here = Vec::new();
     let queue = Mutex::new(short.into_iter());
     thread::scope(|scope| {
         let (sender, endings) = mpsc::channel();
         for case in long {
             let (sender, binary) = (sender.clone(), &binary);
-            scope.spawn(move || play(case, binary, &sender));
+            scope.spawn(move || run_one(case, binary, &sender));
         }
-        for _ in 0..LANES {
+        for _ in 0..WORKERS {
             let (sender, binary, queue) = (sender.clone(), &binary, &queue);
             let next = || queue.lock().expect("taking a case does not panic").next();
             scope.spawn(move || {
                 while let Some(case) = next() {
-                    play(case, binary, &sender);
+                    run_one(case, binary, &sender);
                 }
             });
         }
         drop(sender);
-        endings
-            .iter()
-            .for_each(|(case, ending, time)| report.add(case, ending, time));
+        for (case, ending, time) in endings {
+            let (name, seconds) = (&case.name, time.as_secs_f64());
+            match ending {
+                Ending::Passed => {
+                    report.passed += 1;
+                    println!("test {name} ... ok ({seconds:.1} s)");
+                }
+                Ending::Failed { reason, transcript } => {
+                    report.failed += 1;
+                    println!("test {name} ... FAILED ({seconds:.1} s)");
+                    println!("---- {reason}\n{transcript}----");
+                }
+                Ending::NotHere(program) => {
+                    not_here.push(program);
+                    println!("test {name} ... ignored, {program} is not on this platform");
+                }
+            }
+        }
     });
-    let Totals { passed, failed } = report.totals;
+    let Report { passed, failed, .. } = report;
     let word = if failed == 0 { "ok" } else { "FAILED" };
-    let ignored = report.not_here.len();
+    let ignored = not_here.len();
     println!("\ntest result: {word}. {passed} passed; {failed} failed; {ignored} ignored\n");
+    report.not_here = (ignored > 0).then(|| not_here.join(", "));
     Ok(report)
 }
 
-impl Report {
-    fn add(&mut self, case: &Case, ending: Ending, time: Duration) {
-        let name = case.name;
-        let seconds = time.as_secs_f64();
-        match ending {
-            Ending::Passed => {
-                self.totals.passed += 1;
-                println!("test {name} ... ok ({seconds:.1} s)");
-            }
-            Ending::Failed { reason, transcript } => {
-                self.totals.failed += 1;
-                println!("test {name} ... FAILED ({seconds:.1} s)");
-                println!("---- {reason}\n{transcript}----");
-            }
-            Ending::NotHere(program) => {
-                self.not_here.push(program.to_owned());
-                println!("test {name} ... ignored, {program} is not on this platform");
-            }
-        }
-    }
-}
-
-fn play<'a>(case: &'a Case, binary: &Path, endings: &Sender<(&'a Case, Ending, Duration)>) {
+fn run_one<'a>(case: &'a Case, binary: &Path, endings: &Sender<(&'a Case, Ending, Duration)>) {
     let start = clock::now();
+    let failed = |error: anyhow::Error, transcript| Ending::Failed {
+        reason: format!("{error:#}"),
+        transcript,
+    };
     let ending = match case.needs {
         Some(program) if !program.is_here() => Ending::NotHere(program.name()),
-        _ => Stage::set(case.name, binary, case.limit).map_or_else(
-            |error| Ending::Failed {
-                reason: format!("{error:#}"),
-                transcript: String::new(),
-            },
-            |stage| match (case.play)(&stage) {
+        _ => match TestEnv::new(&case.name, binary, case.limit) {
+            Err(error) => failed(error, String::new()),
+            Ok(env) => match (case.run)(&env) {
                 Ok(()) => Ending::Passed,
-                Err(error) => Ending::Failed {
-                    reason: format!("{error:#}"),
-                    transcript: stage.transcript(),
-                },
+                Err(error) => failed(error, env.transcript()),
             },
-        ),
+        },
     };
     // The other end lives until every sender is gone.
     drop(endings.send((case, ending, start.elapsed())));
-}
-
-fn build() -> Result<PathBuf> {
-    let build = workspace::cargo(&["build", "--release", "--locked", "--quiet"]);
-    let ended = process::run(build, BUILD_LIMIT)?;
-    ensure!(ended.is_success(), "cannot build the program: {ended}");
-    Ok(workspace::release_binary())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Runs a shell script as a case, which must fail; returns why, what was said, and when.
+    fn failure(name: &str, limit: Duration, script: &'static str) -> (String, String, Duration) {
+        let mut case = Case::new(name, move |env: &TestEnv| {
+            let shell = env.begin_with("sh", &["-c", script])?;
+            shell.finish()?.exits(0).map(drop)
+        });
+        case.limit = limit;
+        let (sender, endings) = mpsc::channel();
+        run_one(&case, Path::new("/nonexistent"), &sender);
+        let (_, ending, time) = endings.recv().expect("the case has ended");
+        let Ending::Failed { reason, transcript } = ending else {
+            panic!("it must fail")
+        };
+        (reason, transcript, time)
+    }
+
     #[test]
     fn options_are_read() {
         let parse = |line: &str| {
-            Options::parse(
-                &line
-                    .split_whitespace()
-                    .map(str::to_owned)
-                    .collect::<Vec<_>>(),
-            )
+            let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+            Options::parse(&words)
         };
         let options = parse("--require-all --binary /x/qecho uni").expect("all are known");
         assert!(options.require_all && !options.list);
@@ -204,44 +193,17 @@ mod tests {
 
     #[test]
     fn a_case_that_fails_is_counted_and_shows_why() {
-        let case = Case {
-            name: "xtask's own failing sample",
-            limit: cases::SHORT,
-            needs: None,
-            play: |stage| {
-                stage
-                    .run("sh", &["-c", "echo seen; exit 3"])?
-                    .exits(0)
-                    .map(drop)
-            },
-        };
-        let (sender, endings) = mpsc::channel();
-        play(&case, Path::new("/nonexistent"), &sender);
-        let (_, ending, _) = endings.recv().expect("the case has ended");
-        let Ending::Failed { reason, transcript } = ending else {
-            panic!("it must fail")
-        };
+        let script = "echo seen; exit 3";
+        let (reason, transcript, _) = failure("xtask's own failing sample", cases::SHORT, script);
         assert!(reason.contains("exit status: 3"), "{reason}");
         assert!(transcript.contains("seen"), "{transcript}");
     }
 
     #[test]
     fn a_case_that_hangs_fails_at_its_limit() {
-        let case = Case {
-            name: "xtask's own hanging sample",
-            limit: Duration::from_millis(300),
-            needs: None,
-            play: |stage| {
-                stage
-                    .run("sh", &["-c", "sleep 600 & sleep 600"])?
-                    .exits(0)
-                    .map(drop)
-            },
-        };
-        let (sender, endings) = mpsc::channel();
-        play(&case, Path::new("/nonexistent"), &sender);
-        let (_, ending, time) = endings.recv().expect("the case has ended");
-        assert!(matches!(ending, Ending::Failed { .. }));
+        let script = "sleep 600 & sleep 600";
+        let limit = Duration::from_millis(300);
+        let (.., time) = failure("xtask's own hanging sample", limit, script);
         assert!(time < Duration::from_secs(60));
     }
 }

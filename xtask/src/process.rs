@@ -5,48 +5,42 @@
 
 mod group;
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Command, ExitStatus, Stdio};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 
-pub(crate) use self::group::{Group, kill_everything_on_signals};
-use crate::Outcome;
+pub use self::group::{Group, kill_everything_on_signals};
 
-/// How a child ended.
+/// End of a child.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Ended {
+pub enum Ended {
+    /// By itself, or by a signal of somebody else.
     Exited(ExitStatus),
+    /// Killed at its time limit.
     TimedOut(Duration),
 }
 
 impl Ended {
     /// Tells whether the child itself said that all is well.
-    pub(crate) fn is_success(&self) -> bool {
-        matches!(self, Self::Exited(status) if status.success())
+    pub fn is_success(&self) -> bool {
+        self.code() == Some(0)
     }
 
     /// Returns the exit code, if the child ended by itself with one.
-    pub(crate) fn code(&self) -> Option<i32> {
+    pub fn code(&self) -> Option<i32> {
         match self {
             Self::Exited(status) => status.code(),
             Self::TimedOut(_) => None,
         }
     }
-
-    /// Returns what a command that only runs this child came to.
-    pub(crate) fn outcome(&self) -> Outcome {
-        match self.is_success() {
-            true => Outcome::Good,
-            false => Outcome::Bad,
-        }
-    }
 }
 
-impl std::fmt::Display for Ended {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exited(status) => write!(f, "{status}"),
             Self::TimedOut(limit) => write!(f, "no end within {} s: killed", limit.as_secs()),
@@ -55,62 +49,80 @@ impl std::fmt::Display for Ended {
 }
 
 /// Runs a child whose output the reader sees as it comes.
-pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Ended> {
+pub fn run(mut command: Command, limit: Duration) -> Result<Ended> {
     command.stdin(Stdio::null());
-    start(&mut command)?.wait(limit)
+    Group::spawn(&mut command)?.wait(limit)
+}
+
+/// Runs such a child, which must succeed.
+pub fn succeed(command: Command, limit: Duration) -> Result<()> {
+    let line = line(&command);
+    let ended = run(command, limit)?;
+    ensure!(ended.is_success(), "{line}: {ended}");
+    Ok(())
 }
 
 /// Runs a child whose standard output the reader sees and the caller gets.
-pub(crate) fn tee(mut command: Command, limit: Duration) -> Result<(Ended, String)> {
+pub fn tee(mut command: Command, limit: Duration) -> Result<(Ended, String)> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut group = start(&mut command)?;
-    let stdout = group.stdout().context("standard output is a pipe")?;
-    let copier = thread::spawn(move || copy_lines(stdout));
+    let mut group = Group::spawn(&mut command)?;
+    // A reader who went away does not end the check.
+    let print = |line: &str| drop(io::stdout().write_all(line.as_bytes()));
+    let stdout = read_lines(group.stdout()?, print);
     let ended = group.wait(limit)?;
-    // The whole group is gone, so the pipe has no writer and the copier ends.
-    Ok((ended, copier.join().expect("copying lines does not panic")))
+    // The whole group is gone, so the pipe has no writer and the reader ends.
+    Ok((ended, joined(stdout)))
 }
 
 /// Runs a child that nobody sees; returns both its outputs.
-pub(crate) fn capture(mut command: Command, limit: Duration) -> Result<(Ended, String, String)> {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut group = start(&mut command)?;
-    let stdout = group.stdout().context("standard output is a pipe")?;
-    let stderr = group.stderr().context("standard error is a pipe")?;
-    let stdout = thread::spawn(move || read_all(stdout));
-    let stderr = thread::spawn(move || read_all(stderr));
+pub fn capture(mut command: Command, limit: Duration) -> Result<(Ended, String, String)> {
+    let mut group = Group::spawn_piped(&mut command)?;
+    let stdout = read_lines(group.stdout()?, |_| {});
+    let stderr = read_lines(group.stderr()?, |_| {});
     let ended = group.wait(limit)?;
-    let join = |reader: thread::JoinHandle<String>| reader.join().expect("reading does not panic");
-    Ok((ended, join(stdout), join(stderr)))
+    Ok((ended, joined(stdout), joined(stderr)))
 }
 
-fn start(command: &mut Command) -> Result<Group> {
-    Group::spawn(command)
-        .with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))
+/// Runs such a child, which must succeed; returns what it printed.
+pub fn answer(command: Command, limit: Duration) -> Result<String> {
+    let line = line(&command);
+    let (ended, stdout, stderr) = capture(command, limit)?;
+    ensure!(ended.is_success(), "{line}: {ended}\n{stderr}");
+    Ok(stdout)
 }
 
-fn copy_lines(from: impl Read) -> String {
-    let mut from = BufReader::new(from);
-    let mut seen = Vec::new();
-    loop {
-        let before = seen.len();
-        match from.read_until(b'\n', &mut seen) {
-            Ok(0) | Err(_) => break,
-            // A reader who went away does not end the check.
-            Ok(_) => drop(io::stdout().write_all(&seen[before..])),
+/// Reads a pipe to its end on a thread of its own, which returns all of it; `each` sees each line,
+/// with its line feed, as soon as it is there.
+pub fn read_lines(
+    from: impl Read + Send + 'static,
+    mut each: impl FnMut(&str) + Send + 'static,
+) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut from = BufReader::new(from);
+        let (mut all, mut line) = (String::new(), Vec::new());
+        // What came before an error is still worth showing.
+        while matches!(from.read_until(b'\n', &mut line), Ok(1..)) {
+            let text = String::from_utf8_lossy(&line);
+            each(&text);
+            all.push_str(&text);
+            line.clear();
         }
-    }
-    String::from_utf8_lossy(&seen).into_owned()
+        all
+    })
 }
 
-fn read_all(mut from: impl Read) -> String {
-    let mut seen = Vec::new();
-    // What came before an error is still worth showing.
-    drop(from.read_to_end(&mut seen));
-    String::from_utf8_lossy(&seen).into_owned()
+/// Returns what a reader has read, once nobody writes any more.
+pub fn joined(reader: JoinHandle<String>) -> String {
+    reader.join().expect("reading does not panic")
+}
+
+/// Returns a command as a person would type it.
+pub fn line(command: &Command) -> String {
+    let words = [command.get_program()]
+        .into_iter()
+        .chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    words.join(" ")
 }
 
 #[cfg(test)]

@@ -2,10 +2,9 @@
 //!
 //! Everything is looked for before anything is installed; a second run touches no network.
 
-mod node;
+mod folders;
 mod platform;
 mod programs;
-mod python;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -13,14 +12,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-pub(crate) use self::node::modules as node_modules;
+pub use self::folders::{aioquic_version, node_modules, python};
 use self::platform::Platform;
-pub(crate) use self::programs::{
-    CADDY, CLANG, CMAKE, CXX, LIBNUMA, NGTCP2_CLIENT, NGTCP2_SERVER, OPENSSL, PERL, Program,
-    QUICHE_CLIENT, TSHARK, VALGRIND,
-};
-use crate::process;
-use crate::{Outcome, workspace};
+pub use self::programs::*;
+use crate::{process, workspace};
 
 const CARGO_DENY_VERSION: &str = "0.20.2";
 const CARGO_DENY_BUILD_LIMIT: Duration = Duration::from_secs(900);
@@ -28,104 +23,66 @@ const FETCH_LIMIT: Duration = Duration::from_secs(600);
 const QUESTION_LIMIT: Duration = Duration::from_secs(10);
 
 /// Installs what is missing, or says in one line how to.
-pub(crate) fn run() -> Result<Outcome> {
-    let platform = Platform::here();
-    let missing = programs::missing(&platform);
-    if !missing.is_empty() {
-        if !platform.may_install() {
-            eprintln!(
-                "{} missing; paste this line and run again:",
-                programs::names(&missing)
-            );
-            println!("{}", platform.line_to_paste(&missing));
-            return Ok(Outcome::CouldNotRun);
-        }
-        platform.install(&missing)?;
-        let still = programs::missing(&platform);
-        ensure!(
-            still.is_empty(),
-            "still missing after installing: {}",
-            programs::names(&still)
-        );
-    }
-    fetch_crates()?;
-    python::ensure_ready()?;
-    node::ensure_ready()?;
-    ensure_cargo_deny()?;
+pub fn run() -> Result<()> {
+    obtain(&programs::CHECKS)?;
+    // The crates of every platform, since cargo-deny reads all of their manifests.
+    let fetch = workspace::cargo(&["fetch", "--locked", "--quiet"]);
+    process::succeed(fetch, FETCH_LIMIT)?;
+    folders::make_python()?;
+    folders::make_node()?;
+    build_cargo_deny()?;
     println!("setup: all there");
-    Ok(Outcome::Good)
+    Ok(())
 }
 
 /// Installs those of `programs` that are missing; where we may not, the error is what to paste.
-pub(crate) fn obtain(programs: &[Program]) -> Result<()> {
+pub fn obtain(programs: &[Program]) -> Result<()> {
     let platform = Platform::here();
-    let is_missing = |program: &&Program| !program.is_here();
-    let missing: Vec<Program> = programs.iter().filter(is_missing).cloned().collect();
+    let missing = platform.missing(programs);
     if missing.is_empty() {
         return Ok(());
     }
     ensure!(
         platform.may_install(),
-        "needs {}: {}",
+        "{} missing; paste this line and run again:\n{}",
         programs::names(&missing),
         platform.line_to_paste(&missing)
     );
-    platform.install(&missing)
-}
-
-/// Makes the Python environment ready; returns the version of aioquic in it.
-pub(crate) fn python_with_aioquic() -> Result<String> {
-    python::ensure_ready()?;
-    python::aioquic_version()
-}
-
-/// Returns the interpreter that has aioquic.
-pub(crate) fn python() -> PathBuf {
-    python::interpreter()
-}
-
-/// Returns the path of our own cargo-deny.
-pub(crate) fn cargo_deny() -> PathBuf {
-    tools().join("bin/cargo-deny")
-}
-
-/// Fetches the crates of every platform, since cargo-deny reads all of their manifests.
-fn fetch_crates() -> Result<()> {
-    let ended = process::run(
-        workspace::cargo(&["fetch", "--locked", "--quiet"]),
-        FETCH_LIMIT,
-    )?;
-    ensure!(ended.is_success(), "cannot fetch the crates: {ended}");
+    platform.install(&missing)?;
+    let missing = platform.missing(&missing);
+    let names = programs::names(&missing);
+    ensure!(
+        missing.is_empty(),
+        "still missing after installing: {names}"
+    );
     Ok(())
 }
 
-fn ensure_cargo_deny() -> Result<()> {
-    if cargo_deny_version().is_some_and(|version| version == CARGO_DENY_VERSION) {
+/// Makes the Python environment ready; returns the version of aioquic in it.
+pub fn python_with_aioquic() -> Result<String> {
+    folders::make_python()?;
+    aioquic_version()
+}
+
+/// Returns the path of our own cargo-deny.
+pub fn cargo_deny() -> PathBuf {
+    workspace::target().join("tools/bin/cargo-deny")
+}
+
+fn build_cargo_deny() -> Result<()> {
+    let mut question = Command::new(cargo_deny());
+    question.arg("--version");
+    let version = process::answer(question, QUESTION_LIMIT).unwrap_or_default();
+    if version.trim().strip_prefix("cargo-deny ") == Some(CARGO_DENY_VERSION) {
         return Ok(());
     }
     println!("setup: building cargo-deny {CARGO_DENY_VERSION} (about a minute, once)");
     let mut install = workspace::cargo(&["install", "--quiet", "--locked", "--force", "--debug"]);
     install
-        .args(["--version", CARGO_DENY_VERSION, "--root"])
-        .arg(tools())
-        .arg("cargo-deny");
-    // It checks a hundred manifests in half a second even so.
-    install
+        .args(["cargo-deny", "--version", CARGO_DENY_VERSION, "--root"])
+        .arg(workspace::target().join("tools"))
+        // It checks a hundred manifests in half a second even so.
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_INCREMENTAL", "0");
-    let ended = process::run(install, CARGO_DENY_BUILD_LIMIT)?;
-    ensure!(ended.is_success(), "cannot build cargo-deny: {ended}");
-    Ok(())
-}
-
-fn cargo_deny_version() -> Option<String> {
-    let mut question = Command::new(cargo_deny());
-    question.arg("--version");
-    let (ended, answer, _) = process::capture(question, QUESTION_LIMIT).ok()?;
-    let version = answer.trim().strip_prefix("cargo-deny ")?;
-    ended.is_success().then(|| version.to_owned())
-}
-
-fn tools() -> PathBuf {
-    workspace::target().join("tools")
+    process::succeed(install, CARGO_DENY_BUILD_LIMIT)
 }

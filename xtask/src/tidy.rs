@@ -1,34 +1,70 @@
-//! `cargo xtask tidy`: the rules of the house that no compiler knows (ARCHITECTURE.md says why).
+//! `cargo xtask tidy`: the rules that neither the compiler, clippy nor cargo-deny knows
+//! (ARCHITECTURE.md says why).
 
-mod dependencies;
-mod layers;
-mod lines;
-mod manifest;
-mod modules;
+mod files;
 mod pages;
-mod text;
-mod tree;
+mod words;
 
-use anyhow::Result;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
-use self::tree::Tree;
-use crate::{Outcome, workspace};
+use anyhow::{Context, Result};
 
-/// Something that a rule objects to.
-#[derive(Debug, PartialEq, Eq)]
+use crate::report::Report;
+use crate::workspace;
+
+/// Folders that hold nothing of ours.
+const SKIPPED: &[&str] = &["target", ".git", "__pycache__"];
+
+/// Texts of all files of the workspace, by their paths from its root.
+type Tree = BTreeMap<String, String>;
+
+/// Breach of a rule.
+#[derive(Debug)]
 struct Finding {
     path: String,
     /// Counted from one.
     line: usize,
-    severity: Severity,
-    /// The rule and what to do.
+    /// Names the rule and says what to do.
     message: String,
+    is_error: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Severity {
-    Error,
-    Warning,
+/// Function that looks at the whole tree and returns what breaks a rule.
+type Rule = fn(&Tree) -> Vec<Finding>;
+
+const RULES: &[Rule] = &[
+    files::are_short,
+    files::have_names_that_say_something,
+    files::manifests_name_only_what_is_used,
+    words::stand_where_they_may,
+    pages::links_lead_somewhere,
+    pages::rust_is_compiled,
+];
+
+/// Applies every rule to the workspace.
+pub(crate) fn run() -> Result<Report> {
+    let mut tree = Tree::new();
+    read(&workspace::root(), "", &mut tree)?;
+    let findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(&tree)).collect();
+    for finding in &findings {
+        let word = if finding.is_error { "error" } else { "warning" };
+        println!(
+            "{}:{}: {word}: {}",
+            finding.path, finding.line, finding.message
+        );
+    }
+    let errors = findings.iter().filter(|finding| finding.is_error).count();
+    let warnings = findings.len() - errors;
+    println!(
+        "tidy: {} files, {errors} errors, {warnings} warnings",
+        tree.len()
+    );
+    Ok(match errors {
+        0 => Report::default(),
+        _ => Report::failure("see above"),
+    })
 }
 
 impl Finding {
@@ -36,70 +72,41 @@ impl Finding {
         Self {
             path: path.to_owned(),
             line,
-            severity: Severity::Error,
             message: message.into(),
+            is_error: true,
         }
     }
 }
 
-/// A rule looks at the whole tree and returns what it objects to.
-type Rule = fn(&Tree) -> Vec<Finding>;
-
-const RULES: &[Rule] = &[
-    dependencies::arrows_point_one_way,
-    dependencies::crates_keep_to_their_owner,
-    dependencies::workspace_dependencies_are_used,
-    layers::sources_name_only_their_own_crates,
-    layers::tools_never_import_one_another,
-    layers::args_and_render_are_apart,
-    modules::folders_have_no_mod_rs,
-    modules::names_say_something,
-    lines::files_are_short,
-    lines::only_the_event_loop_reads_the_clock,
-    lines::nothing_is_unfinished,
-    pages::links_lead_somewhere,
-    pages::rust_is_compiled,
-];
-
-/// Applies every rule to the workspace.
-pub(crate) fn run() -> Result<Outcome> {
-    let tree = Tree::read(&workspace::root())?;
-    let findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(&tree)).collect();
-    for Finding {
-        path,
-        line,
-        severity,
-        message,
-    } in &findings
-    {
-        let word = match severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        println!("{path}:{line}: {word}: {message}");
+/// Reads all files below a folder; those that are no text are empty.
+fn read(folder: &Path, prefix: &str, tree: &mut Tree) -> Result<()> {
+    let entries = fs::read_dir(folder);
+    for entry in entries.with_context(|| format!("cannot read {}", folder.display()))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = format!("{prefix}{name}");
+        if entry.file_type()?.is_dir() {
+            if !SKIPPED.contains(&name.as_str()) {
+                read(&entry.path(), &format!("{path}/"), tree)?;
+            }
+            continue;
+        }
+        match fs::read(entry.path()) {
+            Ok(bytes) => drop(tree.insert(path, String::from_utf8(bytes).unwrap_or_default())),
+            // Editors' temporary files come and go.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot read {path}")),
+        }
     }
-    let errors = findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Error)
-        .count();
-    println!(
-        "tidy: {} files, {errors} errors, {} warnings",
-        tree.files().count(),
-        findings.len() - errors
-    );
-    Ok(if errors == 0 {
-        Outcome::Good
-    } else {
-        Outcome::Bad
-    })
+    Ok(())
 }
 
-/// For the tests of the rules: what a rule says about a small tree.
+/// Returns where a rule finds fault with a small tree.
 #[cfg(test)]
 fn fires(rule: Rule, files: &[(&str, &str)]) -> Vec<String> {
-    let findings = rule(&Tree::of(files));
-    findings
+    let owned = files
         .iter()
-        .map(|finding| format!("{}:{}", finding.path, finding.line))
-        .collect()
+        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+    let place = |finding: &Finding| format!("{}:{}", finding.path, finding.line);
+    rule(&owned.collect()).iter().map(place).collect()
 }

@@ -1,32 +1,55 @@
-//! Where things lie: the root, the target folder, the built program, cargo itself.
+//! The workspace: its root, the target folder, the built program, cargo itself.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
+use std::{env, fs};
+
+use anyhow::{Context, Result};
+
+use crate::process;
+
+/// Time for everything to be built on a small machine.
+pub const BUILD_LIMIT: Duration = Duration::from_secs(900);
 
 /// Returns the root of the workspace.
-pub(crate) fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     // Cargo names the folder at run time too, so a tree that was moved after the build is found.
     let package = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    package
-        .parent()
+    let mut above = package.ancestors();
+    above
+        .find(|folder| folder.join("Cargo.lock").is_file())
         .map(Path::to_path_buf)
-        .expect("xtask lies in a folder of the workspace")
+        .expect("a member lies below the root, which has the lock file")
 }
 
 /// Returns the folder for everything that is made here and may be deleted.
-pub(crate) fn target() -> PathBuf {
+pub fn target() -> PathBuf {
     root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
 /// Returns the path of the released program.
-pub(crate) fn release_binary() -> PathBuf {
+pub fn release_binary() -> PathBuf {
     target().join("release/qecho")
 }
 
+/// Makes a folder that is empty.
+pub fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
+/// Builds the released program.
+pub fn build_release() -> Result<()> {
+    let build = cargo(&["build", "--release", "--locked", "--quiet"]);
+    process::succeed(build, BUILD_LIMIT)
+}
+
 /// Returns a cargo command that runs in the root.
-pub(crate) fn cargo(arguments: &[&str]) -> Command {
+pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
     command

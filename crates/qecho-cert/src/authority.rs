@@ -1,11 +1,9 @@
-//! Certificate authorities in folders: qecho's own, which can vouch for loopback and
-//! nothing else, the user's, and mkcert's.
+//! Certificate authorities in folders: qecho's own, which can sign for loopback names
+//! alone, the user's, and mkcert's.
 
 mod error;
-mod template;
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -14,13 +12,13 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use time::OffsetDateTime;
 
-use crate::facts::Facts;
-use crate::identity::read_text;
-use crate::publish::{Access, Published, create_folder, publish};
-use crate::scope::Scope;
+use crate::details::CertificateDetails;
+use crate::name_constraints::NameConstraints;
+use crate::publish::{Access, PublishOutcome};
+use crate::storage::{self, StorageError};
+use crate::template;
 
 pub use error::AuthorityError;
-pub(crate) use template::{printable, serial_number};
 
 /// The file names are mkcert's, so that people know which is which.
 pub(crate) const CERTIFICATE_FILE: &str = "rootCA.pem";
@@ -39,13 +37,13 @@ pub struct Authority {
     expires: OffsetDateTime,
 }
 
-/// Where an authority came from.
+/// Origin of an authority that was opened or made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// It was made by this call.
+pub enum AuthorityOrigin {
+    /// This call made the authority.
     Created,
-    /// It was there, or another process made it at the same moment.
-    Found,
+    /// The authority was there, or another process made it at the same moment.
+    Existing,
 }
 
 impl Authority {
@@ -56,7 +54,8 @@ impl Authority {
     pub fn ephemeral(now: SystemTime) -> Result<Self, AuthorityError> {
         let sign = |source| AuthorityError::Sign { source };
         let key = KeyPair::generate().map_err(sign)?;
-        let params = template::authority(&Scope::Loopback, None, now.into()).map_err(sign)?;
+        let params =
+            template::authority(&NameConstraints::Loopback, None, now.into()).map_err(sign)?;
         let certificate = params.self_signed(&key).map_err(sign)?;
         Ok(Self {
             certificate: certificate.der().clone(),
@@ -70,13 +69,13 @@ impl Authority {
     /// Opens the authority in a folder, or makes one for loopback if there is none.
     ///
     /// # Errors
-    /// Those of [`open_or_create_for`](Self::open_or_create_for).
+    /// The same as those of [`open_or_create_for`](Self::open_or_create_for).
     pub fn open_or_create(
         folder: &Path,
         owner: Option<&str>,
         now: SystemTime,
-    ) -> Result<(Self, Origin), AuthorityError> {
-        Self::open_or_create_for(&Scope::Loopback, folder, owner, now)
+    ) -> Result<(Self, AuthorityOrigin), AuthorityError> {
+        Self::open_or_create_for(&NameConstraints::Loopback, folder, owner, now)
     }
 
     /// Opens the authority in a folder.
@@ -86,43 +85,40 @@ impl Authority {
     /// its name says, or the authority has expired.
     pub fn open(folder: &Path, now: SystemTime) -> Result<Self, AuthorityError> {
         let files = Files::below(folder)?;
-        let pem = read_if_there(&files.certificate)?.ok_or_else(|| AuthorityError::NotThere {
+        let pem = storage::read(&files.certificate)?.ok_or_else(|| AuthorityError::NotThere {
             folder: folder.into(),
         })?;
         files.open(pem, now)
     }
 
-    /// Opens the authority in a folder, whatever it may sign, or makes one with this
-    /// scope if there is none.
+    /// Opens the authority in a folder, whatever it may sign, or makes one with these
+    /// constraints if there is none.
     ///
     /// `owner` (see [`crate::folder::owner`]) goes into the name of a new one.
     ///
     /// The key is published before the certificate and neither is ever replaced
-    /// (see `publish`). So a certificate always has its key; and whoever finds a key
-    /// alone, left by somebody who was killed or who is just about to go on,
-    /// certifies that same key. Processes that start at once therefore agree on one
-    /// authority without a lock, and one that dies in between stops nobody.
+    /// (see `publish`). So a certificate always has its key; and a process that finds a
+    /// key alone, because another was killed or has not gone on yet, certifies that same
+    /// key. Processes that start at once therefore agree on one authority without a lock,
+    /// and one that dies in between does not stop the others.
     ///
     /// # Errors
     /// A file cannot be read or written, is not what its name says, or the
     /// authority has expired. Nothing is repaired by overwriting.
     pub fn open_or_create_for(
-        scope: &Scope,
+        constraints: &NameConstraints,
         folder: &Path,
         owner: Option<&str>,
         now: SystemTime,
-    ) -> Result<(Self, Origin), AuthorityError> {
+    ) -> Result<(Self, AuthorityOrigin), AuthorityError> {
         let files = Files::below(folder)?;
-        if let Some(pem) = read_if_there(&files.certificate)? {
-            return Ok((files.open(pem, now)?, Origin::Found));
+        if let Some(pem) = storage::read(&files.certificate)? {
+            return Ok((files.open(pem, now)?, AuthorityOrigin::Existing));
         }
-        create_folder(folder).map_err(|source| AuthorityError::CreateFolder {
-            folder: folder.into(),
-            source,
-        })?;
-        let origin = files.create(scope, owner, now)?;
-        let pem = read_if_there(&files.certificate)?
-            .ok_or_else(|| AuthorityError::vanished(&files.certificate))?;
+        storage::create_folder(folder)?;
+        let origin = files.create(constraints, owner, now)?;
+        let pem = storage::read(&files.certificate)?
+            .ok_or_else(|| StorageError::vanished(&files.certificate))?;
         Ok((files.open(pem, now)?, origin))
     }
 
@@ -175,11 +171,7 @@ struct Files {
 
 impl Files {
     fn below(folder: &Path) -> Result<Self, AuthorityError> {
-        let folder =
-            std::path::absolute(folder).map_err(|source| AuthorityError::CreateFolder {
-                folder: folder.into(),
-                source,
-            })?;
+        let folder = storage::absolute(folder)?;
         Ok(Self {
             certificate: folder.join(CERTIFICATE_FILE),
             key: folder.join(KEY_FILE),
@@ -188,41 +180,20 @@ impl Files {
 
     fn create(
         &self,
-        scope: &Scope,
+        constraints: &NameConstraints,
         owner: Option<&str>,
         now: SystemTime,
-    ) -> Result<Origin, AuthorityError> {
+    ) -> Result<AuthorityOrigin, AuthorityError> {
         let sign = |source| AuthorityError::Sign { source };
-        let key = match read_if_there(&self.key)? {
-            Some(pem) => parse_key(&self.key, &pem)?,
-            None => self.create_key()?,
-        };
-        let params = template::authority(scope, owner, now.into()).map_err(sign)?;
+        let key = storage::open_or_create_key(&self.key, Access::OwnerReadOnly)?;
+        let params = template::authority(constraints, owner, now.into()).map_err(sign)?;
         let pem = params.self_signed(&key).map_err(sign)?.pem();
-        match publish(&self.certificate, Access::Public, pem.as_bytes()) {
-            Ok(Published::Now) => Ok(Origin::Created),
-            Ok(Published::Before) => Ok(Origin::Found),
-            Err(source) => Err(AuthorityError::Write {
-                path: self.certificate.clone(),
-                source,
-            }),
-        }
-    }
-
-    fn create_key(&self) -> Result<KeyPair, AuthorityError> {
-        let key = KeyPair::generate().map_err(|source| AuthorityError::Sign { source })?;
-        match publish(&self.key, Access::Sealed, key.serialize_pem().as_bytes()) {
-            Ok(Published::Now) => Ok(key),
-            Ok(Published::Before) => {
-                let pem =
-                    read_if_there(&self.key)?.ok_or_else(|| AuthorityError::vanished(&self.key))?;
-                parse_key(&self.key, &pem)
-            }
-            Err(source) => Err(AuthorityError::Write {
-                path: self.key.clone(),
-                source,
-            }),
-        }
+        Ok(
+            match storage::publish(&self.certificate, Access::Public, &pem)? {
+                PublishOutcome::Created => AuthorityOrigin::Created,
+                PublishOutcome::Existing => AuthorityOrigin::Existing,
+            },
+        )
     }
 
     fn open(&self, pem: String, now: SystemTime) -> Result<Authority, AuthorityError> {
@@ -233,26 +204,26 @@ impl Files {
                 source,
             }
         })?;
-        let facts =
-            Facts::of(&certificate).map_err(|source| AuthorityError::MalformedCertificate {
+        let details = CertificateDetails::of(&certificate).map_err(|source| {
+            AuthorityError::MalformedCertificate {
                 path: path(),
                 source,
-            })?;
-        if !facts.is_authority {
+            }
+        })?;
+        if !details.is_authority {
             return Err(AuthorityError::NotAnAuthority { path: path() });
         }
-        if facts.not_after < now {
+        if details.not_after < now {
             return Err(AuthorityError::Expired {
                 path: path(),
-                on: facts.not_after.date(),
+                on: details.not_after.date(),
             });
         }
-        let key_pem = read_if_there(&self.key)?.ok_or_else(|| AuthorityError::KeyMissing {
+        let key = storage::open_key(&self.key)?.ok_or_else(|| AuthorityError::KeyMissing {
             certificate: path(),
             key: self.key.clone(),
         })?;
-        let key = parse_key(&self.key, &key_pem)?;
-        if key.subject_public_key_info() != facts.subject_public_key_info {
+        if !details.has_key(&key.subject_public_key_info()) {
             return Err(AuthorityError::KeyMismatch {
                 certificate: path(),
                 key: self.key.clone(),
@@ -265,33 +236,7 @@ impl Files {
             certificate,
             pem,
             path: Some(path()),
-            expires: facts.not_after,
+            expires: details.not_after,
         })
-    }
-}
-
-fn parse_key(path: &Path, pem: &str) -> Result<KeyPair, AuthorityError> {
-    KeyPair::from_pem(pem).map_err(|source| AuthorityError::MalformedKey {
-        path: path.into(),
-        source,
-    })
-}
-
-fn read_if_there(path: &Path) -> Result<Option<String>, AuthorityError> {
-    match read_text(path) {
-        Ok(text) => Ok(Some(text)),
-        // Where the folder should be stands a file: creating the folder will say so.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(None)
-        }
-        Err(source) => Err(AuthorityError::Read {
-            path: path.into(),
-            source,
-        }),
     }
 }

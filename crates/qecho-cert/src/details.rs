@@ -1,103 +1,112 @@
-//! All that a person is told about a certificate.
+//! Contents of a certificate, as text for people.
 
-use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use aws_lc_rs::digest;
 use rustls_pki_types::{CertificateDer, ServerName};
 use time::OffsetDateTime;
-use x509_parser::extensions::{GeneralSubtree, NameConstraints};
+use x509_parser::extensions::GeneralSubtree;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use crate::facts::{Facts, MalformedCertificate, name, printable};
-use crate::issue::KeyKind;
+use crate::key_type::KeyType;
+use crate::malformed::MalformedCertificate;
 use crate::pin::Pin;
 
-/// All that a person is told about a certificate; the texts are fit for a terminal.
+/// Names in a certificate are cut to this length.
+const NAME_CHARACTERS_MAX: usize = 260;
+
+/// Contents of a certificate.
+///
+/// All texts are fit for a terminal: a certificate comes from the network, so its names
+/// are cut to a length and rid of control characters.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Details {
+pub struct CertificateDetails {
     /// The subject alternative names, in their order.
     pub names: Vec<String>,
-    /// Whose it is; may be empty.
+    /// The subject; may be empty.
     pub subject: String,
-    /// Who signed it.
+    /// The issuer.
     pub issuer: String,
     /// Issuer and subject are the same.
     pub self_issued: bool,
-    /// Since when it is good.
+    /// Start of the validity.
     pub not_before: OffsetDateTime,
-    /// Until when it is good.
+    /// End of the validity.
     pub not_after: OffsetDateTime,
-    /// Its number, in hexadecimal digits.
+    /// The serial number, in hexadecimal digits.
     pub serial: String,
-    /// What kind of key it has.
-    pub key: KeyKind,
+    /// Type of the public key.
+    pub key_type: KeyType,
     /// SHA-256 of the whole certificate, in hexadecimal digits.
-    pub fingerprint: String,
-    /// SHA-1 of it, by which some systems name certificates.
+    pub sha256: String,
+    /// SHA-1 of the whole certificate, by which some systems name certificates.
     pub sha1: String,
-    /// The pin of its key.
+    /// Pin of the public key.
     pub pin: Pin,
-    /// Whether it is an authority's.
+    /// The basic constraints say that it is a CA's.
     pub is_authority: bool,
-    /// Whether a server may show it.
+    /// The extended key usages allow TLS servers, or there are none.
     pub for_servers: bool,
-    /// Whether a client may show it.
+    /// The extended key usages allow TLS clients, or there are none.
     pub for_clients: bool,
-    /// What its name constraints permit; empty where they say nothing.
+    /// Permitted subtrees of the name constraints.
     pub permitted: Vec<String>,
-    /// What its name constraints exclude.
+    /// Excluded subtrees of the name constraints.
     pub excluded: Vec<String>,
+    /// Object identifier of the signature algorithm, dotted.
+    pub(crate) signature_algorithm: String,
 }
 
-impl Details {
-    /// Reads a certificate.
+impl CertificateDetails {
+    /// Parses a certificate in DER.
     ///
     /// # Errors
-    /// It is malformed.
+    /// The certificate is malformed.
     pub fn of(der: &CertificateDer<'_>) -> Result<Self, MalformedCertificate> {
-        let facts = Facts::of(der)?;
-        let (_, certificate) = X509Certificate::from_der(der).map_err(MalformedCertificate::new)?;
-        let for_clients = certificate
-            .extended_key_usage()
-            .map_err(MalformedCertificate::new)?
-            .is_none_or(|extension| extension.value.client_auth || extension.value.any);
-        let constraints = certificate
-            .name_constraints()
-            .map_err(MalformedCertificate::new)?
-            .map(|extension| extension.value);
-        let listed = |pick: fn(&NameConstraints<'_>) -> Vec<String>| {
-            constraints.map(pick).unwrap_or_default()
-        };
+        use MalformedCertificate as Malformed;
+        let (rest, certificate) = X509Certificate::from_der(der).map_err(Malformed::new)?;
+        if !rest.is_empty() {
+            return Err(Malformed::new("more bytes follow the certificate"));
+        }
+        let names = certificate
+            .subject_alternative_name()
+            .map_err(Malformed::new)?;
+        let names = names.map_or(&[][..], |extension| &extension.value.general_names);
+        let usage = certificate.extended_key_usage().map_err(Malformed::new)?;
+        let usage = usage.map(|extension| extension.value);
+        let constraints = certificate.name_constraints().map_err(Malformed::new)?;
+        let constraints = constraints.map(|extension| extension.value);
         Ok(Self {
+            names: names.iter().filter_map(name).collect(),
             subject: printable(&certificate.subject().to_string()),
+            issuer: printable(&certificate.issuer().to_string()),
+            self_issued: certificate.issuer().as_raw() == certificate.subject().as_raw(),
+            not_before: certificate.validity().not_before.to_datetime(),
+            not_after: certificate.validity().not_after.to_datetime(),
             serial: hex(certificate.raw_serial()),
-            key: KeyKind::of(certificate.public_key()),
-            fingerprint: hex(digest::digest(&digest::SHA256, der).as_ref()),
+            key_type: KeyType::of(certificate.public_key()),
+            sha256: hex(digest::digest(&digest::SHA256, der).as_ref()),
             sha1: hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der).as_ref()),
-            pin: Pin::of_public_key(&facts.subject_public_key_info),
-            for_clients,
-            permitted: listed(|found| texts(found.permitted_subtrees.as_deref())),
-            excluded: listed(|found| texts(found.excluded_subtrees.as_deref())),
-            names: facts.names,
-            issuer: facts.issuer,
-            self_issued: facts.self_issued,
-            not_before: facts.not_before,
-            not_after: facts.not_after,
-            is_authority: facts.is_authority,
-            for_servers: facts.for_servers,
+            pin: Pin::of_public_key(certificate.public_key().raw),
+            is_authority: certificate.is_ca(),
+            for_servers: usage.is_none_or(|usage| usage.server_auth),
+            for_clients: usage.is_none_or(|usage| usage.client_auth || usage.any),
+            permitted: texts(constraints.and_then(|found| found.permitted_subtrees.as_deref())),
+            excluded: texts(constraints.and_then(|found| found.excluded_subtrees.as_deref())),
+            signature_algorithm: printable(
+                &certificate.signature_algorithm.algorithm.to_id_string(),
+            ),
         })
     }
-}
 
-impl Details {
-    pub(crate) fn fits(&self, subject_public_key_info: &[u8]) -> bool {
+    /// Returns whether a key (SubjectPublicKeyInfo) is the certificate's.
+    pub(crate) fn has_key(&self, subject_public_key_info: &[u8]) -> bool {
         self.pin == Pin::of_public_key(subject_public_key_info)
     }
 
-    /// Returns the names of it that a server can be called by, as one would:
-    /// `www` in place of a star.
+    /// Returns the names that a server can be called by, with `www` in place of a
+    /// wildcard.
     pub fn callable_names(&self) -> impl Iterator<Item = String> {
         self.names
             .iter()
@@ -121,7 +130,7 @@ fn texts(subtrees: Option<&[GeneralSubtree<'_>]>) -> Vec<String> {
         .collect()
 }
 
-/// An address and its mask (RFC 5280 §4.2.1.10).
+/// Returns the text of an address and its mask (RFC 5280 §4.2.1.10).
 fn range(bytes: &[u8]) -> String {
     let (address, mask): (IpAddr, u32) = match bytes.len() {
         8 => {
@@ -144,9 +153,76 @@ fn range(bytes: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // A String takes whatever is written.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn name(name: &GeneralName<'_>) -> Option<String> {
+    match *name {
+        GeneralName::DNSName(text) | GeneralName::RFC822Name(text) | GeneralName::URI(text) => {
+            Some(printable(text))
+        }
+        GeneralName::IPAddress(bytes) => address(bytes),
+        _ => None,
+    }
+}
+
+fn address(bytes: &[u8]) -> Option<String> {
+    if let Ok(octets) = <[u8; 4]>::try_from(bytes) {
+        return Some(Ipv4Addr::from(octets).to_string());
+    }
+    let octets = <[u8; 16]>::try_from(bytes).ok()?;
+    Some(Ipv6Addr::from(octets).to_string())
+}
+
+/// Makes a text fit for a terminal: cuts it to a length, and replaces control characters
+/// and invisible ones.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .take(NAME_CHARACTERS_MAX)
+        .map(|c| match c.is_control() || is_invisible(c) {
+            true => char::REPLACEMENT_CHARACTER,
+            false => c,
+        })
+        .collect()
+}
+
+/// Returns whether a character turns the direction of a text, has no width, or ends a
+/// line (Unicode's Cf, Zl and Zp, as far as they are not letters of a script).
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_from_the_network_cannot_steer_a_terminal() {
+        assert_eq!(
+            printable("a\u{1b}[2Jb\r\n"),
+            "a\u{fffd}[2Jb\u{fffd}\u{fffd}"
+        );
+        assert_eq!(printable("a\u{202e}b\u{200b}ü"), "a\u{fffd}b\u{fffd}ü");
+        assert_eq!(printable(&"x".repeat(1000)).len(), NAME_CHARACTERS_MAX);
+    }
+
+    #[test]
+    fn addresses_are_written_as_people_write_them() {
+        assert_eq!(address(&[127, 0, 0, 1]).as_deref(), Some("127.0.0.1"));
+        assert_eq!(
+            address(&Ipv6Addr::LOCALHOST.octets()).as_deref(),
+            Some("::1")
+        );
+        assert_eq!(address(&[1, 2, 3]), None);
+    }
+
+    #[test]
+    fn bytes_that_are_no_certificate_are_an_error() {
+        assert!(CertificateDetails::of(&CertificateDer::from_slice(b"")).is_err());
+        assert!(
+            CertificateDetails::of(&CertificateDer::from_slice(b"\x30\x03\x02\x01\x01")).is_err()
+        );
+    }
 }

@@ -1,13 +1,12 @@
-//! Chooses the folders: qecho's own, and the one mkcert would choose.
+//! Folders of qecho and of mkcert.
 //!
-//! The environment is an argument, so that nothing here depends on the process
-//! it runs in.
+//! The environment is an argument, so that nothing here depends on the process.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Reads one environment variable by name.
-pub type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// Reads a variable of this process; the argument for the functions here.
 ///
@@ -21,27 +20,27 @@ pub fn process_variable(name: &str) -> Option<OsString> {
 
 /// Returns qecho's own data folder, or `None` where no home is known.
 ///
-/// That is `$QECHO_HOME` as it is; else `qecho` below the folder in which the
-/// system keeps a user's data (the one mkcert chooses too). Nothing is created.
-pub fn data_folder(variables: Variables<'_>) -> Option<PathBuf> {
-    System::current().folder(variables, "QECHO_HOME", "qecho")
+/// The folder is `$QECHO_HOME` as it is; else `qecho` below the folder in which the
+/// system keeps a user's data (mkcert's choice, too). Nothing is created.
+pub fn data_folder(variables: Environment<'_>) -> Option<PathBuf> {
+    Platform::current().folder(variables, "QECHO_HOME", "qecho")
 }
 
 /// Returns the folder of the user's own CA, which signs what `qecho cert new` asks for:
 /// `ca` below [`data_folder`], where the one for loopback is.
-pub fn own_authority_folder(variables: Variables<'_>) -> Option<PathBuf> {
+pub fn user_authority_folder(variables: Environment<'_>) -> Option<PathBuf> {
     Some(data_folder(variables)?.join("ca"))
 }
 
 /// Returns the folder in which mkcert keeps its CA (`$CAROOT` as it is; else as
 /// [`data_folder`] chooses, ending in `mkcert`), or `None` where no home is known.
-pub fn mkcert_folder(variables: Variables<'_>) -> Option<PathBuf> {
-    System::current().folder(variables, "CAROOT", "mkcert")
+pub fn mkcert_folder(variables: Environment<'_>) -> Option<PathBuf> {
+    Platform::current().folder(variables, "CAROOT", "mkcert")
 }
 
-/// Returns `user@host` as far as this machine tells without being asked twice;
-/// a new authority bears it in its name.
-pub fn owner(variables: Variables<'_>) -> Option<String> {
+/// Returns `user@host`, as far as files and variables say; a new authority has it in its
+/// name.
+pub fn owner(variables: Environment<'_>) -> Option<String> {
     let text = |name| non_empty(variables, name)?.into_string().ok();
     let user = text("USER").or_else(|| text("USERNAME"))?;
     let host = std::fs::read_to_string("/etc/hostname")
@@ -56,15 +55,15 @@ pub fn owner(variables: Variables<'_>) -> Option<String> {
     })
 }
 
-/// The conventions that differ by operating system.
+/// Convention of an operating system for a user's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum System {
+enum Platform {
     Windows,
     MacOs,
     Other,
 }
 
-impl System {
+impl Platform {
     fn current() -> Self {
         if cfg!(windows) {
             Self::Windows
@@ -75,7 +74,7 @@ impl System {
         }
     }
 
-    fn folder(self, variables: Variables<'_>, whole: &str, name: &str) -> Option<PathBuf> {
+    fn folder(self, variables: Environment<'_>, whole: &str, name: &str) -> Option<PathBuf> {
         if let Some(folder) = non_empty(variables, whole) {
             return Some(folder.into());
         }
@@ -84,7 +83,7 @@ impl System {
 
     // The order is mkcert's: on Windows $XDG_DATA_HOME is not looked at, on macOS
     // it wins over ~/Library.
-    fn user_data(self, variables: Variables<'_>) -> Option<PathBuf> {
+    fn user_data(self, variables: Environment<'_>) -> Option<PathBuf> {
         if self == Self::Windows {
             return non_empty(variables, "LocalAppData").map(PathBuf::from);
         }
@@ -99,18 +98,14 @@ impl System {
     }
 }
 
-/// Reads a variable; one that is empty is as good as none.
-pub(crate) fn non_empty(variables: Variables<'_>, name: &str) -> Option<OsString> {
+/// Reads a variable; an empty one counts as unset.
+pub(crate) fn non_empty(variables: Environment<'_>, name: &str) -> Option<OsString> {
     variables(name).filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn qecho(system: System, variables: &[(&str, &str)]) -> Option<PathBuf> {
-        system.folder(&read_from(variables), "QECHO_HOME", "qecho")
-    }
 
     fn read_from(variables: &[(&str, &str)]) -> impl Fn(&str) -> Option<OsString> {
         move |name| {
@@ -120,56 +115,27 @@ mod tests {
     }
 
     #[test]
-    fn qecho_home_is_used_as_it_is() {
-        for system in [System::Windows, System::MacOs, System::Other] {
-            let variables = [
-                ("QECHO_HOME", "/q"),
-                ("XDG_DATA_HOME", "/x"),
-                ("HOME", "/h"),
-            ];
-            assert_eq!(qecho(system, &variables), Some("/q".into()));
-        }
-    }
-
-    #[test]
-    fn each_system_has_its_own_place_below_home() {
-        let home = [("HOME", "/h"), ("LocalAppData", "/local")];
-        assert_eq!(
-            qecho(System::Other, &home),
-            Some("/h/.local/share/qecho".into())
-        );
-        assert_eq!(
-            qecho(System::MacOs, &home),
-            Some("/h/Library/Application Support/qecho".into())
-        );
-        assert_eq!(qecho(System::Windows, &home), Some("/local/qecho".into()));
-    }
-
-    #[test]
-    fn xdg_data_home_wins_except_on_windows() {
-        let both = [
-            ("XDG_DATA_HOME", "/x"),
-            ("HOME", "/h"),
-            ("LocalAppData", "/local"),
-        ];
-        assert_eq!(qecho(System::Other, &both), Some("/x/qecho".into()));
-        assert_eq!(qecho(System::MacOs, &both), Some("/x/qecho".into()));
-        assert_eq!(qecho(System::Windows, &both), Some("/local/qecho".into()));
-    }
-
-    #[test]
-    fn an_empty_variable_counts_as_unset() {
-        let variables = [("QECHO_HOME", ""), ("XDG_DATA_HOME", ""), ("HOME", "/h")];
-        assert_eq!(
-            qecho(System::Other, &variables),
-            Some("/h/.local/share/qecho".into())
-        );
-    }
-
-    #[test]
-    fn without_a_home_there_is_no_folder() {
-        for system in [System::Windows, System::MacOs, System::Other] {
-            assert_eq!(qecho(system, &[]), None);
+    fn each_system_has_its_own_place_and_variables_win() {
+        let (qecho, xdg) = (("QECHO_HOME", "/q"), ("XDG_DATA_HOME", "/x"));
+        let (home, local) = (("HOME", "/h"), ("LocalAppData", "/local"));
+        let (unset_qecho, unset_xdg) = (("QECHO_HOME", ""), ("XDG_DATA_HOME", ""));
+        let in_library = "/h/Library/Application Support/qecho";
+        let below_home = ["/local/qecho", in_library, "/h/.local/share/qecho"];
+        for (variables, expected) in [
+            (&[qecho, xdg, home, local][..], ["/q"; 3].map(Some)),
+            (&[home, local], below_home.map(Some)),
+            (&[unset_qecho, unset_xdg, home, local], below_home.map(Some)),
+            // On Windows it is not looked at.
+            (
+                &[xdg, home, local],
+                ["/local/qecho", "/x/qecho", "/x/qecho"].map(Some),
+            ),
+            (&[], [None; 3]),
+        ] {
+            let systems = [Platform::Windows, Platform::MacOs, Platform::Other];
+            let found =
+                systems.map(|system| system.folder(&read_from(variables), "QECHO_HOME", "qecho"));
+            assert_eq!(found, expected.map(|folder| folder.map(PathBuf::from)));
         }
     }
 

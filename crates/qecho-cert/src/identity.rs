@@ -1,4 +1,4 @@
-//! Who a server says it is, and the certificate files that prove it.
+//! Certificates with their keys, from files.
 
 use std::fmt;
 use std::fs::File;
@@ -15,14 +15,15 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use time::OffsetDateTime;
 
-use crate::facts::{Facts, MalformedCertificate};
+use crate::details::CertificateDetails;
+use crate::malformed::MalformedCertificate;
 use crate::pin::Pin;
 use crate::secret;
 
-/// More than every CA of the world takes; what is larger is something else.
+/// All public CAs together take less.
 const PEM_BYTES_MAX: u64 = 16 << 20;
 
-/// What a server shows its clients, and what can be told about it.
+/// Certificate and key of a server.
 ///
 /// An `Arc<dyn ServerIdentity>` is an `Arc<dyn ResolvesServerCert>` where rustls
 /// asks for one.
@@ -38,10 +39,12 @@ pub trait ServerIdentity: ResolvesServerCert {
 
     /// Returns the file of the local authority that signed the certificate, for
     /// programs that want to trust it; `None` where there is no such file.
-    fn authority_path(&self) -> Option<&Path>;
+    fn authority_path(&self) -> Option<&Path> {
+        None
+    }
 
-    /// Returns a secret that is derived from the private key: a server that is
-    /// started again with the same key has it again.
+    /// Returns a secret that is derived from the private key: it is the same after a
+    /// restart with the same key.
     fn secret(&self) -> [u8; 32];
 }
 
@@ -58,7 +61,7 @@ impl Identity {
     /// Loads a chain (leaf first) and its key from PEM files; the key may be PKCS#8,
     /// SEC1 or PKCS#1, and both may be in one file.
     ///
-    /// An expired certificate loads: [`ServerIdentity::expires`] tells.
+    /// An expired certificate loads too; see [`ServerIdentity::expires`].
     ///
     /// # Errors
     /// A file cannot be read, does not hold what it should, or the key is not the
@@ -69,11 +72,11 @@ impl Identity {
             path: certificate_path.into(),
             source,
         };
-        // Intermediates are looked at too: clients would refuse the whole chain.
+        // Intermediates are parsed too: clients would refuse the whole chain.
         for certificate in &chain[1..] {
-            Facts::of(certificate).map_err(malformed)?;
+            CertificateDetails::of(certificate).map_err(malformed)?;
         }
-        let facts = Facts::of(&chain[0]).map_err(malformed)?;
+        let details = CertificateDetails::of(&chain[0]).map_err(malformed)?;
         let pin = Pin::of_certificate(&chain[0]).map_err(malformed)?;
         let private_key = read_key(key_path)?;
         let secret = secret::of_key(private_key.secret_der());
@@ -91,8 +94,8 @@ impl Identity {
             })?;
         Ok(Self {
             certified: Arc::new(certified),
-            names: facts.names,
-            expires: facts.not_after,
+            names: details.names,
+            expires: details.not_after,
             pin,
             secret,
         })
@@ -112,10 +115,6 @@ impl ServerIdentity for Identity {
         self.pin
     }
 
-    fn authority_path(&self) -> Option<&Path> {
-        None
-    }
-
     fn secret(&self) -> [u8; 32] {
         self.secret
     }
@@ -127,14 +126,14 @@ impl ResolvesServerCert for Identity {
     }
 }
 
-/// A client shows it to whoever asks.
+/// Shown to every server that asks for a client certificate.
 impl ResolvesClientCert for Identity {
     fn resolve(
         &self,
         _root_hint_subjects: &[&[u8]],
         _schemes: &[SignatureScheme],
     ) -> Option<Arc<CertifiedKey>> {
-        // Whether it is the right one is for the server to say, which says why.
+        // The server decides whether it is the right one, and says why not.
         Some(Arc::clone(&self.certified))
     }
 
@@ -153,9 +152,9 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// Why the files give no identity.
+/// Error of loading a certificate or its key.
 ///
-/// A library's words are its data, so they are a `cause` that is asked for and not the
+/// A library's text is written for debugging, so it is a `cause` field and not the
 /// `source` that is printed behind ours.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -165,7 +164,7 @@ pub enum IdentityError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// A file is no well-formed PEM.
@@ -173,7 +172,7 @@ pub enum IdentityError {
     MalformedPem {
         /// The file.
         path: PathBuf,
-        /// What the parser said, for debugging.
+        /// Error of the parser, for debugging.
         cause: pem::Error,
     },
     /// The certificate file holds none.
@@ -187,7 +186,7 @@ pub enum IdentityError {
     MalformedCertificate {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
+        /// Error of the parser.
         source: MalformedCertificate,
     },
     /// The key file holds none.
@@ -196,7 +195,7 @@ pub enum IdentityError {
         /// The file.
         path: PathBuf,
     },
-    /// The key needs a password, and nobody could type it.
+    /// The key needs a password, which cannot be asked for here.
     #[error(
         "the key in {} is encrypted; decrypt it first, for instance with openssl pkey",
         path.display()
@@ -214,7 +213,7 @@ pub enum IdentityError {
     UnusableKey {
         /// The file.
         path: PathBuf,
-        /// What the library said, for debugging.
+        /// Error of the library, for debugging.
         cause: rustls::Error,
     },
     /// The key is another certificate's.
@@ -224,7 +223,7 @@ pub enum IdentityError {
         certificate: PathBuf,
         /// The key's file.
         key: PathBuf,
-        /// What the library said, for debugging.
+        /// Error of the library, for debugging.
         cause: rustls::Error,
     },
 }
@@ -260,7 +259,7 @@ pub(crate) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, IdentityEr
     })
 }
 
-// In PKCS #8, and in the style of RFC 1421 before it.
+// PKCS #8, and RFC 1421 before it.
 fn is_encrypted(content: &[u8]) -> bool {
     const MARKS: [&[u8]; 3] = [
         b"-----BEGIN ENCRYPTED PRIVATE KEY-----",

@@ -1,71 +1,80 @@
-//! Certificates that somebody asks an authority for.
+//! Certificates that an authority issues.
 
 mod error;
 mod files;
-mod key;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use rcgen::{
-    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
-};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use time::{Duration, OffsetDateTime};
 
-use crate::authority::{Authority, printable, serial_number};
-use crate::name::Name;
+use crate::authority::Authority;
+use crate::key_type::KeyType;
+use crate::subject_alt_name::SubjectAltName;
+use crate::template::{SHORT_LIFETIME, end_entity, printable};
 
 pub use error::IssueError;
-pub use files::{FilesError, PairFiles};
-pub use key::KeyKind;
+pub use files::{CertificateFiles, CertificateFilesError};
 
 /// mkcert's two years and three months: under the 825 days that Apple's systems take.
-const USUAL_LIFE: Duration = Duration::days(820);
-/// Together with [`CLOCK_SKEW`] below the 14 days that WebTransport's
-/// `serverCertificateHashes` allow.
-const SHORT_LIFE: Duration = Duration::days(13);
-/// How far a peer's clock may lag behind ours.
-const CLOCK_SKEW: Duration = Duration::hours(1);
+const DEFAULT_LIFETIME: Duration = Duration::days(820);
 const ORGANIZATION: &str = "qecho development certificate";
 
-/// What somebody asks a certificate for.
+/// Names, purposes and validity of a certificate to issue.
 #[derive(Clone, Debug)]
-pub struct Request {
+#[non_exhaustive]
+pub struct IssueRequest {
     /// The names, in their order; at least one.
-    pub names: Vec<Name>,
-    /// Whether a client, too, may show it.
-    pub client: bool,
-    /// How long it shall be good.
-    pub life: Life,
+    pub names: Vec<SubjectAltName>,
+    /// A TLS client, too, may use the certificate.
+    pub for_clients: bool,
+    /// The validity.
+    pub validity: Validity,
 }
 
-/// How long a certificate is good.
+impl IssueRequest {
+    /// Asks for a certificate for servers.
+    pub fn new(names: Vec<SubjectAltName>, validity: Validity) -> Self {
+        Self {
+            names,
+            for_clients: false,
+            validity,
+        }
+    }
+
+    /// Sets [`for_clients`](Self::for_clients).
+    pub fn with_clients(self, for_clients: bool) -> Self {
+        Self {
+            for_clients,
+            ..self
+        }
+    }
+}
+
+/// Validity of a certificate to issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
+#[non_exhaustive]
+pub enum Validity {
     /// 820 days, or until the authority expires.
-    Usual,
+    Default,
     /// 13 days, so that WebTransport takes it by its hash.
     Short,
-    /// So many days.
+    /// Exactly this many days.
     Days(u16),
-    /// So long, or until the authority expires.
-    AsLongAs(Duration),
+    /// This duration, or until the authority expires.
+    AtMost(Duration),
 }
 
-impl Life {
-    /// By so much a certificate is older than it is.
-    pub(crate) const BACKDATED: Duration = CLOCK_SKEW;
-}
-
-/// A certificate and its key, which are nowhere but here yet.
-pub struct Issued {
+/// A certificate and its key, not written to files yet.
+pub struct IssuedCertificate {
     certificate: CertificateDer<'static>,
     pem: String,
     authority_pem: String,
-    /// What its signers write one after the other: its key's file, if there is one.
+    /// File of the authority's key, if there is one: the lock of those who write what it
+    /// signs.
     authority_key: Option<PathBuf>,
     key: KeyPair,
 }
@@ -77,14 +86,14 @@ impl Authority {
     /// verified against the authority, as a peer does.
     ///
     /// # Errors
-    /// The authority may not sign for these names or for so long.
+    /// The authority may not sign these names or for that long.
     pub fn issue(
         &self,
-        request: &Request,
-        key: KeyKind,
+        request: &IssueRequest,
+        key: KeyType,
         owner: Option<&str>,
         now: SystemTime,
-    ) -> Result<Issued, IssueError> {
+    ) -> Result<IssuedCertificate, IssueError> {
         let key = key
             .generate()
             .map_err(|source| IssueError::Sign { source })?;
@@ -93,15 +102,15 @@ impl Authority {
 
     pub(crate) fn issue_for(
         &self,
-        request: &Request,
+        request: &IssueRequest,
         key: KeyPair,
         owner: Option<&str>,
         now: SystemTime,
-    ) -> Result<Issued, IssueError> {
+    ) -> Result<IssuedCertificate, IssueError> {
         let sign = |source| IssueError::Sign { source };
         let mut params = template(request, owner, now.into()).map_err(sign)?;
         if params.not_after > self.expires() {
-            if let Life::Days(_) = request.life {
+            if let Validity::Days(_) = request.validity {
                 return Err(IssueError::BeyondAuthority {
                     ends: self.expires().date(),
                 });
@@ -110,7 +119,7 @@ impl Authority {
         }
         let certificate = self.sign(&params, &key).map_err(sign)?;
         self.vouches(certificate.der(), request, now)?;
-        Ok(Issued {
+        Ok(IssuedCertificate {
             certificate: certificate.der().clone(),
             pem: certificate.pem(),
             authority_pem: self.certificate_pem().to_owned(),
@@ -122,52 +131,40 @@ impl Authority {
     fn vouches(
         &self,
         certificate: &CertificateDer<'_>,
-        request: &Request,
+        request: &IssueRequest,
         now: SystemTime,
     ) -> Result<(), IssueError> {
-        let usage = match request.names.iter().any(Name::is_for_servers) {
+        let usage = match request.names.iter().any(SubjectAltName::is_for_servers) {
             true => webpki::KeyUsage::server_auth(),
-            false if request.client => webpki::KeyUsage::client_auth(),
+            false if request.for_clients => webpki::KeyUsage::client_auth(),
             // An e-mail address alone is for no handshake.
             false => return Ok(()),
         };
-        let algorithms = rustls::crypto::aws_lc_rs::default_provider()
-            .signature_verification_algorithms
-            .all;
-        let since = now
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        webpki::anchor_from_trusted_cert(self.certificate_der())
-            .and_then(|anchor| {
-                webpki::EndEntityCert::try_from(certificate)?
-                    .verify_for_usage(
-                        algorithms,
-                        &[anchor],
-                        &[],
-                        UnixTime::since_unix_epoch(since),
-                        usage,
-                        None,
-                        None,
-                    )
-                    .map(|_| ())
-            })
-            .map_err(|cause| match cause {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH);
+        let now = UnixTime::since_unix_epoch(since.unwrap_or_default());
+        verify_signed_by(certificate, self.certificate_der(), usage, now).map_err(|cause| {
+            match cause {
                 webpki::Error::NameConstraintViolation => IssueError::NotPermitted {
-                    names: request.names.iter().map(Name::to_string).collect(),
+                    names: request
+                        .names
+                        .iter()
+                        .map(SubjectAltName::to_string)
+                        .collect(),
                 },
                 cause => IssueError::Unverifiable { cause },
-            })
+            }
+        })
     }
 }
 
-impl Issued {
+impl IssuedCertificate {
     /// Returns the certificate.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
     }
 }
 
-impl fmt::Debug for Issued {
+impl fmt::Debug for IssuedCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Issued")
             .field("pem", &self.pem)
@@ -176,54 +173,53 @@ impl fmt::Debug for Issued {
 }
 
 fn template(
-    request: &Request,
+    request: &IssueRequest,
     owner: Option<&str>,
     now: OffsetDateTime,
 ) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = CertificateParams::default();
-    // Some parsers take no time before 1970, where a machine without a battery starts.
-    params.not_before = (now - CLOCK_SKEW).max(OffsetDateTime::UNIX_EPOCH);
-    params.not_after = now
-        + match request.life {
-            Life::Usual => USUAL_LIFE,
-            Life::Short => SHORT_LIFE,
-            Life::Days(days) => Duration::days(days.into()),
-            Life::AsLongAs(duration) => duration,
-        };
-    params.serial_number = Some(serial_number()?);
-    params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::OrganizationName, ORGANIZATION);
+    let lifetime = match request.validity {
+        Validity::Default => DEFAULT_LIFETIME,
+        Validity::Short => SHORT_LIFETIME,
+        Validity::Days(days) => Duration::days(days.into()),
+        Validity::AtMost(duration) => duration,
+    };
+    let mut params = end_entity(lifetime, purposes(request), now)?;
+    let subject = &mut params.distinguished_name;
+    subject.push(DnType::OrganizationName, ORGANIZATION);
     if let Some(owner) = owner {
-        params
-            .distinguished_name
-            .push(DnType::OrganizationalUnitName, printable(owner));
+        subject.push(DnType::OrganizationalUnitName, printable(owner));
     }
-    params.subject_alt_names = request
-        .names
-        .iter()
-        .map(Name::subject_alternative_name)
-        .collect::<Result<_, _>>()?;
-    // Said explicitly, because rcgen writes the subject key identifier only then.
-    params.is_ca = IsCa::ExplicitNoCa;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = purposes(request);
-    params.use_authority_key_identifier_extension = true;
+    let names = request.names.iter().map(SubjectAltName::to_san);
+    params.subject_alt_names = names.collect::<Result<_, _>>()?;
     Ok(params)
 }
 
-// What mkcert's certificates are for.
-fn purposes(request: &Request) -> Vec<ExtendedKeyUsagePurpose> {
+/// Verifies that an authority has signed a certificate, as a peer does.
+pub(crate) fn verify_signed_by(
+    certificate: &CertificateDer<'_>,
+    authority: &CertificateDer<'_>,
+    usage: webpki::KeyUsage,
+    now: UnixTime,
+) -> Result<(), webpki::Error> {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let algorithms = provider.signature_verification_algorithms.all;
+    let anchors = [webpki::anchor_from_trusted_cert(authority)?];
+    webpki::EndEntityCert::try_from(certificate)?
+        .verify_for_usage(algorithms, &anchors, &[], now, usage, None, None)
+        .map(|_| ())
+}
+
+// The same as mkcert's.
+fn purposes(request: &IssueRequest) -> Vec<ExtendedKeyUsagePurpose> {
     let names = &request.names;
     let wanted = [
-        (request.client, ExtendedKeyUsagePurpose::ClientAuth),
+        (request.for_clients, ExtendedKeyUsagePurpose::ClientAuth),
         (
-            names.iter().any(Name::is_for_servers),
+            names.iter().any(SubjectAltName::is_for_servers),
             ExtendedKeyUsagePurpose::ServerAuth,
         ),
         (
-            names.iter().any(Name::is_email),
+            names.iter().any(SubjectAltName::is_email),
             ExtendedKeyUsagePurpose::EmailProtection,
         ),
     ];

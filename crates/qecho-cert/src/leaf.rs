@@ -1,37 +1,26 @@
-//! The certificate a server shows when nobody gave it one.
-
-mod error;
+//! The certificate of a server that was given none.
 
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 use std::time::SystemTime;
 
-use rcgen::{
-    CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
-    PublicKeyData, SanType,
-};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, PublicKeyData, SanType};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
-use crate::authority::{Authority, serial_number};
-use crate::identity::{ServerIdentity, read_text};
+use crate::authority::Authority;
+use crate::identity::ServerIdentity;
 use crate::pin::Pin;
-use crate::publish::{Access, Published, create_folder, publish};
+use crate::publish::Access;
 use crate::secret;
+use crate::storage::{self, StorageError};
+use crate::template::{SHORT_LIFETIME, end_entity, serial_number};
 
-pub use error::LeafError;
-
-/// Together with [`CLOCK_SKEW`] below the 14 days that WebTransport's
-/// `serverCertificateHashes` allow.
-const LIFE: Duration = Duration::days(13);
-/// How far a client's clock may lag behind ours.
-const CLOCK_SKEW: Duration = Duration::hours(1);
 const KEY_FILE: &str = "server-key.pem";
 const DNS_NAME: &str = "localhost";
 const ADDRESSES: [IpAddr; 2] = [
@@ -39,7 +28,28 @@ const ADDRESSES: [IpAddr; 2] = [
     IpAddr::V6(Ipv6Addr::LOCALHOST),
 ];
 
-/// Tells the time; an argument, so that a test can let days go by.
+/// Error of making an [`AutomaticLeaf`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeafError {
+    /// The folder, or the key in it, cannot be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The TLS library does not take the key.
+    #[error("cannot serve with the key")]
+    Key {
+        /// Error of the library.
+        source: rustls::Error,
+    },
+    /// A key or a signature cannot be made.
+    #[error("cannot make the server's certificate")]
+    Sign {
+        /// Error of the library.
+        source: rcgen::Error,
+    },
+}
+
+/// Returns the time; an argument, so that a test can let days go by.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// A short-lived certificate for localhost, 127.0.0.1 and ::1, signed by the local
@@ -54,17 +64,16 @@ pub struct AutomaticLeaf {
     clock: Clock,
     key: KeyPair,
     signing_key: Arc<dyn SigningKey>,
-    names: Vec<String>,
     current: RwLock<Leaf>,
     /// Held by the one thread that renews.
     renewal: Mutex<()>,
 }
 
-/// The certificates of one time, with one key.
+/// The certificates in use; both have the same key and validity.
 struct Leaf {
-    /// Shown where the client names its host.
+    /// For clients that send an SNI.
     without_addresses: Arc<CertifiedKey>,
-    /// Shown where it names none.
+    /// For clients that send none.
     with_addresses: Arc<CertifiedKey>,
     not_before: OffsetDateTime,
     not_after: OffsetDateTime,
@@ -81,15 +90,9 @@ impl AutomaticLeaf {
         folder: &Path,
         clock: Clock,
     ) -> Result<Self, LeafError> {
-        let folder = std::path::absolute(folder).map_err(|source| LeafError::CreateFolder {
-            folder: folder.into(),
-            source,
-        })?;
-        create_folder(&folder).map_err(|source| LeafError::CreateFolder {
-            folder: folder.clone(),
-            source,
-        })?;
-        let key = open_or_create_key(&folder.join(KEY_FILE))?;
+        let folder = storage::absolute(folder)?;
+        storage::create_folder(&folder)?;
+        let key = storage::open_or_create_key(&folder.join(KEY_FILE), Access::Private)?;
         Self::with_key(authority, key, clock)
     }
 
@@ -107,24 +110,20 @@ impl AutomaticLeaf {
         let signing_key = any_supported_type(&der).map_err(|source| LeafError::Key { source })?;
         let leaf = Leaf::sign(&authority, &key, &signing_key, clock().into())
             .map_err(|source| LeafError::Sign { source })?;
-        let names = std::iter::once(DNS_NAME.to_owned())
-            .chain(ADDRESSES.iter().map(IpAddr::to_string))
-            .collect();
         Ok(Self {
             authority,
             clock,
             key,
             signing_key,
-            names,
             current: RwLock::new(leaf),
             renewal: Mutex::new(()),
         })
     }
 
-    // Handshakes go on with the old leaf while one of them signs the new one, and
-    // after it failed to: half a life is left to try again.
+    // Handshakes go on with the old leaf while one of them signs the new one, and if that
+    // fails: half of the validity is left to try again.
     fn renew_if_due(&self, now: OffsetDateTime) {
-        if !self.read(|leaf| leaf.is_due(now)) {
+        if !self.with_current(|leaf| leaf.is_due(now)) {
             return;
         }
         let _turn = match self.renewal.try_lock() {
@@ -132,8 +131,8 @@ impl AutomaticLeaf {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        // The one before us may have been quicker than our look at the leaf.
-        if !self.read(|leaf| leaf.is_due(now)) {
+        // Another thread may have renewed it in between.
+        if !self.with_current(|leaf| leaf.is_due(now)) {
             return;
         }
         if let Ok(leaf) = Leaf::sign(&self.authority, &self.key, &self.signing_key, now) {
@@ -141,18 +140,21 @@ impl AutomaticLeaf {
         }
     }
 
-    fn read<T>(&self, look: impl FnOnce(&Leaf) -> T) -> T {
+    fn with_current<T>(&self, look: impl FnOnce(&Leaf) -> T) -> T {
         look(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl ServerIdentity for AutomaticLeaf {
     fn names(&self) -> Vec<String> {
-        self.names.clone()
+        let addresses = ADDRESSES.iter().map(IpAddr::to_string);
+        std::iter::once(DNS_NAME.to_owned())
+            .chain(addresses)
+            .collect()
     }
 
     fn expires(&self) -> OffsetDateTime {
-        self.read(|leaf| leaf.not_after)
+        self.with_current(|leaf| leaf.not_after)
     }
 
     fn pin(&self) -> Pin {
@@ -171,9 +173,9 @@ impl ServerIdentity for AutomaticLeaf {
 impl ResolvesServerCert for AutomaticLeaf {
     fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.renew_if_due((self.clock)().into());
-        // An address in the SNI, where none may be, is no name to rustls.
+        // rustls takes an address in the SNI, which must not have one, for no name.
         let names_host = client_hello.server_name().is_some();
-        Some(self.read(|leaf| match names_host {
+        Some(self.with_current(|leaf| match names_host {
             true => Arc::clone(&leaf.without_addresses),
             false => Arc::clone(&leaf.with_addresses),
         }))
@@ -183,7 +185,7 @@ impl ResolvesServerCert for AutomaticLeaf {
 impl fmt::Debug for AutomaticLeaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AutomaticLeaf")
-            .field("names", &self.names)
+            .field("names", &self.names())
             .field("expires", &self.expires())
             .field("pin", &self.pin())
             .finish_non_exhaustive()
@@ -197,7 +199,9 @@ impl Leaf {
         signing_key: &Arc<dyn SigningKey>,
         now: OffsetDateTime,
     ) -> Result<Self, rcgen::Error> {
-        let mut params = template(now)?;
+        let usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let mut params = end_entity(SHORT_LIFETIME, usages, now)?;
+        params.subject_alt_names = vec![SanType::DnsName(DNS_NAME.try_into()?)];
         let certify = |params: &CertificateParams| {
             let chain = vec![authority.sign(params, key)?.der().clone()];
             Ok(Arc::new(CertifiedKey::new(chain, Arc::clone(signing_key))))
@@ -215,61 +219,10 @@ impl Leaf {
         })
     }
 
-    // Half its life is over; or the clock was set back and clients would find the
+    // Half of the validity is over; or the clock was set back, and clients would find the
     // leaf not valid yet.
     fn is_due(&self, now: OffsetDateTime) -> bool {
         let half = (self.not_after - self.not_before) / 2;
         now > self.not_before + half || now < self.not_before
     }
-}
-
-fn template(now: OffsetDateTime) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = CertificateParams::default();
-    // Some parsers take no time before 1970, where a machine without a battery starts.
-    params.not_before = (now - CLOCK_SKEW).max(OffsetDateTime::UNIX_EPOCH);
-    params.not_after = now + LIFE;
-    params.serial_number = Some(serial_number()?);
-    params.distinguished_name = DistinguishedName::new();
-    params.subject_alt_names = vec![SanType::DnsName(DNS_NAME.try_into()?)];
-    // Said explicitly, because rcgen writes the subject key identifier only then.
-    params.is_ca = IsCa::ExplicitNoCa;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.use_authority_key_identifier_extension = true;
-    Ok(params)
-}
-
-fn open_or_create_key(path: &Path) -> Result<KeyPair, LeafError> {
-    match read_text(path) {
-        Ok(pem) => return parse_key(path, &pem),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(source) => {
-            return Err(LeafError::Read {
-                path: path.into(),
-                source,
-            });
-        }
-    }
-    let key = KeyPair::generate().map_err(|source| LeafError::Sign { source })?;
-    match publish(path, Access::Private, key.serialize_pem().as_bytes()) {
-        Ok(Published::Now) => Ok(key),
-        Ok(Published::Before) => {
-            let pem = read_text(path).map_err(|source| LeafError::Read {
-                path: path.into(),
-                source,
-            })?;
-            parse_key(path, &pem)
-        }
-        Err(source) => Err(LeafError::Write {
-            path: path.into(),
-            source,
-        }),
-    }
-}
-
-fn parse_key(path: &Path, pem: &str) -> Result<KeyPair, LeafError> {
-    KeyPair::from_pem(pem).map_err(|source| LeafError::MalformedKey {
-        path: path.into(),
-        source,
-    })
 }

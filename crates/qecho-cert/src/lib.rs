@@ -1,59 +1,90 @@
-//! Who is trusted?
+//! Trust: certificates of servers and clients, and their verification.
 //!
-//! The answer has two halves. A server shows a [`ServerIdentity`]: an
-//! [`AutomaticLeaf`] signed by qecho's own local [`Authority`], or an
-//! [`Identity`] loaded from the files somebody names, or one that follows their changes
-//! ([`ReloadingIdentity`]). A client asks a
-//! [`TrustVerifier`], which says afterwards who vouched for the server, or in
-//! plain words why nobody did. Where clients show certificates too, an [`Identity`] is
-//! the client's, and a [`ClientVerifier`] the server's, or one that follows its files
-//! ([`ReloadingClients`]).
-//!
-//! Absent on purpose: QUIC, sockets, printing, and any change to a system's
-//! certificate store: [`store`] knows the commands, and runs none.
+//! A server shows a [`ServerIdentity`]: an [`AutomaticLeaf`] signed by qecho's own local
+//! [`Authority`], an [`Identity`] loaded from files, or a [`ReloadingIdentity`], which
+//! follows changes of its files. A client verifies it by a [`TrustVerifier`], which
+//! returns afterwards the [`Anchor`] that the server was verified by, or the
+//! [`VerifyFailure`] in plain words. A client that is asked for a certificate shows an
+//! [`Identity`], which the server verifies by a [`ClientVerifier`].
 //!
 //! ```
-//! use qecho_cert::Pin;
+//! use std::time::SystemTime;
 //!
-//! let pin: Pin = "sha256:2a2d8e260000000000000000000000000000000000000000000000000000beef"
-//!     .parse()
-//!     .expect("it has 64 hexadecimal digits");
-//! assert!(pin.to_string().ends_with("beef"));
-//! assert!("sha256:2a2d".parse::<Pin>().is_err());
+//! use qecho_cert::{
+//!     Authority, IssueRequest, KeyType, LocalAuthority, TrustSettings, TrustVerifier, Validity,
+//! };
+//! use rustls_pki_types::ServerName;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // An authority in memory, which can sign for loopback names alone, and a certificate.
+//! let now = SystemTime::now();
+//! let authority = Authority::ephemeral(now)?;
+//! let request = IssueRequest::new(vec!["localhost".parse()?], Validity::Short);
+//! let issued = authority.issue(&request, KeyType::EcdsaP256, None, now)?;
+//!
+//! // A client that trusts the authority for loopback names. As a rustls
+//! // `ServerCertVerifier` it decides in handshakes what is asked for here.
+//! let local = vec![LocalAuthority::in_memory("the example", &authority)];
+//! let verifier = TrustVerifier::new(TrustSettings::default().with_local_authorities(local))?;
+//! let chain = [issued.certificate().clone()];
+//! let anchor = verifier.verify_chain(&chain, &ServerName::try_from("localhost")?, now)?;
+//! assert_eq!(anchor.to_string(), "the example's local CA");
+//!
+//! let failure = verifier
+//!     .verify_chain(&chain, &ServerName::try_from("127.0.0.1")?, now)
+//!     .unwrap_err();
+//! assert_eq!(
+//!     failure.to_string(),
+//!     "the certificate is not valid for 127.0.0.1 (valid for localhost)"
+//! );
+//! # Ok(())
+//! # }
 //! ```
+//!
+//! Absent on purpose: QUIC, sockets, printing, and any change to a system's certificate
+//! store: [`store`] returns the commands, and runs none.
 
-pub mod authority;
-pub mod details;
 pub mod folder;
-pub mod identity;
-pub mod issue;
-pub mod leaf;
-pub mod listing;
-pub mod name;
-pub mod pin;
-pub mod reload;
-pub mod renew;
-pub mod scope;
 pub mod store;
-pub mod trust;
 
-mod facts;
+mod authority;
+mod details;
+mod identity;
+mod issue;
+mod key_type;
+mod leaf;
+mod listing;
+mod malformed;
+mod name_constraints;
+mod pin;
 mod publish;
+mod reloading;
+mod reloading_identity;
+mod renew;
 mod secret;
+mod storage;
+mod subject_alt_name;
+mod template;
+mod trust;
 
-pub use authority::{Authority, AuthorityError, Origin};
-pub use details::Details;
-pub use facts::MalformedCertificate;
+pub use authority::{Authority, AuthorityError, AuthorityOrigin};
+pub use details::CertificateDetails;
 pub use identity::{Identity, IdentityError, ServerIdentity, read_chain};
-pub use issue::{FilesError, IssueError, Issued, KeyKind, Life, PairFiles, Request};
+pub use issue::{
+    CertificateFiles, CertificateFilesError, IssueError, IssueRequest, IssuedCertificate, Validity,
+};
+pub use key_type::KeyType;
 pub use leaf::{AutomaticLeaf, Clock, LeafError};
-pub use listing::Listing;
-pub use name::{Name, ParseNameError};
+pub use listing::CertificateListing;
+pub use malformed::MalformedCertificate;
+pub use name_constraints::{NameConstraints, ParseSubtreesError, PermittedSubtrees};
 pub use pin::{ParsePinError, Pin};
-pub use reload::{Look, ReloadingClients, ReloadingIdentity};
-pub use renew::{KeyChange, RenewError, Renewable};
-pub use scope::{Limits, ParseLimitsError, Scope};
+pub use reloading::PollResult;
+pub use reloading_identity::ReloadingIdentity;
+pub use renew::{RenewError, RenewableCertificate, RenewalKey};
+pub use storage::StorageError;
+pub use subject_alt_name::{ParseSubjectAltNameError, SubjectAltName};
 pub use trust::{
-    Anchor, ClientVerifier, LocalAuthority, Reason, TrustError, TrustSettings, TrustVerifier,
-    VerifyFailure,
+    Anchor, ClientVerifier, LocalAuthority, RejectionReason, TrustError, TrustSettings,
+    TrustVerifier, VerifyFailure,
 };

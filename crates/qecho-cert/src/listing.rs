@@ -4,27 +4,28 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::details::Details;
+use crate::details::CertificateDetails;
 use crate::identity::{IdentityError, read_chain};
 
 /// More files than this of a folder are counted, not read.
-pub const FILES_MAX: usize = 1_000;
+const FILES_MAX: usize = 1_000;
 /// A file with a certificate is far smaller.
 const BYTES_MAX: u64 = 1 << 20;
 const EXTENSIONS: [&str; 3] = ["pem", "crt", "cer"];
 
-/// What was found in a folder.
+/// Certificates in a folder.
 #[derive(Debug, Default)]
-pub struct Listing {
+#[non_exhaustive]
+pub struct CertificateListing {
     /// Files that begin with a certificate, by name.
-    pub certificates: Vec<(PathBuf, Details)>,
-    /// Files that say to hold a certificate, but do not.
+    pub certificates: Vec<(PathBuf, CertificateDetails)>,
+    /// Files with a PEM certificate that is malformed.
     pub broken: Vec<PathBuf>,
-    /// Files beyond [`FILES_MAX`], which were not looked at.
+    /// Number of files beyond the first thousand, which were not read.
     pub left_out: usize,
 }
 
-impl Listing {
+impl CertificateListing {
     /// Reads the PEM files of a folder (`.pem`, `.crt`, `.cer`), not of those below.
     ///
     /// # Errors
@@ -55,8 +56,8 @@ impl Listing {
             return;
         }
         let details = match read_chain(&path) {
-            Ok(chain) => Details::of(&chain[0]).ok(),
-            // Keys, for instance, and what others may read alone.
+            Ok(chain) => CertificateDetails::of(&chain[0]).ok(),
+            // Keys, for instance, and files of other users.
             Err(IdentityError::NoCertificate { .. } | IdentityError::Read { .. }) => return,
             Err(_) => None,
         };
@@ -89,7 +90,7 @@ mod tests {
             fs::write(folder.path().join(name), content).unwrap();
         }
         fs::create_dir(folder.path().join("folder.pem")).unwrap();
-        let listing = Listing::of(folder.path()).unwrap();
+        let listing = CertificateListing::of(folder.path()).unwrap();
         let names = |path: &PathBuf| path.file_name().unwrap().to_owned();
         let found: Vec<_> = listing
             .certificates
@@ -99,6 +100,6 @@ mod tests {
         assert_eq!(found, ["rootCA.pem"]);
         let broken: Vec<_> = listing.broken.iter().map(names).collect();
         assert_eq!(broken, ["broken.crt"]);
-        assert!(Listing::of(&folder.path().join("none")).is_err());
+        assert!(CertificateListing::of(&folder.path().join("none")).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! A pin: one public key, named by its hash.
+//! Pins: public keys, identified by their hash.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 use rustls::server::ParsedCertificate;
 use rustls_pki_types::CertificateDer;
 
-use crate::facts::MalformedCertificate;
+use crate::malformed::MalformedCertificate;
 
 const PREFIX: &str = "sha256:";
 const HEX_DIGITS: usize = 2 * digest::SHA256_OUTPUT_LEN;
@@ -36,8 +36,8 @@ impl Pin {
         Self(hash.as_ref().try_into().expect("SHA-256 has 32 bytes"))
     }
 
-    /// Returns the first digits of the pin and an ellipsis: enough to recognise
-    /// it by, too little to check it by.
+    /// Returns the first digits of the pin and an ellipsis: enough to recognise the pin,
+    /// not to check it.
     pub fn abbreviated(&self) -> String {
         let [a, b, c, d, ..] = self.0;
         format!("{PREFIX}{a:02x}{b:02x}{c:02x}{d:02x}…")
@@ -82,23 +82,23 @@ impl FromStr for Pin {
     }
 }
 
-/// Why a text is no pin.
+/// Error of parsing a [`Pin`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParsePinError {
-    /// It begins otherwise.
+    /// The text does not begin with `sha256:`.
     #[error("a pin begins with \"sha256:\", followed by 64 hex digits")]
     Prefix,
-    /// It has a character that is no hex digit.
+    /// A character is no hex digit.
     #[error("a pin is \"sha256:\" and 64 hex digits, but {character:?} is not one")]
     Digit {
         /// The first such character.
         character: char,
     },
-    /// It has too few digits or too many.
+    /// The text has too few digits or too many.
     #[error("a pin is \"sha256:\" and 64 hex digits, but here are {digits}")]
     Length {
-        /// How many there are.
+        /// Number of digits.
         digits: usize,
     },
 }

@@ -1,11 +1,12 @@
-//! Puts files where others may look for them: whole, and never over another unless
-//! that is what was asked for.
+//! Files that appear whole or not at all, and never replace another unless asked to.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Who may read a file.
+use tempfile::NamedTempFile;
+
+/// Access rights of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// Everybody reads, the owner writes (0644).
@@ -13,7 +14,7 @@ pub(crate) enum Access {
     /// The owner alone reads and writes (0600).
     Private,
     /// The owner alone reads, nobody writes (0400).
-    Sealed,
+    OwnerReadOnly,
 }
 
 impl Access {
@@ -22,18 +23,18 @@ impl Access {
         match self {
             Self::Public => 0o644,
             Self::Private => 0o600,
-            Self::Sealed => 0o400,
+            Self::OwnerReadOnly => 0o400,
         }
     }
 }
 
-/// Who made the file that now stands at the path.
+/// Origin of the file that is at the path after [`publish`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Published {
-    /// This call did.
-    Now,
-    /// Somebody else had been faster; their file is untouched.
-    Before,
+pub(crate) enum PublishOutcome {
+    /// This call made it.
+    Created,
+    /// The file was there, or another process was faster; it is untouched.
+    Existing,
 }
 
 /// Creates a folder and those above it (0755, as mkcert does: the CA's
@@ -48,33 +49,33 @@ pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
 
 /// Publishes `content` at `path` unless there is a file already.
 ///
-/// The content is written to a draft beside it, flushed to the disk, and then
-/// linked to its name: the link appears in one step, and only if the name is free.
-/// So however many processes try at once and wherever one of them dies, `path` is
-/// absent or one writer's whole content, and it never changes afterwards. A process
-/// killed in between leaves its draft behind, under the same access rights.
-pub(crate) fn publish(path: &Path, access: Access, content: &[u8]) -> io::Result<Published> {
-    let folder = folder_of(path);
-    let draft = Draft::write(folder, access, content)?;
-    match fs::hard_link(&draft.path, path) {
-        Ok(()) => {
-            flush_folder(folder)?;
-            Ok(Published::Now)
+/// The content is written to a draft beside it and flushed to the disk; then the draft
+/// gets its name in one step, and only if the name is free. So however many processes
+/// try at once and wherever one of them dies, `path` is absent or one writer's whole
+/// content, and it never changes afterwards. A process killed in between leaves its
+/// draft behind, under the same access rights.
+pub(crate) fn publish(path: &Path, access: Access, content: &[u8]) -> io::Result<PublishOutcome> {
+    match draft(path, access, content)?.persist_noclobber(path) {
+        Ok(_) => {
+            flush_folder(folder_of(path))?;
+            Ok(PublishOutcome::Created)
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Published::Before),
-        Err(error) => Err(error),
+        Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => {
+            Ok(PublishOutcome::Existing)
+        }
+        Err(failed) => Err(failed.error),
     }
 }
 
-/// The right to replace files that belong together, while others wait for theirs.
-pub(crate) struct Turn {
-    _held: Option<File>,
+/// Lock of processes that replace files which belong together; released when dropped.
+pub(crate) struct WriteLock {
+    _locked: Option<File>,
 }
 
-impl Turn {
-    /// Waits until nobody else has the turn that goes with a file. Where the file cannot
-    /// be read or locked there are no turns.
-    pub(crate) fn await_at(path: &Path) -> Self {
+impl WriteLock {
+    /// Waits for the lock that goes with a file; nothing is locked where the file cannot
+    /// be read or locked.
+    pub(crate) fn wait(path: &Path) -> Self {
         #[cfg(unix)]
         let lock = |file: &File| {
             rustix::fs::flock(file, rustix::fs::FlockOperation::LockExclusive).is_ok()
@@ -82,46 +83,45 @@ impl Turn {
         #[cfg(not(unix))]
         let lock = |_: &File| false;
         Self {
-            _held: File::open(path).ok().filter(lock),
+            _locked: File::open(path).ok().filter(lock),
         }
     }
 }
 
-/// A file's new content.
+/// New content of a file.
 pub(crate) struct Replacement<'a> {
     pub(crate) path: PathBuf,
     pub(crate) access: Access,
-    pub(crate) content: &'a [u8],
+    pub(crate) content: &'a str,
 }
 
 /// Replaces files, each in one step, once all of them lie on the disk.
 ///
-/// On an error the path is told with it, and what was replaced by then comes back: a
-/// key without its certificate is good for nothing, and the old one would be lost. Only
-/// where a file can have no second name it does not.
+/// An error comes with its path, and the files that were replaced before it are
+/// restored: a key without its certificate is good for nothing, and the old one would be
+/// lost. A file that can have no second name is not restored.
 pub(crate) fn replace_all(files: &[Replacement<'_>]) -> Result<(), (PathBuf, io::Error)> {
-    let told = |path: &Path| {
-        let path = path.to_owned();
+    let at = |file: &Replacement<'_>| {
+        let path = file.path.clone();
         move |source| (path, source)
     };
     let mut drafts = Vec::new();
     for file in files {
-        let draft = Draft::write(folder_of(&file.path), file.access, file.content);
-        drafts.push(draft.map_err(told(&file.path))?);
+        drafts.push(draft(&file.path, file.access, file.content.as_bytes()).map_err(at(file))?);
     }
     let mut replaced = Vec::new();
-    for (file, draft) in files.iter().zip(&drafts) {
-        let before = Before::of(&file.path);
-        if let Err(source) = fs::rename(&draft.path, &file.path) {
-            for (path, before) in replaced.into_iter().rev() {
-                Before::restore(before, path);
+    for (file, draft) in files.iter().zip(drafts) {
+        let backup = Backup::of(&file.path);
+        if let Err(failed) = draft.persist(&file.path) {
+            for (path, backup) in replaced.into_iter().rev() {
+                Backup::restore(backup, path);
             }
-            return Err(told(&file.path)(source));
+            return Err(at(file)(failed.error));
         }
-        replaced.push((&file.path, before));
+        replaced.push((&file.path, backup));
     }
     for file in files {
-        flush_folder(folder_of(&file.path)).map_err(told(&file.path))?;
+        flush_folder(folder_of(&file.path)).map_err(at(file))?;
     }
     Ok(())
 }
@@ -133,64 +133,50 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// What was at a path before it was replaced.
-enum Before {
-    Nothing,
-    /// It lives on under this name.
-    File(Draft),
-    /// It could have no second name.
+/// State of a path before its file was replaced.
+enum Backup {
+    /// There was no file.
+    Absent,
+    /// The file has a second name.
+    File(NamedTempFile<()>),
+    /// The file could have no second name.
     Lost,
 }
 
-impl Before {
+impl Backup {
     fn of(path: &Path) -> Self {
-        let Ok(second) = Draft::name(folder_of(path)) else {
-            return Self::Lost;
-        };
-        match fs::hard_link(path, &second) {
-            Ok(()) => Self::File(Draft { path: second }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::Nothing,
+        match hidden_beside(path, |second| fs::hard_link(path, second)) {
+            Ok(second) => Self::File(second),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::Absent,
             Err(_) => Self::Lost,
         }
     }
 
     fn restore(self, path: &Path) {
-        // The error that led here is the one that is told.
-        let _ = match self {
-            Self::Nothing => fs::remove_file(path),
-            Self::File(draft) => fs::rename(&draft.path, path),
-            Self::Lost => Ok(()),
-        };
+        // The error that led here is the one that is returned.
+        match self {
+            Self::Absent => drop(fs::remove_file(path)),
+            Self::File(second) => drop(second.persist(path)),
+            Self::Lost => {}
+        }
     }
 }
 
-/// A file that nobody knows of yet; gone when dropped.
-struct Draft {
-    path: PathBuf,
+/// Writes a draft of the file at `path`, which is removed when dropped.
+fn draft(path: &Path, access: Access, content: &[u8]) -> io::Result<NamedTempFile> {
+    let mut draft = hidden_beside(path, |draft| create(draft, access))?;
+    draft.as_file_mut().write_all(content)?;
+    draft.as_file().sync_all()?;
+    Ok(draft)
 }
 
-impl Draft {
-    fn name(folder: &Path) -> io::Result<PathBuf> {
-        let mut random = [0; 8];
-        aws_lc_rs::rand::fill(&mut random).map_err(io::Error::other)?;
-        Ok(folder.join(format!(".draft-{:016x}", u64::from_ne_bytes(random))))
-    }
-
-    fn write(folder: &Path, access: Access, content: &[u8]) -> io::Result<Self> {
-        let path = Self::name(folder)?;
-        let mut file = create(&path, access)?;
-        let draft = Self { path };
-        file.write_all(content)?;
-        file.sync_all()?;
-        Ok(draft)
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        // A draft that cannot be removed harms nobody.
-        let _ = fs::remove_file(&self.path);
-    }
+fn hidden_beside<T>(
+    path: &Path,
+    create: impl FnMut(&Path) -> io::Result<T>,
+) -> io::Result<NamedTempFile<T>> {
+    tempfile::Builder::new()
+        .prefix(".draft-")
+        .make_in(folder_of(path), create)
 }
 
 // The rights are set as the file comes into being, before a byte is in it.
@@ -221,37 +207,38 @@ mod tests {
 
     use super::*;
 
+    fn replacement(path: PathBuf) -> Replacement<'static> {
+        Replacement {
+            path,
+            access: Access::Private,
+            content: "ours",
+        }
+    }
+
     #[test]
     fn one_of_many_writers_publishes_and_nothing_else_remains() {
-        const WRITERS: usize = 16;
+        const WRITERS: u8 = 16;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        let start = Barrier::new(WRITERS);
+        let start = Barrier::new(WRITERS.into());
+        let write = |writer| {
+            let content = vec![b'a' + writer; 100_000];
+            start.wait();
+            publish(&path, Access::Public, &content).unwrap()
+        };
         let outcomes: Vec<_> = thread::scope(|scope| {
-            let (path, start) = (&path, &start);
-            let writers: Vec<_> = (0..WRITERS)
-                .map(|k| {
-                    scope.spawn(move || {
-                        let content = vec![b'a' + k as u8; 100_000];
-                        start.wait();
-                        publish(path, Access::Public, &content).unwrap()
-                    })
-                })
-                .collect();
-            writers
-                .into_iter()
-                .map(|writer| writer.join().unwrap())
-                .collect()
+            let writers = (0..WRITERS).map(|writer| scope.spawn(move || write(writer)));
+            let writers: Vec<_> = writers.collect();
+            let outcomes = writers.into_iter().map(|writer| writer.join().unwrap());
+            outcomes.collect()
         });
-        assert_eq!(outcomes.iter().filter(|o| **o == Published::Now).count(), 1);
+        let created = |outcome: &&PublishOutcome| **outcome == PublishOutcome::Created;
+        assert_eq!(outcomes.iter().filter(created).count(), 1);
         let content = fs::read(&path).unwrap();
         assert_eq!(content.len(), 100_000);
         assert!(content.iter().all(|byte| *byte == content[0]));
-        assert_eq!(
-            fs::read_dir(folder.path()).unwrap().count(),
-            1,
-            "drafts are removed"
-        );
+        let left = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 1, "drafts are removed");
     }
 
     #[test]
@@ -259,10 +246,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "theirs").unwrap();
-        assert_eq!(
-            publish(&path, Access::Private, b"ours").unwrap(),
-            Published::Before
-        );
+        let outcome = publish(&path, Access::Private, b"ours").unwrap();
+        assert_eq!(outcome, PublishOutcome::Existing);
         assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
     }
 
@@ -271,16 +256,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let good = folder.path().join("good");
         fs::write(&good, "theirs").unwrap();
-        let replacement = |path: &Path| Replacement {
-            path: path.to_owned(),
-            access: Access::Private,
-            content: b"ours",
-        };
         let missing = folder.path().join("none/bad");
-        let (path, _) = replace_all(&[replacement(&good), replacement(&missing)]).unwrap_err();
-        assert_eq!(path, missing);
+        let files = [good.clone(), missing.clone()].map(replacement);
+        assert_eq!(replace_all(&files).unwrap_err().0, missing);
         assert_eq!(fs::read_to_string(&good).unwrap(), "theirs");
-        replace_all(&[replacement(&good)]).unwrap();
+        replace_all(&files[..1]).unwrap();
         assert_eq!(fs::read_to_string(&good).unwrap(), "ours");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -288,19 +268,13 @@ mod tests {
     #[test]
     fn what_was_replaced_comes_back_when_the_next_cannot_be() {
         let folder = tempfile::tempdir().unwrap();
-        let replacement = |name: &str| Replacement {
-            path: folder.path().join(name),
-            access: Access::Private,
-            content: b"ours",
-        };
-        fs::write(folder.path().join("old"), "theirs").unwrap();
+        let paths = ["old", "new", "folder"].map(|name| folder.path().join(name));
+        fs::write(&paths[0], "theirs").unwrap();
         // Nothing replaces a folder that is not empty.
-        fs::create_dir_all(folder.path().join("folder/full")).unwrap();
-        let files = ["old", "new", "folder"].map(replacement);
-        let (path, _) = replace_all(&files).unwrap_err();
-        assert_eq!(path, folder.path().join("folder"));
-        let old = fs::read_to_string(folder.path().join("old")).unwrap();
-        assert_eq!(old, "theirs");
+        fs::create_dir_all(paths[2].join("full")).unwrap();
+        let (path, _) = replace_all(&paths.clone().map(replacement)).unwrap_err();
+        assert_eq!(path, paths[2]);
+        assert_eq!(fs::read_to_string(&paths[0]).unwrap(), "theirs");
         let left = fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(left, 2, "the old file and the folder");
     }
@@ -310,7 +284,7 @@ mod tests {
     fn a_draft_has_its_rights_before_it_has_content() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        for access in [Access::Public, Access::Private, Access::Sealed] {
+        for access in [Access::Public, Access::Private, Access::OwnerReadOnly] {
             let file = create(&folder.path().join(format!("{access:?}")), access).unwrap();
             let metadata = file.metadata().unwrap();
             assert_eq!(metadata.len(), 0);

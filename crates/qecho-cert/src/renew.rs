@@ -1,4 +1,4 @@
-//! A certificate that is there, made anew.
+//! Renewal of a certificate on disk.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,58 +9,52 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use time::Duration;
 
 use crate::authority::Authority;
-use crate::details::Details;
-use crate::facts::MalformedCertificate;
+use crate::details::CertificateDetails;
 use crate::identity::{IdentityError, read_chain, read_key};
-use crate::issue::{IssueError, Issued, Life, PairFiles, Request};
-use crate::name::Name;
+use crate::issue::{
+    CertificateFiles, IssueError, IssueRequest, IssuedCertificate, Validity, verify_signed_by,
+};
+use crate::subject_alt_name::SubjectAltName;
+use crate::template::CLOCK_SKEW;
 
-/// A certificate on disk that can be made anew: same names, same kind of key.
-pub struct Renewable {
-    files: PairFiles,
+/// A certificate on disk that can be renewed, with the same names and type of key.
+pub struct RenewableCertificate {
+    files: CertificateFiles,
     certificate: CertificateDer<'static>,
-    details: Details,
-    names: Vec<Name>,
+    details: CertificateDetails,
+    names: Vec<SubjectAltName>,
     key: KeyPair,
 }
 
-/// What becomes of the key.
+/// Key of a renewed certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyChange {
-    /// A new one of the same kind.
-    Anew,
-    /// It stays, and with it the pin.
-    Keep,
+pub enum RenewalKey {
+    /// A new key of the same type.
+    New,
+    /// The old key: the pin stays the same.
+    Reuse,
 }
 
-/// Why a certificate cannot be made anew.
+/// Error of loading a certificate to renew.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RenewError {
-    /// The certificate or its key cannot be read or used, or one is another's.
+    /// The certificate or its key cannot be read or used, or the key is another's.
     #[error(transparent)]
     Load(#[from] IdentityError),
-    /// The certificate is malformed.
-    #[error("cannot use the certificate in {}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What the parser said.
-        source: MalformedCertificate,
-    },
-    /// It is an authority's.
+    /// The certificate is a CA's.
     #[error("the certificate in {} is a CA's: whoever trusts it would not know a new one", path.display())]
     Authority {
         /// The file.
         path: PathBuf,
     },
-    /// There is more than one certificate in the file.
+    /// The file holds more than one certificate.
     #[error("{} holds a chain; name the file with the certificate alone", path.display())]
     Chain {
         /// The file.
         path: PathBuf,
     },
-    /// It is for names of a kind that we do not make.
+    /// A name is none that can be issued.
     #[error("the certificate in {} has a name that cannot be asked for: `{name}`", path.display())]
     Name {
         /// The file.
@@ -68,43 +62,44 @@ pub enum RenewError {
         /// The name.
         name: String,
     },
-    /// It has no name at all.
+    /// The certificate has no subject alternative name.
     #[error("the certificate in {} is for no name", path.display())]
     Nameless {
         /// The file.
         path: PathBuf,
     },
-    /// Its key is in no file that can be found.
+    /// No file with the key is found.
     #[error("cannot find the key of {}: it is not in {}", certificate.display(), looked.display())]
     KeyNotFound {
         /// The certificate's file.
         certificate: PathBuf,
-        /// Where the key was looked for.
+        /// Path at which the key was expected.
         looked: PathBuf,
     },
-    /// The key is of a kind that cannot be used again.
+    /// The key is of a type that cannot be used again.
     #[error("cannot use the key in {}", path.display())]
     Key {
         /// The file.
         path: PathBuf,
-        /// What the library said.
+        /// Error of the library.
         source: rcgen::Error,
     },
 }
 
-impl Renewable {
-    /// Reads a certificate; its key is in `key`, else beside it (`NAME-key.pem`) or in
-    /// the same file.
+impl RenewableCertificate {
+    /// Reads a certificate and its key: from the file `key`, else from the file beside it
+    /// (`NAME-key.pem`) or the same file.
     ///
     /// # Errors
-    /// It cannot be read, or cannot be made anew.
+    /// The certificate cannot be read or renewed.
     pub fn load(certificate: &Path, key: Option<&Path>) -> Result<Self, RenewError> {
         let path = || certificate.to_owned();
         let chain = read_chain(certificate)?;
-        let details = Details::of(&chain[0]).map_err(|source| RenewError::Malformed {
+        let malformed = |source| IdentityError::MalformedCertificate {
             path: path(),
             source,
-        })?;
+        };
+        let details = CertificateDetails::of(&chain[0]).map_err(malformed)?;
         if details.is_authority {
             return Err(RenewError::Authority { path: path() });
         }
@@ -113,9 +108,9 @@ impl Renewable {
         }
         let names = names(certificate, &details)?;
         let (key_path, key) = find_key(certificate, key)?;
-        if details.fits(&key.subject_public_key_info()) {
-            let beside = PairFiles::chain_beside(certificate);
-            let files = PairFiles {
+        if details.has_key(&key.subject_public_key_info()) {
+            let beside = CertificateFiles::chain_beside(certificate);
+            let files = CertificateFiles {
                 certificate: path(),
                 key: key_path,
                 chain: beside.is_file().then_some(beside),
@@ -137,70 +132,57 @@ impl Renewable {
         .into())
     }
 
-    /// Returns its files, which the new ones replace.
-    pub fn files(&self) -> &PairFiles {
+    /// Returns the files, which the new ones replace.
+    pub fn files(&self) -> &CertificateFiles {
         &self.files
     }
 
-    /// Returns what it is.
-    pub fn details(&self) -> &Details {
+    /// Returns the contents of the certificate.
+    pub fn details(&self) -> &CertificateDetails {
         &self.details
     }
 
-    /// Tells whether this authority has signed it, however long ago.
+    /// Returns whether this authority has signed the certificate, however long ago.
     pub fn is_signed_by(&self, authority: &CertificateDer<'_>) -> bool {
-        let algorithms = rustls::crypto::aws_lc_rs::default_provider()
-            .signature_verification_algorithms
-            .all;
         let end = u64::try_from(self.details.not_after.unix_timestamp()).unwrap_or(0);
-        let then = UnixTime::since_unix_epoch(std::time::Duration::from_secs(end));
+        let end = UnixTime::since_unix_epoch(std::time::Duration::from_secs(end));
         let usage = match self.details.for_servers {
             true => webpki::KeyUsage::server_auth(),
             false => webpki::KeyUsage::client_auth(),
         };
-        let Ok(anchor) = webpki::anchor_from_trusted_cert(authority) else {
-            return false;
-        };
-        let Ok(own) = webpki::EndEntityCert::try_from(&self.certificate) else {
-            return false;
-        };
-        own.verify_for_usage(algorithms, &[anchor], &[], then, usage, None, None)
-            .is_ok()
+        verify_signed_by(&self.certificate, authority, usage, end).is_ok()
     }
 
-    /// Makes it anew: for the same names and purposes, for as long as before or for
-    /// `life`.
+    /// Issues a certificate for the same names and purposes, valid for as long as before
+    /// or for `validity`.
     ///
     /// # Errors
     /// The authority may not sign it, or the key cannot be made.
     pub fn renew(
         self,
         authority: &Authority,
-        key: KeyChange,
-        life: Option<Life>,
+        key: RenewalKey,
+        validity: Option<Validity>,
         owner: Option<&str>,
         now: SystemTime,
-    ) -> Result<Issued, IssueError> {
-        let Details {
+    ) -> Result<IssuedCertificate, IssueError> {
+        let CertificateDetails {
             not_before,
             not_after,
             ..
         } = self.details;
-        let request = Request {
-            names: self.names,
-            client: self.details.for_clients,
-            life: life.unwrap_or(Life::AsLongAs(
-                (not_after - not_before - Life::BACKDATED).max(Duration::HOUR),
-            )),
-        };
+        let lifetime = (not_after - not_before - CLOCK_SKEW).max(Duration::HOUR);
+        let validity = validity.unwrap_or(Validity::AtMost(lifetime));
+        let request =
+            IssueRequest::new(self.names, validity).with_clients(self.details.for_clients);
         match key {
-            KeyChange::Keep => authority.issue_for(&request, self.key, owner, now),
-            KeyChange::Anew => authority.issue(&request, self.details.key, owner, now),
+            RenewalKey::Reuse => authority.issue_for(&request, self.key, owner, now),
+            RenewalKey::New => authority.issue(&request, self.details.key_type, owner, now),
         }
     }
 }
 
-fn names(path: &Path, details: &Details) -> Result<Vec<Name>, RenewError> {
+fn names(path: &Path, details: &CertificateDetails) -> Result<Vec<SubjectAltName>, RenewError> {
     if details.names.is_empty() {
         return Err(RenewError::Nameless { path: path.into() });
     }
@@ -214,7 +196,7 @@ fn names(path: &Path, details: &Details) -> Result<Vec<Name>, RenewError> {
 }
 
 fn find_key(certificate: &Path, named: Option<&Path>) -> Result<(PathBuf, KeyPair), RenewError> {
-    let beside = PairFiles::beside(certificate).key;
+    let beside = CertificateFiles::beside(certificate).key;
     let candidates = match named {
         Some(path) => vec![path.to_owned()],
         None => vec![beside.clone(), certificate.to_owned()],

@@ -1,9 +1,9 @@
-//! A secret that lives as long as a server's key.
+//! Secrets that live as long as a server's key.
 
 use aws_lc_rs::hkdf;
 
-/// Derives a secret from a private key (RFC 5869): whoever has the key has the
-/// secret, across restarts and machines, and the secret tells nothing of the key.
+/// Derives a secret from a private key (RFC 5869): the same on every machine with the
+/// key, and the key cannot be found from it.
 pub(crate) fn of_key(private_key: &[u8]) -> [u8; 32] {
     let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"qecho server secret v1");
     let mut secret = [0; 32];

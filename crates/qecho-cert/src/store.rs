@@ -1,62 +1,62 @@
-//! Where a machine keeps whom it trusts, and the commands that change it.
+//! Trust stores of a machine, and the commands that change them.
 //!
-//! Nothing is run here: these are the decisions, so that what would be done on any
-//! system can be shown on every other.
+//! Nothing is run here, so the commands of each system can be shown on every other.
 
 mod nss;
 mod system;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::details::Details;
+use crate::details::CertificateDetails;
 
-pub use nss::{Found, Profile, profiles};
-pub use system::System;
+pub use nss::{NssProfile, StoredAuthority, nss_profiles};
+pub use system::SystemStore;
 
 /// Characters of a fingerprint that tell one authority from another.
 const ID_CHARACTERS: usize = 16;
 
-/// An authority that is to be trusted, or no more.
+/// Certificate file of an authority, with the identifiers that stores know it by.
 #[derive(Clone, Debug)]
-pub struct Candidate {
+pub struct AuthorityReference {
     path: PathBuf,
     id: String,
     sha1: String,
-    /// In decimal digits, by which mkcert names its own.
+    /// Serial number in decimal digits, which mkcert's nickname ends in.
     serial: Option<String>,
 }
 
-/// A command, and whether it takes root.
+/// A command that changes or lists a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+#[non_exhaustive]
+pub struct StoreCommand {
     /// The program's name.
     pub program: &'static str,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// Whether only root may do it.
+    /// Only root may run the command.
     pub as_root: bool,
 }
 
-impl Candidate {
-    /// Names an authority by the file of its certificate, which should be absolute.
-    pub fn new(path: &Path, details: &Details) -> Self {
+impl AuthorityReference {
+    /// Identifies an authority by the file of its certificate; the path should be absolute.
+    pub fn new(path: &Path, details: &CertificateDetails) -> Self {
         Self {
             path: path.into(),
-            id: details.fingerprint.chars().take(ID_CHARACTERS).collect(),
+            id: details.sha256.chars().take(ID_CHARACTERS).collect(),
             sha1: details.sha1.clone(),
             serial: decimal(&details.serial),
         }
     }
 
-    /// The name under which stores keep it: the same whenever it is asked for.
+    /// Returns the name under which stores keep the authority.
     fn nickname(&self) -> String {
         format!("qecho_{}", self.id)
     }
 
-    /// The name under which mkcert would have put it there; there is none for an
-    /// authority that is not mkcert's.
+    /// Returns the name under which mkcert would have put the authority there; `None` for
+    /// a serial number that is not mkcert's.
     fn mkcerts_nickname(&self) -> Option<String> {
         Some(format!("mkcert development CA {}", self.serial.as_ref()?))
     }
@@ -69,25 +69,31 @@ fn decimal(hexadecimal: &str) -> Option<String> {
     Some(u128::from_str_radix(digits, 16).ok()?.to_string())
 }
 
-impl Step {
-    fn new(program: &'static str, arguments: &[&dyn AsOsString]) -> Self {
+impl StoreCommand {
+    fn new(program: &'static str) -> Self {
         Self {
             program,
-            arguments: arguments.iter().map(|one| one.as_os_string()).collect(),
+            arguments: Vec::new(),
             as_root: false,
         }
     }
 
-    fn by_root(self) -> Self {
-        Self {
-            as_root: true,
-            ..self
-        }
+    fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().into());
+        self
+    }
+
+    fn args<T: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = T>) -> Self {
+        arguments.into_iter().fold(self, Self::arg)
+    }
+
+    fn with_root(self, as_root: bool) -> Self {
+        Self { as_root, ..self }
     }
 }
 
-/// As a person would type it into a shell.
-impl fmt::Display for Step {
+/// Written as a person would type it into a shell.
+impl fmt::Display for StoreCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.program)?;
         for argument in &self.arguments {
@@ -99,17 +105,6 @@ impl fmt::Display for Step {
             }
         }
         Ok(())
-    }
-}
-
-/// What may be an argument.
-trait AsOsString {
-    fn as_os_string(&self) -> OsString;
-}
-
-impl<T: AsRef<std::ffi::OsStr>> AsOsString for T {
-    fn as_os_string(&self) -> OsString {
-        self.as_ref().into()
     }
 }
 
@@ -126,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_step_is_written_as_a_shell_takes_it() {
-        let step = Step::new("rm", &[&"-f", &"/a b/it's", &"", &"sql:/x"]);
+        let step = StoreCommand::new("rm").args(["-f", "/a b/it's", "", "sql:/x"]);
         assert_eq!(step.to_string(), r"rm -f '/a b/it'\''s' '' sql:/x");
     }
 }

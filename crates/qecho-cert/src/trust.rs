@@ -1,12 +1,12 @@
-//! Whom a client trusts, and what it says about its decision.
+//! Verification of servers and clients.
 
 mod anchors;
-mod clients;
+mod client_verifier;
+mod error_text;
 mod failure;
-mod local;
+mod local_authority;
 mod policy;
 mod reason;
-mod words;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,39 +20,67 @@ use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::pin::Pin;
-use policy::{Policy, Presented};
+use anchors::CertificateContext;
+use policy::TrustPolicy;
 
 pub use anchors::{Anchor, TrustError};
-pub use clients::{ClientVerifier, Refusal};
+pub use client_verifier::ClientVerifier;
 pub use failure::VerifyFailure;
-pub use local::LocalAuthority;
-pub use reason::Reason;
+pub use local_authority::LocalAuthority;
+pub use reason::RejectionReason;
 
-/// Whom to trust, as asked for.
+/// Trust anchors of a client.
 ///
 /// The first of these that is given decides alone: `pin`, `insecure`, `ca_files`.
 /// If none is, the platform's roots are trusted for every name, and before them
 /// `local_authorities` for loopback names.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct TrustSettings {
     /// PEM files with CA certificates: exactly these are trusted.
     pub ca_files: Vec<PathBuf>,
-    /// The one key to accept; it replaces chain, name and expiry checks.
+    /// The only key to accept; it replaces chain, name and expiry checks.
     pub pin: Option<Pin>,
-    /// Accept whoever answers.
+    /// Accept every server.
     pub insecure: bool,
-    /// The local authorities that may vouch for loopback names.
+    /// The local authorities to trust for loopback names.
     pub local_authorities: Vec<LocalAuthority>,
 }
 
-/// Verifies servers, and remembers who vouched for the last one or why nobody did.
+impl TrustSettings {
+    /// Sets [`ca_files`](Self::ca_files).
+    pub fn with_ca_files(self, ca_files: Vec<PathBuf>) -> Self {
+        Self { ca_files, ..self }
+    }
+
+    /// Sets [`pin`](Self::pin).
+    pub fn with_pin(self, pin: impl Into<Option<Pin>>) -> Self {
+        let pin = pin.into();
+        Self { pin, ..self }
+    }
+
+    /// Sets [`insecure`](Self::insecure).
+    pub fn with_insecure(self, insecure: bool) -> Self {
+        Self { insecure, ..self }
+    }
+
+    /// Sets [`local_authorities`](Self::local_authorities).
+    pub fn with_local_authorities(self, local_authorities: Vec<LocalAuthority>) -> Self {
+        Self {
+            local_authorities,
+            ..self
+        }
+    }
+}
+
+/// Verifies servers, and remembers the anchor or the failure of the last one.
 ///
-/// The handshake's signature is verified always, so that whoever answers holds the
-/// certificate's key. A resumed session is not verified again: the memory is that
-/// of the full handshake before it.
+/// The handshake's signature is verified always, so that the server holds the
+/// certificate's key. A resumed session is not verified again: the result of the full
+/// handshake before it stays.
 #[derive(Debug)]
 pub struct TrustVerifier {
-    policy: Policy,
+    policy: TrustPolicy,
     algorithms: WebPkiSupportedAlgorithms,
     outcome: Mutex<Outcome>,
 }
@@ -67,15 +95,15 @@ enum Outcome {
 impl TrustVerifier {
     /// Loads what the settings name.
     ///
-    /// Local authorities that cannot be loaded are passed over: a failure tells of
-    /// them. The platform's roots are loaded when first needed.
+    /// Local authorities that cannot be loaded are passed over, and named in
+    /// [`VerifyFailure::notes`]. The platform's roots are loaded when first needed.
     ///
     /// # Errors
     /// A CA file cannot be read or used.
     pub fn new(settings: TrustSettings) -> Result<Arc<Self>, TrustError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let algorithms = provider.signature_verification_algorithms;
-        let policy = Policy::of(settings, provider)?;
+        let policy = TrustPolicy::of(settings, provider)?;
         Ok(Arc::new(Self {
             policy,
             algorithms,
@@ -83,12 +111,12 @@ impl TrustVerifier {
         }))
     }
 
-    /// Tells who vouches for a chain (leaf first) under a name at a time, as in a
-    /// handshake but for its signature; this is not remembered.
+    /// Verifies a chain (leaf first) for a name at a time, as in a handshake but for its
+    /// signature; the result is not remembered.
     ///
     /// # Errors
-    /// Nobody does, for this reason.
-    pub fn judge(
+    /// No anchor leads to the chain, or it is not valid for the name or the time.
+    pub fn verify_chain(
         &self,
         chain: &[CertificateDer<'_>],
         name: &ServerName<'_>,
@@ -101,7 +129,7 @@ impl TrustVerifier {
         let since = now
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
-        self.policy.judge(&Presented {
+        self.policy.verify_chain(&CertificateContext {
             end_entity,
             intermediates,
             name,
@@ -110,7 +138,7 @@ impl TrustVerifier {
         })
     }
 
-    /// Returns who vouched for the server verified last, if it was accepted.
+    /// Returns the anchor of the server verified last, if it was accepted.
     pub fn verified_by(&self) -> Option<Anchor> {
         match &*self.outcome() {
             Outcome::Verified(anchor) => Some(anchor.clone()),
@@ -118,7 +146,7 @@ impl TrustVerifier {
         }
     }
 
-    /// Returns why the server verified last was refused, if it was.
+    /// Returns the failure of the server verified last, if it was refused.
     pub fn failure(&self) -> Option<VerifyFailure> {
         match &*self.outcome() {
             Outcome::Failed(failure) => Some(VerifyFailure::clone(failure)),
@@ -130,7 +158,7 @@ impl TrustVerifier {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    // Whoever presents a certificate without holding its key is refused last.
+    // A server without the certificate's key is refused after the chain was accepted.
     fn note_signature<T>(
         &self,
         certificate: &CertificateDer<'_>,
@@ -153,14 +181,14 @@ impl ServerCertVerifier for TrustVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let presented = Presented {
+        let context = CertificateContext {
             end_entity,
             intermediates,
             name,
             ocsp_response,
             now,
         };
-        match self.policy.judge(&presented) {
+        match self.policy.verify_chain(&context) {
             Ok(anchor) => {
                 *self.outcome() = Outcome::Verified(anchor);
                 Ok(ServerCertVerified::assertion())

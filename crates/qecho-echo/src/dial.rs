@@ -12,7 +12,7 @@ use std::{
 };
 
 use qecho_engine::{
-    ClientTls, CloseReason, ConnectTo, ConnectionKey, Connector, ShardContext, TlsError,
+    ClientTls, CloseReason, ConnectTo, Connection, ConnectionKey, Connector, ShardContext, TlsError,
 };
 use qecho_io::{BindError, ReceiveErrors, Socket};
 use rustls::{
@@ -28,6 +28,12 @@ use crate::ALPN_ECHO;
 /// (RFC 8305 §5); and as much again, once for each, if somebody has answered.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
+/// Application code of a client that has all it came for.
+pub const CODE_DONE: u64 = 0;
+
+/// Application code of a client that did not get what it came for.
+pub const CODE_FAILED: u64 = 1;
+
 /// Time for which a client that has nothing to send leaves its connection open for the
 /// handshake to be confirmed ([`Connection::is_confirmed`]): some five probe timeouts
 /// of a path of 50 ms, each twice as long as the one before.
@@ -35,16 +41,16 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// [`Connection::is_confirmed`]: qecho_engine::Connection::is_confirmed
 pub const CONFIRMATION_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Whom to connect to.
+/// Server to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The name that the certificate must have; an IP address is a name too.
     pub server_name: String,
-    /// Where that may be, best first.
+    /// Its addresses, best first.
     pub addresses: Vec<SocketAddr>,
 }
 
-/// Which application protocols a client offers (RFC 7301).
+/// Application protocols that a client offers (RFC 7301).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Alpn {
     /// `echo`; and if the server refuses that, none, on a new connection.
@@ -57,8 +63,7 @@ pub enum Alpn {
 }
 
 impl Alpn {
-    /// Returns what is offered, each time anew: what servers gave for a next
-    /// time is kept in it.
+    /// Returns new offers: what servers give for resumption is kept in them.
     ///
     /// # Errors
     /// [`TlsError`] if the TLS settings cannot work.
@@ -69,14 +74,11 @@ impl Alpn {
         key_log: Option<&Arc<dyn KeyLog>>,
     ) -> Result<Offers, TlsError> {
         let connector = |alpn: &[&[u8]]| {
-            ClientTls {
-                verifier: verifier.clone(),
-                identity: identity.cloned(),
-                alpn: alpn.iter().map(|name| name.to_vec()).collect(),
-                key_log: key_log.cloned(),
-                provider: None,
-            }
-            .connector()
+            ClientTls::new(verifier.clone())
+                .with_identity(identity.cloned())
+                .with_alpn(alpn)
+                .with_key_log(key_log.cloned())
+                .connector()
         };
         Ok(match self {
             Self::Auto => Offers {
@@ -95,18 +97,18 @@ impl Alpn {
     }
 }
 
-/// How the dialling stands.
+/// State of dialling.
 #[derive(Debug)]
 pub enum Progress {
-    /// Attempts are under way.
+    /// Attempts are under way, or one has connected.
     Trying,
     /// The server refused ALPN `echo`; dialling began again offering none.
     WithoutAlpn,
-    /// It is over.
+    /// No connection came about.
     Failed(DialFailure),
 }
 
-/// What a dialler offers by TLS, in the order in which it is tried.
+/// Offers of a dialler by TLS, in the order in which they are tried.
 #[derive(Clone, Debug)]
 pub struct Offers {
     /// The first offer.
@@ -115,7 +117,11 @@ pub struct Offers {
     pub without_alpn: Option<Connector>,
 }
 
-/// Attempts to reach a target.
+/// Attempts to reach a target, of which the first that connects wins.
+///
+/// The application that dials passes on what happens: connections that have connected or closed,
+/// unreachable peers, and the dialler's deadline. What then follows, the dialler does itself: it
+/// tries the next address, offers less, and closes the attempts that are not needed any more.
 #[derive(Debug)]
 pub struct Dialer {
     target: Target,
@@ -123,6 +129,11 @@ pub struct Dialer {
     timeout: Duration,
     untried: VecDeque<SocketAddr>,
     attempts: Vec<(ConnectionKey, SocketAddr)>,
+    /// Attempts that are to be closed.
+    unneeded: Vec<ConnectionKey>,
+    /// Instant of a turn in which attempts have closed or are to be closed.
+    due_now: Option<Instant>,
+    has_failed: bool,
     next_attempt: Option<Instant>,
     is_prolonged: bool,
     give_up: Option<Instant>,
@@ -138,6 +149,9 @@ impl Dialer {
             offers,
             timeout,
             attempts: Vec::new(),
+            unneeded: Vec::new(),
+            due_now: None,
+            has_failed: false,
             next_attempt: None,
             is_prolonged: false,
             give_up: None,
@@ -192,6 +206,7 @@ impl Dialer {
             return Progress::Trying;
         }
         self.give_up = None;
+        self.next_attempt = None;
         Progress::Failed(self.failure.take().unwrap_or(DialFailure::Impossible {
             reason: "the name has no address".into(),
         }))
@@ -207,23 +222,24 @@ impl Dialer {
         }
     }
 
-    /// Returns when the dialler wants to act.
+    /// Returns the instant at which the dialler wants to act.
     pub fn deadline(&self) -> Option<Instant> {
-        match (self.next_attempt, self.give_up) {
-            (Some(next), Some(end)) => Some(next.min(end)),
-            (next, end) => next.or(end),
-        }
+        let deadlines = [self.due_now, self.next_attempt, self.give_up];
+        deadlines.into_iter().flatten().min()
     }
 
-    /// Tries the next address, or gives up.
+    /// Does what is due: closes attempts, tries the next address, or gives up.
     pub fn handle_deadline<S: Default>(&mut self, context: &mut ShardContext<'_, S>) -> Progress {
         let now = context.now();
+        self.close_unneeded(context);
+        if std::mem::take(&mut self.has_failed) {
+            return self.handle_failure(context);
+        }
         if self.give_up.is_some_and(|due| due <= now) {
             self.note(DialFailure::NoAnswer {
                 after: self.timeout,
             });
-            self.attempts.clear();
-            self.untried.clear();
+            self.abandon(now);
             return self.progress();
         }
         if self.next_attempt.is_some_and(|due| due <= now) {
@@ -247,34 +263,59 @@ impl Dialer {
         })
     }
 
-    /// Ends the dialling because `winner` has connected; returns the attempts
-    /// that have lost and are to be closed.
-    pub fn connected(&mut self, winner: ConnectionKey) -> Vec<ConnectionKey> {
-        self.give_up = None;
-        self.next_attempt = None;
-        self.untried.clear();
-        let attempts = std::mem::take(&mut self.attempts);
-        let losers = attempts.into_iter().map(|(key, _)| key);
-        losers.filter(|key| *key != winner).collect()
+    /// Ends the dialling because an attempt has connected.
+    pub fn connected(&mut self, winner: &Connection<'_>) {
+        self.attempts.retain(|(key, _)| *key != winner.key());
+        self.abandon(winner.now());
     }
 
-    /// Notes that an attempt has failed and says what now follows by
-    /// [`handle_failure`](Self::handle_failure).
-    pub fn closed(&mut self, key: ConnectionKey, reason: CloseReason) -> bool {
+    /// Ends the dialling; attempts that are under way are closed at the next deadline.
+    pub fn abandon(&mut self, now: Instant) {
+        self.give_up = None;
+        self.next_attempt = None;
+        self.has_failed = false;
+        self.untried.clear();
+        self.unneeded
+            .extend(self.attempts.drain(..).map(|(key, _)| key));
+        self.due_now = (!self.unneeded.is_empty()).then_some(now);
+    }
+
+    /// Closes the attempts that are not needed any more.
+    pub fn close_unneeded<S>(&mut self, context: &mut ShardContext<'_, S>) {
+        self.due_now = None;
+        for key in self.unneeded.drain(..) {
+            if let Some((mut connection, _)) = context.connection(key) {
+                connection.close(CODE_DONE, "another address answered first");
+            }
+        }
+    }
+
+    /// Notes that a connection has closed; tells whether it was an attempt.
+    pub fn closed(&mut self, connection: &Connection<'_>, reason: &CloseReason) -> bool {
+        let key = connection.key();
         let Some(position) = self.attempts.iter().position(|(known, _)| *known == key) else {
             return false;
         };
         let (_, address) = self.attempts.swap_remove(position);
+        let reason = reason.clone();
         self.note(DialFailure::Handshake { address, reason });
+        self.has_failed = true;
+        self.due_now = Some(connection.now());
         true
     }
 
-    /// Notes that a peer cannot be reached; its attempts have failed.
+    /// Closes the attempts to a peer that cannot be reached, after which it goes on; tells whether
+    /// there were any.
     ///
     /// Port 0 means that `peer` is whoever sent the ICMP message: the target
     /// itself or a router on the way to the only one that is being tried. An
     /// address that has failed already may say so again, for each datagram.
-    pub fn unreachable(&mut self, peer: SocketAddr, reason: &io::Error) -> Vec<ConnectionKey> {
+    pub fn handle_unreachable<S: Default>(
+        &mut self,
+        context: &mut ShardContext<'_, S>,
+        peer: SocketAddr,
+        reason: &io::Error,
+    ) -> bool {
         let by_icmp = peer.port() == 0;
         let mut targets = self.target.addresses.iter();
         let from_target = targets.any(|address| address.ip() == peer.ip());
@@ -288,18 +329,21 @@ impl Dialer {
             .into_iter()
             .partition(|(_, address)| is_meant(*address));
         self.attempts = going;
-        for (_, address) in &failed {
-            self.note(DialFailure::unreachable(*address, reason));
+        let any = !failed.is_empty();
+        for (key, address) in failed {
+            self.note(DialFailure::unreachable(address, reason));
+            if let Some((mut connection, _)) = context.connection(key) {
+                connection.close(CODE_FAILED, "unreachable");
+            }
+            self.has_failed = true;
+            self.due_now = Some(context.now());
         }
-        failed.into_iter().map(|(key, _)| key).collect()
+        any
     }
 
     /// Goes on after failed attempts: with the next address, or without ALPN
     /// if that alone was refused.
-    pub fn handle_failure<S: Default>(&mut self, context: &mut ShardContext<'_, S>) -> Progress {
-        if self.give_up.is_none() {
-            return Progress::Trying;
-        }
+    fn handle_failure<S: Default>(&mut self, context: &mut ShardContext<'_, S>) -> Progress {
         let Some(DialFailure::Handshake { address, reason }) = &self.failure else {
             return self.attempt(context);
         };

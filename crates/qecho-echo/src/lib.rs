@@ -6,24 +6,29 @@
 //! (RFC 9221) comes back whole or not at all. The application protocol is `echo`
 //! ([`ALPN_ECHO`]), or none.
 //!
-//! [`server`] echoes: [`server::Echo`] is what it does on a shard, and its file,
-//! `server/echo.rs`, is where the bytes are written back. [`client`] sends and compares,
-//! [`dial`] finds a connection to a name that has several addresses.
+//! [`server`] echoes: [`server::Echo`] is the application that a [`qecho_io::Server`] runs on its
+//! shards, and its file, `server/echo.rs`, is where the bytes are written back. [`client`] sends
+//! and compares, [`dial`] connects to a name that has several addresses.
 //! Nothing here prints; a program decides what to show.
 //!
-//! A server of its own port, on a thread for each of its shards:
+//! A server with a thread for each of its shards:
 //!
 //! ```no_run
-//! use std::sync::Arc;
+//! use std::{num::NonZeroUsize, sync::Arc};
 //!
-//! use qecho_echo::server::{Config, Server};
+//! use qecho_echo::server::{self, Echo, Report};
 //! use rustls::server::ResolvesServerCert;
 //!
-//! /// Echoes until somebody ends it, as who `identity` says.
+//! /// Echoes until somebody ends it, with the certificate of `identity`.
 //! fn serve(identity: Arc<dyn ResolvesServerCert>) -> Result<(), Box<dyn std::error::Error>> {
-//!     let server = Server::start(&Config::new(identity), None)?;
+//!     let shards = NonZeroUsize::new(2).expect("not zero");
+//!     let echo = Echo::default();
+//!     let server = server::config(identity)
+//!         .with_shards(shards)
+//!         .start(|_shard| echo.clone())?;
 //!     println!("echoing on {:?}", server.addresses());
-//!     println!("{} bytes came back", server.wait()?.bytes_echoed);
+//!     let report: Report = server.wait()?.into_iter().map(Echo::into_report).sum();
+//!     println!("{} bytes came back", report.bytes_echoed);
 //!     Ok(())
 //! }
 //! ```
@@ -31,6 +36,8 @@
 pub mod client;
 pub mod dial;
 pub mod server;
+
+use qecho_engine::{Dir, Side, StreamId};
 
 /// The application protocol name of echo (RFC 7301).
 pub const ALPN_ECHO: &[u8] = b"echo";
@@ -44,3 +51,19 @@ pub const UDP_PAYLOAD_USUAL: u16 = 1_452;
 
 /// Bytes of a stream that are handled as one piece.
 pub const COALESCE_MAX: usize = 64 * 1024;
+
+/// Returns the stream that carries the echo of `id`.
+pub fn reply(id: StreamId) -> StreamId {
+    match id.direction() {
+        Dir::Bidirectional => id,
+        Dir::Unidirectional => StreamId::new(Side::Server, Dir::Unidirectional, id.index()),
+    }
+}
+
+/// Returns the stream whose echo `reply` carries.
+pub fn answered(reply: StreamId) -> StreamId {
+    match reply.direction() {
+        Dir::Bidirectional => reply,
+        Dir::Unidirectional => StreamId::new(Side::Client, Dir::Unidirectional, reply.index()),
+    }
+}

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, time::Instant};
 
 use qecho_packet::CloseReason;
 
-use crate::{connection::Connection, event::Event, shard::ShardContext};
+use crate::{connection::Connection, context::ShardContext, event::Event};
 
 /// The program on top of a shard: an echo server, a client, a load generator.
 ///

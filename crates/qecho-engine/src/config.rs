@@ -8,6 +8,7 @@ use quinn_proto::{
     ValidationTokenConfig, VarInt,
 };
 
+pub use crate::connection_limits::{AdmissionSettings, RetryPolicy};
 use crate::{
     congestion::CongestionFactory,
     connection_id::SeededConnectionIds,
@@ -18,8 +19,9 @@ use crate::{
     steering::Steering,
 };
 
-/// The windows, timers and sizes of every connection of a shard.
+/// Windows, timers and sizes of every connection of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transport {
     /// Silence after which a connection is given up (RFC 9000 §10.1).
     pub idle_timeout: Duration,
@@ -46,6 +48,39 @@ pub struct Transport {
 }
 
 impl Transport {
+    /// Sets the silence after which a connection is given up.
+    pub fn with_idle_timeout(self, idle_timeout: Duration) -> Self {
+        Self {
+            idle_timeout,
+            ..self
+        }
+    }
+
+    /// Sets the interval at which an idle connection is kept alive.
+    pub fn with_keep_alive(self, interval: impl Into<Option<Duration>>) -> Self {
+        Self {
+            keep_alive: interval.into(),
+            ..self
+        }
+    }
+
+    /// Sets the largest UDP payload that is accepted and tried.
+    pub fn with_udp_payload_max(self, bytes: impl Into<Option<u16>>) -> Self {
+        Self {
+            udp_payload_max: bytes.into(),
+            ..self
+        }
+    }
+
+    /// Sets how many streams of each direction a peer may have open at once.
+    pub fn with_streams_max(self, streams: u64) -> Self {
+        Self {
+            bidirectional_streams_max: streams,
+            unidirectional_streams_max: streams,
+            ..self
+        }
+    }
+
     /// Returns the largest UDP payload that we accept.
     pub(crate) fn largest_receivable(&self) -> u16 {
         let most = self.udp_payload_max.unwrap_or(UDP_PAYLOAD_MAX);
@@ -83,66 +118,17 @@ impl Default for Transport {
     }
 }
 
-/// When an unvalidated address must prove itself by a Retry (RFC 9000 §8.1.2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RetryPolicy {
-    /// When many handshakes are under way, in all or from one address.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never: over the limits, clients are refused.
-    Never,
-}
-
-/// Whom a server lets in.
-#[derive(Clone, Debug)]
-pub struct AdmissionSettings {
-    /// When a Retry is demanded.
-    pub retry: RetryPolicy,
-    /// Connections at once, on all shards together; one more is refused.
-    pub connections_max: usize,
-    /// Connections from one address (IPv6: /64) unless it is loopback, on all
-    /// shards together.
-    pub connections_per_address_max: usize,
-}
-
-impl Default for AdmissionSettings {
-    fn default() -> Self {
-        Self {
-            retry: RetryPolicy::Auto,
-            connections_max: limits::CONNECTIONS_MAX,
-            connections_per_address_max: limits::CONNECTIONS_PER_ADDRESS_MAX,
-        }
-    }
-}
-
-/// What a shard needs to accept connections.
-#[derive(Clone, Debug)]
-pub struct Accepting {
-    /// Who the server is and what it agrees to.
-    pub tls: ServerTls,
-    /// Whom it lets in.
-    pub admission: AdmissionSettings,
-}
-
 /// Everything that a shard is configured with.
 #[derive(Clone, Debug)]
 pub struct ShardConfig {
-    /// Windows, timers and sizes.
-    pub transport: Transport,
+    pub(crate) transport: Transport,
     /// Set for a server; `None` accepts nobody.
-    pub accepting: Option<Accepting>,
-    /// Keys that shards share.
-    pub secrets: Secrets,
-    /// Which of a server's shards this is. Two servers need two: their
-    /// limits count together otherwise.
-    pub server_shared: ServerShared,
-    /// Starts every random choice of the shard.
-    pub seed: [u8; 32],
-    /// Whether the shard tells what is in its packets, by
-    /// [`Shard::pop_observation`](crate::Shard::pop_observation).
-    pub watched: bool,
+    pub(crate) tls: Option<ServerTls>,
+    pub(crate) admission: AdmissionSettings,
+    secrets: Secrets,
+    pub(crate) server_shared: ServerShared,
+    seed: [u8; 32],
+    pub(crate) traces_packets: bool,
 }
 
 impl ShardConfig {
@@ -150,19 +136,53 @@ impl ShardConfig {
     pub fn client(transport: Transport) -> Self {
         Self {
             transport,
-            accepting: None,
+            tls: None,
+            admission: AdmissionSettings::default(),
             secrets: Secrets::random(),
             server_shared: ServerShared::alone(),
             seed: rand::random(),
-            watched: false,
+            traces_packets: false,
         }
     }
 
     /// Returns the configuration of a shard that accepts connections.
-    pub fn server(transport: Transport, accepting: Accepting) -> Self {
+    pub fn server(transport: Transport, tls: ServerTls) -> Self {
         Self {
-            accepting: Some(accepting),
+            tls: Some(tls),
             ..Self::client(transport)
+        }
+    }
+
+    /// Sets which clients are let in.
+    pub fn with_admission(self, admission: AdmissionSettings) -> Self {
+        Self { admission, ..self }
+    }
+
+    /// Sets the keys that the shards of a server have in common.
+    pub fn with_secrets(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// Makes it one shard of a server. Two servers need two [`ServerShared`]: their limits
+    /// count together otherwise.
+    pub fn with_server_shared(self, server_shared: ServerShared) -> Self {
+        Self {
+            server_shared,
+            ..self
+        }
+    }
+
+    /// Sets what every random choice of the shard begins with.
+    pub fn with_seed(self, seed: [u8; 32]) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Sets whether the shard decodes its packets, for
+    /// [`Output::Observation`](crate::Output::Observation).
+    pub fn with_packet_tracing(self, traces_packets: bool) -> Self {
+        Self {
+            traces_packets,
+            ..self
         }
     }
 
@@ -239,10 +259,10 @@ impl ShardConfig {
         transport: Arc<TransportConfig>,
         keys: PacketKeys,
     ) -> Result<Option<Arc<ServerConfig>>, TlsError> {
-        let Some(accepting) = &self.accepting else {
+        let Some(tls) = &self.tls else {
             return Ok(None);
         };
-        let crypto = ServerCrypto::new(&accepting.tls, self.server_shared.sessions(), keys)?;
+        let crypto = ServerCrypto::new(tls, self.server_shared.sessions(), keys)?;
         // Retry tokens alone: NEW_TOKEN would need a memory of used tokens
         // that all shards share.
         let mut tokens = ValidationTokenConfig::default();
@@ -262,10 +282,8 @@ mod tests {
     #[test]
     fn every_payload_size_can_be_configured() {
         for udp_payload_max in [0, 1_200, 1_452, 9_000, 65_527, u16::MAX] {
-            let config = ShardConfig::client(Transport {
-                udp_payload_max: Some(udp_payload_max),
-                ..Transport::default()
-            });
+            let transport = Transport::default().with_udp_payload_max(udp_payload_max);
+            let config = ShardConfig::client(transport);
             let largest = config.endpoint_config(0).get_max_udp_payload_size();
             assert!((1_472..=65_527).contains(&largest), "{udp_payload_max}");
         }
@@ -274,10 +292,7 @@ mod tests {
     #[test]
     fn what_is_tried_is_what_was_chosen_or_else_what_the_route_carries() {
         let tried = |udp_payload_max, route| {
-            let transport = Transport {
-                udp_payload_max,
-                ..Transport::default()
-            };
+            let transport = Transport::default().with_udp_payload_max(udp_payload_max);
             transport.largest_tried(route)
         };
         assert_eq!(tried(Some(1_200), Some(8_972)), 1_200);

@@ -1,5 +1,6 @@
 //! The view of one connection that an application gets.
 
+mod meta;
 mod outcome;
 mod reading;
 
@@ -11,12 +12,13 @@ use std::{
 use bytes::Bytes;
 use quinn_proto::{VarInt, WriteError};
 
+pub use self::meta::ConnectionKey;
+pub(crate) use self::meta::ConnectionMeta;
 pub use self::outcome::{Read, ReadEnd, SendDatagramError, Traffic, Written};
 use self::reading::owned;
 use crate::{
     handshake::Handshake,
     proto::{ToOurs, ToProto, recovery},
-    shard::{ConnectionKey, ConnectionMeta},
 };
 use qecho_packet::{Dir, RecoveryMetrics, Side, StreamId};
 
@@ -137,7 +139,7 @@ impl<'a> Connection<'a> {
     pub fn open(&mut self, direction: Dir) -> Option<StreamId> {
         let id = self.proto.streams().open(direction.to_proto())?.to_ours();
         if direction == Dir::Bidirectional {
-            self.meta.answers.insert(id);
+            self.meta.unanswered.insert(id);
         }
         Some(id)
     }
@@ -200,7 +202,7 @@ impl<'a> Connection<'a> {
     pub fn stop(&mut self, id: StreamId, code: u64) {
         if self.receives(id) {
             let _ = self.proto.recv_stream(id.to_proto()).stop(varint(code));
-            self.meta.answers.remove(&id);
+            self.meta.unanswered.remove(&id);
         }
     }
 
@@ -220,7 +222,7 @@ impl<'a> Connection<'a> {
     /// Takes the next received DATAGRAM frame.
     pub fn receive_datagram(&mut self) -> Option<Bytes> {
         let data = self.proto.datagrams().recv()?;
-        Some(owned(data, self.meta.packet_max()))
+        Some(owned(data, self.meta.datagram_max))
     }
 
     /// Returns the largest DATAGRAM that fits now; `None` if the peer takes
@@ -264,7 +266,7 @@ impl<'a> Connection<'a> {
     /// is not acknowledged.
     pub fn has_open_streams(&mut self) -> bool {
         let streams = self.proto.streams();
-        !self.meta.answers.is_empty()
+        !self.meta.unanswered.is_empty()
             || streams.remote_open_streams(quinn_proto::Dir::Bi) > 0
             || streams.remote_open_streams(quinn_proto::Dir::Uni) > 0
             || streams.send_streams() > 0

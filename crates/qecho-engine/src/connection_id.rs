@@ -58,3 +58,19 @@ impl ConnectionIdGenerator for SeededConnectionIds {
         None
     }
 }
+
+/// Draws the connection IDs that name a server before it has chosen its own.
+pub(crate) struct InitialCids(StdRng);
+
+impl InitialCids {
+    pub(crate) fn new(seed: [u8; 32]) -> Self {
+        Self(StdRng::from_seed(seed))
+    }
+
+    pub(crate) fn next(&mut self) -> ConnectionId {
+        // RFC 9000 §7.2: at least eight unpredictable bytes.
+        let mut bytes = [0; 8];
+        self.0.fill_bytes(&mut bytes);
+        ConnectionId::new(&bytes)
+    }
+}

@@ -6,7 +6,65 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::config::AdmissionSettings;
+use crate::limits;
+
+/// When an unvalidated address must prove itself by a Retry (RFC 9000 §8.1.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RetryPolicy {
+    /// When many handshakes are under way, in all or from one address.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never: over the limits, clients are refused.
+    Never,
+}
+
+/// Limits on the clients that a server lets in.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AdmissionSettings {
+    /// When a Retry is demanded.
+    pub retry: RetryPolicy,
+    /// Connections at once, on all shards together; one more is refused.
+    pub connections_max: usize,
+    /// Connections from one address (IPv6: /64) unless it is loopback, on all
+    /// shards together.
+    pub connections_per_address_max: usize,
+}
+
+impl AdmissionSettings {
+    /// Sets when a Retry is demanded.
+    pub fn with_retry(self, retry: RetryPolicy) -> Self {
+        Self { retry, ..self }
+    }
+
+    /// Sets how many connections there may be at once, on all shards together.
+    pub fn with_connections_max(self, connections_max: usize) -> Self {
+        Self {
+            connections_max,
+            ..self
+        }
+    }
+
+    /// Sets how many of them may be from one address.
+    pub fn with_connections_per_address_max(self, connections_per_address_max: usize) -> Self {
+        Self {
+            connections_per_address_max,
+            ..self
+        }
+    }
+}
+
+impl Default for AdmissionSettings {
+    fn default() -> Self {
+        Self {
+            retry: RetryPolicy::Auto,
+            connections_max: limits::CONNECTIONS_MAX,
+            connections_per_address_max: limits::CONNECTIONS_PER_ADDRESS_MAX,
+        }
+    }
+}
 
 /// Addresses that one person can have many of are counted as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

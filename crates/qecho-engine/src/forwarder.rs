@@ -2,17 +2,16 @@
 
 use std::{io, net::SocketAddr, time::Instant};
 
-use crate::{outbox::Datagram, shard::Received};
+use crate::datagram::{Datagram, Received};
 
 /// A sans-IO program that receives and sends datagrams on sockets which it
 /// opens and closes as it likes.
 ///
 /// `ForwardingLoop` of `qecho-io` drives it. A turn is:
 /// any number of `handle_command`, any number of `handle_datagram`,
-/// `handle_timeouts`, and then its orders are carried out until there are
-/// none.
+/// `handle_timeouts`, and then `poll_output` until there is none.
 pub trait Forwarder: Send {
-    /// What other threads may tell it.
+    /// Message from other threads.
     type Command: Send;
 
     /// Takes a datagram.
@@ -21,24 +20,24 @@ pub trait Forwarder: Send {
     /// Does what is due.
     fn handle_timeouts(&mut self, now: Instant);
 
-    /// Takes a letter from another thread.
-    fn handle_command(&mut self, now: Instant, mail: Self::Command);
+    /// Handles a command of another thread.
+    fn handle_command(&mut self, now: Instant, command: Self::Command);
 
-    /// Learns that a socket which it ordered cannot be had.
+    /// Handles that a socket which it wanted cannot be had.
     fn handle_open_failed(&mut self, binding: usize);
 
-    /// Learns that the system did not take a datagram: it is lost.
+    /// Handles that the system did not take a datagram: it is lost.
     fn handle_unsent(&mut self, datagram: &Datagram);
 
-    /// Learns that datagrams do not reach a peer: the network said so by ICMP,
+    /// Handles that datagrams do not reach a peer: the network said so by ICMP,
     /// which names the host or router that sent it, with port 0. Only sockets
     /// that receive errors tell it.
     fn handle_unreachable(&mut self, now: Instant, peer: SocketAddr, reason: &io::Error) {
         let _ = (now, peer, reason);
     }
 
-    /// Returns the next thing that is to be done.
-    fn pop_output(&mut self) -> Option<ForwarderOutput>;
+    /// Returns the next output of this turn.
+    fn poll_output(&mut self) -> Option<ForwarderOutput>;
 
     /// Returns the instant at which it wants to be woken, if any.
     fn deadline(&self) -> Option<Instant>;
@@ -47,7 +46,7 @@ pub trait Forwarder: Send {
     fn is_finished(&self) -> bool;
 }
 
-/// Something that a [`Forwarder`] wants done.
+/// Output of a [`Forwarder`].
 #[derive(Debug)]
 pub enum ForwarderOutput {
     /// Binds a socket, which has this number from now on.

@@ -9,7 +9,9 @@
 //! without looking into them.
 //!
 //! This crate is the only one that names the QUIC state machine beneath
-//! (quinn-proto), and it knows nothing of echo.
+//! (quinn-proto), which its public API does not show, and it knows nothing of echo. TLS is
+//! [`rustls`], whose types are in the public API ([`ServerTls`], [`ClientTls`],
+//! [`Handshake`]): it is re-exported, for the version that fits.
 //!
 //! What a program does with streams is an [`Application`]; this one answers each by its length:
 //!
@@ -48,38 +50,45 @@
 //! }
 //! ```
 
-pub mod application;
+mod application;
 pub mod config;
 mod congestion;
 mod connection;
 mod connection_id;
 mod connection_limits;
+mod context;
 mod crypto;
-pub mod event;
+mod datagram;
+mod event;
 mod forwarder;
 mod handshake;
 pub mod limits;
-mod outbox;
 mod proto;
 mod secrets;
 mod server_shared;
 mod shard;
+mod state;
 mod steering;
 mod write_size;
 
 pub use application::{Application, RejectReason};
-pub use connection::{Connection, Read, ReadEnd, SendDatagramError, Traffic, Written};
+pub use connection::{
+    Connection, ConnectionKey, Read, ReadEnd, SendDatagramError, Traffic, Written,
+};
+pub use context::{ConnectError, ConnectTo, ShardContext};
 pub use crypto::{AlpnPolicy, ClientTls, Connector, ServerTls, TlsError};
+pub use datagram::{Datagram, Received};
 pub use event::Event;
 pub use forwarder::{Forwarder, ForwarderOutput};
 pub use handshake::{EarlyData, Handshake};
-pub use outbox::Datagram;
 // What the engine's own speak of, so that who embeds it needs no other crate.
 pub use qecho_packet::{
     CloseReason, DatagramObserver, Dir, Direction, Observation, ObservedDatagram, Side, StreamId,
     TransportParameters,
 };
+pub use rustls;
 pub use secrets::Secrets;
 pub use server_shared::ServerShared;
-pub use shard::{ConnectError, ConnectTo, ConnectionKey, Received, RouteMtu, Shard, ShardContext};
+pub use shard::{Output, Shard};
+pub use state::RouteMtu;
 pub use steering::{STEERING_BYTES, Steering};

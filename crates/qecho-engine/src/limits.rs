@@ -75,6 +75,10 @@ pub const PIECE_UNCOPIED_MIN: usize = 16 * 1024;
 /// Each holds one datagram or one GSO batch of at most [`GSO_BYTES_MAX`].
 pub const OUTBOX_TRANSMITS_MAX: usize = 64;
 
+/// Datagrams and batches of which a shard that traces packets keeps what is in them until
+/// they are sent: those in the outbox, and as many that were taken from it.
+pub const UNSENT_TRACED_MAX: usize = 2 * OUTBOX_TRANSMITS_MAX;
+
 /// Bytes of the largest UDP payload (RFC 9000 §18.2).
 pub const UDP_PAYLOAD_MAX: u16 = 65_527;
 

@@ -26,7 +26,7 @@ pub struct ServerShared {
 
 struct Server {
     shards: NonZeroUsize,
-    places: Arc<ConnectionLimits>,
+    limits: Arc<ConnectionLimits>,
     /// A returning client's first packet may come to any shard.
     sessions: OnceLock<Arc<dyn StoresServerSessions>>,
     /// Connections that were numbered.
@@ -66,8 +66,8 @@ impl ServerShared {
         self.server.shards
     }
 
-    pub(crate) fn places(&self) -> Arc<ConnectionLimits> {
-        self.server.places.clone()
+    pub(crate) fn limits(&self) -> Arc<ConnectionLimits> {
+        self.server.limits.clone()
     }
 
     pub(crate) fn sessions(&self) -> Arc<dyn StoresServerSessions> {
@@ -88,7 +88,7 @@ impl Server {
     fn new(shards: NonZeroUsize) -> Arc<Self> {
         Arc::new(Self {
             shards,
-            places: Arc::default(),
+            limits: Arc::default(),
             sessions: OnceLock::new(),
             connections: AtomicU64::new(0),
         })

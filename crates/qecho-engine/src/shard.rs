@@ -1,69 +1,53 @@
 //! The shard: connections, driven by arguments alone.
 //!
 //! *Single-mutation invariant*: whatever changes a connection marks it dirty,
-//! and [`Shard::drive`] drains every dirty connection completely: events to
+//! and [`Shard::poll_output`] drains every dirty connection completely: events to
 //! the application, endpoint events both ways, transmits into the outbox, its
 //! deadline into the timetable.
 
-mod admission;
-mod binding;
-mod context;
-mod deadlines;
-mod entry;
 mod events;
-mod half_open;
-mod inbound;
 mod receive;
-mod routes;
-mod state;
-mod telling;
-mod transmit;
-mod validation;
-mod watch;
 
-use std::{
-    io,
-    net::{IpAddr, SocketAddr},
-    time::Instant,
-};
+use std::{io, net::SocketAddr, time::Instant};
 
-use bytes::BytesMut;
-
-pub use self::context::{ConnectError, ConnectTo, ShardContext};
-pub use self::entry::ConnectionKey;
-pub(crate) use self::entry::ConnectionMeta;
-pub use self::routes::RouteMtu;
-use self::state::ShardState;
-use crate::{
-    application::Application, config::ShardConfig, crypto::TlsError, event::Event,
-    outbox::Datagram, steering::Steering,
-};
 use qecho_packet::Observation;
 
-/// A UDP datagram that one of the shard's addresses received.
-#[derive(Debug)]
-pub struct Received {
-    /// Which of the shard's addresses received it.
-    pub binding: usize,
-    /// Who sent it.
-    pub remote: SocketAddr,
-    /// The address it was sent to, where the system tells it.
-    pub local_ip: Option<IpAddr>,
-    /// The ECN bits of its IP header (RFC 3168).
-    pub ecn: u8,
-    /// The UDP payload.
-    pub data: BytesMut,
-}
+use crate::{
+    application::Application,
+    config::ShardConfig,
+    connection::ConnectionKey,
+    context::ShardContext,
+    crypto::TlsError,
+    datagram::{Datagram, Received},
+    event::Event,
+    state::{RouteMtu, ShardState},
+    steering::Steering,
+};
 
 /// One thread's share of an endpoint: addresses, connections, application.
 ///
-/// A turn is: `handle_timeouts`, any number of `handle_datagram` and
-/// `handle_command`, then [`drive`](Self::drive), and the outbox sent by
-/// [`pop_datagram`](Self::pop_datagram) until it is empty. Before it is
-/// dropped or waited on, a turn ends with every connection drained.
+/// A turn is [`handle_timeouts`](Self::handle_timeouts), any number of other inputs, and then
+/// [`poll_output`](Self::poll_output) until it returns [`Output::Timeout`]. By then, every
+/// connection is drained.
 pub struct Shard<A: Application> {
     application: A,
-    core: ShardState<A::State>,
+    state: ShardState<A::State>,
+    /// Whether the connections that changed were drained since the last timeout.
+    is_driven: bool,
+}
+
+/// Output of a [`Shard`].
+#[derive(Debug)]
+pub enum Output {
+    /// A datagram or batch to send; it is given back by [`Shard::note_sent`] or, if the socket
+    /// does not take it now, [`Shard::put_back`].
+    Datagram(Datagram),
+    /// An observation, and its time; there are none unless
+    /// [packets are traced](ShardConfig::with_packet_tracing).
+    Observation(Instant, Observation),
+    /// Instant at which the shard wants another turn if there is no input before; no later
+    /// than now if it has more to do.
+    Timeout(Option<Instant>),
 }
 
 impl<A: Application> Shard<A> {
@@ -79,14 +63,15 @@ impl<A: Application> Shard<A> {
     ) -> Result<Self, TlsError> {
         Ok(Self {
             application,
-            core: ShardState::new(config, addresses)?,
+            state: ShardState::new(config, addresses)?,
+            is_driven: false,
         })
     }
 
     /// Starts the application.
     pub fn start(&mut self, now: Instant) {
         self.application
-            .start(&mut ShardContext::new(&mut self.core, now));
+            .start(&mut ShardContext::new(&mut self.state, now));
     }
 
     /// Returns the application.
@@ -99,114 +84,133 @@ impl<A: Application> Shard<A> {
         self.application
     }
 
-    /// Tells how many datagrams of equal length a binding may send at once.
+    /// Sets how many datagrams of equal length a binding may send at once.
     pub fn set_gso_segments(&mut self, binding: usize, segments: usize) {
-        self.core.bindings[binding].gso_segments = segments.max(1);
+        self.state.bindings[binding].gso_segments = segments.max(1);
     }
 
     /// Lets the shard ask what the routes to its peers can carry; until then,
     /// it takes them for an Ethernet's.
-    pub fn set_surveyor(&mut self, surveyor: RouteMtu) {
-        self.core.routes.set_surveyor(surveyor);
+    pub fn set_route_mtu(&mut self, route_mtu: RouteMtu) {
+        self.state.routes.set_route_mtu(route_mtu);
     }
 
     /// Returns how packets are divided among the shards of this one's server.
     pub fn steering(&self) -> Steering {
-        self.core.steering.0
+        self.state.steering.0
     }
 
     /// Returns which of those shards this is.
     pub fn index(&self) -> usize {
-        self.core.steering.1
+        self.state.steering.1
     }
 
     /// Returns how many connections there are, closing ones included.
     pub fn connections(&self) -> usize {
-        self.core.connections()
+        self.state.connections()
     }
 
     /// Returns how many clients are let in but have not completed their
     /// handshake.
     pub fn half_open(&self) -> usize {
-        self.core.admission.half_open()
+        self.state.admission.half_open()
     }
 
-    /// Takes a datagram in.
+    /// Handles a datagram.
     pub fn handle_datagram(&mut self, now: Instant, received: Received) {
-        if let Some(watch) = &mut self.core.watch {
-            let local = self.core.bindings[received.binding].address;
-            watch.arrives(&received, local);
+        if let Some(tracing) = &mut self.state.tracing {
+            let local = self.state.bindings[received.binding].address;
+            tracing.begin_datagram(&received, local);
         }
         let disposition = self.process(now, received);
-        if self.core.watch.is_some() {
-            self.core.tell_arrival(now, disposition);
+        if self.state.tracing.is_some() {
+            self.state.trace_received(now, disposition);
         }
     }
 
-    /// Takes a letter for the application in.
-    pub fn handle_command(&mut self, now: Instant, mail: A::Command) {
+    /// Hands a command to the application.
+    pub fn handle_command(&mut self, now: Instant, command: A::Command) {
         self.application
-            .handle_command(&mut ShardContext::new(&mut self.core, now), mail);
+            .handle_command(&mut ShardContext::new(&mut self.state, now), command);
     }
 
-    /// Passes a waker's wish on to the application.
+    /// Tells the application that a waker was used.
     pub fn handle_wake(&mut self, now: Instant) {
         self.application
-            .handle_wake(&mut ShardContext::new(&mut self.core, now));
+            .handle_wake(&mut ShardContext::new(&mut self.state, now));
     }
 
-    /// Passes on that datagrams to `peer` fail.
+    /// Tells the application that datagrams to `peer` fail.
     pub fn handle_unreachable(&mut self, now: Instant, peer: SocketAddr, reason: &io::Error) {
         self.application.handle_unreachable(
-            &mut ShardContext::new(&mut self.core, now),
+            &mut ShardContext::new(&mut self.state, now),
             peer,
             reason,
         );
     }
 
-    /// Does what has become due.
+    /// Begins a turn by what has become due.
     pub fn handle_timeouts(&mut self, now: Instant) {
-        while let Some(key) = self.core.deadlines.pop_due(now) {
-            let Some(entry) = self.core.entry(key) else {
+        self.state.outbox.release();
+        self.is_driven = false;
+        while let Some(key) = self.state.deadlines.pop_due(now) {
+            let Some(entry) = self.state.entry(key) else {
                 continue;
             };
-            if entry.meta.is_to_be_forgotten(now) {
-                self.core.forget(now, key);
+            if entry.is_to_be_forgotten(now) {
+                self.state.forget(now, key);
                 continue;
             }
             entry.handle_timeout(now);
-            self.core.mark_dirty(key);
-            if self.core.watch.is_some() {
-                self.core.tell_recovery(now, key);
+            self.state.mark_dirty(key);
+            if self.state.tracing.is_some() {
+                self.state.trace_recovery(now, key);
             }
         }
-        self.core.handle_lifecycle(now);
+        self.state.handle_lifecycle(now);
         if self.application.deadline().is_some_and(|due| due <= now) {
             self.application
-                .handle_deadline(&mut ShardContext::new(&mut self.core, now));
+                .handle_deadline(&mut ShardContext::new(&mut self.state, now));
         }
     }
 
-    /// Drains the connections that changed, each once, until the outbox is
-    /// full: send it and call again while [`is_dirty`](Self::is_dirty).
-    pub fn drive(&mut self, now: Instant) {
-        for _ in 0..self.core.dirty.len() {
-            if self.core.outbox.is_full() {
+    /// Returns the next output of this turn.
+    pub fn poll_output(&mut self, now: Instant) -> Output {
+        loop {
+            let tracing = self.state.tracing.as_mut();
+            if let Some((at, observation)) = tracing.and_then(|tracing| tracing.pop()) {
+                return Output::Observation(at, observation);
+            }
+            if let Some(datagram) = self.state.outbox.pop() {
+                return Output::Datagram(datagram);
+            }
+            if std::mem::take(&mut self.is_driven) || self.state.outbox.is_held() {
+                return Output::Timeout(self.deadline(now));
+            }
+            self.drive(now);
+            self.is_driven = !self.state.outbox.is_full();
+        }
+    }
+
+    /// Drains the connections that changed, each once, until the outbox is full.
+    fn drive(&mut self, now: Instant) {
+        for _ in 0..self.state.dirty.len() {
+            if self.state.outbox.is_full() {
                 return;
             }
-            let Some(key) = self.core.dirty.pop_front() else {
+            let Some(key) = self.state.dirty.pop_front() else {
                 break;
             };
             self.drive_one(now, key);
         }
-        self.core.handle_lifecycle(now);
+        self.state.handle_lifecycle(now);
     }
 
     fn drive_one(&mut self, now: Instant, key: ConnectionKey) {
-        let Some(entry) = self.core.bindings[key.binding()].entry(key) else {
+        let Some(entry) = self.state.bindings[key.binding()].entry(key) else {
             return;
         };
-        entry.meta.dirty = false;
+        entry.dirty = false;
         if std::mem::take(&mut entry.meta.turn_requested) {
             entry.deliver(&mut self.application, now, Event::TurnRequested);
         }
@@ -214,77 +218,50 @@ impl<A: Application> Shard<A> {
         // a packet: again only if something has happened since.
         let mut is_first = true;
         loop {
-            let Some(entry) = self.core.bindings[key.binding()].entry(key) else {
+            let Some(entry) = self.state.bindings[key.binding()].entry(key) else {
                 return;
             };
             let mut quiet = !entry.poll_events(&mut self.application, now);
-            quiet &= !self.core.exchange_endpoint_events(now, key);
+            quiet &= !self.state.exchange_endpoint_events(now, key);
             if quiet && !is_first {
                 break;
             }
             is_first = false;
-            quiet &= !self.core.poll_transmits(now, key);
-            if quiet || self.core.outbox.is_full() {
+            quiet &= !self.state.poll_transmits(now, key);
+            if quiet || self.state.outbox.is_full() {
                 break;
             }
         }
-        self.core.settle(now, key);
+        self.state.settle(now, key);
     }
 
-    /// Tells whether connections wait to be driven: the next turn must not
-    /// wait, unless the outbox is full.
-    pub fn is_dirty(&self) -> bool {
-        !self.core.dirty.is_empty()
-    }
-
-    /// Tells whether the outbox takes no more.
-    pub fn is_full(&self) -> bool {
-        self.core.outbox.is_full()
-    }
-
-    /// Takes the next datagram to send.
-    pub fn pop_datagram(&mut self) -> Option<Datagram> {
-        self.core.outbox.pop()
-    }
-
-    /// Puts back a datagram that the socket did not take.
+    /// Puts back a datagram that its socket does not take now: it is the next to be sent, and
+    /// nothing else is in this turn.
     pub fn put_back(&mut self, datagram: Datagram) {
-        self.core.outbox.put_back(datagram);
+        self.state.outbox.put_back(datagram);
     }
 
-    /// Notes that a datagram or batch was sent, or so many bytes of it, or why
-    /// not. Who watches hears of it by this alone.
+    /// Notes how many bytes of a datagram or batch were sent, or why none: packets are traced
+    /// as sent by this alone. Its buffer is used again.
     pub fn note_sent(
         &mut self,
         now: Instant,
-        datagram: &mut Datagram,
+        datagram: Datagram,
         outcome: Result<usize, &io::Error>,
     ) {
-        if let Some(watch) = &mut self.core.watch {
-            watch.sent(now, datagram, outcome);
+        if let (Some(tracing), Some(name)) = (&mut self.state.tracing, datagram.trace) {
+            tracing.sent(now, name, outcome);
         }
+        self.state.outbox.recycle(datagram.contents);
     }
 
-    /// Takes the next thing that a watched shard has to tell, and when it was.
-    pub fn pop_observation(&mut self) -> Option<(Instant, Observation)> {
-        self.core.watch.as_mut()?.pop()
-    }
-
-    /// Gives back the buffer of a datagram that was sent.
-    pub fn recycle(&mut self, buffer: Vec<u8>) {
-        self.core.outbox.recycle(buffer);
-    }
-
-    /// Tells whether datagrams wait to be sent.
-    pub fn has_datagrams(&self) -> bool {
-        !self.core.outbox.is_empty()
-    }
-
-    /// Returns the instant at which this shard wants to be woken, if any.
-    pub fn deadline(&self) -> Option<Instant> {
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        if !self.state.dirty.is_empty() && !self.state.outbox.is_held() {
+            return Some(now);
+        }
         [
-            self.core.deadlines.first(),
-            self.core.lifecycle_deadline(),
+            self.state.deadlines.first(),
+            self.state.lifecycle_deadline(),
             self.application.deadline(),
         ]
         .into_iter()
@@ -295,6 +272,6 @@ impl<A: Application> Shard<A> {
     /// Tells whether the shard has shut down and every peer knows, or has had
     /// its time to answer.
     pub fn is_finished(&mut self, now: Instant) -> bool {
-        self.core.is_finished(now)
+        self.state.is_finished(now)
     }
 }

@@ -18,20 +18,28 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub use self::{
     forwarding::ForwardingLoop,
-    shard_group::{ShardHandle, shard_group},
-    spin::{SPIN_MAX, Spin, SpinPermits},
+    spin::{SPIN_MAX, Spin},
 };
-use self::{observers::ObserverSet, spin::Spinning};
-pub use crate::mailbox::{Inbox, mailbox};
-use crate::socket::{ReceiveBuffers, Socket};
+use self::{observers::ObserverSet, shard_group::ShardHandle, spin::Spinning};
+pub(crate) use self::{shard_group::shard_group, spin::SpinPermits};
+use crate::{
+    Mailbox, Runner, StartError,
+    mailbox::{Inbox, mailbox},
+    socket::{ReceiveBuffers, Socket},
+};
 use qecho_engine::{
-    Application, Datagram, Received, Shard,
-    limits::{MAIL_PER_TURN_MAX, RECEIVE_BATCHES_PER_TURN, RECEIVE_BYTES_PER_TURN},
+    Application, Datagram, Output, Received, Shard,
+    config::ShardConfig,
+    limits::{
+        MAIL_PER_TURN_MAX, OUTBOX_TRANSMITS_MAX, RECEIVE_BATCHES_PER_TURN, RECEIVE_BYTES_PER_TURN,
+    },
 };
 use qecho_packet::DatagramObserver;
 
 /// A shard with its sockets and mailbox.
 pub struct EventLoop<A: Application> {
+    thread: &'static str,
+    mailbox: Mailbox<A::Command>,
     shard: Shard<A>,
     sockets: Vec<Socket>,
     /// Whether each of them may have something to receive.
@@ -40,8 +48,8 @@ pub struct EventLoop<A: Application> {
     buffers: ReceiveBuffers,
     /// The binding whose kernel buffer was full.
     send_blocked: Option<usize>,
-    /// Whether letters were left for the next turn.
-    mail_left: bool,
+    /// Whether commands were left for the next turn.
+    commands_left: bool,
     observer: Option<ObserverSet>,
     group: Option<ShardHandle>,
     spinning: Spinning,
@@ -50,50 +58,85 @@ pub struct EventLoop<A: Application> {
 }
 
 impl<A: Application> EventLoop<A> {
-    /// Puts a shard on the sockets of its addresses, in the same order.
-    pub fn new(mut shard: Shard<A>, sockets: Vec<Socket>, inbox: Inbox<A::Command>) -> Self {
+    /// Makes a shard on these sockets for a thread that errors describe, as in "the client's
+    /// thread".
+    ///
+    /// # Errors
+    /// [`StartError`] if the TLS settings cannot work or there is no file descriptor.
+    pub fn new(
+        thread: &'static str,
+        config: &ShardConfig,
+        sockets: Vec<Socket>,
+        application: A,
+    ) -> Result<Self, StartError> {
+        let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
+        let mut shard = Shard::new(config, &addresses, application)?;
         for (binding, socket) in sockets.iter().enumerate() {
             shard.set_gso_segments(binding, socket.gso_segments());
         }
-        shard.set_surveyor(routes::surveyor());
-        Self {
+        shard.set_route_mtu(routes::route_mtu());
+        let (mailbox, inbox) = mailbox().map_err(StartError::thread(thread))?;
+        Ok(Self {
+            thread,
+            mailbox,
             shard,
             readable: vec![true; sockets.len()],
             sockets,
             inbox,
             buffers: ReceiveBuffers::new(),
             send_blocked: None,
-            mail_left: false,
+            commands_left: false,
             observer: None,
             group: None,
             spinning: Spinning::new(Spin::Off, SpinPermits::of_this_machine()),
             received: false,
-        }
+        })
+    }
+
+    /// Returns the way to send commands from other threads.
+    pub fn mailbox(&self) -> Mailbox<A::Command> {
+        self.mailbox.clone()
     }
 
     /// Looks for the next datagram before it sleeps; the event loops of a process
-    /// share the seats.
-    pub fn spinning(self, spin: Spin, seats: SpinPermits) -> Self {
+    /// share the permits.
+    pub(crate) fn spinning(self, spin: Spin, permits: SpinPermits) -> Self {
         Self {
-            spinning: Spinning::new(spin, seats),
+            spinning: Spinning::new(spin, permits),
             ..self
         }
     }
 
     /// Ends with the others of a group: until then, it refuses newcomers.
-    pub fn with_group(self, member: ShardHandle) -> Self {
+    pub(crate) fn with_group(self, handle: ShardHandle) -> Self {
         Self {
-            group: Some(member),
+            group: Some(handle),
             ..self
         }
     }
 
-    /// Shows to `taps` every datagram that passes.
-    pub fn observed_by(self, taps: Vec<Box<dyn DatagramObserver>>) -> Self {
+    /// Shows to `observers` every datagram that passes.
+    pub fn observed_by(self, observers: Vec<Box<dyn DatagramObserver>>) -> Self {
         Self {
-            observer: (!taps.is_empty()).then(|| ObserverSet::new(taps, clock)),
+            observer: (!observers.is_empty()).then(|| ObserverSet::new(observers, clock)),
             ..self
         }
+    }
+
+    /// Calls `work`, which is to [`run`](Self::run) the event loop, on a thread of this name.
+    ///
+    /// # Errors
+    /// [`StartError`] if the system gives no thread.
+    pub fn start<T: Send + 'static>(
+        self,
+        name: impl Into<String>,
+        work: impl FnOnce(Self) -> io::Result<T> + Send + 'static,
+    ) -> Result<Runner<T, A::Command>, StartError>
+    where
+        A: Application<State: Send> + Send + 'static,
+    {
+        let mailbox = self.mailbox();
+        Runner::start(self.thread, name.into(), mailbox, || work(self))
     }
 
     /// Runs until the shard has shut down; gives its application back.
@@ -109,9 +152,8 @@ impl<A: Application> EventLoop<A> {
             // Before the timers: what has arrived may be what they wait for.
             self.receive(now);
             self.shard.handle_timeouts(now);
-            self.read_mail(now);
-            self.drive_and_send(now);
-            self.flush_tap();
+            self.handle_commands(now);
+            let deadline = self.send(now);
             if self.is_over(now) {
                 return Ok(self.shard.into_application());
             }
@@ -122,21 +164,21 @@ impl<A: Application> EventLoop<A> {
                 last_received = Some(clock());
             }
             if let Some(last) = last_received
-                && self.looks_on(last)
+                && self.should_spin(last)
             {
                 self.readable.fill(true);
                 continue;
             }
-            self.spinning.stand_up();
-            self.wait(now)?;
+            self.spinning.release();
+            self.wait(now, deadline)?;
         }
     }
 
     /// Tells whether to look for the next datagram at once; whoever else wants this
     /// core had it before that.
-    fn looks_on(&mut self, last_received: Instant) -> bool {
+    fn should_spin(&mut self, last_received: Instant) -> bool {
         let before = clock();
-        if !self.spinning.looks_on(last_received, before) {
+        if !self.spinning.should_spin(last_received, before) {
             return false;
         }
         std::thread::yield_now();
@@ -148,18 +190,18 @@ impl<A: Application> EventLoop<A> {
         let is_finished = self.shard.is_finished(now);
         match &mut self.group {
             None => is_finished,
-            Some(member) if is_finished => member.end(),
-            Some(member) => member.has_failed(),
+            Some(handle) if is_finished => handle.end(),
+            Some(handle) => handle.has_failed(),
         }
     }
 
     fn receive(&mut self, now: Instant) {
         self.received = false;
-        let handed_over = self.group.as_ref().map(ShardHandle::handed_over);
-        for received in handed_over.into_iter().flatten() {
+        let forwarded = self.group.as_ref().map(ShardHandle::take_forwarded);
+        for received in forwarded.into_iter().flatten() {
             self.received = true;
             let address = self.sockets[received.binding].address();
-            take(&mut self.shard, &mut self.observer, address, now, received);
+            hand_on(&mut self.shard, &mut self.observer, address, now, received);
         }
         let steering = self.shard.steering();
         let (shard, group) = (&mut self.shard, self.group.as_ref());
@@ -176,14 +218,14 @@ impl<A: Application> EventLoop<A> {
                 let received = socket.receive(binding, &mut self.buffers, |received, joined| {
                     // What came alone, the kernel has steered.
                     let owner = match group {
-                        Some(member) if joined => Some((member, steering.owner(&received.data))),
+                        Some(handle) if joined => Some((handle, steering.owner(&received.data))),
                         _ => None,
                     };
                     match owner {
-                        Some((member, owner)) if owner != shard.index() => {
-                            member.hand_over(owner, received);
+                        Some((handle, owner)) if owner != shard.index() => {
+                            handle.forward(owner, received);
                         }
-                        _ => take(shard, &mut self.observer, socket.address(), now, received),
+                        _ => hand_on(shard, &mut self.observer, socket.address(), now, received),
                     }
                 });
                 // Errors of single datagrams are the network's losses; a
@@ -201,103 +243,98 @@ impl<A: Application> EventLoop<A> {
         }
     }
 
-    fn read_mail(&mut self, now: Instant) {
+    fn handle_commands(&mut self, now: Instant) {
         let rang = self.inbox.answer();
-        self.mail_left = true;
+        self.commands_left = true;
         for _ in 0..MAIL_PER_TURN_MAX {
-            let Some(mail) = self.inbox.next() else {
-                self.mail_left = false;
+            let Some(command) = self.inbox.next() else {
+                self.commands_left = false;
                 break;
             };
-            self.shard.handle_command(now, mail);
+            self.shard.handle_command(now, command);
         }
         if rang {
             self.shard.handle_wake(now);
         }
     }
 
-    /// Drives the shard and sends what it has, until it is quiet or the
-    /// kernel takes no more.
-    fn drive_and_send(&mut self, now: Instant) {
+    /// Sends what the shard has until it is quiet or the kernel takes no more; returns the
+    /// shard's deadline.
+    fn send(&mut self, now: Instant) -> Option<Instant> {
         self.send_blocked = None;
+        let mut transmits = 0;
         loop {
-            self.shard.drive(now);
-            let full = self.shard.is_full();
-            while let Some(mut datagram) = self.shard.pop_datagram() {
-                match self.send(now, &mut datagram) {
-                    Sent::Done => self.shard.recycle(datagram.contents),
-                    Sent::Blocked => {
-                        self.send_blocked = Some(datagram.binding);
-                        self.shard.put_back(datagram);
-                        return;
+            match self.shard.poll_output(now) {
+                Output::Datagram(datagram) => {
+                    self.send_one(now, datagram);
+                    transmits += 1;
+                    if transmits % OUTBOX_TRANSMITS_MAX == 0 {
+                        self.flush_observers();
                     }
                 }
+                Output::Observation(at, observation) => {
+                    if let Some(observer) = &mut self.observer {
+                        observer.observe(at, observation);
+                    }
+                }
+                Output::Timeout(deadline) => {
+                    self.flush_observers();
+                    return deadline;
+                }
             }
-            if !full {
-                return;
-            }
-            self.flush_tap();
         }
     }
 
-    fn flush_tap(&mut self) {
-        while let Some((at, observation)) = self.shard.pop_observation() {
-            if let Some(observer) = &mut self.observer {
-                observer.observe(at, observation);
-            }
-        }
+    fn flush_observers(&mut self) {
         if let Some(observer) = &mut self.observer {
             observer.flush();
         }
     }
 
-    fn send(&mut self, now: Instant, datagram: &mut Datagram) -> Sent {
+    fn send_one(&mut self, now: Instant, datagram: Datagram) {
         let socket = &self.sockets[datagram.binding];
         // Before it is sent: nobody may seem to receive it earlier.
         let at = self.observer.as_ref().map(|_| clock());
-        let mut sent = socket.send(datagram);
+        let mut sent = socket.send(&datagram);
         if sent.as_ref().is_err_and(|error| !is_final(error)) {
             // The error may be an ICMP report of another datagram, or that
             // the kernel does not cut batches, which the socket now knows.
             self.shard
                 .set_gso_segments(datagram.binding, socket.gso_segments());
             sent = match datagram.segment_size {
-                Some(_) if socket.gso_segments() == 1 => socket.send_singly(datagram),
-                _ => socket.send(datagram),
+                Some(_) if socket.gso_segments() == 1 => socket.send_singly(&datagram),
+                _ => socket.send(&datagram),
             };
         }
         let error = match sent {
             Ok(length) => {
                 if let (Some(observer), Some(at)) = (&mut self.observer, at) {
-                    observer.sent(at, socket.address(), datagram, length);
+                    observer.sent(at, socket.address(), &datagram, length);
                 }
-                self.shard
-                    .note_sent(at.unwrap_or(now), datagram, Ok(length));
-                return Sent::Done;
+                let at = at.unwrap_or(now);
+                return self.shard.note_sent(at, datagram, Ok(length));
             }
             Err(error) => error,
         };
         if error.kind() == io::ErrorKind::WouldBlock {
-            return Sent::Blocked;
+            self.send_blocked = Some(datagram.binding);
+            return self.shard.put_back(datagram);
         }
+        let peer = datagram.destination;
         self.shard.note_sent(now, datagram, Err(&error));
         // To the state machine every failure is a lost datagram, and one that
         // is too long for the path a failed MTU probe.
         if is_about_the_peer(&error) {
-            self.shard
-                .handle_unreachable(now, datagram.destination, &error);
+            self.shard.handle_unreachable(now, peer, &error);
         }
-        Sent::Done
     }
 
-    fn wait(&mut self, now: Instant) -> io::Result<()> {
-        let busy = self.shard.is_dirty() && self.send_blocked.is_none();
-        let timeout = if busy || self.mail_left {
-            Some(Duration::ZERO)
-        } else {
-            let deadline = self.shard.deadline();
-            deadline.map(|deadline| deadline.saturating_duration_since(now.max(clock())))
+    fn wait(&mut self, now: Instant, deadline: Option<Instant>) -> io::Result<()> {
+        let deadline = match self.commands_left {
+            true => Some(now),
+            false => deadline,
         };
+        let timeout = deadline.map(|deadline| deadline.saturating_duration_since(clock()));
         let mut descriptors = Vec::with_capacity(self.sockets.len() + 1);
         descriptors.push(PollFd::from_borrowed_fd(self.inbox.as_fd(), PollFlags::IN));
         for (binding, socket) in self.sockets.iter().enumerate() {
@@ -315,8 +352,8 @@ impl<A: Application> EventLoop<A> {
     }
 }
 
-/// Hands a datagram to the shard, before the eyes of the taps.
-fn take<A: Application>(
+/// Shows a datagram to the observers and hands it to the shard.
+fn hand_on<A: Application>(
     shard: &mut Shard<A>,
     observer: &mut Option<ObserverSet>,
     address: SocketAddr,
@@ -339,11 +376,6 @@ fn poll_for(descriptors: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Re
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }
-}
-
-enum Sent {
-    Done,
-    Blocked,
 }
 
 /// Tells whether sending once more is of no use.
@@ -371,18 +403,4 @@ fn is_about_the_peer(error: &io::Error) -> bool {
 )]
 fn clock() -> Instant {
     Instant::now()
-}
-
-/// Binds one socket for each address.
-///
-/// # Errors
-/// The first [`BindError`](crate::BindError).
-pub fn bind_all(
-    addresses: &[SocketAddr],
-    errors: crate::ReceiveErrors,
-) -> Result<Vec<Socket>, crate::BindError> {
-    addresses
-        .iter()
-        .map(|address| Socket::bind(*address, errors))
-        .collect()
 }

@@ -1,27 +1,63 @@
 //! Drives a [`qecho_engine::Shard`] on real sockets.
 //!
-//! [`event_loop`] is the only place that reads the clock and touches sockets: it hands the
-//! shard what has come and when, and sends what the shard gives back. Other threads reach a
-//! shard through its [`Mailbox`]. [`divide`] gives each shard of a server a socket on every
-//! address, among which the kernel steers packets by their connection IDs.
+//! A [`Server`] runs any [`Application`](qecho_engine::Application) on any number of shards, each
+//! on a thread of its own; [`ServerConfig`] starts it. What a server does with its connections
+//! is the application's:
 //!
-//! ```
-//! use qecho_io::{Listen, listen};
+//! ```no_run
+//! use std::sync::Arc;
 //!
-//! // One port, of the system's choice, on 127.0.0.1 and on ::1 where there is one.
-//! let sockets = listen::bind(&[Listen::Loopback { port: 0 }])?;
-//! let port = sockets[0].address().port();
-//! assert!(sockets.iter().all(|socket| socket.address().port() == port));
-//! # Ok::<(), qecho_io::BindError>(())
+//! use qecho_engine::{Application, Connection, Event, ShardContext};
+//! use qecho_io::{Listen, ServerConfig, StartError};
+//! use rustls::server::ResolvesServerCert;
+//!
+//! /// Writes a greeting on every stream that a client opens.
+//! struct Greeter;
+//!
+//! impl Application for Greeter {
+//!     type State = ();
+//!     type Command = ();
+//!
+//!     fn accept(&mut self, _: &mut Connection<'_>) {}
+//!
+//!     fn handle_event(&mut self, connection: &mut Connection<'_>, (): &mut (), event: Event) {
+//!         if let Event::Opened(stream) = event {
+//!             connection.write(stream, "hello".into());
+//!             connection.finish(stream);
+//!         }
+//!     }
+//!
+//!     fn handle_command(&mut self, _: &mut ShardContext<'_, ()>, (): ()) {}
+//! }
+//!
+//! fn serve(identity: Arc<dyn ResolvesServerCert>) -> Result<(), Box<dyn std::error::Error>> {
+//!     let server = ServerConfig::new(identity)
+//!         .with_listen([Listen::Everywhere { port: 4433 }])
+//!         .start(|_shard| Greeter)?;
+//!     println!("listening on {:?}", server.addresses());
+//!     server.wait()?;
+//!     Ok(())
+//! }
 //! ```
+//!
+//! [`EventLoop`] is what drives one shard, a client's too, and [`ForwardingLoop`] what drives a
+//! [`Forwarder`](qecho_engine::Forwarder): nothing else reads the clock or touches sockets. They
+//! hand on what has come and when, and send what they are given back. [`Runner`] is the thread
+//! of either; other threads reach it by its [`Mailbox`]. The kernel steers packets among the
+//! sockets of a server's shards by connection IDs.
 
-pub mod event_loop;
+mod event_loop;
 pub mod listen;
 mod mailbox;
+mod server;
 mod socket;
+mod start;
 
 pub use self::{
+    event_loop::{EventLoop, ForwardingLoop, SPIN_MAX, Spin},
     listen::Listen,
     mailbox::{Mailbox, MailboxError, Waker},
-    socket::{BindError, ReceiveErrors, ShardSockets, Socket, divide},
+    server::{Mailboxes, Server, ServerConfig},
+    socket::{BindError, ReceiveErrors, Socket},
+    start::{Runner, StartError},
 };

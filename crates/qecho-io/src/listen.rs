@@ -1,4 +1,4 @@
-//! Where a tool listens.
+//! Places to listen on.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! The one way from other threads into a shard.
+//! The mailbox of a shard, its only way in from other threads.
 
 use std::{
     io::{self, Read, Write},
@@ -15,27 +15,27 @@ use std::{
 
 use qecho_engine::limits::MAILBOX_MAX;
 
-/// Sends letters to a shard; at most [`MAILBOX_MAX`] wait.
+/// Sends commands to a shard; at most [`MAILBOX_MAX`] wait.
 #[derive(Debug)]
 pub struct Mailbox<M> {
-    letters: SyncSender<M>,
+    commands: SyncSender<M>,
     waker: Waker,
 }
 
 impl<M> Clone for Mailbox<M> {
     fn clone(&self) -> Self {
         Self {
-            letters: self.letters.clone(),
+            commands: self.commands.clone(),
             waker: self.waker.clone(),
         }
     }
 }
 
-/// Why a letter was not taken.
+/// Error of a command that was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MailboxError {
-    /// [`MAILBOX_MAX`] letters wait already.
+    /// [`MAILBOX_MAX`] commands wait already.
     #[error("the mailbox is full")]
     Full,
     /// The shard has ended.
@@ -44,30 +44,34 @@ pub enum MailboxError {
 }
 
 impl<M> Mailbox<M> {
-    /// Sends a letter; waits while the mailbox is full.
+    /// Sends a command; waits while the mailbox is full.
     ///
     /// # Errors
-    /// [`MailboxError::Ended`] if nobody will read it.
-    pub fn send(&self, mail: M) -> Result<(), MailboxError> {
-        self.letters.send(mail).map_err(|_| MailboxError::Ended)?;
+    /// [`MailboxError::Ended`] if the shard has ended.
+    pub fn send(&self, command: M) -> Result<(), MailboxError> {
+        self.commands
+            .send(command)
+            .map_err(|_| MailboxError::Ended)?;
         self.waker.wake();
         Ok(())
     }
 
-    /// Sends a letter if there is room.
+    /// Sends a command if there is room.
     ///
     /// # Errors
     /// [`MailboxError`] if it was not taken.
-    pub fn try_send(&self, mail: M) -> Result<(), MailboxError> {
-        self.letters.try_send(mail).map_err(|error| match error {
-            TrySendError::Full(_) => MailboxError::Full,
-            TrySendError::Disconnected(_) => MailboxError::Ended,
-        })?;
+    pub fn try_send(&self, command: M) -> Result<(), MailboxError> {
+        self.commands
+            .try_send(command)
+            .map_err(|error| match error {
+                TrySendError::Full(_) => MailboxError::Full,
+                TrySendError::Disconnected(_) => MailboxError::Ended,
+            })?;
         self.waker.wake();
         Ok(())
     }
 
-    /// Returns what wakes the shard without a letter.
+    /// Returns what wakes the shard without a command.
     pub fn waker(&self) -> Waker {
         self.waker.clone()
     }
@@ -97,31 +101,28 @@ impl Waker {
 
 /// The shard's end of its mailbox.
 #[derive(Debug)]
-pub struct Inbox<M> {
-    letters: Receiver<M>,
+pub(crate) struct Inbox<M> {
+    commands: Receiver<M>,
     bell: UnixStream,
     state: Arc<WakerState>,
 }
 
-/// Makes a mailbox.
-///
-/// # Errors
-/// The system's, if it has no more file descriptors.
-pub fn mailbox<M>() -> io::Result<(Mailbox<M>, Inbox<M>)> {
+/// Makes a mailbox, if the system has file descriptors for it.
+pub(crate) fn mailbox<M>() -> io::Result<(Mailbox<M>, Inbox<M>)> {
     let (near, far) = UnixStream::pair()?;
     near.set_nonblocking(true)?;
     far.set_nonblocking(true)?;
-    let (sender, letters) = sync_channel(MAILBOX_MAX);
+    let (sender, commands) = sync_channel(MAILBOX_MAX);
     let state = Arc::new(WakerState {
         rung: AtomicBool::new(false),
         bell: far,
     });
     let mailbox = Mailbox {
-        letters: sender,
+        commands: sender,
         waker: Waker(state.clone()),
     };
     let inbox = Inbox {
-        letters,
+        commands,
         bell: near,
         state,
     };
@@ -147,9 +148,9 @@ impl<M> Inbox<M> {
         rang
     }
 
-    /// Takes the next letter.
+    /// Takes the next command.
     pub(crate) fn next(&mut self) -> Option<M> {
-        self.letters.try_recv().ok()
+        self.commands.try_recv().ok()
     }
 }
 
@@ -164,15 +165,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_from_many_threads_all_arrive_and_ring() {
+    fn commands_from_many_threads_all_arrive_and_ring() {
         let (mailbox, mut inbox) = mailbox().expect("two file descriptors");
         let threads: Vec<_> = (0..4)
             .map(|thread| {
                 let mailbox = mailbox.clone();
                 std::thread::spawn(move || {
-                    for letter in 0..100 {
+                    for command in 0..100 {
                         mailbox
-                            .send(thread * 100 + letter)
+                            .send(thread * 100 + command)
                             .expect("the inbox lives");
                     }
                 })
@@ -182,17 +183,17 @@ mod tests {
             thread.join().expect("no panic");
         }
         assert!(inbox.answer());
-        let mut letters: Vec<_> = std::iter::from_fn(|| inbox.next()).collect();
-        letters.sort_unstable();
-        assert_eq!(letters, (0..400).collect::<Vec<_>>());
+        let mut commands: Vec<_> = std::iter::from_fn(|| inbox.next()).collect();
+        commands.sort_unstable();
+        assert_eq!(commands, (0..400).collect::<Vec<_>>());
         assert!(!inbox.answer());
     }
 
     #[test]
     fn a_full_mailbox_says_so_and_an_ended_one_too() {
         let (mailbox, inbox) = mailbox().expect("two file descriptors");
-        for letter in 0..MAILBOX_MAX {
-            assert_eq!(mailbox.try_send(letter), Ok(()));
+        for command in 0..MAILBOX_MAX {
+            assert_eq!(mailbox.try_send(command), Ok(()));
         }
         assert_eq!(mailbox.try_send(0), Err(MailboxError::Full));
         drop(inbox);

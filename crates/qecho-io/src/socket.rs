@@ -16,9 +16,10 @@ use quinn_udp::{EcnCodepoint, UdpSockRef, UdpSocketState};
 use rustix::net::sockopt::set_socket_reuseport;
 use socket2::{Domain, Protocol, Type};
 
-use self::group::Company;
-pub use self::group::{ShardSockets, divide};
-pub(crate) use self::receive::ReceiveBuffers;
+pub(crate) use self::{
+    group::{ShardSockets, split},
+    receive::ReceiveBuffers,
+};
 use qecho_engine::Datagram;
 
 /// Bytes that the kernel is asked to keep for a socket in each direction.
@@ -36,7 +37,7 @@ pub enum ReceiveErrors {
     No,
 }
 
-/// Why an address could not be bound.
+/// Error of an address that could not be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}")]
 pub struct BindError {
@@ -64,16 +65,17 @@ impl Socket {
     /// # Errors
     /// [`BindError`], for instance when another process has the port.
     pub fn bind(address: SocketAddr, errors: ReceiveErrors) -> Result<Self, BindError> {
-        Self::open(address, errors, Company::None).map_err(|source| BindError { address, source })
+        Self::open(address, errors, false).map_err(|source| BindError { address, source })
     }
 
-    fn open(address: SocketAddr, errors: ReceiveErrors, company: Company) -> io::Result<Self> {
+    /// Binds an address, which other sockets may be bound to if the port is reused.
+    fn open(address: SocketAddr, errors: ReceiveErrors, reuse_port: bool) -> io::Result<Self> {
         let domain = Domain::for_address(address);
         let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
-        if company == Company::Shards {
+        if reuse_port {
             set_socket_reuseport(&socket, true)?;
         }
         socket.bind(&address.into())?;

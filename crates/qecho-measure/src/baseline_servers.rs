@@ -6,19 +6,18 @@ mod streams;
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    thread::{self, JoinHandle},
 };
 
-use qecho_echo::server::{Config, ServerError};
 use qecho_io::{
-    BindError, Mailbox, ReceiveErrors, Socket,
-    event_loop::{self, ForwardingLoop},
-    listen,
+    BindError, ForwardingLoop, ReceiveErrors, Runner, ServerConfig, Socket, StartError, listen,
 };
 
 use self::{datagrams::BareEcho, streams::Listeners};
 
 pub use self::streams::{CONNECTIONS_MAX as TCP_CONNECTIONS_MAX, HANDSHAKE_TIMEOUT};
+
+/// What a thread is for that could not be started.
+const THREAD: &str = "the server's thread";
 
 /// What is echoed beside QUIC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +41,7 @@ pub enum BindScope {
 #[derive(Debug, Default)]
 pub struct Running {
     listeners: Option<Listeners>,
-    bare: Option<(Mailbox<()>, JoinHandle<()>)>,
+    bare: Option<Runner<BareEcho, ()>>,
     addresses: Vec<(&'static str, SocketAddr)>,
 }
 
@@ -50,12 +49,12 @@ impl BaselineServers {
     /// Binds the sockets of a server, and starts what is wanted beside it.
     ///
     /// # Errors
-    /// [`ServerError`] if either cannot be; nothing keeps running then.
-    pub fn bind(self, config: &Config) -> Result<(Vec<Socket>, Running), ServerError> {
+    /// [`StartError`] if either cannot be; nothing keeps running then.
+    pub fn bind(self, config: &ServerConfig) -> Result<(Vec<Socket>, Running), StartError> {
         listen::bind_with(
             &config.listen,
             |quic| Running::start(self, config, quic),
-            |error| matches!(error, ServerError::Bind(_)),
+            |error| matches!(error, StartError::Bind(_)),
         )
     }
 }
@@ -63,9 +62,9 @@ impl BaselineServers {
 impl Running {
     fn start(
         baseline_servers: BaselineServers,
-        config: &Config,
+        config: &ServerConfig,
         quic: &[SocketAddr],
-    ) -> Result<Self, ServerError> {
+    ) -> Result<Self, StartError> {
         let mut running = Self::default();
         if baseline_servers.tls {
             running.listeners = Some(Listeners::start(config, quic)?);
@@ -87,10 +86,10 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.listeners.take();
-        if let Some((mailbox, thread)) = self.bare.take() {
-            // Both fail if it has ended.
-            let _ = mailbox.send(());
-            let _ = thread.join();
+        if let Some(bare) = self.bare.take() {
+            // Both fail if it has ended: a wait that fails ends this echo, and QUIC goes on.
+            let _ = bare.mailbox().send(());
+            let _ = bare.join();
         }
     }
 }
@@ -99,7 +98,7 @@ fn start_bare(
     reach: BindScope,
     quic: &[SocketAddr],
     addresses: &mut Vec<(&'static str, SocketAddr)>,
-) -> Result<(Mailbox<()>, JoinHandle<()>), ServerError> {
+) -> Result<Runner<BareEcho, ()>, StartError> {
     let mut sockets = Vec::new();
     for address in quic {
         let port = address.port().checked_add(1).ok_or_else(|| BindError {
@@ -114,15 +113,7 @@ fn start_bare(
     }
     let own: Vec<_> = sockets.iter().map(Socket::address).collect();
     addresses.extend(own.iter().map(|address| ("udp", *address)));
-    let (mailbox, inbox) = event_loop::mailbox().map_err(ServerError::Start)?;
-    let echo = ForwardingLoop::new(BareEcho::new(own), sockets, inbox);
-    let thread = thread::Builder::new()
-        .name("bare UDP".into())
-        .spawn(move || {
-            // A wait that fails ends this echo, and QUIC goes on.
-            let _ = echo.run();
-        });
-    Ok((mailbox, thread.map_err(ServerError::Start)?))
+    ForwardingLoop::new(THREAD, BareEcho::new(own), sockets)?.start("bare UDP", ForwardingLoop::run)
 }
 
 fn loopback(ip: IpAddr) -> IpAddr {

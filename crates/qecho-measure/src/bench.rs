@@ -32,7 +32,7 @@ mod threshold;
 use std::io;
 
 use qecho_engine::TlsError;
-use qecho_io::BindError;
+use qecho_io::{BindError, StartError};
 
 use qecho_echo::dial::DialFailure;
 
@@ -62,15 +62,9 @@ pub enum BenchError {
     /// The server cannot be reached.
     #[error(transparent)]
     Dial(#[from] DialFailure),
-    /// No local address could be bound.
+    /// No local address could be bound, or the system gave no thread.
     #[error(transparent)]
-    Bind(#[from] BindError),
-    /// The TLS settings cannot work.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The system gave no thread or file descriptor.
-    #[error("cannot start a thread that makes load")]
-    Start(#[source] io::Error),
+    Start(#[from] StartError),
     /// Waiting for packets failed.
     #[error("cannot wait for packets")]
     Wait(#[source] io::Error),
@@ -99,6 +93,21 @@ pub enum BenchError {
     #[error("ended before anything was measured")]
     Stopped,
 }
+
+impl From<BindError> for BenchError {
+    fn from(error: BindError) -> Self {
+        Self::Start(error.into())
+    }
+}
+
+impl From<TlsError> for BenchError {
+    fn from(error: TlsError) -> Self {
+        Self::Start(error.into())
+    }
+}
+
+/// What a thread is for that could not be started.
+const THREAD: &str = "a thread that makes load";
 
 /// Something to show while load is made.
 #[derive(Clone, Debug)]

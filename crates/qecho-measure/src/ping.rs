@@ -15,17 +15,10 @@ mod times;
 mod versions;
 mod work;
 
-use std::{
-    io,
-    net::SocketAddr,
-    thread::{self, JoinHandle},
-};
+use std::{io, net::SocketAddr};
 
-use qecho_engine::{Shard, TlsError, config::ShardConfig};
-use qecho_io::{
-    BindError, Mailbox, Socket,
-    event_loop::{self, EventLoop, ForwardingLoop, Inbox},
-};
+use qecho_engine::config::ShardConfig;
+use qecho_io::{EventLoop, ForwardingLoop, Mailbox, Runner, Socket, StartError};
 
 use qecho_echo::dial;
 
@@ -44,27 +37,11 @@ pub use self::{
     versions::VersionPing,
 };
 
-/// Why a ping could not be started.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PingError {
-    /// No local address could be bound.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// The TLS settings cannot work.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The system gave no thread or file descriptor.
-    #[error("cannot start the ping's thread")]
-    Start(#[source] io::Error),
-}
-
 /// A running ping.
 #[derive(Debug)]
-pub struct Ping {
-    mailbox: Mailbox<Command>,
-    thread: JoinHandle<io::Result<()>>,
-}
+pub struct Ping(Runner<(), Command>);
+
+const THREAD: &str = "the ping's thread";
 
 /// Ends a ping.
 #[derive(Clone, Debug)]
@@ -76,28 +53,30 @@ impl Ping {
     /// The last that `listener` hears is [`PingEvent::Finished`].
     ///
     /// # Errors
-    /// [`PingError`] if it cannot; that nobody answers is an event.
-    pub fn start(config: &Config, listener: Listener) -> Result<Self, PingError> {
+    /// [`StartError`] if it cannot; that nobody answers is an event.
+    pub fn start(config: &Config, listener: Listener) -> Result<Self, StartError> {
         let hosts = config.hosts.iter();
         let targets: Vec<_> = hosts
             .flat_map(|host| host.target.addresses.iter().copied())
             .collect();
         let sockets = dial::bind(&targets)?;
-        let (mailbox, inbox) = event_loop::mailbox().map_err(PingError::Start)?;
-        let work = match config.over {
-            Mode::VersionNegotiation => ask_for_versions(config, sockets, inbox, listener),
-            _ => connect(config, sockets, inbox, &mailbox, listener)?,
-        };
-        let thread = thread::Builder::new()
-            .name("ping".into())
-            .spawn(work)
-            .map_err(PingError::Start)?;
-        Ok(Self { mailbox, thread })
+        Ok(Self(match config.over {
+            Mode::VersionNegotiation => {
+                let nonce = rand::random();
+                let ping = VersionPing::new(config, &addresses(&sockets), nonce, listener);
+                let forwarding = ForwardingLoop::new(THREAD, ping, sockets)?;
+                forwarding.start("ping", |forwarding| forwarding.run().map(drop))?
+            }
+            _ => {
+                let event_loop = connect(config, sockets, listener)?;
+                event_loop.start("ping", |event_loop| event_loop.run().map(drop))?
+            }
+        }))
     }
 
     /// Returns what ends the ping from another thread.
     pub fn stopper(&self) -> Stopper {
-        Stopper(self.mailbox.clone())
+        Stopper(self.0.mailbox().clone())
     }
 
     /// Waits until the hosts have answered the close, or have had their time.
@@ -105,10 +84,7 @@ impl Ping {
     /// # Errors
     /// The system's, if waiting for packets failed.
     pub fn wait(self) -> io::Result<()> {
-        match self.thread.join() {
-            Ok(ended) => ended,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        self.0.join()
     }
 }
 
@@ -120,38 +96,20 @@ impl Stopper {
     }
 }
 
-type Work = Box<dyn FnOnce() -> io::Result<()> + Send>;
-
 fn connect(
     config: &Config,
     sockets: Vec<Socket>,
-    inbox: Inbox<Command>,
-    mailbox: &Mailbox<Command>,
     listener: Listener,
-) -> Result<Work, PingError> {
+) -> Result<EventLoop<PingApplication>, StartError> {
     let application = PingApplication::new(config, listener)?;
-    let onlooker = application.onlooker().waking(mailbox.waker());
-    let shard_config = ShardConfig {
-        watched: config.observers.is_watched() || config.over.looks_into_packets(),
-        ..ShardConfig::client(config.transport.clone())
-    };
-    let shard = Shard::new(&shard_config, &addresses(&sockets), application)?;
+    let onlooker = application.onlooker();
+    let traces = config.observers.is_watched() || config.over.looks_into_packets();
+    let shard_config = ShardConfig::client(config.transport.clone()).with_packet_tracing(traces);
+    let event_loop = EventLoop::new(THREAD, &shard_config, sockets, application)?;
+    let onlooker = onlooker.waking(event_loop.mailbox().waker());
     let mut datagram_observers = config.observers.datagram_observers();
     datagram_observers.push(Box::new(onlooker));
-    let event_loop = EventLoop::new(shard, sockets, inbox).observed_by(datagram_observers);
-    Ok(Box::new(|| event_loop.run().map(|_| ())))
-}
-
-fn ask_for_versions(
-    config: &Config,
-    sockets: Vec<Socket>,
-    inbox: Inbox<Command>,
-    listener: Listener,
-) -> Work {
-    let nonce = rand::random();
-    let ping = VersionPing::new(config, &addresses(&sockets), nonce, listener);
-    let forwarding = ForwardingLoop::new(ping, sockets, inbox);
-    Box::new(|| forwarding.run().map(|_| ()))
+    Ok(event_loop.observed_by(datagram_observers))
 }
 
 fn addresses(sockets: &[Socket]) -> Vec<SocketAddr> {

@@ -1,11 +1,11 @@
-//! A model of a network path: what becomes of each datagram that is sent.
+//! A model of a network path, which decides what becomes of each datagram that is sent.
 //!
 //! The simulator drives it on virtual time; the same model on real sockets
 //! makes a bad network out of a good one.
 
 mod bottleneck;
 mod conditions;
-mod in_flight;
+mod delay_queue;
 
 use std::time::Instant;
 
@@ -14,10 +14,10 @@ use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use self::bottleneck::Bottleneck;
 pub use self::{
     conditions::{Blackhole, Conditions, HELD_BACK, QUEUE},
-    in_flight::InFlight,
+    delay_queue::DelayQueue,
 };
 
-/// What a link did to the datagrams it was given.
+/// Counts of datagrams by what a link did to them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Given to the link.
@@ -57,9 +57,9 @@ pub struct Link {
     /// Arrival of the latest datagram that kept its place.
     latest: Option<Instant>,
     bottleneck: Bottleneck,
-    /// Datagrams that the burst under way will still take.
-    doomed: u32,
-    /// When the path came to be.
+    /// Datagrams that the burst of loss under way will still take.
+    burst_left: u32,
+    /// Beginning of the time that blackholes are counted from.
     began: Option<Instant>,
 }
 
@@ -72,7 +72,7 @@ impl Link {
             random: StdRng::seed_from_u64(seed),
             latest: None,
             bottleneck: Bottleneck::default(),
-            doomed: 0,
+            burst_left: 0,
             began: None,
         }
     }
@@ -86,7 +86,7 @@ impl Link {
     /// Changes the conditions for what is sent from now on.
     pub fn set_conditions(&mut self, conditions: Conditions) {
         self.conditions = conditions;
-        self.doomed = 0;
+        self.burst_left = 0;
     }
 
     /// Returns what was done so far.
@@ -113,7 +113,7 @@ impl Link {
             self.counts.too_long += 1;
             return;
         }
-        if self.is_closed(now) {
+        if self.is_blackholed(now) {
             self.counts.blackholed += 1;
             return;
         }
@@ -138,7 +138,7 @@ impl Link {
         deliver(at, datagram);
     }
 
-    fn is_closed(&self, now: Instant) -> bool {
+    fn is_blackholed(&self, now: Instant) -> bool {
         let Some(blackhole) = self.conditions.blackhole else {
             return false;
         };
@@ -147,13 +147,13 @@ impl Link {
     }
 
     fn is_lost(&mut self) -> bool {
-        if self.doomed > 0 {
-            self.doomed -= 1;
+        if self.burst_left > 0 {
+            self.burst_left -= 1;
             return true;
         }
         let begins = self.chance(self.conditions.burst_chance());
         if begins {
-            self.doomed = self.conditions.burst.saturating_sub(1);
+            self.burst_left = self.conditions.burst.saturating_sub(1);
         }
         begins
     }
@@ -190,7 +190,7 @@ impl Link {
         share > 0.0 && self.random.random::<f64>() < share
     }
 
-    /// Draws a number, for whoever drives the link by the same seed.
+    /// Draws a random number from the same seed.
     pub fn draw(&mut self) -> u64 {
         self.random.next_u64()
     }

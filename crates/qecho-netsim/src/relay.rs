@@ -4,24 +4,19 @@
 //! sockets, between any client and any server. It looks into no packet.
 
 mod config;
-mod flows;
-mod forward;
+mod forwarder;
+mod nat_table;
+mod path_direction;
 mod report;
-mod way;
 
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    thread::{self, JoinHandle},
 };
 
-use qecho_io::{
-    BindError, Mailbox, ReceiveErrors, Socket,
-    event_loop::{self, ForwardingLoop},
-    listen,
-};
+use qecho_io::{ForwardingLoop, Mailbox, ReceiveErrors, Runner, Socket, StartError, listen};
 
-use self::forward::{Command, Forward};
+use self::forwarder::{Command, RelayForwarder};
 use crate::link::Conditions;
 
 pub use self::{
@@ -31,17 +26,17 @@ pub use self::{
     report::{DirectionReport, Report},
 };
 
-/// Why a relay could not be started.
+/// Error of a relay that could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RelayError {
-    /// An address could not be bound.
+    /// An address could not be bound, or the system gave no thread.
     #[error(transparent)]
-    Bind(#[from] BindError),
+    Start(#[from] StartError),
     /// It would send everything round and round.
     #[error("cannot relay to {address}: that is the relay itself")]
     Itself {
-        /// Where it both listens and should forward to.
+        /// The address that it both listens on and should forward to.
         address: SocketAddr,
     },
     /// There is no other address to send to the server from.
@@ -53,17 +48,13 @@ pub enum RelayError {
         /// The server.
         to: SocketAddr,
     },
-    /// The system gave no thread or file descriptor.
-    #[error("cannot start the relay's thread")]
-    Start(#[source] io::Error),
 }
 
 /// A running relay.
 #[derive(Debug)]
 pub struct Relay {
     addresses: Vec<SocketAddr>,
-    mailbox: Mailbox<Command>,
-    thread: JoinHandle<io::Result<Forward>>,
+    runner: Runner<RelayForwarder, Command>,
 }
 
 impl Relay {
@@ -72,7 +63,7 @@ impl Relay {
     /// # Errors
     /// [`RelayError`] if it cannot; nothing keeps running then.
     pub fn start(config: &Config) -> Result<Self, RelayError> {
-        let sockets = listen::bind(&config.listen)?;
+        let sockets = listen::bind(&config.listen).map_err(StartError::from)?;
         let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
         if addresses.iter().any(|own| takes(*own, config.to)) {
             return Err(RelayError::Itself { address: config.to });
@@ -84,17 +75,11 @@ impl Relay {
         {
             check_addresses(config.to)?;
         }
-        let (mailbox, inbox) = event_loop::mailbox().map_err(RelayError::Start)?;
-        let forward = Forward::new(config, sockets.len());
-        let forwarding = ForwardingLoop::new(forward, sockets, inbox);
-        let thread = thread::Builder::new()
-            .name("relay".into())
-            .spawn(|| forwarding.run())
-            .map_err(RelayError::Start)?;
+        let forwarder = RelayForwarder::new(config, sockets.len());
+        let forwarding = ForwardingLoop::new("the relay's thread", forwarder, sockets)?;
         Ok(Self {
             addresses,
-            mailbox,
-            thread,
+            runner: forwarding.start("relay", ForwardingLoop::run)?,
         })
     }
 
@@ -116,7 +101,7 @@ impl Relay {
 
     /// Returns what ends the relay from another thread.
     pub fn stopper(&self) -> Stopper {
-        Stopper(self.mailbox.clone())
+        Stopper(self.runner.mailbox().clone())
     }
 
     /// Ends the relay; what is on its way is not delivered.
@@ -133,15 +118,12 @@ impl Relay {
     /// # Errors
     /// The system's, if waiting for packets failed.
     pub fn wait(self) -> io::Result<Report> {
-        match self.thread.join() {
-            Ok(forward) => Ok(forward?.report()),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        Ok(self.runner.join()?.report())
     }
 
-    fn tell(&self, mail: Command) {
+    fn tell(&self, command: Command) {
         // A relay that has ended needs no telling.
-        let _ = self.mailbox.send(mail);
+        let _ = self.runner.mailbox().send(command);
     }
 }
 
@@ -157,13 +139,14 @@ impl Stopper {
     }
 }
 
-/// Looks whether this host can send to the server from other addresses.
+/// Checks that this host can send to the server from other addresses.
 fn check_addresses(to: SocketAddr) -> Result<(), RelayError> {
     if !matches!(to.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
         return Err(RelayError::OneAddress { to });
     }
     // Not every system gives itself all of 127.0.0.0/8.
-    Socket::bind((Ipv4Addr::new(127, 0, 0, 2), 0).into(), ReceiveErrors::No)?;
+    let second = (Ipv4Addr::new(127, 0, 0, 2), 0).into();
+    Socket::bind(second, ReceiveErrors::No).map_err(StartError::from)?;
     Ok(())
 }
 
@@ -180,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    /// What any one event may take on a machine that has much else to do.
+    /// Time that any one event may take on a machine that has much else to do.
     const LIMIT: Duration = Duration::from_secs(30);
 
     fn socket() -> UdpSocket {

@@ -10,9 +10,9 @@ use std::{
 };
 
 use bytes::BytesMut;
-use qecho_engine::{Application, Datagram, Received, Shard};
+use qecho_engine::{Application, Datagram, Observation, Output, Received, Shard};
 
-use crate::link::{Conditions, InFlight, Link};
+use crate::link::{Conditions, DelayQueue, Link};
 pub use qecho_packet::Direction;
 
 /// Two shards, `near` and `far`, each on one address, and the two directions
@@ -25,26 +25,28 @@ pub struct Simulation<N: Application, F: Application> {
     now: Instant,
     up: Link,
     down: Link,
-    in_flight: InFlight<Flight>,
+    in_transit: DelayQueue<Delivery>,
     /// The near end's address as the far end sees it.
     near_address: SocketAddr,
     far_address: SocketAddr,
     observer: Option<Observer>,
+    /// Of the near end, and of the far one.
+    observations: [Vec<(Instant, Observation)>; 2],
 }
 
-/// Sees every datagram that comes or goes.
-type Observer = Box<dyn FnMut(Sighting<'_>)>;
+/// Function that is called with every datagram that is sent or received.
+type Observer = Box<dyn FnMut(DatagramEvent<'_>)>;
 
-/// A datagram that was seen at one of the ends.
+/// A datagram that one of the ends has sent or received.
 #[derive(Clone, Copy, Debug)]
-pub struct Sighting<'a> {
-    /// When.
+pub struct DatagramEvent<'a> {
+    /// The instant.
     pub at: Instant,
-    /// At which end.
+    /// The end that has sent or received it.
     pub end: End,
-    /// Whether it came or went there.
+    /// Whether it was received or sent.
     pub direction: Direction,
-    /// Who sent it to that end, or whom that end sent it to.
+    /// Address at the other side: the sender's if it was received, else the destination.
     pub peer: SocketAddr,
     /// The UDP payload.
     pub data: &'a [u8],
@@ -62,7 +64,7 @@ pub const FAR: SocketAddr = SocketAddr::new(
     4_433,
 );
 
-struct Flight {
+struct Delivery {
     to: End,
     from: SocketAddr,
     ecn: u8,
@@ -95,10 +97,11 @@ impl<N: Application, F: Application> Simulation<N, F> {
             now: Instant::now(),
             up: Link::new(conditions.clone(), seed),
             down: Link::new(conditions.clone(), seed ^ u64::MAX),
-            in_flight: InFlight::default(),
+            in_transit: DelayQueue::default(),
             near_address: NEAR,
             far_address: FAR,
             observer: None,
+            observations: Default::default(),
         };
         simulation.up.begin(simulation.now);
         simulation.down.begin(simulation.now);
@@ -118,8 +121,13 @@ impl<N: Application, F: Application> Simulation<N, F> {
     }
 
     /// Shows every datagram from now on to `observer`.
-    pub fn observe(&mut self, observer: impl FnMut(Sighting<'_>) + 'static) {
+    pub fn observe(&mut self, observer: impl FnMut(DatagramEvent<'_>) + 'static) {
         self.observer = Some(Box::new(observer));
+    }
+
+    /// Takes the observations that the shard at an end has made so far, if it traces packets.
+    pub fn take_observations(&mut self, end: End) -> Vec<(Instant, Observation)> {
+        std::mem::take(&mut self.observations[end as usize])
     }
 
     /// Gives the near end a new address, as a NAT does after a pause.
@@ -127,10 +135,10 @@ impl<N: Application, F: Application> Simulation<N, F> {
         self.near_address = address;
     }
 
-    /// Sends a datagram of anybody's making to the far end, past the link.
+    /// Sends a datagram of any origin to the far end, past the link.
     pub fn inject(&mut self, from: SocketAddr, data: Vec<u8>) {
         let at = self.now;
-        self.launch(at, End::Far, from, 0, data);
+        self.deliver_at(at, End::Far, from, 0, data);
     }
 
     /// Lets time pass until `done` says so; tells whether it did within
@@ -146,7 +154,8 @@ impl<N: Application, F: Application> Simulation<N, F> {
             if done(self) {
                 return true;
             }
-            match self.next_instant() {
+            // What `done` has done may have to be sent.
+            match self.send() {
                 Some(next) if next <= end => {
                     turns = if next > self.now { 0 } else { turns + 1 };
                     assert!(turns < TURNS_PER_INSTANT_MAX, "time stands still");
@@ -165,65 +174,63 @@ impl<N: Application, F: Application> Simulation<N, F> {
         self.run_until(duration, |_| false);
     }
 
-    fn next_instant(&self) -> Option<Instant> {
-        if self.near.is_dirty() || self.far.is_dirty() {
-            return Some(self.now);
-        }
-        [
-            self.near.deadline(),
-            self.far.deadline(),
-            self.in_flight.next(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-
     /// Does everything that is due now.
     fn turn(&mut self) {
-        while let Some(flight) = self.in_flight.pop(self.now) {
-            self.arrive(flight);
+        while let Some(delivery) = self.in_transit.pop(self.now) {
+            self.receive(delivery);
         }
-        let now = self.now;
-        self.near.handle_timeouts(now);
-        self.far.handle_timeouts(now);
-        loop {
-            self.near.drive(now);
-            self.far.drive(now);
-            let full = self.near.is_full() || self.far.is_full();
-            while let Some(datagram) = self.near.pop_datagram() {
-                self.depart(End::Far, datagram);
-            }
-            while let Some(datagram) = self.far.pop_datagram() {
-                self.depart(End::Near, datagram);
-            }
-            if !full {
-                return;
-            }
-        }
+        self.near.handle_timeouts(self.now);
+        self.far.handle_timeouts(self.now);
+        self.send();
     }
 
-    fn arrive(&mut self, flight: Flight) {
-        self.see(flight.to, Direction::Received, flight.from, &flight.data);
+    /// Sends what the shards have; returns the instant of the next turn.
+    fn send(&mut self) -> Option<Instant> {
+        let near = loop {
+            match self.near.poll_output(self.now) {
+                Output::Datagram(datagram) => self.send_one(End::Far, datagram),
+                Output::Observation(at, observation) => {
+                    self.observations[0].push((at, observation));
+                }
+                Output::Timeout(deadline) => break deadline,
+            }
+        };
+        let far = loop {
+            match self.far.poll_output(self.now) {
+                Output::Datagram(datagram) => self.send_one(End::Near, datagram),
+                Output::Observation(at, observation) => {
+                    self.observations[1].push((at, observation));
+                }
+                Output::Timeout(deadline) => break deadline,
+            }
+        };
+        [near, far, self.in_transit.next()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn receive(&mut self, delivery: Delivery) {
+        self.note(
+            delivery.to,
+            Direction::Received,
+            delivery.from,
+            &delivery.data,
+        );
         let received = Received {
             binding: 0,
-            remote: flight.from,
+            remote: delivery.from,
             local_ip: None,
-            ecn: flight.ecn,
-            data: BytesMut::from(&flight.data[..]),
+            ecn: delivery.ecn,
+            data: BytesMut::from(&delivery.data[..]),
         };
-        match flight.to {
+        match delivery.to {
             End::Near => self.near.handle_datagram(self.now, received),
             End::Far => self.far.handle_datagram(self.now, received),
         }
     }
 
-    fn depart(&mut self, to: End, mut datagram: Datagram) {
-        let length = datagram.contents.len();
-        match to {
-            End::Near => self.far.note_sent(self.now, &mut datagram, Ok(length)),
-            End::Far => self.near.note_sent(self.now, &mut datagram, Ok(length)),
-        }
+    fn send_one(&mut self, to: End, datagram: Datagram) {
         let from = match to {
             End::Near => self.far_address,
             End::Far => self.near_address,
@@ -236,7 +243,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
         };
         let size = datagram.segment_size.unwrap_or(datagram.contents.len());
         for part in datagram.contents.chunks(size.max(1)) {
-            self.see(here, Direction::Sent, datagram.destination, part);
+            self.note(here, Direction::Sent, datagram.destination, part);
             if datagram.destination != there {
                 continue;
             }
@@ -249,15 +256,20 @@ impl<N: Application, F: Application> Simulation<N, F> {
                 arrivals.push((at, data))
             });
             for (at, data) in arrivals {
-                self.launch(at, to, from, datagram.ecn, data);
+                self.deliver_at(at, to, from, datagram.ecn, data);
             }
+        }
+        let length = datagram.contents.len();
+        match to {
+            End::Near => self.far.note_sent(self.now, datagram, Ok(length)),
+            End::Far => self.near.note_sent(self.now, datagram, Ok(length)),
         }
     }
 
-    fn see(&mut self, end: End, direction: Direction, peer: SocketAddr, data: &[u8]) {
+    fn note(&mut self, end: End, direction: Direction, peer: SocketAddr, data: &[u8]) {
         let at = self.now;
         if let Some(observer) = &mut self.observer {
-            observer(Sighting {
+            observer(DatagramEvent {
                 at,
                 end,
                 direction,
@@ -267,13 +279,13 @@ impl<N: Application, F: Application> Simulation<N, F> {
         }
     }
 
-    fn launch(&mut self, at: Instant, to: End, from: SocketAddr, ecn: u8, data: Vec<u8>) {
-        let flight = Flight {
+    fn deliver_at(&mut self, at: Instant, to: End, from: SocketAddr, ecn: u8, data: Vec<u8>) {
+        let delivery = Delivery {
             to,
             from,
             ecn,
             data,
         };
-        self.in_flight.push(at, flight);
+        self.in_transit.push(at, delivery);
     }
 }

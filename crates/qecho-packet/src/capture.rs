@@ -2,16 +2,12 @@
 //! the TLS secrets inside, so that they open decrypted; and a reader of these
 //! and of anybody's.
 
-mod block;
-mod direction;
-mod header;
 mod observer;
 mod output;
 mod packet;
 mod pcapng;
 mod reader;
 mod rotation_index;
-mod secret_store;
 mod secrets;
 mod tracked_connection;
 mod writer;

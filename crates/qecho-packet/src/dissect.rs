@@ -7,11 +7,14 @@
 mod client_hello;
 mod connection;
 mod key_log;
+mod rotation;
 mod seen;
 mod segments;
 mod table;
 #[cfg(test)]
 mod tests;
+
+use std::time::Duration;
 
 use self::{
     connection::{Connection, InitialKeys, Path},
@@ -24,6 +27,7 @@ use crate::{
     wire::{self, PacketType, Protected},
 };
 
+pub(crate) use self::key_log::LINES_MAX;
 pub use self::seen::CapturedDatagram;
 
 /// Connections that are followed at once, unless [`Limits`] say otherwise.
@@ -83,7 +87,7 @@ impl Dissector {
     /// Begins with nothing known.
     pub fn new(limits: Limits) -> Self {
         Self {
-            key_log: KeyLog::new(limits.sessions),
+            key_log: KeyLog::new(limits.sessions, false),
             table: Table::new(limits.connections),
         }
     }
@@ -91,7 +95,7 @@ impl Dissector {
     /// Adds the lines of an NSS key log that tell secrets of QUIC version 1;
     /// comments and other labels are passed over.
     pub fn add_secrets(&mut self, key_log: &str) {
-        self.key_log.add(key_log);
+        self.key_log.add(Duration::ZERO, key_log);
     }
 
     /// Returns how many lines had the right label and no secret that makes
@@ -131,7 +135,7 @@ impl Dissector {
     ) -> DecodedDatagram {
         let direction = self.direction(seen, belonging);
         let packets = self.packets(seen, datagram, belonging, direction);
-        let (local, remote) = seen.ends(direction);
+        let (local, remote) = direction.ends(seen.source, seen.destination);
         DecodedDatagram {
             connection: belonging.map(|belonging| belonging.connection),
             direction,
@@ -185,7 +189,7 @@ impl Dissector {
         let begun = Connection::new(side, original_destination, keys);
         let path = Path::of(Side::Client, seen.source, seen.destination);
         let connection = self.table.insert(begun, original_destination, path);
-        let (local, remote) = seen.ends(direction);
+        let (local, remote) = direction.ends(seen.source, seen.destination);
         tell(Observation::ConnectionStarted {
             connection,
             side,

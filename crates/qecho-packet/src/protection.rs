@@ -76,6 +76,11 @@ impl Protection {
         }
     }
 
+    /// Returns how many key updates there were.
+    pub(crate) fn generation(&self) -> u64 {
+        self.current.number
+    }
+
     /// Opens a packet, if it is authentic.
     pub(crate) fn open(
         &mut self,

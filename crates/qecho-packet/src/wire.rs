@@ -8,6 +8,7 @@ mod connection_id;
 mod frame;
 mod header;
 mod reader;
+pub mod tls;
 
 pub(crate) use self::reader::Reader;
 pub use self::{

@@ -45,25 +45,14 @@ impl Identity {
     /// Shows this certificate to clients that offer no ALPN or one of `alpn`.
     pub fn server(&self, alpn: &[&[u8]]) -> ServerTls {
         let key = CertifiedKey::clone(&self.key);
-        ServerTls {
-            identity: Arc::new(SingleCertAndKey::from(key)),
-            client_verifier: None,
-            alpn: AlpnPolicy::Names(alpn.iter().map(|name| name.to_vec()).collect()),
-            early_data: false,
-            key_log: None,
-            provider: None,
-        }
+        let names = alpn.iter().map(|name| name.to_vec()).collect();
+        let identity = Arc::new(SingleCertAndKey::from(key));
+        ServerTls::new(identity, AlpnPolicy::Names(names))
     }
 
     /// Connects to whoever has this certificate and its key.
     pub fn connector(&self, alpn: &[&[u8]]) -> Connector {
-        let tls = ClientTls {
-            verifier: self.verifier(),
-            identity: None,
-            alpn: alpn.iter().map(|name| name.to_vec()).collect(),
-            key_log: None,
-            provider: None,
-        };
+        let tls = ClientTls::new(self.verifier()).with_alpn(alpn);
         tls.connector().expect("these settings work")
     }
 

@@ -8,9 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use qecho_echo::answered;
 use qecho_engine::{
-    Application, CloseReason, ConnectTo, Connection, ConnectionKey, Connector, Dir, Event,
-    SendDatagramError, ShardContext, Side, StreamId,
+    Application, CloseReason, ConnectTo, Connection, ConnectionKey, Connector, Event,
+    SendDatagramError, ShardContext, StreamId,
 };
 
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     stream::{Plan, Stream},
 };
 
-/// What a test tells a load.
+/// Command of a test to a load.
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Connect once more.
@@ -52,13 +53,13 @@ pub struct Load {
     pub connections: Vec<Client>,
 }
 
-/// What happened on one connection.
+/// One connection, and what happened on it.
 #[derive(Debug)]
 pub struct Client {
     key: ConnectionKey,
     /// Whether the handshake was completed.
     pub connected: bool,
-    /// Why it ended, if it has.
+    /// Reason for its end, if it has ended.
     pub closed: Option<CloseReason>,
     /// Streams that the server does not allow yet.
     unopened: VecDeque<Plan>,
@@ -71,7 +72,7 @@ pub struct Client {
     pub datagrams_received: Vec<Bytes>,
     /// DATAGRAM frames that the connection did not take.
     pub datagrams_refused: usize,
-    /// What should not have happened.
+    /// Something that should not have happened.
     pub fault: Option<String>,
 }
 
@@ -192,12 +193,12 @@ impl Client {
             Event::Connected => self.connected = true,
             Event::Closed(reason) => self.closed = Some(reason),
             Event::Opened(id) => {
-                if let Some(stream) = self.streams.get_mut(&sent_on(id)) {
+                if let Some(stream) = self.streams.get_mut(&answered(id)) {
                     stream.opened();
                 }
-                self.work_on(connection, sent_on(id));
+                self.work_on(connection, answered(id));
             }
-            Event::Readable(id) => self.work_on(connection, sent_on(id)),
+            Event::Readable(id) => self.work_on(connection, answered(id)),
             Event::Writable(id) => self.work_on(connection, id),
             Event::Stopped(id, code) => {
                 if let Some(stream) = self.streams.get_mut(&id) {
@@ -272,13 +273,5 @@ impl Application for Load {
             Command::ShutDown => context.shut_down(0, ""),
             Command::Drain(grace) => context.drain(grace, 0, ""),
         }
-    }
-}
-
-/// Returns the stream whose echo comes on `id`.
-fn sent_on(id: StreamId) -> StreamId {
-    match id.direction() {
-        Dir::Bidirectional => id,
-        Dir::Unidirectional => StreamId::new(Side::Client, Dir::Unidirectional, id.index()),
     }
 }

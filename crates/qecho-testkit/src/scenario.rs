@@ -12,8 +12,8 @@ use qecho_echo::{
     server::{Echo, End},
 };
 use qecho_engine::{
-    Connector, Secrets, ServerTls, Shard,
-    config::{Accepting, AdmissionSettings, RetryPolicy, ShardConfig, Transport},
+    Connector, Secrets, Shard,
+    config::{AdmissionSettings, RetryPolicy, ShardConfig, Transport},
 };
 use qecho_netsim::{
     link::Conditions,
@@ -52,7 +52,7 @@ pub struct Scenario {
     plans: Vec<Plan>,
     datagrams: Vec<Bytes>,
     clients: usize,
-    watched: bool,
+    traces_packets: bool,
     key_log: Option<Arc<dyn KeyLog>>,
 }
 
@@ -73,7 +73,7 @@ impl Scenario {
             plans: Vec::new(),
             datagrams: Vec::new(),
             clients: 1,
-            watched: false,
+            traces_packets: false,
             key_log: None,
         }
     }
@@ -159,9 +159,9 @@ impl Scenario {
         self
     }
 
-    /// Lets both ends tell what is in their packets.
-    pub fn watched(mut self) -> Self {
-        self.watched = true;
+    /// Lets both ends trace their packets.
+    pub fn trace_packets(mut self) -> Self {
+        self.traces_packets = true;
         self
     }
 
@@ -201,20 +201,15 @@ impl Scenario {
 
     /// Makes the server's shard.
     pub fn server(&self, identity: &Identity) -> Shard<Echo> {
-        let accepting = Accepting {
-            tls: ServerTls {
-                early_data: self.early_data,
-                key_log: self.key_log.clone(),
-                ..identity.server(&[ALPN_ECHO])
-            },
-            admission: self.admission.clone(),
-        };
-        let config = ShardConfig {
-            seed: self.seed_of(2),
-            secrets: Secrets::from_master(&self.seed_of(3)),
-            watched: self.watched,
-            ..ShardConfig::server(self.far.clone(), accepting)
-        };
+        let tls = identity
+            .server(&[ALPN_ECHO])
+            .with_early_data(self.early_data)
+            .with_key_log(self.key_log.clone());
+        let config = ShardConfig::server(self.far.clone(), tls)
+            .with_admission(self.admission.clone())
+            .with_seed(self.seed_of(2))
+            .with_secrets(Secrets::from_master(&self.seed_of(3)))
+            .with_packet_tracing(self.traces_packets);
         let mut shard =
             Shard::new(&config, &[FAR], Echo::new(self.end, None)).expect("these settings work");
         shard.set_gso_segments(0, self.gso_segments());
@@ -223,12 +218,10 @@ impl Scenario {
 
     /// Returns the configuration of the client's shard.
     pub fn client_config(&self) -> ShardConfig {
-        ShardConfig {
-            seed: self.seed_of(1),
-            secrets: Secrets::from_master(&self.seed_of(4)),
-            watched: self.watched,
-            ..ShardConfig::client(self.near.clone())
-        }
+        ShardConfig::client(self.near.clone())
+            .with_seed(self.seed_of(1))
+            .with_secrets(Secrets::from_master(&self.seed_of(4)))
+            .with_packet_tracing(self.traces_packets)
     }
 
     fn client(&self, connector: Connector) -> Shard<Load> {

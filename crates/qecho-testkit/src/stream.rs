@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use qecho_engine::{Connection, Dir, ReadEnd, Side, StreamId, Written};
 
-/// What to do on a stream.
+/// Plan of what to do on a stream.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// In which directions it carries data.
@@ -83,7 +83,7 @@ impl Plan {
     }
 }
 
-/// How the server ended its side of a stream.
+/// End of the server's side of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// By FIN.
@@ -101,7 +101,7 @@ pub struct Stream {
     pub written: u64,
     /// Bytes that came back.
     pub received: u64,
-    /// How the echo ended, if it has.
+    /// End of the echo, if it has ended.
     pub ended: Option<Ended>,
     /// The code of the server's STOP_SENDING.
     pub stop_code: Option<u64>,

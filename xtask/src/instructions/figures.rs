@@ -4,38 +4,30 @@ use std::fmt;
 
 use anyhow::{Context, Result};
 
-/// Where the figures stand, from the root.
+/// File of the figures, from the root.
 pub(super) const FILE: &str = "crates/qecho-echo/benches/turn/instructions.txt";
 
-/// What a figure may grow by, in percent.
+/// First lines of the file.
+const HEADING: &str = "\
+# Instructions of the echo server's shard per message, without encryption.
+# Made by `cargo xtask instructions --update`, which compares with them, too.
+";
+
+/// Growth of a figure that is allowed, in percent.
 const GROWTH_MAX: f64 = 5.0;
 
-/// What one workload may cost more than another, whatever the compiler.
-struct Scaling {
-    more: &'static str,
-    less: &'static str,
-    percent_max: f64,
-}
-
-const SCALING: &[Scaling] = &[
+/// Percent by which one workload may cost more than another, whatever the compiler.
+const SCALING: [(&str, &str, f64); 2] = [
     // What a turn did for each open connection would grow tenfold from 1,000 to 10,000
     // of them: 2 % here are 20 % there.
-    Scaling {
-        more: "64-of-1000-connections",
-        less: "64-connections",
-        percent_max: 2.0,
-    },
-    Scaling {
-        more: "1000-streams",
-        less: "stream",
-        percent_max: 20.0,
-    },
+    ("64-of-1000-connections", "64-connections", 2.0),
+    ("1000-streams", "stream", 20.0),
 ];
 
 /// Instructions per message, by workload.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Figures {
-    /// What they were counted with.
+    /// Version of rustc that they were counted with, and its host.
     pub(super) compiler: String,
     pub(super) per_message: Vec<(String, u64)>,
 }
@@ -64,14 +56,7 @@ impl Figures {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "# Instructions of the echo server's shard per message, without encryption."
-        )?;
-        writeln!(
-            f,
-            "# Made by `cargo xtask instructions --update`, which compares with them, too."
-        )?;
+        f.write_str(HEADING)?;
         writeln!(f, "{}", self.compiler)?;
         for (name, figure) in &self.per_message {
             writeln!(f, "{name} {figure}")?;
@@ -80,114 +65,73 @@ impl fmt::Display for Figures {
     }
 }
 
-/// What was counted, beside what was committed.
-pub(super) struct Comparison<'a> {
-    rows: Vec<Row<'a>>,
-    /// Scaling that does not hold, in words.
-    unscaled: Vec<String>,
-    /// Why the two cannot be compared.
+/// Figures that were counted, beside those that were committed.
+pub(super) struct Comparison {
+    /// Table, for the reader.
+    pub(super) text: String,
+    /// Number of workloads that cost too much, or more than another may.
+    pub(super) costly: usize,
+    /// Reason why the two cannot be compared.
     pub(super) not_here: Option<String>,
 }
 
-struct Row<'a> {
-    name: &'a str,
-    counted: u64,
-    committed: Option<u64>,
-    verdict: &'static str,
-}
-
-const GREW: &str = "TOO MUCH";
-const FELL: &str = "less: renew the figure";
-
-impl<'a> Comparison<'a> {
+impl Comparison {
     /// Compares `counted` with `committed`; what other compilers make of the same
     /// source is another figure, and says nothing about the source.
-    pub(super) fn new(committed: &Figures, counted: &'a Figures) -> Self {
+    pub(super) fn new(committed: &Figures, counted: &Figures) -> Self {
         let same = committed.compiler == counted.compiler;
-        let row = |(name, figure): &'a (String, u64)| {
+        let mut text = format!(
+            "{:26}{:>10}{:>10}\n",
+            "instructions per message", "now", "figure"
+        );
+        let mut costly = 0;
+        for (name, figure) in &counted.per_message {
+            text += &format!("{name:26}{figure:>10}");
             let was = committed.of(name).filter(|_| same);
-            Row {
-                name,
-                counted: *figure,
-                committed: was,
-                verdict: match was.map(|was| growth(was, *figure)) {
-                    None if same => "no figure: make one",
-                    None => "",
-                    Some(percent) if percent > GROWTH_MAX => GREW,
-                    Some(percent) if percent < -GROWTH_MAX => FELL,
-                    Some(_) => "",
-                },
+            let percent = was.map(|was| growth(was, *figure));
+            if let (Some(was), Some(percent)) = (was, percent) {
+                text += &format!("{was:>10}{percent:>+8.1} %");
             }
-        };
-        let unscaled = SCALING.iter().filter_map(|rule| rule.broken_by(counted));
+            let (verdict, is_costly) = match percent {
+                None if same => ("  no figure: make one", true),
+                Some(percent) if percent > GROWTH_MAX => ("  TOO MUCH", true),
+                Some(percent) if percent < -GROWTH_MAX => ("  less: renew the figure", false),
+                _ => ("", false),
+            };
+            costly += usize::from(is_costly);
+            text += &format!("{verdict}\n");
+        }
+        for (more, less, percent_max) in SCALING {
+            let (Some(less_is), Some(more_is)) = (counted.of(less), counted.of(more)) else {
+                continue;
+            };
+            let percent = growth(less_is, more_is);
+            if percent > percent_max {
+                costly += 1;
+                text += &format!(
+                    "{more} costs {percent:.1} % more than {less}; {percent_max} % are allowed\n"
+                );
+            }
+        }
+        if costly > 0 {
+            text += "where it comes from: callgrind_annotate target/instructions/NAME.callgrind; \
+                     if it is worth it: cargo xtask instructions --update\n";
+        }
         let other = format!(
             "the figures are of {}, this is {} (--update makes them anew)",
             committed.compiler, counted.compiler
         );
         Self {
-            rows: counted.per_message.iter().map(row).collect(),
-            unscaled: unscaled.collect(),
+            text,
+            costly,
             not_here: (!same).then_some(other),
         }
-    }
-
-    /// Returns how many workloads cost too much, or more than another may.
-    pub(super) fn costly(&self) -> usize {
-        let missing = |row: &&Row<'_>| self.not_here.is_none() && row.committed.is_none();
-        let bad = self
-            .rows
-            .iter()
-            .filter(|row| row.verdict == GREW || missing(row));
-        bad.count() + self.unscaled.len()
-    }
-}
-
-impl Scaling {
-    fn broken_by(&self, counted: &Figures) -> Option<String> {
-        let percent = growth(counted.of(self.less)?, counted.of(self.more)?);
-        (percent > self.percent_max).then(|| {
-            format!(
-                "{} costs {percent:.1} % more than {}; {} % are allowed",
-                self.more, self.less, self.percent_max
-            )
-        })
     }
 }
 
 /// Returns by how many percent a figure has grown.
 fn growth(was: u64, is: u64) -> f64 {
     (is as f64 / was as f64 - 1.0) * 100.0
-}
-
-impl fmt::Display for Comparison<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:26}{:>10}{:>10}",
-            "instructions per message", "now", "figure"
-        )?;
-        for row in &self.rows {
-            write!(f, "{:26}{:>10}", row.name, row.counted)?;
-            if let Some(was) = row.committed {
-                write!(f, "{was:>10}{:>+8.1} %", growth(was, row.counted))?;
-            }
-            match row.verdict {
-                "" => writeln!(f)?,
-                verdict => writeln!(f, "  {verdict}")?,
-            }
-        }
-        for broken in &self.unscaled {
-            writeln!(f, "{broken}")?;
-        }
-        if self.costly() > 0 {
-            writeln!(
-                f,
-                "where it comes from: callgrind_annotate target/instructions/NAME.callgrind; if it \
-                 is worth it: cargo xtask instructions --update"
-            )?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -222,7 +166,7 @@ mod tests {
     fn six_percent_more_are_too_much_and_four_are_not() {
         let committed = figures("rustc", &[("stream", 10_000)]);
         let costly =
-            |now| Comparison::new(&committed, &figures("rustc", &[("stream", now)])).costly();
+            |now| Comparison::new(&committed, &figures("rustc", &[("stream", now)])).costly;
         assert_eq!((costly(10_600), costly(10_400), costly(5_000)), (1, 0, 0));
     }
 
@@ -230,7 +174,7 @@ mod tests {
     fn a_workload_without_a_figure_fails() {
         let committed = figures("rustc", &[]);
         let counted = figures("rustc", &[("stream", 1)]);
-        assert_eq!(Comparison::new(&committed, &counted).costly(), 1);
+        assert_eq!(Comparison::new(&committed, &counted).costly, 1);
     }
 
     #[test]
@@ -238,7 +182,7 @@ mod tests {
         let committed = figures("rustc 1.95.0 x", &[("stream", 10_000)]);
         let counted = figures("rustc 1.96.0 x", &[("stream", 20_000)]);
         let comparison = Comparison::new(&committed, &counted);
-        assert_eq!(comparison.costly(), 0);
+        assert_eq!(comparison.costly, 0);
         assert_eq!(
             comparison.not_here.as_deref(),
             Some(
@@ -252,7 +196,7 @@ mod tests {
     fn open_connections_and_streams_may_cost_little_whatever_the_compiler() {
         let broken = |rows: &[_]| {
             let counted = figures("other", rows);
-            Comparison::new(&figures("rustc", &[]), &counted).costly()
+            Comparison::new(&figures("rustc", &[]), &counted).costly
         };
         let connections = |more| [("64-connections", 1_000), ("64-of-1000-connections", more)];
         assert_eq!(broken(&connections(1_010)), 0);

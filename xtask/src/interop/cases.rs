@@ -14,64 +14,90 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::stage::Stage;
+use super::child::Output;
+use super::env::TestEnv;
 use crate::setup::Program;
 
-/// What a case may take; the wire takes milliseconds, Python's start a second on a busy machine.
+/// Time for a case; the wire takes milliseconds, Python's start a second on a busy machine.
 pub(super) const SHORT: Duration = Duration::from_secs(40);
-/// For the cases that wait on purpose.
+/// Time for the cases that wait on purpose.
 const LONG: Duration = Duration::from_secs(150);
 
-/// One case.
-#[derive(Debug)]
+/// Server of interop/peers that echoes correctly.
+const ECHO_SERVER: &str = "true_echo_server.py --alpn echo";
+
+/// Case: processes that talk, and what must come of it.
 pub(super) struct Case {
-    /// A sentence that is true when the case passes.
-    pub(super) name: &'static str,
+    /// Sentence that is true when the case passes.
+    pub(super) name: String,
     pub(super) limit: Duration,
-    /// A program beside Python that the case cannot do without.
+    /// Program beside Python that the case cannot do without.
     pub(super) needs: Option<&'static Program>,
-    pub(super) play: fn(&Stage) -> Result<()>,
+    pub(super) run: Box<Run>,
 }
 
+type Run = dyn Fn(&TestEnv) -> Result<()> + Send + Sync;
+
+/// Name, server, client and what is expected of the client's output; then the server ends well.
+type Talk = (
+    &'static str,
+    &'static str,
+    &'static str,
+    fn(Output) -> Result<Output>,
+);
+
 impl Case {
-    const fn short(name: &'static str, play: fn(&Stage) -> Result<()>) -> Self {
+    /// Makes a short case.
+    pub(super) fn new<F>(name: impl Into<String>, run: F) -> Self
+    where
+        F: Fn(&TestEnv) -> Result<()> + Send + Sync + 'static,
+    {
         Self {
-            name,
+            name: name.into(),
             limit: SHORT,
             needs: None,
-            play,
+            run: Box::new(run),
         }
     }
 
-    const fn long(name: &'static str, play: fn(&Stage) -> Result<()>) -> Self {
+    fn talk(&(name, server, client, expect): &Talk) -> Self {
+        Self::new(name, move |env| {
+            let server = env.server(server)?;
+            expect(env.client(&server, client)?)?;
+            server.ends_well()
+        })
+    }
+
+    /// Gives it the time of those that wait.
+    fn long(self) -> Self {
         Self {
-            name,
             limit: LONG,
-            needs: None,
-            play,
+            ..self
         }
     }
 
-    const fn with(mut self, program: &'static Program) -> Self {
-        self.needs = Some(program);
-        self
+    fn with(self, program: &'static Program) -> Self {
+        Self {
+            needs: Some(program),
+            ..self
+        }
     }
 }
 
 /// Returns every case.
-pub(super) fn all() -> impl Iterator<Item = &'static Case> {
+pub(super) fn all() -> Vec<Case> {
     let cases = [
-        our_server::CASES,
-        our_client::CASES,
-        our_ping::CASES,
-        client_certificates::CASES,
-        our_bench::CASES,
-        captured::CASES,
-        bad_network::CASES,
-        amplification::CASES,
-        http3_servers::CASES,
+        our_server::cases(),
+        our_client::cases(),
+        our_ping::cases(),
+        client_certificates::cases(),
+        our_bench::cases(),
+        captured::cases(),
+        bad_network::cases(),
+        amplification::cases(),
+        http3_servers::cases(),
     ];
-    cases.into_iter().flatten()
+    cases.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -82,7 +108,8 @@ mod tests {
 
     #[test]
     fn every_case_has_a_name_of_its_own() {
-        let names: BTreeSet<&str> = all().map(|case| case.name).collect();
-        assert_eq!(names.len(), all().count());
+        let all = all();
+        let names: BTreeSet<&str> = all.iter().map(|case| case.name.as_str()).collect();
+        assert_eq!(names.len(), all.len());
     }
 }

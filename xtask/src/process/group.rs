@@ -1,7 +1,7 @@
 //! A child process that leads a process group, and the list of all live groups.
 
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, ChildStdout, Command};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 use std::{io, process, thread};
@@ -15,12 +15,12 @@ use signal_hook::iterator::Signals;
 
 use super::Ended;
 
-/// Groups whose leader is not reaped yet, so that their numbers are still theirs.
+/// Groups of which the leader is not reaped yet, so that their numbers are still theirs.
 static LIVE: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
-/// A child process with all its descendants; dropping it kills them.
+/// Child process with all its descendants; dropping it kills them.
 #[derive(Debug)]
-pub(crate) struct Group {
+pub struct Group {
     leader: Child,
     pid: Pid,
     reaped: bool,
@@ -28,10 +28,11 @@ pub(crate) struct Group {
 
 impl Group {
     /// Starts a child as the leader of a new group.
-    pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
+    pub fn spawn(command: &mut Command) -> Result<Self> {
         // Held over the start, so that a signal never misses a new group.
         let mut live = live();
-        let leader = command.process_group(0).spawn()?;
+        let leader = command.process_group(0).spawn();
+        let leader = leader.with_context(|| format!("cannot start {}", super::line(command)))?;
         let pid = Pid::from_child(&leader);
         live.push(pid);
         Ok(Self {
@@ -41,29 +42,41 @@ impl Group {
         })
     }
 
+    /// Starts such a child without input, and with pipes for both outputs.
+    pub fn spawn_piped(command: &mut Command) -> Result<Self> {
+        command.stdin(Stdio::null());
+        Self::spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
+    }
+
     /// Returns the child's standard output, once, if it is a pipe.
-    pub(crate) fn stdout(&mut self) -> Option<ChildStdout> {
-        self.leader.stdout.take()
+    pub fn stdout(&mut self) -> Result<ChildStdout> {
+        self.leader
+            .stdout
+            .take()
+            .context("standard output is no pipe")
     }
 
     /// Returns the child's standard error, once, if it is a pipe.
-    pub(crate) fn stderr(&mut self) -> Option<ChildStderr> {
-        self.leader.stderr.take()
+    pub fn stderr(&mut self) -> Result<ChildStderr> {
+        self.leader
+            .stderr
+            .take()
+            .context("standard error is no pipe")
     }
 
     /// Returns the leader's number.
-    pub(crate) fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.leader.id()
     }
 
     /// Sends a signal to the leader alone.
-    pub(crate) fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         // ESRCH cannot be: a leader that ended stays a zombie until it is reaped here.
         let _ = kill_process(self.pid, signal);
     }
 
     /// Waits until the leader ends, at most for `limit`, then kills what is left of the group.
-    pub(crate) fn wait(mut self, limit: Duration) -> Result<Ended> {
+    pub fn wait(mut self, limit: Duration) -> Result<Ended> {
         let (sender, ended) = mpsc::channel();
         let pid = self.pid;
         // The leader stays a zombie: its number cannot be given to anybody else before the kill.
@@ -103,7 +116,7 @@ impl Drop for Group {
 }
 
 /// Lets SIGINT and SIGTERM end every child too, although they lead groups of their own.
-pub(crate) fn kill_everything_on_signals() -> Result<()> {
+pub fn kill_everything_on_signals() -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {

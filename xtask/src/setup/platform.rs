@@ -1,11 +1,11 @@
-//! Which package manager this machine has, and whether we may use it without asking.
+//! The package manager of this machine, and whether we may use it without asking.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use super::programs::Program;
 use crate::process;
@@ -14,24 +14,24 @@ use crate::process;
 const SUDO_LIMIT: Duration = Duration::from_secs(1);
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 
-/// A package manager that we know the names of packages for.
+/// Package manager, in the order of [`Program`]'s packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Manager {
+pub(super) enum Manager {
     Apt,
     Dnf,
     Brew,
 }
 
-/// This machine, as far as installing goes.
+/// Package manager of this machine, and whether we may use it.
 #[derive(Debug)]
-pub(crate) struct Platform {
-    pub(crate) manager: Manager,
+pub(super) struct Platform {
+    pub(super) manager: Manager,
     is_root: bool,
 }
 
 impl Platform {
     /// Looks at the machine that we run on.
-    pub(crate) fn here() -> Self {
+    pub(super) fn here() -> Self {
         let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
         let manager = match cfg!(target_os = "macos") {
             true => Manager::Brew,
@@ -43,26 +43,34 @@ impl Platform {
         }
     }
 
+    /// Returns those of `programs` that are not here and could be.
+    pub(super) fn missing(&self, programs: &[Program]) -> Vec<Program> {
+        let obtainable = |program: &&Program| program.package(self.manager).is_some();
+        let programs = programs.iter().filter(obtainable);
+        programs
+            .filter(|program| !program.is_here())
+            .cloned()
+            .collect()
+    }
+
     /// Tells whether packages can be installed with no question asked.
-    pub(crate) fn may_install(&self) -> bool {
+    pub(super) fn may_install(&self) -> bool {
         self.manager == Manager::Apt && (self.is_root || sudo_asks_nothing())
     }
 
     /// Returns one line for a shell that installs `programs`.
-    pub(crate) fn line_to_paste(&self, programs: &[Program]) -> String {
+    pub(super) fn line_to_paste(&self, programs: &[Program]) -> String {
         let packages = self.packages(programs).join(" ");
         let sudo = if self.is_root { "" } else { "sudo " };
         match self.manager {
-            Manager::Apt => {
-                format!("{sudo}apt-get update && {sudo}apt-get install -y {packages}")
-            }
+            Manager::Apt => format!("{sudo}apt-get update && {sudo}apt-get install -y {packages}"),
             Manager::Dnf => format!("{sudo}dnf install -y {packages}"),
             Manager::Brew => format!("brew install {packages}"),
         }
     }
 
     /// Installs with apt.
-    pub(crate) fn install(&self, programs: &[Program]) -> Result<()> {
+    pub(super) fn install(&self, programs: &[Program]) -> Result<()> {
         let packages = self.packages(programs);
         println!("setup: installing {}", packages.join(" "));
         self.apt_get(&["update", "--quiet"])?;
@@ -73,20 +81,12 @@ impl Platform {
 
     fn apt_get(&self, arguments: &[&str]) -> Result<()> {
         // `sudo` drops the environment, `env` behind it sets ours.
-        let mut command = match self.is_root {
-            true => Command::new("env"),
-            false => {
-                let mut sudo = Command::new("sudo");
-                sudo.args(["-n", "env"]);
-                sudo
-            }
-        };
-        command
-            .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
-            .args(arguments);
-        let ended = process::run(command, INSTALL_LIMIT)?;
-        ensure!(ended.is_success(), "apt-get {}: {ended}", arguments[0]);
-        Ok(())
+        let sudo: &[&str] = if self.is_root { &[] } else { &["sudo", "-n"] };
+        let apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"];
+        let words = [sudo, &apt, arguments].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
+        process::succeed(command, INSTALL_LIMIT)
     }
 
     fn packages(&self, programs: &[Program]) -> Vec<&'static str> {
@@ -119,13 +119,12 @@ fn manager_of(release: &str) -> Manager {
 fn sudo_asks_nothing() -> bool {
     let mut question = Command::new("sudo");
     question.args(["-n", "true"]);
-    process::capture(question, SUDO_LIMIT).is_ok_and(|(ended, ..)| ended.is_success())
+    process::answer(question, SUDO_LIMIT).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::programs::NGTCP2_CLIENT;
-    use super::super::programs::OPENSSL;
+    use super::super::programs::{NGTCP2_CLIENT, OPENSSL};
     use super::*;
 
     #[test]

@@ -5,200 +5,88 @@ use std::process::Command;
 use std::time::Duration;
 use std::{env, fs};
 
-use super::node;
-use super::platform::{Manager, Platform};
+use super::folders;
+use super::platform::Manager;
 use crate::process;
 
 const QUESTION_LIMIT: Duration = Duration::from_secs(3);
 
-/// A program that a check calls.
+/// Program that a check calls.
 #[derive(Clone, Debug)]
-pub(crate) struct Program {
-    /// What a person calls it.
+pub struct Program {
+    /// Name that a person would use.
     name: &'static str,
     proof: Proof,
-    /// The package with it, where there is one.
-    apt: Option<&'static str>,
-    dnf: Option<&'static str>,
-    brew: Option<&'static str>,
+    /// Packages of apt, dnf and brew that bring it, in this order; empty where there is none.
+    packages: [&'static str; 3],
 }
 
-/// What shows that a program is there.
+/// Evidence that a program is there.
 #[derive(Clone, Debug)]
 enum Proof {
-    /// A file of this name in one of the folders of PATH.
-    OnPath(&'static str),
-    /// A file of one of these names; who packs it chooses.
-    OneOnPath(&'static [&'static str]),
-
-    /// A file that C compilers find among the system's headers.
+    /// File of one of these names in the folders of PATH; each packager chooses.
+    OnPath(&'static [&'static str]),
+    /// File that C compilers find among the system's headers.
     Header(&'static str),
-    /// Python can import these; Debian packs them apart from Python.
+    /// Modules that Python can import; Debian packs them apart from Python.
     PythonModules(&'static str),
-    /// A package in target/node, which setup installs itself, runs on this system.
+    /// Package in target/node that runs on this system; setup installs it itself.
     NodePackage(&'static str),
 }
 
 /// ngtcp2's client with GnuTLS.
-pub(crate) const NGTCP2_CLIENT: Program = Program {
-    name: "gtlsclient",
-    proof: Proof::OnPath("gtlsclient"),
-    apt: Some("ngtcp2-client"),
-    dnf: None,
-    brew: None,
-};
-
+pub const NGTCP2_CLIENT: Program = on_path(&["gtlsclient"], ["ngtcp2-client", "", ""]);
 /// ngtcp2's server with GnuTLS.
-pub(crate) const NGTCP2_SERVER: Program = Program {
-    name: "gtlsserver",
-    proof: Proof::OnPath("gtlsserver"),
-    apt: Some("ngtcp2-server"),
-    dnf: None,
-    brew: None,
-};
+pub const NGTCP2_SERVER: Program = on_path(&["gtlsserver"], ["ngtcp2-server", "", ""]);
+/// Web server with HTTP/3, on quic-go.
+pub const CADDY: Program = on_path(&["caddy"], ["caddy"; 3]);
+/// Maker of certificates that are none of ours.
+pub const OPENSSL: Program = on_path(&["openssl"], ["openssl"; 3]);
+/// Captures, and takes apart what was captured.
+pub const TSHARK: Program = on_path(&["tshark"], ["tshark", "wireshark-cli", "wireshark"]);
+/// Counter of a program's instructions.
+pub const VALGRIND: Program = on_path(&["valgrind"], ["valgrind", "valgrind", ""]);
+/// Builder of the C and C++ parts of other people's stacks.
+pub const CMAKE: Program = on_path(&["cmake"], ["cmake"; 3]);
+/// Brings libclang, by which Rust reads the headers of those parts.
+pub const CLANG: Program = on_path(&["clang"], ["clang", "clang", "llvm"]);
+/// Configures quictls, which msquic stands on.
+pub const PERL: Program = on_path(&["perl"], ["perl", "perl", ""]);
+/// C++ compiler, which Rust does without.
+pub const CXX: Program = on_path(&["c++"], ["g++", "gcc-c++", ""]);
 
 /// quiche, with BoringSSL, for Node.
-pub(crate) const QUICHE_CLIENT: Program = Program {
-    name: node::QUIC,
-    proof: Proof::NodePackage(node::QUIC),
-    apt: None,
-    dnf: None,
-    brew: None,
+pub const QUICHE_CLIENT: Program = Program {
+    name: folders::QUIC,
+    proof: Proof::NodePackage(folders::QUIC),
+    packages: [""; 3],
 };
 
-/// A web server with HTTP/3, on quic-go.
-pub(crate) const CADDY: Program = Program {
-    name: "caddy",
-    proof: Proof::OnPath("caddy"),
-    apt: Some("caddy"),
-    dnf: Some("caddy"),
-    brew: Some("caddy"),
-};
-
-/// Makes certificates that are none of ours.
-pub(crate) const OPENSSL: Program = Program {
-    name: "openssl",
-    proof: Proof::OnPath("openssl"),
-    apt: Some("openssl"),
-    dnf: Some("openssl"),
-    brew: Some("openssl"),
-};
-
-/// Captures, and takes apart what was captured.
-pub(crate) const TSHARK: Program = Program {
-    name: "tshark",
-    proof: Proof::OnPath("tshark"),
-    apt: Some("tshark"),
-    dnf: Some("wireshark-cli"),
-    brew: Some("wireshark"),
-};
-
-/// Counts the instructions of a program.
-pub(crate) const VALGRIND: Program = Program {
-    name: "valgrind",
-    proof: Proof::OnPath("valgrind"),
-    apt: Some("valgrind"),
-    dnf: Some("valgrind"),
-    brew: None,
-};
-
-/// Builds the C and C++ parts of other people's stacks.
-pub(crate) const CMAKE: Program = Program {
-    name: "cmake",
-    proof: Proof::OnPath("cmake"),
-    apt: Some("cmake"),
-    dnf: Some("cmake"),
-    brew: Some("cmake"),
-};
-
-/// Brings libclang, by which Rust reads the headers of those parts.
-pub(crate) const CLANG: Program = Program {
-    name: "clang",
-    proof: Proof::OnPath("clang"),
-    apt: Some("clang"),
-    dnf: Some("clang"),
-    brew: Some("llvm"),
-};
-
-/// Tells which memory is near which core: a library that msquic links.
-pub(crate) const LIBNUMA: Program = Program {
+/// Library that msquic links to learn which memory is near which core.
+pub const LIBNUMA: Program = Program {
     name: "libnuma",
     proof: Proof::Header("numa.h"),
-    apt: Some("libnuma-dev"),
-    dnf: Some("numactl-devel"),
-    brew: None,
+    packages: ["libnuma-dev", "numactl-devel", ""],
 };
 
-/// Configures quictls, which msquic stands on.
-pub(crate) const PERL: Program = Program {
-    name: "perl",
-    proof: Proof::OnPath("perl"),
-    apt: Some("perl"),
-    dnf: Some("perl"),
-    brew: None,
-};
-
-/// A C++ compiler, which Rust does without.
-pub(crate) const CXX: Program = Program {
-    name: "c++",
-    proof: Proof::OnPath("c++"),
-    apt: Some("g++"),
-    dnf: Some("gcc-c++"),
-    brew: None,
-};
-
-const PROGRAMS: [Program; 13] = [
-    Program {
-        name: "python3",
-        proof: Proof::OnPath("python3"),
-        apt: Some("python3"),
-        dnf: Some("python3"),
-        brew: Some("python"),
-    },
+/// Programs that the checks call.
+pub(super) const CHECKS: [Program; 13] = [
+    on_path(&["python3"], ["python3", "python3", "python"]),
     Program {
         name: "python3's venv",
         proof: Proof::PythonModules("ensurepip, venv"),
-        apt: Some("python3-venv"),
-        dnf: Some("python3"),
-        brew: Some("python"),
+        packages: ["python3-venv", "python3", "python"],
     },
-    Program {
-        name: "npm",
-        proof: Proof::OnPath("npm"),
-        apt: Some("npm"),
-        dnf: Some("npm"),
-        brew: Some("node"),
-    },
+    on_path(&["npm"], ["npm", "npm", "node"]),
     TSHARK,
-    Program {
-        name: "mkcert",
-        proof: Proof::OnPath("mkcert"),
-        apt: Some("mkcert"),
-        dnf: Some("mkcert"),
-        brew: Some("mkcert"),
-    },
-    Program {
-        name: "certutil",
-        proof: Proof::OnPath("certutil"),
-        apt: Some("libnss3-tools"),
-        dnf: Some("nss-tools"),
-        brew: Some("nss"),
-    },
-    Program {
-        name: "curl",
-        proof: Proof::OnPath("curl"),
-        apt: Some("curl"),
-        dnf: Some("curl"),
-        brew: Some("curl"),
-    },
-    Program {
-        name: "Chromium",
-        proof: Proof::OneOnPath(&["chromium", "google-chrome", "chromium-browser"]),
-        apt: Some("chromium"),
-        dnf: Some("chromium"),
-        // On macOS it asks the system, and so there is nothing to check.
-        brew: None,
-    },
+    on_path(&["mkcert"], ["mkcert"; 3]),
+    on_path(&["certutil"], ["libnss3-tools", "nss-tools", "nss"]),
+    on_path(&["curl"], ["curl"; 3]),
+    // On macOS it asks the system, and so there is nothing to check.
+    on_path(
+        &["chromium", "google-chrome", "chromium-browser"],
+        ["chromium", "chromium", ""],
+    ),
     OPENSSL,
     NGTCP2_CLIENT,
     NGTCP2_SERVER,
@@ -206,56 +94,44 @@ const PROGRAMS: [Program; 13] = [
     VALGRIND,
 ];
 
+const fn on_path(names: &'static [&'static str], packages: [&'static str; 3]) -> Program {
+    Program {
+        name: names[0],
+        proof: Proof::OnPath(names),
+        packages,
+    }
+}
+
 impl Program {
     /// Returns what a person calls the program.
-    pub(crate) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         self.name
     }
 
     /// Tells whether the program is on this machine.
-    pub(crate) fn is_here(&self) -> bool {
+    pub fn is_here(&self) -> bool {
         match self.proof {
-            Proof::OnPath(name) => find(name).is_some(),
-            Proof::OneOnPath(names) => names.iter().any(|name| find(name).is_some()),
-
+            Proof::OnPath(names) => names.iter().any(|name| find(name).is_some()),
             Proof::Header(name) => Path::new("/usr/include").join(name).is_file(),
             Proof::PythonModules(names) => {
                 let mut question = Command::new("python3");
                 question.args(["-c", &format!("import {names}")]);
-                process::capture(question, QUESTION_LIMIT)
-                    .is_ok_and(|(ended, ..)| ended.is_success())
+                process::answer(question, QUESTION_LIMIT).is_ok()
             }
-            Proof::NodePackage(name) => node::has_native(name),
+            Proof::NodePackage(name) => folders::has_native(name),
         }
     }
 
-    /// Returns the name of the program's package.
-    pub(crate) fn package(&self, manager: Manager) -> Option<&'static str> {
-        match manager {
-            Manager::Apt => self.apt,
-            Manager::Dnf => self.dnf,
-            Manager::Brew => self.brew,
-        }
+    /// Returns the name of the program's package, if there is one.
+    pub(super) fn package(&self, manager: Manager) -> Option<&'static str> {
+        Some(self.packages[manager as usize]).filter(|package| !package.is_empty())
     }
-}
-
-/// Returns what is not here and could be.
-pub(crate) fn missing(platform: &Platform) -> Vec<Program> {
-    let obtainable = |program: &Program| program.package(platform.manager).is_some();
-    PROGRAMS
-        .into_iter()
-        .filter(obtainable)
-        .filter(|program| !program.is_here())
-        .collect()
 }
 
 /// Returns the names of programs for a sentence.
-pub(crate) fn names(programs: &[Program]) -> String {
-    programs
-        .iter()
-        .map(|program| program.name)
-        .collect::<Vec<_>>()
-        .join(", ")
+pub(super) fn names(programs: &[Program]) -> String {
+    let names: Vec<&str> = programs.iter().map(Program::name).collect();
+    names.join(", ")
 }
 
 fn find(name: &str) -> Option<PathBuf> {
@@ -276,10 +152,7 @@ mod tests {
 
     #[test]
     fn debian_has_a_package_for_everything() {
-        assert!(
-            PROGRAMS
-                .iter()
-                .all(|program| program.package(Manager::Apt).is_some())
-        );
+        let has_one = |program: &Program| program.package(Manager::Apt).is_some();
+        assert!(CHECKS.iter().all(has_one));
     }
 }

@@ -1,7 +1,6 @@
 //! Rules on the pages that people read.
 
-use super::Finding;
-use super::tree::Tree;
+use super::{Finding, Tree};
 
 const PAGES: &[&str] = &[
     "README.md",
@@ -10,35 +9,36 @@ const PAGES: &[&str] = &[
     "CHANGELOG.md",
 ];
 
-/// A relative link points to a file or folder of this tree.
+/// Refuses a relative link to no file or folder of this tree.
 pub(super) fn links_lead_somewhere(tree: &Tree) -> Vec<Finding> {
+    let exists = |path: &str| {
+        let folder = format!("{path}/");
+        let mut paths = tree.keys();
+        path.is_empty() || paths.any(|file| file == path || file.starts_with(&folder))
+    };
     let mut findings = Vec::new();
-    for (path, text) in tree.files().filter(|(path, _)| is_page(path)) {
+    for (path, text) in pages(tree) {
         let mut in_code = false;
-        for (index, line) in text.lines().enumerate() {
-            if line.trim_start().starts_with("```") {
-                in_code = !in_code;
-            }
-            if in_code {
-                continue;
-            }
-            let dead = links(line).filter(|link| !tree.has(&resolve(path, link)));
-            findings.extend(dead.map(|link| {
-                let message = format!("there is no {}: mend the link", resolve(path, link));
-                Finding::error(path, index + 1, message)
+        for (number, line) in (1..).zip(text.lines()) {
+            in_code ^= line.trim_start().starts_with("```");
+            let targets = links(line)
+                .filter(|_| !in_code)
+                .map(|link| resolve(path, link));
+            findings.extend(targets.filter(|target| !exists(target)).map(|target| {
+                Finding::error(path, number, format!("there is no {target}: mend the link"))
             }));
         }
     }
     findings
 }
 
-/// Rust on a page stands line by line in a source of this tree, which is compiled: in
-/// an example, say.
+/// Refuses Rust on a page that does not stand line by line in a source of this tree, which is
+/// compiled: in an example, say.
 pub(super) fn rust_is_compiled(tree: &Tree) -> Vec<Finding> {
-    let sources = tree.files().filter(|(path, _)| path.ends_with(".rs"));
+    let sources = tree.iter().filter(|(path, _)| path.ends_with(".rs"));
     let sources: Vec<String> = sources.map(|(_, text)| trimmed(text.lines())).collect();
     let mut findings = Vec::new();
-    for (path, text) in tree.files().filter(|(path, _)| is_page(path)) {
+    for (path, text) in pages(tree) {
         let mut lines = text.lines().enumerate();
         while let Some((index, _)) = lines.find(|(_, line)| line.trim_start() == "```rust") {
             let code = lines.by_ref().map(|(_, line)| line);
@@ -57,22 +57,23 @@ fn trimmed<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     lines.fold("\n".into(), |text, line| text + line.trim() + "\n")
 }
 
-fn is_page(path: &str) -> bool {
-    PAGES.contains(&path) || (path.starts_with("docs/") && path.ends_with(".md"))
+fn pages(tree: &Tree) -> impl Iterator<Item = (&String, &String)> {
+    let in_docs = |path: &str| path.starts_with("docs/") && path.ends_with(".md");
+    tree.iter()
+        .filter(move |(path, _)| PAGES.contains(&path.as_str()) || in_docs(path))
 }
 
 /// Returns the relative links of a line, without their anchors.
 fn links(line: &str) -> impl Iterator<Item = &str> {
-    let targets = line
-        .split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split([')', ' ', '#']).next());
     let definition = line
         .strip_prefix('[')
         .and_then(|rest| rest.split_once("]: "));
-    targets
-        .chain(definition.and_then(|(_, target)| target.split([' ', '#']).next()))
-        .filter(|target| !target.is_empty() && !target.contains(':'))
+    let targets = line
+        .split("](")
+        .skip(1)
+        .chain(definition.map(|(_, target)| target));
+    let paths = targets.filter_map(|target| target.split([')', ' ', '#']).next());
+    paths.filter(|path| !path.is_empty() && !path.contains(':'))
 }
 
 /// Returns the path from the root that a link of `page` means.
@@ -113,9 +114,7 @@ mod tests {
             ("docs/protocol.md", protocol),
             ("crates/qecho/Cargo.toml", ""),
         ];
-        assert_eq!(
-            fires(links_lead_somewhere, &files),
-            ["README.md:2", "README.md:6", "docs/protocol.md:1"]
-        );
+        let expected = ["README.md:2", "README.md:6", "docs/protocol.md:1"];
+        assert_eq!(fires(links_lead_somewhere, &files), expected);
     }
 }

@@ -1,53 +1,32 @@
-//! What can go wrong with an authority's folder.
+//! Errors of opening or making an authority.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustls_pki_types::pem;
 use time::Date;
 
-use crate::facts::MalformedCertificate;
+use crate::malformed::MalformedCertificate;
+use crate::storage::StorageError;
 
-/// Why there is no authority.
+/// Error of opening or making an [`Authority`](super::Authority).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthorityError {
-    /// The folder is not there and cannot be made.
-    #[error("cannot create the folder {}", folder.display())]
-    CreateFolder {
-        /// The folder.
-        folder: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// There is no authority.
+    /// The folder, or a file in it, cannot be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// There is no authority in the folder.
     #[error("there is no CA in {}", folder.display())]
     NotThere {
         /// The folder.
         folder: PathBuf,
-    },
-    /// A file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A file cannot be written.
-    #[error("cannot write {}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
     },
     /// The certificate file is no PEM, or has no certificate in it.
     #[error("cannot find a certificate in {}", path.display())]
     MalformedPem {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
+        /// Error of the parser.
         source: pem::Error,
     },
     /// The certificate file is PEM, but its content is no certificate.
@@ -55,16 +34,16 @@ pub enum AuthorityError {
     MalformedCertificate {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
+        /// Error of the parser.
         source: MalformedCertificate,
     },
-    /// The certificate is somebody's, but no authority's.
+    /// The certificate is no CA's.
     #[error("the certificate in {} is not a CA's", path.display())]
     NotAnAuthority {
         /// The file.
         path: PathBuf,
     },
-    /// The certificate has had its time.
+    /// The certificate has expired.
     #[error("the CA in {} expired on {on}; remove the file, and a new one is made", path.display())]
     Expired {
         /// The file.
@@ -77,16 +56,8 @@ pub enum AuthorityError {
     KeyMissing {
         /// The certificate's file.
         certificate: PathBuf,
-        /// Where the key should be.
+        /// Path at which the key is missing.
         key: PathBuf,
-    },
-    /// The key file holds no key that can be used.
-    #[error("cannot use the key in {}", path.display())]
-    MalformedKey {
-        /// The file.
-        path: PathBuf,
-        /// What the parser said.
-        source: rcgen::Error,
     },
     /// The key is another certificate's.
     #[error("the key in {} does not fit the certificate in {}", key.display(), certificate.display())]
@@ -99,17 +70,7 @@ pub enum AuthorityError {
     /// A key or a signature cannot be made.
     #[error("cannot make the CA's certificate")]
     Sign {
-        /// What the library said.
+        /// Error of the library.
         source: rcgen::Error,
     },
-}
-
-impl AuthorityError {
-    /// A file that was there a moment ago is gone.
-    pub(super) fn vanished(path: &Path) -> Self {
-        Self::Read {
-            path: path.into(),
-            source: io::ErrorKind::NotFound.into(),
-        }
-    }
 }

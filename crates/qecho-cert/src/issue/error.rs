@@ -1,15 +1,15 @@
-//! Why an authority signs nothing.
+//! Errors of issuing a certificate.
 
 use time::Date;
 
-/// Why there is no certificate.
+/// Error of issuing a certificate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IssueError {
     /// A key or a signature cannot be made.
     #[error("cannot make the certificate")]
     Sign {
-        /// What the library said.
+        /// Error of the library.
         source: rcgen::Error,
     },
     /// The authority's name constraints forbid a name.
@@ -24,10 +24,10 @@ pub enum IssueError {
         /// The authority's last day, in UTC.
         ends: Date,
     },
-    /// What was signed would be refused by a peer.
+    /// A peer would reject the certificate that was signed.
     #[error("the CA's certificate cannot vouch for another ({cause})")]
     Unverifiable {
-        /// Why.
+        /// Error of the verification.
         cause: webpki::Error,
     },
 }

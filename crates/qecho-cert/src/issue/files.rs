@@ -1,33 +1,33 @@
-//! The files of a certificate and its key: what they are called, and how they are
-//! written.
+//! The files of a certificate and its key.
 
 use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Issued;
+use super::IssuedCertificate;
 use crate::authority;
-use crate::details::Details;
+use crate::details::CertificateDetails;
 use crate::identity::read_chain;
-use crate::name::Name;
-use crate::publish::{Access, Replacement, Turn, folder_of, replace_all};
+use crate::publish::{Access, Replacement, WriteLock, folder_of, replace_all};
+use crate::subject_alt_name::SubjectAltName;
 
-/// Where a certificate and its key are.
+/// Paths of a certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PairFiles {
+#[non_exhaustive]
+pub struct CertificateFiles {
     /// The certificate (0644).
     pub certificate: PathBuf,
     /// The key (0600); it may be the same file, which is 0600 then.
     pub key: PathBuf,
-    /// The certificate with the authority's behind it, if that is wanted.
+    /// The certificate followed by the authority's, if that is wanted.
     pub chain: Option<PathBuf>,
 }
 
-/// Why the files were not written; there is nothing of them then.
+/// Error of writing [`CertificateFiles`]; none of them was written then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum FilesError {
+pub enum CertificateFilesError {
     /// The file is an authority's.
     #[error("{} belongs to a CA, and is not replaced", path.display())]
     Authority {
@@ -36,7 +36,7 @@ pub enum FilesError {
     },
     /// Two of the files are one.
     #[error("{} cannot be two files at once", path.display())]
-    Twice {
+    SamePath {
         /// The file.
         path: PathBuf,
     },
@@ -45,16 +45,19 @@ pub enum FilesError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
 }
 
-impl PairFiles {
+impl CertificateFiles {
     /// Returns the names that mkcert chooses in the current folder: the first name,
     /// `+N` for N more, `-client`.
-    pub fn for_names(names: &[Name], client: bool) -> Self {
-        let first = names.first().map(Name::to_string).unwrap_or_default();
+    pub fn for_names(names: &[SubjectAltName], client: bool) -> Self {
+        let first = names
+            .first()
+            .map(SubjectAltName::to_string)
+            .unwrap_or_default();
         // mkcert fails at the slashes of a URI; a file's name has none.
         let mut stem = first.replace([':', '/'], "_").replace('*', "_wildcard");
         if names.len() > 1 {
@@ -79,69 +82,72 @@ impl PairFiles {
         }
     }
 
-    /// Returns where the chain is, beside the certificate.
+    /// Returns the path of the chain beside a certificate.
     pub fn chain_beside(certificate: &Path) -> PathBuf {
         with_suffix(certificate, "-chain.pem")
     }
 
-    /// Writes the files, in place of those that are there.
+    /// Writes the files, and replaces existing ones.
     ///
-    /// Everything is written and flushed to the disk before the first of them gets its
-    /// name, so a disk that is full changes nothing. Each file is replaced in one step;
-    /// whoever reads both in that moment may find a key that does not fit. Processes that
-    /// write at once do so one after the other, if the same authority signs for them.
+    /// Everything is written and flushed to the disk before the first file gets its name,
+    /// so a full disk changes nothing. Each file is replaced in one step; a reader of both
+    /// in that moment may find a key that does not fit. Processes that write at once take
+    /// turns if the same authority signs for them.
     ///
     /// # Errors
     /// A file cannot be written, or is an authority's.
-    pub fn write(&self, issued: &Issued) -> Result<(), FilesError> {
+    pub fn write(&self, issued: &IssuedCertificate) -> Result<(), CertificateFilesError> {
         let chain = issued.pem.clone() + &issued.authority_pem;
         let key = issued.key.serialize_pem();
         let both = issued.pem.clone() + &key;
-        let certificate = (&self.certificate, target(&self.certificate)?);
-        let key_place = (&self.key, target(&self.key)?);
-        let mut files = Vec::new();
-        // However it is written: a certificate must not replace its own key.
-        if certificate.1 == key_place.1 {
-            files.push((key_place, Access::Private, both.as_bytes()));
-        } else {
-            // The key first: a certificate always has its key.
-            files.push((key_place, Access::Private, key.as_bytes()));
-            files.push((certificate, Access::Public, issued.pem.as_bytes()));
-        }
-        if let Some(path) = &self.chain {
-            files.push(((path, target(path)?), Access::Public, chain.as_bytes()));
-        }
-        let mut typed: Vec<(&PathBuf, PathBuf)> = Vec::new();
-        let mut replacements = Vec::new();
-        for ((path, target), access, content) in files {
-            if typed.iter().any(|(_, other)| *other == target) {
-                return Err(FilesError::Twice { path: path.clone() });
-            }
-            typed.push((path, target.clone()));
-            replacements.push(Replacement {
-                path: target,
+        let file = |typed: &PathBuf, access, content| {
+            let path = target(typed)?;
+            let replacement = Replacement {
+                path,
                 access,
                 content,
-            });
+            };
+            Ok((typed.clone(), replacement))
+        };
+        let certificate = file(&self.certificate, Access::Public, &issued.pem)?;
+        // The key first: a certificate always has its key.
+        let mut files = vec![file(&self.key, Access::Private, &key)?, certificate];
+        // However the paths are typed, a certificate must not replace its own key.
+        if files[0].1.path == files[1].1.path {
+            files.pop();
+            files[0].1.content = &both;
         }
-        // The authority's key and no lock of its own: nobody else can open, and so hold it.
-        let _turn = issued.authority_key.as_deref().map(Turn::await_at);
-        replace_all(&replacements).map_err(|(target, source)| {
-            let typed = typed.iter().find(|(_, other)| *other == target);
-            let path = typed.map_or(target.clone(), |(path, _)| (*path).clone());
-            FilesError::Write { path, source }
+        if let Some(path) = &self.chain {
+            files.push(file(path, Access::Public, &chain)?);
+        }
+        let (typed, files): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+        for (position, file) in files.iter().enumerate() {
+            if files[..position]
+                .iter()
+                .any(|other| other.path == file.path)
+            {
+                let path = typed[position].clone();
+                return Err(CertificateFilesError::SamePath { path });
+            }
+        }
+        // The authority's key is the lock: other users cannot open it, and so not hold it.
+        let _lock = issued.authority_key.as_deref().map(WriteLock::wait);
+        replace_all(&files).map_err(|(failed, source)| {
+            let position = files.iter().position(|file| file.path == failed);
+            let path = position.map_or(failed, |position| typed[position].clone());
+            CertificateFilesError::Write { path, source }
         })
     }
 }
 
 /// Returns the file that a path leads to, if it may be replaced.
-fn target(path: &Path) -> Result<PathBuf, FilesError> {
-    let refused = |source| FilesError::Write {
+fn target(path: &Path) -> Result<PathBuf, CertificateFilesError> {
+    let refused = |source| CertificateFilesError::Write {
         path: path.into(),
         source,
     };
-    // The system's own look: it follows no link that somebody else has laid into a
-    // folder for all, where it is told not to.
+    // The system decides whether a link is followed: Linux can forbid those of other users
+    // in a shared folder.
     let metadata = fs::metadata(path);
     // The file behind a link is replaced, not the link.
     let target = match fs::canonicalize(path) {
@@ -164,12 +170,12 @@ fn target(path: &Path) -> Result<PathBuf, FilesError> {
         .iter()
         .any(|name| target.file_name().is_some_and(|own| own == *name));
     if named_so || holds_an_authority(&target) {
-        return Err(FilesError::Authority { path: path.into() });
+        return Err(CertificateFilesError::Authority { path: path.into() });
     }
     Ok(target)
 }
 
-/// Returns where a file that is not there yet will be, in the one way to write that.
+/// Returns the canonical path of a file that is not there yet.
 fn new_file(path: &Path) -> io::Result<PathBuf> {
     let is_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
     match path.file_name() {
@@ -182,7 +188,7 @@ fn holds_an_authority(path: &Path) -> bool {
     let Ok(chain) = read_chain(path) else {
         return false;
     };
-    Details::of(&chain[0]).is_ok_and(|details| details.is_authority)
+    CertificateDetails::of(&chain[0]).is_ok_and(|details| details.is_authority)
 }
 
 fn with_suffix(certificate: &Path, suffix: &str) -> PathBuf {
@@ -199,14 +205,14 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::{Authority, Identity, KeyKind, Life, Request};
+    use crate::{Authority, Identity, IssueRequest, KeyType, Validity};
 
     fn named(names: &str, client: bool) -> String {
-        let names: Vec<Name> = names
+        let names: Vec<SubjectAltName> = names
             .split(' ')
             .map(|name| name.parse().expect("it is a name"))
             .collect();
-        PairFiles::for_names(&names, client)
+        CertificateFiles::for_names(&names, client)
             .certificate
             .display()
             .to_string()
@@ -230,13 +236,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let now = std::time::SystemTime::now();
         let (authority, _) = Authority::open_or_create(folder.path(), None, now).unwrap();
-        let files = PairFiles::beside(&folder.path().join("a.pem"));
-        let request = Request {
-            names: vec!["localhost".parse().unwrap()],
-            client: false,
-            life: Life::Short,
-        };
-        let issue = || authority.issue(&request, KeyKind::Ed25519, None, now);
+        let files = CertificateFiles::beside(&folder.path().join("a.pem"));
+        let names = vec!["localhost".parse().unwrap()];
+        let request = IssueRequest::new(names, Validity::Short);
+        let issue = || authority.issue(&request, KeyType::Ed25519, None, now);
         let start = Barrier::new(WRITERS);
         for _ in 0..20 {
             thread::scope(|scope| {
@@ -254,10 +257,10 @@ mod tests {
 
     #[test]
     fn the_key_is_beside_its_certificate() {
-        let files = PairFiles::beside(Path::new("/x/1.2.pem"));
+        let files = CertificateFiles::beside(Path::new("/x/1.2.pem"));
         assert_eq!(files.key, Path::new("/x/1.2-key.pem"));
         assert_eq!(
-            PairFiles::chain_beside(Path::new("a.crt")),
+            CertificateFiles::chain_beside(Path::new("a.crt")),
             Path::new("a-chain.pem")
         );
     }

@@ -1,13 +1,13 @@
 //! NSS: the stores of Firefox and Chromium, one for each profile.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Candidate, Step};
-use crate::folder::{Variables, non_empty};
+use super::{AuthorityReference, StoreCommand};
+use crate::folder::{Environment, non_empty};
 
-const PROGRAM: &str = "certutil";
 /// The store that all users share, where there is one.
 const SHARED: &str = "/etc/pki/nssdb";
 /// Below the home: stores themselves. Chromium 146 and later makes its own below the
@@ -31,15 +31,15 @@ const FIREFOX: [&str; 6] = [
     ".var/app/org.mozilla.firefox/config/mozilla/firefox",
     "Library/Application Support/Firefox/Profiles",
 ];
-/// The same below the folders that a variable names in place of those in the home.
+/// The same below the folders that a variable names instead of those in the home.
 const DATA: (&str, &str) = ("XDG_DATA_HOME", "pki/nssdb");
 const CONFIGURATION: (&str, &str) = ("XDG_CONFIG_HOME", "mozilla/firefox");
-/// More profiles than this are nobody's.
+/// No user has more profiles than this.
 const PROFILES_MAX: usize = 200;
 
-/// A store of NSS.
+/// An NSS store of one profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Profile {
+pub struct NssProfile {
     folder: PathBuf,
     form: &'static str,
     as_root: bool,
@@ -47,7 +47,7 @@ pub struct Profile {
 
 /// Finds the stores below a user's home and the other folders that the environment
 /// names, and the one that all users share.
-pub fn profiles(variables: Variables<'_>) -> Vec<Profile> {
+pub fn nss_profiles(variables: Environment<'_>) -> Vec<NssProfile> {
     let home = non_empty(variables, "HOME").map(PathBuf::from);
     let below_home = |places: &'static [&str]| {
         let home = home.clone();
@@ -65,8 +65,8 @@ pub fn profiles(variables: Variables<'_>) -> Vec<Profile> {
     stores
         .chain(firefox.flat_map(|place| folders(&place)))
         .filter(|folder| seen.insert(folder.clone()))
-        .filter_map(|folder| Profile::at(folder, false))
-        .chain(Profile::at(SHARED.into(), true))
+        .filter_map(|folder| NssProfile::at(folder, false))
+        .chain(NssProfile::at(SHARED.into(), true))
         .take(PROFILES_MAX)
         .collect()
 }
@@ -80,7 +80,7 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-impl Profile {
+impl NssProfile {
     fn at(folder: PathBuf, as_root: bool) -> Option<Self> {
         let forms = [("cert9.db", "sql"), ("cert8.db", "dbm")];
         let (_, form) = forms
@@ -98,74 +98,65 @@ impl Profile {
         &self.folder
     }
 
-    /// Returns what lists what the store has; [`Found::in_listing`] reads it.
-    pub fn look(&self) -> Step {
-        Step::new(PROGRAM, &[&"-L", &"-d", &self.store()])
+    /// Returns the command that lists the store; [`StoredAuthority::parse`] reads its output.
+    pub fn list(&self) -> StoreCommand {
+        self.certutil("-L")
     }
 
-    /// Returns what makes it trust an authority.
-    pub fn install(&self, candidate: &Candidate) -> Step {
-        let nickname = candidate.nickname();
-        let arguments: [&dyn super::AsOsString; 9] = [
-            &"-A",
-            &"-d",
-            &self.store(),
-            &"-t",
-            &"C,,",
-            &"-n",
-            &nickname,
-            &"-i",
-            &candidate.path,
-        ];
-        self.with_rights(Step::new(PROGRAM, &arguments))
+    /// Returns the command that makes the store trust an authority.
+    pub fn install(&self, authority: &AuthorityReference) -> StoreCommand {
+        self.certutil("-A")
+            .args(["-t", "C,,", "-n", &authority.nickname(), "-i"])
+            .arg(&authority.path)
+            .with_root(self.as_root)
     }
 
-    /// Returns what leaves no trace of an authority that was found so.
-    pub fn uninstall(&self, found: &Found) -> Vec<Step> {
-        let remove = |nickname: &String| {
-            let arguments: [&dyn super::AsOsString; 5] =
-                [&"-D", &"-d", &self.store(), &"-n", nickname];
-            self.with_rights(Step::new(PROGRAM, &arguments))
+    /// Returns the commands that remove an authority's entries.
+    pub fn uninstall(&self, found: &StoredAuthority) -> Vec<StoreCommand> {
+        let remove = |nickname| {
+            self.certutil("-D")
+                .args(["-n", nickname])
+                .with_root(self.as_root)
         };
-        found.nicknames.iter().map(remove).collect()
+        let nicknames = found.nicknames.iter().map(String::as_str);
+        nicknames.map(remove).collect()
     }
 
-    fn store(&self) -> std::ffi::OsString {
-        let mut store = std::ffi::OsString::from(format!("{}:", self.form));
+    fn certutil(&self, action: &str) -> StoreCommand {
+        StoreCommand::new("certutil")
+            .args([action, "-d"])
+            .arg(self.store())
+    }
+
+    fn store(&self) -> OsString {
+        let mut store = OsString::from(format!("{}:", self.form));
         store.push(&self.folder);
         store
     }
-
-    fn with_rights(&self, step: Step) -> Step {
-        match self.as_root {
-            true => step.by_root(),
-            false => step,
-        }
-    }
 }
 
-/// What a store has of an authority.
+/// Entries of one authority in an NSS store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// The names that it has there: ours, mkcert's, or both.
+pub struct StoredAuthority {
+    /// Nicknames of the authority: ours, mkcert's, or both.
     nicknames: Vec<String>,
-    /// Servers are trusted by it. NSS may know an authority and not trust it, as when
-    /// the password of a profile was wrong.
+    /// The authority is trusted for servers. NSS may know an authority and not trust it,
+    /// as when the password of a profile was wrong.
     trusted: bool,
 }
 
-impl Found {
-    /// Takes a store to have an authority under our name, where nobody can look.
-    pub fn supposed(candidate: &Candidate) -> Self {
+impl StoredAuthority {
+    /// Returns the entry that is assumed where the store cannot be listed: under our name.
+    pub fn assumed(authority: &AuthorityReference) -> Self {
         Self {
-            nicknames: vec![candidate.nickname()],
+            nicknames: vec![authority.nickname()],
             trusted: true,
         }
     }
 
-    /// Reads what [`Profile::look`] prints: a nickname and its trust on each line.
-    pub fn in_listing(listing: &str, candidate: &Candidate) -> Self {
-        let known = [Some(candidate.nickname()), candidate.mkcerts_nickname()];
+    /// Parses the output of [`NssProfile::list`]: a nickname and its trust on each line.
+    pub fn parse(listing: &str, authority: &AuthorityReference) -> Self {
+        let known = [Some(authority.nickname()), authority.mkcerts_nickname()];
         let mut found = Self::default();
         for line in listing.lines() {
             let Some((nickname, trust)) = line.trim_end().rsplit_once(char::is_whitespace) else {
@@ -181,12 +172,12 @@ impl Found {
         found
     }
 
-    /// Tells whether there is anything of the authority.
-    pub fn is_there(&self) -> bool {
+    /// Returns whether the store has an entry of the authority.
+    pub fn is_present(&self) -> bool {
         !self.nicknames.is_empty()
     }
 
-    /// Tells whether servers are trusted by it.
+    /// Returns whether the authority is trusted for servers.
     pub fn is_trusted(&self) -> bool {
         self.trusted
     }
@@ -198,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_listing_tells_who_is_there_and_who_is_trusted() {
-        let candidate = Candidate {
+        let authority = AuthorityReference {
             path: "/ca".into(),
             id: "0123".into(),
             sha1: String::new(),
@@ -206,7 +197,7 @@ mod tests {
         };
         let found = |lines: &str| {
             let head = "\nCertificate Nickname      Trust Attributes\n   SSL,S/MIME,JAR/XPI\n\n";
-            let found = Found::in_listing(&format!("{head}{lines}"), &candidate);
+            let found = StoredAuthority::parse(&format!("{head}{lines}"), &authority);
             (found.nicknames.len(), found.is_trusted())
         };
         assert_eq!(found(""), (0, false));
@@ -250,7 +241,7 @@ mod tests {
             };
             Some(home.path().join(place).into())
         };
-        let found: Vec<_> = profiles(&variables)
+        let found: Vec<_> = nss_profiles(&variables)
             .into_iter()
             .filter(|profile| !profile.as_root)
             .map(|profile| profile.store().to_string_lossy().into_owned())

@@ -6,16 +6,24 @@ use std::str::FromStr;
 
 use rustls_pki_types::CertificateDer;
 
-use super::{AsOsString, Candidate, Step};
+use super::{AuthorityReference, StoreCommand};
 use crate::identity::read_chain;
 
+const NAMES: [(SystemStore, &str); 6] = [
+    (SystemStore::Debian, "debian"),
+    (SystemStore::Fedora, "fedora"),
+    (SystemStore::Arch, "arch"),
+    (SystemStore::OpenSuse, "opensuse"),
+    (SystemStore::MacOs, "macos"),
+    (SystemStore::Windows, "windows"),
+];
 const MACOS_KEYCHAIN: &str = "/Library/Keychains/System.keychain";
 
-/// A family of systems that keep their roots in the same way. What is made for others
-/// than Debian's was never run there.
+/// Trust store of a family of operating systems. Commands for others than Debian's were
+/// never run there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum System {
+pub enum SystemStore {
     /// Debian, Ubuntu and their kin.
     Debian,
     /// Fedora, Red Hat and their kin.
@@ -26,17 +34,18 @@ pub enum System {
     OpenSuse,
     /// macOS.
     MacOs,
-    /// Windows; the store of the one user.
+    /// Windows; the store of the current user.
     Windows,
 }
 
-/// A system of this kind is not known.
+/// Error of parsing a [`SystemStore`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is none of debian, fedora, arch, opensuse, macos, windows")]
-pub struct UnknownSystem;
+#[non_exhaustive]
+pub struct UnknownSystemStore;
 
-/// Where a Linux system keeps what is added, and what it makes of all.
-struct Anchors {
+/// Folder of added CAs on a Linux system, and the bundle that is made of all CAs.
+struct AnchorFolder {
     folder: &'static str,
     extension: &'static str,
     update: &'static [&'static str],
@@ -44,8 +53,8 @@ struct Anchors {
     bundle: &'static str,
 }
 
-impl System {
-    /// Finds out which system this is, by the folders that are there, in mkcert's order.
+impl SystemStore {
+    /// Detects this machine's store by the folders that exist, in mkcert's order.
     pub fn detect(exists: &dyn Fn(&Path) -> bool) -> Option<Self> {
         if cfg!(windows) {
             return Some(Self::Windows);
@@ -56,102 +65,85 @@ impl System {
         [Self::Fedora, Self::Debian, Self::Arch, Self::OpenSuse]
             .into_iter()
             .find(|system| {
-                let folder = |anchors: Anchors| exists(Path::new(anchors.folder));
+                let folder = |anchors: AnchorFolder| exists(Path::new(anchors.folder));
                 system.anchors().is_some_and(folder)
             })
     }
 
-    /// Returns what makes the system trust an authority.
-    pub fn install(self, candidate: &Candidate) -> Vec<Step> {
-        let ca = &candidate.path;
+    /// Returns the commands that make the system trust an authority.
+    pub fn install(self, authority: &AuthorityReference) -> Vec<StoreCommand> {
         if let Some(anchors) = self.anchors() {
-            let target = anchors.file(candidate);
-            return vec![
-                Step::new("install", &[&"-m", &"644", ca, &target]).by_root(),
-                anchors.update(anchors.update),
-            ];
+            let copy = StoreCommand::new("install")
+                .args(["-m", "644"])
+                .arg(&authority.path)
+                .arg(anchors.file(authority));
+            return vec![copy.with_root(true), anchors.update(anchors.update)];
+        }
+        let command = match self {
+            Self::MacOs => StoreCommand::new("security")
+                .args(["add-trusted-cert", "-d", "-r", "trustRoot", "-k"])
+                .arg(MACOS_KEYCHAIN)
+                .with_root(true),
+            _ => StoreCommand::new("certutil").args(["-user", "-addstore", "Root"]),
+        };
+        vec![command.arg(&authority.path)]
+    }
+
+    /// Returns the commands that remove an authority.
+    pub fn uninstall(self, authority: &AuthorityReference) -> Vec<StoreCommand> {
+        if let Some(anchors) = self.anchors() {
+            let remove = StoreCommand::new("rm")
+                .arg("-f")
+                .args(anchors.possible_files(authority));
+            let update = anchors.update(anchors.update_after_removal);
+            return vec![remove.with_root(true), update];
         }
         match self {
             Self::MacOs => {
-                let arguments: [&dyn AsOsString; 7] = [
-                    &"add-trusted-cert",
-                    &"-d",
-                    &"-r",
-                    &"trustRoot",
-                    &"-k",
-                    &MACOS_KEYCHAIN,
-                    ca,
-                ];
-                vec![Step::new("security", &arguments).by_root()]
+                let security = || StoreCommand::new("security").with_root(true);
+                let delete = ["delete-certificate", "-Z", &authority.sha1, MACOS_KEYCHAIN];
+                vec![
+                    security()
+                        .args(["remove-trusted-cert", "-d"])
+                        .arg(&authority.path),
+                    security().args(delete),
+                ]
             }
-            _ => vec![Step::new(
-                "certutil",
-                &[&"-user", &"-addstore", &"Root", ca],
-            )],
+            _ => {
+                let arguments = ["-user", "-delstore", "Root", &authority.sha1];
+                vec![StoreCommand::new("certutil").args(arguments)]
+            }
         }
     }
 
-    /// Returns what leaves no trace of an authority.
-    pub fn uninstall(self, candidate: &Candidate) -> Vec<Step> {
-        if let Some(anchors) = self.anchors() {
-            let mut remove: Vec<&dyn AsOsString> = vec![&"-f"];
-            let files = anchors.traces(candidate);
-            remove.extend(files.iter().map(|file| file as &dyn AsOsString));
-            return vec![
-                Step::new("rm", &remove).by_root(),
-                anchors.update(anchors.update_after_removal),
-            ];
-        }
-        match self {
-            Self::MacOs => vec![
-                Step::new(
-                    "security",
-                    &[&"remove-trusted-cert", &"-d", &candidate.path],
-                )
-                .by_root(),
-                Step::new(
-                    "security",
-                    &[
-                        &"delete-certificate",
-                        &"-Z",
-                        &candidate.sha1,
-                        &MACOS_KEYCHAIN,
-                    ],
-                )
-                .by_root(),
-            ],
-            _ => vec![Step::new(
-                "certutil",
-                &[&"-user", &"-delstore", &"Root", &candidate.sha1],
-            )],
-        }
-    }
-
-    /// Tells whether the system's programs find an authority among its roots; `None`
-    /// where that is not in a file.
-    pub fn trusts(self, authority: &CertificateDer<'_>) -> Option<bool> {
+    /// Returns whether the system trusts a CA; `None` where no file says so.
+    pub fn trusts(self, certificate: &CertificateDer<'_>) -> Option<bool> {
         let bundle = self.anchors()?.bundle;
         let chain = read_chain(Path::new(bundle)).unwrap_or_default();
-        Some(chain.iter().any(|root| root == authority))
+        Some(chain.iter().any(|root| root == certificate))
     }
 
-    /// Tells whether there is anything of an authority; `None` where that is not in a
-    /// file.
-    pub fn has_trace(self, candidate: &Candidate, authority: &CertificateDer<'_>) -> Option<bool> {
-        let mut files = self.anchors()?.traces(candidate).into_iter();
-        Some(files.any(|file| file.symlink_metadata().is_ok()) || self.trusts(authority)?)
+    /// Returns whether the system trusts an authority or has a file of it; `None` where no
+    /// file says so.
+    pub fn has_trace(
+        self,
+        authority: &AuthorityReference,
+        certificate: &CertificateDer<'_>,
+    ) -> Option<bool> {
+        let mut files = self.anchors()?.possible_files(authority).into_iter();
+        Some(files.any(|file| file.symlink_metadata().is_ok()) || self.trusts(certificate)?)
     }
 
-    fn anchors(self) -> Option<Anchors> {
+    fn anchors(self) -> Option<AnchorFolder> {
         Some(match self {
-            Self::Fedora => Anchors {
+            Self::Fedora => AnchorFolder {
                 folder: "/etc/pki/ca-trust/source/anchors",
                 extension: "pem",
                 update: &["update-ca-trust", "extract"],
                 update_after_removal: &["update-ca-trust", "extract"],
                 bundle: "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
             },
-            Self::Debian => Anchors {
+            Self::Debian => AnchorFolder {
                 folder: "/usr/local/share/ca-certificates",
                 extension: "crt",
                 update: &["update-ca-certificates"],
@@ -159,14 +151,14 @@ impl System {
                 update_after_removal: &["update-ca-certificates", "--fresh"],
                 bundle: "/etc/ssl/certs/ca-certificates.crt",
             },
-            Self::Arch => Anchors {
+            Self::Arch => AnchorFolder {
                 folder: "/etc/ca-certificates/trust-source/anchors",
                 extension: "crt",
                 update: &["update-ca-trust", "extract"],
                 update_after_removal: &["update-ca-trust", "extract"],
                 bundle: "/etc/ca-certificates/extracted/tls-ca-bundle.pem",
             },
-            Self::OpenSuse => Anchors {
+            Self::OpenSuse => AnchorFolder {
                 // Packages have theirs below /usr, which may be read-only.
                 folder: "/etc/pki/trust/anchors",
                 extension: "pem",
@@ -179,17 +171,17 @@ impl System {
     }
 }
 
-impl Anchors {
-    fn file(&self, candidate: &Candidate) -> PathBuf {
-        self.file_named(&candidate.nickname())
+impl AnchorFolder {
+    fn file(&self, authority: &AuthorityReference) -> PathBuf {
+        self.file_named(&authority.nickname())
     }
 
-    /// Returns where an authority may be: our file, and mkcert's if there is one.
-    fn traces(&self, candidate: &Candidate) -> Vec<PathBuf> {
-        let mkcerts = candidate.mkcerts_nickname();
+    /// Returns the files in which an authority may be: ours, and mkcert's if it exists.
+    fn possible_files(&self, authority: &AuthorityReference) -> Vec<PathBuf> {
+        let mkcerts = authority.mkcerts_nickname();
         let mkcerts = mkcerts.map(|name| self.file_named(&name.replace(' ', "_")));
         let mkcerts = mkcerts.filter(|file| file.symlink_metadata().is_ok());
-        std::iter::once(self.file(candidate))
+        std::iter::once(self.file(authority))
             .chain(mkcerts)
             .collect()
     }
@@ -198,42 +190,25 @@ impl Anchors {
         Path::new(self.folder).join(format!("{name}.{}", self.extension))
     }
 
-    fn update(&self, command: &'static [&'static str]) -> Step {
+    fn update(&self, command: &'static [&'static str]) -> StoreCommand {
         let (program, arguments) = command.split_first().expect("there is a program");
-        Step {
-            program,
-            arguments: arguments.iter().map(Into::into).collect(),
-            as_root: true,
-        }
+        StoreCommand::new(program).args(arguments).with_root(true)
     }
 }
 
-impl FromStr for System {
-    type Err = UnknownSystem;
+impl FromStr for SystemStore {
+    type Err = UnknownSystemStore;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
-            "debian" => Self::Debian,
-            "fedora" => Self::Fedora,
-            "arch" => Self::Arch,
-            "opensuse" => Self::OpenSuse,
-            "macos" => Self::MacOs,
-            "windows" => Self::Windows,
-            _ => return Err(UnknownSystem),
-        })
+        let found = NAMES.iter().find(|(_, name)| *name == text);
+        found.map(|(system, _)| *system).ok_or(UnknownSystemStore)
     }
 }
 
-impl fmt::Display for System {
+impl fmt::Display for SystemStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Debian => "debian",
-            Self::Fedora => "fedora",
-            Self::Arch => "arch",
-            Self::OpenSuse => "opensuse",
-            Self::MacOs => "macos",
-            Self::Windows => "windows",
-        })
+        let named = NAMES.iter().find(|(system, _)| system == self);
+        f.write_str(named.map_or("", |(_, name)| name))
     }
 }
 
@@ -244,19 +219,22 @@ mod tests {
     #[test]
     fn a_system_is_known_by_its_folder_and_mkcerts_order_decides() {
         let detect = |folders: &[&str]| {
-            System::detect(&|path| folders.iter().any(|own| path == Path::new(own)))
+            SystemStore::detect(&|path| folders.iter().any(|own| path == Path::new(own)))
         };
         let (fedora, debian) = (
             "/etc/pki/ca-trust/source/anchors",
             "/usr/local/share/ca-certificates",
         );
-        assert_eq!(detect(&[debian]), Some(System::Debian));
-        assert_eq!(detect(&[debian, fedora]), Some(System::Fedora));
+        assert_eq!(detect(&[debian]), Some(SystemStore::Debian));
+        assert_eq!(detect(&[debian, fedora]), Some(SystemStore::Fedora));
         assert_eq!(
             detect(&["/etc/ca-certificates/trust-source/anchors"]),
-            Some(System::Arch)
+            Some(SystemStore::Arch)
         );
-        assert_eq!(detect(&["/etc/pki/trust/anchors"]), Some(System::OpenSuse));
+        assert_eq!(
+            detect(&["/etc/pki/trust/anchors"]),
+            Some(SystemStore::OpenSuse)
+        );
         assert_eq!(detect(&[]), None);
     }
 }

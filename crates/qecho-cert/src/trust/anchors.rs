@@ -1,4 +1,4 @@
-//! The anchors: everybody who can vouch for a server.
+//! Trust anchors of servers: files, local authorities and the platform's roots.
 
 use std::fmt;
 use std::io;
@@ -9,22 +9,21 @@ use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls_platform_verifier::Verifier;
 
-use super::local::{LocalAuthority, Source};
-use super::policy::Presented;
+use super::local_authority::{CertificateSource, LocalAuthority};
 use crate::authority::CERTIFICATE_FILE;
 use crate::identity::{IdentityError, read_chain};
 use crate::pin::Pin;
 
-/// Who vouched for a server.
+/// Trust anchor that a server was verified by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Anchor {
     /// An authority on this machine, for a loopback name.
     LocalAuthority {
-        /// Whose it is, such as `qecho` or `mkcert`.
+        /// Name of its owner, such as `qecho` or `mkcert`.
         name: String,
     },
     /// A CA in a file that the user named.
@@ -34,10 +33,10 @@ pub enum Anchor {
     },
     /// A root that the operating system trusts.
     Platform,
-    /// The key itself.
+    /// The pinned key.
     Pin(Pin),
-    /// Nothing was checked but that the server holds its certificate's key.
-    Nobody,
+    /// None: only the possession of the certificate's key was checked.
+    Unverified,
 }
 
 impl fmt::Display for Anchor {
@@ -47,19 +46,19 @@ impl fmt::Display for Anchor {
             Self::CaFile { path } => write!(f, "CA file {}", path.display()),
             Self::Platform => f.write_str("the platform's roots"),
             Self::Pin(pin) => write!(f, "pin {}", pin.abbreviated()),
-            Self::Nobody => f.write_str("nobody (--insecure)"),
+            Self::Unverified => f.write_str("nobody (--insecure)"),
         }
     }
 }
 
-/// Why a CA file gives no anchor.
+/// Error of loading CA files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
     /// The file cannot be read, or there is no certificate in it.
     #[error("cannot load the CA file")]
     Load {
-        /// Which file, and why.
+        /// Error with the file's path.
         source: IdentityError,
     },
     /// A certificate in the file cannot be a trust anchor.
@@ -67,10 +66,10 @@ pub enum TrustError {
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What the library said, for debugging.
+        /// Error of the library, for debugging.
         cause: rustls::Error,
     },
-    /// A certificate in the file is another's, and vouches for nobody.
+    /// A certificate in the file is not a CA's.
     #[error("a certificate in {} is not a CA's", path.display())]
     NotAnAuthority {
         /// The file.
@@ -81,16 +80,25 @@ pub enum TrustError {
     NoAuthority,
 }
 
-/// An anchor and what verifies against it.
+/// Certificate chain of a server, with the name that it must be valid for and the time.
+pub(super) struct CertificateContext<'a> {
+    pub(super) end_entity: &'a CertificateDer<'a>,
+    pub(super) intermediates: &'a [CertificateDer<'a>],
+    pub(super) name: &'a ServerName<'a>,
+    pub(super) ocsp_response: &'a [u8],
+    pub(super) now: UnixTime,
+}
+
+/// An anchor, and the verifier that trusts it.
 #[derive(Debug)]
-pub(super) struct Anchored {
+pub(super) struct AnchorVerifier {
     pub(super) anchor: Anchor,
     /// The certificates, where they are not the platform's.
     certificates: Vec<CertificateDer<'static>>,
     verifier: Arc<dyn ServerCertVerifier>,
 }
 
-impl Anchored {
+impl AnchorVerifier {
     pub(super) fn file(path: PathBuf, provider: &Arc<CryptoProvider>) -> Result<Self, TrustError> {
         let certificates = certificates_in(&path)?;
         let verifier = verifier_from(&certificates, &path, provider)?;
@@ -106,9 +114,11 @@ impl Anchored {
         authority: &LocalAuthority,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Option<Self>, TrustError> {
-        let (path, certificates) = match authority.source() {
-            Source::Memory(certificate) => ("memory".into(), Ok(vec![certificate.clone()])),
-            Source::Path(path) => {
+        let (path, certificates) = match &authority.source {
+            CertificateSource::Memory(certificate) => {
+                ("memory".into(), Ok(vec![certificate.clone()]))
+            }
+            CertificateSource::Path(path) => {
                 let path = match path.is_dir() {
                     true => path.join(CERTIFICATE_FILE),
                     false => path.clone(),
@@ -124,7 +134,7 @@ impl Anchored {
             certificates => certificates?,
         };
         let verifier = verifier_from(&certificates, &path, provider)?;
-        let name = authority.name().to_owned();
+        let name = authority.name.clone();
         Ok(Some(Self {
             anchor: Anchor::LocalAuthority { name },
             certificates,
@@ -132,32 +142,32 @@ impl Anchored {
         }))
     }
 
-    /// Returns whether this very certificate is an anchor.
+    /// Returns whether a certificate is an anchor itself.
     pub(super) fn holds(&self, certificate: &CertificateDer<'_>) -> bool {
         self.certificates.contains(certificate)
     }
 
-    pub(super) fn verify(&self, presented: &Presented<'_>) -> Result<(), rustls::Error> {
+    pub(super) fn verify(&self, context: &CertificateContext<'_>) -> Result<(), rustls::Error> {
         self.verifier
             .verify_server_cert(
-                presented.end_entity,
-                presented.intermediates,
-                presented.name,
-                presented.ocsp_response,
-                presented.now,
+                context.end_entity,
+                context.intermediates,
+                context.name,
+                context.ocsp_response,
+                context.now,
             )
             .map(|_| ())
     }
 }
 
-/// The operating system's roots, loaded when first asked for: a client of its own
-/// machine's server never needs them.
-pub(super) struct Platform {
+/// The operating system's roots, loaded when first needed: never for a server on
+/// loopback that a local authority has signed for.
+pub(super) struct PlatformRoots {
     provider: Arc<CryptoProvider>,
-    loaded: OnceLock<Result<Anchored, String>>,
+    loaded: OnceLock<Result<AnchorVerifier, String>>,
 }
 
-impl Platform {
+impl PlatformRoots {
     pub(super) fn new(provider: Arc<CryptoProvider>) -> Self {
         Self {
             provider,
@@ -165,13 +175,13 @@ impl Platform {
         }
     }
 
-    /// Returns the roots, or a line that says why there are none: an empty container
-    /// has none, and is no reason to refuse what somebody else vouches for.
-    pub(super) fn anchored(&self) -> Result<&Anchored, &str> {
+    /// Returns the roots, or one line on why there are none. An empty container has none,
+    /// which must not stop the other anchors.
+    pub(super) fn verifier(&self) -> Result<&AnchorVerifier, &str> {
         let loaded = self
             .loaded
             .get_or_init(|| match Verifier::new(Arc::clone(&self.provider)) {
-                Ok(verifier) => Ok(Anchored {
+                Ok(verifier) => Ok(AnchorVerifier {
                     anchor: Anchor::Platform,
                     certificates: Vec::new(),
                     verifier: Arc::new(verifier),
@@ -183,7 +193,7 @@ impl Platform {
     }
 }
 
-impl fmt::Debug for Platform {
+impl fmt::Debug for PlatformRoots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Platform")
             .field("loaded", &self.loaded)
@@ -195,9 +205,9 @@ fn unavailable(why: &str) -> String {
     format!("the platform's roots are not available: {why}")
 }
 
-/// Says in a line why a local authority was passed over.
+/// Returns one line on why a local authority is not used.
 pub(super) fn note(authority: &LocalAuthority, error: &TrustError) -> String {
-    let mut line = format!("{}'s local CA is not used", authority.name());
+    let mut line = format!("{}'s local CA is not used", authority.name);
     let mut cause: Option<&dyn std::error::Error> = match error {
         TrustError::Load { source } => Some(source),
         TrustError::Unusable { .. }

@@ -1,40 +1,39 @@
-//! Why nobody vouched for a server, in plain words.
+//! Failed verification of a server, in plain words.
 
 use std::fmt;
 
 use rustls::{CertificateError, Error};
 use rustls_pki_types::CertificateDer;
 
-use super::policy::{Presented, Standing};
-use super::reason::Reason;
-use crate::facts::Facts;
+use super::anchors::CertificateContext;
+use super::reason::RejectionReason;
 use crate::pin::Pin;
 
 const NO_AUTHORITY: &str = "make the server's certificate with basicConstraints CA:FALSE";
 
-/// A server's certificate was refused: why, and what can be done.
+/// Failed verification of a server's certificate: the reason, and a hint on what to do.
 ///
-/// It displays as one line without a full stop; [`VerifyFailure::hint`] is another.
+/// Displayed as one line without a full stop; [`VerifyFailure::hint`] is another.
 #[derive(Clone, Debug)]
 pub struct VerifyFailure {
-    reason: Reason,
+    reason: RejectionReason,
     seen: Option<Pin>,
     notes: Vec<String>,
     error: Error,
 }
 
 impl VerifyFailure {
-    /// Returns what is wrong.
-    pub fn reason(&self) -> &Reason {
+    /// Returns the reason.
+    pub fn reason(&self) -> &RejectionReason {
         &self.reason
     }
 
-    /// Returns the pin of the key the server showed, where it could be read.
+    /// Returns the pin of the server's key, if it could be read.
     pub fn seen(&self) -> Option<Pin> {
         self.seen
     }
 
-    /// Returns which anchors could not be asked, one line each.
+    /// Returns one line for each anchor that could not be used.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -48,37 +47,42 @@ impl VerifyFailure {
             None => "ask whoever runs the server".to_owned(),
         };
         match self.reason {
-            Reason::UntrustedIssuer { .. } | Reason::NameNotPermitted { .. } => {
+            RejectionReason::UntrustedIssuer { .. } | RejectionReason::NameNotPermitted { .. } => {
                 format!("give the server's CA with --ca FILE, or {accept}")
             }
-            Reason::IssuerKeyDiffers { .. } => format!(
+            RejectionReason::IssuerKeyDiffers { .. } => format!(
                 "if the CA was made anew, restart the server; \
                  else give the server's CA with --ca FILE, or {accept}"
             ),
-            Reason::SelfSigned | Reason::WrongPurpose => accept,
-            Reason::AuthorityAsServer => format!("{NO_AUTHORITY}, or {accept}"),
-            Reason::AnchorAsServer => match self.seen {
+            RejectionReason::SelfSigned | RejectionReason::WrongPurpose => accept,
+            RejectionReason::CaUsedAsEndEntity => format!("{NO_AUTHORITY}, or {accept}"),
+            RejectionReason::AnchorUsedAsEndEntity => match self.seen {
                 Some(pin) => format!("{NO_AUTHORITY}, or accept exactly this key with --pin {pin}"),
                 None => NO_AUTHORITY.to_owned(),
             },
-            Reason::SignatureAlgorithm { .. } | Reason::IntermediateSignatureAlgorithm { .. } => {
+            RejectionReason::SignatureAlgorithm { .. }
+            | RejectionReason::IntermediateSignatureAlgorithm { .. } => {
                 format!("the server needs a certificate signed with SHA-256 or better, or {accept}")
             }
-            Reason::Expired { .. } | Reason::IntermediateExpired { .. } => {
+            RejectionReason::Expired { .. } | RejectionReason::IntermediateExpired { .. } => {
                 "check the clock; if it is right, the server needs a new certificate".to_owned()
             }
-            Reason::NotYetValid { .. } => "check the clock, here and on the server".to_owned(),
-            Reason::WrongName { .. } => {
+            RejectionReason::NotYetValid { .. } => {
+                "check the clock, here and on the server".to_owned()
+            }
+            RejectionReason::WrongName { .. } => {
                 format!("call the server by a name the certificate is valid for, or {accept}")
             }
-            Reason::WrongPin { seen, .. } => format!(
+            RejectionReason::WrongPin { seen, .. } => format!(
                 "the server has another key now, or this is another server; \
                  if you expected that, use --pin {seen}"
             ),
-            Reason::HandshakeSignature => {
+            RejectionReason::HandshakeSignature => {
                 "somebody may be in between: do not go on before you know who".to_owned()
             }
-            Reason::Malformed | Reason::Other { .. } => "ask whoever runs the server".to_owned(),
+            RejectionReason::Malformed | RejectionReason::Other { .. } => {
+                "ask whoever runs the server".to_owned()
+            }
         }
     }
 
@@ -88,7 +92,7 @@ impl VerifyFailure {
 
     pub(super) fn of_pin(asked: Pin, seen: Pin) -> Self {
         Self {
-            reason: Reason::WrongPin { asked, seen },
+            reason: RejectionReason::WrongPin { asked, seen },
             seen: Some(seen),
             notes: Vec::new(),
             error: CertificateError::ApplicationVerificationFailure.into(),
@@ -97,7 +101,7 @@ impl VerifyFailure {
 
     pub(super) fn of_signature(certificate: &CertificateDer<'_>) -> Self {
         Self {
-            reason: Reason::HandshakeSignature,
+            reason: RejectionReason::HandshakeSignature,
             seen: Pin::of_certificate(certificate).ok(),
             notes: Vec::new(),
             error: CertificateError::BadSignature.into(),
@@ -106,17 +110,13 @@ impl VerifyFailure {
 
     pub(super) fn of_certificate(
         error: Error,
-        presented: &Presented<'_>,
-        standing: Standing,
+        context: &CertificateContext<'_>,
+        is_anchor: bool,
     ) -> Self {
-        let reason = match Facts::of(presented.end_entity) {
-            Ok(facts) => Reason::of(&error, &facts, presented, standing),
-            Err(_) => Reason::Malformed,
-        };
-        let seen = Pin::of_certificate(presented.end_entity).ok();
+        let host = context.name.to_str();
         Self {
-            reason,
-            seen,
+            reason: RejectionReason::of(&error, context.end_entity, &host, is_anchor),
+            seen: Pin::of_certificate(context.end_entity).ok(),
             notes: Vec::new(),
             error,
         }
@@ -128,7 +128,7 @@ impl VerifyFailure {
 }
 
 /// Returns the error that says more about the certificate; the first of equals.
-pub(super) fn more_telling(first: Error, second: Error) -> Error {
+pub(super) fn more_specific(first: Error, second: Error) -> Error {
     if rank(&second) > rank(&first) {
         second
     } else {
@@ -136,8 +136,7 @@ pub(super) fn more_telling(first: Error, second: Error) -> Error {
     }
 }
 
-// An anchor that knows the issuer says what is wrong; one that does not knows only
-// that it does not.
+// Only the error of an anchor that knows the issuer says what is wrong.
 fn rank(error: &Error) -> u8 {
     use CertificateError as Certificate;
     let Error::InvalidCertificate(error) = error else {
@@ -165,7 +164,7 @@ impl fmt::Display for VerifyFailure {
         // Another anchor would not have helped against the other reasons.
         if matches!(
             self.reason,
-            Reason::UntrustedIssuer { .. } | Reason::SelfSigned
+            RejectionReason::UntrustedIssuer { .. } | RejectionReason::SelfSigned
         ) {
             self.notes
                 .iter()
@@ -174,3 +173,5 @@ impl fmt::Display for VerifyFailure {
         Ok(())
     }
 }
+
+impl std::error::Error for VerifyFailure {}

@@ -1,115 +1,94 @@
-//! Decides who may vouch for which name.
+//! Choice of the anchors that a server is verified by.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 use rustls::{CertificateError, Error};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::ServerName;
 
 use super::TrustSettings;
-use super::anchors::{Anchor, Anchored, Platform, TrustError, note};
-use super::failure::{VerifyFailure, more_telling};
+use super::anchors::{Anchor, AnchorVerifier, CertificateContext, PlatformRoots, TrustError, note};
+use super::failure::{VerifyFailure, more_specific};
 use crate::pin::Pin;
 
 #[derive(Debug)]
-pub(super) enum Policy {
-    Key(Pin),
-    Anybody,
-    Files(Vec<Anchored>),
-    Machine {
-        local: Vec<Anchored>,
-        platform: Platform,
+pub(super) enum TrustPolicy {
+    Pin(Pin),
+    Insecure,
+    CaFiles(Vec<AnchorVerifier>),
+    LocalAndPlatform {
+        local: Vec<AnchorVerifier>,
+        platform: PlatformRoots,
         notes: Vec<String>,
     },
 }
 
-/// What a server presents, and to whose name it must answer.
-pub(super) struct Presented<'a> {
-    pub(super) end_entity: &'a CertificateDer<'a>,
-    pub(super) intermediates: &'a [CertificateDer<'a>],
-    pub(super) name: &'a ServerName<'a>,
-    pub(super) ocsp_response: &'a [u8],
-    pub(super) now: UnixTime,
-}
-
-/// Whether the certificate that is presented was known before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// It is one of the anchors itself.
-    Anchor,
-    Stranger,
-}
-
-impl Standing {
-    fn of(certificate: &CertificateDer<'_>, anchors: &[Anchored]) -> Self {
-        match anchors.iter().any(|anchor| anchor.holds(certificate)) {
-            true => Self::Anchor,
-            false => Self::Stranger,
-        }
-    }
-}
-
-impl Policy {
+impl TrustPolicy {
     pub(super) fn of(
         settings: TrustSettings,
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, TrustError> {
         if let Some(pin) = settings.pin {
-            return Ok(Self::Key(pin));
+            return Ok(Self::Pin(pin));
         }
         if settings.insecure {
-            return Ok(Self::Anybody);
+            return Ok(Self::Insecure);
         }
         if !settings.ca_files.is_empty() {
             let files = settings.ca_files.into_iter();
-            let anchors = files.map(|path| Anchored::file(path, &provider));
-            return Ok(Self::Files(anchors.collect::<Result<_, _>>()?));
+            let anchors = files.map(|path| AnchorVerifier::file(path, &provider));
+            return Ok(Self::CaFiles(anchors.collect::<Result<_, _>>()?));
         }
         let mut local = Vec::new();
         let mut notes = Vec::new();
         for authority in settings.local_authorities {
-            match Anchored::local(&authority, &provider) {
+            match AnchorVerifier::local(&authority, &provider) {
                 Ok(found) => local.extend(found),
                 Err(error) => notes.push(note(&authority, &error)),
             }
         }
-        Ok(Self::Machine {
+        Ok(Self::LocalAndPlatform {
             local,
-            platform: Platform::new(provider),
+            platform: PlatformRoots::new(provider),
             notes,
         })
     }
 
-    /// Returns who vouches for what is presented, or why nobody does.
-    pub(super) fn judge(&self, presented: &Presented<'_>) -> Result<Anchor, Box<VerifyFailure>> {
-        let refused = |error, anchors: &[Anchored]| {
-            let standing = Standing::of(presented.end_entity, anchors);
-            Box::new(VerifyFailure::of_certificate(error, presented, standing))
+    /// Returns the anchor that the chain leads to, or why there is none.
+    pub(super) fn verify_chain(
+        &self,
+        context: &CertificateContext<'_>,
+    ) -> Result<Anchor, Box<VerifyFailure>> {
+        let refused = |error, anchors: &[AnchorVerifier]| {
+            let is_anchor = anchors
+                .iter()
+                .any(|anchor| anchor.holds(context.end_entity));
+            Box::new(VerifyFailure::of_certificate(error, context, is_anchor))
         };
         match self {
-            Self::Key(pin) => judge_key(*pin, presented),
-            Self::Anybody => Ok(Anchor::Nobody),
-            Self::Files(anchors) => {
-                judge_by(anchors, presented).map_err(|error| refused(error, anchors))
+            Self::Pin(pin) => verify_key(*pin, context),
+            Self::Insecure => Ok(Anchor::Unverified),
+            Self::CaFiles(anchors) => {
+                verify_by(anchors, context).map_err(|error| refused(error, anchors))
             }
-            Self::Machine {
+            Self::LocalAndPlatform {
                 local,
                 platform,
                 notes,
             } => {
-                let (local, notes) = match is_loopback(presented.name) {
+                let (local, notes) = match is_loopback(context.name) {
                     true => (&local[..], &notes[..]),
                     false => (&[][..], &[][..]),
                 };
-                let error = match judge_by(local, presented) {
+                let error = match verify_by(local, context) {
                     Ok(anchor) => return Ok(anchor),
                     Err(error) => error,
                 };
-                let (error, missing) = match platform.anchored() {
-                    Ok(roots) => match judge_by([roots], presented) {
+                let (error, missing) = match platform.verifier() {
+                    Ok(roots) => match verify_by([roots], context) {
                         Ok(anchor) => return Ok(anchor),
-                        Err(second) => (more_telling(error, second), None),
+                        Err(second) => (more_specific(error, second), None),
                     },
                     Err(note) => (error, Some(note.to_owned())),
                 };
@@ -120,37 +99,33 @@ impl Policy {
     }
 }
 
-fn judge_key(asked: Pin, presented: &Presented<'_>) -> Result<Anchor, Box<VerifyFailure>> {
-    match Pin::of_certificate(presented.end_entity) {
+fn verify_key(asked: Pin, context: &CertificateContext<'_>) -> Result<Anchor, Box<VerifyFailure>> {
+    match Pin::of_certificate(context.end_entity) {
         Ok(seen) if seen == asked => Ok(Anchor::Pin(seen)),
         Ok(seen) => Err(Box::new(VerifyFailure::of_pin(asked, seen))),
         Err(_) => {
             let error = CertificateError::BadEncoding.into();
-            Err(Box::new(VerifyFailure::of_certificate(
-                error,
-                presented,
-                Standing::Stranger,
-            )))
+            Err(VerifyFailure::of_certificate(error, context, false).into())
         }
     }
 }
 
-fn judge_by<'a>(
-    anchors: impl IntoIterator<Item = &'a Anchored>,
-    presented: &Presented<'_>,
+fn verify_by<'a>(
+    anchors: impl IntoIterator<Item = &'a AnchorVerifier>,
+    context: &CertificateContext<'_>,
 ) -> Result<Anchor, Error> {
-    let mut most_telling = CertificateError::UnknownIssuer.into();
-    for anchored in anchors {
-        match anchored.verify(presented) {
-            Ok(()) => return Ok(anchored.anchor.clone()),
-            Err(error) => most_telling = more_telling(most_telling, error),
+    let mut most_specific = CertificateError::UnknownIssuer.into();
+    for anchor in anchors {
+        match anchor.verify(context) {
+            Ok(()) => return Ok(anchor.anchor.clone()),
+            Err(error) => most_specific = more_specific(most_specific, error),
         }
     }
-    Err(most_telling)
+    Err(most_specific)
 }
 
-// Local authorities vouch for these names alone: one that is not constrained, such
-// as mkcert's, must not speak for the rest of the world.
+// Local authorities are trusted for these names alone: one without name constraints,
+// such as mkcert's, must not be for others.
 fn is_loopback(name: &ServerName<'_>) -> bool {
     match name {
         ServerName::DnsName(name) => {

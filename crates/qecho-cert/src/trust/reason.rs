@@ -1,16 +1,15 @@
-//! What can be wrong with a server's certificate.
+//! Reasons for which a certificate is rejected.
 
 use std::fmt;
 
 use rustls::{CertificateError, Error};
-use rustls_pki_types::UnixTime;
+use rustls_pki_types::{CertificateDer, UnixTime};
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
-use super::policy::{Presented, Standing};
-use super::words;
-use crate::facts::Facts;
+use super::error_text;
+use crate::details::CertificateDetails;
 use crate::pin::Pin;
 
 /// More names than this of a certificate are counted, not listed.
@@ -18,105 +17,110 @@ const NAMES_LISTED_MAX: usize = 8;
 const MINUTE: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
 
-/// What is wrong with a server's certificate.
+/// Reason for which a server's certificate is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reason {
-    /// No anchor leads to its issuer.
+pub enum RejectionReason {
+    /// No anchor leads to the issuer.
     UntrustedIssuer {
-        /// The issuer's name, as the certificate gives it.
+        /// The issuer's name in the certificate.
         issuer: String,
     },
-    /// An anchor has its issuer's name, but not the key that signed it.
+    /// An anchor has the issuer's name, but not the key that signed the certificate.
     IssuerKeyDiffers {
-        /// The name that both bear.
+        /// The name of both.
         issuer: String,
     },
-    /// It is its own issuer.
+    /// The certificate is its own issuer.
     SelfSigned,
-    /// It has had its time.
+    /// The certificate has expired.
     Expired {
-        /// When it ended.
+        /// End of its validity.
         at: OffsetDateTime,
     },
-    /// A certificate between it and the anchor has had its time.
+    /// A certificate between it and the anchor has expired.
     IntermediateExpired {
-        /// When it ended.
+        /// End of its validity.
         at: OffsetDateTime,
     },
-    /// Its time has not come.
+    /// The certificate is not valid yet.
     NotYetValid {
-        /// When it comes.
+        /// Start of its validity.
         from: OffsetDateTime,
     },
-    /// It is somebody else's.
+    /// The certificate is for other names.
     WrongName {
         /// The name that was called.
         asked: String,
-        /// The names it is valid for.
+        /// The names that it is valid for.
         valid_for: Vec<String>,
     },
-    /// Its issuer may not sign for the names in it.
+    /// The issuer may not sign for the names in the certificate.
     NameNotPermitted {
         /// The names in it.
         names: Vec<String>,
     },
-    /// It is not meant for servers.
+    /// The certificate is not for servers.
     WrongPurpose,
-    /// It is a CA's own, and its issuer is another.
-    AuthorityAsServer,
-    /// It is a CA's own, and that very CA is trusted.
-    AnchorAsServer,
-    /// It is signed with an algorithm that is not accepted.
+    /// The certificate is a CA's own, issued by another CA.
+    CaUsedAsEndEntity,
+    /// The certificate is a CA's own, and that CA is trusted.
+    AnchorUsedAsEndEntity,
+    /// The certificate is signed with an algorithm that is not accepted.
     SignatureAlgorithm {
         /// The algorithm's name, or its number where it is not known.
         algorithm: String,
     },
-    /// A certificate between it and the anchor is signed so.
+    /// A certificate between it and the anchor is signed with such an algorithm.
     IntermediateSignatureAlgorithm {
         /// The algorithm's name, or its number where it is not known.
         algorithm: String,
     },
-    /// Its key is not the one that was asked for.
+    /// The key is not the pinned one.
     WrongPin {
-        /// The one asked for.
+        /// The pin that was asked for.
         asked: Pin,
-        /// The server's.
+        /// The pin of the server's key.
         seen: Pin,
     },
-    /// The server showed it without proving to hold its key.
+    /// The server did not prove that it holds the certificate's key.
     HandshakeSignature,
-    /// It is no well-formed certificate.
+    /// The certificate is not well-formed.
     Malformed,
-    /// Something else, in plain words.
+    /// Another reason.
     Other {
-        /// These words.
+        /// The reason in plain words.
         text: String,
     },
 }
 
-impl Reason {
+impl RejectionReason {
+    /// Finds the reason behind an error of the verifier; `is_anchor` says that the
+    /// certificate is itself trusted as a CA.
     pub(super) fn of(
         error: &Error,
-        facts: &Facts,
-        presented: &Presented<'_>,
-        standing: Standing,
+        certificate: &CertificateDer<'_>,
+        host: &str,
+        is_anchor: bool,
     ) -> Self {
         use CertificateError as Certificate;
+        let Ok(details) = &CertificateDetails::of(certificate) else {
+            return Self::Malformed;
+        };
         let in_words = || Self::Other {
-            text: words::plain(error),
+            text: error_text::plain(error),
         };
         let Error::InvalidCertificate(error) = error else {
             return in_words();
         };
-        let issuer = || facts.issuer.clone();
+        let issuer = || details.issuer.clone();
         match error {
-            // It needs no issuer: an anchor that answers shares its name by chance.
+            // Its own issuer: an anchor of that name has it by chance.
             Certificate::UnknownIssuer
             | Certificate::BadSignature
             | Certificate::UnsupportedSignatureAlgorithmContext { .. }
             | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
-                if facts.self_issued && standing == Standing::Stranger =>
+                if details.self_issued && !is_anchor =>
             {
                 Self::SelfSigned
             }
@@ -128,24 +132,24 @@ impl Reason {
             Certificate::UnsupportedSignatureAlgorithmContext {
                 signature_algorithm_id,
                 ..
-            } => Self::of_algorithm(signature_algorithm_id, facts),
+            } => Self::of_algorithm(signature_algorithm_id, details),
             Certificate::Expired => Self::Expired {
-                at: facts.not_after,
+                at: details.not_after,
             },
             Certificate::ExpiredContext { not_after, .. } => match date_time(*not_after) {
-                at if at == facts.not_after => Self::Expired { at },
+                at if at == details.not_after => Self::Expired { at },
                 at => Self::IntermediateExpired { at },
             },
             Certificate::NotValidYet => Self::NotYetValid {
-                from: facts.not_before,
+                from: details.not_before,
             },
             Certificate::NotValidYetContext { not_before, .. } => Self::NotYetValid {
                 from: date_time(*not_before),
             },
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
                 Self::WrongName {
-                    asked: presented.name.to_str().into_owned(),
-                    valid_for: facts.names.clone(),
+                    asked: host.to_owned(),
+                    valid_for: details.names.clone(),
                 }
             }
             Certificate::InvalidPurpose | Certificate::InvalidPurposeContext { .. } => {
@@ -154,33 +158,33 @@ impl Reason {
             Certificate::BadEncoding => Self::Malformed,
             Certificate::Other(other) => match other.0.downcast_ref() {
                 Some(webpki::Error::NameConstraintViolation) => Self::NameNotPermitted {
-                    names: facts.names.clone(),
+                    names: details.names.clone(),
                 },
-                Some(webpki::Error::CaUsedAsEndEntity) => match standing {
-                    Standing::Anchor => Self::AnchorAsServer,
-                    Standing::Stranger if facts.self_issued => Self::SelfSigned,
-                    Standing::Stranger => Self::AuthorityAsServer,
+                Some(webpki::Error::CaUsedAsEndEntity) => match is_anchor {
+                    true => Self::AnchorUsedAsEndEntity,
+                    false if details.self_issued => Self::SelfSigned,
+                    false => Self::CaUsedAsEndEntity,
                 },
                 // The platform's verifier does not say it in the library's terms.
-                None if !facts.for_servers => Self::WrongPurpose,
+                None if !details.for_servers => Self::WrongPurpose,
                 _ => in_words(),
             },
             _ => in_words(),
         }
     }
 
-    fn of_algorithm(algorithm_identifier: &[u8], facts: &Facts) -> Self {
-        let refused = words::object_identifier(algorithm_identifier)
-            .unwrap_or_else(|| facts.signature_algorithm.clone());
-        let algorithm = words::algorithm(&refused);
-        match refused == facts.signature_algorithm {
+    fn of_algorithm(algorithm_identifier: &[u8], details: &CertificateDetails) -> Self {
+        let refused = error_text::object_identifier(algorithm_identifier)
+            .unwrap_or_else(|| details.signature_algorithm.clone());
+        let algorithm = error_text::algorithm(&refused);
+        match refused == details.signature_algorithm {
             true => Self::SignatureAlgorithm { algorithm },
             false => Self::IntermediateSignatureAlgorithm { algorithm },
         }
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for RejectionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UntrustedIssuer { issuer } => {
@@ -214,7 +218,7 @@ impl fmt::Display for Reason {
                 )
             }
             Self::WrongPurpose => f.write_str("the certificate is not meant for a server"),
-            Self::AuthorityAsServer | Self::AnchorAsServer => {
+            Self::CaUsedAsEndEntity | Self::AnchorUsedAsEndEntity => {
                 f.write_str("this is a CA's own certificate and cannot be a server's")
             }
             Self::SignatureAlgorithm { algorithm } => write!(
@@ -258,7 +262,7 @@ fn minute(at: OffsetDateTime) -> String {
         .unwrap_or_else(|_| at.to_string())
 }
 
-// A time no calendar has is as good as the end of time.
+// A time beyond the calendar is the end of the calendar.
 fn date_time(time: UnixTime) -> OffsetDateTime {
     i64::try_from(time.as_secs())
         .ok()

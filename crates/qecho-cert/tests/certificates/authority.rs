@@ -5,15 +5,14 @@ use std::env;
 use std::fs;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
-use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use qecho_cert::{Authority, AuthorityError, Origin};
+use qecho_cert::{Authority, AuthorityError, AuthorityOrigin};
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 
 use crate::issue::{Issuing, file, key, self_signed, server};
-use crate::process::running;
+use crate::process::{at_once, running};
 use crate::wire::{DAY, now};
 
 const FOLDER: &str = "QECHO_TEST_FOLDER";
@@ -82,10 +81,10 @@ fn the_second_start_finds_what_the_first_one_made() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("a/b/qecho");
     let (made, origin) = open(&folder).unwrap();
-    assert_eq!(origin, Origin::Created);
+    assert_eq!(origin, AuthorityOrigin::Created);
     let before = contents(&folder);
     let (found, origin) = open(&folder).unwrap();
-    assert_eq!(origin, Origin::Found);
+    assert_eq!(origin, AuthorityOrigin::Existing);
     assert_eq!(found.certificate_der(), made.certificate_der());
     assert_eq!(found.certificate_pem(), made.certificate_pem());
     assert_eq!(found.expires(), made.expires());
@@ -113,28 +112,10 @@ fn only_the_owner_reads_the_key() {
 
 #[test]
 fn threads_that_start_at_once_agree_on_one_authority() {
-    const THREADS: usize = 16;
     let folder = tempfile::tempdir().unwrap();
-    let start = Barrier::new(THREADS);
-    let opened: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS)
-            .map(|_| {
-                scope.spawn(|| {
-                    start.wait();
-                    open(folder.path()).unwrap()
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
-    });
-    let made = opened
-        .iter()
-        .filter(|(_, origin)| *origin == Origin::Created)
-        .count();
-    assert_eq!(made, 1);
+    let opened = at_once(16, || open(folder.path()).unwrap());
+    let made = |(_, origin): &&(_, _)| *origin == AuthorityOrigin::Created;
+    assert_eq!(opened.iter().filter(made).count(), 1);
     let certificates: HashSet<_> = opened
         .iter()
         .map(|(authority, _)| authority.certificate_der().to_vec())
@@ -163,7 +144,7 @@ fn processes_that_start_at_once_agree_on_one_authority() {
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
-    assert_eq!(open(&folder).unwrap().1, Origin::Found);
+    assert_eq!(open(&folder).unwrap().1, AuthorityOrigin::Existing);
     assert_eq!(contents(&folder).len(), 2);
 }
 
@@ -211,12 +192,12 @@ fn a_key_left_alone_gets_its_certificate() {
     file(&folder, "rootCA-key.pem", &key);
     file(&folder, ".draft-0123456789abcdef", "half of a certifi");
     let (_, origin) = open(folder.path()).unwrap();
-    assert_eq!(origin, Origin::Created);
+    assert_eq!(origin, AuthorityOrigin::Created);
     assert_eq!(
         fs::read_to_string(folder.path().join("rootCA-key.pem")).unwrap(),
         key
     );
-    assert_eq!(open(folder.path()).unwrap().1, Origin::Found);
+    assert_eq!(open(folder.path()).unwrap().1, AuthorityOrigin::Existing);
 }
 
 #[test]
@@ -238,37 +219,32 @@ fn an_expired_authority_is_not_used() {
     assert_eq!(contents(folder.path()), before);
     fs::remove_file(path).unwrap();
     let (_, origin) = Authority::open_or_create(folder.path(), None, later).unwrap();
-    assert_eq!(origin, Origin::Created, "as the message promised");
+    assert_eq!(origin, AuthorityOrigin::Created, "as the message promised");
 }
 
 #[test]
 fn what_is_no_authority_is_refused_by_name() {
-    let expect = |certificate: &str, start: &str| {
+    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (certificate, expected) in [
+        ("", "cannot find a certificate in PATH"),
+        (
+            "-----BEGIN CERTIFICATE-----\nMII",
+            "cannot find a certificate in PATH",
+        ),
+        (garbage, "cannot use the certificate in PATH"),
+        (
+            &self_signed(&server(&["localhost"])).0,
+            "the certificate in PATH is not a CA's",
+        ),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         open(folder.path()).unwrap();
         let path = file(&folder, "rootCA.pem", certificate);
-        let error = open(folder.path()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            start.replace("PATH", &path.display().to_string())
-        );
-        assert_eq!(
-            fs::read_to_string(path).unwrap(),
-            certificate,
-            "left as it was"
-        );
-    };
-    expect("", "cannot find a certificate in PATH");
-    expect(
-        "-----BEGIN CERTIFICATE-----\nMII",
-        "cannot find a certificate in PATH",
-    );
-    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    expect(garbage, "cannot use the certificate in PATH");
-    expect(
-        &self_signed(&server(&["localhost"])).0,
-        "the certificate in PATH is not a CA's",
-    );
+        let error = open(folder.path()).unwrap_err().to_string();
+        assert_eq!(error.replace(path.to_str().unwrap(), "PATH"), expected);
+        let after = fs::read_to_string(path).unwrap();
+        assert_eq!(after, certificate, "left as it was");
+    }
 }
 
 #[test]
@@ -306,7 +282,7 @@ fn a_folder_that_cannot_be_made_is_one_clear_error() {
     );
 }
 
-fn open(folder: &Path) -> Result<(Authority, Origin), AuthorityError> {
+fn open(folder: &Path) -> Result<(Authority, AuthorityOrigin), AuthorityError> {
     Authority::open_or_create(folder, None, now())
 }
 

@@ -1,12 +1,12 @@
 //! Identities from files, in all the forms people have.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use qecho_cert::{Identity, IdentityError, ServerIdentity};
 use time::OffsetDateTime;
 
-use crate::issue::{Issuing, file, key, self_signed, server};
+use crate::issue::{Issuing, file, key, printed, self_signed, server};
 use crate::process::{openssl, tool};
 use crate::wire::{DAY, now};
 
@@ -47,29 +47,28 @@ fn certificate_and_key_may_share_a_file() {
 #[test]
 fn keys_of_every_common_form_load() {
     let folder = tempfile::tempdir().unwrap();
-    let forms: [(&str, &[&str]); 4] = [
-        (
-            "-----BEGIN PRIVATE KEY-----",
-            &["genpkey", "-algorithm", "ed25519"],
-        ),
+    for (head, arguments) in [
+        ("-----BEGIN PRIVATE KEY-----", "genpkey -algorithm ed25519"),
         (
             "-----BEGIN EC PARAMETERS-----",
-            &["ecparam", "-name", "prime256v1", "-genkey"],
+            "ecparam -name prime256v1 -genkey",
         ),
         (
             "-----BEGIN RSA PRIVATE KEY-----",
-            &["genrsa", "-traditional", "2048"],
+            "genrsa -traditional 2048",
         ),
-        ("-----BEGIN PRIVATE KEY-----", &["genrsa", "2048"]),
-    ];
-    for (head, arguments) in forms {
-        let (done, said) = tool(Command::new("openssl").args(arguments));
+        ("-----BEGIN PRIVATE KEY-----", "genrsa 2048"),
+    ] {
+        let (done, said) = tool(Command::new("openssl").args(arguments.split(' ')));
         assert!(done, "{said}");
         let pem = &said[said.find("-----BEGIN").unwrap()..];
         assert!(pem.starts_with(head), "{pem}");
         let key = file(&folder, "key.pem", pem);
         let certificate = folder.path().join("certificate.pem");
-        openssl_self_signs(&key, &certificate);
+        openssl(
+            "req -x509 -days 2 -subj /CN=server -addext subjectAltName=DNS:localhost",
+            &[("-key", &key), ("-out", &certificate)],
+        );
         let identity = Identity::load(&certificate, &key).unwrap();
         assert_eq!(identity.names(), ["localhost"]);
     }
@@ -78,11 +77,7 @@ fn keys_of_every_common_form_load() {
 #[test]
 fn a_key_of_another_certificate_is_detected() {
     let folder = tempfile::tempdir().unwrap();
-    let certificate = file(
-        &folder,
-        "certificate.pem",
-        &self_signed(&server(&["localhost"])).0,
-    );
+    let certificate = for_localhost(&folder);
     let key = file(&folder, "key.pem", &key().serialize_pem());
     let error = Identity::load(&certificate, &key).unwrap_err();
     assert!(matches!(error, IdentityError::KeyMismatch { .. }));
@@ -99,11 +94,7 @@ fn a_key_of_another_certificate_is_detected() {
 #[test]
 fn a_key_that_is_too_short_or_of_another_kind_is_told_what_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
-    let certificate = file(
-        &folder,
-        "certificate.pem",
-        &self_signed(&server(&["localhost"])).0,
-    );
+    let certificate = for_localhost(&folder);
     let key = folder.path().join("KEY");
     for arguments in [
         "genpkey -algorithm rsa -pkeyopt rsa_keygen_bits:1024",
@@ -121,11 +112,7 @@ fn a_key_that_is_too_short_or_of_another_kind_is_told_what_is_accepted() {
 #[test]
 fn an_encrypted_key_of_either_style_is_told_how_to_decrypt() {
     let folder = tempfile::tempdir().unwrap();
-    let certificate = file(
-        &folder,
-        "certificate.pem",
-        &self_signed(&server(&["localhost"])).0,
-    );
+    let certificate = for_localhost(&folder);
     let key = folder.path().join("KEY");
     for style in ["", "-traditional "] {
         let arguments = format!("genrsa {style}-aes128 -passout pass:secret");
@@ -161,40 +148,27 @@ fn a_file_that_is_not_what_it_should_be_is_named_with_the_reason() {
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let old_style = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\
                      DEK-Info: AES-128-CBC,00\n\nAAAA\n-----END EC PRIVATE KEY-----\n";
+    let no_base64 = "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n";
     let no_certificate = "there is no certificate in CERT";
     let bad_certificate = "cannot use the certificate in CERT: not a well-formed X.509 certificate";
-    let bad_pem =
-        |file: &str| format!("{file} is no valid PEM file (damaged between BEGIN and END?)");
+    let bad_pem = "CERT is no valid PEM file (damaged between BEGIN and END?)";
+    let bad_key_pem = "KEY is no valid PEM file (damaged between BEGIN and END?)";
+    let no_key = "there is no private key in KEY";
     let is_encrypted =
         "the key in KEY is encrypted; decrypt it first, for instance with openssl pkey";
+    let (good, good_key) = (&*certificate, &*key);
     for (certificate, key, reason) in [
-        (&*key, &*key, no_certificate),
-        ("\x30\x03\x02\x01\x01", &*key, no_certificate),
-        (broken, &*key, bad_certificate),
-        (&(certificate.clone() + broken), &*key, bad_certificate),
-        (
-            "-----BEGIN CERTIFICATE-----\nAAAA",
-            &*key,
-            &*bad_pem("CERT"),
-        ),
-        (
-            "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n",
-            &*key,
-            &*bad_pem("CERT"),
-        ),
-        (
-            &*certificate,
-            &*certificate,
-            "there is no private key in KEY",
-        ),
-        (&*certificate, broken_key, NOT_ACCEPTED),
-        (&*certificate, encrypted, is_encrypted),
-        (&*certificate, old_style, is_encrypted),
-        (
-            &*certificate,
-            "-----BEGIN PRIVATE KEY-----\n?",
-            &*bad_pem("KEY"),
-        ),
+        (good_key, good_key, no_certificate),
+        ("\x30\x03\x02\x01\x01", good_key, no_certificate),
+        (broken, good_key, bad_certificate),
+        (&(certificate.clone() + broken), good_key, bad_certificate),
+        ("-----BEGIN CERTIFICATE-----\nAAAA", good_key, bad_pem),
+        (no_base64, good_key, bad_pem),
+        (good, good, no_key),
+        (good, broken_key, NOT_ACCEPTED),
+        (good, encrypted, is_encrypted),
+        (good, old_style, is_encrypted),
+        (good, "-----BEGIN PRIVATE KEY-----\n?", bad_key_pem),
     ] {
         let certificate = file(&folder, "CERT", certificate);
         let key = file(&folder, "KEY", key);
@@ -218,25 +192,7 @@ fn a_file_that_is_not_there_is_named() {
     assert!(cause.starts_with("No such file"), "{cause}");
 }
 
-fn openssl_self_signs(key: &Path, certificate: &Path) {
-    let (done, said) = tool(
-        Command::new("openssl")
-            .args(["req", "-x509", "-days", "2", "-subj", "/CN=server"])
-            .args(["-addext", "subjectAltName=DNS:localhost", "-key"])
-            .arg(key)
-            .arg("-out")
-            .arg(certificate),
-    );
-    assert!(done, "{said}");
-}
-
-// As a program prints it: with everything behind it.
-fn printed(error: &IdentityError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+fn for_localhost(folder: &tempfile::TempDir) -> PathBuf {
+    let (pem, _) = self_signed(&server(&["localhost"]));
+    file(folder, "certificate.pem", &pem)
 }

@@ -1,10 +1,11 @@
 //! Makes certificates of every kind, good and bad, beside those the crate makes.
 
+use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use qecho_cert::{Authority, AutomaticLeaf, Identity, Pin};
+use qecho_cert::{Authority, AutomaticLeaf, Clock, Identity, Pin};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose,
@@ -33,11 +34,9 @@ impl Issuing {
     /// Takes the authority in a folder of qecho's or mkcert's, key and all, as a
     /// thief would.
     pub(crate) fn stolen(folder: &Path) -> Self {
-        let pem = fs::read_to_string(folder.join("rootCA.pem")).expect("there is an authority");
         let key = fs::read_to_string(folder.join("rootCA-key.pem")).expect("there is its key");
         let key = KeyPair::from_pem(&key).expect("it is a key");
-        let issuer = Issuer::from_ca_cert_pem(&pem, key).expect("it is an authority");
-        Self { issuer, pem }
+        Self::of(&folder.join("rootCA.pem"), key)
     }
 
     /// Takes an authority that somebody else made.
@@ -47,18 +46,17 @@ impl Issuing {
         Self { issuer, pem }
     }
 
-    /// Returns the key, for a test in another process.
-    pub(crate) fn key_pem(&self) -> String {
-        self.issuer.key().serialize_pem()
+    /// Writes the authority into a folder, with its key, as qecho and mkcert do.
+    pub(crate) fn write_to(&self, folder: &tempfile::TempDir) -> PathBuf {
+        let key = self.issuer.key().serialize_pem();
+        file(folder, "rootCA-key.pem", &key);
+        file(folder, "rootCA.pem", &self.pem)
     }
 
     /// Makes an authority below this one.
     pub(crate) fn intermediate(&self, params: CertificateParams) -> Self {
         let key = key();
-        let pem = params
-            .signed_by(&key, &self.issuer)
-            .expect("an authority signs")
-            .pem();
+        let pem = self.sign(&params, &key).pem();
         Self {
             issuer: Issuer::new(params, key),
             pem,
@@ -114,9 +112,28 @@ pub(crate) fn self_signed(params: &CertificateParams) -> (String, Arc<Identity>)
 }
 
 /// Makes a server's automatic leaf whose authority nobody knows.
-pub(crate) fn automatic() -> Arc<AutomaticLeaf> {
-    let authority = Arc::new(Authority::ephemeral(now()).expect("keys can be made"));
-    Arc::new(AutomaticLeaf::ephemeral(authority, clock()).expect("keys can be made"))
+pub(crate) fn automatic(clock: Clock) -> Arc<AutomaticLeaf> {
+    let authority = Arc::new(Authority::ephemeral(clock()).expect("keys can be made"));
+    Arc::new(AutomaticLeaf::ephemeral(authority, clock).expect("keys can be made"))
+}
+
+/// Makes a server's automatic leaf, with its key and its authority in a folder.
+pub(crate) fn automatic_in(folder: &Path) -> Arc<AutomaticLeaf> {
+    let (authority, _) =
+        Authority::open_or_create(folder, None, now()).expect("the folder is usable");
+    let leaf = AutomaticLeaf::open_or_create(Arc::new(authority), folder, clock());
+    Arc::new(leaf.expect("the folder is usable"))
+}
+
+/// Returns an error as a program prints it: with its causes.
+pub(crate) fn printed(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// Returns how a hint ends that shows an untrusted server's pin.

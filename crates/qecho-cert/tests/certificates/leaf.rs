@@ -2,23 +2,22 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Barrier};
-use std::thread;
 use std::time::Duration;
 
-use qecho_cert::{Authority, AutomaticLeaf, Clock, Details, Pin, ServerIdentity};
+use qecho_cert::{Authority, AutomaticLeaf, CertificateDetails, Clock, Pin, ServerIdentity};
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
 
-use crate::issue::file;
+use crate::issue::{automatic, automatic_in, file};
+use crate::process::at_once;
 use crate::wire::{DAY, HOUR, clock, meet, now, trusting_anybody};
 
 #[test]
 fn the_leaf_is_for_localhost_and_short_lived() {
-    let leaf = ephemeral(clock());
+    let leaf = automatic(clock());
     assert_eq!(leaf.names(), ["localhost", "127.0.0.1", "::1"]);
     assert_eq!(leaf.expires(), OffsetDateTime::from(now() + 13 * DAY));
     assert_eq!(leaf.authority_path(), None);
@@ -55,7 +54,7 @@ fn the_leaf_is_for_localhost_and_short_lived() {
 #[test]
 fn a_client_that_names_a_host_is_shown_no_address() {
     // BoringSSL refuses every address below a CA that limits addresses.
-    let leaf = ephemeral(clock());
+    let leaf = automatic(clock());
     for (called, names) in [
         ("localhost", &["localhost"][..]),
         ("example.test", &["localhost"]),
@@ -63,7 +62,11 @@ fn a_client_that_names_a_host_is_shown_no_address() {
         ("::1", &["localhost", "127.0.0.1", "::1"]),
     ] {
         let der = shown_to(&leaf, called);
-        assert_eq!(Details::of(&der).unwrap().names, names, "{called}");
+        assert_eq!(
+            CertificateDetails::of(&der).unwrap().names,
+            names,
+            "{called}"
+        );
         assert_eq!(Pin::of_certificate(&der).unwrap(), leaf.pin(), "{called}");
     }
 }
@@ -71,8 +74,8 @@ fn a_client_that_names_a_host_is_shown_no_address() {
 #[test]
 fn a_pasted_pin_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let first = persistent(folder.path());
-    let second = persistent(folder.path());
+    let first = automatic_in(folder.path());
+    let second = automatic_in(folder.path());
     assert_eq!(first.pin(), second.pin());
     assert_ne!(
         shown(&first),
@@ -83,7 +86,7 @@ fn a_pasted_pin_survives_a_restart() {
         first.authority_path(),
         Some(&*folder.path().join("rootCA.pem"))
     );
-    assert_ne!(ephemeral(clock()).pin(), first.pin());
+    assert_ne!(automatic(clock()).pin(), first.pin());
 }
 
 #[cfg(unix)]
@@ -91,30 +94,17 @@ fn a_pasted_pin_survives_a_restart() {
 fn only_the_owner_reads_the_servers_key() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
-    persistent(folder.path());
+    automatic_in(folder.path());
     let metadata = fs::metadata(folder.path().join("server-key.pem")).unwrap();
     assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
 fn servers_that_start_at_once_share_one_key() {
-    const SERVERS: usize = 16;
     let folder = tempfile::tempdir().unwrap();
-    let start = Barrier::new(SERVERS);
-    let pins: HashSet<_> = thread::scope(|scope| {
-        let servers: Vec<_> = (0..SERVERS)
-            .map(|_| {
-                scope.spawn(|| {
-                    start.wait();
-                    persistent(folder.path()).pin()
-                })
-            })
-            .collect();
-        servers
-            .into_iter()
-            .map(|server| server.join().unwrap())
-            .collect()
-    });
+    let pins: HashSet<_> = at_once(16, || automatic_in(folder.path()).pin())
+        .into_iter()
+        .collect();
     assert_eq!(pins.len(), 1);
 }
 
@@ -134,7 +124,7 @@ fn a_key_file_that_holds_no_key_is_refused_by_name() {
 #[test]
 fn the_leaf_is_renewed_when_half_its_life_is_over() {
     let (clock, time) = movable_clock();
-    let leaf = ephemeral(clock);
+    let leaf = automatic(clock);
     let first = shown(&leaf);
     let first_of_addresses = shown_to(&leaf, "::1");
     advance(&time, 6 * DAY);
@@ -157,7 +147,7 @@ fn the_leaf_is_renewed_when_half_its_life_is_over() {
 fn the_leaf_is_renewed_when_the_clock_is_set_back() {
     let (clock, time) = movable_clock();
     advance(&time, 365 * DAY);
-    let leaf = ephemeral(clock);
+    let leaf = automatic(clock);
     time.store(0, Ordering::Relaxed);
     shown(&leaf);
     assert_eq!(leaf.expires(), OffsetDateTime::from(now() + 13 * DAY));
@@ -173,21 +163,9 @@ fn a_machine_that_thinks_it_is_1970_can_serve() {
 
 #[test]
 fn nothing_shows_the_key() {
-    let leaf = ephemeral(clock());
+    let leaf = automatic(clock());
     let text = format!("{leaf:?}");
     assert!(text.contains("localhost") && text.len() < 400, "{text}");
-}
-
-fn ephemeral(clock: Clock) -> Arc<AutomaticLeaf> {
-    let authority = Arc::new(Authority::ephemeral(clock()).expect("keys can be made"));
-    Arc::new(AutomaticLeaf::ephemeral(authority, clock).expect("keys can be made"))
-}
-
-fn persistent(folder: &Path) -> Arc<AutomaticLeaf> {
-    let (authority, _) =
-        Authority::open_or_create(folder, None, now()).expect("the folder is usable");
-    let leaf = AutomaticLeaf::open_or_create(Arc::new(authority), folder, clock());
-    Arc::new(leaf.expect("the folder is usable"))
 }
 
 fn movable_clock() -> (Clock, Arc<AtomicU64>) {

@@ -4,13 +4,11 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use qecho_cert::{
-    Authority, AutomaticLeaf, Identity, LocalAuthority, ServerIdentity, TrustSettings,
-};
+use qecho_cert::{Identity, LocalAuthority, ServerIdentity, TrustSettings};
 
-use crate::issue::{Issuing, file, key, server};
-use crate::process::tool;
-use crate::wire::{clock, meet, meet_at, now, trusting};
+use crate::issue::{Issuing, automatic_in, file, key, server};
+use crate::process::{openssl, tool};
+use crate::wire::{meet, meet_at, now, trusting};
 
 #[test]
 fn openssl_accepts_our_leaf_for_the_loopback_names() {
@@ -55,17 +53,13 @@ fn openssl_refuses_a_leaf_of_our_authority_for_any_other_name() {
 #[test]
 fn openssl_computes_the_same_pin() {
     let folder = tempfile::tempdir().unwrap();
-    let leaf = automatic(&folder);
+    let leaf = automatic_in(folder.path());
     let key = folder.path().join("server-key.pem");
     let der = folder.path().join("public.der");
-    let (done, said) = tool(
-        Command::new("openssl")
-            .args(["pkey", "-pubout", "-outform", "der", "-in"])
-            .arg(&key)
-            .arg("-out")
-            .arg(&der),
+    openssl(
+        "pkey -pubout -outform der",
+        &[("-in", &key), ("-out", &der)],
     );
-    assert!(done, "{said}");
     let (_, said) = tool(
         Command::new("openssl")
             .args(["dgst", "-sha256", "-r"])
@@ -80,48 +74,31 @@ fn files_of_mkcert_serve_and_its_authority_vouches() {
     let (certificate, key) = mkcert(folder.path(), &["localhost", "127.0.0.1", "::1"]);
     let identity = Arc::new(Identity::load(&certificate, &key).unwrap());
     assert_eq!(identity.names(), ["localhost", "127.0.0.1", "::1"]);
-    let settings = TrustSettings {
-        local_authorities: vec![
-            LocalAuthority::at("qecho", folder.path().join("none")),
-            LocalAuthority::at("mkcert", folder.path()),
-        ],
-        ..TrustSettings::default()
-    };
+    let settings = TrustSettings::default().with_local_authorities(vec![
+        LocalAuthority::at("qecho", folder.path().join("none")),
+        LocalAuthority::at("mkcert", folder.path()),
+    ]);
     let real_now = std::time::SystemTime::now();
     let met = meet_at(real_now, settings, "localhost", identity);
-    assert_eq!(met.accepted(), "mkcert's local CA");
+    met.accepted_by("mkcert's local CA");
 }
 
 #[test]
 fn an_authority_of_mkcert_in_our_folder_signs_our_leaf() {
     let folder = tempfile::tempdir().unwrap();
     mkcert(folder.path(), &["localhost"]);
-    let leaf = automatic(&folder);
+    let leaf = automatic_in(folder.path());
     let met = meet(trusting(&folder), "localhost", leaf);
-    assert_eq!(met.accepted(), "qecho's local CA");
-}
-
-fn automatic(folder: &tempfile::TempDir) -> Arc<AutomaticLeaf> {
-    let (authority, _) =
-        Authority::open_or_create(folder.path(), None, now()).expect("the folder is usable");
-    let leaf = AutomaticLeaf::open_or_create(Arc::new(authority), folder.path(), clock());
-    Arc::new(leaf.expect("the folder is usable"))
+    met.accepted_by("qecho's local CA");
 }
 
 /// Writes our leaf as PEM, as a client is shown it that calls the server so.
 fn our_leaf(folder: &tempfile::TempDir, called: &'static str) -> std::path::PathBuf {
-    let met = meet(trusting(folder), called, automatic(folder));
+    let met = meet(trusting(folder), called, automatic_in(folder.path()));
     let der = folder.path().join("leaf.der");
     std::fs::write(&der, met.result.expect("our own is accepted")).expect("the folder is ours");
     let pem = folder.path().join("leaf.pem");
-    let (done, said) = tool(
-        Command::new("openssl")
-            .args(["x509", "-inform", "der", "-in"])
-            .arg(&der)
-            .arg("-out")
-            .arg(&pem),
-    );
-    assert!(done, "{said}");
+    openssl("x509 -inform der", &[("-in", &der), ("-out", &pem)]);
     pem
 }
 

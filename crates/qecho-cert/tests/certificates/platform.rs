@@ -2,12 +2,11 @@
 #![cfg(all(unix, not(target_vendor = "apple")))]
 
 use std::env;
-use std::fs;
 use std::path::Path;
 
 use qecho_cert::{Anchor, TrustSettings};
 
-use crate::issue::{Issuing, authority, file, self_signed, server};
+use crate::issue::{Issuing, authority, self_signed, server};
 use crate::process::{passes, running};
 use crate::wire::{meet, trusting};
 
@@ -20,9 +19,7 @@ fn the_platforms_roots_vouch_for_any_name() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let root = Issuing::root("public CA");
-    let roots = file(&folder, "rootCA.pem", &root.pem);
-    file(&folder, "rootCA-key.pem", &root.key_pem());
+    let roots = Issuing::root("public CA").write_to(&folder);
     let command = "platform::the_platforms_roots_vouch_for_any_name";
     assert!(run(command, folder.path(), &roots));
 }
@@ -35,31 +32,24 @@ fn meet_a_server_of_a_public_ca(folder: &Path) {
             name,
             root.leaf(&server(&[name]), &[]),
         );
-        assert_eq!(met.accepted(), "the platform's roots");
+        met.accepted_by("the platform's roots");
         assert_eq!(met.verifier.verified_by(), Some(Anchor::Platform));
     }
     let stranger = Issuing::root("stranger").leaf(&server(&["example.com"]), &[]);
-    let (reason, _) = meet(TrustSettings::default(), "example.com", stranger).refused();
-    assert_eq!(
-        reason,
-        "the certificate's issuer is not trusted (CN=stranger)"
-    );
+    meet(TrustSettings::default(), "example.com", stranger)
+        .refused_because("the certificate's issuer is not trusted (CN=stranger)");
     // A root of the same name, such as Debian's ssl-cert-snakeoil, hides nothing.
     let mut params = server(&["localhost"]);
     params.distinguished_name = authority("public CA").distinguished_name;
     let (_, namesake) = self_signed(&params);
-    let (reason, _) = meet(TrustSettings::default(), "localhost", namesake).refused();
-    assert_eq!(reason, "the certificate is self-signed");
+    meet(TrustSettings::default(), "localhost", namesake)
+        .refused_because("the certificate is self-signed");
     // The reason of the anchor that knows the issuer, though it is asked last.
     let wrong = root.leaf(&server(&["example.com"]), &[]);
     let empty = tempfile::tempdir().expect("a temporary folder");
-    fs::write(empty.path().join("rootCA.pem"), Issuing::root("local").pem)
-        .expect("the folder is writable");
-    let (reason, _) = meet(trusting(&empty), "localhost", wrong).refused();
-    assert_eq!(
-        reason,
-        "the certificate is not valid for localhost (valid for example.com)"
-    );
+    Issuing::root("local").write_to(&empty);
+    meet(trusting(&empty), "localhost", wrong)
+        .refused_because("the certificate is not valid for localhost (valid for example.com)");
 }
 
 #[test]
@@ -69,27 +59,21 @@ fn a_system_without_roots_is_told_of_and_stops_nobody_else() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let root = Issuing::root("local CA");
-    file(&folder, "rootCA.pem", &root.pem);
-    file(&folder, "rootCA-key.pem", &root.key_pem());
+    Issuing::root("local CA").write_to(&folder);
     let command = "platform::a_system_without_roots_is_told_of_and_stops_nobody_else";
     assert!(run(command, folder.path(), Path::new("/nonexistent")));
 }
 
 fn meet_a_server_in_an_empty_container(folder: &Path) {
     let root = Issuing::stolen(folder);
-    let settings = TrustSettings {
-        local_authorities: vec![qecho_cert::LocalAuthority::at("qecho", folder)],
-        ..TrustSettings::default()
-    };
+    let settings = TrustSettings::default()
+        .with_local_authorities(vec![qecho_cert::LocalAuthority::at("qecho", folder)]);
     let leaf = root.leaf(&server(&["localhost", "example.com"]), &[]);
     let met = meet(settings.clone(), "localhost", leaf.clone());
-    assert_eq!(met.accepted(), "qecho's local CA");
-    let (reason, _) = meet(settings, "example.com", leaf).refused();
-    assert_eq!(
-        reason,
+    met.accepted_by("qecho's local CA");
+    meet(settings, "example.com", leaf).refused_because(
         "the certificate's issuer is not trusted (CN=local CA); the platform's roots are not \
-         available: No CA certificates were loaded from the system"
+         available: No CA certificates were loaded from the system",
     );
 }
 

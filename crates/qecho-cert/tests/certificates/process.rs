@@ -1,8 +1,10 @@
-//! Runs one test of this very program again, in a process of its own.
+//! Other processes (this very program again, or a tool) and threads that start at once.
 
 use std::env;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Barrier;
+use std::thread;
 
 /// Prepares a process that runs the test `name`, usually the caller itself, which
 /// knows from a variable the caller sets that it plays the other part there.
@@ -52,4 +54,18 @@ pub(crate) fn openssl(arguments: &str, files: &[(&str, &Path)]) {
     }
     let (done, said) = tool(&mut command);
     assert!(done, "{said}");
+}
+
+/// Does something on many threads at once.
+pub(crate) fn at_once<T: Send>(threads: usize, act: impl Fn() -> T + Sync) -> Vec<T> {
+    let start = Barrier::new(threads);
+    let wait_and_act = || {
+        start.wait();
+        act()
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(wait_and_act)).collect();
+        let outcomes = threads.into_iter().map(|thread| thread.join());
+        outcomes.collect::<Result<_, _>>().expect("none panics")
+    })
 }

@@ -10,18 +10,22 @@ use qecho_cert::{
 use rustls::client::danger::ServerCertVerifier;
 use rustls::{CertificateError, Error};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tempfile::TempDir;
 use time::OffsetDateTime;
 
 use crate::issue::{Issuing, accept, authority, file, self_signed, server};
 use crate::process::openssl;
-use crate::wire::{DAY, clock, meet, meet_at, now, trusting_file};
+use crate::wire::{DAY, clock, meet, meet_at, now, trusting_ca, trusting_file};
+
+const YEAR: std::time::Duration = DAY.saturating_mul(365);
+/// Arguments of OpenSSL for a certificate that is valid from the real time on, for a century.
+const SIGN_WITH_RSA: &str = "req -x509 -newkey rsa:2048 -nodes -days 36500 -subj";
+const WRONG_CA: &str = "this is a CA's own certificate and cannot be a server's";
 
 #[test]
 fn the_name_of_another_host_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let authority = Arc::new(Authority::ephemeral(now()).unwrap());
-    let settings = trusting_file(&folder, authority.certificate_pem());
-    let leaf = Arc::new(AutomaticLeaf::ephemeral(authority, clock()).unwrap());
+    let (settings, leaf) = automatic_and_trusted(&folder);
     let pin = leaf.pin();
     let valid = [
         ("example.com", "localhost"),
@@ -34,13 +38,10 @@ fn the_name_of_another_host_is_refused() {
             reason,
             format!("the certificate is not valid for {name} (valid for {names})")
         );
+        let accept = accept(pin);
         assert_eq!(
             hint,
-            format!(
-                "call the server by a name the certificate is valid for, \
-                 or {}",
-                accept(pin)
-            )
+            format!("call the server by a name the certificate is valid for, or {accept}")
         );
         assert!(matches!(
             met.result,
@@ -52,67 +53,66 @@ fn the_name_of_another_host_is_refused() {
 }
 
 #[test]
-fn an_expired_certificate_is_refused_with_its_date() {
+fn a_certificate_of_another_time_is_refused_with_its_date() {
     let folder = tempfile::tempdir().unwrap();
-    let authority = Arc::new(Authority::ephemeral(now()).unwrap());
-    let settings = trusting_file(&folder, authority.certificate_pem());
-    let leaf = Arc::new(AutomaticLeaf::ephemeral(authority, clock()).unwrap());
-    let later = now() + 14 * DAY;
-    let (reason, hint) = meet_at(later, settings, "localhost", leaf).refused();
-    assert_eq!(reason, "the certificate expired on 2026-12-06 12:00 UTC");
-    assert_eq!(
-        hint,
-        "check the clock; if it is right, the server needs a new certificate"
-    );
+    let (settings, leaf) = automatic_and_trusted(&folder);
+    for (time, reason, hint) in [
+        (
+            now() + 14 * DAY,
+            "the certificate expired on 2026-12-06 12:00 UTC",
+            "check the clock; if it is right, the server needs a new certificate",
+        ),
+        (
+            now() - DAY,
+            "the certificate is not valid until 2026-11-23 11:00 UTC",
+            "check the clock, here and on the server",
+        ),
+    ] {
+        let leaf = Arc::clone(&leaf) as _;
+        let refused = meet_at(time, settings.clone(), "localhost", leaf).refused();
+        assert_eq!(refused, (reason.to_owned(), hint.to_owned()));
+    }
 }
 
 #[test]
-fn a_certificate_of_tomorrow_is_refused_with_its_date() {
-    let folder = tempfile::tempdir().unwrap();
-    let authority = Arc::new(Authority::ephemeral(now()).unwrap());
-    let settings = trusting_file(&folder, authority.certificate_pem());
-    let leaf = Arc::new(AutomaticLeaf::ephemeral(authority, clock()).unwrap());
-    let (reason, hint) = meet_at(now() - DAY, settings, "localhost", leaf).refused();
-    assert_eq!(
-        reason,
-        "the certificate is not valid until 2026-11-23 11:00 UTC"
-    );
-    assert_eq!(hint, "check the clock, here and on the server");
-}
-
-#[test]
-fn an_expired_intermediate_is_not_blamed_on_the_leaf() {
+fn the_fault_of_an_intermediate_is_not_blamed_on_the_leaf() {
     let folder = tempfile::tempdir().unwrap();
     let root = Issuing::root("root");
-    let mut params = authority("middle");
-    params.not_after = OffsetDateTime::from(now() - DAY);
-    let middle = root.intermediate(params);
-    let leaf = middle.leaf(&server(&["localhost"]), &[&middle]);
-    let (reason, _) = meet(trusting_file(&folder, &root.pem), "localhost", leaf).refused();
-    assert_eq!(
-        reason,
-        "a certificate in the chain expired on 2026-11-22 12:00 UTC"
-    );
+    let mut expired = authority("middle");
+    expired.not_after = OffsetDateTime::from(now() - DAY);
+    // A rule without a reason of its own is told in plain words.
+    let mut no_authority = authority("middle");
+    no_authority.is_ca = rcgen::IsCa::ExplicitNoCa;
+    for (params, expected) in [
+        (
+            expired,
+            "a certificate in the chain expired on 2026-11-22 12:00 UTC",
+        ),
+        (
+            no_authority,
+            "the certificate was refused: a certificate in the chain signed another, \
+             but is no CA's",
+        ),
+    ] {
+        let middle = root.intermediate(params);
+        let leaf = middle.leaf(&server(&["localhost"]), &[&middle]);
+        let settings = trusting_file(&folder, &root.pem);
+        meet(settings, "localhost", leaf).refused_because(expected);
+    }
 }
 
 #[test]
 fn the_most_telling_of_several_anchors_is_heard() {
     let folder = tempfile::tempdir().unwrap();
     let (known, other) = (Issuing::root("known"), Issuing::root("other"));
-    let ca_files = vec![
+    let settings = TrustSettings::default().with_ca_files(vec![
         file(&folder, "first.pem", &other.pem),
         file(&folder, "known.pem", &known.pem),
         file(&folder, "last.pem", &other.pem),
-    ];
-    let settings = TrustSettings {
-        ca_files,
-        ..Default::default()
-    };
+    ]);
     let leaf = known.leaf(&server(&["a.example", "b.example"]), &[]);
-    let (reason, _) = meet(settings, "c.example", leaf).refused();
-    assert_eq!(
-        reason,
-        "the certificate is not valid for c.example (valid for a.example, b.example)"
+    meet(settings, "c.example", leaf).refused_because(
+        "the certificate is not valid for c.example (valid for a.example, b.example)",
     );
 }
 
@@ -141,8 +141,8 @@ fn a_certificate_for_clients_is_no_servers() {
     let mut params = server(&["localhost"]);
     params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
     let leaf = root.leaf(&params, &[]);
-    let (reason, _) = meet(trusting_file(&folder, &root.pem), "localhost", leaf).refused();
-    assert_eq!(reason, "the certificate is not meant for a server");
+    let met = meet(trusting_file(&folder, &root.pem), "localhost", leaf);
+    met.refused_because("the certificate is not meant for a server");
 }
 
 #[test]
@@ -152,98 +152,54 @@ fn a_cas_own_certificate_is_no_servers() {
     let mut params = authority("below");
     params.subject_alt_names = server(&["localhost"]).subject_alt_names;
     let leaf = root.leaf(&params, &[]);
-    let pin = leaf.pin();
-    let (reason, hint) = meet(trusting_file(&folder, &root.pem), "localhost", leaf).refused();
-    assert_eq!(
-        reason,
-        "this is a CA's own certificate and cannot be a server's"
+    let accept = accept(leaf.pin());
+    let met = meet(trusting_file(&folder, &root.pem), "localhost", leaf);
+    assert_eq!(met.refused(), refused_ca(&accept));
+    // The same of one that is named.
+    let (identity, certificate) = signed_by_openssl(
+        &folder,
+        "/CN=localhost -addext subjectAltName=DNS:localhost",
     );
-    assert_eq!(
-        hint,
-        format!(
-            "make the server's certificate with basicConstraints CA:FALSE, or {}",
-            accept(pin)
-        )
-    );
+    let accept = format!("accept exactly this key with --pin {}", identity.pin());
+    let met = meet_decades_later(certificate, identity);
+    assert_eq!(met, refused_ca(&accept));
 }
 
-#[test]
-fn a_ca_that_is_named_and_serves_itself_is_told_what_to_change() {
-    let folder = tempfile::tempdir().unwrap();
-    let (key, certificate) = (folder.path().join("key"), folder.path().join("certificate"));
-    openssl(
-        "req -x509 -newkey rsa:2048 -nodes -days 36500 -subj /CN=localhost \
-         -addext subjectAltName=DNS:localhost",
-        &[("-keyout", &key), ("-out", &certificate)],
-    );
-    let identity = Arc::new(Identity::load(&certificate, &key).unwrap());
-    let pin = identity.pin();
-    let settings = TrustSettings {
-        ca_files: vec![certificate],
-        ..Default::default()
-    };
-    let decades_later = now() + 70 * 365 * DAY;
-    let (reason, hint) = meet_at(decades_later, settings, "localhost", identity).refused();
-    assert_eq!(
-        reason,
-        "this is a CA's own certificate and cannot be a server's"
-    );
-    assert_eq!(
-        hint,
-        format!(
-            "make the server's certificate with basicConstraints CA:FALSE, \
-             or accept exactly this key with --pin {pin}"
-        )
-    );
+fn refused_ca(accept: &str) -> (String, String) {
+    let hint = format!("make the server's certificate with basicConstraints CA:FALSE, or {accept}");
+    (WRONG_CA.to_owned(), hint)
 }
 
 #[test]
 fn an_algorithm_that_is_not_accepted_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let (identity, certificate) = signed_with_sha1(&folder);
-    let pin = identity.pin();
-    let settings = TrustSettings {
-        ca_files: vec![certificate],
-        ..Default::default()
-    };
-    let decades_later = now() + 70 * 365 * DAY;
-    let (reason, hint) = meet_at(decades_later, settings, "localhost", identity).refused();
+    let accept = accept(identity.pin());
+    let (reason, hint) = meet_decades_later(certificate, identity);
     assert_eq!(
         reason,
         "the certificate is signed with an algorithm that is not accepted (SHA-1 with RSA)"
     );
     assert_eq!(
         hint,
-        format!(
-            "the server needs a certificate signed with SHA-256 or better, or {}",
-            accept(pin)
-        )
+        format!("the server needs a certificate signed with SHA-256 or better, or {accept}")
     );
 }
 
 #[test]
 fn an_anchor_that_shares_a_name_does_not_hide_that_a_certificate_is_self_signed() {
     let folder = tempfile::tempdir().unwrap();
-    let (key, rsa) = (folder.path().join("rsa-key"), folder.path().join("rsa"));
-    openssl(
-        "req -x509 -newkey rsa:2048 -nodes -days 36500 -subj /CN=localhost",
-        &[("-keyout", &key), ("-out", &rsa)],
-    );
+    let (_, rsa) = signed_by_openssl(&folder, "/CN=localhost");
     let ecdsa = file(&folder, "ecdsa", &Issuing::root("localhost").pem);
     let mut params = server(&["localhost"]);
     params.distinguished_name = authority("localhost").distinguished_name;
     let (_, leaf) = self_signed(&params);
-    let (sha1, _) = signed_with_sha1(&folder);
-    let decades_later = now() + 70 * 365 * DAY;
-    for (time, leaf) in [(now(), leaf), (decades_later, sha1)] {
+    let (sha1, _) = signed_with_sha1(&tempfile::tempdir().unwrap());
+    for (time, leaf) in [(now(), leaf), (now() + 70 * YEAR, sha1)] {
         for anchor in [&rsa, &ecdsa] {
-            let settings = TrustSettings {
-                ca_files: vec![anchor.clone()],
-                ..Default::default()
-            };
-            let (reason, _) =
-                meet_at(time, settings, "localhost", Arc::clone(&leaf) as _).refused();
-            assert_eq!(reason, "the certificate is self-signed");
+            let leaf = Arc::clone(&leaf) as _;
+            let met = meet_at(time, trusting_ca(anchor.clone()), "localhost", leaf);
+            met.refused_because("the certificate is self-signed");
         }
     }
 }
@@ -251,21 +207,10 @@ fn an_anchor_that_shares_a_name_does_not_hide_that_a_certificate_is_self_signed(
 #[test]
 fn an_anchor_with_a_key_of_another_kind_is_not_the_issuer() {
     let folder = tempfile::tempdir().unwrap();
-    let (key, rsa) = (folder.path().join("rsa-key"), folder.path().join("rsa"));
-    openssl(
-        "req -x509 -newkey rsa:2048 -nodes -days 36500 -subj /CN=corp",
-        &[("-keyout", &key), ("-out", &rsa)],
-    );
-    let settings = TrustSettings {
-        ca_files: vec![rsa],
-        ..Default::default()
-    };
+    let (_, rsa) = signed_by_openssl(&folder, "/CN=corp");
     let leaf = Issuing::root("corp").leaf(&server(&["localhost"]), &[]);
-    let met = meet(settings, "localhost", leaf);
-    assert_eq!(
-        met.refused().0,
-        "the certificate's issuer is not trusted (CN=corp)"
-    );
+    meet(trusting_ca(rsa), "localhost", leaf)
+        .refused_because("the certificate's issuer is not trusted (CN=corp)");
 }
 
 #[test]
@@ -273,10 +218,7 @@ fn an_intermediate_signed_with_sha1_is_not_blamed_on_the_leaf() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let extensions = file(&folder, "ca.cnf", "basicConstraints=critical,CA:TRUE\n");
-    openssl(
-        "req -x509 -newkey rsa:2048 -nodes -days 36500 -subj /CN=root",
-        &[("-keyout", &path("root.key")), ("-out", &path("root"))],
-    );
+    let (_, root) = signed_by_openssl(&folder, "/CN=root");
     let middle_key = crate::issue::key();
     let key = file(&folder, "middle.key", &middle_key.serialize_pem());
     openssl(
@@ -287,54 +229,29 @@ fn an_intermediate_signed_with_sha1_is_not_blamed_on_the_leaf() {
         "x509 -req -sha1 -days 36500 -set_serial 2",
         &[
             ("-in", &path("request")),
-            ("-CA", &path("root")),
-            ("-CAkey", &path("root.key")),
+            ("-CA", &root),
+            ("-CAkey", &path("key")),
             ("-extfile", &extensions),
             ("-out", &path("middle")),
         ],
     );
     let middle = Issuing::of(&path("middle"), middle_key);
     let mut params = server(&["localhost"]);
-    params.not_after = OffsetDateTime::from(now() + 80 * 365 * DAY);
+    params.not_after = OffsetDateTime::from(now() + 80 * YEAR);
     let leaf = middle.leaf(&params, &[&middle]);
-    let settings = TrustSettings {
-        ca_files: vec![path("root")],
-        ..Default::default()
-    };
-    let decades_later = now() + 70 * 365 * DAY;
-    let (reason, _) = meet_at(decades_later, settings, "localhost", leaf).refused();
     assert_eq!(
-        reason,
+        meet_decades_later(root, leaf).0,
         "a certificate in the chain is signed with an algorithm that is not accepted \
          (SHA-1 with RSA)"
     );
 }
 
 #[test]
-fn a_rule_without_a_reason_of_its_own_is_told_in_plain_words() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = Issuing::root("root");
-    let mut params = authority("middle");
-    params.is_ca = rcgen::IsCa::ExplicitNoCa;
-    let middle = root.intermediate(params);
-    let leaf = middle.leaf(&server(&["localhost"]), &[&middle]);
-    let (reason, _) = meet(trusting_file(&folder, &root.pem), "localhost", leaf).refused();
-    assert_eq!(
-        reason,
-        "the certificate was refused: a certificate in the chain signed another, but is no CA's"
-    );
-}
-
-#[test]
 fn what_is_no_certificate_is_malformed_to_everybody_who_checks() {
     let folder = tempfile::tempdir().unwrap();
-    let pinned = TrustSettings {
-        pin: Some(Pin::of_public_key(b"")),
-        ..Default::default()
-    };
     for settings in [
         trusting_file(&folder, &Issuing::root("root").pem),
-        pinned,
+        TrustSettings::default().with_pin(Pin::of_public_key(b"")),
         TrustSettings::default(),
     ] {
         let verifier = TrustVerifier::new(settings).unwrap();
@@ -354,14 +271,40 @@ fn what_is_no_certificate_is_malformed_to_everybody_who_checks() {
     }
 }
 
-fn signed_with_sha1(folder: &tempfile::TempDir) -> (Arc<Identity>, PathBuf) {
-    let path = |name: &str| folder.path().join(name);
-    let (key, certificate) = (path("sha1-key"), path("sha1"));
+/// Makes an automatic leaf and trusts its authority, by way of a file.
+fn automatic_and_trusted(folder: &TempDir) -> (TrustSettings, Arc<AutomaticLeaf>) {
+    let authority = Arc::new(Authority::ephemeral(now()).expect("keys can be made"));
+    let settings = trusting_file(folder, authority.certificate_pem());
+    let leaf = AutomaticLeaf::ephemeral(authority, clock()).expect("keys can be made");
+    (settings, Arc::new(leaf))
+}
+
+fn meet_decades_later(ca_file: PathBuf, identity: Arc<Identity>) -> (String, String) {
+    meet_at(
+        now() + 70 * YEAR,
+        trusting_ca(ca_file),
+        "localhost",
+        identity,
+    )
+    .refused()
+}
+
+/// Has OpenSSL make a self-signed certificate and its key in a folder (`certificate` and
+/// `key`).
+fn signed_by_openssl(folder: &TempDir, subject: &str) -> (Arc<Identity>, PathBuf) {
+    let (key, certificate) = (folder.path().join("key"), folder.path().join("certificate"));
     openssl(
-        "req -x509 -sha1 -newkey rsa:2048 -nodes -days 36500 -subj /CN=localhost \
-         -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE",
+        &format!("{SIGN_WITH_RSA} {subject}"),
         &[("-keyout", &key), ("-out", &certificate)],
     );
     let identity = Identity::load(&certificate, &key).expect("they belong together");
     (Arc::new(identity), certificate)
+}
+
+fn signed_with_sha1(folder: &TempDir) -> (Arc<Identity>, PathBuf) {
+    signed_by_openssl(
+        folder,
+        "/CN=localhost -sha1 -addext subjectAltName=DNS:localhost \
+         -addext basicConstraints=critical,CA:FALSE",
+    )
 }

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use qecho_cert::{
-    Authority, LocalAuthority, Pin, Reason, ServerIdentity, TrustError, TrustSettings,
-    TrustVerifier,
+    Authority, LocalAuthority, Pin, RejectionReason, ServerIdentity, TrustSettings, TrustVerifier,
 };
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -14,24 +13,21 @@ use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, Error};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
-use crate::issue::{Issuing, accept, authority, automatic, file, key, self_signed, server};
-use crate::wire::{meet, now, trusting, trusting_anybody, trusting_file};
+use crate::issue::{
+    Issuing, accept, authority, automatic, file, key, printed, self_signed, server,
+};
+use crate::wire::{clock, meet, now, trusting, trusting_anybody, trusting_ca, trusting_file};
 
 #[test]
 fn another_key_than_the_pinned_one_is_refused() {
-    let leaf = automatic();
+    let leaf = automatic(clock());
     let asked = Pin::of_public_key(b"another key");
-    let settings = TrustSettings {
-        pin: Some(asked),
-        ..Default::default()
-    };
+    let settings = TrustSettings::default().with_pin(asked);
     let met = meet(settings, "localhost", Arc::clone(&leaf) as _);
     let seen = leaf.pin();
-    let (reason, hint) = met.refused();
-    assert_eq!(
-        reason,
-        format!("the server's key has pin {seen}, but {asked} was asked for")
-    );
+    let hint = met.refused_because(&format!(
+        "the server's key has pin {seen}, but {asked} was asked for"
+    ));
     assert_eq!(
         hint,
         format!(
@@ -46,13 +42,11 @@ fn another_key_than_the_pinned_one_is_refused() {
 #[test]
 fn an_issuer_that_is_not_in_the_ca_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let (leaf, other) = (automatic(), Issuing::root("another CA"));
+    let (leaf, other) = (automatic(clock()), Issuing::root("another CA"));
     let pin = leaf.pin();
     let met = meet(trusting_file(&folder, &other.pem), "localhost", leaf);
-    let (reason, hint) = met.refused();
-    assert_eq!(
-        reason,
-        "the certificate's issuer is not trusted (O=qecho local CA (loopback only))"
+    let hint = met.refused_because(
+        "the certificate's issuer is not trusted (O=qecho local CA (loopback only))",
     );
     assert_eq!(
         hint,
@@ -68,13 +62,11 @@ fn an_issuer_that_is_not_in_the_ca_file_is_refused() {
 fn an_authority_of_the_same_name_but_another_key_is_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     Authority::open_or_create(folder.path(), None, now()).unwrap();
-    let leaf = automatic();
+    let leaf = automatic(clock());
     let pin = leaf.pin();
-    let (reason, hint) = meet(trusting(&folder), "localhost", leaf).refused();
-    assert_eq!(
-        reason,
+    let hint = meet(trusting(&folder), "localhost", leaf).refused_because(
         "the certificate bears the name of a trusted CA, but another key signed it \
-         (O=qecho local CA (loopback only))"
+         (O=qecho local CA (loopback only))",
     );
     assert_eq!(
         hint,
@@ -100,17 +92,15 @@ fn a_stolen_authority_signs_for_nothing_but_loopback() {
     ] {
         let leaf = thief.leaf(&server(&[name]), &[]);
         let met = meet(settings.clone(), name, leaf);
-        assert_eq!(
-            met.refused().0,
-            format!("the certificate's issuer may not sign for its names ({name})")
-        );
+        met.refused_because(&format!(
+            "the certificate's issuer may not sign for its names ({name})"
+        ));
         // A loopback name beside it does not help.
         let leaf = thief.leaf(&server(&["localhost", name]), &[]);
         let met = meet(settings.clone(), "localhost", leaf);
-        assert_eq!(
-            met.refused().0,
-            format!("the certificate's issuer may not sign for its names (localhost, {name})")
-        );
+        met.refused_because(&format!(
+            "the certificate's issuer may not sign for its names (localhost, {name})"
+        ));
     }
     // Nor does an authority below it: the path length is 0.
     let below = thief.intermediate(authority("below"));
@@ -125,13 +115,13 @@ fn an_unconstrained_local_authority_speaks_for_loopback_alone() {
     file(&folder, "rootCA.pem", &root.pem);
     let leaf = root.leaf(&server(&["example.com", "localhost"]), &[]);
     let met = meet(trusting(&folder), "localhost", Arc::clone(&leaf) as _);
-    assert_eq!(met.accepted(), "qecho's local CA");
+    met.accepted_by("qecho's local CA");
     let met = meet(trusting(&folder), "example.com", leaf);
     met.refused();
     let issuer = "CN=mkcert's CA".to_owned();
     assert_eq!(
         met.verifier.failure().unwrap().reason(),
-        &Reason::UntrustedIssuer { issuer }
+        &RejectionReason::UntrustedIssuer { issuer }
     );
 }
 
@@ -143,28 +133,22 @@ fn a_ca_file_is_trusted_instead_of_the_local_authorities() {
     let mut settings = trusting(&folder);
     settings.ca_files = trusting_file(&folder, &Issuing::root("corp").pem).ca_files;
     let leaf = root.leaf(&server(&["localhost"]), &[]);
-    let (reason, _) = meet(settings, "localhost", leaf).refused();
-    assert_eq!(reason, "the certificate's issuer is not trusted (CN=local)");
+    meet(settings, "localhost", leaf)
+        .refused_because("the certificate's issuer is not trusted (CN=local)");
 }
 
 #[test]
 fn a_stolen_certificate_without_its_key_convinces_nobody() {
-    let leaf = automatic();
+    let leaf = automatic(clock());
     let shown = meet(trusting_anybody(), "localhost", Arc::clone(&leaf) as _)
         .result
         .unwrap();
     let impostor = Arc::new(Impostor::with(shown));
-    let pinned = TrustSettings {
-        pin: Some(leaf.pin()),
-        ..Default::default()
-    };
+    let pinned = TrustSettings::default().with_pin(leaf.pin());
     for settings in [trusting_anybody(), pinned] {
         let met = meet(settings, "localhost", Arc::clone(&impostor) as _);
-        let (reason, hint) = met.refused();
-        assert_eq!(
-            reason,
-            "the server did not prove that it holds the certificate's key"
-        );
+        let hint =
+            met.refused_because("the server did not prove that it holds the certificate's key");
         assert_eq!(
             hint,
             "somebody may be in between: do not go on before you know who"
@@ -214,13 +198,10 @@ fn a_ca_file_that_gives_no_anchor_is_an_error_at_once() {
             "cannot use the CA in PATH: a certificate in it is malformed",
         ),
     ] {
-        let settings = TrustSettings {
-            ca_files: vec![path.clone()],
-            ..Default::default()
-        };
+        let settings = trusting_ca(path.clone());
         let error = TrustVerifier::new(settings).unwrap_err();
         assert_eq!(
-            chain(&error).replace(&path.display().to_string(), "PATH"),
+            printed(&error).replace(&path.display().to_string(), "PATH"),
             expected
         );
     }
@@ -231,25 +212,10 @@ fn a_local_authority_may_be_named_by_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let root = Issuing::root("local");
     let path = file(&folder, "some.pem", &root.pem);
-    let settings = TrustSettings {
-        local_authorities: vec![LocalAuthority::at("corp", path)],
-        ..TrustSettings::default()
-    };
+    let settings =
+        TrustSettings::default().with_local_authorities(vec![LocalAuthority::at("corp", path)]);
     let leaf = root.leaf(&server(&["127.0.0.9"]), &[]);
-    assert_eq!(
-        meet(settings, "127.0.0.9", leaf).accepted(),
-        "corp's local CA"
-    );
-}
-
-fn chain(error: &TrustError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    meet(settings, "127.0.0.9", leaf).accepted_by("corp's local CA");
 }
 
 /// Shows a certificate of somebody else and signs with a key of its own.

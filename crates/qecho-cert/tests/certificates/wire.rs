@@ -1,5 +1,6 @@
 //! A TLS 1.3 handshake between a client and a server over two vectors.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -28,49 +29,53 @@ pub(crate) fn clock() -> Clock {
 
 /// Trusts the local authority in a folder, under the name `qecho`.
 pub(crate) fn trusting(folder: &tempfile::TempDir) -> TrustSettings {
-    TrustSettings {
-        local_authorities: vec![LocalAuthority::at("qecho", folder.path())],
-        ..TrustSettings::default()
-    }
+    let local = vec![LocalAuthority::at("qecho", folder.path())];
+    TrustSettings::default().with_local_authorities(local)
+}
+
+/// Trusts the CA in a file.
+pub(crate) fn trusting_ca(path: PathBuf) -> TrustSettings {
+    TrustSettings::default().with_ca_files(vec![path])
 }
 
 /// Trusts the CA whose certificate is given, by way of a file in a folder.
 pub(crate) fn trusting_file(folder: &tempfile::TempDir, pem: &str) -> TrustSettings {
-    let ca_files = vec![file(folder, "ca.pem", pem)];
-    TrustSettings {
-        ca_files,
-        ..TrustSettings::default()
-    }
+    trusting_ca(file(folder, "ca.pem", pem))
 }
 
-/// Trusts whoever answers.
+/// Trusts every server.
 pub(crate) fn trusting_anybody() -> TrustSettings {
-    TrustSettings {
-        insecure: true,
-        ..TrustSettings::default()
-    }
+    TrustSettings::default().with_insecure(true)
 }
 
-/// What the client learnt from a handshake.
-pub(crate) struct Met {
+/// Outcome of a handshake for the client.
+pub(crate) struct Handshake {
     pub(crate) verifier: Arc<TrustVerifier>,
     /// The certificate it saw, or the error it ended with.
     pub(crate) result: Result<CertificateDer<'static>, rustls::Error>,
 }
 
-impl Met {
-    /// Returns who vouched for the server.
-    pub(crate) fn accepted(&self) -> String {
+impl Handshake {
+    /// Asserts that the server was accepted, and by which anchor.
+    #[track_caller]
+    pub(crate) fn accepted_by(&self, anchor: &str) {
         self.result.as_ref().expect("the handshake completes");
         assert!(self.verifier.failure().is_none());
-        let anchor = self
-            .verifier
-            .verified_by()
-            .expect("an accepted server was vouched for");
-        anchor.to_string()
+        let verified_by = self.verifier.verified_by();
+        let verified_by = verified_by.expect("an accepted server has an anchor");
+        assert_eq!(verified_by.to_string(), anchor);
+    }
+
+    /// Asserts the reason of the refusal, and returns the hint.
+    #[track_caller]
+    pub(crate) fn refused_because(&self, reason: &str) -> String {
+        let (said, hint) = self.refused();
+        assert_eq!(said, reason);
+        hint
     }
 
     /// Returns the reason of the refusal and the hint.
+    #[track_caller]
     pub(crate) fn refused(&self) -> (String, String) {
         assert!(matches!(
             self.result,
@@ -90,7 +95,7 @@ pub(crate) fn meet(
     settings: TrustSettings,
     name: &'static str,
     identity: Arc<dyn ResolvesServerCert>,
-) -> Met {
+) -> Handshake {
     meet_at(now(), settings, name, identity)
 }
 
@@ -100,7 +105,7 @@ pub(crate) fn meet_at(
     settings: TrustSettings,
     name: &'static str,
     identity: Arc<dyn ResolvesServerCert>,
-) -> Met {
+) -> Handshake {
     let verifier = TrustVerifier::new(settings).expect("the settings are usable");
     assert_eq!(verifier.verified_by(), None, "nobody has been verified yet");
     assert!(verifier.failure().is_none());
@@ -113,7 +118,7 @@ pub(crate) fn meet_at(
             .clone()
             .into_owned()
     });
-    Met { verifier, result }
+    Handshake { verifier, result }
 }
 
 fn client(verifier: &Arc<TrustVerifier>, name: &'static str, time: SystemTime) -> Connection {

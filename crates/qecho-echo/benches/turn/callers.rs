@@ -9,7 +9,7 @@ use qecho_netsim::simulation::FAR;
 
 use qecho_testkit::identity::SERVER_NAME;
 
-/// What a message travels on.
+/// Kind of stream or frame that carries a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     /// So many streams of a connection, which take turns.
@@ -22,7 +22,7 @@ pub(crate) enum Way {
     Handshake,
 }
 
-/// What the benchmark tells the callers.
+/// Command of the benchmark to the callers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Order {
     /// Make so many more connections.
@@ -46,7 +46,7 @@ pub(crate) struct Callers {
 struct Caller {
     key: ConnectionKey,
     streams: Vec<StreamId>,
-    /// Which of the streams is next.
+    /// Index of the next stream.
     next: usize,
 }
 

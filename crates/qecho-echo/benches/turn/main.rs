@@ -1,4 +1,4 @@
-//! What a turn of the echo server's shard costs, without sockets.
+//! Cost of a turn of the echo server's shard, without sockets.
 //!
 //! `cargo bench -p qecho-echo` prints the time per message. With `--count NAME` one
 //! workload runs once, without encryption, for a program that counts instructions

@@ -11,8 +11,8 @@ use qecho_echo::{
     server::{Echo, End},
 };
 use qecho_engine::{
-    ClientTls, Datagram, Received, Secrets, ServerTls, Shard,
-    config::{Accepting, AdmissionSettings, RetryPolicy, ShardConfig, Transport},
+    ClientTls, Datagram, Output, Received, Secrets, Shard,
+    config::{AdmissionSettings, RetryPolicy, ShardConfig, Transport},
 };
 use qecho_netsim::simulation::{FAR, NEAR};
 use qecho_testkit::identity::Identity;
@@ -23,7 +23,7 @@ use crate::{
     workload::Workload,
 };
 
-/// How long a datagram is under way.
+/// Time that a datagram is under way.
 const DELAY: Duration = Duration::from_micros(25);
 
 /// Segments of a batch, as Linux takes them.
@@ -38,13 +38,15 @@ pub(crate) struct Wire {
     server: Shard<Echo>,
     now: Instant,
     active: usize,
-    /// What is on its way to the server.
+    /// Datagrams on their way to the server.
     arrivals: Vec<Received>,
-    /// What the server has sent.
+    /// Datagrams that the server has sent.
     departures: Vec<Datagram>,
+    /// When the server wants another turn.
+    deadline: Option<Instant>,
 }
 
-/// What a measurement takes of the server's turns.
+/// The part of the server's turns that is measured.
 pub(crate) trait Meter {
     /// Runs a turn.
     fn measure(&mut self, turn: impl FnOnce());
@@ -67,11 +69,9 @@ impl Wire {
     )]
     pub(crate) fn new(workload: &Workload, provider: Option<Arc<CryptoProvider>>) -> Self {
         let identity = Identity::generate();
-        let transport = Transport {
-            bidirectional_streams_max: 1_000,
-            udp_payload_max: Some(1_452),
-            ..Transport::default()
-        };
+        let transport = Transport::default()
+            .with_streams_max(1_000)
+            .with_udp_payload_max(1_452);
         let mut wire = Self {
             near: callers(workload, &identity, provider.clone(), transport.clone()),
             server: server(&identity, provider, transport),
@@ -79,6 +79,7 @@ impl Wire {
             active: workload.active,
             arrivals: Vec::new(),
             departures: Vec::new(),
+            deadline: None,
         };
         let mut connected = 0;
         while connected < workload.open {
@@ -102,17 +103,20 @@ impl Wire {
     /// Goes on until everything has come back and nothing is under way.
     fn run(&mut self, meter: &mut impl Meter) {
         loop {
-            self.near_turn();
-            let quiet = self.arrivals.is_empty() && !self.near.is_dirty();
+            let deadline = self.near_turn();
+            let is_idle = deadline.is_none_or(|deadline| deadline > self.now);
+            let quiet = self.arrivals.is_empty() && is_idle;
             if quiet && self.near.application().are_done() {
                 return;
             }
             self.now += DELAY;
             if quiet {
-                self.pass_time();
+                // Waits for what the ends wait for.
+                let next = [deadline, self.deadline].into_iter().flatten().min();
+                self.now = self.now.max(next.expect("somebody waits for something"));
             }
             meter.measure(|| {
-                turn(
+                self.deadline = turn(
                     &mut self.server,
                     self.now,
                     &mut self.arrivals,
@@ -123,30 +127,25 @@ impl Wire {
         }
     }
 
-    /// Waits for what the ends wait for.
-    fn pass_time(&mut self) {
-        let deadlines = [self.near.deadline(), self.server.deadline()];
-        let next = deadlines.into_iter().flatten().min();
-        self.now = self.now.max(next.expect("somebody waits for something"));
-    }
-
-    fn near_turn(&mut self) {
+    /// Lets the callers have a turn; returns their deadline.
+    fn near_turn(&mut self) -> Option<Instant> {
         for datagram in self.departures.drain(..) {
             for received in split(&datagram, FAR) {
                 self.near.handle_datagram(self.now, received);
             }
-            self.server.recycle(datagram.contents);
+            let length = datagram.contents.len();
+            self.server.note_sent(self.now, datagram, Ok(length));
         }
         self.near.handle_timeouts(self.now);
         loop {
-            self.near.drive(self.now);
-            let full = self.near.is_full();
-            while let Some(datagram) = self.near.pop_datagram() {
-                self.arrivals.extend(split(&datagram, NEAR));
-                self.near.recycle(datagram.contents);
-            }
-            if !full {
-                return;
+            match self.near.poll_output(self.now) {
+                Output::Datagram(datagram) => {
+                    self.arrivals.extend(split(&datagram, NEAR));
+                    let length = datagram.contents.len();
+                    self.near.note_sent(self.now, datagram, Ok(length));
+                }
+                Output::Observation(..) => {}
+                Output::Timeout(deadline) => return deadline,
             }
         }
     }
@@ -158,22 +157,18 @@ fn turn(
     now: Instant,
     arrivals: &mut Vec<Received>,
     departures: &mut Vec<Datagram>,
-) {
+) -> Option<Instant> {
     for received in arrivals.drain(..) {
         server.handle_datagram(now, received);
     }
     server.handle_timeouts(now);
     loop {
-        server.drive(now);
-        let full = server.is_full();
-        while let Some(datagram) = server.pop_datagram() {
-            departures.push(datagram);
-        }
-        if !full {
-            break;
+        match server.poll_output(now) {
+            Output::Datagram(datagram) => departures.push(datagram),
+            Output::Observation(..) => {}
+            Output::Timeout(deadline) => return deadline,
         }
     }
-    std::hint::black_box(server.deadline());
 }
 
 /// Cuts a batch as the kernel does.
@@ -195,22 +190,15 @@ fn server(
     provider: Option<Arc<CryptoProvider>>,
     transport: Transport,
 ) -> Shard<Echo> {
-    let accepting = Accepting {
-        tls: ServerTls {
-            provider,
-            ..identity.server(&[ALPN_ECHO])
-        },
-        admission: AdmissionSettings {
-            retry: RetryPolicy::Never,
-            connections_max: usize::MAX,
-            connections_per_address_max: usize::MAX,
-        },
-    };
-    let config = ShardConfig {
-        seed: [2; 32],
-        secrets: Secrets::from_master(&[3; 32]),
-        ..ShardConfig::server(transport, accepting)
-    };
+    let tls = identity.server(&[ALPN_ECHO]).with_provider(provider);
+    let admission = AdmissionSettings::default()
+        .with_retry(RetryPolicy::Never)
+        .with_connections_max(usize::MAX)
+        .with_connections_per_address_max(usize::MAX);
+    let config = ShardConfig::server(transport, tls)
+        .with_admission(admission)
+        .with_seed([2; 32])
+        .with_secrets(Secrets::from_master(&[3; 32]));
     let echo = Echo::new(End::WithPeer, None);
     let mut shard = Shard::new(&config, &[FAR], echo).expect("these settings work");
     shard.set_gso_segments(0, GSO_SEGMENTS);
@@ -223,21 +211,15 @@ fn callers(
     provider: Option<Arc<CryptoProvider>>,
     transport: Transport,
 ) -> Shard<Callers> {
-    let tls = ClientTls {
-        verifier: identity.verifier(),
-        identity: None,
-        alpn: vec![ALPN_ECHO.to_vec()],
-        key_log: None,
-        provider,
-    };
+    let tls = ClientTls::new(identity.verifier())
+        .with_alpn(&[ALPN_ECHO])
+        .with_provider(provider);
     let connector = tls.connector().expect("these settings work");
     let connector = connector.without_resumption();
     let callers = Callers::new(connector, workload.way, workload.length);
-    let config = ShardConfig {
-        seed: [1; 32],
-        secrets: Secrets::from_master(&[4; 32]),
-        ..ShardConfig::client(transport)
-    };
+    let config = ShardConfig::client(transport)
+        .with_seed([1; 32])
+        .with_secrets(Secrets::from_master(&[4; 32]));
     let mut shard = Shard::new(&config, &[NEAR], callers).expect("these settings work");
     shard.set_gso_segments(0, GSO_SEGMENTS);
     shard

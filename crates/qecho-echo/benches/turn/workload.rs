@@ -1,11 +1,11 @@
-//! What is measured.
+//! The workloads that are measured.
 
 use crate::callers::Way;
 
 /// Messages that come back over connections.
 #[derive(Debug)]
 pub(crate) struct Workload {
-    /// How it is called on the command line and in the table.
+    /// Its name on the command line and in the table.
     pub(crate) name: &'static str,
     pub(crate) way: Way,
     /// Bytes of a message.

@@ -1,4 +1,4 @@
-//! The client on its shard: dials, works, says how it ended.
+//! The client as the application of a shard: dials, sends, and tells how it ended.
 
 use std::{
     io,
@@ -13,53 +13,48 @@ use qecho_engine::{
 use super::{
     config::{Config, Message},
     conversation::Conversation,
-    pipe::{Pipe, PipeEnds},
     report::{ClientEvent, Connected, Failure, Report},
+    transfer::{Transfer, TransferIo},
 };
-use crate::dial::{CONFIRMATION_WAIT_MAX, Dialer, Progress};
+use crate::dial::{CODE_DONE, CODE_FAILED, CONFIRMATION_WAIT_MAX, Dialer, Progress};
 
-/// Application code of a client that has all it came for.
-const CODE_DONE: u64 = 0;
-/// Application code of a client that did not get what it came for.
-const CODE_FAILED: u64 = 1;
-
-/// What other threads tell a client.
+/// Command of another thread to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Send this when what was sent before has come back.
+    /// Sends a message once those before have come back.
     Message(Message),
-    /// No message will follow: end the streams and the connection.
+    /// Ends the streams and the connection: no message will follow.
     Finish,
-    /// End at once.
+    /// Ends at once.
     Stop,
 }
 
-/// What a client does with its connection.
+/// Task of a client on its connection.
 #[derive(Debug)]
-enum Work {
+enum Task {
     Conversation(Conversation),
-    Pipe(Pipe),
+    Transfer(Transfer),
 }
 
-/// Hears what a client has to tell, on the client's own thread: it must not
+/// Function that is called with the events of a client, on the client's own thread: it must not
 /// block.
 pub type Listener = Box<dyn FnMut(ClientEvent) + Send>;
 
 /// A client as the application of a shard.
 ///
-/// The last that its listener hears is [`ClientEvent::Ended`].
+/// The last event is [`ClientEvent::Ended`].
 pub struct ClientApplication {
     dialer: Dialer,
-    work: Work,
+    task: Task,
     listener: Listener,
     live: Option<ConnectionKey>,
-    losers: Vec<ConnectionKey>,
-    /// How the client ended.
+    /// Outcome of the client, once it has ended.
     outcome: Option<Result<Report, Failure>>,
-    /// Set when there is something to do that needs the whole shard.
-    pressing: Option<Instant>,
-    /// When to hang up although the server may lack the end of the handshake.
-    hangs_up: Option<Instant>,
+    /// Instant at which the outcome is to be told and the connection closed.
+    ends_at: Option<Instant>,
+    /// Instant at which to close the connection although the server may lack the end of the
+    /// handshake.
+    confirmed_by: Option<Instant>,
     doubt: Option<Doubt>,
     /// Whether the keys are still to be updated.
     update_keys: bool,
@@ -84,20 +79,20 @@ impl ClientApplication {
     /// # Errors
     /// [`TlsError`] if the TLS settings cannot work.
     pub fn converse(config: &Config, listener: Listener) -> Result<Self, TlsError> {
-        let work = Work::Conversation(Conversation::new(config.patience));
-        Self::new(config, work, listener)
+        let task = Task::Conversation(Conversation::new(config.patience));
+        Self::new(config, task, listener)
     }
 
     /// Makes a client that sends one stream of bytes.
     ///
     /// # Errors
     /// [`TlsError`] if the TLS settings cannot work.
-    pub fn pipe(config: &Config, listener: Listener, ends: PipeEnds) -> Result<Self, TlsError> {
-        let work = Work::Pipe(Pipe::new(ends, config.patience));
-        Self::new(config, work, listener)
+    pub fn transfer(config: &Config, listener: Listener, io: TransferIo) -> Result<Self, TlsError> {
+        let task = Task::Transfer(Transfer::new(io, config.patience));
+        Self::new(config, task, listener)
     }
 
-    fn new(config: &Config, work: Work, listener: Listener) -> Result<Self, TlsError> {
+    fn new(config: &Config, task: Task, listener: Listener) -> Result<Self, TlsError> {
         let dialer = Dialer::new(
             config.target.clone(),
             config.alpn.offers(
@@ -109,13 +104,12 @@ impl ClientApplication {
         );
         Ok(Self {
             dialer,
-            work,
+            task,
             listener,
             live: None,
-            losers: Vec::new(),
             outcome: None,
-            pressing: None,
-            hangs_up: None,
+            ends_at: None,
+            confirmed_by: None,
             doubt: None,
             update_keys: config.update_keys,
         })
@@ -124,7 +118,8 @@ impl ClientApplication {
     fn end(&mut self, now: Instant, outcome: Result<Report, Failure>) {
         if self.outcome.is_none() {
             self.outcome = Some(outcome);
-            self.pressing = Some(now);
+            self.dialer.abandon(now);
+            self.ends_at = Some(now);
         }
     }
 
@@ -138,8 +133,7 @@ impl ClientApplication {
 
     fn connected(&mut self, connection: &mut Connection<'_>) {
         self.live = Some(connection.key());
-        self.losers = self.dialer.connected(connection.key());
-        self.pressing = Some(connection.now());
+        self.dialer.connected(connection);
         if let Some(handshake) = connection.handshake() {
             let connected = Connected {
                 address: connection.remote_address(),
@@ -148,20 +142,22 @@ impl ClientApplication {
             };
             (self.listener)(ClientEvent::Connected(Box::new(connected)));
         }
-        self.work_on(connection, None);
+        self.advance(connection, None);
     }
 
-    /// Lets the work go on after an event or without one.
-    fn work_on(&mut self, connection: &mut Connection<'_>, event: Option<&Event>) {
+    /// Lets the task go on after an event or without one.
+    fn advance(&mut self, connection: &mut Connection<'_>, event: Option<&Event>) {
         if self.outcome.is_some() {
             return;
         }
         let tell = &mut self.listener;
-        let outcome = match (&mut self.work, event) {
-            (Work::Conversation(work), None) => work.advance(connection, tell),
-            (Work::Conversation(work), Some(event)) => work.handle_event(connection, event, tell),
-            (Work::Pipe(pipe), None) => pipe.advance(connection),
-            (Work::Pipe(pipe), Some(event)) => pipe.handle_event(connection, event),
+        let outcome = match (&mut self.task, event) {
+            (Task::Conversation(conversation), None) => conversation.advance(connection, tell),
+            (Task::Conversation(conversation), Some(event)) => {
+                conversation.handle_event(connection, event, tell)
+            }
+            (Task::Transfer(transfer), None) => transfer.advance(connection),
+            (Task::Transfer(transfer), Some(event)) => transfer.handle_event(connection, event),
         };
         if let Err(failure) = outcome {
             self.end(connection.now(), Err(failure));
@@ -172,16 +168,16 @@ impl ClientApplication {
     }
 
     fn is_over(&self) -> bool {
-        match &self.work {
-            Work::Conversation(work) => work.is_over(),
-            Work::Pipe(pipe) => pipe.is_over(),
+        match &self.task {
+            Task::Conversation(conversation) => conversation.is_over(),
+            Task::Transfer(transfer) => transfer.is_over(),
         }
     }
 
     fn report(&self) -> Report {
-        match &self.work {
-            Work::Conversation(work) => work.report(),
-            Work::Pipe(pipe) => pipe.report(),
+        match &self.task {
+            Task::Conversation(conversation) => conversation.report(),
+            Task::Transfer(transfer) => transfer.report(),
         }
     }
 
@@ -196,10 +192,10 @@ impl ClientApplication {
         }
     }
 
-    fn work_on_live(&mut self, context: &mut ShardContext<'_, ()>) {
+    fn advance_live(&mut self, context: &mut ShardContext<'_, ()>) {
         let live = self.live.and_then(|key| context.connection(key));
         if let Some((mut connection, ())) = live {
-            self.work_on(&mut connection, None);
+            self.advance(&mut connection, None);
         }
     }
 
@@ -242,27 +238,18 @@ impl ClientApplication {
         if !is_open || !is_silent || !matches!(self.outcome, Some(Ok(_))) {
             return false;
         }
-        now < *self.hangs_up.get_or_insert(now + CONFIRMATION_WAIT_MAX)
+        now < *self.confirmed_by.get_or_insert(now + CONFIRMATION_WAIT_MAX)
     }
 
-    /// Does what needs the whole shard.
-    fn press_on(&mut self, context: &mut ShardContext<'_, ()>) {
-        for loser in std::mem::take(&mut self.losers) {
-            if let Some((mut connection, ())) = context.connection(loser) {
-                connection.close(CODE_DONE, "another address answered first");
-            }
-        }
-        if self.live.is_none() && self.outcome.is_none() {
-            let progress = self.dialer.handle_failure(context);
-            self.follow(context.now(), progress);
-        }
+    /// Tells the outcome and closes the connection, once the handshake is confirmed.
+    fn finish(&mut self, context: &mut ShardContext<'_, ()>) {
         if self.awaits_confirmation(context) {
             return;
         }
         let Some(outcome) = &self.outcome else {
             return;
         };
-        self.hangs_up = None;
+        self.confirmed_by = None;
         match outcome {
             Ok(_) => context.shut_down(CODE_DONE, ""),
             Err(failure) => context.shut_down(CODE_FAILED, &failure.to_string()),
@@ -287,60 +274,61 @@ impl Application for ClientApplication {
         match event {
             Event::Connected if self.live.is_none() => self.connected(connection),
             Event::Confirmed | Event::Closed(_)
-                if self.live == Some(key) && self.hangs_up.is_some() =>
+                if self.live == Some(key) && self.confirmed_by.is_some() =>
             {
                 // A server may refuse a client's certificate, or that there is none.
                 if let Event::Closed(reason @ CloseReason::Peer { .. }) = event {
                     self.outcome = Some(Err(Failure::Closed(reason)));
                 }
-                self.pressing = Some(connection.now());
+                self.ends_at = Some(connection.now());
             }
             Event::Closed(reason) if self.live == Some(key) => {
                 self.end(connection.now(), Err(Failure::Closed(reason)));
             }
-            Event::Closed(reason)
-                if self.outcome.is_none() && self.dialer.closed(key, reason.clone()) =>
-            {
-                self.pressing = Some(connection.now());
+            Event::Closed(reason) if self.outcome.is_none() => {
+                self.dialer.closed(connection, &reason);
             }
             event if self.live == Some(key) => {
                 // Before the work: it may close the connection.
                 self.update_keys = self.update_keys && !connection.update_keys();
-                self.work_on(connection, Some(&event));
+                self.advance(connection, Some(&event));
             }
             _ => {}
         }
     }
 
-    fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, mail: Command) {
-        match (mail, &mut self.work) {
+    fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, command: Command) {
+        match (command, &mut self.task) {
             (Command::Stop, _) => {
-                if self.outcome.is_none() || self.hangs_up.is_some() {
-                    self.hangs_up = Some(context.now());
+                if self.outcome.is_none() || self.confirmed_by.is_some() {
+                    self.confirmed_by = Some(context.now());
                 }
                 self.end(context.now(), Ok(self.report()));
             }
-            (Command::Message(message), Work::Conversation(work)) => work.add(message),
-            (Command::Finish, Work::Conversation(work)) => work.complete(),
-            // A pipe has its own ends.
-            (Command::Message(_) | Command::Finish, Work::Pipe(_)) => {}
+            (Command::Message(message), Task::Conversation(conversation)) => {
+                conversation.add(message)
+            }
+            (Command::Finish, Task::Conversation(conversation)) => conversation.complete(),
+            // A transfer ends with its input.
+            (Command::Message(_) | Command::Finish, Task::Transfer(_)) => {}
         }
-        self.work_on_live(context);
+        self.advance_live(context);
     }
 
     fn handle_wake(&mut self, context: &mut ShardContext<'_, ()>) {
-        self.work_on_live(context);
+        self.advance_live(context);
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let work = match &self.work {
-            Work::Conversation(work) => work.deadline(),
-            Work::Pipe(pipe) => pipe.deadline(),
+        let task = match &self.task {
+            Task::Conversation(conversation) => conversation.deadline(),
+            Task::Transfer(transfer) => transfer.deadline(),
         };
         let doubt = self.doubt.as_ref().map(|doubt| doubt.until);
-        let waiting = [self.dialer.deadline(), work, doubt].into_iter().flatten();
+        let waiting = [task, doubt].into_iter().flatten();
         let waiting = waiting.min().filter(|_| self.outcome.is_none());
-        [self.pressing, self.hangs_up, waiting]
+        let dialing = self.dialer.deadline();
+        [dialing, self.ends_at, self.confirmed_by, waiting]
             .into_iter()
             .flatten()
             .min()
@@ -348,27 +336,26 @@ impl Application for ClientApplication {
 
     fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>) {
         let now = context.now();
-        let hangs_up = self.hangs_up.is_some_and(|due| due <= now);
-        if self.pressing.take().is_some() || hangs_up {
-            self.press_on(context);
+        let progress = self.dialer.handle_deadline(context);
+        self.follow(now, progress);
+        let is_late = self.confirmed_by.is_some_and(|due| due <= now);
+        if self.ends_at.take().is_some() || is_late {
+            self.finish(context);
         }
-        if self.outcome.is_some() {
+        if self.outcome.is_some() || self.live.is_none() {
             return;
         }
-        if self.live.is_none() {
-            let progress = self.dialer.handle_deadline(context);
-            self.follow(now, progress);
-            return;
-        }
-        let outcome = match &mut self.work {
-            Work::Conversation(work) => work.handle_deadline(now, &mut self.listener),
-            Work::Pipe(pipe) => pipe.handle_deadline(now),
+        let outcome = match &mut self.task {
+            Task::Conversation(conversation) => {
+                conversation.handle_deadline(now, &mut self.listener)
+            }
+            Task::Transfer(transfer) => transfer.handle_deadline(now),
         };
         if let Err(failure) = outcome {
             self.end(now, Err(failure));
         }
         self.resolve_doubt(context);
-        self.work_on_live(context);
+        self.advance_live(context);
     }
 
     fn handle_unreachable(
@@ -384,11 +371,6 @@ impl Application for ClientApplication {
             self.doubt_peer(context, peer, why);
             return;
         }
-        for key in self.dialer.unreachable(peer, why) {
-            if let Some((mut connection, ())) = context.connection(key) {
-                connection.close(CODE_FAILED, "unreachable");
-            }
-            self.pressing = Some(context.now());
-        }
+        self.dialer.handle_unreachable(context, peer, why);
     }
 }

@@ -1,4 +1,4 @@
-//! What a client is asked to do.
+//! Settings of a client.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,29 +15,30 @@ use crate::{
     dial::{Alpn, Target},
 };
 
-/// Everything that a client is configured with.
+/// Settings of a client.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
-    /// Whom to connect to.
+    /// Server to connect to.
     pub target: Target,
-    /// Which application protocols to offer.
+    /// Application protocols to offer.
     pub alpn: Alpn,
-    /// Decides whether the server is the right one.
+    /// Judge of the server's certificate.
     pub verifier: Arc<dyn ServerCertVerifier>,
-    /// What is shown to a server that asks for a certificate, if anything.
+    /// Certificate for a server that asks for one, if there is any.
     pub identity: Option<Arc<dyn ResolvesClientCert>>,
-    /// Where TLS secrets are logged, if anywhere.
+    /// Log of TLS secrets, if there is one.
     pub key_log: Option<Arc<dyn KeyLog>>,
     /// Windows and timers.
     pub transport: Transport,
     /// Time for the handshake.
     pub timeout: Duration,
-    /// Time for the answer to each message and FIN, and for a pipe without
+    /// Time for the answer to each message and FIN, and for a transfer without
     /// progress; `None` waits for ever.
     pub patience: Option<Duration>,
     /// Whether to update the keys as soon as that is allowed (RFC 9001 §6.1).
     pub update_keys: bool,
-    /// Who sees what passes.
+    /// Capture and trace of what passes.
     pub observers: Observers,
 }
 
@@ -45,7 +46,7 @@ pub struct Config {
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Config {
-    /// Returns the configuration of a client that connects to `target` if
+    /// Returns the settings of a client that connects to `target` if
     /// `verifier` trusts it.
     pub fn new(target: Target, verifier: Arc<dyn ServerCertVerifier>) -> Self {
         Self {
@@ -61,9 +62,31 @@ impl Config {
             observers: Observers::default(),
         }
     }
+
+    /// Offers these application protocols.
+    #[must_use]
+    pub fn with_alpn(self, alpn: Alpn) -> Self {
+        Self { alpn, ..self }
+    }
+
+    /// Gives the handshake and each answer so much time.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self {
+            timeout,
+            patience: Some(timeout),
+            ..self
+        }
+    }
+
+    /// Uses these windows and timers.
+    #[must_use]
+    pub fn with_transport(self, transport: Transport) -> Self {
+        Self { transport, ..self }
+    }
 }
 
-/// On what a message travels.
+/// Kind of stream or frame that carries a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// One bidirectional stream for all messages.
@@ -83,7 +106,7 @@ pub enum Mode {
 pub struct Message {
     /// The bytes.
     pub data: Bytes,
-    /// On what they travel.
+    /// Kind of stream or frame that carries them.
     pub over: Mode,
 }
 
@@ -91,11 +114,9 @@ pub struct Message {
 /// connection alive while a person thinks, and looks for no path that carries
 /// much.
 fn transport() -> Transport {
-    Transport {
-        keep_alive: Some(KEEP_ALIVE),
-        udp_payload_max: Some(UDP_PAYLOAD_USUAL),
-        ..Transport::default()
-    }
+    Transport::default()
+        .with_keep_alive(KEEP_ALIVE)
+        .with_udp_payload_max(UDP_PAYLOAD_USUAL)
 }
 
 /// Well under the shortest idle timeout that is usual (30 s).

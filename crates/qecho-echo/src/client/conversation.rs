@@ -10,10 +10,10 @@ use qecho_engine::{Connection, Dir, Event, ReadEnd, StreamId, Written};
 
 use super::{
     config::{Message, Mode},
-    exchange::{Exchange, echo_of},
+    exchange::Exchange,
     report::{ClientEvent, Echoed, Failure, Report},
 };
-use crate::COALESCE_MAX;
+use crate::{COALESCE_MAX, reply};
 
 /// Messages to be echoed and what became of them.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) struct Conversation {
     /// Whether no message will be added.
     complete: bool,
     patience: Option<Duration>,
-    /// When patience with the current answer ends.
+    /// Instant at which patience with the current answer ends.
     due: Option<Instant>,
     number: u64,
     report: Report,
@@ -154,7 +154,7 @@ impl Conversation {
             .flatten()
         {
             connection.finish(stream);
-            self.ending.push(echo_of(stream));
+            self.ending.push(reply(stream));
             self.await_answer(connection.now());
         }
     }
@@ -208,7 +208,7 @@ impl Conversation {
         let expected = self
             .current
             .as_mut()
-            .filter(|exchange| exchange.stream.map(echo_of) == Some(id));
+            .filter(|exchange| exchange.stream.map(reply) == Some(id));
         let Some(exchange) = expected else {
             let bytes = data.len() as u64;
             return Err(Failure::TooMuch { bytes });
@@ -249,12 +249,12 @@ impl Conversation {
         }
         // The next message gets a stream of its own.
         for kept in [&mut self.bidirectional, &mut self.unidirectional] {
-            if let Some(stream) = kept.take_if(|stream| echo_of(*stream) == id) {
+            if let Some(stream) = kept.take_if(|stream| reply(*stream) == id) {
                 connection.finish(stream);
             }
         }
         match &self.current {
-            Some(exchange) if exchange.stream.map(echo_of) == Some(id) => Err(Failure::NotEchoed {
+            Some(exchange) if exchange.stream.map(reply) == Some(id) => Err(Failure::NotEchoed {
                 missing: exchange.missing(),
                 total: exchange.total(),
             }),
@@ -264,7 +264,7 @@ impl Conversation {
 
     fn reset(&mut self, id: StreamId, code: u64) -> Result<(), Failure> {
         let (missing, total) = match &self.current {
-            Some(exchange) if exchange.stream.map(echo_of) == Some(id) => {
+            Some(exchange) if exchange.stream.map(reply) == Some(id) => {
                 (exchange.missing(), exchange.total())
             }
             _ => (0, self.report.bytes_sent),
@@ -283,7 +283,7 @@ impl Conversation {
     ) {
         while let Some(data) = connection.receive_datagram() {
             // What equals no message of ours is an echo that was given up, or
-            // a stranger's.
+            // comes from somewhere else.
             if let Some(exchange) = &mut self.current
                 && exchange.message.over == Mode::Datagram
                 && exchange.message.data == data

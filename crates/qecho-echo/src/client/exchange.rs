@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use qecho_engine::{Connection, Dir, SendDatagramError, Side, StreamId};
+use qecho_engine::{Connection, SendDatagramError, StreamId};
 
 use super::{
     config::{Message, Mode},
@@ -98,13 +98,5 @@ impl Exchange {
             // The queue is emptied by sending; the event says when.
             Err(_) => Ok(()),
         }
-    }
-}
-
-/// Returns the stream on which the echo of `stream` comes back.
-pub(super) fn echo_of(stream: StreamId) -> StreamId {
-    match stream.direction() {
-        Dir::Bidirectional => stream,
-        Dir::Unidirectional => StreamId::new(Side::Server, Dir::Unidirectional, stream.index()),
     }
 }

@@ -1,4 +1,4 @@
-//! What came of a client's work.
+//! Events, counts and failures of a client.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -7,7 +7,7 @@ use qecho_engine::{CloseReason, Handshake};
 
 use crate::dial::DialFailure;
 
-/// Something that a client has to tell while it works.
+/// Event of a client.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ClientEvent {
@@ -21,7 +21,7 @@ pub enum ClientEvent {
     Lost {
         /// The message's number, from 1.
         number: u64,
-        /// How long was waited.
+        /// Time that was waited.
         after: Duration,
     },
     /// The client has ended; no event follows.
@@ -33,7 +33,7 @@ pub enum ClientEvent {
 pub struct Connected {
     /// The server's address.
     pub address: SocketAddr,
-    /// What was agreed on.
+    /// Result of the handshake.
     pub handshake: Handshake,
     /// From the first packet of this connection to the completed handshake.
     pub elapsed: Duration,
@@ -50,8 +50,9 @@ pub struct Echoed {
     pub echo_time: Duration,
 }
 
-/// What a client did until it ended well.
+/// Counts of a client that ended well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Report {
     /// Messages that came back whole.
     pub messages: u64,
@@ -63,7 +64,7 @@ pub struct Report {
     pub bytes_received: u64,
 }
 
-/// Why a client did not get what it asked for.
+/// Reason that a client did not get what it asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
@@ -93,11 +94,11 @@ pub enum Failure {
     /// A byte came back changed.
     #[error("byte {offset} differs: sent {sent:#04x}, received {received:#04x}")]
     Differs {
-        /// Its place, from 0.
+        /// Its position, from 0.
         offset: u64,
-        /// What was sent.
+        /// The byte that was sent.
         sent: u8,
-        /// What came back.
+        /// The byte that came back.
         received: u8,
     },
     /// More came back than was sent.
@@ -134,20 +135,20 @@ pub enum Failure {
         qecho_packet::text::duration(*.after)
     )]
     NoEcho {
-        /// How long was waited.
+        /// Time that was waited.
         after: Duration,
         /// Bytes that did not come back.
         missing: u64,
         /// Bytes that were sent.
         total: u64,
     },
-    /// A pipe stood still, and it was the peer that was waited for.
+    /// A transfer stood still, and it was the peer that was waited for.
     #[error(
         "nothing came back for {}; {missing} of {total} bytes are missing",
         qecho_packet::text::duration(*.after)
     )]
     NoProgress {
-        /// How long was waited.
+        /// Time that was waited.
         after: Duration,
         /// Bytes that did not come back.
         missing: u64,
@@ -160,7 +161,7 @@ pub enum Failure {
         qecho_packet::text::duration(*.after)
     )]
     NoFin {
-        /// How long was waited.
+        /// Time that was waited.
         after: Duration,
     },
     /// DATAGRAM frames did not come back.
@@ -181,13 +182,13 @@ pub enum Failure {
         number: u64,
         /// Its length.
         length: usize,
-        /// What would fit.
+        /// The length that would fit.
         most: usize,
     },
     /// The peer allows no stream of the kind that is needed.
     #[error("peer allows no such stream (waited {})", qecho_packet::text::duration(*.after))]
     NoStream {
-        /// How long was waited.
+        /// Time that was waited.
         after: Duration,
     },
     /// The program's own thread or socket failed.

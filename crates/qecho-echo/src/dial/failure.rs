@@ -1,45 +1,45 @@
-//! Why no connection came about, and which of several reasons says most.
+//! Reasons that no connection came about, and the one of several that says most.
 
 use std::{io, net::SocketAddr, time::Duration};
 
 use qecho_packet::close::{self, CloseReason};
 
-/// Why no connection came about.
+/// Reason that no connection came about.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DialFailure {
     /// The host says that nobody listens there.
     #[error("nobody listens there ({address})")]
     NobodyListens {
-        /// Where it was tried.
+        /// The address that was tried.
         address: SocketAddr,
     },
     /// The system or network says that the host cannot be reached.
     #[error("{reason} ({address})")]
     Unreachable {
-        /// Where it was tried.
+        /// The address that was tried.
         address: SocketAddr,
-        /// What was said.
+        /// The reason, for people.
         reason: String,
     },
     /// Nobody answered in time.
     #[error("no answer within {}", qecho_packet::text::duration(*.after))]
     NoAnswer {
-        /// How long was waited.
+        /// Time that was waited.
         after: Duration,
     },
     /// The handshake failed.
     #[error("{reason} ({address})")]
     Handshake {
-        /// Where it was tried.
+        /// The address that was tried.
         address: SocketAddr,
-        /// Why it failed.
+        /// The reason.
         reason: CloseReason,
     },
     /// The name or address cannot be used at all.
     #[error("{reason}")]
     Impossible {
-        /// Why.
+        /// The reason, for people.
         reason: String,
     },
 }
@@ -56,7 +56,7 @@ impl DialFailure {
         Self::Unreachable { address, reason }
     }
 
-    /// The answer of a server says more than silence.
+    /// Returns how much a failure says: the answer of a server says more than silence.
     pub(super) fn weight(&self) -> u8 {
         match self {
             Self::Impossible { .. } => 0,

@@ -7,18 +7,20 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use qecho_engine::{
     Application, Connection, Dir, Event, ReadEnd, RejectReason, SendDatagramError, ShardContext,
-    Side, StreamId, Written, limits,
+    StreamId, Written, limits,
 };
 
 use super::{
     config::End,
-    notices::{About, Decoders, Notice, NoticeKind, Notices},
+    rate_limit::Subject,
     report::Report,
+    server_log::{Decoders, Notice, NoticeKind, ServerLog},
     unsent::{Piece, Unsent},
 };
-use crate::COALESCE_MAX;
+use crate::{COALESCE_MAX, answered, reply};
 
 /// STOP_SENDING code for a unidirectional stream of a peer that allows us
 /// none to echo it on.
@@ -31,23 +33,25 @@ pub const CODE_MESSAGE_ENDED: u64 = 2;
 /// Application code of the CONNECTION_CLOSE of a server that shuts down.
 const CODE_NO_ERROR: u64 = 0;
 
-/// What other threads tell an echo server.
+/// Command of another thread to an echo server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Let nobody in; give live streams so long to finish.
+    /// Refuses newcomers and gives live streams so long to finish.
     Drain(Duration),
 }
 
-/// Echoes streams and DATAGRAM frames.
-#[derive(Debug)]
+/// The echo protocol as the application of a shard. A clone is for another shard of the same
+/// server.
+#[derive(Clone, Debug, Default)]
 pub struct Echo {
     end: End,
-    notices: Notices,
+    answer: Option<fn(Bytes) -> Bytes>,
+    log: ServerLog,
     report: Report,
 }
 
-/// What the echo keeps of a connection. A stream whose bytes all went out
-/// again leaves nothing here.
+/// State of the echo for one connection. A stream whose bytes all went out again leaves nothing
+/// here.
 #[derive(Debug, Default)]
 pub struct EchoConnection {
     /// Bytes that the send side refused. Their streams are not read until they
@@ -57,7 +61,7 @@ pub struct EchoConnection {
     ready: BTreeSet<StreamId>,
     /// Streams whose echo has ended before they did.
     ended: BTreeSet<StreamId>,
-    /// Text cut inside a character, kept only while somebody watches.
+    /// Text cut inside a character, kept only while there is a reader of notices.
     decoders: Decoders,
     /// The peer's unidirectional streams that were opened, and those of them
     /// that have a stream of ours for their echo. Both are opened in order.
@@ -68,34 +72,45 @@ pub struct EchoConnection {
 }
 
 impl Echo {
-    /// Makes an echo that tells what happens to `notices`.
+    /// Makes an echo that sends notices of what happens.
     pub fn new(end: End, notices: Option<SyncSender<Notice>>) -> Self {
-        Self::of_shard(end, Notices::new(notices))
-    }
-
-    /// Makes an echo that has its notices' limits in common with others.
-    pub(super) fn of_shard(end: End, notices: Notices) -> Self {
         Self {
             end,
-            notices,
-            report: Report::default(),
+            log: ServerLog::new(notices),
+            ..Self::default()
         }
     }
 
-    /// Returns what was done so far.
+    /// Makes an echo that sends `answer` of each piece in its place, by the same protocol. Pieces
+    /// are cut anywhere.
+    pub fn answering(answer: fn(Bytes) -> Bytes) -> Self {
+        Self {
+            answer: Some(answer),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the counts so far.
     pub fn report(&self) -> &Report {
         &self.report
     }
 
-    /// Ends the echo; tells what was left out until now.
-    pub(super) fn into_report(mut self) -> Report {
-        self.notices.tell_left_out();
+    /// Ends the echo: sends the count of notices that were left out, and returns all counts.
+    pub fn into_report(mut self) -> Report {
+        self.log.tell_left_out();
         self.report
     }
 
+    fn answer(&self, data: Bytes) -> Bytes {
+        match self.answer {
+            Some(answer) if !data.is_empty() => answer(data),
+            _ => data,
+        }
+    }
+
     fn tell(&mut self, connection: &Connection<'_>, kind: impl FnOnce() -> NoticeKind) {
-        if self.notices.may_tell(connection.now(), About::Life) {
-            self.notices.tell(connection.remote_address(), kind());
+        if self.log.may_tell(connection.now(), Subject::Lifecycle) {
+            self.log.tell(connection.remote_address(), kind());
         }
     }
 
@@ -173,7 +188,7 @@ impl Echo {
         };
         if !read.data.is_empty() {
             self.report.bytes_echoed += read.data.len() as u64;
-            self.notices
+            self.log
                 .tell_received(connection, &mut state.decoders, Some(id), &read.data);
         }
         let message_ended = self.end == End::AfterMessage && !read.data.is_empty();
@@ -181,7 +196,7 @@ impl Echo {
             state.ended.insert(id);
         }
         let fin = message_ended || read.end == ReadEnd::Fin;
-        let data = read.data;
+        let data = self.answer(read.data);
         let open = self.send(connection, state, id, Piece { data, fin });
         match read.end {
             ReadEnd::Reset(code) => self.abandon(connection, state, id, code),
@@ -260,9 +275,9 @@ impl Echo {
 
     fn echo_datagrams(&mut self, connection: &mut Connection<'_>, state: &mut EchoConnection) {
         while let Some(data) = connection.receive_datagram() {
-            self.notices
+            self.log
                 .tell_received(connection, &mut state.decoders, None, &data);
-            let count = match connection.send_datagram(data) {
+            let count = match connection.send_datagram(self.answer(data)) {
                 Ok(()) => &mut self.report.datagrams_echoed,
                 Err(SendDatagramError::TooLarge) => &mut self.report.datagrams_too_large,
                 Err(SendDatagramError::Unsupported) => &mut self.report.datagrams_unsupported,
@@ -294,8 +309,8 @@ impl Application for Echo {
             }
         };
         *count += 1;
-        if self.notices.may_tell(now, About::Life) {
-            self.notices.tell(peer, kind);
+        if self.log.may_tell(now, Subject::Lifecycle) {
+            self.log.tell(peer, kind);
         }
     }
 
@@ -343,18 +358,18 @@ impl Application for Echo {
         }
     }
 
-    fn handle_command(&mut self, context: &mut ShardContext<'_, EchoConnection>, mail: Command) {
-        match mail {
+    fn handle_command(&mut self, context: &mut ShardContext<'_, EchoConnection>, command: Command) {
+        match command {
             Command::Drain(grace) => context.drain(grace, CODE_NO_ERROR, "server shutting down"),
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.notices.deadline()
+        self.log.deadline()
     }
 
     fn handle_deadline(&mut self, context: &mut ShardContext<'_, EchoConnection>) {
-        self.notices.handle_deadline(context.now());
+        self.log.handle_deadline(context.now());
     }
 }
 
@@ -374,21 +389,5 @@ fn discard(connection: &mut Connection<'_>, state: &mut EchoConnection, id: Stre
     }
     if !read.data.is_empty() || read.end != ReadEnd::Blocked {
         state.ended.remove(&id);
-    }
-}
-
-/// Returns the stream that carries the echo of `id`.
-fn reply(id: StreamId) -> StreamId {
-    match id.direction() {
-        Dir::Bidirectional => id,
-        Dir::Unidirectional => StreamId::new(Side::Server, Dir::Unidirectional, id.index()),
-    }
-}
-
-/// Returns the stream whose echo `reply` carries.
-fn answered(reply: StreamId) -> StreamId {
-    match reply.direction() {
-        Dir::Bidirectional => reply,
-        Dir::Unidirectional => StreamId::new(Side::Client, Dir::Unidirectional, reply.index()),
     }
 }

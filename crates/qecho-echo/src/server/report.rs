@@ -1,7 +1,8 @@
-//! What an echo server has done.
+//! Counts of an echo server.
 
-/// Counts of an echo server's life.
+/// Counts of an echo server, from its start to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Report {
     /// Connections whose handshake was completed.
     pub connections: u64,
@@ -45,5 +46,13 @@ impl std::ops::AddAssign for Report {
         self.datagrams_blocked += datagrams_blocked;
         self.datagrams_too_large += datagrams_too_large;
         self.datagrams_unsupported += datagrams_unsupported;
+    }
+}
+
+impl std::iter::Sum for Report {
+    fn sum<I: Iterator<Item = Self>>(reports: I) -> Self {
+        let mut total = Self::default();
+        reports.for_each(|report| total += report);
+        total
     }
 }

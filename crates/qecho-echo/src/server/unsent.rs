@@ -14,7 +14,7 @@ const UNSENT_MAX: usize = 4 * COALESCE_MAX;
 /// never stop one that could.
 const PIECE_MIN: usize = 1024;
 
-/// What the send side of a connection has refused, by the stream it came on.
+/// Bytes that the send side of a connection has refused, by the stream they came on.
 ///
 /// At most [`UNSENT_MAX`] bytes, and [`PIECE_MIN`] more for each stream.
 #[derive(Debug, Default)]

@@ -12,19 +12,18 @@ use qecho_echo::{
     ALPN_ECHO,
     client::{self, Client, ClientEvent, Command, Message, Mode},
     dial::Target,
-    server::{self, Report, Server},
+    server::{self, Echo, Report},
 };
-use qecho_io::listen::Listen;
-use qecho_packet::Observers;
+use qecho_io::{Listen, Server, ServerConfig};
 
 use qecho_testkit::identity::{Identity, SERVER_NAME};
 
-/// What any one event may take on a machine that has much else to do.
+/// Time that any one event may take on a machine that has much else to do.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A server that runs.
 pub(crate) struct Sharded {
-    pub(crate) server: Server,
+    pub(crate) server: Server<Echo>,
     identity: Identity,
 }
 
@@ -34,16 +33,15 @@ impl Sharded {
     }
 
     /// Starts a server that is configured otherwise too.
-    pub(crate) fn with(shards: usize, change: impl FnOnce(&mut server::Config)) -> Self {
+    pub(crate) fn with(shards: usize, change: impl FnOnce(&mut ServerConfig)) -> Self {
         let identity = Identity::generate();
         let tls = identity.server(&[ALPN_ECHO]);
-        let mut config = server::Config {
-            listen: vec![Listen::Loopback { port: 0 }],
-            shards: NonZeroUsize::new(shards).expect("not zero"),
-            ..server::Config::new(tls.identity)
-        };
+        let mut config = server::config(tls.identity)
+            .with_listen([Listen::Loopback { port: 0 }])
+            .with_shards(NonZeroUsize::new(shards).expect("not zero"));
         change(&mut config);
-        let server = Server::start(&config, None).expect("loopback has ports");
+        let echo = Echo::default();
+        let server = config.start(|_| echo.clone()).expect("loopback has ports");
         assert!(server.unsteered().is_none(), "{:?}", server.unsteered());
         assert_eq!(server.shards(), shards);
         Self { server, identity }
@@ -60,12 +58,7 @@ impl Sharded {
             server_name: SERVER_NAME.into(),
             addresses: vec![address],
         };
-        let config = client::Config {
-            timeout: LIMIT,
-            patience: Some(LIMIT),
-            observers: Observers::default(),
-            ..client::Config::new(target, self.identity.verifier())
-        };
+        let config = client::Config::new(target, self.identity.verifier()).with_timeout(LIMIT);
         let (tell, events) = channel();
         let listener = move |event| {
             // Nobody listens any more once the test has failed.
@@ -77,8 +70,20 @@ impl Sharded {
 
     /// Ends the server; returns what each shard has done.
     pub(crate) fn stop(self) -> Vec<Report> {
-        self.server.stopper().drain(Duration::ZERO);
-        self.server.wait_for_each().expect("it waits well")
+        self.drain(Duration::ZERO);
+        self.wait()
+    }
+
+    /// Lets no new client in, and gives the others so long to finish.
+    pub(crate) fn drain(&self, grace: Duration) {
+        let mailboxes = self.server.mailboxes();
+        mailboxes.send(&server::Command::Drain(grace));
+    }
+
+    /// Waits until the server has ended; returns what each shard has done.
+    pub(crate) fn wait(self) -> Vec<Report> {
+        let echoes = self.server.wait().expect("it waits well");
+        echoes.into_iter().map(Echo::into_report).collect()
     }
 }
 

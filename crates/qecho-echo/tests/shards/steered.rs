@@ -1,4 +1,4 @@
-//! Who goes to which shard, and stays there.
+//! Clients go to one shard, and stay there.
 
 use std::{
     collections::BTreeMap,
@@ -21,9 +21,7 @@ use rand::Rng;
 use crate::sharded::{Sharded, Talk};
 
 fn total(reports: Vec<Report>) -> Report {
-    let mut total = Report::default();
-    reports.into_iter().for_each(|report| total += report);
-    total
+    reports.into_iter().sum()
 }
 
 /// Bytes that are nowhere alike.
@@ -127,7 +125,7 @@ fn while_one_shard_drains_every_other_refuses_newcomers() {
     let last = sharded.client();
     last.say("first");
     assert_eq!(last.echoed(), "first");
-    sharded.server.stopper().drain(Duration::from_secs(600));
+    sharded.drain(Duration::from_secs(600));
     let mut refused = 0;
     for _ in 0..20 {
         let why = sharded.client().fails();
@@ -141,7 +139,7 @@ fn while_one_shard_drains_every_other_refuses_newcomers() {
     last.say("last");
     assert_eq!(last.echoed(), "last");
     last.finish();
-    let total = total(sharded.server.wait_for_each().expect("it waits well"));
+    let total = total(sharded.wait());
     assert_eq!((total.connections, total.refused), (1, refused));
     assert!(refused > 0);
 }

@@ -29,7 +29,7 @@ impl Connection<'_> {
             return Read::nothing(ReadEnd::Closed);
         };
         let mut gathered = Gathered::default();
-        let packet_max = self.meta.packet_max();
+        let packet_max = self.meta.datagram_max;
         let end = loop {
             let room = match is_enough(&gathered) {
                 true => 0,
@@ -49,7 +49,7 @@ impl Connection<'_> {
         // of this connection that ends every turn.
         let _ = chunks.finalize();
         if matches!(end, ReadEnd::Fin | ReadEnd::Reset(_)) {
-            self.meta.answers.remove(&id);
+            self.meta.unanswered.remove(&id);
         }
         Read {
             data: gathered.into_bytes(packet_max),
@@ -65,7 +65,7 @@ impl Connection<'_> {
         }
         let reset = self.proto.recv_stream(id.to_proto()).received_reset();
         let code = reset.ok().flatten()?;
-        self.meta.answers.remove(&id);
+        self.meta.unanswered.remove(&id);
         Some(code.into_inner())
     }
 }

@@ -14,16 +14,17 @@ use rustls::{
 
 use super::{PacketKeys, TlsError, provider, session::TlsSession};
 
-/// How a client proves whom it talks to and what it offers.
+/// TLS settings of a client.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ClientTls {
     /// Decides whether the server's certificate is the right one.
     pub verifier: Arc<dyn ServerCertVerifier>,
-    /// What is shown to a server that asks for a certificate, if anything.
+    /// Certificate for a server that asks for one, if there is any.
     pub identity: Option<Arc<dyn ResolvesClientCert>>,
     /// The application protocols to offer, best first; empty offers no ALPN.
     pub alpn: Vec<Vec<u8>>,
-    /// Where TLS secrets are logged, if anywhere.
+    /// Log of TLS secrets, if there is any.
     pub key_log: Option<Arc<dyn KeyLog>>,
     /// The cryptography; `None` for that of aws-lc-rs. Keys before the handshake's
     /// (RFC 9001 §5.2) are not its business.
@@ -31,6 +32,49 @@ pub struct ClientTls {
 }
 
 impl ClientTls {
+    /// Returns the settings of a client that shows no certificate and offers no ALPN.
+    pub fn new(verifier: Arc<dyn ServerCertVerifier>) -> Self {
+        Self {
+            verifier,
+            identity: None,
+            alpn: Vec::new(),
+            key_log: None,
+            provider: None,
+        }
+    }
+
+    /// Sets the certificate for a server that asks for one.
+    pub fn with_identity(self, identity: impl Into<Option<Arc<dyn ResolvesClientCert>>>) -> Self {
+        Self {
+            identity: identity.into(),
+            ..self
+        }
+    }
+
+    /// Sets the application protocols to offer, best first.
+    pub fn with_alpn(self, alpn: &[&[u8]]) -> Self {
+        Self {
+            alpn: alpn.iter().map(|name| name.to_vec()).collect(),
+            ..self
+        }
+    }
+
+    /// Sets the log of TLS secrets.
+    pub fn with_key_log(self, key_log: impl Into<Option<Arc<dyn KeyLog>>>) -> Self {
+        Self {
+            key_log: key_log.into(),
+            ..self
+        }
+    }
+
+    /// Sets the cryptography.
+    pub fn with_provider(self, provider: impl Into<Option<Arc<CryptoProvider>>>) -> Self {
+        Self {
+            provider: provider.into(),
+            ..self
+        }
+    }
+
     /// Makes the settings ready for connections.
     ///
     /// # Errors

@@ -30,8 +30,9 @@ use super::{
     session::TlsSession,
 };
 
-/// How a server proves who it is and what it agrees to.
+/// TLS settings of a server.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ServerTls {
     /// Gives the certificate and key for a client.
     pub identity: Arc<dyn ResolvesServerCert>,
@@ -44,11 +45,57 @@ pub struct ServerTls {
     /// (0-RTT, RFC 9001 §4.6). Each session is good for that once; but who can
     /// hold packets back can still choose when the data arrives.
     pub early_data: bool,
-    /// Where TLS secrets are logged, if anywhere.
+    /// Log of TLS secrets, if there is any.
     pub key_log: Option<Arc<dyn KeyLog>>,
     /// The cryptography; `None` for that of aws-lc-rs. Keys before the handshake's
     /// (RFC 9001 §5.2) are not its business.
     pub provider: Option<Arc<CryptoProvider>>,
+}
+
+impl ServerTls {
+    /// Returns the settings of a server that asks for no certificate and takes no 0-RTT.
+    pub fn new(identity: Arc<dyn ResolvesServerCert>, alpn: AlpnPolicy) -> Self {
+        Self {
+            identity,
+            client_verifier: None,
+            alpn,
+            early_data: false,
+            key_log: None,
+            provider: None,
+        }
+    }
+
+    /// Sets what decides on clients' certificates.
+    pub fn with_client_verifier(
+        self,
+        client_verifier: impl Into<Option<Arc<dyn ClientCertVerifier>>>,
+    ) -> Self {
+        Self {
+            client_verifier: client_verifier.into(),
+            ..self
+        }
+    }
+
+    /// Sets whether 0-RTT is taken.
+    pub fn with_early_data(self, early_data: bool) -> Self {
+        Self { early_data, ..self }
+    }
+
+    /// Sets the log of TLS secrets.
+    pub fn with_key_log(self, key_log: impl Into<Option<Arc<dyn KeyLog>>>) -> Self {
+        Self {
+            key_log: key_log.into(),
+            ..self
+        }
+    }
+
+    /// Sets the cryptography.
+    pub fn with_provider(self, provider: impl Into<Option<Arc<CryptoProvider>>>) -> Self {
+        Self {
+            provider: provider.into(),
+            ..self
+        }
+    }
 }
 
 /// TLS sessions that a client is given for a next time. Each can be resumed once, and whoever

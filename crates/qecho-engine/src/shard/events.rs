@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
-use super::entry::ConnectionEntry;
-use crate::{application::Application, connection::Connection, event::Event, proto::ToOurs};
+use crate::{
+    application::Application, connection::Connection, event::Event, proto::ToOurs,
+    state::ConnectionEntry,
+};
 
 impl<S> ConnectionEntry<S> {
     /// Hands an event to the application.
@@ -13,12 +15,12 @@ impl<S> ConnectionEntry<S> {
         now: Instant,
         event: Event,
     ) {
-        if self.meta.reported_closed {
+        if self.reported_closed {
             return;
         }
         if let Event::Closed(reason) = &event {
-            self.meta.reported_closed = true;
-            self.meta.untold_close = Some(Box::new(reason.clone()));
+            self.reported_closed = true;
+            self.untraced_close = Some(Box::new(reason.clone()));
         }
         let mut connection = Connection::new(&mut self.proto, &mut self.meta, now);
         application.handle_event(&mut connection, &mut self.state, event);
@@ -40,7 +42,7 @@ impl<S> ConnectionEntry<S> {
             any = true;
             self.deliver(application, now, Event::Confirmed);
         }
-        if let Some(reason) = self.meta.take_local_close() {
+        if let Some(reason) = self.unreported_close() {
             any = true;
             self.deliver(application, now, Event::Closed(reason));
         }

@@ -10,20 +10,18 @@ use quinn_proto::{
     ConnectionEvent, DatagramEvent, EcnCodepoint, EndpointEvent, Incoming, ReadableError, VarInt,
 };
 
-use super::{
-    ConnectionKey, Received, Shard,
-    admission::Decision,
-    entry::ConnectionEntry,
-    inbound::Disposition,
-    state::ShardState,
-    validation::{AddressValidation, Exceeding},
-};
+use super::Shard;
 use crate::{
     application::{Application, RejectReason},
-    connection::Connection,
+    connection::{Connection, ConnectionKey},
     crypto::Findings,
+    datagram::Received,
     limits::LONG_HEADER_DATAGRAM_MAX,
     proto::{ToOurs, ToProto},
+    state::{
+        AddressValidation, AmplificationExceptions, ConnectionEntry, Decision, Disposition,
+        ShardState,
+    },
 };
 
 impl<A: Application> Shard<A> {
@@ -39,30 +37,30 @@ impl<A: Application> Shard<A> {
         if !self.can_be_meant(remote, &data) {
             return Disposition::Oversized;
         }
-        let mut response = self.core.outbox.buffer();
-        let endpoint = &mut self.core.bindings[binding].endpoint;
+        let mut response = self.state.outbox.buffer();
+        let endpoint = &mut self.state.bindings[binding].endpoint;
         let ecn = EcnCodepoint::from_bits(ecn);
         match endpoint.handle(now, remote, local_ip, ecn, data, &mut response) {
             Some(DatagramEvent::ConnectionEvent(handle, event)) => {
-                self.core.outbox.recycle(response);
-                let key = self.core.bindings[binding].key(handle);
-                let Some(entry) = key.and_then(|key| self.core.entry(key)) else {
+                self.state.outbox.recycle(response);
+                let key = self.state.bindings[binding].key(handle);
+                let Some(entry) = key.and_then(|key| self.state.entry(key)) else {
                     return Disposition::Unknown;
                 };
                 let was_closed = entry.proto.is_closed();
                 let key = entry.meta.key;
-                self.core.hand_over(now, key, remote, size, event);
+                self.state.hand_over(now, key, remote, size, event);
                 Disposition::Handed(key, was_closed)
             }
             Some(DatagramEvent::NewConnection(incoming)) => {
                 self.admit(now, (binding, size), incoming, response)
             }
             Some(DatagramEvent::Response(transmit)) => {
-                self.core.respond(binding, transmit, response);
+                self.state.respond(binding, transmit, response);
                 Disposition::Unknown
             }
             None => {
-                self.core.outbox.recycle(response);
+                self.state.outbox.recycle(response);
                 Disposition::Unknown
             }
         }
@@ -74,22 +72,22 @@ impl<A: Application> Shard<A> {
         let has_long_header = data.first().is_some_and(|first| first & 0x80 != 0);
         match has_long_header {
             true => data.len() <= LONG_HEADER_DATAGRAM_MAX,
-            false => self.core.routes.can_bring(remote.ip(), data.len()),
+            false => self.state.routes.can_bring(remote.ip(), data.len()),
         }
     }
 
     /// Lets those go that are in the way of a client from `remote`.
     fn make_room(&mut self, now: Instant, remote: IpAddr) {
-        while let Some(key) = self.core.admission.in_the_way(now, remote) {
-            if self.core.end_handshake_count(key) {
+        while let Some(key) = self.state.admission.in_the_way(now, remote) {
+            if self.state.end_handshake_count(key) {
                 continue;
             }
-            if let Some(entry) = self.core.entry(key) {
+            if let Some(entry) = self.state.entry(key) {
                 entry.give_up_handshake(now);
                 entry.poll_events(&mut self.application, now);
-                self.core.poll_transmits(now, key);
+                self.state.poll_transmits(now, key);
             }
-            self.core.forget(now, key);
+            self.state.forget(now, key);
         }
     }
 
@@ -104,65 +102,64 @@ impl<A: Application> Shard<A> {
         let peer = incoming.remote_address();
         let remote = peer.ip();
         let validated = incoming.remote_address_validated();
-        let endpoint = &mut self.core.bindings[binding].endpoint;
-        match self.core.admission.decide(remote, validated) {
+        let endpoint = &mut self.state.bindings[binding].endpoint;
+        match self.state.admission.decide(remote, validated) {
             Decision::Accept => {}
             Decision::Retry => {
-                match endpoint.retry(incoming, &mut response) {
-                    Ok(transmit) => self.core.respond(binding, transmit, response),
+                let (transmit, disposition) = match endpoint.retry(incoming, &mut response) {
+                    Ok(transmit) => (transmit, Disposition::Retried),
                     Err(error) => {
                         let transmit = endpoint.refuse(error.into_incoming(), &mut response);
-                        self.core.respond(binding, transmit, response);
-                        return Disposition::Refused;
+                        (transmit, Disposition::Refused)
                     }
-                }
-                return Disposition::Retried;
+                };
+                self.state.respond(binding, transmit, response);
+                return disposition;
             }
-            Decision::Refuse => {
-                return self.refuse(now, binding, incoming, response);
-            }
+            Decision::Refuse => return self.refuse(now, binding, incoming, response),
         }
         self.make_room(now, remote);
-        let Some(mut permit) = self.core.admission.enter(remote, validated) else {
+        let Some(mut permit) = self.state.admission.enter(remote, validated) else {
             return self.refuse(now, binding, incoming, response);
         };
-        let original_destination = *incoming.orig_dst_cid();
-        let config = self.core.routes.server_config(remote);
-        let endpoint = &mut self.core.bindings[binding].endpoint;
+        let original = *incoming.orig_dst_cid();
+        let config = self.state.routes.server_config(remote);
+        let endpoint = &mut self.state.bindings[binding].endpoint;
         let accepted = endpoint.accept(incoming, now, &mut response, config);
-        let findings = self.core.keys.take_findings().unwrap_or_default();
+        let findings = self.state.keys.take_findings().unwrap_or_default();
         match accepted {
             Ok((handle, mut proto)) => {
-                self.core.outbox.recycle(response);
+                self.state.outbox.recycle(response);
                 // A first packet that closes its own connection leaves one
                 // whose only timer is the idle timeout.
                 if proto.is_closed() {
                     endpoint.handle_event(handle, EndpointEvent::drained());
-                    self.core.admission.leave(permit);
+                    self.state.admission.leave(permit);
                     return Disposition::Failed;
                 }
-                let mut meta = self.core.bindings[binding].meta(handle, now);
+                let mut meta = self.state.bindings[binding].meta(handle, now);
                 let key = meta.key;
-                let deadline = self.core.admission.begin_handshake(&mut permit, now, key);
-                meta.admit(permit, deadline);
-                meta.note_refused(findings.refused);
-                meta.limit(AddressValidation::new(now, (peer, validated), size));
-                if let Some(watch) = &mut self.core.watch {
-                    let addresses = (self.core.bindings[binding].address, peer);
-                    watch.began(now, key, addresses, Side::Server, &original_destination);
-                    meta.number = watch.number(key);
+                let deadline = self.state.admission.begin_handshake(&mut permit, now, key);
+                if let Some(tracing) = &mut self.state.tracing {
+                    let addresses = (self.state.bindings[binding].address, peer);
+                    let number = tracing.started(now, key, addresses, Side::Server, &original);
+                    meta.number = Some(number);
                 }
                 let state = self
                     .application
                     .accept(&mut Connection::new(&mut proto, &mut meta, now));
-                self.core.insert(ConnectionEntry { proto, meta, state });
+                let mut entry = ConnectionEntry::new(proto, meta, state);
+                let validation = AddressValidation::new(now, (peer, validated), size);
+                entry.admit(permit, deadline, validation);
+                entry.note_refused(findings.refused);
+                self.state.insert(entry);
                 Disposition::Admitted(key)
             }
             Err(error) => {
-                self.core.admission.leave(permit);
+                self.state.admission.leave(permit);
                 match error.response {
-                    Some(transmit) => self.core.respond(binding, transmit, response),
-                    None => self.core.outbox.recycle(response),
+                    Some(transmit) => self.state.respond(binding, transmit, response),
+                    None => self.state.outbox.recycle(response),
                 }
                 let reason = match findings.refused {
                     0 => RejectReason::Handshake(error.cause.to_ours()),
@@ -183,9 +180,9 @@ impl<A: Application> Shard<A> {
         mut response: Vec<u8>,
     ) -> Disposition {
         let peer = incoming.remote_address();
-        let endpoint = &mut self.core.bindings[binding].endpoint;
+        let endpoint = &mut self.state.bindings[binding].endpoint;
         let transmit = endpoint.refuse(incoming, &mut response);
-        self.core.respond(binding, transmit, response);
+        self.state.respond(binding, transmit, response);
         self.application.turned_away(now, peer, &RejectReason::Full);
         Disposition::Refused
     }
@@ -199,7 +196,7 @@ impl<S> ShardState<S> {
             return false;
         };
         let is_complete = !entry.proto.is_handshaking() && !entry.proto.is_closed();
-        match &mut entry.meta.permit {
+        match &mut entry.permit {
             Some(permit) if is_complete => self.admission.handshake_over(permit),
             _ => false,
         }
@@ -218,17 +215,17 @@ impl<S> ShardState<S> {
             return;
         };
         let path = entry.proto.remote_address();
-        let is_limited = entry.meta.is_limited || remote != path;
-        match &mut entry.meta.validation {
+        let is_limited = entry.is_limited || remote != path;
+        match &mut entry.validation {
             Some(validation) if is_limited => validation.received(now, remote, size, path),
             _ => {}
         }
         self.keys.follow_paths(is_limited);
         entry.proto.handle_event(event);
-        entry.heard(now, size);
+        entry.note_received(now, size);
         let findings = self.keys.take_findings();
         if findings.is_some() || is_limited {
-            let paths = (remote, path, &mut self.exceeding);
+            let paths = (remote, path, &mut self.exceptions);
             entry.note_findings(now, paths, findings.unwrap_or_default());
         }
         self.mark_dirty(key);
@@ -241,16 +238,16 @@ impl<S> ConnectionEntry<S> {
     fn note_findings(
         &mut self,
         now: Instant,
-        (remote, path, exceeding): (SocketAddr, SocketAddr, &mut Exceeding),
+        (remote, path, exceptions): (SocketAddr, SocketAddr, &mut AmplificationExceptions),
         findings: Findings,
     ) {
-        if self.meta.note_refused(findings.refused) {
+        if self.note_refused(findings.refused) {
             self.close_for_fragments(now);
         }
         if let Some(tracker) = findings.crowded {
             tracker.forget_streams(|id| self.is_receiving(id));
         }
-        let Some(validation) = &mut self.meta.validation else {
+        let Some(validation) = &mut self.validation else {
             return;
         };
         let new_path = self.proto.remote_address();
@@ -262,9 +259,9 @@ impl<S> ConnectionEntry<S> {
             validation.responded(remote, response);
         }
         if new_path != path {
-            validation.moved(now, new_path, exceeding);
+            validation.moved(now, new_path, exceptions);
         }
-        self.meta.is_limited = !validation.is_over(new_path);
+        self.is_limited = !validation.is_over(new_path);
     }
 
     /// Tells whether the state machine still takes data on a stream.

@@ -9,8 +9,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use qecho_engine::{
-    Received, Secrets, ServerTls, Shard,
-    config::{Accepting, AdmissionSettings, RetryPolicy, ShardConfig, Transport},
+    Output, Received, Secrets, ServerTls, Shard,
+    config::{AdmissionSettings, RetryPolicy, ShardConfig, Transport},
 };
 use qecho_netsim::simulation::{FAR, NEAR};
 use qecho_testkit::identity::{Identity, SERVER_NAME};
@@ -40,20 +40,10 @@ impl ResolvesServerCert for Repeated {
 /// Makes a server that has more to say than a client's first flight allows.
 fn talkative_server(retry: RetryPolicy) -> Shard<Deaf> {
     let tls = Identity::generate().server(&[b"echo"]);
-    let accepting = Accepting {
-        tls: ServerTls {
-            identity: Arc::new(Repeated(tls.identity.clone())),
-            ..tls
-        },
-        admission: AdmissionSettings {
-            retry,
-            ..AdmissionSettings::default()
-        },
-    };
-    let config = ShardConfig {
-        secrets: Secrets::from_master(&[8; 32]),
-        ..ShardConfig::server(Transport::default(), accepting)
-    };
+    let tls = ServerTls::new(Arc::new(Repeated(tls.identity)), tls.alpn);
+    let config = ShardConfig::server(Transport::default(), tls)
+        .with_admission(AdmissionSettings::default().with_retry(retry))
+        .with_secrets(Secrets::from_master(&[8; 32]));
     Shard::new(&config, &[FAR], Deaf::default()).expect("these settings work")
 }
 
@@ -64,8 +54,7 @@ fn answer(server: &mut Shard<Deaf>, flight: &[Vec<u8>]) -> usize {
     let mut sent = 0;
     let mut turn = |server: &mut Shard<Deaf>, now| {
         server.handle_timeouts(now);
-        server.drive(now);
-        while let Some(datagram) = server.pop_datagram() {
+        while let Output::Datagram(datagram) = server.poll_output(now) {
             assert_eq!(datagram.destination, NEAR);
             sent += datagram.contents.len();
         }

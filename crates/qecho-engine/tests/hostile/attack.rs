@@ -10,9 +10,9 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use qecho_engine::{
-    Application, CloseReason, Connection, Event, Received, Secrets, Shard, ShardContext, StreamId,
-    Written,
-    config::{Accepting, AdmissionSettings, ShardConfig, Transport},
+    Application, CloseReason, Connection, Event, Output, Received, Secrets, Shard, ShardContext,
+    StreamId, Written,
+    config::{ShardConfig, Transport},
 };
 use qecho_netsim::simulation::{FAR, NEAR};
 use qecho_testkit::identity::{Identity, SERVER_NAME};
@@ -130,19 +130,10 @@ impl<A: Application> Attack<A> {
     pub(crate) fn with_mtu(application: A, mtu: u16) -> Self {
         let now = Instant::now();
         let identity = Identity::generate();
-        let accepting = Accepting {
-            tls: identity.server(&[b"echo"]),
-            admission: AdmissionSettings::default(),
-        };
-        let transport = Transport {
-            udp_payload_max: (mtu > 1_472).then_some(mtu),
-            ..Transport::default()
-        };
-        let config = ShardConfig {
-            seed: [7; 32],
-            secrets: Secrets::from_master(&[8; 32]),
-            ..ShardConfig::server(transport, accepting)
-        };
+        let transport = Transport::default().with_udp_payload_max((mtu > 1_472).then_some(mtu));
+        let config = ShardConfig::server(transport, identity.server(&[b"echo"]))
+            .with_seed([7; 32])
+            .with_secrets(Secrets::from_master(&[8; 32]));
         let victim = Shard::new(&config, &[FAR], application).expect("these settings work");
         let mut endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), None, true, None);
         let (handle, attacker) = endpoint
@@ -215,18 +206,17 @@ impl<A: Application> Attack<A> {
         for data in std::mem::take(&mut self.to_victim) {
             self.deliver(self.from, &data);
         }
-        while {
-            self.victim.drive(now);
-            while let Some(datagram) = self.victim.pop_datagram() {
-                let segment = datagram.segment_size.unwrap_or(datagram.contents.len());
-                for data in datagram.contents.chunks(segment) {
-                    self.sent.push((datagram.destination, data.to_vec()));
-                    self.return_to_attacker(data);
-                }
-                self.victim.recycle(datagram.contents);
+        while let Output::Datagram(datagram) = self.victim.poll_output(now) {
+            let length = datagram.contents.len();
+            for data in datagram
+                .contents
+                .chunks(datagram.segment_size.unwrap_or(length))
+            {
+                self.sent.push((datagram.destination, data.to_vec()));
+                self.return_to_attacker(data);
             }
-            self.victim.is_dirty()
-        } {}
+            self.victim.note_sent(now, datagram, Ok(length));
+        }
         if self.attacker.poll_timeout().is_some_and(|due| due <= now) {
             self.attacker.handle_timeout(now);
         }

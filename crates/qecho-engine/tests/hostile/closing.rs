@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use qecho_engine::{
     Application, ConnectTo, Connection, Connector, Event, Secrets, Shard, ShardContext,
-    config::{Accepting, AdmissionSettings, ShardConfig, Transport},
+    config::{ShardConfig, Transport},
 };
 use qecho_netsim::{
     link::Conditions,
@@ -47,16 +47,9 @@ impl Application for Hasty {
 #[test]
 fn connections_that_close_themselves_at_once_occupy_nothing() {
     let identity = Identity::generate();
-    let accepting = Accepting {
-        tls: identity.server(&[b"echo"]),
-        admission: AdmissionSettings::default(),
-    };
-    let secrets = Secrets::from_master(&[8; 32]);
-    let config = ShardConfig {
-        seed: [7; 32],
-        secrets,
-        ..ShardConfig::server(Transport::default(), accepting)
-    };
+    let config = ShardConfig::server(Transport::default(), identity.server(&[b"echo"]))
+        .with_seed([7; 32])
+        .with_secrets(Secrets::from_master(&[8; 32]));
     let server = Shard::new(&config, &[FAR], Deaf::default()).expect("these settings work");
     let hasty = Hasty(identity.connector(&[b"echo"]));
     let config = ShardConfig::client(Transport::default());

@@ -9,8 +9,8 @@ use std::{
 
 use bytes::BytesMut;
 use qecho_engine::{
-    Received, Secrets, Shard,
-    config::{Accepting, AdmissionSettings, ShardConfig, Transport},
+    Output, Received, Secrets, Shard,
+    config::{AdmissionSettings, ShardConfig, Transport},
     limits,
 };
 use qecho_netsim::simulation::FAR;
@@ -37,17 +37,10 @@ impl Crowd {
     #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
     fn new() -> Self {
         let identity = Identity::generate();
-        let accepting = Accepting {
-            tls: identity.server(&[b"echo"]),
-            admission: AdmissionSettings {
-                connections_per_address_max: usize::MAX,
-                ..AdmissionSettings::default()
-            },
-        };
-        let config = ShardConfig {
-            secrets: Secrets::from_master(&[8; 32]),
-            ..ShardConfig::server(Transport::default(), accepting)
-        };
+        let admission = AdmissionSettings::default().with_connections_per_address_max(usize::MAX);
+        let config = ShardConfig::server(Transport::default(), identity.server(&[b"echo"]))
+            .with_admission(admission)
+            .with_secrets(Secrets::from_master(&[8; 32]));
         let server = Shard::new(&config, &[FAR], Deaf::default()).expect("these settings work");
         Self {
             server,
@@ -90,8 +83,7 @@ impl Crowd {
             data.clear();
         }
         self.server.handle_timeouts(self.now);
-        self.server.drive(self.now);
-        while let Some(datagram) = self.server.pop_datagram() {
+        while let Output::Datagram(datagram) = self.server.poll_output(self.now) {
             if datagram.destination == client.address {
                 client.hear(self.now, &datagram.contents);
             }

@@ -8,11 +8,17 @@ use qecho_engine::{
 };
 use rustix::event::{PollFd, PollFlags};
 
-use super::{Inbox, clock, poll_for};
-use crate::socket::{ReceiveBuffers, ReceiveErrors, Socket};
+use super::{clock, poll_for};
+use crate::{
+    Mailbox, Runner, StartError,
+    mailbox::{Inbox, mailbox},
+    socket::{ReceiveBuffers, ReceiveErrors, Socket},
+};
 
 /// A forwarder with its sockets and mailbox.
 pub struct ForwardingLoop<F: Forwarder> {
+    thread: &'static str,
+    mailbox: Mailbox<F::Command>,
     forwarder: F,
     /// By the forwarder's numbers.
     sockets: BTreeMap<usize, Socket>,
@@ -24,15 +30,41 @@ pub struct ForwardingLoop<F: Forwarder> {
 
 impl<F: Forwarder> ForwardingLoop<F> {
     /// Puts a forwarder on the sockets that it has from the start, numbered
-    /// from 0.
-    pub fn new(forwarder: F, sockets: Vec<Socket>, inbox: Inbox<F::Command>) -> Self {
-        Self {
+    /// from 0, for a thread that errors describe, as in "the relay's thread".
+    ///
+    /// # Errors
+    /// [`StartError`] if there is no file descriptor.
+    pub fn new(
+        thread: &'static str,
+        forwarder: F,
+        sockets: Vec<Socket>,
+    ) -> Result<Self, StartError> {
+        let (mailbox, inbox) = mailbox().map_err(StartError::thread(thread))?;
+        Ok(Self {
+            thread,
+            mailbox,
             forwarder,
             sockets: sockets.into_iter().enumerate().collect(),
             inbox,
             buffers: ReceiveBuffers::new(),
             unread: false,
-        }
+        })
+    }
+
+    /// Calls `work`, which is to [`run`](Self::run) the forwarder, on a thread of this name.
+    ///
+    /// # Errors
+    /// [`StartError`] if the system gives no thread.
+    pub fn start<T: Send + 'static>(
+        self,
+        name: impl Into<String>,
+        work: impl FnOnce(Self) -> io::Result<T> + Send + 'static,
+    ) -> Result<Runner<T, F::Command>, StartError>
+    where
+        F: Send + 'static,
+    {
+        let mailbox = self.mailbox.clone();
+        Runner::start(self.thread, name.into(), mailbox, || work(self))
     }
 
     /// Runs until the forwarder has ended; gives it back.
@@ -43,12 +75,12 @@ impl<F: Forwarder> ForwardingLoop<F> {
         loop {
             let now = clock();
             self.unread = false;
-            // Before the datagrams: what is sent after a letter comes after it.
-            self.read_mail(now);
+            // Before the datagrams: what is sent after a command comes after it.
+            self.handle_commands(now);
             self.receive(now);
             self.forwarder.handle_timeouts(now);
-            while let Some(order) = self.forwarder.pop_output() {
-                self.carry_out(order);
+            while let Some(output) = self.forwarder.poll_output() {
+                self.carry_out(output);
             }
             if self.forwarder.is_finished() {
                 return Ok(self.forwarder);
@@ -75,19 +107,19 @@ impl<F: Forwarder> ForwardingLoop<F> {
         }
     }
 
-    fn read_mail(&mut self, now: Instant) {
+    fn handle_commands(&mut self, now: Instant) {
         self.inbox.answer();
         for _ in 0..MAIL_PER_TURN_MAX {
-            let Some(mail) = self.inbox.next() else {
+            let Some(command) = self.inbox.next() else {
                 return;
             };
-            self.forwarder.handle_command(now, mail);
+            self.forwarder.handle_command(now, command);
         }
         self.unread = true;
     }
 
-    fn carry_out(&mut self, order: ForwarderOutput) {
-        match order {
+    fn carry_out(&mut self, output: ForwarderOutput) {
+        match output {
             ForwarderOutput::Open { binding, address } => {
                 match Socket::bind(address, ReceiveErrors::No) {
                     Ok(socket) => drop(self.sockets.insert(binding, socket)),

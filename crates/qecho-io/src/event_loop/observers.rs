@@ -1,4 +1,4 @@
-//! Tells a observer what passes: when, and from where to where.
+//! Shows observers the datagrams that pass, with their times and addresses.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use qecho_packet::{DatagramObserver, DecodedDatagram, Direction, Observation, Ob
 
 use crate::socket::source_towards;
 
-/// A observer, and what it takes to tell it the truth.
+/// Observers of an event loop, and what their times and addresses are made of.
 pub(super) struct ObserverSet {
     observers: Vec<Box<dyn DatagramObserver>>,
     clock: fn() -> Instant,
@@ -34,7 +34,7 @@ impl ObserverSet {
         }
     }
 
-    /// Returns an instant as observers are told it.
+    /// Returns an instant as the time since 1970.
     fn at(&self, now: Instant) -> Duration {
         self.began_at + now.saturating_duration_since(self.began)
     }
@@ -45,7 +45,7 @@ impl ObserverSet {
         }
     }
 
-    /// Passes on what the shard tells, with true addresses.
+    /// Passes on what the shard has observed, with true addresses.
     pub(super) fn observe(&mut self, at: Instant, mut observation: Observation) {
         match &mut observation {
             Observation::Datagram(DecodedDatagram { local, remote, .. })

@@ -12,8 +12,8 @@ use qecho_engine::{
 
 use crate::socket::towards;
 
-/// Returns who asks the system, and remembers its answers.
-pub(super) fn surveyor() -> RouteMtu {
+/// Returns a function that asks the system and remembers its answers.
+pub(super) fn route_mtu() -> RouteMtu {
     let mut known = HashMap::new();
     Box::new(move |peer: IpAddr| {
         let peer = peer.to_canonical();
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn loopback_carries_the_largest_datagrams_that_there_are() {
-        let mut survey = surveyor();
+        let mut route_mtu = route_mtu();
         for peer in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
             // A host may lack IPv6.
             let Ok(sender) = UdpSocket::bind((peer, 0)) else {
@@ -76,14 +76,14 @@ mod tests {
             };
             let receiver = UdpSocket::bind((peer, 0)).expect("there is another port");
             let to = receiver.local_addr().expect("it is bound");
-            let most = survey(peer).expect("there is a route");
+            let most = route_mtu(peer).expect("there is a route");
             assert!(most > 1_500, "{peer}: {most}");
             let datagram = vec![1; most.into()];
             sender.send_to(&datagram, to).expect("it is not too long");
             let mut received = vec![0; 70_000];
             let length = receiver.recv(&mut received).expect("it has come");
             assert_eq!(length, usize::from(most));
-            assert_eq!(survey(peer), Some(most), "it is remembered");
+            assert_eq!(route_mtu(peer), Some(most), "it is remembered");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Event loops that end together.
+//! Groups of shards, which end together and forward datagrams to one another.
 
 use std::{
     collections::VecDeque,
@@ -19,7 +19,7 @@ use crate::mailbox::Waker;
 /// kernel must find a socket for each, and newcomers to any of them are to
 /// hear that they are refused.
 #[derive(Debug)]
-pub struct ShardHandle {
+pub(crate) struct ShardHandle {
     group: Arc<ShardGroup>,
     index: usize,
     has_ended: bool,
@@ -29,67 +29,65 @@ pub struct ShardHandle {
 struct ShardGroup {
     running: AtomicUsize,
     failed: AtomicBool,
-    /// In the order of the members.
+    /// In the order of the shards, as the queues.
     wakers: Vec<Waker>,
-    handed_over: Vec<HandedOver>,
+    queues: Vec<ForwardQueue>,
 }
 
-/// Datagrams for one member that others have received: the kernel steers a
+/// Datagrams for one shard that others have received: the kernel steers a
 /// batch that it has joined (GRO), or that was sent as one (GSO), by its first
 /// datagram alone.
 #[derive(Debug, Default)]
-struct HandedOver {
+struct ForwardQueue {
     any: AtomicBool,
     datagrams: Mutex<VecDeque<Received>>,
 }
 
-/// Makes a group of the event loops that these wake.
-pub fn shard_group(wakers: Vec<Waker>) -> Vec<ShardHandle> {
-    let members = wakers.len();
+/// Makes the group of the shards that these wake.
+pub(crate) fn shard_group(wakers: Vec<Waker>) -> Vec<ShardHandle> {
+    let shards = wakers.len();
     let group = Arc::new(ShardGroup {
-        running: AtomicUsize::new(members),
+        running: AtomicUsize::new(shards),
         failed: AtomicBool::new(false),
-        handed_over: wakers.iter().map(|_| HandedOver::default()).collect(),
+        queues: wakers.iter().map(|_| ForwardQueue::default()).collect(),
         wakers,
     });
-    let member = |index| ShardHandle {
+    let handle = |index| ShardHandle {
         group: group.clone(),
         index,
         has_ended: false,
     };
-    (0..members).map(member).collect()
+    (0..shards).map(handle).collect()
 }
 
 impl ShardHandle {
-    /// Hands a datagram to the member whose it is; what is too much is lost, as
+    /// Forwards a datagram to the shard that owns it; what is too much is lost, as
     /// on a network.
-    pub(super) fn hand_over(&self, to: usize, received: Received) {
-        let Some(place) = self.group.handed_over.get(to) else {
+    pub(super) fn forward(&self, to: usize, received: Received) {
+        let Some(queue) = self.group.queues.get(to) else {
             return;
         };
-        let mut datagrams = place
-            .datagrams
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let datagrams = queue.datagrams.lock();
+        let mut datagrams = datagrams.unwrap_or_else(PoisonError::into_inner);
         if datagrams.len() < HANDED_OVER_MAX {
             datagrams.push_back(received);
         }
-        place.any.store(true, Ordering::Release);
+        queue.any.store(true, Ordering::Release);
         drop(datagrams);
         self.group.wakers[to].wake();
     }
 
-    /// Takes what others have handed over to this member.
-    pub(super) fn handed_over(&self) -> VecDeque<Received> {
-        let place = &self.group.handed_over[self.index];
-        if !place.any.swap(false, Ordering::AcqRel) {
+    /// Takes what others have forwarded to this shard.
+    pub(super) fn take_forwarded(&self) -> VecDeque<Received> {
+        let queue = &self.group.queues[self.index];
+        if !queue.any.swap(false, Ordering::AcqRel) {
             return VecDeque::new();
         }
-        let datagrams = place.datagrams.lock();
+        let datagrams = queue.datagrams.lock();
         std::mem::take(&mut *datagrams.unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Notes that this member has ended; tells whether the group is over.
+    /// Notes that this shard has ended; tells whether the group is over.
     pub(super) fn end(&mut self) -> bool {
         if !std::mem::replace(&mut self.has_ended, true) {
             let running = self.group.running.fetch_sub(1, Ordering::AcqRel);
@@ -100,7 +98,7 @@ impl ShardHandle {
         self.group.running.load(Ordering::Acquire) == 0 || self.has_failed()
     }
 
-    /// Tells whether a member has failed, and there is no use in going on.
+    /// Tells whether a shard has failed, and there is no use in going on.
     pub(super) fn has_failed(&self) -> bool {
         self.group.failed.load(Ordering::Acquire)
     }
@@ -111,7 +109,7 @@ impl ShardHandle {
 }
 
 impl Drop for ShardHandle {
-    /// Who leaves without having ended has failed.
+    /// Notes a failure, unless the shard has ended.
     fn drop(&mut self) {
         if !self.has_ended {
             self.group.failed.store(true, Ordering::Release);
@@ -125,7 +123,7 @@ mod tests {
     use super::*;
     use crate::mailbox::{Inbox, mailbox};
 
-    fn guests() -> (Vec<ShardHandle>, Vec<Inbox<()>>) {
+    fn handles() -> (Vec<ShardHandle>, Vec<Inbox<()>>) {
         let (wakers, inboxes) = (0..3)
             .map(|_| mailbox::<()>().expect("there are file descriptors"))
             .map(|(mailbox, inbox)| (mailbox.waker(), inbox))
@@ -134,16 +132,16 @@ mod tests {
     }
 
     #[test]
-    fn a_party_is_over_when_the_last_has_ended_and_then_everybody_is_woken() {
-        let (mut members, mut inboxes) = guests();
-        assert!(!members[0].end());
-        assert!(!members[0].end(), "each counts once");
-        assert!(!members[1].end());
+    fn a_group_is_over_when_the_last_has_ended_and_then_every_shard_is_woken() {
+        let (mut handles, mut inboxes) = handles();
+        assert!(!handles[0].end());
+        assert!(!handles[0].end(), "each counts once");
+        assert!(!handles[1].end());
         assert!(!inboxes[0].answer());
-        assert!(members[2].end());
+        assert!(handles[2].end());
         assert!(inboxes.iter_mut().all(Inbox::answer));
-        assert!(members[0].end());
-        assert!(!members[0].has_failed());
+        assert!(handles[0].end());
+        assert!(!handles[0].has_failed());
     }
 
     fn received(number: u8) -> Received {
@@ -157,32 +155,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_handed_over_reaches_its_owner_in_order_and_no_more_than_it_may() {
-        let (members, mut inboxes) = guests();
+    fn what_is_forwarded_reaches_its_owner_in_order_and_no_more_than_it_may() {
+        let (handles, mut inboxes) = handles();
         for number in [1, 2] {
-            members[0].hand_over(2, received(number));
+            handles[0].forward(2, received(number));
         }
         assert!(inboxes[2].answer(), "it is woken");
         assert!(!inboxes[1].answer());
-        assert!(members[1].handed_over().is_empty());
-        let numbers = |member: &ShardHandle| -> Vec<u8> {
-            let datagrams = member.handed_over().into_iter();
+        assert!(handles[1].take_forwarded().is_empty());
+        let numbers = |handle: &ShardHandle| -> Vec<u8> {
+            let datagrams = handle.take_forwarded().into_iter();
             datagrams.map(|datagram| datagram.data[0]).collect()
         };
-        assert_eq!(numbers(&members[2]), [1, 2]);
-        assert!(numbers(&members[2]).is_empty());
+        assert_eq!(numbers(&handles[2]), [1, 2]);
+        assert!(numbers(&handles[2]).is_empty());
         for _ in 0..HANDED_OVER_MAX + 10 {
-            members[0].hand_over(2, received(3));
+            handles[0].forward(2, received(3));
         }
-        assert_eq!(numbers(&members[2]).len(), HANDED_OVER_MAX);
+        assert_eq!(numbers(&handles[2]).len(), HANDED_OVER_MAX);
     }
 
     #[test]
-    fn a_party_is_over_at_once_when_somebody_fails() {
-        let (mut members, mut inboxes) = guests();
-        drop(members.pop());
-        assert!(members.iter().all(ShardHandle::has_failed));
+    fn a_group_is_over_at_once_when_a_shard_fails() {
+        let (mut handles, mut inboxes) = handles();
+        drop(handles.pop());
+        assert!(handles.iter().all(ShardHandle::has_failed));
         assert!(inboxes.iter_mut().all(Inbox::answer));
-        assert!(members[0].end());
+        assert!(handles[0].end());
     }
 }

@@ -7,14 +7,14 @@ use rustix::net::sockopt::set_socket_reuseport;
 
 use super::Socket;
 
-/// The sockets of a server, divided among its shards.
+/// The sockets of a server, split among its shards.
 #[derive(Debug)]
-pub struct ShardSockets {
-    /// For each shard, its socket on each address.
-    pub shards: Vec<Vec<Socket>>,
-    /// Why there is one shard alone, if more were wanted: the system cannot
+pub(crate) struct ShardSockets {
+    /// Sockets of each shard, one on each address.
+    pub(crate) shards: Vec<Vec<Socket>>,
+    /// The reason that there is one shard alone, if more were wanted: the system cannot
     /// steer packets by their connection IDs.
-    pub unsteered: Option<io::Error>,
+    pub(crate) unsteered: Option<io::Error>,
 }
 
 /// Gives each shard a socket on each of the addresses that `sockets` are bound
@@ -22,13 +22,14 @@ pub struct ShardSockets {
 ///
 /// The sockets of an address must live until the last shard has ended: when
 /// one is closed, the kernel numbers the others anew.
-pub fn divide(sockets: Vec<Socket>, steering: &Steering) -> ShardSockets {
-    divide_by(sockets, steering, attach)
+pub(crate) fn split(sockets: Vec<Socket>, steering: &Steering) -> ShardSockets {
+    split_by(sockets, steering, attach)
 }
 
-type Attach = fn(&Socket, &Steering) -> io::Result<()>;
+/// Attaches the steering program to a group of sockets.
+type AttachSteering = fn(&Socket, &Steering) -> io::Result<()>;
 
-fn divide_by(sockets: Vec<Socket>, steering: &Steering, attach: Attach) -> ShardSockets {
+fn split_by(sockets: Vec<Socket>, steering: &Steering, attach: AttachSteering) -> ShardSockets {
     let mut shards: Vec<Vec<Socket>> = (0..steering.shards()).map(|_| Vec::new()).collect();
     let mut unsteered = None;
     if steering.shards() > 1 {
@@ -63,11 +64,11 @@ fn divide_by(sockets: Vec<Socket>, steering: &Steering, attach: Attach) -> Shard
 /// `first` was bound alone, so a port that another process has was an error;
 /// only then it lets others come to its address. Whoever else had wanted to
 /// come in between would have had to be of our user, and to want it.
-fn others(first: &Socket, steering: &Steering, attach: Attach) -> io::Result<Vec<Socket>> {
+fn others(first: &Socket, steering: &Steering, attach: AttachSteering) -> io::Result<Vec<Socket>> {
     set_socket_reuseport(&first.io, true)?;
     let mut others = Vec::with_capacity(steering.shards() - 1);
     for _ in 1..steering.shards() {
-        let other = Socket::open(first.address, first.errors, Company::Shards)?;
+        let other = Socket::open(first.address, first.errors, true)?;
         if others.is_empty() {
             // Once there is a group, and before it is of any size: a packet
             // that comes before the program does goes to any of its sockets.
@@ -86,13 +87,6 @@ fn attach(socket: &Socket, steering: &Steering) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn attach(_: &Socket, _: &Steering) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Who else may be bound to an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Company {
-    None,
-    Shards,
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -147,8 +141,8 @@ mod tests {
                 to.set_ip([127, 0, 0, 1].into());
             }
             let steering = steering(shards);
-            let divided = divide(vec![first], &steering);
-            assert!(divided.unsteered.is_none(), "{:?}", divided.unsteered);
+            let split = split(vec![first], &steering);
+            assert!(split.unsteered.is_none(), "{:?}", split.unsteered);
             for round in 0..200_u32 {
                 // A new port each time, as of a client behind a NAT.
                 let client = UdpSocket::bind((if to.is_ipv4() { "127.0.0.1" } else { "::1" }, 0));
@@ -159,7 +153,7 @@ mod tests {
                 client.send_to(&sent, to).expect("it is sent");
                 let [a, b, c, d, ..] = connection_id;
                 assert_eq!(steering.owner(&sent), steering.shard([a, b, c, d]));
-                let shard = &divided.shards[steering.shard([a, b, c, d])][0];
+                let shard = &split.shards[steering.shard([a, b, c, d])][0];
                 shard.io.set_nonblocking(false).expect("it is a socket");
                 shard
                     .io
@@ -180,8 +174,8 @@ mod tests {
     fn a_port_that_shards_have_is_busy_for_a_second_server() {
         let first = bound("127.0.0.1:0").expect("loopback has ports");
         let address = first.address();
-        let divided = divide(vec![first], &steering(2));
-        assert_eq!(divided.shards.len(), 2);
+        let split = split(vec![first], &steering(2));
+        assert_eq!(split.shards.len(), 2);
         let error = Socket::bind(address, ReceiveErrors::No).expect_err("it is busy");
         assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
     }
@@ -189,11 +183,11 @@ mod tests {
     #[test]
     fn a_system_that_cannot_steer_gives_one_shard_that_gets_everything() {
         let sockets: Vec<_> = (0..2).filter_map(|_| bound("127.0.0.1:0")).collect();
-        let unable: Attach = |_, _| Err(io::ErrorKind::Unsupported.into());
-        let divided = divide_by(sockets, &steering(8), unable);
-        assert!(divided.unsteered.is_some());
-        assert_eq!(divided.shards.len(), 1);
-        for shard in &divided.shards[0] {
+        let unable: AttachSteering = |_, _| Err(io::ErrorKind::Unsupported.into());
+        let split = split_by(sockets, &steering(8), unable);
+        assert!(split.unsteered.is_some());
+        assert_eq!(split.shards.len(), 1);
+        for shard in &split.shards[0] {
             let client = UdpSocket::bind("127.0.0.1:0").expect("there is a port");
             client.send_to(&[7; 3], shard.address).expect("it is sent");
             shard.io.set_nonblocking(false).expect("it is a socket");
@@ -207,10 +201,10 @@ mod tests {
     fn what_is_too_short_for_a_connection_id_goes_to_the_first_shard() {
         let first = bound("127.0.0.1:0").expect("loopback has ports");
         let address = first.address();
-        let divided = divide(vec![first], &steering(8));
+        let split = split(vec![first], &steering(8));
         let client = UdpSocket::bind("127.0.0.1:0").expect("there is a port");
         client.send_to(&[0xff, 1, 2], address).expect("it is sent");
-        let shard = &divided.shards[0][0];
+        let shard = &split.shards[0][0];
         shard.io.set_nonblocking(false).expect("it is a socket");
         shard
             .io

@@ -20,12 +20,12 @@ const LENT_MIN: usize = 48 * 1024;
 
 /// Memory that batches are received into.
 pub(crate) struct ReceiveBuffers {
-    /// Where the kernel writes: [`RECEIVE_BUFFER`] bytes each.
+    /// Buffers that the kernel writes: [`RECEIVE_BUFFER`] bytes each.
     places: Vec<BytesMut>,
     /// The ends of buffers whose datagrams were handed on without a copy; each knows
     /// whether somebody still keeps one of them.
     lent: Vec<BytesMut>,
-    /// How many buffers the next batch may fill.
+    /// Number of buffers that the next batch may fill.
     at_once: usize,
 }
 
@@ -166,15 +166,8 @@ mod tests {
             let (Ok(from), Ok(to)) = (bind(address), bind(address)) else {
                 continue;
             };
-            let batch = Datagram {
-                binding: 0,
-                destination: to.address(),
-                ecn: 2,
-                contents: vec![7; 2_400],
-                segment_size: Some(1_200),
-                source_ip: None,
-                dissected: None,
-            };
+            let mut batch = Datagram::new(0, to.address(), vec![7; 2_400]).with_ecn(2);
+            batch.segment_size = Some(1_200);
             from.send(&batch).expect("loopback takes it");
             let mut buffers = ReceiveBuffers::new();
             let mut received = Vec::new();
@@ -202,15 +195,7 @@ mod tests {
         let from = bind("127.0.0.1:0").expect("loopback has ports");
         let to = bind("127.0.0.1:0").expect("loopback has ports");
         let mut buffers = ReceiveBuffers::new();
-        let single = |length| Datagram {
-            binding: 0,
-            destination: to.address(),
-            ecn: 0,
-            contents: vec![7; length],
-            segment_size: None,
-            source_ip: None,
-            dissected: None,
-        };
+        let single = |length| Datagram::new(0, to.address(), vec![7; length]);
         buffers.at_once = 2;
         for length in [100, 200, 300] {
             from.send(&single(length)).expect("loopback takes it");

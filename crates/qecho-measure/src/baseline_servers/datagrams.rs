@@ -42,15 +42,10 @@ impl Forwarder for BareEcho {
 
     fn handle_datagram(&mut self, _: Instant, received: Received) {
         if self.outputs.len() < WAITING_MAX && self.may_answer(received.remote) {
-            self.outputs.push_back(ForwarderOutput::Send(Datagram {
-                binding: received.binding,
-                destination: received.remote,
-                ecn: 0,
-                contents: received.data.to_vec(),
-                segment_size: None,
-                source_ip: received.local_ip,
-                dissected: None,
-            }));
+            let contents = received.data.to_vec();
+            let datagram = Datagram::new(received.binding, received.remote, contents)
+                .with_source_ip(received.local_ip);
+            self.outputs.push_back(ForwarderOutput::Send(datagram));
         }
     }
 
@@ -64,7 +59,7 @@ impl Forwarder for BareEcho {
 
     fn handle_unsent(&mut self, _: &Datagram) {}
 
-    fn pop_output(&mut self) -> Option<ForwarderOutput> {
+    fn poll_output(&mut self) -> Option<ForwarderOutput> {
         self.outputs.pop_front()
     }
 
@@ -115,7 +110,7 @@ mod tests {
             );
         }
         let mut count = 0;
-        while let Some(ForwarderOutput::Send(datagram)) = echo.pop_output() {
+        while let Some(ForwarderOutput::Send(datagram)) = echo.poll_output() {
             assert_eq!(datagram.contents, b"what came");
             count += 1;
         }

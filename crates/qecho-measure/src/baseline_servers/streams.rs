@@ -14,12 +14,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_echo::server::{Config, ServerError};
 use qecho_engine::{AlpnPolicy, TlsError};
-use qecho_io::BindError;
+use qecho_io::{BindError, ServerConfig, StartError};
 use rustix::event::{PollFd, PollFlags};
-use rustls::{ServerConfig, ServerConnection, version::TLS13};
+use rustls::{ServerConnection, version::TLS13};
 
+use super::THREAD;
 use crate::tcp::{self, Came, ReadBuffer, Secured};
 
 /// TCP connections at once; one more is closed.
@@ -44,7 +44,7 @@ pub(super) struct Listeners {
 
 impl Listeners {
     /// Listens on the same port numbers as QUIC does.
-    pub(super) fn start(config: &Config, quic: &[SocketAddr]) -> Result<Self, ServerError> {
+    pub(super) fn start(config: &ServerConfig, quic: &[SocketAddr]) -> Result<Self, StartError> {
         let mut sockets = Vec::new();
         for address in quic.iter().copied() {
             let bound = tcp::listen(address);
@@ -60,8 +60,11 @@ impl Listeners {
         let mut workers = Vec::new();
         for number in 0..config.shards.get() {
             let (hand_over, streams) = channel();
-            let (bell, waker) = io::pipe().map_err(ServerError::Start)?;
-            workers.push((hand_over, waker.try_clone().map_err(ServerError::Start)?));
+            let (bell, waker) = io::pipe().map_err(StartError::thread(THREAD))?;
+            workers.push((
+                hand_over,
+                waker.try_clone().map_err(StartError::thread(THREAD))?,
+            ));
             let worker = Worker {
                 tls: tls.clone(),
                 streams,
@@ -73,7 +76,7 @@ impl Listeners {
             };
             listeners.spawn(format!("tls {number}"), waker, move || worker.run())?;
         }
-        let (bell, waker) = io::pipe().map_err(ServerError::Start)?;
+        let (bell, waker) = io::pipe().map_err(StartError::thread(THREAD))?;
         let has_ended = listeners.has_ended.clone();
         listeners.spawn("tls accept".into(), waker, move || {
             accept(&sockets, &bell, &has_ended, &count, workers);
@@ -86,10 +89,11 @@ impl Listeners {
         name: String,
         waker: PipeWriter,
         work: impl FnOnce() + Send + 'static,
-    ) -> Result<(), ServerError> {
+    ) -> Result<(), StartError> {
         let thread = thread::Builder::new().name(name).spawn(work);
         self.wakers.push(waker);
-        self.threads.push(thread.map_err(ServerError::Start)?);
+        self.threads
+            .push(thread.map_err(StartError::thread(THREAD))?);
         Ok(())
     }
 }
@@ -108,9 +112,9 @@ impl Drop for Listeners {
 }
 
 /// Returns the TLS that QUIC has, without QUIC.
-fn tls(config: &Config) -> Result<ServerConfig, ServerError> {
+fn tls(config: &ServerConfig) -> Result<rustls::ServerConfig, StartError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider)
+    let builder = rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
         .map_err(TlsError::from)?;
     let builder = match &config.tls.client_verifier {
@@ -180,7 +184,7 @@ fn accept_one(socket: &TcpListener, bell: &PipeReader) -> Option<TcpStream> {
 
 /// One thread's connections.
 struct Worker {
-    tls: Arc<ServerConfig>,
+    tls: Arc<rustls::ServerConfig>,
     streams: Receiver<TcpStream>,
     bell: PipeReader,
     count: Arc<AtomicUsize>,

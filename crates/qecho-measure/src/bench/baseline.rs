@@ -12,10 +12,7 @@ use std::{
 
 use qecho_echo::dial::Alpn;
 use qecho_engine::TlsError;
-use qecho_io::{
-    ReceiveErrors, Socket,
-    event_loop::{self, ForwardingLoop},
-};
+use qecho_io::{ForwardingLoop, ReceiveErrors, Runner, Socket};
 use rustls::{ClientConfig, client::Resumption, version::TLS13};
 
 use self::{
@@ -23,7 +20,7 @@ use self::{
     tls::{Agreed, Load},
 };
 use super::{
-    BenchError, Progress,
+    BenchError, Progress, THREAD,
     collector::{self, Collector},
     config::{Config, Sessions},
     generator::{Listener, Outcome},
@@ -105,22 +102,21 @@ impl Run<'_> {
             let load = BareLoad::new(self.config, number, remote, interval, listener);
             let any = unspecified(remote);
             let sockets = vec![Socket::bind(any, ReceiveErrors::Yes)?];
-            let (mailbox, inbox) = event_loop::mailbox().map_err(BenchError::Start)?;
-            self.stopper.add(mailbox);
-            let driver = ForwardingLoop::new(load, sockets, inbox);
-            let name = format!("bare load {number}");
-            let worker = thread::Builder::new().name(name).spawn(move || {
+            let forwarding = ForwardingLoop::new(THREAD, load, sockets)?;
+            let worker = forwarding.start(format!("bare load {number}"), |forwarding| {
                 processor::wake_precisely();
-                driver.run().map(BareLoad::into_outcome)
-            });
-            workers.push(worker.map_err(BenchError::Start)?);
+                forwarding.run().map(BareLoad::into_outcome)
+            })?;
+            self.stopper.add(worker.mailbox().clone());
+            workers.push(worker);
         }
         drop(told);
         let mut collector =
             Collector::new(interval, self.config.goal.duration(), self.config.shards);
         let usages = self.hear(&hear, &mut collector, tell);
-        let outcomes = workers.into_iter().map(super::run::join);
-        let outcomes = outcomes.collect::<Result<Vec<_>, _>>()?;
+        let outcomes = workers.into_iter().map(Runner::join);
+        let outcomes = outcomes.collect::<Result<Vec<_>, _>>();
+        let outcomes = outcomes.map_err(BenchError::Wait)?;
         Ok(self.report_over(Over {
             name: "udp",
             remote,

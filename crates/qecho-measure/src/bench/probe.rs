@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_echo::dial::{CONFIRMATION_WAIT_MAX, DialFailure, Dialer, Offers, Progress};
+use qecho_echo::dial::{CODE_DONE, CONFIRMATION_WAIT_MAX, DialFailure, Dialer, Offers, Progress};
 use qecho_engine::{
     Application, CloseReason, Connection, ConnectionKey, Connector, Event, Handshake, ShardContext,
 };
@@ -35,11 +35,8 @@ pub struct Probe {
     without_alpn: bool,
     outcome: Option<Result<Reached, DialFailure>>,
     is_stopped: bool,
-    pressing: Option<Instant>,
     /// The attempt that has won.
     winner: Option<ConnectionKey>,
-    /// Those that have lost.
-    losers: Vec<ConnectionKey>,
     /// When to hang up: once the handshake is confirmed, or when that has taken too
     /// long.
     hangs_up: Option<Instant>,
@@ -54,9 +51,7 @@ impl Probe {
             without_alpn: false,
             outcome: None,
             is_stopped: false,
-            pressing: None,
             winner: None,
-            losers: Vec::new(),
             hangs_up: None,
         }
     }
@@ -93,15 +88,6 @@ impl Probe {
         };
         self.outcome.get_or_insert(outcome);
         self.hangs_up = Some(now + wait);
-        self.pressing = Some(now);
-    }
-
-    fn close_losers(&mut self, context: &mut ShardContext<'_, ()>) {
-        for loser in std::mem::take(&mut self.losers) {
-            if let Some((mut connection, ())) = context.connection(loser) {
-                connection.close(0, "another address answered first");
-            }
-        }
     }
 
     fn is_over(&self) -> bool {
@@ -135,12 +121,11 @@ impl Application for Probe {
                     takes_datagrams: connection.datagram_max().is_some(),
                 };
                 self.winner = Some(connection.key());
-                self.losers = self.dialer.connected(connection.key());
+                self.dialer.connected(connection);
                 self.end(now, Ok(reached));
             }
             Event::Closed(reason) if !self.is_over() => {
-                let is_attempt = self.dialer.closed(connection.key(), reason);
-                self.pressing = is_attempt.then_some(now).or(self.pressing);
+                self.dialer.closed(connection, &reason);
             }
             Event::Confirmed | Event::Closed(_) if self.winner == Some(connection.key()) => {
                 // A server may want a certificate to be shown.
@@ -157,33 +142,22 @@ impl Application for Probe {
     fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, mail: Command) {
         if mail == Command::Stop {
             self.is_stopped = true;
+            self.dialer.abandon(context.now());
             self.hangs_up = Some(context.now());
-            self.pressing = Some(context.now());
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let dialing = self.dialer.deadline().filter(|_| !self.is_over());
-        [self.pressing, self.hangs_up, dialing]
-            .into_iter()
-            .flatten()
-            .min()
+        let deadlines = [self.hangs_up, self.dialer.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>) {
-        let was_pressing = self.pressing.take().is_some();
-        self.close_losers(context);
-        if self.is_over() {
-            if self.hangs_up.take_if(|due| *due <= context.now()).is_some() {
-                context.shut_down(0, "");
-            }
-            return;
-        }
-        let progress = match was_pressing {
-            true => self.dialer.handle_failure(context),
-            false => self.dialer.handle_deadline(context),
-        };
+        let progress = self.dialer.handle_deadline(context);
         self.follow(context.now(), progress);
+        if self.hangs_up.take_if(|due| *due <= context.now()).is_some() {
+            context.shut_down(CODE_DONE, "");
+        }
     }
 
     fn handle_unreachable(
@@ -192,15 +166,8 @@ impl Application for Probe {
         peer: SocketAddr,
         reason: &std::io::Error,
     ) {
-        if self.is_over() {
-            return;
-        }
-        let failed: Vec<ConnectionKey> = self.dialer.unreachable(peer, reason);
-        for key in failed {
-            if let Some((mut connection, ())) = context.connection(key) {
-                connection.close(1, "unreachable");
-            }
-            self.pressing = Some(context.now());
+        if !self.is_over() {
+            self.dialer.handle_unreachable(context, peer, reason);
         }
     }
 }

@@ -2,21 +2,16 @@
 //! thread joins what they measure.
 
 use std::{
-    io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::mpsc::{Receiver, Sender, channel},
-    thread::{self, JoinHandle},
 };
 
 use qecho_echo::dial;
-use qecho_engine::{Connector, ServerShared, Shard, config::ShardConfig};
-use qecho_io::{
-    ReceiveErrors, Socket,
-    event_loop::{self, EventLoop, Inbox},
-};
+use qecho_engine::{Application, Connector, ServerShared, config::ShardConfig};
+use qecho_io::{EventLoop, ReceiveErrors, Runner, Socket, StartError};
 
 use super::{
-    BenchError, Progress, Stopper,
+    BenchError, Progress, Stopper, THREAD,
     collector::{self, Collector},
     config::{Config, Mode, Sessions},
     generator::{Command, Generator, Listener, Outcome, Part, Told},
@@ -24,9 +19,6 @@ use super::{
     processor::{self, Usage},
     report::{self, Findings, Report},
 };
-
-/// A thread that makes load; when it has ended, it tells nothing any more.
-type Worker = JoinHandle<io::Result<Outcome>>;
 
 /// One load, from the first connection to the last.
 pub(super) struct Run<'a> {
@@ -74,7 +66,7 @@ impl Run<'_> {
         let usages = self.hear(&hear, &mut collector, tell);
         let mut outcomes = Vec::new();
         for worker in workers {
-            outcomes.push(join(worker)?);
+            outcomes.push(worker.join().map_err(BenchError::Wait)?);
         }
         let elapsed = outcomes.iter().map(|outcome| outcome.elapsed).max();
         Ok(Report::new(Findings {
@@ -97,32 +89,31 @@ impl Run<'_> {
             .alpn
             .offers(&config.verifier, None, config.key_log.as_ref())?;
         let sockets = dial::bind(&config.target.addresses)?;
-        let (mailbox, inbox) = event_loop::mailbox().map_err(BenchError::Start)?;
-        self.stopper.add(mailbox);
-        let event_loop = self.event_loop(sockets, inbox, Probe::new(config, offers))?;
+        let event_loop = self.event_loop(sockets, Probe::new(config, offers))?;
+        self.stopper.add(event_loop.mailbox());
         let probe = event_loop.run().map_err(BenchError::Wait)?;
         Ok(probe.into_outcome().ok_or(BenchError::Stopped)??)
     }
 
-    fn event_loop<A: qecho_engine::Application>(
+    fn event_loop<A: Application>(
         &self,
         sockets: Vec<Socket>,
-        inbox: Inbox<A::Command>,
         application: A,
-    ) -> Result<EventLoop<A>, BenchError> {
-        let addresses: Vec<_> = sockets.iter().map(Socket::address).collect();
+    ) -> Result<EventLoop<A>, StartError> {
         let observers = &self.config.observers;
-        let shard_config = ShardConfig {
-            server_shared: self.server_shared.clone(),
-            watched: observers.is_watched(),
-            ..ShardConfig::client(self.config.transport.clone())
-        };
-        let shard = Shard::new(&shard_config, &addresses, application)?;
-        Ok(EventLoop::new(shard, sockets, inbox).observed_by(observers.datagram_observers()))
+        let shard_config = ShardConfig::client(self.config.transport.clone())
+            .with_server_shared(self.server_shared.clone())
+            .with_packet_tracing(observers.is_watched());
+        let event_loop = EventLoop::new(THREAD, &shard_config, sockets, application)?;
+        Ok(event_loop.observed_by(observers.datagram_observers()))
     }
 
     /// Starts one part of the load on a thread of its own.
-    fn start(&self, part: Part, told: Sender<(usize, Told)>) -> Result<Worker, BenchError> {
+    fn start(
+        &self,
+        part: Part,
+        told: Sender<(usize, Told)>,
+    ) -> Result<Runner<Outcome, Command>, StartError> {
         let number = part.number;
         let any = unspecified(part.remote);
         let sockets = (0..part.sockets).map(|_| Socket::bind(any, ReceiveErrors::Yes));
@@ -132,16 +123,13 @@ impl Run<'_> {
             let _ = told.send((number, words));
         });
         let generator = Generator::new(self.config, part, listener, processor::of_this_thread);
-        let (mailbox, inbox) = event_loop::mailbox().map_err(BenchError::Start)?;
-        let event_loop = self.event_loop(sockets, inbox, generator)?;
-        self.stopper.add(mailbox);
-        thread::Builder::new()
-            .name(format!("load {number}"))
-            .spawn(move || {
-                processor::wake_precisely();
-                event_loop.run().map(Generator::into_outcome)
-            })
-            .map_err(BenchError::Start)
+        let event_loop = self.event_loop(sockets, generator)?;
+        self.stopper.add(event_loop.mailbox());
+        event_loop.start(format!("load {number}"), |event_loop| {
+            processor::wake_precisely();
+            // Whoever has ended tells nothing any more.
+            event_loop.run().map(Generator::into_outcome)
+        })
     }
 
     /// Hears what the shards tell until all have ended; returns what the
@@ -183,13 +171,6 @@ impl Run<'_> {
             usage.map_err(|source| BenchError::Process { pid, source })
         };
         self.config.server_pid.map(usage).transpose()
-    }
-}
-
-pub(super) fn join(worker: Worker) -> Result<Outcome, BenchError> {
-    match worker.join() {
-        Ok(outcome) => outcome.map_err(BenchError::Wait),
-        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 

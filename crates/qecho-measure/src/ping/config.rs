@@ -125,11 +125,9 @@ impl Config {
             early_data: false,
             identity: None,
             key_log: None,
-            transport: Transport {
-                keep_alive: Some(KEEP_ALIVE),
-                udp_payload_max: Some(UDP_PAYLOAD_USUAL),
-                ..Transport::default()
-            },
+            transport: Transport::default()
+                .with_keep_alive(KEEP_ALIVE)
+                .with_udp_payload_max(UDP_PAYLOAD_USUAL),
             observers: Observers::default(),
         }
     }

@@ -5,7 +5,7 @@ mod reachability;
 
 use std::{sync::Arc, time::Instant};
 
-use qecho_echo::dial::{DialFailure, Dialer, Offers, Progress};
+use qecho_echo::dial::{CODE_DONE, CODE_FAILED, DialFailure, Dialer, Offers, Progress};
 use qecho_engine::{CloseReason, Connection, ConnectionKey, Event, ShardContext, TlsError};
 
 use self::reachability::{Doubt, Suspicion};
@@ -17,23 +17,17 @@ use super::{
     work::{Context, Work},
 };
 
-/// Application code of a client that has all it came for.
-const CODE_DONE: u64 = 0;
-/// Application code of a client that did not get what it came for.
-const CODE_FAILED: u64 = 1;
-
 /// A host that is pinged.
 pub(super) struct Host {
     settings: Arc<Config>,
     destination: Destination,
     findings: Findings,
     offers: Offers,
+    dialer: Dialer,
     stage: Stage,
     work: Work,
     probes: Probes,
     epoch: Option<Instant>,
-    /// Connections that are to be closed.
-    losers: Vec<ConnectionKey>,
     /// Set when there is something to do that needs the whole shard.
     pressing: Option<Instant>,
     doubt: Option<Doubt>,
@@ -46,7 +40,7 @@ pub(super) struct Host {
 enum Stage {
     /// Nothing is under way: before the beginning, and between two handshakes.
     Idle,
-    Dialing(Box<Dialer>),
+    Dialing,
     Live(ConnectionKey),
     Ended,
 }
@@ -60,16 +54,18 @@ impl Host {
         destination: &Destination,
         findings: &Findings,
     ) -> Result<Self, TlsError> {
+        let offers = handshaking::offers(settings, destination)?;
+        let target = destination.target.clone();
         Ok(Self {
             settings: settings.clone(),
             destination: destination.clone(),
             findings: findings.clone(),
-            offers: handshaking::offers(settings, destination)?,
+            dialer: Dialer::new(target, offers.clone(), settings.timeout),
+            offers,
             stage: Stage::Idle,
             work: Work::new(settings.over),
             probes: Probes::new(settings),
             epoch: None,
-            losers: Vec::new(),
             pressing: None,
             doubt: None,
             suspicion: None,
@@ -85,7 +81,7 @@ impl Host {
     /// Tells whether a connection is this host's.
     pub(super) fn owns(&self, key: ConnectionKey) -> bool {
         match &self.stage {
-            Stage::Dialing(dialer) => dialer.connections().any(|known| known == key),
+            Stage::Dialing => self.dialer.connections().any(|known| known == key),
             Stage::Live(live) => *live == key,
             Stage::Idle | Stage::Ended => false,
         }
@@ -104,9 +100,10 @@ impl Host {
 
     fn dial(&mut self, context: &mut ShardContext<'_, ()>, tell: Tell<'_>) {
         let target = self.destination.target.clone();
-        let mut dialer = Dialer::new(target, self.offers.clone(), self.settings.timeout);
-        let progress = dialer.start(context);
-        self.stage = Stage::Dialing(Box::new(dialer));
+        self.dialer.close_unneeded(context);
+        self.dialer = Dialer::new(target, self.offers.clone(), self.settings.timeout);
+        let progress = self.dialer.start(context);
+        self.stage = Stage::Dialing;
         self.follow(context, progress, tell);
     }
 
@@ -156,11 +153,8 @@ impl Host {
         tell: Tell<'_>,
     ) {
         match (&mut self.stage, event) {
-            (Stage::Dialing(_), Event::Connected) => self.connected(connection, tell),
-            (Stage::Dialing(dialer), Event::Closed(reason)) => {
-                dialer.closed(connection.key(), reason.clone());
-                self.pressing = Some(connection.now());
-            }
+            (Stage::Dialing, Event::Connected) => self.connected(connection, tell),
+            (Stage::Dialing, Event::Closed(reason)) => drop(self.dialer.closed(connection, reason)),
             (Stage::Live(_), Event::Closed(reason)) => self.closed(connection, reason, tell),
             (Stage::Live(_), event) => self.work_on(connection, Some(event), tell),
             _ => {}
@@ -168,12 +162,8 @@ impl Host {
     }
 
     fn connected(&mut self, connection: &mut Connection<'_>, tell: Tell<'_>) {
-        let key = connection.key();
-        let Stage::Dialing(mut dialer) = std::mem::replace(&mut self.stage, Stage::Live(key))
-        else {
-            return;
-        };
-        self.losers.extend(dialer.connected(key));
+        self.stage = Stage::Live(connection.key());
+        self.dialer.connected(connection);
         self.suspicion = None;
         self.pressing = Some(connection.now());
         let address = connection.remote_address();
@@ -238,15 +228,20 @@ impl Host {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let (dialing, could_send) = match &self.stage {
-            Stage::Ended => return self.pressing,
-            Stage::Idle => (None, true),
-            Stage::Dialing(dialer) => (dialer.deadline(), false),
-            Stage::Live(_) => (None, self.work.has_room()),
+        let could_send = match &self.stage {
+            Stage::Ended => {
+                return [self.pressing, self.dialer.deadline()]
+                    .into_iter()
+                    .flatten()
+                    .min();
+            }
+            Stage::Idle => true,
+            Stage::Dialing => false,
+            Stage::Live(_) => self.work.has_room(),
         };
         let waits = [
             self.pressing,
-            dialing,
+            self.dialer.deadline(),
             self.probes.deadline(could_send),
             self.work.deadline(),
             self.doubt.as_ref().map(|doubt| doubt.until),
@@ -258,27 +253,11 @@ impl Host {
     /// Does what is due.
     pub(super) fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>, tell: Tell<'_>) {
         self.resolve_suspicion(context);
-        let pressing = self.pressing.take().is_some();
-        self.close_losers(context);
-        let dialing = match &mut self.stage {
-            Stage::Dialing(dialer) => {
-                let under_way: Vec<_> = dialer.connections().collect();
-                let progress = match pressing {
-                    true => dialer.handle_failure(context),
-                    false => dialer.handle_deadline(context),
-                };
-                Some((progress, under_way))
-            }
-            _ => None,
-        };
-        if let Some((progress, under_way)) = dialing {
-            if matches!(progress, Progress::Failed(_)) {
-                self.losers.extend(under_way);
-            }
-            self.follow(context, progress, tell);
-        }
+        self.pressing = None;
+        let progress = self.dialer.handle_deadline(context);
+        self.follow(context, progress, tell);
         if self.has_ended() {
-            return self.close_losers(context);
+            return self.dialer.close_unneeded(context);
         }
         self.resolve_doubt(context, tell);
         self.give_up_overdue(context, tell);
@@ -295,7 +274,7 @@ impl Host {
                 false => self.begin_handshake(context, tell),
             }
         }
-        self.close_losers(context);
+        self.dialer.close_unneeded(context);
     }
 
     fn live<'c>(
@@ -305,14 +284,6 @@ impl Host {
         match self.stage {
             Stage::Live(key) => context.connection(key),
             _ => None,
-        }
-    }
-
-    fn close_losers(&mut self, context: &mut ShardContext<'_, ()>) {
-        for loser in std::mem::take(&mut self.losers) {
-            if let Some((mut connection, ())) = context.connection(loser) {
-                connection.close(CODE_DONE, "no longer needed");
-            }
         }
     }
 
@@ -328,8 +299,8 @@ impl Host {
             self.finish_handshake(&mut connection, true, tell);
         }
         // Only a handshake is waited for while it is dialled.
-        if let Stage::Dialing(dialer) = &self.stage {
-            self.losers.extend(dialer.connections());
+        if matches!(self.stage, Stage::Dialing) {
+            self.dialer.abandon(now);
             self.stage = Stage::Idle;
         }
         let mut despair = None;
@@ -364,7 +335,7 @@ impl Host {
     ) {
         match std::mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Ended => return,
-            Stage::Dialing(dialer) => self.losers.extend(dialer.connections()),
+            Stage::Dialing => self.dialer.abandon(now),
             Stage::Idle | Stage::Live(_) => {}
         }
         self.pressing = Some(now);

@@ -69,10 +69,8 @@ impl VersionPing {
                 let same = |own: &SocketAddr| own.is_ipv4() == question.destination.is_ipv4();
                 // Without a socket for its family it is lost.
                 if let Some(binding) = bindings.position(same) {
-                    let datagram = Datagram {
-                        binding,
-                        ..question
-                    };
+                    let (to, contents) = (question.destination, question.contents);
+                    let datagram = Datagram::new(binding, to, contents);
                     self.outputs.push_back(ForwarderOutput::Send(datagram));
                 }
             }
@@ -128,7 +126,7 @@ impl Forwarder for VersionPing {
         }
     }
 
-    fn pop_output(&mut self) -> Option<ForwarderOutput> {
+    fn poll_output(&mut self) -> Option<ForwarderOutput> {
         self.outputs.pop_front()
     }
 
@@ -170,15 +168,9 @@ impl Asked {
 
     fn ask(&mut self, sequence: u64) {
         if let Some(destination) = self.addresses.front() {
-            self.questions.push(Datagram {
-                binding: 0,
-                destination: *destination,
-                ecn: 0,
-                contents: question(self.nonce, sequence),
-                segment_size: None,
-                source_ip: None,
-                dissected: None,
-            });
+            let question = question(self.nonce, sequence);
+            self.questions
+                .push(Datagram::new(0, *destination, question));
         }
     }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use qecho_echo::ALPN_ECHO;
 use qecho_engine::{
     Application, Connection, ConnectionKey, Event, Shard, ShardContext, StreamId,
-    config::{Accepting, AdmissionSettings, ShardConfig, Transport},
+    config::{ShardConfig, Transport},
 };
 use qecho_netsim::simulation::FAR;
 
@@ -29,11 +29,7 @@ pub(crate) struct Slow {
 impl Slow {
     /// Makes a server's shard.
     pub(crate) fn shard(identity: &Identity, service: Service) -> Shard<Self> {
-        let accepting = Accepting {
-            tls: identity.server(&[ALPN_ECHO]),
-            admission: AdmissionSettings::default(),
-        };
-        let config = ShardConfig::server(Transport::default(), accepting);
+        let config = ShardConfig::server(Transport::default(), identity.server(&[ALPN_ECHO]));
         let slow = Self {
             service,
             first: None,

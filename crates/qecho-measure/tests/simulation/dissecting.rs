@@ -83,7 +83,11 @@ struct Watched {
 /// Runs a scenario; returns what is known of its near and its far end.
 fn watched(scenario: &Scenario, meanwhile: impl FnOnce(&mut World)) -> [Watched; 2] {
     let secrets = Arc::new(Secrets::default());
-    let mut world = scenario.clone().watched().key_log(secrets.clone()).begin();
+    let mut world = scenario
+        .clone()
+        .trace_packets()
+        .key_log(secrets.clone())
+        .begin();
     let captured = Rc::<RefCell<[Vec<Captured>; 2]>>::default();
     let captures = captured.clone();
     world.observe(move |sighting| {
@@ -107,10 +111,8 @@ fn watched(scenario: &Scenario, meanwhile: impl FnOnce(&mut World)) -> [Watched;
     world.tell(Command::ShutDown);
     world.run_for(Duration::from_secs(60));
     world.check_no_fault();
-    let near = std::iter::from_fn(|| world.near.pop_observation());
-    let near: Vec<_> = near.map(|(_, observation)| observation).collect();
-    let far = std::iter::from_fn(|| world.far.pop_observation());
-    let far: Vec<_> = far.map(|(_, observation)| observation).collect();
+    let [near, far] = [End::Near, End::Far].map(|end| world.take_observations(end));
+    let told = |told: Vec<(_, Observation)>| told.into_iter().map(|(_, one)| one).collect();
     let [near_captured, far_captured] = captured.take();
     let watched = |end, told, captured| Watched {
         end,
@@ -119,8 +121,8 @@ fn watched(scenario: &Scenario, meanwhile: impl FnOnce(&mut World)) -> [Watched;
         secrets: secrets.0.lock().expect("nobody panicked").clone(),
     };
     [
-        watched(End::Near, near, near_captured),
-        watched(End::Far, far, far_captured),
+        watched(End::Near, told(near), near_captured),
+        watched(End::Far, told(far), far_captured),
     ]
 }
 

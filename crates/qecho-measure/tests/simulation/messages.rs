@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use qecho_echo::{
-    client::{ClientApplication, Command, Failure, Mode, PIECES_MAX, PipeEnds},
+    client::{CHUNKS_MAX, ClientApplication, Command, Failure, Mode, TransferIo},
     dial::Alpn,
 };
 use qecho_engine::{CloseReason, Dir, Event, ReadEnd, Side, StreamId};
@@ -176,10 +176,10 @@ fn a_pipe_brings_every_byte_back_through_small_ends() {
     for direction in [Dir::Bidirectional, Dir::Unidirectional] {
         let identity = Identity::generate();
         let config = config(&identity, &[FAR], Alpn::Auto);
-        let (give, input) = sync_channel(PIECES_MAX);
+        let (give, input) = sync_channel(CHUNKS_MAX);
         let (output, take) = sync_channel(1);
         let (tell, events) = channel();
-        let ends = PipeEnds {
+        let ends = TransferIo {
             input,
             output: Some(output),
             progress: Arc::default(),
@@ -189,7 +189,7 @@ fn a_pipe_brings_every_byte_back_through_small_ends() {
             // The test may have seen enough.
             let _ = tell.send(event);
         });
-        let client = ClientApplication::pipe(&config, listener, ends).expect("good settings");
+        let client = ClientApplication::transfer(&config, listener, ends).expect("good settings");
         let far = Scenario::seeded(60).server(&identity);
         let mut pipe = Conversation::with(client, events, far, &good_path(), 60);
         let sent: Vec<u8> = (0..500_000_u32)

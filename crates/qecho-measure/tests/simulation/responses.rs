@@ -16,7 +16,7 @@ use qecho_measure::ping::{
 };
 use qecho_netsim::{
     link::Conditions,
-    simulation::{FAR, NEAR, Simulation},
+    simulation::{End, FAR, NEAR, Simulation},
 };
 use qecho_packet::DatagramObserver;
 use qecho_testkit::{
@@ -72,7 +72,7 @@ impl<F: Application> Pinging<F> {
         let application =
             PingApplication::new(config, Box::new(listener)).expect("these settings work");
         let onlooker = application.onlooker();
-        let near = Scenario::seeded(seed).watched().client_config();
+        let near = Scenario::seeded(seed).trace_packets().client_config();
         let near = Shard::new(&near, &[NEAR], application).expect("these settings work");
         let simulation = Simulation::new(near, far, conditions, seed);
         Self {
@@ -90,12 +90,11 @@ impl<F: Application> Pinging<F> {
         let (onlooker, began) = (&mut self.onlooker, self.began);
         let ended = self.simulation.run_until(limit, |both| {
             let now = both.now();
-            let mut any = false;
-            while let Some((at, observation)) = both.near.pop_observation() {
-                onlooker.observe(at - began, &Arc::new(observation));
-                any = true;
-            }
-            if any {
+            let observations = both.take_observations(End::Near);
+            if !observations.is_empty() {
+                for (at, observation) in observations {
+                    onlooker.observe(at - began, &Arc::new(observation));
+                }
                 both.near.handle_wake(now);
             }
             both.near.is_finished(now)

@@ -15,13 +15,12 @@ use qecho_echo::{
 };
 use qecho_engine::{
     Application, Connection, Event, Shard, ShardContext,
-    config::{Accepting, AdmissionSettings, ShardConfig, Transport},
+    config::{ShardConfig, Transport},
 };
 use qecho_netsim::{
     link::Conditions,
     simulation::{FAR, NEAR, Simulation},
 };
-use qecho_packet::Observers;
 
 use qecho_testkit::{
     identity::{Identity, SERVER_NAME},
@@ -56,21 +55,14 @@ pub(crate) struct Conversation<F: Application> {
 }
 
 pub(crate) fn config(identity: &Identity, addresses: &[SocketAddr], alpn: Alpn) -> Config {
-    Config {
-        target: Target {
-            server_name: SERVER_NAME.into(),
-            addresses: addresses.to_vec(),
-        },
-        alpn,
-        verifier: identity.verifier(),
-        identity: None,
-        key_log: None,
-        transport: Transport::default(),
-        timeout: TIMEOUT,
-        patience: Some(TIMEOUT),
-        update_keys: false,
-        observers: Observers::default(),
-    }
+    let target = Target {
+        server_name: SERVER_NAME.into(),
+        addresses: addresses.to_vec(),
+    };
+    Config::new(target, identity.verifier())
+        .with_alpn(alpn)
+        .with_timeout(TIMEOUT)
+        .with_transport(Transport::default())
 }
 
 pub(crate) fn rude(
@@ -78,11 +70,7 @@ pub(crate) fn rude(
     alpn: &[&[u8]],
     act: fn(&mut Connection<'_>, &Event),
 ) -> Shard<Rude> {
-    let accepting = Accepting {
-        tls: identity.server(alpn),
-        admission: AdmissionSettings::default(),
-    };
-    let config = ShardConfig::server(Transport::default(), accepting);
+    let config = ShardConfig::server(Transport::default(), identity.server(alpn));
     Shard::new(&config, &[FAR], Rude(act)).expect("these settings work")
 }
 

@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_engine::{Application, Shard, config::RetryPolicy};
-use qecho_netsim::simulation::NEAR;
+use qecho_engine::config::RetryPolicy;
+use qecho_netsim::simulation::{End, NEAR};
 use qecho_packet::{
-    Direction, Observation, RecoveryMetrics,
+    Direction, RecoveryMetrics,
     trace::{Event, EventKind, LossReason, LossSource, Lost, Tracer},
     wire::{Frame, PacketType},
 };
@@ -98,28 +98,26 @@ impl Said {
     }
 }
 
-fn said<A: Application>(shard: &mut Shard<A>, began: Instant) -> Said {
+fn said(world: &mut World, end: End, began: Instant) -> Said {
     let mut said = Said::default();
     let mut tracer = Tracer::new(LossSource::Reported);
-    while let Some((at, observation)) = shard.pop_observation() {
-        let at: Duration = at - began;
-        let _: &Observation = &observation;
-        tracer.observe(at, &observation, &mut |event| said.hear(event));
+    for (at, observation) in world.take_observations(end) {
+        tracer.observe(at - began, &observation, &mut |event| said.hear(event));
     }
     said
 }
 
 /// Runs a scenario; returns what the traces of the near and far ends say.
 fn traced(scenario: Scenario, meanwhile: impl FnOnce(&mut World)) -> (Said, Said) {
-    let mut world = scenario.watched().begin();
+    let mut world = scenario.trace_packets().begin();
     let began = world.now();
     meanwhile(&mut world);
     world.until("all is done", |both| both.near.application().is_done());
     world.check_no_fault();
     world.tell(Command::ShutDown);
     world.simulation.run_for(Duration::from_secs(60));
-    let near = said(&mut world.simulation.near, began);
-    let far = said(&mut world.simulation.far, began);
+    let near = said(&mut world, End::Near, began);
+    let far = said(&mut world, End::Far, began);
     (near, far)
 }
 

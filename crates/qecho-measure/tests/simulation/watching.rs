@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use qecho_engine::{Application, Shard, config::RetryPolicy};
+use qecho_engine::config::RetryPolicy;
 use qecho_netsim::simulation::{End, NEAR};
 use qecho_packet::{
     DecodedDatagram, Direction, DropReason, Observation, Packet,
@@ -28,10 +28,9 @@ struct Told {
     passed: Rc<RefCell<HashMap<(End, Direction), usize>>>,
 }
 
-fn observations<A: Application>(shard: &mut Shard<A>) -> Vec<Observation> {
-    std::iter::from_fn(|| shard.pop_observation())
-        .map(|(_, observation)| observation)
-        .collect()
+fn observations(world: &mut World, end: End) -> Vec<Observation> {
+    let observations = world.take_observations(end).into_iter();
+    observations.map(|(_, observation)| observation).collect()
 }
 
 impl Told {
@@ -48,8 +47,8 @@ impl Told {
 
     fn by(world: &mut World, passed: Rc<RefCell<HashMap<(End, Direction), usize>>>) -> Self {
         Self {
-            near: observations(&mut world.near),
-            far: observations(&mut world.far),
+            near: observations(world, End::Near),
+            far: observations(world, End::Far),
             passed,
         }
     }
@@ -148,7 +147,7 @@ fn check_datagram(datagram: &DecodedDatagram) {
 
 /// Runs a scenario and tells what both ends told of it.
 fn told(scenario: &Scenario, meanwhile: impl FnOnce(&mut World)) -> Told {
-    let mut world = scenario.clone().watched().begin();
+    let mut world = scenario.clone().trace_packets().begin();
     let passed = Told::counting(&mut world);
     meanwhile(&mut world);
     world.until("all is done", |both| both.near.application().is_done());

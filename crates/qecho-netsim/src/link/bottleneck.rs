@@ -1,4 +1,4 @@
-//! The narrow place of a path: datagrams are sent one after another, and wait.
+//! The bottleneck of a path, where datagrams are sent one after another and wait.
 
 use std::{
     collections::VecDeque,
@@ -6,12 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// When the datagrams that are being sent or wait will have been sent.
+/// Instants at which the datagrams that are being sent or wait will have been sent.
 #[derive(Debug, Default)]
 pub(super) struct Bottleneck(VecDeque<Instant>);
 
 impl Bottleneck {
-    /// Returns when a datagram has been sent; `None` if `queue` others wait
+    /// Returns the instant at which a datagram has been sent; `None` if `queue` others wait
     /// already.
     pub(super) fn send(
         &mut self,

@@ -1,8 +1,8 @@
-//! How bad a path is.
+//! Conditions of a path: delay, loss and the like.
 
 use std::{num::NonZeroU64, ops::RangeInclusive, time::Duration};
 
-/// How bad one direction of a path is. The default is perfect.
+/// Conditions of one direction of a path. The default is perfect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conditions {
     /// Time that every datagram takes.
@@ -31,7 +31,7 @@ pub struct Conditions {
     pub queue: usize,
     /// Largest UDP payload that passes; longer ones vanish.
     pub mtu: usize,
-    /// When nothing passes at all.
+    /// Times at which nothing passes at all.
     pub blackhole: Option<Blackhole>,
     /// Datagrams that vanish whatever chance says, by their numbers: the first
     /// that is sent is 1.

@@ -1,4 +1,4 @@
-//! What a relay is asked to do.
+//! Settings of a relay.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -6,27 +6,27 @@ use qecho_io::listen::Listen;
 
 use crate::link::Conditions;
 
-/// Everything that a relay is configured with.
+/// Settings of a relay.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
-    /// Where it listens for clients.
+    /// Addresses to listen on for clients.
     pub listen: Vec<Listen>,
     /// The server, and the only address that it forwards to.
     pub to: SocketAddr,
-    /// How bad the way from the clients to the server is. All clients share
+    /// Conditions of the path from the clients to the server. All clients share
     /// it, as they share a line.
     pub up: Conditions,
-    /// How bad the way back is.
+    /// Conditions of the path back.
     pub down: Conditions,
-    /// What of a client changes towards the server, and how often, as from a
-    /// NAT that forgets.
+    /// Change of the clients' ports or addresses towards the server, as by a NAT that forgets.
     pub rebind: Option<Rebind>,
-    /// What every chance is drawn from.
+    /// Seed of every random choice.
     pub seed: u64,
 }
 
 impl Config {
-    /// Returns the configuration of a perfect relay to a server, on a free port
+    /// Returns the settings of a perfect relay to a server, on a free port
     /// of localhost.
     pub fn new(to: SocketAddr, seed: u64) -> Self {
         Self {
@@ -38,18 +38,33 @@ impl Config {
             seed,
         }
     }
+
+    /// Listens on these addresses.
+    #[must_use]
+    pub fn with_listen(self, listen: impl Into<Vec<Listen>>) -> Self {
+        Self {
+            listen: listen.into(),
+            ..self
+        }
+    }
+
+    /// Makes the path worse, from the clients to the server and back.
+    #[must_use]
+    pub fn with_conditions(self, up: Conditions, down: Conditions) -> Self {
+        Self { up, down, ..self }
+    }
 }
 
 /// A change that comes again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rebind {
-    /// What changes.
+    /// Its kind.
     pub kind: RebindKind,
-    /// How often; [`REBIND_EVERY_MIN`] at least.
+    /// Time between two changes; [`REBIND_EVERY_MIN`] at least.
     pub every: Duration,
 }
 
-/// What of a client changes towards the server.
+/// Kind of change of a client towards the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RebindKind {
     /// Its port.
@@ -73,7 +88,7 @@ pub const FLOW_IDLE: Duration = Duration::from_secs(180);
 /// dropped.
 pub const QUEUE_BYTES_MAX: usize = 64 << 20;
 
-/// What a datagram costs beside its payload, about.
+/// Bytes of memory that a datagram takes beside its payload, about.
 pub(super) const DATAGRAM_OVERHEAD: usize = 128;
 
 /// The shortest time for which a port is kept.

@@ -1,13 +1,14 @@
-//! What a relay has done.
+//! Counts of a relay.
 
 use crate::link::Counts;
 
-/// Counts of a relay's life.
+/// Counts of a relay, from its start to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Report {
-    /// What became of the clients' datagrams.
+    /// Datagrams of the clients.
     pub up: DirectionReport,
-    /// What became of the server's datagrams.
+    /// Datagrams of the server.
     pub down: DirectionReport,
     /// Clients that were served.
     pub flows: u64,
@@ -24,13 +25,14 @@ pub struct Report {
     pub strays: u64,
 }
 
-/// What became of the datagrams of one direction.
+/// Counts of the datagrams of one direction.
 ///
 /// `counts.arriving()` of them come out of the modelled path:
 /// `delivered + overflowed + unsent + under_way`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DirectionReport {
-    /// What the modelled path did.
+    /// Counts of the modelled path.
     pub counts: Counts,
     /// Bytes of UDP payload that came.
     pub bytes_received: u64,

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{block::Blocks, pcapng, rotation_index::RotationIndex};
+use super::{pcapng, rotation_index::RotationIndex};
 
 /// The smallest limit of a file: in its second half there is room for any
 /// datagram.
@@ -45,11 +45,11 @@ pub(super) struct Output {
     limited: Option<Limited>,
 }
 
-/// What it takes to go on in another.
+/// State that it takes to go on in another.
 struct Limited {
     rotation: Rotation,
     program: String,
-    journal: RotationIndex,
+    index: RotationIndex,
     written: u64,
     files: u64,
 }
@@ -68,12 +68,14 @@ impl Output {
         let limited = rotation.map(|mut rotation| {
             rotation.limit = rotation.limit.max(LIMIT_MIN);
             let half = usize::try_from(rotation.limit / 2).unwrap_or(REPEATED_BYTES_MAX);
+            let mut index = RotationIndex::new(
+                half.min(REPEATED_BYTES_MAX),
+                rotation.silence,
+                rotation.handshake_deadline,
+            );
+            pcapng::split(&opening).for_each(|block| index.see(block));
             Limited {
-                journal: RotationIndex::new(
-                    half.min(REPEATED_BYTES_MAX),
-                    rotation.silence,
-                    rotation.handshake_deadline,
-                ),
+                index,
                 rotation,
                 program: program.to_owned(),
                 written: opening.len() as u64,
@@ -90,7 +92,7 @@ impl Output {
             return self.file.write_all(blocks);
         };
         let (mut start, mut end) = (0, 0);
-        for block in Blocks(blocks) {
+        for block in pcapng::split(blocks) {
             if !limited.has_room(block.len()) {
                 self.file.write_all(&blocks[start..end])?;
                 self.file.write_all(&closing())?;
@@ -101,7 +103,7 @@ impl Output {
             end += block.len();
             limited.written += block.len() as u64;
             // Here it is in the file already; the next may have to repeat it.
-            limited.journal.see(block);
+            limited.index.see(block);
         }
         self.file.write_all(&blocks[start..end])
     }
@@ -121,7 +123,7 @@ impl Limited {
 
     /// Goes on in another file.
     fn next(&mut self) -> io::Result<Box<dyn Write + Send>> {
-        let repeated = self.journal.repeat();
+        let repeated = self.index.repeat();
         let mut file = (self.rotation.next)()?;
         self.files += 1;
         let comment = of_this_capture(self.files, repeated.forgotten);
@@ -226,7 +228,7 @@ mod tests {
         let mut total = 0;
         for (number, file) in files.iter().enumerate() {
             assert!(file.len() as u64 <= LIMIT_MIN);
-            let blocks: Vec<_> = Blocks(file).collect();
+            let blocks: Vec<_> = pcapng::split(file).collect();
             assert_eq!(
                 blocks.iter().map(|block| block.len()).sum::<usize>(),
                 file.len()
@@ -260,7 +262,8 @@ mod tests {
         let next = files.clone();
         let next = rotation(Box::new(move || Ok(next.begin())));
         let mut output = Output::begin(files.begin(), "a test", next).expect("it begins");
-        let secrets = pcapng::secrets("LABEL 01 02\n");
+        let line = format!("LABEL {} {}\n", "01".repeat(32), "02".repeat(32));
+        let secrets = pcapng::secrets(&line);
         output.write(&secrets, closing).expect("it writes");
         output
             .write(&packets(300, 1_200), closing)
@@ -269,7 +272,7 @@ mod tests {
         let files = files.take();
         assert_eq!(files.len(), 2);
         for file in files {
-            assert_eq!(Blocks(&file).nth(2), Some(&secrets[..]));
+            assert_eq!(pcapng::split(&file).nth(2), Some(&secrets[..]));
         }
     }
 
@@ -281,7 +284,7 @@ mod tests {
         let error = output.write(&packets(300, 1_200), closing);
         assert_eq!(error.expect_err("it fails").to_string(), "no next file");
         let file = files.take().remove(0);
-        let blocks: Vec<_> = Blocks(&file).collect();
+        let blocks: Vec<_> = pcapng::split(&file).collect();
         assert_eq!(blocks.last(), Some(&&closing()[..]));
     }
 }

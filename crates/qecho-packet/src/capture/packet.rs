@@ -1,81 +1,72 @@
 //! The IP and UDP headers that a datagram had on its way, as far as a socket
 //! knows: the time to live is made up.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use crate::{Direction, ObservedDatagram};
+use etherparse::{IpNumber, Ipv4Header, Ipv6Header, UdpHeader};
+
+use crate::ObservedDatagram;
 
 /// Bytes of the longest headers.
-pub(super) const HEADERS_MAX: usize = 48;
+pub(super) const HEADERS_MAX: usize = Ipv6Header::LEN + UdpHeader::LEN;
 
-const UDP: u8 = 17;
-const UDP_HEADER: usize = 8;
 const TIME_TO_LIVE: u8 = 64;
-const DONT_FRAGMENT: u16 = 0x4000;
 
 /// Appends one of the datagrams that passed, with its headers.
 pub(super) fn write(out: &mut Vec<u8>, passing: &ObservedDatagram<'_>, payload: &[u8]) {
-    let (source, destination) = match passing.direction {
-        Direction::Received => (passing.remote, passing.local),
-        Direction::Sent => (passing.local, passing.remote),
-    };
-    let length = (UDP_HEADER + payload.len()) as u16;
+    let (source, destination) = passing.direction.ends(passing.local, passing.remote);
+    let length = (UdpHeader::LEN + payload.len()) as u16;
+    // The UDP checksum counts the addresses, the protocol and the length, too
+    // (RFC 768, RFC 8200 §8.1). Ours is twice as fast as that of etherparse.
     let mut sum = Checksum::default();
     match (source.ip(), destination.ip()) {
-        // RFC 791 §3.1
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            let start = out.len();
-            out.extend([0x45, passing.ecn]);
-            out.extend((20 + length).to_be_bytes());
-            out.extend([0; 2]);
-            out.extend(DONT_FRAGMENT.to_be_bytes());
-            out.extend([TIME_TO_LIVE, UDP, 0, 0]);
-            out.extend(source.octets());
-            out.extend(destination.octets());
-            let mut header = Checksum::default();
-            header.add(&out[start..]);
-            out[start + 10..start + 12].copy_from_slice(&header.value().to_be_bytes());
-            sum.add(&out[start + 12..]);
+            let mut ip = Ipv4Header {
+                ecn: passing.ecn.try_into().unwrap_or_default(),
+                total_len: length.saturating_add(Ipv4Header::MIN_LEN_U16),
+                dont_fragment: true,
+                time_to_live: TIME_TO_LIVE,
+                protocol: IpNumber::UDP,
+                source: source.octets(),
+                destination: destination.octets(),
+                ..Ipv4Header::default()
+            };
+            ip.header_checksum = ip.calc_header_checksum();
+            out.extend(ip.to_bytes());
+            sum.add(&ip.source);
+            sum.add(&ip.destination);
         }
-        // RFC 8200 §3
         (source, destination) => {
-            let start = out.len();
-            out.extend([0x60, passing.ecn << 4, 0, 0]);
-            out.extend(length.to_be_bytes());
-            out.extend([UDP, TIME_TO_LIVE]);
-            out.extend(sixteen(source));
-            out.extend(sixteen(destination));
-            sum.add(&out[start + 8..]);
+            let ip = Ipv6Header {
+                traffic_class: passing.ecn,
+                payload_length: length,
+                next_header: IpNumber::UDP,
+                hop_limit: TIME_TO_LIVE,
+                source: sixteen(source),
+                destination: sixteen(destination),
+                ..Ipv6Header::default()
+            };
+            out.extend(ip.to_bytes());
+            sum.add(&ip.source);
+            sum.add(&ip.destination);
         }
     }
-    write_udp(out, source, destination, payload, sum);
-}
-
-/// Appends the UDP header and payload; `sum` has the addresses already
-/// (RFC 768, RFC 8200 §8.1).
-fn write_udp(
-    out: &mut Vec<u8>,
-    source: SocketAddr,
-    destination: SocketAddr,
-    payload: &[u8],
-    mut sum: Checksum,
-) {
-    let length = ((UDP_HEADER + payload.len()) as u16).to_be_bytes();
-    sum.add(&[0, UDP]);
-    sum.add(&length);
-    let start = out.len();
-    out.extend(source.port().to_be_bytes());
-    out.extend(destination.port().to_be_bytes());
-    out.extend(length);
-    out.extend([0; 2]);
-    sum.add(&out[start..]);
+    let mut udp = UdpHeader {
+        source_port: source.port(),
+        destination_port: destination.port(),
+        length,
+        checksum: 0,
+    };
+    sum.add(&[0, IpNumber::UDP.0]);
+    sum.add(&length.to_be_bytes());
+    sum.add(&udp.to_bytes());
     sum.add(payload);
     // Zero would mean that there is none.
-    let value = match sum.value() {
+    udp.checksum = match sum.value() {
         0 => u16::MAX,
         value => value,
     };
-    out[start + 6..start + 8].copy_from_slice(&value.to_be_bytes());
+    out.extend(udp.to_bytes());
     out.extend(payload);
 }
 
@@ -119,6 +110,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::Direction;
 
     fn written(
         direction: Direction,

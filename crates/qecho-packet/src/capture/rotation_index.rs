@@ -1,30 +1,31 @@
 //! What the next file of a capture must repeat, so that it opens on its own:
 //! the secrets and beginnings of the connections that still live.
 
-use std::{collections::HashMap, net::SocketAddr, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use super::{
-    block::{Captured, Content, content},
-    header,
-    secret_store::SecretStore,
-    tracked_connection::{OUR_CID_LENGTH, TrackedConnection},
+    reader::{Captured, Item, Section},
+    tracked_connection::TrackedConnection,
 };
-use crate::Direction;
+use crate::{
+    Direction, Observation,
+    dissect::{Dissector, LINES_MAX},
+};
 
 /// Time after its CONNECTION_CLOSE in which packets of a connection may still
 /// pass.
 const CLOSED_LINGER: Duration = Duration::from_secs(3);
 
-/// Secrets among which those of one connection are looked for.
-const CANDIDATES_MAX: usize = 256;
+/// TLS sessions whose secrets wait until a 1-RTT packet of theirs is opened;
+/// beyond that the oldest are forgotten. As many handshakes may be under way.
+const UNCLAIMED_MAX: usize = 1_024;
 
-/// The connections that pass, as a reader of the capture will know them.
+/// The connections that pass, as a reader of the capture will know them: by
+/// the same [`Dissector`].
 pub(super) struct RotationIndex {
+    section: Section,
+    dissector: Dissector,
     connections: HashMap<u64, TrackedConnection>,
-    by_cid: HashMap<Vec<u8>, u64>,
-    by_addresses: HashMap<(SocketAddr, SocketAddr), u64>,
-    ledger: SecretStore,
-    count: u64,
     now: Duration,
     /// Silence after which a connection has ended.
     silence: Duration,
@@ -35,7 +36,7 @@ pub(super) struct RotationIndex {
     forgotten: u64,
 }
 
-/// What a next file begins with.
+/// The secrets and packets that a next file begins with.
 pub(super) struct Repeated {
     pub(super) key_log: String,
     /// Blocks, in the order of their stamps.
@@ -47,12 +48,11 @@ pub(super) struct Repeated {
 impl RotationIndex {
     /// Begins one that repeats at most so many bytes, and takes not many more.
     pub(super) fn new(bytes_max: usize, silence: Duration, handshake_deadline: Duration) -> Self {
+        let unclaimed_max = (bytes_max / 4 / LINES_MAX).min(UNCLAIMED_MAX);
         Self {
+            section: Section::default(),
+            dissector: Dissector::for_rotation(unclaimed_max),
             connections: HashMap::new(),
-            by_cid: HashMap::new(),
-            by_addresses: HashMap::new(),
-            ledger: SecretStore::new(bytes_max / 4),
-            count: 0,
             now: Duration::ZERO,
             silence,
             handshake_deadline,
@@ -64,17 +64,14 @@ impl RotationIndex {
 
     /// Learns of a block that is being written.
     pub(super) fn see(&mut self, block: &[u8]) {
-        match content(block) {
-            Content::Secrets(key_log) => self.ledger.add(self.now, key_log),
-            Content::Packet(captured) => {
+        match self.section.read_back(block) {
+            Some(Item::Secrets(key_log)) => self.dissector.add_secrets_at(self.now, &key_log),
+            Some(Item::Datagram(captured)) => {
                 self.now = self.now.max(captured.at);
-                match header::is_long(captured.payload) {
-                    true => self.see_long(&captured, block),
-                    false => self.see_short(&captured, block),
-                };
+                self.see_packet(&captured, block);
                 self.make_room();
             }
-            Content::Other => {}
+            _ => {}
         }
     }
 
@@ -83,14 +80,14 @@ impl RotationIndex {
         let then = |ago| self.now.saturating_sub(ago);
         let handshake = then(self.handshake_deadline);
         let (silent, closed) = (then(self.silence), then(CLOSED_LINGER));
-        self.ledger.forget_waiting(handshake);
+        self.dissector.forget_unclaimed(handshake);
         let ended = self.connections.iter().filter(|(_, connection)| {
             let begin = if connection.closed {
                 closed
-            } else if connection.random.is_none() {
-                handshake
-            } else {
+            } else if connection.established {
                 silent
+            } else {
+                handshake
             };
             connection.last < begin
         });
@@ -98,123 +95,56 @@ impl RotationIndex {
             self.forget(number);
         }
         let mut packets = Vec::new();
-        for connection in self.connections.values() {
-            connection.repeat(&mut packets);
+        for (number, connection) in &self.connections {
+            let synthetic_packets = |direction, destination: &_, known_updates| {
+                let dissector = &self.dissector;
+                dissector.synthetic_packets(*number, direction, destination, known_updates)
+            };
+            connection.repeat(synthetic_packets, &mut packets);
         }
         // Stable: a connection's own blocks stay in their order.
         packets.sort_by_key(|(at, _)| *at);
         Repeated {
-            key_log: self.ledger.key_log(),
+            key_log: self.dissector.key_log(),
             packets: packets.into_iter().flat_map(|(_, block)| block).collect(),
             forgotten: self.forgotten,
         }
     }
 
-    fn see_long(&mut self, captured: &Captured<'_>, block: &[u8]) -> Option<()> {
-        let header = header::long(captured.payload)?;
-        let cids = [header.source, header.destination];
-        let known = cids.iter().find_map(|cid| self.by_cid.get(*cid).copied());
-        let number = match known {
-            Some(number) => number,
-            None if header.is_initial => self.begin(captured),
-            None => return None,
+    fn see_packet(&mut self, captured: &Captured, block: &[u8]) {
+        let direction = captured.direction.unwrap_or(Direction::Received);
+        let (mut number, mut packets) = (None, Vec::new());
+        self.dissector
+            .datagram(&captured.datagram(), &mut |observation| {
+                if let Observation::Datagram(datagram) = observation {
+                    number = number.or(datagram.connection);
+                    packets.extend(datagram.packets);
+                }
+            });
+        let Some(number) = number else {
+            return;
         };
-        for cid in cids {
-            self.add_cid(number, cid);
-        }
-        let connection = self.connections.get_mut(&number)?;
+        let connection = self.connections.entry(number).or_insert_with(|| {
+            let begun = TrackedConnection::new(captured, direction);
+            self.cost += begun.cost();
+            begun
+        });
+        let was_established = connection.established;
         self.cost -= connection.cost();
-        connection.see_long(captured, header.source, block);
-        self.cost += connection.cost();
-        Some(())
-    }
-
-    fn see_short(&mut self, captured: &Captured<'_>, block: &[u8]) -> Option<()> {
-        let cid = captured.payload.get(1..=OUR_CID_LENGTH)?;
-        let addresses = (captured.local, captured.remote);
-        let by_cid = self.by_cid.get(cid);
-        let number = *by_cid.or_else(|| self.by_addresses.get(&addresses))?;
-        let connection = self.connections.get_mut(&number)?;
-        if connection.wants_secrets() {
-            let batch = connection.batch;
-            let found = self
-                .ledger
-                .waiting()
-                .filter(|(_, secrets)| secrets.batch >= batch)
-                .take(CANDIDATES_MAX)
-                .find(|(random, secrets)| connection.try_secrets(captured, random, secrets));
-            if let Some(random) = found.map(|(random, _)| random.clone()) {
-                self.ledger.claim(&random);
-            }
-        }
-        self.cost -= connection.cost();
-        let proved = connection.see_short(captured, block);
+        connection.see(captured, direction, block, &packets);
         self.cost += connection.cost();
         if connection.is_beyond_limits() {
             self.forgotten += 1;
             self.forget(number);
-        } else if proved {
-            self.follow(number, captured, cid);
-        }
-        Some(())
-    }
-
-    /// Follows a connection to other addresses and connection IDs.
-    fn follow(&mut self, number: u64, captured: &Captured<'_>, cid: &[u8]) {
-        if captured.direction == Direction::Received {
-            self.add_cid(number, cid);
-        }
-        let Some(connection) = self.connections.get_mut(&number) else {
-            return;
-        };
-        let before = (connection.local, connection.remote);
-        let now = (captured.local, captured.remote);
-        if now != before {
-            if self.by_addresses.get(&before) == Some(&number) {
-                self.by_addresses.remove(&before);
-            }
-            (connection.local, connection.remote) = now;
-            self.by_addresses.insert(now, number);
-        }
-    }
-
-    fn begin(&mut self, first: &Captured<'_>) -> u64 {
-        self.count += 1;
-        let connection = TrackedConnection::new(first, self.ledger.batch());
-        self.cost += connection.cost();
-        self.connections.insert(self.count, connection);
-        self.by_addresses
-            .insert((first.local, first.remote), self.count);
-        self.count
-    }
-
-    fn add_cid(&mut self, number: u64, cid: &[u8]) {
-        // An empty one tells nothing, and none changes hands.
-        if cid.is_empty() || self.by_cid.contains_key(cid) {
-            return;
-        }
-        if let Some(connection) = self.connections.get_mut(&number) {
-            self.by_cid.insert(cid.to_vec(), number);
-            if let Some(given_up) = connection.add_cid(cid) {
-                self.by_cid.remove(&given_up);
-            }
+        } else if connection.established && !was_established {
+            self.dissector.claim_secrets(number);
         }
     }
 
     fn forget(&mut self, number: u64) {
-        let Some(connection) = self.connections.remove(&number) else {
-            return;
-        };
-        self.cost -= connection.cost();
-        for cid in &connection.cids {
-            self.by_cid.remove(cid);
-        }
-        let addresses = (connection.local, connection.remote);
-        if self.by_addresses.get(&addresses) == Some(&number) {
-            self.by_addresses.remove(&addresses);
-        }
-        if let Some(random) = &connection.random {
-            self.ledger.forget(random);
+        if let Some(connection) = self.connections.remove(&number) {
+            self.cost -= connection.cost();
+            self.dissector.forget(number);
         }
     }
 
@@ -234,7 +164,7 @@ impl RotationIndex {
             .into_iter()
             .map(|(number, connection)| {
                 let mut has_room = true;
-                if connection.random.is_none() {
+                if !connection.established {
                     has_room = connection.cost() <= handshakes;
                     handshakes = handshakes.saturating_sub(connection.cost());
                 }

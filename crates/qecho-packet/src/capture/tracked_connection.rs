@@ -1,17 +1,20 @@
-//! One connection, followed from its first packet as a reader will have to.
+//! One connection as the next file of a capture has to repeat it.
 
-use std::{collections::VecDeque, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use super::{
-    block::Captured,
-    direction::{DirectionKeys, KEY_UPDATES_MAX},
-    header, packet, pcapng,
-    secret_store::{Entry, LINES_MAX},
+use super::{packet, pcapng, reader::Captured};
+use crate::{
+    Direction, ObservedDatagram, Packet,
+    dissect::LINES_MAX,
+    wire::{self, ConnectionId, Frame, PacketType},
 };
-use crate::{Direction, ObservedDatagram, protection::Secret};
 
-/// Length of the connection IDs that we issue.
-pub(super) const OUR_CID_LENGTH: usize = 8;
+/// RFC 8999 §5.1
+const LONG_HEADER: u8 = 0x80;
+
+/// Key updates of one direction that are followed; a reader has to be shown
+/// each of them.
+const KEY_UPDATES_MAX: u64 = 64;
 
 /// Datagrams and bytes that are kept of how a connection begins.
 const BEGINNING_DATAGRAMS_MAX: usize = 24;
@@ -21,193 +24,130 @@ const BEGINNING_BYTES_MAX: usize = 24 << 10;
 /// headers: they bring the connection IDs that are used later.
 const BEGINNING_SHORT_MAX: usize = 2;
 
-/// Connection IDs by which a connection is found.
-const CIDS_MAX: usize = 16;
-
-/// Packets with which it is tried to find a connection's secrets.
-const ATTEMPTS_MAX: usize = 16;
-
 /// Bytes that a connection costs beside its beginning: its keys, its secrets,
-/// and a bookmark in each direction.
-const COST: usize = LINES_MAX + (4 << 10);
+/// and a synthetic packet in each direction.
+const COST: usize = LINES_MAX + (5 << 10);
 const COST_OF_KEY_UPDATE: usize = 192;
 
-/// The comments of packets that did not pass now. Our own reader knows them by
-/// these words: whoever changes them keeps the old ones for it too.
-const REPEATED: &str = "repeated: so its connection began; it opens what follows";
-const BOOKMARK: &str = "never sent: written here to tell a reader the packet numbers and keys \
-                        of what follows";
-pub(super) const COMMENTS_OF_REPEATED: [&str; 2] = [REPEATED, BOOKMARK];
-
-/// What the writer of a capture knows of one connection.
+/// The beginning of a connection, and where each direction stands now.
 pub(super) struct TrackedConnection {
-    pub(super) local: SocketAddr,
-    pub(super) remote: SocketAddr,
-    pub(super) cids: VecDeque<Vec<u8>>,
-    /// When it was heard of last.
+    local: SocketAddr,
+    remote: SocketAddr,
+    /// Time of its last packet.
     pub(super) last: Duration,
     /// Whether one end has closed it.
     pub(super) closed: bool,
-    /// The batch of secrets before which there are none of it.
-    pub(super) batch: u64,
-    /// The client random of its secrets, once they are known.
-    pub(super) random: Option<String>,
-    /// Which way the client's packets pass.
-    client: Direction,
-    remote_cid_length: usize,
+    /// Whether one of its 1-RTT packets has been opened.
+    pub(super) established: bool,
     beginning: Vec<(Duration, Vec<u8>)>,
     beginning_bytes: usize,
-    lanes: Option<[Lane; 2]>,
-    short_headers: [usize; 2],
-    attempts: usize,
+    directions: [OneRtt; 2],
 }
 
-/// The 1-RTT packets that pass in one direction.
-struct Lane {
-    direction: Direction,
-    packets: DirectionKeys,
+/// The datagrams with short headers and the 1-RTT packets of one direction.
+#[derive(Default)]
+struct OneRtt {
+    short_headers: usize,
+    /// Time and destination of the last packet.
     last: Duration,
-    cid: Vec<u8>,
+    destination: ConnectionId,
     /// Whether there were packets that are not of the beginning.
     went_on: bool,
+    updates: u64,
     /// Key updates that the packets of the beginning show.
     updates_shown: u64,
 }
 
 impl TrackedConnection {
-    /// Begins with a connection's first packet.
-    pub(super) fn new(first: &Captured<'_>, batch: u64) -> Self {
+    /// Begins with a connection's first datagram.
+    pub(super) fn new(first: &Captured, direction: Direction) -> Self {
+        let (local, remote) = direction.ends(first.source, first.destination);
         Self {
-            local: first.local,
-            remote: first.remote,
-            cids: VecDeque::new(),
+            local,
+            remote,
             last: first.at,
             closed: false,
-            batch,
-            random: None,
-            client: first.direction,
-            remote_cid_length: 0,
+            established: false,
             beginning: Vec::new(),
             beginning_bytes: 0,
-            lanes: None,
-            short_headers: [0; 2],
-            attempts: 0,
+            directions: Default::default(),
         }
     }
 
     /// Returns about how many bytes it costs, here and in the next file.
     pub(super) fn cost(&self) -> usize {
-        let updates = self
-            .lanes
-            .iter()
-            .flatten()
-            .map(|lane| lane.packets.updates());
-        COST + self.beginning_bytes + updates.sum::<u64>() as usize * COST_OF_KEY_UPDATE
+        let updates: u64 = self.directions.iter().map(|one| one.updates).sum();
+        COST + self.beginning_bytes + updates as usize * COST_OF_KEY_UPDATE
     }
 
     /// Tells whether it has become too much to follow.
     pub(super) fn is_beyond_limits(&self) -> bool {
-        let mut lanes = self.lanes.iter().flatten();
-        lanes.any(|lane| lane.packets.updates() > KEY_UPDATES_MAX)
+        let mut directions = self.directions.iter();
+        directions.any(|direction| direction.updates > KEY_UPDATES_MAX)
     }
 
-    /// Adds a connection ID; returns one that was given up for it, if any.
-    pub(super) fn add_cid(&mut self, cid: &[u8]) -> Option<Vec<u8>> {
-        self.cids.push_back(cid.to_vec());
-        let too_many = self.cids.len() > CIDS_MAX;
-        too_many.then(|| self.cids.pop_front()).flatten()
-    }
-
-    /// Learns of a datagram that begins with a long header.
-    pub(super) fn see_long(&mut self, captured: &Captured<'_>, source: &[u8], block: &[u8]) {
-        self.last = captured.at;
-        if captured.direction == Direction::Received {
-            self.remote_cid_length = source.len();
-        }
-        self.keep(captured, block);
-    }
-
-    /// Learns of a datagram that has a short header; tells whether it has
-    /// proved to be of this connection.
-    pub(super) fn see_short(&mut self, captured: &Captured<'_>, block: &[u8]) -> bool {
-        let length = self.cid_length(captured.direction);
-        let seen = &mut self.short_headers[captured.direction as usize];
-        *seen += 1;
-        let mut went_on = *seen > BEGINNING_SHORT_MAX;
-        if !went_on {
-            went_on = !self.keep(captured, block);
-        }
-        let Some(lanes) = &mut self.lanes else {
-            self.last = captured.at;
-            return false;
-        };
-        let lane = &mut lanes[captured.direction as usize];
-        let Some(frames) = lane.packets.open(captured.payload, length) else {
-            return false;
-        };
-        lane.last = captured.at;
-        lane.cid = captured.payload[1..=length].to_vec();
-        lane.went_on |= went_on;
-        if !went_on {
-            lane.updates_shown = lane.packets.updates();
-        }
-        self.last = captured.at;
-        self.closed |= header::closes(&frames);
-        true
-    }
-
-    /// Tells whether its secrets are still to be found.
-    pub(super) fn wants_secrets(&mut self) -> bool {
-        self.attempts += usize::from(self.lanes.is_none());
-        self.lanes.is_none() && self.attempts <= ATTEMPTS_MAX
-    }
-
-    /// Takes secrets as its own, if they open one of its packets.
-    pub(super) fn try_secrets(
+    /// Learns of a datagram with these packets.
+    pub(super) fn see(
         &mut self,
-        captured: &Captured<'_>,
-        random: &str,
-        secrets: &Entry,
-    ) -> bool {
-        let (Some(client), Some(server)) = (&secrets.client, &secrets.server) else {
-            return false;
-        };
-        let (came, went) = match self.client {
-            Direction::Received => (client, server),
-            Direction::Sent => (server, client),
-        };
-        let length = self.cid_length(captured.direction);
-        let secret = match captured.direction {
-            Direction::Received => came,
-            Direction::Sent => went,
-        };
-        for suite in secret.suites() {
-            let opened = DirectionKeys::new(*suite, secret).open(captured.payload, length);
-            if opened.is_some() {
-                let lane = |direction, secret: &Secret| Lane {
-                    direction,
-                    packets: DirectionKeys::new(*suite, secret),
-                    last: captured.at,
-                    cid: Vec::new(),
-                    went_on: false,
-                    updates_shown: 0,
-                };
-                self.lanes = Some([lane(Direction::Received, came), lane(Direction::Sent, went)]);
-                self.random = Some(random.to_owned());
-                return true;
+        captured: &Captured,
+        way: Direction,
+        block: &[u8],
+        packets: &[Packet],
+    ) {
+        let direction = &mut self.directions[way as usize];
+        let is_short = captured
+            .payload
+            .first()
+            .is_some_and(|first| first & LONG_HEADER == 0);
+        direction.short_headers += usize::from(is_short);
+        let begins = !is_short || direction.short_headers <= BEGINNING_SHORT_MAX;
+        let kept = begins && self.keep(captured, block);
+        let direction = &mut self.directions[way as usize];
+        let mut proved = false;
+        for packet in packets {
+            let (Some(header), Some(opened)) = (&packet.header, &packet.opened) else {
+                continue;
+            };
+            proved = true;
+            if header.packet_type != PacketType::OneRtt {
+                continue;
+            }
+            self.established = true;
+            self.closed |= closes(&opened.payload);
+            direction.last = captured.at;
+            direction.destination = header.destination;
+            direction.went_on |= !kept;
+            direction.updates = direction.updates.max(opened.generation);
+            if kept {
+                direction.updates_shown = direction.updates;
             }
         }
-        false
+        if proved {
+            (self.local, self.remote) = way.ends(captured.source, captured.destination);
+        }
+        if proved || !is_short || !self.established {
+            self.last = captured.at;
+        }
     }
 
     /// Appends, with their stamps, the blocks that bring a reader to now.
-    pub(super) fn repeat(&self, out: &mut Vec<(Duration, Vec<u8>)>) {
+    /// `synthetic_packets` makes packets of a direction, to a destination,
+    /// for a reader that knows so many key updates.
+    pub(super) fn repeat(
+        &self,
+        synthetic_packets: impl Fn(Direction, &ConnectionId, u64) -> Vec<Vec<u8>>,
+        out: &mut Vec<(Duration, Vec<u8>)>,
+    ) {
         out.extend(self.beginning.iter().cloned());
-        for lane in self.lanes.iter().flatten().filter(|lane| lane.went_on) {
-            for payload in lane.packets.bookmarks(&lane.cid, lane.updates_shown) {
+        for way in [Direction::Received, Direction::Sent] {
+            let direction = &self.directions[way as usize];
+            if !direction.went_on {
+                continue;
+            }
+            for payload in synthetic_packets(way, &direction.destination, direction.updates_shown) {
                 let passing = ObservedDatagram {
-                    at: lane.last,
-                    direction: lane.direction,
+                    at: direction.last,
+                    direction: way,
                     local: self.local,
                     remote: self.remote,
                     ecn: 0,
@@ -217,33 +157,60 @@ impl TrackedConnection {
                 let mut block = Vec::new();
                 pcapng::packet(
                     &mut block,
-                    lane.last,
-                    lane.direction,
-                    Some(BOOKMARK),
+                    passing.at,
+                    way,
+                    Some(pcapng::SYNTHETIC),
                     |out| packet::write(out, &passing, &payload),
                 );
-                out.push((lane.last, block));
+                out.push((passing.at, block));
             }
         }
     }
 
-    fn cid_length(&self, direction: Direction) -> usize {
-        match direction {
-            Direction::Received => OUR_CID_LENGTH,
-            Direction::Sent => self.remote_cid_length,
-        }
-    }
-
     /// Keeps a datagram of the beginning, if there is room.
-    fn keep(&mut self, captured: &Captured<'_>, block: &[u8]) -> bool {
+    fn keep(&mut self, captured: &Captured, block: &[u8]) -> bool {
         if self.beginning.len() == BEGINNING_DATAGRAMS_MAX
             || self.beginning_bytes + block.len() > BEGINNING_BYTES_MAX
         {
             return false;
         }
-        let block = pcapng::with_comment(block, REPEATED);
+        let block = pcapng::with_comment(block, pcapng::REPEATED);
         self.beginning_bytes += block.len();
         self.beginning.push((captured.at, block));
         true
+    }
+
+    #[cfg(test)]
+    pub(super) fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+}
+
+/// Tells whether a packet closes its connection.
+pub(super) fn closes(frames: &[u8]) -> bool {
+    let mut frames = wire::frames(frames).map_while(Result::ok);
+    frames.any(|frame| matches!(frame, Frame::ConnectionClose { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_is_seen_alone_and_after_acknowledgements() {
+        let acknowledgement = [2, 0x40, 9, 0, 1, 0, 0, 0];
+        let with_ecn = [3, 9, 0, 0, 0, 1, 2, 3];
+        let close = [0x1d, 0, 0];
+        for before in [&[][..], &acknowledgement, &with_ecn, &[0, 1, 0]] {
+            assert!(closes(&[before, &close].concat()));
+            assert!(!closes(before));
+            assert!(
+                !closes(&[before, &[0x08, 0x1d]].concat()),
+                "a stream's data"
+            );
+        }
+        assert!(!closes(&[
+            2, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
+        ]));
     }
 }

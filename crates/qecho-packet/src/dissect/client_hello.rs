@@ -1,12 +1,10 @@
-//! The one thing that a ClientHello tells about keys: which they are.
+//! The client random of a ClientHello, which names its secrets in a key log.
 
 use super::key_log::{ClientRandom, RANDOM_LENGTH};
+use crate::wire::{Reader, tls};
 
-/// Where the random stands: after the type and length of the message and the
-/// version (RFC 8446 §4.1.2).
-const RANDOM_OFFSET: usize = 6;
-const LENGTH: usize = RANDOM_OFFSET + RANDOM_LENGTH;
-const CLIENT_HELLO: u8 = 1;
+/// Bytes of the header, the version and the random (RFC 8446 §4.1.2).
+const LENGTH: usize = tls::HEADER_LENGTH + 2 + RANDOM_LENGTH;
 
 /// The first bytes of what a client says in CRYPTO frames, in whatever pieces
 /// and order they come. A second ClientHello, after HelloRetryRequest, has the
@@ -36,10 +34,14 @@ impl ClientHello {
 
     /// Returns the client random once it is known.
     pub(super) fn random(&self) -> Option<ClientRandom> {
-        if self.known != (1 << LENGTH) - 1 || self.bytes[0] != CLIENT_HELLO {
+        if self.known != (1 << LENGTH) - 1 || self.bytes[0] != tls::CLIENT_HELLO {
             return None;
         }
-        self.bytes[RANDOM_OFFSET..].try_into().ok()
+        let mut reader = Reader::new(&self.bytes);
+        reader
+            .take(tls::HEADER_LENGTH + 2, "header and version")
+            .ok()?;
+        reader.array("random").ok()
     }
 }
 
@@ -50,7 +52,7 @@ mod tests {
     #[test]
     fn the_random_is_found_in_whatever_pieces() {
         let mut message: Vec<u8> = (0..100).collect();
-        message[0] = CLIENT_HELLO;
+        message[0] = tls::CLIENT_HELLO;
         for cut in 0..50 {
             let mut hello = ClientHello::default();
             hello.add(u64::MAX, b"far away");

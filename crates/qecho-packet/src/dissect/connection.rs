@@ -2,7 +2,11 @@
 
 use std::{collections::VecDeque, net::SocketAddr};
 
-use super::{client_hello::ClientHello, key_log::KeyLog, segments::Sizes};
+use super::{
+    client_hello::ClientHello,
+    key_log::{ClientRandom, KeyLog},
+    segments::Sizes,
+};
 use crate::{
     DecryptedPacket, DropReason, Side,
     protection::{self, Numbers, Protection, Secret, Suite},
@@ -137,6 +141,23 @@ impl Connection {
             Side::Client => &mut self.client,
             Side::Server => &mut self.server,
         }
+    }
+
+    /// Returns the random of its ClientHello, once it is known.
+    pub(super) fn client_random(&self) -> Option<ClientRandom> {
+        self.hello.random()
+    }
+
+    /// Returns the suite, the number of key updates and the largest packet
+    /// number of the 1-RTT packets that a side sends.
+    pub(super) fn one_rtt(&self, side: Side) -> Option<(Suite, u64, u64)> {
+        let sender = match side {
+            Side::Client => &self.client,
+            Side::Server => &self.server,
+        };
+        let updates = sender.one_rtt.as_ref()?.generation();
+        let largest = sender.numbers[space(PacketType::OneRtt)].largest?;
+        Some((self.suite?, updates, largest))
     }
 
     /// Returns the sizes of the datagrams that a side sends.

@@ -1,6 +1,9 @@
 //! TLS secrets, as the NSS key log format hands them down.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use crate::{
     Side,
@@ -11,7 +14,10 @@ use crate::{
 /// Bytes of a client random (RFC 8446 §4.1.2).
 pub(super) const RANDOM_LENGTH: usize = 32;
 
-/// What names a TLS session in a key log.
+/// Bytes of lines that are kept of one session; TLS 1.3 has less.
+pub(crate) const LINES_MAX: usize = 2_048;
+
+/// The client random, which names a TLS session in a key log.
 pub(super) type ClientRandom = [u8; RANDOM_LENGTH];
 
 /// The secrets that protect packets, as they are labelled.
@@ -23,53 +29,79 @@ const LABELS: [&str; 5] = [
     "CLIENT_EARLY_TRAFFIC_SECRET",
 ];
 
-/// Secrets of at most so many sessions.
+/// Secrets by session. At most so many sessions wait unclaimed; the oldest of
+/// them makes room. A session that a connection has claimed stays until that
+/// connection is forgotten.
 pub(super) struct KeyLog {
-    sessions_max: usize,
-    sessions: HashMap<ClientRandom, [Option<Secret>; LABELS.len()]>,
+    unclaimed_max: usize,
+    keeps_lines: bool,
+    sessions: HashMap<ClientRandom, Session>,
     /// The oldest first.
-    order: VecDeque<ClientRandom>,
+    unclaimed: VecDeque<ClientRandom>,
     pub(super) malformed: u64,
 }
 
+#[derive(Default)]
+struct Session {
+    secrets: [Option<Secret>; LABELS.len()],
+    /// All of its lines, whatever their labels, if they are kept.
+    lines: String,
+    /// Time of its first line.
+    since: Duration,
+    claimed_by: Option<u64>,
+}
+
 impl KeyLog {
-    pub(super) fn new(sessions_max: usize) -> Self {
+    pub(super) fn new(unclaimed_max: usize, keeps_lines: bool) -> Self {
         Self {
-            sessions_max: sessions_max.max(1),
+            unclaimed_max: unclaimed_max.max(1),
+            keeps_lines,
             sessions: HashMap::new(),
-            order: VecDeque::new(),
+            unclaimed: VecDeque::new(),
             malformed: 0,
         }
     }
 
-    pub(super) fn add(&mut self, text: &str) {
+    pub(super) fn add(&mut self, now: Duration, text: &str) {
         for line in text.lines() {
             let mut words = line.split_ascii_whitespace();
             let label = words.next();
-            let Some(label) = LABELS.iter().position(|one| Some(*one) == label) else {
+            let label = LABELS.iter().position(|one| Some(*one) == label);
+            if label.is_none() && !self.keeps_lines {
+                continue;
+            }
+            let Some((random, secret)) = read(words) else {
+                self.malformed += u64::from(label.is_some());
                 continue;
             };
-            match read(words) {
-                Some((random, secret)) => self.insert(label, random, secret),
-                None => self.malformed += 1,
+            let keeps_lines = self.keeps_lines;
+            let session = self.session(now, random);
+            if let Some(label) = label {
+                session.secrets[label] = Some(secret);
+            }
+            if keeps_lines && session.lines.len() + line.len() < LINES_MAX {
+                session.lines.push_str(line);
+                session.lines.push('\n');
             }
         }
     }
 
-    fn insert(&mut self, label: usize, random: ClientRandom, secret: Secret) {
+    fn session(&mut self, now: Duration, random: ClientRandom) -> &mut Session {
         if !self.sessions.contains_key(&random) {
-            if self.sessions.len() >= self.sessions_max
-                && let Some(oldest) = self.order.pop_front()
+            if self.unclaimed.len() >= self.unclaimed_max
+                && let Some(oldest) = self.unclaimed.pop_front()
             {
                 self.sessions.remove(&oldest);
             }
-            self.order.push_back(random);
+            self.unclaimed.push_back(random);
         }
-        let session = self.sessions.entry(random).or_default();
-        session[label] = Some(secret);
+        self.sessions.entry(random).or_insert_with(|| Session {
+            since: now,
+            ..Session::default()
+        })
     }
 
-    /// Returns what the keys of `sender`'s packets derive from.
+    /// Returns the secret from which the keys of `sender`'s packets derive.
     pub(super) fn secret(
         &self,
         random: &ClientRandom,
@@ -84,11 +116,44 @@ impl KeyLog {
             (PacketType::ZeroRtt, Side::Client) => 4,
             _ => return None,
         };
-        self.sessions.get(random)?[label].as_ref()
+        self.sessions.get(random)?.secrets[label].as_ref()
+    }
+
+    /// Gives a session to a connection, unless another has claimed it.
+    pub(super) fn claim(&mut self, random: &ClientRandom, connection: u64) {
+        if let Some(session) = self.sessions.get_mut(random)
+            && session.claimed_by.is_none()
+        {
+            session.claimed_by = Some(connection);
+            self.unclaimed.retain(|unclaimed| unclaimed != random);
+        }
+    }
+
+    /// Forgets the session that a connection has claimed.
+    pub(super) fn forget(&mut self, random: &ClientRandom, connection: u64) {
+        let session = self.sessions.get(random);
+        if session.is_some_and(|session| session.claimed_by == Some(connection)) {
+            self.sessions.remove(random);
+        }
+    }
+
+    /// Forgets the sessions that nobody has claimed and that began before `then`.
+    pub(super) fn forget_unclaimed(&mut self, then: Duration) {
+        self.sessions
+            .retain(|_, session| session.claimed_by.is_some() || session.since >= then);
+        let sessions = &self.sessions;
+        self.unclaimed
+            .retain(|random| sessions.contains_key(random));
+    }
+
+    /// Returns the lines of all sessions, as far as they are kept.
+    pub(super) fn lines(&self) -> String {
+        let sessions = self.sessions.values();
+        sessions.map(|session| session.lines.as_str()).collect()
     }
 }
 
-/// Reads what stands after a label.
+/// Reads the client random and the secret that follow a label.
 fn read<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<(ClientRandom, Secret)> {
     let mut bytes = [0; RANDOM_LENGTH];
     let random = hexadecimal(words.next()?, &mut bytes)?;
@@ -101,17 +166,19 @@ fn read<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<(ClientRandom, S
 mod tests {
     use super::*;
 
+    const NOW: Duration = Duration::from_secs(100);
+
     fn line(label: &str, random: u8, secret: &str) -> String {
         format!("{label} {} {secret}\n", format!("{random:02x}").repeat(32))
     }
 
     #[test]
     fn secrets_are_found_by_what_they_protect() {
-        let mut log = KeyLog::new(10);
+        let mut log = KeyLog::new(10, false);
         let secret = "ab".repeat(32);
         let longer = "CD".repeat(48);
         let text = line(LABELS[1], 1, &secret) + "# a comment\r\n" + &line(LABELS[2], 1, &longer);
-        log.add(&text.replace('\n', "\r\n"));
+        log.add(NOW, &text.replace('\n', "\r\n"));
         let found = |sender, packet_type| log.secret(&[1; 32], sender, packet_type).is_some();
         assert!(found(Side::Server, PacketType::Handshake));
         assert!(found(Side::Client, PacketType::OneRtt));
@@ -123,35 +190,69 @@ mod tests {
 
     #[test]
     fn malformed_lines_are_counted_and_others_passed_over() {
-        let mut log = KeyLog::new(10);
+        let mut log = KeyLog::new(10, false);
         let secret = "ab".repeat(32);
-        log.add("CLIENT_RANDOM 00 11\nEXPORTER_SECRET x y\n\n#\n \u{e9}\n");
+        log.add(
+            NOW,
+            "CLIENT_RANDOM 00 11\nEXPORTER_SECRET x y\n\n#\n \u{e9}\n",
+        );
         assert_eq!(log.malformed, 0);
-        log.add(LABELS[0]);
-        log.add(&line(LABELS[0], 1, &secret[1..]));
-        log.add(&line(LABELS[0], 1, &secret[2..]));
-        log.add(&line(LABELS[0], 1, &secret.replace('b', "g")));
-        log.add(&line(LABELS[0], 1, &"ab".repeat(49)));
-        log.add(&line(LABELS[0], 1, &format!("{secret} {secret}")));
-        log.add(&format!("{} 00 {secret}", LABELS[0]));
+        log.add(NOW, LABELS[0]);
+        log.add(NOW, &line(LABELS[0], 1, &secret[1..]));
+        log.add(NOW, &line(LABELS[0], 1, &secret[2..]));
+        log.add(NOW, &line(LABELS[0], 1, &secret.replace('b', "g")));
+        log.add(NOW, &line(LABELS[0], 1, &"ab".repeat(49)));
+        log.add(NOW, &line(LABELS[0], 1, &format!("{secret} {secret}")));
+        log.add(NOW, &format!("{} 00 {secret}", LABELS[0]));
         assert_eq!(log.malformed, 7);
         assert!(log.sessions.is_empty());
     }
 
     #[test]
     fn the_oldest_session_makes_room() {
-        let mut log = KeyLog::new(2);
+        let mut log = KeyLog::new(2, false);
         let secret = "ab".repeat(32);
         for random in [1, 2, 1, 3] {
-            log.add(&line(LABELS[0], random, &secret));
-            log.add(&line(LABELS[1], random, &secret));
+            log.add(NOW, &line(LABELS[0], random, &secret));
+            log.add(NOW, &line(LABELS[1], random, &secret));
         }
-        assert_eq!((log.sessions.len(), log.order.len()), (2, 2));
+        assert_eq!((log.sessions.len(), log.unclaimed.len()), (2, 2));
         let known = |random| {
             let random = [random; 32];
             log.secret(&random, Side::Client, PacketType::Handshake)
                 .is_some()
         };
         assert_eq!([1, 2, 3].map(known), [false, true, true]);
+    }
+    #[test]
+    fn a_claimed_session_keeps_all_of_its_lines_until_its_connection_is_forgotten() {
+        let mut log = KeyLog::new(2, true);
+        let secret = "ab".repeat(32);
+        log.add(NOW, &line(LABELS[2], 1, &secret));
+        log.add(NOW, &line("EXPORTER_SECRET", 1, &secret));
+        log.add(NOW, &line(LABELS[3], 1, &secret));
+        log.claim(&[1; 32], 7);
+        log.claim(&[1; 32], 8);
+        for random in 2..=4 {
+            log.add(NOW, &line(LABELS[0], random, &secret));
+        }
+        assert_eq!(log.sessions.len(), 3, "one that nobody claimed made room");
+        log.forget_unclaimed(NOW);
+        assert_eq!(log.sessions.len(), 3);
+        log.forget_unclaimed(NOW + Duration::from_nanos(1));
+        assert_eq!((log.sessions.len(), log.unclaimed.len()), (1, 0));
+        log.forget(&[1; 32], 8);
+        assert_eq!(log.lines().lines().count(), 3);
+        log.forget(&[1; 32], 7);
+        assert_eq!(log.lines(), "");
+    }
+
+    #[test]
+    fn lines_without_end_are_cut() {
+        let mut log = KeyLog::new(2, true);
+        for _ in 0..1_000 {
+            log.add(NOW, &line("A", 0, &"11".repeat(32)));
+        }
+        assert!(log.lines().len() <= LINES_MAX);
     }
 }

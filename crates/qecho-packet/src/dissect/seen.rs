@@ -31,14 +31,6 @@ pub struct CapturedDatagram<'a> {
 }
 
 impl CapturedDatagram<'_> {
-    /// Returns the local and the remote address.
-    pub(super) fn ends(&self, direction: Direction) -> (SocketAddr, SocketAddr) {
-        match direction {
-            Direction::Sent => (self.source, self.destination),
-            Direction::Received => (self.destination, self.source),
-        }
-    }
-
     /// Lengthens what was cut, so that the headers that are left can be read.
     pub(super) fn whole(&self) -> Cow<'_, [u8]> {
         if !self.cut {

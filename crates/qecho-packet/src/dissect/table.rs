@@ -66,6 +66,10 @@ impl Table {
         }
     }
 
+    pub(super) fn connection(&self, connection: u64) -> Option<&Connection> {
+        self.connections.get(&connection).map(|one| &**one)
+    }
+
     pub(super) fn get(&mut self, connection: u64) -> Option<&mut Connection> {
         self.connections.get_mut(&connection).map(|one| &mut **one)
     }
@@ -307,6 +311,13 @@ impl Table {
         for path in &connection.paths {
             self.drop_path(path, number);
         }
+    }
+
+    /// Returns how many connections, connection IDs and paths there are.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> [usize; 3] {
+        let (holders, paths) = (self.holders.len(), self.paths.len());
+        [self.connections.len(), holders, paths]
     }
 
     /// Returns all connections, in the order in which they began.

@@ -4,6 +4,7 @@ use super::*;
 use crate::{protection::vectors::*, wire::Malformed};
 
 mod opening;
+mod rotation;
 mod segments;
 
 const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 40_000);

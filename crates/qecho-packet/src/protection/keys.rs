@@ -47,7 +47,7 @@ pub(crate) enum Suite {
 #[derive(Clone)]
 pub(crate) struct Secret {
     bytes: [u8; SECRET_LENGTH_MAX],
-    length: usize,
+    length: u8,
 }
 
 /// Opens packets.
@@ -112,7 +112,7 @@ impl Secret {
         bytes[..secret.len()].copy_from_slice(secret);
         Some(Self {
             bytes,
-            length: secret.len(),
+            length: secret.len() as u8,
         })
     }
 
@@ -148,7 +148,7 @@ impl Secret {
     /// Returns the secret after a key update (RFC 9001 §6.1).
     pub(crate) fn next(&self, suite: Suite) -> Self {
         let mut next = self.clone();
-        self.expand(suite, b"quic ku", &mut next.bytes[..self.length]);
+        self.expand(suite, b"quic ku", &mut next.bytes[..self.length.into()]);
         next
     }
 
@@ -174,7 +174,7 @@ impl Secret {
     }
 
     fn expand(&self, suite: Suite, label: &[u8], out: &mut [u8]) {
-        let secret = hkdf::Prk::new_less_safe(suite.hash(), &self.bytes[..self.length]);
+        let secret = hkdf::Prk::new_less_safe(suite.hash(), &self.bytes[..self.length.into()]);
         expand(&secret, label, out);
     }
 }

@@ -287,8 +287,8 @@ impl ConnectionTracker {
         learned: &mut PacketEffects,
     ) -> Vec<TlsMessage> {
         let sender = self.sender(direction);
-        let (messages, extensions) = sender.spaces[place].crypto.take(offset, data);
-        if let Some(parameters) = extensions.parameters {
+        let (messages, parameters) = sender.spaces[place].crypto.take(offset, data);
+        if let Some(parameters) = parameters {
             let exponent = parameters.integer(ACK_DELAY_EXPONENT);
             sender.ack_delay_exponent =
                 exponent.filter(|exponent| *exponent <= ACK_DELAY_EXPONENT_MAX);

@@ -5,8 +5,11 @@ mod message;
 
 use std::collections::BTreeMap;
 
-pub(super) use self::message::Extensions;
 use super::event::TlsMessage;
+use crate::{
+    TransportParameters,
+    wire::tls::{self, HEADER_LENGTH},
+};
 
 /// Bytes of a message that are put together; of a longer one only the name is
 /// told.
@@ -14,6 +17,9 @@ const MESSAGE_MAX: usize = 64 * 1024;
 
 /// Bytes that may wait for what comes before them; more are passed over.
 const WAITING_MAX: usize = 64 * 1024;
+
+/// Messages, and the sender's transport parameters if they are in one.
+type Told = (Vec<TlsMessage>, Option<TransportParameters>);
 
 /// One direction of the handshake at one encryption level.
 #[derive(Debug, Default)]
@@ -36,9 +42,9 @@ impl Crypto {
     }
 
     /// Takes a CRYPTO frame; returns the messages that it begins or completes,
-    /// and what it tells of the QUIC handshake.
-    pub(super) fn take(&mut self, offset: u64, data: &[u8]) -> (Vec<TlsMessage>, Extensions) {
-        let mut told = (Vec::new(), Extensions::default());
+    /// and the sender's transport parameters.
+    pub(super) fn take(&mut self, offset: u64, data: &[u8]) -> Told {
+        let mut told = Told::default();
         let end = offset + data.len() as u64;
         if offset > self.next {
             if self.waiting_bytes + data.len() <= WAITING_MAX {
@@ -63,7 +69,7 @@ impl Crypto {
         told
     }
 
-    fn append(&mut self, offset: u64, data: &[u8], told: &mut (Vec<TlsMessage>, Extensions)) {
+    fn append(&mut self, offset: u64, data: &[u8], told: &mut Told) {
         let known = (self.next - offset) as usize;
         let Some(mut new) = data.get(known..) else {
             return;
@@ -78,15 +84,15 @@ impl Crypto {
     }
 
     /// Takes what belongs to one message; returns the rest.
-    fn message<'a>(&mut self, new: &'a [u8], told: &mut (Vec<TlsMessage>, Extensions)) -> &'a [u8] {
+    fn message<'a>(&mut self, new: &'a [u8], told: &mut Told) -> &'a [u8] {
         if new.is_empty() {
             return new;
         }
         let begins = self.begun.is_empty();
-        let header = message::HEADER.saturating_sub(self.begun.len());
+        let header = HEADER_LENGTH.saturating_sub(self.begun.len());
         let (head, rest) = new.split_at(header.min(new.len()));
         self.begun.extend(head);
-        let Some(length) = message::length(&self.begun) else {
+        let Some(length) = tls::body_length(&self.begun) else {
             if begins {
                 told.0.push(message::incomplete(&self.begun));
             }
@@ -98,7 +104,7 @@ impl Crypto {
             self.skip = length as u64;
             return rest;
         }
-        let missing = message::HEADER + length - self.begun.len();
+        let missing = HEADER_LENGTH + length - self.begun.len();
         let (body, rest) = rest.split_at(missing.min(rest.len()));
         self.begun.extend(body);
         if body.len() < missing {

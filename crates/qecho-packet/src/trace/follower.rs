@@ -86,7 +86,7 @@ impl Trace {
     }
 
     /// Returns what shows the packets of one event loop to the trace; its
-    /// shard must be watched (`ShardConfig::watched` of the engine).
+    /// shard must trace packets (`ShardConfig::with_packet_tracing` of the engine).
     pub fn observer(&self) -> Box<dyn DatagramObserver> {
         Box::new(TraceTap {
             trace: self.clone(),

@@ -206,14 +206,7 @@ impl<'a> Iterator for Frames<'a> {
     type Item = Result<Frame<'a>, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let read = read(&mut self.0);
-        if read.is_err() {
-            self.0.take_rest();
-        }
-        Some(read)
+        self.0.next_item(read)
     }
 }
 

@@ -88,6 +88,48 @@ impl<'a> Reader<'a> {
         Ok(array)
     }
 
+    /// Takes an integer of at most eight bytes, in network byte order.
+    pub(crate) fn number(&mut self, length: usize, what: &'static str) -> Result<u64, Malformed> {
+        let bytes = self.take(length, what)?.iter();
+        Ok(bytes.fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+
+    /// Takes a TLS vector, whose length stands before it in so many bytes (RFC
+    /// 8446 §3.4).
+    pub(crate) fn vector(
+        &mut self,
+        length_bytes: usize,
+        what: &'static str,
+    ) -> Result<&'a [u8], Malformed> {
+        let length = self.number(length_bytes, what)?;
+        let length = usize::try_from(length).map_err(|_| self.malformed(what))?;
+        self.take(length, what)
+    }
+
+    /// Reads what comes next in a list, if there is more; a malformed item is
+    /// the last.
+    pub(crate) fn next_item<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Malformed>,
+    ) -> Option<Result<T, Malformed>> {
+        if self.is_empty() {
+            return None;
+        }
+        let item = read(self);
+        if item.is_err() {
+            self.take_rest();
+        }
+        Some(item)
+    }
+
+    /// Reads a list to its end.
+    pub(crate) fn iterate<T>(
+        mut self,
+        read: impl Fn(&mut Self) -> Result<T, Malformed>,
+    ) -> impl Iterator<Item = Result<T, Malformed>> {
+        std::iter::from_fn(move || self.next_item(&read))
+    }
+
     pub(crate) fn byte(&mut self, what: &'static str) -> Result<u8, Malformed> {
         Ok(self.array::<1>(what)?[0])
     }
@@ -95,11 +137,10 @@ impl<'a> Reader<'a> {
     /// Takes a variable-length integer (RFC 9000 §16).
     pub(crate) fn varint(&mut self, what: &'static str) -> Result<u64, Malformed> {
         let first = *self.rest.first().ok_or(self.malformed(what))?;
-        let encoded = self.take(1 << (first >> 6), what)?;
-        let head = u64::from(first & 0x3f);
-        Ok(encoded[1..]
-            .iter()
-            .fold(head, |value, byte| value << 8 | u64::from(*byte)))
+        let length = 1 << (first >> 6);
+        let number = self.number(length, what)?;
+        // The two bits of the length do not count.
+        Ok(number & (u64::MAX >> (66 - 8 * length)))
     }
 
     /// Takes bytes as long as they are `wanted`; tells how many there were.

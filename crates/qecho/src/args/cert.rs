@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Subcommand, ValueEnum};
-use qecho_cert::{Limits, Name, store::System};
+use qecho_cert::{PermittedSubtrees, SubjectAltName, store::SystemStore};
 use qecho_echo::dial::Alpn;
 
 use super::{EXIT_CODES, Format, HostPort, alpn, host_port};
@@ -63,7 +63,7 @@ pub(crate) enum AuthorityCommand {
 pub(crate) struct NewArguments {
     /// Hosts (*.example.test too), IP addresses, e-mail addresses, URIs
     #[arg(value_name = "NAME", required = true)]
-    pub(crate) names: Vec<Name>,
+    pub(crate) names: Vec<SubjectAltName>,
 
     /// Where to write the certificate [default: as mkcert, NAME+N.pem in the
     /// current folder]
@@ -139,7 +139,7 @@ pub(crate) struct AuthorityNewArguments {
     /// address ranges alone, so that a stolen key is good for no other server;
     /// e-mail addresses are not limited: localhost,example.test,192.0.2.0/24
     #[arg(long, value_name = "DOMAIN|RANGE,…")]
-    pub(crate) name_constraints: Option<Limits>,
+    pub(crate) name_constraints: Option<PermittedSubtrees>,
 
     #[command(flatten)]
     pub(crate) root: RootArguments,
@@ -173,7 +173,7 @@ pub(crate) struct StoreArguments {
         value_name = "debian|fedora|arch|opensuse|macos|windows",
         requires = "dry_run"
     )]
-    pub(crate) system: Option<System>,
+    pub(crate) system: Option<SystemStore>,
 
     /// Which stores: the system's, those of Firefox and Chromium, or all
     #[arg(long, value_enum, default_value = "all")]

@@ -5,10 +5,7 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 use clap::ValueEnum;
 use qecho_echo::PORT;
 use qecho_engine::{AlpnPolicy, limits::SHARDS_MAX};
-use qecho_io::{
-    event_loop::{SPIN_MAX, Spin},
-    listen::Listen,
-};
+use qecho_io::{Listen, SPIN_MAX, Spin};
 
 use super::{Format, ObserveArguments, alpn, listen};
 

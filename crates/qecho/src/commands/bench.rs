@@ -18,6 +18,7 @@ use anyhow::anyhow;
 use qecho_cert::TrustVerifier;
 use qecho_echo::dial::DialFailure;
 use qecho_engine::{Side, config::Transport};
+use qecho_io::StartError;
 use qecho_measure::bench::{Bench, BenchError, Config, Mode};
 use qecho_packet::close::CERTIFICATE_REQUIRED;
 
@@ -117,11 +118,9 @@ fn config(
         alpn: arguments.dial.alpn.clone(),
         key_log: observing.key_log(&arguments.observe.key_log)?,
         observers: observing.observers(),
-        transport: Transport {
-            udp_payload_max: Some(arguments.udp_payload_max),
-            keep_alive,
-            ..transport
-        },
+        transport: transport
+            .with_udp_payload_max(arguments.udp_payload_max)
+            .with_keep_alive(keep_alive),
         work: load.work,
         arrival: load.arrival,
         plan: load.plan.clone(),
@@ -156,7 +155,7 @@ fn explain(arguments: &BenchArguments, verifier: &TrustVerifier, error: BenchErr
         };
     }
     let hint = match &error {
-        BenchError::Bind(_) => {
+        BenchError::Start(StartError::Bind(_)) => {
             Some("give fewer --sockets, or let a process open more files (ulimit -n)")
         }
         BenchError::NoBaseline { transport, .. } => Some(match transport.as_str() {

@@ -13,7 +13,8 @@ use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use anyhow::{Context, anyhow};
 use qecho_cert::{
-    Authority, AuthorityError, LocalAuthority, Origin, Scope, TrustSettings, TrustVerifier, folder,
+    Authority, AuthorityError, AuthorityOrigin, LocalAuthority, NameConstraints, StorageError,
+    TrustSettings, TrustVerifier, folder,
 };
 
 use crate::{
@@ -43,7 +44,7 @@ fn root_folder(root: &RootArguments) -> Result<PathBuf, Failure> {
     let found = match &root.choice {
         Some(RootArgument::Folder(folder)) => Some(folder.clone()),
         Some(RootArgument::Mkcert) => folder::mkcert_folder(variables),
-        None => folder::own_authority_folder(variables),
+        None => folder::user_authority_folder(variables),
     };
     found.ok_or_else(|| {
         Failure::from(anyhow!("cannot find the folder of the CA: HOME is not set"))
@@ -52,15 +53,18 @@ fn root_folder(root: &RootArguments) -> Result<PathBuf, Failure> {
 }
 
 /// Opens the CA that is meant; one's own is made if it is not there.
-fn open_or_create(root: &RootArguments, scope: &Scope) -> Result<(Authority, Origin), Failure> {
+fn open_or_create(
+    root: &RootArguments,
+    constraints: &NameConstraints,
+) -> Result<(Authority, AuthorityOrigin), Failure> {
     let folder = root_folder(root)?;
     let now = SystemTime::now();
     if root.choice == Some(RootArgument::Mkcert) {
         let authority = Authority::open(&folder, now).map_err(|error| explain(root, error))?;
-        return Ok((authority, Origin::Found));
+        return Ok((authority, AuthorityOrigin::Existing));
     }
     let owner = folder::owner(&folder::process_variable);
-    Authority::open_or_create_for(scope, &folder, owner.as_deref(), now)
+    Authority::open_or_create_for(constraints, &folder, owner.as_deref(), now)
         .map_err(|error| explain(root, error))
 }
 
@@ -79,7 +83,7 @@ fn explain(root: &RootArguments, error: AuthorityError) -> Failure {
         AuthorityError::KeyMissing { .. } => Some(
             "without its key a CA signs nothing: bring the key back, or name another CA by --ca-root DIR",
         ),
-        AuthorityError::CreateFolder { .. } | AuthorityError::Write { .. } => {
+        AuthorityError::Storage(StorageError::CreateFolder { .. } | StorageError::Write { .. }) => {
             Some("name a writable folder by --ca-root DIR or QECHO_HOME")
         }
         _ => None,
@@ -90,10 +94,9 @@ fn explain(root: &RootArguments, error: AuthorityError) -> Failure {
 
 /// Makes the verifier that decides as `qecho client` does.
 fn verifier(ca_files: &[PathBuf]) -> anyhow::Result<Arc<TrustVerifier>> {
-    TrustVerifier::new(TrustSettings {
-        ca_files: ca_files.to_vec(),
-        local_authorities: LocalAuthority::of_this_machine(&folder::process_variable),
-        ..TrustSettings::default()
-    })
-    .context("cannot decide whom to trust")
+    let local = LocalAuthority::of_this_machine(&folder::process_variable);
+    let settings = TrustSettings::default()
+        .with_ca_files(ca_files.to_vec())
+        .with_local_authorities(local);
+    TrustVerifier::new(settings).context("cannot decide whom to trust")
 }

@@ -113,21 +113,17 @@ fn connect(
     let verifier = trust::verifier(&arguments.dial)?;
     let identity = trust::identity(arguments.cert.as_deref(), arguments.key.as_deref())?;
     let target = resolve::target(&arguments.server)?;
-    let usual = client::Config::new(target, verifier.clone());
-    let config = client::Config {
-        transport: Transport {
-            udp_payload_max: arguments.udp_payload_max.0,
-            ..usual.transport.clone()
-        },
-        alpn: arguments.dial.alpn.clone(),
-        identity: identity.map(|identity| identity as Arc<dyn ResolvesClientCert>),
-        key_log: observing.key_log(&arguments.observe.key_log)?,
-        timeout: arguments.timeout.unwrap_or(client::TIMEOUT),
-        patience: input.patience(arguments.timeout),
-        update_keys: arguments.update_keys,
-        observers: observing.observers(),
-        ..usual
-    };
+    let mut config = client::Config::new(target, verifier.clone());
+    config.transport = config
+        .transport
+        .with_udp_payload_max(arguments.udp_payload_max.0);
+    config.alpn = arguments.dial.alpn.clone();
+    config.identity = identity.map(|identity| identity as Arc<dyn ResolvesClientCert>);
+    config.key_log = observing.key_log(&arguments.observe.key_log)?;
+    config.timeout = arguments.timeout.unwrap_or(client::TIMEOUT);
+    config.patience = input.patience(arguments.timeout);
+    config.update_keys = arguments.update_keys;
+    config.observers = observing.observers();
     let (sender, events) = channel();
     let interrupted = sender.clone();
     signals::on_signal(move |ending| send(&interrupted, CommandEvent::Signal(ending)))?;

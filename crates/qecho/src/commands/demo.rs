@@ -17,9 +17,10 @@ use qecho_echo::{
         Mode,
     },
     dial::Target,
-    server::{self, Listen, Server},
+    server::{self, Echo},
 };
 use qecho_engine::Side;
+use qecho_io::{Listen, Server};
 use qecho_packet::{Observers, capture::Capture, trace::Sink};
 
 use super::{observing::Observing, tracing, trust};
@@ -51,11 +52,9 @@ pub(super) fn run(arguments: DemoArguments) -> Result<ExitStatus, Failure> {
 fn show(arguments: &DemoArguments, observing: &mut Observing) -> Result<ExitStatus, Failure> {
     let authority =
         Arc::new(Authority::ephemeral(SystemTime::now()).context("cannot make a CA for the demo")?);
-    let trust = TrustVerifier::new(TrustSettings {
-        local_authorities: vec![LocalAuthority::held(AUTHORITY, &authority)],
-        ..TrustSettings::default()
-    })
-    .context("cannot trust the demo's CA")?;
+    let local = vec![LocalAuthority::in_memory(AUTHORITY, &authority)];
+    let trust = TrustVerifier::new(TrustSettings::default().with_local_authorities(local))
+        .context("cannot trust the demo's CA")?;
     let identity = AutomaticLeaf::ephemeral(authority, Arc::new(SystemTime::now))
         .context("cannot make a certificate for the demo")?;
     let server = serve(Arc::new(identity)).context("cannot start the demo's server")?;
@@ -64,7 +63,8 @@ fn show(arguments: &DemoArguments, observing: &mut Observing) -> Result<ExitStat
     // Before what follows on stdout.
     observing.finish_trace();
     let conversation = conversation?;
-    server.stopper().drain(Duration::ZERO);
+    let now = server::Command::Drain(Duration::ZERO);
+    server.mailboxes().send(&now);
     server.wait().context("cannot wait for packets")?;
     tell(&conversation, &trust)
 }
@@ -100,17 +100,14 @@ struct Conversation {
     failure: Option<ClientFailure>,
 }
 
-fn serve(identity: Arc<dyn ServerIdentity>) -> anyhow::Result<Server> {
-    let config = server::Config {
-        listen: vec![Listen::Loopback { port: 0 }],
-        ..server::Config::new(identity)
-    };
-    Ok(Server::start(&config, None)?)
+fn serve(identity: Arc<dyn ServerIdentity>) -> anyhow::Result<Server<Echo>> {
+    let config = server::config(identity).with_listen([Listen::Loopback { port: 0 }]);
+    Ok(config.start(|_| Echo::default())?)
 }
 
 fn converse(
     arguments: &DemoArguments,
-    server: &Server,
+    server: &Server<Echo>,
     trust: &Arc<TrustVerifier>,
     observers: Observers,
 ) -> Result<Conversation, Failure> {
@@ -118,14 +115,10 @@ fn converse(
         server_name: "localhost".into(),
         addresses: server.addresses().to_vec(),
     };
-    let config = client::Config {
-        timeout: PATIENCE,
-        patience: Some(PATIENCE),
-        // One end sees all that passes; from both, it would show twice.
-        key_log: observers.capture.as_ref().map(Capture::key_log),
-        observers,
-        ..client::Config::new(target, trust.clone())
-    };
+    let mut config = client::Config::new(target, trust.clone()).with_timeout(PATIENCE);
+    // One end sees all that passes; from both, it would show twice.
+    config.key_log = observers.capture.as_ref().map(Capture::key_log);
+    config.observers = observers;
     let (tell, events) = channel();
     let listener = move |event| {
         // Nobody listens any more once the demo has failed.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use qecho_io::StartError;
 use qecho_netsim::{
     link,
     relay::{Config, Rebind, RebindKind, Relay, RelayError},
@@ -46,14 +47,12 @@ fn config(arguments: &RelayArguments) -> Result<Config, Failure> {
     let rebind = arguments
         .rebind()
         .map_err(|reason| Failure::from(anyhow!(reason)))?;
-    Ok(Config {
-        listen: arguments.listen.clone(),
-        to: server(arguments, rebind)?,
-        up,
-        down,
-        rebind,
-        seed: arguments.seed.unwrap_or_else(link::random_seed),
-    })
+    let seed = arguments.seed.unwrap_or_else(link::random_seed);
+    let mut config = Config::new(server(arguments, rebind)?, seed)
+        .with_listen(arguments.listen.clone())
+        .with_conditions(up, down);
+    config.rebind = rebind;
+    Ok(config)
 }
 
 /// Finds the one address that is forwarded to.
@@ -71,7 +70,7 @@ fn server(arguments: &RelayArguments, rebind: Option<Rebind>) -> Result<SocketAd
 
 fn explain(error: RelayError) -> Failure {
     let hint = match &error {
-        RelayError::Bind(bind) => match bind.source.kind() {
+        RelayError::Start(StartError::Bind(bind)) => match bind.source.kind() {
             io::ErrorKind::AddrInUse => {
                 "another program has this port; choose another by --listen localhost:PORT, \
                  or 0 for any that is free"

@@ -14,12 +14,13 @@ use std::{
 };
 
 use anyhow::Context;
-use qecho_cert::{ReloadingClients, ServerIdentity};
-use qecho_echo::server::{Config, End, NOTICES_MAX, Notice, Server, ServerError};
+use qecho_cert::{ClientVerifier, ServerIdentity};
+use qecho_echo::server::{Command, Echo, End, NOTICES_MAX, Notice, Report};
 use qecho_engine::{
     Secrets, ServerTls, Side,
     config::{AdmissionSettings, RetryPolicy, Transport},
 };
+use qecho_io::{Server, ServerConfig, StartError};
 use qecho_measure::baseline_servers::{BaselineServers, BindScope, Running};
 use rustls::server::danger::ClientCertVerifier;
 
@@ -51,7 +52,15 @@ fn serve(arguments: &ServerArguments, observing: &Observing) -> Result<ExitStatu
     let (notices, readable) = notices(arguments);
     let bound = baseline_servers(&arguments.also).bind(&config);
     let (sockets, baseline_servers) = bound.map_err(explain)?;
-    let server = Server::start_on(&config, sockets, notices).map_err(explain)?;
+    let end = match arguments.end {
+        EndArgument::WithPeer => End::WithPeer,
+        EndArgument::AfterMessage => End::AfterMessage,
+    };
+    let echo = Echo::new(end, notices);
+    let server = config.start_on(sockets, |_| echo.clone());
+    let server = server.map_err(explain)?;
+    // The printer ends when no shard can send a notice any more.
+    drop(echo);
     if let Some(reason) = server.unsteered() {
         say(format_args!(
             "one shard does all the work: this system cannot steer packets to several ({reason})"
@@ -72,7 +81,8 @@ fn serve(arguments: &ServerArguments, observing: &Observing) -> Result<ExitStatu
     let printer = readable.map(|notices| {
         thread::spawn(move || notices.iter().try_for_each(|notice| show(&notice, format)))
     });
-    let report = server.wait().context("cannot wait for packets")?;
+    let echoes = server.wait().context("cannot wait for packets")?;
+    let report: Report = echoes.into_iter().map(Echo::into_report).sum();
     drop(baseline_servers);
     if let Some(printer) = printer {
         // Its own end is nothing to report: stdout has gone.
@@ -85,43 +95,31 @@ fn serve(arguments: &ServerArguments, observing: &Observing) -> Result<ExitStatu
 fn config(
     arguments: &ServerArguments,
     identity: &Arc<dyn ServerIdentity>,
-    clients: Option<Arc<ReloadingClients>>,
+    clients: Option<Arc<ClientVerifier>>,
     observing: &Observing,
-) -> Result<Config, Failure> {
-    Ok(Config {
-        listen: arguments.listen.clone(),
-        shards: arguments.shards.unwrap_or_else(cores),
-        spin: arguments.spin,
-        tls: ServerTls {
-            identity: identity.clone(),
-            client_verifier: clients.map(|clients| clients as Arc<dyn ClientCertVerifier>),
-            alpn: arguments.alpn.clone(),
-            early_data: arguments.early_data == Switch::On,
-            key_log: observing.key_log(&arguments.observe.key_log)?,
-            provider: None,
-        },
-        admission: AdmissionSettings {
-            retry: match arguments.retry {
-                RetryArgument::Auto => RetryPolicy::Auto,
-                RetryArgument::Always => RetryPolicy::Always,
-                RetryArgument::Never => RetryPolicy::Never,
-            },
-            connections_max: arguments.max_connections,
-            connections_per_address_max: arguments.max_connections_per_address,
-        },
-        transport: Transport {
-            idle_timeout: arguments.idle_timeout,
-            bidirectional_streams_max: arguments.max_streams,
-            unidirectional_streams_max: arguments.max_streams,
-            ..Transport::default()
-        },
-        end: match arguments.end {
-            EndArgument::WithPeer => End::WithPeer,
-            EndArgument::AfterMessage => End::AfterMessage,
-        },
-        secrets: Secrets::from_master(&identity.secret()),
-        observers: observing.observers(),
-    })
+) -> Result<ServerConfig, Failure> {
+    let mut config = ServerConfig::new(identity.clone());
+    config.listen = arguments.listen.clone();
+    config.shards = arguments.shards.unwrap_or_else(cores);
+    config.spin = arguments.spin;
+    config.tls = ServerTls::new(identity.clone(), arguments.alpn.clone())
+        .with_client_verifier(clients.map(|clients| clients as Arc<dyn ClientCertVerifier>))
+        .with_early_data(arguments.early_data == Switch::On)
+        .with_key_log(observing.key_log(&arguments.observe.key_log)?);
+    config.admission = AdmissionSettings::default()
+        .with_retry(match arguments.retry {
+            RetryArgument::Auto => RetryPolicy::Auto,
+            RetryArgument::Always => RetryPolicy::Always,
+            RetryArgument::Never => RetryPolicy::Never,
+        })
+        .with_connections_max(arguments.max_connections)
+        .with_connections_per_address_max(arguments.max_connections_per_address);
+    config.transport = Transport::default()
+        .with_idle_timeout(arguments.idle_timeout)
+        .with_streams_max(arguments.max_streams);
+    config.secrets = Secrets::from_master(&identity.secret());
+    config.observers = observing.observers();
+    Ok(config)
 }
 
 fn baseline_servers(also: &[AlsoArgument]) -> BaselineServers {
@@ -137,11 +135,11 @@ fn baseline_servers(also: &[AlsoArgument]) -> BaselineServers {
 }
 
 /// Loads the CAs that clients must be known to, if there are any.
-fn clients(arguments: &ServerArguments) -> anyhow::Result<Option<Arc<ReloadingClients>>> {
+fn clients(arguments: &ServerArguments) -> anyhow::Result<Option<Arc<ClientVerifier>>> {
     if arguments.client_ca.is_empty() {
         return Ok(None);
     }
-    let clients = ReloadingClients::load(&arguments.client_ca)
+    let clients = ClientVerifier::load(&arguments.client_ca)
         .context("cannot decide which clients to let in")?;
     Ok(Some(Arc::new(clients)))
 }
@@ -151,9 +149,9 @@ fn cores() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-fn explain(error: ServerError) -> Failure {
+fn explain(error: StartError) -> Failure {
     let kind = match &error {
-        ServerError::Bind(bind) => Some(bind.source.kind()),
+        StartError::Bind(bind) => Some(bind.source.kind()),
         _ => None,
     };
     let failure = Failure::from(anyhow::Error::new(error));
@@ -172,7 +170,7 @@ fn explain(error: ServerError) -> Failure {
 
 fn announce(
     arguments: &ServerArguments,
-    server: &Server,
+    server: &Server<Echo>,
     baseline_servers: &Running,
     identity: &dyn ServerIdentity,
 ) -> io::Result<()> {
@@ -211,11 +209,11 @@ fn notices(
 /// files that are followed, if there are any.
 fn drain_on_signal(
     arguments: &ServerArguments,
-    server: &Server,
+    server: &Server<Echo>,
     watcher: Option<&FileWatcher>,
 ) -> anyhow::Result<()> {
     let reload = watcher.map(FileWatcher::reloader);
-    let stopper = server.stopper();
+    let mailboxes = server.mailboxes();
     let grace = arguments.drain;
     let mut draining = false;
     let react = move |ending| {
@@ -223,7 +221,7 @@ fn drain_on_signal(
             std::process::exit(ending as i32);
         }
         draining = true;
-        stopper.drain(grace);
+        mailboxes.send(&Command::Drain(grace));
         // A reader of stderr that is slow holds up neither this nor a second
         // signal.
         thread::spawn(move || {

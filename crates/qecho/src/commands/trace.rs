@@ -10,7 +10,7 @@ use qecho_engine::{Side, limits::INITIAL_DATAGRAM_MIN};
 use qecho_packet::{
     DecodedDatagram, Observation,
     capture::Item,
-    dissect::{CapturedDatagram, Dissector},
+    dissect::Dissector,
     trace::{Event, LossSource, Sink, Tracer, qlog::Qlog},
     wire::PacketType,
 };
@@ -112,16 +112,8 @@ impl FileTracer {
                 Item::Secrets(secrets) => dissector.add_secrets(&secrets),
                 Item::Datagram(captured) => {
                     at = captured.at;
-                    let seen = CapturedDatagram {
-                        source: captured.source,
-                        destination: captured.destination,
-                        ecn: captured.ecn,
-                        direction: captured.direction,
-                        payload: &captured.payload,
-                        cut: captured.cut,
-                    };
                     let repeated = captured.repeated;
-                    dissector.datagram(&seen, &mut |observation| match repeated {
+                    dissector.datagram(&captured.datagram(), &mut |observation| match repeated {
                         true => self.learn(at, &observation),
                         false => self.show(at, &observation),
                     });

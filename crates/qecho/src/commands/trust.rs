@@ -9,13 +9,13 @@ use crate::args::DialArguments;
 
 /// Makes the verifier that decides about the server's certificate.
 pub(super) fn verifier(arguments: &DialArguments) -> anyhow::Result<Arc<TrustVerifier>> {
-    TrustVerifier::new(TrustSettings {
-        ca_files: arguments.ca.clone(),
-        pin: arguments.pin,
-        insecure: arguments.insecure,
-        local_authorities: LocalAuthority::of_this_machine(&folder::process_variable),
-    })
-    .context("cannot decide whom to trust")
+    let local = LocalAuthority::of_this_machine(&folder::process_variable);
+    let settings = TrustSettings::default()
+        .with_ca_files(arguments.ca.clone())
+        .with_pin(arguments.pin)
+        .with_insecure(arguments.insecure)
+        .with_local_authorities(local);
+    TrustVerifier::new(settings).context("cannot decide whom to trust")
 }
 
 /// Loads what the client shows to a server that asks for a certificate.

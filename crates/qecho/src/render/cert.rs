@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use qecho_cert::{Details, PairFiles, Pin};
+use qecho_cert::{CertificateDetails, CertificateFiles, Pin};
 
 use super::{Object, Render, day, path_text, pin_digits};
 
@@ -19,8 +19,8 @@ pub(crate) use self::{
 
 /// A certificate that was made, and where it is.
 pub(crate) struct NewCertificate<'a> {
-    pub(crate) files: &'a PairFiles,
-    pub(crate) details: &'a Details,
+    pub(crate) files: &'a CertificateFiles,
+    pub(crate) details: &'a CertificateDetails,
     pub(crate) authority: Option<&'a Path>,
     /// The pin of the certificate that was in its place, if it has another key.
     pub(crate) replaced: Option<Pin>,
@@ -29,7 +29,7 @@ pub(crate) struct NewCertificate<'a> {
 /// An authority, and where it is.
 pub(crate) struct ShownAuthority<'a> {
     pub(crate) path: Option<&'a Path>,
-    pub(crate) details: &'a Details,
+    pub(crate) details: &'a CertificateDetails,
     /// Whether the system's store has it, where that can be known.
     pub(crate) installed: Option<bool>,
 }
@@ -44,7 +44,7 @@ impl Render for NewCertificate<'_> {
         }
         row("names", details.names.join(", "), out)?;
         row("expires", day(details.not_after)?, out)?;
-        row("SHA-256", &details.fingerprint, out)?;
+        row("SHA-256", &details.sha256, out)?;
         row("pin", details.pin, out)?;
         match self.authority {
             Some(path) => row("CA", path.display(), out),
@@ -60,7 +60,7 @@ impl Render for NewCertificate<'_> {
             .with_some("chain", files.chain.as_ref().map(path_text))
             .with("names", &details.names)
             .with("expires_unix", details.not_after.unix_timestamp())
-            .with("sha256", &details.fingerprint)
+            .with("sha256", &details.sha256)
             .with("spki_sha256", pin_digits(&details.pin))
             .with("ca", self.authority.map(path_text))
             .with_some(
@@ -78,10 +78,10 @@ impl Render for ShownAuthority<'_> {
             row("CA", path.display(), out)?;
         }
         row("name", &details.subject, out)?;
-        row("key", details.key, out)?;
+        row("key", details.key_type, out)?;
         row("expires", day(details.not_after)?, out)?;
         row("may sign", scope(details), out)?;
-        row("SHA-256", &details.fingerprint, out)?;
+        row("SHA-256", &details.sha256, out)?;
         row("pin", details.pin, out)?;
         match self.installed {
             Some(true) => row("installed", "in the system's store", out),
@@ -95,11 +95,11 @@ impl Render for ShownAuthority<'_> {
         Object::default()
             .with("ca", self.path.map(path_text))
             .with("subject", &details.subject)
-            .with("key_type", details.key.to_string())
+            .with("key_type", details.key_type.to_string())
             .with("expires_unix", details.not_after.unix_timestamp())
             .with("permitted", &details.permitted)
             .with("excluded", &details.excluded)
-            .with("sha256", &details.fingerprint)
+            .with("sha256", &details.sha256)
             .with("spki_sha256", pin_digits(&details.pin))
             .with("installed", self.installed)
             .line(out)
@@ -107,7 +107,7 @@ impl Render for ShownAuthority<'_> {
 }
 
 /// Says what an authority may sign for.
-fn scope(details: &Details) -> String {
+fn scope(details: &CertificateDetails) -> String {
     let permitted = details.permitted.join(", ");
     let excluded = details.excluded.join(", ");
     match (permitted.is_empty(), excluded.is_empty()) {

@@ -235,10 +235,8 @@ mod tests {
 
     #[test]
     fn the_end_tells_what_happened_and_nothing_else() {
-        let mut report = Report {
-            flows: 1,
-            ..Report::default()
-        };
+        let mut report = Report::default();
+        report.flows = 1;
         report.up.counts.sent = 10;
         report.up.counts.lost = 2;
         report.up.delivered = 8;

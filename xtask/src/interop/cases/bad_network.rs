@@ -10,35 +10,36 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::{Case, Stage};
-use crate::interop::stage::Server;
+use super::{Case, ECHO_SERVER, TestEnv};
+use crate::interop::env::Server;
 
-/// The line of the suite's simulator.
-const LINE: [&str; 6] = ["--delay", "15ms", "--rate", "10mbit", "--queue", "25"];
-/// The same, and as long as by a satellite.
-const LONG_LINE: [&str; 6] = ["--delay", "750ms", "--rate", "10mbit", "--queue", "25"];
-/// What a handshake or an echo may take.
-const PATIENCE: &str = "60s";
-/// Where 30 % is lost, one connection of some 250 takes longer than that (10 of 3,000
-/// in simulation, and three that gave up), and so one trial of ten connections in 25.
+/// Path of the suite's simulator.
+const PATH: &str = "--delay 15ms --rate 10mbit --queue 25";
+/// Time for a handshake or an echo.
+const PATIENCE: &str = "--timeout 60s";
+/// Attempts at a handshake. Where 30 % is lost, one connection of some 250 takes longer than that (10 of 3,000
+/// in simulation, and three that gave up), and so one run of ten connections in 25.
 /// Two attempts would fail together once in 600 runs; three do once in 15,000. A stack
 /// that cannot do it fails them all.
 const ATTEMPTS: u32 = 3;
 
-/// One case of the suite.
-struct Trial {
-    line: [&'static str; 6],
-    /// What makes the line bad.
-    relay: &'static [&'static str],
+/// Case of the suite.
+#[derive(Clone, Copy)]
+struct Scenario {
+    name: &'static str,
+    /// Options of the relay: its path, and what makes it bad.
+    path: &'static str,
+    bad: &'static str,
     load: Load,
-    /// What the relay must have done for the trial to mean anything.
+    /// Tells whether the relay did enough for the scenario to mean anything.
     happened: fn(&Value) -> bool,
-    /// What the qlog of `qecho server` must tell beside the echo: words of one
-    /// event, and how many such events there are at least.
-    told: &'static [(&'static [&'static str], usize)],
+    /// Events that the qlog of `qecho server` must have: words of one, and how many of it at
+    /// least.
+    events: &'static [(&'static [&'static str], usize)],
 }
 
-/// What is asked for in a trial.
+/// Load of a scenario.
+#[derive(Clone, Copy)]
 enum Load {
     /// So many connections at the same time, with a message of 1 KiB on each.
     Connections(u32),
@@ -48,7 +49,7 @@ enum Load {
     Streams(u32),
 }
 
-/// Who is the client, and who is the server.
+/// Client and server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pair {
     QechoAioquic,
@@ -56,238 +57,210 @@ enum Pair {
     QechoQecho,
 }
 
-const HANDSHAKE_LOSS: Trial = Trial {
-    line: LINE,
-    relay: &["--loss", "30%"],
+const PAIRS: [(Pair, &str); 3] = [
+    (Pair::QechoAioquic, "qecho client, aioquic server"),
+    (Pair::AioquicQecho, "aioquic client, qecho server"),
+    (Pair::QechoQecho, "qecho client, qecho server"),
+];
+
+const HANDSHAKE_LOSS: Scenario = Scenario {
+    name: "handshakeloss, 10 connections complete while 30 % is lost",
+    path: PATH,
+    bad: "--loss 30%",
     load: Load::Connections(10),
-    happened: |counts| both_ways(counts, |way| way["lost"].as_u64() > Some(0)),
-    told: &[],
+    happened: |counts| both_ways(counts, "lost", 1),
+    events: &[],
 };
 
-const HANDSHAKE_CORRUPTION: Trial = Trial {
-    line: LINE,
-    relay: &["--corrupt", "30%"],
-    load: Load::Connections(10),
-    happened: |counts| both_ways(counts, |way| way["corrupted"].as_u64() > Some(0)),
-    told: &[],
-};
-
-const TRANSFER_LOSS: Trial = Trial {
-    line: LINE,
-    relay: &["--loss", "2%"],
-    load: Load::Bytes(2 << 20),
-    happened: |counts| both_ways(counts, |way| way["lost"].as_u64() > Some(10)),
-    told: &[],
-};
-
-const TRANSFER_CORRUPTION: Trial = Trial {
-    line: LINE,
-    relay: &["--corrupt", "2%"],
-    load: Load::Bytes(2 << 20),
-    happened: |counts| both_ways(counts, |way| way["corrupted"].as_u64() > Some(10)),
-    told: &[],
-};
-
-const BLACKHOLE: Trial = Trial {
-    line: LINE,
-    relay: &["--blackhole", "5s/2s"],
-    load: Load::Bytes(10 << 20),
-    happened: |counts| both_ways(counts, |way| way["blackholed"].as_u64() > Some(0)),
-    told: &[],
-};
-
-const LONG_RTT: Trial = Trial {
-    line: LONG_LINE,
-    relay: &[],
-    load: Load::Bytes(1 << 10),
-    happened: |_| true,
-    // The ClientHello, again and again before the first answer can be there.
-    told: &[(
-        &["packet_received", "\"initial\"", "\"crypto\",\"offset\":0"],
-        2,
-    )],
-};
-
-const REBIND_PORT: Trial = Trial {
-    line: LINE,
-    relay: &["--rebind-port", "every", "2s"],
+const REBIND_PORT: Scenario = Scenario {
+    name: "rebind-port, 10 MiB come back while the client's port changes",
+    path: PATH,
+    bad: "--rebind-port every 2s",
     load: Load::Bytes(10 << 20),
     happened: |counts| counts["rebinds"].as_u64() > Some(2),
-    told: &[
+    events: &[
         (&["packet_sent", "path_challenge"], 1),
         (&["packet_received", "path_response"], 1),
     ],
 };
 
-const REBIND_ADDRESS: Trial = Trial {
-    relay: &["--rebind-address", "every", "2s"],
-    ..REBIND_PORT
-};
+const SUITE: [Scenario; 9] = [
+    HANDSHAKE_LOSS,
+    Scenario {
+        name: "handshakecorruption, 10 connections complete while 30 % is changed",
+        bad: "--corrupt 30%",
+        happened: |counts| both_ways(counts, "corrupted", 1),
+        ..HANDSHAKE_LOSS
+    },
+    Scenario {
+        name: "transferloss, 2 MiB come back while 2 % is lost",
+        bad: "--loss 2%",
+        load: Load::Bytes(2 << 20),
+        happened: |counts| both_ways(counts, "lost", 11),
+        ..HANDSHAKE_LOSS
+    },
+    Scenario {
+        name: "transfercorruption, 2 MiB come back while 2 % is changed",
+        bad: "--corrupt 2%",
+        load: Load::Bytes(2 << 20),
+        happened: |counts| both_ways(counts, "corrupted", 11),
+        ..HANDSHAKE_LOSS
+    },
+    Scenario {
+        name: "blackhole, 10 MiB come back although nothing passes for 2 s",
+        bad: "--blackhole 5s/2s",
+        load: Load::Bytes(10 << 20),
+        happened: |counts| both_ways(counts, "blackholed", 1),
+        ..HANDSHAKE_LOSS
+    },
+    Scenario {
+        name: "longrtt, a connection completes at 1.5 s",
+        // As long as by a satellite.
+        path: "--delay 750ms --rate 10mbit --queue 25",
+        bad: "",
+        load: Load::Bytes(1 << 10),
+        happened: |_| true,
+        // The ClientHello, again and again before the first answer can be there.
+        events: &[(
+            &["packet_received", "\"initial\"", "\"crypto\",\"offset\":0"],
+            2,
+        )],
+    },
+    REBIND_PORT,
+    Scenario {
+        name: "rebind-addr, 10 MiB come back while the client's address changes",
+        bad: "--rebind-address every 2s",
+        ..REBIND_PORT
+    },
+    Scenario {
+        name: "multiplexing, 1,999 streams come back on one connection",
+        path: PATH,
+        bad: "",
+        load: Load::Streams(1_999),
+        // `qecho bench` looks first who is there, by a connection of its own.
+        happened: |counts| counts["clients"].as_u64() <= Some(2),
+        events: &[(&["packet_sent", "max_streams"], 1)],
+    },
+];
 
 /// Not of the suite: ten times as much, and faster.
-const REBIND_PORT_OFTEN: Trial = Trial {
-    line: ["--delay", "1ms", "--rate", "400mbit", "--queue", "200"],
-    relay: &["--rebind-port", "every", "400ms"],
+const REBIND_PORT_OFTEN: Scenario = Scenario {
+    name: "100 MB come back while the client's port changes all the time",
+    path: "--delay 1ms --rate 400mbit --queue 200",
+    bad: "--rebind-port every 400ms",
     load: Load::Bytes(100_000_000),
-    told: &[],
+    events: &[],
     ..REBIND_PORT
 };
 
-const REBIND_ADDRESS_OFTEN: Trial = Trial {
-    relay: &["--rebind-address", "every", "400ms"],
+const REBIND_ADDRESS_OFTEN: Scenario = Scenario {
+    name: "100 MB come back while the client's address changes all the time",
+    bad: "--rebind-address every 400ms",
     ..REBIND_PORT_OFTEN
 };
 
-const MULTIPLEXING: Trial = Trial {
-    line: LINE,
-    relay: &[],
-    load: Load::Streams(1_999),
-    // `qecho bench` looks first who is there, by a connection of its own.
-    happened: |counts| counts["clients"].as_u64() <= Some(2),
-    told: &[(&["packet_sent", "max_streams"], 1)],
-};
-
-/// Makes the three cases of each trial.
-macro_rules! cases {
-    ($($name:literal: $trial:ident;)*) => { &[$(
-        Case::long(concat!($name, ": qecho client, aioquic server"), |stage| {
-            play(stage, &$trial, Pair::QechoAioquic)
-        }),
-        Case::long(concat!($name, ": aioquic client, qecho server"), |stage| {
-            play(stage, &$trial, Pair::AioquicQecho)
-        }),
-        Case::long(concat!($name, ": qecho client, qecho server"), |stage| {
-            play(stage, &$trial, Pair::QechoQecho)
-        }),
-    )*
-        Case::long(
-            "100 MB come back while the client's port changes all the time",
-            |stage| play(stage, &REBIND_PORT_OFTEN, Pair::QechoQecho),
-        ),
-        Case::long(
-            "100 MB come back while the client's address changes all the time",
-            |stage| play(stage, &REBIND_ADDRESS_OFTEN, Pair::QechoQecho),
-        ),
-    ] };
+/// Returns the scenarios of the suite for each pair, and ours for `qecho` alone.
+pub(super) fn cases() -> Vec<Case> {
+    let case = |name: String, scenario: Scenario, pair: Pair| {
+        Case::new(name, move |env| run(env, &scenario, pair)).long()
+    };
+    let mut cases = Vec::new();
+    for scenario in SUITE {
+        let name = |pair: &str| format!("{}: {pair}", scenario.name);
+        cases.extend(PAIRS.map(|(pair, words)| case(name(words), scenario, pair)));
+    }
+    cases.extend(
+        [REBIND_PORT_OFTEN, REBIND_ADDRESS_OFTEN]
+            .map(|scenario| case(scenario.name.to_owned(), scenario, Pair::QechoQecho)),
+    );
+    cases
 }
 
-pub(super) const CASES: &[Case] = cases! {
-    "handshakeloss, 10 connections complete while 30 % is lost": HANDSHAKE_LOSS;
-    "handshakecorruption, 10 connections complete while 30 % is changed": HANDSHAKE_CORRUPTION;
-    "transferloss, 2 MiB come back while 2 % is lost": TRANSFER_LOSS;
-    "transfercorruption, 2 MiB come back while 2 % is changed": TRANSFER_CORRUPTION;
-    "blackhole, 10 MiB come back although nothing passes for 2 s": BLACKHOLE;
-    "longrtt, a connection completes at 1.5 s": LONG_RTT;
-    "rebind-port, 10 MiB come back while the client's port changes": REBIND_PORT;
-    "rebind-addr, 10 MiB come back while the client's address changes": REBIND_ADDRESS;
-    "multiplexing, 1,999 streams come back on one connection": MULTIPLEXING;
-};
-
-fn both_ways(counts: &Value, happened: fn(&Value) -> bool) -> bool {
-    ["up", "down"].iter().all(|way| happened(&counts[way]))
+/// Tells whether something happened to so many datagrams there and so many back.
+fn both_ways(counts: &Value, what: &str, least: u64) -> bool {
+    let mut ways = ["up", "down"].iter();
+    ways.all(|way| counts[way][what].as_u64() >= Some(least))
 }
 
-fn play(stage: &Stage, trial: &Trial, pair: Pair) -> Result<()> {
-    let attempts = match trial.load {
+fn run(env: &TestEnv, scenario: &Scenario, pair: Pair) -> Result<()> {
+    let attempts = match scenario.load {
         Load::Connections(_) => ATTEMPTS,
         Load::Bytes(_) | Load::Streams(_) => 1,
     };
-    let mut outcome = attempt(stage, trial, pair);
+    let mut outcome = attempt(env, scenario, pair);
     for _ in 1..attempts {
         outcome = outcome.or_else(|_| {
             // What failed has taken more than half of the time.
-            stage.begin_again();
-            attempt(stage, trial, pair)
+            env.begin_again();
+            attempt(env, scenario, pair)
         });
     }
     outcome
 }
 
-fn attempt(stage: &Stage, trial: &Trial, pair: Pair) -> Result<()> {
-    let qlog: &[&str] = match trial.told {
-        [] => &[],
-        _ => &["--qlog", "qlog"],
-    };
-    let server = match pair {
-        Pair::QechoAioquic => stage.peer_server("true_echo_server.py", &["--alpn", "echo"])?,
-        Pair::AioquicQecho | Pair::QechoQecho => stage.qecho_server(qlog)?,
-    };
-    let conditions = [&trial.line[..], trial.relay].concat();
-    let relay = stage.qecho_relay(&server, &conditions)?;
+fn attempt(env: &TestEnv, scenario: &Scenario, pair: Pair) -> Result<()> {
+    let server = env.server(match (pair, scenario.events) {
+        (Pair::QechoAioquic, _) => ECHO_SERVER,
+        (_, []) => "qecho server",
+        (_, _) => "qecho server --qlog qlog",
+    })?;
+    let relay = env.relay(&server, &format!("{} {}", scenario.path, scenario.bad))?;
     match pair {
-        Pair::AioquicQecho => theirs(stage, &relay, &trial.load)?,
-        Pair::QechoAioquic | Pair::QechoQecho => ours(stage, &relay, &trial.load)?,
+        Pair::AioquicQecho => theirs(env, &relay, scenario.load)?,
+        Pair::QechoAioquic | Pair::QechoQecho => ours(env, &relay, scenario.load)?,
     }
     let counts = relay.counts()?;
-    ensure!((trial.happened)(&counts), "the relay did too little");
-    match pair {
-        Pair::QechoAioquic => server.ends_well()?,
-        Pair::AioquicQecho | Pair::QechoQecho => {
-            let connections = server.counts()?["connections"].as_u64();
-            let expected = trial.load.connections(pair);
-            ensure!(
-                connections == Some(expected),
-                "the server counted {connections:?} connections in place of {expected}"
-            );
-            check_told(stage, trial.told)?;
-        }
+    ensure!(
+        (scenario.happened)(&counts),
+        "the relay did too little: {counts}"
+    );
+    if pair == Pair::QechoAioquic {
+        return server.ends_well();
     }
-    Ok(())
+    let connections = server.counts()?["connections"].as_u64();
+    let expected = scenario.load.connections(pair);
+    ensure!(
+        connections == Some(expected),
+        "the server counted {connections:?} connections in place of {expected}"
+    );
+    check_events(env, scenario.events)
 }
 
 /// Lets `qecho` do what is asked for.
-fn ours(stage: &Stage, server: &Server, load: &Load) -> Result<()> {
-    match load {
-        Load::Connections(count) => {
-            let count = count.to_string();
-            let many = ["--connections", &count, "-n", &count, "-s", "1024"];
-            let handshakes = ["--over", "handshake", "--timeout", PATIENCE];
-            stage
-                .qecho_bench(server, &[&handshakes[..], &many].concat())?
-                .exits(0)
-                .map(drop)
-        }
+fn ours(env: &TestEnv, server: &Server, load: Load) -> Result<()> {
+    let bench = match load {
         Load::Bytes(bytes) => {
-            let arguments = ["--timeout", PATIENCE];
-            stage
-                .qecho_client_of(server, *bytes, &arguments)?
-                .exits(0)?
-                .prints(&format!("ok: {bytes} bytes came back identical"))
-                .map(drop)
+            let client = env.client_of(server, bytes, PATIENCE)?.exits(0)?;
+            let all = format!("ok: {bytes} bytes came back identical");
+            return client.prints(&all).map(drop);
+        }
+        Load::Connections(count) => {
+            format!("--over handshake --connections {count} -n {count} -s 1024")
         }
         Load::Streams(count) => {
-            let count = count.to_string();
-            let streams = ["--over", "stream-per-message", "-s", "32", "-n", &count];
-            let many = ["--in-flight", "1000", "--timeout", PATIENCE];
-            stage
-                .qecho_bench(server, &[&streams[..], &many].concat())?
-                .exits(0)
-                .map(drop)
+            format!("--over stream-per-message -s 32 -n {count} --in-flight 1000")
         }
-    }
+    };
+    let bench = format!("qecho bench {bench} {PATIENCE}");
+    env.client(server, &bench)?.exits(0).map(drop)
 }
 
 /// Lets aioquic do what is asked for.
-fn theirs(stage: &Stage, server: &Server, load: &Load) -> Result<()> {
-    let (option, count, size) = match load {
-        Load::Connections(count) => ("--connections", *count, 1 << 10),
-        Load::Bytes(bytes) => ("--streams", 1, *bytes),
-        Load::Streams(count) => ("--streams", *count, 32),
+fn theirs(env: &TestEnv, server: &Server, load: Load) -> Result<()> {
+    let load = match load {
+        Load::Connections(count) => format!("--connections {count} --size 1024"),
+        Load::Bytes(bytes) => format!("--streams 1 --size {bytes}"),
+        Load::Streams(count) => format!("--streams {count} --size 32"),
     };
-    let (count, size) = (count.to_string(), size.to_string());
-    let arguments = ["--alpn", "echo", option, &count, "--size", &size];
-    stage
-        .peer_client("transfer_client.py", server, &arguments)?
-        .exits(0)?
-        .prints("done")
-        .map(drop)
+    let client = env.client(server, &format!("transfer_client.py --alpn echo {load}"))?;
+    client.succeeds(&["done"]).map(drop)
 }
 
 impl Load {
     /// Returns how many connections the server counts.
-    fn connections(&self, pair: Pair) -> u64 {
+    fn connections(self, pair: Pair) -> u64 {
         let asked = match self {
-            Self::Connections(count) => u64::from(*count),
+            Self::Connections(count) => u64::from(count),
             Self::Bytes(_) | Self::Streams(_) => 1,
         };
         match self {
@@ -300,12 +273,12 @@ impl Load {
 }
 
 /// Expects events in the qlog files of `qecho server`, if any are wanted.
-fn check_told(stage: &Stage, wanted: &[(&[&str], usize)]) -> Result<()> {
+fn check_events(env: &TestEnv, wanted: &[(&[&str], usize)]) -> Result<()> {
     if wanted.is_empty() {
         return Ok(());
     }
     let mut qlog = String::new();
-    for file in fs::read_dir(stage.folder().join("qlog")).context("there is no qlog folder")? {
+    for file in fs::read_dir(env.folder().join("qlog")).context("there is no qlog folder")? {
         qlog += &fs::read_to_string(file?.path())?;
     }
     for (words, least) in wanted {

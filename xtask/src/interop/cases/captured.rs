@@ -4,85 +4,89 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
-use super::super::peer::Peer;
-use super::super::stage::Server;
-use super::{Case, Stage};
+use super::{Case, ECHO_SERVER, TestEnv};
+use crate::interop::child::Child;
+use crate::interop::env::Server;
 use crate::setup::TSHARK;
 
 const CAPTURE: &str = "loopback.pcapng";
 const KEY_LOG: &str = "secrets.log";
-const MESSAGE: &str = "to be seen in a capture";
+const MESSAGE: &str = "to-be-seen-in-a-capture";
 const BULK: usize = 3_000_000;
 
-/// When the file has not grown for so long, all that passed is in it: the kernel hands it to
+/// Time after which, if the file has not grown, all that passed is in it: the kernel hands it to
 /// captures a little later, and a capture that is stopped sooner lacks it.
 const QUIET: Duration = Duration::from_secs(1);
 
-pub(super) const CASES: &[Case] = &[
-    Case::short(
-        "qecho trace reads of aioquic's both ends what tshark reads",
-        |stage| {
-            let server = stage.peer_server("true_echo_server.py", &["--alpn", "echo"])?;
-            let sniffer = sniff(stage, &server)?;
-            let arguments = ["--alpn", "echo", "--keylog", KEY_LOG, "-m", MESSAGE];
-            let client = stage.peer_client("message_client.py", &server, &arguments)?;
-            client.exits(0)?.prints("done")?;
-            stop(stage, sniffer)?;
-            server.ends_well()?;
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::new(
+            "qecho trace reads of aioquic's both ends what tshark reads",
+            their_ends,
+        )
+        .with(&TSHARK),
+        Case::new(
+            "qecho trace cuts the batches of qecho's both ends apart",
+            our_ends,
+        )
+        .with(&TSHARK),
+    ]
+}
 
-            let trace = traced(stage)?;
-            let length = MESSAGE.len();
-            let stream = format!("STREAM 0 [0..{length})");
-            let (went, came) = frames_by_way(&trace, &stream);
-            ensure!(went > 0 && came > 0, "no {stream} there and back");
-            let (ours, theirs) = (packets(&trace)?, packets_by_tshark(stage)?);
-            ensure!(ours.len() > 5, "only {} packets were captured", ours.len());
-            ensure!(
-                ours == theirs,
-                "qecho trace and tshark differ:\n{ours:?}\n{theirs:?}"
-            );
-            Ok(())
-        },
-    )
-    .with(&TSHARK),
-    Case::short(
-        "qecho trace cuts the batches of qecho's both ends apart",
-        |stage| {
-            let server = stage.qecho_server(&[])?;
-            let sniffer = sniff(stage, &server)?;
-            let arguments = ["--keylog", KEY_LOG, "--trace=packets"];
-            let client = stage.qecho_client_of(&server, BULK, &arguments)?.exits(0)?;
-            stop(stage, sniffer)?;
-            server.ends_well()?;
+fn their_ends(env: &TestEnv) -> Result<()> {
+    let server = env.server(ECHO_SERVER)?;
+    let sniffer = sniff(env, &server)?;
+    let line = format!("message_client.py --alpn echo --keylog {KEY_LOG} -m {MESSAGE}");
+    env.client(&server, &line)?.succeeds(&["done"])?;
+    stop(env, sniffer)?;
+    server.ends_well()?;
 
-            let trace = traced(stage)?;
-            let captured = packets(&trace)?;
-            let mut left: Vec<_> = captured.iter().collect();
-            left.sort();
-            for packet in packets(client.stderr())? {
-                let at = left.binary_search(&&packet);
-                let at = at.map_err(|_| packet.clone());
-                let at = at.map_err(|packet| anyhow::anyhow!("{packet:?} is in no capture"))?;
-                left.remove(at);
-            }
-            // What the client has not seen is what its socket had no room for.
-            let sent = left.iter().find(|packet| packet.went);
-            ensure!(sent.is_none(), "the client never sent {sent:?}");
-            ensure!(captured.len() > 2 * BULK / 1_500, "it is not all there");
-            Ok(())
-        },
-    )
-    .with(&TSHARK),
-];
+    let trace = traced(env)?;
+    let stream = format!("STREAM 0 [0..{})", MESSAGE.len());
+    let (went, came) = frames_by_way(&trace, &stream);
+    ensure!(went > 0 && came > 0, "no {stream} there and back");
+    let (ours, theirs) = (packets(&trace)?, packets_by_tshark(env)?);
+    ensure!(ours.len() > 5, "only {} packets were captured", ours.len());
+    ensure!(
+        ours == theirs,
+        "qecho trace and tshark differ:\n{ours:?}\n{theirs:?}"
+    );
+    Ok(())
+}
+
+fn our_ends(env: &TestEnv) -> Result<()> {
+    let server = env.server("qecho server")?;
+    let sniffer = sniff(env, &server)?;
+    let options = format!("--keylog {KEY_LOG} --trace=packets");
+    let client = env.client_of(&server, BULK, &options)?.exits(0)?;
+    stop(env, sniffer)?;
+    server.ends_well()?;
+
+    let trace = traced(env)?;
+    let captured = packets(&trace)?;
+    let mut left: Vec<_> = captured.iter().collect();
+    left.sort();
+    for packet in packets(&client.stderr)? {
+        match left.binary_search(&&packet) {
+            Ok(at) => drop(left.remove(at)),
+            Err(_) => bail!("{packet:?} is in no capture"),
+        }
+    }
+    // What the client has not seen is what its socket had no room for.
+    let sent = left.iter().find(|packet| packet.went);
+    ensure!(sent.is_none(), "the client never sent {sent:?}");
+    ensure!(captured.len() > 2 * BULK / 1_500, "it is not all there");
+    Ok(())
+}
 
 /// Starts to capture what a server sends and receives.
-fn sniff(stage: &Stage, server: &Server) -> Result<Peer> {
+fn sniff(env: &TestEnv, server: &Server) -> Result<Child> {
     let filter = format!("udp port {}", server.port());
     // A buffer for all of a bulk echo: here is no core to spare.
     let arguments = ["-n", "-i", "lo", "-f", &filter, "-B", "64", "-w", CAPTURE];
-    let sniffer = stage.begin("tshark", &arguments)?;
+    let sniffer = env.begin_with("tshark", &arguments)?;
     sniffer.says("Capture started").context(
         "tshark may not capture on the loopback device; this lets it: \
          sudo setcap cap_net_raw,cap_net_admin+eip \"$(command -v dumpcap)\" \
@@ -91,8 +95,8 @@ fn sniff(stage: &Stage, server: &Server) -> Result<Peer> {
     Ok(sniffer)
 }
 
-fn stop(stage: &Stage, sniffer: Peer) -> Result<()> {
-    let length = || fs::metadata(stage.folder().join(CAPTURE)).map(|file| file.len());
+fn stop(env: &TestEnv, sniffer: Child) -> Result<()> {
+    let length = || fs::metadata(env.folder().join(CAPTURE)).map(|file| file.len());
     let mut known = length()?;
     loop {
         thread::sleep(QUIET);
@@ -105,21 +109,21 @@ fn stop(stage: &Stage, sniffer: Peer) -> Result<()> {
 }
 
 /// Returns what `qecho trace` shows, of which every packet must be open.
-fn traced(stage: &Stage) -> Result<String> {
-    let arguments = [CAPTURE, "--keylog", KEY_LOG, "--detail", "frames"];
-    let done = stage.qecho_trace(&arguments)?.exits(0)?;
-    ensure!(done.stderr().is_empty(), "it says: {}", done.stderr());
-    let trace = done.stdout();
+fn traced(env: &TestEnv) -> Result<String> {
+    let line = format!("qecho trace {CAPTURE} --keylog {KEY_LOG} --detail frames");
+    let output = env.run(&line)?.exits(0)?;
+    ensure!(output.stderr.is_empty(), "it says: {}", output.stderr);
+    let trace = output.stdout;
     let mut closed = trace.lines().filter(|line| line.contains("not processed"));
     let closed = closed.find(|line| !line.contains(PADDING));
     ensure!(closed.is_none(), "a packet stays closed: {closed:?}");
-    Ok(trace.to_owned())
+    Ok(trace)
 }
 
-/// A packet, as both can tell it.
+/// Packet, as far as both tell of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Packet {
-    /// Whether the client sent it.
+    /// True if the client sent it.
     went: bool,
     packet_type: &'static str,
     number: u64,
@@ -176,37 +180,17 @@ fn frames_by_way(trace: &str, frame: &str) -> (usize, usize) {
 }
 
 /// Asks tshark for the packets in the capture, in their order.
-fn packets_by_tshark(stage: &Stage) -> Result<Vec<Packet>> {
-    let keys = format!("tls.keylog_file:{KEY_LOG}");
-    let fields = [
-        "quic.header_form",
-        "quic.long.packet_type",
-        "quic.packet_number",
-    ];
-    let [form, packet_type, number] = fields;
-    let arguments = [
-        "-r",
-        CAPTURE,
-        // Some ports that the system hands out belong to other protocols.
-        "-d",
-        "udp.port==1-65535,quic",
-        "-o",
-        &keys,
-        "-T",
-        "fields",
-        "-e",
-        "udp.srcport",
-        "-e",
-        form,
-        "-e",
-        packet_type,
-        "-e",
-        number,
-    ];
-    let done = stage.run("tshark", &arguments)?.exits(0)?;
+fn packets_by_tshark(env: &TestEnv) -> Result<Vec<Packet>> {
+    let fields = "-e udp.srcport -e quic.header_form -e quic.long.packet_type \
+        -e quic.packet_number";
+    // Some ports that the system hands out belong to other protocols.
+    let all_is_quic = "-d udp.port==1-65535,quic";
+    let keys = format!("-o tls.keylog_file:{KEY_LOG}");
+    let line = format!("tshark -r {CAPTURE} {all_is_quic} {keys} -T fields {fields}");
+    let output = env.run(&line)?.exits(0)?;
     let mut packets = Vec::new();
     let mut client = None;
-    for line in done.stdout().lines() {
+    for line in output.stdout.lines() {
         let mut columns = line.split('\t');
         let mut column = || columns.next().unwrap_or_default().split(',');
         let (port, forms, mut types, mut numbers) = (column(), column(), column(), column());

@@ -1,87 +1,63 @@
 //! `qecho ping` of other people's servers.
 
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 
-use super::{Case, Stage};
+use super::{Case, ECHO_SERVER, Talk};
 
-const THREE: [&str; 4] = ["-n", "3", "-i", "0.05"];
 const ALL_CAME: &str = "3 sent, 3 received, 0 lost (0%)";
+/// Server that any QUIC client can ping: it echoes nothing.
+const SINK: &str = "sink_server.py --alpn h3";
 
-pub(super) const CASES: &[Case] = &[
-    Case::short(
+const TALKS: &[Talk] = &[
+    (
         "qecho ping over a stream is answered by an aioquic server that echoes",
-        |stage| echoes(stage, "stream"),
+        ECHO_SERVER,
+        "qecho ping -n 3 -i 0.05 --over stream",
+        |ping| ping.succeeds(&[ALL_CAME]),
     ),
-    Case::short(
+    (
         "qecho ping over DATAGRAM frames is answered by an aioquic server that echoes",
-        |stage| echoes(stage, "datagram"),
+        ECHO_SERVER,
+        "qecho ping -n 3 -i 0.05 --over datagram",
+        |ping| ping.succeeds(&[ALL_CAME]),
     ),
-    Case::short(
+    (
         "qecho ping over frames is acknowledged by an aioquic server that echoes nothing",
-        |stage| {
-            any_server(
-                stage,
-                "frame",
-                &["less the peer's ack delay", "less ack delay min "],
-            )
-        },
+        SINK,
+        "qecho ping -n 3 -i 0.05 --alpn h3 --over frame",
+        |ping| ping.succeeds(&[ALL_CAME, "less the peer's ack delay", "less ack delay min "]),
     ),
-    Case::short(
+    (
         "qecho ping over handshakes is confirmed by an aioquic server that echoes nothing",
-        |stage| {
-            any_server(
-                stage,
-                "handshake",
-                &["first reply    min ", "confirmed      min "],
-            )
-        },
+        SINK,
+        "qecho ping -n 3 -i 0.05 --alpn h3 --over handshake",
+        |ping| ping.succeeds(&[ALL_CAME, "first reply    min ", "confirmed      min "]),
     ),
-    Case::short(
+    (
         "qecho ping learns the versions of an aioquic server",
-        |stage| any_server(stage, "vn", &["versions 1, 2"]),
+        SINK,
+        "qecho ping -n 3 -i 0.05 --alpn h3 --over vn",
+        |ping| ping.succeeds(&[ALL_CAME, "versions 1, 2"]),
     ),
-    Case::short(
+    (
         "qecho ping sends 0-RTT to an aioquic server that takes it",
-        |stage| {
-            let server =
-                stage.peer_server("true_echo_server.py", &["--alpn", "echo", "--early-data"])?;
-            let resumed = ["--over", "handshake", "--resume", "--early-data"];
-            let ping = stage.qecho_ping(&server, &[&THREE[..], &resumed].concat())?;
-            let ping = ping.exits(0)?.prints(ALL_CAME)?;
-            let accepted = ping.stdout().matches("0-RTT accepted, echoed ").count();
+        "true_echo_server.py --alpn echo --early-data",
+        "qecho ping -n 3 -i 0.05 --over handshake --resume --early-data",
+        |ping| {
+            let ping = ping.succeeds(&[ALL_CAME])?;
+            let accepted = ping.stdout.matches("0-RTT accepted, echoed ").count();
             ensure!(accepted == 2, "{accepted} of 2 were accepted");
-            server.ends_well()
+            Ok(ping)
         },
     ),
-    Case::short(
+    (
         "qecho ping of a server that echoes nothing loses everything",
-        |stage| {
-            let server = stage.peer_server("sink_server.py", &["--alpn", "echo"])?;
-            let arguments = [&THREE[..], &["--timeout", "3s"]].concat();
-            let ping = stage.qecho_ping(&server, &arguments)?;
-            ping.exits(1)?
-                .prints("3 sent, 0 received, 3 lost (100%)")
-                .map(drop)
-        },
+        "sink_server.py --alpn echo",
+        "qecho ping -n 3 -i 0.05 --timeout 3s",
+        |ping| ping.exits(1)?.prints("3 sent, 0 received, 3 lost (100%)"),
     ),
 ];
 
-fn echoes(stage: &Stage, way: &str) -> Result<()> {
-    let server = stage.peer_server("true_echo_server.py", &["--alpn", "echo"])?;
-    let arguments = [&THREE[..], &["--over", way]].concat();
-    let ping = stage.qecho_ping(&server, &arguments)?;
-    ping.exits(0)?.prints(ALL_CAME)?;
-    server.ends_well()
-}
-
-fn any_server(stage: &Stage, way: &str, words: &[&str]) -> Result<()> {
-    let server = stage.peer_server("sink_server.py", &["--alpn", "h3"])?;
-    let arguments = [&THREE[..], &["--alpn", "h3", "--over", way]].concat();
-    let ping = stage.qecho_ping(&server, &arguments)?;
-    let ping = ping.exits(0)?.prints(ALL_CAME)?;
-    let all = words
-        .iter()
-        .try_fold(ping, |ping, words| ping.prints(words));
-    all.map(drop)?;
-    server.ends_well()
+pub(super) fn cases() -> Vec<Case> {
+    TALKS.iter().map(Case::talk).collect()
 }

@@ -66,15 +66,8 @@ impl Carrier for Bare {
         if self.outputs.len() >= WAITING_MAX {
             return Err(SendDatagramError::Blocked);
         }
-        self.outputs.push_back(ForwarderOutput::Send(Datagram {
-            binding: 0,
-            destination: self.remote,
-            ecn: 0,
-            contents: data.into(),
-            segment_size: None,
-            source_ip: None,
-            dissected: None,
-        }));
+        let datagram = Datagram::new(0, self.remote, data.into());
+        self.outputs.push_back(ForwarderOutput::Send(datagram));
         Ok(())
     }
 
@@ -285,7 +278,7 @@ impl Forwarder for BareLoad {
         }
     }
 
-    fn pop_output(&mut self) -> Option<ForwarderOutput> {
+    fn poll_output(&mut self) -> Option<ForwarderOutput> {
         self.socket.outputs.pop_front()
     }
 

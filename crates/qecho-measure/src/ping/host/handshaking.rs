@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use qecho_echo::dial::Offers;
+use qecho_echo::dial::{CODE_DONE, Offers};
 use qecho_engine::{Connection, EarlyData, ShardContext, TlsError};
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
         report::Failure,
         work::{Context, Work},
     },
-    CODE_DONE, Host, Stage, Tell,
+    Host, Stage, Tell,
 };
 
 impl Host {
@@ -43,10 +43,10 @@ impl Host {
 
     /// Sends a message with the first packets, where the server has allowed it.
     fn send_early(&mut self, context: &mut ShardContext<'_, ()>, probe: Probe) {
-        let (Stage::Dialing(dialer), true) = (&self.stage, self.settings.early_data) else {
+        if !matches!(self.stage, Stage::Dialing) || !self.settings.early_data {
             return;
-        };
-        let attempts: Vec<_> = dialer.connections().collect();
+        }
+        let attempts: Vec<_> = self.dialer.connections().collect();
         for key in attempts {
             if let Some((mut connection, ())) = context.connection(key)
                 && connection.can_send_early()

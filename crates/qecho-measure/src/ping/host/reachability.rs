@@ -41,12 +41,9 @@ impl Host {
         why: &io::Error,
     ) {
         let now = context.now();
-        if let Stage::Dialing(dialer) = &mut self.stage {
-            let failed = dialer.unreachable(peer, why);
-            if !failed.is_empty() {
+        if matches!(self.stage, Stage::Dialing) {
+            if self.dialer.handle_unreachable(context, peer, why) {
                 self.suspicion = None;
-                self.losers.extend(failed);
-                self.pressing = Some(now);
             }
             return;
         }
@@ -70,7 +67,7 @@ impl Host {
     /// Returns the addresses that are being tried or talked with.
     pub(in super::super) fn addresses(&self) -> Vec<SocketAddr> {
         match &self.stage {
-            Stage::Dialing(dialer) => dialer.addresses().collect(),
+            Stage::Dialing => self.dialer.addresses().collect(),
             Stage::Live(_) => self.destination.target.addresses.clone(),
             Stage::Idle | Stage::Ended => Vec::new(),
         }
@@ -84,7 +81,7 @@ impl Host {
         peer: SocketAddr,
         why: &io::Error,
     ) {
-        if let Stage::Dialing(_) = &self.stage {
+        if matches!(self.stage, Stage::Dialing) {
             let until = context.now() + SUSPICION;
             let kind = why.kind();
             self.suspicion
@@ -97,7 +94,7 @@ impl Host {
     pub(super) fn resolve_suspicion(&mut self, context: &mut ShardContext<'_, ()>) {
         let now = context.now();
         let suspicion = self.suspicion.take_if(|suspicion| suspicion.until <= now);
-        if let (Some(Suspicion { peer, kind, .. }), Stage::Dialing(_)) = (suspicion, &self.stage) {
+        if let (Some(Suspicion { peer, kind, .. }), Stage::Dialing) = (suspicion, &self.stage) {
             self.handle_unreachable(context, peer, &kind.into());
         }
     }

@@ -90,10 +90,10 @@ impl Asking {
 
     /// Takes the only datagram that is to be sent.
     fn question(&mut self) -> (SocketAddr, Vec<u8>) {
-        let Some(ForwarderOutput::Send(datagram)) = self.ping.pop_output() else {
+        let Some(ForwarderOutput::Send(datagram)) = self.ping.poll_output() else {
             panic!("there is a question");
         };
-        assert!(self.ping.pop_output().is_none());
+        assert!(self.ping.poll_output().is_none());
         (datagram.destination, datagram.contents)
     }
 

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::source::BLOCK_BYTES_MAX;
+/// Bytes of the longest block or record; a file that claims more is refused.
+pub const BLOCK_BYTES_MAX: usize = 16 << 20;
 
 /// Why a capture cannot be read, or not to its end; in words that go after the
 /// file's name and a colon.

@@ -1,8 +1,9 @@
 //! Numbers and bytes from the front of a slice, never from beyond its end.
 
 /// Which end of a number stands first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Default)]
 pub(super) enum ByteOrder {
+    #[default]
     Little,
     Big,
 }

@@ -1,7 +1,7 @@
 //! What stands before the IP header, by link type
 //! (<https://www.tcpdump.org/linktypes.html>).
 
-use super::SkipReason::{self, HeadersCut, LinkType, NotIp};
+use super::skipped::SkipReason::{self, HeadersCut, LinkType, NotIp};
 
 const NULL: u32 = 0;
 const ETHERNET: u32 = 1;

@@ -4,9 +4,10 @@
 use std::{io::Read, time::Duration};
 
 use super::{
-    Frame, Piece, ReadError,
+    error::{BLOCK_BYTES_MAX, ReadError},
     fields::{ByteOrder, Fields},
-    source::{BLOCK_BYTES_MAX, Source},
+    item::{Block, Frame},
+    source::Source,
 };
 
 /// Bytes of the file's header, and of a record's.
@@ -57,7 +58,7 @@ impl Records {
     pub(super) fn next<'a>(
         &self,
         source: &'a mut Source<impl Read>,
-    ) -> Result<Option<Piece<'a>>, ReadError> {
+    ) -> Result<Option<Block<'a>>, ReadError> {
         if !source.begin()? {
             return Ok(None);
         }
@@ -78,7 +79,7 @@ impl Records {
             Fraction::Microseconds => Duration::from_micros(fraction.into()),
             Fraction::Nanoseconds => Duration::from_nanos(fraction.into()),
         };
-        Ok(Some(Piece::Packet(Ok(Frame {
+        Ok(Some(Block::Packet(Ok(Frame {
             at: Duration::from_secs(seconds.into()) + fraction,
             link: self.link,
             direction: None,

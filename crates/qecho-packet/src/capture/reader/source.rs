@@ -2,10 +2,7 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 
-use super::ReadError;
-
-/// Bytes of the longest block or record; a file that claims more is refused.
-pub const BLOCK_BYTES_MAX: usize = 16 << 20;
+use super::error::{BLOCK_BYTES_MAX, ReadError};
 
 /// Bytes that a block gets to begin with. It gets more as they really come:
 /// a length that is a lie costs no memory.

@@ -1,28 +1,18 @@
 //! The UDP datagram in an IP packet. Length fields decide what belongs to it;
 //! checksums do not count, since network cards often fill them in later.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use super::SkipReason::{self, Fragment, HeadersCut, Icmp, Lengths, NotIp, NotUdp};
+use etherparse::{
+    LaxIpSlice, LenSource, UdpHeader, UdpHeaderSlice,
+    err::{
+        ip::{HeaderError, LaxHeaderSliceError},
+        ipv6_exts::HeaderSliceError,
+    },
+    ip_number,
+};
 
-/// Protocol numbers (<https://www.iana.org/assignments/protocol-numbers>).
-const UDP: u8 = 17;
-const ICMP_V4: u8 = 1;
-const ICMP_V6: u8 = 58;
-const HOP_BY_HOP: u8 = 0;
-const ROUTING: u8 = 43;
-const FRAGMENT_HEADER: u8 = 44;
-const AUTHENTICATION: u8 = 51;
-const DESTINATION: u8 = 60;
-
-/// `More fragments` and the offset, of an IPv4 and an IPv6 header.
-const FRAGMENT_V4: u16 = 0x3fff;
-const FRAGMENT_V6: u16 = 0xfff9;
-
-/// Bytes of headers.
-const V4_HEADER: usize = 20;
-const V6_HEADER: usize = 40;
-const UDP_HEADER: usize = 8;
+use super::skipped::SkipReason::{self, Fragment, HeadersCut, Icmp, Lengths, NotIp, NotUdp};
 
 /// A datagram in the bytes of its packet.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,154 +25,67 @@ pub(super) struct Datagram<'a> {
     pub(super) cut: bool,
 }
 
-/// What an IP packet carries.
-struct Packet<'a> {
-    source: IpAddr,
-    destination: IpAddr,
-    ecn: u8,
-    protocol: u8,
-    content: Content<'a>,
-}
-
-#[derive(Clone, Copy)]
-struct Content<'a> {
-    bytes: &'a [u8],
-    cut: bool,
-}
-
-impl<'a> Content<'a> {
-    /// Keeps what a length field allows. Zero is of a packet that the network
-    /// card was yet to divide, or of a jumbogram (RFC 2675): all of it is.
-    fn limit(self, length: Option<usize>) -> Self {
-        let Some(length) = length else { return self };
-        match self.bytes.get(..length) {
-            Some(bytes) => Self { bytes, cut: false },
-            None => Self { cut: true, ..self },
-        }
-    }
-}
-
 /// Returns the datagram of an IP packet, or why there is none; `cut` tells
 /// that the packet was longer than these bytes.
+///
+/// A length of zero is of a packet that the network card was yet to divide, or
+/// of a jumbogram (RFC 2675): all that was captured belongs to it.
 pub(super) fn datagram(bytes: &[u8], cut: bool) -> Result<Datagram<'_>, SkipReason> {
-    let content = Content { bytes, cut };
-    let packet = match bytes.first().ok_or(HeadersCut)? >> 4 {
-        4 => v4(content)?,
-        6 => v6(content)?,
-        _ => return Err(NotIp),
-    };
-    match packet.protocol {
-        UDP => udp(&packet),
-        ICMP_V4 | ICMP_V6 => Err(Icmp),
-        _ => Err(NotUdp),
-    }
-}
-
-/// RFC 791 §3.1
-fn v4(packet: Content<'_>) -> Result<Packet<'_>, SkipReason> {
-    let header = packet.bytes.first_chunk::<V4_HEADER>().ok_or(HeadersCut)?;
-    let header_length = usize::from(header[0] & 0x0f) * 4;
-    let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    if header_length < V4_HEADER || (1..header_length).contains(&length) {
-        return Err(Lengths);
-    }
-    if u16::from_be_bytes([header[6], header[7]]) & FRAGMENT_V4 != 0 {
-        return Err(Fragment);
-    }
-    let rest = Content {
-        bytes: packet.bytes.get(header_length..).ok_or(HeadersCut)?,
-        ..packet
-    };
-    let address = |at: usize| Ipv4Addr::from([0, 1, 2, 3].map(|byte| header[at + byte]));
-    Ok(Packet {
-        source: address(12).into(),
-        destination: address(16).into(),
-        ecn: header[1] & 0b11,
-        protocol: header[9],
-        content: rest.limit(length.checked_sub(header_length)),
-    })
-}
-
-/// RFC 8200 §3
-fn v6(packet: Content<'_>) -> Result<Packet<'_>, SkipReason> {
-    let (header, bytes) = packet
-        .bytes
-        .split_first_chunk::<V6_HEADER>()
-        .ok_or(HeadersCut)?;
-    let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    let rest = Content { bytes, ..packet };
-    let content = rest.limit((length > 0).then_some(length));
-    let (protocol, bytes) = after_extensions(header[6], content.bytes)?;
-    let mut address = [0; 16];
-    address.copy_from_slice(&header[8..24]);
-    let source = Ipv6Addr::from(address);
-    address.copy_from_slice(&header[24..]);
-    let destination = Ipv6Addr::from(address);
-    Ok(Packet {
-        source: source.into(),
-        destination: destination.into(),
-        ecn: (header[1] >> 4) & 0b11,
-        protocol,
-        content: Content { bytes, ..content },
-    })
-}
-
-/// Passes over extension headers (RFC 8200 §4) and returns the protocol and
-/// what follows them. Those of mobility and its like carry no datagrams.
-fn after_extensions(mut protocol: u8, mut bytes: &[u8]) -> Result<(u8, &[u8]), SkipReason> {
-    while matches!(
-        protocol,
-        HOP_BY_HOP | ROUTING | FRAGMENT_HEADER | AUTHENTICATION | DESTINATION
-    ) {
-        // Every one of them has eight bytes at least.
-        let header = bytes.first_chunk::<8>().ok_or(HeadersCut)?;
-        let length = match protocol {
-            FRAGMENT_HEADER => {
-                // One that is all of its packet is none (RFC 6946).
-                if u16::from_be_bytes([header[2], header[3]]) & FRAGMENT_V6 != 0 {
-                    return Err(Fragment);
-                }
-                8
+    let (packet, stopped) = LaxIpSlice::from_slice(bytes).map_err(|error| match error {
+        LaxHeaderSliceError::Len(_) => HeadersCut,
+        LaxHeaderSliceError::Content(HeaderError::UnsupportedIpVersion { .. }) => NotIp,
+        LaxHeaderSliceError::Content(_) => Lengths,
+    })?;
+    let ecn = match &packet {
+        LaxIpSlice::Ipv4(packet) => {
+            let header = packet.header();
+            if (1..header.slice().len()).contains(&header.total_len().into()) {
+                return Err(Lengths);
             }
-            // RFC 4302 §2.2 counts otherwise.
-            AUTHENTICATION => (usize::from(header[1]) + 2) * 4,
-            _ => (usize::from(header[1]) + 1) * 8,
-        };
-        protocol = header[0];
-        bytes = bytes.get(length..).ok_or(HeadersCut)?;
-    }
-    Ok((protocol, bytes))
-}
-
-/// RFC 768
-fn udp<'a>(packet: &Packet<'a>) -> Result<Datagram<'a>, SkipReason> {
-    let (header, bytes) = packet
-        .content
-        .bytes
-        .split_first_chunk::<UDP_HEADER>()
-        .ok_or(HeadersCut)?;
-    let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
-    let length = usize::from(word(4));
-    if (1..UDP_HEADER).contains(&length) {
-        return Err(Lengths);
-    }
-    let rest = Content {
-        bytes,
-        ..packet.content
+            header.ecn()
+        }
+        LaxIpSlice::Ipv6(packet) => packet.header().ecn(),
     };
-    let content = rest.limit(length.checked_sub(UDP_HEADER));
+    let content = packet.payload();
+    match stopped {
+        // One that is all of its packet is none (RFC 6946).
+        _ if content.fragmented => return Err(Fragment),
+        Some((HeaderSliceError::Len(_), _)) => return Err(HeadersCut),
+        Some((HeaderSliceError::Content(_), _)) => return Err(Lengths),
+        None => {}
+    }
+    match content.ip_number {
+        ip_number::UDP => {}
+        ip_number::ICMP | ip_number::IPV6_ICMP => return Err(Icmp),
+        _ => return Err(NotUdp),
+    }
+    let cut = content.incomplete || cut && content.len_source == LenSource::Slice;
+    let header = UdpHeaderSlice::from_slice(content.payload).map_err(|_| HeadersCut)?;
+    let rest = &content.payload[UdpHeader::LEN..];
+    let (payload, cut) = match usize::from(header.length()).checked_sub(UdpHeader::LEN) {
+        Some(length) => (&rest[..length.min(rest.len())], length > rest.len()),
+        None if header.length() > 0 => return Err(Lengths),
+        None => (rest, cut),
+    };
     Ok(Datagram {
-        source: SocketAddr::new(packet.source, word(0)),
-        destination: SocketAddr::new(packet.destination, word(2)),
-        ecn: packet.ecn,
-        payload: content.bytes,
-        cut: content.cut,
+        source: SocketAddr::new(packet.source_addr(), header.source_port()),
+        destination: SocketAddr::new(packet.destination_addr(), header.destination_port()),
+        ecn: ecn.value(),
+        payload,
+        cut,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const UDP: u8 = 17;
+    const HOP_BY_HOP: u8 = 0;
+    const ROUTING: u8 = 43;
+    const FRAGMENT_HEADER: u8 = 44;
+    const AUTHENTICATION: u8 = 51;
+    const DESTINATION: u8 = 60;
 
     const UDP_PAYLOAD: [u8; 13] = [0x11, 0x51, 0, 80, 0, 13, 0xff, 0xff, 1, 2, 3, 4, 5];
 
@@ -259,7 +162,7 @@ mod tests {
         let chain = chain.concat();
         let packet = v6_packet(chain.len() as u16, HOP_BY_HOP, &chain);
         assert_eq!(read(&packet), whole());
-        for length in 40..packet.len() - UDP_PAYLOAD.len() + UDP_HEADER {
+        for length in 40..packet.len() - UDP_PAYLOAD.len() + UdpHeader::LEN {
             assert_eq!(read(&packet[..length]), Err(HeadersCut), "{length}");
         }
     }

@@ -8,8 +8,8 @@ use crate::{
 
 const CHACHA20: Suite = Suite::ChaCha20Poly1305Sha256;
 /// The random of the ClientHello of RFC 9001 Appendix A.2.
-const RANDOM: &str = "ebf8fa56f12939b9584a3896472ec40bb863cfd3e86804fe3a47f06a2b69484c";
-const LABELS: [&str; 5] = [
+pub(super) const RANDOM: &str = "ebf8fa56f12939b9584a3896472ec40bb863cfd3e86804fe3a47f06a2b69484c";
+pub(super) const LABELS: [&str; 5] = [
     "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
     "SERVER_HANDSHAKE_TRAFFIC_SECRET",
     "CLIENT_TRAFFIC_SECRET_0",

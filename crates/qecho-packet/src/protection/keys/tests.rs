@@ -9,7 +9,7 @@ const SUITES: [Suite; 3] = [
 ];
 
 fn secret_bytes(secret: &Secret) -> &[u8] {
-    &secret.bytes[..secret.length]
+    &secret.bytes[..secret.length.into()]
 }
 
 fn expanded(secret: &str, suite: Suite, label: &[u8], length: usize) -> Vec<u8> {
@@ -113,7 +113,7 @@ fn every_suite_has_keys_and_secrets_of_its_own_length() {
         assert!(secret.suites().contains(&suite));
         let next = secret.next(suite);
         assert_ne!(secret_bytes(&next), secret_bytes(&secret));
-        assert_eq!(next.length, length);
+        assert_eq!(usize::from(next.length), length);
         secret.packet_key(suite);
         secret.header_key(suite);
     }

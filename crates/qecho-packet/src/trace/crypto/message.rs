@@ -3,18 +3,19 @@
 use rustls::{CipherSuite, NamedGroup};
 
 use super::TlsMessage;
-use crate::TransportParameters;
+use crate::{
+    TransportParameters,
+    wire::{
+        Malformed, Reader,
+        tls::{self, Extensions, HEADER_LENGTH},
+    },
+};
 
-/// Bytes before a message's body: its type and its length.
-pub(super) const HEADER: usize = 4;
-
-const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
 const ENCRYPTED_EXTENSIONS: u8 = 8;
 const CERTIFICATE: u8 = 11;
 
 const SERVER_NAME: u16 = 0;
-const ALPN: u16 = 16;
 const EARLY_DATA: u16 = 42;
 const KEY_SHARE: u16 = 51;
 const TRANSPORT_PARAMETERS: u16 = 57;
@@ -26,23 +27,6 @@ const RETRY_RANDOM: [u8; 32] = [
     0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
 
-/// What a message tells of the QUIC handshake.
-#[derive(Debug, Default)]
-pub(in crate::trace) struct Extensions {
-    /// The sender's transport parameters.
-    pub(in crate::trace) parameters: Option<TransportParameters>,
-}
-
-/// Returns the length of a message's body, once its header is there.
-pub(super) fn length(message: &[u8]) -> Option<usize> {
-    let length = message.get(1..HEADER)?;
-    Some(
-        length
-            .iter()
-            .fold(0, |length, byte| length << 8 | usize::from(*byte)),
-    )
-}
-
 /// Tells of a message that has only begun.
 pub(super) fn incomplete(message: &[u8]) -> TlsMessage {
     TlsMessage {
@@ -53,14 +37,14 @@ pub(super) fn incomplete(message: &[u8]) -> TlsMessage {
 }
 
 /// Tells of a message that is all there.
-pub(super) fn complete(message: &[u8], extensions: &mut Extensions) -> TlsMessage {
-    let body = Fields(&message[HEADER..]);
+pub(super) fn complete(message: &[u8], parameters: &mut Option<TransportParameters>) -> TlsMessage {
+    let body = Reader::new(&message[HEADER_LENGTH..]);
     let detail = match message[0] {
-        CLIENT_HELLO => client_hello(body, extensions),
+        tls::CLIENT_HELLO => client_hello(&message[HEADER_LENGTH..], parameters),
         SERVER_HELLO => server_hello(body),
-        ENCRYPTED_EXTENSIONS => encrypted_extensions(body, extensions),
+        ENCRYPTED_EXTENSIONS => encrypted_extensions(body, parameters),
         CERTIFICATE => certificate(body),
-        _ => None,
+        _ => Ok(String::new()),
     };
     TlsMessage {
         name: name(message),
@@ -88,100 +72,93 @@ fn name(message: &[u8]) -> &'static str {
 }
 
 fn is_retry(message: &[u8]) -> bool {
-    message.get(HEADER + 2..HEADER + 34) == Some(&RETRY_RANDOM)
+    message.get(HEADER_LENGTH + 2..HEADER_LENGTH + 34) == Some(&RETRY_RANDOM)
 }
 
-fn client_hello(mut body: Fields<'_>, extensions: &mut Extensions) -> Option<String> {
-    // Version and random, session ID, cipher suites, compression methods.
-    body.take(34)?;
-    body.counted(1)?;
-    body.counted(2)?;
-    body.counted(1)?;
+fn client_hello(
+    body: &[u8],
+    parameters: &mut Option<TransportParameters>,
+) -> Result<String, Malformed> {
     let mut words = Vec::new();
-    let mut list = Fields(body.counted(2)?);
-    while let Some((id, mut extension)) = list.extension() {
+    for (id, extension) in tls::client_hello_extensions(body)?.map_while(Result::ok) {
+        let mut reader = Reader::new(extension);
         match id {
             SERVER_NAME => {
-                let mut names = Fields(extension.counted(2)?);
-                names.take(1)?;
-                words.push(format!("for {}", text(names.counted(2)?)));
+                let mut names = Reader::new(reader.vector(2, "server names")?);
+                names.take(1, "name type")?;
+                words.push(format!("for {}", text(names.vector(2, "server name")?)));
             }
-            ALPN => words.push(alpn(extension)?),
+            tls::ALPN => words.push(alpn(extension)?),
             EARLY_DATA => words.push("with early data".into()),
             KEY_SHARE => {
-                let mut shares = Fields(extension.counted(2)?);
+                let mut shares = Reader::new(reader.vector(2, "key shares")?);
                 let mut groups = Vec::new();
-                while let Some(group) = shares.number() {
+                while let Ok(group) = shares.number(2, "group") {
                     groups.push(group_name(group));
-                    shares.counted(2)?;
+                    shares.vector(2, "key share")?;
                 }
                 words.push(groups.join(" + "));
             }
-            TRANSPORT_PARAMETERS => {
-                extensions.parameters = Some(TransportParameters::parse(extension.0));
-            }
+            TRANSPORT_PARAMETERS => *parameters = Some(TransportParameters::parse(extension)),
             _ => {}
         }
     }
-    Some(words.join(", "))
+    Ok(words.join(", "))
 }
 
-fn server_hello(mut body: Fields<'_>) -> Option<String> {
-    body.take(34)?;
-    body.counted(1)?;
-    let suite = format!("{:?}", CipherSuite::from(body.number()?));
-    let mut words = vec![suite.replacen("TLS13_", "TLS_", 1)];
-    body.take(1)?;
-    let mut list = Fields(body.counted(2)?);
-    while let Some((id, mut extension)) = list.extension() {
+fn server_hello(mut body: Reader<'_>) -> Result<String, Malformed> {
+    body.take(34, "version and random")?;
+    body.vector(1, "session ID")?;
+    let suite = CipherSuite::from(body.number(2, "cipher suite")? as u16);
+    let mut words = vec![format!("{suite:?}").replacen("TLS13_", "TLS_", 1)];
+    body.take(1, "compression method")?;
+    for (id, extension) in Extensions::read(&mut body)?.map_while(Result::ok) {
         if id == KEY_SHARE {
-            words.push(group_name(extension.number()?));
+            words.push(group_name(Reader::new(extension).number(2, "group")?));
         }
     }
-    Some(words.join(", "))
+    Ok(words.join(", "))
 }
 
-fn encrypted_extensions(mut body: Fields<'_>, extensions: &mut Extensions) -> Option<String> {
+fn encrypted_extensions(
+    mut body: Reader<'_>,
+    parameters: &mut Option<TransportParameters>,
+) -> Result<String, Malformed> {
     let mut words = Vec::new();
-    let mut list = Fields(body.counted(2)?);
-    while let Some((id, extension)) = list.extension() {
+    for (id, extension) in Extensions::read(&mut body)?.map_while(Result::ok) {
         match id {
-            ALPN => words.push(alpn(extension)?),
+            tls::ALPN => words.push(alpn(extension)?),
             EARLY_DATA => words.push("early data accepted".into()),
-            TRANSPORT_PARAMETERS => {
-                extensions.parameters = Some(TransportParameters::parse(extension.0));
-            }
+            TRANSPORT_PARAMETERS => *parameters = Some(TransportParameters::parse(extension)),
             _ => {}
         }
     }
-    Some(words.join(", "))
+    Ok(words.join(", "))
 }
 
-fn certificate(mut body: Fields<'_>) -> Option<String> {
-    body.counted(1)?;
-    let mut list = Fields(body.counted(3)?);
+fn certificate(mut body: Reader<'_>) -> Result<String, Malformed> {
+    body.vector(1, "request context")?;
+    let mut list = Reader::new(body.vector(3, "certificates")?);
     let mut lengths = Vec::new();
-    while let Some(certificate) = list.counted(3) {
+    while let Ok(certificate) = list.vector(3, "certificate") {
         lengths.push(certificate.len());
-        list.counted(2)?;
+        list.vector(2, "extensions")?;
     }
     let bytes: usize = lengths.iter().sum();
-    Some(match lengths.len() {
+    Ok(match lengths.len() {
         1 => format!("{bytes} bytes"),
         count => format!("{count} certificates, {bytes} bytes"),
     })
 }
 
-fn alpn(mut extension: Fields<'_>) -> Option<String> {
-    let mut list = Fields(extension.counted(2)?);
-    let mut names = Vec::new();
-    while let Some(name) = list.counted(1) {
-        names.push(text(name));
-    }
-    Some(format!("ALPN {}", names.join(" ")))
+fn alpn(extension: &[u8]) -> Result<String, Malformed> {
+    let names = tls::protocol_names(extension)?.map_while(Result::ok);
+    let names: Vec<_> = names.map(text).collect();
+    Ok(format!("ALPN {}", names.join(" ")))
 }
 
-fn group_name(group: u16) -> String {
+fn group_name(group: u64) -> String {
+    let group = group as u16;
     // RFC 8701: values that mean nothing, so that peers stay used to that.
     match (group & 0x0f0f == 0x0a0a, NamedGroup::from(group)) {
         (true, _) => "grease".into(),
@@ -192,34 +169,4 @@ fn group_name(group: u16) -> String {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).escape_debug().to_string()
-}
-
-/// Fields one after another.
-#[derive(Clone, Copy)]
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    /// Takes a field whose length stands before it, in so many bytes.
-    fn counted(&mut self, length_bytes: usize) -> Option<&'a [u8]> {
-        let length = self.take(length_bytes)?;
-        let length = length
-            .iter()
-            .fold(0, |length, byte| length << 8 | usize::from(*byte));
-        self.take(length)
-    }
-
-    fn number(&mut self) -> Option<u16> {
-        let bytes = self.take(2)?;
-        Some(u16::from_be_bytes([bytes[0], bytes[1]]))
-    }
-
-    fn extension(&mut self) -> Option<(u16, Self)> {
-        Some((self.number()?, Self(self.counted(2)?)))
-    }
 }

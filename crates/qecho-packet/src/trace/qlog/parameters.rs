@@ -8,7 +8,10 @@ use serde::{
 };
 
 use super::value::{Hex, hex};
-use crate::TransportParameters;
+use crate::{
+    TransportParameters,
+    wire::{Malformed, Reader},
+};
 
 const PREFERRED_ADDRESS: u64 = 0x0d;
 
@@ -110,8 +113,8 @@ fn write<M: SerializeMap>(index: usize, value: &[u8], map: &mut M) -> Result<boo
         Kind::Bytes => map.serialize_entry(name, &hex(value))?,
         Kind::Flag => map.serialize_entry(name, &true)?,
         Kind::Address => match preferred_address(value) {
-            Some(address) => map.serialize_entry(name, &address)?,
-            None => return Ok(false),
+            Ok(address) => map.serialize_entry(name, &address)?,
+            Err(_) => return Ok(false),
         },
     }
     Ok(true)
@@ -119,31 +122,24 @@ fn write<M: SerializeMap>(index: usize, value: &[u8], map: &mut M) -> Result<boo
 
 /// Reads a variable-length integer (RFC 9000 §16) that is all there is.
 fn integer(value: &[u8]) -> Option<u64> {
-    let first = *value.first()?;
-    let whole = value.len() == 1 << (first >> 6);
-    whole.then(|| {
-        value[1..]
-            .iter()
-            .fold(u64::from(first & 0x3f), |integer, byte| {
-                integer << 8 | u64::from(*byte)
-            })
-    })
+    let mut reader = Reader::new(value);
+    let integer = reader.varint("integer").ok()?;
+    reader.is_empty().then_some(integer)
 }
 
 /// Reads a preferred address (RFC 9000 §18.2).
-fn preferred_address(value: &[u8]) -> Option<PreferredAddress<'_>> {
-    let (ip_v4, rest) = value.split_first_chunk::<4>()?;
-    let (port_v4, rest) = rest.split_first_chunk::<2>()?;
-    let (ip_v6, rest) = rest.split_first_chunk::<16>()?;
-    let (port_v6, rest) = rest.split_first_chunk::<2>()?;
-    let (length, rest) = rest.split_first()?;
-    let (connection_id, token) = rest.split_at_checked(usize::from(*length))?;
-    (token.len() == 16).then(|| PreferredAddress {
-        ip_v4: (*ip_v4).into(),
-        port_v4: u16::from_be_bytes(*port_v4),
-        ip_v6: (*ip_v6).into(),
-        port_v6: u16::from_be_bytes(*port_v6),
-        connection_id: hex(connection_id),
-        stateless_reset_token: hex(token),
-    })
+fn preferred_address(value: &[u8]) -> Result<PreferredAddress<'_>, Malformed> {
+    let mut reader = Reader::new(value);
+    let address = PreferredAddress {
+        ip_v4: reader.array::<4>("IPv4 address")?.into(),
+        port_v4: u16::from_be_bytes(reader.array("port")?),
+        ip_v6: reader.array::<16>("IPv6 address")?.into(),
+        port_v6: u16::from_be_bytes(reader.array("port")?),
+        connection_id: hex(reader.vector(1, "connection ID")?),
+        stateless_reset_token: hex(reader.take(16, "stateless reset token")?),
+    };
+    match reader.is_empty() {
+        true => Ok(address),
+        false => Err(reader.malformed("preferred address")),
+    }
 }

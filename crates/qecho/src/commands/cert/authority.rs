@@ -1,7 +1,10 @@
 //! `qecho cert ca`.
 
 use anyhow::{Context, anyhow};
-use qecho_cert::{Authority, Details, Limits, Origin, Scope, store::System};
+use qecho_cert::{
+    Authority, AuthorityOrigin, CertificateDetails, NameConstraints, PermittedSubtrees,
+    store::SystemStore,
+};
 
 use super::{open, open_or_create};
 use crate::{
@@ -17,12 +20,12 @@ pub(super) fn make(arguments: &AuthorityNewArguments) -> Result<ExitStatus, Fail
         return Err(Failure::from(anyhow!("mkcert's CA is for mkcert to make"))
             .hint("name a folder of your own by --ca-root DIR"));
     }
-    let scope = match &arguments.name_constraints {
-        Some(limits) => Scope::Limited(limits.clone()),
-        None => Scope::Unlimited,
+    let constraints = match &arguments.name_constraints {
+        Some(limits) => NameConstraints::Permitted(limits.clone()),
+        None => NameConstraints::Unconstrained,
     };
-    let (authority, origin) = open_or_create(&arguments.root, &scope)?;
-    if origin == Origin::Found {
+    let (authority, origin) = open_or_create(&arguments.root, &constraints)?;
+    if origin == AuthorityOrigin::Existing {
         let path = authority.certificate_path().unwrap_or("memory".as_ref());
         return Err(Failure::from(anyhow!(
             "there is a CA already, and it is not replaced: {}",
@@ -33,7 +36,7 @@ pub(super) fn make(arguments: &AuthorityNewArguments) -> Result<ExitStatus, Fail
     if arguments
         .name_constraints
         .as_ref()
-        .is_some_and(Limits::has_ranges)
+        .is_some_and(PermittedSubtrees::has_ranges)
     {
         say(
             "clients that verify with BoringSSL, such as quiche's, refuse certificates with \
@@ -49,12 +52,12 @@ pub(super) fn show(arguments: &AuthorityShowArguments) -> Result<ExitStatus, Fai
 }
 
 fn describe(authority: &Authority, format: Format) -> Result<ExitStatus, Failure> {
-    let details =
-        Details::of(authority.certificate_der()).context("cannot read the CA's certificate")?;
+    let details = CertificateDetails::of(authority.certificate_der())
+        .context("cannot read the CA's certificate")?;
     let shown = render::cert::ShownAuthority {
         path: authority.certificate_path(),
         details: &details,
-        installed: System::detect(&|path| path.is_dir())
+        installed: SystemStore::detect(&|path| path.is_dir())
             .and_then(|system| system.trusts(authority.certificate_der())),
     };
     super::super::show(&shown, format)?;

@@ -3,7 +3,7 @@
 use std::{io::ErrorKind, path::PathBuf, time::SystemTime};
 
 use anyhow::Context;
-use qecho_cert::{Details, Listing, folder, read_chain};
+use qecho_cert::{CertificateDetails, CertificateListing, folder, read_chain};
 
 use super::super::show;
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 /// Lists the CAs of this machine and the certificates of a folder.
 pub(super) fn run(arguments: &ListArguments) -> Result<ExitStatus, Failure> {
     let folder = &arguments.folder;
-    let listing = Listing::of(folder)
+    let listing = CertificateListing::of(folder)
         .with_context(|| format!("cannot read the folder {}", folder.display()))?;
     let now = SystemTime::now().into();
     for (role, path, details) in authorities() {
@@ -56,11 +56,11 @@ pub(super) fn run(arguments: &ListArguments) -> Result<ExitStatus, Failure> {
 
 /// Finds the CAs of this machine that are there; those that cannot be used are
 /// told of.
-fn authorities() -> Vec<(&'static str, PathBuf, Details)> {
+fn authorities() -> Vec<(&'static str, PathBuf, CertificateDetails)> {
     let variables = &folder::process_variable;
     let places = [
         ("qecho's, for loopback", folder::data_folder(variables)),
-        ("your own", folder::own_authority_folder(variables)),
+        ("your own", folder::user_authority_folder(variables)),
         ("mkcert's", folder::mkcert_folder(variables)),
     ];
     let mut found = Vec::new();
@@ -75,7 +75,7 @@ fn authorities() -> Vec<(&'static str, PathBuf, Details)> {
         }
         let details = read_chain(&path)
             .map_err(anyhow::Error::new)
-            .and_then(|chain| Ok(Details::of(&chain[0])?));
+            .and_then(|chain| Ok(CertificateDetails::of(&chain[0])?));
         match details {
             Ok(details) => found.push((role, path, details)),
             Err(error) => say(format_args!("the CA in {}: {error:#}", folder.display())),

@@ -4,8 +4,9 @@ use std::{io, path::PathBuf, time::SystemTime};
 
 use anyhow::Context;
 use qecho_cert::{
-    Authority, Details, FilesError, IssueError, Issued, KeyKind, Life, Name, Origin, PairFiles,
-    Pin, Request, Scope, folder, read_chain,
+    Authority, AuthorityOrigin, CertificateDetails, CertificateFiles, CertificateFilesError,
+    IssueError, IssueRequest, IssuedCertificate, KeyType, NameConstraints, Pin, SubjectAltName,
+    Validity, folder, read_chain,
 };
 
 use super::{super::show, open_or_create};
@@ -18,22 +19,19 @@ use crate::{
 
 /// Makes a certificate and its key.
 pub(super) fn run(arguments: &NewArguments) -> Result<ExitStatus, Failure> {
-    let (authority, origin) = open_or_create(&arguments.root, &Scope::Unlimited)?;
-    if let (Origin::Created, Some(path)) = (origin, authority.certificate_path()) {
+    let (authority, origin) = open_or_create(&arguments.root, &NameConstraints::Unconstrained)?;
+    if let (AuthorityOrigin::Created, Some(path)) = (origin, authority.certificate_path()) {
         say(format_args!(
             "made a CA of your own, which may sign for every name: {}\n\
              nothing trusts it yet but qecho, for loopback names; `qecho cert install` changes that",
             path.display()
         ));
     }
-    let request = Request {
-        names: arguments.names.clone(),
-        client: arguments.client,
-        life: life(&arguments.life),
-    };
+    let request = IssueRequest::new(arguments.names.clone(), validity(&arguments.life))
+        .with_clients(arguments.client);
     let key = match arguments.ed25519 {
-        true => KeyKind::Ed25519,
-        false => KeyKind::EcdsaP256,
+        true => KeyType::Ed25519,
+        false => KeyType::EcdsaP256,
     };
     let owner = folder::owner(&folder::process_variable);
     let issued = authority
@@ -56,7 +54,7 @@ struct ReplacedFiles {
 }
 
 impl ReplacedFiles {
-    fn at(files: &PairFiles) -> Self {
+    fn at(files: &CertificateFiles) -> Self {
         let mut paths = vec![files.certificate.clone(), files.key.clone()];
         paths.extend(files.chain.clone());
         paths.dedup();
@@ -67,7 +65,7 @@ impl ReplacedFiles {
             .then(|| read_chain(&files.certificate).ok());
         let details = certificate
             .flatten()
-            .and_then(|chain| Details::of(&chain[0]).ok());
+            .and_then(|chain| CertificateDetails::of(&chain[0]).ok());
         Self {
             paths,
             pin: details.map(|details| details.pin),
@@ -95,16 +93,16 @@ impl ReplacedFiles {
 }
 
 /// Reads how long a certificate shall be good.
-pub(super) fn life(arguments: &LifeArguments) -> Life {
+pub(super) fn validity(arguments: &LifeArguments) -> Validity {
     match arguments.days {
-        Some(days) => Life::Days(days),
-        None if arguments.short_lived => Life::Short,
-        None => Life::Usual,
+        Some(days) => Validity::Days(days),
+        None if arguments.short_lived => Validity::Short,
+        None => Validity::Default,
     }
 }
 
-fn files(arguments: &NewArguments) -> PairFiles {
-    let mut files = PairFiles::for_names(&arguments.names, arguments.client);
+fn files(arguments: &NewArguments) -> CertificateFiles {
+    let mut files = CertificateFiles::for_names(&arguments.names, arguments.client);
     if let Some(path) = &arguments.cert_file {
         files.certificate = path.clone();
     }
@@ -112,17 +110,21 @@ fn files(arguments: &NewArguments) -> PairFiles {
         files.key = path.clone();
     }
     if arguments.chain {
-        files.chain = Some(PairFiles::chain_beside(&files.certificate));
+        files.chain = Some(CertificateFiles::chain_beside(&files.certificate));
     }
     files
 }
 
 /// Writes the files, or none of them; the hint is for whoever may not write there.
-pub(super) fn write(files: &PairFiles, issued: &Issued, hint: &str) -> Result<(), Failure> {
+pub(super) fn write(
+    files: &CertificateFiles,
+    issued: &IssuedCertificate,
+    hint: &str,
+) -> Result<(), Failure> {
     files.write(issued).map_err(|error| {
         let may_not = matches!(
             &error,
-            FilesError::Write { source, .. } if source.kind() == io::ErrorKind::PermissionDenied
+            CertificateFilesError::Write { source, .. } if source.kind() == io::ErrorKind::PermissionDenied
         );
         let failure = Failure::from(anyhow::Error::new(error));
         match may_not {
@@ -139,7 +141,7 @@ pub(super) fn explain_issue(authority: &Authority, error: IssueError) -> Failure
     if !forbidden {
         return failure;
     }
-    match Details::of(authority.certificate_der()) {
+    match CertificateDetails::of(authority.certificate_der()) {
         Ok(details) if !details.permitted.is_empty() => failure.hint(format!(
             "this CA may sign for {}; another is made by `qecho cert ca new --ca-root DIR`",
             details.permitted.join(", ")
@@ -151,12 +153,13 @@ pub(super) fn explain_issue(authority: &Authority, error: IssueError) -> Failure
 /// Tells what was made.
 pub(super) fn report(
     authority: &Authority,
-    issued: &Issued,
-    files: &PairFiles,
+    issued: &IssuedCertificate,
+    files: &CertificateFiles,
     replaced: Option<Pin>,
     format: Format,
 ) -> Result<ExitStatus, Failure> {
-    let details = Details::of(issued.certificate()).context("cannot read the new certificate")?;
+    let details =
+        CertificateDetails::of(issued.certificate()).context("cannot read the new certificate")?;
     let made = render::cert::NewCertificate {
         files,
         details: &details,
@@ -167,7 +170,7 @@ pub(super) fn report(
     Ok(ExitStatus::Done)
 }
 
-fn note_odd_names(names: &[Name]) {
+fn note_odd_names(names: &[SubjectAltName]) {
     for name in names.iter().filter(|name| name.is_like_an_address()) {
         say(format_args!(
             "warning: {name} looks like an IP address, but is none: clients do not call a host so"

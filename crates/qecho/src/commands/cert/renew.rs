@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use anyhow::anyhow;
-use qecho_cert::{Authority, AuthorityError, KeyChange, Renewable, folder, read_chain};
+use qecho_cert::{Authority, AuthorityError, RenewableCertificate, RenewalKey, folder, read_chain};
 
 use super::{explain, new, open, root_folder};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 
 /// Makes a certificate anew.
 pub(super) fn run(arguments: &RenewArguments) -> Result<ExitStatus, Failure> {
-    let old = Renewable::load(&arguments.file, arguments.key_file.as_deref())
+    let old = RenewableCertificate::load(&arguments.file, arguments.key_file.as_deref())
         .map_err(|error| anyhow::Error::new(error).context("cannot renew the certificate"))?;
     let authority = match &arguments.root {
         Some(_) => open(&RootArguments {
@@ -23,12 +23,12 @@ pub(super) fn run(arguments: &RenewArguments) -> Result<ExitStatus, Failure> {
         None => signer(&old)?,
     };
     let life = match arguments.life.days.is_some() || arguments.life.short_lived {
-        true => Some(new::life(&arguments.life)),
+        true => Some(new::validity(&arguments.life)),
         false => None,
     };
     let key = match arguments.keep_key {
-        true => KeyChange::Keep,
-        false => KeyChange::Anew,
+        true => RenewalKey::Reuse,
+        false => RenewalKey::New,
     };
     let owner = folder::owner(&folder::process_variable);
     let files = old.files().clone();
@@ -41,15 +41,15 @@ pub(super) fn run(arguments: &RenewArguments) -> Result<ExitStatus, Failure> {
         &issued,
         "it is made anew where it is: whoever may write there can do it",
     )?;
-    if key == KeyChange::Anew {
+    if key == RenewalKey::New {
         say(format_args!("the key is new: {pin} is no longer its pin"));
     }
-    let replaced = (key == KeyChange::Anew).then_some(pin);
+    let replaced = (key == RenewalKey::New).then_some(pin);
     new::report(&authority, &issued, &files, replaced, arguments.format)
 }
 
 /// Finds the CA of this machine that signed a certificate.
-fn signer(old: &Renewable) -> Result<Authority, Failure> {
+fn signer(old: &RenewableCertificate) -> Result<Authority, Failure> {
     for choice in [None, Some(RootArgument::Mkcert)] {
         let root = RootArguments { choice };
         let Ok(folder) = root_folder(&root) else {

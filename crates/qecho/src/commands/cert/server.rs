@@ -20,16 +20,11 @@ pub(super) fn chain(
     timeout: Duration,
 ) -> Result<Vec<CertificateDer<'static>>, Failure> {
     // Nothing is sent, so whoever answers may show what they have.
-    let verifier = TrustVerifier::new(TrustSettings {
-        insecure: true,
-        ..TrustSettings::default()
-    })
-    .context("cannot prepare TLS")?;
-    let config = client::Config {
-        alpn: alpn.clone(),
-        timeout,
-        ..client::Config::new(resolve::target(server)?, verifier.clone())
-    };
+    let verifier = TrustVerifier::new(TrustSettings::default().with_insecure(true))
+        .context("cannot prepare TLS")?;
+    let config = client::Config::new(resolve::target(server)?, verifier.clone())
+        .with_alpn(alpn.clone())
+        .with_timeout(timeout);
     let (tell, events) = channel();
     let listener = Box::new(move |event| {
         // Nobody listens any more once the chain is there.

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use anyhow::Context;
-use qecho_cert::{Details, TrustVerifier, read_chain};
+use qecho_cert::{CertificateDetails, TrustVerifier, read_chain};
 use rustls::pki_types::{CertificateDer, ServerName};
 
 use super::{super::show, server, verifier};
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &ShowArguments) -> Result<ExitStatus, Failure> {
     };
     let all = chain
         .iter()
-        .map(Details::of)
+        .map(CertificateDetails::of)
         .collect::<Result<Vec<_>, _>>()
         .context("cannot show a certificate")?;
     let leaf = &all[0];
@@ -63,7 +63,7 @@ fn judge(
     let now = SystemTime::now();
     let judge = |name: String| {
         let host = ServerName::try_from(name.as_str()).ok()?;
-        let outcome = verifier.judge(chain, &host, now);
+        let outcome = verifier.verify_chain(chain, &host, now);
         Some(Verdict {
             outcome: match outcome {
                 Ok(anchor) => Ok(anchor.to_string()),

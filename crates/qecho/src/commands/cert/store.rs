@@ -9,8 +9,10 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use qecho_cert::{
-    Details, folder, read_chain,
-    store::{Candidate, Found, Profile, Step, System, profiles},
+    CertificateDetails, folder, read_chain,
+    store::{
+        AuthorityReference, NssProfile, StoreCommand, StoredAuthority, SystemStore, nss_profiles,
+    },
 };
 use rustls::pki_types::CertificateDer;
 
@@ -24,14 +26,14 @@ use crate::{
 
 /// A store, and what brings it there.
 enum Store {
-    System(System),
-    Profile(Profile),
+    System(SystemStore),
+    Profile(NssProfile),
 }
 
 /// The authority that is meant.
 struct Authority {
     certificate: CertificateDer<'static>,
-    candidate: Candidate,
+    reference: AuthorityReference,
 }
 
 /// Makes stores trust the CA, or forget it.
@@ -42,7 +44,7 @@ pub(super) fn run(arguments: &StoreArguments, wanted: TrustState) -> Result<Exit
         if arguments.dry_run {
             let is_here = arguments.system.is_none();
             if !is_here || store.is_in(wanted, &authority) != Some(true) {
-                for step in &store.steps(&authority.candidate, wanted) {
+                for step in &store.steps(&authority.reference, wanted) {
                     let sudo = step.as_root && (!is_here || !is_root());
                     show(&StoreStep { step, sudo }, arguments.format)?;
                 }
@@ -93,7 +95,7 @@ fn authority(arguments: &StoreArguments, wanted: TrustState) -> Result<Authority
         };
         Failure::from(anyhow::Error::new(error).context("cannot use the CA")).hint(hint)
     })?;
-    let details = Details::of(&chain[0])
+    let details = CertificateDetails::of(&chain[0])
         .with_context(|| format!("cannot use the CA in {}", path.display()))?;
     if !details.is_authority {
         return Err(anyhow!("the certificate in {} is not a CA's", path.display()).into());
@@ -103,7 +105,7 @@ fn authority(arguments: &StoreArguments, wanted: TrustState) -> Result<Authority
         return Err(anyhow!("the CA in {} expired on {day}", path.display()).into());
     }
     Ok(Authority {
-        candidate: Candidate::new(&path, &details),
+        reference: AuthorityReference::new(&path, &details),
         certificate: chain[0].clone(),
     })
 }
@@ -113,7 +115,7 @@ fn stores(arguments: &StoreArguments, wanted: TrustState) -> Result<Vec<Store>, 
     if arguments.store != StoreArgument::Nss {
         let system = arguments
             .system
-            .or_else(|| System::detect(&|path| path.is_dir()));
+            .or_else(|| SystemStore::detect(&|path| path.is_dir()));
         let system = system.ok_or_else(|| {
             Failure::from(anyhow!("this system's store is not known")).hint(
                 "--store nss is for browsers alone; your system's manual says how it adds a CA",
@@ -121,8 +123,8 @@ fn stores(arguments: &StoreArguments, wanted: TrustState) -> Result<Vec<Store>, 
         })?;
         stores.push(Store::System(system));
     }
-    if arguments.store != StoreArgument::System && arguments.system != Some(System::Windows) {
-        let found = profiles(&folder::process_variable);
+    if arguments.store != StoreArgument::System && arguments.system != Some(SystemStore::Windows) {
+        let found = nss_profiles(&folder::process_variable);
         if found.is_empty() {
             say_that_no_browser_has_started(arguments, wanted)?;
         }
@@ -165,14 +167,14 @@ impl Store {
         }
     }
 
-    fn steps(&self, candidate: &Candidate, wanted: TrustState) -> Vec<Step> {
+    fn steps(&self, reference: &AuthorityReference, wanted: TrustState) -> Vec<StoreCommand> {
         match (self, wanted) {
-            (Self::System(system), TrustState::Trusted) => system.install(candidate),
-            (Self::System(system), TrustState::Absent) => system.uninstall(candidate),
-            (Self::Profile(profile), TrustState::Trusted) => vec![profile.install(candidate)],
+            (Self::System(system), TrustState::Trusted) => system.install(reference),
+            (Self::System(system), TrustState::Absent) => system.uninstall(reference),
+            (Self::Profile(profile), TrustState::Trusted) => vec![profile.install(reference)],
             (Self::Profile(profile), TrustState::Absent) => {
-                let found = find(profile, candidate).filter(Found::is_there);
-                profile.uninstall(&found.unwrap_or_else(|| Found::supposed(candidate)))
+                let found = find(profile, reference).filter(StoredAuthority::is_present);
+                profile.uninstall(&found.unwrap_or_else(|| StoredAuthority::assumed(reference)))
             }
         }
     }
@@ -181,28 +183,28 @@ impl Store {
     fn is_in(&self, state: TrustState, authority: &Authority) -> Option<bool> {
         let Authority {
             certificate,
-            candidate,
+            reference,
         } = authority;
         let is_there = match (self, state) {
             (Self::System(system), TrustState::Trusted) => system.trusts(certificate)?,
             (Self::System(system), TrustState::Absent) => {
-                system.has_trace(candidate, certificate)?
+                system.has_trace(reference, certificate)?
             }
-            (Self::Profile(profile), TrustState::Trusted) => find(profile, candidate)?.is_trusted(),
-            (Self::Profile(profile), TrustState::Absent) => find(profile, candidate)?.is_there(),
+            (Self::Profile(profile), TrustState::Trusted) => find(profile, reference)?.is_trusted(),
+            (Self::Profile(profile), TrustState::Absent) => find(profile, reference)?.is_present(),
         };
         Some(is_there == (state == TrustState::Trusted))
     }
 }
 
 /// Looks for an authority in a store of NSS; `None` where that cannot be read.
-fn find(profile: &Profile, candidate: &Candidate) -> Option<Found> {
-    let look = profile.look();
-    let mut command = Command::new(look.program);
-    let output = command.args(&look.arguments).stdin(Stdio::null()).output();
+fn find(profile: &NssProfile, reference: &AuthorityReference) -> Option<StoredAuthority> {
+    let list = profile.list();
+    let mut command = Command::new(list.program);
+    let output = command.args(&list.arguments).stdin(Stdio::null()).output();
     let output = output.ok().filter(|output| output.status.success())?;
     let listing = String::from_utf8_lossy(&output.stdout);
-    Some(Found::in_listing(&listing, candidate))
+    Some(StoredAuthority::parse(&listing, reference))
 }
 
 /// Brings a store to the wanted state; tells whether it was in another.
@@ -210,7 +212,7 @@ fn bring(store: &Store, authority: &Authority, wanted: TrustState) -> anyhow::Re
     if store.is_in(wanted, authority) == Some(true) {
         return Ok(false);
     }
-    for step in store.steps(&authority.candidate, wanted) {
+    for step in store.steps(&authority.reference, wanted) {
         take(&step)?;
     }
     // A tool that says nothing may have done nothing.
@@ -221,7 +223,7 @@ fn bring(store: &Store, authority: &Authority, wanted: TrustState) -> anyhow::Re
 }
 
 /// Runs a command, as root where it takes that.
-fn take(step: &Step) -> anyhow::Result<()> {
+fn take(step: &StoreCommand) -> anyhow::Result<()> {
     let needs_sudo = step.as_root && !is_root();
     if step.as_root {
         say(format_args!("as root: {step}"));
@@ -263,7 +265,7 @@ fn take(step: &Step) -> anyhow::Result<()> {
     }
 }
 
-fn missing(step: &Step, needs_sudo: bool) -> String {
+fn missing(step: &StoreCommand, needs_sudo: bool) -> String {
     match (needs_sudo, step.program) {
         (true, _) => "it takes root, and sudo is not there".to_owned(),
         (false, "certutil") => {

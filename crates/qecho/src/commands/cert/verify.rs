@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use anyhow::{Context, anyhow};
-use qecho_cert::{Details, Reason, read_chain};
+use qecho_cert::{CertificateDetails, RejectionReason, read_chain};
 use rustls::pki_types::ServerName;
 
 use super::{super::show, verifier};
@@ -20,9 +20,9 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<ExitStatus, Failure> {
         .map_err(|_| anyhow!("`{host}` is no host name or IP address"))?;
     let chain = read_chain(file)
         .map_err(|error| anyhow::Error::new(error).context("cannot verify the certificate"))?;
-    let details = Details::of(&chain[0])
+    let details = CertificateDetails::of(&chain[0])
         .with_context(|| format!("cannot use the certificate in {}", file.display()))?;
-    let outcome = verifier(&arguments.ca)?.judge(&chain, &name, SystemTime::now());
+    let outcome = verifier(&arguments.ca)?.verify_chain(&chain, &name, SystemTime::now());
     let verdict = Verdict {
         name: host.clone(),
         outcome: match &outcome {
@@ -43,9 +43,11 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<ExitStatus, Failure> {
         file.display()
     ));
     Err(match failure.reason() {
-        Reason::UntrustedIssuer { .. } | Reason::IssuerKeyDiffers { .. } => refused.hint(
-            "name its CA by --ca FILE, or have this machine trust it by `qecho cert install`",
-        ),
+        RejectionReason::UntrustedIssuer { .. } | RejectionReason::IssuerKeyDiffers { .. } => {
+            refused.hint(
+                "name its CA by --ca FILE, or have this machine trust it by `qecho cert install`",
+            )
+        }
         _ => refused,
     })
 }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use qecho_echo::{
     COALESCE_MAX,
-    client::{Client, ClientEvent, Command, Config, PIECES_MAX, PipeEnds, Progress},
+    client::{CHUNKS_MAX, Client, ClientEvent, Command, Config, TransferIo, TransferProgress},
 };
 use qecho_engine::Dir;
 use qecho_io::Waker;
@@ -38,10 +38,10 @@ pub(super) fn run(
     sender: Sender<CommandEvent>,
     events: &Receiver<CommandEvent>,
 ) -> Result<ExitStatus, Failure> {
-    let (send_input, input) = sync_channel(PIECES_MAX);
-    let (output, received) = sync_channel(PIECES_MAX);
-    let progress = Arc::new(Progress::default());
-    let ends = PipeEnds {
+    let (send_input, input) = sync_channel(CHUNKS_MAX);
+    let (output, received) = sync_channel(CHUNKS_MAX);
+    let progress = Arc::new(TransferProgress::default());
+    let io = TransferIo {
         input,
         output: (!arguments.verify).then_some(output),
         progress: progress.clone(),
@@ -50,8 +50,8 @@ pub(super) fn run(
             _ => Dir::Bidirectional,
         },
     };
-    let client =
-        Client::pipe(config, listener(sender.clone()), ends).context("cannot start the client")?;
+    let client = Client::transfer(config, listener(sender.clone()), io)
+        .context("cannot start the client")?;
     start_reading(send_input, client.waker())?;
     // What comes back is written when it was said that there is a connection.
     let (unsaid, said) = sync_channel(0);
@@ -79,7 +79,7 @@ fn has_bar(arguments: &ClientArguments) -> bool {
 fn follow(
     client: &Client,
     reporter: &mut Reporter,
-    progress: Option<&Progress>,
+    progress: Option<&TransferProgress>,
     events: &Receiver<CommandEvent>,
     unsaid: SyncSender<()>,
 ) -> Result<ExitStatus, Failure> {
@@ -145,11 +145,11 @@ fn end(bar: Option<PipeProgress<'_>>) {
 /// A line on a terminal that tells how far the pipe has come.
 struct PipeProgress<'a> {
     bar: ProgressBar,
-    progress: &'a Progress,
+    progress: &'a TransferProgress,
 }
 
 impl<'a> PipeProgress<'a> {
-    fn new(progress: &'a Progress) -> Self {
+    fn new(progress: &'a TransferProgress) -> Self {
         let style =
             ProgressStyle::with_template("{spinner} {bytes} echoed, {binary_bytes_per_sec} {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner());

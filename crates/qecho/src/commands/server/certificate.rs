@@ -3,7 +3,9 @@
 use std::{path::Path, sync::Arc, time::SystemTime};
 
 use anyhow::{Context, anyhow};
-use qecho_cert::{Authority, AutomaticLeaf, Origin, ReloadingIdentity, ServerIdentity, folder};
+use qecho_cert::{
+    Authority, AuthorityOrigin, AutomaticLeaf, ReloadingIdentity, ServerIdentity, folder,
+};
 
 use crate::{args::ServerArguments, exit::Failure, stderr::say};
 
@@ -56,7 +58,7 @@ fn automatic_leaf(folder: &Path) -> anyhow::Result<Arc<dyn ServerIdentity>> {
     let (authority, origin) =
         Authority::open_or_create(folder, owner.as_deref(), SystemTime::now())
             .context("cannot open the local CA")?;
-    if let (Origin::Created, Some(path)) = (origin, authority.certificate_path()) {
+    if let (AuthorityOrigin::Created, Some(path)) = (origin, authority.certificate_path()) {
         say(format_args!(
             "made a local CA, good for localhost alone: {}",
             path.display()

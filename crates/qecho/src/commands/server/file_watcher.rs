@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use qecho_cert::{Look, ReloadingClients, ReloadingIdentity, ServerIdentity};
+use qecho_cert::{ClientVerifier, PollResult, ReloadingIdentity, ServerIdentity};
 
 use super::{
     super::{show, spawn},
@@ -27,7 +27,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone, Default)]
 pub(super) struct WatchedFiles {
     pub(super) identity: Option<Arc<ReloadingIdentity>>,
-    pub(super) clients: Option<Arc<ReloadingClients>>,
+    pub(super) clients: Option<Arc<ClientVerifier>>,
 }
 
 /// Follows what becomes of the files.
@@ -87,14 +87,14 @@ impl FileWatcher {
             if let Some(identity) = &files.identity {
                 let outcome = match asked {
                     true => Some(identity.reload()),
-                    false => news(identity.look()),
+                    false => news(identity.poll()),
                 };
                 let _ = outcome.map(|outcome| tell_identity(identity, format, outcome));
             }
             if let Some(clients) = &files.clients {
                 let outcome = match asked {
                     true => Some(clients.reload()),
-                    false => news(clients.look()),
+                    false => news(clients.poll()),
                 };
                 let _ = outcome.map(|outcome| tell_clients(clients, format, outcome));
             }
@@ -103,11 +103,11 @@ impl FileWatcher {
 }
 
 /// Returns what there is to tell after a look.
-fn news<E>(look: Look<E>) -> Option<Result<(), E>> {
+fn news<E>(look: PollResult<E>) -> Option<Result<(), E>> {
     match look {
-        Look::Unchanged | Look::Changing => None,
-        Look::Reloaded => Some(Ok(())),
-        Look::Kept(error) => Some(Err(error)),
+        PollResult::Unchanged | PollResult::Changing => None,
+        PollResult::Reloaded => Some(Ok(())),
+        PollResult::Failed(error) => Some(Err(error)),
     }
 }
 
@@ -128,7 +128,7 @@ fn tell_identity(
 }
 
 fn tell_clients(
-    clients: &ReloadingClients,
+    clients: &ClientVerifier,
     format: Format,
     outcome: Result<(), impl Error + Send + Sync + 'static>,
 ) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use qecho_cert::Details;
+use qecho_cert::CertificateDetails;
 use time::OffsetDateTime;
 
 use super::{row, scope};
@@ -16,7 +16,7 @@ pub(crate) struct ShownCertificate<'a> {
     /// From 0, the leaf.
     pub(crate) position: usize,
     pub(crate) count: usize,
-    pub(crate) details: &'a Details,
+    pub(crate) details: &'a CertificateDetails,
     pub(crate) verdicts: &'a [Verdict],
     pub(crate) now: OffsetDateTime,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Verdict {
 /// A verdict on a certificate.
 pub(crate) struct JudgedCertificate<'a> {
     pub(crate) verdict: &'a Verdict,
-    pub(crate) details: &'a Details,
+    pub(crate) details: &'a CertificateDetails,
 }
 
 /// A certificate in a list.
@@ -39,7 +39,7 @@ pub(crate) struct ListedCertificate<'a> {
     /// Owner of the authority, if it is one of this machine.
     pub(crate) role: Option<&'static str>,
     pub(crate) path: &'a Path,
-    pub(crate) details: &'a Details,
+    pub(crate) details: &'a CertificateDetails,
     pub(crate) now: OffsetDateTime,
 }
 
@@ -61,13 +61,13 @@ impl Render for ShownCertificate<'_> {
         let since = day(details.not_before)?;
         let left = left(details.not_after, self.now)?;
         row("valid", format!("from {since}; {left}"), out)?;
-        row("key", details.key, out)?;
+        row("key", details.key_type, out)?;
         match details.is_authority {
             true => row("may sign", scope(details), out)?,
             false => row("for", purposes(details).join(" and "), out)?,
         }
         row("serial", &details.serial, out)?;
-        row("SHA-256", &details.fingerprint, out)?;
+        row("SHA-256", &details.sha256, out)?;
         row("pin", details.pin, out)?;
         for verdict in self.verdicts {
             let name = &verdict.name;
@@ -88,13 +88,13 @@ impl Render for ShownCertificate<'_> {
             .with("issuer", &details.issuer)
             .with("not_before_unix", details.not_before.unix_timestamp())
             .with("expires_unix", details.not_after.unix_timestamp())
-            .with("key_type", details.key.to_string())
+            .with("key_type", details.key_type.to_string())
             .with("is_ca", details.is_authority)
             .with("permitted", &details.permitted)
             .with("excluded", &details.excluded)
             .with("purposes", purposes(details))
             .with("serial", &details.serial)
-            .with("sha256", &details.fingerprint)
+            .with("sha256", &details.sha256)
             .with("spki_sha256", pin_digits(&details.pin))
             .with(
                 "trust",
@@ -166,8 +166,8 @@ impl Render for ListedCertificate<'_> {
             .with("issuer", &details.issuer)
             .with("expires_unix", details.not_after.unix_timestamp())
             .with("expired", details.not_after < self.now)
-            .with("key_type", details.key.to_string())
-            .with("sha256", &details.fingerprint)
+            .with("key_type", details.key_type.to_string())
+            .with("sha256", &details.sha256)
             .with("spki_sha256", pin_digits(&details.pin))
             .line(out)
     }
@@ -183,7 +183,7 @@ fn left(not_after: OffsetDateTime, now: OffsetDateTime) -> io::Result<String> {
     })
 }
 
-fn purposes(details: &Details) -> Vec<&'static str> {
+fn purposes(details: &CertificateDetails) -> Vec<&'static str> {
     [
         (details.for_servers, "servers"),
         (details.for_clients, "clients"),

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use qecho_cert::store::Step;
+use qecho_cert::store::StoreCommand;
 
 use crate::render::{Object, Render, path_text};
 
@@ -19,7 +19,7 @@ pub(crate) enum TrustState {
 
 /// A command that brings a store to a state.
 pub(crate) struct StoreStep<'a> {
-    pub(crate) step: &'a Step,
+    pub(crate) step: &'a StoreCommand,
     /// Whether a person needs sudo for it.
     pub(crate) sudo: bool,
 }

@@ -1,0 +1,117 @@
+//! `cargo xtask peers`: our echo server beside other people's, on one machine in one run.
+//!
+//! Every server is driven by the same generator; the server has one core and the generator
+//! another. The runs are interleaved, so that a slow minute of the machine falls on everybody.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "its reader sits at a terminal or pastes what it prints"
+)]
+
+mod build;
+mod catalogue;
+mod figures;
+mod goals;
+mod machine;
+mod measure;
+mod options;
+mod record;
+mod table;
+mod testbed;
+mod workload;
+
+use std::fs;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use xtask::Outcome;
+
+use self::build::Built;
+use self::machine::Machine;
+use self::measure::Sample;
+use self::options::Options;
+use self::record::Record;
+use self::testbed::Testbed;
+use self::workload::Workload;
+
+fn main() -> ExitCode {
+    xtask::main(run)
+}
+
+/// Builds, runs and measures what the options select, and prints what came of it.
+fn run(arguments: &[String]) -> Result<Outcome> {
+    let options = &Options::parse(arguments)?;
+    ensure!(
+        cfg!(target_os = "linux"),
+        "peers are measured on Linux only"
+    );
+    if options.list {
+        print!("{}", table::catalogue());
+        return Ok(Outcome::Good);
+    }
+    let cores = machine::cores_for_both()?;
+    let machine = Machine::look(cores);
+    let testbed = Testbed::prepare(cores)?;
+    let built: Vec<Built> = options
+        .peers
+        .iter()
+        .map(|peer| build::build(peer))
+        .collect();
+    let mut record = Record::new(options, &built);
+    for round in 0..options.rounds {
+        for workload in &options.workloads {
+            measure_all(&testbed, options, round, workload, &mut record);
+        }
+    }
+    print!("{}", table::page(&machine, options, &built, &record));
+    if let Some(file) = &options.output {
+        let report = report(&machine, options, &built, &record);
+        fs::write(file, format!("{report:#}\n"))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(Outcome::Good)
+}
+
+/// Lets every peer do one workload once; each round begins with another peer.
+fn measure_all(
+    testbed: &Testbed,
+    options: &Options,
+    round: usize,
+    workload: &Workload,
+    record: &mut Record,
+) {
+    let peers = record.runnable(workload);
+    for place in 0..peers.len() {
+        let peer = peers[(place + round) % peers.len()];
+        eprint!(
+            "round {} of {}, {}, {}: ",
+            round + 1,
+            options.rounds,
+            workload.name,
+            peer.name
+        );
+        let sample = measure::measure(testbed, peer, workload, options.seconds);
+        eprintln!("{}", brief(workload, &sample));
+        record.add(workload, peer, sample);
+    }
+}
+
+fn brief(workload: &Workload, sample: &Result<Sample>) -> String {
+    match sample {
+        Ok(sample) => format!("{} {}", figures::three_digits(sample.cost), workload.unit()),
+        Err(error) => format!("{error:#}"),
+    }
+}
+
+fn report(machine: &Machine, options: &Options, built: &[Built], record: &Record) -> Value {
+    json!({
+        "machine": machine.json(),
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "peers": built.iter().map(Built::json).collect::<Vec<_>>(),
+        "workloads": record.json(),
+        "bar": goals::lines(record).iter().map(goals::Line::json).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,157 @@
+//! The loads that servers are measured under.
+
+/// One kind of load.
+#[derive(Debug)]
+pub(crate) struct Workload {
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    /// Options of `qecho bench`.
+    pub(crate) arguments: &'static str,
+    pub(crate) measure: Measure,
+    /// Largest UDP payload that the generator searches the path for.
+    pub(crate) udp_payload_max: u16,
+    /// Largest UDP payload that servers may search it for.
+    pub(crate) server_payload_max: u16,
+    /// True if servers need DATAGRAM frames.
+    pub(crate) datagrams: bool,
+}
+
+/// Unit of work that a server's cost is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// Processor time for each message.
+    Message,
+    /// Processor time for each megabyte.
+    Megabyte,
+    /// Processor time for each connection, from handshake to close.
+    Handshake,
+    /// Memory for each connection.
+    Memory,
+}
+
+/// Connections that are held for [`Measure::Memory`].
+pub(crate) const IDLE_CONNECTIONS: u32 = 5_000;
+
+/// Usual payload: what an Ethernet carries with IPv6.
+const USUAL: u16 = 1_452;
+/// Payload that it carries with IPv4; the generator takes so much, and our server finds that out.
+const USUAL_TO_GENERATOR: u16 = 1_472;
+/// Largest payload that IPv4 carries, and so loopback.
+const LARGEST: u16 = 65_507;
+
+/// Workloads, in the order of the tables.
+pub(crate) const WORKLOADS: &[Workload] = &[
+    Workload::of(
+        "a",
+        "ping-pong, 64 B messages on one stream",
+        Measure::Message,
+        "--over stream",
+    ),
+    Workload::of(
+        "b",
+        "64 connections of one client socket, 16 messages of 64 B in flight on each",
+        Measure::Message,
+        "--over stream --connections 64 --in-flight 16",
+    ),
+    Workload::of(
+        "b1",
+        "64 connections of one client socket, 1 message of 64 B in flight on each",
+        Measure::Message,
+        "--over stream --connections 64",
+    ),
+    Workload::of(
+        "b1-sockets",
+        "64 connections with a client socket each, 1 message of 64 B in flight on each",
+        Measure::Message,
+        "--over stream --connections 64 --sockets per-connection",
+    ),
+    Workload::of(
+        "c",
+        "a stream for each message of 64 B, 16 connections, 16 in flight on each",
+        Measure::Message,
+        "--over stream-per-message --connections 16 --in-flight 16",
+    ),
+    Workload::of(
+        "d",
+        "bulk echo on one stream, UDP payloads of at most 1,452 B to the server and 1,472 B back",
+        Measure::Megabyte,
+        "--over bulk",
+    ),
+    Workload {
+        udp_payload_max: LARGEST,
+        server_payload_max: LARGEST,
+        ..Workload::of(
+            "d-largest",
+            "bulk echo on one stream, UDP payloads as large as the path and both ends allow",
+            Measure::Megabyte,
+            "--over bulk",
+        )
+    },
+    Workload::of(
+        "e",
+        "full handshake, echo of 64 B and close, 16 at once",
+        Measure::Handshake,
+        "--over handshake --connections 16",
+    ),
+    Workload::of(
+        "f",
+        "memory of each of 5,000 idle connections",
+        Measure::Memory,
+        "--over idle --connections 5000 --timeout 60s",
+    ),
+    Workload {
+        datagrams: true,
+        ..Workload::of(
+            "g",
+            "DATAGRAM frames of 64 B, 64 connections, 16 in flight on each",
+            Measure::Message,
+            "--over datagram --connections 64 --in-flight 16",
+        )
+    },
+];
+
+impl Workload {
+    const fn of(
+        name: &'static str,
+        title: &'static str,
+        measure: Measure,
+        arguments: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            title,
+            arguments,
+            measure,
+            udp_payload_max: USUAL,
+            server_payload_max: USUAL_TO_GENERATOR,
+            datagrams: false,
+        }
+    }
+
+    /// Returns the unit of the cost.
+    pub(crate) fn unit(&self) -> &'static str {
+        match self.measure {
+            Measure::Message => "µs/message",
+            Measure::Megabyte => "ms/MB",
+            Measure::Handshake => "µs/connection",
+            Measure::Memory => "kB/connection",
+        }
+    }
+
+    /// Returns the unit of the rate.
+    pub(crate) fn rate_unit(&self) -> &'static str {
+        match self.measure {
+            Measure::Message => "messages/s",
+            Measure::Megabyte => "MB/s",
+            Measure::Handshake => "connections/s",
+            Measure::Memory => "",
+        }
+    }
+}
+
+/// Returns the workload of a name.
+#[cfg(test)]
+pub(crate) fn named(name: &str) -> &'static Workload {
+    let named = WORKLOADS.iter().find(|workload| workload.name == name);
+    named.expect("tests name workloads that exist")
+}

@@ -1,0 +1,128 @@
+//! Folders with keys and certificates, and the error of every operation on them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rcgen::KeyPair;
+
+use crate::identity::read_text;
+use crate::publish::{self, Access, PublishOutcome};
+
+/// Error of reading or writing a folder with keys and certificates.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The folder is not there and cannot be made.
+    #[error("cannot create the folder {}", folder.display())]
+    CreateFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// Error of the system.
+        source: io::Error,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Error of the system.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Error of the system.
+        source: io::Error,
+    },
+    /// A key file holds no key that can be used.
+    #[error("cannot use the key in {}", path.display())]
+    MalformedKey {
+        /// The file.
+        path: PathBuf,
+        /// Error of the parser.
+        source: rcgen::Error,
+    },
+    /// A new key cannot be made.
+    #[error("cannot make a key")]
+    GenerateKey {
+        /// Error of the library.
+        source: rcgen::Error,
+    },
+}
+
+impl StorageError {
+    /// Returns the error of a file that was there a moment ago and is gone.
+    pub(crate) fn vanished(path: &Path) -> Self {
+        Self::Read {
+            path: path.into(),
+            source: io::ErrorKind::NotFound.into(),
+        }
+    }
+}
+
+/// Returns the absolute path of a folder.
+pub(crate) fn absolute(folder: &Path) -> Result<PathBuf, StorageError> {
+    std::path::absolute(folder).map_err(|source| StorageError::CreateFolder {
+        folder: folder.into(),
+        source,
+    })
+}
+
+/// Creates a folder and those above it, unless they are there.
+pub(crate) fn create_folder(folder: &Path) -> Result<(), StorageError> {
+    publish::create_folder(folder).map_err(|source| StorageError::CreateFolder {
+        folder: folder.into(),
+        source,
+    })
+}
+
+/// Reads a file as text; `None` if it is not there.
+pub(crate) fn read(path: &Path) -> Result<Option<String>, StorageError> {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    match read_text(path) {
+        Ok(text) => Ok(Some(text)),
+        // A file in place of the folder is found when the folder is created.
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(None),
+        Err(source) => Err(StorageError::Read {
+            path: path.into(),
+            source,
+        }),
+    }
+}
+
+/// Publishes a file, unless it is there.
+pub(crate) fn publish(
+    path: &Path,
+    access: Access,
+    content: &str,
+) -> Result<PublishOutcome, StorageError> {
+    publish::publish(path, access, content.as_bytes()).map_err(|source| StorageError::Write {
+        path: path.into(),
+        source,
+    })
+}
+
+/// Reads a key; `None` if the file is not there.
+pub(crate) fn open_key(path: &Path) -> Result<Option<KeyPair>, StorageError> {
+    let parse = |pem: String| {
+        KeyPair::from_pem(&pem).map_err(|source| StorageError::MalformedKey {
+            path: path.into(),
+            source,
+        })
+    };
+    read(path)?.map(parse).transpose()
+}
+
+/// Reads a key, or makes one. Processes that do so at once share one key.
+pub(crate) fn open_or_create_key(path: &Path, access: Access) -> Result<KeyPair, StorageError> {
+    if let Some(key) = open_key(path)? {
+        return Ok(key);
+    }
+    let key = KeyPair::generate().map_err(|source| StorageError::GenerateKey { source })?;
+    match publish(path, access, &key.serialize_pem())? {
+        PublishOutcome::Created => Ok(key),
+        PublishOutcome::Existing => open_key(path)?.ok_or_else(|| StorageError::vanished(path)),
+    }
+}

@@ -1,0 +1,126 @@
+//! State of a connection beside the state machine's.
+
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
+
+use qecho_packet::{CloseReason, Dir, StreamId};
+use quinn_proto::{ConnectionHandle, VarInt};
+
+use crate::{
+    config::Transport, handshake::Handshake, limits::INITIAL_DATAGRAM_MIN, proto::ToProto,
+    write_size::WriteSizeEstimator,
+};
+
+/// Name of a connection of a shard; never used for a second one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionKey {
+    binding: u32,
+    index: u32,
+    generation: u64,
+}
+
+impl ConnectionKey {
+    pub(crate) fn new(binding: usize, handle: ConnectionHandle, generation: u64) -> Self {
+        Self {
+            binding: binding as u32,
+            index: handle.0 as u32,
+            generation,
+        }
+    }
+
+    pub(crate) fn binding(self) -> usize {
+        self.binding as usize
+    }
+
+    pub(crate) fn handle(self) -> ConnectionHandle {
+        ConnectionHandle(self.index as usize)
+    }
+}
+
+/// State of a connection that its application reaches through
+/// [`Connection`](crate::Connection).
+pub(crate) struct ConnectionMeta {
+    pub(crate) key: ConnectionKey,
+    /// Name in observations, if packets are traced.
+    pub(crate) number: Option<u64>,
+    pub(crate) began: Instant,
+    settings: Arc<Transport>,
+    pub(crate) handshake: Option<Arc<Handshake>>,
+    /// Whether the application asked for another turn.
+    pub(crate) turn_requested: bool,
+    /// Streams of the peer's that were accepted, by direction.
+    accepted: [u64; 2],
+    /// Streams that the peer may come to have open, by direction.
+    streams_max: [u64; 2],
+    /// Bidirectional streams of ours that the peer has not ended.
+    pub(crate) unanswered: BTreeSet<StreamId>,
+    write_sizes: WriteSizeEstimator,
+    /// Whether the application of a client knows that the handshake is confirmed.
+    pub(crate) is_confirmed: bool,
+    /// Why we closed it, once we have.
+    pub(crate) local_close: Option<CloseReason>,
+    /// Bytes of the largest datagram that was received.
+    pub(crate) datagram_max: usize,
+}
+
+impl ConnectionMeta {
+    pub(crate) fn new(key: ConnectionKey, now: Instant, settings: Arc<Transport>) -> Self {
+        Self {
+            key,
+            number: None,
+            began: now,
+            streams_max: [Dir::Bidirectional, Dir::Unidirectional]
+                .map(|direction| settings.streams_max(direction)),
+            settings,
+            handshake: None,
+            turn_requested: false,
+            accepted: [0; 2],
+            unanswered: BTreeSet::new(),
+            write_sizes: WriteSizeEstimator::default(),
+            is_confirmed: false,
+            local_close: None,
+            datagram_max: INITIAL_DATAGRAM_MIN.into(),
+        }
+    }
+
+    /// Returns the send window for a write of so many bytes.
+    pub(crate) fn send_window(&mut self, length: usize) -> u64 {
+        self.write_sizes
+            .note(length, self.settings.send_window.into())
+    }
+
+    /// Sets how many streams the peer may have open at once.
+    pub(crate) fn limit_streams(&mut self, direction: Dir, most: u64) {
+        let most = most.min(self.settings.streams_max(direction));
+        self.streams_max[direction as usize] = most;
+    }
+
+    /// Allows the peer more streams once it has half of the allowed ones open.
+    pub(crate) fn allow_streams(&self, proto: &mut quinn_proto::Connection, direction: Dir) {
+        let most = self.streams_max[direction as usize];
+        let dir = direction.to_proto();
+        let allowed = proto.max_concurrent_streams(dir);
+        let open = proto.streams().remote_open_streams(dir);
+        if open * 2 >= allowed && allowed < most {
+            let more = (allowed * 2).min(most);
+            if let Ok(more) = VarInt::from_u64(more) {
+                proto.set_max_concurrent_streams(dir, more);
+            }
+        }
+    }
+
+    /// Notes that a stream of the peer's was accepted, and all before it.
+    pub(crate) fn accept(&mut self, id: StreamId) {
+        self.accepted[id.direction() as usize] = id.index() + 1;
+    }
+
+    /// Tells whether a stream of the peer's is, or was, there.
+    pub(crate) fn accepted(&self, id: StreamId) -> bool {
+        id.index() < self.accepted[id.direction() as usize]
+    }
+
+    /// Notes why we close, for the application to hear; the first reason
+    /// stays.
+    pub(crate) fn close_locally(&mut self, reason: CloseReason) {
+        self.local_close.get_or_insert(reason);
+    }
+}

@@ -1,0 +1,104 @@
+//! One local address of a shard: its endpoint and connections.
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use quinn_proto::{ConnectionHandle, Endpoint};
+
+use super::entry::ConnectionEntry;
+use crate::{
+    config::Transport,
+    connection::{ConnectionKey, ConnectionMeta},
+};
+
+pub(crate) struct Binding<S> {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) address: SocketAddr,
+    pub(crate) gso_segments: usize,
+    index: usize,
+    /// By the endpoint's own handle, which it uses again after a connection
+    /// has drained: the generation tells the two apart.
+    connections: Vec<Option<Box<ConnectionEntry<S>>>>,
+    generation: u64,
+    settings: Arc<Transport>,
+}
+
+impl<S> Binding<S> {
+    pub(crate) fn new(
+        index: usize,
+        address: SocketAddr,
+        endpoint: Endpoint,
+        settings: Arc<Transport>,
+    ) -> Self {
+        Self {
+            endpoint,
+            address,
+            gso_segments: 1,
+            index,
+            connections: Vec::new(),
+            generation: 0,
+            settings,
+        }
+    }
+
+    /// Makes the record for a connection that the endpoint has just begun.
+    pub(crate) fn meta(&mut self, handle: ConnectionHandle, now: Instant) -> ConnectionMeta {
+        self.generation += 1;
+        let key = ConnectionKey::new(self.index, handle, self.generation);
+        ConnectionMeta::new(key, now, self.settings.clone())
+    }
+
+    pub(crate) fn insert(&mut self, entry: ConnectionEntry<S>) {
+        let index = entry.meta.key.handle().0;
+        if self.connections.len() <= index {
+            self.connections.resize_with(index + 1, || None);
+        }
+        debug_assert!(
+            self.connections[index].is_none(),
+            "a handle is used again only after its connection was removed"
+        );
+        self.connections[index] = Some(Box::new(entry));
+    }
+
+    pub(crate) fn key(&self, handle: ConnectionHandle) -> Option<ConnectionKey> {
+        let entry = self.connections.get(handle.0)?.as_ref()?;
+        Some(entry.meta.key)
+    }
+
+    pub(crate) fn entry(&mut self, key: ConnectionKey) -> Option<&mut ConnectionEntry<S>> {
+        let entry = self.connections.get_mut(key.handle().0)?.as_mut()?;
+        (entry.meta.key == key).then_some(entry)
+    }
+
+    pub(crate) fn remove(&mut self, key: ConnectionKey) -> Option<Box<ConnectionEntry<S>>> {
+        self.entry(key)?;
+        self.connections.get_mut(key.handle().0)?.take()
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &ConnectionEntry<S>> {
+        self.connections.iter().flatten().map(|entry| &**entry)
+    }
+
+    /// Exchanges events between a connection and the endpoint; tells whether
+    /// there were any, and whether the connection has drained.
+    pub(crate) fn exchange_events(&mut self, key: ConnectionKey) -> Exchange {
+        let mut exchange = Exchange::default();
+        let Some(Some(entry)) = self.connections.get_mut(key.handle().0) else {
+            return exchange;
+        };
+        while let Some(event) = entry.proto.poll_endpoint_events() {
+            exchange.any = true;
+            exchange.drained |= event.is_drained();
+            if let Some(answer) = self.endpoint.handle_event(key.handle(), event) {
+                entry.proto.handle_event(answer);
+            }
+        }
+        exchange
+    }
+}
+
+/// What an exchange between a connection and its endpoint came to.
+#[derive(Default)]
+pub(crate) struct Exchange {
+    pub(crate) any: bool,
+    pub(crate) drained: bool,
+}

@@ -1,0 +1,226 @@
+//! Finds out what became of each packet of a datagram that arrived.
+
+use std::net::SocketAddr;
+
+use qecho_packet::{
+    DecodedDatagram, DecryptedPacket, Direction, DropReason, Packet,
+    wire::{self, Frame, Header, PacketNumber, PacketType, Protected},
+};
+
+use crate::{connection::ConnectionKey, connection_id, crypto::OpenedCopy, datagram::Received};
+
+/// A datagram while the state machine has it.
+pub(crate) struct InboundDatagram {
+    local: SocketAddr,
+    remote: SocketAddr,
+    ecn: u8,
+    data: Vec<u8>,
+}
+
+/// What the shard did with a datagram.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Disposition {
+    /// Handed it to a connection, which was closed already or not.
+    Handed(ConnectionKey, bool),
+    /// Began a connection with it.
+    Admitted(ConnectionKey),
+    /// Answered with Retry.
+    Retried,
+    /// Turned the client away.
+    Refused,
+    /// The handshake failed at its first packet.
+    Failed,
+    /// Knew no connection for it, answered or not.
+    Unknown,
+    /// Took no look at it, for nobody can mean to send so much at once.
+    Oversized,
+}
+
+impl Disposition {
+    /// Returns the connection that has the datagram, if one has.
+    pub(crate) fn connection(self) -> Option<ConnectionKey> {
+        match self {
+            Self::Handed(key, _) | Self::Admitted(key) => Some(key),
+            _ => None,
+        }
+    }
+}
+
+/// State of the connection after a datagram.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionAfter {
+    pub(crate) connection: Option<u64>,
+    pub(crate) handshaking: bool,
+    /// Whether the datagram came from the address that the handshake is with.
+    pub(crate) same_address: bool,
+    /// Whether a Retry or Version Negotiation had its effect.
+    pub(crate) turned: bool,
+}
+
+impl InboundDatagram {
+    pub(crate) fn new(received: &Received, local: SocketAddr) -> Self {
+        let mut local = local;
+        if let Some(ip) = received.local_ip {
+            local.set_ip(ip);
+        }
+        Self {
+            local,
+            remote: received.remote,
+            ecn: received.ecn,
+            data: received.data.to_vec(),
+        }
+    }
+
+    pub(crate) fn came_from(&self, address: SocketAddr) -> bool {
+        self.remote == address
+    }
+
+    /// Takes the datagram apart; `opened` are those that keys were tried
+    /// on.
+    pub(crate) fn dissect(
+        &self,
+        disposition: Disposition,
+        after: ConnectionAfter,
+        opened: Vec<OpenedCopy>,
+    ) -> DecodedDatagram {
+        let mut opened = opened.into_iter().peekable();
+        let mut packets = Vec::new();
+        for protected in wire::packets(&self.data, connection_id::LENGTH) {
+            let packet = match protected {
+                Ok(protected) => {
+                    let copy = opened.next_if(|copy| belongs(copy, &protected));
+                    self.packet(&protected, copy, disposition, after)
+                }
+                Err(malformed) => {
+                    let read: usize = packets.iter().map(|packet: &Packet| packet.size).sum();
+                    Packet {
+                        header: None,
+                        size: self.data.len() - read,
+                        opened: None,
+                        unprocessed: Some(DropReason::Malformed(malformed)),
+                        tail: self.data.last_chunk().copied(),
+                    }
+                }
+            };
+            packets.push(packet);
+        }
+        DecodedDatagram {
+            connection: after.connection,
+            direction: Direction::Received,
+            local: self.local,
+            remote: self.remote,
+            ecn: self.ecn,
+            size: self.data.len(),
+            packets,
+            unsent: None,
+        }
+    }
+
+    fn packet(
+        &self,
+        protected: &Protected<'_>,
+        copy: Option<OpenedCopy>,
+        disposition: Disposition,
+        after: ConnectionAfter,
+    ) -> Packet {
+        let header = &protected.header;
+        let tried = copy.is_some();
+        let refused = copy.as_ref().is_some_and(|copy| copy.refused);
+        let opened = copy.and_then(clear);
+        let unprocessed = match (&opened, header.packet_type) {
+            _ if refused => Some(DropReason::TooFragmented),
+            (Some(opened), packet_type) => {
+                // A closed connection heeds the peer's CONNECTION_CLOSE alone.
+                let closed = matches!(disposition, Disposition::Handed(_, true)) && !closes(opened);
+                let early = packet_type == PacketType::OneRtt && after.handshaking;
+                match (closed, early) {
+                    (true, _) => Some(DropReason::Closed),
+                    (_, true) => Some(DropReason::HandshakePending),
+                    _ => None,
+                }
+            }
+            (None, PacketType::Retry | PacketType::VersionNegotiation) if after.turned => None,
+            (None, _) => Some(self.why_not(header, tried, disposition, after)),
+        };
+        Packet {
+            header: Some(header.clone()),
+            size: protected.bytes.len(),
+            tail: match opened {
+                None => protected.bytes.last_chunk().copied(),
+                Some(_) => None,
+            },
+            opened,
+            unprocessed,
+        }
+    }
+
+    /// Says why a packet was not opened.
+    fn why_not(
+        &self,
+        header: &Header,
+        tried: bool,
+        disposition: Disposition,
+        after: ConnectionAfter,
+    ) -> DropReason {
+        match disposition {
+            _ if tried => DropReason::NotAuthentic,
+            Disposition::Retried => DropReason::AnsweredWithRetry,
+            Disposition::Refused => DropReason::Refused,
+            Disposition::Failed => DropReason::HandshakeFailed,
+            Disposition::Oversized => DropReason::Oversized,
+            _ if header.packet_type == PacketType::Unknown => DropReason::UnsupportedVersion,
+            Disposition::Unknown => {
+                let small = self.data.len() < usize::from(crate::limits::INITIAL_DATAGRAM_MIN);
+                match header.packet_type {
+                    PacketType::Initial if small => DropReason::DatagramTooSmall,
+                    _ => DropReason::UnknownConnection,
+                }
+            }
+            Disposition::Handed(_, true) => DropReason::Closed,
+            Disposition::Handed(..) | Disposition::Admitted(_) => match header.packet_type {
+                PacketType::Retry => DropReason::InvalidRetry,
+                PacketType::VersionNegotiation => DropReason::IdleNegotiation,
+                _ if after.handshaking && !after.same_address => DropReason::OtherAddress,
+                _ => DropReason::NoKeys,
+            },
+        }
+    }
+}
+
+fn closes(opened: &DecryptedPacket) -> bool {
+    let mut frames = wire::frames(&opened.payload);
+    frames.any(|frame| matches!(frame, Ok(Frame::ConnectionClose { .. })))
+}
+
+/// Tells whether a key was tried on this packet.
+fn belongs(copy: &OpenedCopy, protected: &Protected<'_>) -> bool {
+    let head = &protected.bytes[1..protected.number_offset];
+    let Some(first) = copy.header.first() else {
+        return false;
+    };
+    // The bits that tell the type are not under header protection.
+    copy.size == protected.bytes.len()
+        && (first ^ protected.bytes[0]) & 0xf0 & type_bits(*first) == 0
+        && copy.header.get(1..protected.number_offset) == Some(head)
+}
+
+fn type_bits(first: u8) -> u8 {
+    match first & 0x80 {
+        0 => 0x80,
+        _ => 0xf0,
+    }
+}
+
+fn clear(copy: OpenedCopy) -> Option<DecryptedPacket> {
+    let first = *copy.header.first()?;
+    let number_length = usize::from(first & 0x03) + 1;
+    let number_offset = copy.header.len().checked_sub(number_length)?;
+    let number = PacketNumber::read(first, &copy.header[number_offset..])?;
+    Some(DecryptedPacket {
+        number: copy.number,
+        number_length,
+        key_phase: number.key_phase,
+        generation: copy.generation,
+        payload: copy.payload?,
+    })
+}

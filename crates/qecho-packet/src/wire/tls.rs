@@ -1,0 +1,69 @@
+//! TLS 1.3 handshake messages (RFC 8446 §4), as far as QUIC tools look into
+//! them.
+
+use super::reader::{Malformed, Reader};
+
+/// Bytes before a message's body: its type and its length (RFC 8446 §4).
+pub const HEADER_LENGTH: usize = 4;
+
+/// The type of a ClientHello (RFC 8446 §4.1.2).
+pub const CLIENT_HELLO: u8 = 1;
+
+/// The extension that offers or selects protocol names (RFC 7301 §3.1).
+pub const ALPN: u16 = 16;
+
+const EXTENSIONS: &str = "TLS extensions";
+
+/// Extensions, in their order: the type and the content of each. A malformed
+/// one is the last.
+#[derive(Clone, Debug)]
+pub struct Extensions<'a>(Reader<'a>);
+
+/// Returns the length of a message's body, once its header is there.
+pub fn body_length(message: &[u8]) -> Option<usize> {
+    let mut reader = Reader::new(message);
+    reader.byte("type").ok()?;
+    usize::try_from(reader.number(3, "length").ok()?).ok()
+}
+
+/// Reads the extensions of a ClientHello's body (RFC 8446 §4.1.2).
+///
+/// # Errors
+/// If the body ends before them.
+pub fn client_hello_extensions(body: &[u8]) -> Result<Extensions<'_>, Malformed> {
+    let mut body = Reader::new(body);
+    body.take(2 + 32, "version and random")?;
+    body.vector(1, "session ID")?;
+    body.vector(2, "cipher suites")?;
+    body.vector(1, "compression methods")?;
+    Extensions::read(&mut body)
+}
+
+/// Reads the protocol names of an ALPN extension (RFC 7301 §3.1).
+///
+/// # Errors
+/// If the list is not all there; a malformed name is the last.
+pub fn protocol_names(
+    extension: &[u8],
+) -> Result<impl Iterator<Item = Result<&[u8], Malformed>>, Malformed> {
+    let list = Reader::new(extension).vector(2, "protocol names")?;
+    Ok(Reader::new(list).iterate(|list| list.vector(1, "protocol name")))
+}
+
+impl<'a> Extensions<'a> {
+    /// Takes a list of extensions off the front (RFC 8446 §4.2).
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        Ok(Self(Reader::new(reader.vector(2, EXTENSIONS)?)))
+    }
+}
+
+impl<'a> Iterator for Extensions<'a> {
+    type Item = Result<(u16, &'a [u8]), Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next_item(|list| {
+            let kind = list.number(2, EXTENSIONS)? as u16;
+            Ok((kind, list.vector(2, EXTENSIONS)?))
+        })
+    }
+}

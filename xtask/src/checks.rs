@@ -1,0 +1,130 @@
+//! The checks of `cargo xtask ci`, in the order in which they run, and the commands that make
+//! some of them alone.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::interop::TestEnv;
+use crate::report::Report;
+use crate::workspace::BUILD_LIMIT;
+use crate::{instructions, interop, process, setup, tidy, workspace};
+
+const FORMAT_LIMIT: Duration = Duration::from_secs(60);
+const TEST_LIMIT: Duration = Duration::from_secs(1_800);
+const DEMO_LIMIT: Duration = Duration::from_secs(30);
+const DENY_LIMIT: Duration = Duration::from_secs(120);
+
+const DEMO_LAST_LINE: &str = "ok: 3 of 3 echoes identical (stream, uni, datagram)";
+
+/// Name of a check, name of the one that must have passed before, and what it does; an error
+/// fails it.
+pub(crate) type Check = (&'static str, &'static str, Run);
+pub(crate) type Run = fn() -> Result<Report>;
+
+/// Name of the check that all others stand on.
+pub(crate) const SETUP: &str = "setup";
+const RELEASE_BUILD: &str = "release build";
+
+pub(crate) const CHECKS: &[Check] = &[
+    (SETUP, "", || setup::run().map(|()| Report::default())),
+    ("format", SETUP, || format(&["--check"])),
+    ("clippy", SETUP, clippy),
+    ("tidy", SETUP, tidy::run),
+    ("docs", SETUP, docs),
+    ("tests", SETUP, tests),
+    (RELEASE_BUILD, SETUP, release_build),
+    ("demo", RELEASE_BUILD, demo),
+    ("interop", RELEASE_BUILD, || {
+        interop::run(&Default::default())
+    }),
+    ("instructions", RELEASE_BUILD, || {
+        instructions::run(&Default::default())
+    }),
+    ("deny", SETUP, deny),
+];
+
+/// Formats the workspace and the peers outside of it, or looks whether they are; goes on after one
+/// that is not as it should be, so that all are named.
+pub(crate) fn format(arguments: &[&str]) -> Result<Report> {
+    let peers = workspace::root().join("bench/peers");
+    let entries = fs::read_dir(&peers);
+    let entries = entries.with_context(|| format!("cannot read {}", peers.display()))?;
+    let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    folders.retain(|folder| folder.join("Cargo.toml").is_file());
+    folders.sort();
+    folders.insert(0, workspace::root());
+    let mut report = Report::default();
+    for (index, folder) in folders.iter().enumerate() {
+        let mut command = workspace::cargo(if index == 0 {
+            &["fmt", "--all"]
+        } else {
+            &["fmt"]
+        });
+        command.args(arguments).current_dir(folder);
+        let ended = process::run(command, FORMAT_LIMIT)?;
+        report.failure = report.failure.or(Report::from(ended).failure);
+    }
+    Ok(report)
+}
+
+fn clippy() -> Result<Report> {
+    let mut command = workspace::cargo(&["clippy", "--workspace", "--all-targets", "--locked"]);
+    command.args(["--", "-D", "warnings"]);
+    Ok(process::run(command, BUILD_LIMIT)?.into())
+}
+
+fn docs() -> Result<Report> {
+    let mut command = workspace::cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    Ok(process::run(command, BUILD_LIMIT)?.into())
+}
+
+/// Runs the tests of the whole workspace at once, examples and documentation with them: of a part
+/// of it the same crates would be built again, with other features of what they stand on.
+fn tests() -> Result<Report> {
+    let command = workspace::cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    let (ended, output) = process::tee(command, TEST_LIMIT)?;
+    let report = Report::from(ended).count(&output);
+    ensure!(report.failure.is_some() || report.passed > 0, "ran no test");
+    Ok(report)
+}
+
+fn release_build() -> Result<Report> {
+    let command = workspace::cargo(&["build", "--release", "--locked"]);
+    Ok(process::run(command, BUILD_LIMIT)?.into())
+}
+
+/// Runs the demonstration as a newcomer would, with no home to write to.
+fn demo() -> Result<Report> {
+    let binary = workspace::release_binary();
+    let mut command = Command::new(&binary);
+    TestEnv::new("demo", &binary, DEMO_LIMIT)?.confine(command.arg("demo"));
+    let (ended, output) = process::tee(command, DEMO_LIMIT)?;
+    ensure!(ended.is_success(), "{ended}");
+    let last = output.lines().last().unwrap_or_default();
+    ensure!(
+        last == DEMO_LAST_LINE,
+        "its last line is {last:?}, not {DEMO_LAST_LINE:?}"
+    );
+    Ok(Report::default())
+}
+
+/// Gates on licences, bans and sources, which needs no network.
+pub(crate) fn deny() -> Result<Report> {
+    cargo_deny(&["--offline", "check", "bans", "licenses", "sources"])
+}
+
+/// Gates on known vulnerabilities; alone, since an unchanged tree must not fail on a later day.
+pub(crate) fn advisories() -> Result<Report> {
+    cargo_deny(&["check", "advisories"])
+}
+
+fn cargo_deny(arguments: &[&str]) -> Result<Report> {
+    let mut command = Command::new(setup::cargo_deny());
+    command.args(arguments).current_dir(workspace::root());
+    Ok(process::run(command, DENY_LIMIT)?.into())
+}

@@ -1,0 +1,83 @@
+//! Results of checks, from which a table and an exit status are made.
+
+use xtask::Outcome;
+
+use crate::process::Ended;
+
+/// Result of a check.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// Tests that passed, as the runners count them.
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    /// Reason of a failure, apart from tests.
+    pub(crate) failure: Option<String>,
+    /// Programs or figures that this platform lacks; everything else was done.
+    pub(crate) not_here: Option<String>,
+}
+
+impl Report {
+    /// Returns the report of a check that failed for a reason.
+    pub(crate) fn failure(reason: impl Into<String>) -> Self {
+        Self {
+            failure: Some(reason.into()),
+            ..Self::default()
+        }
+    }
+
+    /// Adds up every `test result: ok. N passed; M failed; …` of an output.
+    pub(crate) fn count(mut self, output: &str) -> Self {
+        let results = output
+            .lines()
+            .filter_map(|line| line.strip_prefix("test result: "));
+        for (_, counts) in results.filter_map(|rest| rest.split_once(". ")) {
+            for count in counts.split("; ") {
+                match count.split_once(' ') {
+                    Some((n, "passed")) => self.passed += n.parse().unwrap_or(0),
+                    Some((n, "failed")) => self.failed += n.parse().unwrap_or(0),
+                    _ => {}
+                }
+            }
+        }
+        self
+    }
+
+    /// Returns why the check fails, if it does; with `require_all` also for what is not here.
+    pub(crate) fn reason(&self, require_all: bool) -> Option<&str> {
+        let tests = (self.failed > 0).then_some("tests failed");
+        let not_here = self.not_here.as_deref().filter(|_| require_all);
+        self.failure.as_deref().or(tests).or(not_here)
+    }
+
+    /// Returns the exit status of a command that only makes this check.
+    pub(crate) fn outcome(&self, require_all: bool) -> Outcome {
+        match self.reason(require_all) {
+            None => Outcome::Good,
+            Some(_) => Outcome::Bad,
+        }
+    }
+}
+
+impl From<Ended> for Report {
+    fn from(ended: Ended) -> Self {
+        match ended.is_success() {
+            true => Self::default(),
+            false => Self::failure(ended.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_add_up_over_all_runners() {
+        let output = "running 3 tests\n\
+            test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n\
+            says test result: ok. 100 passed; 0 failed;\n\
+            test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured\n";
+        let report = Report::default().count(output);
+        assert_eq!((report.passed, report.failed), (7, 2));
+    }
+}

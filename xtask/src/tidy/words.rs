@@ -1,0 +1,280 @@
+//! Words that may stand in some files alone.
+
+use super::{Finding, Tree};
+
+/// Words, and the files that must not have them.
+struct Ban {
+    words: &'static [&'static str],
+    /// Tells whether a line has a word in the forbidden sense.
+    finds: fn(&str, &str) -> bool,
+    /// Beginning and possible ends of the paths that the ban is for.
+    below: &'static str,
+    files: &'static [&'static str],
+    /// Beginnings of the paths that it is not for.
+    except: &'static [&'static str],
+    message: &'static str,
+}
+
+const PROGRAM: &str = "crates/qecho/";
+/// This file holds all of the words, and its tests bad samples.
+const SELF: &str = "xtask/src/tidy";
+
+impl Ban {
+    const fn new(words: &'static [&'static str], message: &'static str) -> Self {
+        Self {
+            words,
+            finds: code_has,
+            below: "",
+            files: &[".rs"],
+            except: &[],
+            message,
+        }
+    }
+
+    const fn imports(
+        below: &'static str,
+        words: &'static [&'static str],
+        message: &'static str,
+    ) -> Self {
+        Self {
+            below,
+            finds: imports,
+            ..Self::new(words, message)
+        }
+    }
+}
+
+const BANS: &[Ban] = &[
+    // A re-export must not smuggle a library past deny.toml.
+    Ban {
+        except: &["crates/qecho-engine/"],
+        ..Ban::new(&["quinn_proto"], "use the types that qecho-engine offers")
+    },
+    Ban {
+        except: &[PROGRAM],
+        ..Ban::new(
+            &["clap", "rustyline", "indicatif", "ratatui"],
+            "the command line and the terminal belong to the program",
+        )
+    },
+    Ban {
+        except: &[PROGRAM, "xtask/", "bench/", "examples/"],
+        ..Ban::new(&["anyhow"], "libraries have errors of their own")
+    },
+    Ban::imports(
+        "crates/qecho/src/args",
+        &["render"],
+        "what was typed must not name what is seen; `commands` sees both",
+    ),
+    Ban::imports(
+        "crates/qecho/src/render",
+        &["args"],
+        "what is seen must not name what was typed; `commands` sees both",
+    ),
+    Ban::imports("crates/qecho-echo/src/client", &["server"], TOOLS),
+    Ban::imports("crates/qecho-echo/src/server", &["client"], TOOLS),
+    Ban::imports("crates/qecho-measure/src/ping", &["bench"], TOOLS),
+    Ban::imports("crates/qecho-measure/src/bench", &["ping"], TOOLS),
+    // clippy.toml has Instant::now.
+    Ban {
+        below: "crates/qecho-engine/",
+        ..Ban::new(&["SystemTime::now"], "take `now` as an argument")
+    },
+    Ban::new(&["#[ignore"], UNFINISHED),
+    Ban {
+        finds: has,
+        files: &[".rs", ".py", ".toml", ".sh"],
+        ..Ban::new(&["TODO", "FIXME", "XXX"], UNFINISHED)
+    },
+    Ban::new(
+        &[
+            "mod util",
+            "mod utils",
+            "mod common",
+            "mod misc",
+            "mod helper",
+            "mod helpers",
+            "mod shared",
+        ],
+        "the name says nothing: name the module after what it is for",
+    ),
+];
+
+const TOOLS: &str = "tools stand alone; move what both need into a module of its own";
+const UNFINISHED: &str = "finish it, or file an issue and remove it";
+
+/// Refuses words outside of the files that may have them.
+pub(super) fn stand_where_they_may(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (path, text) in tree.iter().filter(|(path, _)| !path.starts_with(SELF)) {
+        for ban in BANS {
+            let is_for = path.starts_with(ban.below)
+                && ban.files.iter().any(|end| path.ends_with(end))
+                && !ban.except.iter().any(|begin| path.starts_with(begin));
+            if !is_for {
+                continue;
+            }
+            for (line, text) in (1..).zip(text.lines()) {
+                if let Some(word) = ban.words.iter().find(|word| (ban.finds)(text, word)) {
+                    let message = format!("`{word}`: {}", ban.message);
+                    findings.push(Finding::error(path, line, message));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// Tells whether a word stands in a line, comments or not.
+fn has(line: &str, word: &str) -> bool {
+    places(line, word).next().is_some()
+}
+
+fn code_has(line: &str, word: &str) -> bool {
+    has(code(line), word)
+}
+
+/// Tells whether code names a module of this crate: `module::…`, `crate::module` or in a group.
+fn imports(line: &str, module: &str) -> bool {
+    let line = code(line);
+    places(line, module).any(|(before, after)| {
+        before.ends_with("crate::")
+            || before.ends_with("super::")
+            || (!before.ends_with("::") && (after.starts_with("::") || before.contains("crate::{")))
+    })
+}
+
+/// Returns what stands before and after a whole word, for each place where it stands.
+fn places<'a>(line: &'a str, word: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let part = |char: char| char.is_alphanumeric() || char == '_';
+    let around = line
+        .match_indices(word)
+        .map(|(at, _)| (&line[..at], &line[at + word.len()..]));
+    around.filter(move |(before, after)| !before.ends_with(part) && !after.starts_with(part))
+}
+
+/// Returns what stands before `//`, quotes respected.
+fn code(line: &str) -> &str {
+    let mut quoted = false;
+    let mut previous = ' ';
+    for (at, char) in line.char_indices() {
+        match char {
+            '"' if previous != '\\' && previous != '\'' => quoted = !quoted,
+            '/' if previous == '/' && !quoted => return &line[..at - 1],
+            _ => {}
+        }
+        previous = if previous == '\\' { ' ' } else { char };
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fires;
+    use super::*;
+
+    #[test]
+    fn comments_are_no_code() {
+        for (line, expected) in [
+            ("let a = 1; // quinn_proto::X", "let a = 1; "),
+            ("let a = \"http://x\"; // b", "let a = \"http://x\"; "),
+            ("let a = '\"'; // b", "let a = '\"'; "),
+        ] {
+            assert_eq!(code(line), expected);
+        }
+    }
+
+    #[test]
+    fn words_are_found_where_they_must_not_stand() {
+        for (path, text, line) in [
+            (
+                "crates/qecho-echo/src/a.rs",
+                "// quinn_proto::A\nuse qecho_engine::quinn_proto::B;",
+                2,
+            ),
+            (
+                "crates/qecho-cert/src/a.rs",
+                "fn main() -> anyhow::Result<()> {",
+                1,
+            ),
+            ("crates/qecho-io/src/a.rs", "use clap;", 1),
+            (
+                "crates/qecho-echo/src/server/echo.rs",
+                "\nuse crate::client::Config;",
+                2,
+            ),
+            (
+                "crates/qecho-echo/src/server/echo.rs",
+                "use crate::{words, client};",
+                1,
+            ),
+            (
+                "crates/qecho-echo/src/server/echo.rs",
+                "use super::super::client::Config;",
+                1,
+            ),
+            ("crates/qecho-echo/src/server.rs", "use super::client;", 1),
+            (
+                "crates/qecho-measure/src/ping/probes.rs",
+                "crate::bench::run()",
+                1,
+            ),
+            (
+                "crates/qecho/src/args/client.rs",
+                "use crate::render::Style;",
+                1,
+            ),
+            ("crates/qecho/src/render.rs", "\nuse crate::args;", 2),
+            (
+                "crates/qecho-engine/src/shard/timers.rs",
+                "SystemTime::now()",
+                1,
+            ),
+            ("crates/a/src/b.rs", "\npub(crate) mod common;", 2),
+            ("a.rs", "// TODO later", 1),
+            ("a.py", "# XXX", 1),
+            ("a.rs", "/// FIXME", 1),
+            ("a.rs", "#[ignore]", 1),
+            ("a.rs", "#[ignore = \"slow\"]", 1),
+        ] {
+            let expected = [format!("{path}:{line}")];
+            assert_eq!(
+                fires(stand_where_they_may, &[(path, text)]),
+                expected,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn words_stand_where_they_may_and_in_other_senses() {
+        for (path, text) in [
+            ("crates/qecho-engine/src/a.rs", "use quinn_proto::Endpoint;"),
+            ("crates/qecho/src/a.rs", "use clap::Parser;"),
+            ("crates/qecho-io/src/a.rs", "use overclap::X;"),
+            ("examples/a.rs", "fn main() -> anyhow::Result<()> {"),
+            (
+                "crates/qecho-echo/src/server/echo.rs",
+                "use crate::server::A; use crate::words::B;",
+            ),
+            (
+                "crates/qecho-echo/src/server/echo.rs",
+                "use rustls::client::Verifier;",
+            ),
+            ("crates/qecho-echo/src/lib.rs", "use crate::client::Config;"),
+            (
+                "crates/qecho/src/args/client.rs",
+                "use crate::args::server;",
+            ),
+            ("crates/qecho/src/commands.rs", "use crate::{args, render};"),
+            ("crates/qecho/src/main.rs", "SystemTime::now()"),
+            ("crates/a/src/b.rs", "mod utility; let shared = 1;"),
+            ("a.rs", "let todos = AUTODOC;"),
+        ] {
+            assert!(
+                fires(stand_where_they_may, &[(path, text)]).is_empty(),
+                "{text}"
+            );
+        }
+    }
+}
