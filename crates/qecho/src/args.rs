@@ -1,4 +1,4 @@
-//! What was typed.
+//! The command line, as it was typed.
 
 mod alpn;
 mod bench;
@@ -7,9 +7,10 @@ mod client;
 mod demo;
 mod dial;
 mod help;
+mod host_port;
 mod listen;
+mod number;
 mod ping;
-mod place;
 mod relay;
 mod report;
 mod server;
@@ -35,8 +36,8 @@ pub(crate) use self::{
     client::{ClientArguments, OverArgument},
     demo::{DemoArguments, DemoTraceArgument},
     dial::DialArguments,
+    host_port::HostPort,
     ping::{PingArguments, PingFormat, PingOver},
-    place::HostPort,
     relay::RelayArguments,
     report::ReportArguments,
     server::{AlsoArgument, EndArgument, MessagesArgument, RetryArgument, ServerArguments, Switch},
@@ -223,7 +224,7 @@ pub(crate) struct QlogArguments {
     pub(crate) directory: Option<PathBuf>,
 }
 
-/// How much of the packets is shown.
+/// Detail in which packets are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TraceArgument {
     /// The handshake, and whatever goes wrong

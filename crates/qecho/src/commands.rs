@@ -1,4 +1,4 @@
-//! What each command does with what was typed.
+//! The commands: each does what its arguments ask for.
 
 mod bench;
 mod capture;
@@ -27,7 +27,7 @@ use anyhow::Context;
 
 use crate::{
     args::{Arguments, Command, Format},
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     render::Render,
 };
 
@@ -35,7 +35,7 @@ use crate::{
 const PROGRAM: &str = concat!("qecho ", env!("CARGO_PKG_VERSION"));
 
 /// Runs the command that was typed.
-pub(crate) fn run(arguments: Arguments) -> Result<Ending, Failure> {
+pub(crate) fn run(arguments: Arguments) -> Result<ExitStatus, Failure> {
     match arguments.command {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Server(arguments) => server::run(&arguments),

@@ -5,7 +5,7 @@
 
 mod args;
 mod commands;
-mod ending;
+mod exit;
 mod render;
 mod stderr;
 

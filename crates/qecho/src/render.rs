@@ -1,4 +1,4 @@
-//! What is seen: everything here writes into a writer that it is given.
+//! Everything that is seen; all of it is written into a writer that is given.
 
 pub(crate) mod bench;
 pub(crate) mod cert;
@@ -25,7 +25,7 @@ use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
 pub(crate) use self::json::Object;
 
-/// What a command shows in the form that was asked for.
+/// Something that a command shows, in the format that was asked for.
 pub(crate) trait Render {
     /// Writes it for people.
     fn text(&self, out: &mut dyn Write) -> io::Result<()>;

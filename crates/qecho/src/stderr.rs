@@ -1,4 +1,4 @@
-//! What is said on stderr, beside the results; with stderr gone there is nobody to tell.
+//! Words on stderr, beside the results; with stderr gone there is nobody to tell.
 
 use std::{
     fmt::Display,

@@ -12,14 +12,14 @@ use qecho_measure::bench::{Sizes, Sockets, Threshold};
 
 pub(super) use self::grammar::output;
 pub(crate) use self::{load::Load, start::StartAt};
-use super::{DialArguments, HostPort, ObserveArguments, place};
+use super::{DialArguments, HostPort, ObserveArguments, host_port};
 
 /// Options of `qecho bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchArguments {
     /// The echo server: a name or address, with a port if it is not 4433
-    #[arg(value_name = "HOST[:PORT]", value_parser = place::reachable)]
-    pub(crate) place: HostPort,
+    #[arg(value_name = "HOST[:PORT]", value_parser = host_port::reachable)]
+    pub(crate) server: HostPort,
 
     /// What the load is made of
     #[arg(long, value_enum, default_value = "stream")]

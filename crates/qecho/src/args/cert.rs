@@ -11,11 +11,11 @@ use clap::{Subcommand, ValueEnum};
 use qecho_cert::{PermittedSubtrees, SubjectAltName, store::SystemStore};
 use qecho_echo::dial::Alpn;
 
-use super::{EXIT_CODES, Format, HostPort, alpn, place};
+use super::{EXIT_CODES, Format, HostPort, alpn, host_port};
 
 const DAYS: &str = "Days for which it is good; Apple's systems take at most 825";
 
-/// What to do about certificates.
+/// Commands on certificates.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertCommand {
     /// Make a certificate for hosts or addresses, signed by a CA of your own
@@ -47,7 +47,7 @@ pub(crate) enum CertCommand {
     Ca(AuthorityCommand),
 }
 
-/// What to do about the CA.
+/// Commands on the CA.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuthorityCommand {
     /// Make the CA, to choose its limits; else `cert new` makes one without limits
@@ -120,10 +120,10 @@ pub(crate) struct RootArguments {
     /// The CA in DIR, or `mkcert` for mkcert's [default: your own, in qecho's
     /// data folder]
     #[arg(long = "ca-root", value_name = "DIR|mkcert")]
-    pub(crate) place: Option<RootArgument>,
+    pub(crate) choice: Option<RootArgument>,
 }
 
-/// Whose CA is meant.
+/// The CA that is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RootArgument {
     /// mkcert's, where mkcert keeps it.
@@ -187,7 +187,7 @@ pub(crate) struct StoreArguments {
     pub(crate) format: Format,
 }
 
-/// Which stores are meant.
+/// The stores that are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StoreArgument {
     /// The system's, for curl, Python, and programs like them; takes root
@@ -230,7 +230,7 @@ pub(crate) struct ShowArguments {
     pub(crate) format: Format,
 }
 
-/// Whose certificate is meant.
+/// The certificate that is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SubjectArgument {
     /// One in a file.
@@ -299,7 +299,7 @@ impl FromStr for SubjectArgument {
                 .is_some_and(|extension| ["pem", "crt", "cer"].iter().any(|own| extension == *own));
         match is_named_so || path.exists() {
             true => Ok(Self::File(path.into())),
-            false => place::reachable(text).map(Self::Server),
+            false => host_port::reachable(text).map(Self::Server),
         }
     }
 }

@@ -5,14 +5,14 @@ use std::{path::PathBuf, time::Duration};
 use clap::ValueEnum;
 use qecho_engine::limits::INITIAL_DATAGRAM_MIN;
 
-use super::{DialArguments, Format, HostPort, ObserveArguments, place};
+use super::{DialArguments, Format, HostPort, ObserveArguments, host_port};
 
 /// Options of `qecho client`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ClientArguments {
     /// The server: a name or address, with a port if it is not 4433
-    #[arg(value_name = "HOST[:PORT]", value_parser = place::reachable)]
-    pub(crate) place: HostPort,
+    #[arg(value_name = "HOST[:PORT]", value_parser = host_port::reachable)]
+    pub(crate) server: HostPort,
 
     /// Send TEXT and wait for its echo; may be given more than once
     #[arg(
@@ -78,7 +78,7 @@ pub(crate) enum OverArgument {
     Datagram,
 }
 
-/// How large a UDP payload to look for.
+/// Largest UDP payload to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UdpPayload(
     /// `None`: as much as the route's first hop carries.

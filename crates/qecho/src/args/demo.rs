@@ -30,7 +30,7 @@ pub(crate) struct DemoArguments {
     pub(crate) qlog: QlogArguments,
 }
 
-/// How the packets are shown.
+/// Form in which the packets are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DemoTraceArgument {
     /// What each step is for, with the section of the RFC

@@ -1,4 +1,4 @@
-//! What a client offers to a server, and whom it trusts.
+//! Options of every client: its offer to a server, and its trust.
 
 use std::path::PathBuf;
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use qecho_io::listen::Listen;
 
-use super::{HostPort, place};
+use super::{HostPort, host_port};
 
 /// Reads a place to listen on whose port, if none is named, is `usual_port`.
 pub(super) fn read(text: &str, usual_port: u16) -> Result<Listen, String> {
@@ -15,7 +15,7 @@ pub(super) fn read(text: &str, usual_port: u16) -> Result<Listen, String> {
         return Ok(Listen::Everywhere { port: usual_port });
     }
     if let Some(port) = text.strip_prefix("*:") {
-        let port = place::port(port)?;
+        let port = host_port::port(port)?;
         return Ok(Listen::Everywhere { port });
     }
     let HostPort { host, port } = HostPort::read(text, usual_port)?;

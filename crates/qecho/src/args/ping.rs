@@ -5,15 +5,15 @@ use std::{path::PathBuf, time::Duration};
 use clap::ValueEnum;
 use qecho_measure::ping::{HOSTS_MAX, SIZE_MAX, SIZE_MIN};
 
-use super::{DialArguments, HostPort, ObserveArguments, place};
+use super::{DialArguments, HostPort, ObserveArguments, host_port, number::decimal};
 
 /// Options of `qecho ping`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PingArguments {
     /// Whom to ping: names or addresses, with a port if it is not 4433
-    #[arg(value_name = "HOST[:PORT]", value_parser = place::reachable, required = true,
+    #[arg(value_name = "HOST[:PORT]", value_parser = host_port::reachable, required = true,
           num_args = 1..=HOSTS_MAX)]
-    pub(crate) places: Vec<HostPort>,
+    pub(crate) hosts: Vec<HostPort>,
 
     /// What is sent and awaited: stream and datagram take an echo server, the
     /// others any QUIC server (name its protocol by --alpn, for instance h3)
@@ -125,11 +125,8 @@ pub(crate) enum PingFormat {
 /// Reads an interval such as `1s` or `200ms`; a number alone is seconds, as
 /// with other pings.
 fn interval(text: &str) -> Result<Duration, String> {
-    let is_number = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.');
-    match text.parse::<f64>() {
-        Ok(seconds) if is_number && seconds <= super::DURATION_MAX.as_secs_f64() => {
+    match decimal(text) {
+        Some(seconds) if seconds <= super::DURATION_MAX.as_secs_f64() => {
             Ok(Duration::from_secs_f64(seconds))
         }
         _ => super::duration(text),

@@ -12,7 +12,7 @@ use qecho_netsim::{
 };
 
 use self::conditions::ConditionArguments;
-use super::{Format, HostPort, listen, place};
+use super::{Format, HostPort, host_port, listen};
 
 /// Options of `qecho relay`.
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ pub(crate) struct RelayArguments {
 
     /// The server, and the only address that is forwarded to: of a name's
     /// addresses the first
-    #[arg(long, value_name = "HOST[:PORT]", value_parser = place::reachable,
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = host_port::reachable,
           default_value = "localhost:4433")]
     pub(crate) to: HostPort,
 

@@ -108,7 +108,7 @@ pub(crate) struct ServerArguments {
     pub(crate) observe: ObserveArguments,
 }
 
-/// What a server echoes beside QUIC.
+/// Transports that a server echoes beside QUIC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum AlsoArgument {
     /// TLS 1.3 over TCP, with the same certificate

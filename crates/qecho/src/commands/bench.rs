@@ -22,17 +22,17 @@ use qecho_io::StartError;
 use qecho_measure::bench::{Bench, BenchError, Config, Mode};
 use qecho_packet::close::CERTIFICATE_REQUIRED;
 
-use self::{display::Display, output::Output};
+use self::{display::ProgressLine, output::ReportFile};
 use super::{dialing, observing::Observing, resolve, signals, trust};
 use crate::{
     args::{BenchArguments, BenchFormat, Load},
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     render::bench,
     stderr::{INSECURE, say},
 };
 
 /// Puts load on a server and reports what was measured.
-pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Failure> {
+pub(super) fn run(arguments: &BenchArguments) -> Result<ExitStatus, Failure> {
     let load = arguments
         .load()
         .map_err(|reason| Failure::from(anyhow!(reason)))?;
@@ -48,7 +48,7 @@ fn bench(
     arguments: &BenchArguments,
     load: &Load,
     observing: &Observing,
-) -> Result<Ending, Failure> {
+) -> Result<ExitStatus, Failure> {
     let verifier = trust::verifier(&arguments.dial)?;
     if arguments.dial.insecure {
         say(INSECURE);
@@ -56,7 +56,7 @@ fn bench(
     let config = config(arguments, load, verifier.clone(), observing)?;
     let begin = config.begin.clone();
     // Before the work: nobody wants to learn after it that it cannot be kept.
-    let outputs = arguments.output.iter().map(|path| Output::open(path));
+    let outputs = arguments.output.iter().map(|path| ReportFile::open(path));
     let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
     let bench = Bench::new(config);
     let stopper = bench.stopper();
@@ -69,7 +69,7 @@ fn bench(
         // Nobody listens any more once the load has begun.
         let _ = stop.send(());
     })?;
-    let mut display = Display::new(arguments, load);
+    let mut display = ProgressLine::new(arguments, load);
     if let Some(begin) = &begin {
         start::wait(begin, &stopped, || display.wait(&begin.name));
     }
@@ -77,8 +77,8 @@ fn bench(
     display.end();
     let ending = match signal.load(Ordering::Acquire) {
         0 => None,
-        code if code == Ending::Interrupted as u8 => Some(Ending::Interrupted),
-        _ => Some(Ending::Terminated),
+        code if code == ExitStatus::Interrupted as u8 => Some(ExitStatus::Interrupted),
+        _ => Some(ExitStatus::Terminated),
     };
     let mut report = match (outcome, ending) {
         (Ok(report), _) => report,
@@ -109,7 +109,7 @@ fn config(
     verifier: Arc<TrustVerifier>,
     observing: &Observing,
 ) -> Result<Config, Failure> {
-    let target = resolve::target(&arguments.place)?;
+    let target = resolve::target(&arguments.server)?;
     let transport = Transport::default();
     // What is held must not be woken; the others may be silent for long when
     // their rate is low.
@@ -138,28 +138,20 @@ fn config(
     Ok(config)
 }
 
-/// Finds the words for a load that did not come about.
+/// Tells whether the server wanted a certificate of the client.
 fn wants_certificate(dial: &DialFailure) -> bool {
     matches!(dial, DialFailure::Handshake { reason, .. }
         if reason.transport_code() == Some(CERTIFICATE_REQUIRED))
 }
 
+/// Finds the words for a load that did not come about.
 fn explain(arguments: &BenchArguments, verifier: &TrustVerifier, error: BenchError) -> Failure {
     if let BenchError::Dial(dial) = &error {
-        let (error, hint) = dialing::explain(
-            &arguments.place,
-            &arguments.dial.alpn,
-            verifier,
-            false,
-            dial,
-        );
-        let hint = match wants_certificate(dial) {
-            true => Some("qecho bench shows none; start the server without --client-ca".into()),
-            false => hint,
+        let failure = dialing::failure(&arguments.server, &arguments.dial.alpn, verifier, dial);
+        return match wants_certificate(dial) {
+            true => failure.hint("qecho bench shows none; start the server without --client-ca"),
+            false => failure,
         };
-        let exit = dialing::exit(dial);
-        let error = Some(error);
-        return Failure { exit, error, hint };
     }
     let hint = match &error {
         BenchError::Start(StartError::Bind(_)) => {
@@ -181,8 +173,5 @@ fn explain(arguments: &BenchArguments, verifier: &TrustVerifier, error: BenchErr
         true => Failure::negative(error),
         false => Failure::from(error),
     };
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    failure.maybe_hint(hint)
 }

@@ -1,4 +1,4 @@
-//! Where packets are written for those who want to see them.
+//! Files of captured packets.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
@@ -15,7 +15,7 @@ use anyhow::{Context, anyhow};
 use qecho_packet::capture::{Capture, NextFile, Report, Rotation};
 
 use super::PROGRAM;
-use crate::{args::CaptureArguments, ending::Failure, stderr::say};
+use crate::{args::CaptureArguments, exit::Failure, stderr::say};
 
 /// Returns the name of the capture's file in messages.
 pub(super) fn name(arguments: &CaptureArguments) -> String {

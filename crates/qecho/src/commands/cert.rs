@@ -19,12 +19,12 @@ use qecho_cert::{
 
 use crate::{
     args::{AuthorityCommand, CertCommand, RootArgument, RootArguments},
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     render::cert::TrustState,
 };
 
 /// Does what was asked about certificates.
-pub(super) fn run(command: &CertCommand) -> Result<Ending, Failure> {
+pub(super) fn run(command: &CertCommand) -> Result<ExitStatus, Failure> {
     match command {
         CertCommand::New(arguments) => new::run(arguments),
         CertCommand::List(arguments) => list::run(arguments),
@@ -41,7 +41,7 @@ pub(super) fn run(command: &CertCommand) -> Result<Ending, Failure> {
 /// Finds the folder of the CA that is meant.
 fn root_folder(root: &RootArguments) -> Result<PathBuf, Failure> {
     let variables = &folder::process_variable;
-    let found = match &root.place {
+    let found = match &root.choice {
         Some(RootArgument::Folder(folder)) => Some(folder.clone()),
         Some(RootArgument::Mkcert) => folder::mkcert_folder(variables),
         None => folder::user_authority_folder(variables),
@@ -59,7 +59,7 @@ fn open_or_create(
 ) -> Result<(Authority, AuthorityOrigin), Failure> {
     let folder = root_folder(root)?;
     let now = SystemTime::now();
-    if root.place == Some(RootArgument::Mkcert) {
+    if root.choice == Some(RootArgument::Mkcert) {
         let authority = Authority::open(&folder, now).map_err(|error| explain(root, error))?;
         return Ok((authority, AuthorityOrigin::Existing));
     }
@@ -76,7 +76,7 @@ fn open(root: &RootArguments) -> Result<Authority, Failure> {
 /// Finds what to do about a CA that cannot be used.
 fn explain(root: &RootArguments, error: AuthorityError) -> Failure {
     let hint = match &error {
-        AuthorityError::NotThere { .. } => match root.place {
+        AuthorityError::NotThere { .. } => match root.choice {
             Some(RootArgument::Mkcert) => Some("mkcert makes it with its first certificate"),
             _ => Some("`qecho cert ca new` makes one"),
         },
@@ -89,10 +89,7 @@ fn explain(root: &RootArguments, error: AuthorityError) -> Failure {
         _ => None,
     };
     let failure = Failure::from(anyhow::Error::new(error).context("cannot use the CA"));
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    failure.maybe_hint(hint)
 }
 
 /// Makes the verifier that decides as `qecho client` does.

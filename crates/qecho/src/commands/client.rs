@@ -3,8 +3,8 @@
 mod messages;
 mod pipe;
 mod prompt;
+mod reporter;
 mod screen;
-mod voice;
 
 use std::{
     io::{self, IsTerminal},
@@ -21,11 +21,11 @@ use qecho_echo::client::{self, Client, ClientEvent, Command, Message, Mode};
 use qecho_engine::{Side, config::Transport};
 use rustls::client::ResolvesClientCert;
 
-use self::{screen::Screen, voice::Reporter};
+use self::{reporter::Reporter, screen::Screen};
 use super::{observing::Observing, resolve, signals, trust};
 use crate::{
     args::{ClientArguments, Format, OverArgument},
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
 };
 
 /// Time for which a pipe may stand still: a network that is gone for a while
@@ -33,7 +33,7 @@ use crate::{
 const PIPE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Something that the client's command has to react to.
-enum Occurrence {
+enum CommandEvent {
     /// The client tells something.
     Client(ClientEvent),
     /// A person typed a line.
@@ -45,12 +45,12 @@ enum Occurrence {
     /// All that came back was written, or cannot be.
     Written(io::Result<()>),
     /// A signal came, or Ctrl-C at the prompt.
-    Signal(Ending),
+    Signal(ExitStatus),
 }
 
-/// Where what is sent comes from.
+/// Source of the messages or bytes that are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Input {
+enum InputSource {
     /// The command line.
     Messages,
     /// A person at a prompt.
@@ -61,7 +61,7 @@ enum Input {
     Bytes,
 }
 
-impl Input {
+impl InputSource {
     fn of(arguments: &ClientArguments) -> Self {
         let typed = io::stdin().is_terminal();
         let by_bytes = matches!(arguments.over, OverArgument::Stream | OverArgument::Uni);
@@ -92,8 +92,8 @@ impl Input {
 }
 
 /// Runs the client as a prompt, a pipe or for the messages that were given.
-pub(super) fn run(arguments: ClientArguments) -> Result<Ending, Failure> {
-    let input = Input::of(&arguments);
+pub(super) fn run(arguments: ClientArguments) -> Result<ExitStatus, Failure> {
+    let input = InputSource::of(&arguments);
     check(&arguments, input)?;
     let idle_timeout = Transport::default().idle_timeout;
     let screen = Screen::default();
@@ -106,13 +106,13 @@ pub(super) fn run(arguments: ClientArguments) -> Result<Ending, Failure> {
 
 fn connect(
     arguments: &ClientArguments,
-    input: Input,
+    input: InputSource,
     screen: &Screen,
     observing: &Observing,
-) -> Result<Ending, Failure> {
+) -> Result<ExitStatus, Failure> {
     let verifier = trust::verifier(&arguments.dial)?;
     let identity = trust::identity(arguments.cert.as_deref(), arguments.key.as_deref())?;
-    let target = resolve::target(&arguments.place)?;
+    let target = resolve::target(&arguments.server)?;
     let mut config = client::Config::new(target, verifier.clone());
     config.transport = config
         .transport
@@ -124,27 +124,27 @@ fn connect(
     config.patience = input.patience(arguments.timeout);
     config.update_keys = arguments.update_keys;
     config.observers = observing.observers();
-    let (tell, occurrences) = channel();
-    let interrupted = tell.clone();
-    signals::on_signal(move |ending| tell_off(&interrupted, Occurrence::Signal(ending)))?;
-    let mut voice = Reporter::new(arguments, verifier);
-    voice.connecting();
-    if input == Input::Bytes {
-        return pipe::run(arguments, &config, voice, tell, &occurrences);
+    let (sender, events) = channel();
+    let interrupted = sender.clone();
+    signals::on_signal(move |ending| send(&interrupted, CommandEvent::Signal(ending)))?;
+    let mut reporter = Reporter::new(arguments, verifier);
+    reporter.connecting();
+    if input == InputSource::Bytes {
+        return pipe::run(arguments, &config, reporter, sender, &events);
     }
-    let listener = listener(tell.clone());
+    let listener = listener(sender.clone());
     let client = Client::converse(&config, listener).context("cannot start the client")?;
-    let over = way(arguments.over);
-    let ending = if input == Input::Prompt {
-        prompt::run(&client, over, &mut voice, screen, tell, &occurrences)
+    let over = mode(arguments.over);
+    let ending = if input == InputSource::Prompt {
+        prompt::run(&client, over, &mut reporter, screen, sender, &events)
     } else {
-        messages::run(arguments, &client, over, &mut voice, tell, &occurrences)
+        messages::run(arguments, &client, over, &mut reporter, sender, &events)
     };
     finish(client, ending)
 }
 
 /// Ends the client, whatever its command came to, and waits for that.
-fn finish(client: Client, ending: Result<Ending, Failure>) -> Result<Ending, Failure> {
+fn finish(client: Client, ending: Result<ExitStatus, Failure>) -> Result<ExitStatus, Failure> {
     if ending.is_err() {
         client.send(Command::Stop);
     }
@@ -153,8 +153,8 @@ fn finish(client: Client, ending: Result<Ending, Failure>) -> Result<Ending, Fai
 }
 
 /// Refuses what cannot be meant together.
-fn check(arguments: &ClientArguments, input: Input) -> Result<(), Failure> {
-    let raw = input == Input::Bytes;
+fn check(arguments: &ClientArguments, input: InputSource) -> Result<(), Failure> {
+    let raw = input == InputSource::Bytes;
     if raw && arguments.format == Format::Json && !arguments.verify {
         return Err(Failure::from(anyhow!(
             "cannot write both JSON and the bytes of a pipe to stdout"
@@ -183,7 +183,7 @@ fn check(arguments: &ClientArguments, input: Input) -> Result<(), Failure> {
     Ok(())
 }
 
-fn way(over: OverArgument) -> Mode {
+fn mode(over: OverArgument) -> Mode {
     match over {
         OverArgument::Stream => Mode::Stream,
         OverArgument::StreamPerMessage => Mode::StreamPerMessage,
@@ -197,11 +197,11 @@ fn message(data: impl Into<Vec<u8>>, over: Mode) -> Message {
     Message { data, over }
 }
 
-fn listener(tell: Sender<Occurrence>) -> Box<dyn FnMut(ClientEvent) + Send> {
-    Box::new(move |event| tell_off(&tell, Occurrence::Client(event)))
+fn listener(sender: Sender<CommandEvent>) -> Box<dyn FnMut(ClientEvent) + Send> {
+    Box::new(move |event| send(&sender, CommandEvent::Client(event)))
 }
 
 /// Tells the command's own thread, if it still listens.
-fn tell_off(tell: &Sender<Occurrence>, occurrence: Occurrence) {
-    let _ = tell.send(occurrence);
+fn send(sender: &Sender<CommandEvent>, event: CommandEvent) {
+    let _ = sender.send(event);
 }

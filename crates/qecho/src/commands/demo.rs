@@ -23,10 +23,10 @@ use qecho_engine::Side;
 use qecho_io::{Listen, Server};
 use qecho_packet::{Observers, capture::Capture, trace::Sink};
 
-use super::{observing::Observing, tracing};
+use super::{observing::Observing, tracing, trust};
 use crate::{
     args::{DemoArguments, DemoTraceArgument},
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     render::{self, trace::Detail},
 };
 
@@ -35,11 +35,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 const AUTHORITY: &str = "the demo";
 
-/// What surely fits into one DATAGRAM frame of a 1,200-byte packet.
+/// Bytes that surely fit into one DATAGRAM frame of a 1,200-byte packet.
 const TEXT_MAX: usize = 1_000;
 
 /// Runs the demo.
-pub(super) fn run(arguments: DemoArguments) -> Result<Ending, Failure> {
+pub(super) fn run(arguments: DemoArguments) -> Result<ExitStatus, Failure> {
     check(&arguments.text)?;
     let (lines, qlog) = (arguments.trace.map(lines), &arguments.qlog);
     let mut observing =
@@ -49,7 +49,7 @@ pub(super) fn run(arguments: DemoArguments) -> Result<Ending, Failure> {
     ending
 }
 
-fn show(arguments: &DemoArguments, observing: &mut Observing) -> Result<Ending, Failure> {
+fn show(arguments: &DemoArguments, observing: &mut Observing) -> Result<ExitStatus, Failure> {
     let authority =
         Arc::new(Authority::ephemeral(SystemTime::now()).context("cannot make a CA for the demo")?);
     let local = vec![LocalAuthority::in_memory(AUTHORITY, &authority)];
@@ -92,7 +92,7 @@ fn check(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// What came of talking to the demo's server.
+/// Outcome of a conversation with the demo's server.
 #[derive(Default)]
 struct Conversation {
     connected: Option<Box<Connected>>,
@@ -146,12 +146,10 @@ fn converse(
 }
 
 /// Tells what came of it, after what was traced.
-fn tell(conversation: &Conversation, trust: &TrustVerifier) -> Result<Ending, Failure> {
+fn tell(conversation: &Conversation, trust: &TrustVerifier) -> Result<ExitStatus, Failure> {
     let mut out = io::stdout().lock();
     if let Some(connected) = &conversation.connected {
-        let anchor = trust.verified_by().map(|anchor| anchor.to_string());
-        let anchor = anchor.unwrap_or_default();
-        render::demo::connected(connected, &anchor, &mut out)?;
+        render::demo::connected(connected, &trust::anchor(trust), &mut out)?;
     }
     for message in &conversation.echoed {
         render::demo::echoed(message, &mut out)?;
@@ -159,7 +157,7 @@ fn tell(conversation: &Conversation, trust: &TrustVerifier) -> Result<Ending, Fa
     render::demo::verdict(conversation.echoed.len() as u64, &mut out)?;
     out.flush()?;
     match &conversation.failure {
-        None => Ok(Ending::Done),
+        None => Ok(ExitStatus::Done),
         Some(failure) => Err(Failure::negative(
             anyhow::Error::new(failure.clone()).context("the demo failed"),
         )),

@@ -1,33 +1,33 @@
-//! Why no connection came about, in words, and what to do about it.
+//! Words and hints for connections that did not come about.
 
 use anyhow::{Error, anyhow};
 use qecho_cert::TrustVerifier;
 use qecho_echo::dial::{Alpn, DialFailure};
 use qecho_packet::close::{self, CloseReason};
 
-use crate::{args::HostPort, ending::Ending};
+use crate::{args::HostPort, exit::Failure};
 
 /// Finds the words for a failure, and what to do.
 pub(super) fn explain(
-    place: &HostPort,
+    server: &HostPort,
     alpn: &Alpn,
     verifier: &TrustVerifier,
     shows_certificate: bool,
     failure: &DialFailure,
 ) -> (Error, Option<String>) {
-    let cannot = |reason: &dyn std::fmt::Display| anyhow!("cannot connect to {place}: {reason}");
+    let cannot = |reason: &dyn std::fmt::Display| anyhow!("cannot connect to {server}: {reason}");
     match failure {
         DialFailure::NobodyListens { .. }
         | DialFailure::Unreachable { .. }
         | DialFailure::NoAnswer { .. } => {
-            let hint = format!("is a server running there, on UDP port {}?", place.port);
+            let hint = format!("is a server running there, on UDP port {}?", server.port);
             (cannot(failure), Some(hint))
         }
         DialFailure::Handshake { reason, .. } => {
             if let Some(distrust) = verifier.failure()
                 && matches!(reason, CloseReason::Violation { .. })
             {
-                let error = anyhow!("cannot trust {place}: {distrust}");
+                let error = anyhow!("cannot trust {server}: {distrust}");
                 return (error, Some(distrust.hint()));
             }
             let hint = match reason.transport_code() {
@@ -74,10 +74,17 @@ fn alpn_hint(alpn: &Alpn) -> String {
     }
 }
 
-/// Returns the exit code of a failure.
-pub(super) fn exit(failure: &DialFailure) -> Ending {
-    match failure {
-        DialFailure::Impossible { .. } => Ending::CouldNotRun,
-        _ => Ending::Negative,
-    }
+/// Returns the failure of a command without a certificate of its own.
+pub(super) fn failure(
+    server: &HostPort,
+    alpn: &Alpn,
+    verifier: &TrustVerifier,
+    dial: &DialFailure,
+) -> Failure {
+    let (error, hint) = explain(server, alpn, verifier, false, dial);
+    let failure = match dial {
+        DialFailure::Impossible { .. } => Failure::from(error),
+        _ => Failure::negative(error),
+    };
+    failure.maybe_hint(hint)
 }

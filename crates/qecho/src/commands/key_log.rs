@@ -1,4 +1,4 @@
-//! Where TLS secrets are written for those who want to read the packets.
+//! Files of TLS secrets, with which others read the packets.
 
 use std::{
     fs::{File, OpenOptions},

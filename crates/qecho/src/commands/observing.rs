@@ -1,4 +1,4 @@
-//! What a command keeps and shows of its packets, from its beginning to its end.
+//! Captures, traces and key logs of a command, from its beginning to its end.
 
 use std::{
     io::{self, ErrorKind, Write},
@@ -17,7 +17,7 @@ use rustls::KeyLog;
 use super::{capture, key_log, tracing};
 use crate::{
     args::{CaptureArguments, KeyLogArguments, ObserveArguments, QlogArguments},
-    ending::Failure,
+    exit::Failure,
 };
 
 /// The capture, the trace and the qlog files of a command, which end with

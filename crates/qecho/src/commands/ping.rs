@@ -1,7 +1,7 @@
 //! `qecho ping`.
 
+mod reporter;
 mod screen;
-mod voice;
 
 use std::{
     io,
@@ -19,11 +19,11 @@ use qecho_engine::{Side, config::Transport};
 use qecho_measure::ping::{Config, Destination, EventSink, Mode, Ping, PingEvent, SIZE};
 use rustls::client::ResolvesClientCert;
 
-use self::{screen::Screen, voice::Reporter};
+use self::{reporter::Reporter, screen::Screen};
 use super::{observing::Observing, resolve, signals, trust};
 use crate::{
     args::{HostPort, ObserveArguments, PingArguments, PingOver},
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
 };
 
 /// Rows that wait to be written; more are counted and left out, for the ping
@@ -31,16 +31,16 @@ use crate::{
 const ROWS_MAX: usize = 65_536;
 
 /// Something that the ping's command has to react to.
-enum Occurrence {
+enum CommandEvent {
     /// An event of the host of this index.
     Ping(usize, PingEvent),
-    Signal(Ending),
+    Signal(ExitStatus),
     /// The live view is to be drawn.
     Picture,
 }
 
 /// Pings until it is done or a signal ends it.
-pub(super) fn run(arguments: &PingArguments) -> Result<Ending, Failure> {
+pub(super) fn run(arguments: &PingArguments) -> Result<ExitStatus, Failure> {
     check(arguments)?;
     let idle_timeout = Transport::default().idle_timeout;
     let lines = io::stderr();
@@ -83,11 +83,11 @@ fn check(arguments: &PingArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn ping(arguments: &PingArguments, observing: &Observing) -> Result<Ending, Failure> {
+fn ping(arguments: &PingArguments, observing: &Observing) -> Result<ExitStatus, Failure> {
     let size = arguments.size.unwrap_or(SIZE);
-    let mut voice = Reporter::new(arguments, size);
-    voice.header()?;
-    let destinations = destinations(arguments, &mut voice)?;
+    let mut reporter = Reporter::new(arguments, size);
+    reporter.header()?;
+    let destinations = destinations(arguments, &mut reporter)?;
     let identity = trust::identity(arguments.cert.as_deref(), arguments.key.as_deref())?;
     let mut config = Config::new(destinations);
     config.mode = mode(arguments.over);
@@ -101,36 +101,40 @@ fn ping(arguments: &PingArguments, observing: &Observing) -> Result<Ending, Fail
     config.identity = identity.map(|identity| identity as Arc<dyn ResolvesClientCert>);
     config.key_log = observing.key_log(&arguments.observe.key_log)?;
     config.observers = observing.observers();
-    let (tell, occurrences) = sync_channel(ROWS_MAX);
+    let (sender, events) = sync_channel(ROWS_MAX);
     let left_out = Arc::new(AtomicU64::new(0));
     let mut screen = match arguments.live {
-        true => Some(Screen::open(voice.subjects(), voice.absent(), &tell)?),
+        true => Some(Screen::open(
+            reporter.subjects(),
+            reporter.absent(),
+            &sender,
+        )?),
         false => None,
     };
-    let interrupted = tell.clone();
+    let interrupted = sender.clone();
     signals::on_signal(move |ending| {
         // Whoever does not listen any more has ended.
-        let _ = interrupted.send(Occurrence::Signal(ending));
+        let _ = interrupted.send(CommandEvent::Signal(ending));
     })?;
     if screen.is_none() {
-        voice.begin()?;
+        reporter.begin()?;
     }
     let ping =
-        Ping::start(&config, sink(tell, left_out.clone())).context("cannot start to ping")?;
-    let ending = follow(&ping, &mut voice, screen.as_mut(), &occurrences);
+        Ping::start(&config, sink(sender, left_out.clone())).context("cannot start to ping")?;
+    let ending = follow(&ping, &mut reporter, screen.as_mut(), &events);
     let ending = ending.and_then(|stopped| {
         for (host, event) in screen.map(Screen::close).unwrap_or_default() {
-            voice.tell(host, &event)?;
+            reporter.report(host, &event)?;
         }
-        Ok(voice.ending(stopped))
+        Ok(reporter.ending(stopped))
     });
     if ending.is_err() {
         ping.stopper().stop();
         // It must not wait for somebody to listen.
-        drop(occurrences);
+        drop(events);
     }
     ping.wait().context("cannot wait for packets")?;
-    voice.left_out(left_out.load(Relaxed));
+    reporter.left_out(left_out.load(Relaxed));
     ending
 }
 
@@ -138,30 +142,30 @@ fn ping(arguments: &PingArguments, observing: &Observing) -> Result<Ending, Fail
 /// stopped it, if something has.
 fn follow(
     ping: &Ping,
-    voice: &mut Reporter,
+    reporter: &mut Reporter,
     mut screen: Option<&mut Screen>,
-    occurrences: &Receiver<Occurrence>,
-) -> Result<Option<Ending>, Failure> {
-    let mut live = voice.subjects().count();
+    events: &Receiver<CommandEvent>,
+) -> Result<Option<ExitStatus>, Failure> {
+    let mut live = reporter.subjects().count();
     let mut stopped = None;
-    for occurrence in occurrences {
-        match occurrence {
-            Occurrence::Ping(host, event) => {
+    for event in events {
+        match event {
+            CommandEvent::Ping(host, event) => {
                 match &mut screen {
                     Some(screen) => screen.note(host, &event),
-                    None => voice.tell(host, &event)?,
+                    None => reporter.report(host, &event)?,
                 }
                 live -= usize::from(matches!(event, PingEvent::Ended(_)));
                 if live == 0 {
                     return Ok(stopped);
                 }
             }
-            Occurrence::Picture => {
+            CommandEvent::Picture => {
                 if let Some(screen) = &mut screen {
                     screen.draw()?;
                 }
             }
-            Occurrence::Signal(ending) => {
+            CommandEvent::Signal(ending) => {
                 stopped = Some(ending);
                 ping.stopper().stop();
             }
@@ -170,7 +174,7 @@ fn follow(
     Err(anyhow!("the ping's thread ended without a word").into())
 }
 
-fn sink(tell: SyncSender<Occurrence>, left_out: Arc<AtomicU64>) -> EventSink {
+fn sink(sender: SyncSender<CommandEvent>, left_out: Arc<AtomicU64>) -> EventSink {
     Box::new(move |host, event| {
         let is_row = matches!(
             event,
@@ -179,31 +183,31 @@ fn sink(tell: SyncSender<Occurrence>, left_out: Arc<AtomicU64>) -> EventSink {
                 | PingEvent::Lost(_)
                 | PingEvent::Duplicate { .. }
         );
-        let occurrence = Occurrence::Ping(host, event);
+        let event = CommandEvent::Ping(host, event);
         if !is_row {
             // A command that has ended needs no telling.
-            let _ = tell.send(occurrence);
-        } else if let Err(TrySendError::Full(_)) = tell.try_send(occurrence) {
+            let _ = sender.send(event);
+        } else if let Err(TrySendError::Full(_)) = sender.try_send(event) {
             left_out.fetch_add(1, Relaxed);
         }
     })
 }
 
-/// Finds the addresses of all hosts. One that has none is said to the voice,
-/// and the others are pinged; but not if there are no others.
+/// Finds the addresses of all hosts. A host without one is reported, and the
+/// others are pinged, unless there are none.
 fn destinations(
     arguments: &PingArguments,
-    voice: &mut Reporter,
+    reporter: &mut Reporter,
 ) -> Result<Vec<Destination>, Failure> {
     let mut destinations = Vec::new();
     let mut failures = Vec::new();
-    for place in &arguments.places {
-        match destination(arguments, place) {
+    for server in &arguments.hosts {
+        match destination(arguments, server) {
             Ok((target, verifier)) => {
-                voice.add(place, verifier.clone());
+                reporter.add(server, verifier.clone());
                 destinations.push(Destination { target, verifier });
             }
-            Err(failure) => failures.push((place, failure)),
+            Err(failure) => failures.push((server, failure)),
         }
     }
     if destinations.is_empty()
@@ -212,20 +216,20 @@ fn destinations(
     {
         return Err(failure);
     }
-    for (place, failure) in failures {
-        voice.cannot_ping(place, &failure)?;
+    for (server, failure) in failures {
+        reporter.cannot_ping(server, &failure)?;
     }
     match destinations.is_empty() {
-        true => Err(Failure::silent(Ending::CouldNotRun)),
+        true => Err(Failure::silent(ExitStatus::CouldNotRun)),
         false => Ok(destinations),
     }
 }
 
 fn destination(
     arguments: &PingArguments,
-    place: &HostPort,
+    server: &HostPort,
 ) -> Result<(Target, Arc<TrustVerifier>), Failure> {
-    let mut target = resolve::target(place)?;
+    let mut target = resolve::target(server)?;
     for (only, family, keeps) in [
         (arguments.ipv4, "IPv4", true),
         (arguments.ipv6, "IPv6", false),
@@ -235,7 +239,7 @@ fn destination(
                 .addresses
                 .retain(|address| address.is_ipv4() == keeps);
             if target.addresses.is_empty() {
-                return Err(anyhow!("{} has no {family} address", place.host).into());
+                return Err(anyhow!("{} has no {family} address", server.host).into());
             }
         }
     }

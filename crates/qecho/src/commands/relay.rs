@@ -15,12 +15,12 @@ use qecho_netsim::{
 use super::{resolve, show, signals};
 use crate::{
     args::RelayArguments,
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     render::relay::{Relaying, Stopped},
 };
 
 /// Relays until a signal ends it.
-pub(super) fn run(arguments: &RelayArguments) -> Result<Ending, Failure> {
+pub(super) fn run(arguments: &RelayArguments) -> Result<ExitStatus, Failure> {
     let config = config(arguments)?;
     let relay = Relay::start(&config).map_err(explain)?;
     // Whoever reads that the relay is ready may ask it to end at once.
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &RelayArguments) -> Result<Ending, Failure> {
         seed: config.seed,
     };
     show(&stopped, arguments.format)?;
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn config(arguments: &RelayArguments) -> Result<Config, Failure> {

@@ -5,15 +5,15 @@ use std::{fs, path::Path};
 use anyhow::{Context, anyhow};
 use qecho_measure::bench::{Report, SCHEMA};
 
-use super::bench::output::Output;
+use super::bench::output::ReportFile;
 use crate::{
     args::ReportArguments,
-    ending::{Ending, Failure},
-    render::page::Named,
+    exit::{ExitStatus, Failure},
+    render::page::NamedReport,
 };
 
 /// Writes reports that were kept as one page, or merged.
-pub(super) fn run(arguments: &ReportArguments) -> Result<Ending, Failure> {
+pub(super) fn run(arguments: &ReportArguments) -> Result<ExitStatus, Failure> {
     let runs = arguments.reports.iter().map(|path| read(path));
     let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
     if arguments.merge {
@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<Ending, Failure> {
         let reports: Vec<_> = runs.iter().map(|run| run.report.clone()).collect();
         let report = Report::merge(&reports).context("cannot merge the reports")?;
         let name = format!("{} merged", reports.len());
-        runs = vec![Named { name, report }];
+        runs = vec![NamedReport { name, report }];
     }
     let is_page = arguments
         .output
@@ -31,12 +31,12 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<Ending, Failure> {
         return Err(Failure::from(anyhow!("a .json file takes one report"))
             .hint("make one of them by --merge, or name a file that ends in .html"));
     }
-    Output::open(&arguments.output)?.write_all(&runs)?;
-    Ok(Ending::Done)
+    ReportFile::open(&arguments.output)?.write_all(&runs)?;
+    Ok(ExitStatus::Done)
 }
 
 /// Refuses what would be counted twice.
-fn check_distinct(runs: &[Named]) -> anyhow::Result<()> {
+fn check_distinct(runs: &[NamedReport]) -> anyhow::Result<()> {
     for (place, run) in runs.iter().enumerate() {
         if let Some(same) = runs[..place]
             .iter()
@@ -52,7 +52,7 @@ fn check_distinct(runs: &[Named]) -> anyhow::Result<()> {
 }
 
 /// Reads a report, named by its file.
-fn read(path: &Path) -> anyhow::Result<Named> {
+fn read(path: &Path) -> anyhow::Result<NamedReport> {
     let shown = path.display();
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
     let report: Report = serde_json::from_str(&text)
@@ -64,7 +64,7 @@ fn read(path: &Path) -> anyhow::Result<Named> {
         ));
     }
     let name = path.file_stem().unwrap_or(path.as_os_str());
-    Ok(Named {
+    Ok(NamedReport {
         name: name.to_string_lossy().into_owned(),
         report,
     })

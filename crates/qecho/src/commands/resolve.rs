@@ -5,21 +5,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use anyhow::Context;
 use qecho_echo::dial::Target;
 
-use crate::{args::HostPort, ending::Failure};
+use crate::{args::HostPort, exit::Failure};
 
 /// Finds the addresses of a place.
-pub(super) fn target(place: &HostPort) -> Result<Target, Failure> {
-    let mut addresses = if is_localhost(&place.host) {
+pub(super) fn target(host_port: &HostPort) -> Result<Target, Failure> {
+    let mut addresses = if is_localhost(&host_port.host) {
         // Both addresses, whatever the host's files say (RFC 6761 §6.3).
         [IpAddr::V4(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()]
-            .map(|address| SocketAddr::new(address, place.port))
+            .map(|address| SocketAddr::new(address, host_port.port))
             .to_vec()
     } else {
-        resolve(place)?
+        resolve(host_port)?
     };
     addresses.dedup();
     Ok(Target {
-        server_name: place.host.clone(),
+        server_name: host_port.host.clone(),
         addresses,
     })
 }
@@ -28,10 +28,10 @@ fn is_localhost(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
 }
 
-fn resolve(place: &HostPort) -> Result<Vec<SocketAddr>, Failure> {
-    (place.host.as_str(), place.port)
+fn resolve(host_port: &HostPort) -> Result<Vec<SocketAddr>, Failure> {
+    (host_port.host.as_str(), host_port.port)
         .to_socket_addrs()
         .map(Iterator::collect)
-        .with_context(|| format!("cannot find the address of {}", place.host))
+        .with_context(|| format!("cannot find the address of {}", host_port.host))
         .map_err(|error| Failure::from(error).hint("check the spelling, or give an IP address"))
 }

@@ -1,7 +1,7 @@
 //! `qecho server`.
 
 mod certificate;
-mod following;
+mod file_watcher;
 
 use std::{
     io::{self, IsTerminal},
@@ -25,19 +25,19 @@ use qecho_measure::baseline_servers::{BaselineServers, BindScope, Running};
 use rustls::server::danger::ClientCertVerifier;
 
 use self::{
-    certificate::Shown,
-    following::{Files, Follower},
+    certificate::LoadedIdentity,
+    file_watcher::{FileWatcher, WatchedFiles},
 };
 use super::{observing::Observing, show, signals};
 use crate::{
     args::{AlsoArgument, EndArgument, MessagesArgument, RetryArgument, ServerArguments, Switch},
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     render,
     stderr::say,
 };
 
 /// Runs the server until a signal ends it.
-pub(super) fn run(arguments: &ServerArguments) -> Result<Ending, Failure> {
+pub(super) fn run(arguments: &ServerArguments) -> Result<ExitStatus, Failure> {
     let (idle_timeout, lines) = (arguments.idle_timeout, io::stderr());
     let observing = Observing::start(&arguments.observe, Side::Server, idle_timeout, lines)?;
     let ending = serve(arguments, &observing);
@@ -45,8 +45,8 @@ pub(super) fn run(arguments: &ServerArguments) -> Result<Ending, Failure> {
     ending
 }
 
-fn serve(arguments: &ServerArguments, observing: &Observing) -> Result<Ending, Failure> {
-    let Shown { identity, files } = certificate::load(arguments)?;
+fn serve(arguments: &ServerArguments, observing: &Observing) -> Result<ExitStatus, Failure> {
+    let LoadedIdentity { identity, files } = certificate::load(arguments)?;
     let clients = clients(arguments)?;
     let config = config(arguments, &identity, clients.clone(), observing)?;
     let (notices, readable) = notices(arguments);
@@ -67,15 +67,15 @@ fn serve(arguments: &ServerArguments, observing: &Observing) -> Result<Ending, F
         ));
     }
     // Whoever reads that the server listens may ask it to end at once.
-    let files = Files {
+    let files = WatchedFiles {
         identity: files,
         clients,
     };
-    let follower = Follower::new(files, arguments.format);
-    drain_on_signal(arguments, &server, follower.as_ref())?;
+    let watcher = FileWatcher::new(files, arguments.format);
+    drain_on_signal(arguments, &server, watcher.as_ref())?;
     announce(arguments, &server, &baseline_servers, &*identity)?;
-    if let Some(follower) = follower {
-        follower.start()?;
+    if let Some(watcher) = watcher {
+        watcher.start()?;
     }
     let format = arguments.format;
     let printer = readable.map(|notices| {
@@ -89,7 +89,7 @@ fn serve(arguments: &ServerArguments, observing: &Observing) -> Result<Ending, F
         let _ = printer.join();
     }
     show(&report, arguments.format)?;
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn config(
@@ -210,9 +210,9 @@ fn notices(
 fn drain_on_signal(
     arguments: &ServerArguments,
     server: &Server<Echo>,
-    follower: Option<&Follower>,
+    watcher: Option<&FileWatcher>,
 ) -> anyhow::Result<()> {
-    let reload = follower.map(Follower::reloader);
+    let reload = watcher.map(FileWatcher::reloader);
     let mailboxes = server.mailboxes();
     let grace = arguments.drain;
     let mut draining = false;

@@ -8,11 +8,11 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use crate::ending::Ending;
+use crate::exit::ExitStatus;
 
 /// Calls `react` for every SIGINT, SIGTERM and SIGHUP, on a thread of its own, with
 /// the ending that the signal stands for.
-pub(super) fn on_signal(react: impl FnMut(Ending) + Send + 'static) -> anyhow::Result<()> {
+pub(super) fn on_signal(react: impl FnMut(ExitStatus) + Send + 'static) -> anyhow::Result<()> {
     on_signal_or_hangup(react, || false)
 }
 
@@ -20,7 +20,7 @@ pub(super) fn on_signal(react: impl FnMut(Ending) + Send + 'static) -> anyhow::R
 /// there ever was one, is still there: somebody sent it, and if `hangup` tells that it
 /// had a use for it, it is no end.
 pub(super) fn on_signal_or_hangup(
-    mut react: impl FnMut(Ending) + Send + 'static,
+    mut react: impl FnMut(ExitStatus) + Send + 'static,
     mut hangup: impl FnMut() -> bool + Send + 'static,
 ) -> anyhow::Result<()> {
     let had_terminal = has_terminal();
@@ -35,9 +35,9 @@ pub(super) fn on_signal_or_hangup(
                     continue;
                 }
                 react(match signal {
-                    SIGINT => Ending::Interrupted,
+                    SIGINT => ExitStatus::Interrupted,
                     // A terminal that was closed wants an end as well.
-                    _ => Ending::Terminated,
+                    _ => ExitStatus::Terminated,
                 });
             }
         })

@@ -17,12 +17,12 @@ use qecho_packet::{
 
 use self::{
     counts::Counts,
-    input::{Input, add_key_log, add_secrets_inside},
+    input::{CaptureInput, add_key_log, add_secrets_inside},
 };
 use super::tracing;
 use crate::{
     args::TraceFileArguments,
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     render::sequence::Sequence,
 };
 
@@ -30,8 +30,8 @@ use crate::{
 const SEQUENCE_COLUMNS: usize = 100;
 
 /// Shows what a capture has.
-pub(super) fn run(arguments: &TraceFileArguments) -> Result<Ending, Failure> {
-    let mut input = Input::open(&arguments.file)?;
+pub(super) fn run(arguments: &TraceFileArguments) -> Result<ExitStatus, Failure> {
+    let mut input = CaptureInput::open(&arguments.file)?;
     let mut dissector = Dissector::default();
     for path in &arguments.key_logs {
         add_key_log(path, &mut dissector)?;
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &TraceFileArguments) -> Result<Ending, Failure> {
         None => None,
         Some(directory) => Some(tracing::make_qlog(directory, Side::Client)?),
     };
-    let mut view = View {
+    let mut view = FileTracer {
         tracer: Tracer::new(LossSource::Inferred),
         sinks: sinks(arguments, qlog.as_ref()),
         known: HashSet::new(),
@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &TraceFileArguments) -> Result<Ending, Failure> {
     }
     outcome?;
     if counts.has_quic() {
-        return Ok(Ending::Done);
+        return Ok(ExitStatus::Done);
     }
     let shown = input.shown();
     let left_out = counts.left_out();
@@ -87,25 +87,25 @@ fn sinks(arguments: &TraceFileArguments, qlog: Option<&Qlog>) -> Vec<Box<dyn Sin
         true => {
             let width = tracing::layout(&io::stdout()).width;
             let width = width.unwrap_or(SEQUENCE_COLUMNS);
-            Box::new(Diagram(Some(Sequence::new(width))))
+            Box::new(SequenceSink(Some(Sequence::new(width))))
         }
     });
     sinks
 }
 
-/// What is seen of a file.
-struct View {
+/// Traces the datagrams of a file.
+struct FileTracer {
     tracer: Tracer,
     sinks: Vec<Box<dyn Sink>>,
-    /// Who has connections with whom.
+    /// Pairs of addresses that have connections.
     known: HashSet<(SocketAddr, SocketAddr)>,
     counts: Counts,
-    /// Why nothing more can be shown.
+    /// Reason for which nothing more can be shown.
     failure: Option<io::Error>,
 }
 
-impl View {
-    fn read(&mut self, input: &mut Input, dissector: &mut Dissector) -> Result<(), Failure> {
+impl FileTracer {
+    fn read(&mut self, input: &mut CaptureInput, dissector: &mut Dissector) -> Result<(), Failure> {
         let mut at = Duration::ZERO;
         while let Some(item) = input.next()? {
             match item {
@@ -187,9 +187,9 @@ fn pass_on(event: &Event<'_>, sinks: &mut [Box<dyn Sink>], failure: &mut Option<
 }
 
 /// Draws a sequence diagram on stdout.
-struct Diagram(Option<Sequence>);
+struct SequenceSink(Option<Sequence>);
 
-impl Sink for Diagram {
+impl Sink for SequenceSink {
     fn take(&mut self, event: &Event<'_>) -> io::Result<()> {
         match &mut self.0 {
             None => Ok(()),

@@ -14,9 +14,9 @@ use rustix::fs::{Access, access};
 use super::PROGRAM;
 use crate::{
     args::TraceArgument,
-    ending::Failure,
+    exit::Failure,
     render::{
-        story::Story,
+        story::StoryText,
         trace::{Detail, Layout, TraceText},
     },
     stderr::say,
@@ -106,7 +106,7 @@ fn is_coloured(out: &impl IsTerminal) -> bool {
 
 /// Returns a sink that explains each step when it first happens, on stdout.
 pub(super) fn story() -> Box<dyn Sink> {
-    let mut story = Story::new(layout(&io::stdout()));
+    let mut story = StoryText::new(layout(&io::stdout()));
     let write = move |event: &Event<'_>, out: &mut Vec<u8>| story.write(event, out);
     Box::new(Lines::new(write, io::stdout()))
 }

@@ -1,4 +1,4 @@
-//! Whom the client trusts and what it shows, from what was typed.
+//! Trust and identity of a client, from what was typed.
 
 use std::{path::Path, sync::Arc};
 
@@ -28,4 +28,10 @@ pub(super) fn identity(
     };
     let identity = Identity::load(certificate, key).context("cannot use this certificate")?;
     Ok(Some(Arc::new(identity)))
+}
+
+/// Returns the name of the anchor that has verified the server, once one has.
+pub(super) fn anchor(verifier: &TrustVerifier) -> String {
+    let anchor = verifier.verified_by();
+    anchor.map_or_else(String::new, |anchor| anchor.to_string())
 }

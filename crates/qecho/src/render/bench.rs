@@ -1,4 +1,4 @@
-//! What a load generator reports.
+//! The report of a load.
 
 mod comparison;
 mod csv;
@@ -17,7 +17,7 @@ pub(crate) use self::{
     csv::csv,
     series::offered,
 };
-use super::{counted, json};
+use super::{counted, json, trace::grouped as number};
 
 /// Writes a report as JSON, without the long distribution.
 pub(crate) fn json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -330,19 +330,6 @@ pub(crate) fn figure(name: &str, value: Option<f64>) -> String {
     }
 }
 
-/// Writes a number with its thousands set off.
-fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 /// Writes a number with three digits at least.
 pub(crate) fn decimal(value: f64) -> String {
     match value {
@@ -359,9 +346,9 @@ mod tests {
 
     #[test]
     fn numbers_are_written_for_eyes() {
-        assert_eq!(number(0), "0");
-        assert_eq!(number(1_234), "1,234");
-        assert_eq!(number(12_345_678), "12,345,678");
+        assert_eq!(number(0_u64), "0");
+        assert_eq!(number(1_234_u64), "1,234");
+        assert_eq!(number(12_345_678_u64), "12,345,678");
         assert_eq!(decimal(0.4712), "0.471");
         assert_eq!(decimal(27.31), "27.3");
         assert_eq!(decimal(999.6), "1,000");

@@ -1,4 +1,4 @@
-//! What is seen of certificates.
+//! Certificates and authorities, as `qecho cert` shows them.
 
 mod shown;
 mod store;
@@ -13,12 +13,12 @@ use qecho_cert::{CertificateDetails, CertificateFiles, Pin};
 use super::{Object, Render, day, path_text, pin_digits};
 
 pub(crate) use self::{
-    shown::{Judged, Listed, Shown, Verdict},
+    shown::{JudgedCertificate, ListedCertificate, ShownCertificate, Verdict},
     store::{StoreChange, StoreStep, TrustState},
 };
 
 /// A certificate that was made, and where it is.
-pub(crate) struct Made<'a> {
+pub(crate) struct NewCertificate<'a> {
     pub(crate) files: &'a CertificateFiles,
     pub(crate) details: &'a CertificateDetails,
     pub(crate) authority: Option<&'a Path>,
@@ -27,16 +27,16 @@ pub(crate) struct Made<'a> {
 }
 
 /// An authority, and where it is.
-pub(crate) struct AuthorityShown<'a> {
+pub(crate) struct ShownAuthority<'a> {
     pub(crate) path: Option<&'a Path>,
     pub(crate) details: &'a CertificateDetails,
     /// Whether the system's store has it, where that can be known.
     pub(crate) installed: Option<bool>,
 }
 
-impl Render for Made<'_> {
+impl Render for NewCertificate<'_> {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Made { files, details, .. } = self;
+        let NewCertificate { files, details, .. } = self;
         row("certificate", files.certificate.display(), out)?;
         row("key", files.key.display(), out)?;
         if let Some(chain) = &files.chain {
@@ -53,7 +53,7 @@ impl Render for Made<'_> {
     }
 
     fn json(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Made { files, details, .. } = self;
+        let NewCertificate { files, details, .. } = self;
         Object::default()
             .with("certificate", path_text(&files.certificate))
             .with("key", path_text(&files.key))
@@ -71,7 +71,7 @@ impl Render for Made<'_> {
     }
 }
 
-impl Render for AuthorityShown<'_> {
+impl Render for ShownAuthority<'_> {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let details = self.details;
         if let Some(path) = self.path {

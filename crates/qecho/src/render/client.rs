@@ -1,4 +1,4 @@
-//! What a client shows.
+//! A client's connection and echoes.
 
 use std::io::{self, Write};
 

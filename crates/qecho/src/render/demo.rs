@@ -1,4 +1,4 @@
-//! What the demo shows.
+//! The demo, for people.
 
 use std::{
     io::{self, Write},

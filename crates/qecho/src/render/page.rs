@@ -3,7 +3,7 @@
 mod chart;
 mod headline;
 mod over_time;
-mod view;
+mod selection;
 
 use std::io::{self, Write};
 
@@ -15,16 +15,16 @@ use super::bench;
 const STYLE: &str = include_str!("page/style.css");
 
 /// A report and the name under which it is shown.
-pub(crate) struct Named {
+pub(crate) struct NamedReport {
     pub(crate) name: String,
     pub(crate) report: Report,
 }
 
 /// Writes a page about one run, or about several laid over each other.
-pub(crate) fn page(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn page(runs: &[NamedReport], out: &mut dyn Write) -> io::Result<()> {
     let names: Vec<_> = runs.iter().map(|run| run.name.as_str()).collect();
     let title = format!("qecho bench: {}", names.join(", "));
-    let (rows, lines) = (view::rows(runs), view::lines(runs));
+    let (rows, lines) = (selection::rows(runs), selection::lines(runs));
     writeln!(
         out,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -48,7 +48,7 @@ pub(crate) fn page(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Writes what was run, in the words of the terminal.
-fn section(place: usize, run: &Named, out: &mut dyn Write) -> io::Result<()> {
+fn section(place: usize, run: &NamedReport, out: &mut dyn Write) -> io::Result<()> {
     let report = &run.report;
     let partial = match &report.partial {
         Some(reason) => format!(" <strong>partial: {}</strong>", escaped(reason)),
@@ -80,7 +80,7 @@ fn words(report: &Report) -> String {
 }
 
 /// Writes the figures of all runs side by side.
-fn results(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
+fn results(runs: &[NamedReport], out: &mut dyn Write) -> io::Result<()> {
     write!(
         out,
         "<h2>Results</h2>\n<div class=\"wide\"><table>\n<tr><th>run</th>"
@@ -125,7 +125,7 @@ fn results(runs: &[Named], out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Writes how QUIC compares with something else, if it was.
-fn beside(run: &Named, out: &mut dyn Write) -> io::Result<()> {
+fn beside(run: &NamedReport, out: &mut dyn Write) -> io::Result<()> {
     let Some(comparison) = &run.report.comparison else {
         return Ok(());
     };
@@ -149,8 +149,13 @@ fn beside(run: &Named, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</table></div>")
 }
 
-fn charts(runs: &[Named], parts: &[Named], left_out: usize, out: &mut dyn Write) -> io::Result<()> {
-    let whole = view::over_time(runs);
+fn charts(
+    runs: &[NamedReport],
+    parts: &[NamedReport],
+    left_out: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let whole = selection::over_time(runs);
     let over_time = |figure: fn(&Interval) -> Option<f64>| -> Vec<_> {
         let runs = whole.iter();
         runs.map(|run| over_time::series(&run.name, &run.report, figure))
@@ -188,7 +193,7 @@ fn charts(runs: &[Named], parts: &[Named], left_out: usize, out: &mut dyn Write)
             left_out,
         },
     ];
-    if let Some(chart) = view::by_rate(runs) {
+    if let Some(chart) = selection::by_rate(runs) {
         chart.write(out)?;
     }
     for chart in charts {
@@ -198,8 +203,11 @@ fn charts(runs: &[Named], parts: &[Named], left_out: usize, out: &mut dyn Write)
 }
 
 /// Makes a line of each run.
-fn lines<'a>(runs: &'a [Named], points: &dyn Fn(&Report) -> Vec<(f64, f64)>) -> Vec<Series<'a>> {
-    let line = |run: &'a Named| Series::whole(&run.name, points(&run.report));
+fn lines<'a>(
+    runs: &'a [NamedReport],
+    points: &dyn Fn(&Report) -> Vec<(f64, f64)>,
+) -> Vec<Series<'a>> {
+    let line = |run: &'a NamedReport| Series::whole(&run.name, points(&run.report));
     runs.iter().map(line).collect()
 }
 

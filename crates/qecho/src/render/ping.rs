@@ -1,4 +1,4 @@
-//! What a ping shows: here as text.
+//! A ping, for people.
 
 pub(crate) mod live;
 pub(crate) mod rows;
@@ -13,9 +13,9 @@ use qecho_packet::text;
 
 use super::{alpn, counted};
 
-/// Whom a ping is for, and what it sends.
+/// Host that is pinged, and the messages that it gets.
 #[derive(Clone, Debug)]
-pub(crate) struct Subject {
+pub(crate) struct PingTarget {
     /// As it was typed, with its port.
     pub(crate) host: String,
     /// As it was typed.
@@ -27,19 +27,19 @@ pub(crate) struct Subject {
 }
 
 /// Writes that pinging begins.
-pub(crate) fn begin(subject: &Subject, out: &mut dyn Write) -> io::Result<()> {
-    let Subject { host, .. } = subject;
+pub(crate) fn begin(subject: &PingTarget, out: &mut dyn Write) -> io::Result<()> {
+    let PingTarget { host, .. } = subject;
     writeln!(out, "PING {host} by version negotiation")
 }
 
 /// Writes whom the ping has reached, and who vouches for it.
 pub(crate) fn connected(
-    subject: &Subject,
+    subject: &PingTarget,
     connected: &Connected,
     anchor: &str,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let Subject {
+    let PingTarget {
         host, over, size, ..
     } = subject;
     let what = match (*over, size) {
@@ -59,8 +59,12 @@ pub(crate) fn connected(
 
 /// Writes what there is to tell of a ping, if it is an answer or that there is
 /// none.
-pub(crate) fn event(subject: &Subject, event: &PingEvent, out: &mut dyn Write) -> io::Result<()> {
-    let Subject { host, timeout, .. } = subject;
+pub(crate) fn event(
+    subject: &PingTarget,
+    event: &PingEvent,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let PingTarget { host, timeout, .. } = subject;
     match event {
         PingEvent::Reply(reply) => writeln!(out, "{}", replied(host, reply)),
         PingEvent::Late(reply) => writeln!(out, "{}, late", replied(host, reply)),
@@ -140,8 +144,8 @@ pub(super) fn version_name(version: u32) -> String {
 }
 
 /// Writes what came of pinging a host.
-pub(crate) fn ended(subject: &Subject, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let Subject { host, over, .. } = subject;
+pub(crate) fn ended(subject: &PingTarget, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let PingTarget { host, over, .. } = subject;
     writeln!(out, "\n--- {host} over {over} ---")?;
     writeln!(out, "{}", counts(&report.counts))?;
     if let Some(summary) = report.times.summary() {
@@ -190,24 +194,14 @@ fn counts(counts: &Counts) -> String {
 }
 
 fn times(name: &str, summary: &LatencySummary, out: &mut dyn Write) -> io::Result<()> {
-    let LatencySummary {
-        min,
-        mean,
-        p50,
-        p90,
-        p99,
-        max,
-        jitter,
-        ..
-    } = *summary;
     let times = [
-        ("min", min),
-        ("mean", mean),
-        ("p50", p50),
-        ("p90", p90),
-        ("p99", p99),
-        ("max", max),
-        ("jitter", jitter),
+        ("min", summary.min),
+        ("mean", summary.mean),
+        ("p50", summary.p50),
+        ("p90", summary.p90),
+        ("p99", summary.p99),
+        ("max", summary.max),
+        ("jitter", summary.jitter),
     ];
     let words = times.map(|(name, time)| format!("{name} {}", text::duration(time)));
     writeln!(out, "{name:<14} {}", words.join(", "))

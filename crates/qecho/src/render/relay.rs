@@ -1,4 +1,4 @@
-//! What a relay shows.
+//! A relay's conditions, and its counts at the end.
 
 mod json;
 
@@ -16,14 +16,14 @@ use qecho_netsim::{
 
 use super::{Render, counted};
 
-/// What a relay says when it is ready.
+/// Addresses and conditions of a relay that is ready.
 #[derive(Debug)]
 pub(crate) struct Relaying<'a> {
     pub(crate) addresses: &'a [SocketAddr],
     pub(crate) config: &'a Config,
 }
 
-/// What a relay says when it has ended.
+/// Counts of a relay that has ended.
 #[derive(Debug)]
 pub(crate) struct Stopped<'a> {
     pub(crate) report: &'a Report,

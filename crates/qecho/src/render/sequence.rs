@@ -18,7 +18,7 @@ use qecho_packet::{
     wire::{Frame, PacketType},
 };
 
-use self::arrow::{Arrow, Fate, Lifelines};
+use self::arrow::{Arrow, Delivery, Lifelines};
 use super::trace::{closed, columns, counted, frame, left_out, lost, packet, sender, stamp};
 
 /// Narrowest diagram in which anything can be read.
@@ -47,14 +47,14 @@ enum Row {
     /// Says who the lifelines are.
     Heading(Vec<String>),
     /// A datagram.
-    Arrow(Drawn),
-    /// What happened between datagrams.
+    Arrow(DatagramRow),
+    /// An event between datagrams.
     Note { stamp: String, text: String },
 }
 
 /// An arrow, and what it takes to find it.
 #[derive(Debug)]
-struct Drawn {
+struct DatagramRow {
     connection: u64,
     direction: Direction,
     packets: Vec<(PacketType, u64)>,
@@ -96,7 +96,7 @@ impl Sequence {
             ) => {
                 let packet = (*packet_type, *number);
                 if let Some(drawn) = self.find(connection.number, *direction, packet) {
-                    drawn.arrow.fate = Fate::Late;
+                    drawn.arrow.delivery = Delivery::Late;
                 }
             }
             (EventKind::EventsDropped { count }, _) => {
@@ -174,11 +174,11 @@ impl Sequence {
             let number = packet.content.as_ref()?.number;
             Some((packet.header?.packet_type, number))
         });
-        let fate = match datagram.unsent {
-            None => Fate::Arrived,
-            Some(reason) => Fate::Unsent(text::shown(reason)),
+        let delivery = match datagram.unsent {
+            None => Delivery::Arrived,
+            Some(reason) => Delivery::Unsent(text::shown(reason)),
         };
-        self.rows.push_back(Row::Arrow(Drawn {
+        self.rows.push_back(Row::Arrow(DatagramRow {
             connection: connection.number,
             direction: datagram.direction,
             packets: packets.collect(),
@@ -186,7 +186,7 @@ impl Sequence {
                 stamp,
                 sender: sender(connection, datagram.direction),
                 packets: datagram.packets.iter().map(describe).collect(),
-                fate,
+                delivery,
             },
         }));
     }
@@ -194,7 +194,7 @@ impl Sequence {
     fn lost(&mut self, stamp: String, connection: &Connection, what: &Lost) {
         let packet = (what.packet_type, what.number);
         match self.find(connection.number, what.direction, packet) {
-            Some(drawn) => drawn.arrow.fate = Fate::Lost,
+            Some(drawn) => drawn.arrow.delivery = Delivery::Lost,
             None => {
                 let name = packet::numbered(what.packet_type, what.number);
                 let text = format!("✕ {name} {}", lost(what));
@@ -210,7 +210,7 @@ impl Sequence {
         connection: u64,
         direction: Direction,
         packet: (PacketType, u64),
-    ) -> Option<&mut Drawn> {
+    ) -> Option<&mut DatagramRow> {
         self.rows.iter_mut().rev().find_map(|row| match row {
             Row::Arrow(drawn)
                 if drawn.connection == connection

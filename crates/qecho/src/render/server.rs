@@ -1,4 +1,4 @@
-//! What a server shows.
+//! A server's banner, its notices, and its counts at the end.
 
 mod reach;
 pub(crate) mod reloaded;
@@ -19,18 +19,18 @@ use time::OffsetDateTime;
 use self::reach::is_loopback;
 use super::{Object, Render, alpn_name, counted, day, path_text, path_texts, pin_digits};
 
-/// What a server says when it is ready.
+/// Addresses and identity of a server that is ready.
 #[derive(Debug)]
 pub(crate) struct Listening<'a> {
     pub(crate) addresses: &'a [SocketAddr],
-    /// What is echoed beside QUIC, and where.
+    /// Transports that are echoed beside QUIC, each with its address.
     pub(crate) baseline_servers: &'a [(&'static str, SocketAddr)],
     pub(crate) names: &'a [String],
     pub(crate) expires: OffsetDateTime,
     pub(crate) pin: Pin,
     /// The local CA, if it signed the certificate.
     pub(crate) authority: Option<&'a Path>,
-    /// Whose clients alone are let in; empty for everybody.
+    /// CAs of the only clients that are let in; empty for everybody.
     pub(crate) client_authorities: &'a [PathBuf],
 }
 

@@ -25,13 +25,13 @@ const INDENT: usize = 2;
 
 /// Tells events as they happen.
 #[derive(Debug)]
-pub(crate) struct Story {
+pub(crate) struct StoryText {
     text: TraceText,
     width: usize,
     told: HashSet<Step>,
 }
 
-impl Story {
+impl StoryText {
     /// Makes one that has told nothing yet.
     pub(crate) fn new(layout: Layout) -> Self {
         let width = layout

@@ -36,7 +36,7 @@ pub(super) use self::{
     line::{columns, wrapped},
     names::sender,
     note::{closed, key_update, left_out, lost, path_changed},
-    number::{counted, stamp},
+    number::{counted, grouped, stamp},
 };
 
 /// Columns of the connections' numbers, where there are any.
@@ -51,7 +51,7 @@ const INDENT: usize = STAMP_COLUMNS + 3;
 /// Columns of the names of transport parameters.
 const PARAMETER_COLUMNS: usize = 35;
 
-/// How much of everything is shown.
+/// Detail in which events are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Detail {
     /// Handshakes, ends, and what goes wrong between.
@@ -72,7 +72,7 @@ pub(crate) struct TraceText {
     first: Option<u64>,
     /// Whether lines say to which connection they belong.
     labelled: bool,
-    /// What was last known of each path; entries go when their connections are
+    /// Last known metrics of each path; entries go when their connections are
     /// forgotten.
     recoveries: HashMap<u64, RecoveryMetrics>,
 }

@@ -71,10 +71,14 @@ fn the_story_tells_each_step_once_and_in_order_with_its_section() {
     }
     // Explanations stand between packets, two columns from the left.
     let indented = |line: &str| line.starts_with("  ") && !line.starts_with("   ");
-    let told = done.stdout.lines().map(|line| match indented(line) {
-        true => line.trim(),
-        false => "\n",
-    });
+    let is_packet = |line: &str| line.contains(['→', '←']);
+    let told = done
+        .stdout
+        .lines()
+        .map(|line| match indented(line) && !is_packet(line) {
+            true => line.trim(),
+            false => "\n",
+        });
     let told: Vec<_> = told.collect();
     let told = told.join(" ");
     let explanations = told

@@ -1,4 +1,4 @@
-//! How bounds on figures are written: `p99>5ms`.
+//! Bounds on figures, as people write them: `p99>5ms`.
 
 use bytesize::ByteSize;
 use qecho_measure::bench::{Metric, Relation, Threshold, Unit};

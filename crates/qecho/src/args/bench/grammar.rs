@@ -1,4 +1,4 @@
-//! How the numbers of a load are written.
+//! The numbers of a load, as people write them.
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +6,8 @@ use bytesize::ByteSize;
 use qecho_measure::bench::{
     CONNECTIONS_MAX, IN_FLIGHT_MAX, RATE_MAX, SHARDS_MAX, SIZE_MAX, Sizes, Sockets,
 };
+
+use crate::args::number::{self, decimal};
 
 /// Reads the size of messages such as `64` or `1MiB`, or `64..1k`.
 pub(super) fn sizes(text: &str) -> Result<Sizes, String> {
@@ -39,13 +41,7 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
             None => (text, 1.0),
         },
     };
-    let decimal = |char: char| char.is_ascii_digit() || char == '.';
-    let number: Option<f64> = digits
-        .chars()
-        .all(decimal)
-        .then(|| digits.parse().ok())
-        .flatten();
-    match number.map(|number| number * scale) {
+    match decimal(digits).map(|number| number * scale) {
         None => Err("it is no rate; write for instance 500, 0.5 or 20k".into()),
         Some(rate) if rate > RATE_MAX => Err("it must be at most 100M".into()),
         // Less than one message in a day is no load.
@@ -87,10 +83,7 @@ pub(super) fn shards(text: &str) -> Result<usize, String> {
 }
 
 fn whole(text: &str, most: usize) -> Result<usize, String> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number| (1..=most).contains(number));
+    let number = number::whole(text, &(1..=most));
     number.ok_or_else(|| format!("it is no whole number from 1 to {most}"))
 }
 

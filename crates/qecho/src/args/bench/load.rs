@@ -1,4 +1,4 @@
-//! What load was asked for, or what of it makes no sense.
+//! The load that was asked for, and checks that it makes sense.
 
 use std::time::Duration;
 

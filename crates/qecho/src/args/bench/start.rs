@@ -4,7 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// When a load is to begin.
+use crate::args::number::decimal;
+
+/// Beginning of a load.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum StartAt {
     /// At an instant.
@@ -40,11 +42,7 @@ pub(super) fn start_at(text: &str) -> Result<StartAt, String> {
     if let Some(time) = time_of_day(text) {
         return Ok(StartAt::TimeOfDay(time));
     }
-    let is_number = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let seconds = text.parse().ok().filter(|_| is_number);
-    let nanoseconds = seconds.map(|seconds: f64| (seconds * 1e9) as i128);
+    let nanoseconds = decimal(text).map(|seconds| (seconds * 1e9) as i128);
     let instant = nanoseconds.map(OffsetDateTime::from_unix_timestamp_nanos);
     match instant {
         Some(Ok(instant)) => Ok(StartAt::Instant(instant)),

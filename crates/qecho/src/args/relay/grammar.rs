@@ -1,10 +1,13 @@
-//! How shares, rates and their like are written.
+//! Shares, rates and their like, as people write them.
 
-use std::{fmt::Display, num::NonZeroU64, ops::RangeInclusive, str::FromStr};
+use std::{num::NonZeroU64, ops::RangeInclusive};
 
 use qecho_netsim::link::Blackhole;
 
-use crate::args::positive_duration;
+use crate::args::{
+    number::{decimal, whole_of},
+    positive_duration,
+};
 
 /// A value, or the word `none`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,24 +69,27 @@ pub(super) fn rate(text: &str) -> Result<OrNone<NonZeroU64>, String> {
 
 /// Reads how many datagrams vanish in a row.
 pub(super) fn bursts(text: &str) -> Result<u32, String> {
-    whole(text, 1..=1_000_000)
+    whole_of(text, 1..=1_000_000)
 }
 
 /// Reads how many datagrams may wait.
 pub(super) fn queue(text: &str) -> Result<usize, String> {
-    whole(text, 0..=QUEUE_MAX)
+    whole_of(text, 0..=QUEUE_MAX)
 }
 
 /// Reads how long a datagram may be.
 pub(super) fn mtu(text: &str) -> Result<OrNone<usize>, String> {
-    or_none(text, |text| whole(text, 1..=MTU_MAX))
+    or_none(text, |text| whole_of(text, 1..=MTU_MAX))
 }
 
 /// Reads `2-7` or `2` as numbers of datagrams.
 pub(super) fn numbers(text: &str) -> Result<OrNone<RangeInclusive<u64>>, String> {
     or_none(text, |text| {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
-        let (first, last) = (whole(first, 1..=u64::MAX)?, whole(last, 1..=u64::MAX)?);
+        let (first, last) = (
+            whole_of(first, 1..=u64::MAX)?,
+            whole_of(last, 1..=u64::MAX)?,
+        );
         match first <= last {
             true => Ok(first..=last),
             false => Err(format!("`{text}` ends before it begins")),
@@ -101,21 +107,6 @@ pub(super) fn blackhole(text: &str) -> Result<OrNone<Blackhole>, String> {
         let closed = positive_duration(closed)?;
         Ok(Blackhole { open, closed })
     })
-}
-
-fn whole<T: FromStr + PartialOrd + Display>(
-    text: &str,
-    range: RangeInclusive<T>,
-) -> Result<T, String> {
-    let number = text.parse().ok().filter(|number| range.contains(number));
-    let (least, most) = (range.start(), range.end());
-    number.ok_or_else(|| format!("`{text}` is no whole number from {least} to {most}"))
-}
-
-/// Reads digits, perhaps with a point among them, and nothing else.
-fn decimal(text: &str) -> Option<f64> {
-    let digit = |char: char| char.is_ascii_digit() || char == '.';
-    text.chars().all(digit).then(|| text.parse().ok()).flatten()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What is seen on stderr while load is made.
+//! Progress on stderr while load is made.
 
 use std::{
     io::{self, IsTerminal},
@@ -17,22 +17,22 @@ use crate::{
 };
 
 /// A line on a terminal; elsewhere nothing.
-pub(super) struct Display {
+pub(super) struct ProgressLine {
     bar: Option<ProgressBar>,
     goal: String,
-    /// Which of several runs this is.
+    /// Number and rate of this run, of several.
     step: String,
     began: SystemTime,
 }
 
-impl Display {
+impl ProgressLine {
     pub(super) fn new(arguments: &BenchArguments, load: &Load) -> Self {
-        let place = &arguments.place;
+        let server = &arguments.server;
         // Packets are shown on stderr, or how it goes.
         let is_shown = io::stderr().is_terminal() && arguments.observe.trace.trace.is_none();
         let bar = is_shown.then(|| bar(load.goal));
         if let Some(bar) = &bar {
-            bar.set_message(format!("connecting to {place} …"));
+            bar.set_message(format!("connecting to {server} …"));
             bar.tick();
         }
         Self {

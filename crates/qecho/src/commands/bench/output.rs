@@ -11,16 +11,16 @@ use qecho_measure::bench::Report;
 
 use crate::render::{
     bench,
-    page::{self, Named},
+    page::{self, NamedReport},
 };
 
 /// A file that can be written; what was in it stays until there is a report.
-pub(in crate::commands) struct Output {
+pub(in crate::commands) struct ReportFile {
     path: PathBuf,
     file: File,
 }
 
-impl Output {
+impl ReportFile {
     pub(in crate::commands) fn open(path: &Path) -> anyhow::Result<Self> {
         let mut options = OpenOptions::new();
         let file = options.create(true).truncate(false).write(true).open(path);
@@ -32,7 +32,7 @@ impl Output {
 
     /// Writes one report, under the name of its server.
     pub(super) fn write(self, report: &Report) -> anyhow::Result<()> {
-        self.write_all(&[Named {
+        self.write_all(&[NamedReport {
             name: report.server.name.clone(),
             report: report.clone(),
         }])
@@ -41,7 +41,7 @@ impl Output {
     /// Writes a page about all reports; one may be JSON instead. A report for
     /// which there is no room is kept without its long distribution, and marked
     /// partial; a page is left out.
-    pub(in crate::commands) fn write_all(self, reports: &[Named]) -> anyhow::Result<()> {
+    pub(in crate::commands) fn write_all(self, reports: &[NamedReport]) -> anyhow::Result<()> {
         let Self { path, file } = self;
         let shown = path.display();
         let is_json = path.extension().is_some_and(|ending| ending == "json");

@@ -4,12 +4,12 @@ use anyhow::anyhow;
 use qecho_measure::bench::Report;
 
 use crate::{
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     render::bench,
 };
 
 /// Returns how a load ended, which a signal may have ended.
-pub(super) fn verdict(report: &Report, signal: Option<Ending>) -> Result<Ending, Failure> {
+pub(super) fn verdict(report: &Report, signal: Option<ExitStatus>) -> Result<ExitStatus, Failure> {
     let interrupted = signal.filter(|_| report.partial.is_some());
     let words = match interrupted {
         // Whoever interrupts knows why the run is partial.
@@ -18,10 +18,10 @@ pub(super) fn verdict(report: &Report, signal: Option<Ending>) -> Result<Ending,
     };
     let words: Vec<String> = words.into_iter().chain(failed(report)).collect();
     match (interrupted, words.is_empty()) {
-        (None, true) => Ok(Ending::Done),
+        (None, true) => Ok(ExitStatus::Done),
         (Some(ending), true) => Err(Failure::silent(ending)),
         (interrupted, false) => Err(Failure {
-            exit: interrupted.unwrap_or(Ending::Negative),
+            exit: interrupted.unwrap_or(ExitStatus::Negative),
             ..Failure::negative(anyhow!(words.join("; ")))
         }),
     }

@@ -9,14 +9,14 @@ use qecho_cert::{
 use super::{open, open_or_create};
 use crate::{
     args::{AuthorityNewArguments, AuthorityShowArguments, Format, RootArgument},
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     render,
     stderr::say,
 };
 
 /// Makes the CA, unless there is one.
-pub(super) fn make(arguments: &AuthorityNewArguments) -> Result<Ending, Failure> {
-    if arguments.root.place == Some(RootArgument::Mkcert) {
+pub(super) fn make(arguments: &AuthorityNewArguments) -> Result<ExitStatus, Failure> {
+    if arguments.root.choice == Some(RootArgument::Mkcert) {
         return Err(Failure::from(anyhow!("mkcert's CA is for mkcert to make"))
             .hint("name a folder of your own by --ca-root DIR"));
     }
@@ -47,19 +47,19 @@ pub(super) fn make(arguments: &AuthorityNewArguments) -> Result<Ending, Failure>
 }
 
 /// Shows the CA.
-pub(super) fn show(arguments: &AuthorityShowArguments) -> Result<Ending, Failure> {
+pub(super) fn show(arguments: &AuthorityShowArguments) -> Result<ExitStatus, Failure> {
     describe(&open(&arguments.root)?, arguments.format)
 }
 
-fn describe(authority: &Authority, format: Format) -> Result<Ending, Failure> {
+fn describe(authority: &Authority, format: Format) -> Result<ExitStatus, Failure> {
     let details = CertificateDetails::of(authority.certificate_der())
         .context("cannot read the CA's certificate")?;
-    let shown = render::cert::AuthorityShown {
+    let shown = render::cert::ShownAuthority {
         path: authority.certificate_path(),
         details: &details,
         installed: SystemStore::detect(&|path| path.is_dir())
             .and_then(|system| system.trusts(authority.certificate_der())),
     };
     super::super::show(&shown, format)?;
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }

@@ -8,19 +8,19 @@ use qecho_cert::{CertificateDetails, CertificateListing, folder, read_chain};
 use super::super::show;
 use crate::{
     args::ListArguments,
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     render,
     stderr::say,
 };
 
 /// Lists the CAs of this machine and the certificates of a folder.
-pub(super) fn run(arguments: &ListArguments) -> Result<Ending, Failure> {
+pub(super) fn run(arguments: &ListArguments) -> Result<ExitStatus, Failure> {
     let folder = &arguments.folder;
     let listing = CertificateListing::of(folder)
         .with_context(|| format!("cannot read the folder {}", folder.display()))?;
     let now = SystemTime::now().into();
     for (role, path, details) in authorities() {
-        let row = render::cert::Listed {
+        let row = render::cert::ListedCertificate {
             role: Some(role),
             path: &path,
             details: &details,
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Ending, Failure> {
     for (path, details) in &listing.certificates {
         // In the current folder a name is enough.
         let path = path.strip_prefix(".").unwrap_or(path);
-        let row = render::cert::Listed {
+        let row = render::cert::ListedCertificate {
             role: None,
             path,
             details,
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Ending, Failure> {
             listing.left_out
         ));
     }
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// Finds the CAs of this machine that are there; those that cannot be used are

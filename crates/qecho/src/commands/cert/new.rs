@@ -12,13 +12,13 @@ use qecho_cert::{
 use super::{super::show, open_or_create};
 use crate::{
     args::{Format, LifeArguments, NewArguments},
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     render,
     stderr::say,
 };
 
 /// Makes a certificate and its key.
-pub(super) fn run(arguments: &NewArguments) -> Result<Ending, Failure> {
+pub(super) fn run(arguments: &NewArguments) -> Result<ExitStatus, Failure> {
     let (authority, origin) = open_or_create(&arguments.root, &NameConstraints::Unconstrained)?;
     if let (AuthorityOrigin::Created, Some(path)) = (origin, authority.certificate_path()) {
         say(format_args!(
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &NewArguments) -> Result<Ending, Failure> {
         .issue(&request, key, owner.as_deref(), SystemTime::now())
         .map_err(|error| explain_issue(&authority, error))?;
     let files = files(arguments);
-    let replaced = Replaced::at(&files);
+    let replaced = ReplacedFiles::at(&files);
     let elsewhere = "name files in a folder of yours by --cert-file and --key-file";
     write(&files, &issued, elsewhere)?;
     replaced.note();
@@ -47,13 +47,13 @@ pub(super) fn run(arguments: &NewArguments) -> Result<Ending, Failure> {
 }
 
 /// Files that were in the place of new ones: as with mkcert they go, but not unsaid.
-struct Replaced {
+struct ReplacedFiles {
     paths: Vec<PathBuf>,
-    /// What clients may have been told to ask for.
+    /// Pin that clients may have been told to ask for.
     pin: Option<Pin>,
 }
 
-impl Replaced {
+impl ReplacedFiles {
     fn at(files: &CertificateFiles) -> Self {
         let mut paths = vec![files.certificate.clone(), files.key.clone()];
         paths.extend(files.chain.clone());
@@ -157,17 +157,17 @@ pub(super) fn report(
     files: &CertificateFiles,
     replaced: Option<Pin>,
     format: Format,
-) -> Result<Ending, Failure> {
+) -> Result<ExitStatus, Failure> {
     let details =
         CertificateDetails::of(issued.certificate()).context("cannot read the new certificate")?;
-    let made = render::cert::Made {
+    let made = render::cert::NewCertificate {
         files,
         details: &details,
         authority: authority.certificate_path(),
         replaced,
     };
     show(&made, format)?;
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn note_odd_names(names: &[SubjectAltName]) {

@@ -8,17 +8,17 @@ use qecho_cert::{Authority, AuthorityError, RenewableCertificate, RenewalKey, fo
 use super::{explain, new, open, root_folder};
 use crate::{
     args::{RenewArguments, RootArgument, RootArguments},
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     stderr::say,
 };
 
 /// Makes a certificate anew.
-pub(super) fn run(arguments: &RenewArguments) -> Result<Ending, Failure> {
+pub(super) fn run(arguments: &RenewArguments) -> Result<ExitStatus, Failure> {
     let old = RenewableCertificate::load(&arguments.file, arguments.key_file.as_deref())
         .map_err(|error| anyhow::Error::new(error).context("cannot renew the certificate"))?;
     let authority = match &arguments.root {
         Some(_) => open(&RootArguments {
-            place: arguments.root.clone(),
+            choice: arguments.root.clone(),
         })?,
         None => signer(&old)?,
     };
@@ -50,8 +50,8 @@ pub(super) fn run(arguments: &RenewArguments) -> Result<Ending, Failure> {
 
 /// Finds the CA of this machine that signed a certificate.
 fn signer(old: &RenewableCertificate) -> Result<Authority, Failure> {
-    for place in [None, Some(RootArgument::Mkcert)] {
-        let root = RootArguments { place };
+    for choice in [None, Some(RootArgument::Mkcert)] {
+        let root = RootArguments { choice };
         let Ok(folder) = root_folder(&root) else {
             continue;
         };

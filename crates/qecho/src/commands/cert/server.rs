@@ -11,18 +11,18 @@ use qecho_echo::{
 use rustls::pki_types::CertificateDer;
 
 use super::super::{dialing, resolve};
-use crate::{args::HostPort, ending::Failure};
+use crate::{args::HostPort, exit::Failure};
 
 /// Connects, asks nothing, trusts nobody with anything, and takes the chain.
 pub(super) fn chain(
-    place: &HostPort,
+    server: &HostPort,
     alpn: &Alpn,
     timeout: Duration,
 ) -> Result<Vec<CertificateDer<'static>>, Failure> {
     // Nothing is sent, so whoever answers may show what they have.
     let verifier = TrustVerifier::new(TrustSettings::default().with_insecure(true))
         .context("cannot prepare TLS")?;
-    let config = client::Config::new(resolve::target(place)?, verifier.clone())
+    let config = client::Config::new(resolve::target(server)?, verifier.clone())
         .with_alpn(alpn.clone())
         .with_timeout(timeout);
     let (tell, events) = channel();
@@ -31,7 +31,7 @@ pub(super) fn chain(
         let _ = tell.send(event);
     });
     let client = Client::converse(&config, listener).context("cannot start the client")?;
-    let mut chain = Err(Failure::negative(anyhow!("{place} showed no certificate")));
+    let mut chain = Err(Failure::negative(anyhow!("{server} showed no certificate")));
     for event in events {
         match event {
             ClientEvent::Connected(connected) => {
@@ -40,7 +40,7 @@ pub(super) fn chain(
             }
             ClientEvent::Ended(outcome) => {
                 if let (Err(failure), Err(_)) = (outcome, &chain) {
-                    chain = Err(explain(place, alpn, &verifier, &failure));
+                    chain = Err(explain(server, alpn, &verifier, &failure));
                 }
                 break;
             }
@@ -52,18 +52,13 @@ pub(super) fn chain(
 }
 
 fn explain(
-    place: &HostPort,
+    server: &HostPort,
     alpn: &Alpn,
     verifier: &TrustVerifier,
     failure: &client::Failure,
 ) -> Failure {
     let client::Failure::Dial(dial) = failure else {
-        return Failure::negative(anyhow!("cannot connect to {place}: {failure}"));
+        return Failure::negative(anyhow!("cannot connect to {server}: {failure}"));
     };
-    let (error, hint) = dialing::explain(place, alpn, verifier, false, dial);
-    Failure {
-        exit: dialing::exit(dial),
-        error: Some(error),
-        hint,
-    }
+    dialing::failure(server, alpn, verifier, dial)
 }

@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use super::{super::show, server, verifier};
 use crate::{
     args::{ShowArguments, SubjectArgument},
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     render::{self, cert::Verdict},
 };
 
@@ -17,16 +17,16 @@ use crate::{
 const NAMES_JUDGED_MAX: usize = 8;
 
 /// Shows all that a certificate says, and whether this machine trusts it.
-pub(super) fn run(arguments: &ShowArguments) -> Result<Ending, Failure> {
+pub(super) fn run(arguments: &ShowArguments) -> Result<ExitStatus, Failure> {
     let (chain, called) = match &arguments.subject {
         SubjectArgument::File(path) => {
             let chain = read_chain(path)
                 .map_err(|error| anyhow::Error::new(error).context("cannot show a certificate"))?;
             (chain, None)
         }
-        SubjectArgument::Server(place) => {
-            let chain = server::chain(place, &arguments.alpn, arguments.timeout)?;
-            (chain, Some(place.host.clone()))
+        SubjectArgument::Server(server) => {
+            let chain = server::chain(server, &arguments.alpn, arguments.timeout)?;
+            (chain, Some(server.host.clone()))
         }
     };
     let all = chain
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &ShowArguments) -> Result<Ending, Failure> {
     let verdicts = judge(&*verifier(&[])?, &chain, names);
     let now = SystemTime::now().into();
     for (position, details) in all.iter().enumerate() {
-        let shown = render::cert::Shown {
+        let shown = render::cert::ShownCertificate {
             position,
             count: all.len(),
             details,
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &ShowArguments) -> Result<Ending, Failure> {
         };
         show(&shown, arguments.format)?;
     }
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn judge(

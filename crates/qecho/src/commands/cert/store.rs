@@ -19,7 +19,7 @@ use rustls::pki_types::CertificateDer;
 use super::{super::show, root_folder};
 use crate::{
     args::{RootArgument, StoreArgument, StoreArguments},
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     render::cert::{StoreChange, StoreStep, TrustState},
     stderr::say,
 };
@@ -37,7 +37,7 @@ struct Authority {
 }
 
 /// Makes stores trust the CA, or forget it.
-pub(super) fn run(arguments: &StoreArguments, wanted: TrustState) -> Result<Ending, Failure> {
+pub(super) fn run(arguments: &StoreArguments, wanted: TrustState) -> Result<ExitStatus, Failure> {
     let authority = authority(arguments, wanted)?;
     let mut failures = Vec::new();
     for store in stores(arguments, wanted)? {
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &StoreArguments, wanted: TrustState) -> Result<Endi
     }
     let more = failures.len().saturating_sub(1);
     let Some(first) = failures.into_iter().next() else {
-        return Ok(Ending::Done);
+        return Ok(ExitStatus::Done);
     };
     let error = match more {
         0 => first,
@@ -85,7 +85,7 @@ fn authority(arguments: &StoreArguments, wanted: TrustState) -> Result<Authority
     let path = std::path::absolute(folder.join("rootCA.pem"))
         .with_context(|| format!("cannot find the folder {}", folder.display()))?;
     let chain = read_chain(&path).map_err(|error| {
-        let hint = match (wanted, &arguments.root.place) {
+        let hint = match (wanted, &arguments.root.choice) {
             (TrustState::Absent, _) => {
                 "its certificate tells what to remove: put a copy (the system's store may have \
                  one, qecho_*) into DIR/rootCA.pem, and name --ca-root DIR"

@@ -9,12 +9,12 @@ use rustls::pki_types::ServerName;
 use super::{super::show, verifier};
 use crate::{
     args::VerifyArguments,
-    ending::{Ending, Failure},
-    render::cert::{Judged, Verdict},
+    exit::{ExitStatus, Failure},
+    render::cert::{JudgedCertificate, Verdict},
 };
 
 /// Says whether a client on this machine accepts a certificate for a host.
-pub(super) fn run(arguments: &VerifyArguments) -> Result<Ending, Failure> {
+pub(super) fn run(arguments: &VerifyArguments) -> Result<ExitStatus, Failure> {
     let VerifyArguments { file, host, .. } = arguments;
     let name = ServerName::try_from(host.as_str())
         .map_err(|_| anyhow!("`{host}` is no host name or IP address"))?;
@@ -30,13 +30,13 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<Ending, Failure> {
             Err(failure) => Err(failure.to_string()),
         },
     };
-    let judged = Judged {
+    let judged = JudgedCertificate {
         verdict: &verdict,
         details: &details,
     };
     show(&judged, arguments.format)?;
     let Err(failure) = outcome else {
-        return Ok(Ending::Done);
+        return Ok(ExitStatus::Done);
     };
     let refused = Failure::negative(anyhow!(
         "{} is refused for {host}: {failure}",

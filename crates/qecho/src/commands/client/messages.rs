@@ -9,10 +9,10 @@ use anyhow::anyhow;
 use qecho_echo::client::{Client, ClientEvent, Command, Mode};
 use qecho_io::Mailbox;
 
-use super::{super::spawn, Occurrence, message, tell_off, voice::Reporter};
+use super::{super::spawn, CommandEvent, message, reporter::Reporter, send};
 use crate::{
     args::ClientArguments,
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
 };
 
 /// Longest line that is sent as a message.
@@ -26,46 +26,46 @@ pub(super) fn run(
     arguments: &ClientArguments,
     client: &Client,
     over: Mode,
-    voice: &mut Reporter,
-    tell: Sender<Occurrence>,
-    occurrences: &Receiver<Occurrence>,
-) -> Result<Ending, Failure> {
+    reporter: &mut Reporter,
+    sender: Sender<CommandEvent>,
+    events: &Receiver<CommandEvent>,
+) -> Result<ExitStatus, Failure> {
     let (unanswered, answered) = sync_channel(LINES_UNANSWERED_MAX);
     if arguments.messages.is_empty() {
-        read_lines(client.mailbox(), over, unanswered, tell)?;
+        read_lines(client.mailbox(), over, unanswered, sender)?;
     } else {
-        drop(tell);
+        drop(sender);
         for text in &arguments.messages {
             client.send(Command::Message(message(text.as_str(), over)));
         }
         client.send(Command::Finish);
     }
     let mut stopped = None;
-    for occurrence in occurrences {
-        match occurrence {
-            Occurrence::Client(ClientEvent::Ended(outcome)) => {
+    for event in events {
+        match event {
+            CommandEvent::Client(ClientEvent::Ended(outcome)) => {
                 return match stopped {
                     Some(failure) => Err(failure),
-                    None => voice.ended(outcome),
+                    None => reporter.ended(outcome),
                 };
             }
-            Occurrence::Client(event) => {
+            CommandEvent::Client(event) => {
                 if matches!(event, ClientEvent::Echoed(_) | ClientEvent::Lost { .. }) {
                     // Empty unless lines are read.
                     let _ = answered.try_recv();
                 }
-                voice.tell(&event)?;
+                reporter.report(&event)?;
             }
-            Occurrence::Signal(ending) => {
+            CommandEvent::Signal(ending) => {
                 stopped = Some(Failure::silent(ending));
                 client.send(Command::Stop);
             }
-            Occurrence::BadInput(error) => {
-                voice.end_line();
+            CommandEvent::BadInput(error) => {
+                reporter.end_line();
                 stopped.get_or_insert(error.into());
                 client.send(Command::Stop);
             }
-            Occurrence::Line(_) | Occurrence::EndOfInput | Occurrence::Written(_) => {}
+            CommandEvent::Line(_) | CommandEvent::EndOfInput | CommandEvent::Written(_) => {}
         }
     }
     Err(anyhow::anyhow!("the client's thread ended without a word").into())
@@ -77,7 +77,7 @@ fn read_lines(
     mailbox: Mailbox<Command>,
     over: Mode,
     unanswered: SyncSender<()>,
-    tell: Sender<Occurrence>,
+    sender: Sender<CommandEvent>,
 ) -> anyhow::Result<()> {
     spawn("stdin", move || {
         let mut stdin = io::stdin().lock();
@@ -87,11 +87,11 @@ fn read_lines(
                 Ok(None) => break,
                 Ok(Some(_)) => {
                     let error = anyhow!("line {number} of stdin is longer than {LINE_MAX} bytes");
-                    return tell_off(&tell, Occurrence::BadInput(error));
+                    return send(&sender, CommandEvent::BadInput(error));
                 }
                 Err(error) => {
                     let error = anyhow::Error::new(error).context("cannot read stdin");
-                    return tell_off(&tell, Occurrence::BadInput(error));
+                    return send(&sender, CommandEvent::BadInput(error));
                 }
             };
             let mail = Command::Message(message(line, over));

@@ -20,24 +20,24 @@ use qecho_echo::{
 use qecho_engine::Dir;
 use qecho_io::Waker;
 
-use super::{super::spawn, Occurrence, listener, tell_off, voice::Reporter};
+use super::{super::spawn, CommandEvent, listener, reporter::Reporter, send};
 use crate::{
     args::{ClientArguments, Format, OverArgument},
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     stderr::say,
 };
 
-/// How often the progress bar moves.
+/// Time from one move of the progress bar to the next.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Sends stdin and writes what comes back, or compares it.
 pub(super) fn run(
     arguments: &ClientArguments,
     config: &Config,
-    mut voice: Reporter,
-    tell: Sender<Occurrence>,
-    occurrences: &Receiver<Occurrence>,
-) -> Result<Ending, Failure> {
+    mut reporter: Reporter,
+    sender: Sender<CommandEvent>,
+    events: &Receiver<CommandEvent>,
+) -> Result<ExitStatus, Failure> {
     let (send_input, input) = sync_channel(CHUNKS_MAX);
     let (output, received) = sync_channel(CHUNKS_MAX);
     let progress = Arc::new(TransferProgress::default());
@@ -50,16 +50,16 @@ pub(super) fn run(
             _ => Dir::Bidirectional,
         },
     };
-    let client =
-        Client::transfer(config, listener(tell.clone()), io).context("cannot start the client")?;
+    let client = Client::transfer(config, listener(sender.clone()), io)
+        .context("cannot start the client")?;
     start_reading(send_input, client.waker())?;
     // What comes back is written when it was said that there is a connection.
     let (unsaid, said) = sync_channel(0);
-    start_writing(received, said, client.waker(), tell)?;
+    start_writing(received, said, client.waker(), sender)?;
     let shown = has_bar(arguments).then_some(&*progress);
-    let ending = follow(&client, &mut voice, shown, occurrences, unsaid);
+    let ending = follow(&client, &mut reporter, shown, events, unsaid);
     let ending = super::finish(client, ending)?;
-    if arguments.verify && arguments.format == Format::Text && ending == Ending::Done {
+    if arguments.verify && arguments.format == Format::Text && ending == ExitStatus::Done {
         let bytes = progress.received.load(Ordering::Relaxed);
         writeln!(io::stdout(), "ok: {bytes} bytes came back identical")?;
     }
@@ -78,52 +78,52 @@ fn has_bar(arguments: &ClientArguments) -> bool {
 /// wrong, and shows how far it has come if that is wanted.
 fn follow(
     client: &Client,
-    voice: &mut Reporter,
+    reporter: &mut Reporter,
     progress: Option<&TransferProgress>,
-    occurrences: &Receiver<Occurrence>,
+    events: &Receiver<CommandEvent>,
     unsaid: SyncSender<()>,
-) -> Result<Ending, Failure> {
+) -> Result<ExitStatus, Failure> {
     let mut unsaid = Some(unsaid);
-    let mut bar: Option<Bar<'_>> = None;
+    let mut bar: Option<PipeProgress<'_>> = None;
     let mut interrupted = None;
     let mut done = None;
     let mut all_written = false;
     loop {
         if let Some(report) = done.filter(|_| all_written) {
             end(bar);
-            return voice.ended(Ok(report));
+            return reporter.ended(Ok(report));
         }
-        match occurrences.recv_timeout(PROGRESS_INTERVAL) {
-            Ok(Occurrence::Client(ClientEvent::Ended(Ok(report)))) if interrupted.is_none() => {
+        match events.recv_timeout(PROGRESS_INTERVAL) {
+            Ok(CommandEvent::Client(ClientEvent::Ended(Ok(report)))) if interrupted.is_none() => {
                 done = Some(report);
             }
-            Ok(Occurrence::Client(ClientEvent::Ended(outcome))) => {
+            Ok(CommandEvent::Client(ClientEvent::Ended(outcome))) => {
                 end(bar);
                 return match interrupted {
                     Some(ending) => Err(Failure::silent(ending)),
-                    None => voice.ended(outcome),
+                    None => reporter.ended(outcome),
                 };
             }
-            Ok(Occurrence::Written(written)) => {
+            Ok(CommandEvent::Written(written)) => {
                 written?;
                 all_written = true;
             }
-            Ok(Occurrence::Client(event)) => {
-                voice.tell(&event)?;
+            Ok(CommandEvent::Client(event)) => {
+                reporter.report(&event)?;
                 if matches!(event, ClientEvent::Connected(_)) {
-                    bar = progress.map(Bar::new);
+                    bar = progress.map(PipeProgress::new);
                     drop(unsaid.take());
                 }
             }
-            Ok(Occurrence::Signal(ending)) if done.is_some() => {
+            Ok(CommandEvent::Signal(ending)) if done.is_some() => {
                 end(bar);
                 return Err(Failure::silent(ending));
             }
-            Ok(Occurrence::Signal(ending)) => {
+            Ok(CommandEvent::Signal(ending)) => {
                 interrupted = Some(ending);
                 client.send(Command::Stop);
             }
-            Ok(Occurrence::Line(_) | Occurrence::EndOfInput | Occurrence::BadInput(_)) => {}
+            Ok(CommandEvent::Line(_) | CommandEvent::EndOfInput | CommandEvent::BadInput(_)) => {}
             Err(RecvTimeoutError::Timeout) => {
                 if let Some(bar) = &bar {
                     bar.show();
@@ -136,19 +136,19 @@ fn follow(
     }
 }
 
-fn end(bar: Option<Bar<'_>>) {
+fn end(bar: Option<PipeProgress<'_>>) {
     if let Some(bar) = bar {
         bar.end();
     }
 }
 
 /// A line on a terminal that tells how far the pipe has come.
-struct Bar<'a> {
+struct PipeProgress<'a> {
     bar: ProgressBar,
     progress: &'a TransferProgress,
 }
 
-impl<'a> Bar<'a> {
+impl<'a> PipeProgress<'a> {
     fn new(progress: &'a TransferProgress) -> Self {
         let style =
             ProgressStyle::with_template("{spinner} {bytes} echoed, {binary_bytes_per_sec} {msg}")
@@ -202,14 +202,14 @@ fn start_writing(
     received: Receiver<Bytes>,
     said: Receiver<()>,
     waker: Waker,
-    tell: Sender<Occurrence>,
+    sender: Sender<CommandEvent>,
 ) -> anyhow::Result<()> {
     spawn("stdout", move || {
         // Its other end is dropped then.
         let _ = said.recv();
         let written = write_all(received, &waker);
         waker.wake();
-        tell_off(&tell, Occurrence::Written(written));
+        send(&sender, CommandEvent::Written(written));
     })
 }
 

@@ -16,8 +16,8 @@ use qecho_echo::client::{Client, ClientEvent, Command, Mode};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::{DefaultEditor, error::ReadlineError};
 
-use super::{super::spawn, Occurrence, message, screen::Screen, tell_off, voice::Reporter};
-use crate::ending::{Ending, Failure};
+use super::{super::spawn, CommandEvent, message, reporter::Reporter, screen::Screen, send};
+use crate::exit::{ExitStatus, Failure};
 
 const PROMPT: &str = "Message: ";
 
@@ -25,37 +25,37 @@ const PROMPT: &str = "Message: ";
 pub(super) fn run(
     client: &Client,
     over: Mode,
-    voice: &mut Reporter,
+    reporter: &mut Reporter,
     screen: &Screen,
-    tell: Sender<Occurrence>,
-    occurrences: &Receiver<Occurrence>,
-) -> Result<Ending, Failure> {
+    sender: Sender<CommandEvent>,
+    events: &Receiver<CommandEvent>,
+) -> Result<ExitStatus, Failure> {
     let terminal = Terminal::remember(screen);
-    let ask = start_asking(tell, &terminal)?;
+    let ask = start_asking(sender, &terminal)?;
     let mut interrupted = None;
     let next_question = || {
         // One question that waits is enough.
         let _ = ask.try_send(());
     };
-    for occurrence in occurrences {
-        match occurrence {
-            Occurrence::Line(line) if line.is_empty() => next_question(),
-            Occurrence::BadInput(_) | Occurrence::Written(_) => {}
-            Occurrence::Line(line) => client.send(Command::Message(message(line, over))),
-            Occurrence::EndOfInput => client.send(Command::Finish),
-            Occurrence::Signal(ending) => {
+    for event in events {
+        match event {
+            CommandEvent::Line(line) if line.is_empty() => next_question(),
+            CommandEvent::BadInput(_) | CommandEvent::Written(_) => {}
+            CommandEvent::Line(line) => client.send(Command::Message(message(line, over))),
+            CommandEvent::EndOfInput => client.send(Command::Finish),
+            CommandEvent::Signal(ending) => {
                 interrupted = Some(ending);
                 client.send(Command::Stop);
             }
-            Occurrence::Client(ClientEvent::Ended(outcome)) => {
+            CommandEvent::Client(ClientEvent::Ended(outcome)) => {
                 terminal.restore();
                 return match interrupted {
                     Some(ending) => Err(Failure::silent(ending)),
-                    None => voice.ended(outcome),
+                    None => reporter.ended(outcome),
                 };
             }
-            Occurrence::Client(event) => {
-                voice.tell(&event)?;
+            CommandEvent::Client(event) => {
+                reporter.report(&event)?;
                 next_question();
             }
         }
@@ -64,7 +64,10 @@ pub(super) fn run(
 }
 
 /// Starts the thread that asks once for each `()` it is sent.
-fn start_asking(tell: Sender<Occurrence>, terminal: &Terminal) -> Result<SyncSender<()>, Failure> {
+fn start_asking(
+    sender: Sender<CommandEvent>,
+    terminal: &Terminal,
+) -> Result<SyncSender<()>, Failure> {
     let question = terminal.question.clone();
     let screen = terminal.screen.clone();
     let mut editor = DefaultEditor::new().context("cannot use the terminal")?;
@@ -78,22 +81,22 @@ fn start_asking(tell: Sender<Occurrence>, terminal: &Terminal) -> Result<SyncSen
     let (ask, asked) = sync_channel(1);
     spawn("prompt", move || {
         for () in asked {
-            if !Question::begin(&question) {
+            if !PromptState::begin(&question) {
                 return;
             }
             let answer = editor.readline(PROMPT);
-            Question::end(&question);
-            let occurrence = match answer {
+            PromptState::end(&question);
+            let event = match answer {
                 Ok(line) => {
                     // History is a convenience: without it, none.
                     let _ = editor.add_history_entry(&line);
-                    Occurrence::Line(line)
+                    CommandEvent::Line(line)
                 }
-                Err(ReadlineError::Interrupted) => Occurrence::Signal(Ending::Interrupted),
-                Err(_) => Occurrence::EndOfInput,
+                Err(ReadlineError::Interrupted) => CommandEvent::Signal(ExitStatus::Interrupted),
+                Err(_) => CommandEvent::EndOfInput,
             };
-            let is_last = !matches!(occurrence, Occurrence::Line(_));
-            tell_off(&tell, occurrence);
+            let is_last = !matches!(event, CommandEvent::Line(_));
+            send(&sender, event);
             if is_last {
                 screen.take_back(|_| ());
                 return;
@@ -105,7 +108,7 @@ fn start_asking(tell: Sender<Occurrence>, terminal: &Terminal) -> Result<SyncSen
 
 /// Whether a person is being asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Question {
+enum PromptState {
     #[default]
     None,
     Asked,
@@ -113,7 +116,7 @@ enum Question {
     Never,
 }
 
-impl Question {
+impl PromptState {
     /// Tells whether a question may be asked now, and notes it.
     fn begin(question: &Mutex<Self>) -> bool {
         let mut question = question.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,7 +157,7 @@ const LEAVE_PROMPT: &[u8] = b"\x1b[?2004l\n";
 /// The terminal as it was before the prompt changed it.
 struct Terminal {
     settings: Option<Termios>,
-    question: Arc<Mutex<Question>>,
+    question: Arc<Mutex<PromptState>>,
     screen: Screen,
 }
 
@@ -170,7 +173,7 @@ impl Terminal {
     /// Makes the terminal usable again, also while the prompt still waits for
     /// a person.
     fn restore(&self) {
-        let asked = Question::forbid(&self.question);
+        let asked = PromptState::forbid(&self.question);
         self.screen.take_back(|had_lines| {
             if asked {
                 self.await_change();

@@ -14,11 +14,11 @@ use ratatui::{
     crossterm::event::{self, Event, KeyCode, KeyModifiers},
 };
 
-use super::{super::spawn, Occurrence};
+use super::{super::spawn, CommandEvent};
 use crate::{
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     render::ping::{
-        Subject,
+        PingTarget,
         live::{Live, Palette},
     },
 };
@@ -30,7 +30,7 @@ const PICTURE_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Screen {
     terminal: DefaultTerminal,
     live: Live,
-    /// What is said when the terminal is given back.
+    /// Events that are told when the terminal is given back.
     later: Vec<(usize, PingEvent)>,
 }
 
@@ -47,9 +47,9 @@ impl Screen {
     /// Takes the terminal, and lets `tell` hear when a picture is due and when
     /// the end is asked for.
     pub(super) fn open(
-        subjects: impl Iterator<Item = Subject>,
+        subjects: impl Iterator<Item = PingTarget>,
         absent: Vec<String>,
-        tell: &SyncSender<Occurrence>,
+        sender: &SyncSender<CommandEvent>,
     ) -> anyhow::Result<Self> {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let palette = match no_color {
@@ -62,17 +62,21 @@ impl Screen {
             live: Live::new(subjects, absent, palette),
             later: Vec::new(),
         };
-        let (pictures, keys) = (tell.clone(), tell.clone());
+        let (pictures, keys) = (sender.clone(), sender.clone());
         // Both end with the command: then nobody listens, or there is no
         // process.
         spawn("pictures", move || {
-            while pictures.send(Occurrence::Picture).is_ok() {
+            while pictures.send(CommandEvent::Picture).is_ok() {
                 thread::sleep(PICTURE_EVERY);
             }
         })?;
         spawn("keys", move || {
             while let Ok(event) = event::read() {
-                if is_end(&event) && keys.send(Occurrence::Signal(Ending::Interrupted)).is_err() {
+                if is_end(&event)
+                    && keys
+                        .send(CommandEvent::Signal(ExitStatus::Interrupted))
+                        .is_err()
+                {
                     return;
                 }
             }

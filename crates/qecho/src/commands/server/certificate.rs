@@ -7,23 +7,23 @@ use qecho_cert::{
     Authority, AuthorityOrigin, AutomaticLeaf, ReloadingIdentity, ServerIdentity, folder,
 };
 
-use crate::{args::ServerArguments, ending::Failure, stderr::say};
+use crate::{args::ServerArguments, exit::Failure, stderr::say};
 
-/// What the server shows.
-pub(super) struct Shown {
+/// Identity of a server, and the files that it comes from.
+pub(super) struct LoadedIdentity {
     pub(super) identity: Arc<dyn ServerIdentity>,
     /// The same, if it comes from files that may change.
     pub(super) files: Option<Arc<ReloadingIdentity>>,
 }
 
 /// Loads the certificate that was named, or makes one for localhost.
-pub(super) fn load(arguments: &ServerArguments) -> Result<Shown, Failure> {
+pub(super) fn load(arguments: &ServerArguments) -> Result<LoadedIdentity, Failure> {
     if let (Some(certificate), Some(key)) = (&arguments.cert, &arguments.key) {
         let identity = ReloadingIdentity::load(certificate, key)
             .map_err(|error| anyhow::Error::new(error).context("cannot use this certificate"))?;
         let files = Arc::new(identity);
         warn_if_expired(&files);
-        return Ok(Shown {
+        return Ok(LoadedIdentity {
             identity: files.clone(),
             files: Some(files),
         });
@@ -36,7 +36,7 @@ pub(super) fn load(arguments: &ServerArguments) -> Result<Shown, Failure> {
         .hint(hint)
     })?;
     let identity = automatic_leaf(&folder).map_err(|error| Failure::from(error).hint(hint))?;
-    Ok(Shown {
+    Ok(LoadedIdentity {
         identity,
         files: None,
     })

@@ -1,4 +1,4 @@
-//! How much of a file is shown, and what is left out of it.
+//! Counts of the packets of a file that are shown and left out.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 

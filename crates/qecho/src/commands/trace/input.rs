@@ -1,4 +1,4 @@
-//! What `qecho trace` reads: a capture, and the TLS secrets beside it.
+//! The input of `qecho trace`: a capture, and the TLS secrets beside it.
 
 use std::{
     fs::{self, File},
@@ -12,12 +12,12 @@ use qecho_packet::{
     dissect::Dissector,
 };
 
-use crate::{ending::Failure, stderr::say};
+use crate::{exit::Failure, stderr::say};
 
 /// Bytes of a key log that are read.
 const KEY_LOG_BYTES_MAX: u64 = 64 << 20;
 
-/// How compressed files begin, and what opens them.
+/// First bytes of compressed files, and the programs that open them.
 const COMPRESSED: [(&[u8], &str); 4] = [
     (b"\x1f\x8b", "gzip"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
@@ -26,12 +26,12 @@ const COMPRESSED: [(&[u8], &str); 4] = [
 ];
 
 /// A capture that is being read.
-pub(super) struct Input {
+pub(super) struct CaptureInput {
     shown: String,
     reader: CaptureReader<Box<dyn Read>>,
 }
 
-impl Input {
+impl CaptureInput {
     /// Begins to read a capture.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let shown = match is_stdin(path) {

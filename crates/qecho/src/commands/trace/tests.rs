@@ -14,13 +14,13 @@ use crate::render::trace::{Detail, Layout, TraceText};
 const SEEDS: u64 = 500;
 
 /// Shows events in every form that there is, to nobody.
-struct Every {
+struct AllFormats {
     texts: Vec<TraceText>,
     sequence: Option<Sequence>,
     shown: Arc<Mutex<Vec<u8>>>,
 }
 
-impl Every {
+impl AllFormats {
     fn new(shown: Arc<Mutex<Vec<u8>>>) -> Self {
         let text = |detail| {
             let layout = Layout {
@@ -39,7 +39,7 @@ impl Every {
     }
 }
 
-impl Sink for Every {
+impl Sink for AllFormats {
     fn take(&mut self, event: &Event<'_>) -> io::Result<()> {
         let mut shown = self.shown.lock().expect("nobody panics with it");
         for text in &mut self.texts {
@@ -60,15 +60,15 @@ impl Sink for Every {
 /// its end.
 fn view(file: &[u8]) -> (String, Option<Failure>) {
     let shown = Arc::default();
-    let mut view = View {
+    let mut view = FileTracer {
         tracer: Tracer::new(LossSource::Inferred),
-        sinks: vec![Box::new(Every::new(Arc::clone(&shown)))],
+        sinks: vec![Box::new(AllFormats::new(Arc::clone(&shown)))],
         known: HashSet::new(),
         counts: Counts::default(),
         failure: None,
     };
     let source = Box::new(Cursor::new(file.to_vec()));
-    let outcome = Input::of(source, Path::new("file"), "a file".into())
+    let outcome = CaptureInput::of(source, Path::new("file"), "a file".into())
         .and_then(|mut input| view.read(&mut input, &mut Dissector::default()));
     view.finish().expect("memory takes it all");
     let shown = std::mem::take(&mut *shown.lock().expect("nobody panics with it"));

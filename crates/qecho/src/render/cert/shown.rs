@@ -12,7 +12,7 @@ use super::{row, scope};
 use crate::render::{Object, Render, counted, day, path_text, pin_digits};
 
 /// A certificate of a chain, and who trusts it.
-pub(crate) struct Shown<'a> {
+pub(crate) struct ShownCertificate<'a> {
     /// From 0, the leaf.
     pub(crate) position: usize,
     pub(crate) count: usize,
@@ -21,7 +21,7 @@ pub(crate) struct Shown<'a> {
     pub(crate) now: OffsetDateTime,
 }
 
-/// Who vouches for a certificate under a name, or why nobody does.
+/// Trust in a certificate under a name: the anchor, or the reason against it.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) name: String,
@@ -29,21 +29,21 @@ pub(crate) struct Verdict {
 }
 
 /// A verdict on a certificate.
-pub(crate) struct Judged<'a> {
+pub(crate) struct JudgedCertificate<'a> {
     pub(crate) verdict: &'a Verdict,
     pub(crate) details: &'a CertificateDetails,
 }
 
 /// A certificate in a list.
-pub(crate) struct Listed<'a> {
-    /// Whose authority it is, if it is one of this machine.
+pub(crate) struct ListedCertificate<'a> {
+    /// Owner of the authority, if it is one of this machine.
     pub(crate) role: Option<&'static str>,
     pub(crate) path: &'a Path,
     pub(crate) details: &'a CertificateDetails,
     pub(crate) now: OffsetDateTime,
 }
 
-impl Render for Shown<'_> {
+impl Render for ShownCertificate<'_> {
     /// Writes all that a certificate says.
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let details = self.details;
@@ -117,7 +117,7 @@ impl Verdict {
     }
 }
 
-impl Render for Judged<'_> {
+impl Render for JudgedCertificate<'_> {
     /// Writes that a certificate is accepted, if it is.
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let Verdict { name, outcome } = self.verdict;
@@ -140,7 +140,7 @@ impl Render for Judged<'_> {
     }
 }
 
-impl Render for Listed<'_> {
+impl Render for ListedCertificate<'_> {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let details = self.details;
         let what = match (self.role, details.is_authority) {

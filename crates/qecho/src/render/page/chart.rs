@@ -32,7 +32,7 @@ pub(super) struct Chart<'a> {
 pub(super) struct Series<'a> {
     pub(super) name: &'a str,
     /// Between them is a gap, unless one begins where the other ends.
-    pub(super) pieces: Vec<Piece>,
+    pub(super) pieces: Vec<Segment>,
     /// Whether it lacks something where nothing came back.
     pub(super) has_gap: bool,
     /// Up to where it was measured, if that is more than has points.
@@ -41,7 +41,7 @@ pub(super) struct Series<'a> {
 
 /// A part of a line without gaps.
 #[derive(Default)]
-pub(super) struct Piece {
+pub(super) struct Segment {
     /// Whether it is drawn dashed, as what came back after the end of a run.
     pub(super) after_end: bool,
     pub(super) points: Vec<(f64, f64)>,
@@ -50,7 +50,7 @@ pub(super) struct Piece {
 impl<'a> Series<'a> {
     /// Returns a line without gaps.
     pub(super) fn whole(name: &'a str, points: Vec<(f64, f64)>) -> Self {
-        let piece = Piece {
+        let piece = Segment {
             after_end: false,
             points,
         };
@@ -63,7 +63,7 @@ impl<'a> Series<'a> {
     }
 }
 
-/// How numbers become places and marks.
+/// Rule by which numbers become places and marks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scale {
     Linear,

@@ -1,4 +1,4 @@
-//! What matters most of a run, in large figures.
+//! The figures that matter most of a run, large.
 
 use std::io::{self, Write};
 

@@ -3,7 +3,7 @@
 
 use qecho_measure::bench::{Interval, Report};
 
-use super::chart::{Piece, Series};
+use super::chart::{Segment, Series};
 
 /// Returns the line of a figure of each interval, which may lack it.
 pub(super) fn series<'a>(
@@ -11,7 +11,7 @@ pub(super) fn series<'a>(
     report: &Report,
     figure: fn(&Interval) -> Option<f64>,
 ) -> Series<'a> {
-    let mut pieces: Vec<Piece> = Vec::new();
+    let mut pieces: Vec<Segment> = Vec::new();
     let mut is_gap = true;
     for row in &report.intervals {
         let Some(value) = figure(row) else {
@@ -46,8 +46,8 @@ fn middle(row: &Interval) -> f64 {
     row.at_s + row.length_s / 2.0
 }
 
-fn piece_of(row: &Interval, points: Vec<(f64, f64)>) -> Piece {
-    Piece {
+fn piece_of(row: &Interval, points: Vec<(f64, f64)>) -> Segment {
+    Segment {
         after_end: row.after_end,
         points,
     }

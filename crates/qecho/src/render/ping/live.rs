@@ -1,8 +1,8 @@
-//! What a ping shows while it goes on: a plot and a histogram for each host.
+//! A ping while it goes on: a plot and a histogram for each host.
 
 use std::{collections::VecDeque, time::Duration};
 
-use qecho_measure::ping::{Connected, Counts, LatencyRecorder, LatencySummary, PingEvent, Report};
+use qecho_measure::ping::{Connected, Counts, LatencyRecorder, PingEvent, Report};
 use qecho_packet::text;
 use ratatui::{
     Frame,
@@ -13,7 +13,7 @@ use ratatui::{
     widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph},
 };
 
-use super::Subject;
+use super::PingTarget;
 
 /// Answers and losses that the plot and the histogram are about.
 const KEPT_MAX: usize = 600;
@@ -37,7 +37,7 @@ pub(crate) enum Palette {
 /// Everything that is seen.
 #[derive(Debug)]
 pub(crate) struct Live {
-    hosts: Vec<Watched>,
+    hosts: Vec<LiveHost>,
     /// Hosts that are not pinged, and why.
     absent: Vec<String>,
     palette: Palette,
@@ -45,8 +45,8 @@ pub(crate) struct Live {
 
 /// A host, as it is seen.
 #[derive(Debug)]
-struct Watched {
-    subject: Subject,
+struct LiveHost {
+    subject: PingTarget,
     status: String,
     /// The last answers, `None` for those that did not come.
     recent: VecDeque<(u64, Option<Duration>)>,
@@ -56,11 +56,11 @@ struct Watched {
 
 impl Live {
     pub(crate) fn new(
-        subjects: impl Iterator<Item = Subject>,
+        subjects: impl Iterator<Item = PingTarget>,
         absent: Vec<String>,
         palette: Palette,
     ) -> Self {
-        let watched = |subject| Watched {
+        let watched = |subject| LiveHost {
             subject,
             status: "connecting".into(),
             recent: VecDeque::new(),
@@ -103,7 +103,7 @@ impl Live {
     }
 }
 
-impl Watched {
+impl LiveHost {
     fn note(&mut self, event: &PingEvent) {
         match event {
             PingEvent::Connected(connected) => {
@@ -144,7 +144,7 @@ impl Watched {
     }
 
     fn title(&self) -> String {
-        let Subject { host, over, .. } = &self.subject;
+        let PingTarget { host, over, .. } = &self.subject;
         format!(" {host} over {over}: {} ", self.status)
     }
 
@@ -252,23 +252,14 @@ impl Watched {
             ..
         } = self.counts;
         let mut words = format!(" {sent} sent, {received} received, {lost} lost");
-        if let Some(LatencySummary {
-            min,
-            p50,
-            p90,
-            p99,
-            max,
-            jitter,
-            ..
-        }) = self.times.summary()
-        {
+        if let Some(summary) = self.times.summary() {
             for (name, time) in [
-                ("p50", p50),
-                ("p99", p99),
-                ("max", max),
-                ("min", min),
-                ("jitter", jitter),
-                ("p90", p90),
+                ("p50", summary.p50),
+                ("p99", summary.p99),
+                ("max", summary.max),
+                ("min", summary.min),
+                ("jitter", summary.jitter),
+                ("p90", summary.p90),
             ] {
                 let more = format!(", {name} {}", text::duration(time));
                 if words.chars().count() + more.chars().count() > room {

@@ -1,4 +1,4 @@
-//! What a ping shows, as JSON or as comma-separated values: the same rows.
+//! A ping as rows of JSON or of comma-separated values.
 
 use std::{
     io::{self, Write},
@@ -11,7 +11,7 @@ use qecho_measure::ping::{
 };
 use serde_json::Value;
 
-use super::{Subject, version_name};
+use super::{PingTarget, version_name};
 use crate::render::{Object, alpn_name, cipher_suite, csv_field, microseconds};
 
 /// Version of the form of these rows.
@@ -69,7 +69,7 @@ fn row(kind: &str, host: &str) -> Object {
 }
 
 /// Returns whom the ping has reached.
-pub(crate) fn connected(subject: &Subject, connected: &Connected, anchor: &str) -> Object {
+pub(crate) fn connected(subject: &PingTarget, connected: &Connected, anchor: &str) -> Object {
     let handshake = &connected.handshake;
     row("connected", &subject.host)
         .with("handshake_us", microseconds(connected.elapsed))
@@ -80,7 +80,7 @@ pub(crate) fn connected(subject: &Subject, connected: &Connected, anchor: &str) 
 }
 
 /// Returns what there is to tell of a ping, if that is anything.
-pub(crate) fn event(subject: &Subject, event: &PingEvent) -> Option<Object> {
+pub(crate) fn event(subject: &PingTarget, event: &PingEvent) -> Option<Object> {
     let host = &subject.host;
     Some(match event {
         PingEvent::Reply(reply) => replied("reply", host, reply),
@@ -134,7 +134,7 @@ pub(crate) fn failed(host: &str, reason: &str, hint: Option<&str>) -> Object {
 }
 
 /// Returns what came of pinging a host.
-pub(crate) fn ended(subject: &Subject, report: &Report) -> Object {
+pub(crate) fn ended(subject: &PingTarget, report: &Report) -> Object {
     let counts = &report.counts;
     let other = |wanted: Measure| {
         let mut others = report.others.iter();

@@ -1,4 +1,4 @@
-//! What a relay shows, as JSON.
+//! A relay's conditions and counts, as JSON.
 
 use std::time::Duration;
 

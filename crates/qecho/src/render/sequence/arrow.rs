@@ -1,4 +1,4 @@
-//! How an arrow is drawn between two lifelines.
+//! Arrows between two lifelines.
 
 use std::io::{self, Write};
 
@@ -39,14 +39,14 @@ fn joined(items: &[String], width: usize) -> Vec<String> {
 pub(super) struct Arrow {
     pub(super) stamp: String,
     pub(super) sender: Side,
-    /// What each of its packets is and carries.
+    /// Name and frames of each of its packets.
     pub(super) packets: Vec<Vec<String>>,
-    pub(super) fate: Fate,
+    pub(super) delivery: Delivery,
 }
 
-/// What became of a datagram.
+/// Fate of a datagram on its way.
 #[derive(Debug)]
-pub(super) enum Fate {
+pub(super) enum Delivery {
     /// It arrived, as far as is known.
     Arrived,
     /// It was declared lost.
@@ -75,16 +75,16 @@ impl Lifelines {
         let mut lines = arrow.packets.iter().flat_map(|items| joined(items, room));
         let first = lines.next().unwrap_or_default();
         let stamp = &arrow.stamp;
-        let shaft = self.shaft(arrow.sender, &first, &arrow.fate);
+        let shaft = self.shaft(arrow.sender, &first, &arrow.delivery);
         writeln!(out, "{stamp:>9} │{shaft}│")?;
         let rest: Vec<_> = lines.collect();
         for line in rest {
             writeln!(out, "{}", self.between(&line))?;
         }
-        match &arrow.fate {
-            Fate::Arrived | Fate::Lost => Ok(()),
-            Fate::Late => writeln!(out, "{}", self.between("(declared lost, but it arrived)")),
-            Fate::Unsent(reason) => {
+        match &arrow.delivery {
+            Delivery::Arrived | Delivery::Lost => Ok(()),
+            Delivery::Late => writeln!(out, "{}", self.between("(declared lost, but it arrived)")),
+            Delivery::Unsent(reason) => {
                 let reason = format!("(not sent: {reason})");
                 wrapped(&reason, room)
                     .iter()
@@ -94,13 +94,13 @@ impl Lifelines {
     }
 
     /// Draws what stands between the lifelines.
-    fn shaft(self, sender: Side, text: &str, fate: &Fate) -> String {
+    fn shaft(self, sender: Side, text: &str, delivery: &Delivery) -> String {
         let inner = self.inner();
         let text = match text {
             "" => String::new(),
             _ => format!(" {text} "),
         };
-        let arrives = matches!(fate, Fate::Arrived | Fate::Late);
+        let arrives = matches!(delivery, Delivery::Arrived | Delivery::Late);
         let free = inner.saturating_sub(3 + columns(&text));
         match (sender, arrives) {
             (Side::Client, true) => format!("──{text}{}▶", "─".repeat(free)),

@@ -1,4 +1,4 @@
-//! What a diagram looks like, to the letter.
+//! Diagrams, to the letter.
 
 use qecho_engine::{CloseReason, Side};
 use qecho_packet::{

@@ -1,4 +1,4 @@
-//! Where clients reach a server.
+//! Addresses under which clients reach a server.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -20,10 +20,10 @@ impl Listening<'_> {
             .iter()
             .find(|address| local.contains(&address.ip()));
         match self.authority {
-            Some(_) => Some(place("localhost", address?.port())),
+            Some(_) => Some(host_port("localhost", address?.port())),
             None => {
                 let name = self.names.iter().find(|name| !name.starts_with('*'))?;
-                Some(place(name, self.addresses.first()?.port()))
+                Some(host_port(name, self.addresses.first()?.port()))
             }
         }
     }
@@ -33,15 +33,15 @@ impl Listening<'_> {
         let open = self.addresses.iter().find(|address| !is_loopback(address));
         match open {
             Some(address) if !address.ip().is_unspecified() => {
-                Some(place(&address.ip().to_string(), address.port()))
+                Some(host_port(&address.ip().to_string(), address.port()))
             }
-            _ => Some(place("HOST", open.or(self.addresses.first())?.port())),
+            _ => Some(host_port("HOST", open.or(self.addresses.first())?.port())),
         }
     }
 }
 
 /// Writes a host and port as a client takes them.
-fn place(host: &str, port: u16) -> String {
+fn host_port(host: &str, port: u16) -> String {
     match port {
         PORT => host.to_owned(),
         _ if host.contains(':') => format!("[{host}]:{port}"),

@@ -16,7 +16,7 @@ pub(crate) struct Identity<'a> {
     pub(crate) names: &'a [String],
     pub(crate) expires: OffsetDateTime,
     pub(crate) pin: Pin,
-    /// Why the old one is kept, if it is; that is told on stderr, too.
+    /// Reason to keep the old one, if it is kept; stderr tells it, too.
     pub(crate) kept_for: Option<&'a str>,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct Identity<'a> {
 #[derive(Debug)]
 pub(crate) struct Clients<'a> {
     pub(crate) authorities: &'a [PathBuf],
-    /// Why the old ones are kept, if they are; that is told on stderr, too.
+    /// Reason to keep the old ones, if they are kept; stderr tells it, too.
     pub(crate) kept_for: Option<&'a str>,
 }
 

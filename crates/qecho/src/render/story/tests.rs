@@ -1,4 +1,4 @@
-//! What a story sounds like.
+//! Stories, to the letter.
 
 use qecho_engine::{CloseReason, Side};
 use qecho_packet::{
@@ -18,7 +18,7 @@ const PLAIN: Layout = Layout {
 };
 
 fn told(events: &[Event<'_>]) -> String {
-    let mut story = Story::new(PLAIN);
+    let mut story = StoryText::new(PLAIN);
     let mut out = Vec::new();
     for event in events {
         story.write(event, &mut out).expect("memory takes bytes");
@@ -61,7 +61,7 @@ fn a_step_is_explained_when_it_is_first_taken() {
     );
 }
 
-/// What the story says of a packet with these frames, on lines of any length.
+/// Returns what the story says of a packet with these frames, on lines of any length.
 fn said(direction: Direction, packet_type: PacketType, frames: Vec<AnnotatedFrame<'_>>) -> String {
     let connection = samples::connection(Side::Client);
     let header = header(packet_type);

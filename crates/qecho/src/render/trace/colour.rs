@@ -9,13 +9,13 @@ use qecho_packet::wire::PacketType;
 /// Text that nothing sets apart.
 pub(crate) const PLAIN: Style = Style::new();
 
-/// What the eye may pass over: stamps, padding, separators.
+/// Style of stamps, padding and separators, which the eye may pass over.
 pub(crate) const DIM: Style = Style::new().effects(Effects::DIMMED);
 
-/// What stands out without being wrong.
+/// Style of text that stands out without being wrong.
 pub(crate) const STRONG: Style = Style::new().effects(Effects::BOLD);
 
-/// What went wrong: losses, and what was not processed.
+/// Style of losses, and of packets that were not processed.
 pub(crate) const WRONG: Style = AnsiColor::Red.on_default().effects(Effects::BOLD);
 
 /// Returns the style of a kind of packet.

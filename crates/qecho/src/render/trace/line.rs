@@ -7,7 +7,7 @@ use anstyle::Style;
 
 use super::colour::DIM;
 
-/// What the lines are written on.
+/// Properties of the output that lines are written to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Layout {
     /// Whether there are colours.

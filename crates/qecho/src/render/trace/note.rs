@@ -1,4 +1,4 @@
-//! What happens between the packets: losses, new keys, other addresses, the
+//! Events between the packets: losses, new keys, other addresses, the
 //! end.
 
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! What a trace looks like, to the letter.
+//! Traces, to the letter.
 
 mod hostile;
 mod notes;
@@ -34,7 +34,7 @@ fn packets(events: &[Event<'_>]) -> String {
     written(Detail::Packets, PLAIN, events)
 }
 
-/// What one event looks like on a connection that has begun.
+/// Returns one event as it looks on a connection that has begun.
 fn line(detail: Detail, what: EventKind<'_>) -> String {
     let connection = samples::connection(Side::Client);
     written(detail, PLAIN, &[event(0, &connection, what)])

@@ -6,7 +6,7 @@ use ratatui::{Terminal, backend::TestBackend};
 use super::*;
 
 fn live(hosts: &[&str]) -> Live {
-    let subject = |host: &&str| Subject {
+    let subject = |host: &&str| PingTarget {
         host: (*host).to_owned(),
         over: "stream",
         size: Some(64),

@@ -1,4 +1,4 @@
-//! What strangers say.
+//! Words of strangers.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What happens between packets.
+//! Events between packets.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the client's command says, in the form that was asked for.
+//! The reporter of a client.
 
 use std::{
     io::{self, IsTerminal},
@@ -12,10 +12,10 @@ use qecho_echo::{
     dial::{Alpn, DialFailure},
 };
 
-use super::super::{dialing, show};
+use super::super::{dialing, show, trust};
 use crate::{
     args::{ClientArguments, Format, HostPort},
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     render::{
         Object,
         client::{self as render, LostDatagram},
@@ -23,9 +23,9 @@ use crate::{
     stderr::{INSECURE, say, say_part},
 };
 
-/// The voice of one run.
+/// Writes the events of one run in the format that was asked for.
 pub(super) struct Reporter {
-    place: HostPort,
+    server: HostPort,
     format: Format,
     alpn: Alpn,
     insecure: bool,
@@ -40,7 +40,7 @@ pub(super) struct Reporter {
 impl Reporter {
     pub(super) fn new(arguments: &ClientArguments, verifier: Arc<TrustVerifier>) -> Self {
         Self {
-            place: arguments.place.clone(),
+            server: arguments.server.clone(),
             format: arguments.format,
             alpn: arguments.dial.alpn.clone(),
             insecure: arguments.dial.insecure,
@@ -57,7 +57,7 @@ impl Reporter {
             say(INSECURE);
         }
         if self.format == Format::Text {
-            self.say_on(&format!("Connecting to {} …", self.place));
+            self.say_on(&format!("Connecting to {} …", self.server));
         }
     }
 
@@ -79,7 +79,7 @@ impl Reporter {
     }
 
     /// Says what the client tells; its end is for [`ended`](Self::ended).
-    pub(super) fn tell(&mut self, event: &ClientEvent) -> io::Result<()> {
+    pub(super) fn report(&mut self, event: &ClientEvent) -> io::Result<()> {
         match event {
             ClientEvent::WithoutAlpn => self.without_alpn(),
             ClientEvent::Connected(connected) => self.connected(connected),
@@ -102,8 +102,7 @@ impl Reporter {
     }
 
     fn connected(&mut self, connected: &client::Connected) -> io::Result<()> {
-        let anchor = self.verifier.verified_by();
-        let anchor = anchor.map_or_else(String::new, |anchor| anchor.to_string());
+        let anchor = trust::anchor(&self.verifier);
         match self.format {
             Format::Json => render::connected_json(connected, &anchor).line(&mut io::stdout()),
             Format::Text => {
@@ -121,7 +120,7 @@ impl Reporter {
     pub(super) fn ended(
         &mut self,
         outcome: Result<Report, client::Failure>,
-    ) -> Result<Ending, Failure> {
+    ) -> Result<ExitStatus, Failure> {
         let failure = match outcome {
             Ok(report) => {
                 match self.format {
@@ -131,7 +130,7 @@ impl Reporter {
                         render::done_json(&report).line(&mut io::stdout())?;
                     }
                 }
-                return Ok(Ending::Done);
+                return Ok(ExitStatus::Done);
             }
             Err(failure) => failure,
         };
@@ -144,8 +143,8 @@ impl Reporter {
         let exit = match &failure {
             client::Failure::Dial(DialFailure::Impossible { .. })
             | client::Failure::Broken(_)
-            | client::Failure::DatagramTooLarge { .. } => Ending::CouldNotRun,
-            _ => Ending::Negative,
+            | client::Failure::DatagramTooLarge { .. } => ExitStatus::CouldNotRun,
+            _ => ExitStatus::Negative,
         };
         Err(Failure {
             exit,
@@ -159,7 +158,7 @@ impl Reporter {
         let shows_certificate = self.shows_certificate;
         match failure {
             client::Failure::Dial(dial) => dialing::explain(
-                &self.place,
+                &self.server,
                 &self.alpn,
                 &self.verifier,
                 shows_certificate,
@@ -170,8 +169,8 @@ impl Reporter {
             client::Failure::Closed(reason) => {
                 match dialing::refused_hint(reason, shows_certificate) {
                     Some(hint) => {
-                        let place = &self.place;
-                        (anyhow!("cannot connect to {place}: {reason}"), Some(hint))
+                        let server = &self.server;
+                        (anyhow!("cannot connect to {server}: {reason}"), Some(hint))
                     }
                     None => (anyhow!("{failure}"), None),
                 }

@@ -1,4 +1,4 @@
-//! What the ping's command says, in the form that was asked for.
+//! The reporter of a ping.
 
 use std::{
     collections::BTreeMap,
@@ -12,18 +12,18 @@ use qecho_echo::dial::{Alpn, DialFailure};
 use qecho_measure::ping::{self, Connected, PingEvent, Report};
 use qecho_packet::text;
 
-use super::super::dialing;
+use super::super::{dialing, trust};
 use crate::{
     args::{HostPort, PingArguments, PingFormat, PingOver},
-    ending::{Ending, Failure},
+    exit::{ExitStatus, Failure},
     render::{
         Object,
-        ping::{self as render, Subject, rows},
+        ping::{self as render, PingTarget, rows},
     },
     stderr::{INSECURE, say, say_failure},
 };
 
-/// The voice of one run.
+/// Writes the events of one run in the format that was asked for.
 pub(super) struct Reporter {
     hosts: Vec<Host>,
     format: PingFormat,
@@ -35,19 +35,19 @@ pub(super) struct Reporter {
     quiet: bool,
     /// Answers that came, whatever the host.
     received: u64,
-    ending: Ending,
+    ending: ExitStatus,
     shows_certificate: bool,
-    /// What came of hosts while others are still pinged.
+    /// Reports of hosts while others are still pinged.
     ended: BTreeMap<usize, Report>,
     /// Hosts that are not pinged, and why.
     absent: Vec<String>,
 }
 
-/// A host, as the voice knows it.
+/// A host, as the reporter knows it.
 struct Host {
-    place: HostPort,
+    server: HostPort,
     verifier: Arc<TrustVerifier>,
-    subject: Subject,
+    subject: PingTarget,
 }
 
 impl Reporter {
@@ -64,7 +64,7 @@ impl Reporter {
             insecure: arguments.dial.insecure,
             quiet: arguments.quiet,
             received: 0,
-            ending: Ending::Done,
+            ending: ExitStatus::Done,
             shows_certificate: arguments.cert.is_some(),
             ended: BTreeMap::new(),
             absent: Vec::new(),
@@ -72,12 +72,12 @@ impl Reporter {
     }
 
     /// Comes to know the next host.
-    pub(super) fn add(&mut self, place: &HostPort, verifier: Arc<TrustVerifier>) {
+    pub(super) fn add(&mut self, server: &HostPort, verifier: Arc<TrustVerifier>) {
         self.hosts.push(Host {
-            place: place.clone(),
+            server: server.clone(),
             verifier,
-            subject: Subject {
-                host: place.to_string(),
+            subject: PingTarget {
+                host: server.to_string(),
                 over: self.over.name(),
                 size: self.size,
                 timeout: self.timeout.clone(),
@@ -91,7 +91,7 @@ impl Reporter {
     }
 
     /// Returns the hosts as they are shown.
-    pub(super) fn subjects(&self) -> impl Iterator<Item = Subject> {
+    pub(super) fn subjects(&self) -> impl Iterator<Item = PingTarget> {
         self.hosts.iter().map(|host| host.subject.clone())
     }
 
@@ -128,12 +128,12 @@ impl Reporter {
     }
 
     /// Says why a host is not even tried.
-    pub(super) fn cannot_ping(&mut self, place: &HostPort, failure: &Failure) -> io::Result<()> {
-        self.ending = Ending::CouldNotRun;
+    pub(super) fn cannot_ping(&mut self, server: &HostPort, failure: &Failure) -> io::Result<()> {
+        self.ending = ExitStatus::CouldNotRun;
         let reason = failure.error.as_ref();
         let reason = reason.map_or_else(String::new, |error| format!("{error:#}"));
-        self.absent.push(format!(" {place}: {reason}"));
-        self.failed(&place.to_string(), &reason, failure.hint.as_deref())
+        self.absent.push(format!(" {server}: {reason}"));
+        self.failed(&server.to_string(), &reason, failure.hint.as_deref())
     }
 
     fn failed(&self, host: &str, reason: &str, hint: Option<&str>) -> io::Result<()> {
@@ -142,14 +142,14 @@ impl Reporter {
     }
 
     /// Says what the ping tells of a host.
-    pub(super) fn tell(&mut self, host: usize, event: &PingEvent) -> io::Result<()> {
+    pub(super) fn report(&mut self, host: usize, event: &PingEvent) -> io::Result<()> {
         match event {
             PingEvent::Connected(connected) => self.connected(host, connected),
             PingEvent::Ended(report) => self.ended(host, report),
             PingEvent::WithoutAlpn if self.format == PingFormat::Text => {
-                let Host { place, .. } = &self.hosts[host];
+                let Host { server, .. } = &self.hosts[host];
                 say(format_args!(
-                    "{place} refuses ALPN echo; once more without ALPN"
+                    "{server} refuses ALPN echo; once more without ALPN"
                 ));
                 Ok(())
             }
@@ -168,8 +168,7 @@ impl Reporter {
         let Host {
             subject, verifier, ..
         } = &self.hosts[host];
-        let anchor = verifier.verified_by();
-        let anchor = anchor.map_or_else(String::new, |anchor| anchor.to_string());
+        let anchor = trust::anchor(verifier);
         match self.format {
             PingFormat::Text => {
                 render::connected(subject, connected, &anchor, &mut io::stdout().lock())
@@ -180,16 +179,16 @@ impl Reporter {
 
     fn ended(&mut self, host: usize, report: &Report) -> io::Result<()> {
         self.received += report.counts.received;
-        let (mut ending, mut said) = (Ending::Done, None);
+        let (mut ending, mut said) = (ExitStatus::Done, None);
         if report.counts.received == 0 {
-            ending = Ending::Negative;
+            ending = ExitStatus::Negative;
         }
         if let Err(failure) = &report.outcome {
             ending = match failure {
                 ping::Failure::Dial(DialFailure::Impossible { .. })
                 | ping::Failure::DatagramTooLarge { .. }
-                | ping::Failure::Broken(_) => Ending::CouldNotRun,
-                _ => Ending::Negative,
+                | ping::Failure::Broken(_) => ExitStatus::CouldNotRun,
+                _ => ExitStatus::Negative,
             };
             said = Some(self.explain(host, failure));
         }
@@ -197,8 +196,8 @@ impl Reporter {
             self.ending = ending;
         }
         if let Some((reason, hint)) = said {
-            let place = self.hosts[host].place.to_string();
-            self.failed(&place, &reason, hint.as_deref())?;
+            let server = self.hosts[host].server.to_string();
+            self.failed(&server, &reason, hint.as_deref())?;
         }
         self.ended.insert(host, report.clone());
         if self.ended.len() < self.hosts.len() {
@@ -232,25 +231,25 @@ impl Reporter {
     /// Finds the words for a failure, and what to do.
     fn explain(&self, host: usize, failure: &ping::Failure) -> (String, Option<String>) {
         let Host {
-            place, verifier, ..
+            server, verifier, ..
         } = &self.hosts[host];
         let (error, hint) = match failure {
             ping::Failure::Dial(dial) => {
-                dialing::explain(place, &self.alpn, verifier, self.shows_certificate, dial)
+                dialing::explain(server, &self.alpn, verifier, self.shows_certificate, dial)
             }
             ping::Failure::NoDatagrams | ping::Failure::NoStream => {
                 let hint = "--over frame and --over handshake take any QUIC server".to_owned();
-                (anyhow!("{place}: {failure}"), Some(hint))
+                (anyhow!("{server}: {failure}"), Some(hint))
             }
             ping::Failure::DatagramTooLarge { most, .. } => {
                 let hint = format!("give a size of {most} or less: -s {most}");
-                (anyhow!("{place}: {failure}"), Some(hint))
+                (anyhow!("{server}: {failure}"), Some(hint))
             }
             ping::Failure::Closed(reason) => {
                 let hint = dialing::refused_hint(reason, self.shows_certificate);
-                (anyhow!("{place}: {failure}"), hint)
+                (anyhow!("{server}: {failure}"), hint)
             }
-            _ => (anyhow!("{place}: {failure}"), None),
+            _ => (anyhow!("{server}: {failure}"), None),
         };
         (format!("{error:#}"), hint)
     }
@@ -265,11 +264,11 @@ impl Reporter {
     }
 
     /// Returns how the run ends, if a signal has not ended it.
-    pub(super) fn ending(&self, stopped: Option<Ending>) -> Ending {
+    pub(super) fn ending(&self, stopped: Option<ExitStatus>) -> ExitStatus {
         match stopped {
             // As every ping does at Ctrl-C.
-            Some(Ending::Interrupted) if self.received > 0 => Ending::Done,
-            Some(Ending::Interrupted) => Ending::Negative,
+            Some(ExitStatus::Interrupted) if self.received > 0 => ExitStatus::Done,
+            Some(ExitStatus::Interrupted) => ExitStatus::Negative,
             Some(ending) => ending,
             None => self.ending,
         }

@@ -1,10 +1,10 @@
-//! How a run ends: the exit codes of `qecho --help`.
+//! The end of a run: the exit codes of `qecho --help`, and failures.
 
 use std::{fmt::Display, io, process::ExitCode};
 
-/// How a run ended.
+/// Exit code of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum ExitStatus {
     /// Did what was asked.
     Done = 0,
     /// An honest negative: no server, a refusal, bytes that differ.
@@ -17,8 +17,8 @@ pub(crate) enum Ending {
     Terminated = 143,
 }
 
-impl From<Ending> for ExitCode {
-    fn from(ending: Ending) -> Self {
+impl From<ExitStatus> for ExitCode {
+    fn from(ending: ExitStatus) -> Self {
         Self::from(ending as u8)
     }
 }
@@ -26,7 +26,7 @@ impl From<Ending> for ExitCode {
 /// A run that did not end well, and what is said about it.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    pub(crate) exit: Ending,
+    pub(crate) exit: ExitStatus,
     /// `None` when there is nothing to say.
     pub(crate) error: Option<anyhow::Error>,
     pub(crate) hint: Option<String>,
@@ -36,18 +36,26 @@ impl Failure {
     /// An honest negative.
     pub(crate) fn negative(error: anyhow::Error) -> Self {
         Self {
-            exit: Ending::Negative,
+            exit: ExitStatus::Negative,
             error: Some(error),
             hint: None,
         }
     }
 
     /// An ending with nothing to say.
-    pub(crate) fn silent(exit: Ending) -> Self {
+    pub(crate) fn silent(exit: ExitStatus) -> Self {
         Self {
             exit,
             error: None,
             hint: None,
+        }
+    }
+
+    /// Adds what to do about it, if that is known.
+    pub(crate) fn maybe_hint(self, hint: Option<impl Display>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
         }
     }
 
@@ -60,11 +68,11 @@ impl Failure {
     }
 }
 
-/// What goes wrong before the work begins could not run.
+/// Makes a failure of work that could not run.
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self {
-            exit: Ending::CouldNotRun,
+            exit: ExitStatus::CouldNotRun,
             error: Some(error),
             hint: None,
         }
@@ -75,7 +83,7 @@ impl From<anyhow::Error> for Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
-            return Self::silent(Ending::Done);
+            return Self::silent(ExitStatus::Done);
         }
         anyhow::Error::new(error)
             .context("cannot write the output")

@@ -1,24 +1,24 @@
-//! Which lines a page draws of its reports.
+//! The rows of a page's table, and the lines of its charts.
 
 use qecho_measure::bench::Report;
 
 use super::{
-    Named, bench,
+    NamedReport, bench,
     chart::{COLOURS, Chart, Scale, Series},
 };
 
 /// Returns what has a row of its own: each run; of a run in steps, each step by
 /// its rate; and what a run was compared with.
-pub(super) fn rows(runs: &[Named]) -> Vec<Named> {
+pub(super) fn rows(runs: &[NamedReport]) -> Vec<NamedReport> {
     parts(runs, by_offer)
 }
 
 /// Returns what has a line of its own, which is the same, but of many steps some.
-pub(super) fn lines(runs: &[Named]) -> Vec<Named> {
+pub(super) fn lines(runs: &[NamedReport]) -> Vec<NamedReport> {
     parts(runs, some)
 }
 
-fn parts(runs: &[Named], steps: fn(&Report) -> Vec<&Report>) -> Vec<Named> {
+fn parts(runs: &[NamedReport], steps: fn(&Report) -> Vec<&Report>) -> Vec<NamedReport> {
     let mut parts = Vec::new();
     for run in runs {
         let name = |words: &str| match runs.len() {
@@ -48,7 +48,7 @@ fn parts(runs: &[Named], steps: fn(&Report) -> Vec<&Report>) -> Vec<Named> {
 
 /// Returns the same for what is drawn over time, where steps follow one
 /// another.
-pub(super) fn over_time(runs: &[Named]) -> Vec<Named> {
+pub(super) fn over_time(runs: &[NamedReport]) -> Vec<NamedReport> {
     match runs.iter().any(|run| !run.report.steps.is_empty()) {
         true => runs
             .iter()
@@ -59,7 +59,7 @@ pub(super) fn over_time(runs: &[Named]) -> Vec<Named> {
 }
 
 /// Returns echo times against the rate that was offered, if there are steps.
-pub(super) fn by_rate(runs: &[Named]) -> Option<Chart<'_>> {
+pub(super) fn by_rate(runs: &[NamedReport]) -> Option<Chart<'_>> {
     let stepped = runs.iter().filter(|run| !run.report.steps.is_empty());
     let stepped: Vec<_> = stepped.collect();
     let line = |name, report: &Report, time: fn(&Report) -> Option<f64>| {
@@ -93,8 +93,8 @@ pub(super) fn by_rate(runs: &[Named]) -> Option<Chart<'_>> {
     })
 }
 
-fn named(name: String, report: &Report) -> Named {
-    Named {
+fn named(name: String, report: &Report) -> NamedReport {
+    NamedReport {
         name,
         report: report.clone(),
     }

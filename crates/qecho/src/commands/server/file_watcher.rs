@@ -19,28 +19,28 @@ use super::{
 };
 use crate::{args::Format, render::server::reloaded, stderr::say};
 
-/// How often the files are looked at. Where and how they are kept (links, network file
+/// Time from one look at the files to the next. The way in which they are kept (links, network file
 /// systems, containers) makes no difference to a look.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What comes from files that may change.
+/// Certificates from files that may change.
 #[derive(Clone, Default)]
-pub(super) struct Files {
+pub(super) struct WatchedFiles {
     pub(super) identity: Option<Arc<ReloadingIdentity>>,
     pub(super) clients: Option<Arc<ClientVerifier>>,
 }
 
 /// Follows what becomes of the files.
-pub(super) struct Follower {
-    files: Files,
+pub(super) struct FileWatcher {
+    files: WatchedFiles,
     format: Format,
     wake: SyncSender<()>,
     woken: Receiver<()>,
 }
 
-impl Follower {
+impl FileWatcher {
     /// Returns `None` where there is nothing to follow.
-    pub(super) fn new(files: Files, format: Format) -> Option<Self> {
+    pub(super) fn new(files: WatchedFiles, format: Format) -> Option<Self> {
         if files.identity.is_none() && files.clients.is_none() {
             return None;
         }
@@ -66,10 +66,10 @@ impl Follower {
 
     /// Follows the files on a thread of its own, for as long as the process lives.
     pub(super) fn start(self) -> anyhow::Result<()> {
-        spawn("reload", move || self.follow())
+        spawn("reload", move || self.watch())
     }
 
-    fn follow(self) {
+    fn watch(self) {
         // Kept, so that the queue never ends.
         let Self {
             files,

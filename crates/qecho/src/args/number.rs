@@ -1,0 +1,25 @@
+//! Numbers as people write them.
+
+use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
+
+/// Reads a whole number within a range.
+pub(super) fn whole<T: FromStr + PartialOrd>(text: &str, range: &RangeInclusive<T>) -> Option<T> {
+    text.parse().ok().filter(|number| range.contains(number))
+}
+
+/// Reads a whole number within a range, or says what is wrong with it.
+pub(super) fn whole_of<T: FromStr + PartialOrd + Display>(
+    text: &str,
+    range: RangeInclusive<T>,
+) -> Result<T, String> {
+    whole(text, &range).ok_or_else(|| {
+        let (least, most) = (range.start(), range.end());
+        format!("`{text}` is no whole number from {least} to {most}")
+    })
+}
+
+/// Reads digits, perhaps with a point among them, and nothing else.
+pub(super) fn decimal(text: &str) -> Option<f64> {
+    let digit = |char: char| char.is_ascii_digit() || char == '.';
+    text.chars().all(digit).then(|| text.parse().ok()).flatten()
+}
