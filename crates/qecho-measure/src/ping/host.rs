@@ -154,7 +154,7 @@ impl Host {
     ) {
         match (&mut self.stage, event) {
             (Stage::Dialing, Event::Connected) => self.connected(connection, tell),
-            (Stage::Dialing, Event::Closed(reason)) => drop(self.dialer.closed(connection, reason)),
+            (Stage::Dialing, Event::Closed(reason)) => self.dialer.closed(connection, reason),
             (Stage::Live(_), Event::Closed(reason)) => self.closed(connection, reason, tell),
             (Stage::Live(_), event) => self.work_on(connection, Some(event), tell),
             _ => {}
