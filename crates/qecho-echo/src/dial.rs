@@ -232,6 +232,7 @@ impl Dialer {
     /// Does what is due: closes attempts, tries the next address, or gives up.
     pub fn handle_deadline<S: Default>(&mut self, context: &mut ShardContext<'_, S>) -> Progress {
         let now = context.now();
+        self.due_now = None;
         self.close_unneeded(context);
         if std::mem::take(&mut self.has_failed) {
             return self.handle_failure(context);
@@ -283,7 +284,6 @@ impl Dialer {
 
     /// Closes the attempts that are not needed any more.
     pub fn close_unneeded<S>(&mut self, context: &mut ShardContext<'_, S>) {
-        self.due_now = None;
         for key in self.unneeded.drain(..) {
             if let Some((mut connection, _)) = context.connection(key) {
                 connection.close(CODE_DONE, "another address answered first");
@@ -291,18 +291,17 @@ impl Dialer {
         }
     }
 
-    /// Notes that a connection has closed; tells whether it was an attempt.
-    pub fn closed(&mut self, connection: &Connection<'_>, reason: &CloseReason) -> bool {
+    /// Notes that a connection has closed, which may have been an attempt.
+    pub fn closed(&mut self, connection: &Connection<'_>, reason: &CloseReason) {
         let key = connection.key();
         let Some(position) = self.attempts.iter().position(|(known, _)| *known == key) else {
-            return false;
+            return;
         };
         let (_, address) = self.attempts.swap_remove(position);
         let reason = reason.clone();
         self.note(DialFailure::Handshake { address, reason });
         self.has_failed = true;
         self.due_now = Some(connection.now());
-        true
     }
 
     /// Closes the attempts to a peer that cannot be reached, after which it goes on; tells whether

@@ -6,21 +6,17 @@ mod observers;
 mod routes;
 mod shard_group;
 mod spin;
+mod wait;
 
-use std::{
-    io,
-    net::SocketAddr,
-    os::fd::AsFd,
-    time::{Duration, Instant},
-};
+use std::{io, net::SocketAddr, time::Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 
 pub use self::{
     forwarding::ForwardingLoop,
     spin::{SPIN_MAX, Spin},
 };
-use self::{observers::ObserverSet, shard_group::ShardHandle, spin::Spinning};
+use self::{observers::ObserverSet, shard_group::ShardHandle, spin::Spinning, wait::wait_for};
 pub(crate) use self::{shard_group::shard_group, spin::SpinPermits};
 use crate::{
     Mailbox, Runner, StartError,
@@ -98,29 +94,23 @@ impl<A: Application> EventLoop<A> {
         self.mailbox.clone()
     }
 
-    /// Looks for the next datagram before it sleeps; the event loops of a process
-    /// share the permits.
-    pub(crate) fn spinning(self, spin: Spin, permits: SpinPermits) -> Self {
-        Self {
-            spinning: Spinning::new(spin, permits),
-            ..self
-        }
-    }
-
-    /// Ends with the others of a group: until then, it refuses newcomers.
-    pub(crate) fn with_group(self, handle: ShardHandle) -> Self {
-        Self {
-            group: Some(handle),
-            ..self
-        }
+    /// Ends with the others of a group, and until then refuses newcomers; spins by permits that
+    /// they share.
+    pub(crate) fn in_group(
+        mut self,
+        handle: ShardHandle,
+        spin: Spin,
+        permits: SpinPermits,
+    ) -> Self {
+        self.group = Some(handle);
+        self.spinning = Spinning::new(spin, permits);
+        self
     }
 
     /// Shows to `observers` every datagram that passes.
-    pub fn observed_by(self, observers: Vec<Box<dyn DatagramObserver>>) -> Self {
-        Self {
-            observer: (!observers.is_empty()).then(|| ObserverSet::new(observers, clock)),
-            ..self
-        }
+    pub fn observed_by(mut self, observers: Vec<Box<dyn DatagramObserver>>) -> Self {
+        self.observer = (!observers.is_empty()).then(|| ObserverSet::new(observers, clock));
+        self
     }
 
     /// Calls `work`, which is to [`run`](Self::run) the event loop, on a thread of this name.
@@ -335,20 +325,17 @@ impl<A: Application> EventLoop<A> {
             false => deadline,
         };
         let timeout = deadline.map(|deadline| deadline.saturating_duration_since(clock()));
-        let mut descriptors = Vec::with_capacity(self.sockets.len() + 1);
-        descriptors.push(PollFd::from_borrowed_fd(self.inbox.as_fd(), PollFlags::IN));
-        for (binding, socket) in self.sockets.iter().enumerate() {
-            let interest = match self.send_blocked == Some(binding) {
-                true => PollFlags::IN | PollFlags::OUT,
-                false => PollFlags::IN,
-            };
-            descriptors.push(PollFd::from_borrowed_fd(socket.as_fd(), interest));
-        }
-        poll_for(&mut descriptors, timeout)?;
-        for (readable, descriptor) in self.readable.iter_mut().zip(&descriptors[1..]) {
-            *readable = !descriptor.revents().is_empty();
-        }
-        Ok(())
+        let sockets = self.sockets.iter().enumerate();
+        let sockets = sockets.map(
+            |(binding, socket)| match self.send_blocked == Some(binding) {
+                true => (socket, PollFlags::IN | PollFlags::OUT),
+                false => (socket, PollFlags::IN),
+            },
+        );
+        let readable = &mut self.readable;
+        wait_for(&self.inbox, sockets, timeout, |binding, is_ready| {
+            readable[binding] = is_ready;
+        })
     }
 }
 
@@ -364,18 +351,6 @@ fn hand_on<A: Application>(
         observer.received(address, &received);
     }
     shard.handle_datagram(now, received);
-}
-
-/// Waits for an event, precisely: QUIC paces in less than milliseconds.
-fn poll_for(descriptors: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
-    let timeout = timeout.map(|timeout| Timespec {
-        tv_sec: timeout.as_secs() as i64,
-        tv_nsec: timeout.subsec_nanos().into(),
-    });
-    match poll(descriptors, timeout.as_ref()) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Tells whether sending once more is of no use.

@@ -56,7 +56,7 @@ mod start;
 pub use self::{
     event_loop::{EventLoop, ForwardingLoop, SPIN_MAX, Spin},
     listen::Listen,
-    mailbox::{Mailbox, MailboxError, Waker},
+    mailbox::{Mailbox, ShardEnded, Waker},
     server::{Mailboxes, Server, ServerConfig},
     socket::{BindError, ReceiveErrors, Socket},
     start::{Runner, StartError},

@@ -9,7 +9,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
 };
 
@@ -31,42 +31,18 @@ impl<M> Clone for Mailbox<M> {
     }
 }
 
-/// Error of a command that was not taken.
+/// Error of a command to a shard that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MailboxError {
-    /// [`MAILBOX_MAX`] commands wait already.
-    #[error("the mailbox is full")]
-    Full,
-    /// The shard has ended.
-    #[error("the shard has ended")]
-    Ended,
-}
+#[error("the shard has ended")]
+pub struct ShardEnded;
 
 impl<M> Mailbox<M> {
     /// Sends a command; waits while the mailbox is full.
     ///
     /// # Errors
-    /// [`MailboxError::Ended`] if the shard has ended.
-    pub fn send(&self, command: M) -> Result<(), MailboxError> {
-        self.commands
-            .send(command)
-            .map_err(|_| MailboxError::Ended)?;
-        self.waker.wake();
-        Ok(())
-    }
-
-    /// Sends a command if there is room.
-    ///
-    /// # Errors
-    /// [`MailboxError`] if it was not taken.
-    pub fn try_send(&self, command: M) -> Result<(), MailboxError> {
-        self.commands
-            .try_send(command)
-            .map_err(|error| match error {
-                TrySendError::Full(_) => MailboxError::Full,
-                TrySendError::Disconnected(_) => MailboxError::Ended,
-            })?;
+    /// [`ShardEnded`] if it has.
+    pub fn send(&self, command: M) -> Result<(), ShardEnded> {
+        self.commands.send(command).map_err(|_| ShardEnded)?;
         self.waker.wake();
         Ok(())
     }
@@ -162,6 +138,8 @@ impl<M> AsFd for Inbox<M> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::TrySendError;
+
     use super::*;
 
     #[test]
@@ -190,13 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn a_full_mailbox_says_so_and_an_ended_one_too() {
+    fn a_mailbox_has_a_bound_and_says_when_the_shard_has_ended() {
         let (mailbox, inbox) = mailbox().expect("two file descriptors");
         for command in 0..MAILBOX_MAX {
-            assert_eq!(mailbox.try_send(command), Ok(()));
+            assert_eq!(mailbox.send(command), Ok(()));
         }
-        assert_eq!(mailbox.try_send(0), Err(MailboxError::Full));
+        let one_more = mailbox.commands.try_send(0);
+        assert_eq!(one_more, Err(TrySendError::Full(0)));
         drop(inbox);
-        assert_eq!(mailbox.try_send(0), Err(MailboxError::Ended));
+        assert_eq!(mailbox.send(0), Err(ShardEnded));
     }
 }

@@ -129,8 +129,7 @@ impl ServerConfig {
                 // Those that run already end when the rest is dropped: one of their
                 // group has failed.
                 event_loop
-                    .with_group(handle)
-                    .spinning(self.spin, permits.clone())
+                    .in_group(handle, self.spin, permits.clone())
                     .observed_by(self.observers.datagram_observers())
                     .start(format!("shard {index}"), EventLoop::run)
             });

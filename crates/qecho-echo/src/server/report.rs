@@ -24,35 +24,18 @@ pub struct Report {
     pub datagrams_unsupported: u64,
 }
 
-impl std::ops::AddAssign for Report {
-    fn add_assign(&mut self, other: Self) {
-        let Self {
-            connections,
-            handshakes_failed,
-            refused,
-            streams,
-            bytes_echoed,
-            datagrams_echoed,
-            datagrams_blocked,
-            datagrams_too_large,
-            datagrams_unsupported,
-        } = other;
-        self.connections += connections;
-        self.handshakes_failed += handshakes_failed;
-        self.refused += refused;
-        self.streams += streams;
-        self.bytes_echoed += bytes_echoed;
-        self.datagrams_echoed += datagrams_echoed;
-        self.datagrams_blocked += datagrams_blocked;
-        self.datagrams_too_large += datagrams_too_large;
-        self.datagrams_unsupported += datagrams_unsupported;
-    }
-}
-
 impl std::iter::Sum for Report {
     fn sum<I: Iterator<Item = Self>>(reports: I) -> Self {
-        let mut total = Self::default();
-        reports.for_each(|report| total += report);
-        total
+        reports.fold(Self::default(), |total, more| Self {
+            connections: total.connections + more.connections,
+            handshakes_failed: total.handshakes_failed + more.handshakes_failed,
+            refused: total.refused + more.refused,
+            streams: total.streams + more.streams,
+            bytes_echoed: total.bytes_echoed + more.bytes_echoed,
+            datagrams_echoed: total.datagrams_echoed + more.datagrams_echoed,
+            datagrams_blocked: total.datagrams_blocked + more.datagrams_blocked,
+            datagrams_too_large: total.datagrams_too_large + more.datagrams_too_large,
+            datagrams_unsupported: total.datagrams_unsupported + more.datagrams_unsupported,
+        })
     }
 }

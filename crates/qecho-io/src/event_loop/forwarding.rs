@@ -1,14 +1,14 @@
 //! Drives a forwarder on real sockets.
 
-use std::{collections::BTreeMap, io, os::fd::AsFd, time::Instant};
+use std::{collections::BTreeMap, io, time::Instant};
 
 use qecho_engine::{
     Forwarder, ForwarderOutput,
     limits::{MAIL_PER_TURN_MAX, RECEIVE_BATCHES_PER_TURN},
 };
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
 
-use super::{clock, poll_for};
+use super::{clock, wait::wait_for};
 use crate::{
     Mailbox, Runner, StartError,
     mailbox::{Inbox, mailbox},
@@ -146,11 +146,7 @@ impl<F: Forwarder> ForwardingLoop<F> {
             false => self.forwarder.deadline(),
         };
         let timeout = deadline.map(|deadline| deadline.saturating_duration_since(clock()));
-        let mut descriptors = Vec::with_capacity(self.sockets.len() + 1);
-        descriptors.push(PollFd::from_borrowed_fd(self.inbox.as_fd(), PollFlags::IN));
-        for socket in self.sockets.values() {
-            descriptors.push(PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN));
-        }
-        poll_for(&mut descriptors, timeout)
+        let sockets = self.sockets.values().map(|socket| (socket, PollFlags::IN));
+        wait_for(&self.inbox, sockets, timeout, |_, _| {})
     }
 }

@@ -164,9 +164,7 @@ impl Host {
     ) {
         match (&self.state, event) {
             (HostState::Dialing, Event::Connected) => self.connected(connection, event, tell),
-            (HostState::Dialing, Event::Closed(reason)) => {
-                self.dialer.closed(connection, reason);
-            }
+            (HostState::Dialing, Event::Closed(reason)) => self.dialer.closed(connection, reason),
             (HostState::Live(_), Event::Closed(reason)) => self.closed(connection, reason, tell),
             (HostState::Live(_), event) => self.work_on(connection, Some(event), false, tell),
             _ => {}

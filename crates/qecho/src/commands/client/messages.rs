@@ -94,8 +94,8 @@ fn read_lines(
                     return send(&sender, CommandEvent::BadInput(error));
                 }
             };
-            let mail = Command::Message(message(line, over));
-            if unanswered.send(()).is_err() || mailbox.send(mail).is_err() {
+            let command = Command::Message(message(line, over));
+            if unanswered.send(()).is_err() || mailbox.send(command).is_err() {
                 return;
             }
         }
