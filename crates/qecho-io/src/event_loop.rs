@@ -27,7 +27,8 @@ use crate::socket::{ReceiveBuffers, Socket};
 use qecho_engine::{
     Application, Datagram, Output, Received, Shard,
     limits::{
-        MAIL_PER_TURN_MAX, OUTBOX_TRANSMITS_MAX, RECEIVE_BATCHES_PER_TURN, RECEIVE_BYTES_PER_TURN,
+        COMMANDS_PER_TURN_MAX, OUTBOX_TRANSMITS_MAX, RECEIVE_BATCHES_PER_TURN,
+        RECEIVE_BYTES_PER_TURN,
     },
 };
 use qecho_packet::DatagramObserver;
@@ -205,7 +206,7 @@ impl<A: Application> EventLoop<A> {
     fn read_mail(&mut self, now: Instant) {
         let rang = self.inbox.answer();
         self.mail_left = true;
-        for _ in 0..MAIL_PER_TURN_MAX {
+        for _ in 0..COMMANDS_PER_TURN_MAX {
             let Some(mail) = self.inbox.next() else {
                 self.mail_left = false;
                 break;

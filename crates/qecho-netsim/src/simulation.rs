@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
 use qecho_engine::{Application, Datagram, Observation, Output, Received, Shard};
 
 use crate::link::{Conditions, InFlight, Link};
@@ -212,20 +211,17 @@ impl<N: Application, F: Application> Simulation<N, F> {
 
     fn arrive(&mut self, flight: Flight) {
         self.see(flight.to, Direction::Received, flight.from, &flight.data);
-        let received = Received {
-            binding: 0,
-            remote: flight.from,
-            local_ip: None,
-            ecn: flight.ecn,
-            data: BytesMut::from(&flight.data[..]),
-        };
+        let mut received = Received::from_remote(flight.from, &flight.data);
+        received.ecn = flight.ecn;
         match flight.to {
             End::Near => self.near.handle_datagram(self.now, received),
             End::Far => self.far.handle_datagram(self.now, received),
         }
     }
 
-    fn depart(&mut self, to: End, datagram: Datagram) {
+    fn depart(&mut self, to: End, mut datagram: Datagram) {
+        // The contents leave; a shard that keeps their buffer would seem to need that memory.
+        let contents = std::mem::take(&mut datagram.contents);
         let from = match to {
             End::Near => self.far_address,
             End::Far => self.near_address,
@@ -236,8 +232,8 @@ impl<N: Application, F: Application> Simulation<N, F> {
             End::Near => (End::Far, self.near_address),
             End::Far => (End::Near, self.far_address),
         };
-        let size = datagram.segment_size.unwrap_or(datagram.contents.len());
-        for part in datagram.contents.chunks(size.max(1)) {
+        let size = datagram.segment_size.unwrap_or(contents.len());
+        for part in contents.chunks(size.max(1)) {
             self.see(here, Direction::Sent, datagram.destination, part);
             if datagram.destination != there {
                 continue;
@@ -254,7 +250,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
                 self.launch(at, to, from, datagram.ecn, data);
             }
         }
-        let length = datagram.contents.len();
+        let length = contents.len();
         match to {
             End::Near => self.far.note_sent(self.now, datagram, Ok(length)),
             End::Far => self.near.note_sent(self.now, datagram, Ok(length)),

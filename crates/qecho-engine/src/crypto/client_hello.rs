@@ -7,7 +7,7 @@ const HANDSHAKE_HEADER: usize = 4;
 const CLIENT_HELLO: u8 = 1;
 const EXTENSION_ALPN: u16 = 16;
 
-/// What the bytes of a first handshake message amount to so far.
+/// A first handshake message, as far as it has come.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ClientHello {
     /// More bytes must come.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io, os::fd::AsFd, time::Instant};
 
 use qecho_engine::{
     Forwarder, ForwarderOutput,
-    limits::{MAIL_PER_TURN_MAX, RECEIVE_BATCHES_PER_TURN},
+    limits::{COMMANDS_PER_TURN_MAX, RECEIVE_BATCHES_PER_TURN},
 };
 use rustix::event::{PollFd, PollFlags};
 
@@ -77,7 +77,7 @@ impl<F: Forwarder> ForwardingLoop<F> {
 
     fn read_mail(&mut self, now: Instant) {
         self.inbox.answer();
-        for _ in 0..MAIL_PER_TURN_MAX {
+        for _ in 0..COMMANDS_PER_TURN_MAX {
             let Some(mail) = self.inbox.next() else {
                 return;
             };
