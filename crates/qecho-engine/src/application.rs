@@ -1,4 +1,4 @@
-//! What a program does with its connections.
+//! The program on top of a shard.
 
 use std::{io, net::SocketAddr, time::Instant};
 
@@ -11,11 +11,10 @@ use crate::{connection::Connection, context::ShardContext, event::Event};
 /// Every method runs on the shard's thread inside a turn and must not block.
 /// The time of the turn is [`Connection::now`] and [`ShardContext::now`].
 pub trait Application: Sized {
-    /// What the application keeps for each connection.
+    /// State that the application keeps for each connection.
     type State;
 
-    /// What other threads send to the application through the shard's
-    /// mailbox (`qecho-io`).
+    /// Message of other threads to the application, through the shard's mailbox (`qecho-io`).
     type Command: Send;
 
     /// Starts the application, once, before the first turn.
@@ -42,10 +41,14 @@ pub trait Application: Sized {
         event: Event,
     );
 
-    /// Handles a letter from another thread.
-    fn handle_command(&mut self, context: &mut ShardContext<'_, Self::State>, mail: Self::Command);
+    /// Handles a command of another thread.
+    fn handle_command(
+        &mut self,
+        context: &mut ShardContext<'_, Self::State>,
+        command: Self::Command,
+    );
 
-    /// Handles the wish of a waker (`qecho-io`): something that the
+    /// Handles that a waker (`qecho-io`) was used: something that the
     /// application shares with other threads has changed.
     fn handle_wake(&mut self, context: &mut ShardContext<'_, Self::State>) {
         let _ = context;
@@ -76,7 +79,7 @@ pub trait Application: Sized {
     }
 }
 
-/// Why a client was turned away with its first packet.
+/// Reason for which a client was turned away with its first packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RejectReason {

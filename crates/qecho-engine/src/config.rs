@@ -1,4 +1,4 @@
-//! How a shard is configured, and how that is told to the state machine.
+//! Configuration of a shard, and of the state machine by it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -36,10 +36,9 @@ pub struct Transport {
     /// Bytes that we keep because they are unsent or unacknowledged.
     pub send_window: u32,
     /// Largest UDP payload that is accepted and that MTU discovery tries
-    /// (RFC 8899); `None` for what the route to the peer can carry. The smaller
-    /// of both ends' counts, and a client with little to send does well with
-    /// little: to look for loopback's 65,507 bytes costs either end 0.8 ms
-    /// of processor time.
+    /// (RFC 8899); `None` for what the route to the peer can carry. The smaller of both
+    /// ends' counts. A client with little to send should set little: finding loopback's
+    /// 65,507 bytes costs either end 0.8 ms of processor time.
     pub udp_payload_max: Option<u16>,
     /// Bidirectional streams that a peer may have open at once.
     pub bidirectional_streams_max: u64,
@@ -49,36 +48,28 @@ pub struct Transport {
 
 impl Transport {
     /// Sets the silence after which a connection is given up.
-    pub fn with_idle_timeout(self, idle_timeout: Duration) -> Self {
-        Self {
-            idle_timeout,
-            ..self
-        }
+    pub fn with_idle_timeout(mut self, idle_timeout: Duration) -> Self {
+        self.idle_timeout = idle_timeout;
+        self
     }
 
     /// Sets the interval at which an idle connection is kept alive.
-    pub fn with_keep_alive(self, interval: impl Into<Option<Duration>>) -> Self {
-        Self {
-            keep_alive: interval.into(),
-            ..self
-        }
+    pub fn with_keep_alive(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.keep_alive = interval.into();
+        self
     }
 
     /// Sets the largest UDP payload that is accepted and tried.
-    pub fn with_udp_payload_max(self, bytes: impl Into<Option<u16>>) -> Self {
-        Self {
-            udp_payload_max: bytes.into(),
-            ..self
-        }
+    pub fn with_udp_payload_max(mut self, bytes: impl Into<Option<u16>>) -> Self {
+        self.udp_payload_max = bytes.into();
+        self
     }
 
     /// Sets how many streams of each direction a peer may have open at once.
-    pub fn with_streams_max(self, streams: u64) -> Self {
-        Self {
-            bidirectional_streams_max: streams,
-            unidirectional_streams_max: streams,
-            ..self
-        }
+    pub fn with_streams_max(mut self, streams: u64) -> Self {
+        self.bidirectional_streams_max = streams;
+        self.unidirectional_streams_max = streams;
+        self
     }
 
     /// Returns the largest UDP payload that we accept.
@@ -154,36 +145,35 @@ impl ShardConfig {
     }
 
     /// Sets which clients are let in.
-    pub fn with_admission(self, admission: AdmissionSettings) -> Self {
-        Self { admission, ..self }
+    pub fn with_admission(mut self, admission: AdmissionSettings) -> Self {
+        self.admission = admission;
+        self
     }
 
     /// Sets the keys that the shards of a server have in common.
-    pub fn with_secrets(self, secrets: Secrets) -> Self {
-        Self { secrets, ..self }
+    pub fn with_secrets(mut self, secrets: Secrets) -> Self {
+        self.secrets = secrets;
+        self
     }
 
     /// Makes it one shard of a server. Two servers need two [`ServerShared`]: their limits
     /// count together otherwise.
-    pub fn with_server_shared(self, server_shared: ServerShared) -> Self {
-        Self {
-            server_shared,
-            ..self
-        }
+    pub fn with_server_shared(mut self, server_shared: ServerShared) -> Self {
+        self.server_shared = server_shared;
+        self
     }
 
     /// Sets what every random choice of the shard begins with.
-    pub fn with_seed(self, seed: [u8; 32]) -> Self {
-        Self { seed, ..self }
+    pub fn with_seed(mut self, seed: [u8; 32]) -> Self {
+        self.seed = seed;
+        self
     }
 
     /// Sets whether the shard decodes its packets, for
     /// [`Output::Observation`](crate::Output::Observation).
-    pub fn with_packet_tracing(self, traces_packets: bool) -> Self {
-        Self {
-            traces_packets,
-            ..self
-        }
+    pub fn with_packet_tracing(mut self, traces_packets: bool) -> Self {
+        self.traces_packets = traces_packets;
+        self
     }
 
     /// Returns the configuration of connections that try UDP payloads up to

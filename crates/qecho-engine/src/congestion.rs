@@ -1,4 +1,4 @@
-//! Congestion control: Cubic (RFC 9438), with a door for what must not wait.
+//! Congestion control: Cubic (RFC 9438), with a bypass for what must not wait.
 
 use std::{
     any::Any,
@@ -27,7 +27,7 @@ impl ControllerFactory for CongestionFactory {
     }
 }
 
-/// Cubic, with a door past the window for what must not wait.
+/// Cubic, with a bypass of the window for what must not wait.
 ///
 /// quinn-proto 0.11.19 holds packets back while the window is full and there
 /// is data to send, although they carry more than data:
@@ -44,11 +44,11 @@ struct Congestion {
     open: Arc<AtomicBool>,
 }
 
-/// The door past the congestion window of a connection's current path.
+/// Bypass of the congestion window of a connection's current path.
 pub(crate) struct CongestionBypass(Option<Arc<AtomicBool>>);
 
 impl CongestionBypass {
-    /// Opens the door; it closes when the value is dropped.
+    /// Opens the bypass; it closes when the value is dropped.
     pub(crate) fn open(connection: &quinn_proto::Connection) -> Self {
         let controller = connection.congestion_state().clone_box().into_any();
         let congestion = controller.downcast::<Congestion>().ok();

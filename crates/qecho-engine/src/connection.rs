@@ -117,8 +117,8 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Returns the number by which the observations of a watched shard name
-    /// this connection.
+    /// Returns the number by which observations name
+    /// this connection, if packets are traced.
     pub fn number(&self) -> Option<u64> {
         self.meta.number
     }
@@ -127,8 +127,8 @@ impl<'a> Connection<'a> {
     /// acknowledge it, and within its `max_ack_delay`.
     ///
     /// It is not sent again if it is lost. Calls before it is sent count as
-    /// one, and probes for losses and the MTU are PING frames too: who watches
-    /// tells them apart by when they are sent and what they are padded to.
+    /// one. Probes for losses and the MTU are PING frames too: an observer tells them apart
+    /// by their time and their padding.
     pub fn ping(&mut self) {
         self.proto.ping();
     }

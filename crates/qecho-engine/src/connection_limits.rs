@@ -8,15 +8,15 @@ use std::{
 
 use crate::limits;
 
-/// When an unvalidated address must prove itself by a Retry (RFC 9000 §8.1.2).
+/// Policy for validating addresses by a Retry (RFC 9000 §8.1.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RetryPolicy {
-    /// When many handshakes are under way, in all or from one address.
+    /// Validates while many handshakes are under way, in all or from one address.
     #[default]
     Auto,
-    /// Always.
+    /// Always validates.
     Always,
-    /// Never: over the limits, clients are refused.
+    /// Never validates: over the limits, clients are refused.
     Never,
 }
 
@@ -24,7 +24,7 @@ pub enum RetryPolicy {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AdmissionSettings {
-    /// When a Retry is demanded.
+    /// Policy for Retry.
     pub retry: RetryPolicy,
     /// Connections at once, on all shards together; one more is refused.
     pub connections_max: usize,
@@ -35,24 +35,21 @@ pub struct AdmissionSettings {
 
 impl AdmissionSettings {
     /// Sets when a Retry is demanded.
-    pub fn with_retry(self, retry: RetryPolicy) -> Self {
-        Self { retry, ..self }
+    pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
+        self.retry = retry;
+        self
     }
 
     /// Sets how many connections there may be at once, on all shards together.
-    pub fn with_connections_max(self, connections_max: usize) -> Self {
-        Self {
-            connections_max,
-            ..self
-        }
+    pub fn with_connections_max(mut self, connections_max: usize) -> Self {
+        self.connections_max = connections_max;
+        self
     }
 
     /// Sets how many of them may be from one address.
-    pub fn with_connections_per_address_max(self, connections_per_address_max: usize) -> Self {
-        Self {
-            connections_per_address_max,
-            ..self
-        }
+    pub fn with_connections_per_address_max(mut self, connections_per_address_max: usize) -> Self {
+        self.connections_per_address_max = connections_per_address_max;
+        self
     }
 }
 
@@ -66,7 +63,7 @@ impl Default for AdmissionSettings {
     }
 }
 
-/// Addresses that one person can have many of are counted as one.
+/// Addresses that count as one, because a client can have many of them: an IPv6 /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct AddressPrefix(IpAddr);
 
@@ -83,7 +80,7 @@ impl From<IpAddr> for AddressPrefix {
     }
 }
 
-/// What connections occupy of the limits that are one for all shards.
+/// Connections of all shards of a server, counted against its limits.
 ///
 /// A lock, but none on the data path: it is taken when a connection begins and
 /// when it ends.
@@ -110,7 +107,7 @@ impl ConnectionLimits {
         self.lock().has_room(prefix, settings)
     }
 
-    /// Takes a place, unless another shard has just taken the last one.
+    /// Counts a connection, unless another shard has just taken the last place.
     pub(crate) fn take(&self, prefix: AddressPrefix, settings: &AdmissionSettings) -> bool {
         let mut taken = self.lock();
         if !taken.has_room(prefix, settings) {
@@ -121,6 +118,7 @@ impl ConnectionLimits {
         true
     }
 
+    /// Counts a connection no more.
     pub(crate) fn give_back(&self, prefix: AddressPrefix) {
         let mut taken = self.lock();
         taken.connections -= 1;
@@ -152,17 +150,14 @@ mod tests {
 
     #[test]
     fn shards_that_ask_at_the_same_time_never_take_more_than_there_is() {
-        let settings = AdmissionSettings {
-            connections_max: 100,
-            ..AdmissionSettings::default()
-        };
-        let places = Arc::<ConnectionLimits>::default();
+        let settings = AdmissionSettings::default().with_connections_max(100);
+        let limits = Arc::<ConnectionLimits>::default();
         let threads: Vec<_> = (0..4_u8)
             .map(|shard| {
-                let (places, settings) = (places.clone(), settings.clone());
+                let (limits, settings) = (limits.clone(), settings.clone());
                 let prefix = AddressPrefix::from(IpAddr::from([10, 0, 0, shard]));
                 std::thread::spawn(move || {
-                    let takes = (0..1_000).map(|_| places.take(prefix, &settings));
+                    let takes = (0..1_000).map(|_| limits.take(prefix, &settings));
                     takes.filter(|taken| *taken).count()
                 })
             })

@@ -1,4 +1,4 @@
-//! What an application may do to its shard.
+//! The view of a shard that its application gets.
 
 use std::{
     net::SocketAddr,
@@ -15,13 +15,13 @@ use crate::{
     state::{CloseFrame, ConnectionEntry, ShardState},
 };
 
-/// The shard in the hands of its application.
+/// A shard during a turn.
 pub struct ShardContext<'a, S> {
     shard: &'a mut ShardState<S>,
     now: Instant,
 }
 
-/// Whom to connect to, and how.
+/// Server to connect to.
 #[derive(Clone, Debug)]
 pub struct ConnectTo<'a> {
     /// The server's address.
@@ -32,7 +32,7 @@ pub struct ConnectTo<'a> {
     pub connector: &'a Connector,
 }
 
-/// Why a connection could not even be begun.
+/// Error of a connection that could not even be begun.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {

@@ -6,7 +6,6 @@
 
 mod client;
 mod client_hello;
-mod completed;
 mod fragments;
 mod initial;
 mod last_initial;
@@ -26,12 +25,12 @@ use rustls::{
 
 pub(crate) use client::ShardClient;
 pub use client::{ClientTls, Connector};
-pub(crate) use packet_keys::{Findings, PacketKeys};
-pub(crate) use plaintext::{OpenedCopy, Plaintext, Sealed};
+pub(crate) use packet_keys::{PacketKeys, PacketSigns};
+pub(crate) use plaintext::{OpenedPacket, Plaintext, SealedPacket};
 pub(crate) use server::ServerCrypto;
 pub use server::ServerTls;
 
-/// Which application protocols a server agrees to (RFC 7301).
+/// Policy for application protocols of a server (RFC 7301).
 ///
 /// A client that offers none is always served.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,6 +21,19 @@ pub struct Received {
     pub data: BytesMut,
 }
 
+impl Received {
+    /// Makes a datagram that the first address received from `remote`, without ECN bits.
+    pub fn from_remote(remote: SocketAddr, data: &[u8]) -> Self {
+        Self {
+            binding: 0,
+            remote,
+            local_ip: None,
+            ecn: 0,
+            data: BytesMut::from(data),
+        }
+    }
+}
+
 /// A UDP datagram to send, or a batch of equally long ones for the kernel to cut
 /// (GSO).
 #[derive(Debug)]
@@ -58,13 +71,15 @@ impl Datagram {
     }
 
     /// Sets the ECN bits.
-    pub fn with_ecn(self, ecn: u8) -> Self {
-        Self { ecn, ..self }
+    pub fn with_ecn(mut self, ecn: u8) -> Self {
+        self.ecn = ecn;
+        self
     }
 
     /// Sets the address to send from.
-    pub fn with_source_ip(self, source_ip: Option<IpAddr>) -> Self {
-        Self { source_ip, ..self }
+    pub fn with_source_ip(mut self, source_ip: Option<IpAddr>) -> Self {
+        self.source_ip = source_ip;
+        self
     }
 
     /// Tells whether `next`, perhaps of another connection, can leave in one

@@ -1,4 +1,4 @@
-//! What a connection tells its application.
+//! Events of a connection for its application.
 
 use qecho_packet::{CloseReason, Dir, StreamId};
 

@@ -53,7 +53,7 @@ pub enum ForwarderOutput {
     Open {
         /// A number that no open socket has.
         binding: usize,
-        /// What to bind; port 0 lets the system choose.
+        /// Address to bind; port 0 lets the system choose.
         address: SocketAddr,
     },
     /// Closes a socket; what comes for it is lost.

@@ -1,9 +1,9 @@
-//! What a completed handshake agreed on.
+//! Results of a completed handshake.
 
 use qecho_packet::TransportParameters;
 use rustls::{CipherSuite, NamedGroup, pki_types::CertificateDer};
 
-/// What a completed handshake agreed on, and with whom.
+/// Results of a completed handshake.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Handshake {
@@ -20,7 +20,7 @@ pub struct Handshake {
     pub key_exchange: Option<NamedGroup>,
     /// Whether a session of an earlier connection went on (RFC 8446 §2.2).
     pub resumed: bool,
-    /// What became of 0-RTT; `None` if the client could not or did not try it.
+    /// Result of 0-RTT; `None` if the client could not or did not try it.
     pub early_data: Option<EarlyData>,
     /// The peer's certificate chain, end entity first.
     pub peer_certificates: Vec<CertificateDer<'static>>,
@@ -28,7 +28,7 @@ pub struct Handshake {
     pub peer_parameters: TransportParameters,
 }
 
-/// What became of data that a client sent before its handshake was complete
+/// Result of sending data before the handshake was complete
 /// (0-RTT, RFC 9001 §4.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EarlyData {

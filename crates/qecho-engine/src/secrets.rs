@@ -5,8 +5,8 @@ use std::sync::Arc;
 use aws_lc_rs::{hkdf, hmac};
 
 /// One secret from which every key that spans shards or outlives a process is
-/// derived: whoever keeps it recognises its own stateless resets and Retry
-/// tokens again after a restart.
+/// derived: a server that keeps it recognises its own stateless resets and Retry
+/// tokens after a restart.
 #[derive(Clone)]
 pub struct Secrets {
     master: hkdf::Prk,

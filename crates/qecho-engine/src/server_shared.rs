@@ -1,4 +1,4 @@
-//! What the shards of one server have in common, and which of them one is.
+//! Limits, TLS sessions and numbers that the shards of one server have in common.
 
 use std::{
     fmt,
@@ -16,8 +16,8 @@ use crate::{
     limits::{SHARDS_MAX, TLS_SESSIONS_MAX},
 };
 
-/// One shard's share in a server: shards that are configured with the shares
-/// of one server have their limits and TLS sessions in common.
+/// Handle of one shard to its server: the shards of a server have their limits and TLS
+/// sessions in common.
 #[derive(Clone, Debug)]
 pub struct ServerShared {
     index: usize,
@@ -29,12 +29,12 @@ struct Server {
     limits: Arc<ConnectionLimits>,
     /// A returning client's first packet may come to any shard.
     sessions: OnceLock<Arc<dyn StoresServerSessions>>,
-    /// Connections that were numbered.
+    /// Number of the last connection.
     connections: AtomicU64,
 }
 
 impl ServerShared {
-    /// Returns the share of a shard that is alone.
+    /// Returns the handle of a shard that is its server's only one.
     pub fn alone() -> Self {
         Self {
             index: 0,
@@ -42,7 +42,7 @@ impl ServerShared {
         }
     }
 
-    /// Returns the shares of `shards` shards, at most [`SHARDS_MAX`].
+    /// Returns the handles of the shards of one server, of `shards` and at most [`SHARDS_MAX`].
     ///
     /// [`SHARDS_MAX`]: crate::limits::SHARDS_MAX
     pub fn split(shards: NonZeroUsize) -> Vec<Self> {
@@ -78,7 +78,7 @@ impl ServerShared {
             .clone()
     }
 
-    /// Numbers the next connection of all shards, from 1, for those who watch.
+    /// Returns the number of the next connection of all shards, from 1, for observations.
     pub(crate) fn next_connection(&self) -> u64 {
         self.server.connections.fetch_add(1, Relaxed) + 1
     }
@@ -107,8 +107,8 @@ mod tests {
 
     #[test]
     fn connections_are_numbered_in_the_order_in_which_they_begin_anywhere() {
-        let shares = ServerShared::split(NonZeroUsize::new(3).expect("not zero"));
-        let begin = |at: usize| shares[at].next_connection();
+        let handles = ServerShared::split(NonZeroUsize::new(3).expect("not zero"));
+        let begin = |at: usize| handles[at].next_connection();
         assert_eq!([2, 0, 0, 1, 2].map(begin), [1, 2, 3, 4, 5]);
     }
 }

@@ -45,7 +45,7 @@ pub(crate) struct ShardState<S> {
     pub(crate) dirty: VecDeque<ConnectionKey>,
     pub(crate) outbox: Outbox,
     pub(crate) initial_cids: InitialCids,
-    /// Which shard of which server this is.
+    /// Division of connection IDs among the shards of the server, and index of this one.
     pub(crate) steering: (Steering, usize),
     /// Whether datagrams of several connections may leave as one batch. To a
     /// server that steers by connection ID, the whole batch would go to one
@@ -59,10 +59,10 @@ pub(crate) struct ShardState<S> {
     lifecycle: Lifecycle,
 }
 
-/// How a shard comes to its end.
+/// Stage of a shard's life.
 enum Lifecycle {
     Running,
-    /// Nobody new; live streams may finish.
+    /// Newcomers are refused; live streams may finish.
     Draining {
         until: Instant,
         farewell: CloseFrame,
@@ -75,7 +75,7 @@ enum Lifecycle {
     Ended,
 }
 
-/// What CONNECTION_CLOSE says.
+/// Code and reason of CONNECTION_CLOSE.
 #[derive(Clone)]
 pub(crate) struct CloseFrame {
     pub(crate) code: u64,
@@ -190,11 +190,26 @@ impl<S> ShardState<S> {
 
     /// Exchanges events with the endpoint; tells whether there were any.
     pub(crate) fn exchange_endpoint_events(&mut self, now: Instant, key: ConnectionKey) -> bool {
-        let exchange = self.bindings[key.binding()].exchange_events(key);
-        if exchange.drained {
+        let Binding {
+            endpoint,
+            connections,
+            ..
+        } = &mut self.bindings[key.binding()];
+        let Some(Some(entry)) = connections.get_mut(key.handle().0) else {
+            return false;
+        };
+        let (mut any, mut is_drained) = (false, false);
+        while let Some(event) = entry.proto.poll_endpoint_events() {
+            any = true;
+            is_drained |= event.is_drained();
+            if let Some(answer) = endpoint.handle_event(key.handle(), event) {
+                entry.proto.handle_event(answer);
+            }
+        }
+        if is_drained {
             self.remove(now, key);
         }
-        exchange.any
+        any
     }
 
     /// Forgets a connection before its time.

@@ -1,4 +1,4 @@
-//! Which shard a connection ID belongs to, for us and for the kernel.
+//! Steering: the shard of a connection ID, as we and the kernel compute it.
 //!
 //! A packet of a client that has changed its port or address hashes anywhere,
 //! so the kernel is given a classic BPF program that computes the shard from
@@ -18,7 +18,7 @@ use crate::{limits::SHARDS_MAX, secrets::Secrets};
 /// Bytes at the beginning of a connection ID that decide on its shard.
 pub const STEERING_BYTES: usize = 4;
 
-/// How the connection IDs of a server are divided among its shards.
+/// Division of a server's connection IDs among its shards.
 #[derive(Clone, Copy)]
 pub struct Steering {
     multiplier: u32,

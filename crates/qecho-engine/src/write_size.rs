@@ -1,5 +1,4 @@
-//! How small the pieces are that an application writes, and how much of them
-//! may be kept.
+//! The send window, by the size of what an application writes.
 
 use crate::limits::{PIECES_UNACKNOWLEDGED_MAX, SEND_WINDOW_MIN};
 

@@ -27,7 +27,8 @@ use qecho_engine::{
     Application, Datagram, Output, Received, Shard,
     config::ShardConfig,
     limits::{
-        MAIL_PER_TURN_MAX, OUTBOX_TRANSMITS_MAX, RECEIVE_BATCHES_PER_TURN, RECEIVE_BYTES_PER_TURN,
+        COMMANDS_PER_TURN_MAX, OUTBOX_TRANSMITS_MAX, RECEIVE_BATCHES_PER_TURN,
+        RECEIVE_BYTES_PER_TURN,
     },
 };
 use qecho_packet::DatagramObserver;
@@ -236,7 +237,7 @@ impl<A: Application> EventLoop<A> {
     fn handle_commands(&mut self, now: Instant) {
         let rang = self.inbox.answer();
         self.commands_left = true;
-        for _ in 0..MAIL_PER_TURN_MAX {
+        for _ in 0..COMMANDS_PER_TURN_MAX {
             let Some(command) = self.inbox.next() else {
                 self.commands_left = false;
                 break;

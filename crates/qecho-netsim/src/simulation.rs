@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
 use qecho_engine::{Application, Datagram, Observation, Output, Received, Shard};
 
 use crate::link::{Conditions, DelayQueue, Link};
@@ -217,20 +216,17 @@ impl<N: Application, F: Application> Simulation<N, F> {
             delivery.from,
             &delivery.data,
         );
-        let received = Received {
-            binding: 0,
-            remote: delivery.from,
-            local_ip: None,
-            ecn: delivery.ecn,
-            data: BytesMut::from(&delivery.data[..]),
-        };
+        let mut received = Received::from_remote(delivery.from, &delivery.data);
+        received.ecn = delivery.ecn;
         match delivery.to {
             End::Near => self.near.handle_datagram(self.now, received),
             End::Far => self.far.handle_datagram(self.now, received),
         }
     }
 
-    fn send_one(&mut self, to: End, datagram: Datagram) {
+    fn send_one(&mut self, to: End, mut datagram: Datagram) {
+        // The contents leave; a shard that keeps their buffer would seem to need that memory.
+        let contents = std::mem::take(&mut datagram.contents);
         let from = match to {
             End::Near => self.far_address,
             End::Far => self.near_address,
@@ -241,8 +237,8 @@ impl<N: Application, F: Application> Simulation<N, F> {
             End::Near => (End::Far, self.near_address),
             End::Far => (End::Near, self.far_address),
         };
-        let size = datagram.segment_size.unwrap_or(datagram.contents.len());
-        for part in datagram.contents.chunks(size.max(1)) {
+        let size = datagram.segment_size.unwrap_or(contents.len());
+        for part in contents.chunks(size.max(1)) {
             self.note(here, Direction::Sent, datagram.destination, part);
             if datagram.destination != there {
                 continue;
@@ -259,7 +255,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
                 self.deliver_at(at, to, from, datagram.ecn, data);
             }
         }
-        let length = datagram.contents.len();
+        let length = contents.len();
         match to {
             End::Near => self.far.note_sent(self.now, datagram, Ok(length)),
             End::Far => self.near.note_sent(self.now, datagram, Ok(length)),

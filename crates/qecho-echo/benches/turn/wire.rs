@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
 use qecho_echo::{
     ALPN_ECHO,
     server::{Echo, End},
@@ -176,12 +175,10 @@ fn split(datagram: &Datagram, from: std::net::SocketAddr) -> impl Iterator<Item 
     let size = datagram.segment_size.unwrap_or(datagram.contents.len());
     let ecn = datagram.ecn;
     let parts = datagram.contents.chunks(size.max(1));
-    parts.map(move |part| Received {
-        binding: 0,
-        remote: from,
-        local_ip: None,
-        ecn,
-        data: BytesMut::from(part),
+    parts.map(move |part| {
+        let mut received = Received::from_remote(from, part);
+        received.ecn = ecn;
+        received
     })
 }
 

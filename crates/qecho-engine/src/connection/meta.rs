@@ -56,7 +56,7 @@ pub(crate) struct ConnectionMeta {
     write_sizes: WriteSizeEstimator,
     /// Whether the application of a client knows that the handshake is confirmed.
     pub(crate) is_confirmed: bool,
-    /// Why we closed it, once we have.
+    /// Reason for which we closed it, once we have.
     pub(crate) local_close: Option<CloseReason>,
     /// Bytes of the largest datagram that was received.
     pub(crate) datagram_max: usize,
@@ -118,8 +118,7 @@ impl ConnectionMeta {
         id.index() < self.accepted[id.direction() as usize]
     }
 
-    /// Notes why we close, for the application to hear; the first reason
-    /// stays.
+    /// Notes the reason for which we close, for the application; the first one stays.
     pub(crate) fn close_locally(&mut self, reason: CloseReason) {
         self.local_close.get_or_insert(reason);
     }

@@ -1,8 +1,8 @@
-//! What comes of what an application does to a connection.
+//! Results of what an application does to a connection.
 
 use bytes::Bytes;
 
-/// What passed on a connection.
+/// Traffic of a connection so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// UDP datagrams sent.
@@ -17,16 +17,16 @@ pub struct Traffic {
     pub packets_sent: u64,
 }
 
-/// What reading a stream gave.
+/// Result of reading a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Read {
     /// The bytes, in order and contiguous; may be empty.
     pub data: Bytes,
-    /// What follows them.
+    /// End of this read.
     pub end: ReadEnd,
 }
 
-/// What follows the bytes that were read.
+/// End of a read: what follows the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadEnd {
     /// Nothing yet: [`Event::Readable`](crate::Event::Readable) will follow.
@@ -41,7 +41,7 @@ pub enum ReadEnd {
     Closed,
 }
 
-/// What became of written bytes.
+/// Result of writing to a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Written {
     /// All were taken.
@@ -55,7 +55,7 @@ pub enum Written {
     Closed,
 }
 
-/// Why a DATAGRAM frame was not sent (RFC 9221).
+/// Reason for which a DATAGRAM frame was not sent (RFC 9221).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendDatagramError {

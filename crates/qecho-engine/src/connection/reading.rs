@@ -1,4 +1,4 @@
-//! Reading streams: what the state machine has in pieces comes out in few.
+//! Reading streams: many chunks of the state machine become few pieces.
 
 use bytes::Bytes;
 use qecho_packet::StreamId;
@@ -20,7 +20,7 @@ impl Connection<'_> {
         self.gather(id, max, |gathered| gathered.is_one_of(PIECE_UNCOPIED_MIN))
     }
 
-    fn gather(&mut self, id: StreamId, max: usize, is_enough: fn(&Gathered) -> bool) -> Read {
+    fn gather(&mut self, id: StreamId, max: usize, is_enough: fn(&JoinedChunks) -> bool) -> Read {
         if !self.receives(id) {
             return Read::nothing(ReadEnd::Closed);
         }
@@ -28,7 +28,7 @@ impl Connection<'_> {
         let Ok(mut chunks) = stream.read(true) else {
             return Read::nothing(ReadEnd::Closed);
         };
-        let mut gathered = Gathered::default();
+        let mut gathered = JoinedChunks::default();
         let packet_max = self.meta.datagram_max;
         let end = loop {
             let room = match is_enough(&gathered) {
@@ -90,15 +90,15 @@ const CHUNKS_JOINED_MAX: usize = 64;
 /// the state machine's send buffer scans its pieces one by one, so many small
 /// ones would make bulk echo quadratic.
 #[derive(Default)]
-struct Gathered {
+struct JoinedChunks {
     first: Bytes,
-    /// What follows it, to be copied once it is known how much that is.
+    /// Chunks after it, to be copied once their length is known.
     more: Vec<Bytes>,
     joined: Vec<u8>,
     length: usize,
 }
 
-impl Gathered {
+impl JoinedChunks {
     fn len(&self) -> usize {
         self.length
     }
@@ -146,8 +146,8 @@ impl Gathered {
 mod tests {
     use super::*;
 
-    fn gathered(chunks: &[Bytes]) -> Gathered {
-        let mut gathered = Gathered::default();
+    fn gathered(chunks: &[Bytes]) -> JoinedChunks {
+        let mut gathered = JoinedChunks::default();
         chunks.iter().for_each(|chunk| gathered.push(chunk.clone()));
         gathered
     }

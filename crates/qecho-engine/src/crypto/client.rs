@@ -44,35 +44,30 @@ impl ClientTls {
     }
 
     /// Sets the certificate for a server that asks for one.
-    pub fn with_identity(self, identity: impl Into<Option<Arc<dyn ResolvesClientCert>>>) -> Self {
-        Self {
-            identity: identity.into(),
-            ..self
-        }
+    pub fn with_identity(
+        mut self,
+        identity: impl Into<Option<Arc<dyn ResolvesClientCert>>>,
+    ) -> Self {
+        self.identity = identity.into();
+        self
     }
 
     /// Sets the application protocols to offer, best first.
-    pub fn with_alpn(self, alpn: &[&[u8]]) -> Self {
-        Self {
-            alpn: alpn.iter().map(|name| name.to_vec()).collect(),
-            ..self
-        }
+    pub fn with_alpn(mut self, alpn: &[&[u8]]) -> Self {
+        self.alpn = alpn.iter().map(|name| name.to_vec()).collect();
+        self
     }
 
     /// Sets the log of TLS secrets.
-    pub fn with_key_log(self, key_log: impl Into<Option<Arc<dyn KeyLog>>>) -> Self {
-        Self {
-            key_log: key_log.into(),
-            ..self
-        }
+    pub fn with_key_log(mut self, key_log: impl Into<Option<Arc<dyn KeyLog>>>) -> Self {
+        self.key_log = key_log.into();
+        self
     }
 
     /// Sets the cryptography.
-    pub fn with_provider(self, provider: impl Into<Option<Arc<CryptoProvider>>>) -> Self {
-        Self {
-            provider: provider.into(),
-            ..self
-        }
+    pub fn with_provider(mut self, provider: impl Into<Option<Arc<CryptoProvider>>>) -> Self {
+        self.provider = provider.into();
+        self
     }
 
     /// Makes the settings ready for connections.

@@ -5,7 +5,7 @@ use qecho_packet::wire::{Malformed, tls};
 
 use crate::limits::CLIENT_HELLO_MAX;
 
-/// What the bytes of a first handshake message amount to so far.
+/// A first handshake message, as far as it has come.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ClientHello {
     /// More bytes must come.

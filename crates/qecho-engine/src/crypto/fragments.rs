@@ -56,7 +56,7 @@ pub(crate) struct Tracker(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    numbers: Numbers,
+    numbers: ReceivedNumbers,
     /// Whether the handshake is complete.
     is_complete: bool,
     /// Most connections have nothing that must be known.
@@ -128,14 +128,14 @@ fn begins(payload: &[u8]) -> bool {
 /// The packet numbers that the state machine takes for known: those that have come, and all
 /// that are too far behind.
 #[derive(Clone, Copy, Default)]
-struct Numbers {
+struct ReceivedNumbers {
     /// The lowest above all that have come.
     next: u64,
     /// Of the 128 below the highest that has come, those that have come too.
     window: u128,
 }
 
-impl Numbers {
+impl ReceivedNumbers {
     /// Adds a packet number; tells whether it was known.
     #[inline]
     fn insert(&mut self, number: u64) -> bool {
@@ -170,7 +170,7 @@ impl Numbers {
 /// machine copy.
 #[derive(Debug)]
 struct Fragments {
-    crypto: Crypto,
+    crypto: CryptoFragments,
     /// Streams of which more than their beginning has come.
     streams: BTreeMap<u64, Ranges>,
     /// Streams, and gaps, from which on streams that have ended should be forgotten.
@@ -193,7 +193,7 @@ struct Fragments {
 /// CRYPTO data. A state machine that has thrown a packet away can have any gaps before what
 /// seems to be the end, so that everything counts that was not appended there.
 #[derive(Debug, Default)]
-struct Crypto {
+struct CryptoFragments {
     end: u64,
     pieces: usize,
 }
@@ -201,7 +201,7 @@ struct Crypto {
 impl Default for Fragments {
     fn default() -> Self {
         Self {
-            crypto: Crypto::default(),
+            crypto: CryptoFragments::default(),
             streams: BTreeMap::new(),
             streams_max: STREAMS_TRACKED_MIN,
             gaps_max: GAPS_MAX / 2,
@@ -337,7 +337,7 @@ fn cost_of_pieces(length: u64, weight: u64) -> u64 {
     pieces * weight * COPY_THRESHOLD / threshold
 }
 
-impl Crypto {
+impl CryptoFragments {
     /// Adds a piece; returns how many may have to be copied.
     fn add(&mut self, offset: u64, length: usize) -> Result<usize, TooFragmented> {
         let end = offset.saturating_add(length as u64);

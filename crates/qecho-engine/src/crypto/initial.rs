@@ -1,4 +1,4 @@
-//! What protects packets before TLS has keys: Initial secrets and the Retry
+//! Protection of packets before TLS has keys: Initial secrets and the Retry
 //! integrity tag (RFC 9001 §5.2, §5.8). Version 1 alone.
 
 use aws_lc_rs::aead;

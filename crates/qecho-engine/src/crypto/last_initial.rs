@@ -3,54 +3,40 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::BytesMut;
 use quinn_proto::{
     ConnectionId, Side,
-    crypto::{CryptoError, HeaderKey, KeyPair, Keys, PacketKey},
+    crypto::{HeaderKey, KeyPair, Keys, PacketKey},
 };
 
-use super::{fragments::Tracker, initial};
+use super::{
+    PacketKeys,
+    fragments::{Level, Tracker},
+    initial,
+};
 
 /// The Initial keys that were derived last, until their connection takes them.
 ///
 /// Keys have to be shareable between threads; in fact only one shard uses these, so
 /// that nobody ever waits for the lock.
 #[derive(Default)]
-pub(super) struct LastInitialKeys(Mutex<Option<(ConnectionId, Tracker, SharedKeys)>>);
+pub(super) struct LastInitialKeys(Mutex<Option<InitialKeys>>);
 
-impl LastInitialKeys {
-    /// Derives a server's keys for the client's first destination connection ID, and begins
-    /// to track what comes.
-    pub(super) fn derive(&self, destination_cid: &ConnectionId) -> (Tracker, Keys) {
-        let keys = SharedKeys::new(initial::keys(destination_cid, Side::Server));
-        let boxed = keys.boxed();
-        let tracker = Tracker::default();
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = Some((*destination_cid, tracker.clone(), keys));
-        (tracker, boxed)
-    }
-
-    /// Returns the same again; makes them anew if others were derived since.
-    pub(super) fn again(&self, destination_cid: &ConnectionId) -> (Tracker, Keys) {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match last.take() {
-            Some((cid, tracker, keys)) if cid == *destination_cid => (tracker, keys.boxed()),
-            _ => {
-                let keys = initial::keys(destination_cid, Side::Server);
-                (Tracker::default(), keys)
-            }
-        }
-    }
-}
-
-struct SharedKeys {
+/// Keys that can be handed out twice.
+struct InitialKeys {
+    destination_cid: ConnectionId,
+    tracker: Tracker,
     header: KeyPair<Arc<dyn HeaderKey>>,
     packet: KeyPair<Arc<dyn PacketKey>>,
 }
 
-impl SharedKeys {
-    fn new(keys: Keys) -> Self {
-        Self {
+impl LastInitialKeys {
+    /// Derives a server's keys for the client's first destination connection ID, and begins
+    /// to track what comes.
+    pub(super) fn derive(&self, destination_cid: &ConnectionId, wrapper: &PacketKeys) -> Keys {
+        let keys = initial::keys(destination_cid, Side::Server);
+        let last = InitialKeys {
+            destination_cid: *destination_cid,
+            tracker: Tracker::default(),
             header: KeyPair {
                 local: keys.header.local.into(),
                 remote: keys.header.remote.into(),
@@ -59,19 +45,36 @@ impl SharedKeys {
                 local: keys.packet.local.into(),
                 remote: keys.packet.remote.into(),
             },
-        }
+        };
+        let keys = Keys {
+            header: last.header(),
+            packet: wrapper.first_pair(&last.tracker, &last.packet),
+        };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+        keys
     }
 
-    fn boxed(&self) -> Keys {
-        Keys {
-            header: KeyPair {
-                local: Box::new(SharedHeaderKey(self.header.local.clone())),
-                remote: Box::new(SharedHeaderKey(self.header.remote.clone())),
+    /// Returns the same again; makes them anew if others were derived since.
+    pub(super) fn again(&self, destination_cid: &ConnectionId, wrapper: &PacketKeys) -> Keys {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match last {
+            Some(last) if last.destination_cid == *destination_cid => Keys {
+                header: last.header(),
+                packet: wrapper.pair(Level::Initial, &last.tracker, last.packet, 0),
             },
-            packet: KeyPair {
-                local: Box::new(SharedPacketKey(self.packet.local.clone())),
-                remote: Box::new(SharedPacketKey(self.packet.remote.clone())),
-            },
+            _ => {
+                let keys = initial::keys(destination_cid, Side::Server);
+                wrapper.wrap(Level::Initial, &Tracker::default(), keys)
+            }
+        }
+    }
+}
+
+impl InitialKeys {
+    fn header(&self) -> KeyPair<Box<dyn HeaderKey>> {
+        KeyPair {
+            local: Box::new(SharedHeaderKey(self.header.local.clone())),
+            remote: Box::new(SharedHeaderKey(self.header.remote.clone())),
         }
     }
 }
@@ -92,35 +95,6 @@ impl HeaderKey for SharedHeaderKey {
     }
 }
 
-struct SharedPacketKey(Arc<dyn PacketKey>);
-
-impl PacketKey for SharedPacketKey {
-    fn encrypt(&self, number: u64, packet: &mut [u8], header_length: usize) {
-        self.0.encrypt(number, packet, header_length);
-    }
-
-    fn decrypt(
-        &self,
-        number: u64,
-        header: &[u8],
-        payload: &mut BytesMut,
-    ) -> Result<(), CryptoError> {
-        self.0.decrypt(number, header, payload)
-    }
-
-    fn tag_len(&self) -> usize {
-        self.0.tag_len()
-    }
-
-    fn confidentiality_limit(&self) -> u64 {
-        self.0.confidentiality_limit()
-    }
-
-    fn integrity_limit(&self) -> u64 {
-        self.0.integrity_limit()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,13 +111,14 @@ mod tests {
         let [one, other] = [[1; 8], [2; 8]].map(|bytes| ConnectionId::new(&bytes));
         let fresh = |cid| sealed(&initial::keys(cid, Side::Server));
         let last = LastInitialKeys::default();
-        assert_eq!(sealed(&last.derive(&one).1), fresh(&one));
-        assert_eq!(sealed(&last.again(&one).1), fresh(&one));
-        assert_eq!(sealed(&last.again(&one).1), fresh(&one));
-        last.derive(&one);
-        last.derive(&other);
-        assert_eq!(sealed(&last.again(&one).1), fresh(&one));
-        assert_eq!(sealed(&last.again(&other).1), fresh(&other));
+        let keys = &PacketKeys::default();
+        assert_eq!(sealed(&last.derive(&one, keys)), fresh(&one));
+        assert_eq!(sealed(&last.again(&one, keys)), fresh(&one));
+        assert_eq!(sealed(&last.again(&one, keys)), fresh(&one));
+        last.derive(&one, keys);
+        last.derive(&other, keys);
+        assert_eq!(sealed(&last.again(&one, keys)), fresh(&one));
+        assert_eq!(sealed(&last.again(&other, keys)), fresh(&other));
         assert_ne!(fresh(&one), fresh(&other));
     }
 }

@@ -1,5 +1,6 @@
-//! The keys that protect packets, as the QUIC state machine gets them: what passes them
-//! is shown to the shard, and what costs too much is kept from the state machine.
+//! Packet keys as the QUIC state machine gets them: they copy each packet's plaintext when
+//! packets are traced, note what the shard must know of packets, and refuse those that would
+//! cost the state machine too much.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -13,30 +14,30 @@ use super::{
     fragments::{Level, TooFragmented, Tracker},
     padding,
     path_frames::{self, PathFrames},
-    plaintext::Plaintext,
+    plaintext::{OpenedPacket, Plaintext, SealedPacket},
 };
 
-/// Wraps the packet keys of all connections of a shard, which finds here what the packets
-/// have shown that were opened and sealed since it last looked.
+/// Wrapper of the packet keys of all connections of a shard, with the signs in packets that
+/// were opened and sealed since the shard last looked.
 #[derive(Clone, Default)]
-pub(crate) struct PacketKeys(Arc<Shared>);
+pub(crate) struct PacketKeys(Arc<Record>);
 
 /// Keys have to be shareable between threads; in fact only the shard's own uses them, so
 /// that nobody ever waits for these locks.
 #[derive(Default)]
-struct Shared {
+struct Record {
     plaintext: Option<Plaintext>,
-    has_findings: AtomicBool,
-    findings: Mutex<Findings>,
-    /// Whether the shard wants to know of frames by which paths are validated.
+    has_signs: AtomicBool,
+    signs: Mutex<PacketSigns>,
+    /// Whether frames by which paths are validated are noted.
     follows_paths: AtomicBool,
-    /// Those of the packet that was sealed last and has any.
+    /// Those of the last sealed packet that has any.
     sealed: Mutex<Option<PathFrames>>,
 }
 
-/// Findings of the keys in packets that they opened.
+/// Signs in packets that were opened.
 #[derive(Default)]
-pub(crate) struct Findings {
+pub(crate) struct PacketSigns {
     /// Packets that the state machine was not to see.
     pub(crate) refused: usize,
     /// Whether a Handshake packet of the peer was among them.
@@ -48,35 +49,34 @@ pub(crate) struct Findings {
 }
 
 impl PacketKeys {
-    /// Returns keys that leave a copy of each packet in the clear if they are `watched`.
-    pub(crate) fn new(watched: bool) -> Self {
-        Self(Arc::new(Shared {
-            plaintext: watched.then(Plaintext::default),
-            ..Shared::default()
+    /// Returns a wrapper that copies each packet's plaintext if `traces_packets`.
+    pub(crate) fn new(traces_packets: bool) -> Self {
+        Self(Arc::new(Record {
+            plaintext: traces_packets.then(Plaintext::default),
+            ..Record::default()
         }))
     }
 
-    /// Returns where the copies are, if the keys are watched.
+    /// Returns the copies, if there are any.
     pub(crate) fn plaintext(&self) -> Option<&Plaintext> {
         self.0.plaintext.as_ref()
     }
 
-    /// Returns what was found since the last call, if anything was.
-    pub(crate) fn take_findings(&self) -> Option<Findings> {
-        let found = self.0.has_findings.load(Relaxed);
+    /// Returns the signs since the last call, if there are any.
+    pub(crate) fn take_signs(&self) -> Option<PacketSigns> {
+        let found = self.0.has_signs.load(Relaxed);
         found.then(|| {
-            self.0.has_findings.store(false, Relaxed);
-            std::mem::take(&mut *locked(&self.0.findings))
+            self.0.has_signs.store(false, Relaxed);
+            std::mem::take(&mut *locked(&self.0.signs))
         })
     }
 
-    fn find(&self, add: impl FnOnce(&mut Findings)) {
-        self.0.has_findings.store(true, Relaxed);
-        add(&mut locked(&self.0.findings));
+    fn sign(&self, add: impl FnOnce(&mut PacketSigns)) {
+        self.0.has_signs.store(true, Relaxed);
+        add(&mut locked(&self.0.signs));
     }
 
-    /// Says whether frames are wanted by which paths are validated (RFC 9000 §8.2), from
-    /// now on.
+    /// Sets whether frames by which paths are validated (RFC 9000 §8.2) are noted.
     pub(crate) fn follow_paths(&self, follows: bool) {
         self.0.follows_paths.store(follows, Relaxed);
         if follows {
@@ -84,7 +84,7 @@ impl PacketKeys {
         }
     }
 
-    /// Returns what such frames the packet has that was sealed last, if they are wanted.
+    /// Returns such frames of the packet that was sealed last, if they are noted.
     pub(crate) fn take_path_frames(&self) -> Option<PathFrames> {
         locked(&self.0.sealed).take()
     }
@@ -107,90 +107,70 @@ impl PacketKeys {
 
     /// Wraps keys of Initial, Handshake or the first 1-RTT packets; `tracker` knows what
     /// came in their packet number space.
-    pub(super) fn wrap(&self, level: Level, tracker: Tracker, keys: Keys) -> Keys {
+    pub(super) fn wrap(&self, level: Level, tracker: &Tracker, keys: Keys) -> Keys {
         Keys {
             header: keys.header,
             packet: self.pair(level, tracker, keys.packet, 0),
         }
     }
 
-    /// Wraps those for the first packet of a connection that a server opens.
-    pub(super) fn wrap_first(&self, tracker: Tracker, keys: Keys) -> Keys {
-        Keys {
-            header: keys.header,
-            packet: KeyPair {
-                local: self.sealing(Level::Initial, keys.packet.local, 0),
-                remote: Box::new(OpeningKey {
-                    key: self.watched(keys.packet.remote, 0),
-                    keys: self.clone(),
-                    level: Level::Initial,
-                    tracker,
-                    spare: padding::keep_length,
-                }),
-            },
-        }
-    }
-
     /// Wraps the packet keys of one generation: key updates count it up (RFC 9001 §6).
-    pub(super) fn pair(
+    pub(super) fn pair<K: Into<Arc<dyn PacketKey>>>(
         &self,
         level: Level,
-        tracker: Tracker,
-        keys: KeyPair<Box<dyn PacketKey>>,
+        tracker: &Tracker,
+        keys: KeyPair<K>,
         generation: u64,
     ) -> KeyPair<Box<dyn PacketKey>> {
         KeyPair {
-            local: self.sealing(level, keys.local, generation),
-            remote: self.opening(level, tracker, keys.remote, generation),
+            local: Box::new(self.key(level, tracker, keys.local, generation)),
+            remote: Box::new(self.key(level, tracker, keys.remote, generation)),
+        }
+    }
+
+    /// Wraps the keys for the first packet of a connection that a server opens, whose length
+    /// counts.
+    pub(super) fn first_pair(
+        &self,
+        tracker: &Tracker,
+        keys: &KeyPair<Arc<dyn PacketKey>>,
+    ) -> KeyPair<Box<dyn PacketKey>> {
+        let remote = WrappedKey {
+            spare_padding: padding::keep_length,
+            ..self.key(Level::Initial, tracker, keys.remote.clone(), 0)
+        };
+        KeyPair {
+            local: Box::new(self.key(Level::Initial, tracker, keys.local.clone(), 0)),
+            remote: Box::new(remote),
         }
     }
 
     /// Wraps the one key of 0-RTT packets.
-    pub(super) fn zero_rtt(&self, tracker: Tracker, key: Box<dyn PacketKey>) -> Box<dyn PacketKey> {
-        self.opening(Level::ZeroRtt, tracker, key, 0)
+    pub(super) fn zero_rtt(
+        &self,
+        tracker: &Tracker,
+        key: Box<dyn PacketKey>,
+    ) -> Box<dyn PacketKey> {
+        Box::new(self.key(Level::ZeroRtt, tracker, key, 0))
     }
 
-    fn watched(&self, key: Box<dyn PacketKey>, generation: u64) -> Box<dyn PacketKey> {
-        match &self.0.plaintext {
-            None => key,
-            Some(plaintext) => plaintext.watched(key, generation),
-        }
-    }
-
-    fn sealing(
+    fn key(
         &self,
         level: Level,
-        key: Box<dyn PacketKey>,
+        tracker: &Tracker,
+        key: impl Into<Arc<dyn PacketKey>>,
         generation: u64,
-    ) -> Box<dyn PacketKey> {
-        match level {
-            Level::OneRtt => {
-                let key = SealingKey {
-                    tag_length: key.tag_len(),
-                    key,
-                    keys: self.clone(),
-                };
-                self.watched(Box::new(key), generation)
-            }
-            // Paths are validated by 1-RTT packets alone.
-            _ => self.watched(key, generation),
-        }
-    }
-
-    fn opening(
-        &self,
-        level: Level,
-        tracker: Tracker,
-        key: Box<dyn PacketKey>,
-        generation: u64,
-    ) -> Box<dyn PacketKey> {
-        Box::new(OpeningKey {
-            key: self.watched(key, generation),
+    ) -> WrappedKey {
+        let key = key.into();
+        WrappedKey {
+            tag_length: key.tag_len(),
+            key,
             keys: self.clone(),
             level,
-            tracker,
-            spare: padding::trim,
-        })
+            generation,
+            tracker: tracker.clone(),
+            spare_padding: padding::trim,
+        }
     }
 }
 
@@ -198,39 +178,87 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Opens packets, and lets only those through that cost the state machine little.
-struct OpeningKey {
-    key: Box<dyn PacketKey>,
+/// Key that seals or opens packets of one level and generation.
+struct WrappedKey {
+    key: Arc<dyn PacketKey>,
+    /// It is asked for several times a packet.
+    tag_length: usize,
     keys: PacketKeys,
     level: Level,
+    generation: u64,
+    /// Record of packets that were opened.
     tracker: Tracker,
     /// Shortens the PADDING of packets once they are open.
-    spare: fn(&mut BytesMut),
+    spare_padding: fn(&mut BytesMut),
 }
 
-impl OpeningKey {
-    /// Looks for what shows that the peer receives at its address (RFC 9000 §8.1, §8.2.3).
+impl WrappedKey {
+    /// Notes frames that validate paths, and that the peer receives at its address (RFC 9000
+    /// §8.1, §8.2.3).
     #[cold]
-    fn look_for_validation(&self, payload: &[u8]) {
-        self.keys.find(|findings| {
-            findings.handshake |= self.level == Level::Handshake;
+    fn note_validation(&self, payload: &[u8]) {
+        self.keys.sign(|signs| {
+            signs.handshake |= self.level == Level::Handshake;
             let responses = path_frames::responses(payload);
-            findings.path_responses.extend(responses);
+            signs.path_responses.extend(responses);
         });
     }
 
     #[cold]
     fn refuse(&self) -> CryptoError {
-        self.keys.find(|findings| findings.refused += 1);
+        self.keys.sign(|signs| signs.refused += 1);
         if let Some(plaintext) = self.keys.plaintext() {
             plaintext.refuse_last();
         }
         CryptoError
     }
+
+    #[cold]
+    fn note_path_frames(&self, number: u64, packet: &[u8], header_length: usize) {
+        if let Some(frames) = PathFrames::read(&*self.key, number, packet, header_length) {
+            *locked(&self.keys.0.sealed) = Some(frames);
+        }
+    }
+
+    /// Opens a packet, and keeps a copy of its plaintext.
+    #[cold]
+    fn decrypt_traced(
+        &self,
+        plaintext: &Plaintext,
+        number: u64,
+        header: &[u8],
+        payload: &mut BytesMut,
+    ) -> Result<(), CryptoError> {
+        let size = header.len() + payload.len();
+        let outcome = self.key.decrypt(number, header, payload);
+        plaintext.copies().opened.push(OpenedPacket {
+            number,
+            header: header.to_vec(),
+            payload: outcome.is_ok().then(|| payload.to_vec()),
+            size,
+            generation: self.generation,
+            refused: false,
+        });
+        outcome
+    }
 }
 
-impl PacketKey for OpeningKey {
+impl PacketKey for WrappedKey {
     fn encrypt(&self, number: u64, packet: &mut [u8], header_length: usize) {
+        // Paths are validated by 1-RTT packets alone.
+        if self.level == Level::OneRtt && self.keys.0.follows_paths.load(Relaxed) {
+            self.note_path_frames(number, packet, header_length);
+        }
+        if let Some(plaintext) = &self.keys.0.plaintext {
+            let content = packet.len() - self.tag_length;
+            plaintext.copies().sealed.push(SealedPacket {
+                number,
+                bytes: packet[..content].to_vec(),
+                header_length,
+                size: packet.len(),
+                generation: self.generation,
+            });
+        }
         self.key.encrypt(number, packet, header_length);
     }
 
@@ -240,67 +268,23 @@ impl PacketKey for OpeningKey {
         header: &[u8],
         payload: &mut BytesMut,
     ) -> Result<(), CryptoError> {
-        self.key.decrypt(number, header, payload)?;
-        (self.spare)(payload);
+        match &self.keys.0.plaintext {
+            None => self.key.decrypt(number, header, payload)?,
+            Some(plaintext) => self.decrypt_traced(plaintext, number, header, payload)?,
+        }
+        (self.spare_padding)(payload);
         if self.level == Level::Handshake || self.keys.0.follows_paths.load(Relaxed) {
-            self.look_for_validation(payload);
+            self.note_validation(payload);
         }
         match self.tracker.note(self.level, number, payload) {
             Ok(false) => Ok(()),
             Ok(true) => {
                 let tracker = self.tracker.clone();
-                self.keys.find(|findings| findings.crowded = Some(tracker));
+                self.keys.sign(|signs| signs.crowded = Some(tracker));
                 Ok(())
             }
             Err(TooFragmented) => Err(self.refuse()),
         }
-    }
-
-    fn tag_len(&self) -> usize {
-        self.key.tag_len()
-    }
-
-    fn confidentiality_limit(&self) -> u64 {
-        self.key.confidentiality_limit()
-    }
-
-    fn integrity_limit(&self) -> u64 {
-        self.key.integrity_limit()
-    }
-}
-
-/// Seals packets, and tells of frames by which paths are validated.
-struct SealingKey {
-    key: Box<dyn PacketKey>,
-    /// It is asked for several times a packet.
-    tag_length: usize,
-    keys: PacketKeys,
-}
-
-impl SealingKey {
-    #[cold]
-    fn look_for_path_frames(&self, number: u64, packet: &[u8], header_length: usize) {
-        if let Some(frames) = PathFrames::read(&*self.key, number, packet, header_length) {
-            *locked(&self.keys.0.sealed) = Some(frames);
-        }
-    }
-}
-
-impl PacketKey for SealingKey {
-    fn encrypt(&self, number: u64, packet: &mut [u8], header_length: usize) {
-        if self.keys.0.follows_paths.load(Relaxed) {
-            self.look_for_path_frames(number, packet, header_length);
-        }
-        self.key.encrypt(number, packet, header_length);
-    }
-
-    fn decrypt(
-        &self,
-        number: u64,
-        header: &[u8],
-        payload: &mut BytesMut,
-    ) -> Result<(), CryptoError> {
-        self.key.decrypt(number, header, payload)
     }
 
     fn tag_len(&self) -> usize {

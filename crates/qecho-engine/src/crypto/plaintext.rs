@@ -1,29 +1,26 @@
-//! Copies of packets in the clear, for whoever watches the shard.
+//! Copies of packets in the clear, for tracing.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::BytesMut;
-use quinn_proto::crypto::{CryptoError, PacketKey};
-
-/// Where the keys of a shard that is watched leave copies.
+/// Copies of the packets of a shard, made by its keys.
 ///
 /// Keys have to be shareable between threads; in fact only the shard's own
 /// uses them, so that nobody ever waits for this lock.
 #[derive(Clone, Default)]
-pub(crate) struct Plaintext(Arc<Mutex<Copies>>);
+pub(crate) struct Plaintext(Arc<Mutex<PacketCopies>>);
 
 #[derive(Default)]
-pub(crate) struct Copies {
+pub(crate) struct PacketCopies {
     /// Packets that were sealed since the last look, in their order.
-    pub(crate) sealed: Vec<Sealed>,
+    pub(crate) sealed: Vec<SealedPacket>,
     /// Packets that were opened, or could not be, since the last look.
-    pub(crate) opened: Vec<OpenedCopy>,
+    pub(crate) opened: Vec<OpenedPacket>,
     /// Whether a valid Retry came since the last look.
     pub(crate) valid_retry: bool,
 }
 
 /// A packet before it was encrypted.
-pub(crate) struct Sealed {
+pub(crate) struct SealedPacket {
     pub(crate) number: u64,
     /// The header, not protected yet, and the frames.
     pub(crate) bytes: Vec<u8>,
@@ -34,7 +31,7 @@ pub(crate) struct Sealed {
 }
 
 /// A packet that was to be decrypted.
-pub(crate) struct OpenedCopy {
+pub(crate) struct OpenedPacket {
     pub(crate) number: u64,
     /// The header without its protection.
     pub(crate) header: Vec<u8>,
@@ -48,7 +45,7 @@ pub(crate) struct OpenedCopy {
 }
 
 impl Plaintext {
-    pub(crate) fn copies(&self) -> MutexGuard<'_, Copies> {
+    pub(crate) fn copies(&self) -> MutexGuard<'_, PacketCopies> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -65,65 +62,5 @@ impl Plaintext {
             last.bytes.truncate(last.bytes.len() - length);
             last.size -= length;
         }
-    }
-
-    /// Lets copies be seen of what passes `key`.
-    pub(super) fn watched(&self, key: Box<dyn PacketKey>, generation: u64) -> Box<dyn PacketKey> {
-        Box::new(WatchedKey {
-            key,
-            plaintext: self.clone(),
-            generation,
-        })
-    }
-}
-
-struct WatchedKey {
-    key: Box<dyn PacketKey>,
-    plaintext: Plaintext,
-    generation: u64,
-}
-
-impl PacketKey for WatchedKey {
-    fn encrypt(&self, number: u64, packet: &mut [u8], header_length: usize) {
-        let content = packet.len() - self.key.tag_len();
-        self.plaintext.copies().sealed.push(Sealed {
-            number,
-            bytes: packet[..content].to_vec(),
-            header_length,
-            size: packet.len(),
-            generation: self.generation,
-        });
-        self.key.encrypt(number, packet, header_length);
-    }
-
-    fn decrypt(
-        &self,
-        number: u64,
-        header: &[u8],
-        payload: &mut BytesMut,
-    ) -> Result<(), CryptoError> {
-        let size = header.len() + payload.len();
-        let outcome = self.key.decrypt(number, header, payload);
-        self.plaintext.copies().opened.push(OpenedCopy {
-            number,
-            header: header.to_vec(),
-            payload: outcome.is_ok().then(|| payload.to_vec()),
-            size,
-            generation: self.generation,
-            refused: false,
-        });
-        outcome
-    }
-
-    fn tag_len(&self) -> usize {
-        self.key.tag_len()
-    }
-
-    fn confidentiality_limit(&self) -> u64 {
-        self.key.confidentiality_limit()
-    }
-
-    fn integrity_limit(&self) -> u64 {
-        self.key.integrity_limit()
     }
 }

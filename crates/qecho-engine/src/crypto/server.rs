@@ -22,13 +22,13 @@ use rustls::{
 use super::{
     AlpnPolicy, PacketKeys, TlsError,
     client_hello::{self, ClientHello},
-    completed::{self, Completed},
     fragments::{Level, Tracker},
     initial,
     last_initial::LastInitialKeys,
     provider,
-    session::TlsSession,
+    session::{KeyUpdates, TlsSession},
 };
+use crate::handshake::Handshake;
 
 /// TLS settings of a server.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub struct ServerTls {
     /// Decides which clients are let in by their certificates; without it none is
     /// asked for. With it no session is resumed.
     pub client_verifier: Option<Arc<dyn ClientCertVerifier>>,
-    /// Which application protocols are agreed to.
+    /// Policy for application protocols.
     pub alpn: AlpnPolicy,
     /// Whether a client that comes again may send data with its first packets
     /// (0-RTT, RFC 9001 §4.6). Each session is good for that once; but who can
@@ -67,34 +67,29 @@ impl ServerTls {
 
     /// Sets what decides on clients' certificates.
     pub fn with_client_verifier(
-        self,
+        mut self,
         client_verifier: impl Into<Option<Arc<dyn ClientCertVerifier>>>,
     ) -> Self {
-        Self {
-            client_verifier: client_verifier.into(),
-            ..self
-        }
+        self.client_verifier = client_verifier.into();
+        self
     }
 
     /// Sets whether 0-RTT is taken.
-    pub fn with_early_data(self, early_data: bool) -> Self {
-        Self { early_data, ..self }
+    pub fn with_early_data(mut self, early_data: bool) -> Self {
+        self.early_data = early_data;
+        self
     }
 
     /// Sets the log of TLS secrets.
-    pub fn with_key_log(self, key_log: impl Into<Option<Arc<dyn KeyLog>>>) -> Self {
-        Self {
-            key_log: key_log.into(),
-            ..self
-        }
+    pub fn with_key_log(mut self, key_log: impl Into<Option<Arc<dyn KeyLog>>>) -> Self {
+        self.key_log = key_log.into();
+        self
     }
 
     /// Sets the cryptography.
-    pub fn with_provider(self, provider: impl Into<Option<Arc<CryptoProvider>>>) -> Self {
-        Self {
-            provider: provider.into(),
-            ..self
-        }
+    pub fn with_provider(mut self, provider: impl Into<Option<Arc<CryptoProvider>>>) -> Self {
+        self.provider = provider.into();
+        self
     }
 }
 
@@ -178,10 +173,7 @@ impl crypto::ServerConfig for ServerCrypto {
         destination_cid: &ConnectionId,
     ) -> Result<Keys, UnsupportedVersion> {
         match version {
-            1 => {
-                let (tracker, keys) = self.initial_keys.derive(destination_cid);
-                Ok(self.keys.wrap_first(tracker, keys))
-            }
+            1 => Ok(self.initial_keys.derive(destination_cid, &self.keys)),
             _ => Err(UnsupportedVersion),
         }
     }
@@ -219,39 +211,42 @@ enum ServerSession {
         received: Vec<u8>,
     },
     Running(Box<TlsSession>),
-    /// A session keeps 4 kB for the handshake alone: buffers, states, keys of TLS records.
-    Completed(Completed),
+    /// All was read and written: the client has sent Finished, and the tickets are written.
+    /// Nothing may follow (RFC 9001 §4.4, §6). A session would keep 4 kB for the handshake alone:
+    /// buffers, states, keys of TLS records.
+    Completed(KeyUpdates, Arc<Handshake>),
 }
 
 impl ServerSession {
     fn running(&self) -> Option<&TlsSession> {
         match self {
             Self::Running(session) => Some(session),
-            Self::Pending { .. } | Self::Completed(_) => None,
+            Self::Pending { .. } | Self::Completed(..) => None,
         }
     }
 }
 
 impl crypto::Session for ServerSession {
     fn initial_keys(&self, destination_cid: &ConnectionId, side: Side) -> Keys {
-        let (wrapping, (tracker, keys)) = match self {
+        match self {
             Self::Pending { crypto, .. } => {
-                (&crypto.keys, crypto.initial_keys.again(destination_cid))
+                crypto.initial_keys.again(destination_cid, &crypto.keys)
             }
-            Self::Running(session) => return session.initial_keys(destination_cid, side),
-            Self::Completed(completed) => {
+            Self::Running(session) => session.initial_keys(destination_cid, side),
+            Self::Completed(key_updates, _) => {
                 let keys = initial::keys(destination_cid, side);
-                (completed.keys(), (Tracker::default(), keys))
+                key_updates
+                    .keys
+                    .wrap(Level::Initial, &Tracker::default(), keys)
             }
-        };
-        wrapping.wrap(Level::Initial, tracker, keys)
+        }
     }
 
     fn handshake_data(&self) -> Option<Box<dyn Any>> {
         match self {
             Self::Pending { .. } => None,
             Self::Running(session) => session.handshake_data(),
-            Self::Completed(completed) => Some(Box::new(completed.handshake())),
+            Self::Completed(_, handshake) => Some(Box::new(handshake.clone())),
         }
     }
 
@@ -271,14 +266,14 @@ impl crypto::Session for ServerSession {
         match self {
             Self::Pending { .. } => true,
             Self::Running(session) => session.is_handshaking(),
-            Self::Completed(_) => false,
+            Self::Completed(..) => false,
         }
     }
 
     fn read_handshake(&mut self, bytes: &[u8]) -> Result<bool, TransportError> {
         let (crypto, parameters, received) = match self {
             Self::Running(session) => return session.read_handshake(bytes),
-            Self::Completed(_) => return Err(completed::unexpected_message()),
+            Self::Completed(..) => return Err(unexpected_message()),
             Self::Pending {
                 crypto,
                 parameters,
@@ -328,9 +323,9 @@ impl crypto::Session for ServerSession {
         let keys = session.write_handshake(buffer);
         if keys.is_none()
             && buffer.len() == written
-            && let Some(completed) = session.complete()
+            && let Some((key_updates, handshake)) = session.complete()
         {
-            *self = Self::Completed(completed);
+            *self = Self::Completed(key_updates, handshake);
         }
         keys
     }
@@ -339,7 +334,7 @@ impl crypto::Session for ServerSession {
         match self {
             Self::Pending { .. } => None,
             Self::Running(session) => session.next_1rtt_keys(),
-            Self::Completed(completed) => Some(completed.next_keys()),
+            Self::Completed(key_updates, _) => Some(key_updates.next()),
         }
     }
 
@@ -350,12 +345,20 @@ impl crypto::Session for ServerSession {
 
     fn export_keying_material(
         &self,
-        output: &mut [u8],
-        label: &[u8],
-        context: &[u8],
+        _: &mut [u8],
+        _: &[u8],
+        _: &[u8],
     ) -> Result<(), ExportKeyingMaterialError> {
-        self.running()
-            .ok_or(ExportKeyingMaterialError)?
-            .export_keying_material(output, label, context)
+        // Nobody asks for it.
+        Err(ExportKeyingMaterialError)
+    }
+}
+
+/// Returns the error of a client whose TLS goes on after its end, with rustls's own code.
+fn unexpected_message() -> TransportError {
+    TransportError {
+        code: TransportErrorCode::crypto(rustls::AlertDescription::UnexpectedMessage.into()),
+        frame: None,
+        reason: "TLS message after the handshake".into(),
     }
 }

@@ -10,7 +10,6 @@ use quinn_proto::{
 use rustls::{CertificateError, HandshakeKind, quic};
 
 use super::{
-    completed::{Completed, KeyUpdates},
     fragments::{Level, Tracker},
     initial,
     packet_keys::PacketKeys,
@@ -47,15 +46,11 @@ impl TlsSession {
         }
     }
 
-    /// Returns what is left of a server's session once nothing is to be read or
-    /// written any more; this one is of no use then.
-    pub(super) fn complete(&mut self) -> Option<Completed> {
+    /// Returns the secrets that key updates need of a server's session once nothing is to be read
+    /// or written any more, and the data of the handshake; this one is of no use then.
+    pub(super) fn complete(&mut self) -> Option<(KeyUpdates, Arc<Handshake>)> {
         let handshake = self.handshake()?;
-        Some(Completed::new(
-            handshake,
-            self.key_updates.take()?,
-            self.keys.clone(),
-        ))
+        Some((self.key_updates.take()?, handshake))
     }
 
     fn handshake(&self) -> Option<Arc<Handshake>> {
@@ -90,7 +85,7 @@ impl TlsSession {
 impl crypto::Session for TlsSession {
     fn initial_keys(&self, destination_cid: &ConnectionId, side: Side) -> Keys {
         let keys = initial::keys(destination_cid, side);
-        self.keys.wrap(Level::Initial, Tracker::default(), keys)
+        self.keys.wrap(Level::Initial, &Tracker::default(), keys)
     }
 
     fn handshake_data(&self) -> Option<Box<dyn Any>> {
@@ -103,9 +98,7 @@ impl crypto::Session for TlsSession {
 
     fn early_crypto(&self) -> Option<(Box<dyn crypto::HeaderKey>, Box<dyn crypto::PacketKey>)> {
         let keys = self.connection.zero_rtt_keys()?;
-        let packet_key = self
-            .keys
-            .zero_rtt(self.tracker.clone(), Box::new(keys.packet));
+        let packet_key = self.keys.zero_rtt(&self.tracker, Box::new(keys.packet));
         Some((Box::new(keys.header), packet_key))
     }
 
@@ -152,16 +145,15 @@ impl crypto::Session for TlsSession {
             quic::KeyChange::Handshake { keys } => (Level::Handshake, Tracker::default(), keys),
             quic::KeyChange::OneRtt { keys, next } => {
                 let tracker = self.tracker.clone();
-                self.key_updates = Some(KeyUpdates::new(next, tracker.clone()));
+                self.key_updates = Some(KeyUpdates::new(next, self.keys.clone(), tracker.clone()));
                 (Level::OneRtt, tracker, keys)
             }
         };
-        Some(self.keys.wrap(level, tracker, initial::boxed(keys)))
+        Some(self.keys.wrap(level, &tracker, initial::boxed(keys)))
     }
 
     fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn crypto::PacketKey>>> {
-        let key_updates = self.key_updates.as_mut()?;
-        Some(key_updates.next(&self.keys))
+        Some(self.key_updates.as_mut()?.next())
     }
 
     fn is_valid_retry(
@@ -184,14 +176,44 @@ impl crypto::Session for TlsSession {
 
     fn export_keying_material(
         &self,
-        output: &mut [u8],
-        label: &[u8],
-        context: &[u8],
+        _: &mut [u8],
+        _: &[u8],
+        _: &[u8],
     ) -> Result<(), ExportKeyingMaterialError> {
-        self.connection
-            .export_keying_material(output, label, Some(context))
-            .map(|_| ())
-            .map_err(|_| ExportKeyingMaterialError)
+        // Nobody asks for it.
+        Err(ExportKeyingMaterialError)
+    }
+}
+
+/// Secrets of the 1-RTT keys that follow the first ones (RFC 9001 §6).
+pub(super) struct KeyUpdates {
+    secrets: quic::Secrets,
+    pub(super) keys: PacketKeys,
+    tracker: Tracker,
+    /// Number of key updates.
+    generation: u64,
+}
+
+impl KeyUpdates {
+    fn new(secrets: quic::Secrets, keys: PacketKeys, tracker: Tracker) -> Self {
+        Self {
+            secrets,
+            keys,
+            tracker,
+            generation: 0,
+        }
+    }
+
+    /// Makes the next keys.
+    pub(super) fn next(&mut self) -> KeyPair<Box<dyn crypto::PacketKey>> {
+        let keys = self.secrets.next_packet_keys();
+        self.generation += 1;
+        let keys = KeyPair::<Box<dyn crypto::PacketKey>> {
+            local: Box::new(keys.local),
+            remote: Box::new(keys.remote),
+        };
+        self.keys
+            .pair(Level::OneRtt, &self.tracker, keys, self.generation)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of a datagram: a connection's, a new client's, or nobody's.
+//! Received datagrams: a connection's, a new client's, or nobody's.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -14,7 +14,7 @@ use super::Shard;
 use crate::{
     application::{Application, RejectReason},
     connection::{Connection, ConnectionKey},
-    crypto::Findings,
+    crypto::PacketSigns,
     datagram::Received,
     limits::LONG_HEADER_DATAGRAM_MAX,
     proto::{ToOurs, ToProto},
@@ -126,7 +126,7 @@ impl<A: Application> Shard<A> {
         let config = self.state.routes.server_config(remote);
         let endpoint = &mut self.state.bindings[binding].endpoint;
         let accepted = endpoint.accept(incoming, now, &mut response, config);
-        let findings = self.state.keys.take_findings().unwrap_or_default();
+        let signs = self.state.keys.take_signs().unwrap_or_default();
         match accepted {
             Ok((handle, mut proto)) => {
                 self.state.outbox.recycle(response);
@@ -151,7 +151,7 @@ impl<A: Application> Shard<A> {
                 let mut entry = ConnectionEntry::new(proto, meta, state);
                 let validation = AddressValidation::new(now, (peer, validated), size);
                 entry.admit(permit, deadline, validation);
-                entry.note_refused(findings.refused);
+                entry.note_refused(signs.refused);
                 self.state.insert(entry);
                 Disposition::Admitted(key)
             }
@@ -161,7 +161,7 @@ impl<A: Application> Shard<A> {
                     Some(transmit) => self.state.respond(binding, transmit, response),
                     None => self.state.outbox.recycle(response),
                 }
-                let reason = match findings.refused {
+                let reason = match signs.refused {
                     0 => RejectReason::Handshake(error.cause.to_ours()),
                     _ => RejectReason::Handshake(too_fragmented()),
                 };
@@ -223,10 +223,10 @@ impl<S> ShardState<S> {
         self.keys.follow_paths(is_limited);
         entry.proto.handle_event(event);
         entry.note_received(now, size);
-        let findings = self.keys.take_findings();
-        if findings.is_some() || is_limited {
+        let signs = self.keys.take_signs();
+        if signs.is_some() || is_limited {
             let paths = (remote, path, &mut self.exceptions);
-            entry.note_findings(now, paths, findings.unwrap_or_default());
+            entry.note_signs(now, paths, signs.unwrap_or_default());
         }
         self.mark_dirty(key);
     }
@@ -235,16 +235,16 @@ impl<S> ShardState<S> {
 impl<S> ConnectionEntry<S> {
     /// Notes what the packets of a datagram from `remote` have shown; `path` is where packets
     /// were sent before.
-    fn note_findings(
+    fn note_signs(
         &mut self,
         now: Instant,
         (remote, path, exceptions): (SocketAddr, SocketAddr, &mut AmplificationExceptions),
-        findings: Findings,
+        signs: PacketSigns,
     ) {
-        if self.note_refused(findings.refused) {
+        if self.note_refused(signs.refused) {
             self.close_for_fragments(now);
         }
-        if let Some(tracker) = findings.crowded {
+        if let Some(tracker) = signs.crowded {
             tracker.forget_streams(|id| self.is_receiving(id));
         }
         let Some(validation) = &mut self.validation else {
@@ -252,10 +252,10 @@ impl<S> ConnectionEntry<S> {
         };
         let new_path = self.proto.remote_address();
         // RFC 9000 §8.1: a Handshake packet could not be made without what was sent there.
-        if findings.handshake && remote == path && self.meta.handshake.is_none() {
+        if signs.handshake && remote == path && self.meta.handshake.is_none() {
             validation.validate(remote);
         }
-        for response in findings.path_responses {
+        for response in signs.path_responses {
             validation.responded(remote, response);
         }
         if new_path != path {

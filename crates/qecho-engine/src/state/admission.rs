@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// What happens to a client's first packet.
+/// Decision on a client's first packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// The handshake begins.
@@ -42,12 +42,12 @@ pub(crate) struct AdmissionPermit {
 
 /// Counts connections and handshakes under way.
 ///
-/// What a person sets, connections in all and from one address, counts on all
-/// shards together; the handshakes under way, of which the limits bound the
-/// work and memory of a shard, on each.
+/// Connections in all and from one address, whose limits a person sets, count on all
+/// shards together. Handshakes under way, whose limits bound the work and memory of a shard,
+/// count on each.
 pub(crate) struct Admission {
     settings: AdmissionSettings,
-    places: Arc<ConnectionLimits>,
+    limits: Arc<ConnectionLimits>,
     half_open: HalfOpen,
     /// Closed connections that are remembered, in the order in which they closed.
     closed: BTreeMap<u64, ConnectionKey>,
@@ -57,10 +57,10 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    pub(crate) fn new(settings: AdmissionSettings, places: Arc<ConnectionLimits>) -> Self {
+    pub(crate) fn new(settings: AdmissionSettings, limits: Arc<ConnectionLimits>) -> Self {
         Self {
             settings,
-            places,
+            limits,
             half_open: HalfOpen::default(),
             closed: BTreeMap::new(),
             number: 0,
@@ -80,7 +80,7 @@ impl Admission {
 
     pub(crate) fn decide(&self, remote: IpAddr, validated: bool) -> Decision {
         let prefix = AddressPrefix::from(remote);
-        if self.closed_for_good || !self.places.has_room(prefix, &self.settings) {
+        if self.closed_for_good || !self.limits.has_room(prefix, &self.settings) {
             return Decision::Refuse;
         }
         if validated {
@@ -119,7 +119,7 @@ impl Admission {
     /// the last place since the decision.
     pub(crate) fn enter(&mut self, remote: IpAddr, validated: bool) -> Option<AdmissionPermit> {
         let prefix = AddressPrefix::from(remote);
-        if !self.places.take(prefix, &self.settings) {
+        if !self.limits.take(prefix, &self.settings) {
             return None;
         }
         Some(AdmissionPermit {
@@ -161,7 +161,7 @@ impl Admission {
             let number = self.next_number();
             permit.closed = Some(number);
             self.closed.insert(number, key);
-            self.places.give_back(permit.prefix);
+            self.limits.give_back(permit.prefix);
         }
     }
 
@@ -170,7 +170,7 @@ impl Admission {
         self.handshake_over(&mut permit);
         match permit.closed {
             Some(number) => drop(self.closed.remove(&number)),
-            None => self.places.give_back(permit.prefix),
+            None => self.limits.give_back(permit.prefix),
         }
     }
 
@@ -244,23 +244,17 @@ mod tests {
 
     #[test]
     fn the_connection_over_the_limit_is_refused_until_one_leaves() {
-        let mut admission = admission(AdmissionSettings {
-            connections_max: 1,
-            ..AdmissionSettings::default()
-        });
+        let mut admission = admission(AdmissionSettings::default().with_connections_max(1));
         let permit = enter(&mut admission, HERE, true);
         assert_eq!(admission.decide(HERE, true), Decision::Refuse);
         admission.leave(permit);
         assert_eq!(admission.decide(HERE, true), Decision::Accept);
-        assert!(admission.places.is_empty());
+        assert!(admission.limits.is_empty());
     }
 
     #[test]
     fn a_closed_connection_gives_its_place_back_before_it_is_forgotten() {
-        let mut admission = admission(AdmissionSettings {
-            connections_max: 1,
-            ..AdmissionSettings::default()
-        });
+        let mut admission = admission(AdmissionSettings::default().with_connections_max(1));
         let mut permit = enter(&mut admission, HERE, true);
         admission.handshake_over(&mut permit);
         admission.closed(&mut permit, key(1));
@@ -268,15 +262,13 @@ mod tests {
         assert_eq!(admission.decide(HERE, true), Decision::Accept);
         admission.leave(permit);
         assert!(admission.closed.is_empty());
-        assert!(admission.places.is_empty());
+        assert!(admission.limits.is_empty());
     }
 
     #[test]
     fn the_limit_per_address_spares_loopback() {
-        let mut admission = admission(AdmissionSettings {
-            connections_per_address_max: 1,
-            ..AdmissionSettings::default()
-        });
+        let mut admission =
+            admission(AdmissionSettings::default().with_connections_per_address_max(1));
         enter(&mut admission, HERE, true);
         enter(&mut admission, address(1), true);
         assert_eq!(admission.decide(HERE, true), Decision::Accept);
@@ -288,13 +280,10 @@ mod tests {
 
     #[test]
     fn the_last_place_is_taken_by_one_shard_alone() {
-        let settings = AdmissionSettings {
-            connections_max: 1,
-            ..AdmissionSettings::default()
-        };
-        let places = Arc::<ConnectionLimits>::default();
-        let mut one = Admission::new(settings.clone(), places.clone());
-        let mut other = Admission::new(settings, places);
+        let settings = AdmissionSettings::default().with_connections_max(1);
+        let limits = Arc::<ConnectionLimits>::default();
+        let mut one = Admission::new(settings.clone(), limits.clone());
+        let mut other = Admission::new(settings, limits);
         assert_eq!(other.decide(HERE, true), Decision::Accept);
         let permit = enter(&mut one, HERE, true);
         assert!(other.enter(HERE, true).is_none());
@@ -307,10 +296,8 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
     fn a_full_table_makes_room_by_the_oldest_of_the_address_that_has_most() {
         let now = Instant::now();
-        let mut admission = admission(AdmissionSettings {
-            connections_per_address_max: usize::MAX,
-            ..AdmissionSettings::default()
-        });
+        let mut admission =
+            admission(AdmissionSettings::default().with_connections_per_address_max(usize::MAX));
         let from = |host| IpAddr::from([10, 0, 0, host]);
         let permits: Vec<_> = (0..HALF_OPEN_MAX)
             .map(|host| enter_at(&mut admission, now, from((host % 3) as u8), true))
@@ -340,10 +327,8 @@ mod tests {
 
     #[test]
     fn closed_connections_make_room_before_anybody_is_turned_away() {
-        let mut admission = admission(AdmissionSettings {
-            connections_max: usize::MAX,
-            ..AdmissionSettings::default()
-        });
+        let mut admission =
+            admission(AdmissionSettings::default().with_connections_max(usize::MAX));
         let mut permits: Vec<_> = (0..CLOSED_KEPT_MAX)
             .map(|_| enter(&mut admission, HERE, true))
             .collect();

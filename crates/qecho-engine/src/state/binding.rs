@@ -17,7 +17,7 @@ pub(crate) struct Binding<S> {
     index: usize,
     /// By the endpoint's own handle, which it uses again after a connection
     /// has drained: the generation tells the two apart.
-    connections: Vec<Option<Box<ConnectionEntry<S>>>>,
+    pub(super) connections: Vec<Option<Box<ConnectionEntry<S>>>>,
     generation: u64,
     settings: Arc<Transport>,
 }
@@ -77,28 +77,4 @@ impl<S> Binding<S> {
     pub(crate) fn entries(&self) -> impl Iterator<Item = &ConnectionEntry<S>> {
         self.connections.iter().flatten().map(|entry| &**entry)
     }
-
-    /// Exchanges events between a connection and the endpoint; tells whether
-    /// there were any, and whether the connection has drained.
-    pub(crate) fn exchange_events(&mut self, key: ConnectionKey) -> Exchange {
-        let mut exchange = Exchange::default();
-        let Some(Some(entry)) = self.connections.get_mut(key.handle().0) else {
-            return exchange;
-        };
-        while let Some(event) = entry.proto.poll_endpoint_events() {
-            exchange.any = true;
-            exchange.drained |= event.is_drained();
-            if let Some(answer) = self.endpoint.handle_event(key.handle(), event) {
-                entry.proto.handle_event(answer);
-            }
-        }
-        exchange
-    }
-}
-
-/// What an exchange between a connection and its endpoint came to.
-#[derive(Default)]
-pub(crate) struct Exchange {
-    pub(crate) any: bool,
-    pub(crate) drained: bool,
 }

@@ -1,4 +1,4 @@
-//! When which connection wants to be looked at.
+//! Deadlines of connections.
 
 use std::{collections::BTreeSet, time::Instant};
 

@@ -19,10 +19,10 @@ pub(crate) struct ConnectionEntry<S> {
     pub(crate) meta: ConnectionMeta,
     pub(crate) state: S,
     pub(crate) dirty: bool,
-    /// Where the connection stands in the timetable.
+    /// Deadline in the timetable.
     pub(crate) scheduled: Option<Instant>,
     pub(crate) reported_closed: bool,
-    /// Why it was closed, until that was traced.
+    /// Reason for which it was closed, until that is traced.
     pub(crate) untraced_close: Option<Box<CloseReason>>,
     pub(crate) permit: Option<AdmissionPermit>,
     handshake_deadline: Option<Instant>,
@@ -93,7 +93,7 @@ impl<S> ConnectionEntry<S> {
         self.forget_at.is_some_and(|due| due <= now)
     }
 
-    /// Returns why we closed, until the application was told.
+    /// Returns the reason for which we closed, until the application was told.
     pub(crate) fn unreported_close(&self) -> Option<CloseReason> {
         match self.reported_closed {
             true => None,

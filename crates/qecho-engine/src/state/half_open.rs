@@ -14,12 +14,12 @@ use crate::{
 pub(crate) struct HalfOpen {
     /// The instant at which each began, by its number.
     all: BTreeMap<u64, (Instant, ConnectionKey)>,
-    by_prefix: HashMap<AddressPrefix, OfPrefix>,
+    by_prefix: HashMap<AddressPrefix, PrefixHandshakes>,
     unvalidated: usize,
 }
 
 #[derive(Default)]
-struct OfPrefix {
+struct PrefixHandshakes {
     numbers: BTreeSet<u64>,
     unvalidated: usize,
 }

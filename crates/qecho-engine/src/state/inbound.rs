@@ -1,4 +1,4 @@
-//! Finds out what became of each packet of a datagram that arrived.
+//! Decodes a received datagram, with the reason for which each packet was dropped, if it was.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use qecho_packet::{
     wire::{self, Frame, Header, PacketNumber, PacketType, Protected},
 };
 
-use crate::{connection::ConnectionKey, connection_id, crypto::OpenedCopy, datagram::Received};
+use crate::{connection::ConnectionKey, connection_id, crypto::OpenedPacket, datagram::Received};
 
 /// A datagram while the state machine has it.
 pub(crate) struct InboundDatagram {
@@ -17,7 +17,7 @@ pub(crate) struct InboundDatagram {
     data: Vec<u8>,
 }
 
-/// What the shard did with a datagram.
+/// Disposition of a datagram by the shard.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Disposition {
     /// Handed it to a connection, which was closed already or not.
@@ -32,7 +32,7 @@ pub(crate) enum Disposition {
     Failed,
     /// Knew no connection for it, answered or not.
     Unknown,
-    /// Took no look at it, for nobody can mean to send so much at once.
+    /// Dropped it unread: no peer has a reason to send so much at once.
     Oversized,
 }
 
@@ -81,7 +81,7 @@ impl InboundDatagram {
         &self,
         disposition: Disposition,
         after: ConnectionAfter,
-        opened: Vec<OpenedCopy>,
+        opened: Vec<OpenedPacket>,
     ) -> DecodedDatagram {
         let mut opened = opened.into_iter().peekable();
         let mut packets = Vec::new();
@@ -119,7 +119,7 @@ impl InboundDatagram {
     fn packet(
         &self,
         protected: &Protected<'_>,
-        copy: Option<OpenedCopy>,
+        copy: Option<OpenedPacket>,
         disposition: Disposition,
         after: ConnectionAfter,
     ) -> Packet {
@@ -154,7 +154,7 @@ impl InboundDatagram {
         }
     }
 
-    /// Says why a packet was not opened.
+    /// Returns the reason for which a packet was not opened.
     fn why_not(
         &self,
         header: &Header,
@@ -193,7 +193,7 @@ fn closes(opened: &DecryptedPacket) -> bool {
 }
 
 /// Tells whether a key was tried on this packet.
-fn belongs(copy: &OpenedCopy, protected: &Protected<'_>) -> bool {
+fn belongs(copy: &OpenedPacket, protected: &Protected<'_>) -> bool {
     let head = &protected.bytes[1..protected.number_offset];
     let Some(first) = copy.header.first() else {
         return false;
@@ -211,7 +211,7 @@ fn type_bits(first: u8) -> u8 {
     }
 }
 
-fn clear(copy: OpenedCopy) -> Option<DecryptedPacket> {
+fn clear(copy: OpenedPacket) -> Option<DecryptedPacket> {
     let first = *copy.header.first()?;
     let number_length = usize::from(first & 0x03) + 1;
     let number_offset = copy.header.len().checked_sub(number_length)?;

@@ -1,4 +1,4 @@
-//! How large the datagrams are that are tried on the route to a peer.
+//! Settings of connections by the datagrams that the route to the peer carries.
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
@@ -7,7 +7,7 @@ use quinn_proto::{ServerConfig, TransportConfig};
 use crate::{
     config::ShardConfig,
     crypto::{PacketKeys, TlsError},
-    limits::{ETHERNET_PAYLOAD_MAX, ROUTE_KINDS_MAX},
+    limits::{ETHERNET_PAYLOAD_MAX, ROUTE_SETTINGS_MAX},
 };
 
 /// Function that returns how many bytes of UDP payload the first hop to a peer carries, if that
@@ -91,7 +91,7 @@ impl Routes {
         let is_usual = tried == self.config.transport.largest_tried(None);
         // Interfaces have few different sizes; whoever changes them for fun
         // gets what an Ethernet carries.
-        let is_one_too_many = self.by_payload_max.len() >= ROUTE_KINDS_MAX
+        let is_one_too_many = self.by_payload_max.len() >= ROUTE_SETTINGS_MAX
             && !self.by_payload_max.contains_key(&tried);
         if is_usual || is_one_too_many {
             return &self.usual;

@@ -17,7 +17,7 @@ use quinn_proto::{ConnectionId as ProtoId, Transmit};
 use super::inbound::{ConnectionAfter, Disposition, InboundDatagram};
 use crate::{
     connection::ConnectionKey,
-    crypto::{Plaintext, Sealed},
+    crypto::{Plaintext, SealedPacket},
     datagram::Received,
     limits::UNSENT_TRACED_MAX,
     proto::recovery,
@@ -248,8 +248,8 @@ impl PacketTracing {
 }
 
 /// Reads a packet that is about to be sealed.
-fn packet(sealed: Sealed) -> Packet {
-    let Sealed {
+fn packet(sealed: SealedPacket) -> Packet {
+    let SealedPacket {
         number,
         bytes,
         header_length,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use qecho_engine::{
     Output, Received, Secrets, ServerTls, Shard,
     config::{AdmissionSettings, RetryPolicy, ShardConfig, Transport},
@@ -60,13 +60,7 @@ fn answer(server: &mut Shard<Deaf>, flight: &[Vec<u8>]) -> usize {
         }
     };
     for datagram in flight {
-        let received = Received {
-            binding: 0,
-            remote: NEAR,
-            local_ip: None,
-            ecn: 0,
-            data: BytesMut::from(&datagram[..]),
-        };
+        let received = Received::from_remote(NEAR, datagram);
         server.handle_datagram(now, received);
         turn(server, now);
     }

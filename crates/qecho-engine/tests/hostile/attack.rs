@@ -237,13 +237,7 @@ impl<A: Application> Attack<A> {
 
     /// Hands a datagram of anybody's making to the victim.
     pub(crate) fn deliver(&mut self, from: SocketAddr, data: &[u8]) {
-        let received = Received {
-            binding: 0,
-            remote: from,
-            local_ip: None,
-            ecn: 0,
-            data: BytesMut::from(data),
-        };
+        let received = Received::from_remote(from, data);
         self.victim.handle_datagram(self.now, received);
     }
 

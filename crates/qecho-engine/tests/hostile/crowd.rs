@@ -72,13 +72,7 @@ impl Crowd {
             .is_some()
         {
             any = true;
-            let received = Received {
-                binding: 0,
-                remote: client.address,
-                local_ip: None,
-                ecn: 0,
-                data: BytesMut::from(&data[..]),
-            };
+            let received = Received::from_remote(client.address, &data);
             self.server.handle_datagram(self.now, received);
             data.clear();
         }

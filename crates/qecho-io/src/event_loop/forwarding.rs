@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io, time::Instant};
 
 use qecho_engine::{
     Forwarder, ForwarderOutput,
-    limits::{MAIL_PER_TURN_MAX, RECEIVE_BATCHES_PER_TURN},
+    limits::{COMMANDS_PER_TURN_MAX, RECEIVE_BATCHES_PER_TURN},
 };
 use rustix::event::PollFlags;
 
@@ -109,7 +109,7 @@ impl<F: Forwarder> ForwardingLoop<F> {
 
     fn handle_commands(&mut self, now: Instant) {
         self.inbox.answer();
-        for _ in 0..MAIL_PER_TURN_MAX {
+        for _ in 0..COMMANDS_PER_TURN_MAX {
             let Some(command) = self.inbox.next() else {
                 return;
             };

@@ -145,13 +145,7 @@ mod tests {
     }
 
     fn received(number: u8) -> Received {
-        Received {
-            binding: 0,
-            remote: ([127, 0, 0, 1], 1).into(),
-            local_ip: None,
-            ecn: 0,
-            data: bytes::BytesMut::from(&[number][..]),
-        }
+        Received::from_remote(([127, 0, 0, 1], 1).into(), &[number])
     }
 
     #[test]

@@ -260,7 +260,7 @@ fn unread_pieces_count_when_a_packet_has_many_frames_of_their_stream() {
 
 #[test]
 fn packet_numbers_are_known_as_the_state_machine_knows_them() {
-    let mut numbers = Numbers::default();
+    let mut numbers = ReceivedNumbers::default();
     let known: Vec<_> = [0, 0, 5, 3, 3, 5, 0, 200, 5, 73, 73, 72, 71, 199]
         .map(|number| numbers.insert(number))
         .to_vec();
