@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use qecho_packet::capture::{Capture, NextFile, Report, Rotation};
+use qecho_packet::capture::{Capture, CaptureReport, NextFile, Rotation};
 
 use crate::{
     args::CaptureArguments,
@@ -131,8 +131,8 @@ fn take_stdout() -> Result<File, Failure> {
     Ok(file.into())
 }
 
-fn conclude(report: &Report, shown: &str) {
-    let Report { seen, left_out, .. } = report;
+fn conclude(report: &CaptureReport, shown: &str) {
+    let CaptureReport { seen, left_out, .. } = report;
     if *left_out > 0 {
         say(&format!(
             "warning: datagrams left out of {shown}: {left_out} of {seen}; it was written too slowly"

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use qecho_engine::Side;
-use qecho_packet::trace::{Event, Report, Sink, Trace, qlog::Qlog};
+use qecho_packet::trace::{Event, Sink, Trace, TraceReport, qlog::Qlog};
 use rustix::fs::{Access, access};
 
 use crate::{
@@ -107,7 +107,7 @@ pub(super) fn make_qlog(directory: &Path, side: Side) -> Result<Qlog, Failure> {
     Ok(qlog)
 }
 
-fn conclude(report: &Report) {
+fn conclude(report: &TraceReport) {
     if report.left_out > 0 {
         say(&format!(
             "warning: left out of the trace: {} datagrams and events; they came faster than they could be shown",
