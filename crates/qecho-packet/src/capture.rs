@@ -25,7 +25,7 @@ pub use self::{
     reader::{
         BLOCK_BYTES_MAX, CaptureReader, Captured, INTERFACES_MAX, Item, ReadError, SkipReason,
     },
-    writer::{QUEUE_BYTES_MAX, Report, SECRETS_BYTES_MAX},
+    writer::{CaptureReport, QUEUE_BYTES_MAX, SECRETS_BYTES_MAX},
 };
 use crate::DatagramObserver;
 
@@ -80,7 +80,7 @@ impl Capture {
     /// Writes what waits and ends the file. What passes later is not in it.
     ///
     /// A file that takes nothing for five seconds is given up.
-    pub fn finish(&self) -> Report {
+    pub fn finish(&self) -> CaptureReport {
         self.writer.finish()
     }
 }

@@ -1,4 +1,4 @@
-//! Why connections end, and the error codes that say so.
+//! Reasons for which connections end, and the error codes that say so.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub const CONNECTION_REFUSED: u64 = 0x02;
 /// PROTOCOL_VIOLATION (RFC 9000 §20.1).
 pub const PROTOCOL_VIOLATION: u64 = 0x0a;
 
-/// Why a connection ended.
+/// The reason for which a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -48,7 +48,7 @@ pub enum CloseReason {
     Violation {
         /// A QUIC transport error code; 0x100 + alert for TLS.
         code: u64,
-        /// What was wrong.
+        /// The error, in words.
         reason: String,
     },
     /// Nothing was heard for the idle timeout.

@@ -4,11 +4,12 @@
 //! Nothing here trusts its input. Whatever a capture holds, it costs no more
 //! time than its length and no more memory than the limits allow.
 
+mod captured_datagram;
 mod client_hello;
 mod connection;
 mod key_log;
 mod rotation;
-mod seen;
+mod segment_sizes;
 mod segments;
 mod table;
 #[cfg(test)]
@@ -22,13 +23,13 @@ use self::{
     table::{ConnectionMatch, Table},
 };
 use crate::{
-    DecodedDatagram, DecryptedPacket, Direction, DropReason, Observation, Packet, Side,
+    DecodedDatagram, DecodedPacket, DecryptedPacket, Direction, DropReason, Observation, Side,
     protection::Numbers,
     wire::{self, PacketType, Protected},
 };
 
+pub use self::captured_datagram::CapturedDatagram;
 pub(crate) use self::key_log::LINES_MAX;
-pub use self::seen::CapturedDatagram;
 
 /// Connections that are followed at once, unless [`Limits`] say otherwise.
 pub const CONNECTIONS_MAX: usize = 10_000;
@@ -41,8 +42,9 @@ pub const SESSIONS_MAX: usize = 100_000;
 /// (RFC 9000 §7.2).
 const ORIGINAL_DESTINATION_LENGTH_MIN: usize = 8;
 
-/// How much a [`Dissector`] remembers.
+/// Bounds of what a [`Dissector`] remembers.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Limits {
     /// Connections at once; the one that has been idle for longest makes room.
     pub connections: usize,
@@ -59,6 +61,23 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Returns these with another number of connections.
+    #[must_use]
+    pub fn with_connections(self, connections: usize) -> Self {
+        Self {
+            connections,
+            ..self
+        }
+    }
+
+    /// Returns these with another number of TLS sessions.
+    #[must_use]
+    pub fn with_sessions(self, sessions: usize) -> Self {
+        Self { sessions, ..self }
+    }
+}
+
 /// Takes the datagrams of a capture apart and opens their packets.
 ///
 /// A connection begins with an authentic Initial packet of a client to a
@@ -69,7 +88,7 @@ impl Default for Limits {
 /// Secrets open what comes after them: a packet whose secrets come later is
 /// told as [`DropReason::NoSecrets`].
 ///
-/// What only an endpoint knows is not told: neither what it believes of the
+/// Observations that only an endpoint can make are missing: neither its estimates of the
 /// path ([`Observation::Recovery`]) nor that it considers the connection
 /// closed, nor whether it made use of a packet that is authentic.
 pub struct Dissector {
@@ -106,23 +125,23 @@ impl Dissector {
 
     /// Takes the next datagram; tells what it means.
     ///
-    /// What left its sender as many datagrams at once, and was captured before
-    /// they were cut apart, is told as these.
+    /// A batch that left its sender at once, and was captured before it was cut
+    /// apart, is told as its datagrams.
     pub fn datagram(&mut self, seen: &CapturedDatagram<'_>, tell: &mut dyn FnMut(Observation)) {
         let datagram = seen.whole();
-        let belonging = self
+        let matched = self
             .table
             .find(seen, &datagram)
             .or_else(|| self.begin(seen, &datagram, tell));
-        let whole = self.dissected(seen, &datagram, belonging);
-        let Some(size) = self.segment_size(seen, belonging, &whole.packets) else {
+        let whole = self.dissected(seen, &datagram, matched);
+        let Some(size) = self.segment_size(seen, matched, &whole.packets) else {
             tell(Observation::Datagram(whole));
             return;
         };
         for payload in seen.payload.chunks(size) {
             let segment = CapturedDatagram { payload, ..*seen };
-            let belonging = self.table.find(&segment, payload);
-            let dissected = self.dissected(&segment, payload, belonging);
+            let matched = self.table.find(&segment, payload);
+            let dissected = self.dissected(&segment, payload, matched);
             tell(Observation::Datagram(dissected));
         }
     }
@@ -131,13 +150,13 @@ impl Dissector {
         &mut self,
         seen: &CapturedDatagram<'_>,
         datagram: &[u8],
-        belonging: Option<ConnectionMatch>,
+        matched: Option<ConnectionMatch>,
     ) -> DecodedDatagram {
-        let direction = self.direction(seen, belonging);
-        let packets = self.packets(seen, datagram, belonging, direction);
+        let direction = self.direction(seen, matched);
+        let packets = self.packets(seen, datagram, matched, direction);
         let (local, remote) = direction.ends(seen.source, seen.destination);
         DecodedDatagram {
-            connection: belonging.map(|belonging| belonging.connection),
+            connection: matched.map(|matched| matched.connection),
             direction,
             local,
             remote,
@@ -211,9 +230,9 @@ impl Dissector {
     fn direction(
         &mut self,
         seen: &CapturedDatagram<'_>,
-        belonging: Option<ConnectionMatch>,
+        matched: Option<ConnectionMatch>,
     ) -> Direction {
-        let sent_from_here = match belonging {
+        let sent_from_here = match matched {
             Some(ConnectionMatch {
                 connection, sender, ..
             }) => {
@@ -236,12 +255,12 @@ impl Dissector {
         &mut self,
         seen: &CapturedDatagram<'_>,
         datagram: &[u8],
-        belonging: Option<ConnectionMatch>,
+        matched: Option<ConnectionMatch>,
         direction: Direction,
-    ) -> Vec<Packet> {
+    ) -> Vec<DecodedPacket> {
         let mut packets = Vec::new();
         let mut rest = seen.payload.len();
-        let length = belonging.map_or(0, |belonging| belonging.destination_length);
+        let length = matched.map_or(0, |matched| matched.destination_length);
         for read in wire::packets(datagram, length) {
             if rest == 0 {
                 break;
@@ -249,22 +268,22 @@ impl Dissector {
             let offset = seen.payload.len() - rest;
             let packet = match read {
                 Ok(read) if read.bytes.len() <= rest => {
-                    let mut packet = self.packet(seen, &read, belonging, direction);
-                    if offset > 0 && packet.opened.is_none() {
-                        seen::doubt(&mut packet, &packets, read.bytes, offset);
+                    let mut packet = self.packet(seen, &read, matched, direction);
+                    if offset > 0 && packet.decrypted.is_none() {
+                        captured_datagram::doubt(&mut packet, &packets, read.bytes, offset);
                     }
                     packet
                 }
-                Ok(read) => seen::cut(read, rest),
-                Err(malformed) => Packet {
+                Ok(read) => captured_datagram::cut(read, rest),
+                Err(malformed) => DecodedPacket {
                     header: None,
                     size: rest,
-                    opened: None,
-                    unprocessed: Some(match seen.cut {
+                    decrypted: None,
+                    dropped: Some(match seen.cut {
                         true => DropReason::Cut,
                         false => DropReason::Malformed(malformed),
                     }),
-                    tail: seen::tail(seen.payload).filter(|_| !seen.cut),
+                    tail: captured_datagram::tail(seen.payload).filter(|_| !seen.cut),
                 },
             };
             rest -= packet.size;
@@ -277,35 +296,35 @@ impl Dissector {
         &mut self,
         seen: &CapturedDatagram<'_>,
         read: &Protected<'_>,
-        belonging: Option<ConnectionMatch>,
+        matched: Option<ConnectionMatch>,
         direction: Direction,
-    ) -> Packet {
+    ) -> DecodedPacket {
         let mut opened = None;
-        let unprocessed = match (read.header.packet_type, belonging) {
+        let dropped = match (read.header.packet_type, matched) {
             (PacketType::Unknown, _) => Some(DropReason::UnsupportedVersion),
             (PacketType::VersionNegotiation, None) => None,
             (_, None) => Some(DropReason::UnknownConnection),
-            (PacketType::VersionNegotiation, Some(belonging)) => {
-                self.negotiation(read, belonging, direction)
+            (PacketType::VersionNegotiation, Some(matched)) => {
+                self.negotiation(read, matched, direction)
             }
-            (PacketType::Retry, Some(belonging)) => self.retry(read, belonging, direction),
-            (_, Some(belonging)) => match self.open(seen, read, belonging) {
+            (PacketType::Retry, Some(matched)) => self.retry(read, matched, direction),
+            (_, Some(matched)) => match self.open(seen, read, matched) {
                 Ok(content) => {
                     opened = Some(content);
                     None
                 }
-                Err(unprocessed) => Some(unprocessed),
+                Err(dropped) => Some(dropped),
             },
         };
-        Packet {
+        DecodedPacket {
             header: Some(read.header.clone()),
             size: read.bytes.len(),
             tail: match opened {
-                None => seen::tail(read.bytes),
+                None => captured_datagram::tail(read.bytes),
                 Some(_) => None,
             },
-            opened,
-            unprocessed,
+            decrypted: opened,
+            dropped,
         }
     }
 
@@ -313,12 +332,12 @@ impl Dissector {
         &mut self,
         seen: &CapturedDatagram<'_>,
         read: &Protected<'_>,
-        belonging: ConnectionMatch,
+        matched: ConnectionMatch,
     ) -> Result<DecryptedPacket, DropReason> {
-        let connection = self.table.get(belonging.connection);
+        let connection = self.table.get(matched.connection);
         let connection = connection.ok_or(DropReason::UnknownConnection)?;
-        let opened = connection.open(belonging.sender, read, &self.key_log)?;
-        self.table.learn(belonging, seen, read, &opened);
+        let opened = connection.open(matched.sender, read, &self.key_log)?;
+        self.table.learn(matched, seen, read, &opened);
         Ok(opened)
     }
 
@@ -327,16 +346,16 @@ impl Dissector {
     fn retry(
         &mut self,
         read: &Protected<'_>,
-        belonging: ConnectionMatch,
+        matched: ConnectionMatch,
         direction: Direction,
     ) -> Option<DropReason> {
-        let connection = self.table.get(belonging.connection)?;
+        let connection = self.table.get(matched.connection)?;
         let is_late = connection.is_answered() && direction == Direction::Received;
-        if belonging.sender == Side::Client || !connection.retry(read) {
+        if matched.sender == Side::Client || !connection.retry(read) {
             return Some(DropReason::InvalidRetry);
         }
         if let Some(source) = read.header.source {
-            let number = belonging.connection;
+            let number = matched.connection;
             self.table.remember(number, Side::Server, source);
         }
         is_late.then_some(DropReason::InvalidRetry)
@@ -347,10 +366,10 @@ impl Dissector {
     fn negotiation(
         &mut self,
         read: &Protected<'_>,
-        belonging: ConnectionMatch,
+        matched: ConnectionMatch,
         direction: Direction,
     ) -> Option<DropReason> {
-        let connection = self.table.get(belonging.connection)?;
+        let connection = self.table.get(matched.connection)?;
         let idle = connection.is_answered() || read.header.versions.contains(&1);
         let idle = idle && direction == Direction::Received;
         idle.then_some(DropReason::IdleNegotiation)

@@ -36,7 +36,7 @@ pub use self::{
     close::CloseReason,
     direction::Direction,
     observation::{
-        DecodedDatagram, DecryptedPacket, DropReason, Observation, Packet, RecoveryMetrics,
+        DecodedDatagram, DecodedPacket, DecryptedPacket, DropReason, Observation, RecoveryMetrics,
     },
     observer::{DatagramObserver, ObservedDatagram},
     observers::Observers,

@@ -1,4 +1,4 @@
-//! What a shard that is watched tells of its packets.
+//! Observations of a traced shard: its packets, and what became of them.
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
@@ -20,7 +20,7 @@ pub enum Observation {
     ConnectionStarted {
         /// The connection.
         connection: u64,
-        /// Which side of it the shard is.
+        /// The shard's side of it.
         side: Side,
         /// The shard's address.
         local: SocketAddr,
@@ -31,18 +31,18 @@ pub enum Observation {
     },
     /// A datagram came or went.
     Datagram(DecodedDatagram),
-    /// What the path is like seemed to change.
+    /// The estimates of the path changed.
     Recovery {
         /// The connection.
         connection: u64,
-        /// What it seems like now.
+        /// The estimates as they are now.
         recovery: RecoveryMetrics,
     },
     /// A connection was closed by either side, or given up.
     Closed {
         /// The connection.
         connection: u64,
-        /// Why.
+        /// The reason.
         reason: CloseReason,
     },
     /// Nothing more will be told of a connection.
@@ -55,9 +55,9 @@ pub enum Observation {
 /// A datagram, taken apart into its packets.
 #[derive(Clone, Debug)]
 pub struct DecodedDatagram {
-    /// Whose it is; `None` if it belongs to no connection.
+    /// Its connection; `None` if it belongs to none.
     pub connection: Option<u64>,
-    /// Which way it went.
+    /// The way that it went.
     pub direction: Direction,
     /// The shard's address.
     pub local: SocketAddr,
@@ -67,44 +67,44 @@ pub struct DecodedDatagram {
     pub ecn: u8,
     /// Bytes of its UDP payload.
     pub size: usize,
-    /// What it carries, in its order.
-    pub packets: Vec<Packet>,
-    /// Why it did not leave after all, if it did not.
+    /// Its packets, in their order.
+    pub packets: Vec<DecodedPacket>,
+    /// Reason that it did not leave after all, if it did not.
     pub unsent: Option<String>,
 }
 
 /// A packet, and what became of it.
 #[derive(Clone, Debug)]
-pub struct Packet {
-    /// What its header says; `None` if the bytes are no packet.
+pub struct DecodedPacket {
+    /// Its header; `None` if the bytes are no packet.
     pub header: Option<Header>,
     /// Bytes that it takes in its datagram.
     pub size: usize,
-    /// What is in it.
-    pub opened: Option<DecryptedPacket>,
-    /// Why the shard did not process it, if it did not.
-    pub unprocessed: Option<DropReason>,
+    /// Its content, if it was decrypted.
+    pub decrypted: Option<DecryptedPacket>,
+    /// Reason that the shard did not process it, if it did not.
+    pub dropped: Option<DropReason>,
     /// Its last bytes, of one that was not opened: a stateless reset is known
     /// by them (RFC 9000 §10.3).
     pub tail: Option<[u8; 16]>,
 }
 
-/// What only the keys of a connection show of a packet.
+/// The part of a packet that only the keys of a connection show.
 #[derive(Clone, Debug)]
 pub struct DecryptedPacket {
     /// The whole packet number.
     pub number: u64,
-    /// In how many bytes the header tells its end.
+    /// Bytes in which the header tells its end.
     pub number_length: usize,
     /// The key phase bit (RFC 9001 §6).
     pub key_phase: bool,
-    /// How many key updates came before its key.
+    /// Number of key updates before its key.
     pub generation: u64,
     /// Its frames, for [`frames`](crate::wire::frames).
     pub payload: Vec<u8>,
 }
 
-/// Why a packet was not processed.
+/// The reason for which a packet was not processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DropReason {
@@ -175,7 +175,7 @@ impl fmt::Display for DropReason {
     }
 }
 
-/// What an endpoint believes of its path (RFC 9002).
+/// An endpoint's estimates of its path (RFC 9002).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecoveryMetrics {
     /// Round trip, smoothed (RFC 9002 §5.3).
@@ -184,7 +184,7 @@ pub struct RecoveryMetrics {
     pub min_rtt: Duration,
     /// Bytes that may be in flight (§7).
     pub congestion_window: u64,
-    /// How often the window was cut (§7.3.2).
+    /// Number of times that the window was cut (§7.3.2).
     pub congestion_events: u64,
     /// Packets that were declared lost (§6.1), without MTU probes.
     pub lost_packets: u64,

@@ -1,4 +1,4 @@
-//! What the event loop shows to those who want to see the datagrams.
+//! Datagrams as the event loop shows them to observers.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -30,7 +30,7 @@ pub trait DatagramObserver: Send {
 pub struct ObservedDatagram<'a> {
     /// Time since 1970-01-01 00:00 UTC; never goes back.
     pub at: Duration,
-    /// Which way they went.
+    /// The way that they went.
     pub direction: Direction,
     /// Our own address, as the peer sees it unless there is a NAT between.
     pub local: SocketAddr,

@@ -1,8 +1,8 @@
-//! Who sees what passes the sockets of a tool.
+//! Observers of the datagrams and packets of a tool.
 
 use crate::{DatagramObserver, capture::Capture, trace::Trace};
 
-/// Who sees every datagram, and who every packet; by default nobody.
+/// Observers of every datagram and of every packet; by default none.
 ///
 /// For a capture to be read, TLS has to log its secrets to
 /// [`Capture::key_log`] too. A process that is both ends of a connection gives

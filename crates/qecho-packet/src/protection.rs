@@ -8,7 +8,7 @@ pub(crate) mod vectors;
 
 use crate::{DecryptedPacket, wire::Protected};
 
-use self::keys::{Bared, HeaderKey, PacketKey};
+use self::keys::{HeaderKey, PacketKey, Unprotected};
 pub(crate) use self::{
     keys::{Secret, Suite, hexadecimal, is_valid_retry},
     sealing::Unsealed,
@@ -16,12 +16,12 @@ pub(crate) use self::{
 
 /// Keys, one generation after another (RFC 9001 §6).
 ///
-/// What does not authenticate changes nothing.
+/// A packet that does not authenticate changes nothing.
 pub(crate) struct Protection {
     suite: Suite,
     /// The same in all generations.
     header: HeaderKey,
-    /// What is reordered on its way still has the previous key.
+    /// For packets that were reordered on their way.
     previous: Option<PacketKey>,
     current: Generation,
     /// Derived when the key phase changes for the first time.
@@ -87,18 +87,22 @@ impl Protection {
         packet: &Protected<'_>,
         numbers: Numbers,
     ) -> Option<DecryptedPacket> {
-        let bared = self.header.bare(packet)?;
-        let (number, generation, payload) = self.decrypt(&bared, numbers)?;
+        let unprotected = self.header.unprotect(packet)?;
+        let (number, generation, payload) = self.decrypt(&unprotected, numbers)?;
         Some(DecryptedPacket {
             number,
-            number_length: bared.number.length,
-            key_phase: bared.number.key_phase,
+            number_length: unprotected.number.length,
+            key_phase: unprotected.number.key_phase,
             generation,
             payload,
         })
     }
 
-    fn decrypt(&mut self, packet: &Bared<'_>, numbers: Numbers) -> Option<(u64, u64, Vec<u8>)> {
+    fn decrypt(
+        &mut self,
+        packet: &Unprotected<'_>,
+        numbers: Numbers,
+    ) -> Option<(u64, u64, Vec<u8>)> {
         let current = self.current.number;
         if self.current.has_phase(packet.number.key_phase) {
             let (number, payload) = numbers.open(&self.current.key, packet)?;
@@ -129,7 +133,7 @@ impl Numbers {
         self.acknowledged = self.acknowledged.max(Some(number));
     }
 
-    fn open(self, key: &PacketKey, packet: &Bared<'_>) -> Option<(u64, Vec<u8>)> {
+    fn open(self, key: &PacketKey, packet: &Unprotected<'_>) -> Option<(u64, Vec<u8>)> {
         let after = |number: Option<u64>| number.map_or(0, |number| number + 1);
         let number = packet.number.expand(after(self.largest));
         if let Some(payload) = key.open(packet, number) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Who opened a stream or a connection.
+/// The side that opened a stream or a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
     /// The endpoint that sent the first Initial packet.

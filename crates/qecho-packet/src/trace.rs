@@ -11,11 +11,11 @@ mod sent_packets;
 mod tracer;
 
 pub use self::event::{
-    AnnotatedFrame, Connection, Content, Datagram, Event, EventKind, LossReason, Lost, Packet,
-    RetransmissionOf, TlsMessage,
+    AnnotatedFrame, Connection, Datagram, Event, EventKind, LossReason, Lost, Packet,
+    PacketContent, RetransmissionOf, TlsMessage,
 };
 
-pub use self::follower::{QUEUE_BYTES_MAX, Report, Trace};
+pub use self::follower::{QUEUE_BYTES_MAX, Trace, TraceReport};
 pub use self::tracer::{LossSource, Tracer};
 
 /// Takes events as they happen.

@@ -77,14 +77,8 @@ fn kept(captured: &[Captured], secrets: &str, limits: Limits) -> (usize, usize, 
             Direction::Received => (*peer, FAR),
             Direction::Sent => (FAR, *peer),
         };
-        let seen = CapturedDatagram {
-            source,
-            destination,
-            ecn: 0,
-            direction: Some(*direction),
-            payload,
-            cut: false,
-        };
+        let mut seen = CapturedDatagram::new(source, destination, payload);
+        seen.direction = Some(*direction);
         dissector.datagram(&seen, &mut |observation| match observation {
             Observation::ConnectionStarted { .. } => begun += 1,
             Observation::ConnectionRemoved { .. } => forgotten += 1,
@@ -97,14 +91,11 @@ fn kept(captured: &[Captured], secrets: &str, limits: Limits) -> (usize, usize, 
 #[test]
 fn reading_a_capture_keeps_at_most_8_kb_for_each_connection_that_is_followed() {
     let (captured, secrets) = capture(1_000);
-    let limits = |connections, sessions| Limits {
-        connections,
-        sessions,
-    };
-    let (all, begun, forgotten) = kept(&captured, &secrets, limits(2_000, 2_000));
+    let limits = |most| Limits::default().with_connections(most).with_sessions(most);
+    let (all, begun, forgotten) = kept(&captured, &secrets, limits(2_000));
     assert_eq!((begun, forgotten), (1_000, 0));
     assert!(all <= 1_000 * 8 * KB, "{all} bytes");
-    let (some, begun, forgotten) = kept(&captured, &secrets, limits(100, 100));
+    let (some, begun, forgotten) = kept(&captured, &secrets, limits(100));
     assert!(begun >= 1_000, "{begun} began");
     assert_eq!(forgotten, begun - 100);
     assert!(some <= 100 * 8 * KB, "{some} bytes");

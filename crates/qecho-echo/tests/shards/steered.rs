@@ -174,7 +174,7 @@ struct Beginnings(Sender<u64>);
 
 impl Sink for Beginnings {
     fn take(&mut self, event: &Event<'_>) -> io::Result<()> {
-        if let (EventKind::Began, Some(connection)) = (&event.what, event.connection) {
+        if let (EventKind::Began, Some(connection)) = (&event.kind, event.connection) {
             self.0.send(connection.number).map_err(io::Error::other)?;
         }
         Ok(())

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use qecho_engine::config::RetryPolicy;
 use qecho_netsim::simulation::{End, FAR, NEAR};
 use qecho_packet::{
-    DecodedDatagram, Direction, DropReason, Observation, Packet,
+    DecodedDatagram, DecodedPacket, Direction, DropReason, Observation,
     dissect::{CapturedDatagram, Dissector, Limits},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -61,14 +61,9 @@ impl Captured {
             Direction::Sent => (self.local, self.remote),
             Direction::Received => (self.remote, self.local),
         };
-        CapturedDatagram {
-            source,
-            destination,
-            ecn: 0,
-            direction: Some(self.direction),
-            payload: &self.payload,
-            cut: false,
-        }
+        let mut seen = CapturedDatagram::new(source, destination, &self.payload);
+        seen.direction = Some(self.direction);
+        seen
     }
 }
 
@@ -178,10 +173,10 @@ impl Watched {
                 let sizes: usize = found.packets.iter().map(|packet| packet.size).sum();
                 assert_eq!((told.size, found.size), (sizes, sizes), "{}", context());
                 let both = told.packets.iter().zip(&found.packets);
-                let of_use = both.filter(|(told, _)| told.unprocessed.is_none());
+                let of_use = both.filter(|(told, _)| told.dropped.is_none());
                 for (told_packet, found_packet) in of_use {
                     check_packet(told_packet, found_packet, &context);
-                    if told_packet.opened.is_some() {
+                    if told_packet.decrypted.is_some() {
                         processed += 1;
                         let begun = told.connection.map(|number| &told_begun[&number]);
                         let other = found.connection.map(|number| &found_begun[&number]);
@@ -194,23 +189,23 @@ impl Watched {
     }
 }
 
-fn check_packet(told: &Packet, found: &Packet, context: &dyn Fn() -> String) {
+fn check_packet(told: &DecodedPacket, found: &DecodedPacket, context: &dyn Fn() -> String) {
     assert_eq!(told.size, found.size, "{}", context());
     // Those who sent a stateless reset call it no packet.
     if told.header.is_some() {
         assert_eq!(told.header, found.header, "{}", context());
     }
-    let Some(opened) = &told.opened else {
+    let Some(opened) = &told.decrypted else {
         return;
     };
-    let other = found.opened.as_ref();
+    let other = found.decrypted.as_ref();
     let other = other.unwrap_or_else(|| panic!("{}", context()));
     assert_eq!(opened.number, other.number, "{}", context());
     assert_eq!(opened.number_length, other.number_length, "{}", context());
     assert_eq!(opened.key_phase, other.key_phase, "{}", context());
     assert_eq!(opened.generation, other.generation, "{}", context());
     assert_eq!(opened.payload, other.payload, "{}", context());
-    assert_eq!(found.unprocessed, None, "{}", context());
+    assert_eq!(found.dropped, None, "{}", context());
     assert_eq!(found.tail, None, "{}", context());
 }
 
@@ -268,7 +263,7 @@ fn a_capture_tells_key_updates() {
                 let latest = datagrams(&watched.dissected(), direction)
                     .into_iter()
                     .flat_map(|datagram| &datagram.packets)
-                    .filter_map(|packet| packet.opened.as_ref())
+                    .filter_map(|packet| packet.decrypted.as_ref())
                     .map(|opened| opened.generation)
                     .max();
                 assert!(latest >= Some(2), "{direction:?}: {latest:?}");
@@ -295,10 +290,8 @@ fn without_directions_a_capture_is_the_clients_view() {
         dissector.add_secrets(&watched.secrets);
         let mut observations = Vec::new();
         for captured in &watched.captured {
-            let seen = CapturedDatagram {
-                direction: None,
-                ..captured.seen()
-            };
+            let mut seen = captured.seen();
+            seen.direction = None;
             dissector.datagram(&seen, &mut |one| observations.push(one));
         }
         let told = format!("{:?}", watched.dissected());
@@ -327,7 +320,7 @@ fn packets_whose_secrets_come_later_are_told_so() {
         }
         dissector.datagram(&captured.seen(), &mut |observation| {
             if let Observation::Datagram(datagram) = observation {
-                reasons.extend(datagram.packets.iter().map(|one| (index, one.unprocessed)));
+                reasons.extend(datagram.packets.iter().map(|one| (index, one.dropped)));
             }
         });
     }
@@ -378,17 +371,16 @@ fn whatever_a_capture_holds_nothing_panics() {
         for _ in 0..random.random_range(1..200) {
             mutate(&mut random, &mut captured);
         }
-        let mut dissector = Dissector::new(Limits {
-            connections: random.random_range(1..5),
-            sessions: random.random_range(1..5),
-        });
+        let mut dissector = Dissector::new(
+            Limits::default()
+                .with_connections(random.random_range(1..5))
+                .with_sessions(random.random_range(1..5)),
+        );
         dissector.add_secrets(&far.secrets);
         for one in &captured {
             let mut told = 0;
-            let seen = CapturedDatagram {
-                cut: random.random_bool(0.1),
-                ..one.seen()
-            };
+            let mut seen = one.seen();
+            seen.cut = random.random_bool(0.1);
             dissector.datagram(&seen, &mut |observation| {
                 if let Observation::Datagram(datagram) = observation {
                     let sizes: usize = datagram.packets.iter().map(|one| one.size).sum();

@@ -43,7 +43,7 @@ struct Said {
 
 impl Said {
     fn hear(&mut self, event: &Event<'_>) {
-        match &event.what {
+        match &event.kind {
             EventKind::Lost(lost) => self.lost.push(*lost),
             EventKind::SpuriousLoss {
                 packet_type,
@@ -78,13 +78,14 @@ impl Said {
                 self.tls.push(message.name);
             }
         }
-        match (direction, packet.unprocessed) {
+        match (direction, packet.dropped) {
             (Direction::Sent, _) => {
                 for noted in &content.frames {
                     if let Frame::Stream { .. } = noted.frame {
                         self.with_data.insert(name);
                     }
-                    self.again.extend(noted.again.map(|again| again.number));
+                    self.again
+                        .extend(noted.retransmission_of.map(|again| again.number));
                 }
             }
             (Direction::Received, None) => {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use qecho_engine::config::RetryPolicy;
 use qecho_netsim::simulation::{End, NEAR};
 use qecho_packet::{
-    DecodedDatagram, Direction, DropReason, Observation, Packet,
+    DecodedDatagram, DecodedPacket, Direction, DropReason, Observation,
     wire::{self, PacketType},
 };
 
@@ -67,7 +67,7 @@ impl Told {
             })
     }
 
-    fn packets(&self, end: End, direction: Direction) -> impl Iterator<Item = &Packet> {
+    fn packets(&self, end: End, direction: Direction) -> impl Iterator<Item = &DecodedPacket> {
         self.datagrams(end, direction)
             .flat_map(|datagram| &datagram.packets)
     }
@@ -99,7 +99,7 @@ impl Told {
             .collect();
         let mut processed = 0;
         for packet in self.packets(to, Direction::Received) {
-            if packet.unprocessed.is_none() && packet.opened.is_some() {
+            if packet.dropped.is_none() && packet.decrypted.is_some() {
                 processed += 1;
                 let identity = identity(packet).expect("it is opened");
                 assert!(sent.contains(&identity), "{identity:?}");
@@ -109,15 +109,15 @@ impl Told {
     }
 }
 
-fn is_processed(packet: &Packet) -> bool {
-    packet.opened.is_some() && packet.unprocessed.is_none()
+fn is_processed(packet: &DecodedPacket) -> bool {
+    packet.decrypted.is_some() && packet.dropped.is_none()
 }
 
 type Identity<'a> = (PacketType, u64, u64, &'a [u8]);
 
-fn identity(packet: &Packet) -> Option<Identity<'_>> {
+fn identity(packet: &DecodedPacket) -> Option<Identity<'_>> {
     let header = packet.header.as_ref()?;
-    let opened = packet.opened.as_ref()?;
+    let opened = packet.decrypted.as_ref()?;
     Some((
         header.packet_type,
         opened.number,
@@ -130,12 +130,12 @@ fn check_datagram(datagram: &DecodedDatagram) {
     let sizes: usize = datagram.packets.iter().map(|packet| packet.size).sum();
     assert_eq!(sizes, datagram.size, "{datagram:?}");
     for packet in &datagram.packets {
-        if let Some(opened) = &packet.opened {
+        if let Some(opened) = &packet.decrypted {
             assert!(packet.header.is_some(), "{packet:?}");
             assert!(wire::frames(&opened.payload).all(|frame| frame.is_ok()));
         }
-        let explained = packet.opened.is_some()
-            || packet.unprocessed.is_some()
+        let explained = packet.decrypted.is_some()
+            || packet.dropped.is_some()
             || datagram.direction == Direction::Sent
             || packet
                 .header
@@ -187,7 +187,7 @@ fn changed_datagrams_are_told_with_the_reason() {
     told.check();
     let reasons: Vec<_> = told
         .packets(End::Far, Direction::Received)
-        .filter_map(|packet| packet.unprocessed)
+        .filter_map(|packet| packet.dropped)
         .collect();
     assert!(reasons.contains(&DropReason::NotAuthentic), "{reasons:?}");
 }
@@ -195,7 +195,7 @@ fn changed_datagrams_are_told_with_the_reason() {
 #[test]
 fn a_retry_is_told_at_both_ends() {
     let told = told(&everything(6).retry(RetryPolicy::Always), |_| {});
-    let is_retry = |packet: &&Packet| {
+    let is_retry = |packet: &&DecodedPacket| {
         packet
             .header
             .as_ref()
@@ -212,9 +212,9 @@ fn a_retry_is_told_at_both_ends() {
         .filter(is_retry)
         .collect();
     assert_eq!(came.len(), 1);
-    assert_eq!(came[0].unprocessed, None);
+    assert_eq!(came[0].dropped, None);
     let first = told.packets(End::Far, Direction::Received).next();
-    let why = first.and_then(|packet| packet.unprocessed);
+    let why = first.and_then(|packet| packet.dropped);
     assert_eq!(why, Some(DropReason::AnsweredWithRetry));
 }
 
@@ -235,7 +235,7 @@ fn key_updates_count_the_generations_up() {
     for direction in [Direction::Sent, Direction::Received] {
         let opened = told
             .packets(End::Near, direction)
-            .filter_map(|packet| packet.opened.as_ref());
+            .filter_map(|packet| packet.decrypted.as_ref());
         let mut latest = 0;
         for opened in opened {
             // What is under way during an update may still have the old keys.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use qecho_packet::{
-    DecodedDatagram, DecryptedPacket, Direction, DropReason, Packet,
+    DecodedDatagram, DecodedPacket, DecryptedPacket, Direction, DropReason,
     wire::{self, Frame, Header, PacketNumber, PacketType, Protected},
 };
 
@@ -92,12 +92,15 @@ impl InboundDatagram {
                     self.packet(&protected, copy, disposition, after)
                 }
                 Err(malformed) => {
-                    let read: usize = packets.iter().map(|packet: &Packet| packet.size).sum();
-                    Packet {
+                    let read: usize = packets
+                        .iter()
+                        .map(|packet: &DecodedPacket| packet.size)
+                        .sum();
+                    DecodedPacket {
                         header: None,
                         size: self.data.len() - read,
-                        opened: None,
-                        unprocessed: Some(DropReason::Malformed(malformed)),
+                        decrypted: None,
+                        dropped: Some(DropReason::Malformed(malformed)),
                         tail: self.data.last_chunk().copied(),
                     }
                 }
@@ -122,12 +125,12 @@ impl InboundDatagram {
         copy: Option<OpenedPacket>,
         disposition: Disposition,
         after: ConnectionAfter,
-    ) -> Packet {
+    ) -> DecodedPacket {
         let header = &protected.header;
         let tried = copy.is_some();
         let refused = copy.as_ref().is_some_and(|copy| copy.refused);
         let opened = copy.and_then(clear);
-        let unprocessed = match (&opened, header.packet_type) {
+        let dropped = match (&opened, header.packet_type) {
             _ if refused => Some(DropReason::TooFragmented),
             (Some(opened), packet_type) => {
                 // A closed connection heeds the peer's CONNECTION_CLOSE alone.
@@ -142,15 +145,15 @@ impl InboundDatagram {
             (None, PacketType::Retry | PacketType::VersionNegotiation) if after.turned => None,
             (None, _) => Some(self.why_not(header, tried, disposition, after)),
         };
-        Packet {
+        DecodedPacket {
             header: Some(header.clone()),
             size: protected.bytes.len(),
             tail: match opened {
                 None => protected.bytes.last_chunk().copied(),
                 Some(_) => None,
             },
-            opened,
-            unprocessed,
+            decrypted: opened,
+            dropped,
         }
     }
 
@@ -187,8 +190,8 @@ impl InboundDatagram {
     }
 }
 
-fn closes(opened: &DecryptedPacket) -> bool {
-    let mut frames = wire::frames(&opened.payload);
+fn closes(decrypted: &DecryptedPacket) -> bool {
+    let mut frames = wire::frames(&decrypted.payload);
     frames.any(|frame| matches!(frame, Ok(Frame::ConnectionClose { .. })))
 }
 

@@ -8,8 +8,8 @@ use std::{
 };
 
 use qecho_packet::{
-    CloseReason, DecodedDatagram, DecryptedPacket, Direction, Observation, Packet, RecoveryMetrics,
-    Side,
+    CloseReason, DecodedDatagram, DecodedPacket, DecryptedPacket, Direction, Observation,
+    RecoveryMetrics, Side,
     wire::{self, ConnectionId, Header, PacketNumber},
 };
 use quinn_proto::{ConnectionId as ProtoId, Transmit};
@@ -248,7 +248,7 @@ impl PacketTracing {
 }
 
 /// Reads a packet that is about to be sealed.
-fn packet(sealed: SealedPacket) -> Packet {
+fn packet(sealed: SealedPacket) -> DecodedPacket {
     let SealedPacket {
         number,
         bytes,
@@ -261,17 +261,17 @@ fn packet(sealed: SealedPacket) -> Packet {
     let number_offset = header_length - number_length;
     let header = header(&bytes, number_offset, size);
     let phase = PacketNumber::read(head[0], &head[number_offset..]);
-    Packet {
+    DecodedPacket {
         header,
         size,
-        opened: Some(DecryptedPacket {
+        decrypted: Some(DecryptedPacket {
             number,
             number_length,
             key_phase: phase.is_some_and(|number| number.key_phase),
             generation,
             payload: payload.to_vec(),
         }),
-        unprocessed: None,
+        dropped: None,
         tail: None,
     }
 }
@@ -288,17 +288,17 @@ fn header(bytes: &[u8], number_offset: usize, size: usize) -> Option<Header> {
 }
 
 /// Reads what is sent without keys.
-fn unsealed(bytes: &[u8]) -> Vec<Packet> {
+fn unsealed(bytes: &[u8]) -> Vec<DecodedPacket> {
     let long = bytes.first().is_some_and(|first| first & 0x80 != 0);
     let header = match long {
         true => wire::packets(bytes, 0).next().and_then(Result::ok),
         false => None,
     };
-    vec![Packet {
+    vec![DecodedPacket {
         header: header.map(|packet| packet.header),
         size: bytes.len(),
-        opened: None,
-        unprocessed: None,
+        decrypted: None,
+        dropped: None,
         tail: bytes.last_chunk().copied(),
     }]
 }

@@ -11,7 +11,7 @@ use std::{
 
 use qecho_io::Waker;
 use qecho_packet::{
-    DatagramObserver, DecodedDatagram, Direction, Observation, ObservedDatagram, Packet,
+    DatagramObserver, DecodedDatagram, DecodedPacket, Direction, Observation, ObservedDatagram,
     wire::{Ack, Frame, PacketType, frames},
 };
 
@@ -197,7 +197,7 @@ impl ObservedConnection {
             }
             Direction::Sent => false,
             Direction::Received => {
-                let processed = |packet: &&Packet| packet.unprocessed.is_none();
+                let processed = |packet: &&DecodedPacket| packet.dropped.is_none();
                 let mut is_new = false;
                 for packet in datagram.packets.iter().filter(processed) {
                     is_new |= self.packet_received(at, packet);
@@ -207,7 +207,7 @@ impl ObservedConnection {
         }
     }
 
-    fn packet_sent(&mut self, at: Duration, packet: &Packet) {
+    fn packet_sent(&mut self, at: Duration, packet: &DecodedPacket) {
         if !matches!(self.ping, Ping::Expected) {
             return;
         }
@@ -219,7 +219,7 @@ impl ObservedConnection {
                 _ => {}
             }
         }
-        if let (true, Some(opened)) = (has_ping, &packet.opened)
+        if let (true, Some(opened)) = (has_ping, &packet.decrypted)
             && padding <= PADDING_OF_PING_MAX
         {
             let number = opened.number;
@@ -227,7 +227,7 @@ impl ObservedConnection {
         }
     }
 
-    fn packet_received(&mut self, at: Duration, packet: &Packet) -> bool {
+    fn packet_received(&mut self, at: Duration, packet: &DecodedPacket) -> bool {
         let mut is_new = false;
         if self.first_reply.is_none() {
             self.first_reply = Some(at.saturating_sub(self.began));
@@ -262,12 +262,12 @@ impl ObservedConnection {
 
 /// Returns the frames of a packet, if it is one that carries the application's
 /// data; none otherwise.
-fn one_rtt_frames(packet: &Packet) -> impl Iterator<Item = Frame<'_>> {
+fn one_rtt_frames(packet: &DecodedPacket) -> impl Iterator<Item = Frame<'_>> {
     let is_one_rtt = packet
         .header
         .as_ref()
         .is_some_and(|header| header.packet_type == PacketType::OneRtt);
-    let payload = packet.opened.as_ref().filter(|_| is_one_rtt);
+    let payload = packet.decrypted.as_ref().filter(|_| is_one_rtt);
     payload
         .into_iter()
         .flat_map(|opened| frames(&opened.payload))

@@ -13,7 +13,7 @@ const BLOCK_OVERHEAD: usize = 56;
 pub(super) struct CaptureObserver {
     secrets: Arc<Secrets>,
     queue: Queue,
-    /// What was seen since the last flush.
+    /// Packets since the last flush.
     blocks: Vec<u8>,
 }
 
@@ -93,12 +93,12 @@ mod tests {
 
     /// A file that takes each write when it is told to, and all once nobody
     /// can tell it any more.
-    struct Slow {
+    struct SlowFile {
         allowed: Receiver<()>,
         content: Arc<Mutex<Vec<u8>>>,
     }
 
-    impl Write for Slow {
+    impl Write for SlowFile {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let _ = self.allowed.recv();
             let mut content = self.content.lock().expect("nobody panics with it");
@@ -111,7 +111,7 @@ mod tests {
         }
     }
 
-    struct Stage {
+    struct Fixture {
         secrets: Arc<Secrets>,
         writer: Writer,
         observer: CaptureObserver,
@@ -119,11 +119,11 @@ mod tests {
         content: Arc<Mutex<Vec<u8>>>,
     }
 
-    impl Stage {
+    impl Fixture {
         fn new() -> Self {
             let (allow, allowed) = channel();
             let (secrets, content) = (Arc::<Secrets>::default(), Arc::<Mutex<Vec<u8>>>::default());
-            let file = Slow {
+            let file = SlowFile {
                 allowed,
                 content: Arc::clone(&content),
             };
@@ -186,19 +186,19 @@ mod tests {
 
     #[test]
     fn a_slow_file_lacks_packets_says_how_many_and_has_every_secret() {
-        let mut stage = Stage::new();
+        let mut fixture = Fixture::new();
         let batches = 2 * QUEUE_BYTES_MAX / 60_000;
         for _ in 0..batches {
-            stage.batch();
+            fixture.batch();
         }
-        stage.secrets.log("LABEL", &[1], &[2]);
-        stage.batch();
-        stage.hurry();
-        stage.batch();
-        let report = stage.writer.finish();
+        fixture.secrets.log("LABEL", &[1], &[2]);
+        fixture.batch();
+        fixture.hurry();
+        fixture.batch();
+        let report = fixture.writer.finish();
         assert!(report.failure.is_none());
         assert_eq!(report.seen as usize, 50 * (batches + 2));
-        let blocks = stage.blocks();
+        let blocks = fixture.blocks();
         let packets: Vec<_> = blocks.iter().filter(|(kind, _)| *kind == 6).collect();
         assert_eq!(packets.len() as u64, report.seen - report.left_out);
         assert!(report.left_out > report.seen / 3);
@@ -220,10 +220,10 @@ mod tests {
 
     #[test]
     fn secrets_stand_before_the_packets_that_brought_them_forth() {
-        let mut stage = Stage::new();
-        stage.allow = None;
-        let passing = |stage: &mut Stage| {
-            stage.observer.see(&ObservedDatagram {
+        let mut fixture = Fixture::new();
+        fixture.allow = None;
+        let passing = |fixture: &mut Fixture| {
+            fixture.observer.see(&ObservedDatagram {
                 at: Duration::ZERO,
                 direction: Direction::Received,
                 local: "[::1]:1".parse().expect("an address"),
@@ -233,28 +233,28 @@ mod tests {
                 segment_size: None,
             });
         };
-        passing(&mut stage);
-        stage.secrets.log("A", &[1], &[2]);
-        passing(&mut stage);
-        stage.observer.flush();
-        passing(&mut stage);
-        stage.observer.flush();
-        assert_eq!(stage.writer.finish().seen, 3);
-        let kinds: Vec<_> = stage.blocks().iter().map(|(kind, _)| *kind).collect();
+        passing(&mut fixture);
+        fixture.secrets.log("A", &[1], &[2]);
+        passing(&mut fixture);
+        fixture.observer.flush();
+        passing(&mut fixture);
+        fixture.observer.flush();
+        assert_eq!(fixture.writer.finish().seen, 3);
+        let kinds: Vec<_> = fixture.blocks().iter().map(|(kind, _)| *kind).collect();
         assert_eq!(kinds, [10, 6, 6, 6, 5]);
     }
 
     #[test]
     fn secrets_without_end_end_the_capture_and_not_the_memory() {
-        let mut stage = Stage::new();
-        stage.observer.queue.push(vec![0; QUEUE_BYTES_MAX]);
-        stage.observer.queue.push(vec![0; SECRETS_BYTES_MAX]);
-        assert!(!stage.observer.queue.is_over());
-        stage.observer.queue.push(vec![0; 1]);
-        assert!(stage.observer.queue.is_over());
-        stage.batch();
-        stage.allow = None;
-        let report = stage.writer.finish();
+        let mut fixture = Fixture::new();
+        fixture.observer.queue.push(vec![0; QUEUE_BYTES_MAX]);
+        fixture.observer.queue.push(vec![0; SECRETS_BYTES_MAX]);
+        assert!(!fixture.observer.queue.is_over());
+        fixture.observer.queue.push(vec![0; 1]);
+        assert!(fixture.observer.queue.is_over());
+        fixture.batch();
+        fixture.allow = None;
+        let report = fixture.writer.finish();
         assert_eq!(report.seen, 0, "what passes later is not in the file");
         assert!(report.failure.is_some());
     }

@@ -1,4 +1,4 @@
-//! Where a capture's blocks go: into one file, or into one after another.
+//! Writes a capture's blocks into one file, or into one after another.
 
 use std::{
     io::{self, Write},
@@ -21,7 +21,7 @@ const CLOSING_MAX: usize = 256;
 /// Puts what was written so far aside and gives the file that goes on.
 pub type NextFile = Box<dyn FnMut() -> io::Result<Box<dyn Write + Send>> + Send>;
 
-/// How a capture goes on in another file.
+/// Settings of a capture that goes on in another file.
 pub struct Rotation {
     /// Bytes that no file grows beyond, at least [`LIMIT_MIN`].
     pub limit: u64,

@@ -1,5 +1,5 @@
-//! What the next file of a capture must repeat, so that it opens on its own:
-//! the secrets and beginnings of the connections that still live.
+//! The secrets and beginnings of the connections that still live, which the
+//! next file of a capture repeats, so that it opens on its own.
 
 use std::{collections::HashMap, time::Duration};
 

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use super::{packet, pcapng, reader::Captured};
 use crate::{
-    Direction, ObservedDatagram, Packet,
+    DecodedPacket, Direction, ObservedDatagram,
     dissect::LINES_MAX,
     wire::{self, ConnectionId, Frame, PacketType},
 };
@@ -92,7 +92,7 @@ impl TrackedConnection {
         captured: &Captured,
         way: Direction,
         block: &[u8],
-        packets: &[Packet],
+        packets: &[DecodedPacket],
     ) {
         let direction = &mut self.directions[way as usize];
         let is_short = captured
@@ -105,7 +105,7 @@ impl TrackedConnection {
         let direction = &mut self.directions[way as usize];
         let mut proved = false;
         for packet in packets {
-            let (Some(header), Some(opened)) = (&packet.header, &packet.opened) else {
+            let (Some(header), Some(opened)) = (&packet.header, &packet.decrypted) else {
                 continue;
             };
             proved = true;

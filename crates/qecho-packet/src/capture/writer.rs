@@ -27,33 +27,34 @@ const EMPTY_BYTES_MAX: usize = 4 << 20;
 /// Time for which a file may take nothing before its end is given up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What came of a capture.
+/// The result of a capture.
 #[derive(Debug)]
-pub struct Report {
+#[non_exhaustive]
+pub struct CaptureReport {
     /// Datagrams that were seen.
     pub seen: u64,
     /// Those of them that were left out, because the file was written more
     /// slowly than they came.
     pub left_out: u64,
-    /// Why the file ends early, if it does.
+    /// The error for which the file ends early, if it does.
     pub failure: Option<io::Error>,
 }
 
-enum Order {
+enum Command {
     Write(Vec<u8>),
     End,
 }
 
 /// The thread that writes, from outside.
 pub(super) struct Writer {
-    orders: Sender<Order>,
+    commands: Sender<Command>,
     state: Arc<State>,
     ended: Mutex<Receiver<io::Result<()>>>,
 }
 
 /// One tap's way to the thread that writes.
 pub(super) struct Queue {
-    orders: Sender<Order>,
+    commands: Sender<Command>,
     state: Arc<State>,
 }
 
@@ -75,7 +76,7 @@ struct State {
 
 impl Writer {
     pub(super) fn start(output: Output) -> io::Result<Self> {
-        let (orders, taken) = channel();
+        let (commands, taken) = channel();
         let (tell, ended) = channel();
         let state = Arc::<State>::default();
         let writing = state.clone();
@@ -88,7 +89,7 @@ impl Writer {
                 let _ = tell.send(written);
             })?;
         Ok(Self {
-            orders,
+            commands,
             state,
             ended: Mutex::new(ended),
         })
@@ -96,16 +97,16 @@ impl Writer {
 
     pub(super) fn queue(&self) -> Queue {
         Queue {
-            orders: self.orders.clone(),
+            commands: self.commands.clone(),
             state: self.state.clone(),
         }
     }
 
     /// Writes what waits and ends the file, unless it stands still.
-    pub(super) fn finish(&self) -> Report {
+    pub(super) fn finish(&self) -> CaptureReport {
         let state = &self.state;
         // A thread that has ended has told why.
-        let _ = self.orders.send(Order::End);
+        let _ = self.commands.send(Command::End);
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         let mut waiting = state.waiting.load(Relaxed);
         let written = loop {
@@ -122,7 +123,7 @@ impl Writer {
         };
         let overrun = state.overrun.load(Relaxed);
         let too_slow = || io::Error::other("it was written too slowly even for the secrets");
-        Report {
+        CaptureReport {
             seen: state.seen.load(Relaxed),
             left_out: state.left_out.load(Relaxed),
             failure: written.err().or_else(|| overrun.then(too_slow)),
@@ -182,7 +183,7 @@ impl Queue {
         }
         self.state.waiting.fetch_add(blocks.len(), Relaxed);
         // After the file's end they are for nobody.
-        let _ = self.orders.send(Order::Write(blocks));
+        let _ = self.commands.send(Command::Write(blocks));
     }
 
     /// Returns an empty buffer.
@@ -192,9 +193,9 @@ impl Queue {
 }
 
 impl State {
-    fn write_all(&self, mut output: Output, orders: &Receiver<Order>) -> io::Result<()> {
-        for order in orders {
-            let Order::Write(mut blocks) = order else {
+    fn write_all(&self, mut output: Output, commands: &Receiver<Command>) -> io::Result<()> {
+        for command in commands {
+            let Command::Write(mut blocks) = command else {
                 break;
             };
             output.write(&blocks, || self.closing())?;

@@ -1,11 +1,11 @@
-//! What is known of one connection.
+//! State of one connection.
 
 use std::{collections::VecDeque, net::SocketAddr};
 
 use super::{
     client_hello::ClientHello,
     key_log::{ClientRandom, KeyLog},
-    segments::Sizes,
+    segment_sizes::SegmentSizes,
 };
 use crate::{
     DecryptedPacket, DropReason, Side,
@@ -39,25 +39,25 @@ impl Path {
 
 /// A connection.
 pub(super) struct Connection {
-    /// Whose view is told.
+    /// Vantage point.
     pub(super) side: Side,
     original_destination: ConnectionId,
     hello: ClientHello,
     /// Both sides' for Handshake and 1-RTT packets.
     suite: Option<Suite>,
     initial: Box<InitialKeys>,
-    /// What the client uses after the Retry packet that it heeds.
+    /// Keys of the client after the Retry packet that it heeds.
     initial_after_retry: Option<Box<InitialKeys>>,
     client: Sender,
     server: Sender,
-    /// Where it was seen.
+    /// Its paths, the latest last.
     pub(super) paths: VecDeque<Path>,
-    /// When it was last seen, in datagrams.
+    /// Number of the last datagram of it.
     pub(super) seen: u64,
     retried: bool,
 }
 
-/// What is known of one side.
+/// State of one side.
 #[derive(Default)]
 struct Sender {
     /// By these it is addressed, the oldest first.
@@ -66,7 +66,7 @@ struct Sender {
     early: Option<Box<Protection>>,
     one_rtt: Option<Box<Protection>>,
     numbers: [Numbers; 3],
-    sizes: Sizes,
+    sizes: SegmentSizes,
 }
 
 /// Keys for which anybody has the secret (RFC 9001 §5.2).
@@ -161,7 +161,7 @@ impl Connection {
     }
 
     /// Returns the sizes of the datagrams that a side sends.
-    pub(super) fn sizes(&mut self, side: Side) -> &mut Sizes {
+    pub(super) fn sizes(&mut self, side: Side) -> &mut SegmentSizes {
         &mut self.sender(side).sizes
     }
 

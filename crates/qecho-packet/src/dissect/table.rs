@@ -8,17 +8,13 @@ use crate::{
 };
 
 use super::{
-    CapturedDatagram,
+    captured_datagram::{CapturedDatagram, TELLING_LENGTH},
     connection::{Connection, PATHS_MAX, Path, other},
 };
 
 /// Connections that are found by one connection ID; those with short ones may
 /// share it, from different addresses.
 const HOLDERS_MAX: usize = 8;
-
-/// Bytes of a connection ID that tells a connection whatever the addresses
-/// are: a shorter one is too easily met by chance.
-pub(super) const TELLING_LENGTH: usize = 4;
 
 /// All connections that are under way.
 pub(super) struct Table {
@@ -30,13 +26,13 @@ pub(super) struct Table {
     /// Datagrams that were found to belong to a connection.
     found: u64,
     holders: HashMap<ConnectionId, Vec<CidOwner>>,
-    /// How many of these connection IDs have each length.
+    /// Number of these connection IDs, by length.
     lengths: [usize; ConnectionId::LENGTH_MAX + 1],
     /// The latest connection on each path.
     paths: HashMap<Path, u64>,
 }
 
-/// Whom a connection ID addresses.
+/// The side that a connection ID addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct CidOwner {
     connection: u64,
@@ -207,7 +203,7 @@ impl Table {
     /// Notes what an authentic packet tells.
     pub(super) fn learn(
         &mut self,
-        belonging: ConnectionMatch,
+        matched: ConnectionMatch,
         seen: &CapturedDatagram<'_>,
         packet: &Protected<'_>,
         opened: &DecryptedPacket,
@@ -216,7 +212,7 @@ impl Table {
             connection: number,
             sender,
             ..
-        } = belonging;
+        } = matched;
         let Some(connection) = self.connections.get_mut(&number) else {
             return;
         };

@@ -11,22 +11,11 @@ const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1
 const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 443);
 
 fn from_client(payload: &[u8]) -> CapturedDatagram<'_> {
-    CapturedDatagram {
-        source: CLIENT,
-        destination: SERVER,
-        ecn: 0,
-        direction: None,
-        payload,
-        cut: false,
-    }
+    CapturedDatagram::new(CLIENT, SERVER, payload)
 }
 
 fn from_server(payload: &[u8]) -> CapturedDatagram<'_> {
-    CapturedDatagram {
-        source: SERVER,
-        destination: CLIENT,
-        ..from_client(payload)
-    }
+    CapturedDatagram::new(SERVER, CLIENT, payload)
 }
 
 /// Takes datagrams in; returns what is told.
@@ -50,9 +39,9 @@ fn dissected(dissector: &mut Dissector, seen: CapturedDatagram<'_>) -> DecodedDa
     dissected
 }
 
-fn unprocessed(dissected: &DecodedDatagram) -> Vec<Option<DropReason>> {
+fn dropped(dissected: &DecodedDatagram) -> Vec<Option<DropReason>> {
     let packets = dissected.packets.iter();
-    packets.map(|packet| packet.unprocessed).collect()
+    packets.map(|packet| packet.dropped).collect()
 }
 
 #[test]
@@ -94,7 +83,7 @@ fn a_connection_begins_with_the_initial_packet_of_its_client() {
         assert_eq!(*begun, side);
         assert_eq!(original_destination[..], bytes(ORIGINAL_DESTINATION));
         assert_eq!(dissected.connection, Some(1));
-        let opened = dissected.packets[0].opened.as_ref();
+        let opened = dissected.packets[0].decrypted.as_ref();
         assert_eq!(opened.map(|opened| opened.number), Some(2));
     }
 }
@@ -109,7 +98,7 @@ fn a_server_without_the_clients_connection_id_is_known_by_addresses() {
         (answer.connection, answer.direction),
         (Some(1), Direction::Received)
     );
-    let opened = answer.packets[0].opened.as_ref().expect("it opens");
+    let opened = answer.packets[0].decrypted.as_ref().expect("it opens");
     assert_eq!(opened.payload, bytes(SERVER_INITIAL_FRAMES));
     // The server's own connection ID is known from now on, wherever the
     // client is.
@@ -124,7 +113,7 @@ fn a_server_without_the_clients_connection_id_is_known_by_addresses() {
         (moved.connection, moved.direction),
         (Some(1), Direction::Sent)
     );
-    assert_eq!(unprocessed(&moved), [Some(DropReason::NoSecrets)]);
+    assert_eq!(dropped(&moved), [Some(DropReason::NoSecrets)]);
 }
 
 #[test]
@@ -135,14 +124,11 @@ fn a_retry_packet_is_checked() {
     let mut forged = retry.clone();
     forged[16] ^= 1;
     let forged = dissected(&mut dissector, from_server(&forged));
-    assert_eq!(unprocessed(&forged), [Some(DropReason::InvalidRetry)]);
+    assert_eq!(dropped(&forged), [Some(DropReason::InvalidRetry)]);
     let first = dissected(&mut dissector, from_server(&retry));
-    assert_eq!(
-        (first.connection, unprocessed(&first)),
-        (Some(1), vec![None])
-    );
+    assert_eq!((first.connection, dropped(&first)), (Some(1), vec![None]));
     let second = dissected(&mut dissector, from_server(&retry));
-    assert_eq!(unprocessed(&second), [Some(DropReason::InvalidRetry)]);
+    assert_eq!(dropped(&second), [Some(DropReason::InvalidRetry)]);
 }
 
 #[test]
@@ -167,13 +153,13 @@ fn what_belongs_to_no_connection_is_told_with_the_reason() {
             (told.connection, told.direction),
             (None, Direction::Received)
         );
-        assert_eq!(unprocessed(&told), [reason], "{told:?}");
+        assert_eq!(dropped(&told), [reason], "{told:?}");
         assert_eq!(told.packets[0].tail, datagram.last_chunk().copied());
     }
     let told = dissected(&mut dissector, from_client(&[0xc0, 0, 0]));
     assert_eq!(told.direction, Direction::Sent);
     assert!(matches!(
-        unprocessed(&told)[..],
+        dropped(&told)[..],
         [Some(DropReason::Malformed(_))]
     ));
     let nothing = dissected(&mut dissector, from_client(&[]));
@@ -193,11 +179,11 @@ fn junk_after_a_packet_is_a_packet_without_header() {
         let [first, junk] = &dissected.packets[..] else {
             panic!("{dissected:?}");
         };
-        assert!(first.opened.is_some());
+        assert!(first.decrypted.is_some());
         assert_eq!((first.size, junk.size), (size, 40));
         assert!(junk.header.is_none());
         assert!(matches!(
-            junk.unprocessed,
+            junk.dropped,
             Some(DropReason::Malformed(Malformed { offset, .. })) if offset >= size
         ));
     }
@@ -216,7 +202,7 @@ fn what_is_cut_still_shows_whose_it_is() {
         let Some(Observation::Datagram(dissected)) = told.last() else {
             panic!("{told:?}");
         };
-        assert_eq!(unprocessed(dissected), [Some(DropReason::Cut)]);
+        assert_eq!(dropped(dissected), [Some(DropReason::Cut)]);
         assert_eq!(dissected.packets[0].size, length);
         assert_eq!(dissected.connection.is_some(), length >= 18, "{length}");
         assert_eq!(dissected.packets[0].header.is_some(), length >= 18);
@@ -225,10 +211,7 @@ fn what_is_cut_still_shows_whose_it_is() {
 
 #[test]
 fn the_connection_that_was_idle_for_longest_makes_room() {
-    let mut dissector = Dissector::new(Limits {
-        connections: 2,
-        ..Limits::default()
-    });
+    let mut dissector = Dissector::new(Limits::default().with_connections(2));
     let cut = |destination: u8| {
         let mut datagram = bytes(CLIENT_INITIAL);
         datagram[6..14].fill(destination);

@@ -29,11 +29,11 @@ const TAG_LENGTH: usize = 16;
 const SECRET_LENGTH_MAX: usize = 48;
 /// Bytes of the longest key.
 const KEY_LENGTH_MAX: usize = 32;
-/// How far from the beginning of the packet number the sample lies (RFC 9001
+/// Distance of the sample from the beginning of the packet number (RFC 9001
 /// §5.4.2).
 const SAMPLE_OFFSET: usize = 4;
 
-/// What protects packets once both ends agree (RFC 8446 §B.4).
+/// Cipher suites that protect packets once both ends agree (RFC 8446 §B.4).
 ///
 /// AES-CCM, which nobody uses with QUIC, is not among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(crate) enum Suite {
     ChaCha20Poly1305Sha256,
 }
 
-/// What TLS agrees on, and packet keys derive from.
+/// A TLS secret, from which packet keys derive.
 #[derive(Clone)]
 pub(crate) struct Secret {
     bytes: [u8; SECRET_LENGTH_MAX],
@@ -60,7 +60,7 @@ pub(crate) struct PacketKey {
 pub(crate) struct HeaderKey(quic::HeaderProtectionKey);
 
 /// A packet whose header is bare.
-pub(crate) struct Bared<'a> {
+pub(crate) struct Unprotected<'a> {
     /// All bytes before the payload.
     head: Vec<u8>,
     /// The payload, with its tag.
@@ -194,7 +194,7 @@ fn expand(secret: &hkdf::Prk, label: &[u8], out: &mut [u8]) {
 impl HeaderKey {
     /// Takes the protection off a packet's header (RFC 9001 §5.4.1), unless
     /// the packet is too short to have any.
-    pub(crate) fn bare<'a>(&self, packet: &Protected<'a>) -> Option<Bared<'a>> {
+    pub(crate) fn unprotect<'a>(&self, packet: &Protected<'a>) -> Option<Unprotected<'a>> {
         let bytes = packet.bytes;
         let [first_mask, number_mask @ ..] = self.mask(bytes, packet.number_offset)?;
         let first = bytes[0] ^ first_mask;
@@ -206,7 +206,7 @@ impl HeaderKey {
             *byte ^= mask;
         }
         let number = PacketNumber::read(first, &head[packet.number_offset..])?;
-        Some(Bared {
+        Some(Unprotected {
             head,
             sealed,
             number,
@@ -237,7 +237,7 @@ impl HeaderKey {
 
 impl PacketKey {
     /// Returns what is in a packet, if this key and number are its own.
-    pub(crate) fn open(&self, packet: &Bared<'_>, number: u64) -> Option<Vec<u8>> {
+    pub(crate) fn open(&self, packet: &Unprotected<'_>, number: u64) -> Option<Vec<u8>> {
         let mut payload = packet.sealed.to_vec();
         let aad = aead::Aad::from(&packet.head);
         let opened = self

@@ -23,7 +23,7 @@ pub(crate) struct Unsealed {
     pub(crate) head: Vec<u8>,
     pub(crate) key_phase: bool,
     pub(crate) number: u64,
-    /// In how many bytes the number is told.
+    /// Bytes in which the number is told.
     pub(crate) number_length: usize,
     pub(crate) frames: Vec<u8>,
 }

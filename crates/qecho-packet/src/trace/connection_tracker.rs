@@ -1,4 +1,4 @@
-//! What is known of a connection while it is traced.
+//! State of a connection that is traced.
 
 mod learning;
 mod losses;
@@ -6,14 +6,14 @@ mod losses;
 use std::{collections::HashSet, time::Duration};
 
 use crate::{
-    DecodedDatagram, DecryptedPacket, Direction, DropReason, Packet as Observed, RecoveryMetrics,
-    Side, TransportParameters,
+    DecodedDatagram, DecodedPacket, DecryptedPacket, Direction, DropReason, RecoveryMetrics, Side,
+    TransportParameters,
     wire::{self, Ack, Frame, PacketType},
 };
 
 use super::{
     crypto::Crypto,
-    event::{AnnotatedFrame, Connection, Content, Event, EventKind, Packet, TlsMessage},
+    event::{AnnotatedFrame, Connection, Event, EventKind, Packet, PacketContent, TlsMessage},
     ranges::Ranges,
     sent_packets::{RoundTrip, SentPackets},
 };
@@ -31,14 +31,14 @@ const ACK_DELAY_EXPONENT_MAX: u64 = 20;
 #[derive(Debug)]
 pub(super) struct ConnectionTracker {
     connection: Connection,
-    /// When it began, if that is still to be told.
+    /// Time of its beginning, if that is still to be told.
     began_untold: Option<Duration>,
     went: Sender,
     came: Sender,
     recovery: RecoveryMetrics,
 }
 
-/// What one endpoint has sent.
+/// Packets that one endpoint has sent.
 #[derive(Debug, Default)]
 struct Sender {
     spaces: [Space; 3],
@@ -51,12 +51,12 @@ struct Sender {
 /// One packet number space of an endpoint (RFC 9000 §12.3).
 #[derive(Debug, Default)]
 struct Space {
-    ledger: SentPackets,
+    sent_packets: SentPackets,
     seen: Ranges,
     crypto: Crypto,
 }
 
-/// What a datagram has brought to light.
+/// Consequences of a datagram, to be told after it.
 #[derive(Debug, Default)]
 pub(super) struct PacketEffects {
     pub(super) parameters: Option<TransportParameters>,
@@ -86,11 +86,11 @@ impl ConnectionTracker {
         }
     }
 
-    pub(super) fn tell(&self, at: Duration, what: EventKind<'_>, tell: &mut dyn FnMut(&Event<'_>)) {
+    pub(super) fn tell(&self, at: Duration, kind: EventKind<'_>, tell: &mut dyn FnMut(&Event<'_>)) {
         tell(&Event {
             at,
             connection: Some(&self.connection),
-            what,
+            kind,
         });
     }
 
@@ -106,11 +106,11 @@ impl ConnectionTracker {
         &mut self,
         at: Duration,
         datagram: &DecodedDatagram,
-        packet: &'a Observed,
+        packet: &'a DecodedPacket,
         learned: &mut PacketEffects,
     ) -> Packet<'a> {
         let direction = datagram.direction;
-        let is_stateless_reset = packet.opened.is_none()
+        let is_stateless_reset = packet.decrypted.is_none()
             && packet
                 .tail
                 .is_some_and(|tail| self.sender(direction).reset_tokens.contains(&tail));
@@ -118,11 +118,11 @@ impl ConnectionTracker {
             header: packet.header.as_ref(),
             size: packet.size,
             content: None,
-            unprocessed: packet.unprocessed.filter(|_| !is_stateless_reset),
+            dropped: packet.dropped.filter(|_| !is_stateless_reset),
             is_stateless_reset,
         };
-        let (Some(header), Some(opened)) = (&packet.header, &packet.opened) else {
-            if let (Some(header), None) = (&packet.header, packet.unprocessed)
+        let (Some(header), Some(opened)) = (&packet.header, &packet.decrypted) else {
+            if let (Some(header), None) = (&packet.header, packet.dropped)
                 && header.packet_type == PacketType::Retry
             {
                 // The client begins anew, and has its address proved.
@@ -134,10 +134,10 @@ impl ConnectionTracker {
         let packet_type = header.packet_type;
         let content = content(opened);
         let space = &mut self.sender(direction).spaces[space(packet_type)];
-        if shown.unprocessed.is_none() && !space.seen.insert(opened.number) {
-            shown.unprocessed = Some(DropReason::Duplicate);
+        if shown.dropped.is_none() && !space.seen.insert(opened.number) {
+            shown.dropped = Some(DropReason::Duplicate);
         }
-        let counts = shown.unprocessed.is_none() && datagram.unsent.is_none();
+        let counts = shown.dropped.is_none() && datagram.unsent.is_none();
         let newest = space.seen.largest() == Some(opened.number);
         shown.content = Some(content);
         if let (true, Some(content)) = (counts, &mut shown.content) {
@@ -171,8 +171,8 @@ impl ConnectionTracker {
     ) {
         let (packet_type, ..) = packet;
         let place = space(packet_type);
-        let ledger = &mut self.sender(direction).spaces[place].ledger;
-        ledger.send(at, packet, frames);
+        let sent_packets = &mut self.sender(direction).spaces[place].sent_packets;
+        sent_packets.send(at, packet, frames);
         for noted in frames {
             match &noted.frame {
                 Frame::Ack(ack) => {
@@ -205,19 +205,19 @@ impl ConnectionTracker {
         tell: &mut dyn FnMut(&Event<'_>),
     ) {
         for (packet_type, number) in &learned.found_again {
-            let what = EventKind::SpuriousLoss {
+            let kind = EventKind::SpuriousLoss {
                 direction: direction.opposite(),
                 packet_type: *packet_type,
                 number: *number,
             };
-            self.tell(at, what, tell);
+            self.tell(at, kind, tell);
         }
         if let Some(parameters) = &learned.parameters {
-            let what = EventKind::Parameters {
+            let kind = EventKind::Parameters {
                 direction,
                 parameters,
             };
-            self.tell(at, what, tell);
+            self.tell(at, kind, tell);
         }
     }
 
@@ -226,7 +226,7 @@ impl ConnectionTracker {
         let senders = [&self.went, &self.came].into_iter();
         let spaces = senders.flat_map(|sender| &sender.spaces);
         spaces
-            .map(|space| space.ledger.weight() + space.crypto.weight())
+            .map(|space| space.sent_packets.weight() + space.crypto.weight())
             .sum()
     }
 
@@ -234,7 +234,7 @@ impl ConnectionTracker {
     pub(super) fn lighten(&mut self) {
         for sender in [&mut self.went, &mut self.came] {
             for space in &mut sender.spaces {
-                space.ledger = SentPackets::default();
+                space.sent_packets = SentPackets::default();
                 space.crypto = Crypto::default();
             }
         }
@@ -243,8 +243,8 @@ impl ConnectionTracker {
     /// Forgets what was sent under keys that are gone; it is neither
     /// acknowledged nor lost.
     fn discard(&mut self, place: usize) {
-        self.went.spaces[place].ledger = SentPackets::default();
-        self.came.spaces[place].ledger = SentPackets::default();
+        self.went.spaces[place].sent_packets = SentPackets::default();
+        self.came.spaces[place].sent_packets = SentPackets::default();
     }
 
     fn acknowledge(
@@ -262,16 +262,17 @@ impl ConnectionTracker {
         let largest = ack.largest();
         let other = self.sender(direction.opposite());
         let mut sample = None;
-        other.spaces[place]
-            .ledger
-            .acknowledge(&ack.ranges, |packet_type, number, sent, lost| {
+        other.spaces[place].sent_packets.acknowledge(
+            &ack.ranges,
+            |packet_type, number, sent, lost| {
                 if number == largest {
                     sample = Some(at.saturating_sub(sent));
                 }
                 if lost {
                     learned.found_again.push((packet_type, number));
                 }
-            });
+            },
+        );
         if let Some(sample) = sample {
             other.round_trip.measure(sample);
         }
@@ -328,7 +329,7 @@ impl Sender {
 }
 
 /// Reads what is in a packet, without what others tell of it.
-pub(super) fn content(opened: &DecryptedPacket) -> Content<'_> {
+pub(super) fn content(opened: &DecryptedPacket) -> PacketContent<'_> {
     let mut frames = Vec::new();
     let mut malformed = None;
     for frame in wire::frames(&opened.payload) {
@@ -337,7 +338,7 @@ pub(super) fn content(opened: &DecryptedPacket) -> Content<'_> {
             Err(error) => malformed = Some(error),
         }
     }
-    Content {
+    PacketContent {
         number: opened.number,
         number_length: opened.number_length,
         key_phase: opened.key_phase,
@@ -349,7 +350,7 @@ pub(super) fn content(opened: &DecryptedPacket) -> Content<'_> {
 fn unnoted(frame: Frame<'_>) -> AnnotatedFrame<'_> {
     AnnotatedFrame {
         frame,
-        again: None,
+        retransmission_of: None,
         tls: Vec::new(),
         ack_delay: None,
     }

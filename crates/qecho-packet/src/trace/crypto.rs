@@ -19,14 +19,14 @@ const MESSAGE_MAX: usize = 64 * 1024;
 const WAITING_MAX: usize = 64 * 1024;
 
 /// Messages, and the sender's transport parameters if they are in one.
-type Told = (Vec<TlsMessage>, Option<TransportParameters>);
+type Messages = (Vec<TlsMessage>, Option<TransportParameters>);
 
 /// One direction of the handshake at one encryption level.
 #[derive(Debug, Default)]
 pub(super) struct Crypto {
-    /// Where the next contiguous byte belongs.
+    /// Offset of the next contiguous byte.
     next: u64,
-    /// What has come of the message that is not complete.
+    /// The beginning of a message that is not complete.
     begun: Vec<u8>,
     /// Pieces whose predecessors are missing.
     waiting: BTreeMap<u64, Vec<u8>>,
@@ -43,8 +43,8 @@ impl Crypto {
 
     /// Takes a CRYPTO frame; returns the messages that it begins or completes,
     /// and the sender's transport parameters.
-    pub(super) fn take(&mut self, offset: u64, data: &[u8]) -> Told {
-        let mut told = Told::default();
+    pub(super) fn take(&mut self, offset: u64, data: &[u8]) -> Messages {
+        let mut told = Messages::default();
         let end = offset + data.len() as u64;
         if offset > self.next {
             if self.waiting_bytes + data.len() <= WAITING_MAX {
@@ -69,7 +69,7 @@ impl Crypto {
         told
     }
 
-    fn append(&mut self, offset: u64, data: &[u8], told: &mut Told) {
+    fn append(&mut self, offset: u64, data: &[u8], told: &mut Messages) {
         let known = (self.next - offset) as usize;
         let Some(mut new) = data.get(known..) else {
             return;
@@ -84,7 +84,7 @@ impl Crypto {
     }
 
     /// Takes what belongs to one message; returns the rest.
-    fn message<'a>(&mut self, new: &'a [u8], told: &mut Told) -> &'a [u8] {
+    fn message<'a>(&mut self, new: &'a [u8], told: &mut Messages) -> &'a [u8] {
         if new.is_empty() {
             return new;
         }

@@ -1,4 +1,4 @@
-//! What a trace tells, piece by piece; every form of it is made from this.
+//! Events of a trace; every form of it is made from these.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -7,23 +7,23 @@ use crate::{
     wire::{ConnectionId, Frame, Header, Malformed, PacketType},
 };
 
-/// Something that happened, at one of the ends or before somebody's eyes.
+/// Something that happened at an endpoint, or was seen in a capture.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
-    /// When, since 1970-01-01 00:00 UTC.
+    /// Time since 1970-01-01 00:00 UTC.
     pub at: Duration,
-    /// On which connection; `None` for datagrams that belong to none.
+    /// The connection; `None` for datagrams that belong to none.
     pub connection: Option<&'a Connection>,
-    /// What.
-    pub what: EventKind<'a>,
+    /// The kind of event, with its data.
+    pub kind: EventKind<'a>,
 }
 
-/// Which connection it is.
+/// A connection, as it is named in a trace.
 #[derive(Clone, Debug)]
 pub struct Connection {
     /// Counted from 1, in the order in which they began.
     pub number: u64,
-    /// Whose eyes see it: what that side sends, went.
+    /// Vantage point: packets of this side are sent, others received.
     pub side: Side,
     /// This side's address, as it is now.
     pub local: SocketAddr,
@@ -34,7 +34,7 @@ pub struct Connection {
     pub original_destination: ConnectionId,
 }
 
-/// What happened.
+/// The kinds of events.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum EventKind<'a> {
@@ -46,7 +46,7 @@ pub enum EventKind<'a> {
     Lost(Lost),
     /// A packet that was declared lost has arrived after all.
     SpuriousLoss {
-        /// Who had sent it.
+        /// The way that it went.
         direction: Direction,
         /// Its kind.
         packet_type: PacketType,
@@ -57,14 +57,14 @@ pub enum EventKind<'a> {
     Parameters {
         /// Ours went, the peer's came.
         direction: Direction,
-        /// What it sent, in its order.
+        /// The parameters, in the sender's order.
         parameters: &'a TransportParameters,
     },
     /// An endpoint began to use new keys (RFC 9001 §6).
     KeyUpdate {
-        /// Who.
+        /// The way of packets with the new keys.
         direction: Direction,
-        /// How many updates that makes.
+        /// Number of key updates so far.
         generation: u64,
     },
     /// An address changed (RFC 9000 §9).
@@ -72,15 +72,15 @@ pub enum EventKind<'a> {
         /// This side's address and the other's, before.
         before: (SocketAddr, SocketAddr),
     },
-    /// What this side believes of the path changed.
+    /// This side's estimates of the path changed.
     Recovery(&'a RecoveryMetrics),
     /// The connection was closed.
     Closed(&'a CloseReason),
     /// Nothing more will be told of the connection.
     Forgotten,
-    /// Nobody looked fast enough: so many observations were left out.
+    /// Observations were left out, since they came faster than they were shown.
     EventsDropped {
-        /// How many.
+        /// Number of observations.
         count: u64,
     },
 }
@@ -88,7 +88,7 @@ pub enum EventKind<'a> {
 /// A datagram.
 #[derive(Clone, Debug)]
 pub struct Datagram<'a> {
-    /// Which way it went.
+    /// The way that it went.
     pub direction: Direction,
     /// This side's address.
     pub local: SocketAddr,
@@ -98,41 +98,41 @@ pub struct Datagram<'a> {
     pub ecn: u8,
     /// Bytes of its UDP payload.
     pub size: usize,
-    /// What it carries, in its order; more than one are coalesced (RFC 9000
+    /// Its packets, in their order; more than one are coalesced (RFC 9000
     /// §12.2).
     pub packets: Vec<Packet<'a>>,
-    /// Why it did not leave after all, if it did not.
+    /// Reason that it did not leave after all, if it did not.
     pub unsent: Option<&'a str>,
 }
 
 /// A packet.
 #[derive(Clone, Debug)]
 pub struct Packet<'a> {
-    /// What its header says; `None` if the bytes are no packet that anybody
+    /// Its header; `None` if the bytes are no packet that anybody
     /// could read.
     pub header: Option<&'a Header>,
     /// Bytes that it takes in its datagram.
     pub size: usize,
-    /// What is in it, if it could be opened.
-    pub content: Option<Content<'a>>,
-    /// Why the endpoint made nothing of it, if it did not.
-    pub unprocessed: Option<DropReason>,
+    /// Its content, if it could be decrypted.
+    pub content: Option<PacketContent<'a>>,
+    /// Reason that the endpoint dropped it, if it did.
+    pub dropped: Option<DropReason>,
     /// Whether it ends the connection without a word (RFC 9000 §10.3).
     pub is_stateless_reset: bool,
 }
 
-/// What is in a packet.
+/// The decrypted content of a packet.
 #[derive(Clone, Debug)]
-pub struct Content<'a> {
+pub struct PacketContent<'a> {
     /// The whole packet number.
     pub number: u64,
-    /// In how many bytes the header tells its end.
+    /// Bytes in which the header tells its end.
     pub number_length: usize,
     /// The key phase bit of a 1-RTT packet.
     pub key_phase: bool,
     /// Its frames, in their order.
     pub frames: Vec<AnnotatedFrame<'a>>,
-    /// Where they end to make sense, if they do.
+    /// The first malformed frame, if there is one.
     pub malformed: Option<Malformed>,
 }
 
@@ -142,7 +142,7 @@ pub struct AnnotatedFrame<'a> {
     /// The frame.
     pub frame: Frame<'a>,
     /// The packet that carried the same before, if one did.
-    pub again: Option<RetransmissionOf>,
+    pub retransmission_of: Option<RetransmissionOf>,
     /// The TLS messages that a CRYPTO frame begins or completes.
     pub tls: Vec<TlsMessage>,
     /// For an ACK: how long it was held back, if that can be told.
@@ -166,14 +166,14 @@ pub struct TlsMessage {
     pub name: &'static str,
     /// Whether all of it is there.
     pub complete: bool,
-    /// What matters in it, in words; may be empty.
+    /// Its gist in words; may be empty.
     pub detail: String,
 }
 
 /// A packet that was declared lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost {
-    /// Who had sent it.
+    /// The way that it went.
     pub direction: Direction,
     /// Its kind.
     pub packet_type: PacketType,
@@ -181,11 +181,11 @@ pub struct Lost {
     pub number: u64,
     /// Bytes that it took.
     pub size: usize,
-    /// Why.
+    /// The rule by which it was.
     pub reason: LossReason,
 }
 
-/// Why a packet was declared lost.
+/// Rules by which a packet is declared lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LossReason {

@@ -23,7 +23,7 @@ use super::{
 /// Bytes of observations that wait to be looked at; more are left out.
 pub const QUEUE_BYTES_MAX: usize = 32 << 20;
 
-/// What an observation takes beside the packets in it.
+/// Bytes that an observation takes beside the packets in it.
 const OBSERVATION_BYTES: usize = 512;
 
 /// Time for which nothing may be looked at before the end is given up.
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Trace(Arc<Inner>);
 
 struct Inner {
-    orders: Sender<Order>,
+    commands: Sender<Command>,
     state: Arc<State>,
     ended: Mutex<Receiver<Vec<io::Error>>>,
 }
@@ -45,7 +45,7 @@ struct State {
     left_out: AtomicU64,
 }
 
-enum Order {
+enum Command {
     Observed(Vec<ObservedAt>),
     EventsDropped(Duration, u64),
     End,
@@ -53,13 +53,14 @@ enum Order {
 
 type ObservedAt = (Duration, Arc<Observation>);
 
-/// What came of a trace.
+/// The result of a trace.
 #[derive(Debug, Default)]
-pub struct Report {
+#[non_exhaustive]
+pub struct TraceReport {
     /// Observations that were left out because they came faster than they
     /// could be shown.
     pub left_out: u64,
-    /// What could not be written.
+    /// Errors of its sinks.
     pub failures: Vec<io::Error>,
 }
 
@@ -69,7 +70,7 @@ impl Trace {
     /// # Errors
     /// The system's, if it gives no thread.
     pub fn start(sinks: Vec<Box<dyn Sink>>) -> io::Result<Self> {
-        let (orders, taken) = channel();
+        let (commands, taken) = channel();
         let (tell, ended) = channel();
         let state = Arc::<State>::default();
         let shared = state.clone();
@@ -79,7 +80,7 @@ impl Trace {
             let _ = tell.send(failures);
         })?;
         Ok(Self(Arc::new(Inner {
-            orders,
+            commands,
             state,
             ended: Mutex::new(ended),
         })))
@@ -88,7 +89,7 @@ impl Trace {
     /// Returns what shows the packets of one event loop to the trace; its
     /// shard must trace packets (`ShardConfig::with_packet_tracing` of the engine).
     pub fn observer(&self) -> Box<dyn DatagramObserver> {
-        Box::new(TraceTap {
+        Box::new(TraceObserver {
             trace: self.clone(),
             seen: Vec::new(),
             bytes: 0,
@@ -99,14 +100,14 @@ impl Trace {
     /// Shows what waits and ends the trace. What passes later is not in it.
     ///
     /// Sinks that take nothing for five seconds are given up.
-    pub fn finish(&self) -> Report {
+    pub fn finish(&self) -> TraceReport {
         let Inner {
-            orders,
+            commands,
             state,
             ended,
         } = &*self.0;
         // A thread that has ended has told why.
-        let _ = orders.send(Order::End);
+        let _ = commands.send(Command::End);
         let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
         let mut waiting = state.waiting.load(Relaxed);
         let failures = loop {
@@ -121,7 +122,7 @@ impl Trace {
             }
             waiting = now;
         };
-        Report {
+        TraceReport {
             left_out: state.left_out.load(Relaxed),
             failures,
         }
@@ -135,7 +136,11 @@ impl fmt::Debug for Trace {
 }
 
 /// Makes events until the end; returns what could not be written.
-fn follow(sinks: Vec<Box<dyn Sink>>, orders: &Receiver<Order>, state: &State) -> Vec<io::Error> {
+fn follow(
+    sinks: Vec<Box<dyn Sink>>,
+    commands: &Receiver<Command>,
+    state: &State,
+) -> Vec<io::Error> {
     let mut tracer = Tracer::new(LossSource::Reported);
     let mut sinks: Vec<Option<Box<dyn Sink>>> = sinks.into_iter().map(Some).collect();
     let mut failures = Vec::new();
@@ -150,24 +155,24 @@ fn follow(sinks: Vec<Box<dyn Sink>>, orders: &Receiver<Order>, state: &State) ->
             }
         }
     };
-    for order in orders {
-        match order {
-            Order::Observed(seen) => {
+    for command in commands {
+        match command {
+            Command::Observed(seen) => {
                 for (at, observation) in seen {
                     tracer.observe(at, &observation, &mut pass_on);
                     state.waiting.fetch_sub(weight(&observation), Relaxed);
                 }
             }
-            Order::EventsDropped(at, count) => {
+            Command::EventsDropped(at, count) => {
                 // What was acknowledged meanwhile will not be said again.
                 tracer.lighten();
                 pass_on(&Event {
                     at,
                     connection: None,
-                    what: EventKind::EventsDropped { count },
+                    kind: EventKind::EventsDropped { count },
                 });
             }
-            Order::End => break,
+            Command::End => break,
         }
     }
     for sink in sinks.iter_mut().flatten() {
@@ -186,23 +191,23 @@ fn weight(observation: &Observation) -> usize {
 }
 
 /// Shows the packets of one event loop to a trace.
-struct TraceTap {
+struct TraceObserver {
     trace: Trace,
-    /// What was seen since the last flush.
+    /// Observations since the last flush.
     seen: Vec<ObservedAt>,
     bytes: usize,
     /// Observations that were left out since the last that was not.
     gap: u64,
 }
 
-impl TraceTap {
-    fn order(&self, order: Order) {
+impl TraceObserver {
+    fn command(&self, command: Command) {
         // Nobody looks any more once the trace has ended.
-        let _ = self.trace.0.orders.send(order);
+        let _ = self.trace.0.commands.send(command);
     }
 }
 
-impl DatagramObserver for TraceTap {
+impl DatagramObserver for TraceObserver {
     fn see(&mut self, _: &ObservedDatagram<'_>) {}
 
     fn observe(&mut self, at: Duration, observation: &Arc<Observation>) {
@@ -215,7 +220,7 @@ impl DatagramObserver for TraceTap {
         }
         if self.gap > 0 {
             self.flush();
-            self.order(Order::EventsDropped(at, self.gap));
+            self.command(Command::EventsDropped(at, self.gap));
             self.gap = 0;
         }
         self.bytes += bytes;
@@ -227,7 +232,7 @@ impl DatagramObserver for TraceTap {
             let bytes = std::mem::take(&mut self.bytes);
             self.trace.0.state.waiting.fetch_add(bytes, Relaxed);
             let seen = std::mem::take(&mut self.seen);
-            self.order(Order::Observed(seen));
+            self.command(Command::Observed(seen));
         }
     }
 }
@@ -241,15 +246,15 @@ mod tests {
     use super::*;
 
     /// Takes an event when it is told to, and all once nobody can tell it.
-    struct Slow {
+    struct SlowSink {
         allowed: Receiver<()>,
         told: Sender<String>,
     }
 
-    impl Sink for Slow {
+    impl Sink for SlowSink {
         fn take(&mut self, event: &Event<'_>) -> io::Result<()> {
             let _ = self.allowed.recv();
-            let words = match &event.what {
+            let words = match &event.kind {
                 EventKind::Datagram(datagram) => format!("{} bytes", datagram.size),
                 EventKind::EventsDropped { count } => format!("{count} left out"),
                 what => format!("{what:?}"),
@@ -259,9 +264,9 @@ mod tests {
         }
     }
 
-    struct Broken;
+    struct FailingSink;
 
-    impl Sink for Broken {
+    impl Sink for FailingSink {
         fn take(&mut self, _: &Event<'_>) -> io::Result<()> {
             Err(io::ErrorKind::StorageFull.into())
         }
@@ -284,7 +289,8 @@ mod tests {
     fn a_slow_look_leaves_out_and_says_how_much_and_never_waits() {
         let (allow, allowed) = channel();
         let (told, heard) = channel();
-        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Broken), Box::new(Slow { allowed, told })];
+        let sinks: Vec<Box<dyn Sink>> =
+            vec![Box::new(FailingSink), Box::new(SlowSink { allowed, told })];
         let trace = Trace::start(sinks).expect("there is a thread");
         let mut observer = trace.observer();
         let each = weight(&datagram(60_000));

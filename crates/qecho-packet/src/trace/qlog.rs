@@ -53,17 +53,17 @@ pub const FILES_MAX: u64 = 65_536;
 /// to no connection is in `endpoint_server.sqlog`. No file that is there
 /// already is touched: the next is `83…ab_server_2.sqlog`.
 ///
-/// A file that cannot be written stops nothing: see [`Report`]. Whole records
+/// A file that cannot be written stops nothing: see [`QlogReport`]. Whole records
 /// are written, so what is there can be read at any time.
 ///
 /// Clones write to the same folder, for the threads of one program.
 #[derive(Clone)]
 pub struct Qlog(Arc<Mutex<Files>>);
 
-/// What became of the files.
+/// The result of writing the files.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Report {
+pub struct QlogReport {
     /// Files that were begun.
     pub files: u64,
     /// Events that are in no file.
@@ -78,9 +78,9 @@ pub struct Report {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}", path.display())]
 pub struct Failure {
-    /// Which.
+    /// Its path.
     pub path: PathBuf,
-    /// Why.
+    /// The system's error.
     pub source: io::Error,
 }
 
@@ -101,7 +101,7 @@ impl Qlog {
     }
 
     /// Tells what became of the files so far.
-    pub fn report(&self) -> Report {
+    pub fn report(&self) -> QlogReport {
         self.files().report()
     }
 

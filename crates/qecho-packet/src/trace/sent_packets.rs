@@ -8,11 +8,11 @@ use std::{
 };
 
 use crate::{
-    StreamId,
+    Direction, StreamId,
     wire::{Frame, PacketType},
 };
 
-use super::event::{AnnotatedFrame, LossReason, RetransmissionOf};
+use super::event::{AnnotatedFrame, LossReason, Lost, RetransmissionOf};
 
 /// Packets of one packet number space that are remembered, and as many that
 /// were lost; beyond, the oldest are forgotten.
@@ -37,9 +37,9 @@ pub(super) struct SentPackets {
     /// Those that were declared lost; they may arrive yet.
     lost: BTreeMap<u64, Sent>,
     largest_acknowledged: Option<u64>,
-    /// Which packet last carried what begins here, and where that ends.
+    /// By the first offset: the packet that carried the data last, and the end of the data.
     carried: HashMap<Carrier, BTreeMap<u64, (u64, u64)>>,
-    /// How many pieces the packets remember.
+    /// Number of pieces that the packets remember.
     pieces: usize,
 }
 
@@ -52,7 +52,7 @@ struct Sent {
     is_probe: bool,
 }
 
-/// What is sent again when it was lost.
+/// Data and frames that are sent again when they were lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Carrier {
     Crypto,
@@ -64,15 +64,6 @@ enum Carrier {
     RetireConnectionId,
     NewToken,
     HandshakeDone,
-}
-
-/// A packet that has gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Gone {
-    pub(super) packet_type: PacketType,
-    pub(super) number: u64,
-    pub(super) size: usize,
-    pub(super) reason: LossReason,
 }
 
 impl SentPackets {
@@ -99,7 +90,7 @@ impl SentPackets {
                 carried.insert(start, (end, number));
                 sent.carried.push((carrier, start));
             }
-            noted.again = earlier.filter(|again| again.number != number);
+            noted.retransmission_of = earlier.filter(|again| again.number != number);
         }
         self.pieces += sent.carried.len();
         if let Some(same) = self.packets.insert(number, sent) {
@@ -186,7 +177,11 @@ impl SentPackets {
 
     /// Returns those that may be lost at `at`, with the reason that there
     /// would be: later ones were acknowledged.
-    pub(super) fn overtaken(&self, at: Duration) -> impl Iterator<Item = (Gone, Duration)> {
+    pub(super) fn overtaken(
+        &self,
+        at: Duration,
+        direction: Direction,
+    ) -> impl Iterator<Item = (Lost, Duration)> {
         let acknowledged = self.largest_acknowledged.unwrap_or(0);
         let overtaken = self.packets.range(..acknowledged);
         overtaken.map(move |(number, sent)| {
@@ -196,25 +191,31 @@ impl SentPackets {
                 (false, true) => LossReason::PacketThreshold { acknowledged },
                 (false, false) => LossReason::TimeThreshold { acknowledged, age },
             };
-            let gone = Gone {
+            let lost = Lost {
+                direction,
                 packet_type: sent.packet_type,
                 number: *number,
                 size: sent.size,
                 reason,
             };
-            (gone, sent.at)
+            (lost, sent.at)
         })
     }
 
     /// Returns those that RFC 9002 §6.1 takes for lost.
-    pub(super) fn lost(&self, at: Duration, round_trip: &RoundTrip) -> Vec<Gone> {
+    pub(super) fn lost(
+        &self,
+        at: Duration,
+        direction: Direction,
+        round_trip: &RoundTrip,
+    ) -> Vec<Lost> {
         let acknowledged = self.largest_acknowledged.unwrap_or(0);
-        self.overtaken(at)
-            .filter(|(gone, sent)| {
-                acknowledged >= gone.number + PACKET_THRESHOLD
+        self.overtaken(at, direction)
+            .filter(|(lost, sent)| {
+                acknowledged >= lost.number + PACKET_THRESHOLD
                     || at.saturating_sub(*sent) >= round_trip.loss_delay()
             })
-            .map(|(gone, _)| gone)
+            .map(|(lost, _)| lost)
             .collect()
     }
 
@@ -292,7 +293,7 @@ mod tests {
     fn unnoted(frame: Frame<'_>) -> AnnotatedFrame<'_> {
         AnnotatedFrame {
             frame,
-            again: None,
+            retransmission_of: None,
             tls: Vec::new(),
             ack_delay: None,
         }
@@ -307,89 +308,89 @@ mod tests {
         }
     }
 
-    fn send(ledger: &mut SentPackets, number: u64, frame: Frame<'_>) -> Option<RetransmissionOf> {
+    fn send(sent: &mut SentPackets, number: u64, frame: Frame<'_>) -> Option<RetransmissionOf> {
         let packet = (PacketType::OneRtt, number, 100);
         let mut noted = [unnoted(frame)];
-        ledger.send(MS * number as u32, packet, &mut noted);
-        noted[0].again
+        sent.send(MS * number as u32, packet, &mut noted);
+        noted[0].retransmission_of
     }
 
-    fn acknowledge(ledger: &mut SentPackets, range: RangeInclusive<u64>) -> Vec<(u64, bool)> {
+    fn acknowledge(sent: &mut SentPackets, range: RangeInclusive<u64>) -> Vec<(u64, bool)> {
         let mut arrived = Vec::new();
-        ledger.acknowledge(&[range], |_, number, _, lost| arrived.push((number, lost)));
+        sent.acknowledge(&[range], |_, number, _, lost| arrived.push((number, lost)));
         arrived
     }
 
     #[test]
     fn what_is_sent_again_names_the_packet_that_had_it_whole_or_in_part() {
-        let mut ledger = SentPackets::default();
-        assert_eq!(send(&mut ledger, 0, stream(0, b"0123456789")), None);
-        assert_eq!(send(&mut ledger, 1, stream(10, b"0123456789")), None);
+        let mut sent = SentPackets::default();
+        assert_eq!(send(&mut sent, 0, stream(0, b"0123456789")), None);
+        assert_eq!(send(&mut sent, 1, stream(10, b"0123456789")), None);
         let again = |number, lost| Some(RetransmissionOf { number, lost });
-        assert_eq!(send(&mut ledger, 2, stream(3, b"34")), again(0, false));
-        ledger.declare_lost(1);
-        assert_eq!(send(&mut ledger, 3, stream(12, b"2")), again(1, true));
-        assert_eq!(send(&mut ledger, 4, stream(20, b"x")), None);
+        assert_eq!(send(&mut sent, 2, stream(3, b"34")), again(0, false));
+        sent.declare_lost(1);
+        assert_eq!(send(&mut sent, 3, stream(12, b"2")), again(1, true));
+        assert_eq!(send(&mut sent, 4, stream(20, b"x")), None);
     }
 
     #[test]
     fn what_was_acknowledged_is_not_sent_again() {
-        let mut ledger = SentPackets::default();
-        send(&mut ledger, 0, stream(0, b"0123456789"));
-        assert_eq!(acknowledge(&mut ledger, 0..=0), [(0, false)]);
-        assert_eq!(send(&mut ledger, 1, stream(0, b"0123456789")), None);
-        assert!(ledger.carried[&Carrier::Stream(StreamId::from_value(0))].len() == 1);
-        acknowledge(&mut ledger, 1..=1);
-        assert!(ledger.carried.is_empty(), "nothing is remembered for ever");
-        assert_eq!(ledger.weight(), 0);
+        let mut sent = SentPackets::default();
+        send(&mut sent, 0, stream(0, b"0123456789"));
+        assert_eq!(acknowledge(&mut sent, 0..=0), [(0, false)]);
+        assert_eq!(send(&mut sent, 1, stream(0, b"0123456789")), None);
+        assert!(sent.carried[&Carrier::Stream(StreamId::from_value(0))].len() == 1);
+        acknowledge(&mut sent, 1..=1);
+        assert!(sent.carried.is_empty(), "nothing is remembered for ever");
+        assert_eq!(sent.weight(), 0);
     }
 
     #[test]
     fn what_is_never_acknowledged_is_forgotten_in_the_end() {
-        let mut ledger = SentPackets::default();
+        let mut sent = SentPackets::default();
         let stream_at = |at: u64| unnoted(stream(at * 10, b"012345678"));
         let mut many: Vec<_> = (0..100).map(stream_at).collect();
         for number in 0..2_000 {
             let packet = (PacketType::OneRtt, number, 1_200);
-            ledger.send(MS, packet, &mut many);
+            sent.send(MS, packet, &mut many);
             if number % 2 == 0 {
-                ledger.declare_lost(number);
+                sent.declare_lost(number);
             }
-            assert!(ledger.weight() <= CARRIED_MAX + PACKETS_MAX);
+            assert!(sent.weight() <= CARRIED_MAX + PACKETS_MAX);
         }
         for number in 2_000..50_000 {
-            send(&mut ledger, number, stream(number, b"x"));
-            assert!(ledger.packets.len() <= PACKETS_MAX);
+            send(&mut sent, number, stream(number, b"x"));
+            assert!(sent.packets.len() <= PACKETS_MAX);
         }
-        let all = ledger.packets.len() + ledger.lost.len();
-        assert_eq!(acknowledge(&mut ledger, 0..=u64::MAX >> 2).len(), all);
-        assert_eq!(ledger.weight(), 0);
+        let all = sent.packets.len() + sent.lost.len();
+        assert_eq!(acknowledge(&mut sent, 0..=u64::MAX >> 2).len(), all);
+        assert_eq!(sent.weight(), 0);
     }
 
     #[test]
     fn three_later_or_an_eighth_of_a_round_trip_too_late_is_lost() {
-        let mut ledger = SentPackets::default();
+        let mut sent = SentPackets::default();
         let mut round_trip = RoundTrip::default();
         for number in 0..6 {
-            send(&mut ledger, number, stream(number * 10, b"0123456789"));
+            send(&mut sent, number, stream(number * 10, b"0123456789"));
         }
-        acknowledge(&mut ledger, 4..=4);
+        acknowledge(&mut sent, 4..=4);
         round_trip.measure(MS * 8);
-        let lost = ledger.lost(MS * 5, &round_trip);
+        let lost = sent.lost(MS * 5, Direction::Sent, &round_trip);
         let numbers: Vec<_> = lost.iter().map(|gone| gone.number).collect();
         assert_eq!(numbers, [0, 1]);
         let acknowledged = 4;
         assert_eq!(lost[0].reason, LossReason::PacketThreshold { acknowledged });
-        ledger.declare_lost(0);
-        ledger.declare_lost(1);
+        sent.declare_lost(0);
+        sent.declare_lost(1);
         // Number 2 left at 2 ms, and nine eighths of 8 ms have passed.
-        let lost = ledger.lost(MS * 11, &round_trip);
+        let lost = sent.lost(MS * 11, Direction::Sent, &round_trip);
         assert_eq!(lost.len(), 1);
         let age = MS * 9;
         assert_eq!(
             lost[0].reason,
             LossReason::TimeThreshold { acknowledged, age }
         );
-        assert_eq!(acknowledge(&mut ledger, 0..=0), [(0, true)]);
+        assert_eq!(acknowledge(&mut sent, 0..=0), [(0, true)]);
     }
 }

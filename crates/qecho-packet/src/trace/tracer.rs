@@ -10,7 +10,7 @@ use super::{
     event::{Connection, Datagram, Event, EventKind, Packet},
 };
 
-/// Whose word counts on what was lost.
+/// Source of the losses that a trace tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LossSource {
     /// The endpoint's own: it tells how many packets it has declared lost.
@@ -33,7 +33,7 @@ pub struct Tracer {
 }
 
 /// Takes each event as it is made.
-type Tell<'t> = &'t mut dyn FnMut(&Event<'_>);
+type EventSink<'t> = &'t mut dyn FnMut(&Event<'_>);
 
 impl Tracer {
     /// Begins with no connection.
@@ -45,10 +45,9 @@ impl Tracer {
         }
     }
 
-    /// Learns from an observation that was told elsewhere already what those
-    /// after it mean. That a connection began is told once there is something
-    /// else to tell of it.
-    pub fn learn(&mut self, at: Duration, observation: &Observation, tell: Tell<'_>) {
+    /// Updates the state from a packet that a capture repeats, without an event. That
+    /// a connection began is told once there is something else to tell of it.
+    pub fn learn(&mut self, at: Duration, observation: &Observation, tell: EventSink<'_>) {
         match observation {
             Observation::ConnectionStarted { connection, .. } => {
                 self.observe(at, observation, &mut |_| {});
@@ -65,7 +64,7 @@ impl Tracer {
     }
 
     /// Tells by `tell` what an observation means.
-    pub fn observe(&mut self, at: Duration, observation: &Observation, tell: Tell<'_>) {
+    pub fn observe(&mut self, at: Duration, observation: &Observation, tell: EventSink<'_>) {
         match observation {
             Observation::ConnectionStarted {
                 connection,
@@ -139,7 +138,7 @@ impl Tracer {
         true
     }
 
-    fn datagram(&mut self, at: Duration, datagram: &DecodedDatagram, tell: Tell<'_>) {
+    fn datagram(&mut self, at: Duration, datagram: &DecodedDatagram, tell: EventSink<'_>) {
         let losses = self.losses;
         let is_known = datagram.connection.is_some_and(|number| {
             self.with(number, |known| {
@@ -156,12 +155,12 @@ impl Tracer {
     }
 
     /// Tells of a datagram that belongs to no connection.
-    fn stray(&self, at: Duration, datagram: &DecodedDatagram, tell: Tell<'_>) {
+    fn stray(&self, at: Duration, datagram: &DecodedDatagram, tell: EventSink<'_>) {
         let packets = datagram.packets.iter().map(|packet| Packet {
             header: packet.header.as_ref(),
             size: packet.size,
-            content: packet.opened.as_ref().map(connection_tracker::content),
-            unprocessed: packet.unprocessed,
+            content: packet.decrypted.as_ref().map(connection_tracker::content),
+            dropped: packet.dropped,
             // An endpoint sends nothing else that is no packet.
             is_stateless_reset: self.losses == LossSource::Reported
                 && datagram.direction == Direction::Sent
@@ -170,7 +169,7 @@ impl Tracer {
         tell(&Event {
             at,
             connection: None,
-            what: EventKind::Datagram(shown(datagram, packets.collect())),
+            kind: EventKind::Datagram(shown(datagram, packets.collect())),
         });
     }
 }
@@ -180,7 +179,7 @@ fn belonging(
     known: &mut ConnectionTracker,
     at: Duration,
     datagram: &DecodedDatagram,
-    tell: Tell<'_>,
+    tell: EventSink<'_>,
 ) {
     let mut learned = PacketEffects::default();
     let packets = datagram.packets.iter();
@@ -189,11 +188,11 @@ fn belonging(
     known.move_to(at, datagram, &learned, tell);
     for generation in &learned.key_updates {
         let (direction, generation) = (datagram.direction, *generation);
-        let what = EventKind::KeyUpdate {
+        let kind = EventKind::KeyUpdate {
             direction,
             generation,
         };
-        known.tell(at, what, tell);
+        known.tell(at, kind, tell);
     }
     known.tell(at, EventKind::Datagram(shown(datagram, packets)), tell);
     known.tell_what_follows(at, datagram.direction, &learned, tell);

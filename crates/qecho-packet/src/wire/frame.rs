@@ -13,7 +13,7 @@ use crate::stream_id::{Dir, StreamId};
 pub enum Frame<'a> {
     /// §19.1; neighbours are joined.
     Padding {
-        /// How many there were.
+        /// Number of frames.
         length: usize,
     },
     /// §19.2
@@ -38,7 +38,7 @@ pub enum Frame<'a> {
     },
     /// §19.6
     Crypto {
-        /// Where in the handshake's bytes it stands.
+        /// Offset in the handshake's bytes.
         offset: u64,
         /// TLS messages, or a part of them.
         data: &'a [u8],
@@ -52,7 +52,7 @@ pub enum Frame<'a> {
     Stream {
         /// The stream.
         id: StreamId,
-        /// Where in the stream it stands.
+        /// Offset in the stream.
         offset: u64,
         /// Whether the stream ends with it.
         fin: bool,
@@ -73,7 +73,7 @@ pub enum Frame<'a> {
     },
     /// §19.11
     MaxStreams {
-        /// Of which streams.
+        /// The kind of streams.
         direction: Dir,
         /// Streams in all.
         maximum: u64,
@@ -92,7 +92,7 @@ pub enum Frame<'a> {
     },
     /// §19.14
     StreamsBlocked {
-        /// Of which streams.
+        /// The kind of streams.
         direction: Dir,
         /// The limit that was met, in streams.
         limit: u64,
@@ -105,7 +105,7 @@ pub enum Frame<'a> {
         retire_prior_to: u64,
         /// The connection ID.
         id: ConnectionId,
-        /// What ends a stateless reset for it.
+        /// The last bytes of a stateless reset for it.
         reset_token: [u8; 16],
     },
     /// §19.16
@@ -115,12 +115,12 @@ pub enum Frame<'a> {
     },
     /// §19.17
     PathChallenge {
-        /// What the answer must repeat.
+        /// Bytes that the answer must repeat.
         data: [u8; 8],
     },
     /// §19.18
     PathResponse {
-        /// What the challenge said.
+        /// Bytes of the challenge.
         data: [u8; 8],
     },
     /// §19.19
@@ -159,12 +159,12 @@ pub enum Frame<'a> {
 /// An acknowledgement (RFC 9000 §19.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ack {
-    /// How long it was held back, in units of the sender's
+    /// Time for which it was held back, in units of the sender's
     /// `ack_delay_exponent`.
     pub delay: u64,
     /// The packet numbers that have arrived, highest first.
     pub ranges: Vec<RangeInclusive<u64>>,
-    /// How packets with ECN marks have arrived, if that is told.
+    /// Counts of packets with ECN marks, if they are told.
     pub ecn: Option<EcnCounts>,
 }
 

@@ -56,16 +56,16 @@ impl PacketType {
     }
 }
 
-/// What a packet's header says without any key.
+/// The part of a packet's header that can be read without any key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// What kind of packet it is.
+    /// The kind of packet.
     pub packet_type: PacketType,
     /// The version of a long header; `None` for a short one.
     pub version: Option<u32>,
-    /// Whom it is for.
+    /// The receiver's connection ID.
     pub destination: ConnectionId,
-    /// Who sends it; long headers alone.
+    /// The sender's connection ID; long headers alone.
     pub source: Option<ConnectionId>,
     /// The token of an Initial packet, or the one that a Retry gives.
     pub token: Vec<u8>,
@@ -75,13 +75,13 @@ pub struct Header {
     pub spin: bool,
 }
 
-/// What a header says of the packet's number once its protection is removed
+/// The packet number in a header whose protection is removed
 /// (RFC 9001 §5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PacketNumber {
     /// The number as it is on the wire.
     pub truncated: u32,
-    /// In how many bytes.
+    /// Bytes in which it stands.
     pub length: usize,
     /// The key phase bit of a short header (RFC 9001 §6).
     pub key_phase: bool,
@@ -124,8 +124,8 @@ pub struct Protected<'a> {
     pub header: Header,
     /// All of its bytes.
     pub bytes: &'a [u8],
-    /// Where its protected packet number begins; for packets without one,
-    /// where the header ends.
+    /// Offset of its protected packet number; for packets without one, the end
+    /// of the header.
     pub number_offset: usize,
 }
 

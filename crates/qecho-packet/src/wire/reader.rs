@@ -5,9 +5,9 @@ use std::fmt;
 /// Bytes that are not what they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed {
-    /// How many bytes lie before the one where it shows.
+    /// Number of bytes before the one where it shows.
     pub offset: usize,
-    /// What could not be read.
+    /// The structure that could not be read.
     pub what: &'static str,
 }
 
@@ -19,7 +19,7 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// What is left of some bytes, and where that begins.
+/// The rest of some bytes, and its offset.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],

@@ -48,7 +48,7 @@ impl<R: Read> Read for &mut Watched<R> {
 
 /// What came of a file.
 #[derive(Default)]
-struct Tally {
+struct Counts {
     datagrams: usize,
     cut: usize,
     skipped: usize,
@@ -56,7 +56,7 @@ struct Tally {
     errors: usize,
 }
 
-impl Tally {
+impl Counts {
     /// Reads a file and returns the most bytes that were in use meanwhile.
     fn read(&mut self, file: impl Read) -> isize {
         let before = live();
@@ -173,7 +173,7 @@ fn mutate(file: &mut Vec<u8>, random: &mut StdRng) {
 #[test]
 fn a_file_that_was_tampered_with_neither_panics_nor_costs_memory() {
     let samples = samples();
-    let mut tally = Tally::default();
+    let mut tally = Counts::default();
     for seed in 0..SEEDS {
         let _shows_seed = ShowsSeed(seed);
         let mut random = StdRng::seed_from_u64(seed);
@@ -197,7 +197,7 @@ fn a_file_that_was_tampered_with_neither_panics_nor_costs_memory() {
 
 #[test]
 fn bytes_at_random_after_a_good_beginning_do_no_harm() {
-    let mut tally = Tally::default();
+    let mut tally = Counts::default();
     for seed in 0..2_000 {
         let _shows_seed = ShowsSeed(seed);
         let mut random = StdRng::seed_from_u64(seed);
@@ -220,7 +220,7 @@ fn a_file_of_the_longest_blocks_costs_one_and_what_was_read_from_it() {
         .secrets(TLS_KEY_LOG, &secrets)
         .block(0x1234, &vec![0; longest])
         .secrets(TLS_KEY_LOG, &secrets);
-    let mut tally = Tally::default();
+    let mut tally = Counts::default();
     let most = tally.read(&file.bytes[..]);
     assert_eq!((tally.secrets, tally.errors), (2, 0));
     let limit = BLOCK_BYTES_MAX as isize + SMALL;

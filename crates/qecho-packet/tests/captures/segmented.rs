@@ -4,10 +4,7 @@
 //! server that echo 7,000 bytes; the TLS secrets were added, and what names the
 //! machine taken out.
 
-use qecho_packet::{
-    Direction, Observation,
-    dissect::{CapturedDatagram, Dissector},
-};
+use qecho_packet::{Direction, Observation, dissect::Dissector};
 
 use crate::files::items;
 
@@ -28,15 +25,7 @@ fn the_datagrams_of_a_batch_are_told_one_by_one() {
             skipped => panic!("{skipped:?}"),
         };
         longest = longest.max(captured.payload.len());
-        let seen = CapturedDatagram {
-            source: captured.source,
-            destination: captured.destination,
-            ecn: captured.ecn,
-            direction: captured.direction,
-            payload: &captured.payload,
-            cut: captured.cut,
-        };
-        dissector.datagram(&seen, &mut |observation| {
+        dissector.datagram(&captured.datagram(), &mut |observation| {
             if let Observation::Datagram(datagram) = observation {
                 told.push(datagram);
             }
@@ -58,7 +47,7 @@ fn the_datagrams_of_a_batch_are_told_one_by_one() {
         let size: usize = datagram.packets.iter().map(|packet| packet.size).sum();
         assert_eq!(size, datagram.size);
         for packet in &datagram.packets {
-            assert!(packet.opened.is_some(), "{packet:?}");
+            assert!(packet.decrypted.is_some(), "{packet:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use qecho_packet::{
     Observation,
     capture::{CaptureReader, Item, ReadError},
-    dissect::{CapturedDatagram, Dissector},
+    dissect::Dissector,
     trace::{Event, EventKind, LossSource, Tracer},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -26,7 +26,7 @@ const SMALL: isize = 40_000;
 
 /// What came of all files.
 #[derive(Debug, Default)]
-struct Tally {
+struct Counts {
     datagrams: usize,
     opened: usize,
     closed: usize,
@@ -35,9 +35,9 @@ struct Tally {
     whole: usize,
 }
 
-impl Tally {
+impl Counts {
     fn hear(&mut self, event: &Event<'_>) {
-        match &event.what {
+        match &event.kind {
             EventKind::Lost(_) => self.lost += 1,
             EventKind::Datagram(datagram) => {
                 self.datagrams += 1;
@@ -64,15 +64,7 @@ impl Tally {
                 Item::Secrets(secrets) => return dissector.add_secrets(&secrets),
                 Item::Skipped { .. } => return,
             };
-            let seen = CapturedDatagram {
-                source: captured.source,
-                destination: captured.destination,
-                ecn: captured.ecn,
-                direction: captured.direction,
-                payload: &captured.payload,
-                cut: captured.cut,
-            };
-            dissector.datagram(&seen, &mut |observation| {
+            dissector.datagram(&captured.datagram(), &mut |observation| {
                 most = most.max(live() - before);
                 let mut tell = |event: &Event<'_>| self.hear(event);
                 match captured.repeated {
@@ -121,7 +113,7 @@ fn each_item(file: &[u8], mut take: impl FnMut(Item)) -> Result<(), ReadError> {
 #[test]
 fn no_capture_makes_the_trace_of_it_panic_or_take_more_than_its_share_of_memory() {
     let samples = samples();
-    let mut tally = Tally::default();
+    let mut tally = Counts::default();
     for seed in 0..SEEDS {
         let _shows_seed = ShowsSeed(seed);
         let mut random = StdRng::seed_from_u64(seed);
@@ -133,7 +125,7 @@ fn no_capture_makes_the_trace_of_it_panic_or_take_more_than_its_share_of_memory(
         let limit = SMALL + BYTES_PER_BYTE * file.len() as isize;
         assert!(most <= limit, "{most} bytes for {}", file.len());
     }
-    let Tally {
+    let Counts {
         datagrams,
         opened,
         closed,

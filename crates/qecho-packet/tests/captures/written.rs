@@ -16,9 +16,9 @@ use crate::files::items;
 
 /// A file in memory.
 #[derive(Clone, Default)]
-struct Content(Arc<Mutex<Vec<u8>>>);
+struct MemoryFile(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Content {
+impl Write for MemoryFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().expect("nobody panics with it").write(bytes)
     }
@@ -41,7 +41,7 @@ fn placeless(item: Item) -> Item {
 
 #[test]
 fn what_was_written_is_read_again() {
-    let content = Content::default();
+    let content = MemoryFile::default();
     let capture = Capture::start(Box::new(content.clone()), "qecho", None).unwrap();
     let mut observer = capture.observer();
     let mut expected = Vec::new();
@@ -108,7 +108,7 @@ fn what_was_written_is_read_again() {
 
 #[test]
 fn the_longest_and_the_shortest_datagrams_come_back() {
-    let content = Content::default();
+    let content = MemoryFile::default();
     let capture = Capture::start(Box::new(content.clone()), "qecho", None).unwrap();
     let mut observer = capture.observer();
     let lengths = [0, 1, 2, 3, 4, 65_507];

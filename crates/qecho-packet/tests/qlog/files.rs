@@ -26,8 +26,8 @@ fn start(directory: &Path) -> Qlog {
     Qlog::new(directory.into(), "qecho test", Side::Client).expect("the folder can be had")
 }
 
-fn tell(qlog: &mut Qlog, connection: Option<&Connection>, what: EventKind<'_>) {
-    let taken = qlog.take(&sample::event(0, connection, what));
+fn tell(qlog: &mut Qlog, connection: Option<&Connection>, kind: EventKind<'_>) {
+    let taken = qlog.take(&sample::event(0, connection, kind));
     taken.expect("a sink never fails");
 }
 

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use qecho_packet::{
     CloseReason, Dir, Direction, DropReason, RecoveryMetrics, Side, StreamId, TransportParameters,
     trace::{
-        AnnotatedFrame, Connection, Content, Datagram, Event, EventKind, LossReason, Lost, Packet,
-        RetransmissionOf, TlsMessage,
+        AnnotatedFrame, Connection, Datagram, Event, EventKind, LossReason, Lost, Packet,
+        PacketContent, RetransmissionOf, TlsMessage,
     },
     wire::{Ack, ConnectionId, EcnCounts, Frame, Header, Malformed, PacketType},
 };
@@ -30,12 +30,12 @@ pub(crate) fn connection(number: u64, side: Side) -> Connection {
 pub(crate) fn event<'a>(
     milliseconds: u64,
     connection: Option<&'a Connection>,
-    what: EventKind<'a>,
+    kind: EventKind<'a>,
 ) -> Event<'a> {
     Event {
         at: Duration::from_millis(1_795_000_000_000 + milliseconds) + Duration::from_micros(125),
         connection,
-        what,
+        kind,
     }
 }
 
@@ -215,7 +215,7 @@ pub(crate) fn noted(frame: Frame<'_>) -> AnnotatedFrame<'_> {
     let is_ack = matches!(frame, Frame::Ack(_));
     AnnotatedFrame {
         frame,
-        again: Some(RetransmissionOf {
+        retransmission_of: Some(RetransmissionOf {
             number: 3,
             lost: false,
         }),
@@ -232,14 +232,14 @@ pub(crate) fn packet<'a>(header: Option<&'a Header>, frames: Option<Vec<Frame<'a
     Packet {
         header,
         size: 1200,
-        content: frames.map(|frames| Content {
+        content: frames.map(|frames| PacketContent {
             number: 17,
             number_length: 2,
             key_phase: true,
             frames: frames.into_iter().map(noted).collect(),
             malformed: None,
         }),
-        unprocessed: None,
+        dropped: None,
         is_stateless_reset: false,
     }
 }

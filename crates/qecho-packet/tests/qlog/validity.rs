@@ -28,9 +28,9 @@ pub(crate) fn every_record() -> [Vec<Value>; 2] {
     let reasons = sample::close_reasons();
 
     let mut milliseconds = 0;
-    let mut tell = |connection: Option<&Connection>, what: EventKind<'_>| {
+    let mut tell = |connection: Option<&Connection>, kind: EventKind<'_>| {
         milliseconds += 1;
-        take(&sample::event(milliseconds, connection, what));
+        take(&sample::event(milliseconds, connection, kind));
     };
     tell(Some(&connection), EventKind::Began);
     for connection in [Some(&connection), None] {
@@ -41,23 +41,23 @@ pub(crate) fn every_record() -> [Vec<Value>; 2] {
         }
         tell(connection, EventKind::EventsDropped { count: 3 });
     }
-    for what in sample::losses() {
-        tell(Some(&connection), what);
+    for kind in sample::losses() {
+        tell(Some(&connection), kind);
     }
     for (direction, parameters) in [Direction::Sent, Direction::Received]
         .into_iter()
         .zip(&parameters)
     {
-        let what = EventKind::Parameters {
+        let kind = EventKind::Parameters {
             direction,
             parameters,
         };
-        tell(Some(&connection), what);
-        let what = EventKind::KeyUpdate {
+        tell(Some(&connection), kind);
+        let kind = EventKind::KeyUpdate {
             direction,
             generation: 1,
         };
-        tell(Some(&connection), what);
+        tell(Some(&connection), kind);
     }
     for recovery in &recoveries {
         tell(Some(&connection), EventKind::Recovery(recovery));
@@ -94,9 +94,9 @@ fn datagrams(direction: Direction, headers: &[Header]) -> Vec<Datagram<'_>> {
         if header.packet_type.is_protected() {
             packets.push(sample::packet(Some(header), Some(sample::frames())));
         }
-        for unprocessed in sample::UNPROCESSED {
+        for dropped in sample::UNPROCESSED {
             packets.push(Packet {
-                unprocessed: Some(unprocessed),
+                dropped: Some(dropped),
                 ..packets[packets.len() - 1].clone()
             });
         }
@@ -110,7 +110,7 @@ fn datagrams(direction: Direction, headers: &[Header]) -> Vec<Datagram<'_>> {
         }
     }
     let nothing = Packet {
-        unprocessed: Some(DropReason::Malformed(sample::MALFORMED)),
+        dropped: Some(DropReason::Malformed(sample::MALFORMED)),
         ..sample::packet(None, None)
     };
     let mut cut = sample::packet(headers.last(), Some(vec![Frame::Ping]));

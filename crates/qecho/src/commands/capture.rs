@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use qecho_packet::capture::{Capture, NextFile, Report, Rotation};
+use qecho_packet::capture::{Capture, CaptureReport, NextFile, Rotation};
 
 use super::PROGRAM;
 use crate::{args::CaptureArguments, exit::Failure, stderr::say};
@@ -129,8 +129,8 @@ fn take_stdout() -> Result<File, Failure> {
 }
 
 /// Says what the capture lacks.
-pub(super) fn conclude(report: &Report, name: &str) {
-    let Report { seen, left_out, .. } = report;
+pub(super) fn conclude(report: &CaptureReport, name: &str) {
+    let CaptureReport { seen, left_out, .. } = report;
     if *left_out > 0 {
         say(format_args!(
             "warning: datagrams left out of {name}: {left_out} of {seen}; it was written too slowly"

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use qecho_engine::Side;
-use qecho_packet::trace::{Event, Report, Sink, qlog::Qlog};
+use qecho_packet::trace::{Event, Sink, TraceReport, qlog::Qlog};
 use rustix::fs::{Access, access};
 
 use super::PROGRAM;
@@ -53,7 +53,7 @@ pub(super) fn make_qlog(directory: &Path, side: Side) -> Result<Qlog, Failure> {
 }
 
 /// Says what the trace lacks.
-pub(super) fn conclude(report: &Report) {
+pub(super) fn conclude(report: &TraceReport) {
     if report.left_out > 0 {
         say(format_args!(
             "warning: left out of the trace: {} datagrams and events; they came faster than they could be shown",

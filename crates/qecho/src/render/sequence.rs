@@ -79,7 +79,7 @@ impl Sequence {
     pub(crate) fn write(&mut self, event: &Event<'_>, out: &mut dyn Write) -> io::Result<()> {
         let start = *self.start.get_or_insert(event.at);
         let stamp = stamp(event.at.saturating_sub(start));
-        match (&event.what, event.connection) {
+        match (&event.kind, event.connection) {
             (EventKind::Datagram(_), None) => self.strays += 1,
             (EventKind::Datagram(datagram), Some(connection)) => {
                 self.head(connection);
@@ -227,7 +227,7 @@ impl Sequence {
 /// Describes a packet in the words of a diagram: its name, and what it carries.
 fn describe(packet: &Packet<'_>) -> Vec<String> {
     let name = packet::name(packet);
-    if let Some(reason) = packet.unprocessed {
+    if let Some(reason) = packet.dropped {
         return vec![format!("{name} (not processed: {reason})")];
     }
     let frames = packet.content.as_ref().map(|content| &content.frames);

@@ -47,7 +47,7 @@ impl StoryText {
 
     /// Writes an event, and before it what it means, unless that was told.
     pub(crate) fn write(&mut self, event: &Event<'_>, out: &mut dyn Write) -> io::Result<()> {
-        match &event.what {
+        match &event.kind {
             EventKind::Datagram(datagram) => self.datagram(event, datagram, out),
             // The handshake's explanation says what they are for; a list of
             // twenty would bury it.

@@ -93,7 +93,7 @@ impl TraceText {
     /// Writes what an event has to say, if that is anything.
     pub(crate) fn write(&mut self, event: &Event<'_>, out: &mut dyn Write) -> io::Result<()> {
         self.meet(event);
-        match &event.what {
+        match &event.kind {
             EventKind::Began => self.began(event, out),
             EventKind::Datagram(datagram) => self.datagram(event, datagram, out),
             EventKind::Lost(lost) => self.lost(event, lost, out),

@@ -81,8 +81,8 @@ fn a_connection_that_spans_files_opens_in_each() {
     assert_eq!(newest.streamed("message-319-"), 2);
     assert!(newest.fields(REPEATED, &["frame.number"]).len() > 4);
     // From both ends, and one more after each key update.
-    let bookmarks = newest.fields(NEVER_SENT, &["frame.number"]);
-    assert!((2..20).contains(&bookmarks.len()), "{bookmarks:?}");
+    let synthetic = newest.fields(NEVER_SENT, &["frame.number"]);
+    assert!((2..20).contains(&synthetic.len()), "{synthetic:?}");
     for needed in [REPEATED, NEVER_SENT] {
         let rest = without(&env, &newest, needed);
         assert!(!rest.faults().is_empty(), "without {needed}");

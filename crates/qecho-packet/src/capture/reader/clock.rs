@@ -1,4 +1,4 @@
-//! What the stamps of an interface mean.
+//! Time stamps of an interface.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use std::time::Duration;
 const NANOSECOND_DIGITS: u32 = 9;
 const NANOSECONDS_PER_SECOND: u128 = 1_000_000_000;
 
-/// How an interface counts time (draft-ietf-opsawg-pcapng-03 §4.2).
+/// The clock of an interface (draft-ietf-opsawg-pcapng-03 §4.2).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     /// `if_tsresol`: a negative power of ten, or of two with the highest bit.

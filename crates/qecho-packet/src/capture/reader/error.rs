@@ -1,11 +1,11 @@
-//! Why a capture cannot be read on.
+//! Errors of reading a capture.
 
 use std::io;
 
 /// Bytes of the longest block or record; a file that claims more is refused.
 pub const BLOCK_BYTES_MAX: usize = 16 << 20;
 
-/// Why a capture cannot be read, or not to its end; in words that go after the
+/// An error of reading a capture; in words that go after the
 /// file's name and a colon.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -19,17 +19,17 @@ pub enum ReadError {
     /// It ends too early; whatever was complete before has been read.
     #[error("cut off in the {part} at byte {offset}")]
     CutOff {
-        /// What it ends in.
+        /// The part that it ends in.
         part: &'static str,
-        /// Where that begins.
+        /// Offset of that part.
         offset: u64,
     },
     /// It claims more than we would ever keep in memory.
     #[error("at byte {offset}: a {part} of {length} bytes is more than {} MiB", BLOCK_BYTES_MAX >> 20)]
     TooLong {
-        /// What claims it.
+        /// The part that claims it.
         part: &'static str,
-        /// Where that begins.
+        /// Offset of that part.
         offset: u64,
         /// The bytes that it claims to have.
         length: u32,
@@ -37,9 +37,9 @@ pub enum ReadError {
     /// It breaks the rules of its format, so that what follows has no sense.
     #[error("at byte {offset}: {what}")]
     Malformed {
-        /// Where the block begins that does.
+        /// Offset of the block that does.
         offset: u64,
-        /// What is wrong with it.
+        /// The fault, in words.
         what: &'static str,
     },
     /// The system could not read it.
@@ -47,7 +47,7 @@ pub enum ReadError {
     Io {
         /// Bytes that were read before.
         offset: u64,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }

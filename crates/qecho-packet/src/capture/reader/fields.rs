@@ -1,6 +1,6 @@
 //! Numbers and bytes from the front of a slice, never from beyond its end.
 
-/// Which end of a number stands first.
+/// The byte order of numbers.
 #[derive(Clone, Copy, Default)]
 pub(super) enum ByteOrder {
     #[default]
@@ -8,7 +8,7 @@ pub(super) enum ByteOrder {
     Big,
 }
 
-/// What has not been read yet.
+/// Bytes that have not been read yet.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
     bytes: &'a [u8],

@@ -11,15 +11,15 @@ pub enum Item {
     /// A UDP datagram.
     Datagram(Captured),
     /// TLS secrets in the NSS key log format, which open datagrams after them.
-    /// What is not ASCII has become `?`.
+    /// Bytes that are not ASCII have become `?`.
     Secrets(String),
     /// A packet without a datagram that can be shown.
     Skipped {
         /// Its number, as in [`Captured::number`].
         number: u64,
-        /// Where its block or record begins in the file.
+        /// Offset of its block or record in the file.
         offset: u64,
-        /// Why there is none.
+        /// The reason.
         why: SkipReason,
     },
 }
@@ -29,13 +29,13 @@ pub enum Item {
 pub struct Captured {
     /// Time since 1970-01-01 00:00 UTC; zero if the file does not tell.
     pub at: Duration,
-    /// Who sent it.
+    /// The sender's address.
     pub source: SocketAddr,
-    /// To whom.
+    /// The receiver's address.
     pub destination: SocketAddr,
     /// The ECN bits of its IP header (RFC 3168).
     pub ecn: u8,
-    /// Which way it passed the machine that captured it, if the file tells.
+    /// The way that it passed the machine that captured it, if the file tells.
     pub direction: Option<Direction>,
     /// Its UDP payload.
     pub payload: Vec<u8>,
@@ -45,7 +45,7 @@ pub struct Captured {
     /// Whether it did not pass now: a capture that goes on in another file
     /// repeats it, or has made it up, so that what follows can be opened.
     pub repeated: bool,
-    /// Where its block or record begins in the file.
+    /// Offset of its block or record in the file.
     pub offset: u64,
     /// Its number as Wireshark counts, from one: each packet has one, of
     /// whatever protocol.

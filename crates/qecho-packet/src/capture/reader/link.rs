@@ -1,4 +1,4 @@
-//! What stands before the IP header, by link type
+//! Headers before the IP header, by link type
 //! (<https://www.tcpdump.org/linktypes.html>).
 
 use super::skipped::SkipReason::{self, HeadersCut, LinkType, NotIp};

@@ -17,16 +17,16 @@ const RECORD_HEADER: usize = 16;
 /// The rest of the file header's last word are flags.
 const LINK_TYPE: u32 = 0x03ff_ffff;
 
-/// What the file's header says of all records.
+/// The file's header, which describes all records.
 pub(super) struct Records {
     order: ByteOrder,
-    fraction: Fraction,
+    fraction: Subsecond,
     link: u32,
 }
 
-/// What the second word of a stamp counts.
+/// The unit of the second word of a stamp.
 #[derive(Clone, Copy)]
-enum Fraction {
+enum Subsecond {
     Microseconds,
     Nanoseconds,
 }
@@ -39,10 +39,10 @@ impl Records {
         source: &mut Source<impl Read>,
     ) -> Result<Option<Self>, ReadError> {
         let (order, fraction) = match magic {
-            [0xd4, 0xc3, 0xb2, 0xa1] => (ByteOrder::Little, Fraction::Microseconds),
-            [0xa1, 0xb2, 0xc3, 0xd4] => (ByteOrder::Big, Fraction::Microseconds),
-            [0x4d, 0x3c, 0xb2, 0xa1] => (ByteOrder::Little, Fraction::Nanoseconds),
-            [0xa1, 0xb2, 0x3c, 0x4d] => (ByteOrder::Big, Fraction::Nanoseconds),
+            [0xd4, 0xc3, 0xb2, 0xa1] => (ByteOrder::Little, Subsecond::Microseconds),
+            [0xa1, 0xb2, 0xc3, 0xd4] => (ByteOrder::Big, Subsecond::Microseconds),
+            [0x4d, 0x3c, 0xb2, 0xa1] => (ByteOrder::Little, Subsecond::Nanoseconds),
+            [0xa1, 0xb2, 0x3c, 0x4d] => (ByteOrder::Big, Subsecond::Nanoseconds),
             _ => return Ok(None),
         };
         source.read_to(FILE_HEADER, "header")?;
@@ -76,8 +76,8 @@ impl Records {
         }
         source.read_to(size, "record")?;
         let fraction = match self.fraction {
-            Fraction::Microseconds => Duration::from_micros(fraction.into()),
-            Fraction::Nanoseconds => Duration::from_nanos(fraction.into()),
+            Subsecond::Microseconds => Duration::from_micros(fraction.into()),
+            Subsecond::Nanoseconds => Duration::from_nanos(fraction.into()),
         };
         Ok(Some(Block::Packet(Ok(Frame {
             at: Duration::from_secs(seconds.into()) + fraction,

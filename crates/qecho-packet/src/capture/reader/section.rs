@@ -200,7 +200,7 @@ impl Section {
         self.packet(interface.into(), body)
     }
 
-    /// What both have after their interface.
+    /// Reads the fields that both have after their interface.
     fn packet<'a>(&self, interface: usize, mut body: Fields<'a>) -> Result<Frame<'a>, SkipReason> {
         let mut word = || body.u32().ok_or(BlockCut);
         let [high, low, captured, original] = [word()?, word()?, word()?, word()?];

@@ -1,8 +1,8 @@
-//! Why a packet of a capture cannot be shown.
+//! Reasons for which a packet of a capture cannot be shown.
 
 use std::fmt;
 
-/// Why a packet has no datagram that can be shown; in words that go after `a packet`
+/// The reason for which a packet has no datagram that can be shown; in words that go after `a packet`
 /// or `3 packets`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]

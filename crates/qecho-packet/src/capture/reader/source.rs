@@ -14,7 +14,7 @@ pub(super) struct Source<R> {
     reader: BufReader<R>,
     /// Bytes of the file that were read.
     offset: u64,
-    /// Where the block begins.
+    /// Offset of the block.
     start: u64,
     block: Vec<u8>,
 }
@@ -105,9 +105,9 @@ mod tests {
     use super::*;
 
     /// Gives one byte at a time, and is interrupted before each.
-    struct Hesitant(io::Take<io::Repeat>, bool);
+    struct ByteByByte(io::Take<io::Repeat>, bool);
 
-    impl Read for Hesitant {
+    impl Read for ByteByByte {
         fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
             self.1 = !self.1;
             match self.1 {
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_reader_may_hesitate() {
-        let mut source = Source::new(Hesitant(io::repeat(7).take(5), false));
+        let mut source = Source::new(ByteByByte(io::repeat(7).take(5), false));
         assert!(source.begin().unwrap());
         source.read_to(2, "block").unwrap();
         source.read_to(4, "block").unwrap();
@@ -148,13 +148,13 @@ mod tests {
 
     #[test]
     fn what_the_system_says_is_kept() {
-        struct Broken;
-        impl Read for Broken {
+        struct FailingFile;
+        impl Read for FailingFile {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
                 Err(io::Error::other("the disk is on fire"))
             }
         }
-        let mut source = Source::new(io::repeat(7).take(3).chain(Broken));
+        let mut source = Source::new(io::repeat(7).take(3).chain(FailingFile));
         let error = source.read_to(4, "block").unwrap_err();
         assert_eq!(error.to_string(), "cannot be read on at byte 3");
         let cause = std::error::Error::source(&error).expect("a cause");

@@ -1,4 +1,4 @@
-//! What is repeated and what is forgotten.
+//! Repeating and forgetting connections.
 
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
@@ -14,12 +14,12 @@ use crate::{
 
 const SILENCE: Duration = Duration::from_secs(120);
 
-struct Stage {
+struct Fixture {
     index: RotationIndex,
     now: Duration,
 }
 
-impl Stage {
+impl Fixture {
     fn new(bytes_max: usize) -> Self {
         let mut index = RotationIndex::new(bytes_max, SILENCE, SILENCE / 2);
         pcapng::split(&pcapng::opening("a test", None)).for_each(|block| index.see(block));
@@ -139,7 +139,7 @@ fn numbers_read(repeated: &Repeated, more: &[Vec<u8>]) -> Vec<u64> {
     for captured in captured {
         reader.datagram(&captured.datagram(), &mut |observation| {
             if let Observation::Datagram(datagram) = observation {
-                let opened = datagram.packets.into_iter().filter_map(|one| one.opened);
+                let opened = datagram.packets.into_iter().filter_map(|one| one.decrypted);
                 numbers.extend(opened.map(|opened| opened.number));
             }
         });
@@ -152,41 +152,49 @@ fn cid(connection: u16) -> [u8; 8] {
 }
 
 #[test]
-fn a_live_connection_is_repeated_with_a_bookmark_once_it_has_gone_on() {
-    let mut stage = Stage::new(1 << 20);
-    stage.connect(1, 1_200);
-    assert_eq!(stage.repeats(), (vec![1], 2));
+fn a_live_connection_is_repeated_with_a_synthetic_packet_once_it_has_gone_on() {
+    let mut fixture = Fixture::new(1 << 20);
+    fixture.connect(1, 1_200);
+    assert_eq!(fixture.repeats(), (vec![1], 2));
     for number in 1..300 {
-        stage.send(1, number, &[1; 4]);
+        fixture.send(1, number, &[1; 4]);
     }
-    assert_eq!(stage.repeats(), (vec![1], 4), "three packets, one bookmark");
-    let repeated = stage.index.repeat();
+    assert_eq!(
+        fixture.repeats(),
+        (vec![1], 4),
+        "three packets, one synthetic"
+    );
+    let repeated = fixture.index.repeat();
     let next = [one_rtt(1, 300, &[1; 4])];
     assert_eq!(numbers_read(&repeated, &next), [0, 0, 1, 299, 300]);
 }
 
 #[test]
 fn connections_that_have_ended_are_forgotten() {
-    let mut stage = Stage::new(1 << 20);
+    let mut fixture = Fixture::new(1 << 20);
     for connection in 1..=3 {
-        stage.connect(connection, 1_200);
+        fixture.connect(connection, 1_200);
     }
     // CONNECTION_CLOSE
-    stage.send(1, 1, &[0x1d, 0, 0, 0]);
-    assert_eq!(stage.repeats().0, [1, 2, 3], "some packets may follow");
-    stage.now += CLOSED_LINGER;
-    stage.send(2, 1, &[1; 4]);
-    stage.now += Duration::from_secs(1);
-    stage.send(2, 2, &[1; 4]);
-    assert_eq!(stage.repeats().0, [2, 3]);
-    stage.now += SILENCE - Duration::from_secs(1);
-    stage.send(2, 3, &[1; 4]);
-    assert_eq!(stage.repeats().0, [2], "the other was silent for too long");
-    assert_eq!(stage.index.forgotten, 0);
-    stage.now += SILENCE * 2;
-    stage.connect(4, 1_200);
-    assert_eq!(stage.repeats().0, [4]);
-    let index = &stage.index;
+    fixture.send(1, 1, &[0x1d, 0, 0, 0]);
+    assert_eq!(fixture.repeats().0, [1, 2, 3], "some packets may follow");
+    fixture.now += CLOSED_LINGER;
+    fixture.send(2, 1, &[1; 4]);
+    fixture.now += Duration::from_secs(1);
+    fixture.send(2, 2, &[1; 4]);
+    assert_eq!(fixture.repeats().0, [2, 3]);
+    fixture.now += SILENCE - Duration::from_secs(1);
+    fixture.send(2, 3, &[1; 4]);
+    assert_eq!(
+        fixture.repeats().0,
+        [2],
+        "the other was silent for too long"
+    );
+    assert_eq!(fixture.index.forgotten, 0);
+    fixture.now += SILENCE * 2;
+    fixture.connect(4, 1_200);
+    assert_eq!(fixture.repeats().0, [4]);
+    let index = &fixture.index;
     assert_eq!(index.dissector.known(), [1; 3]);
     let left: usize = index
         .connections
@@ -198,50 +206,50 @@ fn connections_that_have_ended_are_forgotten() {
 
 #[test]
 fn what_is_repeated_has_a_bound_and_what_is_forgotten_is_counted() {
-    let mut stage = Stage::new(128 << 10);
+    let mut fixture = Fixture::new(128 << 10);
     let mut repeated = 0;
     for connection in 1..=500 {
-        stage.now += Duration::from_millis(1);
-        stage.connect(connection, 1_400);
+        fixture.now += Duration::from_millis(1);
+        fixture.connect(connection, 1_400);
         // It speaks all the time and is not forgotten.
         if connection % 3 == 0 {
-            stage.send(1, u64::from(connection), &[1; 4]);
+            fixture.send(1, u64::from(connection), &[1; 4]);
         }
-        let all = stage.index.repeat();
+        let all = fixture.index.repeat();
         assert!(all.key_log.len() + all.packets.len() <= 128 << 10);
-        assert!(stage.index.cost <= 128 << 10);
-        repeated = stage.repeats().0.len();
+        assert!(fixture.index.cost <= 128 << 10);
+        repeated = fixture.repeats().0.len();
     }
     assert!(repeated > 8, "{repeated}");
-    let connections = stage.repeats().0;
+    let connections = fixture.repeats().0;
     assert_eq!((connections[0], connections[repeated - 1]), (1, 500));
-    assert_eq!(stage.index.forgotten + repeated as u64, 500);
+    assert_eq!(fixture.index.forgotten + repeated as u64, 500);
     // Whoever never gets through does not drive out those who have.
     for connection in 1_000..2_000_u16 {
-        stage.pass(Direction::Received, connection, &initial(connection, 1_400));
+        fixture.pass(Direction::Received, connection, &initial(connection, 1_400));
     }
-    assert!(stage.index.cost <= 128 << 10);
-    assert!(stage.repeats().0.len() >= repeated / 2);
+    assert!(fixture.index.cost <= 128 << 10);
+    assert!(fixture.repeats().0.len() >= repeated / 2);
 }
 
 #[test]
 fn a_connection_is_followed_to_another_address() {
-    let mut stage = Stage::new(1 << 20);
-    stage.connect(1, 1_200);
+    let mut fixture = Fixture::new(1 << 20);
+    fixture.connect(1, 1_200);
     let forged = [&[0x40], &cid(1)[..], &[7; 40]].concat();
     let rebound = one_rtt(1, 1, &[1; 4]);
-    stage.pass(Direction::Received, 66, &forged);
-    assert_eq!(stage.index.connections[&1].remote().port(), 1);
-    stage.pass(Direction::Received, 9, &rebound);
-    assert_eq!(stage.index.connections[&1].remote().port(), 9);
-    assert_eq!(stage.index.dissector.known(), [1, 1, 2]);
+    fixture.pass(Direction::Received, 66, &forged);
+    assert_eq!(fixture.index.connections[&1].remote().port(), 1);
+    fixture.pass(Direction::Received, 9, &rebound);
+    assert_eq!(fixture.index.connections[&1].remote().port(), 9);
+    assert_eq!(fixture.index.dissector.known(), [1, 1, 2]);
 }
 
 #[test]
 fn no_datagram_of_a_stranger_costs_more_than_its_share() {
-    let mut stage = Stage::new(128 << 10);
+    let mut fixture = Fixture::new(128 << 10);
     let mut random = StdRng::seed_from_u64(7);
-    stage.connect(1, 1_200);
+    fixture.connect(1, 1_200);
     for _ in 0..20_000 {
         let mut datagram = vec![0; random.random_range(0..100)];
         random.fill_bytes(&mut datagram);
@@ -253,9 +261,9 @@ fn no_datagram_of_a_stranger_costs_more_than_its_share() {
             true => Direction::Received,
             false => Direction::Sent,
         };
-        stage.pass(direction, random.random_range(1..9), &datagram);
+        fixture.pass(direction, random.random_range(1..9), &datagram);
     }
-    let index = &stage.index;
+    let index = &fixture.index;
     let cost: usize = index
         .connections
         .values()
@@ -264,5 +272,5 @@ fn no_datagram_of_a_stranger_costs_more_than_its_share() {
     assert_eq!(index.cost, cost);
     assert!(cost <= 128 << 10);
     assert_eq!(index.dissector.known()[0], index.connections.len());
-    assert_eq!(stage.repeats().0, [1]);
+    assert_eq!(fixture.repeats().0, [1]);
 }

@@ -60,7 +60,7 @@ fn opened(dissector: &mut Dissector, seen: CapturedDatagram<'_>) -> Result<(u64,
     let [packet] = &dissected.packets[..] else {
         panic!("{dissected:?}");
     };
-    match (&packet.opened, packet.unprocessed) {
+    match (&packet.decrypted, packet.dropped) {
         (Some(opened), None) => Ok((opened.number, opened.generation)),
         (None, Some(reason)) => Err(reason),
         other => panic!("{other:?}"),

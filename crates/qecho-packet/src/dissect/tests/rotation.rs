@@ -28,7 +28,7 @@ fn one_rtt(first: &Secret, suite: Suite, update: u64, number: u64) -> Vec<u8> {
 /// Returns number, generation and frames of the only packet of a datagram.
 fn opened(dissector: &mut Dissector, payload: &[u8]) -> (u64, u64, Vec<u8>) {
     let packet = dissected(dissector, from_client(payload)).packets.remove(0);
-    let opened = packet.opened.expect("it opens");
+    let opened = packet.decrypted.expect("it opens");
     (opened.number, opened.generation, opened.payload)
 }
 

@@ -43,7 +43,7 @@ fn sizes(dissector: &mut Dissector, sender: Side, payload: &[u8]) -> (Vec<usize>
         };
         sizes.push(datagram.size);
         let packets = datagram.packets.iter();
-        opened += packets.filter(|packet| packet.opened.is_some()).count();
+        opened += packets.filter(|packet| packet.decrypted.is_some()).count();
     }
     (sizes, opened)
 }
@@ -121,5 +121,5 @@ fn a_second_packet_of_an_earlier_level_begins_another_datagram() {
         panic!("{told:?}");
     };
     assert_eq!((first.size, second.size), (1_200, 1_200));
-    assert!(second.packets[0].opened.is_some());
+    assert!(second.packets[0].decrypted.is_some());
 }

@@ -25,10 +25,10 @@ fn open(datagram: &str, secret: &Secret, suite: Suite, number: u64) -> (Vec<u8>,
     let datagram = bytes(datagram);
     let packet = wire::packets(&datagram, 0).next();
     let packet = packet.expect("there is one").expect("it is well-formed");
-    let bared = secret.header_key(suite).bare(&packet);
-    let bared = bared.expect("there is a sample");
-    let payload = secret.packet_key(suite).open(&bared, number);
-    (bared.head, payload.expect("it is authentic"))
+    let unprotected = secret.header_key(suite).unprotect(&packet);
+    let unprotected = unprotected.expect("there is a sample");
+    let payload = secret.packet_key(suite).open(&unprotected, number);
+    (unprotected.head, payload.expect("it is authentic"))
 }
 
 #[test]
@@ -129,6 +129,6 @@ fn packets_too_short_for_a_sample_have_no_header() {
         let datagram = vec![0x40; length];
         let packet = wire::packets(&datagram, 0).next();
         let packet = packet.expect("there is one").expect("it is well-formed");
-        assert_eq!(key.bare(&packet).is_some(), length >= 21);
+        assert_eq!(key.unprotect(&packet).is_some(), length >= 21);
     }
 }

@@ -1,4 +1,4 @@
-//! What a connection's packets tell that are not told themselves.
+//! Updates from packets that a capture repeats, without events.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl ConnectionTracker {
             self.packet(at, datagram, packet, &mut learned);
             // The packets that lead from one key update to the next may all
             // have the same number, and be taken for duplicates.
-            if let (Some(header), Some(opened)) = (&packet.header, &packet.opened)
+            if let (Some(header), Some(opened)) = (&packet.header, &packet.decrypted)
                 && header.packet_type == PacketType::OneRtt
             {
                 self.update_keys(datagram.direction, opened.generation, &mut learned);

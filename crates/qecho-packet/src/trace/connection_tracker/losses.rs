@@ -1,14 +1,11 @@
-//! What of a connection was lost.
+//! Losses of a connection.
 
 use std::time::Duration;
 
 use super::ConnectionTracker;
 use crate::{
     Direction, RecoveryMetrics,
-    trace::{
-        event::{Event, EventKind, LossReason, Lost},
-        sent_packets::Gone,
-    },
+    trace::event::{Event, EventKind, LossReason, Lost},
 };
 
 impl ConnectionTracker {
@@ -29,24 +26,26 @@ impl ConnectionTracker {
         }
         let mut overtaken: Vec<_> = (0..3)
             .flat_map(|place| {
-                let overtaken = self.went.spaces[place].ledger.overtaken(at);
-                overtaken.map(move |(gone, sent)| (place, gone, sent))
+                let overtaken = self.went.spaces[place]
+                    .sent_packets
+                    .overtaken(at, Direction::Sent);
+                overtaken.map(move |(packet, sent)| (place, packet, sent))
             })
             .collect();
         // The endpoint tells how many; those are the ones that most others
         // have overtaken, and among the rest the oldest.
-        overtaken.sort_by_key(|(_, gone, sent)| {
-            let by_time = matches!(gone.reason, LossReason::TimeThreshold { .. });
-            (by_time, *sent, gone.number)
+        overtaken.sort_by_key(|(_, packet, sent)| {
+            let by_time = matches!(packet.reason, LossReason::TimeThreshold { .. });
+            (by_time, *sent, packet.number)
         });
-        for (place, gone, _) in overtaken {
-            let left = match gone.reason {
+        for (place, packet, _) in overtaken {
+            let left = match packet.reason {
                 LossReason::MtuProbe => &mut probes,
                 _ => &mut lost,
             };
             if *left > 0 {
                 *left -= 1;
-                self.lose(at, Direction::Sent, place, gone, tell);
+                self.lose(at, place, packet, tell);
             }
         }
         self.tell(at, EventKind::Recovery(recovery), tell);
@@ -62,37 +61,18 @@ impl ConnectionTracker {
         for direction in [Direction::Sent, Direction::Received] {
             for place in 0..3 {
                 let sender = self.sender(direction);
-                let lost = sender.spaces[place].ledger.lost(at, &sender.round_trip);
-                for gone in lost {
-                    self.lose(at, direction, place, gone, tell);
+                let sent_packets = &sender.spaces[place].sent_packets;
+                let lost = sent_packets.lost(at, direction, &sender.round_trip);
+                for packet in lost {
+                    self.lose(at, place, packet, tell);
                 }
             }
         }
     }
 
-    fn lose(
-        &mut self,
-        at: Duration,
-        direction: Direction,
-        place: usize,
-        gone: Gone,
-        tell: &mut dyn FnMut(&Event<'_>),
-    ) {
-        let ledger = &mut self.sender(direction).spaces[place].ledger;
-        ledger.declare_lost(gone.number);
-        let Gone {
-            packet_type,
-            number,
-            size,
-            reason,
-        } = gone;
-        let lost = Lost {
-            direction,
-            packet_type,
-            number,
-            size,
-            reason,
-        };
+    fn lose(&mut self, at: Duration, place: usize, lost: Lost, tell: &mut dyn FnMut(&Event<'_>)) {
+        let space = &mut self.sender(lost.direction).spaces[place];
+        space.sent_packets.declare_lost(lost.number);
         self.tell(at, EventKind::Lost(lost), tell);
     }
 }

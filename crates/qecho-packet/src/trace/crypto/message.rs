@@ -20,7 +20,7 @@ const EARLY_DATA: u16 = 42;
 const KEY_SHARE: u16 = 51;
 const TRANSPORT_PARAMETERS: u16 = 57;
 
-/// What a ServerHello has as its random when it asks for another key share
+/// The random of a ServerHello that asks for another key share
 /// (RFC 8446 §4.1.3).
 const RETRY_RANDOM: [u8; 32] = [
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,

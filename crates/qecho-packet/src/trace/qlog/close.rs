@@ -1,4 +1,4 @@
-//! How a connection ends, and the names of errors (QUIC events §4.3, §8.13).
+//! Ends of connections, and the names of errors (QUIC events §4.3, §8.13).
 
 use std::borrow::Cow;
 

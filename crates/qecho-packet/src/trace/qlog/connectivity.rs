@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    tuples::Pair,
+    tuples::Addresses,
     value::{RawInfo, TupleEndpointInfo, Version, hex},
 };
 use crate::{
@@ -44,7 +44,7 @@ pub(super) struct TupleAssigned<'a> {
 }
 
 impl<'a> TupleAssigned<'a> {
-    pub(super) fn new(tuple_id: &'a str, (local, remote): Pair) -> Self {
+    pub(super) fn new(tuple_id: &'a str, (local, remote): Addresses) -> Self {
         Self {
             tuple_id,
             tuple_remote: remote.into(),
@@ -63,7 +63,7 @@ pub(super) struct MigrationStateUpdated<'a> {
 
 impl<'a> MigrationStateUpdated<'a> {
     /// Of a connection that goes on between these addresses.
-    pub(super) fn started(tuple_id: &'a str, pair: Pair) -> Self {
+    pub(super) fn started(tuple_id: &'a str, pair: Addresses) -> Self {
         Self {
             new: "migration_started",
             tuple: TupleAssigned::new(tuple_id, pair),

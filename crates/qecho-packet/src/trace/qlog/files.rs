@@ -1,4 +1,4 @@
-//! Which event goes to which file, and how many of them are open.
+//! Assigns events to files, and bounds how many of these are open.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    FILES_MAX, FILES_OPEN_MAX, Failure, Report,
+    FILES_MAX, FILES_OPEN_MAX, Failure, QlogReport,
     file::TraceFile,
     header::{self, side_name},
     record::Records,
@@ -24,18 +24,18 @@ use crate::{
 pub(super) struct Files {
     directory: PathBuf,
     program: String,
-    /// Whose eyes see what belongs to no connection.
+    /// Vantage point of events that belong to no connection.
     side: Side,
-    traces: HashMap<Key, Trace>,
+    traces: HashMap<Key, OpenTrace>,
     /// The traces whose files are open, in the order in which they were opened.
     open: VecDeque<Key>,
     /// Files that were begun, or could not be.
     begun: u64,
-    report: Report,
+    report: QlogReport,
     records: Records,
 }
 
-/// Which trace; each thread of a program counts its own connections, so their
+/// Key of a trace; each thread of a program counts its own connections, so their
 /// numbers do not suffice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
@@ -45,7 +45,7 @@ struct Key {
     side: Side,
 }
 
-struct Trace {
+struct OpenTrace {
     journal: QlogState,
     /// `None` if there could be none.
     file: Option<TraceFile>,
@@ -60,12 +60,12 @@ impl Files {
             traces: HashMap::new(),
             open: VecDeque::new(),
             begun: 0,
-            report: Report::default(),
+            report: QlogReport::default(),
             records: Records::default(),
         }
     }
 
-    pub(super) fn report(&self) -> Report {
+    pub(super) fn report(&self) -> QlogReport {
         self.report.clone()
     }
 
@@ -75,7 +75,7 @@ impl Files {
         if !self.find_or_begin(key, event) || !self.write(key, event) {
             self.report.events_lost += 1;
         }
-        if matches!(event.what, EventKind::Forgotten) && key.connection.is_some() {
+        if matches!(event.kind, EventKind::Forgotten) && key.connection.is_some() {
             self.traces.remove(&key);
             self.open.retain(|open| *open != key);
         }
@@ -97,7 +97,7 @@ impl Files {
         };
         // The file of what belongs to no connection is one, and never refused.
         if key.connection.is_some() && self.begun >= FILES_MAX {
-            if matches!(event.what, EventKind::Began) {
+            if matches!(event.kind, EventKind::Began) {
                 self.report.connections_left_out += 1;
             }
             return false;
@@ -115,7 +115,7 @@ impl Files {
             self.open.push_back(key);
         }
         let journal = QlogState::new(event.connection);
-        vacant.insert(Trace { journal, file });
+        vacant.insert(OpenTrace { journal, file });
         if self.open.len() > FILES_OPEN_MAX {
             self.close_oldest();
         }
@@ -124,7 +124,7 @@ impl Files {
 
     /// Tells whether the event was written.
     fn write(&mut self, key: Key, event: &Event<'_>) -> bool {
-        let Some(Trace { journal, file }) = self.traces.get_mut(&key) else {
+        let Some(OpenTrace { journal, file }) = self.traces.get_mut(&key) else {
             return false;
         };
         let Some(file) = file else {
@@ -171,7 +171,7 @@ impl Files {
 }
 
 /// Notes the first failure; the others are counted by the events they cost.
-fn note_failure(report: &mut Report, path: &Path, source: io::Error) {
+fn note_failure(report: &mut QlogReport, path: &Path, source: io::Error) {
     report.failure.get_or_insert_with(|| {
         Arc::new(Failure {
             path: path.to_owned(),
@@ -207,13 +207,13 @@ mod tests {
             remote: address,
             original_destination: ConnectionId::default(),
         };
-        let mut tell = |connection: Option<&Connection>, what: EventKind<'_>| {
+        let mut tell = |connection: Option<&Connection>, kind: EventKind<'_>| {
             files.begun = FILES_MAX;
             let at = Duration::ZERO;
             files.take(&Event {
                 at,
                 connection,
-                what,
+                kind,
             });
         };
         tell(Some(&connection), EventKind::Began);

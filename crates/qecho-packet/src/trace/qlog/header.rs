@@ -9,15 +9,15 @@ use super::{
 use crate::{Side, wire::ConnectionId};
 
 #[derive(Serialize)]
-struct Header<'a> {
+struct FileHeader<'a> {
     file_schema: &'static str,
     serialization_format: &'static str,
     title: String,
-    trace: Trace<'a>,
+    trace: TraceDescription<'a>,
 }
 
 #[derive(Serialize)]
-struct Trace<'a> {
+struct TraceDescription<'a> {
     vantage_point: VantagePoint<'a>,
     common_fields: CommonFields<'a>,
     event_schemas: [&'static str; 2],
@@ -57,11 +57,11 @@ pub(super) fn write(
         Some(original) => format!("{program}: connection {original}, seen by the {side}"),
         None => format!("{program}: what belongs to no connection, seen by the {side}"),
     };
-    records.push(&Header {
+    records.push(&FileHeader {
         file_schema: "urn:ietf:params:qlog:file:sequential",
         serialization_format: "application/qlog+json-seq",
         title,
-        trace: Trace {
+        trace: TraceDescription {
             vantage_point: VantagePoint {
                 name: program,
                 side,

@@ -1,10 +1,10 @@
-//! What an endpoint believes of its path (QUIC events §7, RFC 9002).
+//! An endpoint's estimates of its path (QUIC events §7, RFC 9002).
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::record::{Margin, Records, milliseconds};
+use super::record::{EventContext, Records, milliseconds};
 use crate::RecoveryMetrics;
 
 #[derive(Default, PartialEq, Serialize)]
@@ -31,7 +31,7 @@ struct MtuUpdated {
 pub(super) fn write(
     before: &RecoveryMetrics,
     after: &RecoveryMetrics,
-    margin: Margin<'_>,
+    context: EventContext<'_>,
     records: &mut Records,
 ) {
     let rtt = |before: Duration, after: Duration| (before != after).then(|| milliseconds(after));
@@ -42,11 +42,11 @@ pub(super) fn write(
             .then_some(after.congestion_window),
     };
     if metrics != RecoveryMetricsUpdated::default() {
-        records.event("quic:recovery_metrics_updated", margin, metrics);
+        records.event("quic:recovery_metrics_updated", context, metrics);
     }
     if before.mtu != after.mtu {
         let old = (before.mtu > 0).then_some(before.mtu);
         let new = after.mtu;
-        records.event("quic:mtu_updated", margin, MtuUpdated { old, new });
+        records.event("quic:mtu_updated", context, MtuUpdated { old, new });
     }
 }

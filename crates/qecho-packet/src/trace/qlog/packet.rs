@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use super::{
     frame::FrameRecord,
-    record::{Margin, Records},
+    record::{EventContext, Records},
     value::{Hex, RawInfo, Token, Version, hex},
 };
 use crate::{
     Direction, DropReason,
-    trace::{Content, LossReason, Lost, Packet},
+    trace::{LossReason, Lost, Packet, PacketContent},
     wire::{Header, PacketType},
 };
 
@@ -80,7 +80,7 @@ pub(super) fn write(
     packet: &Packet<'_>,
     direction: Direction,
     datagram_id: u32,
-    margin: Margin<'_>,
+    context: EventContext<'_>,
     records: &mut Records,
 ) {
     let raw = raw(packet);
@@ -94,7 +94,7 @@ pub(super) fn write(
             },
             trigger,
         };
-        records.event("quic:packet_dropped", margin, dropped);
+        records.event("quic:packet_dropped", context, dropped);
         return;
     }
     let Some(header) = full_header(packet) else {
@@ -115,19 +115,19 @@ pub(super) fn write(
         datagram_id,
         trigger: content
             .filter(|_| direction == Direction::Sent)
-            .and_then(again),
+            .and_then(retransmission_trigger),
     };
     let name = match direction {
         Direction::Received => "quic:packet_received",
         Direction::Sent => "quic:packet_sent",
     };
-    let note = malformed.as_deref().or(margin.note);
-    records.event(name, Margin { note, ..margin }, passed);
+    let note = malformed.as_deref().or(context.note);
+    records.event(name, EventContext { note, ..context }, passed);
 }
 
 /// Writes that a packet was declared lost, if its sender's eyes see it: the
 /// draft has no event for what the other side believes.
-pub(super) fn write_lost(lost: &Lost, margin: Margin<'_>, records: &mut Records) {
+pub(super) fn write_lost(lost: &Lost, context: EventContext<'_>, records: &mut Records) {
     if lost.direction == Direction::Received {
         return;
     }
@@ -145,7 +145,7 @@ pub(super) fn write_lost(lost: &Lost, margin: Margin<'_>, records: &mut Records)
         is_mtu_probe_packet: matches!(lost.reason, LossReason::MtuProbe).then_some(true),
         trigger,
     };
-    records.event("quic:packet_lost", margin, data);
+    records.event("quic:packet_lost", context, data);
 }
 
 /// Returns the name of a packet's kind.
@@ -196,7 +196,7 @@ fn token(header: &Header) -> Option<Token<'_>> {
 /// header of a long packet may have its Length field in 1, 2, 4 or 8 bytes.
 fn raw(packet: &Packet<'_>) -> RawInfo<'static> {
     let short = |header: &&Header| header.packet_type == PacketType::OneRtt;
-    let payload = |header: &Header, content: &Content<'_>| {
+    let payload = |header: &Header, content: &PacketContent<'_>| {
         let around = 1 + header.destination.len() + content.number_length + AEAD_TAG;
         packet.size.checked_sub(around)
     };
@@ -209,7 +209,7 @@ fn raw(packet: &Packet<'_>) -> RawInfo<'static> {
 
 /// Returns why the endpoint made nothing of a packet, and how qlog calls that.
 fn dropped(packet: &Packet<'_>, direction: Direction) -> Option<(DropReason, &'static str)> {
-    let reason = packet.unprocessed?;
+    let reason = packet.dropped?;
     if direction == Direction::Sent || packet.is_stateless_reset {
         return None;
     }
@@ -237,7 +237,10 @@ fn dropped(packet: &Packet<'_>, direction: Direction) -> Option<(DropReason, &'s
 
 /// Returns why a packet repeats what another carried, where that is sure: lost
 /// frames may come again for other reasons than those that qlog knows.
-fn again(content: &Content<'_>) -> Option<&'static str> {
-    let mut again = content.frames.iter().filter_map(|noted| noted.again);
-    again.any(|again| !again.lost).then_some("pto_probe")
+fn retransmission_trigger(content: &PacketContent<'_>) -> Option<&'static str> {
+    let mut earlier = content
+        .frames
+        .iter()
+        .filter_map(|noted| noted.retransmission_of);
+    earlier.any(|earlier| !earlier.lost).then_some("pto_probe")
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// What begins a record.
+/// The first byte of a record.
 const RECORD_SEPARATOR: u8 = 0x1e;
 
 /// Whole records, one after the other.
@@ -21,17 +21,17 @@ struct EventRecord<'a, D> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tuple: Option<&'a str>,
     data: D,
-    /// What there is no member for.
+    /// Words on what there is no member for.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'a str>,
 }
 
-/// What an event has beside its data.
+/// The members of an event beside its data.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Margin<'a> {
-    /// When, since 1970.
+pub(super) struct EventContext<'a> {
+    /// Time since 1970.
     pub(super) at: Duration,
-    /// Between which addresses; `None` for the first ones.
+    /// The name of its addresses; `None` for the first ones.
     pub(super) tuple: Option<&'a str>,
     /// In words.
     pub(super) note: Option<&'a str>,
@@ -51,13 +51,18 @@ impl Records {
     }
 
     /// Adds an event.
-    pub(super) fn event(&mut self, name: &'static str, margin: Margin<'_>, data: impl Serialize) {
+    pub(super) fn event(
+        &mut self,
+        name: &'static str,
+        context: EventContext<'_>,
+        data: impl Serialize,
+    ) {
         self.push(&EventRecord {
-            time: milliseconds(margin.at),
+            time: milliseconds(context.at),
             name,
-            tuple: margin.tuple,
+            tuple: context.tuple,
             data,
-            note: margin.note,
+            note: context.note,
         });
     }
 

@@ -1,4 +1,4 @@
-//! What the events of one trace are in qlog, given those before.
+//! Turns the events of one trace into those of qlog, given those before.
 
 use super::{
     close,
@@ -8,8 +8,8 @@ use super::{
     },
     metrics, packet,
     parameters::ParametersSet,
-    record::{Margin, Records},
-    tuples::{Pair, Tuples},
+    record::{EventContext, Records},
+    tuples::{Addresses, Tuples},
     value::Version,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     wire::{Header, PacketType},
 };
 
-/// What has to be remembered of a trace.
+/// The part of a trace that later events need.
 #[derive(Debug)]
 pub(super) struct QlogState {
     tuples: Tuples,
@@ -43,34 +43,34 @@ impl QlogState {
 
     /// Writes an event, as none, one or more of qlog.
     pub(super) fn note(&mut self, event: &Event<'_>, records: &mut Records) {
-        let margin = Margin {
+        let context = EventContext {
             at: event.at,
-            ..Margin::default()
+            ..EventContext::default()
         };
-        if let EventKind::Datagram(datagram) = &event.what {
+        if let EventKind::Datagram(datagram) = &event.kind {
             let in_connection = event.connection.is_some();
-            self.note_datagram(datagram, in_connection, margin, records);
+            self.note_datagram(datagram, in_connection, context, records);
         } else if let Some(connection) = event.connection {
-            self.note_connection(connection, &event.what, margin, records);
-        } else if let EventKind::EventsDropped { count } = event.what {
-            warn_left_out(count, margin, records);
+            self.note_connection(connection, &event.kind, context, records);
+        } else if let EventKind::EventsDropped { count } = event.kind {
+            warn_left_out(count, context, records);
         }
     }
 
     fn note_connection(
         &mut self,
         connection: &Connection,
-        what: &EventKind<'_>,
-        margin: Margin<'_>,
+        kind: &EventKind<'_>,
+        context: EventContext<'_>,
         records: &mut Records,
     ) {
-        match what {
+        match kind {
             EventKind::Began => {
                 let started = connectivity::started(connection);
-                records.event("quic:connection_started", margin, started);
+                records.event("quic:connection_started", context, started);
             }
             EventKind::Datagram(_) => {}
-            EventKind::Lost(lost) => packet::write_lost(lost, margin, records),
+            EventKind::Lost(lost) => packet::write_lost(lost, context, records),
             EventKind::SpuriousLoss {
                 direction,
                 packet_type,
@@ -84,7 +84,7 @@ impl QlogState {
                 let message = format!(
                     "{name} packet {number} ({passed}) was declared lost and has arrived after all"
                 );
-                records.event("loglevel:info", margin, Message { message });
+                records.event("loglevel:info", context, Message { message });
             }
             EventKind::Parameters {
                 direction,
@@ -98,25 +98,25 @@ impl QlogState {
                     initiator,
                     parameters,
                 };
-                records.event("quic:parameters_set", margin, set);
+                records.event("quic:parameters_set", context, set);
             }
             EventKind::KeyUpdate {
                 direction,
                 generation,
-            } => self.note_keys(connection.side, *direction, *generation, margin, records),
-            EventKind::PathChanged { .. } => self.note_path(pair(connection), margin, records),
+            } => self.note_keys(connection.side, *direction, *generation, context, records),
+            EventKind::PathChanged { .. } => self.note_path(pair(connection), context, records),
             EventKind::Recovery(recovery) => {
-                metrics::write(&self.recovery, recovery, margin, records);
+                metrics::write(&self.recovery, recovery, context, records);
                 self.recovery = **recovery;
             }
             EventKind::Closed(reason) => {
-                records.event("quic:connection_closed", margin, close::closed(reason));
+                records.event("quic:connection_closed", context, close::closed(reason));
             }
             EventKind::Forgotten => {
                 let closed = StateUpdated { new: "closed" };
-                records.event("quic:connection_state_updated", margin, closed);
+                records.event("quic:connection_state_updated", context, closed);
             }
-            EventKind::EventsDropped { count } => warn_left_out(*count, margin, records),
+            EventKind::EventsDropped { count } => warn_left_out(*count, context, records),
         }
     }
 
@@ -124,45 +124,45 @@ impl QlogState {
         &mut self,
         datagram: &Datagram<'_>,
         in_connection: bool,
-        margin: Margin<'_>,
+        context: EventContext<'_>,
         records: &mut Records,
     ) {
         let id = self.datagrams;
         self.datagrams = id.wrapping_add(1);
         for packet in &datagram.packets {
             if let Some(header) = packet.header {
-                self.note_version(header, in_connection, margin, records);
+                self.note_version(header, in_connection, context, records);
             }
         }
         let addresses = (datagram.local, datagram.remote);
         let (tuple, is_new) = self.tuples.name(addresses);
         if let Some(tuple) = tuple.filter(|_| is_new) {
             let assigned = TupleAssigned::new(tuple, addresses);
-            records.event("quic:tuple_assigned", margin, assigned);
+            records.event("quic:tuple_assigned", context, assigned);
         }
-        let margin = Margin { tuple, ..margin };
+        let context = EventContext { tuple, ..context };
         if datagram.direction == Direction::Received {
             let received = connectivity::datagrams(datagram, id);
-            records.event("quic:udp_datagrams_received", margin, received);
+            records.event("quic:udp_datagrams_received", context, received);
             if datagram
                 .packets
                 .iter()
                 .all(|packet| packet.header.is_none())
             {
-                drop_datagram(datagram, margin, records);
+                drop_datagram(datagram, context, records);
                 return;
             }
         }
         for packet in &datagram.packets {
-            packet::write(packet, datagram.direction, id, margin, records);
+            packet::write(packet, datagram.direction, id, context, records);
         }
         match datagram.direction {
             Direction::Sent if datagram.unsent.is_some() => {
-                drop_datagram(datagram, margin, records);
+                drop_datagram(datagram, context, records);
             }
             Direction::Sent => {
                 let sent = connectivity::datagrams(datagram, id);
-                records.event("quic:udp_datagrams_sent", margin, sent);
+                records.event("quic:udp_datagrams_sent", context, sent);
             }
             Direction::Received => {}
         }
@@ -173,7 +173,7 @@ impl QlogState {
         &mut self,
         header: &Header,
         in_connection: bool,
-        margin: Margin<'_>,
+        context: EventContext<'_>,
         records: &mut Records,
     ) {
         let mut information = VersionInformation::default();
@@ -191,7 +191,7 @@ impl QlogState {
             }
             _ => return,
         }
-        records.event("quic:version_information", margin, information);
+        records.event("quic:version_information", context, information);
     }
 
     fn note_keys(
@@ -199,52 +199,49 @@ impl QlogState {
         side: Side,
         direction: Direction,
         generation: u64,
-        margin: Margin<'_>,
+        context: EventContext<'_>,
         records: &mut Records,
     ) {
         if generation > self.keys.0 {
             self.keys = (generation, direction);
         }
         let updated = KeyUpdated::new(side, direction, generation, self.keys.1);
-        records.event("quic:key_updated", margin, updated);
+        records.event("quic:key_updated", context, updated);
     }
 
-    fn note_path(&mut self, after: Pair, margin: Margin<'_>, records: &mut Records) {
+    fn note_path(&mut self, after: Addresses, context: EventContext<'_>, records: &mut Records) {
         let (tuple, is_new) = self.tuples.name(after);
         let name = tuple.unwrap_or_default();
         if is_new {
             let assigned = TupleAssigned::new(name, after);
-            records.event("quic:tuple_assigned", margin, assigned);
+            records.event("quic:tuple_assigned", context, assigned);
         }
         let started = MigrationStateUpdated::started(name, after);
-        let margin = Margin { tuple, ..margin };
-        records.event("quic:migration_state_updated", margin, started);
+        let context = EventContext { tuple, ..context };
+        records.event("quic:migration_state_updated", context, started);
     }
 }
 
-fn pair(connection: &Connection) -> Pair {
+fn pair(connection: &Connection) -> Addresses {
     (connection.local, connection.remote)
 }
 
 /// Writes that a datagram did not leave, or was of no use at all.
-fn drop_datagram(datagram: &Datagram<'_>, margin: Margin<'_>, records: &mut Records) {
-    let unprocessed = datagram
-        .packets
-        .first()
-        .and_then(|packet| packet.unprocessed);
-    let unprocessed = unprocessed.map(|reason| reason.to_string());
-    let margin = Margin {
-        note: datagram.unsent.or(unprocessed.as_deref()),
-        ..margin
+fn drop_datagram(datagram: &Datagram<'_>, context: EventContext<'_>, records: &mut Records) {
+    let dropped = datagram.packets.first().and_then(|packet| packet.dropped);
+    let dropped = dropped.map(|reason| reason.to_string());
+    let context = EventContext {
+        note: datagram.unsent.or(dropped.as_deref()),
+        ..context
     };
     records.event(
         "quic:udp_datagram_dropped",
-        margin,
+        context,
         UdpDatagramDropped::new(datagram),
     );
 }
 
-fn warn_left_out(count: u64, margin: Margin<'_>, records: &mut Records) {
+fn warn_left_out(count: u64, context: EventContext<'_>, records: &mut Records) {
     let message = format!("nobody looked fast enough: {count} observations were left out");
-    records.event("loglevel:warning", margin, Message { message });
+    records.event("loglevel:warning", context, Message { message });
 }

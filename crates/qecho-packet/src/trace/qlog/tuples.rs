@@ -6,20 +6,20 @@ use std::{collections::VecDeque, net::SocketAddr};
 const TUPLES_MAX: usize = 16;
 
 /// This side's address and the other's.
-pub(super) type Pair = (SocketAddr, SocketAddr);
+pub(super) type Addresses = (SocketAddr, SocketAddr);
 
 /// The pairs of one trace.
 #[derive(Debug, Default)]
 pub(super) struct Tuples {
     /// The pair on which the connection began: its name is empty, and not
     /// written.
-    first: Option<Pair>,
-    named: VecDeque<(Pair, String)>,
+    first: Option<Addresses>,
+    named: VecDeque<(Addresses, String)>,
     names: u64,
 }
 
 impl Tuples {
-    pub(super) fn new(first: Option<Pair>) -> Self {
+    pub(super) fn new(first: Option<Addresses>) -> Self {
         Self {
             first,
             ..Self::default()
@@ -27,7 +27,7 @@ impl Tuples {
     }
 
     /// Returns a pair's name, and whether it was given just now.
-    pub(super) fn name(&mut self, pair: Pair) -> (Option<&str>, bool) {
+    pub(super) fn name(&mut self, pair: Addresses) -> (Option<&str>, bool) {
         if self.first == Some(pair) {
             return (None, false);
         }

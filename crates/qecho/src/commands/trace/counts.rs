@@ -27,7 +27,7 @@ impl Counts {
     pub(super) fn count(&mut self, datagram: &DecodedDatagram) {
         self.datagrams += 1;
         for packet in &datagram.packets {
-            self.closed += u64::from(packet.unprocessed == Some(DropReason::NoSecrets));
+            self.closed += u64::from(packet.dropped == Some(DropReason::NoSecrets));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use qecho_engine::{Dir, Side};
 use qecho_packet::{
-    trace::{AnnotatedFrame, Connection, Content, Datagram},
+    trace::{AnnotatedFrame, Connection, Datagram, PacketContent},
     wire::{Frame, PacketType},
 };
 
@@ -143,7 +143,7 @@ impl Step {
 /// they are best explained.
 pub(super) fn of(connection: &Connection, datagram: &Datagram<'_>, index: usize) -> Vec<Step> {
     let packet = &datagram.packets[index];
-    let (Some(header), None) = (packet.header, packet.unprocessed) else {
+    let (Some(header), None) = (packet.header, packet.dropped) else {
         return Vec::new();
     };
     let from = sender(connection, datagram.direction);
@@ -190,7 +190,7 @@ fn is_coalesced(datagram: &Datagram<'_>) -> bool {
 }
 
 /// RFC 9000 §14.4: a probe may be nothing but PING and PADDING.
-fn is_mtu_probe(content: &Content<'_>, size: usize) -> bool {
+fn is_mtu_probe(content: &PacketContent<'_>, size: usize) -> bool {
     let frames = || content.frames.iter().map(|noted| &noted.frame);
     size > DATAGRAM_SURE
         && frames().any(|frame| *frame == Frame::Ping)
@@ -204,7 +204,7 @@ fn is_mtu_probe(content: &Content<'_>, size: usize) -> bool {
 }
 
 fn of_frame(from: Side, noted: &AnnotatedFrame<'_>, steps: &mut Vec<Step>) {
-    if noted.again.is_some_and(|again| !again.lost) {
+    if noted.retransmission_of.is_some_and(|again| !again.lost) {
         steps.push(Step::Probe);
     }
     match &noted.frame {

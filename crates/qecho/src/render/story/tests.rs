@@ -135,7 +135,7 @@ fn every_step_of_an_echo_has_its_explanation() {
     };
     check_explained(client, noted(close), "ends the connection");
     let mut probe = noted(Frame::Ping);
-    probe.again = Some(RetransmissionOf {
+    probe.retransmission_of = Some(RetransmissionOf {
         number: 1,
         lost: false,
     });
@@ -173,7 +173,7 @@ fn what_was_not_processed_is_no_step() {
     let connection = samples::connection(Side::Client);
     let one_rtt = header(PacketType::OneRtt);
     let mut late = packet(&one_rtt, 1, 30, vec![stream(0, false)]);
-    late.unprocessed = Some(qecho_packet::DropReason::Duplicate);
+    late.dropped = Some(qecho_packet::DropReason::Duplicate);
     let story = told(&[event(
         0,
         &connection,

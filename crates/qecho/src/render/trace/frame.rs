@@ -26,7 +26,7 @@ pub(crate) fn short(noted: &AnnotatedFrame<'_>) -> Vec<String> {
         let comma = if index < last { "," } else { "" };
         name + comma
     }));
-    pieces.extend(noted.again.map(again));
+    pieces.extend(noted.retransmission_of.map(again));
     pieces
 }
 
@@ -34,7 +34,9 @@ pub(crate) fn short(noted: &AnnotatedFrame<'_>) -> Vec<String> {
 /// connection IDs that an endpoint hands out. Tells how many they are.
 pub(crate) fn together(frames: &[AnnotatedFrame<'_>]) -> Option<(usize, String)> {
     let sequence = |noted: &AnnotatedFrame<'_>| match noted.frame {
-        Frame::NewConnectionId { sequence, .. } if noted.again.is_none() => Some(sequence),
+        Frame::NewConnectionId { sequence, .. } if noted.retransmission_of.is_none() => {
+            Some(sequence)
+        }
         _ => None,
     };
     let first = sequence(frames.first()?)?;
@@ -61,7 +63,9 @@ pub(crate) fn brief(noted: &AnnotatedFrame<'_>) -> Option<String> {
         Frame::NewConnectionId { .. } => "NEW_CONNECTION_ID".into(),
         _ => in_short(&noted.frame),
     };
-    let again = noted.again.map(|before| format!(" {}", again(before)));
+    let again = noted
+        .retransmission_of
+        .map(|before| format!(" {}", again(before)));
     Some(text + &again.unwrap_or_default())
 }
 
@@ -239,11 +243,11 @@ mod tests {
     fn a_probe_says_that_nothing_is_known_yet() {
         let mut ping = AnnotatedFrame {
             frame: Frame::Ping,
-            again: None,
+            retransmission_of: None,
             tls: Vec::new(),
             ack_delay: None,
         };
-        ping.again = Some(RetransmissionOf {
+        ping.retransmission_of = Some(RetransmissionOf {
             number: 12,
             lost: false,
         });

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anstyle::Style;
 use qecho_packet::{
     Direction, DropReason, text,
-    trace::{AnnotatedFrame, Content, Datagram, Packet},
+    trace::{AnnotatedFrame, Datagram, Packet, PacketContent},
     wire::{Frame, Header, PacketType},
 };
 
@@ -46,7 +46,7 @@ pub(crate) fn numbered(packet_type: PacketType, number: u64) -> String {
 pub(super) fn style(packet: &Packet<'_>) -> Style {
     match packet.header {
         _ if packet.is_stateless_reset => WRONG,
-        _ if packet.unprocessed.is_some() => ignored(packet),
+        _ if packet.dropped.is_some() => ignored(packet),
         Some(header) => colour::packet(header.packet_type),
         None => PLAIN,
     }
@@ -55,7 +55,7 @@ pub(super) fn style(packet: &Packet<'_>) -> Style {
 /// Returns the style of what was not processed: of a connection that was
 /// closed, that is as it should be (RFC 9000 §10.2.1).
 fn ignored(packet: &Packet<'_>) -> Style {
-    match packet.unprocessed {
+    match packet.dropped {
         Some(DropReason::Closed) => DIM,
         _ => WRONG,
     }
@@ -75,7 +75,7 @@ pub(super) fn fate(line: &mut Line, datagram: &Datagram<'_>, packet: &Packet<'_>
     }
     if packet.is_stateless_reset {
         line.item(WRONG, "the peer has lost the connection (RFC 9000 §10.3)");
-    } else if let Some(reason) = packet.unprocessed {
+    } else if let Some(reason) = packet.dropped {
         line.item(ignored(packet), format!("not processed: {reason}"));
     }
     // What belongs to no connection says elsewhere whose it is.
@@ -161,13 +161,13 @@ fn not_opened(line: &mut Line, packet: &Packet<'_>) {
     let sealed = packet
         .header
         .is_some_and(|header| header.packet_type.is_protected());
-    if sealed && packet.unprocessed.is_none() && !packet.is_stateless_reset {
+    if sealed && packet.dropped.is_none() && !packet.is_stateless_reset {
         line.item(DIM, "not opened");
     }
 }
 
 /// Appends where the frames end to make sense.
-fn end(line: &mut Line, content: &Content<'_>) {
+fn end(line: &mut Line, content: &PacketContent<'_>) {
     if let Some(malformed) = content.malformed {
         line.item(WRONG, malformed.to_string());
     } else if content.frames.is_empty() {
@@ -244,7 +244,7 @@ fn full_header(line: &mut Line, header: &Header) {
 }
 
 /// Returns a line for each frame of a packet, with everything that it says.
-pub(super) fn frames_in_full(content: &Content<'_>, indent: usize) -> Vec<Line> {
+pub(super) fn frames_in_full(content: &PacketContent<'_>, indent: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     for noted in &content.frames {
         let mut line = Line::indented(indent);
@@ -265,7 +265,7 @@ pub(super) fn concerns_handshake(packet: &Packet<'_>) -> bool {
     let Some(header) = packet.header else {
         return true;
     };
-    let says = |content: &Content<'_>| {
+    let says = |content: &PacketContent<'_>| {
         content.malformed.is_some()
             || content.frames.iter().any(|noted| {
                 matches!(
@@ -275,7 +275,7 @@ pub(super) fn concerns_handshake(packet: &Packet<'_>) -> bool {
             })
     };
     let ignored = packet
-        .unprocessed
+        .dropped
         .is_some_and(|reason| reason != DropReason::Closed);
     !is_short(header)
         || ignored

@@ -6,8 +6,8 @@ use qecho_engine::{Dir, Side, StreamId};
 use qecho_packet::{
     Direction,
     trace::{
-        AnnotatedFrame, Connection, Content, Datagram, Event, EventKind, Packet, RetransmissionOf,
-        TlsMessage,
+        AnnotatedFrame, Connection, Datagram, Event, EventKind, Packet, PacketContent,
+        RetransmissionOf, TlsMessage,
     },
     wire::{Ack, ConnectionId, EcnCounts, Frame, Header, PacketType},
 };
@@ -16,7 +16,7 @@ use qecho_packet::{
 pub(crate) fn noted(frame: Frame<'_>) -> AnnotatedFrame<'_> {
     AnnotatedFrame {
         frame,
-        again: None,
+        retransmission_of: None,
         tls: Vec::new(),
         ack_delay: None,
     }
@@ -66,7 +66,7 @@ pub(crate) fn frames() -> Vec<AnnotatedFrame<'static>> {
     hello.tls[0].detail = "server name localhost\x07, ALPN echo".into();
     let mut certificate = crypto(4, &["Certificate"]);
     certificate.tls.push(message("CertificateVerify", false));
-    certificate.again = Some(RetransmissionOf {
+    certificate.retransmission_of = Some(RetransmissionOf {
         number: 12,
         lost: true,
     });
@@ -216,14 +216,14 @@ pub(crate) fn packet<'a>(
     Packet {
         header: Some(header),
         size,
-        content: Some(Content {
+        content: Some(PacketContent {
             number,
             number_length: 1,
             key_phase: false,
             frames,
             malformed: None,
         }),
-        unprocessed: None,
+        dropped: None,
         is_stateless_reset: false,
     }
 }
@@ -242,10 +242,10 @@ pub(crate) fn datagram(direction: Direction, packets: Vec<Packet<'_>>) -> EventK
 }
 
 /// An event, so many microseconds after some day.
-pub(crate) fn event<'a>(micros: u64, connection: &'a Connection, what: EventKind<'a>) -> Event<'a> {
+pub(crate) fn event<'a>(micros: u64, connection: &'a Connection, kind: EventKind<'a>) -> Event<'a> {
     Event {
         at: Duration::from_secs(1_700_000_000) + Duration::from_micros(micros),
         connection: Some(connection),
-        what,
+        kind,
     }
 }

@@ -35,9 +35,9 @@ fn packets(events: &[Event<'_>]) -> String {
 }
 
 /// Returns one event as it looks on a connection that has begun.
-fn line(detail: Detail, what: EventKind<'_>) -> String {
+fn line(detail: Detail, kind: EventKind<'_>) -> String {
     let connection = samples::connection(Side::Client);
-    written(detail, PLAIN, &[event(0, &connection, what)])
+    written(detail, PLAIN, &[event(0, &connection, kind)])
 }
 
 fn alone<'a>(direction: Direction, packet: Packet<'a>) -> EventKind<'a> {
@@ -59,7 +59,7 @@ fn unopened(header: Option<&Header>, size: usize) -> Packet<'_> {
         header,
         size,
         content: None,
-        unprocessed: None,
+        dropped: None,
         is_stateless_reset: false,
     }
 }
@@ -175,7 +175,7 @@ fn a_packet_in_full_shows_its_header_and_each_frame() {
     let (mut initial, one_rtt) = (header(PacketType::Initial), header(PacketType::OneRtt));
     initial.token = vec![7, 8];
     let mut hello = crypto(0, &["ClientHello"]);
-    hello.again = Some(qecho_packet::trace::RetransmissionOf {
+    hello.retransmission_of = Some(qecho_packet::trace::RetransmissionOf {
         number: 0,
         lost: false,
     });
@@ -223,7 +223,7 @@ fn lines_are_labelled_where_there_is_more_than_one_connection() {
             alone(
                 Direction::Received,
                 Packet {
-                    unprocessed: Some(qecho_packet::DropReason::UnknownConnection),
+                    dropped: Some(qecho_packet::DropReason::UnknownConnection),
                     ..unopened(None, 30)
                 },
             ),

@@ -32,7 +32,7 @@ pub(crate) fn full(noted: &AnnotatedFrame<'_>) -> Vec<String> {
         Frame::Crypto { offset, data } => crypto(*offset, data, &noted.tls),
         frame => plain(frame),
     };
-    fields.extend(noted.again.map(again));
+    fields.extend(noted.retransmission_of.map(again));
     fields
 }
 
@@ -285,7 +285,7 @@ mod tests {
                 fin: false,
                 data: b"x",
             },
-            again: None,
+            retransmission_of: None,
             tls: Vec::new(),
             ack_delay: None,
         };

@@ -43,7 +43,7 @@ fn packets_that_are_not_opened_say_what_they_are() {
         ),
         (
             Packet {
-                unprocessed: Some(DropReason::NoKeys),
+                dropped: Some(DropReason::NoKeys),
                 ..unopened(Some(&one_rtt), 30)
             },
             "1-RTT           30 B  not processed: there are no keys for it",
@@ -57,7 +57,7 @@ fn packets_that_are_not_opened_say_what_they_are() {
         ),
         (
             Packet {
-                unprocessed: Some(DropReason::Malformed(Malformed {
+                dropped: Some(DropReason::Malformed(Malformed {
                     offset: 0,
                     what: "version",
                 })),
@@ -80,7 +80,7 @@ fn what_went_wrong_with_a_packet_stands_before_its_frames() {
     let one_rtt = header(PacketType::OneRtt);
     let ping = || packet(&one_rtt, 3, 30, vec![noted(Frame::Ping)]);
     let duplicate = Packet {
-        unprocessed: Some(DropReason::Duplicate),
+        dropped: Some(DropReason::Duplicate),
         ..ping()
     };
     assert_eq!(
@@ -112,7 +112,7 @@ fn what_went_wrong_with_a_packet_stands_before_its_frames() {
 fn packets_after_the_close_are_no_news() {
     let one_rtt = header(PacketType::OneRtt);
     let late = Packet {
-        unprocessed: Some(DropReason::Closed),
+        dropped: Some(DropReason::Closed),
         ..packet(&one_rtt, 3, 30, vec![noted(Frame::Ping)])
     };
     let what = || alone(Direction::Received, late.clone());

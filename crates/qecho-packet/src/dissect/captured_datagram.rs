@@ -3,7 +3,7 @@
 use std::{borrow::Cow, net::SocketAddr};
 
 use crate::{
-    Direction, DropReason, Packet,
+    DecodedPacket, Direction, DropReason,
     wire::{self, Malformed, Protected},
 };
 
@@ -13,16 +13,21 @@ const UDP_PAYLOAD_MAX: usize = 65_527;
 const LONG_HEADER: u8 = 0x80;
 const FIXED_BIT: u8 = 0x40;
 
+/// Bytes of a connection ID that tells a connection whatever the addresses
+/// are: a shorter one is too easily met by chance.
+pub(super) const TELLING_LENGTH: usize = 4;
+
 /// A datagram of a capture.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct CapturedDatagram<'a> {
-    /// Who sent it.
+    /// The sender's address.
     pub source: SocketAddr,
-    /// To whom.
+    /// The receiver's address.
     pub destination: SocketAddr,
     /// The ECN bits of its IP header (RFC 3168).
     pub ecn: u8,
-    /// Which way it passed the host that made the capture, if that is told.
+    /// The way that it passed the host that made the capture, if that is told.
     pub direction: Option<Direction>,
     /// Its UDP payload, as far as the capture has it.
     pub payload: &'a [u8],
@@ -30,7 +35,20 @@ pub struct CapturedDatagram<'a> {
     pub cut: bool,
 }
 
-impl CapturedDatagram<'_> {
+impl<'a> CapturedDatagram<'a> {
+    /// Returns a whole datagram without ECN bits, of which nothing tells which
+    /// way it passed.
+    pub fn new(source: SocketAddr, destination: SocketAddr, payload: &'a [u8]) -> Self {
+        Self {
+            source,
+            destination,
+            ecn: 0,
+            direction: None,
+            payload,
+            cut: false,
+        }
+    }
+
     /// Lengthens what was cut, so that the headers that are left can be read.
     pub(super) fn whole(&self) -> Cow<'_, [u8]> {
         if !self.cut {
@@ -43,7 +61,7 @@ impl CapturedDatagram<'_> {
 
     /// Returns the first packet of the whole datagram, if its long header is
     /// there.
-    pub(super) fn first_packet<'a>(&self, datagram: &'a [u8]) -> Option<Protected<'a>> {
+    pub(super) fn first_packet<'d>(&self, datagram: &'d [u8]) -> Option<Protected<'d>> {
         let packet = wire::packets(datagram, 0).next()?.ok()?;
         (packet.number_offset <= self.payload.len()).then_some(packet)
     }
@@ -51,15 +69,21 @@ impl CapturedDatagram<'_> {
 
 /// Calls what stands after the packets of a datagram junk, if it only looks
 /// like a short header: whatever has no other form does.
-pub(super) fn doubt(packet: &mut Packet, before: &[Packet], bytes: &[u8], offset: usize) {
-    let destination = |packet: &Packet| packet.header.as_ref().map(|header| header.destination);
+pub(super) fn doubt(
+    packet: &mut DecodedPacket,
+    before: &[DecodedPacket],
+    bytes: &[u8],
+    offset: usize,
+) {
+    let destination =
+        |packet: &DecodedPacket| packet.header.as_ref().map(|header| header.destination);
     let is_short = bytes[0] & LONG_HEADER == 0;
     // RFC 9000 §12.2: all have the same destination. §17.3.1: the bit is 1.
     let looks_like_one =
         bytes[0] & FIXED_BIT != 0 && before.first().and_then(destination) == destination(packet);
     if is_short && !looks_like_one {
         packet.header = None;
-        packet.unprocessed = Some(DropReason::Malformed(Malformed {
+        packet.dropped = Some(DropReason::Malformed(Malformed {
             offset,
             what: "packet: padding or junk",
         }));
@@ -67,7 +91,7 @@ pub(super) fn doubt(packet: &mut Packet, before: &[Packet], bytes: &[u8], offset
 }
 
 /// Tells of a packet of which only the first `rest` bytes are there.
-pub(super) fn cut(read: Protected<'_>, rest: usize) -> Packet {
+pub(super) fn cut(read: Protected<'_>, rest: usize) -> DecodedPacket {
     let Protected {
         mut header,
         number_offset,
@@ -79,11 +103,11 @@ pub(super) fn cut(read: Protected<'_>, rest: usize) -> Packet {
         header.token.clear();
         header.versions.clear();
     }
-    Packet {
+    DecodedPacket {
         header: Some(header).filter(|_| is_whole),
         size: rest,
-        opened: None,
-        unprocessed: Some(DropReason::Cut),
+        decrypted: None,
+        dropped: Some(DropReason::Cut),
         tail: None,
     }
 }
