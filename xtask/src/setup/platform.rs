@@ -7,20 +7,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::programs::Program;
+use super::programs::{Manager, Program};
 use crate::process;
 
 /// sudo answers at once, unless it asks a server somewhere.
 const SUDO_LIMIT: Duration = Duration::from_secs(1);
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
-
-/// Package manager, in the order of [`Program`]'s packages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Manager {
-    Apt,
-    Dnf,
-    Brew,
-}
 
 /// Package manager of this machine, and whether we may use it.
 #[derive(Debug)]

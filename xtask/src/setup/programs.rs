@@ -6,8 +6,15 @@ use std::time::Duration;
 use std::{env, fs};
 
 use super::folders;
-use super::platform::Manager;
 use crate::process;
+
+/// Package manager, in the order of a [`Program`]'s packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manager {
+    Apt,
+    Dnf,
+    Brew,
+}
 
 const QUESTION_LIMIT: Duration = Duration::from_secs(3);
 
