@@ -3,8 +3,6 @@
 mod arguments;
 #[cfg(feature = "event-loop")]
 mod batch;
-#[cfg(feature = "event-loop")]
-mod deadlines;
 #[cfg(feature = "generator")]
 pub mod generator;
 mod socket;
@@ -14,14 +12,11 @@ use std::{
     net::SocketAddr,
 };
 
+#[cfg(feature = "event-loop")]
+pub use self::batch::{BatchSocket, SEND_MAX};
 pub use self::{
     arguments::Arguments,
     socket::{KERNEL_BUFFER, bind},
-};
-#[cfg(feature = "event-loop")]
-pub use self::{
-    batch::{BatchSocket, SEND_MAX},
-    deadlines::Deadlines,
 };
 
 /// Anything that ends a peer.

@@ -29,12 +29,8 @@ fn main() -> Result<(), Failure> {
     listener.set_nonblocking(true)?;
     announce(listener.local_addr()?)?;
     let poll = epoll::create(CreateFlags::CLOEXEC)?;
-    epoll::add(
-        &poll,
-        &listener,
-        EventData::new_u64(LISTENER),
-        EventFlags::IN,
-    )?;
+    let data = EventData::new_u64(LISTENER);
+    epoll::add(&poll, &listener, data, EventFlags::IN)?;
     let mut connections = HashMap::new();
     let mut next = LISTENER;
     let mut events = [Event {
@@ -60,8 +56,8 @@ fn main() -> Result<(), Failure> {
                 continue;
             };
             match connection.echo(&mut room) {
-                Ok(Wants::Nothing) => {}
-                Ok(Wants::Change(flags)) => {
+                Ok(None) => {}
+                Ok(Some(flags)) => {
                     epoll::modify(&poll, connection.stream.as_fd(), event.data, flags)?;
                 }
                 // The peer has gone, one way or another.
@@ -88,13 +84,6 @@ struct Connection {
     is_blocked: bool,
 }
 
-/// What a connection wants to be told of.
-enum Wants {
-    /// The same as before.
-    Nothing,
-    Change(EventFlags),
-}
-
 impl Connection {
     fn new(stream: TcpStream, config: Arc<ServerConfig>) -> Result<Self, Failure> {
         stream.set_nonblocking(true)?;
@@ -107,7 +96,8 @@ impl Connection {
         })
     }
 
-    fn echo(&mut self, room: &mut [u8]) -> io::Result<Wants> {
+    /// Passes on what has come; returns what to wait for from now on, if it is another event.
+    fn echo(&mut self, room: &mut [u8]) -> io::Result<Option<EventFlags>> {
         if !self.is_blocked {
             self.read(room)?;
         }
@@ -124,9 +114,9 @@ impl Connection {
             }
         }
         Ok(match (was_blocked, self.is_blocked) {
-            (false, true) => Wants::Change(EventFlags::OUT),
-            (true, false) => Wants::Change(EventFlags::IN),
-            _ => Wants::Nothing,
+            (false, true) => Some(EventFlags::OUT),
+            (true, false) => Some(EventFlags::IN),
+            _ => None,
         })
     }
 

@@ -14,7 +14,7 @@ use std::{
 
 use peer_scaffold::{
     ALPN, Failure,
-    generator::{Load, Meter, Pattern},
+    generator::{Load, Meter},
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::{
@@ -30,7 +30,6 @@ const TURN_MAX: Duration = Duration::from_millis(100);
 fn main() -> Result<(), Failure> {
     let load = Load::parse()?;
     let config = Arc::new(config(&load)?);
-    let pattern = Pattern::default();
     let mut lanes: Vec<Lane> = (0..load.connections)
         .map(|_| Lane::connect(&load, config.clone()))
         .collect::<Result<_, _>>()?;
@@ -41,8 +40,8 @@ fn main() -> Result<(), Failure> {
     while meter.goes_on(now)? {
         for (lane, ready) in lanes.iter_mut().zip(&ready) {
             if *ready {
-                lane.receive(&load, &pattern, &mut room, &mut meter)?;
-                lane.send(&load, &pattern, now)?;
+                lane.receive(&load, &mut room, &mut meter)?;
+                lane.send(&load, now)?;
             }
         }
         ready = wait(&lanes)?;
@@ -102,13 +101,12 @@ impl Lane {
     }
 
     /// Sends as many messages as may be under way, in one piece.
-    fn send(&mut self, load: &Load, pattern: &Pattern, now: Instant) -> io::Result<()> {
+    fn send(&mut self, load: &Load, now: Instant) -> io::Result<()> {
         let missing = load.in_flight - self.under_way.len();
         if missing > 0 {
             let bytes = missing * load.size;
-            self.tls
-                .writer()
-                .write_all(pattern.piece(self.sent, bytes))?;
+            let piece = load.pattern.piece(self.sent, bytes);
+            self.tls.writer().write_all(piece)?;
             self.sent += bytes as u64;
             self.under_way.extend((0..missing).map(|_| now));
         }
@@ -121,18 +119,10 @@ impl Lane {
         Ok(())
     }
 
-    fn receive(
-        &mut self,
-        load: &Load,
-        pattern: &Pattern,
-        room: &mut [u8],
-        meter: &mut Meter,
-    ) -> Result<(), Failure> {
+    fn receive(&mut self, load: &Load, room: &mut [u8], meter: &mut Meter) -> Result<(), Failure> {
         match self.tls.read_tls(&mut self.stream) {
             Ok(0) => return Err("the server has closed".into()),
-            Ok(_) => {
-                self.tls.process_new_packets()?;
-            }
+            Ok(_) => drop(self.tls.process_new_packets()?),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error.into()),
         }
@@ -142,16 +132,14 @@ impl Lane {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 length => length?,
             };
-            if room[..length] != *pattern.piece(self.received, length) {
+            if room[..length] != *load.pattern.piece(self.received, length) {
                 return Err("what came back differs".into());
             }
             let before = self.received / load.size as u64;
             self.received += length as u64;
             for _ in before..self.received / load.size as u64 {
-                let sent = self
-                    .under_way
-                    .pop_front()
-                    .ok_or("more came back than was sent")?;
+                let sent = self.under_way.pop_front();
+                let sent = sent.ok_or("more came back than was sent")?;
                 meter.echoed(sent, now, load.size);
             }
         }
@@ -170,8 +158,6 @@ fn wait(lanes: &[Lane]) -> io::Result<Vec<bool>> {
         .collect();
     let limit = Timespec::try_from(TURN_MAX).ok();
     poll(&mut descriptors, limit.as_ref())?;
-    Ok(descriptors
-        .iter()
-        .map(|it| !it.revents().is_empty())
-        .collect())
+    let is_ready = |it: &PollFd<'_>| !it.revents().is_empty();
+    Ok(descriptors.iter().map(is_ready).collect())
 }
