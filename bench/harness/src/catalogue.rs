@@ -41,7 +41,7 @@ pub(crate) enum Recipe {
         needs: &'static [Program],
     },
     /// Script in `bench/peers`, run by the Python that the interoperability checks use.
-    Python { script: &'static str },
+    Python(&'static str),
 }
 
 /// Peers, in the order of the tables.
@@ -128,9 +128,7 @@ pub(crate) const PEERS: &[Peer] = &[
     },
     Peer {
         name: "aioquic",
-        recipe: Recipe::Python {
-            script: "aioquic/server.py",
-        },
+        recipe: Recipe::Python("aioquic/server.py"),
         payload_max: 9_000,
         settings: "CPython and asyncio, packets of the row's limit, but 9,000 B (it does not \
                    search), windows of 1 MiB a stream and 4 MiB a connection, 128 streams",

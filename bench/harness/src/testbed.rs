@@ -63,10 +63,8 @@ impl Testbed {
         let mut command = self.command(Path::new("taskset"));
         command.args(["--cpu-list", &self.server_core]);
         command.args(build::command_line(peer));
-        command
-            .args(["--listen", "127.0.0.1:0"])
-            .args(["--cert", "localhost+1.pem"])
-            .args(["--key", "localhost+1-key.pem"]);
+        command.args(["--listen", "127.0.0.1:0", "--cert", "localhost+1.pem"]);
+        command.args(["--key", "localhost+1-key.pem"]);
         // Ours finds out by itself what the path carries, and always takes DATAGRAM frames.
         if !matches!(peer.recipe, Recipe::Qecho) {
             let receive = workload.server_payload_max;
@@ -76,17 +74,14 @@ impl Testbed {
             command.args(workload.datagrams.then_some("--datagrams"));
         }
         let log = self.folder.join(format!("{}.log", peer.name));
-        let log = File::options().create(true).append(true).open(log)?;
         command
             .args(peer.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log);
+            .stderr(File::options().create(true).append(true).open(&log)?);
         let mut group = Group::spawn(&mut command)?;
-        let address = listening(group.stdout()?).with_context(|| {
-            let log = self.folder.join(format!("{}.log", peer.name));
-            format!("it does not listen: {}", last_line(&log))
-        })?;
+        let address = listening(group.stdout()?)
+            .with_context(|| format!("it does not listen: {}", last_line(&log)))?;
         Ok(Server { group, address })
     }
 
@@ -109,10 +104,8 @@ impl Testbed {
             .args(arguments);
         let limit = GENERATOR_LIMIT + Duration::from_secs_f64(seconds);
         let (ended, report, error) = process::capture(command, limit)?;
-        let complaint = || match error.lines().next() {
-            Some(line) => line.to_owned(),
-            None => format!("the generator: {ended}"),
-        };
+        let first = error.lines().next().map(str::to_owned);
+        let complaint = || first.unwrap_or_else(|| format!("the generator: {ended}"));
         serde_json::from_str(report.trim()).with_context(complaint)
     }
 
