@@ -67,9 +67,8 @@ enum Ending {
 pub(crate) fn command(arguments: &[String]) -> Result<Outcome> {
     let options = Options::parse(arguments)?;
     if options.list {
-        cases::all()
-            .iter()
-            .for_each(|case| println!("{}", case.name));
+        let cases = cases::all();
+        cases.iter().for_each(|case| println!("{}", case.name));
         return Ok(Outcome::Good);
     }
     Ok(run(&options)?.outcome(options.require_all))
@@ -83,11 +82,8 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     };
     let mut cases = cases::all();
     cases.retain(|case| case.name.contains(&options.word));
-    ensure!(
-        !cases.is_empty(),
-        "no case has {:?} in its name",
-        options.word
-    );
+    let word = &options.word;
+    ensure!(!cases.is_empty(), "no case has {word:?} in its name");
     println!("running {} tests", cases.len());
 
     let (long, short): (Vec<_>, Vec<_>) = cases.iter().partition(|case| case.limit > cases::SHORT);
@@ -149,7 +145,7 @@ fn run_one<'a>(case: &'a Case, binary: &Path, endings: &Sender<(&'a Case, Ending
             Err(error) => failed(error, String::new()),
             Ok(env) => match (case.run)(&env) {
                 Ok(()) => Ending::Passed,
-                Err(error) => failed(error, env.transcript()),
+                Err(error) => failed(error, env.transcript.tail()),
             },
         },
     };

@@ -21,17 +21,11 @@ const BULK: usize = 3_000_000;
 const QUIET: Duration = Duration::from_secs(1);
 
 pub(super) fn cases() -> Vec<Case> {
+    let theirs = "qecho trace reads of aioquic's both ends what tshark reads";
+    let ours = "qecho trace cuts the batches of qecho's both ends apart";
     vec![
-        Case::new(
-            "qecho trace reads of aioquic's both ends what tshark reads",
-            their_ends,
-        )
-        .with(&TSHARK),
-        Case::new(
-            "qecho trace cuts the batches of qecho's both ends apart",
-            our_ends,
-        )
-        .with(&TSHARK),
+        Case::new(theirs, their_ends).with(&TSHARK),
+        Case::new(ours, our_ends).with(&TSHARK),
     ]
 }
 
@@ -83,7 +77,7 @@ fn our_ends(env: &TestEnv) -> Result<()> {
 
 /// Starts to capture what a server sends and receives.
 fn sniff(env: &TestEnv, server: &Server) -> Result<Child> {
-    let filter = format!("udp port {}", server.port());
+    let filter = format!("udp port {}", server.port);
     // A buffer for all of a bulk echo: here is no core to spare.
     let arguments = ["-n", "-i", "lo", "-f", &filter, "-B", "64", "-w", CAPTURE];
     let sniffer = env.begin_with("tshark", &arguments)?;
@@ -96,7 +90,7 @@ fn sniff(env: &TestEnv, server: &Server) -> Result<Child> {
 }
 
 fn stop(env: &TestEnv, sniffer: Child) -> Result<()> {
-    let length = || fs::metadata(env.folder().join(CAPTURE)).map(|file| file.len());
+    let length = || fs::metadata(env.folder.join(CAPTURE)).map(|file| file.len());
     let mut known = length()?;
     loop {
         thread::sleep(QUIET);

@@ -47,16 +47,16 @@ pub(super) fn cases() -> Vec<Case> {
                 // Nobody waits for a client that speaks HTTP.
                 let any = "--alpn any --messages always --drain 100ms";
                 let server = env.server(&format!("{ASKS} {any}"))?;
-                let port = server.port();
+                let port = &server.port;
                 let client = |shown: &str| {
                     let options = format!("--no-quic-dump --no-http-dump {shown}");
                     let place = format!("127.0.0.1 {port} https://localhost:{port}/");
                     env.begin(&format!("gtlsclient {options} {place}"))
                 };
                 let _let_in = client("--cert=me.pem --key=me-key.pem")?;
-                server.says("\"connected\"")?;
+                server.child.says("\"connected\"")?;
                 let _refused = client("")?;
-                server.says("the client sent no certificate")?;
+                server.child.says("the client sent no certificate")?;
                 server.ends_well()
             },
         )
@@ -70,7 +70,7 @@ pub(super) fn cases() -> Vec<Case> {
                 for (shown, names) in [(shown, r#"["ada.test"]"#), ("", "null")] {
                     let client = env.client(&server, &format!("qecho client -m a {shown}"))?;
                     client.succeeds(&["a"])?;
-                    server.says(&format!(r#""names": {names}"#))?;
+                    server.child.says(&format!(r#""names": {names}"#))?;
                 }
                 server.ends_well()
             },

@@ -95,7 +95,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         Case::new("ngtcp2 client (GnuTLS) completes its handshake", |env| {
             let server = env.server("qecho server --alpn any")?;
-            let port = server.port();
+            let port = &server.port;
             let quiet = "--no-quic-dump --no-http-dump";
             let line = format!("gtlsclient {quiet} 127.0.0.1 {port} https://localhost:{port}/");
             env.begin(&line)?
