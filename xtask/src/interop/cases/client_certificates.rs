@@ -6,6 +6,7 @@ use super::{Case, TestEnv};
 use crate::setup::NGTCP2_CLIENT;
 
 const ASKS: &str = "qecho server --client-ca home/qecho/ca/rootCA.pem";
+const SHOWS: &str = "message_client.py --cert me.pem --key me-key.pem";
 const FOR_CLIENTS: &str = "--client";
 
 pub(super) fn cases() -> Vec<Case> {
@@ -15,8 +16,7 @@ pub(super) fn cases() -> Vec<Case> {
             |env| {
                 make_certificate(env, FOR_CLIENTS)?;
                 let server = env.server(ASKS)?;
-                let shown = "message_client.py --cert me.pem --key me-key.pem";
-                let client = env.client(&server, shown)?;
+                let client = env.client(&server, SHOWS)?;
                 client.succeeds(&["done, sessions to resume: 0"])?;
                 let client = env.client(&server, "message_client.py")?;
                 client.fails(&["the client sent no certificate"])?;
@@ -34,9 +34,8 @@ pub(super) fn cases() -> Vec<Case> {
             |env| {
                 make_certificate(env, "")?;
                 let server = env.server(ASKS)?;
-                let shown = "message_client.py --cert me.pem --key me-key.pem";
-                env.client(&server, shown)?
-                    .fails(&["is not meant for a client"])?;
+                let client = env.client(&server, SHOWS)?;
+                client.fails(&["is not meant for a client"])?;
                 server.ends_well()
             },
         ),
