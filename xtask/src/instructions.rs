@@ -6,12 +6,11 @@
 
 mod figures;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::thread;
 use std::time::Duration;
+use std::{fs, iter, thread};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -109,22 +108,18 @@ fn count_all(word: &str) -> Result<Vec<(String, u64)>> {
     let folder = workspace::target().join("instructions");
     fs::create_dir_all(&folder).context("cannot make target/instructions")?;
     let waiting = Mutex::new(chosen.iter());
-    let counted = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        let worker = || -> Result<()> {
-            let next = || waiting.lock().expect("no worker panics").next();
-            while let Some(name) = next() {
-                let figure = count(&program, &folder, name)?;
-                let mut counted = counted.lock().expect("no worker panics");
-                counted.push(((**name).to_owned(), figure));
-            }
-            Ok(())
-        };
-        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(worker)).collect();
-        let mut ends = workers.into_iter().map(|worker| worker.join());
-        ends.try_for_each(|end| end.expect("no worker panics"))
-    })?;
-    let mut counted = counted.into_inner().expect("no worker panics");
+    let worker = || -> Result<Vec<_>> {
+        let next = || waiting.lock().expect("no worker panics").next();
+        let counts =
+            iter::from_fn(next).map(|name| Ok((name.to_string(), count(&program, &folder, name)?)));
+        counts.collect()
+    };
+    let counted: Result<Vec<_>> = thread::scope(|scope| {
+        let workers = [(); WORKERS].map(|()| scope.spawn(worker));
+        let ends = workers.into_iter().map(|worker| worker.join());
+        ends.map(|end| end.expect("no worker panics")).collect()
+    });
+    let mut counted = counted?.concat();
     counted.sort_unstable();
     Ok(counted)
 }

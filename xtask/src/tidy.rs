@@ -102,9 +102,8 @@ fn read(folder: &Path, prefix: &str, tree: &mut Tree) -> Result<()> {
 /// Returns where a rule finds fault with a small tree.
 #[cfg(test)]
 fn fires(rule: Rule, files: &[(&str, &str)]) -> Vec<String> {
-    let tree = files
-        .iter()
-        .map(|(path, text)| (path.to_string(), text.to_string()));
+    let files = files.iter();
+    let tree = files.map(|(path, text)| (path.to_string(), text.to_string()));
     let place = |finding: &Finding| format!("{}:{}", finding.path, finding.line);
     rule(&tree.collect()).iter().map(place).collect()
 }

@@ -79,9 +79,8 @@ fn cargo_build(package: &str, library: &str) -> Result<String> {
     eprintln!("building peer-{package}");
     let folder = workspace::root().join("bench/peers").join(package);
     let mut command = workspace::cargo(&["build", "--release", "--locked"]);
-    command
-        .current_dir(&folder)
-        .env("CARGO_TARGET_DIR", target());
+    command.current_dir(&folder);
+    command.env("CARGO_TARGET_DIR", target());
     let (ended, _, said) = process::capture(command, BUILD_LIMIT)?;
     if !ended.is_success() {
         let log = target().join(format!("build-{package}.log"));

@@ -83,9 +83,8 @@ fn line(row: &Row, record: &Record) -> String {
         let empty = if is_memory { "| |" } else { "| | | | |" };
         return format!("| {} | {reason} {empty} |\n", row.peer.name);
     };
-    let ours = record
-        .row(row.workload.name, "qecho")
-        .and_then(|row| row.median(|sample| sample.cost));
+    let ours = record.row(row.workload.name, "qecho");
+    let ours = ours.and_then(|row| row.median(|sample| sample.cost));
     let ratio = ours.map_or(String::new(), |ours| three_digits(cost.median / ours));
     let mut cells = vec![row.peer.name.to_owned(), with_range(cost), ratio];
     if !is_memory {
@@ -139,9 +138,8 @@ fn against_the_best(workload: &Workload, record: &Record) -> Option<String> {
         compare("p50", |sample| sample.p50_us);
     }
     let parts = parts.join("; its ");
-    Some(format!(
-        "Against the best QUIC peer of this run, qecho's {parts}."
-    ))
+    let best = "the best QUIC peer of this run";
+    Some(format!("Against {best}, qecho's {parts}."))
 }
 
 fn with_range(Spread { median, min, max }: Spread) -> String {

@@ -1,12 +1,10 @@
 //! The testbed, where servers and generators meet: a folder with a certificate, and a core for each side.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -120,18 +118,15 @@ impl Testbed {
     }
 }
 
-/// Waits for the line that ends with the address; what follows is read and forgotten.
+/// Waits for the line that ends with the address; what follows is read, too.
 fn listening(stdout: ChildStdout) -> Result<SocketAddr> {
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            // Nobody may be waiting any more.
-            let _ = address_in(&line).map(|address| sender.send(address));
-        }
+    process::read_lines(stdout, move |line| {
+        // Nobody may be waiting any more.
+        let _ = address_in(line).map(|address| sender.send(address));
     });
-    receiver
-        .recv_timeout(START_LIMIT)
-        .context("it has not said where")
+    let address = receiver.recv_timeout(START_LIMIT);
+    address.context("it has not said where")
 }
 
 fn address_in(line: &str) -> Option<SocketAddr> {

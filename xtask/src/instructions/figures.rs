@@ -139,10 +139,7 @@ mod tests {
     fn figures(compiler: &str, rows: &[(&str, u64)]) -> Figures {
         Figures {
             compiler: compiler.to_owned(),
-            per_message: rows
-                .iter()
-                .map(|(name, n)| (name.to_string(), *n))
-                .collect(),
+            per_message: rows.iter().map(|(row, n)| (row.to_string(), *n)).collect(),
         }
     }
 

@@ -142,9 +142,8 @@ fn imports(line: &str, module: &str) -> bool {
 /// Returns what stands before and after a whole word, for each place where it stands.
 fn places<'a>(line: &'a str, word: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
     let part = |char: char| char.is_alphanumeric() || char == '_';
-    let around = line
-        .match_indices(word)
-        .map(|(at, _)| (&line[..at], &line[at + word.len()..]));
+    let matches = line.match_indices(word);
+    let around = matches.map(|(at, _)| (&line[..at], &line[at + word.len()..]));
     around.filter(move |(before, after)| !before.ends_with(part) && !after.starts_with(part))
 }
 
@@ -185,20 +184,16 @@ mod tests {
         let (path, number) = place.rsplit_once(':').expect("a path and a number");
         let number: usize = number.parse().expect("a number");
         let text = "\n".repeat(number - 1) + text;
-        (
-            place.to_owned(),
-            fires(stand_where_they_may, &[(path, &text)]),
-        )
+        let found = fires(stand_where_they_may, &[(path, &text)]);
+        (place.to_owned(), found)
     }
 
     #[test]
     fn words_are_found_where_they_must_not_stand() {
         let text = "// quinn_proto::A\nuse qecho_engine::quinn_proto::B;";
         let path = "crates/qecho-echo/src/a.rs";
-        assert_eq!(
-            fires(stand_where_they_may, &[(path, text)]),
-            [format!("{path}:2")]
-        );
+        let found = fires(stand_where_they_may, &[(path, text)]);
+        assert_eq!(found, [format!("{path}:2")]);
         for line in [
             "crates/qecho-cert/src/a.rs:1: fn main() -> anyhow::Result<()> {",
             "crates/qecho-io/src/a.rs:1: use clap;",

@@ -40,6 +40,14 @@ pub const CONNECTION_WINDOW: u64 = 4 << 20;
 /// DATAGRAM frames of one connection that wait in either direction.
 pub const DATAGRAM_QUEUE: usize = 200;
 
+/// Returns nothing where a socket would block.
+pub fn unless_blocked<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        result => result.map(Some),
+    }
+}
+
 /// Says where the server listens; whoever started it waits for this line.
 pub fn announce(address: SocketAddr) -> io::Result<()> {
     let mut stdout = io::stdout().lock();

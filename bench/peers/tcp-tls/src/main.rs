@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use peer_scaffold::{ALPN, Arguments, Failure, announce};
+use peer_scaffold::{ALPN, Arguments, Failure, announce, unless_blocked};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustls::{
     ServerConfig, ServerConnection,
@@ -103,15 +103,8 @@ impl Connection {
         }
         let was_blocked = self.is_blocked;
         self.is_blocked = false;
-        while self.tls.wants_write() {
-            match self.tls.write_tls(&mut self.stream) {
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.is_blocked = true;
-                    break;
-                }
-                Err(error) => return Err(error),
-            }
+        while self.tls.wants_write() && !self.is_blocked {
+            self.is_blocked = unless_blocked(self.tls.write_tls(&mut self.stream))?.is_none();
         }
         Ok(match (was_blocked, self.is_blocked) {
             (false, true) => Some(EventFlags::OUT),
@@ -121,19 +114,17 @@ impl Connection {
     }
 
     fn read(&mut self, room: &mut [u8]) -> io::Result<()> {
-        match self.tls.read_tls(&mut self.stream) {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error),
+        match unless_blocked(self.tls.read_tls(&mut self.stream))? {
+            None => return Ok(()),
+            Some(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Some(_) => {}
         }
         self.tls.process_new_packets().map_err(io::Error::other)?;
         loop {
-            match self.tls.reader().read(room) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(length) => self.tls.writer().write_all(&room[..length])?,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
+            match unless_blocked(self.tls.reader().read(room))? {
+                None => return Ok(()),
+                Some(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Some(length) => self.tls.writer().write_all(&room[..length])?,
             }
         }
     }

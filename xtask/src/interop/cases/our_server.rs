@@ -50,15 +50,8 @@ pub(super) fn cases() -> Vec<Case> {
             |client| client.succeeds(&[ECHO]),
         ))
         .with(&QUICHE_CLIENT),
-        aioquic(
-            "verifies a certificate of qecho cert",
-            verifies_a_certificate,
-        ),
-        aioquic(
-            "holds a CA to its name constraints",
-            holds_a_ca_to_constraints,
-        )
-        .with(&OPENSSL),
+        aioquic("verifies a certificate of qecho cert", verifies_a_leaf),
+        aioquic("holds a CA to its name constraints", verifies_a_ca).with(&OPENSSL),
         Case::talk(&(
             "aioquic client whose event loop is blocked for 45 s gets its echo",
             "qecho server",
@@ -80,10 +73,7 @@ pub(super) fn cases() -> Vec<Case> {
         example("without ALPN gets its echo", "--over stream --alpn none"),
         example("gets its echo over a unidirectional stream", "--over uni"),
         example("gets its echo in a DATAGRAM frame", "--over datagram"),
-        aioquic(
-            "that comes again has its 0-RTT echoed",
-            has_early_data_echoed,
-        ),
+        aioquic("that comes again has its 0-RTT echoed", sends_early_data),
         Case::new("ngtcp2 client (GnuTLS) completes its handshake", |env| {
             let server = env.server("qecho server --alpn any")?;
             let port = &server.port;
@@ -101,7 +91,7 @@ fn aioquic(does: &str, run: fn(&TestEnv) -> Result<()>) -> Case {
     Case::new(format!("aioquic client {does}"), run)
 }
 
-fn has_early_data_echoed(env: &TestEnv) -> Result<()> {
+fn sends_early_data(env: &TestEnv) -> Result<()> {
     for (switch, words) in [("on", "0-RTT accepted"), ("off", "0-RTT not allowed")] {
         let server = env.server(&format!("qecho server --early-data {switch}"))?;
         let client = env.client(&server, "early_data_client.py --alpn echo")?;
@@ -111,7 +101,7 @@ fn has_early_data_echoed(env: &TestEnv) -> Result<()> {
     Ok(())
 }
 
-fn verifies_a_certificate(env: &TestEnv) -> Result<()> {
+fn verifies_a_leaf(env: &TestEnv) -> Result<()> {
     for (names, exit) in [
         ("localhost 127.0.0.1 ::1", 0),
         ("localhost --short-lived --ed25519", 0),
@@ -126,7 +116,7 @@ fn verifies_a_certificate(env: &TestEnv) -> Result<()> {
     Ok(())
 }
 
-fn holds_a_ca_to_constraints(env: &TestEnv) -> Result<()> {
+fn verifies_a_ca(env: &TestEnv) -> Result<()> {
     let refused = "permitted subtree violation";
     for (limits, exit, words) in [("localhost", 0, ""), ("other.test", 1, refused)] {
         let root = format!("home/qecho/{limits}");

@@ -6,7 +6,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, ErrorKind, Read, Write},
+    io::{self, Read, Write},
     net::TcpStream,
     sync::Arc,
     time::{Duration, Instant},
@@ -15,6 +15,7 @@ use std::{
 use peer_scaffold::{
     ALPN, Failure,
     generator::{Load, Meter},
+    unless_blocked,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::{
@@ -30,9 +31,8 @@ const TURN_MAX: Duration = Duration::from_millis(100);
 fn main() -> Result<(), Failure> {
     let load = Load::parse()?;
     let config = Arc::new(config(&load)?);
-    let mut lanes: Vec<Lane> = (0..load.connections)
-        .map(|_| Lane::connect(&load, config.clone()))
-        .collect::<Result<_, _>>()?;
+    let lanes = (0..load.connections).map(|_| Lane::connect(&load, config.clone()));
+    let mut lanes: Vec<Lane> = lanes.collect::<Result<_, _>>()?;
     let mut now = Instant::now();
     let mut meter = Meter::start(&load, now)?;
     let mut room = vec![0; ROOM];
@@ -47,9 +47,8 @@ fn main() -> Result<(), Failure> {
         ready = wait(&lanes)?;
         now = Instant::now();
     }
-    let suite = lanes
-        .first()
-        .and_then(|lane| lane.tls.negotiated_cipher_suite());
+    let first = lanes.first();
+    let suite = first.and_then(|lane| lane.tls.negotiated_cipher_suite());
     let suite = suite.ok_or("there is no connection")?.suite();
     let suite = format!("{suite:?}").replacen("TLS13_", "TLS_", 1);
     println!("{}", meter.report(now, Some(&suite))?);
@@ -111,27 +110,21 @@ impl Lane {
             self.under_way.extend((0..missing).map(|_| now));
         }
         while self.tls.wants_write() {
-            match self.tls.write_tls(&mut self.stream) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                other => drop(other?),
+            if unless_blocked(self.tls.write_tls(&mut self.stream))?.is_none() {
+                break;
             }
         }
         Ok(())
     }
 
     fn receive(&mut self, load: &Load, room: &mut [u8], meter: &mut Meter) -> Result<(), Failure> {
-        match self.tls.read_tls(&mut self.stream) {
-            Ok(0) => return Err("the server has closed".into()),
-            Ok(_) => drop(self.tls.process_new_packets()?),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
+        match unless_blocked(self.tls.read_tls(&mut self.stream))? {
+            None => return Ok(()),
+            Some(0) => return Err("the server has closed".into()),
+            Some(_) => self.tls.process_new_packets()?,
+        };
         let now = Instant::now();
-        loop {
-            let length = match self.tls.reader().read(room) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                length => length?,
-            };
+        while let Some(length) = unless_blocked(self.tls.reader().read(room))? {
             if room[..length] != *load.pattern.piece(self.received, length) {
                 return Err("what came back differs".into());
             }
@@ -143,6 +136,7 @@ impl Lane {
                 meter.echoed(sent, now, load.size);
             }
         }
+        Ok(())
     }
 }
 

@@ -36,9 +36,8 @@ fn main() -> Result<(), Failure> {
     };
     let each = load.connections * load.in_flight / sockets;
     let now = Instant::now();
-    let mut lanes: Vec<Lane> = (0..sockets)
-        .map(|_| Lane::new(&load, each, now))
-        .collect::<io::Result<_>>()?;
+    let lanes = (0..sockets).map(|_| Lane::new(&load, each, now));
+    let mut lanes: Vec<Lane> = lanes.collect::<io::Result<_>>()?;
     let mut meter = Meter::start(&load, now)?;
     let mut look = now + LOOK_EVERY;
     let mut now = now;
