@@ -37,11 +37,9 @@ impl Built {
 pub(crate) fn build(peer: &'static Peer) -> Built {
     let version = match peer.recipe {
         Recipe::Qecho => locked_version(&workspace::root(), "qecho"),
-        Recipe::Cargo {
-            package,
-            library,
-            needs,
-        } => setup::obtain(needs).and_then(|()| cargo_build(package, library)),
+        Recipe::Cargo(package, library, needs) => {
+            setup::obtain(needs).and_then(|()| cargo_build(package, library))
+        }
         Recipe::Python(_) => setup::python_with_aioquic(),
     };
     let version = version.map_err(|error| format!("{error:#}"));
@@ -63,13 +61,13 @@ pub(crate) fn command_line(peer: &Peer) -> Vec<OsString> {
             let script = workspace::root().join("bench/peers").join(script);
             vec![setup::python().into(), script.into()]
         }
-        Recipe::Cargo { package, .. } => vec![binary(&format!("peer-{package}")).into()],
+        Recipe::Cargo(package, ..) => vec![binary(&format!("peer-{package}")).into()],
     }
 }
 
 /// Returns what starts the generator for a peer.
 pub(crate) fn generator(peer: &Peer) -> Vec<OsString> {
-    if let (Kind::Baseline, Recipe::Cargo { package, .. }) = (peer.kind, peer.recipe) {
+    if let (Kind::Baseline, Recipe::Cargo(package, ..)) = (peer.kind, peer.recipe) {
         return vec![binary(&format!("generator-{package}")).into()];
     }
     vec![workspace::release_binary().into(), "bench".into()]
@@ -83,9 +81,9 @@ fn cargo_build(package: &str, library: &str) -> Result<String> {
     command.env("CARGO_TARGET_DIR", target());
     let (ended, _, said) = process::capture(command, BUILD_LIMIT)?;
     if !ended.is_success() {
-        let log = target().join(format!("build-{package}.log"));
-        fs::write(&log, &said).with_context(|| format!("cannot write {}", log.display()))?;
-        let (error, log) = (first_error(&said), log.display());
+        let file = target().join(format!("build-{package}.log"));
+        let (error, log) = (first_error(&said), file.display());
+        fs::write(&file, &said).with_context(|| format!("cannot write {log}"))?;
         bail!("{error} ({ended}; all of it: {log})");
     }
     locked_version(&folder, library)

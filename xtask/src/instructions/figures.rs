@@ -87,7 +87,7 @@ impl Comparison {
             text += &format!("{name:26}{figure:>10}");
             let was = committed.of(name).filter(|_| same);
             let percent = was.map(|was| growth(was, *figure));
-            if let (Some(was), Some(percent)) = (was, percent) {
+            if let Some((was, percent)) = was.zip(percent) {
                 text += &format!("{was:>10}{percent:>+8.1} %");
             }
             let (verdict, is_costly) = match percent {

@@ -137,10 +137,8 @@ mod tests {
         let line = |manager, is_root| {
             Platform { manager, is_root }.line_to_paste(&[OPENSSL, NGTCP2_CLIENT, OPENSSL])
         };
-        assert_eq!(
-            line(Manager::Apt, false),
-            "sudo apt-get update && sudo apt-get install -y ngtcp2-client openssl"
-        );
+        let apt = "sudo apt-get update && sudo apt-get install -y ngtcp2-client openssl";
+        assert_eq!(line(Manager::Apt, false), apt);
         assert_eq!(line(Manager::Dnf, true), "dnf install -y openssl");
         assert_eq!(line(Manager::Brew, false), "brew install openssl");
     }

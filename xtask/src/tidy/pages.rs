@@ -14,9 +14,8 @@ pub(super) fn links_lead_somewhere(tree: &Tree) -> Vec<Finding> {
         let mut in_code = false;
         for (number, line) in (1..).zip(text.lines()) {
             in_code ^= line.trim_start().starts_with("```");
-            let targets = links(line)
-                .filter(|_| !in_code)
-                .map(|link| resolve(path, link));
+            let links = links(line).filter(|_| !in_code);
+            let targets = links.map(|link| resolve(path, link));
             findings.extend(targets.filter(|target| !exists(target)).map(|target| {
                 Finding::error(path, number, format!("there is no {target}: mend the link"))
             }));

@@ -91,13 +91,10 @@ fn sniff(env: &TestEnv, server: &Server) -> Result<Child> {
 
 fn stop(env: &TestEnv, sniffer: Child) -> Result<()> {
     let length = || fs::metadata(env.folder.join(CAPTURE)).map(|file| file.len());
-    let mut known = length()?;
-    loop {
+    let mut known = None;
+    while known != Some(length()?) {
+        known = Some(length()?);
         thread::sleep(QUIET);
-        match length()? {
-            same if same == known => break,
-            longer => known = longer,
-        }
     }
     sniffer.stop()?.exits(0).map(drop)
 }
@@ -130,9 +127,8 @@ const TYPES: [&str; 5] = ["Initial", "0-RTT", "Handshake", "Retry", "1-RTT"];
 
 /// Reads the lines of a trace that are about packets.
 fn packets(trace: &str) -> Result<Vec<Packet>> {
-    trace
-        .lines()
-        .filter_map(packet_line)
+    let lines = trace.lines().filter_map(packet_line);
+    lines
         .filter(|(_, rest)| !rest.starts_with(PADDING))
         .map(|(went, rest)| {
             let packet_type = TYPES.into_iter().find(|name| rest.starts_with(name));
