@@ -1,10 +1,10 @@
 //! The checks of `cargo xtask ci`, in the order in which they run, and the commands that make
 //! some of them alone.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
+use std::{fs, iter};
 
 use anyhow::{Context, Result, ensure};
 
@@ -56,14 +56,11 @@ pub(crate) fn format(arguments: &[&str]) -> Result<Report> {
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     folders.retain(|folder| folder.join("Cargo.toml").is_file());
     folders.sort();
-    folders.insert(0, workspace::root());
+    let peers = folders.iter().map(|folder| (folder.clone(), &["fmt"][..]));
+    let all = iter::once((workspace::root(), &["fmt", "--all"][..])).chain(peers);
     let mut report = Report::default();
-    for (index, folder) in folders.iter().enumerate() {
-        let mut command = workspace::cargo(if index == 0 {
-            &["fmt", "--all"]
-        } else {
-            &["fmt"]
-        });
+    for (folder, fmt) in all {
+        let mut command = workspace::cargo(fmt);
         command.args(arguments).current_dir(folder);
         let ended = process::run(command, FORMAT_LIMIT)?;
         report.failure = report.failure.or(Report::from(ended).failure);
@@ -106,10 +103,8 @@ fn demo() -> Result<Report> {
     let (ended, output) = process::tee(command, DEMO_LIMIT)?;
     ensure!(ended.is_success(), "{ended}");
     let last = output.lines().last().unwrap_or_default();
-    ensure!(
-        last == DEMO_LAST_LINE,
-        "its last line is {last:?}, not {DEMO_LAST_LINE:?}"
-    );
+    let is_ok = last == DEMO_LAST_LINE;
+    ensure!(is_ok, "its last line is {last:?}, not {DEMO_LAST_LINE:?}");
     Ok(Report::default())
 }
 

@@ -6,12 +6,11 @@
 
 mod figures;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::thread;
 use std::time::Duration;
+use std::{fs, iter, thread};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -79,10 +78,7 @@ pub(crate) fn command(arguments: &[String]) -> Result<Outcome> {
 pub(crate) fn run(options: &Options) -> Result<Report> {
     if !setup::VALGRIND.is_here() {
         ensure!(!options.update, "--update needs valgrind");
-        return Ok(Report {
-            not_here: Some("valgrind is missing".to_owned()),
-            ..Report::default()
-        });
+        return Ok(Report::not_here("valgrind is missing"));
     }
     let counted = Figures {
         compiler: compiler()?,
@@ -112,24 +108,18 @@ fn count_all(word: &str) -> Result<Vec<(String, u64)>> {
     let folder = workspace::target().join("instructions");
     fs::create_dir_all(&folder).context("cannot make target/instructions")?;
     let waiting = Mutex::new(chosen.iter());
-    let counted = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        let worker = || -> Result<()> {
-            loop {
-                let next = waiting.lock().expect("no worker panics").next();
-                let Some(name) = next else {
-                    return Ok(());
-                };
-                let figure = count(&program, &folder, name)?;
-                let mut counted = counted.lock().expect("no worker panics");
-                counted.push(((**name).to_owned(), figure));
-            }
-        };
-        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(worker)).collect();
-        let mut ends = workers.into_iter().map(|worker| worker.join());
-        ends.try_for_each(|end| end.expect("no worker panics"))
-    })?;
-    let mut counted = counted.into_inner().expect("no worker panics");
+    let worker = || -> Result<Vec<_>> {
+        let next = || waiting.lock().expect("no worker panics").next();
+        let counts =
+            iter::from_fn(next).map(|name| Ok((name.to_string(), count(&program, &folder, name)?)));
+        counts.collect()
+    };
+    let counted: Result<Vec<_>> = thread::scope(|scope| {
+        let workers = [(); WORKERS].map(|()| scope.spawn(worker));
+        let ends = workers.into_iter().map(|worker| worker.join());
+        ends.map(|end| end.expect("no worker panics")).collect()
+    });
+    let mut counted = counted?.concat();
     counted.sort_unstable();
     Ok(counted)
 }
@@ -154,9 +144,8 @@ fn count(program: &Path, folder: &Path, name: &str) -> Result<u64> {
 
 /// Reads the sum out of a profile.
 fn total(profile: &str) -> Option<u64> {
-    let totals = profile
-        .lines()
-        .find_map(|line| line.strip_prefix("totals: "));
+    let mut lines = profile.lines();
+    let totals = lines.find_map(|line| line.strip_prefix("totals: "));
     totals?.parse().ok().filter(|total| *total > 0)
 }
 
@@ -164,19 +153,13 @@ fn total(profile: &str) -> Option<u64> {
 fn build() -> Result<PathBuf> {
     let arguments = ["bench", "--package", "qecho-echo", "--bench", "turn"];
     let mut command = workspace::cargo(&arguments);
-    command.args([
-        "--no-run",
-        "--locked",
-        "--message-format=json-render-diagnostics",
-    ]);
+    let format = "--message-format=json-render-diagnostics";
+    command.args(["--no-run", "--locked", format]);
     let messages = process::answer(command, BUILD_LIMIT)?;
     let built = messages.lines().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        let is_ours = message["target"]["name"] == "turn";
-        message["executable"]
-            .as_str()
-            .filter(|_| is_ours)
-            .map(PathBuf::from)
+        let executable = message["executable"].as_str().map(PathBuf::from);
+        executable.filter(|_| message["target"]["name"] == "turn")
     });
     built.context("cargo does not say where the benchmark is")
 }
@@ -188,10 +171,8 @@ fn compiler() -> Result<String> {
     question.current_dir(workspace::root());
     let answer = process::answer(question, QUESTION_LIMIT)?;
     let value = |key: &str| answer.lines().find_map(|line| line.strip_prefix(key));
-    let (release, host) = (value("release: "), value("host: "));
-    let (release, host) = release
-        .zip(host)
-        .context("rustc does not say its version")?;
+    let both = value("release: ").zip(value("host: "));
+    let (release, host) = both.context("rustc does not say its version")?;
     Ok(format!("rustc {release} {host}"))
 }
 

@@ -59,7 +59,8 @@ impl Options {
 /// End of a case.
 enum Ending {
     Passed,
-    Failed { reason: String, transcript: String },
+    /// Reason, and behind it what was said.
+    Failed(String),
     NotHere(&'static str),
 }
 
@@ -67,9 +68,8 @@ enum Ending {
 pub(crate) fn command(arguments: &[String]) -> Result<Outcome> {
     let options = Options::parse(arguments)?;
     if options.list {
-        cases::all()
-            .iter()
-            .for_each(|case| println!("{}", case.name));
+        let cases = cases::all();
+        cases.iter().for_each(|case| println!("{}", case.name));
         return Ok(Outcome::Good);
     }
     Ok(run(&options)?.outcome(options.require_all))
@@ -83,11 +83,8 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     };
     let mut cases = cases::all();
     cases.retain(|case| case.name.contains(&options.word));
-    ensure!(
-        !cases.is_empty(),
-        "no case has {:?} in its name",
-        options.word
-    );
+    let word = &options.word;
+    ensure!(!cases.is_empty(), "no case has {word:?} in its name");
     println!("running {} tests", cases.len());
 
     let (long, short): (Vec<_>, Vec<_>) = cases.iter().partition(|case| case.limit > cases::SHORT);
@@ -117,10 +114,10 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
                     report.passed += 1;
                     println!("test {name} ... ok ({seconds:.1} s)");
                 }
-                Ending::Failed { reason, transcript } => {
+                Ending::Failed(story) => {
                     report.failed += 1;
                     println!("test {name} ... FAILED ({seconds:.1} s)");
-                    println!("---- {reason}\n{transcript}----");
+                    println!("---- {story}----");
                 }
                 Ending::NotHere(program) => {
                     not_here.push(program);
@@ -139,17 +136,14 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
 
 fn run_one<'a>(case: &'a Case, binary: &Path, endings: &Sender<(&'a Case, Ending, Duration)>) {
     let start = clock::now();
-    let failed = |error: anyhow::Error, transcript| Ending::Failed {
-        reason: format!("{error:#}"),
-        transcript,
-    };
+    let failed = |error: anyhow::Error, said: &str| Ending::Failed(format!("{error:#}\n{said}"));
     let ending = match case.needs {
         Some(program) if !program.is_here() => Ending::NotHere(program.name()),
         _ => match TestEnv::new(&case.name, binary, case.limit) {
-            Err(error) => failed(error, String::new()),
+            Err(error) => failed(error, ""),
             Ok(env) => match (case.run)(&env) {
                 Ok(()) => Ending::Passed,
-                Err(error) => failed(error, env.transcript()),
+                Err(error) => failed(error, &env.transcript.tail()),
             },
         },
     };
@@ -161,8 +155,8 @@ fn run_one<'a>(case: &'a Case, binary: &Path, endings: &Sender<(&'a Case, Ending
 mod tests {
     use super::*;
 
-    /// Runs a shell script as a case, which must fail; returns why, what was said, and when.
-    fn failure(name: &str, limit: Duration, script: &'static str) -> (String, String, Duration) {
+    /// Runs a shell script as a case, which must fail; returns why, with what was said, and when.
+    fn failure(name: &str, limit: Duration, script: &'static str) -> (String, Duration) {
         let mut case = Case::new(name, move |env: &TestEnv| {
             let shell = env.begin_with("sh", &["-c", script])?;
             shell.finish()?.exits(0).map(drop)
@@ -171,10 +165,10 @@ mod tests {
         let (sender, endings) = mpsc::channel();
         run_one(&case, Path::new("/nonexistent"), &sender);
         let (_, ending, time) = endings.recv().expect("the case has ended");
-        let Ending::Failed { reason, transcript } = ending else {
-            panic!("it must fail")
-        };
-        (reason, transcript, time)
+        match ending {
+            Ending::Failed(story) => (story, time),
+            _ => panic!("it must fail"),
+        }
     }
 
     #[test]
@@ -194,7 +188,8 @@ mod tests {
     #[test]
     fn a_case_that_fails_is_counted_and_shows_why() {
         let script = "echo seen; exit 3";
-        let (reason, transcript, _) = failure("xtask's own failing sample", cases::SHORT, script);
+        let (story, _) = failure("xtask's own failing sample", cases::SHORT, script);
+        let (reason, transcript) = story.split_once('\n').expect("a reason and what was said");
         assert!(reason.contains("exit status: 3"), "{reason}");
         assert!(transcript.contains("seen"), "{transcript}");
     }
@@ -203,7 +198,7 @@ mod tests {
     fn a_case_that_hangs_fails_at_its_limit() {
         let script = "sleep 600 & sleep 600";
         let limit = Duration::from_millis(300);
-        let (.., time) = failure("xtask's own hanging sample", limit, script);
+        let (_, time) = failure("xtask's own hanging sample", limit, script);
         assert!(time < Duration::from_secs(60));
     }
 }

@@ -79,14 +79,8 @@ fn run(arguments: &[String]) -> Result<Outcome> {
 
 /// Gives way to the harness in `bench/harness`, which nothing else builds.
 fn peers(arguments: &[String]) -> Result<Outcome> {
-    let package = [
-        "run",
-        "--quiet",
-        "--locked",
-        "--package",
-        "bench-harness",
-        "--",
-    ];
-    let error = workspace::cargo(&package).args(arguments).exec();
+    let mut command = workspace::cargo(&["run", "--quiet", "--locked"]);
+    command.args(["--package", "bench-harness", "--"]);
+    let error = command.args(arguments).exec();
     Err(error).context("cannot start cargo")
 }

@@ -5,11 +5,11 @@
 
 mod group;
 
-use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use std::{fmt, iter};
 
 use anyhow::{Result, ensure};
 
@@ -118,9 +118,7 @@ pub fn joined(reader: JoinHandle<String>) -> String {
 
 /// Returns a command as a person would type it.
 pub fn line(command: &Command) -> String {
-    let words = [command.get_program()]
-        .into_iter()
-        .chain(command.get_args());
+    let words = iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
     words.join(" ")
 }
@@ -139,8 +137,8 @@ mod tests {
     fn a_child_that_hangs_is_killed_with_its_own_children() {
         let limit = Duration::from_secs(2);
         // Both sleeps hold the pipe: capture returns only when both are gone.
-        let (ended, stdout, _) = capture(shell("echo hello; sleep 600 & sleep 600"), limit)
-            .expect("sh is on every machine");
+        let child = shell("echo hello; sleep 600 & sleep 600");
+        let (ended, stdout, _) = capture(child, limit).expect("sh is on every machine");
         assert!(matches!(ended, Ended::TimedOut(_)));
         assert_eq!(stdout, "hello\n");
     }
@@ -148,8 +146,8 @@ mod tests {
     #[test]
     fn what_a_child_leaves_behind_goes_with_it() {
         let limit = Duration::from_secs(30);
-        let (ended, ..) =
-            capture(shell("sleep 600 & exit 3"), limit).expect("sh is on every machine");
+        let child = shell("sleep 600 & exit 3");
+        let (ended, ..) = capture(child, limit).expect("sh is on every machine");
         assert_eq!(ended.code(), Some(3));
     }
 }

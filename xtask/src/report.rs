@@ -25,11 +25,18 @@ impl Report {
         }
     }
 
+    /// Returns the report of a check that this platform lacks something for.
+    pub(crate) fn not_here(what: impl Into<String>) -> Self {
+        Self {
+            not_here: Some(what.into()),
+            ..Self::default()
+        }
+    }
+
     /// Adds up every `test result: ok. N passed; M failed; …` of an output.
     pub(crate) fn count(mut self, output: &str) -> Self {
-        let results = output
-            .lines()
-            .filter_map(|line| line.strip_prefix("test result: "));
+        let lines = output.lines();
+        let results = lines.filter_map(|line| line.strip_prefix("test result: "));
         for (_, counts) in results.filter_map(|rest| rest.split_once(". ")) {
             for count in counts.split("; ") {
                 match count.split_once(' ') {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 pub use self::folders::{aioquic_version, node_modules, python};
 use self::platform::Platform;
@@ -42,19 +42,14 @@ pub fn obtain(programs: &[Program]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    ensure!(
-        platform.may_install(),
-        "{} missing; paste this line and run again:\n{}",
-        programs::names(&missing),
-        platform.line_to_paste(&missing)
-    );
+    if !platform.may_install() {
+        let (names, line) = (programs::names(&missing), platform.line_to_paste(&missing));
+        bail!("{names} missing; paste this line and run again:\n{line}");
+    }
     platform.install(&missing)?;
     let missing = platform.missing(&missing);
     let names = programs::names(&missing);
-    ensure!(
-        missing.is_empty(),
-        "still missing after installing: {names}"
-    );
+    ensure!(names.is_empty(), "still missing after installing: {names}");
     Ok(())
 }
 

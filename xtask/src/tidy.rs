@@ -57,10 +57,8 @@ pub(crate) fn run() -> Result<Report> {
     }
     let errors = findings.iter().filter(|finding| finding.is_error).count();
     let warnings = findings.len() - errors;
-    println!(
-        "tidy: {} files, {errors} errors, {warnings} warnings",
-        tree.len()
-    );
+    let files = tree.len();
+    println!("tidy: {files} files, {errors} errors, {warnings} warnings");
     Ok(match errors {
         0 => Report::default(),
         _ => Report::failure("see above"),
@@ -104,9 +102,8 @@ fn read(folder: &Path, prefix: &str, tree: &mut Tree) -> Result<()> {
 /// Returns where a rule finds fault with a small tree.
 #[cfg(test)]
 fn fires(rule: Rule, files: &[(&str, &str)]) -> Vec<String> {
-    let owned = files
-        .iter()
-        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+    let files = files.iter();
+    let tree = files.map(|(path, text)| (path.to_string(), text.to_string()));
     let place = |finding: &Finding| format!("{}:{}", finding.path, finding.line);
-    rule(&owned.collect()).iter().map(place).collect()
+    rule(&tree.collect()).iter().map(place).collect()
 }

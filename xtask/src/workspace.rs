@@ -18,10 +18,9 @@ pub fn root() -> PathBuf {
     let package = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     let mut above = package.ancestors();
-    above
-        .find(|folder| folder.join("Cargo.lock").is_file())
-        .map(Path::to_path_buf)
-        .expect("a member lies below the root, which has the lock file")
+    let root = above.find(|folder| folder.join("Cargo.lock").is_file());
+    root.expect("a member lies below the root, which has the lock file")
+        .to_path_buf()
 }
 
 /// Returns the folder for everything that is made here and may be deleted.

@@ -1,9 +1,9 @@
 //! Builds the peers. One that cannot be built says why, and stops nobody else.
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, iter};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -37,12 +37,10 @@ impl Built {
 pub(crate) fn build(peer: &'static Peer) -> Built {
     let version = match peer.recipe {
         Recipe::Qecho => locked_version(&workspace::root(), "qecho"),
-        Recipe::Cargo {
-            package,
-            library,
-            needs,
-        } => setup::obtain(needs).and_then(|()| cargo_build(package, library)),
-        Recipe::Python { .. } => setup::python_with_aioquic(),
+        Recipe::Cargo(package, library, needs) => {
+            setup::obtain(needs).and_then(|()| cargo_build(package, library))
+        }
+        Recipe::Python(_) => setup::python_with_aioquic(),
     };
     let version = version.map_err(|error| format!("{error:#}"));
     if let Err(reason) = &version {
@@ -54,25 +52,22 @@ pub(crate) fn build(peer: &'static Peer) -> Built {
 /// Returns what starts a peer.
 pub(crate) fn command_line(peer: &Peer) -> Vec<OsString> {
     match peer.recipe {
-        Recipe::Qecho => vec![
-            workspace::release_binary().into(),
-            "server".into(),
-            "--shards".into(),
-            "1".into(),
-            "--messages".into(),
-            "never".into(),
-        ],
-        Recipe::Python { script } => vec![
-            setup::python().into(),
-            workspace::root().join("bench/peers").join(script).into(),
-        ],
-        Recipe::Cargo { package, .. } => vec![binary(&format!("peer-{package}")).into()],
+        Recipe::Qecho => {
+            let options = ["server", "--shards", "1", "--messages", "never"];
+            let program = workspace::release_binary().into_os_string();
+            iter::once(program).chain(options.map(Into::into)).collect()
+        }
+        Recipe::Python(script) => {
+            let script = workspace::root().join("bench/peers").join(script);
+            vec![setup::python().into(), script.into()]
+        }
+        Recipe::Cargo(package, ..) => vec![binary(&format!("peer-{package}")).into()],
     }
 }
 
 /// Returns what starts the generator for a peer.
 pub(crate) fn generator(peer: &Peer) -> Vec<OsString> {
-    if let (Kind::Baseline, Recipe::Cargo { package, .. }) = (peer.kind, peer.recipe) {
+    if let (Kind::Baseline, Recipe::Cargo(package, ..)) = (peer.kind, peer.recipe) {
         return vec![binary(&format!("generator-{package}")).into()];
     }
     vec![workspace::release_binary().into(), "bench".into()]
@@ -82,18 +77,14 @@ fn cargo_build(package: &str, library: &str) -> Result<String> {
     eprintln!("building peer-{package}");
     let folder = workspace::root().join("bench/peers").join(package);
     let mut command = workspace::cargo(&["build", "--release", "--locked"]);
-    command
-        .current_dir(&folder)
-        .env("CARGO_TARGET_DIR", target());
+    command.current_dir(&folder);
+    command.env("CARGO_TARGET_DIR", target());
     let (ended, _, said) = process::capture(command, BUILD_LIMIT)?;
     if !ended.is_success() {
-        let log = target().join(format!("build-{package}.log"));
-        fs::write(&log, &said).with_context(|| format!("cannot write {}", log.display()))?;
-        bail!(
-            "{} ({ended}; all of it: {})",
-            first_error(&said),
-            log.display()
-        );
+        let file = target().join(format!("build-{package}.log"));
+        let (error, log) = (first_error(&said), file.display());
+        fs::write(&file, &said).with_context(|| format!("cannot write {log}"))?;
+        bail!("{error} ({ended}; all of it: {log})");
     }
     locked_version(&folder, library)
 }

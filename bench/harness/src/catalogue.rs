@@ -33,15 +33,11 @@ pub(crate) enum Kind {
 pub(crate) enum Recipe {
     /// Released program of this workspace.
     Qecho,
-    /// Package in `bench/peers` of its own name; the crate whose version counts.
-    Cargo {
-        package: &'static str,
-        library: &'static str,
-        /// Programs that building it takes, beside Rust and a C compiler.
-        needs: &'static [Program],
-    },
+    /// Package in `bench/peers`; the crate whose version counts; programs that building it
+    /// takes, beside Rust and a C compiler.
+    Cargo(&'static str, &'static str, &'static [Program]),
     /// Script in `bench/peers`, run by the Python that the interoperability checks use.
-    Python { script: &'static str },
+    Python(&'static str),
 }
 
 /// Peers, in the order of the tables.
@@ -86,7 +82,7 @@ pub(crate) const PEERS: &[Peer] = &[
     },
     Peer {
         name: "s2n-quic",
-        recipe: cargo("s2n-quic", "s2n-quic", &[]),
+        recipe: Recipe::Cargo("s2n-quic", "s2n-quic", &[]),
         payload_max: 9_000,
         settings: "rustls provider (aws-lc-rs), tokio's current-thread runtime, GSO and GRO, MTU \
                    search up to the row's limit, but 9,000 B (more is no cheaper, and it dies of \
@@ -96,7 +92,7 @@ pub(crate) const PEERS: &[Peer] = &[
     },
     Peer {
         name: "quiche",
-        recipe: cargo("quiche", "quiche", &[CMAKE, CXX, CLANG]),
+        recipe: Recipe::Cargo("quiche", "quiche", &[CMAKE, CXX, CLANG]),
         payload_max: 16_000,
         settings: "BoringSSL, an event loop of its own on quinn-udp's sockets (recvmmsg, GSO, GRO), \
                    each connection driven once a batch, MTU search up to the row's limit, but \
@@ -106,7 +102,7 @@ pub(crate) const PEERS: &[Peer] = &[
     },
     Peer {
         name: "tquic",
-        recipe: cargo("tquic", "tquic", &[CMAKE, CXX]),
+        recipe: Recipe::Cargo("tquic", "tquic", &[CMAKE, CXX]),
         only: "a b b1 b1-sockets c d d-largest e f",
         payload_max: 1_472,
         settings: "BoringSSL, an event loop of its own on the same sockets, packets of all \
@@ -118,7 +114,7 @@ pub(crate) const PEERS: &[Peer] = &[
     },
     Peer {
         name: "msquic",
-        recipe: cargo("msquic", "msquic", &[CMAKE, CXX, LIBNUMA, PERL]),
+        recipe: Recipe::Cargo("msquic", "msquic", &[CMAKE, CXX, LIBNUMA, PERL]),
         payload_max: 1_472,
         settings: "the source that its crate bundles, with quictls; its low-latency profile, told \
                    to work on the server's core (it would take all), GSO and GRO, MTU search up to \
@@ -128,9 +124,7 @@ pub(crate) const PEERS: &[Peer] = &[
     },
     Peer {
         name: "aioquic",
-        recipe: Recipe::Python {
-            script: "aioquic/server.py",
-        },
+        recipe: Recipe::Python("aioquic/server.py"),
         payload_max: 9_000,
         settings: "CPython and asyncio, packets of the row's limit, but 9,000 B (it does not \
                    search), windows of 1 MiB a stream and 4 MiB a connection, 128 streams",
@@ -139,7 +133,7 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "tcp-tls",
         kind: Kind::Baseline,
-        recipe: cargo("tcp-tls", "rustls", &[]),
+        recipe: Recipe::Cargo("tcp-tls", "rustls", &[]),
         only: "a b b1-sockets d",
         settings: "TCP and TLS 1.3: rustls (aws-lc-rs) and one epoll loop, TCP_NODELAY, the \
                    kernel's own windows; a generator of its own, since qecho's speaks QUIC; each \
@@ -149,7 +143,7 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "udp",
         kind: Kind::Baseline,
-        recipe: cargo("udp", "quinn-udp", &[]),
+        recipe: Recipe::Cargo("udp", "quinn-udp", &[]),
         only: "a b b1 b1-sockets d d-largest g",
         settings: "bare UDP, nothing encrypted and nothing repeated: quinn-udp's sockets \
                    (recvmmsg, GSO, GRO), what the kernel has joined is sent back joined; a \
@@ -158,16 +152,7 @@ pub(crate) const PEERS: &[Peer] = &[
     },
 ];
 
-/// Returns the recipe of a package in `bench/peers`.
-const fn cargo(package: &'static str, library: &'static str, needs: &'static [Program]) -> Recipe {
-    Recipe::Cargo {
-        package,
-        library,
-        needs,
-    }
-}
-
-const QUINN: Recipe = cargo("quinn", "quinn", &[]);
+const QUINN: Recipe = Recipe::Cargo("quinn", "quinn", &[]);
 
 impl Peer {
     const ANY: Self = Self {

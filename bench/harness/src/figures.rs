@@ -1,7 +1,9 @@
 //! Numbers of several runs as one, and how they are written.
 
+use serde::Serialize;
+
 /// Median and the spread of several values.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
     pub(crate) min: f64,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use self::Against::{Best, EchoTime, EchoTimeOf, Nobody, Peer};
 use crate::figures::three_digits;
 use crate::record::{Figure, Record};
 
@@ -14,11 +15,13 @@ struct Goal {
     what: &'static str,
     workload: &'static str,
     against: Against,
-    direction: Direction,
+    /// Turns the ratio round: it is to be at least so much.
+    is_inverse: bool,
     floor: f64,
     stretch: Option<f64>,
 }
 
+/// Figure that ours is divided by.
 #[derive(Clone, Copy, Debug)]
 enum Against {
     /// Median echo time of this server of ours over the best QUIC peer's.
@@ -33,55 +36,27 @@ enum Against {
     Nobody,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
-    AtMost,
-    /// The ratio is the other way round.
-    AtLeast,
-}
-
-/// Goal and the measured value, if there is one.
-#[derive(Debug)]
-pub(crate) struct Line {
-    goal: &'static Goal,
-    value: Option<f64>,
-}
-
+/// Goals, in the order of the table.
 const GOALS: &[Goal] = &[
-    Goal::of(
-        "a: p50 with spin",
-        "a",
-        Against::EchoTime("qecho-spin"),
-        0.5,
-        0.3,
-    ),
-    Goal::of("a: p50 without", "a", Against::EchoTime("qecho"), 1.0, 0.9),
-    Goal::of("b", "b", Against::Best, 0.95, 0.7),
-    Goal::of("b1, one socket", "b1", Against::Best, 0.95, 0.7),
-    Goal::of("c", "c", Against::Best, 0.65, 0.5),
-    Goal::of("d", "d", Against::Best, 0.95, 0.75),
-    Goal::of(
-        "d, largest payloads",
-        "d-largest",
-        Against::Best,
-        0.95,
-        0.75,
-    ),
-    Goal::of("e", "e", Against::Best, 1.3, 1.0),
-    Goal::of("f, kB a connection", "f", Against::Nobody, 20.0, 10.5),
-    Goal::of("g", "g", Against::Best, 1.0, 0.85),
-    Goal::floor("b: of TCP + TLS", "b", Against::Peer("tcp-tls"), 1.0),
-    Goal::floor(
-        "a: p50 with spin, of TCP + TLS",
-        "a",
-        Against::EchoTimeOf("qecho-spin", "tcp-tls"),
-        1.0,
-    ),
-    Goal::floor("d: of TCP + TLS", "d", Against::Peer("tcp-tls"), 1.25),
+    Goal::of("a: p50 with spin", "a", EchoTime("qecho-spin"), 0.5, 0.3),
+    Goal::of("a: p50 without", "a", EchoTime("qecho"), 1.0, 0.9),
+    Goal::of("b", "b", Best, 0.95, 0.7),
+    Goal::of("b1, one socket", "b1", Best, 0.95, 0.7),
+    Goal::of("c", "c", Best, 0.65, 0.5),
+    Goal::of("d", "d", Best, 0.95, 0.75),
+    Goal::of("d, largest payloads", "d-largest", Best, 0.95, 0.75),
+    Goal::of("e", "e", Best, 1.3, 1.0),
+    Goal::of("f, kB a connection", "f", Nobody, 20.0, 10.5),
+    Goal::of("g", "g", Best, 1.0, 0.85),
+    Goal::floor("b: of TCP + TLS", "b", Peer("tcp-tls"), 1.0),
+    Goal::floor("a: p50 with spin, of TCP + TLS", "a", SPIN_OF_TCP, 1.0),
+    Goal::floor("d: of TCP + TLS", "d", Peer("tcp-tls"), 1.25),
     Goal::times_cheaper("b: aioquic over qecho", "b", 45.0),
     Goal::times_cheaper("c: aioquic over qecho", "c", 150.0),
     Goal::times_cheaper("d: aioquic over qecho", "d", 70.0),
 ];
+
+const SPIN_OF_TCP: Against = EchoTimeOf("qecho-spin", "tcp-tls");
 
 impl Goal {
     const fn of(
@@ -92,31 +67,26 @@ impl Goal {
         stretch: f64,
     ) -> Self {
         Self {
-            stretch: Some(stretch),
-            ..Self::floor(what, workload, against, floor)
-        }
-    }
-
-    const fn floor(
-        what: &'static str,
-        workload: &'static str,
-        against: Against,
-        floor: f64,
-    ) -> Self {
-        Self {
             what,
             workload,
             against,
-            direction: Direction::AtMost,
+            is_inverse: false,
             floor,
+            stretch: Some(stretch),
+        }
+    }
+
+    const fn floor(what: &'static str, workload: &'static str, over: Against, floor: f64) -> Self {
+        Self {
             stretch: None,
+            ..Self::of(what, workload, over, floor, floor)
         }
     }
 
     const fn times_cheaper(what: &'static str, workload: &'static str, floor: f64) -> Self {
         Self {
-            direction: Direction::AtLeast,
-            ..Self::floor(what, workload, Against::Peer("aioquic"), floor)
+            is_inverse: true,
+            ..Self::floor(what, workload, Peer("aioquic"), floor)
         }
     }
 
@@ -127,24 +97,18 @@ impl Goal {
         let median = |peer: &str, figure: Figure| record.row(self.workload, peer)?.median(figure);
         let best = |figure: Figure| Some(record.best(self.workload, figure)?.1);
         let ratio = match self.against {
-            Against::EchoTime(ours) => median(ours, echo_time)? / best(echo_time)?,
-            Against::EchoTimeOf(ours, peer) => median(ours, echo_time)? / median(peer, echo_time)?,
-            Against::Best => median("qecho", cost)? / best(cost)?,
-            Against::Peer(peer) => median("qecho", cost)? / median(peer, cost)?,
-            Against::Nobody => median("qecho", cost)?,
+            EchoTime(ours) => median(ours, echo_time)? / best(echo_time)?,
+            EchoTimeOf(ours, peer) => median(ours, echo_time)? / median(peer, echo_time)?,
+            Best => median("qecho", cost)? / best(cost)?,
+            Peer(peer) => median("qecho", cost)? / median(peer, cost)?,
+            Nobody => median("qecho", cost)?,
         };
-        Some(match self.direction {
-            Direction::AtMost => ratio,
-            Direction::AtLeast => 1.0 / ratio,
-        })
+        Some(if self.is_inverse { 1.0 / ratio } else { ratio })
     }
 
     fn verdict(&self, value: f64) -> &'static str {
-        // Positive is good.
-        let reserve = |limit: f64| match self.direction {
-            Direction::AtMost => (limit - value) / limit,
-            Direction::AtLeast => (value - limit) / limit,
-        };
+        let better = if self.is_inverse { 1.0 } else { -1.0 };
+        let reserve = |limit: f64| better * (value - limit) / limit;
         match self.stretch {
             Some(stretch) if reserve(stretch) >= 0.0 => "stretch held",
             _ if reserve(self.floor) >= 0.0 => "floor held",
@@ -154,13 +118,10 @@ impl Goal {
     }
 }
 
-/// Compares what was measured with what is wanted.
-pub(crate) fn lines(record: &Record) -> Vec<Line> {
-    let line = |goal: &'static Goal| Line {
-        goal,
-        value: goal.value(record),
-    };
-    GOALS.iter().map(line).collect()
+/// Returns each goal with what was measured and what is said of it.
+fn results(record: &Record) -> impl Iterator<Item = (&'static Goal, Option<(f64, &'static str)>)> {
+    let result = |goal: &Goal| goal.value(record).map(|value| (value, goal.verdict(value)));
+    GOALS.iter().map(move |goal| (goal, result(goal)))
 }
 
 /// Returns the table of all goals for which there are figures.
@@ -169,38 +130,33 @@ pub(crate) fn table(record: &Record) -> String {
                     run where nobody else is named.\n\n\
                     | | measured | floor | stretch | |\n|---|---|---|---|---|\n"
         .to_owned();
-    for Line { goal, value } in lines(record) {
-        let sign = match goal.direction {
-            Direction::AtMost => "≤",
-            Direction::AtLeast => "≥",
-        };
-        let (measured, verdict) = match value {
-            Some(value) => (three_digits(value), goal.verdict(value)),
+    for (goal, result) in results(record) {
+        let sign = if goal.is_inverse { "≥" } else { "≤" };
+        let (measured, verdict) = match result {
+            Some((value, verdict)) => (three_digits(value), verdict),
             None => (String::new(), "not measured"),
         };
-        let stretch = goal
-            .stretch
-            .map_or(String::new(), |it| format!("{sign} {it}"));
-        let floor = format!("{sign} {}", goal.floor);
-        text += &format!(
-            "| {} | {measured} | {floor} | {stretch} | {verdict} |\n",
-            goal.what
-        );
+        let stretch = goal.stretch.map(|it| format!("{sign} {it}"));
+        let stretch = stretch.unwrap_or_default();
+        let Goal { what, floor, .. } = goal;
+        text += &format!("| {what} | {measured} | {sign} {floor} | {stretch} | {verdict} |\n");
     }
     text
 }
 
-impl Line {
-    pub(crate) fn json(&self) -> Value {
+/// Returns the same for programs.
+pub(crate) fn json(record: &Record) -> Vec<Value> {
+    let line = |(goal, result): (&Goal, Option<(f64, &str)>)| {
         json!({
-            "what": self.goal.what,
-            "workload": self.goal.workload,
-            "measured": self.value,
-            "floor": self.goal.floor,
-            "stretch": self.goal.stretch,
-            "verdict": self.value.map(|value| self.goal.verdict(value)),
+            "what": goal.what,
+            "workload": goal.workload,
+            "measured": result.map(|(value, _)| value),
+            "floor": goal.floor,
+            "stretch": goal.stretch,
+            "verdict": result.map(|(_, verdict)| verdict),
         })
-    }
+    };
+    results(record).map(line).collect()
 }
 
 #[cfg(test)]
@@ -211,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_verdict_knows_both_directions_and_ties() {
-        let most = Goal::of("", "b", Against::Best, 1.0, 0.8);
+        let most = Goal::of("", "b", Best, 1.0, 0.8);
         assert_eq!(most.verdict(0.8), "stretch held");
         assert_eq!(most.verdict(0.9), "floor held");
         assert!(most.verdict(1.1).contains("a tie"));
@@ -225,7 +181,7 @@ mod tests {
     fn every_goal_is_about_a_workload_and_peers_that_exist() {
         for goal in GOALS {
             named(goal.workload);
-            if let Against::Peer(peer) | Against::EchoTimeOf(_, peer) = goal.against {
+            if let Peer(peer) | EchoTimeOf(_, peer) = goal.against {
                 assert!(PEERS.iter().any(|it| it.name == peer), "{peer}");
             }
         }

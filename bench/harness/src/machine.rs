@@ -5,25 +5,26 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use serde::Serialize;
 use xtask::process;
 
 const QUESTION_LIMIT: Duration = Duration::from_secs(10);
 
 /// Facts without which a figure says nothing.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Machine {
     processor: String,
-    processors: usize,
-    cores: [usize; 2],
+    cores: usize,
+    server_core: usize,
+    generator_core: usize,
     kernel: String,
     compiler: String,
-    load: String,
+    load_average: String,
 }
 
 impl Machine {
     /// Looks at the machine that we run on.
-    pub(crate) fn look(cores: [usize; 2]) -> Self {
+    pub(crate) fn look([server_core, generator_core]: [usize; 2]) -> Self {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let models = || {
             let lines = cpuinfo.lines().filter_map(|line| line.split_once(':'));
@@ -33,49 +34,40 @@ impl Machine {
         let average = word("/proc/loadavg");
         let load: Vec<&str> = average.split(' ').take(3).collect();
         let of_processor = |(_, model): (&str, &str)| model.trim().to_owned();
+        let lines = cpuinfo.lines();
         Self {
             processor: models().next().map_or("unknown".into(), of_processor),
-            processors: cpuinfo
-                .lines()
-                .filter(|line| line.starts_with("processor"))
-                .count(),
-            cores,
+            cores: lines.filter(|line| line.starts_with("processor")).count(),
+            server_core,
+            generator_core,
             kernel: word("/proc/sys/kernel/osrelease").trim().to_owned(),
             compiler: answer(&["rustc", "--version"]),
-            load: load.join(" "),
+            load_average: load.join(" "),
         }
     }
 
     /// Returns one fact a line, as Markdown.
     pub(crate) fn text(&self) -> String {
-        let [server, generator] = self.cores;
         format!(
             "- {}, {} cores; Linux {}; {}\n\
-             - every server on core {server} with all of its threads, every generator on core \
-             {generator}; load average before the run: {}\n",
-            self.processor, self.processors, self.kernel, self.compiler, self.load
+             - every server on core {} with all of its threads, every generator on core \
+             {}; load average before the run: {}\n",
+            self.processor,
+            self.cores,
+            self.kernel,
+            self.compiler,
+            self.server_core,
+            self.generator_core,
+            self.load_average
         )
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        json!({
-            "processor": self.processor,
-            "cores": self.processors,
-            "server_core": self.cores[0],
-            "generator_core": self.cores[1],
-            "kernel": self.kernel,
-            "compiler": self.compiler,
-            "load_average": self.load,
-        })
     }
 }
 
 /// Returns the core of the server and that of the generator.
 pub(crate) fn cores_for_both() -> Result<[usize; 2]> {
     let status = fs::read_to_string("/proc/self/status").context("cannot ask for our cores")?;
-    let list = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let mut lines = status.lines();
+    let list = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
     first_two(list.unwrap_or_default())
         .context("server and generator need a core each, and we may use only one")
 }

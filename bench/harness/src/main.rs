@@ -29,8 +29,8 @@ use serde_json::{Value, json};
 use xtask::Outcome;
 
 use self::build::Built;
+use self::figures::three_digits;
 use self::machine::Machine;
-use self::measure::Sample;
 use self::options::Options;
 use self::record::Record;
 use self::testbed::Testbed;
@@ -54,11 +54,8 @@ fn run(arguments: &[String]) -> Result<Outcome> {
     let cores = machine::cores_for_both()?;
     let machine = Machine::look(cores);
     let testbed = Testbed::prepare(cores)?;
-    let built: Vec<Built> = options
-        .peers
-        .iter()
-        .map(|peer| build::build(peer))
-        .collect();
+    let peers = options.peers.iter();
+    let built: Vec<Built> = peers.map(|peer| build::build(peer)).collect();
     let mut record = Record::new(options, &built);
     for round in 0..options.rounds {
         for workload in &options.workloads {
@@ -85,33 +82,27 @@ fn measure_all(
     let peers = record.runnable(workload);
     for place in 0..peers.len() {
         let peer = peers[(place + round) % peers.len()];
+        let (nth, rounds) = (round + 1, options.rounds);
         eprint!(
-            "round {} of {}, {}, {}: ",
-            round + 1,
-            options.rounds,
-            workload.name,
-            peer.name
+            "round {nth} of {rounds}, {}, {}: ",
+            workload.name, peer.name
         );
         let sample = measure::measure(testbed, peer, workload, options.seconds);
-        eprintln!("{}", brief(workload, &sample));
+        match &sample {
+            Ok(sample) => eprintln!("{} {}", three_digits(sample.cost), workload.unit()),
+            Err(error) => eprintln!("{error:#}"),
+        }
         record.add(workload, peer, sample);
-    }
-}
-
-fn brief(workload: &Workload, sample: &Result<Sample>) -> String {
-    match sample {
-        Ok(sample) => format!("{} {}", figures::three_digits(sample.cost), workload.unit()),
-        Err(error) => format!("{error:#}"),
     }
 }
 
 fn report(machine: &Machine, options: &Options, built: &[Built], record: &Record) -> Value {
     json!({
-        "machine": machine.json(),
+        "machine": machine,
         "rounds": options.rounds,
         "seconds": options.seconds,
         "peers": built.iter().map(Built::json).collect::<Vec<_>>(),
         "workloads": record.json(),
-        "bar": goals::lines(record).iter().map(goals::Line::json).collect::<Vec<_>>(),
+        "bar": goals::json(record),
     })
 }

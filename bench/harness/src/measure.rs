@@ -1,7 +1,8 @@
 //! One server, one load, one set of figures.
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::catalogue::Peer;
 use crate::testbed::Testbed;
@@ -15,7 +16,7 @@ const BUSY: f64 = 0.95;
 const FIRST_CONNECTIONS: &[&str] = &["--over", "idle", "--connections", "16"];
 
 /// Figures of one run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Sample {
     /// In the workload's own unit.
     pub(crate) cost: f64,
@@ -23,11 +24,15 @@ pub(crate) struct Sample {
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
     /// Share of messages that did not come back, which DATAGRAM frames need not.
+    #[serde(rename = "lost_share")]
     pub(crate) lost: f64,
     /// Shares of their cores that both sides used.
     pub(crate) generator_share: f64,
     pub(crate) server_share: f64,
+    /// True if the server could have done more if the generator could.
+    pub(crate) generator_was_the_bottleneck: bool,
     /// Mean UDP payload that the server sent, in bytes; 0 where there are no datagrams.
+    #[serde(rename = "mean_udp_payload_bytes")]
     pub(crate) payload: f64,
     /// Cipher suite and the group of the key exchange, as the server chose them.
     pub(crate) agreed: String,
@@ -62,10 +67,8 @@ impl Sample {
             bail!("ended early: {reason}");
         }
         let run = &report["run"];
-        ensure!(
-            run["verified"] == true,
-            "nobody has compared what came back"
-        );
+        let is_verified = run["verified"] == true;
+        ensure!(is_verified, "nobody has compared what came back");
         let number = |value: &Value, name: &str| {
             let number = value[name].as_f64();
             number.with_context(|| format!("the report has no {name}"))
@@ -80,6 +83,8 @@ impl Sample {
             Measure::Megabyte => number(report, "goodput_bytes_per_s")? / 1e6,
             _ => number(report, "rate_per_s")?,
         };
+        let generator_share = number(&report["generator"], "busiest_share")?;
+        let server_share = number(process, "processor_s")? / number(report, "elapsed_s")?;
         let transport = &report["transport"];
         let offered = number(report, "offered")?.max(1.0);
         Ok(Self {
@@ -88,33 +93,14 @@ impl Sample {
             p50_us: number(&report["latency"], "p50_us")?,
             p99_us: number(&report["latency"], "p99_us")?,
             lost: number(report, "lost")? / offered,
-            generator_share: number(&report["generator"], "busiest_share")?,
-            server_share: number(process, "processor_s")? / number(report, "elapsed_s")?,
+            generator_share,
+            server_share,
+            generator_was_the_bottleneck: generator_share >= BUSY && server_share < BUSY,
             payload: match number(transport, "datagrams_received")? {
                 0.0 => 0.0,
                 datagrams => number(transport, "bytes_received")? / datagrams,
             },
             agreed: agreed(&report["server"]),
-        })
-    }
-
-    /// Tells whether the server could have done more if the generator could.
-    pub(crate) fn generator_was_the_bottleneck(&self) -> bool {
-        self.generator_share >= BUSY && self.server_share < BUSY
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        json!({
-            "cost": self.cost,
-            "rate": self.rate,
-            "p50_us": self.p50_us,
-            "p99_us": self.p99_us,
-            "lost_share": self.lost,
-            "generator_share": self.generator_share,
-            "server_share": self.server_share,
-            "generator_was_the_bottleneck": self.generator_was_the_bottleneck(),
-            "mean_udp_payload_bytes": self.payload,
-            "agreed": self.agreed,
         })
     }
 }
@@ -133,8 +119,14 @@ fn memory(process: &Value, number: &dyn Fn(&Value, &str) -> Result<f64>) -> Resu
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::workload::named;
+
+    fn read(workload: &str, report: &Value) -> Result<Sample> {
+        Sample::read(named(workload), report)
+    }
 
     fn report() -> Value {
         json!({
@@ -153,39 +145,34 @@ mod tests {
 
     #[test]
     fn the_cost_is_in_the_unit_of_the_workload() {
-        let cost = |name| {
-            Sample::read(named(name), &report())
-                .expect("it is whole")
-                .cost
-        };
+        let cost = |name| read(name, &report()).expect("it is whole").cost;
         assert_eq!([cost("a"), cost("d"), cost("f")], [4.0, 5.0, 10.0]);
-        let sample = Sample::read(named("d"), &report()).expect("it is whole");
-        assert_eq!(
-            (sample.agreed.as_str(), sample.payload),
-            ("TLS_X, Y", 700.0)
-        );
+        let sample = read("d", &report()).expect("it is whole");
+        assert_eq!((&*sample.agreed, sample.payload), ("TLS_X, Y", 700.0));
     }
 
     #[test]
     fn a_busy_generator_beside_an_idle_server_is_the_bottleneck() {
-        let mut sample = Sample::read(named("b"), &report()).expect("it is whole");
-        assert!(sample.generator_was_the_bottleneck());
+        let sample = read("b", &report()).expect("it is whole");
+        assert!(sample.generator_was_the_bottleneck);
         assert_eq!(sample.lost, 0.01);
-        sample.server_share = 0.98;
-        assert!(!sample.generator_was_the_bottleneck());
+        let mut busy = report();
+        busy["server_process"]["processor_s"] = json!(1.96);
+        let sample = read("b", &busy).expect("it is whole");
+        assert!(!sample.generator_was_the_bottleneck);
     }
 
     #[test]
     fn errors_and_missing_verification_are_no_figures() {
         let mut failed = report();
         failed["errors"] = json!([{"kind": "no_echo", "count": 3, "example": "no echo in 5s"}]);
-        let error = Sample::read(named("b"), &failed).expect_err("it has errors");
+        let error = read("b", &failed).expect_err("it has errors");
         assert_eq!(error.to_string(), "3 × no echo in 5s");
         let mut blind = report();
         blind["run"]["verified"] = false.into();
-        assert!(Sample::read(named("b"), &blind).is_err());
+        assert!(read("b", &blind).is_err());
         let mut early = report();
         early["partial"] = "interrupted".into();
-        assert!(Sample::read(named("b"), &early).is_err());
+        assert!(read("b", &early).is_err());
     }
 }

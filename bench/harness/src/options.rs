@@ -7,12 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::catalogue::{PEERS, Peer};
 use crate::workload::{WORKLOADS, Workload};
 
-/// Rounds unless others are asked for: enough for a median and its quartiles.
-const ROUNDS: usize = 5;
 /// Most rounds of one run.
 const ROUNDS_MAX: usize = 100;
-/// Seconds of each measurement unless others are asked for.
-const SECONDS: f64 = 2.0;
 /// Most seconds of each measurement.
 const SECONDS_MAX: f64 = 60.0;
 
@@ -33,8 +29,9 @@ impl Options {
         let mut options = Self {
             peers: PEERS.iter().collect(),
             workloads: WORKLOADS.iter().collect(),
-            rounds: ROUNDS,
-            seconds: SECONDS,
+            // Enough for a median and its quartiles.
+            rounds: 5,
+            seconds: 2.0,
             output: None,
             list: false,
         };
@@ -44,9 +41,8 @@ impl Options {
                 options.list = true;
                 continue;
             }
-            let value = words
-                .next()
-                .with_context(|| format!("{word} needs a value"));
+            let value = words.next();
+            let value = value.with_context(|| format!("{word} needs a value"));
             match word.as_str() {
                 "--peers" => options.peers = select(value?, PEERS, |peer| peer.name)?,
                 "--workloads" => options.workloads = select(value?, WORKLOADS, |it| it.name)?,
@@ -71,13 +67,9 @@ impl Options {
 /// Returns those of `all` whose names a comma-separated list has, in the order of `all`.
 fn select<T>(list: &str, all: &'static [T], name: fn(&T) -> &str) -> Result<Vec<&'static T>> {
     let wanted: Vec<&str> = list.split(',').collect();
-    for word in &wanted {
-        let names: Vec<&str> = all.iter().map(name).collect();
-        ensure!(
-            names.contains(word),
-            "there is no {word:?}, only {}",
-            names.join(", ")
-        );
+    let names: Vec<&str> = all.iter().map(name).collect();
+    if let Some(word) = wanted.iter().find(|word| !names.contains(word)) {
+        bail!("there is no {word:?}, only {}", names.join(", "));
     }
     let is_wanted = |item: &&T| wanted.contains(&name(item));
     Ok(all.iter().filter(is_wanted).collect())

@@ -109,17 +109,12 @@ impl Row {
 
     /// Tells whether more than half of the figures are the generator's rather than the server's.
     pub(crate) fn generator_was_the_bottleneck(&self) -> bool {
-        let limited = self.samples.iter();
-        let limited = limited.filter(|sample| sample.generator_was_the_bottleneck());
+        let samples = self.samples.iter();
+        let limited = samples.filter(|sample| sample.generator_was_the_bottleneck);
         2 * limited.count() > self.samples.len()
     }
 
     fn json(&self) -> Value {
-        let spread = |figure: Figure| {
-            self.spread(figure).map(
-                |spread| json!({"median": spread.median, "min": spread.min, "max": spread.max}),
-            )
-        };
         json!({
             "workload": self.workload.name,
             "title": self.workload.title,
@@ -127,12 +122,12 @@ impl Row {
             "generator_arguments": self.workload.arguments.split(' ').collect::<Vec<_>>(),
             "udp_payload_max": self.workload.udp_payload_max,
             "peer": self.peer.name,
-            "cost": spread(|sample| sample.cost),
-            "rate": spread(|sample| sample.rate),
-            "p50_us": spread(|sample| sample.p50_us),
-            "p99_us": spread(|sample| sample.p99_us),
+            "cost": self.spread(|sample| sample.cost),
+            "rate": self.spread(|sample| sample.rate),
+            "p50_us": self.spread(|sample| sample.p50_us),
+            "p99_us": self.spread(|sample| sample.p99_us),
             "generator_was_the_bottleneck": self.generator_was_the_bottleneck(),
-            "samples": self.samples.iter().map(Sample::json).collect::<Vec<_>>(),
+            "samples": self.samples,
             "failures": self.failures,
         })
     }

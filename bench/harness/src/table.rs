@@ -12,14 +12,8 @@ use crate::record::{Figure, Record, Row};
 use crate::workload::{Measure, WORKLOADS, Workload};
 
 /// Returns everything that a run has to say.
-pub(crate) fn page(
-    machine: &Machine,
-    options: &Options,
-    built: &[Built],
-    record: &Record,
-) -> String {
-    let mut page = String::new();
-    page += &machine.text();
+pub(crate) fn page(machine: &Machine, options: &Options, all: &[Built], record: &Record) -> String {
+    let mut page = machine.text();
     page += &format!(
         "- medians of {} rounds of {} s after 1 s of warm-up, interleaved, each with a server of \
          its own; in brackets the least and the most\n\
@@ -28,16 +22,13 @@ pub(crate) fn page(
         options.rounds, options.seconds
     );
     page += "| server | version | agreed on | settings |\n|---|---|---|---|\n";
-    for Built { peer, version } in built {
+    for Built { peer, version } in all {
         let version = match version {
             Ok(version) => version.clone(),
             Err(reason) => format!("not here: {}", in_a_cell(reason)),
         };
-        let agreed = record.agreed(peer);
-        page += &format!(
-            "| {} | {version} | {agreed} | {} |\n",
-            peer.name, peer.settings
-        );
+        let (name, agreed) = (peer.name, record.agreed(peer));
+        page += &format!("| {name} | {version} | {agreed} | {} |\n", peer.settings);
     }
     for workload in &options.workloads {
         page += &table(workload, record);
@@ -92,17 +83,13 @@ fn line(row: &Row, record: &Record) -> String {
         let empty = if is_memory { "| |" } else { "| | | | |" };
         return format!("| {} | {reason} {empty} |\n", row.peer.name);
     };
-    let ours = record
-        .row(row.workload.name, "qecho")
-        .and_then(|row| row.median(|sample| sample.cost));
+    let ours = record.row(row.workload.name, "qecho");
+    let ours = ours.and_then(|row| row.median(|sample| sample.cost));
     let ratio = ours.map_or(String::new(), |ours| three_digits(cost.median / ours));
     let mut cells = vec![row.peer.name.to_owned(), with_range(cost), ratio];
     if !is_memory {
-        let star = if row.generator_was_the_bottleneck() {
-            "*"
-        } else {
-            ""
-        };
+        let is_limited = row.generator_was_the_bottleneck();
+        let star = if is_limited { "*" } else { "" };
         let figures: [Figure; 3] = [|it| it.rate, |it| it.p50_us, |it| it.p99_us];
         cells.extend(figures.map(|figure| {
             let median = row.median(figure).map_or(String::new(), three_digits);
@@ -127,10 +114,8 @@ fn remarks(row: &Row) -> String {
     if let Some(reason) = row.failures.first() {
         let runs = row.samples.len() + row.failures.len();
         let failed = row.failures.len();
-        remarks.push(format!(
-            "{failed} of {runs} runs failed: {}",
-            in_a_cell(reason)
-        ));
+        let reason = in_a_cell(reason);
+        remarks.push(format!("{failed} of {runs} runs failed: {reason}"));
     }
     remarks.join("; ")
 }
@@ -152,19 +137,14 @@ fn against_the_best(workload: &Workload, record: &Record) -> Option<String> {
     if workload.name == "a" {
         compare("p50", |sample| sample.p50_us);
     }
-    Some(format!(
-        "Against the best QUIC peer of this run, qecho's {}.",
-        parts.join("; its ")
-    ))
+    let parts = parts.join("; its ");
+    let best = "the best QUIC peer of this run";
+    Some(format!("Against {best}, qecho's {parts}."))
 }
 
-fn with_range(spread: Spread) -> String {
-    format!(
-        "{} ({}–{})",
-        three_digits(spread.median),
-        three_digits(spread.min),
-        three_digits(spread.max)
-    )
+fn with_range(Spread { median, min, max }: Spread) -> String {
+    let [median, min, max] = [median, min, max].map(three_digits);
+    format!("{median} ({min}–{max})")
 }
 
 /// Returns text that does not end a cell of a table.
@@ -185,9 +165,7 @@ mod tests {
     #[test]
     fn every_peer_says_how_it_is_set() {
         assert!(PEERS.iter().all(|peer| !peer.settings.is_empty()));
-        assert_eq!(
-            PEERS.iter().filter(|peer| peer.kind == Kind::Ours).count(),
-            2
-        );
+        let ours = PEERS.iter().filter(|peer| peer.kind == Kind::Ours);
+        assert_eq!(ours.count(), 2);
     }
 }

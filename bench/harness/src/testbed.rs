@@ -1,12 +1,10 @@
 //! The testbed, where servers and generators meet: a folder with a certificate, and a core for each side.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -63,10 +61,8 @@ impl Testbed {
         let mut command = self.command(Path::new("taskset"));
         command.args(["--cpu-list", &self.server_core]);
         command.args(build::command_line(peer));
-        command
-            .args(["--listen", "127.0.0.1:0"])
-            .args(["--cert", "localhost+1.pem"])
-            .args(["--key", "localhost+1-key.pem"]);
+        command.args(["--listen", "127.0.0.1:0", "--cert", "localhost+1.pem"]);
+        command.args(["--key", "localhost+1-key.pem"]);
         // Ours finds out by itself what the path carries, and always takes DATAGRAM frames.
         if !matches!(peer.recipe, Recipe::Qecho) {
             let receive = workload.server_payload_max;
@@ -76,17 +72,14 @@ impl Testbed {
             command.args(workload.datagrams.then_some("--datagrams"));
         }
         let log = self.folder.join(format!("{}.log", peer.name));
-        let log = File::options().create(true).append(true).open(log)?;
         command
             .args(peer.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log);
+            .stderr(File::options().create(true).append(true).open(&log)?);
         let mut group = Group::spawn(&mut command)?;
-        let address = listening(group.stdout()?).with_context(|| {
-            let log = self.folder.join(format!("{}.log", peer.name));
-            format!("it does not listen: {}", last_line(&log))
-        })?;
+        let address = listening(group.stdout()?)
+            .with_context(|| format!("it does not listen: {}", last_line(&log)))?;
         Ok(Server { group, address })
     }
 
@@ -109,10 +102,8 @@ impl Testbed {
             .args(arguments);
         let limit = GENERATOR_LIMIT + Duration::from_secs_f64(seconds);
         let (ended, report, error) = process::capture(command, limit)?;
-        let complaint = || match error.lines().next() {
-            Some(line) => line.to_owned(),
-            None => format!("the generator: {ended}"),
-        };
+        let first = error.lines().next().map(str::to_owned);
+        let complaint = || first.unwrap_or_else(|| format!("the generator: {ended}"));
         serde_json::from_str(report.trim()).with_context(complaint)
     }
 
@@ -127,18 +118,15 @@ impl Testbed {
     }
 }
 
-/// Waits for the line that ends with the address; what follows is read and forgotten.
+/// Waits for the line that ends with the address; what follows is read, too.
 fn listening(stdout: ChildStdout) -> Result<SocketAddr> {
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            // Nobody may be waiting any more.
-            let _ = address_in(&line).map(|address| sender.send(address));
-        }
+    process::read_lines(stdout, move |line| {
+        // Nobody may be waiting any more.
+        let _ = address_in(line).map(|address| sender.send(address));
     });
-    receiver
-        .recv_timeout(START_LIMIT)
-        .context("it has not said where")
+    let address = receiver.recv_timeout(START_LIMIT);
+    address.context("it has not said where")
 }
 
 fn address_in(line: &str) -> Option<SocketAddr> {

@@ -80,16 +80,14 @@ impl Comparison {
     /// source is another figure, and says nothing about the source.
     pub(super) fn new(committed: &Figures, counted: &Figures) -> Self {
         let same = committed.compiler == counted.compiler;
-        let mut text = format!(
-            "{:26}{:>10}{:>10}\n",
-            "instructions per message", "now", "figure"
-        );
+        let heading = "instructions per message";
+        let mut text = format!("{heading:26}{:>10}{:>10}\n", "now", "figure");
         let mut costly = 0;
         for (name, figure) in &counted.per_message {
             text += &format!("{name:26}{figure:>10}");
             let was = committed.of(name).filter(|_| same);
             let percent = was.map(|was| growth(was, *figure));
-            if let (Some(was), Some(percent)) = (was, percent) {
+            if let Some((was, percent)) = was.zip(percent) {
                 text += &format!("{was:>10}{percent:>+8.1} %");
             }
             let (verdict, is_costly) = match percent {
@@ -141,23 +139,16 @@ mod tests {
     fn figures(compiler: &str, rows: &[(&str, u64)]) -> Figures {
         Figures {
             compiler: compiler.to_owned(),
-            per_message: rows
-                .iter()
-                .map(|(name, figure)| ((*name).to_owned(), *figure))
-                .collect(),
+            per_message: rows.iter().map(|(row, n)| (row.to_string(), *n)).collect(),
         }
     }
 
     #[test]
     fn what_is_written_is_read_again() {
-        let figures = figures(
-            "rustc 1.95.0 x",
-            &[("datagram", 12_964), ("stream", 15_955)],
-        );
-        assert_eq!(
-            Figures::parse(&figures.to_string()).expect("just written"),
-            figures
-        );
+        let rows = [("datagram", 12_964), ("stream", 15_955)];
+        let figures = figures("rustc 1.95.0 x", &rows);
+        let read = Figures::parse(&figures.to_string()).expect("just written");
+        assert_eq!(read, figures);
         assert!(Figures::parse("rustc\nstream many").is_err());
         assert!(Figures::parse("# nothing").is_err());
     }
@@ -165,16 +156,15 @@ mod tests {
     #[test]
     fn six_percent_more_are_too_much_and_four_are_not() {
         let committed = figures("rustc", &[("stream", 10_000)]);
-        let costly =
-            |now| Comparison::new(&committed, &figures("rustc", &[("stream", now)])).costly;
-        assert_eq!((costly(10_600), costly(10_400), costly(5_000)), (1, 0, 0));
+        let counted = |now| figures("rustc", &[("stream", now)]);
+        let costly = |now| Comparison::new(&committed, &counted(now)).costly;
+        assert_eq!([10_600, 10_400, 5_000].map(costly), [1, 0, 0]);
     }
 
     #[test]
     fn a_workload_without_a_figure_fails() {
-        let committed = figures("rustc", &[]);
         let counted = figures("rustc", &[("stream", 1)]);
-        assert_eq!(Comparison::new(&committed, &counted).costly, 1);
+        assert_eq!(Comparison::new(&figures("rustc", &[]), &counted).costly, 1);
     }
 
     #[test]
@@ -183,13 +173,9 @@ mod tests {
         let counted = figures("rustc 1.96.0 x", &[("stream", 20_000)]);
         let comparison = Comparison::new(&committed, &counted);
         assert_eq!(comparison.costly, 0);
-        assert_eq!(
-            comparison.not_here.as_deref(),
-            Some(
-                "the figures are of rustc 1.95.0 x, this is rustc 1.96.0 x \
-                 (--update makes them anew)"
-            )
-        );
+        let reason = "the figures are of rustc 1.95.0 x, this is rustc 1.96.0 x \
+                      (--update makes them anew)";
+        assert_eq!(comparison.not_here.as_deref(), Some(reason));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A process of a case: its lines as they come, its end.
 
 use std::process::Command;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError::{Disconnected, Timeout};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -29,10 +30,8 @@ impl Transcript {
     pub(super) fn tail(&self) -> String {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let first = lines.len().saturating_sub(TRANSCRIPT_LINES_SHOWN);
-        lines[first..]
-            .iter()
-            .flat_map(|line| [line, "\n"])
-            .collect()
+        let shown = lines[first..].iter();
+        shown.flat_map(|line| [line, "\n"]).collect()
     }
 }
 
@@ -89,16 +88,13 @@ impl Child {
 
     /// Waits for a line of either output that holds `words`, and returns it.
     pub(super) fn says(&self, words: &str) -> Result<String> {
+        let label = &self.label;
         loop {
             match self.lines.recv_timeout(self.remaining()) {
                 Ok(line) if line.contains(words) => return Ok(line),
                 Ok(_) => {}
-                Err(RecvTimeoutError::Timeout) => {
-                    bail!("{} did not say {words:?} in time", self.label)
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    bail!("{} ended without saying {words:?}", self.label)
-                }
+                Err(Timeout) => bail!("{label} did not say {words:?} in time"),
+                Err(Disconnected) => bail!("{label} ended without saying {words:?}"),
             }
         }
     }
@@ -135,44 +131,35 @@ impl Output {
     /// Expects an exit code.
     pub(super) fn exits(self, code: i32) -> Result<Self> {
         let Self { label, ended, .. } = &self;
-        ensure!(
-            ended.code() == Some(code),
-            "{label}: {ended}, expected exit status: {code}"
-        );
+        let is_so = ended.code() == Some(code);
+        ensure!(is_so, "{label}: {ended}, expected exit status: {code}");
         Ok(self)
     }
 
     /// Expects exit code 0 and these words on standard output.
     pub(super) fn succeeds(self, words: &[&str]) -> Result<Self> {
-        words
-            .iter()
-            .try_fold(self.exits(0)?, |output, words| output.prints(words))
+        let mut words = words.iter();
+        words.try_fold(self.exits(0)?, |output, words| output.prints(words))
     }
 
     /// Expects exit code 1 and these words on standard error.
     pub(super) fn fails(self, words: &[&str]) -> Result<Self> {
-        words
-            .iter()
-            .try_fold(self.exits(1)?, |output, words| output.complains(words))
+        let mut words = words.iter();
+        words.try_fold(self.exits(1)?, |output, words| output.complains(words))
     }
 
     /// Expects words on standard output.
     pub(super) fn prints(self, words: &str) -> Result<Self> {
-        ensure!(
-            self.stdout.contains(words),
-            "{} did not print {words:?}",
-            self.label
-        );
+        let Self { label, stdout, .. } = &self;
+        ensure!(stdout.contains(words), "{label} did not print {words:?}");
         Ok(self)
     }
 
     /// Expects words on standard error.
     pub(super) fn complains(self, words: &str) -> Result<Self> {
-        ensure!(
-            self.stderr.contains(words),
-            "{} did not say on stderr {words:?}",
-            self.label
-        );
+        let Self { label, stderr, .. } = &self;
+        let has_said = stderr.contains(words);
+        ensure!(has_said, "{label} did not say on stderr {words:?}");
         Ok(self)
     }
 }

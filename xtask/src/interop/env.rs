@@ -32,18 +32,21 @@ const EXAMPLE_CERTIFICATE: &str = "openssl req -x509 -newkey ec -pkeyopt \
 /// Folder, deadline and transcript of one case, which its processes share.
 #[derive(Debug)]
 pub(crate) struct TestEnv {
-    folder: PathBuf,
+    /// Folder in which all processes run.
+    pub(super) folder: PathBuf,
     binary: PathBuf,
     limit: Duration,
     deadline: Cell<Instant>,
-    transcript: Transcript,
+    /// Lines of all processes.
+    pub(super) transcript: Transcript,
 }
 
 /// Server that listens on 127.0.0.1.
 #[derive(Debug)]
 pub(super) struct Server {
-    child: Child,
-    port: String,
+    pub(super) child: Child,
+    /// Port, for a command line.
+    pub(super) port: String,
     /// File of the certificates to trust.
     ca: String,
 }
@@ -53,9 +56,8 @@ impl TestEnv {
     /// nobody's own settings are found.
     pub(crate) fn new(name: &str, binary: &Path, limit: Duration) -> Result<Self> {
         let unfit = |char: char| !char.is_ascii_alphanumeric();
-        let folder = workspace::target()
-            .join("interop")
-            .join(name.replace(unfit, "-"));
+        let name = name.replace(unfit, "-");
+        let folder = workspace::target().join("interop").join(name);
         workspace::empty(&folder)?;
         workspace::empty(&folder.join("home"))?;
         Ok(Self {
@@ -76,9 +78,8 @@ impl TestEnv {
     pub(crate) fn confine(&self, command: &mut Command) {
         let home = self.folder.join("home");
         command.envs(HOME.map(|(variable, folder)| (variable, home.join(folder))));
-        command
-            .env_remove("SSLKEYLOGFILE")
-            .current_dir(&self.folder);
+        command.env_remove("SSLKEYLOGFILE");
+        command.current_dir(&self.folder);
     }
 
     /// Starts a server on a free port: `qecho server`, a script of interop/peers or the one in
@@ -117,16 +118,11 @@ impl TestEnv {
     }
 
     /// Starts a server of other make on a port of 127.0.0.1, with the files that
-    /// `qecho cert` made, and waits until it says so or else until it answers.
-    pub(super) fn other_server(
-        &self,
-        line: &str,
-        port: &str,
-        ready: Option<&str>,
-    ) -> Result<Server> {
+    /// `qecho cert` made, and waits until it says `ready`, if anything, and answers.
+    pub(super) fn other_server(&self, line: &str, port: &str, ready: &str) -> Result<Server> {
         let child = self.begin(line)?;
-        if let Some(words) = ready {
-            child.says(words)?;
+        if !ready.is_empty() {
+            child.says(ready)?;
         }
         let server = Server {
             child,
@@ -136,10 +132,8 @@ impl TestEnv {
         let answers = "qecho ping --over vn -n 1 --timeout 100ms";
         while self.client(&server, answers)?.exits(0).is_err() {
             ensure!(!server.child.has_ended(), "{line}: it has ended");
-            ensure!(
-                clock::now() < self.deadline.get(),
-                "{line}: it does not answer"
-            );
+            let in_time = clock::now() < self.deadline.get();
+            ensure!(in_time, "{line}: it does not answer");
         }
         Ok(server)
     }
@@ -175,9 +169,8 @@ impl TestEnv {
         let place = format!("localhost:{}", server.port);
         let mut command = Command::new("sh");
         command.args(["-c", &pipe]).arg(&self.binary);
-        command
-            .args([&place, "--ca", &server.ca])
-            .args(more.split_whitespace());
+        command.args([&place, "--ca", &server.ca]);
+        command.args(more.split_whitespace());
         self.start("qecho client", command)?.finish()
     }
 
@@ -205,16 +198,6 @@ impl TestEnv {
         self.start(&label(program, arguments), command)
     }
 
-    /// Returns the folder in which all processes run.
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// Returns what all processes said.
-    pub(super) fn transcript(&self) -> String {
-        self.transcript.tail()
-    }
-
     /// Returns where the CA of `qecho cert` lies.
     fn ca(&self) -> String {
         let file = self.folder.join("home/qecho/ca/rootCA.pem");
@@ -223,12 +206,9 @@ impl TestEnv {
 
     /// Makes the command of a program: ours, a script, or one that is on the PATH.
     fn command(&self, program: &str) -> Command {
-        let peers = Path::new(if program.contains('/') {
-            ""
-        } else {
-            "interop/peers"
-        });
-        let script = workspace::root().join(peers).join(program);
+        let is_path = program.contains('/');
+        let folder = if is_path { "" } else { "interop/peers" };
+        let script = workspace::root().join(folder).join(program);
         let interpreter = match program.rsplit_once('.') {
             Some((_, "py")) => setup::python(),
             Some((_, "mjs")) => "node".into(),
@@ -261,16 +241,6 @@ impl TestEnv {
 }
 
 impl Server {
-    /// Returns the port, for a command line.
-    pub(super) fn port(&self) -> &str {
-        &self.port
-    }
-
-    /// Waits until the server says some words, and returns their line.
-    pub(super) fn says(&self, words: &str) -> Result<String> {
-        self.child.says(words)
-    }
-
     /// Asks the server to end, and expects that it does so with 0.
     pub(super) fn ends_well(self) -> Result<()> {
         self.child.stop()?.exits(0).map(drop)

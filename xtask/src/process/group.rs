@@ -50,18 +50,14 @@ impl Group {
 
     /// Returns the child's standard output, once, if it is a pipe.
     pub fn stdout(&mut self) -> Result<ChildStdout> {
-        self.leader
-            .stdout
-            .take()
-            .context("standard output is no pipe")
+        let stdout = self.leader.stdout.take();
+        stdout.context("standard output is no pipe")
     }
 
     /// Returns the child's standard error, once, if it is a pipe.
     pub fn stderr(&mut self) -> Result<ChildStderr> {
-        self.leader
-            .stderr
-            .take()
-            .context("standard error is no pipe")
+        let stderr = self.leader.stderr.take();
+        stderr.context("standard error is no pipe")
     }
 
     /// Returns the leader's number.
@@ -81,11 +77,8 @@ impl Group {
         let pid = self.pid;
         // The leader stays a zombie: its number cannot be given to anybody else before the kill.
         thread::spawn(move || {
-            let seen = waitid(
-                WaitId::Pid(pid),
-                WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
-            );
-            let _ = sender.send(seen);
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let _ = sender.send(waitid(WaitId::Pid(pid), options));
         });
         let in_time = ended.recv_timeout(limit).is_ok();
         let status = self.kill_and_reap().context("cannot wait for a child")?;

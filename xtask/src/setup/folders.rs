@@ -43,25 +43,17 @@ pub(super) fn make_python() -> Result<()> {
     let pinned = fs::read_to_string(&requirements).context("interop/requirements.txt")?;
     let program = "import sys; print(sys.base_prefix, sys.version)";
     let stamp = ask(Path::new("python3"), program)? + &pinned;
-    make(
-        "python",
-        &stamp,
-        || aioquic_version().is_ok(),
-        |folder| {
-            let mut venv = Command::new("python3");
-            venv.args(["-m", "venv"]).arg(folder);
-            process::succeed(venv, INSTALL_LIMIT)?;
-            let mut pip = Command::new(python());
-            pip.args(["-m", "pip", "install", "--quiet", "--no-input"])
-                .args([
-                    "--disable-pip-version-check",
-                    "--require-hashes",
-                    "--requirement",
-                ])
-                .arg(&requirements);
-            process::succeed(pip, INSTALL_LIMIT)
-        },
-    )
+    let is_whole = || aioquic_version().is_ok();
+    make("python", &stamp, is_whole, |folder| {
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv"]).arg(folder);
+        process::succeed(venv, INSTALL_LIMIT)?;
+        let mut pip = Command::new(python());
+        pip.args(["-m", "pip", "install", "--quiet", "--no-input"]);
+        pip.args(["--disable-pip-version-check", "--require-hashes"]);
+        pip.arg("--requirement").arg(&requirements);
+        process::succeed(pip, INSTALL_LIMIT)
+    })
 }
 
 /// Installs the Node packages unless they are complete.
@@ -85,10 +77,8 @@ pub(super) fn make_node() -> Result<()> {
             process::succeed(npm, INSTALL_LIMIT)?;
             // To npm, a half that cannot be fetched is as good as one that there is not.
             let is_published = cfg!(all(target_os = "linux", target_arch = "x86_64"));
-            ensure!(
-                !is_published || has_native(QUIC),
-                "{QUIC} lacks its native half"
-            );
+            let is_whole = !is_published || has_native(QUIC);
+            ensure!(is_whole, "{QUIC} lacks its native half");
             Ok(())
         },
     )
@@ -97,10 +87,8 @@ pub(super) fn make_node() -> Result<()> {
 /// Tells whether a Node package has its native half, which there is not for every system.
 pub(super) fn has_native(package: &str) -> bool {
     let (scope, name) = package.split_once('/').unwrap_or(("", package));
-    let begins_so = |file: fs::DirEntry| {
-        let file = file.file_name();
-        file.to_string_lossy().starts_with(&format!("{name}-"))
-    };
+    let beginning = format!("{name}-");
+    let begins_so = |file: fs::DirEntry| file.file_name().to_string_lossy().starts_with(&beginning);
     fs::read_dir(node_modules().join(scope)).is_ok_and(|files| files.flatten().any(begins_so))
 }
 

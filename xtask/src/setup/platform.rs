@@ -37,12 +37,8 @@ impl Platform {
 
     /// Returns those of `programs` that are not here and could be.
     pub(super) fn missing(&self, programs: &[Program]) -> Vec<Program> {
-        let obtainable = |program: &&Program| program.package(self.manager).is_some();
-        let programs = programs.iter().filter(obtainable);
-        programs
-            .filter(|program| !program.is_here())
-            .cloned()
-            .collect()
+        let is_missing = |it: &&Program| it.package(self.manager).is_some() && !it.is_here();
+        programs.iter().filter(is_missing).cloned().collect()
     }
 
     /// Tells whether packages can be installed with no question asked.
@@ -82,9 +78,8 @@ impl Platform {
     }
 
     fn packages(&self, programs: &[Program]) -> Vec<&'static str> {
-        let packages = programs
-            .iter()
-            .filter_map(|program| program.package(self.manager));
+        let programs = programs.iter();
+        let packages = programs.filter_map(|program| program.package(self.manager));
         packages.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
@@ -92,17 +87,12 @@ impl Platform {
 /// Reads os-release(5); apt where nothing is said, since most name its packages' names.
 fn manager_of(release: &str) -> Manager {
     let value = |key: &str| {
-        release
-            .lines()
-            .find_map(|line| line.strip_prefix(key))
-            .unwrap_or("")
-            .trim_matches('"')
+        let value = release.lines().find_map(|line| line.strip_prefix(key));
+        value.unwrap_or("").trim_matches('"')
     };
     let like = format!("{} {}", value("ID="), value("ID_LIKE="));
-    match like
-        .split(' ')
-        .any(|id| matches!(id, "fedora" | "rhel" | "centos"))
-    {
+    let mut ids = like.split(' ');
+    match ids.any(|id| matches!(id, "fedora" | "rhel" | "centos")) {
         true => Manager::Dnf,
         false => Manager::Apt,
     }
@@ -121,16 +111,17 @@ mod tests {
 
     #[test]
     fn the_package_manager_follows_the_distribution() {
-        assert_eq!(manager_of("ID=debian\n"), Manager::Apt);
-        assert_eq!(
-            manager_of("NAME=x\nID=ubuntu\nID_LIKE=debian\n"),
-            Manager::Apt
-        );
-        assert_eq!(manager_of("ID=fedora\n"), Manager::Dnf);
-        assert_eq!(
-            manager_of("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n"),
-            Manager::Dnf
-        );
+        for (release, manager) in [
+            ("ID=debian\n", Manager::Apt),
+            ("NAME=x\nID=ubuntu\nID_LIKE=debian\n", Manager::Apt),
+            ("ID=fedora\n", Manager::Dnf),
+            (
+                "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n",
+                Manager::Dnf,
+            ),
+        ] {
+            assert_eq!(manager_of(release), manager, "{release}");
+        }
     }
 
     #[test]
@@ -138,10 +129,8 @@ mod tests {
         let line = |manager, is_root| {
             Platform { manager, is_root }.line_to_paste(&[OPENSSL, NGTCP2_CLIENT, OPENSSL])
         };
-        assert_eq!(
-            line(Manager::Apt, false),
-            "sudo apt-get update && sudo apt-get install -y ngtcp2-client openssl"
-        );
+        let apt = "sudo apt-get update && sudo apt-get install -y ngtcp2-client openssl";
+        assert_eq!(line(Manager::Apt, false), apt);
         assert_eq!(line(Manager::Dnf, true), "dnf install -y openssl");
         assert_eq!(line(Manager::Brew, false), "brew install openssl");
     }

@@ -42,28 +42,24 @@ pub(super) fn have_names_that_say_something(tree: &Tree) -> Vec<Finding> {
 
 /// Refuses a version in the root manifest that no member uses, and in libraries what is for tests.
 pub(super) fn manifests_name_only_what_is_used(tree: &Tree) -> Vec<Finding> {
-    let members = || {
-        tree.iter()
-            .filter(|(path, _)| path.ends_with("/Cargo.toml"))
-    };
+    let manifests = tree.iter();
+    let members = manifests.filter(|(path, _)| path.ends_with("/Cargo.toml"));
     let names = |text: &str, name: &str| {
         let key = |line: &str| line.split(['.', '=', ' ']).next() == Some(name);
         text.lines().any(key)
     };
     let mut findings = Vec::new();
     let root = tree.get("Cargo.toml").map_or("", String::as_str);
-    let lines = (1..).zip(root.lines());
-    let versions = lines
-        .skip_while(|(_, line)| *line != "[workspace.dependencies]")
-        .skip(1);
+    let mut versions = (1..).zip(root.lines());
+    versions.find(|(_, line)| *line == "[workspace.dependencies]");
     for (line, text) in versions.take_while(|(_, line)| !line.starts_with('[')) {
         let name = text.split(' ').next().unwrap_or_default();
-        if !name.is_empty() && !members().any(|(_, text)| names(text, name)) {
+        if !name.is_empty() && !members.clone().any(|(_, text)| names(text, name)) {
             let message = format!("no member uses {name}: remove the line");
             findings.push(Finding::error("Cargo.toml", line, message));
         }
     }
-    for (path, text) in members().filter(|(path, _)| !USERS.iter().any(|it| path.starts_with(it))) {
+    for (path, text) in members.filter(|(path, _)| !USERS.iter().any(|it| path.starts_with(it))) {
         let library = text.split("[dev-dependencies]").next().unwrap_or_default();
         for name in TESTED_WITH.iter().filter(|name| names(library, name)) {
             let message = format!("{name} is for tests here: make it a dev-dependency");
@@ -89,10 +85,8 @@ mod tests {
             let tree = Tree::from([("a.rs".to_owned(), "\n".repeat(lines))]);
             are_short(&tree).first().map(|finding| finding.is_error)
         };
-        assert_eq!(
-            [400, 401, 600, 601].map(is_error),
-            [None, Some(false), Some(false), Some(true)]
-        );
+        let expected = [None, Some(false), Some(false), Some(true)];
+        assert_eq!([400, 401, 600, 601].map(is_error), expected);
     }
 
     #[test]
@@ -114,30 +108,18 @@ mod tests {
         let root = "[workspace.dependencies]\nbytes = \"1\"\nrand = \"0\"\n\n[lints]\na = 1";
         let member = "[dependencies]\nbytes.workspace = true";
         let files = [("Cargo.toml", root), ("crates/qecho/Cargo.toml", member)];
-        assert_eq!(
-            fires(manifests_name_only_what_is_used, &files),
-            ["Cargo.toml:3"]
-        );
+        let found = fires(manifests_name_only_what_is_used, &files);
+        assert_eq!(found, ["Cargo.toml:3"]);
     }
 
     #[test]
     fn what_is_for_tests_is_found_in_a_library() {
         let fires = |path, text| fires(manifests_name_only_what_is_used, &[(path, text)]).len();
         let measure = "crates/qecho-measure/Cargo.toml";
-        assert_eq!(
-            fires(measure, "[dependencies]\nqecho-netsim.workspace = true"),
-            1
-        );
-        assert_eq!(
-            fires(
-                measure,
-                "[dependencies]\na = 1\n[dev-dependencies]\nqecho-netsim = 1"
-            ),
-            0
-        );
-        assert_eq!(
-            fires("crates/qecho/Cargo.toml", "qecho-netsim.workspace = true"),
-            0
-        );
+        let used = "[dependencies]\nqecho-netsim.workspace = true";
+        let tested_with = "[dependencies]\na = 1\n[dev-dependencies]\nqecho-netsim = 1";
+        assert_eq!(fires(measure, used), 1);
+        assert_eq!(fires(measure, tested_with), 0);
+        assert_eq!(fires("crates/qecho/Cargo.toml", used), 0);
     }
 }

@@ -2,13 +2,6 @@
 
 use super::{Finding, Tree};
 
-const PAGES: &[&str] = &[
-    "README.md",
-    "ARCHITECTURE.md",
-    "CONTRIBUTING.md",
-    "CHANGELOG.md",
-];
-
 /// Refuses a relative link to no file or folder of this tree.
 pub(super) fn links_lead_somewhere(tree: &Tree) -> Vec<Finding> {
     let exists = |path: &str| {
@@ -21,9 +14,8 @@ pub(super) fn links_lead_somewhere(tree: &Tree) -> Vec<Finding> {
         let mut in_code = false;
         for (number, line) in (1..).zip(text.lines()) {
             in_code ^= line.trim_start().starts_with("```");
-            let targets = links(line)
-                .filter(|_| !in_code)
-                .map(|link| resolve(path, link));
+            let links = links(line).filter(|_| !in_code);
+            let targets = links.map(|link| resolve(path, link));
             findings.extend(targets.filter(|target| !exists(target)).map(|target| {
                 Finding::error(path, number, format!("there is no {target}: mend the link"))
             }));
@@ -58,20 +50,18 @@ fn trimmed<'a>(lines: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn pages(tree: &Tree) -> impl Iterator<Item = (&String, &String)> {
-    let in_docs = |path: &str| path.starts_with("docs/") && path.ends_with(".md");
-    tree.iter()
-        .filter(move |(path, _)| PAGES.contains(&path.as_str()) || in_docs(path))
+    let is_page = |path: &str| match path {
+        "README.md" | "ARCHITECTURE.md" | "CONTRIBUTING.md" | "CHANGELOG.md" => true,
+        _ => path.starts_with("docs/") && path.ends_with(".md"),
+    };
+    tree.iter().filter(move |(path, _)| is_page(path))
 }
 
 /// Returns the relative links of a line, without their anchors.
 fn links(line: &str) -> impl Iterator<Item = &str> {
-    let definition = line
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once("]: "));
-    let targets = line
-        .split("](")
-        .skip(1)
-        .chain(definition.map(|(_, target)| target));
+    let definition = line.strip_prefix('[');
+    let defined = definition.and_then(|rest| Some(rest.split_once("]: ")?.1));
+    let targets = line.split("](").skip(1).chain(defined);
     let paths = targets.filter_map(|target| target.split([')', ' ', '#']).next());
     paths.filter(|path| !path.is_empty() && !path.contains(':'))
 }

@@ -31,15 +31,12 @@ impl Ban {
         }
     }
 
-    const fn imports(
-        below: &'static str,
-        words: &'static [&'static str],
-        message: &'static str,
-    ) -> Self {
+    /// Keeps the code of one part from naming a module.
+    const fn imports(below: &'static str, words: &'static [&'static str]) -> Self {
         Self {
             below,
             finds: imports,
-            ..Self::new(words, message)
+            ..Self::new(words, TOOLS)
         }
     }
 }
@@ -61,20 +58,18 @@ const BANS: &[Ban] = &[
         except: &[PROGRAM, "xtask/", "bench/", "examples/"],
         ..Ban::new(&["anyhow"], "libraries have errors of their own")
     },
-    Ban::imports(
-        "crates/qecho/src/args",
-        &["render"],
-        "what was typed must not name what is seen; `commands` sees both",
-    ),
-    Ban::imports(
-        "crates/qecho/src/render",
-        &["args"],
-        "what is seen must not name what was typed; `commands` sees both",
-    ),
-    Ban::imports("crates/qecho-echo/src/client", &["server"], TOOLS),
-    Ban::imports("crates/qecho-echo/src/server", &["client"], TOOLS),
-    Ban::imports("crates/qecho-measure/src/ping", &["bench"], TOOLS),
-    Ban::imports("crates/qecho-measure/src/bench", &["ping"], TOOLS),
+    Ban {
+        message: "what was typed must not name what is seen; `commands` sees both",
+        ..Ban::imports("crates/qecho/src/args", &["render"])
+    },
+    Ban {
+        message: "what is seen must not name what was typed; `commands` sees both",
+        ..Ban::imports("crates/qecho/src/render", &["args"])
+    },
+    Ban::imports("crates/qecho-echo/src/client", &["server"]),
+    Ban::imports("crates/qecho-echo/src/server", &["client"]),
+    Ban::imports("crates/qecho-measure/src/ping", &["bench"]),
+    Ban::imports("crates/qecho-measure/src/bench", &["ping"]),
     // clippy.toml has Instant::now.
     Ban {
         below: "crates/qecho-engine/",
@@ -147,9 +142,8 @@ fn imports(line: &str, module: &str) -> bool {
 /// Returns what stands before and after a whole word, for each place where it stands.
 fn places<'a>(line: &'a str, word: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
     let part = |char: char| char.is_alphanumeric() || char == '_';
-    let around = line
-        .match_indices(word)
-        .map(|(at, _)| (&line[..at], &line[at + word.len()..]));
+    let matches = line.match_indices(word);
+    let around = matches.map(|(at, _)| (&line[..at], &line[at + word.len()..]));
     around.filter(move |(before, after)| !before.ends_with(part) && !after.starts_with(part))
 }
 
@@ -184,97 +178,62 @@ mod tests {
         }
     }
 
+    /// Applies the rule to a line as `grep` prints it; returns the line's place and the findings.
+    fn applied(line: &str) -> (String, Vec<String>) {
+        let (place, text) = line.split_once(": ").expect("a path, a number and a text");
+        let (path, number) = place.rsplit_once(':').expect("a path and a number");
+        let number: usize = number.parse().expect("a number");
+        let text = "\n".repeat(number - 1) + text;
+        let found = fires(stand_where_they_may, &[(path, &text)]);
+        (place.to_owned(), found)
+    }
+
     #[test]
     fn words_are_found_where_they_must_not_stand() {
-        for (path, text, line) in [
-            (
-                "crates/qecho-echo/src/a.rs",
-                "// quinn_proto::A\nuse qecho_engine::quinn_proto::B;",
-                2,
-            ),
-            (
-                "crates/qecho-cert/src/a.rs",
-                "fn main() -> anyhow::Result<()> {",
-                1,
-            ),
-            ("crates/qecho-io/src/a.rs", "use clap;", 1),
-            (
-                "crates/qecho-echo/src/server/echo.rs",
-                "\nuse crate::client::Config;",
-                2,
-            ),
-            (
-                "crates/qecho-echo/src/server/echo.rs",
-                "use crate::{words, client};",
-                1,
-            ),
-            (
-                "crates/qecho-echo/src/server/echo.rs",
-                "use super::super::client::Config;",
-                1,
-            ),
-            ("crates/qecho-echo/src/server.rs", "use super::client;", 1),
-            (
-                "crates/qecho-measure/src/ping/probes.rs",
-                "crate::bench::run()",
-                1,
-            ),
-            (
-                "crates/qecho/src/args/client.rs",
-                "use crate::render::Style;",
-                1,
-            ),
-            ("crates/qecho/src/render.rs", "\nuse crate::args;", 2),
-            (
-                "crates/qecho-engine/src/shard/timers.rs",
-                "SystemTime::now()",
-                1,
-            ),
-            ("crates/a/src/b.rs", "\npub(crate) mod common;", 2),
-            ("a.rs", "// TODO later", 1),
-            ("a.py", "# XXX", 1),
-            ("a.rs", "/// FIXME", 1),
-            ("a.rs", "#[ignore]", 1),
-            ("a.rs", "#[ignore = \"slow\"]", 1),
+        let text = "// quinn_proto::A\nuse qecho_engine::quinn_proto::B;";
+        let path = "crates/qecho-echo/src/a.rs";
+        let found = fires(stand_where_they_may, &[(path, text)]);
+        assert_eq!(found, [format!("{path}:2")]);
+        for line in [
+            "crates/qecho-cert/src/a.rs:1: fn main() -> anyhow::Result<()> {",
+            "crates/qecho-io/src/a.rs:1: use clap;",
+            "crates/qecho-echo/src/server/echo.rs:2: use crate::client::Config;",
+            "crates/qecho-echo/src/server/echo.rs:1: use crate::{words, client};",
+            "crates/qecho-echo/src/server/echo.rs:1: use super::super::client::Config;",
+            "crates/qecho-echo/src/server.rs:1: use super::client;",
+            "crates/qecho-measure/src/ping/probes.rs:1: crate::bench::run()",
+            "crates/qecho/src/args/client.rs:1: use crate::render::Style;",
+            "crates/qecho/src/render.rs:2: use crate::args;",
+            "crates/qecho-engine/src/shard/timers.rs:1: SystemTime::now()",
+            "crates/a/src/b.rs:2: pub(crate) mod common;",
+            "a.rs:1: // TODO later",
+            "a.py:1: # XXX",
+            "a.rs:1: /// FIXME",
+            "a.rs:1: #[ignore]",
+            "a.rs:1: #[ignore = \"slow\"]",
         ] {
-            let expected = [format!("{path}:{line}")];
-            assert_eq!(
-                fires(stand_where_they_may, &[(path, text)]),
-                expected,
-                "{text}"
-            );
+            let (place, found) = applied(line);
+            assert_eq!(found, [place], "{line}");
         }
     }
 
     #[test]
     fn words_stand_where_they_may_and_in_other_senses() {
-        for (path, text) in [
-            ("crates/qecho-engine/src/a.rs", "use quinn_proto::Endpoint;"),
-            ("crates/qecho/src/a.rs", "use clap::Parser;"),
-            ("crates/qecho-io/src/a.rs", "use overclap::X;"),
-            ("examples/a.rs", "fn main() -> anyhow::Result<()> {"),
-            (
-                "crates/qecho-echo/src/server/echo.rs",
-                "use crate::server::A; use crate::words::B;",
-            ),
-            (
-                "crates/qecho-echo/src/server/echo.rs",
-                "use rustls::client::Verifier;",
-            ),
-            ("crates/qecho-echo/src/lib.rs", "use crate::client::Config;"),
-            (
-                "crates/qecho/src/args/client.rs",
-                "use crate::args::server;",
-            ),
-            ("crates/qecho/src/commands.rs", "use crate::{args, render};"),
-            ("crates/qecho/src/main.rs", "SystemTime::now()"),
-            ("crates/a/src/b.rs", "mod utility; let shared = 1;"),
-            ("a.rs", "let todos = AUTODOC;"),
+        for line in [
+            "crates/qecho-engine/src/a.rs:1: use quinn_proto::Endpoint;",
+            "crates/qecho/src/a.rs:1: use clap::Parser;",
+            "crates/qecho-io/src/a.rs:1: use overclap::X;",
+            "examples/a.rs:1: fn main() -> anyhow::Result<()> {",
+            "crates/qecho-echo/src/server/echo.rs:1: use crate::server::A; use crate::words::B;",
+            "crates/qecho-echo/src/server/echo.rs:1: use rustls::client::Verifier;",
+            "crates/qecho-echo/src/lib.rs:1: use crate::client::Config;",
+            "crates/qecho/src/args/client.rs:1: use crate::args::server;",
+            "crates/qecho/src/commands.rs:1: use crate::{args, render};",
+            "crates/qecho/src/main.rs:1: SystemTime::now()",
+            "crates/a/src/b.rs:1: mod utility; let shared = 1;",
+            "a.rs:1: let todos = AUTODOC;",
         ] {
-            assert!(
-                fires(stand_where_they_may, &[(path, text)]).is_empty(),
-                "{text}"
-            );
+            assert!(applied(line).1.is_empty(), "{line}");
         }
     }
 }

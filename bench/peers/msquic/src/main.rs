@@ -68,9 +68,8 @@ fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
 /// and pin a thread to each, whatever we were given.
 fn keep_to_our_core() -> Result<(), Failure> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let list = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let mut lines = status.lines();
+    let list = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
     let Some(Ok(core)) = list.map(|list| list.trim().parse()) else {
         // More than one core: as msquic likes it.
         return Ok(());
@@ -164,11 +163,8 @@ struct Sending {
 
 impl Sending {
     fn of(buffers: &[BufferRef]) -> Box<Self> {
-        let bytes: Vec<u8> = buffers
-            .iter()
-            .flat_map(|it| it.as_bytes())
-            .copied()
-            .collect();
+        let bytes = buffers.iter().flat_map(|it| it.as_bytes());
+        let bytes: Vec<u8> = bytes.copied().collect();
         Box::new(Self {
             buffer: [BufferRef::from(bytes.as_slice())],
             _bytes: bytes,

@@ -1,6 +1,6 @@
 //! One connection and its echo.
 
-use std::io;
+use std::{io, time::Instant};
 
 use peer_scaffold::{BatchSocket, SEND_MAX};
 use quiche::{Connection, ConnectionId};
@@ -9,18 +9,12 @@ pub(crate) struct Client {
     pub(crate) connection: Connection,
     /// The connection IDs that lead here: ours, and the one of the client's first packets.
     pub(crate) ids: [ConnectionId<'static>; 2],
+    /// Entry among the deadlines of all, if any.
+    pub(crate) deadline: Option<Instant>,
     pub(crate) is_dirty: bool,
 }
 
 impl Client {
-    pub(crate) fn new(connection: Connection, ids: [ConnectionId<'static>; 2]) -> Self {
-        Self {
-            connection,
-            ids,
-            is_dirty: false,
-        }
-    }
-
     /// Passes on whatever has come, as far as the other side lets us.
     pub(crate) fn echo(&mut self, room: &mut [u8]) {
         while let Some(stream) = self.connection.stream_readable_next() {

@@ -9,15 +9,15 @@
 mod client;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     hash::{BuildHasher, RandomState},
     net::SocketAddr,
     time::Instant,
 };
 
 use peer_scaffold::{
-    ALPN, Arguments, BatchSocket, CONNECTION_WINDOW, DATAGRAM_QUEUE, Deadlines, Failure,
-    IDLE_TIMEOUT_S, STREAM_WINDOW, STREAMS, announce,
+    ALPN, Arguments, BatchSocket, CONNECTION_WINDOW, DATAGRAM_QUEUE, Failure, IDLE_TIMEOUT_S,
+    STREAM_WINDOW, STREAMS, announce,
 };
 use quiche::{Config, ConnectionId, Header, MAX_CONN_ID_LEN, RecvInfo, Type};
 
@@ -35,14 +35,14 @@ fn main() -> Result<(), Failure> {
         ids: HashMap::new(),
         clients: HashMap::new(),
         next: 0,
-        deadlines: Deadlines::default(),
+        deadlines: BTreeSet::new(),
         dirty: Vec::new(),
     };
     let mut room = vec![0; 65_536];
     loop {
         let now = Instant::now();
-        let limit = server.deadlines.next();
-        socket.wait(limit.map(|limit| limit.saturating_duration_since(now)))?;
+        let limit = server.deadlines.first();
+        socket.wait(limit.map(|(limit, _)| limit.saturating_duration_since(now)))?;
         socket.receive(|datagram, from| server.handle_datagram(datagram, from))?;
         server.handle_deadlines(Instant::now());
         server.drive(&socket, &mut room)?;
@@ -76,7 +76,8 @@ struct Server {
     ids: HashMap<ConnectionId<'static>, usize>,
     clients: HashMap<usize, Client>,
     next: usize,
-    deadlines: Deadlines,
+    /// When which connection wants to be woken, the earliest first.
+    deadlines: BTreeSet<(Instant, usize)>,
     /// Connections that something has happened to since they were last driven.
     dirty: Vec<usize>,
 }
@@ -93,14 +94,9 @@ impl Server {
             from,
             to: self.local,
         };
-        let client = self.clients.get_mut(&number);
-        let client = client.expect("connection IDs go with their connection");
+        let client = self.client_to_drive(number);
         // A datagram that makes no sense ends in a closed connection or in nothing.
         let _ = client.connection.recv(datagram, info);
-        if !client.is_dirty {
-            client.is_dirty = true;
-            self.dirty.push(number);
-        }
     }
 
     fn find_or_accept(&mut self, header: &Header<'_>, from: SocketAddr) -> Option<usize> {
@@ -121,21 +117,36 @@ impl Server {
         let connection = quiche::accept(&id, None, self.local, from, &mut self.config).ok()?;
         let ids = [id, header.dcid.clone().into_owned()];
         self.ids.extend(ids.iter().map(|id| (id.clone(), number)));
-        self.clients.insert(number, Client::new(connection, ids));
+        let client = Client {
+            connection,
+            ids,
+            deadline: None,
+            is_dirty: false,
+        };
+        self.clients.insert(number, client);
         Some(number)
     }
 
     fn handle_deadlines(&mut self, now: Instant) {
-        while let Some(number) = self.deadlines.expired(now) {
-            let Some(client) = self.clients.get_mut(&number) else {
-                continue;
-            };
+        while let Some(&(deadline, number)) = self.deadlines.first()
+            && deadline <= now
+        {
+            self.deadlines.pop_first();
+            let client = self.client_to_drive(number);
+            client.deadline = None;
             client.connection.on_timeout();
-            if !client.is_dirty {
-                client.is_dirty = true;
-                self.dirty.push(number);
-            }
         }
+    }
+
+    /// Returns a connection that something happens to.
+    fn client_to_drive(&mut self, number: usize) -> &mut Client {
+        let client = self.clients.get_mut(&number);
+        let client = client.expect("IDs and deadlines go with their connection");
+        if !client.is_dirty {
+            client.is_dirty = true;
+            self.dirty.push(number);
+        }
+        client
     }
 
     fn drive(&mut self, socket: &BatchSocket, room: &mut [u8]) -> Result<(), Failure> {
@@ -145,10 +156,18 @@ impl Server {
             client.is_dirty = false;
             client.echo(room);
             client.flush(socket, room)?;
-            self.deadlines
-                .set(number, client.connection.timeout_instant());
-            if client.connection.is_closed() {
-                self.deadlines.set(number, None);
+            let is_closed = client.connection.is_closed();
+            let deadline = client.connection.timeout_instant();
+            let deadline = deadline.filter(|_| !is_closed);
+            if deadline != client.deadline {
+                if let Some(before) = client.deadline {
+                    self.deadlines.remove(&(before, number));
+                }
+                self.deadlines
+                    .extend(deadline.map(|deadline| (deadline, number)));
+                client.deadline = deadline;
+            }
+            if is_closed {
                 for id in &client.ids {
                     self.ids.remove(id);
                 }

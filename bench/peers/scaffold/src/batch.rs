@@ -11,6 +11,8 @@ use std::{
 use quinn_udp::{BATCH_SIZE, EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::unless_blocked;
+
 /// Bytes of one receive buffer: the largest GRO batch.
 const RECEIVE_BUFFER: usize = 65_536;
 
@@ -81,11 +83,8 @@ impl BatchSocket {
         let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
             std::array::from_fn(|_| rooms.next().expect("there is room for a batch"));
         let socket = UdpSockRef::from(&self.io);
-        let count = match self.state.recv(socket, &mut slices, &mut metas) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            count => count?,
-        };
-        for (meta, slice) in metas.iter().zip(&mut slices).take(count) {
+        let count = unless_blocked(self.state.recv(socket, &mut slices, &mut metas))?;
+        for (meta, slice) in metas.iter().zip(&mut slices).take(count.unwrap_or(0)) {
             each(&mut slice[..meta.len], meta.stride.max(1), meta.addr);
         }
         Ok(())

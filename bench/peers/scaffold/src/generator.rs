@@ -5,4 +5,4 @@ mod load;
 mod meter;
 mod pattern;
 
-pub use self::{load::Load, meter::Meter, pattern::Pattern};
+pub use self::{load::Load, meter::Meter};

@@ -3,8 +3,6 @@
 mod arguments;
 #[cfg(feature = "event-loop")]
 mod batch;
-#[cfg(feature = "event-loop")]
-mod deadlines;
 #[cfg(feature = "generator")]
 pub mod generator;
 mod socket;
@@ -14,14 +12,11 @@ use std::{
     net::SocketAddr,
 };
 
+#[cfg(feature = "event-loop")]
+pub use self::batch::{BatchSocket, SEND_MAX};
 pub use self::{
     arguments::Arguments,
     socket::{KERNEL_BUFFER, bind},
-};
-#[cfg(feature = "event-loop")]
-pub use self::{
-    batch::{BatchSocket, SEND_MAX},
-    deadlines::Deadlines,
 };
 
 /// Anything that ends a peer.
@@ -44,6 +39,14 @@ pub const CONNECTION_WINDOW: u64 = 4 << 20;
 
 /// DATAGRAM frames of one connection that wait in either direction.
 pub const DATAGRAM_QUEUE: usize = 200;
+
+/// Returns nothing where a socket would block.
+pub fn unless_blocked<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        result => result.map(Some),
+    }
+}
 
 /// Says where the server listens; whoever started it waits for this line.
 pub fn announce(address: SocketAddr) -> io::Result<()> {

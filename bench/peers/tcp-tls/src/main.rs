@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use peer_scaffold::{ALPN, Arguments, Failure, announce};
+use peer_scaffold::{ALPN, Arguments, Failure, announce, unless_blocked};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustls::{
     ServerConfig, ServerConnection,
@@ -29,12 +29,8 @@ fn main() -> Result<(), Failure> {
     listener.set_nonblocking(true)?;
     announce(listener.local_addr()?)?;
     let poll = epoll::create(CreateFlags::CLOEXEC)?;
-    epoll::add(
-        &poll,
-        &listener,
-        EventData::new_u64(LISTENER),
-        EventFlags::IN,
-    )?;
+    let data = EventData::new_u64(LISTENER);
+    epoll::add(&poll, &listener, data, EventFlags::IN)?;
     let mut connections = HashMap::new();
     let mut next = LISTENER;
     let mut events = [Event {
@@ -60,8 +56,8 @@ fn main() -> Result<(), Failure> {
                 continue;
             };
             match connection.echo(&mut room) {
-                Ok(Wants::Nothing) => {}
-                Ok(Wants::Change(flags)) => {
+                Ok(None) => {}
+                Ok(Some(flags)) => {
                     epoll::modify(&poll, connection.stream.as_fd(), event.data, flags)?;
                 }
                 // The peer has gone, one way or another.
@@ -88,13 +84,6 @@ struct Connection {
     is_blocked: bool,
 }
 
-/// What a connection wants to be told of.
-enum Wants {
-    /// The same as before.
-    Nothing,
-    Change(EventFlags),
-}
-
 impl Connection {
     fn new(stream: TcpStream, config: Arc<ServerConfig>) -> Result<Self, Failure> {
         stream.set_nonblocking(true)?;
@@ -107,43 +96,35 @@ impl Connection {
         })
     }
 
-    fn echo(&mut self, room: &mut [u8]) -> io::Result<Wants> {
+    /// Passes on what has come; returns what to wait for from now on, if it is another event.
+    fn echo(&mut self, room: &mut [u8]) -> io::Result<Option<EventFlags>> {
         if !self.is_blocked {
             self.read(room)?;
         }
         let was_blocked = self.is_blocked;
         self.is_blocked = false;
-        while self.tls.wants_write() {
-            match self.tls.write_tls(&mut self.stream) {
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.is_blocked = true;
-                    break;
-                }
-                Err(error) => return Err(error),
-            }
+        while self.tls.wants_write() && !self.is_blocked {
+            self.is_blocked = unless_blocked(self.tls.write_tls(&mut self.stream))?.is_none();
         }
         Ok(match (was_blocked, self.is_blocked) {
-            (false, true) => Wants::Change(EventFlags::OUT),
-            (true, false) => Wants::Change(EventFlags::IN),
-            _ => Wants::Nothing,
+            (false, true) => Some(EventFlags::OUT),
+            (true, false) => Some(EventFlags::IN),
+            _ => None,
         })
     }
 
     fn read(&mut self, room: &mut [u8]) -> io::Result<()> {
-        match self.tls.read_tls(&mut self.stream) {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error),
+        match unless_blocked(self.tls.read_tls(&mut self.stream))? {
+            None => return Ok(()),
+            Some(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Some(_) => {}
         }
         self.tls.process_new_packets().map_err(io::Error::other)?;
         loop {
-            match self.tls.reader().read(room) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(length) => self.tls.writer().write_all(&room[..length])?,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
+            match unless_blocked(self.tls.reader().read(room))? {
+                None => return Ok(()),
+                Some(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Some(length) => self.tls.writer().write_all(&room[..length])?,
             }
         }
     }

@@ -27,14 +27,16 @@ fn main() -> Result<(), Failure> {
     let local = socket.local_addr()?;
     let sender = Rc::new(Sender(socket.try_clone()?));
     let config = Box::new(config(&arguments)?);
-    let mut endpoint = Endpoint::new(config, true, Box::new(Echo::new()), sender);
+    let echo = Echo {
+        room: vec![0; COALESCE],
+        unsent: HashMap::new(),
+    };
+    let mut endpoint = Endpoint::new(config, true, Box::new(echo), sender);
     announce(local)?;
     loop {
         // Its timers count whole milliseconds: a wait for nothing would not end.
-        let limit = endpoint
-            .timeout()
-            .map(|it| it.max(Duration::from_millis(1)));
-        socket.wait(limit)?;
+        let limit = endpoint.timeout();
+        socket.wait(limit.map(|it| it.max(Duration::from_millis(1))))?;
         let time = Instant::now();
         socket.receive(|datagram, src| {
             let info = PacketInfo {
@@ -77,13 +79,6 @@ struct Echo {
 }
 
 impl Echo {
-    fn new() -> Self {
-        Self {
-            room: vec![0; COALESCE],
-            unsent: HashMap::new(),
-        }
-    }
-
     fn echo(&mut self, connection: &mut Connection, stream: u64) {
         let place = (connection.index().unwrap_or_default(), stream);
         let mut next = self.unsent.remove(&place);
@@ -161,11 +156,8 @@ impl PacketSendHandler for Sender {
     fn on_packets_send(&self, packets: &[(Vec<u8>, PacketInfo)]) -> tquic::Result<usize> {
         let mut sent = 0;
         while let Some((first, info)) = packets.get(sent) {
-            let most = self
-                .0
-                .segments_max()
-                .min(SEND_MAX / first.len().max(1))
-                .max(1);
+            let fitting = SEND_MAX / first.len().max(1);
+            let most = self.0.segments_max().min(fitting).max(1);
             let rest = packets[sent..].iter().take(most);
             let mut contents = Vec::with_capacity(rest.len() * first.len());
             let mut count = 0;

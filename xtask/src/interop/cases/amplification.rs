@@ -32,10 +32,8 @@ fn run(env: &TestEnv, server: &str, client: &str) -> Result<()> {
     let names = (0..NAMES).map(|number| format!("n{number}.example.test "));
     let names: String = names.collect();
     let files = "--cert-file c.pem --key-file k.pem";
-    env.run(&format!(
-        "qecho cert new localhost 127.0.0.1 {names} {files}"
-    ))?
-    .exits(0)?;
+    let new = format!("qecho cert new localhost 127.0.0.1 {names} {files}");
+    env.run(&new)?.exits(0)?;
     let server = env.server(server)?;
 
     // Of what the client sends only the first datagram ever comes through; 4 s are enough for

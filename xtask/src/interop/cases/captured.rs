@@ -21,17 +21,11 @@ const BULK: usize = 3_000_000;
 const QUIET: Duration = Duration::from_secs(1);
 
 pub(super) fn cases() -> Vec<Case> {
+    let theirs = "qecho trace reads of aioquic's both ends what tshark reads";
+    let ours = "qecho trace cuts the batches of qecho's both ends apart";
     vec![
-        Case::new(
-            "qecho trace reads of aioquic's both ends what tshark reads",
-            their_ends,
-        )
-        .with(&TSHARK),
-        Case::new(
-            "qecho trace cuts the batches of qecho's both ends apart",
-            our_ends,
-        )
-        .with(&TSHARK),
+        Case::new(theirs, their_ends).with(&TSHARK),
+        Case::new(ours, our_ends).with(&TSHARK),
     ]
 }
 
@@ -83,7 +77,7 @@ fn our_ends(env: &TestEnv) -> Result<()> {
 
 /// Starts to capture what a server sends and receives.
 fn sniff(env: &TestEnv, server: &Server) -> Result<Child> {
-    let filter = format!("udp port {}", server.port());
+    let filter = format!("udp port {}", server.port);
     // A buffer for all of a bulk echo: here is no core to spare.
     let arguments = ["-n", "-i", "lo", "-f", &filter, "-B", "64", "-w", CAPTURE];
     let sniffer = env.begin_with("tshark", &arguments)?;
@@ -96,14 +90,11 @@ fn sniff(env: &TestEnv, server: &Server) -> Result<Child> {
 }
 
 fn stop(env: &TestEnv, sniffer: Child) -> Result<()> {
-    let length = || fs::metadata(env.folder().join(CAPTURE)).map(|file| file.len());
-    let mut known = length()?;
-    loop {
+    let length = || fs::metadata(env.folder.join(CAPTURE)).map(|file| file.len());
+    let mut known = None;
+    while known != Some(length()?) {
+        known = Some(length()?);
         thread::sleep(QUIET);
-        match length()? {
-            same if same == known => break,
-            longer => known = longer,
-        }
     }
     sniffer.stop()?.exits(0).map(drop)
 }
@@ -136,9 +127,8 @@ const TYPES: [&str; 5] = ["Initial", "0-RTT", "Handshake", "Retry", "1-RTT"];
 
 /// Reads the lines of a trace that are about packets.
 fn packets(trace: &str) -> Result<Vec<Packet>> {
-    trace
-        .lines()
-        .filter_map(packet_line)
+    let lines = trace.lines().filter_map(packet_line);
+    lines
         .filter(|(_, rest)| !rest.starts_with(PADDING))
         .map(|(went, rest)| {
             let packet_type = TYPES.into_iter().find(|name| rest.starts_with(name));

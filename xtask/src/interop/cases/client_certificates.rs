@@ -6,6 +6,7 @@ use super::{Case, TestEnv};
 use crate::setup::NGTCP2_CLIENT;
 
 const ASKS: &str = "qecho server --client-ca home/qecho/ca/rootCA.pem";
+const SHOWS: &str = "message_client.py --cert me.pem --key me-key.pem";
 const FOR_CLIENTS: &str = "--client";
 
 pub(super) fn cases() -> Vec<Case> {
@@ -15,8 +16,7 @@ pub(super) fn cases() -> Vec<Case> {
             |env| {
                 make_certificate(env, FOR_CLIENTS)?;
                 let server = env.server(ASKS)?;
-                let shown = "message_client.py --cert me.pem --key me-key.pem";
-                let client = env.client(&server, shown)?;
+                let client = env.client(&server, SHOWS)?;
                 client.succeeds(&["done, sessions to resume: 0"])?;
                 let client = env.client(&server, "message_client.py")?;
                 client.fails(&["the client sent no certificate"])?;
@@ -34,9 +34,8 @@ pub(super) fn cases() -> Vec<Case> {
             |env| {
                 make_certificate(env, "")?;
                 let server = env.server(ASKS)?;
-                let shown = "message_client.py --cert me.pem --key me-key.pem";
-                env.client(&server, shown)?
-                    .fails(&["is not meant for a client"])?;
+                let client = env.client(&server, SHOWS)?;
+                client.fails(&["is not meant for a client"])?;
                 server.ends_well()
             },
         ),
@@ -47,16 +46,16 @@ pub(super) fn cases() -> Vec<Case> {
                 // Nobody waits for a client that speaks HTTP.
                 let any = "--alpn any --messages always --drain 100ms";
                 let server = env.server(&format!("{ASKS} {any}"))?;
-                let port = server.port();
+                let port = &server.port;
                 let client = |shown: &str| {
                     let options = format!("--no-quic-dump --no-http-dump {shown}");
                     let place = format!("127.0.0.1 {port} https://localhost:{port}/");
                     env.begin(&format!("gtlsclient {options} {place}"))
                 };
                 let _let_in = client("--cert=me.pem --key=me-key.pem")?;
-                server.says("\"connected\"")?;
+                server.child.says("\"connected\"")?;
                 let _refused = client("")?;
-                server.says("the client sent no certificate")?;
+                server.child.says("the client sent no certificate")?;
                 server.ends_well()
             },
         )
@@ -70,7 +69,7 @@ pub(super) fn cases() -> Vec<Case> {
                 for (shown, names) in [(shown, r#"["ada.test"]"#), ("", "null")] {
                     let client = env.client(&server, &format!("qecho client -m a {shown}"))?;
                     client.succeeds(&["a"])?;
-                    server.says(&format!(r#""names": {names}"#))?;
+                    server.child.says(&format!(r#""names": {names}"#))?;
                 }
                 server.ends_well()
             },

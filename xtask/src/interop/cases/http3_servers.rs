@@ -19,7 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
             env.certificate()?;
             let server = on_a_free_port(|port| {
                 let line = format!("gtlsserver --quiet 127.0.0.1 {port} k.pem c.pem");
-                env.other_server(&line, port, None)
+                env.other_server(&line, port, "")
             })?;
             all_ways(env, &server, 2)
         })
@@ -31,10 +31,10 @@ pub(super) fn cases() -> Vec<Case> {
                 let settings = format!(
                     "{{\n admin off\n auto_https off\n}}\nhttps://localhost:{port} {{\n {site}\n}}\n"
                 );
-                let file = env.folder().join("Caddyfile");
+                let file = env.folder.join("Caddyfile");
                 fs::write(file, settings).context("cannot write a file")?;
                 let line = "caddy run --config Caddyfile --adapter caddyfile";
-                env.other_server(line, port, Some("serving initial"))
+                env.other_server(line, port, "serving initial")
             })?;
             all_ways(env, &server, 3)
         })
@@ -46,8 +46,8 @@ pub(super) fn cases() -> Vec<Case> {
 fn all_ways(env: &TestEnv, server: &Server, versions_min: usize) -> Result<()> {
     let ping = |way: &str| {
         let line = format!("qecho ping -n 3 -i 0.05 --alpn h3 --over {way}");
-        env.client(server, &line)?
-            .succeeds(&["3 sent, 3 received, 0 lost (0%)"])
+        let all_came = "3 sent, 3 received, 0 lost (0%)";
+        env.client(server, &line)?.succeeds(&[all_came])
     };
     let listed = ping("vn")?;
     let lists = listed.stdout.lines();
@@ -59,14 +59,10 @@ fn all_ways(env: &TestEnv, server: &Server, versions_min: usize) -> Result<()> {
         ensure!(versions.len() >= versions_min, "{versions:?} are too few");
     }
     ping("frame")?.prints("less ack delay min ")?;
-    ping("handshake")?
-        .prints("first reply    min ")?
-        .prints("confirmed      min ")?;
-    let resumed = ping("handshake --resume --early-data")?;
-    resumed
-        .prints("resumed handshake")?
-        .prints("0-RTT accepted")
-        .map(drop)
+    let confirmed = ping("handshake")?.prints("first reply    min ")?;
+    confirmed.prints("confirmed      min ")?;
+    let resumed = ping("handshake --resume --early-data")?.prints("resumed handshake")?;
+    resumed.prints("0-RTT accepted").map(drop)
 }
 
 /// Starts a server on a port that nobody has just now; if somebody else takes it first,

@@ -11,10 +11,7 @@ const TALKS: &[Talk] = &[
         "qecho client says that a server ended the stream without an echo",
         "fin_only_server.py",
         CLIENT,
-        |client| {
-            let words = "peer closed the stream without echoing 17 of 17 bytes";
-            client.fails(&[words])
-        },
+        |client| client.fails(&["peer closed the stream without echoing 17 of 17 bytes"]),
     ),
     (
         "qecho client gets its echo from an aioquic server with ALPN echo",
@@ -62,32 +59,17 @@ const TALKS: &[Talk] = &[
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = TALKS.iter().map(Case::talk).collect();
+    let echo = "gets its echo from examples/python";
     for (name, server, client) in [
+        (format!("{echo} over a stream"), "", "--over stream"),
         (
-            "gets its echo from examples/python over a stream",
-            "",
-            "--over stream",
-        ),
-        (
-            "gets its echo from examples/python stream by stream",
+            format!("{echo} stream by stream"),
             "",
             "--over stream-per-message",
         ),
-        (
-            "gets its echo from examples/python over uni streams",
-            "",
-            "--over uni",
-        ),
-        (
-            "gets its echo from examples/python in DATAGRAM frames",
-            "",
-            "--over datagram",
-        ),
-        (
-            "without ALPN gets its echo from examples/python",
-            "--no-alpn",
-            "--alpn none",
-        ),
+        (format!("{echo} over uni streams"), "", "--over uni"),
+        (format!("{echo} in DATAGRAM frames"), "", "--over datagram"),
+        (format!("without ALPN {echo}"), "--no-alpn", "--alpn none"),
     ] {
         let case = Case::new(format!("qecho client {name}"), move |env| {
             let server = env.server(&format!("examples/python/echo_server.py {server}"))?;

@@ -50,15 +50,8 @@ pub(super) fn cases() -> Vec<Case> {
             |client| client.succeeds(&[ECHO]),
         ))
         .with(&QUICHE_CLIENT),
-        Case::new(
-            "aioquic client verifies a certificate of qecho cert",
-            verifies_a_certificate,
-        ),
-        Case::new(
-            "aioquic client holds a CA to its name constraints",
-            holds_a_ca_to_constraints,
-        )
-        .with(&OPENSSL),
+        aioquic("verifies a certificate of qecho cert", verifies_a_leaf),
+        aioquic("holds a CA to its name constraints", verifies_a_ca).with(&OPENSSL),
         Case::talk(&(
             "aioquic client whose event loop is blocked for 45 s gets its echo",
             "qecho server",
@@ -66,48 +59,39 @@ pub(super) fn cases() -> Vec<Case> {
             |client| client.succeeds(&["echo after the block", "done"]),
         ))
         .long(),
-        Case::new(
-            "aioquic client that breaks off at any byte leaves the server alive",
+        aioquic(
+            "that breaks off at any byte leaves the server alive",
             |env| {
                 let server = env.server("qecho server")?;
-                env.client(&server, "abusive_client.py --alpn echo")?
-                    .exits(0)?;
+                let abuser = env.client(&server, "abusive_client.py --alpn echo")?;
+                abuser.exits(0)?;
                 let client = env.client(&server, "message_client.py")?;
                 client.succeeds(&["done"]).map(drop)
             },
         ),
-        example("client gets its echo over a stream", "--over stream"),
-        example(
-            "client without ALPN gets its echo",
-            "--over stream --alpn none",
-        ),
-        example(
-            "client gets its echo over a unidirectional stream",
-            "--over uni",
-        ),
-        example(
-            "client gets its echo in a DATAGRAM frame",
-            "--over datagram",
-        ),
-        Case::new(
-            "aioquic client that comes again has its 0-RTT echoed",
-            has_early_data_echoed,
-        ),
+        example("gets its echo over a stream", "--over stream"),
+        example("without ALPN gets its echo", "--over stream --alpn none"),
+        example("gets its echo over a unidirectional stream", "--over uni"),
+        example("gets its echo in a DATAGRAM frame", "--over datagram"),
+        aioquic("that comes again has its 0-RTT echoed", sends_early_data),
         Case::new("ngtcp2 client (GnuTLS) completes its handshake", |env| {
             let server = env.server("qecho server --alpn any")?;
-            let port = server.port();
+            let port = &server.port;
             let quiet = "--no-quic-dump --no-http-dump";
             let line = format!("gtlsclient {quiet} 127.0.0.1 {port} https://localhost:{port}/");
-            env.begin(&line)?
-                .says("QUIC handshake has completed")
-                .map(drop)
+            let client = env.begin(&line)?;
+            client.says("QUIC handshake has completed").map(drop)
         })
         .with(&NGTCP2_CLIENT),
     ]);
     cases
 }
 
-fn has_early_data_echoed(env: &TestEnv) -> Result<()> {
+fn aioquic(does: &str, run: fn(&TestEnv) -> Result<()>) -> Case {
+    Case::new(format!("aioquic client {does}"), run)
+}
+
+fn sends_early_data(env: &TestEnv) -> Result<()> {
     for (switch, words) in [("on", "0-RTT accepted"), ("off", "0-RTT not allowed")] {
         let server = env.server(&format!("qecho server --early-data {switch}"))?;
         let client = env.client(&server, "early_data_client.py --alpn echo")?;
@@ -117,7 +101,7 @@ fn has_early_data_echoed(env: &TestEnv) -> Result<()> {
     Ok(())
 }
 
-fn verifies_a_certificate(env: &TestEnv) -> Result<()> {
+fn verifies_a_leaf(env: &TestEnv) -> Result<()> {
     for (names, exit) in [
         ("localhost 127.0.0.1 ::1", 0),
         ("localhost --short-lived --ed25519", 0),
@@ -132,7 +116,7 @@ fn verifies_a_certificate(env: &TestEnv) -> Result<()> {
     Ok(())
 }
 
-fn holds_a_ca_to_constraints(env: &TestEnv) -> Result<()> {
+fn verifies_a_ca(env: &TestEnv) -> Result<()> {
     let refused = "permitted subtree violation";
     for (limits, exit, words) in [("localhost", 0, ""), ("other.test", 1, refused)] {
         let root = format!("home/qecho/{limits}");
@@ -156,7 +140,7 @@ fn holds_a_ca_to_constraints(env: &TestEnv) -> Result<()> {
 }
 
 fn example(name: &str, arguments: &'static str) -> Case {
-    Case::new(format!("examples/python {name}"), move |env| {
+    Case::new(format!("examples/python client {name}"), move |env| {
         let server = env.server("qecho server")?;
         let messages = "-m this-is-a-message -m 日本語";
         let line = format!("examples/python/echo_client.py {messages} {arguments}");

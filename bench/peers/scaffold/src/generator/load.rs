@@ -2,6 +2,7 @@
 
 use std::{env, net::SocketAddr, path::PathBuf, time::Duration};
 
+use super::pattern::Pattern;
 use crate::Failure;
 
 /// Messages of a bulk transfer: so many bytes, so many of them on the way.
@@ -31,6 +32,8 @@ pub struct Load {
     pub is_bulk: bool,
     /// Largest UDP payload.
     pub payload_max: usize,
+    /// Bytes that messages are made of.
+    pub pattern: Pattern,
 }
 
 impl Load {
@@ -49,6 +52,7 @@ impl Load {
             has_many_sockets: false,
             is_bulk: false,
             payload_max: 1_452,
+            pattern: Pattern::default(),
         };
         while let Some(word) = words.next() {
             let value = words.next().ok_or(format!("{word} needs a value"))?;

@@ -79,10 +79,9 @@ impl Meter {
         let [generator, server] = [0, 1].map(|side| ended[side].saturating_sub(began[side]));
         let elapsed = now.saturating_duration_since(self.begin).as_secs_f64();
         let microseconds = |share: f64| self.times.value_at_quantile(share) as f64 / 1e3;
-        let datagrams = if cipher_suite.is_none() {
-            self.messages
-        } else {
-            0
+        let datagrams = match cipher_suite {
+            Some(_) => 0,
+            None => self.messages,
         };
         let server = server.as_secs_f64();
         let share = generator.as_secs_f64() / elapsed;

@@ -21,13 +21,8 @@ impl Default for Pattern {
             state.to_be_bytes()[0]
         };
         let period: Vec<u8> = (0..PERIOD).map(|_| next()).collect();
-        Self(
-            period
-                .into_iter()
-                .cycle()
-                .take(PERIOD + PIECE_MAX)
-                .collect(),
-        )
+        let endless = period.into_iter().cycle();
+        Self(endless.take(PERIOD + PIECE_MAX).collect())
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, ErrorKind, Read, Write},
+    io::{self, Read, Write},
     net::TcpStream,
     sync::Arc,
     time::{Duration, Instant},
@@ -14,7 +14,8 @@ use std::{
 
 use peer_scaffold::{
     ALPN, Failure,
-    generator::{Load, Meter, Pattern},
+    generator::{Load, Meter},
+    unless_blocked,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::{
@@ -30,10 +31,8 @@ const TURN_MAX: Duration = Duration::from_millis(100);
 fn main() -> Result<(), Failure> {
     let load = Load::parse()?;
     let config = Arc::new(config(&load)?);
-    let pattern = Pattern::default();
-    let mut lanes: Vec<Lane> = (0..load.connections)
-        .map(|_| Lane::connect(&load, config.clone()))
-        .collect::<Result<_, _>>()?;
+    let lanes = (0..load.connections).map(|_| Lane::connect(&load, config.clone()));
+    let mut lanes: Vec<Lane> = lanes.collect::<Result<_, _>>()?;
     let mut now = Instant::now();
     let mut meter = Meter::start(&load, now)?;
     let mut room = vec![0; ROOM];
@@ -41,16 +40,15 @@ fn main() -> Result<(), Failure> {
     while meter.goes_on(now)? {
         for (lane, ready) in lanes.iter_mut().zip(&ready) {
             if *ready {
-                lane.receive(&load, &pattern, &mut room, &mut meter)?;
-                lane.send(&load, &pattern, now)?;
+                lane.receive(&load, &mut room, &mut meter)?;
+                lane.send(&load, now)?;
             }
         }
         ready = wait(&lanes)?;
         now = Instant::now();
     }
-    let suite = lanes
-        .first()
-        .and_then(|lane| lane.tls.negotiated_cipher_suite());
+    let first = lanes.first();
+    let suite = first.and_then(|lane| lane.tls.negotiated_cipher_suite());
     let suite = suite.ok_or("there is no connection")?.suite();
     let suite = format!("{suite:?}").replacen("TLS13_", "TLS_", 1);
     println!("{}", meter.report(now, Some(&suite))?);
@@ -102,59 +100,43 @@ impl Lane {
     }
 
     /// Sends as many messages as may be under way, in one piece.
-    fn send(&mut self, load: &Load, pattern: &Pattern, now: Instant) -> io::Result<()> {
+    fn send(&mut self, load: &Load, now: Instant) -> io::Result<()> {
         let missing = load.in_flight - self.under_way.len();
         if missing > 0 {
             let bytes = missing * load.size;
-            self.tls
-                .writer()
-                .write_all(pattern.piece(self.sent, bytes))?;
+            let piece = load.pattern.piece(self.sent, bytes);
+            self.tls.writer().write_all(piece)?;
             self.sent += bytes as u64;
             self.under_way.extend((0..missing).map(|_| now));
         }
         while self.tls.wants_write() {
-            match self.tls.write_tls(&mut self.stream) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                other => drop(other?),
+            if unless_blocked(self.tls.write_tls(&mut self.stream))?.is_none() {
+                break;
             }
         }
         Ok(())
     }
 
-    fn receive(
-        &mut self,
-        load: &Load,
-        pattern: &Pattern,
-        room: &mut [u8],
-        meter: &mut Meter,
-    ) -> Result<(), Failure> {
-        match self.tls.read_tls(&mut self.stream) {
-            Ok(0) => return Err("the server has closed".into()),
-            Ok(_) => {
-                self.tls.process_new_packets()?;
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
+    fn receive(&mut self, load: &Load, room: &mut [u8], meter: &mut Meter) -> Result<(), Failure> {
+        match unless_blocked(self.tls.read_tls(&mut self.stream))? {
+            None => return Ok(()),
+            Some(0) => return Err("the server has closed".into()),
+            Some(_) => self.tls.process_new_packets()?,
+        };
         let now = Instant::now();
-        loop {
-            let length = match self.tls.reader().read(room) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                length => length?,
-            };
-            if room[..length] != *pattern.piece(self.received, length) {
+        while let Some(length) = unless_blocked(self.tls.reader().read(room))? {
+            if room[..length] != *load.pattern.piece(self.received, length) {
                 return Err("what came back differs".into());
             }
             let before = self.received / load.size as u64;
             self.received += length as u64;
             for _ in before..self.received / load.size as u64 {
-                let sent = self
-                    .under_way
-                    .pop_front()
-                    .ok_or("more came back than was sent")?;
+                let sent = self.under_way.pop_front();
+                let sent = sent.ok_or("more came back than was sent")?;
                 meter.echoed(sent, now, load.size);
             }
         }
+        Ok(())
     }
 }
 
@@ -170,8 +152,6 @@ fn wait(lanes: &[Lane]) -> io::Result<Vec<bool>> {
         .collect();
     let limit = Timespec::try_from(TURN_MAX).ok();
     poll(&mut descriptors, limit.as_ref())?;
-    Ok(descriptors
-        .iter()
-        .map(|it| !it.revents().is_empty())
-        .collect())
+    let is_ready = |it: &PollFd<'_>| !it.revents().is_empty();
+    Ok(descriptors.iter().map(is_ready).collect())
 }

@@ -12,7 +12,7 @@ use std::{
 
 use peer_scaffold::{
     BatchSocket, Failure, SEND_MAX,
-    generator::{Load, Meter, Pattern},
+    generator::{Load, Meter},
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -30,34 +30,30 @@ fn main() -> Result<(), Failure> {
         load.size = load.payload_max;
         load.in_flight = under_way.div_ceil(load.size);
     }
-    let sockets = if load.has_many_sockets {
-        load.connections
-    } else {
-        1
+    let sockets = match load.has_many_sockets {
+        true => load.connections,
+        false => 1,
     };
     let each = load.connections * load.in_flight / sockets;
     let now = Instant::now();
-    let mut lanes: Vec<Lane> = (0..sockets)
-        .map(|_| Lane::new(&load, each, now))
-        .collect::<io::Result<_>>()?;
-    let pattern = Pattern::default();
+    let lanes = (0..sockets).map(|_| Lane::new(&load, each, now));
+    let mut lanes: Vec<Lane> = lanes.collect::<io::Result<_>>()?;
     let mut meter = Meter::start(&load, now)?;
     let mut look = now + LOOK_EVERY;
     let mut now = now;
     while meter.goes_on(now)? {
         for lane in &mut lanes {
-            lane.send(&load, &pattern, now)?;
+            lane.send(&load, now)?;
         }
         wait(&lanes)?;
         now = Instant::now();
         for lane in &mut lanes {
-            lane.receive(&load, &pattern, now, &mut meter)?;
+            lane.receive(&load, now, &mut meter)?;
         }
         if now >= look {
             look = now + LOOK_EVERY;
-            lanes
-                .iter_mut()
-                .for_each(|lane| lane.give_up(now, &mut meter));
+            let all = lanes.iter_mut();
+            all.for_each(|lane| lane.give_up(now, &mut meter));
         }
     }
     println!("{}", meter.report(now, None)?);
@@ -84,7 +80,7 @@ impl Lane {
     }
 
     /// Sends a datagram for each free place.
-    fn send(&mut self, load: &Load, pattern: &Pattern, now: Instant) -> io::Result<()> {
+    fn send(&mut self, load: &Load, now: Instant) -> io::Result<()> {
         let most = self.socket.segments_max().min(SEND_MAX / load.size).max(1);
         while !self.free.is_empty() {
             self.batch.clear();
@@ -95,7 +91,7 @@ impl Lane {
                 *turn = turn.wrapping_add(1);
                 let number = (u64::from(*turn) << 32) | u64::from(place);
                 self.batch.extend_from_slice(&number.to_be_bytes());
-                let rest = pattern.piece(number, load.size - NUMBER);
+                let rest = load.pattern.piece(number, load.size - NUMBER);
                 self.batch.extend_from_slice(rest);
             }
             self.socket.send(load.server, &self.batch, load.size)?;
@@ -103,13 +99,7 @@ impl Lane {
         Ok(())
     }
 
-    fn receive(
-        &mut self,
-        load: &Load,
-        pattern: &Pattern,
-        now: Instant,
-        meter: &mut Meter,
-    ) -> Result<(), Failure> {
+    fn receive(&mut self, load: &Load, now: Instant, meter: &mut Meter) -> Result<(), Failure> {
         let mut differs = false;
         let (places, free) = (&mut self.places, &mut self.free);
         self.socket.receive(|datagram, _| {
@@ -118,7 +108,7 @@ impl Lane {
                 return;
             };
             let number = u64::from_be_bytes(*number);
-            differs |= rest != pattern.piece(number, load.size - NUMBER);
+            differs |= rest != load.pattern.piece(number, load.size - NUMBER);
             let (place, turn) = (number as u32, (number >> 32) as u32);
             match places.get(place as usize) {
                 Some((sent, current)) if *current == turn => {
