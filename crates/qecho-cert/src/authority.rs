@@ -52,11 +52,10 @@ impl Authority {
     /// # Errors
     /// The key cannot be made or used.
     pub fn ephemeral(now: SystemTime) -> Result<Self, AuthorityError> {
-        let sign = |source| AuthorityError::Sign { source };
-        let key = KeyPair::generate().map_err(sign)?;
-        let params =
-            template::authority(&NameConstraints::Loopback, None, now.into()).map_err(sign)?;
-        let certificate = params.self_signed(&key).map_err(sign)?;
+        let key = KeyPair::generate().map_err(AuthorityError::Sign)?;
+        let params = template::authority(&NameConstraints::Loopback, None, now.into())
+            .map_err(AuthorityError::Sign)?;
+        let certificate = params.self_signed(&key).map_err(AuthorityError::Sign)?;
         Ok(Self {
             certificate: certificate.der().clone(),
             pem: certificate.pem(),
@@ -85,9 +84,8 @@ impl Authority {
     /// its name says, or the authority has expired.
     pub fn open(folder: &Path, now: SystemTime) -> Result<Self, AuthorityError> {
         let files = Files::below(folder)?;
-        let pem = storage::read(&files.certificate)?.ok_or_else(|| AuthorityError::NotThere {
-            folder: folder.into(),
-        })?;
+        let pem = storage::read(&files.certificate)?
+            .ok_or_else(|| AuthorityError::NotThere(folder.into()))?;
         files.open(pem, now)
     }
 
@@ -184,10 +182,13 @@ impl Files {
         owner: Option<&str>,
         now: SystemTime,
     ) -> Result<AuthorityOrigin, AuthorityError> {
-        let sign = |source| AuthorityError::Sign { source };
         let key = storage::open_or_create_key(&self.key, Access::OwnerReadOnly)?;
-        let params = template::authority(constraints, owner, now.into()).map_err(sign)?;
-        let pem = params.self_signed(&key).map_err(sign)?.pem();
+        let params =
+            template::authority(constraints, owner, now.into()).map_err(AuthorityError::Sign)?;
+        let pem = params
+            .self_signed(&key)
+            .map_err(AuthorityError::Sign)?
+            .pem();
         Ok(
             match storage::publish(&self.certificate, Access::Public, &pem)? {
                 PublishOutcome::Created => AuthorityOrigin::Created,
@@ -198,26 +199,15 @@ impl Files {
 
     fn open(&self, pem: String, now: SystemTime) -> Result<Authority, AuthorityError> {
         let path = || self.certificate.clone();
-        let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|source| {
-            AuthorityError::MalformedPem {
-                path: path(),
-                source,
-            }
-        })?;
-        let details = CertificateDetails::of(&certificate).map_err(|source| {
-            AuthorityError::MalformedCertificate {
-                path: path(),
-                source,
-            }
-        })?;
+        let certificate = CertificateDer::from_pem_slice(pem.as_bytes())
+            .map_err(|source| AuthorityError::MalformedPem(path(), source))?;
+        let details = CertificateDetails::of(&certificate)
+            .map_err(|source| AuthorityError::MalformedCertificate(path(), source))?;
         if !details.is_authority {
-            return Err(AuthorityError::NotAnAuthority { path: path() });
+            return Err(AuthorityError::NotAnAuthority(path()));
         }
         if details.not_after < now {
-            return Err(AuthorityError::Expired {
-                path: path(),
-                on: details.not_after.date(),
-            });
+            return Err(AuthorityError::Expired(path(), details.not_after.date()));
         }
         let key = storage::open_key(&self.key)?.ok_or_else(|| AuthorityError::KeyMissing {
             certificate: path(),
@@ -229,8 +219,7 @@ impl Files {
                 key: self.key.clone(),
             });
         }
-        let issuer = Issuer::from_ca_cert_der(&certificate, key)
-            .map_err(|source| AuthorityError::Sign { source })?;
+        let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(AuthorityError::Sign)?;
         Ok(Authority {
             issuer,
             certificate,

@@ -68,10 +68,8 @@ impl Identity {
     /// certificate's.
     pub fn load(certificate_path: &Path, key_path: &Path) -> Result<Self, IdentityError> {
         let chain = read_chain(certificate_path)?;
-        let malformed = |source| IdentityError::MalformedCertificate {
-            path: certificate_path.into(),
-            source,
-        };
+        let malformed =
+            |source| IdentityError::MalformedCertificate(certificate_path.into(), source);
         // Intermediates are parsed too: clients would refuse the whole chain.
         for certificate in &chain[1..] {
             CertificateDetails::of(certificate).map_err(malformed)?;
@@ -80,10 +78,8 @@ impl Identity {
         let pin = Pin::of_certificate(&chain[0]).map_err(malformed)?;
         let private_key = read_key(key_path)?;
         let secret = secret::of_key(private_key.secret_der());
-        let key = any_supported_type(&private_key).map_err(|cause| IdentityError::UnusableKey {
-            path: key_path.into(),
-            cause,
-        })?;
+        let key = any_supported_type(&private_key)
+            .map_err(|cause| IdentityError::UnusableKey(key_path.into(), cause))?;
         let certified = CertifiedKey::new(chain, key);
         certified
             .keys_match()
@@ -160,62 +156,33 @@ impl fmt::Debug for Identity {
 #[non_exhaustive]
 pub enum IdentityError {
     /// A file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Error of the system.
-        source: io::Error,
-    },
+    #[error("cannot read {}", .0.display())]
+    Read(PathBuf, #[source] io::Error),
     /// A file is no well-formed PEM.
-    #[error("{} is no valid PEM file (damaged between BEGIN and END?)", path.display())]
-    MalformedPem {
-        /// The file.
-        path: PathBuf,
-        /// Error of the parser, for debugging.
-        cause: pem::Error,
-    },
+    #[error("{} is no valid PEM file (damaged between BEGIN and END?)", .0.display())]
+    MalformedPem(PathBuf, pem::Error),
     /// The certificate file holds none.
-    #[error("there is no certificate in {}", path.display())]
-    NoCertificate {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("there is no certificate in {}", .0.display())]
+    NoCertificate(PathBuf),
     /// A certificate in the file is malformed.
-    #[error("cannot use the certificate in {}", path.display())]
-    MalformedCertificate {
-        /// The file.
-        path: PathBuf,
-        /// Error of the parser.
-        source: MalformedCertificate,
-    },
+    #[error("cannot use the certificate in {}", .0.display())]
+    MalformedCertificate(PathBuf, #[source] MalformedCertificate),
     /// The key file holds none.
-    #[error("there is no private key in {}", path.display())]
-    NoKey {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("there is no private key in {}", .0.display())]
+    NoKey(PathBuf),
     /// The key needs a password, which cannot be asked for here.
     #[error(
         "the key in {} is encrypted; decrypt it first, for instance with openssl pkey",
-        path.display()
+        .0.display()
     )]
-    EncryptedKey {
-        /// The file.
-        path: PathBuf,
-    },
+    EncryptedKey(PathBuf),
     /// The key is malformed or of an unsupported kind.
     #[error(
         "the key in {} is of a kind or size that is not accepted \
          (ECDSA P-256/P-384/P-521, Ed25519, RSA from 2048 bits)",
-        path.display()
+        .0.display()
     )]
-    UnusableKey {
-        /// The file.
-        path: PathBuf,
-        /// Error of the library, for debugging.
-        cause: rustls::Error,
-    },
+    UnusableKey(PathBuf, rustls::Error),
     /// The key is another certificate's.
     #[error("the key in {} does not fit the certificate in {}", key.display(), certificate.display())]
     KeyMismatch {
@@ -236,12 +203,9 @@ pub fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityE
     let content = read(path)?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&content)
         .collect::<Result<_, _>>()
-        .map_err(|cause| IdentityError::MalformedPem {
-            path: path.into(),
-            cause,
-        })?;
+        .map_err(|cause| IdentityError::MalformedPem(path.into(), cause))?;
     if chain.is_empty() {
-        return Err(IdentityError::NoCertificate { path: path.into() });
+        return Err(IdentityError::NoCertificate(path.into()));
     }
     Ok(chain)
 }
@@ -250,12 +214,9 @@ pub(crate) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, IdentityEr
     let content = read(path)?;
     PrivateKeyDer::from_pem_slice(&content).map_err(|error| match error {
         // The header of the old style is no base64.
-        _ if is_encrypted(&content) => IdentityError::EncryptedKey { path: path.into() },
-        pem::Error::NoItemsFound => IdentityError::NoKey { path: path.into() },
-        cause => IdentityError::MalformedPem {
-            path: path.into(),
-            cause,
-        },
+        _ if is_encrypted(&content) => IdentityError::EncryptedKey(path.into()),
+        pem::Error::NoItemsFound => IdentityError::NoKey(path.into()),
+        cause => IdentityError::MalformedPem(path.into(), cause),
     })
 }
 
@@ -272,10 +233,7 @@ fn is_encrypted(content: &[u8]) -> bool {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
-    read_bounded(path).map_err(|source| IdentityError::Read {
-        path: path.into(),
-        source,
-    })
+    read_bounded(path).map_err(|source| IdentityError::Read(path.into(), source))
 }
 
 /// Reads a PEM file as text.

@@ -94,9 +94,7 @@ impl Authority {
         owner: Option<&str>,
         now: SystemTime,
     ) -> Result<IssuedCertificate, IssueError> {
-        let key = key
-            .generate()
-            .map_err(|source| IssueError::Sign { source })?;
+        let key = key.generate().map_err(IssueError::Sign)?;
         self.issue_for(request, key, owner, now)
     }
 
@@ -107,17 +105,14 @@ impl Authority {
         owner: Option<&str>,
         now: SystemTime,
     ) -> Result<IssuedCertificate, IssueError> {
-        let sign = |source| IssueError::Sign { source };
-        let mut params = template(request, owner, now.into()).map_err(sign)?;
+        let mut params = template(request, owner, now.into()).map_err(IssueError::Sign)?;
         if params.not_after > self.expires() {
             if let Validity::Days(_) = request.validity {
-                return Err(IssueError::BeyondAuthority {
-                    ends: self.expires().date(),
-                });
+                return Err(IssueError::BeyondAuthority(self.expires().date()));
             }
             params.not_after = self.expires();
         }
-        let certificate = self.sign(&params, &key).map_err(sign)?;
+        let certificate = self.sign(&params, &key).map_err(IssueError::Sign)?;
         self.vouches(certificate.der(), request, now)?;
         Ok(IssuedCertificate {
             certificate: certificate.der().clone(),
@@ -144,14 +139,14 @@ impl Authority {
         let now = UnixTime::since_unix_epoch(since.unwrap_or_default());
         verify_signed_by(certificate, self.certificate_der(), usage, now).map_err(|cause| {
             match cause {
-                webpki::Error::NameConstraintViolation => IssueError::NotPermitted {
-                    names: request
+                webpki::Error::NameConstraintViolation => IssueError::NotPermitted(
+                    request
                         .names
                         .iter()
                         .map(SubjectAltName::to_string)
                         .collect(),
-                },
-                cause => IssueError::Unverifiable { cause },
+                ),
+                cause => IssueError::Unverifiable(cause),
             }
         })
     }

@@ -37,16 +37,10 @@ pub enum LeafError {
     Storage(#[from] StorageError),
     /// The TLS library does not take the key.
     #[error("cannot serve with the key")]
-    Key {
-        /// Error of the library.
-        source: rustls::Error,
-    },
+    Key(#[source] rustls::Error),
     /// A key or a signature cannot be made.
     #[error("cannot make the server's certificate")]
-    Sign {
-        /// Error of the library.
-        source: rcgen::Error,
-    },
+    Sign(#[source] rcgen::Error),
 }
 
 /// Returns the time; an argument, so that a test can let days go by.
@@ -101,15 +95,15 @@ impl AutomaticLeaf {
     /// # Errors
     /// The key or the certificate cannot be made.
     pub fn ephemeral(authority: Arc<Authority>, clock: Clock) -> Result<Self, LeafError> {
-        let key = KeyPair::generate().map_err(|source| LeafError::Sign { source })?;
+        let key = KeyPair::generate().map_err(LeafError::Sign)?;
         Self::with_key(authority, key, clock)
     }
 
     fn with_key(authority: Arc<Authority>, key: KeyPair, clock: Clock) -> Result<Self, LeafError> {
         let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let signing_key = any_supported_type(&der).map_err(|source| LeafError::Key { source })?;
-        let leaf = Leaf::sign(&authority, &key, &signing_key, clock().into())
-            .map_err(|source| LeafError::Sign { source })?;
+        let signing_key = any_supported_type(&der).map_err(LeafError::Key)?;
+        let leaf =
+            Leaf::sign(&authority, &key, &signing_key, clock().into()).map_err(LeafError::Sign)?;
         Ok(Self {
             authority,
             clock,

@@ -39,11 +39,8 @@ pub struct PermittedSubtrees {
 #[non_exhaustive]
 pub enum ParseSubtreesError {
     /// An entry is neither a domain nor a range.
-    #[error("`{entry}` is neither a domain (example.test) nor a range (10.0.0.0/8, fd00::/8)")]
-    Entry {
-        /// The entry.
-        entry: String,
-    },
+    #[error("`{0}` is neither a domain (example.test) nor a range (10.0.0.0/8, fd00::/8)")]
+    Entry(String),
     /// A range has bits set behind its prefix.
     #[error("`{entry}` has bits behind its prefix; the range is {range}")]
     Bits {
@@ -133,9 +130,7 @@ impl fmt::Display for PermittedSubtrees {
 
 /// Parses an entry, and returns it with its text in the usual form.
 fn subtree(entry: &str) -> Result<(GeneralSubtree, String), ParseSubtreesError> {
-    let neither = || ParseSubtreesError::Entry {
-        entry: entry.to_owned(),
-    };
+    let neither = || ParseSubtreesError::Entry(entry.to_owned());
     let (address, prefix) = match entry.split_once('/') {
         Some((address, prefix)) => (address, Some(prefix)),
         None => (entry, None),

@@ -66,12 +66,10 @@ impl FromStr for Pin {
             _ => return Err(ParsePinError::Prefix),
         };
         if let Some(character) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
-            return Err(ParsePinError::Digit { character });
+            return Err(ParsePinError::Digit(character));
         }
         if digits.len() != HEX_DIGITS {
-            return Err(ParsePinError::Length {
-                digits: digits.len(),
-            });
+            return Err(ParsePinError::Length(digits.len()));
         }
         let mut hash = [0; digest::SHA256_OUTPUT_LEN];
         for (byte, pair) in hash.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
@@ -89,18 +87,12 @@ pub enum ParsePinError {
     /// The text does not begin with `sha256:`.
     #[error("a pin begins with \"sha256:\", followed by 64 hex digits")]
     Prefix,
-    /// A character is no hex digit.
-    #[error("a pin is \"sha256:\" and 64 hex digits, but {character:?} is not one")]
-    Digit {
-        /// The first such character.
-        character: char,
-    },
-    /// The text has too few digits or too many.
-    #[error("a pin is \"sha256:\" and 64 hex digits, but here are {digits}")]
-    Length {
-        /// Number of digits.
-        digits: usize,
-    },
+    /// A character is no hex digit; the first such.
+    #[error("a pin is \"sha256:\" and 64 hex digits, but {0:?} is not one")]
+    Digit(char),
+    /// The text has this number of digits: too few or too many.
+    #[error("a pin is \"sha256:\" and 64 hex digits, but here are {0}")]
+    Length(usize),
 }
 
 #[cfg(test)]

@@ -43,31 +43,17 @@ pub enum RenewError {
     #[error(transparent)]
     Load(#[from] IdentityError),
     /// The certificate is a CA's.
-    #[error("the certificate in {} is a CA's: whoever trusts it would not know a new one", path.display())]
-    Authority {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("the certificate in {} is a CA's: whoever trusts it would not know a new one", .0.display())]
+    Authority(PathBuf),
     /// The file holds more than one certificate.
-    #[error("{} holds a chain; name the file with the certificate alone", path.display())]
-    Chain {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("{} holds a chain; name the file with the certificate alone", .0.display())]
+    Chain(PathBuf),
     /// A name is none that can be issued.
-    #[error("the certificate in {} has a name that cannot be asked for: `{name}`", path.display())]
-    Name {
-        /// The file.
-        path: PathBuf,
-        /// The name.
-        name: String,
-    },
+    #[error("the certificate in {} has a name that cannot be asked for: `{}`", .0.display(), .1)]
+    Name(PathBuf, String),
     /// The certificate has no subject alternative name.
-    #[error("the certificate in {} is for no name", path.display())]
-    Nameless {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("the certificate in {} is for no name", .0.display())]
+    Nameless(PathBuf),
     /// No file with the key is found.
     #[error("cannot find the key of {}: it is not in {}", certificate.display(), looked.display())]
     KeyNotFound {
@@ -77,13 +63,8 @@ pub enum RenewError {
         looked: PathBuf,
     },
     /// The key is of a type that cannot be used again.
-    #[error("cannot use the key in {}", path.display())]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// Error of the library.
-        source: rcgen::Error,
-    },
+    #[error("cannot use the key in {}", .0.display())]
+    Key(PathBuf, #[source] rcgen::Error),
 }
 
 impl RenewableCertificate {
@@ -95,16 +76,13 @@ impl RenewableCertificate {
     pub fn load(certificate: &Path, key: Option<&Path>) -> Result<Self, RenewError> {
         let path = || certificate.to_owned();
         let chain = read_chain(certificate)?;
-        let malformed = |source| IdentityError::MalformedCertificate {
-            path: path(),
-            source,
-        };
+        let malformed = |source| IdentityError::MalformedCertificate(path(), source);
         let details = CertificateDetails::of(&chain[0]).map_err(malformed)?;
         if details.is_authority {
-            return Err(RenewError::Authority { path: path() });
+            return Err(RenewError::Authority(path()));
         }
         if chain.len() > 1 {
-            return Err(RenewError::Chain { path: path() });
+            return Err(RenewError::Chain(path()));
         }
         let names = names(certificate, &details)?;
         let (key_path, key) = find_key(certificate, key)?;
@@ -184,13 +162,11 @@ impl RenewableCertificate {
 
 fn names(path: &Path, details: &CertificateDetails) -> Result<Vec<SubjectAltName>, RenewError> {
     if details.names.is_empty() {
-        return Err(RenewError::Nameless { path: path.into() });
+        return Err(RenewError::Nameless(path.into()));
     }
     let parse = |name: &String| {
-        name.parse().map_err(|_| RenewError::Name {
-            path: path.into(),
-            name: name.clone(),
-        })
+        name.parse()
+            .map_err(|_| RenewError::Name(path.into(), name.clone()))
     };
     details.names.iter().map(parse).collect()
 }
@@ -204,7 +180,7 @@ fn find_key(certificate: &Path, named: Option<&Path>) -> Result<(PathBuf, KeyPai
     for path in candidates {
         let der = match read_key(&path) {
             Ok(der) => der,
-            Err(IdentityError::Read { source, .. })
+            Err(IdentityError::Read(_, source))
                 if named.is_none() && source.kind() == io::ErrorKind::NotFound =>
             {
                 continue;
@@ -214,7 +190,7 @@ fn find_key(certificate: &Path, named: Option<&Path>) -> Result<(PathBuf, KeyPai
         };
         return match KeyPair::try_from(&der) {
             Ok(key) => Ok((path, key)),
-            Err(source) => Err(RenewError::Key { path, source }),
+            Err(source) => Err(RenewError::Key(path, source)),
         };
     }
     Err(RenewError::KeyNotFound {

@@ -13,69 +13,38 @@ use crate::publish::{self, Access, PublishOutcome};
 #[non_exhaustive]
 pub enum StorageError {
     /// The folder is not there and cannot be made.
-    #[error("cannot create the folder {}", folder.display())]
-    CreateFolder {
-        /// The folder.
-        folder: PathBuf,
-        /// Error of the system.
-        source: io::Error,
-    },
+    #[error("cannot create the folder {}", .0.display())]
+    CreateFolder(PathBuf, #[source] io::Error),
     /// A file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Error of the system.
-        source: io::Error,
-    },
+    #[error("cannot read {}", .0.display())]
+    Read(PathBuf, #[source] io::Error),
     /// A file cannot be written.
-    #[error("cannot write {}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Error of the system.
-        source: io::Error,
-    },
+    #[error("cannot write {}", .0.display())]
+    Write(PathBuf, #[source] io::Error),
     /// A key file holds no key that can be used.
-    #[error("cannot use the key in {}", path.display())]
-    MalformedKey {
-        /// The file.
-        path: PathBuf,
-        /// Error of the parser.
-        source: rcgen::Error,
-    },
+    #[error("cannot use the key in {}", .0.display())]
+    MalformedKey(PathBuf, #[source] rcgen::Error),
     /// A new key cannot be made.
     #[error("cannot make a key")]
-    GenerateKey {
-        /// Error of the library.
-        source: rcgen::Error,
-    },
+    GenerateKey(#[source] rcgen::Error),
 }
 
 impl StorageError {
     /// Returns the error of a file that was there a moment ago and is gone.
     pub(crate) fn vanished(path: &Path) -> Self {
-        Self::Read {
-            path: path.into(),
-            source: io::ErrorKind::NotFound.into(),
-        }
+        Self::Read(path.into(), io::ErrorKind::NotFound.into())
     }
 }
 
 /// Returns the absolute path of a folder.
 pub(crate) fn absolute(folder: &Path) -> Result<PathBuf, StorageError> {
-    std::path::absolute(folder).map_err(|source| StorageError::CreateFolder {
-        folder: folder.into(),
-        source,
-    })
+    std::path::absolute(folder).map_err(|source| StorageError::CreateFolder(folder.into(), source))
 }
 
 /// Creates a folder and those above it, unless they are there.
 pub(crate) fn create_folder(folder: &Path) -> Result<(), StorageError> {
-    publish::create_folder(folder).map_err(|source| StorageError::CreateFolder {
-        folder: folder.into(),
-        source,
-    })
+    publish::create_folder(folder)
+        .map_err(|source| StorageError::CreateFolder(folder.into(), source))
 }
 
 /// Reads a file as text; `None` if it is not there.
@@ -85,10 +54,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>, StorageError> {
         Ok(text) => Ok(Some(text)),
         // A file in place of the folder is found when the folder is created.
         Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(None),
-        Err(source) => Err(StorageError::Read {
-            path: path.into(),
-            source,
-        }),
+        Err(source) => Err(StorageError::Read(path.into(), source)),
     }
 }
 
@@ -98,19 +64,14 @@ pub(crate) fn publish(
     access: Access,
     content: &str,
 ) -> Result<PublishOutcome, StorageError> {
-    publish::publish(path, access, content.as_bytes()).map_err(|source| StorageError::Write {
-        path: path.into(),
-        source,
-    })
+    publish::publish(path, access, content.as_bytes())
+        .map_err(|source| StorageError::Write(path.into(), source))
 }
 
 /// Reads a key; `None` if the file is not there.
 pub(crate) fn open_key(path: &Path) -> Result<Option<KeyPair>, StorageError> {
     let parse = |pem: String| {
-        KeyPair::from_pem(&pem).map_err(|source| StorageError::MalformedKey {
-            path: path.into(),
-            source,
-        })
+        KeyPair::from_pem(&pem).map_err(|source| StorageError::MalformedKey(path.into(), source))
     };
     read(path)?.map(parse).transpose()
 }
@@ -120,7 +81,7 @@ pub(crate) fn open_or_create_key(path: &Path, access: Access) -> Result<KeyPair,
     if let Some(key) = open_key(path)? {
         return Ok(key);
     }
-    let key = KeyPair::generate().map_err(|source| StorageError::GenerateKey { source })?;
+    let key = KeyPair::generate().map_err(StorageError::GenerateKey)?;
     match publish(path, access, &key.serialize_pem())? {
         PublishOutcome::Created => Ok(key),
         PublishOutcome::Existing => open_key(path)?.ok_or_else(|| StorageError::vanished(path)),

@@ -16,41 +16,20 @@ pub enum AuthorityError {
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// There is no authority in the folder.
-    #[error("there is no CA in {}", folder.display())]
-    NotThere {
-        /// The folder.
-        folder: PathBuf,
-    },
+    #[error("there is no CA in {}", .0.display())]
+    NotThere(PathBuf),
     /// The certificate file is no PEM, or has no certificate in it.
-    #[error("cannot find a certificate in {}", path.display())]
-    MalformedPem {
-        /// The file.
-        path: PathBuf,
-        /// Error of the parser.
-        source: pem::Error,
-    },
+    #[error("cannot find a certificate in {}", .0.display())]
+    MalformedPem(PathBuf, #[source] pem::Error),
     /// The certificate file is PEM, but its content is no certificate.
-    #[error("cannot use the certificate in {}", path.display())]
-    MalformedCertificate {
-        /// The file.
-        path: PathBuf,
-        /// Error of the parser.
-        source: MalformedCertificate,
-    },
+    #[error("cannot use the certificate in {}", .0.display())]
+    MalformedCertificate(PathBuf, #[source] MalformedCertificate),
     /// The certificate is no CA's.
-    #[error("the certificate in {} is not a CA's", path.display())]
-    NotAnAuthority {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The certificate has expired.
-    #[error("the CA in {} expired on {on}; remove the file, and a new one is made", path.display())]
-    Expired {
-        /// The file.
-        path: PathBuf,
-        /// The day, in UTC.
-        on: Date,
-    },
+    #[error("the certificate in {} is not a CA's", .0.display())]
+    NotAnAuthority(PathBuf),
+    /// The certificate in the file expired on that day, in UTC.
+    #[error("the CA in {} expired on {}; remove the file, and a new one is made", .0.display(), .1)]
+    Expired(PathBuf, Date),
     /// The certificate is there, its key is not.
     #[error("{} is there, but its key {} is missing", certificate.display(), key.display())]
     KeyMissing {
@@ -69,8 +48,5 @@ pub enum AuthorityError {
     },
     /// A key or a signature cannot be made.
     #[error("cannot make the CA's certificate")]
-    Sign {
-        /// Error of the library.
-        source: rcgen::Error,
-    },
+    Sign(#[source] rcgen::Error),
 }

@@ -8,26 +8,14 @@ use time::Date;
 pub enum IssueError {
     /// A key or a signature cannot be made.
     #[error("cannot make the certificate")]
-    Sign {
-        /// Error of the library.
-        source: rcgen::Error,
-    },
-    /// The authority's name constraints forbid a name.
-    #[error("the CA's name constraints forbid {}", names.join(", "))]
-    NotPermitted {
-        /// The names that were asked for; at least one is forbidden.
-        names: Vec<String>,
-    },
-    /// The authority ends before the certificate would.
-    #[error("the CA itself expires on {ends}; ask for fewer days")]
-    BeyondAuthority {
-        /// The authority's last day, in UTC.
-        ends: Date,
-    },
+    Sign(#[source] rcgen::Error),
+    /// The authority's name constraints forbid one of these names, or more.
+    #[error("the CA's name constraints forbid {}", .0.join(", "))]
+    NotPermitted(Vec<String>),
+    /// The authority ends before the certificate would, on that day in UTC.
+    #[error("the CA itself expires on {0}; ask for fewer days")]
+    BeyondAuthority(Date),
     /// A peer would reject the certificate that was signed.
-    #[error("the CA's certificate cannot vouch for another ({cause})")]
-    Unverifiable {
-        /// Error of the verification.
-        cause: webpki::Error,
-    },
+    #[error("the CA's certificate cannot vouch for another ({0})")]
+    Unverifiable(webpki::Error),
 }

@@ -29,25 +29,14 @@ pub struct CertificateFiles {
 #[non_exhaustive]
 pub enum CertificateFilesError {
     /// The file is an authority's.
-    #[error("{} belongs to a CA, and is not replaced", path.display())]
-    Authority {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("{} belongs to a CA, and is not replaced", .0.display())]
+    Authority(PathBuf),
     /// Two of the files are one.
-    #[error("{} cannot be two files at once", path.display())]
-    SamePath {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("{} cannot be two files at once", .0.display())]
+    SamePath(PathBuf),
     /// A file cannot be written.
-    #[error("cannot write {}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Error of the system.
-        source: io::Error,
-    },
+    #[error("cannot write {}", .0.display())]
+    Write(PathBuf, #[source] io::Error),
 }
 
 impl CertificateFiles {
@@ -127,7 +116,7 @@ impl CertificateFiles {
                 .any(|other| other.path == file.path)
             {
                 let path = typed[position].clone();
-                return Err(CertificateFilesError::SamePath { path });
+                return Err(CertificateFilesError::SamePath(path));
             }
         }
         // The authority's key is the lock: other users cannot open it, and so not hold it.
@@ -135,17 +124,14 @@ impl CertificateFiles {
         replace_all(&files).map_err(|(failed, source)| {
             let position = files.iter().position(|file| file.path == failed);
             let path = position.map_or(failed, |position| typed[position].clone());
-            CertificateFilesError::Write { path, source }
+            CertificateFilesError::Write(path, source)
         })
     }
 }
 
 /// Returns the file that a path leads to, if it may be replaced.
 fn target(path: &Path) -> Result<PathBuf, CertificateFilesError> {
-    let refused = |source| CertificateFilesError::Write {
-        path: path.into(),
-        source,
-    };
+    let refused = |source| CertificateFilesError::Write(path.into(), source);
     // The system decides whether a link is followed: Linux can forbid those of other users
     // in a shared folder.
     let metadata = fs::metadata(path);
@@ -170,7 +156,7 @@ fn target(path: &Path) -> Result<PathBuf, CertificateFilesError> {
         .iter()
         .any(|name| target.file_name().is_some_and(|own| own == *name));
     if named_so || holds_an_authority(&target) {
-        return Err(CertificateFilesError::Authority { path: path.into() });
+        return Err(CertificateFilesError::Authority(path.into()));
     }
     Ok(target)
 }

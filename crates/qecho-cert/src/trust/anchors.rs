@@ -21,16 +21,11 @@ use crate::pin::Pin;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Anchor {
-    /// An authority on this machine, for a loopback name.
-    LocalAuthority {
-        /// Name of its owner, such as `qecho` or `mkcert`.
-        name: String,
-    },
+    /// An authority on this machine, for a loopback name; named after its owner, such as
+    /// `qecho` or `mkcert`.
+    LocalAuthority(String),
     /// A CA in a file that the user named.
-    CaFile {
-        /// The file.
-        path: PathBuf,
-    },
+    CaFile(PathBuf),
     /// A root that the operating system trusts.
     Platform,
     /// The pinned key.
@@ -42,8 +37,8 @@ pub enum Anchor {
 impl fmt::Display for Anchor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::LocalAuthority { name } => write!(f, "{name}'s local CA"),
-            Self::CaFile { path } => write!(f, "CA file {}", path.display()),
+            Self::LocalAuthority(name) => write!(f, "{name}'s local CA"),
+            Self::CaFile(path) => write!(f, "CA file {}", path.display()),
             Self::Platform => f.write_str("the platform's roots"),
             Self::Pin(pin) => write!(f, "pin {}", pin.abbreviated()),
             Self::Unverified => f.write_str("nobody (--insecure)"),
@@ -57,24 +52,13 @@ impl fmt::Display for Anchor {
 pub enum TrustError {
     /// The file cannot be read, or there is no certificate in it.
     #[error("cannot load the CA file")]
-    Load {
-        /// Error with the file's path.
-        source: IdentityError,
-    },
+    Load(#[source] IdentityError),
     /// A certificate in the file cannot be a trust anchor.
-    #[error("cannot use the CA in {}: a certificate in it is malformed", path.display())]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// Error of the library, for debugging.
-        cause: rustls::Error,
-    },
+    #[error("cannot use the CA in {}: a certificate in it is malformed", .0.display())]
+    Unusable(PathBuf, rustls::Error),
     /// A certificate in the file is not a CA's.
-    #[error("a certificate in {} is not a CA's", path.display())]
-    NotAnAuthority {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("a certificate in {} is not a CA's", .0.display())]
+    NotAnAuthority(PathBuf),
     /// No file was named.
     #[error("no CA is named")]
     NoAuthority,
@@ -103,7 +87,7 @@ impl AnchorVerifier {
         let certificates = certificates_in(&path)?;
         let verifier = verifier_from(&certificates, &path, provider)?;
         Ok(Self {
-            anchor: Anchor::CaFile { path },
+            anchor: Anchor::CaFile(path),
             certificates,
             verifier,
         })
@@ -128,15 +112,17 @@ impl AnchorVerifier {
             }
         };
         let certificates = match certificates {
-            Err(TrustError::Load {
-                source: IdentityError::Read { source, .. },
-            }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(TrustError::Load(IdentityError::Read(_, source)))
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
+                return Ok(None);
+            }
             certificates => certificates?,
         };
         let verifier = verifier_from(&certificates, &path, provider)?;
         let name = authority.name.clone();
         Ok(Some(Self {
-            anchor: Anchor::LocalAuthority { name },
+            anchor: Anchor::LocalAuthority(name),
             certificates,
             verifier,
         }))
@@ -209,7 +195,7 @@ fn unavailable(why: &str) -> String {
 pub(super) fn note(authority: &LocalAuthority, error: &TrustError) -> String {
     let mut line = format!("{}'s local CA is not used", authority.name);
     let mut cause: Option<&dyn std::error::Error> = match error {
-        TrustError::Load { source } => Some(source),
+        TrustError::Load(source) => Some(source),
         TrustError::Unusable { .. }
         | TrustError::NotAnAuthority { .. }
         | TrustError::NoAuthority => Some(error),
@@ -223,7 +209,7 @@ pub(super) fn note(authority: &LocalAuthority, error: &TrustError) -> String {
 }
 
 pub(super) fn certificates_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
-    read_chain(path).map_err(|source| TrustError::Load { source })
+    read_chain(path).map_err(TrustError::Load)
 }
 
 fn verifier_from(
@@ -235,10 +221,7 @@ fn verifier_from(
     for certificate in certificates {
         roots
             .add(certificate.clone())
-            .map_err(|cause| TrustError::Unusable {
-                path: path.into(),
-                cause,
-            })?;
+            .map_err(|cause| TrustError::Unusable(path.into(), cause))?;
     }
     let verifier =
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))

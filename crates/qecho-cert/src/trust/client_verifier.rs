@@ -82,15 +82,12 @@ impl Authorities {
         let mut certificates = Vec::new();
         for path in ca_files {
             for certificate in certificates_in(path)? {
-                let unusable = |cause| TrustError::Unusable {
-                    path: path.clone(),
-                    cause,
-                };
+                let unusable = |cause| TrustError::Unusable(path.clone(), cause);
                 roots.add(certificate.clone()).map_err(unusable)?;
                 let details = CertificateDetails::of(&certificate);
                 // A self-signed one can be a client's own, and is trusted for it alone.
                 if details.is_ok_and(|details| !details.is_authority && !details.self_issued) {
-                    return Err(TrustError::NotAnAuthority { path: path.clone() });
+                    return Err(TrustError::NotAnAuthority(path.clone()));
                 }
                 certificates.push(certificate);
             }

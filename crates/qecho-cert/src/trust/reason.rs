@@ -1,7 +1,5 @@
 //! Reasons for which a certificate is rejected.
 
-use std::fmt;
-
 use rustls::{CertificateError, Error};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use time::format_description::BorrowedFormatItem;
@@ -18,65 +16,59 @@ const MINUTE: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
 
 /// Reason for which a server's certificate is rejected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RejectionReason {
-    /// No anchor leads to the issuer.
-    UntrustedIssuer {
-        /// The issuer's name in the certificate.
-        issuer: String,
-    },
-    /// An anchor has the issuer's name, but not the key that signed the certificate.
-    IssuerKeyDiffers {
-        /// The name of both.
-        issuer: String,
-    },
+    /// No anchor leads to the issuer of that name.
+    #[error("the certificate's issuer is not trusted ({0})")]
+    UntrustedIssuer(String),
+    /// An anchor has that name, the issuer's, but not the key that signed the certificate.
+    #[error("the certificate bears the name of a trusted CA, but another key signed it ({0})")]
+    IssuerKeyDiffers(String),
     /// The certificate is its own issuer.
+    #[error("the certificate is self-signed")]
     SelfSigned,
-    /// The certificate has expired.
-    Expired {
-        /// End of its validity.
-        at: OffsetDateTime,
-    },
-    /// A certificate between it and the anchor has expired.
-    IntermediateExpired {
-        /// End of its validity.
-        at: OffsetDateTime,
-    },
-    /// The certificate is not valid yet.
-    NotYetValid {
-        /// Start of its validity.
-        from: OffsetDateTime,
-    },
+    /// The certificate expired at that time.
+    #[error("the certificate expired on {}", minute(*.0))]
+    Expired(OffsetDateTime),
+    /// A certificate between it and the anchor expired at that time.
+    #[error("a certificate in the chain expired on {}", minute(*.0))]
+    IntermediateExpired(OffsetDateTime),
+    /// The certificate is not valid before that time.
+    #[error("the certificate is not valid until {}", minute(*.0))]
+    NotYetValid(OffsetDateTime),
     /// The certificate is for other names.
+    #[error(
+        "the certificate is not valid for {asked} (valid for {})",
+        list(valid_for)
+    )]
     WrongName {
         /// The name that was called.
         asked: String,
         /// The names that it is valid for.
         valid_for: Vec<String>,
     },
-    /// The issuer may not sign for the names in the certificate.
-    NameNotPermitted {
-        /// The names in it.
-        names: Vec<String>,
-    },
+    /// The issuer may not sign for these names in the certificate.
+    #[error("the certificate's issuer may not sign for its names ({})", list(.0))]
+    NameNotPermitted(Vec<String>),
     /// The certificate is not for servers.
+    #[error("the certificate is not meant for a server")]
     WrongPurpose,
     /// The certificate is a CA's own, issued by another CA.
+    #[error("this is a CA's own certificate and cannot be a server's")]
     CaUsedAsEndEntity,
     /// The certificate is a CA's own, and that CA is trusted.
+    #[error("this is a CA's own certificate and cannot be a server's")]
     AnchorUsedAsEndEntity,
-    /// The certificate is signed with an algorithm that is not accepted.
-    SignatureAlgorithm {
-        /// The algorithm's name, or its number where it is not known.
-        algorithm: String,
-    },
+    /// The certificate is signed with an algorithm that is not accepted, by its name or its
+    /// number.
+    #[error("the certificate is signed with an algorithm that is not accepted ({0})")]
+    SignatureAlgorithm(String),
     /// A certificate between it and the anchor is signed with such an algorithm.
-    IntermediateSignatureAlgorithm {
-        /// The algorithm's name, or its number where it is not known.
-        algorithm: String,
-    },
+    #[error("a certificate in the chain is signed with an algorithm that is not accepted ({0})")]
+    IntermediateSignatureAlgorithm(String),
     /// The key is not the pinned one.
+    #[error("the server's key has pin {seen}, but {asked} was asked for")]
     WrongPin {
         /// The pin that was asked for.
         asked: Pin,
@@ -84,14 +76,14 @@ pub enum RejectionReason {
         seen: Pin,
     },
     /// The server did not prove that it holds the certificate's key.
+    #[error("the server did not prove that it holds the certificate's key")]
     HandshakeSignature,
     /// The certificate is not well-formed.
+    #[error("the certificate is malformed")]
     Malformed,
-    /// Another reason.
-    Other {
-        /// The reason in plain words.
-        text: String,
-    },
+    /// Another reason, in plain words.
+    #[error("the certificate was refused: {0}")]
+    Other(String),
 }
 
 impl RejectionReason {
@@ -107,9 +99,7 @@ impl RejectionReason {
         let Ok(details) = &CertificateDetails::of(certificate) else {
             return Self::Malformed;
         };
-        let in_words = || Self::Other {
-            text: error_text::plain(error),
-        };
+        let in_words = || Self::Other(error_text::plain(error));
         let Error::InvalidCertificate(error) = error else {
             return in_words();
         };
@@ -126,26 +116,22 @@ impl RejectionReason {
             }
             Certificate::UnknownIssuer
             | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-                Self::UntrustedIssuer { issuer: issuer() }
+                Self::UntrustedIssuer(issuer())
             }
-            Certificate::BadSignature => Self::IssuerKeyDiffers { issuer: issuer() },
+            Certificate::BadSignature => Self::IssuerKeyDiffers(issuer()),
             Certificate::UnsupportedSignatureAlgorithmContext {
                 signature_algorithm_id,
                 ..
             } => Self::of_algorithm(signature_algorithm_id, details),
-            Certificate::Expired => Self::Expired {
-                at: details.not_after,
-            },
+            Certificate::Expired => Self::Expired(details.not_after),
             Certificate::ExpiredContext { not_after, .. } => match date_time(*not_after) {
-                at if at == details.not_after => Self::Expired { at },
-                at => Self::IntermediateExpired { at },
+                at if at == details.not_after => Self::Expired(at),
+                at => Self::IntermediateExpired(at),
             },
-            Certificate::NotValidYet => Self::NotYetValid {
-                from: details.not_before,
-            },
-            Certificate::NotValidYetContext { not_before, .. } => Self::NotYetValid {
-                from: date_time(*not_before),
-            },
+            Certificate::NotValidYet => Self::NotYetValid(details.not_before),
+            Certificate::NotValidYetContext { not_before, .. } => {
+                Self::NotYetValid(date_time(*not_before))
+            }
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
                 Self::WrongName {
                     asked: host.to_owned(),
@@ -157,9 +143,9 @@ impl RejectionReason {
             }
             Certificate::BadEncoding => Self::Malformed,
             Certificate::Other(other) => match other.0.downcast_ref() {
-                Some(webpki::Error::NameConstraintViolation) => Self::NameNotPermitted {
-                    names: details.names.clone(),
-                },
+                Some(webpki::Error::NameConstraintViolation) => {
+                    Self::NameNotPermitted(details.names.clone())
+                }
                 Some(webpki::Error::CaUsedAsEndEntity) => match is_anchor {
                     true => Self::AnchorUsedAsEndEntity,
                     false if details.self_issued => Self::SelfSigned,
@@ -178,69 +164,8 @@ impl RejectionReason {
             .unwrap_or_else(|| details.signature_algorithm.clone());
         let algorithm = error_text::algorithm(&refused);
         match refused == details.signature_algorithm {
-            true => Self::SignatureAlgorithm { algorithm },
-            false => Self::IntermediateSignatureAlgorithm { algorithm },
-        }
-    }
-}
-
-impl fmt::Display for RejectionReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UntrustedIssuer { issuer } => {
-                write!(f, "the certificate's issuer is not trusted ({issuer})")
-            }
-            Self::IssuerKeyDiffers { issuer } => write!(
-                f,
-                "the certificate bears the name of a trusted CA, but another key signed it \
-                 ({issuer})"
-            ),
-            Self::SelfSigned => f.write_str("the certificate is self-signed"),
-            Self::Expired { at } => write!(f, "the certificate expired on {}", minute(*at)),
-            Self::IntermediateExpired { at } => {
-                write!(f, "a certificate in the chain expired on {}", minute(*at))
-            }
-            Self::NotYetValid { from } => {
-                write!(f, "the certificate is not valid until {}", minute(*from))
-            }
-            Self::WrongName { asked, valid_for } => {
-                let names = list(valid_for);
-                write!(
-                    f,
-                    "the certificate is not valid for {asked} (valid for {names})"
-                )
-            }
-            Self::NameNotPermitted { names } => {
-                let names = list(names);
-                write!(
-                    f,
-                    "the certificate's issuer may not sign for its names ({names})"
-                )
-            }
-            Self::WrongPurpose => f.write_str("the certificate is not meant for a server"),
-            Self::CaUsedAsEndEntity | Self::AnchorUsedAsEndEntity => {
-                f.write_str("this is a CA's own certificate and cannot be a server's")
-            }
-            Self::SignatureAlgorithm { algorithm } => write!(
-                f,
-                "the certificate is signed with an algorithm that is not accepted ({algorithm})"
-            ),
-            Self::IntermediateSignatureAlgorithm { algorithm } => write!(
-                f,
-                "a certificate in the chain is signed with an algorithm that is not accepted \
-                 ({algorithm})"
-            ),
-            Self::WrongPin { asked, seen } => {
-                write!(
-                    f,
-                    "the server's key has pin {seen}, but {asked} was asked for"
-                )
-            }
-            Self::HandshakeSignature => {
-                f.write_str("the server did not prove that it holds the certificate's key")
-            }
-            Self::Malformed => f.write_str("the certificate is malformed"),
-            Self::Other { text } => write!(f, "the certificate was refused: {text}"),
+            true => Self::SignatureAlgorithm(algorithm),
+            false => Self::IntermediateSignatureAlgorithm(algorithm),
         }
     }
 }

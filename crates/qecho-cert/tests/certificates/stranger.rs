@@ -121,7 +121,7 @@ fn an_unconstrained_local_authority_speaks_for_loopback_alone() {
     let issuer = "CN=mkcert's CA".to_owned();
     assert_eq!(
         met.verifier.failure().unwrap().reason(),
-        &RejectionReason::UntrustedIssuer { issuer }
+        &RejectionReason::UntrustedIssuer(issuer)
     );
 }
 

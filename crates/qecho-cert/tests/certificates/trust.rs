@@ -15,9 +15,7 @@ fn the_local_authority_vouches_for_the_loopback_names() {
     for name in ["localhost", "LOCALHOST", "127.0.0.1", "::1"] {
         let met = meet(trusting(&folder), name, Arc::clone(&leaf) as _);
         met.accepted_by("qecho's local CA");
-        let anchor = Anchor::LocalAuthority {
-            name: "qecho".into(),
-        };
+        let anchor = Anchor::LocalAuthority("qecho".into());
         assert_eq!(met.verifier.verified_by(), Some(anchor));
     }
 }

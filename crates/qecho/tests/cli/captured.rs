@@ -28,15 +28,15 @@ impl<'a> Capture<'a> {
         launch.arg("--pcap").arg(&self.path)
     }
 
-    /// Returns fields of the packets that pass a filter, a line for each.
-    pub(crate) fn fields(&self, filter: &str, fields: &[&str]) -> Vec<String> {
+    /// Returns fields (one for each word) of the packets that pass a filter, a line for each.
+    pub(crate) fn fields(&self, filter: &str, fields: &str) -> Vec<String> {
         let mut command = tshark::reader(self.env, &self.path);
         for checked in ["ip", "udp"] {
             command.arg("-o");
             command.arg(format!("{checked}.check_checksum:TRUE"));
         }
         command.args(["-Y", filter, "-T", "fields"]);
-        for field in fields {
+        for field in fields.split(' ') {
             command.args(["-e", field]);
         }
         let output = command
@@ -59,13 +59,8 @@ impl<'a> Capture<'a> {
             // The MTU of a network, that of loopback is larger.
             "frame.len > 1500",
         ];
-        let fields = [
-            "frame.number",
-            "frame.len",
-            "_ws.col.Info",
-            "_ws.expert.message",
-        ];
-        self.fields(&faults.join(" || "), &fields)
+        let fields = "frame.number frame.len _ws.col.Info _ws.expert.message";
+        self.fields(&faults.join(" || "), fields)
     }
 
     /// Checks that every packet is right and decrypted; returns how many
@@ -74,19 +69,15 @@ impl<'a> Capture<'a> {
     pub(crate) fn is_sound(&self) -> usize {
         let faults = self.faults();
         assert!(faults.is_empty(), "{faults:#?}");
-        self.fields("quic", &["frame.number"]).len()
+        self.fields("quic", "frame.number").len()
     }
 
     /// Returns on how many streams bytes passed, to and fro counted apart. What
     /// is late is sent again and counts once.
     pub(crate) fn streamed(&self, bytes: &str) -> usize {
         let hex: String = bytes.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let fields = [
-            "frame.packet_flags_direction",
-            "quic.stream.stream_id",
-            "quic.stream_data",
-        ];
-        let lines = self.fields("quic.stream_data", &fields);
+        let fields = "frame.packet_flags_direction quic.stream.stream_id quic.stream_data";
+        let lines = self.fields("quic.stream_data", fields);
         let mut ways = BTreeSet::new();
         for line in &lines {
             let columns: Vec<&str> = line.split('\t').collect();
@@ -102,19 +93,9 @@ impl<'a> Capture<'a> {
 
     /// Returns what tells the datagrams of one direction apart.
     pub(crate) fn datagrams(&self, direction: &str) -> Vec<String> {
-        let fields = [
-            "ip.src",
-            "ip.dst",
-            "ipv6.src",
-            "ipv6.dst",
-            "udp.srcport",
-            "udp.dstport",
-            "udp.length",
-            "udp.checksum",
-            "ip.dsfield.ecn",
-            "ipv6.tclass.ecn",
-        ];
-        self.fields(direction, &fields)
+        let fields = "ip.src ip.dst ipv6.src ipv6.dst udp.srcport udp.dstport udp.length \
+                      udp.checksum ip.dsfield.ecn ipv6.tclass.ecn";
+        self.fields(direction, fields)
     }
 
     /// Returns how long the file is, if there is one.
@@ -136,6 +117,7 @@ impl<'a> Capture<'a> {
     }
 }
 
+/// Returns the access rights of a file or a folder.
 pub(crate) fn mode(path: &Path) -> u32 {
     let metadata = fs::metadata(path).expect("it is there");
     metadata.permissions().mode() & 0o777

@@ -63,19 +63,50 @@ fn oracle(command: &mut Command) -> process::Output {
 }
 
 /// Runs mkcert in a folder.
-fn mkcert_in(env: &TestEnv, folder: &Path, arguments: &[&str]) -> process::Output {
+pub(crate) fn mkcert_in(env: &TestEnv, folder: &Path, arguments: &[&str]) -> process::Output {
     oracle(env.command("mkcert").args(arguments).current_dir(folder))
+}
+
+/// Asks such a program something; tells whether it is content, and what it says.
+fn asked(command: &mut Command) -> (bool, String) {
+    let output = oracle(command);
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    (output.status.success(), said)
 }
 
 /// Asks OpenSSL something about files in a folder, with an argument for each word.
 fn openssl_in(folder: &Path, arguments: impl AsRef<str>) -> (bool, String) {
     let arguments = arguments.as_ref().split_whitespace();
-    let output = oracle(Command::new("openssl").args(arguments).current_dir(folder));
-    let said = [output.stdout, output.stderr].concat();
-    (
-        output.status.success(),
-        String::from_utf8_lossy(&said).into_owned(),
-    )
+    asked(Command::new("openssl").args(arguments).current_dir(folder))
+}
+
+/// Has OpenSSL do something, which must go well.
+#[track_caller]
+fn openssl_does(folder: &Path, arguments: impl AsRef<str>) {
+    let (done, said) = openssl_in(folder, arguments);
+    assert!(done, "{said}");
+}
+
+/// Checks that OpenSSL finds a certificate of a folder signed by a CA.
+#[track_caller]
+fn openssl_verifies(folder: &Path, ca: &Path, certificate: &str) {
+    openssl_does(
+        folder,
+        format!("verify -CAfile {} {certificate}", ca.display()),
+    );
+}
+
+/// Makes a certificate in `NAME.pem` of the home as a thief of the loopback CA's key would,
+/// with OpenSSL.
+fn steal(env: &TestEnv, name: &str) {
+    let forge = format!(
+        "req -x509 -newkey rsa:2048 -nodes -subj /O=thief -days 30 \
+         -addext subjectAltName=DNS:{name} -addext basicConstraints=CA:FALSE \
+         -addext extendedKeyUsage=serverAuth -CA qecho/rootCA.pem \
+         -CAkey qecho/rootCA-key.pem -keyout {name}-key.pem -out {name}.pem"
+    );
+    openssl_does(&env.home(), forge);
 }
 
 /// A script runs many programs: each is quick, on a machine that has nothing else to do.

@@ -92,6 +92,16 @@ impl TestEnv {
         )))
     }
 
+    /// Starts a server that writes for people on a free port, waits until its banner is whole,
+    /// and returns the port.
+    pub(crate) fn text_server(&self, arguments: &str) -> (Process, u16) {
+        let server = self.qecho(format!("server --listen localhost:0 {arguments}"));
+        let server = server.start();
+        server.stdout.says("\n\n");
+        let port = port(server.stdout.line(1).trim());
+        (server, port)
+    }
+
     /// Starts a relay on a free port and waits until it is ready.
     pub(crate) fn relay(&self, to: &str, arguments: &str) -> Server {
         self.await_server(self.qecho(format!(

@@ -3,36 +3,27 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use crate::{
+    cert::mkcert_in,
     certificates::{Validity, certificate_for, key},
     cmd::Output,
     env::{self, TestEnv},
 };
 
 fn server_with(env: &TestEnv, certificate: &Path, key: &Path) -> Output {
-    env.qecho("server --listen localhost:0 --cert")
-        .arg(certificate)
-        .arg("--key")
-        .arg(key)
-        .run()
+    let server = env.qecho("server --listen localhost:0 --cert");
+    server.arg(certificate).arg("--key").arg(key).run()
 }
 
 #[test]
 fn a_certificate_of_ones_own_is_served_and_announced() {
     let env = TestEnv::new();
     let files = certificate_for(&env, "localhost", &Validity::Now);
-    let server = env
-        .qecho("server --listen localhost:0 --cert")
-        .arg(&files.certificate);
-    let server = server.arg("--key").arg(&files.key).start();
-    server.stdout.says("\n\n");
+    let (server, port) = env.text_server(&files.options());
     let banner = server.stdout.text();
-    assert!(
-        banner.contains("  certificate  localhost; until 2100-01-01\n"),
-        "{banner}"
-    );
+    let words = "  certificate  localhost; until 2100-01-01\n";
+    assert!(banner.contains(words), "{banner}");
     assert!(!banner.contains("local CA"), "{banner}");
     assert_eq!(server.stderr.text(), "", "no CA is made");
-    let port = crate::env::port(server.stdout.line(1).trim());
     let client = env.qecho(format!("client localhost:{port} -m a --ca"));
     client.arg(&files.ca).ok();
 }
@@ -85,10 +76,8 @@ fn files_that_are_no_pem_are_named() {
     let env = TestEnv::new();
     let files = certificate_for(&env, "localhost", &Validity::Now);
     let text = env.file("text.pem", "no PEM at all");
-    let broken = env.file(
-        "broken.pem",
-        "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n",
-    );
+    let broken = "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n";
+    let broken = env.file("broken.pem", broken);
     let swapped = server_with(&env, &files.key, &files.certificate);
     swapped.exits(2).complains(".pem");
     for path in [&text, &broken] {
@@ -106,21 +95,12 @@ fn mkcerts_files_work_on_both_sides() {
     let env = TestEnv::new();
     fs::create_dir(env.home().join("caroot")).expect("the home takes folders");
     let (certificate, key) = (env.path("mkcert.pem"), env.path("mkcert-key.pem"));
-    let made = env
-        .command("mkcert")
-        .arg("-cert-file")
-        .arg(&certificate)
-        .arg("-key-file")
-        .arg(&key)
-        .args(["localhost", "127.0.0.1", "::1"])
-        .output()
-        .unwrap_or_else(|error| panic!("cannot run mkcert: {error}; run `cargo xtask setup`"));
+    let (certificate, key) = (certificate.display(), key.display());
+    let typed = format!("-cert-file {certificate} -key-file {key} localhost 127.0.0.1 ::1");
+    let typed: Vec<_> = typed.split(' ').collect();
+    let made = mkcert_in(&env, &env.home(), &typed);
     assert!(made.status.success(), "{made:?}");
-    let server = env.server(&format!(
-        "--cert {} --key {}",
-        certificate.display(),
-        key.display()
-    ));
+    let server = env.server(&format!("--cert {certificate} --key {key}"));
     let found = env.client(&server, "-m a").run();
     found.exits(0).complains("verified by mkcert's local CA");
     let ca = env.home().join("caroot/rootCA.pem");

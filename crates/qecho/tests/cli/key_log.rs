@@ -1,8 +1,11 @@
 //! TLS secrets for those who want to read the packets.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::path::Path;
 
-use crate::env::{self, TestEnv};
+use crate::{
+    captured::mode,
+    env::{self, TestEnv},
+};
 
 /// Returns the labels in a key log, whose every line must be in the NSS format.
 fn labels(path: &Path) -> Vec<String> {
@@ -37,22 +40,14 @@ fn both_sides_log_the_same_secrets_to_files_that_only_their_owner_reads() {
     let done = env.client(&server, "-m a --keylog").arg(&ours).ok();
     let said = format!("writing TLS secrets to {}", ours.display());
     assert_eq!(done.stderr.matches(&said).count(), 1, "{done:#?}");
-    server
-        .process
-        .stderr
-        .says(&format!("writing TLS secrets to {}", theirs.display()));
+    let said = format!("writing TLS secrets to {}", theirs.display());
+    server.process.stderr.says(&said);
     for path in [&ours, &theirs] {
-        let mode = fs::metadata(path)
-            .expect("it is there")
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(mode(path), 0o600);
         let labels = labels(path);
         for label in LABELS {
-            assert!(
-                labels.iter().any(|logged| logged == label),
-                "{label} in {labels:?}"
-            );
+            let is_logged = labels.iter().any(|logged| logged == label);
+            assert!(is_logged, "{label} in {labels:?}");
         }
     }
     let sorted = |path| {
@@ -86,23 +81,15 @@ fn the_environment_asks_for_a_key_log_as_other_programs_know_it() {
 fn a_key_log_that_cannot_be_written_could_not_run() {
     let env = TestEnv::new();
     let path = env.path("missing/key.log");
-    let reason = format!(
-        "cannot write TLS secrets to {}: No such file",
-        path.display()
-    );
-    env.qecho("client localhost:1 -m a --keylog")
-        .arg(&path)
-        .run()
-        .fails(2, &reason, None);
-    env.qecho("server --listen localhost:0 --keylog")
-        .arg(&path)
-        .run()
-        .exits(2)
-        .complains(&reason);
-    env.qecho("client localhost:1 -m a")
-        .env("SSLKEYLOGFILE", &path)
-        .run()
-        .fails(2, &reason, None);
+    let shown = path.display();
+    let reason = format!("cannot write TLS secrets to {shown}: No such file");
+    let client = env.qecho("client localhost:1 -m a --keylog").arg(&path);
+    client.run().fails(2, &reason, None);
+    let server = env.qecho("server --listen localhost:0 --keylog").arg(&path);
+    server.run().exits(2).complains(&reason);
+    let client = env.qecho("client localhost:1 -m a");
+    let client = client.env("SSLKEYLOGFILE", &path);
+    client.run().fails(2, &reason, None);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::env::{self, TestEnv, port};
+use crate::env::{self, TestEnv};
 
 #[test]
 fn the_first_line_of_json_says_all_that_a_script_needs() {
@@ -26,18 +26,10 @@ fn the_first_line_of_json_says_all_that_a_script_needs() {
     assert_eq!(ca, env.home().join("qecho/rootCA.pem").to_string_lossy());
     let pem = env::read(ca);
     assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"));
-    assert_eq!(
-        line["names"],
-        serde_json::json!(["localhost", "127.0.0.1", "::1"])
-    );
-    assert!(
-        line["expires_unix"]
-            .as_i64()
-            .is_some_and(|seconds| seconds > 1_700_000_000)
-    );
-    let done = env
-        .qecho(format!("client {} --ca {ca} -m a", server.place()))
-        .run();
+    let names = serde_json::json!(["localhost", "127.0.0.1", "::1"]);
+    assert_eq!(line["names"], names);
+    assert!(line["expires_unix"].as_i64() > Some(1_700_000_000));
+    let done = env.client(&server, format!("--ca {ca} -m a")).run();
     done.exits(0).complains("verified by CA file ");
     let last = server.ends_well();
     assert_eq!(last["event"], "stopped");
@@ -46,49 +38,35 @@ fn the_first_line_of_json_says_all_that_a_script_needs() {
 #[test]
 fn the_banner_tells_a_person_what_to_paste() {
     let env = TestEnv::new();
-    let server = env.qecho("server --listen localhost:0").start();
-    server.stdout.says("\n\n");
+    let (server, port) = env.text_server("");
     let banner = server.stdout.text();
     let lines: Vec<_> = banner.lines().collect();
     assert_eq!(
         lines[0],
         concat!("qecho ", env!("CARGO_PKG_VERSION"), " echo server")
     );
-    let port = port(lines[1].trim());
     assert!(lines[1].starts_with("  listening    127.0.0.1:") || lines[1].contains("[::1]:"));
     assert!(lines[2].starts_with("  certificate  localhost, 127.0.0.1, ::1; until 20"));
     let ca = env.home().join("qecho/rootCA.pem");
     assert!(lines[3].starts_with(&format!("  local CA     {}", ca.display())));
-    let near = lines[4]
-        .trim_start()
-        .strip_prefix("client")
-        .expect(lines[4])
-        .trim();
+    let near = lines[4].trim_start().strip_prefix("client");
+    let near = near.expect(lines[4]).trim();
     assert_eq!(near, format!("qecho client localhost:{port}"));
-    let far = lines[5]
-        .trim_start()
-        .strip_prefix("from afar")
-        .expect(lines[5])
-        .trim();
+    let far = lines[5].trim_start().strip_prefix("from afar");
+    let far = far.expect(lines[5]).trim();
     assert!(far.starts_with(&format!("qecho client HOST:{port} --pin sha256:")));
     for command in [near, &far.replace("HOST", "127.0.0.1")] {
         let typed = command.strip_prefix("qecho ").expect("it is ours");
         env.qecho(format!("{typed} -m a")).ok();
     }
-    assert!(
-        server
-            .stderr
-            .text()
-            .starts_with("made a local CA, good for localhost alone: ")
-    );
+    let made = "made a local CA, good for localhost alone: ";
+    assert!(server.stderr.text().starts_with(made));
     server.terminate();
     let done = server.done();
     done.exits(0);
     let last = done.stdout.lines().last().expect("there is a line");
-    assert_eq!(
-        last,
-        "stopped: 2 connections, 2 streams, 2 bytes and 0 datagrams echoed"
-    );
+    let counts = "2 connections, 2 streams, 2 bytes and 0 datagrams echoed";
+    assert_eq!(last, format!("stopped: {counts}"));
 }
 
 #[test]
@@ -106,14 +84,8 @@ fn the_key_and_the_pin_survive_a_restart() {
 #[test]
 fn several_places_may_be_listened_on() {
     let env = TestEnv::new();
-    let launch = env.qecho(
-        "server --format json --listen 127.0.0.1:0 --listen 127.0.0.1:0 --listen localhost:0",
-    );
-    let server = env.await_server(launch);
-    let addresses = server.listening["addresses"]
-        .as_array()
-        .expect("a list")
-        .clone();
+    let server = env.server("--listen 127.0.0.1:0 --listen 127.0.0.1:0");
+    let addresses = server.listening["addresses"].as_array().expect("a list");
     assert!(addresses.len() >= 3, "{addresses:?}");
     for address in addresses {
         let address = address.as_str().expect("a text");
@@ -133,8 +105,8 @@ fn any_sensible_number_of_shards_can_be_had() {
     }
     for shards in ["0", "257", "all"] {
         let done = env.qecho(format!("server --shards {shards}")).run();
-        done.exits(2)
-            .complains("a number from 1 to 256 is expected");
+        let words = "a number from 1 to 256 is expected";
+        done.exits(2).complains(words);
     }
 }
 
@@ -156,10 +128,8 @@ fn a_server_open_to_others_says_so() {
     let server = env.qecho("server --listen *:0").start();
     server.stdout.says("\n\n");
     let banner = server.stdout.text();
-    assert!(
-        banner.contains("  open         anyone who reaches this port"),
-        "{banner}"
-    );
+    let words = "  open         anyone who reaches this port";
+    assert!(banner.contains(words), "{banner}");
     assert!(!banner.contains("(once this server"), "{banner}");
 }
 
@@ -189,10 +159,8 @@ fn an_address_of_another_host_is_refused_with_a_hint() {
 fn a_home_that_takes_no_files_is_refused_with_a_hint() {
     let env = TestEnv::new();
     let file = env.file("file", "no folder");
-    let done = env
-        .qecho("server --listen localhost:0")
-        .env("QECHO_HOME", file)
-        .run();
+    let server = env.qecho("server --listen localhost:0");
+    let done = server.env("QECHO_HOME", file).run();
     done.fails(2, "cannot open the local CA", Some("QECHO_HOME"));
 }
 
@@ -204,10 +172,7 @@ fn a_reader_that_leaves_after_the_first_line_does_not_end_the_server() {
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).expect("a line");
     let listening: serde_json::Value = serde_json::from_str(&line).expect("it is JSON");
-    let address = listening["addresses"][0]
-        .as_str()
-        .expect("a text")
-        .to_owned();
+    let address = listening["addresses"][0].as_str().expect("a text");
     for _ in 0..3 {
         env.qecho(format!("client {address} -m a")).ok();
     }

@@ -8,14 +8,10 @@ use crate::{
     terminal::Terminal,
 };
 
-/// Starts a server that writes for people, and returns its port.
-fn text_server(env: &TestEnv, arguments: &str) -> (Process, u16) {
-    let server = env
-        .qecho(format!("server --listen localhost:0 {arguments}"))
-        .start();
-    server.stdout.says("\n\n");
-    let port = port(server.stdout.line(1).trim());
-    (server, port)
+/// Returns the number of lines that a line says were left out.
+fn left_out(line: &str) -> Option<usize> {
+    let count = line.strip_prefix("… and ")?.split(' ').next()?;
+    count.parse().ok()
 }
 
 /// Ends the server and returns the lines below its banner, without the peers' addresses.
@@ -38,7 +34,7 @@ fn told(server: Process) -> Vec<String> {
 #[test]
 fn a_stream_is_told_from_its_opening_to_its_end() {
     let env = TestEnv::new();
-    let (server, port) = text_server(&env, "--messages always");
+    let (server, port) = env.text_server("--messages always");
     let client = env.qecho(format!("client 127.0.0.1:{port} -m"));
     client.arg("grüß dich\x1b[2J\n").ok();
     server.stdout.says("connection ended");
@@ -58,7 +54,7 @@ fn a_stream_is_told_from_its_opening_to_its_end() {
 #[test]
 fn datagrams_and_one_way_streams_are_told_too() {
     let env = TestEnv::new();
-    let (server, port) = text_server(&env, "--messages always");
+    let (server, port) = env.text_server("--messages always");
     for way in ["datagram", "uni"] {
         let command = format!("client 127.0.0.1:{port} --alpn none --over {way} -m a");
         env.qecho(&command).ok();
@@ -77,21 +73,16 @@ fn datagrams_and_one_way_streams_are_told_too() {
 #[test]
 fn bytes_that_are_no_text_are_counted_and_long_text_is_cut() {
     let env = TestEnv::new();
-    let (server, port) = text_server(&env, "--messages always");
+    let (server, port) = env.text_server("--messages always");
     let command = format!("client 127.0.0.1:{port}");
     env.qecho(&command).run_with(b"\xff\xfe\x00").exits(0);
     env.qecho(&command).run_with(&[b'x'; 1_000]).exits(0);
     server.stdout.says_times("connection ended", 2);
     let told = told(server);
-    assert!(
-        told.iter()
-            .any(|line| line == "stream 0 received 3 bytes, no text"),
-        "{told:?}"
-    );
-    let long = told
-        .iter()
-        .find(|line| line.contains("xxx"))
-        .expect("it was told");
+    let line = "stream 0 received 3 bytes, no text".to_owned();
+    assert!(told.contains(&line), "{told:?}");
+    let long = told.iter().find(|line| line.contains("xxx"));
+    let long = long.expect("it was told");
     assert!(
         long.ends_with("x…\", 1000 bytes") && long.len() < 200,
         "{long}"
@@ -107,9 +98,8 @@ fn a_character_cut_between_two_packets_is_shown_whole() {
         let mut client = env.client(&server, "").start();
         let (head, tail) = text.as_bytes().split_at(cut);
         client.types(head);
-        client
-            .stdout
-            .until("head", |bytes| bytes.len() == head.len());
+        let is_whole = |bytes: &[u8]| bytes.len() == head.len();
+        client.stdout.until("head", is_whole);
         client.types(tail);
         let done = client.done();
         done.exits(0);
@@ -131,7 +121,7 @@ fn a_character_cut_between_two_packets_is_shown_whole() {
 #[test]
 fn under_load_only_so_many_lines_a_second_are_told_and_the_rest_is_counted() {
     let env = TestEnv::new();
-    let (server, port) = text_server(&env, "--messages always");
+    let (server, port) = env.text_server("--messages always");
     let lines = "x\n".repeat(200);
     let command = format!("client 127.0.0.1:{port} --over stream-per-message");
     let (done, took) = crate::cmd::timed(|| env.qecho(&command).run_with(lines.as_bytes()));
@@ -146,10 +136,7 @@ fn under_load_only_so_many_lines_a_second_are_told_and_the_rest_is_counted() {
         "{} lines in {took:?}",
         told.len()
     );
-    let counts = told.iter().filter_map(|line| {
-        let count = line.strip_prefix("… and ")?.split(' ').next()?;
-        count.parse::<usize>().ok()
-    });
+    let counts = told.iter().filter_map(|line| left_out(line));
     assert!(counts.sum::<usize>() > 100, "{told:?}");
 }
 
@@ -157,7 +144,7 @@ fn under_load_only_so_many_lines_a_second_are_told_and_the_rest_is_counted() {
 fn nobody_asks_for_messages_on_a_pipe_and_never_means_never() {
     let env = TestEnv::new();
     for messages in ["", "--messages auto", "--messages never"] {
-        let (server, port) = text_server(&env, messages);
+        let (server, port) = env.text_server(messages);
         env.qecho(format!("client 127.0.0.1:{port} -m a")).ok();
         let told = told(server);
         assert_eq!(told.len(), 1, "{told:?}");
@@ -207,7 +194,7 @@ fn a_server_on_a_terminal_shows_messages_unasked() {
 #[test]
 fn what_was_left_out_is_counted_before_the_server_ends() {
     let env = TestEnv::new();
-    let (server, port) = text_server(&env, "--messages always");
+    let (server, port) = env.text_server("--messages always");
     let lines = "x\n".repeat(100);
     let command = format!("client 127.0.0.1:{port} --over stream-per-message");
     env.qecho(&command).run_with(lines.as_bytes()).exits(0);
@@ -215,19 +202,8 @@ fn what_was_left_out_is_counted_before_the_server_ends() {
     let all = 2 + 3 * 100;
     let (last, lines) = told.split_last().expect("it said something");
     assert!(last.starts_with("stopped: "));
-    let count: usize = lines
-        .iter()
-        .map(|line| {
-            let count = line.strip_prefix("… and ");
-            count.map_or(1, |rest| {
-                rest.split(' ')
-                    .next()
-                    .and_then(|n| n.parse().ok())
-                    .unwrap_or(0)
-            })
-        })
-        .sum();
-    assert_eq!(count, all, "{told:?}");
+    let counts = lines.iter().map(|line| left_out(line).unwrap_or(1));
+    assert_eq!(counts.sum::<usize>(), all, "{told:?}");
 }
 
 #[test]
@@ -239,12 +215,10 @@ fn clients_that_are_turned_away_are_told_of() {
     env.client(&server, "-m a").run().exits(1);
     first.done().exits(0);
     let pin = "sha256:".to_owned() + &"0".repeat(64);
-    env.client(&server, format!("-m a --pin {pin}"))
-        .run()
-        .exits(1);
+    let other = env.client(&server, format!("-m a --pin {pin}"));
+    other.run().exits(1);
     let failed = server.event("handshake_failed");
-    let why = failed["reason"].as_str().expect("it is told");
-    assert!(why.contains("no_application_protocol"), "{why}");
+    assert_contains(&failed["reason"], "no_application_protocol");
     let refused = server.event("refused");
     assert_contains(&refused["reason"], "too many");
     let counts = server.ends_well();

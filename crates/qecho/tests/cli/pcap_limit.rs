@@ -79,9 +79,9 @@ fn a_connection_that_spans_files_opens_in_each() {
     server.ends_well();
     let [newest, _] = both_are_sound(&env, "server.pcapng");
     assert_eq!(newest.streamed("message-319-"), 2);
-    assert!(newest.fields(REPEATED, &["frame.number"]).len() > 4);
+    assert!(newest.fields(REPEATED, "frame.number").len() > 4);
     // From both ends, and one more after each key update.
-    let synthetic = newest.fields(NEVER_SENT, &["frame.number"]);
+    let synthetic = newest.fields(NEVER_SENT, "frame.number");
     assert!((2..20).contains(&synthetic.len()), "{synthetic:?}");
     for needed in [REPEATED, NEVER_SENT] {
         let rest = without(&env, &newest, needed);
@@ -112,7 +112,7 @@ fn both_files_together_show_each_packet_that_passed_and_show_it_once() {
     client.done().exits(0);
     let done = server.ends();
     let [newest, oldest] = both_are_sound(&env, "server.pcapng");
-    assert!(!newest.fields(NEVER_SENT, &["frame.number"]).is_empty());
+    assert!(!newest.fields(NEVER_SENT, "frame.number").is_empty());
     let live = Rows::of_lines(&done.stderr);
     let (first, second) = (traced(&env, &oldest), traced(&env, &newest));
     let [first_rows, second_rows] = [&first, &second].map(|text| Rows::of_lines(text));
@@ -163,11 +163,7 @@ fn what_fits_is_in_one_file() {
     capture.is_sound();
     assert_eq!(capture.streamed("Hello, QUIC!"), 4);
     assert!(!env.path("demo.pcapng.1").exists());
-    assert!(
-        capture
-            .fields("frame.comment", &["frame.number"])
-            .is_empty()
-    );
+    assert!(capture.fields("frame.comment", "frame.number").is_empty());
 }
 
 #[test]
@@ -180,9 +176,8 @@ fn both_files_are_good_when_the_process_is_killed() {
     let aside = Capture::new(&env, "server.pcapng.1");
     let mut typed = 1_000_000;
     for _ in 0..TRIES_MAX {
-        client
-            .stdout
-            .until("echo", |bytes| bytes.len() + 50_000 > typed);
+        let is_echoed = |bytes: &[u8]| bytes.len() + 50_000 > typed;
+        client.stdout.until("echo", is_echoed);
         // Killed between two files it would leave one of them empty or missing.
         server.process.halt();
         if aside.length() > LIMIT - 10_000 && capture.length() > 50_000 {
@@ -220,10 +215,8 @@ fn a_file_that_cannot_be_put_aside_ends_the_capture_alone() {
     let server = listening(&env, "localhost:0", &capture, LIMITED);
     bulk(&env, &server);
     let done = server.ends();
-    let warned = done
-        .stderr
-        .lines()
-        .filter(|line| line.starts_with("warning"));
+    let lines = done.stderr.lines();
+    let warned = lines.filter(|line| line.starts_with("warning"));
     assert_eq!(warned.count(), 1, "{done:#?}");
     done.complains("server.pcapng ends too early: cannot go on in a new file: Is a directory");
     assert!(capture.is_sound() > 50);
@@ -245,11 +238,8 @@ fn limits_that_mean_nothing_are_refused() {
             done.exits(2).complains(reason);
         }
         let done = env.qecho(format!("{command} --pcap - {LIMITED}")).run();
-        done.fails(
-            2,
-            "what goes to stdout has no --pcap-limit",
-            Some("--pcap FILE"),
-        );
+        let reason = "what goes to stdout has no --pcap-limit";
+        done.fails(2, reason, Some("--pcap FILE"));
         let typed = format!("{command} --pcap /dev/null {LIMITED}");
         let done = env.qecho(&typed).run();
         done.fails(2, "/dev/null: --pcap-limit is for regular files", None);

@@ -63,13 +63,9 @@ fn json_has_a_row_for_each_answer_and_a_summary() {
         ("handshake", "handshake_us"),
         ("vn", "negotiation_us"),
     ] {
-        let done = ping(
-            &env,
-            &server,
-            &format!("--over {way} -n 4 -i 0 --format json"),
-        );
-        done.exits(0);
-        let rows = done.events();
+        let options = format!("--over {way} -n 4 -i 0 --format json");
+        let done = ping(&env, &server, &options);
+        let rows = done.exits(0).events();
         let replies: Vec<_> = rows.iter().filter(|row| row["type"] == "reply").collect();
         assert_eq!(replies.len(), 4, "{done:#?}");
         for (reply, sequence) in replies.iter().zip(1..) {
@@ -115,21 +111,16 @@ fn microseconds(row: &Value, name: &str) -> f64 {
 fn comma_separated_values_have_the_columns_of_their_header() {
     let (env, server) = TestEnv::with_server("");
     for way in WAYS {
-        let done = ping(
-            &env,
-            &server,
-            &format!("--over {way} -n 2 -i 0 --format csv"),
-        );
+        let options = format!("--over {way} -n 2 -i 0 --format csv");
+        let done = ping(&env, &server, &options);
         done.exits(0);
         let mut lines = done.stdout.lines().map(|line| line.split(',').collect());
         let header: Vec<_> = lines.next().expect("a header");
         let rows: Vec<Vec<_>> = lines.filter(|row: &Vec<_>| row[0] != "connected").collect();
         let kinds: Vec<_> = rows.iter().map(|row| row[0]).collect();
         assert_eq!(kinds, ["reply", "reply", "summary"]);
-        assert!(
-            rows.iter().all(|row| row.len() == header.len()),
-            "{done:#?}"
-        );
+        let is_whole = |row: &Vec<_>| row.len() == header.len();
+        assert!(rows.iter().all(is_whole), "{done:#?}");
         let column = |name| header.iter().position(|column| *column == name);
         let received = column("received").expect("it is counted");
         assert_eq!(rows[2][received], "2");
@@ -147,12 +138,8 @@ fn a_delay_each_way_shows_in_every_way() {
     relay.set_conditions(slow.clone(), slow);
     for way in WAYS {
         let place = format!("localhost:{}", relay.addresses()[0].port());
-        let done = env
-            .qecho(format!(
-                "ping {place} -4 --over {way} -n 5 -i 0 --format json"
-            ))
-            .ok();
-        let summary = done.last_event();
+        let options = format!("-4 --over {way} -n 5 -i 0 --format json");
+        let summary = launch(&env, &place, &options).ok().last_event();
         check_summary(&summary, way, 5);
         assert!(microseconds(&summary, "min_us") >= 40_000.0, "{summary}");
         if way == "frame" {
@@ -224,12 +211,8 @@ fn what_is_sent_with_the_first_packets_is_told_of_each_handshake() {
         let server = env.server(options);
         let done = ping(&env, &server, handshakes);
         done.exits(0).prints("\nechoed         min ");
-        let rows = |words: &str| {
-            done.stdout
-                .lines()
-                .filter(|row| row.contains(words))
-                .count()
-        };
+        let lines = || done.stdout.lines();
+        let rows = |words: &str| lines().filter(|row| row.contains(words)).count();
         let first = usize::from(word == "not_sent");
         assert_eq!(rows(&format!(", {again}, echoed ")), 2 + first, "{done:#?}");
         let done = ping(&env, &server, &format!("{handshakes} --format json"));
@@ -262,9 +245,7 @@ fn a_lossy_network_loses_datagrams_but_nothing_of_a_stream() {
         let running = launch(&env, &place, &options).start();
         running.stdout.says("\"seq\":1,");
         relay.set_conditions(lossy.clone(), lossy.clone());
-        let done = running.done();
-        done.exits(0);
-        let summary = done.last_event();
+        let summary = running.done().exits(0).last_event();
         let lost = summary["lost"].as_u64().expect("it is counted");
         assert_eq!(lost > 0, way == "datagram", "{summary}");
     }

@@ -12,11 +12,9 @@ fn a_host_that_does_not_answer_is_named_with_the_time_that_it_had() {
     let address = env::address(&silent);
     for way in ["stream", "datagram", "frame"] {
         let command = format!("ping {address} --over {way} -n 2 --timeout 200ms");
-        env.qecho(&command).run().fails(
-            1,
-            &format!("cannot connect to {address}: no answer within 200 ms"),
-            Some("is a server running there"),
-        );
+        let reason = format!("cannot connect to {address}: no answer within 200 ms");
+        let done = env.qecho(&command).run();
+        done.fails(1, &reason, Some("is a server running there"));
     }
     // These go on asking.
     for way in ["handshake", "vn"] {
@@ -41,11 +39,9 @@ fn nobody_there_is_noticed_at_once() {
     let port = vacant.number();
     for way in ["stream", "datagram", "frame"] {
         let command = format!("ping 127.0.0.1:{port} --over {way} -n 2");
-        env.qecho(&command).run().fails(
-            1,
-            &format!("nobody listens there (127.0.0.1:{port})"),
-            Some("is a server running there"),
-        );
+        let reason = format!("nobody listens there (127.0.0.1:{port})");
+        let done = env.qecho(&command).run();
+        done.fails(1, &reason, Some("is a server running there"));
     }
     for way in ["handshake", "vn"] {
         let command = format!("ping 127.0.0.1:{port} --over {way} -n 2 -i 0");
@@ -66,13 +62,10 @@ fn a_host_that_dies_in_the_middle_ends_it_and_what_came_is_kept() {
         ping.stdout.says("seq=3 ");
         server.process.signal(Signal::KILL);
         let done = ping.done();
-        done.fails(
-            1,
-            &format!("{place}: connection lost: nobody listens there any more"),
-            None,
-        )
-        .prints(&format!("\n--- {place} over {way} ---\n"))
-        .prints("p50 ");
+        let reason = format!("{place}: connection lost: nobody listens there any more");
+        done.fails(1, &reason, None)
+            .prints(&format!("\n--- {place} over {way} ---\n"))
+            .prints("p50 ");
     }
 }
 
@@ -124,22 +117,13 @@ fn sizes_that_cannot_be_are_refused() {
     let (env, server) = TestEnv::with_server("");
     for size in ["0", "15", "1048577", "many"] {
         let command = format!("ping {} -s {size}", server.place());
-        env.qecho(&command)
-            .run()
-            .exits(2)
-            .complains("'--size <BYTES>'");
+        let done = env.qecho(&command).run();
+        done.exits(2).complains("'--size <BYTES>'");
     }
-    let done = env
-        .qecho(format!(
-            "ping {} --over datagram -s 2000 -n 1",
-            server.place()
-        ))
-        .run();
-    done.fails(
-        2,
-        "a message of 2000 bytes is too large: a DATAGRAM frame takes at most 1414 here",
-        Some("-s 1414"),
-    );
+    let command = format!("ping {} --over datagram -s 2000 -n 1", server.place());
+    let reason = "a message of 2000 bytes is too large: a DATAGRAM frame takes at most 1414 here";
+    let done = env.qecho(&command).run();
+    done.fails(2, reason, Some("-s 1414"));
     for (way, size) in [("datagram", 16), ("datagram", 1_414), ("stream", 1_048_576)] {
         let options = format!("--over {way} -s {size} -n 3 -i 0");
         let command = format!("ping {} {options}", server.place());
@@ -156,10 +140,8 @@ fn a_family_is_kept_to() {
             // A host may lack IPv6.
             continue;
         };
-        let done = env
-            .qecho(format!("ping localhost:{port} {option} -n 1"))
-            .run();
-        done.exits(0).prints(address);
+        let ping = format!("ping localhost:{port} {option} -n 1");
+        env.qecho(ping).ok().prints(address);
     }
     let done = env.qecho("ping 127.0.0.1 -6 -n 1").run();
     done.fails(2, "127.0.0.1 has no IPv6 address", None);
@@ -199,15 +181,9 @@ fn what_means_nothing_is_refused() {
         ("localhost -4 -6", "cannot be used with"),
         ("localhost --timeout 0s", "'--timeout <TIME>'"),
         ("localhost:0", "nobody can be reached on port 0"),
-        (
-            "localhost --over frame -s 100",
-            "--over frame sends no messages",
-        ),
+        ("a --over frame -s 100", "--over frame sends no messages"),
         ("localhost --over vn --trace", "--over vn has no connection"),
-        (
-            "localhost --over vn --pcap x",
-            "--over vn has no connection",
-        ),
+        ("a --over vn --pcap x", "--over vn has no connection"),
     ] {
         let done = env.qecho(format!("ping {arguments}")).run();
         done.exits(2).complains(reason);

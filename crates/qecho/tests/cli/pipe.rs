@@ -63,15 +63,13 @@ fn verify_compares_and_tells_how_much() {
     let (env, server) = TestEnv::with_server("");
     let input = random(3_000_000);
     for way in ["stream", "uni"] {
-        let text = env
-            .client(&server, format!("--verify --over {way}"))
-            .run_with(&input);
+        let client = env.client(&server, format!("--verify --over {way}"));
+        let text = client.run_with(&input);
         text.exits(0);
         assert_eq!(text.stdout, "ok: 3000000 bytes came back identical\n");
         let command = format!("--verify --format json --over {way}");
         let json = env.client(&server, &command).run_with(&input);
-        json.exits(0);
-        let last = json.last_event();
+        let last = json.exits(0).last_event();
         assert_eq!(last["event"], "done");
         assert_eq!(last["bytes_sent"], 3_000_000);
         assert_eq!(last["bytes_received"], 3_000_000);
@@ -94,13 +92,9 @@ fn each_line_is_a_message_where_messages_have_borders() {
     for way in ["datagram", "stream-per-message"] {
         let client = env.client(&server, format!("--over {way} --format json"));
         let done = client.run_with("a\n日本語\r\nlast".as_bytes());
-        done.exits(0);
-        let all = done.events();
-        let texts: Vec<_> = all
-            .iter()
-            .filter_map(|event| event["text"].as_str())
-            .collect();
-        assert_eq!(texts, ["a", "日本語", "last"]);
+        let all = done.exits(0).events();
+        let texts = all.iter().filter_map(|event| event["text"].as_str());
+        assert_eq!(texts.collect::<Vec<_>>(), ["a", "日本語", "last"]);
         assert_eq!(done.last_event()["messages"], 3);
     }
     let counts = server.ends_well();
@@ -123,10 +117,9 @@ fn a_line_need_not_be_text() {
 fn a_line_without_end_is_refused_before_it_fills_the_memory() {
     let (env, server) = TestEnv::with_server("");
     let endless = vec![b'x'; 3 << 20];
-    let done = env
-        .client(&server, "--over stream-per-message")
-        .run_with(&endless);
-    done.fails(2, "line 1 of stdin is longer than 1048576 bytes", None);
+    let client = env.client(&server, "--over stream-per-message");
+    let reason = "line 1 of stdin is longer than 1048576 bytes";
+    client.run_with(&endless).fails(2, reason, None);
 }
 
 #[test]

@@ -48,10 +48,8 @@ fn nothing_is_drawn_before_there_is_a_connection() {
     assert!(!shown.contains("echoed"), "{shown:?}");
     let lines: Vec<_> = shown.lines().collect();
     assert_eq!(lines[0], format!("Connecting to {address} …"));
-    assert!(
-        lines[1].starts_with("qecho: cannot connect to "),
-        "{shown:?}"
-    );
+    let is_told = lines[1].starts_with("qecho: cannot connect to ");
+    assert!(is_told, "{shown:?}");
 }
 
 #[test]

@@ -86,28 +86,9 @@ fn help_says_what_each_condition_does() {
     let env = TestEnv::new();
     let done = env.qecho("relay --help").run();
     done.exits(0).prints("Conditions, both ways:");
-    for option in [
-        "--listen",
-        "--to",
-        "--delay",
-        "--jitter",
-        "--loss",
-        "--burst",
-        "--reorder",
-        "--duplicate",
-        "--corrupt",
-        "--rate",
-        "--queue",
-        "--mtu",
-        "--blackhole",
-        "--drop",
-        "--up",
-        "--down",
-        "--rebind-port",
-        "--rebind-address",
-        "--seed",
-        "--format",
-    ] {
-        done.prints(&format!("      {option} <"));
+    let options = "listen to delay jitter loss burst reorder duplicate corrupt rate queue mtu \
+                   blackhole drop up down rebind-port rebind-address seed format";
+    for option in options.split(' ') {
+        done.prints(&format!("      --{option} <"));
     }
 }

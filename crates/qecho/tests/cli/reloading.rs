@@ -111,18 +111,12 @@ fn a_renewal_while_the_server_runs_is_all_it_takes() {
     let env = TestEnv::new();
     let pin = make(&env, "--short-lived");
     let server = serve(&env);
-    let text = env.qecho("server --listen localhost:0 --cert c.pem --key c-key.pem");
-    let text = text.start();
-    text.stdout.says("\n\n");
+    let (text_server, _) = env.text_server("--cert c.pem --key c-key.pem");
     env.qecho("cert renew c.pem --keep-key").ok();
     let told = server.event("certificate_reloaded");
-    assert_eq!(
-        format!("sha256:{}", told["spki_sha256"].as_str().expect("a text")),
-        pin
-    );
-    let line = text
-        .stdout
-        .line_with("new certificate: localhost, 127.0.0.1; until ");
+    assert_eq!(format!("sha256:{}", text(&told, "spki_sha256")), pin);
+    let words = "new certificate: localhost, 127.0.0.1; until ";
+    let line = text_server.stdout.line_with(words);
     assert!(line.ends_with(&format!(", pin {pin}")), "{line}");
     shows(&env, &server, &pin);
     server.ends_well();
@@ -159,17 +153,16 @@ fn a_terminal_that_is_closed_ends_the_server_all_the_same() {
     let mut command = pty_process::blocking::Command::from(launch.into_command());
     let mut child = command.spawn_borrowed(&pts).expect("the program starts");
     let mut shown = Vec::new();
-    while !String::from_utf8_lossy(&shown).contains("\r\n\r\n") {
-        let mut buffer = [0; 1024];
-        let length = pty.read(&mut buffer).expect("the server says something");
-        shown.extend_from_slice(&buffer[..length]);
-    }
+    let mut says = |words: &str| {
+        while !String::from_utf8_lossy(&shown).contains(words) {
+            let mut buffer = [0; 1024];
+            let length = pty.read(&mut buffer).expect("the server says something");
+            shown.extend_from_slice(&buffer[..length]);
+        }
+    };
+    says("\r\n\r\n");
     kill_process(Pid::from_child(&child), Signal::HUP).expect("it lives");
-    while !String::from_utf8_lossy(&shown).contains("new certificate: localhost") {
-        let mut buffer = [0; 1024];
-        let length = pty.read(&mut buffer).expect("the server says something");
-        shown.extend_from_slice(&buffer[..length]);
-    }
+    says("new certificate: localhost");
     let ended = crate::cmd::end_of(&child);
     drop((pty, pts));
     let in_time = ended.within(crate::transcript::LIMIT, |ended| *ended);

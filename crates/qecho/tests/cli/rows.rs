@@ -138,9 +138,8 @@ fn frame_of(line: &str) -> Option<String> {
         let inner = text
             .strip_prefix('[')
             .and_then(|text| text.strip_suffix(')'));
-        let (start, end) = inner
-            .and_then(|inner| inner.split_once(".."))
-            .unwrap_or_else(|| panic!("`{line}`"));
+        let ends = inner.and_then(|inner| inner.split_once(".."));
+        let (start, end) = ends.unwrap_or_else(|| panic!("`{line}`"));
         (number(start), number(end) - number(start))
     };
     Some(match name {
@@ -151,10 +150,7 @@ fn frame_of(line: &str) -> Option<String> {
                 let (first, last) = range.split_once('–').unwrap_or((range, range));
                 (number(first), number(last))
             });
-            let mut ranges: Vec<_> = ranges.collect();
-            ranges.sort();
-            ranges.reverse();
-            tshark::acknowledged(ranges)
+            tshark::acknowledged(ranges.collect())
         }
         "CRYPTO" => {
             let (start, length) = range(first);
@@ -225,13 +221,8 @@ fn frame_in(frame: &Value) -> String {
                 let range = range.as_array().expect("a list");
                 range[at.min(range.len() - 1)].as_u64().expect("a number")
             };
-            let mut ranges: Vec<_> = ranges
-                .iter()
-                .map(|range| (end(range, 0), end(range, 1)))
-                .collect();
-            ranges.sort();
-            ranges.reverse();
-            tshark::acknowledged(ranges)
+            let ranges = ranges.iter().map(|range| (end(range, 0), end(range, 1)));
+            tshark::acknowledged(ranges.collect())
         }
         "crypto" => format!("CRYPTO {}+{length}", field("offset")),
         "stream" => {

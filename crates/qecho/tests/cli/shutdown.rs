@@ -49,25 +49,18 @@ fn a_server_that_is_terminated_lets_a_big_echo_finish() {
     let (env, server) = TestEnv::with_server("--messages always --drain 2m");
     let mut echo = BigEcho::begin(&env, &server);
     let mut some = vec![0; 50_000];
-    echo.stdout
-        .read_exact(&mut some)
-        .expect("the echo has begun");
+    let begun = echo.stdout.read_exact(&mut some);
+    begun.expect("the echo has begun");
     server.process.terminate();
     server.process.stderr.says("shutting down");
     let mut came = some;
-    echo.stdout
-        .read_to_end(&mut came)
-        .expect("stdout can be read");
-    assert!(
-        came == random(BIG),
-        "{} of {BIG} bytes came back",
-        came.len()
-    );
+    let rest = echo.stdout.read_to_end(&mut came);
+    rest.expect("stdout can be read");
+    let count = came.len();
+    assert!(came == random(BIG), "{count} of {BIG} bytes came back");
     echo.client.done().exits(0);
     echo.writer.join().expect("writing does not panic");
-    let done = server.process.done();
-    done.exits(0);
-    let last = done.last_event();
+    let last = server.process.done().exits(0).last_event();
     assert_eq!(last["event"], "stopped");
     assert_eq!(last["bytes_echoed"], BIG);
 }
@@ -88,10 +81,8 @@ fn a_stalled_peer_holds_a_server_no_longer_than_it_may_drain() {
     let reader = thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
     let done = client.done();
     done.exits(1).complains("server shutting down");
-    reader
-        .join()
-        .expect("reading does not panic")
-        .expect("stdout can be read");
+    let copied = reader.join().expect("reading does not panic");
+    copied.expect("stdout can be read");
     writer.join().expect("writing does not panic");
 }
 
@@ -120,10 +111,8 @@ fn a_second_signal_ends_a_server_at_once() {
         server.process.stderr.says("shutting down");
         assert!(!server.process.has_ended(), "a stream is open");
         server.process.signal(signal);
-        server
-            .process
-            .done_within(Duration::from_secs(3))
-            .exits(code);
+        let done = server.process.done_within(Duration::from_secs(3));
+        done.exits(code);
         drop(echo.client);
         echo.writer.join().expect("writing does not panic");
     }

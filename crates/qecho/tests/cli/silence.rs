@@ -28,11 +28,8 @@ fn a_datagram_that_is_lost_is_told_and_counted() {
     let json = interrupted_exchange(&env, &server, command);
     json.exits(1);
     let all = json.events();
-    let lost = all
-        .iter()
-        .find(|event| event["event"] == "lost")
-        .expect("it is told");
-    assert_eq!(lost["number"], 2);
+    let lost = all.iter().find(|event| event["event"] == "lost");
+    assert_eq!(lost.expect("it is told")["number"], 2);
     assert_eq!(json.last_event()["kind"], "lost");
 }
 
@@ -41,14 +38,10 @@ fn an_echo_that_does_not_come_in_time_is_a_failure() {
     let (env, server) = TestEnv::with_server("");
     let over = "--over stream-per-message --timeout 1s";
     let done = interrupted_exchange(&env, &server, over);
-    done.fails(
-        1,
-        "no echo within 1 s; 6 of 6 bytes did not come back",
-        None,
-    );
+    let reason = "no echo within 1 s; 6 of 6 bytes did not come back";
+    done.fails(1, reason, None);
     let json = interrupted_exchange(&env, &server, &format!("{over} --format json"));
-    json.exits(1);
-    assert_eq!(json.last_event()["kind"], "timeout");
+    assert_eq!(json.exits(1).last_event()["kind"], "timeout");
 }
 
 #[test]
@@ -70,11 +63,8 @@ fn a_prompt_waits_for_a_silent_server_as_long_as_the_person_does() {
 fn a_pipe_in_which_nothing_moves_ends_when_patience_does() {
     let (env, server) = TestEnv::with_server("");
     let done = interrupted_exchange(&env, &server, "--timeout 2s");
-    done.fails(
-        1,
-        "nothing came back for 2 s; 7 of 13 bytes are missing",
-        None,
-    );
+    let reason = "nothing came back for 2 s; 7 of 13 bytes are missing";
+    done.fails(1, reason, None);
 }
 
 #[test]
@@ -85,7 +75,6 @@ fn a_server_that_was_killed_is_missed_within_seconds() {
     server.process.signal(Signal::KILL);
     server.process.done();
     client.types(b"second\n");
-    client
-        .done()
-        .fails(1, "connection lost: nobody listens there any more", None);
+    let reason = "connection lost: nobody listens there any more";
+    client.done().fails(1, reason, None);
 }

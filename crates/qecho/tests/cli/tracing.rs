@@ -1,13 +1,9 @@
 //! `--trace` and `--qlog`: packets shown while they pass.
 
-use std::{
-    fs,
-    io::Read,
-    os::unix::fs::{MetadataExt, PermissionsExt},
-    time::Duration,
-};
+use std::{fs, io::Read, time::Duration};
 
 use crate::{
+    captured::mode,
     cmd::{Cmd, Output},
     env::{Server, TestEnv},
     terminal::Terminal,
@@ -71,21 +67,14 @@ fn the_story_tells_each_step_once_and_in_order_with_its_section() {
     }
     // Explanations stand between packets, two columns from the left.
     let indented = |line: &str| line.starts_with("  ") && !line.starts_with("   ");
-    let is_packet = |line: &str| line.contains(['→', '←']);
-    let told = done
-        .stdout
-        .lines()
-        .map(|line| match indented(line) && !is_packet(line) {
-            true => line.trim(),
-            false => "\n",
-        });
-    let told: Vec<_> = told.collect();
-    let told = told.join(" ");
-    let explanations = told
-        .split('\n')
-        .map(str::trim)
-        .filter(|text| !text.is_empty());
-    for explanation in explanations {
+    let is_packet = |line: &str| line.contains(['→', '←', '•']);
+    let told = done.stdout.lines().map(|line| match line {
+        line if indented(line) && !is_packet(line) => line.trim(),
+        _ => "\n",
+    });
+    let told = told.collect::<Vec<_>>().join(" ");
+    let explanations = told.split('\n').map(str::trim);
+    for explanation in explanations.filter(|text| !text.is_empty()) {
         let named = explanation.contains("(RFC ") || explanation.contains("(draft-");
         assert!(named, "{explanation}");
     }
@@ -179,13 +168,8 @@ fn a_reader_that_leaves_the_trace_is_no_error() {
 #[test]
 fn a_trace_shows_what_a_peer_says_without_obeying_it() {
     let (env, server) = TestEnv::with_server("--alpn any");
-    let done = env
-        .client(&server, "--trace=frames")
-        .arg("--alpn")
-        .arg("e\x1b[31m\u{202e}")
-        .arg("-m")
-        .arg("a\x1b[2J\u{202e}b")
-        .run();
+    let client = env.client(&server, "--trace=frames --alpn e\x1b[31m\u{202e} -m");
+    let done = client.arg("a\x1b[2J\u{202e}b").run();
     done.exits(0).complains("ALPN e\\u{1b}[31m\\u{202e}");
     let obeyed = |text: &str| text.contains(['\x1b', '\u{202e}']);
     assert!(!obeyed(&done.stderr), "{done:#?}");
@@ -216,19 +200,12 @@ fn qlog_files_are_for_their_owner() {
     let done = ok(env.qecho("demo --qlog").arg(&folder));
     let reveals = "writing qlog files to ";
     assert!(done.stderr.starts_with(reveals), "{done:#?}");
-    let mode = |path| {
-        fs::metadata(path)
-            .expect("it is there")
-            .permissions()
-            .mode()
-            & 0o777
-    };
     assert_eq!(mode(&folder), 0o700);
     let files: Vec<_> = fs::read_dir(&folder).expect("it is there").collect();
     assert_eq!(files.len(), 1);
     let file = files[0].as_ref().expect("it can be read").path();
     assert_eq!(mode(&file), 0o600);
-    assert!(fs::metadata(&file).expect("it is there").size() > 1_000);
+    assert!(fs::metadata(&file).expect("it is there").len() > 1_000);
 }
 
 #[test]

@@ -81,11 +81,8 @@ impl Transcript {
         self.until("whole line", |bytes| {
             bytes.iter().filter(|byte| **byte == b'\n').count() > number
         });
-        self.text()
-            .lines()
-            .nth(number)
-            .expect("it was written")
-            .to_owned()
+        let text = self.text();
+        text.lines().nth(number).expect("it was written").to_owned()
     }
 
     /// Waits for the first whole line that has some words.
@@ -94,10 +91,8 @@ impl Transcript {
         let find = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes);
             let whole = text.rsplit_once('\n')?.0;
-            whole
-                .lines()
-                .find(|line| line.contains(words))
-                .map(str::to_owned)
+            let found = whole.lines().find(|line| line.contains(words));
+            found.map(str::to_owned)
         };
         self.until(words, |bytes| find(bytes).is_some());
         self.0
@@ -105,7 +100,6 @@ impl Transcript {
             .expect("it was written")
     }
 
-    /// Waits for the end and returns everything.
     /// Waits until nothing more can come.
     #[track_caller]
     pub(crate) fn ends(&self) {
@@ -122,11 +116,8 @@ impl Transcript {
 impl Debug for Transcript {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let text = self.text();
-        let tail = text
-            .char_indices()
-            .rev()
-            .nth(SHOWN_MAX)
-            .map_or(0, |(at, _)| at);
+        let tail = text.char_indices().rev().nth(SHOWN_MAX);
+        let tail = tail.map_or(0, |(at, _)| at);
         write!(f, "{:?}", &text[tail..])
     }
 }

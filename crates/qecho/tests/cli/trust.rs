@@ -6,6 +6,8 @@ use crate::{
     env::{Server, TestEnv, assert_contains},
 };
 
+const NOT_TRUSTED: &str = "the certificate's issuer is not trusted";
+
 /// Another home: a client in it knows nothing of the server's local CA.
 fn stranger(env: &TestEnv, server: &Server, arguments: &str) -> crate::cmd::Cmd {
     env.client(server, arguments)
@@ -29,17 +31,11 @@ fn a_pin_is_enough_even_for_a_stranger_and_whatever_the_host_is_called() {
     let pin = server.pin();
     let done = stranger(&env, &server, &format!("-m a --pin {pin}")).run();
     done.exits(0).complains("verified by pin sha256:");
-    let place = format!("127.0.0.1:{}", server.port());
-    let command = format!(
-        "client {place} -m a --format json --pin {}",
-        pin.to_uppercase()
-    );
-    let shouted = env.qecho(command.replace("SHA256", "sha256")).ok();
-    assert!(
-        shouted.events()[0]["verified_by"]
-            .as_str()
-            .is_some_and(|by| by.starts_with("pin sha256:"))
-    );
+    let pin = pin.to_uppercase().replace("SHA256", "sha256");
+    let shouted = env.client(&server, format!("-m a --format json --pin {pin}"));
+    let events = shouted.ok().events();
+    let verified_by = events[0]["verified_by"].as_str().expect("a text");
+    assert!(verified_by.starts_with("pin sha256:"));
 }
 
 #[test]
@@ -61,32 +57,20 @@ fn an_unknown_authority_is_refused_and_the_hint_helps() {
     let (env, server) = TestEnv::with_server("");
     let done = stranger(&env, &server, "-m secret").run();
     let hint = done.stderr.lines().last().expect("a hint").to_owned();
-    let pin = hint
-        .split(' ')
-        .find(|word| word.starts_with("sha256:"))
-        .expect("it has a pin");
+    let pin = hint.split(' ').find(|word| word.starts_with("sha256:"));
+    let pin = pin.expect("it has a pin");
     stranger(&env, &server, &format!("-m a --pin {pin}")).ok();
     server.ends_well();
     let server = env.server("");
     let done = stranger(&env, &server, "-m secret").run();
-    refused(
-        &done,
-        server,
-        "the certificate's issuer is not trusted",
-        "--ca FILE",
-    );
+    refused(&done, server, NOT_TRUSTED, "--ca FILE");
 }
 
 #[test]
 fn a_pipe_is_not_sent_to_a_stranger_either() {
     let (env, server) = TestEnv::with_server("");
     let done = stranger(&env, &server, "").run_with(b"secret\n");
-    refused(
-        &done,
-        server,
-        "the certificate's issuer is not trusted",
-        "--ca FILE",
-    );
+    refused(&done, server, NOT_TRUSTED, "--ca FILE");
 }
 
 #[test]
@@ -113,11 +97,7 @@ fn a_ca_file_makes_a_stranger_trust_that_authority_and_no_other() {
     let done = env.client(&server, &command).run();
     env.client(&server, format!("{command} --ca {ca}")).ok();
     server.ends_well();
-    done.fails(
-        1,
-        "the certificate's issuer is not trusted",
-        Some("--ca FILE"),
-    );
+    done.fails(1, NOT_TRUSTED, Some("--ca FILE"));
 }
 
 #[test]
@@ -156,10 +136,8 @@ fn a_certificate_for_another_name_is_refused_with_its_names() {
     let files = certificate_for(&env, "example.com", &Validity::Now);
     let server = env.server(&files.options());
     assert_eq!(server.listening["ca"], serde_json::Value::Null);
-    assert_eq!(
-        server.listening["names"],
-        serde_json::json!(["example.com"])
-    );
+    let names = serde_json::json!(["example.com"]);
+    assert_eq!(server.listening["names"], names);
     let command = format!("-m secret --ca {}", files.ca.display());
     let done = env.client(&server, &command).run();
     refused(&done, server, "example.com", "");

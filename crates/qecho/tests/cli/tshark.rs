@@ -146,12 +146,11 @@ pub(crate) fn stream(id: u64, offset: u64, length: u64, fin: bool) -> String {
     format!("STREAM {id} {offset}+{length}{fin}")
 }
 
-/// An ACK frame in our words.
-pub(crate) fn acknowledged(ranges: impl IntoIterator<Item = (u64, u64)>) -> String {
-    let ranges: Vec<String> = ranges
-        .into_iter()
-        .map(|(first, last)| format!("{first}-{last}"))
-        .collect();
+/// An ACK frame in our words, the highest range first.
+pub(crate) fn acknowledged(mut ranges: Vec<(u64, u64)>) -> String {
+    ranges.sort();
+    let range = |(first, last): &(u64, u64)| format!("{first}-{last}");
+    let ranges: Vec<_> = ranges.iter().rev().map(range).collect();
     format!("ACK {}", ranges.join(" "))
 }
 

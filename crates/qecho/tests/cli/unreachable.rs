@@ -14,14 +14,12 @@ fn no_server_is_noticed_at_once_and_the_address_named() {
     let port = vacant.number();
     for host in ["127.0.0.1", "localhost"] {
         let command = format!("client {host}:{port} -m a");
+        let reason =
+            format!("cannot connect to {host}:{port}: nobody listens there (127.0.0.1:{port})");
+        let hint = format!("is a server running there, on UDP port {port}?");
         quickly(Duration::from_secs(2), || {
-            env.qecho(&command).run().fails(
-                1,
-                &format!(
-                    "cannot connect to {host}:{port}: nobody listens there (127.0.0.1:{port})"
-                ),
-                Some(&format!("is a server running there, on UDP port {port}?")),
-            );
+            let done = env.qecho(&command).run();
+            done.fails(1, &reason, Some(&hint));
         });
     }
 }
@@ -34,11 +32,8 @@ fn a_pipe_to_nobody_does_not_hang_on_its_input() {
         let command = format!("client 127.0.0.1:{} --over {way}", vacant.number());
         let mut client = env.qecho(&command).start();
         let open = client.stdin.take();
-        client.done_within(Duration::from_secs(10)).fails(
-            1,
-            "nobody listens there",
-            Some("server"),
-        );
+        let done = client.done_within(Duration::from_secs(10));
+        done.fails(1, "nobody listens there", Some("server"));
         drop(open);
     }
 }
@@ -50,16 +45,12 @@ fn a_host_that_never_answers_is_given_up_after_the_timeout() {
     let address = env::address(&silent);
     let command = format!("client {address} -m a --timeout 700ms");
     let (done, took) = timed(|| env.qecho(&command).run());
-    done.fails(
-        1,
-        "no answer within 700 ms",
-        Some("is a server running there"),
-    );
+    let hint = Some("is a server running there");
+    done.fails(1, "no answer within 700 ms", hint);
     assert!(took >= Duration::from_millis(700), "it took {took:?}");
     assert!(took < Duration::from_secs(4), "it took {took:?}");
     let json = env.qecho(format!("{command} --format json")).run();
-    json.exits(1);
-    assert_eq!(json.last_event()["kind"], "not_connected");
+    assert_eq!(json.exits(1).last_event()["kind"], "not_connected");
 }
 
 #[test]
@@ -67,27 +58,20 @@ fn a_client_that_waits_for_an_answer_can_be_interrupted() {
     let env = TestEnv::new();
     let silent = env::socket();
     let address = env::address(&silent);
-    let client = env
-        .qecho(format!("client {address} -m a --timeout 1m"))
-        .start();
+    let client = env.qecho(format!("client {address} -m a --timeout 1m"));
+    let client = client.start();
     client.stderr.says("Connecting to");
-    silent
-        .recv(&mut [0; 2_000])
-        .expect("the first packet comes");
+    let first = silent.recv(&mut [0; 2_000]);
+    first.expect("the first packet comes");
     client.signal(rustix::process::Signal::INT);
     client.done_within(Duration::from_secs(5)).exits(130);
 }
 
 #[test]
 fn a_name_without_address_could_not_run() {
-    let done = TestEnv::new()
-        .qecho("client no-such-host.invalid -m a")
-        .run();
-    done.fails(
-        2,
-        "cannot find the address of no-such-host.invalid",
-        Some("check the spelling"),
-    );
+    let client = TestEnv::new().qecho("client no-such-host.invalid -m a");
+    let reason = "cannot find the address of no-such-host.invalid";
+    client.run().fails(2, reason, Some("check the spelling"));
 }
 
 #[test]
@@ -109,11 +93,8 @@ fn a_silent_connection_is_given_up_after_the_idle_timeout() {
     client.echoes("here");
     let stdin = client.stdin.take();
     let done = client.done();
-    done.fails(
-        1,
-        "connection lost: the peer fell silent (idle timeout)",
-        None,
-    );
+    let reason = "connection lost: the peer fell silent (idle timeout)";
+    done.fails(1, reason, None);
     drop(stdin);
 }
 

@@ -124,7 +124,7 @@ pub(super) fn write(
     files.write(issued).map_err(|error| {
         let may_not = matches!(
             &error,
-            CertificateFilesError::Write { source, .. } if source.kind() == io::ErrorKind::PermissionDenied
+            CertificateFilesError::Write(_, source) if source.kind() == io::ErrorKind::PermissionDenied
         );
         let failure = Failure::from(anyhow::Error::new(error));
         match may_not {

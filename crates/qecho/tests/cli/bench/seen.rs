@@ -32,8 +32,6 @@ fn with_packets_on_stdout_the_report_is_on_stderr() {
     let done = bench(&env, &server, "-n 5 --pcap -").run();
     done.exits(0).complains("echo time    p50 ");
     // The magic number of a pcapng file.
-    assert!(
-        done.bytes.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]),
-        "{done:#?}"
-    );
+    let is_pcapng = done.bytes.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]);
+    assert!(is_pcapng, "{done:#?}");
 }

@@ -63,8 +63,7 @@ fn steps_that_are_interrupted_report_those_that_were_made() {
     server.event("received");
     running.signal(Signal::INT);
     let done = running.done();
-    done.exits(130);
-    let report = done.last_event();
+    let report = done.exits(130).last_event();
     assert_eq!(report["partial"], "interrupted");
     assert_eq!(report["steps"].as_array().map(Vec::len), Some(1));
 }
@@ -99,10 +98,8 @@ fn the_limit_that_is_found_is_that_of_the_line() {
     let limit: Vec<_> = rows.filter(|row| row.ends_with(",true")).collect();
     assert_eq!(limit.len(), 1, "{done:#?}");
     assert!(limit[0].contains(&format!(",{kept},")), "{done:#?}");
-    let bytes: f64 = steps
-        .iter()
-        .filter_map(|step| step["totals"]["bytes"].as_f64())
-        .sum();
+    let bytes = |step: &Value| step["totals"]["bytes"].as_f64();
+    let bytes: f64 = steps.iter().filter_map(bytes).sum();
     drop(relay);
     assert_eq!(server.ends_well()["bytes_echoed"].as_f64(), Some(bytes));
 }
@@ -169,11 +166,8 @@ fn the_page_has_every_step_in_its_table_and_the_limit_that_was_found_in_its_char
             .nth(1)
             .expect("they are there");
         let (table, charts) = results.split_once("</table>").expect("it is a table");
-        assert_eq!(
-            table.matches("<tr><th>").count(),
-            1 + rates.len(),
-            "{table}"
-        );
+        let rows = table.matches("<tr><th>").count();
+        assert_eq!(rows, 1 + rates.len(), "{table}");
         assert_eq!(table.matches("/s (limit)</th>").count(), 1, "{kept}");
         assert_eq!(charts.matches("/s (limit)</title>").count(), 2, "{kept}");
         assert!(charts.contains("15 more are in the table alone"), "{kept}");

@@ -19,10 +19,8 @@ fn a_load_begins_when_it_is_told_to_and_says_how_late() {
     assert!(unix_time() >= at);
     let report = done.last_event();
     let late = report["start"]["late_s"].as_f64();
-    assert!(
-        late.is_some_and(|late| (0.0..1.0).contains(&late)),
-        "{report}"
-    );
+    let is_soon = late.is_some_and(|late| (0.0..1.0).contains(&late));
+    assert!(is_soon, "{report}");
 }
 
 #[test]
@@ -57,17 +55,12 @@ fn comma_separated_values_have_a_row_for_each_step_and_as_many_fields_as_names()
         ("-n 20 --baseline tls", 2),
     ] {
         let done = bench(&env, &server, &format!("{load} --format csv")).ok();
-        let lines: Vec<Vec<&str>> = done
-            .stdout
-            .lines()
-            .map(|line| line.split(',').collect())
-            .collect();
+        let lines = done.stdout.lines();
+        let lines: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
         assert_eq!(lines.len(), 1 + rows, "{done:#?}");
         let names = &lines[0];
-        assert!(
-            lines.iter().all(|line| line.len() == names.len()),
-            "{done:#?}"
-        );
+        let is_whole = |line: &Vec<_>| line.len() == names.len();
+        assert!(lines.iter().all(is_whole), "{done:#?}");
         let messages = names.iter().position(|name| *name == "messages");
         let messages = messages.expect("it is a column");
         assert!(lines[1..].iter().all(|line| line[messages] == "20"));

@@ -4,8 +4,9 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, date_time_ymd};
 
-use super::{among_mounts_of_its_own, cert_in, files, folder, openssl_in};
+use super::{among_mounts_of_its_own, cert_in, files, folder, openssl_does};
 use crate::{
+    captured::mode,
     certificates::key,
     env::{self, TestEnv},
 };
@@ -22,10 +23,7 @@ fn names_that_are_none_are_refused_before_anything_is_made() {
     let env = TestEnv::new();
     let place = folder(&env, "place");
     for (name, reason) in [
-        (
-            "a b",
-            "a name has no spaces; give several names as several words",
-        ),
+        ("a b", "no spaces; give several names as several words"),
         ("localhost:4433", "leave the port out"),
         ("*", "a wildcard is one star in front of a domain"),
         ("", "it is no host name"),
@@ -61,14 +59,12 @@ fn a_key_is_neither_replaced_by_its_certificate_nor_left_without_it() {
         cert_in(&env, &place, &[&one[..], &[again]].concat()).ok();
         let both = fs::read_to_string(place.join("x.pem")).expect("it was made");
         assert_eq!(both.matches("-----BEGIN ").count(), 2, "{again}");
-        let mode = fs::metadata(place.join("x.pem")).map(|file| file.permissions().mode());
-        assert_eq!(mode.expect("it was made") & 0o777, 0o600);
+        assert_eq!(mode(&place.join("x.pem")), 0o600);
         fs::remove_file(place.join("x.pem")).expect("it was made");
     }
     let none = ["new", "a.test", "--cert-file", "none/"];
-    cert_in(&env, &place, &none)
-        .run()
-        .fails(2, "cannot write none/: is a directory", None);
+    let none = cert_in(&env, &place, &none).run();
+    none.fails(2, "cannot write none/: is a directory", None);
     assert!(files(&place).is_empty());
     // A certificate that is mounted, as in containers, cannot be replaced.
     let done = among_mounts_of_its_own(
@@ -169,11 +165,7 @@ fn files_of_an_authority_that_are_not_what_they_should_be_are_named() {
     for (file, content, reason) in [
         ("rootCA-key.pem", other_key.as_str(), "does not fit"),
         ("rootCA-key.pem", "no key", "cannot use the key in"),
-        (
-            "rootCA.pem",
-            "no certificate",
-            "cannot find a certificate in",
-        ),
+        ("rootCA.pem", "none", "cannot find a certificate in"),
         ("rootCA.pem", begin, "cannot find a certificate in"),
     ] {
         let path = ca.join(file);
@@ -218,11 +210,9 @@ fn nothing_outlives_its_authority() {
     let env = env();
     env.qecho("cert new a.test --days 3650").ok();
     let place = folder(&env, "place");
-    let (made, said) = openssl_in(
-        &place,
-        "req -x509 -newkey ed25519 -nodes -subj /O=young -days 9 -keyout rootCA-key.pem -out rootCA.pem",
-    );
-    assert!(made, "{said}");
+    let young = "req -x509 -newkey ed25519 -nodes -subj /O=young -days 9 \
+                 -keyout rootCA-key.pem -out rootCA.pem";
+    openssl_does(&place, young);
     let long = ["new", "a.test", "--ca-root", ".", "--days", "10"];
     let done = cert_in(&env, &place, &long).run();
     done.fails(2, "the CA itself expires on", None);
@@ -232,11 +222,8 @@ fn nothing_outlives_its_authority() {
 #[test]
 fn what_belongs_to_an_authority_is_never_replaced() {
     let env = env();
-    fs::copy(
-        env.home().join("qecho/ca/rootCA.pem"),
-        env.home().join("copy.pem"),
-    )
-    .expect("the home takes files");
+    let [ca, copy] = ["qecho/ca/rootCA.pem", "copy.pem"].map(|file| env.home().join(file));
+    fs::copy(ca, copy).expect("the home takes files");
     for option in ["--cert-file", "--key-file"] {
         for file in ["qecho/ca/rootCA.pem", "qecho/ca/rootCA-key.pem", "copy.pem"] {
             let before = fs::read(env.home().join(file)).expect("it is there");

@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf};
 
-use super::{among_mounts_of_its_own, oracle};
+use super::{among_mounts_of_its_own, asked, openssl_in, steal};
 use crate::{cmd::Cmd, env::TestEnv};
 
 /// Makes a home with a profile of Firefox and a store of Chromium.
@@ -24,12 +24,7 @@ fn profiles(env: &TestEnv, real: bool) -> [PathBuf; 2] {
 fn certutil(env: &TestEnv, arguments: &[&str], store: &std::path::Path) -> (bool, String) {
     let mut command = env.command("certutil");
     command.args(arguments).arg("-d");
-    let output = oracle(command.arg(format!("sql:{}", store.display())));
-    let said = [output.stdout, output.stderr].concat();
-    (
-        output.status.success(),
-        String::from_utf8_lossy(&said).into_owned(),
-    )
+    asked(command.arg(format!("sql:{}", store.display())))
 }
 
 #[test]
@@ -38,14 +33,8 @@ fn the_commands_for_each_system_are_these() {
     profiles(&env, false);
     let made = env.qecho("cert ca new --format json").run().last_event();
     let ca = made["ca"].as_str().expect("a text");
-    let der = oracle(std::process::Command::new("openssl").args([
-        "x509",
-        "-noout",
-        "-fingerprint",
-        "-in",
-        ca,
-    ]));
-    let sha1 = String::from_utf8_lossy(&der.stdout).into_owned();
+    let ask = format!("x509 -noout -fingerprint -in {ca}");
+    let (_, sha1) = openssl_in(&env.home(), ask);
     let (_, sha1) = sha1.trim().split_once('=').expect("it was asked for");
     let sha1 = sha1.replace(':', "").to_lowercase();
     let home = env.home().display().to_string();
@@ -162,19 +151,13 @@ fn nss_trusts_a_leaf_between_install_and_uninstall() {
     let run = |command: &str| {
         let done = env.qecho(format!("cert {command} --store nss")).ok();
         let mine = |line: &&str| !line.starts_with("/etc/");
-        done.stdout
-            .lines()
-            .filter(mine)
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
+        let lines = done.stdout.lines().filter(mine);
+        lines.map(str::to_owned).collect::<Vec<_>>()
     };
     let [firefox, chromium] = [&stores[0], &stores[1]].map(|store| store.display().to_string());
     for (words, times) in [("trusts the CA now", 1), ("trusts the CA already", 2)] {
-        let said = run("install");
-        assert_eq!(
-            said,
-            [&chromium, &firefox].map(|store| format!("{store} {words}"))
-        );
+        let expected = [&chromium, &firefox].map(|store| format!("{store} {words}"));
+        assert_eq!(run("install"), expected);
         for store in &stores {
             let (good, list) = state(store);
             assert!(good, "{list}");
@@ -182,11 +165,8 @@ fn nss_trusts_a_leaf_between_install_and_uninstall() {
         }
     }
     for words in ["has forgotten the CA", "does not know the CA"] {
-        let said = run("uninstall");
-        assert_eq!(
-            said,
-            [&chromium, &firefox].map(|store| format!("{store} {words}"))
-        );
+        let expected = [&chromium, &firefox].map(|store| format!("{store} {words}"));
+        assert_eq!(run("uninstall"), expected);
         let after: Vec<_> = stores.iter().map(state).collect();
         assert_eq!(after, before);
         assert!(!after[0].0);
@@ -202,18 +182,8 @@ fn nss_holds_a_limited_authority_to_its_limits() {
     env.qecho(format!("cert install {loopback}")).ok();
     // What a thief does with the key.
     for (name, good) in [("localhost", true), ("example.com", false)] {
-        let extension = format!("subjectAltName=DNS:{name}");
-        let file = format!("{name}.pem");
-        let made = super::openssl_in(
-            &env.home(),
-            format!(
-                "req -x509 -newkey rsa:2048 -nodes -subj /O=thief -addext {extension} \
-                 -addext basicConstraints=CA:FALSE -CA qecho/rootCA.pem \
-                 -CAkey qecho/rootCA-key.pem -keyout thief-key.pem -out {file}"
-            ),
-        );
-        assert!(made.0, "{}", made.1);
-        let add = ["-A", "-t", ",,", "-n", name, "-i", &file];
+        steal(&env, name);
+        let add = ["-A", "-t", ",,", "-n", name, "-i", &format!("{name}.pem")];
         assert!(certutil(&env, &add, &store).0);
         let (accepted, said) = certutil(&env, &["-V", "-u", "V", "-n", name], &store);
         assert_eq!(accepted, good, "{name}: {said}");

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
 
-use super::{cert_in, files, folder, mkcert_in, openssl_in};
+use super::{cert_in, files, folder, mkcert_in, openssl_in, openssl_verifies};
 use crate::env::TestEnv;
 
 #[test]
@@ -72,30 +72,20 @@ fn files_have_mkcerts_names_and_modes() {
 fn names_become_what_mkcert_makes_of_them() {
     let env = TestEnv::new();
     let place = folder(&env, "place");
-    let names = [
-        "localhost",
-        "*.bücher.example",
-        "127.0.0.1",
-        "2001:db8::1",
-        "ada@engine.test",
-        "::ffff:192.0.2.1",
-    ];
+    let names = "localhost *.bücher.example 127.0.0.1 2001:db8::1 ada@engine.test ::ffff:192.0.2.1";
+    let names: Vec<_> = names.split(' ').collect();
     let extension = |file: &str| {
         let ask = format!("x509 -noout -ext subjectAltName -in {file}");
         let (_, said) = openssl_in(&place, ask);
         // mkcert sorts them by kind, we leave them as they were typed.
         let names = said.lines().nth(1).expect("it has names").split(", ");
-        names
-            .map(|name| name.trim().to_owned())
-            .collect::<BTreeSet<_>>()
+        let names = names.map(|name| name.trim().to_owned());
+        names.collect::<BTreeSet<_>>()
     };
     let mine = [&["new", "--cert-file", "our.pem"][..], &names].concat();
     cert_in(&env, &place, &mine).ok();
-    mkcert_in(
-        &env,
-        &place,
-        &[&["-cert-file", "their.pem"][..], &names].concat(),
-    );
+    let theirs = [&["-cert-file", "their.pem"][..], &names].concat();
+    mkcert_in(&env, &place, &theirs);
     assert_eq!(extension("our.pem"), extension("their.pem"));
 }
 
@@ -111,10 +101,8 @@ fn openssl_accepts_it_for_its_names_and_no_others() {
         let ca = ca.to_str().expect("it is text");
         let verify = |option: &str, name: &str| {
             let purpose = "-x509_strict -purpose sslserver";
-            openssl_in(
-                &place,
-                format!("verify -CAfile {ca} {option} {name} {purpose} c.pem"),
-            )
+            let ask = format!("verify -CAfile {ca} {option} {name} {purpose} c.pem");
+            openssl_in(&place, ask)
         };
         for (option, name, good) in [
             ("-verify_hostname", "x.a.test", true),
@@ -139,10 +127,8 @@ fn what_is_printed_is_what_openssl_computes() {
     assert_eq!(made["key"], "localhost+1-key.pem");
     assert_eq!(made["chain"], "localhost+1-chain.pem");
     assert_eq!(made["names"], serde_json::json!(["localhost", "::1"]));
-    let (_, said) = openssl_in(
-        &place,
-        "x509 -noout -fingerprint -sha256 -enddate -dateopt iso_8601 -in localhost+1.pem",
-    );
+    let ask = "x509 -noout -fingerprint -sha256 -enddate -dateopt iso_8601 -in localhost+1.pem";
+    let (_, said) = openssl_in(&place, ask);
     let fingerprint = said.lines().find_map(|line| line.split_once("ngerprint="));
     let (_, fingerprint) = fingerprint.expect("it was asked for");
     let fingerprint = fingerprint.replace(':', "").to_lowercase();
@@ -166,11 +152,8 @@ fn a_short_life_is_at_most_fourteen_days() {
         cert_in(&env, &place, &arguments).ok();
         let ends_within = |days: u64| {
             let seconds = days * 86_400;
-            !openssl_in(
-                &place,
-                format!("x509 -noout -checkend {seconds} -in localhost.pem"),
-            )
-            .0
+            let ask = format!("x509 -noout -checkend {seconds} -in localhost.pem");
+            !openssl_in(&place, ask).0
         };
         let days: Vec<_> = (0..1000).collect();
         days.partition_point(|days| !ends_within(*days))
@@ -188,10 +171,8 @@ fn a_certificate_made_is_served_and_our_client_knows_who_vouches() {
     let again = env.qecho("cert new a.test").run();
     assert_eq!(again.exits(0).stderr, "", "it is made once");
     let server = env.server("--cert localhost+2.pem --key localhost+2-key.pem");
-    let client = env.client(&server, "-m a").run();
-    client
-        .exits(0)
-        .complains("verified by qecho cert's local CA");
+    let client = env.client(&server, "-m a").ok();
+    client.complains("verified by qecho cert's local CA");
     server.ends_well();
     let loopback = env.home().join("qecho/rootCA.pem");
     assert!(!loopback.exists(), "the CA for loopback is another");
@@ -208,9 +189,7 @@ fn mkcerts_authority_signs_for_us() {
         let arguments = [&["new", "a.test", "--ca-root", "mkcert"][..], kind].concat();
         cert_in(&env, &place, &arguments).ok();
         let ca = env.home().join("caroot/rootCA.pem");
-        let ca = ca.to_str().expect("it is text");
-        let (accepted, said) = openssl_in(&place, format!("verify -CAfile {ca} a.test.pem"));
-        assert!(accepted, "{said}");
+        openssl_verifies(&place, &ca, "a.test.pem");
     }
     assert!(!env.home().join("qecho").exists(), "no other CA is made");
 }
@@ -263,9 +242,7 @@ fn processes_that_start_at_once_make_one_authority() {
         let made: Value = one.last_event();
         assert_eq!(made["ca"].as_str().map(Path::new), Some(&*ca));
         let leaf = format!("{number}.pem");
-        let ca = ca.to_str().expect("it is text");
-        let (accepted, said) = openssl_in(&env.home(), format!("verify -CAfile {ca} {leaf}"));
-        assert!(accepted, "{said}");
+        openssl_verifies(&env.home(), &ca, &leaf);
     }
     assert_eq!(files(&env.home().join("qecho/ca")).len(), 2);
 }
@@ -279,9 +256,9 @@ fn what_is_replaced_is_named_with_its_pin() {
     assert!(!first.stderr.contains("replaced"), "{first:#?}");
     let second = env.qecho(new).run();
     let pin = old["spki_sha256"].as_str().expect("a text");
-    second.exits(0).complains(&format!(
-        "replaced localhost.pem, localhost-key.pem: the key is new, sha256:{pin} is no longer"
-    ));
+    let key = format!("the key is new, sha256:{pin} is no longer");
+    let words = format!("replaced localhost.pem, localhost-key.pem: {key}");
+    second.exits(0).complains(&words);
     let made = second.last_event();
     assert_eq!(made["replaced_spki_sha256"], old["spki_sha256"]);
     fs::remove_file(env.home().join("localhost.pem")).expect("it was made");

@@ -91,15 +91,13 @@ fn a_hangup_reads_the_certificate_and_the_authorities_of_clients() {
     env.qecho(new).ok();
     let files = "--cert c.pem --key c-key.pem --client-ca clients.pem";
     let server = env.server(files);
-    let listen = format!("server --listen localhost:0 {files}");
-    let text = env.qecho(&listen).start();
-    text.stdout.says("\n\n");
+    let (text, _) = env.text_server(files);
     server.process.signal(Signal::HUP);
     server.event("certificate_reloaded");
     server.event("client_ca_reloaded");
     text.signal(Signal::HUP);
-    text.stdout
-        .says("new certificate: localhost, 127.0.0.1; until ");
+    let words = "new certificate: localhost, 127.0.0.1; until ";
+    text.stdout.says(words);
     text.stdout.says("new CAs of clients: clients.pem\n");
     says_a(&env, &server, "one").exits(0);
     server.ends_well();
