@@ -14,6 +14,8 @@
 //! reset tokens end the connection, and tokens of Retry and NEW_TOKEN prove an
 //! address. Therefore nobody but the user may read it.
 
+#![allow(non_camel_case_types, reason = "`object` names types by members")]
+
 mod close;
 mod connectivity;
 mod file;
