@@ -104,10 +104,8 @@ fn a_client_without_connection_id_is_known_by_addresses() {
     let mut dissector = begun();
     let to_client = |number| to_client(number).seal();
     // Nothing of the server's was captured before.
-    assert_eq!(
-        opened(&mut dissector, from_server(&to_client(0))),
-        Ok((0, 0))
-    );
+    let found = opened(&mut dissector, from_server(&to_client(0)));
+    assert_eq!(found, Ok((0, 0)));
     // The client moves; an answer follows it.
     let moved = SocketAddr::new(CLIENT.ip(), 50_000);
     let packet = short(2, 0, 0).seal();
@@ -135,10 +133,8 @@ fn connection_ids_of_new_connection_id_frames_are_known_elsewhere() {
         frames: frame,
         ..to_client(0)
     };
-    assert_eq!(
-        opened(&mut dissector, from_server(&issues.seal())),
-        Ok((0, 0))
-    );
+    let found = opened(&mut dissector, from_server(&issues.seal()));
+    assert_eq!(found, Ok((0, 0)));
     let packet = Unsealed {
         head: [&[0], &id[..]].concat(),
         ..short(2, 0, 0)
@@ -224,14 +220,10 @@ fn acknowledgements_help_over_gaps() {
         frames: acknowledgement,
         ..to_client(0)
     };
-    assert_eq!(
-        opened(&mut dissector, from_server(&answer.seal())),
-        Ok((0, 0))
-    );
-    assert_eq!(
-        opened(&mut dissector, from_client(&far)),
-        Ok((1_000_000, 0))
-    );
+    let found = opened(&mut dissector, from_server(&answer.seal()));
+    assert_eq!(found, Ok((0, 0)));
+    let found = opened(&mut dissector, from_client(&far));
+    assert_eq!(found, Ok((1_000_000, 0)));
 }
 
 #[test]
