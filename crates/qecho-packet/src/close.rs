@@ -169,30 +169,17 @@ mod tests {
 
     #[test]
     fn control_characters_of_a_peer_are_escaped() {
-        let reason = CloseReason::Application {
-            code: 7,
-            reason: Bytes::from_static(b"bye\x1b[2J"),
-        };
-        assert_eq!(
-            reason.to_string(),
-            "closed by the peer with application code 7: bye\\u{1b}[2J"
-        );
+        let reason = Bytes::from_static(b"bye\x1b[2J");
+        let words = CloseReason::Application { code: 7, reason }.to_string();
+        let expected = "closed by the peer with application code 7: bye\\u{1b}[2J";
+        assert_eq!(words, expected);
     }
 
     #[test]
-    fn tls_alerts_have_their_names() {
+    fn tls_alerts_and_transport_codes_have_their_names() {
         assert_eq!(ErrorCode(0x130).to_string(), "TLS alert 48 (UnknownCA)");
-    }
-
-    #[test]
-    fn transport_codes_have_their_names() {
-        let reason = CloseReason::Peer {
-            code: 2,
-            reason: Bytes::new(),
-        };
-        assert_eq!(
-            reason.to_string(),
-            "closed by the peer with CONNECTION_REFUSED"
-        );
+        let reason = Bytes::new();
+        let words = CloseReason::Peer { code: 2, reason }.to_string();
+        assert_eq!(words, "closed by the peer with CONNECTION_REFUSED");
     }
 }

@@ -31,52 +31,16 @@ use crate::{
 pub use self::captured_datagram::CapturedDatagram;
 pub(crate) use self::key_log::LINES_MAX;
 
-/// Connections that are followed at once, unless [`Limits`] say otherwise.
+/// Connections that are followed at once, unless told otherwise.
 pub const CONNECTIONS_MAX: usize = 10_000;
 
-/// TLS sessions whose secrets are kept, unless [`Limits`] say otherwise: each
-/// takes some 300 bytes.
+/// TLS sessions whose secrets are kept, unless told otherwise: each takes some
+/// 300 bytes.
 pub const SESSIONS_MAX: usize = 100_000;
 
 /// Bytes that the first destination connection ID of a client has at least
 /// (RFC 9000 §7.2).
 const ORIGINAL_DESTINATION_LENGTH_MIN: usize = 8;
-
-/// Bounds of what a [`Dissector`] remembers.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Connections at once; the one that has been idle for longest makes room.
-    pub connections: usize,
-    /// TLS sessions whose secrets are kept; the oldest makes room.
-    pub sessions: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: CONNECTIONS_MAX,
-            sessions: SESSIONS_MAX,
-        }
-    }
-}
-
-impl Limits {
-    /// Returns these with another number of connections.
-    #[must_use]
-    pub fn with_connections(self, connections: usize) -> Self {
-        Self {
-            connections,
-            ..self
-        }
-    }
-
-    /// Returns these with another number of TLS sessions.
-    #[must_use]
-    pub fn with_sessions(self, sessions: usize) -> Self {
-        Self { sessions, ..self }
-    }
-}
 
 /// Takes the datagrams of a capture apart and opens their packets.
 ///
@@ -98,16 +62,18 @@ pub struct Dissector {
 
 impl Default for Dissector {
     fn default() -> Self {
-        Self::new(Limits::default())
+        Self::new(CONNECTIONS_MAX, SESSIONS_MAX)
     }
 }
 
 impl Dissector {
-    /// Begins with nothing known.
-    pub fn new(limits: Limits) -> Self {
+    /// Begins with nothing known, to follow so many connections at once (the one
+    /// that has been idle for longest makes room) and to keep the secrets of so
+    /// many TLS sessions (the oldest makes room).
+    pub fn new(connections_max: usize, sessions_max: usize) -> Self {
         Self {
-            key_log: KeyLog::new(limits.sessions, false),
-            table: Table::new(limits.connections),
+            key_log: KeyLog::new(sessions_max, false),
+            table: Table::new(connections_max),
         }
     }
 

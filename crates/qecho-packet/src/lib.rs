@@ -24,7 +24,6 @@ mod direction;
 pub mod dissect;
 mod observation;
 mod observer;
-mod observers;
 mod protection;
 mod stream_id;
 pub mod text;
@@ -38,8 +37,7 @@ pub use self::{
     observation::{
         DecodedDatagram, DecodedPacket, DecryptedPacket, DropReason, Observation, RecoveryMetrics,
     },
-    observer::{DatagramObserver, ObservedDatagram},
-    observers::Observers,
+    observer::{DatagramObserver, ObservedDatagram, Observers},
     stream_id::{Dir, Side, StreamId},
     transport_parameters::TransportParameters,
 };

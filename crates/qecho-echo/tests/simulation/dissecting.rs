@@ -16,7 +16,7 @@ use qecho_engine::config::RetryPolicy;
 use qecho_netsim::simulation::{End, FAR, NEAR};
 use qecho_packet::{
     DecodedDatagram, DecodedPacket, Direction, DropReason, Observation,
-    dissect::{CapturedDatagram, Dissector, Limits},
+    dissect::{CapturedDatagram, Dissector},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rustls::KeyLog;
@@ -371,11 +371,8 @@ fn whatever_a_capture_holds_nothing_panics() {
         for _ in 0..random.random_range(1..200) {
             mutate(&mut random, &mut captured);
         }
-        let mut dissector = Dissector::new(
-            Limits::default()
-                .with_connections(random.random_range(1..5))
-                .with_sessions(random.random_range(1..5)),
-        );
+        let (connections, sessions) = (random.random_range(1..5), random.random_range(1..5));
+        let mut dissector = Dissector::new(connections, sessions);
         dissector.add_secrets(&far.secrets);
         for one in &captured {
             let mut told = 0;

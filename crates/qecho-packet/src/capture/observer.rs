@@ -141,17 +141,22 @@ mod tests {
             }
         }
 
-        /// Shows a batch of 50 datagrams.
-        fn batch(&mut self) {
+        /// Shows datagrams of at most 1,200 bytes.
+        fn see(&mut self, contents: &[u8]) {
             self.observer.see(&ObservedDatagram {
                 at: Duration::from_nanos(1),
                 direction: Direction::Sent,
                 local: "127.0.0.1:1".parse().expect("an address"),
                 remote: "127.0.0.1:2".parse().expect("an address"),
                 ecn: 0,
-                contents: &[0xaa; 60_000],
+                contents,
                 segment_size: Some(1_200),
             });
+        }
+
+        /// Shows a batch of 50 datagrams.
+        fn batch(&mut self) {
+            self.see(&[0xaa; 60_000]);
             self.observer.flush();
         }
 
@@ -222,22 +227,11 @@ mod tests {
     fn secrets_stand_before_the_packets_that_brought_them_forth() {
         let mut fixture = Fixture::new();
         fixture.allow = None;
-        let passing = |fixture: &mut Fixture| {
-            fixture.observer.see(&ObservedDatagram {
-                at: Duration::ZERO,
-                direction: Direction::Received,
-                local: "[::1]:1".parse().expect("an address"),
-                remote: "[::1]:2".parse().expect("an address"),
-                ecn: 0,
-                contents: b"packet",
-                segment_size: None,
-            });
-        };
-        passing(&mut fixture);
+        fixture.see(b"packet");
         fixture.secrets.log("A", &[1], &[2]);
-        passing(&mut fixture);
+        fixture.see(b"packet");
         fixture.observer.flush();
-        passing(&mut fixture);
+        fixture.see(b"packet");
         fixture.observer.flush();
         assert_eq!(fixture.writer.finish().seen, 3);
         let kinds: Vec<_> = fixture.blocks().iter().map(|(kind, _)| *kind).collect();

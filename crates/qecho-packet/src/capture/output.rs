@@ -160,10 +160,8 @@ mod tests {
 
     impl Files {
         fn begin(&self) -> Box<dyn Write + Send> {
-            self.0
-                .lock()
-                .expect("nobody panics with it")
-                .push(Vec::new());
+            let mut files = self.0.lock().expect("nobody panics with it");
+            files.push(Vec::new());
             Box::new(self.clone())
         }
 
@@ -193,6 +191,15 @@ mod tests {
         })
     }
 
+    /// A capture that goes on in another file, and its files.
+    fn rotating() -> (Files, Output) {
+        let files = Files::default();
+        let next = files.clone();
+        let next = rotation(Box::new(move || Ok(next.begin())));
+        let output = Output::begin(files.begin(), "a test", next);
+        (files, output.expect("it begins"))
+    }
+
     fn closing() -> Vec<u8> {
         pcapng::statistics(Duration::ZERO, 1, 0, None)
     }
@@ -213,14 +220,10 @@ mod tests {
 
     #[test]
     fn no_file_grows_beyond_its_limit_and_every_block_is_in_one() {
-        let files = Files::default();
-        let next = files.clone();
-        let next = rotation(Box::new(move || Ok(next.begin())));
-        let mut output = Output::begin(files.begin(), "a test", next).expect("it begins");
+        let (files, mut output) = rotating();
         for length in [1_200, 65_000, 40] {
-            output
-                .write(&packets(300, length), closing)
-                .expect("it writes");
+            let written = output.write(&packets(300, length), closing);
+            written.expect("it writes");
         }
         output.end(&closing()).expect("it ends");
         let files = files.take();
@@ -229,10 +232,7 @@ mod tests {
         for (number, file) in files.iter().enumerate() {
             assert!(file.len() as u64 <= LIMIT_MIN);
             let blocks: Vec<_> = pcapng::split(file).collect();
-            assert_eq!(
-                blocks.iter().map(|block| block.len()).sum::<usize>(),
-                file.len()
-            );
+            assert_eq!(blocks.concat().len(), file.len());
             let kinds: Vec<_> = blocks.iter().map(|block| block[0]).collect();
             assert_eq!((kinds[0], kinds[1]), (0x0a, 1), "section, interface");
             assert_eq!(kinds.last(), Some(&5), "statistics");
@@ -247,9 +247,8 @@ mod tests {
     fn without_a_limit_there_is_one_file_of_any_length() {
         let files = Files::default();
         let mut output = Output::begin(files.begin(), "a test", None).expect("it begins");
-        output
-            .write(&packets(300, 65_000), closing)
-            .expect("it writes");
+        let written = output.write(&packets(300, 65_000), closing);
+        written.expect("it writes");
         output.end(&closing()).expect("it ends");
         let files = files.take();
         assert_eq!(files.len(), 1);
@@ -258,16 +257,12 @@ mod tests {
 
     #[test]
     fn secrets_stand_in_the_next_file_before_any_packet() {
-        let files = Files::default();
-        let next = files.clone();
-        let next = rotation(Box::new(move || Ok(next.begin())));
-        let mut output = Output::begin(files.begin(), "a test", next).expect("it begins");
+        let (files, mut output) = rotating();
         let line = format!("LABEL {} {}\n", "01".repeat(32), "02".repeat(32));
         let secrets = pcapng::secrets(&line);
         output.write(&secrets, closing).expect("it writes");
-        output
-            .write(&packets(300, 1_200), closing)
-            .expect("it writes");
+        let written = output.write(&packets(300, 1_200), closing);
+        written.expect("it writes");
         output.end(&closing()).expect("it ends");
         let files = files.take();
         assert_eq!(files.len(), 2);

@@ -7,16 +7,16 @@ use crate::Direction;
 /// Packets begin with their IP header (LINKTYPE_RAW).
 const LINK_TYPE_RAW: u16 = 101;
 /// `TLSK`: secrets in the NSS key log format (§4.7).
-const TLS_KEY_LOG: u32 = 0x544c_534b;
+pub(super) const TLS_KEY_LOG: u32 = 0x544c_534b;
 
 /// Bytes of key log in one block.
 const SECRETS_BLOCK_MAX: usize = 32 << 10;
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
-const INTERFACE_DESCRIPTION: u32 = 1;
+pub(super) const INTERFACE_DESCRIPTION: u32 = 1;
 const INTERFACE_STATISTICS: u32 = 5;
-const ENHANCED_PACKET: u32 = 6;
-const DECRYPTION_SECRETS: u32 = 0x0000_000a;
+pub(super) const ENHANCED_PACKET: u32 = 6;
+pub(super) const DECRYPTION_SECRETS: u32 = 0x0000_000a;
 
 /// The comments of packets that did not pass now. Our own reader knows them by
 /// these words: whoever changes them keeps the old ones for it too.
@@ -25,11 +25,11 @@ pub(super) const SYNTHETIC: &str = "never sent: written here to tell a reader th
                                     and keys of what follows";
 pub(super) const COMMENTS_OF_REPEATED: [&str; 2] = [REPEATED, SYNTHETIC];
 
-const OPTION_COMMENT: u16 = 1;
+pub(super) const OPTION_COMMENT: u16 = 1;
 const SHB_USER_APPLICATION: u16 = 4;
 const IF_NAME: u16 = 2;
-const IF_TIME_RESOLUTION: u16 = 9;
-const EPB_FLAGS: u16 = 2;
+pub(super) const IF_TIME_RESOLUTION: u16 = 9;
+pub(super) const EPB_FLAGS: u16 = 2;
 const ISB_RECEIVED: u16 = 4;
 const ISB_DROPPED: u16 = 5;
 
@@ -204,15 +204,11 @@ fn pad(out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protection::vectors::bytes;
 
     /// Reads bytes as they are written in a specification.
     fn hex(text: &str) -> Vec<u8> {
-        let digits: Vec<_> = text.split_whitespace().collect::<String>().into_bytes();
-        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-        digits
-            .chunks(2)
-            .map(|pair| byte(pair).expect("two hex digits"))
-            .collect()
+        bytes(&text.split_whitespace().collect::<String>())
     }
 
     const AT: Duration = Duration::from_nanos(0x0123_4567_89ab_cdef);

@@ -17,7 +17,7 @@ mod udp;
 
 use std::{
     fmt,
-    io::{Chain, Cursor, ErrorKind, Read},
+    io::{Chain, Cursor, Read},
 };
 
 pub(super) use self::section::Section;
@@ -117,19 +117,13 @@ impl<R> fmt::Debug for CaptureReader<R> {
 
 /// Reads the bytes that tell the format.
 fn magic(reader: &mut impl Read) -> Result<[u8; 4], ReadError> {
-    let mut magic = [0; 4];
-    let mut filled = 0;
-    while filled < magic.len() {
-        match reader.read(&mut magic[filled..]) {
-            Ok(0) if filled == 0 => return Err(ReadError::Empty),
-            Ok(0) => return Err(ReadError::NotACapture),
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(source) => {
-                let offset = filled as u64;
-                return Err(ReadError::Io { offset, source });
-            }
-        }
+    let mut magic = Vec::new();
+    if let Err(source) = reader.take(4).read_to_end(&mut magic) {
+        let offset = magic.len() as u64;
+        return Err(ReadError::Io { offset, source });
     }
-    Ok(magic)
+    match magic[..] {
+        [] => Err(ReadError::Empty),
+        _ => magic.try_into().map_err(|_| ReadError::NotACapture),
+    }
 }

@@ -48,8 +48,8 @@ pub(super) struct Connection {
     initial: Box<InitialKeys>,
     /// Keys of the client after the Retry packet that it heeds.
     initial_after_retry: Option<Box<InitialKeys>>,
-    client: Sender,
-    server: Sender,
+    /// The client's and the server's.
+    senders: [Sender; 2],
     /// Its paths, the latest last.
     pub(super) paths: VecDeque<Path>,
     /// Number of the last datagram of it.
@@ -69,22 +69,16 @@ struct Sender {
     sizes: SegmentSizes,
 }
 
-/// Keys for which anybody has the secret (RFC 9001 §5.2).
-pub(super) struct InitialKeys {
-    client: Protection,
-    server: Protection,
-}
+/// Keys of the client and the server for which anybody has the secret (RFC 9001
+/// §5.2).
+pub(super) struct InitialKeys([Protection; 2]);
 
 impl InitialKeys {
     pub(super) fn new(destination: &ConnectionId) -> Self {
-        let protection = |sender| {
+        Self([Side::Client, Side::Server].map(|sender| {
             let secret = Secret::initial(destination, sender);
             Protection::new(&secret, Suite::Aes128GcmSha256)
-        };
-        Self {
-            client: protection(Side::Client),
-            server: protection(Side::Server),
-        }
+        }))
     }
 
     /// Opens an Initial packet, if it is authentic.
@@ -94,10 +88,7 @@ impl InitialKeys {
         packet: &Protected<'_>,
         numbers: Numbers,
     ) -> Option<DecryptedPacket> {
-        match sender {
-            Side::Client => self.client.open(packet, numbers),
-            Side::Server => self.server.open(packet, numbers),
-        }
+        self.0[sender as usize].open(packet, numbers)
     }
 }
 
@@ -106,15 +97,6 @@ pub(super) fn other(side: Side) -> Side {
     match side {
         Side::Client => Side::Server,
         Side::Server => Side::Client,
-    }
-}
-
-/// Returns which packet number space a packet belongs to (RFC 9000 §12.3).
-fn space(packet_type: PacketType) -> usize {
-    match packet_type {
-        PacketType::Initial => 0,
-        PacketType::Handshake => 1,
-        _ => 2,
     }
 }
 
@@ -128,18 +110,10 @@ impl Connection {
             suite: None,
             initial: Box::new(keys),
             initial_after_retry: None,
-            client: Sender::default(),
-            server: Sender::default(),
+            senders: Default::default(),
             paths: VecDeque::new(),
             seen: 0,
             retried: false,
-        }
-    }
-
-    fn sender(&mut self, side: Side) -> &mut Sender {
-        match side {
-            Side::Client => &mut self.client,
-            Side::Server => &mut self.server,
         }
     }
 
@@ -151,31 +125,25 @@ impl Connection {
     /// Returns the suite, the number of key updates and the largest packet
     /// number of the 1-RTT packets that a side sends.
     pub(super) fn one_rtt(&self, side: Side) -> Option<(Suite, u64, u64)> {
-        let sender = match side {
-            Side::Client => &self.client,
-            Side::Server => &self.server,
-        };
+        let sender = &self.senders[side as usize];
         let updates = sender.one_rtt.as_ref()?.generation();
-        let largest = sender.numbers[space(PacketType::OneRtt)].largest?;
+        let largest = sender.numbers[PacketType::OneRtt.space()].largest?;
         Some((self.suite?, updates, largest))
     }
 
     /// Returns the sizes of the datagrams that a side sends.
     pub(super) fn sizes(&mut self, side: Side) -> &mut SegmentSizes {
-        &mut self.sender(side).sizes
+        &mut self.senders[side as usize].sizes
     }
 
     /// Returns the connection IDs that address a side.
     pub(super) fn ids(&self, side: Side) -> &VecDeque<ConnectionId> {
-        match side {
-            Side::Client => &self.client.ids,
-            Side::Server => &self.server.ids,
-        }
+        &self.senders[side as usize].ids
     }
 
     /// Remembers a connection ID; returns the one that makes room.
     pub(super) fn remember(&mut self, side: Side, id: ConnectionId) -> Option<ConnectionId> {
-        let ids = &mut self.sender(side).ids;
+        let ids = &mut self.senders[side as usize].ids;
         ids.push_back(id);
         match ids.len() > CONNECTION_IDS_MAX {
             true => ids.pop_front(),
@@ -197,7 +165,7 @@ impl Connection {
                 .ok_or(DropReason::NotAuthentic)?,
             _ => self.open_by_secret(sender, packet, key_log)?,
         };
-        self.sender(sender).numbers[space(packet_type)].saw(opened.number);
+        self.senders[sender as usize].numbers[packet_type.space()].saw(opened.number);
         Ok(opened)
     }
 
@@ -207,7 +175,7 @@ impl Connection {
         sender: Side,
         packet: &Protected<'_>,
     ) -> Option<DecryptedPacket> {
-        let numbers = self.sender(sender).numbers[space(PacketType::Initial)];
+        let numbers = self.senders[sender as usize].numbers[PacketType::Initial.space()];
         let known = [self.initial_after_retry.as_mut(), Some(&mut self.initial)];
         for keys in known.into_iter().flatten() {
             if let Some(opened) = keys.open(sender, packet, numbers) {
@@ -217,7 +185,7 @@ impl Connection {
         // A server that is asked twice answers with two Retry packets; which
         // one the client heeds shows in what it sends (RFC 9001 §5.2).
         let destination = &packet.header.destination;
-        let after_retry = self.retried && self.server.ids.contains(destination);
+        let after_retry = self.retried && self.ids(Side::Server).contains(destination);
         if sender != Side::Client || !after_retry {
             return None;
         }
@@ -237,8 +205,8 @@ impl Connection {
     ) -> Result<DecryptedPacket, DropReason> {
         let packet_type = packet.header.packet_type;
         let (random, agreed) = (self.hello.random(), self.suite);
-        let from = self.sender(sender);
-        let numbers = from.numbers[space(packet_type)];
+        let from = &mut self.senders[sender as usize];
+        let numbers = from.numbers[packet_type.space()];
         let protection = match packet_type {
             PacketType::Handshake => &mut from.handshake,
             PacketType::ZeroRtt => &mut from.early,
@@ -288,8 +256,8 @@ impl Connection {
             match frame {
                 Frame::NewConnectionId { id, .. } => ids.push((sender, id)),
                 Frame::Ack(ack) => {
-                    let space = space(header.packet_type);
-                    self.sender(other(sender)).numbers[space].acknowledges(ack.largest());
+                    let numbers = &mut self.senders[other(sender) as usize].numbers;
+                    numbers[header.packet_type.space()].acknowledges(ack.largest());
                 }
                 Frame::Crypto { offset, data }
                     if sender == Side::Client && header.packet_type == PacketType::Initial =>
@@ -311,7 +279,7 @@ impl Connection {
 
     /// Tells whether the server has said anything.
     pub(super) fn is_answered(&self) -> bool {
-        let numbers = &self.server.numbers;
+        let numbers = &self.senders[Side::Server as usize].numbers;
         self.retried || numbers.iter().any(|one| one.largest.is_some())
     }
 }

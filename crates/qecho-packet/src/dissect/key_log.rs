@@ -21,7 +21,7 @@ pub(crate) const LINES_MAX: usize = 2_048;
 pub(super) type ClientRandom = [u8; RANDOM_LENGTH];
 
 /// The secrets that protect packets, as they are labelled.
-const LABELS: [&str; 5] = [
+pub(super) const LABELS: [&str; 5] = [
     "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
     "SERVER_HANDSHAKE_TRAFFIC_SECRET",
     "CLIENT_TRAFFIC_SECRET_0",

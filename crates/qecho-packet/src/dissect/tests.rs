@@ -211,7 +211,7 @@ fn what_is_cut_still_shows_whose_it_is() {
 
 #[test]
 fn the_connection_that_was_idle_for_longest_makes_room() {
-    let mut dissector = Dissector::new(Limits::default().with_connections(2));
+    let mut dissector = Dissector::new(2, SESSIONS_MAX);
     let cut = |destination: u8| {
         let mut datagram = bytes(CLIENT_INITIAL);
         datagram[6..14].fill(destination);

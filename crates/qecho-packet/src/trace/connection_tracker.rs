@@ -33,8 +33,8 @@ pub(super) struct ConnectionTracker {
     connection: Connection,
     /// Time of its beginning, if that is still to be told.
     began_untold: Option<Duration>,
-    went: Sender,
-    came: Sender,
+    /// This side's and the other's, by the direction of their packets.
+    senders: [Sender; 2],
     recovery: RecoveryMetrics,
 }
 
@@ -67,21 +67,12 @@ pub(super) struct PacketEffects {
     moves: bool,
 }
 
-fn space(packet_type: PacketType) -> usize {
-    match packet_type {
-        PacketType::Initial => 0,
-        PacketType::Handshake => 1,
-        _ => 2,
-    }
-}
-
 impl ConnectionTracker {
     pub(super) fn new(connection: Connection) -> Self {
         Self {
             connection,
             began_untold: None,
-            went: Sender::default(),
-            came: Sender::default(),
+            senders: Default::default(),
             recovery: RecoveryMetrics::default(),
         }
     }
@@ -95,10 +86,7 @@ impl ConnectionTracker {
     }
 
     fn sender(&mut self, direction: Direction) -> &mut Sender {
-        match direction {
-            Direction::Sent => &mut self.went,
-            Direction::Received => &mut self.came,
-        }
+        &mut self.senders[direction as usize]
     }
 
     /// Takes a packet of a datagram in.
@@ -126,14 +114,15 @@ impl ConnectionTracker {
                 && header.packet_type == PacketType::Retry
             {
                 // The client begins anew, and has its address proved.
-                self.went.spaces[0] = Space::default();
-                self.came.spaces[0] = Space::default();
+                for sender in &mut self.senders {
+                    sender.spaces[0] = Space::default();
+                }
             }
             return shown;
         };
         let packet_type = header.packet_type;
         let content = content(opened);
-        let space = &mut self.sender(direction).spaces[space(packet_type)];
+        let space = &mut self.sender(direction).spaces[packet_type.space()];
         if shown.dropped.is_none() && !space.seen.insert(opened.number) {
             shown.dropped = Some(DropReason::Duplicate);
         }
@@ -170,7 +159,7 @@ impl ConnectionTracker {
         learned: &mut PacketEffects,
     ) {
         let (packet_type, ..) = packet;
-        let place = space(packet_type);
+        let place = packet_type.space();
         let sent_packets = &mut self.sender(direction).spaces[place].sent_packets;
         sent_packets.send(at, packet, frames);
         for noted in frames {
@@ -223,8 +212,7 @@ impl ConnectionTracker {
 
     /// Returns how much is remembered, in pieces of some 100 bytes.
     pub(super) fn weight(&self) -> usize {
-        let senders = [&self.went, &self.came].into_iter();
-        let spaces = senders.flat_map(|sender| &sender.spaces);
+        let spaces = self.senders.iter().flat_map(|sender| &sender.spaces);
         spaces
             .map(|space| space.sent_packets.weight() + space.crypto.weight())
             .sum()
@@ -232,19 +220,22 @@ impl ConnectionTracker {
 
     /// Forgets what is not needed to read on.
     pub(super) fn lighten(&mut self) {
-        for sender in [&mut self.went, &mut self.came] {
-            for space in &mut sender.spaces {
-                space.sent_packets = SentPackets::default();
-                space.crypto = Crypto::default();
-            }
+        for space in self
+            .senders
+            .iter_mut()
+            .flat_map(|sender| &mut sender.spaces)
+        {
+            space.sent_packets = SentPackets::default();
+            space.crypto = Crypto::default();
         }
     }
 
     /// Forgets what was sent under keys that are gone; it is neither
     /// acknowledged nor lost.
     fn discard(&mut self, place: usize) {
-        self.went.spaces[place].sent_packets = SentPackets::default();
-        self.came.spaces[place].sent_packets = SentPackets::default();
+        for sender in &mut self.senders {
+            sender.spaces[place].sent_packets = SentPackets::default();
+        }
     }
 
     fn acknowledge(
@@ -347,7 +338,7 @@ pub(super) fn content(opened: &DecryptedPacket) -> PacketContent<'_> {
     }
 }
 
-fn unnoted(frame: Frame<'_>) -> AnnotatedFrame<'_> {
+pub(super) fn unnoted(frame: Frame<'_>) -> AnnotatedFrame<'_> {
     AnnotatedFrame {
         frame,
         retransmission_of: None,

@@ -14,6 +14,8 @@
 //! reset tokens end the connection, and tokens of Retry and NEW_TOKEN prove an
 //! address. Therefore nobody but the user may read it.
 
+#![allow(non_camel_case_types, reason = "`object` names types by members")]
+
 mod close;
 mod connectivity;
 mod file;
@@ -29,7 +31,7 @@ mod tuples;
 mod value;
 
 use std::{
-    fmt, fs, io,
+    fs, io,
     os::unix::fs::DirBuilderExt,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -57,7 +59,7 @@ pub const FILES_MAX: u64 = 65_536;
 /// are written, so what is there can be read at any time.
 ///
 /// Clones write to the same folder, for the threads of one program.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Qlog(Arc<Mutex<Files>>);
 
 /// The result of writing the files.
@@ -115,11 +117,5 @@ impl Sink for Qlog {
     fn take(&mut self, event: &Event<'_>) -> io::Result<()> {
         self.files().take(event);
         Ok(())
-    }
-}
-
-impl fmt::Debug for Qlog {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Qlog(…)")
     }
 }

@@ -286,18 +286,9 @@ fn content(frame: &Frame<'_>) -> Vec<(Carrier, u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::connection_tracker::unnoted, *};
 
     const MS: Duration = Duration::from_millis(1);
-
-    fn unnoted(frame: Frame<'_>) -> AnnotatedFrame<'_> {
-        AnnotatedFrame {
-            frame,
-            retransmission_of: None,
-            tls: Vec::new(),
-            ack_delay: None,
-        }
-    }
 
     fn stream(offset: u64, data: &[u8]) -> Frame<'_> {
         Frame::Stream {

@@ -47,6 +47,15 @@ impl PacketType {
         }
     }
 
+    /// Returns which packet number space it belongs to (RFC 9000 §12.3).
+    pub(crate) fn space(self) -> usize {
+        match self {
+            Self::Initial => 0,
+            Self::Handshake => 1,
+            _ => 2,
+        }
+    }
+
     /// Tells whether its payload is frames, under protection.
     pub fn is_protected(self) -> bool {
         matches!(

@@ -1,23 +1,14 @@
 //! Takes bytes off the front.
 
-use std::fmt;
-
 /// Bytes that are not what they should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed {what} at byte {offset}")]
 pub struct Malformed {
     /// Number of bytes before the one where it shows.
     pub offset: usize,
     /// The structure that could not be read.
     pub what: &'static str,
 }
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "malformed {} at byte {}", self.what, self.offset)
-    }
-}
-
-impl std::error::Error for Malformed {}
 
 /// The rest of some bytes, and its offset.
 #[derive(Clone, Copy, Debug)]

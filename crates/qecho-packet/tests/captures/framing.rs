@@ -92,36 +92,29 @@ fn a_packet_block_that_lies_spoils_nothing_after_it() {
 fn broken_framing_is_refused_where_it_begins() {
     let file = Pcapng::new(Order::Little).interface(RAW, 0, &[]).bytes;
     let at = file.len();
-    let and = |block: &[&[u8]]| refusal(&[&file[..], &block.concat()].concat());
+    let check = |words: &str, block: &[&[u8]]| {
+        let refusal = refusal(&[&file[..], &block.concat()].concat());
+        assert_eq!(refusal, format!("at byte {at}: {words}"));
+    };
     let kind = 6_u32.to_le_bytes();
-    assert_eq!(
-        and(&[&kind, &[0xff; 4]]),
-        format!("at byte {at}: a block of 4294967295 bytes is more than 16 MiB")
-    );
+    let words = "a block of 4294967295 bytes is more than 16 MiB";
+    check(words, &[&kind, &[0xff; 4]]);
     for length in [0, 3, 7, 8] {
-        assert_eq!(
-            and(&[&kind, &[length, 0, 0, 0], &[0; 12]]),
-            format!("at byte {at}: a block of an impossible length")
-        );
+        let words = "a block of an impossible length";
+        check(words, &[&kind, &[length, 0, 0, 0], &[0; 12]]);
     }
-    assert_eq!(
-        and(&[&kind, &[16, 0, 0, 0], &[0; 4], &[12, 0, 0, 0]]),
-        format!("at byte {at}: a block that has two different lengths")
-    );
+    let words = "a block that has two different lengths";
+    check(words, &[&kind, &[16, 0, 0, 0], &[0; 4], &[12, 0, 0, 0]]);
     let section = [0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0];
-    assert_eq!(
-        and(&[&section, &[1, 2, 3, 4]]),
-        format!("at byte {at}: a section that tells no byte order")
-    );
+    let words = "a section that tells no byte order";
+    check(words, &[&section, &[1, 2, 3, 4]]);
     let mut version_2 = Pcapng::new(Order::Big).bytes;
     version_2[13] = 2;
-    assert_eq!(
-        and(&[&version_2]),
-        format!("at byte {at}: a section of a version that is unknown")
-    );
-    assert_eq!(
-        and(&[&[1, 0, 0, 0, 16, 0, 0, 0], &[0; 4], &[16, 0, 0, 0]]),
-        format!("at byte {at}: an interface without its fields")
+    check("a section of a version that is unknown", &[&version_2]);
+    let words = "an interface without its fields";
+    check(
+        words,
+        &[&[1, 0, 0, 0, 16, 0, 0, 0], &[0; 4], &[16, 0, 0, 0]],
     );
 }
 

@@ -15,22 +15,8 @@ const SMALL: isize = 100_000;
 
 /// Lengths that parsers stumble over.
 const NUMBERS: [u32; 16] = [
-    0,
-    1,
-    7,
-    8,
-    12,
-    16,
-    28,
-    0xffff,
-    0x0100_0000,
-    0x0100_0001,
-    0x7fff_ffff,
-    0x8000_0000,
-    0xffff_fff0,
-    0xffff_fffc,
-    0xffff_fffe,
-    0xffff_ffff,
+    0, 1, 7, 8, 12, 16, 28, 0xffff, 0x01000000, 0x01000001, 0x7fffffff, 0x80000000, 0xfffffff0,
+    0xfffffffc, 0xfffffffe, 0xffffffff,
 ];
 
 /// A file that sees how much memory is in use whenever it is read.

@@ -44,12 +44,8 @@ fn a_classic_file_counts_micro_or_nanoseconds_in_either_byte_order() {
 
 #[test]
 fn flags_beside_the_link_type_do_not_count() {
-    let file = pcap(
-        Order::Big,
-        MICROSECONDS,
-        0xf400_0000 | LINK_RAW,
-        &[&v4_packet(b"a")],
-    );
+    let link = 0xf400_0000 | LINK_RAW;
+    let file = pcap(Order::Big, MICROSECONDS, link, &[&v4_packet(b"a")]);
     assert_eq!(datagrams(&file).len(), 1);
 }
 
@@ -75,12 +71,8 @@ fn a_record_may_keep_only_the_beginning_of_a_packet() {
 fn packets_that_are_not_shown_have_their_numbers_too() {
     let mut ping = v4_packet(b"ping");
     ping[9] = 1;
-    let file = pcap(
-        Order::Little,
-        MICROSECONDS,
-        LINK_RAW,
-        &[&ping, &v4_packet(b"a")],
-    );
+    let packets = [&ping[..], &v4_packet(b"a")];
+    let file = pcap(Order::Little, MICROSECONDS, LINK_RAW, &packets);
     let [first, Item::Datagram(second)] = &items(&file)[..] else {
         panic!("not two packets");
     };

@@ -187,12 +187,8 @@ fn a_packet_that_was_yet_to_be_divided_is_cut_where_the_capture_cuts_it() {
 #[test]
 fn nothing_is_an_option_after_their_end() {
     let end_and_flags: [(u16, &[u8]); 2] = [(0, b""), (FLAGS, &[1, 0, 0, 0])];
-    let file = Pcapng::new(Order::Little).interface(RAW, 0, &[]).packet(
-        0,
-        0,
-        &v4_packet(b"a"),
-        &end_and_flags,
-    );
+    let file = Pcapng::new(Order::Little).interface(RAW, 0, &[]);
+    let file = file.packet(0, 0, &v4_packet(b"a"), &end_and_flags);
     assert_eq!(datagrams(&file.bytes)[0].direction, None);
 }
 
@@ -219,42 +215,29 @@ fn what_is_repeated_of_another_file_is_known_by_exactly_its_comments() {
 #[test]
 fn a_file_of_dumpcap_is_read_as_wireshark_reads_it() {
     let items = items(include_bytes!("dumpcap.pcapng"));
-    let captured = |nanoseconds, source: &str, destination: &str, ecn, payload: &[u8]| Captured {
-        at: Duration::new(1_795_418_326, nanoseconds),
-        source: source.parse().unwrap(),
-        destination: destination.parse().unwrap(),
-        ecn,
-        direction: None,
-        payload: payload.to_vec(),
-        cut: false,
-        repeated: false,
-        offset: 0,
-        number: 0,
+    let captured = |place, nanoseconds, source: &str, destination: &str, ecn, payload: &[u8]| {
+        let (offset, number) = place;
+        Item::Datagram(Captured {
+            at: Duration::new(1_795_418_326, nanoseconds),
+            source: source.parse().unwrap(),
+            destination: destination.parse().unwrap(),
+            ecn,
+            direction: None,
+            payload: payload.to_vec(),
+            cut: false,
+            repeated: false,
+            offset,
+            number,
+        })
     };
     let (near, far) = ("127.0.0.1:44331", "127.0.0.1:44330");
+    let (near_v6, far_v6) = ("[::1]:44331", "[::1]:44330");
     let expected = [
-        captured(345_502_657, near, far, 2, b"hello over 127.0.0.1"),
-        captured(345_517_550, far, near, 0, b"hello back"),
-        captured(
-            345_618_403,
-            "[::1]:44331",
-            "[::1]:44330",
-            1,
-            b"hello over ::1",
-        ),
+        captured((376, 1), 345_502_657, near, far, 2, b"hello over 127.0.0.1"),
+        captured((472, 2), 345_517_550, far, near, 0, b"hello back"),
+        captured((556, 3), 345_618_403, near_v6, far_v6, 1, b"hello over ::1"),
     ];
-    let places = [(376, 1), (472, 2), (556, 3)];
-    let expected = expected
-        .into_iter()
-        .zip(places)
-        .map(|(captured, (offset, number))| {
-            Item::Datagram(Captured {
-                offset,
-                number,
-                ..captured
-            })
-        });
     let key_log = format!("CLIENT_RANDOM {} {}\n", "00".repeat(32), "11".repeat(48));
     assert_eq!(items[0], Item::Secrets(key_log));
-    assert_eq!(items[1..], expected.collect::<Vec<_>>());
+    assert_eq!(items[1..], expected);
 }

@@ -125,22 +125,14 @@ fn no_capture_makes_the_trace_of_it_panic_or_take_more_than_its_share_of_memory(
         let limit = SMALL + BYTES_PER_BYTE * file.len() as isize;
         assert!(most <= limit, "{most} bytes for {}", file.len());
     }
-    let Counts {
-        datagrams,
-        opened,
-        closed,
-        lost,
-        errors,
-        whole,
-    } = tally;
     let seeds = SEEDS as usize;
     for (count, least) in [
-        (datagrams, 5 * seeds),
-        (opened, 5 * seeds),
-        (closed, seeds / 2),
-        (lost, seeds / 10),
-        (errors, seeds / 5),
-        (whole, seeds / 5),
+        (tally.datagrams, 5 * seeds),
+        (tally.opened, 5 * seeds),
+        (tally.closed, seeds / 2),
+        (tally.lost, seeds / 10),
+        (tally.errors, seeds / 5),
+        (tally.whole, seeds / 5),
     ] {
         assert!(count >= least, "{least} of {tally:?}");
     }

@@ -66,19 +66,10 @@ fn what_was_written_is_read_again() {
             contents: &payload[..2_900 - round as usize],
             segment_size: Some(1_200),
         };
-        let (random, secret) = ([round as u8; 32], [0xab; 48]);
-        capture.key_log().log("LABEL", &random, &secret);
-        let hex = |bytes: &[u8]| {
-            bytes
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
-        };
-        expected.push(Item::Secrets(format!(
-            "LABEL {} {}\n",
-            hex(&random),
-            hex(&secret)
-        )));
+        let log = capture.key_log();
+        log.log("LABEL", &[round as u8; 32], &[0xab; 48]);
+        let (random, secret) = (format!("{round:02x}").repeat(32), "ab".repeat(48));
+        expected.push(Item::Secrets(format!("LABEL {random} {secret}\n")));
         observer.see(&passing);
         observer.flush();
         let (source, destination) = match direction {

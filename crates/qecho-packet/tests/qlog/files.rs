@@ -57,16 +57,11 @@ fn a_folder_is_made_and_nobody_else_may_look_in() {
     let parent = folder();
     let directory = parent.path().join("deep/qlog");
     let mut qlog = start(&directory);
-    tell(
-        &mut qlog,
-        Some(&sample::connection(1, Side::Client)),
-        EventKind::Began,
-    );
+    let connection = sample::connection(1, Side::Client);
+    tell(&mut qlog, Some(&connection), EventKind::Began);
     assert_eq!(mode(&directory), 0o700);
-    assert_eq!(
-        mode(&directory.join("8394c8f03e515701_client.sqlog")),
-        0o600
-    );
+    let file = directory.join("8394c8f03e515701_client.sqlog");
+    assert_eq!(mode(&file), 0o600);
 }
 
 #[test]
@@ -109,11 +104,8 @@ fn what_is_there_already_stays_as_it_is() {
     fs::write(&taken, "mine").expect("there is room");
     symlink(&elsewhere, &link).expect("there is room");
     let mut qlog = start(directory.path());
-    tell(
-        &mut qlog,
-        Some(&sample::connection(1, Side::Client)),
-        EventKind::Began,
-    );
+    let connection = sample::connection(1, Side::Client);
+    tell(&mut qlog, Some(&connection), EventKind::Began);
     assert_eq!(fs::read(&taken).expect("it is there"), b"mine");
     assert!(!elsewhere.exists());
     let third = directory.path().join("8394c8f03e515701_client_3.sqlog");
@@ -195,10 +187,8 @@ fn a_folder_that_vanishes_is_noted_once_and_stops_nothing() {
     assert_eq!((report.files, report.events_lost), (0, 2));
     let failure = report.failure.expect("it is noted");
     let file = path.join("8394c8f03e515701_client.sqlog");
-    assert_eq!(
-        failure.to_string(),
-        format!("cannot write {}", file.display())
-    );
+    let words = format!("cannot write {}", file.display());
+    assert_eq!(failure.to_string(), words);
 
     fs::create_dir(&path).expect("there is room");
     tell(&mut qlog, Some(&connection), EventKind::Began);

@@ -20,15 +20,9 @@ const LINK_TYPE: u32 = 0x03ff_ffff;
 /// The file's header, which describes all records.
 pub(super) struct Records {
     order: ByteOrder,
-    fraction: Subsecond,
+    /// Nanoseconds that the second word of a stamp counts.
+    unit: u64,
     link: u32,
-}
-
-/// The unit of the second word of a stamp.
-#[derive(Clone, Copy)]
-enum Subsecond {
-    Microseconds,
-    Nanoseconds,
 }
 
 impl Records {
@@ -38,18 +32,18 @@ impl Records {
         magic: [u8; 4],
         source: &mut Source<impl Read>,
     ) -> Result<Option<Self>, ReadError> {
-        let (order, fraction) = match magic {
-            [0xd4, 0xc3, 0xb2, 0xa1] => (ByteOrder::Little, Subsecond::Microseconds),
-            [0xa1, 0xb2, 0xc3, 0xd4] => (ByteOrder::Big, Subsecond::Microseconds),
-            [0x4d, 0x3c, 0xb2, 0xa1] => (ByteOrder::Little, Subsecond::Nanoseconds),
-            [0xa1, 0xb2, 0x3c, 0x4d] => (ByteOrder::Big, Subsecond::Nanoseconds),
+        let (order, unit) = match magic {
+            [0xd4, 0xc3, 0xb2, 0xa1] => (ByteOrder::Little, 1_000),
+            [0xa1, 0xb2, 0xc3, 0xd4] => (ByteOrder::Big, 1_000),
+            [0x4d, 0x3c, 0xb2, 0xa1] => (ByteOrder::Little, 1),
+            [0xa1, 0xb2, 0x3c, 0x4d] => (ByteOrder::Big, 1),
             _ => return Ok(None),
         };
         source.read_to(FILE_HEADER, "header")?;
         let mut last = Fields::new(&source.block()[FILE_HEADER - 4..], order);
         Ok(last.u32().map(|word| Self {
             order,
-            fraction,
+            unit,
             link: word & LINK_TYPE,
         }))
     }
@@ -75,10 +69,7 @@ impl Records {
             });
         }
         source.read_to(size, "record")?;
-        let fraction = match self.fraction {
-            Subsecond::Microseconds => Duration::from_micros(fraction.into()),
-            Subsecond::Nanoseconds => Duration::from_nanos(fraction.into()),
-        };
+        let fraction = Duration::from_nanos(u64::from(fraction) * self.unit);
         Ok(Some(Block::Packet(Ok(Frame {
             at: Duration::from_secs(seconds.into()) + fraction,
             link: self.link,

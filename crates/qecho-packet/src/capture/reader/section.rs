@@ -6,7 +6,10 @@ use std::{io::Read, time::Duration};
 use crate::Direction;
 
 use super::{
-    super::pcapng::COMMENTS_OF_REPEATED,
+    super::pcapng::{
+        COMMENTS_OF_REPEATED, DECRYPTION_SECRETS, ENHANCED_PACKET, EPB_FLAGS, IF_TIME_RESOLUTION,
+        INTERFACE_DESCRIPTION, OPTION_COMMENT, TLS_KEY_LOG,
+    },
     clock::Clock,
     error::{BLOCK_BYTES_MAX, ReadError},
     fields::{ByteOrder, Fields},
@@ -20,23 +23,14 @@ pub const INTERFACES_MAX: usize = 65_536;
 
 /// The type of a Section Header Block, the same in both byte orders.
 pub(super) const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
-const INTERFACE_DESCRIPTION: u32 = 1;
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
-const ENHANCED_PACKET: u32 = 6;
-const DECRYPTION_SECRETS: u32 = 0x0000_000a;
 /// Journal entries, events of system calls and custom blocks, which Wireshark
 /// numbers like packets.
 const NUMBERED: [u32; 6] = [9, 0x204, 0x216, 0x221, 0x0000_0bad, 0x4000_0bad];
 
-/// `TLSK`: secrets in the NSS key log format (§4.7).
-const TLS_KEY_LOG: u32 = 0x544c_534b;
-
 const END_OF_OPTIONS: u16 = 0;
-const COMMENT: u16 = 1;
-const IF_TIME_RESOLUTION: u16 = 9;
 const IF_TIME_OFFSET: u16 = 14;
-const PACKET_FLAGS: u16 = 2;
 
 const BLOCK: &str = "block";
 /// Bytes of a block's type and its length.
@@ -256,14 +250,14 @@ fn remarks(rest: Fields<'_>, order: ByteOrder) -> (Option<Direction>, bool) {
     let (mut direction, mut repeated) = (None, false);
     for (code, mut value) in options(rest, order) {
         match code {
-            PACKET_FLAGS if direction.is_none() => {
+            EPB_FLAGS if direction.is_none() => {
                 direction = match value.u32().map(|flags| flags & 0b11) {
                     Some(0b01) => Some(Direction::Received),
                     Some(0b10) => Some(Direction::Sent),
                     _ => None,
                 };
             }
-            COMMENT => {
+            OPTION_COMMENT => {
                 let comment = value.bytes_at_most(u32::MAX);
                 repeated |= COMMENTS_OF_REPEATED
                     .iter()

@@ -69,29 +69,16 @@ impl<R: Read> Source<R> {
             let step = filled.max(BLOCK_BYTES_FIRST).min(length - filled);
             // Exact, or the buffer could become twice as large as a block may be.
             self.block.reserve_exact(step);
-            self.block.resize(filled + step, 0);
-            self.fill(filled, part)?;
-        }
-        Ok(())
-    }
-
-    /// Reads what the buffer lacks.
-    fn fill(&mut self, mut filled: usize, part: &'static str) -> Result<(), ReadError> {
-        while filled < self.block.len() {
-            match self.reader.read(&mut self.block[filled..]) {
-                Ok(0) => {
-                    let offset = self.start;
-                    return Err(ReadError::CutOff { part, offset });
-                }
-                Ok(count) => {
-                    filled += count;
-                    self.offset += count as u64;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(source) => {
-                    let offset = self.offset;
-                    return Err(ReadError::Io { offset, source });
-                }
+            let mut rest = self.reader.by_ref().take(step as u64);
+            let read = rest.read_to_end(&mut self.block);
+            self.offset += (self.block.len() - filled) as u64;
+            if let Err(source) = read {
+                let offset = self.offset;
+                return Err(ReadError::Io { offset, source });
+            }
+            if self.block.len() < filled + step {
+                let offset = self.start;
+                return Err(ReadError::CutOff { part, offset });
             }
         }
         Ok(())

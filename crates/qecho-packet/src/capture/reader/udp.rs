@@ -117,29 +117,22 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv4_datagram_has_its_addresses_ports_and_ecn() {
-        let packet = v4_packet(33, 0x4000, UDP, &UDP_PAYLOAD);
-        let expected = Datagram {
-            source: "192.0.2.1:4433".parse().unwrap(),
-            destination: "198.51.100.2:80".parse().unwrap(),
-            ecn: 0b11,
-            payload: &[1, 2, 3, 4, 5],
-            cut: false,
-        };
-        assert_eq!(datagram(&packet, false), Ok(expected));
-    }
-
-    #[test]
-    fn an_ipv6_datagram_has_its_addresses_ports_and_ecn() {
-        let packet = v6_packet(13, UDP, &UDP_PAYLOAD);
-        let expected = Datagram {
-            source: "[2001:db8::1]:4433".parse().unwrap(),
-            destination: "[2001:db8::2]:80".parse().unwrap(),
-            ecn: 0b10,
-            payload: &[1, 2, 3, 4, 5],
-            cut: false,
-        };
-        assert_eq!(datagram(&packet, false), Ok(expected));
+    fn a_datagram_has_its_addresses_ports_and_ecn() {
+        let v4 = v4_packet(33, 0x4000, UDP, &UDP_PAYLOAD);
+        let v6 = v6_packet(13, UDP, &UDP_PAYLOAD);
+        for (packet, source, destination, ecn) in [
+            (v4, "192.0.2.1:4433", "198.51.100.2:80", 0b11),
+            (v6, "[2001:db8::1]:4433", "[2001:db8::2]:80", 0b10),
+        ] {
+            let expected = Datagram {
+                source: source.parse().unwrap(),
+                destination: destination.parse().unwrap(),
+                ecn,
+                payload: &[1, 2, 3, 4, 5],
+                cut: false,
+            };
+            assert_eq!(datagram(&packet, false), Ok(expected));
+        }
     }
 
     #[test]

@@ -147,6 +147,12 @@ fn numbers_read(repeated: &Repeated, more: &[Vec<u8>]) -> Vec<u64> {
     numbers
 }
 
+/// Returns the cost of all connections, one by one.
+fn cost(index: &RotationIndex) -> usize {
+    let connections = index.connections.values();
+    connections.map(TrackedConnection::cost).sum()
+}
+
 fn cid(connection: u16) -> [u8; 8] {
     (1 << 63 | u64::from(connection)).to_be_bytes()
 }
@@ -196,12 +202,7 @@ fn connections_that_have_ended_are_forgotten() {
     assert_eq!(fixture.repeats().0, [4]);
     let index = &fixture.index;
     assert_eq!(index.dissector.known(), [1; 3]);
-    let left: usize = index
-        .connections
-        .values()
-        .map(TrackedConnection::cost)
-        .sum();
-    assert_eq!(index.cost, left);
+    assert_eq!(index.cost, cost(index));
 }
 
 #[test]
@@ -264,13 +265,8 @@ fn no_datagram_of_a_stranger_costs_more_than_its_share() {
         fixture.pass(direction, random.random_range(1..9), &datagram);
     }
     let index = &fixture.index;
-    let cost: usize = index
-        .connections
-        .values()
-        .map(TrackedConnection::cost)
-        .sum();
-    assert_eq!(index.cost, cost);
-    assert!(cost <= 128 << 10);
+    assert_eq!(index.cost, cost(index));
+    assert!(index.cost <= 128 << 10);
     assert_eq!(index.dissector.known()[0], index.connections.len());
     assert_eq!(fixture.repeats().0, [1]);
 }

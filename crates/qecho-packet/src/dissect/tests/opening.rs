@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    dissect::key_log::LABELS,
     protection::{Secret, Suite, Unsealed},
     wire::ConnectionId,
 };
@@ -9,13 +10,6 @@ use crate::{
 const CHACHA20: Suite = Suite::ChaCha20Poly1305Sha256;
 /// The random of the ClientHello of RFC 9001 Appendix A.2.
 pub(super) const RANDOM: &str = "ebf8fa56f12939b9584a3896472ec40bb863cfd3e86804fe3a47f06a2b69484c";
-pub(super) const LABELS: [&str; 5] = [
-    "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
-    "SERVER_HANDSHAKE_TRAFFIC_SECRET",
-    "CLIENT_TRAFFIC_SECRET_0",
-    "SERVER_TRAFFIC_SECRET_0",
-    "CLIENT_EARLY_TRAFFIC_SECRET",
-];
 /// The server's connection ID in RFC 9001 Appendix A.3; the client's has no
 /// bytes.
 const SERVER_ID: &str = "f067a5502a4262b5";
@@ -33,6 +27,21 @@ pub(super) fn begun() -> Dissector {
     }
     told(&mut dissector, &[from_client(&bytes(CLIENT_INITIAL))]);
     dissector
+}
+
+/// Knows the server's answer, too.
+pub(super) fn answered() -> Dissector {
+    let mut dissector = begun();
+    told(&mut dissector, &[from_server(&bytes(SERVER_INITIAL))]);
+    dissector
+}
+
+/// A 1-RTT packet to the client.
+pub(super) fn to_client(number: u64) -> Unsealed {
+    Unsealed {
+        head: vec![0],
+        ..short(3, 0, number)
+    }
 }
 
 /// A 1-RTT packet to the server.
@@ -93,18 +102,10 @@ fn zero_rtt_has_a_secret_and_a_suite_of_its_own() {
 #[test]
 fn a_client_without_connection_id_is_known_by_addresses() {
     let mut dissector = begun();
-    let to_client = |number| {
-        Unsealed {
-            head: vec![0],
-            ..short(3, 0, number)
-        }
-        .seal()
-    };
+    let to_client = |number| to_client(number).seal();
     // Nothing of the server's was captured before.
-    assert_eq!(
-        opened(&mut dissector, from_server(&to_client(0))),
-        Ok((0, 0))
-    );
+    let found = opened(&mut dissector, from_server(&to_client(0)));
+    assert_eq!(found, Ok((0, 0)));
     // The client moves; an answer follows it.
     let moved = SocketAddr::new(CLIENT.ip(), 50_000);
     let packet = short(2, 0, 0).seal();
@@ -125,19 +126,15 @@ fn a_client_without_connection_id_is_known_by_addresses() {
 
 #[test]
 fn connection_ids_of_new_connection_id_frames_are_known_elsewhere() {
-    let mut dissector = begun();
-    told(&mut dissector, &[from_server(&bytes(SERVER_INITIAL))]);
+    let mut dissector = answered();
     let id = [9; 12];
     let frame = [&[0x18, 1, 0, 12], &id[..], &[0; 16]].concat();
     let issues = Unsealed {
-        head: vec![0],
         frames: frame,
-        ..short(3, 0, 0)
+        ..to_client(0)
     };
-    assert_eq!(
-        opened(&mut dissector, from_server(&issues.seal())),
-        Ok((0, 0))
-    );
+    let found = opened(&mut dissector, from_server(&issues.seal()));
+    assert_eq!(found, Ok((0, 0)));
     let packet = Unsealed {
         head: [&[0], &id[..]].concat(),
         ..short(2, 0, 0)
@@ -152,8 +149,7 @@ fn connection_ids_of_new_connection_id_frames_are_known_elsewhere() {
 
 #[test]
 fn an_unknown_connection_id_of_the_usual_length_is_tried() {
-    let mut dissector = begun();
-    told(&mut dissector, &[from_server(&bytes(SERVER_INITIAL))]);
+    let mut dissector = answered();
     let packet = |source: SocketAddr, number| {
         let head = vec![0, 1, 2, 3, 4, 5, 6, 7, 8];
         let packet = Unsealed {
@@ -180,8 +176,7 @@ fn an_unknown_connection_id_of_the_usual_length_is_tried() {
 
 #[test]
 fn key_updates_are_followed_and_the_latest_key_before_is_kept() {
-    let mut dissector = begun();
-    told(&mut dissector, &[from_server(&bytes(SERVER_INITIAL))]);
+    let mut dissector = answered();
     let not_authentic = Err(DropReason::NotAuthentic);
     for (generation, number, found) in [
         (0, 0, Ok((0, 0))),
@@ -213,8 +208,7 @@ fn key_updates_are_followed_and_the_latest_key_before_is_kept() {
 
 #[test]
 fn acknowledgements_help_over_gaps() {
-    let mut dissector = begun();
-    told(&mut dissector, &[from_server(&bytes(SERVER_INITIAL))]);
+    let mut dissector = answered();
     let first = short(2, 0, 0).seal();
     assert_eq!(opened(&mut dissector, from_client(&first)), Ok((0, 0)));
     let far = short(2, 0, 1_000_000).seal();
@@ -223,18 +217,13 @@ fn acknowledgements_help_over_gaps() {
     // The server acknowledges up to 999,999.
     let acknowledgement = bytes("02800f423f000000");
     let answer = Unsealed {
-        head: vec![0],
         frames: acknowledgement,
-        ..short(3, 0, 0)
+        ..to_client(0)
     };
-    assert_eq!(
-        opened(&mut dissector, from_server(&answer.seal())),
-        Ok((0, 0))
-    );
-    assert_eq!(
-        opened(&mut dissector, from_client(&far)),
-        Ok((1_000_000, 0))
-    );
+    let found = opened(&mut dissector, from_server(&answer.seal()));
+    assert_eq!(found, Ok((0, 0)));
+    let found = opened(&mut dissector, from_client(&far));
+    assert_eq!(found, Ok((1_000_000, 0)));
 }
 
 #[test]

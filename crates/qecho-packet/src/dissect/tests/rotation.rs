@@ -1,10 +1,8 @@
 //! Packets that bring a reader to where a connection stands.
 
-use super::{
-    opening::{LABELS, RANDOM},
-    *,
-};
+use super::{opening::RANDOM, *};
 use crate::{
+    dissect::key_log::LABELS,
     protection::{Secret, Suite, Unsealed},
     wire::ConnectionId,
 };

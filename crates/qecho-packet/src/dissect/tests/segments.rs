@@ -1,20 +1,16 @@
 //! Datagrams that were captured before they were cut apart.
 
 use super::{
-    opening::{begun, short},
+    opening::{answered, short, to_client},
     *,
 };
-use crate::protection::Unsealed;
 
 /// A datagram with one packet that has this size: of the client, or of the
 /// server, whose packets have a connection ID without bytes.
 fn datagram(sender: Side, number: u64, size: usize) -> Vec<u8> {
     let mut unsealed = match sender {
         Side::Client => short(2, 0, number),
-        Side::Server => Unsealed {
-            head: vec![0],
-            ..short(3, 0, number)
-        },
+        Side::Server => to_client(number),
     };
     let around = unsealed.head.len() + unsealed.number_length + 16;
     unsealed.frames = vec![1; size - around];
@@ -46,12 +42,6 @@ fn sizes(dissector: &mut Dissector, sender: Side, payload: &[u8]) -> (Vec<usize>
         opened += packets.filter(|packet| packet.decrypted.is_some()).count();
     }
     (sizes, opened)
-}
-
-fn answered() -> Dissector {
-    let mut dissector = begun();
-    told(&mut dissector, &[from_server(&bytes(SERVER_INITIAL))]);
-    dissector
 }
 
 #[test]

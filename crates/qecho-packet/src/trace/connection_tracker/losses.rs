@@ -26,7 +26,7 @@ impl ConnectionTracker {
         }
         let mut overtaken: Vec<_> = (0..3)
             .flat_map(|place| {
-                let overtaken = self.went.spaces[place]
+                let overtaken = self.senders[Direction::Sent as usize].spaces[place]
                     .sent_packets
                     .overtaken(at, Direction::Sent);
                 overtaken.map(move |(packet, sent)| (place, packet, sent))

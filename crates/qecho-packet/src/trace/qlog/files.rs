@@ -21,6 +21,7 @@ use crate::{
 };
 
 /// All files of a folder.
+#[derive(Debug)]
 pub(super) struct Files {
     directory: PathBuf,
     program: String,
@@ -45,6 +46,7 @@ struct Key {
     side: Side,
 }
 
+#[derive(Debug)]
 struct OpenTrace {
     journal: QlogState,
     /// `None` if there could be none.

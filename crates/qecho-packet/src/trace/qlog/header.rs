@@ -1,49 +1,10 @@
 //! The record that begins a file (main schema §5).
 
-use serde::Serialize;
-
 use super::{
     record::Records,
-    value::{Hex, hex},
+    value::{hex, object},
 };
 use crate::{Side, wire::ConnectionId};
-
-#[derive(Serialize)]
-struct FileHeader<'a> {
-    file_schema: &'static str,
-    serialization_format: &'static str,
-    title: String,
-    trace: TraceDescription<'a>,
-}
-
-#[derive(Serialize)]
-struct TraceDescription<'a> {
-    vantage_point: VantagePoint<'a>,
-    common_fields: CommonFields<'a>,
-    event_schemas: [&'static str; 2],
-}
-
-#[derive(Serialize)]
-struct VantagePoint<'a> {
-    name: &'a str,
-    #[serde(rename = "type")]
-    side: &'static str,
-}
-
-#[derive(Serialize)]
-struct CommonFields<'a> {
-    /// The connection ID by which the draft advises to group (§7.3).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    group_id: Option<Hex<'a>>,
-    time_format: &'static str,
-    reference_time: ReferenceTime,
-}
-
-#[derive(Serialize)]
-struct ReferenceTime {
-    clock_type: &'static str,
-    epoch: &'static str,
-}
 
 /// Writes the header of a connection's file, or of the endpoint's.
 pub(super) fn write(
@@ -57,22 +18,19 @@ pub(super) fn write(
         Some(original) => format!("{program}: connection {original}, seen by the {side}"),
         None => format!("{program}: what belongs to no connection, seen by the {side}"),
     };
-    records.push(&FileHeader {
+    records.push(&object! {
         file_schema: "urn:ietf:params:qlog:file:sequential",
         serialization_format: "application/qlog+json-seq",
-        title,
-        trace: TraceDescription {
-            vantage_point: VantagePoint {
-                name: program,
-                side,
-            },
-            common_fields: CommonFields {
-                group_id: connection.as_deref().map(hex),
+        title: title,
+        trace: object! {
+            vantage_point: object! { name: program, r#type: side },
+            common_fields: object! {
+                // The connection ID by which the draft advises to group (§7.3).
+                group_id?: connection.as_deref().map(hex),
                 time_format: "relative_to_epoch",
                 // wall_clock_time is for an unknown epoch alone (§7.1).
-                reference_time: ReferenceTime {
-                    clock_type: "system",
-                    epoch: "1970-01-01T00:00:00.000Z",
+                reference_time: object! {
+                    clock_type: "system", epoch: "1970-01-01T00:00:00.000Z",
                 },
             },
             // Drafts of the QUIC events carry their number (§2.1), those of the

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{
     frame::FrameRecord,
     record::{EventContext, Records},
-    value::{Hex, RawInfo, Token, Version, hex},
+    value::{Version, hex, object, raw, token},
 };
 use crate::{
     Direction, DropReason,
@@ -16,65 +16,6 @@ use crate::{
 /// Bytes that packet protection adds (QUIC events §1.2).
 const AEAD_TAG: usize = 16;
 
-#[derive(Default, Serialize)]
-struct PacketHeader<'a> {
-    packet_type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    spin_bit: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_phase_bit: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    packet_number_length: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    packet_number: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<Token<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<Version>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scid: Option<Hex<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dcid: Option<Hex<'a>>,
-}
-
-/// A packet that was sent, or received and made sense.
-#[derive(Serialize)]
-struct PacketPassed<'a> {
-    header: PacketHeader<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    frames: Option<Vec<FrameRecord<'a>>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    supported_versions: Vec<Version>,
-    raw: RawInfo<'a>,
-    datagram_id: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trigger: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct PacketDropped<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    header: Option<PacketHeader<'a>>,
-    raw: RawInfo<'a>,
-    datagram_id: u32,
-    details: Details,
-    trigger: &'static str,
-}
-
-#[derive(Serialize)]
-struct Details {
-    reason: String,
-}
-
-#[derive(Serialize)]
-struct PacketLost<'a> {
-    header: PacketHeader<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    is_mtu_probe_packet: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trigger: Option<&'static str>,
-}
-
 /// Writes what became of a packet.
 pub(super) fn write(
     packet: &Packet<'_>,
@@ -83,16 +24,14 @@ pub(super) fn write(
     context: EventContext<'_>,
     records: &mut Records,
 ) {
-    let raw = raw(packet);
+    let raw = lengths(packet);
     if let Some((reason, trigger)) = dropped(packet, direction) {
-        let dropped = PacketDropped {
-            header: full_header(packet),
-            raw,
-            datagram_id,
-            details: Details {
-                reason: reason.to_string(),
-            },
-            trigger,
+        let dropped = object! {
+            header?: full_header(packet),
+            raw: raw,
+            datagram_id: datagram_id,
+            details: object! { reason: reason.to_string() },
+            trigger: trigger,
         };
         records.event("quic:packet_dropped", context, dropped);
         return;
@@ -103,17 +42,13 @@ pub(super) fn write(
     let content = packet.content.as_ref();
     let malformed = content.and_then(|content| content.malformed);
     let malformed = malformed.map(|malformed| malformed.to_string());
-    let passed = PacketPassed {
-        header,
-        frames: content.map(|content| content.frames.iter().map(FrameRecord::from).collect()),
-        supported_versions: packet
-            .header
-            .iter()
-            .flat_map(|header| header.versions.iter().copied().map(Version))
-            .collect(),
-        raw,
-        datagram_id,
-        trigger: content
+    let passed = object! {
+        header: header,
+        frames?: content.map(|content| content.frames.iter().map(FrameRecord).collect::<Vec<_>>()),
+        supported_versions?: packet.header.and_then(offered_versions),
+        raw: raw,
+        datagram_id: datagram_id,
+        trigger?: content
             .filter(|_| direction == Direction::Sent)
             .and_then(retransmission_trigger),
     };
@@ -136,14 +71,10 @@ pub(super) fn write_lost(lost: &Lost, context: EventContext<'_>, records: &mut R
         LossReason::TimeThreshold { .. } => Some("time_threshold"),
         LossReason::MtuProbe => None,
     };
-    let data = PacketLost {
-        header: PacketHeader {
-            packet_type: type_name(lost.packet_type),
-            packet_number: Some(lost.number),
-            ..PacketHeader::default()
-        },
-        is_mtu_probe_packet: matches!(lost.reason, LossReason::MtuProbe).then_some(true),
-        trigger,
+    let data = object! {
+        header: object! { packet_type: type_name(lost.packet_type), packet_number: lost.number },
+        is_mtu_probe_packet?: matches!(lost.reason, LossReason::MtuProbe).then_some(true),
+        trigger?: trigger,
     };
     records.event("quic:packet_lost", context, data);
 }
@@ -161,50 +92,54 @@ fn type_name(packet_type: PacketType) -> &'static str {
     }
 }
 
-fn full_header<'a>(packet: &Packet<'a>) -> Option<PacketHeader<'a>> {
-    if packet.is_stateless_reset {
-        // What looks like a short header is random (RFC 9000 §10.3).
-        return Some(PacketHeader {
-            packet_type: "stateless_reset",
-            ..PacketHeader::default()
-        });
+fn full_header<'a>(packet: &Packet<'a>) -> Option<impl Serialize + use<'a>> {
+    // What looks like the short header of a stateless reset is random (RFC 9000
+    // §10.3).
+    let header = packet.header.filter(|_| !packet.is_stateless_reset);
+    if header.is_none() && !packet.is_stateless_reset {
+        return None;
     }
-    let header = packet.header?;
-    let content = packet.content.as_ref();
-    let short = header.packet_type == PacketType::OneRtt;
-    Some(PacketHeader {
-        packet_type: type_name(header.packet_type),
-        spin_bit: short.then_some(header.spin),
-        key_phase_bit: content.filter(|_| short).map(|content| content.key_phase),
-        packet_number_length: content.map(|content| content.number_length),
-        packet_number: content.map(|content| content.number),
-        token: token(header),
-        version: header.version.map(Version),
-        scid: header.source.as_deref().map(hex),
-        dcid: Some(hex(&header.destination)),
+    let content = packet.content.as_ref().filter(|_| header.is_some());
+    let short = header.filter(|header| header.packet_type == PacketType::OneRtt);
+    Some(object! {
+        packet_type: header.map_or("stateless_reset", |header| type_name(header.packet_type)),
+        spin_bit?: short.map(|header| header.spin),
+        key_phase_bit?: short.and(content).map(|content| content.key_phase),
+        packet_number_length?: content.map(|content| content.number_length),
+        packet_number?: content.map(|content| content.number),
+        token?: header.and_then(header_token),
+        version?: header.and_then(|header| header.version).map(Version),
+        scid?: header.and_then(|header| header.source.as_deref()).map(hex),
+        dcid?: header.map(|header| hex(&header.destination)),
     })
+}
+
+/// Returns the versions of a Version Negotiation packet, if there are any.
+pub(super) fn offered_versions(header: &Header) -> Option<Vec<Version>> {
+    let versions = header.versions.iter().copied().map(Version);
+    (!header.versions.is_empty()).then(|| versions.collect())
 }
 
 /// Returns the token of an Initial packet, of which nobody can tell where the
 /// client has it from, or of a Retry.
-fn token(header: &Header) -> Option<Token<'_>> {
+fn header_token(header: &Header) -> Option<impl Serialize> {
     let kind = (header.packet_type == PacketType::Retry).then_some("retry");
-    (!header.token.is_empty()).then(|| Token::new(kind, &header.token))
+    (!header.token.is_empty()).then(|| token(kind, &header.token))
 }
 
 /// Returns a packet's length, and its payload's where it can be told: the
 /// header of a long packet may have its Length field in 1, 2, 4 or 8 bytes.
-fn raw(packet: &Packet<'_>) -> RawInfo<'static> {
-    let short = |header: &&Header| header.packet_type == PacketType::OneRtt;
-    let payload = |header: &Header, content: &PacketContent<'_>| {
-        let around = 1 + header.destination.len() + content.number_length + AEAD_TAG;
-        packet.size.checked_sub(around)
-    };
-    let opened = packet.header.filter(short).zip(packet.content.as_ref());
-    RawInfo {
-        payload_length: opened.and_then(|(header, content)| payload(header, content)),
-        ..RawInfo::of_length(packet.size)
-    }
+fn lengths(packet: &Packet<'_>) -> impl Serialize + use<> {
+    let short = packet
+        .header
+        .filter(|header| header.packet_type == PacketType::OneRtt);
+    let payload = short
+        .zip(packet.content.as_ref())
+        .and_then(|(header, content)| {
+            let around = 1 + header.destination.len() + content.number_length + AEAD_TAG;
+            packet.size.checked_sub(around)
+        });
+    raw(packet.size, payload)
 }
 
 /// Returns why the endpoint made nothing of a packet, and how qlog calls that.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::value::object;
+
 /// The first byte of a record.
 const RECORD_SEPARATOR: u8 = 0x1e;
 
@@ -11,29 +13,14 @@ const RECORD_SEPARATOR: u8 = 0x1e;
 #[derive(Debug, Default)]
 pub(super) struct Records(Vec<u8>);
 
-/// An event (main schema §7).
-#[derive(Serialize)]
-struct EventRecord<'a, D> {
-    /// Milliseconds since 1970.
-    time: f64,
-    name: &'static str,
-    /// The addresses, unless they are the first ones.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tuple: Option<&'a str>,
-    data: D,
-    /// Words on what there is no member for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<&'a str>,
-}
-
 /// The members of an event beside its data.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct EventContext<'a> {
     /// Time since 1970.
     pub(super) at: Duration,
-    /// The name of its addresses; `None` for the first ones.
+    /// The name of its addresses, unless they are the first ones.
     pub(super) tuple: Option<&'a str>,
-    /// In words.
+    /// Words on what there is no member for.
     pub(super) note: Option<&'a str>,
 }
 
@@ -50,19 +37,19 @@ impl Records {
         &self.0
     }
 
-    /// Adds an event.
+    /// Adds an event (main schema §7).
     pub(super) fn event(
         &mut self,
         name: &'static str,
         context: EventContext<'_>,
         data: impl Serialize,
     ) {
-        self.push(&EventRecord {
+        self.push(&object! {
             time: milliseconds(context.at),
-            name,
-            tuple: context.tuple,
-            data,
-            note: context.note,
+            name: name,
+            tuple?: context.tuple,
+            data: data,
+            note?: context.note,
         });
     }
 

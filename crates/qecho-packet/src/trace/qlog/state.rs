@@ -1,16 +1,11 @@
 //! Turns the events of one trace into those of qlog, given those before.
 
 use super::{
-    close,
-    connectivity::{
-        self, KeyUpdated, Message, MigrationStateUpdated, StateUpdated, TupleAssigned,
-        UdpDatagramDropped, VersionInformation,
-    },
-    metrics, packet,
+    close, connectivity, metrics, packet,
     parameters::ParametersSet,
     record::{EventContext, Records},
     tuples::{Addresses, Tuples},
-    value::Version,
+    value::{Version, object, raw},
 };
 use crate::{
     Direction, RecoveryMetrics, Side,
@@ -84,7 +79,7 @@ impl QlogState {
                 let message = format!(
                     "{name} packet {number} ({passed}) was declared lost and has arrived after all"
                 );
-                records.event("loglevel:info", context, Message { message });
+                records.event("loglevel:info", context, object! { message: message });
             }
             EventKind::Parameters {
                 direction,
@@ -113,7 +108,7 @@ impl QlogState {
                 records.event("quic:connection_closed", context, close::closed(reason));
             }
             EventKind::Forgotten => {
-                let closed = StateUpdated { new: "closed" };
+                let closed = object! { new: "closed" };
                 records.event("quic:connection_state_updated", context, closed);
             }
             EventKind::EventsDropped { count } => warn_left_out(*count, context, records),
@@ -137,7 +132,7 @@ impl QlogState {
         let addresses = (datagram.local, datagram.remote);
         let (tuple, is_new) = self.tuples.name(addresses);
         if let Some(tuple) = tuple.filter(|_| is_new) {
-            let assigned = TupleAssigned::new(tuple, addresses);
+            let assigned = connectivity::tuple_assigned(tuple, addresses);
             records.event("quic:tuple_assigned", context, assigned);
         }
         let context = EventContext { tuple, ..context };
@@ -176,21 +171,23 @@ impl QlogState {
         context: EventContext<'_>,
         records: &mut Records,
     ) {
-        let mut information = VersionInformation::default();
-        match (header.packet_type, header.version.map(Version)) {
-            (PacketType::VersionNegotiation, _) => {
-                information.server_versions =
-                    header.versions.iter().copied().map(Version).collect();
-                if information.server_versions.is_empty() {
+        let (server_versions, chosen_version) = match header.packet_type {
+            PacketType::VersionNegotiation if !header.versions.is_empty() => {
+                (packet::offered_versions(header), None)
+            }
+            PacketType::Initial if in_connection => {
+                let version = header.version.map(Version);
+                if self.version == version {
                     return;
                 }
-            }
-            (PacketType::Initial, version) if in_connection && self.version != version => {
                 self.version = version;
-                information.chosen_version = version;
+                (None, version)
             }
             _ => return,
-        }
+        };
+        let information = object! {
+            server_versions?: server_versions, chosen_version?: chosen_version,
+        };
         records.event("quic:version_information", context, information);
     }
 
@@ -205,7 +202,7 @@ impl QlogState {
         if generation > self.keys.0 {
             self.keys = (generation, direction);
         }
-        let updated = KeyUpdated::new(side, direction, generation, self.keys.1);
+        let updated = connectivity::key_updated(side, direction, generation, self.keys.1);
         records.event("quic:key_updated", context, updated);
     }
 
@@ -213,10 +210,10 @@ impl QlogState {
         let (tuple, is_new) = self.tuples.name(after);
         let name = tuple.unwrap_or_default();
         if is_new {
-            let assigned = TupleAssigned::new(name, after);
+            let assigned = connectivity::tuple_assigned(name, after);
             records.event("quic:tuple_assigned", context, assigned);
         }
-        let started = MigrationStateUpdated::started(name, after);
+        let started = connectivity::migration_started(name, after);
         let context = EventContext { tuple, ..context };
         records.event("quic:migration_state_updated", context, started);
     }
@@ -234,14 +231,11 @@ fn drop_datagram(datagram: &Datagram<'_>, context: EventContext<'_>, records: &m
         note: datagram.unsent.or(dropped.as_deref()),
         ..context
     };
-    records.event(
-        "quic:udp_datagram_dropped",
-        context,
-        UdpDatagramDropped::new(datagram),
-    );
+    let dropped = object! { raw: raw(datagram.size, None) };
+    records.event("quic:udp_datagram_dropped", context, dropped);
 }
 
 fn warn_left_out(count: u64, context: EventContext<'_>, records: &mut Records) {
     let message = format!("nobody looked fast enough: {count} observations were left out");
-    records.event("loglevel:warning", context, Message { message });
+    records.event("loglevel:warning", context, object! { message: message });
 }

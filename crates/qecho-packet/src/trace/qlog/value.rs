@@ -1,11 +1,26 @@
 //! Values that several events have.
 
-use std::{
-    fmt,
-    net::{IpAddr, SocketAddr},
-};
+use std::{fmt, net::SocketAddr};
 
 use serde::{Serialize, Serializer};
+
+/// Makes an object of members in this order; one with a `?` is an `Option`, and
+/// left out if it is `None`.
+macro_rules! object {
+    (@type $name:ident) => { $name };
+    (@type $name:ident ?) => { Option<$name> };
+    ($($name:ident $(? $(@ $never:tt)?)?: $value:expr),+ $(,)?) => {{
+        #[derive(serde::Serialize)]
+        struct Object<$($name: serde::Serialize),+> {
+            $(
+                $(#[serde(skip_serializing_if = "Option::is_none")] $($never)?)?
+                $name: object!(@type $name $(? $($never)?)?),
+            )+
+        }
+        Object { $($name: $value),+ }
+    }};
+}
+pub(super) use object;
 
 /// Bytes, as lowercase hexadecimal digits.
 #[derive(Clone, Copy, Debug)]
@@ -37,94 +52,26 @@ impl Serialize for Version {
     }
 }
 
-/// Lengths of something on the wire, and maybe its bytes (main schema §10).
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(super) struct RawInfo<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) length: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) payload_length: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) data: Option<Hex<'a>>,
+/// Returns the lengths of something on the wire, as far as they can be told
+/// (main schema §10).
+pub(super) fn raw(length: usize, payload_length: Option<usize>) -> impl Serialize {
+    object! { length: length, payload_length?: payload_length }
 }
 
-impl RawInfo<'_> {
-    /// Of a whole thing.
-    pub(super) fn of_length(length: usize) -> Self {
-        Self {
-            length: Some(length),
-            ..Self::default()
-        }
-    }
-
-    /// Of neighbouring PADDING frames (QUIC events §8.13.1).
-    pub(super) fn of_padding(length: usize) -> Self {
-        Self {
-            length: Some(length),
-            payload_length: Some(length),
-            data: None,
-        }
-    }
-
-    /// Of a frame with data: its Length field is `length` (QUIC events
-    /// §8.13.7), not how long the whole frame is.
-    pub(super) fn of_data(data: &[u8]) -> Self {
-        Self {
-            length: Some(data.len()),
-            payload_length: Some(data.len()),
-            data: None,
-        }
-    }
+/// Returns a token that proves an address (RFC 9000 §8.1).
+pub(super) fn token<'a>(kind: Option<&'static str>, token: &'a [u8]) -> impl Serialize + use<'a> {
+    object! { r#type?: kind, raw: object! { length: token.len(), data: hex(token) } }
 }
 
-/// A token that proves an address (RFC 9000 §8.1).
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Token<'a> {
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub(super) kind: Option<&'static str>,
-    raw: RawInfo<'a>,
-}
-
-impl<'a> Token<'a> {
-    pub(super) fn new(kind: Option<&'static str>, token: &'a [u8]) -> Self {
-        let raw = RawInfo {
-            length: Some(token.len()),
-            payload_length: None,
-            data: Some(hex(token)),
-        };
-        Self { kind, raw }
-    }
-}
-
-/// One end of a path.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(super) struct TupleEndpointInfo<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ip_v4: Option<IpAddr>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    port_v4: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ip_v6: Option<IpAddr>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    port_v6: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) connection_ids: Option<[Hex<'a>; 1]>,
-}
-
-impl From<SocketAddr> for TupleEndpointInfo<'_> {
-    fn from(address: SocketAddr) -> Self {
-        let (ip, port) = (Some(address.ip()), Some(address.port()));
-        match address {
-            SocketAddr::V4(_) => Self {
-                ip_v4: ip,
-                port_v4: port,
-                ..Self::default()
-            },
-            SocketAddr::V6(_) => Self {
-                ip_v6: ip,
-                port_v6: port,
-                ..Self::default()
-            },
-        }
+/// Returns one end of a path.
+pub(super) fn endpoint(address: SocketAddr, connection_id: Option<&[u8]>) -> impl Serialize {
+    let v4 = Some(address).filter(SocketAddr::is_ipv4);
+    let v6 = Some(address).filter(SocketAddr::is_ipv6);
+    object! {
+        ip_v4?: v4.map(|address| address.ip()),
+        port_v4?: v4.map(|address| address.port()),
+        ip_v6?: v6.map(|address| address.ip()),
+        port_v6?: v6.map(|address| address.port()),
+        connection_ids?: connection_id.map(|id| [hex(id)]),
     }
 }
