@@ -1,7 +1,6 @@
 //! Limits, TLS sessions and numbers that the shards of one server have in common.
 
 use std::{
-    fmt,
     num::NonZeroUsize,
     sync::{
         Arc, OnceLock,
@@ -24,6 +23,7 @@ pub struct ServerShared {
     server: Arc<Server>,
 }
 
+#[derive(Debug)]
 struct Server {
     shards: NonZeroUsize,
     limits: Arc<ConnectionLimits>,
@@ -92,12 +92,6 @@ impl Server {
             sessions: OnceLock::new(),
             connections: AtomicU64::new(0),
         })
-    }
-}
-
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} shards", self.shards)
     }
 }
 

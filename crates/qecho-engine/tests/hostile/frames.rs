@@ -20,13 +20,8 @@ impl Frames {
 
     /// STREAM with offset and length.
     pub(crate) fn stream(self, id: u64, offset: u64, data: &[u8]) -> Self {
-        let mut frames = self
-            .varint(0x0e)
-            .varint(id)
-            .varint(offset)
-            .varint(data.len() as u64);
-        frames.0.extend_from_slice(data);
-        frames
+        let frames = self.varint(0x0e).varint(id).varint(offset);
+        frames.varint(data.len() as u64).bytes(data)
     }
 
     /// DATAGRAM with length.
