@@ -123,7 +123,12 @@ impl RunningSession {
             quic::KeyChange::Handshake { keys } => (Level::Handshake, Tracker::default(), keys),
             quic::KeyChange::OneRtt { keys, next } => {
                 let tracker = self.tracker.clone();
-                self.key_updates = Some(KeyUpdates::new(next, self.keys.clone(), tracker.clone()));
+                self.key_updates = Some(KeyUpdates {
+                    secrets: next,
+                    keys: self.keys.clone(),
+                    tracker: tracker.clone(),
+                    generation: 0,
+                });
                 (Level::OneRtt, tracker, keys)
             }
         };
@@ -288,15 +293,6 @@ pub(super) struct KeyUpdates {
 }
 
 impl KeyUpdates {
-    fn new(secrets: quic::Secrets, keys: PacketKeys, tracker: Tracker) -> Self {
-        Self {
-            secrets,
-            keys,
-            tracker,
-            generation: 0,
-        }
-    }
-
     /// Makes the next keys.
     fn next(&mut self) -> KeyPair<Box<dyn crypto::PacketKey>> {
         let keys = self.secrets.next_packet_keys();

@@ -5,20 +5,12 @@ use qecho_testkit::counting::allocated_by;
 
 use crate::{
     attack::{Attack, Server},
-    frames::{Frames, packed, packed_to},
+    frames::{Frames, gap, packed, packed_to},
     initial::initial,
     memory::every_stream,
 };
 
 const KB: usize = 1_000;
-
-/// Frames with a gap before each: of a stream, or of CRYPTO.
-fn gap(stream: Option<u64>) -> impl Fn(Frames, u64) -> Frames {
-    move |frames, number| match stream {
-        Some(id) => frames.stream(id, 1 + 2 * number, b"x"),
-        None => frames.crypto(1 + 2 * number, b"x"),
-    }
-}
 
 /// Returns frames of as many gaps as fit into a packet of `size` bytes.
 fn gaps(stream: Option<u64>, size: usize) -> Vec<u8> {
@@ -84,11 +76,11 @@ fn packets_over_many_streams_that_all_have_gaps_cost_at_most_1_000_kb_of_copying
     }
     let closed = &attack.victim.application().closed;
     assert_eq!(closed.len(), 1, "who goes on is closed: {closed:?}");
-    let reason = closed[0].to_string();
-    assert!(
-        reason.contains("packets whose frames leave too many gaps"),
-        "{reason}"
+    let (reason, expected) = (
+        closed[0].to_string(),
+        "packets whose frames leave too many gaps",
     );
+    assert!(reason.contains(expected), "{reason}");
 }
 
 #[test]

@@ -78,6 +78,14 @@ impl Frames {
     }
 }
 
+/// Frames with a gap before each: of a stream, or of CRYPTO.
+pub(crate) fn gap(stream: Option<u64>) -> impl Fn(Frames, u64) -> Frames {
+    move |frames, number| match stream {
+        Some(id) => frames.stream(id, 1 + 2 * number, b"x"),
+        None => frames.crypto(1 + 2 * number, b"x"),
+    }
+}
+
 /// Fills packets with frames, as many as fit into each.
 pub(crate) fn packed<T>(
     items: impl IntoIterator<Item = T>,

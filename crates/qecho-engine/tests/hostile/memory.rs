@@ -6,7 +6,7 @@ use qecho_testkit::counting::freed_by_dropping;
 
 use crate::{
     attack::{Attack, Server},
-    frames::{Frames, packed},
+    frames::{Frames, gap, packed},
 };
 
 const KB: usize = 1_000;
@@ -30,9 +30,7 @@ pub(crate) fn every_stream() -> impl Iterator<Item = u64> {
 fn one_byte_gaps_on_one_stream_cost_at_most_130_kb() {
     for gaps in [500, 1_000, 1_020] {
         let cost = cost(Server::deaf, |attack| {
-            attack.send(packed(0..gaps, |frames, gap| {
-                frames.stream(0, 1 + 2 * gap, b"x")
-            }));
+            attack.send(packed(0..gaps, gap(Some(0))));
             assert_eq!(attack.victim.application().closed, []);
         });
         assert!(cost <= 130 * KB, "{gaps} gaps cost {cost} bytes");
@@ -42,15 +40,11 @@ fn one_byte_gaps_on_one_stream_cost_at_most_130_kb() {
 #[test]
 fn more_than_a_thousand_gaps_on_a_stream_end_the_connection() {
     let mut attack = Attack::on(Server::deaf());
-    attack.send(packed(0..3_000, |frames, gap| {
-        frames.stream(0, 1 + 2 * gap, b"x")
-    }));
+    attack.send(packed(0..3_000, gap(Some(0))));
     let closed = &attack.victim.application().closed;
     assert_eq!(closed.len(), 1, "{closed:?}");
-    assert!(
-        closed[0].to_string().contains("too many gaps"),
-        "{closed:?}"
-    );
+    let reason = closed[0].to_string();
+    assert!(reason.contains("too many gaps"), "{reason}");
 }
 
 #[test]
@@ -58,9 +52,7 @@ fn one_byte_gaps_on_every_stream_cost_at_most_600_kb() {
     let cost = cost(Server::deaf, |attack| {
         for stream in every_stream() {
             let gaps = limits::GAPS_MAX as u64 / 200 - 1;
-            attack.send(packed(0..gaps, |frames, gap| {
-                frames.stream(stream, 1 + 2 * gap, b"x")
-            }));
+            attack.send(packed(0..gaps, gap(Some(stream))));
         }
         let Server { opened, closed, .. } = attack.victim.application();
         assert_eq!((*opened, closed.len()), (every_stream().count(), 0));
@@ -142,9 +134,8 @@ fn floods_of_small_frames_cost_at_most_100_kb() {
 fn streams_that_are_reset_at_once_cost_at_most_100_kb() {
     let cost = cost(Server::deaf, |attack| {
         for index in 0..20_000 {
-            attack.send([Frames::default()
-                .reset_stream(index << 2, 7, 0)
-                .into_packet()]);
+            let frames = Frames::default().reset_stream(index << 2, 7, 0);
+            attack.send([frames.into_packet()]);
         }
     });
     assert!(cost <= 100 * KB, "{cost} bytes");
