@@ -52,7 +52,7 @@ impl Client {
     fn start(config: &Config, application: ClientApplication) -> Result<Self, StartError> {
         let sockets = dial::bind(&config.target.addresses)?;
         let shard_config = ShardConfig::client(config.transport.clone())
-            .with_packet_tracing(config.observers.is_watched());
+            .with_packet_tracing(config.observers.is_traced());
         let thread = "the client's thread";
         let event_loop = EventLoop::new(thread, &shard_config, sockets, application)?
             .observed_by(config.observers.datagram_observers());

@@ -7,6 +7,7 @@ use quinn_proto::{
     EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig,
     ValidationTokenConfig, VarInt,
 };
+use rand::{SeedableRng, rngs::StdRng};
 
 pub use crate::connection_limits::{AdmissionSettings, RetryPolicy};
 use crate::{
@@ -227,11 +228,11 @@ impl ShardConfig {
         connection_id_seed[31] ^= 0x80;
         let (steering, shard) = (self.steering(), self.server_shared.index());
         let connection_ids = move || {
-            Box::new(SeededConnectionIds::new(
-                connection_id_seed,
+            Box::new(SeededConnectionIds {
+                random: StdRng::from_seed(connection_id_seed),
                 steering,
                 shard,
-            )) as _
+            }) as _
         };
         let mut config = EndpointConfig::new(self.secrets.reset_key());
         config

@@ -68,11 +68,8 @@ impl Drop for CongestionBypass {
     }
 }
 
+// Cubic takes no notice of what is sent, nor of where a batch of acknowledgements ends.
 impl Controller for Congestion {
-    fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
-        self.cubic.on_sent(now, bytes, last_packet_number);
-    }
-
     fn on_ack(
         &mut self,
         now: Instant,
@@ -82,17 +79,6 @@ impl Controller for Congestion {
         rtt: &RttEstimator,
     ) {
         self.cubic.on_ack(now, sent, bytes, app_limited, rtt);
-    }
-
-    fn on_end_acks(
-        &mut self,
-        now: Instant,
-        in_flight: u64,
-        app_limited: bool,
-        largest_packet_num_acked: Option<u64>,
-    ) {
-        self.cubic
-            .on_end_acks(now, in_flight, app_limited, largest_packet_num_acked);
     }
 
     fn on_congestion_event(

@@ -166,11 +166,8 @@ impl<'a> Connection<'a> {
         self.proto.set_send_window(window);
         let mut rest = [data];
         loop {
-            match self
-                .proto
-                .send_stream(id.to_proto())
-                .write_chunks(&mut rest)
-            {
+            let mut stream = self.proto.send_stream(id.to_proto());
+            match stream.write_chunks(&mut rest) {
                 Ok(_) if rest[0].is_empty() => return Written::All,
                 Ok(_) => {}
                 Err(WriteError::Blocked) => {
@@ -209,14 +206,12 @@ impl<'a> Connection<'a> {
     /// Sends a DATAGRAM frame, or says why not; never drops another for it.
     pub fn send_datagram(&mut self, data: Bytes) -> Result<(), SendDatagramError> {
         use quinn_proto::SendDatagramError as Refused;
-        self.proto
-            .datagrams()
-            .send(data, false)
-            .map_err(|error| match error {
-                Refused::UnsupportedByPeer | Refused::Disabled => SendDatagramError::Unsupported,
-                Refused::TooLarge => SendDatagramError::TooLarge,
-                Refused::Blocked(_) => SendDatagramError::Blocked,
-            })
+        let sent = self.proto.datagrams().send(data, false);
+        sent.map_err(|error| match error {
+            Refused::UnsupportedByPeer | Refused::Disabled => SendDatagramError::Unsupported,
+            Refused::TooLarge => SendDatagramError::TooLarge,
+            Refused::Blocked(_) => SendDatagramError::Blocked,
+        })
     }
 
     /// Takes the next received DATAGRAM frame.
@@ -255,11 +250,8 @@ impl<'a> Connection<'a> {
     /// the peer (RFC 9000 §10.2). What was not acknowledged may be lost.
     pub fn close(&mut self, code: u64, reason: &str) {
         self.meta.close_locally(qecho_packet::CloseReason::Local);
-        self.proto.close(
-            self.now,
-            varint(code),
-            Bytes::copy_from_slice(reason.as_bytes()),
-        );
+        let reason = Bytes::copy_from_slice(reason.as_bytes());
+        self.proto.close(self.now, varint(code), reason);
     }
 
     /// Tells whether streams are open in either direction, or data of ours

@@ -14,19 +14,9 @@ pub(crate) const LENGTH: usize = 8;
 /// Draws connection IDs from a generator that the shard's seed started, so
 /// that a simulation repeats them, and makes each one that leads to its shard.
 pub(crate) struct SeededConnectionIds {
-    random: StdRng,
-    steering: Steering,
-    shard: usize,
-}
-
-impl SeededConnectionIds {
-    pub(crate) fn new(seed: [u8; 32], steering: Steering, shard: usize) -> Self {
-        Self {
-            random: StdRng::from_seed(seed),
-            steering,
-            shard,
-        }
-    }
+    pub(crate) random: StdRng,
+    pub(crate) steering: Steering,
+    pub(crate) shard: usize,
 }
 
 impl ConnectionIdGenerator for SeededConnectionIds {

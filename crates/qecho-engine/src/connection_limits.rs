@@ -162,9 +162,10 @@ mod tests {
                 })
             })
             .collect();
-        let taken = threads
-            .into_iter()
-            .map(|thread| thread.join().expect("no panic"));
-        assert_eq!(taken.sum::<usize>(), 100);
+        let taken = threads.into_iter().map(|thread| thread.join());
+        assert_eq!(
+            taken.map(|taken| taken.expect("no panic")).sum::<usize>(),
+            100
+        );
     }
 }

@@ -103,7 +103,7 @@ impl<'a, S> ShardContext<'a, S> {
             .filter(|binding| binding.address.is_ipv4() == remote.is_ipv4())
             .ok_or(ConnectError::NoSocket { remote })?;
         let mut config = ClientConfig::new(Arc::new(ShardClient {
-            crypto: connector.0.clone(),
+            tls: connector.clone(),
             keys: self.shard.keys.clone(),
         }));
         config.transport_config(self.shard.routes.transport_config(remote.ip()));

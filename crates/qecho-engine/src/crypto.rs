@@ -41,14 +41,10 @@ pub enum AlpnPolicy {
     Any,
 }
 
-/// A TLS configuration that cannot work.
+/// A TLS configuration that cannot work: rustls refused the settings.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TlsError {
-    /// rustls refused the settings.
-    #[error("cannot set up TLS 1.3")]
-    Setup(#[from] rustls::Error),
-}
+#[error("cannot set up TLS 1.3")]
+pub struct TlsError(#[from] rustls::Error);
 
 /// Returns the cryptography that our TLS uses: what was `given`, or aws-lc-rs's.
 ///

@@ -1,49 +1,31 @@
 //! Our own types and those of the state machine, each as the other.
 
 use qecho_packet::{CloseReason, Dir, RecoveryMetrics, Side, StreamId};
-use quinn_proto::ConnectionError;
+use quinn_proto::{ConnectionError, VarInt};
 
-/// A type of ours that the state machine has, too.
-pub(crate) trait ToProto {
-    type Proto;
-
-    fn to_proto(self) -> Self::Proto;
+/// Conversion of a type of ours into the state machine's.
+pub(crate) trait ToProto<P> {
+    fn to_proto(self) -> P;
 }
 
-/// A type of the state machine that we have, too.
-pub(crate) trait ToOurs {
-    type Ours;
-
-    fn to_ours(self) -> Self::Ours;
+/// Conversion of a type of the state machine's into ours.
+pub(crate) trait ToOurs<O> {
+    fn to_ours(self) -> O;
 }
 
-impl ToProto for StreamId {
-    type Proto = quinn_proto::StreamId;
-
+impl ToProto<quinn_proto::StreamId> for StreamId {
     fn to_proto(self) -> quinn_proto::StreamId {
-        let initiator = match self.initiator() {
-            Side::Client => quinn_proto::Side::Client,
-            Side::Server => quinn_proto::Side::Server,
-        };
-        quinn_proto::StreamId::new(initiator, self.direction().to_proto(), self.index())
+        VarInt::from_u64(self.value()).unwrap_or(VarInt::MAX).into()
     }
 }
 
-impl ToOurs for quinn_proto::StreamId {
-    type Ours = StreamId;
-
+impl ToOurs<StreamId> for quinn_proto::StreamId {
     fn to_ours(self) -> StreamId {
-        StreamId::new(
-            self.initiator().to_ours(),
-            self.dir().to_ours(),
-            self.index(),
-        )
+        StreamId::from_value(self.into())
     }
 }
 
-impl ToProto for Dir {
-    type Proto = quinn_proto::Dir;
-
+impl ToProto<quinn_proto::Dir> for Dir {
     fn to_proto(self) -> quinn_proto::Dir {
         match self {
             Self::Bidirectional => quinn_proto::Dir::Bi,
@@ -52,9 +34,7 @@ impl ToProto for Dir {
     }
 }
 
-impl ToOurs for quinn_proto::Dir {
-    type Ours = Dir;
-
+impl ToOurs<Dir> for quinn_proto::Dir {
     fn to_ours(self) -> Dir {
         match self {
             Self::Bi => Dir::Bidirectional,
@@ -63,9 +43,7 @@ impl ToOurs for quinn_proto::Dir {
     }
 }
 
-impl ToOurs for quinn_proto::Side {
-    type Ours = Side;
-
+impl ToOurs<Side> for quinn_proto::Side {
     fn to_ours(self) -> Side {
         match self {
             Self::Client => Side::Client,
@@ -74,9 +52,7 @@ impl ToOurs for quinn_proto::Side {
     }
 }
 
-impl ToOurs for ConnectionError {
-    type Ours = CloseReason;
-
+impl ToOurs<CloseReason> for ConnectionError {
     fn to_ours(self) -> CloseReason {
         match self {
             Self::VersionMismatch => CloseReason::VersionMismatch,

@@ -1,7 +1,6 @@
 //! Limits, TLS sessions and numbers that the shards of one server have in common.
 
 use std::{
-    fmt,
     num::NonZeroUsize,
     sync::{
         Arc, OnceLock,
@@ -24,6 +23,7 @@ pub struct ServerShared {
     server: Arc<Server>,
 }
 
+#[derive(Debug)]
 struct Server {
     shards: NonZeroUsize,
     limits: Arc<ConnectionLimits>,
@@ -36,10 +36,7 @@ struct Server {
 impl ServerShared {
     /// Returns the handle of a shard that is its server's only one.
     pub fn alone() -> Self {
-        Self {
-            index: 0,
-            server: Server::new(NonZeroUsize::MIN),
-        }
+        Self::split(NonZeroUsize::MIN).swap_remove(0)
     }
 
     /// Returns the handles of the shards of one server, of `shards` and at most [`SHARDS_MAX`].
@@ -48,7 +45,12 @@ impl ServerShared {
     pub fn split(shards: NonZeroUsize) -> Vec<Self> {
         let most = const { NonZeroUsize::new(SHARDS_MAX).expect("not zero") };
         let shards = shards.min(most);
-        let server = Server::new(shards);
+        let server = Arc::new(Server {
+            shards,
+            limits: Arc::default(),
+            sessions: OnceLock::new(),
+            connections: AtomicU64::new(0),
+        });
         let server_shared = |index| Self {
             index,
             server: server.clone(),
@@ -81,23 +83,6 @@ impl ServerShared {
     /// Returns the number of the next connection of all shards, from 1, for observations.
     pub(crate) fn next_connection(&self) -> u64 {
         self.server.connections.fetch_add(1, Relaxed) + 1
-    }
-}
-
-impl Server {
-    fn new(shards: NonZeroUsize) -> Arc<Self> {
-        Arc::new(Self {
-            shards,
-            limits: Arc::default(),
-            sessions: OnceLock::new(),
-            connections: AtomicU64::new(0),
-        })
-    }
-}
-
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} shards", self.shards)
     }
 }
 

@@ -92,7 +92,7 @@ impl<A: Application> Shard<A> {
     /// Lets the shard ask what the routes to its peers can carry; until then,
     /// it takes them for an Ethernet's.
     pub fn set_route_mtu(&mut self, route_mtu: RouteMtu) {
-        self.state.routes.set_route_mtu(route_mtu);
+        self.state.routes.route_mtu = Some(route_mtu);
     }
 
     /// Returns how packets are divided among the shards of this one's server.
@@ -107,7 +107,7 @@ impl<A: Application> Shard<A> {
 
     /// Returns how many connections there are, closing ones included.
     pub fn connections(&self) -> usize {
-        self.state.connections()
+        self.state.entries().count()
     }
 
     /// Returns how many clients are let in but have not completed their

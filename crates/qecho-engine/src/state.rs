@@ -97,7 +97,15 @@ impl<S> ShardState<S> {
                     true,
                     None,
                 );
-                Binding::new(index, *address, endpoint, settings.clone())
+                Binding {
+                    endpoint,
+                    address: *address,
+                    gso_segments: 1,
+                    index,
+                    connections: Vec::new(),
+                    generation: 0,
+                    settings: settings.clone(),
+                }
             })
             .collect();
         Ok(Self {
@@ -124,18 +132,12 @@ impl<S> ShardState<S> {
         self.bindings.get_mut(key.binding())?.entry(key)
     }
 
-    pub(crate) fn connections(&self) -> usize {
-        self.bindings
-            .iter()
-            .map(|binding| binding.entries().count())
-            .sum()
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &ConnectionEntry<S>> {
+        self.bindings.iter().flat_map(Binding::entries)
     }
 
-    pub(crate) fn keys(&self) -> Vec<ConnectionKey> {
-        self.bindings
-            .iter()
-            .flat_map(|binding| binding.entries().map(|entry| entry.meta.key))
-            .collect()
+    fn connection_keys(&self) -> Vec<ConnectionKey> {
+        self.entries().map(|entry| entry.meta.key).collect()
     }
 
     pub(crate) fn insert(&mut self, entry: ConnectionEntry<S>) {
@@ -252,10 +254,9 @@ impl<S> ShardState<S> {
                 break;
             };
             any = true;
-            let trace = self
-                .tracing
-                .as_mut()
-                .map(|tracing| tracing.queued(Some(key), address, &transmit, &contents));
+            let tracing = self.tracing.as_mut();
+            let trace =
+                tracing.map(|tracing| tracing.queued(Some(key), address, &transmit, &contents));
             let joined_max = if self.joins { gso_segments } else { 1 };
             self.outbox
                 .push(key.binding(), transmit, contents, trace, joined_max);
@@ -271,11 +272,7 @@ impl<S> ShardState<S> {
             _ => None,
         };
         let unfinished = self.outbox.is_full();
-        let Some(entry) = self
-            .bindings
-            .get_mut(key.binding())
-            .and_then(|binding| binding.entry(key))
-        else {
+        let Some(entry) = self.bindings[key.binding()].entry(key) else {
             return;
         };
         // A handshake that failed counts until its connection has drained:
@@ -336,7 +333,7 @@ impl<S> ShardState<S> {
         }
         self.admission.close_for_good();
         self.lifecycle = Lifecycle::Draining { until, farewell };
-        for key in self.keys() {
+        for key in self.connection_keys() {
             self.mark_dirty(key);
         }
     }
@@ -347,7 +344,7 @@ impl<S> ShardState<S> {
             return;
         }
         self.admission.close_for_good();
-        for key in self.keys() {
+        for key in self.connection_keys() {
             self.close(now, key, farewell);
         }
         let until = now + LINGER;
@@ -363,10 +360,7 @@ impl<S> ShardState<S> {
         let Lifecycle::Draining { until, farewell } = &self.lifecycle else {
             return;
         };
-        let all_closed = || {
-            let mut entries = self.bindings.iter().flat_map(Binding::entries);
-            entries.all(|entry| entry.proto.is_closed())
-        };
+        let all_closed = || self.entries().all(|entry| entry.proto.is_closed());
         if *until <= now || all_closed() {
             let farewell = farewell.clone();
             self.shut_down(now, &farewell);
@@ -386,10 +380,9 @@ impl<S> ShardState<S> {
             Lifecycle::Closing { until } => until,
             Lifecycle::Ended => return true,
         };
-        let mut entries = self.bindings.iter().flat_map(Binding::entries);
         until <= now
             || (self.outbox.is_empty()
                 && self.dirty.is_empty()
-                && entries.all(ConnectionEntry::is_settled))
+                && self.entries().all(ConnectionEntry::is_settled))
     }
 }

@@ -326,13 +326,11 @@ impl<A: Application> EventLoop<A> {
             false => deadline,
         };
         let timeout = deadline.map(|deadline| deadline.saturating_duration_since(clock()));
-        let sockets = self.sockets.iter().enumerate();
-        let sockets = sockets.map(
-            |(binding, socket)| match self.send_blocked == Some(binding) {
-                true => (socket, PollFlags::IN | PollFlags::OUT),
-                false => (socket, PollFlags::IN),
-            },
-        );
+        let sockets = self.sockets.iter().enumerate().map(|(binding, socket)| {
+            let mut interest = PollFlags::IN;
+            interest.set(PollFlags::OUT, self.send_blocked == Some(binding));
+            (socket, interest)
+        });
         let readable = &mut self.readable;
         wait_for(&self.inbox, sockets, timeout, |binding, is_ready| {
             readable[binding] = is_ready;

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
 use crate::{BindError, ReceiveErrors, Socket};
@@ -27,10 +27,10 @@ pub enum Listen {
 impl Listen {
     /// Tells whether the system chooses the port.
     fn takes_any_port(&self) -> bool {
-        let (Self::Loopback { port } | Self::Everywhere { port }) = *self else {
-            return matches!(self, Self::Address(address) if address.port() == 0);
-        };
-        port == 0
+        match *self {
+            Self::Loopback { port } | Self::Everywhere { port } => port == 0,
+            Self::Address(address) => address.port() == 0,
+        }
     }
 }
 
@@ -92,14 +92,11 @@ fn pair(v4: Ipv4Addr, v6: Ipv6Addr, port: u16) -> Result<Vec<Socket>, BindError>
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let first = match socket(SocketAddr::new(IpAddr::V4(v4), port)) {
-            Err(error) if lacks_family(&error) => {
-                return Ok(vec![socket(SocketAddr::new(IpAddr::V6(v6), port))?]);
-            }
+        let first = match socket((v4, port).into()) {
+            Err(error) if lacks_family(&error) => return Ok(vec![socket((v6, port).into())?]),
             first => first?,
         };
-        let chosen = first.address().port();
-        match socket(SocketAddr::new(IpAddr::V6(v6), chosen)) {
+        match socket((v6, first.address().port()).into()) {
             Ok(second) => return Ok(vec![first, second]),
             Err(error) if lacks_family(&error) => return Ok(vec![first]),
             Err(error) => {

@@ -150,9 +150,8 @@ mod tests {
                 let mailbox = mailbox.clone();
                 std::thread::spawn(move || {
                     for command in 0..100 {
-                        mailbox
-                            .send(thread * 100 + command)
-                            .expect("the inbox lives");
+                        let sent = mailbox.send(thread * 100 + command);
+                        sent.expect("the inbox lives");
                     }
                 })
             })

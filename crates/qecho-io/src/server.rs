@@ -145,7 +145,7 @@ impl ServerConfig {
             .with_admission(self.admission.clone())
             .with_secrets(self.secrets.clone())
             .with_server_shared(server_shared)
-            .with_packet_tracing(self.observers.is_watched())
+            .with_packet_tracing(self.observers.is_traced())
     }
 }
 

@@ -108,7 +108,7 @@ fn connect(
 ) -> Result<EventLoop<PingApplication>, StartError> {
     let application = PingApplication::new(config, sink)?;
     let observer = application.observer();
-    let traces = config.observers.is_watched() || config.mode.observes_packets();
+    let traces = config.observers.is_traced() || config.mode.observes_packets();
     let shard_config = ShardConfig::client(config.transport.clone()).with_packet_tracing(traces);
     let event_loop = EventLoop::new(THREAD, &shard_config, sockets, application)?;
     let observer = observer.waking(event_loop.mailbox().waker());

@@ -67,7 +67,7 @@ pub struct Observers {
 
 impl Observers {
     /// Tells whether the shard has to tell what is in its packets.
-    pub fn is_watched(&self) -> bool {
+    pub fn is_traced(&self) -> bool {
         self.trace.is_some()
     }
 

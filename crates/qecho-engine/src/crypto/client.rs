@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use quinn_proto::{ConnectError, crypto, transport_parameters::TransportParameters};
 use rustls::{
-    KeyLog,
-    client::{ResolvesClientCert, danger::ServerCertVerifier},
+    ClientConfig, KeyLog,
+    client::{ResolvesClientCert, Resumption, danger::ServerCertVerifier},
     crypto::CryptoProvider,
     pki_types::ServerName,
     quic,
@@ -75,84 +75,49 @@ impl ClientTls {
     /// # Errors
     /// [`TlsError`] if they cannot work.
     pub fn connector(&self) -> Result<Connector, TlsError> {
-        Ok(Connector(Arc::new(ClientCrypto::new(self)?)))
+        let builder = ClientConfig::builder_with_provider(provider(self.provider.as_ref())?)
+            .with_protocol_versions(&[&TLS13])?
+            .dangerous()
+            .with_custom_certificate_verifier(self.verifier.clone());
+        let mut config = match &self.identity {
+            Some(identity) => builder.with_client_cert_resolver(identity.clone()),
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = self.alpn.clone();
+        if let Some(key_log) = &self.key_log {
+            config.key_log = key_log.clone();
+        }
+        Ok(Connector(Arc::new(config)))
     }
 }
 
 /// [`ClientTls`] made ready; connections made with one share what servers
 /// gave them for a next time.
-#[derive(Clone)]
-pub struct Connector(pub(crate) Arc<ClientCrypto>);
+#[derive(Clone, Debug)]
+pub struct Connector(pub(crate) Arc<ClientConfig>);
 
 impl Connector {
     /// Returns the same, but what servers give for a next time is thrown away:
     /// every handshake is a full one.
     pub fn without_resumption(&self) -> Self {
-        let mut config = rustls::ClientConfig::clone(&self.0.0);
-        config.resumption = rustls::client::Resumption::disabled();
-        Self(Arc::new(ClientCrypto(Arc::new(config))))
+        let mut config = ClientConfig::clone(&self.0);
+        config.resumption = Resumption::disabled();
+        Self(Arc::new(config))
     }
 
     /// Returns the same, with the same memory of what servers gave; a connection
     /// to a server that has allowed it can send before its handshake is complete
     /// ([`Connection::can_send_early`](crate::Connection::can_send_early)).
     pub fn with_early_data(&self) -> Self {
-        let mut config = rustls::ClientConfig::clone(&self.0.0);
+        let mut config = ClientConfig::clone(&self.0);
         config.enable_early_data = true;
-        Self(Arc::new(ClientCrypto(Arc::new(config))))
-    }
-}
-
-impl std::fmt::Debug for Connector {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Connector(…)")
-    }
-}
-
-pub(crate) struct ClientCrypto(Arc<rustls::ClientConfig>);
-
-impl ClientCrypto {
-    fn new(tls: &ClientTls) -> Result<Self, TlsError> {
-        let builder = rustls::ClientConfig::builder_with_provider(provider(tls.provider.as_ref())?)
-            .with_protocol_versions(&[&TLS13])?
-            .dangerous()
-            .with_custom_certificate_verifier(tls.verifier.clone());
-        let mut config = match &tls.identity {
-            Some(identity) => builder.with_client_cert_resolver(identity.clone()),
-            None => builder.with_no_client_auth(),
-        };
-        config.alpn_protocols = tls.alpn.clone();
-        if let Some(key_log) = &tls.key_log {
-            config.key_log = key_log.clone();
-        }
-        Ok(Self(Arc::new(config)))
-    }
-}
-
-impl ClientCrypto {
-    /// Starts the TLS of one connection, whose packet keys are wrapped by `keys`.
-    fn session(
-        &self,
-        server_name: &str,
-        parameters: &TransportParameters,
-        keys: PacketKeys,
-    ) -> Result<Box<dyn crypto::Session>, ConnectError> {
-        let invalid = || ConnectError::InvalidServerName(server_name.into());
-        let name = ServerName::try_from(server_name)
-            .map_err(|_| invalid())?
-            .to_owned();
-        let mut encoded = Vec::new();
-        parameters.write(&mut encoded);
-        let connection =
-            quic::ClientConnection::new(self.0.clone(), quic::Version::V1, name, encoded)
-                .map_err(|_| invalid())?;
-        Ok(Box::new(TlsSession::new(connection.into(), keys)))
+        Self(Arc::new(config))
     }
 }
 
 /// A client's TLS with the packet keys of its shard.
 pub(crate) struct ShardClient {
-    pub(crate) crypto: Arc<ClientCrypto>,
+    pub(crate) tls: Connector,
     pub(crate) keys: PacketKeys,
 }
 
@@ -163,7 +128,16 @@ impl crypto::ClientConfig for ShardClient {
         server_name: &str,
         parameters: &TransportParameters,
     ) -> Result<Box<dyn crypto::Session>, ConnectError> {
-        self.crypto
-            .session(server_name, parameters, self.keys.clone())
+        let invalid = || ConnectError::InvalidServerName(server_name.into());
+        let name = ServerName::try_from(server_name).map_err(|_| invalid())?;
+        let (config, version) = (self.tls.0.clone(), quic::Version::V1);
+        let mut encoded = Vec::new();
+        parameters.write(&mut encoded);
+        let connection = quic::ClientConnection::new(config, version, name.to_owned(), encoded)
+            .map_err(|_| invalid())?;
+        Ok(Box::new(TlsSession::new(
+            connection.into(),
+            self.keys.clone(),
+        )))
     }
 }

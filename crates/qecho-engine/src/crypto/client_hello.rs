@@ -67,18 +67,14 @@ mod tests {
             0, 43, 0, 3, 2, 3, 4, // supported_versions
             0, 16, 0, 10, 0, 8, 4, b'e', b'c', b'h', b'o', 2, b'h', b'3',
         ]);
-        assert_eq!(
-            read(&hello),
-            ClientHello::Complete(vec![b"echo".to_vec(), b"h3".to_vec()])
-        );
+        let offered = vec![b"echo".to_vec(), b"h3".to_vec()];
+        assert_eq!(read(&hello), ClientHello::Complete(offered));
     }
 
     #[test]
     fn a_hello_without_the_extension_offers_nothing() {
-        assert_eq!(
-            read(&client_hello(&[0, 43, 0, 3, 2, 3, 4])),
-            ClientHello::Complete(vec![])
-        );
+        let hello = client_hello(&[0, 43, 0, 3, 2, 3, 4]);
+        assert_eq!(read(&hello), ClientHello::Complete(vec![]));
     }
 
     #[test]

@@ -1,17 +1,15 @@
-//! TLS as a server: waits for the whole ClientHello, then picks the
-//! configuration that fits the protocols it offers.
+//! TLS as a server, whose configuration fits the protocols that a client offers.
 
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 use quinn_proto::{
-    ConnectionId, Side, TransportError, TransportErrorCode,
-    crypto::{self, ExportKeyingMaterialError, KeyPair, Keys, UnsupportedVersion},
+    ConnectionId,
+    crypto::{self, Keys, UnsupportedVersion},
     transport_parameters::TransportParameters,
 };
 use rustls::{
     KeyLog,
     crypto::CryptoProvider,
-    quic,
     server::{
         NoServerSessionStorage, ResolvesServerCert, StoresServerSessions,
         danger::ClientCertVerifier,
@@ -20,15 +18,9 @@ use rustls::{
 };
 
 use super::{
-    AlpnPolicy, PacketKeys, TlsError,
-    client_hello::{self, ClientHello},
-    fragments::{Level, Tracker},
-    initial,
-    last_initial::LastInitialKeys,
-    provider,
-    session::{KeyUpdates, TlsSession},
+    AlpnPolicy, PacketKeys, TlsError, initial, last_initial::LastInitialKeys, provider,
+    session::TlsSession,
 };
-use crate::handshake::Handshake;
 
 /// TLS settings of a server.
 #[derive(Clone, Debug)]
@@ -104,8 +96,8 @@ pub(crate) struct ServerCrypto {
     without_alpn: Arc<rustls::ServerConfig>,
     /// For the names of the policy; shares the session storage.
     with_alpn: Arc<rustls::ServerConfig>,
-    keys: PacketKeys,
-    initial_keys: LastInitialKeys,
+    pub(super) keys: PacketKeys,
+    pub(super) initial_keys: LastInitialKeys,
 }
 
 impl ServerCrypto {
@@ -150,7 +142,8 @@ impl ServerCrypto {
         })
     }
 
-    fn fitting(&self, mut offered: Vec<Vec<u8>>) -> Arc<rustls::ServerConfig> {
+    /// Returns the configuration for a client that offers these protocols.
+    pub(super) fn fitting(&self, mut offered: Vec<Vec<u8>>) -> Arc<rustls::ServerConfig> {
         if offered.is_empty() {
             return self.without_alpn.clone();
         }
@@ -194,171 +187,10 @@ impl crypto::ServerConfig for ServerCrypto {
     ) -> Box<dyn crypto::Session> {
         let mut encoded = Vec::new();
         parameters.write(&mut encoded);
-        Box::new(ServerSession::Pending {
+        Box::new(TlsSession::Pending {
             crypto: self,
             parameters: encoded,
             received: Vec::new(),
         })
-    }
-}
-
-/// A server's TLS session.
-enum ServerSession {
-    /// The ClientHello is not whole yet: a post-quantum one spans two packets.
-    Pending {
-        crypto: Arc<ServerCrypto>,
-        parameters: Vec<u8>,
-        received: Vec<u8>,
-    },
-    Running(Box<TlsSession>),
-    /// All was read and written: the client has sent Finished, and the tickets are written.
-    /// Nothing may follow (RFC 9001 §4.4, §6). A session would keep 4 kB for the handshake alone:
-    /// buffers, states, keys of TLS records.
-    Completed(KeyUpdates, Arc<Handshake>),
-}
-
-impl ServerSession {
-    fn running(&self) -> Option<&TlsSession> {
-        match self {
-            Self::Running(session) => Some(session),
-            Self::Pending { .. } | Self::Completed(..) => None,
-        }
-    }
-}
-
-impl crypto::Session for ServerSession {
-    fn initial_keys(&self, destination_cid: &ConnectionId, side: Side) -> Keys {
-        match self {
-            Self::Pending { crypto, .. } => {
-                crypto.initial_keys.again(destination_cid, &crypto.keys)
-            }
-            Self::Running(session) => session.initial_keys(destination_cid, side),
-            Self::Completed(key_updates, _) => {
-                let keys = initial::keys(destination_cid, side);
-                key_updates
-                    .keys
-                    .wrap(Level::Initial, &Tracker::default(), keys)
-            }
-        }
-    }
-
-    fn handshake_data(&self) -> Option<Box<dyn Any>> {
-        match self {
-            Self::Pending { .. } => None,
-            Self::Running(session) => session.handshake_data(),
-            Self::Completed(_, handshake) => Some(Box::new(handshake.clone())),
-        }
-    }
-
-    fn peer_identity(&self) -> Option<Box<dyn Any>> {
-        None
-    }
-
-    fn early_crypto(&self) -> Option<(Box<dyn crypto::HeaderKey>, Box<dyn crypto::PacketKey>)> {
-        self.running()?.early_crypto()
-    }
-
-    fn early_data_accepted(&self) -> Option<bool> {
-        None
-    }
-
-    fn is_handshaking(&self) -> bool {
-        match self {
-            Self::Pending { .. } => true,
-            Self::Running(session) => session.is_handshaking(),
-            Self::Completed(..) => false,
-        }
-    }
-
-    fn read_handshake(&mut self, bytes: &[u8]) -> Result<bool, TransportError> {
-        let (crypto, parameters, received) = match self {
-            Self::Running(session) => return session.read_handshake(bytes),
-            Self::Completed(..) => return Err(unexpected_message()),
-            Self::Pending {
-                crypto,
-                parameters,
-                received,
-            } => (crypto, parameters, received),
-        };
-        received.extend_from_slice(bytes);
-        let offered = match client_hello::read(received) {
-            ClientHello::Incomplete => return Ok(false),
-            ClientHello::Complete(offered) => offered,
-            ClientHello::TooLong => {
-                return Err(TransportError {
-                    code: TransportErrorCode::CRYPTO_BUFFER_EXCEEDED,
-                    frame: None,
-                    reason: "ClientHello too long".into(),
-                });
-            }
-        };
-        let connection = quic::ServerConnection::new(
-            crypto.fitting(offered),
-            quic::Version::V1,
-            std::mem::take(parameters),
-        )
-        .map_err(|error| TransportError {
-            code: TransportErrorCode::INTERNAL_ERROR,
-            frame: None,
-            reason: error.to_string(),
-        })?;
-        let received = std::mem::take(received);
-        let mut session = TlsSession::new(connection.into(), crypto.keys.clone());
-        let outcome = session.read_handshake(&received);
-        *self = Self::Running(Box::new(session));
-        outcome
-    }
-
-    fn transport_parameters(&self) -> Result<Option<TransportParameters>, TransportError> {
-        // Asked for while the handshake lasts.
-        self.running()
-            .map_or(Ok(None), crypto::Session::transport_parameters)
-    }
-
-    fn write_handshake(&mut self, buffer: &mut Vec<u8>) -> Option<Keys> {
-        let Self::Running(session) = self else {
-            return None;
-        };
-        let written = buffer.len();
-        let keys = session.write_handshake(buffer);
-        if keys.is_none()
-            && buffer.len() == written
-            && let Some((key_updates, handshake)) = session.complete()
-        {
-            *self = Self::Completed(key_updates, handshake);
-        }
-        keys
-    }
-
-    fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn crypto::PacketKey>>> {
-        match self {
-            Self::Pending { .. } => None,
-            Self::Running(session) => session.next_1rtt_keys(),
-            Self::Completed(key_updates, _) => Some(key_updates.next()),
-        }
-    }
-
-    fn is_valid_retry(&self, _: &ConnectionId, _: &[u8], _: &[u8]) -> bool {
-        // Only clients receive Retry packets.
-        false
-    }
-
-    fn export_keying_material(
-        &self,
-        _: &mut [u8],
-        _: &[u8],
-        _: &[u8],
-    ) -> Result<(), ExportKeyingMaterialError> {
-        // Nobody asks for it.
-        Err(ExportKeyingMaterialError)
-    }
-}
-
-/// Returns the error of a client whose TLS goes on after its end, with rustls's own code.
-fn unexpected_message() -> TransportError {
-    TransportError {
-        code: TransportErrorCode::crypto(rustls::AlertDescription::UnexpectedMessage.into()),
-        frame: None,
-        reason: "TLS message after the handshake".into(),
     }
 }

@@ -205,9 +205,8 @@ mod tests {
         remote: IpAddr,
         validated: bool,
     ) -> AdmissionPermit {
-        let mut permit = admission
-            .enter(remote, validated)
-            .expect("there is a place");
+        let permit = admission.enter(remote, validated);
+        let mut permit = permit.expect("there is a place");
         let key = key(permit.number);
         admission.begin_handshake(&mut permit, now, key);
         permit
@@ -307,22 +306,16 @@ mod tests {
         assert_eq!(admission.decide(honest, false), Decision::Retry);
         // 1,024 are 342 of the first and 341 of each other.
         assert_eq!(admission.in_the_way(now, honest), Some(key(1)));
-        let theirs = admission.in_the_way(now, from(2));
-        assert_eq!(
-            theirs,
-            Some(key(3)),
-            "who has more than a share makes room itself"
-        );
-        for permit in permits.into_iter().take(1) {
-            admission.leave(permit);
-        }
+        // Who has more than a share makes room itself.
+        assert_eq!(admission.in_the_way(now, from(2)), Some(key(3)));
+        permits
+            .into_iter()
+            .take(1)
+            .for_each(|permit| admission.leave(permit));
         assert_eq!(admission.in_the_way(now, honest), None);
         let later = now + HANDSHAKE_DEADLINE_CROWDED;
-        assert_eq!(
-            admission.in_the_way(later, honest),
-            Some(key(2)),
-            "it is slow"
-        );
+        let slow = admission.in_the_way(later, honest);
+        assert_eq!(slow, Some(key(2)), "it is slow");
     }
 
     #[test]

@@ -14,32 +14,16 @@ pub(crate) struct Binding<S> {
     pub(crate) endpoint: Endpoint,
     pub(crate) address: SocketAddr,
     pub(crate) gso_segments: usize,
-    index: usize,
+    pub(super) index: usize,
     /// By the endpoint's own handle, which it uses again after a connection
     /// has drained: the generation tells the two apart.
     pub(super) connections: Vec<Option<Box<ConnectionEntry<S>>>>,
-    generation: u64,
-    settings: Arc<Transport>,
+    /// Number of connections so far.
+    pub(super) generation: u64,
+    pub(super) settings: Arc<Transport>,
 }
 
 impl<S> Binding<S> {
-    pub(crate) fn new(
-        index: usize,
-        address: SocketAddr,
-        endpoint: Endpoint,
-        settings: Arc<Transport>,
-    ) -> Self {
-        Self {
-            endpoint,
-            address,
-            gso_segments: 1,
-            index,
-            connections: Vec::new(),
-            generation: 0,
-            settings,
-        }
-    }
-
     /// Makes the record for a connection that the endpoint has just begun.
     pub(crate) fn meta(&mut self, handle: ConnectionHandle, now: Instant) -> ConnectionMeta {
         self.generation += 1;

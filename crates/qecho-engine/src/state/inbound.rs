@@ -12,7 +12,7 @@ use crate::{connection::ConnectionKey, connection_id, crypto::OpenedPacket, data
 /// A datagram while the state machine has it.
 pub(crate) struct InboundDatagram {
     local: SocketAddr,
-    remote: SocketAddr,
+    pub(crate) remote: SocketAddr,
     ecn: u8,
     data: Vec<u8>,
 }
@@ -71,10 +71,6 @@ impl InboundDatagram {
         }
     }
 
-    pub(crate) fn came_from(&self, address: SocketAddr) -> bool {
-        self.remote == address
-    }
-
     /// Takes the datagram apart; `opened` are those that keys were tried
     /// on.
     pub(crate) fn dissect(
@@ -92,13 +88,10 @@ impl InboundDatagram {
                     self.packet(&protected, copy, disposition, after)
                 }
                 Err(malformed) => {
-                    let read: usize = packets
-                        .iter()
-                        .map(|packet: &DecodedPacket| packet.size)
-                        .sum();
+                    let read = packets.iter().map(|packet: &DecodedPacket| packet.size);
                     DecodedPacket {
                         header: None,
-                        size: self.data.len() - read,
+                        size: self.data.len() - read.sum::<usize>(),
                         decrypted: None,
                         dropped: Some(DropReason::Malformed(malformed)),
                         tail: self.data.last_chunk().copied(),

@@ -119,20 +119,16 @@ mod tests {
         let sent = [(1, 60), (1, 60), (1, 59), (1, 60), (1, 61)];
         assert_eq!(left(&sent, 64), [(Some(60), 179), (None, 60), (None, 61)]);
         assert_eq!(left(&sent, 1).len(), 5, "the kernel does not cut");
-        assert_eq!(
-            left(&[(1, 60); 5], 2),
-            [(Some(60), 120), (Some(60), 120), (None, 60)]
-        );
+        let pairs = left(&[(1, 60); 5], 2);
+        assert_eq!(pairs, [(Some(60), 120), (Some(60), 120), (None, 60)]);
     }
 
     #[test]
     fn datagrams_to_others_and_large_ones_leave_alone() {
         assert_eq!(left(&[(1, 60), (2, 60), (1, 60)], 64).len(), 3);
         let many = left(&[(1, 1_200); 64], 64);
-        assert!(
-            many.iter().all(|(_, size)| *size <= GSO_BYTES_MAX),
-            "{many:?}"
-        );
+        let fits = |(_, size): &(_, usize)| *size <= GSO_BYTES_MAX;
+        assert!(many.iter().all(fits), "{many:?}");
         assert_eq!(left(&[(1, 1_201), (1, 1_201), (1, 60)], 64).len(), 3);
     }
 }

@@ -17,7 +17,7 @@ pub type RouteMtu = Box<dyn FnMut(IpAddr) -> Option<u16> + Send>;
 /// The settings of connections, which differ by what their routes carry.
 pub(crate) struct Routes {
     config: ShardConfig,
-    route_mtu: Option<RouteMtu>,
+    pub(crate) route_mtu: Option<RouteMtu>,
     usual: RouteSettings,
     /// By the largest UDP payload that is tried.
     by_payload_max: BTreeMap<u16, RouteSettings>,
@@ -41,10 +41,6 @@ impl Routes {
             by_payload_max: BTreeMap::new(),
             config: config.clone(),
         })
-    }
-
-    pub(crate) fn set_route_mtu(&mut self, route_mtu: RouteMtu) {
-        self.route_mtu = Some(route_mtu);
     }
 
     /// Returns the settings of a server's connections where nothing is known
@@ -71,11 +67,7 @@ impl Routes {
             return true;
         }
         let transport = &self.config.transport;
-        let most = match self
-            .route_mtu
-            .as_mut()
-            .and_then(|route_mtu| route_mtu(peer))
-        {
+        let most = match self.route_mtu.as_mut().and_then(|known| known(peer)) {
             Some(route) => route.min(transport.largest_receivable()),
             None => transport.largest_tried(None),
         };
@@ -83,10 +75,7 @@ impl Routes {
     }
 
     fn settings(&mut self, peer: IpAddr) -> &RouteSettings {
-        let route = self
-            .route_mtu
-            .as_mut()
-            .and_then(|route_mtu| route_mtu(peer));
+        let route = self.route_mtu.as_mut().and_then(|known| known(peer));
         let tried = self.config.transport.largest_tried(route);
         let is_usual = tried == self.config.transport.largest_tried(None);
         // Interfaces have few different sizes; whoever changes them for fun

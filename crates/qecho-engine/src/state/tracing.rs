@@ -125,7 +125,7 @@ impl PacketTracing {
         if let Some(proto) = proto {
             after.connection = disposition.connection().and_then(|key| self.number(key));
             after.handshaking = proto.is_handshaking();
-            after.same_address = inbound.came_from(proto.remote_address());
+            after.same_address = inbound.remote == proto.remote_address();
             after.turned |=
                 proto.is_closed() && matches!(disposition, Disposition::Handed(_, false));
         }

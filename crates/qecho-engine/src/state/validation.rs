@@ -93,7 +93,7 @@ impl AddressValidation {
                 may_exceed: false,
             });
         }
-        if let Some(record) = self.record(from) {
+        if let Some(record) = self.record_mut(from) {
             record.heard = now;
             record.received += size as u64;
         }
@@ -107,10 +107,12 @@ impl AddressValidation {
         path: SocketAddr,
         exceptions: &mut AmplificationExceptions,
     ) {
-        let Some(record) = self.unvalidated.iter_mut().find(|one| one.address == path) else {
-            return;
-        };
-        if !record.may_exceed && self.exceeding_left > 0 && exceptions.take(now) {
+        let exceeding_left = self.exceeding_left;
+        if let Some(record) = self.record_mut(path)
+            && !record.may_exceed
+            && exceeding_left > 0
+            && exceptions.take(now)
+        {
             record.may_exceed = true;
             self.exceeding_left -= 1;
         }
@@ -121,23 +123,20 @@ impl AddressValidation {
         if self.is_validated(to) {
             return None;
         }
-        let mut records = self.unvalidated.iter();
-        let record = records.find(|record| record.address == to);
-        let allowance =
-            record.map(|record| (AMPLIFICATION_MAX * record.received).saturating_sub(record.sent));
         // To an address that nothing is known of nothing came.
-        Some(allowance.unwrap_or(0))
+        Some(self.record(to).map_or(0, |record| {
+            (AMPLIFICATION_MAX * record.received).saturating_sub(record.sent)
+        }))
     }
 
     /// Tells whether one datagram to an address may be larger than is allowed.
     pub(crate) fn may_exceed(&self, to: SocketAddr) -> bool {
-        let mut records = self.unvalidated.iter();
-        records.any(|record| record.address == to && record.may_exceed)
+        self.record(to).is_some_and(|record| record.may_exceed)
     }
 
     /// Counts a datagram or batch, and notes what its PATH_CHALLENGE says.
     pub(crate) fn sent(&mut self, to: SocketAddr, size: usize, challenge: Option<[u8; 8]>) {
-        let Some(record) = self.record(to) else {
+        let Some(record) = self.record_mut(to) else {
             return;
         };
         record.sent += size as u64;
@@ -171,7 +170,11 @@ impl AddressValidation {
         self.validated.push(address);
     }
 
-    fn record(&mut self, address: SocketAddr) -> Option<&mut Unvalidated> {
+    fn record(&self, address: SocketAddr) -> Option<&Unvalidated> {
+        self.unvalidated.iter().find(|one| one.address == address)
+    }
+
+    fn record_mut(&mut self, address: SocketAddr) -> Option<&mut Unvalidated> {
         let mut records = self.unvalidated.iter_mut();
         records.find(|record| record.address == address)
     }
@@ -245,16 +248,8 @@ mod tests {
         assert_eq!(validation.allowance(address(3)), Some(60));
         validation.responded(address(3), [3; 8]);
         assert_eq!(validation.allowance(address(3)), None);
-        assert_eq!(
-            validation.allowance(address(2)),
-            Some(60),
-            "that is another's"
-        );
-        assert_eq!(
-            validation.allowance(address(1)),
-            None,
-            "who was there stays"
-        );
+        let others = [2, 1].map(|port| validation.allowance(address(port)));
+        assert_eq!(others, [Some(60), None], "theirs stay as they were");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use qecho_engine::CloseReason;
 
 use crate::{
-    attack::{Attack, Deaf},
+    attack::{Attack, Server},
     frames::Frames,
 };
 
@@ -18,7 +18,7 @@ const UNEXPECTED_MESSAGE: u64 = 0x10a;
 #[test]
 fn no_tls_message_is_taken_after_the_handshake_not_even_a_part() {
     for message in [KEY_UPDATE, CERTIFICATE, FINISHED, &KEY_UPDATE[..2]] {
-        let mut attack = Attack::on(Deaf::default());
+        let mut attack = Attack::on(Server::deaf());
         attack.send([Frames::default().crypto(0, message).into_packet()]);
         let closed = &attack.victim.application().closed;
         let code = match closed.as_slice() {

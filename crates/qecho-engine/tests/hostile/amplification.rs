@@ -7,20 +7,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use qecho_engine::{
-    Output, Received, Secrets, ServerTls, Shard,
+    Output, Received, ServerTls, Shard,
     config::{AdmissionSettings, RetryPolicy, ShardConfig, Transport},
 };
-use qecho_netsim::simulation::{FAR, NEAR};
-use qecho_testkit::identity::{Identity, SERVER_NAME};
+use qecho_netsim::simulation::NEAR;
+use qecho_testkit::identity::Identity;
 use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
 
 use crate::{
-    attack::{Attack, Deaf, Parrot},
+    attack::{Attack, Server},
     frames::Frames,
     initial::{client_hello, initial},
 };
@@ -38,21 +37,20 @@ impl ResolvesServerCert for Repeated {
 }
 
 /// Makes a server that has more to say than a client's first flight allows.
-fn talkative_server(retry: RetryPolicy) -> Shard<Deaf> {
+fn talkative_server(retry: RetryPolicy) -> Shard<Server> {
     let tls = Identity::generate().server(&[b"echo"]);
     let tls = ServerTls::new(Arc::new(Repeated(tls.identity)), tls.alpn);
-    let config = ShardConfig::server(Transport::default(), tls)
-        .with_admission(AdmissionSettings::default().with_retry(retry))
-        .with_secrets(Secrets::from_master(&[8; 32]));
-    Shard::new(&config, &[FAR], Deaf::default()).expect("these settings work")
+    let admission = AdmissionSettings::default().with_retry(retry);
+    let config = ShardConfig::server(Transport::default(), tls);
+    Server::deaf().shard(config.with_admission(admission))
 }
 
 /// Lets minutes pass after a flight from an address; returns what the server sent there.
 #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
-fn answer(server: &mut Shard<Deaf>, flight: &[Vec<u8>]) -> usize {
+fn answer(server: &mut Shard<Server>, flight: &[Vec<u8>]) -> usize {
     let mut now = Instant::now();
     let mut sent = 0;
-    let mut turn = |server: &mut Shard<Deaf>, now| {
+    let mut turn = |server: &mut Shard<Server>, now| {
         server.handle_timeouts(now);
         while let Output::Datagram(datagram) = server.poll_output(now) {
             assert_eq!(datagram.destination, NEAR);
@@ -73,7 +71,7 @@ fn answer(server: &mut Shard<Deaf>, flight: &[Vec<u8>]) -> usize {
 
 #[test]
 fn a_first_flight_that_falls_silent_is_answered_by_three_times_its_bytes_at_most() {
-    let hello = Frames::default().crypto(0, &client_hello(SERVER_NAME, &[b"echo"]));
+    let hello = Frames::default().crypto(0, &client_hello(&[b"echo"]));
     let hello = hello.into_packet();
     let one = |size| vec![initial([7; 8], 0, &hello, size)];
     let flights = [
@@ -112,7 +110,7 @@ fn a_first_flight_that_falls_silent_is_answered_by_three_times_its_bytes_at_most
 fn a_first_flight_that_is_refused_is_answered_by_less_than_it_is() {
     for frames in [
         // No ALPN of the server's, an unknown frame, no ClientHello.
-        Frames::default().crypto(0, &client_hello(SERVER_NAME, &[b"other"])),
+        Frames::default().crypto(0, &client_hello(&[b"other"])),
         Frames::default().bytes(&[0x3f]),
         Frames::default().crypto(0, b"GET / HTTP/1.1"),
     ] {
@@ -128,22 +126,22 @@ fn elsewhere(number: u16) -> SocketAddr {
 
 #[test]
 fn a_small_packet_from_a_forged_address_brings_three_times_its_bytes_there_at_most() {
-    let mut attack = Attack::on(Parrot::default());
+    let mut attack = Attack::on(Server::parrot());
     attack.run(500);
     for number in 0..6 {
-        attack.from = elsewhere(number);
-        attack.attacker.ping();
-        attack.turn_once();
+        attack.attacker.address = elsewhere(number);
+        attack.attacker.connection.ping();
+        attack.turn();
         let came = attack.last_sent();
         // Nobody is there who could answer.
         attack.deaf = true;
         attack.run(2);
-        attack.from = NEAR;
+        attack.attacker.address = NEAR;
         for _ in 0..40 {
             attack.wait(Duration::from_millis(500));
         }
         attack.deaf = false;
-        attack.attacker.ping();
+        attack.attacker.connection.ping();
         attack.run(500);
         let went = attack.sent_to(elsewhere(number));
         assert!(went <= 3 * came, "{came} bytes came, {went} went");
@@ -154,17 +152,15 @@ fn a_small_packet_from_a_forged_address_brings_three_times_its_bytes_there_at_mo
 
 #[test]
 fn a_client_that_has_moved_is_challenged_with_1200_bytes_where_that_is_allowed() {
-    let mut attack = Attack::on(Deaf::default());
+    let mut attack = Attack::on(Server::deaf());
     attack.run(500);
     for (number, length) in [(1, 30), (2, 700)] {
-        attack.from = elsewhere(number);
+        attack.attacker.address = elsewhere(number);
         let data = vec![b'x'; length];
         attack.send([Frames::default().datagram(&data).into_packet()]);
-        let (_, first) = &attack
-            .sent
-            .iter()
-            .find(|(to, _)| *to == attack.from)
-            .expect("one");
+        let mut sent = attack.sent.iter();
+        let first = sent.find(|(to, _)| *to == attack.attacker.address);
+        let (_, first) = first.expect("one");
         let full = length * 3 > 1_200;
         assert_eq!(first.len() == 1_200, full, "{length}: {}", first.len());
         attack.run(300);
@@ -175,30 +171,23 @@ fn a_client_that_has_moved_is_challenged_with_1200_bytes_where_that_is_allowed()
 
 #[test]
 fn with_data_under_way_a_forged_address_gets_one_datagram_and_no_more() {
-    let mut attack = Attack::on(Parrot::default());
+    let mut attack = Attack::on(Server::parrot());
     attack.run(500);
-    let id = attack
-        .attacker
-        .streams()
-        .open(quinn_proto::Dir::Bi)
-        .expect("it is allowed");
-    let data = Bytes::from(vec![b'x'; 200_000]);
-    let written = attack.attacker.send_stream(id).write_chunks(&mut [data]);
+    let connection = &mut attack.attacker.connection;
+    let id = connection.streams().open(quinn_proto::Dir::Bi);
+    let mut stream = connection.send_stream(id.expect("it is allowed"));
+    let written = stream.write_chunks(&mut [vec![b'x'; 200_000].into()]);
     assert_eq!(written.expect("there is room").bytes, 200_000);
     attack.run(20);
     attack.deaf = true;
-    attack.from = elsewhere(9);
-    attack.attacker.ping();
-    attack.turn_once();
+    attack.attacker.address = elsewhere(9);
+    attack.attacker.connection.ping();
+    attack.turn();
     attack.run(2);
-    attack.from = NEAR;
+    attack.attacker.address = NEAR;
     attack.run(3_000);
-    let went: Vec<usize> = attack
-        .sent
-        .iter()
-        .filter(|(to, _)| *to == elsewhere(9))
-        .map(|(_, data)| data.len())
-        .collect();
+    let went = attack.sent.iter().filter(|(to, _)| *to == elsewhere(9));
+    let went: Vec<usize> = went.map(|(_, data)| data.len()).collect();
     assert!(went.len() <= 1, "{went:?}");
     assert!(
         attack.victim.application().bytes > 0,

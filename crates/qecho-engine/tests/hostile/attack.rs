@@ -22,45 +22,45 @@ use quinn_proto::{
     crypto::rustls::QuicClientConfig,
 };
 
-use crate::forgery::{ForgingTls, forged};
+use crate::{
+    forgery::{ForgingTls, forged},
+    initial::tls,
+};
 
-/// A server that takes whatever comes and reads none of it.
+/// A server that sends back what comes, at once, or takes whatever comes and reads none of it.
 #[derive(Default)]
-pub(crate) struct Deaf {
+pub(crate) struct Server {
+    echoes: bool,
     pub(crate) connected: usize,
     pub(crate) opened: usize,
-    pub(crate) datagrams: usize,
-    pub(crate) closed: Vec<CloseReason>,
-}
-
-impl Application for Deaf {
-    type State = ();
-    type Command = ();
-
-    fn accept(&mut self, _: &mut Connection<'_>) {}
-
-    fn handle_event(&mut self, _: &mut Connection<'_>, (): &mut (), event: Event) {
-        match event {
-            Event::Connected => self.connected += 1,
-            Event::Opened(_) => self.opened += 1,
-            Event::DatagramReceived => self.datagrams += 1,
-            Event::Closed(reason) => self.closed.push(reason),
-            _ => {}
-        }
-    }
-
-    fn handle_command(&mut self, _: &mut ShardContext<'_, ()>, (): ()) {}
-}
-
-/// A server that sends back what comes, at once.
-#[derive(Default)]
-pub(crate) struct Parrot {
+    /// Bytes and DATAGRAM frames that were sent back.
     pub(crate) bytes: usize,
     pub(crate) datagrams: usize,
     pub(crate) closed: Vec<CloseReason>,
 }
 
-impl Application for Parrot {
+impl Server {
+    pub(crate) fn deaf() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn parrot() -> Self {
+        Self {
+            echoes: true,
+            ..Self::default()
+        }
+    }
+
+    /// Puts it on a shard of its own.
+    pub(crate) fn shard(self, config: ShardConfig) -> Shard<Self> {
+        let config = config
+            .with_seed([7; 32])
+            .with_secrets(Secrets::from_master(&[8; 32]));
+        Shard::new(&config, &[FAR], self).expect("these settings work")
+    }
+}
+
+impl Application for Server {
     /// What a stream did not take; it is not read until it does.
     type State = HashMap<StreamId, Bytes>;
     type Command = ();
@@ -75,7 +75,11 @@ impl Application for Parrot {
         unsent: &mut Self::State,
         event: Event,
     ) {
+        self.opened += usize::from(matches!(event, Event::Opened(_)));
         match event {
+            Event::Connected => self.connected += 1,
+            Event::Closed(reason) => self.closed.push(reason),
+            _ if !self.echoes => {}
             Event::Opened(id) | Event::Readable(id) | Event::Writable(id) => {
                 let data = match unsent.remove(&id) {
                     Some(data) => data,
@@ -92,7 +96,6 @@ impl Application for Parrot {
                     self.datagrams += usize::from(connection.send_datagram(data).is_ok());
                 }
             }
-            Event::Closed(reason) => self.closed.push(reason),
             _ => {}
         }
     }
@@ -100,18 +103,55 @@ impl Application for Parrot {
     fn handle_command(&mut self, _: &mut ShardContext<'_, Self::State>, (): ()) {}
 }
 
-/// An attacker, its victim, and nothing between them but a millisecond.
-pub(crate) struct Attack<A: Application = Deaf> {
-    pub(crate) victim: Shard<A>,
-    now: Instant,
+/// A raw client of the server at [`FAR`].
+pub(crate) struct Client {
     endpoint: Endpoint,
     handle: ConnectionHandle,
-    pub(crate) attacker: quinn_proto::Connection,
+    pub(crate) connection: quinn_proto::Connection,
+    /// The address that its packets seem to come from.
+    pub(crate) address: SocketAddr,
+}
+
+impl Client {
+    /// Begins a connection with packets of up to `mtu` bytes.
+    pub(crate) fn connect(
+        now: Instant,
+        identity: &Identity,
+        mtu: u16,
+        address: SocketAddr,
+    ) -> Self {
+        let mut endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), None, true, None);
+        let (handle, connection) = endpoint
+            .connect(now, attacker_config(identity, mtu), FAR, SERVER_NAME)
+            .expect("the address and the name are good");
+        Self {
+            endpoint,
+            handle,
+            connection,
+            address,
+        }
+    }
+
+    /// Takes a datagram of the server's.
+    pub(crate) fn hear(&mut self, now: Instant, data: &[u8]) {
+        let (data, mut answer) = (BytesMut::from(data), Vec::new());
+        let event = self
+            .endpoint
+            .handle(now, FAR, None, None, data, &mut answer);
+        if let Some(DatagramEvent::ConnectionEvent(_, event)) = event {
+            self.connection.handle_event(event);
+        }
+    }
+}
+
+/// An attacker, its victim, and nothing between them but a millisecond.
+pub(crate) struct Attack {
+    pub(crate) victim: Shard<Server>,
+    now: Instant,
+    pub(crate) attacker: Client,
     to_victim: Vec<Vec<u8>>,
     /// Whether the attacker takes no notice of its victim's packets.
     pub(crate) deaf: bool,
-    /// The address that the attacker's packets seem to come from.
-    pub(crate) from: SocketAddr,
     /// Datagrams that the victim sent, and to whom.
     pub(crate) sent: Vec<(SocketAddr, Vec<u8>)>,
 }
@@ -119,40 +159,34 @@ pub(crate) struct Attack<A: Application = Deaf> {
 /// Time from one end to the other.
 const DELAY: Duration = Duration::from_millis(1);
 
-impl<A: Application> Attack<A> {
+impl Attack {
     /// Connects an attacker to a server that runs `application`.
-    pub(crate) fn on(application: A) -> Self {
+    pub(crate) fn on(application: Server) -> Self {
         Self::with_mtu(application, 1_200)
     }
 
     /// As [`on`](Self::on); the attacker's packets can have so many bytes.
     #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
-    pub(crate) fn with_mtu(application: A, mtu: u16) -> Self {
+    pub(crate) fn with_mtu(application: Server, mtu: u16) -> Self {
         let now = Instant::now();
         let identity = Identity::generate();
         let transport = Transport::default().with_udp_payload_max((mtu > 1_472).then_some(mtu));
-        let config = ShardConfig::server(transport, identity.server(&[b"echo"]))
-            .with_seed([7; 32])
-            .with_secrets(Secrets::from_master(&[8; 32]));
-        let victim = Shard::new(&config, &[FAR], application).expect("these settings work");
-        let mut endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), None, true, None);
-        let (handle, attacker) = endpoint
-            .connect(now, attacker_config(&identity, mtu), FAR, SERVER_NAME)
-            .expect("the address and the name are good");
+        let victim = application.shard(ShardConfig::server(transport, identity.server(&[b"echo"])));
+        let attacker = Client::connect(now, &identity, mtu, NEAR);
         let mut attack = Self {
             victim,
             now,
-            endpoint,
-            handle,
             attacker,
             to_victim: Vec::new(),
             deaf: false,
-            from: NEAR,
             sent: Vec::new(),
         };
         attack.victim.start(now);
         attack.run(200);
-        assert!(!attack.attacker.is_handshaking(), "the handshake is over");
+        assert!(
+            !attack.attacker.connection.is_handshaking(),
+            "the handshake is over"
+        );
         attack
     }
 
@@ -170,11 +204,6 @@ impl<A: Application> Attack<A> {
         }
     }
 
-    /// Lets the attacker send what it has.
-    pub(crate) fn turn_once(&mut self) {
-        self.turn();
-    }
-
     /// Returns the bytes of the attacker's datagrams that have not arrived yet.
     pub(crate) fn last_sent(&self) -> usize {
         self.to_victim.iter().map(Vec::len).sum()
@@ -189,49 +218,51 @@ impl<A: Application> Attack<A> {
     /// Sends packets with these frames, one packet for each.
     pub(crate) fn send(&mut self, packets: impl IntoIterator<Item = Vec<u8>>) {
         for frames in packets {
-            let sent = self
-                .attacker
-                .datagrams()
-                .send(forged(&frames).into(), false);
+            let mut datagrams = self.attacker.connection.datagrams();
+            let sent = datagrams.send(forged(&frames).into(), false);
             sent.expect("the queue is long and the frames are few");
             self.turn();
         }
         self.run(3);
     }
 
-    fn turn(&mut self) {
+    /// Lets a millisecond pass, and the attacker send what it has.
+    pub(crate) fn turn(&mut self) {
         self.now += DELAY;
         let now = self.now;
         self.victim.handle_timeouts(now);
         for data in std::mem::take(&mut self.to_victim) {
-            self.deliver(self.from, &data);
+            self.deliver(self.attacker.address, &data);
         }
         while let Output::Datagram(datagram) = self.victim.poll_output(now) {
             let length = datagram.contents.len();
-            for data in datagram
-                .contents
-                .chunks(datagram.segment_size.unwrap_or(length))
-            {
+            let size = datagram.segment_size.unwrap_or(length);
+            for data in datagram.contents.chunks(size) {
                 self.sent.push((datagram.destination, data.to_vec()));
-                self.return_to_attacker(data);
+                if !self.deaf {
+                    self.attacker.hear(now, data);
+                }
             }
             self.victim.note_sent(now, datagram, Ok(length));
         }
-        if self.attacker.poll_timeout().is_some_and(|due| due <= now) {
-            self.attacker.handle_timeout(now);
+        let Client {
+            endpoint,
+            handle,
+            connection,
+            ..
+        } = &mut self.attacker;
+        if connection.poll_timeout().is_some_and(|due| due <= now) {
+            connection.handle_timeout(now);
         }
-        while self.attacker.poll().is_some() {}
-        while let Some(event) = self.attacker.poll_endpoint_events() {
-            if let Some(answer) = self.endpoint.handle_event(self.handle, event) {
-                self.attacker.handle_event(answer);
+        while connection.poll().is_some() {}
+        while let Some(event) = connection.poll_endpoint_events() {
+            if let Some(answer) = endpoint.handle_event(*handle, event) {
+                connection.handle_event(answer);
             }
         }
-        loop {
-            let mut data = Vec::new();
-            if self.attacker.poll_transmit(now, 1, &mut data).is_none() {
-                break;
-            }
-            self.to_victim.push(data);
+        let mut data = Vec::new();
+        while connection.poll_transmit(now, 1, &mut data).is_some() {
+            self.to_victim.push(std::mem::take(&mut data));
         }
     }
 
@@ -241,42 +272,15 @@ impl<A: Application> Attack<A> {
         self.victim.handle_datagram(self.now, received);
     }
 
-    fn return_to_attacker(&mut self, data: &[u8]) {
-        if self.deaf {
-            return;
-        }
-        let mut answer = Vec::new();
-        let data = BytesMut::from(data);
-        let event = self
-            .endpoint
-            .handle(self.now, FAR, None, None, data, &mut answer);
-        if let Some(DatagramEvent::ConnectionEvent(_, event)) = event {
-            self.attacker.handle_event(event);
-        }
-    }
-
     /// Returns how many bytes were sent to an address.
     pub(crate) fn sent_to(&self, address: SocketAddr) -> usize {
         let sent = self.sent.iter().filter(|(to, _)| *to == address);
         sent.map(|(_, data)| data.len()).sum()
     }
-
-    /// Ends the attacker and gives its victim.
-    pub(crate) fn into_victim(self) -> Shard<A> {
-        self.victim
-    }
 }
 
-pub(crate) fn attacker_config(identity: &Identity, mtu: u16) -> quinn_proto::ClientConfig {
-    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(
-        rustls::crypto::aws_lc_rs::default_provider(),
-    ))
-    .with_protocol_versions(&[&rustls::version::TLS13])
-    .expect("TLS 1.3 is there")
-    .dangerous()
-    .with_custom_certificate_verifier(identity.verifier())
-    .with_no_client_auth();
-    tls.alpn_protocols = vec![b"echo".to_vec()];
+fn attacker_config(identity: &Identity, mtu: u16) -> quinn_proto::ClientConfig {
+    let tls = tls(identity.verifier(), &[b"echo"]);
     let tls = QuicClientConfig::try_from(tls).expect("there is an Initial suite");
     let mut transport = TransportConfig::default();
     transport

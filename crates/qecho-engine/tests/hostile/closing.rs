@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use qecho_engine::{
-    Application, ConnectTo, Connection, Connector, Event, Secrets, Shard, ShardContext,
+    Application, ConnectTo, Connection, Connector, Event, Shard, ShardContext,
     config::{ShardConfig, Transport},
 };
 use qecho_netsim::{
@@ -13,7 +13,7 @@ use qecho_netsim::{
 };
 use qecho_testkit::identity::{Identity, SERVER_NAME};
 
-use crate::attack::Deaf;
+use crate::attack::Server;
 
 const CLIENTS: usize = 300;
 
@@ -47,10 +47,8 @@ impl Application for Hasty {
 #[test]
 fn connections_that_close_themselves_at_once_occupy_nothing() {
     let identity = Identity::generate();
-    let config = ShardConfig::server(Transport::default(), identity.server(&[b"echo"]))
-        .with_seed([7; 32])
-        .with_secrets(Secrets::from_master(&[8; 32]));
-    let server = Shard::new(&config, &[FAR], Deaf::default()).expect("these settings work");
+    let config = ShardConfig::server(Transport::default(), identity.server(&[b"echo"]));
+    let server = Server::deaf().shard(config);
     let hasty = Hasty(identity.connector(&[b"echo"]));
     let config = ShardConfig::client(Transport::default());
     let client = Shard::new(&config, &[NEAR], hasty).expect("these settings work");

@@ -3,34 +3,23 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
 use qecho_engine::{
-    Output, Received, Secrets, Shard,
+    Output, Received, Shard,
     config::{AdmissionSettings, ShardConfig, Transport},
     limits,
 };
-use qecho_netsim::simulation::FAR;
-use qecho_testkit::identity::{Identity, SERVER_NAME};
-use quinn_proto::{DatagramEvent, Endpoint, EndpointConfig};
+use qecho_testkit::identity::Identity;
 
-use crate::attack::{Deaf, attacker_config};
+use crate::attack::{Client, Server};
 
 /// A server and clients at any addresses, with nothing between them.
 struct Crowd {
-    server: Shard<Deaf>,
+    server: Shard<Server>,
     identity: Identity,
     now: Instant,
-}
-
-/// One client, with a port of its own.
-struct Client {
-    endpoint: Endpoint,
-    connection: quinn_proto::Connection,
-    address: SocketAddr,
 }
 
 impl Crowd {
@@ -38,10 +27,8 @@ impl Crowd {
     fn new() -> Self {
         let identity = Identity::generate();
         let admission = AdmissionSettings::default().with_connections_per_address_max(usize::MAX);
-        let config = ShardConfig::server(Transport::default(), identity.server(&[b"echo"]))
-            .with_admission(admission)
-            .with_secrets(Secrets::from_master(&[8; 32]));
-        let server = Shard::new(&config, &[FAR], Deaf::default()).expect("these settings work");
+        let config = ShardConfig::server(Transport::default(), identity.server(&[b"echo"]));
+        let server = Server::deaf().shard(config.with_admission(admission));
         Self {
             server,
             identity,
@@ -50,27 +37,15 @@ impl Crowd {
     }
 
     fn client(&self, address: SocketAddr) -> Client {
-        let mut endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), None, true, None);
-        let config = attacker_config(&self.identity, 1_200);
-        let (_, connection) = endpoint
-            .connect(self.now, config, FAR, SERVER_NAME)
-            .expect("the address and the name are good");
-        Client {
-            endpoint,
-            connection,
-            address,
-        }
+        Client::connect(self.now, &self.identity, 1_200, address)
     }
 
     /// Lets a client send what it has and get the answers; tells whether it sent anything.
     fn exchange(&mut self, client: &mut Client) -> bool {
         let mut any = false;
         let mut data = Vec::new();
-        while client
-            .connection
-            .poll_transmit(self.now, 1, &mut data)
-            .is_some()
-        {
+        let connection = &mut client.connection;
+        while connection.poll_transmit(self.now, 1, &mut data).is_some() {
             any = true;
             let received = Received::from_remote(client.address, &data);
             self.server.handle_datagram(self.now, received);
@@ -83,19 +58,6 @@ impl Crowd {
             }
         }
         any
-    }
-}
-
-impl Client {
-    fn hear(&mut self, now: Instant, data: &[u8]) {
-        let data = BytesMut::from(data);
-        let mut answer = Vec::new();
-        let event = self
-            .endpoint
-            .handle(now, FAR, None, None, data, &mut answer);
-        if let Some(DatagramEvent::ConnectionEvent(_, event)) = event {
-            self.connection.handle_event(event);
-        }
     }
 }
 

@@ -20,13 +20,8 @@ impl Frames {
 
     /// STREAM with offset and length.
     pub(crate) fn stream(self, id: u64, offset: u64, data: &[u8]) -> Self {
-        let mut frames = self
-            .varint(0x0e)
-            .varint(id)
-            .varint(offset)
-            .varint(data.len() as u64);
-        frames.0.extend_from_slice(data);
-        frames
+        let frames = self.varint(0x0e).varint(id).varint(offset);
+        frames.varint(data.len() as u64).bytes(data)
     }
 
     /// DATAGRAM with length.
@@ -80,6 +75,14 @@ impl Frames {
     pub(crate) fn padded(mut self) -> Vec<u8> {
         self.0.resize(PACKET_ROOM, 0);
         self.0
+    }
+}
+
+/// Frames with a gap before each: of a stream, or of CRYPTO.
+pub(crate) fn gap(stream: Option<u64>) -> impl Fn(Frames, u64) -> Frames {
+    move |frames, number| match stream {
+        Some(id) => frames.stream(id, 1 + 2 * number, b"x"),
+        None => frames.crypto(1 + 2 * number, b"x"),
     }
 }
 

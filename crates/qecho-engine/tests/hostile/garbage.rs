@@ -5,7 +5,7 @@ use qecho_testkit::seed::ShowsSeed;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
-    attack::{Attack, Parrot},
+    attack::{Attack, Server},
     frames::{Frames, PACKET_ROOM},
 };
 
@@ -18,7 +18,7 @@ fn attack(frames: fn(&mut StdRng) -> Vec<u8>) {
     for seed in 0..SEEDS {
         let _shows_seed = ShowsSeed(seed);
         let mut random = StdRng::seed_from_u64(seed);
-        let mut attack = Attack::on(Parrot::default());
+        let mut attack = Attack::on(Server::parrot());
         for _ in 0..10 {
             attack.send([frames(&mut random)]);
         }

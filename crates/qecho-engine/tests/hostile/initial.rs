@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use qecho_testkit::identity::{Identity, SERVER_NAME};
 use rustls::{
-    RootCertStore,
+    ClientConfig,
+    client::danger::ServerCertVerifier,
     crypto::aws_lc_rs::{cipher_suite, default_provider},
     quic,
 };
@@ -42,19 +44,26 @@ pub(crate) fn initial(connection_id: [u8; 8], number: u8, frames: &[u8], size: u
     [header, payload].concat()
 }
 
-/// Returns a ClientHello for a server's name that offers these protocols.
-pub(crate) fn client_hello(server_name: &str, alpn: &[&[u8]]) -> Vec<u8> {
-    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(default_provider()))
+/// Returns TLS of a client that offers these protocols.
+pub(crate) fn tls(verifier: Arc<dyn ServerCertVerifier>, alpn: &[&[u8]]) -> ClientConfig {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("TLS 1.3 is there")
-        .with_root_certificates(RootCertStore::empty())
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    let name = server_name.to_owned().try_into().expect("a name");
+    config
+}
+
+/// Returns a ClientHello that offers these protocols.
+pub(crate) fn client_hello(alpn: &[&[u8]]) -> Vec<u8> {
+    let config = Arc::new(tls(Identity::generate().verifier(), alpn));
+    let name = SERVER_NAME.try_into().expect("a name");
     // initial_source_connection_id (RFC 9000 §18.2) must be what the packet says.
     let parameters = [&[0x0f, 8][..], &[7; 8]].concat();
     let version = quic::Version::V1;
-    let mut connection = quic::ClientConnection::new(Arc::new(config), version, name, parameters)
+    let mut connection = quic::ClientConnection::new(config, version, name, parameters)
         .expect("these settings work");
     let mut hello = Vec::new();
     connection.write_hs(&mut hello);

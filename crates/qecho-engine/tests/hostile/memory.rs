@@ -1,23 +1,23 @@
 //! What an attacker can make one connection keep, beside what the windows
 //! allow: the stated bounds.
 
-use qecho_engine::{Application, limits};
+use qecho_engine::limits;
 use qecho_testkit::counting::freed_by_dropping;
 
 use crate::{
-    attack::{Attack, Deaf, Parrot},
-    frames::{Frames, packed},
+    attack::{Attack, Server},
+    frames::{Frames, gap, packed},
 };
 
 const KB: usize = 1_000;
 
 /// Returns the bytes that a shard keeps because of an attack: beside what it
 /// keeps when nothing happens.
-fn cost<A: Application + Default>(attack: impl FnOnce(&mut Attack<A>)) -> usize {
-    let idle = freed_by_dropping(Attack::on(A::default()).into_victim());
-    let mut attacked = Attack::on(A::default());
+fn cost(server: fn() -> Server, attack: impl FnOnce(&mut Attack)) -> usize {
+    let idle = freed_by_dropping(Attack::on(server()).victim);
+    let mut attacked = Attack::on(server());
     attack(&mut attacked);
-    let kept = freed_by_dropping(attacked.into_victim());
+    let kept = freed_by_dropping(attacked.victim);
     kept.saturating_sub(idle)
 }
 
@@ -29,10 +29,8 @@ pub(crate) fn every_stream() -> impl Iterator<Item = u64> {
 #[test]
 fn one_byte_gaps_on_one_stream_cost_at_most_130_kb() {
     for gaps in [500, 1_000, 1_020] {
-        let cost = cost(|attack: &mut Attack<Deaf>| {
-            attack.send(packed(0..gaps, |frames, gap| {
-                frames.stream(0, 1 + 2 * gap, b"x")
-            }));
+        let cost = cost(Server::deaf, |attack| {
+            attack.send(packed(0..gaps, gap(Some(0))));
             assert_eq!(attack.victim.application().closed, []);
         });
         assert!(cost <= 130 * KB, "{gaps} gaps cost {cost} bytes");
@@ -41,28 +39,22 @@ fn one_byte_gaps_on_one_stream_cost_at_most_130_kb() {
 
 #[test]
 fn more_than_a_thousand_gaps_on_a_stream_end_the_connection() {
-    let mut attack = Attack::on(Deaf::default());
-    attack.send(packed(0..3_000, |frames, gap| {
-        frames.stream(0, 1 + 2 * gap, b"x")
-    }));
+    let mut attack = Attack::on(Server::deaf());
+    attack.send(packed(0..3_000, gap(Some(0))));
     let closed = &attack.victim.application().closed;
     assert_eq!(closed.len(), 1, "{closed:?}");
-    assert!(
-        closed[0].to_string().contains("too many gaps"),
-        "{closed:?}"
-    );
+    let reason = closed[0].to_string();
+    assert!(reason.contains("too many gaps"), "{reason}");
 }
 
 #[test]
 fn one_byte_gaps_on_every_stream_cost_at_most_600_kb() {
-    let cost = cost(|attack: &mut Attack<Deaf>| {
+    let cost = cost(Server::deaf, |attack| {
         for stream in every_stream() {
             let gaps = limits::GAPS_MAX as u64 / 200 - 1;
-            attack.send(packed(0..gaps, |frames, gap| {
-                frames.stream(stream, 1 + 2 * gap, b"x")
-            }));
+            attack.send(packed(0..gaps, gap(Some(stream))));
         }
-        let Deaf { opened, closed, .. } = attack.victim.application();
+        let Server { opened, closed, .. } = attack.victim.application();
         assert_eq!((*opened, closed.len()), (every_stream().count(), 0));
     });
     assert!(cost <= 600 * KB, "{cost} bytes");
@@ -70,7 +62,7 @@ fn one_byte_gaps_on_every_stream_cost_at_most_600_kb() {
 
 #[test]
 fn one_byte_pieces_that_are_echoed_and_never_acknowledged_cost_at_most_1_600_kb() {
-    let cost = cost(|attack: &mut Attack<Parrot>| {
+    let cost = cost(Server::parrot, |attack| {
         attack.deaf = true;
         // A packet for each, so that nothing can be joined.
         attack.send((0..30_000).map(|at| Frames::default().stream(0, at, b"x").padded()));
@@ -82,7 +74,7 @@ fn one_byte_pieces_that_are_echoed_and_never_acknowledged_cost_at_most_1_600_kb(
 
 #[test]
 fn one_byte_datagrams_that_are_echoed_and_never_acknowledged_cost_at_most_900_kb() {
-    let cost = cost(|attack: &mut Attack<Parrot>| {
+    let cost = cost(Server::parrot, |attack| {
         attack.deaf = true;
         attack.send((0..20_000).map(|_| Frames::default().datagram(b"x").padded()));
         let echoed = attack.victim.application().datagrams;
@@ -94,9 +86,9 @@ fn one_byte_datagrams_that_are_echoed_and_never_acknowledged_cost_at_most_900_kb
 #[test]
 fn a_flood_of_empty_datagrams_costs_at_most_600_kb() {
     let flood = || packed(0..500_000, |frames, _| frames.datagram(b""));
-    let unread = cost(|attack: &mut Attack<Deaf>| attack.send(flood()));
+    let unread = cost(Server::deaf, |attack| attack.send(flood()));
     assert!(unread <= 600 * KB, "{unread} bytes when nobody reads");
-    let echoed = cost(|attack: &mut Attack<Parrot>| {
+    let echoed = cost(Server::parrot, |attack| {
         attack.deaf = true;
         attack.send(flood());
     });
@@ -129,7 +121,7 @@ fn floods_of_small_frames_cost_at_most_100_kb() {
     ];
     for (name, frame) in floods {
         for deaf in [false, true] {
-            let cost = cost(|attack: &mut Attack<Deaf>| {
+            let cost = cost(Server::deaf, |attack| {
                 attack.deaf = deaf;
                 attack.send(packed(0..50_000, frame));
             });
@@ -140,11 +132,10 @@ fn floods_of_small_frames_cost_at_most_100_kb() {
 
 #[test]
 fn streams_that_are_reset_at_once_cost_at_most_100_kb() {
-    let cost = cost(|attack: &mut Attack<Deaf>| {
+    let cost = cost(Server::deaf, |attack| {
         for index in 0..20_000 {
-            attack.send([Frames::default()
-                .reset_stream(index << 2, 7, 0)
-                .into_packet()]);
+            let frames = Frames::default().reset_stream(index << 2, 7, 0);
+            attack.send([frames.into_packet()]);
         }
     });
     assert!(cost <= 100 * KB, "{cost} bytes");

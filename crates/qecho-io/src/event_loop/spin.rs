@@ -66,10 +66,8 @@ impl SpinPermits {
 
     fn acquire(&self) -> bool {
         let less = |free: usize| free.checked_sub(1);
-        let taken = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        taken.is_ok()
+        let (free, order) = (&self.0, Ordering::Relaxed);
+        free.fetch_update(order, order, less).is_ok()
     }
 
     fn release(&self) {

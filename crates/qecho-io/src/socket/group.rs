@@ -113,6 +113,16 @@ mod tests {
         Socket::bind(address, ReceiveErrors::No).ok()
     }
 
+    /// Waits for a datagram; returns it and its sender.
+    fn receive(socket: &Socket) -> (Vec<u8>, SocketAddr) {
+        socket.io.set_nonblocking(false).expect("it is a socket");
+        let limit = socket.io.set_read_timeout(Some(LIMIT));
+        limit.expect("it is a socket");
+        let mut received = [0; 64];
+        let (length, from) = socket.io.recv_from(&mut received).expect("it has come");
+        (received[..length].to_vec(), from)
+    }
+
     /// Returns a short or a long header with this connection ID.
     fn packet(long: bool, connection_id: [u8; 8]) -> Vec<u8> {
         let mut packet = match long {
@@ -154,18 +164,8 @@ mod tests {
                 let [a, b, c, d, ..] = connection_id;
                 assert_eq!(steering.owner(&sent), steering.shard([a, b, c, d]));
                 let shard = &split.shards[steering.shard([a, b, c, d])][0];
-                shard.io.set_nonblocking(false).expect("it is a socket");
-                shard
-                    .io
-                    .set_read_timeout(Some(LIMIT))
-                    .expect("it is a socket");
-                let mut received = [0; 64];
-                let (length, from) = shard
-                    .io
-                    .recv_from(&mut received)
-                    .expect("it is this shard's");
-                assert_eq!(received[..length], sent);
-                assert_eq!(from, client.local_addr().expect("it is bound"));
+                let from = client.local_addr().expect("it is bound");
+                assert_eq!(receive(shard), (sent, from));
             }
         }
     }
@@ -190,10 +190,7 @@ mod tests {
         for shard in &split.shards[0] {
             let client = UdpSocket::bind("127.0.0.1:0").expect("there is a port");
             client.send_to(&[7; 3], shard.address).expect("it is sent");
-            shard.io.set_nonblocking(false).expect("it is a socket");
-            let limit = shard.io.set_read_timeout(Some(LIMIT));
-            limit.expect("it is a socket");
-            assert_eq!(shard.io.recv(&mut [0; 64]).expect("it has come"), 3);
+            assert_eq!(receive(shard).0, [7; 3]);
         }
     }
 
@@ -204,12 +201,6 @@ mod tests {
         let split = split(vec![first], &steering(8));
         let client = UdpSocket::bind("127.0.0.1:0").expect("there is a port");
         client.send_to(&[0xff, 1, 2], address).expect("it is sent");
-        let shard = &split.shards[0][0];
-        shard.io.set_nonblocking(false).expect("it is a socket");
-        shard
-            .io
-            .set_read_timeout(Some(LIMIT))
-            .expect("it is a socket");
-        assert_eq!(shard.io.recv(&mut [0; 64]).expect("it is this shard's"), 3);
+        assert_eq!(receive(&split.shards[0][0]).0, [0xff, 1, 2]);
     }
 }

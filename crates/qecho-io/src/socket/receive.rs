@@ -136,9 +136,7 @@ impl Socket {
 
 /// Returns how many buffers a turn fills if all are as full as that one.
 fn at_once_next(largest: usize) -> usize {
-    RECEIVE_BYTES_PER_TURN
-        .div_ceil(largest.max(1))
-        .min(BATCH_SIZE)
+    BATCH_SIZE.min(RECEIVE_BYTES_PER_TURN.div_ceil(largest.max(1)))
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -152,11 +150,9 @@ mod tests {
     }
 
     fn wait_for(socket: &Socket) {
-        let mut wait = [rustix::event::PollFd::new(
-            socket,
-            rustix::event::PollFlags::IN,
-        )];
-        rustix::event::poll(&mut wait, None).expect("a socket can be waited for");
+        use rustix::event::{PollFd, PollFlags, poll};
+        let mut wait = [PollFd::new(socket, PollFlags::IN)];
+        poll(&mut wait, None).expect("a socket can be waited for");
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Run<'_> {
         let observers = &self.config.observers;
         let shard_config = ShardConfig::client(self.config.transport.clone())
             .with_server_shared(self.server_shared.clone())
-            .with_packet_tracing(observers.is_watched());
+            .with_packet_tracing(observers.is_traced());
         let event_loop = EventLoop::new(THREAD, &shard_config, sockets, application)?;
         Ok(event_loop.observed_by(observers.datagram_observers()))
     }

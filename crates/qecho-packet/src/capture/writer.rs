@@ -52,7 +52,7 @@ pub(super) struct Writer {
     ended: Mutex<Receiver<io::Result<()>>>,
 }
 
-/// One tap's way to the thread that writes.
+/// Handle of one observer to the thread that writes.
 pub(super) struct Queue {
     commands: Sender<Command>,
     state: Arc<State>,

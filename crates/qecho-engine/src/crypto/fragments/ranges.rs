@@ -92,11 +92,7 @@ mod tests {
         assert_eq!(insert(140, 10), (100, 110, 2));
         assert_eq!(insert(160, 0), (100, 110, 2), "nothing leaves no gap");
         assert_eq!(insert(130, 10), (100, 110, 1), "it joins both neighbours");
-        assert_eq!(
-            insert(125, 30),
-            (100, 110, 1),
-            "it reaches over the end of one"
-        );
+        assert_eq!(insert(125, 30), (100, 110, 1), "it covers the end of one");
         assert_eq!(insert(105, 7), (100, 112, 1), "it has come before, in part");
         assert_eq!(insert(112, 8), (100, 155, 0), "what is beyond follows");
         assert_eq!(insert(50, 10), (50, 60, 1), "it comes before all others");
