@@ -36,7 +36,6 @@ mod run_sequence;
 mod schedule;
 mod search;
 mod session;
-mod shard_plan;
 mod stopper;
 mod stream_per_message;
 mod stream_worker;
@@ -52,7 +51,7 @@ pub use self::{
     error::BenchError,
     events::{Command, EventSink, GeneratorEvent},
     failure::{ErrorKind, StopReason},
-    generator::Generator,
+    generator::{Generator, ShardPlan},
     intervals::IntervalSample,
     outcome::Outcome,
     probe::{Probe, Reached},
@@ -63,7 +62,6 @@ pub use self::{
     },
     run_clock::ProcessorClock,
     session::Session,
-    shard_plan::ShardPlan,
     stopper::Stopper,
     threshold::{Metric, Relation, Threshold, Unit},
 };

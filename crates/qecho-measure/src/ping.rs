@@ -18,10 +18,10 @@ mod stream;
 mod versions;
 mod workload;
 
-use std::{io, net::SocketAddr};
+use std::io;
 
 use qecho_engine::config::ShardConfig;
-use qecho_io::{EventLoop, ForwardingLoop, Mailbox, Runner, Socket, StartError};
+use qecho_io::{EventLoop, ForwardingLoop, Runner, Socket, StartError};
 
 use qecho_echo::dial;
 
@@ -47,10 +47,6 @@ pub struct Ping(Runner<(), Command>);
 
 const THREAD: &str = "the ping's thread";
 
-/// Handle that ends a ping.
-#[derive(Clone, Debug)]
-pub struct Stopper(Mailbox<Command>);
-
 impl Ping {
     /// Starts to ping every host, on a thread of its own.
     ///
@@ -68,7 +64,8 @@ impl Ping {
         Ok(Self(match config.mode {
             Mode::VersionNegotiation => {
                 let nonce = rand::random();
-                let ping = VersionPing::new(config, &addresses(&sockets), nonce, sink);
+                let own: Vec<_> = sockets.iter().map(Socket::address).collect();
+                let ping = VersionPing::new(config, &own, nonce, sink);
                 let forwarding = ForwardingLoop::new(THREAD, ping, sockets)?;
                 forwarding.start("ping", |forwarding| forwarding.run().map(drop))?
             }
@@ -79,9 +76,10 @@ impl Ping {
         }))
     }
 
-    /// Returns a handle that ends the ping from another thread.
-    pub fn stopper(&self) -> Stopper {
-        Stopper(self.0.mailbox().clone())
+    /// Ends the ping; each host reports what came so far.
+    pub fn stop(&self) {
+        // A ping that has ended needs no command.
+        let _ = self.0.mailbox().send(Command::Stop);
     }
 
     /// Waits until the hosts have answered the close, or have had their time.
@@ -90,14 +88,6 @@ impl Ping {
     /// The system's, if waiting for packets failed.
     pub fn wait(self) -> io::Result<()> {
         self.0.join()
-    }
-}
-
-impl Stopper {
-    /// Ends the ping; each host reports what came so far.
-    pub fn stop(&self) {
-        // A ping that has ended needs no command.
-        let _ = self.0.send(Command::Stop);
     }
 }
 
@@ -115,8 +105,4 @@ fn connect(
     let mut datagram_observers = config.observers.datagram_observers();
     datagram_observers.push(Box::new(observer));
     Ok(event_loop.observed_by(datagram_observers))
-}
-
-fn addresses(sockets: &[Socket]) -> Vec<SocketAddr> {
-    sockets.iter().map(Socket::address).collect()
 }

@@ -17,20 +17,11 @@ use rustix::{
     },
 };
 
-/// Bytes that one system call reads.
-const READ: usize = 64 * 1024;
+/// Bytes that one system call reads, into memory that connections of one thread share.
+pub(crate) const READ: usize = 64 * 1024;
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1_024;
-
-/// Memory that connections of one thread read into.
-pub(crate) struct ReadBuffer(Vec<u8>);
-
-impl ReadBuffer {
-    pub(crate) fn new() -> Self {
-        Self(vec![0; READ])
-    }
-}
 
 /// A TLS connection over TCP.
 pub(crate) struct TlsStream {
@@ -80,23 +71,23 @@ impl TlsStream {
         self.is_blocked
     }
 
-    /// Reads once; `each` is given the plaintext, and what to answer it with.
+    /// Reads once, into a buffer of [`READ`] bytes; `each` is given the plaintext, and what to answer it with.
     ///
     /// # Errors
     /// The system's, or that of TLS, which is sent to the peer as an alert.
     pub(crate) fn read(
         &mut self,
-        buffer: &mut ReadBuffer,
+        buffer: &mut [u8],
         mut each: impl FnMut(&[u8], &mut dyn Write) -> io::Result<()>,
     ) -> io::Result<ReadOutcome> {
-        let length = match self.stream.read(&mut buffer.0) {
+        let length = match self.stream.read(buffer) {
             Ok(0) => return Ok(ReadOutcome::End),
             Ok(length) => length,
             Err(error) if is_for_now(&error) => return Ok(ReadOutcome::Blocked),
             Err(error) => return Err(error),
         };
         let mut plaintext = [0; 16 * 1024];
-        let mut rest = &buffer.0[..length];
+        let mut rest = &buffer[..length];
         while !rest.is_empty() {
             self.tls.read_tls(&mut rest)?;
             let state = self.tls.process_new_packets().map_err(|error| {

@@ -27,7 +27,6 @@ pub struct Simulation<N: Application, F: Application> {
     in_transit: DelayQueue<Delivery>,
     /// The near end's address as the far end sees it.
     near_address: SocketAddr,
-    far_address: SocketAddr,
     observer: Option<Observer>,
     /// Of the near end, and of the far one.
     observations: [Vec<(Instant, Observation)>; 2],
@@ -98,7 +97,6 @@ impl<N: Application, F: Application> Simulation<N, F> {
             down: Link::new(conditions.clone(), seed ^ u64::MAX),
             in_transit: DelayQueue::default(),
             near_address: NEAR,
-            far_address: FAR,
             observer: None,
             observations: Default::default(),
         };
@@ -119,6 +117,20 @@ impl<N: Application, F: Application> Simulation<N, F> {
         (&mut self.up, &mut self.down)
     }
 
+    /// Changes the conditions of both directions for what is sent from now on.
+    pub fn set_conditions(&mut self, conditions: &Conditions) {
+        self.up.set_conditions(conditions.clone());
+        self.down.set_conditions(conditions.clone());
+    }
+
+    /// Tells whether the shard at an end has ended.
+    pub fn is_finished(&mut self, end: End) -> bool {
+        match end {
+            End::Near => self.near.is_finished(self.now),
+            End::Far => self.far.is_finished(self.now),
+        }
+    }
+
     /// Shows every datagram from now on to `observer`.
     pub fn observe(&mut self, observer: impl FnMut(DatagramEvent<'_>) + 'static) {
         self.observer = Some(Box::new(observer));
@@ -136,8 +148,14 @@ impl<N: Application, F: Application> Simulation<N, F> {
 
     /// Sends a datagram of any origin to the far end, past the link.
     pub fn inject(&mut self, from: SocketAddr, data: Vec<u8>) {
-        let at = self.now;
-        self.deliver_at(at, End::Far, from, 0, data);
+        let (to, ecn) = (End::Far, 0);
+        let delivery = Delivery {
+            to,
+            from,
+            ecn,
+            data,
+        };
+        self.in_transit.push(self.now, delivery);
     }
 
     /// Lets time pass until `done` says so; tells whether it did within
@@ -185,80 +203,77 @@ impl<N: Application, F: Application> Simulation<N, F> {
 
     /// Sends what the shards have; returns the instant of the next turn.
     fn send(&mut self) -> Option<Instant> {
-        let near = loop {
-            match self.near.poll_output(self.now) {
-                Output::Datagram(datagram) => self.send_one(End::Far, datagram),
+        let (near, far) = (self.send_from(End::Near), self.send_from(End::Far));
+        let turns = [near, far, self.in_transit.next()];
+        turns.into_iter().flatten().min()
+    }
+
+    fn send_from(&mut self, end: End) -> Option<Instant> {
+        loop {
+            let output = match end {
+                End::Near => self.near.poll_output(self.now),
+                End::Far => self.far.poll_output(self.now),
+            };
+            match output {
+                Output::Datagram(datagram) => self.send_one(end, datagram),
                 Output::Observation(at, observation) => {
-                    self.observations[0].push((at, observation));
+                    self.observations[end as usize].push((at, observation));
                 }
-                Output::Timeout(deadline) => break deadline,
+                Output::Timeout(deadline) => return deadline,
             }
-        };
-        let far = loop {
-            match self.far.poll_output(self.now) {
-                Output::Datagram(datagram) => self.send_one(End::Near, datagram),
-                Output::Observation(at, observation) => {
-                    self.observations[1].push((at, observation));
-                }
-                Output::Timeout(deadline) => break deadline,
-            }
-        };
-        [near, far, self.in_transit.next()]
-            .into_iter()
-            .flatten()
-            .min()
+        }
     }
 
     fn receive(&mut self, delivery: Delivery) {
-        self.note(
-            delivery.to,
-            Direction::Received,
-            delivery.from,
-            &delivery.data,
-        );
-        let mut received = Received::from_remote(delivery.from, &delivery.data);
-        received.ecn = delivery.ecn;
-        match delivery.to {
+        let Delivery {
+            to,
+            from,
+            ecn,
+            data,
+        } = delivery;
+        self.note(to, Direction::Received, from, &data);
+        let mut received = Received::from_remote(from, &data);
+        received.ecn = ecn;
+        match to {
             End::Near => self.near.handle_datagram(self.now, received),
             End::Far => self.far.handle_datagram(self.now, received),
         }
     }
 
-    fn send_one(&mut self, to: End, mut datagram: Datagram) {
+    fn send_one(&mut self, end: End, mut datagram: Datagram) {
         // The contents leave; a shard that keeps their buffer would seem to need that memory.
         let contents = std::mem::take(&mut datagram.contents);
-        let from = match to {
-            End::Near => self.far_address,
-            End::Far => self.near_address,
-        };
-        // What is addressed to an address where nobody is, or that the near
-        // end has left, is lost.
-        let (here, there) = match to {
-            End::Near => (End::Far, self.near_address),
-            End::Far => (End::Near, self.far_address),
+        let (to, from, there) = match end {
+            End::Near => (End::Far, self.near_address, FAR),
+            End::Far => (End::Near, FAR, self.near_address),
         };
         let size = datagram.segment_size.unwrap_or(contents.len());
         for part in contents.chunks(size.max(1)) {
-            self.note(here, Direction::Sent, datagram.destination, part);
+            self.note(end, Direction::Sent, datagram.destination, part);
+            // What is addressed to an address where nobody is, or that the near
+            // end has left, is lost.
             if datagram.destination != there {
                 continue;
             }
-            let mut arrivals = Vec::new();
-            let link = match to {
-                End::Near => &mut self.down,
-                End::Far => &mut self.up,
+            let link = match end {
+                End::Near => &mut self.up,
+                End::Far => &mut self.down,
             };
             link.send(self.now, part.to_vec(), |at, data| {
-                arrivals.push((at, data))
+                let ecn = datagram.ecn;
+                let delivery = Delivery {
+                    to,
+                    from,
+                    ecn,
+                    data,
+                };
+                self.in_transit.push(at, delivery);
             });
-            for (at, data) in arrivals {
-                self.deliver_at(at, to, from, datagram.ecn, data);
-            }
         }
         let length = contents.len();
-        match to {
-            End::Near => self.far.note_sent(self.now, datagram, Ok(length)),
-            End::Far => self.near.note_sent(self.now, datagram, Ok(length)),
+        match end {
+            End::Near => self.near.note_sent(self.now, datagram, Ok(length)),
+            End::Far => self.far.note_sent(self.now, datagram, Ok(length)),
         }
     }
 
@@ -273,15 +288,5 @@ impl<N: Application, F: Application> Simulation<N, F> {
                 data,
             });
         }
-    }
-
-    fn deliver_at(&mut self, at: Instant, to: End, from: SocketAddr, ecn: u8, data: Vec<u8>) {
-        let delivery = Delivery {
-            to,
-            from,
-            ecn,
-            data,
-        };
-        self.in_transit.push(at, delivery);
     }
 }

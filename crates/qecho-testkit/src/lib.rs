@@ -3,6 +3,7 @@
 
 pub mod counting;
 pub mod identity;
+pub mod key_log;
 pub mod load;
 pub mod scenario;
 pub mod schema;

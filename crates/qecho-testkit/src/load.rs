@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::SocketAddr,
     time::Duration,
 };
 
@@ -13,6 +12,7 @@ use qecho_engine::{
     Application, CloseReason, ConnectTo, Connection, ConnectionKey, Connector, Event,
     SendDatagramError, ShardContext, StreamId,
 };
+use qecho_netsim::simulation::FAR;
 
 use crate::{
     identity::SERVER_NAME,
@@ -44,7 +44,6 @@ pub enum Command {
 
 /// Connections to one server and what was done on them.
 pub struct Load {
-    remote: SocketAddr,
     connector: Connector,
     /// Done on every connection.
     plans: Vec<Plan>,
@@ -77,27 +76,15 @@ pub struct Client {
 }
 
 impl Load {
-    /// Makes a load that connects to `remote`.
-    pub fn new(connector: Connector, remote: SocketAddr) -> Self {
+    /// Makes a load that does this on streams of each connection, and sends these DATAGRAM
+    /// frames on it.
+    pub(crate) fn new(connector: Connector, plans: Vec<Plan>, datagrams: Vec<Bytes>) -> Self {
         Self {
-            remote,
             connector,
-            plans: Vec::new(),
-            datagrams: Vec::new(),
+            plans,
+            datagrams,
             connections: Vec::new(),
         }
-    }
-
-    /// Does this on streams of each connection.
-    pub fn streams(mut self, plans: Vec<Plan>) -> Self {
-        self.plans = plans;
-        self
-    }
-
-    /// Sends these DATAGRAM frames on each connection.
-    pub fn datagrams(mut self, datagrams: Vec<Bytes>) -> Self {
-        self.datagrams = datagrams;
-        self
     }
 
     /// Tells whether every connection has done all it was told to.
@@ -107,7 +94,7 @@ impl Load {
 
     fn connect(&mut self, context: &mut ShardContext<'_, usize>, index: usize) -> Client {
         let to = ConnectTo {
-            remote: self.remote,
+            remote: FAR,
             server_name: SERVER_NAME,
             connector: &self.connector,
         };

@@ -38,7 +38,7 @@ pub const MIB: u64 = 1 << 20;
 const LIMIT: Duration = Duration::from_secs(3_600);
 
 /// Everything that a simulation is made of.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Scenario {
     seed: u64,
     conditions: Conditions,
@@ -64,22 +64,38 @@ pub fn good_path() -> Conditions {
     }
 }
 
+/// Returns a path that loses everything.
+pub fn dead_path() -> Conditions {
+    Conditions {
+        loss: 1.0,
+        ..good_path()
+    }
+}
+
+/// Returns a scenario of a stream of either direction and a few DATAGRAM frames.
+pub fn everything(seed: u64) -> Scenario {
+    Scenario::seeded(seed)
+        .stream(Plan::bidirectional(100 * KIB))
+        .stream(Plan::unidirectional(100 * KIB))
+        .datagrams(vec![Bytes::from_static(b"datagram"); 4])
+}
+
+/// Returns a condition that holds as soon as it does of a stream of the first client.
+pub fn any_stream(holds: impl Fn(&Stream) -> bool) -> impl FnMut(&mut Both) -> bool {
+    move |both| {
+        let client = &both.near.application().connections[0];
+        client.streams.values().any(&holds)
+    }
+}
+
 impl Scenario {
     /// Begins with a good path of 5 ms, one client and nothing to do.
     pub fn seeded(seed: u64) -> Self {
         Self {
             seed,
             conditions: good_path(),
-            near: Transport::default(),
-            far: Transport::default(),
-            admission: AdmissionSettings::default(),
-            end: End::WithPeer,
-            early_data: false,
-            plans: Vec::new(),
-            datagrams: Vec::new(),
             clients: 1,
-            traces_packets: false,
-            key_log: None,
+            ..Self::default()
         }
     }
 
@@ -230,9 +246,7 @@ impl Scenario {
     }
 
     fn client(&self, connector: Connector) -> Shard<Load> {
-        let load = Load::new(connector, FAR)
-            .streams(self.plans.clone())
-            .datagrams(self.datagrams.clone());
+        let load = Load::new(connector, self.plans.clone(), self.datagrams.clone());
         let mut shard =
             Shard::new(&self.client_config(), &[NEAR], load).expect("these settings work");
         shard.set_gso_segments(0, self.gso_segments());

@@ -16,7 +16,7 @@ use super::{
 use crate::{COALESCE_MAX, reply};
 
 /// Messages to be echoed and what became of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Conversation {
     waiting: VecDeque<Message>,
     current: Option<Exchange>,
@@ -38,16 +38,8 @@ pub(super) struct Conversation {
 impl Conversation {
     pub(super) fn new(patience: Option<Duration>) -> Self {
         Self {
-            waiting: VecDeque::new(),
-            current: None,
-            bidirectional: None,
-            unidirectional: None,
-            ending: Vec::new(),
-            complete: false,
             patience,
-            due: None,
-            number: 0,
-            report: Report::default(),
+            ..Self::default()
         }
     }
 

@@ -1,59 +1,34 @@
 //! What reading a capture keeps.
 
-use std::{
-    cell::RefCell,
-    fmt::Write,
-    net::SocketAddr,
-    rc::Rc,
-    sync::{Arc, Mutex},
-};
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
 
 use qecho_netsim::simulation::{End, FAR};
 use qecho_packet::{
     Direction, Observation,
     dissect::{CapturedDatagram, Dissector, Limits},
 };
-use rustls::KeyLog;
 
 use qecho_testkit::{
     counting::freed_by_dropping,
+    key_log::KeyLogText,
     scenario::{KIB, Scenario},
 };
 
 const KB: usize = 1_000;
-
-/// A key log, as text.
-#[derive(Debug, Default)]
-struct Secrets(Mutex<String>);
-
-impl KeyLog for Secrets {
-    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
-        let mut text = self.0.lock().expect("nobody panicked");
-        text.push_str(label);
-        for bytes in [client_random, secret] {
-            text.push(' ');
-            for byte in bytes {
-                write!(text, "{byte:02x}").expect("a text takes it");
-            }
-        }
-        text.push('\n');
-    }
-}
 
 /// A datagram that the server received or sent, and which way it went.
 type Captured = (Direction, SocketAddr, Vec<u8>);
 
 /// Captures at the server what so many clients and it say.
 fn capture(clients: usize) -> (Vec<Captured>, String) {
-    let secrets = Arc::new(Secrets::default());
+    let secrets = Arc::new(KeyLogText::default());
     let scenario = Scenario::seeded(21).clients(clients).echo(KIB);
     let mut world = scenario.key_log(secrets.clone()).begin();
     let captured = Rc::<RefCell<Vec<Captured>>>::default();
     let capture = captured.clone();
     world.observe(move |sighting| {
         if sighting.end == End::Far {
-            let data = sighting.data.to_vec();
-            let datagram = (sighting.direction, sighting.peer, data);
+            let datagram = (sighting.direction, sighting.peer, sighting.data.to_vec());
             capture.borrow_mut().push(datagram);
         }
     });
@@ -62,8 +37,7 @@ fn capture(clients: usize) -> (Vec<Captured>, String) {
         let mut clients = both.near.application().connections.iter();
         clients.all(|one| one.is_done() || one.closed.is_some())
     });
-    let text = secrets.0.lock().expect("nobody panicked").clone();
-    (captured.take(), text)
+    (captured.take(), secrets.text())
 }
 
 /// Reads a capture; returns the kept bytes and how many connections began and

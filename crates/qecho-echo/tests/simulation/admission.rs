@@ -15,7 +15,7 @@ use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 use qecho_testkit::{
     load::Command,
-    scenario::{KIB, Scenario, World},
+    scenario::{KIB, Scenario, World, dead_path},
 };
 
 /// Returns the clients' first datagrams: Initial packets from strangers.
@@ -57,11 +57,8 @@ fn one_connection_over_the_limit_is_refused_at_once() {
     let reason = world.load().connections[3].closed.clone();
     let code = reason.and_then(|reason| reason.transport_code());
     assert_eq!(code, Some(CONNECTION_REFUSED));
-    assert!(
-        world.load().connections[..3]
-            .iter()
-            .all(|client| client.closed.is_none())
-    );
+    let mut others = world.load().connections[..3].iter();
+    assert!(others.all(|client| client.closed.is_none()));
     // The place of one that has left is free for another.
     world.tell(Command::Close(0));
     world.until("all have left", |both| both.far.connections() == 0);
@@ -81,9 +78,8 @@ fn a_client_proves_its_address_by_retry_and_gets_everything() {
             .finish();
         world.check_all_returned();
     }
-    let (with, without) = (RetryPolicy::Always, RetryPolicy::Never);
-    assert_eq!(retries(with), 1);
-    assert_eq!(retries(without), 0);
+    assert_eq!(retries(RetryPolicy::Always), 1);
+    assert_eq!(retries(RetryPolicy::Never), 0);
     assert_eq!(retries(RetryPolicy::Auto), 0, "there is no crowd");
 }
 
@@ -120,13 +116,10 @@ fn silent_handshakes_are_gone_after_the_deadline() {
 
 #[test]
 fn clients_that_fall_silent_after_their_first_flight_are_gone_after_the_deadline() {
-    let scenario = Scenario::seeded(25).clients(20);
-    let mut world = scenario.begin();
+    let mut world = Scenario::seeded(25).clients(20).begin();
     // The first flight passes; then nothing does from there.
     world.run_for(Duration::from_millis(6));
-    let mut silent = scenario.conditions().clone();
-    silent.loss = 1.0;
-    world.links().0.set_conditions(silent);
+    world.links().0.set_conditions(dead_path());
     world.run_for(Duration::from_secs(5));
     assert_eq!(world.far.half_open(), 20);
     world.run_for(limits::HANDSHAKE_DEADLINE);
@@ -144,11 +137,9 @@ fn a_flood_from_invented_addresses_brings_retry_and_a_real_client_still_gets_in(
     assert_eq!(world.far.half_open(), limits::HALF_OPEN_UNVALIDATED_MAX);
     let sent = record(&mut world, End::Far, Direction::Sent);
     world.tell(Command::Connect);
-    world.within(
-        Duration::from_secs(2),
-        "the real client is served",
-        |both| both.near.application().is_done(),
-    );
+    world.within(Duration::from_secs(2), "it is served", |both| {
+        both.near.application().is_done()
+    });
     world.check_all_returned();
     let retried = sent.borrow().iter().any(|data| data[0] & 0xf0 == 0xf0);
     assert!(retried, "it had to prove its address");
@@ -168,12 +159,12 @@ fn one_address_cannot_take_the_room_of_others() {
 #[test]
 fn before_validation_nobody_gets_more_than_three_times_what_he_sent() {
     for seed in 40..60 {
-        let scenario = Scenario::seeded(seed)
+        let mut world = Scenario::seeded(seed)
             .loss(0.1)
             .duplication(0.1)
             .corruption(0.05)
-            .clients(20);
-        let mut world = scenario.begin();
+            .clients(20)
+            .begin();
         // Bytes from and to each address; no client ever gets an answer, so
         // no address is ever validated.
         let bytes = Rc::new(RefCell::new(BTreeMap::<SocketAddr, (usize, usize)>::new()));
@@ -190,9 +181,7 @@ fn before_validation_nobody_gets_more_than_three_times_what_he_sent() {
             }
             assert!(*went <= 3 * *came, "{sighting:?}: {came} came, {went} went");
         });
-        let mut deaf = scenario.conditions().clone();
-        deaf.loss = 1.0;
-        world.links().1.set_conditions(deaf);
+        world.links().1.set_conditions(dead_path());
         for (number, data) in first_datagrams(20, seed + 1_000).into_iter().enumerate() {
             let cut = data.len() - number % 3;
             world.inject(stranger(number), data[..cut].to_vec());

@@ -1,9 +1,15 @@
 //! How the client tool finds its server, or says why not.
 
-use std::{cell::Cell, io, net::SocketAddr, rc::Rc, time::Duration};
+use std::{
+    cell::Cell,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    rc::Rc,
+    time::Duration,
+};
 
 use qecho_echo::{
-    client::{ClientEvent, Command, Failure, Mode},
+    client::{ClientEvent, Failure, Mode},
     dial::{Alpn, DialFailure},
     server::Echo,
 };
@@ -13,11 +19,14 @@ use qecho_packet::close::{CONNECTION_REFUSED, NO_APPLICATION_PROTOCOL};
 
 use qecho_testkit::{
     identity::Identity,
-    scenario::{Scenario, good_path},
+    scenario::{Scenario, dead_path, good_path},
     scripted::ScriptedServer,
 };
 
-use crate::talk::{Conversation, TIMEOUT, config, with_echo};
+use crate::talk::{Conversation, TIMEOUT, config, with_echo, with_echo_at};
+
+/// An address at which nobody is.
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 99)), 4_433);
 
 #[test]
 fn a_server_without_echo_in_its_alpn_is_asked_again_without_alpn() {
@@ -34,12 +43,7 @@ fn a_server_without_echo_in_its_alpn_is_asked_again_without_alpn() {
     let far = ScriptedServer::shard(&identity, &[b"other"], echo_all);
     let auto = config(&identity, &[FAR], Alpn::Auto);
     let mut conversation = Conversation::new(&auto, far, &good_path(), 30);
-    conversation.say(Mode::Stream, b"hello");
-    conversation.tell(Command::Finish);
-    assert_eq!(
-        conversation.outcome().0.map(|report| report.messages),
-        Ok(1)
-    );
+    assert_eq!(conversation.hello().0, Ok(1));
     assert!(conversation.tried_without_alpn());
 
     let far = ScriptedServer::shard(&identity, &[b"other"], echo_all);
@@ -58,9 +62,9 @@ fn a_certificate_that_is_not_the_right_one_ends_it_before_anything_is_sent() {
     let far = Scenario::seeded(35).server(&Identity::generate());
     let mut conversation = Conversation::new(&config, far, &good_path(), 35);
     conversation.say(Mode::Stream, b"a secret");
-    let Failure::Dial(DialFailure::Handshake { .. }) = conversation.failure() else {
-        panic!("refused: {:?}", conversation.seen);
-    };
+    let failure = conversation.failure();
+    let is_refused = matches!(failure, Failure::Dial(DialFailure::Handshake { .. }));
+    assert!(is_refused, "{failure:?}");
     conversation.simulation.run_for(Duration::from_secs(1));
     let report = conversation.simulation.far.application().report();
     assert_eq!((report.streams, report.bytes_echoed), (0, 0));
@@ -68,36 +72,27 @@ fn a_certificate_that_is_not_the_right_one_ends_it_before_anything_is_sent() {
 
 #[test]
 fn nobody_there_is_said_after_the_timeout_and_no_hope_is_said_at_once() {
-    let identity = Identity::generate();
-    let nobody = SocketAddr::from(([192, 0, 2, 99], 4_433));
-    let config = config(&identity, &[nobody], Alpn::Auto);
-    let far = || Scenario::seeded(40).server(&identity);
-    let mut conversation = Conversation::new(&config, far(), &good_path(), 40);
+    let mut conversation = with_echo_at(&[NOBODY], 40, &good_path());
     let (outcome, took) = conversation.outcome();
     let no_answer = DialFailure::NoAnswer { after: TIMEOUT };
     assert_eq!(outcome, Err(no_answer.into()));
     assert!(took <= TIMEOUT + Duration::from_secs(1), "{took:?}");
 
-    let mut conversation = Conversation::new(&config, far(), &good_path(), 41);
+    let mut conversation = with_echo_at(&[NOBODY], 41, &good_path());
     conversation.simulation.run_for(Duration::from_millis(1));
-    let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
-    let now = conversation.simulation.now();
-    conversation
-        .simulation
-        .near
-        .handle_unreachable(now, nobody, &refused);
+    report_refusal(&mut conversation, NOBODY);
     let (outcome, took) = conversation.outcome();
-    let nobody_listens = DialFailure::NobodyListens { address: nobody };
+    let nobody_listens = DialFailure::NobodyListens { address: NOBODY };
     assert_eq!(outcome, Err(nobody_listens.into()));
     assert!(took <= Duration::from_secs(1), "{took:?}");
 }
 
-/// Tells the client that its server's host refuses datagrams.
-fn report_refusal(conversation: &mut Conversation<Echo>) {
+/// Tells the client that a host refuses datagrams.
+fn report_refusal(conversation: &mut Conversation<Echo>, address: SocketAddr) {
     let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
     let simulation = &mut conversation.simulation;
     let now = simulation.now();
-    simulation.near.handle_unreachable(now, FAR, &refused);
+    simulation.near.handle_unreachable(now, address, &refused);
 }
 
 #[test]
@@ -106,7 +101,7 @@ fn a_server_that_has_gone_is_believed_gone_only_if_it_stays_silent() {
     conversation.say(Mode::Stream, b"hello");
     conversation.simulation.run_for(Duration::from_secs(1));
     // A forged report: the server still answers.
-    report_refusal(&mut conversation);
+    report_refusal(&mut conversation, FAR);
     conversation.simulation.run_for(Duration::from_millis(10));
     conversation.say(Mode::Stream, b"still there");
     conversation.simulation.run_for(Duration::from_secs(20));
@@ -114,13 +109,13 @@ fn a_server_that_has_gone_is_believed_gone_only_if_it_stays_silent() {
     let echoed = |event: &&ClientEvent| matches!(event, ClientEvent::Echoed(_));
     assert_eq!(conversation.seen.iter().filter(echoed).count(), 2);
 
-    let dead = Conditions {
-        loss: 1.0,
-        ..good_path()
-    };
-    conversation.simulation.links().1.set_conditions(dead);
+    conversation
+        .simulation
+        .links()
+        .1
+        .set_conditions(dead_path());
     conversation.say(Mode::Stream, b"and now");
-    report_refusal(&mut conversation);
+    report_refusal(&mut conversation, FAR);
     let (outcome, took) = conversation.outcome();
     assert_eq!(outcome, Err(Failure::Gone));
     assert!(took < Duration::from_secs(5), "{took:?}");
@@ -128,67 +123,48 @@ fn a_server_that_has_gone_is_believed_gone_only_if_it_stays_silent() {
 
 #[test]
 fn a_second_address_is_tried_while_the_first_keeps_silent() {
-    let identity = Identity::generate();
-    let nobody = SocketAddr::from(([192, 0, 2, 99], 4_433));
     let nobody_at_all = SocketAddr::from(([192, 0, 2, 98], 4_433));
     let no_socket = SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 4_433));
     for addresses in [
-        vec![nobody, FAR],
+        vec![NOBODY, FAR],
         vec![no_socket, FAR],
-        vec![no_socket, nobody, nobody_at_all, FAR],
-        vec![FAR, nobody],
+        vec![no_socket, NOBODY, nobody_at_all, FAR],
+        vec![FAR, NOBODY],
     ] {
-        let config = config(&identity, &addresses, Alpn::Auto);
-        let far = Scenario::seeded(50).server(&identity);
-        let mut conversation = Conversation::new(&config, far, &good_path(), 50);
-        conversation.say(Mode::Stream, b"hello");
-        conversation.tell(Command::Finish);
-        let (outcome, took) = conversation.outcome();
-        assert_eq!(
-            outcome.map(|report| report.messages),
-            Ok(1),
-            "{addresses:?}"
-        );
+        let (echoed, took) = with_echo_at(&addresses, 50, &good_path()).hello();
+        assert_eq!(echoed, Ok(1), "{addresses:?}");
         assert!(took < Duration::from_secs(2), "{addresses:?} took {took:?}");
     }
 }
 
 #[test]
 fn a_second_address_is_left_alone_if_the_first_has_answered_just_in_time() {
-    let identity = Identity::generate();
-    let second = SocketAddr::from(([192, 0, 2, 99], 4_433));
-    let config = config(&identity, &[FAR, second], Alpn::Auto);
     // The answer is there when the second address is due, as it is for a client
     // that was stopped meanwhile.
     let slow = Conditions {
         delay: Duration::from_millis(125),
         ..Conditions::default()
     };
-    let far = Scenario::seeded(52).server(&identity);
-    let mut conversation = Conversation::new(&config, far, &slow, 52);
-    let tried = count_to(second, &mut conversation);
-    conversation.say(Mode::Stream, b"hello");
-    conversation.tell(Command::Finish);
-    let (outcome, _) = conversation.outcome();
-    assert_eq!(outcome.map(|report| report.messages), Ok(1));
+    let mut conversation = with_echo_at(&[FAR, NOBODY], 52, &slow);
+    let tried = count_to(NOBODY, &mut conversation);
+    assert_eq!(conversation.hello().0, Ok(1));
     assert_eq!(tried.get(), 0);
 }
 
 #[test]
 fn an_answer_that_leads_to_nothing_puts_the_second_address_off_once() {
     let identity = Identity::generate();
-    let second = SocketAddr::from(([192, 0, 2, 99], 4_433));
-    let config = config(&identity, &[FAR, second], Alpn::Auto);
+    let config = config(&identity, &[FAR, NOBODY], Alpn::Auto);
     let retrying = Scenario::seeded(53).retry(RetryPolicy::Always);
     let mut conversation = Conversation::new(&config, retrying.server(&identity), &good_path(), 53);
-    let tried = count_to(second, &mut conversation);
+    let tried = count_to(NOBODY, &mut conversation);
     // The Retry packet comes; what the client sends then does not.
     conversation.simulation.run_for(Duration::from_millis(7));
-    let dead = Conditions {
-        loss: 1.0,
-        ..good_path()
-    };
-    conversation.simulation.links().0.set_conditions(dead);
+    conversation
+        .simulation
+        .links()
+        .0
+        .set_conditions(dead_path());
     conversation.simulation.run_for(Duration::from_millis(450));
     assert_eq!(tried.get(), 0);
     conversation.simulation.run_for(Duration::from_millis(50));
@@ -207,32 +183,16 @@ fn count_to(address: SocketAddr, conversation: &mut Conversation<Echo>) -> Rc<Ce
 
 #[test]
 fn what_icmp_says_again_of_one_address_is_not_believed_of_the_other() {
-    let identity = Identity::generate();
-    let nobody = SocketAddr::from(([192, 0, 2, 99], 4_433));
-    let config = config(&identity, &[FAR, nobody], Alpn::Auto);
-    let far = Scenario::seeded(51).server(&identity);
-    let dead = Conditions {
-        loss: 1.0,
-        ..good_path()
-    };
-    let mut conversation = Conversation::new(&config, far, &dead, 51);
-    conversation.say(Mode::Stream, b"hello");
-    conversation.tell(Command::Finish);
-    let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
-    let by_icmp = SocketAddr::new(nobody.ip(), 0);
+    let mut conversation = with_echo_at(&[FAR, NOBODY], 51, &dead_path());
+    let by_icmp = SocketAddr::new(NOBODY.ip(), 0);
     conversation.simulation.run_for(Duration::from_millis(300));
     for _ in 0..2 {
         // Once for the first packet, once for another.
-        let simulation = &mut conversation.simulation;
-        let now = simulation.now();
-        simulation.near.handle_unreachable(now, by_icmp, &refused);
-        simulation.run_for(Duration::from_millis(10));
+        report_refusal(&mut conversation, by_icmp);
+        conversation.simulation.run_for(Duration::from_millis(10));
     }
-    let (up, down) = conversation.simulation.links();
-    up.set_conditions(good_path());
-    down.set_conditions(good_path());
-    let (outcome, _) = conversation.outcome();
-    assert_eq!(outcome.map(|report| report.messages), Ok(1));
+    conversation.simulation.set_conditions(&good_path());
+    assert_eq!(conversation.hello().0, Ok(1));
 }
 
 #[test]

@@ -2,49 +2,24 @@
 //! told.
 
 use std::{
-    cell::RefCell,
-    collections::HashMap,
-    fmt::Write,
-    net::SocketAddr,
-    rc::Rc,
-    sync::{Arc, Mutex},
-    time::Duration,
+    cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, sync::Arc, time::Duration,
 };
 
-use bytes::Bytes;
 use qecho_engine::config::RetryPolicy;
 use qecho_netsim::simulation::{End, FAR, NEAR};
 use qecho_packet::{
-    DecodedDatagram, DecodedPacket, Direction, DropReason, Observation,
+    DecodedDatagram, DecodedPacket, DecryptedPacket, Direction, DropReason, Observation,
     dissect::{CapturedDatagram, Dissector},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use rustls::KeyLog;
 
 use qecho_testkit::{
+    key_log::KeyLogText,
     load::Command,
-    scenario::{KIB, Scenario, World},
+    scenario::{KIB, Scenario, World, everything},
     seed::ShowsSeed,
     stream::Plan,
 };
-
-/// A key log, as text.
-#[derive(Debug, Default)]
-struct Secrets(Mutex<String>);
-
-impl KeyLog for Secrets {
-    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
-        let hexadecimal = |bytes: &[u8]| {
-            bytes.iter().fold(String::new(), |mut text, byte| {
-                write!(text, "{byte:02x}").expect("a text takes it");
-                text
-            })
-        };
-        let (random, secret) = (hexadecimal(client_random), hexadecimal(secret));
-        let mut text = self.0.lock().expect("nobody panicked");
-        writeln!(text, "{label} {random} {secret}").expect("a text takes it");
-    }
-}
 
 /// What a capture at one of the ends has of a datagram.
 #[derive(Clone)]
@@ -77,12 +52,9 @@ struct Watched {
 
 /// Runs a scenario; returns what is known of its near and its far end.
 fn watched(scenario: &Scenario, meanwhile: impl FnOnce(&mut World)) -> [Watched; 2] {
-    let secrets = Arc::new(Secrets::default());
-    let mut world = scenario
-        .clone()
-        .trace_packets()
-        .key_log(secrets.clone())
-        .begin();
+    let secrets = Arc::new(KeyLogText::default());
+    let traced = scenario.clone().trace_packets();
+    let mut world = traced.key_log(secrets.clone()).begin();
     let captured = Rc::<RefCell<[Vec<Captured>; 2]>>::default();
     let captures = captured.clone();
     world.observe(move |sighting| {
@@ -113,7 +85,7 @@ fn watched(scenario: &Scenario, meanwhile: impl FnOnce(&mut World)) -> [Watched;
         end,
         told,
         captured,
-        secrets: secrets.0.lock().expect("nobody panicked").clone(),
+        secrets: secrets.text(),
     };
     [
         watched(End::Near, told(near), near_captured),
@@ -134,10 +106,8 @@ fn beginnings(observations: &[Observation]) -> HashMap<u64, String> {
     let beginnings = observations.iter().filter_map(|one| match one {
         Observation::ConnectionStarted { connection, .. } => {
             let text = format!("{one:?}");
-            Some((
-                *connection,
-                text.split_once("side").expect("it is told").1.to_owned(),
-            ))
+            let (_, side) = text.split_once("side").expect("it is told");
+            Some((*connection, side.to_owned()))
         }
         _ => None,
     });
@@ -200,20 +170,13 @@ fn check_packet(told: &DecodedPacket, found: &DecodedPacket, context: &dyn Fn() 
     };
     let other = found.decrypted.as_ref();
     let other = other.unwrap_or_else(|| panic!("{}", context()));
-    assert_eq!(opened.number, other.number, "{}", context());
-    assert_eq!(opened.number_length, other.number_length, "{}", context());
-    assert_eq!(opened.key_phase, other.key_phase, "{}", context());
-    assert_eq!(opened.generation, other.generation, "{}", context());
-    assert_eq!(opened.payload, other.payload, "{}", context());
-    assert_eq!(found.dropped, None, "{}", context());
-    assert_eq!(found.tail, None, "{}", context());
-}
-
-fn everything(seed: u64) -> Scenario {
-    Scenario::seeded(seed)
-        .stream(Plan::bidirectional(100 * KIB))
-        .stream(Plan::unidirectional(100 * KIB))
-        .datagrams(vec![Bytes::from_static(b"datagram"); 4])
+    let facts = |one: &DecryptedPacket| {
+        let payload = one.payload.clone();
+        let number = (one.number, one.number_length);
+        (number, one.key_phase, one.generation, payload)
+    };
+    assert_eq!(facts(opened), facts(other), "{}", context());
+    assert_eq!((found.dropped, &found.tail), (None, &None), "{}", context());
 }
 
 /// Checks both ends; returns how many packets they had processed.

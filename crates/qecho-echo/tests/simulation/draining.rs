@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use qecho_echo::server;
 use qecho_engine::{CloseReason, limits};
-
+use qecho_netsim::simulation::End;
 use qecho_testkit::{
     load::Command,
-    scenario::{Both, KIB, MIB, Scenario, World},
+    scenario::{KIB, MIB, Scenario, World, dead_path},
     stream::Plan,
 };
 
@@ -18,9 +18,13 @@ fn drain(world: &mut World, grace: Duration) {
     world.far.handle_command(now, server::Command::Drain(grace));
 }
 
-fn server_is_finished(both: &mut Both) -> bool {
-    let now = both.now();
-    both.far.is_finished(now)
+/// Checks that the server ends in time.
+fn server_ends(world: &mut World, limit: Duration) {
+    world.within(limit, "the server ends", |both| both.is_finished(End::Far));
+}
+
+fn client_ends(world: &mut World, limit: Duration) {
+    world.within(limit, "the client ends", |both| both.is_finished(End::Near));
 }
 
 fn check_said_goodbye(world: &World) {
@@ -44,19 +48,12 @@ fn live_streams_finish_and_then_every_client_is_told() {
         world.until("a little has come back everywhere", |both| {
             let connections = &both.near.application().connections;
             connections.iter().all(|client| {
-                client.streams.len() == 3
-                    && client
-                        .streams
-                        .values()
-                        .all(|stream| stream.received > 10 * KIB)
+                let mut streams = client.streams.values();
+                streams.len() == 3 && streams.all(|stream| stream.received > 10 * KIB)
             })
         });
         drain(&mut world, Duration::from_secs(300));
-        world.within(
-            Duration::from_secs(100),
-            "the server ends",
-            server_is_finished,
-        );
+        server_ends(&mut world, Duration::from_secs(100));
         world.within(Duration::from_secs(5), "every client knows", |both| {
             let connections = &both.near.application().connections;
             connections.iter().all(|client| client.closed.is_some())
@@ -93,7 +90,7 @@ fn a_closed_connection_is_forgotten_in_time_however_long_its_round_trips_seem() 
 fn a_server_without_connections_ends_at_once() {
     let mut world = Scenario::seeded(10).clients(0).begin();
     drain(&mut world, GRACE);
-    world.within(Duration::ZERO, "the server ends", server_is_finished);
+    server_ends(&mut world, Duration::ZERO);
 }
 
 #[test]
@@ -101,11 +98,7 @@ fn idle_clients_are_told_at_once() {
     let mut world = Scenario::seeded(11).clients(5).echo(KIB).finish();
     world.run_for(Duration::from_secs(1));
     drain(&mut world, GRACE);
-    world.within(
-        Duration::from_millis(100),
-        "the server ends",
-        server_is_finished,
-    );
+    server_ends(&mut world, Duration::from_millis(100));
     world.run_for(Duration::from_millis(100));
     check_said_goodbye(&world);
 }
@@ -119,15 +112,8 @@ fn a_stalled_client_does_not_hold_the_server_longer_than_grace_and_a_second() {
         world.run_for(Duration::from_secs(5));
         drain(&mut world, GRACE);
         world.run_for(GRACE - Duration::from_millis(1));
-        assert!(
-            !server_is_finished(&mut world),
-            "the streams may still finish"
-        );
-        world.within(
-            Duration::from_secs(1),
-            "the server ends",
-            server_is_finished,
-        );
+        assert!(!world.is_finished(End::Far), "the streams may still finish");
+        server_ends(&mut world, Duration::from_secs(1));
         world.run_for(Duration::from_secs(1));
         check_said_goodbye(&world);
     }
@@ -138,18 +124,11 @@ fn a_vanished_client_does_not_hold_the_server_longer_than_grace_and_a_second() {
     let scenario = Scenario::seeded(30).streams(2, &Plan::bidirectional(10 * MIB));
     let mut world = scenario.begin();
     world.run_for(Duration::from_millis(100));
-    let mut dead = scenario.conditions().clone();
-    dead.loss = 1.0;
-    world.links().0.set_conditions(dead.clone());
-    world.links().1.set_conditions(dead);
+    world.set_conditions(&dead_path());
     drain(&mut world, GRACE);
     world.run_for(GRACE - Duration::from_millis(1));
-    assert!(!server_is_finished(&mut world));
-    world.within(
-        Duration::from_millis(1_001),
-        "the server ends",
-        server_is_finished,
-    );
+    assert!(!world.is_finished(End::Far));
+    server_ends(&mut world, Duration::from_millis(1_001));
 }
 
 #[test]
@@ -172,27 +151,17 @@ fn nobody_new_is_let_in_while_the_server_drains() {
 fn a_client_that_shuts_down_is_finished_when_the_server_has_answered() {
     let mut world = Scenario::seeded(50).echo(100 * KIB).finish();
     world.tell(Command::ShutDown);
-    world.within(Duration::from_millis(100), "the client ends", |both| {
-        let now = both.now();
-        both.near.is_finished(now)
-    });
+    client_ends(&mut world, Duration::from_millis(100));
 }
 
 #[test]
 fn a_client_that_shuts_down_waits_no_longer_than_it_lingers() {
-    let scenario = Scenario::seeded(51).echo(100 * KIB);
-    let mut world = scenario.finish();
-    let mut dead = scenario.conditions().clone();
-    dead.loss = 1.0;
-    world.links().1.set_conditions(dead);
+    let mut world = Scenario::seeded(51).echo(100 * KIB).finish();
+    world.links().1.set_conditions(dead_path());
     world.tell(Command::ShutDown);
     world.run_for(Duration::from_millis(50));
-    let now = world.now();
-    assert!(!world.near.is_finished(now), "nobody has answered yet");
-    world.within(limits::LINGER, "the client ends", |both| {
-        let now = both.now();
-        both.near.is_finished(now)
-    });
+    assert!(!world.is_finished(End::Near), "nobody has answered yet");
+    client_ends(&mut world, limits::LINGER);
 }
 
 #[test]
@@ -200,10 +169,7 @@ fn a_client_drains_too() {
     let mut world = Scenario::seeded(52).echo(MIB).begin();
     world.run_for(Duration::from_millis(20));
     world.tell(Command::Drain(GRACE));
-    world.within(GRACE, "the client ends", |both| {
-        let now = both.now();
-        both.near.is_finished(now)
-    });
+    client_ends(&mut world, GRACE);
     assert!(world.streams()[0].is_whole(), "{:?}", world.streams()[0]);
 }
 
@@ -212,18 +178,15 @@ fn time_goes_on_after_a_shard_has_finished() {
     let mut world = Scenario::seeded(53).clients(0).begin();
     drain(&mut world, Duration::ZERO);
     world.run_for(Duration::from_secs(60));
-    assert!(server_is_finished(&mut world));
+    assert!(world.is_finished(End::Far));
 }
 
 #[test]
 fn a_close_leaves_even_when_the_congestion_window_is_full() {
     for seed in 60..63 {
-        let scenario = Scenario::seeded(seed).echo(50 * MIB);
-        let mut world = scenario.begin();
+        let mut world = Scenario::seeded(seed).echo(50 * MIB).begin();
         world.run_for(Duration::from_millis(21));
-        let mut deaf = scenario.conditions().clone();
-        deaf.loss = 1.0;
-        world.links().1.set_conditions(deaf);
+        world.links().1.set_conditions(dead_path());
         // No acknowledgement comes, so the window fills.
         world.run_for(Duration::from_millis(15));
         world.tell(Command::Close(7));

@@ -1,10 +1,6 @@
 //! Data that a client sends before its handshake is complete (0-RTT).
 
-use std::{
-    cell::RefCell,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use qecho_echo::{ALPN_ECHO, server::Echo};
@@ -110,20 +106,18 @@ impl Application for Early {
             ..Seen::default()
         });
     }
-
-    fn deadline(&self) -> Option<Instant> {
-        None
-    }
-
-    fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>) {
-        context.shut_down(0, "");
-    }
 }
 
 struct World(Simulation<Early, Echo>);
 
 impl World {
-    fn new(scenario: &Scenario, identity: &Identity, connector: &Connector) -> Self {
+    fn new(scenario: &Scenario) -> Self {
+        let identity = Identity::generate();
+        Self::again(scenario, &identity, &early_connector(&identity))
+    }
+
+    /// Makes a world to which a client comes that may have been in another.
+    fn again(scenario: &Scenario, identity: &Identity, connector: &Connector) -> Self {
         let early = Early {
             connector: connector.clone(),
             seen: Vec::new(),
@@ -154,10 +148,7 @@ fn early_connector(identity: &Identity) -> Connector {
 
 #[test]
 fn a_client_that_comes_again_has_its_echo_after_one_round_trip() {
-    let identity = Identity::generate();
-    let connector = early_connector(&identity);
-    let scenario = Scenario::seeded(60).early_data();
-    let mut world = World::new(&scenario, &identity, &connector);
+    let mut world = World::new(&Scenario::seeded(60).early_data());
     let first = world.connect();
     assert!(!first.sent_early && first.early_data.is_none(), "{first:?}");
     assert_eq!(first.echoed_after, Some(2 * ROUND_TRIP));
@@ -172,9 +163,7 @@ fn a_client_that_comes_again_has_its_echo_after_one_round_trip() {
 
 #[test]
 fn a_server_that_does_not_want_early_data_gets_none() {
-    let identity = Identity::generate();
-    let connector = early_connector(&identity);
-    let mut world = World::new(&Scenario::seeded(61), &identity, &connector);
+    let mut world = World::new(&Scenario::seeded(61));
     for _ in 0..2 {
         let seen = world.connect();
         assert!(!seen.sent_early && seen.early_data.is_none(), "{seen:?}");
@@ -187,9 +176,9 @@ fn rejected_early_data_is_sent_again_and_echoed_once() {
     let identity = Identity::generate();
     let connector = early_connector(&identity);
     let scenario = Scenario::seeded(62).early_data();
-    World::new(&scenario, &identity, &connector).connect();
+    World::again(&scenario, &identity, &connector).connect();
     // A server that was started anew has forgotten the session.
-    let mut world = World::new(&scenario, &identity, &connector);
+    let mut world = World::again(&scenario, &identity, &connector);
     let seen = world.connect();
     assert!(seen.sent_early);
     assert_eq!(seen.early_data, Some(EarlyData::Rejected));
@@ -199,10 +188,7 @@ fn rejected_early_data_is_sent_again_and_echoed_once() {
 
 #[test]
 fn replayed_early_data_is_not_echoed_twice() {
-    let identity = Identity::generate();
-    let connector = early_connector(&identity);
-    let scenario = Scenario::seeded(63).early_data();
-    let mut world = World::new(&scenario, &identity, &connector);
+    let mut world = World::new(&Scenario::seeded(63).early_data());
     world.connect();
     let heard = Rc::new(RefCell::new(Vec::new()));
     let recorder = heard.clone();

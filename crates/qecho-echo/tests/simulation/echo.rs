@@ -3,12 +3,12 @@
 use std::{num::NonZeroU64, time::Duration};
 
 use qecho_netsim::{
-    link::{Blackhole, Conditions, Counts},
+    link::{Blackhole, Counts},
     simulation::NEAR,
 };
 
 use qecho_testkit::{
-    scenario::{KIB, MIB, Scenario},
+    scenario::{KIB, MIB, Scenario, any_stream},
     stream::Plan,
 };
 
@@ -23,6 +23,12 @@ fn at_every_loss(seeds: std::ops::Range<u64>, scenario: impl Fn(Scenario) -> Sce
     }
 }
 
+fn four_streams(scenario: Scenario) -> Scenario {
+    scenario
+        .streams(2, &Plan::bidirectional(100 * KIB))
+        .streams(2, &Plan::unidirectional(100 * KIB))
+}
+
 #[test]
 fn a_megabyte_on_several_streams_at_once_comes_back_at_every_loss() {
     at_every_loss(0..2, |scenario| {
@@ -35,32 +41,20 @@ fn a_megabyte_on_several_streams_at_once_comes_back_at_every_loss() {
 #[test]
 fn reordering_and_jitter_disturb_nothing() {
     at_every_loss(10..13, |scenario| {
-        scenario
+        four_streams(scenario)
             .delay(Duration::from_millis(20), Duration::from_millis(30))
             .reordering(0.2)
-            .streams(2, &Plan::bidirectional(100 * KIB))
-            .streams(2, &Plan::unidirectional(100 * KIB))
     });
 }
 
 #[test]
 fn duplicates_show_once() {
-    at_every_loss(20..23, |scenario| {
-        scenario
-            .duplication(0.3)
-            .streams(2, &Plan::bidirectional(100 * KIB))
-            .streams(2, &Plan::unidirectional(100 * KIB))
-    });
+    at_every_loss(20..23, |scenario| four_streams(scenario).duplication(0.3));
 }
 
 #[test]
 fn corruption_is_never_passed_on() {
-    at_every_loss(30..33, |scenario| {
-        scenario
-            .corruption(0.1)
-            .streams(2, &Plan::bidirectional(100 * KIB))
-            .streams(2, &Plan::unidirectional(100 * KIB))
-    });
+    at_every_loss(30..33, |scenario| four_streams(scenario).corruption(0.1));
 }
 
 #[test]
@@ -151,21 +145,11 @@ fn a_path_that_becomes_narrow_in_the_middle_still_carries_everything() {
             .path_mtu(9_000)
             .streams(2, &Plan::bidirectional(2 * MIB));
         let mut world = scenario.begin();
-        world.until("a third has come back", |both| {
-            let client = &both.near.application().connections[0];
-            client
-                .streams
-                .values()
-                .any(|stream| stream.received > 2 * MIB / 3)
-        });
-        let narrow = Conditions {
-            mtu: 1_200,
-            ..scenario.conditions().clone()
-        };
+        let third = any_stream(|stream| stream.received > 2 * MIB / 3);
+        world.until("a third has come back", third);
         let before = world.links().0.counts();
         assert_eq!(before.lost, 0, "the path was perfect");
-        world.links().0.set_conditions(narrow.clone());
-        world.links().1.set_conditions(narrow);
+        world.set_conditions(scenario.path_mtu(1_200).conditions());
         world.until("all is done", |both| both.near.application().is_done());
         world.check_all_returned();
         let counts = world.links().0.counts();

@@ -40,12 +40,8 @@ fn unread_streams_do_not_stall_those_that_are_read() {
     world.tell(Command::Open(Plan::unidirectional(500 * KIB)));
     world.until("the streams that are read are whole", |both| {
         let client = &both.near.application().connections[0];
-        client
-            .streams
-            .values()
-            .filter(|stream| stream.is_whole())
-            .count()
-            == 2
+        let whole = client.streams.values().filter(|stream| stream.is_whole());
+        whole.count() == 2
     });
     world.check_no_fault();
 }

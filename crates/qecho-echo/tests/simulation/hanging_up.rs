@@ -4,47 +4,32 @@
 
 use std::time::Duration;
 
-use qecho_echo::{
-    client::{ClientEvent, Command},
-    server::Echo,
-};
-use qecho_engine::Shard;
+use qecho_echo::client::{ClientEvent, Command};
 use qecho_netsim::link::Conditions;
-use qecho_testkit::scenario::good_path;
+use qecho_testkit::scenario::{dead_path, good_path};
 
 use crate::talk::with_echo;
-
-/// The first of the client's datagrams, among them that with its Finished.
-const FIRST: std::ops::RangeInclusive<u64> = 1..=6;
 
 /// Time after which a server has given up a handshake.
 const LONG: Duration = Duration::from_secs(120);
 
-fn without(number: u64) -> Conditions {
-    Conditions {
-        drop: Some(number..=number),
-        ..good_path()
-    }
-}
-
-/// Returns how many handshakes the server has completed, and how many failed.
-fn counts(far: &Shard<Echo>) -> (u64, u64) {
-    let report = far.application().report();
-    (report.connections, report.handshakes_failed)
-}
-
 #[test]
 fn a_client_with_nothing_to_say_completes_its_handshake_whichever_datagram_is_lost() {
-    for number in FIRST {
+    // The first of the client's datagrams, among them that with its Finished.
+    for number in 1..=6 {
         let mut conversation = with_echo(60, &good_path());
-        let links = conversation.simulation.links();
-        links.0.set_conditions(without(number));
+        let without = Conditions {
+            drop: Some(number..=number),
+            ..good_path()
+        };
+        conversation.simulation.links().0.set_conditions(without);
         conversation.tell(Command::Finish);
         let (outcome, took) = conversation.outcome();
         assert!(outcome.is_ok(), "without {number}: {outcome:?}");
         assert!(took < Duration::from_secs(10), "without {number}: {took:?}");
         conversation.simulation.run_for(LONG);
-        let counts = counts(&conversation.simulation.far);
+        let report = conversation.simulation.far.application().report();
+        let counts = (report.connections, report.handshakes_failed);
         assert_eq!(counts, (1, 0), "without {number}");
     }
 }
@@ -58,11 +43,11 @@ fn a_server_that_never_confirms_a_handshake_does_not_keep_a_client_for_long() {
         events.any(|event| matches!(event, ClientEvent::Connected(_)))
     });
     assert!(connected);
-    let dead = Conditions {
-        loss: 1.0,
-        ..good_path()
-    };
-    conversation.simulation.links().1.set_conditions(dead);
+    conversation
+        .simulation
+        .links()
+        .1
+        .set_conditions(dead_path());
     conversation.tell(Command::Finish);
     let (outcome, took) = conversation.outcome();
     assert!(outcome.is_ok(), "{outcome:?}");

@@ -18,10 +18,11 @@ use qecho_netsim::{link::Conditions, simulation::FAR};
 
 use qecho_testkit::{
     identity::Identity,
-    scenario::{Scenario, good_path},
+    scenario::{Scenario, dead_path, good_path},
+    scripted::Script,
 };
 
-use crate::talk::{Conversation, TIMEOUT, config, with_echo, with_scripted};
+use crate::talk::{Conversation, TIMEOUT, config, failure_of, with_echo, with_scripted};
 
 #[test]
 fn every_message_comes_back_over_every_way() {
@@ -57,11 +58,11 @@ fn datagrams_come_back_or_are_reported_as_lost() {
     let mut conversation = with_echo(21, &good_path());
     conversation.say(Mode::Stream, b"are you there");
     conversation.simulation.run_for(Duration::from_secs(1));
-    let deaf = Conditions {
-        loss: 1.0,
-        ..good_path()
-    };
-    conversation.simulation.links().0.set_conditions(deaf);
+    conversation
+        .simulation
+        .links()
+        .0
+        .set_conditions(dead_path());
     conversation.say(Mode::Datagram, b"lost");
     conversation.simulation.run_for(Duration::from_millis(100));
     conversation
@@ -76,20 +77,19 @@ fn datagrams_come_back_or_are_reported_as_lost() {
 
 #[test]
 fn a_server_that_ends_the_stream_early_is_found_out() {
-    let mut conversation = with_scripted(|connection, event| {
+    let finish: Script = |connection, event| {
         if let Event::Opened(id) = event {
             connection.finish(*id);
         }
-    });
-    conversation.say(Mode::Stream, b"seventeen bytes !");
-    let failure = conversation.failure();
+    };
     let (missing, total) = (17, 17);
-    assert_eq!(failure, Failure::NotEchoed { missing, total });
+    let not_echoed = Failure::NotEchoed { missing, total };
+    assert_eq!(failure_of(finish, b"seventeen bytes !"), not_echoed);
 }
 
 #[test]
 fn a_server_that_changes_a_byte_is_found_out() {
-    let mut conversation = with_scripted(|connection, event| {
+    let change: Script = |connection, event| {
         if let Event::Opened(id) | Event::Readable(id) = event {
             let mut data = connection.read(*id, 1_000).data.to_vec();
             if let Some(byte) = data.get_mut(2) {
@@ -97,68 +97,64 @@ fn a_server_that_changes_a_byte_is_found_out() {
             }
             connection.write(*id, data.into());
         }
-    });
-    conversation.say(Mode::Stream, b"hello");
+    };
     let differs = Failure::Differs {
         offset: 2,
         sent: b'l',
         received: b'!',
     };
-    assert_eq!(conversation.failure(), differs);
+    assert_eq!(failure_of(change, b"hello"), differs);
 }
 
 #[test]
 fn a_server_that_sends_more_than_it_got_is_found_out() {
-    let mut conversation = with_scripted(|connection, event| {
+    let add: Script = |connection, event| {
         if let Event::Opened(id) = event {
             let data = connection.read(*id, 1_000).data;
             connection.write(*id, [&data[..], b"more"].concat().into());
         }
-    });
-    conversation.say(Mode::Stream, b"hello");
-    assert_eq!(conversation.failure(), Failure::TooMuch { bytes: 4 });
+    };
+    assert_eq!(failure_of(add, b"hello"), Failure::TooMuch { bytes: 4 });
 }
 
 #[test]
 fn a_server_that_resets_stops_or_closes_is_reported_with_its_code() {
-    let mut conversation = with_scripted(|connection, event| {
+    let reset: Script = |connection, event| {
         if let Event::Opened(id) = event {
             connection.reset(*id, 7);
         }
-    });
-    conversation.say(Mode::Stream, b"hello");
+    };
     let (code, missing, total) = (7, 5, 5);
-    let reset = Failure::Reset {
+    let expected = Failure::Reset {
         code,
         missing,
         total,
     };
-    assert_eq!(conversation.failure(), reset);
+    assert_eq!(failure_of(reset, b"hello"), expected);
 
-    let mut conversation = with_scripted(|connection, event| {
+    let stop: Script = |connection, event| {
         if let Event::Opened(id) = event {
             connection.stop(*id, 8);
         }
-    });
-    conversation.say(Mode::Stream, b"hello");
-    let stopped = conversation.failure();
-    assert!(
-        matches!(
-            stopped,
-            Failure::Stopped { code: 8, .. } | Failure::NoEcho { .. }
-        ),
-        "{stopped:?}"
+    };
+    let stopped = failure_of(stop, b"hello");
+    let is_told = matches!(
+        stopped,
+        Failure::Stopped { code: 8, .. } | Failure::NoEcho { .. }
     );
+    assert!(is_told, "{stopped:?}");
 
-    let mut conversation = with_scripted(|connection, event| {
+    let close: Script = |connection, event| {
         if let Event::Opened(_) = event {
             connection.close(9, "go away");
         }
-    });
-    conversation.say(Mode::Stream, b"hello");
-    let Failure::Closed(CloseReason::Application { code: 9, .. }) = conversation.failure() else {
-        panic!("closed: {:?}", conversation.seen);
     };
+    let closed = failure_of(close, b"hello");
+    let is_told = matches!(
+        closed,
+        Failure::Closed(CloseReason::Application { code: 9, .. })
+    );
+    assert!(is_told, "{closed:?}");
 }
 
 #[test]

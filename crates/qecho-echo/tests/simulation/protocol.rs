@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use qecho_testkit::{
     load::Command,
-    scenario::{KIB, MIB, Scenario, World},
+    scenario::{KIB, MIB, Scenario, World, any_stream},
     stream::{Ended, Plan},
 };
 
@@ -49,13 +49,8 @@ fn stop_sending_is_answered_by_a_reset_and_a_stop_with_the_same_code() {
             let code = 2_000 + seed;
             let plan = Plan::new(direction, 8 * MIB).stop_after(bytes, code);
             let mut world = Scenario::seeded(seed).loss(0.05).stream(plan).begin();
-            world.until("the server asks for no more", |both| {
-                let client = &both.near.application().connections[0];
-                client
-                    .streams
-                    .values()
-                    .any(|stream| stream.stop_code.is_some())
-            });
+            let is_stopped = any_stream(|stream| stream.stop_code.is_some());
+            world.until("the server asks for no more", is_stopped);
             assert_eq!(world.streams()[0].stop_code, Some(code), "seed {seed}");
             check_nothing_is_kept(world);
         }
@@ -132,10 +127,8 @@ fn five_thousand_abandoned_streams_in_a_row_leave_room_for_more() {
 #[test]
 fn five_thousand_streams_in_a_row_are_all_echoed() {
     for direction in BOTH_DIRECTIONS {
-        let plan = Plan::new(direction, 100);
-        Scenario::seeded(301)
-            .streams(5_000, &plan)
-            .check_all_returned();
+        let scenario = Scenario::seeded(301).streams(5_000, &Plan::new(direction, 100));
+        scenario.check_all_returned();
     }
 }
 
@@ -143,10 +136,9 @@ fn five_thousand_streams_in_a_row_are_all_echoed() {
 fn unidirectional_streams_beyond_the_allowance_wait_and_are_all_echoed_in_order() {
     for seed in 310..314 {
         // The client allows few at first and more as they are used.
-        let plans = 64;
         Scenario::seeded(seed)
             .loss(0.1)
-            .streams(plans, &Plan::unidirectional(20 * KIB))
+            .streams(64, &Plan::unidirectional(20 * KIB))
             .check_all_returned();
     }
 }
@@ -154,12 +146,12 @@ fn unidirectional_streams_beyond_the_allowance_wait_and_are_all_echoed_in_order(
 #[test]
 fn a_client_that_allows_few_unidirectional_streams_gets_all_of_them_at_last() {
     for seed in 320..323 {
-        let scenario = Scenario::seeded(seed)
+        Scenario::seeded(seed)
             .loss(0.1)
             .client_allows_unidirectional(2)
             .streams(30, &Plan::unidirectional(20 * KIB))
-            .streams(3, &Plan::bidirectional(20 * KIB));
-        scenario.check_all_returned();
+            .streams(3, &Plan::bidirectional(20 * KIB))
+            .check_all_returned();
     }
 }
 
@@ -204,10 +196,8 @@ fn a_message_and_the_fin_of_its_echo_come_together() {
             .end_after_message()
             .stream(plan)
             .begin();
-        world.until("something has come back", |both| {
-            let client = &both.near.application().connections[0];
-            client.streams.values().any(|stream| stream.received > 0)
-        });
+        let has_come = any_stream(|stream| stream.received > 0);
+        world.until("something has come back", has_come);
         let stream = world.streams()[0];
         assert_eq!((stream.received, stream.ended), (500, Some(Ended::Fin)));
     }
@@ -245,13 +235,8 @@ fn what_follows_an_ended_message_is_not_wanted() {
             .end_after_message()
             .stream(plan)
             .begin();
-        world.until("the server asks for no more", |both| {
-            let client = &both.near.application().connections[0];
-            client
-                .streams
-                .values()
-                .any(|stream| stream.stop_code.is_some())
-        });
+        let is_stopped = any_stream(|stream| stream.stop_code.is_some());
+        world.until("the server asks for no more", is_stopped);
         world.run_for(Duration::from_secs(1));
         world.check_no_fault();
         let stream = world.streams()[0];

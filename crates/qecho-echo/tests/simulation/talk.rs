@@ -16,7 +16,7 @@ use qecho_echo::{
 use qecho_engine::{Application, Shard, config::Transport};
 use qecho_netsim::{
     link::Conditions,
-    simulation::{FAR, NEAR, Simulation},
+    simulation::{End, FAR, NEAR, Simulation},
 };
 
 use qecho_testkit::{
@@ -55,13 +55,8 @@ impl<F: Application> Conversation<F> {
             let _ = tell.send(event);
         };
         let client = ClientApplication::converse(config, Box::new(listener));
-        Self::with(
-            client.expect("these settings work"),
-            events,
-            far,
-            conditions,
-            seed,
-        )
+        let client = client.expect("these settings work");
+        Self::with(client, events, far, conditions, seed)
     }
 
     pub(crate) fn with(
@@ -94,10 +89,10 @@ impl<F: Application> Conversation<F> {
     /// Returns how the client ended, and what time it took.
     pub(crate) fn outcome(&mut self) -> (Result<Report, Failure>, Duration) {
         let began = self.simulation.now();
-        let finished = self.simulation.run_until(Duration::from_secs(300), |both| {
-            let now = both.now();
-            both.near.is_finished(now)
-        });
+        let limit = Duration::from_secs(300);
+        let finished = self
+            .simulation
+            .run_until(limit, |both| both.is_finished(End::Near));
         let took = self.simulation.now() - began;
         self.seen.extend(self.events.try_iter());
         let seen = &self.seen;
@@ -105,11 +100,18 @@ impl<F: Application> Conversation<F> {
         let Some(ClientEvent::Ended(outcome)) = seen.last() else {
             panic!("the last event is not the end: {seen:#?}");
         };
-        let ends = seen
-            .iter()
-            .filter(|event| matches!(event, ClientEvent::Ended(_)));
-        assert_eq!(ends.count(), 1, "one end: {seen:#?}");
+        let is_end = |event: &&ClientEvent| matches!(event, ClientEvent::Ended(_));
+        let ends = seen.iter().filter(is_end).count();
+        assert_eq!(ends, 1, "one end: {seen:#?}");
         (outcome.clone(), took)
+    }
+
+    /// Sends a message and nothing after it; returns how many came back, and what time it took.
+    pub(crate) fn hello(&mut self) -> (Result<u64, Failure>, Duration) {
+        self.say(Mode::Stream, b"hello");
+        self.tell(Command::Finish);
+        let (outcome, took) = self.outcome();
+        (outcome.map(|report| report.messages), took)
     }
 
     pub(crate) fn failure(&mut self) -> Failure {
@@ -124,14 +126,26 @@ impl<F: Application> Conversation<F> {
 
 /// Begins a conversation with an echo server.
 pub(crate) fn with_echo(seed: u64, conditions: &Conditions) -> Conversation<Echo> {
+    with_echo_at(&[FAR], seed, conditions)
+}
+
+/// Begins a conversation with an echo server that is looked for at these addresses.
+pub(crate) fn with_echo_at(
+    addresses: &[SocketAddr],
+    seed: u64,
+    conditions: &Conditions,
+) -> Conversation<Echo> {
     let identity = Identity::generate();
-    let config = config(&identity, &[FAR], Alpn::Auto);
-    Conversation::new(
-        &config,
-        Scenario::seeded(seed).server(&identity),
-        conditions,
-        seed,
-    )
+    let config = config(&identity, addresses, Alpn::Auto);
+    let far = Scenario::seeded(seed).server(&identity);
+    Conversation::new(&config, far, conditions, seed)
+}
+
+/// Returns the failure of a message to a server that does as the script says.
+pub(crate) fn failure_of(script: Script, message: &[u8]) -> Failure {
+    let mut conversation = with_scripted(script);
+    conversation.say(Mode::Stream, message);
+    conversation.failure()
 }
 
 /// Begins a conversation with a server that does as the script says.

@@ -4,10 +4,9 @@ use std::{
     cell::RefCell,
     collections::{HashMap, HashSet},
     rc::Rc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use qecho_engine::config::RetryPolicy;
 use qecho_netsim::simulation::{End, NEAR};
 use qecho_packet::{
@@ -17,54 +16,23 @@ use qecho_packet::{
 
 use qecho_testkit::{
     load::Command,
-    scenario::{KIB, Scenario, World},
+    scenario::{KIB, Scenario, World, everything},
     stream::Plan,
 };
 
-/// What both ends have told, and how many datagrams really passed each.
+/// What the near and the far end have told, and how many datagrams really passed each.
 struct Told {
-    near: Vec<Observation>,
-    far: Vec<Observation>,
-    passed: Rc<RefCell<HashMap<(End, Direction), usize>>>,
-}
-
-fn observations(world: &mut World, end: End) -> Vec<Observation> {
-    let observations = world.take_observations(end).into_iter();
-    observations.map(|(_, observation)| observation).collect()
+    observations: [Vec<(Instant, Observation)>; 2],
+    passed: HashMap<(End, Direction), usize>,
 }
 
 impl Told {
-    /// Begins to count before the first datagram.
-    fn counting(world: &mut World) -> Rc<RefCell<HashMap<(End, Direction), usize>>> {
-        let passed = Rc::<RefCell<HashMap<_, _>>>::default();
-        let counts = passed.clone();
-        world.observe(move |sighting| {
-            let key = (sighting.end, sighting.direction);
-            *counts.borrow_mut().entry(key).or_default() += 1;
-        });
-        passed
-    }
-
-    fn by(world: &mut World, passed: Rc<RefCell<HashMap<(End, Direction), usize>>>) -> Self {
-        Self {
-            near: observations(world, End::Near),
-            far: observations(world, End::Far),
-            passed,
-        }
-    }
-
     fn datagrams(&self, end: End, direction: Direction) -> impl Iterator<Item = &DecodedDatagram> {
-        let told = match end {
-            End::Near => &self.near,
-            End::Far => &self.far,
-        };
-        told.iter()
-            .filter_map(move |observation| match observation {
-                Observation::Datagram(datagram) if datagram.direction == direction => {
-                    Some(datagram)
-                }
-                _ => None,
-            })
+        let told = self.observations[end as usize].iter();
+        told.filter_map(move |(_, observation)| match observation {
+            Observation::Datagram(datagram) if datagram.direction == direction => Some(datagram),
+            _ => None,
+        })
     }
 
     fn packets(&self, end: End, direction: Direction) -> impl Iterator<Item = &DecodedPacket> {
@@ -77,12 +45,8 @@ impl Told {
         for end in [End::Near, End::Far] {
             for direction in [Direction::Received, Direction::Sent] {
                 let told = self.datagrams(end, direction).count();
-                let passed = self.passed.borrow();
-                assert_eq!(
-                    Some(&told),
-                    passed.get(&(end, direction)),
-                    "{end:?} {direction:?}"
-                );
+                let passed = self.passed.get(&(end, direction));
+                assert_eq!(Some(&told), passed, "{end:?} {direction:?}");
                 self.datagrams(end, direction).for_each(check_datagram);
             }
         }
@@ -93,13 +57,11 @@ impl Told {
     /// Checks that whatever was processed at one end was sent by the other,
     /// to the byte.
     fn check_received(&self, from: End, to: End) {
-        let sent: HashSet<_> = self
-            .packets(from, Direction::Sent)
-            .filter_map(identity)
-            .collect();
+        let sent = self.packets(from, Direction::Sent);
+        let sent: HashSet<_> = sent.filter_map(identity).collect();
         let mut processed = 0;
         for packet in self.packets(to, Direction::Received) {
-            if packet.dropped.is_none() && packet.decrypted.is_some() {
+            if is_processed(packet) {
                 processed += 1;
                 let identity = identity(packet).expect("it is opened");
                 assert!(sent.contains(&identity), "{identity:?}");
@@ -134,13 +96,11 @@ fn check_datagram(datagram: &DecodedDatagram) {
             assert!(packet.header.is_some(), "{packet:?}");
             assert!(wire::frames(&opened.payload).all(|frame| frame.is_ok()));
         }
+        let header = packet.header.as_ref();
         let explained = packet.decrypted.is_some()
             || packet.dropped.is_some()
             || datagram.direction == Direction::Sent
-            || packet
-                .header
-                .as_ref()
-                .is_some_and(|header| !header.packet_type.is_protected());
+            || header.is_some_and(|header| !header.packet_type.is_protected());
         assert!(explained, "{packet:?}");
     }
 }
@@ -148,20 +108,21 @@ fn check_datagram(datagram: &DecodedDatagram) {
 /// Runs a scenario and tells what both ends told of it.
 fn told(scenario: &Scenario, meanwhile: impl FnOnce(&mut World)) -> Told {
     let mut world = scenario.clone().trace_packets().begin();
-    let passed = Told::counting(&mut world);
+    let passed = Rc::<RefCell<HashMap<_, _>>>::default();
+    let counts = passed.clone();
+    world.observe(move |sighting| {
+        let key = (sighting.end, sighting.direction);
+        *counts.borrow_mut().entry(key).or_default() += 1;
+    });
     meanwhile(&mut world);
     world.until("all is done", |both| both.near.application().is_done());
     world.tell(Command::ShutDown);
     world.simulation.run_for(Duration::from_secs(60));
     world.check_no_fault();
-    Told::by(&mut world, passed)
-}
-
-fn everything(seed: u64) -> Scenario {
-    Scenario::seeded(seed)
-        .stream(Plan::bidirectional(100 * KIB))
-        .stream(Plan::unidirectional(100 * KIB))
-        .datagrams(vec![Bytes::from_static(b"datagram"); 4])
+    Told {
+        observations: [End::Near, End::Far].map(|end| world.take_observations(end)),
+        passed: passed.take(),
+    }
 }
 
 #[test]
@@ -185,34 +146,24 @@ fn packets_in_the_clear_are_those_that_were_sent_on_every_path() {
 fn changed_datagrams_are_told_with_the_reason() {
     let told = told(&everything(5).corruption(0.2), |_| {});
     told.check();
-    let reasons: Vec<_> = told
-        .packets(End::Far, Direction::Received)
-        .filter_map(|packet| packet.dropped)
-        .collect();
+    let packets = told.packets(End::Far, Direction::Received);
+    let reasons: Vec<_> = packets.filter_map(|packet| packet.dropped).collect();
     assert!(reasons.contains(&DropReason::NotAuthentic), "{reasons:?}");
 }
 
 #[test]
 fn a_retry_is_told_at_both_ends() {
     let told = told(&everything(6).retry(RetryPolicy::Always), |_| {});
-    let is_retry = |packet: &&DecodedPacket| {
-        packet
-            .header
-            .as_ref()
-            .is_some_and(|header| header.packet_type == PacketType::Retry)
+    let retries = |end, direction| {
+        let is_retry = |packet: &&DecodedPacket| {
+            let header = packet.header.as_ref();
+            header.is_some_and(|header| header.packet_type == PacketType::Retry)
+        };
+        let retries = told.packets(end, direction).filter(is_retry);
+        retries.map(|packet| packet.dropped).collect::<Vec<_>>()
     };
-    assert_eq!(
-        told.packets(End::Far, Direction::Sent)
-            .filter(is_retry)
-            .count(),
-        1
-    );
-    let came: Vec<_> = told
-        .packets(End::Near, Direction::Received)
-        .filter(is_retry)
-        .collect();
-    assert_eq!(came.len(), 1);
-    assert_eq!(came[0].dropped, None);
+    assert_eq!(retries(End::Far, Direction::Sent).len(), 1);
+    assert_eq!(retries(End::Near, Direction::Received), [None]);
     let first = told.packets(End::Far, Direction::Received).next();
     let why = first.and_then(|packet| packet.dropped);
     assert_eq!(why, Some(DropReason::AnsweredWithRetry));
@@ -220,8 +171,7 @@ fn a_retry_is_told_at_both_ends() {
 
 #[test]
 fn key_updates_count_the_generations_up() {
-    let scenario = everything(7);
-    let told = told(&scenario, |world| {
+    let told = told(&everything(7), |world| {
         for _ in 0..3 {
             world.until("it is connected", |both| {
                 both.near.application().connections[0].connected
@@ -233,11 +183,9 @@ fn key_updates_count_the_generations_up() {
     });
     told.check();
     for direction in [Direction::Sent, Direction::Received] {
-        let opened = told
-            .packets(End::Near, direction)
-            .filter_map(|packet| packet.decrypted.as_ref());
+        let packets = told.packets(End::Near, direction);
         let mut latest = 0;
-        for opened in opened {
+        for opened in packets.filter_map(|packet| packet.decrypted.as_ref()) {
             // What is under way during an update may still have the old keys.
             assert!(
                 (latest..=latest + 1).contains(&opened.generation)
@@ -261,8 +209,6 @@ fn a_rebinding_loses_no_packet_from_sight() {
         world.simulation.rebind(address);
     });
     told.check();
-    let moved = told
-        .datagrams(End::Far, Direction::Received)
-        .any(|datagram| datagram.remote.port() == 50_000);
-    assert!(moved);
+    let mut received = told.datagrams(End::Far, Direction::Received);
+    assert!(received.any(|datagram| datagram.remote.port() == 50_000));
 }

@@ -20,7 +20,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustls::{ServerConnection, version::TLS13};
 
 use super::THREAD;
-use crate::tcp::{self, ReadBuffer, ReadOutcome, TlsStream};
+use crate::tcp::{self, READ, ReadOutcome, TlsStream};
 
 /// TCP connections at once; one more is closed.
 pub const CONNECTIONS_MAX: usize = 1_024;
@@ -203,7 +203,7 @@ struct Peer {
 
 impl Worker {
     fn run(mut self) {
-        let mut buffer = ReadBuffer::new();
+        let mut buffer = vec![0; READ];
         let mut swept = tcp::clock();
         while !self.has_ended.load(Relaxed) {
             let Ok(ready) = self.wait() else {
@@ -276,7 +276,7 @@ impl Peer {
     }
 
     /// Sends back what was received; the end of the connection is an error.
-    fn echo(&mut self, now: Instant, buffer: &mut ReadBuffer) -> io::Result<()> {
+    fn echo(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<()> {
         self.received = now;
         self.stream.flush()?;
         for _ in 0..READS_PER_TURN_MAX {

@@ -15,21 +15,17 @@ use qecho_engine::TlsError;
 use qecho_io::{ForwardingLoop, ReceiveErrors, Runner, Socket};
 use rustls::{ClientConfig, client::Resumption, version::TLS13};
 
-use self::{
-    tls::{Negotiated, TlsLoad},
-    udp::UdpLoad,
-};
+use self::{tls::TlsLoad, udp::UdpLoad};
 use super::{
     THREAD,
     collector::{self, Collector},
     config::{Config, Sessions},
     error::BenchError,
     events::EventSink,
-    outcome::Outcome,
-    processor::{self, Usage},
+    processor,
     progress::Progress,
     report::{Measurements, Report, Server},
-    run::{Run, unspecified},
+    run::{Run, unnegotiated, unspecified},
 };
 
 impl Run<'_> {
@@ -80,17 +76,19 @@ impl Run<'_> {
             let outcomes = outcomes.collect::<Result<Vec<_>, _>>()?;
             Ok::<_, BenchError>((usages, outcomes))
         })?;
-        let (outcomes, negotiated): (Vec<_>, Vec<_>) = outcomes.into_iter().unzip();
-        Ok(self.report_over(BaselineOutcome {
-            name: "tls",
-            remote,
-            negotiated: negotiated.into_iter().flatten().next().unwrap_or_default(),
+        let (outcomes, servers): (Vec<_>, Vec<_>) = outcomes.into_iter().unzip();
+        let mut servers = servers.into_iter();
+        let server = servers.find(|server: &Server| !server.cipher_suite.is_empty());
+        let measured = Measurements {
+            config: self.config,
+            server: server.unwrap_or_else(|| unnegotiated(self.config, remote)),
+            probes: 0,
             sockets: self.config.connections,
-            first,
-            usages,
-            outcomes,
+            outcomes: &outcomes,
             collector,
-        }))
+            usages: first.zip(usages),
+        };
+        Ok(report_over("tls", measured))
     }
 
     /// Makes the load over bare UDP, on the port after that of QUIC.
@@ -129,62 +127,27 @@ impl Run<'_> {
         let outcomes = workers.into_iter().map(Runner::join);
         let outcomes = outcomes.collect::<Result<Vec<_>, _>>();
         let outcomes = outcomes.map_err(BenchError::Wait)?;
-        Ok(self.report_over(BaselineOutcome {
-            name: "udp",
-            remote,
-            negotiated: Negotiated::default(),
+        let measured = Measurements {
+            config: self.config,
+            server: unnegotiated(self.config, remote),
+            probes: 0,
             sockets: self.config.shards,
-            first,
-            usages,
-            outcomes,
+            outcomes: &outcomes,
             collector,
-        }))
+            usages: first.zip(usages),
+        };
+        Ok(report_over("udp", measured))
     }
 
     fn interval(&self) -> Duration {
         collector::interval(self.config.goal.duration())
     }
-
-    fn report_over(&self, baseline: BaselineOutcome) -> Report {
-        let elapsed = baseline
-            .outcomes
-            .iter()
-            .map(|outcome| outcome.elapsed)
-            .max();
-        let negotiated = baseline.negotiated;
-        let mut report = Report::new(Measurements {
-            config: self.config,
-            server: Server {
-                name: self.config.target.server_name.clone(),
-                address: baseline.remote.to_string(),
-                alpn: negotiated.alpn,
-                cipher_suite: negotiated.cipher_suite,
-                key_exchange: negotiated.key_exchange,
-            },
-            probes: 0,
-            sockets: baseline.sockets,
-            outcomes: &baseline.outcomes,
-            intervals: baseline.collector.into_rows(elapsed.unwrap_or_default()),
-            usages: baseline
-                .first
-                .zip(baseline.usages)
-                .map(|(first, [begun, ended])| [first, begun, ended]),
-        });
-        report.run.transport = baseline.name.into();
-        report
-    }
 }
 
-/// Outcome of a load over another transport.
-struct BaselineOutcome {
-    name: &'static str,
-    remote: SocketAddr,
-    negotiated: Negotiated,
-    sockets: usize,
-    first: Option<Usage>,
-    usages: Option<[Usage; 2]>,
-    outcomes: Vec<Outcome>,
-    collector: Collector,
+fn report_over(transport: &str, measured: Measurements<'_>) -> Report {
+    let mut report = Report::new(measured);
+    report.run.transport = transport.into();
+    report
 }
 
 /// Returns the TLS settings of QUIC, for TCP.

@@ -7,7 +7,7 @@ use super::{
     report::latency::Interval,
 };
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Collector {
     interval: Duration,
     /// Time of measuring, if that is the goal.
@@ -25,8 +25,7 @@ impl Collector {
             interval,
             duration,
             shards,
-            pending: BTreeMap::new(),
-            rows: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -81,11 +80,9 @@ impl Collector {
             .filter(|row| row.length_s > 0.0 || row.messages > 0)
             .collect();
         while rows
-            .last()
-            .is_some_and(|row| row.after_end && row.messages == 0)
-        {
-            rows.pop();
-        }
+            .pop_if(|row| row.after_end && row.messages == 0)
+            .is_some()
+        {}
         rows
     }
 }
@@ -160,16 +157,14 @@ mod tests {
 
     #[test]
     fn answers_after_the_end_are_in_intervals_of_their_own() {
-        assert_eq!(
-            rows(200, &[10, 20, 150, 201, 202, 450, 460]),
-            [
-                (false, 0, 100, 2),
-                (false, 100, 100, 1),
-                (true, 200, 100, 2),
-                (true, 300, 100, 0),
-                (true, 400, 100, 2),
-            ]
-        );
+        let expected = [
+            (false, 0, 100, 2),
+            (false, 100, 100, 1),
+            (true, 200, 100, 2),
+            (true, 300, 100, 0),
+            (true, 400, 100, 2),
+        ];
+        assert_eq!(rows(200, &[10, 20, 150, 201, 202, 450, 460]), expected);
         // Without late answers there is no interval for them.
         assert_eq!(rows(100, &[10]), [(false, 0, 100, 1)]);
     }
@@ -192,26 +187,20 @@ mod tests {
 
     #[test]
     fn a_last_interval_that_is_longer_or_shorter_has_the_rate_of_its_true_length() {
-        assert_eq!(
-            rows(249, &[110, 220, 230]),
-            [(false, 0, 100, 0), (false, 100, 149, 3)]
-        );
-        assert_eq!(
-            rows(160, &[10, 155]),
-            [(false, 0, 100, 1), (false, 100, 60, 1)]
-        );
+        let longer = [(false, 0, 100, 0), (false, 100, 149, 3)];
+        assert_eq!(rows(249, &[110, 220, 230]), longer);
+        let shorter = [(false, 0, 100, 1), (false, 100, 60, 1)];
+        assert_eq!(rows(160, &[10, 155]), shorter);
     }
 
     #[test]
     fn an_answer_that_is_seen_late_is_not_put_into_an_interval_that_is_over() {
-        assert_eq!(
-            rows(400, &[10, 350]),
-            [
-                (false, 0, 100, 1),
-                (false, 100, 100, 0),
-                (false, 200, 100, 0),
-                (false, 300, 100, 1),
-            ]
-        );
+        let expected = [
+            (false, 0, 100, 1),
+            (false, 100, 100, 0),
+            (false, 200, 100, 0),
+            (false, 300, 100, 1),
+        ];
+        assert_eq!(rows(400, &[10, 350]), expected);
     }
 }

@@ -15,10 +15,10 @@ use super::{
     connection_slots::ConnectionSlots,
     counters::TransportCounts,
     failure::{ConnectionFailure, ErrorKind, StopReason},
+    generator::ShardPlan,
     message::Message,
     run_clock::{ProcessorClock, RunClock},
     session::Session,
-    shard_plan::ShardPlan,
 };
 
 /// Application code of a connection that has done its work.

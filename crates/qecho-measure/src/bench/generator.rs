@@ -7,7 +7,7 @@ use std::{
 };
 
 use qecho_echo::dial::UnreachableTimer;
-use qecho_engine::{Application, Connection, Event, ShardContext};
+use qecho_engine::{Application, Connection, Connector, Event, ShardContext};
 
 use super::{
     accounting::Phase,
@@ -18,11 +18,25 @@ use super::{
     outcome::Outcome,
     run_clock::ProcessorClock,
     session::Session,
-    shard_plan::ShardPlan,
 };
 
 /// Grace period of a server whose host says that no program listens there.
 const UNREACHABLE_GRACE: Duration = Duration::from_secs(1);
+
+/// One shard's part of a load.
+#[derive(Clone, Debug)]
+pub struct ShardPlan {
+    /// The server's address.
+    pub remote: SocketAddr,
+    /// TLS as a client.
+    pub connector: Connector,
+    /// Sockets of the shard, all of the address's family.
+    pub sockets: usize,
+    /// Number of the shard, from 0.
+    pub number: usize,
+    /// Length of the intervals that are reported.
+    pub interval: Duration,
+}
 
 /// A load generator as the application of a shard.
 pub struct Generator {

@@ -41,7 +41,7 @@ impl IntervalSample {
 
 /// The intervals of one shard's run: those of the measuring, and after its end
 /// those in which late answers come back.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Intervals {
     length: Duration,
     /// Time of measuring, if that is the goal.
@@ -66,8 +66,7 @@ impl Intervals {
         Self {
             length,
             duration,
-            current: None,
-            completed: Vec::new(),
+            ..Self::default()
         }
     }
 

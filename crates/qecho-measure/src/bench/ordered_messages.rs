@@ -12,7 +12,7 @@ use super::{
 };
 
 /// An ordered sequence of bytes, and the messages in it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct OrderedMessages {
     /// Beginning of its part of the pattern.
     origin: u64,
@@ -29,10 +29,7 @@ impl OrderedMessages {
     pub(super) fn new(number: u64) -> Self {
         Self {
             origin: Pattern::origin(number),
-            wanted: 0,
-            written: 0,
-            received: 0,
-            under_way: VecDeque::new(),
+            ..Self::default()
         }
     }
 

@@ -41,9 +41,7 @@ mod tests {
         for _ in 0..100_000 {
             counts[rng.below(10) as usize] += 1;
         }
-        assert!(
-            counts.iter().all(|count| (9_500..10_500).contains(count)),
-            "{counts:?}"
-        );
+        let are_equal = counts.iter().all(|count| (9_500..10_500).contains(count));
+        assert!(are_equal, "{counts:?}");
     }
 }

@@ -16,13 +16,12 @@ use super::{
     config::{Config, Mode, Sessions},
     error::BenchError,
     events::{Command, EventSink, GeneratorEvent},
-    generator::Generator,
+    generator::{Generator, ShardPlan},
     outcome::Outcome,
     probe::{Probe, Reached},
     processor::{self, Usage},
     progress::Progress,
     report::{Measurements, Report, Server},
-    shard_plan::ShardPlan,
     stopper::Stopper,
 };
 
@@ -72,17 +71,14 @@ impl Run<'_> {
         for worker in workers {
             outcomes.push(worker.join().map_err(BenchError::Wait)?);
         }
-        let elapsed = outcomes.iter().map(|outcome| outcome.elapsed).max();
         Ok(Report::new(Measurements {
             config: self.config,
             server: server(self.config, &reached),
             probes: 1,
             sockets,
             outcomes: &outcomes,
-            intervals: collector.into_rows(elapsed.unwrap_or_default()),
-            usages: first
-                .zip(usages)
-                .map(|(first, [begun, ended])| [first, begun, ended]),
+            collector,
+            usages: first.zip(usages),
         }))
     }
 
@@ -177,17 +173,27 @@ impl Run<'_> {
     }
 }
 
+/// Returns a server with which nothing was negotiated.
+pub(super) fn unnegotiated(config: &Config, address: SocketAddr) -> Server {
+    Server {
+        name: config.target.server_name.clone(),
+        address: address.to_string(),
+        alpn: None,
+        cipher_suite: String::new(),
+        key_exchange: None,
+    }
+}
+
 /// Returns the server that QUIC has reached, as a report has it.
 fn server(config: &Config, reached: &Reached) -> Server {
     let handshake = &reached.handshake;
     let alpn = handshake.alpn.as_deref();
     let suite = format!("{:?}", handshake.cipher_suite);
     Server {
-        name: config.target.server_name.clone(),
-        address: reached.address.to_string(),
         alpn: alpn.map(|name| String::from_utf8_lossy(name).into_owned()),
         cipher_suite: suite.replacen("TLS13_", "TLS_", 1),
         key_exchange: handshake.key_exchange.map(|group| format!("{group:?}")),
+        ..unnegotiated(config, reached.address)
     }
 }
 

@@ -14,7 +14,7 @@ const PRECISION: f64 = 1.05;
 const RATE_MIN: f64 = 1.0;
 
 /// A search: first up or down by doubling, then between the two.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Search {
     next: Option<f64>,
     /// The highest rate that was not too much.
@@ -31,10 +31,7 @@ impl Search {
     pub(super) fn new(start: f64) -> Self {
         Self {
             next: Some(start),
-            passed: None,
-            failed: None,
-            is_failed_once: false,
-            trials: 0,
+            ..Self::default()
         }
     }
 
@@ -106,11 +103,8 @@ mod tests {
     fn a_server_that_keeps_nothing_or_everything_ends_the_search() {
         let (nothing, _) = search(1e3, 0.0);
         assert_eq!((nothing.passed, nothing.failed), (None, Some(RATE_MIN)));
-        let (everything, _) = search(1e3, f64::INFINITY);
-        assert_eq!(
-            (everything.passed, everything.failed),
-            (Some(RATE_MAX), None)
-        );
+        let (all, _) = search(1e3, f64::INFINITY);
+        assert_eq!((all.passed, all.failed), (Some(RATE_MAX), None));
     }
 
     #[test]
@@ -121,9 +115,7 @@ mod tests {
             let hiccup = hiccups.next().unwrap_or(false);
             search.record(rate <= 10_000.0 && !hiccup);
         }
-        assert!(
-            search.passed.is_some_and(|passed| passed > 9_500.0),
-            "{search:?}"
-        );
+        let is_near = search.passed.is_some_and(|passed| passed > 9_500.0);
+        assert!(is_near, "{search:?}");
     }
 }

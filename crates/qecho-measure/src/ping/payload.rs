@@ -78,20 +78,14 @@ mod tests {
 
     #[test]
     fn no_message_equals_the_next() {
-        let [one, next] = [1, 2].map(|sequence| {
-            let (stamp, size) = (0, 300);
-            Payload {
-                sequence,
-                stamp,
-                size,
-            }
-            .bytes()
+        let (stamp, size) = (0, 300);
+        let [one, next] = [1, 2].map(|sequence| Payload {
+            sequence,
+            stamp,
+            size,
         });
-        assert!(
-            one[SIZE_MIN..]
-                .iter()
-                .zip(&next[SIZE_MIN..])
-                .all(|(a, b)| a != b)
-        );
+        let (one, next) = (one.bytes(), next.bytes());
+        let mut pairs = one.iter().zip(&next).skip(SIZE_MIN);
+        assert!(pairs.all(|(one, next)| one != next));
     }
 }

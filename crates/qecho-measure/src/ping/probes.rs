@@ -56,7 +56,7 @@ impl Answer {
 }
 
 /// The pings of one host.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Probes {
     /// Zero: when the one before is answered or given up.
     interval: Duration,
@@ -80,14 +80,8 @@ impl Probes {
             interval: config.interval,
             one_at_a_time: config.mode.one_at_a_time() || config.interval.is_zero(),
             timeout: config.timeout,
-            next: None,
             left: config.count,
-            outstanding: BTreeMap::new(),
-            given_up: BTreeMap::new(),
-            answered: BTreeSet::new(),
-            highest_answered: 0,
-            counts: Counts::default(),
-            times: LatencyRecorder::default(),
+            ..Self::default()
         }
     }
 
@@ -103,10 +97,8 @@ impl Probes {
         let intended = self.next.filter(|due| *due <= now && self.has_room())?;
         self.counts.sent += 1;
         self.left = self.left.map(|left| left - 1);
-        self.next = match self.interval {
-            Duration::ZERO => None,
-            interval => Some(intended + interval),
-        };
+        let interval = Some(self.interval).filter(|interval| !interval.is_zero());
+        self.next = interval.map(|interval| intended + interval);
         let sequence = self.counts.sent;
         self.outstanding.insert(sequence, intended);
         Some(Probe { sequence, intended })

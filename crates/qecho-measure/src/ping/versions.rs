@@ -74,9 +74,7 @@ impl VersionPing {
                 }
             }
         }
-        if !self.is_finished && self.hosts.iter().all(|host| host.has_ended) {
-            self.is_finished = true;
-        }
+        self.is_finished |= self.hosts.iter().all(|host| host.has_ended);
     }
 }
 

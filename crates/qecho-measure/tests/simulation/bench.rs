@@ -15,7 +15,7 @@ use qecho_measure::bench::{
 };
 use qecho_netsim::{
     link::Conditions,
-    simulation::{FAR, NEAR, Simulation},
+    simulation::{End, FAR, NEAR, Simulation},
 };
 use qecho_testkit::{
     identity::{Identity, SERVER_NAME},
@@ -84,14 +84,11 @@ fn run_by<F: Application>(
     let near = Shard::new(&client, &[NEAR], generator).expect("these settings work");
     let mut simulation = Simulation::new(near, far, path, 7);
     let over = simulation.run_until(LIMIT, |both| {
-        let now = both.now();
-        if told
-            .try_iter()
-            .any(|event| matches!(event, GeneratorEvent::Ready { .. }))
-        {
-            both.near.handle_command(now, Command::Begin);
+        let is_ready = |event| matches!(event, GeneratorEvent::Ready { .. });
+        if told.try_iter().any(is_ready) {
+            both.near.handle_command(both.now(), Command::Begin);
         }
-        both.near.is_finished(now)
+        both.is_finished(End::Near)
     });
     assert!(over, "the load ends");
     let Simulation { near, far, .. } = simulation;
@@ -144,10 +141,8 @@ fn messages_of_early_data_come_back_sooner_and_are_sent_again_if_they_are_reject
         assert_eq!(outcome.early_data(), counts);
         // One round trip; the first message of each takes two.
         let times = outcome.latency();
-        assert_eq!(
-            (times.count, times.p50_us.map(ms), times.max_us.map(ms)),
-            (5, Some(10), Some(20))
-        );
+        let (p50, max) = (times.p50_us.map(ms), times.max_us.map(ms));
+        assert_eq!((times.count, p50, max), (5, Some(10), Some(20)));
         assert_eq!(far.application().report().bytes_echoed, 500);
     }
 }
@@ -244,20 +239,17 @@ fn known_service_times_give_the_right_percentiles() {
     ] {
         let measured_ms = measured_us.expect("messages came back") / 1e3;
         // Three digits, and the microseconds of packing and pacing.
-        assert!(
-            (measured_ms / expected_ms - 1.0).abs() < 2e-3,
-            "{latency:?}"
-        );
+        let difference = (measured_ms / expected_ms - 1.0).abs();
+        assert!(difference < 2e-3, "{latency:?}");
     }
 }
 
 /// A server that answers at once, but not from the fifth to the sixth second.
 fn stalling(identity: &Identity) -> Shard<Slow> {
     Slow::shard(identity, |_, since| {
-        let begins = Duration::from_secs(5);
-        let ends = Duration::from_secs(6);
-        match since >= begins && since < ends {
-            true => ends - since,
+        let (begins, ends) = (Duration::from_secs(5), Duration::from_secs(6));
+        match since >= begins {
+            true => ends.saturating_sub(since),
             false => Duration::ZERO,
         }
     })

@@ -5,26 +5,60 @@ use qecho_echo::{
     ALPN_ECHO,
     dial::{Alpn, DialFailure},
 };
-use qecho_engine::Event;
-use qecho_measure::ping::{Failure, Mode, PingEvent, UNANSWERED_MAX};
+use qecho_engine::{Connection, Event, StreamId};
+use qecho_measure::ping::{Config, Failure, Lost, Mode, PingEvent, UNANSWERED_MAX};
 use qecho_testkit::{
     identity::Identity,
-    scenario::{Scenario, good_path},
+    scenario::{Scenario, dead_path, good_path},
     scripted::{Script, ScriptedServer},
 };
 
 use crate::{
-    pinging::{deaf, milliseconds},
+    pinging::milliseconds,
     responses::{Pinging, config, echo},
 };
 
 /// Whether the right failure is found.
 type Expected = fn(&Failure) -> bool;
 
+/// Begins to ping a server that does as the script says.
+fn scripted(
+    script: Script,
+    mode: Mode,
+    count: u64,
+    change: impl FnOnce(&mut Config),
+) -> Pinging<ScriptedServer> {
+    let identity = Identity::generate();
+    let mut config = config(&identity, mode, count);
+    change(&mut config);
+    let far = ScriptedServer::shard(&identity, &[ALPN_ECHO], script);
+    Pinging::new(&config, far, &good_path(), 1)
+}
+
+/// Sends back what came on a stream, as `change` leaves it; returns the stream and the number of
+/// the message.
+fn echo_one(
+    connection: &mut Connection<'_>,
+    event: &Event,
+    change: impl FnOnce(&mut [u8]),
+) -> Option<(StreamId, u64)> {
+    let (Event::Opened(id) | Event::Readable(id)) = event else {
+        return None;
+    };
+    let mut data = connection.read(*id, 1_000).data.to_vec();
+    change(&mut data);
+    let number = number(&data);
+    connection.write(*id, data.into());
+    Some((*id, number?))
+}
+
+fn number(message: &[u8]) -> Option<u64> {
+    message.first_chunk().copied().map(u64::from_be_bytes)
+}
+
 #[test]
 fn an_echo_that_comes_twice_is_counted_once() {
-    let identity = Identity::generate();
-    let far = ScriptedServer::shard(&identity, &[ALPN_ECHO], |connection, event| {
+    let twice: Script = |connection, event| {
         if matches!(event, Event::DatagramReceived) {
             while let Some(data) = connection.receive_datagram() {
                 for copy in [data.clone(), data] {
@@ -32,17 +66,11 @@ fn an_echo_that_comes_twice_is_counted_once() {
                 }
             }
         }
-    });
-    let config = config(&identity, Mode::Datagram, 10);
-    let mut ping = Pinging::new(&config, far, &good_path(), 1);
-    let report = ping.report();
-    assert_eq!(report.counts.received, 10);
+    };
+    let counts = scripted(twice, Mode::Datagram, 10, |_| ()).report().counts;
+    assert_eq!(counts.received, 10);
     // The last one's copy may come after the end.
-    assert!(
-        (9..=10).contains(&report.counts.duplicates),
-        "{:?}",
-        report.counts
-    );
+    assert!((9..=10).contains(&counts.duplicates), "{counts:?}");
 }
 
 #[test]
@@ -51,9 +79,9 @@ fn handshakes_go_on_when_a_server_comes_back() {
         config.interval = milliseconds(500)
     });
     ping.run(milliseconds(1_250));
-    ping.path(&deaf());
+    ping.simulation.set_conditions(&dead_path());
     ping.run(milliseconds(1_000));
-    ping.path(&good_path());
+    ping.simulation.set_conditions(&good_path());
     let report = ping.report();
     assert_eq!(report.outcome, Ok(()));
     assert_eq!(report.counts.sent, 6);
@@ -65,62 +93,41 @@ fn a_server_that_ends_changes_or_breaks_is_found_out_and_what_came_is_kept() {
     let cases: [(Script, Expected); 4] = [
         (
             |connection, event| {
-                if let Event::Opened(id) | Event::Readable(id) = event {
-                    let data = connection.read(*id, 1_000).data;
-                    let fifth = data.first_chunk() == Some(&5_u64.to_be_bytes());
-                    connection.write(*id, data);
-                    if fifth {
-                        connection.finish(*id);
-                    }
+                if let Some((id, 5)) = echo_one(connection, event, |_| ()) {
+                    connection.finish(id);
                 }
             },
             |failure| *failure == Failure::StreamEnded,
         ),
         (
             |connection, event| {
-                if let Event::Opened(id) | Event::Readable(id) = event {
-                    let mut data = connection.read(*id, 1_000).data.to_vec();
-                    if data.first_chunk() == Some(&6_u64.to_be_bytes()) {
+                echo_one(connection, event, |data| {
+                    if number(data) == Some(6) {
                         data[40] ^= 1;
                     }
-                    connection.write(*id, data.into());
-                }
+                });
             },
             |failure| *failure == Failure::Differs { sequence: 6 },
         ),
         (
             |connection, event| {
-                if let Event::Opened(id) | Event::Readable(id) = event {
-                    let data = connection.read(*id, 1_000).data;
-                    let sixth = data.first_chunk() == Some(&6_u64.to_be_bytes());
-                    connection.write(*id, data);
-                    if sixth {
-                        connection.close(9, "go away");
-                    }
+                if let Some((_, 6)) = echo_one(connection, event, |_| ()) {
+                    connection.close(9, "go away");
                 }
             },
             |failure| matches!(failure, Failure::Closed(_)),
         ),
         (
             |connection, event| {
-                if let Event::Opened(id) | Event::Readable(id) = event {
-                    let data = connection.read(*id, 1_000).data;
-                    let fifth = data.first_chunk() == Some(&5_u64.to_be_bytes());
-                    connection.write(*id, data);
-                    if fifth {
-                        connection.write(*id, Bytes::from_static(b"more"));
-                    }
+                if let Some((id, 5)) = echo_one(connection, event, |_| ()) {
+                    connection.write(id, Bytes::from_static(b"more"));
                 }
             },
             |failure| *failure == Failure::TooMuch,
         ),
     ];
     for (act, expected) in cases {
-        let identity = Identity::generate();
-        let far = ScriptedServer::shard(&identity, &[ALPN_ECHO], act);
-        let config = config(&identity, Mode::Stream, 10);
-        let mut ping = Pinging::new(&config, far, &good_path(), 1);
-        let report = ping.report();
+        let report = scripted(act, Mode::Stream, 10, |_| ()).report();
         let failure = report.outcome.expect_err("the server does wrong");
         assert!(expected(&failure), "{failure:?}");
         assert_eq!(report.counts.received, 5, "{failure:?}");
@@ -129,22 +136,22 @@ fn a_server_that_ends_changes_or_breaks_is_found_out_and_what_came_is_kept() {
 
 #[test]
 fn who_takes_no_datagrams_or_answers_nothing_is_named() {
-    let identity = Identity::generate();
-    let far = ScriptedServer::shard(&identity, &[ALPN_ECHO], |_, _| {});
-    let mut silent = config(&identity, Mode::Stream, 3);
-    silent.timeout = milliseconds(500);
-    let mut ping = Pinging::new(&silent, far, &good_path(), 1);
-    let report = ping.report();
+    let impatient = |config: &mut Config| config.timeout = milliseconds(500);
+    let report = scripted(|_, _| {}, Mode::Stream, 3, impatient).report();
     assert_eq!((report.counts.received, report.counts.lost), (0, 3));
     assert_eq!(report.times.summary(), None);
 
     // Who asks for more than can wait ends it.
-    let far = ScriptedServer::shard(&identity, &[ALPN_ECHO], |_, _| {});
-    let mut eager = config(&identity, Mode::Stream, 30_000);
-    eager.timeout = milliseconds(500);
-    eager.interval = milliseconds(1);
-    let mut ping = Pinging::new(&eager, far, &good_path(), 1);
-    let report = ping.report();
+    let mut eager = scripted(
+        |_, _| {},
+        Mode::Stream,
+        30_000,
+        |config| {
+            impatient(config);
+            config.interval = milliseconds(1);
+        },
+    );
+    let report = eager.report();
     assert_eq!(report.outcome, Err(Failure::Silent(UNANSWERED_MAX)));
     assert_eq!(report.counts.lost, UNANSWERED_MAX as u64);
 
@@ -158,53 +165,42 @@ fn who_takes_no_datagrams_or_answers_nothing_is_named() {
 
 #[test]
 fn nobody_there_is_one_failure_or_a_lost_ping_each_time() {
-    let nobody = || {
-        let identity = Identity::generate();
-        (Scenario::seeded(1).server(&identity), identity)
+    let identity = Identity::generate();
+    let ping = |identity: &_, mode, path: &_| {
+        let far = Scenario::seeded(1).server(&Identity::generate());
+        Pinging::new(&config(identity, mode, 3), far, path, 1)
     };
-    let (far, identity) = nobody();
-    let mut ping = Pinging::new(&config(&identity, Mode::Stream, 3), far, &deaf(), 1);
-    let failure = ping.report().outcome.expect_err("nobody is there");
-    assert!(matches!(
-        failure,
-        Failure::Dial(DialFailure::NoAnswer { .. })
-    ));
+    let outcome = ping(&identity, Mode::Stream, &dead_path()).report().outcome;
+    let is_silence = matches!(outcome, Err(Failure::Dial(DialFailure::NoAnswer { .. })));
+    assert!(is_silence, "{outcome:?}");
 
-    let (far, identity) = nobody();
-    let mut ping = Pinging::new(&config(&identity, Mode::Handshake, 3), far, &deaf(), 1);
-    let report = ping.report();
-    assert_eq!(report.outcome, Ok(()));
-    assert_eq!(ping.lost(), [1, 2, 3]);
+    let mut nobody = ping(&identity, Mode::Handshake, &dead_path());
+    assert_eq!(nobody.report().outcome, Ok(()));
+    assert_eq!(nobody.lost(), [1, 2, 3]);
 
     // One that refuses is not asked again.
-    let (far, _) = nobody();
-    let stranger = config(&Identity::generate(), Mode::Handshake, 3);
-    let mut ping = Pinging::new(&stranger, far, &good_path(), 1);
-    let report = ping.report();
-    assert!(matches!(
-        report.outcome,
-        Err(Failure::Dial(DialFailure::Handshake { .. }))
-    ));
+    let report = ping(&identity, Mode::Handshake, &good_path()).report();
+    let refused = &report.outcome;
+    let is_refusal = matches!(refused, Err(Failure::Dial(DialFailure::Handshake { .. })));
+    assert!(is_refusal, "{refused:?}");
     assert_eq!(report.counts.sent, 1);
 }
 
 #[test]
 fn a_server_that_closes_before_it_confirms_is_quoted_each_time() {
-    let identity = Identity::generate();
-    let far = ScriptedServer::shard(&identity, &[ALPN_ECHO], |connection, event| {
+    let close: Script = |connection, event| {
         if matches!(event, Event::Connected) {
             connection.close(7, "not you");
         }
-    });
-    let config = config(&identity, Mode::Handshake, 3);
-    let mut ping = Pinging::new(&config, far, &good_path(), 1);
+    };
+    let mut ping = scripted(close, Mode::Handshake, 3, |_| ());
     let report = ping.report();
     assert_eq!((report.counts.lost, report.outcome), (3, Ok(())));
     let quoted = ping.seen.iter().filter(|event| match event {
-        PingEvent::Lost(lost) => {
-            let reason = lost.reason.as_deref();
-            reason.is_some_and(|reason| reason.contains("not you"))
-        }
+        PingEvent::Lost(Lost {
+            reason: Some(reason),
+            ..
+        }) => reason.contains("not you"),
         _ => false,
     });
     assert_eq!(quoted.count(), 3);

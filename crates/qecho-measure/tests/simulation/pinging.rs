@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use qecho_echo::server::Echo;
 use qecho_engine::EarlyData;
-use qecho_measure::ping::{EarlyEcho, LatencySummary, Measure, Mode, PingEvent, ReplyKind};
+use qecho_measure::ping::{
+    EarlyEcho, HandshakeTimes, LatencySummary, Measure, Mode, PingEvent, ReplyKind,
+};
 use qecho_netsim::{link::Conditions, simulation::FAR};
 use qecho_testkit::{
     identity::Identity,
-    scenario::{Scenario, good_path},
+    scenario::{Scenario, dead_path, good_path},
 };
 
 use crate::responses::{Pinging, config, echo};
@@ -23,11 +26,11 @@ fn delay(count: u64) -> Conditions {
     }
 }
 
-pub(crate) fn deaf() -> Conditions {
-    Conditions {
-        loss: 1.0,
-        ..good_path()
-    }
+/// Lets nothing pass for so long.
+fn interrupt(ping: &mut Pinging<Echo>, time: Duration) {
+    ping.simulation.set_conditions(&dead_path());
+    ping.run(time);
+    ping.simulation.set_conditions(&good_path());
 }
 
 /// Checks that a percentile is what it must be, as exact as its digits.
@@ -73,9 +76,9 @@ fn percentiles_tell_of_the_slow_ones() {
         // 80 at 10 ms, 15 at 40 ms, 5 at 90 ms: each is sent in the middle
         // between two changes.
         ping.run(milliseconds(10 + 79 * 100 + 50));
-        ping.path(&delay(20));
+        ping.simulation.set_conditions(&delay(20));
         ping.run(milliseconds(15 * 100));
-        ping.path(&delay(45));
+        ping.simulation.set_conditions(&delay(45));
         let report = ping.report();
         assert_eq!(report.counts.received, 100);
         let summary = report.times.summary().expect("there are some");
@@ -93,16 +96,12 @@ fn exactly_those_datagrams_are_lost_that_the_path_lost() {
     let mut ping = echo(Mode::Datagram, 40, |_| ());
     // The handshake takes 10 ms, and the first is sent then.
     ping.run(milliseconds(10 + 9 * 100 + 50));
-    ping.path(&deaf());
-    ping.run(milliseconds(500));
-    ping.path(&good_path());
+    interrupt(&mut ping, milliseconds(500));
     let report = ping.report();
     assert_eq!(ping.lost(), [11, 12, 13, 14, 15]);
     assert_eq!((report.counts.sent, report.counts.received), (40, 35));
-    assert_eq!(
-        report.times.summary().map(|times| times.max),
-        Some(milliseconds(10))
-    );
+    let max = report.times.summary().map(|times| times.max);
+    assert_eq!(max, Some(milliseconds(10)));
 }
 
 #[test]
@@ -114,7 +113,7 @@ fn a_lossy_path_loses_its_share_of_datagrams_and_nothing_of_a_stream() {
     for (over, lost) in [(Mode::Datagram, 150..=230), (Mode::Stream, 0..=0)] {
         let mut ping = echo(over, 1_000, |config| config.interval = milliseconds(50));
         ping.run(milliseconds(30));
-        ping.path(&lossy);
+        ping.simulation.set_conditions(&lossy);
         let report = ping.report();
         assert_eq!(report.outcome, Ok(()));
         assert!(lost.contains(&report.counts.lost), "{:?}", report.counts);
@@ -129,23 +128,14 @@ fn an_answer_that_comes_too_late_is_a_row_of_its_own_and_stays_lost() {
         config.timeout = milliseconds(300)
     });
     ping.run(milliseconds(10 + 2 * 100 + 50));
-    ping.path(&deaf());
-    ping.run(milliseconds(600));
-    ping.path(&good_path());
+    interrupt(&mut ping, milliseconds(600));
     let report = ping.report();
-    let late: Vec<_> = ping
-        .seen
-        .iter()
-        .filter_map(|event| match event {
-            PingEvent::Late(reply) => Some(reply),
-            _ => None,
-        })
-        .collect();
-    assert!(
-        late.len() > 1 && ping.lost().len() >= late.len(),
-        "{:?}",
-        ping.seen
-    );
+    let late = ping.all(|event| match event {
+        PingEvent::Late(reply) => Some(reply),
+        _ => None,
+    });
+    let are_lost = late.len() > 1 && ping.lost().len() >= late.len();
+    assert!(are_lost, "{:?}", ping.seen);
     assert_eq!(report.counts.late, late.len() as u64);
     assert!(late.iter().all(|reply| reply.time > milliseconds(300)));
     let max = report.times.summary().expect("some came in time").max;
@@ -163,7 +153,7 @@ fn datagrams_that_overtake_others_are_counted() {
         config.interval = milliseconds(10)
     });
     ping.run(milliseconds(50));
-    ping.path(&shaken);
+    ping.simulation.set_conditions(&shaken);
     let report = ping.report();
     let mut highest = 0;
     let mut overtaken = 0;
@@ -179,9 +169,7 @@ fn datagrams_that_overtake_others_are_counted() {
 fn a_frame_is_timed_to_its_acknowledgement_with_and_without_the_delay_of_it() {
     let mut ping = echo(Mode::Frame, 20, |_| ());
     ping.run(milliseconds(10 + 10 * 100 + 50));
-    ping.path(&deaf());
-    ping.run(milliseconds(300));
-    ping.path(&good_path());
+    interrupt(&mut ping, milliseconds(300));
     let report = ping.report();
     assert_eq!(report.outcome, Ok(()));
     let lost = report.counts.lost;
@@ -198,16 +186,22 @@ fn a_frame_is_timed_to_its_acknowledgement_with_and_without_the_delay_of_it() {
     check(network.max, milliseconds(10));
 }
 
+/// Returns the times of the handshakes that were replies, of which nothing else may be one.
+fn handshakes(ping: &Pinging<Echo>) -> impl Iterator<Item = &HandshakeTimes> {
+    let replies = ping.replies().into_iter();
+    replies.map(|reply| match &reply.kind {
+        ReplyKind::Handshake(times) => times,
+        other => panic!("{other:?}"),
+    })
+}
+
 #[test]
 fn a_handshake_is_complete_after_one_round_trip_and_confirmed_after_two() {
     for interval in [milliseconds(100), Duration::ZERO] {
         let mut ping = echo(Mode::Handshake, 20, |config| config.interval = interval);
         let report = ping.report();
         assert_eq!(report.counts.received, 20);
-        for reply in ping.replies() {
-            let ReplyKind::Handshake(phases) = &reply.kind else {
-                panic!("{reply:?}");
-            };
+        for (reply, phases) in ping.replies().into_iter().zip(handshakes(&ping)) {
             assert_eq!(phases.first_reply, Some(milliseconds(10)));
             assert_eq!(phases.complete, milliseconds(10));
             assert_eq!(phases.confirmed, Some(milliseconds(20)));
@@ -229,11 +223,7 @@ fn handshakes_know_of_those_before_only_if_they_are_let() {
     for resume in [false, true] {
         let mut ping = echo(Mode::Handshake, 5, |config| config.resume = resume);
         assert_eq!(ping.report().counts.received, 5);
-        let replies = ping.replies().into_iter();
-        let resumed = replies.map(|reply| match &reply.kind {
-            ReplyKind::Handshake(phases) => phases.resumed,
-            other => panic!("{other:?}"),
-        });
+        let resumed = handshakes(&ping).map(|phases| phases.resumed);
         let expected = [false, resume, resume, resume, resume];
         assert_eq!(resumed.collect::<Vec<_>>(), expected);
     }
@@ -248,10 +238,7 @@ fn what_is_sent_early_has_come_back_when_the_handshake_is_complete() {
     let far = Scenario::seeded(80).early_data().server(&identity);
     let mut ping = Pinging::new(&config, far, &good_path(), 80);
     assert_eq!(ping.report().counts.received, 4);
-    let early = ping.replies().into_iter().map(|reply| match &reply.kind {
-        ReplyKind::Handshake(phases) => phases.early.expect("it was asked for"),
-        other => panic!("{other:?}"),
-    });
+    let early = handshakes(&ping).map(|phases| phases.early.expect("it was asked for"));
     let first = EarlyEcho {
         early_data: None,
         echoed: Some(milliseconds(20)),
@@ -271,10 +258,8 @@ fn who_stops_it_gets_what_came_so_far() {
         ping.stop();
         let report = ping.report();
         assert_eq!(report.outcome, Ok(()));
-        assert!(
-            (8..=10).contains(&report.counts.received),
-            "{over:?}: {report:?}"
-        );
+        let received = report.counts.received;
+        assert!((8..=10).contains(&received), "{over:?}: {report:?}");
         assert_eq!(report.counts.lost, 0);
     }
 }
@@ -292,9 +277,9 @@ fn hosts_are_pinged_side_by_side_and_end_by_themselves() {
     let far = Scenario::seeded(1).server(&identity);
     let mut ping = Pinging::new(&config, far, &good_path(), 1);
     assert!(ping.run(Duration::from_secs(60)));
-    let ended = ping.seen.iter().filter_map(|event| match event {
+    let ended = ping.all(|event| match event {
         PingEvent::Ended(report) => Some(report.counts.received),
         _ => None,
     });
-    assert_eq!(ended.collect::<Vec<_>>(), [5, 5, 0]);
+    assert_eq!(ended, [5, 5, 0]);
 }

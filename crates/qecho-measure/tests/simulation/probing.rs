@@ -8,7 +8,7 @@ use qecho_engine::{Shard, config::ShardConfig};
 use qecho_measure::bench::{Config, Probe};
 use qecho_netsim::{
     link::Conditions,
-    simulation::{FAR, NEAR, Simulation},
+    simulation::{End, FAR, NEAR, Simulation},
 };
 use qecho_testkit::{
     identity::{Identity, SERVER_NAME},
@@ -39,10 +39,7 @@ fn a_load_that_looks_first_who_is_there_does_so_by_a_whole_handshake() {
             ..good_path()
         };
         simulation.links().0.set_conditions(without);
-        let over = simulation.run_until(LONG, |both| {
-            let now = both.now();
-            both.near.is_finished(now)
-        });
+        let over = simulation.run_until(LONG, |both| both.is_finished(End::Near));
         assert!(over, "without {number}");
         simulation.run_for(LONG);
         let report = simulation.far.application().report();

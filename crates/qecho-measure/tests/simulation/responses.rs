@@ -101,29 +101,17 @@ impl<F: Application> Pinging<F> {
 
     /// Runs to the end and returns the report.
     pub(crate) fn report(&mut self) -> Report {
-        assert!(
-            self.run(Duration::from_secs(3_600)),
-            "it does not end: {:#?}",
-            self.seen
-        );
+        let has_ended = self.run(Duration::from_secs(3_600));
+        assert!(has_ended, "it does not end: {:#?}", self.seen);
         let Some(PingEvent::Ended(report)) = self.seen.last() else {
             panic!("the last event is not the end: {:#?}", self.seen);
         };
         let counts = report.counts;
-        assert_eq!(
-            counts.received + counts.lost + counts.unanswered,
-            counts.sent
-        );
+        let known = counts.received + counts.lost + counts.unanswered;
+        assert_eq!(known, counts.sent);
         assert_eq!(self.replies().len() as u64, counts.received);
         assert_eq!(self.lost().len() as u64, counts.lost);
         (**report).clone()
-    }
-
-    /// Makes the path worse or better, both ways.
-    pub(crate) fn path(&mut self, conditions: &Conditions) {
-        let (up, down) = self.simulation.links();
-        up.set_conditions(conditions.clone());
-        down.set_conditions(conditions.clone());
     }
 
     pub(crate) fn stop(&mut self) {
@@ -131,21 +119,22 @@ impl<F: Application> Pinging<F> {
         self.simulation.near.handle_command(now, Command::Stop);
     }
 
+    /// Returns what `find` finds in the events so far.
+    pub(crate) fn all<'a, T>(&'a self, find: impl Fn(&'a PingEvent) -> Option<T>) -> Vec<T> {
+        self.seen.iter().filter_map(find).collect()
+    }
+
     pub(crate) fn replies(&self) -> Vec<&Reply> {
-        let replies = self.seen.iter();
-        let replies = replies.filter_map(|event| match event {
+        self.all(|event| match event {
             PingEvent::Reply(reply) => Some(reply),
             _ => None,
-        });
-        replies.collect()
+        })
     }
 
     pub(crate) fn lost(&self) -> Vec<u64> {
-        let lost = self.seen.iter();
-        let lost = lost.filter_map(|event| match event {
+        self.all(|event| match event {
             PingEvent::Lost(lost) => Some(lost.sequence),
             _ => None,
-        });
-        lost.collect()
+        })
     }
 }

@@ -103,17 +103,9 @@ mod tests {
             open: Duration::from_secs(5),
             closed: Duration::from_secs(2),
         };
-        for (milliseconds, closed) in [
-            (0, false),
-            (4_999, false),
-            (5_000, true),
-            (6_999, true),
-            (7_000, false),
-            (12_000, true),
-        ] {
-            let elapsed = Duration::from_millis(milliseconds);
-            assert_eq!(blackhole.is_closed(elapsed), closed, "{elapsed:?}");
-        }
+        let times = [0, 4_999, 5_000, 6_999, 7_000, 12_000].map(Duration::from_millis);
+        let closed = times.map(|elapsed| blackhole.is_closed(elapsed));
+        assert_eq!(closed, [false, false, true, true, false, true]);
     }
 
     #[test]

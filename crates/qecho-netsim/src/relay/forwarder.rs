@@ -200,10 +200,8 @@ impl Forwarder for RelayForwarder {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        [self.up.next(), self.down.next(), self.clients.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let dues = [self.up.next(), self.down.next(), self.clients.deadline()];
+        dues.into_iter().flatten().min()
     }
 
     fn is_finished(&self) -> bool {

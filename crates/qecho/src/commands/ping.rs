@@ -129,7 +129,7 @@ fn ping(arguments: &PingArguments, observing: &Observing) -> Result<ExitStatus, 
         Ok(reporter.ending(stopped))
     });
     if ending.is_err() {
-        ping.stopper().stop();
+        ping.stop();
         // It must not wait for somebody to listen.
         drop(events);
     }
@@ -167,7 +167,7 @@ fn follow(
             }
             CommandEvent::Signal(ending) => {
                 stopped = Some(ending);
-                ping.stopper().stop();
+                ping.stop();
             }
         }
     }

@@ -15,7 +15,6 @@ use qecho_engine::TlsError;
 use rustix::event::{PollFd, PollFlags};
 use rustls::{ClientConfig, pki_types::ServerName};
 
-pub(super) use self::connection::Negotiated;
 use self::connection::TlsConnection;
 use crate::{
     bench::{
@@ -27,10 +26,12 @@ use crate::{
         message::Message,
         outcome::Outcome,
         processor,
+        report::Server,
+        run::unnegotiated,
         run_clock::RunClock,
         stopper::Stopper,
     },
-    tcp::{self, ReadBuffer},
+    tcp::{self, READ},
 };
 
 /// Time between two checks for what has waited too long, and for an end.
@@ -53,7 +54,8 @@ pub(super) struct TlsLoad<'a> {
     waiting: VecDeque<Message>,
     /// The slot that has the latest message of an open loop.
     turn: usize,
-    negotiated: Option<Negotiated>,
+    /// The server, with what the first handshake has negotiated.
+    server: Server,
     failures: usize,
     checked: Instant,
 }
@@ -85,7 +87,7 @@ impl<'a> TlsLoad<'a> {
             slots: (0..connections).map(|_| None).collect(),
             waiting: VecDeque::new(),
             turn: 0,
-            negotiated: None,
+            server: unnegotiated(&config, remote),
             failures: 0,
             checked: tcp::clock(),
         })
@@ -97,8 +99,8 @@ impl<'a> TlsLoad<'a> {
         mut self,
         barrier: &Barrier,
         tell: &dyn Fn(GeneratorEvent),
-    ) -> io::Result<(Outcome, Option<Negotiated>)> {
-        let mut buffer = ReadBuffer::new();
+    ) -> io::Result<(Outcome, Server)> {
+        let mut buffer = vec![0; READ];
         let connected = match self.is_connecting {
             true => Ok(()),
             false => self.connect(&mut buffer),
@@ -115,14 +117,14 @@ impl<'a> TlsLoad<'a> {
             self.check_timeouts();
             self.change_phase(tell);
             if self.clock.phase() == Phase::Ended {
-                return Ok((self.clock.into_outcome(), self.negotiated));
+                return Ok((self.clock.into_outcome(), self.server));
             }
             self.serve_ready(&mut buffer)?;
         }
     }
 
     /// Completes the handshakes, as far as there is time.
-    fn connect(&mut self, buffer: &mut ReadBuffer) -> io::Result<()> {
+    fn connect(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         let now = tcp::clock();
         self.open_connections(now);
         let until = now + self.clock.accounting.timeout;
@@ -160,7 +162,7 @@ impl<'a> TlsLoad<'a> {
 
     /// Waits until there is something to do, and serves the connections that are
     /// ready.
-    fn serve_ready(&mut self, buffer: &mut ReadBuffer) -> io::Result<()> {
+    fn serve_ready(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         let now = tcp::clock();
         let wait = self.clock.deadline().map_or(TICK, |deadline| {
             deadline.saturating_duration_since(now).min(TICK)
@@ -188,7 +190,7 @@ impl<'a> TlsLoad<'a> {
         Ok(())
     }
 
-    fn serve(&mut self, now: Instant, slot: usize, buffer: &mut ReadBuffer) {
+    fn serve(&mut self, now: Instant, slot: usize, buffer: &mut [u8]) {
         let Some(mut peer) = self.slots[slot].take() else {
             return;
         };
@@ -198,8 +200,7 @@ impl<'a> TlsLoad<'a> {
         if !peer.is_connected && !peer.stream.is_handshaking() {
             peer.is_connected = true;
             self.failures = 0;
-            self.negotiated
-                .get_or_insert_with(|| Negotiated::on(&peer.stream));
+            negotiated(&mut self.server, peer.stream.tls());
             let is_warmup = self.clock.phase() == Phase::Warmup;
             let counters = &mut self.clock.accounting.counters;
             counters.totals.connections += 1;
@@ -323,5 +324,19 @@ impl<'a> TlsLoad<'a> {
         if self.failures > FAILURES_MAX + self.slots.len() {
             self.clock.stop(StopReason::OnlyFailures);
         }
+    }
+}
+
+/// Notes what the first handshake has negotiated.
+fn negotiated(server: &mut Server, tls: &rustls::Connection) {
+    if server.cipher_suite.is_empty()
+        && let Some(suite) = tls.negotiated_cipher_suite()
+    {
+        let alpn = tls.alpn_protocol();
+        server.alpn = alpn.map(|name| String::from_utf8_lossy(name).into_owned());
+        let suite = format!("{:?}", suite.suite());
+        server.cipher_suite = suite.replacen("TLS13_", "TLS_", 1);
+        let group = tls.negotiated_key_exchange_group();
+        server.key_exchange = group.map(|group| format!("{:?}", group.name()));
     }
 }

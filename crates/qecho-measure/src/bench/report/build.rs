@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::{
     histogram,
-    latency::{Interval, Latency},
+    latency::Latency,
     parts::{GeneratorCost, Run, ScheduleKept, Server, ServerCost, Start},
     schema::{Report, SCHEMA},
 };
 use crate::bench::{
+    collector::Collector,
     config::{Arrival, Config, Goal, Sessions},
     counters::{Counters, TotalCounts},
     outcome::Outcome,
@@ -29,10 +30,10 @@ pub(in crate::bench) struct Measurements<'a> {
     pub(in crate::bench) probes: u64,
     pub(in crate::bench) sockets: usize,
     pub(in crate::bench) outcomes: &'a [Outcome],
-    pub(in crate::bench) intervals: Vec<Interval>,
-    /// Usage of the server's process before the first connection, when the
+    pub(in crate::bench) collector: Collector,
+    /// Usage of the server's process before the first connection; and when the
     /// measuring began, and when it ended.
-    pub(in crate::bench) usages: Option<[Usage; 3]>,
+    pub(in crate::bench) usages: Option<(Usage, [Usage; 2])>,
 }
 
 impl Report {
@@ -42,12 +43,8 @@ impl Report {
         for outcome in measured.outcomes {
             counters.add(&outcome.counters);
         }
-        let elapsed = measured
-            .outcomes
-            .iter()
-            .map(|outcome| outcome.elapsed)
-            .max();
-        let elapsed = elapsed.unwrap_or_default();
+        let elapsed = measured.outcomes.iter().map(|outcome| outcome.elapsed);
+        let elapsed = elapsed.max().unwrap_or_default();
         let per_second = |count: u64| match elapsed {
             Duration::ZERO => 0.0,
             elapsed => count as f64 / elapsed.as_secs_f64(),
@@ -86,7 +83,7 @@ impl Report {
                 Some(server_cost(pid, usages, &counters))
             }),
             schedule: schedule(measured.config.arrival, &counters),
-            intervals: measured.intervals,
+            intervals: measured.collector.into_rows(elapsed),
             totals: TotalCounts {
                 connections: counters.totals.connections + measured.probes,
                 ..counters.totals
@@ -129,10 +126,10 @@ fn run(config: &Config, sockets: usize) -> Run {
         }
         .into(),
         offered_rate_per_s: config.arrival.rate(),
-        duration_s: match config.goal {
-            Goal::Duration(duration) => Some(duration.as_secs_f64()),
-            Goal::Messages(_) => None,
-        },
+        duration_s: config
+            .goal
+            .duration()
+            .map(|duration| duration.as_secs_f64()),
         count: match config.goal {
             Goal::Duration(_) => None,
             Goal::Messages(count) => Some(count.get()),
@@ -158,7 +155,11 @@ fn generator(outcomes: &[Outcome]) -> GeneratorCost {
     }
 }
 
-fn server_cost(pid: u32, [first, begun, ended]: [Usage; 3], counters: &Counters) -> ServerCost {
+fn server_cost(
+    pid: u32,
+    (first, [begun, ended]): (Usage, [Usage; 2]),
+    counters: &Counters,
+) -> ServerCost {
     let processor = ended.processor.saturating_sub(begun.processor);
     let each =
         |count: f64, unit: f64| (count > 0.0).then(|| processor.as_secs_f64() * unit / count);

@@ -76,10 +76,8 @@ fn what_goes_one_at_a_time_leaves_out_what_it_missed() {
 fn answers_are_in_time_late_repeated_or_unknown() {
     let (mut probes, start) = begin(|config| config.count = Some(2));
     take_all(&mut probes, start + TICK);
-    assert_eq!(
-        probes.answer(start + TICK, 2),
-        Answer::Reply(Duration::ZERO)
-    );
+    let in_time = Answer::Reply(Duration::ZERO);
+    assert_eq!(probes.answer(start + TICK, 2), in_time);
     assert_eq!(probes.answer(start + TICK, 2), Answer::Duplicate);
     assert_eq!(probes.answer(start + TICK, 3), Answer::Unknown);
     assert_eq!(probes.give_up(start + 9 * TICK), None);

@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::BytesMut;
 use qecho_echo::dial::Target;
 use qecho_packet::wire::Protected;
 use qecho_testkit::identity::Identity;
@@ -61,13 +60,7 @@ impl HostPing {
     }
 
     fn receive(&mut self, from: SocketAddr, data: &[u8]) {
-        let received = Received {
-            binding: 0,
-            remote: from,
-            local_ip: None,
-            ecn: 0,
-            data: BytesMut::from(data),
-        };
+        let received = Received::from_remote(from, data);
         self.ping.handle_datagram(self.now, received);
     }
 

@@ -59,13 +59,8 @@ impl TestRelay {
     }
 
     fn receive(&mut self, binding: usize, remote: SocketAddr, data: &[u8]) {
-        let received = Received {
-            binding,
-            remote,
-            local_ip: None,
-            ecn: 2,
-            data: data.into(),
-        };
+        let mut received = Received::from_remote(remote, data);
+        (received.binding, received.ecn) = (binding, 2);
         self.forwarder.handle_datagram(self.now, received);
         self.turn();
     }
@@ -139,14 +134,17 @@ fn each_client_has_a_socket_of_its_own_and_gets_its_own_answers() {
     relay.client_sends(1, b"a");
     relay.client_sends(2, b"b");
     relay.receive(1, client(1), b"another of the relay's addresses");
-    let by = |sent: Vec<(u64, usize, SocketAddr, usize)>| -> Vec<_> {
-        sent.into_iter().map(|(_, by, to, _)| (by, to)).collect()
-    };
-    let expected = [(2, server()), (3, server()), (4, server())];
-    assert_eq!(by(relay.sent()), expected);
+    let expected = [2, 3, 4].map(|by| (0, by, server()));
+    assert!(
+        relay
+            .sent()
+            .iter()
+            .map(|(at, by, to, _)| (*at, *by, *to))
+            .eq(expected)
+    );
     relay.receive(3, server(), b"c");
     relay.receive(4, server(), b"d");
-    assert_eq!(by(relay.sent()), [(0, client(2)), (1, client(1))]);
+    assert_eq!(relay.sent(), [(0, 0, client(2), 1), (0, 1, client(1), 1)]);
 }
 
 #[test]
@@ -262,18 +260,16 @@ fn a_client_gets_a_new_port_every_time_it_is_due() {
             ForwarderOutput::Send(datagram) => (at.as_millis(), "send", datagram.binding),
         })
         .collect();
-    assert_eq!(
-        changes,
-        [
-            (0, "open", 2),
-            (20, "send", 2),
-            (5_000, "open", 3),
-            (5_000, "close", 2),
-            (5_010, "send", 3),
-            (10_000, "open", 4),
-            (10_000, "close", 3),
-        ]
-    );
+    let expected = [
+        (0, "open", 2),
+        (20, "send", 2),
+        (5_000, "open", 3),
+        (5_000, "close", 2),
+        (5_010, "send", 3),
+        (10_000, "open", 4),
+        (10_000, "close", 3),
+    ];
+    assert_eq!(changes, expected);
     relay.forwarder.handle_command(relay.now, Command::Rebind);
     relay.outputs.clear();
     relay.turn();
@@ -302,11 +298,11 @@ fn a_client_gets_a_new_address_every_time_it_is_due() {
         .outputs
         .iter()
         .filter_map(|(_, output)| match output {
-            ForwarderOutput::Open { address, .. } => match address.ip() {
-                std::net::IpAddr::V4(ip) => Some(ip.octets()[3]),
-                std::net::IpAddr::V6(_) => None,
-            },
-            ForwarderOutput::Close { .. } | ForwarderOutput::Send(_) => None,
+            ForwarderOutput::Open {
+                address: SocketAddr::V4(address),
+                ..
+            } => Some(address.ip().octets()[3]),
+            _ => None,
         })
         .collect();
     assert_eq!(octets[..4], [1, 2, 3, 4]);
@@ -383,11 +379,9 @@ fn conditions_change_for_what_comes_later() {
         loss: 1.0,
         ..Conditions::default()
     };
-    let conditions = Box::new((deaf, Conditions::default()));
     let now = relay.now;
-    relay
-        .forwarder
-        .handle_command(now, Command::SetConditions(conditions));
+    let change = Command::SetConditions(Box::new((deaf, Conditions::default())));
+    relay.forwarder.handle_command(now, change);
     relay.client_sends(1, b"b");
     relay.receive(2, server(), b"c");
     let (up, down) = relay.counts();

@@ -16,34 +16,11 @@ use crate::{
         failure::{ConnectionFailure, ErrorKind},
         ordered_messages::OrderedMessages,
     },
-    tcp::{self, ReadBuffer, ReadOutcome, TlsStream},
+    tcp::{self, ReadOutcome, TlsStream},
 };
 
 /// Times that a connection is read from before others have their turn.
 const READS_PER_TURN_MAX: usize = 16;
-
-/// Parameters that a handshake has negotiated, as a report has them.
-#[derive(Clone, Debug, Default)]
-pub(in crate::bench::baseline) struct Negotiated {
-    pub(in crate::bench::baseline) alpn: Option<String>,
-    pub(in crate::bench::baseline) cipher_suite: String,
-    pub(in crate::bench::baseline) key_exchange: Option<String>,
-}
-
-impl Negotiated {
-    pub(super) fn on(stream: &TlsStream) -> Self {
-        let tls = stream.tls();
-        let alpn = tls.alpn_protocol();
-        let suite = tls.negotiated_cipher_suite();
-        let suite = suite.map(|suite| format!("{:?}", suite.suite()));
-        let group = tls.negotiated_key_exchange_group();
-        Self {
-            alpn: alpn.map(|name| String::from_utf8_lossy(name).into_owned()),
-            cipher_suite: suite.unwrap_or_default().replacen("TLS13_", "TLS_", 1),
-            key_exchange: group.map(|group| format!("{:?}", group.name())),
-        }
-    }
-}
 
 /// A connection and the messages on it.
 pub(super) struct TlsConnection {
@@ -77,7 +54,7 @@ impl TlsConnection {
         &mut self,
         now: Instant,
         accounting: &mut LoadAccounting,
-        buffer: &mut ReadBuffer,
+        buffer: &mut [u8],
     ) -> Result<(), ConnectionFailure> {
         for _ in 0..READS_PER_TURN_MAX {
             match self.read(now, accounting, buffer)? {
@@ -93,7 +70,7 @@ impl TlsConnection {
         &mut self,
         now: Instant,
         accounting: &mut LoadAccounting,
-        buffer: &mut ReadBuffer,
+        buffer: &mut [u8],
     ) -> Result<ReadOutcome, ConnectionFailure> {
         let (messages, mut failure) = (&mut self.messages, None);
         let read = self.stream.read(buffer, |data, _| {
