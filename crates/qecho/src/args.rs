@@ -26,6 +26,8 @@ use bytesize::ByteSize;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use qecho_packet::capture::LIMIT_MIN;
 
+use crate::render::trace::Detail;
+
 pub(crate) use self::{
     bench::{BenchArguments, BenchFormat, Load, StartAt},
     cert::{
@@ -135,15 +137,6 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Options that every command with a connection has.
-#[derive(Debug, clap::Args)]
-pub(crate) struct KeyLogArguments {
-    /// Append the TLS secrets to FILE, for Wireshark; whoever has them can
-    /// read the traffic ($SSLKEYLOGFILE does the same)
-    #[arg(long = "keylog", value_name = "FILE")]
-    pub(crate) path: Option<PathBuf>,
-}
-
 /// Options that every command with sockets has.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CaptureArguments {
@@ -182,37 +175,26 @@ fn capture_size(text: &str) -> Result<u64, String> {
     Ok(size.0)
 }
 
-/// Options that show the packets of a command's connections.
-#[derive(Debug, clap::Args)]
-pub(crate) struct TraceArguments {
-    /// Show the packets on stderr while they pass, decrypted: one line each,
-    /// with its frames; `--trace=handshake` shows those of handshakes and what
-    /// goes wrong, `--trace=frames` every field of every frame
-    #[arg(
-        long,
-        value_name = "DETAIL",
-        value_enum,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "packets"
-    )]
-    pub(crate) trace: Option<TraceArgument>,
-
-    #[command(flatten)]
-    pub(crate) qlog: QlogArguments,
-}
-
 /// Options that every command with connections has.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ObserveArguments {
-    #[command(flatten)]
-    pub(crate) key_log: KeyLogArguments,
+    /// Append the TLS secrets to FILE, for Wireshark; whoever has them can
+    /// read the traffic ($SSLKEYLOGFILE does the same)
+    #[arg(long = "keylog", value_name = "FILE")]
+    pub(crate) key_log: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) capture: CaptureArguments,
 
+    /// Show the packets on stderr while they pass, decrypted: one line each,
+    /// with its frames; `--trace=handshake` shows those of handshakes and what
+    /// goes wrong, `--trace=frames` every field of every frame
+    #[arg(long, value_name = "DETAIL", value_enum, num_args = 0..=1, require_equals = true,
+          default_missing_value = "packets")]
+    pub(crate) trace: Option<Detail>,
+
     #[command(flatten)]
-    pub(crate) trace: TraceArguments,
+    pub(crate) qlog: QlogArguments,
 }
 
 /// Options for files about packets.
@@ -222,17 +204,6 @@ pub(crate) struct QlogArguments {
     /// it has every field of every frame, but not the data
     #[arg(long = "qlog", value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
-}
-
-/// Detail in which packets are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TraceArgument {
-    /// The handshake, and whatever goes wrong
-    Handshake,
-    /// A line for each packet
-    Packets,
-    /// A line for each frame too
-    Frames,
 }
 
 /// Far beyond any use, and far from where clocks overflow.

@@ -4,7 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod cert;
 pub(crate) mod client;
 pub(crate) mod demo;
-mod json;
+pub(crate) mod json;
 pub(crate) mod page;
 pub(crate) mod ping;
 pub(crate) mod relay;

@@ -101,12 +101,8 @@ pub(crate) struct NewArguments {
 /// Options on how long a certificate is good.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LifeArguments {
-    #[arg(
-        long,
-        value_name = "N",
-        value_parser = clap::value_parser!(u16).range(1..=3650),
-        help = format!("{DAYS} [default: 820]"),
-    )]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=3650),
+          help = format!("{DAYS} [default: 820]"))]
     pub(crate) days: Option<u16>,
 
     /// Good for 13 days: WebTransport takes it by its hash then

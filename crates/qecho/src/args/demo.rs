@@ -16,14 +16,8 @@ pub(crate) struct DemoArguments {
 
     /// Tell the story of the packets on stdout, step by step; or show them on
     /// stderr, as the other commands do
-    #[arg(
-        long,
-        value_name = "DETAIL",
-        value_enum,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "story"
-    )]
+    #[arg(long, value_name = "DETAIL", value_enum, num_args = 0..=1, require_equals = true,
+          default_missing_value = "story")]
     pub(crate) trace: Option<DemoTraceArgument>,
 
     #[command(flatten)]

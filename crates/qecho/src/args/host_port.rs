@@ -1,6 +1,6 @@
 //! `HOST[:PORT]` as people write it.
 
-use std::{net::Ipv6Addr, str::FromStr};
+use std::net::Ipv6Addr;
 
 use qecho_echo::PORT;
 
@@ -14,19 +14,11 @@ pub(crate) struct HostPort {
 
 impl std::fmt::Display for HostPort {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
+        let Self { host, port } = self;
+        match host.contains(':') {
+            true => write!(f, "[{host}]:{port}"),
+            false => write!(f, "{host}:{port}"),
         }
-    }
-}
-
-impl FromStr for HostPort {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::read(text, PORT)
     }
 }
 
@@ -36,23 +28,18 @@ impl HostPort {
         if text.contains("://") {
             return Err("write HOST or HOST:PORT, without a scheme before it".into());
         }
-        if text.parse::<Ipv6Addr>().is_ok() {
-            return Ok(Self {
-                host: text.to_owned(),
-                port: usual_port,
-            });
-        }
         let (host, port) = match text.strip_prefix('[') {
+            None if text.parse::<Ipv6Addr>().is_ok() => (text, None),
             Some(rest) => {
                 let (host, rest) = rest.split_once(']').ok_or("`[` without `]`")?;
                 host.parse::<Ipv6Addr>()
                     .map_err(|_| format!("`{host}` is no IPv6 address"))?;
                 match rest {
                     "" => (host, None),
-                    _ => (
-                        host,
-                        Some(rest.strip_prefix(':').ok_or("no `:` after `]`")?),
-                    ),
+                    rest => {
+                        let port = rest.strip_prefix(':').ok_or("no `:` after `]`")?;
+                        (host, Some(port))
+                    }
                 }
             }
             None => match text.split_once(':') {
@@ -63,20 +50,16 @@ impl HostPort {
         if host.is_empty() {
             return Err("no host is named; write HOST or HOST:PORT".into());
         }
-        let port = match port {
-            None => usual_port,
-            Some(port) => self::port(port)?,
-        };
         Ok(Self {
             host: host.to_owned(),
-            port,
+            port: port.map_or(Ok(usual_port), self::port)?,
         })
     }
 }
 
 /// Reads a place that can be reached.
 pub(super) fn reachable(text: &str) -> Result<HostPort, String> {
-    let place: HostPort = text.parse()?;
+    let place = HostPort::read(text, PORT)?;
     match place.port {
         0 => Err("nobody can be reached on port 0".into()),
         _ => Ok(place),
@@ -104,7 +87,7 @@ mod tests {
             ("192.0.2.1:1", "192.0.2.1:1"),
         ];
         for (typed, meant) in cases {
-            let place: HostPort = typed.parse().expect(typed);
+            let place = HostPort::read(typed, PORT).expect(typed);
             assert_eq!(place.to_string(), meant);
         }
     }
@@ -125,7 +108,11 @@ mod tests {
             ("[::1]4433", "no `:` after `]`"),
         ];
         for (typed, reason) in cases {
-            assert_eq!(typed.parse::<HostPort>(), Err(reason.to_owned()), "{typed}");
+            assert_eq!(
+                HostPort::read(typed, PORT),
+                Err(reason.to_owned()),
+                "{typed}"
+            );
         }
     }
 }

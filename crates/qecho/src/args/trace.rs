@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{QlogArguments, TraceArgument};
+use super::QlogArguments;
+use crate::render::trace::Detail;
 
 /// Options of `qecho trace`.
 #[derive(Debug, clap::Args)]
@@ -18,7 +19,7 @@ pub(crate) struct TraceFileArguments {
 
     /// How much of each packet to show
     #[arg(long, value_enum, default_value = "packets")]
-    pub(crate) detail: TraceArgument,
+    pub(crate) detail: Detail,
 
     /// Draw who sent what to whom instead
     #[arg(long, conflicts_with = "detail")]

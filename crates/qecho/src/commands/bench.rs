@@ -14,7 +14,6 @@ use std::{
     },
 };
 
-use anyhow::anyhow;
 use qecho_cert::TrustVerifier;
 use qecho_echo::dial::DialFailure;
 use qecho_engine::{Side, config::Transport};
@@ -27,15 +26,13 @@ use super::{dialing, observing::Observing, resolve, signals, trust};
 use crate::{
     args::{BenchArguments, BenchFormat, Load},
     exit::{ExitStatus, Failure},
-    render::bench,
+    render::{bench, json},
     stderr::{INSECURE, say},
 };
 
 /// Puts load on a server and reports what was measured.
 pub(super) fn run(arguments: &BenchArguments) -> Result<ExitStatus, Failure> {
-    let load = arguments
-        .load()
-        .map_err(|reason| Failure::from(anyhow!(reason)))?;
+    let load = arguments.load().map_err(anyhow::Error::msg)?;
     let idle_timeout = Transport::default().idle_timeout;
     let lines = io::stderr();
     let observing = Observing::start(&arguments.observe, Side::Client, idle_timeout, lines)?;
@@ -90,7 +87,7 @@ fn bench(
     let mut out = io::stdout().lock();
     match arguments.format {
         BenchFormat::Text => bench::text(&report, &mut out)?,
-        BenchFormat::Json => bench::json(&report, &mut out)?,
+        BenchFormat::Json => json::line(&report.without_distributions(), &mut out)?,
         BenchFormat::Csv => bench::csv(&report, &mut out)?,
     }
     out.flush()?;
@@ -116,7 +113,7 @@ fn config(
     let keep_alive = (load.workload.mode != Mode::Idle).then_some(transport.idle_timeout / 8);
     let mut config = Config::new(target, verifier);
     config.alpn = arguments.dial.alpn.clone();
-    config.key_log = observing.key_log(&arguments.observe.key_log)?;
+    config.key_log = observing.key_log(arguments.observe.key_log.as_deref())?;
     config.observers = observing.observers();
     config.transport = transport
         .with_udp_payload_max(arguments.udp_payload_max)

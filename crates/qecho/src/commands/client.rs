@@ -119,7 +119,7 @@ fn connect(
         .with_udp_payload_max(arguments.udp_payload_max.0);
     config.alpn = arguments.dial.alpn.clone();
     config.identity = identity.map(|identity| identity as Arc<dyn ResolvesClientCert>);
-    config.key_log = observing.key_log(&arguments.observe.key_log)?;
+    config.key_log = observing.key_log(arguments.observe.key_log.as_deref())?;
     config.timeout = arguments.timeout.unwrap_or(client::TIMEOUT);
     config.patience = input.patience(arguments.timeout);
     config.update_keys = arguments.update_keys;

@@ -8,9 +8,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
-use qecho_cert::{
-    Authority, AutomaticLeaf, LocalAuthority, ServerIdentity, TrustSettings, TrustVerifier,
-};
+use qecho_cert::{Authority, AutomaticLeaf, LocalAuthority, TrustSettings, TrustVerifier};
 use qecho_echo::{
     client::{
         self, Client, ClientEvent, Command, Connected, Echoed, Failure as ClientFailure, Message,
@@ -57,7 +55,10 @@ fn show(arguments: &DemoArguments, observing: &mut Observing) -> Result<ExitStat
         .context("cannot trust the demo's CA")?;
     let identity = AutomaticLeaf::ephemeral(authority, Arc::new(SystemTime::now))
         .context("cannot make a certificate for the demo")?;
-    let server = serve(Arc::new(identity)).context("cannot start the demo's server")?;
+    let config = server::config(Arc::new(identity)).with_listen([Listen::Loopback { port: 0 }]);
+    let server = config
+        .start(|_| Echo::default())
+        .context("cannot start the demo's server")?;
     render::demo::server(server.addresses()[0], &mut io::stdout())?;
     let conversation = converse(arguments, &server, &trust, observing.observers());
     // Before what follows on stdout.
@@ -98,11 +99,6 @@ struct Conversation {
     connected: Option<Box<Connected>>,
     echoed: Vec<Echoed>,
     failure: Option<ClientFailure>,
-}
-
-fn serve(identity: Arc<dyn ServerIdentity>) -> anyhow::Result<Server<Echo>> {
-    let config = server::config(identity).with_listen([Listen::Loopback { port: 0 }]);
-    Ok(config.start(|_| Echo::default())?)
 }
 
 fn converse(

@@ -12,7 +12,7 @@ use anyhow::Context;
 use qecho_packet::capture::Capture;
 use rustls::KeyLog;
 
-use crate::{args::KeyLogArguments, stderr::say};
+use crate::stderr::say;
 
 /// Appends secrets to files in the NSS key log format.
 #[derive(Debug)]
@@ -33,19 +33,19 @@ struct FanOut(Vec<Arc<dyn KeyLog>>);
 /// Opens the key logs that were asked for by option or environment, and says
 /// once what they reveal; a capture wants the secrets too.
 pub(super) fn open(
-    arguments: &KeyLogArguments,
+    path: Option<&Path>,
     capture: Option<&Capture>,
 ) -> anyhow::Result<Option<Arc<dyn KeyLog>>> {
-    let files = open_files(arguments)?.map(|files| Arc::new(files) as Arc<dyn KeyLog>);
+    let files = open_files(path)?.map(|files| Arc::new(files) as Arc<dyn KeyLog>);
     Ok(match (files, capture.map(Capture::key_log)) {
         (Some(files), Some(capture)) => Some(Arc::new(FanOut(vec![files, capture]))),
         (files, capture) => files.or(capture),
     })
 }
 
-fn open_files(arguments: &KeyLogArguments) -> anyhow::Result<Option<KeyLogFiles>> {
+fn open_files(path: Option<&Path>) -> anyhow::Result<Option<KeyLogFiles>> {
     let environment = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty());
-    let mut paths: Vec<PathBuf> = arguments.path.iter().cloned().collect();
+    let mut paths: Vec<PathBuf> = path.into_iter().map(PathBuf::from).collect();
     paths.extend(environment.map(PathBuf::from));
     paths.dedup();
     if paths.is_empty() {

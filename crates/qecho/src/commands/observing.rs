@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, ErrorKind, Write},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -16,7 +17,7 @@ use rustls::KeyLog;
 
 use super::{capture, key_log, tracing};
 use crate::{
-    args::{CaptureArguments, KeyLogArguments, ObserveArguments, QlogArguments},
+    args::{CaptureArguments, ObserveArguments, QlogArguments},
     exit::Failure,
 };
 
@@ -38,11 +39,17 @@ impl Observing {
         idle_timeout: Duration,
         lines: impl Write + Send + 'static,
     ) -> Result<Self, Failure> {
-        let detail = arguments.trace.trace;
-        let lines = detail
-            .map(|detail| tracing::lines_to(detail.into(), tracing::layout(&io::stderr()), lines));
-        let qlog = &arguments.trace.qlog;
-        Self::start_with(&arguments.capture, idle_timeout, lines, qlog, side)
+        let layout = tracing::layout(&io::stderr());
+        let lines = arguments
+            .trace
+            .map(|detail| tracing::lines_to(detail, layout, lines));
+        Self::start_with(
+            &arguments.capture,
+            idle_timeout,
+            lines,
+            &arguments.qlog,
+            side,
+        )
     }
 
     /// Begins with any way to show the packets.
@@ -94,11 +101,8 @@ impl Observing {
     }
 
     /// Opens the key logs that were asked for; the capture wants the secrets too.
-    pub(super) fn key_log(
-        &self,
-        arguments: &KeyLogArguments,
-    ) -> anyhow::Result<Option<Arc<dyn KeyLog>>> {
-        key_log::open(arguments, self.observers.capture.as_ref())
+    pub(super) fn key_log(&self, path: Option<&Path>) -> anyhow::Result<Option<Arc<dyn KeyLog>>> {
+        key_log::open(path, self.observers.capture.as_ref())
     }
 
     /// Ends the trace and the qlog files, and says what is missing in them.

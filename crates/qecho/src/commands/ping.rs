@@ -22,7 +22,7 @@ use rustls::client::ResolvesClientCert;
 use self::{reporter::Reporter, screen::Screen};
 use super::{observing::Observing, resolve, signals, trust};
 use crate::{
-    args::{HostPort, ObserveArguments, PingArguments, PingOver},
+    args::{HostPort, PingArguments, PingOver},
     exit::{ExitStatus, Failure},
 };
 
@@ -54,10 +54,8 @@ pub(super) fn run(arguments: &PingArguments) -> Result<ExitStatus, Failure> {
 fn check(arguments: &PingArguments) -> Result<(), Failure> {
     let over = arguments.over;
     if arguments.size.is_some() && !matches!(over, PingOver::Stream | PingOver::Datagram) {
-        let error = anyhow!(
-            "--over {} sends no messages that could have a size",
-            over.name()
-        );
+        let name = over.name();
+        let error = anyhow!("--over {name} sends no messages that could have a size");
         return Err(Failure::from(error).hint("leave out -s, or take --over stream or datagram"));
     }
     if arguments.resume && over != PingOver::Handshake {
@@ -66,15 +64,11 @@ fn check(arguments: &PingArguments) -> Result<(), Failure> {
     if arguments.live {
         screen::check()?;
     }
-    let ObserveArguments {
-        capture,
-        trace,
-        key_log,
-    } = &arguments.observe;
-    let is_seen = capture.pcap.is_some()
-        || trace.trace.is_some()
-        || trace.qlog.directory.is_some()
-        || key_log.path.is_some();
+    let observe = &arguments.observe;
+    let is_seen = observe.capture.pcap.is_some()
+        || observe.trace.is_some()
+        || observe.qlog.directory.is_some()
+        || observe.key_log.is_some();
     if over == PingOver::Vn && is_seen {
         let error = anyhow!("--over vn has no connection whose packets could be shown");
         return Err(Failure::from(error)
@@ -99,16 +93,12 @@ fn ping(arguments: &PingArguments, observing: &Observing) -> Result<ExitStatus, 
     config.resume = arguments.resume;
     config.early_data = arguments.early_data;
     config.identity = identity.map(|identity| identity as Arc<dyn ResolvesClientCert>);
-    config.key_log = observing.key_log(&arguments.observe.key_log)?;
+    config.key_log = observing.key_log(arguments.observe.key_log.as_deref())?;
     config.observers = observing.observers();
     let (sender, events) = sync_channel(ROWS_MAX);
     let left_out = Arc::new(AtomicU64::new(0));
     let mut screen = match arguments.live {
-        true => Some(Screen::open(
-            reporter.subjects(),
-            reporter.absent(),
-            &sender,
-        )?),
+        true => Some(Screen::open(&reporter, &sender)?),
         false => None,
     };
     let interrupted = sender.clone();

@@ -41,12 +41,8 @@ pub(super) fn run(arguments: &RelayArguments) -> Result<ExitStatus, Failure> {
 }
 
 fn config(arguments: &RelayArguments) -> Result<Config, Failure> {
-    let (up, down) = arguments
-        .conditions()
-        .map_err(|reason| Failure::from(anyhow!(reason)))?;
-    let rebind = arguments
-        .rebind()
-        .map_err(|reason| Failure::from(anyhow!(reason)))?;
+    let (up, down) = arguments.conditions().map_err(anyhow::Error::msg)?;
+    let rebind = arguments.rebind().map_err(anyhow::Error::msg)?;
     let seed = arguments.seed.unwrap_or_else(link::random_seed);
     let mut config = Config::new(server(arguments, rebind)?, seed)
         .with_listen(arguments.listen.clone())

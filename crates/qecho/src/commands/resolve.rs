@@ -9,7 +9,7 @@ use crate::{args::HostPort, exit::Failure};
 
 /// Finds the addresses of a place.
 pub(super) fn target(host_port: &HostPort) -> Result<Target, Failure> {
-    let mut addresses = if is_localhost(&host_port.host) {
+    let mut addresses = if host_port.host.eq_ignore_ascii_case("localhost") {
         // Both addresses, whatever the host's files say (RFC 6761 §6.3).
         [IpAddr::V4(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()]
             .map(|address| SocketAddr::new(address, host_port.port))
@@ -22,10 +22,6 @@ pub(super) fn target(host_port: &HostPort) -> Result<Target, Failure> {
         server_name: host_port.host.clone(),
         addresses,
     })
-}
-
-fn is_localhost(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
 }
 
 fn resolve(host_port: &HostPort) -> Result<Vec<SocketAddr>, Failure> {

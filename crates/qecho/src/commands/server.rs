@@ -105,7 +105,7 @@ fn config(
     config.tls = ServerTls::new(identity.clone(), arguments.alpn.clone())
         .with_client_verifier(clients.map(|clients| clients as Arc<dyn ClientCertVerifier>))
         .with_early_data(arguments.early_data == Switch::On)
-        .with_key_log(observing.key_log(&arguments.observe.key_log)?);
+        .with_key_log(observing.key_log(arguments.observe.key_log.as_deref())?);
     config.admission = AdmissionSettings::default()
         .with_retry(match arguments.retry {
             RetryArgument::Auto => RetryPolicy::Auto,

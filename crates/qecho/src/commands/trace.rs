@@ -80,14 +80,14 @@ fn sinks(arguments: &TraceFileArguments, qlog: Option<&Qlog>) -> Vec<Box<dyn Sin
     }
     sinks.push(match arguments.sequence {
         false => tracing::lines_to(
-            arguments.detail.into(),
+            arguments.detail,
             tracing::layout(&io::stdout()),
             io::stdout(),
         ),
         true => {
             let width = tracing::layout(&io::stdout()).width;
             let width = width.unwrap_or(SEQUENCE_COLUMNS);
-            Box::new(SequenceSink(Some(Sequence::new(width))))
+            Box::new(SequenceSink(Sequence::new(width)))
         }
     });
     sinks
@@ -187,21 +187,15 @@ fn pass_on(event: &Event<'_>, sinks: &mut [Box<dyn Sink>], failure: &mut Option<
 }
 
 /// Draws a sequence diagram on stdout.
-struct SequenceSink(Option<Sequence>);
+struct SequenceSink(Sequence);
 
 impl Sink for SequenceSink {
     fn take(&mut self, event: &Event<'_>) -> io::Result<()> {
-        match &mut self.0 {
-            None => Ok(()),
-            Some(sequence) => sequence.write(event, &mut io::stdout().lock()),
-        }
+        self.0.write(event, &mut io::stdout().lock())
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        match self.0.take() {
-            None => Ok(()),
-            Some(sequence) => sequence.finish(&mut io::stdout().lock()),
-        }
+        self.0.finish(&mut io::stdout().lock())
     }
 }
 

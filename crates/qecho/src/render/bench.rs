@@ -13,21 +13,11 @@ use qecho_measure::bench::{GeneratorCost, Latency, Metric, Report, Run, ServerCo
 use qecho_packet::text;
 
 pub(crate) use self::{
-    comparison::{ratio_name, ratio_value, transport_name},
+    comparison::{cells, transport_name},
     csv::csv,
     series::offered,
 };
-use super::{counted, json, trace::grouped as number};
-
-/// Writes a report as JSON, without the long distribution.
-pub(crate) fn json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    json::line(&report.without_distributions(), out)
-}
-
-/// Writes all of a report as JSON.
-pub(crate) fn json_file(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    json::line(report, out)
-}
+use super::{counted, trace::grouped as number};
 
 /// Writes a report for people.
 pub(crate) fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -39,13 +29,11 @@ pub(crate) fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         comparison::text(comparison, out)?;
     }
     for error in &report.errors {
-        let connections = counted(error.count, "connection");
-        writeln!(
-            out,
-            "{:<12} {connections}: {}",
-            "failed",
-            text::shown(&error.example)
-        )?;
+        let (count, example) = (
+            counted(error.count, "connection"),
+            text::shown(&error.example),
+        );
+        writeln!(out, "failed       {count}: {example}")?;
     }
     for judged in &report.fail_if {
         let verdict = if judged.fails { "FAILED" } else { "passed" };
@@ -53,8 +41,7 @@ pub(crate) fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let (name, bound) = (&judged.figure, &judged.bound);
         writeln!(
             out,
-            "{:<12} {verdict}, {name} is {value}: fails if {bound}",
-            "bound"
+            "bound        {verdict}, {name} is {value}: fails if {bound}"
         )?;
     }
     for words in warnings(report) {
@@ -94,29 +81,16 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
         let words = format!("{accepted} messages accepted, {rejected} rejected and sent again");
         rows.push(("0-RTT", words));
     }
+    let of_offered = |count| format!("{} of {}", number(count), number(report.offered));
     if report.run.over == "datagram" {
         let late = match report.late {
             0 => String::new(),
             late => format!("; {} came back too late", number(late)),
         };
-        rows.push((
-            "lost",
-            format!(
-                "{} of {}{late}",
-                number(report.lost),
-                number(report.offered)
-            ),
-        ));
+        rows.push(("lost", of_offered(report.lost) + &late));
     }
     if report.unanswered > 0 {
-        rows.push((
-            "unanswered",
-            format!(
-                "{} of {}",
-                number(report.unanswered),
-                number(report.offered)
-            ),
-        ));
+        rows.push(("unanswered", of_offered(report.unanswered)));
     }
     rows.push(("transport", transport(report)));
     rows.push(("generator", generator(&report.generator, report.run.shards)));
@@ -217,15 +191,21 @@ fn latency(latency: &Latency) -> String {
     if latency.count == 0 {
         return "none".into();
     }
-    format!(
-        "p50 {}  p90 {}  p99 {}  p99.9 {}  p99.99 {}  max {}",
-        time(latency.p50_us),
-        time(latency.p90_us),
-        time(latency.p99_us),
-        time(latency.p99_9_us),
-        time(latency.p99_99_us),
-        time(latency.max_us),
-    )
+    let [p50, p90, p99, p99_9, p99_99, max] = percentiles(latency);
+    format!("p50 {p50}  p90 {p90}  p99 {p99}  p99.9 {p99_9}  p99.99 {p99_99}  max {max}")
+}
+
+/// Writes the median, the higher percentiles and the longest time.
+pub(crate) fn percentiles(of: &Latency) -> [String; 6] {
+    [
+        of.p50_us,
+        of.p90_us,
+        of.p99_us,
+        of.p99_9_us,
+        of.p99_99_us,
+        of.max_us,
+    ]
+    .map(time)
 }
 
 /// Writes a time that is given in microseconds; there may be none.
@@ -258,18 +238,12 @@ fn generator(cost: &GeneratorCost, shards: u64) -> String {
 
 fn server_cost(cost: &ServerCost, report: &Report) -> String {
     let mut words = format!("{} s of processor", decimal(cost.processor_s));
-    let each = match report.run.over.as_str() {
-        "bulk" => cost
-            .processor_ms_per_megabyte
-            .map(|cost| (cost, "ms", "MB")),
-        "handshake" => cost
-            .processor_us_per_message
-            .map(|cost| (cost, "µs", "connection")),
-        _ => cost
-            .processor_us_per_message
-            .map(|cost| (cost, "µs", "message")),
+    let (each, unit, thing) = match report.run.over.as_str() {
+        "bulk" => (cost.processor_ms_per_megabyte, "ms", "MB"),
+        "handshake" => (cost.processor_us_per_message, "µs", "connection"),
+        _ => (cost.processor_us_per_message, "µs", "message"),
     };
-    if let Some((cost, unit, thing)) = each {
+    if let Some(cost) = each {
         words += &format!(", {} {unit} for each {thing}", decimal(cost));
     }
     if let (Some(before), Some(after)) = (cost.memory_before_bytes, cost.memory_after_bytes) {
@@ -321,7 +295,7 @@ pub(crate) fn figure(name: &str, value: Option<f64>) -> String {
     };
     match Metric::ALL.iter().find(|(known, _)| *known == name) {
         Some((_, figure)) => match figure.unit() {
-            Unit::Time => text::duration(Duration::from_nanos((value * 1e3) as u64)),
+            Unit::Time => microseconds_text(value),
             Unit::Rate => format!("{} a second", decimal(value)),
             Unit::Bytes => format!("{} MB/s", decimal(value / 1e6)),
             _ => number(value as u64),

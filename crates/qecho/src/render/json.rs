@@ -49,7 +49,7 @@ impl Serialize for Object {
 }
 
 /// Writes anything as a line of JSON, at once.
-pub(super) fn line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     out.write_all(&line)

@@ -81,43 +81,19 @@ fn words(report: &Report) -> String {
 
 /// Writes the figures of all runs side by side.
 fn results(runs: &[NamedReport], out: &mut dyn Write) -> io::Result<()> {
-    write!(
+    writeln!(
         out,
-        "<h2>Results</h2>\n<div class=\"wide\"><table>\n<tr><th>run</th>"
+        "<h2>Results</h2>\n<div class=\"wide\"><table>\n<tr><th>run</th><th>rate /s</th>\
+         <th>MB/s</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>p99.99</th>\
+         <th>max</th><th>lost packets</th></tr>"
     )?;
-    for head in [
-        "rate /s",
-        "MB/s",
-        "p50",
-        "p90",
-        "p99",
-        "p99.9",
-        "p99.99",
-        "max",
-        "lost packets",
-    ] {
-        write!(out, "<th>{head}</th>")?;
-    }
-    writeln!(out, "</tr>")?;
     for run in runs {
-        let (report, latency) = (&run.report, &run.report.latency);
+        let report = &run.report;
         let partial = report.partial.as_ref().map_or("", |_| " (partial)");
         write!(out, "<tr><th>{}{partial}</th>", escaped(&run.name))?;
-        write!(out, "<td>{}</td>", bench::decimal(report.rate_per_s))?;
-        write!(
-            out,
-            "<td>{}</td>",
-            bench::decimal(report.goodput_bytes_per_s / 1e6)
-        )?;
-        for time in [
-            latency.p50_us,
-            latency.p90_us,
-            latency.p99_us,
-            latency.p99_9_us,
-            latency.p99_99_us,
-            latency.max_us,
-        ] {
-            write!(out, "<td>{}</td>", bench::time(time))?;
+        let rates = [report.rate_per_s, report.goodput_bytes_per_s / 1e6].map(bench::decimal);
+        for cell in rates.into_iter().chain(bench::percentiles(&report.latency)) {
+            write!(out, "<td>{cell}</td>")?;
         }
         writeln!(out, "<td>{}</td></tr>", report.transport.packets_lost)?;
     }
@@ -137,13 +113,11 @@ fn beside(run: &NamedReport, out: &mut dyn Write) -> io::Result<()> {
         escaped(&run.name)
     )?;
     for ratio in &comparison.ratios {
-        let name = bench::ratio_name(ratio);
-        let [quic, other] = [ratio.quic, ratio.other].map(|value| bench::ratio_value(ratio, value));
-        let [times, least, most] = [ratio.ratio, ratio.least, ratio.most].map(bench::decimal);
+        let [name, quic, other, times, range] = bench::cells(ratio);
         writeln!(
             out,
             "<tr><th>{name}</th><td>{quic}</td><td>{other}</td><td><b>{times}</b></td>\
-             <td>{least} to {most}</td></tr>"
+             <td>{range}</td></tr>"
         )?;
     }
     writeln!(out, "</table></div>")

@@ -19,7 +19,7 @@ use qecho_packet::{
 };
 
 use self::arrow::{Arrow, Delivery, Lifelines};
-use super::trace::{closed, columns, counted, frame, left_out, lost, packet, sender, stamp};
+use super::trace::{columns, counted, frame, note, packet, sender, stamp};
 
 /// Narrowest diagram in which anything can be read.
 const WIDTH_MIN: usize = 60;
@@ -99,15 +99,13 @@ impl Sequence {
                     drawn.arrow.delivery = Delivery::Late;
                 }
             }
-            (EventKind::EventsDropped { count }, _) => {
-                let text = left_out(*count).1;
-                self.rows.push_back(Row::Note { stamp, text });
-            }
-            (what, Some(connection)) => {
-                if let Some(text) = note(what, connection) {
-                    self.head(connection);
-                    self.rows.push_back(Row::Note { stamp, text });
-                }
+            (EventKind::EventsDropped { .. }, _) => self.note(stamp, event),
+            (
+                EventKind::Closed(_) | EventKind::KeyUpdate { .. } | EventKind::PathChanged { .. },
+                Some(connection),
+            ) => {
+                self.head(connection);
+                self.note(stamp, event);
             }
             _ => {}
         }
@@ -118,7 +116,7 @@ impl Sequence {
     }
 
     /// Writes the rest.
-    pub(crate) fn finish(mut self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn finish(&mut self, out: &mut dyn Write) -> io::Result<()> {
         while !self.rows.is_empty() {
             self.write_row(out)?;
         }
@@ -197,11 +195,16 @@ impl Sequence {
             Some(drawn) => drawn.arrow.delivery = Delivery::Lost,
             None => {
                 let name = packet::numbered(what.packet_type, what.number);
-                let text = format!("✕ {name} {}", lost(what));
+                let text = format!("✕ {name} {}", note::lost(what));
                 self.head(connection);
                 self.rows.push_back(Row::Note { stamp, text });
             }
         }
+    }
+
+    fn note(&mut self, stamp: String, event: &Event<'_>) {
+        let note = note::of(event).map(|(_, text)| Row::Note { stamp, text });
+        self.rows.extend(note);
     }
 
     /// Finds the datagram of a packet among those that wait.
@@ -267,19 +270,4 @@ fn is_filler(frames: &[AnnotatedFrame<'_>]) -> bool {
                 Frame::Padding { .. } | Frame::Ping | Frame::ImmediateAck
             )
         })
-}
-
-/// Returns what a diagram says of events that are no datagrams.
-fn note(what: &EventKind<'_>, connection: &Connection) -> Option<String> {
-    Some(match what {
-        EventKind::Closed(reason) => closed(Some(connection), reason).1,
-        EventKind::KeyUpdate {
-            direction,
-            generation,
-        } => super::trace::key_update(Some(connection), *direction, *generation).1,
-        EventKind::PathChanged { before } => {
-            super::trace::path_changed(Some(connection), *before).1
-        }
-        _ => return None,
-    })
 }

@@ -4,7 +4,7 @@ mod colour;
 pub(super) mod frame;
 mod line;
 mod names;
-mod note;
+pub(super) mod note;
 mod number;
 pub(super) mod packet;
 mod parameters;
@@ -35,7 +35,6 @@ use self::{
 pub(super) use self::{
     line::{columns, wrapped},
     names::sender,
-    note::{closed, key_update, left_out, lost, path_changed},
     number::{counted, grouped, stamp},
 };
 
@@ -51,14 +50,14 @@ const INDENT: usize = STAMP_COLUMNS + 3;
 /// Columns of the names of transport parameters.
 const PARAMETER_COLUMNS: usize = 35;
 
-/// Detail in which events are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Detail in which packets are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Detail {
-    /// Handshakes, ends, and what goes wrong between.
+    /// The handshake, and whatever goes wrong
     Handshake,
-    /// Every packet on a line.
+    /// A line for each packet
     Packets,
-    /// Every frame on a line.
+    /// A line for each frame too
     Frames,
 }
 
@@ -97,38 +96,13 @@ impl TraceText {
             EventKind::Began => self.began(event, out),
             EventKind::Datagram(datagram) => self.datagram(event, datagram, out),
             EventKind::Lost(lost) => self.lost(event, lost, out),
-            EventKind::SpuriousLoss {
-                packet_type,
-                number,
-                ..
-            } => {
-                let (style, text) = note::found_again();
-                let name = packet::numbered(*packet_type, *number);
-                self.note(event, (style, format!("{name} {text}")), out)
-            }
             EventKind::Parameters {
                 direction,
                 parameters,
             } => self.parameters(event, *direction, parameters, out),
-            EventKind::KeyUpdate {
-                direction,
-                generation,
-            } => {
-                let note = note::key_update(event.connection, *direction, *generation);
-                self.note(event, note, out)
-            }
-            EventKind::PathChanged { before } => {
-                let note = note::path_changed(event.connection, *before);
-                self.note(event, note, out)
-            }
             EventKind::Recovery(recovery) => self.recovery(event, recovery, out),
-            EventKind::Closed(reason) => {
-                let note = note::closed(event.connection, reason);
-                self.note(event, note, out)
-            }
             EventKind::Forgotten => self.forgotten(event, out),
-            EventKind::EventsDropped { count } => self.note(event, note::left_out(*count), out),
-            _ => Ok(()),
+            _ => note::of(event).map_or(Ok(()), |note| self.note(event, note, out)),
         }
     }
 

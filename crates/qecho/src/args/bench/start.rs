@@ -85,17 +85,8 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in [
-            "",
-            "soon",
-            "10:00",
-            "24:00:00",
-            "10:00:00:00",
-            "-5",
-            "1e300",
-            "99999999999999",
-            "2026-11-23",
-        ] {
+        let texts = "soon 10:00 24:00:00 10:00:00:00 -5 1e300 99999999999999 2026-11-23";
+        for text in texts.split(' ').chain([""]) {
             let error = start_at(text).expect_err(text);
             assert!(error.contains("RFC 3339"), "{text}: {error}");
         }

@@ -29,7 +29,7 @@ impl ProgressLine {
     pub(super) fn new(arguments: &BenchArguments, load: &Load) -> Self {
         let server = &arguments.server;
         // Packets are shown on stderr, or how it goes.
-        let is_shown = io::stderr().is_terminal() && arguments.observe.trace.trace.is_none();
+        let is_shown = io::stderr().is_terminal() && arguments.observe.trace.is_none();
         let bar = is_shown.then(|| bar(load.goal));
         if let Some(bar) = &bar {
             bar.set_message(format!("connecting to {server} …"));

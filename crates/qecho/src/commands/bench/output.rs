@@ -10,7 +10,7 @@ use anyhow::Context;
 use qecho_measure::bench::Report;
 
 use crate::render::{
-    bench,
+    json,
     page::{self, NamedReport},
 };
 
@@ -51,7 +51,7 @@ impl ReportFile {
             _ => None,
         };
         match json {
-            Some(report) => bench::json_file(report, &mut text)?,
+            Some(report) => json::line(report, &mut text)?,
             None => page::page(reports, &mut text)?,
         }
         let Err(error) = put(&file, &text) else {
@@ -63,7 +63,7 @@ impl ReportFile {
                 .partial
                 .get_or_insert_with(|| format!("not all was written: {error}"));
             text.clear();
-            bench::json_file(&short, &mut text)?;
+            json::line(&short, &mut text)?;
             if put(&file, &text).is_ok() {
                 let words = format!("cannot write all of {shown}, which has no distribution now");
                 return Err(anyhow::Error::new(error).context(words));

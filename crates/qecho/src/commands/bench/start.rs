@@ -1,4 +1,8 @@
 //! Waits until a load is to begin.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the user's clock and the load's meet here"
+)]
 
 use std::{
     sync::mpsc::Receiver,
@@ -14,10 +18,6 @@ use crate::args::StartAt;
 const LEAD: Duration = Duration::from_secs(5);
 
 /// Returns when to begin, on the clock that the load goes by.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the user's clock and the load's meet here"
-)]
 pub(super) fn begin(start: StartAt) -> Begin {
     let (wall, now) = (SystemTime::now(), Instant::now());
     let instant = start.instant(wall);
@@ -34,10 +34,6 @@ pub(super) fn begin(start: StartAt) -> Begin {
 
 /// Waits until it is time to connect, or `stop` says that it will not be; says
 /// so if it does.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the user's clock and the load's meet here"
-)]
 pub(super) fn wait(begin: &Begin, stop: &Receiver<()>, say: impl FnOnce()) {
     let ahead = begin.at.saturating_duration_since(Instant::now());
     if let Some(time) = ahead.checked_sub(LEAD) {

@@ -70,7 +70,7 @@ pub(super) fn run(
 /// themselves or packets, which tell enough, it would be drawn.
 fn has_bar(arguments: &ClientArguments) -> bool {
     let bytes = !arguments.verify && io::stdout().is_terminal();
-    let packets = arguments.observe.trace.trace.is_some();
+    let packets = arguments.observe.trace.is_some();
     io::stderr().is_terminal() && !bytes && !packets
 }
 

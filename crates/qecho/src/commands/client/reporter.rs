@@ -47,7 +47,7 @@ impl Reporter {
             shows_certificate: arguments.cert.is_some(),
             verifier,
             line_open: false,
-            traced: arguments.observe.trace.trace.is_some(),
+            traced: arguments.observe.trace.is_some(),
         }
     }
 

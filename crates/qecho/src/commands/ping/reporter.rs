@@ -98,7 +98,7 @@ impl Reporter {
     /// Writes what the format begins with.
     pub(super) fn header(&self) -> io::Result<()> {
         match self.format {
-            PingFormat::Csv => writeln!(io::stdout(), "{}", rows::csv_header()),
+            PingFormat::Csv => writeln!(io::stdout(), "{}", rows::COLUMNS),
             PingFormat::Text | PingFormat::Json => Ok(()),
         }
     }

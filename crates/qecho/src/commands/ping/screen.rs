@@ -14,13 +14,10 @@ use ratatui::{
     crossterm::event::{self, Event, KeyCode, KeyModifiers},
 };
 
-use super::{super::spawn, CommandEvent};
+use super::{super::spawn, CommandEvent, reporter::Reporter};
 use crate::{
     exit::{ExitStatus, Failure},
-    render::ping::{
-        PingTarget,
-        live::{Live, Palette},
-    },
+    render::ping::live::Live,
 };
 
 /// Time from one picture to the next.
@@ -47,19 +44,14 @@ impl Screen {
     /// Takes the terminal, and lets `tell` hear when a picture is due and when
     /// the end is asked for.
     pub(super) fn open(
-        subjects: impl Iterator<Item = PingTarget>,
-        absent: Vec<String>,
+        reporter: &Reporter,
         sender: &SyncSender<CommandEvent>,
     ) -> anyhow::Result<Self> {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let palette = match no_color {
-            true => Palette::Plain,
-            false => Palette::Colours,
-        };
         let terminal = ratatui::try_init().context("cannot take the terminal")?;
         let screen = Self {
             terminal,
-            live: Live::new(subjects, absent, palette),
+            live: Live::new(reporter.subjects(), reporter.absent(), !no_color),
             later: Vec::new(),
         };
         let (pictures, keys) = (sender.clone(), sender.clone());

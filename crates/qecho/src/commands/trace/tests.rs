@@ -16,7 +16,7 @@ const SEEDS: u64 = 500;
 /// Shows events in every form that there is, to nobody.
 struct AllFormats {
     texts: Vec<TraceText>,
-    sequence: Option<Sequence>,
+    sequence: Sequence,
     shown: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -33,7 +33,7 @@ impl AllFormats {
             texts: [Detail::Handshake, Detail::Packets, Detail::Frames]
                 .map(text)
                 .into(),
-            sequence: Some(Sequence::new(SEQUENCE_COLUMNS)),
+            sequence: Sequence::new(SEQUENCE_COLUMNS),
             shown,
         }
     }
@@ -45,14 +45,12 @@ impl Sink for AllFormats {
         for text in &mut self.texts {
             text.write(event, &mut *shown)?;
         }
-        let sequence = self.sequence.as_mut().expect("there is more");
-        sequence.write(event, &mut *shown)
+        self.sequence.write(event, &mut *shown)
     }
 
     fn finish(&mut self) -> io::Result<()> {
         let mut shown = self.shown.lock().expect("nobody panics with it");
-        let sequence = self.sequence.take().expect("it ends once");
-        sequence.finish(&mut *shown)
+        self.sequence.finish(&mut *shown)
     }
 }
 

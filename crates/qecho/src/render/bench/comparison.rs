@@ -26,21 +26,14 @@ pub(super) fn text(comparison: &Comparison, out: &mut dyn Write) -> io::Result<(
         "beside", "QUIC", "ratio"
     )?;
     for ratio in &comparison.ratios {
-        let name = ratio_name(ratio);
-        let [quic, other] = [ratio.quic, ratio.other].map(|value| ratio_value(ratio, value));
-        let [times, least, most] = [ratio.ratio, ratio.least, ratio.most].map(decimal);
-        writeln!(
-            out,
-            "{name:<12} {quic:>12} {other:>12} {times:>7}  {least} to {most}"
-        )?;
+        let [name, quic, other, times, range] = cells(ratio);
+        writeln!(out, "{name:<12} {quic:>12} {other:>12} {times:>7}  {range}")?;
     }
+    let failed = report.errors.iter().map(|error| error.count).sum();
     for (count, what) in [
         (report.lost, "were lost"),
         (report.unanswered, "were never answered"),
-        (
-            report.errors.iter().map(|error| error.count).sum(),
-            "connections failed",
-        ),
+        (failed, "connections failed"),
     ] {
         if count > 0 {
             writeln!(out, "{:<12} {count} {what} over {other}", "")?;
@@ -53,21 +46,16 @@ pub(super) fn text(comparison: &Comparison, out: &mut dyn Write) -> io::Result<(
     Ok(())
 }
 
-/// Returns what a figure of a comparison is called.
-pub(crate) fn ratio_name(ratio: &Ratio) -> &str {
-    match ratio.figure.as_str() {
-        "rate" => "messages /s",
-        "goodput" => "MB/s",
-        "server_processor" => "server CPU",
-        figure => figure,
-    }
-}
-
-/// Writes a value of a figure of a comparison.
-pub(crate) fn ratio_value(ratio: &Ratio, value: f64) -> String {
-    match ratio.figure.as_str() {
-        "rate" => decimal(value),
-        "goodput" => decimal(value / 1e6),
-        _ => microseconds_text(value),
-    }
+/// Returns a figure's name, its value over QUIC and over the other transport, their
+/// ratio, and the range of that over the slices.
+pub(crate) fn cells(ratio: &Ratio) -> [String; 5] {
+    let (name, value): (_, fn(f64) -> String) = match ratio.figure.as_str() {
+        "rate" => ("messages /s", decimal),
+        "goodput" => ("MB/s", |bytes| decimal(bytes / 1e6)),
+        "server_processor" => ("server CPU", microseconds_text),
+        figure => (figure, microseconds_text),
+    };
+    let range = format!("{} to {}", decimal(ratio.least), decimal(ratio.most));
+    let [quic, other] = [ratio.quic, ratio.other].map(value);
+    [name.into(), quic, other, decimal(ratio.ratio), range]
 }

@@ -23,8 +23,7 @@ const COLUMNS: &[Column] = &[
     ("in_flight", |report| report.run.in_flight.to_string()),
     ("arrival", |report| report.run.arrival.clone()),
     ("offered_rate_per_s", |report| {
-        let rate = report.run.offered_rate_per_s;
-        rate.map(|rate| rate.to_string()).unwrap_or_default()
+        number(report.run.offered_rate_per_s)
     }),
     ("elapsed_s", |report| report.elapsed_s.to_string()),
     ("offered", |report| report.offered.to_string()),
@@ -34,14 +33,14 @@ const COLUMNS: &[Column] = &[
     ("goodput_bytes_per_s", |report| {
         report.goodput_bytes_per_s.to_string()
     }),
-    ("min_us", |report| time(report.latency.min_us)),
-    ("mean_us", |report| time(report.latency.mean_us)),
-    ("p50_us", |report| time(report.latency.p50_us)),
-    ("p90_us", |report| time(report.latency.p90_us)),
-    ("p99_us", |report| time(report.latency.p99_us)),
-    ("p99_9_us", |report| time(report.latency.p99_9_us)),
-    ("p99_99_us", |report| time(report.latency.p99_99_us)),
-    ("max_us", |report| time(report.latency.max_us)),
+    ("min_us", |report| number(report.latency.min_us)),
+    ("mean_us", |report| number(report.latency.mean_us)),
+    ("p50_us", |report| number(report.latency.p50_us)),
+    ("p90_us", |report| number(report.latency.p90_us)),
+    ("p99_us", |report| number(report.latency.p99_us)),
+    ("p99_9_us", |report| number(report.latency.p99_9_us)),
+    ("p99_99_us", |report| number(report.latency.p99_99_us)),
+    ("max_us", |report| number(report.latency.max_us)),
     ("lost", |report| report.lost.to_string()),
     ("unanswered", |report| report.unanswered.to_string()),
     ("errors", |report| {
@@ -56,8 +55,7 @@ const COLUMNS: &[Column] = &[
     }),
     ("server_processor_us_per_message", |report| {
         let cost = report.server_process.as_ref();
-        let cost = cost.and_then(|cost| cost.processor_us_per_message);
-        cost.map(|cost| cost.to_string()).unwrap_or_default()
+        number(cost.and_then(|cost| cost.processor_us_per_message))
     }),
     ("verified", |report| report.run.verified.to_string()),
     ("partial", |report| {
@@ -97,8 +95,7 @@ pub(crate) fn csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a time; without an answer there is none.
-fn time(microseconds: Option<f64>) -> String {
-    let words = microseconds.map(|microseconds| microseconds.to_string());
-    words.unwrap_or_default()
+/// Writes a number; there may be none.
+fn number(value: Option<f64>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }

@@ -109,13 +109,9 @@ impl Scale {
                 .collect(),
             Self::Time => {
                 let factors: &[f64] = match greatest - least {
+                    2.0.. => &[1.0],
                     0.8.. => &[1.0, 2.0, 5.0],
                     _ => &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0],
-                };
-                let factors = if greatest - least < 2.0 {
-                    factors
-                } else {
-                    &[1.0]
                 };
                 (least.floor() as i32..=greatest.ceil() as i32)
                     .flat_map(|power| factors.iter().map(move |f| f * 10_f64.powi(power)))

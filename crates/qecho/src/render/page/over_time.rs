@@ -19,16 +19,17 @@ pub(super) fn series<'a>(
             continue;
         };
         let last = pieces.last().filter(|_| !is_gap);
-        match last {
-            Some(piece) if piece.after_end == row.after_end => {}
+        let begun = match last {
+            Some(piece) if piece.after_end == row.after_end => None,
             // The late answers of a run follow it.
-            Some(piece) if row.after_end => {
-                let points = piece.points.last().copied().into_iter().collect();
-                pieces.push(piece_of(row, points));
-            }
+            Some(piece) if row.after_end => Some(piece.points.last().copied()),
             // Here another run begins.
-            _ => pieces.push(piece_of(row, Vec::new())),
-        }
+            _ => Some(None),
+        };
+        pieces.extend(begun.map(|first| Segment {
+            after_end: row.after_end,
+            points: first.into_iter().collect(),
+        }));
         is_gap = false;
         if let Some(piece) = pieces.last_mut() {
             piece.points.push((middle(row), value));
@@ -44,11 +45,4 @@ pub(super) fn series<'a>(
 
 fn middle(row: &Interval) -> f64 {
     row.at_s + row.length_s / 2.0
-}
-
-fn piece_of(row: &Interval, points: Vec<(f64, f64)>) -> Segment {
-    Segment {
-        after_end: row.after_end,
-        points,
-    }
 }

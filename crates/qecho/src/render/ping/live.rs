@@ -27,20 +27,14 @@ const LABEL_WIDTH: usize = 10;
 /// Rows below which no host has a plot: three have one on a terminal of 24 rows.
 const ROWS_OF_PLOT_MIN: u16 = 7;
 
-/// Whether colours are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Palette {
-    Colours,
-    Plain,
-}
-
 /// Everything that is seen.
 #[derive(Debug)]
 pub(crate) struct Live {
     hosts: Vec<LiveHost>,
     /// Hosts that are not pinged, and why.
     absent: Vec<String>,
-    palette: Palette,
+    /// Whether there are colours.
+    colour: bool,
 }
 
 /// A host, as it is seen.
@@ -58,7 +52,7 @@ impl Live {
     pub(crate) fn new(
         subjects: impl Iterator<Item = PingTarget>,
         absent: Vec<String>,
-        palette: Palette,
+        colour: bool,
     ) -> Self {
         let watched = |subject| LiveHost {
             subject,
@@ -70,7 +64,7 @@ impl Live {
         Self {
             hosts: subjects.map(watched).collect(),
             absent,
-            palette,
+            colour,
         }
     }
 
@@ -95,7 +89,7 @@ impl Live {
         let have_plots = parts.iter().all(|area| area.height >= ROWS_OF_PLOT_MIN);
         for (host, area) in self.hosts.iter().zip(parts.iter()) {
             match have_plots {
-                true => host.draw(frame, *area, self.palette),
+                true => host.draw(frame, *area, self.colour),
                 false => host.draw_lines(frame, *area),
             }
         }
@@ -165,7 +159,7 @@ impl LiveHost {
         frame.render_widget(Line::from(line), area);
     }
 
-    fn draw(&self, frame: &mut Frame<'_>, area: Rect, palette: Palette) {
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, colour: bool) {
         let block = Block::bordered().title(self.title());
         let inner = block.inner(area);
         frame.render_widget(block, area);
@@ -174,14 +168,14 @@ impl LiveHost {
         let [plot, histogram] =
             Layout::horizontal([Constraint::Fill(1), Constraint::Length(HISTOGRAM_WIDTH)])
                 .areas(graphs);
-        self.draw_plot(frame, plot, palette);
+        self.draw_plot(frame, plot, colour);
         let lines = self.histogram(histogram);
         frame.render_widget(Paragraph::new(lines), histogram);
         frame.render_widget(Line::from(self.figures(figures.width.into())), figures);
     }
 
     /// Draws the times one after the other, losses at the top.
-    fn draw_plot(&self, frame: &mut Frame<'_>, area: Rect, palette: Palette) {
+    fn draw_plot(&self, frame: &mut Frame<'_>, area: Rect, has_colours: bool) {
         // A Braille character has two points side by side.
         let shown = usize::from(area.width) * 2;
         let recent = self.recent.iter().rev().take(shown);
@@ -195,9 +189,9 @@ impl LiveHost {
             }
         }
         let last = self.recent.back().map_or(0, |(sequence, _)| *sequence) as f64;
-        let colour = |colour| match palette {
-            Palette::Colours => Style::new().fg(colour),
-            Palette::Plain => Style::new(),
+        let colour = |colour| match has_colours {
+            true => Style::new().fg(colour),
+            false => Style::new(),
         };
         let dataset = |points, style| {
             Dataset::default()

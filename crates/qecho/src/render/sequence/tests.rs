@@ -38,21 +38,11 @@ fn datagrams_are_arrows_between_two_lifelines() {
     let (initial, handshake) = (header(PacketType::Initial), header(PacketType::Handshake));
     let one_rtt = header(PacketType::OneRtt);
     let padding = noted(Frame::Padding { length: 900 });
-    let flight = [
-        "EncryptedExtensions",
-        "Certificate",
-        "CertificateVerify",
-        "Finished",
-    ];
-    let hello = packet(
-        &initial,
-        0,
-        1_200,
-        vec![crypto(0, &["ClientHello"]), padding.clone()],
-    );
+    let hello = vec![crypto(0, &["ClientHello"]), padding.clone()];
+    let hello = packet(&initial, 0, 1_200, hello);
     let answer = vec![
         packet(&initial, 0, 145, vec![ack(0), crypto(0, &["ServerHello"])]),
-        packet(&handshake, 0, 900, vec![crypto(0, &flight)]),
+        packet(&handshake, 0, 900, vec![crypto(0, &samples::FLIGHT)]),
     ];
     let probe = packet(&one_rtt, 1, 1_326, vec![noted(Frame::Ping), padding]);
     let events = [
@@ -80,12 +70,8 @@ fn datagrams_are_arrows_between_two_lifelines() {
 #[test]
 fn a_lost_datagram_does_not_reach_the_other_side() {
     let one_rtt = header(PacketType::OneRtt);
-    let data = |number| {
-        datagram(
-            Direction::Sent,
-            vec![packet(&one_rtt, number, 30, vec![stream(0, false)])],
-        )
-    };
+    let packet = |number| packet(&one_rtt, number, 30, vec![stream(0, false)]);
+    let data = |number| datagram(Direction::Sent, vec![packet(number)]);
     let found = EventKind::SpuriousLoss {
         direction: Direction::Sent,
         packet_type: PacketType::OneRtt,
@@ -154,14 +140,11 @@ fn what_happens_between_datagrams_stands_between_the_arrows() {
 fn every_line_keeps_to_its_width() {
     let connection = samples::connection(Side::Server);
     let one_rtt = header(PacketType::OneRtt);
+    let address = |text: &str| text.parse().expect("it is an address");
     let second = Connection {
         number: 2,
-        local: "[2001:db8:1111:2222:3333:4444:5555:6666]:4433"
-            .parse()
-            .expect("it is an address"),
-        remote: "[2001:db8:1111:2222:3333:4444:5555:7777]:50000"
-            .parse()
-            .expect("it is an address"),
+        local: address("[2001:db8:1111:2222:3333:4444:5555:6666]:4433"),
+        remote: address("[2001:db8:1111:2222:3333:4444:5555:7777]:50000"),
         ..connection.clone()
     };
     let reason = "\u{7}x".repeat(200);
@@ -172,25 +155,19 @@ fn every_line_keeps_to_its_width() {
         frame_type: None,
         reason: reason.as_bytes(),
     }));
-    let all = || {
-        datagram(
-            Direction::Received,
-            vec![packet(&one_rtt, u64::MAX, 900, frames.clone())],
-        )
-    };
+    let all = packet(&one_rtt, u64::MAX, 900, frames);
+    let all = || datagram(Direction::Received, vec![all.clone()]);
     let stray = Event {
         connection: None,
         ..event(3, &second, all())
     };
+    let events = [
+        event(0, &connection, all()),
+        event(1, &second, all()),
+        stray,
+    ];
     for width in [60, 80, 100, 120] {
-        let text = drawn(
-            width,
-            &[
-                event(0, &connection, all()),
-                event(1, &second, all()),
-                stray.clone(),
-            ],
-        );
+        let text = drawn(width, &events);
         assert!(text.lines().all(|line| columns(line) <= width), "{text}");
         let bars = |line: &&str| line.contains('│');
         assert!(
@@ -199,11 +176,7 @@ fn every_line_keeps_to_its_width() {
         );
         assert!(text.contains(" connection 2\n"), "{text}");
         assert!(text.ends_with("not drawn: 1 datagram of no known connection\n"));
-        assert!(
-            !text
-                .chars()
-                .any(|character| character.is_control() && character != '\n')
-        );
+        assert!(!text.replace('\n', "").chars().any(char::is_control));
     }
 }
 
@@ -211,17 +184,14 @@ fn every_line_keeps_to_its_width() {
 fn rows_wait_only_as_long_as_their_limit_allows() {
     let connection = samples::connection(Side::Client);
     let one_rtt = header(PacketType::OneRtt);
-    let ping = datagram(
-        Direction::Sent,
-        vec![packet(&one_rtt, 1, 30, vec![noted(Frame::Ping)])],
-    );
+    let ping = packet(&one_rtt, 1, 30, vec![noted(Frame::Ping)]);
+    let ping = datagram(Direction::Sent, vec![ping]);
     let mut sequence = Sequence::new(80);
     let mut out = Vec::new();
     for _ in 0..ROWS_HELD_MAX + 1 {
         let event = event(0, &connection, ping.clone());
-        sequence
-            .write(&event, &mut out)
-            .expect("memory takes bytes");
+        let written = sequence.write(&event, &mut out);
+        written.expect("memory takes bytes");
     }
     assert_eq!(sequence.rows.len(), ROWS_HELD_MAX);
     assert!(!out.is_empty());

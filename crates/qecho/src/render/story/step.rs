@@ -11,132 +11,52 @@ use super::super::trace::sender;
 /// Largest datagram that every path for QUIC carries (RFC 9000 §14).
 const DATAGRAM_SURE: usize = 1_200;
 
-/// Something that is explained once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Step {
-    ClientHello,
-    Retry,
-    Coalesced,
-    ServerHello,
-    EncryptedExtensions,
-    Certificate,
-    ServerFinished,
-    ClientFinished,
-    OneRtt,
-    HandshakeDone,
-    NewConnectionId,
-    RetireConnectionId,
-    NewSessionTicket,
-    NewToken,
-    MtuProbe,
-    ImmediateAck,
-    Stream,
-    StreamEcho,
-    Unidirectional,
-    UnidirectionalEcho,
-    Fin,
-    Datagram,
-    DatagramEcho,
-    Ack,
-    Probe,
-    FlowControl,
-    MaxStreams,
-    ConnectionClose,
+/// Declares the steps, each with the words that say what it is and where that is
+/// written.
+macro_rules! steps {
+    ($($step:ident: $explanation:literal;)*) => {
+        /// Something that is explained once.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub(super) enum Step { $($step),* }
+
+        impl Step {
+            /// Says what it is and where that is written.
+            pub(super) fn explanation(self) -> &'static str {
+                match self { $(Self::$step => $explanation),* }
+            }
+        }
+    };
 }
 
-impl Step {
-    /// Says what it is and where that is written.
-    pub(super) fn explanation(self) -> &'static str {
-        match self {
-            Self::ClientHello => {
-                "The client begins: an Initial packet carries TLS's ClientHello, and its datagram is filled to 1,200 bytes or more, so that the path proves wide enough and a forged address gains an attacker little (RFC 9000 §14.1, §8.1)."
-            }
-            Self::Retry => {
-                "Retry asks the client to prove its address: it comes again with this token (RFC 9000 §8.1.2)."
-            }
-            Self::Coalesced => {
-                "One datagram carries several packets, each under keys of its own, so that the handshake takes fewer datagrams (RFC 9000 §12.2)."
-            }
-            Self::ServerHello => {
-                "The server answers with its ServerHello: now both ends can compute keys that nobody who listens on the path can, while anybody there can open Initial packets (RFC 8446 §4.1.3, RFC 9001 §5.2)."
-            }
-            Self::EncryptedExtensions => {
-                "Nobody who listens can open Handshake packets. EncryptedExtensions tells the agreed ALPN and the server's transport parameters, which say how much it is ready to take (RFC 9001 §8.1, §8.2)."
-            }
-            Self::Certificate => {
-                "Certificate says who the server is, and CertificateVerify proves it: a signature over the handshake so far, by the certificate's key (RFC 8446 §4.4.2, §4.4.3)."
-            }
-            Self::ServerFinished => {
-                "Finished ends the server's part of the handshake: a code over all messages so far shows that nobody has changed one (RFC 8446 §4.4.4)."
-            }
-            Self::ClientFinished => {
-                "The client has checked all that and sends its own Finished: for it, the handshake is complete (RFC 9001 §4.1.1)."
-            }
-            Self::OneRtt => {
-                "1-RTT packets are what the handshake was for: they have a short header and carry the application's data (RFC 9000 §17.3.1)."
-            }
-            _ => self.explanation_after_handshake(),
-        }
-    }
-
-    fn explanation_after_handshake(self) -> &'static str {
-        match self {
-            Self::HandshakeDone => {
-                "HANDSHAKE_DONE tells the client that the server has its Finished: the handshake is confirmed, and its keys are thrown away (RFC 9001 §4.1.2, §4.9.2)."
-            }
-            Self::NewConnectionId => {
-                "NEW_CONNECTION_ID hands out spare connection IDs, so that the peer can move to another path without being recognised there by the old one (RFC 9000 §5.1.1, §9.5)."
-            }
-            Self::RetireConnectionId => {
-                "RETIRE_CONNECTION_ID says that its sender uses one of the peer's connection IDs no more; the peer may hand out another (RFC 9000 §5.1.2)."
-            }
-            Self::NewSessionTicket => {
-                "NewSessionTicket lets the client resume this session later, without a certificate (RFC 8446 §4.6.1, RFC 9001 §4.5)."
-            }
-            Self::NewToken => {
-                "NEW_TOKEN is for a later connection: with it, the client's first packet proves its address (RFC 9000 §8.1.3)."
-            }
-            Self::MtuProbe => {
-                "PING and PADDING in a datagram beyond 1,200 bytes probe whether the path carries larger ones; nothing else is lost with a probe (RFC 9000 §14.3, §14.4)."
-            }
-            Self::ImmediateAck => {
-                "IMMEDIATE_ACK, of an extension, asks the peer to acknowledge at once (draft-ietf-quic-ack-frequency)."
-            }
-            Self::Stream => {
-                "The client sends on a bidirectional stream, which its first STREAM frame opens; the frame says where in the stream its bytes belong (RFC 9000 §2.1, §19.8)."
-            }
-            Self::StreamEcho => {
-                "The echo: the server sends what it has received back on the same stream (RFC 9000 §2.1)."
-            }
-            Self::Unidirectional => {
-                "This stream is unidirectional: only the client, which has opened it, can send on it (RFC 9000 §2.1)."
-            }
-            Self::UnidirectionalEcho => {
-                "So its echo comes on a unidirectional stream that the server opens (RFC 9000 §2.1)."
-            }
-            Self::Fin => {
-                "FIN marks the end of what its sender sends on the stream (RFC 9000 §19.8)."
-            }
-            Self::Datagram => {
-                "A DATAGRAM frame belongs to no stream, and QUIC does not send it again if its packet is lost (RFC 9221 §5, §5.2)."
-            }
-            Self::DatagramEcho => "Its echo is a DATAGRAM frame as well (RFC 9221 §4).",
-            Self::Ack => {
-                "ACK names the packets that have arrived; what a lost one carried is sent again, if it still matters, in a packet with a new number (RFC 9000 §13.2, §13.3)."
-            }
-            Self::Probe => {
-                "No answer has come in time, so the same is sent again as a probe, before anybody knows whether it was lost (RFC 9002 §6.2.4)."
-            }
-            Self::FlowControl => {
-                "MAX_DATA and MAX_STREAM_DATA allow the peer to send more; it never sends more than was allowed (RFC 9000 §4.1)."
-            }
-            Self::MaxStreams => "MAX_STREAMS allows the peer to open more streams (RFC 9000 §4.6).",
-            // The steps of the handshake have their words above.
-            _ => {
-                "CONNECTION_CLOSE ends the connection with all its streams at once, and says why (RFC 9000 §10.2, §19.19)."
-            }
-        }
-    }
+steps! {
+    ClientHello: "The client begins: an Initial packet carries TLS's ClientHello, and its datagram is filled to 1,200 bytes or more, so that the path proves wide enough and a forged address gains an attacker little (RFC 9000 §14.1, §8.1).";
+    Retry: "Retry asks the client to prove its address: it comes again with this token (RFC 9000 §8.1.2).";
+    Coalesced: "One datagram carries several packets, each under keys of its own, so that the handshake takes fewer datagrams (RFC 9000 §12.2).";
+    ServerHello: "The server answers with its ServerHello: now both ends can compute keys that nobody who listens on the path can, while anybody there can open Initial packets (RFC 8446 §4.1.3, RFC 9001 §5.2).";
+    EncryptedExtensions: "Nobody who listens can open Handshake packets. EncryptedExtensions tells the agreed ALPN and the server's transport parameters, which say how much it is ready to take (RFC 9001 §8.1, §8.2).";
+    Certificate: "Certificate says who the server is, and CertificateVerify proves it: a signature over the handshake so far, by the certificate's key (RFC 8446 §4.4.2, §4.4.3).";
+    ServerFinished: "Finished ends the server's part of the handshake: a code over all messages so far shows that nobody has changed one (RFC 8446 §4.4.4).";
+    ClientFinished: "The client has checked all that and sends its own Finished: for it, the handshake is complete (RFC 9001 §4.1.1).";
+    OneRtt: "1-RTT packets are what the handshake was for: they have a short header and carry the application's data (RFC 9000 §17.3.1).";
+    HandshakeDone: "HANDSHAKE_DONE tells the client that the server has its Finished: the handshake is confirmed, and its keys are thrown away (RFC 9001 §4.1.2, §4.9.2).";
+    NewConnectionId: "NEW_CONNECTION_ID hands out spare connection IDs, so that the peer can move to another path without being recognised there by the old one (RFC 9000 §5.1.1, §9.5).";
+    RetireConnectionId: "RETIRE_CONNECTION_ID says that its sender uses one of the peer's connection IDs no more; the peer may hand out another (RFC 9000 §5.1.2).";
+    NewSessionTicket: "NewSessionTicket lets the client resume this session later, without a certificate (RFC 8446 §4.6.1, RFC 9001 §4.5).";
+    NewToken: "NEW_TOKEN is for a later connection: with it, the client's first packet proves its address (RFC 9000 §8.1.3).";
+    MtuProbe: "PING and PADDING in a datagram beyond 1,200 bytes probe whether the path carries larger ones; nothing else is lost with a probe (RFC 9000 §14.3, §14.4).";
+    ImmediateAck: "IMMEDIATE_ACK, of an extension, asks the peer to acknowledge at once (draft-ietf-quic-ack-frequency).";
+    Stream: "The client sends on a bidirectional stream, which its first STREAM frame opens; the frame says where in the stream its bytes belong (RFC 9000 §2.1, §19.8).";
+    StreamEcho: "The echo: the server sends what it has received back on the same stream (RFC 9000 §2.1).";
+    Unidirectional: "This stream is unidirectional: only the client, which has opened it, can send on it (RFC 9000 §2.1).";
+    UnidirectionalEcho: "So its echo comes on a unidirectional stream that the server opens (RFC 9000 §2.1).";
+    Fin: "FIN marks the end of what its sender sends on the stream (RFC 9000 §19.8).";
+    Datagram: "A DATAGRAM frame belongs to no stream, and QUIC does not send it again if its packet is lost (RFC 9221 §5, §5.2).";
+    DatagramEcho: "Its echo is a DATAGRAM frame as well (RFC 9221 §4).";
+    Ack: "ACK names the packets that have arrived; what a lost one carried is sent again, if it still matters, in a packet with a new number (RFC 9000 §13.2, §13.3).";
+    Probe: "No answer has come in time, so the same is sent again as a probe, before anybody knows whether it was lost (RFC 9002 §6.2.4).";
+    FlowControl: "MAX_DATA and MAX_STREAM_DATA allow the peer to send more; it never sends more than was allowed (RFC 9000 §4.1).";
+    MaxStreams: "MAX_STREAMS allows the peer to open more streams (RFC 9000 §4.6).";
+    ConnectionClose: "CONNECTION_CLOSE ends the connection with all its streams at once, and says why (RFC 9000 §10.2, §19.19).";
 }
 
 /// Returns the steps that a packet of a datagram takes, in the order in which

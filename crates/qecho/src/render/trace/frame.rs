@@ -241,12 +241,7 @@ mod tests {
 
     #[test]
     fn a_probe_says_that_nothing_is_known_yet() {
-        let mut ping = AnnotatedFrame {
-            frame: Frame::Ping,
-            retransmission_of: None,
-            tls: Vec::new(),
-            ack_delay: None,
-        };
+        let mut ping = samples::noted(Frame::Ping);
         ping.retransmission_of = Some(RetransmissionOf {
             number: 12,
             lost: false,

@@ -7,13 +7,14 @@ use anstyle::Style;
 use qecho_engine::CloseReason;
 use qecho_packet::{
     Direction, RecoveryMetrics, text,
-    trace::{Connection, LossReason, Lost},
+    trace::{Connection, Event, EventKind, LossReason, Lost},
 };
 
 use super::{
     colour::{DIM, PLAIN, STRONG, WRONG},
     names,
     number::counted,
+    packet,
 };
 
 /// Words about something, and how they look.
@@ -24,15 +25,10 @@ pub(super) fn began(connection: &Connection) -> [Note; 3] {
     let Connection { local, remote, .. } = connection;
     let here = names::sender_name(Some(connection), Direction::Sent);
     let there = names::sender_name(Some(connection), Direction::Received);
-    let id = &connection.original_destination;
+    let (number, id) = (connection.number, &connection.original_destination);
+    let heading = format!("connection {number}, original destination connection ID {id}");
     [
-        (
-            STRONG,
-            format!(
-                "connection {}, original destination connection ID {id}",
-                connection.number
-            ),
-        ),
+        (STRONG, heading),
         (PLAIN, format!("→ sent by {here} {local},")),
         (PLAIN, format!("← by {there} {remote}")),
     ]
@@ -60,30 +56,52 @@ pub(crate) fn lost(lost: &Lost) -> String {
     format!("{what}: {why}")
 }
 
-/// Says that a packet that was declared lost has arrived.
-pub(super) fn found_again() -> Note {
-    let note = "lost no more: it arrived late (RFC 9002 §6.1)";
-    (STRONG, note.into())
-}
-
-/// Says that an endpoint uses new keys.
-pub(crate) fn key_update(
-    connection: Option<&Connection>,
-    direction: Direction,
-    generation: u64,
-) -> Note {
-    let who = names::sender_name(connection, direction);
-    let note = format!("key update {generation}: {who} sends under new keys (RFC 9001 §6)");
-    (STRONG, note)
+/// Says what happened between packets, where one line says all of it.
+pub(crate) fn of(event: &Event<'_>) -> Option<Note> {
+    let who = |direction| names::sender_name(event.connection, direction);
+    Some(match &event.kind {
+        EventKind::SpuriousLoss {
+            packet_type,
+            number,
+            ..
+        } => {
+            let name = packet::numbered(*packet_type, *number);
+            (
+                STRONG,
+                format!("{name} lost no more: it arrived late (RFC 9002 §6.1)"),
+            )
+        }
+        EventKind::KeyUpdate {
+            direction,
+            generation,
+        } => {
+            let who = who(*direction);
+            let words = format!("key update {generation}: {who} sends under new keys");
+            (STRONG, words + " (RFC 9001 §6)")
+        }
+        EventKind::PathChanged { before } => {
+            let words = path_changed(event.connection, *before);
+            (STRONG, format!("{words} (RFC 9000 §9)"))
+        }
+        EventKind::Closed(CloseReason::Local) => {
+            (STRONG, format!("closed by {}", who(Direction::Sent)))
+        }
+        EventKind::Closed(reason) => match (reason, text::shown(&reason.to_string())) {
+            (CloseReason::Application { .. }, words) => (STRONG, words),
+            (_, words) => (WRONG, format!("closed: {words}")),
+        },
+        EventKind::EventsDropped { count } => {
+            let count = counted(*count, "observation");
+            (WRONG, format!("{count} left out: too many at once"))
+        }
+        _ => return None,
+    })
 }
 
 /// Says which address changed.
-pub(crate) fn path_changed(
-    connection: Option<&Connection>,
-    before: (SocketAddr, SocketAddr),
-) -> Note {
+fn path_changed(connection: Option<&Connection>, before: (SocketAddr, SocketAddr)) -> String {
     let Some(connection) = connection else {
-        return (STRONG, "the path changed (RFC 9000 §9)".into());
+        return "the path changed".into();
     };
     let now = (connection.local, connection.remote);
     let here = names::sender_name(Some(connection), Direction::Sent);
@@ -94,35 +112,10 @@ pub(crate) fn path_changed(
         .filter(|(_, before, now)| before != now)
         .map(|(who, before, now)| format!("{who} moved from {before} to {now}"))
         .collect();
-    let note = match changes.as_slice() {
-        [] => "the path changed".into(),
-        _ => changes.join(", "),
-    };
-    (STRONG, format!("{note} (RFC 9000 §9)"))
-}
-
-/// Says why a connection is over.
-pub(crate) fn closed(connection: Option<&Connection>, reason: &CloseReason) -> Note {
-    match reason {
-        CloseReason::Local => {
-            let who = names::sender_name(connection, Direction::Sent);
-            (STRONG, format!("closed by {who}"))
-        }
-        CloseReason::Application { .. } => (STRONG, text::shown(&reason.to_string())),
-        _ => (
-            WRONG,
-            format!("closed: {}", text::shown(&reason.to_string())),
-        ),
+    match changes.is_empty() {
+        true => "the path changed".into(),
+        false => changes.join(", "),
     }
-}
-
-/// Says that events are missing.
-pub(crate) fn left_out(count: u64) -> Note {
-    let note = format!(
-        "{} left out: too many at once",
-        counted(count, "observation")
-    );
-    (WRONG, note)
 }
 
 /// Says what of the path a person cares about: how large packets may be, and
@@ -130,10 +123,8 @@ pub(crate) fn left_out(count: u64) -> Note {
 pub(super) fn recovery(before: &RecoveryMetrics, now: &RecoveryMetrics) -> Option<Note> {
     let mut changes = Vec::new();
     if now.mtu != before.mtu {
-        let size = counted(now.mtu, "byte");
-        changes.push(format!(
-            "the path carries datagrams of {size} (RFC 9000 §14.3)"
-        ));
+        let words = format!("the path carries datagrams of {}", counted(now.mtu, "byte"));
+        changes.push(words + " (RFC 9000 §14.3)");
     }
     if now.congestion_events > before.congestion_events {
         let window = counted(now.congestion_window, "byte");

@@ -31,6 +31,14 @@ pub(crate) fn crypto(offset: u64, messages: &[&'static str]) -> AnnotatedFrame<'
     }
 }
 
+/// The messages with which a server answers after its ServerHello.
+pub(crate) const FLIGHT: [&str; 4] = [
+    "EncryptedExtensions",
+    "Certificate",
+    "CertificateVerify",
+    "Finished",
+];
+
 /// STREAM with the demo's text.
 pub(crate) fn stream(id: u64, fin: bool) -> AnnotatedFrame<'static> {
     noted(Frame::Stream {

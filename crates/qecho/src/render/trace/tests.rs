@@ -65,66 +65,35 @@ fn unopened(header: Option<&Header>, size: usize) -> Packet<'_> {
 }
 
 /// The headers that the beginning of a connection takes.
-struct Headers {
-    initial: Header,
-    handshake: Header,
-    one_rtt: Header,
-}
-
-fn headers() -> Headers {
-    Headers {
-        initial: header(PacketType::Initial),
-        handshake: header(PacketType::Handshake),
-        one_rtt: header(PacketType::OneRtt),
-    }
+fn headers() -> [Header; 3] {
+    use PacketType::{Handshake, Initial, OneRtt};
+    [Initial, Handshake, OneRtt].map(header)
 }
 
 /// The beginning of a connection, as its client sees it.
-fn beginning<'a>(headers: &'a Headers, connection: &'a Connection) -> Vec<Event<'a>> {
+fn beginning<'a>(headers: &'a [Header; 3], connection: &'a Connection) -> Vec<Event<'a>> {
+    let [initial, handshake, one_rtt] = headers;
     let padding = noted(Frame::Padding { length: 912 });
     let hello = vec![crypto(0, &["ClientHello"]), padding];
-    let flight = [
-        "EncryptedExtensions",
-        "Certificate",
-        "CertificateVerify",
-        "Finished",
-    ];
     let answer = vec![
-        packet(
-            &headers.initial,
-            0,
-            145,
-            vec![ack(0), crypto(0, &["ServerHello"])],
-        ),
-        packet(&headers.handshake, 0, 1_055, vec![crypto(0, &flight)]),
+        packet(initial, 0, 145, vec![ack(0), crypto(0, &["ServerHello"])]),
+        packet(handshake, 0, 1_055, vec![crypto(0, &samples::FLIGHT)]),
     ];
+    let data = packet(one_rtt, 0, 48, vec![stream(0, false)]);
     let done = vec![noted(Frame::HandshakeDone), stream(0, true)];
-    vec![
-        event(0, connection, EventKind::Began),
-        event(
+    let done = packet(one_rtt, 1, 50, done);
+    let kinds = [
+        (0, EventKind::Began),
+        (
             312,
-            connection,
-            alone(Direction::Sent, packet(&headers.initial, 0, 1_200, hello)),
+            alone(Direction::Sent, packet(initial, 0, 1_200, hello)),
         ),
-        event(
-            1_680,
-            connection,
-            samples::datagram(Direction::Received, answer),
-        ),
-        event(
-            1_700,
-            connection,
-            alone(
-                Direction::Sent,
-                packet(&headers.one_rtt, 0, 48, vec![stream(0, false)]),
-            ),
-        ),
-        event(
-            23_456_789,
-            connection,
-            alone(Direction::Received, packet(&headers.one_rtt, 1, 50, done)),
-        ),
-    ]
+        (1_680, samples::datagram(Direction::Received, answer)),
+        (1_700, alone(Direction::Sent, data)),
+        (23_456_789, alone(Direction::Received, done)),
+    ];
+    let event = |(micros, kind)| event(micros, connection, kind);
+    kinds.map(event).into()
 }
 
 const BEGINNING: &str = "    0.000 • connection 1, original destination connection ID 8394c8f03e515708
@@ -215,19 +184,13 @@ fn lines_are_labelled_where_there_is_more_than_one_connection() {
 "
     );
     let server = samples::connection(Side::Server);
+    let stray = Packet {
+        dropped: Some(qecho_packet::DropReason::UnknownConnection),
+        ..unopened(None, 30)
+    };
     let stray = Event {
         connection: None,
-        ..event(
-            5,
-            &server,
-            alone(
-                Direction::Received,
-                Packet {
-                    dropped: Some(qecho_packet::DropReason::UnknownConnection),
-                    ..unopened(None, 30)
-                },
-            ),
-        )
+        ..event(5, &server, alone(Direction::Received, stray))
     };
     assert_eq!(
         packets(&[event(0, &server, EventKind::Began), stray]),

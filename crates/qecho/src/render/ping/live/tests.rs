@@ -13,7 +13,7 @@ fn live(hosts: &[&str]) -> Live {
         timeout: "5 s".into(),
     };
     let absent = vec![" no.example: cannot find its address".to_owned()];
-    Live::new(hosts.iter().map(subject), absent, Palette::Plain)
+    Live::new(hosts.iter().map(subject), absent, false)
 }
 
 fn reply(sequence: u64, milliseconds: u64) -> PingEvent {

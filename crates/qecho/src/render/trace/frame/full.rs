@@ -278,17 +278,12 @@ mod tests {
 
     #[test]
     fn numbers_that_no_endpoint_could_send_are_only_numbers() {
-        let noted = AnnotatedFrame {
-            frame: Frame::Stream {
-                id: StreamId::from_value(u64::MAX),
-                offset: u64::MAX,
-                fin: false,
-                data: b"x",
-            },
-            retransmission_of: None,
-            tls: Vec::new(),
-            ack_delay: None,
-        };
+        let noted = samples::noted(Frame::Stream {
+            id: StreamId::from_value(u64::MAX),
+            offset: u64::MAX,
+            fin: false,
+            data: b"x",
+        });
         assert_eq!(full(&noted)[0], format!("STREAM {0} [{0}..{0})", u64::MAX));
     }
 }
