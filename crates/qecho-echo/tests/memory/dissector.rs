@@ -5,7 +5,7 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
 use qecho_netsim::simulation::{End, FAR};
 use qecho_packet::{
     Direction, Observation,
-    dissect::{CapturedDatagram, Dissector, Limits},
+    dissect::{CapturedDatagram, Dissector},
 };
 
 use qecho_testkit::{
@@ -42,8 +42,8 @@ fn capture(clients: usize) -> (Vec<Captured>, String) {
 
 /// Reads a capture; returns the kept bytes and how many connections began and
 /// how many of them were forgotten.
-fn kept(captured: &[Captured], secrets: &str, limits: Limits) -> (usize, usize, usize) {
-    let mut dissector = Dissector::new(limits);
+fn kept(captured: &[Captured], secrets: &str, most: usize) -> (usize, usize, usize) {
+    let mut dissector = Dissector::new(most, most);
     dissector.add_secrets(secrets);
     let (mut begun, mut forgotten) = (0, 0);
     for (direction, peer, payload) in captured {
@@ -65,11 +65,10 @@ fn kept(captured: &[Captured], secrets: &str, limits: Limits) -> (usize, usize, 
 #[test]
 fn reading_a_capture_keeps_at_most_8_kb_for_each_connection_that_is_followed() {
     let (captured, secrets) = capture(1_000);
-    let limits = |most| Limits::default().with_connections(most).with_sessions(most);
-    let (all, begun, forgotten) = kept(&captured, &secrets, limits(2_000));
+    let (all, begun, forgotten) = kept(&captured, &secrets, 2_000);
     assert_eq!((begun, forgotten), (1_000, 0));
     assert!(all <= 1_000 * 8 * KB, "{all} bytes");
-    let (some, begun, forgotten) = kept(&captured, &secrets, limits(100));
+    let (some, begun, forgotten) = kept(&captured, &secrets, 100);
     assert!(begun >= 1_000, "{begun} began");
     assert_eq!(forgotten, begun - 100);
     assert!(some <= 100 * 8 * KB, "{some} bytes");
