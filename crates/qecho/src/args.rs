@@ -26,8 +26,6 @@ use bytesize::ByteSize;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use qecho_packet::capture::LIMIT_MIN;
 
-use crate::render::trace::Detail;
-
 pub(crate) use self::{
     bench::{BenchArguments, BenchFormat, Load, StartAt},
     cert::{
@@ -191,7 +189,7 @@ pub(crate) struct ObserveArguments {
     /// goes wrong, `--trace=frames` every field of every frame
     #[arg(long, value_name = "DETAIL", value_enum, num_args = 0..=1, require_equals = true,
           default_missing_value = "packets")]
-    pub(crate) trace: Option<Detail>,
+    pub(crate) trace: Option<TraceArgument>,
 
     #[command(flatten)]
     pub(crate) qlog: QlogArguments,
@@ -204,6 +202,17 @@ pub(crate) struct QlogArguments {
     /// it has every field of every frame, but not the data
     #[arg(long = "qlog", value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
+}
+
+/// Detail in which packets are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TraceArgument {
+    /// The handshake, and whatever goes wrong
+    Handshake,
+    /// A line for each packet
+    Packets,
+    /// A line for each frame too
+    Frames,
 }
 
 /// Far beyond any use, and far from where clocks overflow.

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::QlogArguments;
-use crate::render::trace::Detail;
+use super::{QlogArguments, TraceArgument};
 
 /// Options of `qecho trace`.
 #[derive(Debug, clap::Args)]
@@ -19,7 +18,7 @@ pub(crate) struct TraceFileArguments {
 
     /// How much of each packet to show
     #[arg(long, value_enum, default_value = "packets")]
-    pub(crate) detail: Detail,
+    pub(crate) detail: TraceArgument,
 
     /// Draw who sent what to whom instead
     #[arg(long, conflicts_with = "detail")]

@@ -42,7 +42,7 @@ impl Observing {
         let layout = tracing::layout(&io::stderr());
         let lines = arguments
             .trace
-            .map(|detail| tracing::lines_to(detail, layout, lines));
+            .map(|detail| tracing::lines_to(detail.into(), layout, lines));
         Self::start_with(
             &arguments.capture,
             idle_timeout,

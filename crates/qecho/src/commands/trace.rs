@@ -80,7 +80,7 @@ fn sinks(arguments: &TraceFileArguments, qlog: Option<&Qlog>) -> Vec<Box<dyn Sin
     }
     sinks.push(match arguments.sequence {
         false => tracing::lines_to(
-            arguments.detail,
+            arguments.detail.into(),
             tracing::layout(&io::stdout()),
             io::stdout(),
         ),

@@ -13,6 +13,7 @@ use rustix::fs::{Access, access};
 
 use super::PROGRAM;
 use crate::{
+    args::TraceArgument,
     exit::Failure,
     render::{
         story::StoryText,
@@ -20,6 +21,16 @@ use crate::{
     },
     stderr::say,
 };
+
+impl From<TraceArgument> for Detail {
+    fn from(argument: TraceArgument) -> Self {
+        match argument {
+            TraceArgument::Handshake => Self::Handshake,
+            TraceArgument::Packets => Self::Packets,
+            TraceArgument::Frames => Self::Frames,
+        }
+    }
+}
 
 /// Makes a folder of qlog files, and says what they reveal.
 pub(super) fn make_qlog(directory: &Path, side: Side) -> Result<Qlog, Failure> {

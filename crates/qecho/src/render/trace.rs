@@ -50,14 +50,14 @@ const INDENT: usize = STAMP_COLUMNS + 3;
 /// Columns of the names of transport parameters.
 const PARAMETER_COLUMNS: usize = 35;
 
-/// Detail in which packets are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+/// Detail in which events are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Detail {
-    /// The handshake, and whatever goes wrong
+    /// Handshakes, ends, and what goes wrong between.
     Handshake,
-    /// A line for each packet
+    /// Every packet on a line.
     Packets,
-    /// A line for each frame too
+    /// Every frame on a line.
     Frames,
 }
 

@@ -69,7 +69,8 @@ fn a_client_that_waits_for_an_answer_can_be_interrupted() {
 
 #[test]
 fn a_name_without_address_could_not_run() {
-    let client = TestEnv::new().qecho("client no-such-host.invalid -m a");
+    let env = TestEnv::new();
+    let client = env.qecho("client no-such-host.invalid -m a");
     let reason = "cannot find the address of no-such-host.invalid";
     client.run().fails(2, reason, Some("check the spelling"));
 }
