@@ -184,11 +184,13 @@ impl<A: Application> Shard<A> {
             if let Some(datagram) = self.state.outbox.pop() {
                 return Output::Datagram(datagram);
             }
-            if std::mem::take(&mut self.is_driven) || self.state.outbox.is_held() {
+            if std::mem::take(&mut self.is_driven) {
                 return Output::Timeout(self.deadline(now));
             }
+            // Also while nothing can be sent: what was received is the application's, and
+            // timers go on.
             self.drive(now);
-            self.is_driven = !self.state.outbox.is_full();
+            self.is_driven = self.state.outbox.is_held() || !self.state.outbox.is_full();
         }
     }
 

@@ -185,8 +185,12 @@ impl<A: Application + Send + 'static> Server<A> {
     /// The system's, if waiting for packets failed.
     pub fn wait(self) -> io::Result<Vec<A>> {
         // Every thread is waited for, also when one has failed.
-        let ended: Vec<_> = self.runners.into_iter().map(Runner::join).collect();
-        ended.into_iter().collect()
+        let runners = self.runners.into_iter();
+        let ended: Vec<_> = runners.map(|runner| runner.thread.join()).collect();
+        let ended = ended.into_iter();
+        ended
+            .map(|ended| ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     }
 }
 

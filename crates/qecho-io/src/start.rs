@@ -40,7 +40,7 @@ impl StartError {
 /// reach it.
 pub struct Runner<T, C> {
     mailbox: Mailbox<C>,
-    thread: JoinHandle<io::Result<T>>,
+    pub(crate) thread: JoinHandle<io::Result<T>>,
 }
 
 impl<T: Send + 'static, C> Runner<T, C> {

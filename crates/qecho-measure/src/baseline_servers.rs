@@ -6,6 +6,7 @@ mod udp;
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    panic::AssertUnwindSafe,
 };
 
 use qecho_io::{
@@ -87,9 +88,10 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.listeners.take();
         if let Some(udp) = self.udp.take() {
-            // Both fail if it has ended: a wait that fails ends this echo, and QUIC goes on.
+            // Both fail if it has ended: a wait that fails ends this echo, and QUIC goes on. A
+            // panic of its thread is no reason for another while this is dropped.
             let _ = udp.mailbox().send(());
-            let _ = udp.join();
+            let _ = std::panic::catch_unwind(AssertUnwindSafe(|| udp.join()));
         }
     }
 }

@@ -258,7 +258,9 @@ impl Application for ClientApplication {
     fn handle_event(&mut self, connection: &mut Connection<'_>, (): &mut (), event: Event) {
         let key = connection.key();
         match event {
-            Event::Connected if self.live.is_none() => self.connected(connection),
+            Event::Connected if self.live.is_none() && self.outcome.is_none() => {
+                self.connected(connection);
+            }
             Event::Confirmed | Event::Closed(_)
                 if self.live == Some(key) && self.confirmed_by.is_some() =>
             {
@@ -321,12 +323,13 @@ impl Application for ClientApplication {
 
     fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>) {
         let now = context.now();
-        let progress = self.dialer.handle_deadline(context);
-        self.follow(now, progress);
         let is_late = self.confirmed_by.is_some_and(|due| due <= now);
+        // Before the dialler, which would close its attempts for another reason.
         if self.ends_at.take().is_some() || is_late {
             self.finish(context);
         }
+        let progress = self.dialer.handle_deadline(context);
+        self.follow(now, progress);
         if self.outcome.is_some() || self.live.is_none() {
             return;
         }

@@ -1,6 +1,7 @@
 //! The echo server and clients on virtual time, over bad networks.
 
 mod admission;
+mod blocked;
 mod datagrams;
 mod determinism;
 mod dialing;

@@ -153,11 +153,12 @@ impl Application for Probe {
     }
 
     fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>) {
-        let progress = self.dialer.handle_deadline(context);
-        self.handle_progress(context.now(), progress);
+        // Before the dialler, which would close its attempts for another reason.
         if self.hangs_up.take_if(|due| *due <= context.now()).is_some() {
             context.shut_down(CODE_DONE, "");
         }
+        let progress = self.dialer.handle_deadline(context);
+        self.handle_progress(context.now(), progress);
     }
 
     fn handle_unreachable(
