@@ -37,7 +37,7 @@ pub(super) struct TrackedConnection {
     pub(super) last: Duration,
     /// Whether one end has closed it.
     pub(super) closed: bool,
-    /// Whether one of its 1-RTT packets has been opened.
+    /// Whether a datagram of 1-RTT packets has been opened.
     pub(super) established: bool,
     beginning: Vec<(Duration, Vec<u8>)>,
     beginning_bytes: usize,
@@ -112,7 +112,8 @@ impl TrackedConnection {
             if header.packet_type != PacketType::OneRtt {
                 continue;
             }
-            self.established = true;
+            // A server's first flight may end in one, beside packets with long headers.
+            self.established |= is_short;
             self.closed |= closes(&opened.payload);
             direction.last = captured.at;
             direction.destination = header.destination;

@@ -186,7 +186,11 @@ impl Connection {
         // one the client heeds shows in what it sends (RFC 9001 §5.2).
         let destination = &packet.header.destination;
         let after_retry = self.retried && self.ids(Side::Server).contains(destination);
-        if sender != Side::Client || !after_retry {
+        // Once more than Initial packets were opened, what came later changes nothing: the
+        // ClientHello's random finds the secrets, also those that are to be forgotten.
+        let mut senders = self.senders.iter();
+        let went_on = senders.any(|one| one.handshake.is_some() || one.one_rtt.is_some());
+        if sender != Side::Client || !after_retry || went_on {
             return None;
         }
         let mut keys = InitialKeys::new(destination);

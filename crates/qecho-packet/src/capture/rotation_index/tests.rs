@@ -46,18 +46,20 @@ impl Fixture {
         self.index.see(&block);
     }
 
-    /// Lets a client connect whose first packet is so long.
-    fn connect(&mut self, connection: u16, length: usize) {
+    /// Writes the 1-RTT secrets of a connection.
+    fn secrets(&mut self, connection: u16) {
         let secret = format!("{:02x}", connection as u8).repeat(32);
         let random = format!("{connection:04x}").repeat(16);
         let line = |end| format!("{end}_TRAFFIC_SECRET_0 {random} {secret}\n");
         let key_log = line("CLIENT") + &line("SERVER");
         self.index.see(&pcapng::secrets(&key_log));
-        self.pass(
-            Direction::Received,
-            connection,
-            &initial(connection, length),
-        );
+    }
+
+    /// Lets a client connect whose first packet is so long.
+    fn connect(&mut self, connection: u16, length: usize) {
+        self.secrets(connection);
+        let first = initial(connection, length);
+        self.pass(Direction::Received, connection, &first);
         self.send(connection, 0, &[1; 4]);
     }
 
@@ -225,12 +227,16 @@ fn what_is_repeated_has_a_bound_and_what_is_forgotten_is_counted() {
     let connections = fixture.repeats().0;
     assert_eq!((connections[0], connections[repeated - 1]), (1, 500));
     assert_eq!(fixture.index.forgotten + repeated as u64, 500);
-    // Whoever never gets through does not drive out those who have.
+    // Whoever never gets through does not drive out those who have, also where a first
+    // flight has a 1-RTT packet behind its long headers.
     for connection in 1_000..2_000_u16 {
-        fixture.pass(Direction::Received, connection, &initial(connection, 1_400));
+        fixture.secrets(connection);
+        let flight = [initial(connection, 1_300), one_rtt(connection, 0, &[1; 4])].concat();
+        fixture.pass(Direction::Received, connection, &flight);
     }
     assert!(fixture.index.cost <= 128 << 10);
-    assert!(fixture.repeats().0.len() >= repeated / 2);
+    let through = fixture.repeats().0.into_iter().filter(|one| *one <= 500);
+    assert!(through.count() >= repeated / 2);
 }
 
 #[test]
