@@ -13,7 +13,7 @@
 //! [`rustls`], whose types are in the public API ([`ServerTls`], [`ClientTls`],
 //! [`Handshake`]): it is re-exported, for the version that fits.
 //!
-//! What a program does with streams is an [`Application`]; this one answers each by its length:
+//! An [`Application`] is what a program does with streams; this one answers each by its length:
 //!
 //! ```
 //! use qecho_engine::{Application, Connection, ShardContext, Event, ReadEnd};

@@ -1,4 +1,4 @@
-//! What reading a capture keeps.
+//! Memory that reading a capture keeps.
 
 use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
 

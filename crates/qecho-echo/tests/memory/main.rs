@@ -1,4 +1,4 @@
-//! What one connection can make the echo server keep, in bytes that a
+//! Memory that one connection can make the echo server keep, in bytes that a
 //! counting allocator has seen.
 
 mod bounds;

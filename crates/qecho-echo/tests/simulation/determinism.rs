@@ -9,7 +9,7 @@ use qecho_testkit::{
     stream::Plan,
 };
 
-/// What a run came to: both links' counts and the time it took.
+/// Outcome of a run: both links' counts and the time it took.
 fn outcome(seed: u64) -> (Counts, Counts, Duration) {
     let scenario = Scenario::seeded(seed)
         .loss(0.1)

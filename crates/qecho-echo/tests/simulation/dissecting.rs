@@ -21,7 +21,7 @@ use qecho_testkit::{
     stream::Plan,
 };
 
-/// What a capture at one of the ends has of a datagram.
+/// Datagram as a capture at one of the ends has it.
 #[derive(Clone)]
 struct Captured {
     direction: Direction,
@@ -42,7 +42,7 @@ impl Captured {
     }
 }
 
-/// What the shard at one end told, and what was captured there.
+/// Observations of the shard at one end, and the capture there.
 struct Watched {
     end: End,
     told: Vec<Observation>,
@@ -101,7 +101,7 @@ fn datagrams(observations: &[Observation], direction: Direction) -> Vec<&Decoded
     datagrams.collect()
 }
 
-/// How a connection is described when it begins.
+/// Description of a connection when it begins.
 fn beginnings(observations: &[Observation]) -> HashMap<u64, String> {
     let beginnings = observations.iter().filter_map(|one| match one {
         Observation::ConnectionStarted { connection, .. } => {

@@ -20,14 +20,14 @@ const MESSAGE: &[u8] = b"the earlier the better";
 /// Twice the delay of a scenario's path.
 const ROUND_TRIP: Duration = Duration::from_millis(10);
 
-/// What a test tells the client.
+/// Commands of a test to the client.
 #[derive(Debug)]
 enum Command {
     Connect,
     Close,
 }
 
-/// What became of one connection.
+/// Outcome of one connection.
 #[derive(Debug, Default)]
 struct Seen {
     /// Whether the message was sent before the handshake was complete.

@@ -1,4 +1,4 @@
-//! What the client tool makes of the answers to its messages.
+//! Outcomes that the client tool tells of its messages.
 
 use std::{
     sync::{

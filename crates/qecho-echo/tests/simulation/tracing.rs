@@ -1,4 +1,4 @@
-//! What a trace says of losses and of what is sent again is true.
+//! A trace says the truth of losses and of what is sent again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +21,7 @@ use qecho_testkit::{
 
 type PacketName = (PacketType, u64);
 
-/// What the trace of one end says, in figures.
+/// Figures of the trace of one end.
 #[derive(Debug, Default)]
 struct Said {
     lost: Vec<Lost>,

@@ -1,4 +1,4 @@
-//! What watched shards tell of their packets is what was in them.
+//! Traced shards tell of their packets what was in them.
 
 use std::{
     cell::RefCell,
@@ -20,7 +20,7 @@ use qecho_testkit::{
     stream::Plan,
 };
 
-/// What the near and the far end have told, and how many datagrams really passed each.
+/// Observations of the near and the far end, and how many datagrams really passed each.
 struct Told {
     observations: [Vec<(Instant, Observation)>; 2],
     passed: HashMap<(End, Direction), usize>,

@@ -1,4 +1,4 @@
-//! What an attacker can make one connection keep, beside what the windows
+//! Memory that an attacker can make one connection keep, beside what the windows
 //! allow: the stated bounds.
 
 use qecho_engine::limits;

@@ -16,7 +16,7 @@ pub(super) struct Counters {
     pub(super) latency: LatencyRecorder,
     /// From the first packet to the completed handshake.
     pub(super) connect: LatencyRecorder,
-    /// How late messages of an open loop left.
+    /// Lateness of the messages of an open loop.
     pub(super) lateness: LatencyRecorder,
     /// Messages that were meant to be sent in the time that is measured.
     pub(super) offered: u64,
@@ -86,9 +86,9 @@ impl Counters {
 /// Number of failures of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorCount {
-    /// What went wrong.
+    /// Kind of the error.
     pub kind: ErrorKind,
-    /// How often.
+    /// Times that it happened.
     pub count: u64,
     /// Description of the first.
     pub example: String,
@@ -138,7 +138,7 @@ pub struct TransportCounts {
     /// Those of them that were declared lost; what was in them was sent again
     /// (RFC 9002 §6.1).
     pub packets_lost: u64,
-    /// How often a congestion window was cut (RFC 9002 §7.3.2).
+    /// Times that a congestion window was cut (RFC 9002 §7.3.2).
     pub congestion_events: u64,
     /// UDP datagrams sent.
     pub datagrams_sent: u64,

@@ -15,7 +15,7 @@ use qecho_netsim::simulation::FAR;
 
 use qecho_testkit::identity::Identity;
 
-/// How long an echo takes: by its number, and by the time since the first.
+/// Time that an echo takes: by its number, and by the time since the first.
 pub(crate) type Service = fn(u64, Duration) -> Duration;
 
 /// Echoes pieces in their order, each when its service is over.

@@ -1,4 +1,4 @@
-//! What a ping measures is what the path did.
+//! A ping measures what the path did.
 
 use std::time::Duration;
 

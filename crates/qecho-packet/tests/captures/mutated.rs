@@ -32,7 +32,7 @@ impl<R: Read> Read for &mut Watched<R> {
     }
 }
 
-/// What came of a file.
+/// Outcome of a file.
 #[derive(Default)]
 struct Counts {
     datagrams: usize,

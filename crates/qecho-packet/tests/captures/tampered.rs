@@ -24,7 +24,7 @@ const SEEDS: u64 = 2_000;
 const BYTES_PER_BYTE: isize = 8;
 const SMALL: isize = 40_000;
 
-/// What came of all files.
+/// Outcomes of all files.
 #[derive(Debug, Default)]
 struct Counts {
     datagrams: usize,

@@ -1,4 +1,4 @@
-//! What our own captures hold comes back from them.
+//! Our own captures give back what they hold.
 
 use std::{
     io::{self, Write},
