@@ -11,13 +11,16 @@ const EXACT_MAX: usize = 1_000;
 /// Significant digits of every percentile.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
-/// Longest time that a histogram has room for from the beginning.
+/// Longest time that a histogram has room for from the beginning; longer ones
+/// make it grow, to 440 kB at most.
 const TIME_MAX: Duration = Duration::from_secs(3_600);
 
 /// Returns an empty distribution of times in nanoseconds.
 pub(crate) fn empty_histogram() -> Histogram<u64> {
     let histogram = Histogram::new_with_max(TIME_MAX.as_nanos() as u64, SIGNIFICANT_DIGITS);
-    histogram.expect("the bounds are constants that fit")
+    let mut histogram = histogram.expect("the bounds are constants that fit");
+    histogram.auto(true);
+    histogram
 }
 
 /// Recorder of times that were measured one after the other.
@@ -59,12 +62,9 @@ pub struct LatencySummary {
 
 impl Default for LatencyRecorder {
     fn default() -> Self {
-        let mut histogram = empty_histogram();
-        // Longer times make it grow, to 440 kB at most.
-        histogram.auto(true);
         Self {
             exact: Vec::new(),
-            histogram,
+            histogram: empty_histogram(),
             sum: Duration::ZERO,
             min: Duration::MAX,
             max: Duration::ZERO,

@@ -6,6 +6,7 @@ pub mod identity;
 pub mod key_log;
 pub mod load;
 pub mod scenario;
+#[cfg(feature = "schema")]
 pub mod schema;
 pub mod scripted;
 pub mod seed;
