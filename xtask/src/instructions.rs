@@ -1,8 +1,9 @@
-//! `cargo xtask instructions`: what an echoed message costs, in instructions.
+//! `cargo xtask instructions`: what an echoed message costs, in instructions, and how
+//! well datagrams are joined into sends.
 //!
 //! Time needs a quiet machine; instructions of a turn in memory, without encryption,
 //! are the same on a busy one. valgrind counts them, of the benchmark `turn`, inside
-//! the server's turns alone.
+//! the server's turns alone. What the kernel costs, which is more, goes by the sends.
 
 mod figures;
 
@@ -37,6 +38,9 @@ const WORKLOADS: &[&str] = &[
     "stream",
     "datagram",
 ];
+
+/// Workloads of which several datagrams leave in one send (GSO).
+const JOINED: &[&str] = &["64-connections", "64-kib"];
 
 /// Options of the command.
 #[derive(Debug, Default)]
@@ -82,7 +86,7 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     }
     let counted = Figures {
         compiler: compiler()?,
-        per_message: count_all(&options.word)?,
+        rows: count_all(&options.word)?,
     };
     let text = fs::read_to_string(file()).with_context(|| cannot("read"))?;
     let committed = Figures::parse(&text).with_context(|| cannot("read"))?;
@@ -110,9 +114,8 @@ fn count_all(word: &str) -> Result<Vec<(String, u64)>> {
     let waiting = Mutex::new(chosen.iter());
     let worker = || -> Result<Vec<_>> {
         let next = || waiting.lock().expect("no worker panics").next();
-        let counts =
-            iter::from_fn(next).map(|name| Ok((name.to_string(), count(&program, &folder, name)?)));
-        counts.collect()
+        let counts = iter::from_fn(next).map(|name| count(&program, &folder, name));
+        Ok(counts.collect::<Result<Vec<_>>>()?.concat())
     };
     let counted: Result<Vec<_>> = thread::scope(|scope| {
         let workers = [(); WORKERS].map(|()| scope.spawn(worker));
@@ -124,8 +127,8 @@ fn count_all(word: &str) -> Result<Vec<(String, u64)>> {
     Ok(counted)
 }
 
-/// Returns the instructions per message of a workload.
-fn count(program: &Path, folder: &Path, name: &str) -> Result<u64> {
+/// Returns the figures of a workload.
+fn count(program: &Path, folder: &Path, name: &str) -> Result<Vec<(String, u64)>> {
     let profile = folder.join(format!("{name}.callgrind"));
     let mut command = Command::new("valgrind");
     command
@@ -135,11 +138,20 @@ fn count(program: &Path, folder: &Path, name: &str) -> Result<u64> {
         .arg(program)
         .args(["--count", name]);
     let output = process::answer(command, COUNT_LIMIT)?;
-    let messages = output.split(' ').next().and_then(|n| n.parse::<u64>().ok());
-    let messages = messages.with_context(|| format!("{name} says no number but {output:?}"))?;
+    let numbers = output
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok());
+    let numbers: Vec<u64> = numbers.collect();
+    let [messages, _turns, datagrams, sends] = numbers[..] else {
+        bail!("{name} says no four numbers but {output:?}");
+    };
     let profile = fs::read_to_string(&profile).context("cannot read what valgrind has written")?;
     let total = total(&profile).with_context(|| format!("nothing was counted of {name}"))?;
-    Ok(total / messages)
+    let mut figures = vec![(name.to_owned(), total / messages)];
+    if JOINED.contains(&name) {
+        figures.push((figures::sends(name), sends * 10_000 / datagrams));
+    }
+    Ok(figures)
 }
 
 /// Reads the sum out of a profile.

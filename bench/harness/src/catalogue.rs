@@ -103,7 +103,7 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "tquic",
         recipe: Recipe::Cargo("tquic", "tquic", &[CMAKE, CXX]),
-        only: "a b b1 b1-sockets c d d-largest e f",
+        only: "a b b1 b1-sockets b-crowd c d d-largest d-lossy e f",
         payload_max: 1_472,
         settings: "BoringSSL, an event loop of its own on the same sockets, packets of all \
                    connections handed over in batches of 64 and joined where they go to one \

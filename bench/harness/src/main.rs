@@ -87,7 +87,7 @@ fn measure_all(
             "round {nth} of {rounds}, {}, {}: ",
             workload.name, peer.name
         );
-        let sample = measure::measure(testbed, peer, workload, options.seconds);
+        let sample = measure::measure(testbed, peer, workload, options, round);
         match &sample {
             Ok(sample) => eprintln!("{} {}", three_digits(sample.cost), workload.unit()),
             Err(error) => eprintln!("{error:#}"),

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::catalogue::Peer;
+use crate::options::Options;
 use crate::testbed::Testbed;
 use crate::workload::{IDLE_CONNECTIONS, Measure, Workload};
 
@@ -43,15 +44,17 @@ pub(crate) fn measure(
     testbed: &Testbed,
     peer: &Peer,
     workload: &Workload,
-    seconds: f64,
+    options: &Options,
+    round: usize,
 ) -> Result<Sample> {
-    let server = testbed.start(peer, workload)?;
+    let server = testbed.start(peer, workload, round)?;
     if workload.measure == Measure::Memory {
         testbed.load(peer, &server, FIRST_CONNECTIONS, 0.1)?;
     }
     let payload = workload.udp_payload_max.to_string();
     let mut arguments: Vec<&str> = workload.arguments.split(' ').collect();
     arguments.extend(["--udp-payload-max", &payload]);
+    let seconds = options.seconds.max(workload.seconds_min);
     let report = testbed.load(peer, &server, &arguments, seconds)?;
     Sample::read(workload, &report)
 }

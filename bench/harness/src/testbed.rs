@@ -34,6 +34,9 @@ pub(crate) struct Testbed {
 #[derive(Debug)]
 pub(crate) struct Server {
     group: Group,
+    /// Relay before it, if there is one.
+    relay: Option<Group>,
+    /// Where clients send to.
     address: SocketAddr,
 }
 
@@ -56,8 +59,9 @@ impl Testbed {
         Ok(testbed)
     }
 
-    /// Starts a server on its core, and waits until it listens.
-    pub(crate) fn start(&self, peer: &Peer, workload: &Workload) -> Result<Server> {
+    /// Starts a server on its core, and waits until it listens; the path to it has the same
+    /// chances in the same round.
+    pub(crate) fn start(&self, peer: &Peer, workload: &Workload, round: usize) -> Result<Server> {
         let mut command = self.command(Path::new("taskset"));
         command.args(["--cpu-list", &self.server_core]);
         command.args(build::command_line(peer));
@@ -80,7 +84,35 @@ impl Testbed {
         let mut group = Group::spawn(&mut command)?;
         let address = listening(group.stdout()?)
             .with_context(|| format!("it does not listen: {}", last_line(&log)))?;
-        Ok(Server { group, address })
+        let mut server = Server {
+            group,
+            relay: None,
+            address,
+        };
+        if !workload.path.is_empty() {
+            self.relay(&mut server, workload.path, round)?;
+        }
+        Ok(server)
+    }
+
+    /// Puts a bad path before a server. It has the generator's core: what it costs is not the
+    /// server's.
+    fn relay(&self, server: &mut Server, path: &str, seed: usize) -> Result<()> {
+        let mut command = self.command(Path::new("taskset"));
+        command
+            .args(["--cpu-list", &self.generator_core])
+            .arg(workspace::release_binary())
+            .args(["relay", "--listen", "127.0.0.1:0"])
+            .args(["--to", &server.address.to_string()])
+            .args(["--seed", &seed.to_string()])
+            .args(path.split(' '))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut group = Group::spawn(&mut command)?;
+        server.address = listening(group.stdout()?).context("the relay does not listen")?;
+        server.relay = Some(group);
+        Ok(())
     }
 
     /// Puts load on a server from the other core; returns the generator's report.
@@ -130,8 +162,9 @@ fn listening(stdout: ChildStdout) -> Result<SocketAddr> {
 }
 
 fn address_in(line: &str) -> Option<SocketAddr> {
-    let (_, rest) = line.split_once("listening")?;
-    rest.trim().parse().ok()
+    let mut words = line.split_whitespace();
+    words.find(|word| ["listening", "relaying"].contains(word))?;
+    words.next()?.parse().ok()
 }
 
 fn last_line(file: &Path) -> String {
@@ -144,10 +177,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_read_from_their_line_and_from_ours() {
+    fn the_address_is_read_from_their_line_from_ours_and_from_a_relay_s() {
         let address = Some(SocketAddr::from(([127, 0, 0, 1], 4433)));
         assert_eq!(address_in("listening 127.0.0.1:4433"), address);
         assert_eq!(address_in("  listening    127.0.0.1:4433"), address);
+        let relay = "relaying 127.0.0.1:4433 → 127.0.0.1:9";
+        assert_eq!(address_in(relay), address);
         assert_eq!(address_in("qecho 0.1.0 echo server"), None);
     }
 }

@@ -14,6 +14,10 @@ pub(crate) struct Workload {
     pub(crate) server_payload_max: u16,
     /// True if servers need DATAGRAM frames.
     pub(crate) datagrams: bool,
+    /// Options of the `qecho relay` between both ends; none: there is none.
+    pub(crate) path: &'static str,
+    /// Seconds of measuring, where a run has fewer.
+    pub(crate) seconds_min: f64,
 }
 
 /// Unit of work that a server's cost is counted in.
@@ -66,6 +70,12 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         "--over stream --connections 64 --sockets per-connection",
     ),
     Workload::of(
+        "b-crowd",
+        "64 connections, 1 message of 64 B in flight on each, among 9,900 that are idle",
+        Measure::Message,
+        "--over stream --connections 64 --idle-connections 9900 --timeout 60s",
+    ),
+    Workload::of(
         "c",
         "a stream for each message of 64 B, 16 connections, 16 in flight on each",
         Measure::Message,
@@ -83,6 +93,16 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         ..Workload::of(
             "d-largest",
             "bulk echo on one stream, UDP payloads as large as the path and both ends allow",
+            Measure::Megabyte,
+            "--over bulk",
+        )
+    },
+    Workload {
+        path: "--delay 10ms --loss 1%",
+        seconds_min: 5.0,
+        ..Workload::of(
+            "d-lossy",
+            "bulk echo on one stream through a relay: 10 ms and 1 % loss each way",
             Measure::Megabyte,
             "--over bulk",
         )
@@ -125,6 +145,8 @@ impl Workload {
             udp_payload_max: USUAL,
             server_payload_max: USUAL_TO_GENERATOR,
             datagrams: false,
+            path: "",
+            seconds_min: 0.0,
         }
     }
 

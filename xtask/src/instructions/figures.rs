@@ -9,7 +9,8 @@ pub(super) const FILE: &str = "crates/qecho-echo/benches/turn/instructions.txt";
 
 /// First lines of the file.
 const HEADING: &str = "\
-# Instructions of the echo server's shard per message, without encryption.
+# Instructions of the echo server's shard per message, without encryption, and the sends
+# that 10,000 of its datagrams leave in.
 # Made by `cargo xtask instructions --update`, which compares with them, too.
 ";
 
@@ -24,12 +25,18 @@ const SCALING: [(&str, &str, f64); 2] = [
     ("1000-streams", "stream", 20.0),
 ];
 
-/// Instructions per message, by workload.
+/// Instructions per message, by workload, and sends.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Figures {
     /// Version of rustc that they were counted with, and its host.
     pub(super) compiler: String,
-    pub(super) per_message: Vec<(String, u64)>,
+    pub(super) rows: Vec<(String, u64)>,
+}
+
+/// Returns the name of the row that says how many sends 10,000 datagrams of a
+/// workload leave in; one send for each datagram would be 10,000.
+pub(super) fn sends(workload: &str) -> String {
+    format!("{workload}: sends")
 }
 
 impl Figures {
@@ -38,18 +45,18 @@ impl Figures {
         let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         let (compiler, rows) = lines.split_first().context("it is empty")?;
         let row = |line: &&str| {
-            let (name, figure) = line.split_once(' ')?;
+            let (name, figure) = line.rsplit_once(' ')?;
             Some((name.to_owned(), figure.trim().parse().ok()?))
         };
         let rows: Option<Vec<_>> = rows.iter().map(row).collect();
         Ok(Self {
             compiler: (*compiler).to_owned(),
-            per_message: rows.context("a row is no name and number")?,
+            rows: rows.context("a row is no name and number")?,
         })
     }
 
     fn of(&self, name: &str) -> Option<u64> {
-        let mut rows = self.per_message.iter();
+        let mut rows = self.rows.iter();
         rows.find(|(row, _)| row == name).map(|(_, figure)| *figure)
     }
 }
@@ -58,7 +65,7 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HEADING)?;
         writeln!(f, "{}", self.compiler)?;
-        for (name, figure) in &self.per_message {
+        for (name, figure) in &self.rows {
             writeln!(f, "{name} {figure}")?;
         }
         Ok(())
@@ -83,7 +90,7 @@ impl Comparison {
         let heading = "instructions per message";
         let mut text = format!("{heading:26}{:>10}{:>10}\n", "now", "figure");
         let mut costly = 0;
-        for (name, figure) in &counted.per_message {
+        for (name, figure) in &counted.rows {
             text += &format!("{name:26}{figure:>10}");
             let was = committed.of(name).filter(|_| same);
             let percent = was.map(|was| growth(was, *figure));
@@ -139,13 +146,13 @@ mod tests {
     fn figures(compiler: &str, rows: &[(&str, u64)]) -> Figures {
         Figures {
             compiler: compiler.to_owned(),
-            per_message: rows.iter().map(|(row, n)| (row.to_string(), *n)).collect(),
+            rows: rows.iter().map(|(row, n)| (row.to_string(), *n)).collect(),
         }
     }
 
     #[test]
     fn what_is_written_is_read_again() {
-        let rows = [("datagram", 12_964), ("stream", 15_955)];
+        let rows = [("datagram", 12_964), ("stream: sends", 157)];
         let figures = figures("rustc 1.95.0 x", &rows);
         let read = Figures::parse(&figures.to_string()).expect("just written");
         assert_eq!(read, figures);

@@ -19,8 +19,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use qecho_engine::Datagram;
+
 use self::{
-    wire::{Meter, Wire},
+    wire::{Meter, Wire, segments},
     workload::{WORKLOADS, Workload},
 };
 
@@ -72,7 +74,7 @@ fn time(word: &str) {
     }
 }
 
-/// Runs a workload once and prints how many messages that were.
+/// Runs a workload once and prints how many messages that were, and how the datagrams left.
 fn count(name: &str) -> ExitCode {
     let Some(workload) = WORKLOADS.iter().find(|one| one.name == name) else {
         eprintln!("there is no workload {name:?}");
@@ -82,9 +84,11 @@ fn count(name: &str) -> ExitCode {
     let mut counter = Counter::default();
     run(&mut wire, workload, &mut counter);
     println!(
-        "{} messages in {} turns",
+        "{} messages in {} turns, {} datagrams in {} sends",
         workload.messages(),
-        counter.turns
+        counter.turns,
+        counter.datagrams,
+        counter.sends
     );
     ExitCode::SUCCESS
 }
@@ -108,16 +112,23 @@ impl Meter for Stopwatch {
     }
 }
 
-/// Lets an onlooker know turns by the function that they happen in.
+/// Lets an onlooker know turns by the function that they happen in, and counts what they send.
 #[derive(Default)]
 struct Counter {
     turns: usize,
+    datagrams: usize,
+    sends: usize,
 }
 
 impl Meter for Counter {
     fn measure(&mut self, turn: impl FnOnce()) {
         self.turns += 1;
         counted_turn(turn);
+    }
+
+    fn note_sends(&mut self, sends: &[Datagram]) {
+        self.sends += sends.len();
+        self.datagrams += sends.iter().map(|send| segments(send).len()).sum::<usize>();
     }
 }
 

@@ -49,6 +49,9 @@ pub(crate) struct Wire {
 pub(crate) trait Meter {
     /// Runs a turn.
     fn measure(&mut self, turn: impl FnOnce());
+
+    /// Notes what the turn has sent: each of these is one send.
+    fn note_sends(&mut self, _: &[Datagram]) {}
 }
 
 /// Measures nothing.
@@ -122,6 +125,7 @@ impl Wire {
                     &mut self.departures,
                 );
             });
+            meter.note_sends(&self.departures);
             self.now += DELAY;
         }
     }
@@ -170,12 +174,15 @@ fn turn(
     }
 }
 
-/// Cuts a batch as the kernel does.
+/// Returns the datagrams of a send, as the kernel cuts them.
+pub(crate) fn segments(send: &Datagram) -> impl ExactSizeIterator<Item = &[u8]> {
+    let size = send.segment_size.unwrap_or(send.contents.len());
+    send.contents.chunks(size.max(1))
+}
+
 fn split(datagram: &Datagram, from: std::net::SocketAddr) -> impl Iterator<Item = Received> {
-    let size = datagram.segment_size.unwrap_or(datagram.contents.len());
     let ecn = datagram.ecn;
-    let parts = datagram.contents.chunks(size.max(1));
-    parts.map(move |part| {
+    segments(datagram).map(move |part| {
         let mut received = Received::from_remote(from, part);
         received.ecn = ecn;
         received

@@ -43,6 +43,10 @@ pub struct Config {
     pub warmup: Duration,
     /// Connections at once, at least 1.
     pub connections: usize,
+    /// Connections that are opened beside them and held, and on which nothing is sent: what a
+    /// crowd costs those that are at work. Not in [`Mode::Handshake`] and [`Mode::Idle`], nor
+    /// over a [`Baseline`].
+    pub idle_connections: usize,
     /// Number of sockets that they share.
     pub sockets: Sockets,
     /// Threads that make the load, at least 1 and at most as many as
@@ -102,6 +106,7 @@ impl Config {
             goal: Goal::Duration(Duration::from_secs(10)),
             warmup: Duration::from_secs(1),
             connections: 1,
+            idle_connections: 0,
             sockets: Sockets::One,
             shards: 1,
             timeout: TIMEOUT,
@@ -116,6 +121,12 @@ impl Config {
     pub(super) fn share(&self, shard: usize, things: u64) -> u64 {
         let (shards, shard) = (self.shards as u64, shard as u64);
         things / shards + u64::from(shard < things % shards)
+    }
+
+    /// Returns a shard's share of the connections, and of those that are held beside them.
+    pub(super) fn connections_of(&self, shard: usize) -> [usize; 2] {
+        let numbers = [self.connections, self.idle_connections];
+        numbers.map(|number| self.share(shard, number as u64) as usize)
     }
 
     /// Returns the seed of a shard's random numbers.

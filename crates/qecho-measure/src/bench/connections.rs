@@ -11,7 +11,7 @@ use qecho_engine::{ConnectTo, Connection, ConnectionKey, EarlyData, Event, Shard
 
 use super::{
     accounting::{LoadAccounting, Phase},
-    config::{Config, Mode, Sessions},
+    config::{Config, Mode, Sessions, Workload},
     connection_slots::ConnectionSlots,
     counters::TransportCounts,
     failure::{ConnectionFailure, ErrorKind, StopReason},
@@ -56,10 +56,10 @@ pub(super) struct Connections {
 impl Connections {
     pub(super) fn new(config: &Config, plan: ShardPlan, processor: ProcessorClock) -> Self {
         let mode = config.workload.mode;
-        let count = config.share(plan.number, config.connections as u64) as usize;
+        let [active, idle] = config.connections_of(plan.number);
         Self {
             clock: RunClock::new(config, plan.number, plan.interval, processor),
-            slots: ConnectionSlots::new(count, !mode.is_connecting()),
+            slots: ConnectionSlots::new(active, idle, !mode.is_connecting()),
             server_name: config.target.server_name.clone(),
             mode,
             awaits_sessions: config.sessions != Sessions::New,
@@ -95,7 +95,12 @@ impl Connections {
     pub(super) fn session(&self, slot: usize, now: Instant) -> Session {
         let accounting = &self.clock.accounting;
         let connect_by = now + accounting.timeout;
-        let mut session = Session::new(slot, connect_by, &accounting.workload);
+        let workload = &accounting.workload;
+        let mode = match self.slots.is_active(slot) {
+            true => workload.mode,
+            false => Mode::Idle,
+        };
+        let mut session = Session::new(slot, connect_by, &Workload { mode, ..*workload });
         session.may_end = !self.awaits_sessions;
         session
     }
@@ -187,7 +192,7 @@ impl Connections {
 
     fn connected(&mut self, connection: &Connection<'_>, session: &mut Session) {
         session.is_connected = true;
-        self.slots.connected();
+        self.slots.connected(session.slot);
         self.failures_in_row = 0;
         let is_measured = matches!(self.clock.phase(), Phase::Connecting | Phase::Measuring);
         let counters = &mut self.clock.accounting.counters;
@@ -353,7 +358,12 @@ impl Connections {
         if is_quiet {
             return;
         }
-        for key in self.slots.keys() {
+        // Those that are held are looked at only until they are there: each look costs a turn.
+        let keys = match self.slots.connecting {
+            0 => self.slots.active_keys(),
+            _ => self.slots.keys(),
+        };
+        for key in keys {
             let Some((mut connection, session)) = context.connection(key) else {
                 continue;
             };

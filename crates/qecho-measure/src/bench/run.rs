@@ -49,7 +49,7 @@ impl Run<'_> {
         let mut sockets = 0;
         let mut workers = Vec::new();
         for number in 0..self.config.shards {
-            let connections = self.config.share(number, self.config.connections as u64);
+            let connections = self.config.connections_of(number).iter().sum();
             let plan = ShardPlan {
                 remote: reached.address,
                 connector: match self.config.sessions {
@@ -57,7 +57,7 @@ impl Run<'_> {
                     Sessions::Resumed => connector.clone(),
                     Sessions::EarlyData => connector.with_early_data(),
                 },
-                sockets: self.config.sockets.count(connections as usize),
+                sockets: self.config.sockets.count(connections),
                 number,
                 interval,
             };

@@ -34,6 +34,11 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "N", value_parser = grammar::connections, default_value = "1")]
     connections: usize,
 
+    /// Connections beside them that are opened and held, and on which nothing is sent: what
+    /// a crowd costs those at work
+    #[arg(long, value_name = "N", value_parser = grammar::connections)]
+    idle_connections: Option<usize>,
+
     /// Messages under way on each connection; over stream and bulk, on each
     /// stream [default: 1; bulk: 16]
     #[arg(long, value_name = "N", value_parser = grammar::in_flight,

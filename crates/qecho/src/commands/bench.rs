@@ -110,7 +110,8 @@ fn config(
     let transport = Transport::default();
     // What is held must not be woken; the others may be silent for long when
     // their rate is low.
-    let keep_alive = (load.workload.mode != Mode::Idle).then_some(transport.idle_timeout / 8);
+    let are_held = load.workload.mode == Mode::Idle || load.idle_connections > 0;
+    let keep_alive = (!are_held).then_some(transport.idle_timeout / 8);
     let mut config = Config::new(target, verifier);
     config.alpn = arguments.dial.alpn.clone();
     config.key_log = observing.key_log(arguments.observe.key_log.as_deref())?;
@@ -125,6 +126,7 @@ fn config(
     config.goal = load.goal;
     config.warmup = load.warmup;
     config.connections = load.connections;
+    config.idle_connections = load.idle_connections;
     config.sockets = load.sockets;
     config.shards = load.shards;
     config.timeout = arguments.timeout;

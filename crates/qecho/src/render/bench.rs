@@ -128,7 +128,15 @@ fn load(run: &Run) -> String {
         1 => String::new(),
         shards => format!(", {shards} threads"),
     };
-    let from = format!("{connections} from {sockets}{threads}");
+    let crowd = match run.idle_connections {
+        Some(idle) => format!(
+            " beside {} that {} idle",
+            idle,
+            if idle == 1 { "is" } else { "are" }
+        ),
+        None => String::new(),
+    };
+    let from = format!("{connections}{crowd} from {sockets}{threads}");
     if run.size_bytes == 0 {
         return format!("{from}, held");
     }

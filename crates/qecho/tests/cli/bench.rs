@@ -48,6 +48,16 @@ fn every_way_counts_what_the_server_counts() {
         ("-n 50 --rate 1k --arrival poisson", 50, 64),
         ("-n 101 --connections 4 --shards 2", 101, 64),
         ("-n 100 --connections 4 --shards 2 --rate 2k", 100, 64),
+        (
+            "-n 60 --connections 3 --idle-connections 70 --shards 2",
+            60,
+            64,
+        ),
+        (
+            "-n 60 --connections 3 --idle-connections 8 --rate 1k",
+            60,
+            64,
+        ),
     ] {
         let (report, server) = counted(arguments);
         assert_eq!(report["messages"], messages, "{arguments}: {report:#}");
@@ -57,6 +67,23 @@ fn every_way_counts_what_the_server_counts() {
         assert_eq!(totals["bytes"], server["bytes_echoed"], "{arguments}");
         assert_eq!(totals["connections"], server["connections"], "{arguments}");
     }
+}
+
+#[test]
+fn connections_that_are_held_beside_a_load_are_named_and_get_no_message() {
+    let arguments = "-n 30 --over datagram --connections 2 --idle-connections 20";
+    let (env, server) = TestEnv::with_server("");
+    let text = bench(&env, &server, arguments).ok().stdout;
+    assert!(
+        text.contains("2 connections beside 20 that are idle"),
+        "{text}"
+    );
+    let (report, server) = counted(&format!("{arguments} --in-flight 15"));
+    assert_eq!(report["run"]["connections"], 2);
+    assert_eq!(report["run"]["idle_connections"], 20);
+    assert_eq!(report["offered"], 30);
+    // One more asks whether the server is there.
+    assert_eq!(server["connections"], 23);
 }
 
 #[test]

@@ -115,6 +115,7 @@ fn run(config: &Config, sockets: usize) -> Run {
         size_max_bytes: (workload.sizes.most > workload.sizes.least)
             .then_some(workload.sizes.most as u64),
         connections: config.connections as u64,
+        idle_connections: (config.idle_connections > 0).then_some(config.idle_connections as u64),
         streams: workload.streams as u64,
         in_flight: workload.in_flight as u64,
         shards: config.shards as u64,

@@ -123,6 +123,8 @@ impl Report {
         ] {
             *sum = sum.saturating_add(part);
         }
+        let idle = [run.idle_connections, other.run.idle_connections];
+        run.idle_connections = idle.into_iter().flatten().reduce(u64::saturating_add);
         let rates = run.offered_rate_per_s.zip(other.run.offered_rate_per_s);
         run.offered_rate_per_s = rates.map(|(one, other)| one + other);
         run.count = run

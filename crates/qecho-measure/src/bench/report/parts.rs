@@ -34,6 +34,9 @@ pub struct Run {
     pub size_max_bytes: Option<u64>,
     /// Connections at once.
     pub connections: u64,
+    /// Connections beside them that are held and on which nothing is sent, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_connections: Option<u64>,
     /// Long-lived streams of each.
     pub streams: u64,
     /// Messages that a closed loop has under way on each.

@@ -21,6 +21,7 @@ pub(crate) struct Load {
     pub(crate) goal: Goal,
     pub(crate) warmup: Duration,
     pub(crate) connections: usize,
+    pub(crate) idle_connections: usize,
     pub(crate) sockets: Sockets,
     pub(crate) shards: usize,
     pub(crate) sessions: Sessions,
@@ -74,6 +75,7 @@ impl BenchArguments {
             goal,
             warmup: self.warmup.unwrap_or(usual_warmup),
             connections: self.connections,
+            idle_connections: self.idle_connections.unwrap_or_default(),
             sockets: self.sockets,
             shards: self.shards,
             sessions: match (self.resume, self.early_data) {
@@ -180,6 +182,14 @@ impl BenchArguments {
         if mode == Mode::Idle && self.is_open_loop() {
             return Err("idle connections send no messages at any --rate".into());
         }
+        let has_no_crowd = matches!(mode, Mode::Handshake | Mode::Idle) || self.baseline.is_some();
+        if self.idle_connections.is_some() && has_no_crowd {
+            return Err(
+                "--idle-connections are beside messages on QUIC connections: leave out \
+                        --over handshake, --over idle and --baseline"
+                    .into(),
+            );
+        }
         if self.resume && mode != Mode::Handshake {
             return Err("--resume is for --over handshake".into());
         }
@@ -277,6 +287,10 @@ mod tests {
             ("--udp-payload-max 1000", "1200..=65527"),
             ("--fail-if p98>5ms", "there is no figure"),
             ("--over idle --fail-if p99>5ms", "no echo time"),
+            ("--over idle --idle-connections 5", "beside messages"),
+            ("--over handshake --idle-connections 5", "beside messages"),
+            ("--baseline tls --idle-connections 5", "beside messages"),
+            ("--idle-connections 0", "1 to 100000"),
             ("--resume", "for --over handshake"),
             ("--over handshake --early-data", "--resume"),
             (

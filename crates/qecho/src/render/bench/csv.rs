@@ -58,6 +58,9 @@ const COLUMNS: &[Column] = &[
         number(cost.and_then(|cost| cost.processor_us_per_message))
     }),
     ("verified", |report| report.run.verified.to_string()),
+    ("idle_connections", |report| {
+        report.run.idle_connections.unwrap_or_default().to_string()
+    }),
     ("partial", |report| {
         report.partial.clone().unwrap_or_default()
     }),
