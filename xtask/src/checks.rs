@@ -47,13 +47,14 @@ pub(crate) const CHECKS: &[Check] = &[
     ("deny", SETUP, deny),
 ];
 
-/// Formats the workspace and the peers outside of it, or looks whether they are; goes on after one
+/// Formats the workspace and what stands outside of it, or looks whether they are; goes on after one
 /// that is not as it should be, so that all are named.
 pub(crate) fn format(arguments: &[&str]) -> Result<Report> {
     let peers = workspace::root().join("bench/peers");
     let entries = fs::read_dir(&peers);
     let entries = entries.with_context(|| format!("cannot read {}", peers.display()))?;
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    folders.push(workspace::root().join("fuzz/coverage"));
     folders.retain(|folder| folder.join("Cargo.toml").is_file());
     folders.sort();
     let peers = folders.iter().map(|folder| (folder.clone(), &["fmt"][..]));

@@ -6,6 +6,7 @@
 
 mod checks;
 mod ci;
+mod fuzz;
 mod instructions;
 mod interop;
 mod report;
@@ -34,6 +35,9 @@ Usage: cargo xtask <command>
                            instructions of the server's shard per echoed message, against the
                            committed figures: more than 5 % above them fail; --update: makes the
                            figures anew; WORD: only the workloads whose name contains it
+  fuzz TARGET [--seconds N]
+                           libFuzzer on one of the targets in fuzz/src/lib.rs (Linux; 600 s):
+                           inputs that fail are kept in target/fuzz/found
   peers [--peers NAME,…] [--workloads NAME,…] [--rounds N] [--seconds S] [--output FILE] [--list]
                            our echo server and other people's, built and measured in one
                            interleaved run: tables on stdout as Markdown, FILE for JSON;
@@ -57,6 +61,7 @@ fn run(arguments: &[String]) -> Result<Outcome> {
         ("ci", []) => return ci::run(false),
         ("ci", [flag]) if flag == "--require-all" => return ci::run(true),
         ("ci", _) => bail!("`ci` takes --require-all and nothing else"),
+        ("fuzz", _) => return fuzz::command(rest),
         ("peers", _) => return peers(rest),
         ("interop", _) => return interop::command(rest),
         ("instructions", _) => return instructions::command(rest),

@@ -49,6 +49,7 @@
 mod event_loop;
 pub mod listen;
 mod mailbox;
+mod meeting;
 mod server;
 mod socket;
 mod start;

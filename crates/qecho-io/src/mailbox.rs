@@ -8,12 +8,14 @@ use std::{
     },
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::AtomicBool,
         mpsc::{Receiver, SyncSender, sync_channel},
     },
 };
 
 use qecho_engine::limits::MAILBOX_MAX;
+
+use crate::meeting::Rung;
 
 /// Sends commands to a shard; at most [`MAILBOX_MAX`] wait.
 #[derive(Debug)]
@@ -60,18 +62,18 @@ pub struct Waker(Arc<WakerState>);
 
 #[derive(Debug)]
 struct WakerState {
-    rung: AtomicBool,
+    rung: Rung<AtomicBool>,
     bell: UnixStream,
 }
 
 impl Waker {
     /// Wakes the shard; many calls before it looks count as one.
     pub fn wake(&self) {
-        if !self.0.rung.swap(true, Ordering::AcqRel) {
+        self.0.rung.ring(|| {
             // The bell holds one byte at most, so it can only fail when the
             // shard has gone, and then there is nobody to wake.
             let _ = (&self.0.bell).write(&[1]);
-        }
+        });
     }
 }
 
@@ -90,7 +92,7 @@ pub(crate) fn mailbox<M>() -> io::Result<(Mailbox<M>, Inbox<M>)> {
     far.set_nonblocking(true)?;
     let (sender, commands) = sync_channel(MAILBOX_MAX);
     let state = Arc::new(WakerState {
-        rung: AtomicBool::new(false),
+        rung: Rung::default(),
         bell: far,
     });
     let mailbox = Mailbox {
@@ -109,19 +111,11 @@ impl<M> Inbox<M> {
     /// Stops the bell; tells whether it rang. Look at everything shared after
     /// this, never before: what comes later rings again.
     pub(crate) fn answer(&mut self) -> bool {
-        // Spares a system call in most turns. Who rings from now on finds it
-        // not rung, and is heard by the wait that follows.
-        if !self.state.rung.load(Ordering::Acquire) {
-            return false;
-        }
-        let mut byte = [0; 8];
-        let rang = matches!(self.bell.read(&mut byte), Ok(1..));
-        if rang {
-            // Also acquires: what a waker wrote before it found the bell rung
-            // is seen by the look that follows.
-            self.state.rung.swap(false, Ordering::AcqRel);
-        }
-        rang
+        let Self { bell, state, .. } = self;
+        state.rung.answer(|| {
+            let mut byte = [0; 8];
+            matches!(bell.read(&mut byte), Ok(1..))
+        })
     }
 
     /// Takes the next command.

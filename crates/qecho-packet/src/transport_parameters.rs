@@ -67,11 +67,13 @@ impl TransportParameters {
             .map(|(_, value)| value)
     }
 
-    /// Returns the value of a parameter that is an integer.
+    /// Returns the value of a parameter that is an integer; one with more bytes after it is
+    /// none (RFC 9000 §18).
     pub fn integer(&self, id: u64) -> Option<u64> {
-        Reader::new(self.get(id)?)
-            .varint("transport parameter")
-            .ok()
+        let value = self.get(id)?;
+        let mut reader = Reader::new(value);
+        let integer = reader.varint("transport parameter").ok()?;
+        (reader.offset() == value.len()).then_some(integer)
     }
 
     /// Returns all parameters in the peer's order.

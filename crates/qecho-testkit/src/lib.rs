@@ -3,8 +3,10 @@
 
 pub mod counting;
 pub mod identity;
+pub mod initial;
 pub mod key_log;
 pub mod load;
+pub mod null_cipher;
 pub mod scenario;
 #[cfg(feature = "schema")]
 pub mod schema;

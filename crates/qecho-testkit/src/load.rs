@@ -78,7 +78,7 @@ pub struct Client {
 impl Load {
     /// Makes a load that does this on streams of each connection, and sends these DATAGRAM
     /// frames on it.
-    pub(crate) fn new(connector: Connector, plans: Vec<Plan>, datagrams: Vec<Bytes>) -> Self {
+    pub fn new(connector: Connector, plans: Vec<Plan>, datagrams: Vec<Bytes>) -> Self {
         Self {
             connector,
             plans,

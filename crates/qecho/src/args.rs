@@ -1,6 +1,8 @@
 //! The command line, as it was typed.
 
 mod alpn;
+#[cfg(test)]
+mod any_words;
 mod bench;
 mod cert;
 mod client;

@@ -10,7 +10,6 @@
 )]
 
 mod callers;
-mod null_cipher;
 mod wire;
 mod workload;
 
@@ -20,6 +19,7 @@ use std::{
 };
 
 use qecho_engine::Datagram;
+use qecho_testkit::null_cipher;
 
 use self::{
     wire::{Meter, Wire, segments},

@@ -12,7 +12,10 @@ use qecho_engine::{
     config::{AdmissionSettings, RetryPolicy, ShardConfig, Transport},
 };
 use qecho_netsim::simulation::NEAR;
-use qecho_testkit::identity::Identity;
+use qecho_testkit::{
+    identity::Identity,
+    initial::{client_hello, initial},
+};
 use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
@@ -21,7 +24,6 @@ use rustls::{
 use crate::{
     attack::{Attack, Server},
     frames::Frames,
-    initial::{client_hello, initial},
 };
 
 /// A chain of many certificates.

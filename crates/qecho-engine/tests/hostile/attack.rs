@@ -15,17 +15,17 @@ use qecho_engine::{
     config::{ShardConfig, Transport},
 };
 use qecho_netsim::simulation::{FAR, NEAR};
-use qecho_testkit::identity::{Identity, SERVER_NAME};
+use qecho_testkit::{
+    identity::{Identity, SERVER_NAME},
+    initial::tls,
+};
 use quinn_proto::{
     ConnectionHandle, DatagramEvent, Endpoint, EndpointConfig, TransportConfig, VarInt,
     congestion::{Controller, ControllerFactory},
     crypto::rustls::QuicClientConfig,
 };
 
-use crate::{
-    forgery::{ForgingTls, forged},
-    initial::tls,
-};
+use crate::forgery::{ForgingTls, forged};
 
 /// A server that sends back what comes, at once, or takes whatever comes and reads none of it.
 #[derive(Default)]

@@ -1,12 +1,11 @@
 //! Packets of small frames that leave gaps: what an attacker can make the state machine
 //! do, counted in bytes that it allocates to put fragments in order.
 
-use qecho_testkit::counting::allocated_by;
+use qecho_testkit::{counting::allocated_by, initial::initial};
 
 use crate::{
     attack::{Attack, Server},
     frames::{Frames, gap, packed, packed_to},
-    initial::initial,
     memory::every_stream,
 };
 

@@ -9,7 +9,6 @@ mod forgery;
 mod fragments;
 mod frames;
 mod garbage;
-mod initial;
 mod memory;
 
 use qecho_testkit::counting::Counting;

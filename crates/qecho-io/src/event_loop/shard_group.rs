@@ -3,14 +3,17 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
 use qecho_engine::{Received, limits::HANDED_OVER_MAX};
 
-use crate::mailbox::Waker;
+use crate::{
+    mailbox::Waker,
+    meeting::{Handover, Running},
+};
 
 /// Handle of one shard in its server's shard group. The group stops when every shard has
 /// ended, or as soon as one fails.
@@ -27,7 +30,7 @@ pub(crate) struct ShardHandle {
 
 #[derive(Debug)]
 struct ShardGroup {
-    running: AtomicUsize,
+    running: Running<AtomicUsize>,
     failed: AtomicBool,
     /// In the order of the shards, as the queues.
     wakers: Vec<Waker>,
@@ -37,17 +40,13 @@ struct ShardGroup {
 /// Datagrams for one shard that others have received: the kernel steers a
 /// batch that it has joined (GRO), or that was sent as one (GSO), by its first
 /// datagram alone.
-#[derive(Debug, Default)]
-struct ForwardQueue {
-    any: AtomicBool,
-    datagrams: Mutex<VecDeque<Received>>,
-}
+type ForwardQueue = Handover<AtomicBool, Mutex<VecDeque<Received>>>;
 
 /// Makes the group of the shards that these wake.
 pub(crate) fn shard_group(wakers: Vec<Waker>) -> Vec<ShardHandle> {
     let shards = wakers.len();
     let group = Arc::new(ShardGroup {
-        running: AtomicUsize::new(shards),
+        running: Running(AtomicUsize::new(shards)),
         failed: AtomicBool::new(false),
         queues: wakers.iter().map(|_| ForwardQueue::default()).collect(),
         wakers,
@@ -67,35 +66,25 @@ impl ShardHandle {
         let Some(queue) = self.group.queues.get(to) else {
             return;
         };
-        let datagrams = queue.datagrams.lock();
-        let mut datagrams = datagrams.unwrap_or_else(PoisonError::into_inner);
-        if datagrams.len() < HANDED_OVER_MAX {
-            datagrams.push_back(received);
-        }
-        queue.any.store(true, Ordering::Release);
-        drop(datagrams);
+        queue.put(|datagrams: &mut VecDeque<_>| {
+            if datagrams.len() < HANDED_OVER_MAX {
+                datagrams.push_back(received);
+            }
+        });
         self.group.wakers[to].wake();
     }
 
     /// Takes what others have forwarded to this shard.
     pub(super) fn take_forwarded(&self) -> VecDeque<Received> {
-        let queue = &self.group.queues[self.index];
-        if !queue.any.swap(false, Ordering::AcqRel) {
-            return VecDeque::new();
-        }
-        let datagrams = queue.datagrams.lock();
-        std::mem::take(&mut *datagrams.unwrap_or_else(PoisonError::into_inner))
+        self.group.queues[self.index].take()
     }
 
     /// Notes that this shard has ended; tells whether the group is over.
     pub(super) fn end(&mut self) -> bool {
-        if !std::mem::replace(&mut self.has_ended, true) {
-            let running = self.group.running.fetch_sub(1, Ordering::AcqRel);
-            if running == 1 {
-                self.wake_all();
-            }
+        if !std::mem::replace(&mut self.has_ended, true) && self.group.running.end_one() {
+            self.wake_all();
         }
-        self.group.running.load(Ordering::Acquire) == 0 || self.has_failed()
+        self.group.running.is_over() || self.has_failed()
     }
 
     /// Tells whether a shard has failed, and there is no use in going on.

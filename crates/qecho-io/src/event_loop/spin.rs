@@ -5,13 +5,12 @@
 //! only where it pays and nobody else wants the core.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::AtomicUsize},
     thread,
     time::{Duration, Instant},
 };
+
+use crate::meeting::Permits;
 
 /// Time for which an event loop looks for the next datagram before it sleeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +50,7 @@ const MEMORY: u32 = 16;
 /// Permits to spin at the same time, one fewer than there are cores: the program at the other end
 /// needs one, too.
 #[derive(Clone, Debug)]
-pub(crate) struct SpinPermits(Arc<AtomicUsize>);
+pub(crate) struct SpinPermits(Arc<Permits<AtomicUsize>>);
 
 impl SpinPermits {
     /// Makes the permits of a process, for all of its event loops.
@@ -61,17 +60,7 @@ impl SpinPermits {
     }
 
     fn new(free: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(free)))
-    }
-
-    fn acquire(&self) -> bool {
-        let less = |free: usize| free.checked_sub(1);
-        let (free, order) = (&self.0, Ordering::Relaxed);
-        free.fetch_update(order, order, less).is_ok()
-    }
-
-    fn release(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::new(Permits(AtomicUsize::new(free))))
     }
 }
 
@@ -125,7 +114,7 @@ impl Spinning {
     }
 
     fn acquire(&mut self) -> bool {
-        self.has_permit = self.has_permit || self.permits.acquire();
+        self.has_permit = self.has_permit || self.permits.0.acquire();
         self.has_permit
     }
 
@@ -137,7 +126,7 @@ impl Spinning {
     /// Notes that the event loop sleeps or works, and spins no more.
     pub(super) fn release(&mut self) {
         if std::mem::take(&mut self.has_permit) {
-            self.permits.release();
+            self.permits.0.release();
         }
     }
 

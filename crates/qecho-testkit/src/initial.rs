@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use qecho_testkit::identity::{Identity, SERVER_NAME};
+use crate::identity::{Identity, SERVER_NAME};
 use rustls::{
     ClientConfig,
     client::danger::ServerCertVerifier,
@@ -12,7 +12,7 @@ use rustls::{
 
 /// Returns an Initial datagram of `size` bytes, or more if `frames` are more; what is left
 /// of it is PADDING (RFC 9000 §17.2.2, RFC 9001 §5.2).
-pub(crate) fn initial(connection_id: [u8; 8], number: u8, frames: &[u8], size: usize) -> Vec<u8> {
+pub fn initial(connection_id: [u8; 8], number: u8, frames: &[u8], size: usize) -> Vec<u8> {
     const TAG: usize = 16;
     // Version 1, both connection IDs, no token, the length in four bytes, the number in one.
     const HEADER: usize = 1 + 4 + 2 * 9 + 1 + 4 + 1;
@@ -45,7 +45,7 @@ pub(crate) fn initial(connection_id: [u8; 8], number: u8, frames: &[u8], size: u
 }
 
 /// Returns TLS of a client that offers these protocols.
-pub(crate) fn tls(verifier: Arc<dyn ServerCertVerifier>, alpn: &[&[u8]]) -> ClientConfig {
+pub fn tls(verifier: Arc<dyn ServerCertVerifier>, alpn: &[&[u8]]) -> ClientConfig {
     let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("TLS 1.3 is there")
@@ -57,7 +57,7 @@ pub(crate) fn tls(verifier: Arc<dyn ServerCertVerifier>, alpn: &[&[u8]]) -> Clie
 }
 
 /// Returns a ClientHello that offers these protocols.
-pub(crate) fn client_hello(alpn: &[&[u8]]) -> Vec<u8> {
+pub fn client_hello(alpn: &[&[u8]]) -> Vec<u8> {
     let config = Arc::new(tls(Identity::generate().verifier(), alpn));
     let name = SERVER_NAME.try_into().expect("a name");
     // initial_source_connection_id (RFC 9000 §18.2) must be what the packet says.

@@ -1,7 +1,7 @@
 //! Packets without protection: what then remains is the work of the shard and the
 //! state machine, and the same on every processor.
 //!
-//! It exists in this benchmark alone; no program is built with it.
+//! Tests and benchmarks alone have it; no program is built with it.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ const KEY_LENGTH: usize = 16;
 const SAMPLE_LENGTH: usize = 16;
 
 /// Returns aws-lc-rs's cryptography, which protects handshakes but nothing after them.
-pub(crate) fn provider() -> Arc<CryptoProvider> {
+pub fn provider() -> Arc<CryptoProvider> {
     let suite = TLS13_AES_128_GCM_SHA256
         .tls13()
         .expect("the name says that it is a TLS 1.3 suite");
