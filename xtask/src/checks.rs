@@ -9,12 +9,14 @@ use std::{fs, iter};
 use anyhow::{Context, Result, ensure};
 
 use crate::interop::TestEnv;
+use crate::process::Ended;
 use crate::report::Report;
 use crate::workspace::BUILD_LIMIT;
 use crate::{instructions, interop, process, setup, tidy, workspace};
 
 const FORMAT_LIMIT: Duration = Duration::from_secs(60);
-const TEST_LIMIT: Duration = Duration::from_secs(1_800);
+/// Time in which a test or what it is built of ends, on a machine that has much else to do.
+const TEST_SILENCE_MAX: Duration = Duration::from_secs(900);
 const DEMO_LIMIT: Duration = Duration::from_secs(30);
 const DENY_LIMIT: Duration = Duration::from_secs(120);
 
@@ -85,10 +87,26 @@ fn docs() -> Result<Report> {
 /// of it the same crates would be built again, with other features of what they stand on.
 fn tests() -> Result<Report> {
     let command = workspace::cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
-    let (ended, output) = process::tee(command, TEST_LIMIT)?;
-    let report = Report::from(ended).count(&output);
+    let (ended, output) = process::tee(command, TEST_SILENCE_MAX)?;
+    let mut report = Report::from(ended).count(&output);
+    if let (Ended::Silent(_), Some(reason)) = (ended, &mut report.failure) {
+        *reason += &format!("; running: {}", still_running(&output).join(", "));
+    }
     ensure!(report.failure.is_some() || report.passed > 0, "ran no test");
     Ok(report)
+}
+
+/// Returns the tests that their runner has called slow and that have not ended since.
+fn still_running(output: &str) -> Vec<&str> {
+    let mut running = Vec::new();
+    for line in output.lines().filter_map(|line| line.strip_prefix("test ")) {
+        if let Some((name, _)) = line.split_once(" has been running for over ") {
+            running.push(name);
+        } else if let Some((ended, _)) = line.split_once(" ... ") {
+            running.retain(|name| *name != ended);
+        }
+    }
+    running
 }
 
 fn release_build() -> Result<Report> {
@@ -123,4 +141,18 @@ fn cargo_deny(arguments: &[&str]) -> Result<Report> {
     let mut command = Command::new(setup::cargo_deny());
     command.args(arguments).current_dir(workspace::root());
     Ok(process::run(command, DENY_LIMIT)?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_that_hang_are_named_and_those_that_were_only_slow_are_not() {
+        let output = "test a::quick ... ok\n\
+            test a::slow has been running for over 60 seconds\n\
+            test a::hangs has been running for over 60 seconds\n\
+            test a::slow ... ok\n";
+        assert_eq!(still_running(output), ["a::hangs"]);
+    }
 }

@@ -7,6 +7,7 @@ mod group;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{fmt, iter};
@@ -22,6 +23,8 @@ pub enum Ended {
     Exited(ExitStatus),
     /// Killed at its time limit.
     TimedOut(Duration),
+    /// Killed because it has printed nothing for so long.
+    Silent(Duration),
 }
 
 impl Ended {
@@ -34,7 +37,7 @@ impl Ended {
     pub fn code(&self) -> Option<i32> {
         match self {
             Self::Exited(status) => status.code(),
-            Self::TimedOut(_) => None,
+            Self::TimedOut(_) | Self::Silent(_) => None,
         }
     }
 }
@@ -44,6 +47,7 @@ impl fmt::Display for Ended {
         match self {
             Self::Exited(status) => write!(f, "{status}"),
             Self::TimedOut(limit) => write!(f, "no end within {} s: killed", limit.as_secs()),
+            Self::Silent(limit) => write!(f, "not a line for {} s: killed", limit.as_secs()),
         }
     }
 }
@@ -62,14 +66,27 @@ pub fn succeed(command: Command, limit: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Runs a child whose standard output the reader sees and the caller gets.
-pub fn tee(mut command: Command, limit: Duration) -> Result<(Ended, String)> {
+/// Runs a child whose standard output the reader sees and the caller gets, as long as it goes on:
+/// how long it takes as a whole is the machine's matter, that nothing happens is not.
+pub fn tee(mut command: Command, silence_max: Duration) -> Result<(Ended, String)> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut group = Group::spawn(&mut command)?;
-    // A reader who went away does not end the check.
-    let print = |line: &str| drop(io::stdout().write_all(line.as_bytes()));
-    let stdout = read_lines(group.stdout()?, print);
-    let ended = group.wait(limit)?;
+    let (sender, lines) = mpsc::channel();
+    let stdout = read_lines(group.stdout()?, move |line| {
+        // A reader who went away does not end the check.
+        let _ = io::stdout().write_all(line.as_bytes());
+        let _ = sender.send(());
+    });
+    let ended = loop {
+        match lines.recv_timeout(silence_max) {
+            Ok(()) => {}
+            Err(RecvTimeoutError::Timeout) => {
+                drop(group);
+                break Ended::Silent(silence_max);
+            }
+            Err(RecvTimeoutError::Disconnected) => break group.wait(silence_max)?,
+        }
+    };
     // The whole group is gone, so the pipe has no writer and the reader ends.
     Ok((ended, joined(stdout)))
 }
@@ -141,6 +158,19 @@ mod tests {
         let (ended, stdout, _) = capture(child, limit).expect("sh is on every machine");
         assert!(matches!(ended, Ended::TimedOut(_)));
         assert_eq!(stdout, "hello\n");
+    }
+
+    #[test]
+    fn a_child_that_goes_on_is_let_and_one_that_falls_silent_is_killed() {
+        let silence = Duration::from_secs(6);
+        let child = shell("for n in 1 2 3 4 5 6 7 8; do echo $n; sleep 1; done");
+        let (ended, stdout) = tee(child, silence).expect("sh is on every machine");
+        assert!(ended.is_success(), "{ended}");
+        assert_eq!(stdout, "1\n2\n3\n4\n5\n6\n7\n8\n");
+        let child = shell("echo begun; sleep 600");
+        let (ended, stdout) = tee(child, silence).expect("sh is on every machine");
+        assert!(matches!(ended, Ended::Silent(_)), "{ended}");
+        assert_eq!(stdout, "begun\n");
     }
 
     #[test]
