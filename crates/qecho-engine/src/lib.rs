@@ -91,4 +91,4 @@ pub use secrets::Secrets;
 pub use server_shared::ServerShared;
 pub use shard::{Output, Shard};
 pub use state::RouteMtu;
-pub use steering::{STEERING_BYTES, Steering};
+pub use steering::{Multipliers, Steering};
