@@ -254,10 +254,16 @@ impl ShardConfig {
             return Ok(None);
         };
         let crypto = ServerCrypto::new(tls, self.server_shared.sessions(), keys)?;
-        // Retry tokens alone: NEW_TOKEN would need a memory of used tokens
-        // that all shards share.
         let mut tokens = ValidationTokenConfig::default();
         tokens.sent(0);
+        // Where each client is sent a Retry, who comes again is spared it; elsewhere a token
+        // would cost each handshake something for nothing.
+        if self.admission.retry == RetryPolicy::Always {
+            tokens
+                .sent(1)
+                .lifetime(limits::TOKEN_LIFETIME)
+                .log(self.server_shared.used_tokens());
+        }
         let mut config = ServerConfig::new(Arc::new(crypto), self.secrets.token_key());
         config
             .transport_config(transport)

@@ -69,6 +69,7 @@ mod server_shared;
 mod shard;
 mod state;
 mod steering;
+mod used_tokens;
 mod write_size;
 
 pub use application::{Application, RejectReason};

@@ -160,6 +160,13 @@ pub const SHARDS_MAX: usize = 256;
 /// TLS sessions that a server remembers so that clients may resume them.
 pub const TLS_SESSIONS_MAX: usize = 256;
 
+/// Time for which a token of a NEW_TOKEN frame (RFC 9000 §8.1.3) is good.
+pub const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Tokens that were issued within one [`TOKEN_LIFETIME`] and used, of which a server remembers
+/// that they are no longer good; beyond that none is taken, and a client pays the Retry.
+pub const TOKENS_USED_MAX: usize = 65_536;
+
 /// Handshakes under way on a shard from addresses that have not been
 /// validated; one more gets a Retry.
 pub const HALF_OPEN_UNVALIDATED_MAX: usize = 256;
