@@ -200,12 +200,21 @@ impl ShardConfig {
             .send_window(transport.send_window.into())
             .max_concurrent_bidi_streams(streams(Dir::Bidirectional))
             .max_concurrent_uni_streams(streams(Dir::Unidirectional))
-            .crypto_buffer_size(limits::CRYPTO_BUFFER_MAX)
+            .crypto_buffer_size(match self.expects_certificates() {
+                true => limits::CRYPTO_BUFFER_CERTIFICATES_MAX,
+                false => limits::CRYPTO_BUFFER_MAX,
+            })
             .datagram_receive_buffer_size(Some(limits::DATAGRAM_RECEIVE_BUFFER))
             .datagram_send_buffer_size(limits::DATAGRAM_SEND_BUFFER)
             .mtu_discovery_config(Some(mtu_discovery))
             .congestion_controller_factory(Arc::new(CongestionFactory::default()));
         Arc::new(config)
+    }
+
+    /// Tells whether peers send certificates: servers do, and clients that are asked.
+    pub(crate) fn expects_certificates(&self) -> bool {
+        let tls = self.tls.as_ref();
+        tls.is_none_or(|tls| tls.client_verifier.is_some())
     }
 
     /// Returns how packets are steered to the shards.
@@ -254,10 +263,16 @@ impl ShardConfig {
             return Ok(None);
         };
         let crypto = ServerCrypto::new(tls, self.server_shared.sessions(), keys)?;
-        // Retry tokens alone: NEW_TOKEN would need a memory of used tokens
-        // that all shards share.
         let mut tokens = ValidationTokenConfig::default();
         tokens.sent(0);
+        // Where each client is sent a Retry, who comes again is spared it; elsewhere a token
+        // would cost each handshake something for nothing.
+        if self.admission.retry == RetryPolicy::Always {
+            tokens
+                .sent(1)
+                .lifetime(limits::TOKEN_LIFETIME)
+                .log(self.server_shared.used_tokens());
+        }
         let mut config = ServerConfig::new(Arc::new(crypto), self.secrets.token_key());
         config
             .transport_config(transport)

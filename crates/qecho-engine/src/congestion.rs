@@ -37,7 +37,9 @@ impl ControllerFactory for CongestionFactory {
 /// - acknowledgements, which are not under congestion control (RFC 9002 §7):
 ///   two ends that both send, as around an echo, would each wait for the
 ///   other's acknowledgement until a probe timeout, and on a lossy path end by
-///   their idle timeouts.
+///   their idle timeouts;
+/// - PATH_RESPONSE, which is to be sent at once (RFC 9000 §8.2.2): until it comes, the peer
+///   may send next to nothing on a path that has changed.
 #[derive(Clone)]
 struct Congestion {
     cubic: Cubic,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use quinn_proto::{ConnectionId, ConnectionIdGenerator, InvalidCid};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use crate::steering::{STEERING_BYTES, Steering};
+use crate::steering::Steering;
 
 /// Length of every connection ID that we issue.
 pub(crate) const LENGTH: usize = 8;
@@ -21,14 +21,14 @@ pub(crate) struct SeededConnectionIds {
 
 impl ConnectionIdGenerator for SeededConnectionIds {
     fn generate_cid(&mut self) -> ConnectionId {
-        let mut steering = [0; STEERING_BYTES];
-        let mut rest = [0; LENGTH - STEERING_BYTES];
-        self.random.fill_bytes(&mut steering);
-        self.random.fill_bytes(&mut rest);
-        let mut bytes = [0; LENGTH];
-        bytes[..STEERING_BYTES].copy_from_slice(&self.steering.fit(steering, self.shard));
-        bytes[STEERING_BYTES..].copy_from_slice(&rest);
-        ConnectionId::new(&bytes)
+        // As many draws as there are shards, on average.
+        loop {
+            let mut bytes = [0; LENGTH];
+            self.random.fill_bytes(&mut bytes);
+            if self.steering.shard(bytes) == self.shard {
+                return ConnectionId::new(&bytes);
+            }
+        }
     }
 
     /// Another shard's connection ID says nothing here: this one must not tell
@@ -62,5 +62,29 @@ impl InitialCids {
         let mut bytes = [0; 8];
         self.0.fill_bytes(&mut bytes);
         ConnectionId::new(&bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::{limits::SHARDS_MAX, secrets::Secrets};
+
+    #[test]
+    fn a_connection_id_can_be_made_for_every_shard() {
+        let shards = NonZeroUsize::new(SHARDS_MAX).expect("not zero");
+        let steering = Steering::new(&Secrets::from_master(&[7; 32]), shards);
+        for shard in 0..SHARDS_MAX {
+            let mut generator = SeededConnectionIds {
+                random: StdRng::from_seed([9; 32]),
+                steering,
+                shard,
+            };
+            let [first, second] = [(); 2].map(|()| generator.generate_cid());
+            assert_ne!(first, second);
+            assert!(generator.validate(&first).is_ok());
+        }
     }
 }

@@ -106,6 +106,7 @@ impl<'a, S> ShardContext<'a, S> {
             tls: connector.clone(),
             keys: self.shard.keys.clone(),
         }));
+        config.token_store(connector.tokens(remote));
         config.transport_config(self.shard.routes.transport_config(remote.ip()));
         let destination_cid = self.shard.initial_cids.next();
         config.initial_dst_cid_provider(Arc::new(move || destination_cid));

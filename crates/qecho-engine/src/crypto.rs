@@ -6,12 +6,15 @@
 
 mod client;
 mod client_hello;
+mod early_frames;
 mod fragments;
 mod initial;
 mod last_initial;
 mod packet_keys;
 mod padding;
 mod path_frames;
+mod peer_messages;
+mod peer_parameters;
 mod plaintext;
 mod server;
 mod session;

@@ -69,6 +69,7 @@ mod server_shared;
 mod shard;
 mod state;
 mod steering;
+mod used_tokens;
 mod write_size;
 
 pub use application::{Application, RejectReason};
@@ -91,4 +92,4 @@ pub use secrets::Secrets;
 pub use server_shared::ServerShared;
 pub use shard::{Output, Shard};
 pub use state::RouteMtu;
-pub use steering::{STEERING_BYTES, Steering};
+pub use steering::{Multipliers, Steering};

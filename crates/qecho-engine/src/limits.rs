@@ -12,8 +12,14 @@ use std::time::Duration;
 /// A post-quantum ClientHello is about 1.8 kB; TLS allows far more.
 pub const CLIENT_HELLO_MAX: usize = 64 * 1024;
 
-/// Bytes of out-of-order CRYPTO data kept in each packet number space.
+/// Bytes of out-of-order CRYPTO data kept in each packet number space, of a peer that sends no
+/// certificates.
 pub const CRYPTO_BUFFER_MAX: usize = 16 * 1024;
+
+/// [`CRYPTO_BUFFER_MAX`] of a peer that sends certificates (RFC 9000 §7.5): room for the largest
+/// chain that TLS takes, 64 KiB, and what comes after it. In Initial packets a client has no
+/// more than others: its address is not validated yet.
+pub const CRYPTO_BUFFER_CERTIFICATES_MAX: usize = 80 * 1024;
 
 /// CRYPTO frames in a packet number space that do not continue the data before them, repeated
 /// ones included; a packet with one more is dropped. Clients that deliberately split their
@@ -160,6 +166,13 @@ pub const SHARDS_MAX: usize = 256;
 /// TLS sessions that a server remembers so that clients may resume them.
 pub const TLS_SESSIONS_MAX: usize = 256;
 
+/// Time for which a token of a NEW_TOKEN frame (RFC 9000 §8.1.3) is good.
+pub const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Tokens that were issued within one [`TOKEN_LIFETIME`] and used, of which a server remembers
+/// that they are no longer good; beyond that none is taken, and a client pays the Retry.
+pub const TOKENS_USED_MAX: usize = 65_536;
+
 /// Handshakes under way on a shard from addresses that have not been
 /// validated; one more gets a Retry.
 pub const HALF_OPEN_UNVALIDATED_MAX: usize = 256;
@@ -205,7 +218,8 @@ pub const HANDSHAKE_DEADLINE_CROWDED: Duration = Duration::from_secs(10);
 pub const LINGER: Duration = Duration::from_secs(1);
 
 /// Time after which a received packet is answered, even past a full congestion window: the
-/// answer carries the acknowledgement (RFC 9000 §13.2.1, and max_ack_delay in §18.2).
+/// answer carries the acknowledgement (RFC 9000 §13.2.1, and max_ack_delay in §18.2). Also the
+/// time between two PATH_CHALLENGEs that are answered at once past that window.
 pub const ANSWER_DELAY_MAX: Duration = Duration::from_millis(25);
 
 /// Doublings of [`ANSWER_DELAY_MAX`] while the window stays full.

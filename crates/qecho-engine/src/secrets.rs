@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use aws_lc_rs::{hkdf, hmac};
 
+use crate::steering::Multipliers;
+
 /// One secret from which every key that spans shards or outlives a process is
 /// derived: a server that keeps it recognises its own stateless resets and Retry
 /// tokens after a restart.
@@ -50,9 +52,10 @@ impl Secrets {
     }
 
     /// Spreads connection IDs over shards.
-    pub(crate) fn steering_multiplier(&self) -> u32 {
+    pub(crate) fn steering_multipliers(&self) -> Multipliers {
         let key = self.derive(b"steering");
-        u32::from_be_bytes([key[0], key[1], key[2], key[3]])
+        let word = |at: usize| [key[at], key[at + 1], key[at + 2], key[at + 3]];
+        std::array::from_fn(|number| u32::from_be_bytes(word(4 * number)))
     }
 
     /// Seals Retry tokens (RFC 9000 §8.1.3).

@@ -13,6 +13,7 @@ use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
 use crate::{
     connection_limits::ConnectionLimits,
     limits::{SHARDS_MAX, TLS_SESSIONS_MAX},
+    used_tokens::UsedTokens,
 };
 
 /// Handle of one shard to its server: the shards of a server have their limits and TLS
@@ -29,6 +30,7 @@ struct Server {
     limits: Arc<ConnectionLimits>,
     /// A returning client's first packet may come to any shard.
     sessions: OnceLock<Arc<dyn StoresServerSessions>>,
+    used_tokens: Arc<UsedTokens>,
     /// Number of the last connection.
     connections: AtomicU64,
 }
@@ -49,6 +51,7 @@ impl ServerShared {
             shards,
             limits: Arc::default(),
             sessions: OnceLock::new(),
+            used_tokens: Arc::default(),
             connections: AtomicU64::new(0),
         });
         let server_shared = |index| Self {
@@ -78,6 +81,10 @@ impl ServerShared {
             .sessions
             .get_or_init(|| sessions() as Arc<dyn StoresServerSessions>)
             .clone()
+    }
+
+    pub(crate) fn used_tokens(&self) -> Arc<UsedTokens> {
+        self.server.used_tokens.clone()
     }
 
     /// Returns the number of the next connection of all shards, from 1, for observations.

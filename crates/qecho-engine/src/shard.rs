@@ -6,6 +6,7 @@
 //! deadline into the timetable.
 
 mod events;
+mod long_headers;
 mod receive;
 
 use std::{io, net::SocketAddr, time::Instant};

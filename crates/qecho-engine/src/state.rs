@@ -85,7 +85,8 @@ pub(crate) struct CloseFrame {
 impl<S> ShardState<S> {
     pub(crate) fn new(config: &ShardConfig, addresses: &[SocketAddr]) -> Result<Self, TlsError> {
         let settings = Arc::new(config.transport.clone());
-        let keys = PacketKeys::new(config.traces_packets);
+        let bounds_initial = config.tls.is_some() && config.expects_certificates();
+        let keys = PacketKeys::new(config.traces_packets, bounds_initial);
         let routes = Routes::new(config, keys.clone())?;
         let bindings = addresses
             .iter()
@@ -153,6 +154,11 @@ impl<S> ShardState<S> {
         if !std::mem::replace(&mut entry.dirty, true) {
             self.dirty.push_back(key);
         }
+    }
+
+    /// Tells whether this shard accepts connections.
+    pub(crate) fn is_server(&self) -> bool {
+        self.joins
     }
 
     /// Queues an answer that belongs to no connection; when the outbox is full

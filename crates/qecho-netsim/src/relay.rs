@@ -21,7 +21,8 @@ use crate::link::Conditions;
 
 pub use self::{
     config::{
-        Config, FLOW_IDLE, FLOWS_MAX, PORT, QUEUE_BYTES_MAX, REBIND_EVERY_MIN, Rebind, RebindKind,
+        Config, FLOW_IDLE, FLOW_SILENT_MIN, FLOWS_MAX, Notice, PORT, QUEUE_BYTES_MAX,
+        REBIND_EVERY_MIN, Rebind, RebindKind,
     },
     report::{DirectionReport, Report},
 };

@@ -21,6 +21,9 @@ pub const APPLICATION_ERROR: u64 = 0x0c;
 /// CONNECTION_REFUSED (RFC 9000 §20.1).
 pub const CONNECTION_REFUSED: u64 = 0x02;
 
+/// CRYPTO_BUFFER_EXCEEDED (RFC 9000 §20.1).
+pub const CRYPTO_BUFFER_EXCEEDED: u64 = 0x0d;
+
 /// PROTOCOL_VIOLATION (RFC 9000 §20.1).
 pub const PROTOCOL_VIOLATION: u64 = 0x0a;
 
@@ -155,7 +158,7 @@ pub fn transport_error_name(code: u64) -> Option<&'static str> {
         0x0a => "PROTOCOL_VIOLATION",
         0x0b => "INVALID_TOKEN",
         APPLICATION_ERROR => "APPLICATION_ERROR",
-        0x0d => "CRYPTO_BUFFER_EXCEEDED",
+        CRYPTO_BUFFER_EXCEEDED => "CRYPTO_BUFFER_EXCEEDED",
         0x0e => "KEY_UPDATE_ERROR",
         0x0f => "AEAD_LIMIT_REACHED",
         0x10 => "NO_VIABLE_PATH",

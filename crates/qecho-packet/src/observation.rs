@@ -131,6 +131,9 @@ pub enum DropReason {
     UnsupportedVersion,
     /// Its datagram is larger than any handshake's, or than the route carries.
     Oversized,
+    /// It came with an Initial packet of a server that has a token, which clients alone may
+    /// send (RFC 9000 §17.2.2).
+    ServerToken,
     /// An Initial packet needs a datagram of 1,200 bytes (RFC 9000 §14.1).
     DatagramTooSmall,
     /// The client is to prove its address first.
@@ -163,6 +166,7 @@ impl fmt::Display for DropReason {
             Self::UnknownConnection => "no such connection is known",
             Self::UnsupportedVersion => "its version is not spoken",
             Self::Oversized => "its datagram is larger than one that can be meant",
+            Self::ServerToken => "a server's Initial has no token",
             Self::DatagramTooSmall => "an Initial takes a datagram of 1,200 bytes",
             Self::AnsweredWithRetry => "answered with Retry: the address is not proved yet",
             Self::Refused => "the client is turned away",

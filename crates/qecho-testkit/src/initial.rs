@@ -10,27 +10,60 @@ use rustls::{
     quic,
 };
 
+/// An Initial packet of either side (RFC 9000 §17.2.2).
+pub struct Initial<'a> {
+    /// Who sends it.
+    pub side: rustls::Side,
+    /// The client's first destination connection ID, which gives the keys (RFC 9001 §5.2).
+    pub original: &'a [u8],
+    /// Whom it is addressed to.
+    pub destination: &'a [u8],
+    /// Bits of the first byte beside its form and type.
+    pub bits: u8,
+    /// The token, which a client alone may send.
+    pub token: &'a [u8],
+    /// The packet number.
+    pub number: u8,
+}
+
 /// Returns an Initial datagram of `size` bytes, or more if `frames` are more; what is left
-/// of it is PADDING (RFC 9000 §17.2.2, RFC 9001 §5.2).
+/// of it is PADDING.
 pub fn initial(connection_id: [u8; 8], number: u8, frames: &[u8], size: usize) -> Vec<u8> {
+    let initial = Initial {
+        side: rustls::Side::Client,
+        original: &connection_id,
+        destination: &connection_id,
+        bits: 0,
+        token: &[],
+        number,
+    };
+    initial.sealed(frames, size)
+}
+
+impl Initial<'_> {
+    /// Returns a datagram of the packet with these frames, which has `size` bytes or more.
+    pub fn sealed(&self, frames: &[u8], size: usize) -> Vec<u8> {
+        let source = &self.original[..8];
+        let mut header = vec![0xc0 | self.bits, 0, 0, 0, 1];
+        for counted in [self.destination, source, self.token] {
+            header.push(counted.len() as u8);
+            header.extend(counted);
+        }
+        seal(self, header, frames, size)
+    }
+}
+
+fn seal(initial: &Initial<'_>, mut header: Vec<u8>, frames: &[u8], size: usize) -> Vec<u8> {
     const TAG: usize = 16;
-    // Version 1, both connection IDs, no token, the length in four bytes, the number in one.
-    const HEADER: usize = 1 + 4 + 2 * 9 + 1 + 4 + 1;
     let suite = cipher_suite::TLS13_AES_128_GCM_SHA256.tls13();
     let suite = suite.and_then(|suite| suite.quic_suite()).expect("QUIC");
-    let keys = suite.keys(&connection_id, rustls::Side::Client, quic::Version::V1);
+    let keys = suite.keys(initial.original, initial.side, quic::Version::V1);
+    let number = initial.number;
     let mut payload = frames.to_vec();
-    payload.resize(frames.len().max(size - HEADER - TAG), 0);
+    // The length takes four bytes and the number one.
+    payload.resize(frames.len().max(size - header.len() - 5 - TAG), 0);
     let length = (1 + payload.len() + TAG) as u32 | 0x8000_0000;
-    let id = [&[8][..], &connection_id].concat();
-    let mut header = [
-        &[0xc0, 0, 0, 0, 1][..],
-        &id,
-        &id,
-        &[0],
-        &length.to_be_bytes(),
-    ]
-    .concat();
+    header.extend(length.to_be_bytes());
     header.push(number);
     let key = &keys.local.packet;
     let tag = key.encrypt_in_place(number.into(), &header, &mut payload);

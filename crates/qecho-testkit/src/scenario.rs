@@ -49,6 +49,7 @@ pub struct Scenario {
     admission: AdmissionSettings,
     end: End,
     early_data: bool,
+    chain_bytes: usize,
     plans: Vec<Plan>,
     datagrams: Vec<Bytes>,
     clients: usize,
@@ -97,6 +98,12 @@ impl Scenario {
             clients: 1,
             ..Self::default()
         }
+    }
+
+    /// Gives the server a certificate chain of so many bytes.
+    pub fn chain(mut self, bytes: usize) -> Self {
+        self.chain_bytes = bytes;
+        self
     }
 
     /// Loses this share of all datagrams.
@@ -271,7 +278,7 @@ impl Scenario {
 
     /// Lets the clients begin to connect.
     pub fn begin(&self) -> World {
-        let identity = Identity::generate();
+        let identity = Identity::generate().with_chain(self.chain_bytes);
         let near = self.client(identity.connector(&[ALPN_ECHO]));
         let far = self.server(&identity);
         let seed = self.seed;

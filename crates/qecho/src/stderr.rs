@@ -3,6 +3,9 @@
 use std::{
     fmt::Display,
     io::{self, Write},
+    sync::mpsc::channel,
+    thread,
+    time::Duration,
 };
 
 /// Warning of a client that trusts anybody.
@@ -12,6 +15,23 @@ pub(crate) const INSECURE: &str =
 /// Says a line, at once, so that no other comes in between.
 pub(crate) fn say(line: impl Display) {
     say_part(&format!("{line}\n"));
+}
+
+/// Time for which a line may wait for its reader.
+const READER_PATIENCE: Duration = Duration::from_millis(200);
+
+/// Says a line unless stderr takes nothing, at the end of a process that must not wait.
+pub(crate) fn say_if_read(line: impl Display) {
+    let line = line.to_string();
+    let (tell, said) = channel();
+    let work = move || {
+        say(line);
+        // Whoever waited may have given up.
+        let _ = tell.send(());
+    };
+    if thread::Builder::new().spawn(work).is_ok() {
+        let _ = said.recv_timeout(READER_PATIENCE);
+    }
 }
 
 /// Says words whose line goes on.

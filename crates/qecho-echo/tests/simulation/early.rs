@@ -6,7 +6,7 @@ use bytes::Bytes;
 use qecho_echo::{ALPN_ECHO, server::Echo};
 use qecho_engine::{
     Application, ConnectTo, Connection, ConnectionKey, Connector, Dir, EarlyData, Event, Shard,
-    ShardContext, StreamId,
+    ShardContext, StreamId, config::RetryPolicy,
 };
 use qecho_netsim::simulation::{End, FAR, NEAR, Simulation};
 use qecho_packet::Direction;
@@ -212,5 +212,41 @@ fn replayed_early_data_is_not_echoed_twice() {
     }
     assert_eq!(world.0.far.half_open(), 1, "the replay reached the server");
     world.0.run_for(Duration::from_secs(2));
+    assert_eq!(world.streams_at_the_server(), 2);
+}
+
+#[test]
+fn a_client_that_comes_again_is_sent_no_second_retry_where_everybody_is_sent_one() {
+    let mut world = World::new(&Scenario::seeded(64).early_data().retry(RetryPolicy::Always));
+    // A Retry takes a round trip of its own.
+    assert_eq!(world.connect().echoed_after, Some(3 * ROUND_TRIP));
+    for _ in 0..3 {
+        let again = world.connect();
+        assert_eq!(again.early_data, Some(EarlyData::Accepted));
+        assert_eq!(again.echoed_after, Some(ROUND_TRIP));
+    }
+}
+
+#[test]
+fn a_token_that_was_used_is_good_for_nobody_again() {
+    let mut world = World::new(&Scenario::seeded(65).early_data().retry(RetryPolicy::Always));
+    world.connect();
+    let heard = Rc::new(RefCell::new(Vec::new()));
+    let recorder = heard.clone();
+    world.0.observe(move |sighting| {
+        if (sighting.end, sighting.direction) == (End::Near, Direction::Sent) {
+            recorder.borrow_mut().push(sighting.data.to_vec());
+        }
+    });
+    assert_eq!(world.connect().echoed_after, Some(ROUND_TRIP));
+    world.0.observe(|_| ());
+    let now = world.0.now();
+    world.0.near.handle_command(now, Command::Close);
+    world.0.run_for(Duration::from_secs(2));
+    let first = heard.borrow()[0].clone();
+    // From the address that the token was given to.
+    world.0.inject(NEAR, first);
+    world.0.run_for(Duration::from_millis(100));
+    assert_eq!(world.0.far.half_open(), 0, "it was answered with Retry");
     assert_eq!(world.streams_at_the_server(), 2);
 }

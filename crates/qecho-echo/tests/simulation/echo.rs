@@ -241,3 +241,15 @@ fn silent_connections_wake_nobody() {
     assert_eq!(turns, 1, "the first, and then nothing is due");
     assert_eq!(world.far.connections(), 100);
 }
+
+#[test]
+fn a_large_certificate_chain_comes_through_a_bad_network() {
+    for seed in 0..20 {
+        Scenario::seeded(seed)
+            .chain(48_000)
+            .loss(0.2)
+            .reordering(0.1)
+            .stream(Plan::bidirectional(10 * KIB))
+            .check_all_returned();
+    }
+}

@@ -1,8 +1,12 @@
 //! TLS as a client.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
-use quinn_proto::{ConnectError, crypto, transport_parameters::TransportParameters};
+use bytes::Bytes;
+use quinn_proto::{
+    ConnectError, NoneTokenStore, TokenMemoryCache, TokenStore, crypto,
+    transport_parameters::TransportParameters,
+};
 use rustls::{
     ClientConfig, KeyLog,
     client::{ResolvesClientCert, Resumption, danger::ServerCertVerifier},
@@ -87,31 +91,77 @@ impl ClientTls {
         if let Some(key_log) = &self.key_log {
             config.key_log = key_log.clone();
         }
-        Ok(Connector(Arc::new(config)))
+        Ok(Connector {
+            tls: Arc::new(config),
+            tokens: Some(Arc::default()),
+        })
     }
 }
 
 /// [`ClientTls`] made ready; connections made with one share what servers
-/// gave them for a next time.
+/// gave them for a next time: TLS sessions, and tokens that spare a Retry (RFC 9000 §8.1.3).
 #[derive(Clone, Debug)]
-pub struct Connector(pub(crate) Arc<ClientConfig>);
+pub struct Connector {
+    tls: Arc<ClientConfig>,
+    tokens: Option<Arc<TokenMemoryCache>>,
+}
 
 impl Connector {
     /// Returns the same, but what servers give for a next time is thrown away:
     /// every handshake is a full one.
     pub fn without_resumption(&self) -> Self {
-        let mut config = ClientConfig::clone(&self.0);
+        let mut config = ClientConfig::clone(&self.tls);
         config.resumption = Resumption::disabled();
-        Self(Arc::new(config))
+        Self {
+            tls: Arc::new(config),
+            tokens: None,
+        }
     }
 
     /// Returns the same, with the same memory of what servers gave; a connection
     /// to a server that has allowed it can send before its handshake is complete
     /// ([`Connection::can_send_early`](crate::Connection::can_send_early)).
     pub fn with_early_data(&self) -> Self {
-        let mut config = ClientConfig::clone(&self.0);
+        let mut config = ClientConfig::clone(&self.tls);
         config.enable_early_data = true;
-        Self(Arc::new(config))
+        Self {
+            tls: Arc::new(config),
+            tokens: self.tokens.clone(),
+        }
+    }
+
+    /// Returns the store of tokens for connections to one address.
+    pub(crate) fn tokens(&self, remote: SocketAddr) -> Arc<dyn TokenStore> {
+        match &self.tokens {
+            Some(tokens) => Arc::new(TokensOfServer {
+                remote,
+                tokens: tokens.clone(),
+            }),
+            None => Arc::new(NoneTokenStore),
+        }
+    }
+}
+
+/// Tokens that one server has given: another at the same name would learn from them that the
+/// client knows it.
+struct TokensOfServer {
+    remote: SocketAddr,
+    tokens: Arc<TokenMemoryCache>,
+}
+
+impl TokensOfServer {
+    fn key(&self, server_name: &str) -> String {
+        format!("{} {server_name}", self.remote)
+    }
+}
+
+impl TokenStore for TokensOfServer {
+    fn insert(&self, server_name: &str, token: Bytes) {
+        self.tokens.insert(&self.key(server_name), token);
+    }
+
+    fn take(&self, server_name: &str) -> Option<Bytes> {
+        self.tokens.take(&self.key(server_name))
     }
 }
 
@@ -130,7 +180,7 @@ impl crypto::ClientConfig for ShardClient {
     ) -> Result<Box<dyn crypto::Session>, ConnectError> {
         let invalid = || ConnectError::InvalidServerName(server_name.into());
         let name = ServerName::try_from(server_name).map_err(|_| invalid())?;
-        let (config, version) = (self.tls.0.clone(), quic::Version::V1);
+        let (config, version) = (self.tls.tls.clone(), quic::Version::V1);
         let mut encoded = Vec::new();
         parameters.write(&mut encoded);
         let connection = quic::ClientConnection::new(config, version, name.to_owned(), encoded)

@@ -45,6 +45,16 @@ pub(super) enum Level {
     OneRtt,
 }
 
+/// Signs in a packet that was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Noted {
+    /// Whether so many streams are known by now that those should be
+    /// [forgotten](Tracker::forget_streams) that have ended.
+    pub(super) is_crowded: bool,
+    /// Whether the packet has a PATH_CHALLENGE.
+    pub(super) is_challenged: bool,
+}
+
 /// A packet would cost too much work.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooFragmented;
@@ -59,13 +69,24 @@ struct State {
     numbers: ReceivedNumbers,
     /// Whether the handshake is complete.
     is_complete: bool,
+    /// Bytes of CRYPTO data that may wait for what comes before them, if the state machine
+    /// would let more.
+    crypto_ahead_max: Option<usize>,
     /// Most connections have nothing that must be known.
     fragments: Option<Box<Fragments>>,
 }
 
 impl Tracker {
-    /// Takes note of a packet that was opened; tells whether so many streams are known by now
-    /// that those should be [forgotten](Self::forget_streams) that have ended.
+    /// Makes a tracker that lets no more CRYPTO data wait for what comes before it than so many
+    /// bytes.
+    pub(super) fn with_crypto_ahead_max(bytes: Option<usize>) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            crypto_ahead_max: bytes,
+            ..State::default()
+        })))
+    }
+
+    /// Takes note of a packet that was opened.
     ///
     /// # Errors
     /// [`TooFragmented`] if the state machine must not see it.
@@ -74,23 +95,32 @@ impl Tracker {
         level: Level,
         number: u64,
         payload: &[u8],
-    ) -> Result<bool, TooFragmented> {
+    ) -> Result<Noted, TooFragmented> {
         let mut state = self.lock();
         let State {
             numbers,
             is_complete,
+            crypto_ahead_max,
             fragments,
         } = &mut *state;
         let before = *numbers;
         // The state machine drops packets that have come before, and 1-RTT packets that come
         // before the handshake is complete, but only once they are open.
         if numbers.insert(number) || (level == Level::OneRtt && !*is_complete) {
-            return Ok(false);
+            return Ok(Noted::default());
         }
+        let mut is_challenged = false;
         let outcome = match fragments {
             Some(fragments) => fragments.note(level, payload),
-            None if begins(payload) => Ok(false),
-            None => fragments.insert(Box::default()).note(level, payload),
+            None if begins(payload, &mut is_challenged) => Ok(Noted {
+                is_challenged,
+                ..Noted::default()
+            }),
+            None => {
+                let fragments = fragments.insert(Box::default());
+                fragments.crypto.ahead_max = *crypto_ahead_max;
+                fragments.note(level, payload)
+            }
         };
         if outcome.is_err() {
             *numbers = before;
@@ -117,10 +147,14 @@ impl Tracker {
 }
 
 /// Tells whether all that a packet has of streams is their beginnings, and nothing of CRYPTO.
-fn begins(payload: &[u8]) -> bool {
-    let begins = scan(payload, |fragment| match fragment.is_a_beginning() {
-        true => Ok(()),
-        false => Err(()),
+/// Tells by `is_challenged` whether it has a PATH_CHALLENGE, if so.
+fn begins(payload: &[u8], is_challenged: &mut bool) -> bool {
+    let begins = scan(payload, |fragment| {
+        *is_challenged |= matches!(fragment, Fragment::PathChallenge);
+        match fragment.is_a_beginning() {
+            true => Ok(()),
+            false => Err(()),
+        }
     });
     begins.is_ok()
 }
@@ -188,6 +222,8 @@ struct Fragments {
     received: u64,
     /// Whether that was done for a 1-RTT packet.
     is_confirmed: bool,
+    /// Whether a PATH_CHALLENGE was found in the last packet.
+    is_challenged: bool,
 }
 
 /// CRYPTO data. A state machine that has thrown a packet away can have any gaps before what
@@ -196,6 +232,9 @@ struct Fragments {
 struct CryptoFragments {
     end: u64,
     pieces: usize,
+    /// Bytes that have surely come without a gap.
+    whole: u64,
+    ahead_max: Option<usize>,
 }
 
 impl Default for Fragments {
@@ -211,20 +250,25 @@ impl Default for Fragments {
             allowance: FRAGMENTS_COPIED_UNCONFIRMED_MAX * COPY_THRESHOLD,
             received: 0,
             is_confirmed: false,
+            is_challenged: false,
         }
     }
 }
 
 impl Fragments {
-    fn note(&mut self, level: Level, payload: &[u8]) -> Result<bool, TooFragmented> {
+    fn note(&mut self, level: Level, payload: &[u8]) -> Result<Noted, TooFragmented> {
         self.received += payload.len() as u64;
         self.packets += 1;
+        self.is_challenged = false;
         let mut closed = 0;
         let outcome = self.weigh(level, payload, &mut closed);
         if outcome.is_err() {
             self.out_of_sight += closed;
         }
-        outcome.map(|()| self.streams.len() >= self.streams_max || self.gaps >= self.gaps_max)
+        outcome.map(|()| Noted {
+            is_crowded: self.streams.len() >= self.streams_max || self.gaps >= self.gaps_max,
+            is_challenged: self.is_challenged,
+        })
     }
 
     /// Adds up what a packet costs: for each frame the fragments that may be copied, times
@@ -248,6 +292,10 @@ impl Fragments {
                 }
                 Fragment::Reset { id } => {
                     *closed += self.forget(id);
+                    0
+                }
+                Fragment::PathChallenge => {
+                    self.is_challenged = true;
                     0
                 }
             };
@@ -341,6 +389,13 @@ impl CryptoFragments {
     /// Adds a piece; returns how many may have to be copied.
     fn add(&mut self, offset: u64, length: usize) -> Result<usize, TooFragmented> {
         let end = offset.saturating_add(length as u64);
+        if offset <= self.whole {
+            self.whole = self.whole.max(end);
+        }
+        let ahead = end.saturating_sub(self.whole);
+        if self.ahead_max.is_some_and(|most| ahead > most as u64) {
+            return Err(TooFragmented);
+        }
         if offset <= self.end && end > self.end {
             self.end = end;
             return Ok(self.pieces);

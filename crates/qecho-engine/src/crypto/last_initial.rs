@@ -36,7 +36,7 @@ impl LastInitialKeys {
         let keys = initial::keys(destination_cid, Side::Server);
         let last = InitialKeys {
             destination_cid: *destination_cid,
-            tracker: Tracker::default(),
+            tracker: wrapper.initial_tracker(),
             header: KeyPair {
                 local: keys.header.local.into(),
                 remote: keys.header.remote.into(),
@@ -64,7 +64,7 @@ impl LastInitialKeys {
             },
             _ => {
                 let keys = initial::keys(destination_cid, Side::Server);
-                wrapper.wrap(Level::Initial, &Tracker::default(), keys)
+                wrapper.wrap(Level::Initial, &wrapper.initial_tracker(), keys)
             }
         }
     }

@@ -11,11 +11,13 @@ use bytes::BytesMut;
 use quinn_proto::crypto::{CryptoError, KeyPair, Keys, PacketKey};
 
 use super::{
-    fragments::{Level, TooFragmented, Tracker},
+    early_frames,
+    fragments::{Level, Noted, TooFragmented, Tracker},
     padding,
     path_frames::{self, PathFrames},
     plaintext::{OpenedPacket, Plaintext, SealedPacket},
 };
+use crate::limits::CRYPTO_BUFFER_MAX;
 
 /// Wrapper of the packet keys of all connections of a shard, with the signs in packets that
 /// were opened and sealed since the shard last looked.
@@ -27,6 +29,9 @@ pub(crate) struct PacketKeys(Arc<Record>);
 #[derive(Default)]
 struct Record {
     plaintext: Option<Plaintext>,
+    /// Bytes of CRYPTO data in Initial packets that may wait for what comes before them, if the
+    /// state machine would let more.
+    initial_ahead_max: Option<usize>,
     has_signs: AtomicBool,
     signs: Mutex<PacketSigns>,
     /// Whether frames by which paths are validated are noted.
@@ -44,17 +49,27 @@ pub(crate) struct PacketSigns {
     pub(crate) handshake: bool,
     /// Data of the PATH_RESPONSE frames.
     pub(crate) path_responses: Vec<[u8; 8]>,
+    /// Whether one of them has a PATH_CHALLENGE.
+    pub(crate) challenged: bool,
     /// The tracker that knows too many streams, of which some may have ended.
     pub(crate) crowded: Option<Tracker>,
 }
 
 impl PacketKeys {
-    /// Returns a wrapper that copies each packet's plaintext if `traces_packets`.
-    pub(crate) fn new(traces_packets: bool) -> Self {
+    /// Returns a wrapper that copies each packet's plaintext if `traces_packets`; with
+    /// `bounds_initial`, CRYPTO data in Initial packets has no more room than where nobody
+    /// sends certificates.
+    pub(crate) fn new(traces_packets: bool, bounds_initial: bool) -> Self {
         Self(Arc::new(Record {
             plaintext: traces_packets.then(Plaintext::default),
+            initial_ahead_max: bounds_initial.then_some(CRYPTO_BUFFER_MAX),
             ..Record::default()
         }))
+    }
+
+    /// Returns a tracker for the Initial packets of a client.
+    pub(super) fn initial_tracker(&self) -> Tracker {
+        Tracker::with_crypto_ahead_max(self.0.initial_ahead_max)
     }
 
     /// Returns the copies, if there are any.
@@ -205,6 +220,15 @@ impl WrappedKey {
     }
 
     #[cold]
+    fn note_signs(&self, noted: Noted) {
+        let tracker = noted.is_crowded.then(|| self.tracker.clone());
+        self.keys.sign(|signs| {
+            signs.challenged |= noted.is_challenged;
+            signs.crowded = tracker.or(signs.crowded.take());
+        });
+    }
+
+    #[cold]
     fn refuse(&self) -> CryptoError {
         self.keys.sign(|signs| signs.refused += 1);
         if let Some(plaintext) = self.keys.plaintext() {
@@ -273,14 +297,17 @@ impl PacketKey for WrappedKey {
             Some(plaintext) => self.decrypt_traced(plaintext, number, header, payload)?,
         }
         (self.spare_padding)(payload);
+        if self.level == Level::ZeroRtt {
+            early_frames::refuse_illegal(payload);
+        }
         if self.level == Level::Handshake || self.keys.0.follows_paths.load(Relaxed) {
             self.note_validation(payload);
         }
         match self.tracker.note(self.level, number, payload) {
-            Ok(false) => Ok(()),
-            Ok(true) => {
-                let tracker = self.tracker.clone();
-                self.keys.sign(|signs| signs.crowded = Some(tracker));
+            Ok(noted) => {
+                if noted != Noted::default() {
+                    self.note_signs(noted);
+                }
                 Ok(())
             }
             Err(TooFragmented) => Err(self.refuse()),

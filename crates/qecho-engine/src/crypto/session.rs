@@ -14,6 +14,8 @@ use super::{
     client_hello::{self, ClientHello},
     fragments::{Level, Tracker},
     initial,
+    peer_messages::PeerMessages,
+    peer_parameters,
 };
 use crate::handshake::Handshake;
 
@@ -37,6 +39,7 @@ pub(super) struct RunningSession {
     connection: quic::Connection,
     key_updates: Option<KeyUpdates>,
     keys: PacketKeys,
+    peer_messages: PeerMessages,
     /// Record of 0-RTT and 1-RTT packets.
     tracker: Tracker,
     /// Whether `read` has said that the handshake's data is there.
@@ -50,6 +53,7 @@ impl TlsSession {
             connection,
             key_updates: None,
             keys,
+            peer_messages: PeerMessages::default(),
             tracker: Tracker::default(),
             announced: false,
         }))
@@ -103,6 +107,7 @@ impl RunningSession {
     }
 
     fn read(&mut self, bytes: &[u8]) -> Result<bool, TransportError> {
+        self.peer_messages.see(bytes)?;
         if let Err(error) = self.connection.read_hs(bytes) {
             let code = match self.connection.alert() {
                 Some(alert) => TransportErrorCode::crypto(alert.into()),
@@ -220,14 +225,14 @@ impl crypto::Session for TlsSession {
         let Some(connection) = self.running().map(|session| &session.connection) else {
             return Ok(None);
         };
-        let Some(mut bytes) = connection.quic_transport_parameters() else {
+        let Some(bytes) = connection.quic_transport_parameters() else {
             return Ok(None);
         };
         let side = match connection {
             quic::Connection::Client(_) => Side::Client,
             quic::Connection::Server(_) => Side::Server,
         };
-        Ok(Some(TransportParameters::read(side, &mut bytes)?))
+        Ok(Some(peer_parameters::read(side, bytes)?))
     }
 
     fn write_handshake(&mut self, buffer: &mut Vec<u8>) -> Option<Keys> {
@@ -322,7 +327,10 @@ fn unexpected_message() -> TransportError {
     transport_error(code, "TLS message after the handshake")
 }
 
-fn transport_error(code: TransportErrorCode, reason: impl Into<String>) -> TransportError {
+pub(super) fn transport_error(
+    code: TransportErrorCode,
+    reason: impl Into<String>,
+) -> TransportError {
     TransportError {
         code,
         frame: None,

@@ -7,10 +7,11 @@ use std::{
 
 use qecho_packet::{CloseReason, Dir, Side, StreamId, close::PROTOCOL_VIOLATION};
 use quinn_proto::{
-    ConnectionEvent, DatagramEvent, EcnCodepoint, EndpointEvent, Incoming, ReadableError, VarInt,
+    ConnectionEvent, ConnectionHandle, DatagramEvent, EcnCodepoint, EndpointEvent, Event, Incoming,
+    ReadableError, Transmit, VarInt,
 };
 
-use super::Shard;
+use super::{Shard, long_headers};
 use crate::{
     application::{Application, RejectReason},
     connection::{Connection, ConnectionKey},
@@ -38,6 +39,24 @@ impl<A: Application> Shard<A> {
             return Disposition::Oversized;
         }
         let mut response = self.state.outbox.buffer();
+        if data.first().is_some_and(|first| first & 0x80 != 0) {
+            let is_server = self.state.is_server();
+            if is_server && long_headers::negotiates(&data, &mut response) {
+                let transmit = Transmit {
+                    destination: remote,
+                    ecn: None,
+                    size: response.len(),
+                    segment_size: None,
+                    src_ip: local_ip,
+                };
+                self.state.respond(binding, transmit, response);
+                return Disposition::Unknown;
+            }
+            if !is_server && long_headers::has_token(&data) {
+                self.state.outbox.recycle(response);
+                return Disposition::WithToken;
+            }
+        }
         let endpoint = &mut self.state.bindings[binding].endpoint;
         let ecn = EcnCodepoint::from_bits(ecn);
         match endpoint.handle(now, remote, local_ip, ecn, data, &mut response) {
@@ -129,14 +148,11 @@ impl<A: Application> Shard<A> {
         let signs = self.state.keys.take_signs().unwrap_or_default();
         match accepted {
             Ok((handle, mut proto)) => {
-                self.state.outbox.recycle(response);
-                // A first packet that closes its own connection leaves one
-                // whose only timer is the idle timeout.
                 if proto.is_closed() {
-                    endpoint.handle_event(handle, EndpointEvent::drained());
                     self.state.admission.leave(permit);
-                    return Disposition::Failed;
+                    return self.answer_stillborn(now, (binding, handle), proto, response);
                 }
+                self.state.outbox.recycle(response);
                 let mut meta = self.state.bindings[binding].meta(handle, now);
                 let key = meta.key;
                 let deadline = self.state.admission.begin_handshake(&mut permit, now, key);
@@ -169,6 +185,31 @@ impl<A: Application> Shard<A> {
                 Disposition::Failed
             }
         }
+    }
+
+    /// Forgets a connection that its first datagram has closed, whose only timer would be the
+    /// idle timeout; sends the CONNECTION_CLOSE of an error (RFC 9000 §10.2.3, §11.1).
+    fn answer_stillborn(
+        &mut self,
+        now: Instant,
+        (binding, handle): (usize, ConnectionHandle),
+        mut proto: quinn_proto::Connection,
+        mut response: Vec<u8>,
+    ) -> Disposition {
+        let peer = proto.remote_address();
+        match proto.poll_transmit(now, 1, &mut response) {
+            Some(transmit) => self.state.respond(binding, transmit, response),
+            None => self.state.outbox.recycle(response),
+        }
+        while let Some(event) = proto.poll() {
+            if let Event::ConnectionLost { reason } = event {
+                let reason = RejectReason::Handshake(reason.to_ours());
+                self.application.turned_away(now, peer, &reason);
+            }
+        }
+        let endpoint = &mut self.state.bindings[binding].endpoint;
+        endpoint.handle_event(handle, EndpointEvent::drained());
+        Disposition::Failed
     }
 
     /// Turns a client away with CONNECTION_REFUSED.
@@ -243,6 +284,9 @@ impl<S> ConnectionEntry<S> {
     ) {
         if self.note_refused(signs.refused) {
             self.close_for_fragments(now);
+        }
+        if signs.challenged {
+            self.note_challenged(now);
         }
         if let Some(tracker) = signs.crowded {
             tracker.forget_streams(|id| self.is_receiving(id));

@@ -39,6 +39,8 @@ pub(crate) struct ConnectionEntry<S> {
     /// Answers in a row that had to leave past a full congestion window; each
     /// doubles the time until the next.
     pub(crate) answers_past_window: u32,
+    /// Instant at which a PATH_CHALLENGE was last answered past a full congestion window.
+    challenge_answered: Option<Instant>,
 }
 
 impl<S> ConnectionEntry<S> {
@@ -59,6 +61,7 @@ impl<S> ConnectionEntry<S> {
             fragmented_packets: 0,
             answer_due: None,
             answers_past_window: 0,
+            challenge_answered: None,
         }
     }
 
@@ -117,6 +120,16 @@ impl<S> ConnectionEntry<S> {
         self.meta.datagram_max = self.meta.datagram_max.max(size);
         let delay = ANSWER_DELAY_MAX * 2_u32.pow(self.answers_past_window);
         self.answer_due.get_or_insert(now + delay);
+    }
+
+    /// Notes that a PATH_CHALLENGE was handed to the state machine: it is answered in this
+    /// turn (RFC 9000 §8.2.2), even past a full congestion window, but not each of many.
+    pub(crate) fn note_challenged(&mut self, now: Instant) {
+        let is_early = |answered: Instant| now < answered + ANSWER_DELAY_MAX;
+        if !self.challenge_answered.is_some_and(is_early) {
+            self.challenge_answered = Some(now);
+            self.answer_due = Some(now);
+        }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {

@@ -34,6 +34,8 @@ pub(crate) enum Disposition {
     Unknown,
     /// Dropped it unread: no peer has a reason to send so much at once.
     Oversized,
+    /// Dropped it unread: an Initial packet of a server has a token (RFC 9000 §17.2.2).
+    WithToken,
 }
 
 impl Disposition {
@@ -164,6 +166,7 @@ impl InboundDatagram {
             Disposition::Refused => DropReason::Refused,
             Disposition::Failed => DropReason::HandshakeFailed,
             Disposition::Oversized => DropReason::Oversized,
+            Disposition::WithToken => DropReason::ServerToken,
             _ if header.packet_type == PacketType::Unknown => DropReason::UnsupportedVersion,
             Disposition::Unknown => {
                 let small = self.data.len() < usize::from(crate::limits::INITIAL_DATAGRAM_MIN);

@@ -20,7 +20,8 @@ use qecho_testkit::{
     initial::tls,
 };
 use quinn_proto::{
-    ConnectionHandle, DatagramEvent, Endpoint, EndpointConfig, TransportConfig, VarInt,
+    ConnectionError, ConnectionHandle, DatagramEvent, Endpoint, EndpointConfig, TransportConfig,
+    VarInt,
     congestion::{Controller, ControllerFactory},
     crypto::rustls::QuicClientConfig,
 };
@@ -120,9 +121,13 @@ impl Client {
         mtu: u16,
         address: SocketAddr,
     ) -> Self {
+        Self::begin(now, attacker_config(identity, mtu), address)
+    }
+
+    fn begin(now: Instant, config: quinn_proto::ClientConfig, address: SocketAddr) -> Self {
         let mut endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), None, true, None);
         let (handle, connection) = endpoint
-            .connect(now, attacker_config(identity, mtu), FAR, SERVER_NAME)
+            .connect(now, config, FAR, SERVER_NAME)
             .expect("the address and the name are good");
         Self {
             endpoint,
@@ -150,6 +155,9 @@ pub(crate) struct Attack {
     now: Instant,
     pub(crate) attacker: Client,
     to_victim: Vec<Vec<u8>>,
+    config: quinn_proto::ClientConfig,
+    /// The reason for which the attacker's connection was lost.
+    pub(crate) lost: Option<ConnectionError>,
     /// Whether the attacker takes no notice of its victim's packets.
     pub(crate) deaf: bool,
     /// Datagrams that the victim sent, and to whom.
@@ -171,13 +179,17 @@ impl Attack {
         let now = Instant::now();
         let identity = Identity::generate();
         let transport = Transport::default().with_udp_payload_max((mtu > 1_472).then_some(mtu));
-        let victim = application.shard(ShardConfig::server(transport, identity.server(&[b"echo"])));
-        let attacker = Client::connect(now, &identity, mtu, NEAR);
+        let tls = identity.server(&[b"echo"]).with_early_data(true);
+        let victim = application.shard(ShardConfig::server(transport, tls));
+        let config = attacker_config(&identity, mtu);
+        let attacker = Client::begin(now, config.clone(), NEAR);
         let mut attack = Self {
             victim,
             now,
             attacker,
             to_victim: Vec::new(),
+            config,
+            lost: None,
             deaf: false,
             sent: Vec::new(),
         };
@@ -188,6 +200,11 @@ impl Attack {
             "the handshake is over"
         );
         attack
+    }
+
+    /// Begins another connection in the place of the first, with what that has learned.
+    pub(crate) fn come_again(&mut self) {
+        self.attacker = Client::begin(self.now, self.config.clone(), NEAR);
     }
 
     /// Lets so many milliseconds pass.
@@ -254,7 +271,11 @@ impl Attack {
         if connection.poll_timeout().is_some_and(|due| due <= now) {
             connection.handle_timeout(now);
         }
-        while connection.poll().is_some() {}
+        while let Some(event) = connection.poll() {
+            if let quinn_proto::Event::ConnectionLost { reason } = event {
+                self.lost = Some(reason);
+            }
+        }
         while let Some(event) = connection.poll_endpoint_events() {
             if let Some(answer) = endpoint.handle_event(*handle, event) {
                 connection.handle_event(answer);
@@ -280,7 +301,8 @@ impl Attack {
 }
 
 fn attacker_config(identity: &Identity, mtu: u16) -> quinn_proto::ClientConfig {
-    let tls = tls(identity.verifier(), &[b"echo"]);
+    let mut tls = tls(identity.verifier(), &[b"echo"]);
+    tls.enable_early_data = true;
     let tls = QuicClientConfig::try_from(tls).expect("there is an Initial suite");
     let mut transport = TransportConfig::default();
     transport

@@ -122,7 +122,8 @@ impl Session for ForgingSession {
     }
 
     fn early_crypto(&self) -> Option<(Box<dyn HeaderKey>, Box<dyn PacketKey>)> {
-        self.0.early_crypto()
+        let (header, packet) = self.0.early_crypto()?;
+        Some((header, Box::new(ForgingKey(packet))))
     }
 
     fn early_data_accepted(&self) -> Option<bool> {

@@ -3,12 +3,14 @@
 mod after_handshake;
 mod amplification;
 mod attack;
+mod challenges;
 mod closing;
 mod crowd;
 mod forgery;
 mod fragments;
 mod frames;
 mod garbage;
+mod handshake;
 mod memory;
 
 use qecho_testkit::counting::Counting;

@@ -124,13 +124,13 @@ mod tests {
     }
 
     /// Returns a short or a long header with this connection ID.
-    fn packet(long: bool, connection_id: [u8; 8]) -> Vec<u8> {
+    fn packet(long: bool, connection_id: &[u8]) -> Vec<u8> {
         let mut packet = match long {
-            true => vec![0xc0, 0, 0, 0, 1, 8],
+            true => vec![0xc0, 0, 0, 0, 1, connection_id.len() as u8],
             false => vec![0x40],
         };
         packet.extend(connection_id);
-        packet.extend([0; 20]);
+        packet.extend([0x11; 20]);
         packet
     }
 
@@ -157,13 +157,20 @@ mod tests {
                 // A new port each time, as of a client behind a NAT.
                 let client = UdpSocket::bind((if to.is_ipv4() { "127.0.0.1" } else { "::1" }, 0));
                 let client = client.expect("there is a port");
-                let mut connection_id = [round as u8; 8];
-                connection_id[..4].copy_from_slice(&round.wrapping_mul(0x9e37_79b9).to_be_bytes());
-                let sent = packet(round % 2 == 0, connection_id);
+                let is_long = round % 2 == 0;
+                // Of every length that a client may choose.
+                let length = if is_long {
+                    8 + round as usize / 2 % 13
+                } else {
+                    8
+                };
+                let bytes = (0..length as u32).map(|at| (round * 7 + at * 31) as u8);
+                let mut connection_id: Vec<u8> = bytes.collect();
+                let at = round as usize % length;
+                connection_id[at] = round.wrapping_mul(0x9e37_79b9).to_be_bytes()[0];
+                let sent = packet(is_long, &connection_id);
                 client.send_to(&sent, to).expect("it is sent");
-                let [a, b, c, d, ..] = connection_id;
-                assert_eq!(steering.owner(&sent), steering.shard([a, b, c, d]));
-                let shard = &split.shards[steering.shard([a, b, c, d])][0];
+                let shard = &split.shards[steering.owner(&sent)][0];
                 let from = client.local_addr().expect("it is bound");
                 assert_eq!(receive(shard), (sent, from));
             }

@@ -1,6 +1,6 @@
 //! Settings of a relay.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::mpsc::SyncSender, time::Duration};
 
 use qecho_io::listen::Listen;
 
@@ -23,6 +23,21 @@ pub struct Config {
     pub rebind: Option<Rebind>,
     /// Seed of every random choice.
     pub seed: u64,
+    /// Where the relay tells what its user should know at once.
+    pub notices: Option<SyncSender<Notice>>,
+}
+
+/// Something that happened for the first time since the relay was started; how often it
+/// did is in the [`Report`](super::Report).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// There were [`FLOWS_MAX`] clients, and the one that was silent longest made room for
+    /// a new one.
+    ClientReplaced,
+    /// There were [`FLOWS_MAX`] clients, none silent for [`FLOW_SILENT_MIN`], and what a
+    /// new one sent was refused.
+    ClientRefused,
 }
 
 impl Config {
@@ -36,6 +51,7 @@ impl Config {
             down: Conditions::default(),
             rebind: None,
             seed,
+            notices: None,
         }
     }
 
@@ -44,6 +60,16 @@ impl Config {
     pub fn with_listen(self, listen: impl Into<Vec<Listen>>) -> Self {
         Self {
             listen: listen.into(),
+            ..self
+        }
+    }
+
+    /// Tells by `notices` what its user should know at once; of what finds no room there
+    /// nothing is told.
+    #[must_use]
+    pub fn with_notices(self, notices: SyncSender<Notice>) -> Self {
+        Self {
+            notices: Some(notices),
             ..self
         }
     }
@@ -77,8 +103,12 @@ pub enum RebindKind {
 /// The UDP port of a relay, unless another is named.
 pub const PORT: u16 = 4434;
 
-/// Clients at once; what one more sends is refused, and replaces nobody.
+/// Clients at once; for one more the client that was silent longest makes room.
 pub const FLOWS_MAX: usize = 256;
+
+/// Silence of a client after which it may have to make room for another. Were there less,
+/// more clients than there is room for would take each other's ports with every datagram.
+pub const FLOW_SILENT_MIN: Duration = Duration::from_millis(250);
 
 /// Silence after which a client is forgotten. A QUIC connection to `qecho`
 /// gives up earlier.

@@ -3,13 +3,14 @@
 use std::{
     collections::VecDeque,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::mpsc::SyncSender,
     time::Instant,
 };
 
 use qecho_engine::{Datagram, Forwarder, ForwarderOutput, Received};
 
 use super::{
-    config::{Config, RebindKind},
+    config::{Config, Notice, RebindKind},
     nat_table::{Client, Lookup, NatTable, Rebinding},
     path_direction::{ClientDatagram, PathDirection},
     report::Report,
@@ -41,6 +42,7 @@ pub(super) struct RelayForwarder {
     last_octet: Option<u8>,
     /// All but the two directions.
     report: Report,
+    notices: Option<SyncSender<Notice>>,
     finished: bool,
 }
 
@@ -60,6 +62,7 @@ impl RelayForwarder {
                 RebindKind::Address => Some(1),
             }),
             report: Report::default(),
+            notices: config.notices.clone(),
             finished: false,
         }
     }
@@ -84,14 +87,29 @@ impl RelayForwarder {
                 self.report.flows += 1;
                 self.open(binding);
             }
+            Lookup::Replaced(rebinding) => {
+                self.report.flows += 1;
+                self.report.replaced += 1;
+                self.tell_first(self.report.replaced, Notice::ClientReplaced);
+                self.swap(rebinding);
+            }
             Lookup::Full => {
                 self.report.refused += 1;
+                self.tell_first(self.report.refused, Notice::ClientRefused);
                 return;
             }
         }
         // Both directions are cut at the same time.
         self.down.begin(now);
         self.up.send(now, client_datagram(client, received));
+    }
+
+    /// Tells what is new to whoever wants to know.
+    fn tell_first(&self, count: u64, notice: Notice) {
+        if let (1, Some(notices)) = (count, &self.notices) {
+            // Nobody may listen any more, and a relay does not wait for anybody.
+            let _ = notices.try_send(notice);
+        }
     }
 
     fn handle_server(&mut self, now: Instant, received: Received) {
@@ -127,14 +145,19 @@ impl RelayForwarder {
     }
 
     fn rebind(&mut self, rebindings: Vec<Rebinding>) {
-        for Rebinding { opened, closed } in rebindings {
+        for rebinding in rebindings {
             self.report.rebinds += 1;
             self.last_octet = self.last_octet.map(next_octet);
-            // In this order the new port cannot be the old one.
-            self.open(opened);
-            self.outputs
-                .push_back(ForwarderOutput::Close { binding: closed });
+            self.swap(rebinding);
         }
+    }
+
+    /// Opens one socket and closes another; in this order the new port cannot be the old
+    /// one.
+    fn swap(&mut self, Rebinding { opened, closed }: Rebinding) {
+        self.open(opened);
+        self.outputs
+            .push_back(ForwarderOutput::Close { binding: closed });
     }
 
     fn open(&mut self, binding: usize) {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::config::{FLOW_IDLE, FLOWS_MAX, REBIND_EVERY_MIN};
+use super::config::{FLOW_IDLE, FLOW_SILENT_MIN, FLOWS_MAX, REBIND_EVERY_MIN};
 
 /// Addresses by which the relay knows a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +32,9 @@ pub(super) enum Lookup {
     Found,
     /// It has an entry from now on, and this socket is to be opened.
     Added(usize),
-    /// The table is full.
+    /// It has the entry of the client that was silent longest.
+    Replaced(Rebinding),
+    /// The table is full, and all in it were just heard.
     Full,
 }
 
@@ -72,9 +74,13 @@ impl NatTable {
             flow.heard = now;
             return Lookup::Found;
         }
-        if self.flows.len() == FLOWS_MAX {
-            return Lookup::Full;
-        }
+        let closed = match self.flows.len() {
+            FLOWS_MAX => match self.pop_silent(now) {
+                None => return Lookup::Full,
+                closed => closed,
+            },
+            _ => None,
+        };
         let binding = self.bind(client);
         let flow = Flow {
             binding,
@@ -82,7 +88,25 @@ impl NatTable {
             rebind_at: self.rebind_every.map(|every| now + every),
         };
         self.flows.insert(client, flow);
-        Lookup::Added(binding)
+        match closed {
+            None => Lookup::Added(binding),
+            Some(closed) => Lookup::Replaced(Rebinding {
+                opened: binding,
+                closed,
+            }),
+        }
+    }
+
+    /// Removes the client that was silent longest, if that is long enough; returns its
+    /// socket, which is to be closed.
+    fn pop_silent(&mut self, now: Instant) -> Option<usize> {
+        let silent = self.flows.values().min_by_key(|flow| flow.heard)?;
+        if now < silent.heard + FLOW_SILENT_MIN {
+            return None;
+        }
+        let binding = silent.binding;
+        self.remove(binding);
+        Some(binding)
     }
 
     /// Returns the client whose socket the server has sent to, and notes that.

@@ -12,8 +12,11 @@ pub struct Report {
     pub down: DirectionReport,
     /// Clients that were served.
     pub flows: u64,
+    /// Clients that made room for others, since there were
+    /// [`FLOWS_MAX`](super::FLOWS_MAX).
+    pub replaced: u64,
     /// Datagrams that were refused, for there were
-    /// [`FLOWS_MAX`](super::FLOWS_MAX) other clients.
+    /// [`FLOWS_MAX`](super::FLOWS_MAX) other clients that had just been heard.
     pub refused: u64,
     /// Sockets towards the server that the system did not give; those clients
     /// begin anew.

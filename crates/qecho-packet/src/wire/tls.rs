@@ -9,6 +9,15 @@ pub const HEADER_LENGTH: usize = 4;
 /// The type of a ClientHello (RFC 8446 §4.1.2).
 pub const CLIENT_HELLO: u8 = 1;
 
+/// The type of a ServerHello, and of a HelloRetryRequest (RFC 8446 §4.1.3, §4.1.4).
+pub const SERVER_HELLO: u8 = 2;
+
+/// The type of EncryptedExtensions (RFC 8446 §4.3.1).
+pub const ENCRYPTED_EXTENSIONS: u8 = 8;
+
+/// The extension that carries the transport parameters of QUIC version 1 (RFC 9001 §8.2).
+pub const QUIC_TRANSPORT_PARAMETERS: u16 = 0x39;
+
 /// The extension that offers or selects protocol names (RFC 7301 §3.1).
 pub const ALPN: u16 = 16;
 
@@ -37,6 +46,25 @@ pub fn client_hello_extensions(body: &[u8]) -> Result<Extensions<'_>, Malformed>
     body.vector(2, "cipher suites")?;
     body.vector(1, "compression methods")?;
     Extensions::read(&mut body)
+}
+
+/// Reads the legacy_session_id of a ClientHello's body, which is empty in QUIC (RFC 9001
+/// §8.4).
+///
+/// # Errors
+/// If the body ends before it does.
+pub fn legacy_session_id(body: &[u8]) -> Result<&[u8], Malformed> {
+    let mut body = Reader::new(body);
+    body.take(2 + 32, "version and random")?;
+    body.vector(1, "session ID")
+}
+
+/// Reads the extensions of the body of EncryptedExtensions (RFC 8446 §4.3.1).
+///
+/// # Errors
+/// If the body ends before they do.
+pub fn encrypted_extensions(body: &[u8]) -> Result<Extensions<'_>, Malformed> {
+    Extensions::read(&mut Reader::new(body))
 }
 
 /// Reads the protocol names of an ALPN extension (RFC 7301 §3.1).

@@ -256,7 +256,7 @@ pub(crate) fn datagram(direction: Direction, packets: Vec<Packet<'_>>) -> Datagr
     }
 }
 
-pub(crate) const UNPROCESSED: [DropReason; 17] = [
+pub(crate) const UNPROCESSED: [DropReason; 18] = [
     DropReason::Malformed(MALFORMED),
     DropReason::NoKeys,
     DropReason::NotAuthentic,
@@ -267,6 +267,7 @@ pub(crate) const UNPROCESSED: [DropReason; 17] = [
     DropReason::UnknownConnection,
     DropReason::UnsupportedVersion,
     DropReason::DatagramTooSmall,
+    DropReason::ServerToken,
     DropReason::AnsweredWithRetry,
     DropReason::Refused,
     DropReason::HandshakeFailed,

@@ -35,6 +35,9 @@ pub(super) fn explain(
                 _ if refused_hint(reason, shows_certificate).is_some() => {
                     refused_hint(reason, shows_certificate)
                 }
+                Some(close::CRYPTO_BUFFER_EXCEEDED) => Some(
+                    "certificates of more than 64 kB together do not fit into a handshake".into(),
+                ),
                 Some(close::CONNECTION_REFUSED | close::APPLICATION_ERROR) => {
                     Some("the server is full or shutting down; try again later".into())
                 }

@@ -1,78 +1,118 @@
 //! Files of TLS secrets, with which others read the packets.
 
+mod writer;
+
 use std::{
     fs::{File, OpenOptions},
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
+    io,
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use anyhow::Context;
 use qecho_packet::capture::Capture;
+use rustix::{fs::OFlags, io::Errno};
 use rustls::KeyLog;
 
+use self::writer::Writer;
 use crate::stderr::say;
 
-/// Appends secrets to files in the NSS key log format.
+/// Key logs in the NSS format, each written by a thread of its own: a disk that stands
+/// still, or a named pipe that nobody reads, holds no connection up.
 #[derive(Debug)]
-struct KeyLogFiles(Vec<Mutex<KeyLogFile>>);
-
-#[derive(Debug)]
-struct KeyLogFile {
-    path: PathBuf,
-    file: File,
-    /// Whether it was said that it cannot be written.
-    failed: bool,
-}
+pub(super) struct KeyLogFiles(Vec<Writer>);
 
 /// Passes secrets on to all who want them.
 #[derive(Debug)]
 struct FanOut(Vec<Arc<dyn KeyLog>>);
 
-/// Opens the key logs that were asked for by option or environment, and says
-/// once what they reveal; a capture wants the secrets too.
-pub(super) fn open(
-    path: Option<&Path>,
+/// A file, or the named pipe that waits for its first reader.
+enum Destination {
+    Open(File),
+    Unread(PathBuf),
+}
+
+impl KeyLogFiles {
+    /// Opens the key logs that were asked for by option or environment, if any, and says
+    /// once what they reveal.
+    pub(super) fn open(path: Option<&Path>) -> anyhow::Result<Option<Arc<Self>>> {
+        let environment = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty());
+        let mut paths: Vec<PathBuf> = path.into_iter().map(PathBuf::from).collect();
+        paths.extend(environment.map(PathBuf::from));
+        paths.dedup();
+        if paths.is_empty() {
+            return Ok(None);
+        }
+        let mut files = Vec::new();
+        for path in paths {
+            let shown = path.display();
+            let attempt = || format!("cannot write TLS secrets to {shown}");
+            let destination = Destination::open(&path).with_context(attempt)?;
+            say(format_args!(
+                "writing TLS secrets to {shown}: whoever has them can read this traffic"
+            ));
+            if matches!(destination, Destination::Unread(_)) {
+                say(format_args!(
+                    "nobody reads the named pipe {shown} yet; secrets wait for its reader"
+                ));
+            }
+            let name = shown.to_string();
+            files.push(Writer::start(name, destination).with_context(attempt)?);
+        }
+        Ok(Some(Arc::new(Self(files))))
+    }
+
+    /// Writes what waits, and says what is missing.
+    pub(super) fn finish(&self) {
+        self.0.iter().for_each(Writer::finish);
+    }
+}
+
+/// Joins the key logs with the capture, which wants the secrets too.
+pub(super) fn join(
+    files: Option<Arc<KeyLogFiles>>,
     capture: Option<&Capture>,
-) -> anyhow::Result<Option<Arc<dyn KeyLog>>> {
-    let files = open_files(path)?.map(|files| Arc::new(files) as Arc<dyn KeyLog>);
-    Ok(match (files, capture.map(Capture::key_log)) {
+) -> Option<Arc<dyn KeyLog>> {
+    let files = files.map(|files| files as Arc<dyn KeyLog>);
+    match (files, capture.map(Capture::key_log)) {
         (Some(files), Some(capture)) => Some(Arc::new(FanOut(vec![files, capture]))),
         (files, capture) => files.or(capture),
-    })
+    }
 }
 
-fn open_files(path: Option<&Path>) -> anyhow::Result<Option<KeyLogFiles>> {
-    let environment = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty());
-    let mut paths: Vec<PathBuf> = path.into_iter().map(PathBuf::from).collect();
-    paths.extend(environment.map(PathBuf::from));
-    paths.dedup();
-    if paths.is_empty() {
-        return Ok(None);
+impl Destination {
+    /// Opens a file for its owner alone, without waiting for a reader.
+    fn open(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.create(true).append(true).mode(0o600);
+        let is_pipe = path
+            .metadata()
+            .is_ok_and(|metadata| metadata.file_type().is_fifo());
+        if !is_pipe {
+            return Ok(Self::Open(options.open(path)?));
+        }
+        options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+        match options.open(path) {
+            Ok(file) => {
+                // The writer's thread may wait, and does.
+                rustix::fs::fcntl_setfl(&file, OFlags::APPEND)?;
+                Ok(Self::Open(file))
+            }
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) => {
+                Ok(Self::Unread(path.to_owned()))
+            }
+            Err(error) => Err(error),
+        }
     }
-    let mut files = Vec::new();
-    for path in &paths {
-        files.push(Mutex::new(KeyLogFile {
-            path: path.clone(),
-            file: open_one(path)?,
-            failed: false,
-        }));
-        let shown = path.display();
-        say(format_args!(
-            "writing TLS secrets to {shown}: whoever has them can read this traffic"
-        ));
-    }
-    Ok(Some(KeyLogFiles(files)))
-}
 
-fn open_one(path: &Path) -> anyhow::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("cannot write TLS secrets to {}", path.display()))
+    /// Waits for the reader of a named pipe.
+    fn wait(self) -> io::Result<File> {
+        match self {
+            Self::Open(file) => Ok(file),
+            Self::Unread(path) => OpenOptions::new().append(true).open(path),
+        }
+    }
 }
 
 impl KeyLog for KeyLogFiles {
@@ -80,25 +120,7 @@ impl KeyLog for KeyLogFiles {
         let hex =
             |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
         let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
-        for file in &self.0 {
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.append(&line);
-        }
-    }
-}
-
-impl KeyLogFile {
-    /// Appends a line. A full disk does not end the connection, but is told
-    /// once.
-    fn append(&mut self, line: &str) {
-        if let Err(error) = self.file.write_all(line.as_bytes())
-            && !std::mem::replace(&mut self.failed, true)
-        {
-            let path = self.path.display();
-            say(format_args!(
-                "warning: cannot write TLS secrets to {path}: {error}; what follows cannot be decrypted with it"
-            ));
-        }
+        self.0.iter().for_each(|file| file.append(&line));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Captures, traces and key logs of a command, from its beginning to its end.
 
 use std::{
+    cell::RefCell,
     io::{self, ErrorKind, Write},
     path::Path,
     sync::Arc,
@@ -15,19 +16,25 @@ use qecho_packet::{
 };
 use rustls::KeyLog;
 
-use super::{capture, key_log, tracing};
+use super::{
+    capture,
+    key_log::{self, KeyLogFiles},
+    tracing,
+};
 use crate::{
     args::{CaptureArguments, ObserveArguments, QlogArguments},
     exit::Failure,
+    stderr::say_if_read,
 };
 
-/// The capture, the trace and the qlog files of a command, which end with
+/// The capture, the trace, the qlog files and the key logs of a command, which end with
 /// [`finish`](Self::finish).
 pub(super) struct Observing {
     observers: Observers,
     /// Name of the capture's file in messages.
     capture_name: String,
     qlog: Option<Qlog>,
+    key_logs: RefCell<Vec<Arc<KeyLogFiles>>>,
 }
 
 impl Observing {
@@ -68,6 +75,7 @@ impl Observing {
             },
             capture_name,
             qlog: None,
+            key_logs: RefCell::default(),
         };
         match observing.start_trace(lines, qlog, side) {
             Ok(()) => Ok(observing),
@@ -102,20 +110,26 @@ impl Observing {
 
     /// Opens the key logs that were asked for; the capture wants the secrets too.
     pub(super) fn key_log(&self, path: Option<&Path>) -> anyhow::Result<Option<Arc<dyn KeyLog>>> {
-        key_log::open(path, self.observers.capture.as_ref())
+        let files = KeyLogFiles::open(path)?;
+        self.key_logs.borrow_mut().extend(files.clone());
+        Ok(key_log::join(files, self.observers.capture.as_ref()))
     }
 
     /// Ends the trace and the qlog files, and says what is missing in them.
     pub(super) fn finish_trace(&mut self) {
+        let qlog = self.qlog.take();
         if let Some(trace) = self.observers.trace.take() {
             let report = trace.finish();
-            // Whoever does not read the trace would hold up what is said of it too.
             let is_stuck = |failure: &io::Error| failure.kind() == ErrorKind::TimedOut;
-            if !report.failures.iter().any(is_stuck) {
-                tracing::conclude(&report);
+            if report.failures.iter().any(is_stuck) {
+                // Its thread holds the qlog files; and if it is stderr that nobody reads,
+                // what is said of it would be held up too.
+                say_if_read("warning: the trace ends too early: nothing takes it any more");
+                return;
             }
+            tracing::conclude(&report);
         }
-        if let Some(qlog) = self.qlog.take() {
+        if let Some(qlog) = qlog {
             tracing::conclude_qlog(&qlog);
         }
     }
@@ -125,6 +139,9 @@ impl Observing {
         self.finish_trace();
         if let Some(capture) = &self.observers.capture {
             capture::conclude(&capture.finish(), &self.capture_name);
+        }
+        for files in self.key_logs.take() {
+            files.finish();
         }
     }
 }

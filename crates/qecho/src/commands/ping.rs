@@ -7,8 +7,8 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        mpsc::{Receiver, Sender, channel},
     },
 };
 
@@ -37,6 +37,14 @@ enum CommandEvent {
     Signal(ExitStatus),
     /// The live view is to be drawn.
     Picture,
+}
+
+/// Counts of rows between the ping and the command.
+#[derive(Debug, Default)]
+struct Rows {
+    /// Those that wait to be written.
+    waiting: AtomicUsize,
+    left_out: AtomicU64,
 }
 
 /// Pings until it is done or a signal ends it.
@@ -95,8 +103,8 @@ fn ping(arguments: &PingArguments, observing: &Observing) -> Result<ExitStatus, 
     config.identity = identity.map(|identity| identity as Arc<dyn ResolvesClientCert>);
     config.key_log = observing.key_log(arguments.observe.key_log.as_deref())?;
     config.observers = observing.observers();
-    let (sender, events) = sync_channel(ROWS_MAX);
-    let left_out = Arc::new(AtomicU64::new(0));
+    let (sender, events) = channel();
+    let rows = Arc::<Rows>::default();
     let mut screen = match arguments.live {
         true => Some(Screen::open(&reporter, &sender)?),
         false => None,
@@ -109,9 +117,8 @@ fn ping(arguments: &PingArguments, observing: &Observing) -> Result<ExitStatus, 
     if screen.is_none() {
         reporter.begin()?;
     }
-    let ping =
-        Ping::start(&config, sink(sender, left_out.clone())).context("cannot start to ping")?;
-    let ending = follow(&ping, &mut reporter, screen.as_mut(), &events);
+    let ping = Ping::start(&config, sink(sender, rows.clone())).context("cannot start to ping")?;
+    let ending = follow(&ping, &mut reporter, screen.as_mut(), &events, &rows);
     let ending = ending.and_then(|stopped| {
         for (host, event) in screen.map(Screen::close).unwrap_or_default() {
             reporter.report(host, &event)?;
@@ -120,11 +127,9 @@ fn ping(arguments: &PingArguments, observing: &Observing) -> Result<ExitStatus, 
     });
     if ending.is_err() {
         ping.stop();
-        // It must not wait for somebody to listen.
-        drop(events);
     }
     ping.wait().context("cannot wait for packets")?;
-    reporter.left_out(left_out.load(Relaxed));
+    reporter.left_out(rows.left_out.load(Relaxed));
     ending
 }
 
@@ -135,12 +140,16 @@ fn follow(
     reporter: &mut Reporter,
     mut screen: Option<&mut Screen>,
     events: &Receiver<CommandEvent>,
+    rows: &Rows,
 ) -> Result<Option<ExitStatus>, Failure> {
     let mut live = reporter.subjects().count();
     let mut stopped = None;
     for event in events {
         match event {
             CommandEvent::Ping(host, event) => {
+                if is_row(&event) {
+                    rows.waiting.fetch_sub(1, Relaxed);
+                }
                 match &mut screen {
                     Some(screen) => screen.note(host, &event),
                     None => reporter.report(host, &event)?,
@@ -164,22 +173,26 @@ fn follow(
     Err(anyhow!("the ping's thread ended without a word").into())
 }
 
-fn sink(sender: SyncSender<CommandEvent>, left_out: Arc<AtomicU64>) -> EventSink {
+/// Tells whether an event is one of many that may be left out.
+fn is_row(event: &PingEvent) -> bool {
+    matches!(
+        event,
+        PingEvent::Reply(_) | PingEvent::Late(_) | PingEvent::Lost(_) | PingEvent::Duplicate { .. }
+    )
+}
+
+/// Returns what hands events over to the command without ever waiting for it.
+fn sink(sender: Sender<CommandEvent>, rows: Arc<Rows>) -> EventSink {
     Box::new(move |host, event| {
-        let is_row = matches!(
-            event,
-            PingEvent::Reply(_)
-                | PingEvent::Late(_)
-                | PingEvent::Lost(_)
-                | PingEvent::Duplicate { .. }
-        );
-        let event = CommandEvent::Ping(host, event);
-        if !is_row {
-            // A command that has ended needs no telling.
-            let _ = sender.send(event);
-        } else if let Err(TrySendError::Full(_)) = sender.try_send(event) {
-            left_out.fetch_add(1, Relaxed);
+        if is_row(&event) {
+            if rows.waiting.load(Relaxed) == ROWS_MAX {
+                rows.left_out.fetch_add(1, Relaxed);
+                return;
+            }
+            rows.waiting.fetch_add(1, Relaxed);
         }
+        // A command that has ended needs no telling.
+        let _ = sender.send(CommandEvent::Ping(host, event));
     })
 }
 

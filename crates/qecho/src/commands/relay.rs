@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    sync::mpsc::sync_channel,
 };
 
 use anyhow::{Context, anyhow};
@@ -12,16 +13,20 @@ use qecho_netsim::{
     relay::{Config, Rebind, RebindKind, Relay, RelayError},
 };
 
-use super::{resolve, show, signals};
+use super::{resolve, show, signals, spawn};
 use crate::{
     args::RelayArguments,
     exit::{ExitStatus, Failure},
     render::relay::{Relaying, Stopped},
 };
 
+/// Notices that wait for a slow reader: each is told once.
+const NOTICES_MAX: usize = 4;
+
 /// Relays until a signal ends it.
 pub(super) fn run(arguments: &RelayArguments) -> Result<ExitStatus, Failure> {
-    let config = config(arguments)?;
+    let (notices, told) = sync_channel(NOTICES_MAX);
+    let config = config(arguments)?.with_notices(notices);
     let relay = Relay::start(&config).map_err(explain)?;
     // Whoever reads that the relay is ready may ask it to end at once.
     let stopper = relay.stopper();
@@ -31,6 +36,11 @@ pub(super) fn run(arguments: &RelayArguments) -> Result<ExitStatus, Failure> {
         config: &config,
     };
     show(&relaying, arguments.format)?;
+    let format = arguments.format;
+    spawn("notices", move || {
+        // Its own end is nothing to report: stdout has gone.
+        let _ = told.iter().try_for_each(|notice| show(&notice, format));
+    })?;
     let report = relay.wait().context("cannot wait for packets")?;
     let stopped = Stopped {
         report: &report,

@@ -231,7 +231,7 @@ fn drain_on_signal(
             ));
         });
     };
-    signals::on_signal_or_hangup(react, move || {
+    signals::on_signal_or_hangup(grace, react, move || {
         reload.as_ref().is_some_and(|reload| reload())
     })
 }

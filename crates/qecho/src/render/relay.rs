@@ -11,7 +11,7 @@ use std::{
 use humantime::format_duration;
 use qecho_netsim::{
     link::{Blackhole, Conditions},
-    relay::{Config, DirectionReport, Rebind, RebindKind, Report},
+    relay::{Config, DirectionReport, FLOWS_MAX, Notice, Rebind, RebindKind, Report},
 };
 
 use super::{Render, counted};
@@ -136,6 +136,26 @@ fn bits(rate: u64) -> String {
     format!("{rate}bit/s")
 }
 
+impl Render for Notice {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::ClientReplaced => writeln!(
+                out,
+                "more than {FLOWS_MAX} clients: for each new one the longest silent makes room"
+            ),
+            Self::ClientRefused => writeln!(
+                out,
+                "{FLOWS_MAX} clients are active: others are refused until one falls silent"
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        json::notice(*self).line(out)
+    }
+}
+
 impl Render for Stopped<'_> {
     /// Writes what the relay did in its life.
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -146,6 +166,10 @@ impl Render for Stopped<'_> {
             counted(report.flows, "client"),
             counted(report.rebinds, "rebinding")
         )?;
+        if report.replaced > 0 {
+            let clients = counted(report.replaced, "client");
+            writeln!(out, "{clients} made room for others")?;
+        }
         for (name, direction) in [("up  ", &report.up), ("down", &report.down)] {
             writeln!(out, "{name}  {}", fates(direction))?;
         }

@@ -29,6 +29,7 @@ mod trace_file;
 mod tracing;
 mod trust;
 mod unreachable;
+mod unread;
 mod usage;
 
 mod captured;

@@ -1,6 +1,9 @@
 //! A bad network between a client and a server, or between any two programs.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::{
+    net::{SocketAddr, UdpSocket},
+    time::Duration,
+};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -238,6 +241,43 @@ fn a_seed_is_drawn_if_none_is_given() {
         relay.listening["seed"].as_u64().expect("a number")
     });
     assert_ne!(seeds[0], seeds[1]);
+}
+
+#[test]
+fn more_clients_one_after_another_than_a_relay_keeps_are_all_answered_and_it_says_so() {
+    let (env, server) = (TestEnv::new(), env::socket());
+    server
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .expect("a socket has a timeout");
+    let relay = env.relay(&env::address(&server).to_string(), "");
+    let relay_address = relay.place();
+    let mut clients = Vec::new();
+    for number in 1..=300_u16 {
+        let client = env::socket();
+        client.connect(&relay_address).expect("it is on this host");
+        // As every client does, it asks again when nothing comes.
+        client
+            .set_read_timeout(Some(Duration::from_millis(300)))
+            .expect("a socket has a timeout");
+        let mut answer = [0; 10];
+        let asked = number.to_be_bytes();
+        while client.recv(&mut answer).is_err() {
+            client.send(&asked).expect("it is sent");
+            while let Ok((length, from)) = server.recv_from(&mut answer) {
+                server.send_to(&answer[..length], from).expect("it is sent");
+                if answer[..2] == asked {
+                    break;
+                }
+            }
+        }
+        assert_eq!(answer[..2], asked);
+        clients.push(client);
+    }
+    let told = relay.event("client_replaced");
+    assert_eq!(told["clients_max"], 256);
+    let counts = ends_well(relay);
+    assert_eq!(counts["clients"], 300);
+    assert_eq!(counts["clients_replaced"], 44);
 }
 
 /// Sends so many bytes through a relay, all of which must come back.

@@ -1,15 +1,17 @@
-//! Finds the frames in a packet that may have to be put in order, and steps over the others.
-//! Each packet that is received is read so, which is why this is no part of [`wire`].
+//! Finds the frames in a packet that may have to be put in order, and those that must be
+//! answered at once, and steps over the others. Each packet that is received is read so, which is why this is no part of [`wire`].
 //!
 //! [`wire`]: crate::wire
 
 use qecho_packet::wire::frames;
 
-/// A part of CRYPTO data or of a stream, or the end of one.
+/// A part of CRYPTO data or of a stream, or the end of one; or a PATH_CHALLENGE, which is
+/// none, but found on the way.
 pub(super) enum Fragment {
     Crypto { offset: u64, length: usize },
     Stream { id: u64, offset: u64, length: usize },
     Reset { id: u64 },
+    PathChallenge,
 }
 
 impl Fragment {
@@ -17,7 +19,7 @@ impl Fragment {
     pub(super) fn is_a_beginning(&self) -> bool {
         match self {
             Self::Stream { offset, .. } => *offset == 0,
-            Self::Reset { .. } => true,
+            Self::Reset { .. } | Self::PathChallenge => true,
             Self::Crypto { .. } => false,
         }
     }
@@ -141,6 +143,10 @@ impl Scan<'_> {
             0x31 => {
                 let length = self.varint()?;
                 self.skip(length)?;
+            }
+            0x1a => {
+                self.skip_other(whole)?;
+                return Some(Some(Fragment::PathChallenge));
             }
             _ => self.skip_other(whole)?,
         }

@@ -187,7 +187,7 @@ fn packets_that_the_state_machine_throws_away_close_no_gaps() {
     let reset = [0x04, 0x40, 0, 7, 0];
     let all = [&[0x0f, 0x40, 0, 0, 0x43, 0xe8][..], &[0; 1_000]].concat();
     for payload in [&reset[..], &all] {
-        assert_eq!(known.note(Level::OneRtt, 0, payload), Ok(false));
+        assert_eq!(known.note(Level::OneRtt, 0, payload), Ok(Noted::default()));
         assert_eq!(known_gaps(&known), before);
     }
     // One that was refused has not come, and is refused again.
@@ -199,7 +199,7 @@ fn packets_that_the_state_machine_throws_away_close_no_gaps() {
     // Before the handshake is complete, nothing of 1-RTT packets is kept.
     let known = Tracker::default();
     let noted = known.note(Level::OneRtt, 0, &gaps(Some(0), 0, 50));
-    assert_eq!(noted, Ok(false));
+    assert_eq!(noted, Ok(Noted::default()));
     assert_eq!(known_gaps(&known), None);
 }
 
@@ -224,7 +224,10 @@ fn streams_that_have_ended_are_forgotten_when_there_are_many() {
         let packet = gaps(Some(id % 16_384), 1, 2);
         number += 1;
         known.complete();
-        if known.note(Level::OneRtt, number, &packet) == Ok(true) {
+        if known
+            .note(Level::OneRtt, number, &packet)
+            .is_ok_and(|noted| noted.is_crowded)
+        {
             crowded += 1;
             known.forget_streams(|open| open >= id.saturating_sub(10));
         }
@@ -258,4 +261,43 @@ fn packet_numbers_are_known_as_the_state_machine_knows_them() {
     let came = [0, 0, 5, 3, 3, 5, 0, 200, 5, 73, 73, 72, 71, 199];
     let known = came.map(|number| u8::from(numbers.insert(number)));
     assert_eq!(known, [0, 1, 0, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 0]);
+}
+
+#[test]
+fn a_path_challenge_is_found_among_the_frames_of_any_packet() {
+    let challenge = [&[0x1a][..], &[0; 8]].concat();
+    let stream = [0x0a, 0, 1, 7];
+    let gap = [0x0e, 0, 40, 1, 7];
+    for (payload, expected) in [
+        (challenge.clone(), true),
+        ([&stream[..], &challenge].concat(), true),
+        ([&gap[..], &challenge].concat(), true),
+        ([&challenge[..], &gap].concat(), true),
+        (gap.to_vec(), false),
+        // Inside of a stream's data.
+        ([&[0x0a, 0, 9][..], &challenge].concat(), false),
+    ] {
+        let known = Tracker::default();
+        known.complete();
+        let noted = known.note(Level::OneRtt, 0, &payload).expect("it is cheap");
+        assert_eq!(noted.is_challenged, expected, "{payload:02x?}");
+        let noted = known.note(Level::OneRtt, 1, &[0x01]).expect("it is cheap");
+        assert!(!noted.is_challenged);
+    }
+}
+
+#[test]
+fn crypto_data_waits_within_its_bound_for_what_comes_before_it() {
+    let bounded = || Tracker::with_crypto_ahead_max(Some(1_000));
+    let crypto = |offset: u16, length: u16| {
+        let [offset, bytes] = [offset, length].map(|number| (number | 0x4000).to_be_bytes());
+        [&[0x06][..], &offset, &bytes, &vec![7; length.into()]].concat()
+    };
+    assert!(note(&bounded(), Level::Initial, &crypto(900, 100)));
+    assert!(!note(&bounded(), Level::Initial, &crypto(900, 101)));
+    assert!(note(&Tracker::default(), Level::Initial, &crypto(900, 101)));
+    // What has come in order makes room.
+    let known = bounded();
+    let packet = [crypto(0, 500), crypto(1_400, 100)].concat();
+    assert!(note(&known, Level::Initial, &packet));
 }

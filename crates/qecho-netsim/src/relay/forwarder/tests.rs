@@ -5,7 +5,7 @@ use std::{num::NonZeroU64, time::Duration};
 use super::*;
 use crate::{
     link::Blackhole,
-    relay::{DirectionReport, FLOW_IDLE, FLOWS_MAX, QUEUE_BYTES_MAX, Rebind},
+    relay::{DirectionReport, FLOW_IDLE, FLOW_SILENT_MIN, FLOWS_MAX, QUEUE_BYTES_MAX, Rebind},
 };
 
 const LISTENERS: usize = 2;
@@ -312,15 +312,52 @@ fn a_client_gets_a_new_address_every_time_it_is_due() {
 }
 
 #[test]
-fn one_client_too_many_replaces_nobody_until_another_is_forgotten() {
-    let mut relay = TestRelay::new(|_| ());
+fn one_client_too_many_takes_the_place_of_the_longest_silent_and_it_is_told_once() {
+    let (notices, told) = std::sync::mpsc::sync_channel(4);
+    let mut relay = TestRelay::new(|config| config.notices = Some(notices));
     for port in 1..=FLOWS_MAX as u16 {
         relay.client_sends(port, b"a");
     }
     assert_eq!(relay.sent().len(), FLOWS_MAX);
-    relay.client_sends(1_000, b"one too many");
-    assert_eq!(relay.sent(), []);
-    assert_eq!(relay.forwarder.report().refused, 1);
+    relay.until(FLOW_SILENT_MIN - milliseconds(1));
+    for port in 1..=4 {
+        relay.client_sends(port, b"still here");
+    }
+    assert_eq!(told.try_recv().ok(), None);
+    // All were heard just now: a flood of clients must not take each other's ports.
+    relay.client_sends(1_000, b"too early");
+    assert_eq!(told.try_recv(), Ok(Notice::ClientRefused));
+    relay.outputs.clear();
+    relay.until(FLOW_SILENT_MIN);
+    for port in [1_000, 1_001] {
+        relay.client_sends(port, b"one too many");
+    }
+    let closed: Vec<_> = relay
+        .outputs
+        .iter()
+        .filter_map(|(_, output)| match output {
+            ForwarderOutput::Close { binding } => Some(*binding),
+            _ => None,
+        })
+        .collect();
+    // Those of the clients 5 and 6.
+    assert_eq!(closed, [LISTENERS + 4, LISTENERS + 5]);
+    assert_eq!(relay.sent().len(), 2);
+    assert_eq!(
+        told.try_iter().collect::<Vec<_>>(),
+        [Notice::ClientReplaced]
+    );
+    let report = relay.forwarder.report();
+    assert_eq!((report.replaced, report.refused), (2, 1));
+    assert_eq!(report.flows, FLOWS_MAX as u64 + 2);
+}
+
+#[test]
+fn a_client_is_forgotten_when_neither_side_was_heard_for_long() {
+    let mut relay = TestRelay::new(|_| ());
+    for port in 1..=FLOWS_MAX as u16 {
+        relay.client_sends(port, b"a");
+    }
     // Silence of the client alone is none: its server still speaks to it.
     relay.until(FLOW_IDLE - milliseconds(1));
     relay.client_sends(1, b"still here");

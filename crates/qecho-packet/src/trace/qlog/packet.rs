@@ -151,9 +151,10 @@ fn dropped(packet: &Packet<'_>, direction: Direction) -> Option<(DropReason, &'s
     let trigger = match reason {
         // Not the endpoint made nothing of it, but who looks on.
         DropReason::NoSecrets | DropReason::Cut if packet.header.is_some() => return None,
-        DropReason::Malformed(_) | DropReason::DatagramTooSmall | DropReason::InvalidRetry => {
-            "invalid"
-        }
+        DropReason::Malformed(_)
+        | DropReason::DatagramTooSmall
+        | DropReason::ServerToken
+        | DropReason::InvalidRetry => "invalid",
         DropReason::NoKeys => "key_unavailable",
         DropReason::NotAuthentic => "decryption_failure",
         DropReason::Duplicate => "duplicate",

@@ -2,7 +2,11 @@
 
 use std::{
     io::{self, IsTerminal},
-    sync::mpsc::SyncSender,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc::Sender,
+    },
     thread,
     time::Duration,
 };
@@ -27,6 +31,8 @@ const PICTURE_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Screen {
     terminal: DefaultTerminal,
     live: Live,
+    /// Whether a picture is due that was not drawn yet: a terminal may stand still.
+    due: Arc<AtomicBool>,
     /// Events that are told when the terminal is given back.
     later: Vec<(usize, PingEvent)>,
 }
@@ -43,22 +49,21 @@ pub(super) fn check() -> Result<(), Failure> {
 impl Screen {
     /// Takes the terminal, and lets `tell` hear when a picture is due and when
     /// the end is asked for.
-    pub(super) fn open(
-        reporter: &Reporter,
-        sender: &SyncSender<CommandEvent>,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn open(reporter: &Reporter, sender: &Sender<CommandEvent>) -> anyhow::Result<Self> {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let terminal = ratatui::try_init().context("cannot take the terminal")?;
         let screen = Self {
             terminal,
             live: Live::new(reporter.subjects(), reporter.absent(), !no_color),
+            due: Arc::default(),
             later: Vec::new(),
         };
+        let due = screen.due.clone();
         let (pictures, keys) = (sender.clone(), sender.clone());
         // Both end with the command: then nobody listens, or there is no
         // process.
         spawn("pictures", move || {
-            while pictures.send(CommandEvent::Picture).is_ok() {
+            while due.swap(true, Relaxed) || pictures.send(CommandEvent::Picture).is_ok() {
                 thread::sleep(PICTURE_EVERY);
             }
         })?;
@@ -89,6 +94,7 @@ impl Screen {
 
     /// Draws what was noted.
     pub(super) fn draw(&mut self) -> io::Result<()> {
+        self.due.store(false, Relaxed);
         self.terminal.draw(|frame| self.live.draw(frame)).map(drop)
     }
 

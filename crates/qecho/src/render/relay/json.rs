@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use qecho_netsim::{
     link::Conditions,
-    relay::{DirectionReport, RebindKind},
+    relay::{DirectionReport, FLOWS_MAX, Notice, RebindKind},
 };
 
 use super::{Relaying, Stopped};
@@ -63,6 +63,16 @@ fn milliseconds(duration: Duration) -> f64 {
     microseconds(duration) / 1e3
 }
 
+/// Returns what happened for the first time.
+pub(super) fn notice(notice: Notice) -> Object {
+    let event = match notice {
+        Notice::ClientReplaced => "client_replaced",
+        Notice::ClientRefused => "client_refused",
+        _ => "notice",
+    };
+    Object::event(event).with("clients_max", FLOWS_MAX)
+}
+
 /// Returns what the relay did in its life.
 pub(super) fn stopped(stopped: &Stopped<'_>) -> Object {
     let report = stopped.report;
@@ -70,6 +80,7 @@ pub(super) fn stopped(stopped: &Stopped<'_>) -> Object {
         .with("schema", SCHEMA)
         .with("seed", stopped.seed)
         .with("clients", report.flows)
+        .with("clients_replaced", report.replaced)
         .with("rebinds", report.rebinds)
         .with("datagrams_refused", report.refused)
         .with("datagrams_stray", report.strays)

@@ -1,0 +1,150 @@
+//! Handshakes that break the rules, whichever side it is.
+
+use std::time::Instant;
+
+use qecho_engine::{
+    Application, CloseReason, ConnectTo, Connection, Connector, Event, Output, Received, Shard,
+    ShardContext,
+    config::{ShardConfig, Transport},
+};
+use qecho_netsim::simulation::{FAR, NEAR};
+use qecho_packet::wire::{self, PacketType};
+use qecho_testkit::{
+    identity::{Identity, SERVER_NAME},
+    initial::Initial,
+};
+use quinn_proto::ConnectionError;
+
+use crate::{
+    attack::{Attack, Server},
+    forgery::forged,
+    frames::Frames,
+};
+
+const PROTOCOL_VIOLATION: u64 = 0x0a;
+
+#[test]
+fn a_frame_that_is_illegal_in_0_rtt_behind_the_first_initial_is_answered_with_its_error() {
+    let frame = |kind: u64| Frames::default().varint(kind);
+    for frames in [
+        // ACK, CRYPTO, NEW_TOKEN, RETIRE_CONNECTION_ID, PATH_RESPONSE, HANDSHAKE_DONE.
+        frame(0x02).bytes(&[0, 0, 0, 0]),
+        Frames::default().crypto(0, b"x"),
+        frame(0x07).bytes(&[1, 1]),
+        frame(0x19).bytes(&[0]),
+        frame(0x1b).bytes(&[7; 8]),
+        frame(0x1e),
+    ] {
+        let frames = frames.into_packet();
+        let mut attack = Attack::on(Server::parrot());
+        attack.come_again();
+        assert!(attack.attacker.connection.has_0rtt());
+        let mut datagrams = attack.attacker.connection.datagrams();
+        let sent = datagrams.send(forged(&frames).into(), false);
+        sent.expect("the first connection has learned that it may");
+        attack.run(20);
+        let Some(ConnectionError::ConnectionClosed(close)) = attack.lost else {
+            panic!("{frames:02x?}: {:?}", attack.lost);
+        };
+        assert_eq!(
+            u64::from(close.error_code),
+            PROTOCOL_VIOLATION,
+            "{frames:02x?}"
+        );
+        assert_eq!(attack.victim.half_open(), 0);
+    }
+}
+
+#[test]
+fn a_version_that_nobody_speaks_is_negotiated_whatever_the_length_of_its_connection_ids() {
+    for (destination, source) in [(8, 8), (20, 0), (30, 25), (255, 255)] {
+        let mut attack = Attack::on(Server::deaf());
+        attack.sent.clear();
+        let mut asked = vec![0xc0, 0x1a, 0x2a, 0x3a, 0x4a];
+        for (length, byte) in [(destination, 0xdd), (source, 0x55)] {
+            asked.push(length as u8);
+            asked.resize(asked.len() + length, byte);
+        }
+        asked.resize(1_200, 0);
+        attack.deliver(NEAR, &asked);
+        attack.turn();
+        let [(to, answer)] = &attack.sent[..] else {
+            panic!("{:?}", attack.sent);
+        };
+        assert_eq!(*to, NEAR);
+        assert_eq!(answer[1..5], [0; 4]);
+        let ids = [
+            &[source as u8][..],
+            &vec![0x55; source],
+            &[destination as u8],
+            &vec![0xdd; destination],
+        ]
+        .concat();
+        assert!(answer[5..].starts_with(&ids));
+        assert!(answer.ends_with(&[0, 0, 0, 1]));
+    }
+}
+
+/// A client that connects once.
+struct Client {
+    connector: Connector,
+    closed: Option<CloseReason>,
+}
+
+impl Application for Client {
+    type State = ();
+    type Command = ();
+
+    fn accept(&mut self, _: &mut Connection<'_>) {}
+
+    fn handle_event(&mut self, _: &mut Connection<'_>, (): &mut (), event: Event) {
+        if let Event::Closed(reason) = event {
+            self.closed = Some(reason);
+        }
+    }
+
+    fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, (): ()) {
+        let to = ConnectTo {
+            remote: FAR,
+            server_name: SERVER_NAME,
+            connector: &self.connector,
+        };
+        context.connect(&to, ()).expect("there is a socket");
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
+fn a_client_takes_no_initial_of_a_server_that_has_a_token() {
+    for (token, is_heard) in [(&[][..], true), (&[1, 2, 3], false)] {
+        let now = Instant::now();
+        let client = Client {
+            connector: Identity::generate().connector(&[b"echo"]),
+            closed: None,
+        };
+        let config = ShardConfig::client(Transport::default());
+        let mut client = Shard::new(&config, &[NEAR], client).expect("these settings work");
+        client.start(now);
+        client.handle_command(now, ());
+        let Output::Datagram(hello) = client.poll_output(now) else {
+            panic!("it begins");
+        };
+        let first = wire::packets(&hello.contents, 8).next();
+        let header = first.expect("a packet").expect("well-formed").header;
+        assert_eq!(header.packet_type, PacketType::Initial);
+        let initial = Initial {
+            side: rustls::Side::Server,
+            original: &header.destination,
+            destination: &header.source.expect("a long header has one"),
+            bits: 0,
+            token,
+            number: 0,
+        };
+        // CONNECTION_CLOSE with an error, a frame type and no reason.
+        let close = initial.sealed(&[0x1c, 0x02, 0, 0], 1_200);
+        client.handle_timeouts(now);
+        client.handle_datagram(now, Received::from_remote(FAR, &close));
+        while !matches!(client.poll_output(now), Output::Timeout(_)) {}
+        assert_eq!(client.application().closed.is_some(), is_heard);
+    }
+}
