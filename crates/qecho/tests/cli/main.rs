@@ -29,6 +29,7 @@ mod trace_file;
 mod tracing;
 mod trust;
 mod unreachable;
+mod unusual_keys;
 mod usage;
 
 mod captured;
