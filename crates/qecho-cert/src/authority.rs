@@ -9,13 +9,13 @@ use std::time::SystemTime;
 
 use rcgen::{Certificate, CertificateParams, Issuer, KeyPair, PublicKeyData};
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use time::OffsetDateTime;
 
+use crate::credential_file::{if_there, pem_of, read_chain};
 use crate::details::CertificateDetails;
 use crate::name_constraints::NameConstraints;
 use crate::publish::{Access, PublishOutcome};
-use crate::storage::{self, StorageError};
+use crate::storage;
 use crate::template;
 
 pub use error::AuthorityError;
@@ -84,9 +84,9 @@ impl Authority {
     /// its name says, or the authority has expired.
     pub fn open(folder: &Path, now: SystemTime) -> Result<Self, AuthorityError> {
         let files = Files::below(folder)?;
-        let pem = storage::read(&files.certificate)?
+        let chain = if_there(read_chain(&files.certificate))?
             .ok_or_else(|| AuthorityError::NotThere(folder.into()))?;
-        files.open(pem, now)
+        files.open(&chain, now)
     }
 
     /// Opens the authority in a folder, whatever it may sign, or makes one with these
@@ -110,14 +110,13 @@ impl Authority {
         now: SystemTime,
     ) -> Result<(Self, AuthorityOrigin), AuthorityError> {
         let files = Files::below(folder)?;
-        if let Some(pem) = storage::read(&files.certificate)? {
-            return Ok((files.open(pem, now)?, AuthorityOrigin::Existing));
+        if let Some(chain) = if_there(read_chain(&files.certificate))? {
+            return Ok((files.open(&chain, now)?, AuthorityOrigin::Existing));
         }
         storage::create_folder(folder)?;
         let origin = files.create(constraints, owner, now)?;
-        let pem = storage::read(&files.certificate)?
-            .ok_or_else(|| StorageError::vanished(&files.certificate))?;
-        Ok((files.open(pem, now)?, origin))
+        let chain = read_chain(&files.certificate)?;
+        Ok((files.open(&chain, now)?, origin))
     }
 
     /// Returns the certificate, for a client to trust.
@@ -197,10 +196,13 @@ impl Files {
         )
     }
 
-    fn open(&self, pem: String, now: SystemTime) -> Result<Authority, AuthorityError> {
+    fn open(
+        &self,
+        chain: &[CertificateDer<'static>],
+        now: SystemTime,
+    ) -> Result<Authority, AuthorityError> {
         let path = || self.certificate.clone();
-        let certificate = CertificateDer::from_pem_slice(pem.as_bytes())
-            .map_err(|source| AuthorityError::MalformedPem(path(), source))?;
+        let certificate = chain[0].clone();
         let details = CertificateDetails::of(&certificate)
             .map_err(|source| AuthorityError::MalformedCertificate(path(), source))?;
         if !details.is_authority {
@@ -223,7 +225,7 @@ impl Files {
         Ok(Authority {
             issuer,
             certificate,
-            pem,
+            pem: pem_of(chain),
             path: Some(path()),
             expires: details.not_after,
         })

@@ -54,6 +54,8 @@ pub struct CertificateDetails {
     pub permitted: Vec<String>,
     /// Excluded subtrees of the name constraints.
     pub excluded: Vec<String>,
+    /// The X.509 version; only version 3 has names of hosts (RFC 5280 §4.1.2.1).
+    pub(crate) version: u32,
     /// Object identifier of the signature algorithm, dotted.
     pub(crate) signature_algorithm: String,
 }
@@ -94,6 +96,7 @@ impl CertificateDetails {
             for_clients: usage.is_none_or(|usage| usage.client_auth || usage.any),
             permitted: texts(constraints.and_then(|found| found.permitted_subtrees.as_deref())),
             excluded: texts(constraints.and_then(|found| found.excluded_subtrees.as_deref())),
+            version: certificate.version().0.saturating_add(1),
             signature_algorithm: printable(
                 &certificate.signature_algorithm.algorithm.to_id_string(),
             ),

@@ -1,27 +1,24 @@
 //! Certificates with their keys, from files.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::pem::{self, PemObject};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{Error, SignatureScheme};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem;
 use time::OffsetDateTime;
 
+use crate::credential_file::{FileForm, read_chain, read_key};
 use crate::details::CertificateDetails;
 use crate::malformed::MalformedCertificate;
 use crate::pin::Pin;
 use crate::secret;
-
-/// All public CAs together take less.
-const PEM_BYTES_MAX: u64 = 16 << 20;
 
 /// Certificate and key of a server.
 ///
@@ -58,8 +55,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Loads a chain (leaf first) and its key from PEM files; the key may be PKCS#8,
-    /// SEC1 or PKCS#1, and both may be in one file.
+    /// Loads a chain (leaf first) and its key from PEM files, or DER; the key may be
+    /// PKCS#8, SEC1 or PKCS#1, and both may be in one file.
     ///
     /// An expired certificate loads too; see [`ServerIdentity::expires`].
     ///
@@ -75,19 +72,27 @@ impl Identity {
             CertificateDetails::of(certificate).map_err(malformed)?;
         }
         let details = CertificateDetails::of(&chain[0]).map_err(malformed)?;
+        if details.version != 3 {
+            let version = details.version;
+            return Err(IdentityError::Version(certificate_path.into(), version));
+        }
         let pin = Pin::of_certificate(&chain[0]).map_err(malformed)?;
         let private_key = read_key(key_path)?;
         let secret = secret::of_key(private_key.secret_der());
         let key = any_supported_type(&private_key)
             .map_err(|cause| IdentityError::UnusableKey(key_path.into(), cause))?;
         let certified = CertifiedKey::new(chain, key);
-        certified
-            .keys_match()
-            .map_err(|cause| IdentityError::KeyMismatch {
-                certificate: certificate_path.into(),
-                key: key_path.into(),
-                cause,
-            })?;
+        certified.keys_match().map_err(|cause| match cause {
+            Error::InconsistentKeys(_) => match place_of_key(&certified) {
+                Some(place) => IdentityError::ChainOrder(certificate_path.into(), place),
+                None => IdentityError::KeyMismatch {
+                    certificate: certificate_path.into(),
+                    key: key_path.into(),
+                    cause,
+                },
+            },
+            cause => malformed(MalformedCertificate::new(cause)),
+        })?;
         Ok(Self {
             certified: Arc::new(certified),
             names: details.names,
@@ -96,6 +101,15 @@ impl Identity {
             secret,
         })
     }
+}
+
+/// Returns the place, from 1, of the certificate in a chain that has the key.
+fn place_of_key(certified: &CertifiedKey) -> Option<usize> {
+    let key = Pin::of_public_key(&certified.key.public_key()?);
+    let has_key = |certificate: &CertificateDer<'_>| {
+        Pin::of_certificate(certificate).is_ok_and(|pin| pin == key)
+    };
+    Some(certified.cert.iter().position(has_key)? + 1)
 }
 
 impl ServerIdentity for Identity {
@@ -167,6 +181,22 @@ pub enum IdentityError {
     /// A certificate in the file is malformed.
     #[error("cannot use the certificate in {}", .0.display())]
     MalformedCertificate(PathBuf, #[source] MalformedCertificate),
+    /// The file is of another form, from which what was looked for can be had.
+    #[error("{} is {}", .0.display(), .1)]
+    Form(PathBuf, FileForm),
+    /// The certificate is of that X.509 version.
+    #[error(
+        "the certificate in {} is of X.509 version {}, which names no host; version 3 does",
+        .0.display(), .1
+    )]
+    Version(PathBuf, u32),
+    /// The key is that of the certificate at this place in the chain, from 1.
+    #[error(
+        "the certificates in {} are in the wrong order: the one of the key is number {}, \
+         and has to be the first, before those of CAs",
+        .0.display(), .1
+    )]
+    ChainOrder(PathBuf, usize),
     /// The key file holds none.
     #[error("there is no private key in {}", .0.display())]
     NoKey(PathBuf),
@@ -193,61 +223,4 @@ pub enum IdentityError {
         /// Error of the library, for debugging.
         cause: rustls::Error,
     },
-}
-
-/// Reads all certificates of a PEM file; at least one.
-///
-/// # Errors
-/// The file cannot be read, is no PEM, or has no certificate in it.
-pub fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
-    let content = read(path)?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&content)
-        .collect::<Result<_, _>>()
-        .map_err(|cause| IdentityError::MalformedPem(path.into(), cause))?;
-    if chain.is_empty() {
-        return Err(IdentityError::NoCertificate(path.into()));
-    }
-    Ok(chain)
-}
-
-pub(crate) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, IdentityError> {
-    let content = read(path)?;
-    PrivateKeyDer::from_pem_slice(&content).map_err(|error| match error {
-        // The header of the old style is no base64.
-        _ if is_encrypted(&content) => IdentityError::EncryptedKey(path.into()),
-        pem::Error::NoItemsFound => IdentityError::NoKey(path.into()),
-        cause => IdentityError::MalformedPem(path.into(), cause),
-    })
-}
-
-// PKCS #8, and RFC 1421 before it.
-fn is_encrypted(content: &[u8]) -> bool {
-    const MARKS: [&[u8]; 3] = [
-        b"-----BEGIN ENCRYPTED PRIVATE KEY-----",
-        b"Proc-Type: 4,ENCRYPTED",
-        b"DEK-Info:",
-    ];
-    MARKS
-        .iter()
-        .any(|mark| content.windows(mark.len()).any(|window| window == *mark))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
-    read_bounded(path).map_err(|source| IdentityError::Read(path.into(), source))
-}
-
-/// Reads a PEM file as text.
-pub(crate) fn read_text(path: &Path) -> io::Result<String> {
-    String::from_utf8(read_bounded(path)?).map_err(|_| io::Error::other("it is no PEM file"))
-}
-
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    File::open(path)?
-        .take(PEM_BYTES_MAX + 1)
-        .read_to_end(&mut content)?;
-    match content.len() as u64 > PEM_BYTES_MAX {
-        true => Err(io::Error::other("it is too large for a PEM file")),
-        false => Ok(content),
-    }
 }

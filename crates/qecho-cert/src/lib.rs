@@ -48,6 +48,7 @@ pub mod folder;
 pub mod store;
 
 mod authority;
+mod credential_file;
 mod details;
 mod identity;
 mod issue;
@@ -57,6 +58,7 @@ mod listing;
 mod malformed;
 mod name_constraints;
 mod pin;
+mod public_key;
 mod publish;
 mod reloading;
 mod reloading_identity;
@@ -68,8 +70,9 @@ mod template;
 mod trust;
 
 pub use authority::{Authority, AuthorityError, AuthorityOrigin};
+pub use credential_file::{FileForm, read_chain};
 pub use details::CertificateDetails;
-pub use identity::{Identity, IdentityError, ServerIdentity, read_chain};
+pub use identity::{Identity, IdentityError, ServerIdentity};
 pub use issue::{
     CertificateFiles, CertificateFilesError, IssueError, IssueRequest, IssuedCertificate, Validity,
 };

@@ -4,8 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::credential_file::read_chain;
 use crate::details::CertificateDetails;
-use crate::identity::{IdentityError, read_chain};
+use crate::identity::IdentityError;
 
 /// More files than this of a folder are counted, not read.
 const FILES_MAX: usize = 1_000;
@@ -58,7 +59,11 @@ impl CertificateListing {
         let details = match read_chain(&path) {
             Ok(chain) => CertificateDetails::of(&chain[0]).ok(),
             // Keys, for instance, and files of other users.
-            Err(IdentityError::NoCertificate { .. } | IdentityError::Read { .. }) => return,
+            Err(
+                IdentityError::NoCertificate { .. }
+                | IdentityError::Form { .. }
+                | IdentityError::Read { .. },
+            ) => return,
             Err(_) => None,
         };
         match details {

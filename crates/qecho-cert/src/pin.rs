@@ -4,30 +4,37 @@ use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::digest;
-use rustls::server::ParsedCertificate;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use rustls_pki_types::CertificateDer;
 
 use crate::malformed::MalformedCertificate;
+use crate::public_key;
 
 const PREFIX: &str = "sha256:";
+/// What curl's `--pinnedpubkey` begins with.
+const BASE64_PREFIX: &str = "sha256//";
 const HEX_DIGITS: usize = 2 * digest::SHA256_OUTPUT_LEN;
 
 /// The SHA-256 hash of a key's SubjectPublicKeyInfo, written `sha256:` and 64
-/// hex digits.
+/// hex digits; it is read too as curl has it, `sha256//` and base64.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pin([u8; digest::SHA256_OUTPUT_LEN]);
 
 impl Pin {
     /// Returns the pin of the key in a certificate.
     ///
-    /// The certificate is parsed by the parser that later verifies the handshake's
-    /// signature, so both look at the same key.
-    ///
     /// # Errors
     /// The certificate is malformed.
     pub fn of_certificate(certificate: &CertificateDer<'_>) -> Result<Self, MalformedCertificate> {
-        let parsed = ParsedCertificate::try_from(certificate).map_err(MalformedCertificate::new)?;
-        Ok(Self::of_public_key(&parsed.subject_public_key_info()))
+        Ok(Self::of_public_key(&public_key::of_certificate(
+            certificate,
+        )?))
+    }
+
+    /// Returns whether a certificate's fingerprint, the SHA-256 hash of all of it, has been
+    /// taken for the pin of its key.
+    pub(crate) fn is_fingerprint_of(&self, certificate: &CertificateDer<'_>) -> bool {
+        digest::digest(&digest::SHA256, certificate).as_ref() == self.0
     }
 
     /// Returns the pin of a key given as SubjectPublicKeyInfo in DER.
@@ -61,6 +68,13 @@ impl FromStr for Pin {
     type Err = ParsePinError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some((prefix, digits)) = text.split_at_checked(BASE64_PREFIX.len())
+            && prefix.eq_ignore_ascii_case(BASE64_PREFIX)
+        {
+            let hash = BASE64_STANDARD.decode(digits).ok();
+            let hash = hash.and_then(|hash| hash.try_into().ok());
+            return hash.map(Self).ok_or(ParsePinError::Base64);
+        }
         let digits = match text.split_at_checked(PREFIX.len()) {
             Some((prefix, digits)) if prefix.eq_ignore_ascii_case(PREFIX) => digits,
             _ => return Err(ParsePinError::Prefix),
@@ -90,6 +104,9 @@ pub enum ParsePinError {
     /// A character is no hex digit; the first such.
     #[error("a pin is \"sha256:\" and 64 hex digits, but {0:?} is not one")]
     Digit(char),
+    /// What follows `sha256//` is not the base64 of one hash.
+    #[error("\"sha256//\" is followed by one hash in base64: 44 characters")]
+    Base64,
     /// The text has this number of digits: too few or too many.
     #[error("a pin is \"sha256:\" and 64 hex digits, but here are {0}")]
     Length(usize),
@@ -113,6 +130,15 @@ mod tests {
         let pin = Pin::of_public_key(&[]);
         assert_eq!(EMPTY.parse(), Ok(pin));
         assert_eq!(EMPTY.to_uppercase().parse(), Ok(pin));
+    }
+
+    #[test]
+    fn a_pin_is_read_in_the_form_of_curl() {
+        let curl = "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+        assert_eq!(curl.parse(), Ok(Pin::of_public_key(&[])));
+        for wrong in ["sha256//", &curl[..50], &format!("{curl};{curl}")] {
+            assert_eq!(wrong.parse::<Pin>(), Err(ParsePinError::Base64), "{wrong}");
+        }
     }
 
     #[test]

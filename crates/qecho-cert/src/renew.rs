@@ -9,8 +9,9 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use time::Duration;
 
 use crate::authority::Authority;
+use crate::credential_file::{read_chain, read_key_pair};
 use crate::details::CertificateDetails;
-use crate::identity::{IdentityError, read_chain, read_key};
+use crate::identity::IdentityError;
 use crate::issue::{
     CertificateFiles, IssueError, IssueRequest, IssuedCertificate, Validity, verify_signed_by,
 };
@@ -62,9 +63,6 @@ pub enum RenewError {
         /// Path at which the key was expected.
         looked: PathBuf,
     },
-    /// The key is of a type that cannot be used again.
-    #[error("cannot use the key in {}", .0.display())]
-    Key(PathBuf, #[source] rcgen::Error),
 }
 
 impl RenewableCertificate {
@@ -78,11 +76,11 @@ impl RenewableCertificate {
         let chain = read_chain(certificate)?;
         let malformed = |source| IdentityError::MalformedCertificate(path(), source);
         let details = CertificateDetails::of(&chain[0]).map_err(malformed)?;
-        if details.is_authority {
-            return Err(RenewError::Authority(path()));
-        }
         if chain.len() > 1 {
             return Err(RenewError::Chain(path()));
+        }
+        if details.is_authority {
+            return Err(RenewError::Authority(path()));
         }
         let names = names(certificate, &details)?;
         let (key_path, key) = find_key(certificate, key)?;
@@ -178,8 +176,8 @@ fn find_key(certificate: &Path, named: Option<&Path>) -> Result<(PathBuf, KeyPai
         None => vec![beside.clone(), certificate.to_owned()],
     };
     for path in candidates {
-        let der = match read_key(&path) {
-            Ok(der) => der,
+        let key = match read_key_pair(&path) {
+            Ok(key) => key,
             Err(IdentityError::Read(_, source))
                 if named.is_none() && source.kind() == io::ErrorKind::NotFound =>
             {
@@ -188,10 +186,7 @@ fn find_key(certificate: &Path, named: Option<&Path>) -> Result<(PathBuf, KeyPai
             Err(IdentityError::NoKey { .. }) if named.is_none() => continue,
             Err(error) => return Err(error.into()),
         };
-        return match KeyPair::try_from(&der) {
-            Ok(key) => Ok((path, key)),
-            Err(source) => Err(RenewError::Key(path, source)),
-        };
+        return Ok((path, key));
     }
     Err(RenewError::KeyNotFound {
         certificate: certificate.into(),

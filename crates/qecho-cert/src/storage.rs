@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rcgen::KeyPair;
 
-use crate::identity::read_text;
+use crate::credential_file::{if_there, read_key_pair};
+use crate::identity::IdentityError;
 use crate::publish::{self, Access, PublishOutcome};
 
 /// Error of reading or writing a folder with keys and certificates.
@@ -21,9 +22,9 @@ pub enum StorageError {
     /// A file cannot be written.
     #[error("cannot write {}", .0.display())]
     Write(PathBuf, #[source] io::Error),
-    /// A key file holds no key that can be used.
-    #[error("cannot use the key in {}", .0.display())]
-    MalformedKey(PathBuf, #[source] rcgen::Error),
+    /// A key file cannot be read, or holds no key that can be used.
+    #[error(transparent)]
+    Key(#[from] IdentityError),
     /// A new key cannot be made.
     #[error("cannot make a key")]
     GenerateKey(#[source] rcgen::Error),
@@ -47,17 +48,6 @@ pub(crate) fn create_folder(folder: &Path) -> Result<(), StorageError> {
         .map_err(|source| StorageError::CreateFolder(folder.into(), source))
 }
 
-/// Reads a file as text; `None` if it is not there.
-pub(crate) fn read(path: &Path) -> Result<Option<String>, StorageError> {
-    use io::ErrorKind::{NotADirectory, NotFound};
-    match read_text(path) {
-        Ok(text) => Ok(Some(text)),
-        // A file in place of the folder is found when the folder is created.
-        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(None),
-        Err(source) => Err(StorageError::Read(path.into(), source)),
-    }
-}
-
 /// Publishes a file, unless it is there.
 pub(crate) fn publish(
     path: &Path,
@@ -70,10 +60,8 @@ pub(crate) fn publish(
 
 /// Reads a key; `None` if the file is not there.
 pub(crate) fn open_key(path: &Path) -> Result<Option<KeyPair>, StorageError> {
-    let parse = |pem: String| {
-        KeyPair::from_pem(&pem).map_err(|source| StorageError::MalformedKey(path.into(), source))
-    };
-    read(path)?.map(parse).transpose()
+    // A file in place of the folder is found when the folder is created.
+    Ok(if_there(read_key_pair(path))?)
 }
 
 /// Reads a key, or makes one. Processes that do so at once share one key.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::details::CertificateDetails;
 
-pub use nss::{NssProfile, StoredAuthority, nss_profiles};
+pub use nss::{NssProfile, NssProfiles, StoredAuthority, nss_profiles};
 pub use system::SystemStore;
 
 /// Characters of a fingerprint that tell one authority from another.

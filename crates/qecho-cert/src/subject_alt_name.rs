@@ -1,7 +1,7 @@
 //! Subject alternative names, as people type them.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use rcgen::SanType;
@@ -11,6 +11,8 @@ use rcgen::string::Ia5String;
 const LABEL_CHARACTERS_MAX: usize = 63;
 /// RFC 1035 §2.3.4, as text and without the final dot.
 const HOST_CHARACTERS_MAX: usize = 253;
+/// RFC 8141 §2.
+const NAMESPACE_CHARACTERS_MAX: usize = 32;
 /// RFC 5321 §4.5.3.1.3, and far from any limit for URIs.
 const OTHER_CHARACTERS_MAX: usize = 254;
 
@@ -49,6 +51,12 @@ pub enum ParseSubjectAltNameError {
     /// The text looks like an address, but has other digits than ASCII's.
     #[error("it looks like an IP address, but is none; type it in ASCII digits")]
     NotAnAddress,
+    /// The text is an address with the zone of an interface (RFC 4007 §11).
+    #[error("a certificate is for an address on any interface: leave % and what follows out")]
+    Zone,
+    /// The text is a host with a dot at its end.
+    #[error("names in certificates have no dot at their end: leave it out")]
+    LastDot,
     /// A star is not the whole first label, or not the only one.
     #[error("a wildcard is one star in front of a domain, as in *.example.test")]
     Wildcard,
@@ -110,15 +118,21 @@ impl FromStr for SubjectAltName {
         if typed.contains(char::is_whitespace) {
             return Err(ParseSubjectAltNameError::Space);
         }
-        if let Ok(address) = typed.parse::<IpAddr>() {
-            let kind = Kind::Address(address.to_canonical());
-            return Ok(Self {
-                text: typed.to_owned(),
-                kind,
-            });
+        if let Some(address) = address(typed) {
+            return Ok(address);
+        }
+        if let Some((address, _)) = typed.split_once('%')
+            && address.trim_start_matches('[').parse::<Ipv6Addr>().is_ok()
+        {
+            return Err(ParseSubjectAltNameError::Zone);
         }
         if let Some((scheme, rest)) = typed.split_once("://") {
             return uri(typed, scheme, rest);
+        }
+        if let Some((scheme, rest)) = typed.split_once(':')
+            && scheme.eq_ignore_ascii_case("urn")
+        {
+            return urn(typed, rest);
         }
         if let Some((mailbox, domain)) = typed.split_once('@') {
             return email(typed, mailbox, domain);
@@ -133,6 +147,21 @@ impl FromStr for SubjectAltName {
     }
 }
 
+/// Reads an address, also in the brackets that it has before a port; its text has none, for
+/// files are named after it.
+fn address(typed: &str) -> Option<SubjectAltName> {
+    let inner = typed
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .filter(|inner| inner.contains(':'));
+    let text = inner.unwrap_or(typed);
+    let address = text.parse::<IpAddr>().ok()?.to_canonical();
+    Some(SubjectAltName {
+        text: text.to_owned(),
+        kind: Kind::Address(address),
+    })
+}
+
 fn host(typed: &str) -> Result<String, ParseSubjectAltNameError> {
     if typed.contains('*') {
         return Err(ParseSubjectAltNameError::Wildcard);
@@ -141,6 +170,12 @@ fn host(typed: &str) -> Result<String, ParseSubjectAltNameError> {
         && port.parse::<u16>().is_ok()
     {
         return Err(ParseSubjectAltNameError::Port);
+    }
+    if typed
+        .strip_suffix('.')
+        .is_some_and(|rest| !rest.ends_with('.') && !rest.is_empty())
+    {
+        return Err(ParseSubjectAltNameError::LastDot);
     }
     // ASCII stays as it was typed: files are named after it.
     let ascii = match typed.is_ascii() {
@@ -202,6 +237,25 @@ fn uri(typed: &str, scheme: &str, rest: &str) -> Result<SubjectAltName, ParseSub
     })
 }
 
+/// Reads what follows `urn:`: the name of a namespace, and a name in it (RFC 8141 §2).
+fn urn(typed: &str, rest: &str) -> Result<SubjectAltName, ParseSubjectAltNameError> {
+    let in_namespace = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let well_formed = rest.split_once(':').is_some_and(|(namespace, name)| {
+        (2..=NAMESPACE_CHARACTERS_MAX).contains(&namespace.len())
+            && namespace.chars().all(in_namespace)
+            && !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_graphic())
+    });
+    if !well_formed {
+        return Err(ParseSubjectAltNameError::NotAName);
+    }
+    limited(typed)?;
+    Ok(SubjectAltName {
+        text: typed.to_owned(),
+        kind: Kind::Uri,
+    })
+}
+
 fn limited(typed: &str) -> Result<(), ParseSubjectAltNameError> {
     match typed.len() > OTHER_CHARACTERS_MAX {
         true => Err(ParseSubjectAltNameError::TooLong),
@@ -226,6 +280,8 @@ mod tests {
             ("::1", "::1"),
             ("a@b.example", "a@b.example"),
             ("https://a.example/b", "https://a.example/b"),
+            ("urn:uuid:1", "urn:uuid:1"),
+            ("[::1]", "::1"),
         ] {
             let name: SubjectAltName = typed.parse().expect(typed);
             assert_eq!(name.to_string(), text);
@@ -258,7 +314,12 @@ mod tests {
         for (typed, error) in [
             ("", ParseSubjectAltNameError::NotAName),
             ("a b", ParseSubjectAltNameError::Space),
-            ("x.", ParseSubjectAltNameError::NotAName),
+            ("x.", ParseSubjectAltNameError::LastDot),
+            ("*.a.test.", ParseSubjectAltNameError::LastDot),
+            (".", ParseSubjectAltNameError::NotAName),
+            ("urn:uuid", ParseSubjectAltNameError::NotAName),
+            ("[::1]:4433", ParseSubjectAltNameError::Port),
+            ("[fe80::1%eth0]", ParseSubjectAltNameError::Zone),
             ("１２７.0.0.1", ParseSubjectAltNameError::NotAnAddress),
             ("a..b", ParseSubjectAltNameError::NotAName),
             ("-x", ParseSubjectAltNameError::NotAName),
@@ -266,7 +327,7 @@ mod tests {
             ("*.*.a", ParseSubjectAltNameError::Wildcard),
             ("a.*.b", ParseSubjectAltNameError::Wildcard),
             ("localhost:4433", ParseSubjectAltNameError::Port),
-            ("fe80::1%eth0", ParseSubjectAltNameError::NotAName),
+            ("fe80::1%eth0", ParseSubjectAltNameError::Zone),
             ("../a", ParseSubjectAltNameError::NotAName),
             ("a/b@c", ParseSubjectAltNameError::NotAName),
             ("@b", ParseSubjectAltNameError::NotAName),

@@ -4,6 +4,7 @@ mod anchors;
 mod client_verifier;
 mod error_text;
 mod failure;
+mod handshake_signature;
 mod local_authority;
 mod policy;
 mod reason;
@@ -76,13 +77,16 @@ impl TrustSettings {
 /// Verifies servers, and remembers the anchor or the failure of the last one.
 ///
 /// The handshake's signature is verified always, so that the server holds the
-/// certificate's key. A resumed session is not verified again: the result of the full
+/// certificate's key. A pinned key, or that of any server if all are accepted, may be of
+/// a kind that is accepted in no other case (RSA-PSS), and in a certificate of any version. A resumed session is not verified again: the result of the full
 /// handshake before it stays.
 #[derive(Debug)]
 pub struct TrustVerifier {
     policy: TrustPolicy,
     algorithms: WebPkiSupportedAlgorithms,
     outcome: Mutex<Outcome>,
+    /// The chain of the last server, leaf first.
+    shown: Mutex<Vec<CertificateDer<'static>>>,
 }
 
 #[derive(Debug)]
@@ -108,6 +112,7 @@ impl TrustVerifier {
             policy,
             algorithms,
             outcome: Mutex::new(Outcome::Pending),
+            shown: Mutex::default(),
         }))
     }
 
@@ -154,6 +159,15 @@ impl TrustVerifier {
         }
     }
 
+    /// Returns the chain that the last server showed, leaf first, be it accepted or not;
+    /// empty if none was shown.
+    pub fn shown_chain(&self) -> Vec<CertificateDer<'static>> {
+        self.shown
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     fn outcome(&self) -> MutexGuard<'_, Outcome> {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -165,7 +179,10 @@ impl TrustVerifier {
         checked: Result<T, Error>,
     ) -> Result<T, Error> {
         if checked.is_err() {
-            let failure = VerifyFailure::of_signature(certificate);
+            let failure = VerifyFailure::of_signature(
+                certificate,
+                self.shown_chain().get(1..).unwrap_or_default(),
+            );
             *self.outcome() = Outcome::Failed(Box::new(failure));
         }
         checked
@@ -181,6 +198,9 @@ impl ServerCertVerifier for TrustVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let chain = std::iter::once(end_entity).chain(intermediates);
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) =
+            chain.map(|shown| shown.clone().into_owned()).collect();
         let context = CertificateContext {
             end_entity,
             intermediates,
@@ -217,11 +237,21 @@ impl ServerCertVerifier for TrustVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let checked = verify_tls13_signature(message, certificate, signed, &self.algorithms);
+        let checked = match self.policy.is_for_any_certificate() {
+            true => handshake_signature::verify(message, certificate, signed, &self.algorithms)
+                .map(|()| HandshakeSignatureValid::assertion()),
+            false => verify_tls13_signature(message, certificate, signed, &self.algorithms),
+        };
         self.note_signature(certificate, checked)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        let mut schemes = self.algorithms.supported_schemes();
+        schemes.extend(handshake_signature::RSA_PSS_KEY_SCHEMES);
+        if self.policy.is_for_any_certificate() {
+            // It cannot be verified, but a server that has no other key shows its certificate.
+            schemes.push(SignatureScheme::ED448);
+        }
+        schemes
     }
 }

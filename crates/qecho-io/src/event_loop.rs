@@ -27,11 +27,15 @@ use qecho_engine::{
     Application, Datagram, Output, Received, Shard,
     config::ShardConfig,
     limits::{
-        COMMANDS_PER_TURN_MAX, OUTBOX_TRANSMITS_MAX, RECEIVE_BATCHES_PER_TURN,
-        RECEIVE_BYTES_PER_TURN,
+        COMMANDS_PER_TURN_MAX, INITIAL_DATAGRAM_MIN, OUTBOX_TRANSMITS_MAX,
+        RECEIVE_BATCHES_PER_TURN, RECEIVE_BYTES_PER_TURN,
     },
 };
 use qecho_packet::DatagramObserver;
+
+/// Reason for which nothing is reached by a route whose MTU is too small for QUIC.
+const ROUTE_TOO_SMALL: &str = "the route of this host carries too little for QUIC, which takes \
+                               UDP payloads of 1,200 bytes (RFC 9000 §14)";
 
 /// A shard with its sockets and mailbox.
 pub struct EventLoop<A: Application> {
@@ -312,11 +316,17 @@ impl<A: Application> EventLoop<A> {
             return self.shard.put_back(datagram);
         }
         let peer = datagram.destination;
+        // Larger ones look for the path's MTU, and may be too large for it.
+        let size = datagram.segment_size.unwrap_or(datagram.contents.len());
+        let is_smallest = size <= INITIAL_DATAGRAM_MIN.into();
         self.shard.note_sent(now, datagram, Err(&error));
         // To the state machine every failure is a lost datagram, and one that
         // is too long for the path a failed MTU probe.
         if is_about_the_peer(&error) {
             self.shard.handle_unreachable(now, peer, &error);
+        } else if is_smallest && quinn_udp::is_msg_size_err(&error) {
+            self.shard
+                .handle_unreachable(now, peer, &io::Error::other(ROUTE_TOO_SMALL));
         }
     }
 

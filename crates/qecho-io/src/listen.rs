@@ -34,6 +34,33 @@ impl Listen {
     }
 }
 
+/// Tells whether two of the places cannot be listened on beside each other, because they
+/// take the same port of the same address.
+pub fn overlap(places: &[Listen]) -> bool {
+    let addresses = places.iter().map(|place| match *place {
+        Listen::Loopback { port } => vec![
+            SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            (Ipv6Addr::LOCALHOST, port).into(),
+        ],
+        Listen::Everywhere { port } => vec![
+            (Ipv4Addr::UNSPECIFIED, port).into(),
+            (Ipv6Addr::UNSPECIFIED, port).into(),
+        ],
+        Listen::Address(address) => vec![address],
+    });
+    let addresses: Vec<_> = addresses.flatten().collect();
+    let clash = |one: &SocketAddr, other: &SocketAddr| {
+        let any = one.ip().is_unspecified() || other.ip().is_unspecified();
+        let same_port = one.port() == other.port() && one.port() != 0;
+        same_port && (one == other || (any && one.is_ipv4() == other.is_ipv4()))
+    };
+    let mut pairs = addresses
+        .iter()
+        .enumerate()
+        .flat_map(|(position, one)| addresses[..position].iter().map(move |other| (one, other)));
+    pairs.any(|(one, other)| clash(one, other))
+}
+
 /// Attempts to find a port that is free for all that shall listen there.
 const PORT_ATTEMPTS_MAX: usize = 16;
 
@@ -113,4 +140,33 @@ fn pair(v4: Ipv4Addr, v6: Ipv6Addr, port: u16) -> Result<Vec<Socket>, BindError>
 fn lacks_family(error: &BindError) -> bool {
     error.source.kind() == io::ErrorKind::AddrNotAvailable
         || error.source.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_overlap_that_take_one_port_of_one_address() {
+        let address = |text: &str| Listen::Address(text.parse().expect(text));
+        let everywhere = Listen::Everywhere { port: 7 };
+        let loopback = Listen::Loopback { port: 7 };
+        for places in [
+            [everywhere, loopback],
+            [loopback, loopback],
+            [address("192.0.2.1:7"), everywhere],
+            [address("[::]:7"), loopback],
+            [address("127.0.0.1:7"), loopback],
+        ] {
+            assert!(overlap(&places), "{places:?}");
+        }
+        for places in [
+            [everywhere, Listen::Loopback { port: 8 }],
+            [Listen::Loopback { port: 0 }, Listen::Loopback { port: 0 }],
+            [address("192.0.2.1:7"), loopback],
+            [address("0.0.0.0:7"), address("[::]:7")],
+        ] {
+            assert!(!overlap(&places), "{places:?}");
+        }
+    }
 }

@@ -34,6 +34,10 @@ use crate::{
 /// Name of this program in files.
 const PROGRAM: &str = concat!("qecho ", env!("CARGO_PKG_VERSION"));
 
+/// Hint for two places to listen on of which one takes the other's port.
+const OVERLAP_HINT: &str = "two of the --listen take the same port of the same address, as \
+                            '*:PORT' takes that of localhost too: leave one of them out";
+
 /// Runs the command that was typed.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitStatus, Failure> {
     match arguments.command {

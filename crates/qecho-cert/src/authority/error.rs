@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use rustls_pki_types::pem;
 use time::Date;
 
+use crate::identity::IdentityError;
 use crate::malformed::MalformedCertificate;
 use crate::storage::StorageError;
 
@@ -18,10 +18,10 @@ pub enum AuthorityError {
     /// There is no authority in the folder.
     #[error("there is no CA in {}", .0.display())]
     NotThere(PathBuf),
-    /// The certificate file is no PEM, or has no certificate in it.
-    #[error("cannot find a certificate in {}", .0.display())]
-    MalformedPem(PathBuf, #[source] pem::Error),
-    /// The certificate file is PEM, but its content is no certificate.
+    /// The certificate file cannot be read, or has no certificate in it.
+    #[error(transparent)]
+    Certificate(#[from] IdentityError),
+    /// What the certificate file holds is no certificate.
     #[error("cannot use the certificate in {}", .0.display())]
     MalformedCertificate(PathBuf, #[source] MalformedCertificate),
     /// The certificate is no CA's.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::IssuedCertificate;
 use crate::authority;
+use crate::credential_file::read_chain;
 use crate::details::CertificateDetails;
-use crate::identity::read_chain;
 use crate::publish::{Access, Replacement, WriteLock, folder_of, replace_all};
 use crate::subject_alt_name::SubjectAltName;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{AuthorityReference, StoreCommand};
@@ -22,32 +23,46 @@ const STORES: [&str; 8] = [
     ".var/app/com.google.Chrome/.pki/nssdb",
     ".var/app/com.google.Chrome/data/pki/nssdb",
 ];
-/// Below the home: folders with a profile in each folder.
-const FIREFOX: [&str; 6] = [
+/// Below the home: folders with a profile in each folder, or with a `profiles.ini` that
+/// tells where they are.
+const FIREFOX: [&str; 7] = [
     ".mozilla/firefox",
     ".config/mozilla/firefox",
     "snap/firefox/common/.mozilla/firefox",
     ".var/app/org.mozilla.firefox/.mozilla/firefox",
     ".var/app/org.mozilla.firefox/config/mozilla/firefox",
     "Library/Application Support/Firefox/Profiles",
+    "Library/Application Support/Firefox",
 ];
 /// The same below the folders that a variable names instead of those in the home.
 const DATA: (&str, &str) = ("XDG_DATA_HOME", "pki/nssdb");
 const CONFIGURATION: (&str, &str) = ("XDG_CONFIG_HOME", "mozilla/firefox");
 /// No user has more profiles than this.
 const PROFILES_MAX: usize = 200;
+/// Firefox's list of that many profiles is smaller.
+const LIST_BYTES_MAX: u64 = 64 << 10;
 
 /// An NSS store of one profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NssProfile {
     folder: PathBuf,
-    form: &'static str,
     as_root: bool,
 }
 
+/// Stores that were found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NssProfiles {
+    /// Stores that can be changed.
+    pub profiles: Vec<NssProfile>,
+    /// Folders with a store in the form from before 2018 alone (`cert8.db`), which today's
+    /// NSS cannot read: a browser of today makes a new one beside it when it starts.
+    pub outdated: Vec<PathBuf>,
+}
+
 /// Finds the stores below a user's home and the other folders that the environment
-/// names, and the one that all users share.
-pub fn nss_profiles(variables: Environment<'_>) -> Vec<NssProfile> {
+/// names, those that Firefox has elsewhere, and the one that all users share.
+pub fn nss_profiles(variables: Environment<'_>) -> NssProfiles {
     let home = non_empty(variables, "HOME").map(PathBuf::from);
     let below_home = |places: &'static [&str]| {
         let home = home.clone();
@@ -61,14 +76,39 @@ pub fn nss_profiles(variables: Environment<'_>) -> Vec<NssProfile> {
     };
     let stores = below_home(&STORES).chain(named(DATA));
     let firefox = below_home(&FIREFOX).chain(named(CONFIGURATION));
+    let firefox = firefox.flat_map(|place| [folders(&place), listed(&place)].concat());
     let mut seen = BTreeSet::new();
-    stores
-        .chain(firefox.flat_map(|place| folders(&place)))
+    let folders = stores
+        .chain(firefox)
         .filter(|folder| seen.insert(folder.clone()))
-        .filter_map(|folder| NssProfile::at(folder, false))
-        .chain(NssProfile::at(SHARED.into(), true))
-        .take(PROFILES_MAX)
-        .collect()
+        .map(|folder| (folder, false))
+        .chain([(SHARED.into(), true)]);
+    let mut found = NssProfiles::default();
+    for (folder, as_root) in folders {
+        let holds = |file| folder.join(file).is_file();
+        if found.profiles.len() + found.outdated.len() >= PROFILES_MAX {
+            break;
+        } else if holds("cert9.db") {
+            found.profiles.push(NssProfile { folder, as_root });
+        } else if holds("cert8.db") {
+            found.outdated.push(folder);
+        }
+    }
+    found
+}
+
+/// Returns the profiles that Firefox's `profiles.ini` in a folder names: below that folder,
+/// or anywhere.
+fn listed(folder: &Path) -> Vec<PathBuf> {
+    let mut list = String::new();
+    let read = File::open(folder.join("profiles.ini"))
+        .and_then(|file| file.take(LIST_BYTES_MAX).read_to_string(&mut list));
+    if read.is_err() {
+        return Vec::new();
+    }
+    // A path that is not relative replaces the folder, whatever IsRelative says.
+    let paths = list.lines().filter_map(|line| line.strip_prefix("Path="));
+    paths.map(|path| folder.join(path.trim_end())).collect()
 }
 
 fn folders(folder: &Path) -> Vec<PathBuf> {
@@ -81,18 +121,6 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
 }
 
 impl NssProfile {
-    fn at(folder: PathBuf, as_root: bool) -> Option<Self> {
-        let forms = [("cert9.db", "sql"), ("cert8.db", "dbm")];
-        let (_, form) = forms
-            .into_iter()
-            .find(|(file, _)| folder.join(file).is_file())?;
-        Some(Self {
-            folder,
-            form,
-            as_root,
-        })
-    }
-
     /// Returns the folder with the store.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -129,7 +157,7 @@ impl NssProfile {
     }
 
     fn store(&self) -> OsString {
-        let mut store = OsString::from(format!("{}:", self.form));
+        let mut store = OsString::from("sql:");
         store.push(&self.folder);
         store
     }
@@ -220,10 +248,12 @@ mod tests {
             ".var/app/com.google.Chrome/data/pki/nssdb/cert9.db",
             "elsewhere/pki/nssdb/cert9.db",
             ".mozilla/firefox/a.default/cert9.db",
-            ".mozilla/firefox/b.old/cert8.db",
             ".config/mozilla/firefox/c.default/cert9.db",
             "snap/firefox/common/.mozilla/firefox/d.default/cert9.db",
             ".var/app/org.mozilla.firefox/.mozilla/firefox/e.default/cert9.db",
+            "moved away/f.default/cert9.db",
+            ".mozilla/firefox/below/g.default/cert9.db",
+            ".mozilla/firefox/b.old/cert8.db",
             ".mozilla/firefox/no-profile/other.db",
         ];
         for place in places {
@@ -231,6 +261,12 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
         }
+        let list = format!(
+            "[Profile0]\r\nName=a\r\nIsRelative=1\r\nPath=a.default\r\n\r\n[Profile1]\nName=f\n\
+             IsRelative=0\nPath={}\n[Profile2]\nIsRelative=1\nPath=below/g.default\n",
+            home.path().join("moved away/f.default").display()
+        );
+        fs::write(home.path().join(".mozilla/firefox/profiles.ini"), list).unwrap();
         let variables = |name: &str| {
             let place = match name {
                 "HOME" => "",
@@ -241,19 +277,24 @@ mod tests {
             };
             Some(home.path().join(place).into())
         };
-        let found: Vec<_> = nss_profiles(&variables)
+        let found = nss_profiles(&variables);
+        let old = home.path().join(".mozilla/firefox/b.old");
+        assert_eq!(found.outdated, [old]);
+        let mut found: Vec<_> = found
+            .profiles
             .into_iter()
             .filter(|profile| !profile.as_root)
             .map(|profile| profile.store().to_string_lossy().into_owned())
             .collect();
-        let expected: Vec<_> = places[..10]
+        let mut expected: Vec<_> = places[..11]
             .iter()
             .map(|place| {
-                let (folder, file) = place.rsplit_once('/').unwrap();
-                let form = if file == "cert9.db" { "sql" } else { "dbm" };
-                format!("{form}:{}", home.path().join(folder).display())
+                let (folder, _) = place.rsplit_once('/').unwrap();
+                format!("sql:{}", home.path().join(folder).display())
             })
             .collect();
+        found.sort();
+        expected.sort();
         assert_eq!(found, expected);
     }
 }

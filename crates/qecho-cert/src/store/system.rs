@@ -7,7 +7,7 @@ use std::str::FromStr;
 use rustls_pki_types::CertificateDer;
 
 use super::{AuthorityReference, StoreCommand};
-use crate::identity::read_chain;
+use crate::credential_file::read_chain;
 
 const NAMES: [(SystemStore, &str); 6] = [
     (SystemStore::Debian, "debian"),

@@ -14,7 +14,8 @@ use rustls_platform_verifier::Verifier;
 
 use super::local_authority::{CertificateSource, LocalAuthority};
 use crate::authority::CERTIFICATE_FILE;
-use crate::identity::{IdentityError, read_chain};
+use crate::credential_file::read_chain;
+use crate::identity::IdentityError;
 use crate::pin::Pin;
 
 /// Trust anchor that a server was verified by.
@@ -128,9 +129,9 @@ impl AnchorVerifier {
         }))
     }
 
-    /// Returns whether a certificate is an anchor itself.
-    pub(super) fn holds(&self, certificate: &CertificateDer<'_>) -> bool {
-        self.certificates.contains(certificate)
+    /// Returns the certificates that are trusted, where they are not the platform's.
+    pub(super) fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.certificates
     }
 
     pub(super) fn verify(&self, context: &CertificateContext<'_>) -> Result<(), rustls::Error> {

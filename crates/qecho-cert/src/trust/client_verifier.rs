@@ -106,7 +106,16 @@ impl Authorities {
         use RejectionReason as Reason;
         let is_anchor = self.certificates.iter().any(|own| own == certificate);
         // A client is verified for no host.
-        ClientRejected(match Reason::of(error, certificate, "", is_anchor) {
+        let reason = match Reason::of(error, certificate, "", is_anchor) {
+            reason @ Reason::IssuerKeyDiffers(_) => {
+                Reason::of_issuer(&[certificate], self.certificates.iter()).unwrap_or(reason)
+            }
+            reason => reason,
+        };
+        ClientRejected(match reason {
+            Reason::Version(version) => {
+                format!("the certificate is of X.509 version {version}, and must be of version 3")
+            }
             Reason::Malformed => "its certificate is malformed".to_owned(),
             Reason::WrongPurpose => "the certificate is not meant for a client".to_owned(),
             Reason::CaUsedAsEndEntity | Reason::AnchorUsedAsEndEntity => {
@@ -129,13 +138,19 @@ impl ClientCertVerifier for ClientVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let authorities = self.files.current();
+        let refused = |rejected| CertificateError::Other(OtherError(Arc::new(rejected))).into();
         let verified = authorities
             .verifier
-            .verify_client_cert(end_entity, intermediates, now);
-        verified.map_err(|error| {
-            let rejected = authorities.rejection(&error, end_entity);
-            CertificateError::Other(OtherError(Arc::new(rejected))).into()
-        })
+            .verify_client_cert(end_entity, intermediates, now)
+            .map_err(|error| refused(authorities.rejection(&error, end_entity)))?;
+        // The chain says nothing of whether the handshake's signature can be verified.
+        match CertificateDetails::of(end_entity) {
+            Ok(details) if !details.key_type.is_accepted() => {
+                let reason = RejectionReason::KeyNotAccepted(details.key_type);
+                Err(refused(ClientRejected(reason.to_string())))
+            }
+            _ => Ok(verified),
+        }
     }
 
     fn verify_tls12_signature(

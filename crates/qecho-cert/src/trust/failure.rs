@@ -7,6 +7,8 @@ use rustls_pki_types::CertificateDer;
 
 use super::anchors::CertificateContext;
 use super::reason::RejectionReason;
+use crate::details::CertificateDetails;
+use crate::key_type::KeyType;
 use crate::pin::Pin;
 
 const NO_AUTHORITY: &str = "make the server's certificate with basicConstraints CA:FALSE";
@@ -64,6 +66,20 @@ impl VerifyFailure {
             | RejectionReason::IntermediateSignatureAlgorithm { .. } => {
                 format!("the server needs a certificate signed with SHA-256 or better, or {accept}")
             }
+            RejectionReason::KeyNotAccepted(key) if key.is_verifiable() => {
+                format!("the server needs another key, or {accept}")
+            }
+            RejectionReason::KeyNotAccepted(_) => {
+                "the server needs another key: nothing that is signed with this one can be \
+                 checked, so --insecure and --pin do not help"
+                    .to_owned()
+            }
+            RejectionReason::Version(_) => {
+                format!("the server needs a certificate of version 3, or {accept}")
+            }
+            RejectionReason::IssuerKeyNotAccepted(_) => {
+                format!("the server needs a certificate of another CA, or {accept}")
+            }
             RejectionReason::Expired { .. } | RejectionReason::IntermediateExpired { .. } => {
                 "check the clock; if it is right, the server needs a new certificate".to_owned()
             }
@@ -76,6 +92,18 @@ impl VerifyFailure {
             RejectionReason::WrongPin { seen, .. } => format!(
                 "the server has another key now, or this is another server; \
                  if you expected that, use --pin {seen}"
+            ),
+            RejectionReason::AddressAsHost(address) => {
+                format!(
+                    "the server needs a certificate with subjectAltName=IP:{address}, or {accept}"
+                )
+            }
+            RejectionReason::FingerprintAsPin(_) => match self.seen {
+                Some(seen) => format!("a pin is of the key alone: use --pin {seen}"),
+                None => "a pin is of the key alone".to_owned(),
+            },
+            RejectionReason::ChainOrder(place) => format!(
+                "the server's file has to begin with certificate {place}, those of CAs follow"
             ),
             RejectionReason::HandshakeSignature => {
                 "somebody may be in between: do not go on before you know who".to_owned()
@@ -90,33 +118,89 @@ impl VerifyFailure {
         &self.error
     }
 
-    pub(super) fn of_pin(asked: Pin, seen: Pin) -> Self {
+    pub(super) fn of_pin(asked: Pin, seen: Pin, context: &CertificateContext<'_>) -> Self {
+        let error = CertificateError::ApplicationVerificationFailure.into();
+        let has_pin = |certificate| Pin::of_certificate(certificate).ok() == Some(asked);
+        if let Some(place) = context.intermediates.iter().position(has_pin) {
+            return Self::of_order(RejectionReason::ChainOrder(place + 2), error);
+        }
         Self {
-            reason: RejectionReason::WrongPin { asked, seen },
+            reason: match asked.is_fingerprint_of(context.end_entity) {
+                true => RejectionReason::FingerprintAsPin(asked),
+                false => RejectionReason::WrongPin { asked, seen },
+            },
             seen: Some(seen),
+            notes: Vec::new(),
+            error,
+        }
+    }
+
+    pub(super) fn of_key(certificate: &CertificateDer<'_>, key: KeyType) -> Self {
+        Self {
+            reason: RejectionReason::KeyNotAccepted(key),
+            seen: Pin::of_certificate(certificate).ok(),
             notes: Vec::new(),
             error: CertificateError::ApplicationVerificationFailure.into(),
         }
     }
 
-    pub(super) fn of_signature(certificate: &CertificateDer<'_>) -> Self {
+    /// Makes the failure of a signature that is not the key's, or that nobody can check.
+    pub(super) fn of_signature(
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+    ) -> Self {
+        let error: Error = CertificateError::BadSignature.into();
+        if let Some(reason) = RejectionReason::of_order(certificate, intermediates) {
+            return Self::of_order(reason, error);
+        }
+        let key = CertificateDetails::of(certificate).map(|details| details.key_type);
+        if let Ok(key) = key
+            && !key.is_verifiable()
+        {
+            return Self::of_key(certificate, key);
+        }
         Self {
             reason: RejectionReason::HandshakeSignature,
             seen: Pin::of_certificate(certificate).ok(),
             notes: Vec::new(),
-            error: CertificateError::BadSignature.into(),
+            error,
         }
     }
 
     pub(super) fn of_certificate(
         error: Error,
         context: &CertificateContext<'_>,
-        is_anchor: bool,
+        anchors: &[CertificateDer<'_>],
     ) -> Self {
         let host = context.name.to_str();
+        let is_anchor = anchors.contains(context.end_entity);
+        if let Some(reason) = RejectionReason::of_order(context.end_entity, context.intermediates) {
+            return Self::of_order(reason, error);
+        }
+        let reason = match RejectionReason::of(&error, context.end_entity, &host, is_anchor) {
+            reason @ RejectionReason::IssuerKeyDiffers(_) => {
+                let above = context.intermediates.iter();
+                let chain: Vec<_> = [context.end_entity]
+                    .into_iter()
+                    .chain(above.clone())
+                    .collect();
+                RejectionReason::of_issuer(&chain, anchors.iter().chain(above)).unwrap_or(reason)
+            }
+            reason => reason,
+        };
         Self {
-            reason: RejectionReason::of(&error, context.end_entity, &host, is_anchor),
+            reason,
             seen: Pin::of_certificate(context.end_entity).ok(),
+            notes: Vec::new(),
+            error,
+        }
+    }
+
+    // The pin would be that of a CA.
+    fn of_order(reason: RejectionReason, error: Error) -> Self {
+        Self {
+            reason,
+            seen: None,
             notes: Vec::new(),
             error,
         }

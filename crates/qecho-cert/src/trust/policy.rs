@@ -10,6 +10,7 @@ use rustls_pki_types::ServerName;
 use super::TrustSettings;
 use super::anchors::{Anchor, AnchorVerifier, CertificateContext, PlatformRoots, TrustError, note};
 use super::failure::{VerifyFailure, more_specific};
+use crate::details::CertificateDetails;
 use crate::pin::Pin;
 
 #[derive(Debug)]
@@ -55,23 +56,30 @@ impl TrustPolicy {
         })
     }
 
+    /// Returns whether the key alone counts, whatever else stands in the certificate.
+    pub(super) fn is_for_any_certificate(&self) -> bool {
+        matches!(self, Self::Pin(_) | Self::Insecure)
+    }
+
     /// Returns the anchor that the chain leads to, or why there is none.
     pub(super) fn verify_chain(
         &self,
         context: &CertificateContext<'_>,
     ) -> Result<Anchor, Box<VerifyFailure>> {
         let refused = |error, anchors: &[AnchorVerifier]| {
-            let is_anchor = anchors
+            let anchors: Vec<_> = anchors
                 .iter()
-                .any(|anchor| anchor.holds(context.end_entity));
-            Box::new(VerifyFailure::of_certificate(error, context, is_anchor))
+                .flat_map(AnchorVerifier::certificates)
+                .cloned()
+                .collect();
+            Box::new(VerifyFailure::of_certificate(error, context, &anchors))
         };
         match self {
             Self::Pin(pin) => verify_key(*pin, context),
             Self::Insecure => Ok(Anchor::Unverified),
-            Self::CaFiles(anchors) => {
-                verify_by(anchors, context).map_err(|error| refused(error, anchors))
-            }
+            Self::CaFiles(anchors) => verify_by(anchors, context)
+                .map_err(|error| refused(error, anchors))
+                .and_then(|anchor| with_accepted_key(anchor, context)),
             Self::LocalAndPlatform {
                 local,
                 platform,
@@ -82,12 +90,12 @@ impl TrustPolicy {
                     false => (&[][..], &[][..]),
                 };
                 let error = match verify_by(local, context) {
-                    Ok(anchor) => return Ok(anchor),
+                    Ok(anchor) => return with_accepted_key(anchor, context),
                     Err(error) => error,
                 };
                 let (error, missing) = match platform.verifier() {
                     Ok(roots) => match verify_by([roots], context) {
-                        Ok(anchor) => return Ok(anchor),
+                        Ok(anchor) => return with_accepted_key(anchor, context),
                         Err(second) => (more_specific(error, second), None),
                     },
                     Err(note) => (error, Some(note.to_owned())),
@@ -102,11 +110,25 @@ impl TrustPolicy {
 fn verify_key(asked: Pin, context: &CertificateContext<'_>) -> Result<Anchor, Box<VerifyFailure>> {
     match Pin::of_certificate(context.end_entity) {
         Ok(seen) if seen == asked => Ok(Anchor::Pin(seen)),
-        Ok(seen) => Err(Box::new(VerifyFailure::of_pin(asked, seen))),
+        Ok(seen) => Err(Box::new(VerifyFailure::of_pin(asked, seen, context))),
         Err(_) => {
             let error = CertificateError::BadEncoding.into();
-            Err(VerifyFailure::of_certificate(error, context, false).into())
+            Err(VerifyFailure::of_certificate(error, context, &[]).into())
         }
+    }
+}
+
+// The chain says nothing of whether the signature of the leaf's key can be verified.
+fn with_accepted_key(
+    anchor: Anchor,
+    context: &CertificateContext<'_>,
+) -> Result<Anchor, Box<VerifyFailure>> {
+    match CertificateDetails::of(context.end_entity) {
+        Ok(details) if !details.key_type.is_accepted() => Err(Box::new(VerifyFailure::of_key(
+            context.end_entity,
+            details.key_type,
+        ))),
+        _ => Ok(anchor),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reasons for which a certificate is rejected.
 
+use std::net::IpAddr;
+
 use rustls::{CertificateError, Error};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use time::format_description::BorrowedFormatItem;
@@ -8,6 +10,7 @@ use time::{OffsetDateTime, UtcOffset};
 
 use super::error_text;
 use crate::details::CertificateDetails;
+use crate::key_type::{self, KeyType};
 use crate::pin::Pin;
 
 /// More names than this of a certificate are counted, not listed.
@@ -48,6 +51,9 @@ pub enum RejectionReason {
         /// The names that it is valid for.
         valid_for: Vec<String>,
     },
+    /// The certificate has the address that was called as the name of a host.
+    #[error("the certificate has {0} as a DNS name; an address has to be in it as an IP address")]
+    AddressAsHost(IpAddr),
     /// The issuer may not sign for these names in the certificate.
     #[error("the certificate's issuer may not sign for its names ({})", list(.0))]
     NameNotPermitted(Vec<String>),
@@ -75,6 +81,24 @@ pub enum RejectionReason {
         /// The pin of the server's key.
         seen: Pin,
     },
+    /// The pin that was asked for is the fingerprint of the certificate.
+    #[error("{0} is the fingerprint of the server's certificate, not the pin of its key")]
+    FingerprintAsPin(Pin),
+    /// A CA's certificate stands before that of the server, which is at this place, from 1.
+    #[error(
+        "the server shows its certificates in the wrong order: a CA's is the first, its own \
+         is number {0}"
+    )]
+    ChainOrder(usize),
+    /// The certificate's key is of a kind or size that is not accepted.
+    #[error("the certificate's key is {}; accepted are {}", in_words(*.0), key_type::ACCEPTED)]
+    KeyNotAccepted(KeyType),
+    /// The key that signed the certificate, or one above it, is of such a kind or size.
+    #[error("the key of the certificate's CA is {}; accepted are {}", in_words(*.0), key_type::ACCEPTED)]
+    IssuerKeyNotAccepted(KeyType),
+    /// The certificate is of that X.509 version, which names no host.
+    #[error("the certificate is of X.509 version {0}, which names no host; version 3 does")]
+    Version(u32),
     /// The server did not prove that it holds the certificate's key.
     #[error("the server did not prove that it holds the certificate's key")]
     HandshakeSignature,
@@ -99,6 +123,12 @@ impl RejectionReason {
         let Ok(details) = &CertificateDetails::of(certificate) else {
             return Self::Malformed;
         };
+        if !details.key_type.is_verifiable() {
+            return Self::KeyNotAccepted(details.key_type);
+        }
+        if details.version != 3 {
+            return Self::Version(details.version);
+        }
         let in_words = || Self::Other(error_text::plain(error));
         let Error::InvalidCertificate(error) = error else {
             return in_words();
@@ -133,10 +163,7 @@ impl RejectionReason {
                 Self::NotYetValid(date_time(*not_before))
             }
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
-                Self::WrongName {
-                    asked: host.to_owned(),
-                    valid_for: details.names.clone(),
-                }
+                Self::of_name(host, &details.names)
             }
             Certificate::InvalidPurpose | Certificate::InvalidPurposeContext { .. } => {
                 Self::WrongPurpose
@@ -159,6 +186,54 @@ impl RejectionReason {
         }
     }
 
+    /// Returns the place of the first certificate that is no CA's, where a CA's stands first.
+    pub(super) fn of_order(
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+    ) -> Option<Self> {
+        let is_authority = |certificate: &CertificateDer<'_>| {
+            Some(CertificateDetails::of(certificate).ok()?.is_authority)
+        };
+        if is_authority(end_entity) != Some(true) {
+            return None;
+        }
+        let mut behind = intermediates.iter();
+        let own = behind.position(|next| is_authority(next) == Some(false))?;
+        Some(Self::ChainOrder(own + 2))
+    }
+
+    /// Returns the key that has signed a certificate of a chain, and is of a kind or size
+    /// that is not accepted; `issuers` are the certificates that may have that key.
+    pub(super) fn of_issuer<'a>(
+        chain: &[&CertificateDer<'_>],
+        issuers: impl Iterator<Item = &'a CertificateDer<'a>> + Clone,
+    ) -> Option<Self> {
+        let details = |certificate: &CertificateDer<'_>| CertificateDetails::of(certificate).ok();
+        chain
+            .iter()
+            .copied()
+            .filter_map(details)
+            .find_map(|signed| {
+                let mut issuers = issuers.clone().filter_map(details);
+                let issuer = issuers.find(|issuer| issuer.subject == signed.issuer)?;
+                let key = issuer.key_type;
+                (!signed.self_issued && !key.is_accepted())
+                    .then_some(Self::IssuerKeyNotAccepted(key))
+            })
+    }
+
+    fn of_name(host: &str, names: &[String]) -> Self {
+        let address = host.parse::<IpAddr>().ok();
+        let is_called = |name: &String| address.is_some() && name.parse().ok() == address;
+        match address {
+            Some(address) if names.iter().any(is_called) => Self::AddressAsHost(address),
+            _ => Self::WrongName {
+                asked: host.to_owned(),
+                valid_for: names.to_vec(),
+            },
+        }
+    }
+
     fn of_algorithm(algorithm_identifier: &[u8], details: &CertificateDetails) -> Self {
         let refused = error_text::object_identifier(algorithm_identifier)
             .unwrap_or_else(|| details.signature_algorithm.clone());
@@ -178,6 +253,14 @@ fn list(names: &[String]) -> String {
             let rest = more - NAMES_LISTED_MAX;
             format!("{} and {rest} more", names[..NAMES_LISTED_MAX].join(", "))
         }
+    }
+}
+
+fn in_words(key: KeyType) -> String {
+    match key {
+        KeyType::Rsa(bits) => format!("RSA of {bits} bits"),
+        KeyType::RsaPss(bits) => format!("an RSA-PSS key of {bits} bits"),
+        other => other.to_string(),
     }
 }
 

@@ -226,10 +226,10 @@ fn an_expired_authority_is_not_used() {
 fn what_is_no_authority_is_refused_by_name() {
     let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     for (certificate, expected) in [
-        ("", "cannot find a certificate in PATH"),
+        ("", "there is no certificate in PATH"),
         (
             "-----BEGIN CERTIFICATE-----\nMII",
-            "cannot find a certificate in PATH",
+            "PATH is no valid PEM file (damaged between BEGIN and END?)",
         ),
         (garbage, "cannot use the certificate in PATH"),
         (
@@ -259,7 +259,7 @@ fn a_missing_strange_or_foreign_key_is_refused_by_name() {
         format!("{certificate} is there, but its key {key_path} is missing")
     );
     file(&folder, "rootCA-key.pem", "no key");
-    assert_eq!(reason(), format!("cannot use the key in {key_path}"));
+    assert_eq!(reason(), format!("there is no private key in {key_path}"));
     file(&folder, "rootCA-key.pem", &key().serialize_pem());
     assert_eq!(
         reason(),

@@ -1,9 +1,10 @@
 //! Identities from files, in all the forms people have.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use qecho_cert::{Identity, IdentityError, ServerIdentity};
+use qecho_cert::{Identity, IdentityError, ServerIdentity, read_chain};
 use time::OffsetDateTime;
 
 use crate::issue::{Issuing, file, key, printed, self_signed, server};
@@ -133,7 +134,147 @@ fn a_chain_in_the_wrong_order_is_detected() {
     let certificate = file(&folder, "certificate.pem", &(root.pem + &leaf));
     let key = file(&folder, "key.pem", &key.serialize_pem());
     let error = Identity::load(&certificate, &key).unwrap_err();
-    assert!(matches!(error, IdentityError::KeyMismatch { .. }));
+    assert!(matches!(error, IdentityError::ChainOrder(_, 2)), "{error}");
+}
+
+#[test]
+fn certificates_and_keys_of_every_form_load_as_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let pin = |certificate: &Path, key: &Path| Identity::load(certificate, key).unwrap().pin();
+    for arguments in ["ecparam -name secp384r1 -genkey", "genpkey -algorithm RSA"] {
+        let (key, certificate) = (path("key"), path("certificate"));
+        openssl(arguments, &[("-out", &key)]);
+        openssl(
+            "req -x509 -days 2 -subj /CN=server -addext subjectAltName=DNS:localhost",
+            &[("-key", &key), ("-out", &certificate)],
+        );
+        let expected = pin(&certificate, &key);
+        // PKCS #8 and, for want of a label, whatever the DER says.
+        let ders = [path("certificate.der"), path("key.der")];
+        openssl(
+            "x509 -outform der",
+            &[("-in", &certificate), ("-out", &ders[0])],
+        );
+        openssl("pkey -outform der", &[("-in", &key), ("-out", &ders[1])]);
+        assert_eq!(pin(&ders[0], &ders[1]), expected);
+        // Exports carry attributes, and text in front.
+        let (bundle, bag) = (path("bundle"), path("bag"));
+        openssl(
+            "pkcs12 -export -passout pass:abcd",
+            &[("-in", &certificate), ("-inkey", &key), ("-out", &bundle)],
+        );
+        openssl(
+            "pkcs12 -noenc -passin pass:abcd",
+            &[("-in", &bundle), ("-out", &bag)],
+        );
+        assert!(fs::read_to_string(&bag).unwrap().contains("Bag Attributes"));
+        assert_eq!(pin(&bag, &bag), expected);
+        for rewrite in [with_mark, in_utf16] {
+            let [certificate, key] = [&certificate, &key].map(|from| {
+                let to = from.with_extension("rewritten");
+                fs::write(&to, rewrite(&fs::read_to_string(from).unwrap())).unwrap();
+                to
+            });
+            assert_eq!(pin(&certificate, &key), expected);
+        }
+    }
+}
+
+/// As Windows' editors write it.
+fn with_mark(text: &str) -> Vec<u8> {
+    format!("\u{feff}{}", text.replace('\n', "\r\n")).into_bytes()
+}
+
+/// As PowerShell's `>` writes it.
+fn in_utf16(text: &str) -> Vec<u8> {
+    let text = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+#[test]
+fn every_certificate_counts_where_files_with_marks_were_joined() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Issuing::root("root");
+    let leaf = root.sign(&server(&["localhost"]), &key()).pem();
+    let joined = file(
+        &folder,
+        "joined",
+        &format!("\u{feff}{leaf}\u{feff}{}", root.pem),
+    );
+    assert_eq!(read_chain(&joined).unwrap().len(), 2);
+}
+
+#[test]
+fn a_file_of_another_form_is_told_with_the_cure() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let certificate = for_localhost(&folder);
+    let key = file(&folder, "key", &key().serialize_pem());
+    let (other, public) = (path("FILE"), path("PUBLIC"));
+    let told = |certificate: &Path, key: &Path| {
+        let error = printed(&Identity::load(certificate, key).unwrap_err());
+        error.replace(&format!("{}/", folder.path().display()), "")
+    };
+    for (arguments, reason) in [
+        ("x509 -trustout -in CERT", "FILE is a TRUSTED CERTIFICATE"),
+        ("crl2pkcs7 -nocrl -certfile CERT", "FILE is PKCS #7; take"),
+        (
+            "crl2pkcs7 -nocrl -outform der -certfile CERT",
+            "FILE is PKCS #7; take",
+        ),
+        (
+            "pkcs12 -export -nokeys -passout pass:abcd -in CERT",
+            "FILE is PKCS #12; take",
+        ),
+        (
+            "req -new -subj /CN=a -key KEY",
+            "FILE is a certificate request",
+        ),
+    ] {
+        let arguments = arguments.replace("CERT", &certificate.display().to_string());
+        let arguments = arguments.replace("KEY", &key.display().to_string());
+        openssl(&arguments, &[("-out", &other)]);
+        let told = told(&other, &key);
+        assert!(told.starts_with(reason), "{told}");
+    }
+    openssl("pkey -pubout", &[("-in", &key), ("-out", &public)]);
+    let a_public_key = "PUBLIC is a public key, but the private one is needed";
+    assert_eq!(told(&certificate, &public), a_public_key);
+    let ssh = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n";
+    let ssh = file(&folder, "SSH", ssh);
+    let told_of_ssh = told(&certificate, &ssh);
+    assert!(
+        told_of_ssh.starts_with("SSH is an OpenSSH key; write it as PEM"),
+        "{told_of_ssh}"
+    );
+    for style in ["", "-v1 PBE-SHA1-3DES "] {
+        let arguments = format!("pkcs8 -topk8 -passout pass:abcd -outform der {style}");
+        openssl(&arguments, &[("-in", &key), ("-out", &other)]);
+        let told = told(&certificate, &other);
+        assert!(told.starts_with("the key in FILE is encrypted"), "{told}");
+    }
+}
+
+#[test]
+fn a_certificate_of_version_1_is_not_told_as_another_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let key = file(&folder, "key", &key().serialize_pem());
+    openssl(
+        "req -new -subj /CN=a",
+        &[("-key", &key), ("-out", &path("request"))],
+    );
+    openssl(
+        "x509 -req",
+        &[
+            ("-in", &path("request")),
+            ("-signkey", &key),
+            ("-out", &path("certificate")),
+        ],
+    );
+    let error = Identity::load(&path("certificate"), &key).unwrap_err();
+    assert!(matches!(error, IdentityError::Version(_, 1)), "{error}");
 }
 
 #[test]

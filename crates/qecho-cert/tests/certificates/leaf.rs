@@ -116,7 +116,7 @@ fn a_key_file_that_holds_no_key_is_refused_by_name() {
     let error = AutomaticLeaf::open_or_create(authority, folder.path(), clock()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("cannot use the key in {}", path.display())
+        format!("there is no private key in {}", path.display())
     );
     assert_eq!(fs::read_to_string(path).unwrap(), "no key");
 }

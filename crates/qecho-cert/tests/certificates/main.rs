@@ -9,6 +9,7 @@ mod platform;
 mod refusal;
 mod stranger;
 mod trust;
+mod unusual;
 
 mod issue;
 mod process;

@@ -51,6 +51,10 @@ impl DialFailure {
             io::ErrorKind::NetworkUnreachable => "the network is unreachable".into(),
             io::ErrorKind::HostUnreachable => "the host is unreachable".into(),
             io::ErrorKind::AddrNotAvailable => "this host has no such address".into(),
+            io::ErrorKind::NetworkDown => "the network is down".into(),
+            io::ErrorKind::PermissionDenied => "this host forbids to send there".into(),
+            // Of a socket that sends: a route of the kind `blackhole`.
+            io::ErrorKind::InvalidInput => "this host has no way there".into(),
             _ => reason.to_string(),
         };
         Self::Unreachable { address, reason }

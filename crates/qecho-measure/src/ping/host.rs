@@ -43,7 +43,7 @@ pub(super) struct Host {
     unreachable: UnreachableTimer<u64>,
     /// Keeps the address and the kind of an ICMP message that may be about this
     /// host while it is dialled.
-    ambiguous: UnreachableTimer<(SocketAddr, io::ErrorKind)>,
+    ambiguous: UnreachableTimer<(SocketAddr, io::Error)>,
     was_connected: bool,
     without_alpn: bool,
 }
@@ -490,7 +490,8 @@ impl Host {
     ) {
         match &self.state {
             HostState::Dialing => {
-                let known = (peer, reason.kind());
+                let reason = io::Error::new(reason.kind(), reason.to_string());
+                let known = (peer, reason);
                 self.ambiguous.start(context.now(), AMBIGUOUS_GRACE, known);
             }
             _ => self.handle_unreachable(context, peer, reason),
@@ -498,10 +499,10 @@ impl Host {
     }
 
     fn check_ambiguous(&mut self, context: &mut ShardContext<'_, ()>) {
-        if let Some((peer, kind)) = self.ambiguous.take_expired(context.now())
+        if let Some((peer, reason)) = self.ambiguous.take_expired(context.now())
             && matches!(self.state, HostState::Dialing)
         {
-            self.handle_unreachable(context, peer, &kind.into());
+            self.handle_unreachable(context, peer, &reason);
         }
     }
 

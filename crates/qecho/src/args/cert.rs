@@ -243,7 +243,7 @@ pub(crate) struct VerifyArguments {
     pub(crate) file: PathBuf,
 
     /// The name or address by which clients call the server
-    #[arg(value_name = "HOST")]
+    #[arg(value_name = "HOST", value_parser = host_port::name)]
     pub(crate) host: String,
 
     /// Trust the certificate authorities in FILE (PEM) and no others

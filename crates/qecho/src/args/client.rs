@@ -10,7 +10,8 @@ use super::{DialArguments, Format, HostPort, ObserveArguments, host_port};
 /// Options of `qecho client`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ClientArguments {
-    /// The server: a name or address, with a port if it is not 4433
+    /// The server: a name or address, with a port if it is not 4433; a link-local address
+    /// with its interface, as in [fe80::1%eth0]:4433
     #[arg(value_name = "HOST[:PORT]", value_parser = host_port::reachable)]
     pub(crate) server: HostPort,
 

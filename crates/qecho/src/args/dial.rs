@@ -18,7 +18,8 @@ pub(crate) struct DialArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Vec<PathBuf>,
 
-    /// Trust exactly one key, whatever the certificate says
+    /// Trust exactly one key, whatever the certificate says; also as curl writes it,
+    /// sha256//BASE64
     #[arg(long, value_name = "sha256:HEX", conflicts_with = "ca")]
     pub(crate) pin: Option<Pin>,
 

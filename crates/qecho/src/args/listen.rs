@@ -1,7 +1,5 @@
 //! Places to listen on, as people write them.
 
-use std::net::IpAddr;
-
 use qecho_io::listen::Listen;
 
 use super::{HostPort, host_port};
@@ -18,14 +16,19 @@ pub(super) fn read(text: &str, usual_port: u16) -> Result<Listen, String> {
         let port = host_port::port(port)?;
         return Ok(Listen::Everywhere { port });
     }
+    if let Some(port) = text.strip_prefix(':') {
+        return Err(format!(
+            "no address is named; write {port} for localhost, or '*:{port}' for every address"
+        ));
+    }
     let HostPort { host, port } = HostPort::read(text, usual_port)?;
     if host == "localhost" {
         return Ok(Listen::Loopback { port });
     }
-    let address: IpAddr = host.parse().map_err(|_| {
+    let address = host_port::own_address(&host, port)?.ok_or_else(|| {
         format!("`{host}` is no address of this host; write for instance 0.0.0.0:{usual_port}")
     })?;
-    Ok(Listen::Address((address, port).into()))
+    Ok(Listen::Address(address))
 }
 
 #[cfg(test)]
@@ -48,6 +51,10 @@ mod tests {
         for (typed, meant) in cases {
             assert_eq!(read(typed, 4433), Ok(meant), "{typed}");
         }
+        assert_eq!(
+            read(":7", 4433),
+            Err("no address is named; write 7 for localhost, or '*:7' for every address".into())
+        );
         assert_eq!(
             read("example.com:1", 4433),
             Err("`example.com` is no address of this host; write for instance 0.0.0.0:4433".into())

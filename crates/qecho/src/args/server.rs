@@ -13,7 +13,8 @@ use super::{Format, ObserveArguments, alpn, listen};
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServerArguments {
     /// Where to listen: ADDRESS:PORT, localhost:PORT (both of its addresses),
-    /// *:PORT (every address) or PORT alone; may be given more than once
+    /// *:PORT (every address) or PORT alone; may be given more than once; a link-local
+    /// address with its interface, as in [fe80::1%eth0]:4433
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen, default_value = "localhost:4433")]
     pub(crate) listen: Vec<Listen>,
 

@@ -1,5 +1,7 @@
 //! Words and hints for connections that did not come about.
 
+use std::net::Ipv6Addr;
+
 use anyhow::{Error, anyhow};
 use qecho_cert::TrustVerifier;
 use qecho_echo::dial::{Alpn, DialFailure};
@@ -17,9 +19,12 @@ pub(super) fn explain(
 ) -> (Error, Option<String>) {
     let cannot = |reason: &dyn std::fmt::Display| anyhow!("cannot connect to {server}: {reason}");
     match failure {
-        DialFailure::NobodyListens { .. }
-        | DialFailure::Unreachable { .. }
-        | DialFailure::NoAnswer { .. } => {
+        DialFailure::Unreachable { .. } => {
+            let routes = "check the address, and this host's route there, its MTU and its firewall";
+            let hint = port_hint(&server.host).unwrap_or_else(|| routes.into());
+            (cannot(failure), Some(hint))
+        }
+        DialFailure::NobodyListens { .. } | DialFailure::NoAnswer { .. } => {
             let hint = format!("is a server running there, on UDP port {}?", server.port);
             (cannot(failure), Some(hint))
         }
@@ -47,6 +52,16 @@ pub(super) fn explain(
         }
         _ => (cannot(failure), None),
     }
+}
+
+/// Finds what to do if an IPv6 address may have been meant as an address and a port.
+fn port_hint(host: &str) -> Option<String> {
+    host.parse::<Ipv6Addr>().ok()?;
+    let (address, port) = host.rsplit_once(':')?;
+    let (address, port) = (address.parse::<Ipv6Addr>().ok()?, port.parse::<u16>().ok()?);
+    Some(format!(
+        "{host} is an IPv6 address; a port goes behind brackets, as in [{address}]:{port}"
+    ))
 }
 
 /// Finds what to do if the server has refused our certificate, or wanted one.

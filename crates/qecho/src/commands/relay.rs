@@ -7,13 +7,16 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use qecho_io::StartError;
+use qecho_io::{
+    StartError,
+    listen::{Listen, overlap},
+};
 use qecho_netsim::{
     link,
     relay::{Config, Rebind, RebindKind, Relay, RelayError},
 };
 
-use super::{resolve, show, signals, spawn};
+use super::{OVERLAP_HINT, resolve, show, signals, spawn};
 use crate::{
     args::RelayArguments,
     exit::{ExitStatus, Failure},
@@ -27,7 +30,7 @@ const NOTICES_MAX: usize = 4;
 pub(super) fn run(arguments: &RelayArguments) -> Result<ExitStatus, Failure> {
     let (notices, told) = sync_channel(NOTICES_MAX);
     let config = config(arguments)?.with_notices(notices);
-    let relay = Relay::start(&config).map_err(explain)?;
+    let relay = Relay::start(&config).map_err(|error| explain(error, &config.listen))?;
     // Whoever reads that the relay is ready may ask it to end at once.
     let stopper = relay.stopper();
     signals::on_signal(move |_| stopper.stop())?;
@@ -74,9 +77,10 @@ fn server(arguments: &RelayArguments, rebind: Option<Rebind>) -> Result<SocketAd
         .ok_or_else(|| anyhow!("{} has no address", arguments.to.host).into())
 }
 
-fn explain(error: RelayError) -> Failure {
+fn explain(error: RelayError, places: &[Listen]) -> Failure {
     let hint = match &error {
         RelayError::Start(StartError::Bind(bind)) => match bind.source.kind() {
+            io::ErrorKind::AddrInUse if overlap(places) => OVERLAP_HINT,
             io::ErrorKind::AddrInUse => {
                 "another program has this port; choose another by --listen localhost:PORT, \
                  or 0 for any that is free"

@@ -2,32 +2,68 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
-use anyhow::Context;
+use anyhow::anyhow;
 use qecho_echo::dial::Target;
 
 use crate::{args::HostPort, exit::Failure};
 
 /// Finds the addresses of a place.
 pub(super) fn target(host_port: &HostPort) -> Result<Target, Failure> {
-    let mut addresses = if host_port.host.eq_ignore_ascii_case("localhost") {
+    let name = host_port.name();
+    let mut addresses = if name.eq_ignore_ascii_case("localhost") {
         // Both addresses, whatever the host's files say (RFC 6761 §6.3).
         [IpAddr::V4(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()]
             .map(|address| SocketAddr::new(address, host_port.port))
             .to_vec()
     } else {
-        resolve(host_port)?
+        resolve(host_port, &name)?
     };
     addresses.dedup();
+    if let Some(nobody) = addresses
+        .iter()
+        .find(|address| address.ip().is_unspecified())
+    {
+        let error = anyhow!(
+            "{} stands for all addresses of a host, and is none that can be reached",
+            nobody.ip()
+        );
+        return Err(Failure::from(error).hint("a server on this host is at localhost"));
+    }
+    let server_name = match &addresses[..] {
+        [address] if is_number(&name) => address.ip().to_string(),
+        _ => name,
+    };
     Ok(Target {
-        server_name: host_port.host.clone(),
+        server_name,
         addresses,
     })
 }
 
-fn resolve(host_port: &HostPort) -> Result<Vec<SocketAddr>, Failure> {
-    (host_port.host.as_str(), host_port.port)
-        .to_socket_addrs()
-        .map(Iterator::collect)
-        .with_context(|| format!("cannot find the address of {}", host_port.host))
-        .map_err(|error| Failure::from(error).hint("check the spelling, or give an IP address"))
+fn resolve(host_port: &HostPort, name: &str) -> Result<Vec<SocketAddr>, Failure> {
+    // The system knows the number of a zone.
+    let host = match host_port.zone() {
+        Some(_) => &host_port.host,
+        None => name,
+    };
+    let found = (host, host_port.port).to_socket_addrs();
+    found.map(Iterator::collect).map_err(|error| {
+        let (what, hint) = match host_port.zone() {
+            Some(zone) => (
+                format!("this host has no network interface {zone}"),
+                "`ip link` lists them",
+            ),
+            None => (
+                format!("cannot find the address of {}", host_port.host),
+                "check the spelling, or give an IP address",
+            ),
+        };
+        Failure::from(anyhow::Error::new(error).context(what)).hint(hint)
+    })
+}
+
+/// Returns whether a name is an IPv4 address in one of its old forms (127.1, 2130706433),
+/// which the system knows and certificates do not have.
+fn is_number(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -20,7 +20,10 @@ use qecho_engine::{
     Secrets, ServerTls, Side,
     config::{AdmissionSettings, RetryPolicy, Transport},
 };
-use qecho_io::{Server, ServerConfig, StartError};
+use qecho_io::{
+    Server, ServerConfig, StartError,
+    listen::{Listen, overlap},
+};
 use qecho_measure::baseline_servers::{BaselineServers, BindScope, Running};
 use rustls::server::danger::ClientCertVerifier;
 
@@ -28,7 +31,7 @@ use self::{
     certificate::LoadedIdentity,
     file_watcher::{FileWatcher, WatchedFiles},
 };
-use super::{observing::Observing, show, signals};
+use super::{OVERLAP_HINT, observing::Observing, show, signals};
 use crate::{
     args::{AlsoArgument, EndArgument, MessagesArgument, RetryArgument, ServerArguments, Switch},
     exit::{ExitStatus, Failure},
@@ -51,14 +54,14 @@ fn serve(arguments: &ServerArguments, observing: &Observing) -> Result<ExitStatu
     let config = config(arguments, &identity, clients.clone(), observing)?;
     let (notices, readable) = notices(arguments);
     let bound = baseline_servers(&arguments.also).bind(&config);
-    let (sockets, baseline_servers) = bound.map_err(explain)?;
+    let (sockets, baseline_servers) = bound.map_err(|error| explain(error, &arguments.listen))?;
     let end = match arguments.end {
         EndArgument::WithPeer => End::WithPeer,
         EndArgument::AfterMessage => End::AfterMessage,
     };
     let echo = Echo::new(end, notices);
     let server = config.start_on(sockets, |_| echo.clone());
-    let server = server.map_err(explain)?;
+    let server = server.map_err(|error| explain(error, &arguments.listen))?;
     // The printer ends when no shard can send a notice any more.
     drop(echo);
     if let Some(reason) = server.unsteered() {
@@ -149,13 +152,14 @@ fn cores() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-fn explain(error: StartError) -> Failure {
+fn explain(error: StartError, places: &[Listen]) -> Failure {
     let kind = match &error {
         StartError::Bind(bind) => Some(bind.source.kind()),
         _ => None,
     };
     let failure = Failure::from(anyhow::Error::new(error));
     match kind {
+        Some(io::ErrorKind::AddrInUse) if overlap(places) => failure.hint(OVERLAP_HINT),
         Some(io::ErrorKind::AddrInUse) => failure.hint(
             "another program, perhaps another qecho, has this port; \
              choose another by --listen localhost:PORT, or 0 for any that is free",

@@ -7,6 +7,7 @@ mod before_us;
 mod browsing;
 mod inspecting;
 mod installing;
+mod keys;
 mod making;
 mod renewing;
 

@@ -11,6 +11,8 @@ mod key_log;
 mod listening;
 mod mutual;
 mod narration;
+#[cfg(target_os = "linux")]
+mod network;
 mod pcap;
 mod pcap_limit;
 mod ping;
@@ -30,6 +32,7 @@ mod tracing;
 mod trust;
 mod unreachable;
 mod unread;
+mod unusual_keys;
 mod usage;
 
 mod captured;

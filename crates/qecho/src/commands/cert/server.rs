@@ -11,9 +11,10 @@ use qecho_echo::{
 use rustls::pki_types::CertificateDer;
 
 use super::super::{dialing, resolve};
-use crate::{args::HostPort, exit::Failure};
+use crate::{args::HostPort, exit::Failure, stderr::say};
 
-/// Connects, asks nothing, trusts nobody with anything, and takes the chain.
+/// Connects, asks nothing, trusts nobody with anything, and takes the chain, also where the
+/// handshake fails behind it.
 pub(super) fn chain(
     server: &HostPort,
     alpn: &Alpn,
@@ -40,7 +41,7 @@ pub(super) fn chain(
             }
             ClientEvent::Ended(outcome) => {
                 if let (Err(failure), Err(_)) = (outcome, &chain) {
-                    chain = Err(explain(server, alpn, &verifier, &failure));
+                    chain = shown(&verifier, explain(server, alpn, &verifier, &failure));
                 }
                 break;
             }
@@ -49,6 +50,21 @@ pub(super) fn chain(
     }
     client.wait().context("cannot wait for packets")?;
     chain
+}
+
+/// Returns the chain that the server has shown before the handshake failed, and says why.
+fn shown(
+    verifier: &TrustVerifier,
+    failure: Failure,
+) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let chain = verifier.shown_chain();
+    if chain.is_empty() {
+        return Err(failure);
+    }
+    if let Some(error) = &failure.error {
+        say(format_args!("warning: {error:#}"));
+    }
+    Ok(chain)
 }
 
 fn explain(

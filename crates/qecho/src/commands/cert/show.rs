@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &ShowArguments) -> Result<ExitStatus, Failure> {
         }
         SubjectArgument::Server(server) => {
             let chain = server::chain(server, &arguments.alpn, arguments.timeout)?;
-            (chain, Some(server.host.clone()))
+            (chain, Some(server.name()))
         }
     };
     let all = chain

@@ -125,10 +125,17 @@ fn stores(arguments: &StoreArguments, wanted: TrustState) -> Result<Vec<Store>, 
     }
     if arguments.store != StoreArgument::System && arguments.system != Some(SystemStore::Windows) {
         let found = nss_profiles(&folder::process_variable);
-        if found.is_empty() {
+        for folder in &found.outdated {
+            say(format_args!(
+                "skipped {}, a browser's store from before 2018 (cert8.db): start that browser \
+                 in a version of today, which makes a new one, and run this again",
+                folder.display()
+            ));
+        }
+        if found.profiles.is_empty() {
             say_that_no_browser_has_started(arguments, wanted)?;
         }
-        stores.extend(found.into_iter().map(Store::Profile));
+        stores.extend(found.profiles.into_iter().map(Store::Profile));
     }
     Ok(stores)
 }

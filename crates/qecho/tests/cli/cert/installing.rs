@@ -241,3 +241,32 @@ fn without_root_and_sudo_the_system_store_is_left_alone() {
     let reason = "cannot change the system's store: it takes root, and sudo is not there";
     done.fails(2, reason, Some("--dry-run prints the commands"));
 }
+
+#[test]
+fn a_profile_that_firefox_has_elsewhere_is_found_and_an_old_one_skipped() {
+    let env = TestEnv::new();
+    let listed = env.home().join(".mozilla/firefox");
+    let (moved, old) = (env.path("moved"), listed.join("before.2018"));
+    for folder in [&moved, &old] {
+        fs::create_dir_all(folder).expect("it takes folders");
+    }
+    certutil(&env, &["-N", "--empty-password"], &moved);
+    fs::write(old.join("cert8.db"), "").expect("it takes files");
+    let list = format!("[Profile0]\nIsRelative=0\nPath={}\n", moved.display());
+    fs::write(listed.join("profiles.ini"), list).expect("it takes files");
+    env.qecho("cert ca new").ok();
+    let skipped = format!(
+        "skipped {}, a browser's store from before 2018",
+        old.display()
+    );
+    for (command, words, is_there) in [
+        ("install", "trusts the CA now", true),
+        ("uninstall", "has forgotten the CA", false),
+    ] {
+        let done = env.qecho(format!("cert {command} --store nss")).run();
+        done.exits(0).complains(&skipped);
+        done.prints(&format!("{} {words}\n", moved.display()));
+        let (_, list) = certutil(&env, &["-L"], &moved);
+        assert_eq!(list.contains("qecho_"), is_there, "{list}");
+    }
+}
