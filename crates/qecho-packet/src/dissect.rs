@@ -28,8 +28,8 @@ use crate::{
     wire::{self, PacketType, Protected},
 };
 
-pub use self::captured_datagram::CapturedDatagram;
 pub(crate) use self::key_log::LINES_MAX;
+pub use self::{captured_datagram::CapturedDatagram, key_log::key_log_text};
 
 /// Connections that are followed at once, unless told otherwise.
 pub const CONNECTIONS_MAX: usize = 10_000;

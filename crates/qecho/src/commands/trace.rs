@@ -17,7 +17,7 @@ use qecho_packet::{
 
 use self::{
     counts::Counts,
-    input::{CaptureInput, add_key_log, add_secrets_inside},
+    input::{CaptureInput, add_key_log},
 };
 use super::tracing;
 use crate::{
@@ -31,14 +31,10 @@ const SEQUENCE_COLUMNS: usize = 100;
 
 /// Shows what a capture has.
 pub(super) fn run(arguments: &TraceFileArguments) -> Result<ExitStatus, Failure> {
-    let mut input = CaptureInput::open(&arguments.file)?;
     let mut dissector = Dissector::default();
+    let mut input = CaptureInput::open(&arguments.file, &mut dissector)?;
     for path in &arguments.key_logs {
         add_key_log(path, &mut dissector)?;
-    }
-    if arguments.key_logs.is_empty() {
-        // Elsewhere they may stand after the packets that they open.
-        add_secrets_inside(&arguments.file, &mut dissector);
     }
     let qlog = match &arguments.qlog.directory {
         None => None,
@@ -58,7 +54,7 @@ pub(super) fn run(arguments: &TraceFileArguments) -> Result<ExitStatus, Failure>
     }
     let counts = &view.counts;
     if counts.has_quic() || outcome.is_err() {
-        counts.tell();
+        counts.tell(input.is_stream());
     }
     outcome?;
     if counts.has_quic() {

@@ -71,8 +71,8 @@ impl Counts {
         (!words.is_empty()).then(|| words.join("; "))
     }
 
-    /// Says what could not be shown.
-    pub(super) fn tell(&self) {
+    /// Says what could not be shown; of a stream, secrets open only what comes after them.
+    pub(super) fn tell(&self, is_stream: bool) {
         if let Some(words) = self.left_out() {
             say(format_args!("not shown: {words}"));
         }
@@ -81,8 +81,9 @@ impl Counts {
             1 => "1 packet stays closed: its TLS secrets are".to_owned(),
             count => format!("{count} packets stay closed: their TLS secrets are"),
         };
+        let place = if is_stream { "before them" } else { "inside" };
         say(format_args!(
-            "{words} neither inside nor in a --keylog; programs write them to $SSLKEYLOGFILE"
+            "{words} neither {place} nor in a --keylog; programs write them to $SSLKEYLOGFILE"
         ));
     }
 }
