@@ -11,6 +11,7 @@ mod key_log;
 mod listening;
 mod mutual;
 mod narration;
+mod padding;
 mod pcap;
 mod pcap_limit;
 mod ping;
