@@ -28,8 +28,8 @@ use crate::{
     wire::{self, PacketType, Protected},
 };
 
-pub use self::captured_datagram::CapturedDatagram;
 pub(crate) use self::key_log::LINES_MAX;
+pub use self::{captured_datagram::CapturedDatagram, key_log::key_log_text};
 
 /// Connections that are followed at once, unless told otherwise.
 pub const CONNECTIONS_MAX: usize = 10_000;
@@ -227,17 +227,16 @@ impl Dissector {
         let mut packets = Vec::new();
         let mut rest = seen.payload.len();
         let length = matched.map_or(0, |matched| matched.destination_length);
-        for read in wire::packets(datagram, length) {
-            if rest == 0 {
+        let mut reading = wire::packets(datagram, length);
+        while rest > 0 {
+            let Some(read) = reading.next() else {
+                packets.push(DecodedPacket::padding(rest));
                 break;
-            }
-            let offset = seen.payload.len() - rest;
+            };
             let packet = match read {
                 Ok(read) if read.bytes.len() <= rest => {
                     let mut packet = self.packet(seen, &read, matched, direction);
-                    if offset > 0 && packet.decrypted.is_none() {
-                        captured_datagram::doubt(&mut packet, &packets, read.bytes, offset);
-                    }
+                    packet.doubt(&read, &packets);
                     packet
                 }
                 Ok(read) => captured_datagram::cut(read, rest),
@@ -269,7 +268,7 @@ impl Dissector {
         let dropped = match (read.header.packet_type, matched) {
             (PacketType::Unknown, _) => Some(DropReason::UnsupportedVersion),
             (PacketType::VersionNegotiation, None) => None,
-            (_, None) => Some(DropReason::UnknownConnection),
+            (_, None) => Some(DropReason::BeginningNotCaptured),
             (PacketType::VersionNegotiation, Some(matched)) => {
                 self.negotiation(read, matched, direction)
             }

@@ -6,7 +6,7 @@ use crate::{
     close::CloseReason,
     direction::Direction,
     stream_id::Side,
-    wire::{ConnectionId, Header, Malformed},
+    wire::{ConnectionId, Header, Malformed, Protected},
 };
 
 /// Something that a watched shard did or met.
@@ -89,6 +89,35 @@ pub struct DecodedPacket {
     pub tail: Option<[u8; 16]>,
 }
 
+impl DecodedPacket {
+    /// Returns the zero bytes that fill a datagram behind its packets.
+    pub fn padding(size: usize) -> Self {
+        Self {
+            header: None,
+            size,
+            decrypted: None,
+            dropped: Some(DropReason::Padding),
+            tail: None,
+        }
+    }
+
+    /// Calls what stands behind packets of the same datagram junk, if it was not opened and
+    /// only looks like a packet: `read` is what it was taken for, `before` are those packets.
+    pub fn doubt(&mut self, read: &Protected<'_>, before: &[Self]) {
+        let first = before.first().and_then(|packet| packet.header.as_ref());
+        let doubtful = first.is_some_and(|first| read.is_doubtful_behind(first));
+        if doubtful && self.decrypted.is_none() {
+            let offset = before.iter().map(|packet| packet.size).sum();
+            self.header = None;
+            self.dropped = Some(DropReason::Malformed(Malformed {
+                offset,
+                what: "packet: it is junk",
+                frame_type: None,
+            }));
+        }
+    }
+}
+
 /// The part of a packet that only the keys of a connection show.
 #[derive(Clone, Debug)]
 pub struct DecryptedPacket {
@@ -110,6 +139,8 @@ pub struct DecryptedPacket {
 pub enum DropReason {
     /// The bytes are no packet.
     Malformed(Malformed),
+    /// Zero bytes behind the packets of their datagram, which mean nothing.
+    Padding,
     /// There are no keys for its kind, not yet or not any more.
     NoKeys,
     /// It is not from the peer, or was changed on its way: the key does not
@@ -127,6 +158,8 @@ pub enum DropReason {
     Closed,
     /// No connection of that ID is known.
     UnknownConnection,
+    /// No packet that begins its connection was captured.
+    BeginningNotCaptured,
     /// Only version 1 is spoken.
     UnsupportedVersion,
     /// Its datagram is larger than any handshake's, or than the route carries.
@@ -156,6 +189,7 @@ impl fmt::Display for DropReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed(malformed) => return malformed.fmt(f),
+            Self::Padding => "padding after the packet",
             Self::NoKeys => "there are no keys for it",
             Self::NotAuthentic => "its key does not fit",
             Self::TooFragmented => "its frames leave too many gaps",
@@ -164,6 +198,7 @@ impl fmt::Display for DropReason {
             Self::OtherAddress => "it comes from another address during the handshake",
             Self::Closed => "the connection is closed",
             Self::UnknownConnection => "no such connection is known",
+            Self::BeginningNotCaptured => "its connection began before the capture",
             Self::UnsupportedVersion => "its version is not spoken",
             Self::Oversized => "its datagram is larger than one that can be meant",
             Self::ServerToken => "a server's Initial has no token",

@@ -83,11 +83,14 @@ impl InboundDatagram {
     ) -> DecodedDatagram {
         let mut opened = opened.into_iter().peekable();
         let mut packets = Vec::new();
-        for protected in wire::packets(&self.data, connection_id::LENGTH) {
+        let mut reading = wire::packets(&self.data, connection_id::LENGTH);
+        for protected in reading.by_ref() {
             let packet = match protected {
                 Ok(protected) => {
                     let copy = opened.next_if(|copy| belongs(copy, &protected));
-                    self.packet(&protected, copy, disposition, after)
+                    let mut packet = self.packet(&protected, copy, disposition, after);
+                    packet.doubt(&protected, &packets);
+                    packet
                 }
                 Err(malformed) => {
                     let read = packets.iter().map(|packet: &DecodedPacket| packet.size);
@@ -101,6 +104,9 @@ impl InboundDatagram {
                 }
             };
             packets.push(packet);
+        }
+        if !reading.rest().is_empty() {
+            packets.push(DecodedPacket::padding(reading.rest().len()));
         }
         DecodedDatagram {
             connection: after.connection,

@@ -4,14 +4,11 @@ use std::{borrow::Cow, net::SocketAddr};
 
 use crate::{
     DecodedPacket, Direction, DropReason,
-    wire::{self, Malformed, Protected},
+    wire::{self, Protected},
 };
 
 /// Bytes of the largest UDP payload (RFC 9000 §18.2).
 const UDP_PAYLOAD_MAX: usize = 65_527;
-
-const LONG_HEADER: u8 = 0x80;
-const FIXED_BIT: u8 = 0x40;
 
 /// Bytes of a connection ID that tells a connection whatever the addresses
 /// are: a shorter one is too easily met by chance.
@@ -64,29 +61,6 @@ impl<'a> CapturedDatagram<'a> {
     pub(super) fn first_packet<'d>(&self, datagram: &'d [u8]) -> Option<Protected<'d>> {
         let packet = wire::packets(datagram, 0).next()?.ok()?;
         (packet.number_offset <= self.payload.len()).then_some(packet)
-    }
-}
-
-/// Calls what stands after the packets of a datagram junk, if it only looks
-/// like a short header: whatever has no other form does.
-pub(super) fn doubt(
-    packet: &mut DecodedPacket,
-    before: &[DecodedPacket],
-    bytes: &[u8],
-    offset: usize,
-) {
-    let destination =
-        |packet: &DecodedPacket| packet.header.as_ref().map(|header| header.destination);
-    let is_short = bytes[0] & LONG_HEADER == 0;
-    // RFC 9000 §12.2: all have the same destination. §17.3.1: the bit is 1.
-    let looks_like_one =
-        bytes[0] & FIXED_BIT != 0 && before.first().and_then(destination) == destination(packet);
-    if is_short && !looks_like_one {
-        packet.header = None;
-        packet.dropped = Some(DropReason::Malformed(Malformed {
-            offset,
-            what: "packet: padding or junk",
-        }));
     }
 }
 

@@ -63,7 +63,7 @@ impl KeyLog {
     }
 
     pub(super) fn add(&mut self, now: Duration, text: &str) {
-        for line in text.lines() {
+        for line in text.split(['\r', '\n']) {
             let mut words = line.split_ascii_whitespace();
             let label = words.next();
             let label = LABELS.iter().position(|one| Some(*one) == label);
@@ -153,6 +153,48 @@ impl KeyLog {
     }
 }
 
+/// The mark that some editors and shells put before text (Unicode, U+FEFF), as UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Decodes the bytes of a key log, for [`Dissector::add_secrets`](super::Dissector::add_secrets).
+///
+/// UTF-8 and, since PowerShell redirects so, UTF-16 are read, with byte order mark or without.
+/// Labels and digits are ASCII: any other character becomes `?`, so that the text is
+/// never longer than its bytes.
+pub fn key_log_text(bytes: &[u8]) -> String {
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        [1..=0x7f, 0, ..] => utf16(bytes, u16::from_le_bytes),
+        [0, 1..=0x7f, ..] => utf16(bytes, u16::from_be_bytes),
+        _ => utf8(bytes),
+    }
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
+    let pairs = bytes.as_chunks::<2>().0.iter();
+    let units = pairs.map(|pair| u8::try_from(unit(*pair)).unwrap_or(u8::MAX));
+    units.map(ascii).collect()
+}
+
+fn utf8(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((first, after)) = rest.split_first() {
+        // Logs that were joined have a mark within.
+        let marked = rest.strip_prefix(BYTE_ORDER_MARK);
+        if marked.is_none() {
+            text.push(ascii(*first));
+        }
+        rest = marked.unwrap_or(after);
+    }
+    text
+}
+
+fn ascii(byte: u8) -> char {
+    if byte.is_ascii() { byte.into() } else { '?' }
+}
+
 /// Reads the client random and the secret that follow a label.
 fn read<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<(ClientRandom, Secret)> {
     let mut bytes = [0; RANDOM_LENGTH];
@@ -186,6 +228,43 @@ mod tests {
         assert!(!found(Side::Server, PacketType::ZeroRtt));
         assert!(!found(Side::Server, PacketType::Initial));
         assert_eq!(log.malformed, 0);
+    }
+
+    #[test]
+    fn a_key_log_is_read_in_whatever_encoding_an_editor_or_a_shell_left_it() {
+        let plain = line(LABELS[2], 1, &"ab".repeat(32)) + "# é 🦀\n";
+        let utf16 = |order: fn(u16) -> [u8; 2], text: &str| -> Vec<u8> {
+            text.encode_utf16().flat_map(order).collect()
+        };
+        let marked = format!("\u{feff}{plain}");
+        for bytes in [
+            plain.clone().into_bytes(),
+            marked.clone().into_bytes(),
+            format!("{marked}{marked}").into_bytes(),
+            utf16(u16::to_le_bytes, &plain),
+            utf16(u16::to_be_bytes, &plain),
+            utf16(u16::to_le_bytes, &marked),
+            utf16(u16::to_be_bytes, &marked),
+            plain.replace('\n', "\r").into_bytes(),
+        ] {
+            let text = key_log_text(&bytes);
+            assert!(text.len() <= bytes.len());
+            let mut log = KeyLog::new(10, false);
+            log.add(NOW, &text);
+            let secret = log.secret(&[1; 32], Side::Client, PacketType::OneRtt);
+            assert!(secret.is_some(), "{bytes:x?}");
+            assert_eq!(log.malformed, 0);
+        }
+        for odd in [
+            &b""[..],
+            b"\xff",
+            b"\xff\xfe\x41",
+            b"\xef\xbb",
+            b"\0",
+            b"\xfe\xff",
+        ] {
+            assert!(key_log_text(odd).is_ascii());
+        }
     }
 
     #[test]

@@ -141,10 +141,13 @@ fn what_belongs_to_no_connection_is_told_with_the_reason() {
     let mut short = vec![0x40; 50];
     short[30] = 9;
     for (datagram, reason) in [
-        (forged, Some(DropReason::UnknownConnection)),
-        (bytes(SERVER_INITIAL), Some(DropReason::UnknownConnection)),
-        (bytes(RETRY), Some(DropReason::UnknownConnection)),
-        (short, Some(DropReason::UnknownConnection)),
+        (forged, Some(DropReason::BeginningNotCaptured)),
+        (
+            bytes(SERVER_INITIAL),
+            Some(DropReason::BeginningNotCaptured),
+        ),
+        (bytes(RETRY), Some(DropReason::BeginningNotCaptured)),
+        (short, Some(DropReason::BeginningNotCaptured)),
         (grease, Some(DropReason::UnsupportedVersion)),
         (negotiation, None),
     ] {
@@ -168,7 +171,7 @@ fn what_belongs_to_no_connection_is_told_with_the_reason() {
 
 #[test]
 fn junk_after_a_packet_is_a_packet_without_header() {
-    for byte in [0xff, 0x00, 0x55] {
+    for byte in [0xff, 0x01, 0x55] {
         let mut datagram = bytes(CLIENT_INITIAL);
         let size = datagram.len();
         datagram.extend([byte; 40]);
@@ -186,6 +189,25 @@ fn junk_after_a_packet_is_a_packet_without_header() {
             junk.dropped,
             Some(DropReason::Malformed(Malformed { offset, .. })) if offset >= size
         ));
+    }
+}
+
+#[test]
+fn zero_bytes_after_a_packet_are_padding_also_where_the_capture_ends() {
+    let mut datagram = bytes(CLIENT_INITIAL);
+    let size = datagram.len();
+    datagram.extend([0; 40]);
+    for (length, cut) in [(size + 40, false), (size + 7, true)] {
+        let seen = CapturedDatagram {
+            cut,
+            ..from_client(&datagram[..length])
+        };
+        let told = told(&mut Dissector::default(), &[seen]);
+        let Some(Observation::Datagram(dissected)) = told.last() else {
+            panic!("{told:?}");
+        };
+        assert_eq!(dropped(dissected), [None, Some(DropReason::Padding)]);
+        assert_eq!(dissected.packets[1].size, length - size);
     }
 }
 

@@ -216,9 +216,10 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<Frame<'a>, Malformed> {
     if padding > 0 {
         return Ok(Frame::Padding { length: padding });
     }
-    Ok(match reader.varint("frame type")? {
+    let frame_type = reader.varint("frame type")?;
+    Ok(match frame_type {
         0x01 => Frame::Ping,
-        frame_type @ (0x02 | 0x03) => Frame::Ack(ack(reader, frame_type == 0x03)?),
+        0x02 | 0x03 => Frame::Ack(ack(reader, frame_type == 0x03)?),
         0x04 => Frame::ResetStream {
             id: stream_id(reader, "RESET_STREAM")?,
             code: reader.varint("RESET_STREAM")?,
@@ -235,10 +236,10 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<Frame<'a>, Malformed> {
         0x07 => Frame::NewToken {
             token: reader.take_counted("NEW_TOKEN")?,
         },
-        frame_type @ 0x08..=0x0f => stream(reader, frame_type)?,
-        frame_type @ 0x10..=0x17 => flow_control(reader, frame_type)?,
-        frame_type @ 0x18..=0x1b => path(reader, frame_type)?,
-        frame_type @ (0x1c | 0x1d) => close(reader, frame_type)?,
+        0x08..=0x0f => stream(reader, frame_type)?,
+        0x10..=0x17 => flow_control(reader, frame_type)?,
+        0x18..=0x1b => path(reader, frame_type)?,
+        0x1c | 0x1d => close(reader, frame_type)?,
         0x1e => Frame::HandshakeDone,
         0x1f => Frame::ImmediateAck,
         0x30 => Frame::Datagram {
@@ -253,7 +254,13 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<Frame<'a>, Malformed> {
             max_ack_delay_us: reader.varint("ACK_FREQUENCY")?,
             reordering_threshold: reader.varint("ACK_FREQUENCY")?,
         },
-        _ => return Err(begin.malformed("frame: its type is unknown")),
+        _ => {
+            let frame_type = Some(frame_type);
+            return Err(Malformed {
+                frame_type,
+                ..begin.malformed("frame")
+            });
+        }
     })
 }
 

@@ -4,9 +4,11 @@
 use super::{
     ConnectionId,
     reader::{Malformed, Reader},
+    version::shares_lengths,
 };
 
 const LONG_HEADER: u8 = 0x80;
+const FIXED_BIT: u8 = 0x40;
 const SPIN_BIT: u8 = 0x20;
 const KEY_PHASE: u8 = 0x04;
 const VERSION_1: u32 = 1;
@@ -138,7 +140,24 @@ pub struct Protected<'a> {
     pub number_offset: usize,
 }
 
+impl Protected<'_> {
+    /// Tells whether this packet, which stands behind one with the header `first`, may only
+    /// look like one with a short header, as any bytes of no other form do.
+    ///
+    /// RFC 9000 §12.2: all packets of a datagram have the same destination. Where that has no
+    /// bytes, the fixed bit tells (§17.3.1), unless it is greased (RFC 9287).
+    pub fn is_doubtful_behind(&self, first: &Header) -> bool {
+        let is_short = self.header.packet_type == PacketType::OneRtt;
+        let is_fixed = self.bytes.first().is_some_and(|byte| byte & FIXED_BIT != 0);
+        let is_same = self.header.destination == first.destination;
+        is_short && (!is_same || first.destination.is_empty() && !is_fixed)
+    }
+}
+
 /// The packets of one datagram, in their order.
+///
+/// Zero bytes behind the last one, which many senders fill a datagram with, are no packet:
+/// they are the [`rest`](Self::rest).
 #[derive(Clone, Debug)]
 pub struct Packets<'a> {
     rest: &'a [u8],
@@ -172,6 +191,10 @@ impl<'a> Iterator for Packets<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let first = *self.rest.first()?;
+        let is_behind = self.offset > 0;
+        if first == 0 && is_behind && self.rest.iter().all(|byte| *byte == 0) {
+            return None;
+        }
         let read = match first & LONG_HEADER {
             0 => short(self.rest, self.destination_length),
             _ => long(self.rest),
@@ -182,10 +205,13 @@ impl<'a> Iterator for Packets<'a> {
                 self.offset += packet.bytes.len();
                 Ok(packet)
             }
-            Err(Malformed { offset, what }) => {
+            Err(malformed) => {
                 self.rest = &[];
-                let offset = self.offset + offset;
-                Err(Malformed { offset, what })
+                let offset = self.offset + malformed.offset;
+                Err(Malformed {
+                    offset,
+                    ..malformed
+                })
             }
         })
     }
@@ -216,8 +242,7 @@ fn long(bytes: &[u8]) -> Result<Protected<'_>, Malformed> {
     let mut reader = Reader::new(bytes);
     let first = reader.byte("first byte")?;
     let version = u32::from_be_bytes(reader.array("version")?);
-    let destination = connection_id(&mut reader, "destination connection ID", version)?;
-    let source = connection_id(&mut reader, "source connection ID", version)?;
+    let [destination, source] = connection_ids(&mut reader, version)?;
     let packet_type = match (version, first >> 4 & 0x03) {
         (0, _) => PacketType::VersionNegotiation,
         (VERSION_1, 0) => PacketType::Initial,
@@ -245,15 +270,11 @@ fn long(bytes: &[u8]) -> Result<Protected<'_>, Malformed> {
             }
         }
         PacketType::Retry => {
+            let short = reader.malformed("Retry integrity tag");
             let rest = reader.take_rest();
             let token_length = rest.len().checked_sub(RETRY_TAG);
             let token = token_length.and_then(|length| rest.get(..length));
-            header.token = token
-                .ok_or(Malformed {
-                    offset: number_offset,
-                    what: "Retry integrity tag",
-                })?
-                .to_vec();
+            header.token = token.ok_or(short)?.to_vec();
         }
         PacketType::Initial | PacketType::ZeroRtt | PacketType::Handshake => {
             if packet_type == PacketType::Initial {
@@ -272,6 +293,32 @@ fn long(bytes: &[u8]) -> Result<Protected<'_>, Malformed> {
         bytes: &bytes[..length],
         number_offset,
     })
+}
+
+/// Reads the receiver's and the sender's connection ID, with their lengths.
+fn connection_ids(reader: &mut Reader<'_>, version: u32) -> Result<[ConnectionId; 2], Malformed> {
+    const DESTINATION: &str = "destination connection ID";
+    const SOURCE: &str = "source connection ID";
+    if !shares_lengths(version) {
+        return Ok([
+            connection_id(reader, DESTINATION, version)?,
+            connection_id(reader, SOURCE, version)?,
+        ]);
+    }
+    // Four bits each; 0 stands for none, and others for three bytes more.
+    let lengths = reader.byte(DESTINATION)?;
+    let mut read = |length: u8, what| {
+        let length = match length {
+            0 => 0,
+            length => usize::from(length) + 3,
+        };
+        let bytes = reader.take(length, what)?;
+        Ok(ConnectionId::new(bytes).unwrap_or_default())
+    };
+    Ok([
+        read(lengths >> 4, DESTINATION)?,
+        read(lengths & 0x0f, SOURCE)?,
+    ])
 }
 
 /// Reads a connection ID with its length; other versions may have longer ones,

@@ -1,13 +1,26 @@
 //! Takes bytes off the front.
 
+use std::fmt;
+
 /// Bytes that are not what they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("malformed {what} at byte {offset}")]
 pub struct Malformed {
     /// Number of bytes before the one where it shows.
     pub offset: usize,
     /// The structure that could not be read.
     pub what: &'static str,
+    /// The type of the frame, if that is what nobody knows.
+    pub frame_type: Option<u64>,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.frame_type {
+            Some(frame_type) => write!(f, "unknown frame type {frame_type:#04x}")?,
+            None => write!(f, "malformed {}", self.what)?,
+        }
+        write!(f, " at byte {}", self.offset)
+    }
 }
 
 /// The rest of some bytes, and its offset.
@@ -37,6 +50,7 @@ impl<'a> Reader<'a> {
         Malformed {
             offset: self.offset,
             what,
+            frame_type: None,
         }
     }
 

@@ -15,6 +15,7 @@ use qecho_packet::{
 pub(crate) const MALFORMED: Malformed = Malformed {
     offset: 3,
     what: "STREAM",
+    frame_type: None,
 };
 
 pub(crate) fn connection(number: u64, side: Side) -> Connection {
@@ -265,6 +266,7 @@ pub(crate) const UNPROCESSED: [DropReason; 18] = [
     DropReason::OtherAddress,
     DropReason::Closed,
     DropReason::UnknownConnection,
+    DropReason::BeginningNotCaptured,
     DropReason::UnsupportedVersion,
     DropReason::DatagramTooSmall,
     DropReason::ServerToken,

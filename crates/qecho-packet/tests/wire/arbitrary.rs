@@ -131,7 +131,11 @@ fn check_packets(datagram: &[u8], destination_length: usize) {
             }
         }
     }
-    assert_eq!(read, datagram.len(), "all bytes belong to a packet");
+    let padding = decoded.rest();
+    assert!(padding.iter().all(|byte| *byte == 0), "{padding:?}");
+    assert!(read > 0 || padding.is_empty(), "it pads a packet");
+    let whole = read + padding.len();
+    assert_eq!(whole, datagram.len(), "all other bytes belong to a packet");
 }
 
 #[test]

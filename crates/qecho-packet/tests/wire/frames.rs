@@ -45,7 +45,7 @@ fn a_frame_cut_anywhere_is_malformed_inside_its_payload() {
         for length in 1..bytes.len() {
             let cut = [b"\x01".as_slice(), &bytes[..length]].concat();
             let decoded = decode(&cut);
-            let [Ok(Frame::Ping), Err(Malformed { offset, what })] = decoded[..] else {
+            let [Ok(Frame::Ping), Err(Malformed { offset, what, .. })] = decoded[..] else {
                 panic!("{cut:02x?} became {decoded:?}");
             };
             assert!((1..=cut.len()).contains(&offset), "{cut:02x?}: {offset}");
@@ -91,9 +91,18 @@ fn nothing_has_no_frames() {
 
 #[test]
 fn an_unknown_type_ends_the_frames_where_it_stands() {
-    for unknown in ["20", "2f", "32", "40b0", "80000040", "ffffffffffffffff"] {
-        let error = malformed(&format!("01 {unknown} 01 01"));
-        assert_eq!(error.offset, 1, "{unknown}");
+    for (unknown, words) in [
+        ("20", "unknown frame type 0x20 at byte 1"),
+        ("02f0", "malformed ACK at byte 2"),
+        ("40b0", "unknown frame type 0xb0 at byte 1"),
+        ("80000040", "unknown frame type 0x40 at byte 1"),
+        (
+            "ffffffffffffffff",
+            "unknown frame type 0x3fffffffffffffff at byte 1",
+        ),
+    ] {
+        let error = malformed(&format!("01 {unknown}"));
+        assert_eq!(error.to_string(), words);
     }
 }
 

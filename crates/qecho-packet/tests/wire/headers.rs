@@ -17,7 +17,7 @@ fn one(datagram: &[u8]) -> Protected<'_> {
 /// Returns where a datagram is malformed, and what is.
 fn error(datagram: &[u8]) -> (usize, &'static str) {
     let last = decode(datagram).pop().expect("there is something");
-    let Malformed { offset, what } = last.expect_err("it is malformed");
+    let Malformed { offset, what, .. } = last.expect_err("it is malformed");
     (offset, what)
 }
 
@@ -123,6 +123,23 @@ fn coalesced_packets_come_one_by_one() {
 }
 
 #[test]
+fn zero_bytes_behind_a_packet_are_what_is_left() {
+    for length in [1, 20, 1_000] {
+        let datagram = [server_initial(), vec![0; length]].concat();
+        let mut decoded = packets(&datagram, 8);
+        assert!(decoded.next().is_some_and(|packet| packet.is_ok()));
+        assert!(decoded.next().is_none());
+        assert_eq!(decoded.rest(), vec![0; length]);
+        let junk = [server_initial(), vec![0; length], vec![1]].concat();
+        assert_eq!(decode(&junk).len(), 2);
+    }
+    assert!(
+        decode(&[0; 30])[0].is_ok(),
+        "there is no packet before them"
+    );
+}
+
+#[test]
 fn an_error_behind_a_packet_tells_its_place_in_the_datagram() {
     let mut datagram = server_initial();
     datagram.extend(hex("e0 00000001 15"));
@@ -182,6 +199,17 @@ fn of_other_versions_only_what_all_have_in_common_is_read() {
         assert_eq!(packet.header.source, Some(id(&[9])));
         assert_eq!(packet.bytes, datagram);
     }
+    // Until draft 22 both lengths shared a byte.
+    let old = one(&hex("c3 51303436 50 0102030405060708 ffff")).header;
+    assert_eq!(
+        (old.destination, old.source),
+        (id(&[1, 2, 3, 4, 5, 6, 7, 8]), Some(id(&[])))
+    );
+    let old = one(&hex("ff ff000015 12 01020304 0a0b0c0d0e ffff")).header;
+    assert_eq!(
+        (old.destination, old.source),
+        (id(&[1, 2, 3, 4]), Some(id(&[10, 11, 12, 13, 14])))
+    );
     let unknown = hex("c0 6b3343cf 00 00 ffffffff");
     assert_eq!(one(&unknown).header.packet_type, PacketType::Unknown);
 }

@@ -2,22 +2,23 @@
 
 mod counts;
 mod input;
+mod recognition;
 
-use std::{collections::HashSet, io, net::SocketAddr, time::Duration};
+use std::{io, time::Duration};
 
 use anyhow::anyhow;
-use qecho_engine::{Side, limits::INITIAL_DATAGRAM_MIN};
+use qecho_engine::Side;
 use qecho_packet::{
-    DecodedDatagram, Observation,
-    capture::Item,
+    Observation,
+    capture::{Captured, Item},
     dissect::Dissector,
     trace::{Event, LossSource, Sink, Tracer, qlog::Qlog},
-    wire::PacketType,
 };
 
 use self::{
     counts::Counts,
-    input::{CaptureInput, add_key_log, add_secrets_inside},
+    input::{CaptureInput, add_key_log},
+    recognition::{Recognition, Verdict},
 };
 use super::tracing;
 use crate::{
@@ -31,14 +32,10 @@ const SEQUENCE_COLUMNS: usize = 100;
 
 /// Shows what a capture has.
 pub(super) fn run(arguments: &TraceFileArguments) -> Result<ExitStatus, Failure> {
-    let mut input = CaptureInput::open(&arguments.file)?;
     let mut dissector = Dissector::default();
+    let mut input = CaptureInput::open(&arguments.file, &mut dissector)?;
     for path in &arguments.key_logs {
         add_key_log(path, &mut dissector)?;
-    }
-    if arguments.key_logs.is_empty() {
-        // Elsewhere they may stand after the packets that they open.
-        add_secrets_inside(&arguments.file, &mut dissector);
     }
     let qlog = match &arguments.qlog.directory {
         None => None,
@@ -47,7 +44,7 @@ pub(super) fn run(arguments: &TraceFileArguments) -> Result<ExitStatus, Failure>
     let mut view = FileTracer {
         tracer: Tracer::new(LossSource::Inferred),
         sinks: sinks(arguments, qlog.as_ref()),
-        known: HashSet::new(),
+        recognition: Recognition::default(),
         counts: Counts::default(),
         failure: None,
     };
@@ -58,18 +55,21 @@ pub(super) fn run(arguments: &TraceFileArguments) -> Result<ExitStatus, Failure>
     }
     let counts = &view.counts;
     if counts.has_quic() || outcome.is_err() {
-        counts.tell();
+        counts.tell(input.is_stream());
     }
     outcome?;
     if counts.has_quic() {
         return Ok(ExitStatus::Done);
     }
     let shown = input.shown();
-    let left_out = counts.left_out();
-    let left_out = left_out.map(|words| format!(", but {words}"));
+    let left_out = [counts.left_out(), counts.other_versions()];
+    let left_out: Vec<_> = left_out.into_iter().flatten().collect();
+    let left_out = match left_out.is_empty() {
+        true => String::new(),
+        false => format!(", but {}", left_out.join("; ")),
+    };
     Err(Failure::negative(anyhow!(
-        "there is no QUIC of version 1 in {shown}{}",
-        left_out.unwrap_or_default()
+        "there is no QUIC of version 1 in {shown}{left_out}"
     )))
 }
 
@@ -97,8 +97,7 @@ fn sinks(arguments: &TraceFileArguments, qlog: Option<&Qlog>) -> Vec<Box<dyn Sin
 struct FileTracer {
     tracer: Tracer,
     sinks: Vec<Box<dyn Sink>>,
-    /// Pairs of addresses that have connections.
-    known: HashSet<(SocketAddr, SocketAddr)>,
+    recognition: Recognition,
     counts: Counts,
     /// Reason for which nothing more can be shown.
     failure: Option<io::Error>,
@@ -112,10 +111,11 @@ impl FileTracer {
                 Item::Secrets(secrets) => dissector.add_secrets(&secrets),
                 Item::Datagram(captured) => {
                     at = captured.at;
-                    let repeated = captured.repeated;
-                    dissector.datagram(&captured.datagram(), &mut |observation| match repeated {
-                        true => self.learn(at, &observation),
-                        false => self.show(at, &observation),
+                    dissector.datagram(&captured.datagram(), &mut |observation| match captured
+                        .repeated
+                    {
+                        true => self.learn(&captured, &observation),
+                        false => self.take(&captured, &observation),
                     });
                 }
                 Item::Skipped { why, .. } => self.counts.leave_out(why),
@@ -125,49 +125,40 @@ impl FileTracer {
             }
         }
         dissector.finish(&mut |observation| self.show(at, &observation));
+        self.counts.note_late(self.recognition.perhaps_late());
         Ok(())
     }
 
-    fn show(&mut self, at: Duration, observation: &Observation) {
+    /// Counts what a datagram of the file means, and shows it if it is QUIC.
+    fn take(&mut self, captured: &Captured, observation: &Observation) {
         if let Observation::Datagram(datagram) = observation {
-            if !self.is_quic(datagram) {
-                self.counts.other_udp += 1;
-                return;
+            match self.recognition.judge(&captured.datagram(), datagram) {
+                Verdict::Quic => self.counts.count(datagram),
+                Verdict::OtherVersion(version) => {
+                    self.counts.count(datagram);
+                    self.counts.count_version(version);
+                }
+                Verdict::Opaque(version) => return self.counts.count_version(version),
+                Verdict::Other => return self.counts.count_other(),
             }
-            self.counts.count(datagram);
         }
+        self.show(captured.at, observation);
+    }
+
+    fn show(&mut self, at: Duration, observation: &Observation) {
         let (sinks, failure) = (&mut self.sinks, &mut self.failure);
         let tell = &mut |event: &Event<'_>| pass_on(event, sinks, failure);
         self.tracer.observe(at, observation, tell);
     }
 
     /// Takes in what the file repeats of another, so that the rest makes sense.
-    fn learn(&mut self, at: Duration, observation: &Observation) {
+    fn learn(&mut self, captured: &Captured, observation: &Observation) {
         if let Observation::Datagram(datagram) = observation {
-            self.is_quic(datagram);
+            self.recognition.judge(&captured.datagram(), datagram);
         }
         let (sinks, failure) = (&mut self.sinks, &mut self.failure);
         let tell = &mut |event: &Event<'_>| pass_on(event, sinks, failure);
-        self.tracer.learn(at, observation, tell);
-    }
-
-    /// Tells whether a datagram is to be taken for QUIC: anything that is UDP
-    /// may be in a capture.
-    fn is_quic(&mut self, datagram: &DecodedDatagram) -> bool {
-        let ends = (datagram.local, datagram.remote);
-        if datagram.connection.is_some() {
-            self.known.insert(ends);
-            return true;
-        }
-        let first = datagram.packets.first();
-        let header = first.and_then(|packet| packet.header.as_ref());
-        let long = header.is_some_and(|header| match header.packet_type {
-            PacketType::OneRtt => false,
-            // What asks for another version is padded as well.
-            PacketType::Unknown => datagram.size >= usize::from(INITIAL_DATAGRAM_MIN),
-            _ => true,
-        });
-        long || self.known.contains(&ends) || self.known.contains(&(ends.1, ends.0))
+        self.tracer.learn(captured.at, observation, tell);
     }
 
     fn finish(&mut self) -> Result<(), Failure> {

@@ -13,7 +13,7 @@ use std::{
 
 use qecho_engine::Side;
 use qecho_packet::{
-    Direction, text,
+    Direction, DropReason, text,
     trace::{AnnotatedFrame, Connection, Datagram, Event, EventKind, Lost, Packet},
     wire::{Frame, PacketType},
 };
@@ -183,7 +183,7 @@ impl Sequence {
             arrow: Arrow {
                 stamp,
                 sender: sender(connection, datagram.direction),
-                packets: datagram.packets.iter().map(describe).collect(),
+                packets: datagram.packets.iter().filter_map(describe).collect(),
                 delivery,
             },
         }));
@@ -227,11 +227,14 @@ impl Sequence {
     }
 }
 
-/// Describes a packet in the words of a diagram: its name, and what it carries.
-fn describe(packet: &Packet<'_>) -> Vec<String> {
+/// Describes a packet in the words of a diagram: its name, and what it carries. Zero bytes
+/// behind packets are none.
+fn describe(packet: &Packet<'_>) -> Option<Vec<String>> {
     let name = packet::name(packet);
-    if let Some(reason) = packet.dropped {
-        return vec![format!("{name} (not processed: {reason})")];
+    match packet.dropped {
+        Some(DropReason::Padding) => return None,
+        Some(reason) => return Some(vec![format!("{name} (not processed: {reason})")]),
+        None => {}
     }
     let frames = packet.content.as_ref().map(|content| &content.frames);
     let mut words: Vec<(String, u32)> = Vec::new();
@@ -255,7 +258,7 @@ fn describe(packet: &Packet<'_>) -> Vec<String> {
         Some(first) => *first = format!("{name}: {first}"),
         None => items.push(name),
     }
-    items
+    Some(items)
 }
 
 /// Tells whether a packet's size is all that matters of it: a probe's.

@@ -13,6 +13,7 @@ mod mutual;
 mod narration;
 #[cfg(target_os = "linux")]
 mod network;
+mod padding;
 mod pcap;
 mod pcap_limit;
 mod ping;

@@ -1,11 +1,18 @@
 //! `qecho trace`: the packets in a file, whatever it is.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::Write,
     path::{Path, PathBuf},
 };
 
-use crate::{cmd::Output, env::TestEnv, tshark};
+use rustix::fs::{CWD, Mode, mkfifoat};
+
+use crate::{
+    cmd::{Cmd, Output},
+    env::TestEnv,
+    tshark,
+};
 
 /// The types of pcapng's blocks (draft-ietf-opsawg-pcapng §4).
 const PACKET: u32 = 6;
@@ -285,6 +292,89 @@ fn without_secrets_it_is_said_how_much_stays_closed_and_a_key_log_opens_it() {
     both.exits(0).prints("STREAM 0 [0..5)");
     let missing = with(Path::new("nothing")).run();
     missing.fails(2, "cannot read TLS secrets from nothing: ", None);
+}
+
+#[test]
+fn a_named_pipe_is_opened_once_even_if_its_writer_ends_at_once() {
+    let recording = Recording::make();
+    let env = &recording.env;
+    let shown = recording.trace(&recording.bytes, "");
+    for (name, bytes) in [("pipe", &recording.bytes[..]), ("other", b"\x0a")] {
+        let pipe = env.path(name);
+        mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).expect("the folder takes pipes");
+        let tracing = env.qecho("trace").arg(&pipe).start();
+        // Opening waits for the reader; whoever opens the pipe again finds nobody.
+        let mut writer = File::options()
+            .write(true)
+            .open(&pipe)
+            .expect("it is a pipe");
+        writer.write_all(bytes).expect("somebody reads");
+        drop(writer);
+        let done = tracing.done();
+        match bytes.len() {
+            1 => {
+                done.fails(2, "it is neither pcapng nor pcap", Some("Wireshark"));
+            }
+            _ => assert_eq!(done.exits(0).stdout, shown.stdout),
+        }
+    }
+}
+
+#[test]
+fn secrets_behind_the_packets_are_found_whatever_key_log_is_given() {
+    let recording = Recording::make();
+    let env = &recording.env;
+    let shown = recording.trace(&recording.bytes, "").stdout;
+    let late = [
+        recording.only(|kind| kind != SECRETS),
+        recording.only(|kind| kind == SECRETS),
+    ];
+    let late = late.concat();
+    let other = Recording::make();
+    let path = recording.write(&late);
+    let with_other = |file: &Path| {
+        env.qecho("trace")
+            .arg(file)
+            .arg("--keylog")
+            .arg(&other.keys)
+    };
+    let none: [Cmd; 2] = [env.qecho("trace").arg(&path), with_other(&path)];
+    for done in none.map(Cmd::run) {
+        done.exits(0);
+        assert_eq!((&*done.stderr, &done.stdout), ("", &shown));
+    }
+    // A file is no less one when the shell has opened it.
+    let mut redirected = env.command(env!("CARGO_BIN_EXE_qecho"));
+    redirected.args(["trace", "-"]);
+    redirected.stdin(File::open(&path).expect("it was written"));
+    let output = redirected.output().expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), shown);
+    let pipe = env.qecho("trace -").run_with(&late);
+    pipe.exits(0)
+        .complains("their TLS secrets are neither before them nor in a --keylog");
+}
+
+#[test]
+fn a_key_log_that_an_editor_or_a_shell_has_saved_anew_loses_no_secret() {
+    let recording = Recording::make();
+    let env = &recording.env;
+    let shown = recording.trace(&recording.bytes, "").stdout;
+    let bare = recording.write(&recording.only(|kind| kind != SECRETS));
+    let text = fs::read_to_string(&recording.keys).expect("it was written");
+    let utf16 = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    let utf16 = utf16.encode_utf16().flat_map(u16::to_le_bytes);
+    for bytes in [format!("\u{feff}{text}").into_bytes(), utf16.collect()] {
+        let keys = env.path("saved");
+        fs::write(&keys, bytes).expect("the folder takes files");
+        let done = env
+            .qecho("trace")
+            .arg(&bare)
+            .arg("--keylog")
+            .arg(keys)
+            .run();
+        done.exits(0);
+        assert_eq!((&*done.stderr, &done.stdout), ("", &shown));
+    }
 }
 
 #[test]

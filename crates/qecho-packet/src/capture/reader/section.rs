@@ -3,7 +3,7 @@
 
 use std::{io::Read, time::Duration};
 
-use crate::Direction;
+use crate::{Direction, dissect::key_log_text};
 
 use super::{
     super::pcapng::{
@@ -238,10 +238,8 @@ fn secrets<'a>(mut body: Fields<'_>) -> Option<Block<'a>> {
         return None;
     }
     let length = body.u32()?;
-    let key_log = body.bytes_at_most(length).iter();
-    // Labels and hex digits; and what is no text must not become longer.
-    let text = key_log.map(|byte| if byte.is_ascii() { *byte as char } else { '?' });
-    Some(Block::Secrets(text.collect()))
+    let key_log = key_log_text(body.bytes_at_most(length));
+    Some(Block::Secrets(key_log))
 }
 
 /// Returns which way a packet went, if its flags tell (§4.3.1), and whether a

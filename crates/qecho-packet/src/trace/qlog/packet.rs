@@ -24,6 +24,9 @@ pub(super) fn write(
     context: EventContext<'_>,
     records: &mut Records,
 ) {
+    if packet.dropped == Some(DropReason::Padding) {
+        return;
+    }
     let raw = lengths(packet);
     if let Some((reason, trigger)) = dropped(packet, direction) {
         let dropped = object! {
@@ -164,7 +167,7 @@ fn dropped(packet: &Packet<'_>, direction: Direction) -> Option<(DropReason, &'s
         | DropReason::TooFragmented
         | DropReason::Oversized
         | DropReason::HandshakeFailed => "rejected",
-        DropReason::UnknownConnection => "connection_unknown",
+        DropReason::UnknownConnection | DropReason::BeginningNotCaptured => "connection_unknown",
         DropReason::UnsupportedVersion => "unsupported",
         _ => "general",
     };

@@ -2,12 +2,16 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use qecho_packet::{DecodedDatagram, DropReason, capture::SkipReason};
+use qecho_packet::{DecodedDatagram, DropReason, capture::SkipReason, wire::version_name};
 
 use crate::stderr::say;
 
 /// Reasons that are told; those with the most packets.
 const REASONS_MAX: usize = 8;
+
+/// Versions that are told, those with the most datagrams, and that are told apart at all.
+const VERSIONS_SHOWN_MAX: usize = 8;
+const VERSIONS_MAX: usize = 1_000;
 
 /// Numbers of packets and datagrams.
 #[derive(Default)]
@@ -17,7 +21,13 @@ pub(super) struct Counts {
     /// Packets that only missing secrets keep closed.
     closed: u64,
     /// Datagrams without QUIC.
-    pub(super) other_udp: u64,
+    other_udp: u64,
+    /// Datagrams that may be of QUIC connections that began before.
+    late: u64,
+    /// Datagrams of other versions than 1.
+    versions: BTreeMap<u32, u64>,
+    /// Datagrams of yet other versions.
+    more_versions: u64,
     /// Packets without a datagram that can be shown.
     skipped: BTreeMap<SkipReason, u64>,
 }
@@ -29,6 +39,26 @@ impl Counts {
         for packet in &datagram.packets {
             self.closed += u64::from(packet.dropped == Some(DropReason::NoSecrets));
         }
+    }
+
+    /// Counts a datagram of UDP without QUIC.
+    pub(super) fn count_other(&mut self) {
+        self.other_udp += 1;
+    }
+
+    /// Counts a datagram of another version than 1.
+    pub(super) fn count_version(&mut self, version: u32) {
+        let is_known = self.versions.contains_key(&version);
+        match is_known || self.versions.len() < VERSIONS_MAX {
+            true => *self.versions.entry(version).or_default() += 1,
+            false => self.more_versions += 1,
+        }
+    }
+
+    /// Notes that so many datagrams that were counted as others may be QUIC after all.
+    pub(super) fn note_late(&mut self, late: u64) {
+        self.late = late.min(self.other_udp);
+        self.other_udp -= self.late;
     }
 
     /// Counts a packet that cannot be shown.
@@ -47,43 +77,80 @@ impl Counts {
         let mut reasons: Vec<_> = skipped
             .map(|(why, count)| (*count, why.to_string()))
             .collect();
-        if self.other_udp > 0 {
-            reasons.push((self.other_udp, "of UDP that is not QUIC".to_owned()));
+        for (count, why) in [
+            (self.other_udp, "of UDP that is not QUIC"),
+            (
+                self.late,
+                "of UDP that may be QUIC connections which began before the capture",
+            ),
+        ] {
+            reasons.extend((count > 0).then(|| (count, why.to_owned())));
         }
-        // Equally many stay in the order of their reasons.
-        reasons.sort_by_key(|(count, _)| Reverse(*count));
-        let rest: u64 = reasons
-            .iter()
-            .skip(REASONS_MAX)
-            .map(|(count, _)| count)
-            .sum();
-        reasons.truncate(REASONS_MAX);
+        let rest = most(&mut reasons, REASONS_MAX);
         if rest > 0 {
             reasons.push((rest, "for other reasons".to_owned()));
         }
-        let words: Vec<_> = reasons
+        let words = reasons
             .iter()
-            .map(|(count, why)| match count {
-                1 => format!("1 packet {why}"),
-                count => format!("{count} packets {why}"),
-            })
-            .collect();
+            .map(|(count, why)| told(*count, "packet", why));
+        let words: Vec<_> = words.collect();
         (!words.is_empty()).then(|| words.join("; "))
     }
 
-    /// Says what could not be shown.
-    pub(super) fn tell(&self) {
+    /// Returns which other versions of QUIC there are, if there are any.
+    pub(super) fn other_versions(&self) -> Option<String> {
+        let name =
+            |version: &u32| version_name(*version).unwrap_or_else(|| format!("{version:#010x}"));
+        let versions = self.versions.iter();
+        let mut versions: Vec<_> = versions
+            .map(|(version, count)| (*count, format!("of version {}", name(version))))
+            .collect();
+        let rest = most(&mut versions, VERSIONS_SHOWN_MAX) + self.more_versions;
+        if rest > 0 {
+            versions.push((rest, "of yet others".to_owned()));
+        }
+        let words = versions
+            .iter()
+            .map(|(count, which)| told(*count, "datagram", which));
+        let words: Vec<_> = words.collect();
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+
+    /// Says what could not be shown; of a stream, secrets open only what comes after them.
+    pub(super) fn tell(&self, is_stream: bool) {
         if let Some(words) = self.left_out() {
             say(format_args!("not shown: {words}"));
+        }
+        if let Some(words) = self.other_versions() {
+            say(format_args!(
+                "not opened, since qecho opens version 1: {words}"
+            ));
         }
         let words = match self.closed {
             0 => return,
             1 => "1 packet stays closed: its TLS secrets are".to_owned(),
             count => format!("{count} packets stay closed: their TLS secrets are"),
         };
+        let place = if is_stream { "before them" } else { "inside" };
         say(format_args!(
-            "{words} neither inside nor in a --keylog; programs write them to $SSLKEYLOGFILE"
+            "{words} neither {place} nor in a --keylog; programs write them to $SSLKEYLOGFILE"
         ));
+    }
+}
+
+/// Leaves the reasons with the largest counts; returns the sum of the others' counts. Equal
+/// ones stay in their order.
+fn most(reasons: &mut Vec<(u64, String)>, limit: usize) -> u64 {
+    reasons.sort_by_key(|(count, _)| Reverse(*count));
+    let rest = reasons.iter().skip(limit).map(|(count, _)| count).sum();
+    reasons.truncate(limit);
+    rest
+}
+
+fn told(count: u64, unit: &str, which: &str) -> String {
+    match count {
+        1 => format!("1 {unit} {which}"),
+        count => format!("{count} {unit}s {which}"),
     }
 }
 
@@ -97,7 +164,8 @@ mod tests {
         assert_eq!(counts.left_out(), None);
         counts.leave_out(SkipReason::Icmp);
         counts.leave_out(SkipReason::LinkType(147));
-        counts.other_udp = 2;
+        counts.count_other();
+        counts.count_other();
         assert_eq!(
             counts.left_out().as_deref(),
             Some(
@@ -105,6 +173,26 @@ mod tests {
                  does not read; 1 packet of ICMP"
             )
         );
+    }
+
+    #[test]
+    fn other_versions_are_counted_by_their_names() {
+        let mut counts = Counts::default();
+        assert_eq!(counts.other_versions(), None);
+        for version in [0xff00_001d, 0x6b33_43cf, 0xff00_001d, 0xdead_beef] {
+            counts.count_version(version);
+        }
+        assert_eq!(
+            counts.other_versions().as_deref(),
+            Some(
+                "2 datagrams of version draft-29; 1 datagram of version 2; \
+                 1 datagram of version 0xdeadbeef"
+            )
+        );
+        (0..5_000).for_each(|version| counts.count_version(version));
+        assert!(counts.versions.len() <= VERSIONS_MAX);
+        let words = counts.other_versions().unwrap();
+        assert!(words.ends_with("; 4995 datagrams of yet others"), "{words}");
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! The input of `qecho trace`: a capture, and the TLS secrets beside it.
 
 use std::{
-    fs::{self, File},
-    io::{self, BufRead, BufReader, Read},
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    os::fd::AsFd,
     path::Path,
 };
 
 use anyhow::{Context, anyhow};
 use qecho_packet::{
     capture::{CaptureReader, Item, ReadError},
-    dissect::Dissector,
+    dissect::{Dissector, key_log_text},
 };
 
 use crate::{exit::Failure, stderr::say};
@@ -28,18 +29,29 @@ const COMPRESSED: [(&[u8], &str); 4] = [
 /// A capture that is being read.
 pub(super) struct CaptureInput {
     shown: String,
+    /// Whether it cannot be read twice, so that secrets open only what comes after them.
+    is_stream: bool,
     reader: CaptureReader<Box<dyn Read>>,
 }
 
 impl CaptureInput {
-    /// Begins to read a capture.
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+    /// Begins to read a capture, and adds the secrets in it as far as they can be had before.
+    pub(super) fn open(path: &Path, dissector: &mut Dissector) -> Result<Self, Failure> {
         let shown = match is_stdin(path) {
             true => "stdin".to_owned(),
             false => path.display().to_string(),
         };
-        let source = source(path).with_context(|| format!("cannot read {shown}"))?;
-        Self::of(source, path, shown)
+        let mut open = || {
+            let mut file = source(path)?;
+            let is_stream = !file.metadata()?.is_file();
+            if !is_stream {
+                add_secrets_inside(&mut file, dissector)?;
+            }
+            anyhow::Ok((file, is_stream))
+        };
+        let (file, is_stream) = open().with_context(|| format!("cannot read {shown}"))?;
+        let input = Self::of(Box::new(file), path, shown)?;
+        Ok(Self { is_stream, ..input })
     }
 
     /// Begins to read what is called so.
@@ -57,12 +69,22 @@ impl CaptureInput {
             }
             error => Failure::from(cannot(error.into())),
         })?;
-        Ok(Self { shown, reader })
+        let is_stream = true;
+        Ok(Self {
+            shown,
+            is_stream,
+            reader,
+        })
     }
 
     /// Returns how the capture is called.
     pub(super) fn shown(&self) -> &str {
         &self.shown
+    }
+
+    /// Tells whether secrets that stand after packets came too late for them.
+    pub(super) fn is_stream(&self) -> bool {
+        self.is_stream
     }
 
     /// Returns what comes next, or nothing at the end.
@@ -78,15 +100,32 @@ fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-fn source(path: &Path) -> anyhow::Result<Box<dyn Read>> {
-    if is_stdin(path) {
-        return Ok(Box::new(io::stdin()));
+fn source(path: &Path) -> anyhow::Result<File> {
+    let file = match is_stdin(path) {
+        true => io::stdin().as_fd().try_clone_to_owned()?.into(),
+        false => File::open(path)?,
+    };
+    match file.metadata()?.is_dir() {
+        true => Err(anyhow!("it is a folder")),
+        false => Ok(file),
     }
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
-        return Err(anyhow!("it is a folder"));
+}
+
+/// Adds the secrets that stand anywhere in a file: they may come after the packets
+/// that they open. What is wrong with the file shows when it is read again.
+///
+/// It is not opened a second time: another file may have its name by then.
+fn add_secrets_inside(file: &mut File, dissector: &mut Dissector) -> io::Result<()> {
+    let begin = file.stream_position()?;
+    if let Ok(mut reader) = CaptureReader::new(&*file) {
+        while let Ok(Some(item)) = reader.next() {
+            if let Item::Secrets(secrets) = item {
+                dissector.add_secrets(&secrets);
+            }
+        }
     }
-    Ok(Box::new(file))
+    file.seek(SeekFrom::Start(begin))?;
+    Ok(())
 }
 
 /// Says how to come to a capture instead of what a file begins with.
@@ -107,18 +146,19 @@ fn where_from(path: &Path, beginning: &[u8]) -> String {
 /// Adds the secrets of a key log; says if there are none in it, or broken ones.
 pub(super) fn add_key_log(path: &Path, dissector: &mut Dissector) -> Result<(), Failure> {
     let shown = path.display();
-    let secrets =
+    let bytes =
         read_key_log(path).with_context(|| format!("cannot read TLS secrets from {shown}"))?;
+    let secrets = key_log_text(&bytes);
     let of_quic = |line: &str| {
         let label = line.split_ascii_whitespace().next();
         label.is_some_and(|label| label.contains("_TRAFFIC_SECRET"))
     };
-    if !secrets.lines().any(of_quic) {
+    if !secrets.split(['\r', '\n']).any(of_quic) {
         say(format_args!(
             "warning: no TLS secrets in {shown}: it has no lines such as CLIENT_TRAFFIC_SECRET_0 …"
         ));
     }
-    if secrets.len() as u64 >= KEY_LOG_BYTES_MAX {
+    if bytes.len() as u64 >= KEY_LOG_BYTES_MAX {
         let most = KEY_LOG_BYTES_MAX >> 20;
         say(format_args!(
             "warning: of {shown}, only the first {most} MiB are read"
@@ -135,26 +175,9 @@ pub(super) fn add_key_log(path: &Path, dissector: &mut Dissector) -> Result<(), 
     Ok(())
 }
 
-fn read_key_log(path: &Path) -> io::Result<String> {
+fn read_key_log(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = File::open(path)?;
     file.take(KEY_LOG_BYTES_MAX).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Adds the secrets that stand anywhere in a regular file; what is wrong with
-/// it shows when it is read again.
-pub(super) fn add_secrets_inside(path: &Path, dissector: &mut Dissector) {
-    let regular = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-    let Some(file) = File::open(path).ok().filter(|_| regular) else {
-        return;
-    };
-    let Ok(mut reader) = CaptureReader::new(BufReader::new(file)) else {
-        return;
-    };
-    while let Ok(Some(item)) = reader.next() {
-        if let Item::Secrets(secrets) = item {
-            dissector.add_secrets(&secrets);
-        }
-    }
+    Ok(bytes)
 }

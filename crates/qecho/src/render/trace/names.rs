@@ -1,7 +1,7 @@
 //! Names for the numbers of the RFCs.
 
 use qecho_engine::Side;
-use qecho_packet::{Direction, close::transport_error_name, trace::Connection};
+use qecho_packet::{Direction, close::transport_error_name, trace::Connection, wire::version_name};
 
 /// Names an error code of the transport (RFC 9000 §20.1), a TLS alert among
 /// them by the name that RFC 8446 §6 gives it.
@@ -69,13 +69,7 @@ pub(crate) fn frame_type(number: u64) -> String {
 
 /// Names a version of QUIC.
 pub(crate) fn version(version: u32) -> String {
-    match version {
-        1 => "1".into(),
-        0x6b33_43cf => "2".into(),
-        // RFC 9000 §15: reserved, to exercise version negotiation.
-        _ if version & 0x0f0f_0f0f == 0x0a0a_0a0a => format!("{version:#010x} (grease)"),
-        _ => format!("{version:#010x}"),
-    }
+    version_name(version).unwrap_or_else(|| format!("{version:#010x}"))
 }
 
 /// Names the ECN bits of a datagram (RFC 3168 §5), if there are any.
@@ -144,7 +138,8 @@ mod tests {
         assert_eq!(version(1), "1");
         assert_eq!(version(0x6b33_43cf), "2");
         assert_eq!(version(0x1a2a_3a4a), "0x1a2a3a4a (grease)");
-        assert_eq!(version(0xff00_001d), "0xff00001d");
+        assert_eq!(version(0xff00_001d), "draft-29");
+        assert_eq!(version(0xdead_beef), "0xdeadbeef");
         assert_eq!(
             [0, 1, 2, 3].map(ecn),
             [None, Some("ECT(1)"), Some("ECT(0)"), Some("CE")]

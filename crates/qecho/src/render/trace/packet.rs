@@ -53,10 +53,10 @@ pub(super) fn style(packet: &Packet<'_>) -> Style {
 }
 
 /// Returns the style of what was not processed: of a connection that was
-/// closed, that is as it should be (RFC 9000 §10.2.1).
+/// closed, that is as it should be (RFC 9000 §10.2.1), and padding is none.
 fn ignored(packet: &Packet<'_>) -> Style {
     match packet.dropped {
-        Some(DropReason::Closed) => DIM,
+        Some(DropReason::Closed | DropReason::Padding) => DIM,
         _ => WRONG,
     }
 }
@@ -75,6 +75,8 @@ pub(super) fn fate(line: &mut Line, datagram: &Datagram<'_>, packet: &Packet<'_>
     }
     if packet.is_stateless_reset {
         line.item(WRONG, "the peer has lost the connection (RFC 9000 §10.3)");
+    } else if packet.dropped == Some(DropReason::Padding) {
+        line.item(DIM, DropReason::Padding.to_string());
     } else if let Some(reason) = packet.dropped {
         line.item(ignored(packet), format!("not processed: {reason}"));
     }
@@ -263,7 +265,7 @@ pub(super) fn frames_in_full(content: &PacketContent<'_>, indent: usize) -> Vec<
 /// wrong: data that flows as it should does not.
 pub(super) fn concerns_handshake(packet: &Packet<'_>) -> bool {
     let Some(header) = packet.header else {
-        return true;
+        return packet.dropped != Some(DropReason::Padding);
     };
     let says = |content: &PacketContent<'_>| {
         content.malformed.is_some()

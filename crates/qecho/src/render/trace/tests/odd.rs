@@ -35,7 +35,7 @@ fn packets_that_are_not_opened_say_what_they_are() {
         ),
         (
             unopened(Some(&unknown), 1_200),
-            "unknown      1,200 B  version 0xff00001d",
+            "unknown      1,200 B  version draft-29",
         ),
         (
             unopened(Some(&one_rtt), 30),
@@ -60,10 +60,18 @@ fn packets_that_are_not_opened_say_what_they_are() {
                 dropped: Some(DropReason::Malformed(Malformed {
                     offset: 0,
                     what: "version",
+                    frame_type: None,
                 })),
                 ..unopened(None, 3)
             },
             "no packet        3 B  not processed: malformed version at byte 0",
+        ),
+        (
+            Packet {
+                dropped: Some(DropReason::Padding),
+                ..unopened(None, 900)
+            },
+            "no packet      900 B  padding after the packet",
         ),
     ];
     for (packet, expected) in cases {
@@ -100,6 +108,7 @@ fn what_went_wrong_with_a_packet_stands_before_its_frames() {
         content.malformed = Some(Malformed {
             offset: 1,
             what: "STREAM",
+            frame_type: None,
         });
     }
     assert_eq!(

@@ -1,0 +1,226 @@
+//! Tells QUIC from the other UDP of a capture.
+
+use std::{collections::HashMap, net::SocketAddr};
+
+use qecho_engine::limits::INITIAL_DATAGRAM_MIN;
+use qecho_packet::{
+    DecodedDatagram,
+    dissect::CapturedDatagram,
+    wire::{ConnectionId, Header, PacketType, version_name},
+};
+
+/// Pairs of addresses that are remembered; the datagrams of others are judged one by one.
+const FLOWS_MAX: usize = 65_536;
+
+/// Datagrams that a pair of addresses exchanges, all with the form of short headers, before
+/// they are taken for QUIC whose beginning is missing.
+const LATE_MIN: u64 = 4;
+
+/// Bytes of the smallest packet with a short header: what is sampled for header protection ends
+/// there (RFC 9001 §5.4.2).
+const SHORT_LENGTH_MIN: usize = 21;
+
+/// Bytes before the connection IDs of a long header.
+const INVARIANT_HEAD: usize = 5;
+
+/// Bytes of the smallest payload with its tag, and of a packet number.
+const PROTECTED_LENGTH_MIN: u64 = 20;
+
+/// First bits of a packet (RFC 9000 §17): the form of its header, and the fixed bit.
+const LONG_HEADER: u8 = 0x80;
+const FIXED_BIT: u8 = 0x40;
+
+/// Flags in the first byte of Google's QUIC before Q044: a version is there, behind a
+/// connection ID of eight bytes.
+const GOOGLE_FLAGS: u8 = 0x09;
+
+/// Two addresses, in the order of their numbers.
+type Flow = (SocketAddr, SocketAddr);
+
+/// What a datagram seems to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// QUIC of version 1, or something about versions.
+    Quic,
+    /// QUIC of another version, whose long header can be shown.
+    OtherVersion(u32),
+    /// The same, of which nothing can be shown.
+    Opaque(u32),
+    /// Something else.
+    Other,
+}
+
+/// What two addresses exchange.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Quic,
+    OtherVersion(u32),
+    /// So many datagrams, all of them with the form of short headers.
+    Short(u64),
+    Other,
+}
+
+/// Pairs of addresses, and what they exchange.
+#[derive(Debug, Default)]
+pub(super) struct Recognition {
+    flows: HashMap<Flow, Kind>,
+}
+
+impl Recognition {
+    /// Judges a datagram by what is in it and what was before it between its addresses.
+    pub(super) fn judge(
+        &mut self,
+        seen: &CapturedDatagram<'_>,
+        datagram: &DecodedDatagram,
+    ) -> Verdict {
+        let (one, other) = (seen.source, seen.destination);
+        let flow = (one.min(other), one.max(other));
+        let known = self.flows.get(&flow).copied();
+        let kind = match (datagram.connection, known) {
+            (Some(_), _) => Kind::Quic,
+            (None, Some(known @ (Kind::Quic | Kind::OtherVersion(_)))) => known,
+            (None, known) => alone(seen, datagram, known),
+        };
+        if known.is_some() || self.flows.len() < FLOWS_MAX {
+            self.flows.insert(flow, kind);
+        }
+        let header = header(datagram);
+        match kind {
+            Kind::Quic | Kind::OtherVersion(_)
+                if header.is_some_and(|header| header.packet_type == PacketType::Unknown) =>
+            {
+                Verdict::OtherVersion(header.and_then(|header| header.version).unwrap_or_default())
+            }
+            Kind::OtherVersion(version) if !is_long_of_version_1(header) => {
+                Verdict::Opaque(version)
+            }
+            Kind::Quic | Kind::OtherVersion(_) => Verdict::Quic,
+            Kind::Short(_) | Kind::Other => Verdict::Other,
+        }
+    }
+
+    /// Returns how many datagrams that were taken for others may be of QUIC connections that
+    /// began before the capture.
+    pub(super) fn perhaps_late(&self) -> u64 {
+        let counts = self.flows.values().map(|kind| match kind {
+            Kind::Short(count) if *count >= LATE_MIN => *count,
+            _ => 0,
+        });
+        counts.sum()
+    }
+}
+
+fn header(datagram: &DecodedDatagram) -> Option<&Header> {
+    datagram.packets.first()?.header.as_ref()
+}
+
+fn is_long_of_version_1(header: Option<&Header>) -> bool {
+    header.is_some_and(|header| !matches!(header.packet_type, PacketType::OneRtt))
+}
+
+/// Judges a datagram between addresses that were not known to exchange QUIC.
+fn alone(seen: &CapturedDatagram<'_>, datagram: &DecodedDatagram, known: Option<Kind>) -> Kind {
+    let payload = seen.payload;
+    let Some(first) = payload.first() else {
+        return known.unwrap_or(Kind::Other);
+    };
+    if let Some(version) = google(payload) {
+        return Kind::OtherVersion(version);
+    }
+    // RFC 9443 §3: other protocols of a port keep the second bit 0.
+    let (is_long, is_fixed) = (first & LONG_HEADER != 0, first & FIXED_BIT != 0);
+    match header(datagram) {
+        Some(header) if is_long => match header.packet_type {
+            PacketType::VersionNegotiation if is_negotiation(header) => Kind::Quic,
+            PacketType::VersionNegotiation => Kind::Other,
+            _ if !is_fixed => Kind::Other,
+            PacketType::Unknown => {
+                let version = header.version.unwrap_or_default();
+                match version_name(version).is_some() || begins_unknown(seen, known) {
+                    true => Kind::OtherVersion(version),
+                    false => Kind::Other,
+                }
+            }
+            _ => Kind::Quic,
+        },
+        None if seen.cut
+            && is_fixed
+            && payload.get(..5).is_some_and(|head| head[1..] == VERSION_1) =>
+        {
+            Kind::Quic
+        }
+        _ if !is_long && is_fixed && payload.len() >= SHORT_LENGTH_MIN => match known {
+            None => Kind::Short(1),
+            Some(Kind::Short(count)) => Kind::Short(count + 1),
+            Some(known) => known,
+        },
+        _ => Kind::Other,
+    }
+}
+
+/// Version 1, as it stands in long headers.
+const VERSION_1: [u8; 4] = [0, 0, 0, 1];
+
+/// Tells whether versions are negotiated, although nothing was seen that asks for it: the list
+/// has a version that somebody speaks.
+fn is_negotiation(header: &Header) -> bool {
+    let mut versions = header.versions.iter();
+    versions.any(|version| version_name(*version).is_some())
+}
+
+/// Returns the version of a packet of Google's first form.
+fn google(payload: &[u8]) -> Option<u32> {
+    let bytes = payload.get(9..13)?.try_into().ok()?;
+    let version = u32::from_be_bytes(bytes);
+    let is_one = payload[0] & (LONG_HEADER | GOOGLE_FLAGS) == GOOGLE_FLAGS;
+    (is_one && payload[9] == b'Q' && version_name(version).is_some()).then_some(version)
+}
+
+/// Tells whether a client may begin so with a version that nobody knows (RFC 8999, RFC 9000
+/// §7.2, §14.1): nothing else was exchanged before, and the lengths fit.
+fn begins_unknown(seen: &CapturedDatagram<'_>, known: Option<Kind>) -> bool {
+    let payload = seen.payload;
+    if known.is_some() || payload.len() < usize::from(INITIAL_DATAGRAM_MIN) {
+        return false;
+    }
+    let mut rest = &payload[INVARIANT_HEAD..];
+    let mut next_id = || {
+        let (length, after) = rest.split_first()?;
+        let (id, after) = after.split_at_checked((*length).into())?;
+        rest = after;
+        Some(id.len()).filter(|length| *length <= ConnectionId::LENGTH_MAX)
+    };
+    let destination = next_id().is_some_and(|length| length >= DESTINATION_LENGTH_MIN);
+    destination && next_id().is_some() && fits(rest)
+}
+
+/// Bytes of the first connection ID that a client makes up, at least (RFC 9000 §7.2).
+const DESTINATION_LENGTH_MIN: usize = 8;
+
+/// Tells whether what follows the connection IDs is nothing but zero bytes, or a token and a
+/// packet as in version 1.
+fn fits(rest: &[u8]) -> bool {
+    if rest.iter().all(|byte| *byte == 0) {
+        return true;
+    }
+    let after_token = varint(rest).and_then(|(length, rest)| {
+        let length = usize::try_from(length).ok()?;
+        rest.get(length..)
+    });
+    let length = after_token.and_then(varint);
+    length
+        .is_some_and(|(length, rest)| (PROTECTED_LENGTH_MIN..=rest.len() as u64).contains(&length))
+}
+
+/// Reads a variable-length integer (RFC 9000 §16); returns what follows it.
+fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let length = 1_usize << (bytes.first()? >> 6);
+    let (number, rest) = bytes.split_at_checked(length)?;
+    let number = number
+        .iter()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte));
+    Some((number & (u64::MAX >> (66 - 8 * length)), rest))
+}
+
+#[cfg(test)]
+mod tests;
