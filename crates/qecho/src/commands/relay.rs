@@ -17,6 +17,7 @@ use crate::{
     args::RelayArguments,
     exit::{ExitStatus, Failure},
     render::relay::{Relaying, Stopped},
+    stderr::say,
 };
 
 /// Relays until a signal ends it.
@@ -25,7 +26,10 @@ pub(super) fn run(arguments: &RelayArguments) -> Result<ExitStatus, Failure> {
     let relay = Relay::start(&config).map_err(explain)?;
     // Whoever reads that the relay is ready may ask it to end at once.
     let stopper = relay.stopper();
-    signals::on_signal(move |_| stopper.stop())?;
+    signals::on_signal_or_hangup(
+        move |_| stopper.stop(),
+        || say("SIGHUP: there is nothing to read again; SIGINT or SIGTERM ends the relay"),
+    )?;
     let relaying = Relaying {
         addresses: relay.addresses(),
         config: &config,
