@@ -175,11 +175,11 @@ fn server_cost(
 
 fn schedule(arrival: Arrival, counters: &Counters) -> Option<ScheduleKept> {
     arrival.rate()?;
-    let late = Latency::of(counters.lateness.histogram()).p99_us;
-    let limit = LATE.as_nanos() as f64 / 1e3;
+    let lateness = counters.lateness.histogram();
+    let is_late = lateness.value_at_quantile(0.99) > LATE.as_nanos() as u64;
     Some(ScheduleKept {
-        is_kept: late.is_none_or(|late| late <= limit) && counters.unsent == 0,
-        late_p99_us: late,
+        is_kept: !is_late && counters.unsent == 0,
+        late_p99_us: Latency::of(lateness).p99_us,
         unsent: counters.unsent,
     })
 }

@@ -111,7 +111,7 @@ pub struct ScheduleKept {
     /// was left out.
     pub is_kept: bool,
     /// Lateness that 99 of 100 messages did not exceed, in microseconds; `null` if
-    /// none left.
+    /// fewer than 100 left.
     pub late_p99_us: Option<f64>,
     /// Messages that were never sent, because a million waited already.
     pub unsent: u64,
@@ -128,6 +128,10 @@ pub struct ThresholdResult {
     /// The metric's value: microseconds, messages or bytes a second, or a
     /// count. `null` if there is none.
     pub value: Option<f64>,
+    /// The longest time, in microseconds, which was compared in place of a percentile
+    /// that the messages were too few for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_us: Option<f64>,
     /// Whether the run fails by it.
     pub fails: bool,
 }

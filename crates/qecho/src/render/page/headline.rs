@@ -30,7 +30,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             (latency.p99_us, "99th percentile"),
             (latency.p99_9_us, "99.9th percentile"),
         ] {
-            figures.push((bench::time(time), name.into()));
+            figures.extend(time.map(|time| (bench::time(Some(time)), name.into())));
         }
     }
     if figures.is_empty() {

@@ -3,7 +3,7 @@
 
 use qecho_measure::bench::{Interval, Report};
 
-use super::chart::{Segment, Series};
+use super::chart::{Gap, Segment, Series};
 
 /// Returns the line of a figure of each interval, which may lack it.
 pub(super) fn series<'a>(
@@ -38,9 +38,20 @@ pub(super) fn series<'a>(
     Series {
         name,
         pieces,
-        has_gap: report.intervals.iter().any(|row| figure(row).is_none()),
+        gap: gap(report, figure),
         until: report.intervals.last().map(middle),
     }
+}
+
+/// Returns why the line has gaps, if it has some.
+fn gap(report: &Report, figure: fn(&Interval) -> Option<f64>) -> Option<Gap> {
+    let lacking = report.intervals.iter().filter(|row| figure(row).is_none());
+    lacking
+        .map(|row| match row.messages {
+            0 => Gap::NoMessages,
+            _ => Gap::FewMessages,
+        })
+        .max()
 }
 
 fn middle(row: &Interval) -> f64 {
