@@ -57,7 +57,7 @@ impl Handshakes {
     /// sent before, or was rejected.
     pub(super) fn connected(&mut self, context: &mut Context<'_, '_>) {
         let connection = &mut *context.connection;
-        self.complete = Some(connection.now() - connection.began());
+        self.complete = Some(connection.received_at() - connection.began());
         let early_data = connection
             .handshake()
             .and_then(|handshake| handshake.early_data);

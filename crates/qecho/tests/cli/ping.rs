@@ -1,6 +1,7 @@
 //! Times of answers, through good and bad networks.
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
@@ -129,6 +130,34 @@ fn a_summary_has_the_percentiles_that_its_answers_carry_and_no_more() {
                 assert_eq!(found, [known >= 1, known >= 2], "{summary}");
             }
         }
+    }
+}
+
+#[test]
+fn answers_that_one_turn_handles_have_each_their_own_time() {
+    let (env, one) = TestEnv::with_server("");
+    let other = env.server("");
+    let hosts = format!("{} {} --insecure", one.place(), other.place());
+    for (way, time) in [
+        ("stream", "echo_time_us"),
+        ("handshake", "handshake_us"),
+        ("vn", "negotiation_us"),
+    ] {
+        let load = format!("ping {hosts} --over {way} -n 200 -i 3ms --format json");
+        let rows = env.qecho(load).run().exits(0).events();
+        let mut pairs = BTreeMap::<u64, Vec<f64>>::new();
+        for row in rows.iter().filter(|row| row["seq"].is_number()) {
+            let sequence = row["seq"].as_u64().expect("a number");
+            pairs
+                .entry(sequence)
+                .or_default()
+                .extend(row[time].as_f64());
+        }
+        let pairs: Vec<_> = pairs.values().filter(|pair| pair.len() == 2).collect();
+        let equal = pairs.iter().filter(|pair| pair[0] == pair[1]).count();
+        assert!(pairs.len() > 100, "{way}: {pairs:?}");
+        // By chance, to the nanosecond.
+        assert!(equal <= 2, "{way}: {equal} of {} equal", pairs.len());
     }
 }
 
