@@ -66,7 +66,7 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
     }
     let sends = report.run.size_bytes > 0;
     if sends {
-        rows.push(("rate", rate(report)));
+        rows.extend(rate(report).map(|rate| ("rate", rate)));
         rows.push(("echo time", latency(&report.latency)));
     }
     rows.push(("handshake", latency(&report.connect)));
@@ -165,13 +165,14 @@ fn measured(report: &Report) -> String {
     words
 }
 
-fn rate(report: &Report) -> String {
+/// Writes the rate; there is none if the run ended before the measuring began.
+fn rate(report: &Report) -> Option<String> {
     let unit = match report.run.over.as_str() {
         "handshake" => "connections",
         _ => "messages",
     };
-    let rate = decimal(report.rate_per_s);
-    let goodput = decimal(report.goodput_bytes_per_s / 1e6);
+    let rate = decimal(report.rate_per_s?);
+    let goodput = decimal(report.goodput_bytes_per_s? / 1e6);
     // In a closed loop they are those that were under way.
     let late = match report.messages_after_end() {
         late @ 1.. if report.run.arrival != "closed" => {
@@ -179,10 +180,10 @@ fn rate(report: &Report) -> String {
         }
         _ => String::new(),
     };
-    format!(
+    Some(format!(
         "{rate} {unit} a second, {goodput} MB/s each way ({} in all{late})",
         number(report.messages)
-    )
+    ))
 }
 
 fn latency(latency: &Latency) -> String {

@@ -46,8 +46,8 @@ impl Report {
         let elapsed = measured.outcomes.iter().map(|outcome| outcome.elapsed);
         let elapsed = elapsed.max().unwrap_or_default();
         let per_second = |count: u64| match elapsed {
-            Duration::ZERO => 0.0,
-            elapsed => count as f64 / elapsed.as_secs_f64(),
+            Duration::ZERO => None,
+            elapsed => Some(count as f64 / elapsed.as_secs_f64()),
         };
         let sessions = measured.config.sessions;
         let stop = measured.outcomes.iter().find_map(|outcome| outcome.stop);
@@ -56,6 +56,8 @@ impl Report {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").into(),
             started_at: None,
+            command_line: None,
+            host: None,
             start: start(measured.config, measured.outcomes),
             partial: stop.map(|stop| stop.to_string()),
             server: measured.server,

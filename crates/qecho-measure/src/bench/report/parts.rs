@@ -18,6 +18,17 @@ pub struct Server {
     pub key_exchange: Option<String>,
 }
 
+/// Host that made a load.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// Its operating system, with the version and the machine's kind.
+    pub system: String,
+    /// Processors that the program may use.
+    pub processors: u64,
+}
+
 /// Settings of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -84,6 +84,14 @@ pub(super) enum Scale {
 }
 
 impl Scale {
+    /// Names an axis, and that it is no linear one.
+    fn named(self, axis: &str) -> String {
+        match self {
+            Self::Linear | Self::FromZero => axis.into(),
+            Self::Time | Self::Percentile => format!("{axis}, logarithmic"),
+        }
+    }
+
     fn place(self, value: f64) -> f64 {
         match self {
             Self::Time => value.max(1e-3).log10(),
@@ -143,7 +151,7 @@ impl Scale {
 
 impl Chart<'_> {
     pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let (title, unit) = (self.title, self.y.0);
+        let (title, unit) = (self.title, self.y.1.named(self.y.0));
         writeln!(
             out,
             "<figure><figcaption>{title} <small>{unit}</small></figcaption>"
@@ -195,7 +203,7 @@ impl Chart<'_> {
             "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
             (LEFT + end) / 2.0,
             HEIGHT - 8.0,
-            self.x.0,
+            self.x.1.named(self.x.0),
         )?;
         let place = |(x, y): &(f64, f64)| {
             let (x, y) = (self.x.1.place(*x), self.y.1.place(*y));
