@@ -46,6 +46,13 @@ impl<'a> Connection<'a> {
         self.now
     }
 
+    /// Returns when the peer's datagram was received that an event comes from: the time of
+    /// this turn, unless the driver of the shard knows it better
+    /// ([`Shard::handle_datagram_at`](crate::Shard::handle_datagram_at)).
+    pub fn received_at(&self) -> Instant {
+        self.meta.received_at.unwrap_or(self.now)
+    }
+
     /// Returns what names this connection among all of the shard, for ever.
     pub fn key(&self) -> ConnectionKey {
         self.meta.key

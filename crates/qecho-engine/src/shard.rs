@@ -119,13 +119,36 @@ impl<A: Application> Shard<A> {
 
     /// Handles a datagram.
     pub fn handle_datagram(&mut self, now: Instant, received: Received) {
-        if let Some(tracing) = &mut self.state.tracing {
-            let local = self.state.bindings[received.binding].address;
-            tracing.begin_datagram(&received, local);
-        }
+        self.trace_datagram(&received);
         let disposition = self.process(now, received);
         if self.state.tracing.is_some() {
             self.state.trace_received(now, disposition);
+        }
+    }
+
+    /// Handles a datagram that was received at `at`, before or in this turn, and hands its
+    /// events to the application at once, so that each of several answers has its own
+    /// [time](crate::Connection::received_at). That costs more than
+    /// [`handle_datagram`](Self::handle_datagram), where those of a turn go together.
+    pub fn handle_datagram_at(&mut self, now: Instant, at: Instant, received: Received) {
+        self.trace_datagram(&received);
+        let disposition = self.process(now, received);
+        if let Some(key) = disposition.connection()
+            && let Some(entry) = self.state.bindings[key.binding()].entry(key)
+        {
+            entry.meta.received_at = Some(at);
+            entry.poll_events(&mut self.application, now);
+            entry.meta.received_at = None;
+        }
+        if self.state.tracing.is_some() {
+            self.state.trace_received(at, disposition);
+        }
+    }
+
+    fn trace_datagram(&mut self, received: &Received) {
+        if let Some(tracing) = &mut self.state.tracing {
+            let local = self.state.bindings[received.binding].address;
+            tracing.begin_datagram(received, local);
         }
     }
 

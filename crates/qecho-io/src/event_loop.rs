@@ -3,6 +3,7 @@
 
 mod forwarding;
 mod observers;
+mod receive_times;
 mod routes;
 mod shard_group;
 mod spin;
@@ -16,7 +17,10 @@ pub use self::{
     forwarding::ForwardingLoop,
     spin::{SPIN_MAX, Spin},
 };
-use self::{observers::ObserverSet, shard_group::ShardHandle, spin::Spinning, wait::wait_for};
+use self::{
+    observers::ObserverSet, receive_times::ReceiveTimes, shard_group::ShardHandle, spin::Spinning,
+    wait::wait_for,
+};
 pub(crate) use self::{shard_group::shard_group, spin::SpinPermits};
 use crate::{
     Mailbox, Runner, StartError,
@@ -52,6 +56,8 @@ pub struct EventLoop<A: Application> {
     /// Whether commands were left for the next turn.
     commands_left: bool,
     observer: Option<ObserverSet>,
+    /// `None` where the time of a turn is enough.
+    times: Option<ReceiveTimes>,
     group: Option<ShardHandle>,
     spinning: Spinning,
     /// Datagrams were received in this turn.
@@ -88,6 +94,7 @@ impl<A: Application> EventLoop<A> {
             send_blocked: None,
             commands_left: false,
             observer: None,
+            times: None,
             group: None,
             spinning: Spinning::new(Spin::Off, SpinPermits::of_this_machine()),
             received: false,
@@ -109,6 +116,18 @@ impl<A: Application> EventLoop<A> {
     ) -> Self {
         self.group = Some(handle);
         self.spinning = Spinning::new(spin, permits);
+        self
+    }
+
+    /// Hands on each datagram with the instant at which it was received: by the kernel's
+    /// stamp where there is one, else when its batch was read. For what measures; it costs
+    /// more than a time for each turn.
+    pub fn with_receive_times(mut self) -> Self {
+        for socket in &self.sockets {
+            // Else the batches' times are taken.
+            socket.tell_times();
+        }
+        self.times = Some(ReceiveTimes::new());
         self
     }
 
@@ -196,7 +215,16 @@ impl<A: Application> EventLoop<A> {
         for received in forwarded.into_iter().flatten() {
             self.received = true;
             let address = self.sockets[received.binding].address();
-            hand_on(&mut self.shard, &mut self.observer, address, now, received);
+            hand_on(
+                &mut self.shard,
+                &mut self.observer,
+                address,
+                (now, None),
+                received,
+            );
+        }
+        if let Some(times) = &mut self.times {
+            times.begin_turn(now);
         }
         let steering = self.shard.steering();
         let (shard, group) = (&mut self.shard, self.group.as_ref());
@@ -210,17 +238,26 @@ impl<A: Application> EventLoop<A> {
             }
             let mut bytes = 0;
             for _ in 0..RECEIVE_BATCHES_PER_TURN {
-                let received = socket.receive(binding, &mut self.buffers, |received, joined| {
+                if let Some(times) = &mut self.times {
+                    times.begin_batch();
+                }
+                let received = socket.receive(binding, &mut self.buffers, |received, receipt| {
                     // What came alone, the kernel has steered.
                     let owner = match group {
-                        Some(handle) if joined => Some((handle, steering.owner(&received.data))),
+                        Some(handle) if receipt.joined => {
+                            Some((handle, steering.owner(&received.data)))
+                        }
                         _ => None,
                     };
                     match owner {
                         Some((handle, owner)) if owner != shard.index() => {
                             handle.forward(owner, received);
                         }
-                        _ => hand_on(shard, &mut self.observer, socket.address(), now, received),
+                        _ => {
+                            let at = self.times.as_mut().map(|times| times.of(receipt.stamp));
+                            let address = socket.address();
+                            hand_on(shard, &mut self.observer, address, (now, at), received);
+                        }
                     }
                 });
                 // Errors of single datagrams are the network's losses; a
@@ -348,18 +385,22 @@ impl<A: Application> EventLoop<A> {
     }
 }
 
-/// Shows a datagram to the observers and hands it to the shard.
+/// Shows a datagram to the observers and hands it to the shard, with the instant at which
+/// it was received if that is known beside the turn's.
 fn hand_on<A: Application>(
     shard: &mut Shard<A>,
     observer: &mut Option<ObserverSet>,
     address: SocketAddr,
-    now: Instant,
+    (now, at): (Instant, Option<Instant>),
     received: Received,
 ) {
     if let Some(observer) = observer {
         observer.received(address, &received);
     }
-    shard.handle_datagram(now, received);
+    match at {
+        None => shard.handle_datagram(now, received),
+        Some(at) => shard.handle_datagram_at(now, at, received),
+    }
 }
 
 /// Tells whether sending once more is of no use.

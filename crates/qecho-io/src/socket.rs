@@ -81,7 +81,7 @@ impl Socket {
         socket.bind(&address.into())?;
         let io = UdpSocket::from(socket);
         let state = UdpSocketState::new(UdpSockRef::from(&io))?;
-        forgo_timestamps(&io)?;
+        set_timestamps(&io, false)?;
         // The system's own limit applies; less is no error.
         let _ = state.set_recv_buffer_size(UdpSockRef::from(&io), KERNEL_BUFFER);
         let _ = state.set_send_buffer_size(UdpSockRef::from(&io), KERNEL_BUFFER);
@@ -100,6 +100,12 @@ impl Socket {
     /// Returns the address that the socket really has.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Lets the kernel tell when it received each datagram, and join none of them, where it
+    /// can; tells whether it does.
+    pub(crate) fn tell_times(&self) -> bool {
+        join_none(&self.io).is_ok() && set_timestamps(&self.io, true).is_ok()
     }
 
     /// Returns how many datagrams the kernel cuts from one batch.
@@ -167,17 +173,32 @@ impl Socket {
     }
 }
 
-/// Lets the kernel leave out the time of each batch, for which quinn-udp 0.6.3
-/// asks: its buffer for what comes with a batch is too short for that and the
-/// ECN bits of one that the kernel has joined.
+/// Lets the kernel tell the time of each batch, or leave it out: quinn-udp 0.6.3 asks for
+/// it, but its buffer for what comes with a batch is too short for that and the ECN bits
+/// of one that the kernel has joined.
 #[cfg(target_os = "linux")]
-fn forgo_timestamps(socket: &UdpSocket) -> io::Result<()> {
+fn set_timestamps(socket: &UdpSocket, wanted: bool) -> io::Result<()> {
     use nix::sys::socket::{setsockopt, sockopt::ReceiveTimestampns};
-    Ok(setsockopt(socket, ReceiveTimestampns, &false)?)
+    Ok(setsockopt(socket, ReceiveTimestampns, &wanted)?)
+}
+
+/// Lets the kernel join no datagrams (GRO).
+#[cfg(target_os = "linux")]
+fn join_none(socket: &UdpSocket) -> io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt::UdpGroSegment};
+    Ok(setsockopt(socket, UdpGroSegment, &false)?)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn forgo_timestamps(_: &UdpSocket) -> io::Result<()> {
+fn set_timestamps(_: &UdpSocket, wanted: bool) -> io::Result<()> {
+    match wanted {
+        false => Ok(()),
+        true => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn join_none(_: &UdpSocket) -> io::Result<()> {
     Ok(())
 }
 

@@ -57,8 +57,8 @@ pub use self::{
     probe::{Probe, Reached},
     progress::{Progress, Step},
     report::{
-        Comparison, GeneratorCost, Interval, Latency, MaxRate, MergeError, Ratio, Report, Run,
-        SCHEMA, ScheduleKept, Server, ServerCost, Start, ThresholdResult,
+        Comparison, GeneratorCost, Host, Interval, Latency, MaxRate, MergeError, Ratio, Report,
+        Run, SCHEMA, ScheduleKept, Server, ServerCost, Start, ThresholdResult,
     },
     run_clock::ProcessorClock,
     session::Session,

@@ -15,6 +15,18 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 /// make it grow, to 440 kB at most.
 const TIME_MAX: Duration = Duration::from_secs(3_600);
 
+/// Returns how many samples a percentile needs, which is given as a share: so many that
+/// one of them may lie beyond it. The 99th percentile needs 100, the 99.9th 1,000; a
+/// median says nothing of rare cases, and any sample carries it.
+///
+/// Of fewer samples the percentile would be their maximum under another name.
+pub(crate) fn samples_min(share: f64) -> u64 {
+    match share {
+        ..=0.5 => 1,
+        _ => (1.0 / (1.0 - share)).round() as u64,
+    }
+}
+
 /// Returns an empty distribution of times in nanoseconds.
 pub(crate) fn empty_histogram() -> Histogram<u64> {
     let histogram = Histogram::new_with_max(TIME_MAX.as_nanos() as u64, SIGNIFICANT_DIGITS);
@@ -38,7 +50,7 @@ pub struct LatencyRecorder {
     differences: Duration,
 }
 
-/// Summary of recorded times.
+/// Summary of recorded times; a percentile that they are too few for is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LatencySummary {
     /// Number of times.
@@ -49,10 +61,10 @@ pub struct LatencySummary {
     pub mean: Duration,
     /// The median.
     pub p50: Duration,
-    /// The 90th percentile.
-    pub p90: Duration,
-    /// The 99th percentile.
-    pub p99: Duration,
+    /// The 90th percentile, of ten times or more.
+    pub p90: Option<Duration>,
+    /// The 99th percentile, of 100 times or more.
+    pub p99: Option<Duration>,
     /// The longest.
     pub max: Duration,
     /// Mean of the differences between each and the next; zero if there was
@@ -127,6 +139,10 @@ impl LatencyRecorder {
             let time = Duration::from_nanos(self.histogram.value_at_quantile(share));
             time.clamp(self.min, self.max)
         };
+        let carried = |percent: u64| {
+            let is_carried = count >= samples_min(percent as f64 / 100.0);
+            is_carried.then(|| quantile(percent))
+        };
         let mean = |sum: Duration, count: u64| {
             Duration::from_nanos((sum.as_nanos() / u128::from(count.max(1))) as u64)
         };
@@ -135,8 +151,8 @@ impl LatencyRecorder {
             min: self.min,
             mean: mean(self.sum, count),
             p50: quantile(50),
-            p90: quantile(90),
-            p99: quantile(99),
+            p90: carried(90),
+            p99: carried(99),
             max: self.max,
             jitter: mean(self.differences, count - 1),
         })
@@ -163,16 +179,16 @@ mod tests {
         assert_eq!(summary.max, Duration::from_millis(100));
         assert_eq!(summary.mean, Duration::from_micros(50_500));
         assert_eq!(summary.jitter, Duration::from_millis(1));
-        for (found, expected) in [(summary.p50, 50), (summary.p90, 90), (summary.p99, 99)] {
-            let expected = Duration::from_millis(expected);
-            assert_eq!(found, expected, "{summary:?}");
-        }
+        let found = [Some(summary.p50), summary.p90, summary.p99];
+        let expected = [50, 90, 99].map(Duration::from_millis).map(Some);
+        assert_eq!(found, expected, "{summary:?}");
     }
 
     #[test]
     fn percentiles_of_many_times_are_as_exact_as_their_digits() {
         let summary = times(1..=10_000).summary().expect("there are some");
-        for (found, expected) in [(summary.p50, 5_000), (summary.p99, 9_900)] {
+        let p99 = summary.p99.expect("there are enough");
+        for (found, expected) in [(summary.p50, 5_000), (p99, 9_900)] {
             let expected = Duration::from_millis(expected);
             assert!(found.abs_diff(expected) <= expected / 1_000, "{summary:?}");
         }
@@ -181,17 +197,27 @@ mod tests {
     #[test]
     fn one_time_is_everything_and_has_no_jitter() {
         let summary = times([7]).summary().expect("there is one");
-        let LatencySummary {
-            min,
-            mean,
-            p50,
-            p99,
-            ..
-        } = summary;
+        let LatencySummary { min, mean, p50, .. } = summary;
         let seven = Duration::from_millis(7);
-        assert_eq!([min, mean, p50, p99, summary.max], [seven; 5]);
+        assert_eq!([min, mean, p50, summary.max], [seven; 4]);
         assert_eq!(summary.jitter, Duration::ZERO);
         assert_eq!(LatencyRecorder::default().summary(), None);
+    }
+
+    #[test]
+    fn a_percentile_is_known_once_a_time_may_lie_beyond_it() {
+        for (count, has_p90, has_p99) in [
+            (1, false, false),
+            (9, false, false),
+            (10, true, false),
+            (99, true, false),
+            (100, true, true),
+        ] {
+            let summary = times(1..=count).summary().expect("there are some");
+            let found = (summary.p90.is_some(), summary.p99.is_some());
+            assert_eq!(found, (has_p90, has_p99), "{summary:?}");
+        }
+        assert_eq!([0.999, 0.999_9].map(samples_min), [1_000, 10_000]);
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Ping {
                 let nonce = rand::random();
                 let own: Vec<_> = sockets.iter().map(Socket::address).collect();
                 let ping = VersionPing::new(config, &own, nonce, sink);
-                let forwarding = ForwardingLoop::new(THREAD, ping, sockets)?;
+                let forwarding = ForwardingLoop::new(THREAD, ping, sockets)?.with_receive_times();
                 forwarding.start("ping", |forwarding| forwarding.run().map(drop))?
             }
             _ => {
@@ -104,5 +104,7 @@ fn connect(
     let observer = observer.waking(event_loop.mailbox().waker());
     let mut datagram_observers = config.observers.datagram_observers();
     datagram_observers.push(Box::new(observer));
-    Ok(event_loop.observed_by(datagram_observers))
+    Ok(event_loop
+        .with_receive_times()
+        .observed_by(datagram_observers))
 }

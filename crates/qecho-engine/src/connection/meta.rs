@@ -43,6 +43,9 @@ pub(crate) struct ConnectionMeta {
     /// Name in observations, if packets are traced.
     pub(crate) number: Option<u64>,
     pub(crate) began: Instant,
+    /// Instant at which the datagram was received whose events are being handed on, if
+    /// that is known better than by the turn.
+    pub(crate) received_at: Option<Instant>,
     settings: Arc<Transport>,
     pub(crate) handshake: Option<Arc<Handshake>>,
     /// Whether the application asked for another turn.
@@ -68,6 +71,7 @@ impl ConnectionMeta {
             key,
             number: None,
             began: now,
+            received_at: None,
             streams_max: [Dir::Bidirectional, Dir::Unidirectional]
                 .map(|direction| settings.streams_max(direction)),
             settings,

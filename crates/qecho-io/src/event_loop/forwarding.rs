@@ -8,7 +8,7 @@ use qecho_engine::{
 };
 use rustix::event::PollFlags;
 
-use super::{clock, wait::wait_for};
+use super::{clock, receive_times::ReceiveTimes, wait::wait_for};
 use crate::{
     Mailbox, Runner, StartError,
     mailbox::{Inbox, mailbox},
@@ -26,6 +26,8 @@ pub struct ForwardingLoop<F: Forwarder> {
     buffers: ReceiveBuffers,
     /// Whether something was left for the next turn.
     unread: bool,
+    /// `None` where the time of a turn is enough.
+    times: Option<ReceiveTimes>,
 }
 
 impl<F: Forwarder> ForwardingLoop<F> {
@@ -48,7 +50,19 @@ impl<F: Forwarder> ForwardingLoop<F> {
             inbox,
             buffers: ReceiveBuffers::new(),
             unread: false,
+            times: None,
         })
+    }
+
+    /// Hands on each datagram that comes to the first sockets with the instant at which it
+    /// was received, as [`EventLoop::with_receive_times`](super::EventLoop) does.
+    pub fn with_receive_times(mut self) -> Self {
+        for socket in self.sockets.values() {
+            // Else the batches' times are taken.
+            socket.tell_times();
+        }
+        self.times = Some(ReceiveTimes::new());
+        self
     }
 
     /// Calls `work`, which is to [`run`](Self::run) the forwarder, on a thread of this name.
@@ -90,13 +104,20 @@ impl<F: Forwarder> ForwardingLoop<F> {
     }
 
     fn receive(&mut self, now: Instant) {
+        if let Some(times) = &mut self.times {
+            times.begin_turn(now);
+        }
         for (binding, socket) in &self.sockets {
             while let Some((peer, reason)) = socket.next_error() {
                 self.forwarder.handle_unreachable(now, peer, &reason);
             }
             for _ in 0..RECEIVE_BATCHES_PER_TURN {
-                let received = socket.receive(*binding, &mut self.buffers, |received, _| {
-                    self.forwarder.handle_datagram(now, received);
+                if let Some(times) = &mut self.times {
+                    times.begin_batch();
+                }
+                let received = socket.receive(*binding, &mut self.buffers, |received, receipt| {
+                    let at = self.times.as_mut().map(|times| times.of(receipt.stamp));
+                    self.forwarder.handle_datagram(at.unwrap_or(now), received);
                 });
                 // What is left is there in the next turn; errors of single
                 // datagrams are the network's losses.

@@ -1,6 +1,9 @@
 //! Receiving in batches.
 
-use std::io::{self, IoSliceMut};
+use std::{
+    io::{self, IoSliceMut},
+    time::Duration,
+};
 
 use bytes::BytesMut;
 use qecho_engine::{
@@ -27,6 +30,16 @@ pub(crate) struct ReceiveBuffers {
     lent: Vec<BytesMut>,
     /// Number of buffers that the next batch may fill.
     at_once: usize,
+}
+
+/// How a datagram came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Receipt {
+    /// Whether the kernel had it joined with others.
+    pub(crate) joined: bool,
+    /// Time since 1970 at which the kernel had it, if the socket
+    /// [tells times](Socket::tell_times).
+    pub(crate) stamp: Option<Duration>,
 }
 
 /// A batch that was received.
@@ -93,13 +106,12 @@ impl ReceiveBuffers {
 }
 
 impl Socket {
-    /// Receives one batch and hands on each datagram of it, and whether the
-    /// kernel had it joined with others.
+    /// Receives one batch and hands on each datagram of it, and how it came.
     pub(crate) fn receive(
         &self,
         binding: usize,
         buffers: &mut ReceiveBuffers,
-        mut each: impl FnMut(Received, bool),
+        mut each: impl FnMut(Received, Receipt),
     ) -> io::Result<Batch> {
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
         let mut places = buffers.places.iter_mut();
@@ -113,7 +125,10 @@ impl Socket {
         )?;
         let metas = &metas[..filled];
         for (place, meta) in metas.iter().enumerate() {
-            let joined = meta.len > meta.stride;
+            let receipt = Receipt {
+                joined: meta.len > meta.stride,
+                stamp: meta.timestamp,
+            };
             buffers.hand_on(place, meta.len, meta.stride, |data| {
                 let received = Received {
                     binding,
@@ -122,7 +137,7 @@ impl Socket {
                     ecn: meta.ecn.map_or(0, |ecn| ecn as u8),
                     data,
                 };
-                each(received, joined);
+                each(received, receipt);
             });
         }
         let largest = metas.iter().map(|meta| meta.len).max();
@@ -175,6 +190,32 @@ mod tests {
                 .expect("it is there");
             }
             assert_eq!(received, [(1_200, 2); 2], "{address}");
+        }
+    }
+
+    #[test]
+    fn a_socket_that_tells_times_has_one_of_each_datagram_and_keeps_its_ecn_bits() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let (Ok(from), Ok(to)) = (bind(address), bind(address)) else {
+                continue;
+            };
+            assert!(to.tell_times());
+            let mut batch = Datagram::new(0, to.address(), vec![7; 3_600]).with_ecn(2);
+            batch.segment_size = Some(1_200);
+            from.send(&batch).expect("loopback takes it");
+            let mut buffers = ReceiveBuffers::new();
+            let mut received = Vec::new();
+            while received.len() < 3 {
+                wait_for(&to);
+                to.receive(0, &mut buffers, |datagram, receipt| {
+                    let stamp = receipt.stamp.expect("the kernel tells it");
+                    received.push((datagram.ecn, datagram.local_ip, receipt.joined));
+                    assert!(stamp > Duration::from_secs(1_500_000_000), "{stamp:?}");
+                })
+                .expect("it is there");
+            }
+            let local = Some(to.address().ip());
+            assert_eq!(received, [(2, local, false); 3], "{address}");
         }
     }
 

@@ -205,7 +205,7 @@ impl Connections {
         if is_measured {
             counters
                 .connect
-                .record(connection.now() - connection.began());
+                .record(connection.received_at() - connection.began());
             let is_resumed = handshake.is_some_and(|handshake| handshake.resumed);
             counters.resumed += u64::from(is_resumed);
             match early_data {

@@ -16,7 +16,7 @@ pub use self::{
     latency::{Interval, Latency},
     merge::MergeError,
     parts::{
-        GeneratorCost, MaxRate, Run, ScheduleKept, Server, ServerCost, Start, ThresholdResult,
+        GeneratorCost, Host, MaxRate, Run, ScheduleKept, Server, ServerCost, Start, ThresholdResult,
     },
     schema::{Comparison, Ratio, Report, SCHEMA},
 };

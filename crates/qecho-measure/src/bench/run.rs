@@ -123,7 +123,11 @@ impl Run<'_> {
             let _ = told.send((number, event));
         });
         let generator = Generator::new(self.config, plan, sink, processor::of_this_thread);
-        let event_loop = self.event_loop(sockets, generator)?;
+        let mut event_loop = self.event_loop(sockets, generator)?;
+        if self.config.workload.mode.is_connecting() {
+            // Each handshake has its own time, and there are few datagrams of each.
+            event_loop = event_loop.with_receive_times();
+        }
         self.stopper.add(event_loop.mailbox());
         event_loop.start(format!("load {number}"), |event_loop| {
             processor::wake_precisely();

@@ -263,7 +263,7 @@ impl RunSequence<'_> {
 /// of the generator is in the times already.
 fn passes(report: &Report, threshold: &Threshold) -> bool {
     let is_answered = report.messages as f64 >= report.offered as f64 * ANSWERED_MIN;
-    let value = report.metric(threshold.metric);
+    let value = report.compared(threshold.metric);
     let is_met = value.is_some_and(|value| threshold.holds(value));
     is_met && is_answered && report.is_flawless()
 }
@@ -273,7 +273,8 @@ fn passes(report: &Report, threshold: &Threshold) -> bool {
 fn is_the_generators(report: &Report, threshold: &Threshold) -> bool {
     let is_late = report.schedule.is_some_and(|schedule| {
         let is_late = |late: f64| late >= threshold.value * LATENESS_SHARE;
-        schedule.unsent > 0 || schedule.late_p99_us.is_some_and(is_late)
+        let is_late = schedule.late_p99_us.map_or(!schedule.is_kept, is_late);
+        schedule.unsent > 0 || is_late
     });
     report.generator.is_bottleneck || is_late
 }

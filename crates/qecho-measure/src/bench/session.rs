@@ -141,12 +141,12 @@ impl Session {
         event: &Event,
         accounting: &mut LoadAccounting,
     ) -> Result<(), ConnectionFailure> {
-        let now = connection.now();
+        let (now, received) = (connection.now(), connection.received_at());
         match (&mut self.workers, event) {
             (_, Event::Stopped(_, code)) => return Err(ConnectionFailure::stopped(*code)),
             (Workers::Streams(streams), Event::Readable(id)) => {
                 if let Some(stream) = streams.get_mut(id.index() as usize)
-                    && accounting.account_for(now, |pattern, events| {
+                    && accounting.account_for(received, |pattern, events| {
                         stream.read(connection, pattern, events)
                     })?
                 {
@@ -159,7 +159,7 @@ impl Session {
                 }
             }
             (Workers::StreamPerMessage(worker), Event::Readable(id)) => {
-                let is_over = accounting.account_for(now, |pattern, events| {
+                let is_over = accounting.account_for(received, |pattern, events| {
                     worker.read(connection, *id, pattern, events)
                 })?;
                 if is_over {
@@ -170,7 +170,7 @@ impl Session {
                 accounting.account_for(now, |pattern, _| worker.write(connection, *id, pattern))?;
             }
             (Workers::Datagrams(datagrams), Event::DatagramReceived) => {
-                accounting.account_for(now, |pattern, events| {
+                accounting.account_for(received, |pattern, events| {
                     datagrams.receive(connection, pattern, events)
                 })?;
                 self.send_pending(connection, accounting)?;

@@ -42,7 +42,7 @@ impl Context<'_, '_> {
         {
             return Err(Failure::Differs { sequence });
         }
-        let answer = self.probes.answer(self.connection.now(), sequence);
+        let answer = self.probes.answer(self.connection.received_at(), sequence);
         let bytes = size;
         self.report(sequence, answer, ReplyKind::Echo { bytes });
         Ok(())

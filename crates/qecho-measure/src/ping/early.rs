@@ -71,7 +71,7 @@ impl EarlyMessage {
         self.rest.advance(read.data.len());
         match read.end {
             _ if self.rest.is_empty() => {
-                self.echoed = Some(connection.now() - self.began);
+                self.echoed = Some(connection.received_at() - self.began);
                 Ok(())
             }
             ReadEnd::Fin => Err(Failure::Differs { sequence }),

@@ -57,7 +57,7 @@ impl Handshakes {
     /// sent before, or was rejected.
     pub(super) fn connected(&mut self, context: &mut Context<'_, '_>) {
         let connection = &mut *context.connection;
-        self.complete = Some(connection.now() - connection.began());
+        self.complete = Some(connection.received_at() - connection.began());
         let early_data = connection
             .handshake()
             .and_then(|handshake| handshake.early_data);
@@ -87,7 +87,12 @@ impl Handshakes {
         }
         self.complete = None;
         let early = self.early.take();
+        // All times of a row count from the instant at which it was to begin.
+        let counted = |time: Duration| time + self.lateness;
+        let complete = counted(complete);
+        let (first_reply, confirmed) = (first_reply.map(counted), confirmed.map(counted));
         let echoed = early.as_ref().and_then(|early| early.echoed);
+        let echoed = echoed.map(counted);
         for (time, times) in [
             (echoed, &mut self.echoed),
             (first_reply, &mut self.first_reply),
@@ -98,8 +103,7 @@ impl Handshakes {
             }
         }
         let now = context.connection.now();
-        let time = complete + self.lateness;
-        let answer = context.probes.answer_after(now, probe.sequence, time);
+        let answer = context.probes.answer_after(now, probe.sequence, complete);
         let handshake = context.connection.handshake();
         let times = HandshakeTimes {
             first_reply,

@@ -182,7 +182,7 @@ impl Host {
             tell(PingEvent::Connected(Box::new(Connected {
                 address,
                 handshake: handshake.clone(),
-                elapsed: connection.now() - connection.began(),
+                elapsed: connection.received_at() - connection.began(),
             })));
         }
         self.was_connected = true;

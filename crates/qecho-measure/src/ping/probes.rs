@@ -94,7 +94,12 @@ impl Probes {
 
     /// Returns the next that is due and is taken for sent.
     pub(super) fn take(&mut self, now: Instant) -> Option<Probe> {
-        let intended = self.next.filter(|due| *due <= now && self.has_room())?;
+        let due = self.next.filter(|due| *due <= now && self.has_room())?;
+        // Without an interval there is no schedule to be late for.
+        let intended = match self.interval {
+            Duration::ZERO => now,
+            _ => due,
+        };
         self.counts.sent += 1;
         self.left = self.left.map(|left| left - 1);
         let interval = Some(self.interval).filter(|interval| !interval.is_zero());

@@ -61,7 +61,7 @@ pub enum ReplyKind {
     },
 }
 
-/// Times of a handshake, from its first packet on.
+/// Times of a handshake, all from the instant at which it was to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandshakeTimes {
     /// Time until the first datagram of the server.
@@ -83,7 +83,7 @@ pub struct EarlyEcho {
     /// Fate of 0-RTT; `None` if the server has allowed none, or was not
     /// known yet, and the message had to wait for the handshake.
     pub early_data: Option<EarlyData>,
-    /// Time from the first packet to the echo; `None` if there was none in time,
+    /// Time from the instant at which the handshake was to begin to the echo; `None` if there was none in time,
     /// or none was expected of a server with another protocol.
     pub echoed: Option<Duration>,
 }

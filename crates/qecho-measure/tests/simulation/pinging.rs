@@ -57,8 +57,8 @@ fn a_steady_path_has_one_time() {
                 min: ten,
                 mean: ten,
                 p50: ten,
-                p90: ten,
-                p99: ten,
+                p90: Some(ten),
+                p99: Some(ten),
                 max: ten,
                 jitter: Duration::ZERO,
             };
@@ -84,8 +84,9 @@ fn percentiles_tell_of_the_slow_ones() {
         let summary = report.times.summary().expect("there are some");
         assert_eq!(summary.min, milliseconds(10));
         check(summary.p50, milliseconds(10));
-        check(summary.p90, milliseconds(40));
-        check(summary.p99, milliseconds(90));
+        let [p90, p99] = [summary.p90, summary.p99].map(|time| time.expect("100 came"));
+        check(p90, milliseconds(40));
+        check(p99, milliseconds(90));
         assert_eq!(summary.max, milliseconds(90));
         check(summary.mean, Duration::from_micros(18_500));
     }

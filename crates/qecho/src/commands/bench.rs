@@ -1,5 +1,6 @@
 //! `qecho bench`.
 
+mod command_line;
 mod display;
 pub(super) mod output;
 mod start;
@@ -83,6 +84,8 @@ fn bench(
         (Err(error), _) => return Err(explain(arguments, &verifier, error)),
     };
     report.started_at = Some(display.started_at());
+    report.command_line = Some(command_line::of_this_process());
+    report.host = Some(command_line::host());
     report.check_thresholds(&arguments.fail_if);
     let mut out = io::stdout().lock();
     match arguments.format {

@@ -4,6 +4,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     sync::mpsc::sync_channel,
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
@@ -21,6 +22,7 @@ use crate::{
     args::RelayArguments,
     exit::{ExitStatus, Failure},
     render::relay::{Relaying, Stopped},
+    stderr::say,
 };
 
 /// Notices that wait for a slow reader: each is told once.
@@ -33,7 +35,11 @@ pub(super) fn run(arguments: &RelayArguments) -> Result<ExitStatus, Failure> {
     let relay = Relay::start(&config).map_err(|error| explain(error, &config.listen))?;
     // Whoever reads that the relay is ready may ask it to end at once.
     let stopper = relay.stopper();
-    signals::on_signal(move |_| stopper.stop())?;
+    signals::on_signal_or_hangup(
+        Duration::ZERO,
+        move |_| stopper.stop(),
+        || say("SIGHUP: there is nothing to read again; SIGINT or SIGTERM ends the relay"),
+    )?;
     let relaying = Relaying {
         addresses: relay.addresses(),
         config: &config,

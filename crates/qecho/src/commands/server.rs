@@ -209,8 +209,8 @@ fn notices(
     (Some(sender), Some(receiver))
 }
 
-/// Ends gracefully on the first signal, at once on the second; SIGHUP is for the
-/// files that are followed, if there are any.
+/// Ends gracefully on the first signal, at once on the second; SIGHUP has the files read
+/// again that are followed, if there are any.
 fn drain_on_signal(
     arguments: &ServerArguments,
     server: &Server<Echo>,
@@ -235,7 +235,9 @@ fn drain_on_signal(
             ));
         });
     };
-    signals::on_signal_or_hangup(grace, react, move || {
-        reload.as_ref().is_some_and(|reload| reload())
+    signals::on_signal_or_hangup(grace, react, move || match &reload {
+        Some(reload) => reload(),
+        None => say("SIGHUP: there are no files to read again; \
+             the certificate for localhost is renewed without it"),
     })
 }

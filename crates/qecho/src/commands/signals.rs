@@ -1,6 +1,10 @@
 //! SIGINT, SIGTERM and SIGHUP.
 
-use std::{fs::File, thread, time::Duration};
+use std::{
+    fs::{self, File},
+    thread,
+    time::Duration,
+};
 
 use anyhow::Context;
 use signal_hook::{
@@ -14,46 +18,63 @@ use crate::{exit::ExitStatus, stderr::say_if_read};
 /// by then it waits for somebody to read its output, or for a disk that stands still.
 const ENDING_PATIENCE: Duration = Duration::from_secs(12);
 
-/// Calls `react` for every SIGINT, SIGTERM and SIGHUP, on a thread of its own, with
-/// the ending that the signal stands for. A command that has not ended 12 seconds after the
-/// first is ended.
+/// Calls `react` for every SIGINT and SIGTERM, and once for SIGHUP, on a thread of its own,
+/// with the ending that the signal stands for. A command that has not ended 12 seconds after
+/// the first is ended.
+///
+/// A SIGHUP means that the terminal was closed, which ends a command once: the system and
+/// the shell may both send it. A command that was started to ignore it, by `nohup`, does.
 pub(super) fn on_signal(react: impl FnMut(ExitStatus) + Send + 'static) -> anyhow::Result<()> {
-    on_signal_or_hangup(Duration::ZERO, react, || false)
+    listen(Duration::ZERO, react, None::<fn()>)
 }
 
-/// Does so, but grants the command `grace` more, and asks `hangup` first at a SIGHUP that
-/// comes while the terminal, if there ever was one, is still there: somebody sent it, and
-/// if `hangup` tells that it had a use for it, it is no end.
+/// Does so for a service, which is granted `grace` more, and which a SIGHUP does not end
+/// unless its terminal was closed: one that somebody sent is told to `hangup`.
 pub(super) fn on_signal_or_hangup(
     grace: Duration,
-    mut react: impl FnMut(ExitStatus) + Send + 'static,
-    mut hangup: impl FnMut() -> bool + Send + 'static,
+    react: impl FnMut(ExitStatus) + Send + 'static,
+    hangup: impl FnMut() + Send + 'static,
 ) -> anyhow::Result<()> {
-    let had_terminal = has_terminal();
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
-    thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            let mut is_ending = false;
-            for signal in signals.forever() {
-                let is_sent = signal == SIGHUP && (!had_terminal || has_terminal());
-                if is_sent && hangup() {
-                    continue;
+    listen(grace, react, Some(hangup))
+}
+
+fn listen(
+    grace: Duration,
+    mut react: impl FnMut(ExitStatus) + Send + 'static,
+    mut hangup: Option<impl FnMut() + Send + 'static>,
+) -> anyhow::Result<()> {
+    // Asked before there is a handler, which takes the place of what was inherited.
+    let may_hang_up = has_terminal() && !ignores_hangup();
+    let mut signals = vec![SIGINT, SIGTERM];
+    if hangup.is_some() || !ignores_hangup() {
+        signals.push(SIGHUP);
+    }
+    let mut signals = Signals::new(signals).context("cannot listen for signals")?;
+    let (mut hung_up, mut is_ending) = (false, false);
+    let follow = move || {
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                match &mut hangup {
+                    Some(hangup) if !may_hang_up || has_terminal() => {
+                        hangup();
+                        continue;
+                    }
+                    _ if std::mem::replace(&mut hung_up, true) => continue,
+                    _ => {}
                 }
-                let ending = match signal {
-                    SIGINT => ExitStatus::Interrupted,
-                    // A terminal that was closed wants an end as well.
-                    _ => ExitStatus::Terminated,
-                };
-                if !std::mem::replace(&mut is_ending, true) {
-                    end_after(grace + ENDING_PATIENCE, ending);
-                }
-                react(ending);
             }
-        })
-        .context("cannot listen for signals")?;
-    Ok(())
+            let ending = match signal {
+                SIGINT => ExitStatus::Interrupted,
+                _ => ExitStatus::Terminated,
+            };
+            if !std::mem::replace(&mut is_ending, true) {
+                end_after(grace + ENDING_PATIENCE, ending);
+            }
+            react(ending);
+        }
+    };
+    let thread = thread::Builder::new().name("signals".into()).spawn(follow);
+    thread.context("cannot listen for signals").map(drop)
 }
 
 /// Ends the process if it has not ended by itself by then.
@@ -70,4 +91,16 @@ fn end_after(patience: Duration, ending: ExitStatus) {
 /// Tells whether this process has a terminal that can end it by being closed.
 fn has_terminal() -> bool {
     File::open("/dev/tty").is_ok()
+}
+
+/// Tells whether whoever started this process has it ignore SIGHUP, as `nohup` does; only
+/// Linux says so without `unsafe`.
+fn ignores_hangup() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Signal n is bit n - 1.
+    ignored.is_some_and(|mask| mask >> (SIGHUP - 1) & 1 == 1)
 }

@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use qecho_measure::bench::{GeneratorCost, Latency, Metric, Report, Run, ServerCost, Unit};
+use qecho_measure::bench::{
+    GeneratorCost, Latency, Metric, Report, Run, ServerCost, ThresholdResult, Unit,
+};
 use qecho_packet::text;
 
 pub(crate) use self::{
@@ -37,12 +39,8 @@ pub(crate) fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     for judged in &report.fail_if {
         let verdict = if judged.fails { "FAILED" } else { "passed" };
-        let value = figure(&judged.figure, judged.value);
-        let (name, bound) = (&judged.figure, &judged.bound);
-        writeln!(
-            out,
-            "bound        {verdict}, {name} is {value}: fails if {bound}"
-        )?;
+        let (value, bound) = (compared(judged), &judged.bound);
+        writeln!(out, "bound        {verdict}, {value}: fails if {bound}")?;
     }
     for words in warnings(report) {
         writeln!(out, "warning: {words}")?;
@@ -68,7 +66,7 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
     }
     let sends = report.run.size_bytes > 0;
     if sends {
-        rows.push(("rate", rate(report)));
+        rows.extend(rate(report).map(|rate| ("rate", rate)));
         rows.push(("echo time", latency(&report.latency)));
     }
     rows.push(("handshake", latency(&report.connect)));
@@ -175,13 +173,14 @@ fn measured(report: &Report) -> String {
     words
 }
 
-fn rate(report: &Report) -> String {
+/// Writes the rate; there is none if the run ended before the measuring began.
+fn rate(report: &Report) -> Option<String> {
     let unit = match report.run.over.as_str() {
         "handshake" => "connections",
         _ => "messages",
     };
-    let rate = decimal(report.rate_per_s);
-    let goodput = decimal(report.goodput_bytes_per_s / 1e6);
+    let rate = decimal(report.rate_per_s?);
+    let goodput = decimal(report.goodput_bytes_per_s? / 1e6);
     // In a closed loop they are those that were under way.
     let late = match report.messages_after_end() {
         late @ 1.. if report.run.arrival != "closed" => {
@@ -189,18 +188,29 @@ fn rate(report: &Report) -> String {
         }
         _ => String::new(),
     };
-    format!(
+    Some(format!(
         "{rate} {unit} a second, {goodput} MB/s each way ({} in all{late})",
         number(report.messages)
-    )
+    ))
 }
 
 fn latency(latency: &Latency) -> String {
     if latency.count == 0 {
         return "none".into();
     }
-    let [p50, p90, p99, p99_9, p99_99, max] = percentiles(latency);
-    format!("p50 {p50}  p90 {p90}  p99 {p99}  p99.9 {p99_9}  p99.99 {p99_99}  max {max}")
+    let times = [
+        ("p50", latency.p50_us),
+        ("p90", latency.p90_us),
+        ("p99", latency.p99_us),
+        ("p99.9", latency.p99_9_us),
+        ("p99.99", latency.p99_99_us),
+        ("max", latency.max_us),
+    ];
+    let known = times
+        .into_iter()
+        .filter_map(|(name, time)| Some((name, time?)));
+    let words = known.map(|(name, time)| format!("{name} {}", microseconds_text(time)));
+    words.collect::<Vec<_>>().join("  ")
 }
 
 /// Writes the median, the higher percentiles and the longest time.
@@ -287,20 +297,34 @@ fn warnings(report: &Report) -> Vec<String> {
         );
     }
     if let Some(schedule) = report.schedule.filter(|schedule| !schedule.is_kept) {
-        let late = time(schedule.late_p99_us);
-        warnings.push(format!(
-            "the schedule was not kept: 1 of 100 messages left more than {late} late, {} never",
-            number(schedule.unsent)
-        ));
+        let late = match schedule.late_p99_us {
+            Some(late) => format!(
+                "1 of 100 messages left more than {} late",
+                microseconds_text(late)
+            ),
+            None => "messages left late".into(),
+        };
+        let never = number(schedule.unsent);
+        warnings.push(format!("the schedule was not kept: {late}, {never} never"));
     }
     warnings
 }
 
-/// Writes a figure by its name; there may be none.
-pub(crate) fn figure(name: &str, value: Option<f64>) -> String {
-    let Some(value) = value else {
-        return "none".into();
-    };
+/// Writes what was compared with a threshold; there may be nothing.
+pub(crate) fn compared(judged: &ThresholdResult) -> String {
+    let name = &judged.figure;
+    match (judged.value, judged.max_us) {
+        (Some(value), _) => format!("{name} is {}", figure(name, value)),
+        (None, Some(longest)) => {
+            let longest = microseconds_text(longest);
+            format!("the messages are too few for {name}, and the longest took {longest}")
+        }
+        (None, None) => format!("{name} is none"),
+    }
+}
+
+/// Writes a figure by its name.
+fn figure(name: &str, value: f64) -> String {
     match Metric::ALL.iter().find(|(known, _)| *known == name) {
         Some((_, figure)) => match figure.unit() {
             Unit::Time => microseconds_text(value),

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use qecho_measure::bench::{Interval, Report};
 
 use self::chart::{Chart, Scale, Series};
-use super::bench;
+use super::{bench, counted};
 
 const STYLE: &str = include_str!("page/style.css");
 
@@ -60,10 +60,21 @@ fn section(place: usize, run: &NamedReport, out: &mut dyn Write) -> io::Result<(
         true => "",
         false => " class=\"table\"",
     };
+    let on = report.host.as_ref().map_or_else(String::new, |host| {
+        let processors = counted(host.processors, "processor");
+        escaped(&format!(
+            ", on {} ({}, {processors})",
+            host.name, host.system
+        ))
+    });
+    let command = report.command_line.as_ref();
+    let command = command.map_or_else(String::new, |command| {
+        format!("<p><code>{}</code></p>\n", escaped(command))
+    });
     writeln!(
         out,
         "<section><h2><span class=\"key s{}\"></span>{}{partial}</h2>\n\
-         <p>{}, qecho {}</p>\n<pre{class}>{}</pre></section>",
+         <p>{}, qecho {}{on}</p>\n{command}<pre{class}>{}</pre></section>",
         place % chart::COLOURS,
         escaped(&run.name),
         escaped(began),
@@ -91,7 +102,9 @@ fn results(runs: &[NamedReport], out: &mut dyn Write) -> io::Result<()> {
         let report = &run.report;
         let partial = report.partial.as_ref().map_or("", |_| " (partial)");
         write!(out, "<tr><th>{}{partial}</th>", escaped(&run.name))?;
-        let rates = [report.rate_per_s, report.goodput_bytes_per_s / 1e6].map(bench::decimal);
+        let goodput = report.goodput_bytes_per_s.map(|bytes| bytes / 1e6);
+        let rates = [report.rate_per_s, goodput];
+        let rates = rates.map(|rate| rate.map_or("–".into(), bench::decimal));
         for cell in rates.into_iter().chain(bench::percentiles(&report.latency)) {
             write!(out, "<td>{cell}</td>")?;
         }
@@ -109,15 +122,22 @@ fn beside(run: &NamedReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "<h2>QUIC beside {other}</h2>\n<div class=\"wide\"><table>\n<tr><th>{}</th>\
-         <th>QUIC</th><th>{other}</th><th>ratio</th><th>each slice</th></tr>",
+         <th>QUIC</th><th>{other}</th><th>ratio</th><th>95 % interval</th>\
+         <th>each slice</th></tr>",
         escaped(&run.name)
     )?;
     for ratio in &comparison.ratios {
-        let [name, quic, other, times, range] = bench::cells(ratio);
+        let [name, quic, other, times, interval] = bench::cells(ratio);
+        // What may be chance is not made to look like a result.
+        let times = match ratio.shows_difference() {
+            true => format!("<b>{times}</b>"),
+            false => times,
+        };
+        let [least, most] = [ratio.least, ratio.most].map(bench::decimal);
         writeln!(
             out,
-            "<tr><th>{name}</th><td>{quic}</td><td>{other}</td><td><b>{times}</b></td>\
-             <td>{range}</td></tr>"
+            "<tr><th>{name}</th><td>{quic}</td><td>{other}</td><td>{times}</td>\
+             <td>{interval}</td><td>{least} to {most}</td></tr>"
         )?;
     }
     writeln!(out, "</table></div>")

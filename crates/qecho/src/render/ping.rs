@@ -195,16 +195,19 @@ fn counts(counts: &Counts) -> String {
 
 fn times(name: &str, summary: &LatencySummary, out: &mut dyn Write) -> io::Result<()> {
     let times = [
-        ("min", summary.min),
-        ("mean", summary.mean),
-        ("p50", summary.p50),
+        ("min", Some(summary.min)),
+        ("mean", Some(summary.mean)),
+        ("p50", Some(summary.p50)),
         ("p90", summary.p90),
         ("p99", summary.p99),
-        ("max", summary.max),
-        ("jitter", summary.jitter),
+        ("max", Some(summary.max)),
+        ("jitter", Some(summary.jitter)),
     ];
-    let words = times.map(|(name, time)| format!("{name} {}", text::duration(time)));
-    writeln!(out, "{name:<14} {}", words.join(", "))
+    let known = times
+        .into_iter()
+        .filter_map(|(name, time)| Some((name, time?)));
+    let words = known.map(|(name, time)| format!("{name} {}", text::duration(time)));
+    writeln!(out, "{name:<14} {}", words.collect::<Vec<_>>().join(", "))
 }
 
 fn measure_name(measure: Measure) -> &'static str {

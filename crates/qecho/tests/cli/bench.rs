@@ -126,7 +126,8 @@ fn a_report_in_json_says_what_was_asked_for_and_what_came_of_it() {
     let latency = &report["latency"];
     assert_eq!(latency["count"], report["messages"]);
     let members = ["min", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
-    let times = members.map(|member| number(&latency[format!("{member}_us")]));
+    let times = members.map(|member| latency[format!("{member}_us")].as_f64());
+    let times: Vec<_> = times.into_iter().flatten().collect();
     assert!(times.is_sorted() && times[0] > 0.0, "{latency}");
     assert!(number(&report["generator"]["processor_s"]) > 0.0);
     let intervals = report["intervals"].as_array().expect("a list");
@@ -140,6 +141,78 @@ fn a_report_in_json_says_what_was_asked_for_and_what_came_of_it() {
         assert!(number(&cost["processor_us_per_message"]) > 0.0, "{cost}");
         assert!(number(&cost["memory_after_bytes"]) > 0.0, "{cost}");
     }
+}
+
+#[test]
+fn a_report_has_the_percentiles_that_its_messages_carry_and_no_more() {
+    let (env, server) = TestEnv::with_server("");
+    let [html, json] = ["report.html", "report.json"].map(|name| env.path(name));
+    let files = format!("--output {} --output {}", html.display(), json.display());
+    let names = ["p90", "p99", "p99.9", "p99.99"];
+    // From how many messages on each is known.
+    for (count, known) in [(9, 0), (99, 1), (100, 2), (999, 2), (1_000, 3)] {
+        let load = format!("-n {count} --warmup 0s --fail-if p99>1h {files}");
+        let done = bench(&env, &server, &load).ok();
+        done.prints("bound        passed, ");
+        let line = done
+            .stdout
+            .lines()
+            .find(|line| line.starts_with("echo time"));
+        let words: Vec<_> = line.expect("it has one").split_whitespace().collect();
+        let report = env::read_json(&json);
+        assert_eq!(report["latency"]["count"], count, "{report:#}");
+        for (place, name) in names.into_iter().enumerate() {
+            let member = format!("{}_us", name.replace('.', "_"));
+            let is_known = place < known;
+            assert_eq!(words.contains(&name), is_known, "{words:?}");
+            let value = &report["latency"][member];
+            assert_eq!(value.is_number(), is_known, "{value} of {count}");
+        }
+        let page = env::read(&html);
+        assert_eq!(page.matches("<td>–</td>").count(), 4 - known, "{page}");
+        assert_eq!(
+            page.contains("</b> 99th percentile</li>"),
+            known >= 2,
+            "{page}"
+        );
+        let csv = bench(
+            &env,
+            &server,
+            &format!("-n {count} --warmup 0s --format csv"),
+        )
+        .ok();
+        let rows: Vec<Vec<_>> = csv
+            .stdout
+            .lines()
+            .map(|line| line.split(',').collect())
+            .collect();
+        for (name, cell) in rows[0].iter().zip(&rows[1]) {
+            let place = ["p90_us", "p99_us", "p99_9_us", "p99_99_us"]
+                .iter()
+                .position(|of| of == name);
+            assert!(
+                place.is_none_or(|place| cell.is_empty() == (place >= known)),
+                "{name}: {cell}"
+            );
+        }
+        // One handshake: that is no percentile.
+        assert!(report["connect"]["p90_us"].is_null(), "{report:#}");
+    }
+}
+
+#[test]
+fn a_bound_on_a_percentile_of_too_few_messages_is_compared_with_the_longest_time() {
+    let (env, server) = TestEnv::with_server("");
+    let done = bench(&env, &server, "-n 20 --format json --fail-if p99>1ns").run();
+    done.fails(
+        1,
+        "the messages are too few for p99, and the longest took ",
+        None,
+    );
+    let report = done.last_event();
+    let judged = &report["fail_if"][0];
+    assert_eq!(judged["value"], Value::Null, "{judged}");
+    assert_eq!(judged["max_us"], report["latency"]["max_us"], "{judged}");
 }
 
 #[test]
@@ -210,7 +283,7 @@ fn a_page_about_several_runs_needs_nothing_but_itself() {
     let (env, server) = TestEnv::with_server("");
     for name in ["one", "a<b"] {
         let path = env.path(&format!("{name}.json"));
-        let arguments = format!("-d 300ms --warmup 0s --output {}", path.display());
+        let arguments = format!("-n 1000 --warmup 0s --output {}", path.display());
         bench(&env, &server, &arguments).ok();
     }
     let page = env.path("page.html");

@@ -7,7 +7,10 @@ use std::{fs, io::Read};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::env::{Server, TestEnv};
+use crate::{
+    cmd::Cmd,
+    env::{Server, TestEnv},
+};
 
 /// Makes a certificate for this host in `c.pem` and `c-key.pem`, and returns its pin.
 fn make(env: &TestEnv, more: &str) -> String {
@@ -69,10 +72,47 @@ fn a_hangup_reads_the_files_at_once_and_ends_nothing() {
 }
 
 #[test]
-fn a_hangup_ends_a_server_that_has_no_files_to_read() {
-    let (_env, server) = TestEnv::with_server("");
-    server.process.signal(Signal::HUP);
-    server.process.done().exits(0);
+fn a_hangup_ends_no_service_that_has_no_files_to_read() {
+    let (env, server) = TestEnv::with_server("");
+    let relay = env.relay(&server.place(), "");
+    let through = env.client(&relay, format!("--pin {}", server.pin()));
+    let mut client = through.start();
+    client.echoes("before\n");
+    for times in 1..4 {
+        for service in [&server, &relay] {
+            service.process.signal(Signal::HUP);
+            service.process.stderr.says_times("SIGHUP: there ", times);
+        }
+    }
+    client.echoes("after\n");
+    client.done().exits(0);
+    relay.ends_well();
+    assert_eq!(server.ends_well()["connections"], 1);
+}
+
+#[test]
+fn a_hangup_ends_a_command_once_unless_it_was_started_to_ignore_it() {
+    let (env, server) = TestEnv::with_server("");
+    let place = server.place();
+    let ping = format!("ping {place} -i 1ms -n 100000 --format json");
+    let mut process = env.qecho(&ping).start();
+    process.stdout.says(r#""seq":1,"#);
+    process.signal(Signal::HUP);
+    process.signal(Signal::HUP);
+    let summary = process.done().exits(143).last_event();
+    assert!(summary["received"].as_u64() < Some(100_000), "{summary}");
+    // As `nohup` does.
+    let mut ignoring = env.command("sh");
+    let program = env!("CARGO_BIN_EXE_qecho");
+    ignoring.args(["-c", &format!("trap '' HUP; exec {program} {ping}")]);
+    process = Cmd::new(ignoring).start();
+    process.stdout.says(r#""seq":1,"#);
+    process.signal(Signal::HUP);
+    let seen = process.stdout.text().lines().count();
+    process.stdout.says(&format!(r#""seq":{},"#, seen + 1_000));
+    process.signal(Signal::INT);
+    process.done().exits(0);
+    server.ends_well();
 }
 
 #[test]

@@ -46,8 +46,8 @@ impl Report {
         let elapsed = measured.outcomes.iter().map(|outcome| outcome.elapsed);
         let elapsed = elapsed.max().unwrap_or_default();
         let per_second = |count: u64| match elapsed {
-            Duration::ZERO => 0.0,
-            elapsed => count as f64 / elapsed.as_secs_f64(),
+            Duration::ZERO => None,
+            elapsed => Some(count as f64 / elapsed.as_secs_f64()),
         };
         let sessions = measured.config.sessions;
         let stop = measured.outcomes.iter().find_map(|outcome| outcome.stop);
@@ -56,6 +56,8 @@ impl Report {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").into(),
             started_at: None,
+            command_line: None,
+            host: None,
             start: start(measured.config, measured.outcomes),
             partial: stop.map(|stop| stop.to_string()),
             server: measured.server,
@@ -176,11 +178,11 @@ fn server_cost(
 
 fn schedule(arrival: Arrival, counters: &Counters) -> Option<ScheduleKept> {
     arrival.rate()?;
-    let late = Latency::of(counters.lateness.histogram()).p99_us;
-    let limit = LATE.as_nanos() as f64 / 1e3;
+    let lateness = counters.lateness.histogram();
+    let is_late = lateness.value_at_quantile(0.99) > LATE.as_nanos() as u64;
     Some(ScheduleKept {
-        is_kept: late.is_none_or(|late| late <= limit) && counters.unsent == 0,
-        late_p99_us: late,
+        is_kept: !is_late && counters.unsent == 0,
+        late_p99_us: Latency::of(lateness).p99_us,
         unsent: counters.unsent,
     })
 }

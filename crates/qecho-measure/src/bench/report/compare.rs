@@ -1,17 +1,25 @@
 //! Compares a load over QUIC with the same over a baseline.
 
-use super::schema::{Comparison, Ratio, Report};
+use super::{
+    latency::Interval,
+    schema::{Comparison, Ratio, Report},
+};
 
 type Metric = fn(&Report) -> Option<f64>;
+
+/// Student's t for a confidence of 95 %, by the degrees of freedom from 1 on: one fewer
+/// than pairs of slices.
+const STUDENT_T: [f64; 4] = [12.706, 4.303, 3.182, 2.776];
 
 impl Comparison {
     /// Compares pairs of slices, of which there is one at least.
     pub(in crate::bench) fn of(pairs: Vec<(Report, Report)>) -> Option<(Report, Self)> {
         let (quic, other): (Vec<_>, Vec<_>) = pairs.iter().cloned().unzip();
-        let (quic, other) = (Report::in_sequence(quic)?, Report::in_sequence(other)?);
+        let (mut quic, mut other) = (Report::in_sequence(quic)?, Report::in_sequence(other)?);
+        (quic.intervals, other.intervals) = in_turns(&pairs);
         let figures: [(&str, Metric); 5] = [
-            ("rate", |report| Some(report.rate_per_s)),
-            ("goodput", |report| Some(report.goodput_bytes_per_s)),
+            ("rate", |report| report.rate_per_s),
+            ("goodput", |report| report.goodput_bytes_per_s),
             ("p50", |report| report.latency.p50_us),
             ("p99", |report| report.latency.p99_us),
             ("server_processor", |report| {
@@ -26,17 +34,18 @@ impl Comparison {
             let (quic, other, ratio) = divide(&quic, &other)?;
             let slices = pairs.iter().filter_map(|(quic, other)| divide(quic, other));
             let slices: Vec<f64> = slices.map(|(.., ratio)| ratio).collect();
+            let interval = interval(&slices);
+            let least = slices.iter().copied().fold(ratio, f64::min);
+            let most = slices.iter().copied().fold(ratio, f64::max);
             Some(Ratio {
                 figure: name.into(),
                 quic,
                 other,
                 ratio,
-                least: slices
-                    .iter()
-                    .copied()
-                    .fold(f64::INFINITY, f64::min)
-                    .min(ratio),
-                most: slices.iter().copied().fold(0.0, f64::max).max(ratio),
+                low: interval.map(|(low, _)| low.min(ratio)),
+                high: interval.map(|(_, high)| high.max(ratio)),
+                least,
+                most,
             })
         };
         let ratios = figures.into_iter().filter_map(ratio).collect();
@@ -45,5 +54,59 @@ impl Comparison {
             ratios,
         };
         Some((quic, comparison))
+    }
+}
+
+/// Returns the 95 % confidence interval of the ratio that slices are samples of: Student's,
+/// of their logarithms, for a half is as far from 1 as a double.
+fn interval(slices: &[f64]) -> Option<(f64, f64)> {
+    let t = STUDENT_T.get(slices.len().checked_sub(2)?)?;
+    if slices.iter().any(|ratio| *ratio <= 0.0) {
+        return None;
+    }
+    let count = slices.len() as f64;
+    let mean = slices.iter().map(|ratio| ratio.ln()).sum::<f64>() / count;
+    let squares = slices.iter().map(|ratio| (ratio.ln() - mean).powi(2));
+    let half = t * (squares.sum::<f64>() / (count - 1.0) / count).sqrt();
+    Some(((mean - half).exp(), (mean + half).exp()))
+}
+
+/// Returns the intervals of both, each slice at the time of its turn.
+fn in_turns(pairs: &[(Report, Report)]) -> (Vec<Interval>, Vec<Interval>) {
+    let (mut quic, mut other) = (Vec::new(), Vec::new());
+    let mut begin_s = 0.0;
+    for (first, second) in pairs {
+        for (rows, slice) in [(&mut quic, first), (&mut other, second)] {
+            rows.extend(slice.intervals.iter().map(|row| Interval {
+                at_s: begin_s + row.at_s,
+                ..*row
+            }));
+            let end = slice.intervals.last();
+            begin_s += end.map_or(slice.elapsed_s, |row| row.at_s + row.length_s);
+        }
+    }
+    (quic, other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_as_wide_as_its_slices_differ() {
+        let (low, high) = interval(&[1.0, 1.0, 1.0, 1.0, 1.0]).expect("there are five");
+        assert_eq!((low, high), (1.0, 1.0));
+        let (low, high) = interval(&[0.86, 1.28, 0.95, 1.1, 1.02]).expect("there are five");
+        assert!(
+            (0.8..0.95).contains(&low) && (1.1..1.3).contains(&high),
+            "{low} {high}"
+        );
+        let (low, high) = interval(&[1.9, 2.0, 2.1]).expect("there are three");
+        assert!(
+            1.0 < low && low < 2.0 && 2.0 < high && high < 3.0,
+            "{low} {high}"
+        );
+        assert_eq!(interval(&[1.5]), None);
+        assert_eq!(interval(&[1.5, 0.0]), None);
     }
 }

@@ -3,8 +3,10 @@
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::latency::samples_min;
+
 /// Percentiles of times in microseconds, exact to three digits; without a time
-/// there is none of them.
+/// there is none of them, and of few times not every percentile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Latency {
@@ -22,16 +24,16 @@ pub struct Latency {
     /// The median.
     #[serde(default, deserialize_with = "time")]
     pub p50_us: Option<f64>,
-    /// The 90th percentile.
+    /// The 90th percentile, of ten times or more.
     #[serde(default, deserialize_with = "time")]
     pub p90_us: Option<f64>,
-    /// The 99th percentile.
+    /// The 99th percentile, of 100 times or more.
     #[serde(default, deserialize_with = "time")]
     pub p99_us: Option<f64>,
-    /// The 99.9th percentile.
+    /// The 99.9th percentile, of 1,000 times or more.
     #[serde(default, deserialize_with = "time")]
     pub p99_9_us: Option<f64>,
-    /// The 99.99th percentile.
+    /// The 99.99th percentile, of 10,000 times or more.
     #[serde(default, deserialize_with = "time")]
     pub p99_99_us: Option<f64>,
     /// The longest.
@@ -45,7 +47,10 @@ impl Latency {
             return Self::default();
         }
         let microseconds = |nanoseconds: u64| nanoseconds as f64 / 1e3;
-        let quantile = |share: f64| Some(microseconds(histogram.value_at_quantile(share)));
+        let quantile = |share: f64| {
+            let is_carried = histogram.len() >= samples_min(share);
+            is_carried.then(|| microseconds(histogram.value_at_quantile(share)))
+        };
         Self {
             count: histogram.len(),
             min_us: Some(microseconds(histogram.min())),
@@ -81,7 +86,7 @@ pub struct Interval {
     /// The median, in microseconds.
     #[serde(default, deserialize_with = "time")]
     pub p50_us: Option<f64>,
-    /// The 99th percentile, in microseconds.
+    /// The 99th percentile, in microseconds, of 100 messages or more.
     #[serde(default, deserialize_with = "time")]
     pub p99_us: Option<f64>,
     /// The longest, in microseconds.

@@ -82,15 +82,16 @@ impl Report {
         merged.connect = Latency::of(&connect);
         merged.histogram = histogram::encode(&latency);
         merged.connect_histogram = histogram::encode(&connect);
-        let in_time = |of: fn(&Self) -> f64| {
-            let counts = reports.iter().map(|report| of(report) * report.elapsed_s);
-            counts.sum::<f64>()
+        let whole = merged.elapsed_s;
+        let joint = |of: fn(&Self) -> Option<f64>| {
+            let rates = reports
+                .iter()
+                .filter_map(|report| Some((of(report)?, report)));
+            let counts = rates.map(|(rate, report)| rate * report.elapsed_s);
+            (whole > 0.0).then(|| counts.sum::<f64>() / whole)
         };
-        if merged.elapsed_s > 0.0 {
-            merged.rate_per_s = in_time(|report| report.rate_per_s) / merged.elapsed_s;
-            let bytes = in_time(|report| report.goodput_bytes_per_s);
-            merged.goodput_bytes_per_s = bytes / merged.elapsed_s;
-        }
+        merged.rate_per_s = joint(|report| report.rate_per_s);
+        merged.goodput_bytes_per_s = joint(|report| report.goodput_bytes_per_s);
         for (place, step) in merged.steps.iter_mut().enumerate() {
             let parts = reports
                 .iter()
@@ -107,6 +108,9 @@ impl Report {
     /// Adds the report of a run at the same time.
     fn add(&mut self, other: &Self) {
         self.started_at = self.started_at.take().min(other.started_at.clone());
+        // Each generator has its own.
+        self.command_line = None;
+        self.host = None;
         let starts = self.start.take().zip(other.start.as_ref());
         let together = starts.filter(|(start, other)| start.at == other.at);
         self.start = together.map(|(start, other)| Start {

@@ -3,12 +3,12 @@
 use super::{histogram, parts::ThresholdResult, schema::Report};
 use crate::bench::{
     config::Mode,
-    threshold::{Metric, Threshold},
+    threshold::{Metric, Threshold, Unit},
 };
 
 impl Report {
     /// Returns the value of a metric; there is no echo time if nothing came
-    /// back, and no limit if no rate was sustained.
+    /// back, no percentile of too few messages, and no limit if no rate was sustained.
     pub fn metric(&self, metric: Metric) -> Option<f64> {
         let latency = &self.latency;
         match metric {
@@ -20,8 +20,8 @@ impl Report {
             Metric::P99_9 => latency.p99_9_us,
             Metric::P99_99 => latency.p99_99_us,
             Metric::Max => latency.max_us,
-            Metric::Rate => Some(self.rate_per_s),
-            Metric::Goodput => Some(self.goodput_bytes_per_s),
+            Metric::Rate => self.rate_per_s,
+            Metric::Goodput => self.goodput_bytes_per_s,
             Metric::Limit => self.limit.as_ref()?.rate_per_s,
             Metric::Lost => Some(self.lost as f64),
             Metric::Unanswered => Some(self.unanswered as f64),
@@ -33,7 +33,8 @@ impl Report {
     }
 
     /// Compares the report with thresholds, and fails by each that is met or
-    /// whose metric is missing. Of a report in steps, unless they were a search,
+    /// whose metric is missing; the longest echo time stands for a percentile that the
+    /// messages are too few for. Of a report in steps, unless they were a search,
     /// each step is compared.
     pub fn check_thresholds(&mut self, thresholds: &[Threshold]) {
         if !self.steps.is_empty() && self.limit.is_none() {
@@ -42,14 +43,24 @@ impl Report {
         }
         let judged = thresholds.iter().map(|threshold| {
             let value = self.metric(threshold.metric);
+            let compared = self.compared(threshold.metric);
             ThresholdResult {
                 bound: threshold.text.clone(),
                 figure: threshold.metric.to_string(),
                 value,
-                fails: value.is_none_or(|value| threshold.holds(value)),
+                max_us: compared.filter(|_| value.is_none()),
+                fails: compared.is_none_or(|compared| threshold.holds(compared)),
             }
         });
         self.fail_if = judged.collect();
+    }
+
+    /// Returns what is compared with a threshold: the metric, or the longest echo time
+    /// in place of a percentile that the messages are too few for, which is no longer.
+    pub(in crate::bench) fn compared(&self, metric: Metric) -> Option<f64> {
+        let is_time = metric.unit() == Unit::Time;
+        let longest = self.latency.max_us.filter(|_| is_time);
+        self.metric(metric).or(longest)
     }
 
     /// Returns the step with the highest rate that was sustained, if this is the

@@ -18,6 +18,17 @@ pub struct Server {
     pub key_exchange: Option<String>,
 }
 
+/// Host that made a load.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// Its operating system, with the version and the machine's kind.
+    pub system: String,
+    /// Processors that the program may use.
+    pub processors: u64,
+}
+
 /// Settings of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -114,7 +125,7 @@ pub struct ScheduleKept {
     /// was left out.
     pub is_kept: bool,
     /// Lateness that 99 of 100 messages did not exceed, in microseconds; `null` if
-    /// none left.
+    /// fewer than 100 left.
     pub late_p99_us: Option<f64>,
     /// Messages that were never sent, because a million waited already.
     pub unsent: u64,
@@ -131,6 +142,10 @@ pub struct ThresholdResult {
     /// The metric's value: microseconds, messages or bytes a second, or a
     /// count. `null` if there is none.
     pub value: Option<f64>,
+    /// The longest time, in microseconds, which was compared in place of a percentile
+    /// that the messages were too few for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_us: Option<f64>,
     /// Whether the run fails by it.
     pub fails: bool,
 }

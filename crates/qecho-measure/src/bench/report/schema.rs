@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     latency::{Interval, Latency},
     parts::{
-        GeneratorCost, MaxRate, Run, ScheduleKept, Server, ServerCost, Start, ThresholdResult,
+        GeneratorCost, Host, MaxRate, Run, ScheduleKept, Server, ServerCost, Start, ThresholdResult,
     },
 };
 use crate::bench::counters::{EarlyCounts, ErrorCount, TotalCounts, TransportCounts};
@@ -26,6 +26,12 @@ pub struct Report {
     pub version: String,
     /// Start of the program (RFC 3339), if it has said so.
     pub started_at: Option<String>,
+    /// Words by which the program was started, as a shell takes them, if it has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_line: Option<String>,
+    /// Host that made the load, if the program has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Host>,
     /// Instant at which the load was to begin, if it was told one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Start>,
@@ -45,10 +51,10 @@ pub struct Report {
     /// Bytes of those messages, counted in one direction.
     pub bytes: u64,
     /// Messages a second that came back in that time: what comes back after it
-    /// is no achievement.
-    pub rate_per_s: f64,
-    /// Bytes of those messages a second, counted in one direction.
-    pub goodput_bytes_per_s: f64,
+    /// is no achievement. `null` if the run ended before the measuring began.
+    pub rate_per_s: Option<f64>,
+    /// Bytes of those messages a second, counted in one direction; `null` as the rate.
+    pub goodput_bytes_per_s: Option<f64>,
     /// From the instant a message was meant to be sent until its last byte
     /// came back.
     pub latency: Latency,
@@ -78,7 +84,7 @@ pub struct Report {
     pub server_process: Option<ServerCost>,
     /// Punctuality of an open loop; a closed loop has no schedule.
     pub schedule: Option<ScheduleKept>,
-    /// Rate and latency over time.
+    /// Rate and latency over time; in a comparison, at the times of its turns.
     pub intervals: Vec<Interval>,
     /// Counts of everything since the start, warm-up included, as the server
     /// has them.
@@ -128,8 +134,23 @@ pub struct Ratio {
     pub other: f64,
     /// The one divided by the other.
     pub ratio: f64,
+    /// Lower end of the ratio's 95 % confidence interval, as the pairs of slices have
+    /// it; `null` if there was one pair alone.
+    #[serde(default)]
+    pub low: Option<f64>,
+    /// Its upper end.
+    #[serde(default)]
+    pub high: Option<f64>,
     /// The least that any pair of slices gave.
     pub least: f64,
     /// The greatest.
     pub most: f64,
+}
+
+impl Ratio {
+    /// Tells whether the confidence interval says that the two differ: it leaves out 1.
+    pub fn shows_difference(&self) -> bool {
+        let interval = self.low.zip(self.high);
+        interval.is_some_and(|(low, high)| !(low..=high).contains(&1.0))
+    }
 }

@@ -44,7 +44,8 @@ impl Report {
             (&mut self.goodput_bytes_per_s, next.goodput_bytes_per_s),
         ] {
             if self.elapsed_s > 0.0 {
-                *rate = (*rate * before + other * after) / self.elapsed_s;
+                let counts = rate.unwrap_or_default() * before + other.unwrap_or_default() * after;
+                *rate = Some(counts / self.elapsed_s);
             }
         }
         self.partial = self.partial.take().or(next.partial.clone());

@@ -59,9 +59,8 @@ fn failed(report: &Report) -> Vec<String> {
     let words = |report: &Report, at: &str| -> Vec<String> {
         let failed = report.fail_if.iter().filter(|judged| judged.fails);
         let words = failed.map(|judged| {
-            let (name, bound) = (&judged.figure, &judged.bound);
-            let figure = bench::figure(name, judged.value);
-            format!("{name} is {figure}{at}, failed by '{bound}'")
+            let (value, bound) = (bench::compared(judged), &judged.bound);
+            format!("{value}{at}, failed by '{bound}'")
         });
         words.collect()
     };

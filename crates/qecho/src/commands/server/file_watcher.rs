@@ -54,13 +54,12 @@ impl FileWatcher {
         })
     }
 
-    /// Returns what has the files read again at once, and tells that it did.
-    pub(super) fn reloader(&self) -> impl Fn() -> bool + Send + 'static {
+    /// Returns what has the files read again at once.
+    pub(super) fn reloader(&self) -> impl Fn() + Send + 'static {
         let wake = self.wake.clone();
         move || {
             // A full queue means that it is about to happen.
             let _ = wake.try_send(());
-            true
         }
     }
 

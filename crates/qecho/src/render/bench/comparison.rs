@@ -22,12 +22,15 @@ pub(super) fn text(comparison: &Comparison, out: &mut dyn Write) -> io::Result<(
     let other = transport_name(&report.run.transport);
     writeln!(
         out,
-        "{:<12} {:>12} {other:>12} {:>7}  each slice",
+        "{:<12} {:>11} {other:>12} {:>7}  95 % interval",
         "beside", "QUIC", "ratio"
     )?;
     for ratio in &comparison.ratios {
-        let [name, quic, other, times, range] = cells(ratio);
-        writeln!(out, "{name:<12} {quic:>12} {other:>12} {times:>7}  {range}")?;
+        let [name, quic, other, times, interval] = cells(ratio);
+        writeln!(
+            out,
+            "{name:<12} {quic:>11} {other:>12} {times:>7}  {interval}"
+        )?;
     }
     let failed = report.errors.iter().map(|error| error.count).sum();
     for (count, what) in [
@@ -47,7 +50,7 @@ pub(super) fn text(comparison: &Comparison, out: &mut dyn Write) -> io::Result<(
 }
 
 /// Returns a figure's name, its value over QUIC and over the other transport, their
-/// ratio, and the range of that over the slices.
+/// ratio, and the interval of that with what it says.
 pub(crate) fn cells(ratio: &Ratio) -> [String; 5] {
     let (name, value): (_, fn(f64) -> String) = match ratio.figure.as_str() {
         "rate" => ("messages /s", decimal),
@@ -55,7 +58,16 @@ pub(crate) fn cells(ratio: &Ratio) -> [String; 5] {
         "server_processor" => ("server CPU", microseconds_text),
         figure => (figure, microseconds_text),
     };
-    let range = format!("{} to {}", decimal(ratio.least), decimal(ratio.most));
+    let interval = match ratio.low.zip(ratio.high) {
+        None => "one slice alone".into(),
+        Some((low, high)) => {
+            let verdict = match ratio.shows_difference() {
+                true => "",
+                false => ", no difference seen",
+            };
+            format!("{} to {}{verdict}", decimal(low), decimal(high))
+        }
+    };
     let [quic, other] = [ratio.quic, ratio.other].map(value);
-    [name.into(), quic, other, decimal(ratio.ratio), range]
+    [name.into(), quic, other, decimal(ratio.ratio), interval]
 }

@@ -29,9 +29,9 @@ const COLUMNS: &[Column] = &[
     ("offered", |report| report.offered.to_string()),
     ("messages", |report| report.messages.to_string()),
     ("bytes", |report| report.bytes.to_string()),
-    ("rate_per_s", |report| report.rate_per_s.to_string()),
+    ("rate_per_s", |report| number(report.rate_per_s)),
     ("goodput_bytes_per_s", |report| {
-        report.goodput_bytes_per_s.to_string()
+        number(report.goodput_bytes_per_s)
     }),
     ("min_us", |report| number(report.latency.min_us)),
     ("mean_us", |report| number(report.latency.mean_us)),

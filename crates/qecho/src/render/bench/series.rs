@@ -18,7 +18,8 @@ pub(super) fn steps(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     )?;
     for step in &report.steps {
         let rate = step.run.offered_rate_per_s.unwrap_or_default();
-        let (rate, achieved) = (decimal(rate), decimal(step.rate_per_s));
+        let achieved = step.rate_per_s.map_or("–".into(), decimal);
+        let rate = decimal(rate);
         let latency = &step.latency;
         let times = [
             latency.p50_us,

@@ -33,10 +33,18 @@ pub(super) struct Series<'a> {
     pub(super) name: &'a str,
     /// Between them is a gap, unless one begins where the other ends.
     pub(super) pieces: Vec<Segment>,
-    /// Whether it lacks something where nothing came back.
-    pub(super) has_gap: bool,
+    /// Why it lacks something in the middle, if it does.
+    pub(super) gap: Option<Gap>,
     /// Up to where it was measured, if that is more than has points.
     pub(super) until: Option<f64>,
+}
+
+/// Why there is no figure of an interval; the last of several is told.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Gap {
+    NoMessages,
+    /// Too few for a percentile.
+    FewMessages,
 }
 
 /// A part of a line without gaps.
@@ -57,7 +65,7 @@ impl<'a> Series<'a> {
         Self {
             name,
             pieces: vec![piece],
-            has_gap: false,
+            gap: None,
             until: None,
         }
     }
@@ -76,6 +84,14 @@ pub(super) enum Scale {
 }
 
 impl Scale {
+    /// Names an axis, and that it is no linear one.
+    fn named(self, axis: &str) -> String {
+        match self {
+            Self::Linear | Self::FromZero => axis.into(),
+            Self::Time | Self::Percentile => format!("{axis}, logarithmic"),
+        }
+    }
+
     fn place(self, value: f64) -> f64 {
         match self {
             Self::Time => value.max(1e-3).log10(),
@@ -135,15 +151,20 @@ impl Scale {
 
 impl Chart<'_> {
     pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let (title, unit) = (self.title, self.y.0);
+        let (title, unit) = (self.title, self.y.1.named(self.y.0));
         writeln!(
             out,
             "<figure><figcaption>{title} <small>{unit}</small></figcaption>"
         )?;
         let pieces = || self.series.iter().flat_map(|series| &series.pieces);
         let points = || pieces().flat_map(|piece| &piece.points);
+        let gap = self.series.iter().filter_map(|series| series.gap).max();
         if points().next().is_none() {
-            return writeln!(out, "<p>Nothing was measured.</p></figure>");
+            let words = match gap {
+                Some(Gap::FewMessages) => "No interval has enough messages for it.",
+                _ => "Nothing was measured.",
+            };
+            return writeln!(out, "<p>{words}</p></figure>");
         }
         let until = self.series.iter().filter_map(|series| series.until);
         let x_range = self.x.1.range(points().map(|(x, _)| *x).chain(until));
@@ -182,7 +203,7 @@ impl Chart<'_> {
             "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
             (LEFT + end) / 2.0,
             HEIGHT - 8.0,
-            self.x.0,
+            self.x.1.named(self.x.0),
         )?;
         let place = |(x, y): &(f64, f64)| {
             let (x, y) = (self.x.1.place(*x), self.y.1.place(*y));
@@ -190,7 +211,7 @@ impl Chart<'_> {
         };
         self.lines(&place, out)?;
         writeln!(out, "</svg>")?;
-        self.legend(out)?;
+        self.legend(gap, out)?;
         writeln!(out, "</figure>")
     }
 
@@ -214,12 +235,11 @@ impl Chart<'_> {
         Ok(())
     }
 
-    fn legend(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn legend(&self, gap: Option<Gap>, out: &mut dyn Write) -> io::Result<()> {
         let several = self.series.iter().filter(|_| self.series.len() > 1);
         let mut pieces = self.series.iter().flat_map(|series| &series.pieces);
         let has_late = pieces.any(|piece| piece.after_end);
-        let has_gap = self.series.iter().any(|series| series.has_gap);
-        if self.series.len() < 2 && !has_late && !has_gap {
+        if self.series.len() < 2 && !has_late && gap.is_none() {
             return Ok(());
         }
         write!(out, "<p class=\"legend\">")?;
@@ -231,13 +251,13 @@ impl Chart<'_> {
                 "<span><span class=\"key s{colour}\"></span>{name}</span> "
             )?;
         }
-        for (is_seen, words) in [
-            (has_gap, "gap: no measured message came back"),
-            (has_late, "dashed: answers after the end"),
-        ] {
-            if is_seen {
-                write!(out, "<span>{words}</span> ")?;
-            }
+        let gap = gap.map(|gap| match gap {
+            Gap::NoMessages => "gap: no measured message came back",
+            Gap::FewMessages => "gap: too few messages came back for it",
+        });
+        let late = has_late.then_some("dashed: answers after the end");
+        for words in gap.into_iter().chain(late) {
+            write!(out, "<span>{words}</span> ")?;
         }
         if self.left_out > 0 {
             let left_out = self.left_out;

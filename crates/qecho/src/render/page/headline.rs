@@ -21,16 +21,17 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             "handshake" => "connections a second",
             _ => "messages a second",
         };
-        figures.push((bench::decimal(report.rate_per_s), unit.into()));
-        let goodput = report.goodput_bytes_per_s / 1e6;
-        figures.push((bench::decimal(goodput), "MB/s each way".into()));
+        let goodput = report.goodput_bytes_per_s.map(|bytes| bytes / 1e6);
+        for (rate, name) in [(report.rate_per_s, unit), (goodput, "MB/s each way")] {
+            figures.extend(rate.map(|rate| (bench::decimal(rate), name.into())));
+        }
         let latency = &report.latency;
         for (time, name) in [
             (latency.p50_us, "median echo time"),
             (latency.p99_us, "99th percentile"),
             (latency.p99_9_us, "99.9th percentile"),
         ] {
-            figures.push((bench::time(time), name.into()));
+            figures.extend(time.map(|time| (bench::time(Some(time)), name.into())));
         }
     }
     if figures.is_empty() {

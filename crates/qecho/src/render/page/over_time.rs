@@ -3,7 +3,10 @@
 
 use qecho_measure::bench::{Interval, Report};
 
-use super::chart::{Segment, Series};
+use super::chart::{Gap, Segment, Series};
+
+/// Time between two intervals from which on they are those of different turns, in seconds.
+const TURN_MIN_S: f64 = 1e-3;
 
 /// Returns the line of a figure of each interval, which may lack it.
 pub(super) fn series<'a>(
@@ -13,11 +16,16 @@ pub(super) fn series<'a>(
 ) -> Series<'a> {
     let mut pieces: Vec<Segment> = Vec::new();
     let mut is_gap = true;
+    let mut last_row: Option<&Interval> = None;
     for row in &report.intervals {
         let Some(value) = figure(row) else {
             is_gap = true;
             continue;
         };
+        // Between the turns of a comparison the other one has its own.
+        let follows = |before: &Interval| row.at_s - (before.at_s + before.length_s) < TURN_MIN_S;
+        is_gap |= !last_row.is_none_or(follows);
+        last_row = Some(row);
         let last = pieces.last().filter(|_| !is_gap);
         let begun = match last {
             Some(piece) if piece.after_end == row.after_end => None,
@@ -38,9 +46,20 @@ pub(super) fn series<'a>(
     Series {
         name,
         pieces,
-        has_gap: report.intervals.iter().any(|row| figure(row).is_none()),
+        gap: gap(report, figure),
         until: report.intervals.last().map(middle),
     }
+}
+
+/// Returns why the line has gaps, if it has some.
+fn gap(report: &Report, figure: fn(&Interval) -> Option<f64>) -> Option<Gap> {
+    let lacking = report.intervals.iter().filter(|row| figure(row).is_none());
+    lacking
+        .map(|row| match row.messages {
+            0 => Gap::NoMessages,
+            _ => Gap::FewMessages,
+        })
+        .max()
 }
 
 fn middle(row: &Interval) -> f64 {

@@ -248,13 +248,16 @@ impl LiveHost {
         let mut words = format!(" {sent} sent, {received} received, {lost} lost");
         if let Some(summary) = self.times.summary() {
             for (name, time) in [
-                ("p50", summary.p50),
+                ("p50", Some(summary.p50)),
                 ("p99", summary.p99),
-                ("max", summary.max),
-                ("min", summary.min),
-                ("jitter", summary.jitter),
+                ("max", Some(summary.max)),
+                ("min", Some(summary.min)),
+                ("jitter", Some(summary.jitter)),
                 ("p90", summary.p90),
             ] {
+                let Some(time) = time else {
+                    continue;
+                };
                 let more = format!(", {name} {}", text::duration(time));
                 if words.chars().count() + more.chars().count() > room {
                     break;

@@ -140,18 +140,20 @@ pub(crate) fn ended(subject: &PingTarget, report: &Report) -> Object {
         .with("schema", SCHEMA)
 }
 
-/// Returns times in microseconds; `null` if there were none.
+/// Returns times in microseconds; `null` if there were none, or too few for a percentile.
 fn times(times: &LatencyRecorder) -> Object {
     let summary = times.summary();
-    let time = |pick: fn(&LatencySummary) -> Duration| summary.as_ref().map(pick).map(microseconds);
+    let time = |pick: fn(&LatencySummary) -> Option<Duration>| {
+        summary.as_ref().and_then(pick).map(microseconds)
+    };
     Object::default()
-        .with("min_us", time(|times| times.min))
-        .with("mean_us", time(|times| times.mean))
-        .with("p50_us", time(|times| times.p50))
+        .with("min_us", time(|times| Some(times.min)))
+        .with("mean_us", time(|times| Some(times.mean)))
+        .with("p50_us", time(|times| Some(times.p50)))
         .with("p90_us", time(|times| times.p90))
         .with("p99_us", time(|times| times.p99))
-        .with("max_us", time(|times| times.max))
-        .with("jitter_us", time(|times| times.jitter))
+        .with("max_us", time(|times| Some(times.max)))
+        .with("jitter_us", time(|times| Some(times.jitter)))
 }
 
 /// Writes a row as comma-separated values.

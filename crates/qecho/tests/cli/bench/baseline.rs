@@ -49,6 +49,87 @@ fn the_same_load_goes_over_tls_and_every_byte_is_compared() {
 }
 
 #[test]
+fn a_ratio_stands_out_only_if_its_interval_leaves_out_one() {
+    let (env, server) = TestEnv::with_server("--also tls");
+    let [html, json] = ["report.html", "report.json"].map(|name| env.path(name));
+    let files = format!("--output {} --output {}", html.display(), json.display());
+    let load = format!("-n 500 --warmup 0s --baseline tls --fail-if errors>0 {files}");
+    let done = bench(&env, &server, &load).ok();
+    let (page, report) = (env::read(&html), env::read_json(&json));
+    let ratios = report["comparison"]["ratios"].as_array().expect("a list");
+    let lines = || {
+        done.stdout
+            .lines()
+            .skip_while(|line| !line.starts_with("beside "))
+    };
+    assert!(
+        lines()
+            .next()
+            .is_some_and(|line| line.ends_with("95 % interval"))
+    );
+    let rows = page.split("<tr>").filter(|row| row.contains(" to "));
+    for ((ratio, line), row) in ratios.iter().zip(lines().skip(1)).zip(rows) {
+        let number = |name: &str| ratio[name].as_f64().expect("a number");
+        let (low, high) = (number("low"), number("high"));
+        assert!((low..=high).contains(&number("ratio")), "{ratio}");
+        let covers_one = (low..=high).contains(&1.0);
+        for shown in [line, row] {
+            assert_eq!(shown.contains("no difference seen"), covers_one, "{shown}");
+        }
+        assert_eq!(row.contains("<b>"), !covers_one, "{row}");
+    }
+    // The five slices of each lie between those of the other.
+    let beginnings = |report: &Value| -> Vec<(f64, bool)> {
+        let rows = report["intervals"].as_array().expect("a list");
+        let at = rows
+            .iter()
+            .map(|row| row["at_s"].as_f64().expect("a number"));
+        at.map(|at| (at, report["run"]["transport"] == "quic"))
+            .collect()
+    };
+    let mut turns = beginnings(&report);
+    turns.extend(beginnings(&report["comparison"]["report"]));
+    turns.sort_by(|one, other| one.0.total_cmp(&other.0));
+    turns.dedup_by_key(|(_, is_quic)| *is_quic);
+    let order: Vec<_> = turns.iter().map(|(_, is_quic)| *is_quic).collect();
+    assert_eq!(order, [true, false].repeat(5), "{report:#}");
+    let first = page.split("<svg").nth(1).expect("there are charts");
+    assert_eq!(first.matches("class=\"line s0").count(), 5, "{first}");
+    for words in [
+        "echo time, logarithmic",
+        "percentile, logarithmic",
+        " processor",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let command = report["command_line"].as_str().expect("a text");
+    assert!(command.starts_with("qecho bench 127.0.0.1:"), "{command}");
+    assert!(command.contains(" --fail-if 'errors>0' "), "{command}");
+    assert!(page.contains("<p><code>qecho bench 127.0.0.1:"), "{page}");
+    let name = report["host"]["name"].as_str().expect("a text");
+    assert!(page.contains(&format!(", on {name} (")), "{page}");
+}
+
+#[test]
+fn a_load_that_ends_before_the_measuring_has_no_rates() {
+    let env = TestEnv::new();
+    for options in ["", "--baseline tls", "--over datagram", "--baseline udp"] {
+        let server = env.server("--also tls,udp --messages always");
+        let load = format!("-d 1h --warmup 1h {options} --format json");
+        let running = bench(&env, &server, &load).start();
+        server.event("received");
+        running.signal(Signal::INT);
+        let done = running.done();
+        done.exits(130);
+        for report in done.events() {
+            for rate in ["rate_per_s", "goodput_bytes_per_s"] {
+                assert!(report[rate].is_null(), "{options}: {report}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_same_load_goes_over_bare_udp_and_losses_are_counted() {
     for load in [
         "-n 50 --in-flight 2",

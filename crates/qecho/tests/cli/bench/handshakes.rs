@@ -35,7 +35,7 @@ fn handshakes_that_take_long_are_not_taken_for_a_generator_that_is_late() {
     let to = server.place();
     let relay = format!("relay --format json --listen localhost:0 --to {to} --delay 300ms");
     let relay = env.await_server(env.qecho(&relay));
-    let load = "-n 10 --rate 50 --over handshake --connections 20 --format json";
+    let load = "-n 100 --rate 20 --over handshake --connections 80 --format json";
     let done = bench(&env, &relay, load).ok();
     let schedule = &done.last_event()["schedule"];
     let late = schedule["late_p99_us"].as_f64().expect("a number");

@@ -31,8 +31,8 @@ fn the_page_of_steps_and_of_a_comparison_has_a_line_for_each() {
     let (env, server) = TestEnv::with_server("--also tls");
     // Steps: three times by rate, three charts over time, two of each step.
     for (load, charts, lines) in [
-        ("--step 200,400 -n 20", 6, 3 + 3 + 2 * 2),
-        ("-n 20 --baseline tls", 5, 5 * 2),
+        ("--step 2k,4k -n 1000", 6, 3 + 3 + 2 * 2),
+        ("-n 1000 --baseline tls", 5, 5 * 2),
     ] {
         let page = env.path("page.html");
         let load = format!("{load} --output {}", page.display());
