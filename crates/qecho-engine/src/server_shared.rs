@@ -31,6 +31,8 @@ struct Server {
     sessions: OnceLock<Arc<dyn StoresServerSessions>>,
     /// Number of the last connection.
     connections: AtomicU64,
+    /// Bytes that the connections of each shard hold, by its last estimate.
+    held: Box<[AtomicU64]>,
 }
 
 impl ServerShared {
@@ -50,6 +52,7 @@ impl ServerShared {
             limits: Arc::default(),
             sessions: OnceLock::new(),
             connections: AtomicU64::new(0),
+            held: (0..shards.get()).map(|_| AtomicU64::new(0)).collect(),
         });
         let server_shared = |index| Self {
             index,
@@ -78,6 +81,16 @@ impl ServerShared {
             .sessions
             .get_or_init(|| sessions() as Arc<dyn StoresServerSessions>)
             .clone()
+    }
+
+    /// Sets how many bytes the connections of this shard hold.
+    pub(crate) fn set_held(&self, bytes: u64) {
+        self.server.held[self.index].store(bytes, Relaxed);
+    }
+
+    /// Returns how many bytes the connections of all shards hold.
+    pub(crate) fn held(&self) -> u64 {
+        self.server.held.iter().map(|held| held.load(Relaxed)).sum()
     }
 
     /// Returns the number of the next connection of all shards, from 1, for observations.

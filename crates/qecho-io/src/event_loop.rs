@@ -2,6 +2,7 @@
 //! the clock.
 
 mod forwarding;
+mod memory;
 mod observers;
 mod routes;
 mod shard_group;
@@ -16,7 +17,10 @@ pub use self::{
     forwarding::ForwardingLoop,
     spin::{SPIN_MAX, Spin},
 };
-use self::{observers::ObserverSet, shard_group::ShardHandle, spin::Spinning, wait::wait_for};
+use self::{
+    memory::MemoryLooks, observers::ObserverSet, shard_group::ShardHandle, spin::Spinning,
+    wait::wait_for,
+};
 pub(crate) use self::{shard_group::shard_group, spin::SpinPermits};
 use crate::{
     Mailbox, Runner, StartError,
@@ -50,6 +54,7 @@ pub struct EventLoop<A: Application> {
     observer: Option<ObserverSet>,
     group: Option<ShardHandle>,
     spinning: Spinning,
+    memory: Option<MemoryLooks>,
     /// Datagrams were received in this turn.
     received: bool,
 }
@@ -86,6 +91,7 @@ impl<A: Application> EventLoop<A> {
             observer: None,
             group: None,
             spinning: Spinning::new(Spin::Off, SpinPermits::of_this_machine()),
+            memory: None,
             received: false,
         })
     }
@@ -111,6 +117,12 @@ impl<A: Application> EventLoop<A> {
     /// Shows to `observers` every datagram that passes.
     pub fn observed_by(mut self, observers: Vec<Box<dyn DatagramObserver>>) -> Self {
         self.observer = (!observers.is_empty()).then(|| ObserverSet::new(observers, clock));
+        self
+    }
+
+    /// Tells the shard now and then what the process holds, if it is to limit that.
+    pub(crate) fn limiting_memory(mut self, is_limited: bool) -> Self {
+        self.memory = is_limited.then(MemoryLooks::begin).flatten();
         self
     }
 
@@ -143,6 +155,9 @@ impl<A: Application> EventLoop<A> {
             // Before the timers: what has arrived may be what they wait for.
             self.receive(now);
             self.shard.handle_timeouts(now);
+            if let Some(memory) = &mut self.memory {
+                memory.look(now, &mut self.shard);
+            }
             self.handle_commands(now);
             let deadline = self.send(now);
             if self.is_over(now) {
@@ -321,9 +336,10 @@ impl<A: Application> EventLoop<A> {
     }
 
     fn wait(&mut self, now: Instant, deadline: Option<Instant>) -> io::Result<()> {
-        let deadline = match self.commands_left {
-            true => Some(now),
-            false => deadline,
+        let deadline = match (self.commands_left, &self.memory) {
+            (true, _) => Some(now),
+            (false, Some(memory)) => memory.sooner(deadline),
+            (false, None) => deadline,
         };
         let timeout = deadline.map(|deadline| deadline.saturating_duration_since(clock()));
         let sockets = self.sockets.iter().enumerate().map(|(binding, socket)| {

@@ -49,6 +49,7 @@
 mod event_loop;
 pub mod listen;
 mod mailbox;
+mod memory;
 mod server;
 mod socket;
 mod start;
@@ -57,6 +58,7 @@ pub use self::{
     event_loop::{EventLoop, ForwardingLoop, SPIN_MAX, Spin},
     listen::Listen,
     mailbox::{Mailbox, ShardEnded, Waker},
+    memory::usual_memory_max,
     server::{Mailboxes, Server, ServerConfig},
     socket::{BindError, ReceiveErrors, Socket},
     start::{Runner, StartError},

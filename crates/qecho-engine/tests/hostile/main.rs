@@ -9,6 +9,7 @@ mod forgery;
 mod fragments;
 mod frames;
 mod garbage;
+mod hogs;
 mod initial;
 mod memory;
 
