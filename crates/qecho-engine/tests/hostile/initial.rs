@@ -58,10 +58,15 @@ pub(crate) fn tls(verifier: Arc<dyn ServerCertVerifier>, alpn: &[&[u8]]) -> Clie
 
 /// Returns a ClientHello that offers these protocols.
 pub(crate) fn client_hello(alpn: &[&[u8]]) -> Vec<u8> {
+    client_hello_with(alpn, &[])
+}
+
+/// As [`client_hello`], with these transport parameters beside the one that there must be.
+pub(crate) fn client_hello_with(alpn: &[&[u8]], parameters: &[u8]) -> Vec<u8> {
     let config = Arc::new(tls(Identity::generate().verifier(), alpn));
     let name = SERVER_NAME.try_into().expect("a name");
     // initial_source_connection_id (RFC 9000 §18.2) must be what the packet says.
-    let parameters = [&[0x0f, 8][..], &[7; 8]].concat();
+    let parameters = [&[0x0f, 8][..], &[7; 8], parameters].concat();
     let version = quic::Version::V1;
     let mut connection = quic::ClientConnection::new(config, version, name, parameters)
         .expect("these settings work");

@@ -4,6 +4,7 @@ mod after_handshake;
 mod amplification;
 mod attack;
 mod closing;
+mod counted;
 mod crowd;
 mod forgery;
 mod fragments;
