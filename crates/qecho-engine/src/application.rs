@@ -41,6 +41,13 @@ pub trait Application: Sized {
         event: Event,
     );
 
+    /// Returns how many bytes the application keeps for a connection, about. It is asked only
+    /// while the shard's process is at its [limit](crate::config::ShardConfig::with_memory_max).
+    fn held_bytes(&self, state: &Self::State) -> usize {
+        let _ = state;
+        0
+    }
+
     /// Handles a command of another thread.
     fn handle_command(
         &mut self,

@@ -121,6 +121,7 @@ pub struct ShardConfig {
     pub(crate) server_shared: ServerShared,
     seed: [u8; 32],
     pub(crate) traces_packets: bool,
+    pub(crate) memory_max: Option<u64>,
 }
 
 impl ShardConfig {
@@ -134,6 +135,7 @@ impl ShardConfig {
             server_shared: ServerShared::alone(),
             seed: rand::random(),
             traces_packets: false,
+            memory_max: None,
         }
     }
 
@@ -175,6 +177,35 @@ impl ShardConfig {
     pub fn with_packet_tracing(mut self, traces_packets: bool) -> Self {
         self.traces_packets = traces_packets;
         self
+    }
+
+    /// Sets how many bytes of memory the process should have at most, as
+    /// [`Shard::note_resident_memory`](crate::Shard::note_resident_memory) tells it. Near the limit
+    /// windows get small; at it, the connections that hold most are closed, but none that
+    /// holds [less than a share](limits::CONNECTION_MEMORY_SPARED); there are never more
+    /// connections than there are such shares. `None` is no limit.
+    pub fn with_memory_max(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.memory_max = bytes.into();
+        self
+    }
+
+    /// Returns which clients are let in: no more than there is memory for.
+    pub(crate) fn admission_settings(&self) -> AdmissionSettings {
+        let mut admission = self.admission.clone();
+        if let Some(memory) = self.memory_max {
+            let most = usize::try_from(memory / limits::CONNECTION_MEMORY_SPARED);
+            let most = most.unwrap_or(usize::MAX);
+            admission.connections_max = admission.connections_max.min(most);
+        }
+        admission
+    }
+
+    /// Returns the settings of connections that begin while there is little memory.
+    pub(crate) fn crowded(&self) -> Self {
+        let mut config = self.clone();
+        let transport = &mut config.transport;
+        transport.receive_window = transport.receive_window.min(limits::RECEIVE_WINDOW_CROWDED);
+        config
     }
 
     /// Returns the configuration of connections that try UDP payloads up to

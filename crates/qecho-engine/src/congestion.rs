@@ -1,10 +1,11 @@
-//! Congestion control: Cubic (RFC 9438), with a bypass for what must not wait.
+//! Congestion control: Cubic (RFC 9438), with a bypass for what must not wait, and what is known
+//! of a connection's progress in sending.
 
 use std::{
     any::Any,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Instant,
 };
@@ -22,7 +23,7 @@ impl ControllerFactory for CongestionFactory {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
         Box::new(Congestion {
             cubic: Cubic::new(self.0.clone(), now, current_mtu),
-            open: Arc::default(),
+            progress: Arc::default(),
         })
     }
 }
@@ -43,35 +44,98 @@ impl ControllerFactory for CongestionFactory {
 #[derive(Clone)]
 struct Congestion {
     cubic: Cubic,
-    open: Arc<AtomicBool>,
+    progress: Arc<SendProgress>,
+}
+
+/// Progress in sending what was written to a connection's streams, in bytes. quinn-proto does
+/// not tell how much it still keeps, but all is acknowledged that was written when it had
+/// nothing more to send, once nothing is in flight.
+///
+/// Controllers have to be shareable between threads; in fact one thread uses this.
+#[derive(Debug, Default)]
+pub(crate) struct SendProgress {
+    /// Whether the congestion window is passed by.
+    bypass: AtomicBool,
+    written: AtomicU64,
+    /// Those written when there was last nothing to send.
+    polled: AtomicU64,
+    acknowledged: AtomicU64,
+    /// Number of the last packet.
+    last_packet: AtomicU64,
+    /// Largest number that was acknowledged.
+    largest_acknowledged: AtomicU64,
+}
+
+impl SendProgress {
+    /// Returns the record of a connection's current path.
+    pub(crate) fn of(connection: &quinn_proto::Connection) -> Arc<Self> {
+        let controller = connection.congestion_state().clone_box().into_any();
+        let congestion = controller.downcast::<Congestion>().ok();
+        congestion.map_or_else(Arc::default, |congestion| congestion.progress)
+    }
+
+    /// Notes bytes that were written.
+    #[inline]
+    pub(crate) fn write(&self, bytes: usize) {
+        let written = self.written.load(Relaxed) + bytes as u64;
+        self.written.store(written, Relaxed);
+    }
+
+    /// Notes that nothing is to be sent, as far as congestion control allows.
+    #[inline]
+    pub(crate) fn nothing_to_send(&self) {
+        self.polled.store(self.written.load(Relaxed), Relaxed);
+    }
+
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Relaxed)
+    }
+
+    /// Returns the most bytes that may not be acknowledged yet.
+    pub(crate) fn unacknowledged_max(&self) -> u64 {
+        self.written() - self.acknowledged.load(Relaxed)
+    }
+
+    /// Returns how many packets were sent after the last that is acknowledged: the state machine
+    /// remembers each.
+    pub(crate) fn unacknowledged_packets(&self) -> u64 {
+        let acknowledged = self.largest_acknowledged.load(Relaxed);
+        self.last_packet.load(Relaxed).saturating_sub(acknowledged)
+    }
+
+    /// Goes on where the record of an earlier path ends.
+    pub(crate) fn follow(&self, earlier: &Self) {
+        self.written.store(earlier.written(), Relaxed);
+        self.polled.store(earlier.polled.load(Relaxed), Relaxed);
+        let acknowledged = earlier.acknowledged.load(Relaxed);
+        self.acknowledged.store(acknowledged, Relaxed);
+    }
 }
 
 /// Bypass of the congestion window of a connection's current path.
-pub(crate) struct CongestionBypass(Option<Arc<AtomicBool>>);
+pub(crate) struct CongestionBypass(Arc<SendProgress>);
 
 impl CongestionBypass {
     /// Opens the bypass; it closes when the value is dropped.
     pub(crate) fn open(connection: &quinn_proto::Connection) -> Self {
-        let controller = connection.congestion_state().clone_box().into_any();
-        let congestion = controller.downcast::<Congestion>().ok();
-        let open = congestion.map(|congestion| congestion.open);
-        if let Some(open) = &open {
-            open.store(true, Ordering::Relaxed);
-        }
-        Self(open)
+        let progress = SendProgress::of(connection);
+        progress.bypass.store(true, Relaxed);
+        Self(progress)
     }
 }
 
 impl Drop for CongestionBypass {
     fn drop(&mut self) {
-        if let Some(open) = &self.0 {
-            open.store(false, Ordering::Relaxed);
-        }
+        self.0.bypass.store(false, Relaxed);
     }
 }
 
 // Cubic takes no notice of what is sent, nor of where a batch of acknowledgements ends.
 impl Controller for Congestion {
+    fn on_sent(&mut self, _: Instant, _: u64, last_packet_number: u64) {
+        self.progress.last_packet.store(last_packet_number, Relaxed);
+    }
+
     fn on_ack(
         &mut self,
         now: Instant,
@@ -81,6 +145,16 @@ impl Controller for Congestion {
         rtt: &RttEstimator,
     ) {
         self.cubic.on_ack(now, sent, bytes, app_limited, rtt);
+    }
+
+    fn on_end_acks(&mut self, _: Instant, in_flight: u64, app_limited: bool, largest: Option<u64>) {
+        if let Some(largest) = largest {
+            self.progress.largest_acknowledged.store(largest, Relaxed);
+        }
+        if in_flight == 0 && app_limited {
+            let polled = self.progress.polled.load(Relaxed);
+            self.progress.acknowledged.store(polled, Relaxed);
+        }
     }
 
     fn on_congestion_event(
@@ -99,7 +173,7 @@ impl Controller for Congestion {
     }
 
     fn window(&self) -> u64 {
-        if self.open.load(Ordering::Relaxed) {
+        if self.progress.bypass.load(Relaxed) {
             return u64::MAX;
         }
         self.cubic.window()

@@ -169,16 +169,21 @@ impl<'a> Connection<'a> {
         if data.is_empty() {
             return Written::All;
         }
-        let window = self.meta.send_window(data.len());
+        let length = data.len();
+        let window = self.meta.send_window(length);
         self.proto.set_send_window(window);
         let mut rest = [data];
         loop {
             let mut stream = self.proto.send_stream(id.to_proto());
             match stream.write_chunks(&mut rest) {
-                Ok(_) if rest[0].is_empty() => return Written::All,
+                Ok(_) if rest[0].is_empty() => {
+                    self.meta.progress.write(length);
+                    return Written::All;
+                }
                 Ok(_) => {}
                 Err(WriteError::Blocked) => {
                     let [rest] = rest;
+                    self.meta.progress.write(length - rest.len());
                     return Written::Blocked(rest);
                 }
                 Err(WriteError::Stopped(code)) => return Written::Stopped(code.into_inner()),

@@ -118,7 +118,7 @@ impl<'a, S> ShardContext<'a, S> {
                 server_name: server_name.to_owned(),
                 source: source.into(),
             })?;
-        let mut meta = binding.meta(handle, self.now);
+        let mut meta = binding.meta(handle, self.now, &proto);
         let key = meta.key;
         if let Some(tracing) = &mut self.shard.tracing {
             let addresses = (binding.address, remote);

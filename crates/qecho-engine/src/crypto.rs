@@ -28,10 +28,12 @@ use rustls::{
 
 pub(crate) use client::ShardClient;
 pub use client::{ClientTls, Connector};
+pub(crate) use fragments::{ReceivedStreams, Tracker};
 pub(crate) use packet_keys::{PacketKeys, PacketSigns};
 pub(crate) use plaintext::{OpenedPacket, Plaintext, SealedPacket};
 pub(crate) use server::ServerCrypto;
 pub use server::ServerTls;
+pub(crate) use session::Agreed;
 
 /// Policy for application protocols of a server (RFC 7301).
 ///

@@ -214,6 +214,43 @@ pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(60);
 /// are under way.
 pub const HANDSHAKE_DEADLINE_CROWDED: Duration = Duration::from_secs(10);
 
+/// Part of a machine's memory, or of its cgroup's, that a server may use unless configured
+/// otherwise: one half.
+pub const MEMORY_SHARE_DIVISOR: u64 = 2;
+
+/// Bytes of the least memory that a server can be limited to.
+pub const MEMORY_MAX_LEAST: u64 = 64 << 20;
+
+/// Percentage of the memory that a server may use from which on windows are
+/// [small](RECEIVE_WINDOW_CROWDED).
+pub const MEMORY_CROWDED_PERCENT: u64 = 75;
+
+/// Percentage of the memory that a server may use beyond which it grows only by what is no
+/// connection's: an allocator's reserves, files that wait to be written.
+pub const MEMORY_SLACK_PERCENT: u64 = 25;
+
+/// Bytes that a connection may hold whatever happens to others, by estimate. A server lets no
+/// more connections in than have so much each.
+pub const CONNECTION_MEMORY_SPARED: u64 = 64 * 1024;
+
+/// Bytes of the receive window of a connection of a server that is near its memory's limit;
+/// the send window is [`SEND_WINDOW_MIN`].
+pub const RECEIVE_WINDOW_CROWDED: u32 = 64 * 1024;
+
+/// Time between two attempts to give connections their windows back, once there is memory
+/// enough.
+pub const WINDOWS_RESTORED_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time between two looks at the memory of the process while there is work.
+pub const MEMORY_LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// [`MEMORY_LOOK_INTERVAL`] of a shard that has connections and no work.
+pub const MEMORY_LOOK_INTERVAL_IDLE: Duration = Duration::from_secs(1);
+
+/// Time after which all connections are weighed again that could not explain a process at its
+/// memory's limit, unless it grows.
+pub const MEMORY_WEIGHED_AGAIN: Duration = Duration::from_millis(200);
+
 /// Time that a closing endpoint waits for its CONNECTION_CLOSE to be answered.
 pub const LINGER: Duration = Duration::from_secs(1);
 

@@ -33,6 +33,8 @@ struct Server {
     used_tokens: Arc<UsedTokens>,
     /// Number of the last connection.
     connections: AtomicU64,
+    /// Bytes that the connections of each shard hold, by its last estimate.
+    held: Box<[AtomicU64]>,
 }
 
 impl ServerShared {
@@ -53,6 +55,7 @@ impl ServerShared {
             sessions: OnceLock::new(),
             used_tokens: Arc::default(),
             connections: AtomicU64::new(0),
+            held: (0..shards.get()).map(|_| AtomicU64::new(0)).collect(),
         });
         let server_shared = |index| Self {
             index,
@@ -85,6 +88,16 @@ impl ServerShared {
 
     pub(crate) fn used_tokens(&self) -> Arc<UsedTokens> {
         self.server.used_tokens.clone()
+    }
+
+    /// Sets how many bytes the connections of this shard hold.
+    pub(crate) fn set_held(&self, bytes: u64) {
+        self.server.held[self.index].store(bytes, Relaxed);
+    }
+
+    /// Returns how many bytes the connections of all shards hold.
+    pub(crate) fn held(&self) -> u64 {
+        self.server.held.iter().map(|held| held.load(Relaxed)).sum()
     }
 
     /// Returns the number of the next connection of all shards, from 1, for observations.

@@ -152,6 +152,16 @@ impl<A: Application> Shard<A> {
         }
     }
 
+    /// Notes how many bytes of memory the process holds, for its
+    /// [limit](ShardConfig::with_memory_max): at every
+    /// [`MEMORY_LOOK_INTERVAL`](crate::limits::MEMORY_LOOK_INTERVAL), about.
+    pub fn note_resident_memory(&mut self, now: Instant, bytes: u64) {
+        let Self {
+            application, state, ..
+        } = self;
+        state.note_resident(now, bytes, |state| application.held_bytes(state));
+    }
+
     /// Hands a command to the application.
     pub fn handle_command(&mut self, now: Instant, command: A::Command) {
         self.application

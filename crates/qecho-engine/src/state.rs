@@ -6,21 +6,27 @@ mod deadlines;
 mod entry;
 mod half_open;
 mod inbound;
+mod memory;
 mod outbox;
 mod routes;
 mod tracing;
 mod transmit;
 mod validation;
 
-use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Instant,
+};
 
 use qecho_packet::CloseReason;
-use quinn_proto::{Endpoint, EndpointEvent, Transmit, VarInt};
+use quinn_proto::{Endpoint, EndpointEvent, ServerConfig, Transmit, VarInt};
 
 pub use self::routes::RouteMtu;
 use self::{
-    admission::Admission, binding::Binding, deadlines::Deadlines, outbox::Outbox, routes::Routes,
-    tracing::PacketTracing,
+    admission::Admission, binding::Binding, deadlines::Deadlines, memory::MemoryBound,
+    outbox::Outbox, routes::Routes, tracing::PacketTracing,
 };
 pub(crate) use self::{
     admission::Decision,
@@ -41,6 +47,8 @@ pub(crate) struct ShardState<S> {
     pub(crate) bindings: Vec<Binding<S>>,
     pub(crate) routes: Routes,
     pub(crate) admission: Admission,
+    /// Set if the memory of the process is limited.
+    pub(crate) memory: Option<Box<MemoryBound>>,
     pub(crate) deadlines: Deadlines,
     pub(crate) dirty: VecDeque<ConnectionKey>,
     pub(crate) outbox: Outbox,
@@ -112,7 +120,11 @@ impl<S> ShardState<S> {
         Ok(Self {
             bindings,
             routes,
-            admission: Admission::new(config.admission.clone(), config.server_shared.limits()),
+            admission: Admission::new(config.admission_settings(), config.server_shared.limits()),
+            memory: config.memory_max.map(|most| {
+                let server = config.server_shared.clone();
+                Box::new(MemoryBound::new(most, server))
+            }),
             deadlines: Deadlines::default(),
             dirty: VecDeque::new(),
             exceptions: AmplificationExceptions::default(),
@@ -159,6 +171,14 @@ impl<S> ShardState<S> {
     /// Tells whether this shard accepts connections.
     pub(crate) fn is_server(&self) -> bool {
         self.joins
+    }
+
+    /// Returns the settings of a connection with a client.
+    pub(crate) fn server_config(&mut self, peer: IpAddr) -> Option<Arc<ServerConfig>> {
+        match &self.memory {
+            Some(memory) if memory.is_crowded => self.routes.crowded_server_config(peer),
+            _ => self.routes.server_config(peer),
+        }
     }
 
     /// Queues an answer that belongs to no connection; when the outbox is full
@@ -267,6 +287,9 @@ impl<S> ShardState<S> {
             self.outbox
                 .push(key.binding(), transmit, contents, trace, joined_max);
         }
+        if any && was_closed {
+            entry.note_told();
+        }
         // Sending can end a connection, when nothing can be sent lawfully.
         any || entry.proto.is_closed() != was_closed
     }
@@ -291,6 +314,9 @@ impl<S> ShardState<S> {
         }
         if entry.reported_closed {
             entry.note_closed(now);
+            if entry.is_told() {
+                return self.forget(now, key);
+            }
         }
         if let Some(tracing) = &mut self.tracing {
             tracing.closed(now, key, entry.untraced_close.take());

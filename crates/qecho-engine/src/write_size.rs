@@ -30,6 +30,14 @@ impl WriteSizeEstimator {
         let window = self.bytes * PIECES_UNACKNOWLEDGED_MAX / self.count;
         window.max(SEND_WINDOW_MIN).min(most)
     }
+
+    /// Returns how many pieces so many bytes are, about.
+    pub(crate) fn pieces_of(&self, bytes: u64) -> u64 {
+        match self.bytes {
+            0 => 0,
+            all => (bytes * self.count).div_ceil(all),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! the clock.
 
 mod forwarding;
+mod memory;
 mod observers;
 mod receive_times;
 mod routes;
@@ -18,8 +19,8 @@ pub use self::{
     spin::{SPIN_MAX, Spin},
 };
 use self::{
-    observers::ObserverSet, receive_times::ReceiveTimes, shard_group::ShardHandle, spin::Spinning,
-    wait::wait_for,
+    memory::MemoryLooks, observers::ObserverSet, receive_times::ReceiveTimes,
+    shard_group::ShardHandle, spin::Spinning, wait::wait_for,
 };
 pub(crate) use self::{shard_group::shard_group, spin::SpinPermits};
 use crate::{
@@ -60,6 +61,7 @@ pub struct EventLoop<A: Application> {
     times: Option<ReceiveTimes>,
     group: Option<ShardHandle>,
     spinning: Spinning,
+    memory: Option<MemoryLooks>,
     /// Datagrams were received in this turn.
     received: bool,
 }
@@ -97,6 +99,7 @@ impl<A: Application> EventLoop<A> {
             times: None,
             group: None,
             spinning: Spinning::new(Spin::Off, SpinPermits::of_this_machine()),
+            memory: None,
             received: false,
         })
     }
@@ -137,6 +140,12 @@ impl<A: Application> EventLoop<A> {
         self
     }
 
+    /// Tells the shard now and then what the process holds, if it is to limit that.
+    pub(crate) fn limiting_memory(mut self, is_limited: bool) -> Self {
+        self.memory = is_limited.then(MemoryLooks::begin).flatten();
+        self
+    }
+
     /// Calls `work`, which is to [`run`](Self::run) the event loop, on a thread of this name.
     ///
     /// # Errors
@@ -166,6 +175,9 @@ impl<A: Application> EventLoop<A> {
             // Before the timers: what has arrived may be what they wait for.
             self.receive(now);
             self.shard.handle_timeouts(now);
+            if let Some(memory) = &mut self.memory {
+                memory.look(now, &mut self.shard);
+            }
             self.handle_commands(now);
             let deadline = self.send(now);
             if self.is_over(now) {
@@ -368,9 +380,10 @@ impl<A: Application> EventLoop<A> {
     }
 
     fn wait(&mut self, now: Instant, deadline: Option<Instant>) -> io::Result<()> {
-        let deadline = match self.commands_left {
-            true => Some(now),
-            false => deadline,
+        let deadline = match (self.commands_left, &self.memory) {
+            (true, _) => Some(now),
+            (false, Some(memory)) => memory.sooner(deadline),
+            (false, None) => deadline,
         };
         let timeout = deadline.map(|deadline| deadline.saturating_duration_since(clock()));
         let sockets = self.sockets.iter().enumerate().map(|(binding, socket)| {

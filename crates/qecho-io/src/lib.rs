@@ -50,6 +50,7 @@ mod event_loop;
 pub mod listen;
 mod mailbox;
 mod meeting;
+mod memory;
 mod server;
 mod socket;
 mod start;
@@ -58,6 +59,7 @@ pub use self::{
     event_loop::{EventLoop, ForwardingLoop, SPIN_MAX, Spin},
     listen::Listen,
     mailbox::{Mailbox, ShardEnded, Waker},
+    memory::usual_memory_max,
     server::{Mailboxes, Server, ServerConfig},
     socket::{BindError, ReceiveErrors, Socket},
     start::{Runner, StartError},

@@ -13,6 +13,7 @@ use crate::{
     EventLoop, Listen, Mailbox, Runner, Socket, Spin, StartError,
     event_loop::{SpinPermits, shard_group},
     listen,
+    memory::usual_memory_max,
     socket::{ShardSockets, split},
 };
 
@@ -33,6 +34,9 @@ pub struct ServerConfig {
     pub admission: AdmissionSettings,
     /// Windows and timers.
     pub transport: Transport,
+    /// Bytes of memory that the process should have at most; without it there is no limit. See
+    /// [`ShardConfig::with_memory_max`].
+    pub memory_max: Option<u64>,
     /// Keys that outlive the process: with the same secrets, a server that was
     /// started again can tell old peers that it has lost their connections.
     pub secrets: Secrets,
@@ -51,6 +55,7 @@ impl ServerConfig {
             tls: ServerTls::new(identity, AlpnPolicy::Any),
             admission: AdmissionSettings::default(),
             transport: Transport::default(),
+            memory_max: usual_memory_max(),
             secrets: Secrets::random(),
             observers: Observers::default(),
         }
@@ -82,6 +87,15 @@ impl ServerConfig {
     #[must_use]
     pub fn with_transport(self, transport: Transport) -> Self {
         Self { transport, ..self }
+    }
+
+    /// Limits the memory of the process to so many bytes, `None` to what there is; where the
+    /// system does not tell what a process holds, nothing is limited. It is
+    /// [a share](usual_memory_max) of what there is unless this is called.
+    #[must_use]
+    pub fn with_memory_max(self, bytes: impl Into<Option<u64>>) -> Self {
+        let memory_max = bytes.into();
+        Self { memory_max, ..self }
     }
 
     /// Binds the addresses and starts serving; `application` makes the application of each
@@ -131,6 +145,7 @@ impl ServerConfig {
                 event_loop
                     .in_group(handle, self.spin, permits.clone())
                     .observed_by(self.observers.datagram_observers())
+                    .limiting_memory(self.memory_max.is_some())
                     .start(format!("shard {index}"), EventLoop::run)
             });
         Ok(Server {
@@ -143,6 +158,7 @@ impl ServerConfig {
     fn shard_config(&self, server_shared: ServerShared) -> ShardConfig {
         ShardConfig::server(self.transport.clone(), self.tls.clone())
             .with_admission(self.admission.clone())
+            .with_memory_max(self.memory_max)
             .with_secrets(self.secrets.clone())
             .with_server_shared(server_shared)
             .with_packet_tracing(self.observers.is_traced())

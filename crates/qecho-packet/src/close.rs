@@ -62,6 +62,11 @@ pub enum CloseReason {
     VersionMismatch,
     /// Our own handshake deadline passed.
     HandshakeDeadline,
+    /// We were at our memory's limit, and the connection was one of those that held most.
+    ShortOfMemory {
+        /// Bytes that it held, about.
+        held_bytes: u64,
+    },
 }
 
 impl CloseReason {
@@ -98,6 +103,13 @@ impl fmt::Display for CloseReason {
             Self::Reset => f.write_str("the peer has lost its state (stateless reset)"),
             Self::VersionMismatch => f.write_str("the peer does not speak QUIC version 1"),
             Self::HandshakeDeadline => f.write_str("the handshake was not completed in time"),
+            Self::ShortOfMemory { held_bytes } => {
+                let kilobytes = held_bytes.div_ceil(1_000);
+                write!(
+                    f,
+                    "closed for want of memory, of which it held {kilobytes} kB"
+                )
+            }
         }
     }
 }

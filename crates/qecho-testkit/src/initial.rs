@@ -91,10 +91,15 @@ pub fn tls(verifier: Arc<dyn ServerCertVerifier>, alpn: &[&[u8]]) -> ClientConfi
 
 /// Returns a ClientHello that offers these protocols.
 pub fn client_hello(alpn: &[&[u8]]) -> Vec<u8> {
+    client_hello_with(alpn, &[])
+}
+
+/// As [`client_hello`], with these transport parameters beside the one that there must be.
+pub fn client_hello_with(alpn: &[&[u8]], parameters: &[u8]) -> Vec<u8> {
     let config = Arc::new(tls(Identity::generate().verifier(), alpn));
     let name = SERVER_NAME.try_into().expect("a name");
     // initial_source_connection_id (RFC 9000 §18.2) must be what the packet says.
-    let parameters = [&[0x0f, 8][..], &[7; 8]].concat();
+    let parameters = [&[0x0f, 8][..], &[7; 8], parameters].concat();
     let version = quic::Version::V1;
     let mut connection = quic::ClientConnection::new(config, version, name, parameters)
         .expect("these settings work");

@@ -42,7 +42,10 @@ pub(crate) use self::{
     ping::{PingArguments, PingFormat, PingOver},
     relay::RelayArguments,
     report::ReportArguments,
-    server::{AlsoArgument, EndArgument, MessagesArgument, RetryArgument, ServerArguments, Switch},
+    server::{
+        AlsoArgument, EndArgument, MemoryMaxArgument, MessagesArgument, RetryArgument,
+        ServerArguments, Switch,
+    },
     trace::TraceFileArguments,
 };
 

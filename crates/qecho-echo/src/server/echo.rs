@@ -9,8 +9,8 @@ use std::{
 
 use bytes::Bytes;
 use qecho_engine::{
-    Application, Connection, Dir, Event, ReadEnd, RejectReason, SendDatagramError, ShardContext,
-    StreamId, Written, limits,
+    Application, CloseReason, Connection, Dir, Event, ReadEnd, RejectReason, SendDatagramError,
+    ShardContext, StreamId, Written, limits,
 };
 
 use super::{
@@ -343,6 +343,8 @@ impl Application for Echo {
             }
             Event::Closed(reason) => {
                 let connected = connection.handshake().is_some();
+                let for_memory = matches!(reason, CloseReason::ShortOfMemory { .. });
+                self.report.closed_for_memory += u64::from(for_memory);
                 self.report.handshakes_failed += u64::from(!connected);
                 let reason = reason.to_string();
                 self.tell(connection, || match connected {
@@ -356,6 +358,10 @@ impl Application for Echo {
             | Event::StreamsAvailable(_)
             | Event::DatagramsUnblocked => {}
         }
+    }
+
+    fn held_bytes(&self, state: &EchoConnection) -> usize {
+        state.unsent.bytes()
     }
 
     fn handle_command(&mut self, context: &mut ShardContext<'_, EchoConnection>, command: Command) {

@@ -10,6 +10,8 @@ pub struct Report {
     pub handshakes_failed: u64,
     /// Clients refused because there were too many, or at the end.
     pub refused: u64,
+    /// Connections closed because the process was at its memory's limit.
+    pub closed_for_memory: u64,
     /// Streams of either direction that peers opened.
     pub streams: u64,
     /// Stream bytes handed back for sending.
@@ -30,6 +32,7 @@ impl std::iter::Sum for Report {
             connections: total.connections + more.connections,
             handshakes_failed: total.handshakes_failed + more.handshakes_failed,
             refused: total.refused + more.refused,
+            closed_for_memory: total.closed_for_memory + more.closed_for_memory,
             streams: total.streams + more.streams,
             bytes_echoed: total.bytes_echoed + more.bytes_echoed,
             datagrams_echoed: total.datagrams_echoed + more.datagrams_echoed,

@@ -47,6 +47,11 @@ impl Unsent {
         self.pieces.contains_key(&id)
     }
 
+    /// Returns how many bytes there are.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Returns how many bytes a stream may read now.
     pub(super) fn piece_max(&self) -> usize {
         let room = UNSENT_MAX.saturating_sub(self.bytes);

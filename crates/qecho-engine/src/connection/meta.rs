@@ -6,7 +6,12 @@ use qecho_packet::{CloseReason, Dir, StreamId};
 use quinn_proto::{ConnectionHandle, VarInt};
 
 use crate::{
-    config::Transport, handshake::Handshake, limits::INITIAL_DATAGRAM_MIN, proto::ToProto,
+    config::Transport,
+    congestion::SendProgress,
+    crypto::Tracker,
+    handshake::Handshake,
+    limits::{INITIAL_DATAGRAM_MIN, RECEIVE_WINDOW_CROWDED, SEND_WINDOW_MIN},
+    proto::ToProto,
     write_size::WriteSizeEstimator,
 };
 
@@ -46,8 +51,19 @@ pub(crate) struct ConnectionMeta {
     /// Instant at which the datagram was received whose events are being handed on, if
     /// that is known better than by the turn.
     pub(crate) received_at: Option<Instant>,
-    settings: Arc<Transport>,
+    pub(crate) settings: Arc<Transport>,
     pub(crate) handshake: Option<Arc<Handshake>>,
+    /// Record of received packets, once the handshake is complete.
+    pub(crate) tracker: Option<Tracker>,
+    /// Bytes of streams that the application has read.
+    pub(crate) read: u64,
+    /// Bytes of streams that were received and neither read nor kept.
+    pub(crate) discarded: u64,
+    pub(crate) progress: Arc<SendProgress>,
+    /// Bytes that may be written and not acknowledged.
+    send_window_max: u64,
+    /// Set while its windows are small.
+    pub(crate) small_windows: Option<Box<SmallWindows>>,
     /// Whether the application asked for another turn.
     pub(crate) turn_requested: bool,
     /// Streams of the peer's that were accepted, by direction.
@@ -56,7 +72,7 @@ pub(crate) struct ConnectionMeta {
     streams_max: [u64; 2],
     /// Bidirectional streams of ours that the peer has not ended.
     pub(crate) unanswered: BTreeSet<StreamId>,
-    write_sizes: WriteSizeEstimator,
+    pub(crate) write_sizes: WriteSizeEstimator,
     /// Whether the application of a client knows that the handshake is confirmed.
     pub(crate) is_confirmed: bool,
     /// Reason for which we closed it, once we have.
@@ -65,8 +81,22 @@ pub(crate) struct ConnectionMeta {
     pub(crate) datagram_max: usize,
 }
 
+/// Windows of a connection that were made small because its server is near its memory's limit.
+pub(crate) struct SmallWindows {
+    /// Bytes that were written before.
+    pub(crate) written: u64,
+    /// Bytes that the application must have read before the receive window may grow: until then
+    /// the state machine still takes back what it has allowed the peer.
+    read_until: u64,
+}
+
 impl ConnectionMeta {
-    pub(crate) fn new(key: ConnectionKey, now: Instant, settings: Arc<Transport>) -> Self {
+    pub(crate) fn new(
+        key: ConnectionKey,
+        now: Instant,
+        settings: Arc<Transport>,
+        proto: &quinn_proto::Connection,
+    ) -> Self {
         Self {
             key,
             number: None,
@@ -74,8 +104,14 @@ impl ConnectionMeta {
             received_at: None,
             streams_max: [Dir::Bidirectional, Dir::Unidirectional]
                 .map(|direction| settings.streams_max(direction)),
+            send_window_max: settings.send_window.into(),
             settings,
             handshake: None,
+            tracker: None,
+            read: 0,
+            discarded: 0,
+            progress: SendProgress::of(proto),
+            small_windows: None,
             turn_requested: false,
             accepted: [0; 2],
             unanswered: BTreeSet::new(),
@@ -88,8 +124,47 @@ impl ConnectionMeta {
 
     /// Returns the send window for a write of so many bytes.
     pub(crate) fn send_window(&mut self, length: usize) -> u64 {
-        self.write_sizes
-            .note(length, self.settings.send_window.into())
+        self.write_sizes.note(length, self.send_window_max)
+    }
+
+    /// Makes the windows small; `is_new` tells that the peer was never allowed more.
+    pub(crate) fn shrink_windows(&mut self, proto: &mut quinn_proto::Connection, is_new: bool) {
+        self.send_window_max = SEND_WINDOW_MIN.min(self.settings.send_window.into());
+        proto.set_send_window(self.send_window_max);
+        let written = self.progress.written();
+        if let Some(small) = &mut self.small_windows {
+            // The receive window was not restored yet.
+            small.written = written;
+            return;
+        }
+        let usual = self.settings.receive_window;
+        let receive_window = usual.min(RECEIVE_WINDOW_CROWDED);
+        let taken_back = match is_new {
+            true => 0,
+            false => u64::from(usual - receive_window),
+        };
+        proto.set_receive_window(receive_window.into());
+        self.small_windows = Some(Box::new(SmallWindows {
+            written,
+            read_until: self.read + taken_back,
+        }));
+    }
+
+    /// Gives the windows their usual sizes, the receive window only if what the peer was allowed
+    /// has been taken back; tells whether a window has changed.
+    pub(crate) fn restore_windows(&mut self, proto: &mut quinn_proto::Connection) -> bool {
+        let Some(small) = &self.small_windows else {
+            return false;
+        };
+        let usual = self.settings.send_window.into();
+        let before = std::mem::replace(&mut self.send_window_max, usual);
+        proto.set_send_window(usual);
+        if self.read < small.read_until {
+            return usual != before;
+        }
+        proto.set_receive_window(self.settings.receive_window.into());
+        self.small_windows = None;
+        true
     }
 
     /// Sets how many streams the peer may have open at once.

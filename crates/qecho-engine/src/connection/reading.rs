@@ -51,6 +51,7 @@ impl Connection<'_> {
         if matches!(end, ReadEnd::Fin | ReadEnd::Reset(_)) {
             self.meta.unanswered.remove(&id);
         }
+        self.meta.read += gathered.len() as u64;
         Read {
             data: gathered.into_bytes(packet_max),
             end,

@@ -72,8 +72,19 @@ struct State {
     /// Bytes of CRYPTO data that may wait for what comes before them, if the state machine
     /// would let more.
     crypto_ahead_max: Option<usize>,
+    /// Bytes of streams in packets of which nothing else must be known.
+    stream_bytes: u64,
     /// Most connections have nothing that must be known.
     fragments: Option<Box<Fragments>>,
+}
+
+/// Data of all streams that a connection has received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ReceivedStreams {
+    /// Bytes, those that came again not counted, but for the first frames of streams.
+    pub(crate) bytes: u64,
+    /// Gaps in what is there.
+    pub(crate) gaps: usize,
 }
 
 impl Tracker {
@@ -101,6 +112,7 @@ impl Tracker {
             numbers,
             is_complete,
             crypto_ahead_max,
+            stream_bytes,
             fragments,
         } = &mut *state;
         let before = *numbers;
@@ -112,20 +124,35 @@ impl Tracker {
         let mut is_challenged = false;
         let outcome = match fragments {
             Some(fragments) => fragments.note(level, payload),
-            None if begins(payload, &mut is_challenged) => Ok(Noted {
-                is_challenged,
-                ..Noted::default()
-            }),
-            None => {
-                let fragments = fragments.insert(Box::default());
-                fragments.crypto.ahead_max = *crypto_ahead_max;
-                fragments.note(level, payload)
-            }
+            None => match beginnings(payload, &mut is_challenged) {
+                Some(bytes) => {
+                    *stream_bytes += bytes;
+                    Ok(Noted {
+                        is_challenged,
+                        ..Noted::default()
+                    })
+                }
+                None => {
+                    let fragments = fragments.insert(Box::default());
+                    fragments.crypto.ahead_max = *crypto_ahead_max;
+                    fragments.note(level, payload)
+                }
+            },
         };
         if outcome.is_err() {
             *numbers = before;
         }
         outcome
+    }
+
+    /// Returns what of streams has been received so far.
+    pub(crate) fn received(&self) -> ReceivedStreams {
+        let state = self.lock();
+        let fragments = state.fragments.as_ref();
+        ReceivedStreams {
+            bytes: state.stream_bytes + fragments.map_or(0, |fragments| fragments.stream_bytes),
+            gaps: fragments.map_or(0, |fragments| fragments.gaps + fragments.out_of_sight),
+        }
     }
 
     /// Notes that the handshake is complete.
@@ -146,17 +173,23 @@ impl Tracker {
     }
 }
 
-/// Tells whether all that a packet has of streams is their beginnings, and nothing of CRYPTO.
-/// Tells by `is_challenged` whether it has a PATH_CHALLENGE, if so.
-fn begins(payload: &[u8], is_challenged: &mut bool) -> bool {
+/// Returns how many bytes of streams are in a packet, if they are beginnings of streams alone and
+/// there is nothing of CRYPTO. Tells by `is_challenged` whether it has a PATH_CHALLENGE, if so.
+fn beginnings(payload: &[u8], is_challenged: &mut bool) -> Option<u64> {
+    let mut bytes = 0;
     let begins = scan(payload, |fragment| {
-        *is_challenged |= matches!(fragment, Fragment::PathChallenge);
-        match fragment.is_a_beginning() {
-            true => Ok(()),
-            false => Err(()),
+        match fragment {
+            Fragment::Stream {
+                offset: 0, length, ..
+            } => bytes += length as u64,
+            // Nothing can have to come before it.
+            Fragment::Reset { .. } => {}
+            Fragment::PathChallenge => *is_challenged = true,
+            Fragment::Stream { .. } | Fragment::Crypto { .. } => return Err(()),
         }
+        Ok(())
     });
-    begins.is_ok()
+    begins.is_ok().then_some(bytes)
 }
 
 /// The packet numbers that the state machine takes for known: those that have come, and all
@@ -212,6 +245,8 @@ struct Fragments {
     gaps_max: usize,
     /// Gaps in all streams together.
     gaps: usize,
+    /// Bytes of streams.
+    stream_bytes: u64,
     /// Gaps that may be there, but nobody knows where: those that refused packets closed.
     out_of_sight: usize,
     /// Packets so far.
@@ -245,6 +280,7 @@ impl Default for Fragments {
             streams_max: STREAMS_TRACKED_MIN,
             gaps_max: GAPS_MAX / 2,
             gaps: 0,
+            stream_bytes: 0,
             out_of_sight: 0,
             packets: 0,
             allowance: FRAGMENTS_COPIED_UNCONFIRMED_MAX * COPY_THRESHOLD,
@@ -337,9 +373,11 @@ impl Fragments {
         closed: &mut usize,
     ) -> Result<u64, TooFragmented> {
         if offset == 0 && self.streams.is_empty() {
+            self.stream_bytes += length as u64;
             return Ok(0);
         }
         let Some(ranges) = self.streams.get_mut(&id) else {
+            self.stream_bytes += length as u64;
             if offset > 0 {
                 let ranges = Ranges::beginning(offset, length, self.packets);
                 self.streams.insert(id, ranges);
@@ -347,7 +385,7 @@ impl Fragments {
             return Ok(self.out_of_sight as u64 * weight);
         };
         let before = ranges.gaps();
-        ranges.insert(offset, length);
+        self.stream_bytes += ranges.insert(offset, length);
         let after = ranges.gaps();
         *closed += before.saturating_sub(after);
         self.gaps = self.gaps + after - before;

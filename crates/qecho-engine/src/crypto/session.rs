@@ -19,6 +19,12 @@ use super::{
 };
 use crate::handshake::Handshake;
 
+/// Results of a handshake, and the record of what comes after it.
+pub(crate) struct Agreed {
+    pub(crate) handshake: Arc<Handshake>,
+    pub(crate) tracker: Tracker,
+}
+
 /// A TLS session, in the shape that quinn-proto wants.
 pub(super) enum TlsSession {
     /// The ClientHello is not whole yet: a post-quantum one spans two packets.
@@ -155,12 +161,13 @@ impl crypto::Session for TlsSession {
     }
 
     fn handshake_data(&self) -> Option<Box<dyn Any>> {
-        let handshake = match self {
-            Self::Pending { .. } => None,
-            Self::Running(session) => session.handshake(),
-            Self::Completed(_, handshake) => Some(handshake.clone()),
+        let (handshake, tracker) = match self {
+            Self::Pending { .. } => return None,
+            Self::Running(session) => (session.handshake()?, &session.tracker),
+            Self::Completed(key_updates, handshake) => (handshake.clone(), &key_updates.tracker),
         };
-        Some(Box::new(handshake?))
+        let tracker = tracker.clone();
+        Some(Box::new(Agreed { handshake, tracker }))
     }
 
     fn peer_identity(&self) -> Option<Box<dyn Any>> {

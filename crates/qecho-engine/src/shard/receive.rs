@@ -14,7 +14,7 @@ use quinn_proto::{
 use super::{Shard, long_headers};
 use crate::{
     application::{Application, RejectReason},
-    connection::{Connection, ConnectionKey},
+    connection::{Connection, ConnectionKey, ConnectionMeta},
     crypto::PacketSigns,
     datagram::Received,
     limits::LONG_HEADER_DATAGRAM_MAX,
@@ -121,20 +121,9 @@ impl<A: Application> Shard<A> {
         let peer = incoming.remote_address();
         let remote = peer.ip();
         let validated = incoming.remote_address_validated();
-        let endpoint = &mut self.state.bindings[binding].endpoint;
         match self.state.admission.decide(remote, validated) {
             Decision::Accept => {}
-            Decision::Retry => {
-                let (transmit, disposition) = match endpoint.retry(incoming, &mut response) {
-                    Ok(transmit) => (transmit, Disposition::Retried),
-                    Err(error) => {
-                        let transmit = endpoint.refuse(error.into_incoming(), &mut response);
-                        (transmit, Disposition::Refused)
-                    }
-                };
-                self.state.respond(binding, transmit, response);
-                return disposition;
-            }
+            Decision::Retry => return self.state.retry(binding, incoming, response),
             Decision::Refuse => return self.refuse(now, binding, incoming, response),
         }
         self.make_room(now, remote);
@@ -142,7 +131,7 @@ impl<A: Application> Shard<A> {
             return self.refuse(now, binding, incoming, response);
         };
         let original = *incoming.orig_dst_cid();
-        let config = self.state.routes.server_config(remote);
+        let config = self.state.server_config(remote);
         let endpoint = &mut self.state.bindings[binding].endpoint;
         let accepted = endpoint.accept(incoming, now, &mut response, config);
         let signs = self.state.keys.take_signs().unwrap_or_default();
@@ -153,7 +142,7 @@ impl<A: Application> Shard<A> {
                     return self.answer_stillborn(now, (binding, handle), proto, response);
                 }
                 self.state.outbox.recycle(response);
-                let mut meta = self.state.bindings[binding].meta(handle, now);
+                let mut meta = self.state.meta(binding, handle, now, &mut proto);
                 let key = meta.key;
                 let deadline = self.state.admission.begin_handshake(&mut permit, now, key);
                 if let Some(tracing) = &mut self.state.tracing {
@@ -230,6 +219,35 @@ impl<A: Application> Shard<A> {
 }
 
 impl<S> ShardState<S> {
+    /// Lets a client first prove its address, or turns it away if it cannot.
+    fn retry(&mut self, binding: usize, incoming: Incoming, mut response: Vec<u8>) -> Disposition {
+        let endpoint = &mut self.bindings[binding].endpoint;
+        let (transmit, disposition) = match endpoint.retry(incoming, &mut response) {
+            Ok(transmit) => (transmit, Disposition::Retried),
+            Err(error) => {
+                let transmit = endpoint.refuse(error.into_incoming(), &mut response);
+                (transmit, Disposition::Refused)
+            }
+        };
+        self.respond(binding, transmit, response);
+        disposition
+    }
+
+    /// Makes the record of a client's connection.
+    fn meta(
+        &mut self,
+        binding: usize,
+        handle: ConnectionHandle,
+        now: Instant,
+        proto: &mut quinn_proto::Connection,
+    ) -> ConnectionMeta {
+        let mut meta = self.bindings[binding].meta(handle, now, proto);
+        if self.memory.as_ref().is_some_and(|memory| memory.is_crowded) {
+            meta.shrink_windows(proto, true);
+        }
+        meta
+    }
+
     /// Counts a handshake as over that is complete, though its connection was not driven yet;
     /// tells whether it was.
     fn end_handshake_count(&mut self, key: ConnectionKey) -> bool {

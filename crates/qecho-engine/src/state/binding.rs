@@ -25,10 +25,15 @@ pub(crate) struct Binding<S> {
 
 impl<S> Binding<S> {
     /// Makes the record for a connection that the endpoint has just begun.
-    pub(crate) fn meta(&mut self, handle: ConnectionHandle, now: Instant) -> ConnectionMeta {
+    pub(crate) fn meta(
+        &mut self,
+        handle: ConnectionHandle,
+        now: Instant,
+        proto: &quinn_proto::Connection,
+    ) -> ConnectionMeta {
         self.generation += 1;
         let key = ConnectionKey::new(self.index, handle, self.generation);
-        ConnectionMeta::new(key, now, self.settings.clone())
+        ConnectionMeta::new(key, now, self.settings.clone(), proto)
     }
 
     pub(crate) fn insert(&mut self, entry: ConnectionEntry<S>) {
@@ -56,6 +61,13 @@ impl<S> Binding<S> {
     pub(crate) fn remove(&mut self, key: ConnectionKey) -> Option<Box<ConnectionEntry<S>>> {
         self.entry(key)?;
         self.connections.get_mut(key.handle().0)?.take()
+    }
+
+    pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = &mut ConnectionEntry<S>> {
+        self.connections
+            .iter_mut()
+            .flatten()
+            .map(|entry| &mut **entry)
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = &ConnectionEntry<S>> {

@@ -8,8 +8,9 @@ use quinn_proto::VarInt;
 use super::{admission::AdmissionPermit, validation::AddressValidation};
 use crate::{
     connection::ConnectionMeta,
+    crypto::Agreed,
     handshake::EarlyData,
-    limits::{ANSWER_DELAY_MAX, CLOSED_KEPT_TIME_MAX, FRAGMENTED_PACKETS_MAX},
+    limits::{ANSWER_DELAY_MAX, CLOSED_KEPT_TIME_MAX, FRAGMENTED_PACKETS_MAX, LINGER},
     proto::ToOurs,
 };
 
@@ -28,6 +29,9 @@ pub(crate) struct ConnectionEntry<S> {
     handshake_deadline: Option<Instant>,
     /// Instant at which it is forgotten, once it is closed.
     forget_at: Option<Instant>,
+    /// What is left to do for a connection of which nothing is kept once the peer was told that
+    /// it is closed.
+    parting: Parting,
     /// Addresses of a server's client; `None` on a client.
     pub(crate) validation: Option<AddressValidation>,
     /// Whether an address of the client is not validated, so that what is sent is limited.
@@ -43,6 +47,15 @@ pub(crate) struct ConnectionEntry<S> {
     challenge_answered: Option<Instant>,
 }
 
+/// Stage of a connection that is not remembered once it is closed (RFC 9000 §10.2 would have it
+/// answer late packets): to those a stateless reset answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parting {
+    None,
+    ToTell,
+    Told,
+}
+
 impl<S> ConnectionEntry<S> {
     pub(crate) fn new(proto: quinn_proto::Connection, meta: ConnectionMeta, state: S) -> Self {
         Self {
@@ -56,6 +69,7 @@ impl<S> ConnectionEntry<S> {
             permit: None,
             handshake_deadline: None,
             forget_at: None,
+            parting: Parting::None,
             validation: None,
             is_limited: false,
             fragmented_packets: 0,
@@ -90,6 +104,33 @@ impl<S> ConnectionEntry<S> {
     /// the peer makes its probe timeouts.
     pub(crate) fn note_closed(&mut self, now: Instant) {
         self.forget_at.get_or_insert(now + CLOSED_KEPT_TIME_MAX);
+    }
+
+    /// Closes the connection, of which only the CONNECTION_CLOSE is kept until it has left.
+    pub(crate) fn close_and_forget(&mut self, now: Instant, reason: CloseReason, words: &str) {
+        self.meta.close_locally(reason);
+        let words = words.as_bytes().to_vec().into();
+        self.proto.close(now, VarInt::from_u32(0), words);
+        self.parting = Parting::ToTell;
+        self.forget_at = Some(now + LINGER);
+    }
+
+    /// Notes that a CONNECTION_CLOSE has left.
+    pub(crate) fn note_told(&mut self) {
+        if self.parting == Parting::ToTell {
+            self.parting = Parting::Told;
+        }
+    }
+
+    /// Tells whether the connection is one of which nothing is kept any more once its
+    /// CONNECTION_CLOSE has left.
+    pub(crate) fn is_parting(&self) -> bool {
+        self.parting != Parting::None
+    }
+
+    /// Tells whether nothing is to be done for it any more.
+    pub(crate) fn is_told(&self) -> bool {
+        self.parting == Parting::Told
     }
 
     pub(crate) fn is_to_be_forgotten(&self, now: Instant) -> bool {
@@ -154,12 +195,12 @@ impl<S> ConnectionEntry<S> {
     /// Keeps what the handshake agreed on.
     pub(crate) fn note_handshake(&mut self) {
         self.handshake_deadline = None;
-        self.meta.handshake = self
-            .proto
-            .crypto_session()
-            .handshake_data()
-            .and_then(|data| data.downcast().ok())
-            .map(|data| *data);
+        let agreed = self.proto.crypto_session().handshake_data();
+        let agreed = agreed.and_then(|agreed| agreed.downcast::<Agreed>().ok());
+        if let Some(agreed) = agreed {
+            self.meta.handshake = Some(agreed.handshake);
+            self.meta.tracker = Some(agreed.tracker);
+        }
         let early_data = self.early_data();
         if early_data == Some(EarlyData::Rejected) {
             // The state machine has forgotten these streams.

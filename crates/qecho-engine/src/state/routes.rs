@@ -27,6 +27,8 @@ pub(crate) struct Routes {
 struct RouteSettings {
     transport: Arc<TransportConfig>,
     server: Option<Arc<ServerConfig>>,
+    /// `server` with small windows, once it was needed.
+    crowded: Option<Arc<ServerConfig>>,
 }
 
 impl Routes {
@@ -37,6 +39,7 @@ impl Routes {
             usual: RouteSettings {
                 server: config.server_config(transport.clone(), keys)?,
                 transport,
+                crowded: None,
             },
             by_payload_max: BTreeMap::new(),
             config: config.clone(),
@@ -51,12 +54,24 @@ impl Routes {
 
     /// Returns the settings of a server's connection with a client.
     pub(crate) fn server_config(&mut self, peer: IpAddr) -> Option<Arc<ServerConfig>> {
-        self.settings(peer).server.clone()
+        self.settings(peer).0.server.clone()
+    }
+
+    /// Returns those of a server's connection that begins with small windows.
+    pub(crate) fn crowded_server_config(&mut self, peer: IpAddr) -> Option<Arc<ServerConfig>> {
+        let crowded = self.config.crowded();
+        let (settings, tried) = self.settings(peer);
+        if settings.crowded.is_none() {
+            let mut server = ServerConfig::clone(settings.server.as_ref()?);
+            server.transport_config(crowded.transport_config(tried));
+            settings.crowded = Some(Arc::new(server));
+        }
+        settings.crowded.clone()
     }
 
     /// Returns the settings of a client's connection with a server.
     pub(crate) fn transport_config(&mut self, peer: IpAddr) -> Arc<TransportConfig> {
-        self.settings(peer).transport.clone()
+        self.settings(peer).0.transport.clone()
     }
 
     /// Tells whether a datagram of `size` bytes can have come from `peer` as one packet of
@@ -74,16 +89,18 @@ impl Routes {
         size <= most.into()
     }
 
-    fn settings(&mut self, peer: IpAddr) -> &RouteSettings {
+    /// Returns the settings for a peer, and the largest UDP payload that is tried.
+    fn settings(&mut self, peer: IpAddr) -> (&mut RouteSettings, u16) {
         let route = self.route_mtu.as_mut().and_then(|known| known(peer));
         let tried = self.config.transport.largest_tried(route);
-        let is_usual = tried == self.config.transport.largest_tried(None);
+        let usual = self.config.transport.largest_tried(None);
+        let is_usual = tried == usual;
         // Interfaces have few different sizes; whoever changes them for fun
         // gets what an Ethernet carries.
         let is_one_too_many = self.by_payload_max.len() >= ROUTE_SETTINGS_MAX
             && !self.by_payload_max.contains_key(&tried);
         if is_usual || is_one_too_many {
-            return &self.usual;
+            return (&mut self.usual, usual);
         }
         let Self {
             by_payload_max,
@@ -91,14 +108,19 @@ impl Routes {
             usual,
             ..
         } = self;
-        by_payload_max.entry(tried).or_insert_with(|| {
+        let settings = by_payload_max.entry(tried).or_insert_with(|| {
             let transport = config.transport_config(tried);
             let server = usual.server.as_ref().map(|usual| {
                 let mut server = ServerConfig::clone(usual);
                 server.transport_config(transport.clone());
                 Arc::new(server)
             });
-            RouteSettings { transport, server }
-        })
+            RouteSettings {
+                transport,
+                server,
+                crowded: None,
+            }
+        });
+        (settings, tried)
     }
 }

@@ -25,8 +25,11 @@ impl<S> ConnectionEntry<S> {
         let segments = segments.clamp(1, segments_max);
         let transmit = self.poll_within_limit(now, segments, keys, contents);
         let answer_is_due = self.answer_due.is_some_and(|due| due <= now);
-        if transmit.is_some() {
-            self.answers_past_window = 0;
+        match transmit {
+            Some(_) => self.answers_past_window = 0,
+            // What may not be sent to an address yet is still to be sent.
+            None if !self.is_limited => self.meta.progress.nothing_to_send(),
+            None => {}
         }
         if transmit.is_some() || answer_is_due {
             self.answer_due = None;

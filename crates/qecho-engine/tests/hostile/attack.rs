@@ -10,8 +10,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use qecho_engine::{
-    Application, CloseReason, Connection, Event, Output, Received, Secrets, Shard, ShardContext,
-    StreamId, Written,
+    Application, CloseReason, Connection, Event, Output, ReadEnd, Received, Secrets, Shard,
+    ShardContext, StreamId, Written,
     config::{ShardConfig, Transport},
 };
 use qecho_netsim::simulation::{FAR, NEAR};
@@ -20,8 +20,8 @@ use qecho_testkit::{
     initial::tls,
 };
 use quinn_proto::{
-    ConnectionError, ConnectionHandle, DatagramEvent, Endpoint, EndpointConfig, TransportConfig,
-    VarInt,
+    ConnectionError, ConnectionHandle, DatagramEvent, Dir, Endpoint, EndpointConfig,
+    TransportConfig, VarInt,
     congestion::{Controller, ControllerFactory},
     crypto::rustls::QuicClientConfig,
 };
@@ -84,7 +84,13 @@ impl Application for Server {
             Event::Opened(id) | Event::Readable(id) | Event::Writable(id) => {
                 let data = match unsent.remove(&id) {
                     Some(data) => data,
-                    None => connection.read(id, 65_536).data,
+                    None => {
+                        let read = connection.read(id, 65_536);
+                        if let ReadEnd::Reset(code) = read.end {
+                            connection.reset(id, code);
+                        }
+                        read.data
+                    }
                 };
                 self.bytes += data.len();
                 if let Written::Blocked(rest) = connection.write(id, data) {
@@ -160,6 +166,8 @@ pub(crate) struct Attack {
     pub(crate) lost: Option<ConnectionError>,
     /// Whether the attacker takes no notice of its victim's packets.
     pub(crate) deaf: bool,
+    /// Whether each second datagram of the attacker's is lost.
+    pub(crate) loses_half: bool,
     /// Datagrams that the victim sent, and to whom.
     pub(crate) sent: Vec<(SocketAddr, Vec<u8>)>,
 }
@@ -191,6 +199,7 @@ impl Attack {
             config,
             lost: None,
             deaf: false,
+            loses_half: false,
             sent: Vec::new(),
         };
         attack.victim.start(now);
@@ -221,6 +230,11 @@ impl Attack {
         }
     }
 
+    /// Returns the virtual time.
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
     /// Returns the bytes of the attacker's datagrams that have not arrived yet.
     pub(crate) fn last_sent(&self) -> usize {
         self.to_victim.iter().map(Vec::len).sum()
@@ -243,13 +257,39 @@ impl Attack {
         self.run(3);
     }
 
+    /// Opens streams of the attacker's, writes a byte on each and resets it at once; returns how
+    /// many bytes the attacker has sent meanwhile.
+    pub(crate) fn reset_streams(&mut self, count: usize) -> usize {
+        let mut came = 0;
+        for _ in 0..count {
+            let id = loop {
+                if let Some(id) = self.attacker.connection.streams().open(Dir::Bi) {
+                    break id;
+                }
+                self.turn();
+                came += self.last_sent();
+            };
+            let connection = &mut self.attacker.connection;
+            let written = connection.send_stream(id).write(b"x");
+            assert!(written.is_ok(), "{written:?}");
+            let reset = connection.send_stream(id).reset(VarInt::from_u32(7));
+            let stopped = connection.recv_stream(id).stop(VarInt::from_u32(7));
+            assert!(reset.is_ok() && stopped.is_ok(), "{id}");
+            self.turn();
+            came += self.last_sent();
+        }
+        self.run(100);
+        came
+    }
+
     /// Lets a millisecond pass, and the attacker send what it has.
     pub(crate) fn turn(&mut self) {
         self.now += DELAY;
         let now = self.now;
         self.victim.handle_timeouts(now);
-        for data in std::mem::take(&mut self.to_victim) {
-            self.deliver(self.attacker.address, &data);
+        let step = 1 + usize::from(self.loses_half);
+        for data in std::mem::take(&mut self.to_victim).iter().step_by(step) {
+            self.deliver(self.attacker.address, data);
         }
         while let Output::Datagram(datagram) = self.victim.poll_output(now) {
             let length = datagram.contents.len();

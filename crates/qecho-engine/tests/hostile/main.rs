@@ -5,12 +5,14 @@ mod amplification;
 mod attack;
 mod challenges;
 mod closing;
+mod counted;
 mod crowd;
 mod forgery;
 mod fragments;
 mod frames;
 mod garbage;
 mod handshake;
+mod hogs;
 mod memory;
 
 use qecho_testkit::counting::Counting;

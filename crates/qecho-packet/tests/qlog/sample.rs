@@ -329,6 +329,7 @@ pub(crate) fn close_reasons() -> Vec<CloseReason> {
         CloseReason::Reset,
         CloseReason::VersionMismatch,
         CloseReason::HandshakeDeadline,
+        CloseReason::ShortOfMemory { held_bytes: 1 },
     ]
 }
 

@@ -2,9 +2,13 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
+use bytesize::ByteSize;
 use clap::ValueEnum;
 use qecho_echo::PORT;
-use qecho_engine::{AlpnPolicy, limits::SHARDS_MAX};
+use qecho_engine::{
+    AlpnPolicy,
+    limits::{MEMORY_MAX_LEAST, SHARDS_MAX},
+};
 use qecho_io::{Listen, SPIN_MAX, Spin};
 
 use super::{Format, ObserveArguments, alpn, listen};
@@ -72,6 +76,14 @@ pub(crate) struct ServerArguments {
           default_value_t = qecho_engine::limits::CONNECTIONS_PER_ADDRESS_MAX)]
     pub(crate) max_connections_per_address: usize,
 
+    /// Memory that the server may use: 500MB, 2G, off for what there is; auto is
+    /// half of what the machine has, or its cgroup. From three quarters of it on
+    /// windows get small; at the limit the connections that hold most are closed,
+    /// none that holds less than 64 KiB, and there are no more connections than
+    /// there is 64 KiB for each. Only Linux tells what a process uses
+    #[arg(long, value_name = "auto|off|SIZE", value_parser = memory_max, default_value = "auto")]
+    pub(crate) memory_max: MemoryMaxArgument,
+
     /// Streams of each direction that a client may have open at once on one
     /// connection: each may cost up to 0.1 MB, where a client is hostile
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000),
@@ -136,6 +148,17 @@ pub(crate) enum RetryArgument {
     Never,
 }
 
+/// Memory that a server may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MemoryMaxArgument {
+    /// A share of what there is
+    Auto,
+    /// All that there is
+    Off,
+    /// So many bytes
+    Bytes(u64),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Switch {
     On,
@@ -157,6 +180,26 @@ fn shards(text: &str) -> Result<NonZeroUsize, String> {
     match text.parse() {
         Ok(shards @ 1..=SHARDS_MAX) => Ok(NonZeroUsize::new(shards).unwrap_or(NonZeroUsize::MIN)),
         _ => Err(format!("a number from 1 to {SHARDS_MAX} is expected")),
+    }
+}
+
+fn memory_max(text: &str) -> Result<MemoryMaxArgument, String> {
+    match text {
+        "auto" => return Ok(MemoryMaxArgument::Auto),
+        "off" => return Ok(MemoryMaxArgument::Off),
+        _ => {}
+    }
+    let size: ByteSize = text
+        .parse()
+        .map_err(|_| "auto, off or a size is expected, for instance 500MB, 256MiB or 2G")?;
+    match size.0 {
+        bytes @ MEMORY_MAX_LEAST.. => Ok(MemoryMaxArgument::Bytes(bytes)),
+        _ => {
+            let least = MEMORY_MAX_LEAST >> 20;
+            Err(format!(
+                "it must be at least {least}MiB, which a server needs"
+            ))
+        }
     }
 }
 

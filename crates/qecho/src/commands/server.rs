@@ -33,7 +33,10 @@ use self::{
 };
 use super::{OVERLAP_HINT, observing::Observing, show, signals};
 use crate::{
-    args::{AlsoArgument, EndArgument, MessagesArgument, RetryArgument, ServerArguments, Switch},
+    args::{
+        AlsoArgument, EndArgument, MemoryMaxArgument, MessagesArgument, RetryArgument,
+        ServerArguments, Switch,
+    },
     exit::{ExitStatus, Failure},
     render,
     stderr::say,
@@ -120,6 +123,11 @@ fn config(
     config.transport = Transport::default()
         .with_idle_timeout(arguments.idle_timeout)
         .with_streams_max(arguments.max_streams);
+    config.memory_max = match arguments.memory_max {
+        MemoryMaxArgument::Auto => config.memory_max,
+        MemoryMaxArgument::Off => None,
+        MemoryMaxArgument::Bytes(bytes) => Some(bytes),
+    };
     config.secrets = Secrets::from_master(&identity.secret());
     config.observers = observing.observers();
     Ok(config)

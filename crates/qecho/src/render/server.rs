@@ -204,6 +204,13 @@ impl Render for Report {
                 counted(self.handshakes_failed, "handshake")
             )?;
         }
+        if self.closed_for_memory > 0 {
+            writeln!(
+                out,
+                "closed for want of memory: {}",
+                counted(self.closed_for_memory, "connection")
+            )?;
+        }
         let dropped =
             self.datagrams_blocked + self.datagrams_too_large + self.datagrams_unsupported;
         if dropped > 0 {
@@ -221,6 +228,7 @@ impl Render for Report {
             .with("connections", self.connections)
             .with("handshakes_failed", self.handshakes_failed)
             .with("refused", self.refused)
+            .with("closed_for_memory", self.closed_for_memory)
             .with("streams", self.streams)
             .with("bytes_echoed", self.bytes_echoed)
             .with("datagrams_echoed", self.datagrams_echoed)

@@ -9,6 +9,7 @@ mod exchange;
 mod identity;
 mod key_log;
 mod listening;
+mod memory_max;
 mod mutual;
 mod narration;
 #[cfg(target_os = "linux")]

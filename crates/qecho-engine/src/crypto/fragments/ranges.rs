@@ -36,28 +36,30 @@ impl Ranges {
         last.unwrap_or(self.end) - self.start
     }
 
+    /// Adds a piece; returns how many bytes of it had not come before.
     #[inline]
-    pub(super) fn insert(&mut self, offset: u64, length: usize) {
+    pub(super) fn insert(&mut self, offset: u64, length: usize) -> u64 {
         let end = offset.saturating_add(length as u64);
         if offset >= self.start && end <= self.end {
-            return;
+            return 0;
         }
         let follows = offset >= self.start && offset <= self.end;
         if follows && self.beyond.is_empty() {
-            self.end = end;
-            return;
+            return end - std::mem::replace(&mut self.end, end);
         }
-        if offset != end {
-            self.insert_piece(offset, end);
+        match offset == end {
+            true => 0,
+            false => self.insert_piece(offset, end),
         }
     }
 
-    fn insert_piece(&mut self, mut start: u64, mut end: u64) {
+    fn insert_piece(&mut self, mut start: u64, mut end: u64) -> u64 {
         if start < self.start && end < self.start {
             self.beyond.insert(self.start, self.end);
             (self.start, self.end) = (start, end);
-            return;
+            return end - start;
         }
+        let mut known = 0;
         // Joins those that begin within or right after the new piece, and the one before
         // it if that reaches it: the last of those that begin at or before its end.
         while let Some((&other, &other_end)) = self.beyond.range(..=end).next_back() {
@@ -65,14 +67,18 @@ impl Ranges {
                 break;
             }
             self.beyond.remove(&other);
+            known += other_end - other;
             start = start.min(other);
             end = end.max(other_end);
         }
         if start > self.end {
             self.beyond.insert(start, end);
+            end - start - known
         } else {
+            known += self.end - self.start;
             self.start = self.start.min(start);
             self.end = self.end.max(end);
+            self.end - self.start - known
         }
     }
 }
@@ -84,8 +90,12 @@ mod tests {
     #[test]
     fn pieces_are_joined_and_gaps_counted_whatever_their_order() {
         let mut ranges = Ranges::beginning(100, 10, 0);
+        let mut bytes = 10;
         let mut insert = |offset, length| {
-            ranges.insert(offset, length);
+            bytes += ranges.insert(offset, length);
+            let beyond = ranges.beyond.iter().map(|(start, end)| end - start);
+            let all = beyond.sum::<u64>() + ranges.end - ranges.start;
+            assert_eq!(bytes, all, "each byte counts once");
             (ranges.start, ranges.end, ranges.gaps())
         };
         assert_eq!(insert(120, 10), (100, 110, 1));

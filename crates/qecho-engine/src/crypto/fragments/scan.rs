@@ -14,17 +14,6 @@ pub(super) enum Fragment {
     PathChallenge,
 }
 
-impl Fragment {
-    /// Tells whether nothing can have to come before it.
-    pub(super) fn is_a_beginning(&self) -> bool {
-        match self {
-            Self::Stream { offset, .. } => *offset == 0,
-            Self::Reset { .. } | Self::PathChallenge => true,
-            Self::Crypto { .. } => false,
-        }
-    }
-}
-
 /// Shows the fragments in a packet's payload to `see` until that says that it is enough.
 ///
 /// At the first frame that is malformed they end, for which the state machine closes the
