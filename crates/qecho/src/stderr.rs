@@ -17,10 +17,10 @@ pub(crate) fn say(line: impl Display) {
     say_part(&format!("{line}\n"));
 }
 
-/// Time for which a line may wait for its reader.
-const READER_PATIENCE: Duration = Duration::from_millis(200);
+/// Time for which a line may wait for its reader when a process ends.
+const READER_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Says a line unless stderr takes nothing, at the end of a process that must not wait.
+/// Says a line unless stderr takes nothing: at its end a process must not wait.
 pub(crate) fn say_if_read(line: impl Display) {
     let line = line.to_string();
     let (tell, said) = channel();

@@ -10,8 +10,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use qecho_engine::{
-    Application, CloseReason, Connection, Event, Output, ReadEnd, Received, Secrets, Shard,
-    ShardContext, StreamId, Written,
+    Application, CloseReason, Connection, Event, Output, ReadEnd, Received, RejectReason, Secrets,
+    Shard, ShardContext, StreamId, Written,
     config::{ShardConfig, Transport},
 };
 use qecho_netsim::simulation::{FAR, NEAR};
@@ -38,6 +38,7 @@ pub(crate) struct Server {
     pub(crate) bytes: usize,
     pub(crate) datagrams: usize,
     pub(crate) closed: Vec<CloseReason>,
+    pub(crate) turned_away: Vec<RejectReason>,
 }
 
 impl Server {
@@ -108,6 +109,10 @@ impl Application for Server {
     }
 
     fn handle_command(&mut self, _: &mut ShardContext<'_, Self::State>, (): ()) {}
+
+    fn turned_away(&mut self, _: Instant, _: SocketAddr, reason: &RejectReason) {
+        self.turned_away.push(reason.clone());
+    }
 }
 
 /// A raw client of the server at [`FAR`].

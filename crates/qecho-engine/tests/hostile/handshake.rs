@@ -3,15 +3,15 @@
 use std::time::Instant;
 
 use qecho_engine::{
-    Application, CloseReason, ConnectTo, Connection, Connector, Event, Output, Received, Shard,
-    ShardContext,
+    Application, CloseReason, ConnectTo, Connection, Connector, Event, Output, Received,
+    RejectReason, Shard, ShardContext,
     config::{ShardConfig, Transport},
 };
 use qecho_netsim::simulation::{FAR, NEAR};
 use qecho_packet::wire::{self, PacketType};
 use qecho_testkit::{
     identity::{Identity, SERVER_NAME},
-    initial::Initial,
+    initial::{Initial, client_hello, initial},
 };
 use quinn_proto::ConnectionError;
 
@@ -83,6 +83,37 @@ fn a_version_that_nobody_speaks_is_negotiated_whatever_the_length_of_its_connect
         assert!(answer[5..].starts_with(&ids));
         assert!(answer.ends_with(&[0, 0, 0, 1]));
     }
+}
+
+/// Returns the error for which a server turns away the client with this ClientHello, if it does.
+fn refusal(hello: &[u8]) -> Option<u64> {
+    let mut attack = Attack::on(Server::deaf());
+    let frames = Frames::default().crypto(0, hello).into_packet();
+    attack.deliver(NEAR, &initial([7; 8], 0, &frames, 1_200));
+    attack.turn();
+    let turned_away = &attack.victim.application().turned_away;
+    assert_eq!(attack.victim.half_open() + turned_away.len(), 1);
+    match turned_away.first()? {
+        RejectReason::Handshake(CloseReason::Violation { code, .. }) => Some(*code),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_client_hello_is_as_rfc_9001_has_it_or_refused_with_the_error_that_it_names() {
+    let hello = client_hello(&[b"echo"]);
+    assert_eq!(refusal(&hello), None);
+    let at = hello.windows(2).rposition(|bytes| bytes == [0, 0x39]);
+    let at = at.expect("it has transport parameters");
+    let mut draft = hello.clone();
+    draft[at..at + 2].copy_from_slice(&[0xff, 0xa5]);
+    assert_eq!(refusal(&draft), Some(0x16d), "missing_extension");
+    // Behind the version and the random bytes.
+    let (begin, rest) = hello[4..].split_at(2 + 32);
+    let body = [begin, &[32], &[5; 32], &rest[1..]].concat();
+    let length = (body.len() as u32).to_be_bytes();
+    let with_session_id = [&[1], &length[1..], &body].concat();
+    assert_eq!(refusal(&with_session_id), Some(PROTOCOL_VIOLATION));
 }
 
 /// A client that connects once.

@@ -15,7 +15,11 @@ use anyhow::{Context, anyhow};
 use qecho_packet::capture::{Capture, CaptureReport, NextFile, Rotation};
 
 use super::PROGRAM;
-use crate::{args::CaptureArguments, exit::Failure, stderr::say};
+use crate::{
+    args::CaptureArguments,
+    exit::Failure,
+    stderr::{say, say_if_read},
+};
 
 /// Returns the name of the capture's file in messages.
 pub(super) fn name(arguments: &CaptureArguments) -> String {
@@ -132,14 +136,14 @@ fn take_stdout() -> Result<File, Failure> {
 pub(super) fn conclude(report: &CaptureReport, name: &str) {
     let CaptureReport { seen, left_out, .. } = report;
     if *left_out > 0 {
-        say(format_args!(
+        say_if_read(format_args!(
             "warning: datagrams left out of {name}: {left_out} of {seen}; it was written too slowly"
         ));
     }
     match &report.failure {
         // Who looked has seen enough.
         Some(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        Some(error) => say(format_args!("warning: {name} ends too early: {error}")),
+        Some(error) => say_if_read(format_args!("warning: {name} ends too early: {error}")),
         None => {}
     }
 }

@@ -88,6 +88,8 @@ fn serve(arguments: &ServerArguments, observing: &Observing) -> Result<ExitStatu
         thread::spawn(move || notices.iter().try_for_each(|notice| show(&notice, format)))
     });
     let echoes = server.wait().context("cannot wait for packets")?;
+    // What follows may wait for whoever reads it.
+    signals::end_soon();
     let report: Report = echoes.into_iter().map(Echo::into_report).sum();
     drop(baseline_servers);
     if let Some(printer) = printer {

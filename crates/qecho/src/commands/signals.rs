@@ -77,7 +77,12 @@ fn listen(
     thread.context("cannot listen for signals").map(drop)
 }
 
-/// Ends the process if it has not ended by itself by then.
+/// Ends the process if it has not ended by itself in time: whoever calls this has nothing
+/// left to do but to say what it has done.
+pub(super) fn end_soon() {
+    end_after(ENDING_PATIENCE, ExitStatus::Terminated);
+}
+
 fn end_after(patience: Duration, ending: ExitStatus) {
     let work = move || {
         thread::sleep(patience);

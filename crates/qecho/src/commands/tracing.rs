@@ -19,7 +19,7 @@ use crate::{
         story::StoryText,
         trace::{Detail, Layout, TraceText},
     },
-    stderr::say,
+    stderr::{say, say_if_read},
 };
 
 impl From<TraceArgument> for Detail {
@@ -55,7 +55,7 @@ pub(super) fn make_qlog(directory: &Path, side: Side) -> Result<Qlog, Failure> {
 /// Says what the trace lacks.
 pub(super) fn conclude(report: &TraceReport) {
     if report.left_out > 0 {
-        say(format_args!(
+        say_if_read(format_args!(
             "warning: left out of the trace: {} datagrams and events; they came faster than they could be shown",
             report.left_out
         ));
@@ -63,7 +63,7 @@ pub(super) fn conclude(report: &TraceReport) {
     for failure in &report.failures {
         // Who looked has seen enough.
         if failure.kind() != ErrorKind::BrokenPipe {
-            say(format_args!("warning: the trace ends too early: {failure}"));
+            say_if_read(format_args!("warning: the trace ends too early: {failure}"));
         }
     }
 }
@@ -73,13 +73,13 @@ pub(super) fn conclude_qlog(qlog: &Qlog) {
     let report = qlog.report();
     if let Some(failure) = &report.failure {
         let (events, source) = (report.events_lost, &failure.source);
-        say(format_args!(
+        say_if_read(format_args!(
             "warning: {failure}: {source}; events that are in no qlog file: {events}"
         ));
     }
     if report.connections_left_out > 0 {
         let count = report.connections_left_out;
-        say(format_args!(
+        say_if_read(format_args!(
             "warning: connections without a qlog file: {count}; there are {} files",
             report.files
         ));

@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::Destination;
-use crate::stderr::say;
+use crate::stderr::{say, say_if_read};
 
 /// Bytes of lines that wait to be written, of some 40,000 handshakes; more are left out.
 const WAITING_BYTES_MAX: usize = 32 << 20;
@@ -97,7 +97,7 @@ impl Writer {
         let missing = logged - state.written.load(Relaxed).min(logged);
         if missing > 0 && !state.failed.load(Relaxed) {
             let name = &self.name;
-            say(format_args!(
+            say_if_read(format_args!(
                 "warning: TLS secrets that are not in {name}: {missing} of {logged}; \
                  it was read or written too slowly"
             ));
