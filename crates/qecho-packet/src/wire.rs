@@ -9,6 +9,7 @@ mod frame;
 mod header;
 mod reader;
 pub mod tls;
+mod version_request;
 
 pub(crate) use self::reader::Reader;
 pub use self::{
@@ -16,4 +17,5 @@ pub use self::{
     frame::{Ack, EcnCounts, Frame, Frames, frames},
     header::{Header, PacketNumber, PacketType, Packets, Protected, packets},
     reader::Malformed,
+    version_request::VersionRequest,
 };

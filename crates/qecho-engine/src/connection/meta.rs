@@ -1,12 +1,19 @@
 //! State of a connection beside the state machine's.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use qecho_packet::{CloseReason, Dir, StreamId};
 use quinn_proto::{ConnectionHandle, VarInt};
 
 use crate::{
-    config::Transport, handshake::Handshake, limits::INITIAL_DATAGRAM_MIN, proto::ToProto,
+    config::Transport,
+    handshake::Handshake,
+    limits::{INITIAL_DATAGRAM_MIN, UDP_PAYLOAD_MAX},
+    proto::ToProto,
     write_size::WriteSizeEstimator,
 };
 
@@ -86,6 +93,24 @@ impl ConnectionMeta {
     pub(crate) fn send_window(&mut self, length: usize) -> u64 {
         self.write_sizes
             .note(length, self.settings.send_window.into())
+    }
+
+    /// Returns the interval at which the connection is kept alive, if it is, and the shorter of
+    /// both ends' idle timeouts.
+    pub(crate) fn keep_alive(&self) -> Option<(Duration, Duration)> {
+        let ours = self.settings.idle_timeout;
+        let handshake = self.handshake.as_ref()?;
+        let theirs = handshake.peer_parameters.max_idle_timeout();
+        Some((self.settings.keep_alive?, theirs.unwrap_or(ours).min(ours)))
+    }
+
+    /// Returns the largest UDP payload that may be found to pass to the peer.
+    pub(crate) fn udp_payload_max(&self) -> usize {
+        let ours = self.settings.udp_payload_max.unwrap_or(UDP_PAYLOAD_MAX);
+        let handshake = self.handshake.as_ref();
+        let theirs =
+            handshake.and_then(|handshake| handshake.peer_parameters.max_udp_payload_size());
+        theirs.map_or(ours.into(), |theirs| theirs.min(ours.into()) as usize)
     }
 
     /// Sets how many streams the peer may have open at once.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use qecho_packet::{CloseReason, StreamId};
 use quinn_proto::VarInt;
 
-use super::{admission::AdmissionPermit, validation::AddressValidation};
+use super::{admission::AdmissionPermit, keep_alive::KeepAlive, validation::AddressValidation};
 use crate::{
     connection::ConnectionMeta,
     handshake::EarlyData,
@@ -28,6 +28,8 @@ pub(crate) struct ConnectionEntry<S> {
     handshake_deadline: Option<Instant>,
     /// Instant at which it is forgotten, once it is closed.
     forget_at: Option<Instant>,
+    /// Set if the peer's idle timeout is short for the interval that is configured.
+    keep_alive: Option<Box<KeepAlive>>,
     /// Addresses of a server's client; `None` on a client.
     pub(crate) validation: Option<AddressValidation>,
     /// Whether an address of the client is not validated, so that what is sent is limited.
@@ -54,6 +56,7 @@ impl<S> ConnectionEntry<S> {
             permit: None,
             handshake_deadline: None,
             forget_at: None,
+            keep_alive: None,
             validation: None,
             is_limited: false,
             fragmented_packets: 0,
@@ -86,6 +89,7 @@ impl<S> ConnectionEntry<S> {
     /// Notes that the connection is closed, so that it is forgotten in time, however long
     /// the peer makes its probe timeouts.
     pub(crate) fn note_closed(&mut self, now: Instant) {
+        self.keep_alive = None;
         self.forget_at.get_or_insert(now + CLOSED_KEPT_TIME_MAX);
     }
 
@@ -108,6 +112,7 @@ impl<S> ConnectionEntry<S> {
             self.handshake_deadline,
             self.answer_due,
             self.forget_at,
+            self.keep_alive.as_ref().map(|timer| timer.deadline()),
         ];
         timers.into_iter().flatten().min()
     }
@@ -127,6 +132,9 @@ impl<S> ConnectionEntry<S> {
         if self.proto.poll_timeout().is_some_and(|due| due <= now) {
             self.proto.handle_timeout(now);
         }
+        if let Some(keep_alive) = &mut self.keep_alive {
+            keep_alive.handle_timeout(now, &mut self.proto);
+        }
     }
 
     /// Closes a connection whose handshake takes too long.
@@ -139,7 +147,7 @@ impl<S> ConnectionEntry<S> {
     }
 
     /// Keeps what the handshake agreed on.
-    pub(crate) fn note_handshake(&mut self) {
+    pub(crate) fn note_handshake(&mut self, now: Instant) {
         self.handshake_deadline = None;
         self.meta.handshake = self
             .proto
@@ -155,6 +163,9 @@ impl<S> ConnectionEntry<S> {
         if let (Some(handshake), Some(_)) = (&mut self.meta.handshake, early_data) {
             Arc::make_mut(handshake).early_data = early_data;
         }
+        self.keep_alive = self.meta.keep_alive().and_then(|(interval, idle_timeout)| {
+            KeepAlive::start(now, interval, idle_timeout, &self.proto).map(Box::new)
+        });
     }
 
     /// Tells, once, that a client's handshake is confirmed.
