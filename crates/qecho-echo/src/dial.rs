@@ -2,6 +2,7 @@
 //! tried when one fails or is slow, and the first that answers wins.
 
 mod failure;
+mod offers;
 mod quiet_timer;
 mod unreachable;
 
@@ -9,26 +10,19 @@ use std::{
     collections::VecDeque,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use qecho_engine::{
-    ClientTls, CloseReason, ConnectTo, Connection, ConnectionKey, Connector, ShardContext, TlsError,
-};
+use qecho_engine::{CloseReason, ConnectTo, Connection, ConnectionKey, ShardContext};
 use qecho_io::{BindError, ReceiveErrors, Socket};
-use rustls::{
-    KeyLog,
-    client::{ResolvesClientCert, danger::ServerCertVerifier},
-};
 
 use self::failure::alpn_refused;
 pub use self::{
     failure::{DialFailure, Silence},
+    offers::{Alpn, Offers},
     quiet_timer::QuietTimer,
     unreachable::UnreachableTimer,
 };
-use crate::ALPN_ECHO;
 
 /// Time that an address has before the next is tried beside it
 /// (RFC 8305 §5); and as much again, once for each, if somebody has answered.
@@ -64,53 +58,6 @@ pub struct Target {
     pub addresses: Vec<SocketAddr>,
 }
 
-/// Application protocols that a client offers (RFC 7301).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Alpn {
-    /// `echo`; and if the server refuses that, none, on a new connection.
-    #[default]
-    Auto,
-    /// None at all.
-    None,
-    /// This one.
-    Name(Vec<u8>),
-}
-
-impl Alpn {
-    /// Returns new offers: what servers give for resumption is kept in them.
-    ///
-    /// # Errors
-    /// [`TlsError`] if the TLS settings cannot work.
-    pub fn offers(
-        &self,
-        verifier: &Arc<dyn ServerCertVerifier>,
-        identity: Option<&Arc<dyn ResolvesClientCert>>,
-        key_log: Option<&Arc<dyn KeyLog>>,
-    ) -> Result<Offers, TlsError> {
-        let connector = |alpn: &[&[u8]]| {
-            ClientTls::new(verifier.clone())
-                .with_identity(identity.cloned())
-                .with_alpn(alpn)
-                .with_key_log(key_log.cloned())
-                .connector()
-        };
-        Ok(match self {
-            Self::Auto => Offers {
-                first: connector(&[ALPN_ECHO])?,
-                without_alpn: Some(connector(&[])?),
-            },
-            Self::None => Offers {
-                first: connector(&[])?,
-                without_alpn: None,
-            },
-            Self::Name(name) => Offers {
-                first: connector(&[name])?,
-                without_alpn: None,
-            },
-        })
-    }
-}
-
 /// State of dialling.
 #[derive(Debug)]
 pub enum Progress {
@@ -120,15 +67,6 @@ pub enum Progress {
     WithoutAlpn,
     /// No connection came about.
     Failed(DialFailure),
-}
-
-/// Offers of a dialler by TLS, in the order in which they are tried.
-#[derive(Clone, Debug)]
-pub struct Offers {
-    /// The first offer.
-    pub first: Connector,
-    /// The offer after the first was refused for its ALPN.
-    pub without_alpn: Option<Connector>,
 }
 
 /// Attempts to reach a target, of which the first that connects wins.

@@ -166,20 +166,23 @@ fn a_client_that_waits_for_a_slow_server_sends_few_packets() {
     assert!((6..=18).contains(&(after - before)), "{before} to {after}");
 }
 
-/// Returns a client's configuration with its usual keep-alive, and a server that gives up after
-/// five seconds of silence.
-fn with_short_idle_timeout(keep_alive: Option<Duration>) -> Conversation<qecho_echo::server::Echo> {
+/// Begins a conversation with a server that gives up after some silence.
+fn with_idle_timeout(
+    idle_timeout: Duration,
+    keep_alive: Option<Duration>,
+) -> Conversation<qecho_echo::server::Echo> {
     let identity = Identity::generate();
     let transport = Transport::default().with_keep_alive(keep_alive);
     let config = Config::with_transport(config(&identity, &[FAR], Alpn::Auto), transport);
     let mut scenario = Scenario::seeded(70);
-    scenario.far = Transport::default().with_idle_timeout(Duration::from_secs(5));
+    scenario.far = Transport::default().with_idle_timeout(idle_timeout);
     Conversation::new(&config, scenario.server(&identity), &good_path(), 70)
 }
 
 #[test]
 fn a_connection_is_kept_alive_for_a_peer_that_gives_up_soon() {
-    let mut conversation = with_short_idle_timeout(Some(KEEP_ALIVE));
+    let short = Duration::from_secs(5);
+    let mut conversation = with_idle_timeout(short, Some(KEEP_ALIVE));
     for pause in [8, 30, 120] {
         conversation.say(Mode::Stream, b"hello");
         conversation.simulation.run_for(Duration::from_secs(pause));
@@ -188,10 +191,21 @@ fn a_connection_is_kept_alive_for_a_peer_that_gives_up_soon() {
     assert!(sent < 160, "{sent} datagrams are more than one a second");
     assert_eq!(conversation.hello().0, Ok(4));
 
-    let mut left_alone = with_short_idle_timeout(None);
+    let mut left_alone = with_idle_timeout(short, None);
     left_alone.say(Mode::Stream, b"hello");
     let failure = left_alone.failure();
     assert_eq!(failure, Failure::Closed(CloseReason::TimedOut));
+}
+
+#[test]
+fn a_peer_that_gives_up_at_once_does_not_make_a_client_busy() {
+    for idle_timeout in [Duration::from_millis(1), Duration::ZERO] {
+        let mut conversation = with_idle_timeout(idle_timeout, Some(KEEP_ALIVE));
+        conversation.say(Mode::Stream, b"hello");
+        conversation.simulation.run_for(Duration::from_secs(10));
+        let sent = conversation.simulation.links().0.counts().arriving();
+        assert!(sent < 500, "{sent} datagrams in ten seconds");
+    }
 }
 
 #[test]

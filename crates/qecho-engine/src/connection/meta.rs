@@ -99,9 +99,13 @@ impl ConnectionMeta {
     /// both ends' idle timeouts.
     pub(crate) fn keep_alive(&self) -> Option<(Duration, Duration)> {
         let ours = self.settings.idle_timeout;
+        let ours = (!ours.is_zero()).then_some(ours);
         let handshake = self.handshake.as_ref()?;
         let theirs = handshake.peer_parameters.max_idle_timeout();
-        Some((self.settings.keep_alive?, theirs.unwrap_or(ours).min(ours)))
+        Some((
+            self.settings.keep_alive?,
+            ours.into_iter().chain(theirs).min()?,
+        ))
     }
 
     /// Returns the largest UDP payload that may be found to pass to the peer.

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use quinn_proto::Connection;
 
+use crate::limits::KEEP_ALIVE_MIN;
+
 /// PING frames are sent so many times in the shorter of both idle timeouts, at least.
 const PINGS_PER_IDLE_TIMEOUT: u32 = 3;
 
@@ -27,7 +29,7 @@ impl KeepAlive {
         idle_timeout: Duration,
         connection: &Connection,
     ) -> Option<Self> {
-        let shorter = idle_timeout / PINGS_PER_IDLE_TIMEOUT;
+        let shorter = (idle_timeout / PINGS_PER_IDLE_TIMEOUT).max(KEEP_ALIVE_MIN);
         let step = shorter / 2;
         (shorter < interval).then(|| Self {
             due: now + step,
