@@ -2,32 +2,35 @@
 //! tried when one fails or is slow, and the first that answers wins.
 
 mod failure;
+mod offers;
+mod quiet_timer;
 mod unreachable;
 
 use std::{
     collections::VecDeque,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use qecho_engine::{
-    ClientTls, CloseReason, ConnectTo, Connection, ConnectionKey, Connector, ShardContext, TlsError,
-};
+use qecho_engine::{CloseReason, ConnectTo, Connection, ConnectionKey, ShardContext};
 use qecho_io::{BindError, ReceiveErrors, Socket};
-use rustls::{
-    KeyLog,
-    client::{ResolvesClientCert, danger::ServerCertVerifier},
-};
 
 use self::failure::alpn_refused;
-pub use self::{failure::DialFailure, unreachable::UnreachableTimer};
-use crate::ALPN_ECHO;
+pub use self::{
+    failure::{DialFailure, Silence},
+    offers::{Alpn, Offers},
+    quiet_timer::QuietTimer,
+    unreachable::UnreachableTimer,
+};
 
 /// Time that an address has before the next is tried beside it
 /// (RFC 8305 §5); and as much again, once for each, if somebody has answered.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// Time before the end of a dialler's patience at which a silent server is asked for its
+/// versions, unless that is more than a quarter of its time.
+const VERSIONS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Application code of a client that has all it came for.
 pub const CODE_DONE: u64 = 0;
@@ -42,6 +45,10 @@ pub const CODE_FAILED: u64 = 1;
 /// [`Connection::is_confirmed`]: qecho_engine::Connection::is_confirmed
 pub const CONFIRMATION_WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// Interval at which a client keeps an idle connection alive, unless the peer's idle timeout is
+/// shorter than three of it: well under the shortest that is usual (30 s).
+pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
 /// Server to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -49,53 +56,6 @@ pub struct Target {
     pub server_name: String,
     /// Its addresses, best first.
     pub addresses: Vec<SocketAddr>,
-}
-
-/// Application protocols that a client offers (RFC 7301).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Alpn {
-    /// `echo`; and if the server refuses that, none, on a new connection.
-    #[default]
-    Auto,
-    /// None at all.
-    None,
-    /// This one.
-    Name(Vec<u8>),
-}
-
-impl Alpn {
-    /// Returns new offers: what servers give for resumption is kept in them.
-    ///
-    /// # Errors
-    /// [`TlsError`] if the TLS settings cannot work.
-    pub fn offers(
-        &self,
-        verifier: &Arc<dyn ServerCertVerifier>,
-        identity: Option<&Arc<dyn ResolvesClientCert>>,
-        key_log: Option<&Arc<dyn KeyLog>>,
-    ) -> Result<Offers, TlsError> {
-        let connector = |alpn: &[&[u8]]| {
-            ClientTls::new(verifier.clone())
-                .with_identity(identity.cloned())
-                .with_alpn(alpn)
-                .with_key_log(key_log.cloned())
-                .connector()
-        };
-        Ok(match self {
-            Self::Auto => Offers {
-                first: connector(&[ALPN_ECHO])?,
-                without_alpn: Some(connector(&[])?),
-            },
-            Self::None => Offers {
-                first: connector(&[])?,
-                without_alpn: None,
-            },
-            Self::Name(name) => Offers {
-                first: connector(&[name])?,
-                without_alpn: None,
-            },
-        })
-    }
 }
 
 /// State of dialling.
@@ -107,15 +67,6 @@ pub enum Progress {
     WithoutAlpn,
     /// No connection came about.
     Failed(DialFailure),
-}
-
-/// Offers of a dialler by TLS, in the order in which they are tried.
-#[derive(Clone, Debug)]
-pub struct Offers {
-    /// The first offer.
-    pub first: Connector,
-    /// The offer after the first was refused for its ALPN.
-    pub without_alpn: Option<Connector>,
 }
 
 /// Attempts to reach a target, of which the first that connects wins.
@@ -137,8 +88,10 @@ pub struct Dialer {
     has_failed: bool,
     next_attempt: Option<Instant>,
     is_prolonged: bool,
+    /// Instant at which servers that have not answered are asked for their versions.
+    ask_versions: Option<Instant>,
     give_up: Option<Instant>,
-    failure: Option<DialFailure>,
+    failures: Vec<DialFailure>,
 }
 
 impl Dialer {
@@ -155,8 +108,9 @@ impl Dialer {
             has_failed: false,
             next_attempt: None,
             is_prolonged: false,
+            ask_versions: None,
             give_up: None,
-            failure: None,
+            failures: Vec::new(),
         }
     }
 
@@ -172,7 +126,9 @@ impl Dialer {
 
     /// Makes the first attempt.
     pub fn start<S: Default>(&mut self, context: &mut ShardContext<'_, S>) -> Progress {
-        self.give_up = Some(context.now() + self.timeout);
+        let give_up = context.now() + self.timeout;
+        self.give_up = Some(give_up);
+        self.ask_versions = give_up.checked_sub(VERSIONS_PATIENCE.min(self.timeout / 4));
         self.attempt(context)
     }
 
@@ -206,26 +162,61 @@ impl Dialer {
         if !self.attempts.is_empty() {
             return Progress::Trying;
         }
+        self.stop_waiting();
+        let failures = std::mem::take(&mut self.failures);
+        Progress::Failed(DialFailure::of_all(failures))
+    }
+
+    fn stop_waiting(&mut self) {
         self.give_up = None;
+        self.ask_versions = None;
         self.next_attempt = None;
-        Progress::Failed(self.failure.take().unwrap_or(DialFailure::Impossible {
-            reason: "the name has no address".into(),
-        }))
     }
 
     fn note(&mut self, failure: DialFailure) {
-        let weightier = self
-            .failure
-            .as_ref()
-            .is_none_or(|known| known.weight() < failure.weight());
-        if weightier {
-            self.failure = Some(failure);
+        self.failures.push(failure);
+    }
+
+    /// Notes that the attempts under way were not answered, and ends them; returns the failure
+    /// of all.
+    pub fn give_up<S>(&mut self, context: &mut ShardContext<'_, S>) -> DialFailure {
+        let now = context.now();
+        let after = self.timeout;
+        for (key, address) in self.attempts.clone() {
+            let stray = context.heard_of(address);
+            let silence = match context.connection(key) {
+                Some((connection, _)) => Silence::of(&connection, stray),
+                None => Silence::default(),
+            };
+            self.note(DialFailure::NoAnswer {
+                address,
+                after,
+                silence,
+            });
+        }
+        self.abandon(now);
+        DialFailure::of_all(std::mem::take(&mut self.failures))
+    }
+
+    /// Asks every server for its versions that has not answered: it may be there and ignore
+    /// this client.
+    fn ask_versions<S>(&mut self, context: &mut ShardContext<'_, S>) {
+        for (key, address) in &self.attempts {
+            let connection = context.connection(*key);
+            if connection.is_some_and(|(connection, _)| !connection.is_answered()) {
+                context.request_versions(*address);
+            }
         }
     }
 
     /// Returns the instant at which the dialler wants to act.
     pub fn deadline(&self) -> Option<Instant> {
-        let deadlines = [self.due_now, self.next_attempt, self.give_up];
+        let deadlines = [
+            self.due_now,
+            self.next_attempt,
+            self.ask_versions,
+            self.give_up,
+        ];
         deadlines.into_iter().flatten().min()
     }
 
@@ -238,11 +229,10 @@ impl Dialer {
             return self.handle_failure(context);
         }
         if self.give_up.is_some_and(|due| due <= now) {
-            self.note(DialFailure::NoAnswer {
-                after: self.timeout,
-            });
-            self.abandon(now);
-            return self.progress();
+            return Progress::Failed(self.give_up(context));
+        }
+        if self.ask_versions.take_if(|due| *due <= now).is_some() {
+            self.ask_versions(context);
         }
         if self.next_attempt.is_some_and(|due| due <= now) {
             if !self.is_prolonged && self.is_answered(context) {
@@ -273,8 +263,7 @@ impl Dialer {
 
     /// Ends the dialling; attempts that are under way are closed at the next deadline.
     pub fn abandon(&mut self, now: Instant) {
-        self.give_up = None;
-        self.next_attempt = None;
+        self.stop_waiting();
         self.has_failed = false;
         self.untried.clear();
         self.unneeded
@@ -344,14 +333,17 @@ impl Dialer {
     /// Goes on after failed attempts: with the next address, or without ALPN
     /// if that alone was refused.
     fn handle_failure<S: Default>(&mut self, context: &mut ShardContext<'_, S>) -> Progress {
-        let Some(DialFailure::Handshake { address, reason }) = &self.failure else {
+        let failures = self.failures.iter();
+        let most_telling = failures.max_by_key(|failure| failure.weight());
+        let Some(DialFailure::Handshake { address, reason }) = most_telling else {
             return self.attempt(context);
         };
         let refused = alpn_refused(reason);
+        let ends_all = refused || matches!(reason, CloseReason::Violation { .. });
         if let Some(connector) = self.offers.without_alpn.take_if(|_| refused) {
             self.offers.first = connector;
             self.untried.push_front(*address);
-            self.failure = None;
+            self.failures.clear();
             return match self.attempt(context) {
                 Progress::Trying => Progress::WithoutAlpn,
                 other => other,
@@ -359,7 +351,7 @@ impl Dialer {
         }
         // Whoever is not to be trusted, or wants another protocol, is not
         // asked at another address.
-        if refused || matches!(reason, CloseReason::Violation { .. }) {
+        if ends_all {
             self.untried.clear();
             return self.progress();
         }

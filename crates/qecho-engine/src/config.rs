@@ -26,7 +26,8 @@ use crate::{
 pub struct Transport {
     /// Silence after which a connection is given up (RFC 9000 §10.1).
     pub idle_timeout: Duration,
-    /// Interval at which an idle connection is kept alive by PING frames.
+    /// Interval at which an idle connection is kept alive by PING frames; a third of the shorter
+    /// of both ends' idle timeouts, where that is less (RFC 9000 §10.1.2).
     pub keep_alive: Option<Duration>,
     /// Unread bytes that a peer may send on one stream.
     pub stream_receive_window: u32,

@@ -102,6 +102,18 @@ impl<'a> Connection<'a> {
         self.proto.stats().udp_rx.datagrams
     }
 
+    /// Returns how many STOP_SENDING frames the peer has sent. For a stream whose FIN it has
+    /// acknowledged, no [`Event::Stopped`](crate::Event::Stopped) tells of one.
+    pub fn stops_received(&self) -> u64 {
+        self.proto.stats().frame_rx.stop_sending
+    }
+
+    /// Tells whether the peer has sent anything that only a peer of this connection can send.
+    pub fn is_answered(&self) -> bool {
+        let frames = self.proto.stats().frame_rx;
+        frames.crypto + frames.acks > 0
+    }
+
     /// Returns the smoothed round-trip time (RFC 9002 §5.3).
     pub fn smoothed_rtt(&self) -> Duration {
         self.proto.rtt()
@@ -138,6 +150,13 @@ impl<'a> Connection<'a> {
     /// by their time and their padding.
     pub fn ping(&mut self) {
         self.proto.ping();
+    }
+
+    /// Takes the path for another one from now on (RFC 9000 §9.4): what was measured of it is
+    /// forgotten, and the search for its MTU begins again, whose large datagrams let a server
+    /// answer that does not know this address yet (RFC 9000 §8).
+    pub fn restart_path(&mut self) {
+        self.proto.path_changed(self.now);
     }
 
     /// Opens a stream; `None` when the peer allows no more now
@@ -236,6 +255,14 @@ impl<'a> Connection<'a> {
     /// none.
     pub fn datagram_max(&mut self) -> Option<usize> {
         self.proto.datagrams().max_size()
+    }
+
+    /// Returns the largest DATAGRAM that may come to fit when the search for the path's MTU
+    /// (RFC 8899) has ended; `None` if the peer takes none.
+    pub fn datagram_max_possible(&mut self) -> Option<usize> {
+        let now = self.datagram_max()?;
+        let mtu = usize::from(self.proto.current_mtu());
+        Some(now + self.meta.udp_payload_max().saturating_sub(mtu))
     }
 
     /// Asks for [`Event::TurnRequested`](crate::Event::TurnRequested) in the next turn, so

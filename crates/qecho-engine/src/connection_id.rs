@@ -59,9 +59,14 @@ impl InitialCids {
 
     pub(crate) fn next(&mut self) -> ConnectionId {
         // RFC 9000 §7.2: at least eight unpredictable bytes.
+        ConnectionId::new(&self.draw().to_be_bytes())
+    }
+
+    /// Draws a number that others cannot predict.
+    pub(crate) fn draw(&mut self) -> u64 {
         let mut bytes = [0; 8];
         self.0.fill_bytes(&mut bytes);
-        ConnectionId::new(&bytes)
+        u64::from_be_bytes(bytes)
     }
 }
 

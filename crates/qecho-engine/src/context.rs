@@ -7,12 +7,12 @@ use std::{
 };
 
 use qecho_packet::Side;
-use quinn_proto::ClientConfig;
+use quinn_proto::{ClientConfig, Transmit};
 
 use crate::{
     connection::{Connection, ConnectionKey},
     crypto::{Connector, ShardClient},
-    state::{CloseFrame, ConnectionEntry, ShardState},
+    state::{CloseFrame, ConnectionEntry, ShardState, StrayDatagram},
 };
 
 /// A shard during a turn.
@@ -139,6 +139,34 @@ impl<'a, S> ShardContext<'a, S> {
         }
         let connection = Connection::new(&mut entry.proto, &mut entry.meta, now);
         Some((connection, &mut entry.state))
+    }
+
+    /// Asks a server for the versions that it speaks (RFC 9000 §6), once: whoever speaks QUIC
+    /// answers that, also to a client that it does not let in.
+    /// [`heard_of`](Self::heard_of) tells whether it has. Nothing is sent to an address for
+    /// whose family the shard has no socket.
+    pub fn request_versions(&mut self, remote: SocketAddr) {
+        let mut bindings = self.shard.bindings.iter();
+        let fits = bindings.position(|one| one.address.is_ipv4() == remote.is_ipv4());
+        let Some(binding) = fits else {
+            return;
+        };
+        let cids = &mut self.shard.initial_cids;
+        let request = self.shard.strangers.request(|| cids.draw());
+        let transmit = Transmit {
+            destination: remote,
+            ecn: None,
+            size: request.len(),
+            segment_size: None,
+            src_ip: None,
+        };
+        self.shard.respond(binding, transmit, request);
+    }
+
+    /// Returns what came of a server and was not used, on a shard that only connects to others;
+    /// of several datagrams, the one that says most.
+    pub fn heard_of(&self, server: SocketAddr) -> Option<StrayDatagram> {
+        self.shard.strangers.heard_of(server)
     }
 
     /// Lets nobody in any more; every connection is closed with `code` and

@@ -91,5 +91,5 @@ pub use rustls;
 pub use secrets::Secrets;
 pub use server_shared::ServerShared;
 pub use shard::{Output, Shard};
-pub use state::RouteMtu;
+pub use state::{RouteMtu, StrayDatagram};
 pub use steering::{Multipliers, Steering};

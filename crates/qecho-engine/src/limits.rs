@@ -76,6 +76,10 @@ pub const SEND_WINDOW_MIN: u64 = 16 * 1024;
 /// ones are joined, so that there are few.
 pub const PIECE_UNCOPIED_MIN: usize = 16 * 1024;
 
+/// Shortest interval at which a connection is kept alive, however short the peer's idle timeout
+/// is: no connection is given up before three probe timeouts (RFC 9000 §10.1).
+pub const KEEP_ALIVE_MIN: Duration = Duration::from_millis(50);
+
 /// Transmits in the outbox.
 ///
 /// Each holds one datagram or one GSO batch of at most [`GSO_BYTES_MAX`].

@@ -6,9 +6,11 @@ mod deadlines;
 mod entry;
 mod half_open;
 mod inbound;
+mod keep_alive;
 mod memory;
 mod outbox;
 mod routes;
+mod strangers;
 mod tracing;
 mod transmit;
 mod validation;
@@ -23,10 +25,9 @@ use std::{
 use qecho_packet::CloseReason;
 use quinn_proto::{Endpoint, EndpointEvent, ServerConfig, Transmit, VarInt};
 
-pub use self::routes::RouteMtu;
 use self::{
     admission::Admission, binding::Binding, deadlines::Deadlines, memory::MemoryBound,
-    outbox::Outbox, routes::Routes, tracing::PacketTracing,
+    outbox::Outbox, routes::Routes, strangers::Strangers, tracing::PacketTracing,
 };
 pub(crate) use self::{
     admission::Decision,
@@ -34,6 +35,7 @@ pub(crate) use self::{
     inbound::Disposition,
     validation::{AddressValidation, AmplificationExceptions},
 };
+pub use self::{routes::RouteMtu, strangers::StrayDatagram};
 use crate::{
     config::ShardConfig,
     connection::{Connection, ConnectionKey},
@@ -60,6 +62,7 @@ pub(crate) struct ShardState<S> {
     /// shard: only a server does so.
     joins: bool,
     pub(crate) exceptions: AmplificationExceptions,
+    pub(crate) strangers: Strangers,
     /// Wraps the packet keys of all connections.
     pub(crate) keys: PacketKeys,
     /// Set if packets are traced.
@@ -128,6 +131,7 @@ impl<S> ShardState<S> {
             deadlines: Deadlines::default(),
             dirty: VecDeque::new(),
             exceptions: AmplificationExceptions::default(),
+            strangers: Strangers::default(),
             outbox: Outbox::default(),
             steering: (config.steering(), config.server_shared.index()),
             joins: config.tls.is_some(),
@@ -193,6 +197,13 @@ impl<S> ShardState<S> {
             tracing.queued(None, address, &transmit, &contents)
         });
         self.outbox.push(binding, transmit, contents, trace, 1);
+    }
+
+    /// Notes a datagram that belonged to no connection, on a shard that only connects to others.
+    pub(crate) fn note_unclaimed(&mut self, remote: SocketAddr) {
+        if !self.joins {
+            self.strangers.note(remote, StrayDatagram::NotQuic);
+        }
     }
 
     /// Traces a datagram that was received, and what it changed.

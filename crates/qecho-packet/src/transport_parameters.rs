@@ -1,5 +1,7 @@
 //! Transport parameters (RFC 9000 §18).
 
+use std::time::Duration;
+
 use crate::{
     stream_id::Dir,
     wire::{Malformed, Reader},
@@ -13,6 +15,8 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransportParameters(Box<[u8]>);
 
+const MAX_IDLE_TIMEOUT: u64 = 0x01;
+const MAX_UDP_PAYLOAD_SIZE: u64 = 0x03;
 const INITIAL_MAX_STREAMS_BIDI: u64 = 0x08;
 const INITIAL_MAX_STREAMS_UNI: u64 = 0x09;
 
@@ -33,9 +37,9 @@ impl TransportParameters {
     pub fn name(id: u64) -> Option<&'static str> {
         Some(match id {
             0x00 => "original_destination_connection_id",
-            0x01 => "max_idle_timeout",
+            MAX_IDLE_TIMEOUT => "max_idle_timeout",
             0x02 => "stateless_reset_token",
-            0x03 => "max_udp_payload_size",
+            MAX_UDP_PAYLOAD_SIZE => "max_udp_payload_size",
             0x04 => "initial_max_data",
             0x05 => "initial_max_stream_data_bidi_local",
             0x06 => "initial_max_stream_data_bidi_remote",
@@ -80,6 +84,18 @@ impl TransportParameters {
     pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
         let mut reader = Reader::new(&self.0);
         std::iter::from_fn(move || next(&mut reader).ok())
+    }
+
+    /// Returns the silence after which the peer gives the connection up, if it ever does
+    /// (RFC 9000 §10.1).
+    pub fn max_idle_timeout(&self) -> Option<Duration> {
+        let milliseconds = self.integer(MAX_IDLE_TIMEOUT)?;
+        (milliseconds != 0).then(|| Duration::from_millis(milliseconds))
+    }
+
+    /// Returns the largest UDP payload that the peer takes, if it says one (RFC 9000 §18.2).
+    pub fn max_udp_payload_size(&self) -> Option<u64> {
+        self.integer(MAX_UDP_PAYLOAD_SIZE)
     }
 
     /// Returns how many streams of a direction the peer allowed at first.

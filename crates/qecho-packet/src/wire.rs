@@ -10,6 +10,7 @@ mod header;
 mod reader;
 pub mod tls;
 mod version;
+mod version_request;
 
 pub(crate) use self::reader::Reader;
 pub use self::{
@@ -18,4 +19,5 @@ pub use self::{
     header::{Header, PacketNumber, PacketType, Packets, Protected, packets},
     reader::Malformed,
     version::version_name,
+    version_request::VersionRequest,
 };

@@ -17,7 +17,17 @@ pub type Script = fn(&mut Connection<'_>, &Event);
 impl ScriptedServer {
     /// Makes a server's shard that offers these application protocols.
     pub fn shard(identity: &Identity, alpn: &[&[u8]], script: Script) -> Shard<Self> {
-        let config = ShardConfig::server(Transport::default(), identity.server(alpn));
+        Self::shard_with(Transport::default(), identity, alpn, script)
+    }
+
+    /// Makes a server's shard with these windows and timers.
+    pub fn shard_with(
+        transport: Transport,
+        identity: &Identity,
+        alpn: &[&[u8]],
+        script: Script,
+    ) -> Shard<Self> {
+        let config = ShardConfig::server(transport, identity.server(alpn));
         Shard::new(&config, &[FAR], Self(script)).expect("these settings work")
     }
 }

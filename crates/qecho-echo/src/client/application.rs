@@ -13,7 +13,7 @@ use super::{
     transfer::{Transfer, TransferIo},
 };
 use crate::dial::{
-    CODE_DONE, CODE_FAILED, CONFIRMATION_WAIT_MAX, Dialer, Progress, UnreachableTimer,
+    CODE_DONE, CODE_FAILED, CONFIRMATION_WAIT_MAX, Dialer, Progress, QuietTimer, UnreachableTimer,
 };
 
 /// Command of another thread to a client.
@@ -55,6 +55,7 @@ pub struct ClientApplication {
     confirmed_by: Option<Instant>,
     /// Keeps the number of datagrams received on the connection.
     unreachable: UnreachableTimer<u64>,
+    quiet: QuietTimer,
     /// Whether the keys are still to be updated.
     update_keys: bool,
 }
@@ -98,6 +99,7 @@ impl ClientApplication {
             ends_at: None,
             confirmed_by: None,
             unreachable: UnreachableTimer::default(),
+            quiet: QuietTimer::default(),
             update_keys: config.update_keys,
         })
     }
@@ -151,6 +153,28 @@ impl ClientApplication {
         } else if self.is_over() {
             let outcome = self.good_end();
             self.end(connection.now(), outcome);
+        }
+        let awaited = self.awaited();
+        self.quiet.follow(connection, awaited);
+    }
+
+    /// Returns a number that changes when a part of what is awaited of the server has come;
+    /// `None` if nothing is.
+    fn awaited(&self) -> Option<u64> {
+        match (&self.outcome, &self.task) {
+            // The confirmation of the handshake.
+            (Some(_), _) => self.confirmed_by.map(|_| 0),
+            (None, Task::Conversation(conversation)) => conversation.awaited(),
+            (None, Task::Transfer(transfer)) => transfer.awaited(),
+        }
+    }
+
+    /// Lets the server hear of a client that waits.
+    fn follow_silence(&mut self, context: &mut ShardContext<'_, ()>) {
+        let awaited = self.awaited();
+        match self.live.and_then(|key| context.connection(key)) {
+            Some((mut connection, ())) => self.quiet.follow(&mut connection, awaited),
+            None => self.quiet.stop(),
         }
     }
 
@@ -315,7 +339,8 @@ impl Application for ClientApplication {
         let waiting = [task, self.unreachable.deadline()].into_iter().flatten();
         let waiting = waiting.min().filter(|_| self.outcome.is_none());
         let dialing = self.dialer.deadline();
-        [dialing, self.ends_at, self.confirmed_by, waiting]
+        let quiet = self.quiet.deadline();
+        [dialing, self.ends_at, self.confirmed_by, quiet, waiting]
             .into_iter()
             .flatten()
             .min()
@@ -328,6 +353,7 @@ impl Application for ClientApplication {
         if self.ends_at.take().is_some() || is_late {
             self.finish(context);
         }
+        self.follow_silence(context);
         let progress = self.dialer.handle_deadline(context);
         self.follow(now, progress);
         if self.outcome.is_some() || self.live.is_none() {

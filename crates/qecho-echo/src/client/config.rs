@@ -12,7 +12,7 @@ use rustls::{
 
 use crate::{
     UDP_PAYLOAD_USUAL,
-    dial::{Alpn, Target},
+    dial::{Alpn, KEEP_ALIVE, Target},
 };
 
 /// Settings of a client.
@@ -118,6 +118,3 @@ fn transport() -> Transport {
         .with_keep_alive(KEEP_ALIVE)
         .with_udp_payload_max(UDP_PAYLOAD_USUAL)
 }
-
-/// Well under the shortest idle timeout that is usual (30 s).
-const KEEP_ALIVE: Duration = Duration::from_secs(15);

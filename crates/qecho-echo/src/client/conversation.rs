@@ -56,7 +56,15 @@ impl Conversation {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.due
+        let current = self.current.as_ref();
+        let tried_again = current.and_then(|exchange| exchange.tried_again);
+        self.due.into_iter().chain(tried_again).min()
+    }
+
+    /// Returns a number that changes with everything that comes, while an answer is awaited.
+    pub(super) fn awaited(&self) -> Option<u64> {
+        let is_awaited = self.current.is_some() || !self.ending.is_empty();
+        is_awaited.then_some(self.number + self.report.bytes_received)
     }
 
     /// Tells whether everything was asked for and answered.
@@ -106,7 +114,14 @@ impl Conversation {
             return Ok(());
         };
         let kept = match exchange.message.over {
-            Mode::Datagram => return exchange.send_datagram(connection),
+            Mode::Datagram => {
+                let was_too_large = exchange.tried_again.is_some();
+                exchange.send_datagram(connection)?;
+                if was_too_large && exchange.sent {
+                    self.await_answer(connection.now());
+                }
+                return Ok(());
+            }
             Mode::Stream => &mut self.bidirectional,
             Mode::Uni => &mut self.unidirectional,
             Mode::StreamPerMessage => &mut exchange.stream,
@@ -167,6 +182,16 @@ impl Conversation {
                     return Err(exchange.stopped(*code));
                 }
             }
+            // Of a stream that has ended, no event tells that it was stopped.
+            Event::Finished(id) => {
+                if let Some(exchange) = &self.current
+                    && exchange.stream == Some(*id)
+                    && connection.stops_received() > 0
+                {
+                    let (missing, total) = (exchange.missing(), exchange.total());
+                    return Err(Failure::StoppedAfterEnd { missing, total });
+                }
+            }
             _ => {}
         }
         self.advance(connection, tell)
@@ -185,7 +210,7 @@ impl Conversation {
             match read.end {
                 ReadEnd::More => {}
                 ReadEnd::Blocked | ReadEnd::Closed => return Ok(()),
-                ReadEnd::Fin => return self.ended(connection, id),
+                ReadEnd::Fin => return self.ended(connection, id, tell),
                 ReadEnd::Reset(code) => return self.reset(id, code),
             }
         }
@@ -219,7 +244,10 @@ impl Conversation {
             self.await_answer(now);
         }
         self.report.messages += 1;
-        if let (Mode::StreamPerMessage, Some(stream)) = (exchange.message.over, exchange.stream) {
+        let is_ended = exchange.message.data.is_empty();
+        if let (Mode::StreamPerMessage, Some(stream)) = (exchange.message.over, exchange.stream)
+            && !is_ended
+        {
             self.ending.push(stream);
             self.await_answer(now);
         }
@@ -231,7 +259,20 @@ impl Conversation {
     }
 
     /// Handles the end of a stream of the peer's.
-    fn ended(&mut self, connection: &mut Connection<'_>, id: StreamId) -> Result<(), Failure> {
+    fn ended(
+        &mut self,
+        connection: &mut Connection<'_>,
+        id: StreamId,
+        tell: &mut dyn FnMut(ClientEvent),
+    ) -> Result<(), Failure> {
+        if let Some(exchange) = &mut self.current
+            && exchange.stream == Some(id)
+            && exchange.awaits_fin()
+        {
+            exchange.came = true;
+            self.check_whole(connection, tell);
+            return Ok(());
+        }
         if let Some(place) = self.ending.iter().position(|ending| *ending == id) {
             self.ending.swap_remove(place);
             if self.ending.is_empty() && self.current.is_none() {
@@ -303,6 +344,7 @@ impl Conversation {
         self.due = None;
         match self.current.take() {
             None => Err(Failure::NoFin { after }),
+            Some(exchange) if exchange.tried_again.is_some() => Err(exchange.too_large()),
             Some(exchange) if exchange.message.over == Mode::Datagram => {
                 self.report.lost += 1;
                 let number = exchange.number;
@@ -310,6 +352,7 @@ impl Conversation {
                 Ok(())
             }
             Some(exchange) if exchange.stream.is_none() => Err(Failure::NoStream { after }),
+            Some(exchange) if exchange.awaits_fin() => Err(Failure::NoFin { after }),
             Some(exchange) => Err(Failure::NoEcho {
                 after,
                 missing: exchange.missing(),

@@ -129,6 +129,14 @@ pub enum Failure {
         /// Bytes that were sent.
         total: u64,
     },
+    /// The peer wants no more on a stream that had ended already.
+    #[error("peer stopped the stream after its end; {missing} of {total} bytes did not come back")]
+    StoppedAfterEnd {
+        /// Bytes that did not come back.
+        missing: u64,
+        /// Bytes that were sent.
+        total: u64,
+    },
     /// The answer to a message did not come in time.
     #[error(
         "no echo within {}; {missing} of {total} bytes did not come back",

@@ -57,6 +57,8 @@ pub(super) struct Transfer {
     /// Sent and not yet back, when comparing.
     outstanding: VecDeque<Bytes>,
     outstanding_bytes: usize,
+    /// Whether there is something to send, or an end, and the peer allows no stream for it.
+    awaits_stream: bool,
     fin_sent: bool,
     fin_received: bool,
     output_ended: bool,
@@ -76,6 +78,7 @@ impl Transfer {
             undelivered: Bytes::new(),
             outstanding: VecDeque::new(),
             outstanding_bytes: 0,
+            awaits_stream: false,
             fin_sent: false,
             fin_received: false,
             output_ended: false,
@@ -110,7 +113,13 @@ impl Transfer {
         {
             return Err(self.stopped(*code));
         }
-        self.advance(connection)
+        self.advance(connection)?;
+        // No event tells of it: the peer has our end already.
+        if self.fin_sent && !self.fin_received && connection.stops_received() > 0 {
+            let (missing, total) = (self.missing(), self.total());
+            return Err(Failure::StoppedAfterEnd { missing, total });
+        }
+        Ok(())
     }
 
     /// Moves bytes both ways as far as nobody has to wait.
@@ -119,14 +128,21 @@ impl Transfer {
         let waited_for_reader = !self.undelivered.is_empty();
         self.move_bytes(connection)?;
         let progress = before != (self.sent, self.received, self.fin_sent) || waited_for_reader;
-        let peer_owes = self.sent > self.received || (self.fin_sent && !self.fin_received);
-        let waits_for_peer = peer_owes && self.undelivered.is_empty();
-        if !waits_for_peer {
+        if self.awaited().is_none() {
             self.due = None;
         } else if progress || self.due.is_none() {
             self.due = self.patience.map(|patience| connection.now() + patience);
         }
         Ok(())
+    }
+
+    /// Returns a number that changes with each byte that moves, while it is the peer that is
+    /// waited for: for an echo, the end of the stream, a stream or room to send.
+    pub(super) fn awaited(&self) -> Option<u64> {
+        let peer_owes = self.sent > self.received || (self.fin_sent && !self.fin_received);
+        let is_blocked = self.awaits_stream || !self.unsent.is_empty();
+        let waits_for_peer = (peer_owes || is_blocked) && self.undelivered.is_empty();
+        waits_for_peer.then_some(self.sent + self.received)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -136,20 +152,43 @@ impl Transfer {
     /// Runs out of patience if it is time.
     pub(super) fn handle_deadline(&mut self, now: Instant) -> Result<(), Failure> {
         match self.patience {
-            Some(after) if self.due.is_some_and(|due| due <= now) => Err(Failure::NoProgress {
-                after,
-                missing: self.sent.saturating_sub(self.received),
-                total: self.sent,
-            }),
+            Some(after) if self.due.is_some_and(|due| due <= now) => Err(self.no_progress(after)),
             _ => Ok(()),
         }
     }
 
+    /// Says what the peer was waited for.
+    fn no_progress(&self, after: Duration) -> Failure {
+        let (missing, total) = (self.missing(), self.total());
+        if self.awaits_stream {
+            Failure::NoStream { after }
+        } else if self.fin_sent && missing == 0 {
+            Failure::NoFin { after }
+        } else {
+            Failure::NoProgress {
+                after,
+                missing,
+                total,
+            }
+        }
+    }
+
+    /// Returns how many bytes were taken from the input.
+    fn total(&self) -> u64 {
+        self.sent + self.unsent.len() as u64
+    }
+
+    fn missing(&self) -> u64 {
+        self.total().saturating_sub(self.received)
+    }
+
     fn move_bytes(&mut self, connection: &mut Connection<'_>) -> Result<(), Failure> {
         let Some(stream) = self.stream.or_else(|| connection.open(self.io.direction)) else {
+            self.awaits_stream = !self.unsent.is_empty() || self.next_chunk()?;
             return Ok(());
         };
         self.stream = Some(stream);
+        self.awaits_stream = false;
         self.send(connection, stream)?;
         self.receive(connection, reply(stream))?;
         // What came back makes room for more when comparing.
@@ -159,8 +198,8 @@ impl Transfer {
     fn stopped(&self, code: u64) -> Failure {
         Failure::Stopped {
             code,
-            missing: self.sent.saturating_sub(self.received),
-            total: self.sent,
+            missing: self.missing(),
+            total: self.total(),
         }
     }
 
@@ -252,8 +291,8 @@ impl Transfer {
                 ReadEnd::Reset(code) => {
                     return Err(Failure::Reset {
                         code,
-                        missing: self.sent.saturating_sub(self.received),
-                        total: self.sent,
+                        missing: self.missing(),
+                        total: self.total(),
                     });
                 }
             }

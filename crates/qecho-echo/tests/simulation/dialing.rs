@@ -10,7 +10,7 @@ use std::{
 
 use qecho_echo::{
     client::{ClientEvent, Failure, Mode},
-    dial::{Alpn, DialFailure},
+    dial::{Alpn, DialFailure, Silence},
     server::Echo,
 };
 use qecho_engine::{Connection, Event, ReadEnd, config::RetryPolicy};
@@ -26,7 +26,8 @@ use qecho_testkit::{
 use crate::talk::{Conversation, TIMEOUT, config, with_echo, with_echo_at};
 
 /// An address at which nobody is.
-const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 99)), 4_433);
+pub(crate) const NOBODY: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 99)), 4_433);
 
 #[test]
 fn a_server_without_echo_in_its_alpn_is_asked_again_without_alpn() {
@@ -74,7 +75,11 @@ fn a_certificate_that_is_not_the_right_one_ends_it_before_anything_is_sent() {
 fn nobody_there_is_said_after_the_timeout_and_no_hope_is_said_at_once() {
     let mut conversation = with_echo_at(&[NOBODY], 40, &good_path());
     let (outcome, took) = conversation.outcome();
-    let no_answer = DialFailure::NoAnswer { after: TIMEOUT };
+    let no_answer = DialFailure::NoAnswer {
+        address: NOBODY,
+        after: TIMEOUT,
+        silence: Silence::Complete,
+    };
     assert_eq!(outcome, Err(no_answer.into()));
     assert!(took <= TIMEOUT + Duration::from_secs(1), "{took:?}");
 

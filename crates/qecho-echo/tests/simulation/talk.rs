@@ -2,18 +2,24 @@
 
 use std::{
     net::SocketAddr,
-    sync::mpsc::{Receiver, channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, channel, sync_channel},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
 use qecho_echo::{
     ALPN_ECHO,
-    client::{ClientApplication, ClientEvent, Command, Config, Failure, Message, Mode, Report},
+    client::{
+        CHUNKS_MAX, ClientApplication, ClientEvent, Command, Config, Failure, Message, Mode,
+        Report, TransferIo,
+    },
     dial::{Alpn, Target},
     server::Echo,
 };
-use qecho_engine::{Application, Shard, config::Transport};
+use qecho_engine::{Application, Dir, Shard, config::Transport};
 use qecho_netsim::{
     link::Conditions,
     simulation::{End, FAR, NEAR, Simulation},
@@ -49,6 +55,22 @@ pub(crate) fn config(identity: &Identity, addresses: &[SocketAddr], alpn: Alpn) 
 
 impl<F: Application> Conversation<F> {
     pub(crate) fn new(config: &Config, far: Shard<F>, conditions: &Conditions, seed: u64) -> Self {
+        Self::converse(near(config, seed), config, far, conditions, seed)
+    }
+
+    /// Begins a conversation whose client's shard tells its packets.
+    pub(crate) fn traced(config: &Config, far: Shard<F>, seed: u64) -> Self {
+        let near = near(config, seed).trace_packets();
+        Self::converse(near, config, far, &good_path(), seed)
+    }
+
+    fn converse(
+        near: Scenario,
+        config: &Config,
+        far: Shard<F>,
+        conditions: &Conditions,
+        seed: u64,
+    ) -> Self {
         let (tell, events) = channel();
         let listener = move |event| {
             // The test may have seen enough.
@@ -56,7 +78,35 @@ impl<F: Application> Conversation<F> {
         };
         let client = ClientApplication::converse(config, Box::new(listener));
         let client = client.expect("these settings work");
-        Self::with(client, events, far, conditions, seed)
+        Self::over(&near, client, events, far, conditions, seed)
+    }
+
+    /// Begins a pipe whose whole input is there, and whose echo is compared.
+    pub(crate) fn pipe(
+        config: &Config,
+        far: Shard<F>,
+        input: &[u8],
+        conditions: &Conditions,
+        seed: u64,
+    ) -> Self {
+        let (give, taken) = sync_channel(CHUNKS_MAX);
+        for piece in input.chunks(input.len().div_ceil(CHUNKS_MAX).max(1_000)) {
+            let piece = Bytes::copy_from_slice(piece);
+            give.send(Ok(piece)).expect("there is room for all");
+        }
+        let io = TransferIo {
+            input: taken,
+            output: None,
+            progress: Arc::default(),
+            direction: Dir::Bidirectional,
+        };
+        let (tell, events) = channel();
+        let listener = Box::new(move |event| {
+            // The test may have seen enough.
+            let _ = tell.send(event);
+        });
+        let client = ClientApplication::transfer(config, listener, io).expect("good settings");
+        Self::over(&near(config, seed), client, events, far, conditions, seed)
     }
 
     pub(crate) fn with(
@@ -66,8 +116,25 @@ impl<F: Application> Conversation<F> {
         conditions: &Conditions,
         seed: u64,
     ) -> Self {
-        let near = Scenario::seeded(seed).client_config();
-        let near = Shard::new(&near, &[NEAR], client).expect("these settings work");
+        Self::over(
+            &Scenario::seeded(seed),
+            client,
+            events,
+            far,
+            conditions,
+            seed,
+        )
+    }
+
+    fn over(
+        near: &Scenario,
+        client: ClientApplication,
+        events: Receiver<ClientEvent>,
+        far: Shard<F>,
+        conditions: &Conditions,
+        seed: u64,
+    ) -> Self {
+        let near = Shard::new(&near.client_config(), &[NEAR], client).expect("these settings work");
         Self {
             simulation: Simulation::new(near, far, conditions, seed),
             events,
@@ -122,6 +189,13 @@ impl<F: Application> Conversation<F> {
         let mut seen = self.seen.iter();
         seen.any(|event| matches!(event, ClientEvent::WithoutAlpn))
     }
+}
+
+/// Returns what the shard of a client is made of.
+fn near(config: &Config, seed: u64) -> Scenario {
+    let mut scenario = Scenario::seeded(seed);
+    scenario.near = config.transport.clone();
+    scenario
 }
 
 /// Begins a conversation with an echo server.

@@ -1,6 +1,10 @@
 //! State of a connection beside the state machine's.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use qecho_packet::{CloseReason, Dir, StreamId};
 use quinn_proto::{ConnectionHandle, VarInt};
@@ -10,7 +14,7 @@ use crate::{
     congestion::SendProgress,
     crypto::Tracker,
     handshake::Handshake,
-    limits::{INITIAL_DATAGRAM_MIN, RECEIVE_WINDOW_CROWDED, SEND_WINDOW_MIN},
+    limits::{INITIAL_DATAGRAM_MIN, RECEIVE_WINDOW_CROWDED, SEND_WINDOW_MIN, UDP_PAYLOAD_MAX},
     proto::ToProto,
     write_size::WriteSizeEstimator,
 };
@@ -165,6 +169,28 @@ impl ConnectionMeta {
         proto.set_receive_window(self.settings.receive_window.into());
         self.small_windows = None;
         true
+    }
+
+    /// Returns the interval at which the connection is kept alive, if it is, and the shorter of
+    /// both ends' idle timeouts.
+    pub(crate) fn keep_alive(&self) -> Option<(Duration, Duration)> {
+        let ours = self.settings.idle_timeout;
+        let ours = (!ours.is_zero()).then_some(ours);
+        let handshake = self.handshake.as_ref()?;
+        let theirs = handshake.peer_parameters.max_idle_timeout();
+        Some((
+            self.settings.keep_alive?,
+            ours.into_iter().chain(theirs).min()?,
+        ))
+    }
+
+    /// Returns the largest UDP payload that may be found to pass to the peer.
+    pub(crate) fn udp_payload_max(&self) -> usize {
+        let ours = self.settings.udp_payload_max.unwrap_or(UDP_PAYLOAD_MAX);
+        let handshake = self.handshake.as_ref();
+        let theirs =
+            handshake.and_then(|handshake| handshake.peer_parameters.max_udp_payload_size());
+        theirs.map_or(ours.into(), |theirs| theirs.min(ours.into()) as usize)
     }
 
     /// Sets how many streams the peer may have open at once.

@@ -59,7 +59,7 @@ impl<S> ConnectionEntry<S> {
         let event = match event {
             Proto::HandshakeDataReady => return,
             Proto::Connected => {
-                self.note_handshake();
+                self.note_handshake(now);
                 Event::Connected
             }
             Proto::ConnectionLost { reason } => Event::Closed(reason.to_ours()),

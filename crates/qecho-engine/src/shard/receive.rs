@@ -21,7 +21,7 @@ use crate::{
     proto::{ToOurs, ToProto},
     state::{
         AddressValidation, AmplificationExceptions, ConnectionEntry, Decision, Disposition,
-        ShardState,
+        ShardState, StrayDatagram,
     },
 };
 
@@ -37,6 +37,9 @@ impl<A: Application> Shard<A> {
         let size = data.len();
         if !self.can_be_meant(remote, &data) {
             return Disposition::Oversized;
+        }
+        if self.state.strangers.take_answer(remote, &data) {
+            return Disposition::Unknown;
         }
         let mut response = self.state.outbox.buffer();
         if data.first().is_some_and(|first| first & 0x80 != 0) {
@@ -76,10 +79,12 @@ impl<A: Application> Shard<A> {
             }
             Some(DatagramEvent::Response(transmit)) => {
                 self.state.respond(binding, transmit, response);
+                self.state.note_unclaimed(remote);
                 Disposition::Unknown
             }
             None => {
                 self.state.outbox.recycle(response);
+                self.state.note_unclaimed(remote);
                 Disposition::Unknown
             }
         }
@@ -275,6 +280,9 @@ impl<S> ShardState<S> {
         };
         let path = entry.proto.remote_address();
         let is_limited = entry.is_limited || remote != path;
+        if remote != path && entry.proto.side().is_client() {
+            self.strangers.note(path, StrayDatagram::From(remote));
+        }
         match &mut entry.validation {
             Some(validation) if is_limited => validation.received(now, remote, size, path),
             _ => {}

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use qecho_packet::{CloseReason, StreamId};
 use quinn_proto::VarInt;
 
-use super::{admission::AdmissionPermit, validation::AddressValidation};
+use super::{admission::AdmissionPermit, keep_alive::KeepAlive, validation::AddressValidation};
 use crate::{
     connection::ConnectionMeta,
     crypto::Agreed,
@@ -32,6 +32,8 @@ pub(crate) struct ConnectionEntry<S> {
     /// What is left to do for a connection of which nothing is kept once the peer was told that
     /// it is closed.
     parting: Parting,
+    /// Set if the peer's idle timeout is short for the interval that is configured.
+    keep_alive: Option<Box<KeepAlive>>,
     /// Addresses of a server's client; `None` on a client.
     pub(crate) validation: Option<AddressValidation>,
     /// Whether an address of the client is not validated, so that what is sent is limited.
@@ -70,6 +72,7 @@ impl<S> ConnectionEntry<S> {
             handshake_deadline: None,
             forget_at: None,
             parting: Parting::None,
+            keep_alive: None,
             validation: None,
             is_limited: false,
             fragmented_packets: 0,
@@ -103,6 +106,7 @@ impl<S> ConnectionEntry<S> {
     /// Notes that the connection is closed, so that it is forgotten in time, however long
     /// the peer makes its probe timeouts.
     pub(crate) fn note_closed(&mut self, now: Instant) {
+        self.keep_alive = None;
         self.forget_at.get_or_insert(now + CLOSED_KEPT_TIME_MAX);
     }
 
@@ -152,6 +156,7 @@ impl<S> ConnectionEntry<S> {
             self.handshake_deadline,
             self.answer_due,
             self.forget_at,
+            self.keep_alive.as_ref().map(|timer| timer.deadline()),
         ];
         timers.into_iter().flatten().min()
     }
@@ -181,6 +186,9 @@ impl<S> ConnectionEntry<S> {
         if self.proto.poll_timeout().is_some_and(|due| due <= now) {
             self.proto.handle_timeout(now);
         }
+        if let Some(keep_alive) = &mut self.keep_alive {
+            keep_alive.handle_timeout(now, &mut self.proto);
+        }
     }
 
     /// Closes a connection whose handshake takes too long.
@@ -193,7 +201,7 @@ impl<S> ConnectionEntry<S> {
     }
 
     /// Keeps what the handshake agreed on.
-    pub(crate) fn note_handshake(&mut self) {
+    pub(crate) fn note_handshake(&mut self, now: Instant) {
         self.handshake_deadline = None;
         let agreed = self.proto.crypto_session().handshake_data();
         let agreed = agreed.and_then(|agreed| agreed.downcast::<Agreed>().ok());
@@ -209,6 +217,9 @@ impl<S> ConnectionEntry<S> {
         if let (Some(handshake), Some(_)) = (&mut self.meta.handshake, early_data) {
             Arc::make_mut(handshake).early_data = early_data;
         }
+        self.keep_alive = self.meta.keep_alive().and_then(|(interval, idle_timeout)| {
+            KeepAlive::start(now, interval, idle_timeout, &self.proto).map(Box::new)
+        });
     }
 
     /// Tells, once, that a client's handshake is confirmed.

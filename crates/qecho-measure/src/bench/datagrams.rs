@@ -68,6 +68,12 @@ impl Datagrams {
         self.waiting.front().map(|message| message.sent)
     }
 
+    /// Returns when the message was sent that has waited longest for its echo.
+    pub(super) fn oldest_awaited(&self) -> Option<Instant> {
+        let oldest = self.under_way.front().copied().flatten();
+        oldest.map(|message| message.sent)
+    }
+
     /// Adds a message; [`send`](Self::send) sends it.
     pub(super) fn add(&mut self, message: Message) {
         self.waiting.push_back(message);

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use qecho_echo::dial::QuietTimer;
 use qecho_engine::{Connection, Event};
 
 use super::{
@@ -28,6 +29,7 @@ pub struct Session {
     /// The transport's counts when the measuring began.
     pub(super) before: TransportCounts,
     workers: Workers,
+    quiet: QuietTimer,
     /// The stream that has the latest message of an open loop.
     turn: usize,
 }
@@ -62,6 +64,7 @@ impl Session {
             connect_by,
             before: TransportCounts::default(),
             workers,
+            quiet: QuietTimer::default(),
             turn: 0,
         }
     }
@@ -183,12 +186,31 @@ impl Session {
         Ok(())
     }
 
+    /// Returns when the message was granted or sent that is awaited longest.
+    fn oldest(&self) -> Option<Instant> {
+        match &self.workers {
+            Workers::Streams(streams) => streams.iter().filter_map(StreamWorker::oldest).min(),
+            Workers::StreamPerMessage(worker) => worker.oldest(),
+            Workers::Datagrams(datagrams) => datagrams.oldest_awaited(),
+            Workers::Idle => None,
+        }
+    }
+
+    /// Lets the server hear of a client that waits: of one that has waited since the last look.
+    fn follow_silence(&mut self, connection: &mut Connection<'_>) {
+        let oldest = self.oldest().filter(|_| self.is_connected);
+        let waited = oldest.map(|oldest| oldest.saturating_duration_since(connection.began()));
+        let awaited = waited.map(|since| since.as_nanos() as u64);
+        self.quiet.follow(connection, awaited);
+    }
+
     /// Gives up what has waited too long.
     pub(super) fn check_timeouts(
         &mut self,
         connection: &mut Connection<'_>,
         accounting: &mut LoadAccounting,
     ) -> Result<(), ConnectionFailure> {
+        self.follow_silence(connection);
         let now = connection.now();
         match &mut self.workers {
             Workers::Streams(streams) => {

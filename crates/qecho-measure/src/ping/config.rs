@@ -10,7 +10,7 @@ use rustls::{
 
 use qecho_echo::{
     UDP_PAYLOAD_USUAL,
-    dial::{Alpn, Offers, Target},
+    dial::{Alpn, KEEP_ALIVE, Offers, Target},
 };
 use qecho_packet::Observers;
 
@@ -53,6 +53,10 @@ pub struct Config {
     pub size: usize,
     /// Time for the handshake and for each answer.
     pub timeout: Duration,
+    /// Whether the ping of a host ends when there is no connection any more, or none comes
+    /// about; otherwise pings are lost until there is one again. Pings by handshake or version
+    /// negotiation go on in any case.
+    pub gives_up: bool,
     /// Application protocols to offer.
     pub alpn: Alpn,
     /// Whether a new connection resumes the session of the one before, if the
@@ -121,6 +125,7 @@ impl Config {
             interval: INTERVAL,
             size: SIZE,
             timeout: TIMEOUT,
+            gives_up: false,
             alpn: Alpn::Auto,
             resume: false,
             early_data: false,
@@ -148,6 +153,3 @@ impl Config {
         Ok(offers)
     }
 }
-
-/// Well under the shortest idle timeout that is usual (30 s).
-const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -6,10 +6,6 @@ use qecho_engine::{Connection, SendDatagramError};
 
 use super::{payload::Payload, report::Failure};
 
-/// Time that is given to the search for the path's MTU (RFC 8899) when the
-/// messages are too large at first.
-const SEARCH_MAX: Duration = Duration::from_secs(1);
-
 /// Time between two checks of that search.
 const SEARCH_STEP: Duration = Duration::from_millis(10);
 
@@ -27,11 +23,13 @@ pub(super) struct Datagrams {
 
 impl Datagrams {
     /// Tells whether messages of `size` bytes can be sent, now that they may
-    /// be; not yet while the search for the MTU goes on.
+    /// be; not yet while the search for the MTU (RFC 8899) may go on, for which there is
+    /// `patience`.
     pub(super) fn are_possible(
         &mut self,
         connection: &mut Connection<'_>,
         size: usize,
+        patience: Duration,
     ) -> Result<bool, Failure> {
         if self.fits {
             return Ok(true);
@@ -43,8 +41,11 @@ impl Datagrams {
             self.fits = true;
             return Ok(true);
         }
-        if *self.search_ends.get_or_insert(now + SEARCH_MAX) <= now {
+        let possible = connection.datagram_max_possible().unwrap_or(most);
+        let search_ends = *self.search_ends.get_or_insert(now + patience);
+        if size > possible || search_ends <= now {
             let length = size;
+            let most = if size > possible { possible } else { most };
             return Err(Failure::DatagramTooLarge { length, most });
         }
         self.next_check = Some(now + SEARCH_STEP);
@@ -58,7 +59,7 @@ impl Datagrams {
 
     /// Tells whether another may be sent.
     pub(super) fn has_room(&self) -> bool {
-        self.blocked.is_none()
+        self.fits && self.blocked.is_none()
     }
 
     pub(super) fn send(

@@ -1,6 +1,6 @@
 //! Commands to a ping, and the events that it reports.
 
-use super::report::{Connected, Lost, Reply, Report};
+use super::report::{Connected, Failure, Lost, Reply, Report};
 
 /// Command of another thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +15,11 @@ pub enum Command {
 pub enum PingEvent {
     /// The server refused ALPN `echo`; what follows offers none.
     WithoutAlpn,
-    /// The connection of all messages, or the first of many, is open.
+    /// The connection of all messages, or the first of many, is open; or it is again.
     Connected(Box<Connected>),
+    /// There is no connection (any more), for this reason: pings are lost until there is one,
+    /// which is tried again and again.
+    Disconnected(Failure),
     /// An answer came in time.
     Reply(Reply),
     /// An answer came after it was given up for lost.

@@ -25,10 +25,16 @@ pub(super) struct Frames {
     pub(super) less_ack_delay: LatencyRecorder,
     /// Time at which the first is sent although the handshake is not confirmed.
     pub(super) begins_at: Option<Instant>,
-    has_begun: bool,
+    pub(super) has_begun: bool,
 }
 
 impl Frames {
+    /// Forgets the connection, and keeps what was measured.
+    pub(super) fn restart(&mut self) {
+        self.has_begun = false;
+        self.begins_at = None;
+    }
+
     /// Tells whether the handshake is out of the way: what is sent before it is
     /// confirmed shares datagrams with it, and waits for the peer's TLS.
     pub(super) fn may_begin(&mut self, context: &Context<'_, '_>) -> bool {

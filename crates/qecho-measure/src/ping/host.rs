@@ -1,5 +1,8 @@
 //! One host that is pinged: dials, sends pings, reports how it ended.
 
+mod absence;
+mod unreachable;
+
 use std::{
     io,
     net::SocketAddr,
@@ -8,7 +11,7 @@ use std::{
 };
 
 use qecho_echo::dial::{
-    CODE_DONE, CODE_FAILED, DialFailure, Dialer, Offers, Progress, UnreachableTimer,
+    CODE_DONE, CODE_FAILED, DialFailure, Dialer, Offers, Progress, QuietTimer, UnreachableTimer,
 };
 use qecho_engine::{CloseReason, Connection, ConnectionKey, Event, ShardContext, TlsError};
 
@@ -21,10 +24,6 @@ use super::{
     report::{Connected, Failure, Report, Transport},
     workload::Workload,
 };
-
-/// Time that a server which is dialled has to answer, although ICMP says that
-/// one of several on its host does not listen.
-const AMBIGUOUS_GRACE: Duration = Duration::from_secs(1);
 
 /// A host that is pinged.
 pub(super) struct Host {
@@ -44,13 +43,18 @@ pub(super) struct Host {
     /// Keeps the address and the kind of an ICMP message that may be about this
     /// host while it is dialled.
     ambiguous: UnreachableTimer<(SocketAddr, io::Error)>,
+    quiet: QuietTimer,
     was_connected: bool,
+    /// Earliest instant of the next attempt to connect, after the connection was lost or none
+    /// came about.
+    redial: Option<Instant>,
     without_alpn: bool,
 }
 
 /// State of a host.
 enum HostState {
-    /// Nothing is under way: before the beginning, and between two handshakes.
+    /// Nothing is under way: before the beginning, between two handshakes, and while there is
+    /// no connection.
     Idle,
     Dialing,
     Live(ConnectionKey),
@@ -81,7 +85,9 @@ impl Host {
             requested_turn: None,
             unreachable: UnreachableTimer::default(),
             ambiguous: UnreachableTimer::default(),
+            quiet: QuietTimer::default(),
             was_connected: false,
+            redial: None,
             without_alpn: false,
         })
     }
@@ -145,14 +151,18 @@ impl Host {
     ) {
         let now = context.now();
         self.state = HostState::Idle;
+        let failure = Failure::from(failure);
+        if self.reconnects_after(&failure) {
+            return self.await_server(now, failure, tell);
+        }
         let current = self.probes.current();
         self.lose(now, current, &failure.to_string(), tell);
         let for_good = matches!(
             failure,
-            DialFailure::Handshake { .. } | DialFailure::Impossible { .. }
+            Failure::Dial(DialFailure::Handshake { .. } | DialFailure::Impossible { .. })
         );
         if for_good || current.is_none() {
-            self.end(None, now, Err(failure.into()), tell);
+            self.end(None, now, Err(failure), tell);
         }
     }
 
@@ -178,7 +188,9 @@ impl Host {
         self.requested_turn = Some(connection.now());
         let address = connection.remote_address();
         self.destination.target.addresses = vec![address];
-        if let (false, Some(handshake)) = (self.was_connected, connection.handshake()) {
+        let was_away = self.redial.take().is_some();
+        let is_news = !self.was_connected || was_away;
+        if let (true, Some(handshake)) = (is_news, connection.handshake()) {
             tell(PingEvent::Connected(Box::new(Connected {
                 address,
                 handshake: handshake.clone(),
@@ -192,6 +204,9 @@ impl Host {
     fn closed(&mut self, connection: &mut Connection<'_>, reason: &CloseReason, tell: Tell<'_>) {
         let now = connection.now();
         let failure = Failure::Closed(reason.clone());
+        if self.reconnects_after(&failure) {
+            return self.await_server(now, failure, tell);
+        }
         if !matches!(self.workload, Workload::Handshakes(_)) {
             return self.end(Some(connection), now, Err(failure), tell);
         }
@@ -255,6 +270,9 @@ impl Host {
                 let due = [self.requested_turn, self.dialer.deadline()];
                 return due.into_iter().flatten().min();
             }
+            HostState::Idle | HostState::Dialing if self.redial.is_some() => {
+                return self.deadline_without_connection();
+            }
             HostState::Idle => true,
             HostState::Dialing => false,
             HostState::Live(_) => self.workload.has_room(),
@@ -262,6 +280,7 @@ impl Host {
         let waits = [
             self.requested_turn,
             self.dialer.deadline(),
+            self.quiet.deadline(),
             self.probes.deadline(could_send),
             self.workload.deadline(),
             self.unreachable.deadline(),
@@ -281,6 +300,7 @@ impl Host {
         }
         self.check_unreachable(context, tell);
         self.give_up_overdue(context, tell);
+        self.connect_again(context, tell);
         let live = self.live(context);
         if let Some((mut connection, ())) = live {
             self.work_on(&mut connection, None, false, tell);
@@ -294,7 +314,20 @@ impl Host {
                 false => self.begin_handshake(context, tell),
             }
         }
+        self.follow_silence(context);
         self.dialer.close_unneeded(context);
+    }
+
+    /// Lets the server hear of a client that waits. A PING frame that is measured is in flight
+    /// itself.
+    fn follow_silence(&mut self, context: &mut ShardContext<'_, ()>) {
+        let is_measured = self.settings.mode == Mode::Frame;
+        let awaited = self.probes.current().filter(|_| !is_measured);
+        let awaited = awaited.map(|_| self.probes.counts().received);
+        match self.live(context) {
+            Some((mut connection, ())) => self.quiet.follow(&mut connection, awaited),
+            None => self.quiet.stop(),
+        }
     }
 
     fn live<'c>(
@@ -319,14 +352,17 @@ impl Host {
             self.work_on(&mut connection, None, true, tell);
         }
         // Only a handshake is waited for while it is dialled.
-        if matches!(self.state, HostState::Dialing) {
-            self.dialer.abandon(now);
+        if matches!(self.state, HostState::Dialing) && self.redial.is_none() {
+            let reason = self.dialer.give_up(context).to_string();
             self.state = HostState::Idle;
+            let current = self.probes.current();
+            self.lose(now, current, &reason, tell);
         }
         let mut fatal_error = None;
+        let is_live = matches!(self.state, HostState::Live(_));
         while let Some(lost) = self.probes.give_up(now) {
             tell(PingEvent::Lost(lost));
-            fatal_error = self.workload.fatal_error(&self.probes);
+            fatal_error = self.workload.fatal_error(&self.probes).filter(|_| is_live);
         }
         let Some(failure) = fatal_error else {
             return;
@@ -361,6 +397,7 @@ impl Host {
         self.requested_turn = Some(now);
         self.unreachable.stop();
         self.ambiguous.stop();
+        self.quiet.stop();
         if outcome.is_err() {
             let lost = self.probes.lose_all(now, "there is no connection any more");
             lost.into_iter()
@@ -445,74 +482,6 @@ impl Host {
             HostState::Dialing => self.dialer.addresses().collect(),
             HostState::Live(_) => self.destination.target.addresses.clone(),
             HostState::Idle | HostState::Ended => Vec::new(),
-        }
-    }
-
-    /// Handles an ICMP message that datagrams do not reach a peer.
-    pub(super) fn handle_unreachable(
-        &mut self,
-        context: &mut ShardContext<'_, ()>,
-        peer: SocketAddr,
-        reason: &io::Error,
-    ) {
-        let now = context.now();
-        if matches!(self.state, HostState::Dialing) {
-            if self.dialer.handle_unreachable(context, peer, reason) {
-                self.ambiguous.stop();
-            }
-            return;
-        }
-        // The next of many handshakes shows whether the server lives.
-        let is_brief = matches!(self.workload, Workload::Handshakes(_));
-        let is_refused = reason.kind() == io::ErrorKind::ConnectionRefused;
-        if !is_refused || is_brief || self.unreachable.is_running() {
-            return;
-        }
-        let Some((mut connection, ())) = self.live(context) else {
-            return;
-        };
-        if connection.remote_address().ip() == peer.ip() {
-            // A live peer answers this, even if there is nothing else.
-            connection.ping();
-            let received = connection.datagrams_received();
-            let grace = UnreachableTimer::<u64>::GRACE;
-            self.unreachable.start(now, grace, received);
-        }
-    }
-
-    /// Handles an ICMP message about one of several servers on a host: this one
-    /// is believed to be meant if it is silent for a while.
-    pub(super) fn handle_ambiguous_unreachable(
-        &mut self,
-        context: &mut ShardContext<'_, ()>,
-        peer: SocketAddr,
-        reason: &io::Error,
-    ) {
-        match &self.state {
-            HostState::Dialing => {
-                let reason = io::Error::new(reason.kind(), reason.to_string());
-                let known = (peer, reason);
-                self.ambiguous.start(context.now(), AMBIGUOUS_GRACE, known);
-            }
-            _ => self.handle_unreachable(context, peer, reason),
-        }
-    }
-
-    fn check_ambiguous(&mut self, context: &mut ShardContext<'_, ()>) {
-        if let Some((peer, reason)) = self.ambiguous.take_expired(context.now())
-            && matches!(self.state, HostState::Dialing)
-        {
-            self.handle_unreachable(context, peer, &reason);
-        }
-    }
-
-    fn check_unreachable(&mut self, context: &mut ShardContext<'_, ()>, tell: Tell<'_>) {
-        let now = context.now();
-        if let Some(received) = self.unreachable.take_expired(now)
-            && let Some((mut connection, ())) = self.live(context)
-            && connection.datagrams_received() == received
-        {
-            self.end(Some(&mut connection), now, Err(Failure::Gone), tell);
         }
     }
 }

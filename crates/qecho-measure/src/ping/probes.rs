@@ -1,7 +1,7 @@
 //! Send times of pings, and the fate of each.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -65,6 +65,8 @@ pub(super) struct Probes {
     /// Send time of the next; `None` when it waits for an answer.
     next: Option<Instant>,
     left: Option<u64>,
+    /// Those that were due while they could not be sent.
+    held: VecDeque<Probe>,
     /// Intended send times by sequence, and so by time.
     outstanding: BTreeMap<u64, Instant>,
     given_up: BTreeMap<u64, Instant>,
@@ -92,8 +94,25 @@ impl Probes {
         }
     }
 
-    /// Returns the next that is due and is taken for sent.
+    /// Holds those that are due while there is no connection: their time runs.
+    pub(super) fn hold(&mut self, now: Instant) {
+        while let Some(probe) = self.take_due(now) {
+            self.held.push_back(probe);
+        }
+    }
+
+    /// Returns the next that is to be sent: one that was held, or one that is due and is taken
+    /// for sent.
     pub(super) fn take(&mut self, now: Instant) -> Option<Probe> {
+        while let Some(probe) = self.held.pop_front() {
+            if self.outstanding.contains_key(&probe.sequence) {
+                return Some(probe);
+            }
+        }
+        self.take_due(now)
+    }
+
+    fn take_due(&mut self, now: Instant) -> Option<Probe> {
         let due = self.next.filter(|due| *due <= now && self.has_room())?;
         // Without an interval there is no schedule to be late for.
         let intended = match self.interval {
@@ -120,10 +139,19 @@ impl Probes {
     /// Returns when something is due: a ping, if it could be sent, or the end
     /// of patience with one.
     pub(super) fn deadline(&self, could_send: bool) -> Option<Instant> {
-        let next = self.next.filter(|_| could_send && self.has_room());
+        let due = self.next.filter(|_| self.has_room());
+        let held = self.held.front().map(|probe| probe.intended);
+        let next = held.or(due).filter(|_| could_send);
         let oldest = self.outstanding.values().next();
         let given_up = oldest.map(|intended| *intended + self.timeout);
         [next, given_up].into_iter().flatten().min()
+    }
+
+    /// Returns when something is due while nothing can be sent: a ping, which is
+    /// [held](Self::hold), or the end of patience with one.
+    pub(super) fn deadline_of_next(&self) -> Option<Instant> {
+        let next = self.next.filter(|_| self.has_room());
+        next.into_iter().chain(self.deadline(false)).min()
     }
 
     /// Returns when a ping was to be sent, if that is remembered.

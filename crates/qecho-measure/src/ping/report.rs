@@ -220,3 +220,33 @@ pub enum Failure {
     #[error("{0}")]
     Broken(String),
 }
+
+impl Failure {
+    /// Tells whether another connection may go better: the server has gone, or is not there
+    /// yet.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Dial(dial) => match dial.most_telling() {
+                DialFailure::Impossible { .. } => false,
+                DialFailure::Handshake { reason, .. } => may_pass(reason),
+                _ => true,
+            },
+            Self::Closed(reason) => may_pass(reason),
+            Self::Gone => true,
+            _ => false,
+        }
+    }
+}
+
+/// Tells whether a server may take a connection later that has ended so: not if it was found
+/// not to be the right one, or wants another client or protocol.
+fn may_pass(reason: &CloseReason) -> bool {
+    let by_tls = |code| TLS_ALERTS.contains(&code);
+    match reason {
+        CloseReason::Violation { .. } | CloseReason::VersionMismatch => false,
+        reason => !reason.transport_code().is_some_and(by_tls),
+    }
+}
+
+/// Error codes that carry a TLS alert (RFC 9000 §20.1).
+const TLS_ALERTS: std::ops::RangeInclusive<u64> = 0x100..=0x1ff;

@@ -4,7 +4,7 @@
 use std::{collections::VecDeque, io, net::SocketAddr, time::Instant};
 
 use qecho_engine::{Datagram, Forwarder, ForwarderOutput, Received};
-use qecho_packet::wire::{Header, PacketType, packets};
+use qecho_packet::wire::{Header, VersionRequest, packets};
 
 use super::{
     config::{Config, Destination},
@@ -12,15 +12,6 @@ use super::{
     probes::Probes,
     report::{Reply, ReplyKind, Report},
 };
-
-/// A version that is reserved to provoke Version Negotiation (RFC 9000 §15).
-const RESERVED_VERSION: u32 = 0x1a2a_3a4a;
-
-/// A long header, with the bit that is fixed in version 1.
-const FIRST_BYTE: u8 = 0xc0;
-
-/// Bytes of a datagram that a server has to answer (RFC 9000 §14.1).
-const DATAGRAM_SIZE: usize = 1_200;
 
 /// Requests that are sent in one turn; more wait for the next.
 const SENDS_PER_TURN_MAX: usize = 64;
@@ -164,7 +155,8 @@ impl VersionHost {
 
     fn send_request(&mut self, sequence: u64) {
         if let Some(destination) = self.addresses.front() {
-            let contents = request(self.nonce, sequence);
+            let nonce = self.nonce;
+            let contents = VersionRequest { nonce, sequence }.datagram();
             self.requests.push(Datagram::new(0, *destination, contents));
         }
     }
@@ -241,21 +233,10 @@ impl VersionHost {
     }
 
     /// Returns the number of the request that a packet answers, if it is Version Negotiation for
-    /// one of ours: it has both our connection IDs, the other way round
-    /// (RFC 9000 §17.2.1).
+    /// one of ours.
     fn sequence_of(&self, from: SocketAddr, header: &Header) -> Option<u64> {
-        let ours = |id: &[u8]| {
-            let (nonce, sequence) = id.split_first_chunk()?;
-            (*nonce == self.nonce.to_be_bytes())
-                .then(|| sequence.try_into().ok().map(u64::from_be_bytes))?
-        };
-        let is_expected = self.addresses.contains(&from);
-        if header.packet_type != PacketType::VersionNegotiation || !is_expected {
-            return None;
-        }
-        let sequence = ours(&header.destination)?;
-        let source = header.source.as_ref()?;
-        (ours(source) == Some(!sequence)).then_some(sequence)
+        let answered = VersionRequest::answered_by(self.nonce, header)?;
+        self.addresses.contains(&from).then_some(answered.sequence)
     }
 
     fn end(&mut self) {
@@ -268,21 +249,6 @@ impl VersionHost {
             outcome: Ok(()),
         })));
     }
-}
-
-/// Returns a packet that a server can only answer with its versions: only what RFC 8999 says of long headers means anything in it.
-fn request(nonce: u64, sequence: u64) -> Vec<u8> {
-    let mut packet = vec![FIRST_BYTE];
-    packet.extend(RESERVED_VERSION.to_be_bytes());
-    // The two must differ, and the server's part of them must be eight bytes
-    // or more.
-    for (nonce, sequence) in [(nonce, !sequence), (nonce, sequence)] {
-        packet.push(16);
-        packet.extend(nonce.to_be_bytes());
-        packet.extend(sequence.to_be_bytes());
-    }
-    packet.resize(DATAGRAM_SIZE, 0);
-    packet
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Instant;
 use qecho_engine::Event;
 
 use super::{
-    config::{Mode, UNANSWERED_MAX},
+    config::{Config, Mode, UNANSWERED_MAX},
     context::Context,
     datagram::Datagrams,
     frames::Frames,
@@ -44,7 +44,18 @@ impl Workload {
         match self {
             Self::Stream(stream) => stream.has_room(),
             Self::Datagrams(datagrams) => datagrams.has_room(),
-            Self::Frames(_) | Self::Handshakes(_) => true,
+            Self::Frames(frames) => frames.has_begun,
+            Self::Handshakes(_) => true,
+        }
+    }
+
+    /// Forgets the connection, of which no answer can come any more.
+    pub(super) fn restart(&mut self) {
+        match self {
+            Self::Stream(stream) => *stream = Stream::default(),
+            Self::Datagrams(datagrams) => *datagrams = Datagrams::default(),
+            Self::Frames(frames) => frames.restart(),
+            Self::Handshakes(_) => {}
         }
     }
 
@@ -63,7 +74,8 @@ impl Workload {
         match self {
             Self::Stream(_) => context.probes.begin(now),
             Self::Datagrams(datagrams) => {
-                if !datagrams.are_possible(context.connection, context.settings.size)? {
+                let Config { size, timeout, .. } = *context.settings;
+                if !datagrams.are_possible(context.connection, size, timeout)? {
                     return Ok(());
                 }
                 context.probes.begin(now);

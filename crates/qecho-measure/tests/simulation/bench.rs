@@ -1,7 +1,7 @@
 //! The load generator on virtual time: every message is counted, and the times
 //! that it tells are those that the server took.
 
-use std::{num::NonZeroU64, sync::mpsc, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU64, sync::mpsc, time::Duration};
 
 use qecho_echo::{
     ALPN_ECHO,
@@ -70,6 +70,17 @@ fn run_by<F: Application>(
     far: Shard<F>,
     path: &Conditions,
 ) -> (Outcome, Shard<F>) {
+    run_while(connector, config, far, path, |_| ())
+}
+
+/// The same while something is done to the network.
+fn run_while<F: Application>(
+    connector: &Connector,
+    config: &Config,
+    far: Shard<F>,
+    path: &Conditions,
+    mut act: impl FnMut(&mut Simulation<Generator, F>),
+) -> (Outcome, Shard<F>) {
     let plan = ShardPlan {
         remote: FAR,
         connector: connector.clone(),
@@ -88,6 +99,7 @@ fn run_by<F: Application>(
         if told.try_iter().any(is_ready) {
             both.near.handle_command(both.now(), Command::Begin);
         }
+        act(both);
         both.is_finished(End::Near)
     });
     assert!(over, "the load ends");
@@ -292,4 +304,28 @@ fn a_server_that_falls_silent_ends_the_load_and_what_was_measured_stays() {
     assert_eq!(outcome.stop(), Some(StopReason::NoConnection));
     assert_eq!(outcome.latency().count, 1_000);
     assert_eq!(outcome.errors(), [(ErrorKind::NoEcho, 2)]);
+}
+
+#[test]
+fn a_load_whose_address_changes_while_it_waits_gets_its_echoes() {
+    let identity = Identity::generate();
+    let mut config = config(&identity, Mode::Stream);
+    config.goal = messages(3);
+    config.timeout = Duration::from_secs(20);
+    let connector = identity.connector(&[ALPN_ECHO]);
+    let far = Slow::shard(&identity, |_, _| Duration::from_secs(2));
+    let path = path(Duration::from_millis(20), 0.0);
+    let (mut began, mut port) = (None, 50_000);
+    let (outcome, _) = run_while(&connector, &config, far, &path, |both| {
+        // In the middle of each service, when nothing is under way.
+        let next = began.get_or_insert(both.now() + Duration::from_secs(1));
+        if *next <= both.now() {
+            *next += Duration::from_secs(2);
+            port += 1;
+            both.rebind(SocketAddr::new(NEAR.ip(), port));
+        }
+    });
+    assert_eq!(outcome.errors(), []);
+    assert_eq!(outcome.latency().count, 3);
+    assert!(port > 50_001, "it had but one address");
 }

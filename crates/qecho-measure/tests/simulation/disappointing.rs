@@ -1,5 +1,7 @@
 //! Pings of servers that are not there, refuse or do wrong.
 
+use std::{net::SocketAddr, time::Duration};
+
 use bytes::Bytes;
 use qecho_echo::{
     ALPN_ECHO,
@@ -7,6 +9,7 @@ use qecho_echo::{
 };
 use qecho_engine::{Connection, Event, StreamId};
 use qecho_measure::ping::{Config, Failure, Lost, Mode, PingEvent, UNANSWERED_MAX};
+use qecho_netsim::simulation::NEAR;
 use qecho_testkit::{
     identity::Identity,
     scenario::{Scenario, dead_path, good_path},
@@ -14,6 +17,7 @@ use qecho_testkit::{
 };
 
 use crate::{
+    bench_server::Slow,
     pinging::milliseconds,
     responses::{Pinging, config, echo},
 };
@@ -127,7 +131,7 @@ fn a_server_that_ends_changes_or_breaks_is_found_out_and_what_came_is_kept() {
         ),
     ];
     for (act, expected) in cases {
-        let report = scripted(act, Mode::Stream, 10, |_| ()).report();
+        let report = scripted(act, Mode::Stream, 10, |config| config.gives_up = true).report();
         let failure = report.outcome.expect_err("the server does wrong");
         assert!(expected(&failure), "{failure:?}");
         assert_eq!(report.counts.received, 5, "{failure:?}");
@@ -168,7 +172,9 @@ fn nobody_there_is_one_failure_or_a_lost_ping_each_time() {
     let identity = Identity::generate();
     let ping = |identity: &_, mode, path: &_| {
         let far = Scenario::seeded(1).server(&Identity::generate());
-        Pinging::new(&config(identity, mode, 3), far, path, 1)
+        let mut config = config(identity, mode, 3);
+        config.gives_up = true;
+        Pinging::new(&config, far, path, 1)
     };
     let outcome = ping(&identity, Mode::Stream, &dead_path()).report().outcome;
     let is_silence = matches!(outcome, Err(Failure::Dial(DialFailure::NoAnswer { .. })));
@@ -217,4 +223,51 @@ fn handshakes_offer_no_alpn_once_that_was_refused() {
     let refusals = ping.seen.iter();
     let refusals = refusals.filter(|event| matches!(event, PingEvent::WithoutAlpn));
     assert_eq!((report.counts.received, refusals.count()), (3, 1));
+}
+
+#[test]
+fn a_ping_goes_on_when_its_server_goes_away_and_comes_back() {
+    for mode in [Mode::Stream, Mode::Datagram, Mode::Frame] {
+        let close: Script = |connection, event| {
+            if let Event::DatagramReceived = event {
+                while let Some(data) = connection.receive_datagram() {
+                    let _ = connection.send_datagram(data);
+                }
+            }
+            let number = echo_one(connection, event, |_| ());
+            let is_old = connection.now() - connection.began() > milliseconds(450);
+            if number.is_some_and(|(_, number)| number % 5 == 0) || is_old {
+                connection.close(9, "go away");
+            }
+        };
+        let mut ping = scripted(close, mode, 30, |_| ());
+        // Frames alone make no event: its server is away for a while.
+        ping.run(milliseconds(1_000));
+        ping.simulation.set_conditions(&dead_path());
+        ping.run(Duration::from_secs(200));
+        ping.simulation.set_conditions(&good_path());
+        let report = ping.report();
+        assert_eq!(report.outcome, Ok(()), "{mode:?}");
+        assert_eq!(report.counts.sent, 30, "{mode:?}");
+        assert!(report.counts.received > 0, "{mode:?}: {:?}", report.counts);
+        assert!(report.counts.lost > 0, "{mode:?}: {:?}", report.counts);
+    }
+}
+
+#[test]
+fn a_ping_whose_address_changes_while_it_waits_gets_its_answer() {
+    let identity = Identity::generate();
+    let mut config = config(&identity, Mode::Stream, 3);
+    config.interval = Duration::ZERO;
+    config.timeout = Duration::from_secs(20);
+    let far = Slow::shard(&identity, |_, _| Duration::from_secs(2));
+    let mut ping = Pinging::new(&config, far, &good_path(), 1);
+    for port in 0..3 {
+        // In the middle of each service, when nothing is under way.
+        ping.run(milliseconds(1_000));
+        ping.simulation
+            .rebind(SocketAddr::new(NEAR.ip(), 50_000 + port));
+        ping.run(milliseconds(1_000));
+    }
+    assert_eq!(ping.report().counts.received, 3);
 }

@@ -38,6 +38,11 @@ pub(crate) struct PingArguments {
     #[arg(long, value_name = "TIME", value_parser = super::positive_duration, default_value = "5s")]
     pub(crate) timeout: Duration,
 
+    /// End when there is no connection, or none any more, instead of connecting
+    /// again while pings are lost (--over handshake and vn always go on)
+    #[arg(long)]
+    pub(crate) give_up: bool,
+
     /// With --over handshake: let each connection go on with the TLS session of
     /// the one before, if the server lets it
     #[arg(long)]

@@ -16,10 +16,10 @@ use std::{
 };
 
 use qecho_cert::TrustVerifier;
-use qecho_echo::dial::DialFailure;
+use qecho_echo::dial::{DialFailure, KEEP_ALIVE};
 use qecho_engine::{Side, config::Transport};
 use qecho_io::StartError;
-use qecho_measure::bench::{Bench, BenchError, Config, Mode};
+use qecho_measure::bench::{Bench, BenchError, Config};
 use qecho_packet::close::CERTIFICATE_REQUIRED;
 
 use self::{display::ProgressLine, output::ReportFile};
@@ -110,18 +110,13 @@ fn config(
     observing: &Observing,
 ) -> Result<Config, Failure> {
     let target = resolve::target(&arguments.server)?;
-    let transport = Transport::default();
-    // What is held must not be woken; the others may be silent for long when
-    // their rate is low.
-    let are_held = load.workload.mode == Mode::Idle || load.idle_connections > 0;
-    let keep_alive = (!are_held).then_some(transport.idle_timeout / 8);
+    // They may be silent for long when they are held, or when their rate is low.
+    let transport = Transport::default().with_keep_alive(KEEP_ALIVE);
     let mut config = Config::new(target, verifier);
     config.alpn = arguments.dial.alpn.clone();
     config.key_log = observing.key_log(arguments.observe.key_log.as_deref())?;
     config.observers = observing.observers();
-    config.transport = transport
-        .with_udp_payload_max(arguments.udp_payload_max)
-        .with_keep_alive(keep_alive);
+    config.transport = transport.with_udp_payload_max(arguments.udp_payload_max);
     config.workload = load.workload;
     config.arrival = load.arrival;
     config.plan = load.plan.clone();

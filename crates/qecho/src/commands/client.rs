@@ -21,7 +21,7 @@ use qecho_echo::client::{self, Client, ClientEvent, Command, Message, Mode};
 use qecho_engine::{Side, config::Transport};
 use rustls::client::ResolvesClientCert;
 
-use self::{reporter::Reporter, screen::Screen};
+use self::{prompt::Terminal, reporter::Reporter, screen::Screen};
 use super::{observing::Observing, resolve, signals, trust};
 use crate::{
     args::{ClientArguments, Format, OverArgument},
@@ -128,6 +128,7 @@ fn connect(
     let interrupted = sender.clone();
     signals::on_signal(move |ending| send(&interrupted, CommandEvent::Signal(ending)))?;
     let mut reporter = Reporter::new(arguments, verifier);
+    let terminal = (input == InputSource::Prompt).then(|| Terminal::take(screen));
     reporter.connecting();
     if input == InputSource::Bytes {
         return pipe::run(arguments, &config, reporter, sender, &events);
@@ -135,12 +136,72 @@ fn connect(
     let listener = listener(sender.clone());
     let client = Client::converse(&config, listener).context("cannot start the client")?;
     let over = mode(arguments.over);
-    let ending = if input == InputSource::Prompt {
-        prompt::run(&client, over, &mut reporter, screen, sender, &events)
-    } else {
-        messages::run(arguments, &client, over, &mut reporter, sender, &events)
+    let ending = match &terminal {
+        Some(terminal) => prompt::run(&client, over, &mut reporter, terminal, sender, &events),
+        None => messages::run(arguments, &client, over, &mut reporter, sender, &events),
     };
     finish(client, ending)
+}
+
+/// A client under way, whatever its input is, and what has stopped it.
+struct Running<'a> {
+    client: &'a Client,
+    reporter: &'a mut Reporter,
+    stopped: Option<Failure>,
+}
+
+/// What an event asks of a client's command.
+enum Step {
+    /// Return this.
+    End(Result<ExitStatus, Failure>),
+    /// The client has said this.
+    Said(ClientEvent),
+    /// Whatever this input asks for.
+    Input(CommandEvent),
+    /// Nothing.
+    None,
+}
+
+impl<'a> Running<'a> {
+    fn new(client: &'a Client, reporter: &'a mut Reporter) -> Self {
+        Self {
+            client,
+            reporter,
+            stopped: None,
+        }
+    }
+
+    /// Ends the client for a reason that counts more than what it says of its end.
+    fn stop(&mut self, failure: Failure) {
+        self.stopped.get_or_insert(failure);
+        self.client.send(Command::Stop);
+    }
+
+    /// Does what every input has in common.
+    fn handle(&mut self, event: CommandEvent) -> Result<Step, Failure> {
+        Ok(match event {
+            CommandEvent::Client(ClientEvent::Ended(outcome)) => {
+                Step::End(match self.stopped.take() {
+                    Some(failure) => Err(failure),
+                    None => self.reporter.ended(outcome),
+                })
+            }
+            CommandEvent::Client(event) => {
+                self.reporter.report(&event)?;
+                Step::Said(event)
+            }
+            CommandEvent::Signal(ending) => {
+                self.stop(Failure::silent(ending));
+                Step::None
+            }
+            event => Step::Input(event),
+        })
+    }
+}
+
+/// Returns the failure of a client whose thread has ended without an event.
+fn no_word() -> Failure {
+    anyhow!("the client's thread ended without a word").into()
 }
 
 /// Ends the client, whatever its command came to, and waits for that.
@@ -162,11 +223,14 @@ fn check(arguments: &ClientArguments, input: InputSource) -> Result<(), Failure>
         .hint("compare the bytes by --verify, or send messages by -m"));
     }
     let nothing = arguments.messages.iter().any(String::is_empty);
-    if nothing && arguments.over != OverArgument::Datagram {
-        return Err(
-            Failure::from(anyhow!("an empty message is nothing to send on a stream"))
-                .hint("only a DATAGRAM frame can be empty: --over datagram"),
-        );
+    if nothing && !can_be_empty(mode(arguments.over)) {
+        return Err(Failure::from(anyhow!(
+            "an empty message is nothing to send on a stream with others"
+        ))
+        .hint(
+            "a stream of its own can be empty, and a DATAGRAM frame: --over stream-per-message, \
+             --over datagram",
+        ));
     }
     if raw && arguments.observe.capture.is_stdout() && !arguments.verify {
         return Err(Failure::from(anyhow!(
@@ -190,6 +254,11 @@ fn mode(over: OverArgument) -> Mode {
         OverArgument::Uni => Mode::Uni,
         OverArgument::Datagram => Mode::Datagram,
     }
+}
+
+/// Tells whether a message of no bytes is something that is sent, and that comes back.
+fn can_be_empty(over: Mode) -> bool {
+    matches!(over, Mode::StreamPerMessage | Mode::Datagram)
 }
 
 fn message(data: impl Into<Vec<u8>>, over: Mode) -> Message {

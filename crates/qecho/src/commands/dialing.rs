@@ -1,10 +1,10 @@
 //! Words and hints for connections that did not come about.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use anyhow::{Error, anyhow};
 use qecho_cert::TrustVerifier;
-use qecho_echo::dial::{Alpn, DialFailure};
+use qecho_echo::dial::{Alpn, DialFailure, Silence};
 use qecho_packet::close::{self, CloseReason};
 
 use crate::{args::HostPort, exit::Failure};
@@ -18,16 +18,19 @@ pub(super) fn explain(
     failure: &DialFailure,
 ) -> (Error, Option<String>) {
     let cannot = |reason: &dyn std::fmt::Display| anyhow!("cannot connect to {server}: {reason}");
-    match failure {
+    match failure.most_telling() {
         DialFailure::Unreachable { .. } => {
             let routes = "check the address, and this host's route there, its MTU and its firewall";
             let hint = port_hint(&server.host).unwrap_or_else(|| routes.into());
             (cannot(failure), Some(hint))
         }
-        DialFailure::NobodyListens { .. } | DialFailure::NoAnswer { .. } => {
-            let hint = format!("is a server running there, on UDP port {}?", server.port);
-            (cannot(failure), Some(hint))
-        }
+        DialFailure::NobodyListens { .. } => (cannot(failure), Some(is_running(server))),
+        DialFailure::NoAnswer {
+            address, silence, ..
+        } => (
+            cannot(failure),
+            Some(silence_hint(server, *address, *silence)),
+        ),
         DialFailure::Handshake { reason, .. } => {
             if let Some(distrust) = verifier.failure()
                 && matches!(reason, CloseReason::Violation { .. })
@@ -62,6 +65,31 @@ fn port_hint(host: &str) -> Option<String> {
     Some(format!(
         "{host} is an IPv6 address; a port goes behind brackets, as in [{address}]:{port}"
     ))
+}
+
+fn is_running(server: &HostPort) -> String {
+    format!("is a server running there, on UDP port {}?", server.port)
+}
+
+/// Finds what to do if no handshake came about in time.
+fn silence_hint(server: &HostPort, address: SocketAddr, silence: Silence) -> String {
+    match silence {
+        Silence::NotQuic => format!("is {} the right UDP port?", server.port),
+        Silence::OnlyVersions => {
+            "it may ignore clients without the protocol that it speaks (--alpn NAME), or whose \
+             name or version is another"
+                .into()
+        }
+        Silence::Begun => format!(
+            "does the path to {} carry UDP payloads of 1,200 bytes and more, both ways?",
+            address.ip()
+        ),
+        Silence::From(other) => format!(
+            "connect to {other}, or let the server listen on {} itself",
+            address.ip()
+        ),
+        _ => is_running(server),
+    }
 }
 
 /// Finds what to do if the server has refused our certificate, or wanted one.

@@ -97,6 +97,7 @@ fn ping(arguments: &PingArguments, observing: &Observing) -> Result<ExitStatus, 
     config.interval = arguments.interval;
     config.size = size;
     config.timeout = arguments.timeout;
+    config.gives_up = arguments.give_up;
     config.alpn = arguments.dial.alpn.clone();
     config.resume = arguments.resume;
     config.early_data = arguments.early_data;

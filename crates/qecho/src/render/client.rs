@@ -92,7 +92,7 @@ pub(crate) fn failure_json(failure: &Failure, reason: &str, hint: Option<&str>) 
         Failure::NotEchoed { .. } | Failure::EndedEarly { .. } => "not_echoed",
         Failure::Differs { .. } | Failure::TooMuch { .. } => "differs",
         Failure::Reset { .. } => "reset",
-        Failure::Stopped { .. } => "stopped",
+        Failure::Stopped { .. } | Failure::StoppedAfterEnd { .. } => "stopped",
         Failure::NoEcho { .. }
         | Failure::NoProgress { .. }
         | Failure::NoFin { .. }

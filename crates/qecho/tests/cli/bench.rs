@@ -228,6 +228,18 @@ fn a_report_for_people_says_when_nothing_was_compared() {
 }
 
 #[test]
+fn idle_connections_are_kept_alive_for_a_server_that_gives_up_soon() {
+    let (env, server) = TestEnv::with_server("--idle-timeout 4s");
+    let idle = "-d 9s --over idle --connections 5 --format json";
+    let report = bench(&env, &server, idle).run().exits(0).last_event();
+    assert_eq!(
+        report["errors"].as_array().map(Vec::len),
+        Some(0),
+        "{report}"
+    );
+}
+
+#[test]
 fn an_interrupted_load_reports_what_there_is() {
     let (env, server) = TestEnv::with_server("--messages always");
     let running = bench(&env, &server, "-d 1h --warmup 0s --format json").start();

@@ -156,3 +156,30 @@ fn a_reader_that_leaves_early_is_no_error() {
     done.exits(0);
     assert!(!done.stderr.contains("qecho:"), "{done:#?}");
 }
+
+#[test]
+fn an_empty_message_is_sent_where_it_has_a_stream_or_a_frame_of_its_own() {
+    let (env, server) = TestEnv::with_server("");
+    for way in ["stream-per-message", "datagram"] {
+        let client = || env.client(&server, format!("--over {way} --format json"));
+        let given = client().arg("-m").arg("").run();
+        for done in [given, client().run_with(b"\n")] {
+            let echo = &done.exits(0).events()[1];
+            assert_eq!(
+                (&echo["event"], &echo["bytes"]),
+                (&"echo".into(), &0.into())
+            );
+            // Timed to the FIN or the frame, not to its sending.
+            assert!(echo["echo_time_us"].as_f64() > Some(0.0), "{echo}");
+        }
+    }
+    for way in ["stream", "uni"] {
+        let done = env
+            .client(&server, format!("--over {way}"))
+            .arg("-m")
+            .arg("");
+        let reason = "an empty message is nothing to send on a stream with others";
+        done.run()
+            .fails(2, reason, Some("--over stream-per-message"));
+    }
+}

@@ -29,6 +29,7 @@ mod reloading;
 mod shutdown;
 mod signals;
 mod silence;
+mod silent_servers;
 mod trace_file;
 mod tracing;
 mod trust;

@@ -11,7 +11,7 @@ fn a_host_that_does_not_answer_is_named_with_the_time_that_it_had() {
     let silent = env::socket();
     let address = env::address(&silent);
     for way in ["stream", "datagram", "frame"] {
-        let command = format!("ping {address} --over {way} -n 2 --timeout 200ms");
+        let command = format!("ping {address} --over {way} -n 2 --timeout 200ms --give-up");
         let reason = format!("cannot connect to {address}: no answer within 200 ms");
         let done = env.qecho(&command).run();
         done.fails(1, &reason, Some("is a server running there"));
@@ -38,7 +38,7 @@ fn nobody_there_is_noticed_at_once() {
     let vacant = VacantPort::keep();
     let port = vacant.number();
     for way in ["stream", "datagram", "frame"] {
-        let command = format!("ping 127.0.0.1:{port} --over {way} -n 2");
+        let command = format!("ping 127.0.0.1:{port} --over {way} -n 2 --give-up");
         let reason = format!("nobody listens there (127.0.0.1:{port})");
         let done = env.qecho(&command).run();
         done.fails(1, &reason, Some("is a server running there"));
@@ -52,12 +52,12 @@ fn nobody_there_is_noticed_at_once() {
 }
 
 #[test]
-fn a_host_that_dies_in_the_middle_ends_it_and_what_came_is_kept() {
+fn a_host_that_dies_in_the_middle_ends_a_ping_that_gives_up_and_what_came_is_kept() {
     let env = TestEnv::new();
     for way in ["stream", "datagram", "frame"] {
         let server = env.server("");
         let place = server.place();
-        let command = format!("ping {place} --over {way} -i 20ms --timeout 30s");
+        let command = format!("ping {place} --over {way} -i 20ms --timeout 30s --give-up");
         let ping = env.qecho(&command).start();
         ping.stdout.says("seq=3 ");
         server.process.signal(Signal::KILL);
@@ -72,7 +72,7 @@ fn a_host_that_dies_in_the_middle_ends_it_and_what_came_is_kept() {
 #[test]
 fn a_server_that_is_told_to_end_is_quoted() {
     let (env, server) = TestEnv::with_server("--drain 10ms");
-    let command = format!("ping {} -i 20ms --format json", server.place());
+    let command = format!("ping {} -i 20ms --format json --give-up", server.place());
     let ping = env.qecho(&command).start();
     ping.stdout.says("\"seq\":3,");
     server.process.terminate();
@@ -83,6 +83,64 @@ fn a_server_that_is_told_to_end_is_quoted() {
     let reason = error.expect("it is told")["reason"].as_str();
     assert!(reason.is_some_and(|reason| reason.contains("server shutting down")));
     assert!(done.last_event()["received"].as_u64() >= Some(3));
+}
+
+#[test]
+fn a_ping_goes_on_when_its_server_goes_away_and_comes_back() {
+    let env = TestEnv::new();
+    for way in ["stream", "datagram", "frame"] {
+        let server = env.server("");
+        let (place, port) = (server.place(), server.port());
+        let ping = env
+            .qecho(format!("ping {place} --over {way} -i 50ms"))
+            .start();
+        ping.stdout.says("seq=3 ");
+        server.process.signal(Signal::KILL);
+        server.process.done();
+        let reason =
+            format!("{place}: connection lost: nobody listens there any more; trying again");
+        ping.stderr.says(&reason);
+        ping.stdout
+            .says(&format!("lost: nobody listens there (127.0.0.1:{port})"));
+        let again = format!("server --format json --listen 127.0.0.1:{port}");
+        let again = env.await_server(env.qecho(again));
+        ping.stdout.says_times("connected in ", 2);
+        ping.stdout.until("reply of the new server", |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            let (_, after) = text.rsplit_once("connected in ").unwrap_or_default();
+            after.contains(" time=")
+        });
+        ping.signal(Signal::INT);
+        ping.done().exits(0).prints("p50 ");
+        again.ends_well();
+    }
+}
+
+#[test]
+fn a_ping_of_a_server_that_is_not_there_yet_waits_for_it() {
+    // Whom the ping trusts is there.
+    let (env, server) = TestEnv::with_server("");
+    server.ends_well();
+    let vacant = VacantPort::keep();
+    let port = vacant.number();
+    let ping = format!("ping 127.0.0.1:{port} -i 50ms --format json");
+    let ping = env.qecho(ping).start();
+    ping.stdout.line_with("\"disconnected\"");
+    ping.stdout.line_with("\"lost\"");
+    drop(vacant);
+    let server = format!("server --format json --listen 127.0.0.1:{port}");
+    let server = env.await_server(env.qecho(server));
+    ping.stdout.line_with("\"reply\"");
+    ping.signal(Signal::INT);
+    assert!(ping.done().exits(0).last_event()["lost"].as_u64() >= Some(1));
+    server.ends_well();
+
+    let nobody = VacantPort::keep();
+    let ping = format!("ping 127.0.0.1:{} -n 3 -i 0", nobody.number());
+    let done = env.qecho(ping).run();
+    done.exits(1)
+        .prints("3 sent, 0 received, 3 lost (100%)")
+        .complains("trying again");
 }
 
 #[test]

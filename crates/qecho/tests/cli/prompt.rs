@@ -1,7 +1,15 @@
 //! The prompt, as a person at a terminal has it.
 
-use std::time::Duration;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    thread,
+    time::Duration,
+};
 
+use qecho_echo::server::{Echo, End};
+use qecho_engine::config::{ShardConfig, Transport};
+use qecho_io::{EventLoop, ReceiveErrors, Socket};
+use qecho_testkit::identity::Identity;
 use rustix::process::Signal;
 
 use crate::{
@@ -235,4 +243,59 @@ fn packets_that_go_to_a_file_are_not_on_the_terminal() {
         assert!(trace.contains(words), "no {words} in {trace}");
     }
     assert!(!trace.contains('\x1b'), "{trace}");
+}
+
+#[test]
+fn the_prompt_comes_after_a_second_connection_that_offers_no_alpn() {
+    let env = TestEnv::new();
+    let place = without_echo();
+    let terminal = Terminal::start(env.qecho(format!("client {place} --insecure")));
+    asks(&terminal, 1);
+    terminal.types(CTRL_D);
+    let shown = plain(&terminal.exits(0));
+    let (_, shown) = shown.split_once("\r\n").expect("--insecure is warned of");
+    let connecting = format!(
+        "Connecting to {place} … the server refuses ALPN echo; once more without ALPN … \
+         connected to "
+    );
+    assert!(shown.starts_with(&connecting), "{shown:?}");
+    let (question, trust) = (shown.find("Message: "), shown.find("verified by"));
+    assert!(trust.is_some() && question > trust, "{shown:?}");
+}
+
+/// Starts an echo server in this process that takes another protocol, or none.
+fn without_echo() -> SocketAddr {
+    let tls = Identity::generate().server(&[b"other"]);
+    let config = ShardConfig::server(Transport::default(), tls);
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let socket = Socket::bind(any, ReceiveErrors::No).expect("loopback has ports");
+    let address = socket.address();
+    let echo = Echo::new(End::default(), None);
+    let server = EventLoop::new("the server", &config, vec![socket], echo);
+    let server = server.expect("these settings work");
+    // It ends with the process.
+    thread::spawn(|| server.run().map(drop));
+    address
+}
+
+#[test]
+fn what_is_typed_ahead_leaves_no_trace_before_it_is_asked_for() {
+    let (env, server) = TestEnv::with_server("");
+    server.process.halt();
+    let terminal = Terminal::start(env.client(&server, "--timeout 1m"));
+    terminal.screen.says("Connecting to ");
+    terminal.enters("typed ahead");
+    terminal.types(b"half a li");
+    server.process.signal(Signal::CONT);
+    terminal.screen.says("echo: \"typed ahead\"");
+    asks(&terminal, 2);
+    terminal.enters("ne");
+    terminal.screen.says("echo: \"half a line\"");
+    asks(&terminal, 3);
+    terminal.types(CTRL_D);
+    let shown = plain(&terminal.exits(0));
+    let (before, _) = shown.split_once("Message: ").expect("it asks");
+    let connecting = format!("Connecting to {} … connected to ", server.place());
+    assert!(before.starts_with(&connecting), "{shown:?}");
+    assert_eq!(before.trim_end().lines().count(), 1, "{shown:?}");
 }

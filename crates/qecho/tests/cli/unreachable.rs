@@ -54,6 +54,22 @@ fn a_host_that_never_answers_is_given_up_after_the_timeout() {
 }
 
 #[test]
+fn of_several_addresses_each_kind_of_failure_is_told() {
+    let env = TestEnv::new();
+    let silent = env::socket();
+    let port = env::address(&silent).port();
+    let command = format!("client localhost:{port} -m a --timeout 1s");
+    let reason =
+        format!("cannot connect to localhost:{port}: no answer within 1 s (127.0.0.1:{port}); ");
+    let done = env.qecho(&command).run();
+    done.fails(1, &reason, Some("is a server running there"));
+    assert!(
+        done.stderr.contains(&format!("([::1]:{port})")),
+        "{done:#?}"
+    );
+}
+
+#[test]
 fn a_client_that_waits_for_an_answer_can_be_interrupted() {
     let env = TestEnv::new();
     let silent = env::socket();
@@ -92,6 +108,7 @@ fn a_silent_connection_is_given_up_after_the_idle_timeout() {
     let (env, server) = TestEnv::with_server("--messages always --idle-timeout 2s");
     let mut client = env.client(&server, "").start();
     client.echoes("here");
+    server.process.halt();
     let stdin = client.stdin.take();
     let done = client.done();
     let reason = "connection lost: the peer fell silent (idle timeout)";

@@ -9,6 +9,8 @@ use qecho_echo::dial::Target;
 use qecho_packet::wire::Protected;
 use qecho_testkit::identity::Identity;
 
+use qecho_packet::wire::PacketType;
+
 use super::*;
 use crate::ping::Mode;
 

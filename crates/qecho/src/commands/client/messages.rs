@@ -9,7 +9,10 @@ use anyhow::anyhow;
 use qecho_echo::client::{Client, ClientEvent, Command, Mode};
 use qecho_io::Mailbox;
 
-use super::{super::spawn, CommandEvent, message, reporter::Reporter, send};
+use super::{
+    super::spawn, CommandEvent, Running, Step, can_be_empty, message, no_word, reporter::Reporter,
+    send,
+};
 use crate::{
     args::ClientArguments,
     exit::{ExitStatus, Failure},
@@ -40,35 +43,22 @@ pub(super) fn run(
         }
         client.send(Command::Finish);
     }
-    let mut stopped = None;
+    let mut running = Running::new(client, reporter);
     for event in events {
-        match event {
-            CommandEvent::Client(ClientEvent::Ended(outcome)) => {
-                return match stopped {
-                    Some(failure) => Err(failure),
-                    None => reporter.ended(outcome),
-                };
+        match running.handle(event)? {
+            Step::End(ending) => return ending,
+            // Empty unless lines are read.
+            Step::Said(ClientEvent::Echoed(_) | ClientEvent::Lost { .. }) => {
+                let _ = answered.try_recv();
             }
-            CommandEvent::Client(event) => {
-                if matches!(event, ClientEvent::Echoed(_) | ClientEvent::Lost { .. }) {
-                    // Empty unless lines are read.
-                    let _ = answered.try_recv();
-                }
-                reporter.report(&event)?;
+            Step::Input(CommandEvent::BadInput(error)) => {
+                running.reporter.end_line();
+                running.stop(error.into());
             }
-            CommandEvent::Signal(ending) => {
-                stopped = Some(Failure::silent(ending));
-                client.send(Command::Stop);
-            }
-            CommandEvent::BadInput(error) => {
-                reporter.end_line();
-                stopped.get_or_insert(error.into());
-                client.send(Command::Stop);
-            }
-            CommandEvent::Line(_) | CommandEvent::EndOfInput | CommandEvent::Written(_) => {}
+            Step::Said(_) | Step::Input(_) | Step::None => {}
         }
     }
-    Err(anyhow::anyhow!("the client's thread ended without a word").into())
+    Err(no_word())
 }
 
 /// Sends each line of stdin as a message, on a thread of its own; `unanswered`
@@ -94,6 +84,10 @@ fn read_lines(
                     return send(&sender, CommandEvent::BadInput(error));
                 }
             };
+            // Whoever presses Enter on a stream that all lines share says nothing.
+            if line.is_empty() && !can_be_empty(over) {
+                continue;
+            }
             let command = Command::Message(message(line, over));
             if unanswered.send(()).is_err() || mailbox.send(command).is_err() {
                 return;

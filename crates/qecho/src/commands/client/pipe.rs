@@ -15,12 +15,14 @@ use bytes::Bytes;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use qecho_echo::{
     COALESCE_MAX,
-    client::{CHUNKS_MAX, Client, ClientEvent, Command, Config, TransferIo, TransferProgress},
+    client::{CHUNKS_MAX, Client, ClientEvent, Config, TransferIo, TransferProgress},
 };
 use qecho_engine::Dir;
 use qecho_io::Waker;
 
-use super::{super::spawn, CommandEvent, listener, reporter::Reporter, send};
+use super::{
+    super::spawn, CommandEvent, Running, Step, listener, no_word, reporter::Reporter, send,
+};
 use crate::{
     args::{ClientArguments, Format, OverArgument},
     exit::{ExitStatus, Failure},
@@ -83,55 +85,47 @@ fn follow(
     events: &Receiver<CommandEvent>,
     unsaid: SyncSender<()>,
 ) -> Result<ExitStatus, Failure> {
+    let mut running = Running::new(client, reporter);
     let mut unsaid = Some(unsaid);
     let mut bar: Option<PipeProgress<'_>> = None;
-    let mut interrupted = None;
     let mut done = None;
     let mut all_written = false;
     loop {
         if let Some(report) = done.filter(|_| all_written) {
             end(bar);
-            return reporter.ended(Ok(report));
+            return running.reporter.ended(Ok(report));
         }
-        match events.recv_timeout(PROGRESS_INTERVAL) {
-            Ok(CommandEvent::Client(ClientEvent::Ended(Ok(report)))) if interrupted.is_none() => {
+        let event = match events.recv_timeout(PROGRESS_INTERVAL) {
+            Ok(event) => event,
+            Err(RecvTimeoutError::Timeout) => {
+                bar.iter().for_each(PipeProgress::show);
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return Err(no_word()),
+        };
+        match event {
+            CommandEvent::Client(ClientEvent::Ended(Ok(report))) if running.stopped.is_none() => {
                 done = Some(report);
+                continue;
             }
-            Ok(CommandEvent::Client(ClientEvent::Ended(outcome))) => {
-                end(bar);
-                return match interrupted {
-                    Some(ending) => Err(Failure::silent(ending)),
-                    None => reporter.ended(outcome),
-                };
-            }
-            Ok(CommandEvent::Written(written)) => {
-                written?;
-                all_written = true;
-            }
-            Ok(CommandEvent::Client(event)) => {
-                reporter.report(&event)?;
-                if matches!(event, ClientEvent::Connected(_)) {
-                    bar = progress.map(PipeProgress::new);
-                    drop(unsaid.take());
-                }
-            }
-            Ok(CommandEvent::Signal(ending)) if done.is_some() => {
+            CommandEvent::Signal(ending) if done.is_some() => {
                 end(bar);
                 return Err(Failure::silent(ending));
             }
-            Ok(CommandEvent::Signal(ending)) => {
-                interrupted = Some(ending);
-                client.send(Command::Stop);
+            CommandEvent::Client(ClientEvent::Ended(_)) => end(bar.take()),
+            _ => {}
+        }
+        match running.handle(event)? {
+            Step::End(ending) => return ending,
+            Step::Said(ClientEvent::Connected(_)) => {
+                bar = progress.map(PipeProgress::new);
+                drop(unsaid.take());
             }
-            Ok(CommandEvent::Line(_) | CommandEvent::EndOfInput | CommandEvent::BadInput(_)) => {}
-            Err(RecvTimeoutError::Timeout) => {
-                if let Some(bar) = &bar {
-                    bar.show();
-                }
+            Step::Input(CommandEvent::Written(written)) => {
+                written?;
+                all_written = true;
             }
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(anyhow::anyhow!("the client's thread ended without a word").into());
-            }
+            Step::Said(_) | Step::Input(_) | Step::None => {}
         }
     }
 }

@@ -13,10 +13,13 @@ use std::{
 
 use anyhow::Context;
 use qecho_echo::client::{Client, ClientEvent, Command, Mode};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::{DefaultEditor, error::ReadlineError};
 
-use super::{super::spawn, CommandEvent, message, reporter::Reporter, screen::Screen, send};
+use super::{
+    super::spawn, CommandEvent, Running, Step, message, no_word, reporter::Reporter,
+    screen::Screen, send,
+};
 use crate::exit::{ExitStatus, Failure};
 
 const PROMPT: &str = "Message: ";
@@ -26,41 +29,34 @@ pub(super) fn run(
     client: &Client,
     over: Mode,
     reporter: &mut Reporter,
-    screen: &Screen,
+    terminal: &Terminal,
     sender: Sender<CommandEvent>,
     events: &Receiver<CommandEvent>,
 ) -> Result<ExitStatus, Failure> {
-    let terminal = Terminal::remember(screen);
-    let ask = start_asking(sender, &terminal)?;
-    let mut interrupted = None;
+    let ask = start_asking(sender, terminal)?;
     let next_question = || {
         // One question that waits is enough.
         let _ = ask.try_send(());
     };
+    let mut running = Running::new(client, reporter);
     for event in events {
-        match event {
-            CommandEvent::Line(line) if line.is_empty() => next_question(),
-            CommandEvent::BadInput(_) | CommandEvent::Written(_) => {}
-            CommandEvent::Line(line) => client.send(Command::Message(message(line, over))),
-            CommandEvent::EndOfInput => client.send(Command::Finish),
-            CommandEvent::Signal(ending) => {
-                interrupted = Some(ending);
-                client.send(Command::Stop);
+        if matches!(event, CommandEvent::Client(ClientEvent::Ended(_))) {
+            terminal.restore();
+        }
+        match running.handle(event)? {
+            Step::End(ending) => return ending,
+            // Another connection is tried, and there is nothing to ask yet.
+            Step::Said(ClientEvent::WithoutAlpn) => {}
+            Step::Said(_) => next_question(),
+            Step::Input(CommandEvent::Line(line)) if line.is_empty() => next_question(),
+            Step::Input(CommandEvent::Line(line)) => {
+                client.send(Command::Message(message(line, over)));
             }
-            CommandEvent::Client(ClientEvent::Ended(outcome)) => {
-                terminal.restore();
-                return match interrupted {
-                    Some(ending) => Err(Failure::silent(ending)),
-                    None => reporter.ended(outcome),
-                };
-            }
-            CommandEvent::Client(event) => {
-                reporter.report(&event)?;
-                next_question();
-            }
+            Step::Input(CommandEvent::EndOfInput) => client.send(Command::Finish),
+            Step::Input(_) | Step::None => {}
         }
     }
-    Err(anyhow::anyhow!("the client's thread ended without a word").into())
+    Err(no_word())
 }
 
 /// Starts the thread that asks once for each `()` it is sent.
@@ -154,17 +150,27 @@ const SHOWING: Duration = Duration::from_millis(200);
 /// the line.
 const LEAVE_PROMPT: &[u8] = b"\x1b[?2004l\n";
 
-/// The terminal as it was before the prompt changed it.
-struct Terminal {
-    settings: Option<Termios>,
+/// The terminal from the first word on, to be given back as it was.
+pub(super) struct Terminal {
+    /// As it was, and as it is while there is no question.
+    settings: Option<(Termios, Termios)>,
     question: Arc<Mutex<PromptState>>,
     screen: Screen,
 }
 
 impl Terminal {
-    fn remember(screen: &Screen) -> Self {
+    /// Takes the terminal: what is typed while there is no question waits for the next, and is
+    /// shown there.
+    pub(super) fn take(screen: &Screen) -> Self {
+        let settings = tcgetattr(io::stdin()).ok().map(|original| {
+            let mut silent = original.clone();
+            silent.local_modes.remove(LocalModes::ECHO);
+            // Else it is seen twice, which is no failure.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &silent);
+            (original, silent)
+        });
         Self {
-            settings: tcgetattr(io::stdin()).ok(),
+            settings,
             question: Arc::default(),
             screen: screen.clone(),
         }
@@ -182,8 +188,8 @@ impl Terminal {
                 thread::sleep(SHOWING);
             }
             // Nothing can be done about a terminal that has gone.
-            if let Some(settings) = &self.settings {
-                let _ = tcsetattr(io::stdin(), OptionalActions::Now, settings);
+            if let Some((original, _)) = &self.settings {
+                let _ = tcsetattr(io::stdin(), OptionalActions::Now, original);
             }
             if asked {
                 let mut out = io::stdout().lock();
@@ -196,15 +202,21 @@ impl Terminal {
     /// what is restored before that would be changed after it. The editor does
     /// not say when; on a terminal that it leaves alone, the looks run out.
     fn await_change(&self) {
-        let Some(settings) = &self.settings else {
+        let Some((_, silent)) = &self.settings else {
             return;
         };
         for _ in 0..LOOKS_MAX {
             match tcgetattr(io::stdin()) {
-                Ok(now) if now.local_modes == settings.local_modes => {}
+                Ok(now) if now.local_modes == silent.local_modes => {}
                 _ => return,
             }
             thread::sleep(Duration::from_millis(1));
         }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.restore();
     }
 }

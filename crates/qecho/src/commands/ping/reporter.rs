@@ -146,6 +146,7 @@ impl Reporter {
         match event {
             PingEvent::Connected(connected) => self.connected(host, connected),
             PingEvent::Ended(report) => self.ended(host, report),
+            PingEvent::Disconnected(failure) => self.disconnected(host, failure),
             PingEvent::WithoutAlpn if self.format == PingFormat::Text => {
                 let Host { server, .. } = &self.hosts[host];
                 say(format_args!(
@@ -175,6 +176,15 @@ impl Reporter {
             }
             _ => self.row(&rows::connected(subject, connected, &anchor)),
         }
+    }
+
+    /// Says that pings of a host are lost, and until when.
+    fn disconnected(&self, host: usize, failure: &ping::Failure) -> io::Result<()> {
+        let (reason, hint) = self.explain(host, failure);
+        let goes_on = format!("{reason}; trying again");
+        say_failure(goes_on, hint.as_deref());
+        let server = self.hosts[host].server.to_string();
+        self.row(&rows::disconnected(&server, &reason, hint.as_deref()))
     }
 
     fn ended(&mut self, host: usize, report: &Report) -> io::Result<()> {

@@ -86,7 +86,10 @@ impl Screen {
         self.live.note(host, event);
         if matches!(
             event,
-            PingEvent::Connected(_) | PingEvent::Ended(_) | PingEvent::WithoutAlpn
+            PingEvent::Connected(_)
+                | PingEvent::Disconnected(_)
+                | PingEvent::Ended(_)
+                | PingEvent::WithoutAlpn
         ) {
             self.later.push((host, event.clone()));
         }

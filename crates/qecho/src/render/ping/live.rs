@@ -104,6 +104,7 @@ impl LiveHost {
                 let Connected { address, .. } = **connected;
                 self.status = address.to_string();
             }
+            PingEvent::Disconnected(failure) => self.status = text::shown(&failure.to_string()),
             PingEvent::Reply(reply) => {
                 self.counts.received += 1;
                 self.status = reply.address.to_string();

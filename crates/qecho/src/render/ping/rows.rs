@@ -87,6 +87,13 @@ fn replied(kind: &str, host: &str, reply: &Reply) -> Object {
     }
 }
 
+/// Returns why there is no connection to a host, or none any more.
+pub(crate) fn disconnected(host: &str, reason: &str, hint: Option<&str>) -> Object {
+    row("disconnected", host)
+        .with("reason", reason)
+        .with_some("hint", hint)
+}
+
 /// Returns why a host was not pinged, or not to the end.
 pub(crate) fn failed(host: &str, reason: &str, hint: Option<&str>) -> Object {
     row("error", host)
