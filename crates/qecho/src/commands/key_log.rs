@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::Write,
+    io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -12,6 +12,7 @@ use anyhow::Context;
 use qecho_packet::capture::Capture;
 use rustls::KeyLog;
 
+use super::secrecy;
 use crate::stderr::say;
 
 /// Appends secrets to files in the NSS key log format.
@@ -67,12 +68,14 @@ fn open_files(path: Option<&Path>) -> anyhow::Result<Option<KeyLogFiles>> {
 }
 
 fn open_one(path: &Path) -> anyhow::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("cannot write TLS secrets to {}", path.display()))
+    let open = || {
+        let mut options = OpenOptions::new();
+        let file = options.create(true).append(true).mode(0o600).open(path)?;
+        secrecy::warn_of_others(&file, path)?;
+        Ok(file)
+    };
+    let opened: io::Result<File> = open();
+    opened.with_context(|| format!("cannot write TLS secrets to {}", path.display()))
 }
 
 impl KeyLog for KeyLogFiles {
