@@ -39,7 +39,7 @@ pub enum FileForm {
     #[error("PKCS #7; take the certificates out by openssl pkcs7 -print_certs -in FILE -out NEW")]
     Pkcs7,
     /// PKCS #12.
-    #[error("PKCS #12; take certificate and key out by openssl pkcs12 -noenc -in FILE -out NEW")]
+    #[error("PKCS #12; take certificate and key out by openssl pkcs12 -nodes -in FILE -out NEW")]
     Pkcs12,
     /// PKCS #10.
     #[error("a certificate request, which a CA has to sign first")]

@@ -54,6 +54,8 @@ pub struct CertificateDetails {
     pub permitted: Vec<String>,
     /// Excluded subtrees of the name constraints.
     pub excluded: Vec<String>,
+    /// Extensions that could not be read; only [`CertificateDetails::readable`] returns any.
+    pub malformed: Vec<&'static str>,
     /// The X.509 version; only version 3 has names of hosts (RFC 5280 §4.1.2.1).
     pub(crate) version: u32,
     /// Object identifier of the signature algorithm, dotted.
@@ -66,18 +68,39 @@ impl CertificateDetails {
     /// # Errors
     /// The certificate is malformed.
     pub fn of(der: &CertificateDer<'_>) -> Result<Self, MalformedCertificate> {
+        let details = Self::readable(der)?;
+        match details.malformed.first() {
+            Some(extension) => Err(MalformedCertificate::new(*extension)),
+            None => Ok(details),
+        }
+    }
+
+    /// Parses what can be read of a certificate in DER, to be shown and not to be trusted:
+    /// extensions that are malformed are left out, and named.
+    ///
+    /// # Errors
+    /// The certificate is malformed beyond that.
+    pub fn readable(der: &CertificateDer<'_>) -> Result<Self, MalformedCertificate> {
         use MalformedCertificate as Malformed;
         let (rest, certificate) = X509Certificate::from_der(der).map_err(Malformed::new)?;
         if !rest.is_empty() {
             return Err(Malformed::new("more bytes follow the certificate"));
         }
-        let names = certificate
-            .subject_alternative_name()
-            .map_err(Malformed::new)?;
+        let mut malformed = Vec::new();
+        let names = certificate.subject_alternative_name().unwrap_or_else(|_| {
+            malformed.push("subject alternative names");
+            None
+        });
         let names = names.map_or(&[][..], |extension| &extension.value.general_names);
-        let usage = certificate.extended_key_usage().map_err(Malformed::new)?;
+        let usage = certificate.extended_key_usage().unwrap_or_else(|_| {
+            malformed.push("extended key usage");
+            None
+        });
         let usage = usage.map(|extension| extension.value);
-        let constraints = certificate.name_constraints().map_err(Malformed::new)?;
+        let constraints = certificate.name_constraints().unwrap_or_else(|_| {
+            malformed.push("name constraints");
+            None
+        });
         let constraints = constraints.map(|extension| extension.value);
         Ok(Self {
             names: names.iter().filter_map(name).collect(),
@@ -96,6 +119,7 @@ impl CertificateDetails {
             for_clients: usage.is_none_or(|usage| usage.client_auth || usage.any),
             permitted: texts(constraints.and_then(|found| found.permitted_subtrees.as_deref())),
             excluded: texts(constraints.and_then(|found| found.excluded_subtrees.as_deref())),
+            malformed,
             version: certificate.version().0.saturating_add(1),
             signature_algorithm: printable(
                 &certificate.signature_algorithm.algorithm.to_id_string(),

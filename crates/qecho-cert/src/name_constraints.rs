@@ -128,6 +128,9 @@ impl fmt::Display for PermittedSubtrees {
     }
 }
 
+/// Bits before an IPv4 address in its IPv6 form (RFC 4291 §2.5.5.2).
+const MAPPED_PREFIX: u8 = 96;
+
 /// Parses an entry, and returns it with its text in the usual form.
 fn subtree(entry: &str) -> Result<(GeneralSubtree, String), ParseSubtreesError> {
     let neither = || ParseSubtreesError::Entry(entry.to_owned());
@@ -145,13 +148,18 @@ fn subtree(entry: &str) -> Result<(GeneralSubtree, String), ParseSubtreesError> 
         };
     };
     let longest = if address.is_ipv4() { 32 } else { 128 };
-    let prefix = match prefix {
+    let prefix: u8 = match prefix {
         None => longest,
         Some(prefix) => prefix.parse().map_err(|_| neither())?,
     };
     if prefix > longest {
         return Err(neither());
     }
+    // Certificates have ::ffff:192.0.2.1 as the IPv4 address that it is.
+    let (address, prefix) = match (address.to_canonical(), prefix.checked_sub(MAPPED_PREFIX)) {
+        (mapped @ IpAddr::V4(_), Some(prefix)) if address.is_ipv6() => (mapped, prefix),
+        _ => (address, prefix),
+    };
     let range = format!("{}/{prefix}", network(address, prefix));
     if network(address, prefix) != address {
         return Err(ParseSubtreesError::Bits {
@@ -190,6 +198,14 @@ mod tests {
             subtrees.to_string(),
             "example.test, 10.0.0.0/8, 192.0.2.1/32, fd00::/8"
         );
+        for (typed, range) in [
+            ("::ffff:192.0.2.1", "192.0.2.1/32"),
+            ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
+            ("::/0", "::/0"),
+        ] {
+            let subtrees: PermittedSubtrees = typed.parse().unwrap();
+            assert_eq!(subtrees.to_string(), range);
+        }
     }
 
     #[test]

@@ -171,12 +171,6 @@ fn host(typed: &str) -> Result<String, ParseSubjectAltNameError> {
     {
         return Err(ParseSubjectAltNameError::Port);
     }
-    if typed
-        .strip_suffix('.')
-        .is_some_and(|rest| !rest.ends_with('.') && !rest.is_empty())
-    {
-        return Err(ParseSubjectAltNameError::LastDot);
-    }
     // ASCII stays as it was typed: files are named after it.
     let ascii = match typed.is_ascii() {
         true => typed.to_owned(),
@@ -184,6 +178,10 @@ fn host(typed: &str) -> Result<String, ParseSubjectAltNameError> {
     };
     if ascii.len() > HOST_CHARACTERS_MAX {
         return Err(ParseSubjectAltNameError::TooLong);
+    }
+    let before_dot = ascii.strip_suffix('.').unwrap_or_default();
+    if before_dot.split('.').all(is_label) {
+        return Err(ParseSubjectAltNameError::LastDot);
     }
     if !ascii.split('.').all(is_label) {
         return Err(ParseSubjectAltNameError::NotAName);

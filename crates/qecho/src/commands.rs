@@ -12,6 +12,7 @@ mod ping;
 mod relay;
 mod report;
 mod resolve;
+mod secrecy;
 mod server;
 mod signals;
 mod trace;

@@ -209,7 +209,7 @@ pub(crate) struct ListArguments {
 /// Options of `qecho cert show`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShowArguments {
-    /// A PEM file, or a QUIC server (HOST:PORT, or HOST on port 4433)
+    /// A file (PEM or DER), or a QUIC server (HOST:PORT, or HOST on port 4433)
     #[arg(value_name = "FILE|HOST:PORT")]
     pub(crate) subject: SubjectArgument,
 
@@ -238,7 +238,7 @@ pub(crate) enum SubjectArgument {
 /// Options of `qecho cert verify`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct VerifyArguments {
-    /// A PEM file, the server's own certificate first
+    /// A file (PEM or DER), the server's own certificate first
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
-use qecho_cert::SubjectAltName;
+use qecho_cert::{ParseSubjectAltNameError, SubjectAltName};
 use qecho_echo::PORT;
 
 /// A host by name or address, and a port.
@@ -88,6 +88,7 @@ fn ascii(host: &str) -> Result<String, String> {
     match host.parse::<SubjectAltName>() {
         Ok(name) if name.is_host() && !name.is_wildcard() => Ok(name.to_string()),
         Ok(_) => Err(format!("`{host}` is no host name")),
+        Err(ParseSubjectAltNameError::NotAName) => Err(format!("`{host}` is no host name")),
         Err(reason) => Err(format!("`{host}` is no host name: {reason}")),
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn read(text: &str, usual_port: u16) -> Result<Listen, String> {
         let port = host_port::port(port)?;
         return Ok(Listen::Everywhere { port });
     }
-    if let Some(port) = text.strip_prefix(':') {
+    if let Some(Ok(port)) = text.strip_prefix(':').map(str::parse::<u16>) {
         return Err(format!(
             "no address is named; write {port} for localhost, or '*:{port}' for every address"
         ));

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use qecho_packet::capture::{Capture, CaptureReport, NextFile, Rotation};
 
-use super::PROGRAM;
+use super::{PROGRAM, secrecy};
 use crate::{
     args::CaptureArguments,
     exit::Failure,
@@ -93,7 +93,12 @@ fn next_file(path: PathBuf) -> NextFile {
     let aside = PathBuf::from(aside);
     Box::new(move || {
         fs::rename(&path, &aside)
-            .and_then(|()| create(&path))
+            .and_then(|()| {
+                // The name is free now: whatever has it nevertheless, such as somebody's link
+                // in a shared folder, is not written to.
+                let mut options = OpenOptions::new();
+                options.create_new(true).write(true).mode(0o600).open(&path)
+            })
             .map(|file| Box::new(file) as Box<dyn Write + Send>)
             .map_err(|error| {
                 let words = format!("cannot go on in a new file: {error}");
@@ -114,6 +119,7 @@ fn create(path: &Path) -> io::Result<File> {
     // The mode of a device or a named pipe is not ours to change.
     if file.metadata()?.is_file() {
         file.set_permissions(Permissions::from_mode(0o600))?;
+        secrecy::warn_of_others(&file, path)?;
     }
     Ok(file)
 }

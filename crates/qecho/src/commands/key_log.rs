@@ -16,6 +16,7 @@ use rustix::{fs::OFlags, io::Errno};
 use rustls::KeyLog;
 
 use self::writer::Writer;
+use super::secrecy;
 use crate::stderr::say;
 
 /// Key logs in the NSS format, each written by a thread of its own: a disk that stands
@@ -90,7 +91,9 @@ impl Destination {
             .metadata()
             .is_ok_and(|metadata| metadata.file_type().is_fifo());
         if !is_pipe {
-            return Ok(Self::Open(options.open(path)?));
+            let file = options.open(path)?;
+            secrecy::warn_of_others(&file, path)?;
+            return Ok(Self::Open(file));
         }
         options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
         match options.open(path) {

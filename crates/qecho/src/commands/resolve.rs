@@ -10,7 +10,9 @@ use crate::{args::HostPort, exit::Failure};
 /// Finds the addresses of a place.
 pub(super) fn target(host_port: &HostPort) -> Result<Target, Failure> {
     let name = host_port.name();
-    let mut addresses = if name.eq_ignore_ascii_case("localhost") {
+    // The last dot says that a name is whole.
+    let whole = name.strip_suffix('.').unwrap_or(&name);
+    let mut addresses = if whole.eq_ignore_ascii_case("localhost") {
         // Both addresses, whatever the host's files say (RFC 6761 §6.3).
         [IpAddr::V4(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()]
             .map(|address| SocketAddr::new(address, host_port.port))

@@ -1,6 +1,6 @@
 //! TLS secrets for those who want to read the packets.
 
-use std::path::Path;
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use crate::{
     captured::mode,
@@ -99,4 +99,25 @@ fn a_key_log_that_fills_its_disk_is_told_once_and_ends_nothing() {
     done.exits(0).prints("echo: \"a\"");
     let warnings = done.stderr.matches("cannot write TLS secrets to /dev/full");
     assert_eq!(warnings.count(), 1, "{}", done.stderr);
+}
+
+#[test]
+fn a_key_log_that_others_can_read_is_told() {
+    let (env, server) = TestEnv::with_server("");
+    let path = env.file("keys.log", "");
+    for (rights, is_told) in [(0o666, true), (0o640, true), (0o600, false)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(rights)).expect("it is ours");
+        for named in ["--keylog", "SSLKEYLOGFILE"] {
+            let client = env.client(&server, "-m a");
+            let client = match named {
+                "--keylog" => client.arg(named).arg(&path),
+                _ => client.env(named, &path),
+            };
+            let done = client.ok();
+            let words = format!("others than the owner of {} have rights", path.display());
+            assert_eq!(done.stderr.contains(&words), is_told, "{done:#?}");
+        }
+        // It may be meant so: nothing is changed.
+        assert_eq!(mode(&path), rights);
+    }
 }

@@ -107,6 +107,32 @@ fn a_server_with_an_rsa_pss_key_is_reached_by_its_pin_or_without_trust() {
         .complains(&format!("with --pin sha256:{pin}"));
 }
 
+#[test]
+fn a_certificate_with_a_malformed_extension_is_shown_as_far_as_it_can_be_read() {
+    let env = TestEnv::new();
+    for (extension, name) in [
+        ("subjectAltName=DER:3003020101", "subject alternative names"),
+        ("extendedKeyUsage=DER:0500", "extended key usage"),
+    ] {
+        let mut command = Command::new("openssl");
+        let make = "req -x509 -newkey ed25519 -nodes -subj /CN=odd -keyout key -out odd.pem";
+        command.args(make.split(' ')).args(["-addext", extension]);
+        let output = command.current_dir(env.home()).output();
+        let output = output.expect("OpenSSL is there: `cargo xtask setup`");
+        assert!(output.status.success(), "{output:?}");
+        let shown = env.qecho("cert show odd.pem").ok();
+        shown.prints("subject      CN=odd\n");
+        shown.prints(&format!("malformed    {name}\n"));
+        let json = env.qecho("cert show odd.pem --format json").ok();
+        assert_eq!(json.events()[0]["malformed"][0], name);
+        // It is trusted no more than before.
+        let verified = env.qecho("cert verify odd.pem localhost").run();
+        verified
+            .exits(2)
+            .complains("cannot use the certificate in odd.pem");
+    }
+}
+
 /// A server that shows what it has.
 #[derive(Debug)]
 struct Shown(Arc<CertifiedKey>);

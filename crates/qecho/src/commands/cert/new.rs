@@ -1,8 +1,8 @@
 //! `qecho cert new`.
 
-use std::{io, path::PathBuf, time::SystemTime};
+use std::{fs, io, path::PathBuf, time::SystemTime};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use qecho_cert::{
     Authority, AuthorityOrigin, CertificateDetails, CertificateFiles, CertificateFilesError,
     IssueError, IssueRequest, IssuedCertificate, KeyType, NameConstraints, Pin, SubjectAltName,
@@ -19,6 +19,8 @@ use crate::{
 
 /// Makes a certificate and its key.
 pub(super) fn run(arguments: &NewArguments) -> Result<ExitStatus, Failure> {
+    let files = files(arguments);
+    refuse_links(&files)?;
     let (authority, origin) = open_or_create(&arguments.root, &NameConstraints::Unconstrained)?;
     if let (AuthorityOrigin::Created, Some(path)) = (origin, authority.certificate_path()) {
         say(format_args!(
@@ -37,13 +39,32 @@ pub(super) fn run(arguments: &NewArguments) -> Result<ExitStatus, Failure> {
     let issued = authority
         .issue(&request, key, owner.as_deref(), SystemTime::now())
         .map_err(|error| explain_issue(&authority, error))?;
-    let files = files(arguments);
     let replaced = ReplacedFiles::at(&files);
     let elsewhere = "name files in a folder of yours by --cert-file and --key-file";
     write(&files, &issued, elsewhere)?;
     replaced.note();
     note_odd_names(&arguments.names);
     report(&authority, &issued, &files, replaced.pin, arguments.format)
+}
+
+/// Refuses to write through a symbolic link: a file elsewhere would be replaced, which is
+/// perhaps no certificate at all. A certificate that is renewed is known to be one.
+fn refuse_links(files: &CertificateFiles) -> Result<(), Failure> {
+    for path in [&files.certificate, &files.key]
+        .into_iter()
+        .chain(&files.chain)
+    {
+        if let Ok(target) = fs::read_link(path) {
+            let error = anyhow!(
+                "cannot write {}: it is a symbolic link, and {} would be replaced",
+                path.display(),
+                target.display()
+            );
+            return Err(Failure::from(error)
+                .hint("remove the link, or name other files by --cert-file and --key-file"));
+        }
+    }
+    Ok(())
 }
 
 /// Files that were in the place of new ones: as with mkcert they go, but not unsaid.

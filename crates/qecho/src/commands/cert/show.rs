@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &ShowArguments) -> Result<ExitStatus, Failure> {
     };
     let all = chain
         .iter()
-        .map(CertificateDetails::of)
+        .map(CertificateDetails::readable)
         .collect::<Result<Vec<_>, _>>()
         .context("cannot show a certificate")?;
     let leaf = &all[0];

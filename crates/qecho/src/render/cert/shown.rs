@@ -66,6 +66,9 @@ impl Render for ShownCertificate<'_> {
             true => row("may sign", scope(details), out)?,
             false => row("for", purposes(details).join(" and "), out)?,
         }
+        if !details.malformed.is_empty() {
+            row("malformed", details.malformed.join(", "), out)?;
+        }
         row("serial", &details.serial, out)?;
         row("SHA-256", &details.sha256, out)?;
         row("pin", details.pin, out)?;
@@ -93,6 +96,7 @@ impl Render for ShownCertificate<'_> {
             .with("permitted", &details.permitted)
             .with("excluded", &details.excluded)
             .with("purposes", purposes(details))
+            .with("malformed", &details.malformed)
             .with("serial", &details.serial)
             .with("sha256", &details.sha256)
             .with("spki_sha256", pin_digits(&details.pin))

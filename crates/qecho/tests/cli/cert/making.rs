@@ -280,3 +280,32 @@ fn a_file_whose_name_is_no_text_is_told_of_in_json_all_the_same() {
     let listed = env.qecho("cert list --format json").ok().last_event();
     assert_eq!(listed["file"], "a\u{fffd}.pem");
 }
+
+#[test]
+fn nothing_is_written_through_a_symbolic_link() {
+    let env = TestEnv::new();
+    let place = folder(&env, "place");
+    let precious = env.file("precious", "mine");
+    for (link, arguments) in [
+        ("a.test.pem", "a.test"),
+        ("a.test-key.pem", "a.test"),
+        ("a.test-chain.pem", "a.test --chain"),
+        ("other.pem", "a.test --cert-file other.pem"),
+        ("other.pem", "a.test --key-file other.pem"),
+    ] {
+        // Also where there is nothing behind it.
+        for target in [&precious, &env.path("nothing")] {
+            let link = place.join(link);
+            std::os::unix::fs::symlink(target, &link).expect("the folder takes links");
+            let arguments: Vec<_> = ["new"].into_iter().chain(arguments.split(' ')).collect();
+            let done = cert_in(&env, &place, &arguments).run();
+            let reason = format!("it is a symbolic link, and {} would be", target.display());
+            done.fails(2, &reason, Some("remove the link"));
+            assert_eq!(fs::read_link(&link).expect("it stays"), **target);
+            fs::remove_file(&link).expect("it is ours");
+        }
+        assert_eq!(fs::read_dir(&place).expect("it is a folder").count(), 0);
+    }
+    assert_eq!(fs::read(&precious).expect("it is there"), b"mine");
+    assert!(!env.path("nothing").exists());
+}
