@@ -257,7 +257,7 @@ pub(crate) fn datagram(direction: Direction, packets: Vec<Packet<'_>>) -> Datagr
     }
 }
 
-pub(crate) const UNPROCESSED: [DropReason; 18] = [
+pub(crate) const UNPROCESSED: [DropReason; 19] = [
     DropReason::Malformed(MALFORMED),
     DropReason::NoKeys,
     DropReason::NotAuthentic,
@@ -267,6 +267,7 @@ pub(crate) const UNPROCESSED: [DropReason; 18] = [
     DropReason::Closed,
     DropReason::UnknownConnection,
     DropReason::BeginningNotCaptured,
+    DropReason::ClientHelloNotCaptured,
     DropReason::UnsupportedVersion,
     DropReason::DatagramTooSmall,
     DropReason::AnsweredWithRetry,

@@ -27,6 +27,7 @@ mod shutdown;
 mod signals;
 mod silence;
 mod trace_file;
+mod trace_partial;
 mod tracing;
 mod trust;
 mod unreachable;

@@ -186,6 +186,8 @@ fn note_failure(report: &mut QlogReport, path: &Path, source: io::Error) {
 fn stem(key: &Key) -> String {
     let side = side_name(key.side);
     match key.connection {
+        // Nobody has seen how it began.
+        Some((number, original)) if original.is_empty() => format!("connection{number}_{side}"),
         Some((_, original)) => format!("{original}_{side}"),
         None => format!("endpoint_{side}"),
     }

@@ -153,7 +153,14 @@ fn dropped(packet: &Packet<'_>, direction: Direction) -> Option<(DropReason, &'s
     }
     let trigger = match reason {
         // Not the endpoint made nothing of it, but who looks on.
-        DropReason::NoSecrets | DropReason::Cut if packet.header.is_some() => return None,
+        DropReason::NoSecrets
+        | DropReason::ClientHelloNotCaptured
+        | DropReason::BeginningNotCaptured
+        | DropReason::Cut
+            if packet.header.is_some() =>
+        {
+            return None;
+        }
         DropReason::Malformed(_) | DropReason::DatagramTooSmall | DropReason::InvalidRetry => {
             "invalid"
         }
@@ -166,7 +173,7 @@ fn dropped(packet: &Packet<'_>, direction: Direction) -> Option<(DropReason, &'s
         | DropReason::TooFragmented
         | DropReason::Oversized
         | DropReason::HandshakeFailed => "rejected",
-        DropReason::UnknownConnection | DropReason::BeginningNotCaptured => "connection_unknown",
+        DropReason::UnknownConnection => "connection_unknown",
         DropReason::UnsupportedVersion => "unsupported",
         _ => "general",
     };
