@@ -21,7 +21,7 @@ use std::time::Duration;
 use self::{
     connection::{Connection, InitialKeys, Path},
     key_log::KeyLog,
-    late::Attempts,
+    late::Strangers,
     table::{ConnectionMatch, Table},
 };
 use crate::{
@@ -61,7 +61,7 @@ const ORIGINAL_DESTINATION_LENGTH_MIN: usize = 8;
 pub struct Dissector {
     key_log: KeyLog,
     table: Table,
-    attempts: Attempts,
+    strangers: Strangers,
 }
 
 impl Default for Dissector {
@@ -78,7 +78,7 @@ impl Dissector {
         Self {
             key_log: KeyLog::new(sessions_max, false),
             table: Table::new(connections_max),
-            attempts: Attempts::default(),
+            strangers: Strangers::default(),
         }
     }
 
@@ -214,7 +214,10 @@ impl Dissector {
             // Servers usually have the lower port.
             None => match seen.direction {
                 Some(direction) => return direction,
-                None => seen.source.port() > seen.destination.port(),
+                None => match self.strangers.is_from_client(seen) {
+                    Some(is_from_client) => is_from_client,
+                    None => seen.source.port() > seen.destination.port(),
+                },
             },
         };
         match sent_from_here {

@@ -17,13 +17,67 @@ use crate::{
 /// Datagrams from one address to another that are tried.
 const DATAGRAMS_MAX: u8 = 8;
 
-/// Pairs of addresses whose datagrams are tried.
+/// Pairs of addresses of which anything is remembered.
 const PATHS_MAX: usize = 10_000;
+
+/// Bytes of a client's datagram with an Initial packet, at least.
+const CLIENT_INITIAL_DATAGRAM_MIN: usize = 1_200;
 
 const LONG_HEADER: u8 = 0x80;
 
-/// Datagrams that were tried, by sender and receiver.
-pub(super) type Attempts = HashMap<(SocketAddr, SocketAddr), u8>;
+/// What is remembered of addresses without a connection.
+#[derive(Default)]
+pub(super) struct Strangers {
+    /// Datagrams that were tried, by sender and receiver.
+    attempts: HashMap<(SocketAddr, SocketAddr), u8>,
+    /// The client of two addresses, in the order of their numbers.
+    clients: HashMap<(SocketAddr, SocketAddr), SocketAddr>,
+}
+
+impl Strangers {
+    /// Tells whether the client has sent a datagram, if that can be known.
+    pub(super) fn is_from_client(&mut self, seen: &CapturedDatagram<'_>) -> Option<bool> {
+        let (source, destination) = (seen.source, seen.destination);
+        let ends = (source.min(destination), source.max(destination));
+        if let Some(sender) = sender(seen)
+            && (self.clients.contains_key(&ends) || self.clients.len() < PATHS_MAX)
+        {
+            let client = match sender {
+                Side::Client => source,
+                Side::Server => destination,
+            };
+            self.clients.insert(ends, client);
+        }
+        self.clients.get(&ends).map(|client| *client == source)
+    }
+
+    /// Counts an attempt to open a datagram; tells whether there were not too many.
+    fn may_try(&mut self, seen: &CapturedDatagram<'_>) -> bool {
+        let ends = (seen.source, seen.destination);
+        if !self.attempts.contains_key(&ends) && self.attempts.len() >= PATHS_MAX {
+            return false;
+        }
+        let attempts = self.attempts.entry(ends).or_default();
+        *attempts = attempts.saturating_add(1);
+        *attempts <= DATAGRAMS_MAX
+    }
+}
+
+/// Tells who has sent a datagram, if its first packet is one that only one side sends.
+fn sender(seen: &CapturedDatagram<'_>) -> Option<Side> {
+    let datagram = seen.whole();
+    let header = seen.first_packet(&datagram)?.header;
+    match header.packet_type {
+        PacketType::Retry | PacketType::VersionNegotiation => Some(Side::Server),
+        PacketType::ZeroRtt => Some(Side::Client),
+        PacketType::Initial if !header.token.is_empty() => Some(Side::Client),
+        // RFC 9000 §14.1: a client fills all datagrams with Initial packets.
+        PacketType::Initial if !seen.cut && seen.payload.len() < CLIENT_INITIAL_DATAGRAM_MIN => {
+            Some(Side::Server)
+        }
+        _ => None,
+    }
+}
 
 impl Dissector {
     /// Begins a connection with a datagram of its middle, if known secrets open it; finds the
@@ -36,7 +90,7 @@ impl Dissector {
     ) -> Option<ConnectionMatch> {
         let first = *datagram.first()?;
         // The fixed bit may be greased (RFC 9287).
-        if !self.key_log.is_searchable() || !self.may_try(seen) {
+        if !self.key_log.is_searchable() || !self.strangers.may_try(seen) {
             return None;
         }
         let (random, sender, destination_length) = match first & LONG_HEADER {
@@ -88,17 +142,6 @@ impl Dissector {
             sender,
             destination_length,
         })
-    }
-
-    /// Counts an attempt; tells whether there were not too many.
-    fn may_try(&mut self, seen: &CapturedDatagram<'_>) -> bool {
-        let ends = (seen.source, seen.destination);
-        if !self.attempts.contains_key(&ends) && self.attempts.len() >= PATHS_MAX {
-            return false;
-        }
-        let attempts = self.attempts.entry(ends).or_default();
-        *attempts = attempts.saturating_add(1);
-        *attempts <= DATAGRAMS_MAX
     }
 
     /// Returns the session that a packet is of, who has sent it, and the length of the connection

@@ -31,6 +31,7 @@ mod trace_partial;
 mod tracing;
 mod trust;
 mod unreachable;
+mod unseen;
 mod usage;
 
 mod captured;

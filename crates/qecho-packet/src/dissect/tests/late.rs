@@ -95,6 +95,30 @@ fn who_is_client_and_server_shows_in_whose_secret_fits() {
 }
 
 #[test]
+fn who_sends_what_only_one_side_does_is_known_without_secrets() {
+    let high = SocketAddr::new(SERVER.ip(), CLIENT.port() + 1);
+    for (first, from_client_first) in [
+        (bytes(RETRY), false),
+        // Shorter than any client's.
+        (bytes(SERVER_INITIAL), false),
+        (
+            bytes("d000000001000040140123456789abcdef0123456789abcdef01234567"),
+            true,
+        ),
+    ] {
+        let mut dissector = Dissector::default();
+        let back = to_client(0).seal();
+        let there = CapturedDatagram::new(high, CLIENT, &first);
+        let answer = CapturedDatagram::new(CLIENT, high, &back);
+        let [first, second] = [there, answer].map(|seen| {
+            let direction = dissected(&mut dissector, seen).direction;
+            direction == Direction::Sent
+        });
+        assert_eq!((first, second), (from_client_first, !from_client_first));
+    }
+}
+
+#[test]
 fn a_handshake_packet_behind_one_that_nobody_can_open_tells_the_connection() {
     let initial = bytes(SERVER_INITIAL);
     let handshake = Unsealed {

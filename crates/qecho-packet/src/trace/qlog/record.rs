@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{Form, qvis, value::object};
+use crate::text::escape_json;
 
 /// The first byte of a record.
 const RECORD_SEPARATOR: u8 = 0x1e;
@@ -78,14 +79,16 @@ impl Records {
 
     /// Adds a record.
     pub(super) fn push(&mut self, record: &impl Serialize) {
-        let length = self.bytes.len();
-        self.bytes.push(RECORD_SEPARATOR);
-        let written = serde_json::to_writer(&mut self.bytes, record);
-        self.bytes.push(b'\n');
+        let written = serde_json::to_vec(record);
         debug_assert!(written.is_ok(), "memory takes every record");
-        if written.is_err() {
-            self.bytes.truncate(length);
-        }
+        let Ok(mut record) = written else {
+            return;
+        };
+        // Whoever looks at the file sees what a peer has said.
+        escape_json(&mut record);
+        self.bytes.push(RECORD_SEPARATOR);
+        self.bytes.append(&mut record);
+        self.bytes.push(b'\n');
     }
 }
 
