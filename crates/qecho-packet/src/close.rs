@@ -3,6 +3,9 @@
 use std::fmt;
 
 use bytes::Bytes;
+
+use crate::text::push_escaped;
+
 /// TLS alert `no_application_protocol` as a QUIC error code
 /// (RFC 9001 §4.8, RFC 7301 §3.2).
 pub const NO_APPLICATION_PROTOCOL: u64 = 0x178;
@@ -117,20 +120,16 @@ impl fmt::Display for CloseReason {
 /// Longest part of a peer's words that is shown, in characters.
 const REASON_SHOWN_MAX: usize = 200;
 
-/// Appends what somebody said, with control characters made harmless.
+/// Appends what somebody said, with what a terminal would obey or not show made harmless.
 fn said(f: &mut fmt::Formatter<'_>, words: &str) -> fmt::Result {
     if words.is_empty() {
         return Ok(());
     }
-    f.write_str(": ")?;
+    let mut shown = String::new();
     for character in words.chars().take(REASON_SHOWN_MAX) {
-        if character.is_control() {
-            write!(f, "{}", character.escape_default())?;
-        } else {
-            write!(f, "{character}")?;
-        }
+        push_escaped(&mut shown, character);
     }
-    Ok(())
+    write!(f, ": {shown}")
 }
 
 /// A transport error code, shown by its name in RFC 9000 §20.1.
@@ -184,9 +183,10 @@ mod tests {
 
     #[test]
     fn control_characters_of_a_peer_are_escaped() {
-        let reason = Bytes::from_static(b"bye\x1b[2J");
+        let reason = Bytes::from("bye\x1b[2J\u{202e}\u{200b}\u{feff}\u{2028}");
         let words = CloseReason::Application { code: 7, reason }.to_string();
-        let expected = "closed by the peer with application code 7: bye\\u{1b}[2J";
+        let expected = "closed by the peer with application code 7: \
+                        bye\\u{1b}[2J\\u{202e}\\u{200b}\\u{feff}\\u{2028}";
         assert_eq!(words, expected);
     }
 

@@ -8,6 +8,7 @@ mod captured_datagram;
 mod client_hello;
 mod connection;
 mod key_log;
+mod late;
 mod rotation;
 mod segment_sizes;
 mod segments;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use self::{
     connection::{Connection, InitialKeys, Path},
     key_log::KeyLog,
+    late::Strangers,
     table::{ConnectionMatch, Table},
 };
 use crate::{
@@ -45,7 +47,8 @@ const ORIGINAL_DESTINATION_LENGTH_MIN: usize = 8;
 /// Takes the datagrams of a capture apart and opens their packets.
 ///
 /// A connection begins with an authentic Initial packet of a client to a
-/// connection ID that is not known. It is told from the point of view of the
+/// connection ID that is not known, or, where the capture begins later, with a packet that
+/// known secrets open: its original destination has no bytes then. It is told from the point of view of the
 /// host that made the capture if its first datagram says which way it passed,
 /// and else from the client's.
 ///
@@ -58,6 +61,7 @@ const ORIGINAL_DESTINATION_LENGTH_MIN: usize = 8;
 pub struct Dissector {
     key_log: KeyLog,
     table: Table,
+    strangers: Strangers,
 }
 
 impl Default for Dissector {
@@ -74,6 +78,7 @@ impl Dissector {
         Self {
             key_log: KeyLog::new(sessions_max, false),
             table: Table::new(connections_max),
+            strangers: Strangers::default(),
         }
     }
 
@@ -98,7 +103,8 @@ impl Dissector {
         let matched = self
             .table
             .find(seen, &datagram)
-            .or_else(|| self.begin(seen, &datagram, tell));
+            .or_else(|| self.begin(seen, &datagram, tell))
+            .or_else(|| self.begin_late(seen, &datagram, tell));
         let whole = self.dissected(seen, &datagram, matched);
         let Some(size) = self.segment_size(seen, matched, &whole.packets) else {
             tell(Observation::Datagram(whole));
@@ -173,7 +179,7 @@ impl Dissector {
         };
         let begun = Connection::new(side, original_destination, keys);
         let path = Path::of(Side::Client, seen.source, seen.destination);
-        let connection = self.table.insert(begun, original_destination, path);
+        let connection = self.table.insert(begun, Some(original_destination), path);
         let (local, remote) = direction.ends(seen.source, seen.destination);
         tell(Observation::ConnectionStarted {
             connection,
@@ -208,7 +214,10 @@ impl Dissector {
             // Servers usually have the lower port.
             None => match seen.direction {
                 Some(direction) => return direction,
-                None => seen.source.port() > seen.destination.port(),
+                None => match self.strangers.is_from_client(seen) {
+                    Some(is_from_client) => is_from_client,
+                    None => seen.source.port() > seen.destination.port(),
+                },
             },
         };
         match sent_from_here {
@@ -239,7 +248,11 @@ impl Dissector {
                     packet.doubt(&read, &packets);
                     packet
                 }
-                Ok(read) => captured_datagram::cut(read, rest),
+                Ok(read) => {
+                    let packet = captured_datagram::cut(read, rest);
+                    self.learn_of_cut(matched, &packet);
+                    packet
+                }
                 Err(malformed) => DecodedPacket {
                     header: None,
                     size: rest,
@@ -290,6 +303,17 @@ impl Dissector {
             },
             decrypted: opened,
             dropped,
+        }
+    }
+
+    /// Learns who is who of a packet that nobody can open, since the capture has only its
+    /// beginning.
+    fn learn_of_cut(&mut self, matched: Option<ConnectionMatch>, packet: &DecodedPacket) {
+        let header = packet.header.as_ref();
+        let source = header.and_then(|header| header.source);
+        if let (Some(matched), Some(source)) = (matched, source) {
+            self.table
+                .remember(matched.connection, matched.sender, source);
         }
     }
 

@@ -160,6 +160,8 @@ pub enum DropReason {
     UnknownConnection,
     /// No packet that begins its connection was captured.
     BeginningNotCaptured,
+    /// The ClientHello of its connection, by which secrets are found, was not captured whole.
+    ClientHelloNotCaptured,
     /// Only version 1 is spoken.
     UnsupportedVersion,
     /// Its datagram is larger than any handshake's, or than the route carries.
@@ -198,6 +200,7 @@ impl fmt::Display for DropReason {
             Self::OtherAddress => "it comes from another address during the handshake",
             Self::Closed => "the connection is closed",
             Self::UnknownConnection => "no such connection is known",
+            Self::ClientHelloNotCaptured => "its ClientHello, which names its secrets, is missing",
             Self::BeginningNotCaptured => "its connection began before the capture",
             Self::UnsupportedVersion => "its version is not spoken",
             Self::Oversized => "its datagram is larger than one that can be meant",

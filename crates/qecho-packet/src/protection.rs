@@ -46,6 +46,10 @@ pub(crate) struct Numbers {
     pub(crate) acknowledged: Option<u64>,
 }
 
+/// Packet numbers that are tried where nothing is known of them, by the bytes that tell a number's
+/// end: one byte leaves 256 candidates below 65,536.
+const NUMBERS_SEARCHED_MAX: [u64; 4] = [256, 4, 1, 1];
+
 impl Generation {
     fn new(number: u64, secret: Secret, suite: Suite) -> Self {
         let key = secret.packet_key(suite);
@@ -96,6 +100,39 @@ impl Protection {
             generation,
             payload,
         })
+    }
+
+    /// Opens a packet of which nothing tells what number it may have, if it is among the first
+    /// of a connection that can be guessed; subtracts what was tried from `work`.
+    pub(crate) fn search(
+        &mut self,
+        packet: &Protected<'_>,
+        work: &mut usize,
+    ) -> Option<DecryptedPacket> {
+        let unprotected = self.header.unprotect(packet)?;
+        // RFC 9000 §17.2, §17.3.1: the reserved bits are 0, which most wrong keys miss.
+        if !unprotected.has_reserved_bits_clear() {
+            return None;
+        }
+        let length = unprotected.number.length;
+        let window = 1_u64 << (8 * length);
+        for start in (0..NUMBERS_SEARCHED_MAX[length - 1]).map(|index| index * window) {
+            *work = work.checked_sub(1)?;
+            let numbers = Numbers {
+                largest: start.checked_sub(1),
+                acknowledged: None,
+            };
+            if let Some((number, generation, payload)) = self.decrypt(&unprotected, numbers) {
+                return Some(DecryptedPacket {
+                    number,
+                    number_length: length,
+                    key_phase: unprotected.number.key_phase,
+                    generation,
+                    payload,
+                });
+            }
+        }
+        None
     }
 
     fn decrypt(

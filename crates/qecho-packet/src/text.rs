@@ -51,7 +51,7 @@ fn is_beginning(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
-/// Makes text safe to show: control characters escaped, at most
+/// Makes text safe to show: control characters and those that nobody sees escaped, at most
 /// [`SHOWN_MAX`] characters and an ellipsis.
 pub fn shown(text: &str) -> String {
     let mut shown = String::new();
@@ -60,23 +60,73 @@ pub fn shown(text: &str) -> String {
             shown.push('…');
             break;
         }
-        if is_unsafe(character) {
-            // Writing to a String cannot fail.
-            let _ = write!(shown, "{}", character.escape_default());
-        } else {
-            shown.push(character);
+        push_escaped(&mut shown, character);
+    }
+    shown
+}
+
+/// Makes text of any length safe to show on a terminal: as [`shown`], but ends of lines and tabs
+/// stay what they are.
+pub fn shown_lines(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => shown.push(character),
+            _ => push_escaped(&mut shown, character),
         }
     }
     shown
 }
 
-/// Control characters, those that turn the direction of what follows, and those
-/// that end a line.
+/// Escapes, in JSON, the characters that JSON lets stand and a terminal would obey or not show.
+/// They are in its texts alone, where an escape means the same.
+pub fn escape_json(json: &mut Vec<u8>) {
+    const DELETE: u8 = 0x7f;
+    if json.iter().all(|byte| *byte < DELETE) {
+        return;
+    }
+    let text = String::from_utf8_lossy(json);
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match is_unsafe(character) && character != '\n' {
+            false => escaped.push(character),
+            true => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    // Writing to a String cannot fail.
+                    let _ = write!(escaped, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    *json = escaped.into_bytes();
+}
+
+pub(crate) fn push_escaped(shown: &mut String, character: char) {
+    match is_unsafe(character) {
+        // Writing to a String cannot fail.
+        true => drop(write!(shown, "{}", character.escape_default())),
+        false => shown.push(character),
+    }
+}
+
+/// Control characters, and what nobody sees although it changes what is seen: characters that
+/// format, such as those that turn the direction of what follows, and those that end a line or a
+/// paragraph (Unicode's Cf, Zl and Zp, but for the signs of scripts among them).
 fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e007f}'
         )
 }
 
@@ -133,11 +183,44 @@ mod tests {
     }
 
     #[test]
+    fn json_means_the_same_when_it_is_safe() {
+        let texts = [
+            "plain",
+            "a\u{202e}b\u{7f}\u{9b}2J",
+            "ü\u{feff}",
+            "\u{e0041}🦀\u{2028}",
+        ];
+        for text in texts {
+            let mut json = serde_json::to_vec(&[text]).unwrap();
+            json.push(b'\n');
+            escape_json(&mut json);
+            let read: [String; 1] = serde_json::from_slice(&json).unwrap();
+            assert_eq!(read, [text]);
+            let (last, rest) = json.split_last().unwrap();
+            assert_eq!(*last, b'\n');
+            let written = String::from_utf8(rest.to_vec()).unwrap();
+            assert_eq!(shown(&written), written, "it is safe as it stands");
+        }
+    }
+
+    #[test]
     fn a_terminal_cannot_be_steered_by_a_message() {
         assert_eq!(shown("a\x1b[31m\r\u{202e}"), "a\\u{1b}[31m\\r\\u{202e}");
         assert_eq!(
             shown("\u{61c}\u{2028}\u{2029}"),
             "\\u{61c}\\u{2028}\\u{2029}"
+        );
+        for invisible in [
+            0xad, 0x200b, 0x200d, 0x2060, 0x2066, 0xfeff, 0xfffa, 0xe0041,
+        ] {
+            let character = char::from_u32(invisible).unwrap();
+            let expected = format!("a\\u{{{invisible:x}}}b");
+            assert_eq!(shown(&format!("a{character}b")), expected);
+        }
+        assert_eq!(shown("日本語 ü 🦀"), "日本語 ü 🦀");
+        assert_eq!(
+            shown_lines("a\n\tb\u{feff}\r\x1b\n"),
+            "a\n\tb\\u{feff}\\r\\u{1b}\n"
         );
         let long = shown(&"x".repeat(1_000));
         assert_eq!(long.chars().count(), SHOWN_MAX + 1);

@@ -203,10 +203,30 @@ pub(crate) struct ObserveArguments {
 /// Options for files about packets.
 #[derive(Debug, clap::Args)]
 pub(crate) struct QlogArguments {
-    /// Write a qlog file for each connection to DIR, for qvis and the like;
-    /// it has every field of every frame, but not the data
+    /// Write a qlog file for each connection to DIR; it has every field of
+    /// every frame, but not the data
     #[arg(long = "qlog", value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
+
+    /// Form of the qlog files
+    #[arg(
+        long = "qlog-form",
+        value_name = "FORM",
+        value_enum,
+        default_value = "draft-14",
+        requires = "directory"
+    )]
+    pub(crate) form: QlogFormArgument,
+}
+
+/// Form of qlog files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QlogFormArgument {
+    /// As the newest drafts have it
+    #[value(name = "draft-14")]
+    Current,
+    /// As qvis (qvis.quictools.info) loads it: qlog 0.3
+    Qvis,
 }
 
 /// Detail in which packets are shown.

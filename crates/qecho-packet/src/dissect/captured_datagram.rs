@@ -4,11 +4,14 @@ use std::{borrow::Cow, net::SocketAddr};
 
 use crate::{
     DecodedPacket, Direction, DropReason,
-    wire::{self, Protected},
+    wire::{self, PacketType, Protected},
 };
 
 /// Bytes of the largest UDP payload (RFC 9000 §18.2).
 const UDP_PAYLOAD_MAX: usize = 65_527;
+
+/// Bytes of a long header's first byte, its version, and the lengths of its connection IDs.
+const LONG_HEAD: usize = 1 + 4 + 1 + 1;
 
 /// Bytes of a connection ID that tells a connection whatever the addresses
 /// are: a shorter one is too easily met by chance.
@@ -56,24 +59,35 @@ impl<'a> CapturedDatagram<'a> {
         Cow::Owned(payload)
     }
 
-    /// Returns the first packet of the whole datagram, if its long header is
-    /// there.
+    /// Returns the first packet of the whole datagram, if what its long header says of the
+    /// connection is there.
     pub(super) fn first_packet<'d>(&self, datagram: &'d [u8]) -> Option<Protected<'d>> {
         let packet = wire::packets(datagram, 0).next()?.ok()?;
-        (packet.number_offset <= self.payload.len()).then_some(packet)
+        (ids_end(&packet) <= self.payload.len()).then_some(packet)
+    }
+}
+
+/// Returns where the connection IDs of a packet end.
+fn ids_end(packet: &Protected<'_>) -> usize {
+    match &packet.header.source {
+        Some(source) if packet.header.packet_type != PacketType::Unknown => {
+            LONG_HEAD + packet.header.destination.len() + source.len()
+        }
+        _ => packet.number_offset,
     }
 }
 
 /// Tells of a packet of which only the first `rest` bytes are there.
 pub(super) fn cut(read: Protected<'_>, rest: usize) -> DecodedPacket {
+    let ids_end = ids_end(&read);
     let Protected {
         mut header,
         number_offset,
         ..
     } = read;
-    let is_whole = number_offset <= rest;
+    let is_whole = ids_end <= rest;
     // What goes on to the end of the packet is not whole either.
-    if !header.packet_type.is_protected() {
+    if !header.packet_type.is_protected() || number_offset > rest {
         header.token.clear();
         header.versions.clear();
     }

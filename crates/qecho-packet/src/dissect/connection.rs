@@ -16,6 +16,9 @@ use crate::{
 /// Connection IDs that are remembered of each side.
 pub(super) const CONNECTION_IDS_MAX: usize = 32;
 
+/// Packets that could be opened in the time in which keys are derived from a secret.
+const KEYS_WORK: usize = 8;
+
 /// Pairs of addresses that are remembered.
 pub(super) const PATHS_MAX: usize = 8;
 
@@ -43,6 +46,10 @@ pub(super) struct Connection {
     pub(super) side: Side,
     original_destination: ConnectionId,
     hello: ClientHello,
+    /// The client random, if it was found by trying which secrets fit.
+    found: Option<ClientRandom>,
+    /// Whether its first packets are missing.
+    is_late: bool,
     /// Both sides' for Handshake and 1-RTT packets.
     suite: Option<Suite>,
     initial: Box<InitialKeys>,
@@ -107,6 +114,8 @@ impl Connection {
             side,
             original_destination: original,
             hello: ClientHello::default(),
+            found: None,
+            is_late: false,
             suite: None,
             initial: Box::new(keys),
             initial_after_retry: None,
@@ -117,9 +126,19 @@ impl Connection {
         }
     }
 
+    /// Begins where the capture does, with a packet that the secrets of this session open.
+    pub(super) fn late(side: Side, random: ClientRandom) -> Self {
+        let nobody = ConnectionId::default();
+        Self {
+            found: Some(random),
+            is_late: true,
+            ..Self::new(side, nobody, InitialKeys::new(&nobody))
+        }
+    }
+
     /// Returns the random of its ClientHello, once it is known.
     pub(super) fn client_random(&self) -> Option<ClientRandom> {
-        self.hello.random()
+        self.hello.random().or(self.found)
     }
 
     /// Returns the suite, the number of key updates and the largest packet
@@ -162,7 +181,10 @@ impl Connection {
         let opened = match packet_type {
             PacketType::Initial => self
                 .open_initial(sender, packet)
-                .ok_or(DropReason::NotAuthentic)?,
+                .ok_or(match self.is_late {
+                    true => DropReason::BeginningNotCaptured,
+                    false => DropReason::NotAuthentic,
+                })?,
             _ => self.open_by_secret(sender, packet, key_log)?,
         };
         self.senders[sender as usize].numbers[packet_type.space()].saw(opened.number);
@@ -208,7 +230,11 @@ impl Connection {
         key_log: &KeyLog,
     ) -> Result<DecryptedPacket, DropReason> {
         let packet_type = packet.header.packet_type;
-        let (random, agreed) = (self.hello.random(), self.suite);
+        let (random, agreed) = (self.client_random(), self.suite);
+        let Some(random) = random else {
+            return self.find_secrets(sender, packet, key_log);
+        };
+        let is_found = self.found.is_some();
         let from = &mut self.senders[sender as usize];
         let numbers = from.numbers[packet_type.space()];
         let protection = match packet_type {
@@ -220,8 +246,8 @@ impl Connection {
             let opened = protection.open(packet, numbers);
             return opened.ok_or(DropReason::NotAuthentic);
         }
-        let secret = random
-            .and_then(|random| key_log.secret(&random, sender, packet_type))
+        let secret = key_log
+            .secret(&random, sender, packet_type)
             .ok_or(DropReason::NoSecrets)?;
         // The ServerHello names the suite, but it may be missing or come
         // later; the first packet that authenticates is a proof. 0-RTT packets
@@ -232,7 +258,12 @@ impl Connection {
                 continue;
             }
             let mut tried = Protection::new(secret, *suite);
-            if let Some(opened) = tried.open(packet, numbers) {
+            let mut opened = tried.open(packet, numbers);
+            // How many packets there were before is not known.
+            if opened.is_none() && is_found {
+                opened = search(&mut tried, packet, key_log);
+            }
+            if let Some(opened) = opened {
                 *protection = Some(Box::new(tried));
                 if packet_type != PacketType::ZeroRtt {
                     self.suite = Some(*suite);
@@ -241,6 +272,24 @@ impl Connection {
             }
         }
         Err(DropReason::NotAuthentic)
+    }
+
+    /// Opens a packet of a connection whose ClientHello is missing, by the secrets of any
+    /// session that fit.
+    fn find_secrets(
+        &mut self,
+        sender: Side,
+        packet: &Protected<'_>,
+        key_log: &KeyLog,
+    ) -> Result<DecryptedPacket, DropReason> {
+        if !key_log.is_searchable() {
+            return Err(DropReason::NoSecrets);
+        }
+        let Some(random) = fitting(sender, packet, key_log) else {
+            return Err(DropReason::ClientHelloNotCaptured);
+        };
+        self.found = Some(random);
+        self.open_by_secret(sender, packet, key_log)
     }
 
     /// Notes what an authentic packet tells; returns the connection IDs in it,
@@ -286,4 +335,37 @@ impl Connection {
         let numbers = &self.senders[Side::Server as usize].numbers;
         self.retried || numbers.iter().any(|one| one.largest.is_some())
     }
+}
+
+/// Returns the session whose secrets open a packet, if there is one.
+pub(super) fn fitting(
+    sender: Side,
+    packet: &Protected<'_>,
+    key_log: &KeyLog,
+) -> Option<ClientRandom> {
+    for (random, secret) in key_log.secrets(sender, packet.header.packet_type) {
+        for suite in secret.suites() {
+            let mut tried = Protection::new(secret, *suite);
+            if search(&mut tried, packet, key_log).is_some() {
+                return Some(random);
+            }
+        }
+        if key_log.search_work.get() == 0 {
+            return None;
+        }
+    }
+    None
+}
+
+/// Opens a packet of unknown number, within the work that is left.
+fn search(
+    tried: &mut Protection,
+    packet: &Protected<'_>,
+    key_log: &KeyLog,
+) -> Option<DecryptedPacket> {
+    // To derive the keys is work, too.
+    let mut work = key_log.search_work.get().saturating_sub(KEYS_WORK);
+    let opened = tried.search(packet, &mut work);
+    key_log.search_work.set(work);
+    opened
 }

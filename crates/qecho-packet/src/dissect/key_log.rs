@@ -1,6 +1,7 @@
 //! TLS secrets, as the NSS key log format hands them down.
 
 use std::{
+    cell::Cell,
     collections::{HashMap, VecDeque},
     time::Duration,
 };
@@ -16,6 +17,10 @@ pub(super) const RANDOM_LENGTH: usize = 32;
 
 /// Bytes of lines that are kept of one session; TLS 1.3 has less.
 pub(crate) const LINES_MAX: usize = 2_048;
+
+/// Packets that are tried to be opened, in all, to find out whose secrets a connection has whose
+/// ClientHello is missing: some seconds.
+const SEARCH_WORK_MAX: usize = 2_000_000;
 
 /// The client random, which names a TLS session in a key log.
 pub(super) type ClientRandom = [u8; RANDOM_LENGTH];
@@ -39,6 +44,8 @@ pub(super) struct KeyLog {
     /// The oldest first.
     unclaimed: VecDeque<ClientRandom>,
     pub(super) malformed: u64,
+    /// Packets that may still be tried where nothing names their secrets.
+    pub(super) search_work: Cell<usize>,
 }
 
 #[derive(Default)]
@@ -59,7 +66,26 @@ impl KeyLog {
             sessions: HashMap::new(),
             unclaimed: VecDeque::new(),
             malformed: 0,
+            // Whoever writes a capture has seen every ClientHello.
+            search_work: Cell::new(if keeps_lines { 0 } else { SEARCH_WORK_MAX }),
         }
+    }
+
+    /// Tells whether there are secrets that may be tried.
+    pub(super) fn is_searchable(&self) -> bool {
+        !self.unclaimed.is_empty() && self.search_work.get() > 0
+    }
+
+    /// Returns the secrets of all sessions that may protect such packets, the newest first.
+    pub(super) fn secrets(
+        &self,
+        sender: Side,
+        packet_type: PacketType,
+    ) -> impl Iterator<Item = (ClientRandom, &Secret)> {
+        self.unclaimed.iter().rev().filter_map(move |random| {
+            let secret = self.secret(random, sender, packet_type)?;
+            Some((*random, secret))
+        })
     }
 
     pub(super) fn add(&mut self, now: Duration, text: &str) {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Dissector, connection::other, key_log::KeyLog, table::Table};
+use super::{Dissector, connection::other, key_log::KeyLog, late::Strangers, table::Table};
 use crate::{
     Direction,
     protection::Unsealed,
@@ -20,6 +20,7 @@ impl Dissector {
         Self {
             key_log: KeyLog::new(unclaimed_sessions_max, true),
             table: Table::new(usize::MAX),
+            strangers: Strangers::default(),
         }
     }
 

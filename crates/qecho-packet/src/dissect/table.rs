@@ -10,6 +10,7 @@ use crate::{
 use super::{
     captured_datagram::{CapturedDatagram, TELLING_LENGTH},
     connection::{Connection, PATHS_MAX, Path, other},
+    key_log::ClientRandom,
 };
 
 /// Connections that are found by one connection ID; those with short ones may
@@ -184,20 +185,30 @@ impl Table {
         }
     }
 
-    /// Takes a connection in, of which the client's first datagram was seen.
+    /// Takes a connection in; `original_destination` is what its client's first datagram, if
+    /// that was seen, is addressed to.
     pub(super) fn insert(
         &mut self,
         connection: Connection,
-        original_destination: ConnectionId,
+        original_destination: Option<ConnectionId>,
         path: Path,
     ) -> u64 {
         self.begun += 1;
         let number = self.begun;
         self.connections.insert(number, Box::new(connection));
         self.touch(number);
-        self.remember(number, Side::Server, original_destination);
+        if let Some(id) = original_destination {
+            self.remember(number, Side::Server, id);
+        }
         self.note_path(number, path);
         number
+    }
+
+    /// Finds the connection of a TLS session.
+    pub(super) fn of_session(&self, random: &ClientRandom) -> Option<u64> {
+        let mut connections = self.connections.iter();
+        let found = connections.find(|(_, one)| one.client_random().as_ref() == Some(random))?;
+        Some(*found.0)
     }
 
     /// Notes what an authentic packet tells.

@@ -235,6 +235,16 @@ impl HeaderKey {
     }
 }
 
+impl Unprotected<'_> {
+    /// Tells whether the bits that are protected and mean nothing are 0 (RFC 9000 §17.2,
+    /// §17.3.1).
+    pub(crate) fn has_reserved_bits_clear(&self) -> bool {
+        let first = self.head[0];
+        let long = first & 0x80 != 0;
+        first & if long { 0x0c } else { 0x18 } == 0
+    }
+}
+
 impl PacketKey {
     /// Returns what is in a packet, if this key and number are its own.
     pub(crate) fn open(&self, packet: &Unprotected<'_>, number: u64) -> Option<Vec<u8>> {

@@ -25,6 +25,7 @@ mod header;
 mod metrics;
 mod packet;
 mod parameters;
+mod qvis;
 mod record;
 mod state;
 mod tuples;
@@ -61,6 +62,18 @@ pub const FILES_MAX: u64 = 65_536;
 /// Clones write to the same folder, for the threads of one program.
 #[derive(Clone, Debug)]
 pub struct Qlog(Arc<Mutex<Files>>);
+
+/// The form of the files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Form {
+    /// That of the current drafts.
+    #[default]
+    Current,
+    /// That of draft-ietf-quic-qlog-main-schema-02, with `qlog_version` 0.3, which qvis
+    /// (<https://qvis.quictools.info>) loads.
+    Qvis,
+}
 
 /// The result of writing the files.
 #[derive(Clone, Debug, Default)]
@@ -100,6 +113,12 @@ impl Qlog {
             .create(&directory)?;
         let files = Files::new(directory, program, side);
         Ok(Self(Arc::new(Mutex::new(files))))
+    }
+
+    /// Writes the files in this form.
+    pub fn with_form(self, form: Form) -> Self {
+        self.files().set_form(form);
+        self
     }
 
     /// Tells what became of the files so far.

@@ -2,5 +2,6 @@
 
 mod files;
 mod mutation;
+mod qvis;
 mod sample;
 mod validity;

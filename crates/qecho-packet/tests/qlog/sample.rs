@@ -267,6 +267,7 @@ pub(crate) const UNPROCESSED: [DropReason; 19] = [
     DropReason::Closed,
     DropReason::UnknownConnection,
     DropReason::BeginningNotCaptured,
+    DropReason::ClientHelloNotCaptured,
     DropReason::UnsupportedVersion,
     DropReason::DatagramTooSmall,
     DropReason::ServerToken,

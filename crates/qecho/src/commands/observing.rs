@@ -94,7 +94,9 @@ impl Observing {
     ) -> Result<(), Failure> {
         let mut sinks: Vec<_> = lines.into_iter().collect();
         if let Some(directory) = &qlog.directory {
-            let qlog = self.qlog.insert(tracing::make_qlog(directory, side)?);
+            let qlog = self
+                .qlog
+                .insert(tracing::make_qlog(directory, qlog.form, side)?);
             sinks.push(Box::new(qlog.clone()));
         }
         if !sinks.is_empty() {

@@ -39,7 +39,11 @@ pub(super) fn run(arguments: &TraceFileArguments) -> Result<ExitStatus, Failure>
     }
     let qlog = match &arguments.qlog.directory {
         None => None,
-        Some(directory) => Some(tracing::make_qlog(directory, Side::Client)?),
+        Some(directory) => Some(tracing::make_qlog(
+            directory,
+            arguments.qlog.form,
+            Side::Client,
+        )?),
     };
     let mut view = FileTracer {
         tracer: Tracer::new(LossSource::Inferred),

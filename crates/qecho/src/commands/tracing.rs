@@ -8,12 +8,15 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use qecho_engine::Side;
-use qecho_packet::trace::{Event, Sink, TraceReport, qlog::Qlog};
+use qecho_packet::trace::{
+    Event, Sink, TraceReport,
+    qlog::{Form, Qlog},
+};
 use rustix::fs::{Access, access};
 
 use super::PROGRAM;
 use crate::{
-    args::TraceArgument,
+    args::{QlogFormArgument, TraceArgument},
     exit::Failure,
     render::{
         story::StoryText,
@@ -33,7 +36,15 @@ impl From<TraceArgument> for Detail {
 }
 
 /// Makes a folder of qlog files, and says what they reveal.
-pub(super) fn make_qlog(directory: &Path, side: Side) -> Result<Qlog, Failure> {
+pub(super) fn make_qlog(
+    directory: &Path,
+    form: QlogFormArgument,
+    side: Side,
+) -> Result<Qlog, Failure> {
+    let form = match form {
+        QlogFormArgument::Current => Form::Current,
+        QlogFormArgument::Qvis => Form::Qvis,
+    };
     let shown = directory.display();
     let qlog = Qlog::new(directory.to_owned(), PROGRAM, side)
         .map_err(|error| match error.kind() {
@@ -43,7 +54,7 @@ pub(super) fn make_qlog(directory: &Path, side: Side) -> Result<Qlog, Failure> {
         .and_then(|qlog| {
             // Its files are made when connections begin; that would be late.
             access(directory, Access::WRITE_OK | Access::EXEC_OK)?;
-            Ok(qlog)
+            Ok(qlog.with_form(form))
         })
         .with_context(|| format!("cannot write qlog files to {shown}"))?;
     say(format_args!(

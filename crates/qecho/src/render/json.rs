@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use qecho_packet::text;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -51,6 +52,8 @@ impl Serialize for Object {
 /// Writes anything as a line of JSON, at once.
 pub(crate) fn line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let mut line = serde_json::to_vec(value)?;
+    // JSON escapes few characters, and what a peer has said is in it.
+    text::escape_json(&mut line);
     line.push(b'\n');
     out.write_all(&line)
 }

@@ -11,7 +11,7 @@ use qecho_measure::ping::{
 };
 use qecho_packet::text;
 
-use super::{alpn, counted};
+use super::{alpn, counted, trace};
 
 /// Host that is pinged, and the messages that it gets.
 #[derive(Clone, Debug)]
@@ -119,27 +119,24 @@ fn replied(host: &str, reply: &Reply) -> String {
     format!("{what} from {host}: seq={sequence} time={time}{more}")
 }
 
-/// Names versions as people call them.
+/// Versions of an answer that are shown; whoever answers may list thousands.
+const VERSIONS_SHOWN_MAX: usize = 16;
+
+/// Names versions as people call them, the first of them if they are many.
+pub(super) fn version_names(versions: &[u32]) -> Vec<String> {
+    let shown = versions.iter().take(VERSIONS_SHOWN_MAX);
+    shown.map(|version| trace::version(*version)).collect()
+}
+
 fn versions_in_words(versions: &[u32]) -> String {
-    let words: Vec<_> = versions
-        .iter()
-        .map(|version| version_name(*version))
-        .collect();
+    let mut words = version_names(versions);
+    let left_out = versions.len() - words.len();
+    if left_out > 0 {
+        words.push(counted(left_out, "other"));
+    }
     match words.is_empty() {
         true => "none".into(),
         false => words.join(", "),
-    }
-}
-
-/// Names a version: RFC 9000 §15, RFC 9369, and the registry of the drafts.
-pub(super) fn version_name(version: u32) -> String {
-    match version {
-        1 => "1".into(),
-        0x6b33_43cf => "2".into(),
-        0xff00_0000..=0xff00_00ff => format!("draft-{}", version & 0xff),
-        // Servers list such a one so that nobody comes to rely on the list.
-        _ if version & 0x0f0f_0f0f == 0x0a0a_0a0a => format!("{version:#010x} (reserved)"),
-        _ => format!("{version:#010x}"),
     }
 }
 

@@ -34,7 +34,7 @@ use self::{
 };
 pub(super) use self::{
     line::{columns, wrapped},
-    names::sender,
+    names::{sender, version},
     number::{counted, grouped, stamp},
 };
 

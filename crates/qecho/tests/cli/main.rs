@@ -31,11 +31,13 @@ mod signals;
 mod silence;
 mod silent_servers;
 mod trace_file;
+mod trace_partial;
 mod tracing;
 mod trust;
 mod unreachable;
 mod unread;
 mod unusual_keys;
+mod unseen;
 mod usage;
 
 mod captured;

@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// The types of pcapng's blocks (draft-ietf-opsawg-pcapng §4).
-const PACKET: u32 = 6;
-const SECRETS: u32 = 10;
+pub(crate) const PACKET: u32 = 6;
+pub(crate) const SECRETS: u32 = 10;
 const INTERFACE: u32 = 1;
 
 /// Link types (<https://www.tcpdump.org/linktypes.html>).
@@ -24,14 +24,14 @@ const PPP: u16 = 9;
 const RADIO: u16 = 105;
 
 /// A client's capture of one message, and its key log.
-struct Recording {
-    env: TestEnv,
-    bytes: Vec<u8>,
-    keys: PathBuf,
+pub(crate) struct Recording {
+    pub(crate) env: TestEnv,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) keys: PathBuf,
 }
 
 impl Recording {
-    fn make() -> Self {
+    pub(crate) fn make() -> Self {
         let env = TestEnv::new();
         let (capture, keys) = (env.path("capture"), env.path("keys"));
         let server = env.server("");
@@ -44,12 +44,12 @@ impl Recording {
     }
 
     /// Shows a file of these bytes.
-    fn trace(&self, bytes: &[u8], arguments: &str) -> Output {
+    pub(crate) fn trace(&self, bytes: &[u8], arguments: &str) -> Output {
         let path = self.write(bytes);
         self.env.qecho("trace").arg(path).args(arguments).run()
     }
 
-    fn write(&self, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn write(&self, bytes: &[u8]) -> PathBuf {
         let path = self.env.path("file");
         fs::write(&path, bytes).expect("the folder takes files");
         path
@@ -66,7 +66,7 @@ impl Recording {
 }
 
 /// Returns the type and the place of each block.
-fn blocks(bytes: &[u8]) -> Vec<(u32, std::ops::Range<usize>)> {
+pub(crate) fn blocks(bytes: &[u8]) -> Vec<(u32, std::ops::Range<usize>)> {
     let word = |at: usize| {
         let bytes = bytes[at..at + 4].try_into().expect("four bytes");
         u32::from_le_bytes(bytes)

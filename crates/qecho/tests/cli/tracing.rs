@@ -194,6 +194,42 @@ fn a_server_tells_its_connections_apart() {
 }
 
 #[test]
+fn qlog_files_have_the_form_that_was_asked_for() {
+    let env = TestEnv::new();
+    let capture = env.path("capture");
+    let [live, read, plain] = ["live", "read", "plain"].map(|name| env.path(name));
+    let demo = env.qecho("demo --qlog-form qvis --pcap").arg(&capture);
+    ok(demo.arg("--qlog").arg(&live));
+    let trace = |form: &str, folder| {
+        let trace = env.qecho(format!("trace {form}")).arg(&capture);
+        trace.arg("--qlog").arg(folder).ok();
+    };
+    trace("--qlog-form qvis", &read);
+    trace("", &plain);
+    for (folder, begins) in [
+        (
+            &live,
+            "\u{1e}{\"qlog_format\":\"JSON-SEQ\",\"qlog_version\":\"0.3\",",
+        ),
+        (
+            &read,
+            "\u{1e}{\"qlog_format\":\"JSON-SEQ\",\"qlog_version\":\"0.3\",",
+        ),
+        (&plain, "\u{1e}{\"file_schema\":"),
+    ] {
+        let files = fs::read_dir(folder).expect("it was made");
+        let paths: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
+        assert!(!paths.is_empty(), "{folder:?}");
+        for path in paths {
+            let text = fs::read_to_string(&path).expect("it is text");
+            assert!(text.starts_with(begins), "{text}");
+        }
+    }
+    let done = env.qecho("demo --qlog-form qvis").run();
+    done.exits(2).complains("--qlog <DIR>");
+}
+
+#[test]
 fn qlog_files_are_for_their_owner() {
     let env = TestEnv::new();
     let folder = env.path("new").join("qlog");

@@ -13,7 +13,8 @@ use crate::{
 
 /// Returns the data of `quic:connection_started`.
 pub(super) fn started(connection: &Connection) -> impl Serialize + '_ {
-    let id_of = |side| (connection.side == side).then_some(&connection.original_destination[..]);
+    let original = Some(&connection.original_destination[..]).filter(|id| !id.is_empty());
+    let id_of = |side| original.filter(|_| connection.side == side);
     object! {
         local: endpoint(connection.local, id_of(Side::Server)),
         remote: endpoint(connection.remote, id_of(Side::Client)),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    FILES_MAX, FILES_OPEN_MAX, Failure, QlogReport,
+    FILES_MAX, FILES_OPEN_MAX, Failure, Form, QlogReport,
     file::TraceFile,
     header::{self, side_name},
     record::Records,
@@ -63,8 +63,13 @@ impl Files {
             open: VecDeque::new(),
             begun: 0,
             report: QlogReport::default(),
-            records: Records::default(),
+            records: Records::new(Form::Current),
         }
+    }
+
+    /// Writes the files that are still to begin in this form.
+    pub(super) fn set_form(&mut self, form: Form) {
+        self.records = Records::new(form);
     }
 
     pub(super) fn report(&self) -> QlogReport {
@@ -186,6 +191,8 @@ fn note_failure(report: &mut QlogReport, path: &Path, source: io::Error) {
 fn stem(key: &Key) -> String {
     let side = side_name(key.side);
     match key.connection {
+        // Nobody has seen how it began.
+        Some((number, original)) if original.is_empty() => format!("connection{number}_{side}"),
         Some((_, original)) => format!("{original}_{side}"),
         None => format!("endpoint_{side}"),
     }

@@ -1,6 +1,7 @@
 //! The record that begins a file (main schema §5).
 
 use super::{
+    Form, qvis,
     record::Records,
     value::{hex, object},
 };
@@ -18,6 +19,11 @@ pub(super) fn write(
         Some(original) => format!("{program}: connection {original}, seen by the {side}"),
         None => format!("{program}: what belongs to no connection, seen by the {side}"),
     };
+    if records.form() == Form::Qvis {
+        let group_id = connection.map(|original| original.to_string());
+        records.push(&qvis::header(&title, program, side, group_id));
+        return;
+    }
     records.push(&object! {
         file_schema: "urn:ietf:params:qlog:file:sequential",
         serialization_format: "application/qlog+json-seq",

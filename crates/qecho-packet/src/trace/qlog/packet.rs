@@ -45,6 +45,7 @@ pub(super) fn write(
     let content = packet.content.as_ref();
     let malformed = content.and_then(|content| content.malformed);
     let malformed = malformed.map(|malformed| malformed.to_string());
+    let more_versions = packet.header.and_then(more_versions);
     let passed = object! {
         header: header,
         frames?: content.map(|content| content.frames.iter().map(FrameRecord).collect::<Vec<_>>()),
@@ -59,7 +60,8 @@ pub(super) fn write(
         Direction::Received => "quic:packet_received",
         Direction::Sent => "quic:packet_sent",
     };
-    let note = malformed.as_deref().or(context.note);
+    let note = malformed.as_deref().or(more_versions.as_deref());
+    let note = note.or(context.note);
     records.event(name, EventContext { note, ..context }, passed);
 }
 
@@ -117,10 +119,21 @@ fn full_header<'a>(packet: &Packet<'a>) -> Option<impl Serialize + use<'a>> {
     })
 }
 
+/// Versions of a Version Negotiation packet that are written: a datagram has place for
+/// thousands.
+const VERSIONS_MAX: usize = 64;
+
 /// Returns the versions of a Version Negotiation packet, if there are any.
 pub(super) fn offered_versions(header: &Header) -> Option<Vec<Version>> {
-    let versions = header.versions.iter().copied().map(Version);
+    let versions = header.versions.iter().take(VERSIONS_MAX);
+    let versions = versions.copied().map(Version);
     (!header.versions.is_empty()).then(|| versions.collect())
+}
+
+/// Returns how many versions there are, if not all are written.
+pub(super) fn more_versions(header: &Header) -> Option<String> {
+    let count = header.versions.len();
+    (count > VERSIONS_MAX).then(|| format!("{count} versions, of which {VERSIONS_MAX} are told"))
 }
 
 /// Returns the token of an Initial packet, of which nobody can tell where the
@@ -153,7 +166,14 @@ fn dropped(packet: &Packet<'_>, direction: Direction) -> Option<(DropReason, &'s
     }
     let trigger = match reason {
         // Not the endpoint made nothing of it, but who looks on.
-        DropReason::NoSecrets | DropReason::Cut if packet.header.is_some() => return None,
+        DropReason::NoSecrets
+        | DropReason::ClientHelloNotCaptured
+        | DropReason::BeginningNotCaptured
+        | DropReason::Cut
+            if packet.header.is_some() =>
+        {
+            return None;
+        }
         DropReason::Malformed(_)
         | DropReason::DatagramTooSmall
         | DropReason::ServerToken
@@ -167,7 +187,7 @@ fn dropped(packet: &Packet<'_>, direction: Direction) -> Option<(DropReason, &'s
         | DropReason::TooFragmented
         | DropReason::Oversized
         | DropReason::HandshakeFailed => "rejected",
-        DropReason::UnknownConnection | DropReason::BeginningNotCaptured => "connection_unknown",
+        DropReason::UnknownConnection => "connection_unknown",
         DropReason::UnsupportedVersion => "unsupported",
         _ => "general",
     };

@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::value::object;
+use super::{Form, qvis, value::object};
+use crate::text::escape_json;
 
 /// The first byte of a record.
 const RECORD_SEPARATOR: u8 = 0x1e;
 
 /// Whole records, one after the other.
-#[derive(Debug, Default)]
-pub(super) struct Records(Vec<u8>);
+#[derive(Debug)]
+pub(super) struct Records {
+    form: Form,
+    bytes: Vec<u8>,
+}
 
 /// The members of an event beside its data.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,16 +29,25 @@ pub(super) struct EventContext<'a> {
 }
 
 impl Records {
+    pub(super) fn new(form: Form) -> Self {
+        let bytes = Vec::new();
+        Self { form, bytes }
+    }
+
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.bytes.clear();
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 
     /// Adds an event (main schema §7).
@@ -44,25 +57,38 @@ impl Records {
         context: EventContext<'_>,
         data: impl Serialize,
     ) {
-        self.push(&object! {
-            time: milliseconds(context.at),
-            name: name,
-            tuple?: context.tuple,
-            data: data,
-            note?: context.note,
-        });
+        match self.form {
+            Form::Current => self.push(&object! {
+                time: milliseconds(context.at),
+                name: name,
+                tuple?: context.tuple,
+                data: data,
+                note?: context.note,
+            }),
+            Form::Qvis => {
+                let data = serde_json::to_value(data).unwrap_or_default();
+                self.push(&object! {
+                    time: milliseconds(context.at),
+                    name: qvis::name(name),
+                    data: qvis::data(data),
+                    note?: context.note,
+                });
+            }
+        }
     }
 
     /// Adds a record.
     pub(super) fn push(&mut self, record: &impl Serialize) {
-        let length = self.0.len();
-        self.0.push(RECORD_SEPARATOR);
-        let written = serde_json::to_writer(&mut self.0, record);
-        self.0.push(b'\n');
+        let written = serde_json::to_vec(record);
         debug_assert!(written.is_ok(), "memory takes every record");
-        if written.is_err() {
-            self.0.truncate(length);
-        }
+        let Ok(mut record) = written else {
+            return;
+        };
+        // Whoever looks at the file sees what a peer has said.
+        escape_json(&mut record);
+        self.bytes.push(RECORD_SEPARATOR);
+        self.bytes.append(&mut record);
+        self.bytes.push(b'\n');
     }
 }
 

@@ -185,6 +185,11 @@ impl QlogState {
             }
             _ => return,
         };
+        let more_versions = packet::more_versions(header);
+        let context = EventContext {
+            note: more_versions.as_deref().or(context.note),
+            ..context
+        };
         let information = object! {
             server_versions?: server_versions, chosen_version?: chosen_version,
         };

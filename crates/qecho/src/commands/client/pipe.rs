@@ -19,6 +19,7 @@ use qecho_echo::{
 };
 use qecho_engine::Dir;
 use qecho_io::Waker;
+use qecho_packet::text::{self, Decoder};
 
 use super::{
     super::spawn, CommandEvent, Running, Step, listener, no_word, reporter::Reporter, send,
@@ -207,12 +208,21 @@ fn start_writing(
     })
 }
 
+/// Writes the bytes as they are, but to a terminal as text that it cannot obey.
 fn write_all(received: Receiver<Bytes>, waker: &Waker) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
+    let mut decoder = stdout.is_terminal().then(Decoder::default);
     for piece in received {
-        stdout.write_all(&piece)?;
+        match &mut decoder {
+            None => stdout.write_all(&piece)?,
+            Some(decoder) => {
+                let text = text::shown_lines(&decoder.decode(&piece));
+                stdout.write_all(text.as_bytes())?;
+            }
+        }
         stdout.flush()?;
         waker.wake();
     }
-    Ok(())
+    let unfinished = decoder.and_then(|mut decoder| decoder.finish());
+    unfinished.map_or(Ok(()), |character| write!(stdout, "{character}"))
 }

@@ -20,6 +20,10 @@ pub(super) struct Counts {
     datagrams: u64,
     /// Packets that only missing secrets keep closed.
     closed: u64,
+    /// Packets whose secrets nothing names.
+    nameless: u64,
+    /// Packets of connections that began before.
+    late_packets: u64,
     /// Datagrams without QUIC.
     other_udp: u64,
     /// Datagrams that may be of QUIC connections that began before.
@@ -37,7 +41,12 @@ impl Counts {
     pub(super) fn count(&mut self, datagram: &DecodedDatagram) {
         self.datagrams += 1;
         for packet in &datagram.packets {
-            self.closed += u64::from(packet.dropped == Some(DropReason::NoSecrets));
+            match packet.dropped {
+                Some(DropReason::NoSecrets) => self.closed += 1,
+                Some(DropReason::ClientHelloNotCaptured) => self.nameless += 1,
+                Some(DropReason::BeginningNotCaptured) => self.late_packets += 1,
+                _ => {}
+            }
         }
     }
 
@@ -126,6 +135,20 @@ impl Counts {
                 "not opened, since qecho opens version 1: {words}"
             ));
         }
+        let closed = |count: u64, why: &str| match count {
+            0 => {}
+            1 => say(format_args!("1 packet stays closed: {why}")),
+            count => say(format_args!("{count} packets stay closed: {why}")),
+        };
+        closed(
+            self.late_packets,
+            "the capture begins after their connections, and no secrets that it has or that \
+             --keylog gives open them",
+        );
+        closed(
+            self.nameless,
+            "no secrets fit, and the ClientHello that would name them was not captured whole",
+        );
         let words = match self.closed {
             0 => return,
             1 => "1 packet stays closed: its TLS secrets are".to_owned(),

@@ -13,8 +13,10 @@ use qecho_packet::{
 const FLOWS_MAX: usize = 65_536;
 
 /// Datagrams that a pair of addresses exchanges, all with the form of short headers, before
-/// they are taken for QUIC whose beginning is missing.
+/// they are taken for QUIC whose beginning is missing; and how many values of the bits that
+/// are protected in the first byte they must have.
 const LATE_MIN: u64 = 4;
+const LATE_VALUES_MIN: u32 = 3;
 
 /// Bytes of the smallest packet with a short header: what is sampled for header protection ends
 /// there (RFC 9001 §5.4.2).
@@ -29,6 +31,9 @@ const PROTECTED_LENGTH_MIN: u64 = 20;
 /// First bits of a packet (RFC 9000 §17): the form of its header, and the fixed bit.
 const LONG_HEADER: u8 = 0x80;
 const FIXED_BIT: u8 = 0x40;
+
+/// Bits of the first byte of a short header that are protected (RFC 9001 §5.4.1).
+const PROTECTED_BITS: u8 = 0x1f;
 
 /// Flags in the first byte of Google's QUIC before Q044: a version is there, behind a
 /// connection ID of eight bytes.
@@ -55,9 +60,35 @@ pub(super) enum Verdict {
 enum Kind {
     Quic,
     OtherVersion(u32),
-    /// So many datagrams, all of them with the form of short headers.
-    Short(u64),
+    /// Datagrams that all have the form of short headers.
+    Short(Short),
     Other,
+}
+
+/// Datagrams with the form of short headers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Short {
+    count: u64,
+    /// Those whose fixed bit is 1: all, unless it is greased (RFC 9287).
+    fixed: u64,
+    /// A bit for each value of the protected bits of the first byte.
+    values: u32,
+}
+
+impl Short {
+    fn and(self, first: u8) -> Self {
+        Self {
+            count: self.count + 1,
+            fixed: self.fixed + u64::from(first & FIXED_BIT != 0),
+            values: self.values | 1 << (first & PROTECTED_BITS),
+        }
+    }
+
+    fn may_be_quic(self) -> bool {
+        self.count >= LATE_MIN
+            && self.fixed * 3 >= self.count
+            && self.values.count_ones() >= LATE_VALUES_MIN
+    }
 }
 
 /// Pairs of addresses, and what they exchange.
@@ -103,7 +134,7 @@ impl Recognition {
     /// began before the capture.
     pub(super) fn perhaps_late(&self) -> u64 {
         let counts = self.flows.values().map(|kind| match kind {
-            Kind::Short(count) if *count >= LATE_MIN => *count,
+            Kind::Short(short) if short.may_be_quic() => short.count,
             _ => 0,
         });
         counts.sum()
@@ -149,9 +180,9 @@ fn alone(seen: &CapturedDatagram<'_>, datagram: &DecodedDatagram, known: Option<
         {
             Kind::Quic
         }
-        _ if !is_long && is_fixed && payload.len() >= SHORT_LENGTH_MIN => match known {
-            None => Kind::Short(1),
-            Some(Kind::Short(count)) => Kind::Short(count + 1),
+        _ if !is_long && payload.len() >= SHORT_LENGTH_MIN => match known {
+            None => Kind::Short(Short::default().and(*first)),
+            Some(Kind::Short(short)) => Kind::Short(short.and(*first)),
             Some(known) => known,
         },
         _ => Kind::Other,

@@ -11,7 +11,7 @@ use qecho_measure::ping::{
 };
 use serde_json::Value;
 
-use super::{PingTarget, version_name};
+use super::{PingTarget, version_names};
 use crate::render::{Object, alpn_name, cipher_suite, csv_field, microseconds};
 
 /// Version of the form of these rows.
@@ -20,7 +20,7 @@ const SCHEMA: u32 = 1;
 /// The columns of comma-separated values; a row leaves empty what it has not.
 pub(crate) const COLUMNS: &str = "\
     type,host,over,seq,bytes,echo_time_us,round_trip_us,ack_delay_us,handshake_us,\
-    first_reply_us,confirmed_us,resumed,early_data,echoed_us,negotiation_us,versions,reason,\
+    first_reply_us,confirmed_us,resumed,early_data,echoed_us,negotiation_us,versions,versions_offered,reason,\
     sent,received,lost,unanswered,late,duplicates,reordered,min_us,mean_us,p50_us,p90_us,\
     p99_us,max_us,jitter_us,smoothed_rtt_us,min_rtt_us,congestion_window,mtu,packets_lost,\
     ecn,schema";
@@ -77,12 +77,11 @@ fn replied(kind: &str, host: &str, reply: &Reply) -> Object {
                 .with_some("early_data", early_data)
                 .with_some("echoed_us", echoed.map(microseconds))
         }
-        ReplyKind::Versions { versions, bytes } => {
-            let versions = versions.iter().map(|version| version_name(*version));
-            row.with("bytes", bytes)
-                .with("negotiation_us", time)
-                .with("versions", versions.collect::<Vec<_>>())
-        }
+        ReplyKind::Versions { versions, bytes } => row
+            .with("bytes", bytes)
+            .with("negotiation_us", time)
+            .with("versions", version_names(versions))
+            .with("versions_offered", versions.len()),
         _ => row,
     }
 }

@@ -26,7 +26,10 @@ pub(super) fn began(connection: &Connection) -> [Note; 3] {
     let here = names::sender_name(Some(connection), Direction::Sent);
     let there = names::sender_name(Some(connection), Direction::Received);
     let (number, id) = (connection.number, &connection.original_destination);
-    let heading = format!("connection {number}, original destination connection ID {id}");
+    let heading = match id.is_empty() {
+        true => format!("connection {number}, which began before the capture"),
+        false => format!("connection {number}, original destination connection ID {id}"),
+    };
     [
         (STRONG, heading),
         (PLAIN, format!("→ sent by {here} {local},")),

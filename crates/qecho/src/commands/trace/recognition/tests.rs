@@ -128,12 +128,22 @@ fn version_negotiation_answers_something_or_offers_what_somebody_speaks() {
 
 #[test]
 fn what_has_only_short_headers_may_be_quic_that_began_before() {
-    let short = |first: u8| (first % 2 == 0, padded(&[first, 1, 2, 3], 40));
+    let short = |first: u8| (first.is_multiple_of(2), padded(&[first, 1, 2, 3], 40));
     let (verdicts, recognition) = judged(&[0x40, 0x41, 0x5e, 0x7f].map(short));
     assert_eq!(verdicts, [Verdict::Other; 4]);
     assert_eq!(recognition.perhaps_late(), 4);
-    let (_, mixed) = judged(&[0x40, 0x41, 0x12, 0x7f, 0x40].map(short));
-    assert_eq!(mixed.perhaps_late(), 0);
+    let (_, greased) = judged(&[0x40, 0x01, 0x12, 0x7f, 0x03].map(short));
+    assert_eq!(greased.perhaps_late(), 5);
+    // NTP, DTLS, media among others, always the same.
+    for other in [
+        [0x1b, 0x1c, 0x24, 0x23],
+        [20, 22, 23, 24],
+        [0x40, 0x41, 0x42, 0x80],
+        [0x41; 4],
+    ] {
+        let (_, recognition) = judged(&other.map(short));
+        assert_eq!(recognition.perhaps_late(), 0, "{other:x?}");
+    }
     let (_, few) = judged(&[0x40, 0x41, 0x42].map(short));
     assert_eq!(few.perhaps_late(), 0);
 }
