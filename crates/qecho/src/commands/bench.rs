@@ -83,6 +83,7 @@ fn bench(
         (Err(BenchError::Stopped), Some(ending)) => return Err(Failure::silent(ending)),
         (Err(error), _) => return Err(explain(arguments, &verifier, error)),
     };
+    report.time = Some(json::now());
     report.started_at = Some(display.started_at());
     report.command_line = Some(command_line::of_this_process());
     report.host = Some(command_line::host());

@@ -82,6 +82,7 @@ pub(crate) fn done_json(report: &Report) -> Object {
         .with("messages", report.messages)
         .with("bytes_sent", report.bytes_sent)
         .with("bytes_received", report.bytes_received)
+        .with_schema()
 }
 
 /// Returns why it went wrong as JSON.

@@ -227,6 +227,7 @@ impl Render for Report {
             .with("datagrams_dropped_blocked", self.datagrams_blocked)
             .with("datagrams_dropped_too_large", self.datagrams_too_large)
             .with("datagrams_dropped_unsupported", self.datagrams_unsupported)
+            .with_schema()
             .line(out)
     }
 }

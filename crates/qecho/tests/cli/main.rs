@@ -5,6 +5,7 @@ mod agreement;
 mod bench;
 mod cert;
 mod demo;
+mod documented;
 mod exchange;
 mod identity;
 mod key_log;
