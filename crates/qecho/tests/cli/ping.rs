@@ -162,6 +162,19 @@ fn answers_that_one_turn_handles_have_each_their_own_time() {
 }
 
 #[test]
+fn a_server_that_ends_each_stream_after_a_message_answers_every_ping() {
+    let (env, server) = TestEnv::with_server("--end after-message");
+    for options in ["-n 40 -i 0", "-n 40 -i 1ms"] {
+        let done = ping(&env, &server, &format!("{options} --format json"));
+        let summary = done.exits(0).last_event();
+        let counts = ["sent", "received", "lost"].map(|name| summary[name].as_u64());
+        assert_eq!(counts, [40, 40, 0].map(Some), "{options}: {summary}");
+    }
+    let streams = server.ends_well()["streams"].as_u64();
+    assert!(streams >= Some(41), "{streams:?}");
+}
+
+#[test]
 fn the_phases_of_a_handshake_follow_one_another_in_every_row() {
     let (env, server) = TestEnv::with_server("--early-data on");
     let load = "--over handshake -n 150 -i 2ms --resume --early-data --format json";
