@@ -61,9 +61,8 @@ impl Serialize for Object {
 
 /// Returns the time as JSON has it (RFC 3339), in UTC, to the microsecond.
 pub(crate) fn now() -> String {
-    let form = format_description!(
-        "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z"
-    );
+    let form =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
     OffsetDateTime::now_utc().format(form).unwrap_or_default()
 }
 
