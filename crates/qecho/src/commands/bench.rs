@@ -27,7 +27,7 @@ use super::{dialing, observing::Observing, resolve, signals, trust};
 use crate::{
     args::{BenchArguments, BenchFormat, Load},
     exit::{ExitStatus, Failure},
-    render::{bench, json},
+    render::{bench, json, prose::Prose},
     stderr::{INSECURE, say},
 };
 
@@ -90,7 +90,11 @@ fn bench(
     report.check_thresholds(&arguments.fail_if);
     let mut out = io::stdout().lock();
     match arguments.format {
-        BenchFormat::Text => bench::text(&report, &mut out)?,
+        BenchFormat::Text => {
+            let mut out = Prose::new(&mut out);
+            bench::text(&report, &mut out)?;
+            out.flush()?;
+        }
         BenchFormat::Json => json::line(&report.without_distributions(), &mut out)?,
         BenchFormat::Csv => bench::csv(&report, &mut out)?,
     }

@@ -122,6 +122,10 @@ fn reach_text(listening: &Listening<'_>, out: &mut dyn Write) -> io::Result<()> 
 }
 
 impl Render for Notice {
+    fn is_prose(&self) -> bool {
+        false
+    }
+
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         if let Some(peer) = self.peer {
             write!(out, "{peer}  ")?;

@@ -1,6 +1,9 @@
 //! Help, versions, and command lines that mean nothing.
 
-use crate::env::TestEnv;
+use crate::{
+    env::{TestEnv, VacantPort},
+    terminal::Terminal,
+};
 
 /// Words behind `qecho cert`.
 const CERT_COMMANDS: &str = ",new,list,show,verify,renew,install,uninstall,ca,ca new,ca show";
@@ -85,6 +88,51 @@ fn options_that_people_guess_get_a_tip_that_fits() {
             .complains("unexpected argument");
         assert_eq!(done.stderr.matches("tip:").count(), 1, "{done:#?}");
     }
+}
+
+#[test]
+fn lines_for_people_end_where_the_terminal_does_and_are_whole_elsewhere() {
+    let (env, server) = TestEnv::with_server("");
+    let place = server.place();
+    let nobody = VacantPort::keep();
+    for (typed, code, words) in [
+        (
+            format!("ping {place} -n 120 -i 0 -q"),
+            0,
+            "\nPING 127.0.0.1:",
+        ),
+        (format!("bench {place} -n 200"), 0, "\nserver "),
+        ("server --listen 192.0.2.1:4433".to_owned(), 2, "\nhint: "),
+        (
+            format!("client 127.0.0.1:{} -m a", nobody.number()),
+            1,
+            "\nhint: ",
+        ),
+        ("cert new localhost".to_owned(), 0, "\ncertificate "),
+    ] {
+        for columns in [50, 80] {
+            let shown = Terminal::start_with_columns(columns, env.qecho(&typed)).exits(code);
+            // The progress before the report is drawn over.
+            let shown = shown
+                .rsplit("\u{1b}[2K")
+                .next()
+                .expect("there is a last part");
+            let shown = format!("\n{}", shown.replace('\r', ""));
+            assert!(shown.contains(words), "{typed}: {shown}");
+            for line in shown.lines() {
+                // A word that is longer stands alone.
+                let is_word = line.split_whitespace().count() <= 2;
+                let width = line.chars().count();
+                assert!(
+                    width <= columns.into() || is_word,
+                    "{columns}: {line:?} in {shown}"
+                );
+            }
+        }
+    }
+    let piped = env.qecho(format!("bench {place} -n 200")).ok();
+    let longest = piped.stdout.lines().map(str::len).max();
+    assert!(longest > Some(80), "{piped:#?}");
 }
 
 #[test]
