@@ -8,6 +8,7 @@ mod cert;
 mod client;
 mod demo;
 mod dial;
+mod guesses;
 mod help;
 mod host_port;
 mod listen;
@@ -73,7 +74,9 @@ impl Arguments {
         let typed: Vec<OsString> = std::env::args_os().collect();
         match detail_apart(&typed) {
             None => {
-                let matches = help::grouped(Self::command()).get_matches_from(typed);
+                let matches = help::grouped(Self::command()).try_get_matches_from(&typed);
+                let matches =
+                    matches.unwrap_or_else(|error| guesses::with_tip(error, &typed).exit());
                 Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
             }
             Some(detail) => {
@@ -251,14 +254,21 @@ fn positive_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Reads a duration such as `10s`, `500ms` or `1m30s`.
+/// Reads a duration such as `10s`, `500ms` or `1m30s`; a number alone is seconds, as with
+/// pings and iperf3.
 fn duration(text: &str) -> Result<Duration, String> {
+    let too_long = || "it must be at most 365 days".to_owned();
+    if let Some(seconds) = number::decimal(text) {
+        let is_possible = seconds <= DURATION_MAX.as_secs_f64();
+        let duration = is_possible.then(|| Duration::from_secs_f64(seconds));
+        return duration.ok_or_else(too_long);
+    }
     let duration = humantime::parse_duration(text)
         .map_err(|error| format!("{error}; write for instance 10s, 500ms or 1m30s"))?;
-    if duration > DURATION_MAX {
-        return Err("it must be at most 365 days".into());
+    match duration <= DURATION_MAX {
+        true => Ok(duration),
+        false => Err(too_long()),
     }
-    Ok(duration)
 }
 
 #[cfg(test)]
@@ -289,6 +299,26 @@ mod tests {
             let error = capture_size(text).expect_err(text);
             assert!(error.contains(reason), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn times_are_read_as_pings_and_iperf3_take_them_and_with_units() {
+        for (text, milliseconds) in [
+            ("0", 0),
+            ("1", 1_000),
+            ("0.2", 200),
+            (".5", 500),
+            ("200ms", 200),
+            ("1m30s", 90_000),
+        ] {
+            let read = Duration::from_millis(milliseconds);
+            assert_eq!(duration(text), Ok(read), "{text}");
+        }
+        let texts = "-1 1e3 inf nan . 1.2.3 soon 999999999999";
+        for text in texts.split(' ').chain([""]) {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        assert!(positive_duration("0").is_err() && positive_duration("0ms").is_err());
     }
 
     #[test]

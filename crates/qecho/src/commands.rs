@@ -29,7 +29,7 @@ use anyhow::Context;
 use crate::{
     args::{Arguments, Command, Format},
     exit::{ExitStatus, Failure},
-    render::Render,
+    render::{Render, prose::Prose},
 };
 
 /// Name of this program in files.
@@ -65,6 +65,11 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<()>
 fn show(what: &dyn Render, format: Format) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match format {
+        Format::Text if what.is_prose() => {
+            let mut out = Prose::new(&mut out);
+            what.text(&mut out)?;
+            out.flush()?;
+        }
         Format::Text => what.text(&mut out)?,
         Format::Json => what.json(&mut out)?,
     }

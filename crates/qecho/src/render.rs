@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod json;
 pub(crate) mod page;
 pub(crate) mod ping;
+pub(crate) mod prose;
 pub(crate) mod relay;
 pub(crate) mod sequence;
 pub(crate) mod server;
@@ -29,6 +30,11 @@ pub(crate) use self::json::Object;
 pub(crate) trait Render {
     /// Writes it for people.
     fn text(&self, out: &mut dyn Write) -> io::Result<()>;
+
+    /// Tells whether the text is words for people, and no content that somebody sent.
+    fn is_prose(&self) -> bool {
+        true
+    }
 
     /// Writes it as JSON.
     fn json(&self, out: &mut dyn Write) -> io::Result<()>;

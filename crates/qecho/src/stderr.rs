@@ -3,10 +3,18 @@
 use std::{
     fmt::Display,
     io::{self, Write},
-    sync::mpsc::channel,
+    sync::{
+        atomic::{AtomicUsize, Ordering::Relaxed},
+        mpsc::channel,
+    },
     thread,
     time::Duration,
 };
+
+use crate::render::prose::{broken, end_column, width_of};
+
+/// Column in which a line goes on that is not at its end.
+static COLUMN: AtomicUsize = AtomicUsize::new(0);
 
 /// Warning of a client that trusts anybody.
 pub(crate) const INSECURE: &str =
@@ -36,7 +44,14 @@ pub(crate) fn say_if_read(line: impl Display) {
 
 /// Says words whose line goes on.
 pub(crate) fn say_part(words: &str) {
-    let _ = io::stderr().write_all(words.as_bytes());
+    let mut stderr = io::stderr().lock();
+    let column = COLUMN.load(Relaxed);
+    let words = match width_of(&stderr) {
+        None => words.to_owned(),
+        Some(width) => broken(words, column, width),
+    };
+    COLUMN.store(end_column(&words, column), Relaxed);
+    let _ = stderr.write_all(words.as_bytes());
 }
 
 /// Says why something failed, and what to do about it.

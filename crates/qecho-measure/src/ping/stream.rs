@@ -1,4 +1,5 @@
-//! Messages on one bidirectional stream.
+//! Messages on a bidirectional stream, and on another where the server ends it after a
+//! message.
 
 use std::collections::VecDeque;
 
@@ -21,6 +22,8 @@ pub(super) struct Stream {
     expected: VecDeque<Payload>,
     /// Rest of the first of them, which has not come back.
     rest: Bytes,
+    /// Messages that came back on this stream.
+    echoed: u64,
 }
 
 impl Stream {
@@ -100,10 +103,28 @@ impl Stream {
             match read.end {
                 ReadEnd::More => {}
                 ReadEnd::Blocked | ReadEnd::Closed => return Ok(()),
-                ReadEnd::Fin => return Err(Failure::StreamEnded),
+                ReadEnd::Fin => return self.begin_again(connection, id),
                 ReadEnd::Reset(code) => return Err(Failure::Reset(code)),
             }
         }
+    }
+
+    /// Goes on with another stream after the server has ended one: it may echo one
+    /// message on each. What it did not echo is sent again.
+    fn begin_again(
+        &mut self,
+        connection: &mut Connection<'_>,
+        id: StreamId,
+    ) -> Result<(), Failure> {
+        let is_cut = !self.rest.is_empty();
+        if is_cut || std::mem::take(&mut self.echoed) == 0 {
+            return Err(Failure::StreamEnded);
+        }
+        connection.finish(id);
+        self.id = None;
+        self.unsent = Bytes::new();
+        self.unwritten = self.expected.clone();
+        Ok(())
     }
 
     fn compare(&mut self, mut data: Bytes, whole: &mut Vec<Payload>) -> Result<(), Failure> {
@@ -121,6 +142,7 @@ impl Stream {
             }
             if self.rest.is_empty() {
                 self.expected.pop_front();
+                self.echoed += 1;
                 whole.push(first);
             }
         }

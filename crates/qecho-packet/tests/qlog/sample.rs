@@ -257,7 +257,7 @@ pub(crate) fn datagram(direction: Direction, packets: Vec<Packet<'_>>) -> Datagr
     }
 }
 
-pub(crate) const UNPROCESSED: [DropReason; 19] = [
+pub(crate) const UNPROCESSED: [DropReason; 20] = [
     DropReason::Malformed(MALFORMED),
     DropReason::NoKeys,
     DropReason::NotAuthentic,

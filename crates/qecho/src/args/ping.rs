@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::ValueEnum;
 use qecho_measure::ping::{HOSTS_MAX, SIZE_MAX, SIZE_MIN};
 
-use super::{DialArguments, HostPort, ObserveArguments, host_port, number::decimal};
+use super::{DialArguments, HostPort, ObserveArguments, host_port};
 
 /// Options of `qecho ping`.
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,7 @@ pub(crate) struct PingArguments {
 
     /// Time from one to the next, in seconds or as 200ms; 0: as fast as
     /// answers come
-    #[arg(short, long, value_name = "TIME", value_parser = interval, default_value = "1s")]
+    #[arg(short, long, value_name = "TIME", value_parser = super::duration, default_value = "1s")]
     pub(crate) interval: Duration,
 
     /// Bytes of a message, 16 or more; a DATAGRAM frame takes about 1,400
@@ -127,17 +127,6 @@ pub(crate) enum PingFormat {
     Csv,
 }
 
-/// Reads an interval such as `1s` or `200ms`; a number alone is seconds, as
-/// with other pings.
-fn interval(text: &str) -> Result<Duration, String> {
-    match decimal(text) {
-        Some(seconds) if seconds <= super::DURATION_MAX.as_secs_f64() => {
-            Ok(Duration::from_secs_f64(seconds))
-        }
-        _ => super::duration(text),
-    }
-}
-
 /// Reads the size of a message.
 fn size(text: &str) -> Result<usize, String> {
     match text.parse() {
@@ -154,25 +143,6 @@ fn size(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn intervals_are_read_as_other_pings_do_and_as_all_times() {
-        for (text, milliseconds) in [
-            ("0", 0),
-            ("1", 1_000),
-            ("0.2", 200),
-            (".5", 500),
-            ("200ms", 200),
-            ("1m30s", 90_000),
-        ] {
-            let read = Duration::from_millis(milliseconds);
-            assert_eq!(interval(text), Ok(read), "{text}");
-        }
-        let texts = "-1 1e3 inf nan . 1.2.3 soon 999999999999";
-        for text in texts.split(' ').chain([""]) {
-            assert!(interval(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn a_message_has_room_for_its_number() {

@@ -11,7 +11,7 @@ use qecho_engine::{
 };
 use qecho_io::{Listen, SPIN_MAX, Spin};
 
-use super::{Format, ObserveArguments, alpn, listen};
+use super::{Format, ObserveArguments, alpn, listen, number::positive};
 
 /// Options of `qecho server`.
 #[derive(Debug, clap::Args)]
@@ -68,11 +68,12 @@ pub(crate) struct ServerArguments {
     pub(crate) retry: RetryArgument,
 
     /// Connections at once; one more is refused
-    #[arg(long, value_name = "N", default_value_t = qecho_engine::limits::CONNECTIONS_MAX)]
+    #[arg(long, value_name = "N", value_parser = positive,
+          default_value_t = qecho_engine::limits::CONNECTIONS_MAX)]
     pub(crate) max_connections: usize,
 
     /// Connections at once from one address (IPv6: /64) that is not loopback
-    #[arg(long, value_name = "N",
+    #[arg(long, value_name = "N", value_parser = positive,
           default_value_t = qecho_engine::limits::CONNECTIONS_PER_ADDRESS_MAX)]
     pub(crate) max_connections_per_address: usize,
 
@@ -207,7 +208,7 @@ fn spin(text: &str) -> Result<Spin, String> {
     match text {
         "auto" => Ok(Spin::Auto),
         "off" => Ok(Spin::Off),
-        time => match humantime::parse_duration(time) {
+        time => match super::duration(time) {
             Ok(time) if time <= SPIN_MAX => Ok(Spin::For(time)),
             _ => Err("auto, off or a time of at most 1ms is expected".into()),
         },

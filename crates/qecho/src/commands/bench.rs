@@ -27,7 +27,7 @@ use super::{dialing, observing::Observing, resolve, signals, trust};
 use crate::{
     args::{BenchArguments, BenchFormat, Load},
     exit::{ExitStatus, Failure},
-    render::{bench, json},
+    render::{bench, json, prose::Prose},
     stderr::{INSECURE, say},
 };
 
@@ -83,13 +83,18 @@ fn bench(
         (Err(BenchError::Stopped), Some(ending)) => return Err(Failure::silent(ending)),
         (Err(error), _) => return Err(explain(arguments, &verifier, error)),
     };
+    report.time = Some(json::now());
     report.started_at = Some(display.started_at());
     report.command_line = Some(command_line::of_this_process());
     report.host = Some(command_line::host());
     report.check_thresholds(&arguments.fail_if);
     let mut out = io::stdout().lock();
     match arguments.format {
-        BenchFormat::Text => bench::text(&report, &mut out)?,
+        BenchFormat::Text => {
+            let mut out = Prose::new(&mut out);
+            bench::text(&report, &mut out)?;
+            out.flush()?;
+        }
         BenchFormat::Json => json::line(&report.without_distributions(), &mut out)?,
         BenchFormat::Csv => bench::csv(&report, &mut out)?,
     }

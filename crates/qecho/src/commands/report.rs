@@ -9,7 +9,7 @@ use super::bench::output::ReportFile;
 use crate::{
     args::ReportArguments,
     exit::{ExitStatus, Failure},
-    render::page::NamedReport,
+    render::{json, page::NamedReport},
 };
 
 /// Writes reports that were kept as one page, or merged.
@@ -19,7 +19,8 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<ExitStatus, Failure> {
     if arguments.merge {
         check_distinct(&runs)?;
         let reports: Vec<_> = runs.iter().map(|run| run.report.clone()).collect();
-        let report = Report::merge(&reports).context("cannot merge the reports")?;
+        let mut report = Report::merge(&reports).context("cannot merge the reports")?;
+        report.time = Some(json::now());
         let name = format!("{} merged", reports.len());
         runs = vec![NamedReport { name, report }];
     }

@@ -254,6 +254,9 @@ fn generator(cost: &GeneratorCost, shards: u64) -> String {
     }
 }
 
+/// Memory for each connection below which a server has used again what it had, in kB.
+const MEMORY_EACH_MIN_KB: f64 = 1.0;
+
 fn server_cost(cost: &ServerCost, report: &Report) -> String {
     let mut words = format!("{} s of processor", decimal(cost.processor_s));
     let (each, unit, thing) = match report.run.over.as_str() {
@@ -269,8 +272,11 @@ fn server_cost(cost: &ServerCost, report: &Report) -> String {
         words += &format!("; memory {} → {} MB", megabytes(before), megabytes(after));
         if report.run.over == "idle" {
             let grown = after.saturating_sub(before) as f64 / 1e3;
-            let each = decimal(grown / report.run.connections as f64);
-            words += &format!(", {each} kB for each connection");
+            let each = grown / report.run.connections as f64;
+            words += &match each >= MEMORY_EACH_MIN_KB {
+                true => format!(", {} kB for each connection", decimal(each)),
+                false => ", which it had free from before: start it anew to see their cost".into(),
+            };
         }
     }
     words

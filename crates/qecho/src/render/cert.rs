@@ -54,7 +54,8 @@ impl Render for NewCertificate<'_> {
 
     fn json(&self, out: &mut dyn Write) -> io::Result<()> {
         let NewCertificate { files, details, .. } = self;
-        Object::default()
+        Object::event("certificate_made")
+            .with_schema()
             .with("certificate", path_text(&files.certificate))
             .with("key", path_text(&files.key))
             .with_some("chain", files.chain.as_ref().map(path_text))
@@ -92,7 +93,8 @@ impl Render for ShownAuthority<'_> {
 
     fn json(&self, out: &mut dyn Write) -> io::Result<()> {
         let details = self.details;
-        Object::default()
+        Object::event("authority")
+            .with_schema()
             .with("ca", self.path.map(path_text))
             .with("subject", &details.subject)
             .with("key_type", details.key_type.to_string())

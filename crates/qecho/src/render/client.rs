@@ -36,6 +36,10 @@ pub(crate) fn connected_json(connected: &Connected, anchor: &str) -> Object {
 }
 
 impl Render for Echoed {
+    fn is_prose(&self) -> bool {
+        false
+    }
+
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let bytes = counted(self.data.len(), "byte");
         let time = text::duration(self.echo_time);
@@ -82,6 +86,7 @@ pub(crate) fn done_json(report: &Report) -> Object {
         .with("messages", report.messages)
         .with("bytes_sent", report.bytes_sent)
         .with("bytes_received", report.bytes_received)
+        .with_schema()
 }
 
 /// Returns why it went wrong as JSON.

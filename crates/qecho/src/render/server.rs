@@ -122,6 +122,10 @@ fn reach_text(listening: &Listening<'_>, out: &mut dyn Write) -> io::Result<()> 
 }
 
 impl Render for Notice {
+    fn is_prose(&self) -> bool {
+        false
+    }
+
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         if let Some(peer) = self.peer {
             write!(out, "{peer}  ")?;
@@ -235,6 +239,7 @@ impl Render for Report {
             .with("datagrams_dropped_blocked", self.datagrams_blocked)
             .with("datagrams_dropped_too_large", self.datagrams_too_large)
             .with("datagrams_dropped_unsupported", self.datagrams_unsupported)
+            .with_schema()
             .line(out)
     }
 }

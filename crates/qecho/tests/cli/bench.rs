@@ -216,6 +216,23 @@ fn a_bound_on_a_percentile_of_too_few_messages_is_compared_with_the_longest_time
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn memory_that_a_server_had_already_is_no_cost_of_its_connections() {
+    let (env, server) = TestEnv::with_server("");
+    let load = format!(
+        "-d 100ms --warmup 0s --over idle --server-pid {}",
+        server.process.id()
+    );
+    // Many have made room for a few.
+    bench(&env, &server, &format!("{load} --connections 60")).ok();
+    let used = bench(&env, &server, &format!("{load} --connections 2")).ok();
+    assert!(!used.stdout.contains("0.000 kB for each"), "{used:#?}");
+    let words = [" kB for each connection", "free from before: start it anew"];
+    let said = words.iter().filter(|words| used.stdout.contains(**words));
+    assert_eq!(said.count(), 1, "{used:#?}");
+}
+
+#[test]
 fn a_report_for_people_says_when_nothing_was_compared() {
     let (env, server) = TestEnv::with_server("");
     let done = bench(&env, &server, "-n 10 --no-verify").run();

@@ -5,6 +5,7 @@ mod agreement;
 mod bench;
 mod cert;
 mod demo;
+mod documented;
 mod exchange;
 mod identity;
 mod key_log;
@@ -36,8 +37,8 @@ mod tracing;
 mod trust;
 mod unreachable;
 mod unread;
-mod unusual_keys;
 mod unseen;
+mod unusual_keys;
 mod usage;
 
 mod captured;

@@ -67,7 +67,7 @@ fn json_has_a_row_for_each_answer_and_a_summary() {
         let options = format!("--over {way} -n 4 -i 0 --format json");
         let done = ping(&env, &server, &options);
         let rows = done.exits(0).events();
-        let replies: Vec<_> = rows.iter().filter(|row| row["type"] == "reply").collect();
+        let replies: Vec<_> = rows.iter().filter(|row| row["event"] == "reply").collect();
         assert_eq!(replies.len(), 4, "{done:#?}");
         for (reply, sequence) in replies.iter().zip(1..) {
             assert_eq!(reply["host"], server.place());
@@ -88,7 +88,7 @@ fn json_has_a_row_for_each_answer_and_a_summary() {
 /// Checks that a summary has what was promised, in order.
 #[track_caller]
 fn check_summary(summary: &Value, way: &str, received: u64) {
-    assert_eq!(summary["type"], "summary");
+    assert_eq!(summary["event"], "summary");
     assert_eq!(summary["schema"], 1);
     assert_eq!(summary["over"], way);
     assert_eq!(summary["received"], received);
@@ -159,6 +159,19 @@ fn answers_that_one_turn_handles_have_each_their_own_time() {
         // By chance, to the nanosecond.
         assert!(equal <= 2, "{way}: {equal} of {} equal", pairs.len());
     }
+}
+
+#[test]
+fn a_server_that_ends_each_stream_after_a_message_answers_every_ping() {
+    let (env, server) = TestEnv::with_server("--end after-message");
+    for options in ["-n 40 -i 0", "-n 40 -i 1ms"] {
+        let done = ping(&env, &server, &format!("{options} --format json"));
+        let summary = done.exits(0).last_event();
+        let counts = ["sent", "received", "lost"].map(|name| summary[name].as_u64());
+        assert_eq!(counts, [40, 40, 0].map(Some), "{options}: {summary}");
+    }
+    let streams = server.ends_well()["streams"].as_u64();
+    assert!(streams >= Some(41), "{streams:?}");
 }
 
 #[test]
@@ -250,7 +263,7 @@ fn as_many_datagrams_are_lost_as_the_relay_has_dropped() {
         ..Conditions::default()
     };
     relay.set_conditions(Conditions::default(), narrow);
-    running.stdout.says("\"type\":\"lost\"");
+    running.stdout.says("\"event\":\"lost\"");
     relay.set_conditions(Conditions::default(), Conditions::default());
     let done = running.done();
     done.exits(0);
@@ -262,7 +275,7 @@ fn as_many_datagrams_are_lost_as_the_relay_has_dropped() {
     let count = |name: &str| summary[name].as_u64().expect("it is counted");
     assert_eq!(count("lost") - count("late"), dropped, "{summary}");
     let rows = done.events();
-    let rows = |kind: &str| rows.iter().filter(|row| row["type"] == kind).count() as u64;
+    let rows = |kind: &str| rows.iter().filter(|row| row["event"] == kind).count() as u64;
     assert_eq!((rows("lost"), rows("late")), (count("lost"), count("late")));
     assert_eq!(rows("reply"), 400 - count("lost"));
 }
@@ -297,7 +310,7 @@ fn what_is_sent_with_the_first_packets_is_told_of_each_handshake() {
         assert_eq!(rows(&format!(", {again}, echoed ")), 2 + first, "{done:#?}");
         let done = ping(&env, &server, &format!("{handshakes} --format json"));
         let rows = done.events();
-        let replies: Vec<_> = rows.iter().filter(|row| row["type"] == "reply").collect();
+        let replies: Vec<_> = rows.iter().filter(|row| row["event"] == "reply").collect();
         let early = replies.iter().map(|row| row["early_data"].clone());
         assert_eq!(early.collect::<Vec<_>>(), ["not_sent", word, word]);
         assert!(replies.iter().all(|row| row["echoed_us"].is_f64()));

@@ -79,7 +79,7 @@ fn a_server_that_is_told_to_end_is_quoted() {
     let done = ping.done();
     done.exits(1).complains("server shutting down");
     let rows = done.events();
-    let error = rows.iter().find(|row| row["type"] == "error");
+    let error = rows.iter().find(|row| row["event"] == "error");
     let reason = error.expect("it is told")["reason"].as_str();
     assert!(reason.is_some_and(|reason| reason.contains("server shutting down")));
     assert!(done.last_event()["received"].as_u64() >= Some(3));

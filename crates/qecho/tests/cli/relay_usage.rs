@@ -20,7 +20,7 @@ fn what_means_nothing_is_refused_in_one_line() {
         ("--queue many", "`many` is no whole number"),
         ("--mtu 0", "`0` is no whole number from 1 to 65507"),
         ("--burst 0", "`0` is no whole number"),
-        ("--delay 20", "write for instance 10s"),
+        ("--delay soon", "write for instance 10s"),
         ("--drop 7-2", "`7-2` ends before it begins"),
         ("--drop 0", "`0` is no whole number from 1 to "),
         ("--blackhole 5s", "`5s` has no `/`"),
@@ -51,7 +51,11 @@ fn what_cannot_work_is_refused_with_a_reason() {
     fails("--queue 5", "give a rate too", None);
     fails("--rebind-port 1ms", "it must be at least 10ms", None);
     fails("--rebind-port often 5s", "or every 5s", None);
-    fails("--rebind-address 5", "cannot use --rebind-address: ", None);
+    fails(
+        "--rebind-address soon",
+        "cannot use --rebind-address: ",
+        None,
+    );
     fails(
         "--rebind-address 1s --to [::1]:9",
         "cannot change the address towards [::1]:9",

@@ -34,8 +34,13 @@ pub(crate) const CTRL_D: &[u8] = b"\x04";
 impl Terminal {
     /// Starts a program with stdin, stdout and stderr on a new terminal.
     pub(crate) fn start(launch: Cmd) -> Self {
+        Self::start_with_columns(200, launch)
+    }
+
+    /// Does so on a terminal of this width.
+    pub(crate) fn start_with_columns(columns: u16, launch: Cmd) -> Self {
         let (pty, pts) = open().expect("the system has pseudo-terminals");
-        pty.resize(Size::new(40, 200)).expect("it has a size");
+        pty.resize(Size::new(40, columns)).expect("it has a size");
         let mut command = Command::from(launch.env("TERM", "xterm").into_command());
         let child = command.spawn_borrowed(&pts).expect("the program starts");
         let pty = Arc::new(pty);

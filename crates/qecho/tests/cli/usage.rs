@@ -1,6 +1,9 @@
 //! Help, versions, and command lines that mean nothing.
 
-use crate::env::TestEnv;
+use crate::{
+    env::{TestEnv, VacantPort},
+    terminal::Terminal,
+};
 
 /// Words behind `qecho cert`.
 const CERT_COMMANDS: &str = ",new,list,show,verify,renew,install,uninstall,ca,ca new,ca show";
@@ -65,6 +68,105 @@ fn help_groups_the_commands_and_fits_the_terminal() {
 }
 
 #[test]
+fn options_that_people_guess_get_a_tip_that_fits() {
+    let env = TestEnv::new();
+    for (typed, tip) in [
+        ("server --port 4433", "'--listen localhost:PORT'"),
+        ("server -p 4433", "'--listen localhost:PORT'"),
+        ("relay --port=4434", "'--listen localhost:PORT'"),
+        ("client localhost --port 4433", "HOST:PORT"),
+        ("ping localhost --json", "'--format json'"),
+        ("server --json", "'--format json'"),
+        ("bench localhost -t 5", "'-d 10s'"),
+        ("bench localhost -P 8", "'--connections 8'"),
+        ("bench localhost -b 10M", "'--rate 20k'"),
+        ("relay --latency 20ms", "'--delay 20ms'"),
+    ] {
+        let done = env.qecho(typed).run();
+        done.exits(2)
+            .complains(tip)
+            .complains("unexpected argument");
+        assert_eq!(done.stderr.matches("tip:").count(), 1, "{done:#?}");
+    }
+}
+
+#[test]
+fn lines_for_people_end_where_the_terminal_does_and_are_whole_elsewhere() {
+    let (env, server) = TestEnv::with_server("");
+    let place = server.place();
+    let nobody = VacantPort::keep();
+    for (typed, code, words) in [
+        (
+            format!("ping {place} -n 120 -i 0 -q"),
+            0,
+            "\nPING 127.0.0.1:",
+        ),
+        (format!("bench {place} -n 200"), 0, "\nserver "),
+        ("server --listen 192.0.2.1:4433".to_owned(), 2, "\nhint: "),
+        (
+            format!("client 127.0.0.1:{} -m a", nobody.number()),
+            1,
+            "\nhint: ",
+        ),
+        ("cert new localhost".to_owned(), 0, "\ncertificate "),
+    ] {
+        for columns in [50, 80] {
+            let shown = Terminal::start_with_columns(columns, env.qecho(&typed)).exits(code);
+            // The progress before the report is drawn over.
+            let shown = shown
+                .rsplit("\u{1b}[2K")
+                .next()
+                .expect("there is a last part");
+            let shown = format!("\n{}", shown.replace('\r', ""));
+            assert!(shown.contains(words), "{typed}: {shown}");
+            for line in shown.lines() {
+                // A word that is longer stands alone.
+                let is_word = line.split_whitespace().count() <= 2;
+                let width = line.chars().count();
+                assert!(
+                    width <= columns.into() || is_word,
+                    "{columns}: {line:?} in {shown}"
+                );
+            }
+        }
+    }
+    let piped = env.qecho(format!("bench {place} -n 200")).ok();
+    let longest = piped.stdout.lines().map(str::len).max();
+    assert!(longest > Some(80), "{piped:#?}");
+}
+
+#[test]
+fn limits_of_none_are_refused() {
+    let env = TestEnv::new();
+    for option in [
+        "--max-connections",
+        "--max-connections-per-address",
+        "--max-streams",
+    ] {
+        let done = env
+            .qecho(format!("server --listen localhost:0 {option} 0"))
+            .run();
+        done.exits(2).complains(option);
+    }
+}
+
+#[test]
+fn bare_numbers_are_seconds_and_rates_are_read_as_iperf3_has_them() {
+    let (env, server) = TestEnv::with_server("");
+    let place = server.place();
+    env.qecho(format!("bench {place} -d 0.2 --warmup 0 --timeout 9"))
+        .ok();
+    let relay = env.relay(&place, "--delay 0.02 --rate 10M --rebind-port 5");
+    let up = &relay.listening["up"];
+    assert_eq!(
+        (&up["delay_ms"], &up["rate_bits_per_second"]),
+        (&20.0.into(), &10_000_000.into())
+    );
+    assert_eq!(relay.listening["rebind_every_ms"], 5_000.0);
+    relay.ends_well();
+}
+
+#[test]
 fn every_command_knows_its_version() {
     let env = TestEnv::new();
     for command in with_cert(&["", "demo", "server", "client", "ping", "relay", "trace"]) {
@@ -105,7 +207,7 @@ fn wrong_usage_exits_with_2_and_says_what_is_wrong() {
         ("client https://localhost", "without a scheme"),
         ("client [::1", "`[` without `]`"),
         ("client localhost --over carrier-pigeon", "'carrier-pigeon'"),
-        ("client localhost --timeout 5", "write for instance 10s"),
+        ("client localhost --timeout soon", "write for instance 10s"),
         ("client localhost --timeout 1000y", "at most 365 days"),
         ("client localhost --timeout 0s", "more than 0"),
         ("client localhost --pin sha256:00", "64 hex digits"),
@@ -117,6 +219,7 @@ fn wrong_usage_exits_with_2_and_says_what_is_wrong() {
         ("server --listen a.com:1", "`a.com` is no address"),
         ("server --listen [::1]:70000", "`70000` is no port number"),
         ("server --max-connections many", "'many'"),
+        ("client localhost --timeout 0", "more than 0"),
         ("server --max-streams 0", "0 is not in 1..=10000"),
         ("server --alpn a,,b", "1 to 255 bytes"),
         ("server --messages sometimes", "'sometimes'"),

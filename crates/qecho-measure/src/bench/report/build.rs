@@ -53,6 +53,7 @@ impl Report {
         let stop = measured.outcomes.iter().find_map(|outcome| outcome.stop);
         Self {
             event: "report".into(),
+            time: None,
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").into(),
             started_at: None,

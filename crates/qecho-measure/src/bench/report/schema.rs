@@ -20,6 +20,9 @@ pub const SCHEMA: u32 = 1;
 pub struct Report {
     /// Always `report`.
     pub event: String,
+    /// Time at which it was written (RFC 3339), if the program has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
     /// [`SCHEMA`].
     pub schema: u32,
     /// The version of qecho.

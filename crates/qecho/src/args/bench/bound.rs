@@ -4,6 +4,7 @@ use bytesize::ByteSize;
 use qecho_measure::bench::{Metric, Relation, Threshold, Unit};
 
 use super::grammar;
+use crate::args::number::decimal;
 
 /// Reads a bound such as `p99>5ms`, `rate<20k`, `goodput<100MB` or `errors>0`.
 pub(super) fn bound(text: &str) -> Result<Threshold, String> {
@@ -47,6 +48,10 @@ pub(super) fn upper_bound(text: &str) -> Result<Threshold, String> {
 fn number(unit: Unit, text: &str) -> Result<f64, String> {
     match unit {
         Unit::Time => {
+            // Of echo times, a number alone may be milliseconds as well as seconds.
+            if decimal(text).is_some() {
+                return Err("write its unit, for instance 10s, 500ms or 50us".into());
+            }
             let time = crate::args::duration(text)?;
             Ok(time.as_secs_f64() * 1e6)
         }

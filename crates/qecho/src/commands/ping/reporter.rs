@@ -19,6 +19,7 @@ use crate::{
     render::{
         Object,
         ping::{self as render, PingTarget, rows},
+        prose::Prose,
     },
     stderr::{INSECURE, say, say_failure},
 };
@@ -158,7 +159,7 @@ impl Reporter {
             _ => {
                 let Host { subject, .. } = &self.hosts[host];
                 match self.format {
-                    PingFormat::Text => render::event(subject, event, &mut io::stdout().lock()),
+                    PingFormat::Text => render::event(subject, event, &mut stdout()),
                     _ => rows::event(subject, event).map_or(Ok(()), |row| self.row(&row)),
                 }
             }
@@ -171,9 +172,7 @@ impl Reporter {
         } = &self.hosts[host];
         let anchor = trust::anchor(verifier);
         match self.format {
-            PingFormat::Text => {
-                render::connected(subject, connected, &anchor, &mut io::stdout().lock())
-            }
+            PingFormat::Text => render::connected(subject, connected, &anchor, &mut stdout()),
             _ => self.row(&rows::connected(subject, connected, &anchor)),
         }
     }
@@ -233,7 +232,7 @@ impl Reporter {
                 }
                 Ok(())
             }
-            PingFormat::Text => render::ended(subject, report, &mut io::stdout().lock()),
+            PingFormat::Text => render::ended(subject, report, &mut stdout()),
             _ => self.row(&rows::ended(subject, report)),
         }
     }
@@ -283,4 +282,9 @@ impl Reporter {
             None => self.ending,
         }
     }
+}
+
+/// Returns stdout for lines that are broken where a terminal ends.
+fn stdout() -> Prose<io::StdoutLock<'static>> {
+    Prose::new(io::stdout().lock())
 }

@@ -84,7 +84,8 @@ impl Render for ShownCertificate<'_> {
 
     fn json(&self, out: &mut dyn Write) -> io::Result<()> {
         let details = self.details;
-        Object::default()
+        Object::event("certificate")
+            .with_schema()
             .with("position", self.position)
             .with("names", &details.names)
             .with("subject", &details.subject)
@@ -136,8 +137,9 @@ impl Render for JudgedCertificate<'_> {
     }
 
     fn json(&self, out: &mut dyn Write) -> io::Result<()> {
-        self.verdict
-            .object()
+        Object::event("verified")
+            .with_schema()
+            .and(self.verdict.object())
             .with("names", &self.details.names)
             .with("expires_unix", self.details.not_after.unix_timestamp())
             .line(out)
@@ -162,7 +164,8 @@ impl Render for ListedCertificate<'_> {
 
     fn json(&self, out: &mut dyn Write) -> io::Result<()> {
         let details = self.details;
-        Object::default()
+        Object::event("listed")
+            .with_schema()
             .with("file", path_text(self.path))
             .with("is_ca", details.is_authority)
             .with_some("role", self.role)

@@ -42,7 +42,8 @@ impl Render for StoreStep<'_> {
 
     fn json(&self, out: &mut dyn Write) -> io::Result<()> {
         let arguments = self.step.arguments.iter().map(path_text);
-        Object::default()
+        Object::event("command")
+            .with_schema()
             .with("program", self.step.program)
             .with("arguments", arguments.collect::<Vec<_>>())
             .with("as_root", self.step.as_root)
@@ -71,7 +72,8 @@ impl Render for StoreChange<'_> {
         } else {
             "system"
         };
-        Object::default()
+        Object::event("store")
+            .with_schema()
             .with("store", store)
             .with_some("folder", self.folder.map(path_text))
             .with("trusted", self.state == TrustState::Trusted)

@@ -14,19 +14,16 @@ use serde_json::Value;
 use super::{PingTarget, version_names};
 use crate::render::{Object, alpn_name, cipher_suite, csv_field, microseconds};
 
-/// Version of the form of these rows.
-const SCHEMA: u32 = 1;
-
 /// The columns of comma-separated values; a row leaves empty what it has not.
 pub(crate) const COLUMNS: &str = "\
-    type,host,over,seq,bytes,echo_time_us,round_trip_us,ack_delay_us,handshake_us,\
+    event,host,over,seq,bytes,echo_time_us,round_trip_us,ack_delay_us,handshake_us,\
     first_reply_us,confirmed_us,resumed,early_data,echoed_us,negotiation_us,versions,versions_offered,reason,\
     sent,received,lost,unanswered,late,duplicates,reordered,min_us,mean_us,p50_us,p90_us,\
     p99_us,max_us,jitter_us,smoothed_rtt_us,min_rtt_us,congestion_window,mtu,packets_lost,\
-    ecn,schema";
+    ecn,schema,time";
 
 fn row(kind: &str, host: &str) -> Object {
-    Object::default().with("type", kind).with("host", host)
+    Object::event(kind).with("host", host)
 }
 
 /// Returns whom the ping has reached.
@@ -143,7 +140,7 @@ pub(crate) fn ended(subject: &PingTarget, report: &Report) -> Object {
             "ecn_congestion_experienced",
             ecn.map(|ecn| ecn.congestion_experienced),
         )
-        .with("schema", SCHEMA)
+        .with_schema()
 }
 
 /// Returns times in microseconds; `null` if there were none, or too few for a percentile.

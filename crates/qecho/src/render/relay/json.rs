@@ -10,9 +10,6 @@ use qecho_netsim::{
 use super::{Relaying, Stopped};
 use crate::render::{Object, microseconds};
 
-/// Version of the form of these lines.
-const SCHEMA: u32 = 1;
-
 /// Returns between whom the relay is, and how bad it is.
 pub(super) fn relaying(relaying: &Relaying<'_>) -> Object {
     let config = relaying.config;
@@ -22,7 +19,7 @@ pub(super) fn relaying(relaying: &Relaying<'_>) -> Object {
     });
     let every = config.rebind.map(|rebind| milliseconds(rebind.every));
     Object::event("relaying")
-        .with("schema", SCHEMA)
+        .with_schema()
         .with("addresses", relaying.addresses)
         .with("to", config.to)
         .with("seed", config.seed)
@@ -77,7 +74,7 @@ pub(super) fn notice(notice: Notice) -> Object {
 pub(super) fn stopped(stopped: &Stopped<'_>) -> Object {
     let report = stopped.report;
     Object::event("stopped")
-        .with("schema", SCHEMA)
+        .with_schema()
         .with("seed", stopped.seed)
         .with("clients", report.flows)
         .with("clients_replaced", report.replaced)

@@ -1,0 +1,203 @@
+//! Lines for people, broken between words where the terminal ends. What is no terminal gets
+//! them whole, so that other programs find what they look for.
+
+use std::{
+    io::{self, Write},
+    os::fd::AsFd,
+};
+
+use rustix::termios::tcgetwinsize;
+use unicode_width::UnicodeWidthStr;
+
+/// Columns below which a terminal breaks its lines itself.
+const WIDTH_MIN: usize = 20;
+
+/// What begins a line that is there to be pasted, and therefore stays whole.
+const COMMANDS: [&str; 2] = ["qecho ", "sudo "];
+
+/// Returns how many columns a terminal has; `None` if it is none, or does not say.
+pub(crate) fn width_of(terminal: impl AsFd) -> Option<usize> {
+    let columns = usize::from(tcgetwinsize(terminal).ok()?.ws_col);
+    (columns >= WIDTH_MIN).then_some(columns)
+}
+
+/// Breaks a text's lines at words, the first of which begins in a column of its own; what
+/// goes on stands below what it goes on with.
+pub(crate) fn broken(text: &str, column: usize, width: usize) -> String {
+    let mut column = column;
+    let lines = text.split('\n').map(|line| {
+        let begin = std::mem::take(&mut column);
+        break_line(line, begin, width)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Returns the column in which a text ends that began in another one.
+pub(crate) fn end_column(text: &str, column: usize) -> usize {
+    match text.rsplit_once('\n') {
+        Some((_, last)) => last.width(),
+        None => column + text.width(),
+    }
+}
+
+fn break_line(line: &str, begin: usize, width: usize) -> String {
+    let is_command = COMMANDS
+        .iter()
+        .any(|name| line.trim_start().starts_with(name));
+    if is_command || begin + line.width() <= width {
+        return line.into();
+    }
+    // What goes on from another line has no title.
+    let indent = if begin > 0 { 0 } else { indent(line, width) };
+    let (mut shown, mut column) = (String::new(), begin);
+    for (space, word) in words(line) {
+        let (space_width, word_width) = (space.width(), word.width());
+        let is_first_here = column <= indent;
+        if column + space_width + word_width > width && !is_first_here {
+            shown.push('\n');
+            shown.push_str(&" ".repeat(indent));
+            column = indent;
+        } else {
+            shown.push_str(space);
+            column += space_width;
+        }
+        shown.push_str(word);
+        column += word_width;
+    }
+    shown
+}
+
+/// Returns the column of what a line says, behind its title (`server       …`, `hint: …`).
+fn indent(line: &str, width: usize) -> usize {
+    let margin = line.len() - line.trim_start().len();
+    let text = &line[margin..];
+    let title = match (text.find("  "), text.find(' ')) {
+        (Some(end), _) => {
+            let rest = &text[end..];
+            Some(end + rest.len() - rest.trim_start().len())
+        }
+        (None, Some(end)) if text[..end].ends_with(':') => Some(end + 1),
+        _ => None,
+    };
+    let indent = title.map_or(margin, |title| margin + text[..title].width());
+    match indent <= width / 3 {
+        true => indent,
+        false => margin.min(width / 3),
+    }
+}
+
+/// Returns the words of a line, each with the space before it; what stands in backticks is
+/// one, for it may be pasted.
+fn words(line: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let begin = rest.find(|letter| letter != ' ').unwrap_or(rest.len());
+        let mut is_quoted = false;
+        let ends = |letter: char| {
+            is_quoted ^= letter == '`';
+            letter == ' ' && !is_quoted
+        };
+        let end = rest[begin..]
+            .find(ends)
+            .map_or(rest.len(), |end| begin + end);
+        let (one, others) = rest.split_at(end);
+        rest = others;
+        Some(one.split_at(begin))
+    })
+}
+
+/// Writer that breaks whole lines for a terminal.
+pub(crate) struct Prose<W: Write> {
+    out: W,
+    /// `None` leaves lines as they are.
+    width: Option<usize>,
+    /// A line whose end was not written yet.
+    line: Vec<u8>,
+}
+
+impl<W: Write + AsFd> Prose<W> {
+    pub(crate) fn new(out: W) -> Self {
+        Self {
+            width: width_of(&out),
+            out,
+            line: Vec::new(),
+        }
+    }
+}
+
+impl<W: Write> Write for Prose<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(width) = self.width else {
+            return self.out.write(bytes);
+        };
+        self.line.extend_from_slice(bytes);
+        if let Some(end) = self.line.iter().rposition(|byte| *byte == b'\n') {
+            let rest = self.line.split_off(end + 1);
+            let lines = std::mem::replace(&mut self.line, rest);
+            let lines = broken(&String::from_utf8_lossy(&lines), 0, width);
+            self.out.write_all(lines.as_bytes())?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let line = std::mem::take(&mut self.line);
+        self.out.write_all(&line)?;
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_broken_between_words_below_what_they_go_on_with() {
+        for (line, shown) in [
+            ("short", "short"),
+            (
+                "one two three four five six",
+                "one two three four\nfive six",
+            ),
+            (
+                "rate    one two three four five",
+                "rate    one two three four five",
+            ),
+            (
+                "rate  one two three four five",
+                "rate  one two three\n      four five",
+            ),
+            (
+                "hint: one two three four five",
+                "hint: one two three\n      four five",
+            ),
+            (
+                "  qecho client localhost --pin",
+                "  qecho client localhost --pin",
+            ),
+            (
+                "take `qecho cert install` once",
+                "take\n`qecho cert install`\nonce",
+            ),
+            (
+                "averylongwordthatdoesnotfit here",
+                "averylongwordthatdoesnotfit\nhere",
+            ),
+            ("全角の 文字は 二桁です", "全角の 文字は\n二桁です"),
+        ] {
+            let width = if line.starts_with("rate    ") { 40 } else { 20 };
+            assert_eq!(broken(line, 0, width), shown);
+        }
+    }
+
+    #[test]
+    fn a_line_that_goes_on_is_broken_where_it_stands() {
+        assert_eq!(broken(" connected to it\n", 14, 20), "\nconnected to it\n");
+        assert_eq!(broken(" ok\nand so on\n", 14, 20), " ok\nand so on\n");
+        assert_eq!(end_column("Connecting …", 3), 15);
+        assert_eq!(end_column("a line\nof 5", 30), 4);
+    }
+}

@@ -1,0 +1,279 @@
+//! docs/json.md beside what the program writes: every member is documented, and every
+//! documented one is there or said to be optional.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::env::{self, TestEnv, VacantPort};
+
+const PAGE: &str = include_str!("../../../../docs/json.md");
+
+/// Events that nothing here can bring about at will: they need another stack's server, a
+/// crowd, or a store of this machine.
+const RARE: [&str; 6] = [
+    "client lost",
+    "client without_alpn",
+    "ping without_alpn",
+    "server left_out",
+    "server refused",
+    "cert store",
+];
+
+/// Members that every object may have.
+const COMMON: [&str; 3] = ["event", "time", "schema"];
+
+/// The members of each event by command and event, and whether they are optional.
+type Documented = BTreeMap<String, BTreeMap<String, bool>>;
+
+/// Reads the page.
+fn documented() -> Documented {
+    let (mut command, mut event) = (String::new(), String::new());
+    let mut page = Documented::new();
+    for line in PAGE.lines() {
+        if let Some(name) = line.strip_prefix("## qecho ") {
+            command = name.into();
+        } else if let Some(name) = line.strip_prefix("### ") {
+            event = format!("{command} {name}");
+            page.entry(event.clone()).or_default();
+        } else if let Some(row) = line.strip_prefix("| `") {
+            let (member, rest) = row.split_once('`').expect("a member ends");
+            let is_optional = rest.starts_with(" (optional)");
+            let members = page.get_mut(&event).expect("a table stands under an event");
+            members.insert(member.into(), is_optional);
+        }
+    }
+    let replies = page["ping reply"].clone();
+    page.insert("ping late".into(), replies);
+    page
+}
+
+/// What was written, checked against the page.
+struct Checked {
+    page: Documented,
+    seen: BTreeSet<String>,
+}
+
+impl Checked {
+    /// Checks all objects of a command.
+    #[track_caller]
+    fn take(&mut self, command: &str, objects: &[Value]) {
+        assert!(!objects.is_empty(), "{command}");
+        for object in objects {
+            let time = object["time"].as_str().expect("each has a time");
+            OffsetDateTime::parse(time, &Rfc3339).expect("it is as RFC 3339 says");
+            self.check(command, object);
+        }
+    }
+
+    #[track_caller]
+    fn check(&mut self, command: &str, object: &Value) {
+        let event = object["event"].as_str().expect("each is an event");
+        let event = format!("{command} {event}");
+        let members = self
+            .page
+            .get(&event)
+            .unwrap_or_else(|| panic!("{event}: {object:#}"));
+        let (mut found, mut nested) = (BTreeMap::new(), Vec::new());
+        flatten("", object, members, &mut found, &mut nested);
+        for (path, is_empty) in &found {
+            let has_parts = || {
+                let mut names = members.keys();
+                *is_empty && names.any(|name| is_part(name, path))
+            };
+            let is_documented = members.contains_key(path) || COMMON.contains(&path.as_str());
+            assert!(
+                is_documented || has_parts(),
+                "{event}: {path} in {object:#}"
+            );
+        }
+        let empty = || found.iter().filter(|(_, is_empty)| **is_empty);
+        for (name, is_optional) in members {
+            let is_there = found.contains_key(name) || empty().any(|(path, _)| is_part(name, path));
+            assert!(is_there || *is_optional, "{event}: no {name} in {object:#}");
+        }
+        self.seen.insert(event);
+        for report in nested {
+            self.check(command, &report);
+        }
+    }
+}
+
+/// Tells whether a documented member is inside of another.
+fn is_part(name: &str, of: &str) -> bool {
+    let rest = name.strip_prefix(of);
+    rest.is_some_and(|rest| rest.starts_with(['.', '[']))
+}
+
+/// Finds the members of a value, and whether each is empty; what is documented as a whole
+/// report is put beside.
+fn flatten(
+    path: &str,
+    value: &Value,
+    members: &BTreeMap<String, bool>,
+    found: &mut BTreeMap<String, bool>,
+    nested: &mut Vec<Value>,
+) {
+    match value {
+        Value::Object(parts) if members.contains_key(path) => {
+            nested.push(Value::Object(parts.clone()));
+            found.insert(path.into(), false);
+        }
+        Value::Object(parts) => {
+            for (name, part) in parts {
+                let dot = if path.is_empty() { "" } else { "." };
+                flatten(&format!("{path}{dot}{name}"), part, members, found, nested);
+            }
+        }
+        Value::Array(parts) => {
+            let path = format!("{path}[]");
+            if parts.is_empty() {
+                found.insert(path.clone(), true);
+            }
+            for part in parts {
+                flatten(&path, part, members, found, nested);
+            }
+        }
+        other => {
+            let is_empty = other.is_null();
+            found.insert(path.into(), is_empty);
+        }
+    }
+}
+
+#[test]
+fn every_member_of_every_command_is_documented_and_the_other_way_round() {
+    let page = documented();
+    let mut checked = Checked {
+        page,
+        seen: BTreeSet::new(),
+    };
+    clients_and_servers(&mut checked);
+    files_that_change(&mut checked);
+    pings(&mut checked);
+    loads(&mut checked);
+    certificates(&mut checked);
+    let events = checked
+        .page
+        .keys()
+        .filter(|event| !RARE.contains(&event.as_str()));
+    let unseen: Vec<_> = events
+        .filter(|event| !checked.seen.contains(*event))
+        .collect();
+    assert!(unseen.is_empty(), "{unseen:?}");
+}
+
+fn clients_and_servers(checked: &mut Checked) {
+    let (env, server) = TestEnv::with_server("--messages always --also tls,udp");
+    for message in [&b"text\n"[..], b"\xff\xfe\n"] {
+        let client = env.client(&server, "-m text --format json");
+        checked.take("client", &client.ok().events());
+        let piped = env.client(&server, "--over datagram --format json");
+        checked.take("client", &piped.run_with(message).events());
+    }
+    let refused = env.client(&server, "-m a --alpn other --format json").run();
+    checked.take("client", &refused.exits(1).events());
+    checked.take("server", &server.ends().events());
+    checked.take("server", &[listening_for_clients(&env)]);
+}
+
+/// Returns the first line of a server that knows its clients.
+fn listening_for_clients(env: &TestEnv) -> Value {
+    env.qecho("cert ca new").run();
+    let ca = env.qecho("cert ca show --format json").ok().last_event();
+    let ca = ca["ca"].as_str().expect("a text").to_owned();
+    let server = env.server(&format!("--client-ca {ca}"));
+    let listening = server.listening.clone();
+    server.ends();
+    listening
+}
+
+fn files_that_change(checked: &mut Checked) {
+    let env = TestEnv::new();
+    env.qecho("cert new localhost 127.0.0.1 --cert-file c.pem --key-file c-key.pem")
+        .ok();
+    let ca = env.qecho("cert ca show --format json").ok().last_event();
+    let ca = ca["ca"].as_str().expect("a text");
+    std::fs::copy(ca, env.home().join("clients.pem")).expect("it is a file");
+    let server = env.server("--cert c.pem --key c-key.pem --client-ca clients.pem");
+    server.process.signal(Signal::HUP);
+    server.event("certificate_reloaded");
+    server.event("client_ca_reloaded");
+    for name in ["c.pem", "clients.pem"] {
+        std::fs::write(env.home().join(name), "garbage").expect("it is ours");
+    }
+    server.event("certificate_kept");
+    server.event("client_ca_kept");
+    checked.take("server", &server.ends().events());
+}
+
+fn pings(checked: &mut Checked) {
+    let (env, server) = TestEnv::with_server("--early-data on");
+    let place = server.place();
+    for options in [
+        "-n 2",
+        "-n 2 --over datagram",
+        "-n 2 --over frame",
+        "-n 3 --over handshake --resume --early-data",
+        "-n 2 --over vn",
+    ] {
+        let ping = env.qecho(format!("ping {place} -i 0 {options} --format json"));
+        checked.take("ping", &ping.ok().events());
+    }
+    let nobody = VacantPort::keep();
+    let ping = format!("ping 127.0.0.1:{} -n 1 --format json", nobody.number());
+    checked.take("ping", &env.qecho(ping).run().events());
+    let relay = env.relay(&place, "--duplicate 100% --delay 300ms");
+    let slow = format!("ping {} --over vn -n 3 -i 2s --format json", relay.place());
+    for timeout in ["5s", "400ms"] {
+        let ping = env.qecho(format!("{slow} --timeout {timeout}"));
+        checked.take("ping", &ping.run().events());
+    }
+    checked.take("relay", &relay.ends().events());
+    let bad = "--blackhole 1h/1s --rate 1mbit --queue 9 --mtu 1300 --rebind-port 1h --drop 7-9";
+    checked.take("relay", &env.relay(&place, bad).ends().events());
+}
+
+fn loads(checked: &mut Checked) {
+    let (env, server) = TestEnv::with_server("--also tls --early-data on");
+    let (place, pid) = (server.place(), server.process.id());
+    let file = env.path("report.json");
+    for options in [
+        format!("-n 200 --fail-if p99.9>1h --server-pid {pid}"),
+        format!("-n 20 -s 1..100 --output {}", file.display()),
+        "-n 20 --baseline tls".into(),
+        "-n 20 --step 100,200".into(),
+        "-n 20 --over handshake --resume --early-data".into(),
+        "-d 100ms --warmup 0s --find-limit p50<1ns --rate 2".into(),
+        "-d 100ms --over idle --connections 2".into(),
+    ] {
+        let done = env
+            .qecho(format!("bench {place} {options} --format json"))
+            .run();
+        checked.take("bench", &done.events());
+    }
+    checked.take("bench", &[env::read_json(&file)]);
+}
+
+fn certificates(checked: &mut Checked) {
+    let env = TestEnv::new();
+    for command in [
+        "ca new",
+        "ca show",
+        "new localhost --cert-file c.pem --key-file c-key.pem --chain",
+        "new localhost --cert-file c.pem --key-file c-key.pem",
+        "renew c.pem",
+        "show c.pem",
+        "verify c.pem localhost",
+        "list",
+        "install --dry-run --system debian",
+    ] {
+        let done = env.qecho(format!("cert {command} --format json")).run();
+        checked.take("cert", &done.events());
+        let all = done.events();
+        let has_schema = all.iter().all(|object| object["schema"].is_number());
+        assert!(has_schema, "{command}: {all:#?}");
+    }
+}
