@@ -327,6 +327,34 @@ mod tests {
         }
     }
 
+    /// Nobody's certificate.
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl rustls::server::ResolvesServerCert for Nobody {
+        fn resolve(
+            &self,
+            _: rustls::server::ClientHello<'_>,
+        ) -> Option<Arc<rustls::sign::CertifiedKey>> {
+            None
+        }
+    }
+
+    #[test]
+    fn who_is_sent_certificates_has_room_for_the_largest_chain_and_nobody_else() {
+        let room = |config: &ShardConfig, bytes: usize| {
+            let transport = format!("{:?}", config.transport_config(1_452));
+            transport.contains(&format!("crypto_buffer_size: {bytes},"))
+        };
+        let client = ShardConfig::client(Transport::default());
+        // A message of TLS has 64 KiB at most.
+        const { assert!(limits::CRYPTO_BUFFER_CERTIFICATES_MAX > 65_536) };
+        assert!(room(&client, limits::CRYPTO_BUFFER_CERTIFICATES_MAX));
+        let tls = ServerTls::new(Arc::new(Nobody), crate::AlpnPolicy::Any);
+        let server = ShardConfig::server(Transport::default(), tls);
+        assert!(room(&server, limits::CRYPTO_BUFFER_MAX));
+    }
+
     #[test]
     fn what_is_tried_is_what_was_chosen_or_else_what_the_route_carries() {
         let tried = |udp_payload_max, route| {
