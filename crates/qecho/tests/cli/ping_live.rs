@@ -43,7 +43,8 @@ fn a_live_view_ends_by_itself_and_gives_the_terminal_back_whatever_happens() {
     terminal.signal(Signal::TERM);
     terminal.exits(143);
 
-    let terminal = Terminal::start(env.qecho(format!("ping {place} --live -i 10ms")));
+    let command = format!("ping {place} --live -i 10ms --give-up");
+    let terminal = Terminal::start(env.qecho(command));
     terminal.screen.says("█");
     server.process.signal(Signal::KILL);
     let shown = terminal.exits(1);
