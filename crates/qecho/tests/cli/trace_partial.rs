@@ -66,11 +66,14 @@ fn a_capture_that_begins_late_says_so_and_what_can_be_opened_is() {
             all[all.len() - shown.len()..],
             "{left_out}: {done:#?}"
         );
-        let without = env.qecho("trace").arg(&path).run();
-        let words = ["before the capture", "begins after"];
-        let said = words.iter().any(|words| without.stderr.contains(words));
-        // A few datagrams may be anything.
-        assert!(said || packets - left_out < 8, "{without:#?}");
+        // The server's first packets have long headers; of others nobody could be sure.
+        if left_out == 1 {
+            let without = env.qecho("trace").arg(&path).run();
+            without
+                .exits(0)
+                .prints("its connection began before the capture")
+                .complains("stay closed: the capture begins after their connections");
+        }
     }
 }
 

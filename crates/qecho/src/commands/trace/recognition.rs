@@ -18,6 +18,10 @@ const FLOWS_MAX: usize = 65_536;
 const LATE_MIN: u64 = 4;
 const LATE_VALUES_MIN: u32 = 3;
 
+/// One in so many of them has its fixed bit set, at least: where it is greased, chance sets it in
+/// every second one.
+const GREASED_RATIO: u64 = 8;
+
 /// Bytes of the smallest packet with a short header: what is sampled for header protection ends
 /// there (RFC 9001 §5.4.2).
 const SHORT_LENGTH_MIN: usize = 21;
@@ -86,7 +90,7 @@ impl Short {
 
     fn may_be_quic(self) -> bool {
         self.count >= LATE_MIN
-            && self.fixed * 3 >= self.count
+            && self.fixed * GREASED_RATIO >= self.count
             && self.values.count_ones() >= LATE_VALUES_MIN
     }
 }
@@ -164,7 +168,7 @@ fn alone(seen: &CapturedDatagram<'_>, datagram: &DecodedDatagram, known: Option<
         Some(header) if is_long => match header.packet_type {
             PacketType::VersionNegotiation if is_negotiation(header) => Kind::Quic,
             PacketType::VersionNegotiation => Kind::Other,
-            _ if !is_fixed => Kind::Other,
+            PacketType::Unknown if !is_fixed => Kind::Other,
             PacketType::Unknown => {
                 let version = header.version.unwrap_or_default();
                 match version_name(version).is_some() || begins_unknown(seen, known) {
@@ -172,6 +176,7 @@ fn alone(seen: &CapturedDatagram<'_>, datagram: &DecodedDatagram, known: Option<
                     false => Kind::Other,
                 }
             }
+            // Its lengths fit. A server may grease the bit from its first packet on (RFC 9287).
             _ => Kind::Quic,
         },
         None if seen.cut
