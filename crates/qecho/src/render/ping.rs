@@ -3,7 +3,10 @@
 pub(crate) mod live;
 pub(crate) mod rows;
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use qecho_engine::EarlyData;
 use qecho_measure::ping::{
@@ -22,6 +25,8 @@ pub(crate) struct PingTarget {
     pub(crate) over: &'static str,
     /// Bytes of a message, where there are messages.
     pub(crate) size: Option<usize>,
+    /// Time between pings; zero where each waits for the answer to the one before it.
+    pub(crate) interval: Duration,
     /// Time for an answer, in words.
     pub(crate) timeout: String,
 }

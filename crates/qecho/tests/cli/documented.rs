@@ -13,13 +13,15 @@ const PAGE: &str = include_str!("../../../../docs/json.md");
 
 /// Events that nothing here can bring about at will: they need another stack's server, a
 /// crowd, or a store of this machine.
-const RARE: [&str; 6] = [
+const RARE: [&str; 8] = [
     "client lost",
     "client without_alpn",
     "ping without_alpn",
     "server left_out",
     "server refused",
     "cert store",
+    "relay client_replaced",
+    "relay client_refused",
 ];
 
 /// Members that every object may have.
@@ -223,8 +225,11 @@ fn pings(checked: &mut Checked) {
         checked.take("ping", &ping.ok().events());
     }
     let nobody = VacantPort::keep();
-    let ping = format!("ping 127.0.0.1:{} -n 1 --format json", nobody.number());
-    checked.take("ping", &env.qecho(ping).run().events());
+    for options in ["--timeout 1s", "--give-up"] {
+        let port = nobody.number();
+        let ping = format!("ping 127.0.0.1:{port} -n 1 {options} --format json");
+        checked.take("ping", &env.qecho(ping).run().events());
+    }
     let relay = env.relay(&place, "--duplicate 100% --delay 300ms");
     let slow = format!("ping {} --over vn -n 3 -i 2s --format json", relay.place());
     for timeout in ["5s", "400ms"] {
@@ -244,7 +249,7 @@ fn loads(checked: &mut Checked) {
         format!("-n 200 --fail-if p99.9>1h --server-pid {pid}"),
         format!("-n 20 -s 1..100 --output {}", file.display()),
         "-n 20 --baseline tls".into(),
-        "-n 20 --step 100,200".into(),
+        "-n 20 --step 100,200 --idle-connections 2".into(),
         "-n 20 --over handshake --resume --early-data".into(),
         "-d 100ms --warmup 0s --find-limit p50<1ns --rate 2".into(),
         "-d 100ms --over idle --connections 2".into(),

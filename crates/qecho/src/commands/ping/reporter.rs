@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     io::{self, Write},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::anyhow;
@@ -30,6 +31,7 @@ pub(super) struct Reporter {
     format: PingFormat,
     over: PingOver,
     size: Option<usize>,
+    interval: Duration,
     timeout: String,
     alpn: Alpn,
     insecure: bool,
@@ -60,6 +62,7 @@ impl Reporter {
             format: arguments.format,
             over: arguments.over,
             size: sends_messages.then_some(size),
+            interval: arguments.interval,
             timeout: text::duration(arguments.timeout),
             alpn: arguments.dial.alpn.clone(),
             insecure: arguments.dial.insecure,
@@ -81,6 +84,7 @@ impl Reporter {
                 host: server.to_string(),
                 over: self.over.name(),
                 size: self.size,
+                interval: self.interval,
                 timeout: self.timeout.clone(),
             },
         });

@@ -1,18 +1,19 @@
 //! A ping while it goes on: a plot and a histogram for each host.
 
-use std::{collections::VecDeque, time::Duration};
+mod plot;
+
+use std::time::Duration;
 
 use qecho_measure::ping::{Connected, Counts, LatencyRecorder, PingEvent, Report};
 use qecho_packet::text;
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
-    style::{Color, Style},
-    symbols::Marker,
     text::Line,
-    widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph},
+    widgets::{Block, Paragraph},
 };
 
+use self::plot::Recent;
 use super::PingTarget;
 
 /// Answers and losses that the plot and the histogram are about.
@@ -43,7 +44,7 @@ struct LiveHost {
     subject: PingTarget,
     status: String,
     /// The last answers, `None` for those that did not come.
-    recent: VecDeque<(u64, Option<Duration>)>,
+    recent: Recent,
     counts: Counts,
     times: LatencyRecorder,
 }
@@ -57,7 +58,7 @@ impl Live {
         let watched = |subject| LiveHost {
             subject,
             status: "connecting".into(),
-            recent: VecDeque::new(),
+            recent: Recent::new(),
             counts: Counts::default(),
             times: LatencyRecorder::default(),
         };
@@ -166,52 +167,14 @@ impl LiveHost {
         frame.render_widget(block, area);
         let [graphs, figures] =
             Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(inner);
-        let [plot, histogram] =
+        let [plot_area, histogram] =
             Layout::horizontal([Constraint::Fill(1), Constraint::Length(HISTOGRAM_WIDTH)])
                 .areas(graphs);
-        self.draw_plot(frame, plot, colour);
+        let interval = self.subject.interval;
+        plot::draw(frame, plot_area, &self.recent, interval, colour);
         let lines = self.histogram(histogram);
         frame.render_widget(Paragraph::new(lines), histogram);
         frame.render_widget(Line::from(self.figures(figures.width.into())), figures);
-    }
-
-    /// Draws the times one after the other, losses at the top.
-    fn draw_plot(&self, frame: &mut Frame<'_>, area: Rect, has_colours: bool) {
-        // A Braille character has two points side by side.
-        let shown = usize::from(area.width) * 2;
-        let recent = self.recent.iter().rev().take(shown);
-        let top = recent.clone().filter_map(|(_, time)| *time).max();
-        let top = milliseconds(top.unwrap_or(Duration::from_millis(1))) * 1.1;
-        let (mut came, mut lost) = (Vec::new(), Vec::new());
-        for (sequence, time) in recent {
-            match time {
-                Some(time) => came.push((*sequence as f64, milliseconds(*time))),
-                None => lost.push((*sequence as f64, top)),
-            }
-        }
-        let last = self.recent.back().map_or(0, |(sequence, _)| *sequence) as f64;
-        let colour = |colour| match has_colours {
-            true => Style::new().fg(colour),
-            false => Style::new(),
-        };
-        let dataset = |points, style| {
-            Dataset::default()
-                .marker(Marker::Braille)
-                .graph_type(GraphType::Scatter)
-                .style(style)
-                .data(points)
-        };
-        let lost = dataset(&lost, colour(Color::Red)).marker(Marker::Block);
-        let came = dataset(&came, colour(Color::Cyan));
-        let label = |time: f64| match time {
-            0.0 => "0".into(),
-            _ => text::duration(Duration::from_secs_f64(time / 1e3)),
-        };
-        let labels = [0.0, top / 2.0, top].map(label);
-        let chart = Chart::new(vec![came, lost])
-            .x_axis(Axis::default().bounds([last - shown as f64, last]))
-            .y_axis(Axis::default().bounds([0.0, top]).labels(labels));
-        frame.render_widget(chart, area);
     }
 
     /// Returns the histogram of the last times, a line for each range.
@@ -268,10 +231,6 @@ impl LiveHost {
         }
         words
     }
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }
 
 #[cfg(test)]

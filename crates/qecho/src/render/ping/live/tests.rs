@@ -10,6 +10,7 @@ fn live(hosts: &[&str]) -> Live {
         host: (*host).to_owned(),
         over: "stream",
         size: Some(64),
+        interval: Duration::from_millis(500),
         timeout: "5 s".into(),
     };
     let absent = vec![" no.example: cannot find its address".to_owned()];
@@ -61,6 +62,50 @@ fn a_host_has_its_plot_its_histogram_and_its_figures() {
     ] {
         assert!(all.contains(words), "{words} in {screen:#?}");
     }
+}
+
+#[test]
+fn one_outlier_flattens_nothing_and_the_axes_say_how_long_and_when() {
+    let mut live = live(&["one.example:4433"]);
+    let times = (1..=60).map(|sequence| (sequence, 10 + sequence % 7));
+    for (sequence, time) in times.chain([(61, 4_000)]).chain([(62, 11)]) {
+        live.note(0, &reply(sequence, time));
+    }
+    let outlier = screen(&live, 100, 24);
+    let all = outlier.join("\n");
+    for words in ["log scale", "s ago", "now", "4.4 s"] {
+        assert!(all.contains(words), "{words} in {outlier:#?}");
+    }
+    // The others differ in more than one row of points.
+    let is_drawn = |line: &&String| {
+        line.chars()
+            .any(|char| ('\u{2801}'..='\u{28ff}').contains(&char))
+    };
+    let rows = outlier.iter().filter(is_drawn).count();
+    assert!(rows > 3, "{outlier:#?}");
+}
+
+#[test]
+fn a_line_goes_through_the_answers_and_stops_at_a_loss() {
+    let mut live = live(&["one.example:4433"]);
+    for (sequence, time) in [(1, 10), (21, 90), (61, 10)] {
+        live.note(0, &reply(sequence, time));
+    }
+    let points = |live: &Live| {
+        let screen = screen(live, 100, 24).concat();
+        let points = screen
+            .chars()
+            .filter(|char| ('\u{2801}'..='\u{28ff}').contains(char));
+        points.count()
+    };
+    let joined = points(&live);
+    assert!(joined > 20, "{joined}");
+    let mut parted = self::live(&["one.example:4433"]);
+    parted.note(0, &reply(1, 10));
+    let (sequence, reason) = (21, None);
+    parted.note(0, &PingEvent::Lost(Lost { sequence, reason }));
+    parted.note(0, &reply(61, 10));
+    assert!(points(&parted) < 5, "{:#?}", screen(&parted, 100, 24));
 }
 
 #[test]
