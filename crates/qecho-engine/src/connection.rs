@@ -22,6 +22,11 @@ use crate::{
 };
 use qecho_packet::{Dir, RecoveryMetrics, Side, StreamId};
 
+/// Transport parameter of the largest DATAGRAM frame (RFC 9221 §3), and the most bytes of its
+/// header.
+const MAX_DATAGRAM_FRAME_SIZE: u64 = 0x20;
+const DATAGRAM_HEADER_MAX: usize = 9;
+
 /// One connection during a turn.
 ///
 /// Nothing here blocks: what cannot be done now is said, and an
@@ -154,9 +159,12 @@ impl<'a> Connection<'a> {
 
     /// Takes the path for another one from now on (RFC 9000 §9.4): what was measured of it is
     /// forgotten, and the search for its MTU begins again, whose large datagrams let a server
-    /// answer that does not know this address yet (RFC 9000 §8).
+    /// answer that does not know this address yet (RFC 9000 §8). What waits to be sent then, a
+    /// [`ping`](Self::ping) for instance, passes the congestion window once: what is in flight by
+    /// the old path fills the new one's.
     pub fn restart_path(&mut self) {
         self.proto.path_changed(self.now);
+        self.meta.passes_window = true;
     }
 
     /// Opens a stream; `None` when the peer allows no more now
@@ -262,7 +270,18 @@ impl<'a> Connection<'a> {
     pub fn datagram_max_possible(&mut self) -> Option<usize> {
         let now = self.datagram_max()?;
         let mtu = usize::from(self.proto.current_mtu());
-        Some(now + self.meta.udp_payload_max().saturating_sub(mtu))
+        let on_the_path = now + self.meta.udp_payload_max().saturating_sub(mtu);
+        // The peer's own limit is of the whole frame (RFC 9221 §3).
+        let peer = self.meta.handshake.as_ref();
+        let peer = peer.and_then(|peer| peer.peer_parameters.integer(MAX_DATAGRAM_FRAME_SIZE));
+        let peer = peer.map_or(usize::MAX, |most| {
+            usize::try_from(most).unwrap_or(usize::MAX)
+        });
+        Some(
+            on_the_path
+                .min(peer.saturating_sub(DATAGRAM_HEADER_MAX))
+                .max(now),
+        )
     }
 
     /// Asks for [`Event::TurnRequested`](crate::Event::TurnRequested) in the next turn, so

@@ -179,10 +179,18 @@ impl<S> ShardState<S> {
 
     /// Returns the settings of a connection with a client.
     pub(crate) fn server_config(&mut self, peer: IpAddr) -> Option<Arc<ServerConfig>> {
-        match &self.memory {
-            Some(memory) if memory.is_crowded => self.routes.crowded_server_config(peer),
-            _ => self.routes.server_config(peer),
+        match self.begins_small() {
+            true => self.routes.crowded_server_config(peer),
+            false => self.routes.server_config(peer),
         }
+    }
+
+    /// Tells whether connections with clients begin with small windows. Where there may be early
+    /// data, their windows are made small afterwards: who was allowed more by an earlier
+    /// connection must not be allowed less (RFC 9000 §7.4.1).
+    pub(crate) fn begins_small(&self) -> bool {
+        let memory = self.memory.as_ref();
+        memory.is_some_and(|memory| memory.is_crowded) && !self.routes.allows_early_data()
     }
 
     /// Queues an answer that belongs to no connection; when the outbox is full

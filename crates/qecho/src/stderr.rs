@@ -25,6 +25,13 @@ pub(crate) fn say(line: impl Display) {
     say_part(&format!("{line}\n"));
 }
 
+/// Says a line on a thread of its own: a reader that is slow holds up neither a signal nor the
+/// next one.
+pub(crate) fn say_later(line: impl Display + Send + 'static) {
+    // Without a thread nothing is said, and all else goes on.
+    let _ = thread::Builder::new().spawn(move || say(line));
+}
+
 /// Time for which a line may wait for its reader when a process ends.
 const READER_PATIENCE: Duration = Duration::from_secs(2);
 

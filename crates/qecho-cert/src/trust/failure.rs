@@ -98,13 +98,12 @@ impl VerifyFailure {
                     "the server needs a certificate with subjectAltName=IP:{address}, or {accept}"
                 )
             }
-            RejectionReason::FingerprintAsPin(_) => match self.seen {
-                Some(seen) => format!("a pin is of the key alone: use --pin {seen}"),
-                None => "a pin is of the key alone".to_owned(),
-            },
-            RejectionReason::ChainOrder(place) => format!(
-                "the server's file has to begin with certificate {place}, those of CAs follow"
-            ),
+            RejectionReason::FingerprintAsPin(_) => {
+                let alone = || "a pin is of the key alone".to_owned();
+                let with_pin = |seen| format!("a pin is of the key alone: use --pin {seen}");
+                self.seen.map_or_else(alone, with_pin)
+            }
+            RejectionReason::ChainOrder(place) => order_hint(place),
             RejectionReason::HandshakeSignature => {
                 "somebody may be in between: do not go on before you know who".to_owned()
             }
@@ -121,8 +120,13 @@ impl VerifyFailure {
     pub(super) fn of_pin(asked: Pin, seen: Pin, context: &CertificateContext<'_>) -> Self {
         let error = CertificateError::ApplicationVerificationFailure.into();
         let has_pin = |certificate| Pin::of_certificate(certificate).ok() == Some(asked);
-        if let Some(place) = context.intermediates.iter().position(has_pin) {
-            return Self::of_order(RejectionReason::ChainOrder(place + 2), error);
+        let order = RejectionReason::of_order(context.end_entity, context.intermediates);
+        let pinned = context.intermediates.iter().position(has_pin);
+        // Anybody can add the right certificate behind one of his own.
+        if let Some(reason) = order
+            && pinned.is_some_and(|place| reason == RejectionReason::ChainOrder(place + 2))
+        {
+            return Self::of_order(reason, error);
         }
         Self {
             reason: match asked.is_fingerprint_of(context.end_entity) {
@@ -259,3 +263,10 @@ impl fmt::Display for VerifyFailure {
 }
 
 impl std::error::Error for VerifyFailure {}
+
+fn order_hint(place: usize) -> String {
+    format!(
+        "the server's file has to begin with certificate {place}, those of CAs follow; if it \
+         does, somebody may be in between"
+    )
+}

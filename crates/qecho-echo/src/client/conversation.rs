@@ -182,19 +182,18 @@ impl Conversation {
                     return Err(exchange.stopped(*code));
                 }
             }
-            // Of a stream that has ended, no event tells that it was stopped.
-            Event::Finished(id) => {
-                if let Some(exchange) = &self.current
-                    && exchange.stream == Some(*id)
-                    && connection.stops_received() > 0
-                {
-                    let (missing, total) = (exchange.missing(), exchange.total());
-                    return Err(Failure::StoppedAfterEnd { missing, total });
-                }
-            }
             _ => {}
         }
-        self.advance(connection, tell)
+        self.advance(connection, tell)?;
+        // Of a stream that has ended no event tells that it was stopped. Its echo may come all
+        // the same: who has read to the end may throw its half away.
+        if let Some(exchange) = &mut self.current
+            && exchange.message.over == Mode::StreamPerMessage
+        {
+            let stops = connection.stops_received();
+            exchange.is_stopped |= stops > *exchange.stops_before.get_or_insert(stops);
+        }
+        Ok(())
     }
 
     fn read(
@@ -353,6 +352,10 @@ impl Conversation {
             }
             Some(exchange) if exchange.stream.is_none() => Err(Failure::NoStream { after }),
             Some(exchange) if exchange.awaits_fin() => Err(Failure::NoFin { after }),
+            Some(exchange) if exchange.is_stopped => Err(Failure::StoppedAfterEnd {
+                missing: exchange.missing(),
+                total: exchange.total(),
+            }),
             Some(exchange) => Err(Failure::NoEcho {
                 after,
                 missing: exchange.missing(),

@@ -36,6 +36,10 @@ pub(super) struct Exchange {
     /// Instant at which a message that is too large for a DATAGRAM frame is tried again: the
     /// search for the path's MTU (RFC 8899) may still go on.
     pub(super) tried_again: Option<Instant>,
+    /// STOP_SENDING frames that had come before those that may be about its stream.
+    pub(super) stops_before: Option<u64>,
+    /// Whether one has come since.
+    pub(super) is_stopped: bool,
     /// Bytes that a DATAGRAM frame took when it was tried last, or may come to take.
     datagram_max: usize,
 }
@@ -56,6 +60,8 @@ impl Exchange {
             sent: false,
             echoed: 0,
             tried_again: None,
+            stops_before: None,
+            is_stopped: false,
             datagram_max: 0,
         }
     }

@@ -61,6 +61,8 @@ pub(super) struct Transfer {
     awaits_stream: bool,
     fin_sent: bool,
     fin_received: bool,
+    /// Whether the peer has stopped the stream after our end.
+    is_stopped: bool,
     output_ended: bool,
     sent: u64,
     received: u64,
@@ -81,6 +83,7 @@ impl Transfer {
             awaits_stream: false,
             fin_sent: false,
             fin_received: false,
+            is_stopped: false,
             output_ended: false,
             sent: 0,
             received: 0,
@@ -114,11 +117,9 @@ impl Transfer {
             return Err(self.stopped(*code));
         }
         self.advance(connection)?;
-        // No event tells of it: the peer has our end already.
-        if self.fin_sent && !self.fin_received && connection.stops_received() > 0 {
-            let (missing, total) = (self.missing(), self.total());
-            return Err(Failure::StoppedAfterEnd { missing, total });
-        }
+        // No event tells of it, since the peer has our end already. What it owes may come all the
+        // same: who has read to the end may throw its half away.
+        self.is_stopped |= self.fin_sent && connection.stops_received() > 0;
         Ok(())
     }
 
@@ -162,6 +163,8 @@ impl Transfer {
         let (missing, total) = (self.missing(), self.total());
         if self.awaits_stream {
             Failure::NoStream { after }
+        } else if self.is_stopped {
+            Failure::StoppedAfterEnd { missing, total }
         } else if self.fin_sent && missing == 0 {
             Failure::NoFin { after }
         } else {

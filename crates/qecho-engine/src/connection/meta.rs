@@ -68,6 +68,8 @@ pub(crate) struct ConnectionMeta {
     send_window_max: u64,
     /// Set while its windows are small.
     pub(crate) small_windows: Option<Box<SmallWindows>>,
+    /// Whether the next datagram may pass a full congestion window.
+    pub(crate) passes_window: bool,
     /// Whether the application asked for another turn.
     pub(crate) turn_requested: bool,
     /// Streams of the peer's that were accepted, by direction.
@@ -89,9 +91,15 @@ pub(crate) struct ConnectionMeta {
 pub(crate) struct SmallWindows {
     /// Bytes that were written before.
     pub(crate) written: u64,
-    /// Bytes that the application must have read before the receive window may grow: until then
-    /// the state machine still takes back what it has allowed the peer.
-    read_until: u64,
+    /// Bytes that the application had read before.
+    read: u64,
+    /// Those of `taken` that a new peer was never allowed.
+    never_allowed: u64,
+    /// Bytes of the receive window that were taken from the peer, who was allowed them: the state
+    /// machine takes them back as they are read.
+    taken: u64,
+    /// Those that were given back.
+    returned: u64,
 }
 
 impl ConnectionMeta {
@@ -116,6 +124,7 @@ impl ConnectionMeta {
             discarded: 0,
             progress: SendProgress::of(proto),
             small_windows: None,
+            passes_window: false,
             turn_requested: false,
             accepted: [0; 2],
             unanswered: BTreeSet::new(),
@@ -136,38 +145,54 @@ impl ConnectionMeta {
         self.send_window_max = SEND_WINDOW_MIN.min(self.settings.send_window.into());
         proto.set_send_window(self.send_window_max);
         let written = self.progress.written();
-        if let Some(small) = &mut self.small_windows {
-            // The receive window was not restored yet.
-            small.written = written;
-            return;
+        let usual = u64::from(self.settings.receive_window);
+        let crowded = usual.min(RECEIVE_WINDOW_CROWDED.into());
+        let small = self.small_windows.get_or_insert_with(|| {
+            Box::new(SmallWindows {
+                written,
+                read: self.read,
+                never_allowed: 0,
+                taken: 0,
+                returned: 0,
+            })
+        });
+        small.written = written;
+        // It may have grown again in part.
+        let taken = usual - small.taken + small.returned - crowded;
+        small.taken += taken;
+        if is_new {
+            small.never_allowed = taken;
         }
-        let usual = self.settings.receive_window;
-        let receive_window = usual.min(RECEIVE_WINDOW_CROWDED);
-        let taken_back = match is_new {
-            true => 0,
-            false => u64::from(usual - receive_window),
-        };
-        proto.set_receive_window(receive_window.into());
-        self.small_windows = Some(Box::new(SmallWindows {
-            written,
-            read_until: self.read + taken_back,
-        }));
+        proto.set_receive_window(
+            RECEIVE_WINDOW_CROWDED
+                .min(self.settings.receive_window)
+                .into(),
+        );
     }
 
-    /// Gives the windows their usual sizes, the receive window only if what the peer was allowed
-    /// has been taken back; tells whether a window has changed.
+    /// Gives the windows their usual sizes, the receive window as far as what the peer was allowed
+    /// has been taken back, so that it is never allowed more than it usually is; tells whether a
+    /// window has changed.
+    ///
+    /// Not all at the end: who waits for what others hold unread would never get there.
     pub(crate) fn restore_windows(&mut self, proto: &mut quinn_proto::Connection) -> bool {
-        let Some(small) = &self.small_windows else {
+        let Some(small) = &mut self.small_windows else {
             return false;
         };
         let usual = self.settings.send_window.into();
         let before = std::mem::replace(&mut self.send_window_max, usual);
         proto.set_send_window(usual);
-        if self.read < small.read_until {
+        let taken_back = (self.read - small.read + small.never_allowed).min(small.taken);
+        if taken_back == small.returned && taken_back < small.taken {
             return usual != before;
         }
-        proto.set_receive_window(self.settings.receive_window.into());
-        self.small_windows = None;
+        small.returned = taken_back;
+        let missing = small.taken - small.returned;
+        let window = u64::from(self.settings.receive_window) - missing;
+        proto.set_receive_window(VarInt::from_u64(window).unwrap_or(VarInt::MAX));
+        if missing == 0 {
+            self.small_windows = None;
+        }
         true
     }
 

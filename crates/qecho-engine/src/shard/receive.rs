@@ -248,7 +248,7 @@ impl<S> ShardState<S> {
     ) -> ConnectionMeta {
         let mut meta = self.bindings[binding].meta(handle, now, proto);
         if self.memory.as_ref().is_some_and(|memory| memory.is_crowded) {
-            meta.shrink_windows(proto, true);
+            meta.shrink_windows(proto, self.begins_small());
         }
         meta
     }

@@ -57,6 +57,12 @@ impl Routes {
         self.settings(peer).0.server.clone()
     }
 
+    /// Tells whether clients may send early data.
+    pub(crate) fn allows_early_data(&self) -> bool {
+        let tls = self.config.tls.as_ref();
+        tls.is_some_and(|tls| tls.early_data)
+    }
+
     /// Returns those of a server's connection that begins with small windows.
     pub(crate) fn crowded_server_config(&mut self, peer: IpAddr) -> Option<Arc<ServerConfig>> {
         let crowded = self.config.crowded();

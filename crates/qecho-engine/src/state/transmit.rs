@@ -34,8 +34,12 @@ impl<S> ConnectionEntry<S> {
         if transmit.is_some() || answer_is_due {
             self.answer_due = None;
         }
-        if transmit.is_some() || !(answer_is_due || self.proto.is_closed()) {
+        if transmit.is_some() {
             return transmit;
+        }
+        let passes = std::mem::take(&mut self.meta.passes_window);
+        if !(answer_is_due || passes || self.proto.is_closed()) {
+            return None;
         }
         let _bypass = CongestionBypass::open(&self.proto);
         let answer = self.poll_within_limit(now, 1, keys, contents);

@@ -160,6 +160,9 @@ impl Client {
     }
 }
 
+/// The victim's limit on its memory, of which nobody speaks unless a test does.
+pub(crate) const MEMORY_MAX: u64 = 1 << 30;
+
 /// An attacker, its victim, and nothing between them but a millisecond.
 pub(crate) struct Attack {
     pub(crate) victim: Shard<Server>,
@@ -193,7 +196,8 @@ impl Attack {
         let identity = Identity::generate();
         let transport = Transport::default().with_udp_payload_max((mtu > 1_472).then_some(mtu));
         let tls = identity.server(&[b"echo"]).with_early_data(true);
-        let victim = application.shard(ShardConfig::server(transport, tls));
+        let config = ShardConfig::server(transport, tls).with_memory_max(MEMORY_MAX);
+        let victim = application.shard(config);
         let config = attacker_config(&identity, mtu);
         let attacker = Client::begin(now, config.clone(), NEAR);
         let mut attack = Self {

@@ -16,7 +16,7 @@ use qecho_testkit::{
 use quinn_proto::ConnectionError;
 
 use crate::{
-    attack::{Attack, Server},
+    attack::{Attack, MEMORY_MAX, Server},
     forgery::forged,
     frames::Frames,
 };
@@ -53,6 +53,18 @@ fn a_frame_that_is_illegal_in_0_rtt_behind_the_first_initial_is_answered_with_it
         );
         assert_eq!(attack.victim.half_open(), 0);
     }
+}
+
+#[test]
+fn early_data_is_taken_by_a_server_that_is_short_of_memory() {
+    let mut attack = Attack::on(Server::parrot());
+    let now = attack.now();
+    attack.victim.note_resident_memory(now, MEMORY_MAX);
+    attack.come_again();
+    attack.run(200);
+    // RFC 9000 §7.4.1: the client would end the connection if it were allowed less than before.
+    assert!(attack.lost.is_none(), "{:?}", attack.lost);
+    assert!(attack.attacker.connection.accepted_0rtt());
 }
 
 #[test]

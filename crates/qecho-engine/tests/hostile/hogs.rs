@@ -382,6 +382,30 @@ fn who_only_sends_fast_is_slowed_and_served_and_not_closed() {
 }
 
 #[test]
+fn an_echo_that_is_not_read_stalls_no_other_after_the_windows_were_small() {
+    let mut crowd = Crowd::on(Server::parrot());
+    let mut one = [crowd.connect(0)];
+    let unread = one[0].write(None, 1).0;
+    for _ in 0..400 {
+        one[0].write(Some(unread), PIECE);
+        crowd.turn(&mut one);
+    }
+    crowd.kept_by_allocator = MEMORY_MAX * limits::MEMORY_CROWDED_PERCENT / 100;
+    (0..50).for_each(|_| crowd.turn(&mut one));
+    crowd.kept_by_allocator = 0;
+    let id = one[0].write(None, 1).0;
+    let mut came = 0;
+    for _ in 0..3_000 {
+        one[0].write(Some(id), PIECE);
+        came += one[0].read(id);
+        crowd.turn(&mut one);
+    }
+    // Several times what the client may have under way.
+    assert!(came as u64 > 12 * MB, "{came} bytes came back");
+    assert_eq!(crowd.closed_for_memory(), 0);
+}
+
+#[test]
 fn windows_are_what_they_were_once_there_is_memory_again() {
     let mut crowd = Crowd::on(Server::parrot());
     let mut one = [crowd.connect(0)];

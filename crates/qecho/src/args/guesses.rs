@@ -4,9 +4,13 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Guessed options, with the commands (none: all) to which the tip applies.
+/// Guessed options, with the commands to which the tip applies.
 const GUESSES: [(&[&str], &[&str], &str); 17] = [
-    (&["--json", "-J"], &[], "'--format json' writes JSON"),
+    (
+        &["--json", "-J"],
+        &["server", "client", "ping", "bench", "relay", "cert"],
+        "'--format json' writes JSON",
+    ),
     (
         &["--csv"],
         &["ping", "bench"],
@@ -67,12 +71,12 @@ const GUESSES: [(&[&str], &[&str], &str); 17] = [
     ),
     (
         &["--cacert", "--cafile", "--CAfile"],
-        &[],
+        &["client", "ping", "bench"],
         "'--ca FILE' names whom to trust",
     ),
     (
         &["-k", "--no-verify-cert", "--skip-verify"],
-        &[],
+        &["client", "ping", "bench"],
         "'--insecure' trusts anybody",
     ),
     (
@@ -82,12 +86,12 @@ const GUESSES: [(&[&str], &[&str], &str); 17] = [
     ),
     (
         &["--key-log", "--sslkeylogfile"],
-        &[],
+        &["server", "client", "ping", "bench", "trace"],
         "'--keylog FILE' keeps the TLS secrets",
     ),
     (
         &["-v", "--verbose", "--debug"],
-        &[],
+        &["server", "client", "demo", "ping", "bench"],
         "'--trace' shows the packets",
     ),
     (&["--message"], &["client"], "'-m TEXT' sends a message"),

@@ -39,7 +39,7 @@ pub(crate) struct PingArguments {
     pub(crate) timeout: Duration,
 
     /// End when there is no connection, or none any more, instead of connecting
-    /// again while pings are lost (--over handshake and vn always go on)
+    /// again while pings are lost (--over handshake and vn go on while a server is silent)
     #[arg(long)]
     pub(crate) give_up: bool,
 

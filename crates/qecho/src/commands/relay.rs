@@ -22,7 +22,7 @@ use crate::{
     args::RelayArguments,
     exit::{ExitStatus, Failure},
     render::relay::{Relaying, Stopped},
-    stderr::say,
+    stderr::say_later,
 };
 
 /// Notices that wait for a slow reader: each is told once.
@@ -38,7 +38,9 @@ pub(super) fn run(arguments: &RelayArguments) -> Result<ExitStatus, Failure> {
     signals::on_signal_or_hangup(
         Duration::ZERO,
         move |_| stopper.stop(),
-        || say("SIGHUP: there is nothing to read again; SIGINT or SIGTERM ends the relay"),
+        || {
+            say_later("SIGHUP: there is nothing to read again; SIGINT or SIGTERM ends the relay");
+        },
     )?;
     let relaying = Relaying {
         addresses: relay.addresses(),

@@ -39,7 +39,7 @@ use crate::{
     },
     exit::{ExitStatus, Failure},
     render,
-    stderr::say,
+    stderr::{say, say_later},
 };
 
 /// Runs the server until a signal ends it.
@@ -236,18 +236,16 @@ fn drain_on_signal(
         }
         draining = true;
         mailboxes.send(&Command::Drain(grace));
-        // A reader of stderr that is slow holds up neither this nor a second
-        // signal.
-        thread::spawn(move || {
-            let grace = humantime::format_duration(grace);
-            say(format_args!(
-                "shutting down: open streams have {grace} to finish; a second signal stops at once"
-            ));
-        });
+        let grace = humantime::format_duration(grace);
+        say_later(format!(
+            "shutting down: open streams have {grace} to finish; a second signal stops at once"
+        ));
     };
     signals::on_signal_or_hangup(grace, react, move || match &reload {
         Some(reload) => reload(),
-        None => say("SIGHUP: there are no files to read again; \
-             the certificate for localhost is renewed without it"),
+        None => say_later(
+            "SIGHUP: there are no files to read again; \
+             the certificate for localhost is renewed without it",
+        ),
     })
 }

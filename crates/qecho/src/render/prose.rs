@@ -41,10 +41,7 @@ pub(crate) fn end_column(text: &str, column: usize) -> usize {
 }
 
 fn break_line(line: &str, begin: usize, width: usize) -> String {
-    let is_command = COMMANDS
-        .iter()
-        .any(|name| line.trim_start().starts_with(name));
-    if is_command || begin + line.width() <= width {
+    if is_command(line) || begin + line.width() <= width {
         return line.into();
     }
     // What goes on from another line has no title.
@@ -65,6 +62,12 @@ fn break_line(line: &str, begin: usize, width: usize) -> String {
         column += word_width;
     }
     shown
+}
+
+/// Tells whether a line is a command, or a title and a command.
+fn is_command(line: &str) -> bool {
+    let mut parts = line.split("  ").map(str::trim_start);
+    parts.any(|part| COMMANDS.iter().any(|name| part.starts_with(name)))
 }
 
 /// Returns the column of what a line says, behind its title (`server       …`, `hint: …`).

@@ -138,7 +138,7 @@ pub struct Ratio {
     /// The one divided by the other.
     pub ratio: f64,
     /// Lower end of the ratio's 95 % confidence interval, as the pairs of slices have
-    /// it; `null` if there was one pair alone.
+    /// it; `null` if fewer than two pairs have the figure.
     #[serde(default)]
     pub low: Option<f64>,
     /// Its upper end.

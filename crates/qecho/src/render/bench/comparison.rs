@@ -59,7 +59,7 @@ pub(crate) fn cells(ratio: &Ratio) -> [String; 5] {
         figure => (figure, microseconds_text),
     };
     let interval = match ratio.low.zip(ratio.high) {
-        None => "one slice alone".into(),
+        None => "too few slices".into(),
         Some((low, high)) => {
             let verdict = match ratio.shows_difference() {
                 true => "",

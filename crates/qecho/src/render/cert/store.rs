@@ -34,6 +34,11 @@ pub(crate) struct StoreChange<'a> {
 }
 
 impl Render for StoreStep<'_> {
+    /// It is there to be pasted.
+    fn is_prose(&self) -> bool {
+        false
+    }
+
     /// Writes a command as a person would type it.
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let sudo = if self.sudo { "sudo " } else { "" };

@@ -73,7 +73,7 @@ fn one_outlier_flattens_nothing_and_the_axes_say_how_long_and_when() {
     }
     let outlier = screen(&live, 100, 24);
     let all = outlier.join("\n");
-    for words in ["log scale", "s ago", "now", "4.4 s"] {
+    for words in ["log scale", "s ago", "now", "4.40 s"] {
         assert!(all.contains(words), "{words} in {outlier:#?}");
     }
     // The others differ in more than one row of points.
