@@ -164,6 +164,9 @@ impl Controller for Congestion {
         is_persistent_congestion: bool,
         lost_bytes: u64,
     ) {
+        // What is lost is in flight no more, and was not acknowledged: it is to be sent again.
+        let acknowledged = self.progress.acknowledged.load(Relaxed);
+        self.progress.polled.store(acknowledged, Relaxed);
         self.cubic
             .on_congestion_event(now, sent, is_persistent_congestion, lost_bytes);
     }
@@ -193,5 +196,30 @@ impl Controller for Congestion {
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
+    fn what_is_lost_is_not_taken_for_acknowledged() {
+        let now = Instant::now();
+        let controller = Arc::new(CongestionFactory::default()).build(now, 1_200);
+        let any = controller.clone_box().into_any();
+        let mut congestion = *any.downcast::<Congestion>().expect("the factory made it");
+        let progress = congestion.progress.clone();
+        progress.write(5_000);
+        progress.nothing_to_send();
+        congestion.on_congestion_event(now, now, false, 5_000);
+        // An acknowledgement of something else, while nothing is in flight.
+        congestion.on_end_acks(now, 0, true, Some(9));
+        assert_eq!(progress.unacknowledged_max(), 5_000);
+        // It was sent again.
+        progress.nothing_to_send();
+        congestion.on_end_acks(now, 0, true, Some(10));
+        assert_eq!(progress.unacknowledged_max(), 0);
     }
 }

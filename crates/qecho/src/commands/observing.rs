@@ -19,6 +19,7 @@ use rustls::KeyLog;
 use super::{
     capture,
     key_log::{self, KeyLogFiles},
+    signals::FilesEnding,
     tracing,
 };
 use crate::{
@@ -121,7 +122,7 @@ impl Observing {
     pub(super) fn finish_trace(&mut self) {
         let qlog = self.qlog.take();
         if let Some(trace) = self.observers.trace.take() {
-            let report = trace.finish();
+            let report = FilesEnding::during(|| trace.finish());
             let is_stuck = |failure: &io::Error| failure.kind() == ErrorKind::TimedOut;
             if report.failures.iter().any(is_stuck) {
                 // Its thread holds the qlog files; and if it is stderr that nobody reads,
@@ -140,10 +141,11 @@ impl Observing {
     pub(super) fn finish(mut self) {
         self.finish_trace();
         if let Some(capture) = &self.observers.capture {
-            capture::conclude(&capture.finish(), &self.capture_name);
+            let report = FilesEnding::during(|| capture.finish());
+            capture::conclude(&report, &self.capture_name);
         }
         for files in self.key_logs.take() {
-            files.finish();
+            FilesEnding::during(|| files.finish());
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
     time::Duration,
 };
@@ -17,6 +18,22 @@ use crate::{exit::ExitStatus, stderr::say_if_read};
 /// Time within which a command must have ended after a signal, beyond what it was granted:
 /// by then it waits for somebody to read its output, or for a disk that stands still.
 const ENDING_PATIENCE: Duration = Duration::from_secs(12);
+
+/// Files that are being written to their ends.
+static FILES_ENDING: AtomicUsize = AtomicUsize::new(0);
+
+/// The writing of files to their ends, which knows by itself when they take nothing more.
+pub(super) struct FilesEnding;
+
+impl FilesEnding {
+    /// Keeps the process from being ended meanwhile.
+    pub(super) fn during<T>(write: impl FnOnce() -> T) -> T {
+        FILES_ENDING.fetch_add(1, Relaxed);
+        let outcome = write();
+        FILES_ENDING.fetch_sub(1, Relaxed);
+        outcome
+    }
+}
 
 /// Calls `react` for every SIGINT and SIGTERM, and once for SIGHUP, on a thread of its own,
 /// with the ending that the signal stands for. A command that has not ended 12 seconds after
@@ -86,6 +103,9 @@ pub(super) fn end_soon() {
 fn end_after(patience: Duration, ending: ExitStatus) {
     let work = move || {
         thread::sleep(patience);
+        while FILES_ENDING.load(Relaxed) > 0 {
+            thread::sleep(ENDING_PATIENCE);
+        }
         say_if_read("qecho: ended without the rest of its output, which nobody takes");
         std::process::exit(ending as i32);
     };
