@@ -12,7 +12,9 @@ pub fn read_key_log(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let mut dissector = Dissector::default();
     dissector.add_secrets(&text);
-    assert!(dissector.malformed_secrets() <= text.lines().count() as u64);
+    // Some editors end lines by a carriage return alone.
+    let lines = text.split(['\r', '\n']).count() as u64;
+    assert!(dissector.malformed_secrets() <= lines);
 }
 
 /// Reads a report of `qecho bench`, writes it again, and merges it with itself.
