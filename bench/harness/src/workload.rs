@@ -100,11 +100,12 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     Workload {
         path: "--delay 10ms --loss 1%",
         seconds_min: 5.0,
+        // Smaller pieces, so that there are enough of them for a p99.
         ..Workload::of(
             "d-lossy",
             "bulk echo on one stream through a relay: 10 ms and 1 % loss each way",
             Measure::Megabyte,
-            "--over bulk",
+            "--over bulk --size 16KiB --in-flight 64",
         )
     },
     Workload::of(
