@@ -36,7 +36,7 @@ pub(crate) struct Server {
     group: Group,
     /// Relay before it, if there is one.
     relay: Option<Group>,
-    /// Where clients send to.
+    /// Address that clients send to: the relay's if there is one.
     address: SocketAddr,
 }
 

@@ -11,7 +11,7 @@ use crate::malformed::MalformedCertificate;
 use crate::public_key;
 
 const PREFIX: &str = "sha256:";
-/// What curl's `--pinnedpubkey` begins with.
+/// Beginning of a pin as curl's `--pinnedpubkey` has it.
 const BASE64_PREFIX: &str = "sha256//";
 const HEX_DIGITS: usize = 2 * digest::SHA256_OUTPUT_LEN;
 

@@ -33,7 +33,7 @@ pub enum DialFailure {
         address: SocketAddr,
         /// Time that was waited.
         after: Duration,
-        /// What is known of the silence.
+        /// Kind of the silence, as far as it is known.
         silence: Silence,
     },
     /// The handshake failed.
@@ -58,7 +58,7 @@ pub enum DialFailure {
     },
 }
 
-/// What is known of an address at which no handshake came about in time.
+/// Kind of silence of an address at which no handshake came about in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Silence {

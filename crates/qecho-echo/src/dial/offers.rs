@@ -1,4 +1,4 @@
-//! What a client offers to a server: application protocols, by TLS.
+//! Application protocols that a client offers to a server, by TLS.
 
 use std::sync::Arc;
 

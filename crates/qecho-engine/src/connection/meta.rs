@@ -91,15 +91,22 @@ pub(crate) struct ConnectionMeta {
 pub(crate) struct SmallWindows {
     /// Bytes that were written before.
     pub(crate) written: u64,
-    /// Bytes that the application had read before.
+    /// Bytes that the application had read when the windows were made small last.
     read: u64,
-    /// Those of `taken` that a new peer was never allowed.
-    never_allowed: u64,
+    /// Those of `taken` that had been taken back by then, or that a new peer was never allowed.
+    paid: u64,
     /// Bytes of the receive window that were taken from the peer, who was allowed them: the state
     /// machine takes them back as they are read.
     taken: u64,
     /// Those that were given back.
     returned: u64,
+}
+
+impl SmallWindows {
+    /// Returns how much of what was taken has been taken back once so much was read.
+    fn paid_by(&self, read: u64) -> u64 {
+        (read - self.read + self.paid).min(self.taken)
+    }
 }
 
 impl ConnectionMeta {
@@ -151,17 +158,19 @@ impl ConnectionMeta {
             Box::new(SmallWindows {
                 written,
                 read: self.read,
-                never_allowed: 0,
+                paid: 0,
                 taken: 0,
                 returned: 0,
             })
         });
         small.written = written;
+        small.paid = small.paid_by(self.read);
+        small.read = self.read;
         // It may have grown again in part.
-        let taken = usual - small.taken + small.returned - crowded;
+        let taken = usual + small.returned - small.taken - crowded;
         small.taken += taken;
         if is_new {
-            small.never_allowed = taken;
+            small.paid = taken;
         }
         proto.set_receive_window(
             RECEIVE_WINDOW_CROWDED
@@ -182,7 +191,7 @@ impl ConnectionMeta {
         let usual = self.settings.send_window.into();
         let before = std::mem::replace(&mut self.send_window_max, usual);
         proto.set_send_window(usual);
-        let taken_back = (self.read - small.read + small.never_allowed).min(small.taken);
+        let taken_back = small.paid_by(self.read);
         if taken_back == small.returned && taken_back < small.taken {
             return usual != before;
         }

@@ -406,6 +406,27 @@ fn an_echo_that_is_not_read_stalls_no_other_after_the_windows_were_small() {
 }
 
 #[test]
+fn windows_that_are_small_again_and_again_stall_nobody() {
+    let mut crowd = Crowd::on(Server::parrot());
+    let mut one = [crowd.connect(0)];
+    let id = one[0].write(None, 1).0;
+    let mut came = 0;
+    for round in 0..8 {
+        // So that the windows are small again before they have all come back.
+        for (kept, turns) in [(MEMORY_MAX, 100), (0, 60)] {
+            crowd.kept_by_allocator = kept * limits::MEMORY_CROWDED_PERCENT / 100;
+            for _ in 0..turns {
+                one[0].write(Some(id), PIECE);
+                came += one[0].read(id) as u64;
+                crowd.turn(&mut one);
+            }
+        }
+        assert!(came > round * MB / 2, "{came} bytes by round {round}");
+    }
+    assert_eq!(crowd.closed_for_memory(), 0);
+}
+
+#[test]
 fn windows_are_what_they_were_once_there_is_memory_again() {
     let mut crowd = Crowd::on(Server::parrot());
     let mut one = [crowd.connect(0)];

@@ -110,9 +110,9 @@ pub(super) fn with_tip(mut error: clap::Error, typed: &[OsString]) -> clap::Erro
         .and_then(|word| word.to_str())
         .unwrap_or_default();
     let option = option.split('=').next().unwrap_or_default();
-    let tip = GUESSES.iter().find(|(options, commands, _)| {
-        options.contains(&option) && (commands.is_empty() || commands.contains(&command))
-    });
+    let tip = GUESSES
+        .iter()
+        .find(|(options, commands, _)| options.contains(&option) && commands.contains(&command));
     if let Some((.., tip)) = tip {
         error.remove(ContextKind::SuggestedArg);
         error.remove(ContextKind::SuggestedSubcommand);
