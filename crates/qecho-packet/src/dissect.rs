@@ -9,6 +9,7 @@ mod client_hello;
 mod connection;
 mod key_log;
 mod late;
+mod recognition;
 mod rotation;
 mod segment_sizes;
 mod segments;
@@ -31,7 +32,11 @@ use crate::{
 };
 
 pub(crate) use self::key_log::LINES_MAX;
-pub use self::{captured_datagram::CapturedDatagram, key_log::key_log_text};
+pub use self::{
+    captured_datagram::CapturedDatagram,
+    key_log::key_log_text,
+    recognition::{Recognition, Recognized},
+};
 
 /// Connections that are followed at once, unless told otherwise.
 pub const CONNECTIONS_MAX: usize = 10_000;
@@ -43,6 +48,9 @@ pub const SESSIONS_MAX: usize = 100_000;
 /// Bytes that the first destination connection ID of a client has at least
 /// (RFC 9000 §7.2).
 const ORIGINAL_DESTINATION_LENGTH_MIN: usize = 8;
+
+/// Bytes of a client's datagram with an Initial packet, at least (RFC 9000 §14.1).
+const CLIENT_INITIAL_DATAGRAM_MIN: usize = 1_200;
 
 /// Takes the datagrams of a capture apart and opens their packets.
 ///

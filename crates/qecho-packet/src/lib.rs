@@ -22,6 +22,7 @@ pub mod capture;
 pub mod close;
 mod direction;
 pub mod dissect;
+mod key_log_file;
 mod observation;
 mod observer;
 mod protection;
@@ -30,10 +31,12 @@ pub mod text;
 pub mod trace;
 mod transport_parameters;
 pub mod wire;
+mod writing_thread;
 
 pub use self::{
     close::CloseReason,
     direction::Direction,
+    key_log_file::{KEY_LOG_QUEUE_BYTES_MAX, KeyLogDestination, KeyLogFile, KeyLogReport},
     observation::{
         DecodedDatagram, DecodedPacket, DecryptedPacket, DropReason, Observation, RecoveryMetrics,
     },

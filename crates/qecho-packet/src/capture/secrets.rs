@@ -1,14 +1,13 @@
 //! TLS secrets on their way into a capture.
 
-use std::{
-    fmt::Write,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
 };
 
 use rustls::KeyLog;
+
+use crate::key_log_file::push_line;
 
 /// Secrets in the NSS key log format that are not in the file yet.
 #[derive(Default)]
@@ -45,15 +44,7 @@ impl std::fmt::Debug for Secrets {
 impl KeyLog for Secrets {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.push_str(label);
-        for bytes in [client_random, secret] {
-            lines.push(' ');
-            for byte in bytes {
-                // Writing to a text cannot fail.
-                let _ = write!(lines, "{byte:02x}");
-            }
-        }
-        lines.push('\n');
+        push_line(&mut lines, label, client_random, secret);
         self.any.store(true, Ordering::Release);
     }
 }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::{output::Output, pcapng};
+use crate::writing_thread;
 
 /// Bytes of packets that wait to be written; more are left out.
 pub const QUEUE_BYTES_MAX: usize = 32 << 20;
@@ -23,9 +24,6 @@ pub const SECRETS_BYTES_MAX: usize = 32 << 20;
 /// Buffers that are kept to be used again, and the largest of them.
 const EMPTY_MAX: usize = 8;
 const EMPTY_BYTES_MAX: usize = 4 << 20;
-
-/// Time for which a file may take nothing before its end is given up.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The result of a capture.
 #[derive(Debug)]
@@ -107,19 +105,10 @@ impl Writer {
         let state = &self.state;
         // A thread that has ended has told why.
         let _ = self.commands.send(Command::End);
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut waiting = state.waiting.load(Relaxed);
-        let written = loop {
-            match ended.recv_timeout(PATIENCE) {
-                Ok(written) => break written,
-                Err(RecvTimeoutError::Disconnected) => break Ok(()),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            let now = state.waiting.load(Relaxed);
-            if now >= waiting {
-                break Err(io::ErrorKind::TimedOut.into());
-            }
-            waiting = now;
+        let written = match writing_thread::end(&self.ended, &state.waiting, || true) {
+            Ok(written) => written,
+            Err(RecvTimeoutError::Disconnected) => Ok(()),
+            Err(RecvTimeoutError::Timeout) => Err(io::ErrorKind::TimedOut.into()),
         };
         let overrun = state.overrun.load(Relaxed);
         let too_slow = || io::Error::other("it was written too slowly even for the secrets");

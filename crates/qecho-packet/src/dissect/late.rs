@@ -4,7 +4,7 @@
 use std::{collections::HashMap, net::SocketAddr};
 
 use super::{
-    CapturedDatagram, Dissector,
+    CLIENT_INITIAL_DATAGRAM_MIN, CapturedDatagram, Dissector,
     connection::{Connection, Path, fitting},
     key_log::ClientRandom,
     table::ConnectionMatch,
@@ -19,9 +19,6 @@ const DATAGRAMS_MAX: u8 = 8;
 
 /// Pairs of addresses of which anything is remembered.
 const PATHS_MAX: usize = 10_000;
-
-/// Bytes of a client's datagram with an Initial packet, at least.
-const CLIENT_INITIAL_DATAGRAM_MIN: usize = 1_200;
 
 const LONG_HEADER: u8 = 0x80;
 

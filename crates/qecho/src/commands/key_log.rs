@@ -1,7 +1,5 @@
 //! Files of TLS secrets, with which others read the packets.
 
-mod writer;
-
 use std::{
     fs::{File, OpenOptions},
     io,
@@ -11,18 +9,16 @@ use std::{
 };
 
 use anyhow::Context;
-use qecho_packet::capture::Capture;
+use qecho_packet::{KeyLogDestination, KeyLogFile, capture::Capture};
 use rustix::{fs::OFlags, io::Errno};
 use rustls::KeyLog;
 
-use self::writer::Writer;
 use super::secrecy;
-use crate::stderr::say;
+use crate::stderr::{say, say_if_read};
 
-/// Key logs in the NSS format, each written by a thread of its own: a disk that stands
-/// still, or a named pipe that nobody reads, holds no connection up.
+/// Key logs by their names in messages.
 #[derive(Debug)]
-pub(super) struct KeyLogFiles(Vec<Writer>);
+pub(super) struct KeyLogFiles(Vec<(String, KeyLogFile)>);
 
 /// Passes secrets on to all who want them.
 #[derive(Debug)]
@@ -59,14 +55,30 @@ impl KeyLogFiles {
                 ));
             }
             let name = shown.to_string();
-            files.push(Writer::start(name, destination).with_context(attempt)?);
+            let fail = move |error: &io::Error| {
+                say(format_args!(
+                    "warning: cannot write TLS secrets to {name}: {error}; what follows cannot be \
+                     decrypted with it"
+                ));
+            };
+            let file = KeyLogFile::start(destination.into(), fail).with_context(attempt)?;
+            files.push((shown.to_string(), file));
         }
         Ok(Some(Arc::new(Self(files))))
     }
 
     /// Writes what waits, and says what is missing.
     pub(super) fn finish(&self) {
-        self.0.iter().for_each(Writer::finish);
+        for (name, file) in &self.0 {
+            let report = file.finish();
+            let (logged, missing) = (report.logged, report.missing);
+            if missing > 0 && !report.failed {
+                say_if_read(format_args!(
+                    "warning: TLS secrets that are not in {name}: {missing} of {logged}; \
+                     it was read or written too slowly"
+                ));
+            }
+        }
     }
 }
 
@@ -108,22 +120,25 @@ impl Destination {
             Err(error) => Err(error),
         }
     }
+}
 
-    /// Waits for the reader of a named pipe.
-    fn wait(self) -> io::Result<File> {
-        match self {
-            Self::Open(file) => Ok(file),
-            Self::Unread(path) => OpenOptions::new().append(true).open(path),
+impl From<Destination> for KeyLogDestination {
+    fn from(destination: Destination) -> Self {
+        match destination {
+            Destination::Open(file) => Self::Open(Box::new(file)),
+            Destination::Unread(path) => Self::Later(Box::new(move || {
+                let file = OpenOptions::new().append(true).open(path)?;
+                Ok(Box::new(file))
+            })),
         }
     }
 }
 
 impl KeyLog for KeyLogFiles {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
-        let hex =
-            |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
-        let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
-        self.0.iter().for_each(|file| file.append(&line));
+        for (_, file) in &self.0 {
+            file.log(label, client_random, secret);
+        }
     }
 }
 

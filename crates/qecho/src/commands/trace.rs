@@ -2,7 +2,6 @@
 
 mod counts;
 mod input;
-mod recognition;
 
 use std::{io, time::Duration};
 
@@ -11,14 +10,13 @@ use qecho_engine::Side;
 use qecho_packet::{
     Observation,
     capture::{Captured, Item},
-    dissect::Dissector,
+    dissect::{Dissector, Recognition, Recognized},
     trace::{Event, LossSource, Sink, Tracer, qlog::Qlog},
 };
 
 use self::{
     counts::Counts,
     input::{CaptureInput, add_key_log},
-    recognition::{Recognition, Verdict},
 };
 use super::tracing;
 use crate::{
@@ -137,13 +135,13 @@ impl FileTracer {
     fn take(&mut self, captured: &Captured, observation: &Observation) {
         if let Observation::Datagram(datagram) = observation {
             match self.recognition.judge(&captured.datagram(), datagram) {
-                Verdict::Quic => self.counts.count(datagram),
-                Verdict::OtherVersion(version) => {
+                Recognized::Quic => self.counts.count(datagram),
+                Recognized::OtherVersion(version) => {
                     self.counts.count(datagram);
                     self.counts.count_version(version);
                 }
-                Verdict::Opaque(version) => return self.counts.count_version(version),
-                Verdict::Other => return self.counts.count_other(),
+                Recognized::Opaque(version) => return self.counts.count_version(version),
+                _ => return self.counts.count_other(),
             }
         }
         self.show(captured.at, observation);

@@ -1,14 +1,13 @@
 //! What is taken for QUIC, and what is not.
 
-use qecho_packet::{Observation, dissect::Dissector};
-
 use super::*;
+use crate::{Observation, dissect::Dissector};
 
 const CLIENT: &str = "192.0.2.1:50000";
 const SERVER: &str = "192.0.2.2:3389";
 
 /// Judges datagrams one after the other; those that begin with `<` come back.
-fn judged(datagrams: &[(bool, Vec<u8>)]) -> (Vec<Verdict>, Recognition) {
+fn judged(datagrams: &[(bool, Vec<u8>)]) -> (Vec<Recognized>, Recognition) {
     let mut dissector = Dissector::default();
     let mut recognition = Recognition::default();
     let ends = [CLIENT, SERVER].map(|end| end.parse().expect("it is an address"));
@@ -28,7 +27,7 @@ fn judged(datagrams: &[(bool, Vec<u8>)]) -> (Vec<Verdict>, Recognition) {
     (verdicts, recognition)
 }
 
-fn alone(payload: &[u8]) -> Verdict {
+fn alone(payload: &[u8]) -> Recognized {
     judged(&[(false, payload.to_vec())]).0[0]
 }
 
@@ -66,7 +65,7 @@ fn media_and_remote_desktops_are_no_quic() {
         // An H.264 start code behind something.
         padded(&[0x81, 0, 0, 0, 1, 0x67], 1_200),
     ] {
-        assert_eq!(alone(&payload), Verdict::Other, "{:x?}", &payload[..16]);
+        assert_eq!(alone(&payload), Recognized::Other, "{:x?}", &payload[..16]);
     }
 }
 
@@ -75,14 +74,14 @@ fn other_versions_are_quic_whatever_their_size() {
     for version in [0x6b33_43cf, 0xff00_001d, 0xface_b002] {
         for size in [30, 1_200] {
             let verdict = alone(&long(version, size));
-            assert_eq!(verdict, Verdict::OtherVersion(version), "{size}");
+            assert_eq!(verdict, Recognized::OtherVersion(version), "{size}");
         }
     }
     let q046 = padded(
         &[&[0xc3], &b"Q046"[..], &[0x50, 1, 2, 3, 4, 5, 6, 7, 8]].concat(),
         200,
     );
-    assert_eq!(alone(&q046), Verdict::OtherVersion(0x5130_3436));
+    assert_eq!(alone(&q046), Recognized::OtherVersion(0x5130_3436));
     // Google's first form has flags, a connection ID and then the version.
     let q043 = padded(
         &[&[0x09, 1, 2, 3, 4, 5, 6, 7, 8], &b"Q043"[..]].concat(),
@@ -90,23 +89,23 @@ fn other_versions_are_quic_whatever_their_size() {
     );
     let answer = padded(&[0x08, 1, 2, 3, 4, 5, 6, 7, 8, 1], 60);
     let (verdicts, _) = judged(&[(false, q043), (true, answer)]);
-    assert_eq!(verdicts, [Verdict::Opaque(0x5130_3433); 2]);
+    assert_eq!(verdicts, [Recognized::Opaque(0x5130_3433); 2]);
 }
 
 #[test]
 fn a_version_that_nobody_knows_must_look_like_a_beginning() {
     let unknown = 0xdead_beef;
     let whole = long(unknown, 1_200);
-    assert_eq!(alone(&whole), Verdict::OtherVersion(unknown));
-    assert_eq!(alone(&whole[..1_199]), Verdict::Other);
+    assert_eq!(alone(&whole), Recognized::OtherVersion(unknown));
+    assert_eq!(alone(&whole[..1_199]), Recognized::Other);
     for (at, byte) in [(0, 0x80), (5, 21), (5, 3), (14, 21), (23, 0x7f)] {
         let mut changed = whole.clone();
         changed[at] = byte;
-        assert_eq!(alone(&changed), Verdict::Other, "{at}");
+        assert_eq!(alone(&changed), Recognized::Other, "{at}");
     }
     let other = (false, padded(b"GET", 30));
     let (verdicts, _) = judged(&[other, (false, whole)]);
-    assert_eq!(verdicts, [Verdict::Other; 2]);
+    assert_eq!(verdicts, [Recognized::Other; 2]);
 }
 
 #[test]
@@ -117,20 +116,20 @@ fn version_negotiation_answers_something_or_offers_what_somebody_speaks() {
         packet.extend(version.to_be_bytes());
         packet
     };
-    assert_eq!(alone(&negotiation(1)), Verdict::Quic);
-    assert_eq!(alone(&negotiation(0xff00_001d)), Verdict::Quic);
-    assert_eq!(alone(&negotiation(0x1234_5678)), Verdict::Other);
-    assert_eq!(alone(&negotiation(1)[..23]), Verdict::Other);
+    assert_eq!(alone(&negotiation(1)), Recognized::Quic);
+    assert_eq!(alone(&negotiation(0xff00_001d)), Recognized::Quic);
+    assert_eq!(alone(&negotiation(0x1234_5678)), Recognized::Other);
+    assert_eq!(alone(&negotiation(1)[..23]), Recognized::Other);
     let asks = (false, long(0xdead_beef, 1_200));
     let (verdicts, _) = judged(&[asks, (true, negotiation(0x1234_5678))]);
-    assert_eq!(verdicts[1], Verdict::Quic);
+    assert_eq!(verdicts[1], Recognized::Quic);
 }
 
 #[test]
 fn what_has_only_short_headers_may_be_quic_that_began_before() {
     let short = |first: u8| (first.is_multiple_of(2), padded(&[first, 1, 2, 3], 40));
     let (verdicts, recognition) = judged(&[0x40, 0x41, 0x5e, 0x7f].map(short));
-    assert_eq!(verdicts, [Verdict::Other; 4]);
+    assert_eq!(verdicts, [Recognized::Other; 4]);
     assert_eq!(recognition.perhaps_late(), 4);
     let (_, greased) = judged(&[0x40, 0x01, 0x12, 0x7f, 0x03].map(short));
     assert_eq!(greased.perhaps_late(), 5);

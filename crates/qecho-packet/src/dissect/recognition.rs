@@ -2,11 +2,10 @@
 
 use std::{collections::HashMap, net::SocketAddr};
 
-use qecho_engine::limits::INITIAL_DATAGRAM_MIN;
-use qecho_packet::{
+use super::{CLIENT_INITIAL_DATAGRAM_MIN, CapturedDatagram, ORIGINAL_DESTINATION_LENGTH_MIN};
+use crate::{
     DecodedDatagram,
-    dissect::CapturedDatagram,
-    wire::{ConnectionId, Header, PacketType, version_name},
+    wire::{ConnectionId, Header, PacketType, Reader, version_name},
 };
 
 /// Pairs of addresses that are remembered; the datagrams of others are judged one by one.
@@ -26,7 +25,7 @@ const GREASED_RATIO: u64 = 8;
 /// there (RFC 9001 §5.4.2).
 const SHORT_LENGTH_MIN: usize = 21;
 
-/// Bytes before the connection IDs of a long header.
+/// Bytes before the connection IDs of a long header (RFC 8999 §5.1).
 const INVARIANT_HEAD: usize = 5;
 
 /// Bytes of the smallest payload with its tag, and of a packet number.
@@ -46,9 +45,10 @@ const GOOGLE_FLAGS: u8 = 0x09;
 /// Two addresses, in the order of their numbers.
 type Flow = (SocketAddr, SocketAddr);
 
-/// What a datagram seems to be.
+/// What a datagram of UDP seems to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+#[non_exhaustive]
+pub enum Recognized {
     /// QUIC of version 1, or something about versions.
     Quic,
     /// QUIC of another version, whose long header can be shown.
@@ -95,19 +95,20 @@ impl Short {
     }
 }
 
-/// Pairs of addresses, and what they exchange.
+/// Tells QUIC from the other UDP of a capture, by what a datagram has and what was before it
+/// between its addresses.
+///
+/// Nothing but its form speaks for a datagram that no secrets open, so this is a judgement: a
+/// version that somebody speaks, lengths that fit (RFC 8999, RFC 9000 §17), and what other
+/// protocols of a port leave to QUIC (RFC 9443).
 #[derive(Debug, Default)]
-pub(super) struct Recognition {
+pub struct Recognition {
     flows: HashMap<Flow, Kind>,
 }
 
 impl Recognition {
-    /// Judges a datagram by what is in it and what was before it between its addresses.
-    pub(super) fn judge(
-        &mut self,
-        seen: &CapturedDatagram<'_>,
-        datagram: &DecodedDatagram,
-    ) -> Verdict {
+    /// Judges the next datagram, of which a [`Dissector`](super::Dissector) has told this.
+    pub fn judge(&mut self, seen: &CapturedDatagram<'_>, datagram: &DecodedDatagram) -> Recognized {
         let (one, other) = (seen.source, seen.destination);
         let flow = (one.min(other), one.max(other));
         let known = self.flows.get(&flow).copied();
@@ -124,19 +125,21 @@ impl Recognition {
             Kind::Quic | Kind::OtherVersion(_)
                 if header.is_some_and(|header| header.packet_type == PacketType::Unknown) =>
             {
-                Verdict::OtherVersion(header.and_then(|header| header.version).unwrap_or_default())
+                Recognized::OtherVersion(
+                    header.and_then(|header| header.version).unwrap_or_default(),
+                )
             }
             Kind::OtherVersion(version) if !is_long_of_version_1(header) => {
-                Verdict::Opaque(version)
+                Recognized::Opaque(version)
             }
-            Kind::Quic | Kind::OtherVersion(_) => Verdict::Quic,
-            Kind::Short(_) | Kind::Other => Verdict::Other,
+            Kind::Quic | Kind::OtherVersion(_) => Recognized::Quic,
+            Kind::Short(_) | Kind::Other => Recognized::Other,
         }
     }
 
     /// Returns how many datagrams that were taken for others may be of QUIC connections that
     /// began before the capture.
-    pub(super) fn perhaps_late(&self) -> u64 {
+    pub fn perhaps_late(&self) -> u64 {
         let counts = self.flows.values().map(|kind| match kind {
             Kind::Short(short) if short.may_be_quic() => short.count,
             _ => 0,
@@ -216,46 +219,30 @@ fn google(payload: &[u8]) -> Option<u32> {
 /// §7.2, §14.1): nothing else was exchanged before, and the lengths fit.
 fn begins_unknown(seen: &CapturedDatagram<'_>, known: Option<Kind>) -> bool {
     let payload = seen.payload;
-    if known.is_some() || payload.len() < usize::from(INITIAL_DATAGRAM_MIN) {
+    if known.is_some() || payload.len() < CLIENT_INITIAL_DATAGRAM_MIN {
         return false;
     }
-    let mut rest = &payload[INVARIANT_HEAD..];
+    let mut reader = Reader::new(&payload[INVARIANT_HEAD..]);
     let mut next_id = || {
-        let (length, after) = rest.split_first()?;
-        let (id, after) = after.split_at_checked((*length).into())?;
-        rest = after;
+        let id = reader.vector(1, "connection ID").ok()?;
         Some(id.len()).filter(|length| *length <= ConnectionId::LENGTH_MAX)
     };
-    let destination = next_id().is_some_and(|length| length >= DESTINATION_LENGTH_MIN);
-    destination && next_id().is_some() && fits(rest)
+    let destination = next_id().is_some_and(|length| length >= ORIGINAL_DESTINATION_LENGTH_MIN);
+    destination && next_id().is_some() && fits(reader)
 }
-
-/// Bytes of the first connection ID that a client makes up, at least (RFC 9000 §7.2).
-const DESTINATION_LENGTH_MIN: usize = 8;
 
 /// Tells whether what follows the connection IDs is nothing but zero bytes, or a token and a
 /// packet as in version 1.
-fn fits(rest: &[u8]) -> bool {
-    if rest.iter().all(|byte| *byte == 0) {
+fn fits(mut reader: Reader<'_>) -> bool {
+    let mut zeros = reader;
+    zeros.skip_while(0);
+    if zeros.is_empty() {
         return true;
     }
-    let after_token = varint(rest).and_then(|(length, rest)| {
-        let length = usize::try_from(length).ok()?;
-        rest.get(length..)
-    });
-    let length = after_token.and_then(varint);
-    length
-        .is_some_and(|(length, rest)| (PROTECTED_LENGTH_MIN..=rest.len() as u64).contains(&length))
-}
-
-/// Reads a variable-length integer (RFC 9000 §16); returns what follows it.
-fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let length = 1_usize << (bytes.first()? >> 6);
-    let (number, rest) = bytes.split_at_checked(length)?;
-    let number = number
-        .iter()
-        .fold(0, |number, byte| number << 8 | u64::from(*byte));
-    Some((number & (u64::MAX >> (66 - 8 * length)), rest))
+    let token = reader.take_counted("token");
+    let length = token.and_then(|_| reader.varint("length"));
+    let rest = reader.take_rest().len() as u64;
+    length.is_ok_and(|length| (PROTECTED_LENGTH_MIN..=rest).contains(&length))
 }
 
 #[cfg(test)]
