@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use crate::interop::TestEnv;
 use crate::process::Ended;
 use crate::report::Report;
-use crate::workspace::BUILD_LIMIT;
+use crate::workspace::{BUILD_LIMIT, Profile};
 use crate::{instructions, interop, process, setup, tidy, workspace};
 
 const FORMAT_LIMIT: Duration = Duration::from_secs(60);
@@ -116,7 +116,7 @@ fn release_build() -> Result<Report> {
 
 /// Runs the demonstration as a newcomer would, with no home to write to.
 fn demo() -> Result<Report> {
-    let binary = workspace::release_binary();
+    let binary = Profile::Release.binary();
     let mut command = Command::new(&binary);
     TestEnv::new("demo", &binary, DEMO_LIMIT)?.confine(command.arg("demo"));
     let (ended, output) = process::tee(command, DEMO_LIMIT)?;

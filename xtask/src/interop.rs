@@ -17,7 +17,8 @@ use anyhow::{Result, bail, ensure};
 use self::cases::Case;
 pub(crate) use self::env::TestEnv;
 use crate::report::Report;
-use crate::{Outcome, clock, workspace};
+use crate::workspace::Profile;
+use crate::{Outcome, clock};
 
 /// Short cases at a time; the long ones, which mostly wait, run beside them.
 const WORKERS: usize = 2;
@@ -79,7 +80,9 @@ pub(crate) fn command(arguments: &[String]) -> Result<Outcome> {
 pub(crate) fn run(options: &Options) -> Result<Report> {
     let binary = match &options.binary {
         Some(binary) => binary.clone(),
-        None => workspace::build_release().map(|()| workspace::release_binary())?,
+        None => Profile::Release
+            .build()
+            .map(|()| Profile::Release.binary())?,
     };
     let mut cases = cases::all();
     cases.retain(|case| case.name.contains(&options.word));

@@ -28,9 +28,33 @@ pub fn target() -> PathBuf {
     root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
-/// Returns the path of the released program.
-pub fn release_binary() -> PathBuf {
-    target().join("release/qecho")
+/// How the program is compiled; a profile of the workspace's Cargo.toml.
+#[derive(Clone, Copy, Debug)]
+pub enum Profile {
+    /// Soon there: what people build who have cloned.
+    Release,
+    /// As it is in packages, and as it is measured.
+    Dist,
+}
+
+impl Profile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Dist => "dist",
+        }
+    }
+
+    /// Returns the path of the program.
+    pub fn binary(self) -> PathBuf {
+        target().join(self.name()).join("qecho")
+    }
+
+    /// Builds the program.
+    pub fn build(self) -> Result<()> {
+        let build = cargo(&["build", "--profile", self.name(), "--locked", "--quiet"]);
+        process::succeed(build, BUILD_LIMIT)
+    }
 }
 
 /// Makes a folder that is empty.
@@ -39,12 +63,6 @@ pub fn empty(folder: &Path) -> Result<()> {
         fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
-}
-
-/// Builds the released program.
-pub fn build_release() -> Result<()> {
-    let build = cargo(&["build", "--release", "--locked", "--quiet"]);
-    process::succeed(build, BUILD_LIMIT)
 }
 
 /// Returns a cargo command that runs in the root.

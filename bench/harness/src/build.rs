@@ -7,7 +7,8 @@ use std::{fs, iter};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use xtask::{process, setup, workspace};
+use xtask::workspace::{self, Profile};
+use xtask::{process, setup};
 
 use crate::catalogue::{Kind, Peer, Recipe};
 
@@ -54,7 +55,7 @@ pub(crate) fn command_line(peer: &Peer) -> Vec<OsString> {
     match peer.recipe {
         Recipe::Qecho => {
             let options = ["server", "--shards", "1", "--messages", "never"];
-            let program = workspace::release_binary().into_os_string();
+            let program = Profile::Dist.binary().into_os_string();
             iter::once(program).chain(options.map(Into::into)).collect()
         }
         Recipe::Python(script) => {
@@ -70,7 +71,7 @@ pub(crate) fn generator(peer: &Peer) -> Vec<OsString> {
     if let (Kind::Baseline, Recipe::Cargo(package, ..)) = (peer.kind, peer.recipe) {
         return vec![binary(&format!("generator-{package}")).into()];
     }
-    vec![workspace::release_binary().into(), "bench".into()]
+    vec![Profile::Dist.binary().into(), "bench".into()]
 }
 
 fn cargo_build(package: &str, library: &str) -> Result<String> {

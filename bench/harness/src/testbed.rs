@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use xtask::process::{self, Group};
-use xtask::workspace;
+use xtask::workspace::{self, Profile};
 
 use crate::build;
 use crate::catalogue::{Peer, Recipe};
@@ -44,7 +44,7 @@ impl Testbed {
     /// Builds the program of this workspace, and lets it make a certificate for everybody.
     pub(crate) fn prepare(cores: [usize; 2]) -> Result<Self> {
         eprintln!("building qecho");
-        workspace::build_release()?;
+        Profile::Dist.build()?;
         let folder = workspace::target().join("peers/testbed");
         workspace::empty(&folder)?;
         let [server_core, generator_core] = cores.map(|core| core.to_string());
@@ -53,7 +53,7 @@ impl Testbed {
             server_core,
             generator_core,
         };
-        let mut certificate = testbed.command(&workspace::release_binary());
+        let mut certificate = testbed.command(&Profile::Dist.binary());
         certificate.args(["cert", "new", "localhost", "127.0.0.1", "--short-lived"]);
         process::answer(certificate, CERTIFICATE_LIMIT)?;
         Ok(testbed)
@@ -101,7 +101,7 @@ impl Testbed {
         let mut command = self.command(Path::new("taskset"));
         command
             .args(["--cpu-list", &self.generator_core])
-            .arg(workspace::release_binary())
+            .arg(Profile::Dist.binary())
             .args(["relay", "--listen", "127.0.0.1:0"])
             .args(["--to", &server.address.to_string()])
             .args(["--seed", &seed.to_string()])
