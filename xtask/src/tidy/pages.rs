@@ -50,10 +50,8 @@ fn trimmed<'a>(lines: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn pages(tree: &Tree) -> impl Iterator<Item = (&String, &String)> {
-    let is_page = |path: &str| match path {
-        "README.md" | "ARCHITECTURE.md" | "CONTRIBUTING.md" | "CHANGELOG.md" => true,
-        _ => path.starts_with("docs/") && path.ends_with(".md"),
-    };
+    let is_page =
+        |path: &str| path.ends_with(".md") && (!path.contains('/') || path.starts_with("docs/"));
     tree.iter().filter(move |(path, _)| is_page(path))
 }
 
