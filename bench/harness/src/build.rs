@@ -11,6 +11,7 @@ use xtask::workspace::{self, Profile};
 use xtask::{process, setup};
 
 use crate::catalogue::{Kind, Peer, Recipe};
+use crate::workload::Workload;
 
 /// BoringSSL alone takes minutes on a small machine.
 const BUILD_LIMIT: Duration = Duration::from_secs(3_600);
@@ -66,12 +67,24 @@ pub(crate) fn command_line(peer: &Peer) -> Vec<OsString> {
     }
 }
 
-/// Returns what starts the generator for a peer.
-pub(crate) fn generator(peer: &Peer) -> Vec<OsString> {
-    if let (Kind::Baseline, Recipe::Cargo(package, ..)) = (peer.kind, peer.recipe) {
-        return vec![binary(&format!("generator-{package}")).into()];
+/// Builds a generator beside qecho's own.
+pub(crate) fn build_generator(package: &str) -> Result<()> {
+    let built = cargo_build(package, package);
+    built
+        .map(drop)
+        .with_context(|| format!("cannot build the generator on {package}"))
+}
+
+/// Returns what starts the generator for a peer under a workload.
+pub(crate) fn generator(peer: &Peer, workload: &Workload) -> Vec<OsString> {
+    let package = match (peer.kind, peer.recipe) {
+        (Kind::Baseline, Recipe::Cargo(package, ..)) => package,
+        _ => workload.generator,
+    };
+    match package {
+        "" => vec![Profile::Dist.binary().into(), "bench".into()],
+        package => vec![binary(&format!("generator-{package}")).into()],
     }
-    vec![Profile::Dist.binary().into(), "bench".into()]
 }
 
 fn cargo_build(package: &str, library: &str) -> Result<String> {

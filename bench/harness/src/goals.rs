@@ -92,7 +92,7 @@ impl Goal {
 
     /// Returns what was measured, if all of it was.
     fn value(&self, record: &Record) -> Option<f64> {
-        let cost: Figure = |sample| sample.cost;
+        let cost: Figure = |sample| Some(sample.cost);
         let echo_time: Figure = |sample| sample.p50_us;
         let median = |peer: &str, figure: Figure| record.row(self.workload, peer)?.median(figure);
         let best = |figure: Figure| Some(record.best(self.workload, figure)?.1);

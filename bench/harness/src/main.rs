@@ -1,6 +1,6 @@
 //! `cargo xtask peers`: our echo server beside other people's, on one machine in one run.
 //!
-//! Every server is driven by the same generator; the server has one core and the generator
+//! Every QUIC server is driven by the same generator in a row; the server has one core and the generator
 //! another. The runs are interleaved, so that a slow minute of the machine falls on everybody.
 
 #![expect(
@@ -21,6 +21,7 @@ mod table;
 mod testbed;
 mod workload;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::ExitCode;
 
@@ -56,6 +57,12 @@ fn run(arguments: &[String]) -> Result<Outcome> {
     let testbed = Testbed::prepare(cores)?;
     let peers = options.peers.iter();
     let built: Vec<Built> = peers.map(|peer| build::build(peer)).collect();
+    let workloads = options.workloads.iter();
+    let generators = workloads.map(|workload| workload.generator);
+    let generators: BTreeSet<&str> = generators.filter(|name| !name.is_empty()).collect();
+    for generator in generators {
+        build::build_generator(generator)?;
+    }
     let mut record = Record::new(options, &built);
     for round in 0..options.rounds {
         for workload in &options.workloads {

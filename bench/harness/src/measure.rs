@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::build;
 use crate::catalogue::Peer;
 use crate::options::Options;
 use crate::testbed::Testbed;
@@ -22,8 +23,9 @@ pub(crate) struct Sample {
     /// In the workload's own unit.
     pub(crate) cost: f64,
     pub(crate) rate: f64,
-    pub(crate) p50_us: f64,
-    pub(crate) p99_us: f64,
+    /// Echo times, as far as there were enough messages to tell them.
+    pub(crate) p50_us: Option<f64>,
+    pub(crate) p99_us: Option<f64>,
     /// Share of messages that did not come back, which DATAGRAM frames need not.
     #[serde(rename = "lost_share")]
     pub(crate) lost: f64,
@@ -48,14 +50,15 @@ pub(crate) fn measure(
     round: usize,
 ) -> Result<Sample> {
     let server = testbed.start(peer, workload, round)?;
+    let generator = build::generator(peer, workload);
     if workload.measure == Measure::Memory {
-        testbed.load(peer, &server, FIRST_CONNECTIONS, 0.1)?;
+        testbed.load(generator.clone(), &server, FIRST_CONNECTIONS, 0.1)?;
     }
     let payload = workload.udp_payload_max.to_string();
     let mut arguments: Vec<&str> = workload.arguments.split(' ').collect();
     arguments.extend(["--udp-payload-max", &payload]);
     let seconds = options.seconds.max(workload.seconds_min);
-    let report = testbed.load(peer, &server, &arguments, seconds)?;
+    let report = testbed.load(generator, &server, &arguments, seconds)?;
     Sample::read(workload, &report)
 }
 
@@ -93,8 +96,8 @@ impl Sample {
         Ok(Self {
             cost,
             rate,
-            p50_us: number(&report["latency"], "p50_us")?,
-            p99_us: number(&report["latency"], "p99_us")?,
+            p50_us: report["latency"]["p50_us"].as_f64(),
+            p99_us: report["latency"]["p99_us"].as_f64(),
             lost: number(report, "lost")? / offered,
             generator_share,
             server_share,
@@ -152,6 +155,17 @@ mod tests {
         assert_eq!([cost("a"), cost("d"), cost("f")], [4.0, 5.0, 10.0]);
         let sample = read("d", &report()).expect("it is whole");
         assert_eq!((&*sample.agreed, sample.payload), ("TLS_X, Y", 700.0));
+    }
+
+    #[test]
+    fn a_run_with_too_few_messages_for_a_percentile_has_its_cost() {
+        let mut few = report();
+        few["latency"] = json!({"p50_us": 7.0, "p99_us": null});
+        let sample = read("d", &few).expect("it is whole");
+        assert_eq!((sample.cost, sample.p50_us), (5.0, Some(7.0)));
+        assert_eq!(sample.p99_us, None);
+        few["latency"] = json!({"p50_us": null, "p99_us": null});
+        assert_eq!(read("f", &few).expect("it is whole").cost, 10.0);
     }
 
     #[test]

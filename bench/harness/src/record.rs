@@ -93,13 +93,13 @@ impl Record {
     }
 }
 
-/// Picks a figure of a sample.
-pub(crate) type Figure = fn(&Sample) -> f64;
+/// Picks a figure of a sample, if it has that one.
+pub(crate) type Figure = fn(&Sample) -> Option<f64>;
 
 impl Row {
     /// Sums up a figure of all runs that went well.
     pub(crate) fn spread(&self, figure: Figure) -> Option<Spread> {
-        Spread::of(self.samples.iter().map(figure))
+        Spread::of(self.samples.iter().filter_map(figure))
     }
 
     /// Returns the median of a figure.
@@ -119,11 +119,15 @@ impl Row {
             "workload": self.workload.name,
             "title": self.workload.title,
             "unit": self.workload.unit(),
+            "generator": match self.workload.generator {
+                "" => "qecho",
+                other => other,
+            },
             "generator_arguments": self.workload.arguments.split(' ').collect::<Vec<_>>(),
             "udp_payload_max": self.workload.udp_payload_max,
             "peer": self.peer.name,
-            "cost": self.spread(|sample| sample.cost),
-            "rate": self.spread(|sample| sample.rate),
+            "cost": self.spread(|sample| Some(sample.cost)),
+            "rate": self.spread(|sample| Some(sample.rate)),
             "p50_us": self.spread(|sample| sample.p50_us),
             "p99_us": self.spread(|sample| sample.p99_us),
             "generator_was_the_bottleneck": self.generator_was_the_bottleneck(),

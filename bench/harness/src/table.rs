@@ -74,7 +74,7 @@ fn table(workload: &Workload, record: &Record) -> String {
 
 fn line(row: &Row, record: &Record) -> String {
     let is_memory = row.workload.measure == Measure::Memory;
-    let Some(cost) = row.spread(|sample| sample.cost) else {
+    let Some(cost) = row.spread(|sample| Some(sample.cost)) else {
         let reason = match (row.is_here, row.failures.first()) {
             (false, _) => "not here".to_owned(),
             (true, Some(reason)) => format!("fails: {}", in_a_cell(reason)),
@@ -84,13 +84,13 @@ fn line(row: &Row, record: &Record) -> String {
         return format!("| {} | {reason} {empty} |\n", row.peer.name);
     };
     let ours = record.row(row.workload.name, "qecho");
-    let ours = ours.and_then(|row| row.median(|sample| sample.cost));
+    let ours = ours.and_then(|row| row.median(|sample| Some(sample.cost)));
     let ratio = ours.map_or(String::new(), |ours| three_digits(cost.median / ours));
     let mut cells = vec![row.peer.name.to_owned(), with_range(cost), ratio];
     if !is_memory {
         let is_limited = row.generator_was_the_bottleneck();
         let star = if is_limited { "*" } else { "" };
-        let figures: [Figure; 3] = [|it| it.rate, |it| it.p50_us, |it| it.p99_us];
+        let figures: [Figure; 3] = [|it| Some(it.rate), |it| it.p50_us, |it| it.p99_us];
         cells.extend(figures.map(|figure| {
             let median = row.median(figure).map_or(String::new(), three_digits);
             format!("{median}{star}")
@@ -103,12 +103,14 @@ fn line(row: &Row, record: &Record) -> String {
 /// Returns what else is worth knowing of a row.
 fn remarks(row: &Row) -> String {
     let mut remarks = Vec::new();
-    let lost = row.median(|sample| sample.lost).unwrap_or_default();
+    let lost = row.median(|sample| Some(sample.lost)).unwrap_or_default();
     if lost > 0.0 {
         remarks.push(format!("{:.2} % lost", lost * 100.0));
     }
     if row.workload.measure == Measure::Megabyte {
-        let payload = row.median(|sample| sample.payload).filter(|it| *it > 0.0);
+        let payload = row
+            .median(|sample| Some(sample.payload))
+            .filter(|it| *it > 0.0);
         remarks.extend(payload.map(|it| format!("its datagrams: {} B", three_digits(it))));
     }
     if let Some(reason) = row.failures.first() {
@@ -131,8 +133,8 @@ fn against_the_best(workload: &Workload, record: &Record) -> Option<String> {
         Some(())
     };
     match workload.measure {
-        Measure::Memory => compare("memory", |sample| sample.cost),
-        _ => compare("cost", |sample| sample.cost),
+        Measure::Memory => compare("memory", |sample| Some(sample.cost)),
+        _ => compare("cost", |sample| Some(sample.cost)),
     }?;
     if workload.name == "a" {
         compare("p50", |sample| sample.p50_us);

@@ -1,5 +1,6 @@
 //! The testbed, where servers and generators meet: a folder with a certificate, and a core for each side.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -118,14 +119,14 @@ impl Testbed {
     /// Puts load on a server from the other core; returns the generator's report.
     pub(crate) fn load(
         &self,
-        peer: &Peer,
+        generator: Vec<OsString>,
         server: &Server,
         arguments: &[&str],
         seconds: f64,
     ) -> Result<Value> {
         let mut command = self.command(Path::new("taskset"));
         command.args(["--cpu-list", &self.generator_core]);
-        command.args(build::generator(peer));
+        command.args(generator);
         command
             .arg(server.address.to_string())
             .args(["--ca", "home/ca/rootCA.pem", "--format", "json"])

@@ -14,6 +14,8 @@ pub(crate) struct Workload {
     pub(crate) server_payload_max: u16,
     /// True if servers need DATAGRAM frames.
     pub(crate) datagrams: bool,
+    /// Package in `bench/peers` whose generator drives QUIC servers; none: `qecho bench` does.
+    pub(crate) generator: &'static str,
     /// Options of the `qecho relay` between both ends; none: there is none.
     pub(crate) path: &'static str,
     /// Seconds of measuring, where a run has fewer.
@@ -114,6 +116,33 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         Measure::Handshake,
         "--over handshake --connections 16",
     ),
+    Workload {
+        generator: "quinn",
+        ..Workload::of(
+            "b-quinn",
+            "as b, by a client on quinn with quinn's own settings",
+            Measure::Message,
+            "--over stream --connections 64 --in-flight 16",
+        )
+    },
+    Workload {
+        generator: "quinn",
+        ..Workload::of(
+            "d-quinn",
+            "as d, by a client on quinn with quinn's own settings",
+            Measure::Megabyte,
+            "--over bulk",
+        )
+    },
+    Workload {
+        generator: "quinn",
+        ..Workload::of(
+            "e-quinn",
+            "as e, by a client on quinn with quinn's own settings",
+            Measure::Handshake,
+            "--over handshake --connections 16",
+        )
+    },
     Workload::of(
         "f",
         "memory of each of 5,000 idle connections",
@@ -146,6 +175,7 @@ impl Workload {
             udp_payload_max: USUAL,
             server_payload_max: USUAL_TO_GENERATOR,
             datagrams: false,
+            generator: "",
             path: "",
             seconds_min: 0.0,
         }

@@ -30,6 +30,8 @@ pub struct Load {
     pub has_many_sockets: bool,
     /// Whether messages are pieces of a transfer without end.
     pub is_bulk: bool,
+    /// Whether each message has a connection of its own.
+    pub is_handshake: bool,
     /// Largest UDP payload.
     pub payload_max: usize,
     /// Bytes that messages are made of.
@@ -51,6 +53,7 @@ impl Load {
             connections: 1,
             has_many_sockets: false,
             is_bulk: false,
+            is_handshake: false,
             payload_max: 1_452,
             pattern: Pattern::default(),
         };
@@ -67,7 +70,10 @@ impl Load {
                 "--connections" => load.connections = value.parse()?,
                 "--sockets" => load.has_many_sockets = value == "per-connection",
                 "--udp-payload-max" => load.payload_max = value.parse()?,
-                "--over" => load.is_bulk = value == "bulk",
+                "--over" => {
+                    load.is_bulk = value == "bulk";
+                    load.is_handshake = value == "handshake";
+                }
                 "--format" => {}
                 _ => return Err(format!("unexpected argument {word}").into()),
             }
