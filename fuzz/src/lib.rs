@@ -6,6 +6,7 @@
 //! libFuzzer look for inputs that reach code which none has reached before.
 
 pub mod captures;
+pub mod conditions;
 pub mod connection;
 pub mod handshake;
 pub mod mutation;
@@ -61,6 +62,11 @@ pub const TARGETS: &[Target] = &[
         name: "report",
         run: texts::read_report,
         samples: texts::reports,
+    },
+    Target {
+        name: "relay_conditions",
+        run: conditions::read_conditions,
+        samples: conditions::lists,
     },
     Target {
         name: "handshake",

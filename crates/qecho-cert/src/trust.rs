@@ -247,6 +247,9 @@ impl ServerCertVerifier for TrustVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let mut schemes = self.algorithms.supported_schemes();
+        // Also where such a key is refused: only a server that may sign with it shows its
+        // certificate, so that it can be said what is wrong. They are last, for servers that have
+        // another key.
         schemes.extend(handshake_signature::RSA_PSS_KEY_SCHEMES);
         if self.policy.is_for_any_certificate() {
             // It cannot be verified, but a server that has no other key shows its certificate.

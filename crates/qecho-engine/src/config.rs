@@ -239,7 +239,7 @@ impl ShardConfig {
             .datagram_receive_buffer_size(Some(limits::DATAGRAM_RECEIVE_BUFFER))
             .datagram_send_buffer_size(limits::DATAGRAM_SEND_BUFFER)
             .mtu_discovery_config(Some(mtu_discovery))
-            .congestion_controller_factory(Arc::new(CongestionFactory::default()));
+            .congestion_controller_factory(Arc::new(CongestionFactory));
         Arc::new(config)
     }
 

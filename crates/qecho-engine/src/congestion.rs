@@ -1,30 +1,27 @@
 //! Congestion control: Cubic (RFC 9438), with a bypass for what must not wait, and what is known
 //! of a connection's progress in sending.
 
+mod progress;
+
 use std::{
     any::Any,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
 
 use quinn_proto::{
     RttEstimator,
-    congestion::{Controller, ControllerFactory, ControllerMetrics, Cubic, CubicConfig},
+    congestion::{Controller, ControllerFactory, ControllerMetrics, Cubic},
 };
 
+pub(crate) use self::progress::SendProgress;
+
 /// Makes the congestion controller of each path.
-#[derive(Default)]
-pub(crate) struct CongestionFactory(Arc<CubicConfig>);
+pub(crate) struct CongestionFactory;
 
 impl ControllerFactory for CongestionFactory {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
-        Box::new(Congestion {
-            cubic: Cubic::new(self.0.clone(), now, current_mtu),
-            progress: Arc::default(),
-        })
+        Box::new(Congestion::new(now, current_mtu))
     }
 }
 
@@ -41,74 +38,21 @@ impl ControllerFactory for CongestionFactory {
 ///   their idle timeouts;
 /// - PATH_RESPONSE, which is to be sent at once (RFC 9000 §8.2.2): until it comes, the peer
 ///   may send next to nothing on a path that has changed.
-#[derive(Clone)]
 struct Congestion {
     cubic: Cubic,
     progress: Arc<SendProgress>,
+    /// Number among the controllers of the same progress: a path that follows another one has a
+    /// copy of its controller.
+    number: u64,
 }
 
-/// Progress in sending what was written to a connection's streams, in bytes. quinn-proto does
-/// not tell how much it still keeps, but all is acknowledged that was written when it had
-/// nothing more to send, once nothing is in flight.
-///
-/// Controllers have to be shareable between threads; in fact one thread uses this.
-#[derive(Debug, Default)]
-pub(crate) struct SendProgress {
-    /// Whether the congestion window is passed by.
-    bypass: AtomicBool,
-    written: AtomicU64,
-    /// Those written when there was last nothing to send.
-    polled: AtomicU64,
-    acknowledged: AtomicU64,
-    /// Number of the last packet.
-    last_packet: AtomicU64,
-    /// Largest number that was acknowledged.
-    largest_acknowledged: AtomicU64,
-}
-
-impl SendProgress {
-    /// Returns the record of a connection's current path.
-    pub(crate) fn of(connection: &quinn_proto::Connection) -> Arc<Self> {
-        let controller = connection.congestion_state().clone_box().into_any();
-        let congestion = controller.downcast::<Congestion>().ok();
-        congestion.map_or_else(Arc::default, |congestion| congestion.progress)
-    }
-
-    /// Notes bytes that were written.
-    #[inline]
-    pub(crate) fn write(&self, bytes: usize) {
-        let written = self.written.load(Relaxed) + bytes as u64;
-        self.written.store(written, Relaxed);
-    }
-
-    /// Notes that nothing is to be sent, as far as congestion control allows.
-    #[inline]
-    pub(crate) fn nothing_to_send(&self) {
-        self.polled.store(self.written.load(Relaxed), Relaxed);
-    }
-
-    pub(crate) fn written(&self) -> u64 {
-        self.written.load(Relaxed)
-    }
-
-    /// Returns the most bytes that may not be acknowledged yet.
-    pub(crate) fn unacknowledged_max(&self) -> u64 {
-        self.written() - self.acknowledged.load(Relaxed)
-    }
-
-    /// Returns how many packets were sent after the last that is acknowledged: the state machine
-    /// remembers each.
-    pub(crate) fn unacknowledged_packets(&self) -> u64 {
-        let acknowledged = self.largest_acknowledged.load(Relaxed);
-        self.last_packet.load(Relaxed).saturating_sub(acknowledged)
-    }
-
-    /// Goes on where the record of an earlier path ends.
-    pub(crate) fn follow(&self, earlier: &Self) {
-        self.written.store(earlier.written(), Relaxed);
-        self.polled.store(earlier.polled.load(Relaxed), Relaxed);
-        let acknowledged = earlier.acknowledged.load(Relaxed);
-        self.acknowledged.store(acknowledged, Relaxed);
+impl Congestion {
+    fn new(now: Instant, mtu: u16) -> Self {
+        Self {
+            cubic: Cubic::new(Arc::default(), now, mtu),
+            progress: Arc::default(),
+            number: 0,
+        }
     }
 }
 
@@ -152,8 +96,7 @@ impl Controller for Congestion {
             self.progress.largest_acknowledged.store(largest, Relaxed);
         }
         if in_flight == 0 && app_limited {
-            let polled = self.progress.polled.load(Relaxed);
-            self.progress.acknowledged.store(polled, Relaxed);
+            self.progress.nothing_in_flight(self.number);
         }
     }
 
@@ -165,8 +108,7 @@ impl Controller for Congestion {
         lost_bytes: u64,
     ) {
         // What is lost is in flight no more, and was not acknowledged: it is to be sent again.
-        let acknowledged = self.progress.acknowledged.load(Relaxed);
-        self.progress.polled.store(acknowledged, Relaxed);
+        self.progress.forget_polled();
         self.cubic
             .on_congestion_event(now, sent, is_persistent_congestion, lost_bytes);
     }
@@ -187,7 +129,11 @@ impl Controller for Congestion {
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {
-        Box::new(self.clone())
+        Box::new(Self {
+            cubic: self.cubic.clone(),
+            progress: self.progress.clone(),
+            number: self.progress.copies.fetch_add(1, Relaxed) + 1,
+        })
     }
 
     fn initial_window(&self) -> u64 {
@@ -203,13 +149,73 @@ impl Controller for Congestion {
 mod tests {
     use super::*;
 
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
-    fn what_is_lost_is_not_taken_for_acknowledged() {
-        let now = Instant::now();
-        let controller = Arc::new(CongestionFactory::default()).build(now, 1_200);
+    fn copy(controller: &dyn Controller) -> Congestion {
         let any = controller.clone_box().into_any();
-        let mut congestion = *any.downcast::<Congestion>().expect("the factory made it");
+        *any.downcast().expect("the factory made it")
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
+    fn start() -> (Instant, Congestion) {
+        let now = Instant::now();
+        (now, Congestion::new(now, 1_200))
+    }
+
+    #[test]
+    fn what_an_earlier_path_has_in_flight_is_not_taken_for_acknowledged() {
+        let (now, mut before) = start();
+        let progress = before.progress.clone();
+        before.on_sent(now, 100, 5);
+        before.on_end_acks(now, 0, true, Some(5));
+        progress.write(5_000);
+        before.on_sent(now, 5_000, 9);
+        progress.nothing_to_send();
+        // Looking at it is no new path.
+        let _ = copy(&before);
+        // The client has another port: the new path counts what is in flight anew.
+        let mut after = copy(&before);
+        after.on_sent(now, 100, 11);
+        progress.nothing_to_send();
+        after.on_end_acks(now, 0, true, Some(11));
+        assert_eq!(progress.unacknowledged_max(), 5_000);
+        // By this one the others are lost, and go again.
+        after.on_sent(now, 100, 14);
+        progress.nothing_to_send();
+        after.on_end_acks(now, 0, true, Some(14));
+        assert_eq!(progress.unacknowledged_max(), 5_000);
+        after.on_sent(now, 5_000, 18);
+        progress.nothing_to_send();
+        after.on_end_acks(now, 0, true, Some(18));
+        assert_eq!(progress.unacknowledged_max(), 0);
+        // It was no path after all, and the one before is in use again.
+        progress.write(700);
+        after.on_sent(now, 700, 19);
+        progress.nothing_to_send();
+        before.on_end_acks(now, 0, true, Some(18));
+        assert_eq!(progress.unacknowledged_max(), 700);
+    }
+
+    #[test]
+    fn a_path_with_a_record_of_its_own_goes_on_where_the_other_ends() {
+        let (now, mut before) = start();
+        before.progress.write(5_000);
+        before.on_sent(now, 5_000, 9);
+        before.progress.nothing_to_send();
+        let (_, mut after) = start();
+        after.on_sent(now, 100, 10);
+        after.progress.follow(&before.progress);
+        after.on_end_acks(now, 0, true, Some(10));
+        assert_eq!(after.progress.unacknowledged_max(), 5_000);
+        after.on_sent(now, 5_000, 14);
+        after.progress.nothing_to_send();
+        after.on_end_acks(now, 0, true, Some(13));
+        after.progress.nothing_to_send();
+        after.on_end_acks(now, 0, true, Some(14));
+        assert_eq!(after.progress.unacknowledged_max(), 0);
+    }
+
+    #[test]
+    fn what_is_lost_is_not_taken_for_acknowledged() {
+        let (now, mut congestion) = start();
         let progress = congestion.progress.clone();
         progress.write(5_000);
         progress.nothing_to_send();

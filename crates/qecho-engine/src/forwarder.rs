@@ -26,8 +26,8 @@ pub trait Forwarder: Send {
     /// Handles that a socket which it wanted cannot be had.
     fn handle_open_failed(&mut self, binding: usize);
 
-    /// Handles that the system did not take a datagram: it is lost.
-    fn handle_unsent(&mut self, datagram: &Datagram);
+    /// Handles that the system did not take a datagram, and why: it is lost.
+    fn handle_unsent(&mut self, now: Instant, datagram: &Datagram, reason: &io::Error);
 
     /// Handles that datagrams do not reach a peer: the network said so by ICMP,
     /// which names the host or router that sent it, with port 0. Only sockets

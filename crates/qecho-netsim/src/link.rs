@@ -4,6 +4,7 @@
 //! makes a bad network out of a good one.
 
 mod bottleneck;
+mod condition_changes;
 mod conditions;
 mod delay_queue;
 
@@ -13,6 +14,10 @@ use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 use self::bottleneck::Bottleneck;
 pub use self::{
+    condition_changes::{
+        BURST_MAX, ConditionChanges, ConditionError, MTU_MAX, QUEUE_MAX, RATE_MAX, TIME_MAX,
+        read_time,
+    },
     conditions::{Blackhole, Conditions, HELD_BACK, QUEUE},
     delay_queue::DelayQueue,
 };

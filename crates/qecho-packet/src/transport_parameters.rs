@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     stream_id::Dir,
-    wire::{Malformed, Reader},
+    wire::{Malformed, Reader, whole_integer},
 };
 
 /// A peer's transport parameters as they came over the wire
@@ -24,12 +24,19 @@ impl TransportParameters {
     /// Splits the extension's bytes; what follows a malformed parameter is
     /// left out (the state machine has refused such a peer already).
     pub fn parse(bytes: &[u8]) -> Self {
+        Self::parse_with_rest(bytes).0
+    }
+
+    /// Splits the extension's bytes, and returns what is left from the first malformed parameter
+    /// on.
+    pub fn parse_with_rest(bytes: &[u8]) -> (Self, &[u8]) {
         let mut reader = Reader::new(bytes);
         let mut length = 0;
         while next(&mut reader).is_ok() {
             length = reader.offset();
         }
-        Self(bytes[..length].into())
+        let (whole, rest) = bytes.split_at(length);
+        (Self(whole.into()), rest)
     }
 
     /// Returns the name of a parameter (RFC 9000 §18.2 and the registry that it
@@ -74,13 +81,10 @@ impl TransportParameters {
     /// Returns the value of a parameter that is an integer; one with more bytes after it is
     /// none (RFC 9000 §18).
     pub fn integer(&self, id: u64) -> Option<u64> {
-        let value = self.get(id)?;
-        let mut reader = Reader::new(value);
-        let integer = reader.varint("transport parameter").ok()?;
-        (reader.offset() == value.len()).then_some(integer)
+        self.get(id).and_then(whole_integer)
     }
 
-    /// Returns all parameters in the peer's order.
+    /// Returns all parameters, also those that are there twice, in the peer's order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
         let mut reader = Reader::new(&self.0);
         std::iter::from_fn(move || next(&mut reader).ok())

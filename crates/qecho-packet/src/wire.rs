@@ -17,7 +17,7 @@ pub use self::{
     connection_id::ConnectionId,
     frame::{Ack, EcnCounts, Frame, Frames, frames},
     header::{Header, PacketNumber, PacketType, Packets, Protected, packets},
-    reader::Malformed,
+    reader::{Malformed, whole_integer},
     version::version_name,
     version_request::VersionRequest,
 };

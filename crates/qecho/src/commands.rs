@@ -7,6 +7,7 @@ mod client;
 mod demo;
 mod dialing;
 mod key_log;
+mod named_pipe;
 mod observing;
 mod ping;
 mod relay;

@@ -106,7 +106,8 @@ impl fmt::Display for Silence {
 }
 
 impl DialFailure {
-    pub(super) fn unreachable(address: SocketAddr, reason: &io::Error) -> Self {
+    /// Returns the failure of an address that the system or network says cannot be reached.
+    pub fn unreachable(address: SocketAddr, reason: &io::Error) -> Self {
         let reason = match reason.kind() {
             io::ErrorKind::ConnectionRefused => return Self::NobodyListens { address },
             io::ErrorKind::NetworkUnreachable => "the network is unreachable".into(),

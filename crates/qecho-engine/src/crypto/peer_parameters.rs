@@ -2,7 +2,7 @@
 //! why: quinn-proto does not name it. Integers that take more bytes than they need are legal
 //! (§16), but quinn-proto calls them malformed.
 
-use qecho_packet::TransportParameters as Names;
+use qecho_packet::{TransportParameters as Parameters, wire::whole_integer};
 use quinn_proto::{Side, TransportError, transport_parameters::TransportParameters};
 
 /// What RFC 9000 §4.6 allows of streams.
@@ -34,8 +34,8 @@ pub(super) fn read(side: Side, bytes: &[u8]) -> Result<TransportParameters, Tran
 /// Writes all integers in as few bytes as they need.
 fn minimal(bytes: &[u8]) -> Vec<u8> {
     let mut written = Vec::new();
-    let mut rest = bytes;
-    while let Some((id, value)) = next(&mut rest) {
+    let (parameters, rest) = Parameters::parse_with_rest(bytes);
+    for (id, value) in parameters.iter() {
         let integer = match form(id) {
             Some(Form::Integer { .. }) => whole_integer(value),
             _ => None,
@@ -54,9 +54,9 @@ fn minimal(bytes: &[u8]) -> Vec<u8> {
 fn words(side: Side, bytes: &[u8]) -> Option<String> {
     let mut known = Vec::new();
     let mut delays = (None, 25);
-    let mut rest = bytes;
-    while let Some((id, value)) = next(&mut rest) {
-        let Some(name) = Names::name(id) else {
+    let (parameters, rest) = Parameters::parse_with_rest(bytes);
+    for (id, value) in parameters.iter() {
+        let Some(name) = Parameters::name(id) else {
             continue;
         };
         if known.contains(&id) {
@@ -86,16 +86,6 @@ fn words(side: Side, bytes: &[u8]) -> Option<String> {
     let (least_us, most_ms) = (delays.0?, delays.1);
     (least_us > most_ms * 1_000)
         .then(|| format!("min_ack_delay is {least_us} µs, more than max_ack_delay, {most_ms} ms"))
-}
-
-/// Takes a parameter off the front, if it is all there.
-fn next<'a>(rest: &mut &'a [u8]) -> Option<(u64, &'a [u8])> {
-    let mut reader = *rest;
-    let id = integer(&mut reader)?;
-    let length = integer(&mut reader)?;
-    let (value, reader) = reader.split_at_checked(usize::try_from(length).ok()?)?;
-    *rest = reader;
-    Some((id, value))
 }
 
 fn form(id: u64) -> Option<Form> {
@@ -130,21 +120,6 @@ fn misfit(form: &Form, value: &[u8]) -> Option<String> {
         }
         Form::ConnectionId | Form::Bytes(_) => None,
     }
-}
-
-/// Takes a variable-length integer off the front (RFC 9000 §16).
-fn integer(rest: &mut &[u8]) -> Option<u64> {
-    let length = 1 << (rest.first()? >> 6);
-    let (bytes, after) = rest.split_at_checked(length)?;
-    *rest = after;
-    let more = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-    Some(bytes[1..].iter().fold((bytes[0] & 0x3f).into(), more))
-}
-
-/// Reads a variable-length integer after which there is nothing.
-fn whole_integer(mut value: &[u8]) -> Option<u64> {
-    let number = integer(&mut value)?;
-    value.is_empty().then_some(number)
 }
 
 /// Encodes an integer in as few bytes as it needs.
@@ -251,7 +226,7 @@ mod tests {
             let read = read(Side::Server, &bytes).expect("it is legal");
             let mut written = Vec::new();
             read.write(&mut written);
-            let names = Names::parse(&written);
+            let names = Parameters::parse(&written);
             assert_eq!(
                 (names.integer(0x0e), names.integer(0x20)),
                 (Some(7), Some(60))

@@ -13,6 +13,7 @@ use qecho_packet::CloseReason;
 
 use super::{ShardState, binding::Binding, entry::ConnectionEntry};
 use crate::{
+    config::Transport,
     congestion::SendProgress,
     connection::ConnectionKey,
     crypto::ReceivedStreams,
@@ -230,12 +231,13 @@ impl<S> ConnectionEntry<S> {
         let open = [quinn_proto::Dir::Bi, quinn_proto::Dir::Uni]
             .map(|direction| streams.remote_open_streams(direction));
         let meta = &mut self.meta;
-        if open == [0, 0] && meta.unanswered.is_empty() {
+        let open = open[0] + open[1] + meta.unanswered.len() as u64;
+        if open == 0 {
             // Of streams that are gone nothing is kept, read or not.
             meta.discarded = received.bytes.saturating_sub(meta.read);
         }
         let unread = received.bytes.saturating_sub(meta.read + meta.discarded);
-        unread.min(self.meta.settings.receive_window.into())
+        unread.min(unread_max(open, &meta.settings))
     }
 
     /// Returns the bytes that were written and not acknowledged, with what each piece of them
@@ -260,5 +262,27 @@ impl<S> ConnectionEntry<S> {
         };
         let bytes = progress.unacknowledged_max().min(window);
         packets + bytes + self.meta.write_sizes.pieces_of(bytes) * PIECE
+    }
+}
+
+/// Returns how many bytes can be unread at the most, on so many open streams. What came again, or
+/// for streams that are gone, is counted as unread for as long as any stream is open.
+fn unread_max(open_streams: u64, settings: &Transport) -> u64 {
+    let windows = open_streams.saturating_mul(settings.stream_receive_window.into());
+    windows.min(settings.receive_window.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_stays_open_is_not_taken_to_hold_more_than_its_window() {
+        let settings = Transport::default();
+        let window = u64::from(settings.stream_receive_window);
+        assert!(2 * window < settings.receive_window.into());
+        let most = [0, 1, 2, 1_000, u64::MAX].map(|open| unread_max(open, &settings));
+        let all = settings.receive_window.into();
+        assert_eq!(most, [0, window, 2 * window, all, all]);
     }
 }

@@ -163,10 +163,13 @@ impl AddressValidation {
     /// Notes that the client was proved to receive at an address.
     pub(crate) fn validate(&mut self, address: SocketAddr) {
         self.unvalidated.retain(|one| one.address != address);
+        // Most connections never have another one to watch.
+        self.unvalidated.shrink_to_fit();
         self.validated.retain(|validated| *validated != address);
         if self.validated.len() >= VALIDATED_ADDRESSES_MAX {
             self.validated.remove(0);
         }
+        self.validated.reserve_exact(1);
         self.validated.push(address);
     }
 
@@ -228,6 +231,18 @@ mod tests {
         validation.validate(address(1));
         assert_eq!(validation.allowance(address(1)), None);
         assert!(validation.is_over(address(1)));
+    }
+
+    #[test]
+    fn a_validated_address_keeps_no_memory_but_its_own() {
+        let now = begin();
+        let mut validation = AddressValidation::new(now, (address(1), false), 1_200);
+        validation.validate(address(1));
+        let kept = [
+            validation.validated.capacity(),
+            validation.unvalidated.capacity(),
+        ];
+        assert_eq!(kept, [1, 0]);
     }
 
     #[test]

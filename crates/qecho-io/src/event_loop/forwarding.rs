@@ -94,7 +94,7 @@ impl<F: Forwarder> ForwardingLoop<F> {
             self.receive(now);
             self.forwarder.handle_timeouts(now);
             while let Some(output) = self.forwarder.poll_output() {
-                self.carry_out(output);
+                self.carry_out(now, output);
             }
             if self.forwarder.is_finished() {
                 return Ok(self.forwarder);
@@ -139,7 +139,7 @@ impl<F: Forwarder> ForwardingLoop<F> {
         self.unread = true;
     }
 
-    fn carry_out(&mut self, output: ForwarderOutput) {
+    fn carry_out(&mut self, now: Instant, output: ForwarderOutput) {
         match output {
             ForwarderOutput::Open { binding, address } => {
                 match Socket::bind(address, ReceiveErrors::No) {
@@ -151,11 +151,12 @@ impl<F: Forwarder> ForwardingLoop<F> {
             ForwarderOutput::Send(datagram) => {
                 let socket = self.sockets.get(&datagram.binding);
                 // The first error may report what became of an earlier one.
-                let sent = socket.is_some_and(|socket| {
-                    socket.send(&datagram).is_ok() || socket.send(&datagram).is_ok()
-                });
-                if !sent {
-                    self.forwarder.handle_unsent(&datagram);
+                let sent = match socket {
+                    Some(socket) => socket.send(&datagram).or_else(|_| socket.send(&datagram)),
+                    None => Err(io::ErrorKind::NotConnected.into()),
+                };
+                if let Err(reason) = sent {
+                    self.forwarder.handle_unsent(now, &datagram, &reason);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 mod repeats;
 
-use std::{collections::VecDeque, net::SocketAddr, time::Instant};
+use std::{collections::VecDeque, io, net::SocketAddr, time::Instant};
 
 use qecho_engine::{Datagram, Forwarder, ForwarderOutput, Received};
 
@@ -65,7 +65,7 @@ impl Forwarder for UdpEcho {
 
     fn handle_open_failed(&mut self, _: usize) {}
 
-    fn handle_unsent(&mut self, _: &Datagram) {}
+    fn handle_unsent(&mut self, _: Instant, _: &Datagram, _: &io::Error) {}
 
     fn poll_output(&mut self) -> Option<ForwarderOutput> {
         self.outputs.pop_front()

@@ -173,12 +173,14 @@ impl RunSequence<'_> {
             }
         }
         let is_partial = pairs.len() < SLICES;
-        let Some((mut report, comparison)) = Comparison::of(pairs) else {
-            let failure = self.failure.unwrap_or(BenchError::Stopped);
-            return cut_short.ok_or(failure);
+        if pairs.is_empty()
+            && let Some(cut_short) = cut_short
+        {
+            return Ok(cut_short);
+        }
+        let Some((mut report, comparison)) = Comparison::of(pairs, cut_short) else {
+            return Err(self.failure.unwrap_or(BenchError::Stopped));
         };
-        report = Report::in_sequence([report].into_iter().chain(cut_short).collect())
-            .ok_or(BenchError::Stopped)?;
         let other = comparison.report.partial.clone();
         if let Some(reason) = other.filter(|_| report.partial.is_none()) {
             let transport = &comparison.report.run.transport;

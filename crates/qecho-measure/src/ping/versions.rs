@@ -3,6 +3,7 @@
 
 use std::{collections::VecDeque, io, net::SocketAddr, time::Instant};
 
+use qecho_echo::dial::DialFailure;
 use qecho_engine::{Datagram, Forwarder, ForwarderOutput, Received};
 use qecho_packet::wire::{Header, VersionRequest, packets};
 
@@ -97,8 +98,15 @@ impl Forwarder for VersionPing {
 
     fn handle_open_failed(&mut self, _: usize) {}
 
-    fn handle_unsent(&mut self, _: &Datagram) {
-        // It is lost like any other, when its time is over.
+    fn handle_unsent(&mut self, now: Instant, datagram: &Datagram, reason: &io::Error) {
+        // What a socket takes no more of is lost like any other, when its time is over.
+        if reason.kind() == io::ErrorKind::WouldBlock {
+            return;
+        }
+        if let Some(Ok(packet)) = packets(&datagram.contents, 0).next() {
+            let to = datagram.destination;
+            self.each(|host| host.handle_unsent(now, to, &packet.header, reason));
+        }
     }
 
     fn handle_unreachable(&mut self, now: Instant, peer: SocketAddr, reason: &io::Error) {
@@ -203,6 +211,24 @@ impl VersionHost {
             let lost = self.probes.lose(now, probe.sequence, Some(reason.clone()));
             self.events.push(PingEvent::Lost(lost));
         }
+        if self.probes.is_over() {
+            self.end();
+        }
+    }
+
+    /// Handles that a request could not be sent at all.
+    fn handle_unsent(&mut self, now: Instant, to: SocketAddr, request: &Header, why: &io::Error) {
+        let Some(request) = VersionRequest::asked_by(self.nonce, request) else {
+            return;
+        };
+        // Another request may have failed there before.
+        let is_elsewhere = self.addresses.front().is_some_and(|address| *address != to);
+        if is_elsewhere || self.try_next_address() {
+            return self.send_request(request.sequence);
+        }
+        let reason = DialFailure::unreachable(to, why).to_string();
+        let lost = self.probes.lose(now, request.sequence, Some(reason));
+        self.events.push(PingEvent::Lost(lost));
         if self.probes.is_over() {
             self.end();
         }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::mpsc::SyncSender,
     time::Instant,
@@ -210,7 +211,7 @@ impl Forwarder for RelayForwarder {
         self.clients.remove(binding);
     }
 
-    fn handle_unsent(&mut self, datagram: &Datagram) {
+    fn handle_unsent(&mut self, _: Instant, datagram: &Datagram, _: &io::Error) {
         let direction = match datagram.binding < self.listeners {
             true => &mut self.down,
             false => &mut self.up,

@@ -23,6 +23,13 @@ impl fmt::Display for Malformed {
     }
 }
 
+/// Reads a variable-length integer (RFC 9000 §16) after which there is nothing.
+pub fn whole_integer(value: &[u8]) -> Option<u64> {
+    let mut reader = Reader::new(value);
+    let integer = reader.varint("integer").ok()?;
+    reader.is_empty().then_some(integer)
+}
+
 /// The rest of some bytes, and its offset.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a> {

@@ -38,19 +38,27 @@ impl VersionRequest {
         packet
     }
 
+    /// Returns the request that a packet is, if it is one of this `nonce`.
+    pub fn asked_by(nonce: u64, header: &Header) -> Option<Self> {
+        let sequence = sequence_in(nonce, header.source.as_ref()?)?;
+        Some(Self { nonce, sequence })
+    }
+
     /// Returns the request of this `nonce` that a packet answers, if it is Version Negotiation
     /// for one: it has both our connection IDs, the other way round (RFC 9000 §17.2.1).
     pub fn answered_by(nonce: u64, header: &Header) -> Option<Self> {
-        let ours = |id: &[u8]| {
-            let (known, sequence) = id.split_first_chunk()?;
-            let sequence = sequence.try_into().map(u64::from_be_bytes).ok()?;
-            (*known == nonce.to_be_bytes()).then_some(sequence)
-        };
         if header.packet_type != PacketType::VersionNegotiation {
             return None;
         }
-        let sequence = ours(&header.destination)?;
+        let sequence = sequence_in(nonce, &header.destination)?;
         let source = header.source.as_ref()?;
-        (ours(source) == Some(!sequence)).then_some(Self { nonce, sequence })
+        (sequence_in(nonce, source) == Some(!sequence)).then_some(Self { nonce, sequence })
     }
+}
+
+/// Returns the number that is behind the `nonce` in a connection ID of ours.
+fn sequence_in(nonce: u64, id: &[u8]) -> Option<u64> {
+    let (known, sequence) = id.split_first_chunk()?;
+    let sequence = sequence.try_into().map(u64::from_be_bytes).ok()?;
+    (*known == nonce.to_be_bytes()).then_some(sequence)
 }

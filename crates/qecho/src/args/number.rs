@@ -1,21 +1,10 @@
 //! Numbers as people write them.
 
-use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
+use std::{ops::RangeInclusive, str::FromStr};
 
 /// Reads a whole number within a range.
 pub(super) fn whole<T: FromStr + PartialOrd>(text: &str, range: &RangeInclusive<T>) -> Option<T> {
     text.parse().ok().filter(|number| range.contains(number))
-}
-
-/// Reads a whole number within a range, or says what is wrong with it.
-pub(super) fn whole_of<T: FromStr + PartialOrd + Display>(
-    text: &str,
-    range: RangeInclusive<T>,
-) -> Result<T, String> {
-    whole(text, &range).ok_or_else(|| {
-        let (least, most) = (range.start(), range.end());
-        format!("`{text}` is no whole number from {least} to {most}")
-    })
 }
 
 /// Reads a whole number that is not 0.

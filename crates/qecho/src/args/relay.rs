@@ -1,13 +1,12 @@
 //! `qecho relay`.
 
 mod conditions;
-mod grammar;
 
 use std::time::Duration;
 
 use qecho_io::listen::Listen;
 use qecho_netsim::{
-    link::Conditions,
+    link::{ConditionChanges, Conditions},
     relay::{PORT, REBIND_EVERY_MIN, Rebind, RebindKind},
 };
 
@@ -52,14 +51,20 @@ pub(crate) struct RelayArguments {
 
     /// Conditions from the clients to the server, for instance
     /// loss=5%,delay=30ms; `none` lifts a rate, mtu, blackhole or drop
-    #[arg(long, value_name = "NAME=VALUE,…", value_parser = conditions::list,
-          help_heading = "Conditions, one way")]
-    up: Option<ConditionArguments>,
+    #[arg(
+        long,
+        value_name = "NAME=VALUE,…",
+        help_heading = "Conditions, one way"
+    )]
+    up: Option<ConditionChanges>,
 
     /// Conditions from the server to the clients, in the same form
-    #[arg(long, value_name = "NAME=VALUE,…", value_parser = conditions::list,
-          help_heading = "Conditions, one way")]
-    down: Option<ConditionArguments>,
+    #[arg(
+        long,
+        value_name = "NAME=VALUE,…",
+        help_heading = "Conditions, one way"
+    )]
+    down: Option<ConditionChanges>,
 }
 
 impl RelayArguments {
@@ -86,7 +91,7 @@ impl RelayArguments {
     /// Returns the conditions from the clients to the server, and back; or
     /// what was typed that would do nothing.
     pub(crate) fn conditions(&self) -> Result<(Conditions, Conditions), String> {
-        let of = |own: &Option<ConditionArguments>| {
+        let of = |own: &Option<ConditionChanges>| {
             let mut conditions = Conditions::default();
             self.both.apply(&mut conditions);
             if let Some(own) = own {
@@ -95,18 +100,18 @@ impl RelayArguments {
             conditions
         };
         let (up, down) = (of(&self.up), of(&self.down));
-        let idle = |typed: fn(&ConditionArguments) -> bool, works: fn(&Conditions) -> bool| {
-            let own = |arguments: &Option<ConditionArguments>, conditions| {
-                arguments.as_ref().is_some_and(typed) && !works(conditions)
+        let idle = |name, works: fn(&Conditions) -> bool| {
+            let own = |changes: &Option<ConditionChanges>, conditions| {
+                changes.as_ref().is_some_and(|changes| changes.has(name)) && !works(conditions)
             };
-            (typed(&self.both) && !works(&up) && !works(&down))
+            (self.both.has(name) && !works(&up) && !works(&down))
                 || own(&self.up, &up)
                 || own(&self.down, &down)
         };
-        if idle(|typed| typed.queue.is_some(), |path| path.rate.is_some()) {
+        if idle("queue", |path| path.rate.is_some()) {
             return Err("a queue is for datagrams that wait for a rate: give a rate too".into());
         }
-        if idle(|typed| typed.burst.is_some(), |path| path.loss > 0.0) {
+        if idle("burst", |path| path.loss > 0.0) {
             return Err("a burst is a way of losing datagrams: give a loss too".into());
         }
         Ok((up, down))

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use qecho_packet::capture::{Capture, CaptureReport, NextFile, Rotation};
 
-use super::{PROGRAM, secrecy};
+use super::{PROGRAM, named_pipe, secrecy};
 use crate::{
     args::CaptureArguments,
     exit::Failure,
@@ -110,6 +110,16 @@ fn next_file(path: PathBuf) -> NextFile {
 /// Creates the file for its owner alone, also where others could read an older
 /// one.
 fn create(path: &Path) -> io::Result<File> {
+    if named_pipe::is_at(path) {
+        if let Some(file) = named_pipe::open_if_read(path)? {
+            return Ok(file);
+        }
+        // Packets that are missing at the beginning would leave the others closed.
+        say(format_args!(
+            "waiting until somebody reads the named pipe {}",
+            path.display()
+        ));
+    }
     let file = OpenOptions::new()
         .create(true)
         .write(true)

@@ -3,17 +3,16 @@
 use std::{
     fs::{File, OpenOptions},
     io,
-    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use anyhow::Context;
 use qecho_packet::{KeyLogDestination, KeyLogFile, capture::Capture};
-use rustix::{fs::OFlags, io::Errno};
 use rustls::KeyLog;
 
-use super::secrecy;
+use super::{named_pipe, secrecy};
 use crate::stderr::{say, say_if_read};
 
 /// Key logs by their names in messages.
@@ -97,28 +96,14 @@ pub(super) fn join(
 impl Destination {
     /// Opens a file for its owner alone, without waiting for a reader.
     fn open(path: &Path) -> io::Result<Self> {
+        if named_pipe::is_at(path) {
+            let file = named_pipe::open_if_read(path)?;
+            return Ok(file.map_or_else(|| Self::Unread(path.to_owned()), Self::Open));
+        }
         let mut options = OpenOptions::new();
-        options.create(true).append(true).mode(0o600);
-        let is_pipe = path
-            .metadata()
-            .is_ok_and(|metadata| metadata.file_type().is_fifo());
-        if !is_pipe {
-            let file = options.open(path)?;
-            secrecy::warn_of_others(&file, path)?;
-            return Ok(Self::Open(file));
-        }
-        options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
-        match options.open(path) {
-            Ok(file) => {
-                // The writer's thread may wait, and does.
-                rustix::fs::fcntl_setfl(&file, OFlags::APPEND)?;
-                Ok(Self::Open(file))
-            }
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) => {
-                Ok(Self::Unread(path.to_owned()))
-            }
-            Err(error) => Err(error),
-        }
+        let file = options.create(true).append(true).mode(0o600).open(path)?;
+        secrecy::warn_of_others(&file, path)?;
+        Ok(Self::Open(file))
     }
 }
 

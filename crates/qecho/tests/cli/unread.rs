@@ -2,14 +2,14 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     path::PathBuf,
     process::Command,
 };
 
 use rustix::process::Signal;
 
-use crate::env::TestEnv;
+use crate::env::{Server, TestEnv};
 
 /// Handshakes whose secrets are more than a pipe holds.
 const HANDSHAKES: usize = 150;
@@ -75,6 +75,30 @@ fn a_reader_that_comes_late_gets_every_secret() {
     done.exits(0);
     assert!(!done.stderr.contains("warning"), "{done:#?}");
     assert_eq!(lines.count(), 4);
+}
+
+#[test]
+fn a_capture_into_a_named_pipe_waits_for_its_reader_and_says_so() {
+    let env = TestEnv::new();
+    let path = named_pipe(&env);
+    let server = env.qecho(format!(
+        "server --format json --listen localhost:0 --pcap {}",
+        path.display()
+    ));
+    let server = server.start();
+    server
+        .stderr
+        .says("waiting until somebody reads the named pipe ");
+    let mut reader = File::open(&path).expect("the server opens it");
+    let line = server.stdout.line(0);
+    let server = Server::new(server, &line);
+    env.client(&server, "-m a").ok();
+    server.ends();
+    let mut capture = Vec::new();
+    reader.read_to_end(&mut capture).expect("it is whole");
+    // The section header and the secrets of pcapng.
+    assert_eq!(capture[..4], [0x0a, 0x0d, 0x0d, 0x0a]);
+    assert!(capture.windows(4).any(|bytes| bytes == b"KSLT"));
 }
 
 #[test]

@@ -198,7 +198,7 @@ impl Forwarder for UdpLoad {
 
     fn handle_open_failed(&mut self, _: usize) {}
 
-    fn handle_unsent(&mut self, _: &Datagram) {
+    fn handle_unsent(&mut self, _: Instant, _: &Datagram, _: &io::Error) {
         // It is lost like any other, when its time is over.
     }
 

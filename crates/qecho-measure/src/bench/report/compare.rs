@@ -12,11 +12,14 @@ type Metric = fn(&Report) -> Option<f64>;
 const STUDENT_T: [f64; 4] = [12.706, 4.303, 3.182, 2.776];
 
 impl Comparison {
-    /// Compares pairs of slices, of which there is one at least.
-    pub(in crate::bench) fn of(pairs: Vec<(Report, Report)>) -> Option<(Report, Self)> {
+    /// Compares pairs of slices, if there is one at least. A slice over QUIC that was cut short
+    /// after them is in the report of QUIC, but not compared.
+    pub(in crate::bench) fn of(
+        pairs: Vec<(Report, Report)>,
+        cut_short: Option<Report>,
+    ) -> Option<(Report, Self)> {
         let (quic, other): (Vec<_>, Vec<_>) = pairs.iter().cloned().unzip();
-        let (mut quic, mut other) = (Report::in_sequence(quic)?, Report::in_sequence(other)?);
-        (quic.intervals, other.intervals) = in_turns(&pairs);
+        let (quic, mut other) = (Report::in_sequence(quic)?, Report::in_sequence(other)?);
         let figures: [(&str, Metric); 5] = [
             ("rate", |report| report.rate_per_s),
             ("goodput", |report| report.goodput_bytes_per_s),
@@ -49,11 +52,16 @@ impl Comparison {
             })
         };
         let ratios = figures.into_iter().filter_map(ratio).collect();
+        let turns = pairs.iter().flat_map(|(quic, other)| [quic, other]);
+        let turns = turns.chain(&cut_short);
+        let intervals = in_turns(turns.map(|slice| (&slice.intervals[..], slice.elapsed_s)));
+        let mut whole = Report::in_sequence([quic].into_iter().chain(cut_short).collect())?;
+        [whole.intervals, other.intervals] = intervals;
         let comparison = Self {
             report: other,
             ratios,
         };
-        Some((quic, comparison))
+        Some((whole, comparison))
     }
 }
 
@@ -71,26 +79,46 @@ fn interval(slices: &[f64]) -> Option<(f64, f64)> {
     Some(((mean - half).exp(), (mean + half).exp()))
 }
 
-/// Returns the intervals of both, each slice at the time of its turn.
-fn in_turns(pairs: &[(Report, Report)]) -> (Vec<Interval>, Vec<Interval>) {
-    let (mut quic, mut other) = (Vec::new(), Vec::new());
+/// Returns the intervals of both, each slice at the time of its turn. A slice is its intervals and
+/// the seconds that it took without them; those over QUIC and the others take turns.
+fn in_turns<'a>(slices: impl Iterator<Item = (&'a [Interval], f64)>) -> [Vec<Interval>; 2] {
+    let mut both = [Vec::new(), Vec::new()];
     let mut begin_s = 0.0;
-    for (first, second) in pairs {
-        for (rows, slice) in [(&mut quic, first), (&mut other, second)] {
-            rows.extend(slice.intervals.iter().map(|row| Interval {
-                at_s: begin_s + row.at_s,
-                ..*row
-            }));
-            let end = slice.intervals.last();
-            begin_s += end.map_or(slice.elapsed_s, |row| row.at_s + row.length_s);
-        }
+    for (turn, (intervals, elapsed_s)) in slices.enumerate() {
+        both[turn % 2].extend(intervals.iter().map(|row| Interval {
+            at_s: begin_s + row.at_s,
+            ..*row
+        }));
+        let end = intervals.last();
+        begin_s += end.map_or(elapsed_s, |row| row.at_s + row.length_s);
     }
-    (quic, other)
+    both
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slices_take_turns_also_the_last_one_that_was_cut_short() {
+        let row = |at_s| Interval {
+            at_s,
+            length_s: 1.0,
+            ..Interval::default()
+        };
+        let (whole, cut) = ([row(0.0), row(1.0)], [row(0.0)]);
+        let slices: [(&[Interval], f64); 5] = [
+            (&whole, 2.0),
+            (&[], 3.0),
+            (&whole, 2.0),
+            (&cut, 1.0),
+            (&cut, 0.5),
+        ];
+        let begins = |rows: Vec<Interval>| rows.iter().map(|row| row.at_s).collect::<Vec<_>>();
+        let [quic, other] = in_turns(slices.into_iter());
+        assert_eq!(begins(quic), [0.0, 1.0, 5.0, 6.0, 8.0]);
+        assert_eq!(begins(other), [7.0]);
+    }
 
     #[test]
     fn an_interval_is_as_wide_as_its_slices_differ() {

@@ -165,6 +165,36 @@ fn another_address_is_asked_when_nobody_listens_at_the_first() {
 }
 
 #[test]
+fn a_request_that_cannot_be_sent_is_lost_at_once_and_says_why() {
+    let mut ping = HostPing::begin(&[address(1), address(2)], 2);
+    let unreachable = io::ErrorKind::NetworkUnreachable.into();
+    let fail = |ping: &mut HostPing, to| {
+        let (destination, contents) = ping.request();
+        assert_eq!(destination, to);
+        let datagram = Datagram::new(0, destination, contents);
+        ping.ping.handle_unsent(ping.now, &datagram, &unreachable);
+    };
+    fail(&mut ping, address(1));
+    assert!(ping.events().is_empty(), "there is another address");
+    fail(&mut ping, address(2));
+    ping.now += SECOND;
+    ping.ping.handle_timeouts(ping.now);
+    fail(&mut ping, address(2));
+    let [first, second, PingEvent::Ended(report)] = &ping.events()[..] else {
+        panic!("two losses and the end");
+    };
+    for (event, sequence) in [(first, 1), (second, 2)] {
+        let PingEvent::Lost(lost) = event else {
+            panic!("a loss: {event:?}");
+        };
+        let reason = "the network is unreachable (192.0.2.2:443)".to_owned();
+        assert_eq!((lost.sequence, &lost.reason), (sequence, &Some(reason)));
+    }
+    assert_eq!((report.counts.sent, report.counts.lost), (2, 2));
+    assert!(ping.ping.is_finished());
+}
+
+#[test]
 fn silence_is_a_loss_each_time() {
     let mut ping = HostPing::begin(&[address(1)], 2);
     ping.request();

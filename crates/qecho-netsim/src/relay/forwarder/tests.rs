@@ -398,7 +398,8 @@ fn what_the_system_refuses_is_counted_and_the_client_begins_anew() {
     relay.forwarder.handle_open_failed(2);
     for (_, output) in std::mem::take(&mut relay.outputs) {
         if let ForwarderOutput::Send(datagram) = output {
-            relay.forwarder.handle_unsent(&datagram);
+            let reason = io::ErrorKind::NetworkUnreachable.into();
+            relay.forwarder.handle_unsent(relay.now, &datagram, &reason);
         }
     }
     relay.client_sends(1, b"b");

@@ -139,8 +139,7 @@ impl Files {
         };
         self.records.clear();
         if file.is_empty() {
-            let connection = key.connection.map(|(_, original)| original);
-            header::write(&self.program, key.side, connection, &mut self.records);
+            header::write(&self.program, key.side, key.connection, &mut self.records);
         }
         journal.note(event, &mut self.records);
         if self.records.is_empty() {
@@ -200,22 +199,56 @@ fn stem(key: &Key) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{fs, time::Duration};
+
+    use serde_json::Value;
 
     use super::*;
 
-    #[test]
-    fn connections_beyond_the_limit_are_counted_and_have_no_file() {
-        let directory = tempfile::tempdir().expect("there is room");
-        let mut files = Files::new(directory.path().into(), "qecho test", Side::Server);
+    /// A connection of which nobody has seen how it began.
+    fn connection() -> Connection {
         let address = "192.0.2.1:4433".parse().expect("it is an address");
-        let connection = Connection {
+        Connection {
             number: 1,
             side: Side::Server,
             local: address,
             remote: address,
             original_destination: ConnectionId::default(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_connection_whose_beginning_nobody_saw_has_no_empty_name() {
+        for form in [Form::Current, Form::Qvis] {
+            let directory = tempfile::tempdir().expect("there is room");
+            let mut files = Files::new(directory.path().into(), "qecho test", Side::Server);
+            files.set_form(form);
+            files.take(&Event {
+                at: Duration::ZERO,
+                connection: Some(&connection()),
+                kind: EventKind::Began,
+            });
+            let path = directory.path().join("connection1_server.sqlog");
+            let text = fs::read_to_string(path).expect("it was written");
+            let header = text.lines().next().expect("it has a header");
+            let header: Value =
+                serde_json::from_str(header.trim_start_matches('\u{1e}')).expect("it is JSON");
+            let common = &header["trace"]["common_fields"];
+            assert!(common.is_object());
+            assert_eq!((common.get("group_id"), common.get("ODCID")), (None, None));
+            assert!(
+                header
+                    .to_string()
+                    .contains("connection 1, whose beginning is missing")
+            );
+        }
+    }
+
+    #[test]
+    fn connections_beyond_the_limit_are_counted_and_have_no_file() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let mut files = Files::new(directory.path().into(), "qecho test", Side::Server);
+        let connection = connection();
         let mut tell = |connection: Option<&Connection>, kind: EventKind<'_>| {
             files.begun = FILES_MAX;
             let at = Duration::ZERO;

@@ -7,20 +7,29 @@ use super::{
 };
 use crate::{Side, wire::ConnectionId};
 
-/// Writes the header of a connection's file, or of the endpoint's.
+/// Writes the header of a connection's file, or of the endpoint's. A connection is known by its
+/// number and by its original destination connection ID, which is empty if nobody has seen how
+/// it began.
 pub(super) fn write(
     program: &str,
     side: Side,
-    connection: Option<ConnectionId>,
+    connection: Option<(u64, ConnectionId)>,
     records: &mut Records,
 ) {
     let side = side_name(side);
-    let title = match connection {
-        Some(original) => format!("{program}: connection {original}, seen by the {side}"),
-        None => format!("{program}: what belongs to no connection, seen by the {side}"),
+    let original = connection.map(|(_, original)| original);
+    let original = original.filter(|original| !original.is_empty());
+    let title = match (original, connection) {
+        (Some(original), _) => format!("{program}: connection {original}, seen by the {side}"),
+        (None, Some((number, _))) => {
+            format!(
+                "{program}: connection {number}, whose beginning is missing, seen by the {side}"
+            )
+        }
+        (None, None) => format!("{program}: what belongs to no connection, seen by the {side}"),
     };
     if records.form() == Form::Qvis {
-        let group_id = connection.map(|original| original.to_string());
+        let group_id = original.map(|original| original.to_string());
         records.push(&qvis::header(&title, program, side, group_id));
         return;
     }
@@ -32,7 +41,7 @@ pub(super) fn write(
             vantage_point: object! { name: program, r#type: side },
             common_fields: object! {
                 // The connection ID by which the draft advises to group (§7.3).
-                group_id?: connection.as_deref().map(hex),
+                group_id?: original.as_deref().map(hex),
                 time_format: "relative_to_epoch",
                 // wall_clock_time is for an unknown epoch alone (§7.1).
                 reference_time: object! {

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use super::value::{hex, object};
 use crate::{
     TransportParameters,
-    wire::{Malformed, Reader},
+    wire::{Malformed, Reader, whole_integer},
 };
 
 /// The data of `quic:parameters_set`.
@@ -46,7 +46,7 @@ fn write<M: SerializeMap>(id: u64, value: &[u8], map: &mut M) -> Result<bool, M:
     };
     match id {
         0x00 | 0x02 | 0x0f | 0x10 => map.serialize_entry(name, &hex(value))?,
-        0x01 | 0x03..=0x0b | 0x0e | 0x20 => match integer(value) {
+        0x01 | 0x03..=0x0b | 0x0e | 0x20 => match whole_integer(value) {
             Some(integer) => map.serialize_entry(name, &integer)?,
             None => return Ok(false),
         },
@@ -59,13 +59,6 @@ fn write<M: SerializeMap>(id: u64, value: &[u8], map: &mut M) -> Result<bool, M:
         _ => return Ok(false),
     }
     Ok(true)
-}
-
-/// Reads a variable-length integer (RFC 9000 §16) that is all there is.
-fn integer(value: &[u8]) -> Option<u64> {
-    let mut reader = Reader::new(value);
-    let integer = reader.varint("integer").ok()?;
-    reader.is_empty().then_some(integer)
 }
 
 /// Reads a preferred address (RFC 9000 §18.2).
