@@ -4,7 +4,9 @@ use std::{io, net::SocketAddr, time::Instant};
 
 use qecho_packet::CloseReason;
 
-use crate::{connection::Connection, context::ShardContext, event::Event};
+use crate::{
+    connection::Connection, connection_limits::Refusal, context::ShardContext, event::Event,
+};
 
 /// The program on top of a shard: an echo server, a client, a load generator.
 ///
@@ -90,9 +92,8 @@ pub trait Application: Sized {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RejectReason {
-    /// There are too many connections or handshakes under way, in all or from
-    /// its address, or the shard is shutting down.
-    Full,
+    /// It was refused by a limit, or because the shard is shutting down.
+    Refused(Refusal),
     /// Its first packet already made the handshake fail: it offers no protocol
     /// that is agreed to, for instance.
     Handshake(CloseReason),

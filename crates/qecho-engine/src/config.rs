@@ -192,13 +192,7 @@ impl ShardConfig {
 
     /// Returns which clients are let in: no more than there is memory for.
     pub(crate) fn admission_settings(&self) -> AdmissionSettings {
-        let mut admission = self.admission.clone();
-        if let Some(memory) = self.memory_max {
-            let most = usize::try_from(memory / limits::CONNECTION_MEMORY_SPARED);
-            let most = most.unwrap_or(usize::MAX);
-            admission.connections_max = admission.connections_max.min(most);
-        }
-        admission
+        self.admission.clone().within_memory(self.memory_max)
     }
 
     /// Returns the settings of connections that begin while there is little memory.

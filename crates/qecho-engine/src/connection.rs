@@ -141,8 +141,8 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Returns the number by which observations name
-    /// this connection, if packets are traced.
+    /// Returns the number of this connection among all of its server, by which observations
+    /// name it too; on a client there is one only if packets are traced.
     pub fn number(&self) -> Option<u64> {
         self.meta.number
     }

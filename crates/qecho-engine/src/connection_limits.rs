@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
 };
@@ -18,6 +19,41 @@ pub enum RetryPolicy {
     Always,
     /// Never validates: over the limits, clients are refused.
     Never,
+}
+
+/// Reason for which a server refuses a client (CONNECTION_REFUSED, RFC 9000 §20.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There are [as many connections](AdmissionSettings::connections_max) as there may be.
+    Connections,
+    /// There are as many
+    /// [from its address](AdmissionSettings::connections_per_address_max) as there may be.
+    ConnectionsPerAddress,
+    /// Too many handshakes are under way, and no Retry is to be sent.
+    Handshakes,
+    /// The server lets nobody in any more.
+    ShuttingDown,
+}
+
+impl Refusal {
+    /// Every reason, in their order.
+    pub const ALL: [Self; 4] = [
+        Self::Connections,
+        Self::ConnectionsPerAddress,
+        Self::Handshakes,
+        Self::ShuttingDown,
+    ];
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connections => "too many connections",
+            Self::ConnectionsPerAddress => "too many connections from its address",
+            Self::Handshakes => "too many handshakes under way",
+            Self::ShuttingDown => "the server is shutting down",
+        })
+    }
 }
 
 /// Limits on the clients that a server lets in.
@@ -44,6 +80,15 @@ impl AdmissionSettings {
     pub fn with_connections_max(mut self, connections_max: usize) -> Self {
         self.connections_max = connections_max;
         self
+    }
+
+    /// Lets in no more connections than have
+    /// [some memory each](limits::CONNECTION_MEMORY_SPARED) of these bytes, if they are limited.
+    pub fn within_memory(self, memory_max: Option<u64>) -> Self {
+        let most = memory_max.map(|bytes| bytes / limits::CONNECTION_MEMORY_SPARED);
+        let most = most.and_then(|most| usize::try_from(most).ok());
+        let connections_max = self.connections_max.min(most.unwrap_or(usize::MAX));
+        self.with_connections_max(connections_max)
     }
 
     /// Sets how many of them may be from one address.
@@ -94,28 +139,39 @@ struct ConnectionCounts {
 }
 
 impl ConnectionCounts {
-    fn has_room(&self, prefix: AddressPrefix, settings: &AdmissionSettings) -> bool {
+    fn refusal(&self, prefix: AddressPrefix, settings: &AdmissionSettings) -> Option<Refusal> {
         let from_prefix = self.by_prefix.get(&prefix).copied().unwrap_or_default();
-        self.connections < settings.connections_max
-            && (prefix.0.is_loopback() || from_prefix < settings.connections_per_address_max)
+        if self.connections >= settings.connections_max {
+            return Some(Refusal::Connections);
+        }
+        let is_full = from_prefix >= settings.connections_per_address_max;
+        (is_full && !prefix.0.is_loopback()).then_some(Refusal::ConnectionsPerAddress)
     }
 }
 
 impl ConnectionLimits {
-    /// Tells whether one more connection from `prefix` would be let in now.
-    pub(crate) fn has_room(&self, prefix: AddressPrefix, settings: &AdmissionSettings) -> bool {
-        self.lock().has_room(prefix, settings)
+    /// Returns the reason for which one more connection from `prefix` would be refused now.
+    pub(crate) fn refusal(
+        &self,
+        prefix: AddressPrefix,
+        settings: &AdmissionSettings,
+    ) -> Option<Refusal> {
+        self.lock().refusal(prefix, settings)
     }
 
     /// Counts a connection, unless another shard has just taken the last place.
-    pub(crate) fn take(&self, prefix: AddressPrefix, settings: &AdmissionSettings) -> bool {
+    pub(crate) fn take(
+        &self,
+        prefix: AddressPrefix,
+        settings: &AdmissionSettings,
+    ) -> Result<(), Refusal> {
         let mut taken = self.lock();
-        if !taken.has_room(prefix, settings) {
-            return false;
+        if let Some(refusal) = taken.refusal(prefix, settings) {
+            return Err(refusal);
         }
         taken.connections += 1;
         *taken.by_prefix.entry(prefix).or_default() += 1;
-        true
+        Ok(())
     }
 
     /// Counts a connection no more.
@@ -158,7 +214,7 @@ mod tests {
                 let prefix = AddressPrefix::from(IpAddr::from([10, 0, 0, shard]));
                 std::thread::spawn(move || {
                     let takes = (0..1_000).map(|_| limits.take(prefix, &settings));
-                    takes.filter(|taken| *taken).count()
+                    takes.filter(Result::is_ok).count()
                 })
             })
             .collect();

@@ -122,7 +122,9 @@ impl<'a, S> ShardContext<'a, S> {
         let key = meta.key;
         if let Some(tracing) = &mut self.shard.tracing {
             let addresses = (binding.address, remote);
-            let number = tracing.started(self.now, key, addresses, Side::Client, &destination_cid);
+            let number = self.shard.server_shared.next_connection();
+            let names = (key, number);
+            tracing.started(self.now, names, addresses, Side::Client, &destination_cid);
             meta.number = Some(number);
         }
         self.shard.insert(ConnectionEntry::new(proto, meta, state));

@@ -57,6 +57,7 @@ mod connection;
 mod connection_id;
 mod connection_limits;
 mod context;
+mod counts;
 mod crypto;
 mod datagram;
 mod event;
@@ -76,7 +77,9 @@ pub use application::{Application, RejectReason};
 pub use connection::{
     Connection, ConnectionKey, Read, ReadEnd, SendDatagramError, Traffic, Written,
 };
+pub use connection_limits::Refusal;
 pub use context::{ConnectError, ConnectTo, ShardContext};
+pub use counts::ShardCounts;
 pub use crypto::{AlpnPolicy, ClientTls, Connector, ServerTls, TlsError};
 pub use datagram::{Datagram, Received};
 pub use event::Event;

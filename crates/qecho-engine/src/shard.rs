@@ -18,6 +18,7 @@ use crate::{
     config::ShardConfig,
     connection::ConnectionKey,
     context::ShardContext,
+    counts::ShardCounts,
     crypto::TlsError,
     datagram::{Datagram, Received},
     event::Event,
@@ -115,6 +116,20 @@ impl<A: Application> Shard<A> {
     /// handshake.
     pub fn half_open(&self) -> usize {
         self.state.admission.half_open()
+    }
+
+    /// Returns what was counted beside the connections.
+    pub fn counts(&self) -> &ShardCounts {
+        &self.state.counts
+    }
+
+    /// Tells whether the windows of connections are small, because the process is near its
+    /// memory's [limit](ShardConfig::with_memory_max).
+    pub fn is_crowded(&self) -> bool {
+        self.state
+            .memory
+            .as_ref()
+            .is_some_and(|memory| memory.is_crowded)
     }
 
     /// Handles a datagram.

@@ -40,8 +40,10 @@ use crate::{
     config::ShardConfig,
     connection::{Connection, ConnectionKey},
     connection_id::InitialCids,
+    counts::ShardCounts,
     crypto::{PacketKeys, TlsError},
     limits::LINGER,
+    server_shared::ServerShared,
     steering::Steering,
 };
 
@@ -49,6 +51,8 @@ pub(crate) struct ShardState<S> {
     pub(crate) bindings: Vec<Binding<S>>,
     pub(crate) routes: Routes,
     pub(crate) admission: Admission,
+    pub(crate) counts: ShardCounts,
+    pub(crate) server_shared: ServerShared,
     /// Set if the memory of the process is limited.
     pub(crate) memory: Option<Box<MemoryBound>>,
     pub(crate) deadlines: Deadlines,
@@ -124,6 +128,8 @@ impl<S> ShardState<S> {
             bindings,
             routes,
             admission: Admission::new(config.admission_settings(), config.server_shared.limits()),
+            counts: ShardCounts::default(),
+            server_shared: config.server_shared.clone(),
             memory: config.memory_max.map(|most| {
                 let server = config.server_shared.clone();
                 Box::new(MemoryBound::new(most, server))
@@ -136,10 +142,9 @@ impl<S> ShardState<S> {
             steering: (config.steering(), config.server_shared.index()),
             joins: config.tls.is_some(),
             initial_cids: InitialCids::new(config.initial_cid_seed()),
-            tracing: keys.plaintext().map(|plaintext| {
-                let server = config.server_shared.clone();
-                Box::new(PacketTracing::new(plaintext.clone(), server))
-            }),
+            tracing: keys
+                .plaintext()
+                .map(|plaintext| Box::new(PacketTracing::new(plaintext.clone()))),
             keys,
             lifecycle: Lifecycle::Running,
         })
@@ -207,8 +212,10 @@ impl<S> ShardState<S> {
         self.outbox.push(binding, transmit, contents, trace, 1);
     }
 
-    /// Notes a datagram that belonged to no connection, on a shard that only connects to others.
+    /// Notes a datagram that belonged to no connection; from where, on a shard that only connects
+    /// to others.
     pub(crate) fn note_unclaimed(&mut self, remote: SocketAddr) {
+        self.counts.unclaimed += 1;
         if !self.joins {
             self.strangers.note(remote, StrayDatagram::NotQuic);
         }

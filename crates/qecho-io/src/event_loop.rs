@@ -24,7 +24,8 @@ use self::{
 };
 pub(crate) use self::{shard_group::shard_group, spin::SpinPermits};
 use crate::{
-    Mailbox, Runner, StartError,
+    Mailbox, Runner, SocketCounts, StartError,
+    inspect::Questions,
     mailbox::{Inbox, mailbox},
     socket::{ReceiveBuffers, Socket},
 };
@@ -62,6 +63,9 @@ pub struct EventLoop<A: Application> {
     group: Option<ShardHandle>,
     spinning: Spinning,
     memory: Option<MemoryLooks>,
+    /// `None` where nobody asks.
+    questions: Option<Questions<A>>,
+    counts: SocketCounts,
     /// Datagrams were received in this turn.
     received: bool,
 }
@@ -100,6 +104,8 @@ impl<A: Application> EventLoop<A> {
             group: None,
             spinning: Spinning::new(Spin::Off, SpinPermits::of_this_machine()),
             memory: None,
+            questions: None,
+            counts: SocketCounts::default(),
             received: false,
         })
     }
@@ -143,6 +149,12 @@ impl<A: Application> EventLoop<A> {
     /// Tells the shard now and then what the process holds, if it is to limit that.
     pub(crate) fn limiting_memory(mut self, is_limited: bool) -> Self {
         self.memory = is_limited.then(MemoryLooks::begin).flatten();
+        self
+    }
+
+    /// Answers questions of other threads, which wake it by its mailbox's waker.
+    pub(crate) fn answering(mut self, questions: Questions<A>) -> Self {
+        self.questions = Some(questions);
         self
     }
 
@@ -248,12 +260,13 @@ impl<A: Application> EventLoop<A> {
             while let Some((peer, reason)) = socket.next_error() {
                 shard.handle_unreachable(now, peer, &reason);
             }
-            let mut bytes = 0;
+            let (mut bytes, mut datagrams, mut dropped) = (0, 0, 0);
             for _ in 0..RECEIVE_BATCHES_PER_TURN {
                 if let Some(times) = &mut self.times {
                     times.begin_batch();
                 }
                 let received = socket.receive(binding, &mut self.buffers, |received, receipt| {
+                    datagrams += 1;
                     // What came alone, the kernel has steered.
                     let owner = match group {
                         Some(handle) if receipt.joined => {
@@ -263,7 +276,7 @@ impl<A: Application> EventLoop<A> {
                     };
                     match owner {
                         Some((handle, owner)) if owner != shard.index() => {
-                            handle.forward(owner, received);
+                            dropped += u64::from(!handle.forward(owner, received));
                         }
                         _ => {
                             let at = self.times.as_mut().map(|times| times.of(receipt.stamp));
@@ -284,6 +297,9 @@ impl<A: Application> EventLoop<A> {
                     break;
                 }
             }
+            self.counts.datagrams_received += datagrams;
+            self.counts.bytes_received += bytes as u64;
+            self.counts.handovers_dropped += dropped;
         }
     }
 
@@ -298,6 +314,9 @@ impl<A: Application> EventLoop<A> {
             self.shard.handle_command(now, command);
         }
         if rang {
+            if let Some(questions) = &self.questions {
+                questions.answer(&self.shard, &self.counts);
+            }
             self.shard.handle_wake(now);
         }
     }
@@ -352,6 +371,11 @@ impl<A: Application> EventLoop<A> {
         }
         let error = match sent {
             Ok(length) => {
+                self.counts.bytes_sent += length as u64;
+                self.counts.datagrams_sent += match datagram.segment_size {
+                    Some(size) => length.div_ceil(size.max(1)) as u64,
+                    None => 1,
+                };
                 if let (Some(observer), Some(at)) = (&mut self.observer, at) {
                     observer.sent(at, socket.address(), &datagram, length);
                 }
@@ -364,6 +388,7 @@ impl<A: Application> EventLoop<A> {
             self.send_blocked = Some(datagram.binding);
             return self.shard.put_back(datagram);
         }
+        self.counts.sends_failed += 1;
         let peer = datagram.destination;
         // Larger ones look for the path's MTU, and may be too large for it.
         let size = datagram.segment_size.unwrap_or(datagram.contents.len());

@@ -47,6 +47,7 @@
 //! sockets of a server's shards by connection IDs.
 
 mod event_loop;
+mod inspect;
 pub mod listen;
 mod mailbox;
 mod meeting;
@@ -57,6 +58,7 @@ mod start;
 
 pub use self::{
     event_loop::{EventLoop, ForwardingLoop, SPIN_MAX, Spin},
+    inspect::{Inspector, ShardStatus, SocketCounts},
     listen::Listen,
     mailbox::{Mailbox, ShardEnded, Waker},
     memory::usual_memory_max,

@@ -10,8 +10,9 @@ use qecho_packet::Observers;
 use rustls::server::ResolvesServerCert;
 
 use crate::{
-    EventLoop, Listen, Mailbox, Runner, Socket, Spin, StartError,
+    EventLoop, Inspector, Listen, Mailbox, Runner, Socket, Spin, StartError,
     event_loop::{SpinPermits, shard_group},
+    inspect::Questions,
     listen,
     memory::usual_memory_max,
     socket::{ShardSockets, split},
@@ -133,17 +134,26 @@ impl ServerConfig {
             EventLoop::new("the server's thread", &config, sockets, application)
         });
         let event_loops: Vec<_> = event_loops.collect::<Result<_, _>>()?;
-        let wakers = event_loops.iter().map(|one| one.mailbox().waker());
-        let group = shard_group(wakers.collect());
+        let wakers: Vec<_> = event_loops
+            .iter()
+            .map(|one| one.mailbox().waker())
+            .collect();
+        let ways = wakers.iter().map(|waker| {
+            let (sender, questions) = Questions::channel();
+            ((sender, waker.clone()), questions)
+        });
+        let (askers, questions): (Vec<_>, Vec<_>) = ways.unzip();
+        let group = shard_group(wakers);
         let permits = SpinPermits::of_this_machine();
-        let event_loops = event_loops.into_iter().zip(group);
+        let event_loops = event_loops.into_iter().zip(group).zip(questions);
         let runners = event_loops
             .enumerate()
-            .map(|(index, (event_loop, handle))| {
+            .map(|(index, ((event_loop, handle), questions))| {
                 // Those that run already end when the rest is dropped: one of their
                 // group has failed.
                 event_loop
                     .in_group(handle, self.spin, permits.clone())
+                    .answering(questions)
                     .observed_by(self.observers.datagram_observers())
                     .limiting_memory(self.memory_max.is_some())
                     .start(format!("shard {index}"), EventLoop::run)
@@ -152,6 +162,7 @@ impl ServerConfig {
             runners: runners.collect::<Result<_, _>>()?,
             addresses,
             unsteered,
+            inspector: Inspector::new(askers),
         })
     }
 
@@ -171,6 +182,7 @@ pub struct Server<A: Application> {
     addresses: Vec<SocketAddr>,
     runners: Vec<Runner<A, A::Command>>,
     unsteered: Option<io::Error>,
+    inspector: Inspector<A>,
 }
 
 impl<A: Application + Send + 'static> Server<A> {
@@ -187,6 +199,11 @@ impl<A: Application + Send + 'static> Server<A> {
     /// Tells why there is one shard alone, if more were asked for.
     pub fn unsteered(&self) -> Option<&io::Error> {
         self.unsteered.as_ref()
+    }
+
+    /// Returns what asks the shards for their counts.
+    pub fn inspector(&self) -> Inspector<A> {
+        self.inspector.clone()
     }
 
     /// Returns the mailboxes of all shards.

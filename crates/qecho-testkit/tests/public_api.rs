@@ -17,12 +17,13 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "qecho-cert",
     "qecho-echo",
     "qecho-engine",
     "qecho-io",
     "qecho-measure",
+    "qecho-monitor",
     "qecho-netsim",
     "qecho-packet",
 ];

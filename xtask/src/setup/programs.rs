@@ -62,6 +62,11 @@ pub const PERL: Program = on_path(&["perl"], ["perl", "perl", ""]);
 /// C++ compiler, which Rust does without.
 pub const CXX: Program = on_path(&["c++"], ["g++", "gcc-c++", ""]);
 
+/// Scrapes metrics.
+pub const PROMETHEUS: Program = on_path(&["prometheus"], ["prometheus", "", "prometheus"]);
+/// Checks metrics and alerts; comes with Prometheus.
+pub const PROMTOOL: Program = on_path(&["promtool"], ["prometheus", "", "prometheus"]);
+
 /// quiche, with BoringSSL, for Node.
 pub const QUICHE_CLIENT: Program = Program {
     name: folders::QUIC,

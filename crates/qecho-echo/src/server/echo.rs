@@ -9,15 +9,16 @@ use std::{
 
 use bytes::Bytes;
 use qecho_engine::{
-    Application, CloseReason, Connection, Dir, Event, ReadEnd, RejectReason, SendDatagramError,
-    ShardContext, StreamId, Written, limits,
+    Application, Connection, Dir, Event, ReadEnd, RejectReason, SendDatagramError, ShardContext,
+    StreamId, Written, limits,
 };
 
 use super::{
     config::End,
+    ending::Ending,
     rate_limit::Subject,
     report::Report,
-    server_log::{Decoders, Notice, NoticeKind, ServerLog},
+    server_log::{Decoders, Notice, NoticeKind, ServerLog, name},
     unsent::{Piece, Unsent},
 };
 use crate::{COALESCE_MAX, answered, reply};
@@ -110,7 +111,7 @@ impl Echo {
 
     fn tell(&mut self, connection: &Connection<'_>, kind: impl FnOnce() -> NoticeKind) {
         if self.log.may_tell(connection.now(), Subject::Lifecycle) {
-            self.log.tell(connection.remote_address(), kind());
+            self.log.tell(name(connection), kind());
         }
     }
 
@@ -299,18 +300,21 @@ impl Application for Echo {
     fn turned_away(&mut self, now: Instant, peer: SocketAddr, reason: &RejectReason) {
         let (count, kind) = match reason {
             RejectReason::Handshake(reason) => {
+                let place = Ending::from(reason) as usize;
                 let reason = reason.to_string();
                 let kind = NoticeKind::HandshakeFailed { reason };
-                (&mut self.report.handshakes_failed, kind)
+                (&mut self.report.handshakes_failed_by[place], kind)
             }
-            _ => {
-                let reason = "too many connections, or shutting down".to_owned();
-                (&mut self.report.refused, NoticeKind::Refused { reason })
+            RejectReason::Refused(refusal) => {
+                let reason = refusal.to_string();
+                let count = &mut self.report.refused_by[*refusal as usize];
+                (count, NoticeKind::Refused { reason })
             }
+            _ => return,
         };
         *count += 1;
         if self.log.may_tell(now, Subject::Lifecycle) {
-            self.log.tell(peer, kind);
+            self.log.tell((peer, None), kind);
         }
     }
 
@@ -343,9 +347,11 @@ impl Application for Echo {
             }
             Event::Closed(reason) => {
                 let connected = connection.handshake().is_some();
-                let for_memory = matches!(reason, CloseReason::ShortOfMemory { .. });
-                self.report.closed_for_memory += u64::from(for_memory);
-                self.report.handshakes_failed += u64::from(!connected);
+                let counts = match connected {
+                    true => &mut self.report.ended_by,
+                    false => &mut self.report.handshakes_failed_by,
+                };
+                counts[Ending::from(&reason) as usize] += 1;
                 let reason = reason.to_string();
                 self.tell(connection, || match connected {
                     true => NoticeKind::Closed { reason },

@@ -1,17 +1,21 @@
 //! Counts of an echo server.
 
+use qecho_engine::Refusal;
+
+use super::ending::Ending;
+
 /// Counts of an echo server, from its start to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
     /// Connections whose handshake was completed.
     pub connections: u64,
-    /// Handshakes that were not completed.
-    pub handshakes_failed: u64,
-    /// Clients refused because there were too many, or at the end.
-    pub refused: u64,
-    /// Connections closed because the process was at its memory's limit.
-    pub closed_for_memory: u64,
+    /// Handshakes that were not completed, by their [`Ending`].
+    pub handshakes_failed_by: [u64; Ending::ALL.len()],
+    /// Connections that have ended, by their [`Ending`].
+    pub ended_by: [u64; Ending::ALL.len()],
+    /// Clients that were refused, by the [`Refusal`].
+    pub refused_by: [u64; Refusal::ALL.len()],
     /// Streams of either direction that peers opened.
     pub streams: u64,
     /// Stream bytes handed back for sending.
@@ -26,13 +30,41 @@ pub struct Report {
     pub datagrams_unsupported: u64,
 }
 
+impl Report {
+    /// Returns how many handshakes were not completed.
+    pub fn handshakes_failed(&self) -> u64 {
+        self.handshakes_failed_by.iter().sum()
+    }
+
+    /// Returns how many clients were refused because there were too many, or at the end.
+    pub fn refused(&self) -> u64 {
+        self.refused_by.iter().sum()
+    }
+
+    /// Returns how many connections were closed because the process was at its memory's limit.
+    pub fn closed_for_memory(&self) -> u64 {
+        let place = Ending::ShortOfMemory as usize;
+        self.ended_by[place] + self.handshakes_failed_by[place]
+    }
+
+    /// Returns how many connections have completed their handshake and not ended.
+    pub fn open(&self) -> u64 {
+        self.connections.saturating_sub(self.ended_by.iter().sum())
+    }
+}
+
+/// Adds the counts of each place.
+fn sums<const N: usize>(one: [u64; N], other: [u64; N]) -> [u64; N] {
+    std::array::from_fn(|place| one[place] + other[place])
+}
+
 impl std::iter::Sum for Report {
     fn sum<I: Iterator<Item = Self>>(reports: I) -> Self {
         reports.fold(Self::default(), |total, more| Self {
             connections: total.connections + more.connections,
-            handshakes_failed: total.handshakes_failed + more.handshakes_failed,
-            refused: total.refused + more.refused,
-            closed_for_memory: total.closed_for_memory + more.closed_for_memory,
+            handshakes_failed_by: sums(total.handshakes_failed_by, more.handshakes_failed_by),
+            ended_by: sums(total.ended_by, more.ended_by),
+            refused_by: sums(total.refused_by, more.refused_by),
             streams: total.streams + more.streams,
             bytes_echoed: total.bytes_echoed + more.bytes_echoed,
             datagrams_echoed: total.datagrams_echoed + more.datagrams_echoed,

@@ -22,6 +22,8 @@ const SECOND: Duration = Duration::from_secs(1);
 pub struct Notice {
     /// The connection's peer; `None` for what concerns them all.
     pub peer: Option<SocketAddr>,
+    /// The connection's number among all of the server; `None` for a client that got none.
+    pub connection: Option<u64>,
     /// Its kind.
     pub kind: NoticeKind,
 }
@@ -67,6 +69,14 @@ pub enum NoticeKind {
     LeftOut(u64),
 }
 
+/// Address of a peer, and number of its connection if it has one.
+type Name = (SocketAddr, Option<u64>);
+
+/// Returns what a connection's notices name it by.
+pub(super) fn name(connection: &Connection<'_>) -> Name {
+    (connection.remote_address(), connection.number())
+}
+
 /// The text of each stream that was cut inside a character.
 pub(super) type Decoders = BTreeMap<StreamId, text::Decoder>;
 
@@ -102,9 +112,14 @@ impl ServerLog {
     }
 
     /// Sends a notice that [`may_tell`](Self::may_tell) has allowed.
-    pub(super) fn tell(&mut self, peer: SocketAddr, kind: NoticeKind) {
+    pub(super) fn tell(&mut self, (peer, connection): Name, kind: NoticeKind) {
         let peer = Some(peer);
-        if !self.hand_over(Notice { peer, kind }) {
+        let notice = Notice {
+            peer,
+            connection,
+            kind,
+        };
+        if !self.hand_over(notice) {
             self.left_out += 1;
         }
     }
@@ -142,7 +157,7 @@ impl ServerLog {
             text,
             bytes,
         };
-        self.tell(connection.remote_address(), kind);
+        self.tell(name(connection), kind);
     }
 
     fn hand_over(&mut self, notice: Notice) -> bool {
@@ -166,7 +181,12 @@ impl ServerLog {
             return;
         }
         let kind = NoticeKind::LeftOut(self.left_out);
-        if self.hand_over(Notice { peer: None, kind }) {
+        let notice = Notice {
+            peer: None,
+            connection: None,
+            kind,
+        };
+        if self.hand_over(notice) {
             self.left_out = 0;
         }
     }
@@ -205,7 +225,7 @@ mod tests {
         };
         for _ in 0..LINES_PER_SECOND_MAX + 5 {
             if log.may_tell(now, Subject::Message) {
-                log.tell(peer, received.clone());
+                log.tell((peer, None), received.clone());
             }
         }
         assert_eq!(reader.try_iter().count(), LINES_PER_SECOND_MAX as usize);

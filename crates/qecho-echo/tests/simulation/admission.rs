@@ -104,7 +104,7 @@ fn silent_handshakes_are_gone_after_the_deadline() {
         assert_eq!(world.far.connections(), 50);
         assert_eq!(world.far.half_open(), 50);
         world.run_for(Duration::from_millis(2));
-        let failed = world.far.application().report().handshakes_failed;
+        let failed = world.far.application().report().handshakes_failed();
         assert_eq!(failed, 50, "the deadline ends them");
         // Their CONNECTION_CLOSE is repeated for three probe timeouts, and
         // until then they count.

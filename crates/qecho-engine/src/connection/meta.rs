@@ -49,7 +49,8 @@ impl ConnectionKey {
 /// [`Connection`](crate::Connection).
 pub(crate) struct ConnectionMeta {
     pub(crate) key: ConnectionKey,
-    /// Name in observations, if packets are traced.
+    /// Number among all connections of the server, which observations name it by; a client has
+    /// one only if packets are traced.
     pub(crate) number: Option<u64>,
     pub(crate) began: Instant,
     /// Instant at which the datagram was received whose events are being handed on, if

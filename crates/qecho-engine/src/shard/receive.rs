@@ -15,6 +15,7 @@ use super::{Shard, long_headers};
 use crate::{
     application::{Application, RejectReason},
     connection::{Connection, ConnectionKey, ConnectionMeta},
+    connection_limits::Refusal,
     crypto::PacketSigns,
     datagram::Received,
     limits::LONG_HEADER_DATAGRAM_MAX,
@@ -36,6 +37,7 @@ impl<A: Application> Shard<A> {
         } = received;
         let size = data.len();
         if !self.can_be_meant(remote, &data) {
+            self.state.counts.oversized += 1;
             return Disposition::Oversized;
         }
         if self.state.strangers.take_answer(remote, &data) {
@@ -53,6 +55,7 @@ impl<A: Application> Shard<A> {
                     src_ip: local_ip,
                 };
                 self.state.respond(binding, transmit, response);
+                self.state.counts.unclaimed += 1;
                 return Disposition::Unknown;
             }
             if !is_server && long_headers::has_token(&data) {
@@ -67,6 +70,7 @@ impl<A: Application> Shard<A> {
                 self.state.outbox.recycle(response);
                 let key = self.state.bindings[binding].key(handle);
                 let Some(entry) = key.and_then(|key| self.state.entry(key)) else {
+                    self.state.counts.unclaimed += 1;
                     return Disposition::Unknown;
                 };
                 let was_closed = entry.proto.is_closed();
@@ -129,11 +133,14 @@ impl<A: Application> Shard<A> {
         match self.state.admission.decide(remote, validated) {
             Decision::Accept => {}
             Decision::Retry => return self.state.retry(binding, incoming, response),
-            Decision::Refuse => return self.refuse(now, binding, incoming, response),
+            Decision::Refuse(refusal) => {
+                return self.refuse(now, (binding, refusal), incoming, response);
+            }
         }
         self.make_room(now, remote);
-        let Some(mut permit) = self.state.admission.enter(remote, validated) else {
-            return self.refuse(now, binding, incoming, response);
+        let mut permit = match self.state.admission.enter(remote, validated) {
+            Ok(permit) => permit,
+            Err(refusal) => return self.refuse(now, (binding, refusal), incoming, response),
         };
         let original = *incoming.orig_dst_cid();
         let config = self.state.server_config(remote);
@@ -150,10 +157,11 @@ impl<A: Application> Shard<A> {
                 let mut meta = self.state.meta(binding, handle, now, &mut proto);
                 let key = meta.key;
                 let deadline = self.state.admission.begin_handshake(&mut permit, now, key);
+                let number = self.state.server_shared.next_connection();
+                meta.number = Some(number);
                 if let Some(tracing) = &mut self.state.tracing {
                     let addresses = (self.state.bindings[binding].address, peer);
-                    let number = tracing.started(now, key, addresses, Side::Server, &original);
-                    meta.number = Some(number);
+                    tracing.started(now, (key, number), addresses, Side::Server, &original);
                 }
                 let state = self
                     .application
@@ -163,6 +171,7 @@ impl<A: Application> Shard<A> {
                 entry.admit(permit, deadline, validation);
                 entry.note_refused(signs.refused);
                 self.state.insert(entry);
+                self.state.counts.accepted += 1;
                 Disposition::Admitted(key)
             }
             Err(error) => {
@@ -210,7 +219,7 @@ impl<A: Application> Shard<A> {
     fn refuse(
         &mut self,
         now: Instant,
-        binding: usize,
+        (binding, refusal): (usize, Refusal),
         incoming: Incoming,
         mut response: Vec<u8>,
     ) -> Disposition {
@@ -218,7 +227,8 @@ impl<A: Application> Shard<A> {
         let endpoint = &mut self.state.bindings[binding].endpoint;
         let transmit = endpoint.refuse(incoming, &mut response);
         self.state.respond(binding, transmit, response);
-        self.application.turned_away(now, peer, &RejectReason::Full);
+        let reason = RejectReason::Refused(refusal);
+        self.application.turned_away(now, peer, &reason);
         Disposition::Refused
     }
 }
@@ -228,7 +238,10 @@ impl<S> ShardState<S> {
     fn retry(&mut self, binding: usize, incoming: Incoming, mut response: Vec<u8>) -> Disposition {
         let endpoint = &mut self.bindings[binding].endpoint;
         let (transmit, disposition) = match endpoint.retry(incoming, &mut response) {
-            Ok(transmit) => (transmit, Disposition::Retried),
+            Ok(transmit) => {
+                self.counts.retries += 1;
+                (transmit, Disposition::Retried)
+            }
             Err(error) => {
                 let transmit = endpoint.refuse(error.into_incoming(), &mut response);
                 (transmit, Disposition::Refused)

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Instant};
 use super::half_open::HalfOpen;
 use crate::{
     connection::ConnectionKey,
-    connection_limits::{AddressPrefix, AdmissionSettings, ConnectionLimits, RetryPolicy},
+    connection_limits::{AddressPrefix, AdmissionSettings, ConnectionLimits, Refusal, RetryPolicy},
     limits::{
         CLOSED_KEPT_MAX, HALF_OPEN_MAX, HALF_OPEN_UNVALIDATED_MAX,
         HALF_OPEN_UNVALIDATED_PER_ADDRESS_MAX, HANDSHAKE_DEADLINE, HANDSHAKE_DEADLINE_CROWDED,
@@ -25,7 +25,7 @@ pub(crate) enum Decision {
     /// (RFC 9000 §8.1.2).
     Retry,
     /// The client is turned away with CONNECTION_REFUSED.
-    Refuse,
+    Refuse(Refusal),
 }
 
 /// A connection's place in the counts; given back when it ends.
@@ -80,8 +80,11 @@ impl Admission {
 
     pub(crate) fn decide(&self, remote: IpAddr, validated: bool) -> Decision {
         let prefix = AddressPrefix::from(remote);
-        if self.closed_for_good || !self.limits.has_room(prefix, &self.settings) {
-            return Decision::Refuse;
+        if self.closed_for_good {
+            return Decision::Refuse(Refusal::ShuttingDown);
+        }
+        if let Some(refusal) = self.limits.refusal(prefix, &self.settings) {
+            return Decision::Refuse(refusal);
         }
         if validated {
             return Decision::Accept;
@@ -92,7 +95,7 @@ impl Admission {
         match self.settings.retry {
             RetryPolicy::Always => Decision::Retry,
             RetryPolicy::Auto if crowded => Decision::Retry,
-            RetryPolicy::Never if crowded => Decision::Refuse,
+            RetryPolicy::Never if crowded => Decision::Refuse(Refusal::Handshakes),
             RetryPolicy::Auto | RetryPolicy::Never => Decision::Accept,
         }
     }
@@ -117,12 +120,14 @@ impl Admission {
 
     /// Counts a connection that is accepted, unless another shard has taken
     /// the last place since the decision.
-    pub(crate) fn enter(&mut self, remote: IpAddr, validated: bool) -> Option<AdmissionPermit> {
+    pub(crate) fn enter(
+        &mut self,
+        remote: IpAddr,
+        validated: bool,
+    ) -> Result<AdmissionPermit, Refusal> {
         let prefix = AddressPrefix::from(remote);
-        if !self.limits.take(prefix, &self.settings) {
-            return None;
-        }
-        Some(AdmissionPermit {
+        self.limits.take(prefix, &self.settings)?;
+        Ok(AdmissionPermit {
             prefix,
             validated,
             number: self.next_number(),
@@ -245,7 +250,10 @@ mod tests {
     fn the_connection_over_the_limit_is_refused_until_one_leaves() {
         let mut admission = admission(AdmissionSettings::default().with_connections_max(1));
         let permit = enter(&mut admission, HERE, true);
-        assert_eq!(admission.decide(HERE, true), Decision::Refuse);
+        assert_eq!(
+            admission.decide(HERE, true),
+            Decision::Refuse(Refusal::Connections)
+        );
         admission.leave(permit);
         assert_eq!(admission.decide(HERE, true), Decision::Accept);
         assert!(admission.limits.is_empty());
@@ -271,7 +279,10 @@ mod tests {
         enter(&mut admission, HERE, true);
         enter(&mut admission, address(1), true);
         assert_eq!(admission.decide(HERE, true), Decision::Accept);
-        assert_eq!(admission.decide(address(2), true), Decision::Refuse);
+        assert_eq!(
+            admission.decide(address(2), true),
+            Decision::Refuse(Refusal::ConnectionsPerAddress)
+        );
         let here = IpAddr::from(std::net::Ipv6Addr::LOCALHOST);
         enter(&mut admission, here, true);
         assert_eq!(admission.decide(here, true), Decision::Accept);
@@ -285,10 +296,13 @@ mod tests {
         let mut other = Admission::new(settings, limits);
         assert_eq!(other.decide(HERE, true), Decision::Accept);
         let permit = enter(&mut one, HERE, true);
-        assert!(other.enter(HERE, true).is_none());
-        assert_eq!(other.decide(HERE, true), Decision::Refuse);
+        assert!(other.enter(HERE, true).is_err());
+        assert_eq!(
+            other.decide(HERE, true),
+            Decision::Refuse(Refusal::Connections)
+        );
         one.leave(permit);
-        assert!(other.enter(HERE, true).is_some());
+        assert!(other.enter(HERE, true).is_ok());
     }
 
     #[test]

@@ -21,7 +21,6 @@ use crate::{
     datagram::Received,
     limits::UNSENT_TRACED_MAX,
     proto::recovery,
-    server_shared::ServerShared,
 };
 
 /// Observations of a shard whose packets are traced.
@@ -29,7 +28,6 @@ pub(crate) struct PacketTracing {
     plaintext: Plaintext,
     observations: VecDeque<(Instant, Observation)>,
     connections: HashMap<ConnectionKey, TracedConnection>,
-    server_shared: ServerShared,
     /// The datagram that is being processed.
     inbound: Option<InboundDatagram>,
     /// Datagrams and batches that are not sent yet, in their order, by what the outbox's call
@@ -45,12 +43,11 @@ struct TracedConnection {
 }
 
 impl PacketTracing {
-    pub(super) fn new(plaintext: Plaintext, server_shared: ServerShared) -> Self {
+    pub(super) fn new(plaintext: Plaintext) -> Self {
         Self {
             plaintext,
             observations: VecDeque::new(),
             connections: HashMap::new(),
-            server_shared,
             inbound: None,
             unsent: VecDeque::new(),
             last_unsent: 0,
@@ -70,16 +67,15 @@ impl PacketTracing {
         self.connections.get(&key).map(|traced| traced.number)
     }
 
-    /// Begins to trace a connection; returns its number.
+    /// Begins to trace a connection.
     pub(crate) fn started(
         &mut self,
         now: Instant,
-        key: ConnectionKey,
+        (key, number): (ConnectionKey, u64),
         (local, remote): (SocketAddr, SocketAddr),
         side: Side,
         original_destination: &ProtoId,
-    ) -> u64 {
-        let number = self.server_shared.next_connection();
+    ) {
         let recovery = RecoveryMetrics::default();
         self.connections
             .insert(key, TracedConnection { number, recovery });
@@ -94,7 +90,6 @@ impl PacketTracing {
                 original_destination,
             },
         );
-        number
     }
 
     /// Keeps a datagram until it is [processed](Self::received).
@@ -310,7 +305,7 @@ mod tests {
     #[test]
     #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
     fn datagrams_are_kept_until_they_or_later_ones_are_sent() {
-        let mut tracing = PacketTracing::new(Plaintext::default(), ServerShared::alone());
+        let mut tracing = PacketTracing::new(Plaintext::default());
         let address = SocketAddr::from(([192, 0, 2, 1], 1));
         let transmit = Transmit {
             destination: address,

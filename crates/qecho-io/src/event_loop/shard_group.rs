@@ -61,17 +61,20 @@ pub(crate) fn shard_group(wakers: Vec<Waker>) -> Vec<ShardHandle> {
 
 impl ShardHandle {
     /// Forwards a datagram to the shard that owns it; what is too much is lost, as
-    /// on a network.
-    pub(super) fn forward(&self, to: usize, received: Received) {
+    /// on a network, and `false` tells it.
+    pub(super) fn forward(&self, to: usize, received: Received) -> bool {
         let Some(queue) = self.group.queues.get(to) else {
-            return;
+            return false;
         };
+        let mut has_room = false;
         queue.put(|datagrams: &mut VecDeque<_>| {
-            if datagrams.len() < HANDED_OVER_MAX {
+            has_room = datagrams.len() < HANDED_OVER_MAX;
+            if has_room {
                 datagrams.push_back(received);
             }
         });
         self.group.wakers[to].wake();
+        has_room
     }
 
     /// Takes what others have forwarded to this shard.
@@ -141,7 +144,7 @@ mod tests {
     fn what_is_forwarded_reaches_its_owner_in_order_and_no_more_than_it_may() {
         let (handles, mut inboxes) = handles();
         for number in [1, 2] {
-            handles[0].forward(2, received(number));
+            assert!(handles[0].forward(2, received(number)));
         }
         assert!(inboxes[2].answer(), "it is woken");
         assert!(!inboxes[1].answer());
@@ -152,8 +155,9 @@ mod tests {
         };
         assert_eq!(numbers(&handles[2]), [1, 2]);
         assert!(numbers(&handles[2]).is_empty());
-        for _ in 0..HANDED_OVER_MAX + 10 {
-            handles[0].forward(2, received(3));
+        for number in 0..HANDED_OVER_MAX + 10 {
+            let is_taken = handles[0].forward(2, received(3));
+            assert_eq!(is_taken, number < HANDED_OVER_MAX);
         }
         assert_eq!(numbers(&handles[2]).len(), HANDED_OVER_MAX);
     }

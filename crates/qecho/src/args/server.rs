@@ -102,6 +102,12 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "auto|off|TIME", value_parser = spin, default_value = "auto")]
     pub(crate) spin: Spin,
 
+    /// Serve metrics (/metrics, for Prometheus) and health (/healthz, /readyz)
+    /// over HTTP: ADDRESS:PORT, *:PORT (every address), localhost:PORT or PORT
+    /// alone. Whoever reaches it can read them
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = metrics)]
+    pub(crate) metrics: Option<Listen>,
+
     /// Silence after which a connection is given up
     #[arg(long, value_name = "TIME", value_parser = super::positive_duration, default_value = "2m")]
     pub(crate) idle_timeout: Duration,
@@ -175,6 +181,10 @@ pub(crate) enum MessagesArgument {
 
 fn listen(text: &str) -> Result<Listen, String> {
     listen::read(text, PORT)
+}
+
+fn metrics(text: &str) -> Result<Listen, String> {
+    listen::read(text, qecho_monitor::PORT)
 }
 
 fn shards(text: &str) -> Result<NonZeroUsize, String> {

@@ -24,7 +24,8 @@ use qecho_io::{
     Server, ServerConfig, StartError,
     listen::{Listen, overlap},
 };
-use qecho_measure::baseline_servers::{BaselineServers, BindScope, Running};
+use qecho_measure::baseline_servers::{BaselineServers, BindScope};
+use qecho_monitor::{Limits, Monitor, MonitorSockets, service_manager};
 use rustls::server::danger::ClientCertVerifier;
 
 use self::{
@@ -38,7 +39,7 @@ use crate::{
         ServerArguments, Switch,
     },
     exit::{ExitStatus, Failure},
-    render,
+    render::server::Listening,
     stderr::{say, say_later},
 };
 
@@ -56,6 +57,7 @@ fn serve(arguments: &ServerArguments, observing: &Observing) -> Result<ExitStatu
     let clients = clients(arguments)?;
     let config = config(arguments, &identity, clients.clone(), observing)?;
     let (notices, readable) = notices(arguments);
+    let metrics = arguments.metrics.map(bind_metrics).transpose()?;
     let bound = baseline_servers(&arguments.also).bind(&config);
     let (sockets, baseline_servers) = bound.map_err(|error| explain(error, &arguments.listen))?;
     let end = match arguments.end {
@@ -72,14 +74,30 @@ fn serve(arguments: &ServerArguments, observing: &Observing) -> Result<ExitStatu
             "one shard does all the work: this system cannot steer packets to several ({reason})"
         ));
     }
+    let monitor = monitor(&server, &config, identity.clone());
     // Whoever reads that the server listens may ask it to end at once.
     let files = WatchedFiles {
         identity: files,
         clients,
     };
-    let watcher = FileWatcher::new(files, arguments.format);
-    drain_on_signal(arguments, &server, watcher.as_ref())?;
-    announce(arguments, &server, &baseline_servers, &*identity)?;
+    let watcher = FileWatcher::new(files, arguments.format, monitor.clone());
+    drain_on_signal(arguments, &server, watcher.as_ref(), monitor.clone())?;
+    let listening = Listening {
+        addresses: server.addresses(),
+        baseline_servers: baseline_servers.addresses(),
+        metrics: metrics.as_ref().map_or(&[], MonitorSockets::addresses),
+        names: &identity.names(),
+        expires: identity.expires(),
+        pin: identity.pin(),
+        authority: identity.authority_path(),
+        client_authorities: &arguments.client_ca,
+    };
+    show(&listening, arguments.format)?;
+    if let Some(metrics) = metrics {
+        monitor.serve(metrics).context("cannot serve metrics")?;
+    }
+    service_manager::ready();
+    service_manager::keep_watchdog(&monitor).context("cannot keep the watchdog")?;
     if let Some(watcher) = watcher {
         watcher.start()?;
     }
@@ -182,22 +200,32 @@ fn explain(error: StartError, places: &[Listen]) -> Failure {
     }
 }
 
-fn announce(
-    arguments: &ServerArguments,
+fn bind_metrics(place: Listen) -> Result<MonitorSockets, Failure> {
+    MonitorSockets::bind(place).map_err(|error| {
+        let hint = match error.source.kind() {
+            io::ErrorKind::AddrInUse => Some(
+                "another program has this port; choose another by --metrics PORT, \
+                 or 0 for any that is free",
+            ),
+            _ => None,
+        };
+        Failure::from(anyhow::Error::new(error)).maybe_hint(hint)
+    })
+}
+
+/// Makes what watches the server.
+fn monitor(
     server: &Server<Echo>,
-    baseline_servers: &Running,
-    identity: &dyn ServerIdentity,
-) -> io::Result<()> {
-    let listening = render::server::Listening {
-        addresses: server.addresses(),
-        baseline_servers: baseline_servers.addresses(),
-        names: &identity.names(),
-        expires: identity.expires(),
-        pin: identity.pin(),
-        authority: identity.authority_path(),
-        client_authorities: &arguments.client_ca,
+    config: &ServerConfig,
+    identity: Arc<dyn ServerIdentity>,
+) -> Monitor {
+    let admission = config.admission.clone().within_memory(config.memory_max);
+    let limits = Limits {
+        connections: admission.connections_max,
+        memory: config.memory_max,
     };
-    show(&listening, arguments.format)
+    let expires = move || identity.expires().unix_timestamp();
+    Monitor::new(server, limits, expires)
 }
 
 /// Makes the way by which the server tells what happens, if that is wanted.
@@ -225,6 +253,7 @@ fn drain_on_signal(
     arguments: &ServerArguments,
     server: &Server<Echo>,
     watcher: Option<&FileWatcher>,
+    monitor: Monitor,
 ) -> anyhow::Result<()> {
     let reload = watcher.map(FileWatcher::reloader);
     let mailboxes = server.mailboxes();
@@ -235,17 +264,22 @@ fn drain_on_signal(
             std::process::exit(ending as i32);
         }
         draining = true;
+        monitor.note_draining();
         mailboxes.send(&Command::Drain(grace));
         let grace = humantime::format_duration(grace);
-        say_later(format!(
-            "shutting down: open streams have {grace} to finish; a second signal stops at once"
-        ));
+        let status = format!("shutting down: open streams have {grace} to finish");
+        service_manager::stopping(&status);
+        say_later(format!("{status}; a second signal stops at once"));
     };
     signals::on_signal_or_hangup(grace, react, move || match &reload {
         Some(reload) => reload(),
-        None => say_later(
-            "SIGHUP: there are no files to read again; \
-             the certificate for localhost is renewed without it",
-        ),
+        None => {
+            service_manager::reloading();
+            say_later(
+                "SIGHUP: there are no files to read again; \
+                 the certificate for localhost is renewed without it",
+            );
+            service_manager::ready();
+        }
     })
 }

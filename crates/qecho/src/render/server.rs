@@ -25,6 +25,8 @@ pub(crate) struct Listening<'a> {
     pub(crate) addresses: &'a [SocketAddr],
     /// Transports that are echoed beside QUIC, each with its address.
     pub(crate) baseline_servers: &'a [(&'static str, SocketAddr)],
+    /// Addresses of metrics and health, if they are served.
+    pub(crate) metrics: &'a [SocketAddr],
     pub(crate) names: &'a [String],
     pub(crate) expires: OffsetDateTime,
     pub(crate) pin: Pin,
@@ -45,6 +47,9 @@ impl Render for Listening<'_> {
             let also = self.baseline_servers.iter();
             let also: Vec<_> = also.map(|(name, at)| format!("{name} {at}")).collect();
             writeln!(out, "  also         {}", also.join(", "))?;
+        }
+        if let Some(address) = self.metrics.first() {
+            writeln!(out, "  metrics      http://{address}/metrics")?;
         }
         let names = self.names.join(", ");
         match self.authority {
@@ -76,6 +81,7 @@ impl Render for Listening<'_> {
         let some = |is_empty: bool| (!is_empty).then_some(());
         let client_ca = some(self.client_authorities.is_empty());
         let also = some(self.baseline_servers.is_empty());
+        let metrics = some(self.metrics.is_empty());
         Object::event("listening")
             .with("addresses", self.addresses)
             .with("spki_sha256", pin_digits(&self.pin))
@@ -87,6 +93,7 @@ impl Render for Listening<'_> {
                 client_ca.map(|()| path_texts(self.client_authorities)),
             )
             .with_some("also", also.map(|()| self.baseline_servers))
+            .with_some("metrics", metrics.map(|()| self.metrics))
             .line(out)
     }
 }
@@ -162,7 +169,11 @@ impl Render for Notice {
     }
 
     fn json(&self, out: &mut dyn Write) -> io::Result<()> {
-        let event = |name| Object::event(name).with_some("peer", self.peer);
+        let event = |name| {
+            Object::event(name)
+                .with_some("connection", self.connection)
+                .with_some("peer", self.peer)
+        };
         let object = match &self.kind {
             NoticeKind::Connected { alpn } => {
                 event("connected").with_some("alpn", alpn.as_deref().map(alpn_name))
@@ -200,19 +211,19 @@ impl Render for Report {
             counted(self.bytes_echoed, "byte"),
             counted(self.datagrams_echoed, "datagram")
         )?;
-        if self.handshakes_failed + self.refused > 0 {
+        if self.handshakes_failed() + self.refused() > 0 {
             writeln!(
                 out,
                 "turned away: {} refused, {} failed",
-                counted(self.refused, "client"),
-                counted(self.handshakes_failed, "handshake")
+                counted(self.refused(), "client"),
+                counted(self.handshakes_failed(), "handshake")
             )?;
         }
-        if self.closed_for_memory > 0 {
+        if self.closed_for_memory() > 0 {
             writeln!(
                 out,
                 "closed for want of memory: {}",
-                counted(self.closed_for_memory, "connection")
+                counted(self.closed_for_memory(), "connection")
             )?;
         }
         let dropped =
@@ -230,9 +241,9 @@ impl Render for Report {
     fn json(&self, out: &mut dyn Write) -> io::Result<()> {
         Object::event("stopped")
             .with("connections", self.connections)
-            .with("handshakes_failed", self.handshakes_failed)
-            .with("refused", self.refused)
-            .with("closed_for_memory", self.closed_for_memory)
+            .with("handshakes_failed", self.handshakes_failed())
+            .with("refused", self.refused())
+            .with("closed_for_memory", self.closed_for_memory())
             .with("streams", self.streams)
             .with("bytes_echoed", self.bytes_echoed)
             .with("datagrams_echoed", self.datagrams_echoed)
@@ -254,6 +265,7 @@ mod tests {
         let listening = Listening {
             addresses: &addresses.iter().map(address).collect::<Vec<_>>(),
             baseline_servers: &[],
+            metrics: &[],
             names: &names
                 .iter()
                 .map(|name| (*name).to_owned())

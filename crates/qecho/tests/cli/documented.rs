@@ -168,7 +168,7 @@ fn every_member_of_every_command_is_documented_and_the_other_way_round() {
 }
 
 fn clients_and_servers(checked: &mut Checked) {
-    let (env, server) = TestEnv::with_server("--messages always --also tls,udp");
+    let (env, server) = TestEnv::with_server("--messages always --also tls,udp --metrics 0");
     for message in [&b"text\n"[..], b"\xff\xfe\n"] {
         let client = env.client(&server, "-m text --format json");
         checked.take("client", &client.ok().events());

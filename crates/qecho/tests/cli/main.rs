@@ -11,10 +11,13 @@ mod identity;
 mod key_log;
 mod listening;
 mod memory_max;
+mod monitoring;
 mod mutual;
 mod narration;
 #[cfg(target_os = "linux")]
 mod network;
+#[cfg(target_os = "linux")]
+mod notifying;
 mod padding;
 mod pcap;
 mod pcap_limit;
@@ -35,6 +38,7 @@ mod trace_file;
 mod trace_partial;
 mod tracing;
 mod trust;
+mod under_load;
 mod unreachable;
 mod unread;
 mod unseen;

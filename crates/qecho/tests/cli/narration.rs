@@ -225,3 +225,37 @@ fn clients_that_are_turned_away_are_told_of() {
     assert_eq!(counts["handshakes_failed"], 2);
     assert_eq!(counts["refused"], 1);
 }
+
+#[test]
+fn a_connection_can_be_followed_by_its_number_from_its_start_to_its_end() {
+    let (env, server) = TestEnv::with_server("--messages always --shards 2");
+    let mut patient = env.client(&server, "").start();
+    patient.echoes("first\n");
+    env.client(&server, "-m second").ok();
+    env.client(&server, "-m third --alpn other").run().exits(1);
+    server.event("handshake_failed");
+    patient.done().exits(0);
+    server.process.stdout.says_times(r#""event":"closed""#, 2);
+    let all = server.ends().events();
+    let of = |number: u64| -> Vec<&str> {
+        let mine = all.iter().filter(|event| event["connection"] == number);
+        mine.map(|event| event["event"].as_str().expect("a text"))
+            .collect()
+    };
+    let whole = [
+        "connected",
+        "stream_opened",
+        "received",
+        "stream_closed",
+        "closed",
+    ];
+    for (number, text) in [(1, "first"), (2, "second")] {
+        assert_eq!(of(number), whole, "{all:#?}");
+        let begins = |shown: &str| shown.starts_with(text);
+        let is_its = |event: &&serde_json::Value| event["text"].as_str().is_some_and(begins);
+        let received = all.iter().find(is_its).expect("it was received");
+        assert_eq!(received["connection"], number);
+    }
+    // The third was refused at its first packet, and never was a connection.
+    assert!(of(3).is_empty(), "{all:#?}");
+}

@@ -12,6 +12,7 @@ use std::{
 };
 
 use qecho_cert::{ClientVerifier, PollResult, ReloadingIdentity, ServerIdentity};
+use qecho_monitor::{Monitor, Reload, service_manager};
 
 use super::{
     super::{show, spawn},
@@ -34,13 +35,14 @@ pub(super) struct WatchedFiles {
 pub(super) struct FileWatcher {
     files: WatchedFiles,
     format: Format,
+    monitor: Monitor,
     wake: SyncSender<()>,
     woken: Receiver<()>,
 }
 
 impl FileWatcher {
     /// Returns `None` where there is nothing to follow.
-    pub(super) fn new(files: WatchedFiles, format: Format) -> Option<Self> {
+    pub(super) fn new(files: WatchedFiles, format: Format, monitor: Monitor) -> Option<Self> {
         if files.identity.is_none() && files.clients.is_none() {
             return None;
         }
@@ -49,6 +51,7 @@ impl FileWatcher {
         Some(Self {
             files,
             format,
+            monitor,
             wake,
             woken,
         })
@@ -73,6 +76,7 @@ impl FileWatcher {
         let Self {
             files,
             format,
+            monitor,
             wake: _wake,
             woken,
         } = self;
@@ -82,20 +86,32 @@ impl FileWatcher {
                 Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
+            if asked {
+                service_manager::reloading();
+            }
             // With stdout gone there is nobody to tell, but the work goes on.
             if let Some(identity) = &files.identity {
                 let outcome = match asked {
                     true => Some(identity.reload()),
                     false => news(identity.poll()),
                 };
-                let _ = outcome.map(|outcome| tell_identity(identity, format, outcome));
+                if let Some(outcome) = outcome {
+                    monitor.note_reload(Reload::Certificate, outcome.is_ok());
+                    let _ = tell_identity(identity, format, outcome);
+                }
             }
             if let Some(clients) = &files.clients {
                 let outcome = match asked {
                     true => Some(clients.reload()),
                     false => news(clients.poll()),
                 };
-                let _ = outcome.map(|outcome| tell_clients(clients, format, outcome));
+                if let Some(outcome) = outcome {
+                    monitor.note_reload(Reload::ClientCa, outcome.is_ok());
+                    let _ = tell_clients(clients, format, outcome);
+                }
+            }
+            if asked {
+                service_manager::ready();
             }
         }
     }
