@@ -17,7 +17,7 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "qecho-cert",
     "qecho-echo",
     "qecho-engine",
@@ -25,6 +25,7 @@ const CRATES: [&str; 7] = [
     "qecho-measure",
     "qecho-netsim",
     "qecho-packet",
+    "qecho-terminal",
 ];
 
 /// Set to write the files anew.

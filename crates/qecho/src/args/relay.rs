@@ -17,25 +17,44 @@ use super::{Format, HostPort, host_port, listen};
 /// Options of `qecho relay`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RelayArguments {
-    /// Where clients send to: ADDRESS:PORT, localhost:PORT (both of its
-    /// addresses), *:PORT (every address) or PORT alone; may be given more
-    /// than once
+    /// Where to listen; may be given more than once
+    ///
+    /// ADDRESS:PORT, localhost:PORT (both of its addresses), *:PORT (every address) or PORT
+    /// alone; a link-local address with its interface, as in [fe80::1%eth0]:4433.
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen, default_value = "localhost:4434")]
     pub(crate) listen: Vec<Listen>,
 
-    /// The server, and the only address that is forwarded to: of a name's
-    /// addresses the first
+    /// The server; with a port if it is not 4433
+    ///
+    /// A name or an address, the only address that is forwarded to; of a name's addresses the first.
     #[arg(long, value_name = "HOST[:PORT]", value_parser = host_port::reachable,
           default_value = "localhost:4433")]
     pub(crate) to: HostPort,
 
-    /// Give each client a new port towards the server every TIME, as a NAT
-    /// does that forgets (`every 5s` is understood too)
+    #[command(flatten)]
+    both: ConditionArguments,
+
+    /// From the clients to the server: loss=5%,delay=30ms
+    ///
+    /// The names are those of the options above; `none` lifts a rate, mtu, blackhole or drop.
+    #[arg(long, value_name = "NAME=VALUE,…", value_parser = conditions::list,
+          help_heading = "Conditions, one way")]
+    up: Option<ConditionArguments>,
+
+    /// From the server to the clients, in the same form
+    #[arg(long, value_name = "NAME=VALUE,…", value_parser = conditions::list,
+          help_heading = "Conditions, one way")]
+    down: Option<ConditionArguments>,
+
+    /// Give each client a new port towards the server every TIME
+    ///
+    /// As a NAT does that forgets. `every 5s` is understood too.
     #[arg(long, value_name = "TIME", num_args = 1..=2, conflicts_with = "rebind_address")]
     rebind_port: Vec<String>,
 
-    /// The same with a new address and port, 127.0.0.2 to 127.0.0.254; for a
-    /// server in 127.0.0.0/8
+    /// Give each client a new address and port every TIME
+    ///
+    /// From 127.0.0.2 to 127.0.0.254, for a server in 127.0.0.0/8.
     #[arg(long, value_name = "TIME", num_args = 1..=2)]
     rebind_address: Vec<String>,
 
@@ -43,23 +62,9 @@ pub(crate) struct RelayArguments {
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 
-    /// Form of what is shown
+    /// Form of the results
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
-
-    #[command(flatten)]
-    both: ConditionArguments,
-
-    /// Conditions from the clients to the server, for instance
-    /// loss=5%,delay=30ms; `none` lifts a rate, mtu, blackhole or drop
-    #[arg(long, value_name = "NAME=VALUE,…", value_parser = conditions::list,
-          help_heading = "Conditions, one way")]
-    up: Option<ConditionArguments>,
-
-    /// Conditions from the server to the clients, in the same form
-    #[arg(long, value_name = "NAME=VALUE,…", value_parser = conditions::list,
-          help_heading = "Conditions, one way")]
-    down: Option<ConditionArguments>,
 }
 
 impl RelayArguments {
