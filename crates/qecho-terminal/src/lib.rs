@@ -8,10 +8,15 @@
 //!
 //! let mut out = qecho_terminal::prose::Prose::new(std::io::stdout());
 //! writeln!(out, "ok: 3 of 3 echoes identical")?;
-//! # out.flush()
-//! # ; Ok::<(), std::io::Error>(())
+//! out.flush()?;
+//! # Ok::<(), std::io::Error>(())
 //! ```
 
 pub mod colour;
 pub mod history;
 pub mod prose;
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -17,7 +17,7 @@ use super::{DialArguments, HostPort, ObserveArguments, host_port};
 /// Options of `qecho bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchArguments {
-    /// The echo server; with a port if it is not 4433
+    /// The echo server, with a port if it is not 4433
     ///
     /// A name or an address; a link-local address has its interface, as in [fe80::1%eth0]:4433.
     #[arg(value_name = "HOST[:PORT]", value_parser = host_port::reachable)]

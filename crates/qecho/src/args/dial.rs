@@ -27,7 +27,7 @@ pub(crate) struct DialArguments {
     #[arg(long, value_name = "sha256:HEX", conflicts_with = "ca")]
     pub(crate) pin: Option<Pin>,
 
-    /// Trust anybody: who is in between can read along
+    /// Trust anybody, also whoever is in between
     ///
     /// Anyone in between can read and change everything.
     #[arg(long, conflicts_with_all = ["ca", "pin"])]

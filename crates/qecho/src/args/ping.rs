@@ -10,7 +10,7 @@ use super::{DialArguments, HostPort, ObserveArguments, host_port};
 /// Options of `qecho ping`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PingArguments {
-    /// The servers; with a port if it is not 4433
+    /// The servers, with a port if it is not 4433
     ///
     /// Names or addresses; a link-local address has its interface, as in [fe80::1%eth0]:4433.
     #[arg(value_name = "HOST[:PORT]", value_parser = host_port::reachable, required = true,

@@ -24,7 +24,7 @@ pub(crate) struct RelayArguments {
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen, default_value = "localhost:4434")]
     pub(crate) listen: Vec<Listen>,
 
-    /// The server; with a port if it is not 4433
+    /// The server, with a port if it is not 4433
     ///
     /// A name or an address, the only address that is forwarded to; of a name's addresses the first.
     #[arg(long, value_name = "HOST[:PORT]", value_parser = host_port::reachable,

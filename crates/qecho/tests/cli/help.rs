@@ -2,7 +2,7 @@
 
 use crate::{cmd::Output, env::TestEnv};
 
-pub(crate) const COMMANDS: [&str; 10] = [
+pub(crate) const COMMANDS: [&str; 18] = [
     "demo",
     "server",
     "client",
@@ -13,6 +13,14 @@ pub(crate) const COMMANDS: [&str; 10] = [
     "report",
     "completions",
     "cert new",
+    "cert list",
+    "cert show",
+    "cert verify",
+    "cert renew",
+    "cert install",
+    "cert uninstall",
+    "cert ca new",
+    "cert ca show",
 ];
 
 /// Lines of a terminal in which nobody has to scroll far.
