@@ -70,6 +70,9 @@ pub fn emphasised(line: &str) -> Cow<'_, str> {
 
 /// Returns the places of a title and of a verdict.
 fn parts(line: &str) -> [Option<(Range<usize>, Style)>; 2] {
+    if line.starts_with("--- ") {
+        return [Some((0..line.len(), STRONG)), None];
+    }
     let margin = line.len() - line.trim_start().len();
     let (title, text) = match title(&line[margin..]) {
         Some((end, text)) => (Some((margin..margin + end, STRONG)), margin + text),
@@ -126,6 +129,7 @@ mod tests {
             "[bound]        [FAILED], p99 7 ms: fails if p99>5ms",
             "[failed]       2 connections: timed out",
             "localhost:4433: 64 bytes seq=1 time=1 ms",
+            "[--- localhost:4433 over stream ---]",
             "  qecho client localhost",
             "a column that is far too long  is no title",
             "10  20  30",

@@ -28,7 +28,7 @@ pub(crate) struct PingArguments {
     #[arg(short = 'n', visible_short_alias = 'c', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
 
-    /// Time between; 0: as fast as answers come
+    /// Time between two pings; 0: as fast as answers come
     #[arg(short, long, value_name = "TIME", value_parser = super::duration, default_value = "1s")]
     pub(crate) interval: Duration,
 

@@ -63,7 +63,11 @@ fn page(command: &Command, name: &[&str], out: &mut dyn Write) -> io::Result<()>
     let usage = command.clone().render_usage().to_string();
     section("SYNOPSIS", usage.trim_start_matches("Usage: "), out)?;
     man.render_description_section(out)?;
-    man.render_options_section(out)?;
+    let mut options = Vec::new();
+    man.render_options_section(&mut options)?;
+    // Before the values of an option clap_mangen breaks a line that is broken already.
+    let options = String::from_utf8_lossy(&options).replace(".br\n\n.br\n", ".sp\n");
+    out.write_all(options.as_bytes())?;
     if command.has_subcommands() {
         man.render_subcommands_section(out)?;
     }
