@@ -26,6 +26,15 @@ pub fn data_folder(variables: Environment<'_>) -> Option<PathBuf> {
     Platform::current().folder(variables, "QECHO_HOME", "qecho")
 }
 
+/// Returns the folder for what qecho remembers between two runs, such as the lines typed at a
+/// prompt, or `None` where no home is known.
+///
+/// The folder is `$QECHO_HOME` as it is; else `qecho` below `$XDG_STATE_HOME`, which is
+/// `~/.local/state` unless it is set; on macOS and Windows [`data_folder`]. Nothing is created.
+pub fn state_folder(variables: Environment<'_>) -> Option<PathBuf> {
+    Platform::current().state_folder(variables)
+}
+
 /// Returns the folder of the user's own CA, which signs what `qecho cert new` asks for:
 /// `ca` below [`data_folder`], where the one for loopback is.
 pub fn user_authority_folder(variables: Environment<'_>) -> Option<PathBuf> {
@@ -79,6 +88,20 @@ impl Platform {
             return Some(folder.into());
         }
         Some(self.user_data(variables)?.join(name))
+    }
+
+    fn state_folder(self, variables: Environment<'_>) -> Option<PathBuf> {
+        let (qecho, home) = (non_empty(variables, "QECHO_HOME"), "XDG_STATE_HOME");
+        match (qecho, non_empty(variables, home)) {
+            (None, Some(folder)) if self != Self::Windows => {
+                Some(PathBuf::from(folder).join("qecho"))
+            }
+            (None, None) if self == Self::Other => {
+                let home = PathBuf::from(non_empty(variables, "HOME")?);
+                Some(home.join(".local/state/qecho"))
+            }
+            _ => self.folder(variables, "QECHO_HOME", "qecho"),
+        }
     }
 
     // The order is mkcert's: on Windows $XDG_DATA_HOME is not looked at, on macOS
@@ -135,6 +158,27 @@ mod tests {
             let systems = [Platform::Windows, Platform::MacOs, Platform::Other];
             let found =
                 systems.map(|system| system.folder(&read_from(variables), "QECHO_HOME", "qecho"));
+            assert_eq!(found, expected.map(|folder| folder.map(PathBuf::from)));
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_lies_where_each_system_keeps_state() {
+        let (qecho, state) = (("QECHO_HOME", "/q"), ("XDG_STATE_HOME", "/s"));
+        let home = [("HOME", "/h"), ("LocalAppData", "/local")];
+        let in_library = "/h/Library/Application Support/qecho";
+        let both = [&[state][..], &home].concat();
+        for (variables, expected) in [
+            (&[qecho, state][..], ["/q"; 3].map(Some)),
+            (
+                &home,
+                ["/local/qecho", in_library, "/h/.local/state/qecho"].map(Some),
+            ),
+            (&both, ["/local/qecho", "/s/qecho", "/s/qecho"].map(Some)),
+            (&[], [None; 3]),
+        ] {
+            let systems = [Platform::Windows, Platform::MacOs, Platform::Other];
+            let found = systems.map(|system| system.state_folder(&read_from(variables)));
             assert_eq!(found, expected.map(|folder| folder.map(PathBuf::from)));
         }
     }

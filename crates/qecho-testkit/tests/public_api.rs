@@ -26,6 +26,7 @@ const CRATES: [&str; 8] = [
     "qecho-monitor",
     "qecho-netsim",
     "qecho-packet",
+    "qecho-terminal",
 ];
 
 /// Set to write the files anew.

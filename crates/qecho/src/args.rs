@@ -30,6 +30,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error:
 use qecho_netsim::link::read_time as duration;
 use qecho_packet::capture::LIMIT_MIN;
 
+#[cfg(any(test, feature = "man-pages"))]
+pub(crate) use self::help::{EXIT_CODES, examples};
 pub(crate) use self::{
     bench::{BenchArguments, BenchFormat, Load, StartAt},
     cert::{
@@ -51,19 +53,10 @@ pub(crate) use self::{
     trace::TraceFileArguments,
 };
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0    did what was asked; a server or relay that was told to end
-  1    no server, timeout, certificate or ALPN refused, bytes differ,
-       peer closed without echoing, a bound missed, no QUIC in a capture
-  2    could not run: wrong usage, busy port, unreadable file, unknown name
-  130  interrupted
-  143  terminated";
-
 /// Echo over pure QUIC: server, client, ping, bench, relay, packet view and
 /// certificates. No HTTP/3 in between.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(version, propagate_version = true, max_term_width = 100)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -73,19 +66,24 @@ impl Arguments {
     /// Reads the command line; help, and usage that is wrong, end the process.
     pub(crate) fn read() -> Self {
         let typed: Vec<OsString> = std::env::args_os().collect();
-        match detail_apart(&typed) {
-            None => {
-                let matches = help::grouped(Self::command()).try_get_matches_from(&typed);
-                let matches =
-                    matches.unwrap_or_else(|error| guesses::with_tip(error, &typed).exit());
-                Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-            }
-            Some(detail) => {
-                let words = format!("the detail of --trace follows `=`: write --trace={detail}");
-                Self::command().error(ErrorKind::InvalidValue, words).exit()
-            }
-        }
+        Self::parse(&typed).unwrap_or_else(|error| error.exit())
     }
+
+    /// Reads words of which the first is the program's name.
+    fn parse(typed: &[OsString]) -> Result<Self, clap::Error> {
+        if let Some(detail) = detail_apart(typed) {
+            let words = format!("the detail of --trace follows `=`: write --trace={detail}");
+            return Err(command_line().error(ErrorKind::InvalidValue, words));
+        }
+        let matches = command_line().try_get_matches_from(typed);
+        let matches = matches.map_err(|error| guesses::with_tip(error, typed))?;
+        Self::from_arg_matches(&matches)
+    }
+}
+
+/// Returns all commands and options, arranged for people.
+pub(crate) fn command_line() -> clap::Command {
+    help::arranged(Arguments::command())
 }
 
 /// Returns the detail that stands apart from `--trace`, where it would be taken
@@ -105,33 +103,43 @@ fn detail_apart(typed: &[OsString]) -> Option<&str> {
 /// The commands, in the order in which help groups them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show QUIC at work: a server and a client in one process, three echoes
-    #[command(after_help = EXIT_CODES)]
+    /// Show QUIC at work: a server, a client and three echoes
     Demo(DemoArguments),
     /// Echo whatever comes over streams and DATAGRAM frames
-    #[command(after_help = EXIT_CODES)]
     Server(ServerArguments),
-    /// Send to an echo server: a prompt, a pipe, or messages from the command line
-    #[command(after_help = EXIT_CODES)]
+    /// Send to an echo server: from a prompt, a pipe or the command line
     Client(ClientArguments),
-    /// Make a bad network out of a good one: a UDP relay between clients and a server
-    #[command(after_help = EXIT_CODES)]
+    /// Make a bad network of a good one, between clients and a server
     Relay(Box<RelayArguments>),
-    /// Measure how long answers take and how many are lost, again and again
-    #[command(after_help = EXIT_CODES)]
+    /// Measure how long answers take, and how many are lost
     Ping(Box<PingArguments>),
     /// Show the QUIC packets in a capture, decrypted
-    #[command(after_help = EXIT_CODES)]
     Trace(TraceFileArguments),
     /// Put load on an echo server and measure its rate and echo times
-    #[command(after_help = EXIT_CODES)]
     Bench(Box<BenchArguments>),
-    /// Lay reports of `qecho bench` over each other, as one page for a browser
-    #[command(after_help = EXIT_CODES)]
+    /// Lay reports of `qecho bench` over each other, as one page
     Report(ReportArguments),
     /// Make and look after certificates for development, as mkcert does
-    #[command(subcommand, after_help = EXIT_CODES)]
+    #[command(subcommand)]
     Cert(CertCommand),
+    /// Print a script that completes qecho's command line in a shell
+    Completions(CompletionsArguments),
+    /// Write a man page for each command into a folder
+    #[cfg(feature = "man-pages")]
+    #[command(hide = true)]
+    ManPages {
+        /// The folder, which is made if it is not there
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+}
+
+/// Options of `qecho completions`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompletionsArguments {
+    /// The shell that is to have it
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
 }
 
 /// Form of the results on stdout.
@@ -147,16 +155,17 @@ pub(crate) enum Format {
 /// Options that every command with sockets has.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CaptureArguments {
-    /// Write every datagram to FILE (pcapng) with the TLS secrets inside, so
-    /// that `wireshark FILE` shows it decrypted; whoever has FILE can read the
-    /// traffic. `-` is stdout, for `| wireshark -k -i -`; results go to stderr
-    /// then
+    /// Write every datagram to FILE, for Wireshark
+    ///
+    /// In pcapng, which `wireshark FILE` shows decrypted. The TLS secrets are inside: whoever has FILE can read the traffic. `-` is stdout, for
+    /// `| wireshark -k -i -`; results go to stderr then.
     #[arg(long, value_name = "FILE")]
     pub(crate) pcap: Option<PathBuf>,
 
-    /// Begin FILE anew before it grows beyond SIZE (500k, 10MB, 64MiB, 1G) and
-    /// keep the one before as FILE.1: at most twice SIZE on disk, the newest
-    /// packets in FILE, which opens decrypted on its own
+    /// Begin FILE anew before it grows beyond SIZE
+    ///
+    /// SIZE is for instance 500k, 10MB, 64MiB or 1G. The one before is kept as FILE.1: at most twice SIZE lies on disk, the newest packets
+    /// in FILE, which opens decrypted on its own.
     #[arg(long, value_name = "SIZE", requires = "pcap", value_parser = capture_size)]
     pub(crate) pcap_limit: Option<u64>,
 }
@@ -185,17 +194,19 @@ fn capture_size(text: &str) -> Result<u64, String> {
 /// Options that every command with connections has.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ObserveArguments {
-    /// Append the TLS secrets to FILE, for Wireshark; whoever has them can
-    /// read the traffic ($SSLKEYLOGFILE does the same)
+    /// Append the TLS secrets to FILE, for Wireshark
+    ///
+    /// Whoever has them can read the traffic. $SSLKEYLOGFILE does the same.
     #[arg(long = "keylog", value_name = "FILE")]
     pub(crate) key_log: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) capture: CaptureArguments,
 
-    /// Show the packets on stderr while they pass, decrypted: one line each,
-    /// with its frames; `--trace=handshake` shows those of handshakes and what
-    /// goes wrong, `--trace=frames` every field of every frame
+    /// Show the packets on stderr while they pass, decrypted
+    ///
+    /// A line for each, with its frames; `--trace=handshake` shows those of handshakes and
+    /// what goes wrong, `--trace=frames` every field of every frame.
     #[arg(long, value_name = "DETAIL", value_enum, num_args = 0..=1, require_equals = true,
           default_missing_value = "packets")]
     pub(crate) trace: Option<TraceArgument>,
@@ -207,8 +218,9 @@ pub(crate) struct ObserveArguments {
 /// Options for files about packets.
 #[derive(Debug, clap::Args)]
 pub(crate) struct QlogArguments {
-    /// Write a qlog file for each connection to DIR; it has every field of
-    /// every frame, but not the data
+    /// Write a qlog file for each connection to DIR
+    ///
+    /// It has every field of every frame, but not the data.
     #[arg(long = "qlog", value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
 

@@ -4,9 +4,12 @@ mod bench;
 mod capture;
 mod cert;
 mod client;
+mod completions;
 mod demo;
 mod dialing;
 mod key_log;
+#[cfg(any(test, feature = "man-pages"))]
+mod man_pages;
 mod named_pipe;
 mod observing;
 mod ping;
@@ -26,11 +29,12 @@ use std::{
 };
 
 use anyhow::Context;
+use qecho_terminal::prose::Prose;
 
 use crate::{
     args::{Arguments, Command, Format},
     exit::{ExitStatus, Failure},
-    render::{Render, prose::Prose},
+    render::Render,
 };
 
 /// Name of this program in files.
@@ -52,6 +56,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitStatus, Failure> {
         Command::Relay(arguments) => relay::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Cert(command) => cert::run(&command),
+        Command::Completions(arguments) => completions::run(&arguments),
+        #[cfg(feature = "man-pages")]
+        Command::ManPages { folder } => man_pages::run(&folder),
     }
 }
 

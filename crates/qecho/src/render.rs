@@ -7,7 +7,6 @@ pub(crate) mod demo;
 pub(crate) mod json;
 pub(crate) mod page;
 pub(crate) mod ping;
-pub(crate) mod prose;
 pub(crate) mod relay;
 pub(crate) mod sequence;
 pub(crate) mod server;

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::render::prose::{broken, end_column, width_of};
+use qecho_terminal::prose::{Form, end_column};
 
 /// Column in which a line goes on that is not at its end.
 static COLUMN: AtomicUsize = AtomicUsize::new(0);
@@ -53,12 +53,9 @@ pub(crate) fn say_if_read(line: impl Display) {
 pub(crate) fn say_part(words: &str) {
     let mut stderr = io::stderr().lock();
     let column = COLUMN.load(Relaxed);
-    let words = match width_of(&stderr) {
-        None => words.to_owned(),
-        Some(width) => broken(words, column, width),
-    };
-    COLUMN.store(end_column(&words, column), Relaxed);
-    let _ = stderr.write_all(words.as_bytes());
+    let shown = Form::of(&stderr).apply(words, column);
+    COLUMN.store(end_column(&shown, column), Relaxed);
+    let _ = stderr.write_all(shown.as_bytes());
 }
 
 /// Says why something failed, and what to do about it.

@@ -82,7 +82,7 @@ pub const LIBNUMA: Program = Program {
 };
 
 /// Programs that the checks call.
-pub(super) const CHECKS: [Program; 14] = [
+pub(super) const CHECKS: [Program; 15] = [
     on_path(&["python3"], ["python3", "python3", "python"]),
     Program {
         name: "python3's venv",
@@ -94,6 +94,8 @@ pub(super) const CHECKS: [Program; 14] = [
     on_path(&["mkcert"], ["mkcert"; 3]),
     on_path(&["certutil"], ["libnss3-tools", "nss-tools", "nss"]),
     on_path(&["curl"], ["curl"; 3]),
+    // Reads the man pages.
+    on_path(&["man"], ["man-db", "man-db", ""]),
     // Networks of a test's own are Linux's.
     on_path(&["ip"], ["iproute2", "iproute", ""]),
     // On macOS it asks the system, and so there is nothing to check.

@@ -11,7 +11,7 @@ use clap::{Subcommand, ValueEnum};
 use qecho_cert::{PermittedSubtrees, SubjectAltName, store::SystemStore};
 use qecho_echo::dial::Alpn;
 
-use super::{EXIT_CODES, Format, HostPort, alpn, host_port};
+use super::{Format, HostPort, alpn, host_port};
 
 const DAYS: &str = "Days for which it is good; Apple's systems take at most 825";
 
@@ -19,31 +19,22 @@ const DAYS: &str = "Days for which it is good; Apple's systems take at most 825"
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertCommand {
     /// Make a certificate for hosts or addresses, signed by a CA of your own
-    #[command(after_help = EXIT_CODES)]
     New(NewArguments),
     /// List the certificates in a folder, and the CAs of this machine
-    #[command(after_help = EXIT_CODES)]
     List(ListArguments),
     /// Show a certificate: a file's, or the one a QUIC server shows
-    #[command(after_help = EXIT_CODES)]
     Show(ShowArguments),
     /// Check that a client on this machine accepts a certificate for a host
-    #[command(after_help = EXIT_CODES)]
     Verify(VerifyArguments),
     /// Make a certificate anew, for the same names and as long as before
-    #[command(
-        after_help = EXIT_CODES,
-        mut_arg("days", |days| days.help(format!("{DAYS} [default: as many as before]"))),
-    )]
+    #[command(mut_arg("days", |days| days.help(format!("{DAYS} [default: as many as before]"))))]
     Renew(RenewArguments),
     /// Make this machine's programs and browsers trust the CA
-    #[command(after_help = EXIT_CODES)]
     Install(StoreArguments),
     /// Make this machine's programs and browsers forget the CA, without a trace
-    #[command(after_help = EXIT_CODES)]
     Uninstall(StoreArguments),
     /// Make or show the CA that signs
-    #[command(subcommand, after_help = EXIT_CODES)]
+    #[command(subcommand)]
     Ca(AuthorityCommand),
 }
 
@@ -51,10 +42,8 @@ pub(crate) enum CertCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuthorityCommand {
     /// Make the CA, to choose its limits; else `cert new` makes one without limits
-    #[command(after_help = EXIT_CODES)]
     New(AuthorityNewArguments),
     /// Show the CA: where it is, for how long, what it may sign
-    #[command(after_help = EXIT_CODES)]
     Show(AuthorityShowArguments),
 }
 
@@ -65,13 +54,11 @@ pub(crate) struct NewArguments {
     #[arg(value_name = "NAME", required = true)]
     pub(crate) names: Vec<SubjectAltName>,
 
-    /// Where to write the certificate [default: as mkcert, NAME+N.pem in the
-    /// current folder]
+    /// Where to write the certificate [default: as mkcert, NAME+N.pem here]
     #[arg(long, value_name = "FILE")]
     pub(crate) cert_file: Option<PathBuf>,
 
-    /// Where to write the key, which only you can read [default: as mkcert,
-    /// NAME+N-key.pem]
+    /// Where to write the key, for you alone [default: NAME+N-key.pem]
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
 
@@ -113,8 +100,10 @@ pub(crate) struct LifeArguments {
 /// Options that choose a CA.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RootArguments {
-    /// The CA in DIR, or `mkcert` for mkcert's [default: your own, in qecho's
-    /// data folder]
+    /// The CA in DIR, or `mkcert` for mkcert's [default: your own]
+    ///
+    /// Your own lies in `ca` below $QECHO_HOME, or below `qecho` in $XDG_DATA_HOME
+    /// (~/.local/share).
     #[arg(long = "ca-root", value_name = "DIR|mkcert")]
     pub(crate) choice: Option<RootArgument>,
 }
@@ -131,9 +120,11 @@ pub(crate) enum RootArgument {
 /// Options of `qecho cert ca new`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AuthorityNewArguments {
-    /// The CA may sign for servers of these domains (with all below them) and
-    /// address ranges alone, so that a stolen key is good for no other server;
-    /// e-mail addresses are not limited: localhost,example.test,192.0.2.0/24
+    /// Limit the CA to these: localhost,example.test,192.0.2.0/24
+    ///
+    /// It may sign for servers of these domains (with all below them) and address ranges
+    /// alone, so that a stolen key is good for no other server; e-mail addresses are not
+    /// limited.
     #[arg(long, value_name = "DOMAIN|RANGE,…")]
     pub(crate) name_constraints: Option<PermittedSubtrees>,
 
@@ -163,7 +154,9 @@ pub(crate) struct StoreArguments {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// With --dry-run: the commands for another system; only Debian's were ever run
+    /// With --dry-run: the commands for another system
+    ///
+    /// Only Debian's were ever run.
     #[arg(
         long,
         value_name = "debian|fedora|arch|opensuse|macos|windows",
@@ -246,7 +239,7 @@ pub(crate) struct VerifyArguments {
     #[arg(value_name = "HOST", value_parser = host_port::name)]
     pub(crate) host: String,
 
-    /// Trust the certificate authorities in FILE (PEM) and no others
+    /// Trust the CAs in FILE (PEM) and no others; may be given more than once
     /// [default: those that `qecho client` trusts]
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Vec<PathBuf>,
@@ -259,8 +252,9 @@ pub(crate) struct VerifyArguments {
 /// Options of `qecho cert renew`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RenewArguments {
-    /// The certificate (PEM); its chain file beside it, if there is one, is made
-    /// anew too
+    /// The certificate (PEM)
+    ///
+    /// Its chain file beside it, if there is one, is made anew too.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 

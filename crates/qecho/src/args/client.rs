@@ -10,12 +10,15 @@ use super::{DialArguments, Format, HostPort, ObserveArguments, host_port};
 /// Options of `qecho client`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ClientArguments {
-    /// The server: a name or address, with a port if it is not 4433; a link-local address
-    /// with its interface, as in [fe80::1%eth0]:4433
+    /// The echo server, with a port if it is not 4433
+    ///
+    /// A name or an address; a link-local address has its interface, as in [fe80::1%eth0]:4433.
     #[arg(value_name = "HOST[:PORT]", value_parser = host_port::reachable)]
     pub(crate) server: HostPort,
 
-    /// Send TEXT and wait for its echo; may be given more than once
+    /// Send TEXT and wait for its echo
+    ///
+    /// May be given more than once.
     #[arg(
         short,
         long = "message",
@@ -31,31 +34,42 @@ pub(crate) struct ClientArguments {
     #[command(flatten)]
     pub(crate) dial: DialArguments,
 
-    /// Certificate chain in PEM form, for a server that asks for one (`qecho cert
-    /// new NAME --client` makes one)
+    /// Certificate chain (PEM) to show to a server that asks for one
+    ///
+    /// `qecho cert new NAME --client` makes one.
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
 
-    /// Private key of the certificate in PEM form
+    /// Private key of that certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
 
-    /// Compare what comes back from a pipe instead of writing it to stdout
+    /// Compare what comes back from a pipe, and write nothing
     #[arg(long, conflicts_with = "messages")]
     pub(crate) verify: bool,
 
-    /// Time for the handshake, for the echo of each message, and for a pipe
-    /// in which nothing moves [default: 5s; pipe: 1m]
+    /// Neither read nor keep what was typed at the prompt
+    ///
+    /// Else the last 1,000 lines are there for the next prompt, in `history` below $QECHO_HOME,
+    /// or below `qecho` in $XDG_STATE_HOME (~/.local/state). A message may be a secret: only
+    /// you can read the file.
+    #[arg(long)]
+    pub(crate) no_history: bool,
+
+    /// Time for the handshake and for each echo [default: 5s; pipe: 1m]
+    ///
+    /// Of a pipe the time in which nothing moves. At the prompt an echo may take as long as it
+    /// likes.
     #[arg(long, value_name = "TIME", value_parser = super::positive_duration)]
     pub(crate) timeout: Option<Duration>,
 
-    /// Update the keys once the handshake is confirmed (RFC 9001 §6), to see
-    /// how the peer takes it
+    /// Update the keys once the handshake is confirmed (RFC 9001 §6)
     #[arg(long)]
     pub(crate) update_keys: bool,
 
-    /// Largest UDP payload to look for on the path (1200 to 65527); `route`:
-    /// what the first hop carries, for bulk over loopback or jumbo frames
+    /// Largest UDP payload to look for on the path (RFC 8899), 1200 to 65527
+    ///
+    /// `route`: what the first hop carries, for bulk over loopback or jumbo frames.
     #[arg(long, value_name = "BYTES|route", value_parser = udp_payload, default_value = "1452")]
     pub(crate) udp_payload_max: UdpPayload,
 

@@ -14,8 +14,10 @@ pub(crate) struct DemoArguments {
     #[command(flatten)]
     pub(crate) capture: CaptureArguments,
 
-    /// Tell the story of the packets on stdout, step by step; or show them on
-    /// stderr, as the other commands do
+    /// Tell the story of the packets, step by step
+    ///
+    /// The story is on stdout. `--trace=handshake`, `packets` and `frames` show the packets on
+    /// stderr, as the other commands do.
     #[arg(long, value_name = "DETAIL", value_enum, num_args = 0..=1, require_equals = true,
           default_missing_value = "story")]
     pub(crate) trace: Option<DemoTraceArgument>,

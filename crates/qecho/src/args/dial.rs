@@ -14,16 +14,22 @@ pub(crate) struct DialArguments {
     #[arg(long, value_name = "auto|none|NAME", value_parser = alpn::offer, default_value = "auto")]
     pub(crate) alpn: Alpn,
 
-    /// Trust the certificate authorities in FILE (PEM) and no others
+    /// Trust the CAs in FILE (PEM) and no others
+    ///
+    /// May be given more than once.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Vec<PathBuf>,
 
-    /// Trust exactly one key, whatever the certificate says; also as curl writes it,
-    /// sha256//BASE64
+    /// Trust exactly one key, whatever the certificate says
+    ///
+    /// A server shows its pin when it starts, `qecho cert show` that of any certificate. Also
+    /// taken as curl writes it, sha256//BASE64.
     #[arg(long, value_name = "sha256:HEX", conflicts_with = "ca")]
     pub(crate) pin: Option<Pin>,
 
-    /// Trust anybody: anyone in between can read and change everything
+    /// Trust anybody, also whoever is in between
+    ///
+    /// Anyone in between can read and change everything.
     #[arg(long, conflicts_with_all = ["ca", "pin"])]
     pub(crate) insecure: bool,
 }

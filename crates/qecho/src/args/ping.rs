@@ -10,13 +10,17 @@ use super::{DialArguments, HostPort, ObserveArguments, host_port};
 /// Options of `qecho ping`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PingArguments {
-    /// Whom to ping: names or addresses, with a port if it is not 4433
+    /// The servers, with a port if it is not 4433
+    ///
+    /// Names or addresses; a link-local address has its interface, as in [fe80::1%eth0]:4433.
     #[arg(value_name = "HOST[:PORT]", value_parser = host_port::reachable, required = true,
           num_args = 1..=HOSTS_MAX)]
     pub(crate) hosts: Vec<HostPort>,
 
-    /// What is sent and awaited: stream and datagram take an echo server, the
-    /// others any QUIC server (name its protocol by --alpn, for instance h3)
+    /// What is sent and awaited
+    ///
+    /// stream and datagram take an echo server, the others any QUIC server (name its protocol
+    /// by --alpn, for instance h3).
     #[arg(long, value_enum, value_name = "WAY", default_value = "stream")]
     pub(crate) over: PingOver,
 
@@ -24,33 +28,37 @@ pub(crate) struct PingArguments {
     #[arg(short = 'n', visible_short_alias = 'c', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
 
-    /// Time from one to the next, in seconds or as 200ms; 0: as fast as
-    /// answers come
+    /// Time between two pings; 0: as fast as answers come
     #[arg(short, long, value_name = "TIME", value_parser = super::duration, default_value = "1s")]
     pub(crate) interval: Duration,
 
-    /// Bytes of a message, 16 or more; a DATAGRAM frame takes about 1,400
-    /// [default: 64]
+    /// Bytes of a message, 16 or more [default: 64]
+    ///
+    /// A DATAGRAM frame takes about 1,400.
     #[arg(short, long, value_name = "BYTES", value_parser = size)]
     pub(crate) size: Option<usize>,
 
-    /// Time for the handshake and for each answer; what comes later is lost
+    /// Time for the handshake and for each answer
+    ///
+    /// What comes later is lost.
     #[arg(long, value_name = "TIME", value_parser = super::positive_duration, default_value = "5s")]
     pub(crate) timeout: Duration,
 
-    /// End when there is no connection, or none any more, instead of connecting
-    /// again while pings are lost (--over handshake and vn go on while a server is silent)
+    /// End when there is no connection, instead of connecting again
+    ///
+    /// --over handshake and vn go on while a server is silent.
     #[arg(long)]
     pub(crate) give_up: bool,
 
-    /// With --over handshake: let each connection go on with the TLS session of
-    /// the one before, if the server lets it
+    /// With --over handshake: resume the TLS session of a connection before
+    ///
+    /// Only where the server lets it.
     #[arg(long)]
     pub(crate) resume: bool,
 
-    /// With --over handshake --resume: send a message with the first packets
-    /// (0-RTT), where the server has allowed it; otherwise when the handshake
-    /// is complete
+    /// With --resume: send a message with the first packets (0-RTT)
+    ///
+    /// Where the server has allowed it; otherwise when the handshake is complete.
     #[arg(long, requires = "resume")]
     pub(crate) early_data: bool,
 
@@ -62,14 +70,6 @@ pub(crate) struct PingArguments {
     #[arg(short = '6', long)]
     pub(crate) ipv6: bool,
 
-    /// Show no line for each answer, only what came of all
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-
-    /// Show a moving plot and a histogram of each host; q ends it
-    #[arg(long, conflicts_with_all = ["quiet", "format", "trace"])]
-    pub(crate) live: bool,
-
     #[command(flatten)]
     pub(crate) dial: DialArguments,
 
@@ -80,6 +80,16 @@ pub(crate) struct PingArguments {
     /// Private key of that certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
+
+    /// Show no line for each answer, only what came of all
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    /// Show a moving plot of each host; q ends it
+    ///
+    /// With a histogram.
+    #[arg(long, conflicts_with_all = ["quiet", "format", "trace"])]
+    pub(crate) live: bool,
 
     /// Form of the results
     #[arg(long, value_enum, default_value = "text")]

@@ -16,41 +16,26 @@ use super::{Format, HostPort, host_port, listen};
 /// Options of `qecho relay`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RelayArguments {
-    /// Where clients send to: ADDRESS:PORT, localhost:PORT (both of its
-    /// addresses), *:PORT (every address) or PORT alone; may be given more
-    /// than once
+    /// Where to listen; may be given more than once
+    ///
+    /// ADDRESS:PORT, localhost:PORT (both of its addresses), *:PORT (every address) or PORT
+    /// alone; a link-local address with its interface, as in [fe80::1%eth0]:4433.
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen, default_value = "localhost:4434")]
     pub(crate) listen: Vec<Listen>,
 
-    /// The server, and the only address that is forwarded to: of a name's
-    /// addresses the first
+    /// The server, with a port if it is not 4433
+    ///
+    /// A name or an address, the only address that is forwarded to; of a name's addresses the first.
     #[arg(long, value_name = "HOST[:PORT]", value_parser = host_port::reachable,
           default_value = "localhost:4433")]
     pub(crate) to: HostPort,
 
-    /// Give each client a new port towards the server every TIME, as a NAT
-    /// does that forgets (`every 5s` is understood too)
-    #[arg(long, value_name = "TIME", num_args = 1..=2, conflicts_with = "rebind_address")]
-    rebind_port: Vec<String>,
-
-    /// The same with a new address and port, 127.0.0.2 to 127.0.0.254; for a
-    /// server in 127.0.0.0/8
-    #[arg(long, value_name = "TIME", num_args = 1..=2)]
-    rebind_address: Vec<String>,
-
-    /// Repeat the chances of an earlier run [default: drawn, and shown]
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
-
-    /// Form of what is shown
-    #[arg(long, value_enum, default_value = "text")]
-    pub(crate) format: Format,
-
     #[command(flatten)]
     both: ConditionArguments,
 
-    /// Conditions from the clients to the server, for instance
-    /// loss=5%,delay=30ms; `none` lifts a rate, mtu, blackhole or drop
+    /// From the clients to the server: loss=5%,delay=30ms
+    ///
+    /// The names are those of the options above; `none` lifts a rate, mtu, blackhole or drop.
     #[arg(
         long,
         value_name = "NAME=VALUE,…",
@@ -58,13 +43,33 @@ pub(crate) struct RelayArguments {
     )]
     up: Option<ConditionChanges>,
 
-    /// Conditions from the server to the clients, in the same form
+    /// From the server to the clients, in the same form
     #[arg(
         long,
         value_name = "NAME=VALUE,…",
         help_heading = "Conditions, one way"
     )]
     down: Option<ConditionChanges>,
+
+    /// Give each client a new port towards the server every TIME
+    ///
+    /// As a NAT does that forgets. `every 5s` is understood too.
+    #[arg(long, value_name = "TIME", num_args = 1..=2, conflicts_with = "rebind_address")]
+    rebind_port: Vec<String>,
+
+    /// Give each client a new address and port every TIME
+    ///
+    /// From 127.0.0.2 to 127.0.0.254, for a server in 127.0.0.0/8.
+    #[arg(long, value_name = "TIME", num_args = 1..=2)]
+    rebind_address: Vec<String>,
+
+    /// Repeat the chances of an earlier run [default: drawn, and shown]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+
+    /// Form of the results
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
 }
 
 impl RelayArguments {

@@ -11,13 +11,15 @@ pub(crate) struct ReportArguments {
     #[arg(value_name = "FILE.json", required = true)]
     pub(crate) reports: Vec<PathBuf>,
 
-    /// Make one report of all, which were parts of one load: counts are added,
-    /// and percentiles are those of all messages together
+    /// Make one report of all, which were parts of one load
+    ///
+    /// Counts are added, and percentiles are those of all messages together.
     #[arg(long)]
     pub(crate) merge: bool,
 
-    /// The file to write: .html is a page that needs no other file and no
-    /// network; .json, with --merge, is a report again
+    /// The file to write: .html is a page; .json, with --merge, a report again
+    ///
+    /// The page needs no other file and no network.
     #[arg(long, value_name = "FILE", value_parser = bench::output)]
     pub(crate) output: PathBuf,
 }

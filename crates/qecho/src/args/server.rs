@@ -16,36 +16,41 @@ use super::{Format, ObserveArguments, alpn, listen, number::positive};
 /// Options of `qecho server`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServerArguments {
-    /// Where to listen: ADDRESS:PORT, localhost:PORT (both of its addresses),
-    /// *:PORT (every address) or PORT alone; may be given more than once; a link-local
-    /// address with its interface, as in [fe80::1%eth0]:4433
+    /// Where to listen; may be given more than once
+    ///
+    /// ADDRESS:PORT, localhost:PORT (both of its addresses), *:PORT (every address) or PORT
+    /// alone; a link-local address with its interface, as in [fe80::1%eth0]:4433.
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen, default_value = "localhost:4433")]
     pub(crate) listen: Vec<Listen>,
 
-    /// Certificate chain in PEM form, read again when the file changes and on
-    /// SIGHUP; without it the server makes its own for localhost
+    /// Certificate chain (PEM) [default: the server makes its own for localhost]
+    ///
+    /// Read again when the file changes and on SIGHUP.
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
 
-    /// Private key of the certificate in PEM form
+    /// Private key of that certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
 
     /// Let in only clients with a certificate that a CA in FILE (PEM) has signed
-    /// for clients; may be given more than once. Read again when a file changes
-    /// and on SIGHUP, for new clients
+    ///
+    /// It must be signed for clients. The option may be given more than once; files are read
+    /// again when they change and on SIGHUP, for new clients.
     #[arg(long, value_name = "FILE")]
     pub(crate) client_ca: Vec<PathBuf>,
 
-    /// Application protocols to agree to beside `echo`, or `any`; clients
-    /// that offer none are always served
+    /// Application protocols to agree to beside `echo`, or `any`
+    ///
+    /// Clients that offer none are always served.
     #[arg(long, value_name = "NAME,…|any", value_parser = alpn::policy, default_value = "echo")]
     pub(crate) alpn: AlpnPolicy,
 
-    /// Echo other transports beside QUIC, for `qecho bench --baseline`: tls is
-    /// TLS 1.3 over TCP on the same port number, udp bare UDP on the port after
-    /// it, for this host alone; udp-anywhere is for every host that reaches it,
-    /// and echoes to whatever address a datagram says it comes from
+    /// Echo other transports beside QUIC, for `qecho bench --baseline`
+    ///
+    /// tls is TLS 1.3 over TCP on the same port number; udp is bare UDP on the port after it,
+    /// for this host alone; udp-anywhere is for every host that reaches it, and echoes to
+    /// whatever address a datagram says it comes from.
     #[arg(
         long,
         value_name = "tls|udp|udp-anywhere",
@@ -58,8 +63,9 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_enum, default_value = "with-peer")]
     pub(crate) end: EndArgument,
 
-    /// Echo what a client that comes again sends with its first packets (0-RTT,
-    /// RFC 9001 §4.6): sooner by a round trip; a session is good for it once
+    /// Echo what comes with the first packets of a client that resumes (0-RTT)
+    ///
+    /// Sooner by a round trip (RFC 9001 §4.6); a session is good for it once.
     #[arg(long, value_enum, value_name = "on|off", default_value = "off")]
     pub(crate) early_data: Switch,
 
@@ -77,28 +83,32 @@ pub(crate) struct ServerArguments {
           default_value_t = qecho_engine::limits::CONNECTIONS_PER_ADDRESS_MAX)]
     pub(crate) max_connections_per_address: usize,
 
-    /// Memory that the server may use: 500MB, 2G, off for what there is; auto is
-    /// half of what the machine has, or its cgroup. From three quarters of it on
-    /// windows get small; at the limit the connections that hold most are closed,
-    /// none that holds less than 64 KiB, and there are no more connections than
-    /// there is 64 KiB for each. Only Linux tells what a process uses
+    /// Memory that the server may use: 500MB, 2G, off for what there is
+    ///
+    /// auto is half of what the machine has, or its cgroup. From three quarters of it on
+    /// windows get small; at the limit the connections that hold most are closed, none that
+    /// holds less than 64 KiB, and there are no more connections than there is 64 KiB for each.
+    /// Only Linux tells what a process uses.
     #[arg(long, value_name = "auto|off|SIZE", value_parser = memory_max, default_value = "auto")]
     pub(crate) memory_max: MemoryMaxArgument,
 
-    /// Streams of each direction that a client may have open at once on one
-    /// connection: each may cost up to 0.1 MB, where a client is hostile
+    /// Streams of each direction that a client may have open on one connection
+    ///
+    /// Each may cost up to 0.1 MB, where a client is hostile.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000),
           default_value_t = qecho_engine::limits::STREAMS_PER_CONNECTION_MAX)]
     pub(crate) max_streams: u64,
 
-    /// Threads that share the work, each with sockets of its own [default: one
-    /// for each core that the server may use]
+    /// Threads that share the work [default: one for each core]
+    ///
+    /// Each has sockets of its own. The cores are those that the server may use.
     #[arg(long, value_name = "N", value_parser = shards)]
     pub(crate) shards: Option<NonZeroUsize>,
 
-    /// How long a thread looks for the next datagram before it sleeps: answers
-    /// sooner, at the cost of a core (auto: 50us, where it pays and nobody else
-    /// wants the core)
+    /// How long a thread looks for the next datagram before it sleeps
+    ///
+    /// Answers come sooner, at the cost of a core. auto is 50us, where it pays and nobody else
+    /// wants the core.
     #[arg(long, value_name = "auto|off|TIME", value_parser = spin, default_value = "auto")]
     pub(crate) spin: Spin,
 
@@ -116,11 +126,11 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "TIME", value_parser = super::duration, default_value = "10s")]
     pub(crate) drain: Duration,
 
-    /// Whether to show what is received (auto: on a terminal)
+    /// Whether to show what is received; auto: on a terminal
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) messages: MessagesArgument,
 
-    /// Form of what is shown
+    /// Form of the results
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
 

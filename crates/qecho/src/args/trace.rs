@@ -11,8 +11,9 @@ pub(crate) struct TraceFileArguments {
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// Take the TLS secrets from FILE too, if the capture does not have them
-    /// inside; may be given more than once
+    /// Take the TLS secrets from FILE too; may be given more than once
+    ///
+    /// For captures that do not have them inside.
     #[arg(long = "keylog", value_name = "FILE")]
     pub(crate) key_logs: Vec<PathBuf>,
 

@@ -21,13 +21,14 @@ use qecho_engine::{Side, config::Transport};
 use qecho_io::StartError;
 use qecho_measure::bench::{Bench, BenchError, Config};
 use qecho_packet::close::CERTIFICATE_REQUIRED;
+use qecho_terminal::prose::Prose;
 
 use self::{display::ProgressLine, output::ReportFile};
 use super::{dialing, observing::Observing, resolve, signals, trust};
 use crate::{
     args::{BenchArguments, BenchFormat, Load},
     exit::{ExitStatus, Failure},
-    render::{bench, json, prose::Prose},
+    render::{bench, json},
     stderr::{INSECURE, say},
 };
 

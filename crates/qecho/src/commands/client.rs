@@ -137,7 +137,18 @@ fn connect(
     let client = Client::converse(&config, listener).context("cannot start the client")?;
     let over = mode(arguments.over);
     let ending = match &terminal {
-        Some(terminal) => prompt::run(&client, over, &mut reporter, terminal, sender, &events),
+        Some(terminal) => {
+            let history = (!arguments.no_history).then(prompt::history).flatten();
+            prompt::run(
+                &client,
+                over,
+                &mut reporter,
+                terminal,
+                history,
+                sender,
+                &events,
+            )
+        }
         None => messages::run(arguments, &client, over, &mut reporter, sender, &events),
     };
     finish(client, ending)

@@ -20,6 +20,7 @@ use qecho_echo::{
 use qecho_engine::Side;
 use qecho_io::{Listen, Server};
 use qecho_packet::{Observers, capture::Capture, trace::Sink};
+use qecho_terminal::prose::Prose;
 
 use super::{observing::Observing, tracing, trust};
 use crate::{
@@ -59,7 +60,7 @@ fn show(arguments: &DemoArguments, observing: &mut Observing) -> Result<ExitStat
     let server = config
         .start(|_| Echo::default())
         .context("cannot start the demo's server")?;
-    render::demo::server(server.addresses()[0], &mut io::stdout())?;
+    render::demo::server(server.addresses()[0], &mut Prose::new(io::stdout()))?;
     let conversation = converse(arguments, &server, &trust, observing.observers());
     // Before what follows on stdout.
     observing.finish_trace();
@@ -143,7 +144,7 @@ fn converse(
 
 /// Tells what came of it, after what was traced.
 fn tell(conversation: &Conversation, trust: &TrustVerifier) -> Result<ExitStatus, Failure> {
-    let mut out = io::stdout().lock();
+    let mut out = Prose::new(io::stdout().lock());
     if let Some(connected) = &conversation.connected {
         render::demo::connected(connected, &trust::anchor(trust), &mut out)?;
     }

@@ -12,6 +12,7 @@ use qecho_packet::trace::{
     Event, Sink, TraceReport,
     qlog::{Form, Qlog},
 };
+use qecho_terminal::colour;
 use rustix::fs::{Access, access};
 
 use super::PROGRAM;
@@ -101,18 +102,11 @@ pub(super) fn conclude_qlog(qlog: &Qlog) {
 pub(super) fn layout(out: &(impl IsTerminal + AsFd)) -> Layout {
     let size = rustix::termios::tcgetwinsize(out).ok();
     Layout {
-        colour: is_coloured(out),
+        colour: colour::is_wanted(out),
         width: size
             .map(|size| usize::from(size.ws_col))
             .filter(|columns| *columns > 0 && out.is_terminal()),
     }
-}
-
-/// Tells whether colours are wanted there (no-color.org).
-fn is_coloured(out: &impl IsTerminal) -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
-    out.is_terminal() && !refused && !dumb
 }
 
 /// Returns a sink that explains each step when it first happens, on stdout.

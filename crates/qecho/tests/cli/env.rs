@@ -66,6 +66,7 @@ impl TestEnv {
             ("HOME", ""),
             ("XDG_DATA_HOME", "data"),
             ("XDG_CONFIG_HOME", "config"),
+            ("XDG_STATE_HOME", "state"),
             ("CAROOT", "caroot"),
             ("QECHO_HOME", "qecho"),
         ] {
@@ -73,7 +74,11 @@ impl TestEnv {
         }
         command
             .env_remove("SSLKEYLOGFILE")
-            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR")
+            .env_remove("CLICOLOR_FORCE")
+            .env("TERM", "xterm")
+            // Words are looked for; tests of colours take it away.
+            .env("NO_COLOR", "1")
             .current_dir(&home);
         command
     }

@@ -4,9 +4,15 @@
 mod agreement;
 mod bench;
 mod cert;
+mod colour;
+mod completions;
 mod demo;
 mod documented;
+#[cfg(target_os = "linux")]
+mod examples;
 mod exchange;
+mod help;
+mod history;
 mod identity;
 mod key_log;
 mod listening;

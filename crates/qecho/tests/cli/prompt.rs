@@ -32,7 +32,7 @@ const QUESTION_ENDS: &str = "\x1b[?2004l";
 
 /// Waits for a question, counted from 1.
 #[track_caller]
-fn asks(terminal: &Terminal, number: usize) {
+pub(crate) fn asks(terminal: &Terminal, number: usize) {
     terminal.screen.says_times(QUESTION_BEGINS, number);
     terminal.screen.says("Message: ");
 }
@@ -297,5 +297,7 @@ fn what_is_typed_ahead_leaves_no_trace_before_it_is_asked_for() {
     let (before, _) = shown.split_once("Message: ").expect("it asks");
     let connecting = format!("Connecting to {} … connected to ", server.place());
     assert!(before.starts_with(&connecting), "{shown:?}");
-    assert_eq!(before.trim_end().lines().count(), 1, "{shown:?}");
+    let last = before.trim_end().lines().nth(1);
+    assert_eq!(last, Some("Enter sends a line, Ctrl-D ends"), "{shown:?}");
+    assert_eq!(before.trim_end().lines().count(), 2, "{shown:?}");
 }

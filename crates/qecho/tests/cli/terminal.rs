@@ -41,7 +41,7 @@ impl Terminal {
     pub(crate) fn start_with_columns(columns: u16, launch: Cmd) -> Self {
         let (pty, pts) = open().expect("the system has pseudo-terminals");
         pty.resize(Size::new(40, columns)).expect("it has a size");
-        let mut command = Command::from(launch.env("TERM", "xterm").into_command());
+        let mut command = Command::from(launch.into_command());
         let child = command.spawn_borrowed(&pts).expect("the program starts");
         let pty = Arc::new(pty);
         Self {

@@ -119,11 +119,11 @@ fn colours_are_for_terminals_that_want_them() {
     let env = TestEnv::new();
     let shown = |launch| Terminal::start(launch).exits(0);
     for typed in ["demo --trace", "demo --trace=frames"] {
-        let coloured = shown(env.qecho(typed));
+        let coloured = shown(env.qecho(typed).without("NO_COLOR"));
         assert!(coloured.contains("\x1b["), "{coloured:?}");
         let plain = shown(env.qecho(typed).env("NO_COLOR", "1"));
         assert!(!plain.contains('\x1b'), "{plain:?}");
-        let piped = ok(env.qecho(typed));
+        let piped = ok(env.qecho(typed).without("NO_COLOR"));
         assert!(!piped.stdout.contains('\x1b') && !piped.stderr.contains('\x1b'));
     }
 }

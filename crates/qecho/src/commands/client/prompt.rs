@@ -12,17 +12,25 @@ use std::{
 };
 
 use anyhow::Context;
+use qecho_cert::folder;
 use qecho_echo::client::{Client, ClientEvent, Command, Mode};
+use qecho_terminal::history::{self, History};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use rustyline::{DefaultEditor, error::ReadlineError};
+use rustyline::{Config, DefaultEditor, error::ReadlineError};
 
 use super::{
     super::spawn, CommandEvent, Running, Step, message, no_word, reporter::Reporter,
     screen::Screen, send,
 };
-use crate::exit::{ExitStatus, Failure};
+use crate::{
+    exit::{ExitStatus, Failure},
+    stderr::say,
+};
 
 const PROMPT: &str = "Message: ";
+
+/// How to use the prompt, for somebody who sees it for the first time.
+const USE: &str = "Enter sends a line, Ctrl-D ends";
 
 /// Asks for messages until the person or the server ends it.
 pub(super) fn run(
@@ -30,10 +38,11 @@ pub(super) fn run(
     over: Mode,
     reporter: &mut Reporter,
     terminal: &Terminal,
+    history: Option<History>,
     sender: Sender<CommandEvent>,
     events: &Receiver<CommandEvent>,
 ) -> Result<ExitStatus, Failure> {
-    let ask = start_asking(sender, terminal)?;
+    let ask = start_asking(sender, terminal, history)?;
     let next_question = || {
         // One question that waits is enough.
         let _ = ask.try_send(());
@@ -47,6 +56,10 @@ pub(super) fn run(
             Step::End(ending) => return ending,
             // Another connection is tried, and there is nothing to ask yet.
             Step::Said(ClientEvent::WithoutAlpn) => {}
+            Step::Said(ClientEvent::Connected(_)) => {
+                say(USE);
+                next_question();
+            }
             Step::Said(_) => next_question(),
             Step::Input(CommandEvent::Line(line)) if line.is_empty() => next_question(),
             Step::Input(CommandEvent::Line(line)) => {
@@ -59,14 +72,48 @@ pub(super) fn run(
     Err(no_word())
 }
 
+/// Finds the lines of earlier prompts; `None` where they have no place.
+pub(super) fn history() -> Option<History> {
+    let folder = folder::state_folder(&folder::process_variable)?;
+    History::at(&folder.join("history"))
+}
+
+/// Lets the line editor offer the lines of earlier prompts.
+fn recall(editor: &mut DefaultEditor, history: &mut Option<History>) {
+    let lines = history
+        .as_ref()
+        .map_or_else(|| Ok(Vec::new()), History::read);
+    match lines {
+        // Without history there are still the lines that are typed now.
+        Ok(lines) => lines
+            .iter()
+            .for_each(|line| drop(editor.add_history_entry(line))),
+        Err(error) => give_up(history, &error),
+    }
+}
+
+/// Keeps no lines any more, and says why.
+fn give_up(history: &mut Option<History>, error: &io::Error) {
+    if let Some(history) = history.take() {
+        let path = history.path().display();
+        say(format_args!(
+            "warning: what is typed is not kept in {path}: {error}"
+        ));
+    }
+}
+
 /// Starts the thread that asks once for each `()` it is sent.
 fn start_asking(
     sender: Sender<CommandEvent>,
     terminal: &Terminal,
+    mut history: Option<History>,
 ) -> Result<SyncSender<()>, Failure> {
     let question = terminal.question.clone();
     let screen = terminal.screen.clone();
-    let mut editor = DefaultEditor::new().context("cannot use the terminal")?;
+    let mut editor = Config::builder()
+        .max_history_size(history::LINES_MAX)
+        .and_then(|config| DefaultEditor::with_config(config.build()))
+        .context("cannot use the terminal")?;
     // What goes to a file is nobody's question, and a terminal that can do
     // nothing has no such thing.
     if io::stderr().is_terminal()
@@ -76,7 +123,11 @@ fn start_asking(
     }
     let (ask, asked) = sync_channel(1);
     spawn("prompt", move || {
-        for () in asked {
+        for (number, ()) in asked.iter().enumerate() {
+            // Not before `Connecting to …` has the rest of its line.
+            if number == 0 {
+                recall(&mut editor, &mut history);
+            }
             if !PromptState::begin(&question) {
                 return;
             }
@@ -86,6 +137,9 @@ fn start_asking(
                 Ok(line) => {
                     // History is a convenience: without it, none.
                     let _ = editor.add_history_entry(&line);
+                    if let Some(Err(error)) = history.as_ref().map(|history| history.add(&line)) {
+                        give_up(&mut history, &error);
+                    }
                     CommandEvent::Line(line)
                 }
                 Err(ReadlineError::Interrupted) => CommandEvent::Signal(ExitStatus::Interrupted),

@@ -12,6 +12,7 @@ use qecho_cert::TrustVerifier;
 use qecho_echo::dial::{Alpn, DialFailure};
 use qecho_measure::ping::{self, Connected, PingEvent, Report};
 use qecho_packet::text;
+use qecho_terminal::prose::Prose;
 
 use super::super::{dialing, trust};
 use crate::{
@@ -20,7 +21,6 @@ use crate::{
     render::{
         Object,
         ping::{self as render, PingTarget, rows},
-        prose::Prose,
     },
     stderr::{INSECURE, say, say_failure},
 };

@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use qecho_measure::ping::PingEvent;
+use qecho_terminal::colour;
 use ratatui::{
     DefaultTerminal,
     crossterm::event::{self, Event, KeyCode, KeyModifiers},
@@ -50,11 +51,14 @@ impl Screen {
     /// Takes the terminal, and lets `tell` hear when a picture is due and when
     /// the end is asked for.
     pub(super) fn open(reporter: &Reporter, sender: &Sender<CommandEvent>) -> anyhow::Result<Self> {
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let terminal = ratatui::try_init().context("cannot take the terminal")?;
         let screen = Self {
             terminal,
-            live: Live::new(reporter.subjects(), reporter.absent(), !no_color),
+            live: Live::new(
+                reporter.subjects(),
+                reporter.absent(),
+                colour::is_wanted(io::stdout()),
+            ),
             due: Arc::default(),
             later: Vec::new(),
         };

@@ -1,22 +1,9 @@
-//! Colours, which only repeat what the text says.
-//!
-//! They are the terminal's own, without white, black and yellow, so that they
-//! can be read on dark and on light ground.
+//! The styles of what is in a trace.
 
-use anstyle::{AnsiColor, Effects, Style};
+use anstyle::{AnsiColor, Style};
 use qecho_packet::wire::PacketType;
 
-/// Text that nothing sets apart.
-pub(crate) const PLAIN: Style = Style::new();
-
-/// Style of stamps, padding and separators, which the eye may pass over.
-pub(crate) const DIM: Style = Style::new().effects(Effects::DIMMED);
-
-/// Style of text that stands out without being wrong.
-pub(crate) const STRONG: Style = Style::new().effects(Effects::BOLD);
-
-/// Style of losses, and of packets that were not processed.
-pub(crate) const WRONG: Style = AnsiColor::Red.on_default().effects(Effects::BOLD);
+pub(crate) use qecho_terminal::colour::{DIM, PLAIN, STRONG, WRONG};
 
 /// Returns the style of a kind of packet.
 pub(crate) fn packet(packet_type: PacketType) -> Style {

@@ -1,5 +1,6 @@
-//! Lines for people, broken between words where the terminal ends. What is no terminal gets
-//! them whole, so that other programs find what they look for.
+//! Lines for people, broken between words where the terminal ends, with titles and verdicts
+//! set apart. What is no terminal gets them whole and plain, so that other programs find what
+//! they look for.
 
 use std::{
     io::{self, Write},
@@ -9,6 +10,8 @@ use std::{
 use rustix::termios::tcgetwinsize;
 use unicode_width::UnicodeWidthStr;
 
+use crate::colour;
+
 /// Columns below which a terminal breaks its lines itself.
 const WIDTH_MIN: usize = 20;
 
@@ -16,24 +19,52 @@ const WIDTH_MIN: usize = 20;
 const COMMANDS: [&str; 2] = ["qecho ", "sudo "];
 
 /// Returns how many columns a terminal has; `None` if it is none, or does not say.
-pub(crate) fn width_of(terminal: impl AsFd) -> Option<usize> {
+fn width_of(terminal: impl AsFd) -> Option<usize> {
     let columns = usize::from(tcgetwinsize(terminal).ok()?.ws_col);
     (columns >= WIDTH_MIN).then_some(columns)
 }
 
-/// Breaks a text's lines at words, the first of which begins in a column of its own; what
-/// goes on stands below what it goes on with.
-pub(crate) fn broken(text: &str, column: usize, width: usize) -> String {
-    let mut column = column;
-    let lines = text.split('\n').map(|line| {
-        let begin = std::mem::take(&mut column);
-        break_line(line, begin, width)
-    });
-    lines.collect::<Vec<_>>().join("\n")
+/// Form of lines at the place where they are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// Columns at which lines are broken; `None` leaves them whole.
+    pub width: Option<usize>,
+    /// Whether titles and verdicts are coloured.
+    pub colour: bool,
+}
+
+impl Form {
+    /// Returns the form for a terminal, a file or a pipe.
+    pub fn of(out: impl AsFd) -> Self {
+        Self {
+            width: width_of(&out),
+            colour: colour::is_wanted(&out),
+        }
+    }
+
+    /// Gives a text this form; its first word begins in a column of its own, and what goes on
+    /// in another line stands below what it goes on with.
+    pub fn apply(self, text: &str, column: usize) -> String {
+        let mut column = column;
+        let whole = text.matches('\n').count();
+        let lines = text.split('\n').enumerate().map(|(number, line)| {
+            let begin = std::mem::take(&mut column);
+            let broken = match self.width {
+                Some(width) => break_line(line, begin, width),
+                None => line.into(),
+            };
+            // A line that goes on has its columns counted.
+            match self.colour && begin == 0 && number < whole {
+                true => colour::emphasised(&broken).into_owned(),
+                false => broken,
+            }
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
 }
 
 /// Returns the column in which a text ends that began in another one.
-pub(crate) fn end_column(text: &str, column: usize) -> usize {
+pub fn end_column(text: &str, column: usize) -> usize {
     match text.rsplit_once('\n') {
         Some((_, last)) => last.width(),
         None => column + text.width(),
@@ -112,19 +143,20 @@ fn words(line: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Writer that breaks whole lines for a terminal.
-pub(crate) struct Prose<W: Write> {
+/// Writer that gives whole lines the form of the place where they are shown.
+#[derive(Debug)]
+pub struct Prose<W: Write> {
     out: W,
-    /// `None` leaves lines as they are.
-    width: Option<usize>,
+    form: Form,
     /// A line whose end was not written yet.
     line: Vec<u8>,
 }
 
 impl<W: Write + AsFd> Prose<W> {
-    pub(crate) fn new(out: W) -> Self {
+    /// Writes into `out`, in its form.
+    pub fn new(out: W) -> Self {
         Self {
-            width: width_of(&out),
+            form: Form::of(&out),
             out,
             line: Vec::new(),
         }
@@ -133,14 +165,14 @@ impl<W: Write + AsFd> Prose<W> {
 
 impl<W: Write> Write for Prose<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(width) = self.width else {
+        if self.form == Form::default() {
             return self.out.write(bytes);
-        };
+        }
         self.line.extend_from_slice(bytes);
         if let Some(end) = self.line.iter().rposition(|byte| *byte == b'\n') {
             let rest = self.line.split_off(end + 1);
             let lines = std::mem::replace(&mut self.line, rest);
-            let lines = broken(&String::from_utf8_lossy(&lines), 0, width);
+            let lines = self.form.apply(&String::from_utf8_lossy(&lines), 0);
             self.out.write_all(lines.as_bytes())?;
         }
         Ok(bytes.len())
@@ -156,6 +188,12 @@ impl<W: Write> Write for Prose<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn broken(text: &str, column: usize, width: usize) -> String {
+        let width = Some(width);
+        let colour = false;
+        Form { width, colour }.apply(text, column)
+    }
 
     #[test]
     fn lines_are_broken_between_words_below_what_they_go_on_with() {

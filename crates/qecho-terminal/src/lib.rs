@@ -1,0 +1,22 @@
+//! What a terminal shows: lines that are broken at its width, colours where they are wanted,
+//! and a history of what was typed.
+//!
+//! Nothing here prints. A pipe or a file gets every line whole and without colour.
+//!
+//! ```
+//! use std::io::Write;
+//!
+//! let mut out = qecho_terminal::prose::Prose::new(std::io::stdout());
+//! writeln!(out, "ok: 3 of 3 echoes identical")?;
+//! out.flush()?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+pub mod colour;
+pub mod history;
+pub mod prose;
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
