@@ -13,6 +13,8 @@ mod help;
 mod host_port;
 mod listen;
 mod number;
+#[cfg(all(test, unix))]
+mod pages;
 mod ping;
 mod relay;
 mod report;
@@ -72,18 +74,18 @@ impl Arguments {
     /// Reads the command line; help, and usage that is wrong, end the process.
     pub(crate) fn read() -> Self {
         let typed: Vec<OsString> = std::env::args_os().collect();
-        match detail_apart(&typed) {
-            None => {
-                let matches = help::grouped(Self::command()).try_get_matches_from(&typed);
-                let matches =
-                    matches.unwrap_or_else(|error| guesses::with_tip(error, &typed).exit());
-                Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-            }
-            Some(detail) => {
-                let words = format!("the detail of --trace follows `=`: write --trace={detail}");
-                Self::command().error(ErrorKind::InvalidValue, words).exit()
-            }
+        Self::parse(&typed).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Reads words of which the first is the program's name.
+    fn parse(typed: &[OsString]) -> Result<Self, clap::Error> {
+        if let Some(detail) = detail_apart(typed) {
+            let words = format!("the detail of --trace follows `=`: write --trace={detail}");
+            return Err(Self::command().error(ErrorKind::InvalidValue, words));
         }
+        let matches = help::grouped(Self::command()).try_get_matches_from(typed);
+        let matches = matches.map_err(|error| guesses::with_tip(error, typed))?;
+        Self::from_arg_matches(&matches)
     }
 }
 

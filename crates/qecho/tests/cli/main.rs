@@ -16,6 +16,8 @@ mod narration;
 #[cfg(target_os = "linux")]
 mod network;
 mod padding;
+#[cfg(target_os = "linux")]
+mod pages;
 mod pcap;
 mod pcap_limit;
 mod ping;
