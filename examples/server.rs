@@ -3,7 +3,7 @@
 //! `cargo run --example server`, and in another terminal
 //! `qecho client localhost`. Ctrl-C ends it.
 
-#![expect(clippy::print_stderr, reason = "a program talks to its user")]
+#![expect(clippy::print_stdout, reason = "a program talks to its user")]
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -19,7 +19,7 @@ fn main() -> anyhow::Result<()> {
     let identity = AutomaticLeaf::open_or_create(Arc::new(authority), &folder, clock)?;
 
     let server = server::config(Arc::new(identity)).start(|_shard| Echo::default())?;
-    eprintln!("echoing on {:?}", server.addresses());
+    println!("echoing on {:?}", server.addresses());
     server.wait()?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! `cargo run --example uppercase`, and in another terminal
 //! `echo hello | qecho client localhost`.
 
-#![expect(clippy::print_stderr, reason = "a program talks to its user")]
+#![expect(clippy::print_stdout, reason = "a program talks to its user")]
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -21,7 +21,7 @@ fn main() -> anyhow::Result<()> {
     let server = ServerConfig::new(Arc::new(identity))
         .with_listen([Listen::Loopback { port: 4433 }])
         .start(|_shard| Echo::answering(|data| data.to_ascii_uppercase().into()))?;
-    eprintln!("answering in capitals on {:?}", server.addresses());
+    println!("answering in capitals on {:?}", server.addresses());
     server.wait()?;
     Ok(())
 }

@@ -41,6 +41,7 @@ const RULES: &[Rule] = &[
     words::stand_where_they_may,
     pages::links_lead_somewhere,
     pages::rust_is_compiled,
+    pages::guide_is_a_book,
 ];
 
 /// Applies every rule to the workspace.

@@ -121,7 +121,7 @@ fn indent(line: &str, width: usize) -> usize {
 }
 
 /// Returns the words of a line, each with the space before it; what stands in backticks is
-/// one, for it may be pasted.
+/// one, for it may be pasted, and so is a number with what it counts.
 fn words(line: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = line;
     std::iter::from_fn(move || {
@@ -129,18 +129,28 @@ fn words(line: &str) -> impl Iterator<Item = (&str, &str)> {
             return None;
         }
         let begin = rest.find(|letter| letter != ' ').unwrap_or(rest.len());
-        let mut is_quoted = false;
-        let ends = |letter: char| {
-            is_quoted ^= letter == '`';
-            letter == ' ' && !is_quoted
-        };
-        let end = rest[begin..]
-            .find(ends)
-            .map_or(rest.len(), |end| begin + end);
+        let end = begin + word_length(&rest[begin..]);
+        let counted = rest[end..].strip_prefix(' ');
+        let counted = counted.filter(|_| is_number(&rest[begin..end]));
+        let end = end + counted.map_or(0, |counted| 1 + word_length(counted));
         let (one, others) = rest.split_at(end);
         rest = others;
         Some(one.split_at(begin))
     })
+}
+
+fn word_length(text: &str) -> usize {
+    let mut is_quoted = false;
+    let ends = |letter: char| {
+        is_quoted ^= letter == '`';
+        letter == ' ' && !is_quoted
+    };
+    text.find(ends).unwrap_or(text.len())
+}
+
+fn is_number(word: &str) -> bool {
+    let is_part = |letter: char| letter.is_ascii_digit() || ",.".contains(letter);
+    word.ends_with(|letter: char| letter.is_ascii_digit()) && word.chars().all(is_part)
 }
 
 /// Writer that gives whole lines the form of the place where they are shown.
@@ -226,6 +236,10 @@ mod tests {
             (
                 "averylongwordthatdoesnotfit here",
                 "averylongwordthatdoesnotfit\nhere",
+            ),
+            (
+                "mean 12.5 ms, max 2.25 ms, 2, 3 of 4",
+                "mean 12.5 ms, max\n2.25 ms, 2, 3 of 4",
             ),
             ("全角の 文字は 二桁です", "全角の 文字は\n二桁です"),
         ] {

@@ -7,6 +7,7 @@ pub mod initial;
 pub mod key_log;
 pub mod load;
 pub mod null_cipher;
+pub mod pages;
 pub mod scenario;
 #[cfg(feature = "schema")]
 pub mod schema;

@@ -13,6 +13,8 @@ mod help;
 mod host_port;
 mod listen;
 mod number;
+#[cfg(all(test, unix))]
+mod pages;
 mod ping;
 mod relay;
 mod report;

@@ -23,7 +23,7 @@ use qecho_cert::Pin;
 use qecho_engine::Handshake;
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
-pub(crate) use self::json::Object;
+pub(crate) use self::{json::Object, trace::counted};
 
 /// Something that a command shows, in the format that was asked for.
 pub(crate) trait Render {
@@ -73,14 +73,6 @@ fn day(at: OffsetDateTime) -> io::Result<String> {
 /// The digits of a pin, as JSON has them.
 fn pin_digits(pin: &Pin) -> String {
     pin.to_string().trim_start_matches("sha256:").to_owned()
-}
-
-/// A number of things.
-fn counted(count: impl TryInto<u64>, thing: &str) -> String {
-    match count.try_into().unwrap_or(u64::MAX) {
-        1 => format!("1 {thing}"),
-        count => format!("{count} {thing}s"),
-    }
 }
 
 /// Microseconds with their fraction.

@@ -44,6 +44,31 @@ pub(super) fn rust_is_compiled(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// Refuses a page of the guide that its table of contents lacks or calls by another name, and links
+/// out of the guide that only a copy of the sources can follow.
+pub(super) fn guide_is_a_book(tree: &Tree) -> Vec<Finding> {
+    let contents = tree.get("docs/SUMMARY.md").map_or("", String::as_str);
+    let guide = pages(tree).filter(|(path, _)| path.starts_with("docs/"));
+    let mut findings = Vec::new();
+    for (path, text) in guide.filter(|(path, _)| *path != "docs/SUMMARY.md") {
+        let title = text.lines().next().unwrap_or_default();
+        let name = path.strip_prefix("docs/").unwrap_or_default();
+        let entry = format!("[{}]({name})", title.trim_start_matches("# "));
+        if !contents.contains(&entry) {
+            let message =
+                format!("docs/SUMMARY.md has no {entry}: name the page there as it begins");
+            findings.push(Finding::error(path, 1, message));
+        }
+        for (number, line) in (1..).zip(text.lines()) {
+            if links(line).any(|link| link.starts_with("../")) {
+                let message = "the book has no such page: give the whole address on GitHub";
+                findings.push(Finding::error(path, number, message));
+            }
+        }
+    }
+    findings
+}
+
 /// Returns whole lines without their indentation, with a break before and after each.
 fn trimmed<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     lines.fold("\n".into(), |text, line| text + line.trim() + "\n")
@@ -90,6 +115,22 @@ mod tests {
         let example = "//! Runs.\n\nmod all {\n    fn main() {\n        run();\n    }\n}\n";
         let files = [("README.md", readme), ("examples/run.rs", example)];
         assert_eq!(fires(rust_is_compiled, &files), ["README.md:10"]);
+    }
+
+    #[test]
+    fn a_page_that_the_book_does_not_have_so_is_found() {
+        let files = [
+            ("README.md", "# A\n[b](docs/one.md)"),
+            (
+                "docs/SUMMARY.md",
+                "# Summary\n- [One](one.md)\n- [Two](two.md)",
+            ),
+            ("docs/one.md", "# One\n[a](two.md)\n[b](../README.md)"),
+            ("docs/two.md", "# Second"),
+            ("docs/three.md", "# Three"),
+        ];
+        let expected = ["docs/one.md:3", "docs/three.md:1", "docs/two.md:1"];
+        assert_eq!(fires(guide_is_a_book, &files), expected);
     }
 
     #[test]

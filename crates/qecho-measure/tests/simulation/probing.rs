@@ -43,7 +43,7 @@ fn a_load_that_looks_first_who_is_there_does_so_by_a_whole_handshake() {
         assert!(over, "without {number}");
         simulation.run_for(LONG);
         let report = simulation.far.application().report();
-        let counts = (report.connections, report.handshakes_failed);
+        let counts = (report.connections, report.handshakes_failed());
         assert_eq!(counts, (1, 0), "without {number}");
         let outcome = simulation.near.into_application().into_outcome();
         assert!(matches!(outcome, Some(Ok(_))), "without {number}");

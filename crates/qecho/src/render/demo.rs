@@ -17,7 +17,7 @@ pub(crate) const WAYS: [&str; 3] = ["stream", "uni", "datagram"];
 pub(crate) fn server(address: SocketAddr, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
-        "server     {address}, certificate for localhost from a CA that is kept in memory"
+        "server     {address}, certificate for localhost from a CA kept in memory"
     )
 }
 

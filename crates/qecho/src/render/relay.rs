@@ -96,7 +96,7 @@ fn words(path: &Conditions) -> String {
         words.push(format!("{} with a queue of {queue}", bits(rate.get())));
     }
     if path.mtu < usize::MAX {
-        words.push(format!("nothing longer than {} bytes", path.mtu));
+        words.push(format!("nothing longer than {}", counted(path.mtu, "byte")));
     }
     if let Some(Blackhole { open, closed }) = path.blackhole {
         let (open, closed) = (format_duration(open), format_duration(closed));
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(
             words(&bad),
             "20ms delay, up to 5ms jitter, 7% lost, 3 in a row, 0.1% reordered, 1500kbit/s with a \
-             queue of 25 datagrams, nothing longer than 1280 bytes, after each 5s nothing for 2s, \
+             queue of 25 datagrams, nothing longer than 1,280 bytes, after each 5s nothing for 2s, \
              datagrams 2 to 7 dropped"
         );
         assert_eq!(words(&Conditions::default()), "all passes unchanged");
@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(lines[0], "stopped: 1 client, 0 rebindings");
         assert_eq!(
             lines[1],
-            "up    10 datagrams came (12000 bytes), 8 passed (9600 bytes), 2 lost"
+            "up    10 datagrams came (12,000 bytes), 8 passed (9,600 bytes), 2 lost"
         );
         assert_eq!(
             lines[2],

@@ -58,11 +58,7 @@ impl Render for Listening<'_> {
                     out,
                     "  certificate  {names}; until {expires}, renewed while the server runs"
                 )?;
-                writeln!(
-                    out,
-                    "  local CA     {}, for programs of other make",
-                    path.display()
-                )?;
+                writeln!(out, "  local CA     {}, for other programs", path.display())?;
             }
             None => writeln!(out, "  certificate  {names}; until {expires}")?,
         }

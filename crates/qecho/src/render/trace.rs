@@ -27,6 +27,7 @@ use qecho_packet::{
 };
 
 pub(crate) use self::line::Layout;
+pub(crate) use self::number::counted;
 use self::{
     colour::{DIM, PLAIN, STRONG, WRONG},
     line::Line,
@@ -35,7 +36,7 @@ use self::{
 pub(super) use self::{
     line::{columns, wrapped},
     names::{sender, version},
-    number::{counted, grouped, stamp},
+    number::{grouped, stamp},
 };
 
 /// Columns of the connections' numbers, where there are any.

@@ -70,7 +70,7 @@ fn a_big_message_comes_back_and_is_shown_in_part() {
     let (env, server) = TestEnv::with_server("");
     let big = "x".repeat(100_000);
     let done = env.client(&server, "-m").arg(&big).run();
-    done.exits(0).prints("x…\", 100000 bytes in ");
+    done.exits(0).prints("x…\", 100,000 bytes in ");
     assert!(done.stdout.len() < 300);
 }
 

@@ -25,6 +25,8 @@ mod network;
 #[cfg(target_os = "linux")]
 mod notifying;
 mod padding;
+#[cfg(target_os = "linux")]
+mod pages;
 mod pcap;
 mod pcap_limit;
 mod ping;

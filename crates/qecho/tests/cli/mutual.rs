@@ -78,6 +78,8 @@ fn a_client_without_a_certificate_is_refused_on_both_sides() {
         let arguments = if input.is_empty() { "-m secret" } else { "" };
         let done = env.client(&server, arguments).run_with(input);
         let hint = "show one by --cert FILE --key FILE";
+        let place = server.place();
+        done.complains(&format!("qecho: {place} refuses this client: "));
         refused(server, &done, "the client sent no certificate", hint);
     }
 }

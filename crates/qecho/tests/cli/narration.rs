@@ -84,7 +84,7 @@ fn bytes_that_are_no_text_are_counted_and_long_text_is_cut() {
     let long = told.iter().find(|line| line.contains("xxx"));
     let long = long.expect("it was told");
     assert!(
-        long.ends_with("x…\", 1000 bytes") && long.len() < 200,
+        long.ends_with("x…\", 1,000 bytes") && long.len() < 200,
         "{long}"
     );
 }

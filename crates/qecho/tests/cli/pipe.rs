@@ -66,7 +66,7 @@ fn verify_compares_and_tells_how_much() {
         let client = env.client(&server, format!("--verify --over {way}"));
         let text = client.run_with(&input);
         text.exits(0);
-        assert_eq!(text.stdout, "ok: 3000000 bytes came back identical\n");
+        assert_eq!(text.stdout, "ok: 3,000,000 bytes came back identical\n");
         let command = format!("--verify --format json --over {way}");
         let json = env.client(&server, &command).run_with(&input);
         let last = json.exits(0).last_event();

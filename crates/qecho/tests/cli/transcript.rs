@@ -51,6 +51,16 @@ impl Transcript {
             .see(|collected| String::from_utf8_lossy(&collected.bytes).into_owned())
     }
 
+    /// Waits until the text that was written fulfils a condition, or nothing more can come; tells
+    /// whether it does.
+    pub(crate) fn reaches(&self, limit: Duration, condition: impl Fn(&str) -> bool) -> bool {
+        let fulfils = |bytes: &[u8]| condition(&String::from_utf8_lossy(bytes));
+        self.0.within(limit, |collected| {
+            fulfils(&collected.bytes) || collected.ended
+        });
+        self.0.see(|collected| fulfils(&collected.bytes))
+    }
+
     /// Waits until what was written fulfils a condition.
     #[track_caller]
     pub(crate) fn until(&self, what: &str, condition: impl Fn(&[u8]) -> bool) {

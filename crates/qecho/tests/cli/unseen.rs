@@ -81,9 +81,8 @@ fn boastful_server() -> u16 {
 fn of_thousands_of_versions_a_few_are_shown_and_all_are_counted() {
     let env = TestEnv::new();
     let port = boastful_server();
-    let left_out = VERSIONS - 16;
     for (format, words) in [
-        ("text", format!(", 0x5000000f, {left_out} others")),
+        ("text", ", 0x5000000f, 14,984 others".to_owned()),
         ("json", format!("\"versions_offered\":{VERSIONS}")),
         ("csv", format!("0x5000000f,{VERSIONS},")),
     ] {

@@ -27,6 +27,7 @@ use super::{
 use crate::{
     args::{ClientArguments, Format, OverArgument},
     exit::{ExitStatus, Failure},
+    render::counted,
     stderr::say,
 };
 
@@ -64,7 +65,11 @@ pub(super) fn run(
     let ending = super::finish(client, ending)?;
     if arguments.verify && arguments.format == Format::Text && ending == ExitStatus::Done {
         let bytes = progress.received.load(Ordering::Relaxed);
-        writeln!(io::stdout(), "ok: {bytes} bytes came back identical")?;
+        writeln!(
+            io::stdout(),
+            "ok: {} came back identical",
+            counted(bytes, "byte")
+        )?;
     }
     Ok(ending)
 }

@@ -170,7 +170,10 @@ impl Reporter {
                 match dialing::refused_hint(reason, shows_certificate) {
                     Some(hint) => {
                         let server = &self.server;
-                        (anyhow!("cannot connect to {server}: {reason}"), Some(hint))
+                        (
+                            anyhow!("{server} refuses this client: {reason}"),
+                            Some(hint),
+                        )
                     }
                     None => (anyhow!("{failure}"), None),
                 }
