@@ -17,7 +17,7 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 9] = [
     "qecho-cert",
     "qecho-echo",
     "qecho-engine",
