@@ -22,8 +22,14 @@ pub(super) struct Stream {
     expected: VecDeque<Payload>,
     /// Rest of the first of them, which has not come back.
     rest: Bytes,
-    /// How often messages came back on this stream, several at once or one.
-    echoes: u64,
+    /// Bytes that were written to this stream, and that came back on it.
+    written: u64,
+    echoed: u64,
+    /// Bytes that were written when the first of them came back: what the server can have
+    /// answered at once.
+    answered_at_once: u64,
+    /// Whether a whole message came back on this stream.
+    is_useful: bool,
 }
 
 impl Stream {
@@ -60,9 +66,11 @@ impl Stream {
                 };
                 self.unsent = next.bytes();
             }
+            self.written += self.unsent.len() as u64;
             match connection.write(id, std::mem::take(&mut self.unsent)) {
                 Written::All => {}
                 Written::Blocked(rest) => {
+                    self.written -= rest.len() as u64;
                     self.unsent = rest;
                     return Ok(());
                 }
@@ -98,13 +106,14 @@ impl Stream {
         whole: &mut Vec<Payload>,
     ) -> Result<(), Failure> {
         let before = whole.len();
-        let mut is_first = true;
         loop {
             let read = connection.read(id, COALESCE_MAX);
-            self.compare(read.data, whole)?;
-            if whole.len() > before && std::mem::take(&mut is_first) {
-                self.echoes += 1;
+            if self.echoed == 0 && !read.data.is_empty() {
+                self.answered_at_once = self.written;
             }
+            self.echoed += read.data.len() as u64;
+            self.compare(read.data, whole)?;
+            self.is_useful |= whole.len() > before;
             match read.end {
                 ReadEnd::More => {}
                 ReadEnd::Blocked | ReadEnd::Closed => return Ok(()),
@@ -114,21 +123,24 @@ impl Stream {
         }
     }
 
-    /// Goes on with another stream after the server has ended one at its first echo: it
-    /// may echo one message on each. What it did not echo is sent again.
+    /// Goes on with another stream after the server has ended one at its first answer: it may
+    /// answer once on each, whatever has come by then. What it did not echo is sent again, a
+    /// message whose end came too late among it.
     fn begin_again(
         &mut self,
         connection: &mut Connection<'_>,
         id: StreamId,
     ) -> Result<(), Failure> {
-        let is_cut = !self.rest.is_empty();
-        if is_cut || std::mem::take(&mut self.echoes) != 1 {
+        if !self.is_useful || self.echoed > self.answered_at_once {
             return Err(Failure::StreamEnded);
         }
         connection.finish(id);
-        self.id = None;
-        self.unsent = Bytes::new();
-        self.unwritten = self.expected.clone();
+        let expected = std::mem::take(&mut self.expected);
+        *self = Self {
+            unwritten: expected.clone(),
+            expected,
+            ..Self::default()
+        };
         Ok(())
     }
 

@@ -92,6 +92,28 @@ fn handshakes_go_on_when_a_server_comes_back() {
     assert!(report.counts.received >= 5, "{:?}", report.counts);
 }
 
+/// As with `qecho server --end after-message`: what a packet brought is the message, and it may
+/// end within a ping.
+#[test]
+fn a_server_that_answers_once_on_a_stream_answers_every_ping_that_has_piled_up() {
+    let once: Script = |connection, event| {
+        if let Event::Opened(id) | Event::Readable(id) = event {
+            let data = connection.read(*id, 1_000).data;
+            connection.write(*id, data);
+            connection.finish(*id);
+        }
+    };
+    for size in [24, 64, 300] {
+        let mut ping = scripted(once, Mode::Stream, 40, |config| {
+            config.interval = Duration::from_micros(100);
+            config.size = size;
+        });
+        let report = ping.report();
+        assert_eq!(report.outcome, Ok(()), "{size} bytes");
+        assert_eq!(report.counts.received, 40, "{size} bytes");
+    }
+}
+
 #[test]
 fn a_server_that_ends_changes_or_breaks_is_found_out_and_what_came_is_kept() {
     let cases: [(Script, Expected); 4] = [
