@@ -12,7 +12,7 @@ use qecho_cert::{Authority, AutomaticLeaf, folder};
 use qecho_engine::{Application, Connection, Event, ReadEnd, ShardContext, StreamId};
 use qecho_io::{Listen, ServerConfig};
 
-/// What is read of a stream at once.
+/// Most bytes that are read of a stream at once.
 const PIECE_MAX: usize = 64 * 1024;
 
 /// Answers each stream of a client by the number of its bytes.
@@ -21,7 +21,7 @@ struct Lengths;
 impl Application for Lengths {
     /// Bytes so far of each stream that has not ended.
     type State = HashMap<StreamId, u64>;
-    /// What other threads tell the application: nothing.
+    /// Messages of other threads to the application: none.
     type Command = ();
 
     fn accept(&mut self, _: &mut Connection<'_>) -> Self::State {

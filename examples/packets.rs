@@ -1,4 +1,4 @@
-//! What was said on streams and in DATAGRAM frames of a capture.
+//! Shows the data of streams and DATAGRAM frames in a capture.
 //!
 //! `qecho demo --pcap demo.pcapng`, and then
 //! `cargo run --example packets -- demo.pcapng`.

@@ -22,7 +22,7 @@ pub struct Page {
 pub struct Block {
     /// Line of the fence that opens it, counted from one.
     pub line: usize,
-    /// What stands behind that fence.
+    /// Word behind that fence.
     pub language: String,
     /// Comments just before it, `<!-- beside: qecho server -->`, each as its first word and the rest.
     pub notes: Vec<(String, String)>,
@@ -41,7 +41,7 @@ pub struct Step {
     pub shown: Vec<String>,
 }
 
-/// What a prompt looks like.
+/// Beginning of a line with a command.
 const PROMPT: &str = "$ ";
 
 /// Returns the folder that everything stands in.

@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, ffi::OsString, fs, path::Path, process::Command
 
 use clap::{CommandFactory, error::ErrorKind};
 use qecho_testkit::pages::{self, Page};
+use tempfile::TempDir;
 
 use super::Arguments;
 
@@ -68,6 +69,13 @@ struct Call {
 
 /// The calls of each page; an error is what a shell says of one.
 static CALLS: LazyLock<Vec<Result<Vec<Call>, String>>> = LazyLock::new(|| {
+    let programs = programs();
+    let pages = pages::all().into_iter();
+    pages.map(|page| calls(&page, programs.path())).collect()
+});
+
+/// Makes a folder with all programs that a page may call.
+fn programs() -> TempDir {
     let programs = tempfile::tempdir().expect("there is room for a folder");
     let others = OTHERS.iter().map(|(name, _)| *name);
     let others = others.map(|name| (name, OTHER));
@@ -80,12 +88,8 @@ static CALLS: LazyLock<Vec<Result<Vec<Call>, String>>> = LazyLock::new(|| {
         let found = found.expect("every system has it");
         std::os::unix::fs::symlink(found, programs.path().join(name)).expect("it is new");
     }
-    let pages = pages::all();
-    pages
-        .iter()
-        .map(|page| calls(page, programs.path()))
-        .collect()
-});
+    programs
+}
 
 fn stand_in(path: &Path, program: &str) {
     use std::os::unix::fs::PermissionsExt;
@@ -197,6 +201,38 @@ fn the_program_takes_every_command_line_of_the_pages() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     let count = CALLS.iter().flatten().map(Vec::len).sum::<usize>();
     assert!(count > 100, "{count} calls");
+}
+
+#[test]
+fn a_command_line_that_the_program_does_not_take_is_found() {
+    let programs = programs();
+    let called = |script: &str| {
+        let page = Page::parse("a.md".into(), &format!("```sh\n{script}\n```\n"));
+        calls(&page, programs.path())
+    };
+    for (script, is_taken) in [
+        (
+            "printf hello | qecho client localhost --over uni # a comment",
+            true,
+        ),
+        (
+            "for host in a b; do qecho client $host -m \"two words\"; done",
+            true,
+        ),
+        ("parallel --sshlogin a qecho ping localhost", true),
+        ("qecho client localhost --overr uni", false),
+        ("qecho client", false),
+        ("qecho relay --delay soon", false),
+        ("parallel --sshlogin a qecho ping localhost --count", false),
+    ] {
+        let calls = called(script).expect("it is a script");
+        assert!(!calls.is_empty(), "{script}");
+        let refused = calls.iter().any(|call| refusal(call).is_some());
+        assert_eq!(!refused, is_taken, "{script}");
+    }
+    for script in ["quecho client localhost", "qecho client 'localhost"] {
+        assert!(called(script).is_err(), "{script}");
+    }
 }
 
 #[test]

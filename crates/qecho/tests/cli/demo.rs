@@ -26,6 +26,13 @@ fn the_demo_echoes_three_ways_and_tells_what_was_agreed() {
 }
 
 #[test]
+fn the_demo_fits_into_80_columns() {
+    let done = TestEnv::new().qecho("demo").run();
+    let longest = done.stdout.lines().map(|line| line.chars().count()).max();
+    assert!(longest.is_some_and(|columns| columns <= 80), "{done:#?}");
+}
+
+#[test]
 fn the_demo_echoes_any_text() {
     let env = TestEnv::new();
     for (text, shown) in [

@@ -19,7 +19,7 @@ const LANGUAGES: [&str; 9] = [
     "console", "sh", "text", "rust", "toml", "yaml", "ini", "json", "python",
 ];
 
-/// What a page claims and what is so.
+/// A claim of a page that is not so.
 #[derive(Debug)]
 struct Failure {
     page: String,
@@ -66,6 +66,22 @@ fn every_console_block_of_the_pages_shows_what_happens() {
         failures.is_empty(),
         "{} do not show it:\n\n{all}",
         failures.len()
+    );
+}
+
+#[test]
+fn a_command_that_does_not_do_what_a_page_shows_is_found() {
+    let text = "# A\n\n```console\n$ echo one\none\n$ echo two\nthree\n$ false\n\
+        $ sh -c 'exit 3'\n$ echo $?\n3\n```\n";
+    let failures = failures_of(&Page::parse("a.md".into(), text));
+    let found = failures.iter().map(|found| (found.line, &*found.got));
+    let expected = [(6, "two"), (8, "\n-- exit code 1")];
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+    let beside = "<!-- beside: false -->\n```console\n$ true\n```\n";
+    let failures = failures_of(&Page::parse("b.md".into(), beside));
+    assert!(
+        failures[0].expected.starts_with("beside: false"),
+        "{failures:?}"
     );
 }
 

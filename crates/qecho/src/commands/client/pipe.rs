@@ -97,9 +97,9 @@ fn follow(
     let mut done = None;
     let mut all_written = false;
     loop {
-        if let Some(report) = done.filter(|_| all_written) {
+        if let Some(outcome) = done.take_if(|_| all_written) {
             end(bar);
-            return running.reporter.ended(Ok(report));
+            return running.reporter.ended(outcome);
         }
         let event = match events.recv_timeout(PROGRESS_INTERVAL) {
             Ok(event) => event,
@@ -110,8 +110,10 @@ fn follow(
             Err(RecvTimeoutError::Disconnected) => return Err(no_word()),
         };
         match event {
-            CommandEvent::Client(ClientEvent::Ended(Ok(report))) if running.stopped.is_none() => {
-                done = Some(report);
+            CommandEvent::Client(ClientEvent::Ended(outcome)) if running.stopped.is_none() => {
+                // What came back before it failed is written, too.
+                done = Some(outcome);
+                drop(unsaid.take());
                 continue;
             }
             CommandEvent::Signal(ending) if done.is_some() => {

@@ -10,7 +10,7 @@ const ANYTHING: char = '…';
 /// Ports from here on are those that a system hands out.
 const HANDED_OUT: u32 = 32_768;
 
-/// What is different each time, and the word that stands in its place.
+/// Patterns of text that is different each time, and the word in the place of each.
 static MASKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let masks = [
         (r"[ ]+", " "),

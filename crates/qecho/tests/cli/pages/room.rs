@@ -31,7 +31,7 @@ const HOME: &str = "/home/you";
 /// Stands behind the output of each command, before its exit code.
 const END: char = '\x1e';
 
-/// What `cargo run` on a page stands for: the program and the examples, which are built already.
+/// Stand-in for `cargo run`: starts the program and the examples, which are built already.
 const CARGO: &str = r#"#!/bin/sh
 example= built=$(dirname "$QECHO")
 [ "$1" = run ] || { echo "only cargo run is known here: $*"; exit 2; }
@@ -135,7 +135,7 @@ impl Room {
             }
         }
         let ended = |text: &str| text.matches(END).count() >= steps.len();
-        shell.output.reaches(LIMIT, ended);
+        shell.output.reaches(LIMIT * steps.len() as u32, ended);
         let output = self.shown(&shell.output.text());
         let each = (0..).zip(&steps);
         each.filter_map(|(number, step)| {
