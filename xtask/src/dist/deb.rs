@@ -38,7 +38,7 @@ const FILES: &str = "find / -xdev \\( -path /proc -o -path /tmp -o -path /var/ca
 
 /// Uses the package as its user would.
 const USE: &str = r#"
-apt-get install --yes --no-download /tmp/qecho.deb
+dpkg --install /tmp/qecho.deb
 qecho --version
 export QECHO_HOME=/tmp/home
 qecho demo
@@ -65,7 +65,7 @@ pub(super) fn run() -> Result<Report> {
     let before = root.run(FILES)?;
     copy(&package, &root.path("/tmp/qecho.deb"))?;
     root.run(USE)?;
-    root.run("apt-get purge --yes qecho && ! command -v qecho")?;
+    root.run("dpkg --purge qecho && test ! -e /usr/bin/qecho")?;
     let after = root.run(FILES)?;
     let left: Vec<&str> = after
         .lines()
@@ -97,13 +97,11 @@ fn pack() -> Result<PathBuf> {
     }
     let documents = tree.join("usr/share/doc/qecho");
     fs::create_dir_all(&documents)?;
-    copy(
-        &workspace::root().join("packaging/copyright"),
-        &documents.join("copyright"),
-    )?;
-    for file in [pages::licences(), workspace::root().join("CHANGELOG.md")] {
-        let name = file.file_name().context("a file has a name")?;
-        let name = format!("{}.gz", name.to_string_lossy());
+    let changelog_of_ours = workspace::root().join("CHANGELOG.md");
+    for (file, name) in [
+        (pages::licences(), "THIRD-PARTY-LICENCES.gz"),
+        (changelog_of_ours, "changelog.gz"),
+    ] {
         write(&documents.join(name), zipped(&file)?)?;
     }
     write(&folder().join(CHANGELOG), changelog()?)?;
@@ -148,7 +146,7 @@ fn changelog() -> Result<String> {
     let (version, date) = (version()?, process::answer(date, QUICK)?);
     Ok(format!(
         "qecho ({version}-1) unstable; urgency=medium\n\n  * Release {version}; \
-        CHANGELOG.md.gz beside this file says what is new.\n\n -- {MAINTAINER}  {date}"
+        changelog.gz beside this file says what is new.\n\n -- {MAINTAINER}  {date}"
     ))
 }
 
