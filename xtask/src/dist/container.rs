@@ -23,9 +23,13 @@ const USER: u32 = 65_532;
 /// with no variable but that of the volume. `$0` is the image, `$1` the program outside.
 const USE: &str = r#"
 log=$0.log
+# Engines give a /dev, which the program takes its first randomness from.
+mkdir "$0/dev"
+mount --bind /dev "$0/dev"
+chroot=$(command -v chroot)
 start() {
     env -i QECHO_HOME=/data unshare --pid --fork --kill-child \
-        chroot --userspec=65532:65532 "$0" /qecho server --listen '*:4433' >"$log" 2>&1 &
+        "$chroot" --userspec=65532:65532 "$0" /qecho server --listen '*:4433' >"$log" 2>&1 &
     until grep --quiet listening "$log"; do kill -0 $!; sleep 0.1; done
     pin=$(grep --only-matching 'sha256:[0-9a-f]*' "$log" | head -n 1)
 }
@@ -42,6 +46,7 @@ test "$pin" = "$first"
 kill -TERM $(cat /proc/$!/task/$!/children)
 wait $!
 test "$(cd "$0" && ls)" = "data
+dev
 etc
 qecho"
 "#;
