@@ -87,7 +87,7 @@ impl Root {
     /// Runs a shell script outside, in a network with nobody else in it; `$0` is the system.
     pub(super) fn run_beside(&self, script: &str, argument: &Path) -> Result<String> {
         let arguments = [self.folder.as_os_str().to_owned(), argument.into()];
-        let script = format!("ip link set lo up\n{script}");
+        let script = format!("mount -t proc proc /proc\nip link set lo up\n{script}");
         logged(&self.name, isolated(&script, arguments), TRIAL_LIMIT)
     }
 
