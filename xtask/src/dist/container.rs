@@ -28,9 +28,10 @@ mkdir "$0/dev"
 mount --bind /dev "$0/dev"
 chroot=$(command -v chroot)
 start() {
+    rm -f "$log"
     env -i QECHO_HOME=/data unshare --pid --fork --kill-child \
         "$chroot" --userspec=65532:65532 "$0" /qecho server --listen '*:4433' >"$log" 2>&1 &
-    until grep --quiet listening "$log"; do kill -0 $!; sleep 0.1; done
+    until grep --quiet --no-messages listening "$log"; do kill -0 $!; sleep 0.1; done
     pin=$(grep --only-matching 'sha256:[0-9a-f]*' "$log" | head -n 1)
 }
 start "$0"

@@ -43,7 +43,7 @@ qecho --version
 export QECHO_HOME=/tmp/home
 qecho demo
 qecho server >/tmp/server 2>&1 &
-until grep --quiet listening /tmp/server; do kill -0 $!; sleep 0.1; done
+until grep --quiet --no-messages listening /tmp/server; do kill -0 $!; sleep 0.1; done
 qecho client localhost -m "Hello, QUIC!" | tee /tmp/client
 grep --quiet "Hello, QUIC!" /tmp/client
 qecho ping localhost -n 3 -i 10ms

@@ -32,8 +32,9 @@ qecho demo
 echo "127.0.0.1 named.test" >>/etc/hosts
 for hosts in "files dns" "files mdns4_minimal [NOTFOUND=return] resolve myhostname dns"; do
     sed -i "s/^hosts:.*/hosts: $hosts/" /etc/nsswitch.conf
+    rm -f /tmp/server
     qecho server --listen '*:4433' >/tmp/server 2>&1 &
-    until grep --quiet listening /tmp/server; do kill -0 $!; sleep 0.1; done
+    until grep --quiet --no-messages listening /tmp/server; do kill -0 $!; sleep 0.1; done
     qecho client localhost -m "Hello, QUIC!"
     qecho ping named.test -n 3 -i 10ms --over vn
     { qecho ping nowhere.test -n 1 --timeout 2s 2>&1 && exit 9; } | grep --quiet nowhere.test
