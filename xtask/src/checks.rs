@@ -139,7 +139,7 @@ pub(crate) fn advisories() -> Result<Report> {
 }
 
 fn cargo_deny(arguments: &[&str]) -> Result<Report> {
-    let mut command = Command::new(setup::cargo_deny());
+    let mut command = Command::new(setup::CARGO_DENY.path());
     command.args(arguments).current_dir(workspace::root());
     Ok(process::run(command, DENY_LIMIT)?.into())
 }

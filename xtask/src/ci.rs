@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: every check in order, then a table and the totals.
+//! Checks in order, then a table: `cargo xtask ci` and `cargo xtask dist`.
 //!
 //! A check that fails does not keep the others from running, unless they need what it makes.
 
@@ -20,22 +20,28 @@ struct Row {
     seconds: f64,
 }
 
-/// Runs all checks; with `require_all` one that cannot run on this platform fails.
+/// Runs the checks of `cargo xtask ci`; with `require_all` one that cannot run on this platform
+/// fails.
 pub(crate) fn run(require_all: bool) -> Result<Outcome> {
+    let (outcome, passed, failed) = run_all(CHECKS, require_all)?;
+    // The last line of all: other programs look for it.
+    println!("\n{passed} passed, {failed} failed");
+    Ok(outcome)
+}
+
+/// Runs checks and writes the table; returns also how many tests passed and failed in them.
+pub(crate) fn run_all(checks: &[Check], require_all: bool) -> Result<(Outcome, u64, u64)> {
     let mut rows: Vec<Row> = Vec::new();
     let (mut passed, mut failed) = (0, 0);
-    for check in CHECKS {
+    for check in checks {
         let not_run = missing_ground(check, &rows).map(|row| (row, Report::default()));
         let (row, report) = not_run.unwrap_or_else(|| run_one(check, require_all));
         passed += report.passed;
         failed += report.failed;
         rows.push(row);
     }
-    let mut out = io::stdout().lock();
-    write(&rows, &mut out)?;
-    // The last line of all: other programs look for it.
-    writeln!(out, "{passed} passed, {failed} failed")?;
-    Ok(outcome(&rows))
+    write(&rows, &mut io::stdout().lock())?;
+    Ok((outcome(&rows), passed, failed))
 }
 
 fn run_one(&(check, _, run): &Check, require_all: bool) -> (Row, Report) {
@@ -101,7 +107,7 @@ fn write(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
         let (check, ran) = (row.check, &row.ran);
         writeln!(out, "{check:first$}  {ran:second$}  {:7.1}", row.seconds)?;
     }
-    writeln!(out)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -174,7 +180,6 @@ clippy   FAILED: exit status: 101                                  12.0
 interop  14 passed, 0 failed; not on this platform: gtlsclient     51.0
 CLI      FAILED: 14 passed, 0 failed                                2.0
 demo     NOT RUN: release build failed                              0.0
-
 ";
         assert_eq!(String::from_utf8(out).expect("names are UTF-8"), expected);
     }

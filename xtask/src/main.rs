@@ -43,9 +43,11 @@ Usage: cargo xtask <command>
                            our echo server and other people's, built and measured in one
                            interleaved run: tables on stdout as Markdown, FILE for JSON;
                            --list: what NAME can be (Linux, two cores; 5 rounds of 2 s)
-  dist prometheus [--binary FILE]
-                           a real Prometheus scrapes the server, and promtool reads the alerts
-                           in packaging/prometheus (apt: prometheus)
+  dist [--alone] [--list] [PART…]
+                           all that is published, built and tried: programs, .deb, archive,
+                           container, guide, crates, workflows, metrics; PART: only these and what they
+                           stand on, or --alone on what lies there; --list: what PART can be
+                           (Linux, root, apt; needs the network)
   deny                     licences and sources of the dependencies, and who may use them
   advisories               known vulnerabilities in the dependencies (needs the network)
 
@@ -65,8 +67,8 @@ fn run(arguments: &[String]) -> Result<Outcome> {
         ("ci", []) => return ci::run(false),
         ("ci", [flag]) if flag == "--require-all" => return ci::run(true),
         ("ci", _) => bail!("`ci` takes --require-all and nothing else"),
-        ("dist", _) => return dist::command(rest),
         ("fuzz", _) => return fuzz::command(rest),
+        ("dist", _) => return dist::command(rest),
         ("peers", _) => return peers(rest),
         ("interop", _) => return interop::command(rest),
         ("instructions", _) => return instructions::command(rest),

@@ -5,9 +5,8 @@
 mod folders;
 mod platform;
 mod programs;
+mod tools;
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
@@ -15,12 +14,10 @@ use anyhow::{Result, bail, ensure};
 pub use self::folders::{aioquic_version, node_modules, python};
 use self::platform::Platform;
 pub use self::programs::*;
+pub use self::tools::*;
 use crate::{process, workspace};
 
-const CARGO_DENY_VERSION: &str = "0.20.2";
-const CARGO_DENY_BUILD_LIMIT: Duration = Duration::from_secs(900);
 const FETCH_LIMIT: Duration = Duration::from_secs(600);
-const QUESTION_LIMIT: Duration = Duration::from_secs(10);
 
 /// Installs what is missing, or says in one line how to.
 pub fn run() -> Result<()> {
@@ -30,7 +27,7 @@ pub fn run() -> Result<()> {
     process::succeed(fetch, FETCH_LIMIT)?;
     folders::make_python()?;
     folders::make_node()?;
-    build_cargo_deny()?;
+    CARGO_DENY.obtain()?;
     println!("setup: all there");
     Ok(())
 }
@@ -57,27 +54,4 @@ pub fn obtain(programs: &[Program]) -> Result<()> {
 pub fn python_with_aioquic() -> Result<String> {
     folders::make_python()?;
     aioquic_version()
-}
-
-/// Returns the path of our own cargo-deny.
-pub fn cargo_deny() -> PathBuf {
-    workspace::target().join("tools/bin/cargo-deny")
-}
-
-fn build_cargo_deny() -> Result<()> {
-    let mut question = Command::new(cargo_deny());
-    question.arg("--version");
-    let version = process::answer(question, QUESTION_LIMIT).unwrap_or_default();
-    if version.trim().strip_prefix("cargo-deny ") == Some(CARGO_DENY_VERSION) {
-        return Ok(());
-    }
-    println!("setup: building cargo-deny {CARGO_DENY_VERSION} (about a minute, once)");
-    let mut install = workspace::cargo(&["install", "--quiet", "--locked", "--force", "--debug"]);
-    install
-        .args(["cargo-deny", "--version", CARGO_DENY_VERSION, "--root"])
-        .arg(workspace::target().join("tools"))
-        // It checks a hundred manifests in half a second even so.
-        .env("CARGO_PROFILE_DEV_DEBUG", "0")
-        .env("CARGO_INCREMENTAL", "0");
-    process::succeed(install, CARGO_DENY_BUILD_LIMIT)
 }

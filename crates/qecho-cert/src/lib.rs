@@ -91,3 +91,8 @@ pub use trust::{
     Anchor, ClientVerifier, LocalAuthority, RejectionReason, TrustError, TrustSettings,
     TrustVerifier, VerifyFailure,
 };
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -67,3 +67,8 @@ pub fn answered(reply: StreamId) -> StreamId {
         Dir::Unidirectional => StreamId::new(Side::Client, Dir::Unidirectional, reply.index()),
     }
 }
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -96,3 +96,8 @@ pub use server_shared::ServerShared;
 pub use shard::{Output, Shard};
 pub use state::{RouteMtu, StrayDatagram};
 pub use steering::{Multipliers, Steering};
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

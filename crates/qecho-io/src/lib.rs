@@ -66,3 +66,8 @@ pub use self::{
     socket::{BindError, ReceiveErrors, Socket},
     start::{Runner, StartError},
 };
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -59,3 +59,8 @@ pub mod bench;
 mod latency;
 pub mod ping;
 mod tcp;
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

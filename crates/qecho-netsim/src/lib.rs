@@ -32,3 +32,8 @@
 pub mod link;
 pub mod relay;
 pub mod simulation;
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -44,3 +44,8 @@ pub use self::{
     stream_id::{Dir, Side, StreamId},
     transport_parameters::TransportParameters,
 };
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -11,10 +11,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::binaries;
 use crate::interop::TestEnv;
 use crate::process::{self, Group};
 use crate::report::Report;
-use crate::setup::{PROMETHEUS, PROMTOOL};
+use crate::setup::{self, PROMETHEUS, PROMTOOL};
 use crate::{clock, workspace};
 
 /// Time for all of it on a machine that has much else to do.
@@ -30,13 +31,10 @@ const RULES: &str = "qecho.rules.yml";
 const TESTS: &str = "qecho.rules.test.yml";
 const CONFIG: &str = "prometheus.yml";
 
-/// Runs the check with the program in `binary`.
-pub(super) fn run(binary: &Path) -> Result<Report> {
-    for program in [PROMETHEUS, PROMTOOL] {
-        if !program.is_here() {
-            return Ok(Report::not_here(program.name()));
-        }
-    }
+/// Runs the check with the program that is packed.
+pub(super) fn run() -> Result<Report> {
+    setup::obtain(&[PROMETHEUS, PROMTOOL])?;
+    let binary = &binaries::shared();
     let env = TestEnv::new("prometheus", binary, LIMIT)?;
     let confined = |program: &Path, line: &str| {
         let mut command = Command::new(program);

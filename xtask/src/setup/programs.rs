@@ -61,6 +61,23 @@ pub const CLANG: Program = on_path(&["clang"], ["clang", "clang", "llvm"]);
 pub const PERL: Program = on_path(&["perl"], ["perl", "perl", ""]);
 /// C++ compiler, which Rust does without.
 pub const CXX: Program = on_path(&["c++"], ["g++", "gcc-c++", ""]);
+/// Maker of bare Debians.
+pub const DEBOOTSTRAP: Program = on_path(&["debootstrap"], ["debootstrap", "debootstrap", ""]);
+/// Judge of Debian packages.
+pub const LINTIAN: Program = on_path(&["lintian"], ["lintian", "", ""]);
+/// Knows which packages of Debian a program needs.
+pub const DPKG_SHLIBDEPS: Program = on_path(&["dpkg-shlibdeps"], ["dpkg-dev", "dpkg-dev", ""]);
+/// Makes networks of a test's own, which are Linux's.
+pub const IP: Program = on_path(&["ip"], ["iproute2", "iproute", ""]);
+const PYTHON: Program = on_path(&["python3"], ["python3", "python3", "python"]);
+const VENV: Program = Program {
+    name: "python3's venv",
+    proof: Proof::PythonModules("ensurepip, venv"),
+    packages: ["python3-venv", "python3", "python"],
+};
+const NPM: Program = on_path(&["npm"], ["npm", "npm", "node"]);
+/// What runs the tools that are written in Python or for Node.
+pub const INTERPRETERS: [Program; 3] = [PYTHON, VENV, NPM];
 
 /// Scrapes metrics.
 pub const PROMETHEUS: Program = on_path(&["prometheus"], ["prometheus", "", "prometheus"]);
@@ -83,21 +100,16 @@ pub const LIBNUMA: Program = Program {
 
 /// Programs that the checks call.
 pub(super) const CHECKS: [Program; 15] = [
-    on_path(&["python3"], ["python3", "python3", "python"]),
-    Program {
-        name: "python3's venv",
-        proof: Proof::PythonModules("ensurepip, venv"),
-        packages: ["python3-venv", "python3", "python"],
-    },
-    on_path(&["npm"], ["npm", "npm", "node"]),
+    PYTHON,
+    VENV,
+    NPM,
     TSHARK,
     on_path(&["mkcert"], ["mkcert"; 3]),
     on_path(&["certutil"], ["libnss3-tools", "nss-tools", "nss"]),
     on_path(&["curl"], ["curl"; 3]),
     // Reads the man pages.
     on_path(&["man"], ["man-db", "man-db", ""]),
-    // Networks of a test's own are Linux's.
-    on_path(&["ip"], ["iproute2", "iproute", ""]),
+    IP,
     // On macOS it asks the system, and so there is nothing to check.
     on_path(
         &["chromium", "google-chrome", "chromium-browser"],
