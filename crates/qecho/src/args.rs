@@ -44,7 +44,6 @@ pub(crate) use self::{
     client::{ClientArguments, OverArgument},
     demo::{DemoArguments, DemoTraceArgument},
     dial::DialArguments,
-    host_port::HostPort,
     ping::{PingArguments, PingFormat, PingOver},
     relay::RelayArguments,
     report::ReportArguments,

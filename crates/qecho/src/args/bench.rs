@@ -8,11 +8,12 @@ mod start;
 use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
+use qecho_cert::HostPort;
 use qecho_measure::bench::{Sizes, Sockets, Threshold};
 
 pub(super) use self::grammar::output;
 pub(crate) use self::{load::Load, start::StartAt};
-use super::{DialArguments, HostPort, ObserveArguments, host_port};
+use super::{DialArguments, ObserveArguments, host_port};
 
 /// Options of `qecho bench`.
 #[derive(Debug, clap::Args)]

@@ -8,10 +8,10 @@ use std::{
 };
 
 use clap::{Subcommand, ValueEnum};
-use qecho_cert::{PermittedSubtrees, SubjectAltName, store::SystemStore};
+use qecho_cert::{HostPort, PermittedSubtrees, SubjectAltName, store::SystemStore};
 use qecho_echo::dial::Alpn;
 
-use super::{Format, HostPort, alpn, host_port};
+use super::{Format, alpn, host_port};
 
 const DAYS: &str = "Days for which it is good; Apple's systems take at most 825";
 

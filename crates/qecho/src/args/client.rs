@@ -3,9 +3,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
+use qecho_cert::HostPort;
 use qecho_engine::limits::INITIAL_DATAGRAM_MIN;
 
-use super::{DialArguments, Format, HostPort, ObserveArguments, host_port};
+use super::{DialArguments, Format, ObserveArguments, host_port};
 
 /// Options of `qecho client`.
 #[derive(Debug, clap::Args)]

@@ -2,30 +2,26 @@
 
 use qecho_io::listen::Listen;
 
-use super::{HostPort, host_port};
+use super::host_port;
 
 /// Reads a place to listen on whose port, if none is named, is `usual_port`.
 pub(super) fn read(text: &str, usual_port: u16) -> Result<Listen, String> {
     if let Ok(port) = text.parse() {
         return Ok(Listen::Loopback { port });
     }
-    if text == "*" {
-        return Ok(Listen::Everywhere { port: usual_port });
-    }
-    if let Some(port) = text.strip_prefix("*:") {
-        let port = host_port::port(port)?;
-        return Ok(Listen::Everywhere { port });
-    }
     if let Some(Ok(port)) = text.strip_prefix(':').map(str::parse::<u16>) {
         return Err(format!(
             "no address is named; write {port} for localhost, or '*:{port}' for every address"
         ));
     }
-    let HostPort { host, port } = HostPort::read(text, usual_port)?;
-    if host == "localhost" {
-        return Ok(Listen::Loopback { port });
+    let place = host_port::read(text, usual_port)?;
+    let (host, port) = (&*place.host, place.port);
+    match host {
+        "*" => return Ok(Listen::Everywhere { port }),
+        "localhost" => return Ok(Listen::Loopback { port }),
+        _ => {}
     }
-    let address = host_port::own_address(&host, port)?.ok_or_else(|| {
+    let address = host_port::own_address(&place)?.ok_or_else(|| {
         format!("`{host}` is no address of this host; write for instance 0.0.0.0:{usual_port}")
     })?;
     Ok(Listen::Address(address))

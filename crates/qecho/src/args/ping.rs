@@ -3,9 +3,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
+use qecho_cert::HostPort;
 use qecho_measure::ping::{HOSTS_MAX, SIZE_MAX, SIZE_MIN};
 
-use super::{DialArguments, HostPort, ObserveArguments, host_port};
+use super::{DialArguments, ObserveArguments, host_port};
 
 /// Options of `qecho ping`.
 #[derive(Debug, clap::Args)]

@@ -4,6 +4,7 @@ mod conditions;
 
 use std::time::Duration;
 
+use qecho_cert::HostPort;
 use qecho_io::listen::Listen;
 use qecho_netsim::{
     link::{ConditionChanges, Conditions},
@@ -11,7 +12,7 @@ use qecho_netsim::{
 };
 
 use self::conditions::ConditionArguments;
-use super::{Format, HostPort, host_port, listen};
+use super::{Format, host_port, listen};
 
 /// Options of `qecho relay`.
 #[derive(Debug, clap::Args)]

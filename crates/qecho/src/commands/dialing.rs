@@ -3,11 +3,11 @@
 use std::net::{Ipv6Addr, SocketAddr};
 
 use anyhow::{Error, anyhow};
-use qecho_cert::TrustVerifier;
+use qecho_cert::{HostPort, TrustVerifier};
 use qecho_echo::dial::{Alpn, DialFailure, Silence};
 use qecho_packet::close::{self, CloseReason};
 
-use crate::{args::HostPort, exit::Failure};
+use crate::exit::Failure;
 
 /// Finds the words for a failure, and what to do.
 pub(super) fn explain(

@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use qecho_cert::TrustVerifier;
+use qecho_cert::{HostPort, TrustVerifier};
 use qecho_echo::dial::Target;
 use qecho_engine::{Side, config::Transport};
 use qecho_measure::ping::{Config, Destination, EventSink, Mode, Ping, PingEvent, SIZE};
@@ -22,7 +22,7 @@ use rustls::client::ResolvesClientCert;
 use self::{reporter::Reporter, screen::Screen};
 use super::{observing::Observing, resolve, signals, trust};
 use crate::{
-    args::{HostPort, PingArguments, PingOver},
+    args::{PingArguments, PingOver},
     exit::{ExitStatus, Failure},
 };
 

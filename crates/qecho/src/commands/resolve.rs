@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use anyhow::anyhow;
+use qecho_cert::HostPort;
 use qecho_echo::dial::Target;
 
-use crate::{args::HostPort, exit::Failure};
+use crate::exit::Failure;
 
 /// Finds the addresses of a place.
 pub(super) fn target(host_port: &HostPort) -> Result<Target, Failure> {

@@ -312,7 +312,11 @@ fn a_page_about_several_runs_needs_nothing_but_itself() {
     let (env, server) = TestEnv::with_server("");
     for name in ["one", "a<b"] {
         let path = env.path(&format!("{name}.json"));
-        let arguments = format!("-n 1000 --warmup 0s --output {}", path.display());
+        // So many at once that an interval has enough of them for its p99, on a slow machine too.
+        let arguments = format!(
+            "-n 4000 --in-flight 16 --warmup 0s --output {}",
+            path.display()
+        );
         bench(&env, &server, &arguments).ok();
     }
     let page = env.path("page.html");

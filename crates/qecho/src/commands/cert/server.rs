@@ -3,7 +3,7 @@
 use std::{sync::mpsc::channel, time::Duration};
 
 use anyhow::{Context, anyhow};
-use qecho_cert::{TrustSettings, TrustVerifier};
+use qecho_cert::{HostPort, TrustSettings, TrustVerifier};
 use qecho_echo::{
     client::{self, Client, ClientEvent, Command},
     dial::Alpn,
@@ -11,7 +11,7 @@ use qecho_echo::{
 use rustls::pki_types::CertificateDer;
 
 use super::super::{dialing, resolve};
-use crate::{args::HostPort, exit::Failure, stderr::say};
+use crate::{exit::Failure, stderr::say};
 
 /// Connects, asks nothing, trusts nobody with anything, and takes the chain, also where the
 /// handshake fails behind it.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Error, anyhow};
-use qecho_cert::TrustVerifier;
+use qecho_cert::{HostPort, TrustVerifier};
 use qecho_echo::{
     client::{self, ClientEvent, Report},
     dial::{Alpn, DialFailure},
@@ -14,7 +14,7 @@ use qecho_echo::{
 
 use super::super::{dialing, show, trust};
 use crate::{
-    args::{ClientArguments, Format, HostPort},
+    args::{ClientArguments, Format},
     exit::{ExitStatus, Failure},
     render::{
         Object,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::anyhow;
-use qecho_cert::TrustVerifier;
+use qecho_cert::{HostPort, TrustVerifier};
 use qecho_echo::dial::{Alpn, DialFailure};
 use qecho_measure::ping::{self, Connected, PingEvent, Report};
 use qecho_packet::text;
@@ -16,7 +16,7 @@ use qecho_terminal::prose::Prose;
 
 use super::super::{dialing, trust};
 use crate::{
-    args::{HostPort, PingArguments, PingFormat, PingOver},
+    args::{PingArguments, PingFormat, PingOver},
     exit::{ExitStatus, Failure},
     render::{
         Object,

@@ -32,7 +32,8 @@ fn the_page_of_steps_and_of_a_comparison_has_a_line_for_each() {
     // Steps: three times by rate, three charts over time, two of each step.
     for (load, charts, lines) in [
         ("--step 2k,4k -n 1000", 6, 3 + 3 + 2 * 2),
-        ("-n 1000 --baseline tls", 5, 5 * 2),
+        // So many at once that an interval has enough of them for its p99, on a slow machine too.
+        ("-n 4000 --in-flight 16 --baseline tls", 5, 5 * 2),
     ] {
         let page = env.path("page.html");
         let load = format!("{load} --output {}", page.display());
