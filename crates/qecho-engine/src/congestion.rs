@@ -77,7 +77,7 @@ impl Drop for CongestionBypass {
 // Cubic takes no notice of what is sent, nor of where a batch of acknowledgements ends.
 impl Controller for Congestion {
     fn on_sent(&mut self, _: Instant, _: u64, last_packet_number: u64) {
-        self.progress.last_packet.store(last_packet_number, Relaxed);
+        self.progress.send(self.number, last_packet_number);
     }
 
     fn on_ack(
@@ -192,6 +192,33 @@ mod tests {
         progress.nothing_to_send();
         before.on_end_acks(now, 0, true, Some(18));
         assert_eq!(progress.unacknowledged_max(), 700);
+    }
+
+    #[test]
+    fn what_went_to_an_address_that_never_answers_is_not_taken_for_acknowledged() {
+        let (now, mut before) = start();
+        let progress = before.progress.clone();
+        before.on_sent(now, 100, 5);
+        before.on_end_acks(now, 0, true, Some(5));
+        // The client has another port, and takes nothing there.
+        let mut nowhere = copy(&before);
+        progress.write(5_000);
+        nowhere.on_sent(now, 5_000, 9);
+        progress.nothing_to_send();
+        // The path before is in use again, and has none of it in flight.
+        before.on_sent(now, 100, 10);
+        progress.nothing_to_send();
+        before.on_end_acks(now, 0, true, Some(10));
+        assert_eq!(progress.unacknowledged_max(), 5_000);
+        // By this one the others are lost, and go again.
+        before.on_sent(now, 100, 12);
+        progress.nothing_to_send();
+        before.on_end_acks(now, 0, true, Some(12));
+        assert_eq!(progress.unacknowledged_max(), 5_000);
+        before.on_sent(now, 5_000, 16);
+        progress.nothing_to_send();
+        before.on_end_acks(now, 0, true, Some(16));
+        assert_eq!(progress.unacknowledged_max(), 0);
     }
 
     #[test]

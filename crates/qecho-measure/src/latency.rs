@@ -67,9 +67,8 @@ pub struct LatencySummary {
     pub p99: Option<Duration>,
     /// The longest.
     pub max: Duration,
-    /// Mean of the differences between each and the next; zero if there was
-    /// one alone.
-    pub jitter: Duration,
+    /// Mean of the differences between each and the next, of two times or more.
+    pub jitter: Option<Duration>,
 }
 
 impl Default for LatencyRecorder {
@@ -154,7 +153,7 @@ impl LatencyRecorder {
             p90: carried(90),
             p99: carried(99),
             max: self.max,
-            jitter: mean(self.differences, count - 1),
+            jitter: (count > 1).then(|| mean(self.differences, count - 1)),
         })
     }
 }
@@ -178,7 +177,7 @@ mod tests {
         assert_eq!(summary.min, Duration::from_millis(1));
         assert_eq!(summary.max, Duration::from_millis(100));
         assert_eq!(summary.mean, Duration::from_micros(50_500));
-        assert_eq!(summary.jitter, Duration::from_millis(1));
+        assert_eq!(summary.jitter, Some(Duration::from_millis(1)));
         let found = [Some(summary.p50), summary.p90, summary.p99];
         let expected = [50, 90, 99].map(Duration::from_millis).map(Some);
         assert_eq!(found, expected, "{summary:?}");
@@ -200,7 +199,7 @@ mod tests {
         let LatencySummary { min, mean, p50, .. } = summary;
         let seven = Duration::from_millis(7);
         assert_eq!([min, mean, p50, summary.max], [seven; 4]);
-        assert_eq!(summary.jitter, Duration::ZERO);
+        assert_eq!(summary.jitter, None);
         assert_eq!(LatencyRecorder::default().summary(), None);
     }
 
@@ -225,7 +224,7 @@ mod tests {
         let summary = times([10, 20, 10, 20, 20])
             .summary()
             .expect("there are some");
-        assert_eq!(summary.jitter, Duration::from_micros(7_500));
+        assert_eq!(summary.jitter, Some(Duration::from_micros(7_500)));
     }
 
     #[test]

@@ -22,11 +22,11 @@ pub const KEY_LOG_QUEUE_BYTES_MAX: usize = 32 << 20;
 /// A file that takes lines.
 type File = Box<dyn io::Write + Send>;
 
-/// Where the lines of a [`KeyLogFile`] go.
+/// Destination of the lines of a [`KeyLogFile`].
 pub enum KeyLogDestination {
     /// A file that is open.
     Open(File),
-    /// What takes its time to be opened: a named pipe waits for its reader.
+    /// A file that takes its time to be opened: a named pipe waits for its reader.
     Later(Box<dyn FnOnce() -> io::Result<File> + Send>),
 }
 
@@ -156,15 +156,25 @@ impl State {
             Err(error) => return fail(&error),
         };
         self.open.store(true, Relaxed);
+        // Whether the last line may stand there in part.
+        let mut torn = false;
         for command in commands {
             let Command::Write(line) = command else {
                 return;
             };
-            match file.write_all(line.as_bytes()) {
+            let end_torn = match torn {
+                true => file.write_all(b"\n"),
+                false => Ok(()),
+            };
+            match end_torn.and_then(|()| file.write_all(line.as_bytes())) {
                 Ok(()) => {
+                    torn = false;
                     self.written.fetch_add(1, Relaxed);
                 }
-                Err(error) => fail(&error),
+                Err(error) => {
+                    torn = true;
+                    fail(&error);
+                }
             }
             self.waiting.fetch_sub(line.len(), Relaxed);
         }
@@ -234,6 +244,41 @@ mod tests {
         drop(file);
         let told: Vec<_> = told.iter().collect();
         assert_eq!(told, [io::ErrorKind::BrokenPipe]);
+    }
+
+    /// A disk that is full after so many bytes, and has room again once it has said so.
+    struct FullOnce {
+        room: usize,
+        to: Sender<String>,
+    }
+
+    impl io::Write for FullOnce {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = bytes.len().min(self.room);
+            if taken == 0 {
+                self.room = usize::MAX;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.room -= taken;
+            Passing(self.to.clone()).write(&bytes[..taken])
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_after_one_that_was_torn_is_whole() {
+        let (to, lines) = channel();
+        let destination = KeyLogDestination::Open(Box::new(FullOnce { room: 10, to }));
+        let file = KeyLogFile::start(destination, |_| {}).expect("there is a thread");
+        file.log("A", &[0], &[1]);
+        file.log("B", &[2], &[3]);
+        file.log("C", &[4], &[5]);
+        assert_eq!(file.finish().missing, 1);
+        let text: String = lines.iter().collect();
+        assert_eq!(text, "A 00 01\nB \nC 04 05\n");
     }
 
     #[test]

@@ -56,16 +56,36 @@ pub fn is_wanted(out: impl AsFd) -> bool {
 
 /// Sets apart the title and the verdict of a line for people, if it has any.
 pub fn emphasised(line: &str) -> Cow<'_, str> {
+    emphasised_where_shown(line, line)
+}
+
+/// Does the same in the form in which the line is shown, which has other space between its
+/// words: what is a title shows in the line alone.
+pub(crate) fn emphasised_where_shown<'a>(line: &str, form: &'a str) -> Cow<'a, str> {
     let (mut shown, mut done) = (String::new(), 0);
     for (words, style) in parts(line).into_iter().flatten() {
-        shown += &line[done..words.start];
-        done = words.end;
-        shown += &format!("{style}{}{style:#}", &line[words]);
+        let before = letters(&line[..words.start]).count();
+        let mut own = letters(form).skip(before);
+        let Some((start, first)) = own.next() else {
+            continue;
+        };
+        let others = own.take(letters(&line[words]).count() - 1);
+        let (last, letter) = others.last().unwrap_or((start, first));
+        let end = last + letter.len_utf8();
+        shown += &form[done..start];
+        done = end;
+        shown += &format!("{style}{}{style:#}", &form[start..end]);
     }
     match done {
-        0 => Cow::Borrowed(line),
-        _ => Cow::Owned(shown + &line[done..]),
+        0 => Cow::Borrowed(form),
+        _ => Cow::Owned(shown + &form[done..]),
     }
+}
+
+/// Returns all but the space of a text, with the places.
+fn letters(text: &str) -> impl Iterator<Item = (usize, char)> {
+    let letters = text.char_indices();
+    letters.filter(|(_, letter)| !matches!(letter, ' ' | '\n'))
 }
 
 /// Returns the places of a title and of a verdict.

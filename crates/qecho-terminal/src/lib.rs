@@ -1,4 +1,4 @@
-//! What a terminal shows: lines that are broken at its width, colours where they are wanted,
+//! Output for a terminal: lines that are broken at its width, colours where they are wanted,
 //! and a history of what was typed.
 //!
 //! Nothing here prints. A pipe or a file gets every line whole and without colour.

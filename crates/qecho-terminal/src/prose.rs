@@ -55,7 +55,7 @@ impl Form {
             };
             // A line that goes on has its columns counted.
             match self.colour && begin == 0 && number < whole {
-                true => colour::emphasised(&broken).into_owned(),
+                true => colour::emphasised_where_shown(line, &broken).into_owned(),
                 false => broken,
             }
         });
@@ -245,6 +245,40 @@ mod tests {
         ] {
             let width = if line.starts_with("rate    ") { 40 } else { 20 };
             assert_eq!(broken(line, 0, width), shown);
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_broken_has_the_title_and_the_verdict_of_the_whole_one() {
+        for (line, shown) in [
+            // Its indent makes no title of what stands before it.
+            (
+                "hint: a (averylongword) b\n",
+                "[hint:] a\n      (averylongword)\n      b\n",
+            ),
+            ("- one averylongwordthat\n", "- one\naverylongwordthat\n"),
+            ("  one averylongwordthat\n", "  one\n  averylongwordthat\n"),
+            (
+                "two words  one two three\n",
+                "[two words]  one two\nthree\n",
+            ),
+            (
+                "localhost:4433: seq=3 lost: none\n",
+                "localhost:4433:\nseq=3 [lost:] none\n",
+            ),
+            (
+                "--- localhost:4433 over it ---\n",
+                "[--- localhost:4433\nover it ---]\n",
+            ),
+        ] {
+            let (width, colour) = (Some(20), true);
+            let form = Form { width, colour }.apply(line, 0);
+            let mut marked = form;
+            for style in [colour::WRONG, colour::GOOD, colour::ADVICE, colour::STRONG] {
+                marked = marked.replace(&style.render().to_string(), "[");
+            }
+            let end = colour::STRONG.render_reset().to_string();
+            assert_eq!(marked.replace(&end, "]"), shown);
         }
     }
 

@@ -1,4 +1,4 @@
-//! What is known of a connection's progress in sending.
+//! Progress of a connection in sending, as far as it is known.
 
 use std::sync::{
     Arc,
@@ -21,7 +21,7 @@ pub(crate) struct SendProgress {
     polled: AtomicU64,
     acknowledged: AtomicU64,
     /// Number of the last packet.
-    pub(super) last_packet: AtomicU64,
+    last_packet: AtomicU64,
     /// Largest number that was acknowledged.
     pub(super) largest_acknowledged: AtomicU64,
     /// Copies that were made of the controller, and the number of the one whose path is in use.
@@ -98,13 +98,27 @@ impl SendProgress {
         self.polled.store(acknowledged, Relaxed);
     }
 
-    /// Notes that the path of a controller has nothing in flight, and that there is nothing to
-    /// send.
-    pub(super) fn nothing_in_flight(&self, controller: u64) {
+    /// Notes that packets were sent on the path of a controller.
+    #[inline]
+    pub(super) fn send(&self, controller: u64, last_packet: u64) {
+        self.note_in_use(controller);
+        self.last_packet.store(last_packet, Relaxed);
+    }
+
+    /// Notes which controller's path is in use. A path that came to nothing is left for the one
+    /// before it, which does not count what was sent there.
+    #[inline]
+    fn note_in_use(&self, controller: u64) {
         if self.in_use.load(Relaxed) != controller {
             self.in_use.store(controller, Relaxed);
             self.await_earlier();
         }
+    }
+
+    /// Notes that the path of a controller has nothing in flight, and that there is nothing to
+    /// send.
+    pub(super) fn nothing_in_flight(&self, controller: u64) {
+        self.note_in_use(controller);
         let awaited = self.awaited.load(Relaxed);
         if awaited == 0 {
             let polled = self.polled.load(Relaxed);

@@ -330,10 +330,13 @@ impl<S> ConnectionEntry<S> {
         if let Some(tracker) = signs.crowded {
             tracker.forget_streams(|id| self.is_receiving(id));
         }
+        let new_path = self.proto.remote_address();
+        if new_path != path {
+            self.follow_path();
+        }
         let Some(validation) = &mut self.validation else {
             return;
         };
-        let new_path = self.proto.remote_address();
         // RFC 9000 §8.1: a Handshake packet could not be made without what was sent there.
         if signs.handshake && remote == path && self.meta.handshake.is_none() {
             validation.validate(remote);

@@ -184,7 +184,12 @@ impl<S> ConnectionEntry<S> {
             self.give_up_handshake(now);
         }
         if self.proto.poll_timeout().is_some_and(|due| due <= now) {
+            let path = self.proto.remote_address();
             self.proto.handle_timeout(now);
+            // A path that was not validated in time is left for the one before.
+            if self.proto.remote_address() != path {
+                self.follow_path();
+            }
         }
         if let Some(keep_alive) = &mut self.keep_alive {
             keep_alive.handle_timeout(now, &mut self.proto);

@@ -240,15 +240,19 @@ impl<S> ConnectionEntry<S> {
         unread.min(unread_max(open, &meta.settings))
     }
 
-    /// Returns the bytes that were written and not acknowledged, with what each piece of them
-    /// and each packet costs.
-    fn unacknowledged(&mut self) -> u64 {
+    /// Goes on with the record of the path in use, if that has one of its own.
+    pub(crate) fn follow_path(&mut self) {
         let progress = SendProgress::of(&self.proto);
         if !Arc::ptr_eq(&progress, &self.meta.progress) {
-            // The path is a new one.
             progress.follow(&self.meta.progress);
             self.meta.progress = progress;
         }
+    }
+
+    /// Returns the bytes that were written and not acknowledged, with what each piece of them
+    /// and each packet costs.
+    fn unacknowledged(&mut self) -> u64 {
+        self.follow_path();
         let progress = &self.meta.progress;
         let packets = progress.unacknowledged_packets().min(PACKETS_MAX) * PACKET;
         if self.proto.streams().send_streams() == 0 {

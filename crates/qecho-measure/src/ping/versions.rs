@@ -143,6 +143,8 @@ struct VersionHost {
     nonce: u64,
     probes: Probes,
     has_answered: bool,
+    /// The last request that this machine failed to send.
+    unsent: Option<u64>,
     has_ended: bool,
     events: Vec<PingEvent>,
     requests: Vec<Datagram>,
@@ -155,6 +157,7 @@ impl VersionHost {
             nonce,
             probes: Probes::new(config),
             has_answered: false,
+            unsent: None,
             has_ended: false,
             events: Vec::new(),
             requests: Vec::new(),
@@ -223,7 +226,10 @@ impl VersionHost {
         };
         // Another request may have failed there before.
         let is_elsewhere = self.addresses.front().is_some_and(|address| *address != to);
-        if is_elsewhere || self.try_next_address() {
+        // One failure for another reason, as a queue that is full, says nothing of the address.
+        let last = self.unsent.replace(request.sequence);
+        let is_hopeless = is_unreachable(why) || last == request.sequence.checked_sub(1);
+        if is_elsewhere || (is_hopeless && self.try_next_address()) {
             return self.send_request(request.sequence);
         }
         let reason = DialFailure::unreachable(to, why).to_string();
@@ -275,6 +281,19 @@ impl VersionHost {
             outcome: Ok(()),
         })));
     }
+}
+
+/// Tells whether a failure to send says that there is no way to the address: `InvalidInput` is
+/// of a route of the kind `blackhole`.
+fn is_unreachable(why: &io::Error) -> bool {
+    matches!(
+        why.kind(),
+        io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::AddrNotAvailable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::InvalidInput
+    )
 }
 
 #[cfg(test)]

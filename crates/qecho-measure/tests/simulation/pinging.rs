@@ -60,7 +60,7 @@ fn a_steady_path_has_one_time() {
                 p90: Some(ten),
                 p99: Some(ten),
                 max: ten,
-                jitter: Duration::ZERO,
+                jitter: Some(Duration::ZERO),
             };
             assert_eq!(summary, Some(expected), "{over:?} each {interval:?}");
             let path = report.transport.expect("there was a connection").recovery;

@@ -25,7 +25,7 @@ use super::Conditions;
 /// | `blackhole` | two times, open and closed: `5s/2s`; or `none` |
 /// | `drop` | numbers of datagrams: `2-7`, `3`; or `none` |
 ///
-/// What is displayed is read as the same.
+/// Its `Display` form can be parsed, and means the same.
 ///
 /// ```
 /// use std::time::Duration;

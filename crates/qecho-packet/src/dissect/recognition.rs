@@ -45,7 +45,7 @@ const GOOGLE_FLAGS: u8 = 0x09;
 /// Two addresses, in the order of their numbers.
 type Flow = (SocketAddr, SocketAddr);
 
-/// What a datagram of UDP seems to be.
+/// Protocol of a UDP datagram, as far as its bytes show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Recognized {
@@ -59,7 +59,7 @@ pub enum Recognized {
     Other,
 }
 
-/// What two addresses exchange.
+/// Protocol between two addresses.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Quic,

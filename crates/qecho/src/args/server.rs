@@ -112,9 +112,10 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "auto|off|TIME", value_parser = spin, default_value = "auto")]
     pub(crate) spin: Spin,
 
-    /// Serve metrics (/metrics, for Prometheus) and health (/healthz, /readyz)
-    /// over HTTP: ADDRESS:PORT, *:PORT (every address), localhost:PORT or PORT
-    /// alone. Whoever reaches it can read them
+    /// Serve metrics for Prometheus, and health, over HTTP
+    ///
+    /// At /metrics, /healthz and /readyz. The address is ADDRESS:PORT, *:PORT (every address),
+    /// localhost:PORT or PORT alone. Whoever reaches it can read them.
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = metrics)]
     pub(crate) metrics: Option<Listen>,
 

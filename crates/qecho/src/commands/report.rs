@@ -9,7 +9,8 @@ use super::bench::output::ReportFile;
 use crate::{
     args::ReportArguments,
     exit::{ExitStatus, Failure},
-    render::{json, page::NamedReport},
+    render::{counted, json, page::NamedReport},
+    stderr::say,
 };
 
 /// Writes reports that were kept as one page, or merged.
@@ -33,6 +34,11 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<ExitStatus, Failure> {
             .hint("make one of them by --merge, or name a file that ends in .html"));
     }
     ReportFile::open(&arguments.output)?.write_all(&runs)?;
+    let (output, count) = (arguments.output.display(), arguments.reports.len() as u64);
+    say(format_args!(
+        "written      {output}, of {}",
+        counted(count, "report")
+    ));
     Ok(ExitStatus::Done)
 }
 

@@ -13,7 +13,7 @@ use qecho_cert::{CertificateDetails, CertificateFiles, Pin};
 use super::{Object, Render, day, path_text, pin_digits};
 
 pub(crate) use self::{
-    shown::{JudgedCertificate, ListedCertificate, ShownCertificate, Verdict},
+    shown::{JudgedCertificate, ListTitles, ListedCertificate, ShownCertificate, Verdict},
     store::{StoreChange, StoreStep, TrustState},
 };
 

@@ -203,7 +203,7 @@ fn times(name: &str, summary: &LatencySummary, out: &mut dyn Write) -> io::Resul
         ("p90", summary.p90),
         ("p99", summary.p99),
         ("max", Some(summary.max)),
-        ("jitter", Some(summary.jitter)),
+        ("jitter", summary.jitter),
     ];
     let known = times
         .into_iter()

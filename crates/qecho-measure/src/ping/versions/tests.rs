@@ -195,6 +195,25 @@ fn a_request_that_cannot_be_sent_is_lost_at_once_and_says_why() {
 }
 
 #[test]
+fn an_address_is_left_once_this_machine_refuses_to_send_there_twice_in_a_row() {
+    let mut ping = HostPing::begin(&[address(1), address(2)], 4);
+    let fail = |ping: &mut HostPing| {
+        let (destination, contents) = ping.request();
+        let datagram = Datagram::new(0, destination, contents);
+        let refused = io::ErrorKind::PermissionDenied.into();
+        ping.ping.handle_unsent(ping.now, &datagram, &refused);
+        destination
+    };
+    assert_eq!(fail(&mut ping), address(1));
+    assert!(matches!(ping.events()[..], [PingEvent::Lost(_)]));
+    ping.now += SECOND;
+    ping.ping.handle_timeouts(ping.now);
+    assert_eq!(fail(&mut ping), address(1));
+    assert!(ping.events().is_empty(), "there is another address");
+    assert_eq!(ping.request().0, address(2));
+}
+
+#[test]
 fn silence_is_a_loss_each_time() {
     let mut ping = HostPing::begin(&[address(1)], 2);
     ping.request();

@@ -94,6 +94,9 @@ pub(super) fn blackhole(text: &str) -> Result<Blackhole, String> {
 /// Reads a time such as `10s`, `500ms` or `1m30s`; a number alone is seconds, as with pings and
 /// iperf3.
 ///
+/// It is public, since a program reads the times of its other options by it: a time that is
+/// written in two places of one command line is to mean the same in both.
+///
 /// # Errors
 /// Words for whoever wrote it, if it is no time or one of more than [`TIME_MAX`].
 pub fn read_time(text: &str) -> Result<Duration, String> {

@@ -19,7 +19,11 @@ pub(super) fn run(arguments: &ListArguments) -> Result<ExitStatus, Failure> {
     let listing = CertificateListing::of(folder)
         .with_context(|| format!("cannot read the folder {}", folder.display()))?;
     let now = SystemTime::now().into();
-    for (role, path, details) in authorities() {
+    let authorities = authorities();
+    if !(authorities.is_empty() && listing.certificates.is_empty()) {
+        show(&render::cert::ListTitles, arguments.format)?;
+    }
+    for (role, path, details) in authorities {
         let row = render::cert::ListedCertificate {
             role: Some(role),
             path: &path,

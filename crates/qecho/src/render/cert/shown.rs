@@ -34,6 +34,9 @@ pub(crate) struct JudgedCertificate<'a> {
     pub(crate) details: &'a CertificateDetails,
 }
 
+/// Titles of the columns of a list, of which JSON has none.
+pub(crate) struct ListTitles;
+
 /// A certificate in a list.
 pub(crate) struct ListedCertificate<'a> {
     /// Owner of the authority, if it is one of this machine.
@@ -143,6 +146,16 @@ impl Render for JudgedCertificate<'_> {
             .with("names", &self.details.names)
             .with("expires_unix", self.details.not_after.unix_timestamp())
             .line(out)
+    }
+}
+
+impl Render for ListTitles {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "expires          left  file  names, or whose CA")
+    }
+
+    fn json(&self, _: &mut dyn Write) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -216,7 +216,7 @@ impl LiveHost {
                 ("p99", summary.p99),
                 ("max", Some(summary.max)),
                 ("min", Some(summary.min)),
-                ("jitter", Some(summary.jitter)),
+                ("jitter", summary.jitter),
                 ("p90", summary.p90),
             ] {
                 let Some(time) = time else {

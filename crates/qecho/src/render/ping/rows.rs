@@ -156,7 +156,7 @@ fn times(times: &LatencyRecorder) -> Object {
         .with("p90_us", time(|times| times.p90))
         .with("p99_us", time(|times| times.p99))
         .with("max_us", time(|times| Some(times.max)))
-        .with("jitter_us", time(|times| Some(times.jitter)))
+        .with("jitter_us", time(|times| times.jitter))
 }
 
 /// Writes a row as comma-separated values.

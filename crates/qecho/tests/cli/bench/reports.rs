@@ -21,7 +21,8 @@ fn four_generators_merged_count_what_the_server_counts() {
     for path in &paths {
         launch = launch.arg(path);
     }
-    launch.ok();
+    let written = format!("{}, of 4 reports\n", merged.display());
+    launch.run().exits(0).complains(&written);
     let read = |path: &std::path::Path| -> Value {
         let text = env::read(path);
         serde_json::from_str(&text).expect("it is JSON")

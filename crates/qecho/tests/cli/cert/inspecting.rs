@@ -18,6 +18,7 @@ fn a_list_has_the_authorities_and_the_folders_certificates() {
     std::fs::write(home.join("bad.pem"), "-----BEGIN CERTIFICATE-----\n!\n").expect("it is ours");
     let done = env.qecho("cert list").run();
     done.exits(0)
+        .prints("expires          left  file  names, or whose CA\n")
         .prints("CA, qecho's, for loopback")
         .prints("CA, your own")
         .prints("CA, mkcert's")
