@@ -9,13 +9,14 @@ use qecho_io::ShardStatus;
 
 use super::{Description, Out, Snapshot, counter, gauge, measured, metric};
 
-type Status = ShardStatus<Report>;
-
 /// Figure of one metric.
-type Figure = fn(&Status) -> u64;
+type Figure = fn(&ShardStatus<Report>) -> u64;
 
 /// Counts of one metric by a label of this name.
-type Labelled = (&'static str, fn(&Status) -> Vec<(&'static str, u64)>);
+type Labelled = (
+    &'static str,
+    fn(&ShardStatus<Report>) -> Vec<(&'static str, u64)>,
+);
 
 const GAUGES: &[(Description, Figure)] = &[
     (
@@ -171,7 +172,7 @@ impl Snapshot {
         &self,
         out: &mut Out<'_>,
         description: Description,
-        value: impl Fn(&Status) -> M,
+        value: impl Fn(&ShardStatus<Report>) -> M,
     ) -> fmt::Result {
         let shards = self.answered();
         out.family(
@@ -181,13 +182,13 @@ impl Snapshot {
     }
 
     /// Returns the shards that have answered, each with its index.
-    fn answered(&self) -> impl Iterator<Item = (usize, &Status)> {
+    fn answered(&self) -> impl Iterator<Item = (usize, &ShardStatus<Report>)> {
         let shards = self.shards.iter().enumerate();
         shards.filter_map(|(index, status)| Some((index, status.as_ref()?)))
     }
 }
 
-fn handshakes(status: &Status) -> Vec<(&'static str, u64)> {
+fn handshakes(status: &ShardStatus<Report>) -> Vec<(&'static str, u64)> {
     let report = &status.application;
     let mut outcomes = vec![("complete", report.connections)];
     outcomes.extend(endings(&report.handshakes_failed_by));

@@ -213,6 +213,6 @@ fn reloads_are_counted_and_the_certificate_in_use_is_told() {
         let labels = format!("file=\"certificate\",outcome=\"{outcome}\"");
         after.value(&format!("qecho_reloads_total{{{labels}}}"))
     };
-    assert_eq!((reloads("used"), reloads("kept_old")), (2.0, 1.0));
+    assert_eq!((reloads("success"), reloads("failure")), (2.0, 1.0));
     server.ends_well();
 }
