@@ -48,7 +48,7 @@ pub struct ShardStatus<T> {
     pub half_open: usize,
     /// Whether windows are small, because the process is near its memory's limit.
     pub is_crowded: bool,
-    /// What its application tells.
+    /// The answer of its application.
     pub application: T,
 }
 

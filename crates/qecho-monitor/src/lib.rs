@@ -1,4 +1,4 @@
-//! How a running echo server is watched by those who operate it.
+//! Metrics and health of a running echo server, for those who operate it.
 //!
 //! A [`Monitor`] asks the server's shards what they have counted, when somebody wants to know, and
 //! never otherwise, ten times a second at most: who watches costs nothing while nobody looks. [`Monitor::serve`] answers over

@@ -42,9 +42,9 @@ impl Reload {
 
 /// Watches a server, from any thread. A clone watches the same.
 #[derive(Clone, Debug)]
-pub struct Monitor(Arc<State>);
+pub struct Monitor(Arc<Watched>);
 
-struct State {
+struct Watched {
     rounds: Rounds,
     limits: Limits,
     expires: Box<dyn Fn() -> i64 + Send + Sync>,
@@ -53,9 +53,9 @@ struct State {
     reloads: [[AtomicU64; 2]; Reload::ALL.len()],
 }
 
-impl fmt::Debug for State {
+impl fmt::Debug for Watched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State")
+        f.debug_struct("Watched")
             .field("limits", &self.limits)
             .field("is_draining", &self.is_draining)
             .field("reloads", &self.reloads)
@@ -71,7 +71,7 @@ impl Monitor {
         limits: Limits,
         expires: impl Fn() -> i64 + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(State {
+        Self(Arc::new(Watched {
             rounds: Rounds::new(server.inspector()),
             limits,
             expires: Box::new(expires),

@@ -1,4 +1,4 @@
-//! What a service manager is told: systemd's protocol, on a real socket.
+//! Messages to a service manager: systemd's protocol, on a real socket.
 
 use std::{
     os::{
@@ -18,7 +18,7 @@ use crate::{
 /// Socket of a service manager.
 struct Manager {
     socket: UnixDatagram,
-    /// What a service finds in `NOTIFY_SOCKET`.
+    /// Name by which a service finds it, in `NOTIFY_SOCKET`.
     name: String,
 }
 
