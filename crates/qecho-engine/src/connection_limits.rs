@@ -23,6 +23,7 @@ pub enum RetryPolicy {
 
 /// Reason for which a server refuses a client (CONNECTION_REFUSED, RFC 9000 §20.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// There are [as many connections](AdmissionSettings::connections_max) as there may be.
     Connections,
@@ -43,6 +44,16 @@ impl Refusal {
         Self::Handshakes,
         Self::ShuttingDown,
     ];
+
+    /// Returns the name by which it is counted, in small letters and underscores.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::ConnectionsPerAddress => "connections_per_address",
+            Self::Handshakes => "handshakes",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
 }
 
 impl fmt::Display for Refusal {

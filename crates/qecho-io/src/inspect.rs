@@ -1,8 +1,9 @@
-//! Questions of other threads to the shards of a server: what each has counted, which costs a
+//! Questions of other threads to the shards of a server, for what each has counted, which costs a
 //! shard nothing until it is asked.
 
 use std::{
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -10,8 +11,11 @@ use qecho_engine::{Application, Shard, ShardCounts};
 
 use crate::mailbox::Waker;
 
-/// Questions that wait for one shard; it stands still if there are more.
+/// Questions that wait for one shard; who has one more waits for room.
 const QUESTIONS_MAX: usize = 16;
+
+/// Time from one look for room to the next.
+const ROOM_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Counts of the sockets of a shard since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +36,7 @@ pub struct SocketCounts {
     pub handovers_dropped: u64,
 }
 
-/// What a shard tells of itself.
+/// Status of a shard, as it tells it itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShardStatus<T> {
@@ -44,7 +48,7 @@ pub struct ShardStatus<T> {
     pub half_open: usize,
     /// Whether windows are small, because the process is near its memory's limit.
     pub is_crowded: bool,
-    /// What its application tells.
+    /// The answer of its application.
     pub application: T,
 }
 
@@ -85,28 +89,49 @@ impl<A: Application + 'static> Inspector<A> {
         question: fn(&A) -> T,
     ) -> Vec<Option<ShardStatus<T>>> {
         let deadline = clock() + patience;
-        let asked = self.shards.iter().map(|(questions, waker)| {
-            let (answer, answered) = sync_channel(1);
-            let ask = move |shard: &Shard<A>, sockets: &SocketCounts| {
-                // Whoever asked may have lost patience.
-                let _ = answer.try_send(ShardStatus {
-                    sockets: *sockets,
-                    counts: *shard.counts(),
-                    half_open: shard.half_open(),
-                    is_crowded: shard.is_crowded(),
-                    application: question(shard.application()),
+        let (mut unasked, answers): (Vec<_>, Vec<_>) = self
+            .shards
+            .iter()
+            .map(|(questions, waker)| {
+                let (answer, answered) = sync_channel(1);
+                let ask: Question<A> = Box::new(move |shard, sockets| {
+                    // Whoever asked may have lost patience.
+                    let _ = answer.try_send(ShardStatus {
+                        sockets: *sockets,
+                        counts: *shard.counts(),
+                        half_open: shard.half_open(),
+                        is_crowded: shard.is_crowded(),
+                        application: question(shard.application()),
+                    });
                 });
-            };
-            let asked = questions.try_send(Box::new(ask));
-            waker.wake();
-            asked.is_ok().then_some(answered)
-        });
-        // All are asked before the first is waited for.
-        let answers: Vec<_> = asked.collect();
+                ((questions, waker, ask), answered)
+            })
+            .unzip();
+        // All are asked before the first is waited for, and one without room keeps no other
+        // waiting.
+        loop {
+            unasked = unasked
+                .into_iter()
+                .filter_map(|(questions, waker, ask)| {
+                    let asked = questions.try_send(ask);
+                    waker.wake();
+                    match asked {
+                        Err(TrySendError::Full(ask)) => Some((questions, waker, ask)),
+                        Ok(()) | Err(TrySendError::Disconnected(_)) => None,
+                    }
+                })
+                .collect();
+            if unasked.is_empty() || clock() >= deadline {
+                break;
+            }
+            thread::sleep(ROOM_INTERVAL);
+        }
+        // Who was not asked has nobody who could answer.
+        drop(unasked);
         let left = || deadline.saturating_duration_since(clock());
+        let answers = answers.into_iter();
         answers
-            .into_iter()
-            .map(|answered| answered?.recv_timeout(left()).ok())
+            .map(|answered| answered.recv_timeout(left()).ok())
             .collect()
     }
 }

@@ -1,28 +1,34 @@
 //! A small HTTP/1.1 server (RFC 9112) for scrapes and probes.
 //!
 //! Each connection has one request, a thread, and a bounded time; where there are too many, the
-//! oldest makes room: nobody who is slow or silent keeps others waiting. Shards are asked, and never
-//! wait for any of it.
+//! oldest that is not being answered makes room: nobody who is slow or silent keeps others
+//! waiting. Shards are asked, and never wait for any of it.
 
+mod connections;
 mod request;
 
 use std::{
-    collections::VecDeque,
     io::{self, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use self::request::{Asked, Request};
 pub use self::request::{HEAD_MAX, HEADERS_MAX};
+use self::{
+    connections::{OpenConnections, Place},
+    request::{Asked, Request},
+};
 use crate::{
     Monitor, MonitorSockets,
+    clock::clock,
     metrics::{Format, Snapshot, exposition},
+    monitor::no_answer,
 };
 
-/// Connections at once; for one more, the oldest is closed.
+/// Connections at once; for one more, the oldest is closed that is not being answered, and if all
+/// are, that one.
 pub const HTTP_CONNECTIONS_MAX: usize = 16;
 
 /// Time within which a request must have come, and again within which its answer must have been
@@ -55,81 +61,34 @@ impl Monitor {
     }
 }
 
-/// Connections of all listeners, the oldest first.
-#[derive(Debug, Default)]
-struct OpenConnections {
-    streams: Mutex<VecDeque<Arc<TcpStream>>>,
-    closed: Condvar,
-}
-
-impl OpenConnections {
-    /// Adds a connection; waits until it has a place.
-    fn add(&self, stream: &Arc<TcpStream>) {
-        let mut streams = self.lock();
-        while streams.len() >= HTTP_CONNECTIONS_MAX {
-            // Its thread is woken by this, and leaves. A peer that has gone is no matter.
-            let _ = streams[0].shutdown(Shutdown::Both);
-            let waited = self.closed.wait(streams);
-            streams = waited.unwrap_or_else(PoisonError::into_inner);
-        }
-        streams.push_back(stream.clone());
-    }
-
-    fn remove(&self, stream: &Arc<TcpStream>) {
-        self.lock().retain(|other| !Arc::ptr_eq(other, stream));
-        self.closed.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<TcpStream>>> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 fn accept(listener: &TcpListener, monitor: &Monitor, open: &Arc<OpenConnections>) {
     for stream in listener.incoming() {
         let Ok(stream) = stream else {
             thread::sleep(RETRY_INTERVAL);
             continue;
         };
-        let stream = Arc::new(stream);
-        open.add(&stream);
-        let (monitor, others, mine) = (monitor.clone(), open.clone(), stream.clone());
-        let work = move || {
-            // A peer that goes or is too slow is no matter of ours.
-            let _ = serve(&mine, &monitor);
-            others.remove(&mine);
+        let Some(place) = open.enter(stream) else {
+            continue;
         };
-        if thread::Builder::new()
-            .name("scrape".into())
-            .spawn(work)
-            .is_err()
-        {
-            open.remove(&stream);
+        let monitor = monitor.clone();
+        // A peer that goes or is too slow is no matter of ours.
+        let work = move || drop(serve(&place, &monitor));
+        let thread = thread::Builder::new().name("scrape".into());
+        if thread.spawn(work).is_err() {
             thread::sleep(RETRY_INTERVAL);
         }
     }
 }
 
 /// Answers the one request of a connection.
-fn serve(mut stream: &TcpStream, monitor: &Monitor) -> io::Result<()> {
-    let deadline = clock() + HTTP_PATIENCE;
-    let mut head = Vec::new();
-    let request = loop {
-        match Request::read(&head) {
-            Asked::Unknown => {}
-            Asked::For(request) => break Ok(request),
-            Asked::Badly(status) => break Err(status),
-        }
-        let mut buffer = [0; 1024];
-        stream.set_read_timeout(Some(left(deadline)?))?;
-        match stream.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(length) => head.extend_from_slice(&buffer[..length]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if is_timeout(&error) => break Err(Status::RequestTimeout),
-            Err(error) => return Err(error),
-        }
+fn serve(place: &Place, monitor: &Monitor) -> io::Result<()> {
+    let stream: &TcpStream = &place.stream;
+    let Some(request) = read(stream)? else {
+        return Ok(());
     };
+    if !place.answering() {
+        return Ok(());
+    }
     let answer = match &request {
         Ok(request) => Answer::to(request, monitor),
         Err(status) => Answer::plain(*status, format!("{}\n", status.words())),
@@ -137,6 +96,37 @@ fn serve(mut stream: &TcpStream, monitor: &Monitor) -> io::Result<()> {
     let has_body = !request.is_ok_and(|request| request.is_head);
     send(stream, &answer.bytes(has_body))?;
     stream.shutdown(Shutdown::Write)?;
+    place.answered();
+    discard(stream)
+}
+
+/// Reads a request, or finds why it is refused; `None` if the peer ends before.
+fn read(mut stream: &TcpStream) -> io::Result<Option<Result<Request, HttpStatus>>> {
+    let deadline = clock() + HTTP_PATIENCE;
+    let mut head = Vec::new();
+    loop {
+        match Request::read(&head) {
+            Asked::Unknown => {}
+            Asked::For(request) => return Ok(Some(Ok(request))),
+            Asked::Badly(status) => return Ok(Some(Err(status))),
+        }
+        let mut buffer = [0; 1024];
+        let read = left(deadline).and_then(|left| {
+            stream.set_read_timeout(Some(left))?;
+            stream.read(&mut buffer)
+        });
+        match read {
+            Ok(0) => return Ok(None),
+            Ok(length) => head.extend_from_slice(&buffer[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_timeout(&error) => return Ok(Some(Err(HttpStatus::RequestTimeout))),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Reads what is left, until the peer ends.
+fn discard(mut stream: &TcpStream) -> io::Result<()> {
     let deadline = clock() + HTTP_PATIENCE;
     let mut leftover = 0;
     while leftover < LEFTOVER_MAX {
@@ -180,9 +170,9 @@ fn is_timeout(error: &io::Error) -> bool {
     )
 }
 
-/// Status of an answer (RFC 9110 §15).
+/// HttpStatus of an answer (RFC 9110 §15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
+enum HttpStatus {
     Ok,
     BadRequest,
     NotFound,
@@ -193,7 +183,7 @@ enum Status {
     Unavailable,
 }
 
-impl Status {
+impl HttpStatus {
     fn words(self) -> &'static str {
         match self {
             Self::Ok => "200 OK",
@@ -211,13 +201,13 @@ impl Status {
 /// Answer to a request.
 #[derive(Debug)]
 struct Answer {
-    status: Status,
+    status: HttpStatus,
     media_type: &'static str,
     body: String,
 }
 
 impl Answer {
-    fn plain(status: Status, body: impl Into<String>) -> Self {
+    fn plain(status: HttpStatus, body: impl Into<String>) -> Self {
         Self {
             status,
             media_type: "text/plain; charset=utf-8",
@@ -228,24 +218,23 @@ impl Answer {
     fn to(request: &Request, monitor: &Monitor) -> Self {
         match request.path.as_str() {
             "/metrics" => Self {
-                status: Status::Ok,
+                status: HttpStatus::Ok,
                 media_type: request.format.media_type(),
                 body: exposition(Snapshot::take(monitor), request.format),
             },
             "/healthz" => match monitor.health() {
-                Ok(()) => Self::plain(Status::Ok, "ok\n"),
+                Ok(()) => Self::plain(HttpStatus::Ok, "ok\n"),
                 Err(silent) => {
-                    let silent: Vec<_> = silent.iter().map(usize::to_string).collect();
-                    let body = format!("no answer from shard {}\n", silent.join(", "));
-                    Self::plain(Status::Unavailable, body)
+                    let body = format!("{}\n", no_answer(&silent));
+                    Self::plain(HttpStatus::Unavailable, body)
                 }
             },
             "/readyz" => match monitor.is_ready() {
-                true => Self::plain(Status::Ok, "ok\n"),
-                false => Self::plain(Status::Unavailable, "shutting down\n"),
+                true => Self::plain(HttpStatus::Ok, "ok\n"),
+                false => Self::plain(HttpStatus::Unavailable, "shutting down\n"),
             },
             _ => Self::plain(
-                Status::NotFound,
+                HttpStatus::NotFound,
                 "there are /metrics, /healthz and /readyz\n",
             ),
         }
@@ -253,7 +242,7 @@ impl Answer {
 
     fn bytes(&self, has_body: bool) -> Vec<u8> {
         let allow = match self.status {
-            Status::MethodNotAllowed => "Allow: GET, HEAD\r\n",
+            HttpStatus::MethodNotAllowed => "Allow: GET, HEAD\r\n",
             _ => "",
         };
         let mut text = format!(
@@ -270,10 +259,5 @@ impl Answer {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a reader's patience is real time, and no shard's"
-)]
-fn clock() -> Instant {
-    Instant::now()
-}
+#[cfg(test)]
+mod tests;

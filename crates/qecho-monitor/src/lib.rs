@@ -1,7 +1,7 @@
-//! How a running echo server is watched by those who operate it.
+//! Metrics and health of a running echo server, for those who operate it.
 //!
 //! A [`Monitor`] asks the server's shards what they have counted, when somebody wants to know, and
-//! never otherwise: what watches costs nothing while nobody looks. [`Monitor::serve`] answers over
+//! never otherwise, ten times a second at most: who watches costs nothing while nobody looks. [`Monitor::serve`] answers over
 //! plain HTTP/1.1: `/metrics` in the text formats of OpenMetrics and Prometheus, `/healthz` and
 //! `/readyz`. [`service_manager`] tells systemd, or what speaks its protocol, that the server
 //! listens, reloads, stops and lives.
@@ -32,11 +32,15 @@
 //! ```
 
 mod bind;
+mod clock;
 mod http;
 mod metrics;
 mod monitor;
 mod process;
+mod rounds;
 pub mod service_manager;
+#[cfg(test)]
+mod testing;
 
 pub use self::{
     bind::{BindError, MonitorSockets},

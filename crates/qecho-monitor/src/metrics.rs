@@ -11,11 +11,9 @@ use prometheus_client::{
     metrics::{counter::ConstCounter, gauge::ConstGauge, info::Info},
     registry::Unit,
 };
-use qecho_echo::server::Report;
-use qecho_io::ShardStatus;
 
 pub(crate) use self::exposition::{Format, exposition};
-use crate::{Limits, Monitor, Reload, process::ProcessFigures};
+use crate::{Limits, Monitor, Reload, process::ProcessFigures, rounds::Answers};
 
 /// Metric before its values: name without unit and suffix, unit, and meaning.
 #[derive(Clone, Copy)]
@@ -43,7 +41,7 @@ const fn measured(name: &'static str, unit: &'static Unit, help: &'static str) -
 /// Figures of a server at one time.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    shards: Vec<Option<ShardStatus<Report>>>,
+    shards: Answers,
     limits: Limits,
     is_ready: bool,
     certificate_expires: i64,
@@ -60,7 +58,7 @@ impl Snapshot {
             limits: monitor.limits(),
             is_ready: monitor.is_ready(),
             certificate_expires: monitor.certificate_expires(),
-            reloads: Reload::ALL.map(|what| monitor.reloads(what)),
+            reloads: Reload::ALL.map(|files| monitor.reloads(files)),
             process: ProcessFigures::read(),
         }
     }
@@ -106,12 +104,12 @@ impl Snapshot {
         out.single(expires, &ConstGauge::new(self.certificate_expires))?;
         let help = "Files that were read again, by kind, and whether they are used";
         let mut reloads = Vec::new();
-        for (what, counts) in Reload::ALL.into_iter().zip(self.reloads) {
-            let file = match what {
+        for (files, counts) in Reload::ALL.into_iter().zip(self.reloads) {
+            let file = match files {
                 Reload::Certificate => "certificate",
                 Reload::ClientCa => "client_ca",
             };
-            for (outcome, count) in ["used", "kept_old"].into_iter().zip(counts) {
+            for (outcome, count) in ["success", "failure"].into_iter().zip(counts) {
                 reloads.push(([("file", file), ("outcome", outcome)], counter(count)));
             }
         }

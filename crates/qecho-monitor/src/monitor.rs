@@ -1,4 +1,4 @@
-//! What is known of a running server, and what its shards answer.
+//! A running server as it is known to others, and the answers of its shards.
 
 use std::{
     fmt,
@@ -9,8 +9,10 @@ use std::{
     time::Duration,
 };
 
-use qecho_echo::server::{Echo, Report};
-use qecho_io::{Inspector, Server, ShardStatus};
+use qecho_echo::server::Echo;
+use qecho_io::Server;
+
+use crate::rounds::{Answers, Rounds};
 
 /// Time within which every shard of a healthy server answers: they do in microseconds, and a
 /// machine that has much else to do lets a thread wait for some hundredths of a second.
@@ -40,10 +42,10 @@ impl Reload {
 
 /// Watches a server, from any thread. A clone watches the same.
 #[derive(Clone, Debug)]
-pub struct Monitor(Arc<State>);
+pub struct Monitor(Arc<Watched>);
 
-struct State {
-    inspector: Inspector<Echo>,
+struct Watched {
+    rounds: Rounds,
     limits: Limits,
     expires: Box<dyn Fn() -> i64 + Send + Sync>,
     is_draining: AtomicBool,
@@ -51,9 +53,9 @@ struct State {
     reloads: [[AtomicU64; 2]; Reload::ALL.len()],
 }
 
-impl fmt::Debug for State {
+impl fmt::Debug for Watched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State")
+        f.debug_struct("Watched")
             .field("limits", &self.limits)
             .field("is_draining", &self.is_draining)
             .field("reloads", &self.reloads)
@@ -69,8 +71,8 @@ impl Monitor {
         limits: Limits,
         expires: impl Fn() -> i64 + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(State {
-            inspector: server.inspector(),
+        Self(Arc::new(Watched {
+            rounds: Rounds::new(server.inspector()),
             limits,
             expires: Box::new(expires),
             is_draining: AtomicBool::new(false),
@@ -84,8 +86,8 @@ impl Monitor {
     }
 
     /// Notes that files were read again, and whether they are used.
-    pub fn note_reload(&self, what: Reload, is_used: bool) {
-        self.0.reloads[what as usize][usize::from(!is_used)].fetch_add(1, Relaxed);
+    pub fn note_reload(&self, files: Reload, is_used: bool) {
+        self.0.reloads[files as usize][usize::from(!is_used)].fetch_add(1, Relaxed);
     }
 
     /// Tells whether the server takes connections.
@@ -98,29 +100,12 @@ impl Monitor {
     /// # Errors
     /// The indices of the shards that did not answer within [`SHARD_PATIENCE`].
     pub fn health(&self) -> Result<(), Vec<usize>> {
-        let answers = self.0.inspector.ask(SHARD_PATIENCE, |_| ());
-        let silent = answers.iter().enumerate();
-        let silent = silent.filter_map(|(index, answer)| answer.is_none().then_some(index));
-        let silent: Vec<_> = silent.collect();
-        match silent.is_empty() {
-            true => Ok(()),
-            false => Err(silent),
-        }
+        health(&self.shards())
     }
 
     /// Returns what each shard has counted, `None` for one that does not answer.
-    pub(crate) fn shards(&self) -> Vec<Option<ShardStatus<Report>>> {
-        self.0.inspector.ask(SHARD_PATIENCE, |echo| *echo.report())
-    }
-
-    /// Returns how many connections are open, on all shards that answer.
-    pub(crate) fn connections_open(&self) -> u64 {
-        let shards = self.shards();
-        shards
-            .iter()
-            .flatten()
-            .map(|one| one.application.open())
-            .sum()
+    pub(crate) fn shards(&self) -> Answers {
+        self.0.rounds.ask()
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -132,8 +117,28 @@ impl Monitor {
     }
 
     /// Returns how often files of a kind were used, and how often not.
-    pub(crate) fn reloads(&self, what: Reload) -> [u64; 2] {
-        let counts = &self.0.reloads[what as usize];
+    pub(crate) fn reloads(&self, files: Reload) -> [u64; 2] {
+        let counts = &self.0.reloads[files as usize];
         std::array::from_fn(|place| counts[place].load(Relaxed))
     }
+}
+
+/// Tells whether every shard has answered.
+///
+/// # Errors
+/// The indices of those that have not.
+pub(crate) fn health(shards: &Answers) -> Result<(), Vec<usize>> {
+    let silent = shards.iter().enumerate();
+    let silent = silent.filter_map(|(index, answer)| answer.is_none().then_some(index));
+    let silent: Vec<_> = silent.collect();
+    match silent.is_empty() {
+        true => Ok(()),
+        false => Err(silent),
+    }
+}
+
+/// Says for people which shards have not answered.
+pub(crate) fn no_answer(silent: &[usize]) -> String {
+    let silent: Vec<_> = silent.iter().map(usize::to_string).collect();
+    format!("no answer from shard {}", silent.join(", "))
 }

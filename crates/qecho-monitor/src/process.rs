@@ -1,6 +1,6 @@
-//! What the system tells of this process: on Linux alone.
+//! Figures that the system has of this process: on Linux alone.
 
-use std::{fs, time::Duration};
+use std::{fs, sync::OnceLock, time::Duration};
 
 /// Figures of a process under the names that Prometheus has for them.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,7 +18,10 @@ impl ProcessFigures {
     pub(crate) fn read() -> Option<Self> {
         let ticks = rustix::param::clock_ticks_per_second();
         let stat = Stat::parse(&fs::read_to_string("/proc/self/stat").ok()?)?;
-        let booted = boot_time(&fs::read_to_string("/proc/stat").ok()?)?;
+        // The file grows with the machine, and its reading with it.
+        static BOOTED: OnceLock<Option<u64>> = OnceLock::new();
+        let read = || boot_time(&fs::read_to_string("/proc/stat").ok()?);
+        let booted = (*BOOTED.get_or_init(read))?;
         let seconds = |count: u64| count as f64 / ticks as f64;
         Some(Self {
             processor_time: Duration::from_secs_f64(seconds(stat.processor_ticks)),

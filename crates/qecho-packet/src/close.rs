@@ -65,6 +65,8 @@ pub enum CloseReason {
     VersionMismatch,
     /// Our own handshake deadline passed.
     HandshakeDeadline,
+    /// Its handshake had to make room for another, when many were under way.
+    CrowdedOut,
     /// We were at our memory's limit, and the connection was one of those that held most.
     ShortOfMemory {
         /// Bytes that it held, about.
@@ -106,6 +108,7 @@ impl fmt::Display for CloseReason {
             Self::Reset => f.write_str("the peer has lost its state (stateless reset)"),
             Self::VersionMismatch => f.write_str("the peer does not speak QUIC version 1"),
             Self::HandshakeDeadline => f.write_str("the handshake was not completed in time"),
+            Self::CrowdedOut => f.write_str("the handshake had to make room for another"),
             Self::ShortOfMemory { held_bytes } => {
                 let kilobytes = held_bytes.div_ceil(1_000);
                 write!(

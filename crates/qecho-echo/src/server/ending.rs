@@ -10,6 +10,7 @@ const CRYPTO_ERRORS: std::ops::RangeInclusive<u64> = 0x100..=0x1ff;
 
 /// Cause for which a connection ended, or its handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ending {
     /// The peer's application closed it, with whatever code.
     ClosedByPeer,
@@ -23,6 +24,8 @@ pub enum Ending {
     ProtocolError,
     /// Nothing was heard for the idle timeout, or the handshake took too long.
     TimedOut,
+    /// Its handshake had to make room for another, when many were under way.
+    CrowdedOut,
     /// The peer lost its state (stateless reset, RFC 9000 §10.3).
     Reset,
     /// It held too much when the process was at its memory's limit.
@@ -33,17 +36,34 @@ pub enum Ending {
 
 impl Ending {
     /// Every cause, in their order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ClosedByPeer,
         Self::PeerError,
         Self::NoApplicationProtocol,
         Self::TlsError,
         Self::ProtocolError,
         Self::TimedOut,
+        Self::CrowdedOut,
         Self::Reset,
         Self::ShortOfMemory,
         Self::ShutDown,
     ];
+
+    /// Returns the name by which it is counted, in small letters and underscores.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClosedByPeer => "closed_by_peer",
+            Self::PeerError => "peer_error",
+            Self::NoApplicationProtocol => "no_application_protocol",
+            Self::TlsError => "tls_error",
+            Self::ProtocolError => "protocol_error",
+            Self::TimedOut => "timed_out",
+            Self::CrowdedOut => "crowded_out",
+            Self::Reset => "reset",
+            Self::ShortOfMemory => "short_of_memory",
+            Self::ShutDown => "shut_down",
+        }
+    }
 }
 
 impl From<&CloseReason> for Ending {
@@ -57,6 +77,7 @@ impl From<&CloseReason> for Ending {
                 _ => Self::ProtocolError,
             },
             CloseReason::TimedOut | CloseReason::HandshakeDeadline => Self::TimedOut,
+            CloseReason::CrowdedOut => Self::CrowdedOut,
             CloseReason::Reset => Self::Reset,
             CloseReason::ShortOfMemory { .. } => Self::ShortOfMemory,
             CloseReason::Local => Self::ShutDown,

@@ -10,12 +10,9 @@ use super::ending::Ending;
 pub struct Report {
     /// Connections whose handshake was completed.
     pub connections: u64,
-    /// Handshakes that were not completed, by their [`Ending`].
-    pub handshakes_failed_by: [u64; Ending::ALL.len()],
-    /// Connections that have ended, by their [`Ending`].
-    pub ended_by: [u64; Ending::ALL.len()],
-    /// Clients that were refused, by the [`Refusal`].
-    pub refused_by: [u64; Refusal::ALL.len()],
+    pub(super) handshakes_failed_by: [u64; Ending::ALL.len()],
+    pub(super) ended_by: [u64; Ending::ALL.len()],
+    pub(super) refused_by: [u64; Refusal::ALL.len()],
     /// Streams of either direction that peers opened.
     pub streams: u64,
     /// Stream bytes handed back for sending.
@@ -31,6 +28,21 @@ pub struct Report {
 }
 
 impl Report {
+    /// Returns how many connections have ended in this way after their handshake.
+    pub fn ended(&self, ending: Ending) -> u64 {
+        self.ended_by[ending as usize]
+    }
+
+    /// Returns how many handshakes were not completed, but ended in this way.
+    pub fn handshakes_failed_by(&self, ending: Ending) -> u64 {
+        self.handshakes_failed_by[ending as usize]
+    }
+
+    /// Returns how many clients were refused for this reason.
+    pub fn refused_by(&self, refusal: Refusal) -> u64 {
+        self.refused_by[refusal as usize]
+    }
+
     /// Returns how many handshakes were not completed.
     pub fn handshakes_failed(&self) -> u64 {
         self.handshakes_failed_by.iter().sum()
@@ -43,8 +55,8 @@ impl Report {
 
     /// Returns how many connections were closed because the process was at its memory's limit.
     pub fn closed_for_memory(&self) -> u64 {
-        let place = Ending::ShortOfMemory as usize;
-        self.ended_by[place] + self.handshakes_failed_by[place]
+        let ending = Ending::ShortOfMemory;
+        self.ended(ending) + self.handshakes_failed_by(ending)
     }
 
     /// Returns how many connections have completed their handshake and not ended.

@@ -111,7 +111,7 @@ impl<A: Application> Shard<A> {
                 continue;
             }
             if let Some(entry) = self.state.entry(key) {
-                entry.give_up_handshake(now);
+                entry.give_up_handshake(now, CloseReason::CrowdedOut);
                 entry.poll_events(&mut self.application, now);
                 self.state.poll_transmits(now, key);
             }

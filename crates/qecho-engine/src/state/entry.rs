@@ -181,7 +181,7 @@ impl<S> ConnectionEntry<S> {
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.scheduled = None;
         if self.handshake_deadline.is_some_and(|due| due <= now) {
-            self.give_up_handshake(now);
+            self.give_up_handshake(now, CloseReason::HandshakeDeadline);
         }
         if self.proto.poll_timeout().is_some_and(|due| due <= now) {
             let path = self.proto.remote_address();
@@ -196,10 +196,10 @@ impl<S> ConnectionEntry<S> {
         }
     }
 
-    /// Closes a connection whose handshake takes too long.
-    pub(crate) fn give_up_handshake(&mut self, now: Instant) {
+    /// Closes a connection whose handshake takes too long, or is in the way of others.
+    pub(crate) fn give_up_handshake(&mut self, now: Instant, reason: CloseReason) {
         if self.handshake_deadline.take().is_some() {
-            self.meta.close_locally(CloseReason::HandshakeDeadline);
+            self.meta.close_locally(reason);
             self.proto
                 .close(now, VarInt::from_u32(0), "handshake too slow".into());
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use qecho_engine::{
-    Output, Received, Shard,
+    CloseReason, Output, Received, Shard,
     config::{AdmissionSettings, ShardConfig, Transport},
     limits,
 };
@@ -86,4 +86,9 @@ fn handshakes_that_three_addresses_hold_shut_nobody_out() {
         }
     }
     assert_eq!(crowd.server.application().connected, 150);
+    let closed = &crowd.server.application().closed;
+    assert!(
+        closed.contains(&CloseReason::CrowdedOut),
+        "they were in the way, and not only late: {closed:?}"
+    );
 }

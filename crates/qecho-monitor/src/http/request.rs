@@ -2,7 +2,7 @@
 
 use httparse::{EMPTY_HEADER, Error, Status as Parsed};
 
-use super::{Format, Status};
+use super::{Format, HttpStatus};
 
 /// Bytes of the largest request line and headers.
 pub const HEAD_MAX: usize = 8 * 1024;
@@ -20,14 +20,14 @@ pub(super) struct Request {
     pub(super) format: Format,
 }
 
-/// What the bytes so far ask for.
+/// Meaning of the bytes so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     /// More is to come.
     Unknown,
     For(Request),
     /// Something that is refused with this status.
-    Badly(Status),
+    Badly(HttpStatus),
 }
 
 impl Request {
@@ -38,36 +38,37 @@ impl Request {
         let is_too_large = bytes.len() > HEAD_MAX;
         match request.parse(&bytes[..bytes.len().min(HEAD_MAX)]) {
             Ok(Parsed::Complete(_)) => Self::check(&request),
-            Ok(Parsed::Partial) if is_too_large => Asked::Badly(Status::HeadTooLarge),
+            Ok(Parsed::Partial) if is_too_large => Asked::Badly(HttpStatus::HeadTooLarge),
             Ok(Parsed::Partial) => Asked::Unknown,
-            Err(Error::TooManyHeaders) => Asked::Badly(Status::HeadTooLarge),
-            Err(Error::Version) => Asked::Badly(Status::VersionNotSupported),
-            Err(_) => Asked::Badly(Status::BadRequest),
+            Err(Error::TooManyHeaders) => Asked::Badly(HttpStatus::HeadTooLarge),
+            Err(Error::Version) => Asked::Badly(HttpStatus::VersionNotSupported),
+            Err(_) => Asked::Badly(HttpStatus::BadRequest),
         }
     }
 
     fn check(request: &httparse::Request<'_, '_>) -> Asked {
-        let header = |name: &str| {
-            let mut headers = request.headers.iter();
-            headers.find(|header| header.name.eq_ignore_ascii_case(name))
+        let headers = |name: &'static str| {
+            let headers = request.headers.iter();
+            headers.filter(move |header| header.name.eq_ignore_ascii_case(name))
         };
-        let hosts = request.headers.iter();
-        let hosts = hosts.filter(|header| header.name.eq_ignore_ascii_case("host"));
         // RFC 9112 §3.2: exactly one, in version 1.1.
-        if hosts.count() != 1 && request.version == Some(1) {
-            return Asked::Badly(Status::BadRequest);
+        if headers("host").count() != 1 && request.version == Some(1) {
+            return Asked::Badly(HttpStatus::BadRequest);
         }
         let is_head = match request.method {
             Some("GET") => false,
             Some("HEAD") => true,
-            _ => return Asked::Badly(Status::MethodNotAllowed),
+            _ => return Asked::Badly(HttpStatus::MethodNotAllowed),
         };
         let target = request.path.unwrap_or_default();
-        let accept = header("accept").map(|header| String::from_utf8_lossy(header.value));
+        let accept: Vec<_> = headers("accept")
+            .map(|header| String::from_utf8_lossy(header.value))
+            .collect();
         Asked::For(Self {
             path: path(target).to_owned(),
             is_head,
-            format: Format::accepted_by(&accept.unwrap_or_default()),
+            // Several lines are one list (RFC 9110 §5.3).
+            format: Format::accepted_by(&accept.join(",")),
         })
     }
 }
@@ -121,6 +122,10 @@ mod tests {
                 "GET / HTTP/1.1\r\nHost: a\r\naccept: application/openmetrics-text\r\n\r\n",
                 asks("/", false, Format::OpenMetrics),
             ),
+            (
+                "GET / HTTP/1.0\r\nAccept: text/plain\r\nAccept: application/openmetrics-text\r\n\r\n",
+                asks("/", false, Format::OpenMetrics),
+            ),
         ] {
             assert_eq!(read(head), asked, "{head:?}");
         }
@@ -134,19 +139,19 @@ mod tests {
         );
         let long = format!("GET /{} HTTP/1.1\r\n", "a".repeat(HEAD_MAX));
         for (head, status) in [
-            ("GET / HTTP/1.1\r\n\r\n", Status::BadRequest),
+            ("GET / HTTP/1.1\r\n\r\n", HttpStatus::BadRequest),
             (
                 "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-                Status::BadRequest,
+                HttpStatus::BadRequest,
             ),
-            ("GET / HTTP/2.0\r\n\r\n", Status::VersionNotSupported),
-            ("\0\u{1}\r\n\r\n", Status::BadRequest),
+            ("GET / HTTP/2.0\r\n\r\n", HttpStatus::VersionNotSupported),
+            ("\0\u{1}\r\n\r\n", HttpStatus::BadRequest),
             (
                 "POST /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
-                Status::MethodNotAllowed,
+                HttpStatus::MethodNotAllowed,
             ),
-            (&many, Status::HeadTooLarge),
-            (&long, Status::HeadTooLarge),
+            (&many, HttpStatus::HeadTooLarge),
+            (&long, HttpStatus::HeadTooLarge),
         ] {
             assert_eq!(read(head), Asked::Badly(status), "{head:?}");
         }

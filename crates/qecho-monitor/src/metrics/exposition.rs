@@ -14,9 +14,20 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// Returns the format for whoever accepts these media types: the newer one if it is named.
+    /// Returns the format for somebody who accepts these media types (RFC 9110 §12.5.1): the newer
+    /// one if it is named, and not to say that it is not wanted.
     pub(crate) fn accepted_by(media_types: &str) -> Self {
-        match media_types.contains("application/openmetrics-text") {
+        let names_newer = |media_type: &str| {
+            let mut parts = media_type.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default();
+            let weight = parts.find_map(|parameter| {
+                let (name, value) = parameter.split_once('=')?;
+                name.eq_ignore_ascii_case("q")
+                    .then(|| value.parse::<f32>().ok())?
+            });
+            name.eq_ignore_ascii_case("application/openmetrics-text") && weight != Some(0.0)
+        };
+        match media_types.split(',').any(names_newer) {
             true => Self::OpenMetrics,
             false => Self::Prometheus,
         }
@@ -86,10 +97,16 @@ mod tests {
     }
 
     #[test]
-    fn who_names_openmetrics_gets_it() {
+    fn openmetrics_is_for_those_who_want_it_by_name() {
         let prometheus = "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;q=0.5";
         assert_eq!(Format::accepted_by(prometheus), Format::OpenMetrics);
-        for other in ["", "*/*", "text/html,text/plain"] {
+        for other in [
+            "",
+            "*/*",
+            "text/html,text/plain",
+            "application/openmetrics-text;q=0",
+            "text/plain, application/openmetrics-text; version=1.0.0; q=0.000",
+        ] {
             assert_eq!(Format::accepted_by(other), Format::Prometheus, "{other}");
         }
     }

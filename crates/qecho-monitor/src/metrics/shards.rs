@@ -9,13 +9,11 @@ use qecho_io::ShardStatus;
 
 use super::{Description, Out, Snapshot, counter, gauge, measured, metric};
 
-type Status = ShardStatus<Report>;
-
 /// Figure of one metric.
-type Figure = fn(&Status) -> u64;
+type Figure = fn(&ShardStatus<Report>) -> u64;
 
 /// Counts of one metric by a label of this name.
-type Labelled = (&'static str, fn(&Status) -> Vec<(&'static str, u64)>);
+type Labelled = (&'static str, fn(&ShardStatus<Report>) -> Vec<(String, u64)>);
 
 const GAUGES: &[(Description, Figure)] = &[
     (
@@ -106,7 +104,9 @@ const LABELLED: &[(Description, Labelled)] = &[
             "qecho_connections_ended",
             "Connections that have ended after their handshake, by cause",
         ),
-        ("cause", |status| endings(&status.application.ended_by)),
+        ("cause", |status| {
+            endings(|ending| status.application.ended(ending))
+        }),
     ),
     (
         metric(
@@ -114,11 +114,11 @@ const LABELLED: &[(Description, Labelled)] = &[
             "Received UDP datagrams that were of no use, by cause",
         ),
         ("cause", |status| {
-            vec![
+            named([
                 ("unclaimed", status.counts.unclaimed),
                 ("oversized", status.counts.oversized),
                 ("handover_full", status.sockets.handovers_dropped),
-            ]
+            ])
         }),
     ),
     (
@@ -128,12 +128,12 @@ const LABELLED: &[(Description, Labelled)] = &[
         ),
         ("outcome", |status| {
             let report = &status.application;
-            vec![
+            named([
                 ("echoed", report.datagrams_echoed),
                 ("queue_full", report.datagrams_blocked),
                 ("too_large", report.datagrams_too_large),
                 ("unsupported", report.datagrams_unsupported),
-            ]
+            ])
         }),
     ),
 ];
@@ -158,7 +158,7 @@ impl Snapshot {
             let values = self.answered().flat_map(|(index, status)| {
                 let counts = counts(status).into_iter();
                 counts.map(move |(name, count)| {
-                    let labels = [("shard", index.to_string()), (*label, name.to_owned())];
+                    let labels = [("shard", index.to_string()), (*label, name)];
                     (labels, counter(count))
                 })
             });
@@ -171,7 +171,7 @@ impl Snapshot {
         &self,
         out: &mut Out<'_>,
         description: Description,
-        value: impl Fn(&Status) -> M,
+        value: impl Fn(&ShardStatus<Report>) -> M,
     ) -> fmt::Result {
         let shards = self.answered();
         out.family(
@@ -181,44 +181,29 @@ impl Snapshot {
     }
 
     /// Returns the shards that have answered, each with its index.
-    fn answered(&self) -> impl Iterator<Item = (usize, &Status)> {
+    fn answered(&self) -> impl Iterator<Item = (usize, &ShardStatus<Report>)> {
         let shards = self.shards.iter().enumerate();
         shards.filter_map(|(index, status)| Some((index, status.as_ref()?)))
     }
 }
 
-fn handshakes(status: &Status) -> Vec<(&'static str, u64)> {
+fn handshakes(status: &ShardStatus<Report>) -> Vec<(String, u64)> {
     let report = &status.application;
-    let mut outcomes = vec![("complete", report.connections)];
-    outcomes.extend(endings(&report.handshakes_failed_by));
-    let refusals = Refusal::ALL.into_iter().zip(report.refused_by);
-    outcomes.extend(refusals.map(|(refusal, count)| (refused(refusal), count)));
+    let mut outcomes = vec![("complete".into(), report.connections)];
+    outcomes.extend(endings(|ending| report.handshakes_failed_by(ending)));
+    outcomes.extend(Refusal::ALL.map(|refusal| {
+        let name = format!("refused_{}", refusal.name());
+        (name, report.refused_by(refusal))
+    }));
     outcomes
 }
 
-fn refused(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::Connections => "refused_connections",
-        Refusal::ConnectionsPerAddress => "refused_connections_per_address",
-        Refusal::Handshakes => "refused_handshakes",
-        Refusal::ShuttingDown => "refused_shutting_down",
-    }
+fn endings(count: impl Fn(Ending) -> u64) -> Vec<(String, u64)> {
+    let counts = Ending::ALL.map(|ending| (ending.name().into(), count(ending)));
+    counts.into()
 }
 
-fn endings(counts: &[u64; Ending::ALL.len()]) -> Vec<(&'static str, u64)> {
-    let name = |ending| match ending {
-        Ending::ClosedByPeer => "closed_by_peer",
-        Ending::PeerError => "peer_error",
-        Ending::NoApplicationProtocol => "no_application_protocol",
-        Ending::TlsError => "tls_error",
-        Ending::ProtocolError => "protocol_error",
-        Ending::TimedOut => "timed_out",
-        Ending::Reset => "reset",
-        Ending::ShortOfMemory => "short_of_memory",
-        Ending::ShutDown => "shut_down",
-    };
-    let counts = Ending::ALL.into_iter().zip(*counts);
-    counts
-        .map(|(ending, count)| (name(ending), count))
-        .collect()
+/// Counts with names of their own.
+fn named<const N: usize>(counts: [(&str, u64); N]) -> Vec<(String, u64)> {
+    counts.map(|(name, count)| (name.into(), count)).into()
 }

@@ -330,6 +330,7 @@ pub(crate) fn close_reasons() -> Vec<CloseReason> {
         CloseReason::Reset,
         CloseReason::VersionMismatch,
         CloseReason::HandshakeDeadline,
+        CloseReason::CrowdedOut,
         CloseReason::ShortOfMemory { held_bytes: 1 },
     ]
 }

@@ -259,6 +259,7 @@ fn drain_on_signal(
     let mailboxes = server.mailboxes();
     let grace = arguments.drain;
     let mut draining = false;
+    let ready = monitor.clone();
     let react = move |ending| {
         if draining {
             std::process::exit(ending as i32);
@@ -266,20 +267,22 @@ fn drain_on_signal(
         draining = true;
         monitor.note_draining();
         mailboxes.send(&Command::Drain(grace));
-        let grace = humantime::format_duration(grace);
-        let status = format!("shutting down: open streams have {grace} to finish");
-        service_manager::stopping(&status);
+        let finishing = humantime::format_duration(grace);
+        let status = format!("shutting down: open streams have {finishing} to finish");
+        service_manager::stopping(&status, grace.saturating_add(signals::ENDING_PATIENCE));
         say_later(format!("{status}; a second signal stops at once"));
     };
     signals::on_signal_or_hangup(grace, react, move || match &reload {
         Some(reload) => reload(),
         None => {
-            service_manager::reloading();
+            if ready.is_ready() {
+                service_manager::reloading();
+                service_manager::ready();
+            }
             say_later(
                 "SIGHUP: there are no files to read again; \
                  the certificate for localhost is renewed without it",
             );
-            service_manager::ready();
         }
     })
 }

@@ -17,7 +17,7 @@ use crate::{exit::ExitStatus, stderr::say_if_read};
 
 /// Time within which a command must have ended after a signal, beyond what it was granted:
 /// by then it waits for somebody to read its output, or for a disk that stands still.
-const ENDING_PATIENCE: Duration = Duration::from_secs(12);
+pub(super) const ENDING_PATIENCE: Duration = Duration::from_secs(12);
 
 /// Files that are being written to their ends.
 static FILES_ENDING: AtomicUsize = AtomicUsize::new(0);

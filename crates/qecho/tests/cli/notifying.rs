@@ -1,4 +1,4 @@
-//! What a service manager is told: systemd's protocol, on a real socket.
+//! Messages to a service manager: systemd's protocol, on a real socket.
 
 use std::{
     os::{
@@ -18,7 +18,7 @@ use crate::{
 /// Socket of a service manager.
 struct Manager {
     socket: UnixDatagram,
-    /// What a service finds in `NOTIFY_SOCKET`.
+    /// Name by which a service finds it, in `NOTIFY_SOCKET`.
     name: String,
 }
 
@@ -44,7 +44,7 @@ impl Manager {
     }
 
     fn start(&self, env: &TestEnv, arguments: &str) -> Server {
-        let server = format!("server --format json --listen localhost:0 {arguments}");
+        let server = format!("server --format json --listen localhost:0 --drain 1m {arguments}");
         let server = env.qecho(server).env("NOTIFY_SOCKET", &self.name);
         env.await_server(server)
     }
@@ -87,6 +87,8 @@ fn follow(env: &TestEnv, manager: &Manager, arguments: &str) {
     let told = manager.told();
     assert_eq!(told[0], "STOPPING=1");
     assert!(told[1].starts_with("STATUS=shutting down"), "{told:?}");
+    // However long --drain is, and the output after it.
+    assert_eq!(told[2], "EXTEND_TIMEOUT_USEC=72000000");
 }
 
 #[test]
@@ -111,7 +113,29 @@ fn a_manager_that_is_not_there_stops_nobody() {
 }
 
 #[test]
-fn a_watchdog_hears_from_a_server_that_lives_and_not_from_one_that_stands_still() {
+fn a_server_that_drains_has_ended_for_its_manager_and_reloads_no_more() {
+    let env = TestEnv::new();
+    let manager = Manager::at_a_path(&env);
+    let server = manager.start(&env, "");
+    assert_eq!(manager.told(), ["READY=1"]);
+    let mut client = env.client(&server, "").start();
+    client.echoes("here\n");
+    server.process.terminate();
+    assert_eq!(manager.told()[0], "STOPPING=1");
+    server.process.signal(Signal::HUP);
+    server.process.stderr.says("no files to read again");
+    client.done().exits(0);
+    server.process.done().exits(0);
+    let more = Some(Duration::from_millis(1));
+    manager
+        .socket
+        .set_read_timeout(more)
+        .expect("it has a timeout");
+    assert!(manager.socket.recv(&mut [0; 4_096]).is_err());
+}
+
+#[test]
+fn a_watchdog_hears_again_and_again_from_a_server_that_lives() {
     let env = TestEnv::new();
     let manager = Manager::at_a_path(&env);
     let server = env.qecho("server --format json --listen localhost:0");
@@ -119,27 +143,13 @@ fn a_watchdog_hears_from_a_server_that_lives_and_not_from_one_that_stands_still(
         .env("NOTIFY_SOCKET", &manager.name)
         .env("WATCHDOG_USEC", "300000");
     let server = env.await_server(server);
-    let beats = |manager: &Manager| {
-        let told = manager.told();
-        told == ["WATCHDOG=1"]
-    };
-    let mut heard = 0;
-    while heard < 3 {
-        heard += usize::from(beats(&manager));
+    let (mut beats, mut words) = (0, 0);
+    while beats < 3 || words < 3 {
+        match manager.told().join("\n").as_str() {
+            "WATCHDOG=1" => beats += 1,
+            "STATUS=serving, 0 connections open" => words += 1,
+            other => assert_eq!(other, "READY=1"),
+        }
     }
-    server.process.halt();
-    // What it had said before is taken; then there is silence.
-    let silence = Duration::from_millis(900);
-    manager
-        .socket
-        .set_read_timeout(Some(silence))
-        .expect("it has a timeout");
-    while manager.socket.recv(&mut [0; 4_096]).is_ok() {}
-    server.process.signal(Signal::CONT);
-    manager
-        .socket
-        .set_read_timeout(Some(LIMIT))
-        .expect("it has a timeout");
-    while !beats(&manager) {}
     server.ends_well();
 }

@@ -57,7 +57,9 @@ fn certificates_that_change_under_load_cost_no_connection_and_no_byte() {
         server.process.stdout.says_times(event, before.1 + 1);
         env.client(&server, format!("-m new --pin {pin}")).ok();
         client.echoes(&format!("after {round}\n"));
-        while echoed(&server) < before.0 + CONNECTIONS * 1_000 {}
+        while echoed(&server) < before.0 + CONNECTIONS * 1_000 {
+            assert!(!bench.has_ended(), "{bench:?}");
+        }
         assert!(!bench.has_ended(), "{bench:?}");
     }
     bench.signal(Signal::INT);

@@ -33,7 +33,9 @@ pub(super) fn closed(reason: &CloseReason) -> impl Serialize + '_ {
         CloseReason::TimedOut => ("local", "idle_timeout"),
         CloseReason::Reset => ("remote", "stateless_reset"),
         CloseReason::VersionMismatch => ("local", "version_mismatch"),
-        CloseReason::HandshakeDeadline | CloseReason::ShortOfMemory { .. } => ("local", "aborted"),
+        CloseReason::HandshakeDeadline
+        | CloseReason::CrowdedOut
+        | CloseReason::ShortOfMemory { .. } => ("local", "aborted"),
     };
     let (connection_error, error_code) = reason.transport_code().map(error_name).unzip();
     let (application_error, error_code) = match reason {
@@ -45,9 +47,9 @@ pub(super) fn closed(reason: &CloseReason) -> impl Serialize + '_ {
             String::from_utf8_lossy(reason)
         }
         CloseReason::Violation { reason, .. } => reason.into(),
-        CloseReason::HandshakeDeadline | CloseReason::ShortOfMemory { .. } => {
-            reason.to_string().into()
-        }
+        CloseReason::HandshakeDeadline
+        | CloseReason::CrowdedOut
+        | CloseReason::ShortOfMemory { .. } => reason.to_string().into(),
         _ => Cow::default(),
     };
     object! {

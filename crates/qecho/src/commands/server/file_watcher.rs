@@ -86,32 +86,37 @@ impl FileWatcher {
                 Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            if asked {
+            // Once it was told that the server ends, a manager takes it as that.
+            let told = asked && monitor.is_ready();
+            if told {
                 service_manager::reloading();
             }
-            // With stdout gone there is nobody to tell, but the work goes on.
-            if let Some(identity) = &files.identity {
+            let identity = files.identity.as_deref().and_then(|identity| {
                 let outcome = match asked {
-                    true => Some(identity.reload()),
-                    false => news(identity.poll()),
+                    true => identity.reload(),
+                    false => news(identity.poll())?,
                 };
-                if let Some(outcome) = outcome {
-                    monitor.note_reload(Reload::Certificate, outcome.is_ok());
-                    let _ = tell_identity(identity, format, outcome);
-                }
-            }
-            if let Some(clients) = &files.clients {
+                monitor.note_reload(Reload::Certificate, outcome.is_ok());
+                Some((identity, outcome))
+            });
+            let clients = files.clients.as_deref().and_then(|clients| {
                 let outcome = match asked {
-                    true => Some(clients.reload()),
-                    false => news(clients.poll()),
+                    true => clients.reload(),
+                    false => news(clients.poll())?,
                 };
-                if let Some(outcome) = outcome {
-                    monitor.note_reload(Reload::ClientCa, outcome.is_ok());
-                    let _ = tell_clients(clients, format, outcome);
-                }
-            }
-            if asked {
+                monitor.note_reload(Reload::ClientCa, outcome.is_ok());
+                Some((clients, outcome))
+            });
+            // Whoever reads the output may take his time.
+            if told && monitor.is_ready() {
                 service_manager::ready();
+            }
+            // With stdout gone there is nobody to tell, but the work goes on.
+            if let Some((identity, outcome)) = identity {
+                let _ = tell_identity(identity, format, outcome);
+            }
+            if let Some((clients, outcome)) = clients {
+                let _ = tell_clients(clients, format, outcome);
             }
         }
     }

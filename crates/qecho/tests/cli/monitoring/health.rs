@@ -82,7 +82,9 @@ fn a_shard_that_stands_still_is_unhealthy_until_it_goes_on() {
         .qecho(format!("client {place} --pin {pin} --timeout 1m -m hello"))
         .start();
     // The message is on its way: the shard stands still as soon as it has come.
-    while ask("/healthz").status == 200 {}
+    while ask("/healthz").status == 200 {
+        assert!(!client.has_ended(), "{client:?}");
+    }
     let answer = ask("/healthz");
     assert_eq!(
         (answer.status, answer.body.as_str()),
