@@ -43,7 +43,7 @@ const VERDICTS: [(&str, Style); 9] = [
 const TITLE_MAX: usize = 12;
 
 /// Tells whether colours are wanted there: on a terminal that has them, unless `NO_COLOR` or
-/// `CLICOLOR=0` refuses them; with `CLICOLOR_FORCE` everywhere (no-color.org,
+/// `CLICOLOR=0` refuses them; with `CLICOLOR_FORCE`, if it is not 0, everywhere (no-color.org,
 /// bixense.com/clicolors).
 pub fn is_wanted(out: impl AsFd) -> bool {
     if anstyle_query::no_color() {
@@ -51,7 +51,10 @@ pub fn is_wanted(out: impl AsFd) -> bool {
     }
     let is_refused = anstyle_query::clicolor() == Some(false);
     let is_able = || out.as_fd().is_terminal() && anstyle_query::term_supports_color();
-    anstyle_query::clicolor_force() || (!is_refused && is_able())
+    // anstyle-query takes any value for force.
+    let is_zero = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value == "0");
+    let is_forced = anstyle_query::clicolor_force() && !is_zero;
+    is_forced || (!is_refused && is_able())
 }
 
 /// Sets apart the title and the verdict of a line for people, if it has any.

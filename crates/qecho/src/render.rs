@@ -23,7 +23,10 @@ use qecho_cert::Pin;
 use qecho_engine::Handshake;
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
-pub(crate) use self::{json::Object, trace::counted};
+pub(crate) use self::{
+    json::Object,
+    trace::{counted, grouped},
+};
 
 /// Something that a command shows, in the format that was asked for.
 pub(crate) trait Render {

@@ -80,6 +80,10 @@ impl FromStr for ConditionChanges {
 
     fn from_str(text: &str) -> Result<Self, ConditionError> {
         let mut changes = Self::default();
+        if text.trim().is_empty() {
+            let reason = "no condition is named; write for instance loss=5%,delay=30ms";
+            return Err(ConditionError(reason.into()));
+        }
         for pair in text.split(',') {
             let (name, value) = pair.split_once('=').ok_or_else(|| {
                 let reason = format!("`{pair}` has no `=`; write for instance loss=5%,delay=30ms");
@@ -155,12 +159,12 @@ mod tests {
     fn what_is_wrong_with_a_list_is_said() {
         for (text, reason) in [
             ("loss", "`loss` has no `=`"),
-            ("", "`` has no `=`"),
+            ("", "no condition is named"),
             ("loss=5%,", "`` has no `=`"),
             ("lost=5%", "`lost` is no condition; there are delay, "),
             ("loss=5", "loss: `5` has no percent sign"),
             ("loss=5%,loss=6%", "loss: it stands there twice"),
-            ("delay=none", "delay: "),
+            ("delay=none", "delay: `none` is for rate, mtu, "),
         ] {
             let error = text.parse::<ConditionChanges>().expect_err(text);
             assert!(error.to_string().starts_with(reason), "{text}: {error}");

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Guessed options, with the commands to which the tip applies.
-const GUESSES: [(&[&str], &[&str], &str); 17] = [
+const GUESSES: [(&[&str], &[&str], &str); 20] = [
     (
         &["--json", "-J"],
         &["server", "client", "ping", "bench", "relay", "cert"],
@@ -95,6 +95,31 @@ const GUESSES: [(&[&str], &[&str], &str); 17] = [
         "'--trace' shows the packets",
     ),
     (&["--message"], &["client"], "'-m TEXT' sends a message"),
+    (
+        &["--no-color", "--no-colour", "--color", "--colour"],
+        &[
+            "--no-color",
+            "--no-colour",
+            "--color",
+            "--colour",
+            "server",
+            "client",
+            "demo",
+            "ping",
+            "bench",
+            "relay",
+            "trace",
+            "cert",
+        ],
+        "'NO_COLOR=1' before the command turns colours off",
+    ),
+    (
+        &["--prometheus"],
+        &["server"],
+        "'--metrics 9433' serves metrics for Prometheus",
+    ),
+    // Before any command.
+    (&["-v"], &["-v"], "'-V' tells the version"),
 ];
 
 /// Puts the fitting tip in place of clap's, if the option is one that people guess.
@@ -107,7 +132,7 @@ pub(super) fn with_tip(mut error: clap::Error, typed: &[OsString]) -> clap::Erro
     };
     let command = typed
         .get(1)
-        .and_then(|word| word.to_str())
+        .and_then(|word| word.to_str()?.split('=').next())
         .unwrap_or_default();
     let option = option.split('=').next().unwrap_or_default();
     let tip = GUESSES

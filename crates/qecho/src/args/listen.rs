@@ -4,10 +4,20 @@ use qecho_io::listen::Listen;
 
 use super::host_port;
 
-/// Reads a place to listen on whose port, if none is named, is `usual_port`.
-pub(super) fn read(text: &str, usual_port: u16) -> Result<Listen, String> {
+/// Reads a place to listen on whose port, if none is named, is `usual_port`; of an address that
+/// is not this host's, `example` is what could be written.
+pub(super) fn read(text: &str, usual_port: u16, example: &str) -> Result<Listen, String> {
     if let Ok(port) = text.parse() {
         return Ok(Listen::Loopback { port });
+    }
+    if text.parse::<f64>().is_ok() {
+        return Err(format!("`{text}` is no port number (0 to 65535)"));
+    }
+    if text.is_empty() {
+        return Err("no place is named; write ADDRESS:PORT, or PORT for localhost".into());
+    }
+    if text.contains("://") {
+        return Err("write ADDRESS:PORT, without a scheme before it".into());
     }
     if let Some(Ok(port)) = text.strip_prefix(':').map(str::parse::<u16>) {
         return Err(format!(
@@ -22,7 +32,7 @@ pub(super) fn read(text: &str, usual_port: u16) -> Result<Listen, String> {
         _ => {}
     }
     let address = host_port::own_address(&place)?.ok_or_else(|| {
-        format!("`{host}` is no address of this host; write for instance 0.0.0.0:{usual_port}")
+        format!("`{host}` is no address of this host; write for instance {example}")
     })?;
     Ok(Listen::Address(address))
 }
@@ -45,15 +55,34 @@ mod tests {
             ("::1", address("[::1]:4433")),
         ];
         for (typed, meant) in cases {
-            assert_eq!(read(typed, 4433), Ok(meant), "{typed}");
+            assert_eq!(read(typed, 4433, "0.0.0.0:4433"), Ok(meant), "{typed}");
         }
-        assert_eq!(
-            read(":7", 4433),
-            Err("no address is named; write 7 for localhost, or '*:7' for every address".into())
-        );
-        assert_eq!(
-            read("example.com:1", 4433),
-            Err("`example.com` is no address of this host; write for instance 0.0.0.0:4433".into())
-        );
+    }
+
+    #[test]
+    fn what_is_no_place_to_listen_on_is_explained() {
+        for (typed, reason) in [
+            (
+                ":7",
+                "no address is named; write 7 for localhost, or '*:7' for every address",
+            ),
+            (
+                "example.com:1",
+                "`example.com` is no address of this host; write for instance 9433",
+            ),
+            ("99999", "`99999` is no port number (0 to 65535)"),
+            ("-1", "`-1` is no port number (0 to 65535)"),
+            ("nan", "`nan` is no port number (0 to 65535)"),
+            (
+                "",
+                "no place is named; write ADDRESS:PORT, or PORT for localhost",
+            ),
+            (
+                "http://localhost:9433",
+                "write ADDRESS:PORT, without a scheme before it",
+            ),
+        ] {
+            assert_eq!(read(typed, 9433, "9433"), Err(reason.into()), "{typed}");
+        }
     }
 }

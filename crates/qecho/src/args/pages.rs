@@ -34,7 +34,7 @@ const OTHERS: &[(&str, &str)] = &[
 ];
 
 /// Programs that are what they are.
-const REAL: [&str; 5] = ["cat", "cut", "date", "head", "gzip"];
+const REAL: [&str; 6] = ["cat", "cut", "date", "head", "gzip", "mkdir"];
 
 /// Options in the text that are not of qecho, with those whose they are.
 const OTHERS_OPTIONS: &[(&str, &str)] = &[

@@ -125,7 +125,7 @@ impl RelayArguments {
 }
 
 fn listen(text: &str) -> Result<Listen, String> {
-    listen::read(text, PORT)
+    listen::read(text, PORT, &format!("0.0.0.0:{PORT}"))
 }
 
 fn rebind_every(text: &str) -> Result<Duration, String> {

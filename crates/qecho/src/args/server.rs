@@ -191,11 +191,12 @@ pub(crate) enum MessagesArgument {
 }
 
 fn listen(text: &str) -> Result<Listen, String> {
-    listen::read(text, PORT)
+    listen::read(text, PORT, &format!("0.0.0.0:{PORT}"))
 }
 
 fn metrics(text: &str) -> Result<Listen, String> {
-    listen::read(text, qecho_monitor::PORT)
+    let port = qecho_monitor::PORT;
+    listen::read(text, port, &format!("{port} or 127.0.0.1:{port}"))
 }
 
 fn shards(text: &str) -> Result<NonZeroUsize, String> {

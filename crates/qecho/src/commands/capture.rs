@@ -65,14 +65,21 @@ fn open(
         return Ok(Capture::start(Box::new(file), PROGRAM, None));
     }
     let Some(limit) = arguments.pcap_limit else {
-        let start = |file| Capture::start(Box::new(file), PROGRAM, None);
+        let start = |file| {
+            let file: Box<dyn Write + Send> = match named_pipe::is_at(path) {
+                true => Box::new(named_pipe::Watched::new(file, path)),
+                false => Box::new(file),
+            };
+            Capture::start(file, PROGRAM, None)
+        };
         return Ok(create(path).and_then(start));
     };
     let start = || {
-        let file = create(path)?;
-        if !file.metadata()?.is_file() {
+        // Asked before a named pipe waits for its reader.
+        if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
             return Err(io::Error::other("--pcap-limit is for regular files"));
         }
+        let file = create(path)?;
         // A link stays, and so does the folder should the process leave it.
         let next = next_file(fs::canonicalize(path)?);
         let rotation = Rotation {
@@ -157,7 +164,7 @@ pub(super) fn conclude(report: &CaptureReport, name: &str) {
         ));
     }
     match &report.failure {
-        // Who looked has seen enough.
+        // Who looked has seen enough; of a named pipe that was told when it happened.
         Some(error) if error.kind() == ErrorKind::BrokenPipe => {}
         Some(error) => say_if_read(format_args!("warning: {name} ends too early: {error}")),
         None => {}

@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
-use clap::{Arg, Command, ValueHint, builder::PossibleValuesParser};
+use clap::{
+    Arg, Command, ValueHint,
+    builder::{PossibleValue, PossibleValuesParser},
+};
 use clap_complete::Shell;
 
 use crate::{
@@ -29,16 +32,42 @@ fn script(shell: Shell) -> String {
     match shell {
         Shell::Bash => script + BASH_JOINED,
         // The detail of --trace stands behind `=` and nowhere else.
-        Shell::Fish => script
-            .lines()
-            .map(|line| match line.contains(" -l trace ") {
-                true => line.replace(" -r -f ", " -f ").replace(" -r ", " ") + "\n",
-                false => format!("{line}\n"),
-            })
-            .collect(),
+        Shell::Fish => script.lines().map(fish_line).collect::<String>() + &fish_words(&command),
         Shell::Zsh => script.replace("'--trace=[", "'--trace=-["),
         _ => script,
     }
+}
+
+/// Mends a line of the script for fish.
+fn fish_line(line: &str) -> String {
+    let line = if line.contains(" -l trace ") {
+        line.replace(" -r -f ", " -f ").replace(" -r ", " ")
+    } else if line.contains("_using_subcommand help; and not __fish_seen") {
+        // `help` was seen, and ends nothing.
+        line.replace(" help\" -f", "\" -f")
+    } else {
+        line.to_owned()
+    };
+    line + "\n"
+}
+
+/// Returns lines for the arguments of commands that are one of some words, which the script for
+/// fish lacks.
+fn fish_words(command: &Command) -> String {
+    let mut lines = String::new();
+    for command in command.get_subcommands() {
+        for argument in command.get_positionals() {
+            let words = argument.get_possible_values();
+            let words: Vec<_> = words.iter().map(PossibleValue::get_name).collect();
+            if !words.is_empty() {
+                let (name, words) = (command.get_name(), words.join(" "));
+                lines += &format!(
+                    "complete -c qecho -n \"__fish_qecho_using_subcommand {name}\" -f -a \"{words}\"\n"
+                );
+            }
+        }
+    }
+    lines
 }
 
 /// Names the values that options take beside others, and the kind of the others: scripts learn

@@ -2,12 +2,14 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io,
+    io::{self, ErrorKind, Write},
     os::unix::fs::{FileTypeExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustix::{fs::OFlags, io::Errno};
+
+use crate::stderr::say_if_read;
 
 /// Tells whether there is a named pipe at a path.
 pub(super) fn is_at(path: &Path) -> bool {
@@ -28,5 +30,38 @@ pub(super) fn open_if_read(path: &Path) -> io::Result<Option<File>> {
         }
         Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// A named pipe of packets, which tells when its last reader has gone.
+pub(super) struct Watched {
+    file: File,
+    path: PathBuf,
+}
+
+impl Watched {
+    pub(super) fn new(file: File, path: &Path) -> Self {
+        Self {
+            file,
+            path: path.to_owned(),
+        }
+    }
+}
+
+impl Write for Watched {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes);
+        // It is the last write: a capture ends with the first that fails.
+        if matches!(&written, Err(error) if error.kind() == ErrorKind::BrokenPipe) {
+            say_if_read(format_args!(
+                "warning: nobody reads {} any more; packets are not captured",
+                self.path.display()
+            ));
+        }
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }

@@ -59,14 +59,14 @@ fn serve(arguments: &ServerArguments, observing: &Observing) -> Result<ExitStatu
     let (notices, readable) = notices(arguments);
     let metrics = arguments.metrics.map(bind_metrics).transpose()?;
     let bound = baseline_servers(&arguments.also).bind(&config);
-    let (sockets, baseline_servers) = bound.map_err(|error| explain(error, &arguments.listen))?;
+    let (sockets, baseline_servers) = bound.map_err(|error| explain(error, arguments))?;
     let end = match arguments.end {
         EndArgument::WithPeer => End::WithPeer,
         EndArgument::AfterMessage => End::AfterMessage,
     };
     let echo = Echo::new(end, notices);
     let server = config.start_on(sockets, |_| echo.clone());
-    let server = server.map_err(|error| explain(error, &arguments.listen))?;
+    let server = server.map_err(|error| explain(error, arguments))?;
     // The printer ends when no shard can send a notice any more.
     drop(echo);
     if let Some(reason) = server.unsteered() {
@@ -180,14 +180,18 @@ fn cores() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-fn explain(error: StartError, places: &[Listen]) -> Failure {
+fn explain(error: StartError, arguments: &ServerArguments) -> Failure {
     let kind = match &error {
         StartError::Bind(bind) => Some(bind.source.kind()),
         _ => None,
     };
     let failure = Failure::from(anyhow::Error::new(error));
     match kind {
-        Some(io::ErrorKind::AddrInUse) if overlap(places) => failure.hint(OVERLAP_HINT),
+        Some(io::ErrorKind::AddrInUse) if overlap(&arguments.listen) => failure.hint(OVERLAP_HINT),
+        Some(io::ErrorKind::AddrInUse) if wants_port_twice(arguments) => failure.hint(
+            "this server itself wants the port twice, for --also tls and for --metrics; \
+             choose another by --metrics PORT",
+        ),
         Some(io::ErrorKind::AddrInUse) => failure.hint(
             "another program, perhaps another qecho, has this port; \
              choose another by --listen localhost:PORT, or 0 for any that is free",
@@ -200,6 +204,16 @@ fn explain(error: StartError, places: &[Listen]) -> Failure {
     }
 }
 
+/// Tells whether metrics and TLS over TCP are to have the same port of the same address.
+fn wants_port_twice(arguments: &ServerArguments) -> bool {
+    let tls = arguments.also.contains(&AlsoArgument::Tls);
+    let twice = |metrics: Listen| {
+        let mut places = arguments.listen.iter();
+        places.any(|place| overlap(&[*place, metrics]))
+    };
+    tls && arguments.metrics.is_some_and(twice)
+}
+
 fn bind_metrics(place: Listen) -> Result<MonitorSockets, Failure> {
     MonitorSockets::bind(place).map_err(|error| {
         let hint = match error.source.kind() {
@@ -207,6 +221,12 @@ fn bind_metrics(place: Listen) -> Result<MonitorSockets, Failure> {
                 "another program has this port; choose another by --metrics PORT, \
                  or 0 for any that is free",
             ),
+            io::ErrorKind::AddrNotAvailable => Some(
+                "this host does not have that address; --metrics '*:PORT' takes all that it has",
+            ),
+            io::ErrorKind::PermissionDenied => {
+                Some("the system keeps this port for others; choose one by --metrics PORT")
+            }
             _ => None,
         };
         Failure::from(anyhow::Error::new(error)).maybe_hint(hint)

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -18,6 +18,10 @@ use crate::{exit::ExitStatus, stderr::say_if_read};
 /// Time within which a command must have ended after a signal, beyond what it was granted:
 /// by then it waits for somebody to read its output, or for a disk that stands still.
 pub(super) const ENDING_PATIENCE: Duration = Duration::from_secs(12);
+
+/// Time within which another SIGINT or SIGTERM is the same request as the first: `timeout` and
+/// service managers send one to the process and then one to its group.
+const SAME_REQUEST: Duration = Duration::from_millis(100);
 
 /// Files that are being written to their ends.
 static FILES_ENDING: AtomicUsize = AtomicUsize::new(0);
@@ -36,8 +40,8 @@ impl FilesEnding {
 }
 
 /// Calls `react` for every SIGINT and SIGTERM, and once for SIGHUP, on a thread of its own,
-/// with the ending that the signal stands for. A command that has not ended 12 seconds after
-/// the first is ended.
+/// with the ending that the signal stands for; what comes within 100 ms of the first is the
+/// same request. A command that has not ended 12 seconds after the first is ended.
 ///
 /// A SIGHUP means that the terminal was closed, which ends a command once: the system and
 /// the shell may both send it. A command that was started to ignore it, by `nohup`, does.
@@ -67,7 +71,7 @@ fn listen(
         signals.push(SIGHUP);
     }
     let mut signals = Signals::new(signals).context("cannot listen for signals")?;
-    let (mut hung_up, mut is_ending) = (false, false);
+    let (mut hung_up, mut first) = (false, None::<Instant>);
     let follow = move || {
         for signal in signals.forever() {
             if signal == SIGHUP {
@@ -84,10 +88,13 @@ fn listen(
                 SIGINT => ExitStatus::Interrupted,
                 _ => ExitStatus::Terminated,
             };
-            if !std::mem::replace(&mut is_ending, true) {
-                end_after(grace + ENDING_PATIENCE, ending);
+            match first {
+                Some(first) if first.elapsed() < SAME_REQUEST => continue,
+                Some(_) => {}
+                None => end_after(grace + ENDING_PATIENCE, ending),
             }
             react(ending);
+            first.get_or_insert_with(now);
         }
     };
     let thread = thread::Builder::new().name("signals".into()).spawn(follow);
@@ -98,6 +105,14 @@ fn listen(
 /// left to do but to say what it has done.
 pub(super) fn end_soon() {
     end_after(ENDING_PATIENCE, ExitStatus::Terminated);
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program's edge reads the clock"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 fn end_after(patience: Duration, ending: ExitStatus) {

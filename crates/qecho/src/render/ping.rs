@@ -14,7 +14,7 @@ use qecho_measure::ping::{
 };
 use qecho_packet::text;
 
-use super::{alpn, counted, trace};
+use super::{alpn, counted, grouped, trace};
 
 /// Host that is pinged, and the messages that it gets.
 #[derive(Clone, Debug)]
@@ -237,7 +237,7 @@ fn transport(figures: &Transport, out: &mut dyn Write) -> io::Result<()> {
         text::duration(recovery.smoothed_rtt),
         text::duration(recovery.min_rtt),
         counted(recovery.congestion_window, "byte"),
-        recovery.mtu,
+        grouped(recovery.mtu),
         counted(recovery.lost_packets, "packet"),
     )
 }

@@ -14,7 +14,7 @@ use qecho_netsim::{
     relay::{Config, DirectionReport, FLOWS_MAX, Notice, Rebind, RebindKind, Report},
 };
 
-use super::{Render, counted};
+use super::{Render, counted, grouped};
 
 /// Addresses and conditions of a relay that is ready.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Render for Relaying<'_> {
             writeln!(out, "  down       {}", words(&config.down))?;
         }
         if let Some(Rebind { kind, every }) = config.rebind {
-            let every = format_duration(every);
+            let every = time(every);
             let what = match kind {
                 RebindKind::Port => "port",
                 RebindKind::Address => "address and port",
@@ -73,10 +73,10 @@ impl Render for Relaying<'_> {
 fn words(path: &Conditions) -> String {
     let mut words = Vec::new();
     if path.delay > Duration::ZERO {
-        words.push(format!("{} delay", format_duration(path.delay)));
+        words.push(format!("{} delay", time(path.delay)));
     }
     if path.jitter > Duration::ZERO {
-        words.push(format!("up to {} jitter", format_duration(path.jitter)));
+        words.push(format!("up to {} jitter", time(path.jitter)));
     }
     for (share, fate) in [
         (path.loss, "lost"),
@@ -87,7 +87,7 @@ fn words(path: &Conditions) -> String {
         if share > 0.0 {
             words.push(format!("{} {fate}", percent(share)));
             if fate == "lost" && path.burst > 1 {
-                words.push(format!("{} in a row", path.burst));
+                words.push(format!("{} in a row", grouped(path.burst)));
             }
         }
     }
@@ -99,12 +99,12 @@ fn words(path: &Conditions) -> String {
         words.push(format!("nothing longer than {}", counted(path.mtu, "byte")));
     }
     if let Some(Blackhole { open, closed }) = path.blackhole {
-        let (open, closed) = (format_duration(open), format_duration(closed));
+        let (open, closed) = (time(open), time(closed));
         words.push(format!("after each {open} nothing for {closed}"));
     }
     if let Some(drop) = &path.drop {
-        let (first, last) = (drop.start(), drop.end());
-        words.push(match first == last {
+        let (first, last) = (grouped(*drop.start()), grouped(*drop.end()));
+        words.push(match drop.start() == drop.end() {
             true => format!("datagram {first} dropped"),
             false => format!("datagrams {first} to {last} dropped"),
         });
@@ -115,8 +115,23 @@ fn words(path: &Conditions) -> String {
     }
 }
 
+/// Writes a time in one unit, as it can be typed, unless it has minutes.
+fn time(time: Duration) -> String {
+    if time >= Duration::from_secs(60) {
+        return format_duration(time).to_string();
+    }
+    let nanos = time.as_nanos() as f64;
+    let units = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")];
+    let fitting = units.into_iter().find(|(scale, _)| nanos >= *scale);
+    let (scale, unit) = fitting.unwrap_or((1.0, "ns"));
+    format!("{}{unit}", nanos / scale)
+}
+
 /// Writes a share without the noise of binary fractions.
 fn percent(share: f64) -> String {
+    if share < 1.0 && share > 0.999_999_99 {
+        return "over 99.999999%".into();
+    }
     let text = format!("{:.6}", share * 100.0);
     let text = text.trim_end_matches('0').trim_end_matches('.');
     format!("{text}%")
@@ -203,7 +218,7 @@ fn fates(direction: &DirectionReport) -> String {
         "{} came ({}), {} passed ({})",
         counted(counts.sent, "datagram"),
         counted(direction.bytes_received, "byte"),
-        direction.delivered,
+        grouped(direction.delivered),
         counted(direction.bytes_delivered, "byte"),
     )];
     let fates = [
@@ -220,7 +235,7 @@ fn fates(direction: &DirectionReport) -> String {
         (direction.under_way, "still on the way"),
     ];
     let happened = fates.into_iter().filter(|(count, _)| *count > 0);
-    words.extend(happened.map(|(count, fate)| format!("{count} {fate}")));
+    words.extend(happened.map(|(count, fate)| format!("{} {fate}", grouped(count))));
     words.join(", ")
 }
 
@@ -255,6 +270,27 @@ mod tests {
              datagrams 2 to 7 dropped"
         );
         assert_eq!(words(&Conditions::default()), "all passes unchanged");
+    }
+
+    #[test]
+    fn times_shares_and_numbers_are_said_in_full() {
+        let odd = Conditions {
+            delay: Duration::from_micros(1_500),
+            jitter: Duration::from_micros(5),
+            loss: 1_f64.next_down(),
+            corrupt: 1.0,
+            drop: Some(1..=20_000),
+            blackhole: Some(Blackhole {
+                open: Duration::from_secs(90),
+                closed: Duration::from_millis(1_500),
+            }),
+            ..Conditions::default()
+        };
+        assert_eq!(
+            words(&odd),
+            "1.5ms delay, up to 5µs jitter, over 99.999999% lost, 100% corrupted, after each \
+             1m 30s nothing for 1.5s, datagrams 1 to 20,000 dropped"
+        );
     }
 
     #[test]

@@ -49,7 +49,11 @@ impl Render for Listening<'_> {
             writeln!(out, "  also         {}", also.join(", "))?;
         }
         if let Some(address) = self.metrics.first() {
-            writeln!(out, "  metrics      http://{address}/metrics")?;
+            let who = match self.metrics.iter().all(is_loopback) {
+                true => "",
+                false => "; anyone who reaches it can read them",
+            };
+            writeln!(out, "  metrics      http://{address}/metrics{who}")?;
         }
         let names = self.names.join(", ");
         match self.authority {

@@ -27,7 +27,7 @@ use qecho_packet::{
 };
 
 pub(crate) use self::line::Layout;
-pub(crate) use self::number::counted;
+pub(crate) use self::number::{counted, grouped};
 use self::{
     colour::{DIM, PLAIN, STRONG, WRONG},
     line::Line,
@@ -36,7 +36,7 @@ use self::{
 pub(super) use self::{
     line::{columns, wrapped},
     names::{sender, version},
-    number::{grouped, stamp},
+    number::stamp,
 };
 
 /// Columns of the connections' numbers, where there are any.

@@ -49,6 +49,8 @@ fn a_pipe_has_colours_only_by_force() {
     assert!(!plain.stdout.contains(ESCAPE), "{plain:#?}");
     let forced = demo().env("CLICOLOR_FORCE", "1").ok();
     assert!(forced.stdout.contains(ESCAPE), "{forced:#?}");
+    let unforced = demo().env("CLICOLOR_FORCE", "0").ok();
+    assert!(!unforced.stdout.contains(ESCAPE), "{unforced:#?}");
     let refused = demo().env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1").ok();
     assert!(!refused.stdout.contains(ESCAPE), "{refused:#?}");
 }

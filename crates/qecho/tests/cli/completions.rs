@@ -110,6 +110,11 @@ fn every_shell_has_its_script_and_a_reader_that_leaves_is_no_failure() {
     }
     let zsh = env.qecho("completions zsh").ok();
     zsh.prints("'--trace=-[").prints("(auto none)");
+    let fish = env.qecho("completions fish").ok();
+    fish.prints("_using_subcommand completions\" -f -a \"bash elvish fish powershell zsh\"");
+    let help = |line: &&str| line.contains("_using_subcommand help; and not");
+    let help = fish.stdout.lines().find(help).expect("help is completed");
+    assert!(help.contains(" completions\" -f -a "), "{help}");
     let (running, stdout) = env.qecho("completions bash").start_unread();
     drop(stdout);
     let done = running.done();

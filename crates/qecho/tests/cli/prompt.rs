@@ -301,3 +301,39 @@ fn what_is_typed_ahead_leaves_no_trace_before_it_is_asked_for() {
     assert_eq!(last, Some("Enter sends a line, Ctrl-D ends"), "{shown:?}");
     assert_eq!(before.trim_end().lines().count(), 2, "{shown:?}");
 }
+
+#[test]
+fn a_line_with_an_escape_can_be_recalled_and_edited() {
+    let (env, server) = TestEnv::with_server("");
+    let terminal = prompt(&env, &server, "");
+    // Ctrl-V takes the next key as it is; each key is shown before the next comes.
+    for keys in [&b"\x16\x1b"[..], b"a", b"b"] {
+        terminal.types(keys);
+    }
+    terminal.enters("");
+    terminal.screen.says("echo: \"\\u{1b}ab\", 3 bytes");
+    asks(&terminal, 2);
+    terminal.types(UP);
+    terminal.types(b"c");
+    terminal.enters("d");
+    terminal.screen.says("echo: \"\\u{1b}abcd\", 5 bytes");
+    asks(&terminal, 3);
+    terminal.types(CTRL_D);
+    terminal.exits(0);
+}
+
+#[test]
+fn a_terminal_without_a_line_editor_shows_what_is_typed() {
+    let (env, server) = TestEnv::with_server("");
+    let terminal = Terminal::start(env.client(&server, "").env("TERM", "dumb"));
+    terminal.screen.says("Message: ");
+    terminal.types(b"seen while typed");
+    terminal.screen.says("Message: seen while typed");
+    terminal.enters("");
+    terminal.screen.says("echo: \"seen while typed\"");
+    terminal.types(b"half a li");
+    server.ends_well();
+    let shown = terminal.exits(1);
+    assert!(!shown.contains('\x1b'), "{shown:?}");
+    assert!(shown.contains("server shutting down"), "{shown:?}");
+}

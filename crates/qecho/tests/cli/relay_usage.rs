@@ -28,6 +28,11 @@ fn what_means_nothing_is_refused_in_one_line() {
         ("--up lost=1%", "`lost` is no condition; there are delay, "),
         ("--down loss=1", "loss: `1` has no percent sign"),
         ("--up loss", "`loss` has no `=`"),
+        (
+            "--up loss=none",
+            "loss: `none` is for rate, mtu, blackhole and drop",
+        ),
+        ("--up=", "no condition is named"),
         ("--seed x", "'x'"),
         ("--to localhost:0", "port 0"),
         ("--listen example.com:1", "write for instance 0.0.0.0:4434"),

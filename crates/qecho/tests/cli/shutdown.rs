@@ -102,6 +102,25 @@ fn a_client_is_told_that_the_server_shuts_down_although_nobody_reads_its_output(
 }
 
 #[test]
+fn two_signals_at_once_are_one_request() {
+    let (env, server) = TestEnv::with_server("--messages always --drain 2m");
+    let mut client = env.client(&server, "").start();
+    client.echoes("here");
+    // As GNU timeout does, but of two kinds, which the system cannot make one of.
+    server.process.signal(Signal::TERM);
+    server.process.signal(Signal::INT);
+    server.process.stderr.says("shutting down");
+    client.types(b", still");
+    client.stdout.says("here, still");
+    client.done().exits(0);
+    let last = server.process.done().exits(0).last_event();
+    assert_eq!(last["event"], "stopped");
+}
+
+/// Time after which a signal is another request than the one before it.
+const ANOTHER_REQUEST: Duration = Duration::from_millis(200);
+
+#[test]
 fn a_second_signal_ends_a_server_at_once() {
     let env = TestEnv::new();
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
@@ -109,6 +128,7 @@ fn a_second_signal_ends_a_server_at_once() {
         let echo = BigEcho::begin(&env, &server);
         server.process.signal(signal);
         server.process.stderr.says("shutting down");
+        thread::sleep(ANOTHER_REQUEST);
         assert!(!server.process.has_ended(), "a stream is open");
         server.process.signal(signal);
         let done = server.process.done_within(Duration::from_secs(3));

@@ -102,6 +102,35 @@ fn a_capture_into_a_named_pipe_waits_for_its_reader_and_says_so() {
 }
 
 #[test]
+fn a_capture_whose_reader_goes_is_told_once_and_the_server_goes_on() {
+    let env = TestEnv::new();
+    let path = named_pipe(&env);
+    // It is read already when the server begins.
+    let reader = open_unread(&path);
+    let server = env.server(&format!("--pcap {}", path.display()));
+    drop(reader);
+    env.client(&server, "-m a").ok();
+    let said = format!(
+        "warning: nobody reads {} any more; packets are not captured",
+        path.display()
+    );
+    server.process.stderr.says(&said);
+    env.client(&server, "-m b").ok();
+    let done = server.ends();
+    assert_eq!(done.stderr.matches("warning").count(), 1, "{done:#?}");
+}
+
+#[test]
+fn a_limit_of_a_capture_into_a_named_pipe_is_refused_before_anybody_reads() {
+    let env = TestEnv::new();
+    let path = named_pipe(&env);
+    let typed = format!("demo --pcap {} --pcap-limit 1M", path.display());
+    let done = env.qecho(typed).run();
+    done.exits(2).complains("--pcap-limit is for regular files");
+    assert!(!done.stderr.contains("waiting"), "{done:#?}");
+}
+
+#[test]
 fn no_command_waits_for_the_reader_of_its_key_log() {
     let env = TestEnv::new();
     let path = named_pipe(&env);

@@ -87,6 +87,10 @@ fn options_that_people_guess_get_a_tip_that_fits() {
         ("bench localhost -P 8", "'--connections 8'"),
         ("bench localhost -b 10M", "'--rate 20k'"),
         ("relay --latency 20ms", "'--delay 20ms'"),
+        ("demo --no-color", "'NO_COLOR=1'"),
+        ("--color=never demo", "'NO_COLOR=1'"),
+        ("server --prometheus", "'--metrics 9433'"),
+        ("-v", "'-V'"),
     ] {
         let done = env.qecho(typed).run();
         done.exits(2)

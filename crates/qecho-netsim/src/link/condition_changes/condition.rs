@@ -31,6 +31,9 @@ pub(super) const NAMES: [&str; 12] = [
     "drop",
 ];
 
+/// Those of them that `none` lifts.
+const LIFTED: [&str; 4] = ["rate", "mtu", "blackhole", "drop"];
+
 /// A condition of a path. Shares are in percent, as they were written: what is displayed is read
 /// as the same.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +54,10 @@ pub(super) enum Condition {
 
 impl Condition {
     pub(super) fn read(name: &str, value: &str) -> Result<Self, ConditionError> {
+        if value == "none" && NAMES.contains(&name) && !LIFTED.contains(&name) {
+            let reason = "`none` is for rate, mtu, blackhole and drop";
+            return Err(ConditionError(reason.into()));
+        }
         let condition = match name {
             "delay" => read_time(value).map(Self::Delay),
             "jitter" => read_time(value).map(Self::Jitter),

@@ -29,6 +29,10 @@ pub(super) fn percent(text: &str) -> Result<f64, String> {
     match decimal(number) {
         None => Err(format!("`{text}` is no share; {example}")),
         Some(percent) if percent > 100.0 => Err("there is no more than 100%".into()),
+        // Where digits without end make 100 of it, it was less.
+        Some(100.0) if !number.trim_start_matches('0').starts_with("100") => {
+            Ok(100_f64.next_down())
+        }
         Some(percent) => Ok(percent),
     }
 }
@@ -106,7 +110,8 @@ pub fn read_time(text: &str) -> Result<Duration, String> {
         let time = is_possible.then(|| Duration::from_secs_f64(seconds));
         return time.ok_or_else(too_long);
     }
-    let time = humantime::parse_duration(text)
+    // The Greek letter (U+03BC) looks like the micro sign (U+00B5), and Unicode prefers it.
+    let time = humantime::parse_duration(&text.replace('\u{3bc}', "\u{b5}"))
         .map_err(|error| format!("{error}; write for instance 10s, 500ms or 1m30s"))?;
     match time <= TIME_MAX {
         true => Ok(time),
@@ -141,6 +146,8 @@ mod tests {
         for (text, share) in [("0%", 0.0), ("2%", 2.0), ("0.5%", 0.5), ("100%", 100.0)] {
             assert_eq!(percent(text), Ok(share), "{text}");
         }
+        let nearly = percent("99.99999999999999999%").expect("it is a share");
+        assert!(nearly < 100.0 && nearly / 100.0 < 1.0);
         for (text, reason) in [
             (
                 "2",
@@ -200,6 +207,8 @@ mod tests {
             (".5", 500),
             ("200ms", 200),
             ("1m30s", 90_000),
+            ("5000µs", 5),
+            ("5000\u{3bc}s", 5),
         ] {
             assert_eq!(
                 read_time(text),

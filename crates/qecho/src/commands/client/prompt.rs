@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use qecho_cert::folder;
 use qecho_echo::client::{Client, ClientEvent, Command, Mode};
 use qecho_terminal::history::{self, History};
@@ -65,6 +65,7 @@ pub(super) fn run(
             Step::Input(CommandEvent::Line(line)) => {
                 client.send(Command::Message(message(line, over)));
             }
+            Step::Input(CommandEvent::BadInput(error)) => running.stop(error.into()),
             Step::Input(CommandEvent::EndOfInput) => client.send(Command::Finish),
             Step::Input(_) | Step::None => {}
         }
@@ -123,6 +124,7 @@ fn start_asking(
     }
     let (ask, asked) = sync_channel(1);
     spawn("prompt", move || {
+        let _death = DeathNotice(sender.clone());
         for (number, ()) in asked.iter().enumerate() {
             // Not before `Connecting to …` has the rest of its line.
             if number == 0 {
@@ -154,6 +156,18 @@ fn start_asking(
         }
     })?;
     Ok(ask)
+}
+
+/// Ends the command when the thread that asks dies: nobody would be asked any more.
+struct DeathNotice(Sender<CommandEvent>);
+
+impl Drop for DeathNotice {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let error = anyhow!("the prompt has failed");
+            send(&self.0, CommandEvent::BadInput(error));
+        }
+    }
 }
 
 /// Whether a person is being asked.
@@ -200,13 +214,21 @@ const LOOKS_MAX: usize = 200;
 /// below the question or not at all.
 const SHOWING: Duration = Duration::from_millis(200);
 
-/// Ends what the line editor has asked a terminal for (bracketed paste), and
-/// the line.
-const LEAVE_PROMPT: &[u8] = b"\x1b[?2004l\n";
+/// Ends what the line editor has asked a terminal for (bracketed paste).
+const LEAVE_EDITOR: &[u8] = b"\x1b[?2004l";
+
+/// Values of TERM with which rustyline edits nothing: the system shows what is typed.
+const UNEDITED: [&str; 3] = ["dumb", "cons25", "emacs"];
+
+/// Tells whether the line editor takes the terminal and shows what is typed.
+fn is_edited() -> bool {
+    let term = std::env::var("TERM").unwrap_or_default();
+    !UNEDITED.iter().any(|name| name.eq_ignore_ascii_case(&term))
+}
 
 /// The terminal from the first word on, to be given back as it was.
 pub(super) struct Terminal {
-    /// As it was, and as it is while there is no question.
+    /// As it was, and as it is while there is no question; `None` if it is left alone.
     settings: Option<(Termios, Termios)>,
     question: Arc<Mutex<PromptState>>,
     screen: Screen,
@@ -216,7 +238,8 @@ impl Terminal {
     /// Takes the terminal: what is typed while there is no question waits for the next, and is
     /// shown there.
     pub(super) fn take(screen: &Screen) -> Self {
-        let settings = tcgetattr(io::stdin()).ok().map(|original| {
+        let found = is_edited().then(|| tcgetattr(io::stdin()).ok()).flatten();
+        let settings = found.map(|original| {
             let mut silent = original.clone();
             silent.local_modes.remove(LocalModes::ECHO);
             // Else it is seen twice, which is no failure.
@@ -247,7 +270,9 @@ impl Terminal {
             }
             if asked {
                 let mut out = io::stdout().lock();
-                let _ = out.write_all(LEAVE_PROMPT).and_then(|()| out.flush());
+                let leave = self.settings.as_ref().map_or(&b""[..], |_| LEAVE_EDITOR);
+                let words = [leave, b"\n"].concat();
+                let _ = out.write_all(&words).and_then(|()| out.flush());
             }
         });
     }

@@ -87,10 +87,31 @@ fn a_busy_port_for_metrics_is_said_before_anybody_is_let_in() {
     let reason = format!("cannot serve metrics on {address}: ");
     done.fails(2, &reason, Some(hint)).complains("in use");
     assert_eq!(done.stdout, "");
-    for place in ["example.com:1", ":7", "1.2.3.4:x"] {
+    for (place, said) in [
+        ("example.com:1", "write for instance 9433 or 127.0.0.1:9433"),
+        (":7", "no address is named"),
+        ("1.2.3.4:x", "--metrics"),
+        ("99999", "`99999` is no port number (0 to 65535)"),
+        ("nan", "`nan` is no port number (0 to 65535)"),
+        ("http://localhost:9433", "write ADDRESS:PORT"),
+    ] {
         let done = env.qecho(format!("server --metrics {place}")).run();
-        done.exits(2).complains("--metrics");
+        done.exits(2).complains("--metrics").complains(said);
     }
+    let done = env.qecho("server --listen localhost:0 --metrics 192.0.2.1:9");
+    let reason = "cannot serve metrics on 192.0.2.1:9: ";
+    done.run().fails(2, reason, Some("--metrics '*:PORT'"));
+}
+
+#[test]
+fn a_server_that_wants_a_port_twice_itself_says_so() {
+    let env = TestEnv::new();
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+    let place = free.expect("there is a free port");
+    let typed = format!("server --listen {place} --also tls --metrics {place}");
+    let done = env.qecho(typed).run();
+    done.exits(2)
+        .complains("this server itself wants the port twice");
 }
 
 #[test]
@@ -102,6 +123,12 @@ fn metrics_are_for_this_host_unless_an_address_is_named() {
     let server = env.server("--metrics *:0");
     assert_contains(&server.listening["metrics"][0], "0.0.0.0:");
     server.ends_well();
+    let (server, _) = env.text_server("--metrics *:0");
+    let line = server.stdout.line_with("metrics");
+    assert!(
+        line.ends_with("/metrics; anyone who reaches it can read them"),
+        "{line}"
+    );
     let server = env.server("");
     assert!(
         server.listening.get("metrics").is_none(),
