@@ -31,6 +31,7 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     ("parallel", "works on other hosts"),
     ("scp", "copies from other hosts"),
+    ("docker", "needs an engine; `cargo xtask dist` tries the same root"),
 ];
 
 /// Programs that are what they are.
@@ -41,6 +42,9 @@ const OTHERS_OPTIONS: &[(&str, &str)] = &[
     ("--receive-payload-max", "servers of bench/peers"),
     ("--send-payload-max", "servers of bench/peers"),
     ("--datagrams", "servers of bench/peers"),
+    ("--profile", "cargo"),
+    ("--check", "sha256sum"),
+    ("--ignore-missing", "sha256sum"),
 ];
 
 /// Notes with what qecho was called, in a file of its own, where, and whether all of it stands there.

@@ -4,7 +4,7 @@ use std::{
     io::{self, IsTerminal, Read, Write},
     sync::{
         Arc,
-        atomic::Ordering,
+        atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel},
     },
     time::Duration,
@@ -34,6 +34,10 @@ use crate::{
 /// Time from one move of the progress bar to the next.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Intervals for which stdout may take nothing once the connection has failed, before what came
+/// back until then is given up.
+const IDLE_INTERVALS_MAX: u32 = 10;
+
 /// Sends stdin and writes what comes back, or compares it.
 pub(super) fn run(
     arguments: &ClientArguments,
@@ -59,9 +63,10 @@ pub(super) fn run(
     start_reading(send_input, client.waker())?;
     // What comes back is written when it was said that there is a connection.
     let (unsaid, said) = sync_channel(0);
-    start_writing(received, said, client.waker(), sender)?;
+    let taken = Arc::<AtomicU64>::default();
+    start_writing(received, said, client.waker(), sender, taken.clone())?;
     let shown = has_bar(arguments).then_some(&*progress);
-    let ending = follow(&client, &mut reporter, shown, events, unsaid);
+    let ending = follow(&client, &mut reporter, shown, events, unsaid, &taken);
     let ending = super::finish(client, ending)?;
     if arguments.verify && arguments.format == Format::Text && ending == ExitStatus::Done {
         let bytes = progress.received.load(Ordering::Relaxed);
@@ -90,20 +95,25 @@ fn follow(
     progress: Option<&TransferProgress>,
     events: &Receiver<CommandEvent>,
     unsaid: SyncSender<()>,
+    taken: &AtomicU64,
 ) -> Result<ExitStatus, Failure> {
     let mut running = Running::new(client, reporter);
     let mut unsaid = Some(unsaid);
     let mut bar: Option<PipeProgress<'_>> = None;
     let mut done = None;
     let mut all_written = false;
+    let mut idle = Idle::new(taken);
     loop {
-        if let Some(outcome) = done.take_if(|_| all_written) {
+        let is_over =
+            |outcome: &mut Result<_, _>| all_written || outcome.is_err() && idle.is_too_long();
+        if let Some(outcome) = done.take_if(is_over) {
             end(bar);
             return running.reporter.ended(outcome);
         }
         let event = match events.recv_timeout(PROGRESS_INTERVAL) {
             Ok(event) => event,
             Err(RecvTimeoutError::Timeout) => {
+                idle.look();
                 bar.iter().for_each(PipeProgress::show);
                 continue;
             }
@@ -113,6 +123,7 @@ fn follow(
             CommandEvent::Client(ClientEvent::Ended(outcome)) if running.stopped.is_none() => {
                 // What came back before it failed is written, too.
                 done = Some(outcome);
+                idle = Idle::new(taken);
                 drop(unsaid.take());
                 continue;
             }
@@ -135,6 +146,37 @@ fn follow(
             }
             Step::Said(_) | Step::Input(_) | Step::None => {}
         }
+    }
+}
+
+/// How long stdout has taken nothing.
+struct Idle<'a> {
+    /// Pieces that it took.
+    taken: &'a AtomicU64,
+    before: u64,
+    intervals: u32,
+}
+
+impl<'a> Idle<'a> {
+    fn new(taken: &'a AtomicU64) -> Self {
+        Self {
+            taken,
+            before: taken.load(Ordering::Relaxed),
+            intervals: 0,
+        }
+    }
+
+    /// Looks whether it has taken anything in this interval.
+    fn look(&mut self) {
+        let taken = self.taken.load(Ordering::Relaxed);
+        self.intervals = match std::mem::replace(&mut self.before, taken) == taken {
+            true => self.intervals + 1,
+            false => 0,
+        };
+    }
+
+    fn is_too_long(&self) -> bool {
+        self.intervals >= IDLE_INTERVALS_MAX
     }
 }
 
@@ -205,18 +247,19 @@ fn start_writing(
     said: Receiver<()>,
     waker: Waker,
     sender: Sender<CommandEvent>,
+    taken: Arc<AtomicU64>,
 ) -> anyhow::Result<()> {
     spawn("stdout", move || {
         // Its other end is dropped then.
         let _ = said.recv();
-        let written = write_all(received, &waker);
+        let written = write_all(received, &waker, &taken);
         waker.wake();
         send(&sender, CommandEvent::Written(written));
     })
 }
 
 /// Writes the bytes as they are, but to a terminal as text that it cannot obey.
-fn write_all(received: Receiver<Bytes>, waker: &Waker) -> io::Result<()> {
+fn write_all(received: Receiver<Bytes>, waker: &Waker, taken: &AtomicU64) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     let mut decoder = stdout.is_terminal().then(Decoder::default);
     for piece in received {
@@ -228,6 +271,7 @@ fn write_all(received: Receiver<Bytes>, waker: &Waker) -> io::Result<()> {
             }
         }
         stdout.flush()?;
+        taken.fetch_add(1, Ordering::Relaxed);
         waker.wake();
     }
     let unfinished = decoder.and_then(|mut decoder| decoder.finish());
