@@ -31,7 +31,10 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     ("parallel", "works on other hosts"),
     ("scp", "copies from other hosts"),
-    ("docker", "needs an engine; `cargo xtask dist` tries the same root"),
+    (
+        "docker",
+        "needs an engine; `cargo xtask dist` tries the same root",
+    ),
 ];
 
 /// Programs that are what they are.
