@@ -25,7 +25,7 @@ pub struct HostPort {
     pub port: u16,
 }
 
-/// What is wrong with a text that is no host with a port, and what to write.
+/// Error of a text that is no host with a port; it says what to write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ParseHostPortError(String);

@@ -170,7 +170,7 @@ fn is_timeout(error: &io::Error) -> bool {
     )
 }
 
-/// HttpStatus of an answer (RFC 9110 §15).
+/// Status of an answer (RFC 9110 §15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HttpStatus {
     Ok,

@@ -1,4 +1,4 @@
-//! What the generators beside qecho's own share: the command line and the report of
+//! Shared parts of the generators beside qecho's own: the command line and the report of
 //! `qecho bench`, as far as they are used here, and bytes that can be told apart.
 
 mod load;

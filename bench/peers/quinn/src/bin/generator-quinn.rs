@@ -5,7 +5,9 @@
     reason = "this program looks at the clock for itself"
 )]
 
-use std::{cell::RefCell, collections::VecDeque, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    cell::RefCell, collections::VecDeque, net::SocketAddr, rc::Rc, sync::Arc, time::Instant,
+};
 
 use peer_scaffold::{
     ALPN, Failure,
@@ -22,10 +24,10 @@ use tokio::{runtime::Builder, sync::mpsc, task::LocalSet};
 /// Bytes that are read at once.
 const ROOM: usize = 64 * 1024;
 
-/// What the report has in the place of the cipher suite, which quinn does not tell.
+/// Words of the report in place of the cipher suite, which quinn does not tell.
 const SUITE: &str = "as quinn chooses";
 
-/// What all connections share.
+/// State that all connections share.
 struct Run {
     load: Load,
     endpoint: Endpoint,
@@ -61,7 +63,10 @@ async fn generate(load: Load) -> Result<(), Failure> {
         });
     }
     ended.recv().await.ok_or("there is no connection")??;
-    println!("{}", run.meter.borrow().report(Instant::now(), Some(SUITE))?);
+    println!(
+        "{}",
+        run.meter.borrow().report(Instant::now(), Some(SUITE))?
+    );
     Ok(())
 }
 
@@ -76,12 +81,17 @@ fn config(load: &Load) -> Result<ClientConfig, Failure> {
     tls.alpn_protocols = vec![ALPN.to_vec()];
     // Handshakes are to be full ones.
     tls.resumption = Resumption::disabled();
-    Ok(ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?)))
+    Ok(ClientConfig::new(Arc::new(QuicClientConfig::try_from(
+        tls,
+    )?)))
 }
 
 impl Run {
     async fn connect(&self) -> Result<Connection, Failure> {
-        Ok(self.endpoint.connect(self.load.server, "localhost")?.await?)
+        Ok(self
+            .endpoint
+            .connect(self.load.server, "localhost")?
+            .await?)
     }
 
     fn goes_on(&self) -> Result<bool, Failure> {
