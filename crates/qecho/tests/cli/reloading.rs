@@ -2,10 +2,11 @@
 
 mod clients;
 
-use std::{fs, io::Read};
+use std::{fs, io::Read, sync::Arc};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use signal_hook::consts::SIGHUP;
 
 use crate::{
     cmd::Cmd,
@@ -90,8 +91,16 @@ fn a_hangup_ends_no_service_that_has_no_files_to_read() {
     assert_eq!(server.ends_well()["connections"], 1);
 }
 
+/// Lets what is started from now on end by a hangup, also if the tests were started to ignore
+/// it: what a process catches is as it was at the beginning for those that it starts.
+fn hangups_are_not_ignored() {
+    let caught = Arc::default();
+    signal_hook::flag::register(SIGHUP, caught).expect("a hangup can be caught");
+}
+
 #[test]
 fn a_hangup_ends_a_command_once_unless_it_was_started_to_ignore_it() {
+    hangups_are_not_ignored();
     let (env, server) = TestEnv::with_server("");
     let place = server.place();
     let ping = format!("ping {place} -i 1ms -n 100000 --format json");
@@ -186,6 +195,7 @@ fn a_link_that_leads_elsewhere_is_followed() {
 
 #[test]
 fn a_terminal_that_is_closed_ends_the_server_all_the_same() {
+    hangups_are_not_ignored();
     let env = TestEnv::new();
     make(&env, "");
     let (mut pty, pts) = pty_process::blocking::open().expect("the system has pseudo-terminals");
