@@ -1,18 +1,20 @@
 //! The checks of `cargo xtask ci`, in the order in which they run, and the commands that make
 //! some of them alone.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
-use std::{fs, iter};
 
 use anyhow::{Context, Result, ensure};
+use xtask::home::Home;
+use xtask::process::Ended;
+use xtask::report::Report;
+use xtask::sequence::{self, Check, SETUP};
+use xtask::workspace::{BUILD_LIMIT, Profile};
+use xtask::{Outcome, process, setup, workspace};
 
-use crate::interop::TestEnv;
-use crate::process::Ended;
-use crate::report::Report;
-use crate::workspace::{BUILD_LIMIT, Profile};
-use crate::{instructions, interop, process, setup, tidy, workspace};
+use crate::{instructions, interop, tidy};
 
 const FORMAT_LIMIT: Duration = Duration::from_secs(60);
 /// Time in which a test or what it is built of ends, on a machine that has much else to do.
@@ -22,16 +24,9 @@ const DENY_LIMIT: Duration = Duration::from_secs(120);
 
 const DEMO_LAST_LINE: &str = "ok: 3 of 3 echoes identical (stream, uni, datagram)";
 
-/// Name of a check, name of the one that must have passed before, and what it does; an error
-/// fails it.
-pub(crate) type Check = (&'static str, &'static str, Run);
-pub(crate) type Run = fn() -> Result<Report>;
-
-/// Name of the check that all others stand on.
-pub(crate) const SETUP: &str = "setup";
 const RELEASE_BUILD: &str = "release build";
 
-pub(crate) const CHECKS: &[Check] = &[
+const CHECKS: &[Check] = &[
     (SETUP, "", || setup::run().map(|()| Report::default())),
     ("format", SETUP, || format(&["--check"])),
     ("clippy", SETUP, clippy),
@@ -49,21 +44,28 @@ pub(crate) const CHECKS: &[Check] = &[
     ("deny", SETUP, deny),
 ];
 
+/// Runs all checks; with `require_all` one that cannot run on this platform fails.
+pub(crate) fn run(require_all: bool) -> Result<Outcome> {
+    let (outcome, passed, failed) = sequence::run(CHECKS, require_all)?;
+    // The last line of all: other programs look for it.
+    println!("\n{passed} passed, {failed} failed");
+    Ok(outcome)
+}
+
 /// Formats the workspace and what stands outside of it, or looks whether they are; goes on after one
 /// that is not as it should be, so that all are named.
 pub(crate) fn format(arguments: &[&str]) -> Result<Report> {
-    let peers = workspace::root().join("bench/peers");
-    let entries = fs::read_dir(&peers);
-    let entries = entries.with_context(|| format!("cannot read {}", peers.display()))?;
+    let entries = fs::read_dir(workspace::root().join("bench/peers"));
+    let entries = entries.context("cannot read bench/peers")?;
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     folders.push(workspace::root().join("fuzz/coverage"));
     folders.retain(|folder| folder.join("Cargo.toml").is_file());
+    folders.push(workspace::root());
     folders.sort();
-    let peers = folders.iter().map(|folder| (folder.clone(), &["fmt"][..]));
-    let all = iter::once((workspace::root(), &["fmt", "--all"][..])).chain(peers);
     let mut report = Report::default();
-    for (folder, fmt) in all {
-        let mut command = workspace::cargo(fmt);
+    for folder in folders {
+        // A package alone is a workspace of one.
+        let mut command = workspace::cargo(&["fmt", "--all"]);
         command.args(arguments).current_dir(folder);
         let ended = process::run(command, FORMAT_LIMIT)?;
         report.failure = report.failure.or(Report::from(ended).failure);
@@ -119,7 +121,7 @@ fn release_build() -> Result<Report> {
 fn demo() -> Result<Report> {
     let binary = Profile::Release.binary();
     let mut command = Command::new(&binary);
-    TestEnv::new("demo", &binary, DEMO_LIMIT)?.confine(command.arg("demo"));
+    Home::new("demo")?.confine(command.arg("demo"));
     let (ended, output) = process::tee(command, DEMO_LIMIT)?;
     ensure!(ended.is_success(), "{ended}");
     let last = output.lines().last().unwrap_or_default();

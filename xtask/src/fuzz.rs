@@ -8,8 +8,8 @@ use std::time::Duration;
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
+use xtask::report::Report;
 
-use crate::report::Report;
 use crate::workspace::BUILD_LIMIT;
 use crate::{Outcome, process, setup, workspace};
 

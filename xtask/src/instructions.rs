@@ -14,9 +14,9 @@ use std::time::Duration;
 use std::{fs, iter, thread};
 
 use anyhow::{Context, Result, bail, ensure};
+use xtask::report::Report;
 
 use self::figures::{Comparison, Figures};
-use crate::report::Report;
 use crate::workspace::BUILD_LIMIT;
 use crate::{Outcome, process, setup, workspace};
 

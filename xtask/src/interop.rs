@@ -13,10 +13,10 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
+use xtask::report::Report;
 
 use self::cases::Case;
-pub(crate) use self::env::TestEnv;
-use crate::report::Report;
+use self::env::TestEnv;
 use crate::workspace::Profile;
 use crate::{Outcome, clock};
 

@@ -1,5 +1,5 @@
-//! The automation of the workspace: processes, places and programs, which the harness in
-//! `bench/harness` needs too.
+//! The automation of the workspace: processes, places, programs and checks, which `bench/harness`
+//! and `packaging/builder` need too.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -7,7 +7,10 @@
 )]
 
 pub mod clock;
+pub mod home;
 pub mod process;
+pub mod report;
+pub mod sequence;
 pub mod setup;
 pub mod workspace;
 

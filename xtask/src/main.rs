@@ -5,12 +5,9 @@
 )]
 
 mod checks;
-mod ci;
-mod dist;
 mod fuzz;
 mod instructions;
 mod interop;
-mod report;
 mod tidy;
 
 use std::os::unix::process::CommandExt;
@@ -44,8 +41,7 @@ Usage: cargo xtask <command>
                            interleaved run: tables on stdout as Markdown, FILE for JSON;
                            --list: what NAME can be (Linux, two cores; 5 rounds of 2 s)
   dist [--alone] [--list] [PART…]
-                           all that is published, built and tried: programs, .deb, archive,
-                           container, guide, crates, workflows, metrics; PART: only these and what they
+                           all that is published, built and tried; PART: only these and what they
                            stand on, or --alone on what lies there; --list: what PART can be
                            (Linux, root, apt; needs the network)
   deny                     licences and sources of the dependencies, and who may use them
@@ -64,12 +60,12 @@ fn run(arguments: &[String]) -> Result<Outcome> {
         return Ok(Outcome::CouldNotRun);
     };
     let report = match (command.as_str(), rest) {
-        ("ci", []) => return ci::run(false),
-        ("ci", [flag]) if flag == "--require-all" => return ci::run(true),
+        ("ci", []) => return checks::run(false),
+        ("ci", [flag]) if flag == "--require-all" => return checks::run(true),
         ("ci", _) => bail!("`ci` takes --require-all and nothing else"),
         ("fuzz", _) => return fuzz::command(rest),
-        ("dist", _) => return dist::command(rest),
-        ("peers", _) => return peers(rest),
+        ("dist", _) => return give_way("package-builder", rest),
+        ("peers", _) => return give_way("bench-harness", rest),
         ("interop", _) => return interop::command(rest),
         ("instructions", _) => return instructions::command(rest),
         ("help" | "--help" | "-h", _) => {
@@ -89,10 +85,10 @@ fn run(arguments: &[String]) -> Result<Outcome> {
     Ok(report?.outcome(false))
 }
 
-/// Gives way to the harness in `bench/harness`, which nothing else builds.
-fn peers(arguments: &[String]) -> Result<Outcome> {
+/// Gives way to a program that nothing else builds.
+fn give_way(package: &str, arguments: &[String]) -> Result<Outcome> {
     let mut command = workspace::cargo(&["run", "--quiet", "--locked"]);
-    command.args(["--package", "bench-harness", "--"]);
+    command.args(["--package", package, "--"]);
     let error = command.args(arguments).exec();
     Err(error).context("cannot start cargo")
 }

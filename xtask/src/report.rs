@@ -1,24 +1,24 @@
 //! Results of checks, from which a table and an exit status are made.
 
-use xtask::Outcome;
-
+use crate::Outcome;
 use crate::process::Ended;
 
 /// Result of a check.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
+pub struct Report {
     /// Tests that passed, as the runners count them.
-    pub(crate) passed: u64,
-    pub(crate) failed: u64,
+    pub passed: u64,
+    /// Tests that did not.
+    pub failed: u64,
     /// Reason of a failure, apart from tests.
-    pub(crate) failure: Option<String>,
+    pub failure: Option<String>,
     /// Programs or figures that this platform lacks; everything else was done.
-    pub(crate) not_here: Option<String>,
+    pub not_here: Option<String>,
 }
 
 impl Report {
     /// Returns the report of a check that failed for a reason.
-    pub(crate) fn failure(reason: impl Into<String>) -> Self {
+    pub fn failure(reason: impl Into<String>) -> Self {
         Self {
             failure: Some(reason.into()),
             ..Self::default()
@@ -26,7 +26,7 @@ impl Report {
     }
 
     /// Returns the report of a check that this platform lacks something for.
-    pub(crate) fn not_here(what: impl Into<String>) -> Self {
+    pub fn not_here(what: impl Into<String>) -> Self {
         Self {
             not_here: Some(what.into()),
             ..Self::default()
@@ -34,7 +34,7 @@ impl Report {
     }
 
     /// Adds up every `test result: ok. N passed; M failed; …` of an output.
-    pub(crate) fn count(mut self, output: &str) -> Self {
+    pub fn count(mut self, output: &str) -> Self {
         let lines = output.lines();
         let results = lines.filter_map(|line| line.strip_prefix("test result: "));
         for (_, counts) in results.filter_map(|rest| rest.split_once(". ")) {
@@ -50,14 +50,14 @@ impl Report {
     }
 
     /// Returns why the check fails, if it does; with `require_all` also for what is not here.
-    pub(crate) fn reason(&self, require_all: bool) -> Option<&str> {
+    pub fn reason(&self, require_all: bool) -> Option<&str> {
         let tests = (self.failed > 0).then_some("tests failed");
         let not_here = self.not_here.as_deref().filter(|_| require_all);
         self.failure.as_deref().or(tests).or(not_here)
     }
 
     /// Returns the exit status of a command that only makes this check.
-    pub(crate) fn outcome(&self, require_all: bool) -> Outcome {
+    pub fn outcome(&self, require_all: bool) -> Outcome {
         match self.reason(require_all) {
             None => Outcome::Good,
             Some(_) => Outcome::Bad,

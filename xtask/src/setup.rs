@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 
-pub use self::folders::{aioquic_version, node_modules, python};
+pub use self::folders::{aioquic_version, make_python, node_modules, python};
 use self::platform::Platform;
 pub use self::programs::*;
 pub use self::tools::*;
@@ -48,10 +48,4 @@ pub fn obtain(programs: &[Program]) -> Result<()> {
     let names = programs::names(&missing);
     ensure!(names.is_empty(), "still missing after installing: {names}");
     Ok(())
-}
-
-/// Makes the Python environment ready; returns the version of aioquic in it.
-pub fn python_with_aioquic() -> Result<String> {
-    folders::make_python()?;
-    aioquic_version()
 }

@@ -10,8 +10,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use xtask::report::Report;
 
-use crate::report::Report;
 use crate::workspace;
 
 /// Folders that hold nothing of ours.

@@ -42,7 +42,7 @@ pub(crate) fn build(peer: &'static Peer) -> Built {
         Recipe::Cargo(package, library, needs) => {
             setup::obtain(needs).and_then(|()| cargo_build(package, library))
         }
-        Recipe::Python(_) => setup::python_with_aioquic(),
+        Recipe::Python(_) => setup::make_python().and_then(|()| setup::aioquic_version()),
     };
     let version = version.map_err(|error| format!("{error:#}"));
     if let Err(reason) = &version {

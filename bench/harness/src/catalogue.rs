@@ -1,6 +1,16 @@
 //! The servers that are measured, and their settings.
 
-use xtask::setup::{CLANG, CMAKE, CXX, LIBNUMA, PERL, Program};
+use xtask::setup::{CXX, Program};
+
+/// Builder of the C and C++ parts of other people's stacks.
+const CMAKE: Program = Program::on_path(&["cmake"], ["cmake"; 3]);
+/// Brings libclang, by which Rust reads the headers of those parts.
+const CLANG: Program = Program::on_path(&["clang"], ["clang", "clang", "llvm"]);
+/// Configures quictls, which msquic stands on.
+const PERL: Program = Program::on_path(&["perl"], ["perl", "perl", ""]);
+/// Library that msquic links to learn which memory is near which core.
+const LIBNUMA: Program =
+    Program::library("libnuma", "numa.h", ["libnuma-dev", "numactl-devel", ""]);
 
 /// Echo server.
 #[derive(Debug)]

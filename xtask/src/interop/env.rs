@@ -9,19 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use xtask::home::Home;
+use xtask::{clock, setup, workspace};
 
 use super::child::{Child, Output, Transcript};
-use crate::{clock, setup, workspace};
-
-const HOME: [(&str, &str); 7] = [
-    ("HOME", ""),
-    ("XDG_DATA_HOME", "data"),
-    ("XDG_CONFIG_HOME", "config"),
-    ("XDG_CACHE_HOME", "cache"),
-    ("XDG_STATE_HOME", "state"),
-    ("CAROOT", "caroot"),
-    ("QECHO_HOME", "qecho"),
-];
 
 /// Makes key.pem and cert.pem as the text of examples/python says.
 const EXAMPLE_CERTIFICATE: &str = "openssl req -x509 -newkey ec -pkeyopt \
@@ -32,8 +23,7 @@ const EXAMPLE_CERTIFICATE: &str = "openssl req -x509 -newkey ec -pkeyopt \
 /// Folder, deadline and transcript of one case, which its processes share.
 #[derive(Debug)]
 pub(crate) struct TestEnv {
-    /// Folder in which all processes run.
-    pub(super) folder: PathBuf,
+    home: Home,
     binary: PathBuf,
     limit: Duration,
     deadline: Cell<Instant>,
@@ -55,13 +45,8 @@ impl TestEnv {
     /// Makes the environment of a case that must end within `limit`: an empty folder in which
     /// nobody's own settings are found.
     pub(crate) fn new(name: &str, binary: &Path, limit: Duration) -> Result<Self> {
-        let unfit = |char: char| !char.is_ascii_alphanumeric();
-        let name = name.replace(unfit, "-");
-        let folder = workspace::target().join("interop").join(name);
-        workspace::empty(&folder)?;
-        workspace::empty(&folder.join("home"))?;
         Ok(Self {
-            folder,
+            home: Home::new(name)?,
             binary: binary.to_path_buf(),
             limit,
             deadline: Cell::new(clock::now() + limit),
@@ -74,12 +59,9 @@ impl TestEnv {
         self.deadline.set(clock::now() + self.limit);
     }
 
-    /// Lets a command see the folders of this environment only, in place of the person's.
-    pub(crate) fn confine(&self, command: &mut Command) {
-        let home = self.folder.join("home");
-        command.envs(HOME.map(|(variable, folder)| (variable, home.join(folder))));
-        command.env_remove("SSLKEYLOGFILE");
-        command.current_dir(&self.folder);
+    /// Returns the folder in which all processes run.
+    pub(super) fn folder(&self) -> &Path {
+        self.home.folder()
     }
 
     /// Starts a server on a free port: `qecho server`, a script of interop/peers or the one in
@@ -96,7 +78,11 @@ impl TestEnv {
             self.run(EXAMPLE_CERTIFICATE)?.exits(0)?;
             command.args(["--port", "0", "--cert", "cert.pem", "--key", "key.pem"]);
             command.args(&arguments);
-            ca = self.folder.join("cert.pem").to_string_lossy().into_owned();
+            ca = self
+                .folder()
+                .join("cert.pem")
+                .to_string_lossy()
+                .into_owned();
         } else {
             // Without --cert it makes a certificate of its own, and says where.
             if !arguments.contains(&"--cert") {
@@ -200,7 +186,7 @@ impl TestEnv {
 
     /// Returns where the CA of `qecho cert` lies.
     fn ca(&self) -> String {
-        let file = self.folder.join("home/qecho/ca/rootCA.pem");
+        let file = self.folder().join("home/qecho/ca/rootCA.pem");
         file.to_string_lossy().into_owned()
     }
 
@@ -221,7 +207,7 @@ impl TestEnv {
     }
 
     fn start(&self, label: &str, mut command: Command) -> Result<Child> {
-        self.confine(&mut command);
+        self.home.confine(&mut command);
         Child::start(label, command, self.deadline.get(), &self.transcript)
     }
 

@@ -38,7 +38,7 @@ pub fn aioquic_version() -> Result<String> {
 }
 
 /// Makes the Python environment unless it is complete.
-pub(super) fn make_python() -> Result<()> {
+pub fn make_python() -> Result<()> {
     let requirements = workspace::root().join("interop/requirements.txt");
     let pinned = fs::read_to_string(&requirements).context("interop/requirements.txt")?;
     let program = "import sys; print(sys.base_prefix, sys.version)";

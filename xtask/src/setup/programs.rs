@@ -42,47 +42,30 @@ enum Proof {
 }
 
 /// ngtcp2's client with GnuTLS.
-pub const NGTCP2_CLIENT: Program = on_path(&["gtlsclient"], ["ngtcp2-client", "", ""]);
+pub const NGTCP2_CLIENT: Program = Program::on_path(&["gtlsclient"], ["ngtcp2-client", "", ""]);
 /// ngtcp2's server with GnuTLS.
-pub const NGTCP2_SERVER: Program = on_path(&["gtlsserver"], ["ngtcp2-server", "", ""]);
+pub const NGTCP2_SERVER: Program = Program::on_path(&["gtlsserver"], ["ngtcp2-server", "", ""]);
 /// Web server with HTTP/3, on quic-go.
-pub const CADDY: Program = on_path(&["caddy"], ["caddy"; 3]);
+pub const CADDY: Program = Program::on_path(&["caddy"], ["caddy"; 3]);
 /// Maker of certificates that are none of ours.
-pub const OPENSSL: Program = on_path(&["openssl"], ["openssl"; 3]);
+pub const OPENSSL: Program = Program::on_path(&["openssl"], ["openssl"; 3]);
 /// Captures, and takes apart what was captured.
-pub const TSHARK: Program = on_path(&["tshark"], ["tshark", "wireshark-cli", "wireshark"]);
+pub const TSHARK: Program = Program::on_path(&["tshark"], ["tshark", "wireshark-cli", "wireshark"]);
 /// Counter of a program's instructions.
-pub const VALGRIND: Program = on_path(&["valgrind"], ["valgrind", "valgrind", ""]);
-/// Builder of the C and C++ parts of other people's stacks.
-pub const CMAKE: Program = on_path(&["cmake"], ["cmake"; 3]);
-/// Brings libclang, by which Rust reads the headers of those parts.
-pub const CLANG: Program = on_path(&["clang"], ["clang", "clang", "llvm"]);
-/// Configures quictls, which msquic stands on.
-pub const PERL: Program = on_path(&["perl"], ["perl", "perl", ""]);
+pub const VALGRIND: Program = Program::on_path(&["valgrind"], ["valgrind", "valgrind", ""]);
 /// C++ compiler, which Rust does without.
-pub const CXX: Program = on_path(&["c++"], ["g++", "gcc-c++", ""]);
-/// Maker of bare Debians.
-pub const DEBOOTSTRAP: Program = on_path(&["debootstrap"], ["debootstrap", "debootstrap", ""]);
-/// Judge of Debian packages.
-pub const LINTIAN: Program = on_path(&["lintian"], ["lintian", "", ""]);
-/// Knows which packages of Debian a program needs.
-pub const DPKG_SHLIBDEPS: Program = on_path(&["dpkg-shlibdeps"], ["dpkg-dev", "dpkg-dev", ""]);
+pub const CXX: Program = Program::on_path(&["c++"], ["g++", "gcc-c++", ""]);
 /// Makes networks of a test's own, which are Linux's.
-pub const IP: Program = on_path(&["ip"], ["iproute2", "iproute", ""]);
-const PYTHON: Program = on_path(&["python3"], ["python3", "python3", "python"]);
+pub const IP: Program = Program::on_path(&["ip"], ["iproute2", "iproute", ""]);
+const PYTHON: Program = Program::on_path(&["python3"], ["python3", "python3", "python"]);
 const VENV: Program = Program {
     name: "python3's venv",
     proof: Proof::PythonModules("ensurepip, venv"),
     packages: ["python3-venv", "python3", "python"],
 };
-const NPM: Program = on_path(&["npm"], ["npm", "npm", "node"]);
+const NPM: Program = Program::on_path(&["npm"], ["npm", "npm", "node"]);
 /// What runs the tools that are written in Python or for Node.
 pub const INTERPRETERS: [Program; 3] = [PYTHON, VENV, NPM];
-
-/// Scrapes metrics.
-pub const PROMETHEUS: Program = on_path(&["prometheus"], ["prometheus", "", "prometheus"]);
-/// Checks metrics and alerts; comes with Prometheus.
-pub const PROMTOOL: Program = on_path(&["promtool"], ["prometheus", "", "prometheus"]);
 
 /// quiche, with BoringSSL, for Node.
 pub const QUICHE_CLIENT: Program = Program {
@@ -91,27 +74,20 @@ pub const QUICHE_CLIENT: Program = Program {
     packages: [""; 3],
 };
 
-/// Library that msquic links to learn which memory is near which core.
-pub const LIBNUMA: Program = Program {
-    name: "libnuma",
-    proof: Proof::Header("numa.h"),
-    packages: ["libnuma-dev", "numactl-devel", ""],
-};
-
 /// Programs that the checks call.
 pub(super) const CHECKS: [Program; 15] = [
     PYTHON,
     VENV,
     NPM,
     TSHARK,
-    on_path(&["mkcert"], ["mkcert"; 3]),
-    on_path(&["certutil"], ["libnss3-tools", "nss-tools", "nss"]),
-    on_path(&["curl"], ["curl"; 3]),
+    Program::on_path(&["mkcert"], ["mkcert"; 3]),
+    Program::on_path(&["certutil"], ["libnss3-tools", "nss-tools", "nss"]),
+    Program::on_path(&["curl"], ["curl"; 3]),
     // Reads the man pages.
-    on_path(&["man"], ["man-db", "man-db", ""]),
+    Program::on_path(&["man"], ["man-db", "man-db", ""]),
     IP,
     // On macOS it asks the system, and so there is nothing to check.
-    on_path(
+    Program::on_path(
         &["chromium", "google-chrome", "chromium-browser"],
         ["chromium", "chromium", ""],
     ),
@@ -122,15 +98,30 @@ pub(super) const CHECKS: [Program; 15] = [
     VALGRIND,
 ];
 
-const fn on_path(names: &'static [&'static str], packages: [&'static str; 3]) -> Program {
-    Program {
-        name: names[0],
-        proof: Proof::OnPath(names),
-        packages,
-    }
-}
-
 impl Program {
+    /// Returns what is found by one of these names in the folders of PATH, and what apt, dnf and
+    /// brew call the package that brings it; an empty name where there is none.
+    pub const fn on_path(names: &'static [&'static str], packages: [&'static str; 3]) -> Self {
+        Self {
+            name: names[0],
+            proof: Proof::OnPath(names),
+            packages,
+        }
+    }
+
+    /// Returns a library that C compilers find by this header, and its packages.
+    pub const fn library(
+        name: &'static str,
+        header: &'static str,
+        packages: [&'static str; 3],
+    ) -> Self {
+        Self {
+            name,
+            proof: Proof::Header(header),
+            packages,
+        }
+    }
+
     /// Returns what a person calls the program.
     pub fn name(&self) -> &'static str {
         self.name

@@ -14,10 +14,12 @@ const QUESTION_LIMIT: Duration = Duration::from_secs(10);
 /// Program from crates.io.
 #[derive(Clone, Copy, Debug)]
 pub struct Tool {
-    name: &'static str,
-    version: &'static str,
+    /// Its package, and its program.
+    pub name: &'static str,
+    /// The one that is built.
+    pub version: &'static str,
     /// Words for cargo that leave out what we do not use, and takes long to build.
-    features: &'static [&'static str],
+    pub features: &'static [&'static str],
 }
 
 /// Keeper of `deny.toml`.
@@ -26,19 +28,6 @@ pub const CARGO_DENY: Tool = Tool {
     version: "0.20.2",
     features: &[],
 };
-/// Maker of Debian packages.
-pub const CARGO_DEB: Tool = Tool {
-    name: "cargo-deb",
-    version: "3.8.0",
-    features: &[],
-};
-/// Maker of the guide's pages.
-pub const MDBOOK: Tool = Tool {
-    name: "mdbook",
-    version: "0.5.4",
-    features: &["--no-default-features", "--features", "search"],
-};
-
 impl Tool {
     /// Returns the path of the program.
     pub fn path(self) -> PathBuf {

@@ -55,7 +55,7 @@ const BANS: &[Ban] = &[
         )
     },
     Ban {
-        except: &[PROGRAM, "xtask/", "bench/", "examples/"],
+        except: &[PROGRAM, "xtask/", "bench/", "packaging/", "examples/"],
         ..Ban::new(&["anyhow"], "libraries have errors of their own")
     },
     Ban {

@@ -267,7 +267,7 @@ fn check_events(env: &TestEnv, wanted: &[(&[&str], usize)]) -> Result<()> {
         return Ok(());
     }
     let mut qlog = String::new();
-    for file in fs::read_dir(env.folder.join("qlog")).context("there is no qlog folder")? {
+    for file in fs::read_dir(env.folder().join("qlog")).context("there is no qlog folder")? {
         qlog += &fs::read_to_string(file?.path())?;
     }
     for (words, least) in wanted {

@@ -90,7 +90,7 @@ fn sniff(env: &TestEnv, server: &Server) -> Result<Child> {
 }
 
 fn stop(env: &TestEnv, sniffer: Child) -> Result<()> {
-    let length = || fs::metadata(env.folder.join(CAPTURE)).map(|file| file.len());
+    let length = || fs::metadata(env.folder().join(CAPTURE)).map(|file| file.len());
     let mut known = None;
     while known != Some(length()?) {
         known = Some(length()?);

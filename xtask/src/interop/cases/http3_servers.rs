@@ -31,7 +31,7 @@ pub(super) fn cases() -> Vec<Case> {
                 let settings = format!(
                     "{{\n admin off\n auto_https off\n}}\nhttps://localhost:{port} {{\n {site}\n}}\n"
                 );
-                let file = env.folder.join("Caddyfile");
+                let file = env.folder().join("Caddyfile");
                 fs::write(file, settings).context("cannot write a file")?;
                 let line = "caddy run --config Caddyfile --adapter caddyfile";
                 env.other_server(line, port, "serving initial")

@@ -6,36 +6,36 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use xtask::process;
+use xtask::report::Report;
+use xtask::workspace::{self, BUILD_LIMIT};
 
-use super::{QUICK, binaries, copy, folder, licences, logged, tried, write};
-use crate::process;
-use crate::report::Report;
-use crate::workspace::{self, BUILD_LIMIT};
+use crate::{QUICK, binaries, copy, folder, licences, logged, tried, write};
 
 /// Shells, each with the name that its completions have on a system.
-pub(super) const COMPLETIONS: [(&str, &str); 3] = [
+pub(crate) const COMPLETIONS: [(&str, &str); 3] = [
     ("bash", "qecho.bash"),
     ("zsh", "_qecho"),
     ("fish", "qecho.fish"),
 ];
 
 /// Returns the folder of the man pages.
-pub(super) fn manual() -> PathBuf {
+pub(crate) fn manual() -> PathBuf {
     folder().join("man")
 }
 
 /// Returns the folder of the completions.
-pub(super) fn completions() -> PathBuf {
+pub(crate) fn completions() -> PathBuf {
     folder().join("completions")
 }
 
 /// Returns the file of the licences of what the program is made of.
-pub(super) fn licences() -> PathBuf {
+pub(crate) fn licences() -> PathBuf {
     folder().join("THIRD-PARTY-LICENCES")
 }
 
 /// Makes them.
-pub(super) fn run() -> Result<Report> {
+pub(crate) fn run() -> Result<Report> {
     workspace::empty(&manual())?;
     let mut pages = workspace::cargo(&["run", "--quiet", "--locked", "--package", "qecho"]);
     pages
@@ -60,7 +60,7 @@ pub(super) fn run() -> Result<Report> {
 }
 
 /// Copies all files of a folder into another, which is made.
-pub(super) fn copy_all(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy_all(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
     for file in files(from)? {
         let name = file.file_name().context("a file has a name")?;
@@ -70,7 +70,7 @@ pub(super) fn copy_all(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Returns the files of a folder, sorted.
-pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder);
     let entries = entries.with_context(|| format!("cannot read {}", folder.display()))?;
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();

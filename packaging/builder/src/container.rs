@@ -8,11 +8,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use xtask::report::Report;
+use xtask::{process, workspace};
 
-use super::root::Root;
-use super::{QUICK, binaries, logged, read, tried};
-use crate::report::Report;
-use crate::{process, workspace};
+use crate::root::Root;
+use crate::{QUICK, binaries, logged, read, tried};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(600);
 
@@ -53,7 +53,7 @@ qecho"
 "#;
 
 /// Tries the image.
-pub(super) fn run() -> Result<Report> {
+pub(crate) fn run() -> Result<Report> {
     let file = read(&workspace::root().join("Dockerfile"))?;
     for line in [
         &format!("USER {USER}:{USER}"),

@@ -6,13 +6,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use xtask::report::Report;
+use xtask::workspace;
 
-use super::root::Root;
-use super::{
+use crate::root::Root;
+use crate::{
     binaries, copy, folder, logged, pages, source_date_epoch, tried, version, write_checksums,
 };
-use crate::report::Report;
-use crate::workspace;
 
 const PACK_LIMIT: Duration = Duration::from_secs(120);
 
@@ -47,7 +47,7 @@ man -l man/qecho.1 | grep --quiet QUIC
 "#;
 
 /// Makes and tries it.
-pub(super) fn run() -> Result<Report> {
+pub(crate) fn run() -> Result<Report> {
     let name = name(&version()?);
     let archive = pack(&name)?;
     let bytes = fs::read(&archive)?;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use xtask::{process, workspace};
 
-use super::binaries;
-use crate::{process, workspace};
+use crate::binaries;
 
 const QUESTION_LIMIT: Duration = Duration::from_secs(120);
 
@@ -24,7 +24,7 @@ later, and all sources to link it anew are public.
 ";
 
 /// Returns the texts, each behind the names of those that are under it.
-pub(super) fn collected() -> Result<String> {
+pub(crate) fn collected() -> Result<String> {
     let inside = inside()?;
     let mut question = workspace::cargo(&["metadata", "--locked", "--format-version", "1"]);
     question.args(["--filter-platform", &binaries::target()]);

@@ -1,4 +1,4 @@
-//! Checks in order, then a table: `cargo xtask ci` and `cargo xtask dist`.
+//! Checks in order, then a table, for `cargo xtask ci` and `cargo xtask dist`.
 //!
 //! A check that fails does not keep the others from running, unless they need what it makes.
 
@@ -6,9 +6,17 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 
-use crate::checks::{CHECKS, Check, SETUP};
 use crate::report::Report;
 use crate::{Outcome, clock};
+
+/// Name of a check, name of the one that must have passed before, and what it does; an error
+/// fails it.
+pub type Check = (&'static str, &'static str, Run);
+/// What a check does.
+pub type Run = fn() -> Result<Report>;
+
+/// Name of the check that all others stand on: nothing could run without it.
+pub const SETUP: &str = "setup";
 
 /// Line of the table.
 #[derive(Debug)]
@@ -20,17 +28,12 @@ struct Row {
     seconds: f64,
 }
 
-/// Runs the checks of `cargo xtask ci`; with `require_all` one that cannot run on this platform
-/// fails.
-pub(crate) fn run(require_all: bool) -> Result<Outcome> {
-    let (outcome, passed, failed) = run_all(CHECKS, require_all)?;
-    // The last line of all: other programs look for it.
-    println!("\n{passed} passed, {failed} failed");
-    Ok(outcome)
-}
-
-/// Runs checks and writes the table; returns also how many tests passed and failed in them.
-pub(crate) fn run_all(checks: &[Check], require_all: bool) -> Result<(Outcome, u64, u64)> {
+/// Runs checks and writes the table; with `require_all` one that cannot run on this platform
+/// fails. Returns also how many tests passed and failed in them.
+///
+/// # Errors
+/// Stdout takes nothing.
+pub fn run(checks: &[Check], require_all: bool) -> Result<(Outcome, u64, u64)> {
     let mut rows: Vec<Row> = Vec::new();
     let (mut passed, mut failed) = (0, 0);
     for check in checks {
@@ -113,7 +116,6 @@ fn write(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::Run;
 
     fn row(check: &'static str, ran: &str, is_bad: bool, seconds: f64) -> Row {
         Row {

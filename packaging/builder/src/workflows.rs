@@ -4,10 +4,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
+use xtask::report::Report;
+use xtask::{process, setup, workspace};
 
-use super::{folder, logged, pages, tried};
-use crate::report::Report;
-use crate::{process, setup, workspace};
+use crate::{folder, logged, pages, tried};
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(300);
 const CHECK_LIMIT: Duration = Duration::from_secs(120);
@@ -21,7 +21,7 @@ const ACTION_VALIDATOR: [&str; 2] = [
 ];
 
 /// Checks all of them.
-pub(super) fn run() -> Result<Report> {
+pub(crate) fn run() -> Result<Report> {
     let workflows = pages::files(&workspace::root().join(".github/workflows"))?;
     let tools = folder().join("workflow-tools");
     let validator = tools.join("node_modules/.bin/action-validator");

@@ -7,11 +7,11 @@ use std::time::Duration;
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
+use xtask::report::Report;
+use xtask::workspace::Profile;
+use xtask::{process, workspace};
 
-use super::{QUICK, copy, folder, tried};
-use crate::report::Report;
-use crate::workspace::Profile;
-use crate::{process, workspace};
+use crate::{QUICK, copy, folder, tried};
 
 /// The platform's roots of trust, below `/`.
 const ROOTS: &str = "etc/ssl/certs/ca-certificates.crt";
@@ -20,28 +20,28 @@ const BUILD_LIMIT: Duration = Duration::from_secs(3_600);
 const BYTES_MAX: u64 = 15_000_000;
 
 /// Returns the program that is linked with the system's C library, for packages of Debian.
-pub(super) fn shared() -> PathBuf {
+pub(crate) fn shared() -> PathBuf {
     folder().join("shared/qecho")
 }
 
 /// Returns the folder that becomes the container's root: the program that has all it needs inside,
 /// the platform's roots of trust, and an empty folder for the volume.
-pub(super) fn image() -> PathBuf {
+pub(crate) fn image() -> PathBuf {
     folder().join("image")
 }
 
 /// Returns the program that has all it needs inside, for any Linux.
-pub(super) fn all_inside() -> PathBuf {
+pub(crate) fn all_inside() -> PathBuf {
     image().join("qecho")
 }
 
 /// Returns the name of the platform that is built for, as rustc has it.
-pub(super) fn target() -> String {
+pub(crate) fn target() -> String {
     format!("{}-unknown-linux-gnu", env::consts::ARCH)
 }
 
 /// Builds both, and looks whether they are what they are said to be.
-pub(super) fn run() -> Result<Report> {
+pub(crate) fn run() -> Result<Report> {
     ensure!(cfg!(target_os = "linux"), "packages are made on Linux");
     workspace::empty(&folder().join("shared"))?;
     build(&[])?;

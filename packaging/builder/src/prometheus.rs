@@ -10,13 +10,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use xtask::home::Home;
+use xtask::process::{self, Group};
+use xtask::report::Report;
+use xtask::setup::{self, Program};
+use xtask::{clock, workspace};
 
-use super::binaries;
-use crate::interop::TestEnv;
-use crate::process::{self, Group};
-use crate::report::Report;
-use crate::setup::{self, PROMETHEUS, PROMTOOL};
-use crate::{clock, workspace};
+use crate::binaries;
+
+/// Scrapes metrics.
+const PROMETHEUS: Program = Program::on_path(&["prometheus"], ["prometheus", "", "prometheus"]);
+/// Checks metrics and alerts; comes with Prometheus.
+const PROMTOOL: Program = Program::on_path(&["promtool"], ["prometheus", "", "prometheus"]);
 
 /// Time for all of it on a machine that has much else to do.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -32,13 +37,13 @@ const TESTS: &str = "qecho.rules.test.yml";
 const CONFIG: &str = "prometheus.yml";
 
 /// Runs the check with the program that is packed.
-pub(super) fn run() -> Result<Report> {
+pub(crate) fn run() -> Result<Report> {
     setup::obtain(&[PROMETHEUS, PROMTOOL])?;
     let binary = &binaries::shared();
-    let env = TestEnv::new("prometheus", binary, LIMIT)?;
+    let home = Home::new("prometheus")?;
     let confined = |program: &Path, line: &str| {
         let mut command = Command::new(program);
-        env.confine(command.args(line.split_whitespace()));
+        home.confine(command.args(line.split_whitespace()));
         command
     };
     let promtool = |line: &str| confined(Path::new(PROMTOOL.name()), line);

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use xtask::process;
+use xtask::report::Report;
+use xtask::workspace::{self, BUILD_LIMIT};
 
-use super::{QUICK, logged, tried};
-use crate::process;
-use crate::report::Report;
-use crate::workspace::{self, BUILD_LIMIT};
+use crate::{QUICK, logged, tried};
 
 const QUESTION_LIMIT: Duration = Duration::from_secs(60);
 
@@ -26,7 +26,7 @@ const TOLD: [&str; 6] = [
 const FILES: [&str; 3] = ["README.md", "LICENSE-MIT", "LICENSE-APACHE"];
 
 /// Packs and compiles each crate that is published, on what the packages of the others have.
-pub(super) fn run() -> Result<Report> {
+pub(crate) fn run() -> Result<Report> {
     let mut question = workspace::cargo(&["metadata", "--locked", "--no-deps"]);
     question.args(["--format-version", "1"]);
     let metadata: Value = serde_json::from_str(&process::answer(question, QUESTION_LIMIT)?)?;

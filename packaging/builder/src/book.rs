@@ -7,10 +7,18 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use xtask::report::Report;
+use xtask::setup::Tool;
+use xtask::workspace;
 
-use super::{logged, read, tried};
-use crate::report::Report;
-use crate::{setup, workspace};
+use crate::{logged, read, tried};
+
+/// Maker of the guide's pages.
+const MDBOOK: Tool = Tool {
+    name: "mdbook",
+    version: "0.5.4",
+    features: &["--no-default-features", "--features", "search"],
+};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(120);
 
@@ -18,8 +26,8 @@ const BUILD_LIMIT: Duration = Duration::from_secs(120);
 const NOT_OURS: [&str; 2] = ["print.html", "404.html"];
 
 /// Makes the book, and follows its links.
-pub(super) fn run() -> Result<Report> {
-    let mut build = Command::new(setup::MDBOOK.obtain()?);
+pub(crate) fn run() -> Result<Report> {
+    let mut build = Command::new(MDBOOK.obtain()?);
     build.arg("build").current_dir(workspace::root());
     let said = logged("book", build, BUILD_LIMIT)?;
     let warned = said

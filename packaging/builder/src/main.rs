@@ -4,6 +4,11 @@
 //! What it makes lies in `target/dist-packages`. Linux, as root, with apt: it installs what it
 //! needs and keeps it for the next run.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "its reader sits at a terminal or reads a CI log"
+)]
+
 mod binaries;
 mod book;
 mod container;
@@ -19,14 +24,13 @@ mod workflows;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-
-use crate::checks::Check;
-use crate::report::Report;
-use crate::{Outcome, ci, process, workspace};
+use xtask::report::Report;
+use xtask::sequence::{self, Check};
+use xtask::{Outcome, process, workspace};
 
 /// Lines of a log that are shown when its program has failed.
 const LOG_LINES_SHOWN: usize = 40;
@@ -48,9 +52,12 @@ const PARTS: &[Check] = &[
 /// Flag by which parts are made of what lies there from an earlier run.
 const ALONE: &str = "--alone";
 
-/// Runs the command on what was typed: the parts to make, with what they stand on, or nothing for
-/// all of them.
-pub(crate) fn command(words: &[String]) -> Result<Outcome> {
+fn main() -> ExitCode {
+    xtask::main(run)
+}
+
+/// Makes the parts that were typed, with what they stand on; for none all of them.
+fn run(words: &[String]) -> Result<Outcome> {
     let names = PARTS.iter().map(|(name, ..)| *name);
     if words.iter().any(|word| word == "--list") {
         names.for_each(|name| println!("{name}"));
@@ -71,7 +78,7 @@ pub(crate) fn command(words: &[String]) -> Result<Outcome> {
     }
     let folder = folder();
     workspace::empty(&folder.join("logs"))?;
-    let (outcome, ..) = ci::run_all(&chosen(&words, is_alone), true)?;
+    let (outcome, ..) = sequence::run(&chosen(&words, is_alone), true)?;
     println!("\npackages and logs: {}", folder.display());
     Ok(outcome)
 }

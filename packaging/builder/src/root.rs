@@ -8,9 +8,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use xtask::setup::{self, Program};
+use xtask::workspace;
 
-use super::{folder, logged};
-use crate::{setup, workspace};
+use crate::{folder, logged};
+
+/// Maker of bare Debians.
+const DEBOOTSTRAP: Program = Program::on_path(&["debootstrap"], ["debootstrap", "debootstrap", ""]);
 
 const BOOTSTRAP_LIMIT: Duration = Duration::from_secs(1_800);
 const COPY_LIMIT: Duration = Duration::from_secs(300);
@@ -30,16 +34,16 @@ exec chroot \"$0\" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 TERM=dumb \
 
 /// A system that a trial may change.
 #[derive(Debug)]
-pub(super) struct Root {
+pub(crate) struct Root {
     name: String,
     folder: PathBuf,
 }
 
 impl Root {
     /// Returns a fresh copy of a bare Debian, which is fetched once.
-    pub(super) fn debian(suite: &str, trial: &str) -> Result<Self> {
+    pub(crate) fn debian(suite: &str, trial: &str) -> Result<Self> {
         is_root()?;
-        setup::obtain(&[setup::DEBOOTSTRAP])?;
+        setup::obtain(&[DEBOOTSTRAP])?;
         let roots = folder().join("roots");
         let bare = roots.join(suite);
         if !bare.exists() {
@@ -58,7 +62,7 @@ impl Root {
     }
 
     /// Returns a copy of a folder as a system.
-    pub(super) fn copy_of(bare: &Path, trial: &str) -> Result<Self> {
+    pub(crate) fn copy_of(bare: &Path, trial: &str) -> Result<Self> {
         is_root()?;
         setup::obtain(&[setup::IP])?;
         let folder = folder().join("roots").join(format!("trial-{trial}"));
@@ -74,25 +78,25 @@ impl Root {
     }
 
     /// Returns a place of the system as the outside sees it.
-    pub(super) fn path(&self, inside: &str) -> PathBuf {
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
         self.folder.join(inside.trim_start_matches('/'))
     }
 
     /// Runs a shell script inside, which must succeed; returns what it printed.
-    pub(super) fn run(&self, script: &str) -> Result<String> {
+    pub(crate) fn run(&self, script: &str) -> Result<String> {
         let arguments = [self.folder.as_os_str().to_owned(), script.into()];
         logged(&self.name, isolated(ENTER, arguments), TRIAL_LIMIT)
     }
 
     /// Runs a shell script outside, in a network with nobody else in it; `$0` is the system.
-    pub(super) fn run_beside(&self, script: &str, argument: &Path) -> Result<String> {
+    pub(crate) fn run_beside(&self, script: &str, argument: &Path) -> Result<String> {
         let arguments = [self.folder.as_os_str().to_owned(), argument.into()];
         let script = format!("mount -t proc proc /proc\nip link set lo up\n{script}");
         logged(&self.name, isolated(&script, arguments), TRIAL_LIMIT)
     }
 
     /// Removes the system.
-    pub(super) fn remove(self) -> Result<()> {
+    pub(crate) fn remove(self) -> Result<()> {
         let removed = fs::remove_dir_all(&self.folder);
         removed.with_context(|| format!("cannot remove {}", self.folder.display()))
     }

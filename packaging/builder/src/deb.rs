@@ -7,14 +7,26 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use xtask::report::Report;
+use xtask::setup::{self, Program, Tool};
+use xtask::{process, workspace};
 
-use super::root::Root;
-use super::{
+use crate::root::Root;
+use crate::{
     QUICK, binaries, copy, folder, logged, pages, source_date_epoch, tried, version, write,
     write_checksums,
 };
-use crate::report::Report;
-use crate::{process, setup, workspace};
+
+/// Judge of Debian packages.
+const LINTIAN: Program = Program::on_path(&["lintian"], ["lintian", "", ""]);
+/// Knows which packages of Debian a program needs.
+const DPKG_SHLIBDEPS: Program = Program::on_path(&["dpkg-shlibdeps"], ["dpkg-dev", "dpkg-dev", ""]);
+/// Maker of Debian packages.
+const CARGO_DEB: Tool = Tool {
+    name: "cargo-deb",
+    version: "3.8.0",
+    features: &[],
+};
 
 const PACK_LIMIT: Duration = Duration::from_secs(300);
 const LINTIAN_LIMIT: Duration = Duration::from_secs(300);
@@ -57,8 +69,8 @@ bash -c '. /usr/share/bash-completion/completions/qecho; complete -p qecho'
 "#;
 
 /// Makes and tries it.
-pub(super) fn run() -> Result<Report> {
-    setup::obtain(&[setup::LINTIAN, setup::DPKG_SHLIBDEPS])?;
+pub(crate) fn run() -> Result<Report> {
+    setup::obtain(&[LINTIAN, DPKG_SHLIBDEPS])?;
     let package = pack()?;
     judge(&package)?;
     let root = Root::debian(SUITE, "deb")?;
@@ -129,7 +141,7 @@ fn pack() -> Result<PathBuf> {
     pack.args(["--no-build", "--no-strip", "--output"])
         .arg(folder());
     pack.env("SOURCE_DATE_EPOCH", source_date_epoch()?);
-    pack.env("PATH", path_with(&setup::CARGO_DEB.obtain()?)?);
+    pack.env("PATH", path_with(&CARGO_DEB.obtain()?)?);
     ensure!(binaries::shared().is_file(), "the program is not built");
     logged("deb", pack, PACK_LIMIT)?;
     let made = pages::files(&folder())?
