@@ -28,6 +28,7 @@ mod pattern;
 mod probe;
 mod processor;
 mod progress;
+pub mod render;
 mod report;
 mod rng;
 mod run;

@@ -150,6 +150,35 @@ pub fn duration(duration: Duration) -> String {
     format!("{value:.digits$} {unit}")
 }
 
+/// Writes a number with its thousands apart.
+pub fn grouped(count: impl TryInto<u64>) -> String {
+    let digits = count.try_into().unwrap_or(u64::MAX).to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// Writes a number of things.
+pub fn counted(count: impl TryInto<u64>, thing: &str) -> String {
+    match count.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {thing}"),
+        count => format!("{} {thing}s", grouped(count)),
+    }
+}
+
+/// A field of comma-separated values (RFC 4180).
+pub fn csv_field(field: &str) -> String {
+    match field.contains(['"', ',', '\n', '\r']) {
+        true => format!("\"{}\"", field.replace('"', "\"\"")),
+        false => field.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,6 +202,15 @@ mod tests {
         assert_eq!(decoder.decode(b"x"), "\u{fffd}x");
         assert_eq!(decoder.decode(b"\xe6\x97"), "");
         assert_eq!(decoder.finish(), Some('\u{fffd}'));
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!(grouped(999_u64), "999");
+        assert_eq!(grouped(1_200_u64), "1,200");
+        assert_eq!(grouped(u64::MAX), "18,446,744,073,709,551,615");
+        assert_eq!(counted(1_usize, "byte"), "1 byte");
+        assert_eq!(counted(0_usize, "byte"), "0 bytes");
     }
 
     #[test]

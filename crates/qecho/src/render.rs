@@ -1,11 +1,9 @@
 //! Everything that is seen; all of it is written into a writer that is given.
 
-pub(crate) mod bench;
 pub(crate) mod cert;
 pub(crate) mod client;
 pub(crate) mod demo;
 pub(crate) mod json;
-pub(crate) mod page;
 pub(crate) mod ping;
 pub(crate) mod relay;
 pub(crate) mod sequence;
@@ -23,10 +21,7 @@ use qecho_cert::Pin;
 use qecho_engine::Handshake;
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
-pub(crate) use self::{
-    json::Object,
-    trace::{counted, grouped},
-};
+pub(crate) use self::json::Object;
 
 /// Something that a command shows, in the format that was asked for.
 pub(crate) trait Render {
@@ -56,14 +51,6 @@ fn path_texts(paths: &[PathBuf]) -> Vec<String> {
 /// what is not is replaced.
 fn alpn_name(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
-}
-
-/// A field of comma-separated values (RFC 4180).
-fn csv_field(field: &str) -> String {
-    match field.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", field.replace('"', "\"\"")),
-        false => field.into(),
-    }
 }
 
 /// The day of an instant, in UTC.

@@ -19,7 +19,7 @@ use qecho_cert::TrustVerifier;
 use qecho_echo::dial::{DialFailure, KEEP_ALIVE};
 use qecho_engine::{Side, config::Transport};
 use qecho_io::StartError;
-use qecho_measure::bench::{Bench, BenchError, Config};
+use qecho_measure::bench::{Bench, BenchError, Config, render};
 use qecho_packet::close::CERTIFICATE_REQUIRED;
 use qecho_terminal::prose::Prose;
 
@@ -28,7 +28,7 @@ use super::{dialing, observing::Observing, resolve, signals, trust};
 use crate::{
     args::{BenchArguments, BenchFormat, Load},
     exit::{ExitStatus, Failure},
-    render::{bench, json},
+    render::json,
     stderr::{INSECURE, say},
 };
 
@@ -93,11 +93,11 @@ fn bench(
     match arguments.format {
         BenchFormat::Text => {
             let mut out = Prose::new(&mut out);
-            bench::text(&report, &mut out)?;
+            render::text(&report, &mut out)?;
             out.flush()?;
         }
         BenchFormat::Json => json::line(&report.without_distributions(), &mut out)?,
-        BenchFormat::Csv => bench::csv(&report, &mut out)?,
+        BenchFormat::Csv => render::csv(&report, &mut out)?,
     }
     out.flush()?;
     // Each is tried, also when another has failed.

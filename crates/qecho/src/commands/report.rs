@@ -3,13 +3,14 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, anyhow};
-use qecho_measure::bench::{Report, SCHEMA};
+use qecho_measure::bench::{Report, SCHEMA, render::NamedReport};
+use qecho_packet::text::counted;
 
 use super::bench::output::ReportFile;
 use crate::{
     args::ReportArguments,
     exit::{ExitStatus, Failure},
-    render::{counted, json, page::NamedReport},
+    render::json,
     stderr::say,
 };
 

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use qecho_echo::client::{Connected, Echoed, Failure, Report};
-use qecho_packet::text;
+use qecho_packet::text::{self, counted};
 
-use super::{Object, Render, alpn, alpn_name, cipher_suite, counted, key_exchange, microseconds};
+use super::{Object, Render, alpn, alpn_name, cipher_suite, key_exchange, microseconds};
 
 /// Writes whom the client has reached, and who vouches for it.
 pub(crate) fn connected_text(

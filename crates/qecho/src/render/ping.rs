@@ -12,9 +12,9 @@ use qecho_engine::EarlyData;
 use qecho_measure::ping::{
     Connected, Counts, LatencySummary, Measure, PingEvent, Reply, ReplyKind, Report, Transport,
 };
-use qecho_packet::text;
+use qecho_packet::text::{self, counted, grouped};
 
-use super::{alpn, counted, grouped, trace};
+use super::{alpn, trace};
 
 /// Host that is pinged, and the messages that it gets.
 #[derive(Clone, Debug)]

@@ -13,8 +13,9 @@ use qecho_netsim::{
     link::{Blackhole, Conditions},
     relay::{Config, DirectionReport, FLOWS_MAX, Notice, Rebind, RebindKind, Report},
 };
+use qecho_packet::text::{counted, grouped};
 
-use super::{Render, counted, grouped};
+use super::Render;
 
 /// Addresses and conditions of a relay that is ready.
 #[derive(Debug)]

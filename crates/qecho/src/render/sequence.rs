@@ -13,13 +13,14 @@ use std::{
 
 use qecho_engine::Side;
 use qecho_packet::{
-    Direction, DropReason, text,
+    Direction, DropReason,
+    text::{self, counted},
     trace::{AnnotatedFrame, Connection, Datagram, Event, EventKind, Lost, Packet},
     wire::{Frame, PacketType},
 };
 
 use self::arrow::{Arrow, Delivery, Lifelines};
-use super::trace::{columns, counted, frame, note, packet, sender, stamp};
+use super::trace::{columns, frame, note, packet, sender, stamp};
 
 /// Narrowest diagram in which anything can be read.
 const WIDTH_MIN: usize = 60;

@@ -14,10 +14,11 @@ use qecho_echo::{
     PORT,
     server::{Notice, NoticeKind, Report},
 };
+use qecho_packet::text::counted;
 use time::OffsetDateTime;
 
 use self::reach::is_loopback;
-use super::{Object, Render, alpn_name, counted, day, path_text, path_texts, pin_digits};
+use super::{Object, Render, alpn_name, day, path_text, path_texts, pin_digits};
 
 /// Addresses and identity of a server that is ready.
 #[derive(Debug)]

@@ -27,7 +27,6 @@ use qecho_packet::{
 };
 
 pub(crate) use self::line::Layout;
-pub(crate) use self::number::{counted, grouped};
 use self::{
     colour::{DIM, PLAIN, STRONG, WRONG},
     line::Line,

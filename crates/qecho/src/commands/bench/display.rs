@@ -6,13 +6,12 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use qecho_measure::bench::{Goal, Progress};
+use qecho_measure::bench::{Goal, Progress, render};
 use qecho_packet::text;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     args::{BenchArguments, Load},
-    render::bench,
     stderr::say,
 };
 
@@ -64,7 +63,7 @@ impl ProgressLine {
         };
         if let Progress::Step(step) = progress {
             let of = step.of.map(|of| format!(" of {of}")).unwrap_or_default();
-            let rate = bench::decimal(step.rate_per_s);
+            let rate = render::decimal(step.rate_per_s);
             self.step = format!("run {}{of} at {rate}/s  ", step.number);
         }
         let step = &self.step;
@@ -86,8 +85,8 @@ impl ProgressLine {
                 bar.set_message(format!(
                     "{step}{over:.1} s{goal}  {:.0}/s  p50 {}  p99 {}",
                     interval.rate_per_s,
-                    bench::time(interval.p50_us),
-                    bench::time(interval.p99_us),
+                    render::time(interval.p50_us),
+                    render::time(interval.p99_us),
                 ));
             }
             _ => {}

@@ -7,12 +7,12 @@ use std::{
 };
 
 use anyhow::Context;
-use qecho_measure::bench::Report;
-
-use crate::render::{
-    json,
-    page::{self, NamedReport},
+use qecho_measure::bench::{
+    Report,
+    render::{self, NamedReport},
 };
+
+use crate::render::json;
 
 /// A file that can be written; what was in it stays until there is a report.
 pub(in crate::commands) struct ReportFile {
@@ -52,7 +52,7 @@ impl ReportFile {
         };
         match json {
             Some(report) => json::line(report, &mut text)?,
-            None => page::page(reports, &mut text)?,
+            None => render::page(reports, &mut text)?,
         }
         let Err(error) = put(&file, &text) else {
             return Ok(());

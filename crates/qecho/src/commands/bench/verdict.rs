@@ -1,12 +1,9 @@
 //! Whether a load went well, and in one line why not.
 
 use anyhow::anyhow;
-use qecho_measure::bench::Report;
+use qecho_measure::bench::{Report, render};
 
-use crate::{
-    exit::{ExitStatus, Failure},
-    render::bench,
-};
+use crate::exit::{ExitStatus, Failure};
 
 /// Returns how a load ended, which a signal may have ended.
 pub(super) fn verdict(report: &Report, signal: Option<ExitStatus>) -> Result<ExitStatus, Failure> {
@@ -59,13 +56,13 @@ fn failed(report: &Report) -> Vec<String> {
     let words = |report: &Report, at: &str| -> Vec<String> {
         let failed = report.fail_if.iter().filter(|judged| judged.fails);
         let words = failed.map(|judged| {
-            let (value, bound) = (bench::compared(judged), &judged.bound);
+            let (value, bound) = (render::compared(judged), &judged.bound);
             format!("{value}{at}, failed by '{bound}'")
         });
         words.collect()
     };
     let steps = report.steps.iter().flat_map(|step| {
-        let at = format!(" at {}", bench::offered(step));
+        let at = format!(" at {}", render::offered(step));
         words(step, &at)
     });
     words(report, "").into_iter().chain(steps).collect()

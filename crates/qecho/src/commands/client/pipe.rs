@@ -19,7 +19,7 @@ use qecho_echo::{
 };
 use qecho_engine::Dir;
 use qecho_io::Waker;
-use qecho_packet::text::{self, Decoder};
+use qecho_packet::text::{self, Decoder, counted};
 
 use super::{
     super::spawn, CommandEvent, Running, Step, listener, no_word, reporter::Reporter, send,
@@ -27,7 +27,6 @@ use super::{
 use crate::{
     args::{ClientArguments, Format, OverArgument},
     exit::{ExitStatus, Failure},
-    render::counted,
     stderr::say,
 };
 

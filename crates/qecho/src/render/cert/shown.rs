@@ -6,10 +6,11 @@ use std::{
 };
 
 use qecho_cert::CertificateDetails;
+use qecho_packet::text::counted;
 use time::OffsetDateTime;
 
 use super::{row, scope};
-use crate::render::{Object, Render, counted, day, path_text, pin_digits};
+use crate::render::{Object, Render, day, path_text, pin_digits};
 
 /// A certificate of a chain, and who trusts it.
 pub(crate) struct ShownCertificate<'a> {

@@ -9,10 +9,11 @@ use qecho_engine::EarlyData;
 use qecho_measure::ping::{
     Connected, LatencyRecorder, LatencySummary, Measure, PingEvent, Reply, ReplyKind, Report,
 };
+use qecho_packet::text::csv_field;
 use serde_json::Value;
 
 use super::{PingTarget, version_names};
-use crate::render::{Object, alpn_name, cipher_suite, csv_field, microseconds};
+use crate::render::{Object, alpn_name, cipher_suite, microseconds};
 
 /// The columns of comma-separated values; a row leaves empty what it has not.
 pub(crate) const COLUMNS: &str = "\

@@ -6,13 +6,13 @@ use std::ops::RangeInclusive;
 
 use qecho_engine::Dir;
 use qecho_packet::{
-    text,
+    text::{self, counted},
     trace::{AnnotatedFrame, RetransmissionOf, TlsMessage},
     wire::{Ack, Frame},
 };
 
 pub(crate) use self::full::full;
-use super::{names, number::counted};
+use super::names;
 
 /// Ranges that a short ACK shows; the highest tell what is new.
 const RANGES_SHOWN_MAX: usize = 4;

@@ -6,15 +6,14 @@ use std::net::SocketAddr;
 use anstyle::Style;
 use qecho_engine::CloseReason;
 use qecho_packet::{
-    Direction, RecoveryMetrics, text,
+    Direction, RecoveryMetrics,
+    text::{self, counted},
     trace::{Connection, Event, EventKind, LossReason, Lost},
 };
 
 use super::{
     colour::{DIM, PLAIN, STRONG, WRONG},
-    names,
-    number::counted,
-    packet,
+    names, packet,
 };
 
 /// Words about something, and how they look.

@@ -5,27 +5,6 @@ use std::time::Duration;
 /// Bytes of a value that are shown as hexadecimal digits.
 const HEX_SHOWN_MAX: usize = 32;
 
-/// Writes a number with its thousands apart.
-pub(crate) fn grouped(count: impl TryInto<u64>) -> String {
-    let digits = count.try_into().unwrap_or(u64::MAX).to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// Writes a number of things.
-pub(crate) fn counted(count: impl TryInto<u64>, thing: &str) -> String {
-    match count.try_into().unwrap_or(u64::MAX) {
-        1 => format!("1 {thing}"),
-        count => format!("{} {thing}s", grouped(count)),
-    }
-}
-
 /// Writes bytes as hexadecimal digits, the first of them if they are many.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let shown = bytes.iter().take(HEX_SHOWN_MAX);
@@ -53,15 +32,6 @@ pub(crate) fn stamp(since_start: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn thousands_stand_apart() {
-        assert_eq!(grouped(999_u64), "999");
-        assert_eq!(grouped(1_200_u64), "1,200");
-        assert_eq!(grouped(u64::MAX), "18,446,744,073,709,551,615");
-        assert_eq!(counted(1_usize, "byte"), "1 byte");
-        assert_eq!(counted(0_usize, "byte"), "0 bytes");
-    }
 
     #[test]
     fn stamps_are_milliseconds_with_three_digits_more() {

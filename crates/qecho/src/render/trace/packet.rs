@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use anstyle::Style;
 use qecho_packet::{
-    Direction, DropReason, text,
+    Direction, DropReason,
+    text::{self, counted, grouped},
     trace::{AnnotatedFrame, Datagram, Packet, PacketContent},
     wire::{Frame, Header, PacketType},
 };
@@ -14,7 +15,7 @@ use super::{
     frame,
     line::Line,
     names,
-    number::{counted, grouped, hex, hex_or_empty},
+    number::{hex, hex_or_empty},
 };
 
 /// Versions of a Version Negotiation packet that are shown.

@@ -2,11 +2,14 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use qecho_packet::TransportParameters;
+use qecho_packet::{
+    TransportParameters,
+    text::{counted, grouped},
+};
 
 use super::{
     names,
-    number::{counted, grouped, hex, hex_or_empty},
+    number::{hex, hex_or_empty},
 };
 
 /// Parameters that are shown; a sane endpoint sends twenty.

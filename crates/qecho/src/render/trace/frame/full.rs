@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use qecho_engine::StreamId;
 use qecho_packet::{
-    text,
+    text::{self, counted, grouped},
     trace::{AnnotatedFrame, TlsMessage},
     wire::{Ack, Frame},
 };
@@ -12,7 +12,7 @@ use qecho_packet::{
 use super::{
     super::{
         names,
-        number::{counted, grouped, hex, hex_or_empty},
+        number::{hex, hex_or_empty},
     },
     again, close_code, direction_name, extent, message_name, ranges, said,
 };

@@ -1,11 +1,10 @@
 //! The rows of a page's table, and the lines of its charts.
 
-use qecho_measure::bench::Report;
-
 use super::{
-    NamedReport, bench,
+    NamedReport,
     chart::{COLOURS, Chart, Scale, Series},
 };
+use crate::bench::{Report, render::text};
 
 /// Returns what has a row of its own: each run; of a run in steps, each step by
 /// its rate; and what a run was compared with.
@@ -37,7 +36,7 @@ fn parts(runs: &[NamedReport], steps: fn(&Report) -> Vec<&Report>) -> Vec<NamedR
             _ if !run.report.steps.is_empty() => {}
             None => parts.push(named(run.name.clone(), &run.report)),
             Some(comparison) => {
-                let other = bench::transport_name(&comparison.report.run.transport);
+                let other = text::transport_name(&comparison.report.run.transport);
                 parts.push(named(name("QUIC"), &run.report));
                 parts.push(named(name(other), &comparison.report));
             }
@@ -101,7 +100,7 @@ fn named(name: String, report: &Report) -> NamedReport {
 }
 
 fn rate(step: &Report) -> String {
-    bench::decimal(offered(step))
+    text::decimal(offered(step))
 }
 
 /// Returns the steps by what they offered; those that offered the same in the order

@@ -1,7 +1,6 @@
-//! The report of a load.
+//! The report of a load, for people.
 
 mod comparison;
-mod csv;
 mod series;
 
 use std::{
@@ -9,20 +8,19 @@ use std::{
     time::Duration,
 };
 
-use qecho_measure::bench::{
+use qecho_packet::text::{self, counted, grouped as number};
+
+pub(super) use self::comparison::{cells, transport_name};
+pub use self::series::offered;
+use crate::bench::{
     GeneratorCost, Latency, Metric, Report, Run, ServerCost, ThresholdResult, Unit,
 };
-use qecho_packet::text;
-
-pub(crate) use self::{
-    comparison::{cells, transport_name},
-    csv::csv,
-    series::offered,
-};
-use super::{counted, trace::grouped as number};
 
 /// Writes a report for people.
-pub(crate) fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+///
+/// # Errors
+/// Those of the writer.
+pub fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for (name, words) in rows(report) {
         writeln!(out, "{name:<12} {words}")?;
     }
@@ -214,7 +212,7 @@ fn latency(latency: &Latency) -> String {
 }
 
 /// Writes the median, the higher percentiles and the longest time.
-pub(crate) fn percentiles(of: &Latency) -> [String; 6] {
+pub(super) fn percentiles(of: &Latency) -> [String; 6] {
     [
         of.p50_us,
         of.p90_us,
@@ -227,7 +225,7 @@ pub(crate) fn percentiles(of: &Latency) -> [String; 6] {
 }
 
 /// Writes a time that is given in microseconds; there may be none.
-pub(crate) fn time(microseconds: Option<f64>) -> String {
+pub fn time(microseconds: Option<f64>) -> String {
     microseconds.map_or("–".into(), microseconds_text)
 }
 
@@ -317,7 +315,7 @@ fn warnings(report: &Report) -> Vec<String> {
 }
 
 /// Writes what was compared with a threshold; there may be nothing.
-pub(crate) fn compared(judged: &ThresholdResult) -> String {
+pub fn compared(judged: &ThresholdResult) -> String {
     let name = &judged.figure;
     match (judged.value, judged.max_us) {
         (Some(value), _) => format!("{name} is {}", figure(name, value)),
@@ -343,7 +341,7 @@ fn figure(name: &str, value: f64) -> String {
 }
 
 /// Writes a number with three digits at least.
-pub(crate) fn decimal(value: f64) -> String {
+pub fn decimal(value: f64) -> String {
     match value {
         100.0.. => number(value.round() as u64),
         10.0.. => format!("{value:.1}"),
@@ -358,9 +356,6 @@ mod tests {
 
     #[test]
     fn numbers_are_written_for_eyes() {
-        assert_eq!(number(0_u64), "0");
-        assert_eq!(number(1_234_u64), "1,234");
-        assert_eq!(number(12_345_678_u64), "12,345,678");
         assert_eq!(decimal(0.4712), "0.471");
         assert_eq!(decimal(27.31), "27.3");
         assert_eq!(decimal(999.6), "1,000");

@@ -2,15 +2,14 @@
 
 use std::io::{self, Write};
 
-use qecho_measure::bench::Report;
-
-use super::{bench, escaped};
+use super::escaped;
+use crate::bench::{Report, render::text};
 
 /// Writes the figures that one looks for first.
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut figures = Vec::new();
     if let Some(limit) = &report.limit {
-        let rate = limit.rate_per_s.map_or("none".into(), bench::decimal);
+        let rate = limit.rate_per_s.map_or("none".into(), text::decimal);
         let whose = match limit.is_generators {
             true => " (the generator's limit)",
             false => "",
@@ -23,7 +22,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         };
         let goodput = report.goodput_bytes_per_s.map(|bytes| bytes / 1e6);
         for (rate, name) in [(report.rate_per_s, unit), (goodput, "MB/s each way")] {
-            figures.extend(rate.map(|rate| (bench::decimal(rate), name.into())));
+            figures.extend(rate.map(|rate| (text::decimal(rate), name.into())));
         }
         let latency = &report.latency;
         for (time, name) in [
@@ -31,7 +30,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             (latency.p99_us, "99th percentile"),
             (latency.p99_9_us, "99.9th percentile"),
         ] {
-            figures.extend(time.map(|time| (bench::time(Some(time)), name.into())));
+            figures.extend(time.map(|time| (text::time(Some(time)), name.into())));
         }
     }
     if figures.is_empty() {

@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use qecho_measure::bench::{MaxRate, Report};
-
 use super::{decimal, number, time};
+use crate::bench::{MaxRate, Report};
 
 /// Writes a line for each step, and what a search has found.
 pub(super) fn steps(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -42,7 +41,7 @@ pub(super) fn steps(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Writes what a run in a series offered.
-pub(crate) fn offered(report: &Report) -> String {
+pub fn offered(report: &Report) -> String {
     match report.run.offered_rate_per_s {
         Some(rate) => format!("{} a second", decimal(rate)),
         None => report.run.over.clone(),

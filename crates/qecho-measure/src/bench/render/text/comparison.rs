@@ -2,12 +2,11 @@
 
 use std::io::{self, Write};
 
-use qecho_measure::bench::{Comparison, Ratio};
-
 use super::{decimal, microseconds_text};
+use crate::bench::{Comparison, Ratio};
 
 /// Returns what a transport is called.
-pub(crate) fn transport_name(transport: &str) -> &str {
+pub(in crate::bench::render) fn transport_name(transport: &str) -> &str {
     match transport {
         "tls" => "TLS over TCP",
         "udp" => "bare UDP",
@@ -51,7 +50,7 @@ pub(super) fn text(comparison: &Comparison, out: &mut dyn Write) -> io::Result<(
 
 /// Returns a figure's name, its value over QUIC and over the other transport, their
 /// ratio, and the interval of that with what it says.
-pub(crate) fn cells(ratio: &Ratio) -> [String; 5] {
+pub(in crate::bench::render) fn cells(ratio: &Ratio) -> [String; 5] {
     let (name, value): (_, fn(f64) -> String) = match ratio.figure.as_str() {
         "rate" => ("messages /s", decimal),
         "goodput" => ("MB/s", |bytes| decimal(bytes / 1e6)),

@@ -1,9 +1,8 @@
 //! Lines over the time of a run: with a gap where nothing came back, and dashed
 //! after the end.
 
-use qecho_measure::bench::{Interval, Report};
-
 use super::chart::{Gap, Segment, Series};
+use crate::bench::{Interval, Report};
 
 /// Time between two intervals from which on they are those of different turns, in seconds.
 const TURN_MIN_S: f64 = 1e-3;

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use qecho_measure::bench::Report;
+use qecho_packet::text::csv_field;
 
-use crate::render::csv_field;
+use crate::bench::Report;
 
 type Column = (&'static str, fn(&Report) -> String);
 
@@ -72,7 +72,10 @@ const COLUMNS: &[Column] = &[
 
 /// Writes a header, and a row for the report, or one for each of its steps, and
 /// one for what it is compared with.
-pub(crate) fn csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+///
+/// # Errors
+/// Those of the writer.
+pub fn csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let names: Vec<_> = COLUMNS.iter().map(|(name, _)| *name).collect();
     writeln!(out, "{},is_limit", names.join(","))?;
     let limit = report.limit_step();

@@ -7,21 +7,29 @@ mod selection;
 
 use std::io::{self, Write};
 
-use qecho_measure::bench::{Interval, Report};
+use qecho_packet::text::counted;
 
 use self::chart::{Chart, Scale, Series};
-use super::{bench, counted};
+use super::text;
+use crate::bench::{Interval, Report};
 
 const STYLE: &str = include_str!("page/style.css");
 
 /// A report and the name under which it is shown.
-pub(crate) struct NamedReport {
-    pub(crate) name: String,
-    pub(crate) report: Report,
+#[derive(Clone, Debug)]
+pub struct NamedReport {
+    /// That of its server, or of the file that it was kept in.
+    pub name: String,
+    /// What was measured.
+    pub report: Report,
 }
 
-/// Writes a page about one run, or about several laid over each other.
-pub(crate) fn page(runs: &[NamedReport], out: &mut dyn Write) -> io::Result<()> {
+/// Writes a page about one run, or about several laid over each other; it loads nothing
+/// from anywhere.
+///
+/// # Errors
+/// Those of the writer.
+pub fn page(runs: &[NamedReport], out: &mut dyn Write) -> io::Result<()> {
     let names: Vec<_> = runs.iter().map(|run| run.name.as_str()).collect();
     let title = format!("qecho bench: {}", names.join(", "));
     let (rows, lines) = (selection::rows(runs), selection::lines(runs));
@@ -84,10 +92,10 @@ fn section(place: usize, run: &NamedReport, out: &mut dyn Write) -> io::Result<(
 }
 
 fn words(report: &Report) -> String {
-    let mut text = Vec::new();
+    let mut words = Vec::new();
     // Memory can be written to.
-    let _ = bench::text(report, &mut text);
-    String::from_utf8_lossy(&text).into_owned()
+    let _ = text::text(report, &mut words);
+    String::from_utf8_lossy(&words).into_owned()
 }
 
 /// Writes the figures of all runs side by side.
@@ -104,8 +112,8 @@ fn results(runs: &[NamedReport], out: &mut dyn Write) -> io::Result<()> {
         write!(out, "<tr><th>{}{partial}</th>", escaped(&run.name))?;
         let goodput = report.goodput_bytes_per_s.map(|bytes| bytes / 1e6);
         let rates = [report.rate_per_s, goodput];
-        let rates = rates.map(|rate| rate.map_or("–".into(), bench::decimal));
-        for cell in rates.into_iter().chain(bench::percentiles(&report.latency)) {
+        let rates = rates.map(|rate| rate.map_or("–".into(), text::decimal));
+        for cell in rates.into_iter().chain(text::percentiles(&report.latency)) {
             write!(out, "<td>{cell}</td>")?;
         }
         writeln!(out, "<td>{}</td></tr>", report.transport.packets_lost)?;
@@ -118,7 +126,7 @@ fn beside(run: &NamedReport, out: &mut dyn Write) -> io::Result<()> {
     let Some(comparison) = &run.report.comparison else {
         return Ok(());
     };
-    let other = bench::transport_name(&comparison.report.run.transport);
+    let other = text::transport_name(&comparison.report.run.transport);
     writeln!(
         out,
         "<h2>QUIC beside {other}</h2>\n<div class=\"wide\"><table>\n<tr><th>{}</th>\
@@ -127,13 +135,13 @@ fn beside(run: &NamedReport, out: &mut dyn Write) -> io::Result<()> {
         escaped(&run.name)
     )?;
     for ratio in &comparison.ratios {
-        let [name, quic, other, times, interval] = bench::cells(ratio);
+        let [name, quic, other, times, interval] = text::cells(ratio);
         // What may be chance is not made to look like a result.
         let times = match ratio.shows_difference() {
             true => format!("<b>{times}</b>"),
             false => times,
         };
-        let [least, most] = [ratio.least, ratio.most].map(bench::decimal);
+        let [least, most] = [ratio.least, ratio.most].map(text::decimal);
         writeln!(
             out,
             "<tr><th>{name}</th><td>{quic}</td><td>{other}</td><td>{times}</td>\
