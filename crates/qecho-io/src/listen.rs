@@ -25,6 +25,24 @@ pub enum Listen {
 }
 
 impl Listen {
+    /// Binds each of its addresses by `bind`, which returns also the address that it really got.
+    ///
+    /// # Errors
+    /// The first address that cannot be bound, but for those of a family that the host has not.
+    pub fn bind<T>(
+        self,
+        bind: impl Fn(SocketAddr) -> io::Result<(SocketAddr, T)>,
+    ) -> Result<Vec<(SocketAddr, T)>, BindError> {
+        let bind = |address| bind(address).map_err(|source| BindError { address, source });
+        match self {
+            Self::Address(address) => Ok(vec![bind(address)?]),
+            Self::Loopback { port } => pair(bind, Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST, port),
+            Self::Everywhere { port } => {
+                pair(bind, Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED, port)
+            }
+        }
+    }
+
     /// Tells whether the system chooses the port.
     fn takes_any_port(&self) -> bool {
         match *self {
@@ -71,15 +89,11 @@ const PORT_ATTEMPTS_MAX: usize = 16;
 pub fn bind(places: &[Listen]) -> Result<Vec<Socket>, BindError> {
     let mut sockets = Vec::new();
     for place in places {
-        match *place {
-            Listen::Address(address) => sockets.push(socket(address)?),
-            Listen::Loopback { port } => {
-                sockets.extend(pair(Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST, port)?);
-            }
-            Listen::Everywhere { port } => {
-                sockets.extend(pair(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED, port)?);
-            }
-        }
+        let bound = place.bind(|address| {
+            let socket = Socket::open(address, ReceiveErrors::No, false)?;
+            Ok((socket.address(), socket))
+        })?;
+        sockets.extend(bound.into_iter().map(|(_, socket)| socket));
     }
     Ok(sockets)
 }
@@ -109,21 +123,21 @@ pub fn bind_with<T, E: From<BindError>>(
     }
 }
 
-fn socket(address: SocketAddr) -> Result<Socket, BindError> {
-    Socket::bind(address, ReceiveErrors::No)
-}
-
-/// Binds one port in both families; a host without one of them has no need
-/// of it.
-fn pair(v4: Ipv4Addr, v6: Ipv6Addr, port: u16) -> Result<Vec<Socket>, BindError> {
+/// Binds one port in both families; a host without one of them has no need of it.
+fn pair<T>(
+    bind: impl Fn(SocketAddr) -> Result<(SocketAddr, T), BindError>,
+    v4: Ipv4Addr,
+    v6: Ipv6Addr,
+    port: u16,
+) -> Result<Vec<(SocketAddr, T)>, BindError> {
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let first = match socket((v4, port).into()) {
-            Err(error) if lacks_family(&error) => return Ok(vec![socket((v6, port).into())?]),
+        let first = match bind((v4, port).into()) {
+            Err(error) if lacks_family(&error) => return Ok(vec![bind((v6, port).into())?]),
             first => first?,
         };
-        match socket((v6, first.address().port()).into()) {
+        match bind((v6, first.0.port()).into()) {
             Ok(second) => return Ok(vec![first, second]),
             Err(error) if lacks_family(&error) => return Ok(vec![first]),
             Err(error) => {

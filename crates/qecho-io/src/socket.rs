@@ -69,7 +69,11 @@ impl Socket {
     }
 
     /// Binds an address, which other sockets may be bound to if the port is reused.
-    fn open(address: SocketAddr, errors: ReceiveErrors, reuse_port: bool) -> io::Result<Self> {
+    pub(crate) fn open(
+        address: SocketAddr,
+        errors: ReceiveErrors,
+        reuse_port: bool,
+    ) -> io::Result<Self> {
         let domain = Domain::for_address(address);
         let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {

@@ -43,7 +43,7 @@ pub mod service_manager;
 mod testing;
 
 pub use self::{
-    bind::{BindError, MonitorSockets},
+    bind::MonitorSockets,
     http::{HEAD_MAX, HEADERS_MAX, HTTP_CONNECTIONS_MAX, HTTP_PATIENCE},
     monitor::{Limits, Monitor, Reload, SHARD_PATIENCE},
 };

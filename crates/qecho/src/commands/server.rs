@@ -229,7 +229,8 @@ fn bind_metrics(place: Listen) -> Result<MonitorSockets, Failure> {
             }
             _ => None,
         };
-        Failure::from(anyhow::Error::new(error)).maybe_hint(hint)
+        let place = format!("cannot serve metrics on {}", error.address);
+        Failure::from(anyhow::Error::new(error.source).context(place)).maybe_hint(hint)
     })
 }
 
