@@ -36,9 +36,10 @@ pub fn read_packets(input: &[u8]) {
     assert!(read <= datagram.len());
 }
 
-/// Reads the payload of a packet.
+/// Reads the payload of a packet; what was read is read the same from what it writes.
 pub fn read_frames(payload: &[u8]) {
     let mut end = 0;
+    let (mut read, mut written) = (Vec::new(), Vec::new());
     let mut decoded = frames(payload);
     while let Some(frame) = decoded.next() {
         match frame {
@@ -49,6 +50,8 @@ pub fn read_frames(payload: &[u8]) {
                     end = place.end;
                 }
                 assert!(decoded.offset() <= payload.len());
+                frame.write(&mut written);
+                read.push(frame);
             }
             Err(malformed) => {
                 assert!(malformed.offset <= payload.len());
@@ -56,6 +59,8 @@ pub fn read_frames(payload: &[u8]) {
             }
         }
     }
+    let again: Result<Vec<_>, _> = frames(&written).collect();
+    assert_eq!(again, Ok(read));
 }
 
 /// Reads transport parameters (RFC 9000 §18).
@@ -70,6 +75,8 @@ pub fn read_parameters(input: &[u8]) {
         }
     }
     assert!(length <= input.len());
+    let written = TransportParameters::from_pairs(parameters.iter());
+    assert!(written.iter().eq(parameters.iter()));
 }
 
 /// Returns where in `whole` the bytes stand that were borrowed of it.
