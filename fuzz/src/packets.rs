@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use qecho_packet::{
     TransportParameters,
-    wire::{ConnectionId, Frame, frames, packets},
+    wire::{ConnectionId, Frame, Header, PacketType, frames, packets, write_integer},
 };
 
-/// Reads a datagram, after a byte that says how long the connection IDs are.
+/// Reads a datagram, after a byte that says how long the connection IDs are; each header is
+/// read the same from what it writes.
 pub fn read_packets(input: &[u8]) {
     let Some((length, datagram)) = input.split_first() else {
         return;
@@ -25,6 +26,7 @@ pub fn read_packets(input: &[u8]) {
                 assert!(packet.number_offset <= packet.bytes.len());
                 read += packet.bytes.len();
                 assert_eq!(decoded.rest().len(), datagram.len() - read);
+                check_written(&packet.header);
             }
             Err(malformed) => {
                 assert!((read..=datagram.len()).contains(&malformed.offset));
@@ -34,6 +36,25 @@ pub fn read_packets(input: &[u8]) {
         }
     }
     assert!(read <= datagram.len());
+}
+
+/// Checks that a header which was read is read the same from what it writes.
+fn check_written(header: &Header) {
+    let mut written = Vec::new();
+    header.write(&mut written);
+    match header.packet_type {
+        PacketType::Initial | PacketType::ZeroRtt | PacketType::Handshake => {
+            write_integer(&mut written, 0);
+        }
+        PacketType::Retry => written.extend([0; 16]),
+        PacketType::OneRtt => written.push(0),
+        PacketType::VersionNegotiation | PacketType::Unknown => {}
+    }
+    let again = packets(&written, header.destination.len()).next();
+    let again = again
+        .expect("there is a packet")
+        .map(|packet| packet.header);
+    assert_eq!(again.as_ref(), Ok(header));
 }
 
 /// Reads the payload of a packet; what was read is read the same from what it writes.
