@@ -49,7 +49,7 @@ impl fmt::Debug for OpeningKeys {
 }
 
 impl OpeningKeys {
-    /// Derives them.
+    /// Derives the keys of the first generation from a secret.
     pub fn new(secret: &Secret, suite: Suite) -> Self {
         Self {
             suite,

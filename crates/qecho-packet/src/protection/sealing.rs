@@ -28,7 +28,7 @@ fn padded_length(number_length: usize, payload: &[u8]) -> usize {
 }
 
 impl SealingKeys {
-    /// Derives them.
+    /// Derives the keys of the first generation from a secret.
     pub fn new(secret: &Secret, suite: Suite) -> Self {
         Self {
             suite,
@@ -48,9 +48,9 @@ impl SealingKeys {
         self.current.number
     }
 
-    /// Seals a packet that is protected (RFC 9001 §5.3, §5.4): writes its header, with the key phase or the
-    /// Length, and pads a payload that is too short for header protection by zeros, which are
-    /// PADDING frames.
+    /// Seals a packet of a protected kind (RFC 9001 §5.3, §5.4): writes its header, with the
+    /// key phase or the Length, and pads a payload that is too short for header protection by
+    /// zeros, which are PADDING frames.
     ///
     /// # Panics
     /// If `number_length` is not 1 to 4.
