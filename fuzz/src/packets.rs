@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use qecho_packet::{
     TransportParameters,
-    wire::{ConnectionId, Frame, frames, packets},
+    wire::{ConnectionId, Frame, Header, PacketType, frames, packets, write_integer},
 };
 
-/// Reads a datagram, after a byte that says how long the connection IDs are.
+/// Reads a datagram, after a byte that says how long the connection IDs are; each header is
+/// read the same from what it writes.
 pub fn read_packets(input: &[u8]) {
     let Some((length, datagram)) = input.split_first() else {
         return;
@@ -25,6 +26,7 @@ pub fn read_packets(input: &[u8]) {
                 assert!(packet.number_offset <= packet.bytes.len());
                 read += packet.bytes.len();
                 assert_eq!(decoded.rest().len(), datagram.len() - read);
+                check_written(&packet.header);
             }
             Err(malformed) => {
                 assert!((read..=datagram.len()).contains(&malformed.offset));
@@ -36,9 +38,29 @@ pub fn read_packets(input: &[u8]) {
     assert!(read <= datagram.len());
 }
 
-/// Reads the payload of a packet.
+/// Checks that a header which was read is read the same from what it writes.
+fn check_written(header: &Header) {
+    let mut written = Vec::new();
+    header.write(&mut written);
+    match header.packet_type {
+        PacketType::Initial | PacketType::ZeroRtt | PacketType::Handshake => {
+            write_integer(&mut written, 0);
+        }
+        PacketType::Retry => written.extend([0; 16]),
+        PacketType::OneRtt => written.push(0),
+        PacketType::VersionNegotiation | PacketType::Unknown => {}
+    }
+    let again = packets(&written, header.destination.len()).next();
+    let again = again
+        .expect("there is a packet")
+        .map(|packet| packet.header);
+    assert_eq!(again.as_ref(), Ok(header));
+}
+
+/// Reads the payload of a packet; what was read is read the same from what it writes.
 pub fn read_frames(payload: &[u8]) {
     let mut end = 0;
+    let (mut read, mut written) = (Vec::new(), Vec::new());
     let mut decoded = frames(payload);
     while let Some(frame) = decoded.next() {
         match frame {
@@ -49,6 +71,8 @@ pub fn read_frames(payload: &[u8]) {
                     end = place.end;
                 }
                 assert!(decoded.offset() <= payload.len());
+                frame.write(&mut written);
+                read.push(frame);
             }
             Err(malformed) => {
                 assert!(malformed.offset <= payload.len());
@@ -56,6 +80,8 @@ pub fn read_frames(payload: &[u8]) {
             }
         }
     }
+    let again: Result<Vec<_>, _> = frames(&written).collect();
+    assert_eq!(again, Ok(read));
 }
 
 /// Reads transport parameters (RFC 9000 §18).
@@ -70,6 +96,8 @@ pub fn read_parameters(input: &[u8]) {
         }
     }
     assert!(length <= input.len());
+    let written = TransportParameters::from_pairs(parameters.iter());
+    assert!(written.iter().eq(parameters.iter()));
 }
 
 /// Returns where in `whole` the bytes stand that were borrowed of it.

@@ -1,6 +1,7 @@
 //! QUIC packets as the RFCs have them, without sockets and without an engine.
 //!
-//! [`wire`] reads headers and frames of bytes that nobody trusts. On it stand
+//! [`wire`] reads headers and frames of bytes that nobody trusts, and writes them;
+//! [`protection`] opens and seals packets, given the secrets. On them stand
 //! captures ([`capture`]), a reader of captures of any make ([`dissect`]), and traces
 //! ([`trace`]), which tell what was in packets, line by line or as qlog.
 //! [`Observation`]s are what an endpoint that is watched tells of its packets.
@@ -17,6 +18,32 @@
 //! assert!(matches!(read[1], Frame::Stream { offset: 0, data: b"hi", .. }));
 //! # Ok::<(), qecho_packet::wire::Malformed>(())
 //! ```
+//!
+//! The first packet of a client, sealed as it is sent, and opened as a server does:
+//!
+//! ```
+//! use qecho_packet::{
+//!     Side,
+//!     protection::{Numbers, OpeningKeys, SealingKeys, Secret, Suite},
+//!     wire::{ConnectionId, Frame, Header, PacketType, packets},
+//! };
+//!
+//! let destination = ConnectionId::new(b"original").expect("it is short enough");
+//! let secret = Secret::initial(&destination, Side::Client);
+//! let mut payload = Vec::new();
+//! Frame::Ping.write(&mut payload);
+//! Frame::Padding { length: 1_200 }.write(&mut payload);
+//! let header = Header::long(PacketType::Initial, 1, destination, ConnectionId::default());
+//! let keys = SealingKeys::new(&secret, Suite::Aes128GcmSha256);
+//! let datagram = keys.seal_packet(&header, 0, 2, &payload);
+//!
+//! let packet = packets(&datagram, 0).next().expect("there is one")?;
+//! assert_eq!(packet.header, header);
+//! let mut keys = OpeningKeys::new(&secret, Suite::Aes128GcmSha256);
+//! let opened = keys.open(&packet, Numbers::default()).expect("it is authentic");
+//! assert_eq!((opened.number, opened.payload), (0, payload));
+//! # Ok::<(), qecho_packet::wire::Malformed>(())
+//! ```
 
 pub mod capture;
 pub mod close;
@@ -25,7 +52,7 @@ pub mod dissect;
 mod key_log_file;
 mod observation;
 mod observer;
-mod protection;
+pub mod protection;
 mod stream_id;
 pub mod text;
 pub mod trace;

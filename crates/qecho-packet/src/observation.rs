@@ -125,6 +125,9 @@ pub struct DecryptedPacket {
     pub number: u64,
     /// Bytes in which the header tells its end.
     pub number_length: usize,
+    /// The first byte without its protection, with the reserved bits that ought to be 0 (RFC
+    /// 9000 §17.2, §17.3.1).
+    pub first_byte: u8,
     /// The key phase bit (RFC 9001 §6).
     pub key_phase: bool,
     /// Number of key updates before its key.

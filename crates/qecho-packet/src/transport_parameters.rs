@@ -4,21 +4,73 @@ use std::time::Duration;
 
 use crate::{
     stream_id::Dir,
-    wire::{Malformed, Reader, whole_integer},
+    wire::{Malformed, Reader, whole_integer, write_counted, write_integer},
 };
 
-/// A peer's transport parameters as they came over the wire
-/// (RFC 9000 §18), unknown ones included.
+/// Transport parameters as they are on the wire (RFC 9000 §18), unknown ones included.
 ///
 /// A connection keeps them as long as it lives: in one piece, since most have
 /// a value of a few bytes.
+///
+/// ```
+/// use qecho_packet::{TransportParameters, wire::write_integer};
+///
+/// let mut limit = Vec::new();
+/// write_integer(&mut limit, 1_000_000);
+/// let parameters = TransportParameters::from_pairs([
+///     (TransportParameters::INITIAL_MAX_DATA, &limit[..]),
+///     (TransportParameters::DISABLE_ACTIVE_MIGRATION, &[]),
+/// ]);
+/// assert_eq!(parameters.as_bytes(), [4, 4, 0x80, 0x0f, 0x42, 0x40, 0x0c, 0]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransportParameters(Box<[u8]>);
 
-const MAX_IDLE_TIMEOUT: u64 = 0x01;
-const MAX_UDP_PAYLOAD_SIZE: u64 = 0x03;
-const INITIAL_MAX_STREAMS_BIDI: u64 = 0x08;
-const INITIAL_MAX_STREAMS_UNI: u64 = 0x09;
+/// The ids of parameters (RFC 9000 §18.2 and the registry that it founded).
+impl TransportParameters {
+    /// RFC 9000 §18.2
+    pub const ORIGINAL_DESTINATION_CONNECTION_ID: u64 = 0x00;
+    /// RFC 9000 §18.2, in milliseconds
+    pub const MAX_IDLE_TIMEOUT: u64 = 0x01;
+    /// RFC 9000 §18.2
+    pub const STATELESS_RESET_TOKEN: u64 = 0x02;
+    /// RFC 9000 §18.2
+    pub const MAX_UDP_PAYLOAD_SIZE: u64 = 0x03;
+    /// RFC 9000 §18.2
+    pub const INITIAL_MAX_DATA: u64 = 0x04;
+    /// RFC 9000 §18.2
+    pub const INITIAL_MAX_STREAM_DATA_BIDI_LOCAL: u64 = 0x05;
+    /// RFC 9000 §18.2
+    pub const INITIAL_MAX_STREAM_DATA_BIDI_REMOTE: u64 = 0x06;
+    /// RFC 9000 §18.2
+    pub const INITIAL_MAX_STREAM_DATA_UNI: u64 = 0x07;
+    /// RFC 9000 §18.2
+    pub const INITIAL_MAX_STREAMS_BIDI: u64 = 0x08;
+    /// RFC 9000 §18.2
+    pub const INITIAL_MAX_STREAMS_UNI: u64 = 0x09;
+    /// RFC 9000 §18.2
+    pub const ACK_DELAY_EXPONENT: u64 = 0x0a;
+    /// RFC 9000 §18.2, in milliseconds
+    pub const MAX_ACK_DELAY: u64 = 0x0b;
+    /// RFC 9000 §18.2, without a value
+    pub const DISABLE_ACTIVE_MIGRATION: u64 = 0x0c;
+    /// RFC 9000 §18.2
+    pub const PREFERRED_ADDRESS: u64 = 0x0d;
+    /// RFC 9000 §18.2
+    pub const ACTIVE_CONNECTION_ID_LIMIT: u64 = 0x0e;
+    /// RFC 9000 §18.2
+    pub const INITIAL_SOURCE_CONNECTION_ID: u64 = 0x0f;
+    /// RFC 9000 §18.2
+    pub const RETRY_SOURCE_CONNECTION_ID: u64 = 0x10;
+    /// RFC 9368 §3
+    pub const VERSION_INFORMATION: u64 = 0x11;
+    /// RFC 9221 §3
+    pub const MAX_DATAGRAM_FRAME_SIZE: u64 = 0x20;
+    /// RFC 9287 §3, without a value
+    pub const GREASE_QUIC_BIT: u64 = 0x2ab2;
+    /// draft-ietf-quic-ack-frequency §3, in microseconds
+    pub const MIN_ACK_DELAY: u64 = 0xff04_de1b;
+}
 
 impl TransportParameters {
     /// Splits the extension's bytes; what follows a malformed parameter is
@@ -39,34 +91,53 @@ impl TransportParameters {
         (Self(whole.into()), rest)
     }
 
+    /// Makes parameters of ids and values, in this order; one that is given twice is there
+    /// twice.
+    ///
+    /// # Panics
+    /// If an id is larger than [`INTEGER_MAX`](crate::wire::INTEGER_MAX).
+    pub fn from_pairs<V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (u64, V)>) -> Self {
+        let mut bytes = Vec::new();
+        for (id, value) in pairs {
+            write_integer(&mut bytes, id);
+            write_counted(&mut bytes, value.as_ref());
+        }
+        Self(bytes.into())
+    }
+
+    /// Returns the bytes of the extension that carries them (RFC 9001 §8.2).
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Returns the name of a parameter (RFC 9000 §18.2 and the registry that it
     /// founded), if it has one.
     pub fn name(id: u64) -> Option<&'static str> {
         Some(match id {
-            0x00 => "original_destination_connection_id",
-            MAX_IDLE_TIMEOUT => "max_idle_timeout",
-            0x02 => "stateless_reset_token",
-            MAX_UDP_PAYLOAD_SIZE => "max_udp_payload_size",
-            0x04 => "initial_max_data",
-            0x05 => "initial_max_stream_data_bidi_local",
-            0x06 => "initial_max_stream_data_bidi_remote",
-            0x07 => "initial_max_stream_data_uni",
-            INITIAL_MAX_STREAMS_BIDI => "initial_max_streams_bidi",
-            INITIAL_MAX_STREAMS_UNI => "initial_max_streams_uni",
-            0x0a => "ack_delay_exponent",
-            0x0b => "max_ack_delay",
-            0x0c => "disable_active_migration",
-            0x0d => "preferred_address",
-            0x0e => "active_connection_id_limit",
-            0x0f => "initial_source_connection_id",
-            0x10 => "retry_source_connection_id",
-            0x11 => "version_information",
-            0x20 => "max_datagram_frame_size",
-            0x2ab2 => "grease_quic_bit",
+            Self::ORIGINAL_DESTINATION_CONNECTION_ID => "original_destination_connection_id",
+            Self::MAX_IDLE_TIMEOUT => "max_idle_timeout",
+            Self::STATELESS_RESET_TOKEN => "stateless_reset_token",
+            Self::MAX_UDP_PAYLOAD_SIZE => "max_udp_payload_size",
+            Self::INITIAL_MAX_DATA => "initial_max_data",
+            Self::INITIAL_MAX_STREAM_DATA_BIDI_LOCAL => "initial_max_stream_data_bidi_local",
+            Self::INITIAL_MAX_STREAM_DATA_BIDI_REMOTE => "initial_max_stream_data_bidi_remote",
+            Self::INITIAL_MAX_STREAM_DATA_UNI => "initial_max_stream_data_uni",
+            Self::INITIAL_MAX_STREAMS_BIDI => "initial_max_streams_bidi",
+            Self::INITIAL_MAX_STREAMS_UNI => "initial_max_streams_uni",
+            Self::ACK_DELAY_EXPONENT => "ack_delay_exponent",
+            Self::MAX_ACK_DELAY => "max_ack_delay",
+            Self::DISABLE_ACTIVE_MIGRATION => "disable_active_migration",
+            Self::PREFERRED_ADDRESS => "preferred_address",
+            Self::ACTIVE_CONNECTION_ID_LIMIT => "active_connection_id_limit",
+            Self::INITIAL_SOURCE_CONNECTION_ID => "initial_source_connection_id",
+            Self::RETRY_SOURCE_CONNECTION_ID => "retry_source_connection_id",
+            Self::VERSION_INFORMATION => "version_information",
+            Self::MAX_DATAGRAM_FRAME_SIZE => "max_datagram_frame_size",
+            Self::GREASE_QUIC_BIT => "grease_quic_bit",
             0x3127 => "google_initial_rtt",
             0x3128 => "google_connection_options",
             0x4752 => "google_version",
-            0xff04_de1b => "min_ack_delay",
+            Self::MIN_ACK_DELAY => "min_ack_delay",
             _ => return None,
         })
     }
@@ -93,20 +164,20 @@ impl TransportParameters {
     /// Returns the silence after which the peer gives the connection up, if it ever does
     /// (RFC 9000 §10.1).
     pub fn max_idle_timeout(&self) -> Option<Duration> {
-        let milliseconds = self.integer(MAX_IDLE_TIMEOUT)?;
+        let milliseconds = self.integer(Self::MAX_IDLE_TIMEOUT)?;
         (milliseconds != 0).then(|| Duration::from_millis(milliseconds))
     }
 
     /// Returns the largest UDP payload that the peer takes, if it says one (RFC 9000 §18.2).
     pub fn max_udp_payload_size(&self) -> Option<u64> {
-        self.integer(MAX_UDP_PAYLOAD_SIZE)
+        self.integer(Self::MAX_UDP_PAYLOAD_SIZE)
     }
 
     /// Returns how many streams of a direction the peer allowed at first.
     pub fn initial_max_streams(&self, direction: Dir) -> u64 {
         let id = match direction {
-            Dir::Bidirectional => INITIAL_MAX_STREAMS_BIDI,
-            Dir::Unidirectional => INITIAL_MAX_STREAMS_UNI,
+            Dir::Bidirectional => Self::INITIAL_MAX_STREAMS_BIDI,
+            Dir::Unidirectional => Self::INITIAL_MAX_STREAMS_UNI,
         };
         self.integer(id).unwrap_or(0)
     }
@@ -128,6 +199,26 @@ mod tests {
         assert_eq!(parameters.initial_max_streams(Dir::Unidirectional), 3);
         assert_eq!(parameters.initial_max_streams(Dir::Bidirectional), 0);
         assert_eq!(parameters.iter().count(), 1);
+    }
+
+    #[test]
+    fn parameters_of_pairs_are_read_in_their_order_and_as_often() {
+        let pairs = [
+            (TransportParameters::INITIAL_MAX_STREAMS_UNI, vec![3]),
+            (0x1b, vec![7; 100]),
+            (TransportParameters::GREASE_QUIC_BIT, vec![]),
+            (TransportParameters::INITIAL_MAX_STREAMS_UNI, vec![0x40, 4]),
+        ];
+        let written = TransportParameters::from_pairs(pairs.clone());
+        let (read, rest) = TransportParameters::parse_with_rest(written.as_bytes());
+        assert!(rest.is_empty());
+        assert_eq!(read, written);
+        let read: Vec<_> = read
+            .iter()
+            .map(|(id, value)| (id, value.to_vec()))
+            .collect();
+        assert_eq!(read, pairs);
+        assert_eq!(written.initial_max_streams(Dir::Unidirectional), 3);
     }
 
     #[test]

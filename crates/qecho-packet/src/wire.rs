@@ -1,8 +1,9 @@
 //! QUIC packets as they are on the wire: headers (RFC 9000 §17) and frames
-//! (§19, RFC 9221), read by one decoder for everything that shows them.
+//! (§19, RFC 9221), read by one decoder for everything that shows them, and written.
 //!
-//! Nothing here trusts its input: whatever the bytes are, it costs no more
-//! than their length and never panics.
+//! Nothing that reads trusts its input: whatever the bytes are, it costs no more
+//! than their length and never panics. [`Header::write`] and [`Frame::write`] write
+//! what is read the same again.
 
 mod connection_id;
 mod frame;
@@ -11,8 +12,8 @@ mod reader;
 pub mod tls;
 mod version;
 mod version_request;
+mod writer;
 
-pub(crate) use self::reader::Reader;
 pub use self::{
     connection_id::ConnectionId,
     frame::{Ack, EcnCounts, Frame, Frames, frames},
@@ -20,4 +21,6 @@ pub use self::{
     reader::{Malformed, whole_integer},
     version::version_name,
     version_request::VersionRequest,
+    writer::{INTEGER_MAX, write_integer, write_integer_in},
 };
+pub(crate) use self::{header::KEY_PHASE, reader::Reader, writer::write_counted};

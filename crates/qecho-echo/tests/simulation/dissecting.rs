@@ -173,7 +173,8 @@ fn check_packet(told: &DecodedPacket, found: &DecodedPacket, context: &dyn Fn() 
     let facts = |one: &DecryptedPacket| {
         let payload = one.payload.clone();
         let number = (one.number, one.number_length);
-        (number, one.key_phase, one.generation, payload)
+        let first = (one.first_byte, one.key_phase);
+        (number, first, one.generation, payload)
     };
     assert_eq!(facts(opened), facts(other), "{}", context());
     assert_eq!((found.dropped, &found.tail), (None, &None), "{}", context());

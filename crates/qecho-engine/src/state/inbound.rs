@@ -224,6 +224,7 @@ fn clear(copy: OpenedPacket) -> Option<DecryptedPacket> {
     Some(DecryptedPacket {
         number: copy.number,
         number_length,
+        first_byte: first,
         key_phase: number.key_phase,
         generation: copy.generation,
         payload: copy.payload?,

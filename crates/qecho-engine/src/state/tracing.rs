@@ -262,6 +262,7 @@ fn packet(sealed: SealedPacket) -> DecodedPacket {
         decrypted: Some(DecryptedPacket {
             number,
             number_length,
+            first_byte: head[0],
             key_phase: phase.is_some_and(|number| number.key_phase),
             generation,
             payload: payload.to_vec(),

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     DecryptedPacket, DropReason, Side,
-    protection::{self, Numbers, Protection, Secret, Suite},
+    protection::{self, Numbers, OpeningKeys, Secret, Suite},
     wire::{self, ConnectionId, Frame, PacketType, Protected},
 };
 
@@ -69,22 +69,22 @@ pub(super) struct Connection {
 struct Sender {
     /// By these it is addressed, the oldest first.
     ids: VecDeque<ConnectionId>,
-    handshake: Option<Box<Protection>>,
-    early: Option<Box<Protection>>,
-    one_rtt: Option<Box<Protection>>,
+    handshake: Option<Box<OpeningKeys>>,
+    early: Option<Box<OpeningKeys>>,
+    one_rtt: Option<Box<OpeningKeys>>,
     numbers: [Numbers; 3],
     sizes: SegmentSizes,
 }
 
 /// Keys of the client and the server for which anybody has the secret (RFC 9001
 /// §5.2).
-pub(super) struct InitialKeys([Protection; 2]);
+pub(super) struct InitialKeys([OpeningKeys; 2]);
 
 impl InitialKeys {
     pub(super) fn new(destination: &ConnectionId) -> Self {
         Self([Side::Client, Side::Server].map(|sender| {
             let secret = Secret::initial(destination, sender);
-            Protection::new(&secret, Suite::Aes128GcmSha256)
+            OpeningKeys::new(&secret, Suite::Aes128GcmSha256)
         }))
     }
 
@@ -257,7 +257,7 @@ impl Connection {
             if agreed.is_some_and(|agreed| agreed != *suite) {
                 continue;
             }
-            let mut tried = Protection::new(secret, *suite);
+            let mut tried = OpeningKeys::new(secret, *suite);
             let mut opened = tried.open(packet, numbers);
             // How many packets there were before is not known.
             if opened.is_none() && is_found {
@@ -345,7 +345,7 @@ pub(super) fn fitting(
 ) -> Option<ClientRandom> {
     for (random, secret) in key_log.secrets(sender, packet.header.packet_type) {
         for suite in secret.suites() {
-            let mut tried = Protection::new(secret, *suite);
+            let mut tried = OpeningKeys::new(secret, *suite);
             if search(&mut tried, packet, key_log).is_some() {
                 return Some(random);
             }
@@ -359,7 +359,7 @@ pub(super) fn fitting(
 
 /// Opens a packet of unknown number, within the work that is left.
 fn search(
-    tried: &mut Protection,
+    tried: &mut OpeningKeys,
     packet: &Protected<'_>,
     key_log: &KeyLog,
 ) -> Option<DecryptedPacket> {

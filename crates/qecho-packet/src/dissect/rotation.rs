@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::{Dissector, connection::other, key_log::KeyLog, late::Strangers, table::Table};
 use crate::{
     Direction,
-    protection::Unsealed,
-    wire::{ConnectionId, PacketType},
+    protection::SealingKeys,
+    wire::{ConnectionId, Header, PacketType},
 };
 
-/// PADDING, as much as a packet needs at least.
+/// PADDING.
 const FRAMES: [u8; 4] = [0; 4];
 
 impl Dissector {
@@ -78,27 +78,18 @@ impl Dissector {
             let random = connection.client_random()?;
             let first = self.key_log.secret(&random, sender, PacketType::OneRtt)?;
             let (suite, updates, number) = connection.one_rtt(sender)?;
-            let mut secret = first.clone();
+            let header = Header::short(*destination);
+            let mut keys = SealingKeys::new(first, suite);
             let mut packets = Vec::new();
-            for update in 0..=updates {
-                if update > 0 {
-                    secret = secret.next(suite);
+            loop {
+                if keys.generation() >= known_updates {
+                    packets.push(keys.seal_packet(&header, number, 4, &FRAMES));
                 }
-                if update >= known_updates {
-                    let unsealed = Unsealed {
-                        first: first.clone(),
-                        secret: secret.clone(),
-                        suite,
-                        head: [&[0], &destination[..]].concat(),
-                        key_phase: update % 2 == 1,
-                        number,
-                        number_length: 4,
-                        frames: FRAMES.to_vec(),
-                    };
-                    packets.push(unsealed.seal());
+                if keys.generation() == updates {
+                    return Some(packets);
                 }
+                keys.update();
             }
-            Some(packets)
         };
         packets().unwrap_or_default()
     }

@@ -1,5 +1,7 @@
 //! Frames (RFC 9000 §19, RFC 9221).
 
+mod writing;
+
 use std::ops::RangeInclusive;
 
 use super::{
@@ -162,7 +164,7 @@ pub struct Ack {
     /// Time for which it was held back, in units of the sender's
     /// `ack_delay_exponent`.
     pub delay: u64,
-    /// The packet numbers that have arrived, highest first.
+    /// The packet numbers that have arrived: as they are read, highest first.
     pub ranges: Vec<RangeInclusive<u64>>,
     /// Counts of packets with ECN marks, if they are told.
     pub ecn: Option<EcnCounts>,

@@ -1,6 +1,8 @@
 //! Packet headers (RFC 8999, RFC 9000 §17), and the packets that a datagram
 //! carries (§12.2).
 
+mod writing;
+
 use super::{
     ConnectionId,
     reader::{Malformed, Reader},
@@ -10,7 +12,7 @@ use super::{
 const LONG_HEADER: u8 = 0x80;
 const FIXED_BIT: u8 = 0x40;
 const SPIN_BIT: u8 = 0x20;
-const KEY_PHASE: u8 = 0x04;
+pub(crate) const KEY_PHASE: u8 = 0x04;
 const VERSION_1: u32 = 1;
 
 /// Bytes of the integrity tag that ends a Retry packet (RFC 9001 §5.8).
@@ -84,6 +86,39 @@ pub struct Header {
     pub versions: Vec<u32>,
     /// The spin bit of a short header (§17.4).
     pub spin: bool,
+}
+
+impl Header {
+    /// Returns a long header without token and versions.
+    pub fn long(
+        packet_type: PacketType,
+        version: u32,
+        destination: ConnectionId,
+        source: ConnectionId,
+    ) -> Self {
+        Self {
+            packet_type,
+            version: Some(version),
+            destination,
+            source: Some(source),
+            token: Vec::new(),
+            versions: Vec::new(),
+            spin: false,
+        }
+    }
+
+    /// Returns a short header, whose spin bit is 0.
+    pub fn short(destination: ConnectionId) -> Self {
+        Self {
+            packet_type: PacketType::OneRtt,
+            version: None,
+            destination,
+            source: None,
+            token: Vec::new(),
+            versions: Vec::new(),
+            spin: false,
+        }
+    }
 }
 
 /// The packet number in a header whose protection is removed
@@ -225,13 +260,8 @@ fn short(bytes: &[u8], destination_length: usize) -> Result<Protected<'_>, Malfo
     reader.take(1, "packet number")?;
     Ok(Protected {
         header: Header {
-            packet_type: PacketType::OneRtt,
-            version: None,
-            destination: ConnectionId::new(destination).unwrap_or_default(),
-            source: None,
-            token: Vec::new(),
-            versions: Vec::new(),
             spin: first & SPIN_BIT != 0,
+            ..Header::short(ConnectionId::new(destination).unwrap_or_default())
         },
         bytes,
         number_offset,
@@ -251,15 +281,7 @@ fn long(bytes: &[u8]) -> Result<Protected<'_>, Malformed> {
         (VERSION_1, _) => PacketType::Retry,
         _ => PacketType::Unknown,
     };
-    let mut header = Header {
-        packet_type,
-        version: Some(version),
-        destination,
-        source: Some(source),
-        token: Vec::new(),
-        versions: Vec::new(),
-        spin: false,
-    };
+    let mut header = Header::long(packet_type, version, destination, source);
     let mut number_offset = reader.offset();
     let mut length = bytes.len();
     match packet_type {

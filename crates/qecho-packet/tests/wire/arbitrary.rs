@@ -5,10 +5,7 @@ use std::ops::Range;
 use qecho_packet::wire::{Frame, frames, packets};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use super::{
-    encode::encode,
-    sample::{delimited, hex},
-};
+use super::sample::{delimited, hex};
 
 const SEED: u64 = 9221;
 
@@ -30,7 +27,9 @@ fn payload<'a>(random: &mut StdRng, kinds: &[Frame<'a>]) -> Vec<Frame<'a>> {
 }
 
 fn encode_all(frames: &[Frame<'_>]) -> Vec<u8> {
-    frames.iter().flat_map(encode).collect()
+    let mut bytes = Vec::new();
+    frames.iter().for_each(|frame| frame.write(&mut bytes));
+    bytes
 }
 
 /// Changes, cuts or extends bytes.
@@ -82,14 +81,12 @@ fn check_frames(payload: &[u8]) {
                     assert!(end <= place.start && place.end <= payload.len());
                     end = place.end;
                 }
-                // Two bytes less where data reach to the end, and offset 0 may
-                // not be there.
+                // The length need not be there where data reach to the end.
                 let spare = match frame {
-                    Frame::Stream { offset: 0, .. } => 1 + length_of_length(&frame),
                     Frame::Stream { .. } | Frame::Datagram { .. } => length_of_length(&frame),
                     _ => 0,
                 };
-                smallest += encode(&frame).len() - spare;
+                smallest += encode_all(&[frame]).len() - spare;
             }
             Err(malformed) => {
                 assert!(malformed.offset <= payload.len(), "{malformed}");

@@ -63,7 +63,7 @@ fn data() -> Vec<(&'static str, Frame<'static>)> {
     let ecn = EcnCounts {
         ect0: 1,
         ect1: 2,
-        ce: 3,
+        ce: 0x103,
     };
     let token = Frame::NewToken {
         token: &[0xaa, 0xbb],
@@ -82,7 +82,7 @@ fn data() -> Vec<(&'static str, Frame<'static>)> {
         ("01", Frame::Ping),
         ("02 07 19 00 07", ack(&[0..=7], None)),
         ("02 0a 19 01 01 00 02", ack(&[9..=10, 5..=7], None)),
-        ("03 07 19 00 00 01 02 4003", ack(&[7..=7], Some(ecn))),
+        ("03 07 19 00 00 01 02 4103", ack(&[7..=7], Some(ecn))),
         ("04 04 4100 80010000", reset),
         ("05 04 0a", Frame::StopSending { id, code: 10 }),
         ("06 4040 03 616263", crypto),
@@ -140,7 +140,7 @@ fn connection() -> Vec<(&'static str, Frame<'static>)> {
     let frequency = Frame::AckFrequency {
         sequence: 1,
         ack_eliciting_threshold: 2,
-        max_ack_delay_us: 3,
+        max_ack_delay_us: 0x103,
         reordering_threshold: 4,
     };
     vec![
@@ -160,6 +160,6 @@ fn connection() -> Vec<(&'static str, Frame<'static>)> {
         ("1d 4100 03 627965", close(true, 0x100, None, "bye")),
         ("1e", Frame::HandshakeDone),
         ("1f", Frame::ImmediateAck),
-        ("40af 01 02 4003 04", frequency),
+        ("40af 01 02 4103 04", frequency),
     ]
 }

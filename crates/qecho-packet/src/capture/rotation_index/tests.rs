@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     Direction, ObservedDatagram, Side,
-    protection::{Secret, Suite, Unsealed},
-    wire::ConnectionId,
+    protection::{Secret, Suite, unsealed::Unsealed},
+    wire::{ConnectionId, Header, PacketType},
 };
 
 const SILENCE: Duration = Duration::from_secs(120);
@@ -84,11 +84,10 @@ impl Fixture {
 fn one_rtt(connection: u16, number: u64, frames: &[u8]) -> Vec<u8> {
     let secret = Secret::new(&[connection as u8; 32]).expect("a hash has this length");
     let unsealed = Unsealed {
-        first: secret.clone(),
         secret,
         suite: Suite::Aes128GcmSha256,
-        head: [&[0], &cid(connection)[..]].concat(),
-        key_phase: false,
+        updates: 0,
+        header: Header::short(ConnectionId::new(&cid(connection)).expect("8 bytes")),
         number,
         number_length: 4,
         frames: frames.to_vec(),
@@ -100,17 +99,18 @@ fn one_rtt(connection: u16, number: u64, frames: &[u8]) -> Vec<u8> {
 fn initial(connection: u16, length: usize) -> Vec<u8> {
     let id = ConnectionId::new(&cid(connection)).expect("8 bytes");
     let secret = Secret::initial(&id, Side::Client);
-    let head = [&[0x80, 0, 0, 0, 1, 8], &id[..], &[0, 0]].concat();
+    let header = Header::long(PacketType::Initial, 1, id, ConnectionId::default());
+    let mut head = Vec::new();
+    header.write(&mut head);
     let random = connection.to_be_bytes().repeat(16);
     let mut frames = [&[6, 0, 38, 1, 0, 0, 34, 3, 3], &random[..]].concat();
     // The length, the number and the tag.
     frames.resize(length - head.len() - 2 - 4 - 16, 0);
     let unsealed = Unsealed {
-        first: secret.clone(),
         secret,
         suite: Suite::Aes128GcmSha256,
-        head,
-        key_phase: false,
+        updates: 0,
+        header,
         number: 0,
         number_length: 4,
         frames,

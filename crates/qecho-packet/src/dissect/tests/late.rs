@@ -1,13 +1,13 @@
 //! Captures that lack the beginning of a connection, or a part of it.
 
 use super::{
-    opening::{RANDOM, answered, begun, short, to_client},
+    opening::{RANDOM, answered, begun, id, long, short, to_client},
     *,
 };
 use crate::{
     dissect::key_log::LABELS,
-    protection::{Secret, Suite, Unsealed},
-    wire::ConnectionId,
+    protection::{Secret, Suite, unsealed::Unsealed},
+    wire::PacketType,
 };
 
 /// The source connection ID of the Retry in RFC 9001 Appendix A.4.
@@ -122,7 +122,7 @@ fn who_sends_what_only_one_side_does_is_known_without_secrets() {
 fn a_handshake_packet_behind_one_that_nobody_can_open_tells_the_connection() {
     let initial = bytes(SERVER_INITIAL);
     let handshake = Unsealed {
-        head: [&[0xa0, 0, 0, 0, 1, 0, 8], &bytes(RETRY_SOURCE)[..]].concat(),
+        header: long(PacketType::Handshake, &[], &bytes(RETRY_SOURCE)),
         ..short(1, 0, 0)
     };
     let datagram = [initial, handshake.seal()].concat();
@@ -199,22 +199,15 @@ fn a_client_hello_that_was_cut_off_is_no_reason_not_to_open_what_is_whole() {
 fn a_retry_behind_the_handshake_changes_nothing() {
     let retry = bytes(RETRY);
     let handshake = Unsealed {
-        head: [
-            &[0xa0, 0, 0, 0, 1, 8],
-            &bytes(ORIGINAL_DESTINATION)[..],
-            &[0],
-        ]
-        .concat(),
+        header: long(PacketType::Handshake, &bytes(ORIGINAL_DESTINATION), &[]),
         ..short(0, 0, 0)
     };
-    let destination = ConnectionId::new(&bytes(RETRY_SOURCE)).expect("it is short");
-    let secret = Secret::initial(&destination, Side::Client);
+    let destination = bytes(RETRY_SOURCE);
     let other_hello = [&[6, 0, 40, 1, 0, 0, 36, 3, 3][..], &[7; 34]].concat();
     let initial = Unsealed {
-        first: secret.clone(),
-        secret,
+        secret: Secret::initial(&id(&destination), Side::Client),
         suite: Suite::Aes128GcmSha256,
-        head: [&[0x80, 0, 0, 0, 1, 8], &destination[..], &[0, 0]].concat(),
+        header: long(PacketType::Initial, &destination, &[]),
         frames: other_hello,
         ..short(2, 0, 9)
     };

@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     dissect::key_log::LABELS,
-    protection::{Secret, Suite, Unsealed},
-    wire::ConnectionId,
+    protection::{Secret, Suite, unsealed::Unsealed},
+    wire::{ConnectionId, Header, PacketType},
 };
 
 const CHACHA20: Suite = Suite::ChaCha20Poly1305Sha256;
@@ -16,6 +16,15 @@ const SERVER_ID: &str = "f067a5502a4262b5";
 
 fn secret(label: usize) -> Secret {
     Secret::new(&[label as u8; 32]).expect("it is a hash")
+}
+
+pub(super) fn id(bytes: &[u8]) -> ConnectionId {
+    ConnectionId::new(bytes).expect("it is short")
+}
+
+/// A long header of version 1.
+pub(super) fn long(packet_type: PacketType, destination: &[u8], source: &[u8]) -> Header {
+    Header::long(packet_type, 1, id(destination), id(source))
 }
 
 /// Knows the client's first packet, and all secrets.
@@ -39,23 +48,18 @@ pub(super) fn answered() -> Dissector {
 /// A 1-RTT packet to the client.
 pub(super) fn to_client(number: u64) -> Unsealed {
     Unsealed {
-        head: vec![0],
+        header: Header::short(ConnectionId::default()),
         ..short(3, 0, number)
     }
 }
 
 /// A 1-RTT packet to the server.
 pub(super) fn short(label: usize, generation: u64, number: u64) -> Unsealed {
-    let mut now = secret(label);
-    for _ in 0..generation {
-        now = now.next(CHACHA20);
-    }
     Unsealed {
-        first: secret(label),
-        secret: now,
+        secret: secret(label),
         suite: CHACHA20,
-        head: [vec![0], bytes(SERVER_ID)].concat(),
-        key_phase: generation % 2 == 1,
+        updates: generation,
+        header: Header::short(id(&bytes(SERVER_ID))),
         number,
         number_length: 2,
         frames: vec![1],
@@ -79,15 +83,18 @@ fn opened(dissector: &mut Dissector, seen: CapturedDatagram<'_>) -> Result<(u64,
 #[test]
 fn zero_rtt_has_a_secret_and_a_suite_of_its_own() {
     let mut dissector = begun();
-    for (label, kind, number) in [(4, 0x10, 0), (4, 0x10, 1), (0, 0x20, 0)] {
+    for (label, kind, number) in [
+        (4, PacketType::ZeroRtt, 0),
+        (4, PacketType::ZeroRtt, 1),
+        (0, PacketType::Handshake, 0),
+    ] {
         let suite = match label {
             4 => Suite::Aes128GcmSha256,
             _ => CHACHA20,
         };
-        let destination = bytes(ORIGINAL_DESTINATION);
         let packet = Unsealed {
             suite,
-            head: [&[0x80 | kind, 0, 0, 0, 1, 8], &destination[..], &[0]].concat(),
+            header: long(kind, &bytes(ORIGINAL_DESTINATION), &[]),
             ..short(label, 0, number)
         };
         let found = opened(&mut dissector, from_client(&packet.seal()));
@@ -127,8 +134,8 @@ fn a_client_without_connection_id_is_known_by_addresses() {
 #[test]
 fn connection_ids_of_new_connection_id_frames_are_known_elsewhere() {
     let mut dissector = answered();
-    let id = [9; 12];
-    let frame = [&[0x18, 1, 0, 12], &id[..], &[0; 16]].concat();
+    let issued = [9; 12];
+    let frame = [&[0x18, 1, 0, 12], &issued[..], &[0; 16]].concat();
     let issues = Unsealed {
         frames: frame,
         ..to_client(0)
@@ -136,7 +143,7 @@ fn connection_ids_of_new_connection_id_frames_are_known_elsewhere() {
     let found = opened(&mut dissector, from_server(&issues.seal()));
     assert_eq!(found, Ok((0, 0)));
     let packet = Unsealed {
-        head: [&[0], &id[..]].concat(),
+        header: Header::short(id(&issued)),
         ..short(2, 0, 0)
     };
     let packet = packet.seal();
@@ -151,9 +158,8 @@ fn connection_ids_of_new_connection_id_frames_are_known_elsewhere() {
 fn an_unknown_connection_id_of_the_usual_length_is_tried() {
     let mut dissector = answered();
     let packet = |source: SocketAddr, number| {
-        let head = vec![0, 1, 2, 3, 4, 5, 6, 7, 8];
         let packet = Unsealed {
-            head,
+            header: Header::short(id(&[1, 2, 3, 4, 5, 6, 7, 8])),
             ..short(2, 0, number)
         };
         (source, packet.seal())
@@ -230,28 +236,24 @@ fn acknowledgements_help_over_gaps() {
 fn a_client_may_begin_anew_after_a_retry() {
     let mut dissector = begun();
     told(&mut dissector, &[from_server(&bytes(RETRY))]);
-    let after_retry = ConnectionId::new(&bytes(SERVER_ID)).expect("8 bytes");
+    let after_retry = bytes(SERVER_ID);
     let random = [0xab; 32];
     let hello = [&[0x06, 0, 38, 1, 0, 0, 34, 3, 3], &random[..]].concat();
-    let long = |first: u8, rest: &[u8]| {
-        let head = [&[first, 0, 0, 0, 1, 8], &after_retry[..], &[0], rest];
-        head.concat()
-    };
-    let initial = Secret::initial(&after_retry, Side::Client);
     let initial = Unsealed {
-        first: initial.clone(),
-        secret: initial,
+        secret: Secret::initial(&id(&after_retry), Side::Client),
         suite: Suite::Aes128GcmSha256,
-        head: long(0x80, &[3, 1, 2, 3]),
+        header: Header {
+            token: vec![1, 2, 3],
+            ..long(PacketType::Initial, &after_retry, &[])
+        },
         frames: hello,
         ..short(0, 0, 3)
     };
     let found = opened(&mut dissector, from_client(&initial.seal()));
     assert_eq!(found, Ok((3, 0)));
     let handshake = Unsealed {
-        first: secret(7),
         secret: secret(7),
-        head: long(0xa0, &[]),
+        header: long(PacketType::Handshake, &after_retry, &[]),
         ..short(0, 0, 0)
     };
     let (random, secret) = ("ab".repeat(32), "07".repeat(32));

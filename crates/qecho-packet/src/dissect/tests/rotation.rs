@@ -3,19 +3,18 @@
 use super::{opening::RANDOM, *};
 use crate::{
     dissect::key_log::LABELS,
-    protection::{Secret, Suite, Unsealed},
-    wire::ConnectionId,
+    protection::{Secret, Suite, unsealed::Unsealed},
+    wire::{ConnectionId, Header},
 };
 
 /// A packet of the client after so many key updates, of this suite.
 fn one_rtt(first: &Secret, suite: Suite, update: u64, number: u64) -> Vec<u8> {
-    let secret = (0..update).fold(first.clone(), |secret, _| secret.next(suite));
+    let destination = ConnectionId::new(&bytes(ORIGINAL_DESTINATION)).expect("8 bytes");
     let unsealed = Unsealed {
-        first: first.clone(),
-        secret,
+        secret: first.clone(),
         suite,
-        head: [vec![0], bytes(ORIGINAL_DESTINATION)].concat(),
-        key_phase: update % 2 == 1,
+        updates: update,
+        header: Header::short(destination),
         number,
         number_length: 4,
         frames: vec![1; 4],
