@@ -1,7 +1,7 @@
 //! Conformance: a verdict for each requirement of the RFCs, with the packets.
 //!
 //! A [`Requirement`] is a value; [`requirements::all`] lists them, [`Selection`] takes those that
-//! are wanted. A [`Runner`] runs each against a [`Target`] and makes a [`Report`], which [`write`]
+//! are wanted. A [`Runner`] runs each against a [`Target`] and makes a [`Report`], which [`mod@write`]
 //! shows and [`Expectations`] compares with what was expected. A wrong accusation costs more than
 //! a missed fault: what speaks against the peer is believed if a second fresh run agrees.
 //!

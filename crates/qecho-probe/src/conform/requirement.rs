@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What an RFC demands of an endpoint, how that is tried, and what has to be seen.
 ///
-/// Made in a list by [`must`], [`should`] or [`may`] and the methods that follow them.
+/// All that there are stand in [`requirements`](super::requirements).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Requirement {

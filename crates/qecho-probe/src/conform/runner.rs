@@ -105,6 +105,11 @@ impl Runner {
             }
             events(Event::Started(requirement));
             let trial = settle(requirement, target, events, stop);
+            // Too little patience is no reason to say that it has crashed.
+            if trial.gone.is_some() && stop() {
+                report.is_partial = true;
+                break;
+            }
             let finding = self.tempered(requirement, trial.finding);
             finish(&mut report, requirement, finding, events);
             if let Some(why) = trial.gone {
@@ -184,25 +189,33 @@ fn attempt(
             gone: None,
         };
     };
+    let revived_after = revival(target, stop);
     // Where the requirement was never tried, it is no cause.
     if finding.verdict != Verdict::NotReached {
         finding.verdict = Verdict::Crashed;
-        finding.seen = format!("{}; then no further handshake: {why}", finding.seen);
+        finding.seen += &format!("; then no further handshake: {why}");
+        if let Some(time) = revived_after {
+            finding.seen += &format!(", but another one {} ms later", time.as_millis());
+        }
     }
-    let gone = match is_revived(target, stop) {
-        true => None,
-        false => Some(why),
-    };
+    let gone = revived_after.is_none().then_some(why);
     Trial { finding, gone }
 }
 
-fn is_revived(target: &mut dyn Target, stop: &dyn Fn() -> bool) -> bool {
-    REVIVAL_PAUSES.into_iter().any(|time| {
-        !stop() && {
-            target.pause(time);
-            target.look() == Liveness::Alive
+/// Waits for a peer that is started again; returns how long that took.
+fn revival(target: &mut dyn Target, stop: &dyn Fn() -> bool) -> Option<Duration> {
+    let mut waited = Duration::ZERO;
+    for time in REVIVAL_PAUSES {
+        if stop() {
+            break;
         }
-    })
+        target.pause(time);
+        waited += time;
+        if target.look() == Liveness::Alive {
+            return Some(waited);
+        }
+    }
+    None
 }
 
 /// Says once that nothing more can be reached, and why, and of no requirement more than that.

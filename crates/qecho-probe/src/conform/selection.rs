@@ -24,50 +24,23 @@ enum Term {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SelectionError {
-    /// There is no such word.
-    #[error(
-        "`{word}` names no requirement of a {side}: there are {known}; an RFC (9000) and a section \
-         of it (9000/19.3) name all that is in it"
-    )]
+    /// The word names nothing.
+    #[error("`{word}` names no requirement of a {side}: there are {known}")]
     Unknown {
         /// The word.
         word: String,
         /// Who is tested.
         side: Side,
-        /// Identifiers that there are.
+        /// What there is in its place, in words.
         known: String,
     },
     /// The requirement is one of the other side.
-    #[error("{id} is demanded of a {of}, but a {side} is tested")]
+    #[error("{id} is not demanded of a {side}, which is tested, but of the other end")]
     OtherSide {
         /// The requirement.
         id: &'static str,
-        /// Whom it is demanded of.
-        of: Side,
         /// Who is tested.
         side: Side,
-    },
-    /// None is in this RFC.
-    #[error("no requirement of a {side} is in {rfc}: there are RFC {known}")]
-    UnknownRfc {
-        /// The RFC.
-        rfc: Rfc,
-        /// Who is tested.
-        side: Side,
-        /// Numbers of the RFCs that there are.
-        known: String,
-    },
-    /// None is in this section.
-    #[error("no requirement of a {side} is in section {section} of {rfc}: there are {known}")]
-    UnknownSection {
-        /// The section.
-        section: String,
-        /// The RFC.
-        rfc: Rfc,
-        /// Who is tested.
-        side: Side,
-        /// Numbers of the sections that there are.
-        known: String,
     },
     /// All that is left has crashed peers.
     #[error("{ids} crashed peers of others: nothing is left to try unless that is included")]
@@ -141,64 +114,58 @@ impl Selection {
 impl Term {
     fn parse(side: Side, word: &str) -> Result<Self, SelectionError> {
         let (rfc, section) = word.split_once('/').unwrap_or((word, ""));
-        if let Ok(rfc) = rfc.parse().map(Rfc) {
-            return Self::within(side, rfc, section);
-        }
-        let mut all = requirements::all();
-        match all.find(|row| row.id.eq_ignore_ascii_case(word)) {
-            Some(row) if row.side == side => Ok(Self::Id(row.id)),
-            Some(row) => Err(SelectionError::OtherSide {
-                id: row.id,
-                of: row.side,
-                side,
-            }),
-            None => Err(SelectionError::Unknown {
+        let term = match (rfc.parse().map(Rfc), section.trim_start_matches('§')) {
+            (Ok(rfc), "") => Some(Self::Rfc(rfc)),
+            (Ok(rfc), section) => Some(Self::Section(rfc, section.into())),
+            (Err(_), _) => requirements::all()
+                .find(|row| row.id.eq_ignore_ascii_case(word))
+                .map(|row| Self::Id(row.id)),
+        };
+        match term {
+            Some(term) if of_side(side).any(|row| term.names(row)) => Ok(term),
+            Some(Self::Id(id)) => Err(SelectionError::OtherSide { id, side }),
+            term => Err(SelectionError::Unknown {
                 word: word.into(),
                 side,
-                known: ids(side),
+                known: known(side, term.as_ref()),
             }),
         }
-    }
-
-    fn within(side: Side, rfc: Rfc, section: &str) -> Result<Self, SelectionError> {
-        let term = match section.trim_start_matches('§') {
-            "" => Self::Rfc(rfc),
-            section => Self::Section(rfc, section.into()),
-        };
-        if of_side(side).any(|row| term.names(row)) {
-            return Ok(term);
-        }
-        let sections = || of_side(side).flat_map(Requirement::sections);
-        let mut numbers: Vec<_> = sections()
-            .filter(|section| section.rfc == rfc)
-            .map(|section| section.number)
-            .collect();
-        if let (Self::Section(_, section), false) = (term, numbers.is_empty()) {
-            numbers.sort_by_key(|number| sortable(number));
-            numbers.dedup();
-            let known = joined(numbers);
-            return Err(SelectionError::UnknownSection {
-                section,
-                rfc,
-                side,
-                known,
-            });
-        }
-        let mut rfcs: Vec<_> = sections().map(|section| section.rfc.0).collect();
-        rfcs.sort_unstable();
-        rfcs.dedup();
-        let known = joined(rfcs);
-        Err(SelectionError::UnknownRfc { rfc, side, known })
     }
 
     fn names(&self, row: &Requirement) -> bool {
+        let mut sections = row.sections();
         match self {
             Self::Id(id) => row.id == *id,
-            Self::Rfc(rfc) => row.sections().any(|section| section.rfc == *rfc),
-            Self::Section(rfc, number) => row
-                .sections()
-                .any(|section| section.rfc == *rfc && section.is_within(number)),
+            Self::Rfc(rfc) => sections.any(|section| section.rfc == *rfc),
+            Self::Section(rfc, number) => {
+                sections.any(|section| section.rfc == *rfc && section.is_within(number))
+            }
         }
+    }
+}
+
+/// Returns what there is in place of an unknown word: sections of its RFC, RFCs, or identifiers.
+fn known(side: Side, unknown: Option<&Term>) -> String {
+    let sections = || of_side(side).flat_map(Requirement::sections);
+    let is_rfc = |rfc: &Rfc| sections().any(|section| section.rfc == *rfc);
+    match unknown {
+        Some(Term::Section(rfc, _)) if is_rfc(rfc) => {
+            let sections = sections().filter(|section| section.rfc == *rfc);
+            let mut numbers: Vec<_> = sections.map(|section| section.number).collect();
+            numbers.sort_by_key(|number| sortable(number));
+            numbers.dedup();
+            format!("sections {} of {rfc}", joined(numbers))
+        }
+        Some(_) => {
+            let mut rfcs: Vec<_> = sections().map(|section| section.rfc.0).collect();
+            rfcs.sort_unstable();
+            rfcs.dedup();
+            format!("RFC {}", joined(rfcs))
+        }
+        None => format!(
+            "{}, and RFCs (9000) and sections of them (9000/19.3), which name all that is in them",
+            ids(side)
+        ),
     }
 }
 
@@ -254,8 +221,7 @@ mod tests {
         let of_9287 = ids_of(servers().with_only(&["9287"]));
         assert_eq!(of_9287, ["P18"]);
         // Section 1 is not 19.
-        let one = servers().with_only(&["9000/1"]).unwrap_err();
-        assert!(matches!(one, SelectionError::UnknownSection { .. }));
+        assert!(servers().with_only(&["9000/1"]).is_err());
         let within = ids_of(servers().with_only(&["9000/19"]));
         assert!(within.contains(&"F30") && !within.contains(&"F02"));
         assert!(within.contains(&"F04"), "a second section counts");
@@ -275,10 +241,13 @@ mod tests {
         let error = |word| servers().with_only(&[word]).unwrap_err().to_string();
         assert!(error("F99").contains("there are F01 to F50, K01 to K06, L01 to L09"));
         assert!(error("9114").contains("RFC 8446, 8999, 9000, 9001, 9221, 9287, 9368"));
-        assert!(error("9001/2").contains("section 2 of RFC 9001: there are 4."));
+        assert!(
+            error("9001/2")
+                .contains("`9001/2` names no requirement of a server: there are sections 4.")
+        );
         assert_eq!(
             error("C01"),
-            "C01 is demanded of a client, but a server is tested"
+            "C01 is not demanded of a server, which is tested, but of the other end"
         );
         assert!(error("9000/x").contains("3.5, 4.1, 4.5, 4.6,"));
     }

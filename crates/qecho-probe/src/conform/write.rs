@@ -9,6 +9,8 @@ mod json;
 mod junit;
 mod text;
 
+use super::{Report, Row};
+
 pub use self::{
     html::{html, html_of_several},
     json::{json_row, json_summary},
@@ -19,9 +21,11 @@ pub use self::{
 /// What a report says of its own making.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// Command line that made it, without the choice of rows: with `--only ID` behind it, it
-    /// tries one again.
+    /// Command line that made it.
     pub command: String,
+    /// Command line that tries one requirement of one peer again and shows its packets, where
+    /// `{target}` stands for the peer and `{id}` for the requirement.
+    pub again: String,
     /// When the run began (RFC 3339).
     pub began: String,
     /// Version of the program.
@@ -29,9 +33,9 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Returns the command that tries one requirement again and shows its packets.
-    fn again(&self, id: &str) -> String {
-        format!("{} --only {id} --show {id}", self.command)
+    fn again(&self, report: &Report, row: &Row) -> String {
+        let again = self.again.replace("{target}", &report.target);
+        again.replace("{id}", row.requirement.id)
     }
 }
 

@@ -20,21 +20,13 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("ACK whose second range goes below zero")
         .expected("FRAME_ENCODING_ERROR"),
     must("K03", Server, rfc(9000, "13.2.1"))
-        .text(
-            "What elicits no acknowledgement is not answered by a packet that elicits none \
-             either.",
-        )
+        .text("What elicits no acknowledgement gets no answer that elicits none either.")
         .stimulus("Five packets with nothing but ACK")
         .expected("no packet that is not ack-eliciting"),
     must("K04", Server, rfc(9000, "13.2.1"))
-        .text(
-            "What elicits an acknowledgement gets it within the max_ack_delay that was announced.",
-        )
+        .text("What elicits an acknowledgement gets it within the announced max_ack_delay.")
         .stimulus("PING, ten times")
-        .expected(
-            "acknowledged within the announced max_ack_delay, beside the time of the path and of \
-             this host",
-        ),
+        .expected("acknowledged within max_ack_delay, beside the time of path and host"),
     should("C26", Client, rfc(9000, "13.1"))
         .also(&[rfc(9000, "19.3")])
         .text("An acknowledgement of a packet that was never sent closes the connection.")

@@ -18,17 +18,11 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("PATH_CHALLENGE")
         .expected("PATH_RESPONSE with the same 8 bytes"),
     must("V06", Server, rfc(9000, "14.1"))
-        .text(
-            "An Initial packet in a datagram below 1200 bytes is discarded; the server may close \
-             the connection, too.",
-        )
+        .text("An Initial packet in less than 1200 bytes is discarded, at least.")
         .stimulus("Initial packet in a datagram below 1200 bytes")
         .expected("no answer, or PROTOCOL_VIOLATION"),
     must("V08", Server, rfc(9000, "8.1"))
-        .text(
-            "Before it has validated an address, a server sends at most three times the bytes \
-             that came from there.",
-        )
+        .text("An address that is not validated gets at most three times the bytes it sent.")
         .stimulus("One flight of Initial packets, then silence")
         .expected("at most three times the bytes that were sent"),
     must("V09", Server, rfc(9000, "14.1"))
@@ -46,29 +40,17 @@ pub(super) static ROWS: &[Requirement] = &[
         .expected("no answer"),
     must("M01", Server, rfc(9000, "9.3"))
         .also(&[rfc(9000, "8.2.1"), rfc(9000, "9")])
-        .text(
-            "A new address of the peer is validated, by PATH_CHALLENGE in at least 1200 bytes as \
-             far as three times the bytes allow that.",
-        )
+        .text("A new address is validated, by PATH_CHALLENGE in 1200 bytes as far as allowed.")
         .stimulus("Packet of at least 400 bytes from a new port, then small ones")
-        .expected(
-            "PATH_CHALLENGE to the new port, in 1200 bytes as far as allowed; once it is \
-             answered, answers go there",
-        ),
+        .expected("PATH_CHALLENGE to the new port; once it is answered, answers go there"),
     must("M02", Server, rfc(9000, "9.3.1"))
         .also(&[rfc(9000, "8")])
-        .text(
-            "To a new address that is not validated go at most three times the bytes that came \
-             from there.",
-        )
+        .text("An address that is not validated gets at most three times the bytes it sent.")
         .stimulus("Packet of 40 bytes from a new address")
         .expected("at most three times its bytes until PATH_CHALLENGE is answered"),
     must("C01", Client, rfc(9000, "14.1"))
         .also(&[rfc(9000, "7.2")])
-        .text(
-            "A client's datagrams with Initial packets have at least 1200 bytes, and the first ID \
-             to which it sends has at least 8.",
-        )
+        .text("Initial packets come in 1200 bytes or more, to an ID of 8 bytes or more.")
         .stimulus("First datagram of the client")
         .expected("1200 bytes or more, and a destination connection ID of 8 bytes or more"),
 ];

@@ -20,10 +20,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("NEW_CONNECTION_ID whose Retire Prior To is above its Sequence Number")
         .expected("FRAME_ENCODING_ERROR"),
     must("F22", Server, rfc(9000, "5.1.1"))
-        .text(
-            "More active connection IDs than active_connection_id_limit allows close the \
-             connection.",
-        )
+        .text("Connection IDs beyond active_connection_id_limit close the connection.")
         .stimulus("NEW_CONNECTION_ID frames beyond active_connection_id_limit")
         .expected("CONNECTION_ID_LIMIT_ERROR"),
     must("F23", Server, rfc(9000, "19.15"))
@@ -35,24 +32,15 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("NEW_CONNECTION_ID with a sequence number that another ID has")
         .expected("PROTOCOL_VIOLATION, or the connection lives on"),
     must("F25", Server, rfc(9000, "19.16"))
-        .text(
-            "RETIRE_CONNECTION_ID for a sequence number that was never issued closes the \
-             connection.",
-        )
+        .text("RETIRE_CONNECTION_ID for an ID that was never issued closes the connection.")
         .stimulus("RETIRE_CONNECTION_ID for a sequence number never issued")
         .expected("PROTOCOL_VIOLATION"),
     may("F26", Server, rfc(9000, "19.16"))
-        .text(
-            "RETIRE_CONNECTION_ID for the ID to which its own packet goes may close the \
-             connection.",
-        )
+        .text("RETIRE_CONNECTION_ID for its own packet's ID may close the connection.")
         .stimulus("RETIRE_CONNECTION_ID for the ID that its packet uses")
         .expected("PROTOCOL_VIOLATION, or the connection lives on, or no answer"),
     must("C18", Client, rfc(9000, "19.16"))
-        .text(
-            "RETIRE_CONNECTION_ID for a sequence number that was never issued closes the \
-             connection.",
-        )
+        .text("RETIRE_CONNECTION_ID for an ID that was never issued closes the connection.")
         .stimulus("RETIRE_CONNECTION_ID for a sequence number never issued")
         .expected("PROTOCOL_VIOLATION"),
     must("C23", Client, rfc(9000, "19.15"))
@@ -60,10 +48,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("NEW_CONNECTION_ID with an ID of no bytes")
         .expected("FRAME_ENCODING_ERROR"),
     must("C24", Client, rfc(9000, "5.1.1"))
-        .text(
-            "More active connection IDs than active_connection_id_limit allows close the \
-             connection.",
-        )
+        .text("Connection IDs beyond active_connection_id_limit close the connection.")
         .stimulus("NEW_CONNECTION_ID frames beyond active_connection_id_limit")
         .expected("CONNECTION_ID_LIMIT_ERROR"),
 ];

@@ -5,10 +5,7 @@ use crate::conform::requirement::{Need, Requirement, Side::Server, must, rfc, sh
 pub(super) static ROWS: &[Requirement] = &[
     should("F47", Server, rfc(9221, "3"))
         .also(&[rfc(9221, "4"), rfc(9000, "11")])
-        .text(
-            "An error that an endpoint detects, such as a length that the packet does not have, \
-             is told to the peer.",
-        )
+        .text("An error such as a length that the packet does not have is told to the peer.")
         .stimulus("DATAGRAM whose length goes beyond the packet")
         .expected("FRAME_ENCODING_ERROR, or PROTOCOL_VIOLATION where DATAGRAM was not announced"),
     should("F48", Server, rfc(9221, "4"))
@@ -17,10 +14,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("Empty DATAGRAM")
         .expected("the connection lives on"),
     must("P18", Server, rfc(9287, "3"))
-        .text(
-            "grease_quic_bit has no value; one with a value closes the connection, where it is \
-             known.",
-        )
+        .text("grease_quic_bit has no value; where it is known, one closes the connection.")
         .stimulus("grease_quic_bit with a value")
         .expected("TRANSPORT_PARAMETER_ERROR, or the connection lives on"),
 ];

@@ -17,42 +17,30 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("1-RTT packet without any frame")
         .expected("PROTOCOL_VIOLATION"),
     may("F42", Server, rfc(9000, "12.4"))
-        .text(
-            "A frame type has to be written in the fewest bytes; who receives a longer one may \
-             close the connection.",
-        )
+        .text("A frame type has the shortest encoding; a longer one may close the connection.")
         .stimulus("PING whose type is written in two bytes")
         .expected("PROTOCOL_VIOLATION, or the connection lives on"),
     should("F43", Server, rfc(9000, "11"))
         .also(&[rfc(9000, "12.4"), rfc(9000, "20.1")])
-        .text(
-            "An error that an endpoint detects, such as a frame that ends too early, is told to \
-             the peer.",
-        )
+        .text("An error such as a frame that ends too early is told to the peer.")
         .stimulus("MAX_DATA frame that is cut off by the end of the packet")
         .expected("FRAME_ENCODING_ERROR"),
     should("F44", Server, rfc(9000, "11"))
         .also(&[rfc(9000, "19.8"), rfc(9000, "20.1")])
-        .text(
-            "An error that an endpoint detects, such as a length that the packet does not have, \
-             is told to the peer.",
-        )
+        .text("An error such as a length that the packet does not have is told to the peer.")
         .stimulus("STREAM frame whose length goes beyond the packet")
         .expected("FRAME_ENCODING_ERROR"),
     must("F27", Server, rfc(9000, "19.7"))
-        .text("Only servers send NEW_TOKEN; one that a server receives closes the connection.")
+        .text("NEW_TOKEN is for servers to send; from a client it closes the connection.")
         .stimulus("NEW_TOKEN from a client")
         .expected("PROTOCOL_VIOLATION"),
     must("F28", Server, rfc(9000, "19.20"))
-        .text("Only servers send HANDSHAKE_DONE; one that a server receives closes the connection.")
+        .text("HANDSHAKE_DONE is for servers to send; from a client it closes the connection.")
         .stimulus("HANDSHAKE_DONE from a client")
         .expected("PROTOCOL_VIOLATION"),
     must("F49", Server, rfc(9000, "10.2.2"))
         .also(&[rfc(9000, "19.19")])
-        .text(
-            "Who has received CONNECTION_CLOSE sends at most one packet with CONNECTION_CLOSE and \
-             nothing after it.",
-        )
+        .text("CONNECTION_CLOSE is answered by at most one packet, with CONNECTION_CLOSE.")
         .stimulus("CONNECTION_CLOSE of the application (0x1d)")
         .expected("CONNECTION_CLOSE with NO_ERROR or any other code once, or no answer"),
     must("L01", Server, rfc(9000, "12.4"))
@@ -80,10 +68,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("Handshake packet without any frame")
         .expected("PROTOCOL_VIOLATION"),
     may("L07", Server, rfc(9000, "17.2.2"))
-        .text(
-            "An Initial packet with a frame that it must not carry is discarded, or closes the \
-             connection.",
-        )
+        .text("An Initial packet with a forbidden frame is discarded or closes the connection.")
         .stimulus("STREAM in an Initial packet")
         .expected("PROTOCOL_VIOLATION, or the connection lives on, or no answer"),
     must("L09", Server, rfc(9000, "12.4"))
@@ -101,10 +86,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .expected("FRAME_ENCODING_ERROR"),
     should("C27", Client, rfc(9000, "13.3"))
         .also(&[rfc(9000, "19.20")])
-        .text(
-            "HANDSHAKE_DONE is repeated until it is acknowledged, so that it may come more than \
-             once.",
-        )
+        .text("HANDSHAKE_DONE is repeated until it is acknowledged: it may come more than once.")
         .stimulus("HANDSHAKE_DONE a second time")
         .expected("the connection lives on"),
     must("C28", Client, rfc(9000, "12.4"))

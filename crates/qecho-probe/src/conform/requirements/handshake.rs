@@ -8,30 +8,17 @@ use crate::conform::requirement::{
 
 pub(super) static ROWS: &[Requirement] = &[
     must("F32", Server, rfc(9000, "19.6"))
-        .text(
-            "What CRYPTO frames carry ends at 2^62-1 bytes: data beyond that closes the \
-             connection.",
-        )
+        .text("CRYPTO data ends at 2^62-1 bytes: what is beyond closes the connection.")
         .stimulus("CRYPTO data beyond 2^62-1")
         .expected("CRYPTO_BUFFER_EXCEEDED, or FRAME_ENCODING_ERROR"),
     must("F33", Server, rfc(9000, "7.5"))
-        .text(
-            "CRYPTO data that cannot be kept after the handshake closes the connection, or is \
-             discarded and its packet acknowledged.",
-        )
+        .text("CRYPTO data that there is no room for is acknowledged or closes the connection.")
         .stimulus("CRYPTO data 1 MB ahead of what was received, after the handshake")
-        .expected(
-            "CRYPTO_BUFFER_EXCEEDED, or the connection lives on and the packet is acknowledged",
-        ),
+        .expected("CRYPTO_BUFFER_EXCEEDED, or the packet is acknowledged"),
     must("C25", Client, rfc(9000, "7.5"))
-        .text(
-            "CRYPTO data that cannot be kept after the handshake closes the connection, or is \
-             discarded and its packet acknowledged.",
-        )
+        .text("CRYPTO data that there is no room for is acknowledged or closes the connection.")
         .stimulus("CRYPTO data far ahead of what was received, after the handshake")
-        .expected(
-            "CRYPTO_BUFFER_EXCEEDED, or the connection lives on and the packet is acknowledged",
-        ),
+        .expected("CRYPTO_BUFFER_EXCEEDED, or the packet is acknowledged"),
     must("C33", Client, rfc(9000, "17.2.5.2"))
         .also(&[rfc(9001, "5.8")])
         .text("A Retry packet whose integrity tag is wrong is discarded.")

@@ -8,25 +8,16 @@ use crate::conform::requirement::{
 
 pub(super) static ROWS: &[Requirement] = &[
     must("F03", Server, rfc(9000, "17.3.1"))
-        .text(
-            "The reserved bits of a short header are 0 beneath its protection; others close the \
-             connection.",
-        )
+        .text("The reserved bits of a short header are 0; others close the connection.")
         .stimulus("1-RTT packet with reserved bits set")
         .expected("PROTOCOL_VIOLATION"),
     must("L05", Server, rfc(9000, "17.2"))
-        .text(
-            "The reserved bits of a long header are 0 beneath its protection; others close the \
-             connection.",
-        )
+        .text("The reserved bits of a long header are 0; others close the connection.")
         .stimulus("Handshake packet with reserved bits set")
         .expected("PROTOCOL_VIOLATION"),
     must("L08", Server, rfc(9000, "17.2"))
         .also(&[rfc(9000, "5.2")])
-        .text(
-            "The reserved bits of a long header are 0 beneath its protection; an Initial packet \
-             with others is at least not processed.",
-        )
+        .text("An Initial packet whose reserved bits are not 0 is at least not processed.")
         .stimulus("Initial packet with reserved bits set")
         .expected("PROTOCOL_VIOLATION, or no answer, as what it carries is not processed"),
     must("V05", Server, rfc(9000, "17.2"))
@@ -47,25 +38,16 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("Good Initial packet, and behind it a packet with another connection ID")
         .expected("the good packet is answered"),
     must("C35", Client, rfc(9000, "17.2.2"))
-        .text(
-            "A server has no tokens in its Initial packets: such a packet is discarded, or closes \
-             the connection.",
-        )
+        .text("A server's Initial packet with a token is discarded or closes the connection.")
         .stimulus("Initial packet of the server with a token")
         .expected("PROTOCOL_VIOLATION, or the client gives up, or no connection comes about"),
     must("C36", Client, rfc(9000, "17.2"))
-        .text(
-            "The reserved bits of a long header are 0 beneath its protection; others close the \
-             connection.",
-        )
+        .text("The reserved bits of a long header are 0; others close the connection.")
         .stimulus("Handshake packet of the server with reserved bits set")
         .expected("PROTOCOL_VIOLATION"),
     must("C37", Client, rfc(9000, "17.2"))
         .also(&[rfc(9000, "5.2")])
-        .text(
-            "The reserved bits of a long header are 0 beneath its protection; an Initial packet \
-             with others is at least not processed.",
-        )
+        .text("An Initial packet whose reserved bits are not 0 is at least not processed.")
         .stimulus("Initial packet of the server with reserved bits set")
         .expected("PROTOCOL_VIOLATION, or no connection comes about"),
 ];

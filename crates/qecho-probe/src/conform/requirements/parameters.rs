@@ -12,38 +12,23 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("ClientHello without initial_source_connection_id")
         .expected("TRANSPORT_PARAMETER_ERROR"),
     must("P02", Server, rfc(9000, "7.3"))
-        .text(
-            "initial_source_connection_id is the ID of the client's first Initial packet; another \
-             value closes the connection.",
-        )
+        .text("initial_source_connection_id is the one of the client's first Initial packet.")
         .stimulus("initial_source_connection_id of another value")
         .expected("PROTOCOL_VIOLATION, or TRANSPORT_PARAMETER_ERROR"),
     must("P03", Server, rfc(9000, "18.2"))
-        .text(
-            "Only servers send original_destination_connection_id; a server that receives it \
-             closes the connection.",
-        )
+        .text("original_destination_connection_id of a client closes the connection.")
         .stimulus("Client that sends original_destination_connection_id")
         .expected("TRANSPORT_PARAMETER_ERROR"),
     must("P04", Server, rfc(9000, "18.2"))
-        .text(
-            "Only servers send preferred_address; a server that receives it closes the \
-             connection.",
-        )
+        .text("preferred_address of a client closes the connection.")
         .stimulus("Client that sends preferred_address")
         .expected("TRANSPORT_PARAMETER_ERROR"),
     must("P05", Server, rfc(9000, "18.2"))
-        .text(
-            "Only servers send retry_source_connection_id; a server that receives it closes the \
-             connection.",
-        )
+        .text("retry_source_connection_id of a client closes the connection.")
         .stimulus("Client that sends retry_source_connection_id")
         .expected("TRANSPORT_PARAMETER_ERROR"),
     must("P06", Server, rfc(9000, "18.2"))
-        .text(
-            "Only servers send stateless_reset_token; a server that receives it closes the \
-             connection.",
-        )
+        .text("stateless_reset_token of a client closes the connection.")
         .stimulus("Client that sends stateless_reset_token")
         .expected("TRANSPORT_PARAMETER_ERROR"),
     must("P07", Server, rfc(9000, "18.2"))
@@ -67,18 +52,12 @@ pub(super) static ROWS: &[Requirement] = &[
         .expected("TRANSPORT_PARAMETER_ERROR"),
     must("P11", Server, rfc(9000, "4.6"))
         .also(&[rfc(9000, "18.2")])
-        .text(
-            "More streams than 2^60 cannot be numbered: a parameter that grants them closes the \
-             connection.",
-        )
+        .text("Streams beyond 2^60 cannot be numbered: to grant them closes the connection.")
         .stimulus("initial_max_streams_bidi of 2^60+1")
         .expected("TRANSPORT_PARAMETER_ERROR"),
     must("P12", Server, rfc(9000, "4.6"))
         .also(&[rfc(9000, "18.2")])
-        .text(
-            "More streams than 2^60 cannot be numbered: a parameter that grants them closes the \
-             connection.",
-        )
+        .text("Streams beyond 2^60 cannot be numbered: to grant them closes the connection.")
         .stimulus("initial_max_streams_uni of 2^60+1")
         .expected("TRANSPORT_PARAMETER_ERROR"),
     should("P13", Server, rfc(9000, "7.4"))
@@ -101,10 +80,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .expected("TRANSPORT_PARAMETER_ERROR"),
     must("P17", Server, rfc(9000, "7.4"))
         .also(&[rfc(9000, "18.2")])
-        .text(
-            "A parameter that is an integer has that integer and nothing behind it; an invalid \
-             value closes the connection.",
-        )
+        .text("An integer parameter has nothing behind its integer; more closes the connection.")
         .stimulus("Integer parameter that is longer than its integer")
         .expected("TRANSPORT_PARAMETER_ERROR"),
     must("C02", Client, rfc(9000, "7.3"))
@@ -112,10 +88,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("Server that leaves original_destination_connection_id out")
         .expected("TRANSPORT_PARAMETER_ERROR"),
     must("C03", Client, rfc(9000, "7.3"))
-        .text(
-            "original_destination_connection_id is the ID to which the client first sent; another \
-             value closes the connection.",
-        )
+        .text("original_destination_connection_id is the ID to which the client first sent.")
         .stimulus("Server with a wrong original_destination_connection_id")
         .expected("PROTOCOL_VIOLATION, or TRANSPORT_PARAMETER_ERROR"),
     must("C04", Client, rfc(9000, "7.3"))
@@ -123,10 +96,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("Server that leaves initial_source_connection_id out")
         .expected("TRANSPORT_PARAMETER_ERROR"),
     must("C05", Client, rfc(9000, "7.3"))
-        .text(
-            "Without a Retry there is no retry_source_connection_id; one that comes closes the \
-             connection.",
-        )
+        .text("retry_source_connection_id without a Retry closes the connection.")
         .stimulus("retry_source_connection_id without a Retry")
         .expected("PROTOCOL_VIOLATION, or TRANSPORT_PARAMETER_ERROR"),
     must("C06", Client, rfc(9000, "18.2"))

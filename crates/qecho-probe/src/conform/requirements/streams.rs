@@ -25,82 +25,53 @@ pub(super) static ROWS: &[Requirement] = &[
         .expected("FLOW_CONTROL_ERROR"),
     must("F07", Server, rfc(9000, "19.9"))
         .also(&[rfc(9000, "4.1"), rfc(9000, "4.5")])
-        .text(
-            "What all streams have sent counts against the window of the connection, up to their \
-             final sizes.",
-        )
+        .text("All that streams send, up to their final sizes, counts against the connection.")
         .stimulus("RESET_STREAM whose final size goes beyond the window of the connection")
         .expected("FLOW_CONTROL_ERROR"),
     must("F08", Server, rfc(9000, "19.8"))
-        .text("Data on a stream on which the receiver alone sends closes the connection.")
+        .text("Data on a stream on which only the receiver sends closes the connection.")
         .stimulus("STREAM on a unidirectional stream of the receiver (id 3)")
         .expected("STREAM_STATE_ERROR"),
     must("F09", Server, rfc(9000, "19.8"))
-        .text(
-            "Data on a stream that the receiver would have to open, and has not, closes the \
-             connection.",
-        )
+        .text("Data on a stream that the receiver has yet to open closes the connection.")
         .stimulus("STREAM on a bidirectional stream that the receiver never opened (id 41)")
         .expected("STREAM_STATE_ERROR"),
     must("F10", Server, rfc(9000, "19.4"))
-        .text("RESET_STREAM for a stream on which the receiver alone sends closes the connection.")
+        .text("RESET_STREAM for a stream on which only the receiver sends closes the connection.")
         .stimulus("RESET_STREAM for a unidirectional stream of the receiver (id 3)")
         .expected("STREAM_STATE_ERROR"),
     must("F11", Server, rfc(9000, "19.5"))
-        .text(
-            "STOP_SENDING for a stream on which the receiver only receives closes the connection.",
-        )
+        .text("STOP_SENDING for a stream on which only the sender sends closes the connection.")
         .stimulus("STOP_SENDING for a unidirectional stream of the sender (id 2)")
         .expected("STREAM_STATE_ERROR, or STREAM_LIMIT_ERROR where no such stream is granted"),
     must("F12", Server, rfc(9000, "19.5"))
-        .text(
-            "STOP_SENDING for a stream that the receiver would have to open, and has not, closes \
-             the connection.",
-        )
+        .text("STOP_SENDING for a stream that the receiver has yet to open closes the connection.")
         .stimulus("STOP_SENDING for a stream that the receiver never opened (id 41)")
         .expected("STREAM_STATE_ERROR"),
     must("F13", Server, rfc(9000, "19.10"))
-        .text(
-            "MAX_STREAM_DATA for a stream that the receiver would have to open, and has not, \
-             closes the connection.",
-        )
+        .text("MAX_STREAM_DATA for a stream yet to be opened by the receiver is an error.")
         .stimulus("MAX_STREAM_DATA for a stream that the receiver never opened (id 41)")
         .expected("STREAM_STATE_ERROR"),
     must("F14", Server, rfc(9000, "19.10"))
-        .text(
-            "MAX_STREAM_DATA for a stream on which the receiver only receives closes the \
-             connection.",
-        )
+        .text("MAX_STREAM_DATA for a stream on which only the sender sends is an error.")
         .stimulus("MAX_STREAM_DATA for a unidirectional stream of the sender (id 2)")
         .expected("STREAM_STATE_ERROR, or STREAM_LIMIT_ERROR where no such stream is granted"),
     must("F15", Server, rfc(9000, "19.13"))
-        .text(
-            "STREAM_DATA_BLOCKED for a stream on which the receiver alone sends closes the \
-             connection.",
-        )
+        .text("STREAM_DATA_BLOCKED for a stream on which only the receiver sends is an error.")
         .stimulus("STREAM_DATA_BLOCKED for a unidirectional stream of the receiver (id 3)")
         .expected("STREAM_STATE_ERROR"),
     must("F16", Server, rfc(9000, "19.11"))
         .also(&[rfc(9000, "4.6")])
-        .text(
-            "More streams than 2^60 cannot be numbered: a MAX_STREAMS frame that grants them \
-             closes the connection.",
-        )
+        .text("Streams beyond 2^60 cannot be numbered: to grant them closes the connection.")
         .stimulus("MAX_STREAMS of 2^60+1 for bidirectional streams")
         .expected("FRAME_ENCODING_ERROR"),
     must("F17", Server, rfc(9000, "19.11"))
         .also(&[rfc(9000, "4.6")])
-        .text(
-            "More streams than 2^60 cannot be numbered: a MAX_STREAMS frame that grants them \
-             closes the connection.",
-        )
+        .text("Streams beyond 2^60 cannot be numbered: to grant them closes the connection.")
         .stimulus("MAX_STREAMS of 2^60+1 for unidirectional streams")
         .expected("FRAME_ENCODING_ERROR"),
     must("F18", Server, rfc(9000, "19.14"))
-        .text(
-            "More streams than 2^60 cannot be numbered: a STREAMS_BLOCKED frame that names such a \
-             limit closes the connection.",
-        )
+        .text("Streams beyond 2^60 cannot be numbered: to ask for them closes the connection.")
         .stimulus("STREAMS_BLOCKED at 2^60+1")
         .expected("FRAME_ENCODING_ERROR, or STREAM_LIMIT_ERROR"),
     must("F34", Server, rfc(9000, "19.8"))
@@ -137,22 +108,16 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("STOP_SENDING on an open bidirectional stream")
         .expected("RESET_STREAM of that stream"),
     must("C15", Client, rfc(9000, "19.8"))
-        .text(
-            "Data on a stream that the receiver would have to open, and has not, closes the \
-             connection.",
-        )
+        .text("Data on a stream that the receiver has yet to open closes the connection.")
         .stimulus("STREAM on a bidirectional stream that the client never opened (id 40)")
         .expected("STREAM_STATE_ERROR"),
     must("C16", Client, rfc(9000, "19.8"))
-        .text("Data on a stream on which the receiver alone sends closes the connection.")
+        .text("Data on a stream on which only the receiver sends closes the connection.")
         .stimulus("STREAM on a unidirectional stream of the client (id 2)")
         .expected("STREAM_STATE_ERROR"),
     must("C17", Client, rfc(9000, "19.11"))
         .also(&[rfc(9000, "4.6")])
-        .text(
-            "More streams than 2^60 cannot be numbered: a MAX_STREAMS frame that grants them \
-             closes the connection.",
-        )
+        .text("Streams beyond 2^60 cannot be numbered: to grant them closes the connection.")
         .stimulus("MAX_STREAMS of 2^60+1")
         .expected("FRAME_ENCODING_ERROR"),
 ];

@@ -9,12 +9,11 @@ use crate::conform::requirement::{
 pub(super) static ROWS: &[Requirement] = &[
     must("V01", Server, rfc(9000, "17.2.1"))
         .also(&[rfc(9000, "5.2.2"), rfc(9000, "6.1")])
-        .text(
-            "A Version Negotiation packet has both connection IDs swapped, and there is at most \
-             one for a datagram; that there is one at all is a SHOULD.",
-        )
+        .text("Version Negotiation has both IDs swapped and comes at most once for a datagram.")
         .stimulus("Unknown version in 1200 bytes")
-        .expected("one Version Negotiation packet, the connection IDs swapped"),
+        .expected(
+            "one Version Negotiation packet (that there is one is a SHOULD), the IDs swapped",
+        ),
     must("V02", Server, rfc(9000, "5.2.2"))
         .text("A small packet of an unknown version is dropped.")
         .stimulus("Unknown version in 1199 bytes")
@@ -33,7 +32,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("version_information of 7 bytes")
         .expected("TRANSPORT_PARAMETER_ERROR, or the connection lives on"),
     must("P20", Server, rfc(9368, "4"))
-        .text("The chosen version in version_information is the one in use, where that is known.")
+        .text("version_information chooses the version in use, where it is known.")
         .stimulus("version_information whose chosen version is another one")
         .expected("VERSION_NEGOTIATION_ERROR, or the connection lives on"),
     must("P21", Server, rfc(9368, "4"))
@@ -41,10 +40,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("version_information with version 0")
         .expected("TRANSPORT_PARAMETER_ERROR, or the connection lives on"),
     must("C11", Client, rfc(9368, "4"))
-        .text(
-            "The chosen version in the server's version_information is the one in use, where that \
-             is known.",
-        )
+        .text("The server's version_information chooses the version in use.")
         .stimulus("Server whose version_information chooses a version that was not offered")
         .expected(
             "TRANSPORT_PARAMETER_ERROR, or VERSION_NEGOTIATION_ERROR, or the connection lives on",
@@ -55,17 +51,11 @@ pub(super) static ROWS: &[Requirement] = &[
         .expected("the handshake goes on"),
     should("C31", Client, rfc(9000, "5.2.1"))
         .also(&[rfc(8999, "6"), rfc(9000, "17.2.1")])
-        .text(
-            "A packet to another connection ID is discarded; by the IDs a client knows that a \
-             Version Negotiation packet answers it.",
-        )
+        .text("A packet to another connection ID, such as Version Negotiation, is discarded.")
         .stimulus("Version Negotiation packet with foreign connection IDs")
         .expected("the handshake goes on"),
     must("C32", Client, rfc(9000, "6.2"))
-        .text(
-            "A client that knows only one version gives up if Version Negotiation does not offer \
-             it.",
-        )
+        .text("A client that knows one version gives up if Version Negotiation lacks it.")
         .stimulus("Version Negotiation packet without a common version")
         .expected("the client gives up"),
 ];

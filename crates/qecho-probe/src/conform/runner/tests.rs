@@ -135,6 +135,8 @@ fn a_peer_that_is_started_again_has_crashed_if_it_does_so_twice() {
     let report = peer.meets(&["F12", "F13"]);
     assert_eq!(verdicts(&report), [Verdict::Crashed, Verdict::Pass]);
     assert_eq!(peer.runs, ["F12", "F12", "F13"]);
+    let seen = "run 1; then no further handshake: no answer, but another one 1500 ms later";
+    assert_eq!(report.rows[0].finding.seen, seen);
     assert_eq!(report.lost, None);
 }
 
@@ -164,6 +166,17 @@ fn a_run_that_is_stopped_leaves_what_it_has() {
     let report = Runner::new("peer").run(&rows, &mut peer, &mut |_event| {}, &stop);
     assert!(report.is_partial);
     assert_eq!(verdicts(&report), [Verdict::Pass; 2]);
+}
+
+#[test]
+fn a_run_that_is_stopped_while_the_peer_is_waited_for_accuses_nobody() {
+    let rows = ["F12", "F13"].map(requirement);
+    let asked = Cell::new(0);
+    let stop = || asked.replace(asked.get() + 1) > 0;
+    let mut peer = Scripted::new(&[], &[true, false]);
+    let report = Runner::new("peer").run(&rows, &mut peer, &mut |_event| {}, &stop);
+    assert!(report.is_partial && report.rows.is_empty());
+    assert_eq!(peer.paused, Duration::ZERO);
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn peer(report: &Report, origin: &Origin, suffix: &str, out: &mut dyn Write) -> 
             let title = heading(verdict);
             writeln!(out, "<h2>{title}</h2>")?;
         }
-        rows.try_for_each(|row| article(row, origin, suffix, out))?;
+        rows.try_for_each(|row| article(row, &origin.again(report, row), suffix, out))?;
     }
     Ok(())
 }
@@ -127,7 +127,7 @@ fn tiles(counts: &Counts, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Writes one requirement: what it says, what was expected and seen, and the packets.
-fn article(row: &Row, origin: &Origin, suffix: &str, out: &mut dyn Write) -> io::Result<()> {
+fn article(row: &Row, again: &str, suffix: &str, out: &mut dyn Write) -> io::Result<()> {
     let requirement = row.requirement;
     let (id, verdict) = (requirement.id, row.verdict());
     let sections = requirement.sections().map(|section| {
@@ -149,7 +149,7 @@ fn article(row: &Row, origin: &Origin, suffix: &str, out: &mut dyn Write) -> io:
         escaped(&row.finding.seen),
     )?;
     if verdict != Verdict::Pass {
-        let again = escaped(&origin.again(id));
+        let again = escaped(again);
         writeln!(out, "<dt>again</dt><dd><code>{again}</code></dd>")?;
     }
     writeln!(out, "</dl>")?;

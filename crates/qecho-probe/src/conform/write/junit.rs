@@ -27,14 +27,14 @@ pub fn junit(reports: &[Report], origin: &Origin, out: &mut dyn Write) -> io::Re
             seconds(report.rows.iter()),
         )?;
         for row in &report.rows {
-            case(row, origin, out)?;
+            case(report, row, origin, out)?;
         }
         writeln!(out, "  </testsuite>")?;
     }
     writeln!(out, "</testsuites>")
 }
 
-fn case(row: &Row, origin: &Origin, out: &mut dyn Write) -> io::Result<()> {
+fn case(report: &Report, row: &Row, origin: &Origin, out: &mut dyn Write) -> io::Result<()> {
     let requirement = row.requirement;
     write!(
         out,
@@ -58,7 +58,7 @@ fn case(row: &Row, origin: &Origin, out: &mut dyn Write) -> io::Result<()> {
             escaped(requirement.text),
             escaped(requirement.expected),
             requirement.section.link(),
-            escaped(&origin.again(requirement.id)),
+            escaped(&origin.again(report, row)),
         )?,
         Verdict::NotApplicable | Verdict::NotReached | Verdict::Unsteady => {
             writeln!(out, ">\n      <skipped message=\"{verdict}: {seen}\"/>")?;

@@ -11,6 +11,7 @@ use crate::conform::{
 fn origin() -> Origin {
     Origin {
         command: "qecho conform localhost:4433 --alpn 'x & y'".into(),
+        again: "qecho conform {target} --alpn 'x & y' --only {id} --show {id}".into(),
         began: "2026-01-02T03:04:05Z".into(),
         version: "1.2.3".into(),
     }

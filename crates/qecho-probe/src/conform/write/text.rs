@@ -32,7 +32,7 @@ pub fn text(report: &Report, origin: &Origin, out: &mut dyn Write) -> io::Result
         for row in report.having(verdict) {
             writeln!(out, "{verdict:<10}{}", told(row))?;
             if verdict.is_broken() {
-                writeln!(out, "{:10}{}", "", origin.again(row.requirement.id))?;
+                writeln!(out, "{:10}{}", "", shown(&origin.again(report, row)))?;
             }
         }
     }
