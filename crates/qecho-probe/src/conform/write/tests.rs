@@ -205,6 +205,18 @@ fn a_comparison_tells_what_got_worse_and_what_is_new() {
 }
 
 #[test]
+fn a_list_has_a_line_for_each_requirement() {
+    let rows = ["F12", "C34"].map(testing::requirement);
+    let list = written(|out| text_of_requirements(&rows, out));
+    let lines: Vec<_> = list.lines().collect();
+    let expected = [
+        "F12  9000 §19.5     MUST    STOP_SENDING for a stream that the receiver never opened (id 41)",
+        "C34  9000 §17.2.5.2 MUST    Retry with an empty token and a good integrity tag",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
 fn a_table_shows_peers_side_by_side_or_only_where_they_differ() {
     let reports = [Verdict::Pass, Verdict::Fail]
         .map(|verdict| testing::report(&[("F12", verdict), ("F13", Verdict::Pass)]));

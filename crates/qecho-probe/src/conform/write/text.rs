@@ -8,7 +8,9 @@ use std::{
 use qecho_packet::text;
 
 use super::Origin;
-use crate::conform::{Comparison, Counts, Matrix, MatrixRow, Outcome, Report, Row, Verdict};
+use crate::conform::{
+    Comparison, Counts, Matrix, MatrixRow, Outcome, Report, Requirement, Row, Verdict,
+};
 
 /// Verdicts that are told row by row, the worst first.
 const TOLD: [Verdict; 4] = [
@@ -115,6 +117,17 @@ pub fn text_of_several(
         0 if only_differences => writeln!(out, "They differ in nothing."),
         _ => Ok(()),
     }
+}
+
+/// Writes what would be tried, a line a requirement.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn text_of_requirements(rows: &[&Requirement], out: &mut dyn Write) -> io::Result<()> {
+    rows.iter().try_for_each(|row| {
+        let (section, level) = (row.section.to_string(), row.level.as_str());
+        writeln!(out, "{:<5}{section:<15}{level:<8}{}", row.id, row.stimulus)
+    })
 }
 
 fn told(row: &Row) -> String {
