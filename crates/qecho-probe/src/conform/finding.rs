@@ -1,0 +1,58 @@
+//! What one run of a requirement came to.
+
+use std::time::Duration;
+
+use qecho_packet::Direction;
+
+use super::Verdict;
+
+/// What a run of a requirement came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The judgement.
+    pub verdict: Verdict,
+    /// What was seen, in words.
+    pub seen: String,
+    /// What was sent and received, in its order.
+    pub packets: Vec<PacketRecord>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A datagram of a run, and what is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PacketRecord {
+    /// Time since the run began.
+    pub time: Duration,
+    /// Sent by us, or received from the peer.
+    pub direction: Direction,
+    /// What is in it, a line for each packet or frame.
+    pub lines: Vec<String>,
+    /// The datagram as it was on the wire.
+    pub datagram: Vec<u8>,
+}
+
+impl Finding {
+    /// Judges by what was seen, in words.
+    pub fn new(verdict: Verdict, seen: impl Into<String>) -> Self {
+        Self {
+            verdict,
+            seen: seen.into(),
+            packets: Vec::new(),
+            took: Duration::ZERO,
+        }
+    }
+
+    /// Adds what was sent and received.
+    pub fn with_packets(mut self, packets: Vec<PacketRecord>) -> Self {
+        self.packets = packets;
+        self
+    }
+
+    /// Adds how long it took.
+    pub fn with_took(mut self, took: Duration) -> Self {
+        self.took = took;
+        self
+    }
+}

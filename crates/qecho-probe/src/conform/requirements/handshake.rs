@@ -1,0 +1,31 @@
+//! The handshake: CRYPTO frames and Retry (RFC 9000 §7.5, §17.2.5, §19.6).
+
+use crate::conform::requirement::{
+    Requirement,
+    Side::{Client, Server},
+    must, rfc,
+};
+
+pub(super) static ROWS: &[Requirement] = &[
+    must("F32", Server, rfc(9000, "19.6"))
+        .text("CRYPTO data ends at 2^62-1 bytes: what is beyond closes the connection.")
+        .stimulus("CRYPTO data beyond 2^62-1")
+        .expected("CRYPTO_BUFFER_EXCEEDED, or FRAME_ENCODING_ERROR"),
+    must("F33", Server, rfc(9000, "7.5"))
+        .text("CRYPTO data that there is no room for is acknowledged or closes the connection.")
+        .stimulus("CRYPTO data 1 MB ahead of what was received, after the handshake")
+        .expected("CRYPTO_BUFFER_EXCEEDED, or the packet is acknowledged"),
+    must("C25", Client, rfc(9000, "7.5"))
+        .text("CRYPTO data that there is no room for is acknowledged or closes the connection.")
+        .stimulus("CRYPTO data far ahead of what was received, after the handshake")
+        .expected("CRYPTO_BUFFER_EXCEEDED, or the packet is acknowledged"),
+    must("C33", Client, rfc(9000, "17.2.5.2"))
+        .also(&[rfc(9001, "5.8")])
+        .text("A Retry packet whose integrity tag is wrong is discarded.")
+        .stimulus("Retry with a wrong integrity tag")
+        .expected("the handshake goes on as if it had not come"),
+    must("C34", Client, rfc(9000, "17.2.5.2"))
+        .text("A Retry packet without a token is discarded.")
+        .stimulus("Retry with an empty token and a good integrity tag")
+        .expected("the handshake goes on as if it had not come"),
+];

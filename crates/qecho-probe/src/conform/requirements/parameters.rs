@@ -1,0 +1,124 @@
+//! Transport parameters (RFC 9000 §7.3, §7.4, §18).
+
+use crate::conform::requirement::{
+    Requirement,
+    Side::{Client, Server},
+    must, rfc, should,
+};
+
+pub(super) static ROWS: &[Requirement] = &[
+    must("P01", Server, rfc(9000, "7.3"))
+        .text("A handshake without initial_source_connection_id fails.")
+        .stimulus("ClientHello without initial_source_connection_id")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("P02", Server, rfc(9000, "7.3"))
+        .text("initial_source_connection_id is the one of the client's first Initial packet.")
+        .stimulus("initial_source_connection_id of another value")
+        .expected("PROTOCOL_VIOLATION, or TRANSPORT_PARAMETER_ERROR"),
+    must("P03", Server, rfc(9000, "18.2"))
+        .text("original_destination_connection_id of a client closes the connection.")
+        .stimulus("Client that sends original_destination_connection_id")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("P04", Server, rfc(9000, "18.2"))
+        .text("preferred_address of a client closes the connection.")
+        .stimulus("Client that sends preferred_address")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("P05", Server, rfc(9000, "18.2"))
+        .text("retry_source_connection_id of a client closes the connection.")
+        .stimulus("Client that sends retry_source_connection_id")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("P06", Server, rfc(9000, "18.2"))
+        .text("stateless_reset_token of a client closes the connection.")
+        .stimulus("Client that sends stateless_reset_token")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("P07", Server, rfc(9000, "18.2"))
+        .also(&[rfc(9000, "7.4")])
+        .text("max_udp_payload_size is at least 1200; an invalid value closes the connection.")
+        .stimulus("max_udp_payload_size of 1199")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("P08", Server, rfc(9000, "18.2"))
+        .also(&[rfc(9000, "7.4")])
+        .text("ack_delay_exponent is at most 20; an invalid value closes the connection.")
+        .stimulus("ack_delay_exponent of 21")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("P09", Server, rfc(9000, "18.2"))
+        .also(&[rfc(9000, "7.4")])
+        .text("max_ack_delay is below 2^14; an invalid value closes the connection.")
+        .stimulus("max_ack_delay of 2^14")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("P10", Server, rfc(9000, "18.2"))
+        .text("active_connection_id_limit is at least 2; a lower value closes the connection.")
+        .stimulus("active_connection_id_limit of 1")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("P11", Server, rfc(9000, "4.6"))
+        .also(&[rfc(9000, "18.2")])
+        .text("Streams beyond 2^60 cannot be numbered: to grant them closes the connection.")
+        .stimulus("initial_max_streams_bidi of 2^60+1")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("P12", Server, rfc(9000, "4.6"))
+        .also(&[rfc(9000, "18.2")])
+        .text("Streams beyond 2^60 cannot be numbered: to grant them closes the connection.")
+        .stimulus("initial_max_streams_uni of 2^60+1")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    should("P13", Server, rfc(9000, "7.4"))
+        .text("A parameter that comes twice closes the connection.")
+        .stimulus("One parameter twice")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("P14", Server, rfc(9000, "7.4"))
+        .also(&[rfc(9000, "18")])
+        .text("Parameters that cannot be read close the connection.")
+        .stimulus("List of parameters that is cut off")
+        .expected("TRANSPORT_PARAMETER_ERROR, or 0x132 (decode_error)"),
+    must("P15", Server, rfc(9000, "7.4.2"))
+        .text("Parameters that are not known are ignored.")
+        .stimulus("Unknown and reserved parameters")
+        .expected("the connection lives on"),
+    must("P16", Server, rfc(9000, "7.4"))
+        .also(&[rfc(9000, "18.2")])
+        .text("disable_active_migration has no value; an invalid value closes the connection.")
+        .stimulus("disable_active_migration with a value")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("P17", Server, rfc(9000, "7.4"))
+        .also(&[rfc(9000, "18.2")])
+        .text("An integer parameter has nothing behind its integer; more closes the connection.")
+        .stimulus("Integer parameter that is longer than its integer")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("C02", Client, rfc(9000, "7.3"))
+        .text("A handshake without original_destination_connection_id fails.")
+        .stimulus("Server that leaves original_destination_connection_id out")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("C03", Client, rfc(9000, "7.3"))
+        .text("original_destination_connection_id is the ID to which the client first sent.")
+        .stimulus("Server with a wrong original_destination_connection_id")
+        .expected("PROTOCOL_VIOLATION, or TRANSPORT_PARAMETER_ERROR"),
+    must("C04", Client, rfc(9000, "7.3"))
+        .text("A handshake without initial_source_connection_id fails.")
+        .stimulus("Server that leaves initial_source_connection_id out")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("C05", Client, rfc(9000, "7.3"))
+        .text("retry_source_connection_id without a Retry closes the connection.")
+        .stimulus("retry_source_connection_id without a Retry")
+        .expected("PROTOCOL_VIOLATION, or TRANSPORT_PARAMETER_ERROR"),
+    must("C06", Client, rfc(9000, "18.2"))
+        .also(&[rfc(9000, "7.4")])
+        .text("max_udp_payload_size is at least 1200; an invalid value closes the connection.")
+        .stimulus("Server with max_udp_payload_size of 1199")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("C07", Client, rfc(9000, "18.2"))
+        .text("active_connection_id_limit is at least 2; a lower value closes the connection.")
+        .stimulus("Server with active_connection_id_limit of 1")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("C08", Client, rfc(9000, "18.2"))
+        .text("A preferred address has a connection ID; one without closes the connection.")
+        .stimulus("preferred_address with a connection ID of no bytes")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    should("C09", Client, rfc(9000, "7.4"))
+        .text("A parameter that comes twice closes the connection.")
+        .stimulus("Server that sends a parameter twice")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+    must("C10", Client, rfc(9000, "18.2"))
+        .also(&[rfc(9000, "7.4")])
+        .text("ack_delay_exponent is at most 20; an invalid value closes the connection.")
+        .stimulus("Server with ack_delay_exponent of 21")
+        .expected("TRANSPORT_PARAMETER_ERROR"),
+];

@@ -1,0 +1,208 @@
+use std::{cell::Cell, collections::VecDeque};
+
+use super::*;
+use crate::conform::{Outcome, testing::requirement};
+
+/// Peer with the findings and signs of life of a script; without any it keeps all and lives.
+#[derive(Default)]
+struct Scripted {
+    findings: VecDeque<Verdict>,
+    /// Whether it lives, look by look.
+    lives: VecDeque<bool>,
+    runs: Vec<&'static str>,
+    looks: usize,
+    paused: Duration,
+}
+
+impl Target for Scripted {
+    fn run(&mut self, requirement: &'static Requirement) -> Finding {
+        self.runs.push(requirement.id);
+        let verdict = self.findings.pop_front().unwrap_or(Verdict::Pass);
+        Finding::new(verdict, format!("run {}", self.runs.len()))
+    }
+
+    fn look(&mut self) -> Liveness {
+        self.looks += 1;
+        match self.lives.pop_front().unwrap_or(true) {
+            true => Liveness::Alive,
+            false => Liveness::Gone("no answer".into()),
+        }
+    }
+
+    fn pause(&mut self, time: Duration) {
+        self.paused += time;
+    }
+}
+
+impl Scripted {
+    fn new(findings: &[Verdict], lives: &[bool]) -> Self {
+        Self {
+            findings: findings.iter().copied().collect(),
+            lives: lives.iter().copied().collect(),
+            ..Self::default()
+        }
+    }
+
+    fn meets(&mut self, ids: &[&str]) -> Report {
+        self.meets_at(Level::Must, ids)
+    }
+
+    fn meets_at(&mut self, level: Level, ids: &[&str]) -> Report {
+        let rows: Vec<_> = ids.iter().map(|id| requirement(id)).collect();
+        let runner = Runner::new("peer").with_level(level);
+        runner.run(&rows, self, &mut |_event| {}, &|| false)
+    }
+}
+
+fn verdicts(report: &Report) -> Vec<Verdict> {
+    report.rows.iter().map(Row::verdict).collect()
+}
+
+const GONE: [bool; 1 + REVIVAL_PAUSES.len()] = [false; 1 + REVIVAL_PAUSES.len()];
+
+#[test]
+fn a_fail_counts_if_a_second_run_agrees() {
+    let mut peer = Scripted::new(&[Verdict::Fail, Verdict::Fail, Verdict::Pass], &[]);
+    let report = peer.meets(&["F12", "F13"]);
+    assert_eq!(verdicts(&report), [Verdict::Fail, Verdict::Pass]);
+    assert_eq!(peer.runs, ["F12", "F12", "F13"]);
+    assert_eq!(report.outcome(), Outcome::Broken);
+}
+
+#[test]
+fn runs_that_differ_are_unsteady_and_break_nothing() {
+    for other in [Verdict::Pass, Verdict::Note, Verdict::NotReached] {
+        let report = Scripted::new(&[Verdict::Fail, other], &[]).meets(&["F12"]);
+        assert_eq!(verdicts(&report), [Verdict::Unsteady]);
+        assert_eq!(report.outcome(), Outcome::Kept);
+        let seen = &report.rows[0].finding.seen;
+        assert_eq!(
+            *seen,
+            format!("fail at first (run 1), then {other} (run 2)")
+        );
+    }
+}
+
+#[test]
+fn what_does_not_speak_against_the_peer_is_tried_once() {
+    for verdict in [Verdict::Pass, Verdict::NotApplicable, Verdict::NotReached] {
+        let mut peer = Scripted::new(&[verdict], &[]);
+        assert_eq!(verdicts(&peer.meets(&["F12"])), [verdict]);
+        assert_eq!(peer.runs.len(), 1);
+    }
+}
+
+#[test]
+fn a_should_fails_only_on_demand_and_a_may_never() {
+    let twice = |id, level| {
+        let report = Scripted::new(&[Verdict::Fail; 2], &[]).meets_at(level, &[id]);
+        report.rows[0].verdict()
+    };
+    assert_eq!(twice("F35", Level::Must), Verdict::Note);
+    assert_eq!(twice("F35", Level::Should), Verdict::Fail);
+    assert_eq!(twice("F12", Level::Should), Verdict::Fail);
+    for level in [Level::Must, Level::Should, Level::May] {
+        assert_eq!(twice("F41", level), Verdict::Note);
+    }
+}
+
+#[test]
+fn a_peer_that_never_answered_costs_one_look() {
+    let mut peer = Scripted::new(&[], &[false]);
+    let report = peer.meets(&["F12", "F13"]);
+    assert_eq!(verdicts(&report), [Verdict::NotReached; 2]);
+    assert_eq!((peer.runs.len(), peer.looks), (0, 1));
+    assert_eq!(report.lost.as_deref(), Some("no answer"));
+    assert_eq!(report.outcome(), Outcome::NothingReached);
+}
+
+#[test]
+fn a_peer_that_is_gone_has_crashed_and_the_rest_is_not_tried() {
+    let mut peer = Scripted::new(&[], &[&[true], &GONE[..]].concat());
+    let report = peer.meets(&["F12", "F13", "F14"]);
+    let expected = [Verdict::Crashed, Verdict::NotReached, Verdict::NotReached];
+    assert_eq!(verdicts(&report), expected);
+    assert_eq!(peer.runs, ["F12"]);
+    assert_eq!(peer.paused, REVIVAL_PAUSES.iter().sum());
+    assert_eq!(report.lost.as_deref(), Some("after F12: no answer"));
+}
+
+#[test]
+fn a_peer_that_is_started_again_has_crashed_if_it_does_so_twice() {
+    // Before all, then after a run: gone, gone, back.
+    let crash = [false, false, true];
+    let mut peer = Scripted::new(&[], &[&[true][..], &crash, &crash].concat());
+    let report = peer.meets(&["F12", "F13"]);
+    assert_eq!(verdicts(&report), [Verdict::Crashed, Verdict::Pass]);
+    assert_eq!(peer.runs, ["F12", "F12", "F13"]);
+    let seen = "run 1; then no further handshake: no answer, but another one 1500 ms later";
+    assert_eq!(report.rows[0].finding.seen, seen);
+    assert_eq!(report.lost, None);
+}
+
+#[test]
+fn a_handshake_that_fails_once_is_no_crash() {
+    let mut peer = Scripted::new(&[], &[true, false, true]);
+    let report = peer.meets(&["F12"]);
+    assert_eq!(verdicts(&report), [Verdict::Unsteady]);
+}
+
+#[test]
+fn a_peer_that_was_gone_before_a_row_was_reached_has_not_crashed_by_it() {
+    let lives = [&[true], &GONE[..]].concat();
+    let report = Scripted::new(&[Verdict::NotReached], &lives).meets(&["F12", "F13"]);
+    assert_eq!(verdicts(&report), [Verdict::NotReached; 2]);
+}
+
+#[test]
+fn a_run_that_is_stopped_leaves_what_it_has() {
+    let rows = ["F12", "F13", "F14"].map(requirement);
+    let asked = Cell::new(0);
+    let stop = || {
+        asked.set(asked.get() + 1);
+        asked.get() > 2
+    };
+    let mut peer = Scripted::default();
+    let report = Runner::new("peer").run(&rows, &mut peer, &mut |_event| {}, &stop);
+    assert!(report.is_partial);
+    assert_eq!(verdicts(&report), [Verdict::Pass; 2]);
+}
+
+#[test]
+fn a_run_that_is_stopped_while_the_peer_is_waited_for_accuses_nobody() {
+    let rows = ["F12", "F13"].map(requirement);
+    let asked = Cell::new(0);
+    let stop = || asked.replace(asked.get() + 1) > 0;
+    let mut peer = Scripted::new(&[], &[true, false]);
+    let report = Runner::new("peer").run(&rows, &mut peer, &mut |_event| {}, &stop);
+    assert!(report.is_partial && report.rows.is_empty());
+    assert_eq!(peer.paused, Duration::ZERO);
+}
+
+#[test]
+fn events_tell_of_each_row_and_once_of_the_loss() {
+    let rows = ["F12", "F13", "F14"].map(requirement);
+    let findings = [Verdict::Fail, Verdict::Fail, Verdict::Pass];
+    let lives = [&[true; 3][..], &GONE].concat();
+    let mut peer = Scripted::new(&findings, &lives);
+    let mut told = Vec::new();
+    let mut events = |event: Event<'_>| {
+        told.push(match event {
+            Event::Started(row) => format!("{} started", row.id),
+            Event::Repeated(row, finding) => format!("{} repeated: {}", row.id, finding.verdict),
+            Event::Lost { why, remaining } => format!("lost {why}, {remaining} remain"),
+            Event::Finished(row) => format!("{} {}", row.requirement.id, row.verdict()),
+        });
+    };
+    Runner::new("peer").run(&rows, &mut peer, &mut events, &|| false);
+    let expected = [
+        "F12 started",
+        "F12 repeated: fail",
+        "F12 fail",
+        "F13 started",
+        "F13 crashed",
+        "lost after F13: no answer, 1 remain",
+        "F14 not reached",
+    ];
+    assert_eq!(told, expected);
+}
