@@ -27,7 +27,7 @@ use super::{
 use crate::{
     args::{ClientArguments, Format, OverArgument},
     exit::{ExitStatus, Failure},
-    stderr::say,
+    stderr::{say, say_if_read},
 };
 
 /// Time from one move of the progress bar to the next.
@@ -64,8 +64,16 @@ pub(super) fn run(
     let (unsaid, said) = sync_channel(0);
     let taken = Arc::<AtomicU64>::default();
     start_writing(received, said, client.waker(), sender, taken.clone())?;
-    let shown = has_bar(arguments).then_some(&*progress);
-    let ending = follow(&client, &mut reporter, shown, events, unsaid, &taken);
+    let (has_bar, taken) = (has_bar(arguments), &*taken);
+    let ending = follow(
+        &client,
+        &mut reporter,
+        &progress,
+        has_bar,
+        events,
+        unsaid,
+        taken,
+    );
     let ending = super::finish(client, ending)?;
     if arguments.verify && arguments.format == Format::Text && ending == ExitStatus::Done {
         let bytes = progress.received.load(Ordering::Relaxed);
@@ -91,7 +99,8 @@ fn has_bar(arguments: &ClientArguments) -> bool {
 fn follow(
     client: &Client,
     reporter: &mut Reporter,
-    progress: Option<&TransferProgress>,
+    progress: &TransferProgress,
+    has_bar: bool,
     events: &Receiver<CommandEvent>,
     unsaid: SyncSender<()>,
     taken: &AtomicU64,
@@ -107,6 +116,9 @@ fn follow(
             |outcome: &mut Result<_, _>| all_written || outcome.is_err() && idle.is_too_long();
         if let Some(outcome) = done.take_if(is_over) {
             end(bar);
+            if !all_written {
+                warn_of_unwritten(progress, taken);
+            }
             return running.reporter.ended(outcome);
         }
         let event = match events.recv_timeout(PROGRESS_INTERVAL) {
@@ -136,7 +148,7 @@ fn follow(
         match running.handle(event)? {
             Step::End(ending) => return ending,
             Step::Said(ClientEvent::Connected(_)) => {
-                bar = progress.map(PipeProgress::new);
+                bar = has_bar.then(|| PipeProgress::new(progress));
                 drop(unsaid.take());
             }
             Step::Input(CommandEvent::Written(written)) => {
@@ -150,7 +162,7 @@ fn follow(
 
 /// How long stdout has taken nothing.
 struct Idle<'a> {
-    /// Pieces that it took.
+    /// Bytes that it took.
     taken: &'a AtomicU64,
     before: u64,
     intervals: u32,
@@ -177,6 +189,16 @@ impl<'a> Idle<'a> {
     fn is_too_long(&self) -> bool {
         self.intervals >= IDLE_INTERVALS_MAX
     }
+}
+
+/// Says how much of what came back is lost, since nobody took it.
+fn warn_of_unwritten(progress: &TransferProgress, taken: &AtomicU64) {
+    let received = progress.received.load(Ordering::Relaxed);
+    let bytes = received.saturating_sub(taken.load(Ordering::Relaxed));
+    let bytes = counted(bytes, "byte");
+    say_if_read(format_args!(
+        "warning: {bytes} that came back could not be written: stdout took nothing for 1 s"
+    ));
 }
 
 fn end(bar: Option<PipeProgress<'_>>) {
@@ -270,7 +292,7 @@ fn write_all(received: Receiver<Bytes>, waker: &Waker, taken: &AtomicU64) -> io:
             }
         }
         stdout.flush()?;
-        taken.fetch_add(1, Ordering::Relaxed);
+        taken.fetch_add(piece.len() as u64, Ordering::Relaxed);
         waker.wake();
     }
     let unfinished = decoder.and_then(|mut decoder| decoder.finish());
