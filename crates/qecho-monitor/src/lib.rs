@@ -50,3 +50,8 @@ pub use self::{
 
 /// The TCP port of metrics and health, unless another is named.
 pub const PORT: u16 = 9433;
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

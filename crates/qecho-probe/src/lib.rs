@@ -4,3 +4,8 @@
 //! requirement. Nothing here has a clock or a socket: whoever runs it brings them.
 
 pub mod conform;
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -34,6 +34,21 @@ const CRATES: [&str; 10] = [
 const UPDATE: &str = "UPDATE_PUBLIC_API";
 
 #[test]
+fn each_crate_has_what_its_page_on_crates_io_shows() {
+    for name in CRATES {
+        let folder = crate_folder(name);
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("a crate has one");
+        for key in ["description", "readme", "keywords", "categories", "include"] {
+            let is_told = manifest.lines().any(|line| line.starts_with(key));
+            assert!(is_told, "{name} has no {key}");
+        }
+        for file in ["README.md", "LICENSE-MIT", "LICENSE-APACHE"] {
+            assert!(folder.join(file).is_file(), "{name} has no {file}");
+        }
+    }
+}
+
+#[test]
 fn the_public_api_of_each_crate_is_what_its_file_says() {
     let mut changed = Vec::new();
     for name in CRATES {
