@@ -12,6 +12,7 @@ pub mod handshake;
 pub mod mutation;
 pub mod packets;
 pub mod texts;
+pub mod tls;
 
 use std::{fs, path::Path};
 
@@ -72,6 +73,11 @@ pub const TARGETS: &[Target] = &[
         name: "handshake",
         run: handshake::begin,
         samples: handshake::openings,
+    },
+    Target {
+        name: "tls",
+        run: tls::read_tls,
+        samples: tls::handshakes,
     },
     Target {
         name: "connection",

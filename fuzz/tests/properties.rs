@@ -75,5 +75,6 @@ targets! {
     any_file_is_read_as_a_report "report",
     any_text_is_read_as_conditions_within_their_limits "relay_conditions",
     any_opening_gets_at_most_three_times_its_bytes "handshake",
+    any_bytes_are_read_as_tls_messages "tls",
     any_forged_packets_leave_other_clients_their_echo "connection",
 }

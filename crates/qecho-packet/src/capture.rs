@@ -69,6 +69,11 @@ impl Capture {
         self.secrets.clone()
     }
 
+    /// Adds secrets that are a line of a key log already (RFC 9850).
+    pub fn add_secrets(&self, line: &str) {
+        self.secrets.add(line);
+    }
+
     /// Returns what shows the datagrams of one event loop to the capture.
     pub fn observer(&self) -> Box<dyn DatagramObserver> {
         Box::new(CaptureObserver::new(

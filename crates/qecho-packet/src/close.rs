@@ -30,6 +30,36 @@ pub const CRYPTO_BUFFER_EXCEEDED: u64 = 0x0d;
 /// PROTOCOL_VIOLATION (RFC 9000 §20.1).
 pub const PROTOCOL_VIOLATION: u64 = 0x0a;
 
+/// INTERNAL_ERROR (RFC 9000 §20.1).
+pub const INTERNAL_ERROR: u64 = 0x01;
+
+/// FLOW_CONTROL_ERROR (RFC 9000 §20.1).
+pub const FLOW_CONTROL_ERROR: u64 = 0x03;
+
+/// STREAM_LIMIT_ERROR (RFC 9000 §20.1).
+pub const STREAM_LIMIT_ERROR: u64 = 0x04;
+
+/// STREAM_STATE_ERROR (RFC 9000 §20.1).
+pub const STREAM_STATE_ERROR: u64 = 0x05;
+
+/// FINAL_SIZE_ERROR (RFC 9000 §20.1).
+pub const FINAL_SIZE_ERROR: u64 = 0x06;
+
+/// FRAME_ENCODING_ERROR (RFC 9000 §20.1).
+pub const FRAME_ENCODING_ERROR: u64 = 0x07;
+
+/// TRANSPORT_PARAMETER_ERROR (RFC 9000 §20.1).
+pub const TRANSPORT_PARAMETER_ERROR: u64 = 0x08;
+
+/// CONNECTION_ID_LIMIT_ERROR (RFC 9000 §20.1).
+pub const CONNECTION_ID_LIMIT_ERROR: u64 = 0x09;
+
+/// KEY_UPDATE_ERROR (RFC 9000 §20.1).
+pub const KEY_UPDATE_ERROR: u64 = 0x0e;
+
+/// VERSION_NEGOTIATION_ERROR (RFC 9368 §10.2).
+pub const VERSION_NEGOTIATION_ERROR: u64 = 0x11;
+
 /// The reason for which a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -160,24 +190,66 @@ impl fmt::Display for ErrorCode {
 pub fn transport_error_name(code: u64) -> Option<&'static str> {
     Some(match code {
         0x00 => "NO_ERROR",
-        0x01 => "INTERNAL_ERROR",
+        INTERNAL_ERROR => "INTERNAL_ERROR",
         CONNECTION_REFUSED => "CONNECTION_REFUSED",
-        0x03 => "FLOW_CONTROL_ERROR",
-        0x04 => "STREAM_LIMIT_ERROR",
-        0x05 => "STREAM_STATE_ERROR",
-        0x06 => "FINAL_SIZE_ERROR",
-        0x07 => "FRAME_ENCODING_ERROR",
-        0x08 => "TRANSPORT_PARAMETER_ERROR",
-        0x09 => "CONNECTION_ID_LIMIT_ERROR",
-        0x0a => "PROTOCOL_VIOLATION",
+        FLOW_CONTROL_ERROR => "FLOW_CONTROL_ERROR",
+        STREAM_LIMIT_ERROR => "STREAM_LIMIT_ERROR",
+        STREAM_STATE_ERROR => "STREAM_STATE_ERROR",
+        FINAL_SIZE_ERROR => "FINAL_SIZE_ERROR",
+        FRAME_ENCODING_ERROR => "FRAME_ENCODING_ERROR",
+        TRANSPORT_PARAMETER_ERROR => "TRANSPORT_PARAMETER_ERROR",
+        CONNECTION_ID_LIMIT_ERROR => "CONNECTION_ID_LIMIT_ERROR",
+        PROTOCOL_VIOLATION => "PROTOCOL_VIOLATION",
         0x0b => "INVALID_TOKEN",
         APPLICATION_ERROR => "APPLICATION_ERROR",
         CRYPTO_BUFFER_EXCEEDED => "CRYPTO_BUFFER_EXCEEDED",
-        0x0e => "KEY_UPDATE_ERROR",
+        KEY_UPDATE_ERROR => "KEY_UPDATE_ERROR",
         0x0f => "AEAD_LIMIT_REACHED",
         0x10 => "NO_VIABLE_PATH",
+        VERSION_NEGOTIATION_ERROR => "VERSION_NEGOTIATION_ERROR",
         _ => return None,
     })
+}
+
+/// Names the code of a CONNECTION_CLOSE frame: an application's has no name.
+pub fn error_code(application: bool, code: u64) -> String {
+    match application {
+        true => format!("application code {code}"),
+        false => transport_error(code),
+    }
+}
+
+/// Names an error code of the transport (RFC 9000 §20.1), a TLS alert among
+/// them by the name that RFC 8446 §6 gives it.
+pub fn transport_error(code: u64) -> String {
+    match (code, transport_error_name(code)) {
+        (_, Some(name)) => format!("{name} {code:#04x}"),
+        (0x100..=0x1ff, _) => match alert(code as u8) {
+            Some(name) => format!("CRYPTO_ERROR {code:#x} {name}"),
+            None => format!("CRYPTO_ERROR {code:#x}"),
+        },
+        _ => format!("unknown error {code:#x}"),
+    }
+}
+
+fn alert(number: u8) -> Option<String> {
+    let camel = match rustls::AlertDescription::from(number) {
+        rustls::AlertDescription::Unknown(_) => return None,
+        known => format!("{known:?}"),
+    };
+    let mut name = String::new();
+    let letters: Vec<_> = camel.chars().collect();
+    for (index, letter) in letters.iter().enumerate() {
+        let after_small = index > 0 && letters[index - 1].is_lowercase();
+        let before_small = letters
+            .get(index + 1)
+            .is_some_and(|next| next.is_lowercase());
+        if index > 0 && letter.is_uppercase() && (after_small || before_small) {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    Some(name)
 }
 
 #[cfg(test)]
@@ -199,5 +271,23 @@ mod tests {
         let reason = Bytes::new();
         let words = CloseReason::Peer { code: 2, reason }.to_string();
         assert_eq!(words, "closed by the peer with CONNECTION_REFUSED");
+    }
+
+    #[test]
+    fn errors_have_the_names_of_their_rfcs() {
+        let cases = [
+            (0x00, "NO_ERROR 0x00"),
+            (0x0a, "PROTOCOL_VIOLATION 0x0a"),
+            (0x10, "NO_VIABLE_PATH 0x10"),
+            (0x178, "CRYPTO_ERROR 0x178 no_application_protocol"),
+            (0x12a, "CRYPTO_ERROR 0x12a bad_certificate"),
+            (0x130, "CRYPTO_ERROR 0x130 unknown_ca"),
+            (0x173, "CRYPTO_ERROR 0x173 unknown_psk_identity"),
+            (0x1fe, "CRYPTO_ERROR 0x1fe"),
+            (0x4242, "unknown error 0x4242"),
+        ];
+        for (code, name) in cases {
+            assert_eq!(transport_error(code), name);
+        }
     }
 }

@@ -67,6 +67,15 @@ impl StreamId {
     }
 }
 
+impl fmt::Display for Dir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Bidirectional => "bidirectional",
+            Self::Unidirectional => "unidirectional",
+        })
+    }
+}
+
 impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -171,6 +171,19 @@ pub fn counted(count: impl TryInto<u64>, thing: &str) -> String {
     }
 }
 
+/// Writes the place of some bytes among all of theirs.
+pub fn extent(offset: u64, length: usize) -> String {
+    format!("[{offset}..{})", offset.saturating_add(length as u64))
+}
+
+/// Writes after a space what somebody says, made safe, if it is anything.
+pub fn said(reason: &[u8]) -> String {
+    match String::from_utf8_lossy(reason).as_ref() {
+        "" => String::new(),
+        reason => format!(" \"{}\"", shown(reason)),
+    }
+}
+
 /// A field of comma-separated values (RFC 4180).
 pub fn csv_field(field: &str) -> String {
     match field.contains(['"', ',', '\n', '\r']) {

@@ -18,9 +18,9 @@ pub use self::{
     connection_id::ConnectionId,
     frame::{Ack, EcnCounts, Frame, Frames, frames},
     header::{Header, PacketNumber, PacketType, Packets, Protected, packets},
-    reader::{Malformed, whole_integer},
+    reader::{Malformed, Reader, whole_integer},
     version::version_name,
     version_request::VersionRequest,
     writer::{INTEGER_MAX, write_integer, write_integer_in},
 };
-pub(crate) use self::{header::KEY_PHASE, reader::Reader, writer::write_counted};
+pub(crate) use self::{header::KEY_PHASE, writer::write_counted};

@@ -17,7 +17,7 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 11] = [
     "qecho-cert",
     "qecho-echo",
     "qecho-engine",
@@ -26,6 +26,7 @@ const CRATES: [&str; 10] = [
     "qecho-monitor",
     "qecho-netsim",
     "qecho-packet",
+    "qecho-peer",
     "qecho-probe",
     "qecho-terminal",
 ];

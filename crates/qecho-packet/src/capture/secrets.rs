@@ -33,6 +33,14 @@ impl Secrets {
         }
         self.any.store(false, Ordering::Release);
     }
+
+    /// Adds secrets that are lines of a key log already.
+    pub(super) fn add(&self, line: &str) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push_str(line.trim_end());
+        lines.push('\n');
+        self.any.store(true, Ordering::Release);
+    }
 }
 
 impl std::fmt::Debug for Secrets {
@@ -63,7 +71,8 @@ mod tests {
         secrets.take(|lines| seen.push(lines.to_owned()));
         secrets.take(|lines| seen.push(lines.to_owned()));
         secrets.log("C", &[3], &[4]);
+        secrets.add("D 05 06\n");
         secrets.take(|lines| seen.push(lines.to_owned()));
-        assert_eq!(seen, ["A 0001 ab\nB 02 \n", "C 03 04\n"]);
+        assert_eq!(seen, ["A 0001 ab\nB 02 \n", "C 03 04\nD 05 06\n"]);
     }
 }

@@ -1,5 +1,6 @@
 //! Frames (RFC 9000 §19, RFC 9221).
 
+mod display;
 mod writing;
 
 use std::ops::RangeInclusive;

@@ -30,22 +30,25 @@ pub fn whole_integer(value: &[u8]) -> Option<u64> {
     reader.is_empty().then_some(integer)
 }
 
-/// The rest of some bytes, and its offset.
+/// Takes integers, vectors and bytes off the front of some bytes that nobody trusts; each method
+/// fails, with the name of what it was to read, if there are too few.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     rest: &'a [u8],
     offset: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    /// Begins with the first of some bytes.
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self {
             rest: bytes,
             offset: 0,
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Tells whether nothing is left.
+    pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
@@ -53,7 +56,8 @@ impl<'a> Reader<'a> {
         self.offset
     }
 
-    pub(crate) fn malformed(&self, what: &'static str) -> Malformed {
+    /// Returns the error that something cannot be read here.
+    pub fn malformed(&self, what: &'static str) -> Malformed {
         Malformed {
             offset: self.offset,
             what,
@@ -62,11 +66,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes `length` bytes.
-    pub(crate) fn take(
-        &mut self,
-        length: usize,
-        what: &'static str,
-    ) -> Result<&'a [u8], Malformed> {
+    pub fn take(&mut self, length: usize, what: &'static str) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self
             .rest
             .split_at_checked(length)
@@ -84,31 +84,28 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes all that is left.
-    pub(crate) fn take_rest(&mut self) -> &'a [u8] {
+    pub fn take_rest(&mut self) -> &'a [u8] {
         let rest = std::mem::take(&mut self.rest);
         self.offset += rest.len();
         rest
     }
 
     /// Takes so many bytes as an array has.
-    pub(crate) fn array<const N: usize>(
-        &mut self,
-        what: &'static str,
-    ) -> Result<[u8; N], Malformed> {
+    pub fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Malformed> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N, what)?);
         Ok(array)
     }
 
     /// Takes an integer of at most eight bytes, in network byte order.
-    pub(crate) fn number(&mut self, length: usize, what: &'static str) -> Result<u64, Malformed> {
+    pub fn number(&mut self, length: usize, what: &'static str) -> Result<u64, Malformed> {
         let bytes = self.take(length, what)?.iter();
         Ok(bytes.fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
     /// Takes a TLS vector, whose length stands before it in so many bytes (RFC
     /// 8446 §3.4).
-    pub(crate) fn vector(
+    pub fn vector(
         &mut self,
         length_bytes: usize,
         what: &'static str,
@@ -142,7 +139,8 @@ impl<'a> Reader<'a> {
         std::iter::from_fn(move || self.next_item(&read))
     }
 
-    pub(crate) fn byte(&mut self, what: &'static str) -> Result<u8, Malformed> {
+    /// Takes one byte.
+    pub fn byte(&mut self, what: &'static str) -> Result<u8, Malformed> {
         Ok(self.array::<1>(what)?[0])
     }
 

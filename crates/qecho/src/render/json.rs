@@ -9,7 +9,7 @@ use time::{OffsetDateTime, macros::format_description};
 
 /// Version of the form of what is written, of which docs/json.md tells; a new number means
 /// that members have changed their names or their meaning.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 /// A JSON object whose members stand in the order in which they were added.
 #[derive(Debug, Default)]

@@ -2,24 +2,16 @@
 
 mod full;
 
-use std::ops::RangeInclusive;
-
-use qecho_engine::Dir;
 use qecho_packet::{
-    text::{self, counted},
     trace::{AnnotatedFrame, RetransmissionOf, TlsMessage},
-    wire::{Ack, Frame},
+    wire::Frame,
 };
 
 pub(crate) use self::full::full;
-use super::names;
-
-/// Ranges that a short ACK shows; the highest tell what is new.
-const RANGES_SHOWN_MAX: usize = 4;
 
 /// Writes a frame in short: pieces that stay whole where the line is broken.
 pub(crate) fn short(noted: &AnnotatedFrame<'_>) -> Vec<String> {
-    let mut pieces = vec![in_short(&noted.frame)];
+    let mut pieces = vec![noted.frame.to_string()];
     let names = message_names(&noted.tls);
     let last = names.len().saturating_sub(1);
     pieces.extend(names.into_iter().enumerate().map(|(index, name)| {
@@ -61,65 +53,12 @@ pub(crate) fn brief(noted: &AnnotatedFrame<'_>) -> Option<String> {
             format!("CRYPTO {}", message_names(&noted.tls).join(", "))
         }
         Frame::NewConnectionId { .. } => "NEW_CONNECTION_ID".into(),
-        _ => in_short(&noted.frame),
+        _ => noted.frame.to_string(),
     };
     let again = noted
         .retransmission_of
         .map(|before| format!(" {}", again(before)));
     Some(text + &again.unwrap_or_default())
-}
-
-fn in_short(frame: &Frame<'_>) -> String {
-    match frame {
-        Frame::Padding { length } => format!("PADDING {length}"),
-        Frame::Ping => "PING".into(),
-        Frame::Ack(ack) => format!("ACK {}", ranges(ack, RANGES_SHOWN_MAX)),
-        Frame::ResetStream {
-            id,
-            code,
-            final_size,
-        } => format!("RESET_STREAM {id} code {code} at {final_size}"),
-        Frame::StopSending { id, code } => format!("STOP_SENDING {id} code {code}"),
-        Frame::Crypto { offset, data } => format!("CRYPTO {}", extent(*offset, data)),
-        Frame::NewToken { token } => format!("NEW_TOKEN {}", counted(token.len(), "byte")),
-        Frame::Stream {
-            id,
-            offset,
-            fin,
-            data,
-        } => {
-            let fin = if *fin { " FIN" } else { "" };
-            format!("STREAM {id} {}{fin}", extent(*offset, data))
-        }
-        Frame::MaxData { maximum } => format!("MAX_DATA {maximum}"),
-        Frame::MaxStreamData { id, maximum } => format!("MAX_STREAM_DATA {id}: {maximum}"),
-        Frame::MaxStreams { direction, maximum } => {
-            format!("MAX_STREAMS {} {maximum}", direction_name(*direction))
-        }
-        Frame::DataBlocked { limit } => format!("DATA_BLOCKED {limit}"),
-        Frame::StreamDataBlocked { id, limit } => format!("STREAM_DATA_BLOCKED {id}: {limit}"),
-        Frame::StreamsBlocked { direction, limit } => {
-            format!("STREAMS_BLOCKED {} {limit}", direction_name(*direction))
-        }
-        Frame::NewConnectionId { sequence, .. } => format!("NEW_CONNECTION_ID {sequence}"),
-        Frame::RetireConnectionId { sequence } => format!("RETIRE_CONNECTION_ID {sequence}"),
-        Frame::PathChallenge { .. } => "PATH_CHALLENGE".into(),
-        Frame::PathResponse { .. } => "PATH_RESPONSE".into(),
-        Frame::ConnectionClose {
-            application,
-            code,
-            reason,
-            ..
-        } => format!(
-            "CONNECTION_CLOSE {}{}",
-            close_code(*application, *code),
-            said(reason)
-        ),
-        Frame::HandshakeDone => "HANDSHAKE_DONE".into(),
-        Frame::Datagram { data } => format!("DATAGRAM {}", counted(data.len(), "byte")),
-        Frame::AckFrequency { sequence, .. } => format!("ACK_FREQUENCY {sequence}"),
-        Frame::ImmediateAck => "IMMEDIATE_ACK".into(),
-    }
 }
 
 /// Names TLS messages, alike neighbours once.
@@ -144,56 +83,6 @@ fn again(again: RetransmissionOf) -> String {
     match lost {
         true => format!("(again: {number} was lost)"),
         false => format!("(again, as a probe: {number} is unanswered)"),
-    }
-}
-
-/// Writes the place of some bytes among all of theirs.
-fn extent(offset: u64, data: &[u8]) -> String {
-    format!("[{offset}..{})", offset.saturating_add(data.len() as u64))
-}
-
-/// Writes what an ACK acknowledges, lowest first, at most `most` ranges of it.
-fn ranges(ack: &Ack, most: usize) -> String {
-    let shown = ack.ranges.iter().take(most).rev().map(range);
-    let left_out = ack.ranges.len().saturating_sub(most);
-    let before = match left_out {
-        0 => None,
-        _ => Some(format!("({} below)", counted(left_out, "range"))),
-    };
-    before
-        .into_iter()
-        .chain(shown)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn range(range: &RangeInclusive<u64>) -> String {
-    let (start, end) = (range.start(), range.end());
-    match start == end {
-        true => format!("{end}"),
-        false => format!("{start}–{end}"),
-    }
-}
-
-fn direction_name(direction: Dir) -> &'static str {
-    match direction {
-        Dir::Bidirectional => "bidirectional",
-        Dir::Unidirectional => "unidirectional",
-    }
-}
-
-fn close_code(application: bool, code: u64) -> String {
-    match application {
-        true => format!("application code {code}"),
-        false => names::transport_error(code),
-    }
-}
-
-/// Writes what somebody says, made safe, if it is anything.
-fn said(reason: &[u8]) -> String {
-    match String::from_utf8_lossy(reason).as_ref() {
-        "" => String::new(),
-        reason => format!(" \"{}\"", text::shown(reason)),
     }
 }
 
@@ -249,22 +138,6 @@ mod tests {
         assert_eq!(
             short(&ping).join(" "),
             "PING (again, as a probe: 12 is unanswered)"
-        );
-    }
-
-    #[test]
-    fn of_many_ranges_the_highest_are_shown() {
-        let ack = Ack {
-            delay: 0,
-            ranges: (0..100)
-                .rev()
-                .map(|index| index * 3..=index * 3 + 1)
-                .collect(),
-            ecn: None,
-        };
-        assert_eq!(
-            in_short(&Frame::Ack(ack)),
-            "ACK (96 ranges below), 288–289, 291–292, 294–295, 297–298"
         );
     }
 

@@ -1,40 +1,7 @@
 //! Names for the numbers of the RFCs.
 
 use qecho_engine::Side;
-use qecho_packet::{Direction, close::transport_error_name, trace::Connection, wire::version_name};
-
-/// Names an error code of the transport (RFC 9000 §20.1), a TLS alert among
-/// them by the name that RFC 8446 §6 gives it.
-pub(crate) fn transport_error(code: u64) -> String {
-    match (code, transport_error_name(code)) {
-        (_, Some(name)) => format!("{name} {code:#04x}"),
-        (0x100..=0x1ff, _) => match alert(code as u8) {
-            Some(name) => format!("CRYPTO_ERROR {code:#x} {name}"),
-            None => format!("CRYPTO_ERROR {code:#x}"),
-        },
-        _ => format!("unknown error {code:#x}"),
-    }
-}
-
-fn alert(number: u8) -> Option<String> {
-    let camel = match rustls::AlertDescription::from(number) {
-        rustls::AlertDescription::Unknown(_) => return None,
-        known => format!("{known:?}"),
-    };
-    let mut name = String::new();
-    let letters: Vec<_> = camel.chars().collect();
-    for (index, letter) in letters.iter().enumerate() {
-        let after_small = index > 0 && letters[index - 1].is_lowercase();
-        let before_small = letters
-            .get(index + 1)
-            .is_some_and(|next| next.is_lowercase());
-        if index > 0 && letter.is_uppercase() && (after_small || before_small) {
-            name.push('_');
-        }
-        name.push(letter.to_ascii_lowercase());
-    }
-    Some(name)
-}
+use qecho_packet::{Direction, trace::Connection, wire::version_name};
 
 /// Names a type of frames (RFC 9000 §12.4, RFC 9221).
 pub(crate) fn frame_type(number: u64) -> String {
@@ -114,24 +81,6 @@ pub(crate) fn sender_name(connection: Option<&Connection>, direction: Direction)
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn errors_have_the_names_of_their_rfcs() {
-        let cases = [
-            (0x00, "NO_ERROR 0x00"),
-            (0x0a, "PROTOCOL_VIOLATION 0x0a"),
-            (0x10, "NO_VIABLE_PATH 0x10"),
-            (0x178, "CRYPTO_ERROR 0x178 no_application_protocol"),
-            (0x12a, "CRYPTO_ERROR 0x12a bad_certificate"),
-            (0x130, "CRYPTO_ERROR 0x130 unknown_ca"),
-            (0x173, "CRYPTO_ERROR 0x173 unknown_psk_identity"),
-            (0x1fe, "CRYPTO_ERROR 0x1fe"),
-            (0x4242, "unknown error 0x4242"),
-        ];
-        for (code, name) in cases {
-            assert_eq!(transport_error(code), name);
-        }
-    }
 
     #[test]
     fn versions_and_ecn_bits_have_names() {

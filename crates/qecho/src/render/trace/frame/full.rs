@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use qecho_engine::StreamId;
 use qecho_packet::{
-    text::{self, counted, grouped},
+    close::error_code,
+    text::{self, counted, extent, grouped, said},
     trace::{AnnotatedFrame, TlsMessage},
     wire::{Ack, Frame},
 };
@@ -14,7 +15,7 @@ use super::{
         names,
         number::{hex, hex_or_empty},
     },
-    again, close_code, direction_name, extent, message_name, ranges, said,
+    again, message_name,
 };
 
 /// Ranges of an ACK that are shown; a datagram of 1,500 bytes has place for
@@ -38,7 +39,7 @@ pub(crate) fn full(noted: &AnnotatedFrame<'_>) -> Vec<String> {
 
 fn acknowledgement(ack: &Ack, delay: Option<Duration>) -> Vec<String> {
     let mut fields = vec![
-        format!("ACK {}", ranges(ack, RANGES_SHOWN_MAX)),
+        format!("ACK {}", ack.in_words(RANGES_SHOWN_MAX)),
         match delay {
             Some(delay) if !delay.is_zero() => {
                 format!("delay {} = {}", ack.delay, text::duration(delay))
@@ -57,7 +58,7 @@ fn acknowledgement(ack: &Ack, delay: Option<Duration>) -> Vec<String> {
 
 fn crypto(offset: u64, data: &[u8], messages: &[TlsMessage]) -> Vec<String> {
     let mut fields = vec![
-        format!("CRYPTO {}", extent(offset, data)),
+        format!("CRYPTO {}", extent(offset, data.len())),
         counted(data.len(), "byte"),
     ];
     fields.extend(
@@ -101,7 +102,7 @@ fn plain(frame: &Frame<'_>) -> Vec<String> {
         } => {
             let fin = if *fin { " FIN" } else { "" };
             vec![
-                format!("STREAM {id} {}{fin}", extent(*offset, data)),
+                format!("STREAM {id} {}{fin}", extent(*offset, data.len())),
                 payload(data),
                 kind(*id),
             ]
@@ -149,7 +150,7 @@ fn flow_control(frame: &Frame<'_>) -> String {
             format!("MAX_STREAM_DATA {id}: {}", counted(*maximum, "byte"))
         }
         Frame::MaxStreams { direction, maximum } => {
-            let direction = direction_name(*direction);
+            let direction = *direction;
             format!(
                 "MAX_STREAMS {}",
                 counted(*maximum, &format!("{direction} stream"))
@@ -160,20 +161,20 @@ fn flow_control(frame: &Frame<'_>) -> String {
             format!("STREAM_DATA_BLOCKED {id} at {}", counted(*limit, "byte"))
         }
         Frame::StreamsBlocked { direction, limit } => {
-            let direction = direction_name(*direction);
+            let direction = *direction;
             format!(
                 "STREAMS_BLOCKED at {}",
                 counted(*limit, &format!("{direction} stream"))
             )
         }
-        named => super::in_short(named),
+        named => named.to_string(),
     }
 }
 
 fn close(application: bool, code: u64, frame_type: Option<u64>, reason: &[u8]) -> Vec<String> {
     let mut fields = vec![format!(
         "CONNECTION_CLOSE {}",
-        close_code(application, code)
+        error_code(application, code)
     )];
     fields.extend(match frame_type {
         // RFC 9000 §19.19: 0 stands for a frame type that is not known.
@@ -189,7 +190,7 @@ fn close(application: bool, code: u64, frame_type: Option<u64>, reason: &[u8]) -
 
 /// Tells of what kind a stream is (RFC 9000 §2.1).
 fn kind(id: StreamId) -> String {
-    let direction = direction_name(id.direction());
+    let direction = id.direction();
     format!("{direction}, the {}'s", names::side(id.initiator()))
 }
 

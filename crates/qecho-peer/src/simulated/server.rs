@@ -1,0 +1,224 @@
+//! A server: many connections, one after another, and what is answered without one.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Instant,
+};
+
+use qecho_packet::{
+    Side,
+    wire::{ConnectionId, Header, PacketType, packets},
+};
+
+use super::{Chance, Far, stateless};
+use crate::{
+    echo::Echo,
+    endpoint::{Endpoint, ServerConfig},
+    faults::Fault,
+    network::{Ecn, PathId, Received},
+    packet::OutDatagram,
+    rules::Rules,
+};
+
+/// Bytes of the connection IDs that endpoints choose.
+const ID_LENGTH: usize = 8;
+/// Bytes of a client's first destination connection ID at least (RFC 9000 §7.2).
+const DESTINATION_MIN: usize = 8;
+/// Connections that are kept; the oldest are forgotten.
+const CONNECTIONS_MAX: usize = 64;
+
+/// A well-behaved server, which echoes, or a mutant of it.
+pub struct SimulatedServer {
+    /// Connections that were begun, the oldest first.
+    pub connections: Vec<Endpoint>,
+    echoes: Vec<(Echo, usize)>,
+    config: ServerConfig,
+    rules: Box<dyn Fn() -> Rules>,
+    faults: BTreeSet<Fault>,
+    chance: Chance,
+    is_dead: bool,
+    outbox: VecDeque<OutDatagram>,
+}
+
+impl std::fmt::Debug for SimulatedServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimulatedServer")
+            .field("connections", &self.connections.len())
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SimulatedServer {
+    /// Makes a well-behaved server; each connection has the settings but its own seed.
+    pub fn new(config: ServerConfig) -> Self {
+        Self {
+            connections: Vec::new(),
+            echoes: Vec::new(),
+            chance: Chance::new(config.seed),
+            config,
+            rules: Box::new(|| Rules::new(Side::Server)),
+            faults: BTreeSet::new(),
+            is_dead: false,
+            outbox: VecDeque::new(),
+        }
+    }
+
+    /// Changes the rules of each connection: makes the server a mutant.
+    #[must_use]
+    pub fn with_rules(mut self, change: impl Fn(Rules) -> Rules + 'static) -> Self {
+        self.rules = Box::new(move || change(Rules::new(Side::Server)));
+        self
+    }
+
+    /// Gives the server faults: makes it a mutant.
+    #[must_use]
+    pub fn with_faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
+        self.faults.extend(faults);
+        for fault in &self.faults {
+            fault.spoil(&mut self.config.behaviour);
+        }
+        self
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.faults.contains(&fault)
+    }
+
+    fn push(&mut self, path: PathId, bytes: Vec<u8>) {
+        let ecn = Ecn::NotEct;
+        self.outbox.push_back(OutDatagram { path, bytes, ecn });
+    }
+
+    /// Returns the connection that a packet belongs to.
+    fn find(&self, header: &Header) -> Option<usize> {
+        self.connections.iter().rposition(|endpoint| {
+            let mut local = endpoint.connection_ids().local.iter();
+            let is_first = header.packet_type != PacketType::OneRtt
+                && endpoint.original_destination() == header.destination;
+            is_first || local.any(|issued| issued.id == header.destination)
+        })
+    }
+
+    /// Answers a datagram that belongs to no connection.
+    fn answer_stateless(&mut self, received: &Received) {
+        let datagram = &received.datagram;
+        let answers = stateless::negotiate(datagram, &self.faults, &mut self.chance);
+        for answer in answers {
+            self.push(received.path, answer);
+        }
+        let reset = stateless::reset(datagram, &self.faults, &mut self.chance);
+        if let Some(reset) = reset {
+            self.push(received.path, reset);
+        }
+    }
+
+    /// Begins a connection, if the datagram does; one that is not authentic leaves none.
+    fn accept(&mut self, now: Instant, received: &Received) {
+        let mut config = self.config.clone();
+        config.seed = self.chance.next();
+        let judge = Box::new((self.rules)());
+        let mut endpoint = Endpoint::server(config, now).with_judge(judge);
+        endpoint.receive(now, received);
+        let is_begun = !endpoint.received().is_empty();
+        if !is_begun && self.has(Fault::AnswersUnauthentic) {
+            let mut answer = received.datagram.clone();
+            answer.truncate(RESET_OF_UNAUTHENTIC);
+            self.push(received.path, answer);
+        }
+        // A Retry is answered to the connection that sent it.
+        let answer = endpoint.transmit(now);
+        if !is_begun && answer.is_none() {
+            return;
+        }
+        self.outbox.extend(answer);
+        if self.connections.len() == CONNECTIONS_MAX {
+            self.connections.remove(0);
+            self.echoes.remove(0);
+        }
+        self.connections.push(endpoint);
+        self.echoes.push(Default::default());
+        self.act(self.connections.len() - 1);
+    }
+
+    /// Does what the peer's packets ask of this server.
+    fn act(&mut self, index: usize) {
+        let endpoint = &mut self.connections[index];
+        let (echo, seen) = &mut self.echoes[index];
+        echo.advance(endpoint);
+        for fault in &self.faults {
+            fault.react(endpoint, *seen);
+        }
+        *seen = endpoint.received().len();
+        let is_violated = endpoint.violation().is_some() || endpoint.tls_error().is_some();
+        self.is_dead |= is_violated && self.has(Fault::Crashes);
+    }
+
+    /// Tells whether the packets of a datagram are to different connection IDs.
+    fn is_mixed(datagram: &[u8]) -> bool {
+        let all = packets(datagram, ID_LENGTH).map_while(Result::ok);
+        let mut ids = all.map(|packet| packet.header.destination);
+        let first: Option<ConnectionId> = ids.next();
+        ids.any(|id| Some(id) != first)
+    }
+}
+
+/// Bytes of the answer to an Initial packet that is not authentic.
+const RESET_OF_UNAUTHENTIC: usize = 43;
+
+impl Far for SimulatedServer {
+    fn receive(&mut self, now: Instant, received: &Received) {
+        let first = packets(&received.datagram, ID_LENGTH).next();
+        if self.has(Fault::DiesOfNoise) && !matches!(first, Some(Ok(_))) {
+            self.is_dead = true;
+        }
+        let is_mixed = || Self::is_mixed(&received.datagram);
+        if self.is_dead
+            || self.has(Fault::Silent)
+            || self.has(Fault::DropsMixedDatagrams) && is_mixed()
+        {
+            return;
+        }
+        let Some(Ok(first)) = first else {
+            return self.answer_stateless(received);
+        };
+        if let Some(index) = self.find(&first.header) {
+            let is_other = first.header.packet_type == PacketType::Unknown;
+            self.is_dead |= is_other && self.has(Fault::DiesOfOtherVersion);
+            self.connections[index].receive(now, received);
+            return self.act(index);
+        }
+        let is_initial = first.header.packet_type == PacketType::Initial;
+        if is_initial && first.header.destination.len() >= DESTINATION_MIN {
+            return self.accept(now, received);
+        }
+        self.answer_stateless(received);
+    }
+
+    fn timeout(&mut self, now: Instant) {
+        for endpoint in &mut self.connections {
+            if endpoint.deadline().is_some_and(|deadline| deadline <= now) {
+                endpoint.timeout(now);
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        if self.is_dead {
+            return None;
+        }
+        let deadlines = self.connections.iter();
+        deadlines.filter_map(Endpoint::deadline).min()
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<OutDatagram> {
+        if self.is_dead {
+            return None;
+        }
+        let stateless = self.outbox.pop_front();
+        stateless.or_else(|| {
+            let mut connections = self.connections.iter_mut();
+            connections.find_map(|endpoint| endpoint.transmit(now))
+        })
+    }
+}
