@@ -464,6 +464,6 @@ fn is_about_the_peer(error: &io::Error) -> bool {
     clippy::disallowed_methods,
     reason = "the event loop is where time comes in"
 )]
-fn clock() -> Instant {
+pub(crate) fn clock() -> Instant {
     Instant::now()
 }

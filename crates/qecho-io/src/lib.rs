@@ -44,7 +44,8 @@
 //! [`Forwarder`](qecho_engine::Forwarder): nothing else reads the clock or touches sockets. They
 //! hand on what has come and when, and send what they are given back. [`Runner`] is the thread
 //! of either; other threads reach it by its [`Mailbox`]. The kernel steers packets among the
-//! sockets of a server's shards by connection IDs.
+//! sockets of a server's shards by connection IDs. [`Ports`] are for a script that waits for each
+//! answer.
 
 mod event_loop;
 mod inspect;
@@ -52,6 +53,7 @@ pub mod listen;
 mod mailbox;
 mod meeting;
 mod memory;
+mod ports;
 mod server;
 mod socket;
 mod start;
@@ -62,6 +64,7 @@ pub use self::{
     listen::Listen,
     mailbox::{Mailbox, ShardEnded, Waker},
     memory::usual_memory_max,
+    ports::{PortEvent, Ports},
     server::{Mailboxes, Server, ServerConfig},
     socket::{BindError, ReceiveErrors, Socket},
     start::{Runner, StartError},

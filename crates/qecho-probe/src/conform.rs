@@ -33,12 +33,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod attempts;
+mod connection;
 mod expectations;
+mod expected;
 mod finding;
 mod matrix;
+mod prober;
+mod record;
 mod report;
 mod requirement;
 pub mod requirements;
+mod run;
 mod runner;
 mod selection;
 #[cfg(test)]
@@ -47,11 +53,15 @@ mod verdict;
 pub mod write;
 
 pub use self::{
+    connection::Connection,
     expectations::{Comparison, ExpectationError, Expectations},
+    expected::Expected,
     finding::{Finding, PacketRecord},
     matrix::{Matrix, MatrixRow},
+    prober::{Prober, Subject},
     report::{Counts, Outcome, Report, Row},
-    requirement::{Level, Need, Requirement, Rfc, Section, Side},
+    requirement::{Level, Need, Requirement, Rfc, Script, Section, Side},
+    run::{Judged, Run},
     runner::{Event, Liveness, REVIVAL_PAUSES, Runner, Target},
     selection::{Selection, SelectionError},
     verdict::Verdict,

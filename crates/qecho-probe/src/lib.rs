@@ -1,9 +1,11 @@
 //! Probes of other QUIC endpoints: what to ask a peer, and what to think of its answer.
 //!
 //! [`conform`] judges whether a server or client keeps what the RFCs demand, requirement by
-//! requirement. Nothing here has a clock or a socket: whoever runs it brings them.
+//! requirement. It has no clock and no socket: whoever runs it brings them, as [`remote`] does for
+//! servers on the network.
 
 pub mod conform;
+pub mod remote;
 
 /// Compiles and runs the README's example.
 #[cfg(doctest)]

@@ -16,6 +16,8 @@ pub struct Finding {
     pub seen: String,
     /// What was sent and received, in its order.
     pub packets: Vec<PacketRecord>,
+    /// Lines of a key log (RFC 9850), which open the packets.
+    pub key_log: Vec<String>,
     /// How long it took.
     pub took: Duration,
 }
@@ -40,6 +42,7 @@ impl Finding {
             verdict,
             seen: seen.into(),
             packets: Vec::new(),
+            key_log: Vec::new(),
             took: Duration::ZERO,
         }
     }
@@ -47,6 +50,12 @@ impl Finding {
     /// Adds what was sent and received.
     pub fn with_packets(mut self, packets: Vec<PacketRecord>) -> Self {
         self.packets = packets;
+        self
+    }
+
+    /// Adds what opens the packets.
+    pub fn with_key_log(mut self, key_log: Vec<String>) -> Self {
+        self.key_log = key_log;
         self
     }
 

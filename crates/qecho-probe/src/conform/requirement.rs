@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::{Judged, Run};
+
 /// What an RFC demands of an endpoint, how that is tried, and what has to be seen.
 ///
 /// All that there are stand in [`requirements`](super::requirements).
@@ -26,7 +28,12 @@ pub struct Requirement {
     pub stimulus: &'static str,
     /// Reactions that keep the requirement.
     pub expected: &'static str,
+    /// How it is tried, once somebody has written that.
+    pub script: Option<Script>,
 }
+
+/// One run of a requirement: what it came to, or what kept it from coming to anything.
+pub type Script = fn(&mut Run<'_>) -> Judged;
 
 /// Number of an RFC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,6 +100,7 @@ impl Requirement {
             text: "",
             stimulus: "",
             expected: "",
+            script: None,
         }
     }
 
@@ -118,6 +126,11 @@ impl Requirement {
 
     pub(super) const fn expected(mut self, expected: &'static str) -> Self {
         self.expected = expected;
+        self
+    }
+
+    pub(super) const fn script(mut self, script: Script) -> Self {
+        self.script = Some(script);
         self
     }
 

@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(ids_of(servers().with_only(&["f12,F13"])), ["F12", "F13"]);
         assert_eq!(ids_of(servers().with_only(&["9000/19.5"])), ["F11", "F12"]);
         let of_9287 = ids_of(servers().with_only(&["9287"]));
-        assert_eq!(of_9287, ["P18"]);
+        assert_eq!(of_9287, ["P18", "V18"]);
         // Section 1 is not 19.
         assert!(servers().with_only(&["9000/1"]).is_err());
         let within = ids_of(servers().with_only(&["9000/19"]));
@@ -239,8 +239,8 @@ mod tests {
     #[test]
     fn an_unknown_word_is_told_what_there_is() {
         let error = |word| servers().with_only(&[word]).unwrap_err().to_string();
-        assert!(error("F99").contains("there are F01 to F50, K01 to K06, L01 to L09"));
-        assert!(error("9114").contains("RFC 8446, 8999, 9000, 9001, 9221, 9287, 9368"));
+        assert!(error("F99").contains("there are F01 to F51, K01 to K13, L01 to L09"));
+        assert!(error("9114").contains("RFC 8446, 8999, 9000, 9001, 9002, 9221, 9287, 9368"));
         assert!(
             error("9001/2")
                 .contains("`9001/2` names no requirement of a server: there are sections 4.")
@@ -254,8 +254,16 @@ mod tests {
 
     #[test]
     fn no_word_leaves_all_of_one_side() {
-        let all = ids_of(servers().with_only::<&str>(&[]));
-        assert_eq!(all.len(), 108);
-        assert_eq!(ids_of(Ok(Selection::new(Side::Client))).len(), 37);
+        let servers = ids_of(servers().with_crashing(true).with_only::<&str>(&[]));
+        let clients = ids_of(Ok(Selection::new(Side::Client)));
+        assert_eq!(servers.len() + clients.len(), requirements::all().count());
+        assert!(servers.contains(&"F01") && clients.contains(&"C01"));
+    }
+
+    #[test]
+    fn what_has_crashed_servers_is_tried_only_if_that_is_wanted() {
+        let has = |selection, id| ids_of(Ok(selection)).contains(&id);
+        assert!(!has(servers(), "F39"));
+        assert!(has(servers().with_crashing(true), "F39"));
     }
 }

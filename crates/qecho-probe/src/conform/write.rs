@@ -15,7 +15,10 @@ pub use self::{
     html::{html, html_of_several},
     json::{json_row, json_summary},
     junit::junit,
-    text::{text, text_of_comparison, text_of_requirements, text_of_several},
+    text::{
+        text, text_of_comparison, text_of_requirement, text_of_requirements, text_of_row,
+        text_of_several,
+    },
 };
 
 /// What a report says of its own making.

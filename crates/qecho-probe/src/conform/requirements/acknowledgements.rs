@@ -1,35 +1,300 @@
 //! Acknowledgements: what they may say, and when they come (RFC 9000 §13, §19.3).
 
-use crate::conform::requirement::{
-    Requirement,
-    Side::{Client, Server},
-    must, rfc, should,
+use std::time::{Duration, Instant};
+
+use qecho_packet::{
+    close::{FRAME_ENCODING_ERROR, PROTOCOL_VIOLATION},
+    wire::{Ack, Frame, write_integer},
 };
+use qecho_peer::{
+    packet::{empty, one_rtt, raw},
+    received::ReceivedPacket,
+    tls::Level,
+};
+
+use crate::conform::{
+    Connection, Expected, Finding, Judged, Run, Verdict,
+    requirement::{
+        Requirement,
+        Side::{Client, Server},
+        must, rfc, should,
+    },
+};
+
+const FRAME_ENCODING: Expected = Expected::close(&[FRAME_ENCODING_ERROR]);
+/// Packets between the last that came and one that was never sent.
+const NEVER_SENT: u64 = 10_000;
 
 pub(super) static ROWS: &[Requirement] = &[
     should("F29", Server, rfc(9000, "13.1"))
         .text("An acknowledgement of a packet that was never sent closes the connection.")
         .stimulus("ACK of a packet that was never sent")
-        .expected("PROTOCOL_VIOLATION"),
+        .expected("PROTOCOL_VIOLATION")
+        .script(an_acknowledgement_of_a_packet_never_sent),
     must("F30", Server, rfc(9000, "19.3.1"))
         .text("An ACK range that goes below packet 0 closes the connection.")
         .stimulus("ACK whose first range goes below zero")
-        .expected("FRAME_ENCODING_ERROR"),
+        .expected("FRAME_ENCODING_ERROR")
+        .script(|run| below_zero(run, |largest| vec![0x02, largest, 0, 0, largest + 1])),
     must("F31", Server, rfc(9000, "19.3.1"))
         .text("An ACK range that goes below packet 0 closes the connection.")
         .stimulus("ACK whose second range goes below zero")
-        .expected("FRAME_ENCODING_ERROR"),
+        .expected("FRAME_ENCODING_ERROR")
+        .script(|run| below_zero(run, |largest| vec![0x02, largest, 0, 1, 0, largest, 0])),
     must("K03", Server, rfc(9000, "13.2.1"))
         .text("What elicits no acknowledgement gets no answer that elicits none either.")
         .stimulus("Five packets with nothing but ACK")
-        .expected("no packet that is not ack-eliciting"),
+        .expected("no packet that is not ack-eliciting")
+        .script(answers_to_acknowledgements),
     must("K04", Server, rfc(9000, "13.2.1"))
         .text("What elicits an acknowledgement gets it within the announced max_ack_delay.")
         .stimulus("PING, ten times")
-        .expected("acknowledged within max_ack_delay, beside the time of path and host"),
+        .expected("acknowledged within max_ack_delay, beside the time of path and host")
+        .script(acknowledgement_times),
+    must("K11", Server, rfc(9000, "13.2.1"))
+        .text("What elicits an acknowledgement during the handshake gets it at once.")
+        .stimulus("PING in Handshake packets, ten times")
+        .expected("acknowledged at once, but for the time of the path and of scheduling")
+        .script(acknowledgement_times_of_the_handshake),
+    must("K12", Server, rfc(9002, "6.2.1"))
+        .also(&[rfc(9002, "6.2.4")])
+        .text("Without acknowledgements there are probes, each after twice the time.")
+        .stimulus("Finished, and no acknowledgement of HANDSHAKE_DONE")
+        .expected("one or two ack-eliciting packets at a time, at ever larger intervals")
+        .script(probes),
     should("C26", Client, rfc(9000, "13.1"))
         .also(&[rfc(9000, "19.3")])
         .text("An acknowledgement of a packet that was never sent closes the connection.")
         .stimulus("ACK of a packet that was never sent")
         .expected("PROTOCOL_VIOLATION"),
 ];
+
+/// Sends packets that elicit no acknowledgement, once the connection is quiet, and looks for one
+/// of them in a packet that elicits none either.
+fn answers_to_acknowledgements(run: &mut Run<'_>) -> Judged {
+    const PACKETS: usize = 5;
+    let mut connection = run.open()?;
+    let is_alive = connection.lives();
+    let calm = connection.round_trip() + connection.max_ack_delay() * 2 + connection.quiet();
+    connection.settle(calm);
+    let received = connection.received_packets().map(|packet| packet.number);
+    let (true, Some(largest)) = (is_alive, received.max()) else {
+        return Err(Finding::new(
+            Verdict::NotReached,
+            "no answer after the handshake",
+        ));
+    };
+    // From here on nothing that elicits an acknowledgement goes.
+    connection.endpoint_mut().behaviour.resends = false;
+    let first = connection.endpoint().next_number(Level::OneRtt);
+    for _ in 0..PACKETS {
+        let ranges = vec![largest..=largest];
+        let ack = Ack {
+            delay: 0,
+            ranges,
+            ecn: None,
+        };
+        connection.send(one_rtt([Frame::Ack(ack)]));
+        connection.settle(calm / PACKETS as u32);
+    }
+    let mut answers = connection.received_packets().filter(|packet| {
+        let acknowledged = largest_acknowledged(&packet.frames());
+        !packet.is_ack_eliciting() && acknowledged >= Some(first)
+    });
+    Ok(match answers.next() {
+        None => Finding::new(Verdict::Pass, "no answer that is not ack-eliciting"),
+        Some(packet) => {
+            let seen = format!(
+                "packet {} acknowledges them and is not ack-eliciting",
+                packet.number
+            );
+            Finding::new(Verdict::Fail, seen)
+        }
+    })
+}
+
+/// Sends PING, one after the other, and compares the time that the middle one takes with what
+/// the peer has announced.
+fn acknowledgement_times(run: &mut Run<'_>) -> Judged {
+    let mut connection = run.open()?;
+    if !connection.lives() {
+        return Err(Finding::new(
+            Verdict::NotReached,
+            "no answer after the handshake",
+        ));
+    }
+    let announced = connection.max_ack_delay();
+    let allowed = announced + connection.round_trip() + SCHEDULING;
+    let middle = middle_time(&mut connection, Level::OneRtt, allowed * 4);
+    let announced = announced.as_millis();
+    Ok(if middle == Duration::MAX {
+        Finding::new(Verdict::Fail, "most are not acknowledged")
+    } else if middle > allowed {
+        let seen = format!(
+            "acknowledged after {} ms, where {announced} ms are announced",
+            middle.as_millis()
+        );
+        Finding::new(Verdict::Fail, seen)
+    } else {
+        Finding::new(
+            Verdict::Pass,
+            format!("acknowledged within the announced {announced} ms"),
+        )
+    })
+}
+
+/// Room for this host's own scheduling.
+const SCHEDULING: Duration = Duration::from_millis(50);
+
+/// Sends PING, one after the other; returns the time in the middle of all until they are
+/// acknowledged.
+fn middle_time(connection: &mut Connection, level: Level, timeout: Duration) -> Duration {
+    const PINGS: usize = 10;
+    let times = (0..PINGS).map(|_| time_of_acknowledgement(connection, level, timeout));
+    let mut times: Vec<_> = times.collect();
+    times.sort_unstable();
+    times[PINGS / 2]
+}
+
+/// Sends one PING; returns the time until it is acknowledged, or all that there is.
+fn time_of_acknowledgement(
+    connection: &mut Connection,
+    level: Level,
+    timeout: Duration,
+) -> Duration {
+    let number = connection.endpoint().next_number(level);
+    let begin = connection.now();
+    connection.send(empty(level).with([Frame::Ping]).once());
+    let is_acknowledged =
+        connection.wait_for(|endpoint| endpoint.is_acknowledged(level, number), timeout);
+    match is_acknowledged {
+        true => connection.now().saturating_duration_since(begin),
+        false => Duration::MAX,
+    }
+}
+
+/// Returns the largest packet number that frames acknowledge.
+pub(super) fn largest_acknowledged(frames: &[Frame<'_>]) -> Option<u64> {
+    let acknowledgements = frames.iter().filter_map(|frame| match frame {
+        Frame::Ack(ack) => ack.ranges.iter().map(|range| *range.end()).max(),
+        _ => None,
+    });
+    acknowledgements.max()
+}
+
+fn an_acknowledgement_of_a_packet_never_sent(run: &mut Run<'_>) -> Judged {
+    let mut connection = run.open()?;
+    let number = largest(&connection) + NEVER_SENT;
+    let ack = Ack {
+        delay: 0,
+        ranges: vec![number..=number],
+        ecn: None,
+    };
+    let expected = Expected::close(&[PROTOCOL_VIOLATION]);
+    connection.expect(one_rtt([Frame::Ack(ack)]), expected)
+}
+
+/// Sends an ACK frame, whose integers are given, of the largest packet that has come.
+fn below_zero(run: &mut Run<'_>, integers: fn(u64) -> Vec<u64>) -> Judged {
+    let mut connection = run.open()?;
+    let mut frame = Vec::new();
+    for integer in integers(largest(&connection)) {
+        write_integer(&mut frame, integer);
+    }
+    connection.expect(one_rtt([raw(frame)]), FRAME_ENCODING)
+}
+
+/// Returns the largest number of the packets that have come.
+fn largest(connection: &Connection) -> u64 {
+    let numbers = connection.received_packets().map(|packet| packet.number);
+    numbers.max().unwrap_or(0)
+}
+
+/// Sends PING in Handshake packets, one after the other.
+fn acknowledgement_times_of_the_handshake(run: &mut Run<'_>) -> Judged {
+    let mut connection = run.before_finished(|_| {})?;
+    let allowed = connection.round_trip() + SCHEDULING;
+    let middle = middle_time(&mut connection, Level::Handshake, allowed * 4);
+    Ok(if middle == Duration::MAX {
+        Finding::new(Verdict::Fail, "most are not acknowledged")
+    } else if middle > allowed {
+        Finding::new(
+            Verdict::Fail,
+            format!("acknowledged after {} ms", middle.as_millis()),
+        )
+    } else {
+        Finding::new(Verdict::Pass, "acknowledged at once")
+    })
+}
+
+/// Lets the server wait for an acknowledgement of HANDSHAKE_DONE, and looks at what it does
+/// meanwhile.
+fn probes(run: &mut Run<'_>) -> Judged {
+    let mut connection = run.before_finished(|_| {})?;
+    let behaviour = &mut connection.endpoint_mut().behaviour;
+    behaviour.acknowledges = false;
+    behaviour.sends_crypto = true;
+    let patience = connection.patience;
+    if !connection.receives(|frame| *frame == Frame::HandshakeDone, patience) {
+        return Err(Finding::new(Verdict::NotReached, "no HANDSHAKE_DONE"));
+    }
+    connection.endpoint_mut().behaviour.resends = false;
+    connection.settle(patience * 4 / 3);
+    let packets = connection.received_packets();
+    let packets = packets.skip_while(|packet| !packet.frames().contains(&Frame::HandshakeDone));
+    let eliciting = packets.filter(|packet| packet.is_ack_eliciting() && !is_for_the_mtu(packet));
+    Ok(judge_probes(&groups(eliciting.map(|packet| packet.at))))
+}
+
+/// Tells whether a packet looks how large datagrams may be (RFC 9000 §14.4).
+fn is_for_the_mtu(packet: &ReceivedPacket) -> bool {
+    let frames = packet.frames();
+    let mut frames = frames.iter();
+    packet.datagram_size > 1_200
+        && frames.all(|frame| matches!(frame, Frame::Ping | Frame::Padding { .. }))
+}
+
+/// Returns the time and size of groups of packets that come together.
+fn groups(times: impl Iterator<Item = Instant>) -> Vec<(Instant, usize)> {
+    /// Shorter than any probe timeout (RFC 9002 §6.2.1), and longer than one burst takes.
+    const TOGETHER: Duration = Duration::from_millis(10);
+    let mut groups: Vec<(Instant, usize)> = Vec::new();
+    for time in times {
+        match groups.last_mut() {
+            Some((at, count)) if time.saturating_duration_since(*at) < TOGETHER => *count += 1,
+            _ => groups.push((time, 1)),
+        }
+    }
+    groups
+}
+
+/// Judges groups of packets: the first is what is not acknowledged, the others are probes.
+fn judge_probes(groups: &[(Instant, usize)]) -> Finding {
+    /// Packets of one probe (RFC 9002 §6.2.4).
+    const PACKETS_MAX: usize = 2;
+    /// Intervals that are enough to see a period double: then one is four times the first.
+    const INTERVALS_MIN: usize = 3;
+    let intervals: Vec<_> = groups
+        .windows(2)
+        .map(|pair| pair[1].0.saturating_duration_since(pair[0].0))
+        .collect();
+    let words: Vec<_> = intervals
+        .iter()
+        .map(|interval| format!("{} ms", interval.as_millis()))
+        .collect();
+    let seen = format!("probes after {}", words.join(", "));
+    let (Some(first), Some(longest)) = (intervals.first(), intervals.iter().max()) else {
+        return Finding::new(Verdict::Fail, "no probe");
+    };
+    if intervals.len() >= INTERVALS_MIN && *longest < *first * 2 {
+        return Finding::new(Verdict::Fail, seen);
+    }
+    match groups
+        .iter()
+        .skip(1)
+        .all(|(_, count)| *count <= PACKETS_MAX)
+    {
+        true => Finding::new(Verdict::Pass, seen),
+        false => Finding::new(Verdict::Note, format!("{seen}, of more than two packets")),
+    }
+}

@@ -1,56 +1,429 @@
 //! Addresses and datagrams: amplification, paths, sizes, stateless resets (RFC 9000 §8, §9, §10.3,
 //! §14).
 
-use crate::conform::requirement::{
-    Requirement,
-    Side::{Client, Server},
-    may, must, rfc,
+use std::{collections::BTreeSet, time::Duration};
+
+use qecho_packet::{Direction, TransportParameters, close::PROTOCOL_VIOLATION, wire::Frame};
+use qecho_peer::{
+    endpoint::stateless_reset, network::PathId, packet::one_rtt, received::ReceivedPacket,
+    script::Reaction, tls::Level,
 };
+
+use super::{
+    acknowledgements::largest_acknowledged,
+    connection_ids::{RESET_TOKEN, replace_connection_id},
+};
+use crate::conform::{
+    Connection, Expected, Finding, Judged, Run, Verdict,
+    attempts::ATTEMPTS,
+    connection::not_applicable,
+    requirement::{
+        Requirement,
+        Side::{Client, Server},
+        may, must, rfc,
+    },
+};
+
+const VIOLATION: Expected = Expected::close(&[PROTOCOL_VIOLATION]);
+/// RFC 9000 §8.1.
+const AMPLIFICATION: usize = 3;
+/// Bytes that every path carries (RFC 9000 §14).
+const DATAGRAM_MIN: usize = 1_200;
+/// Data of a PATH_CHALLENGE or PATH_RESPONSE.
+const CHALLENGE: [u8; 8] = *b"qechopth";
+/// Bytes of a datagram with PATH_CHALLENGE (RFC 9000 §8.2.1).
+const CHALLENGE_SIZE: usize = 1_200;
 
 pub(super) static ROWS: &[Requirement] = &[
     may("F41", Server, rfc(9000, "19.18"))
         .text("A PATH_RESPONSE to no PATH_CHALLENGE may close the connection.")
         .stimulus("PATH_RESPONSE that nobody asked for")
-        .expected("PROTOCOL_VIOLATION, or the connection lives on"),
+        .expected("PROTOCOL_VIOLATION, or the connection lives on")
+        .script(|run| {
+            let frame = Frame::PathResponse { data: CHALLENGE };
+            let expected = Expected::close(&[PROTOCOL_VIOLATION]).or_lives_on();
+            run.open()?.expect(one_rtt([frame]), expected)
+        }),
     must("F50", Server, rfc(9000, "19.17"))
         .also(&[rfc(9000, "8.2.2")])
         .text("PATH_CHALLENGE is answered by PATH_RESPONSE with the same data.")
         .stimulus("PATH_CHALLENGE")
-        .expected("PATH_RESPONSE with the same 8 bytes"),
+        .expected("PATH_RESPONSE with the same 8 bytes")
+        .script(a_path_challenge),
     must("V06", Server, rfc(9000, "14.1"))
         .text("An Initial packet in less than 1200 bytes is discarded, at least.")
         .stimulus("Initial packet in a datagram below 1200 bytes")
-        .expected("no answer, or PROTOCOL_VIOLATION"),
+        .expected("no answer, or PROTOCOL_VIOLATION")
+        .script(|run| run.first_packet(|hello| hello.pad_to(1_000), VIOLATION.or_no_answer())),
     must("V08", Server, rfc(9000, "8.1"))
         .text("An address that is not validated gets at most three times the bytes it sent.")
         .stimulus("One flight of Initial packets, then silence")
-        .expected("at most three times the bytes that were sent"),
+        .expected("at most three times the bytes that were sent")
+        .script(|run| amplification(run, &[])),
+    must("V14", Server, rfc(9000, "8.1"))
+        .also(&[rfc(9000, "8.1.3")])
+        .text("A token that the server has not given does not validate an address.")
+        .stimulus("Initial packets with a token that is made up, then silence")
+        .expected("at most three times the bytes that were sent")
+        .script(|run| amplification(run, &[0xa5; 64])),
     must("V09", Server, rfc(9000, "14.1"))
         .text("Datagrams with ack-eliciting Initial packets have at least 1200 bytes.")
         .stimulus("Handshake")
-        .expected("each datagram with an ack-eliciting Initial packet has 1200 bytes or more"),
+        .expected("each datagram with an ack-eliciting Initial packet has 1200 bytes or more")
+        .script(sizes_of_initials),
     must("V10", Server, rfc(9000, "10.3.3"))
         .also(&[rfc(9000, "10.3")])
         .text("A stateless reset is smaller than the packet that it answers.")
         .stimulus("Short header with an unknown connection ID, 100 bytes")
-        .expected("no answer, or a stateless reset of less than 100 bytes"),
+        .expected("no answer, or a stateless reset of less than 100 bytes")
+        .script(stateless_resets),
     must("V11", Server, rfc(9000, "10.3"))
         .text("What is too short to be a packet is discarded.")
         .stimulus("Short header with an unknown connection ID, 20 bytes")
-        .expected("no answer"),
+        .expected("no answer")
+        .script(|run| run.is_ignored(&short_header(20))),
+    must("V19", Server, rfc(9000, "10.3.1"))
+        .text("A stateless reset with the token of an ID in use ends the connection, silently.")
+        .stimulus("Stateless reset with the token of a connection ID that the server uses")
+        .expected("no answer any more")
+        .script(stateless_reset_of_the_client),
     must("M01", Server, rfc(9000, "9.3"))
         .also(&[rfc(9000, "8.2.1"), rfc(9000, "9")])
         .text("A new address is validated, by PATH_CHALLENGE in 1200 bytes as far as allowed.")
         .stimulus("Packet of at least 400 bytes from a new port, then small ones")
-        .expected("PATH_CHALLENGE to the new port; once it is answered, answers go there"),
+        .expected("PATH_CHALLENGE to the new port; once it is answered, answers go there")
+        .script(migration),
     must("M02", Server, rfc(9000, "9.3.1"))
         .also(&[rfc(9000, "8")])
         .text("An address that is not validated gets at most three times the bytes it sent.")
         .stimulus("Packet of 40 bytes from a new address")
-        .expected("at most three times its bytes until PATH_CHALLENGE is answered"),
+        .expected("at most three times its bytes until PATH_CHALLENGE is answered")
+        .script(amplification_on_a_new_path),
+    must("M03", Server, rfc(9000, "8.2.2"))
+        .text("PATH_CHALLENGE is answered once, and on the path on which it came.")
+        .stimulus("PATH_CHALLENGE from a new port to another connection ID of the server")
+        .expected("one PATH_RESPONSE to the new port")
+        .script(path_challenge_on_a_new_path),
     must("C01", Client, rfc(9000, "14.1"))
         .also(&[rfc(9000, "7.2")])
         .text("Initial packets come in 1200 bytes or more, to an ID of 8 bytes or more.")
         .stimulus("First datagram of the client")
         .expected("1200 bytes or more, and a destination connection ID of 8 bytes or more"),
 ];
+
+/// Sends one flight and nothing more: the server cannot know that the address is right.
+fn amplification(run: &mut Run<'_>, token: &[u8]) -> Judged {
+    let mut connection = run.client(|config| {
+        config.token = token.to_vec();
+        config.behaviour.follows_retry = false;
+        config.behaviour.issues_connection_ids = false;
+        config.behaviour.acknowledges = false;
+        config.behaviour.resends = false;
+    })?;
+    connection.flush();
+    connection.endpoint_mut().behaviour.sends_crypto = false;
+    // Long enough for probes of the server.
+    let silence = connection.patience * 4 / 3;
+    connection.settle(silence);
+    let sent = bytes_on(&connection, Direction::Sent, PathId(0));
+    let received = bytes_on(&connection, Direction::Received, PathId(0));
+    let seen = format!("{received} bytes for {sent}");
+    match received {
+        0 => Err(Finding::new(Verdict::NotReached, "no answer")),
+        _ if received > AMPLIFICATION * sent => Ok(Finding::new(Verdict::Fail, seen)),
+        _ => Ok(Finding::new(Verdict::Pass, seen)),
+    }
+}
+
+fn bytes_on(connection: &Connection, direction: Direction, path: PathId) -> usize {
+    let datagrams = connection.endpoint().record().directed(direction);
+    let on_path = datagrams.filter(|datagram| datagram.path == path);
+    on_path.map(|datagram| datagram.bytes.len()).sum()
+}
+
+/// Looks at the Initial packets of a handshake.
+fn sizes_of_initials(run: &mut Run<'_>) -> Judged {
+    let connection = run.open()?;
+    let initials = connection.endpoint().record().at_level(Level::Initial);
+    let sizes = initials.filter(|packet| packet.is_ack_eliciting());
+    let smallest = sizes.map(|packet| packet.datagram_size).min();
+    Ok(match smallest {
+        None => return Err(Finding::new(Verdict::NotReached, "no Initial packet")),
+        Some(size) if size < DATAGRAM_MIN => {
+            let seen = format!("an ack-eliciting Initial packet in a datagram of {size} bytes");
+            Finding::new(Verdict::Fail, seen)
+        }
+        Some(size) => Finding::new(Verdict::Pass, format!("{size} bytes or more")),
+    })
+}
+
+/// Returns a short header with a connection ID that nobody has issued.
+fn short_header(size: usize) -> Vec<u8> {
+    let mut datagram = vec![0xd1; size];
+    datagram[0] = 0x41;
+    datagram
+}
+
+/// Sends a short header of an unknown connection. Where a reset comes that is not smaller, it is
+/// sent back, for a peer that remembers may do that, but it must not go on for ever.
+fn stateless_resets(run: &mut Run<'_>) -> Judged {
+    const SIZE: usize = 100;
+    const ROUNDS: usize = 8;
+    let mut connection = run.stranger()?;
+    let quiet = connection.quiet();
+    let mut datagram = short_header(SIZE);
+    let mut large = 0;
+    for round in 0..ROUNDS {
+        let known = connection.answers().len();
+        connection.send_raw(&datagram);
+        if !connection.wait_for_datagram(known, quiet) {
+            // The first may have been lost.
+            match round {
+                0 => continue,
+                _ => break,
+            }
+        }
+        let answer = connection.answers()[known].to_vec();
+        if answer.len() >= AMPLIFICATION * datagram.len() {
+            let seen = format!("{} bytes for {}", answer.len(), datagram.len());
+            return Ok(Finding::new(Verdict::Fail, seen));
+        }
+        if answer.len() < datagram.len() {
+            break;
+        }
+        large += 1;
+        datagram = answer;
+    }
+    Ok(match (large, connection.answers().len()) {
+        (0, 0) => Finding::new(Verdict::Pass, "no answer"),
+        (0, _) => Finding::new(Verdict::Pass, "a smaller stateless reset"),
+        (large, _) if large + 1 >= ROUNDS => Finding::new(
+            Verdict::Fail,
+            "resets that are not smaller, again and again",
+        ),
+        _ => Finding::new(
+            Verdict::Note,
+            "a reset that is not smaller, but not again and again",
+        ),
+    })
+}
+
+/// Opens a connection to a server that does not forbid clients to move, and a second path.
+fn with_new_path(run: &mut Run<'_>) -> Result<(Connection, PathId), Finding> {
+    let mut connection = run.open()?;
+    if connection.has_parameter(TransportParameters::DISABLE_ACTIVE_MIGRATION) {
+        return Err(not_applicable(
+            "the peer has announced disable_active_migration",
+        ));
+    }
+    if !connection.lives() {
+        return Err(Finding::new(
+            Verdict::NotReached,
+            "no answer after the handshake",
+        ));
+    }
+    let not_reached = |error: std::io::Error| Finding::new(Verdict::NotReached, error.to_string());
+    let path = connection.open_path().map_err(not_reached)?;
+    Ok((connection, path))
+}
+
+fn is_challenge_on(packet: &ReceivedPacket, path: PathId) -> bool {
+    let frames = packet.frames();
+    let mut frames = frames.iter();
+    packet.path == path && frames.any(|frame| matches!(frame, Frame::PathChallenge { .. }))
+}
+
+/// Goes on from a new port, as a NAT would make it look.
+fn migration(run: &mut Run<'_>) -> Judged {
+    /// Three times as many are more than PATH_CHALLENGE needs.
+    const SIZE: usize = 600;
+    let (mut connection, path) = with_new_path(run)?;
+    connection.endpoint_mut().set_path(path);
+    let from = connection.endpoint().next_number(Level::OneRtt);
+    let patience = connection.patience;
+    let is_challenged = (0..3).any(|_| {
+        connection.send(one_rtt([Frame::Ping]).pad_to(SIZE).once());
+        let packets =
+            |packets: &[ReceivedPacket]| packets.iter().any(|packet| is_challenge_on(packet, path));
+        connection.wait_for(|endpoint| packets(endpoint.received()), patience / 3)
+    });
+    let is_answered = connection.lives();
+    let mut packets = connection.received_packets();
+    let is_answered_there = packets
+        .any(|packet| packet.path == path && largest_acknowledged(&packet.frames()) >= Some(from));
+    let bytes = bytes_on(&connection, Direction::Received, path);
+    if !is_challenged {
+        return Ok(match bytes {
+            0 => Finding::new(
+                Verdict::Note,
+                "nothing goes to the new port, though migration was not forbidden",
+            ),
+            _ => Finding::new(
+                Verdict::Fail,
+                format!("{bytes} bytes to the new port without PATH_CHALLENGE"),
+            ),
+        });
+    }
+    if let Some(size) = small_challenge(&connection, path) {
+        return Ok(Finding::new(
+            Verdict::Fail,
+            format!("PATH_CHALLENGE in a datagram of {size} bytes"),
+        ));
+    }
+    Ok(match (is_answered, is_answered_there) {
+        (true, true) => Finding::new(
+            Verdict::Pass,
+            "PATH_CHALLENGE, and answers go to the new port",
+        ),
+        (true, false) => Finding::new(Verdict::Note, "answers go to the old port"),
+        (false, _) => Finding::new(Verdict::Fail, "no answer after PATH_CHALLENGE was answered"),
+    })
+}
+
+/// Returns the size of the first datagram with PATH_CHALLENGE on a path, if it is smaller than it
+/// has to be where so many bytes had come (RFC 9000 §8.2.1).
+fn small_challenge(connection: &Connection, path: PathId) -> Option<usize> {
+    let mut packets = connection.received_packets();
+    let challenge = packets.find(|packet| is_challenge_on(packet, path))?;
+    let datagrams = &connection.endpoint().record().datagrams[..challenge.datagram];
+    let sizes = |direction| {
+        let datagrams = datagrams.iter();
+        let there = datagrams.filter(move |one| one.direction == direction && one.path == path);
+        there.map(|datagram| datagram.bytes.len())
+    };
+    // So many of the peer's may have been lost, and all of ours but one.
+    let numbers = connection.received_packets().map(|packet| packet.number);
+    let before: BTreeSet<_> = numbers
+        .filter(|number| *number < challenge.number)
+        .collect();
+    let first = before.first().copied().unwrap_or(challenge.number);
+    let lost = (challenge.number - first) as usize - before.len();
+    let came = sizes(Direction::Sent).min().unwrap_or(0);
+    let went = sizes(Direction::Received).sum::<usize>() + lost * DATAGRAM_MIN;
+    let has_room = AMPLIFICATION * came >= went + DATAGRAM_MIN;
+    Some(challenge.datagram_size).filter(|size| has_room && *size < DATAGRAM_MIN)
+}
+
+/// Sends one small packet from a new port, and answers nothing that comes there.
+fn amplification_on_a_new_path(run: &mut Run<'_>) -> Judged {
+    const SIZE: usize = 40;
+    let (mut connection, path) = with_new_path(run)?;
+    let behaviour = &mut connection.endpoint_mut().behaviour;
+    behaviour.answers_path_challenges = false;
+    behaviour.acknowledges = false;
+    behaviour.resends = false;
+    connection.send(one_rtt([Frame::Ping]).pad_to(SIZE).path(path).once());
+    let silence: Duration = connection.patience / 2;
+    connection.settle(silence);
+    let sent = bytes_on(&connection, Direction::Sent, path);
+    let received = bytes_on(&connection, Direction::Received, path);
+    let seen = format!("{received} bytes to the new port for {sent}");
+    Ok(match received > AMPLIFICATION * sent {
+        true => Finding::new(Verdict::Fail, seen),
+        false => Finding::new(Verdict::Pass, seen),
+    })
+}
+
+fn a_path_challenge(run: &mut Run<'_>) -> Judged {
+    let mut connection = run.open()?;
+    let is_answer = |frame: &Frame<'_>| *frame == Frame::PathResponse { data: CHALLENGE };
+    let is_other = |frame: &Frame<'_>| matches!(frame, Frame::PathResponse { .. });
+    let pause = connection.patience / ATTEMPTS;
+    for _ in 0..ATTEMPTS {
+        let challenge = one_rtt([Frame::PathChallenge { data: CHALLENGE }]);
+        connection.send(challenge.pad_to(CHALLENGE_SIZE).once());
+        if connection.receives(is_answer, pause) {
+            return Ok(Finding::new(
+                Verdict::Pass,
+                "PATH_RESPONSE with the same data",
+            ));
+        }
+    }
+    if connection.has_received(is_other) {
+        return Ok(Finding::new(Verdict::Fail, "PATH_RESPONSE with other data"));
+    }
+    Ok(match connection.reaction() {
+        Reaction::LivesOn { .. } => Finding::new(Verdict::Fail, "no PATH_RESPONSE"),
+        other => Expected::lives_on().judge(&other),
+    })
+}
+
+/// Gives the server a connection ID with a token, has it use that, and resets the connection.
+fn stateless_reset_of_the_client(run: &mut Run<'_>) -> Judged {
+    const SIZE: usize = 60;
+    let mut connection = run.open_with(|config| config.behaviour.issues_connection_ids = false)?;
+    let id = replace_connection_id(&mut connection)?;
+    let mut destinations = connection
+        .received_packets()
+        .map(|packet| packet.header.destination);
+    let is_used = destinations.any(|destination| destination == id);
+    drop(destinations);
+    if !is_used {
+        return Err(Finding::new(
+            Verdict::NotReached,
+            "the new connection ID is not used",
+        ));
+    }
+    // To the server's own connection ID, so that it finds the connection.
+    let destination = connection.endpoint().connection_ids().destination;
+    let mut reset = stateless_reset(&RESET_TOKEN, SIZE, &[0x5a; 16]);
+    reset[1..=destination.len()].copy_from_slice(&destination);
+    for _ in 0..ATTEMPTS {
+        connection.send_raw(&reset);
+    }
+    let quiet = connection.quiet();
+    connection.settle(quiet);
+    // Silence is what is expected, and nobody waits for it for long.
+    connection.patience = quiet * 2;
+    connection.expect_of_all(Expected::no_answer())
+}
+
+/// Probes a new path and stays on the old one.
+fn path_challenge_on_a_new_path(run: &mut Run<'_>) -> Judged {
+    let (mut connection, path) = with_new_path(run)?;
+    // RFC 9000 §9.5: no connection ID is used from more than one local address.
+    let remote = &connection.endpoint().connection_ids().remote;
+    let unused = remote
+        .iter()
+        .find(|issued| !issued.is_used && !issued.is_retired);
+    let Some(unused) = unused.map(|issued| issued.id) else {
+        return Err(not_applicable("the peer issues no second connection ID"));
+    };
+    let is_response = |frame: &Frame<'_>| *frame == Frame::PathResponse { data: CHALLENGE };
+    let pause = connection.patience / ATTEMPTS;
+    let mut sent = 0;
+    let mut is_answered = false;
+    while sent < ATTEMPTS && !is_answered {
+        let challenge = one_rtt([Frame::PathChallenge { data: CHALLENGE }]);
+        connection.send(
+            challenge
+                .destination(unused)
+                .path(path)
+                .pad_to(CHALLENGE_SIZE),
+        );
+        sent += 1;
+        is_answered = connection.receives(is_response, pause);
+    }
+    let quiet = connection.quiet();
+    connection.settle(quiet);
+    let packets = connection.received_packets();
+    let responses = packets.filter(|packet| packet.frames().iter().any(is_response));
+    let paths: Vec<_> = responses.map(|packet| packet.path).collect();
+    if paths.is_empty() {
+        return Ok(match connection.reaction() {
+            Reaction::LivesOn { .. } => Finding::new(Verdict::Fail, "no PATH_RESPONSE"),
+            other => Expected::lives_on().judge(&other),
+        });
+    }
+    Ok(if paths.iter().any(|of| *of != path) {
+        Finding::new(Verdict::Fail, "PATH_RESPONSE to the old port")
+    } else if paths.len() > sent as usize {
+        let seen = format!(
+            "{} PATH_RESPONSE frames for {sent} PATH_CHALLENGE",
+            paths.len()
+        );
+        Finding::new(Verdict::Fail, seen)
+    } else {
+        Finding::new(Verdict::Pass, "one PATH_RESPONSE to the new port")
+    })
+}

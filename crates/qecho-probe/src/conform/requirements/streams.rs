@@ -1,112 +1,219 @@
 //! Streams: their states, limits, flow control and final sizes (RFC 9000 §2 to §4, §19.4 to
 //! §19.14).
 
-use crate::conform::requirement::{
-    Requirement,
-    Side::{Client, Server},
-    must, rfc, should,
+mod limits;
+
+use qecho_packet::{
+    Dir, StreamId,
+    close::{
+        FINAL_SIZE_ERROR, FLOW_CONTROL_ERROR, FRAME_ENCODING_ERROR, STREAM_LIMIT_ERROR,
+        STREAM_STATE_ERROR,
+    },
+    wire::{Frame, INTEGER_MAX},
 };
+use qecho_peer::packet::{Packet, one_rtt};
+
+use crate::conform::{
+    Connection, Expected, Finding, Judged, Run, Verdict,
+    connection::not_applicable,
+    expected::close_words,
+    requirement::{
+        Requirement,
+        Side::{Client, Server},
+        must, rfc, should,
+    },
+};
+
+const STREAM_STATE: Expected = Expected::close(&[STREAM_STATE_ERROR]);
+const FRAME_ENCODING: Expected = Expected::close(&[FRAME_ENCODING_ERROR]);
+/// More streams than there can be (RFC 9000 §4.6).
+const TOO_MANY: u64 = STREAMS_MAX + 1;
+const STREAMS_MAX: u64 = 1 << 60;
 
 pub(super) static ROWS: &[Requirement] = &[
     must("F04", Server, rfc(9000, "4.6"))
         .also(&[rfc(9000, "19.11")])
         .text("A stream beyond the limit that was granted closes the connection.")
         .stimulus("STREAM on a bidirectional stream beyond the limit")
-        .expected("STREAM_LIMIT_ERROR"),
+        .expected("STREAM_LIMIT_ERROR")
+        .script(|run| limits::a_stream_beyond_the_limit(run, Dir::Bidirectional)),
     must("F05", Server, rfc(9000, "4.6"))
         .also(&[rfc(9000, "19.11")])
         .text("A stream beyond the limit that was granted closes the connection.")
         .stimulus("STREAM on a unidirectional stream beyond the limit")
-        .expected("STREAM_LIMIT_ERROR"),
+        .expected("STREAM_LIMIT_ERROR")
+        .script(|run| limits::a_stream_beyond_the_limit(run, Dir::Unidirectional)),
     must("F06", Server, rfc(9000, "19.10"))
         .also(&[rfc(9000, "4.1")])
         .text("Data beyond the window of its stream closes the connection.")
         .stimulus("STREAM data beyond the window of the stream")
-        .expected("FLOW_CONTROL_ERROR"),
+        .expected("FLOW_CONTROL_ERROR")
+        .script(limits::data_beyond_the_window_of_its_stream),
     must("F07", Server, rfc(9000, "19.9"))
         .also(&[rfc(9000, "4.1"), rfc(9000, "4.5")])
         .text("All that streams send, up to their final sizes, counts against the connection.")
         .stimulus("RESET_STREAM whose final size goes beyond the window of the connection")
-        .expected("FLOW_CONTROL_ERROR"),
+        .expected("FLOW_CONTROL_ERROR")
+        .script(limits::a_final_size_beyond_the_window_of_the_connection),
     must("F08", Server, rfc(9000, "19.8"))
         .text("Data on a stream on which only the receiver sends closes the connection.")
         .stimulus("STREAM on a unidirectional stream of the receiver (id 3)")
-        .expected("STREAM_STATE_ERROR"),
+        .expected("STREAM_STATE_ERROR")
+        .script(|run| run.open()?.expect(one_rtt([data(id(3), 0)]), STREAM_STATE)),
     must("F09", Server, rfc(9000, "19.8"))
         .text("Data on a stream that the receiver has yet to open closes the connection.")
         .stimulus("STREAM on a bidirectional stream that the receiver never opened (id 41)")
-        .expected("STREAM_STATE_ERROR"),
+        .expected("STREAM_STATE_ERROR")
+        .script(|run| unopened(run)?.expect(one_rtt([data(unopened_stream(), 0)]), STREAM_STATE)),
     must("F10", Server, rfc(9000, "19.4"))
         .text("RESET_STREAM for a stream on which only the receiver sends closes the connection.")
         .stimulus("RESET_STREAM for a unidirectional stream of the receiver (id 3)")
-        .expected("STREAM_STATE_ERROR"),
+        .expected("STREAM_STATE_ERROR")
+        .script(|run| run.open()?.expect(one_rtt([reset(id(3), 0)]), STREAM_STATE)),
     must("F11", Server, rfc(9000, "19.5"))
         .text("STOP_SENDING for a stream on which only the sender sends closes the connection.")
         .stimulus("STOP_SENDING for a unidirectional stream of the sender (id 2)")
-        .expected("STREAM_STATE_ERROR, or STREAM_LIMIT_ERROR where no such stream is granted"),
+        .expected("STREAM_STATE_ERROR, or STREAM_LIMIT_ERROR where no such stream is granted")
+        .script(|run| on_own_stream(run, Frame::StopSending { id: id(2), code: 0 })),
     must("F12", Server, rfc(9000, "19.5"))
         .text("STOP_SENDING for a stream that the receiver has yet to open closes the connection.")
         .stimulus("STOP_SENDING for a stream that the receiver never opened (id 41)")
-        .expected("STREAM_STATE_ERROR"),
+        .expected("STREAM_STATE_ERROR")
+        .script(|run| {
+            let frame = Frame::StopSending {
+                id: unopened_stream(),
+                code: 0,
+            };
+            unopened(run)?.expect(one_rtt([frame]), STREAM_STATE)
+        }),
     must("F13", Server, rfc(9000, "19.10"))
         .text("MAX_STREAM_DATA for a stream yet to be opened by the receiver is an error.")
         .stimulus("MAX_STREAM_DATA for a stream that the receiver never opened (id 41)")
-        .expected("STREAM_STATE_ERROR"),
+        .expected("STREAM_STATE_ERROR")
+        .script(|run| {
+            let frame = Frame::MaxStreamData {
+                id: unopened_stream(),
+                maximum: 9,
+            };
+            unopened(run)?.expect(one_rtt([frame]), STREAM_STATE)
+        }),
     must("F14", Server, rfc(9000, "19.10"))
         .text("MAX_STREAM_DATA for a stream on which only the sender sends is an error.")
         .stimulus("MAX_STREAM_DATA for a unidirectional stream of the sender (id 2)")
-        .expected("STREAM_STATE_ERROR, or STREAM_LIMIT_ERROR where no such stream is granted"),
+        .expected("STREAM_STATE_ERROR, or STREAM_LIMIT_ERROR where no such stream is granted")
+        .script(|run| {
+            on_own_stream(
+                run,
+                Frame::MaxStreamData {
+                    id: id(2),
+                    maximum: 9,
+                },
+            )
+        }),
     must("F15", Server, rfc(9000, "19.13"))
         .text("STREAM_DATA_BLOCKED for a stream on which only the receiver sends is an error.")
         .stimulus("STREAM_DATA_BLOCKED for a unidirectional stream of the receiver (id 3)")
-        .expected("STREAM_STATE_ERROR"),
+        .expected("STREAM_STATE_ERROR")
+        .script(|run| {
+            let frame = Frame::StreamDataBlocked {
+                id: id(3),
+                limit: 9,
+            };
+            run.open()?.expect(one_rtt([frame]), STREAM_STATE)
+        }),
     must("F16", Server, rfc(9000, "19.11"))
         .also(&[rfc(9000, "4.6")])
         .text("Streams beyond 2^60 cannot be numbered: to grant them closes the connection.")
         .stimulus("MAX_STREAMS of 2^60+1 for bidirectional streams")
-        .expected("FRAME_ENCODING_ERROR"),
+        .expected("FRAME_ENCODING_ERROR")
+        .script(|run| {
+            run.open()?
+                .expect(max_streams(Dir::Bidirectional, TOO_MANY), FRAME_ENCODING)
+        }),
     must("F17", Server, rfc(9000, "19.11"))
         .also(&[rfc(9000, "4.6")])
         .text("Streams beyond 2^60 cannot be numbered: to grant them closes the connection.")
         .stimulus("MAX_STREAMS of 2^60+1 for unidirectional streams")
-        .expected("FRAME_ENCODING_ERROR"),
+        .expected("FRAME_ENCODING_ERROR")
+        .script(|run| {
+            run.open()?
+                .expect(max_streams(Dir::Unidirectional, TOO_MANY), FRAME_ENCODING)
+        }),
     must("F18", Server, rfc(9000, "19.14"))
         .text("Streams beyond 2^60 cannot be numbered: to ask for them closes the connection.")
         .stimulus("STREAMS_BLOCKED at 2^60+1")
-        .expected("FRAME_ENCODING_ERROR, or STREAM_LIMIT_ERROR"),
+        .expected("FRAME_ENCODING_ERROR, or STREAM_LIMIT_ERROR")
+        .script(|run| {
+            let (direction, limit) = (Dir::Bidirectional, TOO_MANY);
+            let expected = Expected::close(&[FRAME_ENCODING_ERROR, STREAM_LIMIT_ERROR]);
+            run.open()?.expect(
+                one_rtt([Frame::StreamsBlocked { direction, limit }]),
+                expected,
+            )
+        }),
     must("F34", Server, rfc(9000, "19.8"))
         .text("A stream ends at 2^62-1 bytes: data beyond that closes the connection.")
         .stimulus("STREAM data beyond 2^62-1")
-        .expected("FLOW_CONTROL_ERROR, or FRAME_ENCODING_ERROR"),
+        .expected("FLOW_CONTROL_ERROR, or FRAME_ENCODING_ERROR")
+        .script(|run| {
+            let mut connection = run.open()?;
+            let id = connection.open_stream(0)?;
+            let expected = Expected::close(&[FLOW_CONTROL_ERROR, FRAME_ENCODING_ERROR]);
+            let expected = expected.unless_the_application_closes();
+            connection.expect(one_rtt([data(id, INTEGER_MAX)]), expected)
+        }),
     should("F35", Server, rfc(9000, "4.5"))
         .text("The final size of a stream does not change once it is known.")
         .stimulus("Two STREAM frames with FIN at different offsets")
-        .expected("FINAL_SIZE_ERROR"),
+        .expected("FINAL_SIZE_ERROR")
+        .script(|run| {
+            final_size(run, |id| {
+                [stream(id, 0, b"ab", true), stream(id, 2, b"c", true)]
+            })
+        }),
     should("F36", Server, rfc(9000, "4.5"))
         .text("There is no data at or beyond the final size of a stream.")
         .stimulus("STREAM data beyond the final size")
-        .expected("FINAL_SIZE_ERROR"),
+        .expected("FINAL_SIZE_ERROR")
+        .script(|run| {
+            final_size(run, |id| {
+                [stream(id, 0, b"ab", true), stream(id, 2, b"c", false)]
+            })
+        }),
     should("F37", Server, rfc(9000, "4.5"))
         .text("A final size is not below what has been received.")
         .stimulus("RESET_STREAM with a final size below what was received")
-        .expected("FINAL_SIZE_ERROR"),
+        .expected("FINAL_SIZE_ERROR")
+        .script(|run| final_size(run, |id| [stream(id, 0, b"ab", false), reset(id, 1)])),
     should("F38", Server, rfc(9000, "4.5"))
         .text("The final size of a stream does not change once it is known.")
         .stimulus("RESET_STREAM with another final size than FIN gave")
-        .expected("FINAL_SIZE_ERROR"),
+        .expected("FINAL_SIZE_ERROR")
+        .script(|run| final_size(run, |id| [stream(id, 0, b"ab", true), reset(id, 3)])),
     must("F45", Server, rfc(9000, "4.1"))
         .text("MAX_DATA that does not raise the limit is ignored.")
         .stimulus("MAX_DATA of 0")
-        .expected("the connection lives on"),
+        .expected("the connection lives on")
+        .script(|run| {
+            run.open()?.expect(
+                one_rtt([Frame::MaxData { maximum: 0 }]),
+                Expected::lives_on(),
+            )
+        }),
     must("F46", Server, rfc(9000, "4.6"))
         .also(&[rfc(9000, "19.11")])
         .text("MAX_STREAMS that does not raise the limit is ignored.")
         .stimulus("MAX_STREAMS of 0")
-        .expected("the connection lives on"),
+        .expected("the connection lives on")
+        .script(|run| {
+            run.open()?
+                .expect(max_streams(Dir::Bidirectional, 0), Expected::lives_on())
+        }),
     must("K06", Server, rfc(9000, "3.5"))
         .text("STOP_SENDING is answered by RESET_STREAM while the stream is being sent on.")
         .stimulus("STOP_SENDING on an open bidirectional stream")
-        .expected("RESET_STREAM of that stream"),
+        .expected("RESET_STREAM of that stream")
+        .script(stop_sending),
     must("C15", Client, rfc(9000, "19.8"))
         .text("Data on a stream that the receiver has yet to open closes the connection.")
         .stimulus("STREAM on a bidirectional stream that the client never opened (id 40)")
@@ -121,3 +228,104 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("MAX_STREAMS of 2^60+1")
         .expected("FRAME_ENCODING_ERROR"),
 ];
+
+/// Opens a bidirectional stream and asks the peer not to send on it.
+fn stop_sending(run: &mut Run<'_>) -> Judged {
+    let mut connection = run.open()?;
+    if connection.streams_granted(Dir::Bidirectional) == 0 {
+        return Err(not_applicable("the peer grants no bidirectional stream"));
+    }
+    let id = StreamId::from_value(0);
+    let open = Frame::Stream {
+        id,
+        offset: 0,
+        fin: false,
+        data: b"",
+    };
+    connection.send(one_rtt([open, Frame::StopSending { id, code: 0 }]));
+    let patience = connection.patience;
+    connection.wait_for(
+        |endpoint| {
+            let reset = endpoint
+                .stream(id)
+                .is_some_and(|stream| stream.reset.is_some());
+            reset || endpoint.ended().is_some()
+        },
+        patience,
+    );
+    let stream = connection.endpoint().stream(id);
+    if stream.is_some_and(|stream| stream.reset.is_some()) {
+        return Ok(Finding::new(Verdict::Pass, "RESET_STREAM"));
+    }
+    if stream.is_some_and(|stream| stream.final_size.is_some()) {
+        return Err(not_applicable(
+            "the peer had sent all of the stream already",
+        ));
+    }
+    match connection.endpoint().closed() {
+        Some(close) => Err(Finding::new(Verdict::NotReached, close_words(close))),
+        None => Ok(Finding::new(Verdict::Fail, "no RESET_STREAM")),
+    }
+}
+
+/// A bidirectional stream of the server, which has no reason to open any.
+fn unopened_stream() -> StreamId {
+    id(41)
+}
+
+fn id(value: u64) -> StreamId {
+    StreamId::from_value(value)
+}
+
+fn stream(id: StreamId, offset: u64, data: &'static [u8], fin: bool) -> Frame<'static> {
+    Frame::Stream {
+        id,
+        offset,
+        fin,
+        data,
+    }
+}
+
+/// A byte on a stream.
+fn data(id: StreamId, offset: u64) -> Frame<'static> {
+    stream(id, offset, b"a", false)
+}
+
+fn reset(id: StreamId, final_size: u64) -> Frame<'static> {
+    Frame::ResetStream {
+        id,
+        code: 0,
+        final_size,
+    }
+}
+
+fn max_streams(direction: Dir, maximum: u64) -> Packet {
+    one_rtt([Frame::MaxStreams { direction, maximum }])
+}
+
+/// Connects to a peer that has not opened the stream.
+fn unopened(run: &mut Run<'_>) -> Result<Connection, Finding> {
+    let connection = run.open()?;
+    match connection.peer_has_opened(unopened_stream()) {
+        true => Err(not_applicable("the peer has opened the stream")),
+        false => Ok(connection),
+    }
+}
+
+/// Sends a frame that is for the sender of a stream's data, which only this side can be.
+fn on_own_stream(run: &mut Run<'_>, frame: Frame<'static>) -> Judged {
+    let mut connection = run.open()?;
+    let expected = match connection.streams_granted(Dir::Unidirectional) {
+        0 => Expected::close(&[STREAM_STATE_ERROR, STREAM_LIMIT_ERROR]),
+        _ => STREAM_STATE,
+    };
+    connection.expect(one_rtt([frame]), expected)
+}
+
+/// Sends frames of one stream that do not agree on its final size, in one packet.
+fn final_size(run: &mut Run<'_>, frames: fn(StreamId) -> [Frame<'static>; 2]) -> Judged {
+    let mut connection = run.open()?;
+    let id = connection.open_stream(4)?;
+    let expected = Expected::close(&[FINAL_SIZE_ERROR]).unless_the_application_closes();
+    connection.expect(one_rtt(frames(id)), expected)
+}

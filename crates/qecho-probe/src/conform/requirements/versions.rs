@@ -1,9 +1,20 @@
 //! Version negotiation (RFC 8999, RFC 9000 §5.2, §6, §17.2.1, RFC 9368).
 
-use crate::conform::requirement::{
-    Requirement,
-    Side::{Client, Server},
-    must, rfc, should,
+use qecho_packet::{
+    TransportParameters,
+    close::{TRANSPORT_PARAMETER_ERROR, VERSION_NEGOTIATION_ERROR},
+};
+
+use super::parameters::set;
+use crate::conform::{
+    Expected, Finding, Run, Verdict,
+    attempts::{ATTEMPTS, kind_words},
+    connection::not_applicable,
+    requirement::{
+        Requirement,
+        Side::{Client, Server},
+        must, rfc, should,
+    },
 };
 
 pub(super) static ROWS: &[Requirement] = &[
@@ -11,34 +22,79 @@ pub(super) static ROWS: &[Requirement] = &[
         .also(&[rfc(9000, "5.2.2"), rfc(9000, "6.1")])
         .text("Version Negotiation has both IDs swapped and comes at most once for a datagram.")
         .stimulus("Unknown version in 1200 bytes")
-        .expected(
-            "one Version Negotiation packet (that there is one is a SHOULD), the IDs swapped",
-        ),
+        .expected("one Version Negotiation packet (that there is one is a SHOULD), the IDs swapped")
+        .script(|run| match version_negotiation(run, 8, 8)? {
+            None => Ok(Finding::new(Verdict::Note, "no Version Negotiation")),
+            Some(finding) => Ok(finding),
+        }),
     must("V02", Server, rfc(9000, "5.2.2"))
         .text("A small packet of an unknown version is dropped.")
         .stimulus("Unknown version in 1199 bytes")
-        .expected("no answer"),
+        .expected("no answer")
+        .script(|run| run.is_ignored(&long_header(UNKNOWN_VERSION, &[0xd1; 8], &[0x51; 8], 1_199))),
     must("V03", Server, rfc(9000, "6.1"))
         .text("A Version Negotiation packet is never answered by another one.")
         .stimulus("Version Negotiation packet to the server")
-        .expected("no answer"),
+        .expected("no answer")
+        .script(|run| run.is_ignored(&long_header(0, &[0xd1; 8], &[0x51; 8], 1_200))),
     should("V04", Server, rfc(9000, "17.2"))
         .also(&[rfc(9000, "17.2.1"), rfc(8999, "6")])
         .text("Connection IDs that version 1 does not have are read in packets of other versions.")
         .stimulus("Unknown version with connection IDs of 30 and 25 bytes")
-        .expected("one Version Negotiation packet, the connection IDs swapped"),
+        .expected("one Version Negotiation packet, the connection IDs swapped")
+        .script(|run| {
+            if version_negotiation(run, 8, 8)?.is_none() {
+                return Err(not_applicable(
+                    "no Version Negotiation, whatever the connection IDs",
+                ));
+            }
+            let finding = version_negotiation(run, 30, 25)?;
+            let missing = || {
+                Finding::new(
+                    Verdict::Fail,
+                    "no Version Negotiation for long connection IDs",
+                )
+            };
+            Ok(finding.unwrap_or_else(missing))
+        }),
     must("P19", Server, rfc(9368, "4"))
         .text("version_information that cannot be read closes the connection, where it is known.")
         .stimulus("version_information of 7 bytes")
-        .expected("TRANSPORT_PARAMETER_ERROR, or the connection lives on"),
+        .expected("TRANSPORT_PARAMETER_ERROR, or the connection lives on")
+        .script(|run| {
+            run.parameters(
+                |all| {
+                    set(
+                        all,
+                        TransportParameters::VERSION_INFORMATION,
+                        &[0, 0, 0, 1, 0, 0, 0],
+                    )
+                },
+                Expected::close(&[TRANSPORT_PARAMETER_ERROR]).or_lives_on(),
+            )
+        }),
     must("P20", Server, rfc(9368, "4"))
         .text("version_information chooses the version in use, where it is known.")
         .stimulus("version_information whose chosen version is another one")
-        .expected("VERSION_NEGOTIATION_ERROR, or the connection lives on"),
+        .expected("VERSION_NEGOTIATION_ERROR, or the connection lives on")
+        .script(|run| {
+            let other = version_information(&[VERSION_2, 1, VERSION_2]);
+            run.parameters(
+                move |all| set(all, TransportParameters::VERSION_INFORMATION, &other),
+                Expected::close(&[VERSION_NEGOTIATION_ERROR]).or_lives_on(),
+            )
+        }),
     must("P21", Server, rfc(9368, "4"))
         .text("There is no version 0 in version_information, where that is known.")
         .stimulus("version_information with version 0")
-        .expected("TRANSPORT_PARAMETER_ERROR, or the connection lives on"),
+        .expected("TRANSPORT_PARAMETER_ERROR, or the connection lives on")
+        .script(|run| {
+            let zero = version_information(&[1, 1, 0]);
+            run.parameters(
+                move |all| set(all, TransportParameters::VERSION_INFORMATION, &zero),
+                Expected::close(&[TRANSPORT_PARAMETER_ERROR]).or_lives_on(),
+            )
+        }),
     must("C11", Client, rfc(9368, "4"))
         .text("The server's version_information chooses the version in use.")
         .stimulus("Server whose version_information chooses a version that was not offered")
@@ -59,3 +115,84 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("Version Negotiation packet without a common version")
         .expected("the client gives up"),
 ];
+
+/// A version that is reserved so that nobody speaks it (RFC 9000 §15).
+pub(super) const UNKNOWN_VERSION: u32 = 0x1a2a_3a4a;
+/// QUIC version 2 (RFC 9369).
+const VERSION_2: u32 = 0x6b33_43cf;
+
+/// Returns the value of version_information (RFC 9368 §3): the version that is chosen, and those
+/// that are available.
+fn version_information(versions: &[u32]) -> Vec<u8> {
+    let versions = versions.iter();
+    versions.flat_map(|version| version.to_be_bytes()).collect()
+}
+
+/// Returns a datagram of a long header (RFC 8999 §5.1), with bytes behind it that mean nothing.
+pub(super) fn long_header(version: u32, destination: &[u8], source: &[u8], size: usize) -> Vec<u8> {
+    let mut datagram = vec![0xc3];
+    datagram.extend(version.to_be_bytes());
+    for id in [destination, source] {
+        datagram.push(id.len() as u8);
+        datagram.extend(id);
+    }
+    datagram.resize(size, 0x5a);
+    datagram
+}
+
+/// Sends a packet of an unknown version with connection IDs of so many bytes, again if it is not
+/// answered; judges the Version Negotiation that comes, if any.
+fn version_negotiation(
+    run: &mut Run<'_>,
+    destination: usize,
+    source: usize,
+) -> Result<Option<Finding>, Finding> {
+    let [destination, source] = [vec![0xd1; destination], vec![0x51; source]];
+    let unknown = long_header(UNKNOWN_VERSION, &destination, &source, 1_200);
+    let mut connection = run.stranger()?;
+    let mut sent = 0;
+    let mut is_answered = false;
+    while sent < ATTEMPTS && !is_answered {
+        connection.send_raw(&unknown);
+        sent += 1;
+        let timeout = connection.patience / 4;
+        is_answered = connection.wait_for_datagram(0, timeout);
+    }
+    let quiet = connection.quiet();
+    connection.settle(quiet);
+    let answers = connection.answers();
+    let expected = long_header(
+        0,
+        &source,
+        &destination,
+        7 + source.len() + destination.len(),
+    );
+    let is_right = |answer: &&[u8]| {
+        let versions = answer.len().saturating_sub(expected.len());
+        answer[0] & 0x80 != 0
+            && answer[1..].starts_with(&expected[1..])
+            && versions > 0
+            && versions.is_multiple_of(4)
+    };
+    let wrong = answers.iter().find(|answer| !is_right(answer));
+    Ok(match (answers.len(), wrong) {
+        (0, _) => None,
+        (_, Some(wrong)) if wrong.get(1..5) == Some(&[0; 4]) => {
+            let seen =
+                "Version Negotiation whose connection IDs are not those of the packet, swapped";
+            Some(Finding::new(Verdict::Fail, seen))
+        }
+        (_, Some(wrong)) => Some(Finding::new(
+            Verdict::Note,
+            format!("answered by {}", kind_words(wrong)),
+        )),
+        (count, None) if count > sent as usize => {
+            let seen = format!("{count} Version Negotiation packets for {sent} datagrams");
+            Some(Finding::new(Verdict::Fail, seen))
+        }
+        (_, None) => Some(Finding::new(
+            Verdict::Pass,
+            "Version Negotiation, the connection IDs swapped",
+        )),
+    })
+}

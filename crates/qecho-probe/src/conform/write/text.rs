@@ -130,6 +130,28 @@ pub fn text_of_requirements(rows: &[&Requirement], out: &mut dyn Write) -> io::R
     })
 }
 
+/// Writes what one requirement is, before its packets.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn text_of_requirement(requirement: &Requirement, out: &mut dyn Write) -> io::Result<()> {
+    let (id, section, level) = (requirement.id, requirement.section, requirement.level);
+    writeln!(out, "--- {id} {section} {} ---", level.as_str())?;
+    writeln!(out, "requirement  {}", requirement.text)?;
+    writeln!(out, "link         {}", requirement.section.link())?;
+    writeln!(out, "stimulus     {}", requirement.stimulus)
+}
+
+/// Writes what came of one requirement, behind its packets.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn text_of_row(row: &Row, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "expected     {}", row.requirement.expected)?;
+    writeln!(out, "seen         {}", shown(&row.finding.seen))?;
+    writeln!(out, "verdict      {}", row.verdict())
+}
+
 fn told(row: &Row) -> String {
     let requirement = row.requirement;
     format!(

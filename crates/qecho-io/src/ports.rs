@@ -1,0 +1,324 @@
+//! Local UDP ports for a program that waits for each answer, and reaches one peer from several
+//! of them.
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::{Duration, Instant, SystemTime},
+};
+
+use qecho_engine::Datagram;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::{
+    BindError,
+    event_loop::clock,
+    socket::{ReceiveBuffers, ReceiveErrors, Socket, source_towards},
+};
+
+/// Datagrams that were received and not yet asked for; what comes beyond them is lost, as in a
+/// kernel whose buffer is full.
+const ARRIVALS_MAX: usize = 4_096;
+
+/// Local ports that talk to one peer. Nothing happens but in its methods, which may wait.
+///
+/// What others than the peer send is dropped.
+pub struct Ports {
+    remote: SocketAddr,
+    sockets: Vec<Socket>,
+    buffers: ReceiveBuffers,
+    arrivals: VecDeque<PortEvent>,
+}
+
+/// What was waited for at a port, which is named by its number: 0 is the first.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PortEvent {
+    /// A datagram of the peer.
+    Datagram {
+        /// The port.
+        port: usize,
+        /// The ECN bits of its IP header (RFC 3168).
+        ecn: u8,
+        /// Its UDP payload.
+        contents: Vec<u8>,
+    },
+    /// The network or the peer's host says that the peer is not reached (ICMP), as for a port
+    /// at which nobody listens.
+    Unreachable {
+        /// The port.
+        port: usize,
+        /// In words of the system: [`io::ErrorKind::ConnectionRefused`] if nobody listens.
+        reason: io::Error,
+    },
+}
+
+impl Ports {
+    /// Opens a first port.
+    ///
+    /// # Errors
+    /// [`BindError`] if the system has none to give.
+    pub fn open(remote: SocketAddr) -> Result<Self, BindError> {
+        let mut ports = Self {
+            remote: without_mapping(remote),
+            sockets: Vec::new(),
+            buffers: ReceiveBuffers::new(),
+            arrivals: VecDeque::new(),
+        };
+        ports.add()?;
+        Ok(ports)
+    }
+
+    /// Opens another port; returns its number.
+    ///
+    /// # Errors
+    /// [`BindError`] if the system has none to give.
+    pub fn add(&mut self) -> Result<usize, BindError> {
+        let unspecified: IpAddr = match self.remote {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = Socket::bind((unspecified, 0).into(), ReceiveErrors::Yes)?;
+        self.sockets.push(socket);
+        Ok(self.sockets.len() - 1)
+    }
+
+    /// Returns the peer's address.
+    pub fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    /// Returns the address from which a port sends, as far as the system tells it; nothing if
+    /// there is no such port.
+    pub fn local(&self, port: usize) -> Option<SocketAddr> {
+        let address = self.sockets.get(port)?.address();
+        let ip = source_towards(self.remote).unwrap_or(address.ip());
+        Some((ip, address.port()).into())
+    }
+
+    /// Returns the time.
+    pub fn now(&self) -> Instant {
+        clock()
+    }
+
+    /// Returns the time since 1970, as captures have it.
+    pub fn since_1970(&self) -> Duration {
+        SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
+    }
+
+    /// Sends a datagram with these ECN bits; waits while the system has no room for it.
+    ///
+    /// # Errors
+    /// The system's if it does not send it, [`io::ErrorKind::NotFound`] if there is no such port.
+    pub fn send(&mut self, port: usize, contents: &[u8], ecn: u8) -> io::Result<()> {
+        let socket = self.sockets.get(port).ok_or(io::ErrorKind::NotFound)?;
+        let datagram = Datagram::new(port, self.remote, contents.to_vec()).with_ecn(ecn);
+        // The first error may be an ICMP report of another datagram.
+        for _ in 0..2 {
+            match socket.send(&datagram) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    wait(&[socket], PollFlags::OUT, None)?;
+                }
+                Err(error) if quinn_udp::is_msg_size_err(&error) => return Err(error),
+                Err(_) => {}
+            }
+        }
+        socket.send(&datagram).map(drop)
+    }
+
+    /// Waits for what comes next; returns nothing once it is `until`.
+    ///
+    /// # Errors
+    /// The system's if it cannot wait.
+    pub fn receive(&mut self, until: Instant) -> io::Result<Option<PortEvent>> {
+        loop {
+            if let Some(event) = self.arrivals.pop_front() {
+                return Ok(Some(event));
+            }
+            self.collect();
+            if !self.arrivals.is_empty() {
+                continue;
+            }
+            let rest = until.saturating_duration_since(clock());
+            if rest.is_zero() {
+                return Ok(None);
+            }
+            let sockets: Vec<_> = self.sockets.iter().collect();
+            wait(&sockets, PollFlags::IN, Some(rest))?;
+        }
+    }
+
+    /// Takes what the kernel has for each port.
+    fn collect(&mut self) {
+        let Self {
+            remote,
+            sockets,
+            buffers,
+            arrivals,
+        } = self;
+        for (port, socket) in sockets.iter().enumerate() {
+            // A pending error hides a datagram from one call, and is no datagram itself.
+            for _ in 0..2 {
+                let received = socket.receive(port, buffers, |received, _| {
+                    let is_theirs = without_mapping(received.remote) == *remote;
+                    if is_theirs && arrivals.len() < ARRIVALS_MAX {
+                        arrivals.push_back(PortEvent::Datagram {
+                            port,
+                            ecn: received.ecn,
+                            contents: received.data.to_vec(),
+                        });
+                    }
+                });
+                if received.is_ok() {
+                    break;
+                }
+            }
+            while let Some((_, reason)) = socket.next_error() {
+                arrivals.push_back(PortEvent::Unreachable { port, reason });
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ports")
+            .field("remote", &self.remote)
+            .field("sockets", &self.sockets)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes an IPv4 address of one that is mapped into IPv6, as sockets of ours have it, and drops
+/// the flow label, of which nobody is told.
+fn without_mapping(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V6(mut v6) => match v6.ip().to_ipv4_mapped() {
+            Some(v4) => (v4, v6.port()).into(),
+            None => {
+                v6.set_flowinfo(0);
+                v6.into()
+            }
+        },
+        address => address,
+    }
+}
+
+/// Waits until one of the sockets is ready, or time is over.
+fn wait(sockets: &[&Socket], interest: PollFlags, timeout: Option<Duration>) -> io::Result<()> {
+    let descriptors = sockets.iter().map(|socket| PollFd::new(*socket, interest));
+    let mut descriptors: Vec<_> = descriptors.collect();
+    let timeout = timeout.map(|timeout| Timespec {
+        tv_sec: timeout.as_secs() as i64,
+        tv_nsec: timeout.subsec_nanos().into(),
+    });
+    match poll(&mut descriptors, timeout.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn next(ports: &mut Ports) -> PortEvent {
+        let until = ports.now() + PATIENCE;
+        let event = ports.receive(until).expect("loopback can be waited for");
+        event.expect("it comes")
+    }
+
+    /// Waits for a datagram of anybody; returns its bytes, ECN bits and sender.
+    fn taken(peer: &Socket) -> (Vec<u8>, u8, SocketAddr) {
+        let mut buffers = ReceiveBuffers::new();
+        loop {
+            let mut taken = None;
+            wait(&[peer], PollFlags::IN, None).expect("a socket can be waited for");
+            let received = peer.receive(0, &mut buffers, |received, _| {
+                taken = Some((received.data.to_vec(), received.ecn, received.remote));
+            });
+            if let (Ok(_), Some(taken)) = (received, taken) {
+                return taken;
+            }
+        }
+    }
+
+    #[test]
+    fn each_port_is_an_address_and_ecn_bits_go_both_ways() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let address = address.parse().expect("an address");
+            // A host without IPv6 has nothing to show there.
+            let Ok(peer) = Socket::bind(address, ReceiveErrors::No) else {
+                continue;
+            };
+            let mut ports = Ports::open(peer.address()).expect("loopback has ports");
+            assert_eq!(ports.add().expect("another one"), 1);
+            for (port, ecn) in [(0, 2), (1, 3), (0, 0), (1, 1)] {
+                ports
+                    .send(port, &[port as u8; 900], ecn)
+                    .expect("it leaves");
+                let (contents, seen, sender) = taken(&peer);
+                assert_eq!((contents, seen), (vec![port as u8; 900], ecn));
+                assert_eq!(Some(sender), ports.local(port));
+                let answer = Datagram::new(0, sender, vec![7; 40]).with_ecn(3 - ecn);
+                peer.send(&answer).expect("it leaves");
+                match next(&mut ports) {
+                    PortEvent::Datagram {
+                        port: at,
+                        ecn: seen,
+                        contents,
+                    } => assert_eq!((at, seen, contents), (port, 3 - ecn, vec![7; 40])),
+                    event => panic!("{event:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_port_at_which_nobody_listens_is_told_and_the_next_datagram_leaves_all_the_same() {
+        let peer = Socket::bind(
+            "127.0.0.1:0".parse().expect("an address"),
+            ReceiveErrors::No,
+        );
+        let peer = peer.expect("loopback has ports");
+        let address = peer.address();
+        drop(peer);
+        let mut ports = Ports::open(address).expect("loopback has ports");
+        for _ in 0..3 {
+            ports.send(0, b"anybody?", 0).expect("it leaves");
+        }
+        match next(&mut ports) {
+            PortEvent::Unreachable { port: 0, reason } => {
+                assert_eq!(reason.kind(), io::ErrorKind::ConnectionRefused);
+            }
+            event => panic!("{event:?}"),
+        }
+    }
+
+    #[test]
+    fn what_strangers_send_is_dropped_and_time_comes_to_its_end() {
+        let address = "127.0.0.1:0".parse().expect("an address");
+        let bind = || Socket::bind(address, ReceiveErrors::No).expect("loopback has ports");
+        let (peer, stranger) = (bind(), bind());
+        let mut ports = Ports::open(peer.address()).expect("loopback has ports");
+        let local = ports.local(0).expect("the first");
+        for from in [&stranger, &peer] {
+            let datagram = Datagram::new(0, local, from.address().port().to_be_bytes().into());
+            from.send(&datagram).expect("it leaves");
+        }
+        match next(&mut ports) {
+            PortEvent::Datagram { contents, .. } => {
+                assert_eq!(contents, peer.address().port().to_be_bytes());
+            }
+            event => panic!("{event:?}"),
+        }
+        let until = ports.now() + Duration::from_millis(20);
+        assert!(ports.receive(until).expect("it waits").is_none());
+        assert!(ports.now() >= until);
+        assert!(ports.send(1, b"", 0).is_err(), "there is one port");
+    }
+}

@@ -1,0 +1,286 @@
+//! Beginnings of connections that are not whole: what is odd in them lies before the handshake's
+//! end.
+
+use std::{sync::Arc, time::Duration};
+
+use qecho_packet::{
+    Direction, TransportParameters,
+    close::TRANSPORT_PARAMETER_ERROR,
+    wire::{PacketType, packets},
+};
+use qecho_peer::{
+    endpoint::{ClientConfig, Ended, Parameters},
+    network::{Ecn, PathId},
+    packet::{Packet, initial},
+    script::{Opened, Reaction},
+    tls::{ClientHello, Level, Message, TlsRule},
+};
+
+use super::{Connection, Expected, Finding, Judged, Run, Verdict, connection::opened_words};
+
+/// Times that something is sent that may be lost.
+pub(super) const ATTEMPTS: u32 = 4;
+
+impl Run<'_> {
+    /// Connects with changed settings, and judges what becomes of that.
+    ///
+    /// # Errors
+    /// The requirement was not reached.
+    pub(super) fn handshake(
+        &mut self,
+        change: impl FnOnce(&mut ClientConfig),
+        expected: Expected,
+    ) -> Judged {
+        let mut connection = self.client(change)?;
+        connection.expect_of_handshake(expected)
+    }
+
+    /// Connects with changed transport parameters, which have to be refused.
+    ///
+    /// # Errors
+    /// The requirement was not reached.
+    pub(super) fn refuses_parameters(
+        &mut self,
+        change: impl Fn(&mut Parameters) + Send + Sync + 'static,
+    ) -> Judged {
+        let expected = Expected::close(&[TRANSPORT_PARAMETER_ERROR]);
+        self.parameters(change, expected)
+    }
+
+    /// Connects with changed transport parameters, and judges what becomes of that.
+    ///
+    /// # Errors
+    /// The requirement was not reached.
+    pub(super) fn parameters(
+        &mut self,
+        change: impl Fn(&mut Parameters) + Send + Sync + 'static,
+        expected: Expected,
+    ) -> Judged {
+        self.handshake(
+            |config| config.edit_parameters = Some(Arc::new(change)),
+            expected,
+        )
+    }
+
+    /// Connects with a changed ClientHello, and judges what becomes of that.
+    ///
+    /// # Errors
+    /// The requirement was not reached.
+    pub(super) fn client_hello(
+        &mut self,
+        change: impl Fn(&mut ClientHello) + Send + Sync + 'static,
+        expected: Expected,
+    ) -> Judged {
+        let edit = move |message: &mut Message| {
+            if let Message::ClientHello(hello) = message {
+                change(hello);
+            }
+        };
+        let change = |config: &mut ClientConfig| {
+            config.tls.edit = Some(Arc::new(edit));
+            // A server may answer what was left out.
+            config.tls.ignore.push(TlsRule::UnsolicitedExtension);
+        };
+        self.handshake(change, expected)
+    }
+
+    /// Sends a first packet with a ClientHello that is odd otherwise, again and again, and judges
+    /// what comes back. Whatever goes on with the handshake is wrong.
+    ///
+    /// # Errors
+    /// The requirement was not reached.
+    pub(super) fn first_packet(
+        &mut self,
+        odd: impl Fn(Packet) -> Packet,
+        expected: Expected,
+    ) -> Judged {
+        let mut connection = self.client(|config| config.behaviour.resends = false)?;
+        let hello = connection.endpoint_mut().take_crypto(Level::Initial);
+        for _ in 0..ATTEMPTS {
+            connection.send(odd(initial(hello.clone())).once());
+            let quiet = connection.quiet() / 2;
+            if connection.wait_for_datagram(0, quiet) {
+                break;
+            }
+        }
+        connection.settle_close();
+        if let Some(close) = connection.endpoint().closed() {
+            return Ok(expected.judge(&Reaction::Closed(close.clone())));
+        }
+        Ok(match connection.answers().first() {
+            None => expected.judge(&Reaction::Silent),
+            Some(answer) => {
+                Finding::new(Verdict::Fail, format!("answered by {}", kind_words(answer)))
+            }
+        })
+    }
+
+    /// Makes a client that says nothing by itself, for datagrams that belong to no connection.
+    ///
+    /// # Errors
+    /// The requirement was not reached.
+    pub(super) fn stranger(&mut self) -> Result<Connection, Finding> {
+        self.client(|config| {
+            config.behaviour.sends_crypto = false;
+            config.behaviour.resends = false;
+        })
+    }
+
+    /// Sends a datagram that belongs to no connection, twice as it may be lost, and to which
+    /// nothing may be answered.
+    ///
+    /// # Errors
+    /// The requirement was not reached.
+    pub(super) fn is_ignored(&mut self, datagram: &[u8]) -> Judged {
+        let mut connection = self.stranger()?;
+        for waits in 1..=2 {
+            connection.send_raw(datagram);
+            let quiet = connection.quiet() * waits / 2;
+            connection.wait_for_datagram(0, quiet);
+        }
+        Ok(match connection.answers().first() {
+            None => Finding::new(Verdict::Pass, "no answer"),
+            Some(answer) => {
+                Finding::new(Verdict::Fail, format!("answered by {}", kind_words(answer)))
+            }
+        })
+    }
+
+    /// Connects until there are keys for Handshake packets; the client's Finished is held back.
+    ///
+    /// # Errors
+    /// The requirement was not reached.
+    pub(super) fn before_finished(
+        &mut self,
+        change: impl FnOnce(&mut ClientConfig),
+    ) -> Result<Connection, Finding> {
+        let mut connection = self.client(change)?;
+        connection.flush();
+        connection.endpoint_mut().behaviour.sends_crypto = false;
+        let patience = connection.patience;
+        connection.wait_for(
+            |endpoint| endpoint.is_complete() || endpoint.ended().is_some(),
+            patience,
+        );
+        match connection.endpoint().is_complete() {
+            true => Ok(connection),
+            false => Err(Finding::new(
+                Verdict::NotReached,
+                "the server's Finished has not come",
+            )),
+        }
+    }
+}
+
+impl Connection {
+    /// Connects, and judges what becomes of that.
+    pub(super) fn expect_of_handshake(&mut self, expected: Expected) -> Judged {
+        let opened = self.open();
+        let not_reached = |seen: String| Err(Finding::new(Verdict::NotReached, seen));
+        if let Some(error) = self.endpoint().tls_error()
+            && self.endpoint().closed().is_none()
+        {
+            return not_reached(format!("this side's TLS: {error}"));
+        }
+        match opened {
+            Opened::Silent => Ok(expected.judge(&Reaction::Silent)),
+            Opened::Ended(Ended::VersionNegotiation(_)) => not_reached(opened_words(&opened)),
+            _ => self.expect_in_the_end(expected),
+        }
+    }
+
+    /// Judges how the peer reacts to what was sent before, and gives it time if it does not: TLS
+    /// may take longer than an acknowledgement, or come again as it was lost.
+    pub(super) fn expect_in_the_end(&mut self, expected: Expected) -> Judged {
+        let mut reaction = self.reaction();
+        let mut finding = expected.judge(&reaction);
+        let later = self.patience / 3;
+        if finding.verdict == Verdict::Fail
+            && self.wait_for(|endpoint| endpoint.ended().is_some(), later)
+        {
+            reaction = self.reaction();
+            finding = expected.judge(&reaction);
+        }
+        if matches!(reaction, Reaction::LivesOn { .. }) {
+            "the connection lives on".clone_into(&mut finding.seen);
+        }
+        Ok(finding)
+    }
+
+    /// Returns the time from the first packet to its answer: the path's round trip, and what the
+    /// handshake's beginning costs the peer besides.
+    pub(super) fn round_trip(&self) -> Duration {
+        let record = self.endpoint().record();
+        let [sent, received] = [Direction::Sent, Direction::Received]
+            .map(|direction| record.directed(direction).next().map(|first| first.at));
+        match (sent, received) {
+            (Some(sent), Some(received)) => received.saturating_duration_since(sent),
+            _ => self.patience,
+        }
+    }
+
+    /// Returns the time within which the peer acknowledges what elicits that (RFC 9000 §18.2).
+    pub(super) fn max_ack_delay(&self) -> Duration {
+        /// RFC 9000 §18.2.
+        const DEFAULT: u64 = 25;
+        let parameters = self.endpoint().peer_parameters();
+        let announced = parameters.and_then(|all| all.integer(TransportParameters::MAX_ACK_DELAY));
+        Duration::from_millis(announced.unwrap_or(DEFAULT))
+    }
+
+    /// Returns what the peer's probe timeout is about (RFC 9002 §6.2.1), and rather more.
+    pub(super) fn probe_timeout(&self) -> Duration {
+        2 * self.round_trip() + self.max_ack_delay()
+    }
+
+    /// Returns the time after which nothing more is expected to come.
+    pub(super) fn quiet(&self) -> Duration {
+        self.patience / 8
+    }
+
+    /// Sends a datagram as it is.
+    pub(super) fn send_raw(&mut self, datagram: &[u8]) {
+        self.endpoint_mut()
+            .send_raw(PathId(0), datagram, Ecn::NotEct);
+        self.flush();
+    }
+
+    /// Waits until more datagrams than so many have come; returns whether they have.
+    pub(super) fn wait_for_datagram(&mut self, count: usize, timeout: Duration) -> bool {
+        self.wait_for(
+            |endpoint| {
+                let received = endpoint.record().directed(Direction::Received);
+                received.count() > count
+            },
+            timeout,
+        )
+    }
+
+    /// Waits a little for a close that is on its way.
+    fn settle_close(&mut self) {
+        /// As long as a peer takes to close after its first answer.
+        const CLOSING: Duration = Duration::from_millis(50);
+        if !self.answers().is_empty() {
+            self.wait_for(|endpoint| endpoint.closed().is_some(), CLOSING);
+        }
+    }
+
+    /// Returns all datagrams that have come.
+    pub(super) fn answers(&self) -> Vec<&[u8]> {
+        let received = self.endpoint().record().directed(Direction::Received);
+        received.map(|datagram| datagram.bytes.as_slice()).collect()
+    }
+}
+
+/// Tells in words what a datagram is, by its first packet.
+pub(super) fn kind_words(datagram: &[u8]) -> String {
+    let size = datagram.len();
+    let first = packets(datagram, 0).next().and_then(Result::ok);
+    match first.map(|packet| packet.header.packet_type) {
+        Some(PacketType::OneRtt) => {
+            format!("a short header, as of a stateless reset, in {size} bytes")
+        }
+        Some(kind) => format!("a datagram of {size} bytes: {}", kind.name()),
+        None => format!("a datagram of {size} bytes that is no packet of version 1"),
+    }
+}

@@ -1,0 +1,90 @@
+//! What goes beyond the limits of streams and flow control (RFC 9000 §4).
+
+use qecho_packet::{
+    Dir,
+    close::{FLOW_CONTROL_ERROR, STREAM_LIMIT_ERROR},
+    wire::INTEGER_MAX,
+};
+use qecho_peer::packet::one_rtt;
+
+use super::{STREAMS_MAX, data, reset};
+use crate::conform::{Expected, Finding, Judged, Run, Verdict, connection::not_applicable};
+
+const FLOW_CONTROL: Expected =
+    Expected::close(&[FLOW_CONTROL_ERROR]).unless_the_application_closes();
+
+/// Streams and bytes between a limit and what is beyond it: limits may be raised meanwhile.
+const STREAMS_BEYOND: u64 = 1_000;
+const BYTES_BEYOND: u64 = 1 << 20;
+
+pub(super) fn a_stream_beyond_the_limit(run: &mut Run<'_>, direction: Dir) -> Judged {
+    let mut connection = run.open()?;
+    let index = connection.streams_granted(direction) + STREAMS_BEYOND;
+    if index >= STREAMS_MAX {
+        return Err(not_applicable(
+            "the peer grants all streams that there can be",
+        ));
+    }
+    let id = connection.own_stream(direction, index);
+    connection.expect(
+        one_rtt([data(id, 0)]),
+        Expected::close(&[STREAM_LIMIT_ERROR]),
+    )
+}
+
+pub(super) fn data_beyond_the_window_of_its_stream(run: &mut Run<'_>) -> Judged {
+    let mut connection = run.open()?;
+    let id = connection.open_stream(0)?;
+    let offset = connection.stream_data_granted(id) + BYTES_BEYOND;
+    if offset >= INTEGER_MAX {
+        return Err(not_applicable(
+            "the peer grants all bytes that there can be",
+        ));
+    }
+    connection.expect(one_rtt([data(id, offset)]), FLOW_CONTROL)
+}
+
+/// Resets of streams that one packet has place for.
+const RESETS_MAX: u64 = 64;
+
+/// Each stream stays within its own window, if that can be: the connection's is broken by all
+/// together.
+pub(super) fn a_final_size_beyond_the_window_of_the_connection(run: &mut Run<'_>) -> Judged {
+    let mut connection = run.open()?;
+    let id = connection.open_stream(0)?;
+    let (window, all) = (
+        connection.stream_data_granted(id),
+        connection.data_granted(),
+    );
+    let final_size = all + BYTES_BEYOND;
+    if final_size >= INTEGER_MAX {
+        return Err(not_applicable(
+            "the peer grants all bytes that there can be",
+        ));
+    }
+    let count = all / window.max(1) + 1;
+    let streams = connection.streams_granted(id.direction());
+    if count > RESETS_MAX.min(streams) {
+        return connection.expect(one_rtt([reset(id, final_size)]), FLOW_CONTROL);
+    }
+    let ids = (0..count).map(|index| connection.own_stream(id.direction(), index));
+    let resets: Vec<_> = ids.map(|id| reset(id, window)).collect();
+    let finding = connection.expect(one_rtt(resets), FLOW_CONTROL)?;
+    if finding.verdict != Verdict::Fail {
+        return Ok(finding);
+    }
+    // Windows that grow as fast as they are used would have the same effect.
+    let id = connection.own_stream(id.direction(), count.min(streams - 1));
+    let far = connection.expect(one_rtt([reset(id, INTEGER_MAX)]), FLOW_CONTROL)?;
+    Ok(match far.verdict {
+        Verdict::Fail => far,
+        _ => {
+            let seen = format!(
+                "{count} streams in one packet, each within its own window, were {}; \
+                 one of 2^62-1 bytes was {}",
+                finding.seen, far.seen
+            );
+            Finding::new(Verdict::Note, seen)
+        }
+    })
+}

@@ -1,0 +1,142 @@
+//! Mutants of the rows of frames.
+
+use qecho_packet::{close::INTERNAL_ERROR, wire::Frame};
+use qecho_peer::{faults::Fault, rules::Rule, simulated::SimulatedServer, tls::TlsRule};
+
+use crate::{
+    Mutant, fails, notes,
+    subject::{good_server, server_config},
+};
+
+pub(crate) fn mutants() -> Vec<Mutant> {
+    [of_frames(), of_streams(), of_connection_ids(), of_others()].concat()
+}
+
+fn of_frames() -> Vec<Mutant> {
+    vec![
+        fails("F01", || ignoring(&[Rule::KnownFrame])),
+        fails("F02", || ignoring(&[Rule::EmptyPacket])),
+        fails("F03", || ignoring(&[Rule::ReservedBits])),
+        fails("F16", || ignoring(&[Rule::MaxStreamsRange])),
+        fails("F17", || ignoring(&[Rule::MaxStreamsRange])),
+        fails("F18", || ignoring(&[Rule::StreamsBlockedRange])),
+        fails("F27", || ignoring(&[Rule::NewTokenOfClient])),
+        fails("F28", || ignoring(&[Rule::HandshakeDoneOfClient])),
+        fails("F29", || ignoring(&[Rule::AckOfUnsent])),
+        fails("F30", || ignoring(&[Rule::AckBelowZero])),
+        fails("F31", || ignoring(&[Rule::AckBelowZero])),
+        fails("F32", || {
+            ignoring(&[Rule::CryptoOffset, Rule::CryptoBuffer])
+        }),
+        notes("F33", || closing_with(Rule::CryptoBuffer)),
+        fails("F39", || ignoring_tls(TlsRule::KeyUpdate)),
+        fails("F40", || ignoring_tls(TlsRule::Order)),
+        notes("F42", || closing_with(Rule::ShortestFrameType)),
+        fails("F43", || ignoring(&[Rule::WholeFrame])),
+        fails("F44", || ignoring(&[Rule::WholeFrame])),
+        fails("F47", || ignoring(&[Rule::WholeFrame])),
+        fails("F48", || {
+            refusing(|frame| *frame == Frame::Datagram { data: b"" })
+        }),
+    ]
+}
+
+fn of_streams() -> Vec<Mutant> {
+    vec![
+        fails("F04", || ignoring(&[Rule::BidirectionalStreamLimit])),
+        fails("F05", || ignoring(&[Rule::UnidirectionalStreamLimit])),
+        fails("F06", || {
+            ignoring(&[Rule::StreamDataLimit, Rule::DataLimit])
+        }),
+        fails("F07", || {
+            ignoring(&[Rule::StreamDataLimit, Rule::DataLimit])
+        }),
+        // The window of a stream holds it up where no stream goes as far.
+        notes("F07", || ignoring(&[Rule::DataLimit])),
+        fails("F08", || ignoring(&[Rule::StreamOnSendOnly])),
+        fails("F09", || ignoring(&[Rule::StreamNotOpened])),
+        fails("F10", || ignoring(&[Rule::ResetOnSendOnly])),
+        fails("F11", || ignoring(&[Rule::StopOnReceiveOnly])),
+        fails("F12", || ignoring(&[Rule::StopNotOpened])),
+        notes("F12", || closing_with(Rule::StopNotOpened)),
+        fails("F13", || ignoring(&[Rule::MaxStreamDataNotOpened])),
+        fails("F14", || ignoring(&[Rule::MaxStreamDataOnReceiveOnly])),
+        fails("F15", || ignoring(&[Rule::BlockedOnSendOnly])),
+        fails("F34", || {
+            ignoring(&[Rule::StreamOffset, Rule::StreamDataLimit, Rule::DataLimit])
+        }),
+        fails("F35", || ignoring(&[Rule::FinalSizeOfFins])),
+        fails("F36", || ignoring(&[Rule::DataBeyondFinalSize])),
+        fails("F37", || ignoring(&[Rule::FinalSizeBelowData])),
+        fails("F38", || ignoring(&[Rule::FinalSizeOfReset])),
+        fails("F45", || {
+            refusing(|frame| *frame == Frame::MaxData { maximum: 0 })
+        }),
+        fails("F46", || {
+            refusing(|frame| matches!(frame, Frame::MaxStreams { maximum: 0, .. }))
+        }),
+    ]
+}
+
+fn of_connection_ids() -> Vec<Mutant> {
+    vec![
+        fails("F19", || ignoring(&[Rule::NewConnectionIdLength])),
+        fails("F20", || ignoring(&[Rule::NewConnectionIdLength])),
+        fails("F21", || ignoring(&[Rule::RetirePriorTo])),
+        fails("F22", || ignoring(&[Rule::ConnectionIdLimit])),
+        fails("F23", || refusing_twice(is_new_id)),
+        notes("F24", || closing_with(Rule::SameConnectionId)),
+        fails("F25", || ignoring(&[Rule::RetireNeverIssued])),
+        notes("F26", || closing_with(Rule::RetireInUse)),
+    ]
+}
+
+fn of_others() -> Vec<Mutant> {
+    vec![
+        notes("F41", || closing_with(Rule::PathResponse)),
+        fails("F49", || {
+            good_server().with_faults([Fault::TalksAfterClose])
+        }),
+        fails("F50", || good_server().with_faults([Fault::NoPathResponse])),
+        fails("F50", || {
+            good_server().with_faults([Fault::WrongPathResponse])
+        }),
+    ]
+}
+
+/// A server that takes what breaks these rules.
+fn ignoring(rules: &'static [Rule]) -> SimulatedServer {
+    good_server().with_rules(move |all| all.ignoring(rules.iter().copied()))
+}
+
+/// A server that closes by another code than the rule's.
+fn closing_with(rule: Rule) -> SimulatedServer {
+    good_server().with_rules(move |rules| rules.closing_with(rule, INTERNAL_ERROR))
+}
+
+/// A server that closes for what is right.
+fn refusing(refuses: fn(&Frame<'_>) -> bool) -> SimulatedServer {
+    good_server().with_rules(move |rules| rules.refusing(refuses))
+}
+
+/// A server that takes a frame once, and closes for the second.
+fn refusing_twice(is_it: fn(&Frame<'_>) -> bool) -> SimulatedServer {
+    good_server().with_rules(move |rules| {
+        let mut count = 0;
+        rules.refusing(move |frame| {
+            count += u32::from(is_it(frame));
+            count > 1
+        })
+    })
+}
+
+fn is_new_id(frame: &Frame<'_>) -> bool {
+    matches!(frame, Frame::NewConnectionId { .. })
+}
+
+/// A server whose TLS takes what breaks a rule.
+fn ignoring_tls(rule: TlsRule) -> SimulatedServer {
+    let mut config = server_config();
+    config.tls.ignore.push(rule);
+    SimulatedServer::new(config)
+}

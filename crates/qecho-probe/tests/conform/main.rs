@@ -1,0 +1,139 @@
+//! The suite tests itself, in virtual time: a mutant that each requirement catches, and a
+//! well-behaved peer that keeps them all.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod frame_rows;
+mod handshake_rows;
+mod subject;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use qecho_peer::simulated::{Conditions, SimulatedServer};
+use qecho_probe::conform::{
+    Finding, Prober, Requirement, Runner, Selection, Side, Target, Verdict,
+};
+
+use crate::subject::{Simulation, good_server, try_row};
+
+/// A server that breaks what a requirement demands, and what the requirement must say of it.
+#[derive(Clone)]
+pub(crate) struct Mutant {
+    id: &'static str,
+    verdict: Verdict,
+    make: fn() -> SimulatedServer,
+}
+
+/// A mutant that a requirement fails.
+pub(crate) fn fails(id: &'static str, make: fn() -> SimulatedServer) -> Mutant {
+    let verdict = Verdict::Fail;
+    Mutant { id, verdict, make }
+}
+
+/// A mutant of which a requirement makes a note.
+pub(crate) fn notes(id: &'static str, make: fn() -> SimulatedServer) -> Mutant {
+    let verdict = Verdict::Note;
+    Mutant { id, verdict, make }
+}
+
+fn mutants() -> Vec<Mutant> {
+    let mut all = frame_rows::mutants();
+    all.extend(handshake_rows::mutants());
+    all
+}
+
+/// Requirements that no mutant can break, and the reason.
+const WITHOUT_MUTANT: &[(&str, &str)] = &[];
+
+#[test]
+fn each_requirement_catches_its_mutants() {
+    let missed = mutants()
+        .into_iter()
+        .enumerate()
+        .filter_map(|(place, mutant)| {
+            let Mutant { id, verdict, make } = mutant;
+            let finding = try_row(id, make(), Conditions::default());
+            let is_right = finding.verdict == verdict;
+            (!is_right).then(|| format!("{id} ({place}): {}: {}", finding.verdict, finding.seen))
+        });
+    let missed: Vec<_> = missed.collect();
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
+#[test]
+fn each_requirement_with_a_script_has_a_mutant_or_a_reason_for_none() {
+    let scripted: BTreeSet<_> = scripted().into_iter().map(|row| row.id).collect();
+    let all = mutants().into_iter().map(|mutant| mutant.id);
+    let covered: BTreeSet<_> = all.chain(WITHOUT_MUTANT.iter().map(|row| row.0)).collect();
+    assert_eq!(scripted, covered);
+}
+
+#[test]
+fn the_well_behaved_server_keeps_all_that_there_is_a_script_for() {
+    let rows = scripted();
+    let mut target = Prober::new(Simulation::new(good_server(), Conditions::default()));
+    let runner = Runner::new("the good server");
+    let report = runner.run(&rows, &mut target, &mut |_| {}, &|| false);
+    assert_eq!(report.rows.len(), rows.len());
+    let mut accused = Vec::new();
+    for row in &report.rows {
+        let id = row.requirement.id;
+        let mut suited = handshake_rows::suited().into_iter();
+        let suited = suited.find(|suited| suited.0 == id);
+        let finding = match suited {
+            Some((_, make)) => &try_row(id, make(), Conditions::default()),
+            None => &row.finding,
+        };
+        if finding.verdict != Verdict::Pass {
+            accused.push(format!("{id} {}: {}", finding.verdict, finding.seen));
+        }
+        assert!(!finding.packets.is_empty(), "{id} shows no packets");
+        let lines = finding.packets.iter().flat_map(|packet| &packet.lines);
+        let lines: Vec<_> = lines.collect();
+        assert!(lines.len() >= finding.packets.len(), "{id} has no words");
+        // Without a handshake there are no secrets.
+        let has_handshake = lines.iter().any(|line| line.contains("HANDSHAKE_DONE"));
+        let has_secrets = !finding.key_log.is_empty();
+        assert!(has_secrets || !has_handshake, "{id} shows no secrets");
+    }
+    assert!(accused.is_empty(), "{accused:#?}");
+}
+
+#[test]
+fn loss_and_delay_change_no_verdict_but_to_not_reached() {
+    let (mut not_reached, mut accused) = (0, Vec::new());
+    for (place, row) in scripted().into_iter().enumerate() {
+        // A single run each, without the second that a verdict against a peer needs.
+        let run = |conditions| Prober::new(Simulation::new(good_server(), conditions)).run(row);
+        let undisturbed = run(Conditions::default().delayed(DELAY)).verdict;
+        for seed in 0..SEEDS {
+            let seed = seed + SEEDS * place as u64;
+            let lossy = Conditions::default().delayed(DELAY).losing(LOSS, seed);
+            let Finding { verdict, seen, .. } = run(lossy);
+            not_reached += usize::from(verdict == Verdict::NotReached);
+            if verdict != undisturbed && verdict != Verdict::NotReached {
+                accused.push(format!("{}, seed {seed}: {verdict}: {seen}", row.id));
+            }
+        }
+    }
+    assert!(accused.is_empty(), "{accused:#?}");
+    assert!(
+        not_reached <= NOT_REACHED_MAX,
+        "{not_reached} times nothing was reached"
+    );
+}
+
+/// Networks on which steadiness is tried, and what datagrams meet there.
+const SEEDS: u64 = 50;
+const LOSS: f64 = 0.02;
+const DELAY: Duration = Duration::from_millis(100);
+/// Verdicts of all that may be missing: one that is always missing would be no check.
+const NOT_REACHED_MAX: usize = 20;
+
+/// Returns the requirements of servers that have scripts.
+fn scripted() -> Vec<&'static Requirement> {
+    let all = Selection::new(Side::Server).with_crashing(true);
+    let mut rows = all.rows().unwrap();
+    rows.retain(|row| row.script.is_some());
+    rows
+}
