@@ -27,12 +27,16 @@ pub const GOOD: Style = AnsiColor::Green.on_default().effects(Effects::BOLD);
 pub const ADVICE: Style = AnsiColor::Cyan.on_default().effects(Effects::BOLD);
 
 /// Words with which a line for people begins, or what follows its title.
-const VERDICTS: [(&str, Style); 9] = [
+const VERDICTS: [(&str, Style); 13] = [
     ("qecho:", WRONG),
     ("failed:", WRONG),
     ("failed ", WRONG),
     ("lost:", WRONG),
     ("FAILED", WRONG),
+    ("fail  ", WRONG),
+    ("crashed  ", WRONG),
+    ("worse  ", WRONG),
+    ("better  ", GOOD),
     ("passed", GOOD),
     ("ok:", GOOD),
     ("warning:", ADVICE),
@@ -151,6 +155,7 @@ mod tests {
             "  [listening]    127.0.0.1:4433",
             "[bound]        [FAILED], p99 7 ms: fails if p99>5ms",
             "[failed]       2 connections: timed out",
+            "[fail]      F12 9000 §19.5 MUST: STOP_SENDING. Seen: nothing",
             "localhost:4433: 64 bytes seq=1 time=1 ms",
             "[--- localhost:4433 over stream ---]",
             "  qecho client localhost",

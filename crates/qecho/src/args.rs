@@ -6,6 +6,7 @@ mod any_words;
 mod bench;
 mod cert;
 mod client;
+mod conform;
 mod demo;
 mod dial;
 mod guesses;
@@ -42,6 +43,7 @@ pub(crate) use self::{
         ShowArguments, StoreArgument, StoreArguments, SubjectArgument, VerifyArguments,
     },
     client::{ClientArguments, OverArgument},
+    conform::{ConformArguments, LevelArgument},
     demo::{DemoArguments, DemoTraceArgument},
     dial::DialArguments,
     ping::{PingArguments, PingFormat, PingOver},
@@ -120,6 +122,8 @@ pub(crate) enum Command {
     Bench(Box<BenchArguments>),
     /// Lay reports of `qecho bench` over each other, as one page
     Report(ReportArguments),
+    /// Is this QUIC server right? A verdict for each requirement
+    Conform(Box<ConformArguments>),
     /// Make and look after certificates for development, as mkcert does
     #[command(subcommand)]
     Cert(CertCommand),

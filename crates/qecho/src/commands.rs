@@ -4,7 +4,9 @@ mod bench;
 mod capture;
 mod cert;
 mod client;
+mod command_line;
 mod completions;
+mod conform;
 mod demo;
 mod dialing;
 mod key_log;
@@ -15,6 +17,7 @@ mod observing;
 mod ping;
 mod relay;
 mod report;
+mod report_file;
 mod resolve;
 mod secrecy;
 mod server;
@@ -53,6 +56,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitStatus, Failure> {
         Command::Ping(arguments) => ping::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Conform(arguments) => conform::run(&arguments),
         Command::Relay(arguments) => relay::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Cert(command) => cert::run(&command),

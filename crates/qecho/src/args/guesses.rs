@@ -5,10 +5,12 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Guessed options, with the commands to which the tip applies.
-const GUESSES: [(&[&str], &[&str], &str); 20] = [
+const GUESSES: [(&[&str], &[&str], &str); 22] = [
     (
         &["--json", "-J"],
-        &["server", "client", "ping", "bench", "relay", "cert"],
+        &[
+            "server", "client", "ping", "bench", "relay", "cert", "conform",
+        ],
         "'--format json' writes JSON",
     ),
     (
@@ -31,7 +33,7 @@ const GUESSES: [(&[&str], &[&str], &str); 20] = [
     ),
     (
         &["--port", "-p", "--host", "--server", "--connect"],
-        &["client", "ping", "bench"],
+        &["client", "ping", "bench", "conform"],
         "the port stands behind the host: HOST:PORT",
     ),
     (
@@ -71,12 +73,12 @@ const GUESSES: [(&[&str], &[&str], &str); 20] = [
     ),
     (
         &["--cacert", "--cafile", "--CAfile"],
-        &["client", "ping", "bench"],
+        &["client", "ping", "bench", "conform"],
         "'--ca FILE' names whom to trust",
     ),
     (
         &["-k", "--no-verify-cert", "--skip-verify"],
-        &["client", "ping", "bench"],
+        &["client", "ping", "bench", "conform"],
         "'--insecure' trusts anybody",
     ),
     (
@@ -110,8 +112,19 @@ const GUESSES: [(&[&str], &[&str], &str); 20] = [
             "relay",
             "trace",
             "cert",
+            "conform",
         ],
         "'NO_COLOR=1' before the command turns colours off",
+    ),
+    (
+        &["--junit", "--xml", "--html", "--report", "-o"],
+        &["conform"],
+        "'--output FILE.xml' or FILE.html keeps a report",
+    ),
+    (
+        &["--pcap", "--keylog"],
+        &["conform"],
+        "'--pcap-dir DIR' keeps the packets, with the secrets inside",
     ),
     (
         &["--prometheus"],

@@ -3,10 +3,11 @@
 use clap::{Arg, ArgAction, Command, builder::Styles};
 
 /// Titles of the groups of commands, each with the command that it stands before.
-const GROUPS: [(&str, &str); 5] = [
+const GROUPS: [(&str, &str); 6] = [
     ("demo", "Echo"),
     ("ping", "Look"),
     ("bench", "Load"),
+    ("conform", "Judge"),
     ("cert", "Certificates"),
     ("completions", "Help"),
 ];
@@ -22,7 +23,8 @@ const UNTITLED_MAX: usize = 8;
 pub(crate) const EXIT_CODES: &str =
     "  0    did what was asked; a server or relay that was told to end
   1    no server, timeout, certificate or ALPN refused, bytes differ,
-       peer closed without echoing, a bound missed, no QUIC in a capture
+       peer closed without echoing, a bound missed, a requirement broken,
+       no QUIC in a capture
   2    could not run: wrong usage, busy port, unreadable file, unknown name
   130  interrupted
   143  terminated";

@@ -1,6 +1,5 @@
 //! `qecho bench`.
 
-mod command_line;
 mod display;
 pub(super) mod output;
 mod start;
@@ -23,8 +22,10 @@ use qecho_measure::bench::{Bench, BenchError, Config, render};
 use qecho_packet::close::CERTIFICATE_REQUIRED;
 use qecho_terminal::prose::Prose;
 
-use self::{display::ProgressLine, output::ReportFile};
-use super::{dialing, observing::Observing, resolve, signals, trust};
+use self::display::ProgressLine;
+use super::{
+    command_line, dialing, observing::Observing, report_file::ReportFile, resolve, signals, trust,
+};
 use crate::{
     args::{BenchArguments, BenchFormat, Load},
     exit::{ExitStatus, Failure},
@@ -102,8 +103,8 @@ fn bench(
     out.flush()?;
     // Each is tried, also when another has failed.
     let written: Vec<_> = outputs
-        .into_iter()
-        .map(|output| output.write(&report))
+        .iter()
+        .map(|file| output::write(file, &report))
         .collect();
     written.into_iter().collect::<Result<(), _>>()?;
     verdict::verdict(&report, ending)

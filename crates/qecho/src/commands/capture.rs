@@ -116,7 +116,7 @@ fn next_file(path: PathBuf) -> NextFile {
 
 /// Creates the file for its owner alone, also where others could read an older
 /// one.
-fn create(path: &Path) -> io::Result<File> {
+pub(super) fn create(path: &Path) -> io::Result<File> {
     if named_pipe::is_at(path) {
         if let Some(file) = named_pipe::open_if_read(path)? {
             return Ok(file);

@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 use qecho_measure::bench::{Report, SCHEMA, render::NamedReport};
 use qecho_packet::text::counted;
 
-use super::bench::output::ReportFile;
+use super::{bench::output, report_file::ReportFile};
 use crate::{
     args::ReportArguments,
     exit::{ExitStatus, Failure},
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<ExitStatus, Failure> {
         return Err(Failure::from(anyhow!("a .json file takes one report"))
             .hint("make one of them by --merge, or name a file that ends in .html"));
     }
-    ReportFile::open(&arguments.output)?.write_all(&runs)?;
+    output::write_all(&ReportFile::open(&arguments.output)?, &runs)?;
     let (output, count) = (arguments.output.display(), arguments.reports.len() as u64);
     say(format_args!(
         "written      {output}, of {}",

@@ -3,7 +3,12 @@
 mod counts;
 mod input;
 
-use std::{io, time::Duration};
+use std::{
+    io::{self, Cursor, IsTerminal, Write},
+    os::fd::AsFd,
+    path::Path,
+    time::Duration,
+};
 
 use anyhow::anyhow;
 use qecho_engine::Side;
@@ -22,7 +27,7 @@ use super::tracing;
 use crate::{
     args::TraceFileArguments,
     exit::{ExitStatus, Failure},
-    render::sequence::Sequence,
+    render::{sequence::Sequence, trace::Detail},
 };
 
 /// Columns of a sequence diagram that goes to no terminal.
@@ -43,13 +48,7 @@ pub(super) fn run(arguments: &TraceFileArguments) -> Result<ExitStatus, Failure>
             Side::Client,
         )?),
     };
-    let mut view = FileTracer {
-        tracer: Tracer::new(LossSource::Inferred),
-        sinks: sinks(arguments, qlog.as_ref()),
-        recognition: Recognition::default(),
-        counts: Counts::default(),
-        failure: None,
-    };
+    let mut view = FileTracer::new(sinks(arguments, qlog.as_ref()));
     let outcome = view.read(&mut input, &mut dissector);
     view.finish()?;
     if let Some(qlog) = &qlog {
@@ -73,6 +72,21 @@ pub(super) fn run(arguments: &TraceFileArguments) -> Result<ExitStatus, Failure>
     Err(Failure::negative(anyhow!(
         "there is no QUIC of version 1 in {shown}{left_out}"
     )))
+}
+
+/// Shows the packets of a capture that is in memory.
+pub(super) fn show<W>(capture: Vec<u8>, out: W) -> Result<(), Failure>
+where
+    W: Write + IsTerminal + AsFd + Send + 'static,
+{
+    let mut dissector = Dissector::default();
+    let source = Box::new(Cursor::new(capture));
+    let mut input = CaptureInput::of(source, Path::new(""), "the packets".into())?;
+    let layout = tracing::layout(&out);
+    let mut view = FileTracer::new(vec![tracing::lines_to(Detail::Packets, layout, out)]);
+    view.recognition = None;
+    view.read(&mut input, &mut dissector)?;
+    view.finish()
 }
 
 fn sinks(arguments: &TraceFileArguments, qlog: Option<&Qlog>) -> Vec<Box<dyn Sink>> {
@@ -99,13 +113,24 @@ fn sinks(arguments: &TraceFileArguments, qlog: Option<&Qlog>) -> Vec<Box<dyn Sin
 struct FileTracer {
     tracer: Tracer,
     sinks: Vec<Box<dyn Sink>>,
-    recognition: Recognition,
+    /// `None` where everything is known to be QUIC, or to be meant so.
+    recognition: Option<Recognition>,
     counts: Counts,
     /// Reason for which nothing more can be shown.
     failure: Option<io::Error>,
 }
 
 impl FileTracer {
+    fn new(sinks: Vec<Box<dyn Sink>>) -> Self {
+        Self {
+            tracer: Tracer::new(LossSource::Inferred),
+            sinks,
+            recognition: Some(Recognition::default()),
+            counts: Counts::default(),
+            failure: None,
+        }
+    }
+
     fn read(&mut self, input: &mut CaptureInput, dissector: &mut Dissector) -> Result<(), Failure> {
         let mut at = Duration::ZERO;
         while let Some(item) = input.next()? {
@@ -127,14 +152,18 @@ impl FileTracer {
             }
         }
         dissector.finish(&mut |observation| self.show(at, &observation));
-        self.counts.note_late(self.recognition.perhaps_late());
+        let recognition = self.recognition.as_ref();
+        let late = recognition.map_or(0, Recognition::perhaps_late);
+        self.counts.note_late(late);
         Ok(())
     }
 
     /// Counts what a datagram of the file means, and shows it if it is QUIC.
     fn take(&mut self, captured: &Captured, observation: &Observation) {
-        if let Observation::Datagram(datagram) = observation {
-            match self.recognition.judge(&captured.datagram(), datagram) {
+        if let (Observation::Datagram(datagram), Some(recognition)) =
+            (observation, &mut self.recognition)
+        {
+            match recognition.judge(&captured.datagram(), datagram) {
                 Recognized::Quic => self.counts.count(datagram),
                 Recognized::OtherVersion(version) => {
                     self.counts.count(datagram);
@@ -155,8 +184,10 @@ impl FileTracer {
 
     /// Takes in what the file repeats of another, so that the rest makes sense.
     fn learn(&mut self, captured: &Captured, observation: &Observation) {
-        if let Observation::Datagram(datagram) = observation {
-            self.recognition.judge(&captured.datagram(), datagram);
+        if let (Observation::Datagram(datagram), Some(recognition)) =
+            (observation, &mut self.recognition)
+        {
+            recognition.judge(&captured.datagram(), datagram);
         }
         let (sinks, failure) = (&mut self.sinks, &mut self.failure);
         let tell = &mut |event: &Event<'_>| pass_on(event, sinks, failure);

@@ -157,6 +157,7 @@ fn every_member_of_every_command_is_documented_and_the_other_way_round() {
     pings(&mut checked);
     loads(&mut checked);
     certificates(&mut checked);
+    verdicts(&mut checked);
     let events = checked
         .page
         .keys()
@@ -190,6 +191,14 @@ fn listening_for_clients(env: &TestEnv) -> Value {
     let listening = server.listening.clone();
     server.ends();
     listening
+}
+
+fn verdicts(checked: &mut Checked) {
+    let (env, server) = TestEnv::with_server("");
+    let (place, nobody) = (server.place(), VacantPort::keep());
+    let hosts = format!("{place} 127.0.0.1:{}", nobody.number());
+    let done = env.qecho(format!("conform {hosts} --only F12 --format json"));
+    checked.take("conform", &done.run().exits(1).events());
 }
 
 fn files_that_change(checked: &mut Checked) {

@@ -2,7 +2,7 @@
 
 use crate::{cmd::Output, env::TestEnv};
 
-pub(crate) const COMMANDS: [&str; 18] = [
+pub(crate) const COMMANDS: [&str; 19] = [
     "demo",
     "server",
     "client",
@@ -11,6 +11,7 @@ pub(crate) const COMMANDS: [&str; 18] = [
     "trace",
     "bench",
     "report",
+    "conform",
     "completions",
     "cert new",
     "cert list",

@@ -6,6 +6,7 @@ mod bench;
 mod cert;
 mod colour;
 mod completions;
+mod conform;
 mod demo;
 mod documented;
 #[cfg(target_os = "linux")]

@@ -18,6 +18,7 @@ fn is_told(env: &TestEnv, address: SocketAddr, reason: &str, hint: &str) {
         "client ADDRESS -m a",
         "ping ADDRESS -n 1 --give-up",
         "bench ADDRESS -d 100ms",
+        "conform ADDRESS",
         "cert show ADDRESS",
     ] {
         let command = command.replace("ADDRESS", &address.to_string());

@@ -65,7 +65,14 @@ fn help_groups_the_commands_and_fits_the_terminal() {
             done.prints(group);
             let is_title = |line: &&str| line.ends_with(':') && !line.starts_with(' ');
             let titles: Vec<_> = done.stdout.lines().filter(is_title).collect();
-            let groups = ["Echo:", "Look:", "Load:", "Certificates:", "Help:"];
+            let groups = [
+                "Echo:",
+                "Look:",
+                "Load:",
+                "Judge:",
+                "Certificates:",
+                "Help:",
+            ];
             assert_eq!(titles, [&groups[..], &["Options:", "Exit codes:"]].concat());
             let widest = done.stdout.lines().map(|line| line.chars().count()).max();
             assert!(widest <= columns.parse().ok(), "{done:#?}");

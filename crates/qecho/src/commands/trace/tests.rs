@@ -61,7 +61,7 @@ fn view(file: &[u8]) -> (String, Option<Failure>) {
     let mut view = FileTracer {
         tracer: Tracer::new(LossSource::Inferred),
         sinks: vec![Box::new(AllFormats::new(Arc::clone(&shown)))],
-        recognition: Recognition::default(),
+        recognition: Some(Recognition::default()),
         counts: Counts::default(),
         failure: None,
     };

@@ -27,7 +27,7 @@ pub(super) fn host() -> Host {
 }
 
 /// Writes a word so that a shell takes it for one and changes nothing in it.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let is_plain = |letter: char| letter.is_alphanumeric() || "_@%+=:,./-".contains(letter);
     match !word.is_empty() && word.chars().all(is_plain) {
         true => word.into(),
