@@ -95,7 +95,8 @@ impl SimulatedServer {
         self.connections.iter().rposition(|endpoint| {
             let mut local = endpoint.connection_ids().local.iter();
             let is_first = header.packet_type != PacketType::OneRtt
-                && endpoint.original_destination() == header.destination;
+                && (endpoint.original_destination() == header.destination
+                    || endpoint.retry_source() == Some(header.destination));
             is_first || local.any(|issued| issued.id == header.destination)
         })
     }

@@ -16,7 +16,10 @@ use qecho_peer::{
     tls::{ClientHello, Level, Message, TlsRule},
 };
 
-use super::{Connection, Expected, Finding, Judged, Run, Verdict, connection::opened_words};
+use super::{
+    Connection, Expected, Finding, Judged, Run, Verdict,
+    connection::{not_applicable, opened_words},
+};
 
 /// Times that something is sent that may be lost.
 pub(super) const ATTEMPTS: u32 = 4;
@@ -84,8 +87,8 @@ impl Run<'_> {
         self.handshake(change, expected)
     }
 
-    /// Sends a first packet with a ClientHello that is odd otherwise, again and again, and judges
-    /// what comes back. Whatever goes on with the handshake is wrong.
+    /// Sends a first packet with a ClientHello that is odd otherwise, and judges what comes back.
+    /// Whatever goes on with the handshake is wrong.
     ///
     /// # Errors
     /// The requirement was not reached.
@@ -94,6 +97,30 @@ impl Run<'_> {
         odd: impl Fn(Packet) -> Packet,
         expected: Expected,
     ) -> Judged {
+        Ok(self.send_first_packet(odd)?.judge_first_packet(expected))
+    }
+
+    /// The same, for what is odd beneath the protection of the packet. A Retry is sent before
+    /// that is looked at.
+    ///
+    /// # Errors
+    /// The requirement was not reached, or is not applicable.
+    pub(super) fn first_packet_within(
+        &mut self,
+        odd: impl Fn(Packet) -> Packet,
+        expected: Expected,
+    ) -> Judged {
+        let connection = self.send_first_packet(odd)?;
+        let answers = connection.answers();
+        let first = answers.first().and_then(|answer| packet_type(answer));
+        match first {
+            Some(PacketType::Retry) => Err(not_applicable("a Retry answers whatever comes first")),
+            _ => Ok(connection.judge_first_packet(expected)),
+        }
+    }
+
+    /// Sends an odd first packet, again and again until something comes back.
+    fn send_first_packet(&mut self, odd: impl Fn(Packet) -> Packet) -> Result<Connection, Finding> {
         let mut connection = self.client(|config| config.behaviour.resends = false)?;
         let hello = connection.endpoint_mut().take_crypto(Level::Initial);
         for _ in 0..ATTEMPTS {
@@ -104,15 +131,7 @@ impl Run<'_> {
             }
         }
         connection.settle_close();
-        if let Some(close) = connection.endpoint().closed() {
-            return Ok(expected.judge(&Reaction::Closed(close.clone())));
-        }
-        Ok(match connection.answers().first() {
-            None => expected.judge(&Reaction::Silent),
-            Some(answer) => {
-                Finding::new(Verdict::Fail, format!("answered by {}", kind_words(answer)))
-            }
-        })
+        Ok(connection)
     }
 
     /// Makes a client that says nothing by itself, for datagrams that belong to no connection.
@@ -207,6 +226,17 @@ impl Connection {
         Ok(finding)
     }
 
+    /// Judges what has come back for an odd first packet.
+    fn judge_first_packet(&self, expected: Expected) -> Finding {
+        match (self.endpoint().closed(), self.answers().first()) {
+            (Some(close), _) => expected.judge(&Reaction::Closed(close.clone())),
+            (None, None) => expected.judge(&Reaction::Silent),
+            (None, Some(answer)) => {
+                Finding::new(Verdict::Fail, format!("answered by {}", kind_words(answer)))
+            }
+        }
+    }
+
     /// Returns the time from the first packet to its answer: the path's round trip, and what the
     /// handshake's beginning costs the peer besides.
     pub(super) fn round_trip(&self) -> Duration {
@@ -275,12 +305,17 @@ impl Connection {
 /// Tells in words what a datagram is, by its first packet.
 pub(super) fn kind_words(datagram: &[u8]) -> String {
     let size = datagram.len();
-    let first = packets(datagram, 0).next().and_then(Result::ok);
-    match first.map(|packet| packet.header.packet_type) {
+    match packet_type(datagram) {
         Some(PacketType::OneRtt) => {
             format!("a short header, as of a stateless reset, in {size} bytes")
         }
         Some(kind) => format!("a datagram of {size} bytes: {}", kind.name()),
         None => format!("a datagram of {size} bytes that is no packet of version 1"),
     }
+}
+
+/// Returns the type of a datagram's first packet.
+fn packet_type(datagram: &[u8]) -> Option<PacketType> {
+    let first = packets(datagram, 0).next().and_then(Result::ok);
+    first.map(|packet| packet.header.packet_type)
 }

@@ -144,7 +144,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("STREAM in an Initial packet")
         .expected("PROTOCOL_VIOLATION, or the connection lives on, or no answer")
         .script(|run| {
-            run.first_packet(
+            run.first_packet_within(
                 |hello| hello.with([first_stream()]),
                 VIOLATION.or_no_answer(),
             )

@@ -48,7 +48,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("Initial packet with reserved bits set")
         .expected("PROTOCOL_VIOLATION, or no answer, as what it carries is not processed")
         .script(|run| {
-            run.first_packet(|hello| hello.reserved_bits(0b11), VIOLATION.or_no_answer())
+            run.first_packet_within(|hello| hello.reserved_bits(0b11), VIOLATION.or_no_answer())
         }),
     must("V05", Server, rfc(9000, "17.2"))
         .text("Version 1 has no connection IDs of more than 20 bytes: such a packet is dropped.")
@@ -157,7 +157,7 @@ fn foreign_packet_behind(run: &mut Run<'_>) -> Judged {
             break;
         }
     }
-    Ok(match connection.endpoint().received().is_empty() {
+    Ok(match connection.answers().is_empty() {
         false => Finding::new(Verdict::Pass, "the good packet is answered"),
         true => Finding::new(Verdict::Fail, "the good packet is not answered"),
     })
