@@ -36,7 +36,8 @@ pub(super) static ROWS: &[Requirement] = &[
         .text("A Version Negotiation packet is never answered by another one.")
         .stimulus("Version Negotiation packet to the server")
         .expected("no answer")
-        .script(|run| run.is_ignored(&long_header(0, &[0xd1; 8], &[0x51; 8], 1_200))),
+        // Behind 23 bytes of header there is a whole number of versions.
+        .script(|run| run.is_ignored(&long_header(0, &[0xd1; 8], &[0x51; 8], 1_199))),
     should("V04", Server, rfc(9000, "17.2"))
         .also(&[rfc(9000, "17.2.1"), rfc(8999, "6")])
         .text("Connection IDs that version 1 does not have are read in packets of other versions.")
