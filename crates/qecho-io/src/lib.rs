@@ -45,7 +45,7 @@
 //! hand on what has come and when, and send what they are given back. [`Runner`] is the thread
 //! of either; other threads reach it by its [`Mailbox`]. The kernel steers packets among the
 //! sockets of a server's shards by connection IDs. [`Ports`] are for a script that waits for each
-//! answer.
+//! answer, a [`ListeningPort`] for one to which peers come.
 
 mod event_loop;
 mod inspect;
@@ -64,7 +64,7 @@ pub use self::{
     listen::Listen,
     mailbox::{Mailbox, ShardEnded, Waker},
     memory::usual_memory_max,
-    ports::{PortEvent, Ports},
+    ports::{Arrival, ListeningPort, PortEvent, Ports},
     server::{Mailboxes, Server, ServerConfig},
     socket::{BindError, ReceiveErrors, Socket},
     start::{Runner, StartError},

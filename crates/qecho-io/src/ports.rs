@@ -1,6 +1,8 @@
 //! Local UDP ports for a program that waits for each answer, and reaches one peer from several
 //! of them.
 
+mod listening;
+
 use std::{
     collections::VecDeque,
     io,
@@ -16,6 +18,8 @@ use crate::{
     event_loop::clock,
     socket::{ReceiveBuffers, ReceiveErrors, Socket, source_towards},
 };
+
+pub use self::listening::{Arrival, ListeningPort};
 
 /// Datagrams that were received and not yet asked for; what comes beyond them is lost, as in a
 /// kernel whose buffer is full.
@@ -114,18 +118,7 @@ impl Ports {
     pub fn send(&mut self, port: usize, contents: &[u8], ecn: u8) -> io::Result<()> {
         let socket = self.sockets.get(port).ok_or(io::ErrorKind::NotFound)?;
         let datagram = Datagram::new(port, self.remote, contents.to_vec()).with_ecn(ecn);
-        // The first error may be an ICMP report of another datagram.
-        for _ in 0..2 {
-            match socket.send(&datagram) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    wait(&[socket], PollFlags::OUT, None)?;
-                }
-                Err(error) if quinn_udp::is_msg_size_err(&error) => return Err(error),
-                Err(_) => {}
-            }
-        }
-        socket.send(&datagram).map(drop)
+        send(socket, &datagram)
     }
 
     /// Waits for what comes next; returns nothing once it is `until`.
@@ -204,6 +197,22 @@ fn without_mapping(address: SocketAddr) -> SocketAddr {
         },
         address => address,
     }
+}
+
+/// Sends a datagram; waits while the system has no room for it.
+fn send(socket: &Socket, datagram: &Datagram) -> io::Result<()> {
+    // The first error may be an ICMP report of another datagram.
+    for _ in 0..2 {
+        match socket.send(datagram) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                wait(&[socket], PollFlags::OUT, None)?;
+            }
+            Err(error) if quinn_udp::is_msg_size_err(&error) => return Err(error),
+            Err(_) => {}
+        }
+    }
+    socket.send(datagram).map(drop)
 }
 
 /// Waits until one of the sockets is ready, or time is over.

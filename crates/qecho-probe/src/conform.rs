@@ -34,6 +34,7 @@
 //! ```
 
 mod attempts;
+mod client_prober;
 mod connection;
 mod expectations;
 mod expected;
@@ -47,12 +48,14 @@ pub mod requirements;
 mod run;
 mod runner;
 mod selection;
+mod serving;
 #[cfg(test)]
 mod testing;
 mod verdict;
 pub mod write;
 
 pub use self::{
+    client_prober::{ClientProber, ClientSubject},
     connection::Connection,
     expectations::{Comparison, ExpectationError, Expectations},
     expected::Expected,

@@ -2,10 +2,11 @@
 //!
 //! [`conform`] judges whether a server or client keeps what the RFCs demand, requirement by
 //! requirement. It has no clock and no socket: whoever runs it brings them, as [`remote`] does for
-//! servers on the network.
+//! servers on the network, and [`visiting`] for clients that come to a port.
 
 pub mod conform;
 pub mod remote;
+pub mod visiting;
 
 /// Compiles and runs the README's example.
 #[cfg(doctest)]

@@ -27,7 +27,7 @@ use rustls::{
 use crate::conform::Subject;
 
 /// Time for which a signal that ends a run may go unseen.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What sees the datagrams of a run.
 pub type SharedObserver = Arc<Mutex<Option<Box<dyn DatagramObserver>>>>;
@@ -234,7 +234,7 @@ impl Network for PortNetwork {
 }
 
 /// Returns the bits of an IP header (RFC 3168 §5).
-fn bits(ecn: Ecn) -> u8 {
+pub(crate) fn bits(ecn: Ecn) -> u8 {
     match ecn {
         Ecn::NotEct => 0b00,
         Ecn::Ect1 => 0b01,
@@ -243,7 +243,7 @@ fn bits(ecn: Ecn) -> u8 {
     }
 }
 
-fn codepoint(bits: u8) -> Ecn {
+pub(crate) fn codepoint(bits: u8) -> Ecn {
     match bits & 0b11 {
         0b00 => Ecn::NotEct,
         0b01 => Ecn::Ect1,
@@ -253,6 +253,6 @@ fn codepoint(bits: u8) -> Ecn {
 }
 
 /// Takes what is locked, also where a thread has panicked with it.
-fn locked<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn locked<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

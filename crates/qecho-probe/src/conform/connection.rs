@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use qecho_packet::{Dir, Side, StreamId, TransportParameters, wire::Frame};
+use qecho_packet::{Dir, StreamId, TransportParameters, wire::Frame};
 use qecho_peer::{
     endpoint::Endpoint,
     packet::Packet,
@@ -53,7 +53,11 @@ impl Connection {
     /// # Errors
     /// None: it is what a script returns.
     pub fn expect(&mut self, packet: Packet, expected: Expected) -> Judged {
+        let begin = self.endpoint().record().sent.len();
         let reaction = self.reaction_to(packet);
+        if let Some(close) = self.farewell(&reaction) {
+            return self.judge_farewell(close, begin, expected);
+        }
         Ok(self.judge(&reaction, expected))
     }
 
@@ -68,16 +72,20 @@ impl Connection {
 
     /// Judges a reaction. A peer that does not close gets more time before it is accused: it may
     /// acknowledge a packet before it has looked at all that is in it.
-    fn judge(&mut self, reaction: &Reaction, expected: Expected) -> Finding {
+    pub(super) fn judge(&mut self, reaction: &Reaction, expected: Expected) -> Finding {
         let finding = expected.judge(reaction);
         let is_accused = finding.verdict == Verdict::Fail;
         if !is_accused || !matches!(reaction, Reaction::LivesOn { .. }) {
             return finding;
         }
         let patience = self.patience;
-        match self.wait_for(|endpoint| endpoint.ended().is_some(), patience) {
-            true => expected.judge(&self.reaction()),
-            false => finding,
+        if !self.wait_for(|endpoint| endpoint.ended().is_some(), patience) {
+            return finding;
+        }
+        let reaction = self.reaction();
+        match self.farewell(&reaction) {
+            Some(_) => finding,
+            None => expected.judge(&reaction),
         }
     }
 
@@ -148,7 +156,7 @@ impl Connection {
 
     /// Returns a stream that this side may open, by its place among those of its direction.
     pub fn own_stream(&self, direction: Dir, index: u64) -> StreamId {
-        StreamId::new(Side::Client, direction, index)
+        StreamId::new(self.endpoint().side(), direction, index)
     }
 
     /// Tells whether the peer has opened a stream of its own, or one after it.

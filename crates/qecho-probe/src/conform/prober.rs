@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use qecho_peer::{endpoint::ClientConfig, network::Network, script::Opened};
 
-use super::{Finding, Liveness, Requirement, Run, Target, Verdict, connection::opened_words};
+use super::{Finding, Liveness, Requirement, Run, Target, connection::opened_words, run::Peer};
 
 /// A server that is tested: all that it takes to reach it.
 pub trait Subject {
@@ -53,7 +53,7 @@ impl<S: Subject> Prober<S> {
     /// # Errors
     /// If the system has no socket to give, in words.
     pub fn connect(&mut self) -> Result<Opened, String> {
-        let mut run = Run::new(&mut self.subject, &mut self.connections);
+        let mut run = Run::new(Peer::Server(&mut self.subject), &mut self.connections);
         let connection = run.client(|_| {});
         let mut connection = connection.map_err(|finding| finding.seen)?;
         Ok(connection.open())
@@ -62,12 +62,8 @@ impl<S: Subject> Prober<S> {
 
 impl<S: Subject> Target for Prober<S> {
     fn run(&mut self, requirement: &'static Requirement) -> Finding {
-        let Some(script) = requirement.script else {
-            return Finding::new(Verdict::NotReached, "nobody has written how to try it");
-        };
-        let mut run = Run::new(&mut self.subject, &mut self.connections);
-        let judged = script(&mut run);
-        run.finish(judged)
+        let peer = Peer::Server(&mut self.subject);
+        Run::new(peer, &mut self.connections).of(requirement)
     }
 
     fn look(&mut self) -> Liveness {

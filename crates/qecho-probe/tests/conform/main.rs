@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod client_rows;
+mod client_subject;
 mod frame_rows;
 mod handshake_rows;
 mod subject;
@@ -14,31 +16,42 @@ use qecho_probe::conform::{
     Finding, Prober, Requirement, Runner, Selection, Side, Target, Verdict,
 };
 
-use crate::subject::{Simulation, good_server, server_config, try_row};
+use crate::{
+    client_subject::{Guest, try_client},
+    subject::{Simulation, good_server, server_config, try_row},
+};
 
-/// A server that breaks what a requirement demands, and what the requirement must say of it.
+/// An endpoint that breaks what a requirement demands, and what the requirement must say of it.
 #[derive(Clone)]
 pub(crate) struct Mutant {
     id: &'static str,
     verdict: Verdict,
-    make: fn() -> SimulatedServer,
+    make: Make,
 }
 
-/// A mutant that a requirement fails.
+/// How a mutant is made, in its role.
+#[derive(Clone)]
+pub(crate) enum Make {
+    Server(fn() -> SimulatedServer),
+    Client(Guest),
+}
+
+/// A server that a requirement fails.
 pub(crate) fn fails(id: &'static str, make: fn() -> SimulatedServer) -> Mutant {
-    let verdict = Verdict::Fail;
+    let (verdict, make) = (Verdict::Fail, Make::Server(make));
     Mutant { id, verdict, make }
 }
 
-/// A mutant of which a requirement makes a note.
+/// A server of which a requirement makes a note.
 pub(crate) fn notes(id: &'static str, make: fn() -> SimulatedServer) -> Mutant {
-    let verdict = Verdict::Note;
+    let (verdict, make) = (Verdict::Note, Make::Server(make));
     Mutant { id, verdict, make }
 }
 
 fn mutants() -> Vec<Mutant> {
     let mut all = frame_rows::mutants();
     all.extend(handshake_rows::mutants());
+    all.extend(client_rows::mutants());
     all
 }
 
@@ -52,7 +65,11 @@ fn each_requirement_catches_its_mutants() {
         .enumerate()
         .filter_map(|(place, mutant)| {
             let Mutant { id, verdict, make } = mutant;
-            let finding = try_row(id, make(), Conditions::default());
+            let conditions = Conditions::default();
+            let finding = match make {
+                Make::Server(make) => try_row(id, make(), conditions),
+                Make::Client(guest) => try_client(id, guest, conditions),
+            };
             let is_right = finding.verdict == verdict;
             (!is_right).then(|| format!("{id} ({place}): {}: {}", finding.verdict, finding.seen))
         });
@@ -62,7 +79,8 @@ fn each_requirement_catches_its_mutants() {
 
 #[test]
 fn each_requirement_with_a_script_has_a_mutant_or_a_reason_for_none() {
-    let scripted: BTreeSet<_> = scripted().into_iter().map(|row| row.id).collect();
+    let sides = [Side::Server, Side::Client].into_iter();
+    let scripted: BTreeSet<_> = sides.flat_map(scripted).map(|row| row.id).collect();
     let all = mutants().into_iter().map(|mutant| mutant.id);
     let covered: BTreeSet<_> = all.chain(WITHOUT_MUTANT.iter().map(|row| row.0)).collect();
     assert_eq!(scripted, covered);
@@ -70,7 +88,7 @@ fn each_requirement_with_a_script_has_a_mutant_or_a_reason_for_none() {
 
 #[test]
 fn the_well_behaved_server_keeps_all_that_there_is_a_script_for() {
-    let rows = scripted();
+    let rows = scripted(Side::Server);
     let mut target = Prober::new(Simulation::new(good_server(), Conditions::default()));
     let runner = Runner::new("the good server");
     let report = runner.run(&rows, &mut target, &mut |_| {}, &|| false);
@@ -107,7 +125,10 @@ fn a_well_behaved_server_that_retries_is_not_accused() {
     let mut target = Prober::new(Simulation::new(server, Conditions::default()));
     let mut accused = Vec::new();
     // The simulated server looks at the fixed bit of a packet when it opens it, and retries before.
-    for row in scripted().into_iter().filter(|row| row.id != "V07") {
+    for row in scripted(Side::Server)
+        .into_iter()
+        .filter(|row| row.id != "V07")
+    {
         let Finding { verdict, seen, .. } = target.run(row);
         if !matches!(verdict, Verdict::Pass | Verdict::NotApplicable) {
             accused.push(format!("{}: {verdict}: {seen}", row.id));
@@ -119,7 +140,7 @@ fn a_well_behaved_server_that_retries_is_not_accused() {
 #[test]
 fn loss_and_delay_change_no_verdict_but_to_not_reached() {
     let (mut not_reached, mut accused) = (0, Vec::new());
-    for (place, row) in scripted().into_iter().enumerate() {
+    for (place, row) in scripted(Side::Server).into_iter().enumerate() {
         // A single run each, without the second that a verdict against a peer needs.
         let run = |conditions| Prober::new(Simulation::new(good_server(), conditions)).run(row);
         let undisturbed = run(Conditions::default().delayed(DELAY)).verdict;
@@ -147,9 +168,9 @@ const DELAY: Duration = Duration::from_millis(100);
 /// Verdicts of all that may be missing: one that is always missing would be no check.
 const NOT_REACHED_MAX: usize = 20;
 
-/// Returns the requirements of servers that have scripts.
-fn scripted() -> Vec<&'static Requirement> {
-    let all = Selection::new(Side::Server).with_crashing(true);
+/// Returns the requirements of a side that have scripts.
+fn scripted(side: Side) -> Vec<&'static Requirement> {
+    let all = Selection::new(side).with_crashing(true);
     let mut rows = all.rows().unwrap();
     rows.retain(|row| row.script.is_some());
     rows

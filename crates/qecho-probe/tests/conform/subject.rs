@@ -65,8 +65,7 @@ impl Subject for Simulation {
     }
 
     fn config(&self) -> ClientConfig {
-        let tls = tls::ClientConfig::new([]).with(|config| config.alpn = vec![ALPN.to_vec()]);
-        ClientConfig::new(tls, 2)
+        client_config()
     }
 
     fn patience(&self) -> Duration {
@@ -120,6 +119,12 @@ impl Network for Near {
             .push(self.shared.borrow_mut().network.open_path()?);
         Ok(PathId(self.paths.len() - 1))
     }
+}
+
+/// Returns the settings of a client.
+pub(crate) fn client_config() -> ClientConfig {
+    let tls = tls::ClientConfig::new([]).with(|config| config.alpn = vec![ALPN.to_vec()]);
+    ClientConfig::new(tls, 2)
 }
 
 /// Returns the settings of a server.

@@ -66,7 +66,8 @@ pub(super) static ROWS: &[Requirement] = &[
         .also(&[rfc(9000, "19.3")])
         .text("An acknowledgement of a packet that was never sent closes the connection.")
         .stimulus("ACK of a packet that was never sent")
-        .expected("PROTOCOL_VIOLATION"),
+        .expected("PROTOCOL_VIOLATION")
+        .script(an_acknowledgement_of_a_packet_never_sent),
 ];
 
 /// Sends packets that elicit no acknowledgement, once the connection is quiet, and looks for one

@@ -3,7 +3,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use qecho_packet::{Direction, TransportParameters, close::PROTOCOL_VIOLATION, wire::Frame};
+use qecho_packet::{
+    Direction, TransportParameters,
+    close::PROTOCOL_VIOLATION,
+    wire::{Frame, PacketType, packets},
+};
 use qecho_peer::{
     endpoint::stateless_reset, network::PathId, packet::one_rtt, received::ReceivedPacket,
     script::Reaction, tls::Level,
@@ -108,8 +112,38 @@ pub(super) static ROWS: &[Requirement] = &[
         .also(&[rfc(9000, "7.2")])
         .text("Initial packets come in 1200 bytes or more, to an ID of 8 bytes or more.")
         .stimulus("First datagram of the client")
-        .expected("1200 bytes or more, and a destination connection ID of 8 bytes or more"),
+        .expected("1200 bytes or more, and a destination connection ID of 8 bytes or more")
+        .script(first_datagrams),
 ];
+
+/// Bytes of the connection ID that a client's first packet is to (RFC 9000 §7.2).
+const DESTINATION_MIN: usize = 8;
+
+/// Looks at the datagrams with Initial packets that a client sends until the handshake is over.
+fn first_datagrams(run: &mut Run<'_>) -> Judged {
+    let mut connection = run.serve(|_| {})?;
+    let first = connection.first_header()?;
+    if first.packet_type != PacketType::Initial {
+        let seen = format!("the client begins with {}", first.packet_type.name());
+        return Err(Finding::new(Verdict::NotReached, seen));
+    }
+    connection.open();
+    let has_initial = |datagram: &&&[u8]| {
+        let mut all = packets(datagram, 0).map_while(Result::ok);
+        all.any(|packet| packet.header.packet_type == PacketType::Initial)
+    };
+    let answers = connection.answers();
+    let sizes = answers.iter().filter(has_initial).map(|one| one.len());
+    let smallest = sizes.min().unwrap_or(0);
+    let length = first.destination.len();
+    let is_right = smallest >= DATAGRAM_MIN && length >= DESTINATION_MIN;
+    let verdict = match is_right {
+        true => Verdict::Pass,
+        false => Verdict::Fail,
+    };
+    let seen = format!("{smallest} bytes or more, and an ID of {length} bytes");
+    Ok(Finding::new(verdict, seen))
+}
 
 /// Sends one flight and nothing more: the server cannot know that the address is right.
 fn amplification(run: &mut Run<'_>, token: &[u8]) -> Judged {

@@ -101,20 +101,23 @@ pub(super) static ROWS: &[Requirement] = &[
     must("C18", Client, rfc(9000, "19.16"))
         .text("RETIRE_CONNECTION_ID for an ID that was never issued closes the connection.")
         .stimulus("RETIRE_CONNECTION_ID for a sequence number never issued")
-        .expected("PROTOCOL_VIOLATION"),
+        .expected("PROTOCOL_VIOLATION")
+        .script(a_retirement_of_what_was_never_issued),
     must("C23", Client, rfc(9000, "19.15"))
         .text("A connection ID that is issued has 1 to 20 bytes.")
         .stimulus("NEW_CONNECTION_ID with an ID of no bytes")
-        .expected("FRAME_ENCODING_ERROR"),
+        .expected("FRAME_ENCODING_ERROR")
+        .script(|run| open(run)?.expect(one_rtt([new_id(1, 0, &[])]), FRAME_ENCODING)),
     must("C24", Client, rfc(9000, "5.1.1"))
         .text("Connection IDs beyond active_connection_id_limit close the connection.")
         .stimulus("NEW_CONNECTION_ID frames beyond active_connection_id_limit")
-        .expected("CONNECTION_ID_LIMIT_ERROR"),
+        .expected("CONNECTION_ID_LIMIT_ERROR")
+        .script(more_connection_ids_than_the_peer_takes),
 ];
 
 /// Connects with a single connection ID of this side: the script issues the others.
 fn open(run: &mut Run<'_>) -> Result<Connection, Finding> {
-    run.open_with(|config| config.behaviour.issues_connection_ids = false)
+    run.open_behaving(|behaviour| behaviour.issues_connection_ids = false)
 }
 
 /// NEW_CONNECTION_ID with an ID of any length.

@@ -161,26 +161,45 @@ pub(super) static ROWS: &[Requirement] = &[
     must("C14", Client, rfc(9000, "19.7"))
         .text("A NEW_TOKEN frame without a token closes the connection.")
         .stimulus("NEW_TOKEN with an empty token")
-        .expected("FRAME_ENCODING_ERROR"),
+        .expected("FRAME_ENCODING_ERROR")
+        .script(|run| {
+            run.open()?
+                .expect(one_rtt([raw([0x07, 0x00])]), FRAME_ENCODING)
+        }),
     must("C19", Client, rfc(9000, "12.4"))
         .text("A frame of a type that is not known closes the connection.")
         .stimulus("Frame of an unknown type")
-        .expected("FRAME_ENCODING_ERROR"),
+        .expected("FRAME_ENCODING_ERROR")
+        .script(|run| run.open()?.expect(one_rtt([raw(UNKNOWN)]), FRAME_ENCODING)),
     should("C27", Client, rfc(9000, "13.3"))
         .also(&[rfc(9000, "19.20")])
         .text("HANDSHAKE_DONE is repeated until it is acknowledged: it may come more than once.")
         .stimulus("HANDSHAKE_DONE a second time")
-        .expected("the connection lives on"),
+        .expected("the connection lives on")
+        .script(|run| {
+            run.open()?
+                .expect(one_rtt([Frame::HandshakeDone]), Expected::lives_on())
+        }),
     must("C28", Client, rfc(9000, "12.4"))
         .also(&[rfc(9000, "12.5"), rfc(9000, "17.2.4")])
         .text("A frame in a packet of a type that must not carry it closes the connection.")
         .stimulus("HANDSHAKE_DONE in a Handshake packet")
-        .expected("PROTOCOL_VIOLATION"),
+        .expected("PROTOCOL_VIOLATION")
+        .script(|run| run.before_confirmation(handshake([Frame::HandshakeDone]), VIOLATION)),
     must("C29", Client, rfc(9000, "12.4"))
         .also(&[rfc(9000, "17.2.4")])
         .text("A frame in a packet of a type that must not carry it closes the connection.")
         .stimulus("STREAM in a Handshake packet")
-        .expected("PROTOCOL_VIOLATION"),
+        .expected("PROTOCOL_VIOLATION")
+        .script(|run| {
+            let frame = Frame::Stream {
+                id: StreamId::from_value(1),
+                offset: 0,
+                fin: false,
+                data: b"a",
+            };
+            run.after_server_hello(handshake([frame]), VIOLATION)
+        }),
 ];
 
 /// Returns the beginning of the client's first bidirectional stream.

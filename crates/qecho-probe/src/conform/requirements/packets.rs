@@ -107,16 +107,21 @@ pub(super) static ROWS: &[Requirement] = &[
     must("C35", Client, rfc(9000, "17.2.2"))
         .text("A server's Initial packet with a token is discarded or closes the connection.")
         .stimulus("Initial packet of the server with a token")
-        .expected("PROTOCOL_VIOLATION, or the client gives up, or no connection comes about"),
+        .expected("PROTOCOL_VIOLATION, or the client gives up, or no connection comes about")
+        .script(|run| run.server_hello(|packet| packet.token(*b"token"), VIOLATION)),
     must("C36", Client, rfc(9000, "17.2"))
         .text("The reserved bits of a long header are 0; others close the connection.")
         .stimulus("Handshake packet of the server with reserved bits set")
-        .expected("PROTOCOL_VIOLATION"),
+        .expected("PROTOCOL_VIOLATION")
+        .script(|run| {
+            run.after_server_hello(handshake([Frame::Ping]).reserved_bits(0b11), VIOLATION)
+        }),
     must("C37", Client, rfc(9000, "17.2"))
         .also(&[rfc(9000, "5.2")])
         .text("An Initial packet whose reserved bits are not 0 is at least not processed.")
         .stimulus("Initial packet of the server with reserved bits set")
-        .expected("PROTOCOL_VIOLATION, or no connection comes about"),
+        .expected("PROTOCOL_VIOLATION, or no connection comes about")
+        .script(|run| run.server_hello(|packet| packet.reserved_bits(0b11), VIOLATION)),
 ];
 
 /// Sends what is no packet, and looks whether the server serves on.

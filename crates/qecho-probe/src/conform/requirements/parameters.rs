@@ -40,10 +40,7 @@ pub(super) static ROWS: &[Requirement] = &[
                     &[0xa5; 8],
                 );
             };
-            run.parameters(
-                other,
-                Expected::close(&[PROTOCOL_VIOLATION, TRANSPORT_PARAMETER_ERROR]),
-            )
+            run.parameters(other, VIOLATION_OR_PARAMETER)
         }),
     must("P03", Server, rfc(9000, "18.2"))
         .text("original_destination_connection_id of a client closes the connection.")
@@ -228,42 +225,107 @@ pub(super) static ROWS: &[Requirement] = &[
     must("C02", Client, rfc(9000, "7.3"))
         .text("A handshake without original_destination_connection_id fails.")
         .stimulus("Server that leaves original_destination_connection_id out")
-        .expected("TRANSPORT_PARAMETER_ERROR"),
+        .expected("TRANSPORT_PARAMETER_ERROR")
+        .script(|run| {
+            run.client_refuses(|all| {
+                all.retain(|(id, _)| *id != TransportParameters::ORIGINAL_DESTINATION_CONNECTION_ID)
+            })
+        }),
     must("C03", Client, rfc(9000, "7.3"))
         .text("original_destination_connection_id is the ID to which the client first sent.")
         .stimulus("Server with a wrong original_destination_connection_id")
-        .expected("PROTOCOL_VIOLATION, or TRANSPORT_PARAMETER_ERROR"),
+        .expected("PROTOCOL_VIOLATION, or TRANSPORT_PARAMETER_ERROR")
+        .script(|run| {
+            run.served_parameters(
+                |all| {
+                    set(
+                        all,
+                        TransportParameters::ORIGINAL_DESTINATION_CONNECTION_ID,
+                        &[0xa5; 8],
+                    )
+                },
+                VIOLATION_OR_PARAMETER,
+            )
+        }),
     must("C04", Client, rfc(9000, "7.3"))
         .text("A handshake without initial_source_connection_id fails.")
         .stimulus("Server that leaves initial_source_connection_id out")
-        .expected("TRANSPORT_PARAMETER_ERROR"),
+        .expected("TRANSPORT_PARAMETER_ERROR")
+        .script(|run| {
+            run.client_refuses(|all| {
+                all.retain(|(id, _)| *id != TransportParameters::INITIAL_SOURCE_CONNECTION_ID)
+            })
+        }),
     must("C05", Client, rfc(9000, "7.3"))
         .text("retry_source_connection_id without a Retry closes the connection.")
         .stimulus("retry_source_connection_id without a Retry")
-        .expected("PROTOCOL_VIOLATION, or TRANSPORT_PARAMETER_ERROR"),
+        .expected("PROTOCOL_VIOLATION, or TRANSPORT_PARAMETER_ERROR")
+        .script(|run| {
+            run.served_parameters(
+                |all| {
+                    set(
+                        all,
+                        TransportParameters::RETRY_SOURCE_CONNECTION_ID,
+                        &[0xa5; 8],
+                    )
+                },
+                VIOLATION_OR_PARAMETER,
+            )
+        }),
     must("C06", Client, rfc(9000, "18.2"))
         .also(&[rfc(9000, "7.4")])
         .text("max_udp_payload_size is at least 1200; an invalid value closes the connection.")
         .stimulus("Server with max_udp_payload_size of 1199")
-        .expected("TRANSPORT_PARAMETER_ERROR"),
+        .expected("TRANSPORT_PARAMETER_ERROR")
+        .script(|run| {
+            run.client_refuses(|all| {
+                set_integer(all, TransportParameters::MAX_UDP_PAYLOAD_SIZE, 1_199)
+            })
+        }),
     must("C07", Client, rfc(9000, "18.2"))
         .text("active_connection_id_limit is at least 2; a lower value closes the connection.")
         .stimulus("Server with active_connection_id_limit of 1")
-        .expected("TRANSPORT_PARAMETER_ERROR"),
+        .expected("TRANSPORT_PARAMETER_ERROR")
+        .script(|run| {
+            run.client_refuses(|all| {
+                set_integer(all, TransportParameters::ACTIVE_CONNECTION_ID_LIMIT, 1)
+            })
+        }),
     must("C08", Client, rfc(9000, "18.2"))
         .text("A preferred address has a connection ID; one without closes the connection.")
         .stimulus("preferred_address with a connection ID of no bytes")
-        .expected("TRANSPORT_PARAMETER_ERROR"),
+        .expected("TRANSPORT_PARAMETER_ERROR")
+        .script(|run| {
+            run.client_refuses(|all| {
+                set(
+                    all,
+                    TransportParameters::PREFERRED_ADDRESS,
+                    &[0; 24 + 1 + 16],
+                )
+            })
+        }),
     should("C09", Client, rfc(9000, "7.4"))
         .text("A parameter that comes twice closes the connection.")
         .stimulus("Server that sends a parameter twice")
-        .expected("TRANSPORT_PARAMETER_ERROR"),
+        .expected("TRANSPORT_PARAMETER_ERROR")
+        .script(|run| {
+            run.client_refuses(|all| {
+                let first = all[0].clone();
+                all.push(first);
+            })
+        }),
     must("C10", Client, rfc(9000, "18.2"))
         .also(&[rfc(9000, "7.4")])
         .text("ack_delay_exponent is at most 20; an invalid value closes the connection.")
         .stimulus("Server with ack_delay_exponent of 21")
-        .expected("TRANSPORT_PARAMETER_ERROR"),
+        .expected("TRANSPORT_PARAMETER_ERROR")
+        .script(|run| {
+            run.client_refuses(|all| set_integer(all, TransportParameters::ACK_DELAY_EXPONENT, 21))
+        }),
 ];
+
+const VIOLATION_OR_PARAMETER: Expected =
+    Expected::close(&[PROTOCOL_VIOLATION, TRANSPORT_PARAMETER_ERROR]);
 
 /// TLS alert decode_error (RFC 8446 §6).
 const DECODE_ERROR: u64 = 0x132;

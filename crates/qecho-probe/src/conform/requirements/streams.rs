@@ -64,7 +64,10 @@ pub(super) static ROWS: &[Requirement] = &[
         .text("Data on a stream that the receiver has yet to open closes the connection.")
         .stimulus("STREAM on a bidirectional stream that the receiver never opened (id 41)")
         .expected("STREAM_STATE_ERROR")
-        .script(|run| unopened(run)?.expect(one_rtt([data(unopened_stream(), 0)]), STREAM_STATE)),
+        .script(|run| {
+            unopened(run, unopened_stream())?
+                .expect(one_rtt([data(unopened_stream(), 0)]), STREAM_STATE)
+        }),
     must("F10", Server, rfc(9000, "19.4"))
         .text("RESET_STREAM for a stream on which only the receiver sends closes the connection.")
         .stimulus("RESET_STREAM for a unidirectional stream of the receiver (id 3)")
@@ -84,7 +87,7 @@ pub(super) static ROWS: &[Requirement] = &[
                 id: unopened_stream(),
                 code: 0,
             };
-            unopened(run)?.expect(one_rtt([frame]), STREAM_STATE)
+            unopened(run, unopened_stream())?.expect(one_rtt([frame]), STREAM_STATE)
         }),
     must("F13", Server, rfc(9000, "19.10"))
         .text("MAX_STREAM_DATA for a stream yet to be opened by the receiver is an error.")
@@ -95,7 +98,7 @@ pub(super) static ROWS: &[Requirement] = &[
                 id: unopened_stream(),
                 maximum: 9,
             };
-            unopened(run)?.expect(one_rtt([frame]), STREAM_STATE)
+            unopened(run, unopened_stream())?.expect(one_rtt([frame]), STREAM_STATE)
         }),
     must("F14", Server, rfc(9000, "19.10"))
         .text("MAX_STREAM_DATA for a stream on which only the sender sends is an error.")
@@ -217,16 +220,22 @@ pub(super) static ROWS: &[Requirement] = &[
     must("C15", Client, rfc(9000, "19.8"))
         .text("Data on a stream that the receiver has yet to open closes the connection.")
         .stimulus("STREAM on a bidirectional stream that the client never opened (id 40)")
-        .expected("STREAM_STATE_ERROR"),
+        .expected("STREAM_STATE_ERROR")
+        .script(|run| unopened(run, id(40))?.expect(one_rtt([data(id(40), 0)]), STREAM_STATE)),
     must("C16", Client, rfc(9000, "19.8"))
         .text("Data on a stream on which only the receiver sends closes the connection.")
         .stimulus("STREAM on a unidirectional stream of the client (id 2)")
-        .expected("STREAM_STATE_ERROR"),
+        .expected("STREAM_STATE_ERROR")
+        .script(|run| run.open()?.expect(one_rtt([data(id(2), 0)]), STREAM_STATE)),
     must("C17", Client, rfc(9000, "19.11"))
         .also(&[rfc(9000, "4.6")])
         .text("Streams beyond 2^60 cannot be numbered: to grant them closes the connection.")
         .stimulus("MAX_STREAMS of 2^60+1")
-        .expected("FRAME_ENCODING_ERROR"),
+        .expected("FRAME_ENCODING_ERROR")
+        .script(|run| {
+            run.open()?
+                .expect(max_streams(Dir::Bidirectional, TOO_MANY), FRAME_ENCODING)
+        }),
 ];
 
 /// Opens a bidirectional stream and asks the peer not to send on it.
@@ -304,9 +313,9 @@ fn max_streams(direction: Dir, maximum: u64) -> Packet {
 }
 
 /// Connects to a peer that has not opened the stream.
-fn unopened(run: &mut Run<'_>) -> Result<Connection, Finding> {
+fn unopened(run: &mut Run<'_>, id: StreamId) -> Result<Connection, Finding> {
     let connection = run.open()?;
-    match connection.peer_has_opened(unopened_stream()) {
+    match connection.peer_has_opened(id) {
         true => Err(not_applicable("the peer has opened the stream")),
         false => Ok(connection),
     }

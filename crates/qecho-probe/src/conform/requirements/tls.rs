@@ -11,8 +11,10 @@ use qecho_peer::{
     packet::{Packet, Phase, handshake, initial, one_rtt},
     script::Reaction,
     tls::{
-        ClientHello, Level, Message, TlsRule,
-        extension_type::{QUIC_TRANSPORT_PARAMETERS, SUPPORTED_VERSIONS},
+        CertificateRequest, ClientHello, Level, Message, NewSessionTicket, TlsRule,
+        extension_type::{
+            ALPN, EARLY_DATA, QUIC_TRANSPORT_PARAMETERS, SIGNATURE_ALGORITHMS, SUPPORTED_VERSIONS,
+        },
     },
 };
 
@@ -20,6 +22,7 @@ use super::acknowledgements::largest_acknowledged;
 use crate::conform::{
     Connection, Expected, Finding, Judged, Run, Verdict,
     attempts::ATTEMPTS,
+    connection::not_applicable,
     expected::close_words,
     requirement::{
         Need, Requirement,
@@ -33,6 +36,7 @@ const UNEXPECTED_MESSAGE: u64 = 0x10a;
 const HANDSHAKE_FAILURE: u64 = 0x128;
 const PROTOCOL_VERSION: u64 = 0x146;
 const MISSING_EXTENSION: Expected = Expected::close(&[0x16d]);
+const VIOLATION: Expected = Expected::close(&[PROTOCOL_VIOLATION]);
 const UNEXPECTED: Expected = Expected::close(&[UNEXPECTED_MESSAGE, PROTOCOL_VIOLATION]);
 /// A KeyUpdate that asks for no other (RFC 8446 §4.6.3).
 const KEY_UPDATE: &[u8] = &[24, 0, 0, 1, 0];
@@ -202,24 +206,75 @@ pub(super) static ROWS: &[Requirement] = &[
     must("C12", Client, rfc(9001, "8.2"))
         .text("A handshake without transport parameters fails.")
         .stimulus("EncryptedExtensions without quic_transport_parameters")
-        .expected("0x16d (missing_extension)"),
+        .expected("0x16d (missing_extension)")
+        .script(|run| {
+            run.serve_without(QUIC_TRANSPORT_PARAMETERS)?
+                .expect_of_client(MISSING_EXTENSION)
+        }),
     must("C13", Client, rfc(9001, "8.1"))
         .text("A client that has offered ALPN closes the connection if none is agreed on.")
         .stimulus("Server that selects no ALPN although the client offered some")
-        .expected("0x178 (no_application_protocol)"),
+        .expected("0x178 (no_application_protocol)")
+        .script(no_application_protocol),
     must("C20", Client, rfc(9001, "6"))
         .text("TLS has no KeyUpdate in QUIC: one that comes closes the connection.")
         .stimulus("KeyUpdate in a CRYPTO frame")
-        .expected("0x10a (unexpected_message)"),
+        .expected("0x10a (unexpected_message)")
+        .script(|run| {
+            after_the_handshake(
+                run,
+                &Message::KeyUpdate(0),
+                Expected::close(&[UNEXPECTED_MESSAGE]),
+            )
+        }),
     must("C21", Client, rfc(9001, "4.4"))
         .text("A CertificateRequest after the handshake closes the connection.")
         .stimulus("CertificateRequest after the handshake")
-        .expected("PROTOCOL_VIOLATION"),
+        .expected("PROTOCOL_VIOLATION")
+        .script(|run| {
+            let request = Message::CertificateRequest(CertificateRequest {
+                context: vec![1],
+                extensions: vec![(SIGNATURE_ALGORITHMS, vec![0, 2, 4, 3])],
+            });
+            after_the_handshake(run, &request, VIOLATION)
+        }),
     must("C22", Client, rfc(9001, "4.6.1"))
         .text("A ticket allows 0-RTT by max_early_data_size of 0xffffffff and nothing else.")
         .stimulus("NewSessionTicket with max_early_data_size of 16384")
-        .expected("PROTOCOL_VIOLATION"),
+        .expected("PROTOCOL_VIOLATION")
+        .script(|run| {
+            let ticket = Message::NewSessionTicket(NewSessionTicket {
+                lifetime: 3_600,
+                age_add: 0,
+                nonce: vec![0],
+                ticket: vec![0xa5; 32],
+                extensions: vec![(EARLY_DATA, 16_384_u32.to_be_bytes().to_vec())],
+            });
+            after_the_handshake(run, &ticket, VIOLATION)
+        }),
 ];
+
+/// Selects no application protocol, whatever the client offers.
+fn no_application_protocol(run: &mut Run<'_>) -> Judged {
+    let mut connection = run.serve_without(ALPN)?;
+    let judged = connection.expect_of_client(Expected::close(&[NO_APPLICATION_PROTOCOL]));
+    let negotiated = connection.endpoint().negotiated();
+    let offers = negotiated.is_some_and(|negotiated| negotiated.alpn.is_some());
+    match offers {
+        true => judged,
+        false => judged.and(Err(not_applicable("the client offers no protocol"))),
+    }
+}
+
+/// Sends a TLS message once the handshake is confirmed.
+fn after_the_handshake(run: &mut Run<'_>, message: &Message, expected: Expected) -> Judged {
+    let mut connection = run.open()?;
+    let now = connection.now();
+    let endpoint = connection.endpoint_mut();
+    endpoint.send_message(now, Level::OneRtt, message);
+    let crypto = endpoint.take_crypto(Level::OneRtt);
+    connection.expect(one_rtt(crypto), expected)
+}
 
 /// Sends KeyUpdate in one CRYPTO frame with Finished: behind it the keys of Handshake packets are
 /// gone.

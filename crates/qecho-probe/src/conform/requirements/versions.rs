@@ -3,13 +3,16 @@
 use qecho_packet::{
     TransportParameters,
     close::{TRANSPORT_PARAMETER_ERROR, VERSION_NEGOTIATION_ERROR},
+    wire::ConnectionId,
 };
+use qecho_peer::endpoint::{VERSION_1, version_negotiation as answer_of_versions};
 
 use super::parameters::set;
 use crate::conform::{
-    Expected, Finding, Run, Verdict,
+    Expected, Finding, Judged, Run, Verdict,
     attempts::{ATTEMPTS, kind_words},
     connection::not_applicable,
+    expected::close_words,
     requirement::{
         Requirement,
         Side::{Client, Server},
@@ -101,21 +104,64 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("Server whose version_information chooses a version that was not offered")
         .expected(
             "TRANSPORT_PARAMETER_ERROR, or VERSION_NEGOTIATION_ERROR, or the connection lives on",
-        ),
+        )
+        .script(|run| {
+            let other = version_information(&[UNKNOWN_VERSION, 1, UNKNOWN_VERSION]);
+            run.served_parameters(
+                move |all| set(all, TransportParameters::VERSION_INFORMATION, &other),
+                Expected::close(&[TRANSPORT_PARAMETER_ERROR, VERSION_NEGOTIATION_ERROR])
+                    .or_lives_on(),
+            )
+        }),
     must("C30", Client, rfc(9000, "6.2"))
         .text("A Version Negotiation packet that lists the version in use is discarded.")
         .stimulus("Version Negotiation packet with the version in use")
-        .expected("the handshake goes on"),
+        .expected("the handshake goes on")
+        .script(|run| {
+            run.goes_on_after(|first| answer_of_versions(first, &[UNKNOWN_VERSION, VERSION_1]))
+        }),
     should("C31", Client, rfc(9000, "5.2.1"))
         .also(&[rfc(8999, "6"), rfc(9000, "17.2.1")])
         .text("A packet to another connection ID, such as Version Negotiation, is discarded.")
         .stimulus("Version Negotiation packet with foreign connection IDs")
-        .expected("the handshake goes on"),
+        .expected("the handshake goes on")
+        .script(|run| {
+            run.goes_on_after(|first| {
+                let foreign = ConnectionId::new(&[0xa5; 8]).unwrap_or_default();
+                let mut other = first.clone();
+                (other.destination, other.source) = (foreign, Some(foreign));
+                answer_of_versions(&other, &[UNKNOWN_VERSION])
+            })
+        }),
     must("C32", Client, rfc(9000, "6.2"))
         .text("A client that knows one version gives up if Version Negotiation lacks it.")
         .stimulus("Version Negotiation packet without a common version")
-        .expected("the client gives up"),
+        .expected("the client gives up")
+        .script(no_common_version),
 ];
+
+/// Answers a client by Version Negotiation without a version that it speaks, as long as it sends
+/// more; then goes on with the handshake, in which it has no part any more.
+fn no_common_version(run: &mut Run<'_>) -> Judged {
+    let mut connection = run.held_back()?;
+    let first = connection.first_header()?;
+    for _ in 0..ATTEMPTS {
+        let count = connection.answers().len();
+        connection.send_raw(&answer_of_versions(&first, &[UNKNOWN_VERSION]));
+        let quiet = connection.quiet();
+        if !connection.wait_for_datagram(count, quiet) {
+            break;
+        }
+    }
+    connection.let_go();
+    let patience = connection.patience / 2;
+    let goes_on = connection.wait_for(|endpoint| endpoint.is_complete(), patience);
+    Ok(match (goes_on, connection.endpoint().closed()) {
+        (true, _) => Finding::new(Verdict::Fail, "the handshake goes on"),
+        (false, Some(close)) => Finding::new(Verdict::Pass, close_words(close)),
+        (false, None) => Finding::new(Verdict::Pass, "the client gives up"),
+    })
+}
 
 /// A version that is reserved so that nobody speaks it (RFC 9000 §15).
 pub(super) const UNKNOWN_VERSION: u32 = 0x1a2a_3a4a;

@@ -1,0 +1,159 @@
+//! The repository's own client, on loopback, as a visitor of each requirement.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    cell::RefCell,
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    sync::{Arc, LazyLock, atomic::AtomicBool},
+    time::Duration,
+};
+
+use qecho_echo::{
+    ALPN_ECHO,
+    client::{self, Client, Command, Message, Mode},
+    dial::Target,
+};
+use qecho_io::Ports;
+use qecho_peer::{endpoint::ServerConfig, tls};
+use qecho_probe::{
+    conform::{ClientProber, ClientSubject, Level, Report, Runner, Selection, Side, Verdict},
+    visiting::VisitingClient,
+};
+use rustls::{
+    RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+};
+
+/// A certificate of the server, and its key.
+static IDENTITY: LazyLock<rcgen::CertifiedKey<rcgen::KeyPair>> =
+    LazyLock::new(|| rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap());
+
+/// Time for answers on a machine that has more to do.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Requirements of which the client makes no pass, and the reason.
+const OTHERWISE: &[(&str, Verdict, &str)] = &[(
+    "C21",
+    Verdict::Note,
+    "rustls refuses a CertificateRequest after the handshake with the alert of TLS \
+     (unexpected_message), not with PROTOCOL_VIOLATION",
+)];
+
+fn server_config() -> ServerConfig {
+    let chain = vec![IDENTITY.cert.der().clone()];
+    let key = IDENTITY.signing_key.serialize_der();
+    let mut tls = tls::ServerConfig::new(chain, &key, []).unwrap();
+    tls.alpn = vec![ALPN_ECHO.to_vec()];
+    ServerConfig::new(tls, 1)
+}
+
+fn verifier() -> Arc<dyn ServerCertVerifier> {
+    let mut roots = RootCertStore::empty();
+    roots.add(IDENTITY.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+    verifier.build().unwrap()
+}
+
+/// Starts a client that connects, and waits for the echo of a message.
+fn start(address: SocketAddr) -> Client {
+    let target = Target {
+        server_name: "localhost".into(),
+        addresses: vec![address],
+    };
+    let config = client::Config::new(target, verifier()).with_timeout(2 * PATIENCE);
+    let client = Client::converse(&config, Box::new(|_| {})).unwrap();
+    client.send(Command::Message(Message {
+        data: "hello".into(),
+        over: Mode::Stream,
+    }));
+    client
+}
+
+/// Waits so long at a port of loopback.
+fn visited(patience: Duration) -> VisitingClient {
+    let address = "127.0.0.1:0".parse().unwrap();
+    let stopped = Arc::new(AtomicBool::new(false));
+    VisitingClient::bind(address, server_config(), patience, stopped).unwrap()
+}
+
+/// Tries all requirements of clients on what comes.
+fn tried(subject: VisitingClient) -> Report {
+    let rows = Selection::new(Side::Client).rows().unwrap();
+    let runner = Runner::new("a client").with_level(Level::Should);
+    let mut target = ClientProber::new(subject);
+    runner.run(&rows, &mut target, &mut |_| {}, &|| false)
+}
+
+#[test]
+fn the_own_client_keeps_every_must_and_all_else_stands_here_with_its_reason() {
+    let clients = Rc::new(RefCell::new(Vec::new()));
+    let invited = Rc::clone(&clients);
+    let subject = visited(PATIENCE).with_invitation(Box::new(move |address| {
+        invited.borrow_mut().push(start(address));
+        Ok(())
+    }));
+    let report = tried(subject);
+    for client in clients.take() {
+        // One that was not answered ends by itself.
+        client.send(Command::Finish);
+    }
+    assert_eq!(report.lost, None);
+    let otherwise = report.rows.iter().filter_map(|row| {
+        let (id, finding) = (row.requirement.id, &row.finding);
+        let is_known = OTHERWISE
+            .iter()
+            .any(|(other, verdict, _)| (*other, *verdict) == (id, finding.verdict));
+        let is_right = finding.verdict == Verdict::Pass || is_known;
+        (!is_right).then(|| format!("{id} {}: {}", finding.verdict, finding.seen))
+    });
+    let otherwise: Vec<_> = otherwise.collect();
+    assert!(otherwise.is_empty(), "{otherwise:#?}");
+}
+
+#[test]
+fn a_client_that_never_comes_is_waited_for_once() {
+    let report = tried(visited(Duration::from_millis(50)));
+    assert_eq!(
+        report.lost.as_deref(),
+        Some("no client has come within 0.05 s")
+    );
+    let all = Selection::new(Side::Client).rows().unwrap().len();
+    let mut rows = report.rows.iter();
+    assert!(rows.all(|row| row.finding.verdict == Verdict::NotReached));
+    assert_eq!(report.rows.len(), all);
+}
+
+#[test]
+fn a_client_that_cannot_be_started_is_told_by_its_error() {
+    let subject = visited(PATIENCE);
+    let subject = subject.with_invitation(Box::new(|_| Err(io::ErrorKind::NotFound.into())));
+    assert_eq!(tried(subject).lost.as_deref(), Some("entity not found"));
+}
+
+/// The beginning of a connection of a version that nobody speaks (RFC 8999 §5.1).
+fn beginning(destination: u8) -> Vec<u8> {
+    let mut datagram = vec![0xc0, 0x1a, 0x2a, 0x3a, 0x4a, 8];
+    datagram.extend([destination; 8]);
+    datagram.resize(1_200, 0);
+    datagram
+}
+
+#[test]
+fn what_remains_of_one_visit_is_no_other() {
+    let mut subject = visited(PATIENCE);
+    let mut ports = Ports::open(subject.address()).unwrap();
+    let mut visitors = Vec::new();
+    for sent in [&[1][..], &[1, 2], &[2, 1, 3]] {
+        for destination in sent {
+            ports.send(0, &beginning(*destination), 0).unwrap();
+        }
+        let mut visit = subject.network().unwrap();
+        let until = visit.now() + PATIENCE;
+        visitors.push(visit.receive(until).unwrap().datagram);
+    }
+    assert_eq!(visitors, [1, 2, 3].map(beginning));
+}
