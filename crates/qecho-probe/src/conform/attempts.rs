@@ -253,14 +253,34 @@ impl Connection {
     pub(super) fn max_ack_delay(&self) -> Duration {
         /// RFC 9000 §18.2.
         const DEFAULT: u64 = 25;
+        /// Larger values are invalid.
+        const MAX: u64 = (1 << 14) - 1;
         let parameters = self.endpoint().peer_parameters();
         let announced = parameters.and_then(|all| all.integer(TransportParameters::MAX_ACK_DELAY));
-        Duration::from_millis(announced.unwrap_or(DEFAULT))
+        Duration::from_millis(announced.unwrap_or(DEFAULT).min(MAX))
     }
 
     /// Returns what the peer's probe timeout is about (RFC 9002 §6.2.1), and rather more.
-    pub(super) fn probe_timeout(&self) -> Duration {
-        2 * self.round_trip() + self.max_ack_delay()
+    fn probe_timeout(&self) -> Duration {
+        2 * self.round_trip() + self.max_ack_delay().min(self.patience)
+    }
+
+    /// Returns the time between key updates: the peer may keep the keys before for three times
+    /// its probe timeout (RFC 9001 §6.5). The connection does not end by it.
+    pub(super) fn key_update_pause(&self) -> Duration {
+        let endpoint = self.endpoint();
+        let both = [Some(endpoint.parameters()), endpoint.peer_parameters()].into_iter();
+        let idle = both
+            .flatten()
+            .filter_map(TransportParameters::max_idle_timeout);
+        let pause = self.probe_timeout() * 3;
+        idle.min().map_or(pause, |idle| pause.min(idle / 2))
+    }
+
+    /// Sends nothing again from now on, and no probes: what is sent is the script's alone.
+    pub(super) fn stop_resending(&mut self) {
+        self.flush();
+        self.endpoint_mut().behaviour.resends = false;
     }
 
     /// Returns the time after which nothing more is expected to come.

@@ -7,7 +7,7 @@ use qecho_packet::{
     wire::{Frame, frames},
 };
 use qecho_peer::{
-    endpoint::ClientConfig,
+    endpoint::Ended,
     packet::{Packet, Phase, handshake, initial, one_rtt},
     script::Reaction,
     tls::{
@@ -23,7 +23,6 @@ use crate::conform::{
     Connection, Expected, Finding, Judged, Run, Verdict,
     attempts::ATTEMPTS,
     connection::not_applicable,
-    expected::close_words,
     requirement::{
         Need, Requirement,
         Side::{Client, Server},
@@ -63,16 +62,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .text("Where no application protocol can be agreed on, the connection is closed.")
         .stimulus("ALPN that nobody speaks")
         .expected("0x178 (no_application_protocol)")
-        .script(|run| {
-            let nobody = |config: &mut ClientConfig| {
-                config.tls.alpn = vec![b"nobody-speaks-this".to_vec()];
-                config
-                    .tls
-                    .ignore
-                    .extend([TlsRule::AlpnAgreed, TlsRule::AlpnOffered]);
-            };
-            run.handshake(nobody, Expected::close(&[NO_APPLICATION_PROTOCOL]))
-        }),
+        .script(a_protocol_that_nobody_speaks),
     must("T02", Server, rfc(9001, "8.2"))
         .text("A handshake without transport parameters fails.")
         .stimulus("ClientHello without quic_transport_parameters")
@@ -254,6 +244,24 @@ pub(super) static ROWS: &[Requirement] = &[
         }),
 ];
 
+/// Offers an application protocol that the server does not know, if it is one that knows any.
+fn a_protocol_that_nobody_speaks(run: &mut Run<'_>) -> Judged {
+    let mut offers = true;
+    let mut connection = run.client(|config| {
+        offers = !config.tls.alpn.is_empty();
+        config.tls.alpn = vec![b"nobody-speaks-this".to_vec()];
+        let ignored = [TlsRule::AlpnAgreed, TlsRule::AlpnOffered];
+        config.tls.ignore.extend(ignored);
+    })?;
+    let judged = connection.expect_of_handshake(Expected::close(&[NO_APPLICATION_PROTOCOL]));
+    match offers {
+        true => judged,
+        false => judged.and(Err(not_applicable(
+            "the server is not asked for a protocol",
+        ))),
+    }
+}
+
 /// Selects no application protocol, whatever the client offers.
 fn no_application_protocol(run: &mut Run<'_>) -> Judged {
     let mut connection = run.serve_without(ALPN)?;
@@ -290,30 +298,47 @@ fn key_update_behind_finished(run: &mut Run<'_>) -> Judged {
 /// Updates keys so many times, each after an acknowledgement under those before.
 fn key_updates(run: &mut Run<'_>, count: u64) -> Judged {
     let mut connection = run.open()?;
-    if !connection.lives() {
-        return Err(Finding::new(
-            Verdict::NotReached,
-            "no answer after the handshake",
-        ));
-    }
     for update in 1..=count {
-        // RFC 9001 §6.5: the peer may keep the keys before for three times its probe timeout.
-        let pause = connection.probe_timeout() * 3;
+        let pause = connection.key_update_pause();
         connection.settle(pause);
+        // The keys may be those of an update by the peer, which has to see them acknowledged.
+        if !connection.lives() {
+            let seen = format!("no answer before update {update}");
+            let not_reached = Err(Finding::new(Verdict::NotReached, seen));
+            // Before the first there is nothing to be blamed for.
+            let end = judge_end(&connection, update).filter(|_| update > 1);
+            return end.unwrap_or(not_reached);
+        }
         connection.endpoint_mut().update_keys();
+        let updated = connection.endpoint().generation();
         let from = connection.endpoint().next_number(Level::OneRtt);
         connection.lives();
         let seen = match generation_of_acknowledgement(&connection, from) {
-            Some(generation) if generation >= update => continue,
+            Some(generation) if generation >= updated => continue,
             Some(_) => format!("update {update} is acknowledged under the keys of before it"),
-            None => match connection.endpoint().closed() {
-                Some(close) => format!("after update {update} {}", close_words(close)),
-                None => format!("update {update} is not acknowledged"),
-            },
+            None => format!("update {update} is not acknowledged"),
         };
-        return Ok(Finding::new(Verdict::Fail, seen));
+        let accused = Ok(Finding::new(Verdict::Fail, seen));
+        return judge_end(&connection, update).unwrap_or(accused);
     }
     Ok(Finding::new(Verdict::Pass, "acknowledged under new keys"))
+}
+
+/// Judges the end of a connection in which keys were updated, if it has come.
+fn judge_end(connection: &Connection, update: u64) -> Option<Judged> {
+    let endpoint = connection.endpoint();
+    let reaction = match (endpoint.closed(), endpoint.ended()) {
+        (Some(close), _) => Reaction::Closed(close.clone()),
+        (None, Some(Ended::Reset)) => Reaction::Reset,
+        (None, Some(ended)) => {
+            let seen = format!("the connection ended by update {update}: {ended:?}");
+            return Some(Err(Finding::new(Verdict::NotReached, seen)));
+        }
+        (None, None) => return None,
+    };
+    let finding = Expected::lives_on().judge(&reaction);
+    let seen = format!("by update {update} {}", finding.seen);
+    Some(Ok(Finding::new(finding.verdict, seen)))
 }
 
 /// Returns the generation of the keys of the first packet that acknowledges one from a number
@@ -337,7 +362,7 @@ fn a_client_hello_after_the_handshake(run: &mut Run<'_>) -> Judged {
     connection.expect(one_rtt([Frame::Crypto { offset, data }]), expected)
 }
 
-/// Returns the ClientHello that the connection began with, if it was whole in one packet.
+/// Returns the ClientHello that the connection began with, if it was whole in one frame.
 fn client_hello(connection: &Connection) -> Option<Vec<u8>> {
     let mut sent = connection.endpoint().record().sent.iter();
     let first = sent.find(|packet| packet.level == Level::Initial)?;
@@ -347,6 +372,15 @@ fn client_hello(connection: &Connection) -> Option<Vec<u8>> {
             Frame::Crypto { offset: 0, data } => Some(data.to_vec()),
             _ => None,
         })
+        .filter(|data| is_whole(data))
+}
+
+/// Tells whether bytes are one message of TLS and no more (RFC 8446 §4).
+fn is_whole(message: &[u8]) -> bool {
+    let [_, high, middle, low, body @ ..] = message else {
+        return false;
+    };
+    u32::from_be_bytes([0, *high, *middle, *low]) as usize == body.len()
 }
 
 fn one_rtt_before_finished(run: &mut Run<'_>) -> Judged {
@@ -385,13 +419,40 @@ fn old_keys(run: &mut Run<'_>) -> Judged {
 fn an_unauthentic_key_update(run: &mut Run<'_>) -> Judged {
     let mut connection = run.open()?;
     connection.lives();
+    let by_itself = || {
+        let seen = "the server updates its keys by itself";
+        Err(Finding::new(Verdict::NotReached, seen))
+    };
+    if has_new_keys(&connection) {
+        return by_itself();
+    }
+    let begin = connection.now();
     let unauthentic = one_rtt([Frame::Ping]).phase(Phase::Next).corrupt();
     let finding = connection.expect(unauthentic, Expected::discards())?;
-    let mut packets = connection.received_packets();
-    match packets.any(|packet| packet.generation > 0) {
-        true => Ok(Finding::new(Verdict::Fail, "the server updates its keys")),
-        false => Ok(finding),
+    if !has_new_keys(&connection) {
+        return Ok(finding);
     }
+    let took = connection.now().saturating_duration_since(begin);
+    let next = connection.endpoint().next_number(Level::OneRtt);
+    drop(connection);
+    // A server may update its keys for reasons of its own: it would do so without the packet.
+    let mut other = run.open()?;
+    other.settle(took);
+    while other.endpoint().next_number(Level::OneRtt) < next {
+        if !other.lives() {
+            return by_itself();
+        }
+    }
+    match has_new_keys(&other) {
+        true => by_itself(),
+        false => Ok(Finding::new(Verdict::Fail, "the server updates its keys")),
+    }
+}
+
+/// Tells whether the server has sent packets under keys of a key update.
+fn has_new_keys(connection: &Connection) -> bool {
+    let mut packets = connection.received_packets();
+    packets.any(|packet| packet.generation > 0)
 }
 
 /// Connects, with a client that keeps all keys and lets the server throw its own away.
@@ -412,19 +473,21 @@ fn crypto_data_of_a_level_that_is_done(run: &mut Run<'_>) -> Judged {
         |endpoint| endpoint.is_complete() || endpoint.ended().is_some(),
         patience,
     );
-    let hello = connection.endpoint().record().sent.first();
-    let hello = hello.and_then(|packet| {
-        frames(&packet.payload).find_map(|frame| match frame {
-            Ok(Frame::Crypto { offset, data }) => Some(offset + data.len() as u64),
-            _ => None,
-        })
-    });
-    let Some(offset) = hello.filter(|_| connection.endpoint().is_complete()) else {
+    if !connection.endpoint().is_complete() {
         return Err(Finding::new(
             Verdict::NotReached,
             "the server's Finished has not come",
         ));
+    }
+    let Some(hello) = client_hello(&connection) else {
+        return Err(Finding::new(
+            Verdict::NotReached,
+            "the ClientHello is too large",
+        ));
     };
+    let offset = hello.len() as u64;
+    // A probe of this side's own is right, and acknowledged.
+    connection.stop_resending();
     let first = connection.endpoint().next_number(Level::Initial);
     for _ in 0..ATTEMPTS {
         // A message that is whole, so that nobody waits for the rest of it.
@@ -448,4 +511,18 @@ fn crypto_data_of_a_level_that_is_done(run: &mut Run<'_>) -> Judged {
         None if is_acknowledged => UNEXPECTED.judge(&Reaction::LivesOn { is_acknowledged }),
         None => UNEXPECTED.judge(&Reaction::Silent),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_whole_by_its_length() {
+        assert!(is_whole(KEY_UPDATE));
+        assert!(is_whole(&[14, 0, 0, 0]));
+        for other in [&KEY_UPDATE[..4], &[24, 0, 0, 1, 0, 0], &[24, 0, 0], &[]] {
+            assert!(!is_whole(other), "{other:?}");
+        }
+    }
 }
