@@ -34,7 +34,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .text("A small packet of an unknown version is dropped.")
         .stimulus("Unknown version in 1199 bytes")
         .expected("no answer")
-        .script(|run| run.is_ignored(&long_header(UNKNOWN_VERSION, &[0xd1; 8], &[0x51; 8], 1_203))),
+        .script(|run| run.is_ignored(&long_header(UNKNOWN_VERSION, &[0xd1; 8], &[0x51; 8], 1_199))),
     must("V03", Server, rfc(9000, "6.1"))
         .text("A Version Negotiation packet is never answered by another one.")
         .stimulus("Version Negotiation packet to the server")
