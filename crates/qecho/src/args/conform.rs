@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use clap::ValueEnum;
+use clap::{ValueEnum, builder::NonEmptyStringValueParser};
 use qecho_cert::HostPort;
 
 use super::{DialArguments, Format, host_port};
@@ -24,11 +24,13 @@ pub(crate) struct ConformArguments {
     /// Try these requirements alone: F12, 9000, 9000/19.5
     ///
     /// An identifier, an RFC, or a section with all that is within it; commas part them.
-    #[arg(long, value_name = "ID|RFC[/SECTION],…", value_delimiter = ',')]
+    #[arg(long, value_name = "ID|RFC[/SECTION],…", value_delimiter = ',',
+          value_parser = NonEmptyStringValueParser::new())]
     pub(crate) only: Vec<String>,
 
     /// Leave these out, named as for --only
-    #[arg(long, value_name = "ID|RFC[/SECTION],…", value_delimiter = ',')]
+    #[arg(long, value_name = "ID|RFC[/SECTION],…", value_delimiter = ',',
+          value_parser = NonEmptyStringValueParser::new())]
     pub(crate) except: Vec<String>,
 
     /// Try these requirements alone, and show the packets
@@ -38,6 +40,7 @@ pub(crate) struct ConformArguments {
         long,
         value_name = "ID,…",
         value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new(),
         conflicts_with = "only"
     )]
     pub(crate) show: Vec<String>,

@@ -9,6 +9,7 @@ mod stopping;
 use std::{
     cell::RefCell,
     io::{self, Write},
+    path::Path,
     time::Duration,
 };
 
@@ -53,6 +54,15 @@ pub(super) fn run(arguments: &ConformArguments) -> Result<ExitStatus, Failure> {
         let error = anyhow!("a file of --expect is about one server");
         return Err(Failure::from(error).hint("test one after the other, each with its file"));
     }
+    if let Some(expect) = &arguments.expect
+        && arguments
+            .output
+            .iter()
+            .any(|output| is_same(output, expect))
+    {
+        let shown = expect.display();
+        return Err(anyhow!("{shown} cannot be --expect and --output at once").into());
+    }
     // Before the work: nobody wants to learn after it that it cannot be kept.
     rows(&selection.clone().with_crashing(true))?;
     let expected = match &arguments.expect {
@@ -68,7 +78,7 @@ pub(super) fn run(arguments: &ConformArguments) -> Result<ExitStatus, Failure> {
     }
     let stopping = Stopping::listen()?;
     let origin = origin(arguments);
-    let matrix = judge_all(arguments, &selection, folder.as_ref(), &stopping)?;
+    let (matrix, unreached) = judge_all(arguments, &selection, folder.as_ref(), &stopping)?;
     let comparison = match (&expected, matrix.reports()) {
         (Some(expected), [report]) => {
             let expectations = expected.expectations.as_ref();
@@ -86,6 +96,8 @@ pub(super) fn run(arguments: &ConformArguments) -> Result<ExitStatus, Failure> {
             let reports = matrix.reports();
             write::json_summary(reports, outcome, SCHEMA, &json::now(), &mut out)?;
         }
+        // That it was not reached is all that is to be said.
+        Format::Text if unreached.is_some() => {}
         Format::Text => {
             let mut out = Prose::new(&mut out);
             show(arguments, &matrix, &origin, &mut out)?;
@@ -99,14 +111,23 @@ pub(super) fn run(arguments: &ConformArguments) -> Result<ExitStatus, Failure> {
     // Each is tried, also when another has failed.
     let files = outputs.iter();
     let written: Vec<_> = files
-        .map(|file| write_report(file, &matrix, &origin, outcome))
+        .map(|file| write_report(file, &matrix, comparison.as_ref(), &origin, outcome))
         .collect();
     written.into_iter().collect::<Result<(), _>>()?;
+    if let Some(failure) = unreached {
+        return Err(failure);
+    }
     if let (Some(expected), [report]) = (expected, matrix.reports()) {
         expected.update(report)?;
     }
     let is_lost = matrix.reports().iter().any(|report| report.lost.is_some());
     ending(outcome, is_lost, arguments, &stopping)
+}
+
+/// Tells whether two paths name one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| path.canonicalize().ok();
+    one == other || whole(one).is_some_and(|one| Some(one) == whole(other))
 }
 
 /// Returns how the program ends.
@@ -127,24 +148,26 @@ fn ending(
     }
 }
 
-/// Tries all servers, one after the other. One of several that cannot be reached is said to be so,
-/// and of a single one that is all.
+/// Tries all servers, one after the other. One of several that cannot be reached is said to be so;
+/// of a single one the failure is returned.
 fn judge_all(
     arguments: &ConformArguments,
     selection: &Selection,
     folder: Option<&CaptureFolder>,
     stopping: &Stopping,
-) -> Result<Matrix, Failure> {
+) -> Result<(Matrix, Option<Failure>), Failure> {
     let mut reports = Vec::new();
+    let mut unreached = None;
     for (number, server) in (1..).zip(&arguments.servers) {
         let reached = match reach(arguments, server, stopping) {
             Ok(reached) => reached,
-            Err(failure) if arguments.servers.len() == 1 || failure.error.is_none() => {
-                return Err(failure);
-            }
+            Err(failure) if failure.error.is_none() => return Err(failure),
             Err(failure) => {
-                if let Some(error) = &failure.error {
-                    say_failure(format_args!("{error:#}"), failure.hint.as_deref());
+                match &failure.error {
+                    Some(error) if arguments.servers.len() > 1 => {
+                        say_failure(format_args!("{error:#}"), failure.hint.as_deref());
+                    }
+                    _ => unreached = Some(failure),
                 }
                 let rows = rows(&selection.clone().with_crashing(true))?;
                 let runner = Runner::new(server.to_string());
@@ -168,7 +191,7 @@ fn judge_all(
             break;
         }
     }
-    Ok(Matrix::new(reports))
+    Ok((Matrix::new(reports), unreached))
 }
 
 /// Tries one server.

@@ -1,4 +1,4 @@
-use std::{io, time::Duration};
+use std::{io, slice, time::Duration};
 
 use qecho_packet::Direction;
 use serde_json::Value;
@@ -88,7 +88,7 @@ fn json_has_a_line_a_row_and_a_summary_that_counts_them() {
 
 #[test]
 fn junit_counts_what_json_counts() {
-    let xml = written(|out| junit(&[every_verdict()], &origin(), out));
+    let xml = written(|out| junit(&[every_verdict()], None, &origin(), out));
     let counts = "tests=\"8\" failures=\"2\" errors=\"0\" skipped=\"4\"";
     assert_eq!(xml.matches(counts).count(), 2, "of all and of the peer");
     let tags = ["<testcase ", "<failure ", "<skipped "].map(|tag| xml.matches(tag).count());
@@ -97,6 +97,20 @@ fn junit_counts_what_json_counts() {
     assert!(xml.contains("message=\"closed with reason &lt;/pre&gt;&lt;script&gt;\\u{1b}[2J"));
     let again = "--alpn &#39;x &amp; y&#39; --only F12 --show F12";
     assert!(xml.contains(again), "{xml}");
+}
+
+#[test]
+fn junit_fails_for_what_is_worse_than_was_expected_and_for_nothing_else() {
+    let report = every_verdict();
+    let kept = Expectations::parse("F12 fail\nT01 crashed\nF13 note\n").unwrap();
+    let comparison = kept.compare(&report);
+    let xml = written(|out| junit(slice::from_ref(&report), Some(&comparison), &origin(), out));
+    assert!(xml.contains("tests=\"8\" failures=\"0\" errors=\"0\" skipped=\"4\""));
+    let worse = Expectations::parse("F12 fail\nT01 crashed\nF13 pass\n").unwrap();
+    let comparison = worse.compare(&report);
+    let xml = written(|out| junit(slice::from_ref(&report), Some(&comparison), &origin(), out));
+    assert!(xml.contains("failures=\"1\""), "{xml}");
+    assert!(xml.contains("<failure type=\"note\""), "{xml}");
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use std::{
     fs,
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, Read},
     path::Path,
 };
 
 use anyhow::Context;
 use qecho_probe::conform::{
-    Expectations, Matrix, Outcome, Report,
+    Comparison, Expectations, Matrix, Outcome, Report,
     write::{self, Origin},
 };
 
@@ -30,7 +30,7 @@ impl Expected {
     /// Reads a file, and opens it if it is to be brought up to date.
     pub(super) fn open(path: &Path, is_updated: bool) -> Result<Self, Failure> {
         let shown = path.display();
-        let expectations = match fs::read_to_string(path) {
+        let expectations = match read_to_string(path) {
             Ok(text) => {
                 let read = Expectations::parse(&text);
                 Some(read.with_context(|| format!("cannot read {shown}"))?)
@@ -63,17 +63,32 @@ impl Expected {
     }
 }
 
+/// Most bytes of a file of expectations: a line of any length for each requirement there can be.
+const EXPECTATIONS_MAX: u64 = 1 << 20;
+
+/// Reads a file that ends; a device may not.
+fn read_to_string(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let mut file = fs::File::open(path)?.take(EXPECTATIONS_MAX + 1);
+    file.read_to_string(&mut text)?;
+    if text.len() as u64 > EXPECTATIONS_MAX {
+        return Err(io::Error::other("it has more than a megabyte of verdicts"));
+    }
+    Ok(text)
+}
+
 /// Writes what was found to a file, in the form that its name asks for.
 pub(super) fn write_report(
     file: &ReportFile,
     matrix: &Matrix,
+    comparison: Option<&Comparison<'_>>,
     origin: &Origin,
     outcome: Outcome,
 ) -> anyhow::Result<()> {
     let mut text = Vec::new();
     let reports = matrix.reports();
     match (file.ending(), reports) {
-        ("xml", _) => write::junit(reports, origin, &mut text),
+        ("xml", _) => write::junit(reports, comparison, origin, &mut text),
         ("json", _) => write_json(reports, outcome, &mut text),
         (_, [report]) => write::html(report, origin, &mut text),
         _ => write::html_of_several(matrix, origin, &mut text),

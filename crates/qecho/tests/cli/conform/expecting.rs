@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::faulty::faulty;
-use crate::env::{self, TestEnv};
+use crate::env::{self, TestEnv, VacantPort};
 
 #[test]
 fn only_what_is_worse_than_was_expected_fails() {
@@ -18,8 +18,14 @@ fn only_what_is_worse_than_was_expected_fails() {
         kept,
         "# qecho conform: expected verdicts\nV11 pass\nF45 fail\n"
     );
-    let same = env.qecho(&expecting).ok();
+    let same = env.qecho(format!("{expecting} --output same.xml")).ok();
     same.prints("Nothing is worse than was expected.");
+    // What a build server reads says the same.
+    let xml = env::read(&env.home().join("same.xml"));
+    assert!(
+        xml.contains("tests=\"2\" failures=\"0\" errors=\"0\""),
+        "{xml}"
+    );
 
     let better = kept.replace("F45 fail", "F45 pass").replace("V11 pass", "");
     fs::write(&path, better).expect("it is there");
@@ -41,4 +47,27 @@ fn a_file_that_says_something_else_is_refused_before_anything_is_sent() {
     done.fails(2, "line 2: `fine` is no verdict on F12", None);
     let alone = env.qecho("conform localhost:1 --update-expect").run();
     alone.exits(2).complains("--expect <FILE>");
+    let endless = env.qecho("conform localhost:1 --expect /dev/zero").run();
+    endless.fails(2, "cannot read /dev/zero", None);
+    let same = env.qecho("conform localhost:1 --expect v.txt --output ./v.txt");
+    same.run().exits(2);
+    let kept = env::read(&env.home().join("v.txt"));
+    assert_eq!(kept, "F12 pass\nF12 fine\n");
+    env.qecho("conform localhost:1")
+        .arg("--only=")
+        .run()
+        .exits(2);
+}
+
+#[test]
+fn a_server_that_is_not_reached_is_an_error_in_the_reports() {
+    let env = TestEnv::new();
+    let vacant = VacantPort::keep();
+    env.file("home/r.xml", "<old/>");
+    let place = format!("localhost:{}", vacant.number());
+    let done = env.qecho(format!("conform {place} --output r.xml --format json"));
+    let summary = done.run().exits(1).last_event();
+    assert_eq!(summary["outcome"], "nothing_reached");
+    let xml = env::read(&env.home().join("r.xml"));
+    assert!(xml.contains("errors=\"1\""), "{xml}");
 }
