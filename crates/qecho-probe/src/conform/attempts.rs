@@ -6,12 +6,13 @@ use std::{sync::Arc, time::Duration};
 use qecho_packet::{
     Direction, TransportParameters,
     close::TRANSPORT_PARAMETER_ERROR,
-    wire::{PacketType, packets},
+    wire::{Frame, PacketType, packets},
 };
 use qecho_peer::{
     endpoint::{ClientConfig, Ended, Parameters},
     network::{Ecn, PathId},
     packet::{Packet, initial},
+    received::Unopened,
     script::{Opened, Reaction},
     tls::{ClientHello, Level, Message, TlsRule},
 };
@@ -151,18 +152,28 @@ impl Run<'_> {
     /// # Errors
     /// The requirement was not reached.
     pub(super) fn is_ignored(&mut self, datagram: &[u8]) -> Judged {
-        let mut connection = self.stranger()?;
-        for waits in 1..=2 {
-            connection.send_raw(datagram);
-            let quiet = connection.quiet() * waits / 2;
-            connection.wait_for_datagram(0, quiet);
-        }
+        let connection = self.sent_twice(datagram)?;
         Ok(match connection.answers().first() {
             None => Finding::new(Verdict::Pass, "no answer"),
             Some(answer) => {
                 Finding::new(Verdict::Fail, format!("answered by {}", kind_words(answer)))
             }
         })
+    }
+
+    /// Sends a datagram that belongs to no connection, twice as it may be lost, and waits for
+    /// answers.
+    ///
+    /// # Errors
+    /// The requirement was not reached.
+    pub(super) fn sent_twice(&mut self, datagram: &[u8]) -> Result<Connection, Finding> {
+        let mut connection = self.stranger()?;
+        for waits in 1..=2 {
+            connection.send_raw(datagram);
+            let quiet = connection.quiet() * waits / 2;
+            connection.wait_for_datagram(0, quiet);
+        }
+        Ok(connection)
     }
 
     /// Connects until there are keys for Handshake packets; the client's Finished is held back.
@@ -212,10 +223,14 @@ impl Connection {
     /// may take longer than an acknowledgement, or come again as it was lost.
     pub(super) fn expect_in_the_end(&mut self, expected: Expected) -> Judged {
         let mut reaction = self.reaction();
+        if matches!(reaction, Reaction::Silent) && self.is_timed_out() && expected.must_live() {
+            return Err(self.not_reached_by_end());
+        }
         let mut finding = expected.judge(&reaction);
         let later = self.patience / 3;
         if finding.verdict == Verdict::Fail
             && self.wait_for(|endpoint| endpoint.ended().is_some(), later)
+            && !self.is_timed_out()
         {
             reaction = self.reaction();
             finding = expected.judge(&reaction);
@@ -232,9 +247,25 @@ impl Connection {
             (Some(close), _) => expected.judge(&Reaction::Closed(close.clone())),
             (None, None) => expected.judge(&Reaction::Silent),
             (None, Some(answer)) => {
-                Finding::new(Verdict::Fail, format!("answered by {}", kind_words(answer)))
+                let verdict = match self.goes_on_with_the_handshake() {
+                    true => Verdict::Fail,
+                    false => Verdict::Note,
+                };
+                Finding::new(verdict, format!("answered by {}", kind_words(answer)))
             }
         }
+    }
+
+    /// Tells whether the peer has acted on a first packet: by a Retry, or by a packet that could
+    /// be opened and does more than to close. What could not be opened may be anybody's.
+    fn goes_on_with_the_handshake(&self) -> bool {
+        let is_more = |frame: &Frame<'_>| {
+            !matches!(frame, Frame::Padding { .. } | Frame::ConnectionClose { .. })
+        };
+        let record = self.endpoint().record();
+        let mut packets = record.packets.iter();
+        packets.any(|packet| packet.frames().iter().any(is_more))
+            || record.unopened_as(Unopened::Retry).next().is_some()
     }
 
     /// Returns the time from the first packet to its answer: the path's round trip, and what the
@@ -335,7 +366,7 @@ pub(super) fn kind_words(datagram: &[u8]) -> String {
 }
 
 /// Returns the type of a datagram's first packet.
-fn packet_type(datagram: &[u8]) -> Option<PacketType> {
+pub(super) fn packet_type(datagram: &[u8]) -> Option<PacketType> {
     let first = packets(datagram, 0).next().and_then(Result::ok);
     first.map(|packet| packet.header.packet_type)
 }

@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    collections::BTreeSet,
     ops::{Deref, DerefMut},
     rc::Rc,
     time::Duration,
@@ -9,7 +10,7 @@ use std::{
 
 use qecho_packet::{Dir, StreamId, TransportParameters, wire::Frame};
 use qecho_peer::{
-    endpoint::Endpoint,
+    endpoint::{Ended, Endpoint},
     packet::Packet,
     received::ReceivedPacket,
     script::{Opened, Probe, Reaction},
@@ -18,7 +19,7 @@ use qecho_peer::{
 
 use super::{
     Expected, Finding, Judged, Verdict,
-    expected::close_words,
+    expected::{NO_ERROR, close_words},
     record::{Log, Stretch},
 };
 
@@ -74,6 +75,9 @@ impl Connection {
     /// acknowledge a packet before it has looked at all that is in it.
     pub(super) fn judge(&mut self, reaction: &Reaction, expected: Expected) -> Finding {
         let finding = expected.judge(reaction);
+        if matches!(reaction, Reaction::Silent) && self.is_timed_out() && expected.must_live() {
+            return self.not_reached_by_end();
+        }
         let is_accused = finding.verdict == Verdict::Fail;
         if !is_accused || !matches!(reaction, Reaction::LivesOn { .. }) {
             return finding;
@@ -82,11 +86,38 @@ impl Connection {
         if !self.wait_for(|endpoint| endpoint.ended().is_some(), patience) {
             return finding;
         }
+        // That nothing came is this side's own end, and no answer.
+        if self.is_timed_out() {
+            return finding;
+        }
         let reaction = self.reaction();
         match self.farewell(&reaction) {
             Some(_) => finding,
             None => expected.judge(&reaction),
         }
+    }
+
+    /// Accuses the peer, unless the connection is over: then it owes nothing any more.
+    pub(super) fn accuse(&self, seen: impl Into<String>) -> Finding {
+        match self.endpoint().closed().is_some() || self.endpoint().ended().is_some() {
+            true => self.not_reached_by_end(),
+            false => Finding::new(Verdict::Fail, seen),
+        }
+    }
+
+    /// Tells whether this side has given the connection up, as nothing came.
+    pub(super) fn is_timed_out(&self) -> bool {
+        matches!(self.endpoint().ended(), Some(Ended::TimedOut))
+    }
+
+    /// Makes the finding that the connection was over before anything could be seen.
+    pub(super) fn not_reached_by_end(&self) -> Finding {
+        let seen = match (self.endpoint().closed(), self.endpoint().ended()) {
+            (Some(close), _) => close_words(close),
+            (None, Some(ended)) => format!("the connection ended: {ended:?}"),
+            (None, None) => "the connection is not over".to_owned(),
+        };
+        Finding::new(Verdict::NotReached, seen)
     }
 
     /// Returns the value of a transport parameter of the peer that is an integer, or 0.
@@ -169,9 +200,11 @@ impl Connection {
         })
     }
 
-    /// Returns the packets of 1-RTT that have come.
+    /// Returns the packets of 1-RTT that have come, each once: the network may double datagrams.
     pub fn received_packets(&self) -> impl Iterator<Item = &ReceivedPacket> {
-        self.endpoint().record().at_level(Level::OneRtt)
+        let mut known = BTreeSet::new();
+        let packets = self.endpoint().record().at_level(Level::OneRtt);
+        packets.filter(move |packet| known.insert(packet.number))
     }
 
     /// Tells whether a frame has come.
@@ -217,8 +250,6 @@ impl Drop for Connection {
         }
     }
 }
-
-const NO_ERROR: u64 = 0;
 
 fn has_received(endpoint: &Endpoint, is_it: impl Fn(&Frame<'_>) -> bool) -> bool {
     let mut packets = endpoint.record().at_level(Level::OneRtt);

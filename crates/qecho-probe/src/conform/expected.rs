@@ -1,6 +1,9 @@
 //! Judging of reactions, in one place.
 
-use qecho_packet::{close::transport_error, text::shown};
+use qecho_packet::{
+    close::{CONNECTION_REFUSED, transport_error},
+    text::shown,
+};
 use qecho_peer::{received::Close, script::Reaction};
 
 use super::{Finding, Verdict};
@@ -24,6 +27,9 @@ pub struct Expected {
     may_be_silent: bool,
     is_of_the_application: bool,
 }
+
+/// The code of a close without an error (RFC 9000 §20.1).
+pub(super) const NO_ERROR: u64 = 0;
 
 /// Whether the connection may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +107,7 @@ impl Expected {
 
     /// Judges a reaction.
     pub fn judge(&self, reaction: &Reaction) -> Finding {
-        let must_live = self.codes.is_empty() && self.survival != Survival::None;
+        let must_live = self.must_live();
         let (verdict, seen) = match reaction {
             Reaction::Closed(close) => (self.judge_close(close, must_live), close_words(close)),
             Reaction::Reset => (
@@ -120,12 +126,21 @@ impl Expected {
         Finding::new(verdict, seen)
     }
 
+    /// Tells whether the connection has to live on.
+    pub(super) fn must_live(&self) -> bool {
+        self.codes.is_empty() && self.survival != Survival::None
+    }
+
     fn judge_close(&self, close: &Close, must_live: bool) -> Verdict {
         let is_right = !close.application && self.codes.contains(&close.code);
         match close.application {
             // Its reasons are unknown, and nothing of the transport's.
             true if self.is_of_the_application || must_live => Verdict::NotReached,
             _ if is_right => Verdict::Pass,
+            // It accuses this side of nothing: the peer may be busy, or on its way to an end.
+            _ if must_live && matches!(close.code, NO_ERROR | CONNECTION_REFUSED) => {
+                Verdict::NotReached
+            }
             _ if must_live => Verdict::Fail,
             _ => Verdict::Note,
         }
@@ -232,5 +247,14 @@ mod tests {
         use Verdict::{Fail, NotReached, Pass};
         let all = [Fail, Fail, NotReached, Fail, Fail, Pass, Pass];
         assert_eq!(verdicts(Expected::lives_on()), all);
+    }
+
+    #[test]
+    fn who_closes_without_an_accusation_has_broken_nothing() {
+        for code in [NO_ERROR, CONNECTION_REFUSED] {
+            let verdict = |expected: Expected| expected.judge(&closed(false, code)).verdict;
+            assert_eq!(verdict(Expected::lives_on()), Verdict::NotReached);
+            assert_eq!(verdict(CLOSE), Verdict::Note);
+        }
     }
 }

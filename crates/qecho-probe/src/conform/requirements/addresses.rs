@@ -9,8 +9,12 @@ use qecho_packet::{
     wire::{Frame, PacketType, packets},
 };
 use qecho_peer::{
-    endpoint::stateless_reset, network::PathId, packet::one_rtt, received::ReceivedPacket,
-    script::Reaction, tls::Level,
+    endpoint::{Ended, stateless_reset},
+    network::PathId,
+    packet::one_rtt,
+    received::ReceivedPacket,
+    script::Reaction,
+    tls::Level,
 };
 
 use super::{
@@ -19,7 +23,7 @@ use super::{
 };
 use crate::conform::{
     Connection, Expected, Finding, Judged, Run, Verdict,
-    attempts::ATTEMPTS,
+    attempts::{ATTEMPTS, packet_type},
     connection::not_applicable,
     requirement::{
         Requirement,
@@ -161,7 +165,12 @@ fn amplification(run: &mut Run<'_>, token: &[u8]) -> Judged {
     connection.settle(silence);
     let sent = bytes_on(&connection, Direction::Sent, PathId(0));
     let received = bytes_on(&connection, Direction::Received, PathId(0));
-    let seen = format!("{received} bytes for {sent}");
+    let mut answers = connection.answers().into_iter();
+    let is_retry = answers.any(|answer| packet_type(answer) == Some(PacketType::Retry));
+    let seen = match is_retry {
+        true => format!("{received} bytes for {sent}, answered by Retry"),
+        false => format!("{received} bytes for {sent}"),
+    };
     match received {
         0 => Err(Finding::new(Verdict::NotReached, "no answer")),
         _ if received > AMPLIFICATION * sent => Ok(Finding::new(Verdict::Fail, seen)),
@@ -169,10 +178,15 @@ fn amplification(run: &mut Run<'_>, token: &[u8]) -> Judged {
     }
 }
 
+/// Returns the bytes of all datagrams on a path; those that came twice count once, for the network
+/// may have doubled them.
 fn bytes_on(connection: &Connection, direction: Direction, path: PathId) -> usize {
     let datagrams = connection.endpoint().record().directed(direction);
     let on_path = datagrams.filter(|datagram| datagram.path == path);
-    on_path.map(|datagram| datagram.bytes.len()).sum()
+    let mut known = BTreeSet::new();
+    let once = on_path
+        .filter(|datagram| direction == Direction::Sent || known.insert(datagram.bytes.as_slice()));
+    once.map(|datagram| datagram.bytes.len()).sum()
 }
 
 /// Looks at the Initial packets of a handshake.
@@ -285,17 +299,18 @@ fn migration(run: &mut Run<'_>) -> Judged {
     let mut packets = connection.received_packets();
     let is_answered_there = packets
         .any(|packet| packet.path == path && largest_acknowledged(&packet.frames()) >= Some(from));
-    let bytes = bytes_on(&connection, Direction::Received, path);
     if !is_challenged {
-        return Ok(match bytes {
+        let packets = connection.received_packets();
+        let there = packets.filter(|packet| packet.path == path && packet.is_processed);
+        return Ok(match there.count() {
             0 => Finding::new(
                 Verdict::Note,
                 "nothing goes to the new port, though migration was not forbidden",
             ),
-            _ => Finding::new(
-                Verdict::Fail,
-                format!("{bytes} bytes to the new port without PATH_CHALLENGE"),
-            ),
+            count => {
+                let seen = format!("{count} packets to the new port without PATH_CHALLENGE");
+                accuse_on_a_new_path(&connection, seen)
+            }
         });
     }
     if let Some(size) = small_challenge(&connection, path) {
@@ -310,8 +325,23 @@ fn migration(run: &mut Run<'_>) -> Judged {
             "PATH_CHALLENGE, and answers go to the new port",
         ),
         (true, false) => Finding::new(Verdict::Note, "answers go to the old port"),
-        (false, _) => Finding::new(Verdict::Fail, "no answer after PATH_CHALLENGE was answered"),
+        (false, _) => {
+            accuse_on_a_new_path(&connection, "no answer after PATH_CHALLENGE was answered")
+        }
     })
+}
+
+/// Accuses the peer on a new path, unless the connection is over. A reset may be that of another
+/// server, to which a balancer has led the new port.
+fn accuse_on_a_new_path(connection: &Connection, seen: impl Into<String>) -> Finding {
+    match (
+        connection.endpoint().closed(),
+        connection.endpoint().ended(),
+    ) {
+        (Some(close), _) => Expected::lives_on().judge(&Reaction::Closed(close.clone())),
+        (None, Some(Ended::Reset)) => Finding::new(Verdict::Note, "ended by a stateless reset"),
+        _ => connection.accuse(seen),
+    }
 }
 
 /// Returns the size of the first datagram with PATH_CHALLENGE on a path, if it is smaller than it
@@ -378,7 +408,7 @@ fn a_path_challenge(run: &mut Run<'_>) -> Judged {
     }
     Ok(match connection.reaction() {
         Reaction::LivesOn { .. } => Finding::new(Verdict::Fail, "no PATH_RESPONSE"),
-        other => Expected::lives_on().judge(&other),
+        other => connection.judge(&other, Expected::lives_on()),
     })
 }
 
@@ -417,18 +447,23 @@ fn path_challenge_on_a_new_path(run: &mut Run<'_>) -> Judged {
     let (mut connection, path) = with_new_path(run)?;
     // RFC 9000 §9.5: no connection ID is used from more than one local address.
     let remote = &connection.endpoint().connection_ids().remote;
-    let unused = remote
-        .iter()
-        .find(|issued| !issued.is_used && !issued.is_retired);
+    // That of sequence number 1 leads to the preferred address, if there is one (§9.6).
+    let has_preferred = connection.has_parameter(TransportParameters::PREFERRED_ADDRESS);
+    let unused = remote.iter().find(|issued| {
+        let is_preferred = has_preferred && issued.sequence == 1;
+        !issued.is_used && !issued.is_retired && !is_preferred
+    });
     let Some(unused) = unused.map(|issued| issued.id) else {
         return Err(not_applicable("the peer issues no second connection ID"));
     };
     let is_response = |frame: &Frame<'_>| *frame == Frame::PathResponse { data: CHALLENGE };
     let pause = connection.patience / ATTEMPTS;
+    let mut challenges = Vec::new();
     let mut sent = 0;
     let mut is_answered = false;
     while sent < ATTEMPTS && !is_answered {
         let challenge = one_rtt([Frame::PathChallenge { data: CHALLENGE }]);
+        challenges.push(connection.endpoint().next_number(Level::OneRtt));
         connection.send(
             challenge
                 .destination(unused)
@@ -444,9 +479,15 @@ fn path_challenge_on_a_new_path(run: &mut Run<'_>) -> Judged {
     let responses = packets.filter(|packet| packet.frames().iter().any(is_response));
     let paths: Vec<_> = responses.map(|packet| packet.path).collect();
     if paths.is_empty() {
+        let endpoint = connection.endpoint();
+        let mut challenges = challenges.into_iter();
+        let is_taken = challenges.any(|number| endpoint.is_acknowledged(Level::OneRtt, number));
         return Ok(match connection.reaction() {
-            Reaction::LivesOn { .. } => Finding::new(Verdict::Fail, "no PATH_RESPONSE"),
-            other => Expected::lives_on().judge(&other),
+            Reaction::LivesOn { .. } if is_taken => Finding::new(Verdict::Fail, "no PATH_RESPONSE"),
+            // Other servers may be behind the same address.
+            Reaction::LivesOn { .. } => Finding::new(Verdict::Note, "nothing goes to the new port"),
+            Reaction::Reset => Finding::new(Verdict::Note, "ended by a stateless reset"),
+            other => connection.judge(&other, Expected::lives_on()),
         });
     }
     Ok(if paths.iter().any(|of| *of != path) {

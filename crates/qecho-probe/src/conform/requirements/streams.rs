@@ -16,7 +16,6 @@ use qecho_peer::packet::{Packet, one_rtt};
 use crate::conform::{
     Connection, Expected, Finding, Judged, Run, Verdict,
     connection::not_applicable,
-    expected::close_words,
     requirement::{
         Requirement,
         Side::{Client, Server},
@@ -271,10 +270,7 @@ fn stop_sending(run: &mut Run<'_>) -> Judged {
             "the peer had sent all of the stream already",
         ));
     }
-    match connection.endpoint().closed() {
-        Some(close) => Err(Finding::new(Verdict::NotReached, close_words(close))),
-        None => Ok(Finding::new(Verdict::Fail, "no RESET_STREAM")),
-    }
+    Ok(connection.accuse("no RESET_STREAM"))
 }
 
 /// A bidirectional stream of the server, which has no reason to open any.

@@ -1,16 +1,18 @@
 //! Version negotiation (RFC 8999, RFC 9000 §5.2, §6, §17.2.1, RFC 9368).
 
+use std::collections::BTreeSet;
+
 use qecho_packet::{
     TransportParameters,
     close::{TRANSPORT_PARAMETER_ERROR, VERSION_NEGOTIATION_ERROR},
-    wire::ConnectionId,
+    wire::{ConnectionId, PacketType},
 };
 use qecho_peer::endpoint::{VERSION_1, version_negotiation as answer_of_versions};
 
 use super::parameters::set;
 use crate::conform::{
     Expected, Finding, Judged, Run, Verdict,
-    attempts::{ATTEMPTS, kind_words},
+    attempts::{ATTEMPTS, kind_words, packet_type},
     connection::not_applicable,
     expected::close_words,
     requirement::{
@@ -40,7 +42,10 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("Version Negotiation packet to the server")
         .expected("no answer")
         // Behind 23 bytes of header there is a whole number of versions.
-        .script(|run| run.is_ignored(&long_header(0, &[0xd1; 8], &[0x51; 8], 1_203))),
+        .script(|run| {
+            let connection = run.sent_twice(&long_header(0, &[0xd1; 8], &[0x51; 8], 1_203))?;
+            Ok(judge_answers_to_version_negotiation(&connection.answers()))
+        }),
     should("V04", Server, rfc(9000, "17.2"))
         .also(&[rfc(9000, "17.2.1"), rfc(8999, "6")])
         .text("Connection IDs that version 1 does not have are read in packets of other versions.")
@@ -140,6 +145,21 @@ pub(super) static ROWS: &[Requirement] = &[
         .script(no_common_version),
 ];
 
+/// Judges what has come for Version Negotiation: nothing else that answers it is forbidden.
+fn judge_answers_to_version_negotiation(answers: &[&[u8]]) -> Finding {
+    let is_forbidden =
+        |answer: &&&[u8]| packet_type(answer) == Some(PacketType::VersionNegotiation);
+    match (answers.iter().find(is_forbidden), answers.first()) {
+        (None, None) => Finding::new(Verdict::Pass, "no answer"),
+        (Some(answer), _) => {
+            Finding::new(Verdict::Fail, format!("answered by {}", kind_words(answer)))
+        }
+        (None, Some(answer)) => {
+            Finding::new(Verdict::Note, format!("answered by {}", kind_words(answer)))
+        }
+    }
+}
+
 /// Answers a client by Version Negotiation without a version that it speaks, as long as it sends
 /// more; then goes on with the handshake, in which it has no part any more.
 fn no_common_version(run: &mut Run<'_>) -> Judged {
@@ -216,7 +236,7 @@ fn version_negotiation(
     );
     let is_right = |answer: &&[u8]| {
         let versions = answer.len().saturating_sub(expected.len());
-        answer[0] & 0x80 != 0
+        answer.first().is_some_and(|first| first & 0x80 != 0)
             && answer[1..].starts_with(&expected[1..])
             && versions > 0
             && versions.is_multiple_of(4)
@@ -234,12 +254,35 @@ fn version_negotiation(
             format!("answered by {}", kind_words(wrong)),
         )),
         (count, None) if count > sent as usize => {
+            // Those that are the same may have been doubled by the network.
+            let different: BTreeSet<_> = answers.iter().collect();
+            let verdict = match different.len() > sent as usize {
+                true => Verdict::Fail,
+                false => Verdict::Note,
+            };
             let seen = format!("{count} Version Negotiation packets for {sent} datagrams");
-            Some(Finding::new(Verdict::Fail, seen))
+            Some(Finding::new(verdict, seen))
         }
         (_, None) => Some(Finding::new(
             Verdict::Pass,
             "Version Negotiation, the connection IDs swapped",
         )),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_version_negotiation_is_forbidden_as_an_answer_to_itself() {
+        let [negotiation, other] = [0, VERSION_1].map(|version| {
+            let ids = [[0xd1; 8], [0x51; 8]];
+            long_header(version, &ids[0], &ids[1], 31)
+        });
+        let verdict = |answers: &[&[u8]]| judge_answers_to_version_negotiation(answers).verdict;
+        assert_eq!(verdict(&[]), Verdict::Pass);
+        assert_eq!(verdict(&[&other, &[]]), Verdict::Note);
+        assert_eq!(verdict(&[&other, &negotiation]), Verdict::Fail);
+    }
 }
