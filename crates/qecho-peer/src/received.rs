@@ -176,7 +176,7 @@ impl ReceivedPacket {
 
 impl Record {
     /// Bytes of datagrams that are kept; what comes after is thrown away unread.
-    pub const BYTES_MAX: usize = 64 << 20;
+    pub const BYTES_MAX: usize = 8 << 20;
 
     /// Returns the datagrams that went, or those that came.
     pub fn directed(&self, direction: Direction) -> impl Iterator<Item = &RecordedDatagram> {

@@ -181,9 +181,14 @@ impl<'n> Probe<'n> {
         }
     }
 
-    /// Lets time pass, and does what is due.
+    /// Lets time pass, and does what is due; no longer than until the connection ends, unless this
+    /// side has ended it.
     pub fn settle(&mut self, duration: Duration) {
-        self.wait_for(|_| false, duration);
+        let has_ended = |endpoint: &Endpoint| {
+            let ended = endpoint.ended();
+            ended.is_some_and(|ended| *ended != Ended::ByEndpoint)
+        };
+        self.wait_for(has_ended, duration);
     }
 
     /// Connects, or waits for a client that does, until the handshake is confirmed.

@@ -9,6 +9,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -40,7 +41,7 @@ pub struct RemoteServer {
     patience: Duration,
     is_stopped: Arc<AtomicBool>,
     observer: SharedObserver,
-    trouble: Arc<Mutex<Option<String>>>,
+    trouble: Arc<Mutex<Option<Trouble>>>,
 }
 
 impl RemoteServer {
@@ -93,15 +94,22 @@ impl Subject for RemoteServer {
     }
 
     fn pause(&mut self, time: Duration) {
-        // Its clock is all that is asked of it.
-        if let Ok(mut network) = self.network() {
-            let until = network.now() + time;
-            while network.receive(until).is_some() {}
+        let mut rest = time;
+        while !rest.is_zero() && !self.is_stopped.load(SeqCst) {
+            let slept = rest.min(LOOK_INTERVAL);
+            thread::sleep(slept);
+            rest -= slept;
         }
     }
 
     fn trouble(&self) -> Option<String> {
-        locked(&self.trouble).clone()
+        let trouble = locked(&self.trouble);
+        trouble.as_ref().map(|trouble| trouble.words.clone())
+    }
+
+    fn is_refused(&self) -> bool {
+        let trouble = locked(&self.trouble);
+        trouble.as_ref().is_some_and(|trouble| trouble.is_refused)
     }
 }
 
@@ -141,6 +149,13 @@ pub fn client(
     Ok(ClientConfig::new(tls, seed))
 }
 
+/// What the system said of a network.
+struct Trouble {
+    words: String,
+    /// Whether it is that nobody listens.
+    is_refused: bool,
+}
+
 /// Local ports as the paths of a script.
 struct PortNetwork {
     ports: Ports,
@@ -149,7 +164,7 @@ struct PortNetwork {
     skipped: Option<Instant>,
     has_received: bool,
     observer: SharedObserver,
-    trouble: Arc<Mutex<Option<String>>>,
+    trouble: Arc<Mutex<Option<Trouble>>>,
 }
 
 impl PortNetwork {
@@ -169,11 +184,12 @@ impl PortNetwork {
     }
 
     fn note(&self, error: &io::Error) {
-        let words = match error.kind() {
-            io::ErrorKind::ConnectionRefused => "nobody listens there".into(),
-            _ => error.to_string(),
+        let is_refused = error.kind() == io::ErrorKind::ConnectionRefused;
+        let words = match is_refused {
+            true => "nobody listens there".into(),
+            false => error.to_string(),
         };
-        *locked(&self.trouble) = Some(words);
+        *locked(&self.trouble) = Some(Trouble { words, is_refused });
     }
 }
 

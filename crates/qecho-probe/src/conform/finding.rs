@@ -31,7 +31,9 @@ pub struct PacketRecord {
     pub direction: Direction,
     /// What is in it, a line for each packet or frame.
     pub lines: Vec<String>,
-    /// The datagram as it was on the wire.
+    /// Its size in bytes.
+    pub size: usize,
+    /// The datagram as it was on the wire; empty in the row of a pass.
     pub datagram: Vec<u8>,
 }
 

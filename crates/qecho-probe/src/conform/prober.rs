@@ -2,9 +2,15 @@
 
 use std::{io, time::Duration};
 
-use qecho_peer::{endpoint::ClientConfig, network::Network, script::Opened};
+use qecho_peer::{
+    endpoint::{ClientConfig, Ended},
+    network::Network,
+    script::Opened,
+};
 
-use super::{Finding, Liveness, Requirement, Run, Target, connection::opened_words, run::Peer};
+use super::{
+    Finding, Liveness, Requirement, Run, Target, Verdict, connection::opened_words, run::Peer,
+};
 
 /// A server that is tested: all that it takes to reach it.
 pub trait Subject {
@@ -28,6 +34,11 @@ pub trait Subject {
     /// there`.
     fn trouble(&self) -> Option<String> {
         None
+    }
+
+    /// Tells whether that is that nobody listens; any other trouble is not the server's.
+    fn is_refused(&self) -> bool {
+        false
     }
 }
 
@@ -63,21 +74,82 @@ impl<S: Subject> Prober<S> {
 impl<S: Subject> Target for Prober<S> {
     fn run(&mut self, requirement: &'static Requirement) -> Finding {
         let peer = Peer::Server(&mut self.subject);
-        Run::new(peer, &mut self.connections).of(requirement)
+        let mut finding = Run::new(peer, &mut self.connections).of(requirement);
+        if finding.verdict.speaks_against()
+            && !self.subject.is_refused()
+            && let Some(trouble) = self.subject.trouble()
+        {
+            finding.verdict = Verdict::NotReached;
+            finding.seen += &format!("; but the system said: {trouble}");
+        }
+        finding
     }
 
     fn look(&mut self) -> Liveness {
         match self.connect() {
             Ok(Opened::Confirmed) => Liveness::Alive,
-            Ok(other) => {
+            Ok(Opened::Silent | Opened::Ended(Ended::TimedOut)) => {
                 let trouble = self.subject.trouble();
-                Liveness::Gone(trouble.unwrap_or_else(|| opened_words(&other)))
+                let why = trouble.unwrap_or_else(|| opened_words(&Opened::Silent));
+                match self.subject.is_refused() {
+                    true => Liveness::Gone(why),
+                    false => Liveness::Silent(why),
+                }
             }
-            Err(why) => Liveness::Gone(why),
+            Ok(other) => Liveness::Refusing(opened_words(&other)),
+            Err(why) => Liveness::Unable(why),
         }
     }
 
     fn pause(&mut self, time: Duration) {
         self.subject.pause(time);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use qecho_peer::tls;
+
+    use super::*;
+    use crate::conform::{
+        Side,
+        requirement::{must, rfc},
+    };
+
+    /// No server, for want of sockets.
+    struct NoSockets;
+
+    impl Subject for NoSockets {
+        fn network(&mut self) -> io::Result<Box<dyn Network>> {
+            Err(io::Error::other("no socket left"))
+        }
+
+        fn config(&self) -> ClientConfig {
+            ClientConfig::new(tls::ClientConfig::new([]), 1)
+        }
+
+        fn patience(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn pause(&mut self, _time: Duration) {}
+
+        fn trouble(&self) -> Option<String> {
+            Some("no buffers".to_owned())
+        }
+    }
+
+    #[test]
+    fn what_goes_wrong_here_is_not_the_servers_fault() {
+        static PANICS: Requirement =
+            must("X01", Side::Server, rfc(9000, "1")).script(|_| panic!("a mistake"));
+        static ACCUSES: Requirement = must("X02", Side::Server, rfc(9000, "1"))
+            .script(|_| Ok(Finding::new(Verdict::Fail, "no answer")));
+        let mut prober = Prober::new(NoSockets);
+        assert_eq!(prober.look(), Liveness::Unable("no socket left".to_owned()));
+        assert_eq!(prober.run(&PANICS).verdict, Verdict::NotReached);
+        let accused = prober.run(&ACCUSES);
+        assert_eq!(accused.verdict, Verdict::NotReached);
+        assert!(accused.seen.ends_with("no buffers"), "{}", accused.seen);
     }
 }

@@ -8,7 +8,7 @@ use qecho_peer::{
     tls::Level,
 };
 
-use super::{Finding, PacketRecord};
+use super::{Finding, PacketRecord, Verdict};
 
 /// What the connections of a run have sent and received.
 #[derive(Debug, Default)]
@@ -18,6 +18,8 @@ pub(super) struct Log {
     until: Option<Instant>,
     packets: Vec<PacketRecord>,
     key_log: Vec<String>,
+    /// Whether not all that came was read.
+    is_cut: bool,
 }
 
 /// The record of a connection, until some time.
@@ -43,14 +45,20 @@ impl Log {
                 time: datagram.at.saturating_duration_since(began),
                 direction: datagram.direction,
                 lines,
+                size: datagram.bytes.len(),
                 datagram: datagram.bytes.clone(),
             });
         }
+        self.is_cut |= record.dropped > 0;
         self.key_log.extend(record.key_log.iter().cloned());
     }
 
     /// Gives all to a finding.
-    pub(super) fn finish(&mut self, finding: Finding) -> Finding {
+    pub(super) fn finish(&mut self, mut finding: Finding) -> Finding {
+        if self.is_cut && finding.verdict.speaks_against() {
+            finding.verdict = Verdict::NotReached;
+            finding.seen += "; but more has come than is read";
+        }
         let mut packets = std::mem::take(&mut self.packets);
         packets.sort_by_key(|packet| packet.time);
         let took = self.until.zip(self.began);

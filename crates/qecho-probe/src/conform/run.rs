@@ -1,6 +1,10 @@
 //! One fresh run of one requirement against one peer.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::RefCell,
+    panic::{self, AssertUnwindSafe},
+    rc::Rc,
+};
 
 use qecho_peer::{
     endpoint::{Behaviour, ClientConfig, Endpoint, ServerConfig},
@@ -127,7 +131,12 @@ impl<'s> Run<'s> {
     /// Runs the script of a requirement.
     pub(super) fn of(mut self, requirement: &Requirement) -> Finding {
         let judged = match requirement.script {
-            Some(script) => script(&mut self),
+            Some(script) => {
+                // What a peer sends may find a mistake here: it is not the peer's.
+                let attempt = AssertUnwindSafe(|| script(&mut self));
+                let judged = panic::catch_unwind(attempt);
+                judged.unwrap_or_else(|_| Err(not_reached("this script failed: qecho's own fault")))
+            }
             None => Err(not_reached("nobody has written how to try it")),
         };
         self.finish(judged)

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use qecho_packet::Direction;
+
 use super::{Finding, Level, Report, Requirement, Row, Verdict};
 
 /// Pauses between looks for a peer that no longer takes handshakes: one that is started again by
@@ -26,13 +28,19 @@ pub trait Target {
     fn pause(&mut self, time: Duration);
 }
 
-/// Whether a peer takes handshakes.
+/// Whether a peer takes handshakes; if not, why, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Liveness {
     /// It does.
     Alive,
-    /// It does not; in words, as `no answer within 3 s`.
+    /// It answers, but no handshake comes about: it lives, and may be busy.
+    Refusing(String),
+    /// Nothing comes back, for which a network that lets few new flows through is enough.
+    Silent(String),
+    /// The system says that nobody is there.
     Gone(String),
+    /// This host can reach nobody, which says nothing of the peer.
+    Unable(String),
 }
 
 /// What happens in a run.
@@ -65,8 +73,12 @@ pub struct Runner {
 struct Trial {
     finding: Finding,
     /// Why no more handshakes can be hoped for.
-    gone: Option<String>,
+    lost: Option<Liveness>,
 }
+
+/// Datagrams that go unanswered at the end of a run whose peer is silent: with fewer, it may have
+/// had nothing to answer.
+const UNANSWERED_MIN: usize = 3;
 
 impl Runner {
     /// Makes a runner for a peer of this name, by which what breaks a MUST fails.
@@ -94,8 +106,9 @@ impl Runner {
     ) -> Report {
         let mut report = Report::new(&self.target);
         let mut rows = rows.iter().copied();
-        if let Liveness::Gone(why) = target.look() {
-            lose(&mut report, why, rows, events);
+        let look = target.look();
+        if let Some(why) = look.why() {
+            lose(&mut report, why.to_owned(), &look, rows, events);
             return report;
         }
         while let Some(requirement) = rows.next() {
@@ -112,9 +125,10 @@ impl Runner {
             }
             let finding = self.tempered(requirement, trial.finding);
             finish(&mut report, requirement, finding, events);
-            if let Some(why) = trial.gone {
+            if let Some(look) = trial.lost {
+                let why = look.why().unwrap_or_default();
                 let why = format!("after {}: {why}", requirement.id);
-                lose(&mut report, why, rows, events);
+                lose(&mut report, why, &look, rows, events);
                 break;
             }
         }
@@ -132,6 +146,26 @@ impl Runner {
     }
 }
 
+impl Liveness {
+    /// Returns why there was no handshake, unless there was one.
+    fn why(&self) -> Option<&str> {
+        match self {
+            Self::Alive => None,
+            Self::Refusing(why) | Self::Silent(why) | Self::Gone(why) | Self::Unable(why) => {
+                Some(why)
+            }
+        }
+    }
+
+    /// Returns what is to be said of requirements that are not tried for this.
+    fn words(&self) -> &'static str {
+        match self {
+            Self::Unable(_) => "this host can make no connection",
+            _ => "the peer takes no handshakes",
+        }
+    }
+}
+
 /// Tries a requirement, twice if the first run speaks against the peer.
 fn settle(
     requirement: &'static Requirement,
@@ -140,25 +174,32 @@ fn settle(
     stop: &dyn Fn() -> bool,
 ) -> Trial {
     let first = attempt(requirement, target, stop);
-    let speaks_against = matches!(
-        first.finding.verdict,
-        Verdict::Note | Verdict::Fail | Verdict::Crashed
-    );
-    if !speaks_against || first.gone.is_some() {
+    if !first.finding.verdict.speaks_against() {
         return first;
+    }
+    if let Some(look) = &first.lost {
+        // The system's word is enough, but a run is not.
+        if first.finding.verdict == Verdict::Crashed {
+            return first;
+        }
+        let second = Finding::new(Verdict::NotReached, look.words());
+        return Trial {
+            finding: unsteady(first.finding, &second),
+            lost: first.lost,
+        };
     }
     events(Event::Repeated(requirement, &first.finding));
     let second = attempt(requirement, target, stop);
-    if second.gone.is_some() {
-        return second;
+    let lost = second.lost;
+    if lost.is_some() && second.finding.verdict == Verdict::Crashed {
+        let finding = second.finding;
+        return Trial { finding, lost };
     }
-    match second.finding.verdict == first.finding.verdict {
-        true => first,
-        false => Trial {
-            finding: unsteady(first.finding, &second.finding),
-            gone: None,
-        },
-    }
+    let finding = match second.finding.verdict == first.finding.verdict {
+        true => first.finding,
+        false => unsteady(first.finding, &second.finding),
+    };
+    Trial { finding, lost }
 }
 
 /// Makes one of two runs that differ; the packets are those of the first, which spoke against the
@@ -183,45 +224,74 @@ fn attempt(
     stop: &dyn Fn() -> bool,
 ) -> Trial {
     let mut finding = target.run(requirement);
-    let Liveness::Gone(why) = target.look() else {
+    let look = target.look();
+    let Some(why) = look.why() else {
         return Trial {
             finding,
-            gone: None,
+            lost: None,
         };
     };
-    let revived_after = revival(target, stop);
+    let revived = revival(&look, target, stop);
     // Where the requirement was never tried, it is no cause.
-    if finding.verdict != Verdict::NotReached {
+    let is_tried = !matches!(
+        finding.verdict,
+        Verdict::NotReached | Verdict::NotApplicable
+    );
+    let has_crashed = match look {
+        Liveness::Gone(_) => true,
+        // A second run has to agree.
+        Liveness::Silent(_) => revived.is_ok() && ends_in_silence(&finding),
+        _ => false,
+    };
+    if is_tried && has_crashed {
         finding.verdict = Verdict::Crashed;
         finding.seen += &format!("; then no further handshake: {why}");
-        if let Some(time) = revived_after {
+        if let Ok(time) = revived {
             finding.seen += &format!(", but another one {} ms later", time.as_millis());
         }
     }
-    let gone = revived_after.is_none().then_some(why);
-    Trial { finding, gone }
+    let lost = revived.err();
+    Trial { finding, lost }
+}
+
+/// Tells whether a run speaks against a peer that did not answer any more at its end.
+fn ends_in_silence(finding: &Finding) -> bool {
+    let last = finding.packets.iter().rev();
+    let unanswered = last.take_while(|packet| packet.direction == Direction::Sent);
+    finding.verdict.speaks_against() && unanswered.count() >= UNANSWERED_MIN
 }
 
 /// Waits for a peer that is started again; returns how long that took.
-fn revival(target: &mut dyn Target, stop: &dyn Fn() -> bool) -> Option<Duration> {
+///
+/// # Errors
+/// What the last look has shown, if it does not come back.
+fn revival(
+    look: &Liveness,
+    target: &mut dyn Target,
+    stop: &dyn Fn() -> bool,
+) -> Result<Duration, Liveness> {
+    let mut last = look.clone();
     let mut waited = Duration::ZERO;
     for time in REVIVAL_PAUSES {
-        if stop() {
+        // This host does not get better by waiting.
+        if stop() || matches!(last, Liveness::Unable(_)) {
             break;
         }
         target.pause(time);
         waited += time;
-        if target.look() == Liveness::Alive {
-            return Some(waited);
+        last = target.look();
+        if last == Liveness::Alive {
+            return Ok(waited);
         }
     }
-    None
+    Err(last)
 }
 
 /// Says once that nothing more can be reached, and why, and of no requirement more than that.
 fn lose(
     report: &mut Report,
     why: String,
+    look: &Liveness,
     rows: impl ExactSizeIterator<Item = &'static Requirement>,
     events: &mut dyn FnMut(Event<'_>),
 ) {
@@ -231,7 +301,7 @@ fn lose(
         events(Event::Lost { why, remaining });
     }
     for requirement in rows {
-        let finding = Finding::new(Verdict::NotReached, "the peer takes no handshakes");
+        let finding = Finding::new(Verdict::NotReached, look.words());
         finish(report, requirement, finding, events);
     }
     report.lost = Some(why);
@@ -240,9 +310,15 @@ fn lose(
 fn finish(
     report: &mut Report,
     requirement: &'static Requirement,
-    finding: Finding,
+    mut finding: Finding,
     events: &mut dyn FnMut(Event<'_>),
 ) {
+    // Nobody looks into the bytes of what is as it should be.
+    if finding.verdict == Verdict::Pass {
+        for packet in &mut finding.packets {
+            packet.datagram = Vec::new();
+        }
+    }
     let row = Row {
         requirement,
         finding,

@@ -58,6 +58,11 @@ impl Verdict {
         matches!(self, Self::Fail | Self::Crashed)
     }
 
+    /// Tells whether it says anything against the peer.
+    pub(super) fn speaks_against(self) -> bool {
+        matches!(self, Self::Note | Self::Fail | Self::Crashed)
+    }
+
     /// Tells whether the peer was seen to react to what the requirement is about.
     pub fn is_decided(self) -> bool {
         self.badness().is_some()

@@ -1,7 +1,7 @@
 use std::{cell::Cell, collections::VecDeque};
 
 use super::*;
-use crate::conform::{Outcome, testing::requirement};
+use crate::conform::{Outcome, PacketRecord, testing::requirement};
 
 /// Peer with the findings and signs of life of a script; without any it keeps all and lives.
 #[derive(Default)]
@@ -10,6 +10,10 @@ struct Scripted {
     /// Whether it lives, look by look.
     lives: VecDeque<bool>,
     runs: Vec<&'static str>,
+    /// What is seen where it does not live, unless that nobody is there.
+    absence: Option<fn(String) -> Liveness>,
+    /// Datagrams of each run; all of them are sent.
+    unanswered: usize,
     looks: usize,
     paused: Duration,
 }
@@ -18,14 +22,22 @@ impl Target for Scripted {
     fn run(&mut self, requirement: &'static Requirement) -> Finding {
         self.runs.push(requirement.id);
         let verdict = self.findings.pop_front().unwrap_or(Verdict::Pass);
+        let packet = PacketRecord {
+            time: Duration::ZERO,
+            direction: Direction::Sent,
+            lines: Vec::new(),
+            size: 1,
+            datagram: vec![0],
+        };
         Finding::new(verdict, format!("run {}", self.runs.len()))
+            .with_packets(vec![packet; self.unanswered])
     }
 
     fn look(&mut self) -> Liveness {
         self.looks += 1;
         match self.lives.pop_front().unwrap_or(true) {
             true => Liveness::Alive,
-            false => Liveness::Gone("no answer".into()),
+            false => self.absence.unwrap_or(Liveness::Gone)("no answer".into()),
         }
     }
 
@@ -41,6 +53,11 @@ impl Scripted {
             lives: lives.iter().copied().collect(),
             ..Self::default()
         }
+    }
+
+    fn seen_as(mut self, absence: fn(String) -> Liveness) -> Self {
+        self.absence = Some(absence);
+        self
     }
 
     fn meets(&mut self, ids: &[&str]) -> Report {
@@ -152,6 +169,64 @@ fn a_peer_that_was_gone_before_a_row_was_reached_has_not_crashed_by_it() {
     let lives = [&[true], &GONE[..]].concat();
     let report = Scripted::new(&[Verdict::NotReached], &lives).meets(&["F12", "F13"]);
     assert_eq!(verdicts(&report), [Verdict::NotReached; 2]);
+}
+
+#[test]
+fn a_peer_that_is_gone_before_what_it_lacks_has_not_crashed() {
+    let lives = [&[true], &GONE[..]].concat();
+    let report = Scripted::new(&[Verdict::NotApplicable], &lives).meets(&["F12"]);
+    assert_eq!(verdicts(&report), [Verdict::NotApplicable]);
+}
+
+#[test]
+fn silence_alone_is_no_crash_and_confirms_nothing() {
+    let lives = [&[true], &GONE[..]].concat();
+    for absence in [Liveness::Silent, Liveness::Refusing] {
+        for (first, expected) in [
+            (Verdict::Pass, Verdict::Pass),
+            (Verdict::Fail, Verdict::Unsteady),
+        ] {
+            let mut peer = Scripted::new(&[first], &lives).seen_as(absence);
+            peer.unanswered = UNANSWERED_MIN;
+            let report = peer.meets(&["F12", "F13"]);
+            assert_eq!(verdicts(&report), [expected, Verdict::NotReached]);
+            assert_eq!(report.lost.as_deref(), Some("after F12: no answer"));
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_falls_silent_and_comes_back_twice_has_crashed_if_it_answered_nothing() {
+    let lives = [true, false, true, false, true];
+    for (unanswered, expected) in [
+        (UNANSWERED_MIN, Verdict::Crashed),
+        (UNANSWERED_MIN - 1, Verdict::Note),
+    ] {
+        let mut peer = Scripted::new(&[Verdict::Note; 2], &lives).seen_as(Liveness::Silent);
+        peer.unanswered = unanswered;
+        assert_eq!(verdicts(&peer.meets(&["F12"])), [expected]);
+    }
+}
+
+#[test]
+fn a_host_that_reaches_nobody_ends_the_run_and_accuses_nobody() {
+    let mut peer = Scripted::new(&[], &[true, false]).seen_as(Liveness::Unable);
+    let report = peer.meets(&["F12", "F13"]);
+    assert_eq!(verdicts(&report), [Verdict::Pass, Verdict::NotReached]);
+    let seen = &report.rows[1].finding.seen;
+    assert_eq!(seen, "this host can make no connection");
+    assert_eq!(peer.paused, Duration::ZERO);
+}
+
+#[test]
+fn the_bytes_of_a_pass_are_not_kept() {
+    let kept = |verdict| {
+        let mut peer = Scripted::new(&[verdict; 2], &[]);
+        peer.unanswered = 1;
+        let report = peer.meets(&["F12"]);
+        report.rows[0].finding.packets[0].datagram.len()
+    };
+    assert_eq!((kept(Verdict::Pass), kept(Verdict::Fail)), (0, 1));
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn packets(packets: &[PacketRecord], verdict: Verdict, out: &mut dyn Write) -> i
             out,
             "<li class=\"{way}\"><span>{way} at {:.3} ms, {} B</span>\n<pre>{}</pre>",
             packet.time.as_secs_f64() * 1e3,
-            packet.datagram.len(),
+            packet.size,
             escaped(&packet.lines.join("\n")),
         )?;
         if verdict != Verdict::Pass && !packet.datagram.is_empty() {

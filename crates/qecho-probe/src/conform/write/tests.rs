@@ -33,6 +33,7 @@ fn every_verdict() -> Report {
         time: Duration::from_micros(1_500),
         direction: Direction::Received,
         lines: vec!["1-RTT 7".into(), "CONNECTION_CLOSE <0x7>".into()],
+        size: 40,
         datagram: vec![0x4f; 40],
     };
     let hostile = "closed with reason </pre><script>\u{1b}[2J\n'\"&";
