@@ -240,6 +240,10 @@ impl DerefMut for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        // A script that has failed leaves nothing that could be trusted.
+        if std::thread::panicking() {
+            return;
+        }
         let now = self.probe.now();
         let record = self.probe.endpoint().record();
         self.log.borrow_mut().add(Stretch { record, until: now });
