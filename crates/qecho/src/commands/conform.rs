@@ -50,19 +50,7 @@ pub(super) fn run(arguments: &ConformArguments) -> Result<ExitStatus, Failure> {
         out.flush()?;
         return Ok(ExitStatus::Done);
     }
-    if arguments.expect.is_some() && arguments.servers.len() > 1 {
-        let error = anyhow!("a file of --expect is about one server");
-        return Err(Failure::from(error).hint("test one after the other, each with its file"));
-    }
-    if let Some(expect) = &arguments.expect
-        && arguments
-            .output
-            .iter()
-            .any(|output| is_same(output, expect))
-    {
-        let shown = expect.display();
-        return Err(anyhow!("{shown} cannot be --expect and --output at once").into());
-    }
+    check_expected(arguments)?;
     // Before the work: nobody wants to learn after it that it cannot be kept.
     rows(&selection.clone().with_crashing(true))?;
     let expected = match &arguments.expect {
@@ -122,6 +110,24 @@ pub(super) fn run(arguments: &ConformArguments) -> Result<ExitStatus, Failure> {
     }
     let is_lost = matrix.reports().iter().any(|report| report.lost.is_some());
     ending(outcome, is_lost, arguments, &stopping)
+}
+
+/// Refuses what cannot be expected, or would lose what is.
+fn check_expected(arguments: &ConformArguments) -> Result<(), Failure> {
+    if arguments.expect.is_some() && arguments.servers.len() > 1 {
+        let error = anyhow!("a file of --expect is about one server");
+        return Err(Failure::from(error).hint("test one after the other, each with its file"));
+    }
+    if let Some(expect) = &arguments.expect
+        && arguments
+            .output
+            .iter()
+            .any(|output| is_same(output, expect))
+    {
+        let shown = expect.display();
+        return Err(anyhow!("{shown} cannot be --expect and --output at once").into());
+    }
+    Ok(())
 }
 
 /// Tells whether two paths name one file.

@@ -21,7 +21,7 @@ fn only_what_is_worse_than_was_expected_fails() {
     let same = env.qecho(format!("{expecting} --output same.xml")).ok();
     same.prints("Nothing is worse than was expected.");
     // What a build server reads says the same.
-    let xml = env::read(&env.home().join("same.xml"));
+    let xml = env::read(env.home().join("same.xml"));
     assert!(
         xml.contains("tests=\"2\" failures=\"0\" errors=\"0\""),
         "{xml}"
@@ -51,7 +51,7 @@ fn a_file_that_says_something_else_is_refused_before_anything_is_sent() {
     endless.fails(2, "cannot read /dev/zero", None);
     let same = env.qecho("conform localhost:1 --expect v.txt --output ./v.txt");
     same.run().exits(2);
-    let kept = env::read(&env.home().join("v.txt"));
+    let kept = env::read(env.home().join("v.txt"));
     assert_eq!(kept, "F12 pass\nF12 fine\n");
     env.qecho("conform localhost:1")
         .arg("--only=")
@@ -68,6 +68,6 @@ fn a_server_that_is_not_reached_is_an_error_in_the_reports() {
     let done = env.qecho(format!("conform {place} --output r.xml --format json"));
     let summary = done.run().exits(1).last_event();
     assert_eq!(summary["outcome"], "nothing_reached");
-    let xml = env::read(&env.home().join("r.xml"));
+    let xml = env::read(env.home().join("r.xml"));
     assert!(xml.contains("errors=\"1\""), "{xml}");
 }
