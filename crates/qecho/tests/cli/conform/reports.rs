@@ -4,7 +4,7 @@ use super::{faulty::faulty, rows};
 use crate::{
     cert::among_mounts_of_its_own,
     cmd::Cmd,
-    env::{self, TestEnv, VacantPort},
+    env::{self, TestEnv},
 };
 
 /// Counts what a build server would.
@@ -71,16 +71,6 @@ fn a_report_that_cannot_be_kept_is_said_to_be_so() {
     folder
         .run()
         .fails(2, "cannot keep packets in /dev/null", None);
-    // What was there stays if nobody is reached, and nothing comes to be.
-    env.file("home/old.xml", "as it was");
-    let nobody = VacantPort::keep().number();
-    let gone = "--output old.xml --output new.xml";
-    let done = env
-        .qecho(format!("conform 127.0.0.1:{nobody} {gone}"))
-        .run();
-    done.exits(1);
-    assert_eq!(env::read(env.home().join("old.xml")), "as it was");
-    assert!(!env.home().join("new.xml").exists());
 }
 
 #[test]
