@@ -4,6 +4,7 @@ use std::{
     fmt::Display,
     io::{self, Write},
     sync::{
+        Condvar, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
         mpsc::channel,
     },
@@ -25,11 +26,34 @@ pub(crate) fn say(line: impl Display) {
     say_part(&format!("{line}\n"));
 }
 
+/// Lines that are being said on threads of their own.
+static LATER: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
 /// Says a line on a thread of its own: a reader that is slow holds up neither a signal nor the
-/// next one.
+/// next one. [`finish`] waits for it.
 pub(crate) fn say_later(line: impl Display + Send + 'static) {
+    let note = |change: fn(&mut usize)| {
+        let (count, changed) = &LATER;
+        change(&mut count.lock().unwrap_or_else(PoisonError::into_inner));
+        changed.notify_all();
+    };
+    note(|count| *count += 1);
+    let work = move || {
+        say(line);
+        note(|count| *count -= 1);
+    };
     // Without a thread nothing is said, and all else goes on.
-    let _ = thread::Builder::new().spawn(move || say(line));
+    if thread::Builder::new().spawn(work).is_err() {
+        note(|count| *count -= 1);
+    }
+}
+
+/// Waits until all is said that was to be said later, unless stderr takes nothing.
+pub(crate) fn finish() {
+    let (count, changed) = &LATER;
+    let count = count.lock().unwrap_or_else(PoisonError::into_inner);
+    // At its end a process must not wait for long.
+    let _ = changed.wait_timeout_while(count, READER_PATIENCE, |count| *count > 0);
 }
 
 /// Time for which a line may wait for its reader when a process ends.

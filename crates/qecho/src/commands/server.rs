@@ -40,7 +40,7 @@ use crate::{
     },
     exit::{ExitStatus, Failure},
     render::server::Listening,
-    stderr::{say, say_later},
+    stderr::{self, say, say_later},
 };
 
 /// Runs the server until a signal ends it.
@@ -114,6 +114,7 @@ fn serve(arguments: &ServerArguments, observing: &Observing) -> Result<ExitStatu
         // Its own end is nothing to report: stdout has gone.
         let _ = printer.join();
     }
+    stderr::finish();
     show(&report, arguments.format)?;
     Ok(ExitStatus::Done)
 }
@@ -287,11 +288,12 @@ fn drain_on_signal(
         }
         draining = true;
         monitor.note_draining();
-        mailboxes.send(&Command::Drain(grace));
         let finishing = humantime::format_duration(grace);
         let status = format!("shutting down: open streams have {finishing} to finish");
-        service_manager::stopping(&status, grace.saturating_add(signals::ENDING_PATIENCE));
+        // A server without connections ends as soon as it is asked to, and waits for this line.
         say_later(format!("{status}; a second signal stops at once"));
+        mailboxes.send(&Command::Drain(grace));
+        service_manager::stopping(&status, grace.saturating_add(signals::ENDING_PATIENCE));
     };
     signals::on_signal_or_hangup(grace, react, move || match &reload {
         Some(reload) => reload(),

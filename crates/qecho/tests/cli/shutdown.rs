@@ -104,6 +104,18 @@ fn a_client_is_told_that_the_server_shuts_down_although_nobody_reads_its_output(
 }
 
 #[test]
+fn a_server_that_nobody_uses_says_that_it_shuts_down_before_it_has() {
+    let env = TestEnv::new();
+    for _ in 0..10 {
+        let server = env.server("");
+        server.process.signal(Signal::TERM);
+        let done = server.process.done();
+        done.exits(0)
+            .complains("shutting down: open streams have 10s to finish");
+    }
+}
+
+#[test]
 fn two_signals_at_once_are_one_request() {
     let (env, server) = TestEnv::with_server("--messages always --drain 2m");
     let mut client = env.client(&server, "").start();
