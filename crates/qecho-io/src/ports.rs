@@ -27,7 +27,7 @@ const ARRIVALS_MAX: usize = 4_096;
 
 /// Local ports that talk to one peer. Nothing happens but in its methods, which may wait.
 ///
-/// What others than the peer send is dropped.
+/// Datagrams of others than the peer are dropped.
 pub struct Ports {
     remote: SocketAddr,
     sockets: Vec<Socket>,
@@ -35,7 +35,7 @@ pub struct Ports {
     arrivals: VecDeque<PortEvent>,
 }
 
-/// What was waited for at a port, which is named by its number: 0 is the first.
+/// Event at a port that was waited for, which is named by its number: 0 is the first.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PortEvent {

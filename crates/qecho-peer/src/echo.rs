@@ -6,7 +6,7 @@ use qecho_packet::{Dir, StreamId};
 
 use crate::endpoint::Endpoint;
 
-/// What an endpoint has echoed of the streams that its peer has opened.
+/// Record of what an endpoint has echoed of the streams that its peer has opened.
 #[derive(Debug, Default)]
 pub struct Echo {
     /// Bytes that were sent back, and whether the end was, by stream.

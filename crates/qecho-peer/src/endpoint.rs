@@ -73,7 +73,7 @@ pub enum Ended {
 
 /// One connection in one role.
 pub struct Endpoint {
-    /// What it does by itself.
+    /// Actions that it takes by itself.
     pub behaviour: Behaviour,
     side: Side,
     version: u32,
@@ -101,7 +101,7 @@ pub struct Endpoint {
     /// The source of the peer's first packet that was processed.
     first_source: Option<ConnectionId>,
     retry_source: Option<ConnectionId>,
-    /// What the client's Initial packets carry.
+    /// Token that the client's Initial packets carry.
     token: Vec<u8>,
 
     spaces: [Space; 3],

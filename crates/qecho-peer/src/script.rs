@@ -24,7 +24,7 @@ use crate::{
     tls::Level,
 };
 
-/// What became of an attempt to connect.
+/// Result of an attempt to connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opened {
     /// The handshake is confirmed (RFC 9001 §4.1.2).

@@ -29,7 +29,7 @@ pub trait Far {
     fn transmit(&mut self, now: Instant) -> Option<OutDatagram>;
 }
 
-/// What datagrams meet on their way, in both directions.
+/// Conditions that datagrams meet on their way, in both directions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Conditions {

@@ -29,7 +29,7 @@ pub struct ListeningPort {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Arrival {
-    /// Who has sent it.
+    /// Address of the sender.
     pub remote: SocketAddr,
     /// The ECN bits of its IP header (RFC 3168).
     pub ecn: u8,

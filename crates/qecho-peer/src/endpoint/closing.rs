@@ -5,7 +5,7 @@ use qecho_packet::wire::Frame;
 use super::{Ended, Endpoint, Violation};
 use crate::{packet::Content, tls::Level};
 
-/// What is told in place of an application's code before the handshake is complete (RFC 9000
+/// Code that is told in place of an application's code before the handshake is complete (RFC 9000
 /// §10.2.3).
 const APPLICATION_ERROR: u64 = 0x0c;
 

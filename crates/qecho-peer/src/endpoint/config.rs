@@ -34,9 +34,9 @@ pub struct ClientConfig {
     pub source: Option<ConnectionId>,
     /// The token of a NEW_TOKEN frame of an earlier connection.
     pub token: Vec<u8>,
-    /// What the endpoint does by itself.
+    /// Actions that the endpoint takes by itself.
     pub behaviour: Behaviour,
-    /// What all random values derive from.
+    /// Seed that all random values derive from.
     pub seed: u64,
 }
 
@@ -56,13 +56,13 @@ pub struct ServerConfig {
     pub source: Option<ConnectionId>,
     /// The token of a Retry by which the first Initial packet is answered, if it is.
     pub retry_token: Option<Vec<u8>>,
-    /// What the endpoint does by itself.
+    /// Actions that the endpoint takes by itself.
     pub behaviour: Behaviour,
-    /// What all random values derive from.
+    /// Seed that all random values derive from.
     pub seed: u64,
 }
 
-/// What an endpoint does by itself, as the RFCs want it; a script may change it at any time.
+/// Actions that an endpoint takes by itself, as the RFCs want them; a script may change it at any time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Behaviour {

@@ -5,7 +5,7 @@ use qecho_packet::wire::Header;
 use super::Endpoint;
 use crate::{network::Received, received::ReceivedPacket, tls::Level};
 
-/// What is wrong with something that came, and what the endpoint does about it.
+/// Fault of something that came, and what the endpoint does about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// Code of RFC 9000 §20.1 to close with.

@@ -13,7 +13,7 @@ use crate::{crypto::Assembler, packet::Content};
 /// Streams that are remembered; what comes on others is not.
 const STREAMS_MAX: usize = 10_000;
 
-/// What came on a stream.
+/// Data that came on a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReceivedStream {
     /// Its bytes without gaps.

@@ -9,7 +9,7 @@ use qecho_packet::{
 
 use super::{Enforced, Rule, streams::STREAMS_MAX};
 
-/// What an endpoint knows of the handshake, against which it checks transport parameters.
+/// Knowledge that an endpoint has of the handshake, against which it checks transport parameters.
 #[derive(Clone, Debug)]
 pub(super) struct Handshake {
     /// The side that checks.

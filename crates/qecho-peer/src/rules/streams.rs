@@ -13,7 +13,7 @@ use super::{Enforced, Granted, Rule};
 /// Streams of one direction that can be at most (RFC 9000 §4.6).
 pub(super) const STREAMS_MAX: u64 = 1 << 60;
 
-/// What the peer has sent on its streams.
+/// Record of what the peer has sent on its streams.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     received: HashMap<StreamId, Received>,

@@ -20,7 +20,7 @@ const STYLE: &str = include_str!("page/style.css");
 pub struct NamedReport {
     /// That of its server, or of the file that it was kept in.
     pub name: String,
-    /// What was measured.
+    /// Figures of the run.
     pub report: Report,
 }
 
