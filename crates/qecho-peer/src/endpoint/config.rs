@@ -62,7 +62,8 @@ pub struct ServerConfig {
     pub seed: u64,
 }
 
-/// Actions that an endpoint takes by itself, as the RFCs want them; a script may change it at any time.
+/// Actions that an endpoint takes by itself, as the RFCs want them; a script may change them at any
+/// time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Behaviour {

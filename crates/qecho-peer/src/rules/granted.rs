@@ -12,7 +12,7 @@ use qecho_packet::{
 
 use crate::tls::Level;
 
-/// Promises that an endpoint has made in its transport parameters and in the frames that it has sent.
+/// Promises that an endpoint has made in its transport parameters and in the frames that it sent.
 #[derive(Debug)]
 pub(super) struct Granted {
     /// The endpoint's side.
