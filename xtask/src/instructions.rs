@@ -161,19 +161,14 @@ fn total(profile: &str) -> Option<u64> {
     totals?.parse().ok().filter(|total| *total > 0)
 }
 
-/// Builds the benchmark; returns its path.
+/// Builds the benchmark beside the program, of the same crates with the same features, which are
+/// there as soon as the program is; returns its path.
 fn build() -> Result<PathBuf> {
-    let arguments = ["bench", "--package", "qecho-echo", "--bench", "turn"];
-    let mut command = workspace::cargo(&arguments);
-    let format = "--message-format=json-render-diagnostics";
-    command.args(["--no-run", "--locked", format]);
-    let messages = process::answer(command, BUILD_LIMIT)?;
-    let built = messages.lines().find_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        let executable = message["executable"].as_str().map(PathBuf::from);
-        executable.filter(|_| message["target"]["name"] == "turn")
-    });
-    built.context("cargo does not say where the benchmark is")
+    let build = ["build", "--release", "--locked", "--quiet"];
+    let mut command = workspace::cargo(&build);
+    command.args(["--package", "qecho", "--package", "turn"]);
+    process::succeed(command, BUILD_LIMIT)?;
+    Ok(workspace::target().join("release/turn"))
 }
 
 /// Returns what the figures depend on: the compiler and the kind of machine.

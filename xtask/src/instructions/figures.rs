@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::{Context, Result};
 
 /// File of the figures, from the root.
-pub(super) const FILE: &str = "crates/qecho-echo/benches/turn/instructions.txt";
+pub(super) const FILE: &str = "bench/turn/instructions.txt";
 
 /// First lines of the file.
 const HEADING: &str = "\

@@ -12,7 +12,7 @@ const EMPTY_NAMES: &[&str] = &[
 
 /// Crates that others use in tests alone, or that are the program: cargo-deny cannot tell.
 const TESTED_WITH: &[&str] = &["qecho-netsim", "qecho-testkit"];
-const USERS: &[&str] = &["crates/qecho/", "crates/qecho-testkit/", "fuzz/"];
+const USERS: &[&str] = &["bench/", "crates/qecho/", "crates/qecho-testkit/", "fuzz/"];
 
 /// Asks to split a file that cannot be read in one go.
 pub(super) fn are_short(tree: &Tree) -> Vec<Finding> {

@@ -1,6 +1,6 @@
 //! Cost of a turn of the echo server's shard, without sockets.
 //!
-//! `cargo bench -p qecho-echo` prints the time per message. With `--count NAME` one
+//! `cargo run --release -p turn` prints the time per message. With `--count NAME` one
 //! workload runs once, without encryption, for a program that counts instructions
 //! inside [`counted_turn`]; `cargo xtask instructions` does that.
 #![expect(
@@ -29,12 +29,10 @@ use self::{
 /// Measurements of each workload; the table has the median and the extremes.
 const SAMPLES: usize = 9;
 
-const USAGE: &str = "usage: cargo bench -p qecho-echo --bench turn [-- WORD | --count NAME]";
+const USAGE: &str = "usage: cargo run --release -p turn [-- WORD | --count NAME]";
 
 fn main() -> ExitCode {
-    // Cargo adds this one.
-    let arguments = std::env::args().skip(1).filter(|one| one != "--bench");
-    let arguments: Vec<String> = arguments.collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         [] => time(""),
