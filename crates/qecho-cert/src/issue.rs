@@ -98,6 +98,31 @@ impl Authority {
         self.issue_for(request, key, owner, now)
     }
 
+    /// Signs a certificate of a few days, of ECDSA P-256, for a server of this host which a client
+    /// has asked for by this name, if it has named one: for that name, if the authority may sign
+    /// it, or for localhost; without a name, for the addresses of loopback, too.
+    ///
+    /// # Errors
+    /// The authority may not sign for loopback either.
+    pub fn issue_for_loopback(
+        &self,
+        server_name: Option<&str>,
+        now: SystemTime,
+    ) -> Result<IssuedCertificate, IssueError> {
+        let issue = |names: &[&str]| {
+            let names = names.iter().filter_map(|name| name.parse().ok());
+            let request = IssueRequest::new(names.collect(), Validity::Short);
+            self.issue(&request, KeyType::EcdsaP256, None, now)
+        };
+        let own = server_name.filter(|name| name.parse::<SubjectAltName>().is_ok());
+        match own.map(|name| issue(&[name])) {
+            Some(Ok(issued)) => Ok(issued),
+            // BoringSSL knows no constraints of addresses, and refuses certificates with them.
+            _ if server_name.is_some() => issue(&["localhost"]),
+            _ => issue(&["localhost", "127.0.0.1", "::1"]),
+        }
+    }
+
     pub(crate) fn issue_for(
         &self,
         request: &IssueRequest,
@@ -156,6 +181,11 @@ impl IssuedCertificate {
     /// Returns the certificate.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
+    }
+
+    /// Returns its key (PKCS #8, DER).
+    pub fn key_der(&self) -> Vec<u8> {
+        self.key.serialize_der()
     }
 }
 

@@ -64,7 +64,7 @@ pub use self::{
     listen::Listen,
     mailbox::{Mailbox, ShardEnded, Waker},
     memory::usual_memory_max,
-    ports::{Arrival, ListeningPort, PortEvent, Ports},
+    ports::{Arrival, ListeningPort, Outlet, PortEvent, Ports},
     server::{Mailboxes, Server, ServerConfig},
     socket::{BindError, ReceiveErrors, Socket},
     start::{Runner, StartError},

@@ -43,6 +43,15 @@ impl Listen {
         }
     }
 
+    /// Returns the place as people write it, on the port that it really has.
+    pub fn on_port(self, port: u16) -> String {
+        match self {
+            Self::Address(address) => SocketAddr::new(address.ip(), port).to_string(),
+            Self::Loopback { .. } => format!("localhost:{port}"),
+            Self::Everywhere { .. } => format!("*:{port}"),
+        }
+    }
+
     /// Tells whether the system chooses the port.
     fn takes_any_port(&self) -> bool {
         match *self {

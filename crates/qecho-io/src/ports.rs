@@ -19,7 +19,7 @@ use crate::{
     socket::{ReceiveBuffers, ReceiveErrors, Socket, source_towards},
 };
 
-pub use self::listening::{Arrival, ListeningPort};
+pub use self::listening::{Arrival, ListeningPort, Outlet};
 
 /// Datagrams that were received and not yet asked for; what comes beyond them is lost, as in a
 /// kernel whose buffer is full.

@@ -55,7 +55,7 @@ faults! {
     UnpaddedInitials;
     /// Takes an address for validated by any token (RFC 9000 §8.1.3).
     TrustsAnyToken;
-    /// Reads no further in a datagram behind a packet that is not authentic (RFC 9000 §12.2).
+    /// Reads no further in a datagram behind a packet that cannot be opened (RFC 9000 §12.2).
     DropsBehindUnauthentic;
     /// Follows a key update that is not authentic (RFC 9001 §5.5).
     FollowsUnauthenticKeyUpdate;

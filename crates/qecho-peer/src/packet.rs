@@ -68,6 +68,8 @@ pub struct Packet {
     pub is_corrupt: bool,
     /// Whether frames that are lost go again; those of odd packets do not.
     pub is_resent: bool,
+    /// Whether the script is about another one: it only helps to see what becomes of that.
+    pub is_aside: bool,
     /// The path of its datagram, if not the endpoint's.
     pub path: Option<PathId>,
     /// The ECN codepoint of its datagram.
@@ -104,6 +106,7 @@ pub fn empty(level: Level) -> Packet {
         pad_to: None,
         is_corrupt: false,
         is_resent: true,
+        is_aside: false,
         path: None,
         ecn: Ecn::NotEct,
     }
@@ -284,6 +287,15 @@ impl Packet {
     #[must_use]
     pub fn ecn(self, ecn: Ecn) -> Self {
         Self { ecn, ..self }
+    }
+
+    /// Makes it one that the script is not about.
+    #[must_use]
+    pub fn aside(self) -> Self {
+        Self {
+            is_aside: true,
+            ..self
+        }
     }
 
     /// Lets lost frames stay lost.

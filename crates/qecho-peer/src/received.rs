@@ -112,6 +112,8 @@ pub struct RecordedDatagram {
     pub ecn: Ecn,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// Whether the script has told the endpoint to send it, and not aside.
+    pub is_told: bool,
 }
 
 /// A CONNECTION_CLOSE of the peer (RFC 9000 §19.19).

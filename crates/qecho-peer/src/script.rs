@@ -218,7 +218,7 @@ impl<'n> Probe<'n> {
         let mut wait = RESEND_AFTER_MIN.max(self.patience / (1 << (ATTEMPTS_MAX + 1)));
         while self.now() < until {
             let pings = self.levels().into_iter();
-            let pings = pings.map(|level| empty(level).with([Frame::Ping]).once());
+            let pings = pings.map(|level| empty(level).with([Frame::Ping]).once().aside());
             self.send_datagram(pings.collect());
             let rest = until.duration_since(self.now());
             let is_decided = |endpoint: &Endpoint| is_acknowledged(endpoint) || is_over(endpoint);
@@ -275,8 +275,12 @@ impl<'n> Probe<'n> {
     }
 
     /// Returns the levels at which the peer may answer; during the handshake it may not have the
-    /// keys of all.
+    /// keys of all. After it, a peer may give up a datagram at the first packet that it has no
+    /// more keys for, and is not to be called dead for that.
     fn levels(&self) -> Vec<Level> {
+        if self.endpoint.is_confirmed() {
+            return vec![Level::OneRtt];
+        }
         let levels = LEVELS.into_iter().filter(|level| {
             let is_early = *level == Level::OneRtt && !self.endpoint.is_complete();
             self.endpoint.has_keys(*level) && !self.endpoint.is_discarded(*level) && !is_early

@@ -49,15 +49,16 @@ mod run;
 mod runner;
 mod selection;
 mod serving;
+mod stimulus;
 #[cfg(test)]
 mod testing;
 mod verdict;
 pub mod write;
 
 pub use self::{
-    client_prober::{ClientProber, ClientSubject},
+    client_prober::{ClientProber, ClientSubject, Crash},
     connection::Connection,
-    expectations::{Comparison, ExpectationError, Expectations},
+    expectations::{Change, Comparison, ExpectationError, Expectations},
     expected::Expected,
     finding::{Finding, PacketRecord},
     matrix::{Matrix, MatrixRow},
@@ -65,10 +66,12 @@ pub use self::{
     report::{Counts, Outcome, Report, Row},
     requirement::{Level, Need, Requirement, Rfc, Script, Section, Side},
     run::{Judged, Run},
-    runner::{Event, Liveness, REVIVAL_PAUSES, Runner, Target},
+    runner::{Event, Liveness, REVIVAL_PAUSES, Runner, Target, Unreachable},
     selection::{Selection, SelectionError},
     verdict::Verdict,
 };
+
+pub(crate) use self::{connection::opened_words, expected::close_words};
 
 /// Version of the requirements and of how they are judged; it grows when either changes, so that
 /// reports can be compared.

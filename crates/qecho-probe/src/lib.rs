@@ -4,6 +4,7 @@
 //! requirement. It has no clock and no socket: whoever runs it brings them, as [`remote`] does for
 //! servers on the network, and [`visiting`] for clients that come to a port.
 
+pub mod captured;
 pub mod conform;
 pub mod remote;
 pub mod visiting;

@@ -1,38 +1,112 @@
 //! Clients that come to a real UDP port.
 
+mod by_name;
+mod command;
+mod door;
+mod telling;
+mod visit;
+
 use std::{
     cell::RefCell,
-    collections::HashSet,
-    fmt, io,
+    fmt,
+    hash::{BuildHasher, RandomState},
+    io,
     net::SocketAddr,
     rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use qecho_io::{Arrival, BindError, ListeningPort};
-use qecho_packet::{
-    Direction, ObservedDatagram,
-    wire::{ConnectionId, packets},
-};
+use qecho_io::{BindError, Listen, ListeningPort};
 use qecho_peer::{
     endpoint::ServerConfig,
-    network::{Ecn, Network, PathId, Received},
+    network::Network,
+    tls::{self, ClientHello, InvalidKey},
 };
+use rustls::pki_types::CertificateDer;
 
+pub use self::{
+    by_name::{NamedVisit, VisitOutcome, VisitorsByName},
+    command::{ClientCommand, Places},
+    telling::{announcement, json_serving, words_for_visitor},
+};
+use self::{door::Door, visit::Visit};
 use crate::{
-    conform::ClientSubject,
-    remote::{LOOK_INTERVAL, SharedObserver, bits, codepoint, locked},
+    conform::{ClientSubject, Crash},
+    remote::{LOOK_INTERVAL, SharedObserver},
 };
 
-/// Connection IDs of earlier visits that are remembered; beyond them all are forgotten.
-const KNOWN_MAX: usize = 1 << 16;
+/// What a client says of itself before it is served.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// The host name that it asks for, if it does (RFC 6066 §3).
+    pub server_name: Option<String>,
+    /// The application protocols that it offers, the favourite first.
+    pub protocols: Vec<Vec<u8>>,
+}
 
-/// What makes a client come, such as a command that is started; it is given the address.
-pub type Invitation = Box<dyn FnMut(SocketAddr) -> io::Result<()>>;
+/// Returns how a client is served; one of which nothing is known is [`Caller::default`].
+pub type ServerFor = Arc<dyn Fn(&Caller) -> ServerConfig + Send + Sync>;
+
+/// Returns how a server behaves that behaves well: it shows a chain, whose first certificate is for
+/// a key of ECDSA P-256 (PKCS #8, DER), and agrees to these protocols, or to none.
+///
+/// All that is random derives of a seed, which is another one in each process.
+///
+/// # Errors
+/// If the key is none of ECDSA P-256.
+pub fn server(
+    chain: Vec<CertificateDer<'static>>,
+    key: &[u8],
+    protocols: Vec<Vec<u8>>,
+) -> Result<ServerConfig, InvalidKey> {
+    let seed = RandomState::new().hash_one(key);
+    let tls = tls::ServerConfig::new(chain, key, [])?.with(|tls| tls.alpn = protocols);
+    Ok(ServerConfig::new(tls, seed))
+}
+
+/// What makes a client come, such as a command that is started.
+pub trait Invitation {
+    /// Makes it come to one of these addresses.
+    ///
+    /// # Errors
+    /// If that cannot be done.
+    fn invite(&mut self, addresses: &[SocketAddr]) -> io::Result<()>;
+
+    /// Tells in words why it comes no more, once that is known.
+    fn refusal(&mut self) -> Option<String> {
+        None
+    }
+
+    /// Ends what the client does, as that has been judged; returns how its program has crashed,
+    /// if it has.
+    fn dismiss(&mut self) -> Option<Crash> {
+        None
+    }
+}
+
+impl<F: FnMut(&[SocketAddr]) -> io::Result<()>> Invitation for F {
+    fn invite(&mut self, addresses: &[SocketAddr]) -> io::Result<()> {
+        self(addresses)
+    }
+}
+
+impl<I: Invitation> Invitation for Rc<RefCell<I>> {
+    fn invite(&mut self, addresses: &[SocketAddr]) -> io::Result<()> {
+        self.borrow_mut().invite(addresses)
+    }
+
+    fn refusal(&mut self) -> Option<String> {
+        self.borrow_mut().refusal()
+    }
+
+    fn dismiss(&mut self) -> Option<Crash> {
+        self.borrow_mut().dismiss()
+    }
+}
 
 /// A client that comes to a port of this host.
 ///
@@ -41,23 +115,18 @@ pub type Invitation = Box<dyn FnMut(SocketAddr) -> io::Result<()>>;
 /// for another.
 pub struct VisitingClient {
     door: Rc<RefCell<Door>>,
+    server_for: ServerFor,
+    /// How the last visit is served.
     config: ServerConfig,
     patience: Duration,
     arrival_timeout: Duration,
-    invitation: Option<Invitation>,
+    invitation: Option<Box<dyn Invitation>>,
     is_stopped: Arc<AtomicBool>,
     observer: SharedObserver,
 }
 
-/// The port, and what is known of those who came.
-struct Door {
-    port: ListeningPort,
-    /// Connection IDs of connections that were begun, to which packets with long headers are.
-    known: HashSet<ConnectionId>,
-}
-
 impl VisitingClient {
-    /// Binds an address; port 0 lets the system choose. Clients are served as `config` says, and
+    /// Binds a place; port 0 lets the system choose. Clients are served as `server_for` says, and
     /// are given `patience` to come and for each answer.
     ///
     /// Once `is_stopped`, nothing is waited for any more, as if all time had passed: what a run
@@ -66,16 +135,16 @@ impl VisitingClient {
     /// # Errors
     /// [`BindError`], for instance when another process has the port.
     pub fn bind(
-        address: SocketAddr,
-        config: ServerConfig,
+        place: Listen,
+        server_for: ServerFor,
         patience: Duration,
         is_stopped: Arc<AtomicBool>,
     ) -> Result<Self, BindError> {
-        let port = ListeningPort::bind(address)?;
-        let known = HashSet::new();
+        let port = ListeningPort::bind(place)?;
         Ok(Self {
-            door: Rc::new(RefCell::new(Door { port, known })),
-            config,
+            door: Rc::new(RefCell::new(Door::new(port))),
+            config: server_for(&Caller::default()),
+            server_for,
             patience,
             arrival_timeout: patience,
             invitation: None,
@@ -86,9 +155,9 @@ impl VisitingClient {
 
     /// Lets something make the client come before each run.
     #[must_use]
-    pub fn with_invitation(self, invitation: Invitation) -> Self {
+    pub fn with_invitation(self, invitation: impl Invitation + 'static) -> Self {
         Self {
-            invitation: Some(invitation),
+            invitation: Some(Box::new(invitation)),
             ..self
         }
     }
@@ -102,45 +171,61 @@ impl VisitingClient {
         }
     }
 
-    /// Returns the address that clients come to.
-    pub fn address(&self) -> SocketAddr {
-        self.door.borrow().port.address()
+    /// Returns the addresses that clients come to.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.door.borrow().port.addresses()
     }
 
     /// Returns the place of what sees each datagram; what is put there sees those that follow.
     pub fn observer(&self) -> SharedObserver {
         Arc::clone(&self.observer)
     }
+
+    /// Waits until the client comes.
+    fn arrival(&mut self) -> io::Result<Visit> {
+        let outlet = self.door.borrow().port.outlet();
+        let until = outlet.now() + self.arrival_timeout;
+        loop {
+            let look = until.min(outlet.now() + LOOK_INTERVAL);
+            let arrival = self.door.borrow_mut().arrival(look)?;
+            if let Some(first) = arrival {
+                let inbox = door::Inbox::new(&self.door, &first);
+                let stopped = Arc::clone(&self.is_stopped);
+                let observer = Arc::clone(&self.observer);
+                return Ok(Visit::begin(
+                    outlet,
+                    first,
+                    Box::new(inbox),
+                    stopped,
+                    observer,
+                ));
+            }
+            let refusal = self.invitation.as_mut().and_then(|host| host.refusal());
+            if let Some(why) = refusal {
+                return Err(io::Error::other(why));
+            }
+            if look == until || self.is_stopped.load(SeqCst) {
+                let time = self.arrival_timeout.as_secs_f64();
+                let why = format!("no client has come within {time} s");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+            }
+        }
+    }
 }
 
 impl ClientSubject for VisitingClient {
     fn network(&mut self) -> io::Result<Box<dyn Network>> {
-        let address = self.address();
+        let addresses = self.addresses();
         if let Some(invitation) = &mut self.invitation {
-            invitation(address)?;
+            // The one before is gone.
+            invitation.dismiss();
+            self.door.borrow_mut().clear()?;
+            invitation.invite(&addresses)?;
         }
-        let mut visit = Visit {
-            door: Rc::clone(&self.door),
-            remote: None,
-            first: None,
-            is_stopped: Arc::clone(&self.is_stopped),
-            skipped: None,
-            observer: Arc::clone(&self.observer),
-        };
-        let until = visit.now() + self.arrival_timeout;
-        match visit.receive(until) {
-            Some(first) => {
-                visit.first = Some(first);
-                Ok(Box::new(visit))
-            }
-            None => Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!(
-                    "no client has come within {} s",
-                    self.arrival_timeout.as_secs_f64()
-                ),
-            )),
-        }
+        let mut visit = self.arrival()?;
+        let caller = visit.greet((self.server_for)(&Caller::default()), self.patience);
+        self.config = (self.server_for)(&caller);
+        Ok(Box::new(visit))
     }
 
     fn config(&self) -> ServerConfig {
@@ -153,153 +238,28 @@ impl ClientSubject for VisitingClient {
 
     fn pause(&mut self, time: Duration) {
         let mut door = self.door.borrow_mut();
-        let until = door.port.now() + time;
-        while !self.is_stopped.load(SeqCst) {
-            let look = until.min(door.port.now() + LOOK_INTERVAL);
-            match door.port.receive(look) {
-                Ok(None) if look < until => {}
-                // A client that comes too early comes again.
-                Ok(Some(_)) => {}
-                Ok(None) | Err(_) => return,
-            }
-        }
+        // A client that comes too early comes again.
+        door.pass(time, &self.is_stopped);
+    }
+
+    fn dismiss(&mut self) -> Option<Crash> {
+        self.invitation.as_mut()?.dismiss()
     }
 }
 
 impl fmt::Debug for VisitingClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VisitingClient")
-            .field("address", &self.address())
+            .field("addresses", &self.addresses())
             .finish_non_exhaustive()
     }
 }
 
-impl Door {
-    /// Tells whether a datagram begins a connection: its first packet has a long header, to a
-    /// connection ID that nobody has used yet.
-    fn is_begun_by(&self, datagram: &[u8]) -> bool {
-        let mut destinations = destinations(datagram);
-        destinations
-            .next()
-            .is_some_and(|id| !self.known.contains(&id))
-    }
-
-    /// Remembers connection IDs of a visit.
-    fn learn(&mut self, ids: impl Iterator<Item = ConnectionId>) {
-        if self.known.len() > KNOWN_MAX {
-            self.known.clear();
-        }
-        self.known.extend(ids);
-    }
-}
-
-/// The network to one client, which is the one that comes first.
-struct Visit {
-    door: Rc<RefCell<Door>>,
-    remote: Option<SocketAddr>,
-    first: Option<Received>,
-    is_stopped: Arc<AtomicBool>,
-    /// The end of what was not waited for any more.
-    skipped: Option<Instant>,
-    observer: SharedObserver,
-}
-
-impl Visit {
-    fn show(&self, direction: Direction, remote: SocketAddr, ecn: u8, contents: &[u8]) {
-        if let Some(observer) = &mut *locked(&self.observer) {
-            let door = self.door.borrow();
-            observer.see(&ObservedDatagram {
-                at: door.port.since_1970(),
-                direction,
-                local: door.port.address(),
-                remote,
-                ecn,
-                contents,
-                segment_size: None,
-            });
+impl Caller {
+    fn of(hello: Option<&ClientHello>) -> Self {
+        Self {
+            server_name: hello.and_then(ClientHello::server_name).map(str::to_owned),
+            protocols: hello.map(ClientHello::protocols).unwrap_or_default(),
         }
     }
-
-    /// Takes a datagram, if it is of this visit.
-    fn take(&mut self, arrival: Arrival) -> Option<Received> {
-        let Arrival {
-            remote,
-            ecn,
-            contents,
-            ..
-        } = arrival;
-        let is_theirs = match self.remote {
-            Some(of_visit) => of_visit == remote,
-            None => self.door.borrow().is_begun_by(&contents),
-        };
-        if !is_theirs {
-            return None;
-        }
-        self.remote = Some(remote);
-        self.show(Direction::Received, remote, ecn, &contents);
-        self.door.borrow_mut().learn(destinations(&contents));
-        Some(Received {
-            path: PathId(0),
-            datagram: contents,
-            ecn: codepoint(ecn),
-        })
-    }
-}
-
-impl Network for Visit {
-    fn now(&self) -> Instant {
-        let now = self.door.borrow().port.now();
-        self.skipped.map_or(now, |skipped| skipped.max(now))
-    }
-
-    fn send(&mut self, _: PathId, datagram: &[u8], ecn: Ecn) {
-        let Some(remote) = self.remote else {
-            return;
-        };
-        let ecn = bits(ecn);
-        self.show(Direction::Sent, remote, ecn, datagram);
-        let mut door = self.door.borrow_mut();
-        let sources = packets(datagram, 0).map_while(Result::ok);
-        door.learn(sources.filter_map(|packet| packet.header.source));
-        // What the system does not send is lost, as on any network.
-        let _ = door.port.send(remote, datagram, ecn);
-    }
-
-    fn receive(&mut self, until: Instant) -> Option<Received> {
-        if let Some(first) = self.first.take() {
-            return Some(first);
-        }
-        while !self.is_stopped.load(SeqCst) {
-            let now = self.door.borrow().port.now();
-            let look = until.min(now + LOOK_INTERVAL);
-            let arrival = self.door.borrow_mut().port.receive(look);
-            match arrival {
-                Ok(Some(arrival)) => {
-                    if let Some(received) = self.take(arrival) {
-                        return Some(received);
-                    }
-                }
-                Ok(None) if look < until => {}
-                Ok(None) => return None,
-                Err(_) => break,
-            }
-        }
-        self.skipped = self.skipped.max(Some(until));
-        None
-    }
-
-    fn open_path(&mut self) -> io::Result<PathId> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "a server has one port",
-        ))
-    }
-}
-
-/// Returns the destinations of the packets of a datagram that have long headers.
-fn destinations(datagram: &[u8]) -> impl Iterator<Item = ConnectionId> {
-    let packets = packets(datagram, 0).map_while(Result::ok);
-    packets
-        .take_while(|packet| packet.header.version.is_some())
-        .map(|packet| packet.header.destination)
 }

@@ -122,7 +122,7 @@ pub(crate) enum Command {
     Bench(Box<BenchArguments>),
     /// Lay reports of `qecho bench` over each other, as one page
     Report(ReportArguments),
-    /// Is this QUIC server right? A verdict for each requirement
+    /// Is this QUIC server or client right? A verdict for each requirement
     Conform(Box<ConformArguments>),
     /// Make and look after certificates for development, as mkcert does
     #[command(subcommand)]

@@ -32,6 +32,7 @@ use std::{
 };
 
 use anyhow::Context;
+use qecho_io::listen::{Listen, overlap};
 use qecho_terminal::prose::Prose;
 
 use crate::{
@@ -43,9 +44,26 @@ use crate::{
 /// Name of this program in files.
 const PROGRAM: &str = concat!("qecho ", env!("CARGO_PKG_VERSION"));
 
-/// Hint for two places to listen on of which one takes the other's port.
-const OVERLAP_HINT: &str = "two of the --listen take the same port of the same address, as \
-                            '*:PORT' takes that of localhost too: leave one of them out";
+/// Returns what to do where a place cannot be listened on.
+fn listen_hint(kind: io::ErrorKind, places: &[Listen]) -> Option<&'static str> {
+    match kind {
+        io::ErrorKind::AddrInUse if overlap(places) => Some(
+            "two of the --listen take the same port of the same address, as \
+             '*:PORT' takes that of localhost too: leave one of them out",
+        ),
+        io::ErrorKind::AddrInUse => Some(
+            "another program, perhaps another qecho, has this port; \
+             choose another by --listen localhost:PORT, or 0 for any that is free",
+        ),
+        io::ErrorKind::AddrNotAvailable => {
+            Some("this host does not have that address; --listen '*:PORT' takes all that it has")
+        }
+        io::ErrorKind::PermissionDenied => {
+            Some("the system keeps this port for others; choose one by --listen localhost:PORT")
+        }
+        _ => None,
+    }
+}
 
 /// Runs the command that was typed.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitStatus, Failure> {

@@ -152,9 +152,10 @@ fn is_loopback(name: &ServerName<'_>) -> bool {
     match name {
         ServerName::DnsName(name) => {
             let name = name.as_ref();
-            name.strip_suffix('.')
-                .unwrap_or(name)
-                .eq_ignore_ascii_case("localhost")
+            let name = name.strip_suffix('.').unwrap_or(name);
+            // With all that is below it (RFC 6761 §6.3).
+            let last = name.rsplit('.').next();
+            last.is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
         }
         ServerName::IpAddress(address) => IpAddr::from(*address).is_loopback(),
         _ => false,
@@ -166,15 +167,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_is_localhost_and_the_loopback_addresses() {
+    fn loopback_is_localhost_with_all_below_it_and_the_loopback_addresses() {
         let loopback = |name: &'static str| is_loopback(&ServerName::try_from(name).unwrap());
-        for name in ["localhost", "LocalHost", "127.0.0.1", "127.255.0.9", "::1"] {
+        for name in [
+            "localhost",
+            "LocalHost",
+            "a.localhost",
+            "127.0.0.1",
+            "127.255.0.9",
+            "::1",
+        ] {
             assert!(loopback(name), "{name}");
         }
         for name in [
             "example.com",
             "localhost.example.com",
-            "a.localhost",
+            "alocalhost",
             "192.0.2.1",
             "::2",
         ] {

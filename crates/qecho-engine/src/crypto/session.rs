@@ -275,6 +275,9 @@ impl crypto::Session for TlsSession {
         let (Some(session), Some(token_length)) = (self.running(), token_length) else {
             return false;
         };
+        if source_of_retry(header).is_none_or(|source| source == &original_destination_cid[..]) {
+            return false;
+        }
         let (token, tag) = payload.split_at(token_length);
         // Both sides of the comparison are public: the key is in the RFC.
         let valid = initial::retry_tag(original_destination_cid, &[header, token]) == tag;
@@ -293,6 +296,15 @@ impl crypto::Session for TlsSession {
         // Nobody asks for it.
         Err(ExportKeyingMaterialError)
     }
+}
+
+/// Returns the source connection ID of a Retry packet's header (RFC 9000 §17.2.5); one that is the
+/// client's own choice of a destination is no answer to it (§17.2.5.1).
+fn source_of_retry(header: &[u8]) -> Option<&[u8]> {
+    /// The first byte, and the version.
+    const BEFORE: usize = 1 + 4;
+    let destination_length = header.get(BEFORE)?;
+    header.get(BEFORE + 1 + usize::from(*destination_length) + 1..)
 }
 
 /// Secrets of the 1-RTT keys that follow the first ones (RFC 9001 §6).

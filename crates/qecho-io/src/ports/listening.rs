@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     io,
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -12,23 +13,30 @@ use rustix::event::PollFlags;
 
 use super::{ARRIVALS_MAX, send, wait, without_mapping};
 use crate::{
-    BindError,
+    BindError, Listen,
     event_loop::clock,
-    socket::{ReceiveBuffers, ReceiveErrors, Socket},
+    listen,
+    socket::{ReceiveBuffers, Socket},
 };
 
 /// A local UDP port at which peers come, for a program that waits for each datagram. Nothing
 /// happens but in its methods, which may wait.
 pub struct ListeningPort {
-    socket: Socket,
+    outlet: Outlet,
     buffers: ReceiveBuffers,
     arrivals: VecDeque<Arrival>,
 }
+
+/// The way out of a [`ListeningPort`], which any thread may have beside it.
+#[derive(Clone, Debug)]
+pub struct Outlet(Arc<Vec<Socket>>);
 
 /// A datagram that has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Arrival {
+    /// The address that it came to, by its number among those of the port.
+    pub at: usize,
     /// Address of the sender.
     pub remote: SocketAddr,
     /// The ECN bits of its IP header (RFC 3168).
@@ -38,40 +46,26 @@ pub struct Arrival {
 }
 
 impl ListeningPort {
-    /// Binds an address; port 0 lets the system choose.
+    /// Binds each address of a place, all to one port.
     ///
     /// # Errors
     /// [`BindError`], for instance when another process has the port.
-    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
+    pub fn bind(place: Listen) -> Result<Self, BindError> {
         Ok(Self {
-            socket: Socket::bind(address, ReceiveErrors::No)?,
+            outlet: Outlet(Arc::new(listen::bind(&[place])?)),
             buffers: ReceiveBuffers::new(),
             arrivals: VecDeque::new(),
         })
     }
 
-    /// Returns the address that it really has.
-    pub fn address(&self) -> SocketAddr {
-        self.socket.address()
+    /// Returns the way out.
+    pub fn outlet(&self) -> Outlet {
+        self.outlet.clone()
     }
 
-    /// Returns the time.
-    pub fn now(&self) -> Instant {
-        clock()
-    }
-
-    /// Returns the time since 1970, as captures have it.
-    pub fn since_1970(&self) -> Duration {
-        SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
-    }
-
-    /// Sends a datagram with these ECN bits; waits while the system has no room for it.
-    ///
-    /// # Errors
-    /// The system's if it does not send it.
-    pub fn send(&mut self, remote: SocketAddr, contents: &[u8], ecn: u8) -> io::Result<()> {
-        let datagram = Datagram::new(0, remote, contents.to_vec()).with_ecn(ecn);
-        send(&self.socket, &datagram)
+    /// Returns the addresses that it really has; at least one.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.outlet.0.iter().map(Socket::address).collect()
     }
 
     /// Waits for what comes next; returns nothing once it is `until`.
@@ -91,39 +85,78 @@ impl ListeningPort {
             if rest.is_zero() {
                 return Ok(None);
             }
-            wait(&[&self.socket], PollFlags::IN, Some(rest))?;
+            let sockets: Vec<_> = self.outlet.0.iter().collect();
+            wait(&sockets, PollFlags::IN, Some(rest))?;
         }
     }
 
     /// Takes what the kernel has.
     fn collect(&mut self) {
         let Self {
-            socket,
+            outlet,
             buffers,
             arrivals,
         } = self;
-        // A pending error hides a datagram from one call, and is no datagram itself.
-        for _ in 0..2 {
-            let received = socket.receive(0, buffers, |received, _| {
-                if arrivals.len() < ARRIVALS_MAX {
-                    arrivals.push_back(Arrival {
-                        remote: without_mapping(received.remote),
-                        ecn: received.ecn,
-                        contents: received.data.to_vec(),
-                    });
+        for (at, socket) in outlet.0.iter().enumerate() {
+            // A pending error hides a datagram from one call, and is no datagram itself.
+            for _ in 0..2 {
+                let received = socket.receive(at, buffers, |received, _| {
+                    if arrivals.len() < ARRIVALS_MAX {
+                        arrivals.push_back(Arrival {
+                            at,
+                            remote: without_mapping(received.remote),
+                            ecn: received.ecn,
+                            contents: received.data.to_vec(),
+                        });
+                    }
+                });
+                if received.is_ok() {
+                    break;
                 }
-            });
-            if received.is_ok() {
-                break;
             }
         }
+    }
+}
+
+impl Outlet {
+    /// Sends a datagram from an address of the port with these ECN bits; waits while the system
+    /// has no room for it.
+    ///
+    /// # Errors
+    /// The system's if it does not send it, [`io::ErrorKind::NotFound`] if there is no such
+    /// address.
+    pub fn send(
+        &self,
+        from: usize,
+        remote: SocketAddr,
+        contents: &[u8],
+        ecn: u8,
+    ) -> io::Result<()> {
+        let socket = self.0.get(from).ok_or(io::ErrorKind::NotFound)?;
+        let datagram = Datagram::new(from, remote, contents.to_vec()).with_ecn(ecn);
+        send(socket, &datagram)
+    }
+
+    /// Returns an address of the port by its number.
+    pub fn address(&self, at: usize) -> Option<SocketAddr> {
+        self.0.get(at).map(Socket::address)
+    }
+
+    /// Returns the time.
+    pub fn now(&self) -> Instant {
+        clock()
+    }
+
+    /// Returns the time since 1970, as captures have it.
+    pub fn since_1970(&self) -> Duration {
+        SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
     }
 }
 
 impl std::fmt::Debug for ListeningPort {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ListeningPort")
-            .field("socket", &self.socket)
+            .field("outlet", &self.outlet)
             .finish_non_exhaustive()
     }
 }
@@ -134,22 +167,27 @@ mod tests {
     use crate::Ports;
 
     #[test]
-    fn peers_come_to_a_port_and_are_answered() {
-        let address = "127.0.0.1:0".parse().expect("an address");
-        let mut port = ListeningPort::bind(address).expect("loopback has ports");
-        let bind = || Ports::open(port.address()).expect("loopback has ports");
-        let mut peers = [bind(), bind()];
-        for (peer, ecn) in peers.iter_mut().zip([0, 2]) {
-            peer.send(0, b"hello", ecn).expect("it leaves");
-            let until = port.now() + Duration::from_secs(20);
-            let arrival = port.receive(until).expect("it waits").expect("it comes");
-            assert_eq!((arrival.ecn, &*arrival.contents), (ecn, &b"hello"[..]));
-            assert_eq!(Some(arrival.remote), peer.local(0));
-            port.send(arrival.remote, b"answer", 1).expect("it leaves");
-            let answer = peer.receive(until).expect("it waits");
-            assert!(answer.is_some(), "the answer comes");
+    fn peers_come_to_each_address_of_a_port_and_are_answered() {
+        let mut port = ListeningPort::bind(Listen::Loopback { port: 0 });
+        let port = port.as_mut().expect("loopback has ports");
+        let outlet = port.outlet();
+        for (at, address) in port.addresses().into_iter().enumerate() {
+            for ecn in [0, 2] {
+                let mut peer = Ports::open(address).expect("loopback has ports");
+                peer.send(0, b"hello", ecn).expect("it leaves");
+                let until = outlet.now() + Duration::from_secs(20);
+                let arrival = port.receive(until).expect("it waits").expect("it comes");
+                assert_eq!((arrival.ecn, &*arrival.contents), (ecn, &b"hello"[..]));
+                assert_eq!(Some(arrival.remote), peer.local(0));
+                assert_eq!((arrival.at, outlet.address(at)), (at, Some(address)));
+                outlet
+                    .send(at, arrival.remote, b"answer", 1)
+                    .expect("it leaves");
+                let answer = peer.receive(until).expect("it waits");
+                assert!(answer.is_some(), "the answer comes");
+            }
         }
-        let until = port.now() + Duration::from_millis(20);
+        let until = outlet.now() + Duration::from_millis(20);
         assert_eq!(port.receive(until).expect("it waits"), None);
     }
 }

@@ -9,7 +9,7 @@ use qecho_packet::{
 use rand::Rng;
 
 use super::{Endpoint, IssuedId, ServerConfig, Violation, random_id};
-use crate::tls::{ClientTls, Level, Message, Negotiated, Output, ServerTls, TlsError};
+use crate::tls::{ClientHello, ClientTls, Level, Message, Negotiated, Output, ServerTls, TlsError};
 
 /// Connection IDs that are issued at most.
 const ISSUED_MAX: u64 = 4;
@@ -46,6 +46,13 @@ impl Tls {
             Self::Client(tls) => tls.send_message(level, message),
             Self::Server(tls) => tls.send_message(level, message),
             Self::Waiting(_) => {}
+        }
+    }
+
+    pub(super) fn client_hello(&self) -> Option<&ClientHello> {
+        match self {
+            Self::Server(tls) => tls.client_hello(),
+            Self::Client(_) | Self::Waiting(_) => None,
         }
     }
 

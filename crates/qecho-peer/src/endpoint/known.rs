@@ -6,7 +6,7 @@ use super::{ConnectionIds, Ended, Endpoint, ReceivedStream, Violation, space_of}
 use crate::{
     network::PathId,
     received::{Close, ReceivedPacket, Record},
-    tls::{Level, Negotiated, Session, TlsError},
+    tls::{ClientHello, Level, Negotiated, Session, TlsError},
 };
 
 impl Endpoint {
@@ -93,6 +93,11 @@ impl Endpoint {
     /// Returns what TLS has agreed on; a server's TLS begins with its client.
     pub fn negotiated(&self) -> Option<&Negotiated> {
         self.tls.negotiated()
+    }
+
+    /// Returns what a client has offered to this server.
+    pub fn client_hello(&self) -> Option<&ClientHello> {
+        self.tls.client_hello()
     }
 
     /// Returns what a client may resume the connection with.

@@ -46,6 +46,7 @@ impl Endpoint {
             path: received.path,
             ecn: received.ecn,
             bytes: bytes.clone(),
+            is_told: false,
         };
         let Some(datagram) = self.record.keep(recorded) else {
             return;
@@ -60,10 +61,7 @@ impl Endpoint {
         };
         let id_length = self.ids.length_in(bytes).unwrap_or(self.source.len());
         for packet in packets(bytes, id_length) {
-            let mut unopened = self.record.unopened.iter();
-            let is_behind = unopened
-                .any(|before| before.datagram == datagram && before.why == Unopened::NotAuthentic);
-            if is_behind && !self.behaviour.reads_whole_datagrams {
+            if !self.behaviour.reads_whole_datagrams && self.had_unreadable(datagram) {
                 break;
             }
             match packet {
@@ -78,6 +76,14 @@ impl Endpoint {
             }
         }
         self.answer_closing();
+    }
+
+    /// Tells whether a datagram had a packet that is not authentic, or of keys that are gone.
+    fn had_unreadable(&self, datagram: usize) -> bool {
+        let mut unopened = self.record.unopened.iter();
+        let mut packets = self.record.packets.iter().rev();
+        unopened.any(|it| it.datagram == datagram && it.why == Unopened::NotAuthentic)
+            || packets.any(|it| it.datagram == datagram && self.is_discarded(it.level))
     }
 
     fn receive_packet(&mut self, arrival: Arrival, received: &Received, packet: &Protected<'_>) {
@@ -279,7 +285,8 @@ impl Endpoint {
                 self.answer_by_retry(arrival, header, &token);
                 return true;
             }
-            if header.token != token {
+            let is_given = header.token == token && arrival.path == self.paths.current;
+            if !is_given && self.behaviour.checks_tokens {
                 return true;
             }
             self.paths.validate(arrival.path);
@@ -294,6 +301,7 @@ impl Endpoint {
     /// Answers the first Initial packet, and each that comes again, by a Retry.
     fn answer_by_retry(&mut self, arrival: Arrival, header: &Header, token: &[u8]) {
         self.original_destination = header.destination;
+        self.paths.current = arrival.path;
         let source = self
             .retry_source
             .unwrap_or_else(|| random_id(&mut self.random));

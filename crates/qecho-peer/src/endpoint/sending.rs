@@ -35,13 +35,15 @@ const FIXED_BIT: u8 = 0x40;
 impl Endpoint {
     /// Returns the next datagram that is to be sent; to be asked until there is none.
     pub fn transmit(&mut self, now: Instant) -> Option<OutDatagram> {
-        let datagram = self
-            .raw
-            .pop_front()
-            .or_else(|| self.scripted_datagram(now))
-            .or_else(|| self.close_datagram(now))
-            .or_else(|| self.path_datagram(now))
-            .or_else(|| self.own_datagram(now))?;
+        let raw = self.raw.pop_front().map(|datagram| (datagram, true));
+        let told = raw.or_else(|| self.scripted_datagram(now));
+        let (datagram, is_told) = told.or_else(|| {
+            let own = self
+                .close_datagram(now)
+                .or_else(|| self.path_datagram(now))
+                .or_else(|| self.own_datagram(now));
+            Some((own?, false))
+        })?;
         self.paths.went(datagram.path, datagram.bytes.len(), now);
         self.record.keep(RecordedDatagram {
             at: now,
@@ -49,6 +51,7 @@ impl Endpoint {
             path: datagram.path,
             ecn: datagram.ecn,
             bytes: datagram.bytes.clone(),
+            is_told,
         });
         Some(datagram)
     }
@@ -67,8 +70,8 @@ impl Endpoint {
     }
 
     /// Returns the first datagram of the script for which there are keys; 0-RTT packets wait for
-    /// the ClientHello to go before them, too.
-    fn scripted_datagram(&mut self, now: Instant) -> Option<OutDatagram> {
+    /// the ClientHello to go before them, too. Tells whether it is what the script is about.
+    fn scripted_datagram(&mut self, now: Instant) -> Option<(OutDatagram, bool)> {
         let has_begun = self.next_number(Level::Initial) > 0;
         let has_keys = |packets: &Vec<Packet>| {
             packets.iter().all(|packet| {
@@ -78,7 +81,8 @@ impl Endpoint {
         let at = self.scripted.iter().position(has_keys)?;
         let packets = self.scripted.remove(at)?;
         let path = packets.first().and_then(|packet| packet.path);
-        self.datagram(now, path.unwrap_or(self.paths.current), &packets)
+        let datagram = self.datagram(now, path.unwrap_or(self.paths.current), &packets)?;
+        Some((datagram, packets.iter().any(|packet| !packet.is_aside)))
     }
 
     /// Puts packets into one datagram, padded as RFC 9000 §14.1 wants it unless a packet says

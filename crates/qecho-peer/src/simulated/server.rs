@@ -27,6 +27,9 @@ const DESTINATION_MIN: usize = 8;
 /// Connections that are kept; the oldest are forgotten.
 const CONNECTIONS_MAX: usize = 64;
 
+/// What a mutant does whenever a datagram has come.
+type Habit = dyn Fn(&mut Endpoint, usize);
+
 /// A well-behaved server, which echoes, or a mutant of it.
 pub struct SimulatedServer {
     /// Connections that were begun, the oldest first.
@@ -35,6 +38,7 @@ pub struct SimulatedServer {
     config: ServerConfig,
     rules: Box<dyn Fn() -> Rules>,
     faults: BTreeSet<Fault>,
+    habits: Vec<Box<Habit>>,
     chance: Chance,
     is_dead: bool,
     outbox: VecDeque<OutDatagram>,
@@ -59,6 +63,7 @@ impl SimulatedServer {
             config,
             rules: Box::new(|| Rules::new(Side::Server)),
             faults: BTreeSet::new(),
+            habits: Vec::new(),
             is_dead: false,
             outbox: VecDeque::new(),
         }
@@ -78,6 +83,14 @@ impl SimulatedServer {
         for fault in &self.faults {
             fault.spoil(&mut self.config.behaviour);
         }
+        self
+    }
+
+    /// Gives the server a habit: something that it does with an endpoint whenever a datagram has
+    /// come for it, whose packets are those of [`Endpoint::received`] from a place on.
+    #[must_use]
+    pub fn with_habit(mut self, habit: impl Fn(&mut Endpoint, usize) + 'static) -> Self {
+        self.habits.push(Box::new(habit));
         self
     }
 
@@ -149,6 +162,9 @@ impl SimulatedServer {
         echo.advance(endpoint);
         for fault in &self.faults {
             fault.react(endpoint, *seen);
+        }
+        for habit in &self.habits {
+            habit(endpoint, *seen);
         }
         *seen = endpoint.received().len();
         let is_violated = endpoint.violation().is_some() || endpoint.tls_error().is_some();

@@ -147,6 +147,12 @@ impl ClientHello {
         let names = self.extension(extension_type::SERVER_NAME)?;
         std::str::from_utf8(host_name(names).ok()??).ok()
     }
+
+    /// Returns the application protocols that are offered (RFC 7301 §3.1), the favourite first.
+    pub fn protocols(&self) -> Vec<Vec<u8>> {
+        let names = self.extension(extension_type::ALPN).map(protocol_names);
+        names.and_then(Result::ok).unwrap_or_default()
+    }
 }
 
 impl ServerHello {

@@ -4,15 +4,15 @@
 use std::{sync::Arc, time::Duration};
 
 use qecho_packet::{
-    Direction, TransportParameters,
+    Direction, Side, TransportParameters,
     close::TRANSPORT_PARAMETER_ERROR,
     wire::{Frame, PacketType, packets},
 };
 use qecho_peer::{
-    endpoint::{ClientConfig, Ended, Parameters},
+    endpoint::{ClientConfig, Ended, Endpoint, Parameters},
     network::{Ecn, PathId},
     packet::{Packet, initial},
-    received::Unopened,
+    received::{ReceivedPacket, Unopened},
     script::{Opened, Reaction},
     tls::{ClientHello, Level, Message, TlsRule},
 };
@@ -60,10 +60,35 @@ impl Run<'_> {
         change: impl Fn(&mut Parameters) + Send + Sync + 'static,
         expected: Expected,
     ) -> Judged {
-        self.handshake(
-            |config| config.edit_parameters = Some(Arc::new(change)),
-            expected,
-        )
+        let mut connection = self.begin(|settings| {
+            *settings.edit_parameters = Some(Arc::new(change));
+            // A preferred address has the number of the next one.
+            settings.behaviour.issues_connection_ids = false;
+        })?;
+        connection.expect_of_handshake(expected)
+    }
+
+    /// Connects with changed extensions in ClientHello, or in EncryptedExtensions, and judges what
+    /// becomes of that.
+    ///
+    /// # Errors
+    /// The requirement was not reached.
+    pub(super) fn extensions(
+        &mut self,
+        change: impl Fn(&mut Vec<(u16, Vec<u8>)>) + Send + Sync + 'static,
+        expected: Expected,
+    ) -> Judged {
+        let edit = move |message: &mut Message| match message {
+            Message::ClientHello(hello) => change(&mut hello.extensions),
+            Message::EncryptedExtensions(extensions) => change(extensions),
+            _ => {}
+        };
+        let mut connection = self.begin(|settings| {
+            *settings.edit_messages = Some(Arc::new(edit));
+            // A server may answer what was left out.
+            settings.ignored_rules.push(TlsRule::UnsolicitedExtension);
+        })?;
+        connection.expect_of_handshake(expected)
     }
 
     /// Connects with a changed ClientHello, and judges what becomes of that.
@@ -101,8 +126,8 @@ impl Run<'_> {
         Ok(self.send_first_packet(odd)?.judge_first_packet(expected))
     }
 
-    /// The same, for what is odd beneath the protection of the packet. A Retry is sent before
-    /// that is looked at.
+    /// The same, for what is odd beneath the protection of the packet, be it of ClientHello or
+    /// of ServerHello. A Retry is sent before that is looked at.
     ///
     /// # Errors
     /// The requirement was not reached, or is not applicable.
@@ -111,6 +136,9 @@ impl Run<'_> {
         odd: impl Fn(Packet) -> Packet,
         expected: Expected,
     ) -> Judged {
+        if self.is_of_client() {
+            return self.server_hello(odd, expected);
+        }
         let connection = self.send_first_packet(odd)?;
         let answers = connection.answers();
         let first = answers.first().and_then(|answer| packet_type(answer));
@@ -176,7 +204,7 @@ impl Run<'_> {
         Ok(connection)
     }
 
-    /// Connects until there are keys for Handshake packets; the client's Finished is held back.
+    /// Connects until there are keys for Handshake packets; Finished of this side is held back.
     ///
     /// # Errors
     /// The requirement was not reached.
@@ -184,6 +212,9 @@ impl Run<'_> {
         &mut self,
         change: impl FnOnce(&mut ClientConfig),
     ) -> Result<Connection, Finding> {
+        if self.is_of_client() {
+            return self.with_handshake_keys();
+        }
         let mut connection = self.client(change)?;
         connection.flush();
         connection.endpoint_mut().behaviour.sends_crypto = false;
@@ -202,9 +233,47 @@ impl Run<'_> {
     }
 }
 
+impl Run<'_> {
+    /// Connects until the peer knows this side's connection ID, as by `is_enough` of what a server
+    /// has answered; then Initial packets of this side are the script's alone.
+    ///
+    /// # Errors
+    /// The requirement was not reached.
+    pub(super) fn with_initial_keys(
+        &mut self,
+        is_enough: impl Fn(&Endpoint) -> bool,
+    ) -> Result<Connection, Finding> {
+        let mut connection = match self.is_of_client() {
+            true => self.with_server_hello()?,
+            false => self.client(|config| config.behaviour.acknowledges = false)?,
+        };
+        connection.flush();
+        connection.endpoint_mut().behaviour.sends_crypto = false;
+        let is_client = self.is_of_client();
+        let has_come = |endpoint: &Endpoint| is_client || is_enough(endpoint);
+        let patience = connection.patience;
+        connection.wait_for(
+            |endpoint| has_come(endpoint) || endpoint.ended().is_some(),
+            patience,
+        );
+        // A probe of this side's own is right, and acknowledged.
+        connection.stop_resending();
+        match has_come(connection.endpoint()) {
+            true => Ok(connection),
+            false => Err(Finding::new(
+                Verdict::NotReached,
+                "too little of the handshake has come",
+            )),
+        }
+    }
+}
+
 impl Connection {
     /// Connects, and judges what becomes of that.
     pub(super) fn expect_of_handshake(&mut self, expected: Expected) -> Judged {
+        if self.endpoint().side() == Side::Server {
+            return self.expect_of_client(expected);
+        }
         let opened = self.open();
         let not_reached = |seen: String| Err(Finding::new(Verdict::NotReached, seen));
         if let Some(error) = self.endpoint().tls_error()
@@ -235,10 +304,7 @@ impl Connection {
             reaction = self.reaction();
             finding = expected.judge(&reaction);
         }
-        if matches!(reaction, Reaction::LivesOn { .. }) {
-            "the connection lives on".clone_into(&mut finding.seen);
-        }
-        Ok(finding)
+        Ok(finding.of_life_alone())
     }
 
     /// Judges what has come back for an odd first packet.
@@ -272,8 +338,24 @@ impl Connection {
     /// handshake's beginning costs the peer besides.
     pub(super) fn round_trip(&self) -> Duration {
         let record = self.endpoint().record();
-        let [sent, received] = [Direction::Sent, Direction::Received]
-            .map(|direction| record.directed(direction).next().map(|first| first.at));
+        let sent = record.directed(Direction::Sent).next();
+        let sent = sent.map(|first| first.at);
+        let received = match self.endpoint().side() {
+            Side::Client => record
+                .directed(Direction::Received)
+                .next()
+                .map(|first| first.at),
+            // A client may say more before it has the answer.
+            Side::Server => {
+                let mut packets = record.packets.iter();
+                let is_answer = |packet: &&ReceivedPacket| {
+                    let frames = packet.frames();
+                    packet.level != Level::Initial
+                        || frames.iter().any(|frame| matches!(frame, Frame::Ack(_)))
+                };
+                packets.find(is_answer).map(|answer| answer.at)
+            }
+        };
         match (sent, received) {
             (Some(sent), Some(received)) => received.saturating_duration_since(sent),
             _ => self.patience,

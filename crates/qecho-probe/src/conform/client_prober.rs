@@ -2,6 +2,7 @@
 
 use std::{io, time::Duration};
 
+use qecho_packet::close::INTERNAL_ERROR;
 use qecho_peer::{endpoint::ServerConfig, network::Network, script::Opened};
 
 use super::{
@@ -26,6 +27,21 @@ pub trait ClientSubject {
 
     /// Waits.
     fn pause(&mut self, time: Duration);
+
+    /// Ends what the client does, as its run has been judged; returns how its program has
+    /// crashed, if that can be told.
+    fn dismiss(&mut self) -> Option<Crash> {
+        None
+    }
+}
+
+/// A program that has ended as programs do that crash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// How it has ended, the same each time, such as `SIGSEGV`.
+    pub how: String,
+    /// What it said of it, if it did.
+    pub said: Option<String>,
 }
 
 /// Tries requirements on a client by their scripts.
@@ -38,6 +54,8 @@ pub struct ClientProber<S> {
     /// Clients that were waited for.
     connections: u64,
     has_connected: bool,
+    /// How its program ends if something ordinary goes wrong, once that has been tried.
+    usual_ends: Option<Vec<String>>,
     /// Runs since the client came last.
     absences: u32,
 }
@@ -52,6 +70,7 @@ impl<S: ClientSubject> ClientProber<S> {
             subject,
             connections: 0,
             has_connected: false,
+            usual_ends: None,
             absences: 0,
         }
     }
@@ -70,14 +89,56 @@ impl<S: ClientSubject> ClientProber<S> {
             _ => Ok(opened),
         }
     }
+
+    /// Takes a program's crash into account, unless it ends like that whenever its connection is
+    /// closed by an error: many a program leaves its errors to a panic.
+    fn judge_crash(&mut self, finding: &mut Finding, crash: Crash) {
+        if self.usual_ends().contains(&crash.how) {
+            return;
+        }
+        let said = crash
+            .said
+            .map_or(String::new(), |said| format!(" ({said})"));
+        finding.seen += &format!("; its program has crashed: {}{said}", crash.how);
+        finding.verdict = Verdict::Crashed;
+    }
+
+    /// Returns how the program ends when its connection is closed by an error, before and after
+    /// the handshake.
+    fn usual_ends(&mut self) -> &[String] {
+        if self.usual_ends.is_none() {
+            let ends = [false, true].map(|is_open| self.end_after_error(is_open));
+            let ends = ends.into_iter().flatten().map(|crash| crash.how);
+            self.usual_ends = Some(ends.collect());
+        }
+        self.usual_ends.as_deref().unwrap_or_default()
+    }
+
+    fn end_after_error(&mut self, is_open: bool) -> Option<Crash> {
+        let mut run = Run::new(Peer::Client(&mut self.subject), &mut self.connections);
+        if let Ok(mut connection) = run.serve(|_| {}) {
+            if is_open {
+                connection.open();
+            }
+            connection.endpoint_mut().close(false, INTERNAL_ERROR, "");
+            let patience = connection.patience;
+            connection.settle(patience / 8);
+        }
+        self.subject.dismiss()
+    }
 }
 
 impl<S: ClientSubject> Target for ClientProber<S> {
     fn run(&mut self, requirement: &'static Requirement) -> Finding {
         let peer = Peer::Client(&mut self.subject);
-        let finding = Run::new(peer, &mut self.connections).of(requirement);
+        let mut finding = Run::new(peer, &mut self.connections).of(requirement);
         let is_absent = finding.verdict == Verdict::NotReached && finding.packets.is_empty();
         self.absences = if is_absent { self.absences + 1 } else { 0 };
+        if let Some(crash) = self.subject.dismiss()
+            && !is_absent
+        {
+            self.judge_crash(&mut finding, crash);
+        }
         finding
     }
 
@@ -88,7 +149,9 @@ impl<S: ClientSubject> Target for ClientProber<S> {
                 false => Liveness::Gone("the client does not come any more".to_owned()),
             };
         }
-        match self.serve() {
+        let served = self.serve();
+        self.subject.dismiss();
+        match served {
             Ok(Opened::Confirmed) => {
                 self.has_connected = true;
                 Liveness::Alive

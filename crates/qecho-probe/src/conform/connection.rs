@@ -8,19 +8,20 @@ use std::{
     time::Duration,
 };
 
-use qecho_packet::{Dir, StreamId, TransportParameters, wire::Frame};
+use qecho_packet::{Dir, Side, StreamId, TransportParameters, wire::Frame};
 use qecho_peer::{
     endpoint::{Ended, Endpoint},
     packet::Packet,
     received::ReceivedPacket,
     script::{Opened, Probe, Reaction},
-    tls::Level,
+    tls::{Level, Message},
 };
 
 use super::{
     Expected, Finding, Judged, Verdict,
     expected::{NO_ERROR, close_words},
     record::{Log, Stretch},
+    stimulus::OddLevels,
 };
 
 /// A connection to the peer that a run has begun: all that a [`Probe`] can do, and more.
@@ -29,13 +30,14 @@ use super::{
 #[derive(Debug)]
 pub struct Connection {
     probe: Probe<'static>,
+    odd: OddLevels,
     log: Rc<RefCell<Log>>,
 }
 
 impl Connection {
-    pub(super) fn new(probe: Probe<'static>, log: Rc<RefCell<Log>>) -> Self {
+    pub(super) fn new(probe: Probe<'static>, odd: OddLevels, log: Rc<RefCell<Log>>) -> Self {
         log.borrow_mut().begin(probe.now());
-        Self { probe, log }
+        Self { probe, odd, log }
     }
 
     /// Waits until the handshake is confirmed.
@@ -56,10 +58,20 @@ impl Connection {
     pub fn expect(&mut self, packet: Packet, expected: Expected) -> Judged {
         let begin = self.endpoint().record().sent.len();
         let reaction = self.reaction_to(packet);
-        if let Some(close) = self.farewell(&reaction) {
-            return self.judge_farewell(close, begin, expected);
+        self.judge_since(begin, &reaction, expected)
+    }
+
+    /// Judges how the peer has reacted to the packet that was sent after so many.
+    pub(super) fn judge_since(
+        &mut self,
+        begin: usize,
+        reaction: &Reaction,
+        expected: Expected,
+    ) -> Judged {
+        match self.farewell(reaction) {
+            Some(close) => self.judge_farewell(close, begin, expected),
+            None => Ok(self.judge(reaction, expected)),
         }
-        Ok(self.judge(&reaction, expected))
     }
 
     /// Judges how the peer reacts to what was sent before.
@@ -68,7 +80,7 @@ impl Connection {
     /// None: it is what a script returns.
     pub fn expect_of_all(&mut self, expected: Expected) -> Judged {
         let reaction = self.reaction();
-        Ok(self.judge(&reaction, expected))
+        Ok(self.judge(&reaction, expected).of_life_alone())
     }
 
     /// Judges a reaction. A peer that does not close gets more time before it is accused: it may
@@ -118,6 +130,13 @@ impl Connection {
             (None, None) => "the connection is not over".to_owned(),
         };
         Finding::new(Verdict::NotReached, seen)
+    }
+
+    /// Sends a TLS message that belongs to no handshake.
+    pub(super) fn send_message(&mut self, level: Level, message: &Message) {
+        self.odd.add(level);
+        let now = self.now();
+        self.endpoint_mut().send_message(now, level, message);
     }
 
     /// Returns the value of a transport parameter of the peer that is an integer, or 0.
@@ -190,6 +209,15 @@ impl Connection {
         StreamId::new(self.endpoint().side(), direction, index)
     }
 
+    /// Returns a stream that the peer may open, by its place among those of its direction.
+    pub(super) fn peers_stream(&self, direction: Dir, index: u64) -> StreamId {
+        let peer = match self.endpoint().side() {
+            Side::Client => Side::Server,
+            Side::Server => Side::Client,
+        };
+        StreamId::new(peer, direction, index)
+    }
+
     /// Tells whether the peer has opened a stream of its own, or one after it.
     pub fn peer_has_opened(&self, id: StreamId) -> bool {
         let mut streams = self.endpoint().streams().map(|(other, _)| other);
@@ -246,7 +274,11 @@ impl Drop for Connection {
         }
         let now = self.probe.now();
         let record = self.probe.endpoint().record();
-        self.log.borrow_mut().add(Stretch { record, until: now });
+        self.log.borrow_mut().add(Stretch {
+            record,
+            odd: &self.odd,
+            until: now,
+        });
         // The peer need not wait for its idle timeout.
         if self.probe.endpoint().ended().is_none() {
             self.probe.endpoint_mut().close(false, NO_ERROR, "");
@@ -265,8 +297,21 @@ pub(super) fn not_applicable(why: impl Into<String>) -> Finding {
     Finding::new(Verdict::NotApplicable, why)
 }
 
+/// Makes the finding that what has to come before did not come about.
+pub(super) fn not_reached(why: impl Into<String>) -> Finding {
+    Finding::new(Verdict::NotReached, why)
+}
+
+/// Judges by what was seen to be wrong, if anything was.
+pub(super) fn judge_wrong(wrong: Option<String>, right: &str) -> Finding {
+    match wrong {
+        Some(seen) => Finding::new(Verdict::Fail, seen),
+        None => Finding::new(Verdict::Pass, right),
+    }
+}
+
 /// Tells in words why a connection could not be opened.
-pub(super) fn opened_words(opened: &Opened) -> String {
+pub(crate) fn opened_words(opened: &Opened) -> String {
     match opened {
         Opened::Confirmed => "the handshake is confirmed".to_owned(),
         Opened::Refused(close) => format!("the handshake was {}", close_words(close)),

@@ -9,11 +9,20 @@
 //! F12 fail  # known; mended in the next release
 //! ```
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::HashMap,
+    fmt,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
 use super::{Outcome, Report, Row, Verdict, requirements};
 
 const TITLE: &str = "# qecho conform: expected verdicts";
+
+/// Most bytes of a file: a line of any length for each requirement there can be.
+const FILE_MAX: u64 = 1 << 20;
 
 /// Verdicts that are expected of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +46,21 @@ pub struct ExpectationError {
     problem: String,
 }
 
+/// A verdict beside the one that was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// None was expected.
+    New,
+    /// It is the one that was expected.
+    AsExpected,
+    /// It is worse.
+    Worse,
+    /// It is better.
+    Better,
+    /// It is another one that is neither: it tells nothing, or the other one did.
+    Neither,
+}
+
 /// A report beside what was expected.
 #[derive(Clone, Debug)]
 pub struct Comparison<'a> {
@@ -50,12 +74,28 @@ pub struct Comparison<'a> {
 }
 
 impl Expectations {
-    /// Reads a file.
+    /// Opens and reads a file that ends; a device may not.
     ///
     /// # Errors
-    /// If a line has anything but a requirement and a verdict, a remark or nothing, or if a
-    /// requirement is there twice.
-    pub fn parse(text: &str) -> Result<Self, ExpectationError> {
+    /// The system's, and [`io::ErrorKind::InvalidData`] with an [`ExpectationError`].
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let mut bytes = Vec::new();
+        File::open(path)?
+            .take(FILE_MAX + 1)
+            .read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > FILE_MAX {
+            return Err(io::Error::other("it has more than a megabyte of verdicts"));
+        }
+        Self::parse(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    /// Reads the bytes of a file.
+    ///
+    /// # Errors
+    /// If it is no UTF-8, if a line has anything but a requirement and a verdict, a remark or
+    /// nothing, or if a requirement is there twice.
+    pub fn parse(file: impl AsRef<[u8]>) -> Result<Self, ExpectationError> {
+        let text = text_of(file.as_ref())?;
         let mut seen = HashMap::new();
         let lines = (1..).zip(text.lines()).map(|(number, line)| {
             let failed = |problem| ExpectationError {
@@ -103,9 +143,27 @@ impl Expectations {
         self
     }
 
+    /// Returns the verdict that is expected in a row, if one is.
+    pub fn expected(&self, row: &Row) -> Option<Verdict> {
+        let mut expected = self.lines.iter().filter_map(|line| line.expected);
+        let expected = expected.find(|(id, _)| *id == row.requirement.id);
+        expected.map(|(_, verdict)| verdict)
+    }
+
+    /// Lays a verdict beside the one that is expected.
+    pub fn change(&self, row: &Row) -> Change {
+        let now = row.verdict();
+        match self.expected(row) {
+            None => Change::New,
+            Some(then) if then == now => Change::AsExpected,
+            Some(then) if now.is_worse_than(then) => Change::Worse,
+            Some(then) if then.is_worse_than(now) && now.is_decided() => Change::Better,
+            Some(_) => Change::Neither,
+        }
+    }
+
     /// Lays a report beside what is expected.
     pub fn compare<'a>(&self, report: &'a Report) -> Comparison<'a> {
-        let expected: HashMap<_, _> = self.lines.iter().filter_map(|line| line.expected).collect();
         let mut comparison = Comparison {
             worse: Vec::new(),
             better: Vec::new(),
@@ -113,15 +171,11 @@ impl Expectations {
             outcome: Outcome::Kept,
         };
         for row in &report.rows {
-            match expected.get(row.requirement.id).copied() {
-                None => comparison.new.push(row),
-                Some(then) if row.verdict().is_worse_than(then) => {
-                    comparison.worse.push((row, then));
-                }
-                Some(then) if then.is_worse_than(row.verdict()) && row.verdict().is_decided() => {
-                    comparison.better.push((row, then));
-                }
-                Some(_) => {}
+            match (self.change(row), self.expected(row)) {
+                (Change::Worse, Some(then)) => comparison.worse.push((row, then)),
+                (Change::Better, Some(then)) => comparison.better.push((row, then)),
+                (Change::New, _) => comparison.new.push(row),
+                _ => {}
             }
         }
         comparison.outcome = match report.outcome() {
@@ -131,6 +185,45 @@ impl Expectations {
         };
         comparison
     }
+}
+
+impl Change {
+    /// Every change.
+    pub const ALL: [Self; 5] = [
+        Self::New,
+        Self::AsExpected,
+        Self::Worse,
+        Self::Better,
+        Self::Neither,
+    ];
+
+    /// Returns the word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::AsExpected => "as_expected",
+            Self::Worse => "worse",
+            Self::Better => "better",
+            Self::Neither => "neither",
+        }
+    }
+}
+
+/// Returns the text of a file. What Windows writes before UTF-8 is no part of it.
+fn text_of(file: &[u8]) -> Result<&str, ExpectationError> {
+    let is_utf_16 = file.starts_with(&[0xff, 0xfe]) || file.starts_with(&[0xfe, 0xff]);
+    let text = str::from_utf8(file).map_err(|error| {
+        let before = &file[..error.valid_up_to()];
+        let problem = match is_utf_16 {
+            true => "it is UTF-16, as PowerShell's `>` writes it: save it as UTF-8",
+            false => "it is not UTF-8",
+        };
+        ExpectationError {
+            line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
+            problem: problem.to_owned(),
+        }
+    })?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 impl Comparison<'_> {
@@ -156,14 +249,15 @@ impl Line {
             };
         };
         let mut all = requirements::all();
-        let Some(row) = all.find(|row| row.id == id) else {
+        let Some(row) = all.find(|row| row.id.eq_ignore_ascii_case(id)) else {
             return Err(format!("there is no requirement `{id}`"));
         };
         let Some(verdict) = Verdict::from_word(verdict.unwrap_or_default()) else {
             let known = Verdict::ALL.map(Verdict::as_str).join(", ");
             let verdict = verdict.unwrap_or("nothing");
             return Err(format!(
-                "`{verdict}` is no verdict on {id}: write one of {known}"
+                "`{verdict}` is no verdict on {}: write one of {known}",
+                row.id
             ));
         };
         Ok(Self {
@@ -207,7 +301,7 @@ mod tests {
         assert_eq!(read.to_string(), FILE);
         let made = Expectations::of(&report(&[("F12", Verdict::Note)]));
         assert_eq!(made.to_string(), format!("{TITLE}\nF12 note\n"));
-        assert_eq!(Expectations::parse(&made.to_string()).unwrap(), made);
+        assert_eq!(Expectations::parse(made.to_string()).unwrap(), made);
     }
 
     #[test]
@@ -227,7 +321,7 @@ mod tests {
                 "F12 pass fail",
                 "line 1: `F12 pass fail` is more than a requirement and a verdict",
             ),
-            ("f12 pass", "line 1: there is no requirement `f12`"),
+            ("f12 pass\nF12 pass", "line 2: F12 stands in line 1 already"),
         ];
         for (text, expected) in cases {
             assert_eq!(error(text), expected);
@@ -235,6 +329,46 @@ mod tests {
         let passed = format!("line 1: `passed` is no verdict on F12: write one of {known}");
         assert_eq!(error("F12 passed"), passed);
         assert!(error("F12").starts_with("line 1: `nothing` is no verdict on F12"));
+    }
+
+    #[test]
+    fn a_file_is_read_as_windows_and_people_write_it() {
+        let plain = Expectations::parse(FILE).unwrap();
+        let windows = format!("\u{feff}{}", FILE.replace('\n', "\r\n"));
+        assert_eq!(Expectations::parse(windows).unwrap(), plain);
+        let small = FILE.replace("F1", "f1").replace("F4", "f4");
+        assert_eq!(Expectations::parse(small).unwrap(), plain);
+        let error = |file: Vec<u8>| Expectations::parse(file).unwrap_err().to_string();
+        for (mark, bytes) in [
+            ([0xff, 0xfe], u16::to_le_bytes as fn(u16) -> [u8; 2]),
+            ([0xfe, 0xff], u16::to_be_bytes),
+        ] {
+            let rest = FILE.encode_utf16().flat_map(bytes);
+            let file = mark.into_iter().chain(rest).collect();
+            let expected = "line 1: it is UTF-16, as PowerShell's `>` writes it: save it as UTF-8";
+            assert_eq!(error(file), expected);
+        }
+        let latin = b"F11 pass\nF12 fail # bekannt f\xfcr immer\n".to_vec();
+        assert_eq!(error(latin), "line 2: it is not UTF-8");
+    }
+
+    #[test]
+    fn each_verdict_has_changed_in_one_way() {
+        let file = Expectations::parse("F11 pass\nF12 fail\nF14 not_reached\n").unwrap();
+        let change = |id, verdict| file.change(&report(&[(id, verdict)]).rows[0]);
+        for (id, verdict, expected) in [
+            ("F11", Verdict::Pass, Change::AsExpected),
+            ("F11", Verdict::Note, Change::Worse),
+            ("F11", Verdict::Unsteady, Change::Neither),
+            ("F12", Verdict::Note, Change::Better),
+            ("F12", Verdict::NotReached, Change::Neither),
+            ("F14", Verdict::NotReached, Change::AsExpected),
+            ("F14", Verdict::Pass, Change::Neither),
+            ("F14", Verdict::Fail, Change::Worse),
+            ("F13", Verdict::Fail, Change::New),
+        ] {
+            assert_eq!(change(id, verdict), expected, "{id} {verdict}");
+        }
     }
 
     #[test]

@@ -28,6 +28,11 @@ pub struct Expected {
     is_of_the_application: bool,
 }
 
+/// What is seen of a peer that says nothing any more.
+pub(super) const SILENT: &str = "no answer any more";
+const ACKNOWLEDGED: &str = "acknowledged, and the connection lives on";
+const NOT_ACKNOWLEDGED: &str = "not acknowledged, and the connection lives on";
+
 /// The code of a close without an error (RFC 9000 §20.1).
 pub(super) const NO_ERROR: u64 = 0;
 
@@ -40,6 +45,8 @@ enum Survival {
     Discarding,
     /// It may, if the packet is acknowledged.
     Acknowledging,
+    /// It may not, but where the packet is acknowledged nobody knows whether it was read.
+    Unread,
     /// It may.
     Any,
 }
@@ -92,6 +99,14 @@ impl Expected {
         self
     }
 
+    /// The packet may be acknowledged as well, and the connection live on, which is a note: after
+    /// the handshake an endpoint that has no room for CRYPTO data may discard all of it unread
+    /// (RFC 9000 §7.5), and nobody sees from outside that it did.
+    pub const fn or_stays_unread(mut self) -> Self {
+        self.survival = Survival::Unread;
+        self
+    }
+
     /// The connection may be gone as well without a word.
     pub const fn or_no_answer(mut self) -> Self {
         self.may_be_silent = true;
@@ -114,11 +129,11 @@ impl Expected {
                 self.judge_end(must_live),
                 "ended by a stateless reset".to_owned(),
             ),
-            Reaction::Silent => (self.judge_end(must_live), "no answer any more".to_owned()),
+            Reaction::Silent => (self.judge_end(must_live), SILENT.to_owned()),
             Reaction::LivesOn { is_acknowledged } => {
                 let seen = match is_acknowledged {
-                    true => "acknowledged, and the connection lives on",
-                    false => "not acknowledged, and the connection lives on",
+                    true => ACKNOWLEDGED,
+                    false => NOT_ACKNOWLEDGED,
                 };
                 (self.judge_life(*is_acknowledged), seen.to_owned())
             }
@@ -156,7 +171,8 @@ impl Expected {
 
     fn judge_life(&self, is_acknowledged: bool) -> Verdict {
         let is_right = match self.survival {
-            Survival::None => false,
+            Survival::Unread if is_acknowledged => return Verdict::Note,
+            Survival::None | Survival::Unread => false,
             Survival::Discarding => !is_acknowledged,
             Survival::Acknowledging => is_acknowledged,
             Survival::Any => true,
@@ -168,8 +184,18 @@ impl Expected {
     }
 }
 
+impl Finding {
+    /// Says no more than that the connection lives on, where nobody knows what was acknowledged.
+    pub(super) fn of_life_alone(mut self) -> Self {
+        if [ACKNOWLEDGED, NOT_ACKNOWLEDGED].contains(&self.seen.as_str()) {
+            "the connection lives on".clone_into(&mut self.seen);
+        }
+        self
+    }
+}
+
 /// Tells of a close in words; what the peer says is made harmless.
-pub(super) fn close_words(close: &Close) -> String {
+pub(crate) fn close_words(close: &Close) -> String {
     let code = match close.application {
         true => format!("application code {}", close.code),
         false => transport_error(close.code),

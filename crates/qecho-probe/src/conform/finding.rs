@@ -35,6 +35,8 @@ pub struct PacketRecord {
     pub size: usize,
     /// The datagram as it was on the wire; empty in the row of a pass.
     pub datagram: Vec<u8>,
+    /// Whether it is what is done to the peer.
+    pub is_stimulus: bool,
 }
 
 impl Finding {

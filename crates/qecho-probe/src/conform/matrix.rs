@@ -61,13 +61,22 @@ impl MatrixRow<'_> {
     /// Tells whether peers differ. What was not reached or was unsteady differs from nothing, for
     /// it may be either.
     pub fn differs(&self) -> bool {
-        let known = |verdict: &Verdict| !matches!(verdict, Verdict::NotReached | Verdict::Unsteady);
         let rows = self.rows.iter().flatten();
-        let mut verdicts = rows.map(|row| row.verdict()).filter(known);
+        let mut verdicts = rows.map(|row| row.verdict()).filter(is_known);
         verdicts
             .next()
             .is_some_and(|first| verdicts.any(|verdict| verdict != first))
     }
+
+    /// Tells whether there is a verdict on every peer that says something.
+    pub fn is_judged(&self) -> bool {
+        let mut rows = self.rows.iter();
+        rows.all(|row| row.is_some_and(|row| is_known(&row.verdict())))
+    }
+}
+
+fn is_known(verdict: &Verdict) -> bool {
+    !matches!(verdict, Verdict::NotReached | Verdict::Unsteady)
 }
 
 #[cfg(test)]

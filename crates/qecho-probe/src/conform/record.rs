@@ -8,7 +8,7 @@ use qecho_peer::{
     tls::Level,
 };
 
-use super::{Finding, PacketRecord, Verdict};
+use super::{Finding, PacketRecord, Verdict, stimulus::OddLevels};
 
 /// What the connections of a run have sent and received.
 #[derive(Debug, Default)]
@@ -25,6 +25,7 @@ pub(super) struct Log {
 /// The record of a connection, until some time.
 pub(super) struct Stretch<'a> {
     pub(super) record: &'a Record,
+    pub(super) odd: &'a OddLevels,
     pub(super) until: Instant,
 }
 
@@ -33,7 +34,7 @@ impl Log {
         self.began.get_or_insert(now);
     }
 
-    pub(super) fn add(&mut self, Stretch { record, until }: Stretch<'_>) {
+    pub(super) fn add(&mut self, Stretch { record, odd, until }: Stretch<'_>) {
         self.until = self.until.max(Some(until));
         let began = *self.began.get_or_insert(until);
         for (index, datagram) in record.datagrams.iter().enumerate() {
@@ -47,6 +48,7 @@ impl Log {
                 lines,
                 size: datagram.bytes.len(),
                 datagram: datagram.bytes.clone(),
+                is_stimulus: odd.concern(record, index),
             });
         }
         self.is_cut |= record.dropped > 0;

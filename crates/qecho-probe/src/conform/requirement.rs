@@ -7,7 +7,7 @@ use super::{Judged, Run};
 /// What an RFC demands of an endpoint, how that is tried, and what has to be seen.
 ///
 /// All that there are stand in [`requirements`](super::requirements).
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Requirement {
     /// Names it in reports and files for ever: never given to another one.
@@ -30,6 +30,8 @@ pub struct Requirement {
     pub expected: &'static str,
     /// How it is tried, once somebody has written that.
     pub script: Option<Script>,
+    /// Names the same requirement of clients, which the same script tries.
+    of_clients: Option<&'static str>,
 }
 
 /// One run of a requirement: what it came to, or what kept it from coming to anything.
@@ -101,7 +103,23 @@ impl Requirement {
             stimulus: "",
             expected: "",
             script: None,
+            of_clients: None,
         }
+    }
+
+    /// Demands the same of clients, under this identifier.
+    pub(super) const fn of_clients(mut self, id: &'static str) -> Self {
+        self.of_clients = Some(id);
+        self
+    }
+
+    /// Returns the same requirement of clients, if it is one of both sides.
+    pub(super) fn twin(self) -> Option<Self> {
+        Some(Self {
+            id: self.of_clients?,
+            side: Side::Client,
+            ..self
+        })
     }
 
     pub(super) const fn also(mut self, also: &'static [Section]) -> Self {

@@ -6,12 +6,17 @@ use std::{
     rc::Rc,
 };
 
+use qecho_packet::wire::ConnectionId;
 use qecho_peer::{
-    endpoint::{Behaviour, ClientConfig, Endpoint, ServerConfig},
+    endpoint::{Behaviour, ClientConfig, Endpoint, Parameters, ParametersEdit, ServerConfig},
     script::Probe,
+    tls::{self, TlsRule},
 };
 
-use super::{ClientSubject, Connection, Finding, Requirement, Subject, Verdict, record::Log};
+use super::{
+    ClientSubject, Connection, Finding, Requirement, Subject, Verdict, expected::SILENT,
+    record::Log, stimulus::OddLevels,
+};
 
 /// What a script came to; an `Err` is a finding that ends it early, by `?`: not reached, or not
 /// applicable.
@@ -29,6 +34,16 @@ pub struct Run<'s> {
 pub(super) enum Peer<'s> {
     Server(&'s mut dyn Subject),
     Client(&'s mut dyn ClientSubject),
+}
+
+/// Settings that this side's endpoint has in either role.
+pub(super) struct Settings<'c> {
+    pub(super) parameters: &'c mut Parameters,
+    pub(super) edit_parameters: &'c mut Option<ParametersEdit>,
+    pub(super) edit_messages: &'c mut Option<tls::Edit>,
+    pub(super) ignored_rules: &'c mut Vec<TlsRule>,
+    pub(super) source: &'c mut Option<ConnectionId>,
+    pub(super) behaviour: &'c mut Behaviour,
 }
 
 impl std::fmt::Debug for Run<'_> {
@@ -62,11 +77,45 @@ impl<'s> Run<'s> {
         &mut self,
         change: impl FnOnce(&mut Behaviour),
     ) -> Result<Connection, Finding> {
-        let connection = match self.peer {
-            Peer::Server(_) => self.client(|config| change(&mut config.behaviour)),
-            Peer::Client(_) => self.serve(|config| change(&mut config.behaviour)),
-        };
-        connection?.confirmed()
+        self.begin(|settings| change(settings.behaviour))?
+            .confirmed()
+    }
+
+    /// Connects, or waits for a client that does, with changed settings.
+    ///
+    /// # Errors
+    /// The requirement was not reached, and why.
+    pub(super) fn begin(
+        &mut self,
+        change: impl FnOnce(Settings<'_>),
+    ) -> Result<Connection, Finding> {
+        match self.peer {
+            Peer::Server(_) => self.client(|config| {
+                change(Settings {
+                    parameters: &mut config.parameters,
+                    edit_parameters: &mut config.edit_parameters,
+                    edit_messages: &mut config.tls.edit,
+                    ignored_rules: &mut config.tls.ignore,
+                    source: &mut config.source,
+                    behaviour: &mut config.behaviour,
+                });
+            }),
+            Peer::Client(_) => self.serve(|config| {
+                change(Settings {
+                    parameters: &mut config.parameters,
+                    edit_parameters: &mut config.edit_parameters,
+                    edit_messages: &mut config.tls.edit,
+                    ignored_rules: &mut config.tls.ignore,
+                    source: &mut config.source,
+                    behaviour: &mut config.behaviour,
+                });
+            }),
+        }
+    }
+
+    /// Tells whether the peer that is tested is a client.
+    pub(super) fn is_of_client(&self) -> bool {
+        matches!(self.peer, Peer::Client(_))
     }
 
     /// Connects with changed settings, and waits until the handshake is confirmed.
@@ -94,13 +143,15 @@ impl<'s> Run<'s> {
         };
         let network = subject.network();
         let network = network.map_err(|error| not_reached(error.to_string()))?;
-        let mut config = subject.config();
+        let plain = subject.config();
+        let mut config = plain.clone();
         *self.connections += 1;
         config.seed = config.seed.wrapping_add(*self.connections);
         change(&mut config);
+        let odd = OddLevels::of_client(&plain, &mut config);
         let mut probe = Probe::client(network, config);
         probe.patience = subject.patience();
-        Ok(Connection::new(probe, Rc::clone(&self.log)))
+        Ok(Connection::new(probe, odd, Rc::clone(&self.log)))
     }
 
     /// Waits for a client, and serves it with changed settings from its first datagram on.
@@ -116,11 +167,14 @@ impl<'s> Run<'s> {
         let mut config = subject.config();
         *self.connections += 1;
         config.seed = config.seed.wrapping_add(*self.connections);
+        // One row is about it: for the others it does not matter.
+        config.tls.ignore.push(TlsRule::SessionId);
         change(&mut config);
+        let odd = OddLevels::of_server(&mut config);
         let mut probe = Probe::server(network, config);
         let patience = subject.patience();
         probe.patience = patience;
-        let mut connection = Connection::new(probe, Rc::clone(&self.log));
+        let mut connection = Connection::new(probe, odd, Rc::clone(&self.log));
         let has_come = |endpoint: &Endpoint| !endpoint.record().datagrams.is_empty();
         match connection.wait_for(has_come, patience) {
             true => Ok(connection),
@@ -139,12 +193,16 @@ impl<'s> Run<'s> {
             }
             None => Err(not_reached("nobody has written how to try it")),
         };
-        self.finish(judged)
+        let mut finding = judged.unwrap_or_else(|finding| finding);
+        let is_by_silence = finding.verdict == Verdict::Fail && finding.seen == SILENT;
+        if is_by_silence && self.is_of_client() && !self.stays() {
+            finding = not_reached("the client leaves by itself, without a word");
+        }
+        self.finish(finding)
     }
 
     /// Gives the packets of all connections, which are over, to what the run came to.
-    fn finish(self, judged: Judged) -> Finding {
-        let finding = judged.unwrap_or_else(|finding| finding);
+    fn finish(self, finding: Finding) -> Finding {
         self.log.borrow_mut().finish(finding)
     }
 }

@@ -43,6 +43,22 @@ pub enum Liveness {
     Unable(String),
 }
 
+/// A peer that cannot be reached, for this reason.
+#[derive(Clone, Debug)]
+pub struct Unreachable(pub String);
+
+impl Target for Unreachable {
+    fn run(&mut self, _: &'static Requirement) -> Finding {
+        Finding::new(Verdict::NotReached, &self.0)
+    }
+
+    fn look(&mut self) -> Liveness {
+        Liveness::Gone(self.0.clone())
+    }
+
+    fn pause(&mut self, _: Duration) {}
+}
+
 /// What happens in a run.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -80,6 +96,9 @@ struct Trial {
 /// had nothing to answer.
 const UNANSWERED_MIN: usize = 3;
 
+/// Time to a first answer from which on the peer is not on this host.
+const FAR: Duration = Duration::from_millis(20);
+
 impl Runner {
     /// Makes a runner for a peer of this name, by which what breaks a MUST fails.
     pub fn new(target: impl Into<String>) -> Self {
@@ -107,6 +126,11 @@ impl Runner {
         let mut report = Report::new(&self.target);
         let mut rows = rows.iter().copied();
         let look = target.look();
+        // A look that was cut off says nothing.
+        if stop() {
+            report.is_partial = true;
+            return report;
+        }
         if let Some(why) = look.why() {
             lose(&mut report, why.to_owned(), &look, rows, events);
             return report;
@@ -136,7 +160,7 @@ impl Runner {
     }
 
     /// Makes a note of what breaks nothing that is asked for.
-    fn tempered(&self, requirement: &Requirement, mut finding: Finding) -> Finding {
+    pub(crate) fn tempered(&self, requirement: &Requirement, mut finding: Finding) -> Finding {
         let fails = requirement.level == Level::Must
             || requirement.level == Level::Should && self.level >= Level::Should;
         if finding.verdict == Verdict::Fail && !fails {
@@ -190,16 +214,40 @@ fn settle(
     }
     events(Event::Repeated(requirement, &first.finding));
     let second = attempt(requirement, target, stop);
-    let lost = second.lost;
-    if lost.is_some() && second.finding.verdict == Verdict::Crashed {
-        let finding = second.finding;
-        return Trial { finding, lost };
+    if second.lost.is_some() && second.finding.verdict == Verdict::Crashed {
+        return second;
     }
-    let finding = match second.finding.verdict == first.finding.verdict {
-        true => first.finding,
-        false => unsteady(first.finding, &second.finding),
+    let finding = match (first.finding.verdict, second.finding.verdict) {
+        (Verdict::Note, Verdict::Note) if second.lost.is_none() && may_be_loss(&first, &second) => {
+            let third = attempt(requirement, target, stop);
+            return match third.finding.verdict {
+                Verdict::Pass => third,
+                _ => Trial {
+                    finding: first.finding,
+                    ..third
+                },
+            };
+        }
+        // What it said the first time was lost.
+        (Verdict::Note, Verdict::Pass) => second.finding,
+        (first_verdict, verdict) if verdict == first_verdict => first.finding,
+        _ => unsteady(first.finding, &second.finding),
     };
+    let lost = second.lost;
     Trial { finding, lost }
+}
+
+/// Tells whether a peer may have closed the connection each time, and its word been lost: on a way
+/// as long as that of a network, which loses more than this host does.
+fn may_be_loss(first: &Trial, second: &Trial) -> bool {
+    [first, second].iter().all(|trial| {
+        let packets = &trial.finding.packets;
+        let answer = packets
+            .iter()
+            .find(|it| it.direction == Direction::Received);
+        let is_far = answer.is_some_and(|answer| answer.time >= FAR);
+        is_far && ends_in_silence(&trial.finding)
+    })
 }
 
 /// Makes one of two runs that differ; the packets are those of the first, which spoke against the

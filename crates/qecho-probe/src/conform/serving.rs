@@ -4,11 +4,11 @@ use std::{ops::RangeInclusive, sync::Arc};
 
 use qecho_packet::{
     Side,
-    close::TRANSPORT_PARAMETER_ERROR,
+    close::APPLICATION_ERROR,
     wire::{Frame, Header, frames, packets},
 };
 use qecho_peer::{
-    endpoint::{Endpoint, Parameters},
+    endpoint::{Endpoint, ServerConfig},
     packet::{Content, Packet, handshake, initial, one_rtt},
     received::{Close, ReceivedPacket, SentPacket},
     script::{Opened, Reaction},
@@ -16,40 +16,12 @@ use qecho_peer::{
 };
 
 use super::{
-    Connection, Expected, Finding, Judged, Run, Verdict, attempts::ATTEMPTS, expected::close_words,
+    Connection, Expected, Finding, Judged, Run, Verdict,
+    attempts::ATTEMPTS,
+    expected::{SILENT, close_words},
 };
 
 impl Run<'_> {
-    /// Serves a client with changed transport parameters, which it has to refuse.
-    ///
-    /// # Errors
-    /// The requirement was not reached.
-    pub(super) fn client_refuses(
-        &mut self,
-        change: impl Fn(&mut Parameters) + Send + Sync + 'static,
-    ) -> Judged {
-        let expected = Expected::close(&[TRANSPORT_PARAMETER_ERROR]);
-        self.served_parameters(change, expected)
-    }
-
-    /// Serves a client with changed transport parameters, and judges what becomes of that.
-    ///
-    /// # Errors
-    /// The requirement was not reached.
-    pub(super) fn served_parameters(
-        &mut self,
-        change: impl Fn(&mut Parameters) + Send + Sync + 'static,
-        expected: Expected,
-    ) -> Judged {
-        let change = Arc::new(change);
-        let mut connection = self.serve(|config| {
-            config.edit_parameters = Some(change);
-            // A preferred address has the number of the next one.
-            config.behaviour.issues_connection_ids = false;
-        })?;
-        connection.expect_of_client(expected)
-    }
-
     /// Serves a client without an extension in EncryptedExtensions.
     ///
     /// # Errors
@@ -69,18 +41,18 @@ impl Run<'_> {
     /// # Errors
     /// The requirement was not reached.
     pub(super) fn goes_on_after(&mut self, answer: impl FnOnce(&Header) -> Vec<u8>) -> Judged {
-        let mut connection = self.held_back()?;
+        let mut connection = self.held_back(|_| {})?;
         let first = connection.first_header()?;
-        connection.send_raw(&answer(&first));
-        // A client that falls for it does so at once.
-        let pause = connection.quiet() / 2;
-        connection.settle(pause);
-        connection.let_go();
-        let opened = connection.open();
-        Ok(match opened {
-            Opened::Confirmed => Finding::new(Verdict::Pass, "the handshake goes on"),
-            Opened::Refused(close) => Finding::new(Verdict::Fail, close_words(&close)),
-            _ => Finding::new(Verdict::Fail, "the handshake does not go on"),
+        connection.goes_on_after(&[answer(&first)])
+    }
+
+    /// Tells whether a client stays as long as answers are awaited if nothing is odd.
+    pub(super) fn stays(&mut self) -> bool {
+        let connection = self.serve(|_| {}).and_then(Connection::confirmed);
+        connection.is_ok_and(|mut connection| {
+            let patience = connection.patience;
+            connection.settle(patience);
+            connection.lives()
         })
     }
 
@@ -93,7 +65,7 @@ impl Run<'_> {
         odd: impl Fn(Packet) -> Packet,
         expected: Expected,
     ) -> Judged {
-        let mut connection = self.held_back()?;
+        let mut connection = self.held_back(|_| {})?;
         let hello = connection.take_flight(Level::Initial);
         let from = connection.endpoint().next_number(Level::Initial);
         let is_processed = |endpoint: &Endpoint| {
@@ -130,21 +102,19 @@ impl Run<'_> {
         })
     }
 
-    /// Sends a Handshake packet to a client that has ServerHello and nothing behind it, and
-    /// judges how it reacts.
+    /// Waits for a client that has ServerHello and nothing behind it, and acknowledges Handshake
+    /// packets.
     ///
     /// # Errors
     /// The requirement was not reached.
-    pub(super) fn after_server_hello(&mut self, packet: Packet, expected: Expected) -> Judged {
+    pub(super) fn with_handshake_keys(&mut self) -> Result<Connection, Finding> {
         let mut connection = self.with_server_hello()?;
-        let finding = connection.expect(packet, expected)?;
-        let next = connection.endpoint().next_number(Level::Handshake);
-        let mut numbers = 0..next;
-        let endpoint = connection.endpoint();
-        let answers = numbers.any(|number| endpoint.is_acknowledged(Level::Handshake, number));
-        match finding.verdict == Verdict::Fail && !answers {
-            true => not_reached("the client acknowledges no Handshake packet yet"),
-            false => Ok(finding),
+        match connection.send_until_answered(Level::Handshake, &[handshake([Frame::Ping])]) {
+            true => Ok(connection),
+            false => Err(Finding::new(
+                Verdict::NotReached,
+                "the client acknowledges no Handshake packet yet",
+            )),
         }
     }
 
@@ -178,17 +148,24 @@ impl Run<'_> {
     }
 
     /// Waits for a client and sends ServerHello, and nothing behind it, until it has come.
-    fn with_server_hello(&mut self) -> Result<Connection, Finding> {
-        let mut connection = self.held_back()?;
+    ///
+    /// # Errors
+    /// The requirement was not reached.
+    pub(super) fn with_server_hello(&mut self) -> Result<Connection, Finding> {
+        let mut connection = self.held_back(|_| {})?;
         connection.endpoint_mut().behaviour.acknowledges = true;
         for content in connection.take_flight(Level::Initial) {
             connection.send(initial([content]));
         }
         let patience = connection.patience;
-        let has_keys =
+        let is_over =
             |endpoint: &Endpoint| has_server_hello(endpoint) || endpoint.ended().is_some();
-        match connection.wait_for(has_keys, patience) {
+        connection.wait_for(is_over, patience);
+        match has_server_hello(connection.endpoint()) {
             true => Ok(connection),
+            false if connection.endpoint().ended().is_some() => {
+                Err(connection.not_reached_by_end())
+            }
             false => Err(Finding::new(
                 Verdict::NotReached,
                 "the client does not acknowledge ServerHello",
@@ -200,8 +177,12 @@ impl Run<'_> {
     ///
     /// # Errors
     /// The requirement was not reached.
-    pub(super) fn held_back(&mut self) -> Result<Connection, Finding> {
+    pub(super) fn held_back(
+        &mut self,
+        change: impl FnOnce(&mut ServerConfig),
+    ) -> Result<Connection, Finding> {
         let mut connection = self.serve(|config| {
+            change(config);
             config.behaviour.sends_crypto = false;
             config.behaviour.acknowledges = false;
         })?;
@@ -218,6 +199,26 @@ impl Run<'_> {
 }
 
 impl Connection {
+    /// Sends datagrams that have to be discarded, and judges whether the handshake, which was held
+    /// back, goes on as it must.
+    ///
+    /// # Errors
+    /// The requirement was not reached.
+    pub(super) fn goes_on_after(&mut self, datagrams: &[Vec<u8>]) -> Judged {
+        for datagram in datagrams {
+            self.send_raw(datagram);
+        }
+        // A client that falls for it does so at once.
+        let pause = self.quiet() / 2;
+        self.settle(pause);
+        self.let_go();
+        Ok(match self.open() {
+            Opened::Confirmed => Finding::new(Verdict::Pass, "the handshake goes on"),
+            Opened::Refused(close) => Expected::lives_on().judge(&Reaction::Closed(close)),
+            _ => Finding::new(Verdict::Fail, "the handshake does not go on"),
+        })
+    }
+
     /// Judges what becomes of a handshake with a client. Before its end errors may go unsaid;
     /// what goes on must not come to the end.
     ///
@@ -241,6 +242,7 @@ impl Connection {
         };
         if self.endpoint().closed().is_none() {
             let seen = match self.endpoint().is_complete() {
+                true if finding.seen == SILENT => SILENT,
                 true => "the handshake is completed, and the connection goes on",
                 false => "the handshake was not completed, and nothing said",
             };
@@ -254,7 +256,8 @@ impl Connection {
     pub(super) fn farewell<'r>(&self, reaction: &'r Reaction) -> Option<&'r Close> {
         match reaction {
             Reaction::Closed(close)
-                if close.application && self.endpoint().side() == Side::Server =>
+                if (close.application || close.code == APPLICATION_ERROR)
+                    && self.endpoint().side() == Side::Server =>
             {
                 Some(close)
             }
@@ -297,7 +300,7 @@ impl Connection {
 
     /// Sends packets in one datagram, again and again until one of a level is acknowledged; tells
     /// whether it is.
-    fn send_until_answered(&mut self, level: Level, packets: &[Packet]) -> bool {
+    pub(super) fn send_until_answered(&mut self, level: Level, packets: &[Packet]) -> bool {
         let from = self.endpoint().next_number(level);
         let is_answered = |endpoint: &Endpoint| {
             let mut numbers = from..endpoint.next_number(level);
@@ -367,8 +370,12 @@ fn acknowledged(packet: &ReceivedPacket) -> Vec<RangeInclusive<u64>> {
     ranges.flatten().collect()
 }
 
-/// Tells whether a client has acknowledged a part of ServerHello.
+/// Tells whether a client has acknowledged a part of ServerHello, or uses the keys that it brings.
 fn has_server_hello(endpoint: &Endpoint) -> bool {
+    let mut handshake = endpoint.record().at_level(Level::Handshake);
+    if handshake.next().is_some() {
+        return true;
+    }
     let mut sent = endpoint.record().sent.iter();
     sent.any(|packet| {
         packet.level == Level::Initial

@@ -3,6 +3,7 @@
 //! Each function takes a writer and prints nothing itself. What a peer has said is in a report:
 //! it is escaped wherever it could mean something.
 
+mod document;
 mod escape;
 mod html;
 mod json;
@@ -12,13 +13,19 @@ mod text;
 use super::{Report, Row};
 
 pub use self::{
+    document::Document,
     html::{html, html_of_several},
-    json::{json_row, json_summary},
+    json::{json_requirements, json_row, json_summary},
     junit::junit,
     text::{
         text, text_of_comparison, text_of_requirement, text_of_requirements, text_of_row,
         text_of_several,
     },
+};
+
+pub(crate) use self::{
+    json::line as json_line,
+    text::{shown, told},
 };
 
 /// What a report says of its own making.

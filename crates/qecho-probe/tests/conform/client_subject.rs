@@ -5,12 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use qecho_packet::{
+    close::INTERNAL_ERROR,
+    wire::{Frame, Header, PacketType, packets},
+};
 use qecho_peer::{
-    endpoint::{ClientConfig, ServerConfig},
+    endpoint::{ClientConfig, Endpoint, ServerConfig},
     faults::Fault,
     network::{Network, Received},
     packet::OutDatagram,
-    rules::Rules,
+    rules::{Rule, Rules},
     simulated::{Conditions, Far, Simulated, SimulatedClient},
     tls::TlsRule,
 };
@@ -18,29 +22,91 @@ use qecho_probe::conform::{ClientProber, ClientSubject, Finding, Selection, Side
 
 use crate::subject::{client_config, server_config};
 
+/// Tells frames from others.
+type IsIt = fn(&Frame<'_>) -> bool;
+
 /// How a client is made: it comes anew for each run.
 #[derive(Clone, Copy)]
 pub(crate) struct Guest {
-    pub(crate) rules: fn(Rules) -> Rules,
+    pub(crate) ignored_rules: &'static [Rule],
+    /// What it closes for with INTERNAL_ERROR, in place of the code that the rule has.
+    pub(crate) miscoded: Option<Rule>,
+    /// Frames that it closes for though they are right, after so many of them.
+    pub(crate) refused: Option<(IsIt, u32)>,
     pub(crate) fault: Option<Fault>,
     pub(crate) ignored: Option<TlsRule>,
-    /// Whether its application closes as soon as the handshake is confirmed.
-    pub(crate) leaves: bool,
+    pub(crate) settings: fn(&mut ClientConfig),
+    /// What its application does whenever something has come.
+    pub(crate) application: fn(&mut Endpoint),
+    /// A change with which it begins anew, with the token, when a Retry comes.
+    pub(crate) restarts: Option<fn(&mut ClientConfig)>,
+    /// Whether it is gone without a word as soon as the handshake is confirmed.
+    pub(crate) vanishes: bool,
+}
+
+impl Guest {
+    fn change(&self, rules: Rules) -> Rules {
+        let mut rules = rules.ignoring(self.ignored_rules.iter().copied());
+        if let Some(rule) = self.miscoded {
+            rules = rules.closing_with(rule, INTERNAL_ERROR);
+        }
+        match self.refused {
+            Some((refuses, tolerated)) => {
+                let mut count = 0;
+                rules.refusing(move |frame| {
+                    count += u32::from(refuses(frame));
+                    count > tolerated
+                })
+            }
+            None => rules,
+        }
+    }
 }
 
 /// The client, and its application.
 struct Client {
     client: SimulatedClient,
-    leaves: bool,
+    config: ClientConfig,
+    guest: Guest,
+    is_gone: bool,
+}
+
+impl Client {
+    fn new(config: ClientConfig, guest: Guest, now: Instant) -> Self {
+        let rules = |rules| guest.change(rules);
+        let client = SimulatedClient::new(config.clone(), rules, guest.fault, now);
+        Self {
+            client,
+            config,
+            guest,
+            is_gone: false,
+        }
+    }
+
+    /// Begins anew at the source of a Retry.
+    fn restart(&mut self, now: Instant, retry: &Header, change: fn(&mut ClientConfig)) {
+        let mut config = self.config.clone();
+        config.destination = retry.source;
+        config.token.clone_from(&retry.token);
+        change(&mut config);
+        self.guest.restarts = None;
+        *self = Self::new(config, self.guest, now);
+    }
 }
 
 impl Far for Client {
     fn receive(&mut self, now: Instant, received: &Received) {
-        self.client.receive(now, received);
-        let endpoint = &mut self.client.endpoint;
-        if self.leaves && endpoint.is_confirmed() && endpoint.ended().is_none() {
-            endpoint.close(true, 0, "done");
+        let first = packets(&received.datagram, 0).next().and_then(Result::ok);
+        if let (Some(first), Some(change)) = (first, self.guest.restarts)
+            && first.header.packet_type == PacketType::Retry
+        {
+            return self.restart(now, &first.header, change);
         }
+        self.client.receive(now, received);
+        if self.client.endpoint.ended().is_none() {
+            (self.guest.application)(&mut self.client.endpoint);
+        }
+        self.is_gone |= self.guest.vanishes && self.client.endpoint.is_confirmed();
     }
 
     fn timeout(&mut self, now: Instant) {
@@ -48,11 +114,14 @@ impl Far for Client {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.client.deadline()
+        self.client.deadline().filter(|_| !self.is_gone)
     }
 
     fn transmit(&mut self, now: Instant) -> Option<OutDatagram> {
-        self.client.transmit(now)
+        match self.is_gone {
+            true => None,
+            false => self.client.transmit(now),
+        }
     }
 }
 
@@ -73,17 +142,12 @@ impl ClientSimulation {
     }
 
     fn client(&self, now: Instant) -> Client {
-        let Guest {
-            rules,
-            fault,
-            ignored,
-            leaves,
-        } = self.guest;
+        let guest = self.guest;
         let mut config: ClientConfig = client_config();
         config.seed += self.visits;
-        config.tls.ignore.extend(ignored);
-        let client = SimulatedClient::new(config, rules, fault, now);
-        Client { client, leaves }
+        config.tls.ignore.extend(guest.ignored);
+        (guest.settings)(&mut config);
+        Client::new(config, guest, now)
     }
 }
 
@@ -111,16 +175,31 @@ impl ClientSubject for ClientSimulation {
 /// Returns the well-behaved client.
 pub(crate) fn good_client() -> Guest {
     Guest {
-        rules: |rules| rules,
+        ignored_rules: &[],
+        miscoded: None,
+        refused: None,
         fault: None,
         ignored: None,
-        leaves: false,
+        settings: |_| {},
+        application: |_| {},
+        restarts: None,
+        vanishes: false,
+    }
+}
+
+/// What the application of a client does that has nothing more to do.
+pub(crate) fn leave(endpoint: &mut Endpoint) {
+    if endpoint.is_confirmed() {
+        endpoint.close(true, 0, "done");
     }
 }
 
 /// Tries one requirement once on a client.
 pub(crate) fn try_client(id: &str, guest: Guest, conditions: Conditions) -> Finding {
-    let rows = Selection::new(Side::Client).with_only(&[id]).unwrap();
+    let rows = Selection::new(Side::Client)
+        .with_crashing(true)
+        .with_only(&[id])
+        .unwrap();
     let rows = rows.rows().unwrap();
     ClientProber::new(ClientSimulation::new(guest, conditions)).run(rows[0])
 }

@@ -30,7 +30,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
     all
 }
 
-type MakeServer = fn() -> SimulatedServer;
+pub(crate) type MakeServer = fn() -> SimulatedServer;
 
 /// Requirements that are not about every server, and the well-behaved one that they are about.
 pub(crate) fn suited() -> Vec<(&'static str, MakeServer)> {
@@ -117,7 +117,7 @@ fn handshake_packets() -> Vec<Mutant> {
 
 fn stateless() -> Vec<Mutant> {
     vec![
-        notes("V01", || with(Fault::NoVersionNegotiation)),
+        fails("N01", || with(Fault::NoVersionNegotiation)),
         fails("V01", || with(Fault::TwoVersionNegotiations)),
         fails("V01", || with(Fault::UnswappedVersionNegotiation)),
         fails("V02", || with(Fault::VersionNegotiationToSmall)),
@@ -221,7 +221,7 @@ fn ignoring(rule: Rule) -> SimulatedServer {
     good_server().with_rules(move |rules| rules.ignoring([rule]))
 }
 
-fn with(fault: Fault) -> SimulatedServer {
+pub(crate) fn with(fault: Fault) -> SimulatedServer {
     good_server().with_faults([fault])
 }
 

@@ -3,15 +3,21 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod client_mutants;
 mod client_rows;
 mod client_subject;
 mod frame_rows;
+mod habits;
 mod handshake_rows;
+mod later_rows;
 mod subject;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, num::NonZero, thread, time::Duration};
 
-use qecho_peer::simulated::{Conditions, SimulatedServer};
+use qecho_peer::{
+    faults::Fault,
+    simulated::{Conditions, SimulatedServer},
+};
 use qecho_probe::conform::{
     Finding, Prober, Requirement, Runner, Selection, Side, Target, Verdict,
 };
@@ -51,7 +57,8 @@ pub(crate) fn notes(id: &'static str, make: fn() -> SimulatedServer) -> Mutant {
 fn mutants() -> Vec<Mutant> {
     let mut all = frame_rows::mutants();
     all.extend(handshake_rows::mutants());
-    all.extend(client_rows::mutants());
+    all.extend(later_rows::mutants());
+    all.extend(client_mutants::mutants());
     all
 }
 
@@ -93,10 +100,12 @@ fn the_well_behaved_server_keeps_all_that_there_is_a_script_for() {
     let runner = Runner::new("the good server");
     let report = runner.run(&rows, &mut target, &mut |_| {}, &|| false);
     assert_eq!(report.rows.len(), rows.len());
-    let mut accused = Vec::new();
+    let (mut accused, mut unmarked) = (Vec::new(), Vec::new());
     for row in &report.rows {
         let id = row.requirement.id;
-        let mut suited = handshake_rows::suited().into_iter();
+        let mut suited = handshake_rows::suited()
+            .into_iter()
+            .chain(later_rows::suited());
         let suited = suited.find(|suited| suited.0 == id);
         let finding = match suited {
             Some((_, make)) => &try_row(id, make(), Conditions::default()),
@@ -106,6 +115,9 @@ fn the_well_behaved_server_keeps_all_that_there_is_a_script_for() {
             accused.push(format!("{id} {}: {}", finding.verdict, finding.seen));
         }
         assert!(!finding.packets.is_empty(), "{id} shows no packets");
+        if !finding.packets.iter().any(|packet| packet.is_stimulus) {
+            unmarked.push(id);
+        }
         let lines = finding.packets.iter().flat_map(|packet| &packet.lines);
         let lines: Vec<_> = lines.collect();
         assert!(lines.len() >= finding.packets.len(), "{id} has no words");
@@ -115,7 +127,14 @@ fn the_well_behaved_server_keeps_all_that_there_is_a_script_for() {
         assert!(has_secrets || !has_handshake, "{id} shows no secrets");
     }
     assert!(accused.is_empty(), "{accused:#?}");
+    assert_eq!(unmarked, WITHOUT_STIMULUS);
 }
+
+/// Requirements whose stimulus is no datagram: silence, a whole handshake, or other keys.
+const WITHOUT_STIMULUS: [&str; 26] = [
+    "V29", "V33", "V34", "V22", "V23", "V24", "F65", "F66", "P22", "P23", "P24", "P25", "T17",
+    "K15", "K16", "V20", "K17", "K19", "V08", "V09", "K01", "K02", "F56", "F57", "K12", "K24",
+];
 
 #[test]
 fn a_well_behaved_server_that_retries_is_not_accused() {
@@ -138,27 +157,69 @@ fn a_well_behaved_server_that_retries_is_not_accused() {
 }
 
 #[test]
+fn a_server_that_gives_up_datagrams_at_packets_whose_keys_are_gone_is_accused_of_that_alone() {
+    for id in ["T12", "T13"] {
+        let server = handshake_rows::with(Fault::DropsBehindUnauthentic);
+        let Finding { verdict, seen, .. } = try_row(id, server, Conditions::default());
+        assert_eq!(verdict, Verdict::Pass, "{id}: {seen}");
+    }
+}
+
+#[test]
 fn loss_and_delay_change_no_verdict_but_to_not_reached() {
+    are_steady(Side::Server, &|row, conditions| {
+        Prober::new(Simulation::new(good_server(), conditions)).run(row)
+    });
+}
+
+/// Tries a requirement on the well-behaved peer.
+type Try = dyn Fn(&'static Requirement, Conditions) -> Finding + Sync;
+
+/// Checks that bad networks change no verdict of a side, but to not reached.
+pub(crate) fn are_steady(side: Side, run: &Try) {
+    let rows = scripted(side);
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    // Rows that take long stand beside one another: each thread takes some of them.
+    let shares = (0..threads).map(|first| rows.iter().skip(first).step_by(threads));
+    let (not_reached, accused) = thread::scope(|scope| {
+        let shares: Vec<_> = shares
+            .map(|share| scope.spawn(|| disturbed(share.copied(), run)))
+            .collect();
+        let shares = shares.into_iter().map(|share| share.join().unwrap());
+        shares.fold((0, Vec::new()), |(count, all), (one, accused)| {
+            (count + one, [all, accused].concat())
+        })
+    });
+    assert!(accused.is_empty(), "{accused:#?}");
+    assert!(
+        not_reached <= NOT_REACHED_MAX,
+        "{not_reached} times nothing was reached"
+    );
+}
+
+/// Tries rows on bad networks; returns how often nothing was reached, and which other verdicts
+/// have changed.
+fn disturbed(rows: impl Iterator<Item = &'static Requirement>, run: &Try) -> (usize, Vec<String>) {
     let (mut not_reached, mut accused) = (0, Vec::new());
-    for (place, row) in scripted(Side::Server).into_iter().enumerate() {
+    for row in rows {
         // A single run each, without the second that a verdict against a peer needs.
-        let run = |conditions| Prober::new(Simulation::new(good_server(), conditions)).run(row);
-        let undisturbed = run(Conditions::default().delayed(DELAY)).verdict;
+        let undisturbed = run(row, Conditions::default().delayed(DELAY)).verdict;
         for seed in 0..SEEDS {
-            let seed = seed + SEEDS * place as u64;
+            let seed = seed + SEEDS * place(row.id);
             let lossy = Conditions::default().delayed(DELAY).losing(LOSS, seed);
-            let Finding { verdict, seen, .. } = run(lossy);
+            let Finding { verdict, seen, .. } = run(row, lossy);
             not_reached += usize::from(verdict == Verdict::NotReached);
             if verdict != undisturbed && verdict != Verdict::NotReached {
                 accused.push(format!("{}, seed {seed}: {verdict}: {seen}", row.id));
             }
         }
     }
-    assert!(accused.is_empty(), "{accused:#?}");
-    assert!(
-        not_reached <= NOT_REACHED_MAX,
-        "{not_reached} times nothing was reached"
-    );
+    (not_reached, accused)
+}
+
+/// Returns a number for an identifier that stays what it is when there are more.
+fn place(id: &str) -> u64 {
+    id.bytes().fold(0, |sum, byte| 100 * sum + u64::from(byte))
 }
 
 /// Networks on which steadiness is tried, and what datagrams meet there.

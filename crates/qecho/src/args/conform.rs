@@ -7,19 +7,58 @@ use std::{
 
 use clap::{ValueEnum, builder::NonEmptyStringValueParser};
 use qecho_cert::HostPort;
+use qecho_io::Listen;
 
-use super::{DialArguments, Format, host_port};
+use super::{DialArguments, Format, host_port, listen};
 
 /// Options of `qecho conform`.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "qecho conform [OPTIONS] <HOST[:PORT]>...\n       \
+                            qecho conform --client [OPTIONS] [-- <COMMAND>...]")]
 pub(crate) struct ConformArguments {
     /// The servers, with a port if it is not 4433
     ///
     /// Names or addresses; a link-local address has its interface, as in [fe80::1%eth0]:4433.
     /// Of several there is a table, with a column for each.
     #[arg(value_name = "HOST[:PORT]", value_parser = host_port::reachable,
-          required_unless_present = "list")]
+          required_unless_present_any = ["list", "client"], conflicts_with = "client")]
     pub(crate) servers: Vec<HostPort>,
+
+    /// Test a client in place of servers: COMMAND, or whoever comes
+    ///
+    /// COMMAND is run once for each connection that is needed, against a server that sends what no
+    /// server may. Without it the next requirement is told, and the client awaited. The server's
+    /// certificate is for localhost, by qecho's local CA; it agrees to the protocol that the
+    /// client likes best, or to --alpn NAME alone.
+    #[arg(long, conflicts_with_all = ["ca", "pin", "insecure", "include", "differences"])]
+    pub(crate) client: bool,
+
+    /// Where clients come [default: localhost:4433; for COMMAND, a free port]
+    ///
+    /// With --client: ADDRESS:PORT, localhost:PORT, *:PORT or PORT, as for `qecho server`.
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen::of_server,
+          requires = "client", conflicts_with = "servers")]
+    pub(crate) listen: Option<Listen>,
+
+    /// Let each client choose: c12.localhost has C12
+    ///
+    /// With --client, until Ctrl-C: the server name that a client asks for is the requirement, and
+    /// each connection is judged by itself. On localhost nothing is odd.
+    #[arg(long, requires = "client",
+          conflicts_with_all = ["servers", "command", "show", "output", "pcap_dir", "expect"])]
+    pub(crate) by_name: bool,
+
+    /// The client that is tested, with its arguments
+    ///
+    /// {host}, {port} and {ca} in them stand for the server's name and port, and the path of its
+    /// CA; {alpn} for --alpn.
+    #[arg(
+        last = true,
+        value_name = "COMMAND",
+        requires = "client",
+        conflicts_with = "servers"
+    )]
+    pub(crate) command: Vec<String>,
 
     /// Try these requirements alone: F12, 9000, 9000/19.5
     ///
@@ -48,8 +87,8 @@ pub(crate) struct ConformArguments {
     /// Try what has crashed servers, too
     ///
     /// It is left out unless the server is on this host.
-    #[arg(long, value_enum, value_name = "crash")]
-    pub(crate) include: Vec<IncludeArgument>,
+    #[arg(long, value_parser = ["crash"], value_name = "crash")]
+    pub(crate) include: Vec<String>,
 
     /// Print what would be tried, and end
     #[arg(long)]
@@ -100,13 +139,6 @@ pub(crate) struct ConformArguments {
     /// For Wireshark, with the TLS secrets inside. Of several servers, DIR/N-ID.pcapng.
     #[arg(long, value_name = "DIR")]
     pub(crate) pcap_dir: Option<PathBuf>,
-}
-
-/// What is tried only if that is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum IncludeArgument {
-    /// What has crashed servers
-    Crash,
 }
 
 /// What fails.

@@ -1,8 +1,14 @@
 //! Places to listen on, as people write them.
 
+use qecho_echo::PORT;
 use qecho_io::listen::Listen;
 
 use super::host_port;
+
+/// Reads a place for a QUIC server.
+pub(super) fn of_server(text: &str) -> Result<Listen, String> {
+    read(text, PORT, &format!("0.0.0.0:{PORT}"))
+}
 
 /// Reads a place to listen on whose port, if none is named, is `usual_port`; of an address that
 /// is not this host's, `example` is what could be written.

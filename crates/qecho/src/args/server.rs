@@ -4,7 +4,6 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
 use clap::ValueEnum;
-use qecho_echo::PORT;
 use qecho_engine::{
     AlpnPolicy,
     limits::{MEMORY_MAX_LEAST, SHARDS_MAX},
@@ -20,7 +19,7 @@ pub(crate) struct ServerArguments {
     ///
     /// ADDRESS:PORT, localhost:PORT (both of its addresses), *:PORT (every address) or PORT
     /// alone; a link-local address with its interface, as in [fe80::1%eth0]:4433.
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen, default_value = "localhost:4433")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen::of_server, default_value = "localhost:4433")]
     pub(crate) listen: Vec<Listen>,
 
     /// Certificate chain (PEM) [default: the server makes its own for localhost]
@@ -188,10 +187,6 @@ pub(crate) enum MessagesArgument {
     Auto,
     Always,
     Never,
-}
-
-fn listen(text: &str) -> Result<Listen, String> {
-    listen::read(text, PORT, &format!("0.0.0.0:{PORT}"))
 }
 
 fn metrics(text: &str) -> Result<Listen, String> {

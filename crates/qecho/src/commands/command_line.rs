@@ -9,9 +9,16 @@ use rustix::system::uname;
 /// path of the program.
 pub(super) fn of_this_process() -> String {
     let arguments = std::env::args_os().skip(1);
-    let words = arguments.map(|word| quoted(&word.to_string_lossy()));
-    let all: Vec<_> = std::iter::once("qecho".to_owned()).chain(words).collect();
-    all.join(" ")
+    let arguments = arguments.map(|word| word.to_string_lossy().into_owned());
+    let all: Vec<_> = std::iter::once("qecho".to_owned())
+        .chain(arguments)
+        .collect();
+    of_words(all.iter().map(String::as_str))
+}
+
+/// Returns words as a shell takes them.
+pub(super) fn of_words<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    words.map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns the host on which this process runs.
@@ -28,7 +35,12 @@ pub(super) fn host() -> Host {
 
 /// Writes a word so that a shell takes it for one and changes nothing in it.
 pub(super) fn quoted(word: &str) -> String {
-    let is_plain = |letter: char| letter.is_alphanumeric() || "_@%+=:,./-".contains(letter);
+    // Braces mean something with a comma in them.
+    let plain = match word.contains(',') {
+        true => "_@%+=:,./-",
+        false => "_@%+=:./-{}",
+    };
+    let is_plain = |letter: char| letter.is_alphanumeric() || plain.contains(letter);
     match !word.is_empty() && word.chars().all(is_plain) {
         true => word.into(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
@@ -47,6 +59,8 @@ mod tests {
             ("", "''"),
             ("it's", r"'it'\''s'"),
             ("a b", "'a b'"),
+            ("{host}:{port}", "{host}:{port}"),
+            ("{a,b}", "'{a,b}'"),
         ] {
             assert_eq!(quoted(word), written);
         }

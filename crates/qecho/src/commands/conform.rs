@@ -5,6 +5,7 @@ mod packets;
 mod progress;
 mod reaching;
 mod stopping;
+mod visitors;
 
 use std::{
     cell::RefCell,
@@ -16,20 +17,25 @@ use std::{
 use anyhow::anyhow;
 use qecho_echo::dial::Alpn;
 use qecho_packet::text::counted;
-use qecho_probe::conform::{
-    Event, Level, Matrix, Outcome, Report, Requirement, Runner, Selection, SelectionError, Side,
-    write::{self, Origin},
+use qecho_probe::{
+    captured::{Captured, Keep, RunCapture},
+    conform::{
+        Event, Expectations, Level, Matrix, Outcome, Prober, Report, Requirement, Runner,
+        Selection, SelectionError, Side, Target, Unreachable,
+        write::{self, Document, Origin},
+    },
+    remote::SharedObserver,
 };
-use qecho_terminal::prose::Prose;
+use qecho_terminal::prose::Form;
 
 use self::{
-    keeping::{Expected, write_report},
-    packets::{CaptureFolder, Recorded, Unreachable, show_packets},
+    keeping::{Expected, keep},
+    packets::{CaptureFolder, show_packets},
     progress::ProgressLine,
     reaching::{Reached, reach},
     stopping::Stopping,
 };
-use super::{command_line, report_file::ReportFile, trust};
+use super::{PROGRAM, command_line, report_file::ReportFile, trust};
 use crate::{
     args::{ConformArguments, Format, LevelArgument},
     exit::{ExitStatus, Failure},
@@ -40,23 +46,18 @@ use crate::{
 /// Time in which an answer must come, unless another is named.
 const TIMEOUT_USUAL: Duration = Duration::from_secs(3);
 
-/// Tries requirements on servers, and says which they keep.
+/// Tries requirements on servers or a client, and says which they keep.
 pub(super) fn run(arguments: &ConformArguments) -> Result<ExitStatus, Failure> {
     let selection = selection(arguments)?;
     if arguments.list {
-        let mut out = Prose::new(io::stdout().lock());
-        let rows = rows(&selection.with_crashing(true))?;
-        write::text_of_requirements(&rows, &mut out)?;
-        out.flush()?;
-        return Ok(ExitStatus::Done);
+        return list(&rows(&selection.with_crashing(true))?, arguments.format);
     }
     check_expected(arguments)?;
     // Before the work: nobody wants to learn after it that it cannot be kept.
     rows(&selection.clone().with_crashing(true))?;
-    let expected = match &arguments.expect {
-        None => None,
-        Some(path) => Some(Expected::open(path, arguments.update_expect)?),
-    };
+    let expected = arguments.expect.as_deref();
+    let expected = expected.map(|path| Expected::open(path, arguments.update_expect));
+    let expected = expected.transpose()?;
     let outputs = arguments.output.iter().map(|path| ReportFile::open(path));
     let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
     let folder = arguments.pcap_dir.as_deref().map(CaptureFolder::open);
@@ -66,50 +67,66 @@ pub(super) fn run(arguments: &ConformArguments) -> Result<ExitStatus, Failure> {
     }
     let stopping = Stopping::listen()?;
     let origin = origin(arguments);
-    let (matrix, unreached) = judge_all(arguments, &selection, folder.as_ref(), &stopping)?;
-    let comparison = match (&expected, matrix.reports()) {
-        (Some(expected), [report]) => {
-            let expectations = expected.expectations.as_ref();
-            expectations.map(|expectations| expectations.compare(report))
-        }
+    let expectations = expected
+        .as_ref()
+        .and_then(|file| file.expectations.as_ref());
+    let session = Session {
+        arguments,
+        selection: &selection,
+        folder: folder.as_ref(),
+        expectations,
+        stopping: &stopping,
+        unkept: RefCell::default(),
+    };
+    if arguments.by_name {
+        return session.serve_by_name();
+    }
+    let (matrix, unreached) = match arguments.client {
+        true => session.judge_client()?,
+        false => session.judge_all()?,
+    };
+    let comparison = match (expectations, matrix.reports()) {
+        (Some(expectations), [report]) => Some(expectations.compare(report)),
         _ => None,
     };
     let outcome = match &comparison {
         Some(comparison) => comparison.outcome(),
         None => matrix.outcome(),
     };
-    let mut out = io::stdout().lock();
-    match arguments.format {
-        Format::Json => {
-            let reports = matrix.reports();
-            write::json_summary(reports, outcome, SCHEMA, &json::now(), &mut out)?;
-        }
-        // That it was not reached is all that is to be said.
-        Format::Text if unreached.is_some() => {}
-        Format::Text => {
-            let mut out = Prose::new(&mut out);
-            show(arguments, &matrix, &origin, &mut out)?;
-            if let Some(comparison) = &comparison {
-                write::text_of_comparison(comparison, &mut out)?;
-            }
-            out.flush()?;
-        }
+    let found = Document {
+        matrix: &matrix,
+        expectations,
+        comparison: comparison.as_ref(),
+        origin: &origin,
+        outcome,
+        schema: SCHEMA,
+    };
+    // Of a single one, that it was not reached is all that is to be said.
+    if arguments.format == Format::Json || unreached.is_none() {
+        print(arguments, &found)?;
     }
-    out.flush()?;
-    // Each is tried, also when another has failed.
-    let files = outputs.iter();
-    let written: Vec<_> = files
-        .map(|file| write_report(file, &matrix, comparison.as_ref(), &origin, outcome))
-        .collect();
-    written.into_iter().collect::<Result<(), _>>()?;
+    let expected = expected.as_ref().filter(|_| unreached.is_none());
+    let is_kept = keep(&found, &outputs, expected, session.unkept.into_inner());
+    if !is_kept {
+        let exit = ExitStatus::CouldNotRun;
+        let failure = unreached.unwrap_or(Failure::silent(exit));
+        return Err(Failure { exit, ..failure });
+    }
     if let Some(failure) = unreached {
         return Err(failure);
     }
-    if let (Some(expected), [report]) = (expected, matrix.reports()) {
-        expected.update(report)?;
-    }
     let is_lost = matrix.reports().iter().any(|report| report.lost.is_some());
     ending(outcome, is_lost, arguments, &stopping)
+}
+
+/// Prints what would be tried.
+fn list(rows: &[&Requirement], format: Format) -> Result<ExitStatus, Failure> {
+    visitors::show(
+        format,
+        |out| write::text_of_requirements(rows, out),
+        |out| write::json_requirements(rows, SCHEMA, &json::now(), out),
+    )?;
+    Ok(ExitStatus::Done)
 }
 
 /// Refuses what cannot be expected, or would lose what is.
@@ -154,105 +171,157 @@ fn ending(
     }
 }
 
-/// Tries all servers, one after the other. One of several that cannot be reached is said to be so;
-/// of a single one the failure is returned.
-fn judge_all(
-    arguments: &ConformArguments,
-    selection: &Selection,
-    folder: Option<&CaptureFolder>,
-    stopping: &Stopping,
-) -> Result<(Matrix, Option<Failure>), Failure> {
-    let mut reports = Vec::new();
-    let mut unreached = None;
-    for (number, server) in (1..).zip(&arguments.servers) {
-        let reached = match reach(arguments, server, stopping) {
-            Ok(reached) => reached,
-            Err(failure) if failure.error.is_none() => return Err(failure),
-            Err(failure) => {
-                match &failure.error {
-                    Some(error) if arguments.servers.len() > 1 => {
-                        say_failure(format_args!("{error:#}"), failure.hint.as_deref());
-                    }
-                    _ => unreached = Some(failure),
-                }
-                let rows = rows(&selection.clone().with_crashing(true))?;
-                let runner = Runner::new(server.to_string());
-                let mut nobody = Unreachable("no handshake came about".into());
-                reports.push(runner.run(&rows, &mut nobody, &mut |_event| {}, &|| false));
-                continue;
-            }
-        };
-        let prefix = match arguments.servers.len() {
-            1 => String::new(),
-            _ => format!("{number}-"),
-        };
-        reports.push(judge(
-            arguments,
-            selection,
-            &reached,
-            (folder, prefix),
-            stopping,
-        )?);
-        if stopping.is_stopped() {
-            break;
-        }
-    }
-    Ok((Matrix::new(reports), unreached))
+/// What all servers, or a client, are tried with.
+struct Session<'a> {
+    arguments: &'a ConformArguments,
+    selection: &'a Selection,
+    folder: Option<&'a CaptureFolder>,
+    expectations: Option<&'a Expectations>,
+    stopping: &'a Stopping,
+    /// Why packets are not kept.
+    unkept: RefCell<Option<anyhow::Error>>,
 }
 
-/// Tries one server.
-fn judge(
-    arguments: &ConformArguments,
-    selection: &Selection,
-    reached: &Reached,
-    (folder, prefix): (Option<&CaptureFolder>, String),
-    stopping: &Stopping,
-) -> Result<Report, Failure> {
-    let name = reached.server.to_string();
-    let has_crashing = reached.address.ip().is_loopback() || !arguments.include.is_empty();
-    let rows = rows(&selection.clone().with_crashing(has_crashing))?;
-    announce(reached, &rows);
-    let server = reached.remote(arguments.timeout, stopping.flag())?;
-    let mut target = Recorded::new(server, folder, prefix, !arguments.show.is_empty());
-    let mut progress = ProgressLine::new(name.clone(), rows.len());
-    let broken = RefCell::new(None);
-    let mut events = |event: Event<'_>| {
-        progress.show(&event);
-        if let (Format::Json, Event::Finished(row)) = (arguments.format, &event) {
-            let mut out = io::stdout().lock();
-            let written = write::json_row(&name, row, &json::now(), &mut out);
-            if let Err(error) = written.and_then(|()| out.flush()) {
+impl Session<'_> {
+    /// Tries all servers, one after the other. One of several that cannot be reached is said to be
+    /// so; of a single one the failure is returned.
+    fn judge_all(&self) -> Result<(Matrix, Option<Failure>), Failure> {
+        let mut reports = Vec::new();
+        let mut unreached = None;
+        let is_stopped = || self.stopping.is_stopped();
+        for (number, server) in (1..).zip(&self.arguments.servers) {
+            let reached = match is_stopped() {
+                true => Err(Failure::silent(ExitStatus::Interrupted)),
+                false => reach(self.arguments, server, self.stopping),
+            };
+            let report = match reached {
+                Ok(reached) => {
+                    let prefix = match self.arguments.servers.len() {
+                        1 => String::new(),
+                        _ => format!("{number}-"),
+                    };
+                    self.judge(&reached, prefix)?
+                }
+                Err(failure) => {
+                    let why = failure.error.as_ref().map(|error| format!("{error:#}"));
+                    match &failure.error {
+                        _ if is_stopped() => {}
+                        Some(error) if self.arguments.servers.len() > 1 => {
+                            say_failure(format_args!("{error:#}"), failure.hint.as_deref());
+                        }
+                        _ => unreached = Some(failure),
+                    }
+                    let rows = rows(&self.selection.clone().with_crashing(true))?;
+                    let mut nobody = Unreachable(why.unwrap_or_default());
+                    let mut written = Ok(());
+                    let mut events = |event: Event<'_>| {
+                        if written.is_ok() {
+                            written = self.write_event(&server.to_string(), &event);
+                        }
+                    };
+                    let runner = Runner::new(server.to_string());
+                    let report = runner.run(&rows, &mut nobody, &mut events, &is_stopped);
+                    written?;
+                    report
+                }
+            };
+            reports.push(report);
+        }
+        Ok((Matrix::new(reports), unreached))
+    }
+
+    /// Tries one server; `prefix` begins the names of its captures.
+    fn judge(&self, reached: &Reached, prefix: String) -> Result<Report, Failure> {
+        let (arguments, stopping) = (self.arguments, self.stopping);
+        let name = reached.server.to_string();
+        let has_crashing = reached.address.ip().is_loopback() || !arguments.include.is_empty();
+        let rows = rows(&self.selection.clone().with_crashing(has_crashing))?;
+        announce(reached, &rows);
+        let server = reached.remote(arguments.timeout, stopping.flag())?;
+        let observer = server.observer();
+        let target = (Prober::new(server), observer);
+        self.try_rows(&name, &rows, target, &prefix, &mut |_| false)
+    }
+
+    /// Tries requirements on whom an observer sees, and tells of them as they are done; an event of
+    /// which `tell` returns true was told in another way. `prefix` begins the names of captures.
+    fn try_rows(
+        &self,
+        name: &str,
+        rows: &[&'static Requirement],
+        (target, observer): (impl Target, SharedObserver),
+        prefix: &str,
+        tell: &mut dyn FnMut(&Event<'_>) -> bool,
+    ) -> Result<Report, Failure> {
+        let is_shown = !self.arguments.show.is_empty();
+        let mut shown = Vec::new();
+        let fail = |error| {
+            self.unkept.borrow_mut().get_or_insert(error);
+        };
+        let mut keep = |run: io::Result<RunCapture>| match run {
+            Ok(run) => {
+                let name = format!("{prefix}{}", run.requirement.id);
+                let keep = |folder: &CaptureFolder| folder.keep(&name, &run.packets);
+                let kept = self.folder.map_or(Ok(()), keep).map_err(fail);
+                shown.extend(is_shown.then_some(run));
+                kept.is_ok()
+            }
+            Err(error) => {
+                fail(error.into());
+                false
+            }
+        };
+        let is_wanted = (is_shown || self.folder.is_some()) && self.unkept.borrow().is_none();
+        let keep = is_wanted.then_some(&mut keep as Keep<'_>);
+        let mut target = Captured::new(target, observer, PROGRAM, keep);
+        let mut progress = ProgressLine::new(name.to_owned(), rows.len());
+        let broken = RefCell::new(None);
+        let mut events = |event: Event<'_>| {
+            if !tell(&event) {
+                progress.show(&event);
+            }
+            if let Err(error) = self.write_event(name, &event) {
                 broken.borrow_mut().get_or_insert(error);
             }
+        };
+        // Verdicts that nobody reads any more are not worth the trouble.
+        let stop = || self.stopping.is_stopped() || broken.borrow().is_some();
+        let runner = self.runner(name);
+        let report = runner.run(rows, &mut target, &mut events, &stop);
+        progress.end();
+        if let Some(error) = broken.into_inner() {
+            return Err(error.into());
         }
-    };
-    let level = match arguments.level {
-        LevelArgument::Must => Level::Must,
-        LevelArgument::Should => Level::Should,
-    };
-    let runner = Runner::new(&name).with_level(level);
-    // Verdicts that nobody reads any more are not worth the trouble.
-    let stop = || stopping.is_stopped() || broken.borrow().is_some();
-    let report = runner.run(&rows, &mut target, &mut events, &stop);
-    progress.end();
-    if let Some(error) = broken.into_inner() {
-        return Err(error.into());
+        drop(target);
+        for run in shown {
+            let row = report.row(run.requirement.id);
+            show_packets(run, row, self.arguments.format)?;
+        }
+        Ok(report)
     }
-    if let Some(error) = target.failure.take() {
-        return Err(error.into());
+
+    /// Returns what tries requirements on an endpoint of this name.
+    fn runner(&self, name: &str) -> Runner {
+        Runner::new(name).with_level(match self.arguments.level {
+            LevelArgument::Must => Level::Must,
+            LevelArgument::Should => Level::Should,
+        })
     }
-    for (requirement, packets) in target.shown {
-        let row = report.row(requirement.id);
-        show_packets(requirement, row, packets, arguments.format)?;
+
+    /// Writes a verdict as it comes, for programs.
+    fn write_event(&self, server: &str, event: &Event<'_>) -> io::Result<()> {
+        let (Format::Json, Event::Finished(row)) = (self.arguments.format, event) else {
+            return Ok(());
+        };
+        let mut out = io::stdout().lock();
+        write::json_row(server, row, self.expectations, &json::now(), &mut out)?;
+        out.flush()
     }
-    Ok(report)
 }
 
 /// Says what is going to be done to whom.
 fn announce(reached: &Reached, rows: &[&Requirement]) {
-    let Reached {
-        server, address, ..
-    } = reached;
+    let (server, address) = (&reached.server, reached.address);
     let alpn = match &reached.alpn {
         Some(name) => format!("ALPN {}", String::from_utf8_lossy(name).escape_debug()),
         None => "no ALPN".into(),
@@ -268,17 +337,24 @@ fn announce(reached: &Reached, rows: &[&Requirement]) {
     }
 }
 
-/// Shows what was found, for people.
-fn show(
-    arguments: &ConformArguments,
-    matrix: &Matrix,
-    origin: &Origin,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    match matrix.reports() {
-        [report] => write::text(report, origin, out),
-        _ => write::text_of_several(matrix, arguments.differences, out),
-    }
+/// Prints what was found; of JSON, what stands behind the verdicts.
+fn print(arguments: &ConformArguments, found: &Document<'_>) -> io::Result<()> {
+    let text = |out: &mut dyn Write| {
+        match found.matrix.reports() {
+            [report] => write::text(report, found.origin, out)?,
+            _ => {
+                let width = Form::of(io::stdout()).width;
+                write::text_of_several(found.matrix, arguments.differences, width, out)?;
+            }
+        }
+        let comparison = found.comparison;
+        comparison.map_or(Ok(()), |comparison| {
+            write::text_of_comparison(comparison, out)
+        })
+    };
+    visitors::show(arguments.format, text, |out| {
+        found.json_summary(&json::now(), out)
+    })
 }
 
 /// Returns what was selected; what is wrong with it is said before anything is done.
@@ -287,7 +363,8 @@ fn selection(arguments: &ConformArguments) -> Result<Selection, Failure> {
         true => &arguments.only,
         false => &arguments.show,
     };
-    let selection = Selection::new(Side::Server)
+    let side = [Side::Server, Side::Client][usize::from(arguments.client)];
+    let selection = Selection::new(side)
         .with_only(only)
         .and_then(|selection| selection.with_except(&arguments.except));
     Ok(selection.map_err(anyhow::Error::new)?)
@@ -303,7 +380,8 @@ fn rows(selection: &Selection) -> Result<Vec<&'static Requirement>, Failure> {
 
 /// Returns what reports say of their own making.
 fn origin(arguments: &ConformArguments) -> Origin {
-    let mut again = "qecho conform {target} --show {id}".to_owned();
+    let tested = ["{target}", "--client"][usize::from(arguments.client)];
+    let mut again = format!("qecho conform {tested} --show {{id}}");
     let dial = &arguments.dial;
     match &dial.alpn {
         Alpn::Auto => {}
@@ -328,6 +406,9 @@ fn origin(arguments: &ConformArguments) -> Origin {
     }
     if arguments.level == LevelArgument::Should {
         again += " --level should";
+    }
+    if !arguments.command.is_empty() {
+        again += " -- {target}";
     }
     Origin {
         command: command_line::of_this_process(),

@@ -1,23 +1,19 @@
 //! `qecho relay`.
 
 use std::{
-    io,
     net::{IpAddr, SocketAddr},
     sync::mpsc::sync_channel,
     time::Duration,
 };
 
 use anyhow::{Context, anyhow};
-use qecho_io::{
-    StartError,
-    listen::{Listen, overlap},
-};
+use qecho_io::{StartError, listen::Listen};
 use qecho_netsim::{
     link,
     relay::{Config, Rebind, RebindKind, Relay, RelayError},
 };
 
-use super::{OVERLAP_HINT, resolve, show, signals, spawn};
+use super::{listen_hint, resolve, show, signals, spawn};
 use crate::{
     args::RelayArguments,
     exit::{ExitStatus, Failure},
@@ -87,17 +83,8 @@ fn server(arguments: &RelayArguments, rebind: Option<Rebind>) -> Result<SocketAd
 
 fn explain(error: RelayError, places: &[Listen]) -> Failure {
     let hint = match &error {
-        RelayError::Start(StartError::Bind(bind)) => match bind.source.kind() {
-            io::ErrorKind::AddrInUse if overlap(places) => OVERLAP_HINT,
-            io::ErrorKind::AddrInUse => {
-                "another program has this port; choose another by --listen localhost:PORT, \
-                 or 0 for any that is free"
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                "this host does not have that address; --listen '*:PORT' takes all that it has"
-            }
-            _ => "choose another place by --listen localhost:PORT",
-        },
+        RelayError::Start(StartError::Bind(bind)) => listen_hint(bind.source.kind(), places)
+            .unwrap_or("choose another place by --listen localhost:PORT"),
         RelayError::OneAddress { .. } => "start the server on 127.0.0.1, or use --rebind-port",
         RelayError::Itself { .. } => "name the server by --to HOST:PORT",
         _ => return anyhow::Error::new(error).into(),

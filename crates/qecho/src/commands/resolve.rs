@@ -13,8 +13,9 @@ pub(super) fn target(host_port: &HostPort) -> Result<Target, Failure> {
     let name = host_port.name();
     // The last dot says that a name is whole.
     let whole = name.strip_suffix('.').unwrap_or(&name);
-    let mut addresses = if whole.eq_ignore_ascii_case("localhost") {
-        // Both addresses, whatever the host's files say (RFC 6761 §6.3).
+    let last = whole.rsplit('.').next();
+    let mut addresses = if last.is_some_and(|last| last.eq_ignore_ascii_case("localhost")) {
+        // Both addresses, whatever the host's files say, and for names below it (RFC 6761 §6.3).
         [IpAddr::V4(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()]
             .map(|address| SocketAddr::new(address, host_port.port))
             .to_vec()

@@ -1,6 +1,6 @@
 //! `qecho server`.
 
-mod certificate;
+pub(super) mod certificate;
 mod file_watcher;
 
 use std::{
@@ -32,7 +32,7 @@ use self::{
     certificate::LoadedIdentity,
     file_watcher::{FileWatcher, WatchedFiles},
 };
-use super::{OVERLAP_HINT, observing::Observing, show, signals};
+use super::{listen_hint, observing::Observing, show, signals};
 use crate::{
     args::{
         AlsoArgument, EndArgument, MemoryMaxArgument, MessagesArgument, RetryArgument,
@@ -186,23 +186,16 @@ fn explain(error: StartError, arguments: &ServerArguments) -> Failure {
         StartError::Bind(bind) => Some(bind.source.kind()),
         _ => None,
     };
-    let failure = Failure::from(anyhow::Error::new(error));
-    match kind {
-        Some(io::ErrorKind::AddrInUse) if overlap(&arguments.listen) => failure.hint(OVERLAP_HINT),
-        Some(io::ErrorKind::AddrInUse) if wants_port_twice(arguments) => failure.hint(
+    let is_busy = kind == Some(io::ErrorKind::AddrInUse);
+    let hint = match kind {
+        _ if is_busy && wants_port_twice(arguments) && !overlap(&arguments.listen) => Some(
             "this server itself wants the port twice, for --also tls and for --metrics; \
              choose another by --metrics PORT",
         ),
-        Some(io::ErrorKind::AddrInUse) => failure.hint(
-            "another program, perhaps another qecho, has this port; \
-             choose another by --listen localhost:PORT, or 0 for any that is free",
-        ),
-        Some(io::ErrorKind::AddrNotAvailable) => failure
-            .hint("this host does not have that address; --listen '*:PORT' takes all that it has"),
-        Some(io::ErrorKind::PermissionDenied) => failure
-            .hint("the system keeps this port for others; choose one by --listen localhost:PORT"),
-        _ => failure,
-    }
+        Some(kind) => listen_hint(kind, &arguments.listen),
+        None => None,
+    };
+    Failure::from(anyhow::Error::new(error)).maybe_hint(hint)
 }
 
 /// Tells whether metrics and TLS over TCP are to have the same port of the same address.
@@ -217,19 +210,11 @@ fn wants_port_twice(arguments: &ServerArguments) -> bool {
 
 fn bind_metrics(place: Listen) -> Result<MonitorSockets, Failure> {
     MonitorSockets::bind(place).map_err(|error| {
-        let hint = match error.source.kind() {
-            io::ErrorKind::AddrInUse => Some(
-                "another program has this port; choose another by --metrics PORT, \
-                 or 0 for any that is free",
-            ),
-            io::ErrorKind::AddrNotAvailable => Some(
-                "this host does not have that address; --metrics '*:PORT' takes all that it has",
-            ),
-            io::ErrorKind::PermissionDenied => {
-                Some("the system keeps this port for others; choose one by --metrics PORT")
-            }
-            _ => None,
-        };
+        let hint = listen_hint(error.source.kind(), &[]);
+        let hint = hint.map(|hint| {
+            let hint = hint.replace("--listen localhost:PORT", "--metrics PORT");
+            hint.replace("--listen", "--metrics")
+        });
         let place = format!("cannot serve metrics on {}", error.address);
         Failure::from(anyhow::Error::new(error.source).context(place)).maybe_hint(hint)
     })

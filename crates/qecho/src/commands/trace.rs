@@ -4,6 +4,7 @@ mod counts;
 mod input;
 
 use std::{
+    collections::BTreeSet,
     io::{self, Cursor, IsTerminal, Write},
     os::fd::AsFd,
     path::Path,
@@ -74,8 +75,8 @@ pub(super) fn run(arguments: &TraceFileArguments) -> Result<ExitStatus, Failure>
     )))
 }
 
-/// Shows the packets of a capture that is in memory.
-pub(super) fn show<W>(capture: Vec<u8>, out: W) -> Result<(), Failure>
+/// Shows the packets of a capture that is in memory, and marks some datagrams by their places.
+pub(super) fn show<W>(capture: Vec<u8>, marked: BTreeSet<usize>, out: W) -> Result<(), Failure>
 where
     W: Write + IsTerminal + AsFd + Send + 'static,
 {
@@ -83,7 +84,12 @@ where
     let source = Box::new(Cursor::new(capture));
     let mut input = CaptureInput::of(source, Path::new(""), "the packets".into())?;
     let layout = tracing::layout(&out);
-    let mut view = FileTracer::new(vec![tracing::lines_to(Detail::Packets, layout, out)]);
+    let mut view = FileTracer::new(vec![tracing::marked_lines_to(
+        Detail::Packets,
+        marked,
+        layout,
+        out,
+    )]);
     view.recognition = None;
     view.read(&mut input, &mut dissector)?;
     view.finish()

@@ -1,6 +1,7 @@
 //! Packets as they pass: lines for people, and qlog files.
 
 use std::{
+    collections::BTreeSet,
     io::{self, ErrorKind, IsTerminal, Write},
     os::fd::AsFd,
     path::Path,
@@ -9,7 +10,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use qecho_engine::Side;
 use qecho_packet::trace::{
-    Event, Sink, TraceReport,
+    Event, EventKind, Sink, TraceReport,
     qlog::{Form, Qlog},
 };
 use qecho_terminal::colour;
@@ -122,8 +123,28 @@ pub(super) fn lines_to(
     layout: Layout,
     out: impl Write + Send + 'static,
 ) -> Box<dyn Sink> {
+    marked_lines_to(detail, BTreeSet::new(), layout, out)
+}
+
+/// The same, with a mark below some datagrams, which are named by their places.
+pub(super) fn marked_lines_to(
+    detail: Detail,
+    marked: BTreeSet<usize>,
+    layout: Layout,
+    out: impl Write + Send + 'static,
+) -> Box<dyn Sink> {
     let mut text = TraceText::new(detail, layout);
-    let write = move |event: &Event<'_>, out: &mut Vec<u8>| text.write(event, out);
+    let mut place = 0;
+    let write = move |event: &Event<'_>, out: &mut Vec<u8>| {
+        text.write(event, out)?;
+        if matches!(event.kind, EventKind::Datagram(_)) {
+            if marked.contains(&place) {
+                text.mark("▲ the stimulus", out)?;
+            }
+            place += 1;
+        }
+        Ok(())
+    };
     Box::new(Lines::new(write, out))
 }
 

@@ -117,6 +117,14 @@ impl TraceText {
         }
     }
 
+    /// Writes a mark below what was written last.
+    pub(crate) fn mark(&self, mark: &str, out: &mut dyn Write) -> io::Result<()> {
+        let indent = self.label_columns() + INDENT;
+        let mut line = Line::indented(indent);
+        line.push(STRONG, mark);
+        line.write(self.layout, indent, out)
+    }
+
     fn began(&self, event: &Event<'_>, out: &mut dyn Write) -> io::Result<()> {
         let Some(connection) = event.connection else {
             return Ok(());

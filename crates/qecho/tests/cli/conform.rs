@@ -1,5 +1,6 @@
 //! `qecho conform` against a real server, one that falls silent, and none.
 
+mod clients;
 mod expecting;
 mod faulty;
 mod reports;
@@ -156,10 +157,12 @@ fn packets_are_shown_as_trace_shows_them_and_kept_for_others() {
     let done = conform(&env, &server, "--show F12,V02").ok();
     done.prints("--- F12 9000 §19.5 MUST ---")
         .prints("→ 1-RTT 2")
-        .prints("STOP_SENDING 41 code 0")
+        .prints("STOP_SENDING 41 code 0\n            ▲ the stimulus\n")
         .prints("CONNECTION_CLOSE STREAM_STATE_ERROR")
         .prints("version 0x1a2a3a4a (grease)")
         .prints("verdict      pass");
+    // The first row has one odd packet, the second sends its own twice.
+    assert_eq!(done.stdout.matches("▲ the stimulus").count(), 3);
     conform(&env, &server, "--only F12,V02 --pcap-dir kept").ok();
     let folder = env.home().join("kept");
     let mut names: Vec<_> = fs::read_dir(&folder)
@@ -191,10 +194,14 @@ fn several_servers_are_a_table_and_one_that_is_not_there_a_column() {
         .prints("F12  9000 §19.5       pass           not reached    pass\n");
     let differences = env.qecho(format!("{command} --differences")).run();
     // What was not reached may be either.
-    differences.exits(1).prints("They differ in nothing.");
+    let unjudged = "Nothing was judged of all: there is nothing to compare.";
+    differences.exits(1).prints(unjudged);
     let json = env
         .qecho(format!("{command} --format json --output all.html"))
         .run();
+    let (rows, _) = rows(json.events());
+    let unreached = rows.iter().filter(|row| row["target"] == *nobody);
+    assert_eq!(unreached.count(), 2);
     let targets = json.last_event()["targets"].as_array().map(Vec::len);
     assert_eq!(targets, Some(3));
     let page = env::read(env.home().join("all.html"));
@@ -224,6 +231,36 @@ fn an_interrupted_run_leaves_what_it_has() {
         assert_eq!(kept.lines().count(), rows.len() + 1);
         // Half a run is no expectation.
         assert!(!env.home().join("v.txt").exists());
+    }
+}
+
+#[test]
+fn a_run_that_is_interrupted_while_it_connects_is_partial_and_keeps_what_came_before() {
+    let (env, server) = TestEnv::with_server("");
+    let silent = env::socket();
+    let place = env::address(&silent);
+    let arguments = "--only F12 --timeout 60s --format json --output a.json --output a.xml";
+    for (servers, expected) in [
+        (format!("{place}"), 0),
+        (format!("{} {place}", server.place()), 1),
+    ] {
+        let running = env.qecho(format!("conform {servers} {arguments}")).start();
+        // Its first packet says that it has begun to connect.
+        silent.recv_from(&mut [0; 2_000]).expect("it connects");
+        running.signal(Signal::INT);
+        let done = running.done_within(Duration::from_secs(20));
+        done.exits(130);
+        let (rows, summary) = rows(done.events());
+        assert_eq!(rows.len(), expected);
+        assert_eq!(summary["partial"], true, "{summary:#}");
+        let kept = env::read(env.home().join("a.json"));
+        assert!(kept.contains("\"partial\":true"), "{kept}");
+        let xml = env::read(env.home().join("a.xml"));
+        assert!(xml.contains("it was stopped before"), "{xml}");
+        // The others of the first attempt.
+        silent.set_nonblocking(true).expect("a socket can be so");
+        while silent.recv_from(&mut [0; 2_000]).is_ok() {}
+        silent.set_nonblocking(false).expect("a socket can be so");
     }
 }
 

@@ -199,6 +199,24 @@ fn verdicts(checked: &mut Checked) {
     let hosts = format!("{place} 127.0.0.1:{}", nobody.number());
     let done = env.qecho(format!("conform {hosts} --only F12 --format json"));
     checked.take("conform", &done.run().exits(1).events());
+    env.file("home/v.txt", "F12 fail\n");
+    let expecting = format!("conform {place} --only F12,F13 --expect v.txt --format json");
+    let events = env.qecho(expecting).ok().events();
+    let told = |name: &str| [&events[0][name], &events[1][name]];
+    assert_eq!(told("comparison"), ["better", "new"]);
+    let summary = &events[2]["comparison"];
+    assert!(summary["better"] == 1 && summary["new"] == 1, "{summary:#}");
+    checked.take("conform", &events);
+    let list = env
+        .qecho("conform --list --only F12,V02 --format json")
+        .ok();
+    assert_eq!(list.events().len(), 2);
+    checked.take("conform", &list.events());
+    let env = TestEnv::new();
+    let awaiting = "conform --client --by-name --listen localhost:0 --format json";
+    let server = env.await_server(env.qecho(awaiting));
+    env.client(&server, "-m hello").ok();
+    checked.take("conform", &server.ends().events());
 }
 
 fn files_that_change(checked: &mut Checked) {

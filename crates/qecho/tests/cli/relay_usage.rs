@@ -72,7 +72,7 @@ fn what_cannot_work_is_refused_with_a_reason() {
     fails(
         &format!("--listen {taken}"),
         &format!("cannot listen on {taken}"),
-        Some("another program has this port"),
+        Some("has this port; choose another by --listen"),
     );
     // Somebody else may take the port before the relay does, but not each time.
     let mut tries = (0..3).map(|_| {

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use qecho_packet::{
     Direction, TransportParameters,
     close::PROTOCOL_VIOLATION,
-    wire::{Frame, PacketType, packets},
+    wire::{ConnectionId, Frame, PacketType, packets},
 };
 use qecho_peer::{
     endpoint::{Ended, stateless_reset},
@@ -44,6 +44,7 @@ const CHALLENGE_SIZE: usize = 1_200;
 
 pub(super) static ROWS: &[Requirement] = &[
     may("F41", Server, rfc(9000, "19.18"))
+        .of_clients("C65")
         .text("A PATH_RESPONSE to no PATH_CHALLENGE may close the connection.")
         .stimulus("PATH_RESPONSE that nobody asked for")
         .expected("PROTOCOL_VIOLATION, or the connection lives on")
@@ -53,6 +54,7 @@ pub(super) static ROWS: &[Requirement] = &[
             run.open()?.expect(one_rtt([frame]), expected)
         }),
     must("F50", Server, rfc(9000, "19.17"))
+        .of_clients("C74")
         .also(&[rfc(9000, "8.2.2")])
         .text("PATH_CHALLENGE is answered by PATH_RESPONSE with the same data.")
         .stimulus("PATH_CHALLENGE")
@@ -91,8 +93,9 @@ pub(super) static ROWS: &[Requirement] = &[
         .expected("no answer")
         .script(|run| run.is_ignored(&short_header(20))),
     must("V19", Server, rfc(9000, "10.3.1"))
+        .of_clients("C113")
         .text("A stateless reset with the token of an ID in use ends the connection, silently.")
-        .stimulus("Stateless reset with the token of a connection ID that the server uses")
+        .stimulus("Stateless reset with the token of a connection ID that the peer uses")
         .expected("no answer any more")
         .script(stateless_reset_of_the_client),
     must("M01", Server, rfc(9000, "9.3"))
@@ -150,7 +153,7 @@ fn first_datagrams(run: &mut Run<'_>) -> Judged {
 }
 
 /// Sends one flight and nothing more: the server cannot know that the address is right.
-fn amplification(run: &mut Run<'_>, token: &[u8]) -> Judged {
+pub(super) fn amplification(run: &mut Run<'_>, token: &[u8]) -> Judged {
     let mut connection = run.client(|config| {
         config.token = token.to_vec();
         config.behaviour.follows_retry = false;
@@ -173,8 +176,11 @@ fn amplification(run: &mut Run<'_>, token: &[u8]) -> Judged {
     };
     match received {
         0 => Err(Finding::new(Verdict::NotReached, "no answer")),
-        _ if received > AMPLIFICATION * sent => Ok(Finding::new(Verdict::Fail, seen)),
-        _ => Ok(Finding::new(Verdict::Pass, seen)),
+        _ if received <= AMPLIFICATION * sent => Ok(Finding::new(Verdict::Pass, seen)),
+        _ if !token.is_empty() && amplification(run, &[])?.verdict == Verdict::Fail => {
+            Err(not_applicable("as many bytes come without a token"))
+        }
+        _ => Ok(Finding::new(Verdict::Fail, seen)),
     }
 }
 
@@ -257,7 +263,7 @@ fn stateless_resets(run: &mut Run<'_>) -> Judged {
 }
 
 /// Opens a connection to a server that does not forbid clients to move, and a second path.
-fn with_new_path(run: &mut Run<'_>) -> Result<(Connection, PathId), Finding> {
+pub(super) fn with_new_path(run: &mut Run<'_>) -> Result<(Connection, PathId), Finding> {
     let mut connection = run.open()?;
     if connection.has_parameter(TransportParameters::DISABLE_ACTIVE_MIGRATION) {
         return Err(not_applicable(
@@ -275,7 +281,7 @@ fn with_new_path(run: &mut Run<'_>) -> Result<(Connection, PathId), Finding> {
     Ok((connection, path))
 }
 
-fn is_challenge_on(packet: &ReceivedPacket, path: PathId) -> bool {
+pub(super) fn is_challenge_on(packet: &ReceivedPacket, path: PathId) -> bool {
     let frames = packet.frames();
     let mut frames = frames.iter();
     packet.path == path && frames.any(|frame| matches!(frame, Frame::PathChallenge { .. }))
@@ -333,7 +339,7 @@ fn migration(run: &mut Run<'_>) -> Judged {
 
 /// Accuses the peer on a new path, unless the connection is over. A reset may be that of another
 /// server, to which a balancer has led the new port.
-fn accuse_on_a_new_path(connection: &Connection, seen: impl Into<String>) -> Finding {
+pub(super) fn accuse_on_a_new_path(connection: &Connection, seen: impl Into<String>) -> Finding {
     match (
         connection.endpoint().closed(),
         connection.endpoint().ended(),
@@ -412,11 +418,26 @@ fn a_path_challenge(run: &mut Run<'_>) -> Judged {
     })
 }
 
-/// Gives the server a connection ID with a token, has it use that, and resets the connection.
-fn stateless_reset_of_the_client(run: &mut Run<'_>) -> Judged {
+/// Sends stateless resets with a token to the peer's own connection ID, so that it finds the
+/// connection.
+pub(super) fn reset(connection: &mut Connection, token: &[u8; 16]) {
     const SIZE: usize = 60;
-    let mut connection = run.open_with(|config| config.behaviour.issues_connection_ids = false)?;
-    let id = replace_connection_id(&mut connection)?;
+    let destination = connection.endpoint().connection_ids().destination;
+    let mut reset = stateless_reset(token, SIZE, &[0x5a; 16]);
+    reset[1..=destination.len()].copy_from_slice(&destination);
+    for _ in 0..ATTEMPTS {
+        connection.send_raw(&reset);
+    }
+    let quiet = connection.quiet();
+    connection.settle(quiet);
+}
+
+/// Gives the peer a connection ID with a token, has it use that, and resets the connection.
+fn stateless_reset_of_the_client(run: &mut Run<'_>) -> Judged {
+    let mut connection = run.open_behaving(|behaviour| behaviour.issues_connection_ids = false)?;
+    // That it is not retired is what K07 is about.
+    let id = replace_connection_id(&mut connection)
+        .map_err(|finding| Finding::new(Verdict::NotReached, finding.seen))?;
     let mut destinations = connection
         .received_packets()
         .map(|packet| packet.header.destination);
@@ -428,34 +449,31 @@ fn stateless_reset_of_the_client(run: &mut Run<'_>) -> Judged {
             "the new connection ID is not used",
         ));
     }
-    // To the server's own connection ID, so that it finds the connection.
-    let destination = connection.endpoint().connection_ids().destination;
-    let mut reset = stateless_reset(&RESET_TOKEN, SIZE, &[0x5a; 16]);
-    reset[1..=destination.len()].copy_from_slice(&destination);
-    for _ in 0..ATTEMPTS {
-        connection.send_raw(&reset);
-    }
+    reset(&mut connection, &RESET_TOKEN);
     let quiet = connection.quiet();
-    connection.settle(quiet);
     // Silence is what is expected, and nobody waits for it for long.
     connection.patience = quiet * 2;
     connection.expect_of_all(Expected::no_answer())
+}
+
+/// Returns a connection ID of the peer that may be used on a new path.
+pub(super) fn unused_connection_id(connection: &Connection) -> Result<ConnectionId, Finding> {
+    let remote = &connection.endpoint().connection_ids().remote;
+    // That of sequence number 1 leads to the preferred address, if there is one (RFC 9000 §9.6).
+    let has_preferred = connection.has_parameter(TransportParameters::PREFERRED_ADDRESS);
+    let unused = remote.iter().find(|issued| {
+        let is_preferred = has_preferred && issued.sequence == 1;
+        !issued.is_used && !issued.is_retired && !is_preferred
+    });
+    let unused = unused.map(|issued| issued.id);
+    unused.ok_or_else(|| not_applicable("the peer issues no second connection ID"))
 }
 
 /// Probes a new path and stays on the old one.
 fn path_challenge_on_a_new_path(run: &mut Run<'_>) -> Judged {
     let (mut connection, path) = with_new_path(run)?;
     // RFC 9000 §9.5: no connection ID is used from more than one local address.
-    let remote = &connection.endpoint().connection_ids().remote;
-    // That of sequence number 1 leads to the preferred address, if there is one (§9.6).
-    let has_preferred = connection.has_parameter(TransportParameters::PREFERRED_ADDRESS);
-    let unused = remote.iter().find(|issued| {
-        let is_preferred = has_preferred && issued.sequence == 1;
-        !issued.is_used && !issued.is_retired && !is_preferred
-    });
-    let Some(unused) = unused.map(|issued| issued.id) else {
-        return Err(not_applicable("the peer issues no second connection ID"));
-    };
+    let unused = unused_connection_id(&connection)?;
     let is_response = |frame: &Frame<'_>| *frame == Frame::PathResponse { data: CHALLENGE };
     let pause = connection.patience / ATTEMPTS;
     let mut challenges = Vec::new();

@@ -24,28 +24,33 @@ const EMPTY_DATAGRAM: u64 = 2;
 
 pub(super) static ROWS: &[Requirement] = &[
     should("F47", Server, rfc(9221, "3"))
+        .of_clients("C71")
         .also(&[rfc(9221, "4"), rfc(9000, "11")])
         .text("An error such as a length that the packet does not have is told to the peer.")
         .stimulus("DATAGRAM whose length goes beyond the packet")
         .expected("FRAME_ENCODING_ERROR, or PROTOCOL_VIOLATION where DATAGRAM was not announced")
         .script(a_datagram_frame_beyond_its_packet),
     should("F48", Server, rfc(9221, "4"))
+        .of_clients("C72")
         .needs(&[Need::Datagram])
         .text("A DATAGRAM frame may be empty.")
         .stimulus("Empty DATAGRAM")
         .expected("the connection lives on")
         .script(an_empty_datagram),
     must("F51", Server, rfc(9221, "3"))
+        .of_clients("C75")
         .text("A DATAGRAM frame larger than announced closes the connection.")
         .stimulus("DATAGRAM larger than max_datagram_frame_size, or where none was announced")
         .expected("PROTOCOL_VIOLATION, or FRAME_ENCODING_ERROR where none was announced")
         .script(a_datagram_frame_that_is_too_large),
     must("P18", Server, rfc(9287, "3"))
+        .of_clients("C100")
         .text("grease_quic_bit has no value; where it is known, one closes the connection.")
         .stimulus("grease_quic_bit with a value")
         .expected("TRANSPORT_PARAMETER_ERROR, or the connection lives on")
         .script(grease_with_value),
     must("V18", Server, rfc(9287, "3"))
+        .of_clients("C112")
         .text("Who announces grease_quic_bit takes packets whose fixed bit is 0.")
         .stimulus("1-RTT packet whose fixed bit is 0, where grease_quic_bit was announced")
         .expected("acknowledged")
@@ -72,8 +77,8 @@ pub(super) static ROWS: &[Requirement] = &[
 /// Who does not know the parameter ignores it, whatever its value is.
 fn grease_with_value(run: &mut Run<'_>) -> Judged {
     let id = TransportParameters::GREASE_QUIC_BIT;
-    let mut connection = run.client(|config| {
-        config.edit_parameters = Some(Arc::new(move |all| set(all, id, &[1])));
+    let mut connection = run.begin(|settings| {
+        *settings.edit_parameters = Some(Arc::new(move |all| set(all, id, &[1])));
     })?;
     let expected = Expected::close(&[TRANSPORT_PARAMETER_ERROR]);
     let finding = connection.expect_of_handshake(expected)?;

@@ -1,13 +1,17 @@
 //! Version negotiation (RFC 8999, RFC 9000 §5.2, §6, §17.2.1, RFC 9368).
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use qecho_packet::{
     TransportParameters,
     close::{TRANSPORT_PARAMETER_ERROR, VERSION_NEGOTIATION_ERROR},
-    wire::{ConnectionId, PacketType},
+    text::counted,
+    wire::{ConnectionId, Frame, PacketType},
 };
-use qecho_peer::endpoint::{VERSION_1, version_negotiation as answer_of_versions};
+use qecho_peer::{
+    endpoint::{Parameters, VERSION_1, version_negotiation as answer_of_versions},
+    packet::handshake,
+};
 
 use super::parameters::set;
 use crate::conform::{
@@ -27,10 +31,21 @@ pub(super) static ROWS: &[Requirement] = &[
         .also(&[rfc(9000, "5.2.2"), rfc(9000, "6.1")])
         .text("Version Negotiation has both IDs swapped and comes at most once for a datagram.")
         .stimulus("Unknown version in 1200 bytes")
-        .expected("one Version Negotiation packet (that there is one is a SHOULD), the IDs swapped")
-        .script(|run| match version_negotiation(run, 8, 8)? {
-            None => Ok(Finding::new(Verdict::Note, "no Version Negotiation")),
-            Some(finding) => Ok(finding),
+        .expected("one Version Negotiation packet, the IDs swapped")
+        .script(|run| {
+            let finding = version_negotiation(run, 8, 8)?;
+            finding.ok_or_else(|| not_applicable("no Version Negotiation, which N01 judges"))
+        }),
+    should("N01", Server, rfc(9000, "5.2.2"))
+        .also(&[rfc(9000, "6.1")])
+        .text("A packet of an unknown version is answered by Version Negotiation.")
+        .stimulus("Unknown version in 1200 bytes")
+        .expected("a Version Negotiation packet")
+        .script(|run| {
+            Ok(match version_negotiation(run, 8, 8)? {
+                None => Finding::new(Verdict::Fail, "no Version Negotiation"),
+                Some(_) => Finding::new(Verdict::Pass, "Version Negotiation"),
+            })
         }),
     must("V02", Server, rfc(9000, "5.2.2"))
         .text("A small packet of an unknown version is dropped.")
@@ -67,6 +82,7 @@ pub(super) static ROWS: &[Requirement] = &[
             Ok(finding.unwrap_or_else(missing))
         }),
     must("P19", Server, rfc(9368, "4"))
+        .of_clients("C101")
         .text("version_information that cannot be read closes the connection, where it is known.")
         .stimulus("version_information of 7 bytes")
         .expected("TRANSPORT_PARAMETER_ERROR, or the connection lives on")
@@ -94,6 +110,7 @@ pub(super) static ROWS: &[Requirement] = &[
             )
         }),
     must("P21", Server, rfc(9368, "4"))
+        .of_clients("C102")
         .text("There is no version 0 in version_information, where that is known.")
         .stimulus("version_information with version 0")
         .expected("TRANSPORT_PARAMETER_ERROR, or the connection lives on")
@@ -104,6 +121,23 @@ pub(super) static ROWS: &[Requirement] = &[
                 Expected::close(&[TRANSPORT_PARAMETER_ERROR]).or_lives_on(),
             )
         }),
+    must("P26", Server, rfc(9368, "4"))
+        .text("A chosen version that is not available cannot be read, where that is known.")
+        .stimulus("version_information whose chosen version is not among the available ones")
+        .expected("TRANSPORT_PARAMETER_ERROR, where the server has version_information, too")
+        .script(|run| {
+            let id = TransportParameters::VERSION_INFORMATION;
+            let other = version_information(&[1, UNKNOWN_VERSION]);
+            let edit = move |all: &mut Parameters| set(all, id, &other);
+            let mut connection =
+                run.client(|config| config.edit_parameters = Some(Arc::new(edit)))?;
+            let finding =
+                connection.expect_of_handshake(Expected::close(&[TRANSPORT_PARAMETER_ERROR]))?;
+            match finding.verdict == Verdict::Fail && !connection.has_parameter(id) {
+                true => Err(not_applicable("the peer sends no version_information")),
+                false => Ok(finding),
+            }
+        }),
     must("C11", Client, rfc(9368, "4"))
         .text("The server's version_information chooses the version in use.")
         .stimulus("Server whose version_information chooses a version that was not offered")
@@ -112,7 +146,7 @@ pub(super) static ROWS: &[Requirement] = &[
         )
         .script(|run| {
             let other = version_information(&[UNKNOWN_VERSION, 1, UNKNOWN_VERSION]);
-            run.served_parameters(
+            run.parameters(
                 move |all| set(all, TransportParameters::VERSION_INFORMATION, &other),
                 Expected::close(&[TRANSPORT_PARAMETER_ERROR, VERSION_NEGOTIATION_ERROR])
                     .or_lives_on(),
@@ -143,6 +177,24 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("Version Negotiation packet without a common version")
         .expected("the client gives up")
         .script(no_common_version),
+    must("C124", Client, rfc(9000, "6.2"))
+        .text("Version Negotiation after a packet of the server that was processed is discarded.")
+        .stimulus("Version Negotiation packet without a common version after ServerHello")
+        .expected("the handshake goes on")
+        .script(|run| {
+            let mut connection = run.with_server_hello()?;
+            let first = connection.first_header()?;
+            connection.goes_on_after(&[answer_of_versions(&first, &[UNKNOWN_VERSION])])
+        }),
+    must("C125", Client, rfc(9000, "5.2.1"))
+        .text("A packet of another version than the client has chosen is discarded.")
+        .stimulus("Handshake packet that is right but for its version")
+        .expected("it is not acknowledged, and the connection lives on")
+        .script(|run| {
+            let other = handshake([Frame::Ping]).version(UNKNOWN_VERSION);
+            run.before_finished(|_| {})?
+                .expect(other, Expected::discards())
+        }),
 ];
 
 /// Judges what has come for Version Negotiation: nothing else that answers it is forbidden.
@@ -160,18 +212,16 @@ fn judge_answers_to_version_negotiation(answers: &[&[u8]]) -> Finding {
     }
 }
 
-/// Answers a client by Version Negotiation without a version that it speaks, as long as it sends
-/// more; then goes on with the handshake, in which it has no part any more.
+/// Answers a client by Version Negotiation without a version that it speaks, again and again as
+/// that may be lost; then goes on with the handshake, in which it has no part any more.
 fn no_common_version(run: &mut Run<'_>) -> Judged {
-    let mut connection = run.held_back()?;
+    let mut connection = run.held_back(|_| {})?;
     let first = connection.first_header()?;
     for _ in 0..ATTEMPTS {
         let count = connection.answers().len();
         connection.send_raw(&answer_of_versions(&first, &[UNKNOWN_VERSION]));
         let quiet = connection.quiet();
-        if !connection.wait_for_datagram(count, quiet) {
-            break;
-        }
+        connection.wait_for_datagram(count, quiet);
     }
     connection.let_go();
     let patience = connection.patience / 2;
@@ -260,7 +310,8 @@ fn version_negotiation(
                 true => Verdict::Fail,
                 false => Verdict::Note,
             };
-            let seen = format!("{count} Version Negotiation packets for {sent} datagrams");
+            let sent = counted(sent, "datagram");
+            let seen = format!("{count} Version Negotiation packets for {sent}");
             Some(Finding::new(verdict, seen))
         }
         (_, None) => Some(Finding::new(

@@ -12,7 +12,9 @@ struct Scripted {
     runs: Vec<&'static str>,
     /// What is seen where it does not live, unless that nobody is there.
     absence: Option<fn(String) -> Liveness>,
-    /// Datagrams of each run; all of them are sent.
+    /// Time at which a datagram comes in each run, if one does.
+    answer: Option<Duration>,
+    /// Datagrams of each run that are sent after that.
     unanswered: usize,
     looks: usize,
     paused: Duration,
@@ -22,15 +24,19 @@ impl Target for Scripted {
     fn run(&mut self, requirement: &'static Requirement) -> Finding {
         self.runs.push(requirement.id);
         let verdict = self.findings.pop_front().unwrap_or(Verdict::Pass);
-        let packet = PacketRecord {
-            time: Duration::ZERO,
-            direction: Direction::Sent,
+        let packet = |time, direction| PacketRecord {
+            time,
+            direction,
             lines: Vec::new(),
             size: 1,
             datagram: vec![0],
+            is_stimulus: false,
         };
+        let answer = self.answer.map(|time| packet(time, Direction::Received));
+        let sent = packet(Duration::ZERO, Direction::Sent);
+        let unanswered = std::iter::repeat_n(sent, self.unanswered);
         Finding::new(verdict, format!("run {}", self.runs.len()))
-            .with_packets(vec![packet; self.unanswered])
+            .with_packets(answer.into_iter().chain(unanswered).collect())
     }
 
     fn look(&mut self) -> Liveness {
@@ -158,6 +164,30 @@ fn a_peer_that_is_started_again_has_crashed_if_it_does_so_twice() {
 }
 
 #[test]
+fn what_was_not_heard_the_first_time_is_no_note() {
+    let report = Scripted::new(&[Verdict::Note, Verdict::Pass], &[]).meets(&["F12"]);
+    assert_eq!(verdicts(&report), [Verdict::Pass]);
+    let report = Scripted::new(&[Verdict::Note, Verdict::Fail], &[]).meets(&["F12"]);
+    assert_eq!(verdicts(&report), [Verdict::Unsteady]);
+}
+
+#[test]
+fn on_a_long_way_silence_has_to_agree_three_times() {
+    let notes = [Verdict::Note; 3];
+    for (time, findings, expected, runs) in [
+        (FAR, &notes[..2], Verdict::Pass, 3),
+        (FAR, &notes, Verdict::Note, 3),
+        (Duration::ZERO, &notes, Verdict::Note, 2),
+    ] {
+        let mut peer = Scripted::new(findings, &[]);
+        peer.answer = Some(time);
+        peer.unanswered = UNANSWERED_MIN;
+        assert_eq!(verdicts(&peer.meets(&["F12"])), [expected]);
+        assert_eq!(peer.runs.len(), runs);
+    }
+}
+
+#[test]
 fn a_handshake_that_fails_once_is_no_crash() {
     let mut peer = Scripted::new(&[], &[true, false, true]);
     let report = peer.meets(&["F12"]);
@@ -235,7 +265,7 @@ fn a_run_that_is_stopped_leaves_what_it_has() {
     let asked = Cell::new(0);
     let stop = || {
         asked.set(asked.get() + 1);
-        asked.get() > 3
+        asked.get() > 4
     };
     // The second row is under way then: what it has come to says nothing.
     let mut peer = Scripted::new(&[Verdict::Pass, Verdict::Fail, Verdict::Fail], &[]);
@@ -243,6 +273,20 @@ fn a_run_that_is_stopped_leaves_what_it_has() {
     assert!(report.is_partial);
     assert_eq!(verdicts(&report), [Verdict::Pass]);
     assert_eq!(peer.runs, ["F12", "F13", "F13"]);
+}
+
+#[test]
+fn a_run_that_is_stopped_before_the_peer_was_seen_is_partial_and_calls_nobody_lost() {
+    let mut peer = Scripted::new(&[], &GONE);
+    let mut events = 0;
+    let runner = Runner::new("peer");
+    let rows = [requirement("F12")];
+    let report = runner.run(&rows, &mut peer, &mut |_event| events += 1, &|| true);
+    assert!(
+        report.is_partial && report.rows.is_empty() && events == 0,
+        "{report:?}"
+    );
+    assert_eq!(report.lost, None);
 }
 
 #[test]

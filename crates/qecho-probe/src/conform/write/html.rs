@@ -173,9 +173,13 @@ fn packets(packets: &[PacketRecord], verdict: Verdict, out: &mut dyn Write) -> i
             Direction::Sent => "sent",
             Direction::Received => "received",
         };
+        let [class, mark] = match packet.is_stimulus {
+            true => [" stimulus", "<b>the stimulus</b>, "],
+            false => [""; 2],
+        };
         writeln!(
             out,
-            "<li class=\"{way}\"><span>{way} at {:.3} ms, {} B</span>\n<pre>{}</pre>",
+            "<li class=\"{way}{class}\"><span>{mark}{way} at {:.3} ms, {} B</span>\n<pre>{}</pre>",
             packet.time.as_secs_f64() * 1e3,
             packet.size,
             escaped(&packet.lines.join("\n")),

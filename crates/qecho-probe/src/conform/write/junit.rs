@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Origin, escape::escaped};
+use super::{Origin, escape::escaped, text};
 use crate::conform::{Comparison, Report, Row, Verdict};
 
 /// Writes a suite for each peer and a case for each requirement. What is broken has failed, or
@@ -39,6 +39,10 @@ pub fn junit(
         )?;
         for (row, outcome) in cases {
             case(report, row, *outcome, origin, out)?;
+        }
+        if report.is_partial {
+            let conclusion = escaped(&text::conclusion(report));
+            writeln!(out, "    <system-err>{conclusion}</system-err>")?;
         }
         writeln!(out, "  </testsuite>")?;
     }

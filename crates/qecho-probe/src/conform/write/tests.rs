@@ -35,6 +35,7 @@ fn every_verdict() -> Report {
         lines: vec!["1-RTT 7".into(), "CONNECTION_CLOSE <0x7>".into()],
         size: 40,
         datagram: vec![0x4f; 40],
+        is_stimulus: false,
     };
     let hostile = "closed with reason </pre><script>\u{1b}[2J\n'\"&";
     report.rows[1].finding = Finding::new(Verdict::Fail, hostile)
@@ -55,7 +56,7 @@ fn json_has_a_line_a_row_and_a_summary_that_counts_them() {
     let time = "2026-01-02T03:04:05Z";
     let rows = written(|out| {
         let mut rows = report.rows.iter();
-        rows.try_for_each(|row| json_row(&report.target, row, time, out))
+        rows.try_for_each(|row| json_row(&report.target, row, None, time, out))
     });
     let read = |line: &str| serde_json::from_str::<Value>(line).unwrap();
     let rows: Vec<Value> = rows.lines().map(read).collect();
@@ -74,7 +75,7 @@ fn json_has_a_line_a_row_and_a_summary_that_counts_them() {
     assert_eq!(members, expected);
 
     let reports = [report];
-    let summary = written(|out| json_summary(&reports, Outcome::Broken, 7, time, out));
+    let summary = written(|out| json_summary(&reports, None, Outcome::Broken, 7, time, out));
     let summary = read(&summary);
     assert_eq!(summary["schema"], 7);
     assert_eq!(summary["outcome"], "broken");
@@ -88,6 +89,69 @@ fn json_has_a_line_a_row_and_a_summary_that_counts_them() {
 }
 
 #[test]
+fn json_tells_what_was_expected_and_how_a_verdict_compares() {
+    let report = every_verdict();
+    let file = "F11 fail\nF12 pass\nF13 note\nF14 pass\nF15 pass\nF16 pass\nF48 pass\n";
+    let expected = Expectations::parse(file).unwrap();
+    let read = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+    let rows = written(|out| {
+        let mut rows = report.rows.iter();
+        rows.try_for_each(|row| json_row("h", row, Some(&expected), "now", out))
+    });
+    let rows: Vec<Value> = rows.lines().map(read).collect();
+    let told = |row: &Value| {
+        let member = |name: &str| row[name].as_str().unwrap_or("-").to_owned();
+        ["id", "comparison", "expected_verdict"]
+            .map(member)
+            .join(" ")
+    };
+    let told: Vec<_> = rows.iter().map(told).collect();
+    let all = [
+        "F11 better fail",
+        "F12 worse pass",
+        "F13 as_expected note",
+        "T01 new -",
+        "F48 neither pass",
+        "F14 neither pass",
+        "F15 neither pass",
+        "F16 neither pass",
+    ];
+    assert_eq!(told, all);
+    let outcome = expected.compare(&report).outcome();
+    let reports = slice::from_ref(&report);
+    let summary = written(|out| json_summary(reports, Some(&expected), outcome, 7, "now", out));
+    let summary = read(&summary);
+    for (word, count) in [
+        ("new", 1),
+        ("as_expected", 1),
+        ("worse", 1),
+        ("better", 1),
+        ("neither", 4),
+    ] {
+        assert_eq!(summary["comparison"][word], count, "{word}");
+    }
+    assert_eq!(summary["outcome"], "broken");
+    let without = written(|out| json_row("h", &report.rows[0], None, "now", out));
+    assert!(read(&without).get("comparison").is_none(), "{without}");
+}
+
+#[test]
+fn json_lists_what_would_be_tried() {
+    let rows = ["F12", "C34"].map(testing::requirement);
+    let list = written(|out| json_requirements(&rows, 7, "now", out));
+    let list: Vec<Value> = list
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let members = ["event", "id", "rfc", "level", "side"].map(|name| list[1][name].clone());
+    assert_eq!(
+        members,
+        ["listed", "C34", "9000 §17.2.5.2", "MUST", "client"]
+    );
+    assert!(list.len() == 2 && list[0]["schema"] == 7, "{list:#?}");
+}
+
+#[test]
 fn junit_counts_what_json_counts() {
     let xml = written(|out| junit(&[every_verdict()], None, &origin(), out));
     let counts = "tests=\"8\" failures=\"2\" errors=\"0\" skipped=\"4\"";
@@ -97,7 +161,11 @@ fn junit_counts_what_json_counts() {
     assert!(xml.contains("classname=\"9000 §19.5\" time=\"0.012\""));
     assert!(xml.contains("message=\"closed with reason &lt;/pre&gt;&lt;script&gt;\\u{1b}[2J"));
     let again = "--alpn &#39;x &amp; y&#39; --only F12 --show F12";
-    assert!(xml.contains(again), "{xml}");
+    assert!(xml.contains(again) && !xml.contains("stopped"), "{xml}");
+    let mut report = every_verdict();
+    report.is_partial = true;
+    let xml = written(|out| junit(slice::from_ref(&report), None, &origin(), out));
+    assert!(xml.contains("It was stopped before all were tried.</system-err>\n  </testsuite>"));
 }
 
 #[test]
@@ -139,6 +207,12 @@ fn a_page_has_an_anchor_for_each_requirement_and_nothing_of_other_places() {
         "what is broken stands first"
     );
     assert!(page.contains("CONNECTION_CLOSE &lt;0x7&gt;") && page.contains("4f4f4f4f"));
+    assert!(!page.contains("the stimulus"));
+    let mut report = every_verdict();
+    report.rows[1].finding.packets[0].is_stimulus = true;
+    let page = written(|out| html(&report, &origin(), out));
+    let marked = "<li class=\"received stimulus\"><span><b>the stimulus</b>, received at";
+    assert!(page.contains(marked), "{page}");
 }
 
 #[test]
@@ -196,6 +270,18 @@ fn the_verdict_on_a_good_a_silent_and_a_stopped_run_is_a_sentence() {
         conclusion(&report),
         format!("{good} It was stopped before all were tried.")
     );
+    let stopped = Report {
+        rows: Vec::new(),
+        ..report
+    };
+    let expected = "localhost:4433: it was stopped before anything was tried.";
+    assert_eq!(conclusion(&stopped), expected);
+    let lacking = testing::report(&[("F48", Verdict::NotApplicable)]);
+    let expected = "localhost:4433: nothing could be judged.";
+    assert_eq!(conclusion(&lacking), expected);
+    let broken = testing::report(&[("F12", Verdict::Fail)]);
+    let expected = "localhost:4433 breaks 1 of 1 requirement: F12.";
+    assert_eq!(conclusion(&broken), expected);
     let mut silent = testing::report(&[("F12", Verdict::NotReached)]);
     silent.lost = Some("no answer within 3 s".into());
     let expected = "localhost:4433: nothing was reached: no answer within 3 s.";
@@ -225,7 +311,7 @@ fn a_list_has_a_line_for_each_requirement() {
     let list = written(|out| text_of_requirements(&rows, out));
     let lines: Vec<_> = list.lines().collect();
     let expected = [
-        "F12  9000 §19.5     MUST    STOP_SENDING for a stream that the receiver never opened (id 41)",
+        "F12  9000 §19.5     MUST    STOP_SENDING for a stream that the receiver never opened",
         "C34  9000 §17.2.5.2 MUST    Retry with an empty token and a good integrity tag",
     ];
     assert_eq!(lines, expected);
@@ -236,7 +322,7 @@ fn a_table_shows_peers_side_by_side_or_only_where_they_differ() {
     let reports = [Verdict::Pass, Verdict::Fail]
         .map(|verdict| testing::report(&[("F12", verdict), ("F13", Verdict::Pass)]));
     let matrix = Matrix::new(reports.into());
-    let all = written(|out| text_of_several(&matrix, false, out));
+    let all = written(|out| text_of_several(&matrix, false, None, out));
     let lines: Vec<_> = all.lines().collect();
     assert_eq!(
         lines[0],
@@ -245,9 +331,86 @@ fn a_table_shows_peers_side_by_side_or_only_where_they_differ() {
     assert_eq!(lines[2], "                      [1]            [2]");
     assert_eq!(lines[3], "F12  9000 §19.5       pass           fail");
     assert_eq!(lines[4], "F13  9000 §19.10      pass           pass");
-    let differences = written(|out| text_of_several(&matrix, true, out));
+    let differences = written(|out| text_of_several(&matrix, true, None, out));
     assert_eq!(differences.lines().count(), 4);
     let same = Matrix::new(vec![testing::report(&[("F12", Verdict::Pass)])]);
-    let same = written(|out| text_of_several(&same, true, out));
+    let same = written(|out| text_of_several(&same, true, None, out));
     assert!(same.ends_with("They differ in nothing.\n"));
+}
+
+#[test]
+fn a_table_is_as_wide_as_there_is_room() {
+    let long = "a-name-of-many-words.in-a-zone.of-a-provider.example:4433";
+    let reports = ["[2001:db8::1]:4433", "localhost:4433", long].map(|target| {
+        let mut report = testing::report(&[
+            ("F12", Verdict::NotApplicable),
+            ("C34", Verdict::NotApplicable),
+        ]);
+        report.target = target.into();
+        report
+    });
+    let matrix = Matrix::new(reports.into());
+    let table = |width| {
+        let text = written(|out| text_of_several(&matrix, false, Some(width), out));
+        // The sentences about each are broken between words where they are shown.
+        let lines = text.lines().skip(3);
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let wide = table(80);
+    assert_eq!(
+        wide[0],
+        "                      [1]            [2]            [3]"
+    );
+    assert!(
+        wide[1].starts_with("C34  9000 §17.2.5.2   not applicable "),
+        "{wide:#?}"
+    );
+    assert_eq!(
+        table(50),
+        [
+            "     [1]            [2]            [3]",
+            "C34  not applicable not applicable not applicable",
+            "F12  not applicable not applicable not applicable",
+        ]
+    );
+    assert_eq!(
+        table(40),
+        [
+            "     [1]            [2]",
+            "C34  not applicable not applicable",
+            "F12  not applicable not applicable",
+            "     [3]",
+            "C34  not applicable",
+            "F12  not applicable",
+        ]
+    );
+    for width in [1, 20, 36, 49, 50, 66, 67, 100] {
+        let lines = table(width);
+        let longest = lines.iter().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest <= width.max(20), "{width}: {lines:#?}");
+    }
+}
+
+#[test]
+fn peers_that_were_not_all_judged_do_not_differ_in_nothing() {
+    let lines = |verdicts: [Verdict; 2]| {
+        let reports =
+            verdicts.map(|verdict| testing::report(&[("F12", verdict), ("F13", Verdict::Pass)]));
+        let matrix = Matrix::new(reports.into());
+        let text = written(|out| text_of_several(&matrix, true, None, out));
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let unjudged = "They differ in nothing that was judged of all; 1 requirement was not.";
+    for unknown in [Verdict::NotReached, Verdict::Unsteady] {
+        let lines = lines([Verdict::Pass, unknown]);
+        assert_eq!(lines[2], format!("    {unknown}: F12 (what is {unknown})"));
+        assert_eq!(lines[3..], [unjudged]);
+    }
+    let same = lines([Verdict::Pass, Verdict::Pass]);
+    assert_eq!(same[2..], ["They differ in nothing."]);
+    let reports = [Verdict::Pass, Verdict::NotReached];
+    let reports = reports.map(|verdict| testing::report(&[("F12", verdict)]));
+    let matrix = Matrix::new(reports.into());
+    let nothing = written(|out| text_of_several(&matrix, true, None, out));
+    assert!(nothing.ends_with("Nothing was judged of all: there is nothing to compare.\n"));
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, Write},
+    ops::Range,
 };
 
 use qecho_packet::text;
@@ -21,7 +22,9 @@ const TOLD: [Verdict; 4] = [
 ];
 /// Verdicts that are told once for all rows that have the same reason.
 const GROUPED: [Verdict; 2] = [Verdict::NotReached, Verdict::NotApplicable];
-/// Columns of a verdict in a table.
+/// Columns of an identifier, a section and a verdict in a table: the longest is "not applicable".
+const ID: usize = 5;
+const SECTION: usize = 17;
 const CELL: usize = 15;
 
 /// Writes what one peer breaks, then what is to be noted, counts and a verdict. Lines are as long
@@ -39,19 +42,23 @@ pub fn text(report: &Report, origin: &Origin, out: &mut dyn Write) -> io::Result
         }
     }
     for verdict in GROUPED {
-        let mut groups = BTreeMap::<_, Vec<_>>::new();
-        for row in report.having(verdict) {
-            let ids = groups.entry(shown(&row.finding.seen)).or_default();
-            ids.push(row.requirement.id);
-        }
-        for (seen, ids) in groups {
-            writeln!(out, "{verdict}: {} ({seen})", ids.join(" "))?;
-        }
+        grouped(report, verdict, "", out)?;
     }
     for (rfc, counts) in report.counts_by_rfc() {
         writeln!(out, "{rfc}  {}", counted(&counts))?;
     }
     writeln!(out, "{}", conclusion(report))
+}
+
+/// Writes the rows of one verdict, those that have the same reason in a line.
+fn grouped(report: &Report, verdict: Verdict, begin: &str, out: &mut dyn Write) -> io::Result<()> {
+    let mut groups = BTreeMap::<_, Vec<_>>::new();
+    for row in report.having(verdict) {
+        let ids = groups.entry(shown(&row.finding.seen)).or_default();
+        ids.push(row.requirement.id);
+    }
+    let mut groups = groups.into_iter();
+    groups.try_for_each(|(seen, ids)| writeln!(out, "{begin}{verdict}: {} ({seen})", ids.join(" ")))
 }
 
 /// Writes how a report compares with what was expected: what got worse first.
@@ -75,47 +82,97 @@ pub fn text_of_comparison(comparison: &Comparison<'_>, out: &mut dyn Write) -> i
     match comparison.outcome() {
         Outcome::NothingReached => writeln!(out, "Nothing was reached: nothing can be compared."),
         Outcome::Kept => writeln!(out, "Nothing is worse than was expected."),
-        Outcome::Broken => writeln!(out, "{} worse than expected.", requirements_are(worse)),
+        Outcome::Broken => {
+            let are = if worse == 1 { "is" } else { "are" };
+            writeln!(out, "{} {are} worse than expected.", requirements(worse))
+        }
     }
 }
 
 /// Writes a table with a column for each peer; with `only_differences`, without the rows in which
-/// they agree.
+/// they agree. What does not fit into `width` columns stands in a further table.
 ///
 /// # Errors
 /// If it cannot be written.
 pub fn text_of_several(
     matrix: &Matrix,
     only_differences: bool,
+    width: Option<usize>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    for (number, report) in (1..).zip(matrix.reports()) {
+    let reports = matrix.reports();
+    for (number, report) in (1..).zip(reports) {
         writeln!(out, "[{number}] {}", conclusion(report))?;
-    }
-    let mut head = format!("{:22}", "");
-    for number in 1..=matrix.reports().len() {
-        head += &format!("{:<CELL$}", format!("[{number}]"));
-    }
-    writeln!(out, "{}", head.trim_end())?;
-    let is_shown = |row: &MatrixRow<'_>| !only_differences || row.differs();
-    let mut shown = 0;
-    for row in matrix.rows().filter(is_shown) {
-        let requirement = row.requirement;
-        let mut line = format!(
-            "{:<5}{:<17}",
-            requirement.id,
-            requirement.section.to_string()
-        );
-        for cell in row.rows {
-            let verdict = cell.map_or("–".into(), |row| row.verdict().to_string());
-            line += &format!("{verdict:<CELL$}");
+        if report.outcome() != Outcome::NothingReached {
+            // The table has the verdicts, and of these alone the reasons say more.
+            for verdict in [Verdict::Unsteady, Verdict::NotReached] {
+                grouped(report, verdict, "    ", out)?;
+            }
         }
-        writeln!(out, "{}", line.trim_end())?;
-        shown += 1;
     }
-    match shown {
-        0 if only_differences => writeln!(out, "They differ in nothing."),
-        _ => Ok(()),
+    let is_shown = |row: &MatrixRow<'_>| !only_differences || row.differs();
+    let rows: Vec<_> = matrix.rows().filter(is_shown).collect();
+    if rows.is_empty() {
+        return writeln!(out, "{}", agreement(matrix));
+    }
+    let width = width.unwrap_or(usize::MAX);
+    // The section is in the list and in each other report.
+    let has_section = ID + SECTION + reports.len() * CELL <= width;
+    let first = if has_section { ID + SECTION } else { ID };
+    let fitting = (width.saturating_sub(first) / CELL).max(1);
+    let mut peers = 0..reports.len();
+    while !peers.is_empty() {
+        let of = peers.start..peers.end.min(peers.start.saturating_add(fitting));
+        table(&rows, of.clone(), first, out)?;
+        peers.start = of.end;
+    }
+    Ok(())
+}
+
+/// Writes the columns of some peers, with so many columns before the first.
+fn table(
+    rows: &[MatrixRow<'_>],
+    peers: Range<usize>,
+    first: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let heads = peers.clone().map(|peer| format!("[{}]", peer + 1));
+    table_line("", heads, first, out)?;
+    rows.iter().try_for_each(|row| {
+        let requirement = row.requirement;
+        let begin = match first {
+            ID => requirement.id.to_owned(),
+            _ => format!("{:<ID$}{}", requirement.id, requirement.section),
+        };
+        let cells = row.rows[peers.clone()].iter();
+        let cells = cells.map(|cell| cell.map_or("–".into(), |row| row.verdict().to_string()));
+        table_line(&begin, cells, first, out)
+    })
+}
+
+fn table_line(
+    begin: &str,
+    cells: impl Iterator<Item = String>,
+    first: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let cells: String = cells.map(|cell| format!("{cell:<CELL$}")).collect();
+    writeln!(out, "{}", format!("{begin:<first$}{cells}").trim_end())
+}
+
+/// Says that peers differ in nothing, as far as they were judged.
+fn agreement(matrix: &Matrix) -> String {
+    let unjudged = matrix.rows().filter(|row| !row.is_judged()).count();
+    match unjudged {
+        0 => "They differ in nothing.".into(),
+        count if count == matrix.rows().count() => {
+            "Nothing was judged of all: there is nothing to compare.".into()
+        }
+        count => format!(
+            "They differ in nothing that was judged of all; {} {} not.",
+            requirements(count),
+            if count == 1 { "was" } else { "were" }
+        ),
     }
 }
 
@@ -152,7 +209,8 @@ pub fn text_of_row(row: &Row, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "verdict      {}", row.verdict())
 }
 
-fn told(row: &Row) -> String {
+/// Says in a line what was tried, seen and expected.
+pub(crate) fn told(row: &Row) -> String {
     let requirement = row.requirement;
     format!(
         "{} {} {}: {}. Seen: {}. Expected: {}",
@@ -180,14 +238,15 @@ pub(super) fn conclusion(report: &Report) -> String {
         Some(why) => format!(" It was lost {}.", shown(why)),
         None => String::new(),
     };
+    if report.rows.is_empty() && report.is_partial {
+        return format!("{target}: it was stopped before anything was tried.");
+    }
+    let kept = counts.of(Verdict::Pass) + counts.of(Verdict::Note);
     let sentence = match outcome {
         Outcome::NothingReached => format!("{target}: nothing was reached"),
+        Outcome::Kept if kept == 0 => format!("{target}: nothing could be judged."),
         Outcome::Kept => {
-            let kept = counts.of(Verdict::Pass) + counts.of(Verdict::Note);
-            let of = match kept {
-                1 => "1 requirement".into(),
-                kept => format!("{kept} requirements"),
-            };
+            let of = requirements(kept);
             let rest = match counts.total() - kept {
                 0 => String::new(),
                 rest => format!("; {rest} could not be judged"),
@@ -198,7 +257,8 @@ pub(super) fn conclusion(report: &Report) -> String {
             let broken = report.rows.iter().filter(|row| row.verdict().is_broken());
             let ids: Vec<_> = broken.map(|row| row.requirement.id).collect();
             let (count, total, ids) = (ids.len(), counts.total(), ids.join(", "));
-            format!("{target} breaks {count} of {total} requirements: {ids}.")
+            let of = requirements(total);
+            format!("{target} breaks {count} of {of}: {ids}.")
         }
     };
     sentence + &lost + partial
@@ -213,14 +273,11 @@ pub(super) fn counted(counts: &Counts) -> String {
     parts.join(", ")
 }
 
-fn requirements_are(count: usize) -> String {
-    match count {
-        1 => "1 requirement is".into(),
-        count => format!("{count} requirements are"),
-    }
+fn requirements(count: usize) -> String {
+    text::counted(count as u64, "requirement")
 }
 
 /// Makes what a peer has said one line that is safe to show.
-pub(super) fn shown(words: &str) -> String {
+pub(crate) fn shown(words: &str) -> String {
     text::shown_lines(words).replace('\n', " ")
 }

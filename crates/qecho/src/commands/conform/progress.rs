@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use qecho_packet::text::counted;
 use qecho_probe::conform::{Counts, Event, Requirement, Verdict};
 
 use crate::stderr::say;
@@ -36,7 +37,8 @@ impl ProgressLine {
             }
             Event::Lost { why, remaining } => {
                 let server = &self.server;
-                let words = format!("{server} is lost {why}; {remaining} are not tried");
+                let remaining = counted(*remaining as u64, "requirement");
+                let words = format!("{server} is lost, {why}; not tried: {remaining}");
                 match &self.bar {
                     Some(bar) => bar.suspend(|| say(words)),
                     None => say(words),

@@ -1,6 +1,6 @@
 //! The certificate that the server shows.
 
-use std::{path::Path, sync::Arc, time::SystemTime};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use anyhow::{Context, anyhow};
 use qecho_cert::{
@@ -8,6 +8,8 @@ use qecho_cert::{
 };
 
 use crate::{args::ServerArguments, exit::Failure, stderr::say};
+
+const FOLDER_HINT: &str = "name a writable folder by QECHO_HOME";
 
 /// Identity of a server, and the files that it comes from.
 pub(super) struct LoadedIdentity {
@@ -28,18 +30,37 @@ pub(super) fn load(arguments: &ServerArguments) -> Result<LoadedIdentity, Failur
             files: Some(files),
         });
     }
-    let hint = "name a writable folder by QECHO_HOME, or a certificate by --cert and --key";
+    let hint = format!("{FOLDER_HINT}, or a certificate by --cert and --key");
+    let (authority, folder) = local_authority().map_err(|failure| failure.hint(&hint))?;
+    let clock = Arc::new(SystemTime::now);
+    let leaf = AutomaticLeaf::open_or_create(Arc::new(authority), &folder, clock)
+        .context("cannot make a certificate for localhost");
+    Ok(LoadedIdentity {
+        identity: Arc::new(leaf.map_err(|error| Failure::from(error).hint(&hint))?),
+        files: None,
+    })
+}
+
+/// Opens the local CA, or makes one and says so; returns its folder, too.
+pub(in crate::commands) fn local_authority() -> Result<(Authority, PathBuf), Failure> {
     let folder = folder::data_folder(&folder::process_variable).ok_or_else(|| {
         Failure::from(anyhow!(
             "cannot find a folder for the local CA: HOME is not set"
         ))
-        .hint(hint)
+        .hint(FOLDER_HINT)
     })?;
-    let identity = automatic_leaf(&folder).map_err(|error| Failure::from(error).hint(hint))?;
-    Ok(LoadedIdentity {
-        identity,
-        files: None,
-    })
+    let owner = folder::owner(&folder::process_variable);
+    let (authority, origin) =
+        Authority::open_or_create(&folder, owner.as_deref(), SystemTime::now())
+            .context("cannot open the local CA")
+            .map_err(|error| Failure::from(error).hint(FOLDER_HINT))?;
+    if let (AuthorityOrigin::Created, Some(path)) = (origin, authority.certificate_path()) {
+        say(format_args!(
+            "made a local CA, good for localhost alone: {}",
+            path.display()
+        ));
+    }
+    Ok((authority, folder))
 }
 
 /// Says that a certificate has had its time; a client that pins its key does not mind.
@@ -51,21 +72,4 @@ pub(super) fn warn_if_expired(identity: &ReloadingIdentity) {
             "warning: the certificate expired on {day}: clients refuse it, unless they pin its key"
         ));
     }
-}
-
-fn automatic_leaf(folder: &Path) -> anyhow::Result<Arc<dyn ServerIdentity>> {
-    let owner = folder::owner(&folder::process_variable);
-    let (authority, origin) =
-        Authority::open_or_create(folder, owner.as_deref(), SystemTime::now())
-            .context("cannot open the local CA")?;
-    if let (AuthorityOrigin::Created, Some(path)) = (origin, authority.certificate_path()) {
-        say(format_args!(
-            "made a local CA, good for localhost alone: {}",
-            path.display()
-        ));
-    }
-    let clock = Arc::new(SystemTime::now);
-    let leaf = AutomaticLeaf::open_or_create(Arc::new(authority), folder, clock)
-        .context("cannot make a certificate for localhost")?;
-    Ok(Arc::new(leaf))
 }

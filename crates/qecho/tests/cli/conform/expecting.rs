@@ -45,6 +45,17 @@ fn a_file_that_says_something_else_is_refused_before_anything_is_sent() {
     env.file("home/v.txt", "F12 pass\nF12 fine\n");
     let done = env.qecho("conform localhost:1 --expect v.txt").run();
     done.fails(2, "line 2: `fine` is no verdict on F12", None);
+    let wide: Vec<u8> = "\u{feff}F12 pass\r\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    fs::write(env.home().join("w.txt"), wide).expect("the folder is there");
+    let done = env.qecho("conform localhost:1 --expect w.txt").run();
+    done.fails(
+        2,
+        "cannot read w.txt: line 1: it is UTF-16, as PowerShell",
+        None,
+    );
     let alone = env.qecho("conform localhost:1 --update-expect").run();
     alone.exits(2).complains("--expect <FILE>");
     let endless = env.qecho("conform localhost:1 --expect /dev/zero").run();

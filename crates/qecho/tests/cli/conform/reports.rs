@@ -90,3 +90,27 @@ fn a_report_for_which_there_is_no_room_is_not_left_half_written() {
         .prints("breaks none of 1 requirement.\n0\n")
         .complains("cannot write full/a.html: No space left");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn packets_for_which_there_is_no_room_cost_no_verdict() {
+    let (env, server) = TestEnv::with_server("");
+    let place = server.place();
+    let script = format!(
+        "mkdir full
+         mount -t tmpfs -o size=12k none full
+         $QECHO conform {place} --only F11,F12,V02,V05 --pcap-dir full --output a.json || ended=$?
+         wc -l <a.json
+         ls full
+         exit $ended"
+    );
+    let full = among_mounts_of_its_own(&env, &script);
+    full.exits(2)
+        .prints("breaks none of 4 requirements.\n5\n")
+        .complains("cannot write packets to full/");
+    // The others are not tried in vain, and no half is left.
+    assert_eq!(full.stderr.matches("No space left").count(), 1, "{full:#?}");
+    for name in full.stdout.lines().filter(|line| line.ends_with(".pcapng")) {
+        assert!(["V02.pcapng", "V05.pcapng"].contains(&name), "{full:#?}");
+    }
+}

@@ -83,7 +83,7 @@ fn a_busy_port_for_metrics_is_said_before_anybody_is_let_in() {
     let address = taken.local_addr().expect("it is bound");
     let server = format!("server --listen localhost:0 --metrics {address}");
     let done = env.qecho(server).run();
-    let hint = "another program has this port; choose another by --metrics PORT, or 0 for any";
+    let hint = "has this port; choose another by --metrics PORT, or 0 for any";
     let reason = format!("cannot serve metrics on {address}: ");
     done.fails(2, &reason, Some(hint)).complains("in use");
     assert_eq!(done.stdout, "");

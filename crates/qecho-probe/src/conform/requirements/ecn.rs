@@ -1,0 +1,152 @@
+//! Explicit congestion notification (RFC 9000 §13.4, §19.3.2).
+
+use qecho_packet::wire::{Ack, EcnCounts, Frame};
+use qecho_peer::{network::Ecn, packet::one_rtt, received::ReceivedPacket, tls::Level};
+
+use crate::conform::{
+    Connection, Finding, Judged, Run, Verdict,
+    connection::{judge_wrong, not_applicable, not_reached},
+    requirement::{Requirement, Side::Server, must, rfc},
+};
+
+pub(super) static ROWS: &[Requirement] = &[
+    must("K22", Server, rfc(9000, "13.4.1"))
+        .also(&[rfc(9000, "19.3.2")])
+        .text("Packets that come with ECT(0) are counted and told, if the bits can be read.")
+        .stimulus("Ten PING packets with ECT(0)")
+        .expected("ACK frames with an ECT(0) count of ten")
+        .script(|run| counts(run, &[Ecn::Ect0; 10])),
+    must("K23", Server, rfc(9000, "13.4.1"))
+        .also(&[rfc(9000, "19.3.2")])
+        .text("Packets that come with CE are counted as such and told, if the bits can be read.")
+        .stimulus("Six PING packets with ECT(0) and four with CE")
+        .expected("ACK frames with an ECT(0) count of six and an ECN-CE count of four")
+        .script(|run| {
+            let [six, four] = [Ecn::Ect0, Ecn::Ce];
+            counts(run, &[six, six, four, six, four, six, four, six, four, six])
+        }),
+    must("K24", Server, rfc(9000, "13.4.2.1"))
+        .text("Who gets no ECN counts for packets with ECT sends no more of them.")
+        .stimulus("ACK frames without ECN counts, where packets come with ECT")
+        .expected("no ECT, or not on all packets")
+        .script(|run| {
+            let mut connection = run.open_behaving(|behaviour| behaviour.reports_ecn = false)?;
+            stops_marking(&mut connection, |connection| connection.lives())
+        }),
+    must("K25", Server, rfc(9000, "13.4.2.1"))
+        .text("Who gets ECN counts that are too low for packets with ECT sends no more of them.")
+        .stimulus("ACK frames with ECN counts of 0, where packets come with ECT")
+        .expected("no ECT, or not on all packets")
+        .script(|run| {
+            let mut connection = run.open()?;
+            connection.endpoint_mut().behaviour.acknowledges = false;
+            stops_marking(&mut connection, |connection| {
+                let largest = connection
+                    .received_packets()
+                    .map(|packet| packet.number)
+                    .max();
+                let Some(largest) = largest else {
+                    return false;
+                };
+                let none = EcnCounts {
+                    ect0: 0,
+                    ect1: 0,
+                    ce: 0,
+                };
+                let (delay, ranges, ecn) = (0, vec![largest..=largest], Some(none));
+                connection.send(one_rtt([Frame::Ack(Ack { delay, ranges, ecn })]).once());
+                connection.lives()
+            })
+        }),
+];
+
+/// Sends packets with marks, and compares what is told of them.
+fn counts(run: &mut Run<'_>, marks: &[Ecn]) -> Judged {
+    let mut connection = run.open()?;
+    let first = connection.endpoint().next_number(Level::OneRtt);
+    for mark in marks {
+        connection.send(one_rtt([Frame::Ping]).ecn(*mark).once());
+    }
+    let last = connection.endpoint().next_number(Level::OneRtt) - 1;
+    let patience = connection.patience / 2;
+    connection.wait_for(
+        |endpoint| endpoint.is_acknowledged(Level::OneRtt, last),
+        patience,
+    );
+    connection.lives();
+    let numbers = (first..).zip(marks).collect::<Vec<_>>();
+    let is_acknowledged = |number| connection.endpoint().is_acknowledged(Level::OneRtt, number);
+    let acknowledged = numbers
+        .iter()
+        .filter(|(number, _)| is_acknowledged(*number));
+    let acknowledged = [Ecn::Ect0, Ecn::Ce]
+        .map(|of| acknowledged.clone().filter(|one| *one.1 == of).count() as u64);
+    let sent =
+        [Ecn::Ect0, Ecn::Ce].map(|of| marks.iter().filter(|mark| **mark == of).count() as u64);
+    if acknowledged == [0; 2] {
+        return Err(not_reached("nothing is acknowledged"));
+    }
+    let told = connection.received_packets().flat_map(told_counts);
+    let Some(told) = told.reduce(|one, other| [0, 1, 2].map(|place| one[place].max(other[place])))
+    else {
+        let seen = "no ECN counts: perhaps the server cannot read the bits";
+        return Ok(Finding::new(Verdict::Note, seen));
+    };
+    let [ect0, ect1, ce] = told;
+    let seen = format!("ECT(0) {ect0}, ECT(1) {ect1}, CE {ce}");
+    let verdict = if ect0 + ect1 + ce > sent[0] + sent[1] {
+        Verdict::Fail
+    } else if ect0 < acknowledged[0] || ce < acknowledged[1] || [ect0, ce] > sent {
+        // Something on the way may change the bits.
+        Verdict::Note
+    } else {
+        Verdict::Pass
+    };
+    Ok(Finding::new(verdict, seen))
+}
+
+/// Returns the ECN counts that a packet tells.
+fn told_counts(packet: &ReceivedPacket) -> Option<[u64; 3]> {
+    packet.frames().iter().find_map(|frame| match frame {
+        Frame::Ack(Ack {
+            ecn: Some(counts), ..
+        }) => Some([counts.ect0, counts.ect1, counts.ce]),
+        _ => None,
+    })
+}
+
+/// Acknowledges marked packets in a way that must make an end of them; whether a peer that tries
+/// again later does so is its own affair.
+fn stops_marking(
+    connection: &mut Connection,
+    acknowledge: impl Fn(&mut Connection) -> bool,
+) -> Judged {
+    const ROUNDS: usize = 12;
+    let is_marked = |packet: &&ReceivedPacket| matches!(packet.ecn, Ecn::Ect0 | Ecn::Ect1);
+    if connection
+        .endpoint()
+        .record()
+        .packets
+        .iter()
+        .all(|packet| !is_marked(&packet))
+    {
+        return Err(not_applicable("no packets come with ECT"));
+    }
+    let mut before = 0;
+    for round in 0..2 * ROUNDS {
+        if round == ROUNDS {
+            before = connection.received_packets().count();
+        }
+        if !acknowledge(connection) {
+            return Err(not_reached("no answer any more"));
+        }
+    }
+    let later: Vec<_> = connection.received_packets().skip(before).collect();
+    let marked = later.iter().copied().filter(is_marked).count();
+    let wrong =
+        (marked == later.len()).then(|| format!("{marked} of {marked} later packets have ECT"));
+    Ok(judge_wrong(
+        wrong,
+        &format!("{marked} of {} later packets have ECT", later.len()),
+    ))
+}

@@ -1,0 +1,275 @@
+//! A server of faults: clients choose what goes wrong by the name that they ask for.
+
+mod routes;
+mod telling;
+
+use std::{
+    collections::BTreeSet,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    thread,
+    time::Duration,
+};
+
+use qecho_io::{BindError, Listen, ListeningPort};
+use qecho_packet::text::counted;
+use qecho_peer::{
+    echo::Echo,
+    endpoint::ServerConfig,
+    network::Network,
+    script::{Opened, Probe},
+    tls::Level,
+};
+
+use self::routes::Routes;
+use super::{Caller, ServerFor, visit::Visit};
+use crate::{
+    conform::{
+        ClientProber, ClientSubject, Requirement, Row, Runner, Target, close_words, opened_words,
+    },
+    remote::{LOOK_INTERVAL, SharedObserver},
+};
+
+/// The alert unrecognized_name (RFC 6066 §3), as a code of QUIC (RFC 9001 §4.8).
+const UNRECOGNIZED_NAME: u64 = 0x170;
+/// Time from one look at an ordinary connection to the next.
+const ECHO_INTERVAL: Duration = Duration::from_millis(10);
+
+/// A port at which each client chooses the requirement by the server name that it asks for, whose
+/// first label is the identifier: `c12.localhost`. Each visit is judged by itself, and many may
+/// be under way.
+///
+/// A client that asks for `localhost` or for no name has an ordinary connection, on which streams
+/// are echoed; one that asks for another name is refused.
+#[derive(Debug)]
+pub struct VisitorsByName {
+    port: ListeningPort,
+    service: Service,
+}
+
+/// A visit that is over.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct NamedVisit {
+    /// Address of the client.
+    pub remote: SocketAddr,
+    /// The name that it asked for.
+    pub server_name: Option<String>,
+    /// What came of it.
+    pub outcome: VisitOutcome,
+}
+
+/// What came of a visit.
+#[derive(Debug)]
+pub enum VisitOutcome {
+    /// A requirement was tried.
+    Judged(Row),
+    /// Nothing was odd; in words.
+    Ordinary(String),
+    /// No requirement has that name: the client was refused.
+    Unknown,
+}
+
+/// How visitors are served.
+struct Service {
+    rows: Vec<&'static Requirement>,
+    server_for: ServerFor,
+    patience: Duration,
+    runner: Runner,
+}
+
+impl VisitorsByName {
+    /// Binds a place at which these requirements can be chosen. The runner says what fails;
+    /// `patience` is the time for answers.
+    ///
+    /// # Errors
+    /// [`BindError`], for instance when another process has the port.
+    pub fn bind(
+        place: Listen,
+        rows: Vec<&'static Requirement>,
+        server_for: ServerFor,
+        patience: Duration,
+        runner: Runner,
+    ) -> Result<Self, BindError> {
+        let port = ListeningPort::bind(place)?;
+        let service = Service {
+            rows,
+            server_for,
+            patience,
+            runner,
+        };
+        Ok(Self { port, service })
+    }
+
+    /// Returns the addresses that clients come to.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.port.addresses()
+    }
+
+    /// Says how clients choose; `place` is where, and `ca` the file of the CA that they have to
+    /// trust.
+    pub fn announcement(&self, place: &str, ca: &str) -> String {
+        let ids: BTreeSet<_> = self.service.rows.iter().map(|row| row.id).collect();
+        let [first, last] = [ids.first(), ids.last()].map(|id| id.copied().unwrap_or_default());
+        format!(
+            "serving {} at {place} until Ctrl-C: a client that asks for {}.localhost meets {first}, \
+             and so on to {}.localhost; on localhost nothing is odd (CA: {ca})",
+            counted(ids.len() as u64, "requirement"),
+            first.to_lowercase(),
+            last.to_lowercase()
+        )
+    }
+
+    /// Serves until it is stopped, and tells of each visit that is over.
+    ///
+    /// # Errors
+    /// If the system cannot wait for datagrams.
+    pub fn serve(
+        self,
+        is_stopped: &Arc<AtomicBool>,
+        tell: &(dyn Fn(NamedVisit) + Sync),
+    ) -> io::Result<()> {
+        let Self { mut port, service } = self;
+        let service = &service;
+        let outlet = port.outlet();
+        let routes = Arc::new(Mutex::new(Routes::default()));
+        thread::scope(|scope| {
+            while !is_stopped.load(SeqCst) {
+                let Some(arrival) = port.receive(outlet.now() + LOOK_INTERVAL)? else {
+                    continue;
+                };
+                let Some((first, inbox)) = Routes::deliver(&routes, &outlet, arrival) else {
+                    continue;
+                };
+                let (outlet, stopped) = (outlet.clone(), Arc::clone(is_stopped));
+                let serve = move || {
+                    let remote = first.remote;
+                    let inbox = Box::new(inbox);
+                    let observer = SharedObserver::default();
+                    let visit = Visit::begin(outlet, first, inbox, stopped, observer);
+                    let (server_name, outcome) = service.serve(visit);
+                    tell(NamedVisit {
+                        remote,
+                        server_name,
+                        outcome,
+                    });
+                };
+                // Without a thread the client comes again.
+                let _ = thread::Builder::new().spawn_scoped(scope, serve);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Service {
+    /// Serves one client; returns the name that it asked for, and what came of it.
+    fn serve(&self, mut visit: Visit) -> (Option<String>, VisitOutcome) {
+        let unknown = (self.server_for)(&Caller::default());
+        let caller = visit.greet(unknown, self.patience);
+        let config = (self.server_for)(&caller);
+        let name = caller.server_name;
+        let outcome = match self.asked_by(name.as_deref()) {
+            Asked::Row(row) => {
+                let subject = OneVisit {
+                    visit: Some(visit),
+                    config,
+                    patience: self.patience,
+                };
+                let finding = ClientProber::new(subject).run(row);
+                let finding = self.runner.tempered(row, finding);
+                VisitOutcome::Judged(Row {
+                    requirement: row,
+                    finding,
+                })
+            }
+            Asked::Nothing => VisitOutcome::Ordinary(self.echo(visit, config)),
+            Asked::Unknown => {
+                let mut config = config;
+                config.behaviour.sends_crypto = false;
+                let mut probe = Probe::server(visit, config);
+                probe.wait_for(|endpoint| endpoint.has_keys(Level::Initial), self.patience);
+                let reason = "no requirement has this name";
+                probe.endpoint_mut().close(false, UNRECOGNIZED_NAME, reason);
+                probe.flush();
+                VisitOutcome::Unknown
+            }
+        };
+        (name, outcome)
+    }
+
+    fn asked_by(&self, name: Option<&str>) -> Asked {
+        let Some(name) = name.map(|name| name.trim_end_matches('.')) else {
+            return Asked::Nothing;
+        };
+        // It must not be one, but is sent by some.
+        if name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok() {
+            return Asked::Nothing;
+        }
+        let label = name.split('.').next().unwrap_or_default();
+        let mut rows = self.rows.iter();
+        let row = rows.find(|row| row.id.eq_ignore_ascii_case(label));
+        row.map_or(Asked::Unknown, |row| Asked::Row(row))
+    }
+
+    /// Serves a client as any echo server does; returns in words what came of it.
+    fn echo(&self, visit: Visit, config: ServerConfig) -> String {
+        let mut probe = Probe::server(visit, config);
+        probe.patience = self.patience;
+        let opened = probe.open();
+        if opened != Opened::Confirmed {
+            return opened_words(&opened);
+        }
+        let mut echo = Echo::default();
+        while !probe.wait_for(|endpoint| endpoint.ended().is_some(), ECHO_INTERVAL) {
+            echo.advance(probe.endpoint_mut());
+            probe.flush();
+        }
+        match probe.endpoint().closed() {
+            Some(close) => format!("an ordinary connection, {}", close_words(close)),
+            None => "an ordinary connection, until nothing came any more".into(),
+        }
+    }
+}
+
+/// The meaning of a server name.
+enum Asked {
+    Row(&'static Requirement),
+    Nothing,
+    Unknown,
+}
+
+/// A client that comes once.
+struct OneVisit {
+    visit: Option<Visit>,
+    config: ServerConfig,
+    patience: Duration,
+}
+
+impl ClientSubject for OneVisit {
+    fn network(&mut self) -> io::Result<Box<dyn Network>> {
+        let visit = self.visit.take();
+        let visit = visit.ok_or_else(|| io::Error::other("it takes more than one connection"))?;
+        Ok(Box::new(visit))
+    }
+
+    fn config(&self) -> ServerConfig {
+        self.config.clone()
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    fn pause(&mut self, _: Duration) {}
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").finish_non_exhaustive()
+    }
+}

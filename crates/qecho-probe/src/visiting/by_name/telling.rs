@@ -1,0 +1,64 @@
+//! What is told of a visit.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use super::{NamedVisit, VisitOutcome};
+use crate::conform::write;
+
+impl NamedVisit {
+    /// Writes a line for people, as long as it is.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self {
+            remote, outcome, ..
+        } = self;
+        let name = self.name();
+        match outcome {
+            VisitOutcome::Judged(row) => {
+                let (verdict, told) = (row.verdict(), write::told(row));
+                writeln!(out, "{verdict:<10}{name} from {remote}: {told}")
+            }
+            VisitOutcome::Ordinary(seen) => {
+                writeln!(out, "{:<10}{name} from {remote}: {seen}", "ordinary")
+            }
+            VisitOutcome::Unknown => writeln!(
+                out,
+                "{:<10}{name} from {remote}: no requirement has this name; qecho conform --client \
+                 --list shows them",
+                "refused"
+            ),
+        }
+    }
+
+    /// Writes an object for programs; `time` is now (RFC 3339).
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn json(&self, time: &str, out: &mut dyn Write) -> io::Result<()> {
+        let (outcome, seen) = match &self.outcome {
+            VisitOutcome::Judged(row) => {
+                return write::json_row(&self.name(), row, None, time, out);
+            }
+            VisitOutcome::Ordinary(seen) => ("ordinary", seen.as_str()),
+            VisitOutcome::Unknown => ("refused", "no requirement has this name"),
+        };
+        let line = json!({
+            "event": "visit",
+            "time": time,
+            "target": self.name(),
+            "outcome": outcome,
+            "seen": seen,
+        });
+        write::json_line(&line, out)
+    }
+
+    /// Returns the name that was asked for, in a form that is safe to show.
+    fn name(&self) -> String {
+        let name = self.server_name.as_deref();
+        name.map_or_else(|| "no name".into(), write::shown)
+    }
+}

@@ -1,0 +1,239 @@
+//! Servers that do something wrong by habit, and well-behaved ones that do more than others.
+
+use std::sync::Arc;
+
+use qecho_packet::{
+    StreamId, TransportParameters,
+    close::INTERNAL_ERROR,
+    wire::{Ack, ConnectionId, EcnCounts, Frame},
+};
+use qecho_peer::{
+    endpoint::{Endpoint, ServerConfig},
+    network::{Ecn, PathId},
+    packet::{Packet, one_rtt},
+    simulated::SimulatedServer,
+    tls::{Level, Tickets},
+};
+
+use crate::subject::{good_server, server_config};
+
+type Act = fn(&mut Endpoint);
+
+/// A connection ID with its sequence number and reset token.
+type Issued = (u64, Option<ConnectionId>, [u8; 16]);
+
+/// A server that does something when a frame has come.
+pub(crate) fn when(is_it: fn(&Frame<'_>) -> bool, act: Act) -> SimulatedServer {
+    good_server().with_habit(move |endpoint, from| {
+        let mut new = endpoint.received().iter().skip(from);
+        if new.any(|packet| packet.is_processed && packet.frames().iter().any(is_it)) {
+            act(endpoint);
+        }
+    })
+}
+
+/// A server that sends a packet when a frame has come.
+pub(crate) fn answering(
+    is_it: fn(&Frame<'_>) -> bool,
+    answer: impl Fn() -> Packet + 'static,
+) -> SimulatedServer {
+    good_server().with_habit(move |endpoint, from| {
+        let mut new = endpoint.received().iter().skip(from);
+        if new.any(|packet| packet.is_processed && packet.frames().iter().any(is_it)) {
+            endpoint.send(answer());
+        }
+    })
+}
+
+/// A server that sends a packet when PING has come.
+pub(crate) fn sending(answer: fn() -> Packet) -> SimulatedServer {
+    answering(is_ping, answer)
+}
+
+/// A server that does something when a connection has begun.
+pub(crate) fn at_first(act: Act) -> SimulatedServer {
+    good_server().with_habit(move |endpoint, from| {
+        if from == 0 && !endpoint.received().is_empty() {
+            act(endpoint);
+        }
+    })
+}
+
+/// A server that sends an acknowledgement of its own when PING has come in 1-RTT.
+pub(crate) fn acknowledging(frame: fn(u64) -> Frame<'static>) -> SimulatedServer {
+    good_server().with_habit(move |endpoint, from| {
+        let new = endpoint.received().iter().skip(from);
+        let new = new.filter(|packet| {
+            packet.level == Level::OneRtt && packet.frames().contains(&Frame::Ping)
+        });
+        if let Some(largest) = new.map(|packet| packet.number).max() {
+            endpoint.send(one_rtt([frame(largest)]).once());
+        }
+    })
+}
+
+pub(crate) fn ack(
+    delay: u64,
+    range: std::ops::RangeInclusive<u64>,
+    ect0: Option<u64>,
+) -> Frame<'static> {
+    let ecn = ect0.map(|ect0| EcnCounts {
+        ect0,
+        ect1: 0,
+        ce: 0,
+    });
+    Frame::Ack(Ack {
+        delay,
+        ranges: vec![range],
+        ecn,
+    })
+}
+
+pub(crate) fn is_ping(frame: &Frame<'_>) -> bool {
+    *frame == Frame::Ping
+}
+
+pub(crate) fn is_stream(frame: &Frame<'_>) -> bool {
+    matches!(frame, Frame::Stream { .. })
+}
+
+pub(crate) fn stream(id: u64, offset: u64, data: &'static [u8]) -> Frame<'static> {
+    let (id, fin) = (StreamId::from_value(id), false);
+    Frame::Stream {
+        id,
+        offset,
+        fin,
+        data,
+    }
+}
+
+pub(crate) fn editing(change: fn(&mut ServerConfig)) -> SimulatedServer {
+    let mut config = server_config();
+    change(&mut config);
+    SimulatedServer::new(config)
+}
+
+/// A server that sends a transport parameter with a value.
+pub(crate) fn with_parameter(id: u64, value: &[u8]) -> SimulatedServer {
+    let value = value.to_vec();
+    let mut config = server_config();
+    config.edit_parameters = Some(Arc::new(move |all| {
+        all.retain(|(other, _)| *other != id);
+        all.push((id, value.clone()));
+    }));
+    SimulatedServer::new(config)
+}
+
+pub(crate) fn with_versions(versions: &[u32]) -> SimulatedServer {
+    let value: Vec<u8> = versions
+        .iter()
+        .flat_map(|version| version.to_be_bytes())
+        .collect();
+    with_parameter(TransportParameters::VERSION_INFORMATION, &value)
+}
+
+/// A server that issues a connection ID which does not fit to the others.
+pub(crate) fn issuing(choose: fn(&Endpoint) -> Issued) -> SimulatedServer {
+    good_server().with_habit(move |endpoint, from| {
+        let mut new = endpoint.received().iter().skip(from);
+        if new.any(|packet| packet.frames().contains(&Frame::Ping)) {
+            let (sequence, id, reset_token) = choose(endpoint);
+            let (id, retire_prior_to) = (id.unwrap(), 0);
+            endpoint.send(one_rtt([Frame::NewConnectionId {
+                sequence,
+                retire_prior_to,
+                id,
+                reset_token,
+            }]));
+        }
+    })
+}
+
+/// Lets a server give a token of its own to each connection.
+pub(crate) fn giving_tokens(server: SimulatedServer) -> SimulatedServer {
+    server.with_habit(|endpoint, _| {
+        if endpoint.is_confirmed() && endpoint.next_number(Level::OneRtt) < 4 {
+            let token = endpoint.connection_ids().local[0].id;
+            endpoint.send_frame(Frame::NewToken { token: &token });
+        }
+    })
+}
+
+pub(crate) fn retrying(change: fn(&mut ServerConfig)) -> SimulatedServer {
+    let mut config = server_config();
+    config.retry_token = Some(b"token".to_vec());
+    change(&mut config);
+    SimulatedServer::new(config)
+}
+
+/// A server that sends with ECT(0), whatever is told of it.
+pub(crate) fn marking() -> SimulatedServer {
+    editing(|config| config.behaviour.ecn = Ecn::Ect0)
+}
+
+/// Stops to send with ECT(0) once there are no counts of it.
+pub(crate) fn heed_counts(endpoint: &mut Endpoint, from: usize) {
+    let new = endpoint.received().iter().skip(from);
+    let is_bad = |frame: &Frame<'_>| match frame {
+        Frame::Ack(ack) => ack.ecn.is_none_or(|counts| counts.ect0 == 0),
+        _ => false,
+    };
+    if new
+        .flat_map(|packet| packet.frames().iter().map(is_bad).collect::<Vec<_>>())
+        .any(|is_bad| is_bad)
+    {
+        endpoint.behaviour.ecn = Ecn::NotEct;
+    }
+}
+
+pub(crate) fn forbidding_to_move() -> ServerConfig {
+    let mut config = server_config();
+    config
+        .parameters
+        .push((TransportParameters::DISABLE_ACTIVE_MIGRATION, Vec::new()));
+    config
+}
+
+/// Returns the path of new packets, if it is not the first.
+pub(crate) fn new_path(endpoint: &Endpoint, from: usize) -> Option<PathId> {
+    let first = endpoint.received().first()?.path;
+    let mut new = endpoint
+        .received()
+        .iter()
+        .skip(from)
+        .map(|packet| packet.path);
+    new.find(|path| *path != first)
+}
+
+pub(crate) fn on_new_path(act: fn(&mut Endpoint, PathId)) -> SimulatedServer {
+    good_server().with_habit(move |endpoint, from| {
+        if let Some(path) = new_path(endpoint, from) {
+            act(endpoint, path);
+        }
+    })
+}
+
+/// A server that sends DATAGRAM frames back, whatever the client takes.
+pub(crate) fn echoing_datagrams() -> SimulatedServer {
+    let is_datagram = |frame: &Frame<'_>| matches!(frame, Frame::Datagram { .. });
+    answering(is_datagram, || {
+        one_rtt([Frame::Datagram { data: &[0xa5; 100] }])
+    })
+}
+
+/// A server that ends a connection for the token of a stateless reset, used or not.
+pub(crate) fn closing_for_any_token() -> SimulatedServer {
+    good_server().with_habit(|endpoint, _| {
+        let mut datagrams = endpoint.record().datagrams.iter();
+        if datagrams.any(|datagram| (1..=2).any(|token| datagram.bytes.ends_with(&[token; 16]))) {
+            endpoint.close(false, INTERNAL_ERROR, "");
+        }
+    })
+}
+
+pub(crate) fn taking_early_data(change: impl FnOnce(&mut ServerConfig)) -> SimulatedServer {
+    let mut config = server_config();
+    config.tls.tickets = Some(Tickets::new([7; 32]).with_early_data([]));
+    change(&mut config);
+    SimulatedServer::new(config)
+}
