@@ -1,5 +1,5 @@
-//! The automation of the workspace: processes, places, programs and checks, which `bench/harness`
-//! and `packaging/builder` need too.
+//! The automation of the workspace: processes, places, programs and checks, which `bench/harness`,
+//! `interop/scoreboard` and `packaging/builder` need too.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,

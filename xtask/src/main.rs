@@ -40,6 +40,11 @@ Usage: cargo xtask <command>
                            our echo server and other people's, built and measured in one
                            interleaved run: tables on stdout as Markdown, FILE for JSON;
                            --list: what NAME can be (Linux, two cores; 5 rounds of 2 s)
+  conformance [--stacks NAME,…] [--steady N] [--at-once N] [--binary FILE] [--list]
+                           `qecho conform` against other people's servers and clients and ours:
+                           writes the scoreboard of docs/conformance.md, or prints that of a few;
+                           --steady: N runs each, direct, through a bad path and beside busy
+                           neighbours, in which no verdict may change (Linux; installs from apt)
   dist [--alone] [--list] [PART…]
                            all that is published, built and tried; PART: only these and what they
                            stand on, or --alone on what lies there; --list: what PART can be
@@ -66,6 +71,7 @@ fn run(arguments: &[String]) -> Result<Outcome> {
         ("fuzz", _) => return fuzz::command(rest),
         ("dist", _) => return give_way("package-builder", rest),
         ("peers", _) => return give_way("bench-harness", rest),
+        ("conformance", _) => return give_way("scoreboard", rest),
         ("interop", _) => return interop::command(rest),
         ("instructions", _) => return instructions::command(rest),
         ("help" | "--help" | "-h", _) => {

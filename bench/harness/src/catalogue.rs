@@ -1,16 +1,6 @@
 //! The servers that are measured, and their settings.
 
-use xtask::setup::{CXX, Program};
-
-/// Builder of the C and C++ parts of other people's stacks.
-const CMAKE: Program = Program::on_path(&["cmake"], ["cmake"; 3]);
-/// Brings libclang, by which Rust reads the headers of those parts.
-const CLANG: Program = Program::on_path(&["clang"], ["clang", "clang", "llvm"]);
-/// Configures quictls, which msquic stands on.
-const PERL: Program = Program::on_path(&["perl"], ["perl", "perl", ""]);
-/// Library that msquic links to learn which memory is near which core.
-const LIBNUMA: Program =
-    Program::library("libnuma", "numa.h", ["libnuma-dev", "numactl-devel", ""]);
+use bench_harness::package::{self, Package};
 
 /// Echo server.
 #[derive(Debug)]
@@ -43,9 +33,8 @@ pub(crate) enum Kind {
 pub(crate) enum Recipe {
     /// Released program of this workspace.
     Qecho,
-    /// Package in `bench/peers`; the crate whose version counts; programs that building it
-    /// takes, beside Rust and a C compiler.
-    Cargo(&'static str, &'static str, &'static [Program]),
+    /// Package in `bench/peers`.
+    Cargo(Package),
     /// Script in `bench/peers`, run by the Python that the interoperability checks use.
     Python(&'static str),
 }
@@ -92,7 +81,7 @@ pub(crate) const PEERS: &[Peer] = &[
     },
     Peer {
         name: "s2n-quic",
-        recipe: Recipe::Cargo("s2n-quic", "s2n-quic", &[]),
+        recipe: Recipe::Cargo(package::S2N_QUIC),
         payload_max: 9_000,
         settings: "rustls provider (aws-lc-rs), tokio's current-thread runtime, GSO and GRO, MTU \
                    search up to the row's limit, but 9,000 B (more is no cheaper, and it dies of \
@@ -102,7 +91,7 @@ pub(crate) const PEERS: &[Peer] = &[
     },
     Peer {
         name: "quiche",
-        recipe: Recipe::Cargo("quiche", "quiche", &[CMAKE, CXX, CLANG]),
+        recipe: Recipe::Cargo(package::QUICHE),
         payload_max: 16_000,
         settings: "BoringSSL, an event loop of its own on quinn-udp's sockets (recvmmsg, GSO, GRO), \
                    each connection driven once a batch, MTU search up to the row's limit, but \
@@ -112,7 +101,7 @@ pub(crate) const PEERS: &[Peer] = &[
     },
     Peer {
         name: "tquic",
-        recipe: Recipe::Cargo("tquic", "tquic", &[CMAKE, CXX]),
+        recipe: Recipe::Cargo(package::TQUIC),
         only: "a b b1 b1-sockets b-crowd c d d-largest d-lossy e f",
         payload_max: 1_472,
         settings: "BoringSSL, an event loop of its own on the same sockets, packets of all \
@@ -124,7 +113,7 @@ pub(crate) const PEERS: &[Peer] = &[
     },
     Peer {
         name: "msquic",
-        recipe: Recipe::Cargo("msquic", "msquic", &[CMAKE, CXX, LIBNUMA, PERL]),
+        recipe: Recipe::Cargo(package::MSQUIC),
         payload_max: 1_472,
         settings: "the source that its crate bundles, with quictls; its low-latency profile, told \
                    to work on the server's core (it would take all), GSO and GRO, MTU search up to \
@@ -143,7 +132,7 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "tcp-tls",
         kind: Kind::Baseline,
-        recipe: Recipe::Cargo("tcp-tls", "rustls", &[]),
+        recipe: Recipe::Cargo(Package::of("tcp-tls", "rustls", &[])),
         only: "a b b1-sockets d",
         settings: "TCP and TLS 1.3: rustls (aws-lc-rs) and one epoll loop, TCP_NODELAY, the \
                    kernel's own windows; a generator of its own, since qecho's speaks QUIC; each \
@@ -153,7 +142,7 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "udp",
         kind: Kind::Baseline,
-        recipe: Recipe::Cargo("udp", "quinn-udp", &[]),
+        recipe: Recipe::Cargo(Package::of("udp", "quinn-udp", &[])),
         only: "a b b1 b1-sockets d d-largest g",
         settings: "bare UDP, nothing encrypted and nothing repeated: quinn-udp's sockets \
                    (recvmmsg, GSO, GRO), what the kernel has joined is sent back joined; a \
@@ -162,7 +151,7 @@ pub(crate) const PEERS: &[Peer] = &[
     },
 ];
 
-const QUINN: Recipe = Recipe::Cargo("quinn", "quinn", &[]);
+const QUINN: Recipe = Recipe::Cargo(package::QUINN);
 
 impl Peer {
     const ANY: Self = Self {

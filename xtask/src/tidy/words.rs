@@ -55,7 +55,14 @@ const BANS: &[Ban] = &[
         )
     },
     Ban {
-        except: &[PROGRAM, "xtask/", "bench/", "packaging/", "examples/"],
+        except: &[
+            PROGRAM,
+            "xtask/",
+            "bench/",
+            "packaging/",
+            "examples/",
+            "interop/scoreboard/",
+        ],
         ..Ban::new(&["anyhow"], "libraries have errors of their own")
     },
     Ban {

@@ -37,6 +37,7 @@ fn main() -> Result<(), Failure> {
         next: 0,
         deadlines: BTreeSet::new(),
         dirty: Vec::new(),
+        negotiations: Vec::new(),
     };
     let mut room = vec![0; 65_536];
     loop {
@@ -80,13 +81,22 @@ struct Server {
     deadlines: BTreeSet<(Instant, usize)>,
     /// Connections that something has happened to since they were last driven.
     dirty: Vec<usize>,
+    /// Version Negotiation packets, and to whom they go.
+    negotiations: Vec<(SocketAddr, Vec<u8>)>,
 }
+
+/// Bytes of a datagram that may begin a connection (RFC 9000 §14.1).
+const FIRST_MIN: usize = 1_200;
 
 impl Server {
     fn handle_datagram(&mut self, datagram: &mut [u8], from: SocketAddr) {
         let Ok(header) = Header::from_slice(datagram, MAX_CONN_ID_LEN) else {
             return;
         };
+        let has_version = !matches!(header.ty, Type::Short | Type::VersionNegotiation);
+        if has_version && !quiche::version_is_supported(header.version) {
+            return self.negotiate(&header, datagram.len(), from);
+        }
         let Some(number) = self.find_or_accept(&header, from) else {
             return;
         };
@@ -99,11 +109,21 @@ impl Server {
         let _ = client.connection.recv(datagram, info);
     }
 
+    fn negotiate(&mut self, header: &Header<'_>, length: usize, from: SocketAddr) {
+        let mut answer = vec![0; FIRST_MIN];
+        if length >= FIRST_MIN
+            && let Ok(written) = quiche::negotiate_version(&header.scid, &header.dcid, &mut answer)
+        {
+            answer.truncate(written);
+            self.negotiations.push((from, answer));
+        }
+    }
+
     fn find_or_accept(&mut self, header: &Header<'_>, from: SocketAddr) -> Option<usize> {
         if let Some(number) = self.ids.get(&header.dcid) {
             return Some(*number);
         }
-        if header.ty != Type::Initial || !quiche::version_is_supported(header.version) {
+        if header.ty != Type::Initial {
             return None;
         }
         let number = self.next;
@@ -150,6 +170,9 @@ impl Server {
     }
 
     fn drive(&mut self, socket: &BatchSocket, room: &mut [u8]) -> Result<(), Failure> {
+        for (to, answer) in self.negotiations.drain(..) {
+            socket.send(to, &answer, answer.len())?;
+        }
         for number in self.dirty.drain(..) {
             let client = self.clients.get_mut(&number);
             let client = client.expect("a connection leaves only below, when it is not dirty");

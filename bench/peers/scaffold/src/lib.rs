@@ -6,6 +6,7 @@ mod batch;
 #[cfg(feature = "generator")]
 pub mod generator;
 mod socket;
+mod visit;
 
 use std::{
     io::{self, Write},
@@ -17,6 +18,7 @@ pub use self::batch::{BatchSocket, SEND_MAX};
 pub use self::{
     arguments::Arguments,
     socket::{KERNEL_BUFFER, bind},
+    visit::Visit,
 };
 
 /// Anything that ends a peer.
