@@ -24,14 +24,14 @@ pub struct Captured<'k, T> {
     done: BTreeSet<&'static str>,
 }
 
-/// What takes captures, or why there is none; returns whether it takes more.
+/// Takes captures, or the reason that there is none; returns whether it takes more.
 pub type Keep<'k> = &'k mut dyn FnMut(io::Result<RunCapture>) -> bool;
 
 /// Packets of a run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RunCapture {
-    /// What was tried.
+    /// The requirement that was tried.
     pub requirement: &'static Requirement,
     /// A file in the form of pcapng, with the TLS secrets.
     pub packets: Vec<u8>,

@@ -39,7 +39,7 @@ use crate::{
     remote::{LOOK_INTERVAL, SharedObserver},
 };
 
-/// What a client says of itself before it is served.
+/// A client, by its own words before it is served.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
     /// The host name that it asks for, if it does (RFC 6066 §3).
@@ -68,7 +68,7 @@ pub fn server(
     Ok(ServerConfig::new(tls, seed))
 }
 
-/// What makes a client come, such as a command that is started.
+/// Makes a client come, such as a command that is started.
 pub trait Invitation {
     /// Makes it come to one of these addresses.
     ///
@@ -116,7 +116,7 @@ impl<I: Invitation> Invitation for Rc<RefCell<I>> {
 pub struct VisitingClient {
     door: Rc<RefCell<Door>>,
     server_for: ServerFor,
-    /// How the last visit is served.
+    /// The settings of the last visit.
     config: ServerConfig,
     patience: Duration,
     arrival_timeout: Duration,

@@ -9,7 +9,7 @@ use crate::catalogue::{STACKS, Stack};
 /// Runs at a time, since most of each is waiting.
 const AT_ONCE: usize = 4;
 
-/// What is to be done.
+/// Options of the command line.
 #[derive(Debug)]
 pub(crate) struct Options {
     /// Stacks that are judged.

@@ -1,4 +1,4 @@
-//! What a person has found who read a fail against the RFC and in its packets, twice.
+//! Findings of who has read a fail against the RFC and in its packets.
 
 /// Judgement on one fail.
 #[derive(Debug)]

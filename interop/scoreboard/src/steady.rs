@@ -14,7 +14,7 @@ use crate::ground::Ground;
 use crate::options::Options;
 use crate::trial::{self, Course, Finding};
 
-/// What a run meets.
+/// The way of a run, and what runs beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Direct,

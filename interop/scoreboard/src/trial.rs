@@ -26,7 +26,7 @@ pub(crate) struct Trial {
     pub(crate) day: String,
 }
 
-/// What was found of a requirement.
+/// Verdict on a requirement.
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
     pub(crate) id: String,
@@ -34,7 +34,7 @@ pub(crate) struct Finding {
     pub(crate) seen: String,
 }
 
-/// What lies between the program and a server, and how the run is named.
+/// The way between the program and a server, and the name of the run.
 #[derive(Clone, Debug)]
 pub(crate) struct Course<'a> {
     /// Arguments of `qecho relay`; none: nothing lies between.

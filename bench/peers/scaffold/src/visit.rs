@@ -1,4 +1,4 @@
-//! What an echo client is told, and what it has to get back.
+//! The one visit of an echo client: its words, and the echo that it needs.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},

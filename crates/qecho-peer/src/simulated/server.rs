@@ -27,7 +27,7 @@ const DESTINATION_MIN: usize = 8;
 /// Connections that are kept; the oldest are forgotten.
 const CONNECTIONS_MAX: usize = 64;
 
-/// What a mutant does whenever a datagram has come.
+/// Acts on an endpoint whenever a datagram has come, as a mutant does.
 type Habit = dyn Fn(&mut Endpoint, usize);
 
 /// A well-behaved server, which echoes, or a mutant of it.

@@ -38,9 +38,9 @@ pub trait ClientSubject {
 /// A program that has ended as programs do that crash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crash {
-    /// How it has ended, the same each time, such as `SIGSEGV`.
+    /// The end that it has each time, such as `SIGSEGV`.
     pub how: String,
-    /// What it said of it, if it did.
+    /// Its own words on it, if it had any.
     pub said: Option<String>,
 }
 
@@ -54,7 +54,7 @@ pub struct ClientProber<S> {
     /// Clients that were waited for.
     connections: u64,
     has_connected: bool,
-    /// How its program ends if something ordinary goes wrong, once that has been tried.
+    /// The end of its program if something ordinary goes wrong, once that has been tried.
     usual_ends: Option<Vec<String>>,
     /// Runs since the client came last.
     absences: u32,

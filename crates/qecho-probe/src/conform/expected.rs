@@ -1,7 +1,7 @@
 //! Judging of reactions, in one place.
 
 use qecho_packet::{
-    close::{CONNECTION_REFUSED, transport_error},
+    close::{APPLICATION_ERROR, CONNECTION_REFUSED, transport_error},
     text::shown,
 };
 use qecho_peer::{received::Close, script::Reaction};
@@ -28,7 +28,7 @@ pub struct Expected {
     is_of_the_application: bool,
 }
 
-/// What is seen of a peer that says nothing any more.
+/// Words for a peer that says nothing any more.
 pub(super) const SILENT: &str = "no answer any more";
 const ACKNOWLEDGED: &str = "acknowledged, and the connection lives on";
 const NOT_ACKNOWLEDGED: &str = "not acknowledged, and the connection lives on";
@@ -148,7 +148,8 @@ impl Expected {
 
     fn judge_close(&self, close: &Close, must_live: bool) -> Verdict {
         let is_right = !close.application && self.codes.contains(&close.code);
-        match close.application {
+        // In the handshake it stands for a close of the application (RFC 9000 §10.2.3).
+        match close.application || close.code == APPLICATION_ERROR {
             // Its reasons are unknown, and nothing of the transport's.
             true if self.is_of_the_application || must_live => Verdict::NotReached,
             _ if is_right => Verdict::Pass,
@@ -253,6 +254,14 @@ mod tests {
         assert_eq!(verdicts(CLOSE), all);
         let all = [Pass, Note, NotReached, Note, Note, Fail, Fail];
         assert_eq!(verdicts(CLOSE.unless_the_application_closes()), all);
+    }
+
+    #[test]
+    fn an_application_that_gives_up_in_the_handshake_has_refused_nothing() {
+        let given_up = closed(false, APPLICATION_ERROR);
+        let verdict = |expected: Expected| expected.judge(&given_up).verdict;
+        assert_eq!(verdict(Expected::lives_on()), Verdict::NotReached);
+        assert_eq!(verdict(CLOSE), Verdict::Note);
     }
 
     #[test]

@@ -276,12 +276,20 @@ impl Connection {
         let record = self.endpoint().record();
         let sent = &record.sent[before..];
         let first = sent.first();
+        // A PING that only asks whether the client lives may look the same, and is no part of it.
+        let is_told = |packet: &SentPacket| {
+            let datagram = record.datagrams.get(packet.datagram);
+            datagram.is_some_and(|datagram| datagram.is_told)
+        };
         let is_again = |packet: &&SentPacket| {
             first.is_some_and(|first| {
-                (packet.level, &packet.payload) == (first.level, &first.payload)
+                let one = (first.level, &first.payload);
+                is_told(packet) && (packet.level, &packet.payload) == one
             })
         };
-        let acknowledgements = record.at_level(Level::OneRtt).filter(|packet| {
+        // Each level counts its packets from 0 (RFC 9000 §12.3).
+        let level = first.map_or(Level::OneRtt, |first| first.level);
+        let acknowledgements = record.at_level(level).filter(|packet| {
             let frames = packet.frames();
             let mut closes = frames.iter();
             !closes.any(|frame| matches!(frame, Frame::ConnectionClose { .. }))

@@ -59,11 +59,11 @@ pub struct NamedVisit {
     pub remote: SocketAddr,
     /// The name that it asked for.
     pub server_name: Option<String>,
-    /// What came of it.
+    /// The verdict, or the reason that there is none.
     pub outcome: VisitOutcome,
 }
 
-/// What came of a visit.
+/// The outcome of a visit.
 #[derive(Debug)]
 pub enum VisitOutcome {
     /// A requirement was tried.
@@ -74,7 +74,7 @@ pub enum VisitOutcome {
     Unknown,
 }
 
-/// How visitors are served.
+/// Settings by which visitors are served.
 struct Service {
     rows: Vec<&'static Requirement>,
     server_for: ServerFor,

@@ -42,7 +42,7 @@ const CRASHES: [(Signal, &str); 6] = [
 const RUST_PANIC: i32 = 101;
 /// Exit code of a program in Go that panics.
 const GO_PANIC: i32 = 2;
-/// What a shell, or whatever runs containers, adds to the number of a signal.
+/// Number that a shell, or whatever runs containers, adds to that of a signal.
 const SHELL_SIGNAL: i32 = 128;
 
 /// What the words `{host}`, `{port}`, `{ca}` and `{alpn}` of a command stand for; the port is that
@@ -92,7 +92,7 @@ struct Running {
     /// Open, as the end of the input means the end to some.
     _stdin: Option<ChildStdin>,
     stderr: Arc<Mutex<VecDeque<u8>>>,
-    /// How it ended, once its number may be another's.
+    /// Its end, once its number may be another's.
     status: Option<ExitStatus>,
     reader: Option<thread::JoinHandle<()>>,
 }

@@ -84,7 +84,7 @@ impl Door {
     }
 }
 
-/// What comes from one client.
+/// Datagrams of one client.
 pub(super) struct Inbox {
     door: Rc<RefCell<Door>>,
     remote: SocketAddr,

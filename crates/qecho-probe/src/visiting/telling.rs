@@ -1,4 +1,4 @@
-//! What is told of visits, before they come and when they are over.
+//! Lines and objects that tell of visits, before they come and when they are over.
 
 use std::{
     io::{self, Write},

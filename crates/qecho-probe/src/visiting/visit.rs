@@ -27,7 +27,7 @@ use crate::remote::{LOOK_INTERVAL, SharedObserver, bits, codepoint, locked};
 /// Datagrams in which a ClientHello has to be.
 const GREETING_MAX: usize = 16;
 
-/// What comes from one client.
+/// Datagrams of one client.
 pub(super) trait Inbox {
     /// Waits for a datagram; returns nothing once it is `until`.
     ///
@@ -46,7 +46,7 @@ pub(super) struct Visit {
     at: usize,
     remote: SocketAddr,
     inbox: Box<dyn Inbox>,
-    /// What came and is to be read again.
+    /// A datagram that came and is to be read again.
     first: VecDeque<Received>,
     is_stopped: Arc<AtomicBool>,
     /// The end of what was not waited for any more.

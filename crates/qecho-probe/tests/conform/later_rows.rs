@@ -17,6 +17,7 @@ use qecho_peer::{
     simulated::SimulatedServer,
     tls::{Level, Message, TlsRule, extension_type},
 };
+use qecho_probe::conform::Verdict;
 
 use crate::{
     Mutant, fails,
@@ -208,6 +209,38 @@ fn of_tokens() -> Vec<Mutant> {
     ]
 }
 
+/// Servers that keep a requirement in a way of their own, or are not of its kind.
+pub(crate) fn peculiar() -> Vec<(&'static str, MakeServer, Verdict)> {
+    vec![
+        // Credit goes beside other frames alone (RFC 9000 §4.2).
+        (
+            "F56",
+            || {
+                let beside = sending(|| {
+                    let (direction, maximum) = (qecho_packet::Dir::Bidirectional, 300);
+                    one_rtt([Frame::MaxStreams { direction, maximum }])
+                });
+                beside.with_faults([Fault::NoCredit])
+            },
+            Verdict::Pass,
+        ),
+        (
+            "F57",
+            || {
+                let beside = sending(|| one_rtt([Frame::MaxData { maximum: 1 << 30 }]));
+                beside.with_faults([Fault::NoCredit])
+            },
+            Verdict::Pass,
+        ),
+        // Requests that are none are told so on their stream.
+        (
+            "F61",
+            || answering(is_stream, || one_rtt([stream(0, 0, b"failed")])),
+            Verdict::NotApplicable,
+        ),
+    ]
+}
+
 fn of_streams() -> Vec<Mutant> {
     vec![
         fails("F53", || sending(|| one_rtt([stream(3, 0, b"a")]))),
@@ -259,7 +292,7 @@ fn of_streams() -> Vec<Mutant> {
             })
         }),
         fails("F61", || {
-            answering(is_stream, || one_rtt([stream(0, 0, b"abXdef")]))
+            answering(is_stream, || one_rtt([stream(0, 0, b"QJ?ZVK")]))
         }),
         notes("F62", || {
             good_server().with_rules(|rules| {

@@ -157,6 +157,14 @@ fn a_well_behaved_server_that_retries_is_not_accused() {
 }
 
 #[test]
+fn servers_that_keep_the_rfcs_in_a_way_of_their_own_are_not_accused() {
+    for (id, make, expected) in later_rows::peculiar() {
+        let Finding { verdict, seen, .. } = try_row(id, make(), Conditions::default());
+        assert_eq!(verdict, expected, "{id}: {seen}");
+    }
+}
+
+#[test]
 fn a_server_that_gives_up_datagrams_at_packets_whose_keys_are_gone_is_accused_of_that_alone() {
     for id in ["T12", "T13"] {
         let server = handshake_rows::with(Fault::DropsBehindUnauthentic);

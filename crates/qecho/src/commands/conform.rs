@@ -171,14 +171,14 @@ fn ending(
     }
 }
 
-/// What all servers, or a client, are tried with.
+/// Settings with which all servers, or a client, are tried.
 struct Session<'a> {
     arguments: &'a ConformArguments,
     selection: &'a Selection,
     folder: Option<&'a CaptureFolder>,
     expectations: Option<&'a Expectations>,
     stopping: &'a Stopping,
-    /// Why packets are not kept.
+    /// The reason that packets are not kept.
     unkept: RefCell<Option<anyhow::Error>>,
 }
 

@@ -15,6 +15,7 @@ use qecho_peer::{
 use crate::conform::{
     Connection, Expected, Finding, Judged, Run, Verdict,
     connection::{judge_wrong, not_applicable, not_reached},
+    expected::SILENT,
     requirement::{Requirement, Side::Server, must, rfc, should},
 };
 
@@ -152,7 +153,11 @@ fn acknowledgement_times(run: &mut Run<'_>) -> Judged {
     let shortest = shortest_time(&mut connection, Level::OneRtt, allowed * 4);
     let announced = announced.as_millis();
     Ok(if shortest == Duration::MAX {
-        connection.accuse("none is acknowledged in time")
+        let is_gone = !connection.lives();
+        connection.accuse(match is_gone {
+            true => SILENT,
+            false => "none is acknowledged in time",
+        })
     } else if shortest > allowed {
         let seen = format!(
             "acknowledged after {} ms, where {announced} ms are announced",

@@ -285,6 +285,9 @@ pub(super) fn replace_connection_id(connection: &mut Connection) -> Result<Conne
 /// Judges that the ID of this number was not retired.
 fn missing(connection: &mut Connection, sequence: u64) -> Finding {
     let reaction = connection.reaction();
+    if let Some(close) = connection.farewell(&reaction) {
+        return Finding::new(Verdict::NotReached, close_words(close));
+    }
     let finding = Expected::close(&[]).judge(&reaction).of_life_alone();
     let seen = format!("no RETIRE_CONNECTION_ID of {sequence}: {}", finding.seen);
     Finding::new(finding.verdict, seen)

@@ -106,6 +106,10 @@ fn source_of_a_handshake(run: &mut Run<'_>) -> Judged {
         connection.settle(quiet);
     }
     connection.open();
+    // Who has no room may refuse each packet anew, from another ID.
+    if connection.endpoint().closed().is_some() {
+        return Err(connection.not_reached_by_end());
+    }
     let packets = connection.endpoint().record().packets.iter();
     let sources: BTreeSet<_> = packets
         .filter_map(|packet| Some(packet.header.source?.to_vec()))

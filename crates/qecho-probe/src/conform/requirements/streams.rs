@@ -271,12 +271,17 @@ fn max_streams(direction: Dir, maximum: u64) -> Packet {
     one_rtt([Frame::MaxStreams { direction, maximum }])
 }
 
-/// Sends a frame of a bidirectional stream of the peer that it has no reason to open: 41 of a
-/// server, 40 of a client.
+/// Sends a frame of a bidirectional stream of the peer that it has no reason to open. A client may
+/// open as many as are granted, when it likes: its stream is far beyond them.
 fn on_unopened_stream(run: &mut Run<'_>, frame: fn(StreamId) -> Frame<'static>) -> Judged {
-    const INDEX: u64 = 10;
+    const OF_SERVERS: u64 = 10;
+    const OF_CLIENTS: u64 = 1_000;
+    let index = match run.is_of_client() {
+        true => OF_CLIENTS,
+        false => OF_SERVERS,
+    };
     let mut connection = run.open()?;
-    let id = connection.peers_stream(Dir::Bidirectional, INDEX);
+    let id = connection.peers_stream(Dir::Bidirectional, index);
     match connection.peer_has_opened(id) {
         true => Err(not_applicable("the peer has opened the stream")),
         false => connection.expect(one_rtt([frame(id)]), STREAM_STATE),

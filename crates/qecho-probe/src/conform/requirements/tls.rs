@@ -24,6 +24,7 @@ use crate::conform::{
     Connection, Expected, Finding, Judged, Run, Verdict,
     attempts::ATTEMPTS,
     connection::not_applicable,
+    expected::SILENT,
     requirement::{
         Need, Requirement,
         Side::{Client, Server},
@@ -341,6 +342,7 @@ fn key_updates(run: &mut Run<'_>, count: u64) -> Judged {
         let seen = match generation_of_acknowledgement(&connection, from) {
             Some(generation) if generation >= updated => continue,
             Some(_) => format!("update {update} is acknowledged under the keys of before it"),
+            None if !connection.lives() => SILENT.to_owned(),
             None => format!("update {update} is not acknowledged"),
         };
         let accused = Ok(Finding::new(Verdict::Fail, seen));

@@ -1,22 +1,22 @@
-//! What was found, in the form that a file has.
+//! All verdicts, in the form that a file has.
 
 use std::io::{self, Write};
 
 use super::{Origin, html, html_of_several, json_row, json_summary, junit};
 use crate::conform::{Comparison, Expectations, Matrix, Outcome};
 
-/// What was found, for files of every form.
+/// All verdicts, for files of every form.
 #[derive(Clone, Copy, Debug)]
 pub struct Document<'a> {
     /// The verdicts.
     pub matrix: &'a Matrix,
-    /// What was expected.
+    /// Verdicts that were expected.
     pub expectations: Option<&'a Expectations>,
-    /// How that compares.
+    /// The verdicts beside those that were expected.
     pub comparison: Option<&'a Comparison<'a>>,
-    /// How it was made.
+    /// The command and time of it.
     pub origin: &'a Origin,
-    /// What all verdicts together come to.
+    /// All verdicts together, as the exit code tells it.
     pub outcome: Outcome,
     /// Version of the program's JSON.
     pub schema: u32,

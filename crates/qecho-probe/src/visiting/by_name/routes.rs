@@ -44,7 +44,7 @@ struct Route {
     sender: SyncSender<Arrival>,
 }
 
-/// What comes from one client. Its visit is over when this is dropped.
+/// Datagrams of one client. Its visit is over when this is dropped.
 pub(super) struct Inbox {
     number: u64,
     receiver: Receiver<Arrival>,

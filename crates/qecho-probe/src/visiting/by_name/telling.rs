@@ -1,4 +1,4 @@
-//! What is told of a visit.
+//! Lines and objects that tell of a visit.
 
 use std::io::{self, Write};
 
