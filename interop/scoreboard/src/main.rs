@@ -152,7 +152,7 @@ fn outcome(judged: &[Judged]) -> Outcome {
             outcome = Outcome::Bad;
         }
     }
-    for reading in readings::READINGS {
+    for reading in readings::all() {
         let of_it = |(judged, _): &(&Judged, &Trial)| judged.stack.full_name() == reading.stack;
         let Some((_, trial)) = tried(judged).find(of_it) else {
             continue;
