@@ -1,6 +1,6 @@
 //! The examples of `--help`, as they stand, in a network of their own.
 
-use std::{path::Path, thread};
+use std::{path::Path, thread, time::Duration};
 
 use crate::{
     cmd::Cmd,
@@ -10,6 +10,8 @@ use crate::{
 
 /// Commands whose examples take long.
 const LOADS: [&str; 2] = ["bench", "report"];
+/// Time for the examples of many commands, one after the other, on a busy machine.
+const SCRIPT_LIMIT: Duration = Duration::from_secs(180);
 
 #[test]
 fn every_example_of_a_help_works_as_it_stands() {
@@ -57,7 +59,7 @@ fn run(commands: &[&str]) -> usize {
         .args(["--net", "bash", "-euc", &script])
         .env("PATH", format!("{}:{path}", folder.display()))
         .env("PROFILE", env.path("profile"));
-    let done = Cmd::new(command).run();
+    let done = Cmd::new(command).start().done_within(SCRIPT_LIMIT);
     done.exits(0);
     examples
 }

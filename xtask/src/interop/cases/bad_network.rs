@@ -143,11 +143,13 @@ const SUITE: [Scenario; 9] = [
     },
 ];
 
-/// Not of the suite: ten times as much, and faster.
+/// Not of the suite: ten times as much. Servers hold clients to their address until the handshake
+/// is confirmed (RFC 9000 §9): on a busy machine that takes half a second, so the first change has
+/// to come later.
 const REBIND_PORT_OFTEN: Scenario = Scenario {
     name: "100 MB come back while the client's port changes all the time",
-    path: "--delay 1ms --rate 400mbit --queue 200",
-    bad: "--rebind-port every 400ms",
+    path: "--delay 1ms --rate 100mbit --queue 200",
+    bad: "--rebind-port every 2s",
     load: Load::Bytes(100_000_000),
     events: &[],
     ..REBIND_PORT
@@ -155,7 +157,7 @@ const REBIND_PORT_OFTEN: Scenario = Scenario {
 
 const REBIND_ADDRESS_OFTEN: Scenario = Scenario {
     name: "100 MB come back while the client's address changes all the time",
-    bad: "--rebind-address every 400ms",
+    bad: "--rebind-address every 2s",
     ..REBIND_PORT_OFTEN
 };
 
