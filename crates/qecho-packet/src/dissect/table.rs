@@ -134,13 +134,15 @@ impl Table {
             }
         }
         // Its connection ID has no bytes, or was told where nobody could read
-        // it. An endpoint's usually have the same length.
+        // it. An endpoint's usually have the same length; one without bytes
+        // stays in use, whatever else was issued (RFC 9000 §5.1.1).
         let (connection, sender) = self.on_path(seen)?;
         let ids = self.connections.get(&connection)?.ids(other(sender));
+        let latest = ids.back().filter(|_| !ids.iter().any(|id| id.is_empty()));
         Some(ConnectionMatch {
             connection,
             sender,
-            destination_length: ids.back().map_or(0, |id| id.len()),
+            destination_length: latest.map_or(0, |id| id.len()),
         })
     }
 

@@ -114,6 +114,12 @@ impl SimulatedServer {
         })
     }
 
+    /// Returns the connection that a datagram resets.
+    fn find_by_token(&self, datagram: &[u8]) -> Option<usize> {
+        let mut endpoints = self.connections.iter();
+        endpoints.position(|endpoint| endpoint.connection_ids().is_reset(datagram))
+    }
+
     /// Answers a datagram that belongs to no connection.
     fn answer_stateless(&mut self, received: &Received) {
         let datagram = &received.datagram;
@@ -208,6 +214,10 @@ impl Far for SimulatedServer {
         let is_initial = first.header.packet_type == PacketType::Initial;
         if is_initial && first.header.destination.len() >= DESTINATION_MIN {
             return self.accept(now, received);
+        }
+        if let Some(index) = self.find_by_token(&received.datagram) {
+            self.connections[index].receive(now, received);
+            return self.act(index);
         }
         self.answer_stateless(received);
     }

@@ -73,9 +73,12 @@ fn of_frames() -> Vec<Mutant> {
         fails("C14", ignoring(&[Rule::EmptyToken])),
         fails("C19", ignoring(&[Rule::KnownFrame])),
         notes("C19", closing_with(Rule::KnownFrame)),
-        notes("C20", without(TlsRule::KeyUpdate)),
-        notes("C21", without(TlsRule::PostHandshakeRequest)),
-        notes("C22", without(TlsRule::TicketEarlyData)),
+        fails("C20", without(TlsRule::KeyUpdate)),
+        notes("C20", unread(TlsRule::KeyUpdate)),
+        fails("C21", without(TlsRule::PostHandshakeRequest)),
+        notes("C21", unread(TlsRule::PostHandshakeRequest)),
+        fails("C22", without(TlsRule::TicketEarlyData)),
+        notes("C22", unread(TlsRule::TicketEarlyData)),
         notes("C25", closing_with(Rule::CryptoBuffer)),
         fails("C26", ignoring(&[Rule::AckOfUnsent])),
         fails(
@@ -206,7 +209,7 @@ fn of_packets() -> Vec<Mutant> {
             },
         ),
         fails("C89", ignoring(&[Rule::EmptyPacket])),
-        fails("C90", ignoring(&[Rule::FrameOfPacketType])),
+        notes("C90", ignoring(&[Rule::FrameOfPacketType])),
         fails("C91", ignoring(&[Rule::KnownFrame])),
         fails("C103", ignoring(&[Rule::FixedBit])),
         fails("C111", applying(close_for_noise)),
@@ -497,5 +500,13 @@ fn without(rule: TlsRule) -> Guest {
     Guest {
         ignored: Some(rule),
         ..good_client()
+    }
+}
+
+/// The same, and it takes whatever comes behind that, as if it read none of it.
+fn unread(rule: TlsRule) -> Guest {
+    Guest {
+        settings: |config| config.tls.ignore.push(TlsRule::EndOfEarlyData),
+        ..without(rule)
     }
 }

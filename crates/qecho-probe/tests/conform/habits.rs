@@ -1,6 +1,6 @@
 //! Servers that do something wrong by habit, and well-behaved ones that do more than others.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use qecho_packet::{
     StreamId, TransportParameters,
@@ -9,8 +9,10 @@ use qecho_packet::{
 };
 use qecho_peer::{
     endpoint::{Endpoint, ServerConfig},
+    faults::Fault,
     network::{Ecn, PathId},
     packet::{Packet, one_rtt},
+    received::{Unopened, UnopenedPacket},
     simulated::SimulatedServer,
     tls::{Level, Tickets},
 };
@@ -68,6 +70,23 @@ pub(crate) fn acknowledging(frame: fn(u64) -> Frame<'static>) -> SimulatedServer
         });
         if let Some(largest) = new.map(|packet| packet.number).max() {
             endpoint.send(one_rtt([frame(largest)]).once());
+        }
+    })
+}
+
+/// A server that acknowledges PING twice, and once more when the client's acknowledgements tell
+/// that one of these packets is lost.
+pub(crate) fn repeating_lost_acknowledgements() -> SimulatedServer {
+    let looked_at = Cell::new(0);
+    acknowledging(|largest| ack(0, largest..=largest, None)).with_habit(move |endpoint, _| {
+        let is_told = |number: &u64| endpoint.is_acknowledged(Level::OneRtt, *number);
+        let sent = 0..endpoint.next_number(Level::OneRtt);
+        let highest = sent.rev().find(is_told).unwrap_or(0);
+        let is_one_lost = !(looked_at.get()..highest).all(|number| is_told(&number));
+        looked_at.set(highest);
+        let received = endpoint.received().last().map(|packet| packet.number);
+        if let Some(largest) = received.filter(|_| is_one_lost) {
+            endpoint.send(one_rtt([ack(0, largest..=largest, None)]).once());
         }
     })
 }
@@ -227,6 +246,27 @@ pub(crate) fn closing_for_any_token() -> SimulatedServer {
         let mut datagrams = endpoint.record().datagrams.iter();
         if datagrams.any(|datagram| (1..=2).any(|token| datagram.bytes.ends_with(&[token; 16]))) {
             endpoint.close(false, INTERNAL_ERROR, "");
+        }
+    })
+}
+
+/// A server that ends, without a word, by stateless resets that lead to no connection, and by no
+/// others.
+pub(crate) fn heeding_resets_to_nobody() -> SimulatedServer {
+    let deaf = good_server().with_faults([Fault::IgnoresReset]);
+    deaf.with_habit(|endpoint, _| {
+        let local = &endpoint.connection_ids().local;
+        let is_to_nobody = |reset: &UnopenedPacket| {
+            let mut ids = local.iter().map(|issued| issued.id);
+            !ids.any(|id| reset.bytes[1..].starts_with(&id))
+        };
+        let record = endpoint.record();
+        let is_reset = record
+            .unopened_as(Unopened::StatelessReset)
+            .any(is_to_nobody);
+        if is_reset {
+            let behaviour = &mut endpoint.behaviour;
+            (behaviour.acknowledges, behaviour.resends) = (false, false);
         }
     })
 }

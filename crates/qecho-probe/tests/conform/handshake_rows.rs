@@ -103,7 +103,7 @@ fn handshake_packets() -> Vec<Mutant> {
         }),
         fails("L05", || ignoring(Rule::ReservedBits)),
         fails("L06", || ignoring(Rule::EmptyPacket)),
-        fails("L07", || ignoring(Rule::FrameOfPacketType)),
+        notes("L07", || ignoring(Rule::FrameOfPacketType)),
         fails("L08", || ignoring(Rule::ReservedBits)),
         fails("L09", || ignoring(Rule::KnownFrame)),
         fails("V06", || ignoring(Rule::InitialDatagramSize)),

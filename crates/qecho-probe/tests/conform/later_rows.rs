@@ -23,9 +23,9 @@ use crate::{
     Mutant, fails,
     habits::{
         ack, acknowledging, answering, at_first, closing_for_any_token, echoing_datagrams, editing,
-        forbidding_to_move, giving_tokens, heed_counts, is_ping, is_stream, issuing, marking,
-        new_path, on_new_path, retrying, sending, stream, taking_early_data, when, with_parameter,
-        with_versions,
+        forbidding_to_move, giving_tokens, heed_counts, heeding_resets_to_nobody, is_ping,
+        is_stream, issuing, marking, new_path, on_new_path, repeating_lost_acknowledgements,
+        retrying, sending, stream, taking_early_data, when, with_parameter, with_versions,
     },
     handshake_rows::MakeServer,
     notes,
@@ -232,6 +232,10 @@ pub(crate) fn peculiar() -> Vec<(&'static str, MakeServer, Verdict)> {
             },
             Verdict::Pass,
         ),
+        // Tokens are compared where a datagram leads to no connection, and nowhere else.
+        ("V19", heeding_resets_to_nobody, Verdict::Note),
+        // Acknowledgements may go again when they are lost, and none was.
+        ("K03", repeating_lost_acknowledgements, Verdict::Pass),
         // Requests that are none are told so on their stream.
         (
             "F61",

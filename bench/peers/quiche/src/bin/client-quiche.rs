@@ -32,12 +32,15 @@ fn main() -> Result<(), Failure> {
     let mut config = config(&visit)?;
     let mut connection = quiche::connect(host, &id, local, visit.address, &mut config)?;
     let mut echo = Vec::new();
-    let mut is_sent = false;
+    let mut rest = Visit::MESSAGE;
     let mut room = vec![0; 65_536];
     while !connection.is_closed() {
-        if connection.is_established() && !is_sent {
-            connection.stream_send(STREAM, Visit::MESSAGE, true)?;
-            is_sent = true;
+        // What cannot be sent waits: for credit, or for the end that the connection has to tell of.
+        if connection.is_established()
+            && !rest.is_empty()
+            && let Ok(length) = connection.stream_send(STREAM, rest, true)
+        {
+            rest = &rest[length..];
         }
         flush(&mut connection, &socket, &mut room)?;
         wait(&mut connection, &socket, &mut room)?;

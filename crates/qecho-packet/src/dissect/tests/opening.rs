@@ -155,6 +155,19 @@ fn connection_ids_of_new_connection_id_frames_are_known_elsewhere() {
 }
 
 #[test]
+fn who_has_a_connection_id_of_no_bytes_is_found_though_it_issues_others() {
+    let mut dissector = answered();
+    let wrong = Unsealed {
+        frames: [&[0x18, 1, 0, 12], &[9; 12][..], &[0; 16]].concat(),
+        ..short(2, 0, 0)
+    };
+    let found = opened(&mut dissector, from_client(&wrong.seal()));
+    assert_eq!(found, Ok((0, 0)));
+    let found = opened(&mut dissector, from_server(&to_client(0).seal()));
+    assert_eq!(found, Ok((0, 0)));
+}
+
+#[test]
 fn an_unknown_connection_id_of_the_usual_length_is_tried() {
     let mut dissector = answered();
     let packet = |source: SocketAddr, number| {

@@ -63,6 +63,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .expected("the connection lives on")
         .script(|run| run.client_hello(add_the_unknown, Expected::lives_on())),
     must("V35", Server, rfc(9000, "7.2"))
+        .also(&[rfc(9000, "7.3")])
         .text("The source connection ID of a server stays what it is in long headers.")
         .stimulus("ClientHello of 3 kB in three packets, one after the other")
         .expected("one source connection ID in all packets of the handshake")
